@@ -1,0 +1,171 @@
+/** The way into every operation: everything known by key read in one wait, then the checks in their fixed order. */
+
+import { contains, parseAddress, parseBlock } from "../address.ts";
+import { type References, referencesEntity } from "../cloud/schema.ts";
+import type { Actor, Context } from "../context.ts";
+import { type Environment, environmentEntity } from "../environment/schema.ts";
+import { type AppError, forbidden, missing, unauthenticated } from "../errors.ts";
+import { type Organisation, organisationEntity } from "../organisation/schema.ts";
+import { isOrganisationSlug, isSlug } from "../slug.ts";
+import type { RawItem } from "../table/item.ts";
+import {
+  environmentKey,
+  type Key,
+  keyText,
+  memberKey,
+  organisationKey,
+  referencesKey,
+  tokenKey,
+} from "../table/keys.ts";
+import { allows, type Right, roleIn } from "./role.ts";
+import { type Member, memberEntity, type Token, tokenEntity } from "./schema.ts";
+import { sameHash } from "./token.ts";
+
+/** The slugs of a request's path, as they were sent. */
+export interface PathSlugs {
+  organisation: string;
+  environment?: string;
+  cluster?: string;
+}
+
+/** What an operation wants to know before it begins. The functions are called only when the path is well formed. */
+export interface Wanted<Beside> {
+  path: PathSlugs;
+  /** What the caller needs in the environment of the path; without an environment there is nothing to hold it against. */
+  right: Right;
+  /** More items to read in the same wait. */
+  keys?: () => readonly Key[];
+  /** A query to run beside that wait. */
+  beside?: () => Promise<Beside>;
+}
+
+/** Where an operation stands once the caller was let in. */
+export interface Entered<Beside> {
+  actor: Actor;
+  organisation: Organisation;
+  member: Member;
+  references: References;
+  /** The environment of the path, where the path has one. */
+  environment: Environment | undefined;
+  /** What was asked for by `keys`. */
+  item(key: Key): RawItem | undefined;
+  beside: Beside | undefined;
+}
+
+/**
+ * Lets a caller in. In one wait it reads the token, the organisation, the membership, the references and whatever the
+ * operation asks for, then refuses in the order the contract gives: token 401, source address 403, the request as it
+ * arrived (415, 413, 400), malformed path 404, no role in the organisation 403, environment missing 404, no right there 403.
+ *
+ * @throws AppError the first of these that applies
+ */
+export async function enter<Beside = undefined>(context: Context, wanted: Wanted<Beside>): Promise<Entered<Beside>> {
+  const { credentials, table } = context;
+  if (credentials === undefined) throw unauthenticated();
+  const { path } = wanted;
+  // A request that will be refused anyway still waits for the token: strangers learn nothing, not even about their JSON.
+  const readable = isWellFormed(path) && context.refusal === undefined;
+  const tokenAt = tokenKey(credentials.tokenId);
+  const [items, beside] = await Promise.all([
+    table.get(readable ? [tokenAt, ...tenantKeys(path, credentials.user), ...(wanted.keys?.() ?? [])] : [tokenAt]),
+    readable ? wanted.beside?.() : undefined,
+  ]);
+  const read = (key: Key) => items.get(keyText(key));
+
+  const actor = authenticate(context, read(tokenAt));
+  if (context.refusal !== undefined) throw context.refusal;
+  if (!readable) throw noSuchPath(path);
+
+  const memberItem = read(memberKey(path.organisation, actor.user));
+  const organisationItem = read(organisationKey(path.organisation));
+  const referencesItem = read(referencesKey(path.organisation));
+  if (memberItem === undefined || organisationItem === undefined || referencesItem === undefined) {
+    throw noRole(path.organisation);
+  }
+  const member = memberEntity.read(memberItem);
+  return {
+    actor,
+    organisation: organisationEntity.read(organisationItem),
+    member,
+    references: referencesEntity.read(referencesItem),
+    environment: path.environment === undefined ? undefined : enterEnvironment(path, member, wanted.right, read),
+    item: read,
+    beside,
+  };
+}
+
+const isWellFormed = ({ organisation, environment, cluster }: PathSlugs): boolean =>
+  isOrganisationSlug(organisation) &&
+  (environment === undefined || isSlug(environment)) &&
+  (cluster === undefined || isSlug(cluster));
+
+function tenantKeys(path: PathSlugs, user: string): Key[] {
+  return [
+    organisationKey(path.organisation),
+    memberKey(path.organisation, user),
+    referencesKey(path.organisation),
+    ...(path.environment === undefined ? [] : [environmentKey(path.organisation, path.environment)]),
+  ];
+}
+
+/** Holds the token against its record. @throws AppError one and the same for every reason but the source address */
+function authenticate(context: Context, item: RawItem | undefined): Actor {
+  const { credentials } = context;
+  if (credentials === undefined || item === undefined) throw unauthenticated();
+  const token = tokenEntity.read(item);
+  if (!sameHash(token.hash, credentials.hash) || token.user !== credentials.user || !isAlive(token, context.clock())) {
+    throw unauthenticated();
+  }
+  if (!mayComeFrom(token, context.sourceAddress)) {
+    throw forbidden("token.source_refused", "This token may not be used from your address.");
+  }
+  return { user: token.user, tokenId: token.tokenId };
+}
+
+/** Whether a token is neither revoked nor expired. */
+export function isAlive(token: Token, now: Date): boolean {
+  return token.revokedAt === undefined && Date.parse(token.expiresAt) > now.getTime();
+}
+
+function mayComeFrom(token: Token, sourceAddress: string | undefined): boolean {
+  if (token.sources.length === 0) return true;
+  const address = sourceAddress === undefined ? undefined : parseAddress(sourceAddress);
+  if (address === undefined) return false;
+  return token.sources.some((source) => {
+    const block = parseBlock(source);
+    return typeof block !== "string" && contains(block, address);
+  });
+}
+
+function enterEnvironment(
+  path: PathSlugs,
+  member: Member,
+  right: Right,
+  read: (key: Key) => RawItem | undefined,
+): Environment {
+  const slug = path.environment ?? "";
+  const item = read(environmentKey(path.organisation, slug));
+  if (item === undefined) throw noSuchEnvironment(slug, path.organisation);
+  const environment = environmentEntity.read(item);
+  if (!allows(roleIn(member, environment.identity), right)) throw noRight(right, slug);
+  return environment;
+}
+
+const noSuchPath = (path: PathSlugs): AppError =>
+  missing(
+    "path.malformed",
+    `There is nothing at this path: ${Object.entries(path)
+      .filter(([part, slug]) => !(part === "organisation" ? isOrganisationSlug(slug) : isSlug(slug)))
+      .map(([part]) => `the ${part} in it is not a slug`)
+      .join(", ")}.`,
+  );
+
+const noRole = (organisation: string): AppError =>
+  forbidden("organisation.forbidden", `You have no role in an organisation "${organisation}".`);
+
+/** What is answered where a path's environment is not there. */
+export const noSuchEnvironment = (environment: string, organisation: string): AppError =>
+  missing("environment.missing", `There is no environment "${environment}" in organisation "${organisation}".`);
+
+const noRight = (right: Right, environment: string): AppError =>
+  forbidden("environment.forbidden", `This needs the role ${right} or higher in environment "${environment}".`);

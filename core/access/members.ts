@@ -1,0 +1,113 @@
+/** Members of an organisation and their roles. */
+
+import * as v from "valibot";
+import type { Services } from "../context.ts";
+import { getEnvironment } from "../environment/operations.ts";
+import { invalid, missing, unavailable } from "../errors.ts";
+import { noSuchOrganisation } from "../organisation/operations.ts";
+import { text, uuid } from "../schema.ts";
+import { isOrganisationSlug } from "../slug.ts";
+import { MEMBER_PREFIX, memberKey, organisationKey, userOrganisationKey } from "../table/keys.ts";
+import { deadlineIn } from "../table/pause.ts";
+import { commit, Transaction } from "../table/transact.ts";
+import { check } from "../validation.ts";
+import { environmentRoles, roles } from "./role.ts";
+import { type Member, memberEntity, userOrganisationEntity } from "./schema.ts";
+
+const SetMember = v.object({
+  email: v.pipe(text, v.maxLength(254), v.regex(/^[^\s@]+@[^\s@]+$/, "must be an e-mail address")),
+  /** For somebody who has a user already, in another organisation. */
+  user: v.optional(uuid),
+  /** Needed for a new member. */
+  role: v.optional(v.picklist(roles)),
+  kubernetesRole: v.optional(v.picklist(["cluster-admin", "edit", "view", ""])),
+  /** Slug of an environment, and the role that holds there alone; `inherit` takes the override away. */
+  environment: v.optional(text),
+  environmentRole: v.optional(v.picklist([...environmentRoles, "inherit"])),
+});
+
+/** Lists the members of an organisation. */
+export async function listMembers(services: Services, organisation: string): Promise<Member[]> {
+  if (!isOrganisationSlug(organisation)) throw noSuchOrganisation(organisation);
+  const items = await services.table.query({ pk: organisationKey(organisation).pk, prefix: MEMBER_PREFIX });
+  return items.map((item): Member => memberEntity.read(item));
+}
+
+/**
+ * Finds a member by e-mail address, in any case of letters.
+ *
+ * @throws AppError missing
+ */
+export async function memberByEmail(services: Services, organisation: string, email: string): Promise<Member> {
+  const wanted = email.toLowerCase();
+  const member = (await listMembers(services, organisation)).find((each) => each.email.toLowerCase() === wanted);
+  if (member === undefined) {
+    throw missing("member.missing", `There is no member ${JSON.stringify(email)} in organisation "${organisation}".`);
+  }
+  return member;
+}
+
+/**
+ * Makes or changes a membership: the role in the organisation, or the role that holds in one environment alone.
+ *
+ * @param organisation its slug
+ * @param input email, user (uuid, for one who is known elsewhere), role, kubernetesRole, environment with environmentRole
+ * @throws AppError invalid; missing for organisation or environment
+ */
+export async function setMember(services: Services, organisation: string, input: unknown): Promise<Member> {
+  const checked = check(SetMember, input);
+  if (checked.problems.length > 0) throw invalid(checked.problems);
+  const wish = checked.complete();
+  if ((wish.environment === undefined) !== (wish.environmentRole === undefined)) {
+    throw invalid([
+      { path: "environment", text: "needs the role that is to hold there, and a role there needs its environment" },
+    ]);
+  }
+  const environment =
+    wish.environment === undefined ? undefined : await getEnvironment(services, organisation, wish.environment);
+  const deadline = deadlineIn();
+  for (; !deadline.passed(); ) {
+    const members = await listMembers(services, organisation);
+    const present = members.find(({ email, user }) =>
+      wish.user === undefined ? email.toLowerCase() === wish.email.toLowerCase() : user === wish.user,
+    );
+    const role = wish.role ?? present?.role;
+    if (role === undefined) throw invalid([{ path: "role", text: `is required: one of ${roles.join(", ")}` }]);
+    const now = services.clock().toISOString();
+    const overrides = { ...present?.environmentRoles };
+    if (environment !== undefined) {
+      if (wish.environmentRole === undefined || wish.environmentRole === "inherit")
+        delete overrides[environment.identity];
+      else overrides[environment.identity] = wish.environmentRole;
+    }
+    const member: Member = {
+      user: present?.user ?? wish.user ?? services.draw.identity(),
+      organisation,
+      email: wish.email,
+      role,
+      kubernetesRole: wish.kubernetesRole ?? present?.kubernetesRole ?? "",
+      environmentRoles: overrides,
+      createdAt: present?.createdAt ?? now,
+      modifiedAt: now,
+      revision: (present?.revision ?? 0) + 1,
+    };
+    const item = memberEntity.write(memberKey(organisation, member.user), member);
+    const transaction = new Transaction()
+      .check("organisation", organisationKey(organisation), { condition: "attribute_exists(#pk)" })
+      .put(
+        "user-organisation",
+        userOrganisationEntity.write(userOrganisationKey(member.user, organisation), { organisation }),
+      );
+    if (present === undefined) transaction.create("member", item);
+    else {
+      transaction.put("member", item, {
+        condition: "#revision = :revision",
+        values: { ":revision": present.revision },
+      });
+    }
+    const failures = await commit(services.table, transaction, deadline);
+    if (failures.length === 0) return member;
+    if (failures.some(({ label }) => label === "organisation")) throw noSuchOrganisation(organisation);
+  }
+  throw unavailable("table.contended", "Others kept changing this member. Nothing was changed; try again.");
+}

@@ -1,0 +1,39 @@
+/** Events: what happened to a cluster, written in the transaction of what happened. */
+
+import type { Actor, Context } from "../context.ts";
+import type { RawItem } from "../table/item.ts";
+import { eventKey } from "../table/keys.ts";
+import { type Change, eventEntity } from "./stored.ts";
+
+/** Events are kept this long. */
+export const EVENT_DAYS = 90;
+
+const DAY_SECONDS = 24 * 60 * 60;
+
+/**
+ * Makes the event of a user's change.
+ *
+ * @param type `noun.past-verb`
+ * @param at when, RFC 3339; the same as in what is changed
+ */
+export function userEvent(
+  context: Context,
+  actor: Actor,
+  clusterIdentity: string,
+  type: string,
+  at: string,
+  changes: readonly Change[],
+): RawItem {
+  const milliseconds = Date.parse(at);
+  return eventEntity.write(eventKey(clusterIdentity, at, context.draw.ulid(milliseconds)), {
+    type,
+    at,
+    clusterIdentity,
+    user: actor.user,
+    tokenId: actor.tokenId,
+    sourceAddress: context.sourceAddress,
+    requestId: context.requestId,
+    changes: JSON.stringify(changes),
+    ttl: Math.floor(milliseconds / 1_000) + EVENT_DAYS * DAY_SECONDS,
+  });
+}

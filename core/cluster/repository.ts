@@ -1,0 +1,128 @@
+/** Clusters in the table, and as the contract shows them. */
+
+import { catalogueRevision, channelByName } from "../cloud/catalogue/index.ts";
+import type { CloudAccount, CloudCredentials, References } from "../cloud/schema.ts";
+import type { Organisation } from "../organisation/schema.ts";
+import type { RawItem } from "../table/item.ts";
+import { clusterKey, displacedClusterKey, dueShard, pointerKey } from "../table/keys.ts";
+import { type ClusterResponse, provisionStatuses } from "./schema.ts";
+import { type Cluster, clusterEntity, type Pointer, pointerEntity } from "./stored.ts";
+
+/** Makes the item of a slug's present holder. */
+export function clusterItem(cluster: Cluster): RawItem {
+  const key = clusterKey(cluster.organisation, cluster.environment, cluster.slug);
+  return clusterEntity.write(key, cluster, { slimSk: key.sk });
+}
+
+/** Makes the item of a deleting cluster whose slug is taken again. */
+export function displacedClusterItem(cluster: Cluster): RawItem {
+  const key = displacedClusterKey(cluster.organisation, cluster.environment, cluster.slug, cluster.identity);
+  return clusterEntity.write(key, cluster, { slimSk: key.sk });
+}
+
+/**
+ * Makes the pointer of a cluster.
+ *
+ * @param dueAt when the reconciler is to look at it, RFC 3339
+ */
+export function pointerItem(pointer: Pointer, dueAt: string): RawItem {
+  return pointerEntity.write(pointerKey(pointer.identity), pointer, { duePk: dueShard(pointer.identity), dueAt });
+}
+
+/** What a cluster is shown with. */
+export interface Surroundings {
+  organisation: Pick<Organisation, "identity" | "slug">;
+  references: References;
+  /** Whether to show cpu and memory. */
+  showCompute: boolean;
+  /** What was last observed, where that was asked for and there is something. */
+  observation?: Pointer["observation"];
+}
+
+const credentialsReference = (account: CloudAccount, credentials: CloudCredentials) => ({
+  displayName: credentials.displayName,
+  identity: credentials.identity,
+  isPrimary: credentials.identity === account.primaryCloudCredentialsIdentity,
+});
+
+/** The account, credentials and schedule of a cluster, as far as they exist. */
+function referents(cluster: Cluster, references: References) {
+  const account = references.accounts[cluster.cloudAccountIdentity];
+  const credentialsOf = (identity: string | undefined) =>
+    account?.credentials.find((candidate) => candidate.identity === identity);
+  const primary = credentialsOf(account?.primaryCloudCredentialsIdentity);
+  // Credentials that a user chose may have been removed since; then the primary ones count again.
+  const credentials = credentialsOf(cluster.cloudCredentialsIdentity) ?? primary;
+  const { maintenanceScheduleIdentity } = cluster;
+  const schedule =
+    maintenanceScheduleIdentity === undefined ? undefined : references.schedules[maintenanceScheduleIdentity];
+  return { account, primary, credentials, schedule };
+}
+
+/** Whether a cluster has reached a phase, now or before it could no longer be told. */
+function hasReached(cluster: Cluster, phase: (typeof provisionStatuses)[number]): boolean {
+  return provisionStatuses.indexOf(cluster.furthestPhase) >= provisionStatuses.indexOf(phase);
+}
+
+/** Shows a cluster as the contract has it. Properties that are absent are left out when it is written as JSON. */
+export function toClusterResponse(cluster: Cluster, surroundings: Surroundings): ClusterResponse {
+  const { organisation, references, showCompute, observation } = surroundings;
+  const { account, primary, credentials, schedule } = referents(cluster, references);
+  return {
+    actualState: observation,
+    addons: JSON.parse(cluster.addons),
+    ameOIDC: hasReached(cluster, "OIDC_PROVISIONED"),
+    autoUpgrade: cluster.autoUpgrade,
+    cloudAccount: account && {
+      displayName: account.displayName,
+      identity: account.identity,
+      primaryCloudCredentials: primary && credentialsReference(account, primary),
+    },
+    cloudCredentials: account && credentials && credentialsReference(account, credentials),
+    cloudProvider: cluster.cloudProvider,
+    clusterPodSubnet: cluster.clusterPodSubnet,
+    cni: cluster.cni,
+    cpu: showCompute ? cluster.cpu : undefined,
+    createdAt: cluster.createdAt,
+    customerIdentity: organisation.identity,
+    customerSlug: { slugValue: organisation.slug },
+    deleteProtection: cluster.deleteProtection,
+    description: cluster.description,
+    desiredStatus: cluster.desiredStatus,
+    enableMultiAvailabilityZones: cluster.enableMultiAvailabilityZones,
+    enableNATGateway: cluster.enableNATGateway,
+    enableNetworkEncryption: cluster.enableNetworkEncryption,
+    environmentIdentity: cluster.environmentIdentity,
+    environmentPrometheusRules: cluster.environmentPrometheusRules,
+    environmentSlug: { slugValue: cluster.environment },
+    highlyAvailable: cluster.highlyAvailable,
+    identity: cluster.identity,
+    ipWhitelist: cluster.ipWhitelist,
+    maintenanceSchedule: schedule && { identity: schedule.identity, name: schedule.name, windows: schedule.windows },
+    memory: showCompute ? cluster.memory : undefined,
+    modifiedAt: cluster.modifiedAt,
+    name: cluster.name,
+    podSecurityStandardsProfile: cluster.podSecurityStandardsProfile,
+    poolID: cluster.poolID,
+    poolName: cluster.poolName,
+    provisionStatus: cluster.provisionStatus,
+    region: cluster.region,
+    serviceSubnet: cluster.serviceSubnet,
+    slug: { slugValue: cluster.slug },
+    status: cluster.status,
+    updateChannel: cluster.updateChannel === undefined ? undefined : channelByName(cluster.updateChannel),
+    version: cluster.version,
+  };
+}
+
+/**
+ * A cluster's entity tag: its revision, the sum of the revisions of what is shown of others, the catalogue's.
+ *
+ * @returns with its quotes
+ */
+export function clusterTag(cluster: Cluster, references: References): string {
+  const { account, credentials, primary, schedule } = referents(cluster, references);
+  const shown = new Set([account, credentials, primary, schedule]);
+  const sum = [...shown].reduce((total, referent) => total + (referent?.revision ?? 0), 0);
+  return `"${cluster.revision}.${sum}.${catalogueRevision}"`;
+}

@@ -1,0 +1,187 @@
+/** Clusters: the contract's shapes. */
+
+import * as v from "valibot";
+import { CreateNodePool } from "../node-pool/schema.ts";
+import { cidr, IPRange, Slug, text, uuid } from "../schema.ts";
+import { NAME_PATTERN } from "../slug.ts";
+
+/** The documentation's container network interfaces. */
+export const networkInterfaces = ["custom", "cilium", "calico"] as const;
+
+/** The documentation's pod security standards, which are Kubernetes'. */
+export const podSecurityProfiles = ["privileged", "baseline", "restricted"] as const;
+
+/** The documentation's states of a cluster. */
+export const clusterStatuses = [
+  "new",
+  "provisioning",
+  "provisioned",
+  "starting",
+  "started",
+  "stopping",
+  "stopped",
+  "deleting",
+  "deleted",
+  "unknown",
+] as const;
+
+/** What a user can ask a cluster to do. */
+export const desiredStatuses = ["starting", "stopping", "deleting"] as const;
+
+/** How far a cluster's building is. */
+export const provisionStatuses = [
+  "UNKNOWN",
+  "ACCEPTED",
+  "OIDC_PROVISIONED",
+  "CLUSTER_PROVISIONED",
+  "INITIAL_NODE_POOLS_PROVISIONED",
+  "INITIAL_ADDONS_PROVISIONED",
+  "DONE",
+] as const;
+
+/** What users store of a cluster, as JSON, in bytes. */
+export const MAX_CLUSTER_BYTES = 12 * 1024;
+
+const KILOBYTE = 1024;
+
+/** The documentation's APIAddon. Names and values are free text. */
+export const APIAddon = v.object({
+  customValues: v.optional(
+    v.pipe(
+      v.record(
+        v.pipe(text, v.maxLength(63)),
+        v.pipe(
+          text,
+          v.check((value) => Buffer.byteLength(value) <= KILOBYTE, `must be at most ${KILOBYTE} bytes`),
+        ),
+      ),
+      v.maxEntries(50),
+    ),
+  ),
+  enabled: v.optional(v.boolean()),
+});
+
+/** The documentation's IpWhitelistRequest. */
+export const IpWhitelistRequest = v.object({
+  cidr: IPRange,
+  description: v.pipe(text, v.maxLength(100)),
+});
+
+const addons = v.pipe(v.record(v.pipe(text, v.maxLength(63)), APIAddon), v.maxEntries(100));
+
+/** The documentation's body of a cluster's creation. */
+export const CreateCluster = v.object({
+  addons: v.optional(addons),
+  cloudAccountIdentity: uuid,
+  clusterPodSubnet: v.optional(IPRange),
+  cni: v.optional(v.picklist(networkInterfaces)),
+  description: v.optional(v.pipe(text, v.maxLength(500))),
+  enableAutoUpgrade: v.optional(v.boolean()),
+  enableHA: v.optional(v.boolean()),
+  enableHighAvailability: v.optional(v.boolean()),
+  enableMultiAvailabilityZones: v.optional(v.boolean()),
+  enableNATGateway: v.optional(v.boolean()),
+  enableNetworkEncryption: v.optional(v.boolean()),
+  enablePodSecurityStandards: v.optional(v.boolean()),
+  ipWhitelist: v.optional(v.pipe(v.array(IpWhitelistRequest), v.maxLength(500))),
+  maintenanceScheduleIdentity: v.optional(uuid),
+  name: v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.maxLength(63),
+    v.regex(NAME_PATTERN, "must be ASCII letters, digits, spaces, - and &, with at least one letter or digit"),
+  ),
+  nodePools: v.array(CreateNodePool),
+  podSecurityStandardsProfile: v.optional(v.picklist(podSecurityProfiles)),
+  region: v.pipe(text, v.maxLength(63)),
+  serviceSubnet: v.optional(IPRange),
+  updateChannel: v.optional(v.pipe(text, v.maxLength(63))),
+  version: v.pipe(text, v.maxLength(63)),
+});
+export type CreateCluster = v.InferOutput<typeof CreateCluster>;
+
+/** The documentation's IpWhitelistResponse. */
+export const IpWhitelistResponse = v.object({ cidr, description: v.string() });
+
+const dateTime = v.pipe(v.string(), v.isoTimestamp());
+
+/** The documentation's ActualClusterStateResponse: what the provisioner last saw. */
+export const ActualClusterStateResponse = v.object({
+  collectedAt: dateTime,
+  status: v.string(),
+  version: v.optional(v.string()),
+});
+
+/** The documentation's CloudCredentialsReference. */
+export const CloudCredentialsReference = v.object({
+  displayName: v.string(),
+  identity: v.string(),
+  isPrimary: v.boolean(),
+});
+
+/** The documentation's CloudAccountReference. */
+export const CloudAccountReference = v.object({
+  displayName: v.string(),
+  identity: v.string(),
+  primaryCloudCredentials: v.optional(CloudCredentialsReference),
+});
+
+/** The documentation's MaintenanceScheduleResponse; inside a cluster it has no clusterCount. */
+export const MaintenanceScheduleResponse = v.object({
+  clusterCount: v.optional(v.number()),
+  identity: v.string(),
+  name: v.string(),
+  windows: v.array(v.object({ day: v.string(), duration: v.number(), startTime: v.string() })),
+});
+
+/** The documentation's UpdateChannelResponse. */
+export const UpdateChannelResponse = v.object({
+  available: v.boolean(),
+  kubernetesClusterVersion: v.string(),
+  name: v.string(),
+});
+
+/** The documentation's ClusterResponse. Its observabilityTenant is never shown, for there are no tenants yet. */
+export const ClusterResponse = v.object({
+  actualState: v.optional(ActualClusterStateResponse),
+  addons: v.record(v.string(), APIAddon),
+  ameOIDC: v.boolean(),
+  autoUpgrade: v.boolean(),
+  cloudAccount: v.optional(CloudAccountReference),
+  cloudCredentials: v.optional(CloudCredentialsReference),
+  cloudProvider: v.string(),
+  clusterPodSubnet: v.string(),
+  cni: v.picklist(networkInterfaces),
+  cpu: v.optional(v.number()),
+  createdAt: dateTime,
+  customerIdentity: v.string(),
+  customerSlug: Slug,
+  deleteProtection: v.boolean(),
+  deletedAt: v.optional(dateTime),
+  description: v.optional(v.string()),
+  desiredStatus: v.picklist(desiredStatuses),
+  enableMultiAvailabilityZones: v.boolean(),
+  enableNATGateway: v.boolean(),
+  enableNetworkEncryption: v.boolean(),
+  environmentIdentity: v.string(),
+  environmentPrometheusRules: v.boolean(),
+  environmentSlug: Slug,
+  highlyAvailable: v.boolean(),
+  identity: v.string(),
+  ipWhitelist: v.array(IpWhitelistResponse),
+  maintenanceSchedule: v.optional(MaintenanceScheduleResponse),
+  memory: v.optional(v.number()),
+  modifiedAt: dateTime,
+  name: v.string(),
+  podSecurityStandardsProfile: v.picklist(podSecurityProfiles),
+  poolID: v.number(),
+  poolName: v.string(),
+  provisionStatus: v.picklist(provisionStatuses),
+  region: v.string(),
+  serviceSubnet: v.string(),
+  slug: Slug,
+  status: v.picklist(clusterStatuses),
+  updateChannel: v.optional(UpdateChannelResponse),
+  version: v.string(),
+});
+export type ClusterResponse = v.InferOutput<typeof ClusterResponse>;

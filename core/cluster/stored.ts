@@ -1,0 +1,103 @@
+/** Clusters, their pointers and their events as they are stored. */
+
+import * as v from "valibot";
+import { defineEntity } from "../table/item.ts";
+import {
+  clusterStatuses,
+  desiredStatuses,
+  networkInterfaces,
+  podSecurityProfiles,
+  provisionStatuses,
+} from "./schema.ts";
+
+const StoredCluster = v.object({
+  identity: v.string(),
+  organisation: v.string(),
+  environment: v.string(),
+  environmentIdentity: v.string(),
+  slug: v.string(),
+  name: v.string(),
+  description: v.optional(v.string()),
+  cloudAccountIdentity: v.string(),
+  /** Set when a user chose; otherwise the account's primary ones count, whichever they are at the time. */
+  cloudCredentialsIdentity: v.optional(v.string()),
+  /** The provider's slug. */
+  cloudProvider: v.string(),
+  region: v.string(),
+  version: v.string(),
+  updateChannel: v.optional(v.string()),
+  maintenanceScheduleIdentity: v.optional(v.string()),
+  cni: v.picklist(networkInterfaces),
+  podSecurityStandardsProfile: v.picklist(podSecurityProfiles),
+  enablePodSecurityStandards: v.optional(v.boolean()),
+  autoUpgrade: v.boolean(),
+  highlyAvailable: v.boolean(),
+  enableMultiAvailabilityZones: v.boolean(),
+  enableNATGateway: v.boolean(),
+  enableNetworkEncryption: v.boolean(),
+  environmentPrometheusRules: v.boolean(),
+  deleteProtection: v.boolean(),
+  clusterPodSubnet: v.string(),
+  serviceSubnet: v.string(),
+  ipWhitelist: v.array(v.object({ cidr: v.string(), description: v.string() })),
+  /** JSON: names are free text, and the SDK's marshaller loses some of them, `__proto__` for one. */
+  addons: v.string(),
+  status: v.picklist(clusterStatuses),
+  desiredStatus: v.picklist(desiredStatuses),
+  provisionStatus: v.picklist(provisionStatuses),
+  /** The furthest phase reached; "from a phase on" means this, also while provisionStatus is UNKNOWN. */
+  furthestPhase: v.picklist(provisionStatuses),
+  poolID: v.number(),
+  poolName: v.string(),
+  /** What the pools ask for at least: cores and MiB, kept by every write to a pool. */
+  cpu: v.number(),
+  memory: v.number(),
+  createdAt: v.string(),
+  modifiedAt: v.string(),
+  /** Raised by users' writes and by changes of status or phase. */
+  revision: v.number(),
+});
+
+/** A cluster: what was asked of it, and how far it is. Written only by users and by changes of status or phase. */
+export type Cluster = v.InferOutput<typeof StoredCluster>;
+export const clusterEntity = defineEntity("cluster", 1, StoredCluster);
+
+const StoredPointer = v.object({
+  identity: v.string(),
+  organisation: v.string(),
+  /** The sort key of the cluster's item, kept true by everything that changes it. */
+  path: v.string(),
+  /** Raised by every lease, so that a delayed worker's writes can be told from the present one's. */
+  fence: v.number(),
+  attempts: v.number(),
+  /** What the provisioner last saw. */
+  observation: v.optional(v.object({ collectedAt: v.string(), status: v.string(), version: v.optional(v.string()) })),
+});
+
+/** What a cluster's identity leads to. What the reconciler notes lies here, where no move replaces it. */
+export type Pointer = v.InferOutput<typeof StoredPointer>;
+export const pointerEntity = defineEntity("pointer", 1, StoredPointer);
+
+const StoredEvent = v.object({
+  type: v.string(),
+  at: v.string(),
+  clusterIdentity: v.string(),
+  user: v.string(),
+  tokenId: v.string(),
+  sourceAddress: v.optional(v.string()),
+  requestId: v.string(),
+  /** JSON of [{path, from, to}], for the same reason as a cluster's add-ons. */
+  changes: v.string(),
+  ttl: v.number(),
+});
+
+/** What happened to a cluster, by whom and from where. */
+export type ClusterEvent = v.InferOutput<typeof StoredEvent>;
+export const eventEntity = defineEntity("event", 1, StoredEvent);
+
+/** One property that changed. `from` is absent where there was none before, `to` where there is none now. */
+export interface Change {
+  path: string;
+  from?: unknown;
+  to?: unknown;
+}

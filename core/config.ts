@@ -1,0 +1,67 @@
+/** The only reader of the environment's variables. */
+
+import * as v from "valibot";
+import { parseBlock } from "./address.ts";
+import { AppError } from "./errors.ts";
+
+/** How much is logged. */
+export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+
+const list = v.pipe(
+  v.string(),
+  v.transform((text) =>
+    text
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  ),
+);
+
+const whole = (least: number, most: number) =>
+  v.pipe(
+    v.string(),
+    v.regex(/^[0-9]{1,15}$/, "must be a whole number"),
+    v.transform(Number),
+    v.minValue(least, `must be at least ${least}`),
+    v.maxValue(most, `must be at most ${most}`),
+  );
+
+const Variables = v.object({
+  PORT: v.optional(whole(0, 65_535), "4000"),
+  HOST: v.optional(v.string(), "127.0.0.1"),
+  DATA_DIR: v.optional(v.string(), ".data"),
+  DYNAMODB_ENDPOINT: v.optional(v.pipe(v.string(), v.url("must be a URL"))),
+  TABLE_NAME: v.optional(
+    v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.-]{3,255}$/, "must be 3 to 255 of letters, digits, _, . and -")),
+    "ame",
+  ),
+  PROVISIONER: v.optional(v.picklist(["simulated"], "must be simulated"), "simulated"),
+  LOG_LEVEL: v.optional(v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`), "info"),
+  HOSTING_POOL_ID: v.optional(whole(1, Number.MAX_SAFE_INTEGER), "1"),
+  HOSTING_POOL_NAME: v.optional(v.string(), "default"),
+  TRUSTED_PROXIES: v.optional(
+    v.pipe(
+      list,
+      v.check((blocks) => blocks.every((block) => typeof parseBlock(block) !== "string"), "must be CIDR blocks"),
+    ),
+    "",
+  ),
+});
+
+/** What the environment says, with every default in its place. */
+export type Config = v.InferOutput<typeof Variables>;
+
+/**
+ * Reads the environment. Empty variables count as unset.
+ *
+ * @throws AppError that names every variable that is wrong
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
+  const parsed = v.safeParse(Variables, given);
+  if (parsed.success) return parsed.output;
+  const [first = "The environment is not as it should be.", ...rest] = parsed.issues.map(
+    (issue) => `${v.getDotPath(issue) ?? "environment"}: ${issue.message}`,
+  );
+  throw new AppError("invalid", "config.invalid", [first, ...rest]);
+}

@@ -1,0 +1,171 @@
+/** Changes of the page index's structure: splitting buckets and chunks, removing empty buckets. */
+
+import type { Draw } from "../context.ts";
+import type { Table } from "../table/client.ts";
+import { indexChunkKey, organisationKey } from "../table/keys.ts";
+import type { Deadline } from "../table/pause.ts";
+import { commit, Transaction } from "../table/transact.ts";
+import type { PageIndexLimits } from "./limits.ts";
+import { type Bucket, bucketOf, type Chunk, chunkItem, newBucketId, readChunk, slugsIn, spanOf } from "./page-index.ts";
+
+/** The lower bound of the chunk after this one, where the environment has one. */
+async function boundAfter(table: Table, organisation: string, chunk: Chunk): Promise<string | undefined> {
+  const first = indexChunkKey(organisation, chunk.environment, "").sk;
+  const [, next] = await table.query({
+    pk: organisationKey(organisation).pk,
+    from: chunk.key.sk,
+    // `~` follows everything that a separator is made of.
+    to: `${first}~`,
+    limit: 2,
+  });
+  return next === undefined ? undefined : readChunk(next).lowerBound;
+}
+
+/**
+ * Where a bucket ends: the next bucket's bound, in the next chunk if need be; undefined at the environment's end.
+ *
+ * A neighbour that is removed meanwhile was empty, and one that is made meanwhile takes this bucket's own version with it,
+ * so a condition on the version is enough for what is read here.
+ */
+export async function boundAfterBucket(
+  table: Table,
+  organisation: string,
+  chunk: Chunk,
+  bucket: Bucket,
+): Promise<string | undefined> {
+  const next = chunk.buckets[chunk.buckets.findIndex(({ id }) => id === bucket.id) + 1];
+  return next === undefined ? boundAfter(table, organisation, chunk) : next.bound;
+}
+
+/**
+ * Chooses where to cut: the slug whose cut comes nearest to the middle, never between clusters of one slug.
+ *
+ * @param slugs in order, one for each cluster
+ * @returns undefined where they are all the same
+ */
+export function separatorOf(slugs: readonly string[]): string | undefined {
+  let best: { slug: string; distance: number } | undefined;
+  slugs.forEach((slug, position) => {
+    if (position === 0 || slugs[position - 1] === slug) return;
+    const distance = Math.abs(position - slugs.length / 2);
+    if (best === undefined || distance < best.distance) best = { slug, distance };
+  });
+  return best?.slug;
+}
+
+/**
+ * Replaces a bucket by others that hold the same keys, on condition that nobody wrote in it since its version was read.
+ *
+ * @param label by which the failed condition is recognised
+ */
+export function replaceBucket(
+  transaction: Transaction,
+  label: string,
+  chunk: Chunk,
+  bucket: Bucket,
+  by: readonly Bucket[],
+  limits: PageIndexLimits,
+): void {
+  const names: Record<string, string> = { "#old": bucket.id };
+  const values: Record<string, unknown> = { ":v": bucket.v, ":most": limits.chunk - by.length + 1 };
+  const sets = by.map(({ id, bound, n, v }, position) => {
+    names[`#new${position}`] = id;
+    values[`:new${position}`] = { bound, n, v };
+    return `#buckets.#new${position} = :new${position}`;
+  });
+  transaction.update(label, chunk.key, `REMOVE #buckets.#old SET ${sets.join(", ")}`, {
+    condition: "#buckets.#old.#v = :v AND size(#buckets) <= :most",
+    names,
+    values,
+  });
+}
+
+/**
+ * Splits a full bucket in the transaction of the cluster that does not fit into it any more, which is counted too.
+ *
+ * @param chunk read before this call, strongly consistent; it has room for one bucket more
+ * @param pending the new cluster's slug
+ */
+export async function splitForAdded(
+  table: Table,
+  organisation: string,
+  transaction: Transaction,
+  label: string,
+  chunk: Chunk,
+  pending: string,
+  draw: Draw,
+  limits: PageIndexLimits,
+): Promise<void> {
+  const bucket = bucketOf(chunk, pending);
+  const next = await boundAfterBucket(table, organisation, chunk, bucket);
+  const slugs = await slugsIn(table, organisation, spanOf(chunk.environment, bucket.bound, next));
+  const after = slugs.findIndex((slug) => slug > pending);
+  slugs.splice(after === -1 ? slugs.length : after, 0, pending);
+  const separator = separatorOf(slugs);
+  if (separator === undefined) throw new Error(`${slugs.length} clusters share the slug ${pending}`);
+  const left = slugs.filter((slug) => slug < separator).length;
+  const halves = [
+    { id: newBucketId(draw.number()), bound: bucket.bound, n: left, v: 0 },
+    { id: newBucketId(draw.number()), bound: separator, n: slugs.length - left, v: 0 },
+  ];
+  replaceBucket(transaction, label, chunk, bucket, halves, limits);
+}
+
+/**
+ * Moves the later half of a full chunk's buckets to a chunk of their own, on condition that none of them was written since.
+ *
+ * @returns whether it was done; otherwise somebody wrote meanwhile, and the caller reads again
+ * @throws AppError unavailable as `commit`
+ */
+export async function splitChunk(
+  table: Table,
+  organisation: string,
+  chunk: Chunk,
+  deadline: Deadline,
+): Promise<boolean> {
+  const moved = chunk.buckets.slice(Math.ceil(chunk.buckets.length / 2));
+  const [first] = moved;
+  if (first === undefined) throw new Error(`${chunk.key.sk} has too few buckets to be split`);
+  const names: Record<string, string> = {};
+  const values: Record<string, unknown> = {};
+  moved.forEach(({ id, v }, position) => {
+    names[`#m${position}`] = id;
+    values[`:v${position}`] = v;
+  });
+  const environment = { slug: chunk.environment, identity: chunk.environmentIdentity };
+  const transaction = new Transaction()
+    .update("left", chunk.key, `REMOVE ${moved.map((_, position) => `#buckets.#m${position}`).join(", ")}`, {
+      condition: moved.map((_, position) => `#buckets.#m${position}.#v = :v${position}`).join(" AND "),
+      names,
+      values,
+    })
+    .create("right", chunkItem(organisation, environment, first.bound, moved));
+  return (await commit(table, transaction, deadline)).length === 0;
+}
+
+/**
+ * Removes an empty bucket; its left neighbour then reaches further. The first bucket of a chunk stays while others follow
+ * it, for the chunk is found by its bound, and goes with the chunk when it is the last; an environment's first chunk stays.
+ *
+ * @returns whether it is gone; false where it may not go, or somebody wrote meanwhile
+ * @throws AppError unavailable as `commit`
+ */
+export async function removeEmptyBucket(
+  table: Table,
+  chunk: Chunk,
+  bucket: Bucket,
+  deadline: Deadline,
+): Promise<boolean> {
+  const isFirst = bucket.bound === chunk.lowerBound;
+  const isOnly = chunk.buckets.length === 1;
+  if (bucket.n !== 0 || (isFirst && (!isOnly || chunk.lowerBound === ""))) return false;
+  const expression = {
+    condition: `#buckets.#id.#n = :none AND #buckets.#id.#v = :v${isFirst ? " AND size(#buckets) = :one" : ""}`,
+    names: { "#id": bucket.id },
+    values: { ":none": 0, ":v": bucket.v, ...(isFirst ? { ":one": 1 } : {}) },
+  };
+  const transaction = isFirst
+    ? new Transaction().delete("chunk", chunk.key, expression)
+    : new Transaction().update("bucket", chunk.key, "REMOVE #buckets.#id", expression);
+  return (await commit(table, transaction, deadline)).length === 0;
+}

@@ -1,0 +1,184 @@
+/**
+ * The page index: ordered keys of an organisation's clusters cut into buckets that are counted, so that a page number leads
+ * to a key. Counts are commutative updates inside the writer's own transaction; structure changes are conditional on the
+ * version of the bucket they touch.
+ */
+
+import * as v from "valibot";
+import type { Table } from "../table/client.ts";
+import { defineEntity, type RawItem } from "../table/item.ts";
+import {
+  clustersBefore,
+  clustersEnd,
+  clustersFrom,
+  INDEX_PREFIX,
+  indexChunkKey,
+  type Key,
+  organisationKey,
+} from "../table/keys.ts";
+import type { Transaction } from "../table/transact.ts";
+import type { PageIndexLimits } from "./limits.ts";
+
+/** Counted keys from a separator up to the next bucket's. `v` rises with every write, ids are never used again. */
+export interface Bucket {
+  readonly id: string;
+  readonly bound: string;
+  readonly n: number;
+  readonly v: number;
+}
+
+const StoredChunk = v.object({
+  environment: v.string(),
+  environmentIdentity: v.string(),
+  lowerBound: v.string(),
+  /** By bucket id. */
+  buckets: v.record(v.string(), v.object({ bound: v.string(), n: v.number(), v: v.number() })),
+});
+
+const chunkEntity = defineEntity("index-chunk", 1, StoredChunk);
+
+/** Some neighbouring buckets of one environment, kept in one item. Its first bucket's bound is its own lower bound. */
+export interface Chunk {
+  readonly key: Key;
+  readonly environment: string;
+  readonly environmentIdentity: string;
+  readonly lowerBound: string;
+  /** In key order, at least one. */
+  readonly buckets: readonly Bucket[];
+}
+
+const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
+
+/** Reads a chunk's item. */
+export function readChunk(item: RawItem): Chunk {
+  const { pk, sk, environment, environmentIdentity, lowerBound, buckets } = chunkEntity.read(item);
+  const ordered = Object.entries(buckets)
+    .map(([id, bucket]) => ({ id, ...bucket }))
+    .sort((one, other) => byText(one.bound, other.bound));
+  return { key: { pk, sk }, environment, environmentIdentity, lowerBound, buckets: ordered };
+}
+
+/** Makes the item of a chunk. @param buckets at least one; the first one's bound is the chunk's */
+export function chunkItem(
+  organisation: string,
+  environment: { slug: string; identity: string },
+  lowerBound: string,
+  buckets: readonly Bucket[],
+): RawItem {
+  return chunkEntity.write(indexChunkKey(organisation, environment.slug, lowerBound), {
+    environment: environment.slug,
+    environmentIdentity: environment.identity,
+    lowerBound,
+    buckets: Object.fromEntries(buckets.map(({ id, bound, n, v }) => [id, { bound, n, v }])),
+  });
+}
+
+/** Names a new bucket; 48 random bits among at most some thousands never meet. */
+export const newBucketId = (number: number): string => (number % 2 ** 48).toString(36);
+
+/** The first chunk of a new environment: one empty bucket that begins before every slug. */
+export const firstChunk = (organisation: string, environment: { slug: string; identity: string }, id: string) =>
+  chunkItem(organisation, environment, "", [{ id, bound: "", n: 0, v: 0 }]);
+
+/**
+ * Reads all chunks of an organisation, or of one environment, in key order.
+ *
+ * @param environment a slug; absent for all
+ */
+export async function readChunks(table: Table, organisation: string, environment?: string): Promise<Chunk[]> {
+  const prefix = environment === undefined ? INDEX_PREFIX : indexChunkKey(organisation, environment, "").sk;
+  const items = await table.query({ pk: organisationKey(organisation).pk, prefix });
+  return items.map(readChunk);
+}
+
+/** Reads the chunk that a slug belongs to. Undefined where the environment has none: then the environment is gone. */
+export async function readChunkOf(
+  table: Table,
+  organisation: string,
+  environment: string,
+  slug: string,
+): Promise<Chunk | undefined> {
+  const [item] = await table.query({
+    pk: organisationKey(organisation).pk,
+    from: indexChunkKey(organisation, environment, "").sk,
+    to: indexChunkKey(organisation, environment, slug).sk,
+    backward: true,
+    limit: 1,
+  });
+  return item === undefined ? undefined : readChunk(item);
+}
+
+/** The bucket a slug belongs to. */
+export function bucketOf(chunk: Chunk, slug: string): Bucket {
+  const bucket = chunk.buckets.findLast(({ bound }) => bound <= slug);
+  if (bucket === undefined) throw new Error(`${chunk.key.pk} ${chunk.key.sk} has no bucket for its own lower bound`);
+  return bucket;
+}
+
+/**
+ * Counts one more cluster. The condition fails when the bucket is full, was split, or moved to another chunk: then the
+ * caller reads again.
+ *
+ * @param label by which the failure is recognised
+ */
+export function countAdded(
+  transaction: Transaction,
+  label: string,
+  chunk: Chunk,
+  bucket: Bucket,
+  limits: PageIndexLimits,
+): void {
+  transaction.update(
+    label,
+    chunk.key,
+    "SET #buckets.#id.#n = #buckets.#id.#n + :one, #buckets.#id.#v = #buckets.#id.#v + :one",
+    {
+      condition: "attribute_exists(#buckets.#id) AND #buckets.#id.#n < :most",
+      names: { "#id": bucket.id },
+      values: { ":one": 1, ":most": limits.bucket },
+    },
+  );
+}
+
+/** Counts one cluster less. The condition fails when the bucket was split or moved: then the caller reads again. */
+export function countRemoved(transaction: Transaction, label: string, chunk: Chunk, bucket: Bucket): void {
+  transaction.update(
+    label,
+    chunk.key,
+    "SET #buckets.#id.#n = #buckets.#id.#n - :one, #buckets.#id.#v = #buckets.#id.#v + :one",
+    {
+      condition: "attribute_exists(#buckets.#id) AND #buckets.#id.#n > :none",
+      names: { "#id": bucket.id },
+      values: { ":one": 1, ":none": 0 },
+    },
+  );
+}
+
+/** The slug in a cluster's sort key, present holder's or displaced one's. */
+export function slugOfKey(sk: string): string {
+  const [, , slug = ""] = sk.split("#");
+  return slug;
+}
+
+/** Where a bucket's sort keys begin and end, both inclusive. */
+export interface KeySpan {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The sort keys between two separators. @param next the next bucket's bound; undefined for the last of an environment */
+export const spanOf = (environment: string, bound: string, next: string | undefined): KeySpan => ({
+  from: clustersFrom(environment, bound),
+  to: next === undefined ? clustersEnd(environment) : clustersBefore(environment, next),
+});
+
+/**
+ * Reads the slugs of a bucket's clusters, one for each cluster, in key order.
+ *
+ * @param span from `spanOf`
+ */
+export async function slugsIn(table: Table, organisation: string, span: KeySpan): Promise<string[]> {
+  const { pk } = organisationKey(organisation);
+  const items = await table.query({ pk, ...span, keysOnly: true });
+  return items.map(({ sk }) => slugOfKey(sk));
+}

@@ -1,0 +1,233 @@
+/** Spring's pageable: reading what is asked, shaping the answer. */
+
+import * as v from "valibot";
+import type { Problem } from "../errors.ts";
+import { type Parameter, type QueryPairs, readPairs } from "../query.ts";
+import { describe } from "../validation.ts";
+
+/** The documentation's SortObject. */
+export const SortObject = v.object({
+  ascending: v.boolean(),
+  direction: v.picklist(["ASC", "DESC"]),
+  ignoreCase: v.boolean(),
+  nullHandling: v.string(),
+  property: v.string(),
+});
+type SortObject = v.InferOutput<typeof SortObject>;
+
+/** The documentation's PageableObject. */
+export const PageableObject = v.object({
+  offset: v.number(),
+  pageNumber: v.number(),
+  pageSize: v.number(),
+  paged: v.boolean(),
+  sort: v.array(SortObject),
+  unpaged: v.boolean(),
+});
+
+/** A page that is asked for. */
+export interface Pageable {
+  pageNumber: number;
+  pageSize: number;
+  descending: boolean;
+  /** Whether a direction was asked for: then the answer names the keys it holds for. */
+  directed: boolean;
+}
+
+/** Elements a page, at most. */
+export const MAX_PAGE_SIZE = 1_000;
+
+const DEFAULTS = { pageNumber: 0, pageSize: 50 };
+
+/** The contract's page numbers are int32. */
+const MAX_PAGE_NUMBER = 2 ** 31 - 1;
+
+/** The keys of the default order, as they stand in an answer's sort. */
+const DEFAULT_ORDER = ["environmentSlug", "slug"];
+
+const WHOLE = /^(0|[1-9][0-9]{0,15})$/;
+
+const whole = (least: number, most: number): Parameter<number | undefined> => ({
+  absent: undefined,
+  parse(text) {
+    const value = WHOLE.test(text) ? Number(text) : Number.NaN;
+    return value >= least && value <= most ? { value } : { wrong: `must be a whole number from ${least} to ${most}` };
+  },
+});
+
+const direction: Parameter<"ASC" | "DESC" | undefined> = {
+  absent: undefined,
+  parse: (text) => (text === "ASC" || text === "DESC" ? { value: text } : { wrong: "must be ASC or DESC" }),
+};
+
+/** Every spelling of the four members, in a query and inside the JSON of `pageable`. */
+const MEMBERS = {
+  pageNumber: whole(0, MAX_PAGE_NUMBER),
+  page: whole(0, MAX_PAGE_NUMBER),
+  pageSize: whole(1, MAX_PAGE_SIZE),
+  size: whole(1, MAX_PAGE_SIZE),
+  sortDirection: direction,
+};
+
+const ALL_NAMES = ["pageNumber", "page", "pageSize", "size", "sort", "sortDirection", "pageable"];
+
+/** Names of parameters that a page's query may have. */
+export const pageableNames: ReadonlySet<string> = new Set(ALL_NAMES);
+
+/** What a query asks of a page, and what is wrong with it. */
+export interface ReadPageable {
+  pageable: Pageable;
+  problems: Problem[];
+  /** Names inside the JSON of `pageable` that nobody knows. */
+  unknown: string[];
+}
+
+/** Turns the members of `pageable`'s JSON into pairs, so that they are read as a query's own. */
+function pairsOf(text: string): QueryPairs | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return Object.entries(value).flatMap(([name, member]): [string, string][] => {
+    if (member === null) return [];
+    const members: unknown[] = Array.isArray(member) ? member : [member];
+    return members.map((each) => [name, typeof each === "object" ? describe(each) : String(each)]);
+  });
+}
+
+/**
+ * Reads the page a query asks for: `pageNumber` or `page`, `pageSize` or `size`, `sortDirection`, or all of them as members
+ * of the JSON in `pageable`.
+ *
+ * @param pairs the whole query; names that are no page's are left to others
+ */
+export function readPageable(pairs: QueryPairs): ReadPageable {
+  const problems: Problem[] = [];
+  const unknown: string[] = [];
+  const spread: QueryPairs[] = [pairs.filter(([name]) => name !== "pageable")];
+  const wrapped = pairs.filter(([name]) => name === "pageable");
+  if (wrapped.length > 1) problems.push({ path: "pageable", text: "is there twice; send it once" });
+  for (const [, text] of wrapped.slice(0, 1)) {
+    const inner = pairsOf(text);
+    if (inner === undefined) {
+      problems.push({
+        path: "pageable",
+        text: `${describe(text)} is not allowed: must be a JSON object with pageNumber, pageSize, sort and sortDirection`,
+      });
+    } else {
+      spread.push(inner);
+      unknown.push(...readPairs(inner, MEMBERS, pageableNames).unknown.map((name) => `pageable.${name}`));
+    }
+  }
+
+  const found = new Map<string, { name: string; value: unknown }>();
+  for (const source of spread) {
+    const { values, problems: wrong } = readPairs(source, MEMBERS, pageableNames);
+    problems.push(...wrong);
+    for (const [name, value] of Object.entries(values)) {
+      if (value === undefined) continue;
+      const member = name === "page" ? "pageNumber" : name === "size" ? "pageSize" : name;
+      const other = found.get(member);
+      if (other === undefined) found.set(member, { name, value });
+      else if (other.value !== value) {
+        problems.push({
+          path: name,
+          text: `${value} is not allowed: ${other.name} says ${other.value}; send one of them`,
+        });
+      }
+    }
+    for (const [name, value] of source) {
+      if (name === "sort") problems.push({ path: "sort", text: `${describe(value)} is not allowed: ${ONLY_DEFAULT}` });
+    }
+  }
+  const number = (name: keyof typeof DEFAULTS) => (found.get(name)?.value as number | undefined) ?? DEFAULTS[name];
+  const directed = found.get("sortDirection")?.value;
+  return {
+    pageable: {
+      pageNumber: number("pageNumber"),
+      pageSize: number("pageSize"),
+      descending: directed === "DESC",
+      directed: directed !== undefined,
+    },
+    problems,
+    unknown,
+  };
+}
+
+const ONLY_DEFAULT =
+  "lists come in their default order, by environment slug and cluster slug; sortDirection=ASC or DESC turns it";
+
+/** A page as the contract has it. */
+export interface Page<Element> {
+  content: Element[];
+  empty: boolean;
+  first: boolean;
+  last: boolean;
+  number: number;
+  numberOfElements: number;
+  pageable: v.InferOutput<typeof PageableObject>;
+  size: number;
+  sort: SortObject[];
+  totalElements: number;
+  totalPages: number;
+}
+
+/**
+ * Shapes a page.
+ *
+ * @param content its elements
+ * @param total of the whole list, as it was counted; never less than what the page itself proves
+ */
+export function pageOf<Element>(content: Element[], total: number, pageable: Pageable): Page<Element> {
+  const { pageNumber, pageSize, descending, directed } = pageable;
+  const offset = pageNumber * pageSize;
+  const totalElements = content.length === 0 ? total : Math.max(total, offset + content.length);
+  const totalPages = Math.ceil(totalElements / pageSize);
+  const sort = (directed ? DEFAULT_ORDER : []).map((property) => ({
+    ascending: !descending,
+    direction: descending ? ("DESC" as const) : ("ASC" as const),
+    ignoreCase: false,
+    nullHandling: "NATIVE",
+    property,
+  }));
+  return {
+    content,
+    empty: content.length === 0,
+    first: pageNumber === 0,
+    last: pageNumber >= totalPages - 1,
+    number: pageNumber,
+    numberOfElements: content.length,
+    pageable: { offset, pageNumber, pageSize, paged: true, sort, unpaged: false },
+    size: pageSize,
+    sort,
+    totalElements,
+    totalPages,
+  };
+}
+
+/**
+ * The pages a page links to, as queries without their `?`: first, prev, next and last, those that exist.
+ *
+ * @param pairs the query that was sent; what is no page's is kept
+ */
+export function pageLinks(page: Page<unknown>, pairs: QueryPairs, pageable: Pageable): [rel: string, query: string][] {
+  const others = pairs
+    .filter(([name]) => !pageableNames.has(name))
+    .map(([name, value]): [string, string] => [name, value]);
+  const query = (pageNumber: number) =>
+    new URLSearchParams([
+      ...others,
+      ["pageNumber", `${pageNumber}`],
+      ["pageSize", `${pageable.pageSize}`],
+      ...(pageable.directed ? [["sortDirection", pageable.descending ? "DESC" : "ASC"]] : []),
+    ] as [string, string][]).toString();
+  const final = Math.max(0, page.totalPages - 1);
+  const links: [string, string][] = [["first", query(0)]];
+  if (page.number > 0) links.push(["prev", query(Math.min(page.number - 1, final))]);
+  if (page.number < final) links.push(["next", query(page.number + 1)]);
+  links.push(["last", query(final)]);
+  return links;
+}

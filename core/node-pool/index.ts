@@ -1,0 +1,3 @@
+/** Node pools: what other folders may use, as `NodePool`. */
+
+export { get, list } from "./read.ts";

@@ -1,0 +1,70 @@
+/** Listing and getting a cluster's node pools. */
+
+import { enter } from "../access/enter.ts";
+import { noSuchCluster } from "../cluster/get.ts";
+import { clusterEntity } from "../cluster/stored.ts";
+import type { Context } from "../context.ts";
+import { type AppError, invalid, missing } from "../errors.ts";
+import { type RawQuery, readQuery } from "../query.ts";
+import { clusterKey } from "../table/keys.ts";
+import { nodePoolsOf, toNodePoolResponse } from "./repository.ts";
+import type { ClusterNodePoolResponse, NodePool } from "./schema.ts";
+
+/** Which cluster's pools. */
+export interface ListNodePoolsInput {
+  organisation: string;
+  environment: string;
+  cluster: string;
+  query: RawQuery;
+}
+
+/** Which pool: `nodePool` is its numeric id or its identity. */
+export interface GetNodePoolInput extends ListNodePoolsInput {
+  nodePool: string;
+}
+
+/** Reads the pools of the path's cluster. Two waits: a pool hangs on the cluster's identity, which is read first. */
+async function poolsAt(context: Context, input: ListNodePoolsInput): Promise<NodePool[]> {
+  const { organisation, environment, cluster: slug } = input;
+  const key = () => clusterKey(organisation, environment, slug);
+  const entered = await enter(context, {
+    path: { organisation, environment, cluster: slug },
+    right: "viewer",
+    keys: () => [key()],
+  });
+  const item = entered.item(key());
+  if (item === undefined) throw noSuchCluster(slug, environment);
+  const query = readQuery(input.query, {});
+  context.ignored.push(...query.unknown);
+  if (query.problems.length > 0) throw invalid(query.problems);
+  return await nodePoolsOf(context.table, clusterEntity.read(item).identity);
+}
+
+/**
+ * Lists all node pools of a cluster, oldest first, deleting ones too. Two waits on the database.
+ *
+ * @throws AppError as `enter`; missing
+ */
+export async function list(context: Context, input: ListNodePoolsInput): Promise<ClusterNodePoolResponse[]> {
+  return (await poolsAt(context, input)).map(toNodePoolResponse);
+}
+
+/**
+ * Gets one node pool. Two waits on the database.
+ *
+ * @returns the pool and its entity tag
+ * @throws AppError as `enter`; missing
+ */
+export async function get(
+  context: Context,
+  input: GetNodePoolInput,
+): Promise<{ body: ClusterNodePoolResponse; tag: string }> {
+  const wanted = input.nodePool.toLowerCase();
+  const pools = await poolsAt(context, input);
+  const pool = pools.find(({ id, identity }) => `${id}` === wanted || identity === wanted);
+  if (pool === undefined) throw noSuchNodePool(input.nodePool, input.cluster);
+  return { body: toNodePoolResponse(pool), tag: `"${pool.revision}"` };
+}
+
+const noSuchNodePool = (pool: string, cluster: string): AppError =>
+  missing("node_pool.missing", `There is no node pool ${JSON.stringify(pool.slice(0, 64))} in cluster "${cluster}".`);

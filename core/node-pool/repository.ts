@@ -1,0 +1,47 @@
+/** Node pools in the table. */
+
+import type { Table } from "../table/client.ts";
+import type { RawItem } from "../table/item.ts";
+import { NODE_POOL_PREFIX, nodePoolKey, pointerKey } from "../table/keys.ts";
+import { type ClusterNodePoolResponse, type NodePool, nodePoolEntity } from "./schema.ts";
+
+/** Makes the item to write. */
+export const nodePoolItem = (pool: NodePool): RawItem =>
+  nodePoolEntity.write(nodePoolKey(pool.clusterIdentity, pool.id), pool);
+
+/**
+ * Reads all pools of a cluster, deleting ones too, oldest first.
+ *
+ * @param clusterIdentity of a cluster whose tenant was checked: pools hang on it alone
+ */
+export async function nodePoolsOf(table: Table, clusterIdentity: string): Promise<NodePool[]> {
+  const items = await table.query({ pk: pointerKey(clusterIdentity).pk, prefix: NODE_POOL_PREFIX });
+  return items
+    .map((item): NodePool => nodePoolEntity.read(item))
+    .sort((one, other) =>
+      one.createdAt < other.createdAt ? -1 : one.createdAt > other.createdAt ? 1 : one.id - other.id,
+    );
+}
+
+/** Shows a pool as the contract has it. */
+export function toNodePoolResponse(pool: NodePool): ClusterNodePoolResponse {
+  return {
+    annotations: pool.annotations,
+    autoScaling: pool.autoScaling,
+    availabilityZone: pool.availabilityZone,
+    createdAt: pool.createdAt,
+    enableNodeAutoReplacement: pool.enableNodeAutoReplacement,
+    enableNodeReboots: pool.enableNodeReboots,
+    id: pool.id,
+    identity: pool.identity,
+    labels: pool.labels,
+    maxSize: pool.maxSize,
+    minSize: pool.minSize,
+    modifiedAt: pool.modifiedAt,
+    name: pool.name,
+    nodeSize: pool.nodeSize,
+    provisionStatus: pool.provisionStatus,
+    taints: pool.taints,
+    upgradeStrategy: pool.upgradeStrategy,
+  };
+}

@@ -1,0 +1,148 @@
+/** What a node pool must keep to, and what it defaults to. Pure rules. */
+
+import { type CloudProvider, isBringYourOwn, nodeTypeOf, type Region, zoneOf } from "../cloud/catalogue/index.ts";
+import type { Problem } from "../errors.ts";
+import { type Draft, describe } from "../validation.ts";
+import { type CreateNodePool, MAX_NODE_POOL_BYTES, type NodePool } from "./schema.ts";
+
+/** Where a cluster's nodes run; parts are missing while the cluster's own input is not known to be good. */
+export interface Placement {
+  provider: CloudProvider | undefined;
+  region: Region | undefined;
+}
+
+/** What a user asked of a pool, with every default in its place. */
+export type NodePoolSettings = Pick<
+  NodePool,
+  | "annotations"
+  | "autoScaling"
+  | "availabilityZone"
+  | "enableNodeAutoReplacement"
+  | "enableNodeReboots"
+  | "labels"
+  | "maxSize"
+  | "minSize"
+  | "name"
+  | "nodeSize"
+  | "taints"
+  | "upgradeStrategy"
+>;
+
+/** The one node type a bring-your-own-nodes pool has unless it says otherwise. */
+const BRING_YOUR_OWN_NODE_SIZE = "byon";
+
+/** The sizes a pool ends up with: without auto-scaling one size given sets both. */
+function sizes(draft: Draft<CreateNodePool>): { minSize: number; maxSize: number } {
+  const { autoScaling, minSize, maxSize } = draft;
+  if (autoScaling === true) return { minSize: minSize ?? 1, maxSize: maxSize ?? 1 };
+  return { minSize: minSize ?? maxSize ?? 1, maxSize: maxSize ?? minSize ?? 1 };
+}
+
+/**
+ * Finds what is wrong with a new pool beyond its shape.
+ *
+ * @param draft the well-formed parts of what was sent
+ * @param faulty paths that already have a problem, which needs no second one
+ * @param path where the pool stands in the request, such as `nodePools[1]`; empty for a request of its own
+ * @param placement of the cluster
+ */
+export function nodePoolProblems(
+  draft: Draft<CreateNodePool>,
+  faulty: ReadonlySet<string>,
+  path: string,
+  placement: Placement,
+): Problem[] {
+  const problems: Problem[] = [];
+  const at = (name: string) => (path === "" ? name : `${path}.${name}`);
+  const add = (name: string, text: string) => {
+    if (!faulty.has(at(name))) problems.push({ path: at(name), text });
+  };
+  const { provider, region } = placement;
+
+  if (draft.name === undefined) add("name", "is required");
+  if (provider !== undefined && !isBringYourOwn(provider.type)) {
+    const known = provider.nodeTypes.map(({ type }) => type).join(", ");
+    if (draft.nodeSize === undefined) {
+      add("nodeSize", `is required: one of ${known}`);
+    } else if (nodeTypeOf(provider, draft.nodeSize) === undefined) {
+      add("nodeSize", `${describe(draft.nodeSize)} is not allowed: must be a node type of ${provider.name}: ${known}`);
+    }
+  }
+  if (region !== undefined && draft.availabilityZone !== undefined && !zoneOf(region, draft.availabilityZone)) {
+    const known = region.availabilityZones.map(({ slug }) => slug).join(", ");
+    add(
+      "availabilityZone",
+      `${describe(draft.availabilityZone)} is not allowed: must be a zone of ${region.slug}: ${known}`,
+    );
+  }
+  if (!faulty.has(at("minSize")) && !faulty.has(at("autoScaling"))) {
+    const { minSize, maxSize } = sizes(draft);
+    if (maxSize < minSize) add("maxSize", `${maxSize} is not allowed: must be at least minSize, which is ${minSize}`);
+    else if (draft.autoScaling !== true && maxSize !== minSize) {
+      add("maxSize", `${maxSize} is not allowed: must equal minSize, which is ${minSize}, unless autoScaling is true`);
+    }
+  }
+  const taints = new Set<string>();
+  draft.taints?.forEach((taint, index) => {
+    if (taint?.key === undefined || taint.effect === undefined) return;
+    const text = `${taint.key}:${taint.effect}`;
+    if (taints.has(text)) add(`taints[${index}]`, `repeats key and effect of another taint, ${text}`);
+    taints.add(text);
+  });
+  const largest = largestProperty(draft, MAX_NODE_POOL_BYTES);
+  if (largest !== undefined) add(largest, `makes this node pool larger than ${MAX_NODE_POOL_BYTES} bytes`);
+  return problems;
+}
+
+/**
+ * Finds what to make smaller where users store too much.
+ *
+ * @param draft what would be stored, by property
+ * @param bytes how much it may be, as JSON in UTF-8
+ * @returns the name of the largest property; undefined where all fits
+ */
+export function largestProperty(draft: object, bytes: number): string | undefined {
+  const lengths = Object.entries(draft)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]): [string, number] => [name, Buffer.byteLength(JSON.stringify({ [name]: value }))]);
+  const total = lengths.reduce((sum, [, length]) => sum + length, 0);
+  return total <= bytes ? undefined : lengths.sort(([, one], [, other]) => other - one)[0]?.[0];
+}
+
+/** Puts the defaults in. @param pool without problems */
+export function settingsOf(pool: CreateNodePool): NodePoolSettings {
+  return {
+    annotations: pool.annotations ?? {},
+    autoScaling: pool.autoScaling ?? false,
+    availabilityZone: pool.availabilityZone,
+    enableNodeAutoReplacement: pool.enableNodeAutoReplacement ?? true,
+    enableNodeReboots: pool.enableNodeReboots ?? false,
+    labels: pool.labels ?? {},
+    ...sizes(pool),
+    name: pool.name ?? "",
+    nodeSize: pool.nodeSize ?? BRING_YOUR_OWN_NODE_SIZE,
+    taints: pool.taints ?? [],
+    upgradeStrategy: pool.upgradeStrategy ?? "REPLACE",
+  };
+}
+
+/**
+ * What tells pools of one cluster apart to a user: name together with zone, for published modules make one pool of a name
+ * for each zone.
+ */
+export const nodePoolLabel = ({ name, availabilityZone }: Pick<NodePool, "name" | "availabilityZone">): string =>
+  availabilityZone === undefined ? `"${name}"` : `"${name}" in ${availabilityZone}`;
+
+/** Sums what pools ask for at least: cpu in cores, memory in MiB. A node type nobody knows counts nothing. */
+export function computeOf(
+  provider: CloudProvider,
+  pools: readonly Pick<NodePool, "minSize" | "nodeSize">[],
+): { cpu: number; memory: number } {
+  let [cpu, memory] = [0, 0];
+  for (const { minSize, nodeSize } of pools) {
+    const type = nodeTypeOf(provider, nodeSize);
+    cpu += minSize * (type?.cpu ?? 0);
+    memory += minSize * (type?.memory ?? 0);
+  }
+  return { cpu, memory };
+}

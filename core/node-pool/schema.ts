@@ -1,0 +1,103 @@
+/** Node pools: the contract's shapes, and how one is stored. */
+
+import * as v from "valibot";
+import { text } from "../schema.ts";
+import { defineEntity } from "../table/item.ts";
+
+/** At most this many node pools a cluster. */
+export const MAX_NODE_POOLS = 50;
+
+/** Nodes a pool, at most. */
+export const MAX_NODES = 1_000;
+
+/** What users store of a pool, as JSON, in bytes. */
+export const MAX_NODE_POOL_BYTES = 4 * 1024;
+
+/** How a pool's nodes are upgraded. */
+export const upgradeStrategies = [
+  "REPLACE",
+  "INPLACE",
+  "INPLACE_WITHOUT_DRAIN",
+  "REPLACE_MINOR_INPLACE_PATCH",
+  "REPLACE_MINOR_INPLACE_PATCH_WITHOUT_DRAIN",
+] as const;
+
+/** What a taint does to pods that do not tolerate it, by Kubernetes. */
+export const taintEffects = ["NoSchedule", "PreferNoSchedule", "NoExecute"] as const;
+
+/** How far a pool is. */
+export const nodePoolProvisionStatuses = ["ACCEPTED", "PROVISIONING", "DONE", "DELETING", "FAILED"] as const;
+
+// Kubernetes' qualified name: an optional DNS subdomain and a slash, then up to 63 of letters, digits, `-`, `_`, `.`.
+const QUALIFIED_NAME =
+  /^(?=[^/]{1,253}\/|[^/]*$)([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
+// Cluster API selects machines by keys of this domain, and its controllers act on annotations of it.
+const RESERVED = /^([^/]+\.)?cluster\.x-k8s\.io\//;
+
+const qualifiedName = v.pipe(
+  v.string(),
+  v.regex(QUALIFIED_NAME, "must be a Kubernetes name such as role or example.com/role"),
+  v.check((key) => !RESERVED.test(key), "must not be under cluster.x-k8s.io"),
+);
+const labelValue = v.pipe(
+  v.string(),
+  v.regex(LABEL_VALUE, "must be a Kubernetes label value: up to 63 of letters, digits, -, _ and ."),
+);
+
+const size = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_NODES));
+
+/** The documentation's NodeTaint, as it is sent. */
+export const NodeTaint = v.object({
+  effect: v.picklist(taintEffects),
+  key: qualifiedName,
+  value: v.optional(labelValue),
+});
+
+/** What a node pool is made of; one inside a cluster's creation and one of its own are the same. */
+export const CreateNodePool = v.object({
+  annotations: v.optional(v.pipe(v.record(qualifiedName, text), v.maxEntries(50))),
+  autoScaling: v.optional(v.boolean()),
+  availabilityZone: v.optional(v.pipe(v.string(), v.maxLength(63))),
+  enableNodeAutoReplacement: v.optional(v.boolean()),
+  enableNodeReboots: v.optional(v.boolean()),
+  labels: v.optional(v.pipe(v.record(qualifiedName, labelValue), v.maxEntries(50))),
+  maxSize: v.optional(size),
+  minSize: v.optional(size),
+  name: v.optional(v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,25}$/, "must be 1 to 25 of a-z, 0-9 and -"))),
+  nodeSize: v.optional(v.pipe(text, v.maxLength(63))),
+  taints: v.optional(v.pipe(v.array(NodeTaint), v.maxLength(50))),
+  upgradeStrategy: v.optional(v.picklist(upgradeStrategies)),
+});
+export type CreateNodePool = v.InferOutput<typeof CreateNodePool>;
+
+/** The documentation's ClusterNodePoolResponse. */
+export const ClusterNodePoolResponse = v.object({
+  annotations: v.record(v.string(), v.string()),
+  autoScaling: v.boolean(),
+  availabilityZone: v.optional(v.string()),
+  createdAt: v.string(),
+  enableNodeAutoReplacement: v.boolean(),
+  enableNodeReboots: v.boolean(),
+  id: v.number(),
+  identity: v.string(),
+  labels: v.record(v.string(), v.string()),
+  maxSize: v.number(),
+  minSize: v.number(),
+  modifiedAt: v.string(),
+  name: v.string(),
+  nodeSize: v.string(),
+  provisionStatus: v.picklist(nodePoolProvisionStatuses),
+  taints: v.array(NodeTaint),
+  upgradeStrategy: v.picklist(upgradeStrategies),
+});
+export type ClusterNodePoolResponse = v.InferOutput<typeof ClusterNodePoolResponse>;
+
+// What is stored is the answer's shape and its bookkeeping; the converter still names every property of an answer.
+const StoredNodePool = v.object({
+  ...ClusterNodePoolResponse.entries,
+  clusterIdentity: v.string(),
+  revision: v.number(),
+});
+export type NodePool = v.InferOutput<typeof StoredNodePool>;
+export const nodePoolEntity = defineEntity("node-pool", 1, StoredNodePool);

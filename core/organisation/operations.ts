@@ -1,0 +1,79 @@
+/** Making and showing organisations. */
+
+import * as v from "valibot";
+import { type References, referencesEntity } from "../cloud/schema.ts";
+import type { Services } from "../context.ts";
+import { conflict, invalid, missing } from "../errors.ts";
+import { text } from "../schema.ts";
+import { isOrganisationSlug } from "../slug.ts";
+import { keyText, organisationKey, referencesKey, totalKey } from "../table/keys.ts";
+import { deadlineIn } from "../table/pause.ts";
+import { commit, Transaction } from "../table/transact.ts";
+import { check } from "../validation.ts";
+import { type Organisation, organisationEntity, organisationTypes, type Total, totalEntity } from "./schema.ts";
+
+const CreateOrganisation = v.object({
+  slug: v.pipe(v.string(), v.check(isOrganisationSlug, "must be 1 to 63 of a-z, 0-9, - and _")),
+  name: v.pipe(text, v.minLength(3), v.maxLength(30)),
+  type: v.optional(v.picklist(organisationTypes)),
+  contactEmail: v.optional(v.pipe(text, v.maxLength(254))),
+});
+
+/**
+ * Makes an organisation, with nothing in it.
+ *
+ * @param input slug, name of 3 to 30 characters, type (BUSINESS unless given), contactEmail
+ * @throws AppError invalid; conflict where the slug is taken
+ */
+export async function createOrganisation(services: Services, input: unknown): Promise<Organisation> {
+  const checked = check(CreateOrganisation, input);
+  if (checked.problems.length > 0) throw invalid(checked.problems);
+  const { slug, name, type = "BUSINESS", contactEmail } = checked.complete();
+  const now = services.clock().toISOString();
+  const organisation: Organisation = {
+    identity: services.draw.identity(),
+    slug,
+    name,
+    type,
+    contactEmail,
+    vatCodeValidated: false,
+    acceptedTerms: false,
+    restrictedToAvailableCloudProviders: false,
+    createdAt: now,
+    modifiedAt: now,
+    revision: 1,
+  };
+  const references: References = { accounts: {}, schedules: {}, revision: 1 };
+  const total: Total = { clusters: 0, cpu: 0, memory: 0, environments: 0 };
+  const transaction = new Transaction()
+    .create("organisation", organisationEntity.write(organisationKey(slug), organisation))
+    .create("references", referencesEntity.write(referencesKey(slug), references))
+    .create("total", totalEntity.write(totalKey(slug), total));
+  const failures = await commit(services.table, transaction, deadlineIn());
+  const present = failures.find(({ label }) => label === "organisation")?.present;
+  if (failures.length > 0 && present?.identity !== organisation.identity) {
+    throw conflict("organisation.slug_held", `slug: there is an organisation "${slug}" already`);
+  }
+  return organisation;
+}
+
+/**
+ * Shows an organisation and what it holds.
+ *
+ * @throws AppError missing
+ */
+export async function showOrganisation(
+  services: Services,
+  slug: string,
+): Promise<{ organisation: Organisation; total: Total }> {
+  if (!isOrganisationSlug(slug)) throw noSuchOrganisation(slug);
+  const items = await services.table.get([organisationKey(slug), totalKey(slug)]);
+  const organisation = items.get(keyText(organisationKey(slug)));
+  const total = items.get(keyText(totalKey(slug)));
+  if (organisation === undefined || total === undefined) throw noSuchOrganisation(slug);
+  return { organisation: organisationEntity.read(organisation), total: totalEntity.read(total) };
+}
+
+/** What an operator is told where an organisation is not there. */
+export const noSuchOrganisation = (slug: string) =>
+  missing("organisation.missing", `There is no organisation "${slug.slice(0, 63)}".`);

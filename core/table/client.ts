@@ -1,0 +1,175 @@
+/** The one DynamoDB client. Only this folder imports the AWS SDK for data. */
+
+import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
+import {
+  BatchGetCommand,
+  type BatchGetCommandOutput,
+  DynamoDBDocumentClient,
+  QueryCommand,
+  type QueryCommandInput,
+  ScanCommand,
+} from "@aws-sdk/lib-dynamodb";
+import { outage } from "./failure.ts";
+import type { RawItem } from "./item.ts";
+import { type Key, keyText } from "./keys.ts";
+import { pause } from "./pause.ts";
+
+/** DynamoDB takes at most this many keys in one BatchGetItem. */
+const BATCH_GET_KEYS = 100;
+
+/** What is asked of one partition. `from` and `to` are inclusive bounds of the sort key. */
+export interface Range {
+  pk: string;
+  from?: string;
+  to?: string;
+  prefix?: string;
+  /** Read from the end. */
+  backward?: boolean;
+  /** Stop after this many items; absent reads all of them. */
+  limit?: number;
+  /** Give the keys alone. */
+  keysOnly?: boolean;
+}
+
+/** The table and how to read it. Writes go through `commit` in transact.ts. */
+export interface Table {
+  readonly name: string;
+  readonly client: DynamoDBDocumentClient;
+  /**
+   * Reads items by key, strongly consistent, in one wait (more than 100 keys side by side).
+   *
+   * @param keys may repeat; at most a few hundred
+   * @returns the items that exist, under `keyText` of their keys
+   * @throws AppError unavailable where the database cannot be reached or refuses for load
+   */
+  get(keys: readonly Key[]): Promise<Map<string, RawItem>>;
+  /**
+   * Reads a range of one partition, strongly consistent, in key order.
+   *
+   * @throws AppError unavailable as `get`
+   */
+  query(range: Range): Promise<RawItem[]>;
+  /** Reads every item of the table. For the operator's commands alone: no request and no reconciler may call it. */
+  scan(): AsyncGenerator<RawItem>;
+}
+
+/** Where the table is and how to reach it. */
+export interface TableOptions {
+  name: string;
+  /** Another engine than AWS's own. */
+  endpoint?: string | undefined;
+  /** Overrides for the client, credentials and region among them. */
+  client?: DynamoDBClientConfig;
+}
+
+/**
+ * Opens the table. Nothing is sent until the first call.
+ *
+ * Timeouts are short because every call is small: a call that hangs is worth a second try within the request.
+ */
+export function openTable(options: TableOptions): Table {
+  const base = new DynamoDBClient({
+    maxAttempts: 4,
+    requestHandler: {
+      connectionTimeout: 1_000,
+      requestTimeout: 4_000,
+      throwOnRequestTimeout: true,
+      httpAgent: { maxSockets: 256, keepAlive: true },
+      httpsAgent: { maxSockets: 256, keepAlive: true },
+    },
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    ...options.client,
+  });
+  const client = DynamoDBDocumentClient.from(base, { marshallOptions: { removeUndefinedValues: true } });
+  const name = options.name;
+  return {
+    name,
+    client,
+    get: (keys) => batchGet(client, name, keys),
+    query: (range) => queryAll(client, name, range),
+    scan: () => scanAll(client, name),
+  };
+}
+
+async function batchGet(client: DynamoDBDocumentClient, table: string, keys: readonly Key[]) {
+  const wanted = [...new Map(keys.map((key) => [keyText(key), { pk: key.pk, sk: key.sk }])).values()];
+  const batches: Key[][] = [];
+  for (let start = 0; start < wanted.length; start += BATCH_GET_KEYS) {
+    batches.push(wanted.slice(start, start + BATCH_GET_KEYS));
+  }
+  const found = new Map<string, RawItem>();
+  await Promise.all(
+    batches.map(async (batch) => {
+      let left: Record<string, unknown>[] = batch.map((key) => ({ ...key }));
+      for (let attempt = 0; left.length > 0; attempt++) {
+        if (attempt > 0) await pause(attempt);
+        const output: BatchGetCommandOutput = await outage(
+          client.send(new BatchGetCommand({ RequestItems: { [table]: { Keys: left, ConsistentRead: true } } })),
+        );
+        for (const item of output.Responses?.[table] ?? []) {
+          found.set(keyText(item as RawItem), item as RawItem);
+        }
+        left = output.UnprocessedKeys?.[table]?.Keys ?? [];
+      }
+    }),
+  );
+  return found;
+}
+
+function keyCondition(range: Range): Pick<QueryCommandInput, "KeyConditionExpression" | "ExpressionAttributeValues"> {
+  const { pk, from, to, prefix } = range;
+  if (prefix !== undefined) {
+    return {
+      KeyConditionExpression: "pk = :pk AND begins_with(sk, :prefix)",
+      ExpressionAttributeValues: { ":pk": pk, ":prefix": prefix },
+    };
+  }
+  if (from !== undefined && to !== undefined) {
+    return {
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :from AND :to",
+      ExpressionAttributeValues: { ":pk": pk, ":from": from, ":to": to },
+    };
+  }
+  throw new RangeError("a range needs a prefix, or both bounds");
+}
+
+async function queryAll(client: DynamoDBDocumentClient, table: string, range: Range): Promise<RawItem[]> {
+  const items: RawItem[] = [];
+  let start: Record<string, unknown> | undefined;
+  do {
+    const rest = range.limit === undefined ? undefined : range.limit - items.length;
+    const output = await outage(
+      client.send(
+        new QueryCommand({
+          TableName: table,
+          ConsistentRead: true,
+          ...keyCondition(range),
+          ScanIndexForward: range.backward !== true,
+          ...(rest === undefined ? {} : { Limit: rest }),
+          ...(range.keysOnly === true ? { ProjectionExpression: "pk, sk" } : {}),
+          ...(start === undefined ? {} : { ExclusiveStartKey: start }),
+        }),
+      ),
+    );
+    items.push(...((output.Items ?? []) as RawItem[]));
+    start = output.LastEvaluatedKey;
+  } while (start !== undefined && (range.limit === undefined || items.length < range.limit));
+  return items;
+}
+
+async function* scanAll(client: DynamoDBDocumentClient, table: string): AsyncGenerator<RawItem> {
+  let start: Record<string, unknown> | undefined;
+  do {
+    const output = await outage(
+      client.send(
+        new ScanCommand({
+          TableName: table,
+          ConsistentRead: true,
+          ...(start === undefined ? {} : { ExclusiveStartKey: start }),
+        }),
+      ),
+    );
+    for (const item of output.Items ?? []) yield item as RawItem;
+    start = output.LastEvaluatedKey;
+  } while (start !== undefined);
+}

@@ -1,0 +1,86 @@
+/** Making the table on an engine of one's own. On AWS the stack makes it. */
+
+import {
+  CreateTableCommand,
+  type DynamoDBClient,
+  DynamoDBServiceException,
+  ResourceInUseException,
+  UpdateTimeToLiveCommand,
+} from "@aws-sdk/client-dynamodb";
+import { TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
+import type { Table } from "./client.ts";
+import { tableDefinition } from "./definition.ts";
+
+const indexes = Object.entries(tableDefinition.indexes);
+
+/**
+ * Makes the table with its indexes, stream and time to live, unless it is there already.
+ *
+ * @param table on an engine where this may be done
+ * @throws what the engine answers, where it cannot
+ */
+export async function createTable(table: Table): Promise<void> {
+  const { partitionKey, sortKey, ttl } = tableDefinition;
+  const attributes = new Set([
+    partitionKey,
+    sortKey,
+    ...indexes.flatMap(([, index]) => [index.partitionKey, index.sortKey]),
+  ]);
+  const schema = (hash: string, range: string) => [
+    { AttributeName: hash, KeyType: "HASH" as const },
+    { AttributeName: range, KeyType: "RANGE" as const },
+  ];
+  // The document client's own send has no control plane commands in its types; the engine is the same.
+  const client: Pick<DynamoDBClient, "send"> = table.client;
+  try {
+    await client.send(
+      new CreateTableCommand({
+        TableName: table.name,
+        BillingMode: "PAY_PER_REQUEST",
+        AttributeDefinitions: [...attributes].map((name) => ({ AttributeName: name, AttributeType: "S" })),
+        KeySchema: schema(partitionKey, sortKey),
+        GlobalSecondaryIndexes: indexes.map(([name, index]) => ({
+          IndexName: name,
+          KeySchema: schema(index.partitionKey, index.sortKey),
+          Projection: { ProjectionType: "INCLUDE", NonKeyAttributes: [...index.include] },
+        })),
+        StreamSpecification: { StreamEnabled: true, StreamViewType: "NEW_AND_OLD_IMAGES" },
+      }),
+    );
+  } catch (error) {
+    if (error instanceof ResourceInUseException) return;
+    throw error;
+  }
+  await client.send(
+    new UpdateTimeToLiveCommand({
+      TableName: table.name,
+      TimeToLiveSpecification: { AttributeName: ttl, Enabled: true },
+    }),
+  );
+}
+
+/**
+ * Proves that the engine has transactions, without which nothing here is safe. Changes nothing.
+ *
+ * @throws Error that names the engine's answer where it has none
+ */
+export async function requireTransactions(table: Table): Promise<void> {
+  const Key = { pk: "PROBE", sk: "PROBE" };
+  try {
+    await table.client.send(
+      new TransactWriteCommand({
+        TransactItems: [
+          { ConditionCheck: { TableName: table.name, Key, ConditionExpression: "attribute_not_exists(pk)" } },
+        ],
+      }),
+    );
+  } catch (error) {
+    if (error instanceof DynamoDBServiceException) {
+      throw new Error(
+        `This engine does not do TransactWriteItems (${error.name}: ${error.message}). Use one that does, or leave DYNAMODB_ENDPOINT unset for the embedded engine.`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,33 @@
+/** The table's shape, shared by the local server, the tests and the stack that makes it on AWS. Imports nothing. */
+
+/** The index of pending work: sparse, over pointers that carry a due mark. */
+export const DUE_INDEX = "due-index";
+
+/** The index for other orders and filters: sparse, over clusters, with a few attributes each. */
+export const SLIM_INDEX = "slim-index";
+
+/** What a row of the slim index carries beside the keys, about 200 bytes. */
+export const SLIM_ATTRIBUTES = [
+  "identity",
+  "name",
+  "status",
+  "version",
+  "region",
+  "cloudProvider",
+  "createdAt",
+  "modifiedAt",
+  "maintenanceScheduleIdentity",
+  "environmentIdentity",
+  "revision",
+] as const;
+
+/** Key attributes and indexes. `slimSk` repeats `sk` on clusters only, which is what makes that index sparse. */
+export const tableDefinition = {
+  partitionKey: "pk",
+  sortKey: "sk",
+  ttl: "ttl",
+  indexes: {
+    [DUE_INDEX]: { partitionKey: "duePk", sortKey: "dueAt", include: ["sk", "organisation", "path"] },
+    [SLIM_INDEX]: { partitionKey: "pk", sortKey: "slimSk", include: SLIM_ATTRIBUTES },
+  },
+} as const;

@@ -1,0 +1,54 @@
+/** What the SDK throws, told apart: what passes by itself, and what is a defect. */
+
+import { unavailable } from "../errors.ts";
+
+const PASSING = new Set([
+  "ProvisionedThroughputExceededException",
+  "ThrottlingException",
+  "RequestLimitExceeded",
+  "InternalServerError",
+  "ServiceUnavailable",
+  "TimeoutError",
+  "RequestTimeout",
+  "AbortError",
+]);
+
+const NETWORK = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"]);
+
+/**
+ * Whether an error of the SDK means that the database was out of reach or overloaded, which another try may find mended.
+ *
+ * @param error anything thrown
+ */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (PASSING.has(error.name)) return true;
+  const { code, $metadata } = error as { code?: unknown; $metadata?: { httpStatusCode?: unknown } };
+  if (typeof code === "string" && NETWORK.has(code)) return true;
+  const status = $metadata?.httpStatusCode;
+  return typeof status === "number" && status >= 500;
+}
+
+/**
+ * Turns an outage into the domain's own error. Everything else comes back untouched.
+ *
+ * @param error what a call to the database threw
+ */
+export function asOutage(error: unknown): unknown {
+  if (!isPassing(error)) return error;
+  const refusal = unavailable("table.unavailable", "The database did not answer in time. Try again.");
+  return Object.assign(refusal, { cause: error });
+}
+
+/**
+ * Awaits a call to the database.
+ *
+ * @throws AppError unavailable where the database was out of reach or overloaded, else what the call threw
+ */
+export async function outage<Output>(call: Promise<Output>): Promise<Output> {
+  try {
+    return await call;
+  } catch (error) {
+    throw asOutage(error);
+  }
+}

@@ -1,0 +1,143 @@
+/** Every key of the one table. Meaning lives in the values built here, never in attribute names. */
+
+import { createHash } from "node:crypto";
+
+/** A primary key: partition key and sort key. */
+export interface Key {
+  readonly pk: string;
+  readonly sk: string;
+}
+
+/** How many partitions of the due index pending work is spread over. */
+export const DUE_SHARDS = 16;
+
+const PART = /^[A-Za-z0-9_.:-]{1,100}$/;
+
+/**
+ * Guards one part of a key. A separator inside a part would let two different inputs become one key, so it is refused
+ * instead of stripped; callers have checked user input long before, and reach this only by a defect.
+ */
+function part(value: string): string {
+  if (!PART.test(value)) {
+    throw new RangeError(`not a part of a key: ${JSON.stringify(value.slice(0, 100))}`);
+  }
+  return value;
+}
+
+/** One text for a key, to use it in a Map. `|` cannot occur in a part. */
+export const keyText = (key: Key): string => `${key.pk}|${key.sk}`;
+
+const inOrganisation = (organisation: string, sk: string): Key => ({ pk: `ORG#${part(organisation)}`, sk });
+const ofCluster = (identity: string, sk: string): Key => ({ pk: `CLUSTER#${part(identity)}`, sk });
+
+/** The organisation itself, by slug. */
+export const organisationKey = (organisation: string) => inOrganisation(organisation, "ORG");
+
+/** An environment, by its slug. */
+export const environmentKey = (organisation: string, environment: string) =>
+  inOrganisation(organisation, `ENV#${part(environment)}`);
+
+/** What all environments' sort keys begin with. */
+export const ENVIRONMENT_PREFIX = "ENV#";
+
+/** A user's membership, with all of the user's environment overrides. */
+export const memberKey = (organisation: string, user: string) => inOrganisation(organisation, `MEMBER#${part(user)}`);
+
+/** What all memberships' sort keys begin with. */
+export const MEMBER_PREFIX = "MEMBER#";
+
+/** Cloud accounts, public parts of credentials and maintenance schedules of an organisation. */
+export const referencesKey = (organisation: string) => inOrganisation(organisation, "REFERENCES");
+
+/** Counters of an organisation. */
+export const totalKey = (organisation: string) => inOrganisation(organisation, "TOTAL");
+
+/** How many clusters use a cloud account or a maintenance schedule. */
+export const usageKey = (organisation: string, identity: string) =>
+  inOrganisation(organisation, `USE#${part(identity)}`);
+
+/** The present holder of a slug. Its sort key orders as pages do: environment, slug, present holder first. */
+export const clusterKey = (organisation: string, environment: string, slug: string) =>
+  inOrganisation(organisation, `CLUSTER#${part(environment)}#${part(slug)}`);
+
+/** A deleting cluster whose slug was taken again. */
+export const displacedClusterKey = (organisation: string, environment: string, slug: string, identity: string) =>
+  inOrganisation(organisation, `${clusterKey(organisation, environment, slug).sk}#${part(identity)}`);
+
+/**
+ * What sort keys of an environment's clusters from a slug on begin at; `""` is before every slug.
+ *
+ * @param from a separator of the page index
+ */
+export const clustersFrom = (environment: string, from: string) =>
+  `CLUSTER#${part(environment)}#${from === "" ? "" : part(from)}`;
+
+/**
+ * Comes after every cluster of an environment whose slug is below a separator, and before all others: DynamoDB's ranges
+ * include their end. The last character one lower and then `~`, which follows everything that slugs are made of.
+ *
+ * @param separator of the page index, not empty
+ */
+export function clustersBefore(environment: string, separator: string): string {
+  const end = clustersFrom(environment, separator);
+  return `${end.slice(0, -1)}${String.fromCharCode(end.charCodeAt(end.length - 1) - 1)}~`;
+}
+
+/** Comes after every cluster of an environment and before the next environment's: `$` follows `#` and precedes `-`. */
+export const clustersEnd = (environment: string) => `CLUSTER#${part(environment)}$`;
+
+/** One chunk of the page index. The first of an environment has the lower bound `""`. */
+export const indexChunkKey = (organisation: string, environment: string, lowerBound: string) =>
+  inOrganisation(organisation, `INDEX#${part(environment)}#${lowerBound === "" ? "" : part(lowerBound)}`);
+
+/** What all chunks of the page index begin with. */
+export const INDEX_PREFIX = "INDEX#";
+
+/** What a cluster's identity leads to: its path, lease and due mark. */
+export const pointerKey = (identity: string) => ofCluster(identity, "CLUSTER");
+
+/** A node pool, by the identity of its cluster and its numeric id. */
+export const nodePoolKey = (clusterIdentity: string, id: number) => ofCluster(clusterIdentity, `POOL#${part(`${id}`)}`);
+
+/** What all node pools' sort keys begin with. */
+export const NODE_POOL_PREFIX = "POOL#";
+
+/**
+ * An event of a cluster; events order by time.
+ *
+ * @param at RFC 3339 with milliseconds, UTC
+ * @param ulid tells events of one millisecond apart
+ */
+export const eventKey = (clusterIdentity: string, at: string, ulid: string) =>
+  ofCluster(clusterIdentity, `EVENT#${part(at)}#${part(ulid)}`);
+
+/** What all events' sort keys begin with. */
+export const EVENT_PREFIX = "EVENT#";
+
+/** A personal access token, by its id. */
+export const tokenKey = (id: string): Key => ({ pk: `TOKEN#${part(id)}`, sk: "TOKEN" });
+
+/** One of a user's tokens, to list them. */
+export const userTokenKey = (user: string, id: string): Key => ({ pk: `USER#${part(user)}`, sk: `TOKEN#${part(id)}` });
+
+/** What the sort keys of a user's tokens begin with. */
+export const USER_TOKEN_PREFIX = "TOKEN#";
+
+/** One of a user's organisations, to list them. */
+export const userOrganisationKey = (user: string, organisation: string): Key => ({
+  pk: `USER#${part(user)}`,
+  sk: `ORG#${part(organisation)}`,
+});
+
+/** What the sort keys of a user's organisations begin with. */
+export const USER_ORGANISATION_PREFIX = "ORG#";
+
+/**
+ * The partition of the due index a cluster's pending work is found in.
+ *
+ * @param identity of the cluster; its hash spreads clusters evenly
+ */
+export function dueShard(identity: string): string {
+  const [byte = 0] = createHash("sha256").update(part(identity)).digest();
+  return `DUE#${byte % DUE_SHARDS}`;
+}

@@ -1,0 +1,173 @@
+/** Hono apps from routes: everything between the transport and an operation, once for all of them. */
+
+import { Hono, type Context as HonoContext } from "hono";
+import type { Config } from "#core/config.ts";
+import type { Context, Services } from "#core/context.ts";
+import { AppError } from "#core/errors.ts";
+import type { RawQuery } from "#core/query.ts";
+import { errorFields, type Logger } from "../log.ts";
+import { type Answer, defectAnswer, errorAnswer, methodNotAllowed, unknownRoute } from "./errors.ts";
+import { credentialsOf, queryOf, readBody, requestIdOf, sourceAddressOf } from "./request.ts";
+
+/** What apps are made with. */
+export interface AppDependencies {
+  services: Services;
+  log: Logger;
+  config: Pick<Config, "TRUSTED_PROXIES">;
+  /** The address of whoever holds the connection, which every transport knows in its own way. */
+  peerAddress: (c: HonoContext) => string | undefined;
+}
+
+/** A request as a route's handler gets it. */
+export interface ApiRequest {
+  context: Context;
+  /** A segment of the path, decoded; empty where the route has none of that name. */
+  segment(name: string): string;
+  query: RawQuery;
+  /** The JSON body of routes that take one. */
+  body: unknown;
+  /** Scheme, host and path, without the query. */
+  url: string;
+}
+
+/** What a handler answers: 200 with a body unless it says otherwise. */
+export type HandlerAnswer = Partial<Answer>;
+
+/** One operation: how it is reached, and what it does. */
+export interface Route {
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** In Hono's notation, such as `/api/v1/orgs/:organisation/clusters`. */
+  path: string;
+  /** Whether it reads a JSON body. */
+  takesBody?: boolean;
+  handle(request: ApiRequest): Promise<HandlerAnswer>;
+}
+
+/** How much of an ignored name a warning repeats, and how many of them, by the contract. */
+const WARNED_BYTES = 64;
+const WARNED_NAMES = 10;
+
+/** The largest answer, in bytes: what API Gateway lets a Lambda answer, with room for its envelope. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Makes an app of routes. A request for anything else is answered 404, or 405 where only its method is wrong; a defect is
+ * logged and answered 500 with nothing but the request's id.
+ */
+export function createApp(dependencies: AppDependencies, routes: readonly Route[]): Hono {
+  const app = new Hono();
+  for (const route of routes) {
+    app.on(route.method, route.path, (c) => serve(c, dependencies, route.path, (request) => answer(c, request, route)));
+  }
+  app.notFound((c) => serve(c, dependencies, undefined, async () => notRouted(c, routes)));
+  return app;
+}
+
+async function answer(c: HonoContext, context: Context, route: Route): Promise<Answer> {
+  const url = new URL(c.req.url);
+  const read = route.takesBody === true ? await readBody(c.req.raw) : { body: undefined, refusal: undefined };
+  const answered = await route.handle({
+    context: { ...context, refusal: read.refusal },
+    segment: (name) => c.req.param(name) ?? "",
+    query: queryOf(c.req.url),
+    body: read.body,
+    url: `${url.origin}${url.pathname}`,
+  });
+  return { status: 200, headers: {}, ...answered };
+}
+
+async function notRouted(c: HonoContext, routes: readonly Route[]): Promise<Answer> {
+  const { pathname } = new URL(c.req.url);
+  const methods = new Set<string>();
+  for (const { method } of routes.filter((route) => matches(route.path, pathname))) {
+    methods.add(method);
+    if (method === "GET") methods.add("HEAD");
+  }
+  if (methods.size === 0) throw unknownRoute(pathname);
+  const allowed = [...methods].sort();
+  const refused = errorAnswer(methodNotAllowed(c.req.method, allowed));
+  return { ...refused, headers: { ...refused.headers, allow: allowed.join(", ") } };
+}
+
+/** Whether a path is one a route serves; a segment of the route that begins with `:` stands for any that is not empty. */
+function matches(route: string, pathname: string): boolean {
+  const [wanted, given] = [route.split("/"), pathname.split("/")];
+  return (
+    wanted.length === given.length &&
+    wanted.every((segment, position) =>
+      segment.startsWith(":") ? given[position] !== "" : segment === given[position],
+    )
+  );
+}
+
+/** Runs one request from the transport to the written answer, and logs it. */
+async function serve(
+  c: HonoContext,
+  { services, log, config, peerAddress }: AppDependencies,
+  route: string | undefined,
+  handle: (context: Context) => Promise<Answer>,
+): Promise<Response> {
+  const started = performance.now();
+  const context: Context = {
+    ...services,
+    requestId: requestIdOf(c.req.header("x-request-id")) ?? services.draw.identity(),
+    sourceAddress: sourceAddressOf(peerAddress(c), c.req.header("x-forwarded-for"), config.TRUSTED_PROXIES),
+    credentials: credentialsOf(c.req.header("authorization")),
+    refusal: undefined,
+    ignored: [],
+  };
+  const { requestId } = context;
+  const facts = { requestId, method: c.req.method, route, tokenId: context.credentials?.tokenId };
+  const { answered, reason } = await settle(context, log, facts, () => handle(context));
+  const response = write(answered, context);
+  log.info("request", {
+    ...facts,
+    status: response.status,
+    ...(reason === undefined ? {} : { reason }),
+    milliseconds: Math.round(performance.now() - started),
+  });
+  return response;
+}
+
+/** Lets a handler answer, and answers for it where it throws. */
+async function settle(
+  context: Context,
+  log: Logger,
+  facts: Record<string, unknown>,
+  handle: () => Promise<Answer>,
+): Promise<{ answered: Answer; reason?: string }> {
+  try {
+    return { answered: await handle() };
+  } catch (error) {
+    if (error instanceof AppError) {
+      if (error.kind === "unavailable") log.warn("unavailable", { ...facts, ...errorFields(error) });
+      return { answered: errorAnswer(error), reason: error.code };
+    }
+    log.error("defect", { ...facts, ...errorFields(error) });
+    return { answered: defectAnswer(context.requestId), reason: "defect" };
+  }
+}
+
+function write(answered: Answer, context: Context): Response {
+  const headers: Record<string, string> = { ...answered.headers, "x-request-id": context.requestId };
+  if (context.ignored.length > 0) headers.warning = warningOf(context.ignored);
+  if (answered.body === undefined) return new Response(null, { status: answered.status, headers });
+  const text = JSON.stringify(answered.body);
+  if (Buffer.byteLength(text) > MAX_ANSWER_BYTES) {
+    const refusal = new AppError("invalid", "answer.too_large", [
+      `pageSize: the answer would be larger than ${MAX_ANSWER_BYTES} bytes; ask for a smaller pageSize`,
+    ]);
+    return write(errorAnswer(refusal), context);
+  }
+  return new Response(text, {
+    status: answered.status,
+    headers: { ...headers, "content-type": "application/json; charset=utf-8" },
+  });
+}
+
+/** Names what was ignored, in one header that no name can break out of. @param names percent-encoded */
+function warningOf(names: readonly string[]): string {
+  const shown = names.slice(0, WARNED_NAMES).map((name) => name.slice(0, WARNED_BYTES));
+  const more = names.length - shown.length;
+  return `299 - "Ignored, because unknown: ${shown.join(", ")}${more > 0 ? `, and ${more} more` : ""}"`;
+}

@@ -1,0 +1,59 @@
+/** From kinds of errors to statuses, and the one body every error has. */
+
+import * as v from "valibot";
+import { AppError, type ErrorKind } from "#core/errors.ts";
+
+/** The documentation's ErrorMessageResponse. */
+export const ErrorMessageResponse = v.object({ details: v.array(v.string()), message: v.string() });
+
+const STATUS: Record<ErrorKind, number> = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  missing: 404,
+  methodNotAllowed: 405,
+  conflict: 409,
+  preconditionFailed: 412,
+  tooLarge: 413,
+  unsupportedMediaType: 415,
+  unavailable: 503,
+};
+
+/** What a client may authenticate with. Both schemes take the same token. */
+const CHALLENGE = 'Token realm="ame", Bearer realm="ame"';
+
+/** An answer before it is written. */
+export interface Answer {
+  status: number;
+  body?: unknown;
+  headers: Record<string, string>;
+}
+
+/** Shapes what a caller is told of an error that is meant for callers. */
+export function errorAnswer(error: AppError): Answer {
+  const { kind, message, details, retryAfterSeconds } = error;
+  return {
+    status: STATUS[kind],
+    body: { message, details },
+    headers: {
+      ...(retryAfterSeconds === undefined ? {} : { "retry-after": `${retryAfterSeconds}` }),
+      ...(kind === "unauthenticated" ? { "www-authenticate": CHALLENGE } : {}),
+    },
+  };
+}
+
+/** Shapes the answer to a defect: nothing of it, but the request's id, by which the log has the rest. */
+export function defectAnswer(requestId: string): Answer {
+  const text = `An internal error occurred. If you report it, name the request ${requestId}.`;
+  return { status: 500, body: { message: text, details: [text] }, headers: {} };
+}
+
+/** No route leads there. */
+export const unknownRoute = (path: string): AppError =>
+  new AppError("missing", "route.unknown", [`There is nothing at ${JSON.stringify(path.slice(0, 200))}.`]);
+
+/** A route leads there, but not with this method. */
+export const methodNotAllowed = (method: string, allowed: readonly string[]): AppError =>
+  new AppError("methodNotAllowed", "route.method", [
+    `${method} is not allowed here; allowed are ${allowed.join(", ")}.`,
+  ]);

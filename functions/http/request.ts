@@ -1,0 +1,114 @@
+/** From an HTTP request to what operations take. */
+
+import { type Credentials, parseToken } from "#core/access/token.ts";
+import { contains, parseAddress, parseBlock } from "#core/address.ts";
+import { AppError } from "#core/errors.ts";
+import type { RawQuery } from "#core/query.ts";
+
+/** The largest body, in bytes. */
+export const MAX_BODY_BYTES = 256 * 1024;
+
+const REQUEST_ID = /^[A-Za-z0-9_-]{1,128}$/;
+const AUTHORIZATION = /^(?:token|bearer) +([^ ]+) *$/i;
+
+/** The id a caller gave a request, if it is one we can repeat. */
+export const requestIdOf = (header: string | undefined): string | undefined =>
+  header !== undefined && REQUEST_ID.test(header) ? header : undefined;
+
+/** What an Authorization header says; undefined where it holds no token of ours. */
+export function credentialsOf(header: string | undefined): Credentials | undefined {
+  const [, token] = AUTHORIZATION.exec(header ?? "") ?? [];
+  return token === undefined ? undefined : parseToken(token);
+}
+
+/** A request's query. Percent-encoding that is broken stays as it is; `+` is a space. */
+export function queryOf(url: string): RawQuery {
+  const start = url.indexOf("?");
+  const text = start === -1 ? "" : (url.slice(start + 1).split("#")[0] ?? "");
+  return { pairs: [...new URLSearchParams(text)], bytes: Buffer.byteLength(text) };
+}
+
+/**
+ * The caller's address. What proxies say counts only as far as they are trusted: from the nearest on, the first address
+ * that is not a trusted proxy's.
+ *
+ * @param peer who holds the connection
+ * @param forwarded X-Forwarded-For, the farthest first
+ * @param trusted CIDR blocks of trusted proxies
+ */
+export function sourceAddressOf(
+  peer: string | undefined,
+  forwarded: string | undefined,
+  trusted: readonly string[],
+): string | undefined {
+  const isTrusted = (text: string) => {
+    const address = parseAddress(text);
+    return (
+      address !== undefined &&
+      trusted.some((each) => {
+        const block = parseBlock(each);
+        return typeof block !== "string" && contains(block, address);
+      })
+    );
+  };
+  let source = peer;
+  for (const hop of (forwarded ?? "").split(",").reverse()) {
+    if (source === undefined || !isTrusted(source)) break;
+    const next = hop.trim();
+    if (parseAddress(next) === undefined) break;
+    source = next;
+  }
+  return source === undefined ? undefined : (parseAddress(source)?.toString() ?? source);
+}
+
+/** A body as JSON gave it, or why it could not be read. */
+export type ReadBody = { body: unknown; refusal: undefined } | { body: undefined; refusal: AppError };
+
+const refuse = (refusal: AppError): ReadBody => ({ body: undefined, refusal });
+
+/** Reads a JSON body: content type first, then size, then syntax. */
+export async function readBody(request: Request): Promise<ReadBody> {
+  const type = request.headers.get("content-type");
+  const hasBody = request.body !== null && request.headers.get("content-length") !== "0";
+  if (hasBody && !isJson(type)) {
+    return refuse(
+      new AppError("unsupportedMediaType", "body.media_type", [
+        `The content type ${JSON.stringify((type ?? "").slice(0, 100))} is not supported; send application/json in UTF-8.`,
+      ]),
+    );
+  }
+  const bytes = hasBody ? await readBytes(request) : new Uint8Array();
+  if (bytes === undefined) {
+    return refuse(new AppError("tooLarge", "body.too_large", [`The body is larger than ${MAX_BODY_BYTES} bytes.`]));
+  }
+  try {
+    return { body: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)), refusal: undefined };
+  } catch (error) {
+    const reason =
+      bytes.length === 0 ? "it is empty" : error instanceof SyntaxError ? "its syntax is wrong" : "it is not UTF-8";
+    return refuse(new AppError("invalid", "body.not_json", [`The body is not JSON: ${reason}.`]));
+  }
+}
+
+/** Whether a content type is JSON in UTF-8, which is what it is unless it says otherwise. */
+function isJson(type: string | null): boolean {
+  const [media = "", ...parameters] = (type ?? "").toLowerCase().split(";");
+  const charset = parameters.map((each) => each.trim()).find((each) => each.startsWith("charset="));
+  return (
+    media.trim() === "application/json" &&
+    (charset === undefined || ["utf-8", "utf8"].includes(charset.slice("charset=".length).replaceAll('"', "")))
+  );
+}
+
+/** Reads a body up to the limit. Undefined where there is more. */
+async function readBytes(request: Request): Promise<Uint8Array | undefined> {
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) return undefined;
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.length;
+    if (length > MAX_BODY_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,123 @@
+/** The local server: all routes on one port, on an embedded engine or a given one. */
+
+import type { IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type ServerType, serve } from "@hono/node-server";
+import { type Config, readConfig } from "#core/config.ts";
+import type { Services } from "#core/context.ts";
+import { createTable, requireTransactions } from "#core/table/create.ts";
+import { tokenKey } from "#core/table/keys.ts";
+import { clusterRoutes } from "./clusters.ts";
+import { healthRoutes } from "./health.ts";
+import { createApp } from "./http/app.ts";
+import { type EngineExit, openDataDirectory, startEngine } from "./local/engine.ts";
+import { seed } from "./local/seed.ts";
+import { createLogger, errorFields, type Logger } from "./log.ts";
+import { nodePoolRoutes } from "./node-pools.ts";
+import { servicesFrom } from "./services.ts";
+
+/** How long running requests may take to finish once the server is asked to stop. */
+const GRACE_MS = 10_000;
+
+interface Database {
+  endpoint: string;
+  stop(): Promise<void>;
+  exited?: Promise<EngineExit>;
+}
+
+const isKept = (config: Config) => config.DATA_DIR !== ":memory:";
+
+async function openDatabase(config: Config): Promise<Database> {
+  if (config.DYNAMODB_ENDPOINT !== undefined) return { endpoint: config.DYNAMODB_ENDPOINT, stop: async () => {} };
+  return isKept(config) ? await openDataDirectory(config.DATA_DIR, { role: "server" }) : await startEngine();
+}
+
+/** Begins to listen, and says where. @throws what the system says, such as EADDRINUSE */
+function listen(fetch: Parameters<typeof serve>[0]["fetch"], config: Config): Promise<[ServerType, AddressInfo]> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch, port: config.PORT, hostname: config.HOST }, (address) => resolve([server, address]));
+    server.once("error", reject);
+  });
+}
+
+function close(server: ServerType): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => "closeAllConnections" in server && server.closeAllConnections(), GRACE_MS);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    if ("closeIdleConnections" in server) server.closeIdleConnections();
+  });
+}
+
+async function ready(services: Services): Promise<boolean> {
+  try {
+    await services.table.get([tokenKey("00000000-0000-0000-0000-000000000000")]);
+    return true;
+  } catch {
+    // Whatever it is, the answer to "is the database there" is no.
+    return false;
+  }
+}
+
+function announce(url: string, token: string | undefined, config: Config): void {
+  const kept = isKept(config) ? `, also in ${config.DATA_DIR}/token` : "";
+  process.stdout.write(
+    `AME Clusters listens on ${url}\n${
+      token === undefined
+        ? `The token in ${config.DATA_DIR}/token does not work any more; remove the file and start again for a new one.\n`
+        : `Token of the organisation "demo"${kept}: ${token}\n`
+    }`,
+  );
+}
+
+async function main(config: Config, log: Logger): Promise<void> {
+  const stopping = stopSignal();
+  const database = await openDatabase(config);
+  try {
+    const services = servicesFrom(config, database.endpoint);
+    await createTable(services.table);
+    await requireTransactions(services.table);
+    const token = await seed(services, isKept(config) ? config.DATA_DIR : undefined);
+    const routes = [...healthRoutes(() => ready(services)), ...clusterRoutes, ...nodePoolRoutes];
+    const app = createApp(
+      {
+        services,
+        log,
+        config,
+        peerAddress: (c) => (c.env as { incoming?: IncomingMessage }).incoming?.socket.remoteAddress,
+      },
+      routes,
+    );
+    const [server, address] = await listen(app.fetch, config);
+    const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
+    announce(`http://${host}:${address.port}`, token, config);
+    const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);
+    log.info("stopping", typeof ended === "string" ? { signal: ended } : { engine: ended });
+    await close(server);
+    if (typeof ended !== "string") throw new Error("the database engine ended by itself");
+  } finally {
+    await database.stop();
+  }
+}
+
+/** Resolves at the first request to stop. Later ones change nothing: stopping is under way. */
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve(signal));
+  });
+}
+
+let log = createLogger("info");
+try {
+  const config = readConfig(process.env);
+  log = createLogger(config.LOG_LEVEL);
+  await main(config, log);
+  // Timers and kept-alive connections of clients must not hold the process once everything is stopped.
+  process.exit(0);
+} catch (error) {
+  log.error("the server could not go on", errorFields(error));
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

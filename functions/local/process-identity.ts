@@ -1,0 +1,80 @@
+/** Tells one process from another that was later given the same pid. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+/** A pid together with an opaque token for the moment it started; compare tokens for equality only. */
+export type ProcessIdentity = { pid: number; startedAt: string };
+
+/**
+ * Reads the identity of a process as it is now.
+ *
+ * @param pid The process to look at; need not exist.
+ * @returns The identity, or undefined where no such process runs. A zombie counts as not running: it holds no file and
+ *   no port any more, and in a container without an init process nobody may ever collect it.
+ * @throws Error where the system offers neither `/proc` nor a working `ps`: taking a process for dead because it could
+ *   not be looked up would let two engines open one database.
+ */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const startedAt = process.platform === "linux" ? startedAtFromProc(pid) : startedAtFromPs(pid);
+  return startedAt === undefined ? undefined : { pid, startedAt };
+}
+
+/**
+ * Tells whether exactly this process, and not a later one under the same pid, is running.
+ *
+ * @param identity What {@link identify} returned for it, perhaps in another process or before a reboot.
+ * @throws Error as {@link identify} does.
+ */
+export function isRunning(identity: ProcessIdentity): boolean {
+  return identify(identity.pid)?.startedAt === identity.startedAt;
+}
+
+let bootId: string | undefined;
+
+function startedAtFromProc(pid: number): string | undefined {
+  // The start time is in clock ticks since boot, and a service often gets the same pid at the same tick of every boot.
+  bootId ??= readBootId();
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch (error) {
+    // ESRCH: the process ended between opening the file and reading it.
+    if (hasCode(error, "ENOENT") || hasCode(error, "ESRCH")) return undefined;
+    throw error;
+  }
+  // Field 2 is the program's name in parentheses and may itself hold spaces and parentheses; no later field can.
+  const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = fields[18];
+  if (ticks === undefined) throw new Error(`/proc/${pid}/stat has no start time`);
+  return state === "Z" || state === "X" ? undefined : `${bootId}:${ticks}`;
+}
+
+function readBootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    // Some sandboxes hide it, from every process alike; the ticks alone then have to do.
+    return "";
+  }
+}
+
+function startedAtFromPs(pid: number): string | undefined {
+  let line: string;
+  try {
+    line = execFileSync("ps", ["-o", "stat=", "-o", "lstart=", "-p", `${pid}`], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+      // Two processes with different locales or time zones must read the same token.
+      env: { ...process.env, LC_ALL: "C", TZ: "UTC" },
+    }).trim();
+  } catch (error) {
+    if (error instanceof Error && "status" in error && error.status === 1) return undefined;
+    throw new Error("cannot tell which processes run: `ps` does not work here", { cause: error });
+  }
+  const [, state, startedAt] = /^(\S+)\s+(.+)$/.exec(line) ?? [];
+  return state === undefined || state.startsWith("Z") ? undefined : startedAt;
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

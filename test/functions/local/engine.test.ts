@@ -1,0 +1,733 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
+import { isLoopbackEndpoint, openDataDirectory, startEngine } from "#functions/local/engine.ts";
+import { identify, isRunning, type ProcessIdentity } from "#functions/local/process-identity.ts";
+import setup from "../../support/global-setup.ts";
+
+const onLinux = process.platform === "linux";
+const generous = { timeout: 30_000, interval: 20 };
+
+/** A directory of the test's own; whatever engine still runs on it afterwards is killed. */
+function temporaryDirectory(): string {
+  const parent = mkdtempSync(join(tmpdir(), "ame-engine-"));
+  onTestFinished(() => {
+    for (const pid of enginesOn(parent)) killIfThere(pid);
+    rmSync(parent, { recursive: true, force: true, maxRetries: 5 });
+  });
+  return join(parent, "data");
+}
+
+/** Every process that has a path in this directory after `--db-path` among its arguments. */
+function enginesOn(directory: string): number[] {
+  const running = onLinux ? commandLinesFromProc() : commandLinesFromPs();
+  return running.filter(([pid, line]) => line.includes(`--db-path ${directory}`) && isThere(pid)).map(([pid]) => pid);
+}
+
+function commandLinesFromProc(): [number, string][] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return [Number(pid), readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")];
+      } catch {
+        // It ended since the folder was listed.
+        return [Number(pid), ""];
+      }
+    });
+}
+
+function commandLinesFromPs(): [number, string][] {
+  const lines = execFileSync("ps", ["-axww", "-o", "pid=", "-o", "command="], { encoding: "utf8" }).trim().split("\n");
+  return lines.map((line) => [Number.parseInt(line, 10), line]);
+}
+
+function isThere(pid: number): boolean {
+  return identify(pid) !== undefined;
+}
+
+function killIfThere(pid: number): void {
+  if (isThere(pid)) process.kill(pid, "SIGKILL");
+}
+
+type Recorded = { role: string; owner: ProcessIdentity; engine: ProcessIdentity & { endpoint: string } };
+
+function recorded(directory: string): Recorded {
+  return JSON.parse(readFileSync(join(directory, "engine.json"), "utf8"));
+}
+
+function writeRecord(directory: string, record: unknown): void {
+  mkdirSync(directory, { recursive: true });
+  const text = typeof record === "string" ? record : JSON.stringify(record);
+  writeFileSync(join(directory, "engine.json.test"), text);
+  renameSync(join(directory, "engine.json.test"), join(directory, "engine.json"));
+}
+
+function identityOf(pid: number | undefined): ProcessIdentity {
+  const identity = pid === undefined ? undefined : identify(pid);
+  if (identity === undefined) throw new Error(`process ${pid} does not run`);
+  return identity;
+}
+
+async function call(endpoint: string, operation: string, input: object): Promise<unknown> {
+  const response = await fetch(endpoint, {
+    method: "POST",
+    headers: {
+      "content-type": "application/x-amz-json-1.0",
+      "x-amz-target": `DynamoDB_20120810.${operation}`,
+      "x-amz-date": "20260101T000000Z",
+      authorization:
+        "AWS4-HMAC-SHA256 Credential=any/20260101/any/dynamodb/aws4_request, SignedHeaders=host, Signature=any",
+    },
+    body: JSON.stringify(input),
+  });
+  expect(response.status, operation).toBe(200);
+  return response.json();
+}
+
+async function createTable(endpoint: string, name: string): Promise<void> {
+  await call(endpoint, "CreateTable", {
+    TableName: name,
+    BillingMode: "PAY_PER_REQUEST",
+    AttributeDefinitions: [{ AttributeName: "pk", AttributeType: "S" }],
+    KeySchema: [{ AttributeName: "pk", KeyType: "HASH" }],
+  });
+}
+
+const tables = (endpoint: string) => call(endpoint, "ListTables", {});
+
+/** As `openDataDirectory`, with the engine registered to be stopped when the test is over. */
+async function open(directory: string, role: "server" | "admin", waitMs = 30_000) {
+  const opened = await openDataDirectory(directory, { role, waitMs });
+  onTestFinished(() => opened.stop());
+  return opened;
+}
+
+async function start(options?: { databaseFile: string }) {
+  const engine = await startEngine(options);
+  onTestFinished(() => killIfThere(engine.pid));
+  return engine;
+}
+
+type Reply = { endpoint?: string; shared?: boolean; error?: string };
+
+/** A process of its own that opens the directory when told to, reports, and keeps it until it is killed or told to stop. */
+class Opener {
+  readonly child: ChildProcess;
+  readonly lines: AsyncIterator<string>;
+
+  constructor(directory: string, role: "server" | "admin", waitMs: number) {
+    const program = `
+      const { openDataDirectory } = await import(${JSON.stringify(new URL("../../../functions/local/engine.ts", import.meta.url))});
+      const say = (line) => process.stdout.write(JSON.stringify(line) + "\\n");
+      say({});
+      const input = process.stdin[Symbol.asyncIterator]();
+      await input.next();
+      try {
+        const opened = await openDataDirectory(${JSON.stringify(directory)}, ${JSON.stringify({ role, waitMs })});
+        say({ endpoint: opened.endpoint, shared: opened.shared });
+        await input.next();
+        await opened.stop();
+        say({});
+      } catch (error) {
+        say({ error: error.message });
+      }
+      process.exit();`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    onTestFinished(() => {
+      child.kill("SIGKILL");
+    });
+    this.child = child;
+    this.lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  }
+
+  async reply(): Promise<Reply> {
+    const { value, done } = await this.lines.next();
+    if (done) throw new Error("the opener ended without a word");
+    return JSON.parse(value);
+  }
+
+  /** Lets it go on: first to open the directory, then to stop. */
+  go(): void {
+    this.child.stdin?.write("go\n");
+  }
+
+  async kill(): Promise<void> {
+    const gone = new Promise((resolve) => this.child.once("exit", resolve));
+    this.child.kill("SIGKILL");
+    await gone;
+  }
+}
+
+async function opener(directory: string, role: "server" | "admin" = "server", waitMs = 30_000): Promise<Opener> {
+  const made = new Opener(directory, role, waitMs);
+  await made.reply();
+  return made;
+}
+
+/** Leaves a directory whose owner was killed while its engine runs on; returns what `engine.json` says. */
+async function abandon(directory: string): Promise<Recorded> {
+  const owner = await opener(directory);
+  owner.go();
+  expect(await owner.reply()).toMatchObject({ shared: false });
+  const left = recorded(directory);
+  await owner.kill();
+  expect(isRunning(left.owner)).toBe(false);
+  expect(isRunning(left.engine)).toBe(true);
+  return left;
+}
+
+function pretend(property: "arch" | "platform", value: string): void {
+  const real = Object.getOwnPropertyDescriptor(process, property) ?? {};
+  Object.defineProperty(process, property, { ...real, value });
+  onTestFinished(() => {
+    Object.defineProperty(process, property, real);
+  });
+}
+
+/** A program that is started in place of the engine. */
+function fakeEngine(script: string): string {
+  const path = join(mkdtempSync(join(tmpdir(), "ame-fake-engine-")), "dynoxide");
+  onTestFinished(() => rmSync(join(path, ".."), { recursive: true, force: true }));
+  writeFileSync(path, `#!/bin/sh\n${script}\n`);
+  chmodSync(path, 0o755);
+  vi.stubEnv("DYNOXIDE_BIN", path);
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  return path;
+}
+
+describe("startEngine", () => {
+  test("answers until it is stopped, and then its process is gone", async () => {
+    const engine = await start();
+    await createTable(engine.endpoint, "first");
+    expect(await tables(engine.endpoint)).toEqual({ TableNames: ["first"] });
+    expect(isThere(engine.pid)).toBe(true);
+
+    await engine.stop();
+    await engine.stop();
+
+    expect(isThere(engine.pid)).toBe(false);
+    expect(await engine.exited).toEqual({ code: 0, signal: null, requested: true });
+    await expect(fetch(engine.endpoint)).rejects.toThrow();
+  });
+
+  test("keeps two engines in memory apart", async () => {
+    const [one, other] = await Promise.all([start(), start()]);
+    await createTable(one.endpoint, "only-in-one");
+    expect(await tables(other.endpoint)).toEqual({ TableNames: [] });
+  });
+
+  test.runIf(onLinux)("is a process group of its own, which Ctrl-C in a terminal does not reach", async () => {
+    const { pid } = await start();
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const [, , processGroup] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    expect(Number(processGroup)).toBe(pid);
+  });
+
+  test("tells when the engine ends by itself", async () => {
+    const engine = await start();
+    process.kill(engine.pid, "SIGKILL");
+    expect(await engine.exited).toEqual({ code: null, signal: "SIGKILL", requested: false });
+    await engine.stop();
+  });
+
+  test("kills an engine that does not heed SIGTERM", async () => {
+    const engine = await start();
+    process.kill(engine.pid, "SIGSTOP");
+    await engine.stop();
+    expect(isThere(engine.pid)).toBe(false);
+    expect(await engine.exited).toEqual({ code: null, signal: "SIGKILL", requested: true });
+  });
+
+  test("kills the engine when the process exits without stopping it", async () => {
+    const program = `
+      const { startEngine } = await import(${JSON.stringify(new URL("../../../functions/local/engine.ts", import.meta.url))});
+      const { pid } = await startEngine();
+      process.stdout.write(pid + "\\n", () => process.exit(0));`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    onTestFinished(() => {
+      child.kill("SIGKILL");
+    });
+    const { value } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
+    const pid = Number(value);
+    expect(pid).toBeGreaterThan(0);
+    onTestFinished(() => killIfThere(pid));
+    await expect.poll(() => isThere(pid), generous).toBe(false);
+  });
+
+  test("tries another port when the engine ends at once", async () => {
+    const { binary, log } = loggingEngine('[ $(wc -l <"$log") -lt 3 ] && exit 1');
+    const engine = await start();
+    expect(await tables(engine.endpoint)).toEqual({ TableNames: [] });
+    const launches = readFileSync(log, "utf8").trim().split("\n");
+    expect(launches).toHaveLength(3);
+    expect(new Set(launches).size, `${binary} must not be given one port twice`).toBe(3);
+  });
+
+  test("gives up after four attempts and says how to see why", async () => {
+    const { binary, log } = loggingEngine("exit 3");
+    await expect(startEngine()).rejects.toThrow(new RegExp(`4 times.*exit code 3.*${binary} --port`));
+    expect(readFileSync(log, "utf8").trim().split("\n")).toHaveLength(4);
+  });
+
+  function loggingEngine(script: string) {
+    const real = realEngine();
+    const directory = mkdtempSync(join(tmpdir(), "ame-engine-log-"));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    const log = join(directory, "launches");
+    const binary = fakeEngine(`log='${log}'\necho "$*" >>"$log"\n${script}\nexec '${real}' "$@"`);
+    return { binary, log };
+  }
+
+  function realEngine(): string {
+    if (process.env.DYNOXIDE_BIN) return process.env.DYNOXIDE_BIN;
+    const manifest = import.meta.resolve(`@dynoxide/${process.platform}-${process.arch}/package.json`);
+    return new URL("dynoxide", manifest).pathname;
+  }
+
+  test("names the ways out where there is no engine for the platform", async () => {
+    vi.stubEnv("DYNOXIDE_BIN", undefined);
+    pretend("arch", "mips");
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    await expect(startEngine()).rejects.toThrow(/no .*engine for \S+-mips: .*DYNOXIDE_BIN.*DYNAMODB_ENDPOINT/);
+  });
+
+  test("names a DYNOXIDE_BIN that is not there", async () => {
+    vi.stubEnv("DYNOXIDE_BIN", "/nowhere/dynoxide");
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    await expect(startEngine()).rejects.toThrow(/\/nowhere\/dynoxide/);
+  });
+});
+
+describe("openDataDirectory", () => {
+  test("keeps data across stop and start, and leaves no record behind", async () => {
+    const directory = temporaryDirectory();
+    const first = await open(directory, "server");
+    await createTable(first.endpoint, "kept");
+    await first.stop();
+    await first.stop();
+    expect(enginesOn(directory)).toEqual([]);
+    expect(existsSync(join(directory, "engine.json"))).toBe(false);
+
+    const second = await open(directory, "server");
+    expect(second.shared).toBe(false);
+    expect(await tables(second.endpoint)).toEqual({ TableNames: ["kept"] });
+  });
+
+  test("makes the directory and its files readable for its user alone", async () => {
+    const directory = temporaryDirectory();
+    await open(directory, "server");
+    const mode = (path: string) => statSync(path).mode & 0o777;
+    expect(mode(directory)).toBe(0o700);
+    const files = readdirSync(directory);
+    expect(files).toEqual(expect.arrayContaining(["ame.db", "engine.json"]));
+    for (const file of files) expect(mode(join(directory, file)), file).toBe(0o600);
+  });
+
+  test("records the owner and the engine by pid and start", async () => {
+    const directory = temporaryDirectory();
+    const { endpoint } = await open(directory, "server");
+    const [pid] = enginesOn(directory);
+    expect(recorded(directory)).toEqual({
+      role: "server",
+      owner: identityOf(process.pid),
+      engine: { ...identityOf(pid), endpoint },
+    });
+  });
+
+  test("refuses a second server at once and names the pid of the first", async () => {
+    const directory = temporaryDirectory();
+    const owner = await opener(directory);
+    owner.go();
+    const { endpoint } = await owner.reply();
+
+    // Longer than a test may take: it must not wait for a server.
+    const second = openDataDirectory(directory, { role: "server", waitMs: 600_000 });
+
+    await expect(second).rejects.toThrow(new RegExp(`server with pid ${owner.child.pid}.*DATA_DIR`));
+    expect(await tables(endpoint ?? "")).toEqual({ TableNames: [] });
+    expect(enginesOn(directory)).toHaveLength(1);
+  });
+
+  test("lets an admin command use a running server's engine and leaves it running", async () => {
+    const directory = temporaryDirectory();
+    const owner = await opener(directory);
+    owner.go();
+    const { endpoint } = await owner.reply();
+
+    const admin = await openDataDirectory(directory, { role: "admin" });
+    expect(admin).toMatchObject({ endpoint, shared: true });
+    await createTable(admin.endpoint, "by-admin");
+    await admin.stop();
+
+    expect(await tables(endpoint ?? "")).toEqual({ TableNames: ["by-admin"] });
+    expect(recorded(directory).owner.pid).toBe(owner.child.pid);
+  });
+
+  test("lets an admin command wait for a server's engine that is still starting", async () => {
+    const directory = temporaryDirectory();
+    const record = { role: "server", owner: identityOf(process.pid) };
+    writeRecord(directory, record);
+    const admin = openDataDirectory(directory, { role: "admin", waitMs: 50_000 });
+    const engine = await start();
+    writeRecord(directory, { ...record, engine: { ...identityOf(engine.pid), endpoint: engine.endpoint } });
+    expect(await admin).toMatchObject({ endpoint: engine.endpoint, shared: true });
+  });
+
+  test("tells an admin command whose engine does not come up", async () => {
+    const directory = temporaryDirectory();
+    writeRecord(directory, { role: "server", owner: identityOf(process.pid) });
+    const admin = openDataDirectory(directory, { role: "admin", waitMs: 100 });
+    await expect(admin).rejects.toThrow(new RegExp(`pid ${process.pid}.*does not answer`));
+  });
+
+  test("lets a server wait until an admin command is done", async () => {
+    const directory = temporaryDirectory();
+    const admin = await opener(directory, "admin");
+    admin.go();
+    expect(await admin.reply()).toMatchObject({ shared: false });
+    const server = open(directory, "server", 50_000);
+    admin.go();
+    expect(await admin.reply()).toEqual({});
+    expect((await server).shared).toBe(false);
+    expect(enginesOn(directory)).toHaveLength(1);
+  });
+
+  test("refuses a server when an admin command takes too long", async () => {
+    const directory = temporaryDirectory();
+    await open(directory, "admin");
+    const server = openDataDirectory(directory, { role: "server", waitMs: 100 });
+    await expect(server).rejects.toThrow(new RegExp(`admin command with pid ${process.pid}`));
+  });
+
+  test("gives admin commands that run at once each its turn", async () => {
+    const directory = temporaryDirectory();
+    const admins = await Promise.all(Array.from({ length: 4 }, () => opener(directory, "admin", 50_000)));
+    for (const admin of admins) admin.go();
+    const replies = await Promise.all(
+      admins.map(async (admin) => {
+        const reply = await admin.reply();
+        expect(await tables(reply.endpoint ?? "")).toEqual({ TableNames: [] });
+        admin.go();
+        expect(await admin.reply()).toEqual({});
+        return reply.shared;
+      }),
+    );
+    expect(replies).toEqual([false, false, false, false]);
+    expect(enginesOn(directory)).toEqual([]);
+  });
+
+  test("shares the engine of an admin command that takes too long with another one", async () => {
+    const directory = temporaryDirectory();
+    const { endpoint } = await open(directory, "admin");
+    const other = await openDataDirectory(directory, { role: "admin", waitMs: 100 });
+    expect(other).toMatchObject({ endpoint, shared: true });
+  });
+
+  test("ends the engine that a killed owner left behind and keeps its data", async () => {
+    const directory = temporaryDirectory();
+    const owner = await opener(directory);
+    owner.go();
+    const { endpoint } = await owner.reply();
+    await createTable(endpoint ?? "", "survivor");
+    const left = recorded(directory);
+    await owner.kill();
+    expect(isRunning(left.engine)).toBe(true);
+
+    const next = await open(directory, "server");
+
+    expect(next.shared).toBe(false);
+    expect(isRunning(left.engine)).toBe(false);
+    expect(await tables(next.endpoint)).toEqual({ TableNames: ["survivor"] });
+    expect(enginesOn(directory)).toEqual([recorded(directory).engine.pid]);
+  });
+
+  test("ends an engine left behind that does not heed SIGTERM", async () => {
+    const directory = temporaryDirectory();
+    const left = await abandon(directory);
+    process.kill(left.engine.pid, "SIGSTOP");
+    await open(directory, "admin");
+    expect(isRunning(left.engine)).toBe(false);
+    expect(enginesOn(directory)).toHaveLength(1);
+  });
+
+  test("ends an engine left behind by an owner that had not yet waited for it", async () => {
+    const directory = temporaryDirectory();
+    const { engine, ...left } = await abandon(directory);
+    writeRecord(directory, { ...left, engine: { pid: engine.pid, startedAt: engine.startedAt } });
+    await open(directory, "server");
+    expect(isRunning(engine)).toBe(false);
+  });
+
+  test("neither takes a process with a recycled pid for the owner nor kills it", async () => {
+    const directory = temporaryDirectory();
+    const bystander = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
+    onTestFinished(() => {
+      bystander.kill("SIGKILL");
+    });
+    const exited = vi.fn();
+    bystander.once("exit", exited);
+    writeRecord(directory, {
+      role: "server",
+      owner: { pid: process.pid, startedAt: "another time" },
+      engine: { pid: bystander.pid, startedAt: "another time", endpoint: inject("endpoint") },
+    });
+
+    const opened = await open(directory, "server");
+
+    expect(opened.shared).toBe(false);
+    expect(opened.endpoint).not.toBe(inject("endpoint"));
+    expect(recorded(directory).owner).toEqual(identityOf(process.pid));
+    await opened.stop();
+    expect(isThere(bystander.pid ?? 0)).toBe(true);
+    expect(exited).not.toHaveBeenCalled();
+  });
+
+  test("does not kill the process that has the pid of both the owner and the engine", async () => {
+    const directory = temporaryDirectory();
+    const stranger = { pid: process.pid, startedAt: "another time" };
+    writeRecord(directory, { role: "admin", owner: stranger, engine: { ...stranger, endpoint: inject("endpoint") } });
+    const opened = await open(directory, "server");
+    expect(opened.shared).toBe(false);
+  });
+
+  test.for([
+    ["nothing", ""],
+    ["half a record", '{"role":"server","owner":{"pid":1'],
+    ["no record", "[1, 2]"],
+    [
+      "process groups for pids",
+      { role: "server", owner: { pid: -1, startedAt: "" }, engine: { pid: 0, startedAt: "" } },
+    ],
+    ["an unknown role", () => ({ role: "root", owner: identityOf(process.pid), engine: identityOf(process.pid) })],
+  ] as const)("replaces an engine.json that holds %s", async ([, content]) => {
+    const directory = temporaryDirectory();
+    writeRecord(directory, typeof content === "function" ? content() : content);
+    await open(directory, "server");
+    expect(recorded(directory).owner).toEqual(identityOf(process.pid));
+    expect(enginesOn(directory)).toEqual([recorded(directory).engine.pid]);
+  });
+
+  test("has one owner and one engine when five processes find the same stale record", async () => {
+    const directory = temporaryDirectory();
+    await abandon(directory);
+    for (let round = 0; round < 3; round++) {
+      const before = recorded(directory);
+      const openers = await Promise.all(Array.from({ length: 5 }, () => opener(directory)));
+      for (const each of openers) each.go();
+      const replies = await Promise.all(openers.map((each) => each.reply()));
+
+      const owner = openers.find((_, index) => replies[index]?.shared === false);
+      const refusals = replies.filter(({ error }) => error?.includes(`server with pid ${owner?.child.pid}`));
+      expect(refusals, JSON.stringify(replies)).toHaveLength(4);
+      expect(recorded(directory).owner.pid).toBe(owner?.child.pid);
+      expect(enginesOn(directory)).toEqual([recorded(directory).engine.pid]);
+      expect(isRunning(before.engine)).toBe(false);
+      await owner?.kill();
+    }
+  });
+
+  test("gives the directory free when the engine cannot be started", async () => {
+    const directory = temporaryDirectory();
+    fakeEngine("exit 1");
+    await expect(openDataDirectory(directory, { role: "server" })).rejects.toThrow(/ended at once/);
+    expect(existsSync(join(directory, "engine.json"))).toBe(false);
+  });
+
+  test("has the engine on record before that can open the database", async () => {
+    const directory = temporaryDirectory();
+    const seen = join(directory, "..", "seen");
+    fakeEngine(`cp '${directory}/engine.json' '${seen}'; echo $$ >'${seen}.pid'; exit 1`);
+    await expect(openDataDirectory(directory, { role: "admin" })).rejects.toThrow(/ended at once/);
+    const record = JSON.parse(readFileSync(seen, "utf8"));
+    expect(record).toMatchObject({ role: "admin", owner: identityOf(process.pid) });
+    expect(record.engine.pid).toBe(Number(readFileSync(`${seen}.pid`, "utf8")));
+  });
+
+  test("stops in order when the directory was deleted meanwhile", async () => {
+    const directory = temporaryDirectory();
+    const opened = await open(directory, "server");
+    rmSync(directory, { recursive: true });
+    await opened.stop();
+    expect(enginesOn(directory)).toEqual([]);
+  });
+
+  test("leaves a record alone that is another owner's by now", async () => {
+    const directory = temporaryDirectory();
+    const opened = await open(directory, "server");
+    const other = { role: "server", owner: identityOf(process.ppid) };
+    writeRecord(directory, other);
+    await opened.stop();
+    expect(recorded(directory)).toEqual(other);
+  });
+});
+
+describe("identify", () => {
+  test.runIf(onLinux)("reads the start of a process whose name holds spaces and parentheses", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "ame-engine-"));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    const path = join(directory, "a) Z 1 (2 3");
+    writeFileSync(path, "#!/bin/sh\nread -r end\n", { mode: 0o755 });
+    const startNamed = async () => {
+      const child = spawn(path, { stdio: ["pipe", "ignore", "ignore"] });
+      onTestFinished(() => {
+        child.kill("SIGKILL");
+      });
+      await expect.poll(() => readFileSync(`/proc/${child.pid}/comm`, "utf8"), generous).toBe("a) Z 1 (2 3\n");
+      return { child, identity: identityOf(child.pid) };
+    };
+    const one = await startNamed();
+    // Start times are counted in hundredths of a second.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const other = await startNamed();
+
+    expect(one.identity.startedAt).not.toBe(other.identity.startedAt);
+    expect(identityOf(one.child.pid)).toEqual(one.identity);
+    expect(isRunning(one.identity)).toBe(true);
+    expect(isRunning({ ...one.identity, startedAt: other.identity.startedAt })).toBe(false);
+    one.child.kill("SIGKILL");
+    await expect.poll(() => isRunning(one.identity), generous).toBe(false);
+  });
+
+  test.for(["linux", "darwin"])("does not count a zombie as running on %s", async (platform, { skip }) => {
+    skip(platform === "linux" ? !onLinux : !existsSync("/bin/ps"));
+    // The outer shell becomes a program that never collects its children.
+    const parent = spawn("/bin/sh", ["-c", 'sh -c "exit 0" & echo $!; exec sleep 60'], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    onTestFinished(() => {
+      parent.kill("SIGKILL");
+    });
+    const { value } = await createInterface({ input: parent.stdout })[Symbol.asyncIterator]().next();
+    pretend("platform", platform);
+    await expect.poll(() => identify(Number(value)), generous).toBeUndefined();
+    // Still there, if only as an entry in the table of processes.
+    expect(process.kill(Number(value), 0)).toBe(true);
+  });
+
+  test.runIf(existsSync("/bin/ps"))("asks ps where there is no /proc", async () => {
+    pretend("platform", "darwin");
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
+    onTestFinished(() => {
+      child.kill("SIGKILL");
+    });
+    const identity = identityOf(child.pid);
+    expect(identity.startedAt).toMatch(/\d\d:\d\d:\d\d/);
+    vi.stubEnv("TZ", "Asia/Tokyo");
+    vi.stubEnv("LC_ALL", "de_DE.UTF-8");
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    expect(isRunning(identity)).toBe(true);
+    child.kill("SIGKILL");
+    await expect.poll(() => isRunning(identity), generous).toBe(false);
+  });
+
+  test.runIf(existsSync("/bin/ps"))("throws where it can ask nobody", () => {
+    pretend("platform", "darwin");
+    vi.stubEnv("PATH", "/nowhere");
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    expect(() => identify(process.pid)).toThrow(/`ps` does not work/);
+  });
+});
+
+describe("isLoopbackEndpoint", () => {
+  test.for([
+    "http://127.0.0.1:8000",
+    "https://127.0.0.1",
+    "http://127.8.9.10:1/",
+    "http://127.1:8000",
+    "http://localhost:8000",
+    "http://LOCALHOST",
+    "http://[::1]:8000",
+  ])("is true for %s", (url) => {
+    expect(isLoopbackEndpoint(url)).toBe(true);
+  });
+
+  test.for([
+    "https://dynamodb.eu-west-1.amazonaws.com",
+    "http://10.0.0.1:8000",
+    "http://128.0.0.1",
+    "http://127.0.0.1.example.com",
+    "http://localhost.example.com",
+    "http://127.0.0.1@example.com",
+    "http://example.com/?127.0.0.1",
+    "http://[::2]",
+    "http://0.0.0.0:8000",
+    "ftp://127.0.0.1",
+    "localhost:8000",
+    "127.0.0.1",
+    "",
+  ])("is false for %s", (url) => {
+    expect(isLoopbackEndpoint(url)).toBe(false);
+  });
+});
+
+describe("global setup", () => {
+  function projectWith() {
+    const provide = vi.fn((_key: "endpoint", _value: string) => {});
+    return { provide };
+  }
+
+  function stubEndpoint(value: string | undefined): void {
+    vi.stubEnv("DYNAMODB_ENDPOINT", value);
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+  }
+
+  test("refuses an engine that is not on loopback", async () => {
+    stubEndpoint("https://dynamodb.eu-west-1.amazonaws.com");
+    const project = projectWith();
+    await expect(setup(project)).rejects.toThrow(/tests write and delete tables; refusing .*amazonaws\.com/);
+    expect(project.provide).not.toHaveBeenCalled();
+  });
+
+  test("uses the engine that DYNAMODB_ENDPOINT names and leaves it running", async () => {
+    const engine = await start();
+    stubEndpoint(engine.endpoint);
+    const project = projectWith();
+    const teardown = await setup(project);
+    expect(project.provide).toHaveBeenCalledExactlyOnceWith("endpoint", engine.endpoint);
+    await teardown();
+    expect(await tables(engine.endpoint)).toEqual({ TableNames: [] });
+  });
+
+  test("starts an engine and stops it after the tests", async () => {
+    stubEndpoint(undefined);
+    const project = projectWith();
+    const teardown = await setup(project);
+    onTestFinished(teardown);
+    const [, endpoint = ""] = project.provide.mock.calls[0] ?? [];
+    expect(endpoint).not.toBe(inject("endpoint"));
+    expect(await tables(endpoint)).toEqual({ TableNames: [] });
+    await teardown();
+    await expect(fetch(endpoint)).rejects.toThrow();
+  });
+});
