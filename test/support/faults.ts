@@ -1,0 +1,114 @@
+/** What the embedded engine never does by itself: conflicts, throttling, lost answers, latency. And counting calls. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { TransactionCanceledException } from "@aws-sdk/client-dynamodb";
+import type { Table } from "#core/table/client.ts";
+
+/** One call to the database as it goes over the wire. */
+export interface Call {
+  /** Such as `BatchGetItem`. */
+  operation: string;
+  input: Record<string, unknown>;
+}
+
+/** What to do to a call: fail it before it reaches the engine, or lose the answer after it did. */
+export type Fault = "before" | "after" | "throttle" | undefined;
+
+/** When a call was under way. */
+export interface Span extends Call {
+  start: number;
+  end: number;
+}
+
+/** Stands between the server and the engine. */
+export interface Wire {
+  /** Asked for every call. */
+  fault: (call: Call) => Fault;
+  /** Added to every call. */
+  latencyMs: number;
+  /** Whether transactions that overlap in an item are cancelled, as DynamoDB does. */
+  conflicts: boolean;
+  /** Every call since it was emptied last. */
+  readonly spans: Span[];
+  /** How many transactions were cancelled because of others. */
+  conflicted: number;
+}
+
+interface HttpRequest {
+  headers: Record<string, string>;
+  body?: unknown;
+}
+
+function callOf(request: HttpRequest): Call {
+  const target = Object.entries(request.headers).find(([name]) => name.toLowerCase() === "x-amz-target")?.[1] ?? "";
+  const text = typeof request.body === "string" ? request.body : new TextDecoder().decode(request.body as Uint8Array);
+  return { operation: target.split(".")[1] ?? "", input: JSON.parse(text === "" ? "{}" : text) };
+}
+
+type Write = Record<string, { Key?: Record<string, unknown>; Item?: Record<string, unknown> }>;
+
+function keysOf(call: Call): string[] {
+  const writes = (call.input.TransactItems ?? []) as Write[];
+  return writes.map((write) => {
+    const [operation] = Object.values(write);
+    const { pk, sk } = operation?.Key ?? operation?.Item ?? {};
+    return JSON.stringify([pk, sk]);
+  });
+}
+
+const named = (name: string, message: string) => Object.assign(new Error(message), { name });
+
+/** Puts a wire between a table's client and the engine. The SDK's own retries happen outside of it. */
+export function tap(table: Table): Wire {
+  const wire: Wire = { fault: () => undefined, latencyMs: 0, conflicts: false, spans: [], conflicted: 0 };
+  const busy = new Set<string>();
+  table.client.middlewareStack.add(
+    (next) => async (args) => {
+      const call = callOf(args.request as HttpRequest);
+      const span: Span = { ...call, start: performance.now(), end: 0 };
+      wire.spans.push(span);
+      const fault = wire.fault(call);
+      const keys = wire.conflicts && call.operation === "TransactWriteItems" ? keysOf(call) : [];
+      try {
+        if (fault === "before") throw named("TimeoutError", "injected: the call never arrived");
+        if (fault === "throttle") throw named("ThrottlingException", "injected: too many calls");
+        if (keys.some((key) => busy.has(key))) {
+          wire.conflicted++;
+          throw new TransactionCanceledException({
+            $metadata: {},
+            message: "injected: another transaction is under way",
+            CancellationReasons: keys.map((key) => ({ Code: busy.has(key) ? "TransactionConflict" : "None" })),
+          });
+        }
+        for (const key of keys) busy.add(key);
+        try {
+          if (wire.latencyMs > 0) await sleep(wire.latencyMs);
+          const output = await next(args);
+          if (fault === "after") throw named("TimeoutError", "injected: the answer was lost");
+          return output;
+        } finally {
+          for (const key of keys) busy.delete(key);
+        }
+      } finally {
+        span.end = performance.now();
+      }
+    },
+    { step: "finalizeRequest", priority: "low", name: "wire" },
+  );
+  return wire;
+}
+
+/**
+ * How many calls one after the other a request waited for: the longest chain in which each began only after the one before
+ * had ended.
+ */
+export function waitsOf(spans: readonly Span[]): number {
+  let waits = 0;
+  let end = Number.NEGATIVE_INFINITY;
+  for (const span of [...spans].sort((one, other) => one.end - other.end)) {
+    if (span.start < end) continue;
+    waits++;
+    end = span.end;
+  }
+  return waits;
+}

@@ -1,0 +1,179 @@
+/** A table of its own, the served app in front of it, organisations with their people, and requests as clients send them. */
+
+import { randomUUID } from "node:crypto";
+import { inject } from "vitest";
+import { setMember } from "#core/access/members.ts";
+import { createToken } from "#core/access/personal-tokens.ts";
+import type { EnvironmentRole, Role } from "#core/access/role.ts";
+import { createAccount } from "#core/cloud/accounts.ts";
+import type { CloudAccount, MaintenanceSchedule } from "#core/cloud/schema.ts";
+import { type Services, servicesWith } from "#core/context.ts";
+import { createEnvironment } from "#core/environment/operations.ts";
+import type { Environment } from "#core/environment/schema.ts";
+import { createSchedule } from "#core/maintenance/schedules.ts";
+import { createOrganisation } from "#core/organisation/operations.ts";
+import { simulatedProvisioner } from "#core/provisioning/provisioner.ts";
+import { openTable, type Table } from "#core/table/client.ts";
+import { createTable } from "#core/table/create.ts";
+import { clusterRoutes } from "#functions/clusters.ts";
+import { createApp } from "#functions/http/app.ts";
+import { createLogger } from "#functions/log.ts";
+import { nodePoolRoutes } from "#functions/node-pools.ts";
+import { tap, type Wire } from "./faults.ts";
+
+/** A JSON value whose shape a test asserts. */
+// biome-ignore lint/suspicious/noExplicitAny: answers are whatever the server sends; tests look into them and assert
+export type Json = any;
+
+/** An answer. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  body: Json;
+  text: string;
+}
+
+/** How a request is sent. */
+export interface Sending {
+  token?: string | undefined;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** Sent as it is. */
+  raw?: BodyInit;
+  headers?: Record<string, string>;
+  /** Who holds the connection. */
+  peer?: string;
+}
+
+/** An organisation to test in. */
+export interface Tenant {
+  slug: string;
+  identity: string;
+  environments: Record<string, Environment>;
+  account: CloudAccount;
+  byonAccount: CloudAccount;
+  schedule: MaintenanceSchedule;
+  /** A token of a new admin. */
+  admin: string;
+  /** Makes somebody with a role, other roles in environments (by slug), and a token. */
+  person(role: Role, overrides?: Record<string, EnvironmentRole>): Promise<{ user: string; token: string }>;
+  /** A cluster's creation that is accepted as it is. */
+  creation(more?: Record<string, unknown>): Record<string, unknown>;
+  /** Where clusters are. */
+  path(environment?: string, cluster?: string): string;
+}
+
+/** Everything a test needs. */
+export interface World {
+  services: Services;
+  wire: Wire;
+  table: Table;
+  logs: string[];
+  send(method: string, path: string, sending?: Sending): Promise<Answer>;
+  tenant(environments?: readonly string[]): Promise<Tenant>;
+}
+
+/** What a world may be made with beside the defaults. */
+export interface WorldOptions extends Partial<Omit<Services, "table">> {
+  /** How often the SDK sends a call, at most. */
+  maxAttempts?: number;
+  trustedProxies?: string[];
+}
+
+const ENGINE = { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
+
+/** Opens a table on the engine under test. @param maxAttempts as the SDK's */
+export const testTable = (name: string, maxAttempts = 4): Table =>
+  openTable({ name, endpoint: inject("endpoint"), client: { ...ENGINE, maxAttempts } });
+
+/** Makes a world with a table of its own. */
+export async function makeWorld(options: WorldOptions = {}): Promise<World> {
+  const { maxAttempts, trustedProxies = [], ...given } = options;
+  const table = testTable(`test-${randomUUID()}`, maxAttempts);
+  await createTable(table);
+  const services = servicesWith({ table, provisioner: simulatedProvisioner, ...given });
+  const logs: string[] = [];
+  const app = createApp(
+    {
+      services,
+      log: createLogger("debug", (line) => logs.push(line)),
+      config: { TRUSTED_PROXIES: trustedProxies },
+      peerAddress: (c) => (c.env as { peer?: string }).peer,
+    },
+    [...clusterRoutes, ...nodePoolRoutes],
+  );
+  const wire = tap(table);
+  return {
+    services,
+    wire,
+    table,
+    logs,
+    async send(method, path, { token, body, raw, headers = {}, peer = "127.0.0.1" } = {}) {
+      const sent = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+      const response = await app.request(
+        path,
+        {
+          method,
+          headers: {
+            ...(token === undefined ? {} : { authorization: `Token ${token}` }),
+            ...(sent === undefined ? {} : { "content-type": "application/json" }),
+            ...headers,
+          },
+          ...(sent === undefined ? {} : { body: sent }),
+        },
+        { peer },
+      );
+      const text = await response.text();
+      return {
+        status: response.status,
+        headers: response.headers,
+        text,
+        body: text === "" ? undefined : JSON.parse(text),
+      };
+    },
+    tenant: (environments = ["production", "staging"]) => makeTenant(services, environments),
+  };
+}
+
+let tenants = 0;
+
+async function makeTenant(services: Services, names: readonly string[]): Promise<Tenant> {
+  const slug = `org_${++tenants}-${randomUUID().slice(0, 8)}`;
+  const { identity } = await createOrganisation(services, { slug, name: "Testers" });
+  const environments: Record<string, Environment> = {};
+  for (const name of names) environments[name] = await createEnvironment(services, slug, { name, type: "other" });
+  const account = await createAccount(services, slug, { displayName: "AWS", cloudProfile: "aws", credentials: "main" });
+  const byonAccount = await createAccount(services, slug, { displayName: "Own", cloudProfile: "byon" });
+  const windows = [{ day: "SATURDAY", startTime: "2:00", duration: 120 }];
+  const schedule = await createSchedule(services, slug, { name: "weekend", windows });
+  const person: Tenant["person"] = async (role, overrides = {}) => {
+    const email = `${randomUUID()}@example.com`;
+    const { user } = await setMember(services, slug, { email, role });
+    for (const [environment, environmentRole] of Object.entries(overrides)) {
+      await setMember(services, slug, { email, environment, environmentRole });
+    }
+    const { token } = await createToken(services, { user, name: "test" });
+    return { user, token };
+  };
+  const { token: admin } = await person("admin");
+  return {
+    slug,
+    identity,
+    environments,
+    account,
+    byonAccount,
+    schedule,
+    admin,
+    person,
+    creation: (more = {}) => ({
+      name: "one",
+      region: "eu-west-1",
+      version: "v1.34.4-u-ame.2",
+      cloudAccountIdentity: account.identity,
+      nodePools: [],
+      ...more,
+    }),
+    path: (environment, cluster) =>
+      ["/api/v1/orgs", slug, "clusters", environment, cluster].filter((part) => part !== undefined).join("/"),
+  };
+}
