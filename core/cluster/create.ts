@@ -235,7 +235,8 @@ async function attempt(context: Context, entered: Entered<unknown>, given: Attem
   addToCounters(transaction, cluster);
   if (isFull) {
     const { organisation, slug } = cluster;
-    await splitForAdded(table, organisation, transaction, "index", chunk, slug, context.draw, context.pageIndex);
+    const { draw, pageIndex } = context;
+    if (!(await splitForAdded(table, organisation, transaction, "index", chunk, slug, draw, pageIndex))) return false;
   } else {
     countAdded(transaction, "index", chunk, bucket, context.pageIndex);
   }

@@ -83,6 +83,7 @@ export function replaceBucket(
 /**
  * Splits a full bucket in the transaction of the cluster that does not fit into it any more, which is counted too.
  *
+ * @returns whether the transaction can go ahead; false where the bucket moved to another chunk since this one was read
  * @param chunk read before this call, strongly consistent; it has room for one bucket more
  * @param pending the new cluster's slug
  */
@@ -95,9 +96,10 @@ export async function splitForAdded(
   pending: string,
   draw: Draw,
   limits: PageIndexLimits,
-): Promise<void> {
+): Promise<boolean> {
   const bucket = bucketOf(chunk, pending);
   const next = await boundAfterBucket(table, organisation, chunk, bucket);
+  if (next !== undefined && next <= bucket.bound) return false;
   const slugs = await slugsIn(table, organisation, spanOf(chunk.environment, bucket.bound, next));
   const after = slugs.findIndex((slug) => slug > pending);
   slugs.splice(after === -1 ? slugs.length : after, 0, pending);
@@ -109,6 +111,7 @@ export async function splitForAdded(
     { id: newBucketId(draw.number()), bound: separator, n: slugs.length - left, v: 0 },
   ];
   replaceBucket(transaction, label, chunk, bucket, halves, limits);
+  return true;
 }
 
 /**

@@ -21,9 +21,18 @@ interface Place {
   n: number;
 }
 
-/** Every bucket with where it ends, which its neighbour says. */
+/**
+ * Every bucket with where it ends, which its neighbour says. Chunks are read one after the other: when one was split in
+ * between, what moved was read twice, and only the later reading counts.
+ */
 function places(chunks: readonly Chunk[]): Place[] {
-  const flat = chunks.flatMap(({ environment, buckets }) => buckets.map(({ bound, n }) => ({ environment, bound, n })));
+  const flat = chunks.flatMap(({ environment, buckets }, position) => {
+    const next = chunks[position + 1];
+    const end = next?.environment === environment ? next.lowerBound : undefined;
+    return buckets
+      .filter(({ bound }) => end === undefined || bound < end)
+      .map(({ bound, n }) => ({ environment, bound, n }));
+  });
   return flat.map(({ environment, bound, n }, position) => {
     const next = flat[position + 1];
     return { span: spanOf(environment, bound, next?.environment === environment ? next.bound : undefined), n };

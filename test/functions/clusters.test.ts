@@ -1,18 +1,61 @@
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import * as v from "valibot";
 import { beforeAll, describe, expect, test } from "vitest";
+import { createAccount } from "#core/cloud/accounts.ts";
+import { clusterVersions } from "#core/cloud/catalogue/index.ts";
 import { ClusterResponse } from "#core/cluster/schema.ts";
-import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { clusterKey, type Key, pointerKey, referencesKey, totalKey } from "#core/table/keys.ts";
+import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+const NOW = "2026-11-23T10:00:00.123Z";
 
 let world: World;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  world = await makeWorld({ clock: () => new Date("2026-11-23T10:00:00.123Z") });
+  world = await makeWorld({ clock: () => new Date(NOW) });
   tenant = await world.tenant();
 });
 
 const create = (body: unknown, environment = "production") =>
   world.send("POST", tenant.path(environment), { token: tenant.admin, body });
+
+const get = (cluster: string, query = "") =>
+  world.send("GET", `${tenant.path("production", cluster)}${query}`, { token: tenant.admin });
+
+let names = 0;
+/** Creates a cluster of a new name. */
+const createWith = (more: Record<string, unknown>) => create(tenant.creation({ name: `c ${++names}`, ...more }));
+
+/** Writes one attribute behind the server's back, which no operation can change yet. */
+const overwrite = ({ pk, sk }: Key, path: readonly string[], value: unknown) =>
+  world.table.client.send(
+    new UpdateCommand({
+      TableName: world.table.name,
+      Key: { pk, sk },
+      UpdateExpression: `SET ${path.map((_, position) => `#p${position}`).join(".")} = :value`,
+      ConditionExpression: "attribute_exists(pk)",
+      ExpressionAttributeNames: Object.fromEntries(path.map((name, position) => [`#p${position}`, name])),
+      ExpressionAttributeValues: { ":value": value },
+    }),
+  );
+
+const keyOf = (slug: string, environment = "production") => clusterKey(tenant.slug, environment, slug);
+
+function expectCreated(answer: Answer): Json {
+  expect(answer.status, answer.text).toBe(200);
+  return answer.body;
+}
+
+/** Expects one 400 that lists exactly these paths, in any order, and whose message stands alone. */
+function expectProblems(answer: Answer, paths: readonly string[]): string[] {
+  expect(answer.status, answer.text).toBe(400);
+  const { message, details, ...rest } = answer.body;
+  expect(rest).toEqual({});
+  expect(details.map((detail: string) => detail.split(": ")[0]).sort()).toEqual([...paths].sort());
+  expect(message).toBe(details.length === 1 ? details[0] : `${details[0]} (and ${details.length - 1} more)`);
+  return details;
+}
 
 describe("creating a cluster", () => {
   test("answers the whole cluster with every default", async () => {
@@ -61,5 +104,501 @@ describe("creating a cluster", () => {
     expect(answer.headers.get("content-type")).toBe("application/json; charset=utf-8");
     expect(answer.headers.get("etag")).toMatch(/^"1\.2\.1"$/);
     expect(answer.headers.get("location")).toBe(`http://localhost${tenant.path("production", "web-co-1")}`);
+  });
+
+  test("keeps every property that was sent, and the GET answers the same", async () => {
+    const { identity, windows } = tenant.schedule;
+    const sent = {
+      name: "everything",
+      description: "naïve ✓ \"quoted\" \u0000",
+      addons: { logging: { enabled: true, customValues: { size: "1" } } },
+      cni: "calico",
+      enableAutoUpgrade: true,
+      enableHA: true,
+      enableMultiAvailabilityZones: true,
+      enableNATGateway: true,
+      enableNetworkEncryption: true,
+      enablePodSecurityStandards: true,
+      podSecurityStandardsProfile: "restricted",
+      clusterPodSubnet: "10.0.0.0/16",
+      serviceSubnet: { ipRange: "10.1.0.0/16" },
+      ipWhitelist: [{ cidr: "192.0.2.0/24", description: "office" }],
+      maintenanceScheduleIdentity: identity,
+      version: "v1.34.3-u-ame.1",
+      updateChannel: "v1.34",
+    };
+    const created = await create(tenant.creation(sent));
+    const shown = expectCreated(created);
+    expect(shown).toMatchObject({
+      name: sent.name,
+      description: sent.description,
+      addons: sent.addons,
+      cni: "calico",
+      autoUpgrade: true,
+      highlyAvailable: true,
+      enableMultiAvailabilityZones: true,
+      enableNATGateway: true,
+      enableNetworkEncryption: true,
+      podSecurityStandardsProfile: "restricted",
+      clusterPodSubnet: "10.0.0.0/16",
+      serviceSubnet: "10.1.0.0/16",
+      ipWhitelist: sent.ipWhitelist,
+      version: "v1.34.3-u-ame.1",
+      updateChannel: { name: "v1.34", available: true, kubernetesClusterVersion: "v1.34.4-u-ame.2" },
+    });
+    expect(shown.maintenanceSchedule).toEqual({ identity, name: "weekend", windows });
+    const got = await get("everything");
+    expect(got.body).toEqual(shown);
+    expect(got.headers.get("etag")).toBe(created.headers.get("etag"));
+    expect(created.headers.get("etag")).toBe('"1.3.1"');
+  });
+
+  test.each([
+    ["A&b C", "a-b-c"],
+    ["  --Spaced & out-- ", "spaced-out"],
+    ["a - & - b", "a-b"],
+    ["7", "7"],
+    [`${"x".repeat(31)} ${"Y".repeat(31)}`, `${"x".repeat(31)}-${"y".repeat(31)}`],
+  ])("keeps the name %j as it is and makes the slug %j of it", async (name, slug) => {
+    expect(expectCreated(await create(tenant.creation({ name })))).toMatchObject({ name, slug: { slugValue: slug } });
+    expect((await get(slug)).body.name).toBe(name);
+  });
+
+  test.each(["", " ", "-&-", "é", "a_b", "a.b", "a\n", "\ta", "a/b", "\u212a", "x".repeat(64), 7, true, {}, ["a"]])(
+    "refuses the name %j",
+    async (name) => {
+      const [detail] = expectProblems(await create(tenant.creation({ name })), ["name"]);
+      expect(detail).toMatch(/ must be /);
+    },
+  );
+
+  test("refuses a slug that is held, and names the holder", async () => {
+    expectCreated(await create(tenant.creation({ name: "Held one" })));
+    const answer = await create(tenant.creation({ name: "held&ONE" }));
+    expect(answer.status).toBe(409);
+    expect(answer.body).toEqual({ message: expect.stringContaining('"Held one"'), details: [answer.body.message] });
+    expect(answer.headers.get("retry-after")).toBeNull();
+    expectCreated(await create(tenant.creation({ name: "held&ONE" }), "staging"));
+  });
+
+  test("takes identities in any case and null as left out, and of equal keys the last", async () => {
+    const shown = expectCreated(
+      await createWith({
+        cloudAccountIdentity: tenant.account.identity.toUpperCase(),
+        maintenanceScheduleIdentity: tenant.schedule.identity.toUpperCase(),
+        description: null,
+        cni: null,
+        enableHA: null,
+        clusterPodSubnet: null,
+        ipWhitelist: null,
+        addons: { gone: null, kept: { enabled: null } },
+        updateChannel: null,
+      }),
+    );
+    expect(shown).toMatchObject({ cni: "cilium", highlyAvailable: false, ipWhitelist: [], addons: { kept: {} } });
+    expect(shown.addons).not.toHaveProperty("gone");
+    expect(shown).not.toHaveProperty("description");
+    expect(shown.cloudAccount.identity).toBe(tenant.account.identity);
+    expect(shown.maintenanceSchedule.identity).toBe(tenant.schedule.identity);
+    const raw = JSON.stringify(tenant.creation({ name: "overridden" })).replace("{", '{"region":7,"cni":"calico",');
+    const twice = `${raw.slice(0, -1)},"name":"the last wins","cni":"custom"}`;
+    const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, raw: twice });
+    expect(expectCreated(answer)).toMatchObject({ name: "the last wins", cni: "custom" });
+  });
+
+  test("needs name, region, version, account and pools, which null does not give", async () => {
+    const required = ["cloudAccountIdentity", "name", "nodePools", "region", "version"];
+    expectProblems(await create({}), required);
+    expectProblems(await create(Object.fromEntries(required.map((name) => [name, null]))), required);
+  });
+
+  test.each([[null], [[]], ["text"], [7], [true]])("refuses the body %j in words that stand alone", async (body) => {
+    const answer = await world.send("POST", tenant.path("production"), {
+      token: tenant.admin,
+      raw: JSON.stringify(body),
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.body.message).toMatch(/object|body/);
+    expect(answer.body.details).toEqual([answer.body.message]);
+  });
+
+  test.each([
+    ["cloudAccountIdentity", "not-a-uuid"],
+    ["cloudAccountIdentity", "6c21a795-758a-4887-a35e-965af0f50343"],
+    ["maintenanceScheduleIdentity", "6c21a795-758a-4887-a35e-965af0f50343"],
+    ["maintenanceScheduleIdentity", 7],
+    ["cni", "flannel"],
+    ["cni", "CILIUM"],
+    ["podSecurityStandardsProfile", "none"],
+    ["enableAutoUpgrade", "true"],
+    ["enableHA", 1],
+    ["enableHighAvailability", "yes"],
+    ["enableMultiAvailabilityZones", {}],
+    ["enableNATGateway", []],
+    ["enableNetworkEncryption", 0],
+    ["enablePodSecurityStandards", "x"],
+    ["region", "westeurope"],
+    ["region", ""],
+    ["region", 7],
+    ["updateChannel", "stable"],
+    ["updateChannel", {}],
+    ["description", 7],
+    ["description", "x".repeat(501)],
+    ["addons", []],
+    ["ipWhitelist", {}],
+    ["nodePools", {}],
+  ])("refuses %s %j and nothing else of the request", async (path, value) => {
+    const [detail = ""] = expectProblems(await createWith({ [path]: value }), [path]);
+    const shown = typeof value === "string" ? JSON.stringify(value).slice(0, 60) : "";
+    expect(detail).toContain(shown);
+    expect(detail).toMatch(/ must be /);
+  });
+
+  test("names the regions that could be had", async () => {
+    const [detail] = expectProblems(await createWith({ region: "mars" }), ["region"]);
+    expect(detail).toMatch(/"mars".*eu-west-1.*us-west-2/);
+  });
+
+  test.each([
+    ["v1.33.4-u-ame.1", undefined, "v1.33.4-u-ame.1"],
+    ["", "v1.33", "v1.33.8-u-ame.1"],
+    ["", "v1.35", "v1.35.1-u-ame.1"],
+    ["v1.35.0-u-ame.1", "", "v1.35.0-u-ame.1"],
+  ])("makes of version %j and channel %j a cluster of %s", async (version, updateChannel, made) => {
+    expect(expectCreated(await createWith({ version, updateChannel })).version).toBe(made);
+  });
+
+  test.each([
+    ["1.34", undefined],
+    ["v1.34", undefined],
+    ["v1.34.4", undefined],
+    ["v1.34.4-u-ame.9", undefined],
+    ["V1.34.4-U-AME.2", undefined],
+    [" v1.34.4-u-ame.2", undefined],
+    ["", undefined],
+    ["", ""],
+    [7, "v1.34"],
+    [null, "v1.34"],
+  ])("refuses version %j with channel %j", async (version, updateChannel) => {
+    const [detail] = expectProblems(await createWith({ version, updateChannel }), ["version"]);
+    if (typeof version !== "string") return;
+    for (const known of clusterVersions) expect(detail).toContain(known.version);
+  });
+
+  test("names the channels for one that is unknown, and does not blame the empty version for it", async () => {
+    const [detail] = expectProblems(await createWith({ version: "", updateChannel: "v9" }), ["updateChannel"]);
+    expect(detail).toMatch(/"v9".*v1\.33, v1\.34, v1\.35/);
+  });
+
+  test.each([
+    [{ enableHA: true }, true],
+    [{ enableHighAvailability: true }, true],
+    [{ enableHA: true, enableHighAvailability: true }, true],
+    [{ enableHA: false, enableHighAvailability: false }, false],
+    [{ enableHA: null, enableHighAvailability: true }, true],
+  ])("takes %j as one switch", async (switches, highlyAvailable) => {
+    expect(expectCreated(await createWith(switches)).highlyAvailable).toBe(highlyAvailable);
+  });
+
+  test.each([true, false])("refuses enableHA %j with the opposite enableHighAvailability", async (enableHA) => {
+    expectProblems(await createWith({ enableHA, enableHighAvailability: !enableHA }), ["enableHA"]);
+  });
+
+  test.each([
+    ["10.32.0.0/12", "10.96.0.0/12"],
+    [{ ipRange: "192.168.1.0/24" }, "192.168.2.0/24"],
+    ["10.0.0.0/16", { ipRange: "10.1.0.0/16" }],
+  ])("takes pods in %j and services in %j, and answers strings", async (clusterPodSubnet, serviceSubnet) => {
+    const text = (range: string | { ipRange: string }) => (typeof range === "string" ? range : range.ipRange);
+    const shown = expectCreated(await createWith({ clusterPodSubnet, serviceSubnet }));
+    expect(shown.clusterPodSubnet).toBe(text(clusterPodSubnet));
+    expect(shown.serviceSubnet).toBe(text(serviceSubnet));
+  });
+
+  test.each([
+    ["clusterPodSubnet", "10.0.0.1/16"],
+    ["clusterPodSubnet", { ipRange: "10.0.0.1/16" }],
+    ["clusterPodSubnet", "10.32.0.0/11"],
+    ["clusterPodSubnet", "10.0.0.0/25"],
+    ["clusterPodSubnet", "10.0.0.0/33"],
+    ["clusterPodSubnet", "10.0.0.0"],
+    ["clusterPodSubnet", "010.0.0.0/16"],
+    ["clusterPodSubnet", "10.0/16"],
+    ["clusterPodSubnet", " 10.0.0.0/16"],
+    ["clusterPodSubnet", 7],
+    ["clusterPodSubnet", { ipRange: 7 }],
+    ["clusterPodSubnet", "10.96.0.0/16"],
+    ["clusterPodSubnet", "10.96.0.0/12"],
+    ["serviceSubnet", "10.244.128.0/24"],
+    ["serviceSubnet", "10.240.0.0/12"],
+    ["serviceSubnet", "10.0.0.1/16"],
+  ])("refuses %s %j", async (path, range) => {
+    const answer = await createWith({ [path]: range });
+    expect(answer.status, answer.text).toBe(400);
+    expect(answer.body.details).toEqual([expect.stringMatching(new RegExp(`^${path}(\\.ipRange)?: .*must `))]);
+  });
+
+  test("refuses pods and services that overlap, once", async () => {
+    const answer = await createWith({ clusterPodSubnet: "10.0.0.0/12", serviceSubnet: "10.1.0.0/16" });
+    expect(answer.status).toBe(400);
+    expect(answer.body.details).toEqual([expect.stringMatching(/Subnet: .*overlap/)]);
+  });
+
+  test("takes the whitelist's ranges as strings and objects, of both families, and answers strings", async () => {
+    const description = "d".repeat(100);
+    const cidrs = ["192.0.2.0/24", "198.51.100.7/32", "0.0.0.0/0", "2001:db8::/32", "::/0"];
+    const ipWhitelist = cidrs.map((cidr, at) => ({ cidr: at % 2 === 0 ? cidr : { ipRange: cidr }, description }));
+    const shown = expectCreated(await createWith({ ipWhitelist }));
+    expect(shown.ipWhitelist).toEqual(cidrs.map((cidr) => ({ cidr, description })));
+  });
+
+  test.each([
+    ["192.0.2.1/24", "text"],
+    ["2001:db8::1/32", "text"],
+    ["::/129", "text"],
+    ["anywhere", "text"],
+    [undefined, "text"],
+    ["0.0.0.0/0", undefined],
+    ["0.0.0.0/0", 7],
+    ["0.0.0.0/0", "d".repeat(101)],
+  ])("refuses the whitelist entry %j described as %j", async (cidr, description) => {
+    const answer = await createWith({
+      ipWhitelist: [
+        { cidr: "10.0.0.0/8", description: "good" },
+        { cidr, description },
+      ],
+    });
+    expect(answer.status, answer.text).toBe(400);
+    const wrong = cidr === "0.0.0.0/0" ? "description" : "cidr";
+    expect(answer.body.details).toEqual([expect.stringContaining(`ipWhitelist[1].${wrong}`)]);
+  });
+
+  test("keeps names and values of add-ons as they were sent, and adds nothing", async () => {
+    const addons = `{"__proto__":{"enabled":true},"constructor":{"customValues":{"__proto__":"p","toString":"","\u0000":"\u2028"}},
+      "":{},"É \uD83D\uDE00":{"enabled":false,"customValues":{}},"${"n".repeat(63)}":{"customValues":{"k":"${"€".repeat(341)}"}}}`;
+    const raw = JSON.stringify(tenant.creation({ name: "with addons" })).replace("{", `{"addons":${addons},`);
+    const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, raw });
+    expectCreated(answer);
+    for (const shown of [answer, await get("with-addons")]) {
+      const { addons: kept } = shown.body;
+      expect(Object.keys(kept).sort()).toEqual(Object.keys(JSON.parse(addons)).sort());
+      expect(JSON.stringify(kept)).toBe(JSON.stringify(JSON.parse(addons)));
+    }
+  });
+
+  const many = <Value>(count: number, value: Value): Record<string, Value> =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, value]));
+
+  test.each([
+    ["a description of 500", { description: "x".repeat(500) }],
+    ["100 add-ons", { addons: many(100, {}) }],
+    ["50 custom values", { addons: { a: { customValues: many(50, "") } } }],
+    ["a custom value of 1 KB", { addons: { a: { customValues: { k: "x".repeat(1024) } } } }],
+    ["11 KB of add-ons", { addons: { a: { customValues: many(11, "x".repeat(1000)) } } }],
+  ])("takes %s", async (_, more) => {
+    expect(expectCreated(await createWith(more))).toMatchObject(more);
+  });
+
+  test.each([
+    ["101 add-ons", { addons: many(101, {}) }, "addons", /100/],
+    ["an add-on's name of 64", { addons: { ["x".repeat(64)]: {} } }, `addons.${"x".repeat(64)}`, /63/],
+    ["an add-on that is no object", { addons: { a: true } }, "addons.a", /object/],
+    ["an add-on's switch that is none", { addons: { a: { enabled: "on" } } }, "addons.a.enabled", /true or false/],
+    ["51 custom values", { addons: { a: { customValues: many(51, "") } } }, "addons.a.customValues", /50/],
+    ["a custom number", { addons: { a: { customValues: { k: 7 } } } }, "addons.a.customValues.k", /string/],
+    [
+      "a custom value over 1 KB of UTF-8",
+      { addons: { a: { customValues: { k: "€".repeat(342) } } } },
+      "addons.a.customValues.k",
+      /1024/,
+    ],
+    [
+      "501 ranges",
+      { ipWhitelist: Array.from({ length: 501 }, () => ({ cidr: "10.0.0.0/8", description: "" })) },
+      "ipWhitelist",
+      /500/,
+    ],
+    ["13 KB of add-ons", { addons: { a: { customValues: many(13, "x".repeat(1000)) } } }, "addons", /12 ?KB|12288/],
+    [
+      "6 KB of add-ons and 7 KB of ranges",
+      {
+        addons: { a: { customValues: many(6, "x".repeat(1000)) } },
+        ipWhitelist: Array.from({ length: 60 }, () => ({ cidr: "10.0.0.0/8", description: "d".repeat(80) })),
+      },
+      "ipWhitelist",
+      /12 ?KB|12288/,
+    ],
+  ])("refuses %s", async (_, more, path, says) => {
+    const [detail] = expectProblems(await createWith(more), [path]);
+    expect(detail).toMatch(says);
+  });
+
+  test("reports every violation at once, each with its path", async () => {
+    const pool = { name: "workers", nodeSize: "t3.medium" };
+    const answer = await create({
+      name: "no_name",
+      region: "eu-west-1",
+      version: "1.34",
+      cloudAccountIdentity: tenant.account.identity,
+      cni: "flannel",
+      enableHA: true,
+      enableHighAvailability: false,
+      description: 7,
+      maintenanceScheduleIdentity: tenant.account.identity,
+      updateChannel: "v9",
+      clusterPodSubnet: "10.0.0.0/8",
+      ipWhitelist: [{ cidr: { ipRange: "10.0.0.1/8" }, description: 7 }],
+      addons: { a: { enabled: 7 } },
+      nodePools: [pool, { ...pool, minSize: -1 }, { name: "zoned", nodeSize: "huge", availabilityZone: "mars" }, 7],
+    });
+    expectProblems(answer, [
+      "addons.a.enabled",
+      "clusterPodSubnet",
+      "cni",
+      "description",
+      "enableHA",
+      "ipWhitelist[0].cidr.ipRange",
+      "ipWhitelist[0].description",
+      "maintenanceScheduleIdentity",
+      "name",
+      "nodePools[1].minSize",
+      "nodePools[1].name",
+      "nodePools[2].availabilityZone",
+      "nodePools[2].nodeSize",
+      "nodePools[3]",
+      "updateChannel",
+      "version",
+    ]);
+  });
+
+  test("refuses a disabled account, and another organisation's account and schedule", async () => {
+    const disabled = await createAccount(world.services, tenant.slug, { displayName: "Off", cloudProfile: "aws" });
+    await overwrite(referencesKey(tenant.slug), ["accounts", disabled.identity, "enabled"], false);
+    const [detail] = expectProblems(await createWith({ cloudAccountIdentity: disabled.identity }), [
+      "cloudAccountIdentity",
+    ]);
+    expect(detail).toMatch(/disabled/);
+    const other = await world.tenant();
+    const foreign = {
+      cloudAccountIdentity: other.account.identity,
+      maintenanceScheduleIdentity: other.schedule.identity,
+    };
+    expectProblems(await createWith(foreign), ["cloudAccountIdentity", "maintenanceScheduleIdentity"]);
+  });
+
+  test("needs credentials only where the provisioner does, and never for nodes of one's own", async () => {
+    const needy = await makeWorld({ provisioner: { name: "needy", needsCredentials: () => true } });
+    for (const [at, expected] of [
+      [needy, 400],
+      [world, 200],
+    ] as const) {
+      const there = await at.tenant();
+      const bare = await createAccount(at.services, there.slug, { displayName: "Bare", cloudProfile: "aws" });
+      const send = (more: Record<string, unknown>) =>
+        at.send("POST", there.path("production"), { token: there.admin, body: there.creation(more) });
+      const answer = await send({ name: "bare", cloudAccountIdentity: bare.identity });
+      expect(answer.status, answer.text).toBe(expected);
+      if (expected === 400) expect(answer.body.details).toEqual([expect.stringMatching(/^cloudAcc.*credentials/)]);
+      else {
+        expect(answer.body.cloudAccount).toEqual({ displayName: "Bare", identity: bare.identity });
+        expect(answer.body).not.toHaveProperty("cloudCredentials");
+        expect(answer.headers.get("etag")).toBe('"1.1.1"');
+      }
+      expectCreated(await send({ name: "full" }));
+      const own = { name: "own", cloudAccountIdentity: there.byonAccount.identity, region: "europe" };
+      expect(expectCreated(await send(own)).cloudProvider).toBe("byon");
+    }
+  });
+
+  test("gives a deleting cluster's slug to the next one, of which 32 may wait", async () => {
+    const body = tenant.creation({ name: "phoenix" });
+    let previous = expectCreated(await create(body));
+    for (let deleting = 1; deleting <= 33; deleting++) {
+      await overwrite(keyOf("phoenix"), ["status"], "deleting");
+      expect((await get("phoenix")).body).toMatchObject({ identity: previous.identity, status: "deleting" });
+      const answer = await create(body);
+      if (deleting === 33) {
+        expect(answer.status).toBe(409);
+        expect(answer.body.message).toMatch(/32/);
+        expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+        continue;
+      }
+      expect(expectCreated(answer).identity).not.toBe(previous.identity);
+      previous = answer.body;
+      expect((await get("phoenix")).body.identity).toBe(previous.identity);
+    }
+  });
+
+  test("refuses the cluster after the hundred-thousandth of an organisation, and names the limit", async () => {
+    const full = await world.tenant();
+    await overwrite(totalKey(full.slug), ["clusters"], 99_999);
+    const send = (name: string) =>
+      world.send("POST", full.path("production"), { token: full.admin, body: full.creation({ name }) });
+    expectCreated(await send("last"));
+    const answer = await send("too many");
+    expect(answer.status).toBe(409);
+    expect(answer.body.message).toMatch(/100[ ,_]?000/);
+  });
+});
+
+describe("getting a cluster", () => {
+  test("shows compute only with show-compute=true: the pools' minSize by node type", async () => {
+    const nodePools = [
+      { name: "a", nodeSize: "t3.medium", minSize: 3 },
+      { name: "b", nodeSize: "m5.xlarge", minSize: 2, maxSize: 9, autoScaling: true },
+      { name: "c", nodeSize: "r5.xlarge", minSize: 0 },
+    ];
+    expect(expectCreated(await create(tenant.creation({ name: "sized", nodePools })))).not.toHaveProperty("cpu");
+    const shown = (await get("sized", "?show-compute=true")).body;
+    expect(shown).toMatchObject({ cpu: 3 * 2 + 2 * 4, memory: 3 * 4096 + 2 * 16384 });
+    for (const query of ["", "?show-compute=false", "?includeDetails=true"]) {
+      const { cpu, memory, ...rest } = shown;
+      expect((await get("sized", query)).body).toEqual(rest);
+      expect([cpu, memory]).not.toContain(undefined);
+    }
+  });
+
+  test("shows what was last observed only with includeDetails=true, and only once there is something", async () => {
+    const { identity } = expectCreated(await create(tenant.creation({ name: "observed" })));
+    expect((await get("observed", "?includeDetails=true")).body).not.toHaveProperty("actualState");
+    const actualState = { collectedAt: NOW, status: "started", version: "v1.34.4-u-ame.2" };
+    await overwrite(pointerKey(identity), ["observation"], actualState);
+    expect((await get("observed", "?includeDetails=true")).body.actualState).toEqual(actualState);
+    for (const query of ["", "?includeDetails=false", "?show-compute=true"]) {
+      expect((await get("observed", query)).body).not.toHaveProperty("actualState");
+    }
+  });
+
+  test.each([
+    ["ACCEPTED", "ACCEPTED", false],
+    ["OIDC_PROVISIONED", "OIDC_PROVISIONED", true],
+    ["DONE", "DONE", true],
+    ["UNKNOWN", "ACCEPTED", false],
+    ["UNKNOWN", "CLUSTER_PROVISIONED", true],
+  ])("of a cluster that is %s and got to %s shows ameOIDC %j", async (provisionStatus, furthest, ameOIDC) => {
+    const { slug } = expectCreated(await createWith({}));
+    await overwrite(keyOf(slug.slugValue), ["provisionStatus"], provisionStatus);
+    await overwrite(keyOf(slug.slugValue), ["furthestPhase"], furthest);
+    expect((await get(slug.slugValue)).body).toMatchObject({ provisionStatus, ameOIDC });
+  });
+
+  test("names revisions of what is shown of others in the ETag", async () => {
+    const other = await world.tenant();
+    const path = other.path("production", "one");
+    const schedule = other.schedule.identity;
+    const body = other.creation({ maintenanceScheduleIdentity: schedule });
+    expectCreated(await world.send("POST", other.path("production"), { token: other.admin, body }));
+    const tag = async () => (await world.send("GET", path, { token: other.admin })).headers.get("etag");
+    expect(await tag()).toBe('"1.3.1"');
+    await overwrite(referencesKey(other.slug), ["schedules", schedule, "revision"], 5);
+    expect(await tag()).toBe('"1.7.1"');
+    await overwrite(referencesKey(other.slug), ["accounts", other.account.identity, "revision"], 11);
+    expect(await tag()).toBe('"1.17.1"');
+  });
+
+  test("answers 404 for what is not there and names it", async () => {
+    const answer = await get("nobody");
+    expect(answer.status).toBe(404);
+    expect(answer.body).toEqual({ message: expect.stringContaining('"nobody"'), details: [answer.body.message] });
   });
 });

@@ -39,7 +39,7 @@ export interface Sending {
   /** Sent as JSON. */
   body?: unknown;
   /** Sent as it is. */
-  raw?: BodyInit;
+  raw?: string | Uint8Array | ReadableStream;
   headers?: Record<string, string>;
   /** Who holds the connection. */
   peer?: string;
@@ -120,6 +120,8 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
             ...headers,
           },
           ...(sent === undefined ? {} : { body: sent }),
+          // What Node asks for when the body is a stream.
+          ...(sent instanceof ReadableStream ? { duplex: "half" } : {}),
         },
         { peer },
       );

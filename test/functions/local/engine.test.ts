@@ -441,6 +441,19 @@ describe("openDataDirectory", () => {
     expect(enginesOn(directory)).toEqual([]);
   });
 
+  test("does not let an admin command use an engine that another one is about to stop", async () => {
+    const directory = temporaryDirectory();
+    const first = await opener(directory, "admin");
+    first.go();
+    expect(await first.reply()).toMatchObject({ shared: false });
+    const second = open(directory, "admin", 50_000);
+    // Time to do the wrong thing; what is right does not depend on it.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    first.go();
+    expect(await first.reply()).toEqual({});
+    expect((await second).shared).toBe(false);
+  });
+
   test("shares the engine of an admin command that takes too long with another one", async () => {
     const directory = temporaryDirectory();
     const { endpoint } = await open(directory, "admin");
@@ -613,21 +626,27 @@ describe("identify", () => {
     await expect.poll(() => isRunning(one.identity), generous).toBe(false);
   });
 
-  test.for(["linux", "darwin"])("does not count a zombie as running on %s", async (platform, { skip }) => {
-    skip(platform === "linux" ? !onLinux : !existsSync("/bin/ps"));
-    // The outer shell becomes a program that never collects its children.
-    const parent = spawn("/bin/sh", ["-c", 'sh -c "exit 0" & echo $!; exec sleep 60'], {
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    onTestFinished(() => {
-      parent.kill("SIGKILL");
-    });
-    const { value } = await createInterface({ input: parent.stdout })[Symbol.asyncIterator]().next();
-    pretend("platform", platform);
-    await expect.poll(() => identify(Number(value)), generous).toBeUndefined();
-    // Still there, if only as an entry in the table of processes.
-    expect(process.kill(Number(value), 0)).toBe(true);
-  });
+  test.runIf(onLinux).for(["linux", "darwin"])(
+    "does not count a zombie as running on %s",
+    async (platform, { skip }) => {
+      skip(platform === "darwin" && !existsSync("/bin/ps"), "there is no ps here");
+      const parent = spawn("/bin/sh", ["-c", "exec 3<&0; sh -c 'read -r end <&3' & echo $!; exec sleep 600"], {
+        stdio: ["pipe", "pipe", "ignore"],
+      });
+      onTestFinished(() => {
+        parent.kill("SIGKILL");
+      });
+      const { value } = await createInterface({ input: parent.stdout })[Symbol.asyncIterator]().next();
+      // The shell might still collect its child, but not the program that it becomes.
+      await expect.poll(() => readFileSync(`/proc/${parent.pid}/comm`, "utf8"), generous).toBe("sleep\n");
+      expect(identityOf(Number(value))).toBeDefined();
+      parent.stdin.end();
+      pretend("platform", platform);
+      await expect.poll(() => identify(Number(value)), generous).toBeUndefined();
+      // Still there, if only as an entry in the table of processes.
+      expect(process.kill(Number(value), 0)).toBe(true);
+    },
+  );
 
   test.runIf(existsSync("/bin/ps"))("asks ps where there is no /proc", async () => {
     pretend("platform", "darwin");

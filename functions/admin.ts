@@ -1,0 +1,72 @@
+/** The operator's command: `npm run admin -- <noun> <verb> …`, beside a running server or alone. */
+
+import { parseArgs } from "node:util";
+import { readConfig } from "#core/config.ts";
+import { AppError } from "#core/errors.ts";
+import { createTable } from "#core/table/create.ts";
+import { type Command, commands, type Given } from "./admin/commands.ts";
+import { openDataDirectory } from "./local/engine.ts";
+import { servicesFrom } from "./services.ts";
+
+/** What is wrong with the command line. */
+class UsageError extends Error {}
+
+const usage = (): string =>
+  `Usage: npm run admin -- <command>\n\n${Object.entries(commands)
+    .map(([name, command]) => `  ${name} ${command.usage}`)
+    .join("\n")}\n`;
+
+function readCommand(words: readonly string[]): { command: Command; given: Given } {
+  const name = words.slice(0, 2).join(" ");
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) throw new UsageError(`There is no command "${name}".\n\n${usage()}`);
+  const help = `Usage: npm run admin -- ${name} ${command.usage}\n`;
+  try {
+    const { values, positionals } = parseArgs({
+      args: words.slice(2),
+      options: command.options,
+      allowPositionals: (command.positionals ?? 0) > 0,
+    });
+    const absent = (command.required ?? []).filter((option) => values[option] === undefined);
+    if (absent.length > 0)
+      throw new UsageError(`Missing: ${absent.map((option) => `--${option}`).join(", ")}.\n${help}`);
+    if (positionals.length !== (command.positionals ?? 0)) throw new UsageError(help);
+    return { command, given: { values: values as Given["values"], positionals } };
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${help}`);
+  }
+}
+
+async function run(words: readonly string[]): Promise<number> {
+  if (words.length === 0 || words.includes("--help")) {
+    process.stdout.write(usage());
+    return 0;
+  }
+  const { command, given } = readCommand(words);
+  const config = readConfig(process.env);
+  if (config.DYNAMODB_ENDPOINT === undefined && config.DATA_DIR === ":memory:") {
+    throw new UsageError("A database in memory is its server's alone; set DATA_DIR or DYNAMODB_ENDPOINT.\n");
+  }
+  const database =
+    config.DYNAMODB_ENDPOINT === undefined
+      ? await openDataDirectory(config.DATA_DIR, { role: "admin" })
+      : { endpoint: config.DYNAMODB_ENDPOINT, stop: async () => {} };
+  try {
+    const services = servicesFrom(config, database.endpoint);
+    await createTable(services.table);
+    const { print, failed = false } = await command.run(services, given);
+    process.stdout.write(`${typeof print === "string" ? print : JSON.stringify(print, null, 2)}\n`);
+    return failed ? 1 : 0;
+  } finally {
+    await database.stop();
+  }
+}
+
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof AppError) process.stderr.write(`${error.details.join("\n")}\n`);
+  else process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

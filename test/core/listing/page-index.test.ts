@@ -1,0 +1,230 @@
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
+import { beforeEach, describe, expect, test } from "vitest";
+import { removeEnvironment } from "#core/environment/operations.ts";
+import { bucketOf, type Chunk, chunkItem, countRemoved, readChunkOf, readChunks } from "#core/listing/page-index.ts";
+import { checkPageIndex, rebuildPageIndex, removeEmptyBuckets } from "#core/listing/page-index-repair.ts";
+import { removeEmptyBucket } from "#core/listing/page-index-structure.ts";
+import { clusterKey, environmentKey, indexChunkKey } from "#core/table/keys.ts";
+import { deadlineIn } from "#core/table/pause.ts";
+import { commit, Transaction } from "#core/table/transact.ts";
+import { expectInvariants } from "#test/support/invariants.ts";
+import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+/** Four clusters a bucket, four buckets a chunk: every split and removal with few clusters. */
+const SMALL = { bucket: 4, chunk: 4 };
+
+let world: World;
+let tenant: Tenant;
+
+beforeEach(async () => {
+  world ??= await makeWorld({ pageIndex: SMALL });
+  tenant = await world.tenant();
+});
+
+const name = (number: number) => `c${String(number).padStart(3, "0")}`;
+
+async function createAll(names: readonly string[]): Promise<void> {
+  await Promise.all(
+    names.map(async (each) => {
+      const answer = await world.send("POST", tenant.path("production"), {
+        token: tenant.admin,
+        body: tenant.creation({ name: each }),
+      });
+      expect(answer.status, answer.text).toBe(200);
+    }),
+  );
+}
+
+const chunks = () => readChunks(world.table, tenant.slug, "production");
+
+async function listed(): Promise<string[]> {
+  const answer = await world.send("GET", `${tenant.path()}?pageSize=1000`, { token: tenant.admin });
+  return answer.body.content.map(({ slug }: { slug: { slugValue: string } }) => slug.slugValue);
+}
+
+/** Takes a cluster away as its final deletion will: item and count in one transaction, the rest does not matter here. */
+async function take(slug: string): Promise<void> {
+  for (;;) {
+    const chunk = await readChunkOf(world.table, tenant.slug, "production", slug);
+    if (chunk === undefined) throw new Error("no chunk");
+    const transaction = new Transaction().delete("cluster", clusterKey(tenant.slug, "production", slug));
+    countRemoved(transaction, "index", chunk, bucketOf(chunk, slug));
+    if ((await commit(world.table, transaction, deadlineIn())).length === 0) return;
+  }
+}
+
+const production = () => {
+  const { production: environment } = tenant.environments;
+  if (environment === undefined) throw new Error("no environment");
+  return environment;
+};
+const check = () => checkPageIndex(world.services, tenant.slug, production());
+
+describe("buckets", () => {
+  test("are split when full, and chunks too, whatever the order of names", async () => {
+    const names = Array.from({ length: 60 }, (_, number) => name((number * 37) % 60));
+    for (let start = 0; start < names.length; start += 10) await createAll(names.slice(start, start + 10));
+    const all = await chunks();
+    expect(all.length).toBeGreaterThan(3);
+    for (const chunk of all) {
+      expect(chunk.buckets.length).toBeLessThanOrEqual(SMALL.chunk);
+      expect(chunk.buckets[0]?.bound).toBe(chunk.lowerBound);
+      for (const { n } of chunk.buckets) expect(n).toBeLessThanOrEqual(SMALL.bucket);
+    }
+    expect(await listed()).toEqual([...names].sort());
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("hold ascending names, which all go to the end", async () => {
+    for (let number = 0; number < 40; number++) await createAll([name(number)]);
+    expect(await listed()).toEqual(Array.from({ length: 40 }, (_, number) => name(number)));
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("that are empty are removed, chunks too, and what is left still finds every slug", async () => {
+    const names = Array.from({ length: 40 }, (_, number) => name(number));
+    await createAll(names);
+    const before = await chunks();
+    const kept = [name(0), name(20), name(39)];
+    for (const each of names.filter((candidate) => !kept.includes(candidate))) await take(each);
+    await removeEmptyBuckets(world.services, tenant.slug, "production", deadlineIn());
+    const after = await chunks();
+    expect(after.flatMap(({ buckets }) => buckets).length).toBeLessThan(
+      before.flatMap(({ buckets }) => buckets).length,
+    );
+    expect(after.length).toBeLessThan(before.length);
+    expect(await check()).toEqual([]);
+    expect(await listed()).toEqual(kept);
+    await createAll(["c0005", "c0205", "c0385"]);
+    expect(await check()).toEqual([]);
+    expect(await listed()).toEqual([...kept, "c0005", "c0205", "c0385"].sort());
+  });
+
+  test("are not removed when somebody wrote in them since they were read", async () => {
+    await createAll([name(1), name(2), name(3), name(4), name(5)]);
+    const [chunk] = await chunks();
+    const last = chunk?.buckets.at(-1);
+    if (chunk === undefined || last === undefined) throw new Error("no bucket");
+    // As if the bucket had been empty when it was read, and a cluster came since.
+    const stale = { ...last, n: 0, v: last.v + 1 };
+    expect(await removeEmptyBucket(world.table, chunk, stale, deadlineIn())).toBe(false);
+    expect(await check()).toEqual([]);
+    expect(await listed()).toHaveLength(5);
+  });
+
+  test("of one environment never hold another's clusters", async () => {
+    await createAll([name(1)]);
+    const body = tenant.creation({ name: name(1) });
+    expect((await world.send("POST", tenant.path("staging"), { token: tenant.admin, body })).status).toBe(200);
+    const all = await readChunks(world.table, tenant.slug);
+    expect(all.map(({ environment, buckets }) => [environment, buckets.map(({ n }) => n)])).toEqual([
+      ["production", [1]],
+      ["staging", [1]],
+    ]);
+  });
+});
+
+describe("checking and rebuilding", () => {
+  const spoil = async (chunk: Chunk, update: string, names: Record<string, string>, values: Record<string, unknown>) =>
+    world.table.client.send(
+      new UpdateCommand({
+        TableName: world.table.name,
+        Key: { pk: chunk.key.pk, sk: chunk.key.sk },
+        UpdateExpression: update,
+        ExpressionAttributeNames: names,
+        ...(Object.keys(values).length === 0 ? {} : { ExpressionAttributeValues: values }),
+      }),
+    );
+  const names = Array.from({ length: 30 }, (_, number) => name(number));
+
+  const expectMended = async () => {
+    expect(await check()).not.toEqual([]);
+    const mended = await rebuildPageIndex(world.services, tenant.slug, production());
+    expect(mended.length).toBeGreaterThan(0);
+    expect(await check()).toEqual([]);
+    expect(await listed()).toEqual(names);
+    await createAll(["c0001"]);
+    await expectInvariants(world.services, tenant.slug);
+  };
+
+  test("mend a wrong count", async () => {
+    await createAll(names);
+    const [chunk] = await chunks();
+    if (chunk === undefined) throw new Error("no chunk");
+    const id = chunk.buckets[0]?.id ?? "";
+    await spoil(chunk, "SET #b.#id.#n = :n", { "#b": "buckets", "#id": id, "#n": "n" }, { ":n": 1 });
+    await expectMended();
+  });
+
+  test("mend a lost bucket, whose clusters then lie in its left neighbour", async () => {
+    await createAll(names);
+    const chunk = (await chunks()).find(({ buckets }) => buckets.length > 1);
+    const id = chunk?.buckets.at(-1)?.id;
+    if (chunk === undefined || id === undefined) throw new Error("no bucket");
+    await spoil(chunk, "REMOVE #b.#id", { "#b": "buckets", "#id": id }, {});
+    await expectMended();
+  });
+
+  test.each([0, 1])("mend lost chunk number %i", async (lost) => {
+    await createAll(names);
+    const chunk = (await chunks())[lost];
+    if (chunk === undefined) throw new Error("no chunk");
+    await commit(world.table, new Transaction().delete("chunk", chunk.key), deadlineIn());
+    await expectMended();
+  });
+
+  test("mend an index that is gone altogether", async () => {
+    await createAll(names);
+    for (const chunk of await chunks()) {
+      await commit(world.table, new Transaction().delete("chunk", chunk.key), deadlineIn());
+    }
+    await expectMended();
+  });
+
+  test("mend buckets that are out of order", async () => {
+    await createAll(names);
+    const [chunk] = await chunks();
+    if (chunk === undefined) throw new Error("no chunk");
+    const buckets = chunk.buckets.map((bucket, position) => (position === 0 ? { ...bucket, bound: "zzz" } : bucket));
+    const item = chunkItem(tenant.slug, production(), "", buckets);
+    await commit(world.table, new Transaction().put("chunk", item), deadlineIn());
+    await expectMended();
+  });
+
+  test("agree with clusters that are created meanwhile", async () => {
+    await createAll(names.slice(0, 10));
+    const [chunk] = await chunks();
+    if (chunk === undefined) throw new Error("no chunk");
+    const id = chunk.buckets[0]?.id ?? "";
+    await spoil(chunk, "SET #b.#id.#n = :n", { "#b": "buckets", "#id": id, "#n": "n" }, { ":n": 0 });
+    await Promise.all([
+      createAll(names.slice(10)),
+      (async () => {
+        for (let round = 0; round < 5; round++) await rebuildPageIndex(world.services, tenant.slug, production());
+      })(),
+    ]);
+    expect(await check()).toEqual([]);
+    expect(await listed()).toEqual(names);
+  });
+});
+
+describe("an environment's part of the index", () => {
+  test("goes with the environment", async () => {
+    await removeEnvironment(world.services, tenant.slug, "staging");
+    const items = await world.table.get([
+      environmentKey(tenant.slug, "staging"),
+      indexChunkKey(tenant.slug, "staging", ""),
+    ]);
+    expect([...items]).toEqual([]);
+    expect((await readChunks(world.table, tenant.slug)).map(({ environment }) => environment)).toEqual(["production"]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("stays, as the environment does, while there are clusters", async () => {
+    await createAll([name(1)]);
+    await expect(removeEnvironment(world.services, tenant.slug, "production")).rejects.toMatchObject({
+      kind: "conflict",
+    });
+    expect(await listed()).toEqual([name(1)]);
+  });
+});

@@ -1,0 +1,80 @@
+/** What must hold at every moment between two transactions: counters, index, pointers and items agree. */
+
+import { expect } from "vitest";
+import { usageEntity } from "#core/cloud/schema.ts";
+import { type Cluster, clusterEntity, pointerEntity } from "#core/cluster/stored.ts";
+import type { Services } from "#core/context.ts";
+import { listEnvironments } from "#core/environment/operations.ts";
+import { readChunks } from "#core/listing/page-index.ts";
+import { checkPageIndex, strayChunks } from "#core/listing/page-index-repair.ts";
+import { nodePoolsOf } from "#core/node-pool/repository.ts";
+import { showOrganisation } from "#core/organisation/operations.ts";
+import type { RawItem } from "#core/table/item.ts";
+import { EVENT_PREFIX, keyText, organisationKey, pointerKey } from "#core/table/keys.ts";
+
+/** Reads every cluster of an organisation. */
+export async function clustersOf(services: Services, organisation: string): Promise<(Cluster & { sk: string })[]> {
+  const { pk } = organisationKey(organisation);
+  const items = await services.table.query({ pk, prefix: "CLUSTER#" });
+  return items.map((item) => clusterEntity.read(item));
+}
+
+/** Reads the events of a cluster, oldest first. */
+export const eventsOf = (services: Services, identity: string): Promise<RawItem[]> =>
+  services.table.query({ pk: pointerKey(identity).pk, prefix: EVENT_PREFIX });
+
+const sum = <T>(elements: readonly T[], value: (element: T) => number) =>
+  elements.reduce((total, element) => total + value(element), 0);
+
+/** Asserts that everything stored of an organisation agrees. */
+export async function expectInvariants(services: Services, organisation: string): Promise<void> {
+  const clusters = await clustersOf(services, organisation);
+  const environments = await listEnvironments(services, organisation);
+
+  for (const environment of environments) {
+    const held = clusters.filter((cluster) => cluster.environment === environment.slug);
+    expect(held.every(({ environmentIdentity }) => environmentIdentity === environment.identity)).toBe(true);
+    const live = held.filter(({ status }) => status !== "deleting");
+    const { totalClusters, heldClusters, totalCpu, totalMemory } = environment;
+    expect({ totalClusters, heldClusters, totalCpu, totalMemory }).toEqual({
+      totalClusters: live.length,
+      heldClusters: held.length,
+      totalCpu: sum(live, ({ cpu }) => cpu),
+      totalMemory: sum(live, ({ memory }) => memory),
+    });
+    expect(await checkPageIndex(services, organisation, environment)).toEqual([]);
+  }
+  expect(await strayChunks(services, organisation, environments)).toEqual([]);
+  const counted = (await readChunks(services.table, organisation)).flatMap(({ buckets }) => buckets);
+  expect(sum(counted, ({ n }) => n)).toBe(clusters.length);
+  expect(new Set(counted.map(({ id }) => id)).size).toBe(counted.length);
+
+  const { total } = await showOrganisation(services, organisation);
+  expect(total).toMatchObject({
+    clusters: sum(environments, ({ totalClusters }) => totalClusters),
+    cpu: sum(environments, ({ totalCpu }) => totalCpu),
+    memory: sum(environments, ({ totalMemory }) => totalMemory),
+    environments: environments.length,
+  });
+
+  const usages = await services.table.query({ pk: organisationKey(organisation).pk, prefix: "USE#" });
+  for (const usage of usages) {
+    const identity = usage.sk.slice("USE#".length);
+    const users = clusters.filter(
+      (cluster) =>
+        cluster.status !== "deleting" &&
+        [cluster.cloudAccountIdentity, cluster.maintenanceScheduleIdentity].includes(identity),
+    );
+    expect({ identity, clusters: usageEntity.read(usage).clusters }).toEqual({ identity, clusters: users.length });
+  }
+
+  const pointers = await services.table.get(clusters.map(({ identity }) => pointerKey(identity)));
+  for (const cluster of clusters) {
+    const item = pointers.get(keyText(pointerKey(cluster.identity)));
+    expect(item, `pointer of ${cluster.slug}`).toBeDefined();
+    if (item === undefined) continue;
+    expect(pointerEntity.read(item)).toMatchObject({ path: cluster.sk, organisation });
+    const pools = await nodePoolsOf(services.table, cluster.identity);
+    expect(new Set(pools.map(({ name, availabilityZone }) => `${name}/${availabilityZone}`)).size).toBe(pools.length);
+  }
+}
