@@ -19,6 +19,9 @@ import { servicesFrom } from "./services.ts";
 /** How long running requests may take to finish once the server is asked to stop. */
 const GRACE_MS = 10_000;
 
+/** How soon a connection is hung up on once its last request is answered. */
+const IDLE_CHECK_MS = 50;
+
 interface Database {
   endpoint: string;
   stop(): Promise<void>;
@@ -40,14 +43,19 @@ function listen(fetch: Parameters<typeof serve>[0]["fetch"], config: Config): Pr
   });
 }
 
+/** Takes no more requests, lets the running ones finish, and hangs up on everybody who only keeps a connection open. */
 function close(server: ServerType): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => "closeAllConnections" in server && server.closeAllConnections(), GRACE_MS);
+    const started = performance.now();
+    const timer = setInterval(() => {
+      if (!("closeIdleConnections" in server)) return;
+      if (performance.now() - started > GRACE_MS) server.closeAllConnections();
+      else server.closeIdleConnections();
+    }, IDLE_CHECK_MS);
     server.close(() => {
-      clearTimeout(timer);
+      clearInterval(timer);
       resolve();
     });
-    if ("closeIdleConnections" in server) server.closeIdleConnections();
   });
 }
 

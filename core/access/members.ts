@@ -4,9 +4,8 @@ import * as v from "valibot";
 import type { Services } from "../context.ts";
 import { getEnvironment } from "../environment/operations.ts";
 import { invalid, missing, unavailable } from "../errors.ts";
-import { noSuchOrganisation } from "../organisation/operations.ts";
+import { noSuchOrganisation, requireOrganisation } from "../organisation/operations.ts";
 import { text, uuid } from "../schema.ts";
-import { isOrganisationSlug } from "../slug.ts";
 import { MEMBER_PREFIX, memberKey, organisationKey, userOrganisationKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { commit, Transaction } from "../table/transact.ts";
@@ -26,9 +25,9 @@ const SetMember = v.object({
   environmentRole: v.optional(v.picklist([...environmentRoles, "inherit"])),
 });
 
-/** Lists the members of an organisation. */
+/** Lists the members of an organisation. @throws AppError missing */
 export async function listMembers(services: Services, organisation: string): Promise<Member[]> {
-  if (!isOrganisationSlug(organisation)) throw noSuchOrganisation(organisation);
+  await requireOrganisation(services, organisation);
   const items = await services.table.query({ pk: organisationKey(organisation).pk, prefix: MEMBER_PREFIX });
   return items.map((item): Member => memberEntity.read(item));
 }

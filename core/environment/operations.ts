@@ -5,7 +5,7 @@ import type { Services } from "../context.ts";
 import { type AppError, conflict, invalid, missing } from "../errors.ts";
 import { firstChunk, newBucketId } from "../listing/page-index.ts";
 import { removeEmptyBuckets } from "../listing/page-index-repair.ts";
-import { noSuchOrganisation } from "../organisation/operations.ts";
+import { noSuchOrganisation, requireOrganisation } from "../organisation/operations.ts";
 import { MAX_ENVIRONMENTS } from "../organisation/schema.ts";
 import { text } from "../schema.ts";
 import { isOrganisationSlug, isSlug, NAME_PATTERN, slugOf } from "../slug.ts";
@@ -93,9 +93,9 @@ export async function createEnvironment(
   return environment;
 }
 
-/** Lists an organisation's environments by slug. */
+/** Lists an organisation's environments by slug. @throws AppError missing */
 export async function listEnvironments(services: Services, organisation: string): Promise<Environment[]> {
-  if (!isOrganisationSlug(organisation)) throw noSuchOrganisation(organisation);
+  await requireOrganisation(services, organisation);
   const { pk } = organisationKey(organisation);
   const items = await services.table.query({ pk, prefix: ENVIRONMENT_PREFIX });
   return items.map((item): Environment => environmentEntity.read(item));

@@ -22,19 +22,32 @@ async function boundAfter(table: Table, organisation: string, chunk: Chunk): Pro
 }
 
 /**
- * Where a bucket ends: the next bucket's bound, in the next chunk if need be; undefined at the environment's end.
+ * Reads the slugs of a bucket's clusters in one wait. Where the bucket is the last of its chunk, the next chunk's bound is
+ * read beside them, and what lies past it is left out.
  *
  * A neighbour that is removed meanwhile was empty, and one that is made meanwhile takes this bucket's own version with it,
  * so a condition on the version is enough for what is read here.
+ *
+ * @returns undefined where the bucket moved to another chunk since this one was read
  */
-export async function boundAfterBucket(
+async function slugsOf(
   table: Table,
   organisation: string,
   chunk: Chunk,
   bucket: Bucket,
-): Promise<string | undefined> {
-  const next = chunk.buckets[chunk.buckets.findIndex(({ id }) => id === bucket.id) + 1];
-  return next === undefined ? boundAfter(table, organisation, chunk) : next.bound;
+): Promise<string[] | undefined> {
+  const following = chunk.buckets[chunk.buckets.findIndex(({ id }) => id === bucket.id) + 1];
+  const upTo = (bound: string | undefined) => spanOf(chunk.environment, bucket.bound, bound);
+  if (following !== undefined) return slugsIn(table, organisation, upTo(following.bound));
+  const enough = 2 * bucket.n + 1;
+  const [next, slugs] = await Promise.all([
+    boundAfter(table, organisation, chunk),
+    slugsIn(table, organisation, upTo(undefined), enough),
+  ]);
+  if (next !== undefined && next <= bucket.bound) return undefined;
+  const own = next === undefined ? slugs : slugs.filter((slug) => slug < next);
+  // Only a bucket that counts far too few clusters holds more than that.
+  return own.length < enough ? own : slugsIn(table, organisation, upTo(next));
 }
 
 /**
@@ -98,9 +111,8 @@ export async function splitForAdded(
   limits: PageIndexLimits,
 ): Promise<boolean> {
   const bucket = bucketOf(chunk, pending);
-  const next = await boundAfterBucket(table, organisation, chunk, bucket);
-  if (next !== undefined && next <= bucket.bound) return false;
-  const slugs = await slugsIn(table, organisation, spanOf(chunk.environment, bucket.bound, next));
+  const slugs = await slugsOf(table, organisation, chunk, bucket);
+  if (slugs === undefined) return false;
   const after = slugs.findIndex((slug) => slug > pending);
   slugs.splice(after === -1 ? slugs.length : after, 0, pending);
   const separator = separatorOf(slugs);

@@ -176,9 +176,10 @@ export const spanOf = (environment: string, bound: string, next: string | undefi
  * Reads the slugs of a bucket's clusters, one for each cluster, in key order.
  *
  * @param span from `spanOf`
+ * @param limit stop after this many; absent reads all
  */
-export async function slugsIn(table: Table, organisation: string, span: KeySpan): Promise<string[]> {
+export async function slugsIn(table: Table, organisation: string, span: KeySpan, limit?: number): Promise<string[]> {
   const { pk } = organisationKey(organisation);
-  const items = await table.query({ pk, ...span, keysOnly: true });
+  const items = await table.query({ pk, ...span, keysOnly: true, ...(limit === undefined ? {} : { limit }) });
   return items.map(({ sk }) => slugOfKey(sk));
 }

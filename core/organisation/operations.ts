@@ -74,6 +74,15 @@ export async function showOrganisation(
   return { organisation: organisationEntity.read(organisation), total: totalEntity.read(total) };
 }
 
+/**
+ * Makes sure that an organisation is there.
+ *
+ * @throws AppError missing
+ */
+export async function requireOrganisation(services: Services, slug: string): Promise<void> {
+  await showOrganisation(services, slug);
+}
+
 /** What an operator is told where an organisation is not there. */
 export const noSuchOrganisation = (slug: string) =>
   missing("organisation.missing", `There is no organisation "${slug.slice(0, 63)}".`);

@@ -143,7 +143,7 @@ export async function commit(table: Table, transaction: Transaction, deadline: D
       if (deadline.passed()) {
         throw unavailable("table.contended", "Others kept writing at the same place. Nothing was changed; try again.");
       }
-      await pause(attempt);
+      await pause(attempt, deadline);
     }
   }
 }

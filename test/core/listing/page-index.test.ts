@@ -62,7 +62,7 @@ const check = () => checkPageIndex(world.services, tenant.slug, production());
 
 describe("buckets", () => {
   test("are split when full, and chunks too, whatever the order of names", async () => {
-    const names = Array.from({ length: 60 }, (_, number) => name((number * 37) % 60));
+    const names = Array.from({ length: 45 }, (_, number) => name((number * 37) % 45));
     for (let start = 0; start < names.length; start += 10) await createAll(names.slice(start, start + 10));
     const all = await chunks();
     expect(all.length).toBeGreaterThan(3);
@@ -76,8 +76,8 @@ describe("buckets", () => {
   });
 
   test("hold ascending names, which all go to the end", async () => {
-    for (let number = 0; number < 40; number++) await createAll([name(number)]);
-    expect(await listed()).toEqual(Array.from({ length: 40 }, (_, number) => name(number)));
+    for (let number = 0; number < 24; number++) await createAll([name(number)]);
+    expect(await listed()).toEqual(Array.from({ length: 24 }, (_, number) => name(number)));
     await expectInvariants(world.services, tenant.slug);
   });
 
@@ -135,7 +135,7 @@ describe("checking and rebuilding", () => {
         ...(Object.keys(values).length === 0 ? {} : { ExpressionAttributeValues: values }),
       }),
     );
-  const names = Array.from({ length: 30 }, (_, number) => name(number));
+  const names = Array.from({ length: 20 }, (_, number) => name(number));
 
   const expectMended = async () => {
     expect(await check()).not.toEqual([]);

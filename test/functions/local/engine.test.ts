@@ -235,6 +235,20 @@ describe("startEngine", () => {
     expect(await tables(other.endpoint)).toEqual({ TableNames: [] });
   });
 
+  test("keeps data in a database file, and none for :memory:", async () => {
+    const directory = temporaryDirectory();
+    mkdirSync(directory);
+    for (const databaseFile of [join(directory, "kept.db"), ":memory:"]) {
+      const first = await start({ databaseFile });
+      await createTable(first.endpoint, "kept");
+      await first.stop();
+      const second = await start({ databaseFile });
+      const kept = databaseFile === ":memory:" ? [] : ["kept"];
+      expect(await tables(second.endpoint), databaseFile).toEqual({ TableNames: kept });
+    }
+    expect(existsSync(":memory:")).toBe(false);
+  });
+
   test.runIf(onLinux)("is a process group of its own, which Ctrl-C in a terminal does not reach", async () => {
     const { pid } = await start();
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

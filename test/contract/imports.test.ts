@@ -1,0 +1,84 @@
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+
+interface Import {
+  /** Relative to the project. */
+  from: string;
+  /** A file relative to the project, or a package. */
+  to: string;
+}
+
+const STATEMENT = /^\s*(?:import|export)\b[^"';]*?from\s+"([^"]+)"|^\s*import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm;
+
+/** Everything a file imports, wherever it stands in the file. */
+function importsOf(from: string, source: string): Import[] {
+  return [...source.matchAll(STATEMENT)].map(([, one, two, three]) => {
+    const to = one ?? two ?? three ?? "";
+    if (to.startsWith("#")) return { from, to: to.slice(1) };
+    return { from, to: to.startsWith(".") ? relative(ROOT, resolve(ROOT, dirname(from), to)) : to };
+  });
+}
+
+const files = globSync("{core,functions,stacks}/**/*.ts", { cwd: ROOT });
+const imports = files.flatMap((file) => importsOf(file, readFileSync(join(ROOT, file), "utf8")));
+
+const noun = (path: string) => path.split("/").slice(0, 2).join("/");
+
+/** What must not be imported, and why. */
+const rules: [rule: string, breaks: (each: Import) => boolean][] = [
+  [
+    "core knows nothing of functions or stacks",
+    ({ from, to }) => from.startsWith("core/") && /^(functions|stacks|test)\//.test(to),
+  ],
+  [
+    "functions know nothing of stacks or tests",
+    ({ from, to }) => from.startsWith("functions/") && /^(stacks|test)\//.test(to),
+  ],
+  [
+    "core knows nothing of HTTP, Lambda or SST",
+    ({ from, to }) => from.startsWith("core/") && /^(hono|@hono\/|sst|aws-lambda|@types\/aws-lambda)/.test(to),
+  ],
+  [
+    "only core/table imports the AWS SDK",
+    ({ from, to }) => to.startsWith("@aws-sdk/") && !from.startsWith("core/table/"),
+  ],
+  [
+    "a repository uses the table, never another noun's repository",
+    ({ from, to }) => from.endsWith("/repository.ts") && to.endsWith("/repository.ts") && noun(from) !== noun(to),
+  ],
+  [
+    "the table knows no noun",
+    ({ from, to }) => from.startsWith("core/table/") && /^core\/[^/]+\//.test(to) && noun(to) !== "core/table",
+  ],
+];
+
+describe("imports go one way", () => {
+  test("there are imports to look at", () => {
+    expect(files.length).toBeGreaterThan(40);
+    expect(imports.length).toBeGreaterThan(150);
+    expect(imports).toContainEqual({ from: "core/cluster/get.ts", to: "core/access/enter.ts" });
+    expect(imports).toContainEqual({ from: "core/table/transact.ts", to: "@aws-sdk/client-dynamodb" });
+  });
+
+  test.each(rules)("%s", (_, breaks) => {
+    expect(imports.filter(breaks)).toEqual([]);
+  });
+
+  test("the rules would see what they forbid", () => {
+    const forbidden = [
+      importsOf("core/cluster/get.ts", 'import type { X } from "#functions/http/app.ts";'),
+      importsOf("functions/admin.ts", 'import { x } from "../stacks/table.ts";'),
+      importsOf("core/cluster/get.ts", 'import {\n  Hono,\n} from "hono";'),
+      importsOf("core/cluster/get.ts", 'const x = await import("@aws-sdk/client-dynamodb");'),
+      importsOf("core/cluster/repository.ts", 'export { x } from "../node-pool/repository.ts";'),
+      importsOf("core/table/keys.ts", 'import "../cluster/get.ts";'),
+    ].flat();
+    expect(forbidden).toHaveLength(rules.length);
+    for (const [position, [, breaks]] of rules.entries()) {
+      expect(forbidden.filter(breaks)).toEqual([forbidden[position]]);
+    }
+  });
+});

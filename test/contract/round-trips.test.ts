@@ -1,0 +1,90 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { waitsOf } from "#test/support/faults.ts";
+import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+let world: World;
+let tenant: Tenant;
+let nodePool: number;
+
+beforeAll(async () => {
+  world = await makeWorld();
+  tenant = await world.tenant();
+  for (let number = 0; number < 40; number++) {
+    const nodePools = number === 0 ? [{ name: "web", nodeSize: "t3.medium" }] : [];
+    await world.send("POST", tenant.path(number % 2 === 0 ? "production" : "staging"), {
+      token: tenant.admin,
+      body: tenant.creation({ name: `c${number}`, nodePools }),
+    });
+  }
+  const pools = await world.send("GET", `${tenant.path("production", "c0")}/pools`, { token: tenant.admin });
+  nodePool = pools.body[0].id;
+  // Calls side by side must overlap for sure, to be told from calls one after the other.
+  world.wire.latencyMs = 15;
+});
+
+/** Sends a request and counts what it asked of the database. */
+async function costOf(method: string, path: string, body?: unknown) {
+  world.wire.spans.length = 0;
+  const { status, text } = await world.send(method, path, { token: tenant.admin, body });
+  return { status, text, waits: waitsOf(world.wire.spans), calls: world.wire.spans.length };
+}
+
+describe("waits on the database, one after the other", () => {
+  const budgets: [name: string, path: () => string, waits: number][] = [
+    ["a cluster", () => tenant.path("production", "c0"), 1],
+    ["a cluster with details", () => `${tenant.path("production", "c0")}?includeDetails=true`, 2],
+    ["a cluster with compute", () => `${tenant.path("production", "c0")}?show-compute=true`, 1],
+    ["node pools", () => `${tenant.path("production", "c0")}/pools`, 2],
+    ["a node pool", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, 2],
+    ["a page of an organisation", () => `${tenant.path()}?pageSize=7&pageNumber=3`, 2],
+    ["a page of an organisation, descending", () => `${tenant.path()}?pageSize=7&pageNumber=3&sortDirection=DESC`, 2],
+    ["a whole page of an environment", () => `${tenant.path("production")}?pageSize=1000`, 2],
+    ["a page with compute and details", () => `${tenant.path()}?show-compute=true&includeDetails=true`, 3],
+  ];
+
+  test.each(budgets)("%s", async (_, path, waits) => {
+    const cost = await costOf("GET", path());
+    expect(cost.status, cost.text).toBe(200);
+    expect(cost.waits).toBe(waits);
+  });
+
+  test("creating a cluster", async () => {
+    const cost = await costOf("POST", tenant.path("production"), tenant.creation({ name: "new" }));
+    expect(cost.status, cost.text).toBe(200);
+    expect(cost.waits).toBe(2);
+    expect(cost.calls).toBeLessThanOrEqual(4);
+  });
+
+  test("creating a cluster whose bucket is full costs the reading of its keys more", async () => {
+    const small = await makeWorld({ pageIndex: { bucket: 2, chunk: 64 } });
+    const where = await small.tenant();
+    for (const name of ["a", "b"]) {
+      await small.send("POST", where.path("production"), { token: where.admin, body: where.creation({ name }) });
+    }
+    small.wire.latencyMs = 15;
+    small.wire.spans.length = 0;
+    const body = where.creation({ name: "c" });
+    const answer = await small.send("POST", where.path("production"), { token: where.admin, body });
+    expect(answer.status, answer.text).toBe(200);
+    expect(waitsOf(small.wire.spans)).toBe(3);
+  });
+
+  test("being refused for the token", async () => {
+    const stranger = await makeWorld();
+    const other = await stranger.tenant();
+    world.wire.spans.length = 0;
+    const answer = await world.send("GET", tenant.path("production", "c0"), { token: other.admin });
+    expect(answer.status).toBe(401);
+    expect(waitsOf(world.wire.spans)).toBe(1);
+    world.wire.spans.length = 0;
+    expect((await world.send("GET", tenant.path("production", "c0"), { token: "ame_nothing" })).status).toBe(401);
+    expect(world.wire.spans).toEqual([]);
+  });
+});
+
+test("nothing a request does scans the table", async () => {
+  world.wire.spans.length = 0;
+  await world.send("GET", tenant.path(), { token: tenant.admin });
+  await world.send("GET", tenant.path("production"), { token: tenant.admin });
+  expect(new Set(world.wire.spans.map(({ operation }) => operation))).toEqual(new Set(["BatchGetItem", "Query"]));
+});

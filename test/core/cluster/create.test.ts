@@ -1,0 +1,303 @@
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { clusterKey, pointerKey } from "#core/table/keys.ts";
+import { deadlineIn } from "#core/table/pause.ts";
+import { commit, Transaction } from "#core/table/transact.ts";
+import type { Fault } from "#test/support/faults.ts";
+import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
+import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+let world: World;
+/** A world whose client sends every call once: what fails there is seen by the operation. */
+let once: World;
+let tenant: Tenant;
+
+beforeEach(async () => {
+  world ??= await makeWorld();
+  once ??= await makeWorld({ maxAttempts: 1 });
+  tenant = await world.tenant();
+});
+
+afterEach(() => {
+  for (const { wire } of [world, once]) Object.assign(wire, { fault: () => undefined, conflicts: false, latencyMs: 0 });
+});
+
+const POOLS = [
+  { name: "web", nodeSize: "t3.medium", minSize: 3 },
+  { name: "jobs", nodeSize: "m5.large", autoScaling: true, minSize: 0, maxSize: 9, availabilityZone: "eu-west-1b" },
+];
+
+describe("everything a creation writes", () => {
+  test("is written in one transaction, and agrees", async () => {
+    const body = tenant.creation({ nodePools: POOLS, maintenanceScheduleIdentity: tenant.schedule.identity });
+    world.wire.spans.length = 0;
+    const answer = await world.send("POST", tenant.path("production"), {
+      token: tenant.admin,
+      body,
+      peer: "192.0.2.7",
+    });
+    expect(answer.status, answer.text).toBe(200);
+    const writes = world.wire.spans.filter(({ operation }) => operation !== "BatchGetItem" && operation !== "Query");
+    expect(writes.map(({ operation }) => operation)).toEqual(["TransactWriteItems"]);
+    const [cluster] = await clustersOf(world.services, tenant.slug);
+    expect(cluster).toMatchObject({ identity: answer.body.identity, cpu: 6, memory: 3 * 4096, revision: 1 });
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("has an event that says who, from where, and what", async () => {
+    const { user, token } = await tenant.person("developer");
+    const body = tenant.creation({ nodePools: POOLS.slice(0, 1), description: "mine" });
+    const answer = await world.send("POST", tenant.path("production"), {
+      token,
+      body,
+      peer: "192.0.2.7",
+      headers: { "x-request-id": "request-1" },
+    });
+    const [event, ...others] = await eventsOf(world.services, answer.body.identity);
+    expect(others).toEqual([]);
+    const at = Date.parse(answer.body.createdAt);
+    expect(event).toMatchObject({
+      type: "cluster.created",
+      at: answer.body.createdAt,
+      clusterIdentity: answer.body.identity,
+      user,
+      tokenId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      sourceAddress: "192.0.2.7",
+      requestId: "request-1",
+      ttl: Math.floor(at / 1000) + 90 * 24 * 60 * 60,
+    });
+    const changes = JSON.parse(String(event?.changes));
+    expect(changes).toContainEqual({ path: "description", to: "mine" });
+    expect(changes).toContainEqual({
+      path: "nodePools[0]",
+      to: { name: "web", nodeSize: "t3.medium", minSize: 3, maxSize: 3 },
+    });
+  });
+
+  test("has a pointer that is due at once", async () => {
+    const answer = await world.send("POST", tenant.path("production"), {
+      token: tenant.admin,
+      body: tenant.creation(),
+    });
+    const key = pointerKey(answer.body.identity);
+    const [pointer] = [...(await world.table.get([key])).values()];
+    expect(pointer).toMatchObject({
+      duePk: expect.stringMatching(/^DUE#([0-9]|1[0-5])$/),
+      dueAt: answer.body.createdAt,
+      path: clusterKey(tenant.slug, "production", "one").sk,
+      attempts: 0,
+      fence: 0,
+    });
+  });
+
+  test("fits into the transaction with 50 node pools and a displaced holder", async () => {
+    const nodePools = Array.from({ length: 50 }, (_, number) => ({ name: `pool-${number}`, nodeSize: "t3.medium" }));
+    const first = await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
+    await markDeleting("production", "one");
+    world.wire.spans.length = 0;
+    const body = tenant.creation({ nodePools, maintenanceScheduleIdentity: tenant.schedule.identity });
+    const second = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+    expect(second.status, second.text).toBe(200);
+    const transaction = world.wire.spans.find(({ operation }) => operation === "TransactWriteItems");
+    const items = transaction?.input.TransactItems as unknown[];
+    expect(items.length).toBeLessThanOrEqual(70);
+    expect(second.body.identity).not.toBe(first.body.identity);
+    const [present, displaced] = await clustersOf(world.services, tenant.slug);
+    expect([present?.identity, displaced?.identity]).toEqual([second.body.identity, first.body.identity]);
+    await expectInvariants(world.services, tenant.slug);
+    const list = await world.send("GET", tenant.path(), { token: tenant.admin });
+    expect(list.body.content.map(({ identity }: { identity: string }) => identity)).toEqual([
+      second.body.identity,
+      first.body.identity,
+    ]);
+  });
+});
+
+/** Brings a cluster to deleting as accepting its deletion will: status, totals and counters in one transaction. */
+async function markDeleting(environment: string, slug: string): Promise<void> {
+  const cluster = (await clustersOf(world.services, tenant.slug)).find((each) => each.slug === slug);
+  if (cluster === undefined) throw new Error(`no cluster ${slug}`);
+  const organisation = tenant.slug;
+  const pk = `ORG#${organisation}`;
+  const less = { ":less": -1, ":cpu": -cluster.cpu, ":memory": -cluster.memory };
+  const transaction = new Transaction()
+    .update("cluster", { pk, sk: cluster.sk }, "SET #status = :deleting ADD #revision :one", {
+      values: { ":deleting": "deleting", ":one": 1 },
+    })
+    .update("total", { pk, sk: "TOTAL" }, "ADD #clusters :less, #cpu :cpu, #memory :memory", { values: less })
+    .update(
+      "environment",
+      { pk, sk: `ENV#${environment}` },
+      "ADD #totalClusters :less, #totalCpu :cpu, #totalMemory :memory",
+      {
+        values: less,
+      },
+    )
+    .update("account", { pk, sk: `USE#${cluster.cloudAccountIdentity}` }, "ADD #clusters :less", {
+      values: { ":less": -1 },
+    });
+  expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
+}
+
+describe("a slug", () => {
+  test("whose holder is deleting can be taken 32 times, then not until one is gone", async () => {
+    const body = tenant.creation();
+    for (let round = 0; round < 33; round++) {
+      const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+      expect(answer.status, answer.text).toBe(200);
+      await markDeleting("production", "one");
+    }
+    const refused = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+    expect(refused.status).toBe(409);
+    expect(refused.headers.get("retry-after")).toMatch(/^[0-9]+$/);
+    expect(refused.body.message).toContain("32");
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("goes to one of ten who ask for it at once, and the others are told who has it", async () => {
+    world.wire.conflicts = true;
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () =>
+        world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() }),
+      ),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(409)]);
+    expect(answers.find(({ status }) => status === 409)?.body.message).toContain('"one"');
+    await expectInvariants(world.services, tenant.slug);
+  });
+});
+
+describe("a creation whose database calls fail", () => {
+  /** How many calls a creation makes. */
+  async function callsOf(of: World, where: Tenant): Promise<number> {
+    of.wire.spans.length = 0;
+    const body = where.creation({ name: "measured", nodePools: POOLS });
+    expect((await of.send("POST", where.path("production"), { token: where.admin, body })).status).toBe(200);
+    return of.wire.spans.length;
+  }
+
+  const failing = (of: World, position: number, fault: Fault) => {
+    let calls = 0;
+    of.wire.fault = () => (calls++ === position ? fault : undefined);
+  };
+
+  test.each(["before", "after", "throttle"] as const)("once, %s they happen, succeeds all the same", async (fault) => {
+    const calls = await callsOf(world, tenant);
+    expect(calls).toBeGreaterThanOrEqual(4);
+    for (let position = 0; position < calls; position++) {
+      failing(world, position, fault);
+      const body = tenant.creation({ name: `c${position}`, nodePools: POOLS });
+      const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+      expect(answer.status, answer.text).toBe(200);
+      world.wire.fault = () => undefined;
+      const list = await world.send("GET", tenant.path(), { token: tenant.admin });
+      expect(list.body.totalElements).toBe(position + 2);
+    }
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test.each(["before", "after"] as const)("for good, %s they happen, leaves all or nothing", async (fault) => {
+    const where = await once.tenant();
+    const calls = await callsOf(once, where);
+    for (let position = 0; position < calls; position++) {
+      failing(once, position, fault);
+      const body = where.creation({ name: `c${position}`, nodePools: POOLS });
+      const answer = await once.send("POST", where.path("production"), { token: where.admin, body });
+      expect(answer.status).toBe(503);
+      expect(answer.headers.get("retry-after")).toBe("1");
+      once.wire.fault = () => undefined;
+      const clusters = await clustersOf(once.services, where.slug);
+      const isThere = clusters.some(({ slug }) => slug === `c${position}`);
+      expect(isThere).toBe(fault === "after" && position === calls - 1);
+      await expectInvariants(once.services, where.slug);
+    }
+  });
+
+  test("is recognised as its own when the answer was lost and the database forgot the client token", async () => {
+    let lost = false;
+    world.wire.fault = (call) => {
+      if (call.operation !== "TransactWriteItems") return undefined;
+      // What an engine that restarted in between does: it takes the same transaction for a new one.
+      call.input.ClientRequestToken = undefined;
+      const fault = lost ? undefined : "after";
+      lost = true;
+      return fault;
+    };
+    const answer = await world.send("POST", tenant.path("production"), {
+      token: tenant.admin,
+      body: tenant.creation(),
+    });
+    expect(answer.status, answer.text).toBe(200);
+    const clusters = await clustersOf(world.services, tenant.slug);
+    expect(clusters.map(({ identity }) => identity)).toEqual([answer.body.identity]);
+  });
+});
+
+describe("limits and what is referred to, seen only by the transaction", () => {
+  const change = (sk: string, update: string, values: Record<string, unknown>, names: Record<string, string>) =>
+    world.table.client.send(
+      new UpdateCommand({
+        TableName: world.table.name,
+        Key: { pk: `ORG#${tenant.slug}`, sk },
+        UpdateExpression: update,
+        ExpressionAttributeValues: values,
+        ExpressionAttributeNames: names,
+      }),
+    );
+
+  test("an organisation with 100,000 clusters gets a conflict that names the limit", async () => {
+    await change("TOTAL", "SET #clusters = :n", { ":n": 100_000 }, { "#clusters": "clusters" });
+    const answer = await world.send("POST", tenant.path("production"), {
+      token: tenant.admin,
+      body: tenant.creation(),
+    });
+    expect(answer.status).toBe(409);
+    expect(answer.body.message).toContain("100000");
+    expect(await clustersOf(world.services, tenant.slug)).toEqual([]);
+  });
+
+  test("an account that was removed meanwhile is a problem of the request", async () => {
+    const key = { pk: `ORG#${tenant.slug}`, sk: `USE#${tenant.account.identity}` };
+    await commit(world.table, new Transaction().delete("usage", key), deadlineIn());
+    const answer = await world.send("POST", tenant.path("production"), {
+      token: tenant.admin,
+      body: tenant.creation(),
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.body.details).toEqual([expect.stringContaining("cloudAccountIdentity")]);
+    expect(await clustersOf(world.services, tenant.slug)).toEqual([]);
+  });
+
+  test("an environment that was replaced meanwhile is missing", async () => {
+    await change("ENV#production", "SET #identity = :other", { ":other": "another" }, { "#identity": "identity" });
+    const answer = await world.send("POST", tenant.path("production"), {
+      token: tenant.admin,
+      body: tenant.creation(),
+    });
+    // The request read the other identity too; what it must never do is count in an environment it did not read.
+    expect(answer.status).toBe(200);
+    const [cluster] = await clustersOf(world.services, tenant.slug);
+    expect(cluster?.environmentIdentity).toBe("another");
+  });
+});
+
+describe("a hundred clients", () => {
+  test("create clusters in one organisation at once, and all succeed", async () => {
+    Object.assign(world.wire, { conflicts: true, latencyMs: 15, conflicted: 0 });
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, number) =>
+        world.send("POST", tenant.path(number % 3 === 0 ? "staging" : "production"), {
+          token: tenant.admin,
+          body: tenant.creation({ name: `cluster ${number}`, nodePools: POOLS }),
+        }),
+      ),
+    );
+    expect(answers.map(({ status, text }) => (status === 200 ? 200 : text))).toEqual(Array(100).fill(200));
+    expect(world.wire.conflicted).toBeGreaterThan(0);
+    Object.assign(world.wire, { conflicts: false, latencyMs: 0 });
+    const list = await world.send("GET", `${tenant.path()}?pageSize=1000`, { token: tenant.admin });
+    expect(list.body.totalElements).toBe(100);
+    expect(new Set(list.body.content.map(({ identity }: { identity: string }) => identity)).size).toBe(100);
+    await expectInvariants(world.services, tenant.slug);
+  });
+});

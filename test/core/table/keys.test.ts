@@ -1,0 +1,228 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import * as keys from "#core/table/keys.ts";
+
+/** Every builder, how many parts it takes, and which of them may be empty. */
+const builders: Record<string, { parts: number; build: (...parts: string[]) => unknown; mayBeEmpty?: number }> = {
+  organisationKey: { parts: 1, build: keys.organisationKey },
+  environmentKey: { parts: 2, build: keys.environmentKey },
+  memberKey: { parts: 2, build: keys.memberKey },
+  referencesKey: { parts: 1, build: keys.referencesKey },
+  totalKey: { parts: 1, build: keys.totalKey },
+  usageKey: { parts: 2, build: keys.usageKey },
+  clusterKey: { parts: 3, build: keys.clusterKey },
+  displacedClusterKey: { parts: 4, build: keys.displacedClusterKey },
+  clustersFrom: { parts: 2, build: keys.clustersFrom, mayBeEmpty: 1 },
+  clustersBefore: { parts: 2, build: keys.clustersBefore, mayBeEmpty: 1 },
+  clustersEnd: { parts: 1, build: keys.clustersEnd },
+  indexChunkKey: { parts: 3, build: keys.indexChunkKey, mayBeEmpty: 2 },
+  pointerKey: { parts: 1, build: keys.pointerKey },
+  nodePoolKey: { parts: 1, build: (identity = "") => keys.nodePoolKey(identity, 1) },
+  eventKey: { parts: 3, build: keys.eventKey },
+  tokenKey: { parts: 1, build: keys.tokenKey },
+  userTokenKey: { parts: 2, build: keys.userTokenKey },
+  userOrganisationKey: { parts: 2, build: keys.userOrganisationKey },
+  dueShard: { parts: 1, build: keys.dueShard },
+};
+
+/** Each place a text can come to, the other parts being good ones. */
+const places = Object.entries(builders).flatMap(([name, { parts, build, mayBeEmpty }]) =>
+  Array.from({ length: parts }, (_, place) => ({
+    name,
+    place,
+    with: (text: string) => build(...Array.from({ length: parts }, (__, at) => (at === place ? text : "good"))),
+    mayBeEmpty: mayBeEmpty === place,
+  })),
+);
+
+/** Texts that would let two inputs become one key, or a key become something else. */
+const FORBIDDEN = [
+  "#",
+  "a#b",
+  "#a",
+  "a#",
+  "|",
+  "a|b",
+  "$",
+  "~",
+  " ",
+  "a b",
+  "a\n",
+  "\u0000",
+  "/",
+  "%23",
+  "é",
+  "＃",
+  "😀",
+  "\ud800",
+];
+
+const slug = fc.string({ unit: fc.constantFrom(..."ab-09z"), minLength: 1, maxLength: 5 });
+const identity = fc.uuid();
+const place = fc.record({ environment: slug, slug, identity: fc.option(identity) });
+type Place = { environment: string; slug: string; identity: string | null };
+
+const sortKey = ({ environment, slug: own, identity: displaced }: Place) =>
+  displaced === null
+    ? keys.clusterKey("org", environment, own).sk
+    : keys.displacedClusterKey("org", environment, own, displaced).sk;
+
+/** By code point, as DynamoDB sorts. */
+const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
+
+describe("a key", () => {
+  test("is built by every builder there is", () => {
+    const exported = Object.entries(keys).filter(([name, each]) => typeof each === "function" && name !== "keyText");
+    expect(exported.map(([name]) => name).sort()).toEqual(Object.keys(builders).sort());
+  });
+
+  test.each(places)("of $name takes what slugs, identities and dates are made of in part $place", (at) => {
+    for (const text of ["a", "a-b_c", "V1.2:3", "0".repeat(100)]) expect(() => at.with(text)).not.toThrow();
+  });
+
+  test.each(places)("of $name refuses separators and whatever else in part $place", (at) => {
+    for (const text of FORBIDDEN) expect(() => at.with(text), JSON.stringify(text)).toThrow(RangeError);
+    expect(() => at.with("0".repeat(101))).toThrow(RangeError);
+    if (!at.mayBeEmpty) expect(() => at.with("")).toThrow(RangeError);
+  });
+
+  test("of a node pool holds its id in full", () => {
+    expect(keys.nodePoolKey("good", 2 ** 52 - 1).sk).toBe("POOL#4503599627370495");
+    expect(() => keys.nodePoolKey("good", 1e21)).toThrow(RangeError);
+  });
+
+  test("is another one for every other input and builder", () => {
+    const part = fc.string({ unit: fc.constantFrom(..."aA.:_-"), minLength: 1, maxLength: 2 });
+    const single = Object.entries(builders).filter(([name]) => !/^(clusters|dueShard)/.test(name));
+    const input = fc.tuple(fc.constantFrom(...single), fc.array(part, { minLength: 4, maxLength: 4 }));
+    fc.assert(
+      fc.property(input, input, ([[name, one], parts], [[otherName, other], otherParts]) => {
+        const [used, otherUsed] = [parts.slice(0, one.parts), otherParts.slice(0, other.parts)];
+        const same = name === otherName && used.join("#") === otherUsed.join("#");
+        const text = keys.keyText(one.build(...used) as keys.Key);
+        expect(text === keys.keyText(other.build(...otherUsed) as keys.Key)).toBe(same);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("of what is listed begins with the prefix it is listed by, and no other key of the partition does", () => {
+    const inPartition = Object.entries({
+      [keys.ENVIRONMENT_PREFIX]: keys.environmentKey("org", "x"),
+      [keys.MEMBER_PREFIX]: keys.memberKey("org", "x"),
+      [keys.INDEX_PREFIX]: keys.indexChunkKey("org", "x", ""),
+      "CLUSTER#": keys.clusterKey("org", "x", "y"),
+      "USE#": keys.usageKey("org", "x"),
+      ORG: keys.organisationKey("org"),
+      REFERENCES: keys.referencesKey("org"),
+      TOTAL: keys.totalKey("org"),
+    });
+    for (const [prefix] of inPartition) {
+      const under = inPartition.filter(([, { sk }]) => sk.startsWith(prefix)).map(([of]) => of);
+      expect(under).toEqual([prefix]);
+    }
+    expect(keys.nodePoolKey("c", 1).sk.startsWith(keys.NODE_POOL_PREFIX)).toBe(true);
+    expect(keys.eventKey("c", "2026", "u").sk.startsWith(keys.EVENT_PREFIX)).toBe(true);
+    expect(keys.pointerKey("c").sk.startsWith(keys.NODE_POOL_PREFIX)).toBe(false);
+    expect(keys.userTokenKey("u", "t").sk.startsWith(keys.USER_TOKEN_PREFIX)).toBe(true);
+    expect(keys.userOrganisationKey("u", "o").sk.startsWith(keys.USER_ORGANISATION_PREFIX)).toBe(true);
+  });
+
+  test("of an event sorts by its time, then by its ulid", () => {
+    const [early, late] = ["2026-11-23T10:00:00.009Z", "2026-11-23T10:00:00.010Z"];
+    const sorted = [
+      keys.eventKey("c", early, "01A"),
+      keys.eventKey("c", early, "01B"),
+      keys.eventKey("c", late, "01A"),
+    ];
+    expect(sorted.map(({ sk }) => sk)).toEqual(sorted.map(({ sk }) => sk).sort(byText));
+  });
+});
+
+describe("the sort keys of clusters", () => {
+  test("order by environment, slug, the present holder first, then identity", () => {
+    const rank = ({ environment, slug: own, identity: displaced }: Place) => [environment, own, displaced ?? ""];
+    fc.assert(
+      fc.property(fc.array(place, { maxLength: 30 }), (places) => {
+        const byKey = places.map(sortKey).sort(byText);
+        const byMeaning = [...places].sort((one, other) => {
+          const others = rank(other);
+          return rank(one).reduce((order, part, at) => order || byText(part, others[at] ?? ""), 0);
+        });
+        expect(byKey).toEqual(byMeaning.map(sortKey));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("lie between two separators exactly where the slug is not below the first and is below the second", () => {
+    fc.assert(
+      fc.property(place, slug, slug, (held, a, b) => {
+        const sk = sortKey(held);
+        const { environment } = held;
+        const between = sk >= keys.clustersFrom(environment, a) && sk <= keys.clustersBefore(environment, b);
+        expect(between).toBe(a <= held.slug && held.slug < b);
+        expect(sk <= keys.clustersBefore(environment, b)).toBe(held.slug < b);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test("of one environment lie between its beginning and its end, and nobody else's do", () => {
+    fc.assert(
+      fc.property(place, slug, slug, (held, environment, a) => {
+        const sk = sortKey(held);
+        const end = keys.clustersEnd(environment);
+        const own = held.environment === environment;
+        expect(sk >= keys.clustersFrom(environment, "") && sk <= end).toBe(own);
+        expect(sk >= keys.clustersFrom(environment, a) && sk <= end).toBe(own && held.slug >= a);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("that were displaced from a slug begin with the present holder's and a separator", () => {
+    fc.assert(
+      fc.property(slug, slug, identity, slug, (environment, held, displaced, other) => {
+        const prefix = `${keys.clusterKey("org", environment, held).sk}#`;
+        expect(keys.displacedClusterKey("org", environment, held, displaced).sk.startsWith(prefix)).toBe(true);
+        const others = keys.displacedClusterKey("org", environment, other, displaced).sk;
+        expect(others.startsWith(prefix)).toBe(other === held);
+      }),
+    );
+  });
+});
+
+describe("the chunks of the page index", () => {
+  test("sort by their lower bounds, the first one first", () => {
+    fc.assert(
+      fc.property(slug, slug, slug, (environment, a, b) => {
+        const at = (bound: string) => keys.indexChunkKey("org", environment, bound).sk;
+        expect(byText(at(a), at(b))).toBe(byText(a, b));
+        expect(at("") < at(a)).toBe(true);
+      }),
+    );
+  });
+
+  test("of one environment are found by its prefix alone", () => {
+    fc.assert(
+      fc.property(slug, slug, slug, (environment, other, bound) => {
+        const prefix = keys.indexChunkKey("org", environment, "").sk;
+        expect(keys.indexChunkKey("org", other, bound).sk.startsWith(prefix)).toBe(other === environment);
+      }),
+    );
+  });
+});
+
+describe("the due index", () => {
+  test("spreads clusters over all of its partitions, always to the same one", () => {
+    const identities = Array.from({ length: 2_000 }, (_, number) => `cluster-${number}`);
+    const shards = identities.map(keys.dueShard);
+    expect(identities.map(keys.dueShard)).toEqual(shards);
+    const counts = Object.values(Object.groupBy(shards, (shard) => shard)).map((each) => each?.length ?? 0);
+    expect(counts).toHaveLength(keys.DUE_SHARDS);
+    // 125 are expected in each; every sixteenth part has its fair share within a wide margin.
+    expect(Math.min(...counts)).toBeGreaterThan(80);
+    expect(Math.max(...counts)).toBeLessThan(180);
+  });
+});

@@ -1,0 +1,352 @@
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
+import * as v from "valibot";
+import { beforeAll, describe, expect, test } from "vitest";
+import { SortObject } from "#core/listing/pageable.ts";
+import { clusterKey, type Key, pointerKey } from "#core/table/keys.ts";
+import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+// Environments and clusters whose slugs begin with each other, where order is easily got wrong.
+const ENVIRONMENTS = ["a", "a-b", "a1", "ab", "empty"];
+const SLUGS = ["b", "a-b", "a", "a1", "ab", "0", "z"];
+
+let world: World;
+let tenant: Tenant;
+/** Every cluster as `environment/slug`, in the default order. */
+const ordered: string[] = ENVIRONMENTS.filter((name) => name !== "empty").flatMap((environment) =>
+  SLUGS.toSorted().map((slug) => `${environment}/${slug}`),
+);
+
+beforeAll(async () => {
+  // Buckets of three, so that these few clusters lie in many.
+  world = await makeWorld({ pageIndex: { bucket: 3, chunk: 2 } });
+  tenant = await world.tenant(ENVIRONMENTS);
+  const nodePools = [{ name: "p", nodeSize: "t3.medium" }];
+  for (const environment of ENVIRONMENTS.filter((name) => name !== "empty")) {
+    for (const name of SLUGS) {
+      const body = tenant.creation({ name, nodePools });
+      const answer = await world.send("POST", tenant.path(environment), { token: tenant.admin, body });
+      expect(answer.status, answer.text).toBe(200);
+    }
+  }
+});
+
+const get = (path: string) => world.send("GET", path, { token: tenant.admin });
+const list = (query = "", environment?: string) => get(`${tenant.path(environment)}${query}`);
+
+const shownIn = (answer: Answer): string[] =>
+  answer.body.content.map((each: Json) => `${each.environmentSlug.slugValue}/${each.slug.slugValue}`);
+
+/** The links of an answer, by relation. */
+function linksOf(answer: Answer): Record<string, string> {
+  const links = (answer.headers.get("link") ?? "").split(", ").map((each) => /^<([^>]*)>; rel="([a-z]+)"$/.exec(each));
+  return Object.fromEntries(links.map((match) => [match?.[2] ?? "malformed", match?.[1] ?? ""]));
+}
+
+/** Follows a link as a client does. */
+async function follow(answer: Answer, relation: string): Promise<Answer> {
+  const url = new URL(linksOf(answer)[relation] ?? "missing:");
+  const there = await get(`${url.pathname}${url.search}`);
+  expect(there.status, there.text).toBe(200);
+  return there;
+}
+
+const json = (value: unknown) => `pageable=${encodeURIComponent(JSON.stringify(value))}`;
+
+const overwrite = ({ table }: World, { pk, sk }: Key, name: string, value: unknown) =>
+  table.client.send(
+    new UpdateCommand({
+      TableName: table.name,
+      Key: { pk, sk },
+      UpdateExpression: "SET #name = :value",
+      ConditionExpression: "attribute_exists(pk)",
+      ExpressionAttributeNames: { "#name": name },
+      ExpressionAttributeValues: { ":value": value },
+    }),
+  );
+
+describe("a list of clusters", () => {
+  test("is by default the first fifty by environment slug and cluster slug", async () => {
+    const answer = await list();
+    expect(answer.status, answer.text).toBe(200);
+    const { content, ...page } = answer.body;
+    expect(shownIn(answer)).toEqual(ordered);
+    expect(page).toEqual({
+      empty: false,
+      first: true,
+      last: true,
+      number: 0,
+      numberOfElements: 28,
+      pageable: { offset: 0, pageNumber: 0, pageSize: 50, paged: true, sort: [], unpaged: false },
+      size: 50,
+      sort: [],
+      totalElements: 28,
+      totalPages: 1,
+    });
+    expect(Object.keys(linksOf(answer)).sort()).toEqual(["first", "last"]);
+    expect(answer.headers.get("content-type")).toBe("application/json; charset=utf-8");
+    const got = await get(tenant.path("a", "0"));
+    expect(content[0]).toEqual(got.body);
+  });
+
+  test("of one environment holds that environment's alone", async () => {
+    const answer = await list("", "a");
+    expect(shownIn(answer)).toEqual(ordered.slice(0, 7));
+    expect(answer.body).toMatchObject({ totalElements: 7, totalPages: 1 });
+    expect((await list("", "mars")).status).toBe(404);
+  });
+
+  test("of an empty environment is empty, first and last", async () => {
+    const answer = await list("", "empty");
+    const page = { content: [], empty: true, first: true, last: true, numberOfElements: 0 };
+    expect(answer.body).toMatchObject({ ...page, totalElements: 0, totalPages: 0, sort: [] });
+    expect(answer.status).toBe(200);
+    expect((await follow(answer, "first")).body.content).toEqual([]);
+    expect((await follow(answer, "last")).body.content).toEqual([]);
+    expect(Object.keys(linksOf(answer)).sort()).toEqual(["first", "last"]);
+  });
+
+  test.each([1, 2, 5, 14, 28, 1000])("is cut into pages of %i, in both directions", async (size) => {
+    for (const direction of ["ASC", "DESC"]) {
+      const expected = direction === "ASC" ? ordered : ordered.toReversed();
+      for (let page = 0; page * size < 28 + size; page++) {
+        const answer = await list(`?pageNumber=${page}&pageSize=${size}&sortDirection=${direction}`);
+        expect(shownIn(answer)).toEqual(expected.slice(page * size, page * size + size));
+        expect(answer.body).toMatchObject({ totalElements: 28, totalPages: Math.ceil(28 / size), number: page, size });
+        expect(answer.body.pageable).toMatchObject({ offset: page * size, pageNumber: page, pageSize: size });
+        expect(answer.body).toMatchObject({ first: page === 0, last: (page + 1) * size >= 28 });
+        expect(answer.body.empty).toBe(answer.body.content.length === 0);
+        expect(answer.body.numberOfElements).toBe(answer.body.content.length);
+      }
+    }
+  });
+
+  test.each(["ASC", "DESC"])("names both default keys when it was directed %s", async (direction) => {
+    const { body } = await list(`?sortDirection=${direction}`);
+    const rest = { ascending: direction === "ASC", direction, ignoreCase: false, nullHandling: "NATIVE" };
+    const sort = ["environmentSlug", "slug"].map((property) => ({ ...rest, property }));
+    expect(body.sort).toEqual(sort);
+    expect(body.pageable.sort).toEqual(sort);
+    v.parse(v.array(v.strictObject(SortObject.entries)), body.sort);
+  });
+
+  test.each([
+    ["?page=2&size=5"],
+    ["?pageNumber=2&page=2&size=5&pageSize=5"],
+    [`?${json({ pageNumber: 2, pageSize: 5 })}`],
+    [`?${json({ page: 2, size: 5, pageNumber: null, sort: null })}`],
+    [`?${json({ page: 2 })}&size=5`],
+    [`?${json({ page: 2, pageSize: 5 })}&pageNumber=2`],
+    [`?${json({ pageNumber: 2, pageSize: 5, sortDirection: "ASC" })}&sortDirection=ASC`],
+  ])("takes %s", async (query) => {
+    const answer = await list(query);
+    expect(answer.status, answer.text).toBe(200);
+    expect(shownIn(answer)).toEqual(ordered.slice(10, 15));
+    expect(answer.headers.get("warning")).toBeNull();
+    expect(shownIn(await follow(answer, "next"))).toEqual(ordered.slice(15, 20));
+  });
+
+  test("turns its order from inside pageable, too", async () => {
+    const answer = await list(`?${json({ sortDirection: "DESC", size: 3 })}`);
+    expect(shownIn(answer)).toEqual(ordered.toReversed().slice(0, 3));
+    expect(shownIn(await follow(answer, "next"))).toEqual(ordered.toReversed().slice(3, 6));
+  });
+
+  const BAD: [query: string, path: string, says?: RegExp][] = [
+    ["pageSize=0", "pageSize"],
+    ["pageSize=1001", "pageSize", /\b1000\b/],
+    ["size=1001", "size", /\b1000\b/],
+    ["pageSize=-1", "pageSize"],
+    ["pageSize=1.5", "pageSize"],
+    ["pageSize=1e2", "pageSize"],
+    ["pageSize=0x10", "pageSize"],
+    ["pageSize=", "pageSize"],
+    ["pageSize=ten", "pageSize"],
+    ["pageSize=%201", "pageSize"],
+    ["pageNumber=-1", "pageNumber"],
+    ["page=first", "page"],
+    ["pageNumber=99999999999999999999", "pageNumber"],
+    ["sortDirection=DOWN", "sortDirection", /ASC.*DESC/],
+    ["sortDirection=", "sortDirection"],
+    ["includeDetails=yes", "includeDetails", /true.*false/],
+    ["includeDetails=TRUE", "includeDetails"],
+    ["includeDetails=", "includeDetails"],
+    ["show-compute=1", "show-compute"],
+    ["pageNumber=1&pageNumber=1", "pageNumber"],
+    ["size=5&size=6", "size"],
+    ["sortDirection=ASC&sortDirection=ASC", "sortDirection"],
+    ["includeDetails=true&includeDetails=true", "includeDetails"],
+    ["show-compute=true&show-compute=false", "show-compute"],
+    [`${json({})}&${json({})}`, "pageable"],
+    ["pageNumber=1&page=2", "page"],
+    ["page=2&pageNumber=1", "page(Number)?"],
+    ["pageSize=5&size=6", "size"],
+    [`pageSize=5&${json({ pageSize: 6 })}`, "pageSize"],
+    [`sortDirection=ASC&${json({ sortDirection: "DESC" })}`, "sortDirection"],
+    [json({ page: 1, pageNumber: 2 }), "page(Number)?"],
+    [json({ pageSize: 1001 }), "pageSize", /\b1000\b/],
+    [json({ pageSize: true }), "pageSize"],
+    [json({ pageSize: {} }), "pageSize"],
+    [json({ pageNumber: 1.5 }), "pageNumber"],
+    [json({ sortDirection: 1 }), "sortDirection"],
+    ["pageable=7", "pageable", /object/],
+    ["pageable=[]", "pageable", /object/],
+    ["pageable=null", "pageable", /object/],
+    ["pageable=", "pageable", /object/],
+    ["pageable=%7B", "pageable", /object/],
+    ["sort=color", "sort", /sortDirection/],
+    ["sort=name", "sort", /sortDirection/],
+    ["sort=name,desc", "sort", /sortDirection/],
+    [json({ sort: "name,asc" }), "sort", /sortDirection/],
+    ["status=new", "status", /pageNumber.*pageSize.*sortDirection/],
+    ["maintenanceSchedule=6c21a795-758a-4887-a35e-965af0f50343", "maintenanceSchedule", /pageSize/],
+    ["cloudProvider=aws", "cloudProvider", /pageSize/],
+    ["region=eu-west-1", "region", /pageSize/],
+    ["version=v1.34.4-u-ame.2", "version", /pageSize/],
+    ["name=a", "name", /pageSize/],
+  ];
+
+  test.each(BAD)("refuses %s and names %s", async (query, path, says = /./) => {
+    for (const environment of [undefined, "a"]) {
+      const answer = await list(`?${query}`, environment);
+      expect(answer.status, answer.text).toBe(400);
+      expect(answer.body.details).toEqual([expect.stringMatching(new RegExp(`^(pageable\\.)?${path}: `))]);
+      expect(answer.body.message).toBe(answer.body.details[0]);
+      expect(answer.body.message).toMatch(says);
+    }
+  });
+
+  test("reports every problem of a query at once", async () => {
+    const { status, body } = await list("?pageSize=0&page=x&sortDirection=UP&includeDetails=2&sort=name&status=new");
+    expect(status).toBe(400);
+    const paths = body.details.map((detail: string) => detail.split(": ")[0]);
+    expect(paths.sort()).toEqual(["includeDetails", "page", "pageSize", "sort", "sortDirection", "status"]);
+    expect(body.message).toBe(`${body.details[0]} (and 5 more)`);
+  });
+
+  test("takes a query of 4 KB and refuses a longer one", async () => {
+    const unknown = "x=".padEnd(4096, "y");
+    expect((await list(`?${unknown}`)).status).toBe(200);
+    const answer = await list(`?${unknown}y`);
+    expect(answer.status).toBe(400);
+    expect(answer.body.message).toMatch(/query.*4 ?KB|4096/);
+  });
+
+  test("warns of parameters nobody knows, inside pageable too, and lists all the same", async () => {
+    const answer = await list(`?foo=1&Page=2&${json({ bar: 1, size: 2 })}`);
+    expect(shownIn(answer)).toEqual(ordered.slice(0, 2));
+    const warning = answer.headers.get("warning") ?? "";
+    expect(warning).toMatch(/^299 /);
+    for (const name of ["foo", "Page", "bar"]) expect(warning).toMatch(new RegExp(`\\b${name}\\b`));
+    expect(warning).not.toContain("size");
+  });
+
+  test("links to its neighbours, absolutely and with its other parameters", async () => {
+    const query = "?show-compute=true&foo=a%26b%3D%C3%A9&page=1&size=5&sortDirection=DESC";
+    const answer = await list(query, "a");
+    const links = linksOf(answer);
+    expect(Object.keys(links).sort()).toEqual(["first", "last", "prev"]);
+    for (const [relation, link] of Object.entries(links)) {
+      const url = new URL(link);
+      expect(`${url.origin}${url.pathname}`).toBe(`http://localhost${tenant.path("a")}`);
+      expect(url.searchParams.getAll("show-compute")).toEqual(["true"]);
+      expect(url.searchParams.getAll("foo")).toEqual(["a&b=é"]);
+      const there = await follow(answer, relation);
+      expect(there.body.number).toBe(relation === "last" ? 1 : 0);
+      expect(there.body.content[0].cpu).toBe(2);
+    }
+    const middle = linksOf(await list("?page=1&size=5"));
+    expect(Object.keys(middle).sort()).toEqual(["first", "last", "next", "prev"]);
+  });
+
+  test.each(["ASC", "DESC"])("can be walked by its links from end to end, %s", async (direction) => {
+    const expected = direction === "ASC" ? ordered : ordered.toReversed();
+    const found: string[] = [];
+    let answer = await list(`?size=5&sortDirection=${direction}`);
+    const first = answer.body;
+    for (;;) {
+      found.push(...shownIn(answer));
+      if (linksOf(answer).next === undefined) break;
+      answer = await follow(answer, "next");
+    }
+    expect(found).toEqual(expected);
+    expect(answer.body.last).toBe(true);
+    expect((await follow(answer, "first")).body).toEqual(first);
+    while (linksOf(answer).prev !== undefined) {
+      answer = await follow(answer, "prev");
+      expect(shownIn(answer)).toEqual(found.slice(answer.body.number * 5, answer.body.number * 5 + 5));
+    }
+    expect(answer.body).toEqual(first);
+  });
+
+  test.each([6, 7, 2 ** 31 - 1])("is empty and last on page %i, past its end, whose prev is the last page", async (at) => {
+    const answer = await list(`?page=${at}&size=5`);
+    expect(answer.status, answer.text).toBe(200);
+    const page = { content: [], empty: true, first: false, last: true, number: at, numberOfElements: 0 };
+    expect(answer.body).toMatchObject({ ...page, totalElements: 28, totalPages: 6 });
+    expect(Object.keys(linksOf(answer)).sort()).toEqual(["first", "last", "prev"]);
+    expect((await follow(answer, "prev")).body.number).toBe(5);
+    expect((await follow(answer, "last")).body.number).toBe(5);
+  });
+
+  test("shows compute and details only where they were asked for", async () => {
+    const { identity } = (await get(tenant.path("a", "0"))).body;
+    const actualState = { collectedAt: "2026-11-23T10:00:00.123Z", status: "started", version: "v1.34.4-u-ame.2" };
+    await overwrite(world, pointerKey(identity), "observation", actualState);
+    for (const environment of [undefined, "a"]) {
+      const shown = async (query: string) => (await list(query, environment)).body.content;
+      const [plain, next] = await shown("");
+      for (const name of ["cpu", "memory", "actualState"]) expect(plain).not.toHaveProperty(name);
+      const [first, second] = await shown("?show-compute=true&includeDetails=true&size=2");
+      expect(first).toEqual({ ...plain, cpu: 2, memory: 4096, actualState });
+      expect(second).toEqual({ ...next, cpu: 2, memory: 4096 });
+      expect((await shown("?show-compute=false&includeDetails=false"))[0]).toEqual(plain);
+    }
+  });
+
+  test("shows a slug's present holder first, then its deleting ones by identity, and counts them all", async () => {
+    // A slug and its deleting holders share a bucket, which three could not hold.
+    const roomy = await makeWorld();
+    const other = await roomy.tenant(["production"]);
+    const path = other.path("production");
+    const send = async (name: string) => {
+      const answer = await roomy.send("POST", path, { token: other.admin, body: other.creation({ name }) });
+      expect(answer.status, answer.text).toBe(200);
+      return answer.body.identity;
+    };
+    const made: string[] = [];
+    for (let count = 0; count < 5; count++) {
+      if (count > 0) await overwrite(roomy, clusterKey(other.slug, "production", "same"), "status", "deleting");
+      made.push(await send("same"));
+    }
+    await send("same-1");
+    await send("a");
+    const identities = async (query: string) => {
+      const { body } = await roomy.send("GET", `${path}${query}`, { token: other.admin });
+      expect(body.totalElements).toBe(7);
+      return body.content.map((each: Json) => (each.slug.slugValue === "same" ? each.identity : each.slug.slugValue));
+    };
+    const expected = ["a", made[4], ...made.slice(0, 4).sort(), "same-1"];
+    expect(await identities("")).toEqual(expected);
+    expect(await identities("?sortDirection=DESC")).toEqual(expected.toReversed());
+    expect(await identities("?size=2&page=1")).toEqual(expected.slice(2, 4));
+  });
+
+  test("over 4 MB is a 400 that names a smaller pageSize, which then works", async () => {
+    const there = await world.tenant(["production"]);
+    const path = there.path("production");
+    // Far more than a cluster may hold, so that sixteen do instead of four hundred.
+    const addons = JSON.stringify({ a: { customValues: { k: "x".repeat(300_000) } } });
+    for (let at = 0; at < 16; at++) {
+      const body = there.creation({ name: `c${at}` });
+      expect((await world.send("POST", path, { token: there.admin, body })).status).toBe(200);
+      await overwrite(world, clusterKey(there.slug, "production", `c${at}`), "addons", addons);
+    }
+    const answer = await world.send("GET", path, { token: there.admin });
+    expect(answer.status).toBe(400);
+    expect(answer.body.message).toMatch(/smaller pageSize/);
+    expect(answer.body.details).toEqual([answer.body.message]);
+    const smaller = await world.send("GET", `${path}?pageSize=10`, { token: there.admin });
+    expect(smaller.status).toBe(200);
+    expect(smaller.body).toMatchObject({ numberOfElements: 10, totalElements: 16 });
+  });
+});

@@ -1,0 +1,317 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, describe, expect, inject, test } from "vitest";
+import { isRunning, type ProcessIdentity } from "#functions/local/process-identity.ts";
+
+const ROOT = resolve(import.meta.dirname, "../../..");
+
+interface Server {
+  url: string;
+  token: string;
+  output: () => string;
+  /** Sends a signal to npm and everything it started in its group, as a terminal does. */
+  signal(signal: NodeJS.Signals): void;
+  /** Sends a signal to the server alone. */
+  signalServer(signal: NodeJS.Signals): void;
+  exited: Promise<number | null>;
+}
+
+const children: ChildProcess[] = [];
+const directories: string[] = [];
+
+afterEach(() => {
+  for (const child of children.splice(0)) {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // It ended by itself.
+    }
+  }
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+});
+
+function temporary(): string {
+  const directory = mkdtempSync(join(tmpdir(), "ame-server-"));
+  directories.push(directory);
+  return join(directory, "data");
+}
+
+/** Runs an npm script as a user would. */
+function npm(args: readonly string[], environment: Record<string, string>) {
+  const child = spawn("npm", args, {
+    cwd: ROOT,
+    detached: true,
+    env: { ...process.env, PORT: "0", DYNAMODB_ENDPOINT: "", ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  children.push(child);
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (data) => {
+    stdout += data;
+  });
+  child.stderr.on("data", (data) => {
+    stderr += data;
+  });
+  const exited = new Promise<number | null>((done) => child.once("close", (code) => done(code)));
+  return { child, exited, stdout: () => stdout, stderr: () => stderr };
+}
+
+async function until<T>(what: () => T | undefined | Promise<T | undefined>, limitMs = 30_000): Promise<T> {
+  const end = performance.now() + limitMs;
+  for (;;) {
+    const value = await what();
+    if (value !== undefined) return value;
+    if (performance.now() > end) throw new Error("waited in vain");
+    await sleep(20);
+  }
+}
+
+async function start(environment: Record<string, string>): Promise<Server> {
+  const { child, exited, stdout, stderr } = npm(["start"], environment);
+  const output = () => `${stdout()}\n${stderr()}`;
+  let ended = false;
+  void exited.then(() => {
+    ended = true;
+  });
+  const [url, token] = await until(() => {
+    if (ended) throw new Error(output());
+    const address = /listens on (http:\S+)/.exec(stdout())?.[1];
+    const text = /(ame_[0-9A-Za-z]+)/.exec(stdout())?.[1];
+    return address === undefined || text === undefined ? undefined : [address, text];
+  });
+  const pid = child.pid ?? 0;
+  return {
+    url: url ?? "",
+    token: token ?? "",
+    output,
+    signal: (signal) => process.kill(-pid, signal),
+    signalServer: (signal) => process.kill(serverPid(pid), signal),
+    exited,
+  };
+}
+
+/** The one process below npm: its shell became the server. */
+function serverPid(npmPid: number): number {
+  const [child] = readFileSync(`/proc/${npmPid}/task/${npmPid}/children`, "utf8").trim().split(" ");
+  return Number(child);
+}
+
+const clusters = (server: Server, init: RequestInit = {}, path = "") =>
+  fetch(`${server.url}/api/v1/orgs/demo/clusters${path}`, {
+    ...init,
+    headers: { authorization: `Token ${server.token}`, "content-type": "application/json" },
+  });
+
+async function admin(directory: string, ...words: string[]): Promise<string> {
+  const { exited, stdout, stderr } = npm(["run", "--silent", "admin", "--", ...words], { DATA_DIR: directory });
+  expect(await exited, stderr()).toBe(0);
+  return stdout().trim();
+}
+
+async function createOne(server: Server, directory: string, name: string): Promise<void> {
+  const account = await admin(directory, "account", "list", "--org", "demo", "--provider", "aws", "--quiet");
+  const body = JSON.stringify({
+    name,
+    region: "eu-west-1",
+    version: "v1.34.4-u-ame.2",
+    cloudAccountIdentity: account,
+    nodePools: [],
+  });
+  const answer = await clusters(server, { method: "POST", body }, "/production");
+  expect(answer.status, await answer.clone().text()).toBe(200);
+}
+
+const total = async (server: Server) =>
+  ((await (await clusters(server)).json()) as { totalElements: number }).totalElements;
+
+const engineOf = (directory: string): ProcessIdentity =>
+  JSON.parse(readFileSync(join(directory, "engine.json"), "utf8")).engine;
+
+describe("npm start", () => {
+  test("serves with the printed token, keeps it for its user alone, and ends in order", async () => {
+    const directory = temporary();
+    const server = await start({ DATA_DIR: directory });
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+    expect((await clusters(server)).status).toBe(200);
+    expect(readFileSync(join(directory, "token"), "utf8").trim()).toBe(server.token);
+    expect(statSync(join(directory, "token")).mode & 0o777).toBe(0o600);
+    const engine = engineOf(directory);
+    server.signalServer("SIGTERM");
+    expect(await server.exited).toBe(0);
+    expect(isRunning(engine)).toBe(false);
+    expect(server.output()).not.toContain('"level":"error"');
+  });
+
+  test("keeps clusters and the token over a restart, and seeds nothing twice", async () => {
+    const directory = temporary();
+    const first = await start({ DATA_DIR: directory });
+    await createOne(first, directory, "kept");
+    first.signal("SIGINT");
+    expect(await first.exited).toBe(0);
+    const second = await start({ DATA_DIR: directory });
+    expect(second.token).toBe(first.token);
+    expect(await total(second)).toBe(1);
+    const accounts = await admin(directory, "account", "list", "--org", "demo", "--quiet");
+    expect(accounts.split("\n")).toHaveLength(9);
+    const schedules = JSON.parse(await admin(directory, "schedule", "list", "--org", "demo"));
+    expect(schedules).toHaveLength(2);
+    const environments = JSON.parse(await admin(directory, "env", "list", "--org", "demo"));
+    expect(environments.map(({ slug }: { slug: string }) => slug)).toEqual(["production", "staging"]);
+    expect(JSON.stringify(await admin(directory, "account", "list", "--org", "demo"))).not.toMatch(/secret":|apiKey/);
+  });
+
+  test("loses nothing when it is killed, and ends the engine it left behind", async () => {
+    const directory = temporary();
+    const first = await start({ DATA_DIR: directory });
+    await createOne(first, directory, "survivor");
+    const orphan = engineOf(directory);
+    first.signal("SIGKILL");
+    await first.exited;
+    expect(isRunning(orphan)).toBe(true);
+    const second = await start({ DATA_DIR: directory });
+    expect(isRunning(orphan)).toBe(false);
+    expect(second.token).toBe(first.token);
+    expect(await total(second)).toBe(1);
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "finishes a running request at %s, asked twice, and exits 0",
+    async (signal) => {
+      const server = await start({ DATA_DIR: ":memory:" });
+      const { hostname, port } = new URL(server.url);
+      const socket = connect(Number(port), hostname);
+      let answer = "";
+      socket.on("data", (data) => {
+        answer += data;
+      });
+      const body = "{}";
+      socket.write(
+        `POST /api/v1/orgs/demo/clusters/production HTTP/1.1\r\nhost: x\r\nauthorization: Token ${server.token}\r\n` +
+          `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n{`,
+      );
+      // The server is in the middle of the request once it has read its first half.
+      await sleep(200);
+      server.signal(signal);
+      await until(() => (server.output().includes('"stopping"') ? true : undefined));
+      server.signal(signal);
+      socket.write("}");
+      await until(() => (answer.includes("\r\n\r\n") ? true : undefined));
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      expect(answer).toContain("cloudAccountIdentity: is required");
+      expect(await server.exited).toBe(0);
+      socket.destroy();
+    },
+  );
+
+  test("in memory keeps nothing and only prints the token", async () => {
+    const server = await start({ DATA_DIR: ":memory:" });
+    expect((await clusters(server)).status).toBe(200);
+    server.signalServer("SIGTERM");
+    expect(await server.exited).toBe(0);
+    expect(() => statSync(join(ROOT, ":memory:"))).toThrow("ENOENT");
+  });
+
+  test("tells when the database is gone, and ends", async () => {
+    const directory = temporary();
+    const server = await start({ DATA_DIR: directory });
+    process.kill(engineOf(directory).pid, "SIGKILL");
+    expect(await server.exited).not.toBe(0);
+    expect(server.output()).toContain("the database engine ended by itself");
+  });
+
+  test("uses another engine where one is given", async () => {
+    const table = `server-${Date.now()}`;
+    const environment = { DATA_DIR: temporary(), DYNAMODB_ENDPOINT: inject("endpoint"), TABLE_NAME: table };
+    const server = await start(environment);
+    expect(await total(server)).toBe(0);
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+  });
+
+  test("refuses an engine without transactions, and says so", async () => {
+    const engine = createServer((request, response) => {
+      const operation = String(request.headers["x-amz-target"]).split(".")[1];
+      response.setHeader("content-type", "application/x-amz-json-1.0");
+      if (operation !== "TransactWriteItems") return response.end("{}");
+      response.statusCode = 400;
+      return response.end(JSON.stringify({ __type: "com.amazonaws.dynamodb.v20120810#UnknownOperationException" }));
+    });
+    await new Promise<void>((listening) => engine.listen(0, "127.0.0.1", listening));
+    const { port } = engine.address() as AddressInfo;
+    const { exited, stderr } = npm(["start"], {
+      DATA_DIR: temporary(),
+      DYNAMODB_ENDPOINT: `http://127.0.0.1:${port}`,
+    });
+    expect(await exited).toBe(1);
+    expect(stderr()).toContain("does not do TransactWriteItems");
+    engine.close();
+  });
+
+  test("names every variable that is wrong", async () => {
+    const { exited, stderr } = npm(["start"], { PORT: "many", LOG_LEVEL: "loud", DATA_DIR: temporary() });
+    expect(await exited).toBe(1);
+    expect(stderr()).toContain("PORT: must be a whole number");
+  });
+});
+
+describe("npm run admin", () => {
+  test("works alone, then beside a running server, on the same data", async () => {
+    const directory = temporary();
+    await admin(directory, "org", "create", "--slug", "acme", "--name", "Acme");
+    await admin(directory, "env", "create", "--org", "acme", "--name", "Live Site", "--type", "production");
+    const server = await start({ DATA_DIR: directory });
+    await admin(directory, "member", "set", "--org", "acme", "--email", "ann@example.com", "--role", "viewer");
+    const { token, tokenId } = JSON.parse(
+      await admin(directory, "token", "create", "--org", "acme", "--email", "ann@example.com", "--name", "laptop"),
+    );
+    const list = () =>
+      fetch(`${server.url}/api/v1/orgs/acme/clusters/live-site`, { headers: { authorization: `Bearer ${token}` } });
+    expect((await list()).status).toBe(200);
+    await admin(
+      directory,
+      "member",
+      "set",
+      "--org",
+      "acme",
+      "--email",
+      "ann@example.com",
+      "--env",
+      "live-site",
+      "--role",
+      "none",
+    );
+    expect((await list()).status).toBe(403);
+    await admin(directory, "token", "revoke", tokenId);
+    expect((await list()).status).toBe(401);
+    expect(JSON.parse(await admin(directory, "index", "check"))).toMatchObject({ organisations: 2, discrepancies: [] });
+    expect(JSON.parse(await admin(directory, "index", "rebuild", "--org", "acme"))).toMatchObject({
+      discrepancies: [],
+    });
+    await admin(directory, "env", "delete", "--org", "acme", "--slug", "live-site");
+    expect(JSON.parse(await admin(directory, "org", "show", "acme"))).toMatchObject({ total: { environments: 0 } });
+  });
+
+  test.each([
+    ["no such command", ["cluster", "explode"], 2, 'There is no command "cluster explode"'],
+    ["a missing option", ["env", "create", "--org", "demo"], 2, "Missing: --name, --type"],
+    ["an unknown option", ["org", "show", "demo", "--loud"], 2, "--loud"],
+    ["a refused value", ["org", "create", "--slug", "A b", "--name", "x"], 1, "slug: "],
+    ["a missing organisation", ["env", "list", "--org", "nobody"], 1, 'There is no organisation "nobody"'],
+    [
+      "a secret, while nothing can encrypt it",
+      ["account", "create", "--org", "demo", "--name", "x", "--provider", "aws", "--secret", "apiKey=abc"],
+      1,
+      "secrets are not taken yet",
+    ],
+  ])("answers %s", async (_, words, code, text) => {
+    const { exited, stderr } = npm(["run", "--silent", "admin", "--", ...words], { DATA_DIR: temporary() });
+    expect(await exited).toBe(code);
+    expect(stderr()).toContain(text);
+    expect(stderr()).not.toContain("abc");
+  });
+});

@@ -1,0 +1,340 @@
+import * as v from "valibot";
+import { beforeAll, describe, expect, test } from "vitest";
+import { ClusterNodePoolResponse } from "#core/node-pool/schema.ts";
+import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+const NOW = "2026-11-23T10:00:00.123Z";
+
+let world: World;
+let tenant: Tenant;
+
+beforeAll(async () => {
+  world = await makeWorld({ clock: () => new Date(NOW) });
+  tenant = await world.tenant();
+});
+
+let clusters = 0;
+
+/** Creates a cluster of these pools. */
+async function createWith(nodePools: unknown, more: Record<string, unknown> = {}) {
+  const name = `c${++clusters}`;
+  const body = tenant.creation({ name, nodePools, ...more });
+  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+  return { answer, pools: `${tenant.path("production", name)}/pools` };
+}
+
+const get = (path: string) => world.send("GET", path, { token: tenant.admin });
+
+const own = () => ({ cloudAccountIdentity: tenant.byonAccount.identity, region: "europe" });
+
+/** Creates a cluster of these pools and lists them. */
+async function listed(nodePools: unknown, more: Record<string, unknown> = {}): Promise<Json[]> {
+  const { answer, pools } = await createWith(nodePools, more);
+  expect(answer.status, answer.text).toBe(200);
+  const list = await get(pools);
+  expect(list.status).toBe(200);
+  return list.body;
+}
+
+function expectOnly(answer: Answer, path: string): string {
+  expect(answer.status, answer.text).toBe(400);
+  expect(answer.body.details).toEqual([expect.stringContaining(`${path}: `)]);
+  expect(answer.body.details[0].startsWith(`${path}: `)).toBe(true);
+  expect(answer.body.message).toBe(answer.body.details[0]);
+  return answer.body.message;
+}
+
+const pool = (more: Record<string, unknown> = {}) => ({ name: "workers", nodeSize: "t3.medium", ...more });
+
+const many = <Value>(count: number, value: Value): Record<string, Value> =>
+  Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, value]));
+
+describe("a node pool", () => {
+  test("has every default, and nothing that was not asked for", async () => {
+    const [shown] = await listed([pool()]);
+    v.parse(v.strictObject(ClusterNodePoolResponse.entries), shown);
+    expect(shown).toEqual({
+      annotations: {},
+      autoScaling: false,
+      createdAt: NOW,
+      enableNodeAutoReplacement: true,
+      enableNodeReboots: false,
+      id: expect.any(Number),
+      identity: expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
+      labels: {},
+      maxSize: 1,
+      minSize: 1,
+      modifiedAt: NOW,
+      name: "workers",
+      nodeSize: "t3.medium",
+      provisionStatus: "ACCEPTED",
+      taints: [],
+      upgradeStrategy: "REPLACE",
+    });
+  });
+
+  test("keeps every property that was sent", async () => {
+    const sent = pool({
+      annotations: { "example.com/note": "free text, naïve ✓" },
+      autoScaling: true,
+      availabilityZone: "eu-west-1b",
+      enableNodeAutoReplacement: false,
+      enableNodeReboots: true,
+      labels: { role: "", "example.com/Tier_1.x": "a-B_c.9" },
+      maxSize: 7,
+      minSize: 2,
+      taints: [
+        { key: "dedicated", value: "gpu", effect: "NoSchedule" },
+        { key: "dedicated", effect: "NoExecute" },
+        { key: "example.com/x", value: "", effect: "PreferNoSchedule" },
+      ],
+      upgradeStrategy: "REPLACE_MINOR_INPLACE_PATCH_WITHOUT_DRAIN",
+    });
+    const [shown] = await listed([sent]);
+    expect(shown).toMatchObject(sent);
+    expect(shown.labels).toEqual(sent.labels);
+    expect(shown.annotations).toEqual(sent.annotations);
+    expect(shown.taints).toEqual(sent.taints);
+  });
+
+  test("keeps labels and annotations that are named as properties of every object are", async () => {
+    const sent = { labels: { constructor: "a", "x.y/toString": "b" }, annotations: { constructor: "c", prototype: "d" } };
+    const [shown] = await listed([pool(sent)]);
+    expect(Object.entries(shown.labels).sort()).toEqual(Object.entries(sent.labels).sort());
+    expect(Object.entries(shown.annotations).sort()).toEqual(Object.entries(sent.annotations).sort());
+  });
+
+  test("takes null as left out, and warns of what is unknown", async () => {
+    const nulled = {
+      ...{ annotations: null, autoScaling: null, availabilityZone: null, enableNodeAutoReplacement: null },
+      ...{ enableNodeReboots: null, labels: { gone: null }, maxSize: null, minSize: null, taints: null },
+    };
+    const { answer, pools } = await createWith([pool({ ...nulled, upgradeStrategy: null, bogus: 1 })]);
+    expect(answer.headers.get("warning")).toMatch(/^299 .*nodePools.*bogus/);
+    const [shown] = (await get(pools)).body;
+    expect(shown).toMatchObject({ labels: {}, maxSize: 1, enableNodeAutoReplacement: true });
+    expect(shown).not.toHaveProperty("availabilityZone");
+    expect(shown).not.toHaveProperty("bogus");
+  });
+
+  test.each([
+    [{}, 1, 1],
+    [{ minSize: 3 }, 3, 3],
+    [{ maxSize: 4 }, 4, 4],
+    [{ minSize: 0, maxSize: 0 }, 0, 0],
+    [{ maxSize: 0 }, 0, 0],
+    [{ minSize: 1000, maxSize: 1000 }, 1000, 1000],
+    [{ autoScaling: true }, 1, 1],
+    [{ autoScaling: true, maxSize: 5 }, 1, 5],
+    [{ autoScaling: true, minSize: 0 }, 0, 1],
+    [{ autoScaling: true, minSize: 2, maxSize: 2 }, 2, 2],
+    [{ autoScaling: true, minSize: 0, maxSize: 1000 }, 0, 1000],
+  ])("of %j has sizes %i to %i", async (sizes, minSize, maxSize) => {
+    expect(await listed([pool(sizes)])).toMatchObject([{ minSize, maxSize }]);
+  });
+
+  test.each([
+    [{ minSize: -1 }, "minSize"],
+    [{ minSize: 1001 }, "minSize"],
+    [{ maxSize: 1001 }, "maxSize"],
+    [{ minSize: 1.5 }, "minSize"],
+    [{ minSize: "1" }, "minSize"],
+    [{ maxSize: true }, "maxSize"],
+    [{ maxSize: 1e300 }, "maxSize"],
+    [{ minSize: 2, maxSize: 3 }, "maxSize"],
+    [{ minSize: 3, maxSize: 2 }, "maxSize"],
+    [{ minSize: 2, maxSize: 3, autoScaling: false }, "maxSize"],
+    [{ minSize: 3, maxSize: 2, autoScaling: true }, "maxSize"],
+    [{ minSize: 3, autoScaling: true }, "maxSize"],
+    [{ maxSize: 0, autoScaling: true }, "maxSize"],
+    [{ autoScaling: "true" }, "autoScaling"],
+    [{ enableNodeAutoReplacement: 1 }, "enableNodeAutoReplacement"],
+    [{ enableNodeReboots: "no" }, "enableNodeReboots"],
+    [{ upgradeStrategy: "replace" }, "upgradeStrategy"],
+    [{ name: "" }, "name"],
+    [{ name: "Workers" }, "name"],
+    [{ name: "a_b" }, "name"],
+    [{ name: "a b" }, "name"],
+    [{ name: "x".repeat(26) }, "name"],
+    [{ name: 7 }, "name"],
+    [{ nodeSize: "m1.small" }, "nodeSize"],
+    [{ nodeSize: 7 }, "nodeSize"],
+    [{ nodeSize: null }, "nodeSize"],
+    [{ availabilityZone: "eu-west-2a" }, "availabilityZone"],
+    [{ availabilityZone: 7 }, "availabilityZone"],
+    [{ labels: [] }, "labels"],
+    [{ taints: {} }, "taints"],
+  ])("of %j is refused for its %s", async (more, path) => {
+    const { answer } = await createWith([pool({ name: "good" }), pool(more)]);
+    expectOnly(answer, `nodePools[1].${path}`);
+  });
+
+  test("is told which node types and zones there are", async () => {
+    const { answer } = await createWith([pool({ nodeSize: "huge", availabilityZone: "mars" })]);
+    expect(answer.status).toBe(400);
+    expect(answer.body.details.toSorted()).toEqual([
+      expect.stringMatching(/availabilityZone: "mars".*eu-west-1a, eu-west-1b, eu-west-1c/),
+      expect.stringMatching(/nodeSize: "huge".*t3\.medium.*r5\.xlarge/),
+    ]);
+    expect(answer.body.message).toBe(`${answer.body.details[0]} (and 1 more)`);
+  });
+
+  test("of one's own nodes has any node size, byon where none is given, and counts what is known of it", async () => {
+    const sizes = ["Rack 7 / big", "medium", undefined];
+    const nodePools = sizes.map((nodeSize, at) => ({ name: `p${at}`, nodeSize, minSize: 2 }));
+    const shown = await listed(nodePools, own());
+    expect(shown.map(({ nodeSize }) => nodeSize)).toEqual(["Rack 7 / big", "medium", "byon"]);
+    const cluster = await get(`${tenant.path("production", `c${clusters}`)}?show-compute=true`);
+    expect(cluster.body).toMatchObject({ cpu: 8, memory: 16384 });
+  });
+
+  test("may have the name of another in another zone", async () => {
+    const zones = ["eu-west-1a", "eu-west-1b", undefined];
+    const shown = await listed(zones.map((availabilityZone) => pool({ availabilityZone })));
+    expect(shown.map(({ availabilityZone }) => availabilityZone)).toEqual(zones);
+  });
+
+  test.each([[undefined], ["eu-west-1a"]])("may not have the name of another in zone %s", async (availabilityZone) => {
+    const nodePools = [pool({ availabilityZone }), pool({ name: "other" }), pool({ availabilityZone })];
+    const { answer } = await createWith(nodePools);
+    expect(expectOnly(answer, "nodePools[2].name")).toContain("nodePools[0]");
+  });
+
+  const long = `${"a".repeat(61)}.`.repeat(4);
+
+  test.each([
+    "a",
+    "A-b_c.9",
+    "x".repeat(63),
+    "example.com/x",
+    `${long}a1234/${"x".repeat(63)}`,
+    "x-k8s.io/x",
+    "notcluster.x-k8s.io/x",
+    "cluster.x-k8s.io.example.com/x",
+  ])("may have the label, annotation and taint %s", async (key) => {
+    const sent = { labels: { [key]: "v" }, annotations: { [key]: "v" }, taints: [{ key, effect: "NoSchedule" }] };
+    expect(await listed([pool(sent)])).toMatchObject([sent]);
+  });
+
+  test.each([
+    "",
+    "-a",
+    "a-",
+    "a b",
+    "é",
+    "a/b/c",
+    "/a",
+    "a/",
+    "x".repeat(64),
+    "Example.com/x",
+    "a..b/x",
+    "-a.b/x",
+    `${long}a123456/x`,
+    "cluster.x-k8s.io/x",
+    "node.cluster.x-k8s.io/x",
+    "a.b.cluster.x-k8s.io/paused",
+  ])("may not have the label or taint %j, nor the annotation unless only its case is wrong", async (key) => {
+    const taints = [{ key, effect: "NoSchedule" }];
+    const { answer } = await createWith([pool({ labels: { [key]: "v" }, taints })]);
+    expect(answer.status, answer.text).toBe(400);
+    const paths = answer.body.details.map((detail: string) => detail.slice(0, "nodePools[0].labels".length));
+    expect(paths.sort()).toEqual(["nodePools[0].labels", "nodePools[0].taints"]);
+    if (/[A-Z]/.test(key)) return;
+    const annotated = await createWith([pool({ annotations: { [key]: "v" } })]);
+    expect(annotated.answer.status).toBe(400);
+    expect(annotated.answer.body.details).toEqual([expect.stringMatching(/^nodePools\[0\]\.annotations/)]);
+  });
+
+  test.each([
+    ["-", "a-", "a b", "é", "a/b", "x".repeat(64), 7, {}].map((value) => ({ labels: { k: value } })),
+    ["-", "a b", "x".repeat(64), 7].map((value) => ({ taints: [{ key: "k", value, effect: "NoExecute" }] })),
+    [7, {}].map((value) => ({ annotations: { k: value } })),
+    [
+      { taints: [{ key: "k", value: "v", effect: "noexecute" }] },
+      { taints: [{ key: "k", value: "v", effect: "Never" }] },
+      { taints: [{ key: "k", value: "v" }] },
+      { taints: [{ value: "v", effect: "NoSchedule" }] },
+      { taints: [7] },
+    ],
+    [
+      { labels: many(51, "") },
+      { annotations: many(51, "") },
+      { taints: Array.from({ length: 51 }, (_, at) => ({ key: `k${at}`, effect: "NoSchedule" })) },
+    ],
+  ].flat())("is refused with %j", async (more) => {
+    const [name = ""] = Object.keys(more);
+    const { answer } = await createWith([pool(more)]);
+    expect(answer.status, answer.text).toBe(400);
+    expect(answer.body.details).toEqual([expect.stringMatching(new RegExp(`^nodePools\\[0\\]\\.${name}\\b`))]);
+  });
+
+  test("may have 50 labels, annotations and taints, of 63 characters", async () => {
+    const sent = {
+      labels: { ...many(49, "v"), long: "x".repeat(63) },
+      annotations: many(50, "v"),
+      taints: Array.from({ length: 50 }, (_, at) => ({ key: `k${at}`, effect: "NoSchedule" })),
+    };
+    expect(await listed([pool({ ...sent, taints: sent.taints.slice(0, 5) })])).toMatchObject([{ labels: sent.labels }]);
+    expect(await listed([pool({ taints: sent.taints })])).toMatchObject([{ taints: sent.taints }]);
+  });
+
+  test("stores at most 4 KB of UTF-8, and names what is largest", async () => {
+    const text = (bytes: number) => "€".repeat(bytes / 3);
+    expect(await listed([pool({ annotations: { note: text(3_600) } })])).toHaveLength(1);
+    const labels = many(30, "x".repeat(60));
+    const { answer } = await createWith([pool(), pool({ name: "big", labels, annotations: { note: text(3_000) } })]);
+    expect(expectOnly(answer, "nodePools[1].annotations")).toMatch(/4 ?KB|4096/);
+    const other = await createWith([pool({ labels: many(50, "x".repeat(60)), annotations: { note: text(1_500) } })]);
+    expect(expectOnly(other.answer, "nodePools[0].labels")).toMatch(/4 ?KB|4096/);
+  });
+});
+
+describe("the pools of a cluster", () => {
+  test("are at most 50, else 409, and stay in the order they were sent", async () => {
+    const pools = (count: number) => Array.from({ length: count }, (_, at) => pool({ name: `p${(at * 37) % count}` }));
+    const shown = await listed(pools(50));
+    expect(shown.map(({ name }) => name)).toEqual(pools(50).map(({ name }) => name));
+    const ids = shown.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(50);
+    expect(ids.every((id) => Number.isInteger(id) && id > 0 && id < 2 ** 52)).toBe(true);
+    // Random over the whole span: fifty ids below 2^48 by chance are all but impossible.
+    expect(Math.max(...ids)).toBeGreaterThan(2 ** 48);
+    expect(new Set(shown.map(({ identity }) => identity)).size).toBe(50);
+    const { answer } = await createWith(pools(51));
+    expect(answer.status, answer.text).toBe(409);
+    expect(answer.body.message).toMatch(/\b50\b/);
+    expect(answer.headers.get("retry-after")).toBeNull();
+  });
+
+  test("may be none, and each can be got by its id and its identity in any case", async () => {
+    expect(await listed([])).toEqual([]);
+    const { pools } = await createWith([pool({ name: "a" }), pool({ name: "b" })]);
+    const { body: list, headers } = await get(pools);
+    expect(headers.get("content-type")).toBe("application/json; charset=utf-8");
+    for (const each of list) {
+      for (const path of [each.id, each.identity, each.identity.toUpperCase()]) {
+        const answer = await get(`${pools}/${path}`);
+        expect(answer.status).toBe(200);
+        expect(answer.body).toEqual(each);
+        expect(answer.headers.get("etag")).toBe('"1"');
+      }
+    }
+  });
+
+  test("are found under their own cluster alone, and no other id is one", async () => {
+    const { pools } = await createWith([pool()]);
+    const { pools: others } = await createWith([pool()]);
+    const [{ id, identity }] = (await get(others)).body;
+    const [mine] = (await get(pools)).body;
+    const wrong = [`${id}`, identity, "0", "-1", `0${mine.id}`, `${mine.id}.0`, "workers", "%2e", "x".repeat(500)];
+    for (const path of wrong) {
+      const answer = await get(`${pools}/${path}`);
+      expect([path, answer.status]).toEqual([path, 404]);
+      expect(answer.body).toEqual({ message: expect.any(String), details: [answer.body.message] });
+    }
+    for (const path of [`${tenant.path("production", "nobody")}/pools`, `${tenant.path("mars", "c1")}/pools`]) {
+      expect((await get(path)).status).toBe(404);
+      expect((await get(`${path}/${mine.id}`)).status).toBe(404);
+    }
+  });
+});
