@@ -5,7 +5,7 @@ import { readConfig } from "#core/config.ts";
 import { AppError } from "#core/errors.ts";
 import { createTable } from "#core/table/create.ts";
 import { type Command, commands, type Given } from "./admin/commands.ts";
-import { openDataDirectory } from "./local/engine.ts";
+import { openDataDirectory } from "./local/data-directory.ts";
 import { servicesFrom } from "./services.ts";
 
 /** What is wrong with the command line. */
@@ -62,6 +62,9 @@ async function run(words: readonly string[]): Promise<number> {
     await database.stop();
   }
 }
+
+// Leaving through exit takes the engine along that this command may have started.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 try {
   process.exitCode = await run(process.argv.slice(2));

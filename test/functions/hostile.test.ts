@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { createToken } from "#core/access/personal-tokens.ts";
 import { CreateCluster } from "#core/cluster/schema.ts";
 import { CreateNodePool } from "#core/node-pool/schema.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { type Answer, type Json, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
 
-/** Whatever may be accepted goes to production; staging stays empty, because all that is sent there must be refused. */
-const [ACCEPTED, REFUSED] = ["production", "staging"];
+/** What may be accepted goes to production; staging stays empty, because all that is sent there must be refused. */
+const [ACCEPTED, REFUSED, FUZZED] = ["production", "staging", "fuzzed"];
 const LIMIT = 256 * 1024;
 
 let world: World;
@@ -14,102 +15,73 @@ let tenant: Tenant;
 let made = 0;
 
 beforeAll(async () => {
-  world = await makeWorld();
-  tenant = await world.tenant([ACCEPTED, REFUSED]);
+  world = await makeWorld({ trustedProxies: ["127.0.0.0/8"] });
+  tenant = await world.tenant([ACCEPTED, REFUSED, FUZZED]);
 });
 
 /** Sends a request; whatever it is, the answer is no 5xx, its headers are headers and its errors have the one shape. */
 async function send(method: string, path: string, sending: Sending = {}): Promise<Answer> {
   const answer = await world.send(method, path, { token: tenant.admin, ...sending });
-  expect(answer.status, `${method} ${path.slice(0, 200)} ${answer.text}`).toBeLessThan(500);
-  const headers = [...answer.headers].flat();
-  expect(headers.filter((text) => !/^[\x20-\x7e]*$/.test(text))).toEqual([]);
-  expect(headers.join("").length).toBeLessThan(8_192);
+  const told = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`;
+  expect(answer.status, told).toBeLessThan(500);
+  expect([...answer.headers].flat().filter((text) => !/^[\x20-\x7e]*$/.test(text))).toEqual([]);
   expect(answer.headers.get("x-request-id")).toMatch(/^[A-Za-z0-9_-]{1,128}$/);
-  if (answer.status >= 400 && method !== "HEAD") {
-    expect(answer.headers.get("content-type")).toBe("application/json; charset=utf-8");
-    const { message, details, ...others } = answer.body;
-    expect(others).toEqual({});
-    expect(details.length).toBeGreaterThan(0);
-    for (const text of [message, ...details])
-      expect(typeof text === "string" && text !== "" && text.isWellFormed()).toBe(true);
-    expect(message.startsWith(details[0])).toBe(true);
-  }
+  if (answer.status < 400 || method === "HEAD") return answer;
+  expect(answer.headers.get("content-type")).toBe("application/json; charset=utf-8");
+  const { message, details, ...others } = answer.body;
+  expect(others).toEqual({});
+  expect(details.length).toBeGreaterThan(0);
+  const texts: unknown[] = [message, ...details];
+  const isText = (text: unknown) => typeof text === "string" && text !== "" && text.isWellFormed();
+  expect(texts.filter((text) => !isText(text))).toEqual([]);
+  expect(message.startsWith(details[0]), told).toBe(true);
   return answer;
 }
 
-/** A creation nobody has sent before, as JSON without its closing brace. */
-const openCreation = () => JSON.stringify(creation()).slice(0, -1);
-const creation = (more: Record<string, unknown> = {}) => tenant.creation({ name: `c-${++made}`, ...more });
-const post = (environment: string, sending: Sending) => send("POST", tenant.path(environment), sending);
+const creation = (more: object = {}) => tenant.creation({ name: `c-${++made}`, ...more });
+/** A creation whose last property is given as text: JSON that no object could be made to write. */
+const raw = (name: string, json: string) => `${JSON.stringify(creation()).slice(0, -1)},${JSON.stringify(name)}:${json}}`;
+const pool = (more: object = {}) => ({ name: "pool", nodeSize: "t3.medium", ...more });
+const withPool = (more: object) => creation({ nodePools: [pool(more)] });
+/** An object with one property of any name, `__proto__` too. */
+const named = <T>(name: string, value: T): Record<string, T> => Object.fromEntries([[name, value]]);
 
 async function accepted(sending: Sending): Promise<Answer> {
-  const answer = await post(ACCEPTED, sending);
-  expect(answer.status, answer.text).toBe(200);
+  const answer = await send("POST", tenant.path(ACCEPTED), sending);
+  expect(answer.status, `${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`).toBe(200);
   return answer;
 }
 
 /** Sends what must be refused, and looks whether anything came to be all the same. */
 async function refused(sending: Sending, status = 400): Promise<Answer> {
-  const answer = await post(REFUSED, sending);
-  expect(answer.status, answer.text).toBe(status);
+  const answer = await send("POST", tenant.path(REFUSED), sending);
+  expect(answer.status, `${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`).toBe(status);
   expect((await send("GET", tenant.path(REFUSED))).body.totalElements).toBe(0);
   return answer;
 }
 
-const json = (name: string, source: string) => `${openCreation()},${JSON.stringify(name)}:${source}}`;
-const pool = (more: Record<string, unknown> = {}) => ({ name: "pool", nodeSize: "t3.medium", ...more });
-/** An object with one property of any name, `__proto__` too. */
-const named = <T>(name: string, value: T): Record<string, T> => Object.fromEntries([[name, value]]);
-
 describe("a value of the wrong type", () => {
-  const VALUES = [null, true, 0, "", "x", [], {}, [[]], { a: { b: { c: [null] } } }];
-  const [SWITCH, BLANK] = [
-    ["null", "true"],
-    ["null", '""'],
-  ];
-  /** What of it is right after all, as JSON. */
-  const RIGHT: Record<keyof CreateCluster, string[]> = {
-    addons: ["null", "{}", '{"a":{"b":{"c":[null]}}}'],
-    cloudAccountIdentity: [],
-    clusterPodSubnet: BLANK,
-    cni: BLANK,
-    description: ["null", '""', '"x"'],
-    enableAutoUpgrade: SWITCH,
-    enableHA: SWITCH,
-    enableHighAvailability: SWITCH,
-    enableMultiAvailabilityZones: SWITCH,
-    enableNATGateway: SWITCH,
-    enableNetworkEncryption: SWITCH,
-    enablePodSecurityStandards: SWITCH,
-    ipWhitelist: ["null", "[]"],
-    maintenanceScheduleIdentity: BLANK,
-    name: ['"x"'],
-    nodePools: ["[]"],
-    podSecurityStandardsProfile: BLANK,
-    region: [],
-    serviceSubnet: BLANK,
-    updateChannel: BLANK,
-    version: [],
-  };
-  const RIGHT_IN_POOL: Record<keyof CreateNodePool, string[]> = {
-    annotations: ["null", "{}"],
-    autoScaling: SWITCH,
-    availabilityZone: BLANK,
-    enableNodeAutoReplacement: SWITCH,
-    enableNodeReboots: SWITCH,
-    labels: ["null", "{}"],
-    maxSize: ["null", "0"],
-    minSize: ["null", "0"],
-    name: ['"x"'],
-    nodeSize: [],
-    taints: ["null", "[]"],
-    upgradeStrategy: BLANK,
-  };
+  const NESTED = { a: { b: { c: [null] } } };
+  const VALUES = [null, true, 0, "", "x", [], {}, [[]], NESTED];
 
-  async function tryAll(right: readonly string[], path: string, body: (value: unknown) => unknown): Promise<void> {
+  /** Whether a value is right after all: null and often "" are as if the property were left out. */
+  function isRight(name: string, value: unknown): boolean {
+    const among = (names: string) => names.split(" ").includes(name);
+    if (value === null) return !among("cloudAccountIdentity name nodePools region version nodeSize");
+    if (value === true) return name.startsWith("enable") || name === "autoScaling";
+    if (value === 0) return among("minSize maxSize");
+    if (value === "x") return among("name description");
+    if (value === NESTED) return name === "addons";
+    if (value === "") {
+      const blank = "clusterPodSubnet serviceSubnet cni description maintenanceScheduleIdentity updateChannel";
+      return among(`${blank} podSecurityStandardsProfile availabilityZone upgradeStrategy`);
+    }
+    return among({ "[]": "ipWhitelist nodePools taints", "{}": "addons annotations labels" }[JSON.stringify(value)] ?? "-");
+  }
+
+  async function tryAll(name: string, path: string, body: (value: unknown) => unknown): Promise<void> {
     for (const value of VALUES) {
-      if (right.includes(JSON.stringify(value))) await accepted({ body: body(value) });
+      if (isRight(name, value)) await accepted({ body: body(value) });
       else {
         const { details } = (await refused({ body: body(value) })).body;
         expect(details.filter((detail: string) => !detail.startsWith(path))).toEqual([]);
@@ -117,172 +89,67 @@ describe("a value of the wrong type", () => {
     }
   }
 
-  test.each(Object.keys(CreateCluster.entries) as (keyof CreateCluster)[])("is refused as %s", async (name) => {
-    await tryAll(RIGHT[name], name, (value) => creation({ [name]: value }));
+  test.each(Object.keys(CreateCluster.entries))("is refused as %s", async (name) => {
+    await tryAll(name, name, (value) => creation({ [name]: value }));
   });
 
-  test.each(Object.keys(CreateNodePool.entries) as (keyof CreateNodePool)[])(
-    "is refused as a pool's %s",
-    async (name) => {
-      await tryAll(RIGHT_IN_POOL[name], `nodePools[0].${name}`, (value) =>
-        creation({ nodePools: [pool({ [name]: value })] }),
-      );
-    },
-  );
-
-  test.each(VALUES)("is refused as the whole body: %j", async (body) => {
-    await refused({ raw: JSON.stringify(body) });
+  test.each(Object.keys(CreateNodePool.entries))("is refused as a pool's %s", async (name) => {
+    await tryAll(name, `nodePools[0].${name}`, (value) => withPool({ [name]: value }));
   });
 
-  test.each([
-    "1e400",
-    "-1e400",
-    "-1",
-    "1.5",
-    "9007199254740993",
-    "1e-400",
-    "9".repeat(10_000),
-    `0.${"9".repeat(10_000)}`,
-  ])("is no size: %.20s", async (number) => {
-    const pools = (size: string) => `[{"name":"p","nodeSize":"t3.medium",${size}}]`;
-    const wrong = Number(number) !== 0 && Number(number) !== 1;
-    for (const name of ["minSize", "maxSize"]) {
-      const raw = json("nodePools", pools(`"${name}":${number}`));
-      await (wrong ? refused({ raw }) : accepted({ raw }));
-      await refused({ raw: json("description", number) });
+  test.each(VALUES)("is refused as the whole body: %j", async (value) => {
+    await refused({ raw: JSON.stringify(value) });
+  });
+
+  test("is refused as a number, however it is spelled", async () => {
+    const numbers = ["1e400", "-1e400", "-1", "1.5", "1e-9", "9007199254740993", "9".repeat(9_999), `0.${"9".repeat(9)}`];
+    for (const number of numbers) {
+      await refused({ raw: raw("nodePools", `[{"name":"p","nodeSize":"t3.medium","minSize":${number}}]`) });
+      await refused({ raw: raw("nodePools", `[{"name":"p","nodeSize":"t3.medium","maxSize":${number}}]`) });
+      await refused({ raw: raw("description", number) });
     }
-  });
-
-  test("is not minus zero, which is zero", async () => {
-    const answer = await accepted({ raw: json("nodePools", '[{"name":"p","nodeSize":"t3.medium","minSize":-0}]') });
-    const pools = await send("GET", `${tenant.path(ACCEPTED, answer.body.slug.slugValue)}/pools`);
-    expect(pools.text).toContain('"minSize":0,');
+    const sizes = '"minSize":-0,"maxSize":0.0e9';
+    const { body } = await accepted({ raw: raw("nodePools", `[{"name":"p","nodeSize":"t3.medium",${sizes}}]`) });
+    const pools = await send("GET", `${tenant.path(ACCEPTED, body.slug.slugValue)}/pools`);
+    expect(pools.text).toContain('"maxSize":0,"minSize":0,');
   });
 });
 
-describe("a name", () => {
-  const INHERITED = [
-    "__proto__",
-    "constructor",
-    "prototype",
-    "toString",
-    "hasOwnProperty",
-    "valueOf",
-    "__defineGetter__",
-  ];
-  const STRANGE = [
-    "",
-    " ",
-    "é",
-    "e\u0301",
-    "😀",
-    "\u202e",
-    "\ufeff",
-    "\uffff",
-    "\u0000",
-    "a\r\nx-evil: 1",
-    '"',
-    "\\",
-    ",",
-    "a#b",
-    "1",
-    "{}",
-  ];
-  const entries = (value: Json) => Object.entries(value);
+describe("a name or a text", () => {
+  const INHERITED = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "valueOf"];
+  const STRANGE = ["", " ", "é", "e\u0301", "😀", "\u202e", "\ufeff", "\uffff", "\u0000", "\r\nx: 1", '"', "\\", ",", "a#b", "1"];
+  const HALVES = ["\ud800", "\udc00x", "a\udfff😀"];
 
-  async function readBack(sent: Record<string, unknown>): Promise<{ cluster: Json; pools: Json }> {
+  async function readBack(sent: object): Promise<{ cluster: Json; pools: Json }> {
     const { body } = await accepted({ body: creation(sent) });
     const path = tenant.path(ACCEPTED, body.slug.slugValue);
-    const cluster = (await send("GET", path)).body;
-    expect(cluster).toEqual(body);
-    return { cluster, pools: (await send("GET", `${path}/pools`)).body };
+    const cluster = await send("GET", path);
+    expect(cluster.text).toBe(JSON.stringify(body));
+    return { cluster: cluster.body, pools: (await send("GET", `${path}/pools`)).body };
   }
 
-  test.each([...INHERITED, ...STRANGE, "x".repeat(63)])("of an add-on comes back as it was sent: %j", async (name) => {
+  test.each([...INHERITED, ...STRANGE, "x".repeat(63)])("is kept for an add-on: %j", async (name) => {
     const { cluster } = await readBack({ addons: named(name, { enabled: true, customValues: named(name, "value") }) });
-    expect(entries(cluster.addons).map(([each]) => each)).toEqual([name]);
-    expect(entries(cluster.addons[name].customValues)).toEqual([[name, "value"]]);
+    expect(Object.keys(cluster.addons)).toEqual([name]);
+    expect(Object.entries(cluster.addons[name].customValues)).toEqual([[name, "value"]]);
   });
 
-  test.each(INHERITED.filter((name) => !name.startsWith("_")))(
-    "of a label comes back as it was sent: %s",
-    async (name) => {
-      const { pools } = await readBack({
-        nodePools: [pool({ labels: named(name, "a"), annotations: named(name, "b") })],
-      });
-      expect(entries(pools[0].labels)).toEqual([[name, "a"]]);
-      expect(entries(pools[0].annotations)).toEqual([[name, "b"]]);
-    },
-  );
-
-  test.each([
-    ...STRANGE.filter((name) => name !== "1"),
-    "__proto__",
-    "x".repeat(64),
-    "\ud800",
-    "a".repeat(100_000),
-    "a.".repeat(50_000),
-    "a-/".repeat(30_000),
-  ])("that Kubernetes does not allow is refused as a label: %.40j", async (name) => {
-    await refused({ body: creation({ nodePools: [pool({ labels: named(name, "a") })] }) });
-    await refused({ body: creation({ nodePools: [pool({ taints: [{ effect: "NoExecute", key: name }] })] }) });
+  test.each(INHERITED.slice(1))("is kept for a label: %s", async (name) => {
+    const { pools } = await readBack({ nodePools: [pool({ labels: named(name, "a"), annotations: named(name, "b") })] });
+    expect(Object.entries(pools[0].labels)).toEqual([[name, "a"]]);
+    expect(Object.entries(pools[0].annotations)).toEqual([[name, "b"]]);
   });
 
-  test.each(["\ud800", "\udc00x", "x".repeat(64), `${"x".repeat(63)}😀`, "y".repeat(200_000)])(
-    "of an add-on is refused: %.70j",
-    async (name) => {
-      await refused({ body: creation({ addons: named(name, {}) }) });
-      await refused({ body: creation({ addons: { a: { customValues: named(name, "value") } } }) });
-    },
-  );
-
-  test.each([...INHERITED, ...STRANGE, "\ud800", "%", "x".repeat(200_000), "é".repeat(100_000)])(
-    "of a property nobody knows is warned of in one header that it cannot break: %.40j",
-    async (name) => {
-      const places = [
-        named(name, 1),
-        { nodePools: [{ ...pool(), ...named(name, 1) }] },
-        { addons: named('é\r\n"', named(name, 1)) },
-      ];
-      for (const place of places) {
-        const warning = (await accepted({ body: creation(place) })).headers.get("warning") ?? "";
-        expect(warning).toMatch(/^299 - "Ignored, because unknown: [^",\\]*"$/);
-        expect(warning.length).toBeLessThan(120);
-      }
-      await refused({ body: { ...creation({ nodePools: 1 }), ...named(name, 1) } });
-    },
-  );
-
-  test("that was sent twice has the value that was sent last, and all others are warned of by number", async () => {
-    const raw = `{"name":1,"addons":{"a":{"enabled":false},"a":{"enabled":true}},"__proto__":1,"__proto__":2,${openCreation().slice(1)}}`;
-    expect((await accepted({ raw })).body.addons).toEqual({ a: { enabled: true } });
-    const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, number) => [`p${number}`, 0]));
-    expect((await accepted({ body: creation(many) })).headers.get("warning")).toMatch(/p9, and 19990 more"$/);
-  });
-
-  test("or text of any kind that may be kept comes back as it was sent", async () => {
+  test("of any kind is kept where text is free", async () => {
     const word = (most: number) => fc.string({ unit: "binary", maxLength: most });
-    const name = fc
-      .oneof(word(30), fc.constantFrom(...STRANGE, "toString"))
-      .filter((each) => !INHERITED.slice(0, 3).includes(each));
-    const addon = fc.record(
-      { enabled: fc.boolean(), customValues: fc.dictionary(name, word(50), { maxKeys: 3 }) },
-      { requiredKeys: [] },
-    );
-    const sent = fc.record({
-      description: word(99),
-      addons: fc.dictionary(name, addon, { maxKeys: 4 }),
-      note: word(50),
-    });
+    const free = fc.oneof(word(30), fc.constantFrom(...STRANGE)).filter((name) => !INHERITED.includes(name));
+    const addon = fc.record({ enabled: fc.boolean(), customValues: fc.dictionary(free, word(50), { maxKeys: 3 }) });
+    const sent = fc.record({ description: word(99), addons: fc.dictionary(free, addon, { maxKeys: 4 }), note: word(50) });
     await fc.assert(
       fc.asyncProperty(sent, async ({ description, addons, note }) => {
         const ipWhitelist = [{ cidr: "10.0.0.0/8", description: note }];
-        const { cluster, pools } = await readBack({
-          description,
-          addons,
-          ipWhitelist,
-          nodePools: [pool({ annotations: { note } })],
-        });
+        const nodePools = [pool({ annotations: { note } })];
+        const { cluster, pools } = await readBack({ description, addons, ipWhitelist, nodePools });
         expect(cluster).toMatchObject({ description, ipWhitelist });
         expect(cluster.addons).toEqual({ ...addons });
         expect(pools[0].annotations).toEqual({ note });
@@ -291,17 +158,147 @@ describe("a name", () => {
     );
   });
 
-  test.each(["description", "region", "version", "updateChannel"])(
-    "with half a surrogate pair is refused as %s",
+  test.each([...HALVES, "x".repeat(64), `${"x".repeat(63)}😀`])("is refused for an add-on: %j", async (name) => {
+    await refused({ body: creation({ addons: named(name, {}) }) });
+    await refused({ body: creation({ addons: { a: { customValues: named(name, "value") } } }) });
+  });
+
+  test("with half a surrogate pair is refused as a value", async () => {
+    for (const text of HALVES) {
+      for (const name of ["description", "region", "version", "updateChannel", "name", "cni"]) {
+        await refused({ body: creation({ [name]: text }) });
+      }
+      await refused({ body: creation({ addons: { a: { customValues: { b: text } } } }) });
+      await refused({ body: withPool({ annotations: { a: text } }) });
+    }
+  });
+
+  test("that is no name of Kubernetes, or no cluster's, is refused, however long it is", async () => {
+    const long = ["a".repeat(100_000), "a.".repeat(50_000), "a-/".repeat(30_000), "-".repeat(100_000)];
+    for (const name of [...STRANGE.filter((each) => each !== "1"), "__proto__", ...HALVES, "x".repeat(64), ...long]) {
+      await refused({ body: withPool({ labels: named(name, "a") }) });
+      await refused({ body: withPool({ taints: [{ effect: "NoExecute", key: name }] }) });
+      await refused({ body: creation({ name: `${name}_` }) });
+    }
+  });
+
+  test.each([...INHERITED, ...STRANGE, "\ud800", "%", "x".repeat(99), "é".repeat(99)])(
+    "of a property nobody knows is warned of in a header that it cannot break: %j",
     async (name) => {
-      for (const text of ["\ud800", "a\udfffb", "\ude00\ud83d"]) await refused({ body: creation({ [name]: text }) });
+      const nodePools = [{ ...pool(), ...named(name, 1) }];
+      for (const more of [named(name, 1), { nodePools }, { addons: named(name, { more: 1 }) }]) {
+        const warning = (await accepted({ body: creation(more) })).headers.get("warning");
+        expect(warning).toMatch(/^299 - "Ignored, because unknown: [\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]{0,64}"$/);
+      }
+      await refused({ body: { ...creation({ region: 1 }), ...named(name, 1) } });
     },
   );
 
-  test.each([..."é😀\u0000\n\t_./\"'<>", "\ud800", "ａ", "a\u0301", "x".repeat(64), "x".repeat(200_000), "&- &", "-"])(
-    "of a cluster is refused: %.40j",
-    async (name) => {
-      await refused({ body: creation({ name }) });
-    },
-  );
+  test("that was sent twice has what was sent last, and of very many a warning names ten", async () => {
+    const twice = `{"name":1,"addons":{"a":{"enabled":false},"a":{"enabled":true}},${raw("__proto__", "1").slice(1)}`;
+    expect((await accepted({ raw: twice })).body.addons).toEqual({ a: { enabled: true } });
+    const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, number) => [`p${number}`, 0]));
+    expect((await accepted({ body: creation(many) })).headers.get("warning")).toMatch(/, p9, and 19990 more"$/);
+  });
+});
+
+describe("a body", () => {
+  const padded = (bytes: number) => JSON.stringify(creation()).padEnd(bytes);
+  const stream = (text: string) => new Blob([text]).stream();
+
+  test("of 256 KiB is taken and one byte more is not, with a content length, without one, and with a wrong one", async () => {
+    for (const headers of [{}, { "content-length": `${LIMIT}` }, { "content-length": "1" }, { "content-length": "x" }]) {
+      await accepted({ raw: padded(LIMIT), headers });
+      await refused({ raw: padded(LIMIT + 1), headers }, 413);
+      await accepted({ raw: stream(padded(LIMIT)), headers });
+      await refused({ raw: stream(padded(LIMIT + 1)), headers }, 413);
+    }
+    await refused({ raw: "{}", headers: { "content-length": `${LIMIT + 1}` } }, 413);
+  });
+
+  test("that breaks off is refused", async () => {
+    const broken = new ReadableStream({ pull: (controller) => controller.error(new Error("the client went away")) });
+    await refused({ raw: broken });
+  });
+
+  test("that is not JSON in UTF-8 is refused, whatever it says of itself", async () => {
+    const good = JSON.stringify(creation());
+    const bytes = [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xe2, 0x82], [0x00], [0x1f, 0x8b]];
+    const texts = ["", " ", "{", "nul", "NaN", "{}{}", "{'a':1}", '{"a":1,}', "[01]", "[0x1]", '"\t"', '"\\x"', `${good}\0`];
+    for (const body of texts) await refused({ raw: body });
+    for (const part of bytes) await refused({ raw: Buffer.concat([Buffer.from(good), Buffer.from(part)]) });
+    for (const mark of ["", "\ufeff"]) await refused({ raw: Buffer.from(mark + good, "utf16le") });
+    await accepted({ raw: `\ufeff${good}` });
+    for (const type of ["text/plain", "x", "application/json; charset=utf-16", "application/json,", "é", '"', "/;="]) {
+      await refused({ body: creation(), headers: { "content-type": type } }, 415);
+    }
+  });
+
+  test("that is nested deeply is judged like any other", async () => {
+    const nested = (open: string, close: string, depth: number) => `${open.repeat(depth)}0${close.repeat(depth)}`;
+    for (const deep of [nested("[", "]", 10_000), nested("[", "]", 1e5), nested('{"":', "}", 1e4), nested('{"":', "}", 5e4)]) {
+      await refused({ raw: deep });
+      for (const name of ["name", "nodePools", "ipWhitelist", "clusterPodSubnet"]) await refused({ raw: raw(name, deep) });
+      for (const name of ["labels", "taints"]) await refused({ raw: raw("nodePools", `[{"${name}":${deep}}]`) });
+      await refused({ raw: raw("addons", `{"a":{"customValues":{"b":${deep}}}}`) });
+      await accepted({ raw: raw("unknown", deep) });
+    }
+  });
+
+  test("with very many mistakes is told of a thousand", async () => {
+    const list = (count: number, element: string) => `[${Array(count).fill(element).join()}]`;
+    const map = JSON.stringify(Object.fromEntries(Array.from({ length: 20_000 }, (_, number) => [`p${number}`, 0])));
+    const bodies = [
+      ...["nodePools", "ipWhitelist"].map((name) => raw(name, list(100_000, "0"))),
+      raw("nodePools", list(80_000, "{}")),
+      raw("nodePools", list(30_000, '{"a":0}')),
+      raw("nodePools", `[{"taints":${list(80_000, "{}")}}]`),
+      raw("nodePools", `[{"labels":${map}}]`),
+      raw("addons", map),
+    ];
+    for (const body of bodies) {
+      const { details, message } = (await refused({ raw: body })).body;
+      expect(details).toHaveLength(1_001);
+      expect(details.join().length).toBeLessThan(300_000);
+      expect(message).toMatch(/^.{1,500} \(and \d+ more\)$/);
+    }
+    const names = Array.from({ length: 5_000 }, (_, number) => pool({ name: `p${number}` }));
+    await refused({ body: creation({ nodePools: names }) }, 409);
+  });
+
+  test("made of a good one by a few random changes is accepted or refused, never half", async () => {
+    const rich = () =>
+      withPool({ labels: { a: "b" }, taints: [{ effect: "NoExecute", key: "a", value: "b" }], minSize: 1, maxSize: 1 });
+    const more = { addons: { a: { enabled: true, customValues: { b: "c" } } }, clusterPodSubnet: { ipRange: "10.0.0.0/16" } };
+    const odd = fc.constantFrom<unknown>(...INHERITED_VALUES, 2 ** 53, 1.5, -0, "\ud800", "x".repeat(5_000));
+    const change = fc.record({
+      kind: fc.constantFrom("remove", "replace", "rename", "double"),
+      inPool: fc.boolean(),
+      at: fc.nat(99),
+      name: fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("__proto__", "constructor", "name", "\ud800")),
+      value: fc.oneof(fc.jsonValue({ stringUnit: "binary" }), odd),
+    });
+    let count = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
+        let body: Json = { ...rich(), ...more };
+        for (const { kind, inPool, at, name, value } of changes) {
+          const changed = (object: object) => {
+            const entries = Object.entries(object);
+            const [key, present] = entries[at % Math.max(1, entries.length)] ?? ["", undefined];
+            const others = entries.filter(([each]) => each !== key);
+            if (kind === "remove") return Object.fromEntries(others);
+            if (kind === "rename") return Object.fromEntries([...others, [name, present]]);
+            return Object.fromEntries([...others, [key, kind === "replace" ? value : [present, present]]]);
+          };
+          body = inPool && Array.isArray(body.nodePools) ? { ...body, nodePools: body.nodePools.map(changed) } : changed(body);
+        }
+        const { status } = await send("POST", tenant.path(FUZZED), { body });
+        expect([200, 400, 409, 413, 415]).toContain(status);
+        if (status === 200) count++;
+      }),
+      { numRuns: 300 },
+    );
+    expect((await send("GET", tenant.path(FUZZED))).body.totalElements).toBe(count);
+  });
 });

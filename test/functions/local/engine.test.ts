@@ -15,7 +15,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
-import { isLoopbackEndpoint, openDataDirectory, startEngine } from "#functions/local/engine.ts";
+import { openDataDirectory } from "#functions/local/data-directory.ts";
+import { isLoopbackEndpoint, startEngine } from "#functions/local/engine.ts";
 import { identify, isRunning, type ProcessIdentity } from "#functions/local/process-identity.ts";
 import setup from "../../support/global-setup.ts";
 
@@ -132,7 +133,7 @@ class Opener {
 
   constructor(directory: string, role: "server" | "admin", waitMs: number) {
     const program = `
-      const { openDataDirectory } = await import(${JSON.stringify(new URL("../../../functions/local/engine.ts", import.meta.url))});
+      const { openDataDirectory } = await import(${JSON.stringify(new URL("../../../functions/local/data-directory.ts", import.meta.url))});
       const say = (line) => process.stdout.write(JSON.stringify(line) + "\\n");
       say({});
       const input = process.stdin[Symbol.asyncIterator]();

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -32,8 +32,18 @@ afterEach(() => {
       // It ended by itself.
     }
   }
-  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+  for (const directory of directories.splice(0)) {
+    killEngine(join(directory, "data"));
+    rmSync(directory, { recursive: true, force: true });
+  }
 });
+
+/** Ends the engine that a killed server left on a directory. */
+function killEngine(directory: string): void {
+  if (!existsSync(join(directory, "engine.json"))) return;
+  const engine = engineOf(directory);
+  if (isRunning(engine)) process.kill(engine.pid, "SIGKILL");
+}
 
 function temporary(): string {
   const directory = mkdtempSync(join(tmpdir(), "ame-server-"));
