@@ -1,0 +1,33 @@
+/// <reference path="../.sst/platform/config.d.ts" />
+/** The one table, made from the same definition as the local one. */
+
+import { tableDefinition } from "../core/table/definition.ts";
+
+/** What the table's stack depends on. */
+export interface TableInputs {
+  /** Whether the table may only be deleted once somebody has switched this off. */
+  protect: boolean;
+}
+
+/** Makes the table: on demand, with its stream, time to live, point-in-time recovery and indexes. */
+export function createTable({ protect }: TableInputs) {
+  const { partitionKey, sortKey, ttl, indexes } = tableDefinition;
+  const keys = [
+    partitionKey,
+    sortKey,
+    ...Object.values(indexes).flatMap((index) => [index.partitionKey, index.sortKey]),
+  ];
+  return new sst.aws.Dynamo("Table", {
+    fields: Object.fromEntries(keys.map((name) => [name, "string" as const])),
+    primaryIndex: { hashKey: partitionKey, rangeKey: sortKey },
+    globalIndexes: Object.fromEntries(
+      Object.entries(indexes).map(([name, index]) => [
+        name,
+        { hashKey: index.partitionKey, rangeKey: index.sortKey, projection: [...index.include] },
+      ]),
+    ),
+    stream: "new-and-old-images",
+    ttl,
+    deletionProtection: protect,
+  });
+}
