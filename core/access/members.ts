@@ -3,12 +3,12 @@
 import * as v from "valibot";
 import type { Services } from "../context.ts";
 import { getEnvironment } from "../environment/operations.ts";
-import { invalid, missing, unavailable } from "../errors.ts";
+import { invalid, missing } from "../errors.ts";
 import { noSuchOrganisation, requireOrganisation } from "../organisation/operations.ts";
 import { text, uuid } from "../schema.ts";
 import { MEMBER_PREFIX, memberKey, organisationKey, userOrganisationKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
-import { commit, Transaction } from "../table/transact.ts";
+import { commit, contended, Transaction } from "../table/transact.ts";
 import { check } from "../validation.ts";
 import { environmentRoles, roles } from "./role.ts";
 import { type Member, memberEntity, userOrganisationEntity } from "./schema.ts";
@@ -108,5 +108,5 @@ export async function setMember(services: Services, organisation: string, input:
     if (failures.length === 0) return member;
     if (failures.some(({ label }) => label === "organisation")) throw noSuchOrganisation(organisation);
   }
-  throw unavailable("table.contended", "Others kept changing this member. Nothing was changed; try again.");
+  throw contended();
 }

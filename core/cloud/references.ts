@@ -1,12 +1,11 @@
 /** Reading and changing what clusters of an organisation refer to. */
 
 import type { Services } from "../context.ts";
-import { unavailable } from "../errors.ts";
 import { noSuchOrganisation } from "../organisation/operations.ts";
 import { isOrganisationSlug } from "../slug.ts";
 import { keyText, referencesKey, usageKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
-import { commit, Transaction } from "../table/transact.ts";
+import { commit, contended, Transaction } from "../table/transact.ts";
 import { type References, referencesEntity, usageEntity } from "./schema.ts";
 
 /** Reads an organisation's references. @throws AppError missing */
@@ -45,5 +44,5 @@ export async function addReference(
     // The counter is there already when this very write was done before and its answer was lost.
     if (failures.length === 0 || failures.some(({ label }) => label === "usage")) return;
   }
-  throw unavailable("table.contended", "Others kept changing the same references. Nothing was changed; try again.");
+  throw contended();
 }

@@ -1,24 +1,23 @@
 /** Creating a cluster. */
 
 import { type Entered, enter, noSuchEnvironment } from "../access/enter.ts";
-import { usageEntity } from "../cloud/schema.ts";
 import type { Context } from "../context.ts";
 import type { Environment } from "../environment/schema.ts";
-import { type AppError, conflict, invalid, unavailable } from "../errors.ts";
-import { bucketOf, type Chunk, countAdded, readChunkOf } from "../listing/page-index.ts";
-import { splitChunk, splitForAdded } from "../listing/page-index-structure.ts";
+import { type AppError, conflict, invalid } from "../errors.ts";
 import { nodePoolItem } from "../node-pool/repository.ts";
 import { computeOf } from "../node-pool/rules.ts";
 import { MAX_NODE_POOLS, type NodePool } from "../node-pool/schema.ts";
 import { MAX_CLUSTERS } from "../organisation/schema.ts";
 import { type RawQuery, readQuery } from "../query.ts";
 import { isSlug, slugOf } from "../slug.ts";
-import { clusterKey, environmentKey, keyText, pointerKey, totalKey, usageKey } from "../table/keys.ts";
+import { clusterKey } from "../table/keys.ts";
 import { type Deadline, deadlineIn } from "../table/pause.ts";
-import { commit, type Failure, Transaction } from "../table/transact.ts";
+import { commit, contended, type Failure, Transaction } from "../table/transact.ts";
+import { count } from "./counters.ts";
 import { type Creation, judgeCreation } from "./creation.ts";
 import { userEvent } from "./event.ts";
-import { clusterItem, clusterTag, displacedClusterItem, pointerItem, toClusterResponse } from "./repository.ts";
+import { occupy, PLACE_LABELS, type Place, readPlace, readVicinity, requireFree } from "./place.ts";
+import { clusterTag, pointerItem, toClusterResponse } from "./repository.ts";
 import type { ClusterResponse } from "./schema.ts";
 import { type Change, type Cluster, clusterEntity } from "./stored.ts";
 
@@ -38,20 +37,6 @@ export interface Shown<Body> {
   tag: string;
 }
 
-/** What a slug leads to at the moment, and where it is counted. */
-interface Place {
-  holder: Cluster | undefined;
-  /** How many deleting clusters were displaced from the slug and are not gone yet. */
-  displaced: number;
-  chunk: Chunk | undefined;
-}
-
-/** At most this many deleting clusters of one slug. */
-const MAX_DELETING_HOLDERS = 32;
-
-/** How long a client may wait for deletions to finish, in seconds. */
-const DELETION_SECONDS = 30;
-
 /**
  * Creates a cluster: its item, pools, pointer with due mark, event, totals, reference counters and page index, all in one
  * transaction. Two waits on the database, three where its bucket is full or another writer was in the way.
@@ -69,7 +54,7 @@ export async function create(context: Context, input: CreateInput): Promise<Show
     path: { organisation, environment },
     right: "developer",
     keys: () => (slug === undefined ? [] : [clusterKey(organisation, environment, slug)]),
-    beside: async () => (slug === undefined ? undefined : besideHolder(context, organisation, environment, slug)),
+    beside: async () => (slug === undefined ? undefined : readVicinity(context, { organisation, environment, slug })),
   });
   const judgement = judgeCreation(input.body, entered.references, context.provisioner);
   const query = readQuery(input.query, {});
@@ -95,9 +80,7 @@ export async function create(context: Context, input: CreateInput): Promise<Show
     chunk: entered.beside?.chunk,
   };
   while (!(await attempt(context, entered, { cluster, pools, creation, place, deadline }))) {
-    if (deadline.passed()) {
-      throw unavailable("table.contended", "Others kept writing at the same place. Nothing was changed; try again.");
-    }
+    if (deadline.passed()) throw contended();
     place = await readPlace(context, cluster);
   }
   const { references } = entered;
@@ -112,25 +95,6 @@ function slugIn(body: unknown): string | undefined {
   const name = typeof body === "object" && body !== null && "name" in body ? body.name : undefined;
   const slug = typeof name === "string" && name.length <= 63 ? slugOf(name) : "";
   return isSlug(slug) ? slug : undefined;
-}
-
-async function besideHolder(context: Context, organisation: string, environment: string, slug: string) {
-  const { pk, sk } = clusterKey(organisation, environment, slug);
-  const [chunk, displaced] = await Promise.all([
-    readChunkOf(context.table, organisation, environment, slug),
-    context.table.query({ pk, prefix: `${sk}#`, keysOnly: true, limit: MAX_DELETING_HOLDERS }),
-  ]);
-  return { chunk, displaced: displaced.length };
-}
-
-async function readPlace(context: Context, { organisation, environment, slug }: Cluster): Promise<Place> {
-  const key = clusterKey(organisation, environment, slug);
-  const [items, beside] = await Promise.all([
-    context.table.get([key]),
-    besideHolder(context, organisation, environment, slug),
-  ]);
-  const item = items.get(keyText(key));
-  return { holder: item === undefined ? undefined : clusterEntity.read(item), ...beside };
 }
 
 function newCluster(
@@ -193,26 +157,11 @@ interface Attempt {
 async function attempt(context: Context, entered: Entered<unknown>, given: Attempt): Promise<boolean> {
   const { cluster, pools, creation, place, deadline } = given;
   const { holder, chunk } = place;
-  const { table } = context;
   if (holder?.identity === cluster.identity) return true;
-  if (holder !== undefined && holder.status !== "deleting") throw slugHeld(holder);
-  if (holder !== undefined && place.displaced >= MAX_DELETING_HOLDERS) {
-    throw conflict(
-      "cluster.too_many_deleting",
-      `name: ${MAX_DELETING_HOLDERS} clusters with the slug "${cluster.slug}" are still being deleted; wait for one to go`,
-      DELETION_SECONDS,
-    );
-  }
+  requireFree(place, "name");
   if (chunk === undefined) throw noSuchEnvironment(cluster.environment, cluster.organisation);
-  const bucket = bucketOf(chunk, cluster.slug);
-  const isFull = bucket.n >= context.pageIndex.bucket;
-  if (isFull && chunk.buckets.length >= context.pageIndex.chunk) {
-    await splitChunk(table, cluster.organisation, chunk, deadline);
-    return false;
-  }
-
   const transaction = new Transaction();
-  putCluster(transaction, cluster, holder);
+  if (!(await occupy(context, transaction, cluster, holder, chunk, deadline))) return false;
   for (const pool of pools) transaction.create("pool", nodePoolItem(pool));
   transaction
     .create(
@@ -232,65 +181,8 @@ async function attempt(context: Context, entered: Entered<unknown>, given: Attem
       "event",
       userEvent(context, entered.actor, cluster.identity, "cluster.created", cluster.createdAt, changesOf(creation)),
     );
-  addToCounters(transaction, cluster);
-  if (isFull) {
-    const { organisation, slug } = cluster;
-    const { draw, pageIndex } = context;
-    if (!(await splitForAdded(table, organisation, transaction, "index", chunk, slug, draw, pageIndex))) return false;
-  } else {
-    countAdded(transaction, "index", chunk, bucket, context.pageIndex);
-  }
-  return judge(await commit(table, transaction, deadline), cluster);
-}
-
-/** Puts the cluster at its path; a deleting holder makes room, on condition that it still is the one that was read. */
-function putCluster(transaction: Transaction, cluster: Cluster, holder: Cluster | undefined): void {
-  if (holder === undefined) {
-    transaction.create("cluster", clusterItem(cluster));
-    return;
-  }
-  const displaced = displacedClusterItem(holder);
-  transaction
-    .put("cluster", clusterItem(cluster), {
-      condition: "#identity = :holder AND #revision = :revision",
-      values: { ":holder": holder.identity, ":revision": holder.revision },
-    })
-    .create("displaced", displaced)
-    .update("holder", pointerKey(holder.identity), "SET #path = :path", {
-      condition: "attribute_exists(#pk)",
-      values: { ":path": displaced.sk },
-    });
-}
-
-/** Counts the cluster wherever clusters are counted; the limits and the existence of what it refers to are conditions. */
-function addToCounters(transaction: Transaction, cluster: Cluster): void {
-  const { organisation, environment, environmentIdentity, cpu, memory } = cluster;
-  const values = { ":one": 1, ":cpu": cpu, ":memory": memory };
-  transaction
-    .update(
-      "environment",
-      environmentKey(organisation, environment),
-      "ADD #totalClusters :one, #heldClusters :one, #totalCpu :cpu, #totalMemory :memory",
-      {
-        condition: "#identity = :identity",
-        values: { ...values, ":identity": environmentIdentity },
-      },
-    )
-    .update("total", totalKey(organisation), "ADD #clusters :one, #cpu :cpu, #memory :memory", {
-      condition: "#clusters < :most",
-      values: { ...values, ":most": MAX_CLUSTERS },
-    });
-  const used = {
-    account: cluster.cloudAccountIdentity,
-    schedule: cluster.maintenanceScheduleIdentity,
-  };
-  for (const [label, identity] of Object.entries(used)) {
-    if (identity === undefined) continue;
-    transaction.update(label, usageKey(organisation, identity), "ADD #clusters :one", {
-      condition: "#entity = :entity",
-      values: { ":one": 1, ":entity": usageEntity.name },
-    });
-  }
+  count(transaction, undefined, cluster);
+  return judge(await commit(context.table, transaction, deadline), cluster);
 }
 
 /** What an event says of a creation: every setting, and of each pool what tells it apart and how large it is. */
@@ -322,15 +214,9 @@ function judge(failures: readonly Failure[], cluster: Cluster): boolean {
       `An organisation has at most ${MAX_CLUSTERS} clusters, and this one has them.`,
     );
   }
-  if (["cluster", "displaced", "holder", "index"].some((label) => failed.has(label))) return false;
+  if (PLACE_LABELS.some((label) => failed.has(label))) return false;
   throw new Error(`unexpected conditions failed: ${[...failed.keys()].join(", ")}`);
 }
-
-const slugHeld = (holder: Cluster): AppError =>
-  conflict(
-    "cluster.slug_held",
-    `name: the cluster "${holder.name}" in environment "${holder.environment}" has the slug "${holder.slug}" already`,
-  );
 
 const referentGone = (path: string, identity: string): AppError =>
   invalid([{ path, text: `"${identity}" is not allowed: it was removed while the cluster was being created` }]);

@@ -25,6 +25,8 @@ const StoredCluster = v.object({
   cloudProvider: v.string(),
   region: v.string(),
   version: v.string(),
+  /** The version before a minor upgrade, to which the way back is open until another version is accepted. */
+  rollbackVersion: v.optional(v.string()),
   updateChannel: v.optional(v.string()),
   maintenanceScheduleIdentity: v.optional(v.string()),
   cni: v.picklist(networkInterfaces),

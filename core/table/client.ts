@@ -13,6 +13,7 @@ import { outage } from "./failure.ts";
 import type { RawItem } from "./item.ts";
 import { type Key, keyText } from "./keys.ts";
 import { pause } from "./pause.ts";
+import { Turns } from "./turns.ts";
 
 /** DynamoDB takes at most this many keys in one BatchGetItem. */
 const BATCH_GET_KEYS = 100;
@@ -35,6 +36,8 @@ export interface Range {
 export interface Table {
   readonly name: string;
   readonly client: DynamoDBDocumentClient;
+  /** Turns of this process's writers, by the text of their keys. */
+  readonly turns: Turns;
   /**
    * Reads items by key, strongly consistent, in one wait (more than 100 keys side by side).
    *
@@ -85,6 +88,7 @@ export function openTable(options: TableOptions): Table {
   return {
     name,
     client,
+    turns: new Turns(),
     get: (keys) => batchGet(client, name, keys),
     query: (range) => queryAll(client, name, range),
     scan: () => scanAll(client, name),

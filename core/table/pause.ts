@@ -14,13 +14,30 @@ export interface Deadline {
   readonly passed: () => boolean;
   /** How much of the time is left, from 1 down to 0. */
   readonly left: () => number;
+  /** How long it was from the start, in milliseconds. */
+  readonly total: number;
 }
 
 /** @param ms how long from now */
 export function deadlineIn(ms: number = PATIENCE_MS): Deadline {
   const end = performance.now() + ms;
   const left = () => Math.min(1, Math.max(0, (end - performance.now()) / ms));
-  return { passed: () => performance.now() >= end, left };
+  return { passed: () => performance.now() >= end, left, total: ms };
+}
+
+/**
+ * Waits for something, but not past a deadline.
+ *
+ * @returns whether it came in time
+ */
+export async function waitUntil(event: Promise<unknown>, deadline: Deadline): Promise<boolean> {
+  const stop = new AbortController();
+  const late = sleep(deadline.left() * deadline.total, false, { signal: stop.signal }).catch(() => false);
+  try {
+    return await Promise.race([event.then(() => true), late]);
+  } finally {
+    stop.abort();
+  }
 }
 
 /**

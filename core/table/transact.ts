@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { TransactionCanceledException, TransactionInProgressException } from "@aws-sdk/client-dynamodb";
 import { TransactWriteCommand, type TransactWriteCommandInput } from "@aws-sdk/lib-dynamodb";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
-import { unavailable } from "../errors.ts";
+import { type AppError, unavailable } from "../errors.ts";
 import type { Table } from "./client.ts";
 import { asOutage } from "./failure.ts";
 import type { RawItem } from "./item.ts";
@@ -114,7 +114,8 @@ export class Transaction {
 /**
  * Commits a transaction: all of it or nothing.
  *
- * Conflicts with other writers on the same items are tried again with jitter until the deadline. The client token is one
+ * Writers of this process on the same items take turns; conflicts with other processes are tried again with jitter until the
+ * deadline. The client token is one
  * for the whole call, so that a commit whose answer was lost is recognised by the database when it is sent again.
  *
  * @returns the conditions that did not hold; empty means that everything is written
@@ -122,6 +123,17 @@ export class Transaction {
  *   outcome is unknown to the caller, but it is still all or nothing
  */
 export async function commit(table: Table, transaction: Transaction, deadline: Deadline): Promise<Failure[]> {
+  const keys = transaction.operations.map(({ key }) => keyText(key));
+  const taken = await table.turns.take(keys, deadline, () => send(table, transaction, deadline));
+  if (taken === undefined) throw contended();
+  return taken.done;
+}
+
+/** What a writer is told who waited for others until the deadline. */
+export const contended = (): AppError =>
+  unavailable("table.contended", "Others kept writing at the same place. Nothing was changed; try again.");
+
+async function send(table: Table, transaction: Transaction, deadline: Deadline): Promise<Failure[]> {
   const { operations } = transaction;
   if (operations.length > TRANSACTION_OPERATIONS) {
     throw new RangeError(`a transaction of ${operations.length} operations`);
@@ -140,9 +152,7 @@ export async function commit(table: Table, transaction: Transaction, deadline: D
         if (failures.length > 0) return failures;
       }
       if (!isContention(error)) throw asOutage(error);
-      if (deadline.passed()) {
-        throw unavailable("table.contended", "Others kept writing at the same place. Nothing was changed; try again.");
-      }
+      if (deadline.passed()) throw contended();
       await pause(attempt, deadline);
     }
   }

@@ -58,10 +58,13 @@ function keysOf(call: Call): string[] {
 
 const named = (name: string, message: string) => Object.assign(new Error(message), { name });
 
-/** Puts a wire between a table's client and the engine. The SDK's own retries happen outside of it. */
-export function tap(table: Table): Wire {
+/**
+ * Puts a wire between a table's client and the engine. The SDK's own retries happen outside of it.
+ *
+ * @param busy keys with a transaction under way; shared by all who write to one table
+ */
+export function tap(table: Table, busy = new Set<string>()): Wire {
   const wire: Wire = { fault: () => undefined, latencyMs: 0, conflicts: false, spans: [], conflicted: 0 };
-  const busy = new Set<string>();
   table.client.middlewareStack.add(
     (next) => async (args) => {
       const call = callOf(args.request as HttpRequest);

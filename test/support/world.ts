@@ -71,6 +71,8 @@ export interface World {
   logs: string[];
   send(method: string, path: string, sending?: Sending): Promise<Answer>;
   tenant(environments?: readonly string[]): Promise<Tenant>;
+  /** Another process on the same table: a client and a wire of its own, that shares only what the database knows. */
+  sibling(): World;
 }
 
 /** What a world may be made with beside the defaults. */
@@ -88,9 +90,14 @@ export const testTable = (name: string, maxAttempts = 4): Table =>
 
 /** Makes a world with a table of its own. */
 export async function makeWorld(options: WorldOptions = {}): Promise<World> {
+  const name = `test-${randomUUID()}`;
+  await createTable(testTable(name));
+  return worldOn(name, options, new Set());
+}
+
+function worldOn(name: string, options: WorldOptions, busy: Set<string>): World {
   const { maxAttempts, trustedProxies = [], ...given } = options;
-  const table = testTable(`test-${randomUUID()}`, maxAttempts);
-  await createTable(table);
+  const table = testTable(name, maxAttempts);
   const services = servicesWith({ table, provisioner: simulatedProvisioner, ...given });
   const logs: string[] = [];
   const app = createApp(
@@ -102,7 +109,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     },
     [...clusterRoutes, ...nodePoolRoutes],
   );
-  const wire = tap(table);
+  const wire = tap(table, busy);
   return {
     services,
     wire,
@@ -133,6 +140,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
         body: text === "" ? undefined : JSON.parse(text),
       };
     },
+    sibling: () => worldOn(name, options, busy),
     tenant: (environments = ["production", "staging"]) => makeTenant(services, environments),
   };
 }

@@ -1,0 +1,130 @@
+/** A cluster's place: the slug it holds in an environment, and the bucket of the page index it is counted in. */
+
+import type { Context } from "../context.ts";
+import { type AppError, conflict } from "../errors.ts";
+import { bucketOf, type Chunk, countAdded, readChunkOf } from "../listing/page-index.ts";
+import { splitChunk, splitForAdded } from "../listing/page-index-structure.ts";
+import { clusterKey, keyText, pointerKey } from "../table/keys.ts";
+import type { Deadline } from "../table/pause.ts";
+import type { Transaction } from "../table/transact.ts";
+import { clusterItem, displacedClusterItem } from "./repository.ts";
+import { type Cluster, clusterEntity } from "./stored.ts";
+
+/** At most this many deleting clusters of one slug. */
+const MAX_DELETING_HOLDERS = 32;
+
+/** How long a client may wait for a deletion to finish, in seconds. */
+const DELETION_SECONDS = 30;
+
+/** Where a place is. */
+export interface Site {
+  organisation: string;
+  environment: string;
+  slug: string;
+}
+
+/** What is known of a place beside its holder, read while the holder is. */
+export interface Vicinity {
+  /** How many deleting clusters were displaced from the slug and are not gone yet. */
+  displaced: number;
+  /** The part of the page index; undefined where the environment is gone. */
+  chunk: Chunk | undefined;
+}
+
+/** A place as it was read. */
+export interface Place extends Vicinity {
+  holder: Cluster | undefined;
+}
+
+/** Labels of conditions whose failure means that a place is not any more as it was read. */
+export const PLACE_LABELS: readonly string[] = ["cluster", "displaced", "holder", "index"];
+
+/** Reads what lies around a place. */
+export async function readVicinity(context: Context, { organisation, environment, slug }: Site): Promise<Vicinity> {
+  const { pk, sk } = clusterKey(organisation, environment, slug);
+  const [chunk, displaced] = await Promise.all([
+    readChunkOf(context.table, organisation, environment, slug),
+    context.table.query({ pk, prefix: `${sk}#`, keysOnly: true, limit: MAX_DELETING_HOLDERS }),
+  ]);
+  return { chunk, displaced: displaced.length };
+}
+
+/** Reads a place and what lies around it, in one wait. */
+export async function readPlace(context: Context, site: Site): Promise<Place> {
+  const key = clusterKey(site.organisation, site.environment, site.slug);
+  const [items, vicinity] = await Promise.all([context.table.get([key]), readVicinity(context, site)]);
+  const item = items.get(keyText(key));
+  return { holder: item === undefined ? undefined : clusterEntity.read(item), ...vicinity };
+}
+
+/**
+ * Refuses a place that cannot be taken: its slug is held by a cluster that is not deleting, or too many are being deleted.
+ *
+ * @param path of the property that named it
+ * @throws AppError conflict
+ */
+export function requireFree({ holder, displaced }: Place, path: string): void {
+  if (holder === undefined) return;
+  if (holder.status !== "deleting") throw slugHeld(holder, path);
+  if (displaced >= MAX_DELETING_HOLDERS) {
+    throw conflict(
+      "cluster.too_many_deleting",
+      `${path}: ${MAX_DELETING_HOLDERS} clusters with the slug "${holder.slug}" are still being deleted; wait for one to go`,
+      DELETION_SECONDS,
+    );
+  }
+}
+
+const slugHeld = (holder: Cluster, path: string): AppError =>
+  conflict(
+    "cluster.slug_held",
+    `${path}: the cluster "${holder.name}" in environment "${holder.environment}" has the slug "${holder.slug}" already`,
+  );
+
+/**
+ * Adds to a transaction what puts a cluster at a free place: its item, the displaced holder's, and the count of the page
+ * index with the split of a full bucket.
+ *
+ * @param chunk of the place as it was read
+ * @returns whether the transaction can go ahead; false where the place was read before a change and has to be read again
+ */
+export async function occupy(
+  context: Context,
+  transaction: Transaction,
+  cluster: Cluster,
+  holder: Cluster | undefined,
+  chunk: Chunk,
+  deadline: Deadline,
+): Promise<boolean> {
+  const { table, draw, pageIndex } = context;
+  const { organisation, slug } = cluster;
+  const bucket = bucketOf(chunk, slug);
+  const isFull = bucket.n >= pageIndex.bucket;
+  if (isFull && chunk.buckets.length >= pageIndex.chunk) {
+    await splitChunk(table, organisation, chunk, deadline);
+    return false;
+  }
+  putCluster(transaction, cluster, holder);
+  if (isFull) return splitForAdded(table, organisation, transaction, "index", chunk, slug, draw, pageIndex);
+  countAdded(transaction, "index", chunk, bucket, pageIndex);
+  return true;
+}
+
+/** Puts the cluster at its path; a deleting holder makes room, on condition that it still is the one that was read. */
+function putCluster(transaction: Transaction, cluster: Cluster, holder: Cluster | undefined): void {
+  if (holder === undefined) {
+    transaction.create("cluster", clusterItem(cluster));
+    return;
+  }
+  const displaced = displacedClusterItem(holder);
+  transaction
+    .put("cluster", clusterItem(cluster), {
+      condition: "#identity = :holder AND #revision = :revision",
+      values: { ":holder": holder.identity, ":revision": holder.revision },
+    })
+    .create("displaced", displaced)
+    .update("holder", pointerKey(holder.identity), "SET #path = :path", {
+      condition: "attribute_exists(#pk)",
+      values: { ":path": displaced.sk },
+    });
+}
