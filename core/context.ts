@@ -3,10 +3,11 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
 import type { Credentials } from "./access/token.ts";
-import type { AppError } from "./errors.ts";
+import type { AppError, Problem } from "./errors.ts";
 import { type PageIndexLimits, pageIndexLimits } from "./listing/limits.ts";
 import type { Provisioner } from "./provisioning/provisioner.ts";
 import type { Table } from "./table/client.ts";
+import { PATIENCE_MS } from "./table/pause.ts";
 
 /** What the server draws. Given from outside, so that two runs can be compared to the byte. */
 export interface Draw {
@@ -32,6 +33,8 @@ export interface Services {
   readonly provisioner: Provisioner;
   readonly hostingPool: HostingPool;
   readonly pageIndex: PageIndexLimits;
+  /** How long writers wait for each other inside the server before a caller is told to come back, in milliseconds. */
+  readonly patienceMs: number;
 }
 
 /** One request: who asks, from where, and what became of it. */
@@ -46,8 +49,46 @@ export interface Context extends Services {
    * it travels to where the token is checked.
    */
   readonly refusal: AppError | undefined;
-  /** Properties and query parameters that were not understood. Operations add to it; the transport warns of them. */
-  readonly ignored: string[];
+  /** Whether the caller wants unknown properties refused instead of ignored (`Prefer: handling=strict`). */
+  readonly strict: boolean;
+  /** What makes a repeat of this request recognisable; undefined where the caller sent no key. */
+  readonly idempotency: IdempotencyRequest | undefined;
+  readonly outcome: Outcome;
+}
+
+/** A request that may be repeated and shall happen once. */
+export interface IdempotencyRequest {
+  /** SHA-256 of the caller's key, in hexadecimal. */
+  readonly keyHash: string;
+  /** Method, path with query, and SHA-256 of the body: a key stands for one request alone. */
+  readonly fingerprint: string;
+}
+
+/** What operations note of a request beside their answer. */
+export interface Outcome {
+  /** Properties and query parameters that were not understood, as they may stand in a header. */
+  readonly ignored: Set<string>;
+  /** Whether the answer is the one that an earlier request of the same key got. */
+  replayed: boolean;
+}
+
+/**
+ * Notes what was not understood.
+ *
+ * @param parameters unknown query parameters, which are always ignored
+ * @param properties unknown properties of the body, ignored unless the caller is strict
+ * @returns the properties as problems where the caller is strict
+ */
+export function noteUnknown(
+  context: Context,
+  parameters: readonly string[],
+  properties: readonly string[] = [],
+): Problem[] {
+  for (const name of parameters) context.outcome.ignored.add(name);
+  if (context.strict)
+    return properties.map((path) => ({ path, text: "is not known, and handling=strict was asked for" }));
+  for (const name of properties) context.outcome.ignored.add(name);
+  return [];
 }
 
 /** Who is asking, once the token proved it. */
@@ -74,6 +115,7 @@ export function servicesWith(given: Pick<Services, "table" | "provisioner"> & Pa
     draw: randomDraw(),
     hostingPool: { id: 1, name: "default" },
     pageIndex: pageIndexLimits,
+    patienceMs: PATIENCE_MS,
     ...given,
   };
 }

@@ -9,6 +9,7 @@ export type ErrorKind =
   | "methodNotAllowed"
   | "conflict"
   | "preconditionFailed"
+  | "unprocessable"
   | "tooLarge"
   | "unsupportedMediaType"
   | "unavailable";
@@ -30,19 +31,21 @@ export class AppError extends Error {
   readonly code: string;
   readonly details: readonly string[];
   readonly retryAfterSeconds: number | undefined;
+  /** The present entity tag, where another was expected. */
+  readonly tag: string | undefined;
 
   /**
    * @param kind what sort of refusal it is
    * @param code dotted, stable, `noun.reason`
    * @param details one sentence a problem, at least one
    * @param options `retryAfterSeconds`: when trying again may help, how long to wait first; `total`: how many problems
-   *   there are, where `details` does not hold them all
+   *   there are, where `details` does not hold them all; `tag`: the present entity tag
    */
   constructor(
     kind: ErrorKind,
     code: string,
     details: readonly [string, ...string[]],
-    options: { retryAfterSeconds?: number | undefined; total?: number } = {},
+    options: { retryAfterSeconds?: number | undefined; total?: number; tag?: string } = {},
   ) {
     const others = (options.total ?? details.length) - 1;
     super(others === 0 ? details[0] : `${details[0]} (and ${others} more)`);
@@ -51,6 +54,7 @@ export class AppError extends Error {
     this.code = code;
     this.details = details;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.tag = options.tag;
   }
 }
 

@@ -1,7 +1,8 @@
 /** The clusters' routes. */
 
 import * as Cluster from "#core/cluster/index.ts";
-import { type AppDependencies, createApp, type Route } from "./http/app.ts";
+import { type ApiRequest, type AppDependencies, createApp, type Route } from "./http/app.ts";
+import { heldTo, tagged, unlessUnchanged } from "./http/conditional.ts";
 import { lambda } from "./http/lambda.ts";
 
 const ORGANISATION = "/api/v1/orgs/:organisation/clusters";
@@ -11,53 +12,86 @@ const CLUSTER = `${ENVIRONMENT}/:cluster`;
 const linksOf = (url: string, links: readonly [rel: string, query: string][]) =>
   links.map(([rel, query]) => `<${url}?${query}>; rel="${rel}"`).join(", ");
 
+const inOrganisation = ({ segment, query }: ApiRequest) => ({ organisation: segment("organisation"), query });
+const inEnvironment = (request: ApiRequest) => ({
+  ...inOrganisation(request),
+  environment: request.segment("environment"),
+});
+const ofCluster = (request: ApiRequest) => ({ ...inEnvironment(request), cluster: request.segment("cluster") });
+
 /** How each operation on clusters is reached. */
 export const clusterRoutes: readonly Route[] = [
   {
     method: "GET",
     path: ORGANISATION,
-    async handle({ context, segment, query, url }) {
-      const { page, links } = await Cluster.list(context, { organisation: segment("organisation"), query });
-      return { body: page, headers: { link: linksOf(url, links) } };
+    async handle(request) {
+      const { page, links } = await Cluster.list(request.context, inOrganisation(request));
+      return { body: page, headers: { link: linksOf(request.url, links) } };
     },
   },
   {
     method: "GET",
     path: ENVIRONMENT,
-    async handle({ context, segment, query, url }) {
-      const { page, links } = await Cluster.list(context, {
-        organisation: segment("organisation"),
-        environment: segment("environment"),
-        query,
-      });
-      return { body: page, headers: { link: linksOf(url, links) } };
+    async handle(request) {
+      const { page, links } = await Cluster.list(request.context, inEnvironment(request));
+      return { body: page, headers: { link: linksOf(request.url, links) } };
     },
   },
   {
     method: "POST",
     path: ENVIRONMENT,
     takesBody: true,
-    async handle({ context, segment, query, body, url }) {
-      const { body: cluster, tag } = await Cluster.create(context, {
-        organisation: segment("organisation"),
-        environment: segment("environment"),
-        query,
-        body,
-      });
-      return { body: cluster, headers: { etag: tag, location: `${url}/${cluster.slug.slugValue}` } };
+    async handle(request) {
+      const { body, tag } = await Cluster.create(request.context, { ...inEnvironment(request), body: request.body });
+      const location = tag === "" ? {} : { location: `${request.url}/${body.slug.slugValue}` };
+      return { body, headers: { ...tagged(tag), ...location } };
     },
   },
   {
     method: "GET",
     path: CLUSTER,
-    async handle({ context, segment, query }) {
-      const { body, tag } = await Cluster.get(context, {
-        organisation: segment("organisation"),
-        environment: segment("environment"),
-        cluster: segment("cluster"),
-        query,
+    async handle(request) {
+      const { body, tag, details } = await Cluster.get(request.context, ofCluster(request));
+      return details ? { body, headers: { etag: tag } } : unlessUnchanged(request, body, tag);
+    },
+  },
+  {
+    method: "PATCH",
+    path: CLUSTER,
+    takesBody: true,
+    async handle(request) {
+      const { body, tag } = await Cluster.update(request.context, {
+        ...ofCluster(request),
+        ...heldTo(request),
+        body: request.body,
       });
-      return { body, headers: { etag: tag } };
+      return { body, headers: tagged(tag) };
+    },
+  },
+  {
+    method: "POST",
+    path: `${ORGANISATION}/:cluster/move`,
+    takesBody: true,
+    async handle(request) {
+      const { body, tag } = await Cluster.move(request.context, {
+        ...inOrganisation(request),
+        ...heldTo(request),
+        cluster: request.segment("cluster"),
+        body: request.body,
+      });
+      return { body, headers: tagged(tag) };
+    },
+  },
+  {
+    method: "POST",
+    path: `${CLUSTER}/prometheus-rules-inheritance`,
+    takesBody: true,
+    async handle(request) {
+      const { body, tag } = await Cluster.updatePrometheusRules(request.context, {
+        ...ofCluster(request),
+        body: request.body,
+      });
+      return { body, headers: tagged(tag) };
     },
   },
 ];

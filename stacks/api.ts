@@ -7,7 +7,13 @@ export interface ApiInputs {
 }
 
 /** What a function of the API does to the table, and nothing else. */
-const TABLE_ACTIONS = ["dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"];
+const TABLE_ACTIONS = [
+  "dynamodb:BatchGetItem",
+  "dynamodb:Query",
+  "dynamodb:PutItem",
+  "dynamodb:UpdateItem",
+  "dynamodb:DeleteItem",
+];
 
 /** Each route group with the paths that are its own. */
 const GROUPS = [
@@ -18,6 +24,7 @@ const GROUPS = [
       "/api/v1/orgs/{organisation}/clusters",
       "/api/v1/orgs/{organisation}/clusters/{environment}",
       "/api/v1/orgs/{organisation}/clusters/{environment}/{cluster}",
+      "/api/v1/orgs/{organisation}/clusters/{environment}/{cluster}/prometheus-rules-inheritance",
     ],
   },
   {

@@ -5,11 +5,13 @@ import { type References, referencesEntity } from "../cloud/schema.ts";
 import type { Actor, Context } from "../context.ts";
 import { type Environment, environmentEntity } from "../environment/schema.ts";
 import { type AppError, forbidden, missing, unauthenticated } from "../errors.ts";
+import { type Kept, keptAnswer } from "../idempotency.ts";
 import { type Organisation, organisationEntity } from "../organisation/schema.ts";
 import { isOrganisationSlug, isSlug } from "../slug.ts";
 import type { RawItem } from "../table/item.ts";
 import {
   environmentKey,
+  idempotencyKey,
   type Key,
   keyText,
   memberKey,
@@ -49,13 +51,16 @@ export interface Entered<Beside> {
   environment: Environment | undefined;
   /** What was asked for by `keys`. */
   item(key: Key): RawItem | undefined;
+  /** What an earlier request of the same idempotency key was answered. */
+  kept: Kept | undefined;
   beside: Beside | undefined;
 }
 
 /**
  * Lets a caller in. In one wait it reads the token, the organisation, the membership, the references and whatever the
  * operation asks for, then refuses in the order the contract gives: token 401, source address 403, the request as it
- * arrived (415, 413, 400), malformed path 404, no role in the organisation 403, environment missing 404, no right there 403.
+ * arrived (415, 413, 400), malformed path 404, no role in the organisation 403, environment missing 404, no right there 403, another request under
+ * the same idempotency key 422.
  *
  * @throws AppError the first of these that applies
  */
@@ -66,8 +71,14 @@ export async function enter<Beside = undefined>(context: Context, wanted: Wanted
   // A request that will be refused anyway still waits for the token: strangers learn nothing, not even about their JSON.
   const readable = isWellFormed(path) && context.refusal === undefined;
   const tokenAt = tokenKey(credentials.tokenId);
+  const { idempotency } = context;
+  const recordKeys = idempotency === undefined ? [] : [idempotencyKey(credentials.tokenId, idempotency.keyHash)];
   const [items, beside] = await Promise.all([
-    table.get(readable ? [tokenAt, ...tenantKeys(path, credentials.user), ...(wanted.keys?.() ?? [])] : [tokenAt]),
+    table.get(
+      readable
+        ? [tokenAt, ...recordKeys, ...tenantKeys(path, credentials.user), ...(wanted.keys?.() ?? [])]
+        : [tokenAt],
+    ),
     readable ? wanted.beside?.() : undefined,
   ]);
   const read = (key: Key) => items.get(keyText(key));
@@ -83,12 +94,15 @@ export async function enter<Beside = undefined>(context: Context, wanted: Wanted
     throw noRole(path.organisation);
   }
   const member = memberEntity.read(memberItem);
+  const environment = path.environment === undefined ? undefined : enterEnvironment(path, member, wanted.right, read);
+  const [record] = recordKeys;
   return {
     actor,
+    kept: record === undefined ? undefined : keptAnswer(context, read(record)),
     organisation: organisationEntity.read(organisationItem),
     member,
     references: referencesEntity.read(referencesItem),
-    environment: path.environment === undefined ? undefined : enterEnvironment(path, member, wanted.right, read),
+    environment,
     item: read,
     beside,
   };
@@ -167,5 +181,6 @@ const noRole = (organisation: string): AppError =>
 export const noSuchEnvironment = (environment: string, organisation: string): AppError =>
   missing("environment.missing", `There is no environment "${environment}" in organisation "${organisation}".`);
 
-const noRight = (right: Right, environment: string): AppError =>
+/** What is answered where a caller's role in an environment is not enough. */
+export const noRight = (right: Right, environment: string): AppError =>
   forbidden("environment.forbidden", `This needs the role ${right} or higher in environment "${environment}".`);

@@ -64,7 +64,7 @@ export async function setMember(services: Services, organisation: string, input:
   }
   const environment =
     wish.environment === undefined ? undefined : await getEnvironment(services, organisation, wish.environment);
-  const deadline = deadlineIn();
+  const deadline = deadlineIn(services.patienceMs);
   for (; !deadline.passed(); ) {
     const members = await listMembers(services, organisation);
     const present = members.find(({ email, user }) =>

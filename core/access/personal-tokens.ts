@@ -57,7 +57,7 @@ export async function createToken(services: Services, input: unknown): Promise<{
   const transaction = new Transaction()
     .create("token", tokenEntity.write(tokenKey(tokenId), { ...record, hash: hashToken(token) }, { ttl }))
     .create("user-token", userTokenEntity.write(userTokenKey(user, tokenId), { tokenId }, { ttl }));
-  const failures = await commit(services.table, transaction, deadlineIn());
+  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
   // An own write whose answer was lost is the only thing that can be at a random key.
   if (failures.some(({ present }) => present?.tokenId !== tokenId))
     throw new Error(`token id ${tokenId} was drawn twice`);
@@ -99,7 +99,7 @@ export async function revokeToken(services: Services, given: string): Promise<To
     "SET #revokedAt = if_not_exists(#revokedAt, :now)",
     { condition: "attribute_exists(#pk)", values: { ":now": services.clock().toISOString() } },
   );
-  const failures = await commit(services.table, transaction, deadlineIn());
+  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
   const item = (await services.table.get([tokenKey(tokenId)])).get(keyText(tokenKey(tokenId)));
   if (failures.length > 0 || item === undefined) throw gone;
   return withoutHash(tokenEntity.read(item));

@@ -30,7 +30,7 @@ export async function addReference(
   identity: string,
   change: (present: References) => Pick<References, "accounts" | "schedules">,
 ): Promise<void> {
-  const deadline = deadlineIn();
+  const deadline = deadlineIn(services.patienceMs);
   for (; !deadline.passed(); ) {
     const present = await readReferences(services, organisation);
     const next: References = { ...change(present), revision: present.revision + 1 };

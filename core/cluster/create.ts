@@ -1,22 +1,25 @@
 /** Creating a cluster. */
 
 import { type Entered, enter, noSuchEnvironment } from "../access/enter.ts";
-import type { Context } from "../context.ts";
+import { type Context, noteUnknown } from "../context.ts";
+import { readWriteQuery } from "../dry-run.ts";
 import type { Environment } from "../environment/schema.ts";
 import { type AppError, conflict, invalid } from "../errors.ts";
+import { IDEMPOTENCY_LABEL, keepAnswer } from "../idempotency.ts";
 import { nodePoolItem } from "../node-pool/repository.ts";
 import { computeOf } from "../node-pool/rules.ts";
 import { MAX_NODE_POOLS, type NodePool } from "../node-pool/schema.ts";
 import { MAX_CLUSTERS } from "../organisation/schema.ts";
-import { type RawQuery, readQuery } from "../query.ts";
+import type { RawQuery } from "../query.ts";
 import { isSlug, slugOf } from "../slug.ts";
 import { clusterKey } from "../table/keys.ts";
 import { type Deadline, deadlineIn } from "../table/pause.ts";
-import { commit, contended, type Failure, Transaction } from "../table/transact.ts";
+import { commit, type Failure, Transaction } from "../table/transact.ts";
+import { untilDone } from "./change.ts";
 import { count } from "./counters.ts";
 import { type Creation, judgeCreation } from "./creation.ts";
 import { userEvent } from "./event.ts";
-import { occupy, PLACE_LABELS, type Place, readPlace, readVicinity, requireFree } from "./place.ts";
+import { occupy, PLACE_LABELS, type Place, readVicinity, requireFree } from "./place.ts";
 import { clusterTag, pointerItem, toClusterResponse } from "./repository.ts";
 import type { ClusterResponse } from "./schema.ts";
 import { type Change, type Cluster, clusterEntity } from "./stored.ts";
@@ -37,6 +40,12 @@ export interface Shown<Body> {
   tag: string;
 }
 
+/** What the server draws for a cluster, once for all attempts: by it an own write is recognised. */
+interface Drawn {
+  identity: string;
+  nodePools: { id: number; identity: string }[];
+}
+
 /**
  * Creates a cluster: its item, pools, pointer with due mark, event, totals, reference counters and page index, all in one
  * transaction. Two waits on the database, three where its bucket is full or another writer was in the way.
@@ -47,7 +56,17 @@ export interface Shown<Body> {
  * @throws AppError as `enter`; invalid with every problem; conflict for a slug that is held, and for limits
  */
 export async function create(context: Context, input: CreateInput): Promise<Shown<ClusterResponse>> {
-  const deadline = deadlineIn();
+  const drawn: Drawn = { identity: context.draw.identity(), nodePools: [] };
+  return await untilDone(deadlineIn(context.patienceMs), (deadline) => attempt(context, input, drawn, deadline));
+}
+
+/** Tries once. @returns undefined where somebody else was faster, and everything has to be read again */
+async function attempt(
+  context: Context,
+  input: CreateInput,
+  drawn: Drawn,
+  deadline: Deadline,
+): Promise<Shown<ClusterResponse> | undefined> {
   const { organisation, environment } = input;
   const slug = slugIn(input.body);
   const entered = await enter(context, {
@@ -56,38 +75,47 @@ export async function create(context: Context, input: CreateInput): Promise<Show
     keys: () => (slug === undefined ? [] : [clusterKey(organisation, environment, slug)]),
     beside: async () => (slug === undefined ? undefined : readVicinity(context, { organisation, environment, slug })),
   });
+  if (entered.kept !== undefined) return entered.kept as Shown<ClusterResponse>;
   const judgement = judgeCreation(input.body, entered.references, context.provisioner);
-  const query = readQuery(input.query, {});
-  context.ignored.push(...query.unknown, ...judgement.unknown);
+  const query = readWriteQuery(input.query);
+  const strict = noteUnknown(context, query.unknown, judgement.unknown);
   const { creation } = judgement;
-  const problems = [...query.problems, ...judgement.problems];
+  const problems = [...query.problems, ...strict, ...judgement.problems];
   if (creation === undefined || problems.length > 0) throw invalid(problems);
   if (slug === undefined || entered.environment === undefined) throw new Error("a name without problems has a slug");
-  if (creation.nodePools.length > MAX_NODE_POOLS) {
-    const count = creation.nodePools.length;
-    throw conflict(
-      "cluster.node_pool_limit",
-      `nodePools: a cluster has at most ${MAX_NODE_POOLS} node pools, and these are ${count}`,
-    );
-  }
-
-  const cluster = newCluster(context, entered, entered.environment, creation, slug);
-  const pools = newNodePools(context, cluster, creation);
   const holderItem = entered.item(clusterKey(organisation, environment, slug));
-  let place: Place = {
+  const place: Place = {
     holder: holderItem === undefined ? undefined : clusterEntity.read(holderItem),
     displaced: entered.beside?.displaced ?? 0,
     chunk: entered.beside?.chunk,
   };
-  while (!(await attempt(context, entered, { cluster, pools, creation, place, deadline }))) {
-    if (deadline.passed()) throw contended();
-    place = await readPlace(context, cluster);
-  }
+  const cluster = newCluster(context, entered, entered.environment, creation, slug, drawn);
   const { references } = entered;
-  return {
-    body: toClusterResponse(cluster, { organisation: entered.organisation, references, showCompute: false }),
-    tag: clusterTag(cluster, references),
-  };
+  const show = (made: Cluster): Shown<ClusterResponse> => ({
+    body: toClusterResponse(made, { organisation: entered.organisation, references, showCompute: false }),
+    tag: clusterTag(made, references),
+  });
+  if (place.holder?.identity === cluster.identity) return show(place.holder);
+  requireFree(place, "name");
+  requireFewPools(creation);
+  if (query.values.dryRun) return { body: withoutDrawn(show(cluster).body), tag: "" };
+  const answer = show(cluster);
+  const pools = newNodePools(context, cluster, creation, drawn);
+  return (await write(context, entered, { cluster, pools, creation, place, answer, deadline })) ? answer : undefined;
+}
+
+/** A dry run shows what would be, without what the server would draw. */
+function withoutDrawn(cluster: ClusterResponse): ClusterResponse {
+  const { identity: _, createdAt: _created, modifiedAt: _modified, ...rest } = cluster;
+  return { ...rest, consequences: [] } as unknown as ClusterResponse;
+}
+
+function requireFewPools({ nodePools }: Creation): void {
+  if (nodePools.length <= MAX_NODE_POOLS) return;
+  throw conflict(
+    "cluster.node_pool_limit",
+    `nodePools: a cluster has at most ${MAX_NODE_POOLS} node pools, and these are ${nodePools.length}`,
+  );
 }
 
 /** The slug a body's name leads to, if it leads to one: the first read needs it before the body is judged. */
@@ -103,12 +131,13 @@ function newCluster(
   environment: Environment,
   creation: Creation,
   slug: string,
+  drawn: Drawn,
 ): Cluster {
   const now = context.clock().toISOString();
   return {
     ...creation.settings,
     ...computeOf(creation.provider, creation.nodePools),
-    identity: context.draw.identity(),
+    identity: drawn.identity,
     organisation: entered.organisation.slug,
     environment: environment.slug,
     environmentIdentity: environment.identity,
@@ -128,16 +157,19 @@ function newCluster(
   };
 }
 
-function newNodePools(context: Context, cluster: Cluster, creation: Creation): NodePool[] {
-  const ids = new Set<number>();
+function newNodePools(context: Context, cluster: Cluster, creation: Creation, drawn: Drawn): NodePool[] {
+  const ids = new Set(drawn.nodePools.map(({ id }) => id));
   while (ids.size < creation.nodePools.length) ids.add(context.draw.number());
   // Pools of one creation are equally old; ascending ids keep them in the order they were sent.
   const ascending = [...ids].sort((one, other) => one - other);
+  drawn.nodePools = ascending.map((id, at) => ({
+    id,
+    identity: drawn.nodePools[at]?.identity ?? context.draw.identity(),
+  }));
   return creation.nodePools.map((settings, position) => ({
     ...settings,
+    ...(drawn.nodePools[position] ?? { id: context.draw.number(), identity: context.draw.identity() }),
     clusterIdentity: cluster.identity,
-    id: ascending[position] ?? context.draw.number(),
-    identity: context.draw.identity(),
     provisionStatus: "ACCEPTED",
     createdAt: cluster.createdAt,
     modifiedAt: cluster.createdAt,
@@ -145,43 +177,39 @@ function newNodePools(context: Context, cluster: Cluster, creation: Creation): N
   }));
 }
 
-interface Attempt {
+interface Writing {
   cluster: Cluster;
   pools: readonly NodePool[];
   creation: Creation;
   place: Place;
+  answer: Shown<ClusterResponse>;
   deadline: Deadline;
 }
 
-/** Tries once. @returns false where what was read is out of date, and the caller should read again */
-async function attempt(context: Context, entered: Entered<unknown>, given: Attempt): Promise<boolean> {
-  const { cluster, pools, creation, place, deadline } = given;
+/** Writes it all. @returns false where what was read is out of date */
+async function write(context: Context, entered: Entered<unknown>, given: Writing): Promise<boolean> {
+  const { cluster, pools, creation, place, answer, deadline } = given;
   const { holder, chunk } = place;
-  if (holder?.identity === cluster.identity) return true;
-  requireFree(place, "name");
   if (chunk === undefined) throw noSuchEnvironment(cluster.environment, cluster.organisation);
   const transaction = new Transaction();
   if (!(await occupy(context, transaction, cluster, holder, chunk, deadline))) return false;
   for (const pool of pools) transaction.create("pool", nodePoolItem(pool));
+  const { createdAt } = cluster;
+  const pointer = {
+    identity: cluster.identity,
+    organisation: cluster.organisation,
+    path: clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
+    fence: 0,
+    attempts: 0,
+  };
   transaction
-    .create(
-      "pointer",
-      pointerItem(
-        {
-          identity: cluster.identity,
-          organisation: cluster.organisation,
-          path: clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
-          fence: 0,
-          attempts: 0,
-        },
-        cluster.createdAt,
-      ),
-    )
+    .create("pointer", pointerItem(pointer, createdAt))
     .create(
       "event",
-      userEvent(context, entered.actor, cluster.identity, "cluster.created", cluster.createdAt, changesOf(creation)),
+      userEvent(context, entered.actor, cluster.identity, "cluster.created", createdAt, changesOf(creation)),
     );
   count(transaction, undefined, cluster);
+  keepAnswer(context, transaction, entered.actor, answer);
   return judge(await commit(context.table, transaction, deadline), cluster);
 }
 
@@ -201,8 +229,7 @@ function changesOf({ settings, nodePools }: Creation): Change[] {
 function judge(failures: readonly Failure[], cluster: Cluster): boolean {
   if (failures.length === 0) return true;
   const failed = new Map(failures.map((failure) => [failure.label, failure]));
-  const present = failed.get("cluster")?.present;
-  if (present !== undefined && present.identity === cluster.identity) return true;
+  if (failed.get("cluster")?.present?.identity === cluster.identity || failed.has(IDEMPOTENCY_LABEL)) return false;
   if (failed.has("environment")) throw noSuchEnvironment(cluster.environment, cluster.organisation);
   if (failed.has("account")) throw referentGone("cloudAccountIdentity", cluster.cloudAccountIdentity);
   if (failed.has("schedule")) {

@@ -15,7 +15,13 @@ import {
 } from "../cloud/catalogue/index.ts";
 import type { References } from "../cloud/schema.ts";
 import type { Problem } from "../errors.ts";
-import { largestProperty, type NodePoolSettings, nodePoolProblems, settingsOf } from "../node-pool/rules.ts";
+import {
+  largestProperty,
+  type NodePoolSettings,
+  nodePoolProblems,
+  normaliseNodePool,
+  settingsOf,
+} from "../node-pool/rules.ts";
 import type { Provisioner } from "../provisioning/provisioner.ts";
 import { check, type Draft, describe } from "../validation.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "./schema.ts";
@@ -77,7 +83,6 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 const BLANK_IS_ABSENT = ["cni", "maintenanceScheduleIdentity", "podSecurityStandardsProfile", "updateChannel"];
-const BLANK_POOL_IS_ABSENT = ["availabilityZone", "name", "nodeSize", "upgradeStrategy"];
 
 /** Takes what clients send beside the documented forms: ranges as plain strings, empty strings for nothing. */
 function normalise(body: unknown): unknown {
@@ -93,9 +98,7 @@ function normalise(body: unknown): unknown {
     ipWhitelist: Array.isArray(body.ipWhitelist)
       ? body.ipWhitelist.map((entry) => (isObject(entry) ? { ...entry, cidr: range(entry.cidr) } : entry))
       : body.ipWhitelist,
-    nodePools: Array.isArray(body.nodePools)
-      ? body.nodePools.map((pool) => (isObject(pool) ? blanked(pool, BLANK_POOL_IS_ABSENT) : pool))
-      : body.nodePools,
+    nodePools: Array.isArray(body.nodePools) ? body.nodePools.map(normaliseNodePool) : body.nodePools,
   };
 }
 

@@ -1,7 +1,7 @@
 /** Getting a cluster. */
 
 import { enter } from "../access/enter.ts";
-import type { Context } from "../context.ts";
+import { type Context, noteUnknown } from "../context.ts";
 import { type AppError, invalid, missing } from "../errors.ts";
 import { flag, type RawQuery, readQuery } from "../query.ts";
 import { clusterKey, keyText, pointerKey } from "../table/keys.ts";
@@ -25,9 +25,10 @@ export const noSuchCluster = (cluster: string, environment: string): AppError =>
 /**
  * Gets the present holder of a slug. One wait on the database, two with `includeDetails`.
  *
+ * @returns the cluster, its tag, and whether it shows details, which change without the tag
  * @throws AppError as `enter`; missing; invalid for the query
  */
-export async function get(context: Context, input: GetInput): Promise<Shown<ClusterResponse>> {
+export async function get(context: Context, input: GetInput): Promise<Shown<ClusterResponse> & { details: boolean }> {
   const { organisation, environment, cluster: slug } = input;
   const key = () => clusterKey(organisation, environment, slug);
   const entered = await enter(context, {
@@ -38,7 +39,7 @@ export async function get(context: Context, input: GetInput): Promise<Shown<Clus
   const item = entered.item(key());
   if (item === undefined) throw noSuchCluster(slug, environment);
   const query = readQuery(input.query, { "show-compute": flag, includeDetails: flag });
-  context.ignored.push(...query.unknown);
+  noteUnknown(context, query.unknown);
   if (query.problems.length > 0) throw invalid(query.problems);
   const cluster = clusterEntity.read(item);
   const { references } = entered;
@@ -51,6 +52,7 @@ export async function get(context: Context, input: GetInput): Promise<Shown<Clus
       observation: observed?.get(cluster.identity),
     }),
     tag: clusterTag(cluster, references),
+    details: query.values.includeDetails,
   };
 }
 

@@ -3,3 +3,6 @@
 export { create } from "./create.ts";
 export { get } from "./get.ts";
 export { list } from "./list.ts";
+export { move } from "./move.ts";
+export { updatePrometheusRules } from "./prometheus-rules.ts";
+export { update } from "./update.ts";

@@ -3,7 +3,7 @@
 import { enter } from "../access/enter.ts";
 import { allows, mayList, roleIn } from "../access/role.ts";
 import type { Member } from "../access/schema.ts";
-import type { Context } from "../context.ts";
+import { type Context, noteUnknown } from "../context.ts";
 import { forbidden, invalid } from "../errors.ts";
 import { type Chunk, readChunks } from "../listing/page-index.ts";
 import { type BucketRead, slicePage } from "../listing/page-slice.ts";
@@ -82,7 +82,7 @@ const isVisible = (member: Member, { environmentIdentity }: Pick<Chunk, "environ
 function readListQuery(context: Context, query: RawQuery) {
   const own = readQuery(query, { "show-compute": flag, includeDetails: flag }, new Set([...pageableNames, ...FILTERS]));
   const { pageable, problems, unknown } = readPageable(query.pairs);
-  context.ignored.push(...own.unknown, ...unknown);
+  noteUnknown(context, [...own.unknown, ...unknown]);
   const filters = query.pairs
     .filter(([name]) => FILTERS.includes(name))
     .map(([path]) => ({

@@ -4,11 +4,11 @@ import type { Context } from "../context.ts";
 import { type AppError, conflict } from "../errors.ts";
 import { bucketOf, type Chunk, countAdded, readChunkOf } from "../listing/page-index.ts";
 import { splitChunk, splitForAdded } from "../listing/page-index-structure.ts";
-import { clusterKey, keyText, pointerKey } from "../table/keys.ts";
+import { clusterKey, pointerKey } from "../table/keys.ts";
 import type { Deadline } from "../table/pause.ts";
 import type { Transaction } from "../table/transact.ts";
 import { clusterItem, displacedClusterItem } from "./repository.ts";
-import { type Cluster, clusterEntity } from "./stored.ts";
+import type { Cluster } from "./stored.ts";
 
 /** At most this many deleting clusters of one slug. */
 const MAX_DELETING_HOLDERS = 32;
@@ -47,14 +47,6 @@ export async function readVicinity(context: Context, { organisation, environment
     context.table.query({ pk, prefix: `${sk}#`, keysOnly: true, limit: MAX_DELETING_HOLDERS }),
   ]);
   return { chunk, displaced: displaced.length };
-}
-
-/** Reads a place and what lies around it, in one wait. */
-export async function readPlace(context: Context, site: Site): Promise<Place> {
-  const key = clusterKey(site.organisation, site.environment, site.slug);
-  const [items, vicinity] = await Promise.all([context.table.get([key]), readVicinity(context, site)]);
-  const item = items.get(keyText(key));
-  return { holder: item === undefined ? undefined : clusterEntity.read(item), ...vicinity };
 }
 
 /**

@@ -100,6 +100,31 @@ export const CreateCluster = v.object({
 });
 export type CreateCluster = v.InferOutput<typeof CreateCluster>;
 
+/** The documentation's body of a cluster's change. */
+export const UpdateCluster = v.object({
+  addons: v.optional(addons),
+  cloudCredentialsIdentity: v.optional(uuid),
+  cni: v.optional(v.picklist(networkInterfaces)),
+  deleteProtection: v.optional(v.boolean()),
+  enableAutoUpgrade: v.optional(v.boolean()),
+  enableHighAvailability: v.optional(v.boolean()),
+  enableNetworkEncryption: v.optional(v.boolean()),
+  environmentSlug: v.optional(v.pipe(text, v.maxLength(100))),
+  ipWhitelist: v.optional(v.pipe(v.array(IpWhitelistRequest), v.maxLength(500))),
+  maintenanceScheduleIdentity: v.optional(uuid),
+  podSecurityStandardsProfile: v.optional(v.picklist(podSecurityProfiles)),
+  status: v.optional(v.picklist(desiredStatuses)),
+  updateChannel: v.optional(v.pipe(text, v.maxLength(63))),
+  version: v.optional(v.pipe(text, v.maxLength(63))),
+});
+export type UpdateCluster = v.InferOutput<typeof UpdateCluster>;
+
+/** The documentation's body of a move. */
+export const MoveCluster = v.object({
+  currentEnvironment: v.pipe(text, v.maxLength(100)),
+  newEnvironment: v.pipe(text, v.maxLength(100)),
+});
+
 /** The documentation's IpWhitelistResponse. */
 export const IpWhitelistResponse = v.object({ cidr, description: v.string() });
 

@@ -75,7 +75,7 @@ export async function createEnvironment(
       condition: "#environments < :most",
       values: { ":one": 1, ":most": MAX_ENVIRONMENTS },
     });
-  const failures = await commit(services.table, transaction, deadlineIn());
+  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
   const failed = new Map(failures.map((failure) => [failure.label, failure]));
   const holder = failed.get("environment")?.present;
   if (holder?.identity === environment.identity) return environment;
@@ -117,7 +117,7 @@ export async function getEnvironment(services: Services, organisation: string, s
  * @throws AppError missing; conflict while it holds clusters
  */
 export async function removeEnvironment(services: Services, organisation: string, slug: string): Promise<void> {
-  const deadline = deadlineIn();
+  const deadline = deadlineIn(services.patienceMs);
   const environment = await getEnvironment(services, organisation, slug);
   if (environment.heldClusters > 0) throw notEmpty(slug);
   await removeEmptyBuckets(services, organisation, slug, deadline);

@@ -138,7 +138,7 @@ function cut(services: Services, bound: string, slugs: readonly string[]): Bucke
 async function mend(services: Services, organisation: string, environment: Environment, finding: Finding) {
   const { table, pageIndex } = services;
   const { chunk, bucket, slugs } = finding;
-  const deadline = deadlineIn();
+  const deadline = deadlineIn(services.patienceMs);
   const transaction = new Transaction();
   if (chunk === undefined) {
     // Without a chunk nothing can be added there, so what was counted still holds; too full a bucket is cut next time.
@@ -184,7 +184,7 @@ export async function rebuildPageIndex(
   for (let round = 0; round < LOOKS * 10; round++) {
     const findings = await inspect(services, organisation, environment);
     if (findings.length === 0) {
-      await removeEmptyBuckets(services, organisation, environment.slug, deadlineIn());
+      await removeEmptyBuckets(services, organisation, environment.slug, deadlineIn(services.patienceMs));
       return mended;
     }
     for (const finding of findings) {
@@ -227,6 +227,6 @@ export async function removeStrayChunks(
     const transaction = new Transaction()
       .check("environment", environmentKey(organisation, chunk.environment), { condition: "attribute_not_exists(#pk)" })
       .delete("index", chunk.key);
-    await commit(services.table, transaction, deadlineIn());
+    await commit(services.table, transaction, deadlineIn(services.patienceMs));
   }
 }

@@ -3,7 +3,7 @@
 import { enter } from "../access/enter.ts";
 import { noSuchCluster } from "../cluster/get.ts";
 import { clusterEntity } from "../cluster/stored.ts";
-import type { Context } from "../context.ts";
+import { type Context, noteUnknown } from "../context.ts";
 import { type AppError, invalid, missing } from "../errors.ts";
 import { type RawQuery, readQuery } from "../query.ts";
 import { clusterKey } from "../table/keys.ts";
@@ -35,7 +35,7 @@ async function poolsAt(context: Context, input: ListNodePoolsInput): Promise<Nod
   const item = entered.item(key());
   if (item === undefined) throw noSuchCluster(slug, environment);
   const query = readQuery(input.query, {});
-  context.ignored.push(...query.unknown);
+  noteUnknown(context, query.unknown);
   if (query.problems.length > 0) throw invalid(query.problems);
   return await nodePoolsOf(context.table, clusterEntity.read(item).identity);
 }
@@ -59,11 +59,16 @@ export async function get(
   context: Context,
   input: GetNodePoolInput,
 ): Promise<{ body: ClusterNodePoolResponse; tag: string }> {
-  const wanted = input.nodePool.toLowerCase();
-  const pools = await poolsAt(context, input);
-  const pool = pools.find(({ id, identity }) => `${id}` === wanted || identity === wanted);
-  if (pool === undefined) throw noSuchNodePool(input.nodePool, input.cluster);
+  const pool = findNodePool(await poolsAt(context, input), input);
   return { body: toNodePoolResponse(pool), tag: `"${pool.revision}"` };
+}
+
+/** Finds a pool by its numeric id or its identity. @throws AppError missing */
+export function findNodePool(pools: readonly NodePool[], given: { nodePool: string; cluster: string }): NodePool {
+  const wanted = given.nodePool.toLowerCase();
+  const pool = pools.find(({ id, identity }) => `${id}` === wanted || identity === wanted);
+  if (pool === undefined) throw noSuchNodePool(given.nodePool, given.cluster);
+  return pool;
 }
 
 const noSuchNodePool = (pool: string, cluster: string): AppError =>

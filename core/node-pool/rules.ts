@@ -5,6 +5,16 @@ import type { Problem } from "../errors.ts";
 import { type Draft, describe } from "../validation.ts";
 import { type CreateNodePool, MAX_NODE_POOL_BYTES, type NodePool } from "./schema.ts";
 
+const BLANK_IS_ABSENT = ["availabilityZone", "name", "nodeSize", "upgradeStrategy"];
+
+/** Takes what clients send beside the documented form: empty strings for nothing. @param pool as it was sent */
+export function normaliseNodePool(pool: unknown): unknown {
+  if (typeof pool !== "object" || pool === null || Array.isArray(pool)) return pool;
+  return Object.fromEntries(
+    Object.entries(pool).filter(([name, value]) => value !== "" || !BLANK_IS_ABSENT.includes(name)),
+  );
+}
+
 /** Where a cluster's nodes run; parts are missing while the cluster's own input is not known to be good. */
 export interface Placement {
   provider: CloudProvider | undefined;
@@ -36,6 +46,27 @@ function sizes(draft: Draft<CreateNodePool>): { minSize: number; maxSize: number
   const { autoScaling, minSize, maxSize } = draft;
   if (autoScaling === true) return { minSize: minSize ?? 1, maxSize: maxSize ?? 1 };
   return { minSize: minSize ?? maxSize ?? 1, maxSize: maxSize ?? minSize ?? 1 };
+}
+
+/**
+ * What a pool would be made of after a change: what is left out stays. Without auto-scaling one size given sets both.
+ *
+ * @param input the well-formed parts of what was sent
+ */
+export function merged(pool: NodePool, input: Draft<CreateNodePool>): Draft<CreateNodePool> {
+  const { minSize, maxSize } = input;
+  const autoScaling = input.autoScaling ?? pool.autoScaling;
+  const { annotations, availabilityZone, enableNodeAutoReplacement, enableNodeReboots, labels } = pool;
+  const { name, nodeSize, taints, upgradeStrategy } = pool;
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+  return {
+    ...{ annotations, availabilityZone, enableNodeAutoReplacement, enableNodeReboots, labels },
+    ...{ name, nodeSize, taints, upgradeStrategy },
+    ...given,
+    autoScaling,
+    minSize: minSize ?? (autoScaling ? undefined : maxSize) ?? pool.minSize,
+    maxSize: maxSize ?? (autoScaling ? undefined : minSize) ?? pool.maxSize,
+  };
 }
 
 /**
@@ -132,6 +163,10 @@ export function settingsOf(pool: CreateNodePool): NodePoolSettings {
  */
 export const nodePoolLabel = ({ name, availabilityZone }: Pick<NodePool, "name" | "availabilityZone">): string =>
   availabilityZone === undefined ? `"${name}"` : `"${name}" in ${availabilityZone}`;
+
+/** Whether a pool is not being deleted: then its name is held, and it counts. */
+export const isLive = ({ provisionStatus }: Pick<NodePool, "provisionStatus">): boolean =>
+  provisionStatus !== "DELETING";
 
 /** Sums what pools ask for at least: cpu in cores, memory in MiB. A node type nobody knows counts nothing. */
 export function computeOf(

@@ -49,7 +49,7 @@ export async function createOrganisation(services: Services, input: unknown): Pr
     .create("organisation", organisationEntity.write(organisationKey(slug), organisation))
     .create("references", referencesEntity.write(referencesKey(slug), references))
     .create("total", totalEntity.write(totalKey(slug), total));
-  const failures = await commit(services.table, transaction, deadlineIn());
+  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
   const present = failures.find(({ label }) => label === "organisation")?.present;
   if (failures.length > 0 && present?.identity !== organisation.identity) {
     throw conflict("organisation.slug_held", `slug: there is an organisation "${slug}" already`);

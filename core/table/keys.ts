@@ -133,6 +133,17 @@ export const userOrganisationKey = (user: string, organisation: string): Key => 
 export const USER_ORGANISATION_PREFIX = "ORG#";
 
 /**
+ * The answer that a request with an idempotency key got.
+ *
+ * @param tokenId keys are a token's own
+ * @param keyHash SHA-256 of the key, in hexadecimal
+ */
+export const idempotencyKey = (tokenId: string, keyHash: string): Key => ({
+  pk: `IDEMPOTENCY#${part(tokenId)}#${part(keyHash)}`,
+  sk: "RECORD",
+});
+
+/**
  * The partition of the due index a cluster's pending work is found in.
  *
  * @param identity of the cluster; its hash spreads clusters evenly

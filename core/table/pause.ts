@@ -2,11 +2,11 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-const FIRST_PAUSE_MS = 15;
+const FIRST_PAUSE_MS = 5;
 // A hundred writers on one item then try some 250 times a second, which keeps the item busy and the processor free.
 const LONGEST_PAUSE_MS = 800;
 
-/** How long writers on one item wait for each other inside the server before the caller is told to come back. */
+/** How long writers wait for each other, by the contract, in milliseconds. */
 export const PATIENCE_MS = 8_000;
 
 /** A moment after which trying again is given up. Elapsed time, not the clock's: a test's clock may stand still. */

@@ -7,7 +7,16 @@ import { AppError } from "#core/errors.ts";
 import type { RawQuery } from "#core/query.ts";
 import { errorFields, type Logger } from "../log.ts";
 import { type Answer, defectAnswer, errorAnswer, methodNotAllowed, unknownRoute } from "./errors.ts";
-import { credentialsOf, queryOf, readBody, requestIdOf, sourceAddressOf } from "./request.ts";
+import {
+  credentialsOf,
+  idempotencyOf,
+  isStrict,
+  NO_BODY,
+  queryOf,
+  readBody,
+  requestIdOf,
+  sourceAddressOf,
+} from "./request.ts";
 
 /** What apps are made with. */
 export interface AppDependencies {
@@ -24,6 +33,7 @@ export interface ApiRequest {
   /** A segment of the path, decoded; empty where the route has none of that name. */
   segment(name: string): string;
   query: RawQuery;
+  header(name: string): string | undefined;
   /** The JSON body of routes that take one. */
   body: unknown;
   /** Scheme, host and path, without the query. */
@@ -65,11 +75,18 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
 
 async function answer(c: HonoContext, context: Context, route: Route): Promise<Answer> {
   const url = new URL(c.req.url);
-  const read = route.takesBody === true ? await readBody(c.req.raw) : { body: undefined, refusal: undefined };
+  const read = route.takesBody === true ? await readBody(c.req.raw) : NO_BODY;
+  const query = queryOf(c.req.url);
+  const repeat = route.method === "POST" ? idempotencyOf(c.req.raw, url, query, read.hash) : undefined;
   const answered = await route.handle({
-    context: { ...context, refusal: read.refusal },
+    context: {
+      ...context,
+      refusal: read.refusal ?? (repeat instanceof AppError ? repeat : undefined),
+      idempotency: repeat instanceof AppError ? undefined : repeat,
+    },
     segment: (name) => c.req.param(name) ?? "",
-    query: queryOf(c.req.url),
+    query,
+    header: (name) => c.req.header(name),
     body: read.body,
     url: `${url.origin}${url.pathname}`,
   });
@@ -114,7 +131,9 @@ async function serve(
     sourceAddress: sourceAddressOf(peerAddress(c), c.req.header("x-forwarded-for"), config.TRUSTED_PROXIES),
     credentials: credentialsOf(c.req.header("authorization")),
     refusal: undefined,
-    ignored: [],
+    strict: isStrict(c.req.header("prefer")),
+    idempotency: undefined,
+    outcome: { ignored: new Set(), replayed: false },
   };
   const { requestId } = context;
   const facts = { requestId, method: c.req.method, route, tokenId: context.credentials?.tokenId };
@@ -150,7 +169,10 @@ async function settle(
 
 function write(answered: Answer, context: Context): Response {
   const headers: Record<string, string> = { ...answered.headers, "x-request-id": context.requestId };
-  if (context.ignored.length > 0) headers.warning = warningOf(context.ignored);
+  const { ignored, replayed } = context.outcome;
+  if (ignored.size > 0) headers.warning = warningOf([...ignored]);
+  if (replayed) headers["idempotency-replayed"] = "true";
+  if (context.strict) headers["preference-applied"] = "handling=strict";
   if (answered.body === undefined) return new Response(null, { status: answered.status, headers });
   const text = JSON.stringify(answered.body);
   if (Buffer.byteLength(text) > MAX_ANSWER_BYTES) {

@@ -16,6 +16,7 @@ const STATUS: Record<ErrorKind, number> = {
   preconditionFailed: 412,
   tooLarge: 413,
   unsupportedMediaType: 415,
+  unprocessable: 422,
   unavailable: 503,
 };
 
@@ -31,12 +32,13 @@ export interface Answer {
 
 /** Shapes what a caller is told of an error that is meant for callers. */
 export function errorAnswer(error: AppError): Answer {
-  const { kind, message, details, retryAfterSeconds } = error;
+  const { kind, message, details, retryAfterSeconds, tag } = error;
   return {
     status: STATUS[kind],
     body: { message, details },
     headers: {
       ...(retryAfterSeconds === undefined ? {} : { "retry-after": `${retryAfterSeconds}` }),
+      ...(tag === undefined ? {} : { etag: tag }),
       ...(kind === "unauthenticated" ? { "www-authenticate": CHALLENGE } : {}),
     },
   };

@@ -1,8 +1,10 @@
 /** From an HTTP request to what operations take. */
 
+import { createHash } from "node:crypto";
 import { type Credentials, parseToken } from "#core/access/token.ts";
 import { contains, parseAddress, parseBlock } from "#core/address.ts";
-import { AppError } from "#core/errors.ts";
+import type { IdempotencyRequest } from "#core/context.ts";
+import { AppError, invalid } from "#core/errors.ts";
 import type { RawQuery } from "#core/query.ts";
 
 /** The largest body, in bytes. */
@@ -62,9 +64,45 @@ export function sourceAddressOf(
 }
 
 /** A body as JSON gave it, or why it could not be read. */
-export type ReadBody = { body: unknown; refusal: undefined } | { body: undefined; refusal: AppError };
+export interface ReadBody {
+  body: unknown;
+  refusal: AppError | undefined;
+  /** SHA-256 of the bytes, in hexadecimal. */
+  hash: string;
+}
 
-const refuse = (refusal: AppError): ReadBody => ({ body: undefined, refusal });
+const sha256 = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
+
+/** The body of a request that has none. */
+export const NO_BODY: ReadBody = { body: undefined, refusal: undefined, hash: sha256("") };
+
+const refuse = (refusal: AppError): ReadBody => ({ ...NO_BODY, refusal });
+
+const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/;
+
+/**
+ * What makes a repeat of a request recognisable, where it has an `Idempotency-Key`. A dry run changes nothing and has none.
+ *
+ * @param bodyHash SHA-256 of the body's bytes
+ * @returns what is wrong with the key, where it cannot be one
+ */
+export function idempotencyOf(
+  request: Request,
+  url: URL,
+  query: RawQuery,
+  bodyHash: string,
+): IdempotencyRequest | AppError | undefined {
+  const key = request.headers.get("idempotency-key");
+  if (key === null || query.pairs.some(([name, value]) => name === "dryRun" && value === "true")) return undefined;
+  if (!IDEMPOTENCY_KEY.test(key)) {
+    return invalid([{ path: "Idempotency-Key", text: "must be 1 to 255 printable ASCII characters" }]);
+  }
+  return { keyHash: sha256(key), fingerprint: sha256([request.method, url.pathname, url.search, bodyHash].join("\n")) };
+}
+
+/** Whether a `Prefer` header asks for unknown properties to be refused (RFC 7240). */
+export const isStrict = (header: string | undefined): boolean =>
+  (header ?? "").split(",").some((each) => /^\s*handling\s*=\s*"?strict"?\s*(;|$)/i.test(each));
 
 /** Reads a JSON body: content type first, then size, then syntax. */
 export async function readBody(request: Request): Promise<ReadBody> {
@@ -82,7 +120,8 @@ export async function readBody(request: Request): Promise<ReadBody> {
     return refuse(new AppError("tooLarge", "body.too_large", [`The body is larger than ${MAX_BODY_BYTES} bytes.`]));
   }
   try {
-    return { body: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)), refusal: undefined };
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return { body: JSON.parse(text), refusal: undefined, hash: sha256(bytes) };
   } catch (error) {
     const reason =
       bytes.length === 0 ? "it is empty" : error instanceof SyntaxError ? "its syntax is wrong" : "it is not UTF-8";

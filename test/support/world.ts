@@ -67,6 +67,8 @@ export interface Tenant {
 export interface World {
   services: Services;
   wire: Wire;
+  /** Keys with a transaction under way, of all processes on the table. */
+  busy: Set<string>;
   table: Table;
   logs: string[];
   send(method: string, path: string, sending?: Sending): Promise<Answer>;
@@ -113,6 +115,7 @@ function worldOn(name: string, options: WorldOptions, busy: Set<string>): World 
   return {
     services,
     wire,
+    busy,
     table,
     logs,
     async send(method, path, { token, body, raw, headers = {}, peer = "127.0.0.1" } = {}) {

@@ -23,16 +23,17 @@ beforeEach(async () => {
 
 const name = (number: number) => `c${String(number).padStart(3, "0")}`;
 
+/** Creates clusters, a few at a time: buckets this small are split so often that more would only wait for each other. */
 async function createAll(names: readonly string[]): Promise<void> {
-  await Promise.all(
-    names.map(async (each) => {
-      const answer = await world.send("POST", tenant.path("production"), {
-        token: tenant.admin,
-        body: tenant.creation({ name: each }),
-      });
-      expect(answer.status, answer.text).toBe(200);
-    }),
-  );
+  for (let start = 0; start < names.length; start += 6) {
+    await Promise.all(names.slice(start, start + 6).map(createOne));
+  }
+}
+
+async function createOne(each: string): Promise<void> {
+  const body = tenant.creation({ name: each });
+  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+  expect(answer.status, answer.text).toBe(200);
 }
 
 const chunks = () => readChunks(world.table, tenant.slug, "production");
@@ -63,7 +64,7 @@ const check = () => checkPageIndex(world.services, tenant.slug, production());
 describe("buckets", () => {
   test("are split when full, and chunks too, whatever the order of names", async () => {
     const names = Array.from({ length: 45 }, (_, number) => name((number * 37) % 45));
-    for (let start = 0; start < names.length; start += 10) await createAll(names.slice(start, start + 10));
+    await createAll(names);
     const all = await chunks();
     expect(all.length).toBeGreaterThan(3);
     for (const chunk of all) {
@@ -82,10 +83,10 @@ describe("buckets", () => {
   });
 
   test("that are empty are removed, chunks too, and what is left still finds every slug", async () => {
-    const names = Array.from({ length: 40 }, (_, number) => name(number));
+    const names = Array.from({ length: 30 }, (_, number) => name(number));
     await createAll(names);
     const before = await chunks();
-    const kept = [name(0), name(20), name(39)];
+    const kept = [name(0), name(20), name(29)];
     for (const each of names.filter((candidate) => !kept.includes(candidate))) await take(each);
     await removeEmptyBuckets(world.services, tenant.slug, "production", deadlineIn());
     const after = await chunks();
@@ -95,9 +96,9 @@ describe("buckets", () => {
     expect(after.length).toBeLessThan(before.length);
     expect(await check()).toEqual([]);
     expect(await listed()).toEqual(kept);
-    await createAll(["c0005", "c0205", "c0385"]);
+    await createAll(["c0005", "c0205", "c0285"]);
     expect(await check()).toEqual([]);
-    expect(await listed()).toEqual([...kept, "c0005", "c0205", "c0385"].sort());
+    expect(await listed()).toEqual([...kept, "c0005", "c0205", "c0285"].sort());
   });
 
   test("are not removed when somebody wrote in them since they were read", async () => {

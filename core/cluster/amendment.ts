@@ -1,0 +1,217 @@
+/** What a change of a cluster must keep to. Pure rules, judged against the state that the same change leads to. */
+
+import { channelByName, clusterVersions, isAvailableVersion, updateChannels } from "../cloud/catalogue/index.ts";
+import type { References } from "../cloud/schema.ts";
+import { type AppError, conflict, invalid, type Problem } from "../errors.ts";
+import { largestProperty } from "../node-pool/rules.ts";
+import { check, describe } from "../validation.ts";
+import { MAX_CLUSTER_BYTES, UpdateCluster } from "./schema.ts";
+import type { Change, Cluster } from "./stored.ts";
+import { judgeWish } from "./transitions.ts";
+import { isReachable, reachableVersions, rollbackAfter } from "./versions.ts";
+
+/** What a request asks for, well-formed. `clears` names what is to be taken away. */
+export interface Wish {
+  input: UpdateCluster;
+  clears: ReadonlySet<string>;
+}
+
+/** A request to change a cluster, as far as it can be judged without the cluster. */
+export interface ReadAmendment {
+  problems: Problem[];
+  unknown: string[];
+  wish: Wish | undefined;
+}
+
+const CLEARABLE = ["maintenanceScheduleIdentity", "updateChannel"];
+
+/** Empty strings that clients send for "nothing said". */
+const BLANK_IS_ABSENT = ["version", "cni", "podSecurityStandardsProfile", "cloudCredentialsIdentity", "status"];
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Takes what clients send beside the documented forms: ranges as plain strings, empty strings to clear or for nothing. */
+function normalise(body: unknown): { body: unknown; clears: Set<string> } {
+  if (!isObject(body)) return { body, clears: new Set() };
+  const clears = new Set(CLEARABLE.filter((name) => body[name] === ""));
+  const blank = new Set([...clears, ...BLANK_IS_ABSENT.filter((name) => body[name] === "")]);
+  const kept = Object.fromEntries(Object.entries(body).filter(([name]) => !blank.has(name)));
+  if (Array.isArray(kept.ipWhitelist)) {
+    kept.ipWhitelist = kept.ipWhitelist.map((entry: unknown) =>
+      isObject(entry) && typeof entry.cidr === "string" ? { ...entry, cidr: { ipRange: entry.cidr } } : entry,
+    );
+  }
+  return { body: kept, clears };
+}
+
+/** Reads a request to change a cluster. @param body as it was sent */
+export function readAmendment(body: unknown): ReadAmendment {
+  const { body: normalised, clears } = normalise(body);
+  const checked = check(UpdateCluster, normalised);
+  const { problems, unknown } = checked;
+  return { problems, unknown, wish: problems.length > 0 ? undefined : { input: checked.complete(), clears } };
+}
+
+const asKept = (addons: UpdateCluster["addons"]) => (addons === undefined ? undefined : JSON.stringify(addons));
+
+/** JSON with the names of objects in order, so that equal values are equal texts. */
+function canonical(text: string): string {
+  return JSON.stringify(JSON.parse(text), (_, value) =>
+    isObject(value)
+      ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
+      : value,
+  );
+}
+
+/** What the cluster would be, if all of it were allowed; status and place are judged apart. */
+function amended(cluster: Cluster, { input, clears }: Wish): Cluster {
+  const addons = asKept(input.addons);
+  const sameAddons = addons === undefined || canonical(addons) === canonical(cluster.addons);
+  const version = input.version ?? cluster.version;
+  return {
+    ...cluster,
+    addons: sameAddons ? cluster.addons : addons,
+    cloudCredentialsIdentity: input.cloudCredentialsIdentity ?? cluster.cloudCredentialsIdentity,
+    cni: input.cni ?? cluster.cni,
+    deleteProtection: input.deleteProtection ?? cluster.deleteProtection,
+    autoUpgrade: input.enableAutoUpgrade ?? cluster.autoUpgrade,
+    highlyAvailable: input.enableHighAvailability ?? cluster.highlyAvailable,
+    enableNetworkEncryption: input.enableNetworkEncryption ?? cluster.enableNetworkEncryption,
+    ipWhitelist:
+      input.ipWhitelist?.map(({ cidr, description }) => ({ cidr: cidr.ipRange, description })) ?? cluster.ipWhitelist,
+    maintenanceScheduleIdentity: clears.has("maintenanceScheduleIdentity")
+      ? undefined
+      : (input.maintenanceScheduleIdentity ?? cluster.maintenanceScheduleIdentity),
+    podSecurityStandardsProfile: input.podSecurityStandardsProfile ?? cluster.podSecurityStandardsProfile,
+    updateChannel: clears.has("updateChannel") ? undefined : (input.updateChannel ?? cluster.updateChannel),
+    version,
+    rollbackVersion: version === cluster.version ? cluster.rollbackVersion : rollbackAfter(cluster.version, version),
+  };
+}
+
+/** What users can change, and how it is called in a request and in events. */
+const WATCHED = [
+  ["addons", "addons"],
+  ["cloudCredentialsIdentity", "cloudCredentialsIdentity"],
+  ["cni", "cni"],
+  ["deleteProtection", "deleteProtection"],
+  ["autoUpgrade", "enableAutoUpgrade"],
+  ["highlyAvailable", "enableHighAvailability"],
+  ["enableNetworkEncryption", "enableNetworkEncryption"],
+  ["environment", "environmentSlug"],
+  ["environmentPrometheusRules", "environmentPrometheusRules"],
+  ["ipWhitelist", "ipWhitelist"],
+  ["maintenanceScheduleIdentity", "maintenanceScheduleIdentity"],
+  ["podSecurityStandardsProfile", "podSecurityStandardsProfile"],
+  ["desiredStatus", "desiredStatus"],
+  ["status", "status"],
+  ["updateChannel", "updateChannel"],
+  ["version", "version"],
+] as const;
+
+const shown = (name: string, value: unknown) => (name === "addons" ? JSON.parse(String(value)) : value);
+
+/** What differs between a cluster before and after, as an event tells it. */
+export function changesBetween(before: Cluster, after: Cluster): Change[] {
+  return WATCHED.filter(([name]) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).map(
+    ([name, path]): Change => ({ path, from: shown(name, before[name]), to: shown(name, after[name]) }),
+  );
+}
+
+/**
+ * Finds everything that makes a change invalid whatever the cluster is doing. What equals the stored value is no change and
+ * never a problem.
+ */
+export function amendmentProblems(cluster: Cluster, wish: Wish, references: References): Problem[] {
+  const after = amended(cluster, wish);
+  const problems: Problem[] = [];
+  const refuse = (path: string, value: unknown, text: string) =>
+    problems.push({ path, text: `${describe(value)} is not allowed: ${text}` });
+
+  const account = references.accounts[cluster.cloudAccountIdentity];
+  const {
+    cloudCredentialsIdentity: credentials,
+    maintenanceScheduleIdentity: schedule,
+    updateChannel: channel,
+  } = after;
+  if (credentials !== cluster.cloudCredentialsIdentity) {
+    if (!account?.credentials.some(({ identity }) => identity === credentials)) {
+      refuse("cloudCredentialsIdentity", credentials, "must be credentials of the cluster's cloud account");
+    }
+  }
+  if (schedule !== undefined && schedule !== cluster.maintenanceScheduleIdentity) {
+    if (!Object.hasOwn(references.schedules, schedule)) {
+      refuse("maintenanceScheduleIdentity", schedule, "must be a maintenance schedule of the organisation");
+    }
+  }
+  if (channel !== undefined && channel !== cluster.updateChannel && channelByName(channel)?.available !== true) {
+    const known = updateChannels.filter(({ available }) => available).map(({ name }) => name);
+    refuse("updateChannel", channel, `must be one of ${known.join(", ")}`);
+  }
+  if (
+    after.version !== cluster.version &&
+    !isAvailableVersion(after.version) &&
+    after.version !== cluster.rollbackVersion
+  ) {
+    const known = clusterVersions.filter(({ available }) => available).map(({ version }) => version);
+    refuse("version", after.version, `must be one of ${known.join(", ")}`);
+  }
+  const { name, description, region, addons, ipWhitelist } = after;
+  const largest = largestProperty(
+    { name, description, region, addons: JSON.parse(addons), ipWhitelist },
+    MAX_CLUSTER_BYTES,
+  );
+  if (largest !== undefined && changesBetween(cluster, after).length > 0) {
+    problems.push({ path: largest, text: `makes this cluster larger than ${MAX_CLUSTER_BYTES} bytes` });
+  }
+  return problems;
+}
+
+/**
+ * Takes a change up: first what conflicts with the state the cluster would then be in, then whether its version can be
+ * reached.
+ *
+ * @param wish without problems
+ * @returns the cluster as it would be, its place unchanged; the same values where nothing changes
+ * @throws AppError conflict naming the present status, invalid for a version out of reach
+ */
+export function amend(cluster: Cluster, wish: Wish): Cluster {
+  const changed = amended(cluster, wish);
+  const asked = wish.input.status;
+  const verdict = asked === undefined ? "unchanged" : judgeWish(cluster.status, cluster.desiredStatus, asked);
+  if (asked !== undefined && verdict === "refused") throw wrongState(cluster, `status: cannot become ${asked}`);
+  const after: Cluster =
+    asked !== undefined && verdict === "accepted" ? { ...changed, status: asked, desiredStatus: asked } : changed;
+  if (changesBetween(cluster, after).length === 0) return cluster;
+
+  if (cluster.status === "deleting") throw wrongState(cluster, "a cluster that is being deleted cannot be changed");
+  if (after.status === "deleting" && after.deleteProtection) {
+    throw conflict(
+      "cluster.delete_protected",
+      `status: the cluster "${cluster.name}" is protected against deletion; set deleteProtection to false first, or in the same request`,
+    );
+  }
+  if (after.cni !== cluster.cni && cluster.status !== "new") {
+    throw wrongState(cluster, `cni: can only change while the cluster is new`);
+  }
+  if (after.version !== cluster.version) {
+    const goesDown =
+      ["stopping", "stopped", "deleting"].includes(after.status) ||
+      (after.status === "unknown" && after.desiredStatus !== "starting");
+    if (goesDown) throw wrongState(cluster, "version: can only change while the cluster runs or comes up");
+    if (!isReachable(cluster, after.version)) {
+      throw invalid([
+        {
+          path: "version",
+          text: `${describe(after.version)} is not allowed: from ${cluster.version} can be reached ${reachableVersions(cluster).join(", ")}`,
+        },
+      ]);
+    }
+  }
+  return after;
+}
+
+/** The cluster is not in a state for what was asked. */
+export const wrongState = (cluster: Cluster, text: string): AppError =>
+  conflict("cluster.wrong_state", `${text}; the cluster "${cluster.name}" is ${cluster.status}`);

@@ -1,0 +1,104 @@
+/** Changing a cluster: read, judge, write in one transaction, again where somebody else was faster. */
+
+import type { Actor, Context } from "../context.ts";
+import { bucketOf, type Chunk, countRemoved } from "../listing/page-index.ts";
+import { clusterKey, dueShard, pointerKey } from "../table/keys.ts";
+import type { Deadline } from "../table/pause.ts";
+import { commit, contended, Transaction } from "../table/transact.ts";
+import { changesBetween } from "./amendment.ts";
+import { count } from "./counters.ts";
+import { userEvent } from "./event.ts";
+import { occupy, type Place } from "./place.ts";
+import { clusterItem } from "./repository.ts";
+import type { Change, Cluster } from "./stored.ts";
+
+/** Where a cluster goes that moves, and the part of the page index it leaves. */
+export interface Route {
+  from: Chunk;
+  to: Place;
+}
+
+/** What a write of a user does to a cluster. */
+export interface Write {
+  before: Cluster;
+  after: Cluster;
+  /** `noun.past-verb`, for the event. */
+  type: string;
+  /** What the event tells beside what differs between before and after. */
+  changes?: readonly Change[];
+  /** Given when `after` is in another environment. */
+  route?: Route;
+  /** More that belongs into the same transaction. @param after as it is written */
+  also?: (transaction: Transaction, after: Cluster) => void;
+}
+
+/**
+ * Writes a change: the cluster on condition that it is as it was read, its counters, pointer with due mark, event, and where
+ * it moves its place and both parts of the page index.
+ *
+ * @returns what was written; undefined where it was read before somebody else's change and has to be read again
+ * @throws AppError unavailable as `commit`
+ */
+export async function write(
+  context: Context,
+  actor: Actor,
+  given: Write,
+  deadline: Deadline,
+): Promise<Cluster | undefined> {
+  const { before, route } = given;
+  const now = context.clock().toISOString();
+  const after: Cluster = { ...given.after, revision: before.revision + 1, modifiedAt: now };
+  const asRead = {
+    condition: "#identity = :identity AND #revision = :revision",
+    values: { ":identity": before.identity, ":revision": before.revision },
+  };
+  const transaction = new Transaction();
+  if (route === undefined) {
+    transaction.put("cluster", clusterItem(after), asRead);
+  } else {
+    const { from, to } = route;
+    if (to.chunk === undefined) return undefined;
+    if (!(await occupy(context, transaction, after, to.holder, to.chunk, deadline))) return undefined;
+    transaction.delete("left", clusterKey(before.organisation, before.environment, before.slug), asRead);
+    countRemoved(transaction, "left-index", from, bucketOf(from, before.slug));
+  }
+  count(transaction, before, after);
+  transaction
+    .update("pointer", pointerKey(after.identity), "SET #path = :path, #duePk = :duePk, #dueAt = :dueAt", {
+      condition: "attribute_exists(#pk)",
+      values: {
+        ":path": clusterKey(after.organisation, after.environment, after.slug).sk,
+        ":duePk": dueShard(after.identity),
+        ":dueAt": now,
+      },
+    })
+    .create(
+      "event",
+      userEvent(context, actor, after.identity, given.type, now, [
+        ...changesBetween(before, after),
+        ...(given.changes ?? []),
+      ]),
+    );
+  given.also?.(transaction, after);
+  const failures = await commit(context.table, transaction, deadline);
+  if (failures.length === 0) return after;
+  // What was read is out of date, one way or another: reading again tells what to answer.
+  return undefined;
+}
+
+/**
+ * Tries until it is done or the deadline has passed.
+ *
+ * @param attempt reads everything anew; returns undefined where somebody else changed it before it could write
+ * @throws AppError unavailable at the deadline
+ */
+export async function untilDone<T>(
+  deadline: Deadline,
+  attempt: (deadline: Deadline) => Promise<T | undefined>,
+): Promise<T> {
+  for (;;) {
+    const done = await attempt(deadline);
+    if (done !== undefined) return done;
+    if (deadline.passed()) throw contended();
+  }
+}

@@ -1,0 +1,63 @@
+/** Whether a cluster inherits the Prometheus rules of its environment. */
+
+import * as v from "valibot";
+import type { Context } from "../context.ts";
+import type { RawQuery } from "../query.ts";
+import { deadlineIn } from "../table/pause.ts";
+import { check } from "../validation.ts";
+import { changesBetween, wrongState } from "./amendment.ts";
+import { untilDone } from "./change.ts";
+import { change } from "./update.ts";
+
+/** The documentation shows no body; this and a bare `true` or `false` are ours. */
+export const UpdatePrometheusRules = v.object({ environmentPrometheusRules: v.boolean() });
+
+/** The documentation's answer. */
+export const MessageResponse = v.object({ message: v.string() });
+
+/** A request to inherit, or not to. */
+export interface PrometheusRulesInput {
+  organisation: string;
+  environment: string;
+  cluster: string;
+  query: RawQuery;
+  body: unknown;
+}
+
+/**
+ * Sets whether a cluster inherits its environment's Prometheus rules. Two waits on the database.
+ *
+ * @throws AppError as `update`
+ */
+export async function updatePrometheusRules(
+  context: Context,
+  input: PrometheusRulesInput,
+): Promise<{ body: v.InferOutput<typeof MessageResponse>; tag: string }> {
+  const { organisation, environment, cluster } = input;
+  const body = typeof input.body === "boolean" ? { environmentPrometheusRules: input.body } : input.body;
+  const { problems, unknown, draft } = check(UpdatePrometheusRules, body);
+  const inherits = draft?.environmentPrometheusRules === true;
+  const verb = inherits ? "inherits" : "does not inherit";
+  const message = `The cluster "${cluster}" ${verb} the Prometheus rules of environment "${environment}".`;
+  const done = await untilDone(deadlineIn(context.patienceMs), (deadline) =>
+    change(context, deadline, {
+      path: { organisation, environment, cluster },
+      query: input.query,
+      target: undefined,
+      targetPath: "",
+      right: "developer",
+      unknown,
+      judge: () => problems,
+      amend(present) {
+        const after = { ...present, environmentPrometheusRules: inherits };
+        if (present.status === "deleting" && changesBetween(present, after).length > 0) {
+          throw wrongState(present, "a cluster that is being deleted cannot be changed");
+        }
+        return after;
+      },
+      precondition: undefined,
+      answer: (result, show) => ({ body: { message }, tag: show(result).tag }),
+    }),
+  );
+  return done as { body: v.InferOutput<typeof MessageResponse>; tag: string };
+}

@@ -1,0 +1,229 @@
+/** Changing a cluster by PATCH, and moving it, which a PATCH can do too. */
+
+import { type Entered, enter, noRight } from "../access/enter.ts";
+import { allows, type Right, roleIn } from "../access/role.ts";
+import type { References } from "../cloud/schema.ts";
+import { ifMatches, type Precondition } from "../conditional.ts";
+import { type Context, noteUnknown } from "../context.ts";
+import { readWriteQuery } from "../dry-run.ts";
+import { type Environment, environmentEntity } from "../environment/schema.ts";
+import { invalid, type Problem } from "../errors.ts";
+import { keepAlone, keepAnswer } from "../idempotency.ts";
+import { type Chunk, readChunkOf } from "../listing/page-index.ts";
+import { nodePoolsOf } from "../node-pool/repository.ts";
+import { isLive } from "../node-pool/rules.ts";
+import type { RawQuery } from "../query.ts";
+import { isOrganisationSlug, isSlug } from "../slug.ts";
+import { clusterKey, environmentKey, type Key } from "../table/keys.ts";
+import { type Deadline, deadlineIn } from "../table/pause.ts";
+import { describe } from "../validation.ts";
+import { amend, amendmentProblems, changesBetween, readAmendment, wrongState } from "./amendment.ts";
+import { type Route, untilDone, write } from "./change.ts";
+import { consequencesOf } from "./consequences.ts";
+import type { Shown } from "./create.ts";
+import { noSuchCluster } from "./get.ts";
+import { type Place, readVicinity, requireFree, type Vicinity } from "./place.ts";
+import { clusterTag, toClusterResponse } from "./repository.ts";
+import type { ClusterResponse } from "./schema.ts";
+import { type Cluster, clusterEntity } from "./stored.ts";
+
+/** A request to change a cluster. */
+export interface UpdateInput {
+  organisation: string;
+  environment: string;
+  cluster: string;
+  query: RawQuery;
+  /** The body, as JSON gave it. */
+  body: unknown;
+  /** What `If-Match` holds the change to. */
+  precondition?: Precondition;
+}
+
+/** What is read of the place a cluster is to move to. */
+interface Target {
+  environment: string;
+  vicinity: Vicinity | undefined;
+  left: Chunk | undefined;
+}
+
+/**
+ * Changes a cluster: all of what the request holds, or nothing. Two waits on the database; a request that changes nothing
+ * writes nothing.
+ *
+ * @throws AppError as `enter`; forbidden for what only an admin may ask; missing; invalid; preconditionFailed; conflict
+ */
+export async function update(context: Context, input: UpdateInput): Promise<Shown<ClusterResponse>> {
+  const { problems, unknown, wish } = readAmendment(input.body);
+  const done = await untilDone(deadlineIn(context.patienceMs), (deadline) =>
+    change(context, deadline, {
+      path: { organisation: input.organisation, environment: input.environment, cluster: input.cluster },
+      query: input.query,
+      target: textOf(input.body, "environmentSlug"),
+      targetPath: "environmentSlug",
+      right: rightFor(input),
+      unknown,
+      judge: (cluster, references) =>
+        wish === undefined ? problems : [...problems, ...amendmentProblems(cluster, wish, references)],
+      amend: (cluster) => (wish === undefined ? cluster : amend(cluster, wish)),
+      precondition: input.precondition,
+    }),
+  );
+  return done as Shown<ClusterResponse>;
+}
+
+/** A property of a body that is a text: what rights and places depend on is looked at before the body is judged. */
+export function textOf(body: unknown, name: string): string | undefined {
+  const value =
+    typeof body === "object" && body !== null && Object.hasOwn(body, name)
+      ? (body as Record<string, unknown>)[name]
+      : undefined;
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** Rights follow what the body asks, also where it changes nothing. */
+function rightFor({ body, environment }: UpdateInput): Right {
+  const target = textOf(body, "environmentSlug");
+  const isAdmins = textOf(body, "status") === "deleting" || (target !== undefined && target !== environment);
+  return isAdmins ? "admin" : "developer";
+}
+
+/** Everything a change depends on. */
+export interface ChangeRequest {
+  path: { organisation: string; environment: string; cluster: string };
+  query: RawQuery;
+  /** The environment the cluster is to be in, where the request says so. */
+  target: string | undefined;
+  /** The property that says so. */
+  targetPath: string;
+  right: Right;
+  /** Properties of the body that nobody knows. */
+  unknown: readonly string[];
+  /** Finds what is wrong with the request. */
+  judge: (cluster: Cluster, references: References) => readonly Problem[];
+  /** Makes the cluster as it would be, once nothing is wrong with the request. @throws AppError conflict */
+  amend: (cluster: Cluster) => Cluster;
+  precondition: Precondition | undefined;
+  /** What to answer, where it is not the cluster. */
+  answer?: (result: Cluster, show: (result: Cluster) => Shown<ClusterResponse>) => Shown<object>;
+}
+
+/** Tries a change once. @returns undefined where somebody else was faster */
+export async function change(
+  context: Context,
+  deadline: Deadline,
+  request: ChangeRequest,
+): Promise<Shown<object> | undefined> {
+  const { path } = request;
+  const target = request.target === path.environment ? undefined : request.target;
+  const at = () => clusterKey(path.organisation, path.environment, path.cluster);
+  const entered = await enter(context, {
+    path,
+    right: request.right,
+    keys: () => [at(), ...targetKeys(path, target)],
+    beside: async () => readTarget(context, path, target),
+  });
+  const targetEnvironment = target === undefined ? undefined : enterTarget(entered, path.organisation, target);
+  if (entered.kept !== undefined) return entered.kept as Shown<ClusterResponse>;
+  const item = entered.item(at());
+  if (item === undefined) throw noSuchCluster(path.cluster, path.environment);
+  const cluster = clusterEntity.read(item);
+
+  const query = readWriteQuery(request.query);
+  const strict = noteUnknown(context, query.unknown, request.unknown);
+  const problems = [...query.problems, ...strict, ...request.judge(cluster, entered.references)];
+  if (target !== undefined && targetEnvironment === undefined) {
+    problems.push({
+      path: request.targetPath,
+      text: `${describe(target)} is not allowed: must be an environment of the organisation`,
+    });
+  }
+  if (problems.length > 0) throw invalid(problems);
+  ifMatches(request.precondition, cluster.revision, clusterTag(cluster, entered.references));
+
+  const amended = request.amend(cluster);
+  const after =
+    targetEnvironment === undefined
+      ? amended
+      : { ...amended, environment: targetEnvironment.slug, environmentIdentity: targetEnvironment.identity };
+  const show = (result: Cluster): Shown<ClusterResponse> => ({
+    body: toClusterResponse(result, { ...entered, showCompute: false }),
+    tag: clusterTag(result, entered.references),
+  });
+  const answer = request.answer ?? show;
+  const changes = changesBetween(cluster, after);
+  if (changes.length === 0 && !query.values.dryRun) {
+    const unchanged = answer(cluster, show);
+    return (await keepAlone(context, entered.actor, unchanged, deadline)) ? unchanged : undefined;
+  }
+
+  const route = targetEnvironment === undefined ? undefined : routeOf(entered, cluster, targetEnvironment, request);
+  const type =
+    route !== undefined ? "cluster.moved" : after.status === "deleting" ? "cluster.deletion-asked" : "cluster.updated";
+  if (query.values.dryRun) {
+    const pools = (await nodePoolsOf(context.table, cluster.identity)).filter(isLive);
+    const consequences = consequencesOf(cluster, after, changes, pools);
+    return { body: { ...answer(after, show).body, consequences }, tag: "" };
+  }
+  const written = await write(
+    context,
+    entered.actor,
+    {
+      before: cluster,
+      after,
+      type,
+      ...(route === undefined ? {} : { route }),
+      also: (transaction, result) => keepAnswer(context, transaction, entered.actor, answer(result, show)),
+    },
+    deadline,
+  );
+  return written === undefined ? undefined : answer(written, show);
+}
+
+function targetKeys(path: ChangeRequest["path"], target: string | undefined): Key[] {
+  if (target === undefined || !isSlug(target)) return [];
+  return [environmentKey(path.organisation, target), clusterKey(path.organisation, target, path.cluster)];
+}
+
+async function readTarget(
+  context: Context,
+  { organisation, environment, cluster: slug }: ChangeRequest["path"],
+  target: string | undefined,
+): Promise<Target | undefined> {
+  if (target === undefined || !isSlug(target) || !isOrganisationSlug(organisation)) return undefined;
+  const [vicinity, left] = await Promise.all([
+    readVicinity(context, { organisation, environment: target, slug }),
+    readChunkOf(context.table, organisation, environment, slug),
+  ]);
+  return { environment: target, vicinity, left };
+}
+
+/** Finds the environment to move to. @throws AppError forbidden where the caller is not an admin there too */
+function enterTarget(entered: Entered<unknown>, organisation: string, target: string): Environment | undefined {
+  const item = isSlug(target) ? entered.item(environmentKey(organisation, target)) : undefined;
+  if (item === undefined) return undefined;
+  const environment = environmentEntity.read(item);
+  if (!allows(roleIn(entered.member, environment.identity), "admin")) throw noRight("admin", environment.slug);
+  return environment;
+}
+
+/** The way of a moving cluster. @throws AppError conflict where it is deleting, or its slug is not free there */
+function routeOf(
+  entered: Entered<Target | undefined>,
+  cluster: Cluster,
+  to: Environment,
+  request: ChangeRequest,
+): Route | undefined {
+  if (cluster.status === "deleting") {
+    throw wrongState(cluster, `${request.targetPath}: a cluster that is being deleted cannot move`);
+  }
+  const holder = entered.item(clusterKey(cluster.organisation, to.slug, cluster.slug));
+  const { vicinity, left } = entered.beside ?? {};
+  const place: Place = {
+    holder: holder === undefined ? undefined : clusterEntity.read(holder),
+    displaced: vicinity?.displaced ?? 0,
+    chunk: vicinity?.chunk,
+  };
+  requireFree(place, request.targetPath);
+  if (left === undefined) throw new Error(`${cluster.environment} has no page index`);
+  return { from: left, to: place };
+}

@@ -1,0 +1,87 @@
+/** Requests that may be repeated and happen once: the answer to the first is kept, and given to the others. */
+
+import * as v from "valibot";
+import type { Actor, Context } from "./context.ts";
+import { AppError } from "./errors.ts";
+import { defineEntity, type RawItem } from "./table/item.ts";
+import { idempotencyKey } from "./table/keys.ts";
+import type { Deadline } from "./table/pause.ts";
+import { commit, type Expression, Transaction } from "./table/transact.ts";
+
+/** Answers are kept this long. */
+const KEPT_HOURS = 24;
+
+/** By which a failed condition is recognised: another request of the same key was faster, and its answer is there. */
+export const IDEMPOTENCY_LABEL = "idempotency";
+
+const StoredAnswer = v.object({
+  fingerprint: v.string(),
+  /** JSON, for the names in it are free text. */
+  body: v.string(),
+  tag: v.string(),
+  createdAt: v.string(),
+  ttl: v.number(),
+});
+
+const answerEntity = defineEntity("idempotency-record", 1, StoredAnswer);
+
+/** A success as it is kept. */
+export interface Kept {
+  body: unknown;
+  /** The entity tag, with its quotes. */
+  tag: string;
+}
+
+const seconds = (date: Date) => Math.floor(date.getTime() / 1_000);
+
+/**
+ * Finds the answer that was kept for this request.
+ *
+ * @param item the record as it was read
+ * @throws AppError unprocessable where the key stands for another request
+ */
+export function keptAnswer(context: Context, item: RawItem | undefined): Kept | undefined {
+  if (item === undefined || context.idempotency === undefined) return undefined;
+  const kept = answerEntity.read(item);
+  // DynamoDB removes expired items late.
+  if (kept.ttl <= seconds(context.clock())) return undefined;
+  if (kept.fingerprint !== context.idempotency.fingerprint) {
+    throw new AppError("unprocessable", "idempotency.other_request", [
+      "Idempotency-Key: this key was used for another request; use a new key for a new request",
+    ]);
+  }
+  context.outcome.replayed = true;
+  return { body: JSON.parse(kept.body), tag: kept.tag };
+}
+
+/** Adds to a transaction what keeps its answer, where the caller sent a key. */
+export function keepAnswer(context: Context, transaction: Transaction, actor: Actor, answer: Kept): void {
+  if (context.idempotency === undefined) return;
+  const { keyHash, fingerprint } = context.idempotency;
+  const now = context.clock();
+  const record = {
+    fingerprint,
+    body: JSON.stringify(answer.body),
+    tag: answer.tag,
+    createdAt: now.toISOString(),
+    ttl: seconds(now) + KEPT_HOURS * 60 * 60,
+  };
+  const unused: Expression = {
+    condition: "attribute_not_exists(#pk) OR #ttl <= :now",
+    values: { ":now": seconds(now) },
+  };
+  transaction.put(IDEMPOTENCY_LABEL, answerEntity.write(idempotencyKey(actor.tokenId, keyHash), record), unused);
+}
+
+/**
+ * Keeps the answer of a request that changed nothing.
+ *
+ * @returns whether it is kept, or need not be; false where another request of the same key was faster
+ * @throws AppError unavailable as `commit`
+ */
+export async function keepAlone(context: Context, actor: Actor, answer: Kept, deadline: Deadline): Promise<boolean> {
+  if (context.idempotency === undefined) return true;
+  const transaction = new Transaction();
+  keepAnswer(context, transaction, actor, answer);
+  return (await commit(context.table, transaction, deadline)).length === 0;
+}
