@@ -34,24 +34,41 @@ export interface Checked<T> {
  * @param input anything JSON can hold
  */
 export function check<S extends Schema>(schema: S, input: unknown): Checked<v.InferOutput<S>> {
-  const problems: Problem[] = [];
-  const unknown: string[] = [];
-  const draft = walk(schema, input, "", problems, unknown) as Draft<v.InferOutput<S>> | undefined;
+  const found: Found = { problems: [], unknown: [] };
+  const draft = walk(schema, input, ROOT, found) as Draft<v.InferOutput<S>> | undefined;
   return {
     draft,
-    problems,
-    unknown,
+    ...found,
     complete() {
-      if (problems.length > 0) throw new Error("a value with problems is not complete");
+      if (found.problems.length > 0) throw new Error("a value with problems is not complete");
       return draft as v.InferOutput<S>;
     },
   };
 }
 
-function join(path: string, name: string): string {
-  const shown = name.length > SHOWN ? `${name.slice(0, SHOWN)}…` : name;
-  return path === "" ? shown : `${path}.${shown}`;
+interface Found {
+  problems: Problem[];
+  unknown: string[];
 }
+
+/** Where in an input: as a problem names it, shortened, and as a header can hold it. */
+interface Place {
+  shown: string;
+  header: string;
+}
+
+const ROOT: Place = { shown: "", header: "" };
+
+function member(place: Place, name: string): Place {
+  const short = `${name.slice(0, SHOWN).toWellFormed()}${name.length > SHOWN ? "…" : ""}`;
+  const dot = place.shown === "" ? "" : ".";
+  return { shown: `${place.shown}${dot}${short}`, header: `${place.header}${dot}${encodeName(name)}` };
+}
+
+const element = ({ shown, header }: Place, index: number): Place => ({
+  shown: `${shown}[${index}]`,
+  header: `${header}[${index}]`,
+});
 
 const isObject = (input: unknown): input is Record<string, unknown> =>
   typeof input === "object" && input !== null && !Array.isArray(input);
@@ -66,66 +83,77 @@ interface Shape extends Schema {
   default?: unknown;
 }
 
-function walk(schema: Schema, input: unknown, path: string, problems: Problem[], unknown: string[]): unknown {
+function walk(schema: Schema, input: unknown, place: Place, found: Found): unknown {
   const shape = schema as Shape;
   if (shape.type === "optional" && shape.wrapped !== undefined) {
-    if (input !== undefined && input !== null) return walk(shape.wrapped, input, path, problems, unknown);
+    if (input !== undefined && input !== null) return walk(shape.wrapped, input, place, found);
     return shape.default;
   }
   if (input === undefined || input === null) {
-    problems.push({ path, text: "is required" });
+    found.problems.push({ path: place.shown, text: place.shown === "" ? "The body is required." : "is required" });
     return undefined;
   }
   if (shape.type === "object" || shape.type === "array" || shape.type === "record") {
-    const before = problems.length;
-    const value = walkContainer(shape, input, path, problems, unknown);
-    // Actions on a container (how many, how large) make sense only once its parts do.
-    return problems.length > before || shape.pipe === undefined ? value : leaf(shape, value, path, problems);
+    const before = found.problems.length;
+    const value = walkContainer(shape, input, place, found);
+    // Actions on a container (how many, how large) make sense only once its parts do. Their output is not used: valibot
+    // leaves out names such as `constructor` when it builds a record.
+    if (found.problems.length === before && shape.pipe !== undefined) leaf(shape, value, place, found);
+    return found.problems.length > before && !isContainer(value) ? undefined : value;
   }
-  return leaf(shape, input, path, problems);
+  return leaf(shape, input, place, found);
 }
 
-function walkContainer(shape: Shape, input: unknown, path: string, problems: Problem[], unknown: string[]): unknown {
+const isContainer = (value: unknown) => typeof value === "object" && value !== null;
+
+function walkContainer(shape: Shape, input: unknown, place: Place, found: Found): unknown {
   if (shape.type === "array" && shape.item !== undefined) {
     const { item } = shape;
-    if (!Array.isArray(input)) return refuse(path, input, "must be an array", problems);
-    return input.map((element, index) => walk(item, element, `${path}[${index}]`, problems, unknown));
+    if (!Array.isArray(input)) return refuse(place, input, "must be an array", found);
+    return input.map((each, index) => walk(item, each, element(place, index), found));
   }
-  if (!isObject(input)) return refuse(path, input, "must be an object", problems);
+  if (!isObject(input)) return refuse(place, input, "must be an object", found);
   const { entries, key, value } = shape;
   if (entries !== undefined) {
     for (const name of Object.keys(input)) {
-      if (!Object.hasOwn(entries, name)) unknown.push(join(path, encodeName(name)));
+      if (!Object.hasOwn(entries, name)) found.unknown.push(member(place, name).header);
     }
+    const parts = new Map(
+      Object.entries(entries).map(([name, entry]) => [
+        name,
+        walk(entry, Object.hasOwn(input, name) ? input[name] : undefined, member(place, name), found),
+      ]),
+    );
+    // In the order they were sent, so that what is kept as text comes back as it came; defaults last.
+    const names = new Set([...Object.keys(input), ...parts.keys()]);
     return Object.fromEntries(
-      Object.entries(entries)
-        .map(([name, entry]) => [
-          name,
-          walk(entry, Object.hasOwn(input, name) ? input[name] : undefined, join(path, name), problems, unknown),
-        ])
-        .filter(([, part]) => part !== undefined),
+      [...names].map((name) => [name, parts.get(name)]).filter(([, part]) => part !== undefined),
     );
   }
   const parts: [string, unknown][] = [];
   for (const [name, part] of Object.entries(input)) {
     if (part === null) continue;
-    const at = join(path, name);
-    if (key !== undefined) leaf(key, name, at, problems);
-    if (value !== undefined) parts.push([name, walk(value, part, at, problems, unknown)]);
+    const at = member(place, name);
+    if (key !== undefined) leaf(key, name, at, found);
+    if (value !== undefined) parts.push([name, walk(value, part, at, found)]);
   }
   // Object.fromEntries defines properties, so a name such as `__proto__` stays a name.
   return Object.fromEntries(parts);
 }
 
-function leaf(schema: Schema, input: unknown, path: string, problems: Problem[]): unknown {
+function leaf(schema: Schema, input: unknown, place: Place, found: Found): unknown {
   const parsed = v.safeParse(schema, input);
   if (parsed.success) return parsed.output;
   const texts = new Set(parsed.issues.map((issue) => requirement(issue)));
-  return refuse(path, input, [...texts].join("; "), problems);
+  return refuse(place, input, [...texts].join("; "), found);
 }
 
-function refuse(path: string, input: unknown, text: string, problems: Problem[]): undefined {
-  problems.push({ path, text: `${describe(input)} is not allowed: ${text}` });
+function refuse({ shown }: Place, input: unknown, text: string, { problems }: Found): undefined {
+  const value = describe(input);
+  problems.push({
+    path: shown,
+    text: shown === "" ? `The body, ${value}, is not allowed: ${text}` : `${value} is not allowed: ${text}`,
+  });
   return undefined;
 }
 

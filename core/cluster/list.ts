@@ -29,6 +29,8 @@ export interface Listed {
   links: [rel: string, query: string][];
 }
 
+const FLAGS = { "show-compute": flag, includeDetails: flag };
+
 /** Filters come with other orders; until then they are refused, for a list that ignored one would be a wrong answer. */
 const FILTERS = ["maintenanceSchedule", "status", "cloudProvider", "region", "version", "name"];
 
@@ -73,14 +75,14 @@ export async function list(context: Context, input: ListInput): Promise<Listed> 
     }),
   );
   const page = pageOf(content, slice.total, pageable);
-  return { page, links: pageLinks(page, input.query.pairs, pageable) };
+  return { page, links: pageLinks(page, input.query.pairs, pageable, new Set(Object.keys(FLAGS))) };
 }
 
 const isVisible = (member: Member, { environmentIdentity }: Pick<Chunk, "environmentIdentity">): boolean =>
   allows(roleIn(member, environmentIdentity), "viewer");
 
 function readListQuery(context: Context, query: RawQuery) {
-  const own = readQuery(query, { "show-compute": flag, includeDetails: flag }, new Set([...pageableNames, ...FILTERS]));
+  const own = readQuery(query, FLAGS, new Set([...pageableNames, ...FILTERS]));
   const { pageable, problems, unknown } = readPageable(query.pairs);
   noteUnknown(context, [...own.unknown, ...unknown]);
   const filters = query.pairs

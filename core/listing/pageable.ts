@@ -208,26 +208,35 @@ export function pageOf<Element>(content: Element[], total: number, pageable: Pag
   };
 }
 
+/** Parameters nobody knows are kept in links up to this many bytes: headers beyond 16 KiB break clients and proxies. */
+const KEPT_UNKNOWN_BYTES = 1_000;
+
 /**
  * The pages a page links to, as queries without their `?`: first, prev, next and last, those that exist.
  *
  * @param pairs the query that was sent; what is no page's is kept
+ * @param known names of parameters that mean something
  */
-export function pageLinks(page: Page<unknown>, pairs: QueryPairs, pageable: Pageable): [rel: string, query: string][] {
-  const others = pairs
-    .filter(([name]) => !pageableNames.has(name))
-    .map(([name, value]): [string, string] => [name, value]);
-  const query = (pageNumber: number) =>
+export function pageLinks(
+  page: Page<unknown>,
+  pairs: QueryPairs,
+  pageable: Pageable,
+  known: ReadonlySet<string>,
+): [rel: string, query: string][] {
+  const others = pairs.filter(([name]) => !pageableNames.has(name));
+  const query = (kept: QueryPairs, pageNumber?: number) =>
     new URLSearchParams([
-      ...others,
-      ["pageNumber", `${pageNumber}`],
+      ...kept,
+      ...(pageNumber === undefined ? [] : [["pageNumber", `${pageNumber}`]]),
       ["pageSize", `${pageable.pageSize}`],
       ...(pageable.directed ? [["sortDirection", pageable.descending ? "DESC" : "ASC"]] : []),
     ] as [string, string][]).toString();
+  const isLong = query(others).length > KEPT_UNKNOWN_BYTES;
+  const kept = isLong ? others.filter(([name]) => known.has(name)) : others;
   const final = Math.max(0, page.totalPages - 1);
-  const links: [string, string][] = [["first", query(0)]];
-  if (page.number > 0) links.push(["prev", query(Math.min(page.number - 1, final))]);
-  if (page.number < final) links.push(["next", query(page.number + 1)]);
-  links.push(["last", query(final)]);
+  const links: [string, string][] = [["first", query(kept, 0)]];
+  if (page.number > 0) links.push(["prev", query(kept, Math.min(page.number - 1, final))]);
+  if (page.number < final) links.push(["next", query(kept, page.number + 1)]);
+  links.push(["last", query(kept, final)]);
   return links;
 }

@@ -4,7 +4,7 @@ import { enter } from "../access/enter.ts";
 import { noSuchCluster } from "../cluster/get.ts";
 import { clusterEntity } from "../cluster/stored.ts";
 import { type Context, noteUnknown } from "../context.ts";
-import { type AppError, invalid, missing } from "../errors.ts";
+import { type AppError, invalid, missing, type Problem } from "../errors.ts";
 import { type RawQuery, readQuery } from "../query.ts";
 import { clusterKey } from "../table/keys.ts";
 import { nodePoolsOf, toNodePoolResponse } from "./repository.ts";
@@ -24,7 +24,10 @@ export interface GetNodePoolInput extends ListNodePoolsInput {
 }
 
 /** Reads the pools of the path's cluster. Two waits: a pool hangs on the cluster's identity, which is read first. */
-async function poolsAt(context: Context, input: ListNodePoolsInput): Promise<NodePool[]> {
+async function poolsAt(
+  context: Context,
+  input: ListNodePoolsInput,
+): Promise<{ pools: NodePool[]; problems: Problem[] }> {
   const { organisation, environment, cluster: slug } = input;
   const key = () => clusterKey(organisation, environment, slug);
   const entered = await enter(context, {
@@ -36,8 +39,7 @@ async function poolsAt(context: Context, input: ListNodePoolsInput): Promise<Nod
   if (item === undefined) throw noSuchCluster(slug, environment);
   const query = readQuery(input.query, {});
   noteUnknown(context, query.unknown);
-  if (query.problems.length > 0) throw invalid(query.problems);
-  return await nodePoolsOf(context.table, clusterEntity.read(item).identity);
+  return { pools: await nodePoolsOf(context.table, clusterEntity.read(item).identity), problems: query.problems };
 }
 
 /**
@@ -46,7 +48,9 @@ async function poolsAt(context: Context, input: ListNodePoolsInput): Promise<Nod
  * @throws AppError as `enter`; missing
  */
 export async function list(context: Context, input: ListNodePoolsInput): Promise<ClusterNodePoolResponse[]> {
-  return (await poolsAt(context, input)).map(toNodePoolResponse);
+  const { pools, problems } = await poolsAt(context, input);
+  if (problems.length > 0) throw invalid(problems);
+  return pools.map(toNodePoolResponse);
 }
 
 /**
@@ -59,7 +63,9 @@ export async function get(
   context: Context,
   input: GetNodePoolInput,
 ): Promise<{ body: ClusterNodePoolResponse; tag: string }> {
-  const pool = findNodePool(await poolsAt(context, input), input);
+  const { pools, problems } = await poolsAt(context, input);
+  const pool = findNodePool(pools, input);
+  if (problems.length > 0) throw invalid(problems);
   return { body: toNodePoolResponse(pool), tag: `"${pool.revision}"` };
 }
 

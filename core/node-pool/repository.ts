@@ -6,8 +6,19 @@ import { NODE_POOL_PREFIX, nodePoolKey, pointerKey } from "../table/keys.ts";
 import { type ClusterNodePoolResponse, type NodePool, nodePoolEntity } from "./schema.ts";
 
 /** Makes the item to write. */
-export const nodePoolItem = (pool: NodePool): RawItem =>
-  nodePoolEntity.write(nodePoolKey(pool.clusterIdentity, pool.id), pool);
+export function nodePoolItem(pool: NodePool): RawItem {
+  const { annotations, labels, ...rest } = pool;
+  return nodePoolEntity.write(nodePoolKey(pool.clusterIdentity, pool.id), {
+    ...rest,
+    annotations: JSON.stringify(annotations),
+    labels: JSON.stringify(labels),
+  });
+}
+
+function readNodePool(item: RawItem): NodePool {
+  const { annotations, labels, ...rest } = nodePoolEntity.read(item);
+  return { ...rest, annotations: JSON.parse(annotations), labels: JSON.parse(labels) };
+}
 
 /**
  * Reads all pools of a cluster, deleting ones too, oldest first.
@@ -17,7 +28,7 @@ export const nodePoolItem = (pool: NodePool): RawItem =>
 export async function nodePoolsOf(table: Table, clusterIdentity: string): Promise<NodePool[]> {
   const items = await table.query({ pk: pointerKey(clusterIdentity).pk, prefix: NODE_POOL_PREFIX });
   return items
-    .map((item): NodePool => nodePoolEntity.read(item))
+    .map(readNodePool)
     .sort((one, other) =>
       one.createdAt < other.createdAt ? -1 : one.createdAt > other.createdAt ? 1 : one.id - other.id,
     );

@@ -93,11 +93,20 @@ export const ClusterNodePoolResponse = v.object({
 });
 export type ClusterNodePoolResponse = v.InferOutput<typeof ClusterNodePoolResponse>;
 
-// What is stored is the answer's shape and its bookkeeping; the converter still names every property of an answer.
+/** A node pool: the answer's properties and its bookkeeping. */
+export interface NodePool extends ClusterNodePoolResponse {
+  clusterIdentity: string;
+  revision: number;
+}
+
 const StoredNodePool = v.object({
   ...ClusterNodePoolResponse.entries,
+  /** JSON, as labels: the SDK's marshaller fails on a map with a name such as `constructor`. */
+  annotations: v.string(),
+  labels: v.string(),
   clusterIdentity: v.string(),
   revision: v.number(),
 });
-export type NodePool = v.InferOutput<typeof StoredNodePool>;
+
+/** A node pool as it is stored. */
 export const nodePoolEntity = defineEntity("node-pool", 1, StoredNodePool);

@@ -115,7 +115,13 @@ export async function readBody(request: Request): Promise<ReadBody> {
       ]),
     );
   }
-  const bytes = hasBody ? await readBytes(request) : new Uint8Array();
+  let bytes: Uint8Array | undefined;
+  try {
+    bytes = hasBody ? await readBytes(request) : new Uint8Array();
+  } catch {
+    // Whatever broke, it was between the client and here, and is no reason to say more.
+    return refuse(new AppError("invalid", "body.broken_off", ["The body broke off before its end."]));
+  }
   if (bytes === undefined) {
     return refuse(new AppError("tooLarge", "body.too_large", [`The body is larger than ${MAX_BODY_BYTES} bytes.`]));
   }

@@ -277,7 +277,11 @@ describe("a role", () => {
     const higher = await other.person("viewer", { again: "admin" });
     const none = await other.person("viewer", { again: "none" });
     const send = (method: string, { token }: { token: string }) =>
-      world.send(method, path, method === "GET" ? { token } : { token, body: other.creation({ name: `c${++created}` }) });
+      world.send(
+        method,
+        path,
+        method === "GET" ? { token } : { token, body: other.creation({ name: `c${++created}` }) },
+      );
     expect((await send("GET", none)).status).toBe(403);
     await removeEnvironment(world.services, other.slug, "again");
     expect((await send("GET", higher)).status).toBe(404);

@@ -110,7 +110,7 @@ describe("creating a cluster", () => {
     const { identity, windows } = tenant.schedule;
     const sent = {
       name: "everything",
-      description: "naïve ✓ \"quoted\" \u0000",
+      description: 'naïve ✓ "quoted" \u0000',
       addons: { logging: { enabled: true, customValues: { size: "1" } } },
       cni: "calico",
       enableAutoUpgrade: true,

@@ -229,6 +229,15 @@ describe("a path", () => {
     expectError(await get(path.replace("ORG", tenant.slug)), 404, /./);
   });
 
+  test.each(["/a_b", "/Production", `/${"x".repeat(64)}`, "/a/b_c", `/a/${"x".repeat(64)}/pools`, "/a/B/pools/7"])(
+    "%s is no path of anybody's: a 404 before any role is asked for",
+    async (path) => {
+      expectError(await get(`${org()}/clusters${path}`, { token: tokens.stranger }), 404, /not a slug/);
+      const wellFormed = path.toLowerCase().replace("_", "-").replace(/x+/, "x");
+      expectError(await get(`${org()}/clusters${wellFormed}`, { token: tokens.stranger }), 403, /no role/);
+    },
+  );
+
   test("of slugs of 63, with an organisation's underscores, is well formed", async () => {
     const slug = "x".repeat(63);
     expectError(await get(`/api/v1/orgs/${"x_".repeat(31)}-/clusters`), 403, /no role/);
@@ -331,7 +340,9 @@ describe("an unknown name", () => {
 
   test("is ignored and named, wherever it stands", async () => {
     const raw = withRaw('"top":null', {
-      nodePools: [{ name: "p", nodeSize: "t3.medium", inPool: 1, taints: [{ key: "k", effect: "NoExecute", inTaint: 1 }] }],
+      nodePools: [
+        { name: "p", nodeSize: "t3.medium", inPool: 1, taints: [{ key: "k", effect: "NoExecute", inTaint: 1 }] },
+      ],
       ipWhitelist: [{ cidr: { ipRange: "10.0.0.0/8", inRange: 1 }, description: "", inEntry: 1 }],
       addons: { logging: { inAddon: [{}] } },
     });
@@ -399,15 +410,21 @@ describe("a request id", () => {
     expect(answer.headers.get("x-request-id")).toBe(id);
   });
 
-  test.each([undefined, "", "0".repeat(129), "a b", "a.b", "a,b", "é", "<a>"])("is a new one instead of %j", async (id) => {
-    const ids = new Set<string | null>();
-    for (const path of PATHS) {
-      const answer = await get(`${tenant.path()}${path}`, id === undefined ? {} : { headers: { "x-request-id": id } });
-      expect(answer.headers.get("x-request-id")).toMatch(/^[A-Za-z0-9_-]{1,128}$/);
-      ids.add(answer.headers.get("x-request-id"));
-    }
-    expect(ids.size).toBe(PATHS.length);
-  });
+  test.each([undefined, "", "0".repeat(129), "a b", "a.b", "a,b", "é", "<a>"])(
+    "is a new one instead of %j",
+    async (id) => {
+      const ids = new Set<string | null>();
+      for (const path of PATHS) {
+        const answer = await get(
+          `${tenant.path()}${path}`,
+          id === undefined ? {} : { headers: { "x-request-id": id } },
+        );
+        expect(answer.headers.get("x-request-id")).toMatch(/^[A-Za-z0-9_-]{1,128}$/);
+        ids.add(answer.headers.get("x-request-id"));
+      }
+      expect(ids.size).toBe(PATHS.length);
+    },
+  );
 
   test("is all that is told of a defect", async () => {
     const body = tenant.creation({ name: "broken" });

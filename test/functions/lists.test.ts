@@ -278,15 +278,18 @@ describe("a list of clusters", () => {
     expect(answer.body).toEqual(first);
   });
 
-  test.each([6, 7, 2 ** 31 - 1])("is empty and last on page %i, past its end, whose prev is the last page", async (at) => {
-    const answer = await list(`?page=${at}&size=5`);
-    expect(answer.status, answer.text).toBe(200);
-    const page = { content: [], empty: true, first: false, last: true, number: at, numberOfElements: 0 };
-    expect(answer.body).toMatchObject({ ...page, totalElements: 28, totalPages: 6 });
-    expect(Object.keys(linksOf(answer)).sort()).toEqual(["first", "last", "prev"]);
-    expect((await follow(answer, "prev")).body.number).toBe(5);
-    expect((await follow(answer, "last")).body.number).toBe(5);
-  });
+  test.each([6, 7, 2 ** 31 - 1])(
+    "is empty and last on page %i, past its end, whose prev is the last page",
+    async (at) => {
+      const answer = await list(`?page=${at}&size=5`);
+      expect(answer.status, answer.text).toBe(200);
+      const page = { content: [], empty: true, first: false, last: true, number: at, numberOfElements: 0 };
+      expect(answer.body).toMatchObject({ ...page, totalElements: 28, totalPages: 6 });
+      expect(Object.keys(linksOf(answer)).sort()).toEqual(["first", "last", "prev"]);
+      expect((await follow(answer, "prev")).body.number).toBe(5);
+      expect((await follow(answer, "last")).body.number).toBe(5);
+    },
+  );
 
   test("shows compute and details only where they were asked for", async () => {
     const { identity } = (await get(tenant.path("a", "0"))).body;

@@ -74,7 +74,7 @@ describe("a node pool", () => {
   });
 
   test("keeps every property that was sent", async () => {
-    const sent = pool({
+    const sent = {
       annotations: { "example.com/note": "free text, naïve ✓" },
       autoScaling: true,
       availabilityZone: "eu-west-1b",
@@ -89,8 +89,8 @@ describe("a node pool", () => {
         { key: "example.com/x", value: "", effect: "PreferNoSchedule" },
       ],
       upgradeStrategy: "REPLACE_MINOR_INPLACE_PATCH_WITHOUT_DRAIN",
-    });
-    const [shown] = await listed([sent]);
+    };
+    const [shown] = await listed([pool(sent)]);
     expect(shown).toMatchObject(sent);
     expect(shown.labels).toEqual(sent.labels);
     expect(shown.annotations).toEqual(sent.annotations);
@@ -98,7 +98,10 @@ describe("a node pool", () => {
   });
 
   test("keeps labels and annotations that are named as properties of every object are", async () => {
-    const sent = { labels: { constructor: "a", "x.y/toString": "b" }, annotations: { constructor: "c", prototype: "d" } };
+    const sent = {
+      labels: { constructor: "a", "x.y/toString": "b" },
+      annotations: { constructor: "c", prototype: "d" },
+    };
     const [shown] = await listed([pool(sent)]);
     expect(Object.entries(shown.labels).sort()).toEqual(Object.entries(sent.labels).sort());
     expect(Object.entries(shown.annotations).sort()).toEqual(Object.entries(sent.annotations).sort());
@@ -245,23 +248,25 @@ describe("a node pool", () => {
     expect(annotated.answer.body.details).toEqual([expect.stringMatching(/^nodePools\[0\]\.annotations/)]);
   });
 
-  test.each([
-    ["-", "a-", "a b", "é", "a/b", "x".repeat(64), 7, {}].map((value) => ({ labels: { k: value } })),
-    ["-", "a b", "x".repeat(64), 7].map((value) => ({ taints: [{ key: "k", value, effect: "NoExecute" }] })),
-    [7, {}].map((value) => ({ annotations: { k: value } })),
+  test.each(
     [
-      { taints: [{ key: "k", value: "v", effect: "noexecute" }] },
-      { taints: [{ key: "k", value: "v", effect: "Never" }] },
-      { taints: [{ key: "k", value: "v" }] },
-      { taints: [{ value: "v", effect: "NoSchedule" }] },
-      { taints: [7] },
-    ],
-    [
-      { labels: many(51, "") },
-      { annotations: many(51, "") },
-      { taints: Array.from({ length: 51 }, (_, at) => ({ key: `k${at}`, effect: "NoSchedule" })) },
-    ],
-  ].flat())("is refused with %j", async (more) => {
+      ["-", "a-", "a b", "é", "a/b", "x".repeat(64), 7, {}].map((value) => ({ labels: { k: value } })),
+      ["-", "a b", "x".repeat(64), 7].map((value) => ({ taints: [{ key: "k", value, effect: "NoExecute" }] })),
+      [7, {}].map((value) => ({ annotations: { k: value } })),
+      [
+        { taints: [{ key: "k", value: "v", effect: "noexecute" }] },
+        { taints: [{ key: "k", value: "v", effect: "Never" }] },
+        { taints: [{ key: "k", value: "v" }] },
+        { taints: [{ value: "v", effect: "NoSchedule" }] },
+        { taints: [7] },
+      ],
+      [
+        { labels: many(51, "") },
+        { annotations: many(51, "") },
+        { taints: Array.from({ length: 51 }, (_, at) => ({ key: `k${at}`, effect: "NoSchedule" })) },
+      ],
+    ].flat(),
+  )("is refused with %j", async (more) => {
     const [name = ""] = Object.keys(more);
     const { answer } = await createWith([pool(more)]);
     expect(answer.status, answer.text).toBe(400);

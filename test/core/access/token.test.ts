@@ -1,14 +1,22 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { createToken, listTokens, revokeToken } from "#core/access/personal-tokens.ts";
 import { formatToken, hashToken, parseToken, SECRET_BYTES, sameHash, TOKEN_PREFIX } from "#core/access/token.ts";
+import type { AppError } from "#core/errors.ts";
+import { makeWorld, type World } from "#test/support/world.ts";
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /** What a secret scanner would look for. */
 const RECOGNISED = /\bame_[0-9A-Za-z]{93}\b/;
 const HIGHEST = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 const LOWEST = "00000000-0000-0000-0000-000000000000";
+
+/** Any character: ASCII as often as all others. */
+const character = fc
+  .oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.integer({ min: 0xe000, max: 0x10ffff }))
+  .map((code) => String.fromCodePoint(code));
 
 const uuid = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) =>
   Buffer.from(bytes)
@@ -113,7 +121,7 @@ describe("what is no token", () => {
 
   test("is any other text", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
+      fc.property(fc.string({ unit: character, maxLength: 200 }), (text) => {
         expect(parseToken(text)).toBeUndefined();
         expect(parseToken(TOKEN_PREFIX + text)).toBeUndefined();
       }),
@@ -153,5 +161,95 @@ describe("a token's hash", () => {
     expect(sameHash(one, one.slice(0, -2))).toBe(false);
     expect(sameHash(one, "")).toBe(false);
     expect(sameHash(one, one.replace(/.$/, one.endsWith("0") ? "1" : "0"))).toBe(false);
+  });
+});
+
+describe("a token's record", () => {
+  let world: World;
+  let now = Date.parse("2026-11-23T10:00:00.123Z");
+  const user = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+
+  beforeAll(async () => {
+    world = await makeWorld({ clock: () => new Date(now) });
+  });
+
+  const make = (more: object = {}) => createToken(world.services, { user, name: "laptop", ...more });
+  const refusalOf = (call: Promise<unknown>) => call.then(() => undefined).catch((error: AppError) => error);
+
+  test("says who may use it until when and from where; the token itself is kept nowhere", async () => {
+    const { record, token } = await make({ user: user.toUpperCase(), sources: ["10.0.0.0/8", "::1/128"] });
+    expect(record).toEqual({
+      tokenId: parseToken(token)?.tokenId,
+      user,
+      name: "laptop",
+      createdAt: "2026-11-23T10:00:00.123Z",
+      expiresAt: "2027-11-23T10:00:00.123Z",
+      sources: ["10.0.0.0/8", "::1/128"],
+    });
+    const stored: unknown[] = [];
+    for await (const item of world.table.scan()) stored.push(item);
+    expect(JSON.stringify(stored)).toContain(hashToken(token));
+    expect(JSON.stringify(stored)).not.toContain(token.slice(TOKEN_PREFIX.length + 44));
+    const shown = JSON.stringify([record, await listTokens(world.services, user)]);
+    expect(shown).toContain(record.tokenId);
+    expect(shown).not.toContain(hashToken(token));
+  });
+
+  test("can be limited to days, of which none is possible", async () => {
+    expect((await make({ days: 0 })).record.expiresAt).toBe(new Date(now).toISOString());
+    expect((await make({ days: 3_650 })).record.expiresAt).toBe(new Date(now + 3_650 * 86_400_000).toISOString());
+  });
+
+  test("is not made of what is not allowed, and nothing of it is kept", async () => {
+    const nobody = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    const wrong = {
+      user: [null, "", "me", `${nobody}0`, `${nobody}#`],
+      name: [null, "", "x".repeat(65), "\ud800", 1],
+      days: [-1, 3_651, "30", Number.NaN, Number.POSITIVE_INFINITY],
+      sources: ["10.0.0.0/8", Array(51).fill("10.0.0.0/8")],
+      "sources[1]": [
+        ["10.0.0.0/8", "10.0.0.1/8"],
+        ["10.0.0.0/8", "10.0.0.1"],
+      ],
+    };
+    for (const [path, values] of Object.entries(wrong)) {
+      for (const value of values) {
+        const refusal = await refusalOf(make({ user: nobody, [path.split("[")[0] ?? ""]: value }));
+        expect(refusal).toMatchObject({ kind: "invalid", details: [expect.stringContaining(`${path}: `)] });
+      }
+    }
+    expect(await listTokens(world.services, nobody)).toEqual([]);
+  });
+
+  test("is listed with all others of its user, oldest first, also beyond a hundred", async () => {
+    const other = world.services.draw.identity();
+    for (let made = 0; made < 103; made++) {
+      now += 1_000;
+      await make({ user: other, name: `token ${made}` });
+    }
+    const names = (await listTokens(world.services, other)).map(({ name }) => name);
+    expect(names).toEqual(Array.from({ length: 103 }, (_, made) => `token ${made}`));
+  });
+
+  test("is revoked by its id or by the token itself, once and for all", async () => {
+    for (const given of ["id", "ID", "token"] as const) {
+      const { record, token } = await make();
+      const { tokenId } = record;
+      const by = { id: tokenId, ID: tokenId.toUpperCase(), token }[given];
+      const revokedAt = new Date(now).toISOString();
+      expect(await revokeToken(world.services, by)).toEqual({ ...record, revokedAt });
+      now += 1_000;
+      expect(await revokeToken(world.services, by)).toEqual({ ...record, revokedAt });
+    }
+  });
+
+  test("that is not there cannot be revoked, and what was given is not repeated", async () => {
+    const { token } = await make();
+    const stranger = formatToken(world.services.draw.identity(), user, new Uint8Array(SECRET_BYTES));
+    for (const given of ["", "a#b", LOWEST, stranger, token.slice(0, -1), `${token}x`, "\u0000"]) {
+      const refusal = await refusalOf(revokeToken(world.services, given));
+      expect(refusal).toMatchObject({ kind: "missing", details: ["There is no such token."] });
+    }
+    expect((await listTokens(world.services, user)).at(-1)).not.toHaveProperty("revokedAt");
   });
 });
