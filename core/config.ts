@@ -39,6 +39,7 @@ const Variables = v.object({
   LOG_LEVEL: v.optional(v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`), "info"),
   HOSTING_POOL_ID: v.optional(whole(1, Number.MAX_SAFE_INTEGER), "1"),
   HOSTING_POOL_NAME: v.optional(v.string(), "default"),
+  CORS_ORIGINS: v.optional(list, ""),
   TRUSTED_PROXIES: v.optional(
     v.pipe(
       list,

@@ -7,12 +7,13 @@ import { type Context, noteUnknown } from "../context.ts";
 import { forbidden, invalid } from "../errors.ts";
 import { type Chunk, readChunks } from "../listing/page-index.ts";
 import { type BucketRead, slicePage } from "../listing/page-slice.ts";
-import { type Page, pageableNames, pageLinks, pageOf, readPageable } from "../listing/pageable.ts";
+import { type Page, type Pageable, pageableNames, pageLinks, pageOf, readPageable } from "../listing/pageable.ts";
 import { flag, type RawQuery, readQuery } from "../query.ts";
 import { organisationKey } from "../table/keys.ts";
 import { observations } from "./get.ts";
 import { toClusterResponse } from "./repository.ts";
 import type { ClusterResponse } from "./schema.ts";
+import { filters, isSearch, search, sortable } from "./search.ts";
 import { type Cluster, clusterEntity } from "./stored.ts";
 
 /** Which clusters, and which page of them. */
@@ -31,12 +32,11 @@ export interface Listed {
 
 const FLAGS = { "show-compute": flag, includeDetails: flag };
 
-/** Filters come with other orders; until then they are refused, for a list that ignored one would be a wrong answer. */
-const FILTERS = ["maintenanceSchedule", "status", "cloudProvider", "region", "version", "name"];
+const KNOWN = new Set(Object.keys({ ...FLAGS, ...filters }));
 
 /**
- * Lists clusters in the default order or its reverse. Two waits on the database, three with `includeDetails`, whatever the
- * size of the organisation: the page index says which keys the page holds.
+ * Lists clusters. In the default order or its reverse two waits on the database, whatever the size of the organisation: the
+ * page index says which keys the page holds. In another order, or with filters, three. `includeDetails` adds one.
  *
  * @throws AppError as `enter`; forbidden for a billing-admin; invalid with everything wrong in the query
  */
@@ -51,14 +51,12 @@ export async function list(context: Context, input: ListInput): Promise<Listed> 
   if (environment === undefined && !mayList(member)) {
     throw forbidden("organisation.no_clusters", `Your role in organisation "${organisation}" sees no clusters.`);
   }
-  const { pageable, flags } = readListQuery(context, input.query);
-
-  const visible = (entered.beside ?? []).filter((chunk) => isVisible(member, chunk));
-  const { pageNumber, pageSize, descending } = pageable;
-  const slice = slicePage(visible, pageNumber * pageSize, pageSize, descending);
-  const read = await Promise.all(slice.reads.map((each) => readBucket(context, organisation, each)));
-  const ascending = distinct(read.flat(), member);
-  const clusters = (descending ? ascending.reverse() : ascending).slice(0, pageSize);
+  const { pageable, flags, wanted } = readListQuery(context, input.query);
+  const chunks = entered.beside ?? [];
+  const sees = (place: Pick<Chunk, "environmentIdentity">) => isVisible(member, place);
+  const { clusters, total } = isSearch(pageable, wanted)
+    ? await search(context, organisation, chunks, sees, pageable, wanted)
+    : await readPage(context, organisation, chunks.filter(sees), member, pageable);
 
   const observed = flags.includeDetails
     ? await observations(
@@ -74,26 +72,35 @@ export async function list(context: Context, input: ListInput): Promise<Listed> 
       observation: observed?.get(cluster.identity),
     }),
   );
-  const page = pageOf(content, slice.total, pageable);
-  return { page, links: pageLinks(page, input.query.pairs, pageable, new Set(Object.keys(FLAGS))) };
+  const page = pageOf(content, total, pageable);
+  return { page, links: pageLinks(page, input.query.pairs, pageable, KNOWN) };
 }
 
 const isVisible = (member: Member, { environmentIdentity }: Pick<Chunk, "environmentIdentity">): boolean =>
   allows(roleIn(member, environmentIdentity), "viewer");
 
 function readListQuery(context: Context, query: RawQuery) {
-  const own = readQuery(query, FLAGS, new Set([...pageableNames, ...FILTERS]));
-  const { pageable, problems, unknown } = readPageable(query.pairs);
-  noteUnknown(context, [...own.unknown, ...unknown]);
-  const filters = query.pairs
-    .filter(([name]) => FILTERS.includes(name))
-    .map(([path]) => ({
-      path,
-      text: "filters are not accepted yet; accepted are pageNumber, pageSize, sortDirection, show-compute, includeDetails",
-    }));
-  const all = [...own.problems, ...problems, ...filters];
+  const { values, problems, unknown } = readQuery(query, { ...FLAGS, ...filters }, pageableNames);
+  const page = readPageable(query.pairs, sortable);
+  noteUnknown(context, [...unknown, ...page.unknown]);
+  const all = [...problems, ...page.problems];
   if (all.length > 0) throw invalid(all);
-  return { pageable, flags: own.values };
+  const { "show-compute": showCompute, includeDetails, ...wanted } = values;
+  return { pageable: page.pageable, flags: { "show-compute": showCompute, includeDetails }, wanted };
+}
+
+/** Reads a page in the default order or its reverse. */
+async function readPage(
+  context: Context,
+  organisation: string,
+  chunks: readonly Chunk[],
+  member: Member,
+  { pageNumber, pageSize, descending }: Pageable,
+): Promise<{ clusters: Cluster[]; total: number }> {
+  const { reads, total } = slicePage(chunks, pageNumber * pageSize, pageSize, descending);
+  const read = await Promise.all(reads.map((each) => readBucket(context, organisation, each)));
+  const ascending = distinct(read.flat(), member);
+  return { clusters: (descending ? ascending.reverse() : ascending).slice(0, pageSize), total };
 }
 
 /** Reads a page's part of one bucket, ascending. */

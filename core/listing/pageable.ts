@@ -32,6 +32,14 @@ export interface Pageable {
   descending: boolean;
   /** Whether a direction was asked for: then the answer names the keys it holds for. */
   directed: boolean;
+  /** What to order by, where that was asked for; the default order otherwise, and among what is equal. */
+  sort: readonly Order[];
+}
+
+/** One key of an order. */
+export interface Order {
+  property: string;
+  descending: boolean;
 }
 
 /** Elements a page, at most. */
@@ -103,8 +111,9 @@ function pairsOf(text: string): QueryPairs | undefined {
  * of the JSON in `pageable`.
  *
  * @param pairs the whole query; names that are no page's are left to others
+ * @param sortable properties this list can be ordered by
  */
-export function readPageable(pairs: QueryPairs): ReadPageable {
+export function readPageable(pairs: QueryPairs, sortable: readonly string[] = []): ReadPageable {
   const problems: Problem[] = [];
   const unknown: string[] = [];
   const spread: QueryPairs[] = [pairs.filter(([name]) => name !== "pageable")];
@@ -123,6 +132,7 @@ export function readPageable(pairs: QueryPairs): ReadPageable {
     }
   }
 
+  const sort: { property: string; way: string | undefined }[] = [];
   const found = new Map<string, { name: string; value: unknown }>();
   for (const source of spread) {
     const { values, problems: wrong } = readPairs(source, MEMBERS, pageableNames);
@@ -139,8 +149,10 @@ export function readPageable(pairs: QueryPairs): ReadPageable {
         });
       }
     }
-    for (const [name, value] of source) {
-      if (name === "sort") problems.push({ path: "sort", text: `${describe(value)} is not allowed: ${ONLY_DEFAULT}` });
+    for (const [, value] of source.filter(([name]) => name === "sort")) {
+      const [, property = "", way] = SORT.exec(value) ?? [];
+      if (sortable.includes(property)) sort.push({ property, way: way?.toUpperCase() });
+      else problems.push({ path: "sort", text: `${describe(value)} is not allowed: ${sortText(sortable)}` });
     }
   }
   const number = (name: keyof typeof DEFAULTS) => (found.get(name)?.value as number | undefined) ?? DEFAULTS[name];
@@ -151,14 +163,19 @@ export function readPageable(pairs: QueryPairs): ReadPageable {
       pageSize: number("pageSize"),
       descending: directed === "DESC",
       directed: directed !== undefined,
+      sort: sort.map(({ property, way }) => ({ property, descending: (way ?? directed) === "DESC" })),
     },
     problems,
     unknown,
   };
 }
 
-const ONLY_DEFAULT =
-  "lists come in their default order, by environment slug and cluster slug; sortDirection=ASC or DESC turns it";
+const SORT = /^([A-Za-z]+)(?:,(asc|desc))?$/i;
+
+const sortText = (sortable: readonly string[]) =>
+  sortable.length === 0
+    ? "this list comes in its default order, which sortDirection=ASC or DESC turns"
+    : `must be one of ${sortable.join(", ")}, alone or followed by ,asc or ,desc`;
 
 /** A page as the contract has it. */
 export interface Page<Element> {
@@ -175,6 +192,12 @@ export interface Page<Element> {
   totalPages: number;
 }
 
+/** The order as it was asked for: empty where nothing was. */
+function askedOrder({ sort, directed, descending }: Pageable): readonly Order[] {
+  if (sort.length > 0) return sort;
+  return directed ? DEFAULT_ORDER.map((property) => ({ property, descending })) : [];
+}
+
 /**
  * Shapes a page.
  *
@@ -182,11 +205,11 @@ export interface Page<Element> {
  * @param total of the whole list, as it was counted; never less than what the page itself proves
  */
 export function pageOf<Element>(content: Element[], total: number, pageable: Pageable): Page<Element> {
-  const { pageNumber, pageSize, descending, directed } = pageable;
+  const { pageNumber, pageSize } = pageable;
   const offset = pageNumber * pageSize;
   const totalElements = content.length === 0 ? total : Math.max(total, offset + content.length);
   const totalPages = Math.ceil(totalElements / pageSize);
-  const sort = (directed ? DEFAULT_ORDER : []).map((property) => ({
+  const sort = askedOrder(pageable).map(({ property, descending }) => ({
     ascending: !descending,
     direction: descending ? ("DESC" as const) : ("ASC" as const),
     ignoreCase: false,
@@ -229,7 +252,10 @@ export function pageLinks(
       ...kept,
       ...(pageNumber === undefined ? [] : [["pageNumber", `${pageNumber}`]]),
       ["pageSize", `${pageable.pageSize}`],
-      ...(pageable.directed ? [["sortDirection", pageable.descending ? "DESC" : "ASC"]] : []),
+      ...pageable.sort.map(({ property, descending }) => ["sort", `${property},${descending ? "desc" : "asc"}`]),
+      ...(pageable.directed && pageable.sort.length === 0
+        ? [["sortDirection", pageable.descending ? "DESC" : "ASC"]]
+        : []),
     ] as [string, string][]).toString();
   const isLong = query(others).length > KEPT_UNKNOWN_BYTES;
   const kept = isLong ? others.filter(([name]) => known.has(name)) : others;

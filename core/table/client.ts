@@ -9,6 +9,7 @@ import {
   type QueryCommandInput,
   ScanCommand,
 } from "@aws-sdk/lib-dynamodb";
+import { type SLIM_INDEX, tableDefinition } from "./definition.ts";
 import { outage } from "./failure.ts";
 import type { RawItem } from "./item.ts";
 import { type Key, keyText } from "./keys.ts";
@@ -30,6 +31,8 @@ export interface Range {
   limit?: number;
   /** Give the keys alone. */
   keysOnly?: boolean;
+  /** Read the slim index instead, whose rows may lag by seconds. */
+  index?: typeof SLIM_INDEX;
 }
 
 /** The table and how to read it. Writes go through `commit` in transact.ts. */
@@ -121,16 +124,17 @@ async function batchGet(client: DynamoDBDocumentClient, table: string, keys: rea
 }
 
 function keyCondition(range: Range): Pick<QueryCommandInput, "KeyConditionExpression" | "ExpressionAttributeValues"> {
-  const { pk, from, to, prefix } = range;
+  const { pk, from, to, prefix, index } = range;
+  const sk = index === undefined ? tableDefinition.sortKey : tableDefinition.indexes[index].sortKey;
   if (prefix !== undefined) {
     return {
-      KeyConditionExpression: "pk = :pk AND begins_with(sk, :prefix)",
+      KeyConditionExpression: `pk = :pk AND begins_with(${sk}, :prefix)`,
       ExpressionAttributeValues: { ":pk": pk, ":prefix": prefix },
     };
   }
   if (from !== undefined && to !== undefined) {
     return {
-      KeyConditionExpression: "pk = :pk AND sk BETWEEN :from AND :to",
+      KeyConditionExpression: `pk = :pk AND ${sk} BETWEEN :from AND :to`,
       ExpressionAttributeValues: { ":pk": pk, ":from": from, ":to": to },
     };
   }
@@ -146,7 +150,7 @@ async function queryAll(client: DynamoDBDocumentClient, table: string, range: Ra
       client.send(
         new QueryCommand({
           TableName: table,
-          ConsistentRead: true,
+          ...(range.index === undefined ? { ConsistentRead: true } : { IndexName: range.index }),
           ...keyCondition(range),
           ScanIndexForward: range.backward !== true,
           ...(rest === undefined ? {} : { Limit: rest }),

@@ -1,6 +1,9 @@
 /** Hono apps from routes: everything between the transport and an operation, once for all of them. */
 
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import { Hono, type Context as HonoContext } from "hono";
+import { cors } from "hono/cors";
 import { LinearRouter } from "hono/router/linear-router";
 import type { Config } from "#core/config.ts";
 import type { Context, Services } from "#core/context.ts";
@@ -23,7 +26,7 @@ import {
 export interface AppDependencies {
   services: Services;
   log: Logger;
-  config: Pick<Config, "TRUSTED_PROXIES">;
+  config: Pick<Config, "TRUSTED_PROXIES" | "CORS_ORIGINS">;
   /** The address of whoever holds the connection, which every transport knows in its own way. */
   peerAddress: (c: HonoContext) => string | undefined;
 }
@@ -58,6 +61,25 @@ export interface Route {
 const WARNED_BYTES = 64;
 const WARNED_NAMES = 10;
 
+/** What a browser's page may send and see, where its origin is allowed. */
+const CORS = {
+  allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+  allowHeaders: [
+    "Authorization",
+    "Content-Type",
+    "If-Match",
+    "If-None-Match",
+    "Idempotency-Key",
+    "Prefer",
+    "X-Request-Id",
+  ],
+  exposeHeaders: ["ETag", "Link", "Location", "Warning", "X-Request-Id"],
+  maxAge: 600,
+};
+
+/** Answers beyond this are compressed for whoever takes that, in bytes. */
+const COMPRESSED_BYTES = 1024 * 1024;
+
 /** The largest answer, in bytes: what API Gateway lets a Lambda answer, with room for its envelope. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
@@ -68,6 +90,8 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 export function createApp(dependencies: AppDependencies, routes: readonly Route[]): Hono {
   // Some thirty routes need no index, and Hono's own looks methods up in plain objects, where `__proto__` is found.
   const app = new Hono({ router: new LinearRouter() });
+  const { CORS_ORIGINS: origins } = dependencies.config;
+  if (origins.length > 0) app.use(cors({ origin: origins, ...CORS }));
   for (const route of routes) {
     app.on(route.method, route.path, (c, next) => {
       // This router also takes an empty segment and a slash at the end, which lead nowhere here.
@@ -144,7 +168,7 @@ async function serve(
   const { requestId } = context;
   const facts = { requestId, method: c.req.method, route, tokenId: context.credentials?.tokenId };
   const { answered, reason } = await settle(context, log, facts, () => handle(context));
-  const response = write(answered, context);
+  const response = await write(answered, context, takesGzip(c.req.header("accept-encoding")));
   log.info("request", {
     ...facts,
     status: response.status,
@@ -173,23 +197,40 @@ async function settle(
   }
 }
 
-function write(answered: Answer, context: Context): Response {
+async function write(answered: Answer, context: Context, gzipped: boolean): Promise<Response> {
   const headers: Record<string, string> = { ...answered.headers, "x-request-id": context.requestId };
   const { ignored, replayed } = context.outcome;
   if (ignored.size > 0) headers.warning = warningOf([...ignored]);
   if (replayed) headers["idempotency-replayed"] = "true";
   if (context.strict) headers["preference-applied"] = "handling=strict";
   if (answered.body === undefined) return new Response(null, { status: answered.status, headers });
-  const text = JSON.stringify(answered.body);
-  if (Buffer.byteLength(text) > MAX_ANSWER_BYTES) {
+  const text = Buffer.from(JSON.stringify(answered.body));
+  const isLarge = text.length > COMPRESSED_BYTES;
+  const bytes = isLarge && gzipped ? await compress(text) : text;
+  if (bytes.length > MAX_ANSWER_BYTES) {
     const refusal = new AppError("invalid", "answer.too_large", [
       `pageSize: the answer would be larger than ${MAX_ANSWER_BYTES} bytes; ask for a smaller pageSize`,
     ]);
-    return write(errorAnswer(refusal), context);
+    return write(errorAnswer(refusal), context, gzipped);
   }
-  return new Response(text, {
+  return new Response(bytes, {
     status: answered.status,
-    headers: { ...headers, "content-type": "application/json; charset=utf-8" },
+    headers: {
+      ...headers,
+      ...(isLarge ? { vary: "Accept-Encoding" } : {}),
+      ...(bytes === text ? {} : { "content-encoding": "gzip" }),
+      "content-type": "application/json; charset=utf-8",
+    },
+  });
+}
+
+const compress = promisify(gzip);
+
+/** Whether a client takes gzip: names it, or anything, and not with a weight of nothing. */
+function takesGzip(header: string | undefined): boolean {
+  return (header ?? "").split(",").some((each) => {
+    const [coding = "", ...parameters] = each.split(";").map((part) => part.trim().toLowerCase());
+    return ["gzip", "x-gzip", "*"].includes(coding) && !parameters.some((part) => /^q=0(\.0*)?$/.test(part));
   });
 }
 

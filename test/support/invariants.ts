@@ -10,10 +10,10 @@ import { checkPageIndex, strayChunks } from "#core/listing/page-index-repair.ts"
 import { nodePoolsOf } from "#core/node-pool/repository.ts";
 import { showOrganisation } from "#core/organisation/operations.ts";
 import type { RawItem } from "#core/table/item.ts";
-import { EVENT_PREFIX, keyText, organisationKey, pointerKey } from "#core/table/keys.ts";
+import { EVENT_PREFIX, type Key, keyText, organisationKey, pointerKey } from "#core/table/keys.ts";
 
 /** Reads every cluster of an organisation. */
-export async function clustersOf(services: Services, organisation: string): Promise<(Cluster & { sk: string })[]> {
+export async function clustersOf(services: Services, organisation: string): Promise<(Cluster & Key)[]> {
   const { pk } = organisationKey(organisation);
   const items = await services.table.query({ pk, prefix: "CLUSTER#" });
   return items.map((item) => clusterEntity.read(item));

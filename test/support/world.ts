@@ -72,6 +72,8 @@ export interface World {
   table: Table;
   logs: string[];
   send(method: string, path: string, sending?: Sending): Promise<Answer>;
+  /** As `send`, with the answer's bytes as they are. */
+  raw(method: string, path: string, sending?: Sending): Promise<{ status: number; headers: Headers; bytes: Buffer }>;
   tenant(environments?: readonly string[]): Promise<Tenant>;
   /** Another process on the same table: a client and a wire of its own, that shares only what the database knows. */
   sibling(): World;
@@ -82,6 +84,7 @@ export interface WorldOptions extends Partial<Omit<Services, "table">> {
   /** How often the SDK sends a call, at most. */
   maxAttempts?: number;
   trustedProxies?: string[];
+  corsOrigins?: string[];
 }
 
 const ENGINE = { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
@@ -98,7 +101,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
 }
 
 function worldOn(name: string, options: WorldOptions, busy: Set<string>): World {
-  const { maxAttempts, trustedProxies = [], ...given } = options;
+  const { maxAttempts, trustedProxies = [], corsOrigins = [], ...given } = options;
   const table = testTable(name, maxAttempts);
   const services = servicesWith({ table, provisioner: simulatedProvisioner, ...given });
   const logs: string[] = [];
@@ -106,42 +109,44 @@ function worldOn(name: string, options: WorldOptions, busy: Set<string>): World 
     {
       services,
       log: createLogger("debug", (line) => logs.push(line)),
-      config: { TRUSTED_PROXIES: trustedProxies },
+      config: { TRUSTED_PROXIES: trustedProxies, CORS_ORIGINS: corsOrigins },
       peerAddress: (c) => (c.env as { peer?: string }).peer,
     },
     [...clusterRoutes, ...nodePoolRoutes],
   );
   const wire = tap(table, busy);
+  const raw: World["raw"] = async (method, path, sending = {}) => {
+    const { token, body, raw: given, headers = {}, peer = "127.0.0.1" } = sending;
+    const sent = given ?? (body === undefined ? undefined : JSON.stringify(body));
+    const response = await app.request(
+      path,
+      {
+        method,
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Token ${token}` }),
+          ...(sent === undefined ? {} : { "content-type": "application/json" }),
+          ...headers,
+        },
+        ...(sent === undefined ? {} : { body: sent }),
+        // What Node asks for when the body is a stream.
+        ...(sent instanceof ReadableStream ? { duplex: "half" } : {}),
+      },
+      { peer },
+    );
+    const bytes = Buffer.from(await response.arrayBuffer());
+    return { status: response.status, headers: response.headers, bytes };
+  };
   return {
     services,
     wire,
     busy,
     table,
     logs,
-    async send(method, path, { token, body, raw, headers = {}, peer = "127.0.0.1" } = {}) {
-      const sent = raw ?? (body === undefined ? undefined : JSON.stringify(body));
-      const response = await app.request(
-        path,
-        {
-          method,
-          headers: {
-            ...(token === undefined ? {} : { authorization: `Token ${token}` }),
-            ...(sent === undefined ? {} : { "content-type": "application/json" }),
-            ...headers,
-          },
-          ...(sent === undefined ? {} : { body: sent }),
-          // What Node asks for when the body is a stream.
-          ...(sent instanceof ReadableStream ? { duplex: "half" } : {}),
-        },
-        { peer },
-      );
-      const text = await response.text();
-      return {
-        status: response.status,
-        headers: response.headers,
-        text,
-        body: text === "" ? undefined : JSON.parse(text),
-      };
+    raw,
+    async send(method, path, sending) {
+      const { status, headers, bytes } = await raw(method, path, sending);
+      const text = bytes.toString();
+      return { status, headers, text, body: text === "" ? undefined : JSON.parse(text) };
     },
     sibling: () => worldOn(name, options, busy),
     tenant: (environments = ["production", "staging"]) => makeTenant(services, environments),

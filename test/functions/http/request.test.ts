@@ -161,7 +161,7 @@ describe("a request with odd", () => {
     const list =
       "pageNumber=%00 pageNumber=1&pageNumber=2 pageNumber=1&page=2 pageNumber=-1 pageNumber=2147483648 pageNumber= " +
       "pageNumber=99999999999999999999 pageNumber=1e400 pageSize=0 pageSize=1e3 pageSize=%EF%BC%91 pageSize=+1 pageSize=1001 " +
-      "sort=__proto__ sort=&sort= sortDirection=asc sortDirection=%ff show-compute=TRUE includeDetails includeDetails=1 status= " +
+      "sort=__proto__ sort=&sort= sortDirection=asc sortDirection=%ff show-compute=TRUE includeDetails includeDetails=1 status=x " +
       "pageable=[ pageable=[] pageable=1 pageable=null pageable= pageable={}&pageable={} pageable={%22page%22:{}} " +
       "pageable={%22pageNumber%22:[1,2]} pageable={%22pageSize%22:1e400} pageable={%22sort%22:{%22toString%22:1}} " +
       `pageable=${"[".repeat(4_000)} x=${"y".repeat(100_000)} ${"a=&".repeat(10_000)} ${"%00".repeat(5_000)}`;

@@ -1,0 +1,103 @@
+import { gunzipSync } from "node:zlib";
+import { beforeAll, describe, expect, test } from "vitest";
+import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+let world: World;
+let tenant: Tenant;
+
+beforeAll(async () => {
+  world = await makeWorld({ corsOrigins: ["https://console.example.test"] });
+  tenant = await world.tenant();
+  // Compresses badly, so that the limit can be met with few clusters.
+  const noise = () => Array.from({ length: 900 }, () => Math.random().toString(36).slice(2, 12)).join("");
+  for (let number = 0; number < 460; number += 20) {
+    await Promise.all(
+      Array.from({ length: 20 }, (_, position) =>
+        world.send("POST", tenant.path("production"), {
+          token: tenant.admin,
+          body: tenant.creation({
+            name: `c${number + position}`,
+            addons: Object.fromEntries(
+              Array.from({ length: 10 }, (_, addon) => [`a${addon}`, { customValues: { v: noise().slice(0, 1_000) } }]),
+            ),
+          }),
+        }),
+      ),
+    );
+  }
+});
+
+const list = (size: number, headers: Record<string, string> = {}) =>
+  world.raw("GET", `${tenant.path()}?pageSize=${size}`, { token: tenant.admin, headers });
+
+describe("a large answer", () => {
+  test("is compressed beyond 1 MB for those who take that, and says so", async () => {
+    const plain = await list(150);
+    expect(plain.headers.get("content-encoding")).toBeNull();
+    expect(plain.headers.get("vary")).toContain("Accept-Encoding");
+    for (const accepted of ["gzip", "br;q=1.0, gzip;q=0.8", "*"]) {
+      const gzipped = await list(150, { "accept-encoding": accepted });
+      expect(gzipped.headers.get("content-encoding")).toBe("gzip");
+      expect(gunzipSync(gzipped.bytes).equals(plain.bytes)).toBe(true);
+    }
+    for (const refused of ["gzip;q=0", "br", ""]) {
+      expect((await list(150, { "accept-encoding": refused })).headers.get("content-encoding")).toBeNull();
+    }
+  });
+
+  test("is not compressed when it is small", async () => {
+    const answer = await list(2, { "accept-encoding": "gzip" });
+    expect(answer.headers.get("content-encoding")).toBeNull();
+    expect(JSON.parse(answer.bytes.toString()).content).toHaveLength(2);
+  });
+
+  test("beyond 4 MB is refused, naming a smaller pageSize, unless compression makes it small enough", async () => {
+    const refused = await list(460);
+    expect(refused.status).toBe(400);
+    expect(JSON.parse(refused.bytes.toString()).message).toMatch(/^pageSize: .*smaller pageSize/);
+    const compressed = await list(460, { "accept-encoding": "gzip" });
+    expect(compressed.status).toBe(200);
+    expect(compressed.bytes.length).toBeLessThan(4 * 1024 * 1024);
+  });
+});
+
+describe("a browser", () => {
+  const asked = {
+    "access-control-request-method": "PATCH",
+    "access-control-request-headers": "authorization,if-match",
+  };
+
+  test("of an allowed origin may ask before it sends, and see what matters", async () => {
+    const origin = "https://console.example.test";
+    const preflight = await world.raw("OPTIONS", tenant.path("production", "c0"), { headers: { origin, ...asked } });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get("access-control-allow-origin")).toBe(origin);
+    expect(preflight.headers.get("access-control-allow-methods")).toContain("PATCH");
+    expect(preflight.headers.get("access-control-allow-headers")?.toLowerCase()).toContain("if-match");
+    const answer = await world.send("GET", tenant.path("production", "c0"), {
+      token: tenant.admin,
+      headers: { origin },
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
+    const exposed = answer.headers.get("access-control-expose-headers")?.toLowerCase() ?? "";
+    for (const header of ["etag", "link", "location", "warning", "x-request-id"]) expect(exposed).toContain(header);
+  });
+
+  test("of another origin is not let in", async () => {
+    const origin = "https://evil.example.test";
+    const answer = await world.send("GET", tenant.path("production", "c0"), {
+      token: tenant.admin,
+      headers: { origin },
+    });
+    expect(answer.headers.get("access-control-allow-origin")).toBeNull();
+  });
+
+  test("is nothing special where no origin is allowed", async () => {
+    const closed = await makeWorld();
+    const origin = "https://console.example.test";
+    const preflight = await closed.send("OPTIONS", tenant.path("production", "c0"), { headers: { origin, ...asked } });
+    expect(preflight.status).toBe(405);
+    expect(preflight.headers.get("access-control-allow-origin")).toBeNull();
+  });
+});
