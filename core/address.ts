@@ -20,7 +20,12 @@ export function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefine
 }
 
 // Only the four-part spelling of IPv4 is an address here; ipaddr.js alone would also take `10.1`, octal and hexadecimal.
-const isAddress = (text: string) => ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text);
+function isAddress(text: string): boolean {
+  const [, dotted] = /^(?:.*:)?([^:]*\.[^:]*)$/.exec(text) ?? [];
+  if (dotted !== undefined && !ipaddr.IPv4.isValidFourPartDecimal(dotted)) return false;
+  if (dotted?.split(".").some((octet) => /^0[0-9]/.test(octet)) === true) return false;
+  return dotted === text || ipaddr.IPv6.isValid(text);
+}
 
 const CIDR = /^([0-9a-fA-F:.]{2,45})\/(0|[1-9][0-9]{0,2})$/;
 
@@ -32,9 +37,11 @@ const CIDR = /^([0-9a-fA-F:.]{2,45})\/(0|[1-9][0-9]{0,2})$/;
  */
 export function parseBlock(text: string): Block | string {
   const [, host = "", length = ""] = CIDR.exec(text) ?? [];
-  const decimal = host.split(".").every((octet) => !/^0[0-9]/.test(octet));
-  if (!isAddress(host) || !decimal) return "must be an IPv4 or IPv6 range in CIDR notation, such as 10.0.0.0/16";
+  if (!isAddress(host)) return "must be an IPv4 or IPv6 range in CIDR notation, such as 10.0.0.0/16";
   const address = ipaddr.parse(host);
+  // Addresses come as IPv4 wherever they are mapped, so such a block would never hold one.
+  if (address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress())
+    return "must be written as IPv4, such as 10.0.0.0/16";
   const bits = Number(length);
   const most = address.kind() === "ipv4" ? 32 : 128;
   if (bits > most) return `must have a prefix length of at most ${most}`;

@@ -9,6 +9,13 @@ export const text = v.pipe(
   v.check((value) => value.isWellFormed(), "must be well-formed Unicode, without half a surrogate pair"),
 );
 
+/** Free text of at most so many bytes in UTF-8, for what has to fit into a place of fixed size. */
+export const textOfBytes = (most: number) =>
+  v.pipe(
+    text,
+    v.check((value) => Buffer.byteLength(value) <= most, `must be at most ${most} bytes`),
+  );
+
 /** An identity. Letters are folded, for a uuid is the same in both cases. */
 export const uuid = v.pipe(
   v.string(),

@@ -108,6 +108,28 @@ export async function enter<Beside = undefined>(context: Context, wanted: Wanted
   };
 }
 
+/**
+ * Lets a caller in where the path names no organisation: only the token counts, refused in the same order as `enter` does.
+ *
+ * @param beside a query to run beside the reading of the token, for the user it says it is of
+ * @throws AppError token 401, source address 403, the request as it arrived (415, 413, 400)
+ */
+export async function enterAlone<Beside = undefined>(
+  context: Context,
+  beside?: (user: string) => Promise<Beside>,
+): Promise<{ actor: Actor; beside: Beside | undefined }> {
+  const { credentials, refusal, table } = context;
+  if (credentials === undefined) throw unauthenticated();
+  const key = tokenKey(credentials.tokenId);
+  const [items, found] = await Promise.all([
+    table.get([key]),
+    refusal === undefined ? beside?.(credentials.user) : undefined,
+  ]);
+  const actor = authenticate(context, items.get(keyText(key)));
+  if (refusal !== undefined) throw refusal;
+  return { actor, beside: found };
+}
+
 const isWellFormed = ({ organisation, environment, cluster }: PathSlugs): boolean =>
   isOrganisationSlug(organisation) &&
   (environment === undefined || isSlug(environment)) &&

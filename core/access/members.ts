@@ -4,9 +4,9 @@ import * as v from "valibot";
 import type { Services } from "../context.ts";
 import { getEnvironment } from "../environment/operations.ts";
 import { invalid, missing } from "../errors.ts";
-import { noSuchOrganisation, requireOrganisation } from "../organisation/operations.ts";
+import { noSuchOrganisation, requireOrganisation, showOrganisation } from "../organisation/operations.ts";
 import { text, uuid } from "../schema.ts";
-import { MEMBER_PREFIX, memberKey, organisationKey, userOrganisationKey } from "../table/keys.ts";
+import { MEMBER_PREFIX, memberKey, organisationKey, totalKey, userOrganisationKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { commit, contended, Transaction } from "../table/transact.ts";
 import { check } from "../validation.ts";
@@ -66,6 +66,8 @@ export async function setMember(services: Services, organisation: string, input:
     wish.environment === undefined ? undefined : await getEnvironment(services, organisation, wish.environment);
   const deadline = deadlineIn(services.patienceMs);
   for (; !deadline.passed(); ) {
+    // Counted before they are listed: a new member who is not in the list raises the count.
+    const { total } = await showOrganisation(services, organisation);
     const members = await listMembers(services, organisation);
     const present = members.find(({ email, user }) =>
       wish.user === undefined ? email.toLowerCase() === wish.email.toLowerCase() : user === wish.user,
@@ -97,8 +99,13 @@ export async function setMember(services: Services, organisation: string, input:
         "user-organisation",
         userOrganisationEntity.write(userOrganisationKey(member.user, organisation), { organisation }),
       );
-    if (present === undefined) transaction.create("member", item);
-    else {
+    if (present === undefined) {
+      // Two who add the same address at once: the second has to look again.
+      transaction.create("member", item).update("total", totalKey(organisation), "ADD #members :one", {
+        condition: "#members = :members",
+        values: { ":one": 1, ":members": total.members },
+      });
+    } else {
       transaction.put("member", item, {
         condition: "#revision = :revision",
         values: { ":revision": present.revision },

@@ -64,8 +64,10 @@ export async function createToken(services: Services, input: unknown): Promise<{
   return { record, token };
 }
 
-function withoutHash({ hash: _, ...record }: Token): TokenRecord {
-  return record;
+function toRecord(token: Token): TokenRecord {
+  const { tokenId, user, name, createdAt, expiresAt, revokedAt, sources } = token;
+  const record: TokenRecord = { tokenId, user, name, createdAt, expiresAt, sources };
+  return revokedAt === undefined ? record : { ...record, revokedAt };
 }
 
 /** Lists a user's tokens, oldest first, those that do not work any more too. */
@@ -77,9 +79,9 @@ export async function listTokens(services: Services, user: string): Promise<Toke
   return keys
     .flatMap((key) => {
       const item = found.get(keyText(key));
-      return item === undefined ? [] : [withoutHash(tokenEntity.read(item))];
+      return item === undefined ? [] : [toRecord(tokenEntity.read(item))];
     })
-    .sort((one, other) => (one.createdAt < other.createdAt ? -1 : 1));
+    .sort((one, other) => (one.createdAt < other.createdAt ? -1 : one.createdAt > other.createdAt ? 1 : 0));
 }
 
 /**
@@ -102,5 +104,5 @@ export async function revokeToken(services: Services, given: string): Promise<To
   const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
   const item = (await services.table.get([tokenKey(tokenId)])).get(keyText(tokenKey(tokenId)));
   if (failures.length > 0 || item === undefined) throw gone;
-  return withoutHash(tokenEntity.read(item));
+  return toRecord(tokenEntity.read(item));
 }

@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import type { Services } from "../context.ts";
 import { conflict, invalid } from "../errors.ts";
-import { text } from "../schema.ts";
+import { text, textOfBytes } from "../schema.ts";
 import { NAME_PATTERN } from "../slug.ts";
 import { check, describe } from "../validation.ts";
 import { cloudProfiles, profileByIdentity } from "./catalogue/index.ts";
@@ -11,15 +11,17 @@ import { addReference, readReferences } from "./references.ts";
 import { type CloudAccount, MAX_REFERENCES } from "./schema.ts";
 
 // All accounts of an organisation share one item of at most 400 KB, which this keeps room in.
-const metadataValue = v.pipe(text, v.maxLength(160));
+const metadataValue = textOfBytes(160);
+
+const displayName = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxLength(64),
+  v.regex(NAME_PATTERN, "must be ASCII letters, digits, spaces, - and &, with at least one letter or digit"),
+);
 
 const CreateAccount = v.object({
-  displayName: v.pipe(
-    v.string(),
-    v.minLength(1),
-    v.maxLength(64),
-    v.regex(NAME_PATTERN, "must be ASCII letters, digits, spaces, - and &, with at least one letter or digit"),
-  ),
+  displayName,
   /** The cloud profile's identity, or its provider's slug. */
   cloudProfile: v.pipe(text, v.maxLength(64)),
   metadata: v.optional(
@@ -31,7 +33,7 @@ const CreateAccount = v.object({
     {},
   ),
   /** Name of a credentials record to make beside it; it holds no secret. */
-  credentials: v.optional(v.pipe(text, v.minLength(1), v.maxLength(64))),
+  credentials: v.optional(displayName),
 });
 
 /**

@@ -6,7 +6,7 @@ import { isOrganisationSlug } from "../slug.ts";
 import { keyText, referencesKey, usageKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { commit, contended, Transaction } from "../table/transact.ts";
-import { type References, referencesEntity, usageEntity } from "./schema.ts";
+import { type References, referencesEntity, referencesItem, usageEntity } from "./schema.ts";
 
 /** Reads an organisation's references. @throws AppError missing */
 export async function readReferences(services: Services, organisation: string): Promise<References> {
@@ -35,7 +35,7 @@ export async function addReference(
     const present = await readReferences(services, organisation);
     const next: References = { ...change(present), revision: present.revision + 1 };
     const transaction = new Transaction()
-      .put("references", referencesEntity.write(referencesKey(organisation), next), {
+      .put("references", referencesItem(organisation, next), {
         condition: "#revision = :revision",
         values: { ":revision": present.revision },
       })

@@ -1,7 +1,8 @@
 /** What clusters of an organisation refer to, kept together in one item so that one read brings it all. */
 
 import * as v from "valibot";
-import { defineEntity } from "../table/item.ts";
+import { defineEntity, type RawItem } from "../table/item.ts";
+import { referencesKey } from "../table/keys.ts";
 import { cloudProviderTypes } from "./catalogue/index.ts";
 
 const StoredCredentials = v.object({
@@ -32,11 +33,31 @@ const StoredAccount = v.object({
 /** An organisation's account with a cloud provider. */
 export type CloudAccount = v.InferOutput<typeof StoredAccount>;
 
+/** A window: `startTime` as `H:MM` or `HH:MM` in UTC, `duration` in minutes; spelling as it was sent. */
+export interface MaintenanceWindow {
+  day: string;
+  startTime: string;
+  duration: number;
+}
+
+function readWindows(text: string): MaintenanceWindow[] {
+  return text
+    .split(",")
+    .filter((part) => part !== "")
+    .map((part) => {
+      const [day = "", startTime = "", duration = ""] = part.split(" ");
+      return { day, startTime, duration: Number(duration) };
+    });
+}
+
+const writeWindows = (windows: readonly MaintenanceWindow[]): string =>
+  windows.map(({ day, startTime, duration }) => `${day} ${startTime} ${duration}`).join(",");
+
 const StoredSchedule = v.object({
   identity: v.string(),
   name: v.string(),
-  /** `startTime` as `H:MM` or `HH:MM` in UTC, `duration` in minutes; spelling as it was sent. */
-  windows: v.array(v.object({ day: v.string(), startTime: v.string(), duration: v.number() })),
+  /** `SATURDAY 02:00 120,…`: 200 schedules of 20 windows have to fit into one item beside as many accounts. */
+  windows: v.pipe(v.string(), v.transform(readWindows)),
   createdAt: v.string(),
   revision: v.number(),
 });
@@ -54,6 +75,17 @@ const StoredReferences = v.object({
 /** Cloud accounts, public parts of credentials and maintenance schedules of an organisation, by identity. */
 export type References = v.InferOutput<typeof StoredReferences>;
 export const referencesEntity = defineEntity("references", 1, StoredReferences);
+
+/** Makes the item to write. */
+export function referencesItem(organisation: string, { accounts, schedules, revision }: References): RawItem {
+  const stored = Object.fromEntries(
+    Object.entries(schedules).map(([identity, schedule]) => [
+      identity,
+      { ...schedule, windows: writeWindows(schedule.windows) },
+    ]),
+  );
+  return referencesEntity.write(referencesKey(organisation), { accounts, schedules: stored, revision });
+}
 
 /** At most this many of each kind an organisation, so that the one item that holds them stays small. */
 export const MAX_REFERENCES = 200;

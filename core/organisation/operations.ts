@@ -1,12 +1,12 @@
 /** Making and showing organisations. */
 
 import * as v from "valibot";
-import { type References, referencesEntity } from "../cloud/schema.ts";
+import { type References, referencesItem } from "../cloud/schema.ts";
 import type { Services } from "../context.ts";
 import { conflict, invalid, missing } from "../errors.ts";
 import { text } from "../schema.ts";
 import { isOrganisationSlug } from "../slug.ts";
-import { keyText, organisationKey, referencesKey, totalKey } from "../table/keys.ts";
+import { keyText, organisationKey, totalKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { commit, Transaction } from "../table/transact.ts";
 import { check } from "../validation.ts";
@@ -44,10 +44,10 @@ export async function createOrganisation(services: Services, input: unknown): Pr
     revision: 1,
   };
   const references: References = { accounts: {}, schedules: {}, revision: 1 };
-  const total: Total = { clusters: 0, cpu: 0, memory: 0, environments: 0 };
+  const total: Total = { clusters: 0, cpu: 0, memory: 0, environments: 0, members: 0 };
   const transaction = new Transaction()
     .create("organisation", organisationEntity.write(organisationKey(slug), organisation))
-    .create("references", referencesEntity.write(referencesKey(slug), references))
+    .create("references", referencesItem(slug, references))
     .create("total", totalEntity.write(totalKey(slug), total));
   const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
   const present = failures.find(({ label }) => label === "organisation")?.present;

@@ -36,6 +36,7 @@ const StoredTotal = v.object({
   cpu: v.number(),
   memory: v.number(),
   environments: v.number(),
+  members: v.number(),
 });
 
 /** What an organisation holds; its limits are conditions on this item. cpu in cores, memory in MiB. */

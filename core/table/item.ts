@@ -7,7 +7,7 @@ import type { Key } from "./keys.ts";
 export type RawItem = Key & Readonly<Record<string, unknown>>;
 
 /** A stored shape: its name, its version and how to read and write it. */
-export interface Entity<Stored extends object> {
+export interface Entity<Stored extends object, Written extends object = Stored> {
   readonly name: string;
   readonly version: number;
   /**
@@ -17,7 +17,7 @@ export interface Entity<Stored extends object> {
    */
   read(item: RawItem): Stored & Key;
   /** Makes the item to write: key, stamp, attributes. Undefined attributes are left out. */
-  write(key: Key, stored: Stored, extra?: Readonly<Record<string, unknown>>): RawItem;
+  write(key: Key, stored: Written, extra?: Readonly<Record<string, unknown>>): RawItem;
 }
 
 /**
@@ -31,7 +31,7 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
   name: string,
   version: number,
   schema: Schema,
-): Entity<v.InferOutput<Schema>> {
+): Entity<v.InferOutput<Schema>, v.InferInput<Schema>> {
   return {
     name,
     version,

@@ -25,6 +25,7 @@ const DEFAULTS = {
   LOG_LEVEL: "info",
   HOSTING_POOL_ID: 1,
   HOSTING_POOL_NAME: "default",
+  CORS_ORIGINS: [],
   TRUSTED_PROXIES: [],
 };
 
@@ -51,6 +52,7 @@ describe("an environment", () => {
         LOG_LEVEL: "silent",
         HOSTING_POOL_ID: "900719925474099",
         HOSTING_POOL_NAME: "blue & green",
+        CORS_ORIGINS: "https://a.example.test, https://b.example.test",
         TRUSTED_PROXIES: " 10.0.0.0/8 ,, 2001:db8::/32,",
       }),
     ).toEqual({
@@ -63,6 +65,7 @@ describe("an environment", () => {
       LOG_LEVEL: "silent",
       HOSTING_POOL_ID: 900719925474099,
       HOSTING_POOL_NAME: "blue & green",
+      CORS_ORIGINS: ["https://a.example.test", "https://b.example.test"],
       TRUSTED_PROXIES: ["10.0.0.0/8", "2001:db8::/32"],
     });
   });

@@ -320,7 +320,11 @@ describe("a body", () => {
             return Object.fromEntries([...others, [key, kind === "replace" ? value : [present, present]]]);
           };
           if (!inPool) body = changed(body);
-          else if (Array.isArray(body.nodePools)) body.nodePools = body.nodePools.map(changed);
+          else if (Object.hasOwn(body, "nodePools") && Array.isArray(body.nodePools)) {
+            body.nodePools = body.nodePools.map((each: unknown) =>
+              typeof each === "object" ? changed(each ?? {}) : each,
+            );
+          }
         }
         const { status } = await send("POST", tenant.path(FUZZED), { body });
         expect([200, 400, 409, 413, 415]).toContain(status);

@@ -23,6 +23,7 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   userTokenKey: { parts: 2, build: keys.userTokenKey },
   userOrganisationKey: { parts: 2, build: keys.userOrganisationKey },
   dueShard: { parts: 1, build: keys.dueShard },
+  idempotencyKey: { parts: 2, build: keys.idempotencyKey },
 };
 
 /** Each place a text can come to, the other parts being good ones. */

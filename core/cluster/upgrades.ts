@@ -1,0 +1,137 @@
+/** Where a cluster's version can go: in one step, and step by step to everything newer. */
+
+import * as v from "valibot";
+import { enter } from "../access/enter.ts";
+import { type ClusterVersion, clusterVersions, compareVersions, parseVersion } from "../cloud/catalogue/index.ts";
+import type { Context } from "../context.ts";
+import { readPlainQuery } from "../listing/array-page.ts";
+import type { RawQuery } from "../query.ts";
+import { clusterKey } from "../table/keys.ts";
+import { noSuchCluster } from "./get.ts";
+import { type Cluster, clusterEntity } from "./stored.ts";
+import { isReachable, type Versioned } from "./versions.ts";
+
+/** Which way a step goes. A rollback is the way back after a minor upgrade, open until another version is accepted. */
+const directions = ["upgrade", "downgrade", "rollback"] as const;
+
+/** A version that can be asked for as the cluster is. `blockedBy` says what has to happen first; empty where nothing. */
+export const ReachableVersion = v.object({
+  blockedBy: v.array(v.string()),
+  direction: v.picklist(directions),
+  version: v.string(),
+});
+export type ReachableVersion = v.InferOutput<typeof ReachableVersion>;
+
+/** A newer version, and the versions to ask for one after the other to get there, itself the last. */
+export const NewerVersion = v.object({
+  blockedBy: v.array(v.string()),
+  chain: v.array(v.string()),
+  version: v.string(),
+});
+export type NewerVersion = v.InferOutput<typeof NewerVersion>;
+
+/** Where a cluster's version can go. */
+export const ClusterUpgradesResponse = v.object({
+  newer: v.array(NewerVersion),
+  reachable: v.array(ReachableVersion),
+  version: v.string(),
+});
+export type ClusterUpgradesResponse = v.InferOutput<typeof ClusterUpgradesResponse>;
+
+/** What of a cluster decides where its version can go, and what is in the way. */
+type Upgradable = Versioned & Pick<Cluster, "status" | "desiredStatus">;
+
+/** What a cluster's state has against another version, in words that say what to do. */
+function stateBlocks({ status, desiredStatus }: Upgradable): string[] {
+  switch (status) {
+    case "stopped":
+      return ['The cluster is stopped: start it first, or send "status": "starting" together with the version.'];
+    case "stopping":
+      return ["The cluster is stopping: wait until it is stopped, then start it."];
+    case "deleting":
+    case "deleted":
+      return [`The cluster is ${status}: its version cannot change any more.`];
+    case "unknown":
+      return desiredStatus === "starting"
+        ? []
+        : [
+            `Nobody can tell the state of the cluster, of which ${desiredStatus} was asked last: wait until it can be told.`,
+          ];
+    default:
+      return [];
+  }
+}
+
+const minorOf = (version: string): number => parseVersion(version)?.minor ?? 0;
+
+function directionOf({ version, rollbackVersion }: Versioned, to: string): ReachableVersion["direction"] {
+  if (to === rollbackVersion) return "rollback";
+  return compareVersions(to, version) > 0 ? "upgrade" : "downgrade";
+}
+
+/**
+ * Finds where a cluster's version can go. A pure rule.
+ *
+ * @param offered the catalogue's versions
+ */
+export function upgradesOf(cluster: Upgradable, offered: readonly ClusterVersion[]): ClusterUpgradesResponse {
+  const { version: present, rollbackVersion } = cluster;
+  const blocks = stateBlocks(cluster);
+  const available = offered
+    .filter((each) => each.available)
+    .map(({ version }) => version)
+    .sort(compareVersions);
+  // The way back stays open when the catalogue does not offer that version any more.
+  const candidates = new Set([...available, ...(rollbackVersion === undefined ? [] : [rollbackVersion])]);
+  const reachable = [...candidates]
+    .filter((version) => version !== present && isReachable(cluster, version))
+    .sort(compareVersions)
+    .map((version) => ({ blockedBy: blocks, direction: directionOf(cluster, version), version }));
+  const newer = available
+    .filter((version) => compareVersions(version, present) > 0)
+    .map((version) => {
+      const { chain, missing } = chainTo(present, version, available);
+      return { blockedBy: missing === undefined ? blocks : [...blocks, noPath(missing)], chain, version };
+    });
+  return { newer, reachable, version: present };
+}
+
+const noPath = (minor: number) =>
+  `There is no path: upgrades pass one minor at a time, and no version of v1.${minor} is available.`;
+
+/** The versions to pass, ascending: the newest of every minor in between, then the target. */
+function chainTo(
+  present: string,
+  target: string,
+  available: readonly string[],
+): { chain: string[]; missing: number | undefined } {
+  const chain: string[] = [];
+  for (let minor = minorOf(present) + 1; minor < minorOf(target); minor++) {
+    const newest = available.findLast((version) => minorOf(version) === minor);
+    if (newest === undefined) return { chain: [], missing: minor };
+    chain.push(newest);
+  }
+  return { chain: [...chain, target], missing: undefined };
+}
+
+/**
+ * Shows where a cluster's version can go. One wait on the database.
+ *
+ * @throws AppError as `enter`; missing; invalid for the query
+ */
+export async function upgrades(
+  context: Context,
+  input: { organisation: string; environment: string; cluster: string; query: RawQuery },
+): Promise<ClusterUpgradesResponse> {
+  const { organisation, environment, cluster: slug } = input;
+  const key = () => clusterKey(organisation, environment, slug);
+  const entered = await enter(context, {
+    path: { organisation, environment, cluster: slug },
+    right: "viewer",
+    keys: () => [key()],
+  });
+  const item = entered.item(key());
+  if (item === undefined) throw noSuchCluster(slug, environment);
+  readPlainQuery(context, input.query, {});
+  return upgradesOf(clusterEntity.read(item), clusterVersions);
+}
