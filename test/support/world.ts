@@ -1,7 +1,6 @@
 /** A table of its own, the served app in front of it, organisations with their people, and requests as clients send them. */
 
 import { randomUUID } from "node:crypto";
-import { inject } from "vitest";
 import { setMember } from "#core/access/members.ts";
 import { createToken } from "#core/access/personal-tokens.ts";
 import type { EnvironmentRole, Role } from "#core/access/role.ts";
@@ -19,6 +18,8 @@ import { clusterRoutes } from "#functions/clusters.ts";
 import { createApp } from "#functions/http/app.ts";
 import { createLogger } from "#functions/log.ts";
 import { nodePoolRoutes } from "#functions/node-pools.ts";
+import { referenceRoutes } from "#functions/references.ts";
+import { upgradeRoutes } from "#functions/upgrades.ts";
 import { tap, type Wire } from "./faults.ts";
 
 /** A JSON value whose shape a test asserts. */
@@ -89,20 +90,23 @@ export interface WorldOptions extends Partial<Omit<Services, "table">> {
 
 const ENGINE = { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
 
-/** Opens a table on the engine under test. @param maxAttempts as the SDK's */
-export const testTable = (name: string, maxAttempts = 4): Table =>
-  openTable({ name, endpoint: inject("endpoint"), client: { ...ENGINE, maxAttempts } });
-
-/** Makes a world with a table of its own. */
+/** Makes a world with a table of its own, on the engine under test. */
 export async function makeWorld(options: WorldOptions = {}): Promise<World> {
-  const name = `test-${randomUUID()}`;
-  await createTable(testTable(name));
-  return worldOn(name, options, new Set());
+  // Loaded here, because the benchmark uses worlds too, and vitest cannot be loaded outside of its runner.
+  const { inject } = await import("vitest");
+  const world = worldOn(`test-${randomUUID()}`, { ...options, endpoint: inject("endpoint") }, new Set());
+  await createTable(world.table);
+  return world;
 }
 
-function worldOn(name: string, options: WorldOptions, busy: Set<string>): World {
-  const { maxAttempts, trustedProxies = [], corsOrigins = [], ...given } = options;
-  const table = testTable(name, maxAttempts);
+/**
+ * Makes a world on a table, which may still have to be made.
+ *
+ * @param busy keys with a transaction under way; shared by all processes on the table
+ */
+export function worldOn(name: string, options: WorldOptions & { endpoint: string }, busy: Set<string>): World {
+  const { endpoint, maxAttempts = 4, trustedProxies = [], corsOrigins = [], ...given } = options;
+  const table = openTable({ name, endpoint, client: { ...ENGINE, maxAttempts } });
   const services = servicesWith({ table, provisioner: simulatedProvisioner, ...given });
   const logs: string[] = [];
   const app = createApp(
@@ -112,7 +116,7 @@ function worldOn(name: string, options: WorldOptions, busy: Set<string>): World 
       config: { TRUSTED_PROXIES: trustedProxies, CORS_ORIGINS: corsOrigins },
       peerAddress: (c) => (c.env as { peer?: string }).peer,
     },
-    [...clusterRoutes, ...nodePoolRoutes],
+    [...clusterRoutes, ...nodePoolRoutes, ...referenceRoutes, ...upgradeRoutes],
   );
   const wire = tap(table, busy);
   const raw: World["raw"] = async (method, path, sending = {}) => {

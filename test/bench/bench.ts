@@ -1,0 +1,316 @@
+/**
+ * `npm run bench [-- --large]`: what operations cost, beside the same requests sent raw in the same run, and what pages cost
+ * at different sizes. Writes docs/performance.md. Ratios within one run are what counts; machines differ.
+ */
+
+import { randomUUID } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { BatchGetItemCommand, BatchWriteItemCommand, DynamoDBClient, QueryCommand } from "@aws-sdk/client-dynamodb";
+import { marshall } from "@aws-sdk/util-dynamodb";
+import { serve } from "@hono/node-server";
+import { type Cluster, clusterEntity } from "#core/cluster/stored.ts";
+import type { Services } from "#core/context.ts";
+import { rebuildPageIndex } from "#core/listing/page-index-repair.ts";
+import { createTable } from "#core/table/create.ts";
+import { clusterKey } from "#core/table/keys.ts";
+import { clusterRoutes } from "#functions/clusters.ts";
+import { createApp } from "#functions/http/app.ts";
+import { startEngine } from "#functions/local/engine.ts";
+import { createLogger } from "#functions/log.ts";
+import { nodePoolRoutes } from "#functions/node-pools.ts";
+import { type Span, waitsOf } from "#test/support/faults.ts";
+import { type Tenant, type World, worldOn } from "#test/support/world.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const ROUNDS = 200;
+
+const { values: options } = parseArgs({ options: { large: { type: "boolean", default: false } } });
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
+/** One operation as it is measured. */
+interface Operation {
+  name: string;
+  method: string;
+  path: (round: number) => string;
+  body?: (round: number) => unknown;
+  /** Whether the same requests can be sent raw, again and again: reads alone. */
+  isRead: boolean;
+}
+
+const quantile = (sorted: readonly number[], at: number) =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? Number.NaN;
+const ascending = (numbers: readonly number[]) => [...numbers].sort((one, other) => one - other);
+const ms = (value: number) => value.toFixed(2);
+
+/** Groups recorded calls into the waves in which they were sent. */
+function wavesOf(spans: readonly Span[]): Span[][] {
+  const waves: Span[][] = [];
+  let end = Number.NEGATIVE_INFINITY;
+  for (const span of [...spans].sort((one, other) => one.start - other.start)) {
+    if (span.start >= end || waves.length === 0) waves.push([]);
+    waves.at(-1)?.push(span);
+    end = Math.max(...(waves.at(-1) ?? []).map((each) => each.end));
+  }
+  return waves;
+}
+
+/** Sends recorded reads again with the bare client, wave after wave. */
+async function sendRaw(client: DynamoDBClient, waves: readonly Span[][]): Promise<void> {
+  for (const wave of waves) {
+    await Promise.all(
+      wave.map(({ operation, input }) => {
+        if (operation === "Query") return client.send(new QueryCommand(input as never));
+        if (operation === "BatchGetItem") return client.send(new BatchGetItemCommand(input as never));
+        throw new Error(`${operation} is no read`);
+      }),
+    );
+  }
+}
+
+/** What a request's calls consumed, as the engine counts it. */
+async function capacityOf(client: DynamoDBClient, waves: readonly Span[][]): Promise<number> {
+  let units = 0;
+  for (const { operation, input } of waves.flat()) {
+    const counted = { ...input, ReturnConsumedCapacity: "TOTAL" };
+    if (operation === "Query") {
+      units += (await client.send(new QueryCommand(counted as never))).ConsumedCapacity?.CapacityUnits ?? 0;
+    } else if (operation === "BatchGetItem") {
+      const { ConsumedCapacity } = await client.send(new BatchGetItemCommand(counted as never));
+      for (const each of ConsumedCapacity ?? []) units += each.CapacityUnits ?? 0;
+    }
+  }
+  return units;
+}
+
+interface Bench {
+  /** Records every call. */
+  world: World;
+  /** The same without recording, which would cost only our side of the comparison something. */
+  timed: World;
+  tenant: Tenant;
+  raw: DynamoDBClient;
+  url: string;
+}
+
+async function send(world: World, tenant: Tenant, { method, path, body }: Operation, round: number): Promise<void> {
+  const sending = { token: tenant.admin, ...(body ? { body: body(round) } : {}) };
+  const { status, bytes } = await world.raw(method, path(round), sending);
+  if (status >= 300) throw new Error(`${method} ${path(round)}: ${bytes.toString()}`);
+}
+
+async function record({ world, tenant }: Bench, operation: Operation, round: number): Promise<Span[]> {
+  world.wire.spans.length = 0;
+  await send(world, tenant, operation, round);
+  return [...world.wire.spans];
+}
+
+async function measure(bench: Bench, operation: Operation): Promise<string> {
+  const { world, tenant, raw, url } = bench;
+  world.wire.latencyMs = 15;
+  const spans = await record(bench, operation, 0);
+  world.wire.latencyMs = 0;
+  const waves = wavesOf(spans);
+  const units = operation.isRead ? await capacityOf(raw, waves) : undefined;
+  const times: Record<"process" | "raw" | "http", number[]> = { process: [], raw: [], http: [] };
+  const clock = async (into: number[], work: () => Promise<unknown>) => {
+    const start = performance.now();
+    await work();
+    into.push(performance.now() - start);
+  };
+  const http = async (round: number) => {
+    const response = await fetch(`${url}${operation.path(round)}`, {
+      method: operation.method,
+      headers: { authorization: `Token ${tenant.admin}`, "content-type": "application/json" },
+      ...(operation.body ? { body: JSON.stringify(operation.body(round)) } : {}),
+    });
+    await response.text();
+    if (!response.ok) throw new Error(`${operation.name} over HTTP: ${response.status}`);
+  };
+  for (let round = 1; round <= ROUNDS; round++) {
+    await clock(times.process, () => send(bench.timed, tenant, operation, round));
+    if (operation.isRead) await clock(times.raw, () => sendRaw(raw, waves));
+    await clock(times.http, () => http(ROUNDS + round));
+  }
+  const [process, bare, overHttp] = [ascending(times.process), ascending(times.raw), ascending(times.http)];
+  const ratio = operation.isRead ? (quantile(process, 0.5) / quantile(bare, 0.5)).toFixed(2) : "–";
+  say(`  ${operation.name}: ${ms(quantile(process, 0.5))} ms, ratio ${ratio}`);
+  return `| ${[
+    operation.name,
+    spans.length,
+    waitsOf(spans),
+    units ?? "–",
+    `${ms(quantile(process, 0.5))} / ${ms(quantile(process, 0.95))}`,
+    operation.isRead ? `${ms(quantile(bare, 0.5))} / ${ms(quantile(bare, 0.95))}` : "–",
+    ratio,
+    `${ms(quantile(overHttp, 0.5))} / ${ms(quantile(overHttp, 0.95))}`,
+  ].join(" | ")} |`;
+}
+
+/** Puts clusters into the table beside the API, as copies of one, and has the page index rebuilt. */
+async function fill(bench: Bench, where: Tenant, template: Cluster, count: number): Promise<void> {
+  const { raw, world } = bench;
+  const environment = where.environments.production;
+  if (environment === undefined) throw new Error("no environment");
+  const table = world.table.name;
+  const items = Array.from({ length: count }, (_, number) => {
+    const slug = `c${String(number).padStart(6, "0")}`;
+    const key = clusterKey(where.slug, "production", slug);
+    const copy = { ...template, identity: randomUUID(), organisation: where.slug, slug, name: slug };
+    const place = { environment: "production", environmentIdentity: environment.identity };
+    return clusterEntity.write(key, { ...copy, ...place }, { slimSk: key.sk });
+  });
+  for (let start = 0; start < count; start += 25) {
+    const puts = items.slice(start, start + 25).map((item) => ({
+      PutRequest: { Item: marshall(item, { removeUndefinedValues: true }) },
+    }));
+    await raw.send(new BatchWriteItemCommand({ RequestItems: { [table]: puts } }));
+    if (start % 5_000 === 0) say(`  ${start} of ${count}`);
+  }
+  await rebuildPageIndex(world.services, where.slug, environment);
+}
+
+async function pagesOf(bench: Bench, template: Cluster, count: number): Promise<string> {
+  say(`Pages of ${count} clusters`);
+  const where = await bench.world.tenant(["production"]);
+  await fill(bench, where, template, count);
+  const at = { ...bench, tenant: where };
+  const page = async (query: string) => {
+    const operation: Operation = { name: "", method: "GET", path: () => `${where.path()}?${query}`, isRead: true };
+    const spans = await record(at, operation, 0);
+    const start = performance.now();
+    await record(at, operation, 0);
+    return { units: await capacityOf(bench.raw, wavesOf(spans)), took: performance.now() - start, calls: spans.length };
+  };
+  const first = await page("pageSize=50");
+  const last = await page(`pageSize=50&pageNumber=${Math.ceil(count / 50) - 1}`);
+  const byName = await page("pageSize=50&sort=name,desc");
+  return `| ${[
+    count.toLocaleString("en"),
+    first.units,
+    last.units,
+    (last.units / first.units).toFixed(2),
+    `${ms(first.took)} / ${ms(last.took)}`,
+    `${byName.units} (${byName.calls} calls, ${ms(byName.took)} ms)`,
+  ].join(" | ")} |`;
+}
+
+async function main(): Promise<void> {
+  const engine = await startEngine();
+  try {
+    const world = worldOn(`bench-${randomUUID()}`, { endpoint: engine.endpoint }, new Set());
+    await createTable(world.table);
+    const tenant = await world.tenant();
+    const timed = world.sibling();
+    timed.table.client.middlewareStack.remove("wire");
+    const raw = new DynamoDBClient({
+      endpoint: engine.endpoint,
+      region: "local",
+      credentials: { accessKeyId: "local", secretAccessKey: "local" },
+    });
+    const { port, close } = await listen(timed.services);
+    const bench: Bench = { world, timed, tenant, raw, url: `http://127.0.0.1:${port}` };
+    say("Preparing");
+    const pools = [{ name: "web", nodeSize: "t3.medium" }];
+    for (let number = 0; number < 120; number++) {
+      const body = tenant.creation({ name: `c${number}`, nodePools: pools });
+      await record(
+        bench,
+        { name: "", method: "POST", path: () => tenant.path("production"), body: () => body, isRead: false },
+        0,
+      );
+    }
+    // Every change has to differ from the one before, whoever sends it.
+    let change = 0;
+    const one = tenant.path("production", "c0");
+    const read = (name: string, path: string): Operation => ({ name, method: "GET", path: () => path, isRead: true });
+    const operations: Operation[] = [
+      read("get a cluster", one),
+      read("get a cluster, with details", `${one}?includeDetails=true`),
+      read("list node pools", `${one}/pools`),
+      read("list an organisation, 50", `${tenant.path()}?pageSize=50`),
+      read("list an environment, 50", `${tenant.path("production")}?pageSize=50`),
+      read("list by name, 50", `${tenant.path()}?pageSize=50&sort=name`),
+      {
+        name: "create a cluster with a node pool",
+        method: "POST",
+        path: () => tenant.path("staging"),
+        body: (round) => tenant.creation({ name: `new ${round}`, nodePools: pools }),
+        isRead: false,
+      },
+      {
+        name: "change a cluster",
+        method: "PATCH",
+        path: () => one,
+        body: () => ({ enableAutoUpgrade: ++change % 2 === 0 }),
+        isRead: false,
+      },
+      {
+        name: "change a node pool",
+        method: "PUT",
+        path: () => `${one}/pools/${poolId}`,
+        body: () => ({ minSize: 2 + (++change % 5) }),
+        isRead: false,
+      },
+    ];
+    const poolId = (await world.send("GET", `${one}/pools`, { token: tenant.admin })).body[0].id;
+    say(`${ROUNDS} rounds each`);
+    const rows: string[] = [];
+    for (const operation of operations) rows.push(await measure(bench, operation));
+    const [item] = await world.table.query({ pk: `ORG#${tenant.slug}`, prefix: "CLUSTER#production#c0", limit: 1 });
+    if (item === undefined) throw new Error("no cluster to copy");
+    const template = clusterEntity.read(item);
+    const sizes = [2_000, 20_000, ...(options.large ? [100_000] : [])];
+    const pages: string[] = [];
+    for (const size of sizes) pages.push(await pagesOf(bench, template, size));
+    report(rows, pages);
+    close();
+  } finally {
+    await engine.stop();
+  }
+}
+
+function listen(services: Services): Promise<{ port: number; close: () => void }> {
+  const app = createApp(
+    {
+      services,
+      log: createLogger("silent"),
+      config: { TRUSTED_PROXIES: [], CORS_ORIGINS: [] },
+      peerAddress: () => "127.0.0.1",
+    },
+    [...clusterRoutes, ...nodePoolRoutes],
+  );
+  return new Promise((done) => {
+    const server = serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" }, ({ port }) =>
+      done({ port, close: () => server.close() }),
+    );
+  });
+}
+
+const BEGIN = "<!-- bench: begin -->";
+const END = "<!-- bench: end -->";
+
+function report(rows: readonly string[], pages: readonly string[]): void {
+  const machine = `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, Node ${process.versions.node}, embedded engine`;
+  const text = `${BEGIN}
+Measured on ${new Date().toISOString().slice(0, 10)}: ${machine}. p50 / p95 in milliseconds of ${ROUNDS} rounds; "raw" sends the same
+reads with the bare client, in the same waves, interleaved with ours. Capacity is in read units, as the engine counts it.
+
+| operation | calls | waits | read units | in process | raw | ratio of p50 | over HTTP |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+${rows.join("\n")}
+
+| clusters | read units of the first page of 50 | of the last | last / first | first / last, ms | ordered by name |
+| --- | --- | --- | --- | --- | --- |
+${pages.join("\n")}
+${END}`;
+  const file = join(ROOT, "docs/performance.md");
+  const present = readFileSync(file, "utf8");
+  const [before = "", rest = ""] = present.split(BEGIN);
+  writeFileSync(file, `${before}${text}${rest.split(END)[1] ?? "\n"}`);
+  say(text);
+}
+
+await main();
