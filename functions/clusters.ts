@@ -4,13 +4,11 @@ import * as Cluster from "#core/cluster/index.ts";
 import { type ApiRequest, type AppDependencies, createApp, type Route } from "./http/app.ts";
 import { heldTo, tagged, unlessUnchanged } from "./http/conditional.ts";
 import { lambda } from "./http/lambda.ts";
+import { linkHeader } from "./http/links.ts";
 
 const ORGANISATION = "/api/v1/orgs/:organisation/clusters";
 const ENVIRONMENT = `${ORGANISATION}/:environment`;
 const CLUSTER = `${ENVIRONMENT}/:cluster`;
-
-const linksOf = (url: string, links: readonly [rel: string, query: string][]) =>
-  links.map(([rel, query]) => `<${url}?${query}>; rel="${rel}"`).join(", ");
 
 const inOrganisation = ({ segment, query }: ApiRequest) => ({ organisation: segment("organisation"), query });
 const inEnvironment = (request: ApiRequest) => ({
@@ -26,7 +24,7 @@ export const clusterRoutes: readonly Route[] = [
     path: ORGANISATION,
     async handle(request) {
       const { page, links } = await Cluster.list(request.context, inOrganisation(request));
-      return { body: page, headers: { link: linksOf(request.url, links) } };
+      return { body: page, headers: { link: linkHeader(request.url, links) } };
     },
   },
   {
@@ -34,7 +32,7 @@ export const clusterRoutes: readonly Route[] = [
     path: ENVIRONMENT,
     async handle(request) {
       const { page, links } = await Cluster.list(request.context, inEnvironment(request));
-      return { body: page, headers: { link: linksOf(request.url, links) } };
+      return { body: page, headers: { link: linkHeader(request.url, links) } };
     },
   },
   {

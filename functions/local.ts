@@ -15,7 +15,9 @@ import { type EngineExit, startEngine } from "./local/engine.ts";
 import { seed } from "./local/seed.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
 import { nodePoolRoutes } from "./node-pools.ts";
+import { referenceRoutes } from "./references.ts";
 import { servicesFrom } from "./services.ts";
+import { upgradeRoutes } from "./upgrades.ts";
 
 /** How long running requests may take to finish once the server is asked to stop. */
 const GRACE_MS = 10_000;
@@ -89,7 +91,13 @@ async function main(config: Config, log: Logger): Promise<void> {
     await createTable(services.table);
     await requireTransactions(services.table);
     const token = await seed(services, isKept(config) ? config.DATA_DIR : undefined);
-    const routes = [...healthRoutes(() => ready(services)), ...clusterRoutes, ...nodePoolRoutes];
+    const routes = [
+      ...healthRoutes(() => ready(services)),
+      ...clusterRoutes,
+      ...nodePoolRoutes,
+      ...referenceRoutes,
+      ...upgradeRoutes,
+    ];
     const app = createApp(
       {
         services,
