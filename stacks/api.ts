@@ -28,6 +28,34 @@ const GROUPS = [
     ],
   },
   {
+    name: "Upgrades",
+    handler: "functions/upgrades.handler",
+    paths: ["/api/v1/orgs/{organisation}/clusters/{environment}/{cluster}/upgrades"],
+  },
+  {
+    name: "References",
+    handler: "functions/references.handler",
+    paths: [
+      "/api/v1/memberships",
+      "/api/v1/cluster-versions",
+      "/api/v1/environments/types",
+      "/api/v1/cloud-providers/{provider}/nodetypes",
+      "/api/v1/organisations/{organisation}",
+      "/api/v1/organisations/{organisation}/maintenance-schedule",
+      "/api/v1/organisations/{organisation}/maintenance-schedule/{schedule}",
+      "/api/v1/orgs/{organisation}/environments",
+      "/api/v1/orgs/{organisation}/environments/{environment}",
+      "/api/v1/orgs/{organisation}/cloud-accounts",
+      "/api/v1/orgs/{organisation}/cloud-accounts/{account}",
+      "/api/v1/orgs/{organisation}/cloud-accounts/{account}/credentials",
+      "/api/v1/orgs/{organisation}/cloud-profiles",
+      "/api/v1/orgs/{organisation}/cloud-providers",
+      "/api/v1/orgs/{organisation}/cloud-providers/{provider}/regions",
+      "/api/v1/orgs/{organisation}/cloud-providers/{provider}/regions/{region}/availability-zones",
+      "/api/v1/orgs/{organisation}/update-channels",
+    ],
+  },
+  {
     name: "NodePools",
     handler: "functions/node-pools.handler",
     paths: [
@@ -50,7 +78,7 @@ export function createApi({ table }: ApiInputs) {
       timeout: "29 seconds",
       nodejs: { minify: true },
       environment: { TABLE_NAME: table.name },
-      permissions: [{ actions: TABLE_ACTIONS, resources: [table.arn] }],
+      permissions: [{ actions: TABLE_ACTIONS, resources: [table.arn, $interpolate`${table.arn}/index/*`] }],
     });
     for (const path of paths) api.route(`ANY ${path}`, group.arn);
   }
