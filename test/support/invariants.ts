@@ -1,6 +1,7 @@
 /** What must hold at every moment between two transactions: counters, index, pointers and items agree. */
 
 import { expect } from "vitest";
+import { providerBySlug } from "#core/cloud/catalogue/index.ts";
 import { usageEntity } from "#core/cloud/schema.ts";
 import { type Cluster, clusterEntity, pointerEntity } from "#core/cluster/stored.ts";
 import type { Services } from "#core/context.ts";
@@ -8,6 +9,7 @@ import { listEnvironments } from "#core/environment/operations.ts";
 import { readChunks } from "#core/listing/page-index.ts";
 import { checkPageIndex, strayChunks } from "#core/listing/page-index-repair.ts";
 import { nodePoolsOf } from "#core/node-pool/repository.ts";
+import { computeOf, isLive } from "#core/node-pool/rules.ts";
 import { showOrganisation } from "#core/organisation/operations.ts";
 import type { RawItem } from "#core/table/item.ts";
 import { EVENT_PREFIX, type Key, keyText, organisationKey, pointerKey } from "#core/table/keys.ts";
@@ -74,7 +76,10 @@ export async function expectInvariants(services: Services, organisation: string)
     expect(item, `pointer of ${cluster.slug}`).toBeDefined();
     if (item === undefined) continue;
     expect(pointerEntity.read(item)).toMatchObject({ path: cluster.sk, organisation });
-    const pools = await nodePoolsOf(services.table, cluster.identity);
+    const pools = (await nodePoolsOf(services.table, cluster.identity)).filter(isLive);
     expect(new Set(pools.map(({ name, availabilityZone }) => `${name}/${availabilityZone}`)).size).toBe(pools.length);
+    const provider = providerBySlug(cluster.cloudProvider);
+    const { cpu, memory } = cluster;
+    expect({ cpu, memory }).toEqual(provider && computeOf(provider, pools));
   }
 }
