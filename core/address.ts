@@ -2,6 +2,9 @@
 
 import ipaddr from "ipaddr.js";
 
+/** The longest spelling of an address, with a zone of an interface behind it. */
+const LONGEST = 64;
+
 /** A block of addresses. `bits` is the length of its prefix. */
 export interface Block {
   readonly address: ipaddr.IPv4 | ipaddr.IPv6;
@@ -15,6 +18,7 @@ export interface Block {
  * @returns undefined where it is none
  */
 export function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+  if (text.length > LONGEST) return undefined;
   const bare = text.split("%")[0] ?? "";
   return isAddress(bare) ? ipaddr.process(bare) : undefined;
 }

@@ -60,6 +60,8 @@ export interface Context extends Services {
 export interface IdempotencyRequest {
   /** SHA-256 of the caller's key, in hexadecimal. */
   readonly keyHash: string;
+  /** Whether its answer is kept: a POST's. Others are only held against what the key stands for. */
+  readonly isKept: boolean;
   /** Method, path with query, and SHA-256 of the body: a key stands for one request alone. */
   readonly fingerprint: string;
 }

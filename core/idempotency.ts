@@ -4,7 +4,7 @@ import * as v from "valibot";
 import type { Actor, Context } from "./context.ts";
 import { AppError } from "./errors.ts";
 import { defineEntity, type RawItem } from "./table/item.ts";
-import { idempotencyKey } from "./table/keys.ts";
+import { idempotencyKey, keyText } from "./table/keys.ts";
 import type { Deadline } from "./table/pause.ts";
 import { commit, type Expression, Transaction } from "./table/transact.ts";
 
@@ -54,9 +54,29 @@ export function keptAnswer(context: Context, item: RawItem | undefined): Kept | 
   return { body: JSON.parse(kept.body), tag: kept.tag };
 }
 
+/**
+ * Does the work of a request, and where it meets a conflict looks once more whether the conflict is with its own first
+ * sending, which was written after this one had looked for an answer.
+ *
+ * @throws what the work throws
+ */
+export async function orKept<T>(context: Context, work: () => Promise<T>): Promise<T | Kept> {
+  try {
+    return await work();
+  } catch (error) {
+    const { credentials, idempotency, table } = context;
+    const isConflict = error instanceof AppError && error.kind === "conflict";
+    if (!isConflict || credentials === undefined || idempotency?.isKept !== true) throw error;
+    const key = idempotencyKey(credentials.tokenId, idempotency.keyHash);
+    const kept = keptAnswer(context, (await table.get([key])).get(keyText(key)));
+    if (kept === undefined) throw error;
+    return kept;
+  }
+}
+
 /** Adds to a transaction what keeps its answer, where the caller sent a key. */
 export function keepAnswer(context: Context, transaction: Transaction, actor: Actor, answer: Kept): void {
-  if (context.idempotency === undefined) return;
+  if (context.idempotency?.isKept !== true) return;
   const { keyHash, fingerprint } = context.idempotency;
   const now = context.clock();
   const record = {
@@ -80,7 +100,7 @@ export function keepAnswer(context: Context, transaction: Transaction, actor: Ac
  * @throws AppError unavailable as `commit`
  */
 export async function keepAlone(context: Context, actor: Actor, answer: Kept, deadline: Deadline): Promise<boolean> {
-  if (context.idempotency === undefined) return true;
+  if (context.idempotency?.isKept !== true) return true;
   const transaction = new Transaction();
   keepAnswer(context, transaction, actor, answer);
   return (await commit(context.table, transaction, deadline)).length === 0;

@@ -20,6 +20,7 @@ export const textOfBytes = (most: number) =>
 export const uuid = v.pipe(
   v.string(),
   v.regex(/^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$/, "must be a uuid"),
+  v.metadata({ format: "uuid" }),
   v.toLowerCase(),
 );
 
@@ -31,10 +32,26 @@ export const cidr = v.pipe(
     const block = parseBlock(dataset.value);
     if (typeof block === "string") addIssue({ message: block });
   }),
+  // The longest there is: an IPv6 address that ends as an IPv4 one, and its prefix.
+  v.metadata({ maxLength: 49, description: "A block of addresses in CIDR notation, host bits zero." }),
 );
 
 /** The documentation's IPRange. */
 export const IPRange = v.object({ ipRange: cidr });
+
+// In answers, which nobody parses: what the document says of them beyond their type.
+
+/** An identity in an answer. */
+export const identity = v.pipe(v.string(), v.metadata({ format: "uuid" }));
+
+/** A moment in an answer: RFC 3339, UTC, milliseconds. */
+export const dateTime = v.pipe(v.string(), v.metadata({ format: "date-time" }));
+
+/** A whole number in an answer, up to 2^31. */
+export const int32 = v.pipe(v.number(), v.metadata({ type: "integer", format: "int32" }));
+
+/** A whole number in an answer. None is beyond 2^53, so that JavaScript reads them as they are. */
+export const int64 = v.pipe(v.number(), v.metadata({ type: "integer", format: "int64" }));
 
 /** The documentation's Slug. */
 export const Slug = v.object({ slugValue: v.string() });

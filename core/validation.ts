@@ -62,12 +62,12 @@ const ROOT: Place = { shown: "", header: "" };
 function member(place: Place, name: string): Place {
   const short = `${name.slice(0, SHOWN).toWellFormed()}${name.length > SHOWN ? "…" : ""}`;
   const dot = place.shown === "" ? "" : ".";
-  return { shown: `${place.shown}${dot}${short}`, header: `${place.header}${dot}${encodeName(name)}` };
+  return { shown: `${place.shown}${dot}${short}`, header: `${place.header}${dot}${encodeName(name)}`.slice(0, SHOWN) };
 }
 
 const element = ({ shown, header }: Place, index: number): Place => ({
   shown: `${shown}[${index}]`,
-  header: `${header}[${index}]`,
+  header: `${header}[${index}]`.slice(0, SHOWN),
 });
 
 const isObject = (input: unknown): input is Record<string, unknown> =>

@@ -8,6 +8,7 @@ import type { Services } from "#core/context.ts";
 import { createTable, requireTransactions } from "#core/table/create.ts";
 import { tokenKey } from "#core/table/keys.ts";
 import { clusterRoutes } from "./clusters.ts";
+import { addDocs } from "./docs.ts";
 import { healthRoutes } from "./health.ts";
 import { createApp } from "./http/app.ts";
 import { openDataDirectory } from "./local/data-directory.ts";
@@ -107,7 +108,7 @@ async function main(config: Config, log: Logger): Promise<void> {
       },
       routes,
     );
-    const [server, address] = await listen(app.fetch, config);
+    const [server, address] = await listen(addDocs(app, log).fetch, config);
     const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
     announce(`http://${host}:${address.port}`, token, config);
     const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);

@@ -72,6 +72,11 @@ export async function setMember(services: Services, organisation: string, input:
     const present = members.find(({ email, user }) =>
       wish.user === undefined ? email.toLowerCase() === wish.email.toLowerCase() : user === wish.user,
     );
+    const other = members.find(
+      (each) => each.user !== present?.user && each.email.toLowerCase() === wish.email.toLowerCase(),
+    );
+    if (other !== undefined)
+      throw invalid([{ path: "email", text: `is the address of another member, ${other.user}` }]);
     const role = wish.role ?? present?.role;
     if (role === undefined) throw invalid([{ path: "role", text: `is required: one of ${roles.join(", ")}` }]);
     const now = services.clock().toISOString();

@@ -7,7 +7,7 @@ import { largestProperty } from "../node-pool/rules.ts";
 import { check, describe } from "../validation.ts";
 import { MAX_CLUSTER_BYTES, UpdateCluster } from "./schema.ts";
 import type { Change, Cluster } from "./stored.ts";
-import { judgeWish } from "./transitions.ts";
+import { isDeleting, judgeWish } from "./transitions.ts";
 import { isReachable, reachableVersions, rollbackAfter } from "./versions.ts";
 
 /** What a request asks for, well-formed. `clears` names what is to be taken away. */
@@ -20,7 +20,8 @@ export interface Wish {
 export interface ReadAmendment {
   problems: Problem[];
   unknown: string[];
-  wish: Wish | undefined;
+  /** What is well formed of it. */
+  wish: Wish;
 }
 
 const CLEARABLE = ["maintenanceScheduleIdentity", "updateChannel"];
@@ -50,7 +51,9 @@ export function readAmendment(body: unknown): ReadAmendment {
   const { body: normalised, clears } = normalise(body);
   const checked = check(UpdateCluster, normalised);
   const { problems, unknown } = checked;
-  return { problems, unknown, wish: problems.length > 0 ? undefined : { input: checked.complete(), clears } };
+  // Lists and maps count only as a whole; what else is well formed is judged beside what is not.
+  const { addons: _, ipWhitelist: _list, ...parts } = checked.draft ?? {};
+  return { problems, unknown, wish: { input: problems.length > 0 ? parts : checked.complete(), clears } };
 }
 
 const asKept = (addons: UpdateCluster["addons"]) => (addons === undefined ? undefined : JSON.stringify(addons));
@@ -185,7 +188,7 @@ export function amend(cluster: Cluster, wish: Wish): Cluster {
     asked !== undefined && verdict === "accepted" ? { ...changed, status: asked, desiredStatus: asked } : changed;
   if (changesBetween(cluster, after).length === 0) return cluster;
 
-  if (cluster.status === "deleting") throw wrongState(cluster, "a cluster that is being deleted cannot be changed");
+  if (isDeleting(cluster)) throw wrongState(cluster, "a cluster that is being deleted cannot be changed");
   if (after.status === "deleting" && after.deleteProtection) {
     throw conflict(
       "cluster.delete_protected",

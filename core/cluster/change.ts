@@ -3,7 +3,7 @@
 import type { Actor, Context } from "../context.ts";
 import { bucketOf, type Chunk, countRemoved } from "../listing/page-index.ts";
 import { clusterKey, dueShard, pointerKey } from "../table/keys.ts";
-import type { Deadline } from "../table/pause.ts";
+import { type Deadline, pause } from "../table/pause.ts";
 import { commit, contended, Transaction } from "../table/transact.ts";
 import { changesBetween } from "./amendment.ts";
 import { count } from "./counters.ts";
@@ -26,6 +26,8 @@ export interface Write {
   type: string;
   /** What the event tells beside what differs between before and after. */
   changes?: readonly Change[];
+  /** What this change drew, once for all its attempts. */
+  writtenBy: string;
   /** Given when `after` is in another environment. */
   route?: Route;
   /** More that belongs into the same transaction. @param after as it is written */
@@ -47,7 +49,12 @@ export async function write(
 ): Promise<Cluster | undefined> {
   const { before, route } = given;
   const now = context.clock().toISOString();
-  const after: Cluster = { ...given.after, revision: before.revision + 1, modifiedAt: now };
+  const after: Cluster = {
+    ...given.after,
+    revision: Math.max(before.revision, route?.to.holder?.revision ?? 0) + 1,
+    modifiedAt: now,
+    writtenBy: given.writtenBy,
+  };
   const asRead = {
     condition: "#identity = :identity AND #revision = :revision",
     values: { ":identity": before.identity, ":revision": before.revision },
@@ -96,9 +103,10 @@ export async function untilDone<T>(
   deadline: Deadline,
   attempt: (deadline: Deadline) => Promise<T | undefined>,
 ): Promise<T> {
-  for (;;) {
+  for (let round = 1; ; round++) {
     const done = await attempt(deadline);
     if (done !== undefined) return done;
     if (deadline.passed()) throw contended();
+    await pause(round, deadline);
   }
 }

@@ -5,6 +5,7 @@ import { MAX_CLUSTERS } from "../organisation/schema.ts";
 import { environmentKey, type Key, keyText, totalKey, usageKey } from "../table/keys.ts";
 import type { Expression, Transaction } from "../table/transact.ts";
 import type { Cluster } from "./stored.ts";
+import { isDeleting } from "./transitions.ts";
 
 /** By how much one item's counters change. */
 interface Delta {
@@ -18,8 +19,7 @@ interface Delta {
 /** What a cluster counts for. A deleting one is held by its environment, and counts nowhere else. */
 function countsOf(cluster: Cluster): Delta[] {
   const { organisation, environment, environmentIdentity, cpu, memory } = cluster;
-  const isLive = cluster.status !== "deleting";
-  const live = isLive ? 1 : 0;
+  const live = isDeleting(cluster) ? 0 : 1;
   const deltas: Delta[] = [
     {
       label: "environment",

@@ -5,14 +5,14 @@ import { type Context, noteUnknown } from "../context.ts";
 import { readWriteQuery } from "../dry-run.ts";
 import type { Environment } from "../environment/schema.ts";
 import { type AppError, conflict, invalid } from "../errors.ts";
-import { IDEMPOTENCY_LABEL, keepAnswer } from "../idempotency.ts";
+import { IDEMPOTENCY_LABEL, keepAnswer, orKept } from "../idempotency.ts";
 import { nodePoolItem } from "../node-pool/repository.ts";
 import { computeOf } from "../node-pool/rules.ts";
 import { MAX_NODE_POOLS, type NodePool } from "../node-pool/schema.ts";
-import { MAX_CLUSTERS } from "../organisation/schema.ts";
+import { MAX_CLUSTERS, totalEntity } from "../organisation/schema.ts";
 import type { RawQuery } from "../query.ts";
 import { isSlug, slugOf } from "../slug.ts";
-import { clusterKey } from "../table/keys.ts";
+import { clusterKey, keyText, totalKey } from "../table/keys.ts";
 import { type Deadline, deadlineIn } from "../table/pause.ts";
 import { commit, type Failure, Transaction } from "../table/transact.ts";
 import { untilDone } from "./change.ts";
@@ -48,7 +48,7 @@ interface Drawn {
 
 /**
  * Creates a cluster: its item, pools, pointer with due mark, event, totals, reference counters and page index, all in one
- * transaction. Two waits on the database, three where its bucket is full or another writer was in the way.
+ * transaction. Two waits on the database, three where its bucket is full; somebody else's change in between costs both again.
  *
  * A repeat of its own transaction, whose answer was lost, is recognised by the identity it drew. Others who create at the
  * same moment are waited for; whoever comes second to a slug gets the conflict.
@@ -57,7 +57,10 @@ interface Drawn {
  */
 export async function create(context: Context, input: CreateInput): Promise<Shown<ClusterResponse>> {
   const drawn: Drawn = { identity: context.draw.identity(), nodePools: [] };
-  return await untilDone(deadlineIn(context.patienceMs), (deadline) => attempt(context, input, drawn, deadline));
+  const done = await orKept(context, () =>
+    untilDone(deadlineIn(context.patienceMs), (deadline) => attempt(context, input, drawn, deadline)),
+  );
+  return done as Shown<ClusterResponse>;
 }
 
 /** Tries once. @returns undefined where somebody else was faster, and everything has to be read again */
@@ -89,7 +92,11 @@ async function attempt(
     displaced: entered.beside?.displaced ?? 0,
     chunk: entered.beside?.chunk,
   };
-  const cluster = newCluster(context, entered, entered.environment, creation, slug, drawn);
+  const cluster = {
+    ...newCluster(context, entered, entered.environment, creation, slug, drawn),
+    // Above the displaced holder's, so that no entity tag of that one is ever this one's.
+    revision: (place.holder?.revision ?? 0) + 1,
+  };
   const { references } = entered;
   const show = (made: Cluster): Shown<ClusterResponse> => ({
     body: toClusterResponse(made, { organisation: entered.organisation, references, showCompute: false }),
@@ -98,7 +105,10 @@ async function attempt(
   if (place.holder?.identity === cluster.identity) return show(place.holder);
   requireFree(place, "name");
   requireFewPools(creation);
-  if (query.values.dryRun) return { body: withoutDrawn(show(cluster).body), tag: "" };
+  if (query.values.dryRun) {
+    await requireRoom(context, cluster.organisation);
+    return { body: withoutDrawn(show(cluster).body), tag: "" };
+  }
   const answer = show(cluster);
   const pools = newNodePools(context, cluster, creation, drawn);
   return (await write(context, entered, { cluster, pools, creation, place, answer, deadline })) ? answer : undefined;
@@ -109,6 +119,19 @@ function withoutDrawn(cluster: ClusterResponse): ClusterResponse {
   const { identity: _, createdAt: _created, modifiedAt: _modified, ...rest } = cluster;
   return { ...rest, consequences: [] } as unknown as ClusterResponse;
 }
+
+/** What the transaction's condition would refuse, for a dry run that sends none. */
+async function requireRoom(context: Context, organisation: string): Promise<void> {
+  const key = totalKey(organisation);
+  const item = (await context.table.get([key])).get(keyText(key));
+  if (item !== undefined && totalEntity.read(item).clusters >= MAX_CLUSTERS) throw organisationFull();
+}
+
+const organisationFull = (): AppError =>
+  conflict(
+    "organisation.cluster_limit",
+    `An organisation has at most ${MAX_CLUSTERS} clusters, and this one has them.`,
+  );
 
 function requireFewPools({ nodePools }: Creation): void {
   if (nodePools.length <= MAX_NODE_POOLS) return;
@@ -235,12 +258,7 @@ function judge(failures: readonly Failure[], cluster: Cluster): boolean {
   if (failed.has("schedule")) {
     throw referentGone("maintenanceScheduleIdentity", cluster.maintenanceScheduleIdentity ?? "");
   }
-  if (failed.has("total")) {
-    throw conflict(
-      "organisation.cluster_limit",
-      `An organisation has at most ${MAX_CLUSTERS} clusters, and this one has them.`,
-    );
-  }
+  if (failed.has("total")) throw organisationFull();
   if (PLACE_LABELS.some((label) => failed.has(label))) return false;
   throw new Error(`unexpected conditions failed: ${[...failed.keys()].join(", ")}`);
 }

@@ -5,8 +5,9 @@ import type { Precondition } from "../conditional.ts";
 import { type Context, noteUnknown } from "../context.ts";
 import { readWriteQuery } from "../dry-run.ts";
 import { invalid } from "../errors.ts";
+import { orKept } from "../idempotency.ts";
 import type { RawQuery } from "../query.ts";
-import { deadlineIn } from "../table/pause.ts";
+import { type Deadline, deadlineIn } from "../table/pause.ts";
 import { check } from "../validation.ts";
 import { untilDone } from "./change.ts";
 import type { Shown } from "./create.ts";
@@ -31,14 +32,20 @@ export interface MoveInput {
  */
 export async function move(context: Context, input: MoveInput): Promise<Shown<ClusterResponse>> {
   const { organisation, cluster } = input;
-  const { problems, unknown } = check(MoveCluster, input.body);
-  const environment = textOf(input.body, "currentEnvironment");
+  const { draft, problems, unknown } = check(MoveCluster, input.body);
+  // An empty text names an environment too: one that cannot exist.
+  const environment = draft?.currentEnvironment;
+  const blank = draft?.newEnvironment === "";
+  const found = blank
+    ? [...problems, { path: "newEnvironment", text: '"" is not allowed: must be an environment' }]
+    : problems;
   if (environment === undefined) {
     await enter(context, { path: { organisation, cluster }, right: "admin" });
     const query = readWriteQuery(input.query);
     throw invalid([...query.problems, ...noteUnknown(context, query.unknown, unknown), ...problems]);
   }
-  const done = await untilDone(deadlineIn(context.patienceMs), (deadline) =>
+  const writtenBy = context.draw.identity();
+  const work = (deadline: Deadline) =>
     change(context, deadline, {
       path: { organisation, environment, cluster },
       query: input.query,
@@ -46,10 +53,11 @@ export async function move(context: Context, input: MoveInput): Promise<Shown<Cl
       targetPath: "newEnvironment",
       right: "admin",
       unknown,
-      judge: () => problems,
+      writtenBy,
+      judge: () => found,
       amend: (present) => present,
       precondition: input.precondition,
-    }),
-  );
+    });
+  const done = await orKept(context, () => untilDone(deadlineIn(context.patienceMs), work));
   return done as Shown<ClusterResponse>;
 }

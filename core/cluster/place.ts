@@ -9,6 +9,7 @@ import type { Deadline } from "../table/pause.ts";
 import type { Transaction } from "../table/transact.ts";
 import { clusterItem, displacedClusterItem } from "./repository.ts";
 import type { Cluster } from "./stored.ts";
+import { isDeleting } from "./transitions.ts";
 
 /** At most this many deleting clusters of one slug. */
 const MAX_DELETING_HOLDERS = 32;
@@ -57,7 +58,7 @@ export async function readVicinity(context: Context, { organisation, environment
  */
 export function requireFree({ holder, displaced }: Place, path: string): void {
   if (holder === undefined) return;
-  if (holder.status !== "deleting") throw slugHeld(holder, path);
+  if (!isDeleting(holder)) throw slugHeld(holder, path);
   if (displaced >= MAX_DELETING_HOLDERS) {
     throw conflict(
       "cluster.too_many_deleting",

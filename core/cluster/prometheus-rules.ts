@@ -7,6 +7,7 @@ import { deadlineIn } from "../table/pause.ts";
 import { check } from "../validation.ts";
 import { changesBetween, wrongState } from "./amendment.ts";
 import { untilDone } from "./change.ts";
+import { isDeleting } from "./transitions.ts";
 import { change } from "./update.ts";
 
 /** The documentation shows no body; this and a bare `true` or `false` are ours. */
@@ -39,6 +40,7 @@ export async function updatePrometheusRules(
   const inherits = draft?.environmentPrometheusRules === true;
   const verb = inherits ? "inherits" : "does not inherit";
   const message = `The cluster "${cluster}" ${verb} the Prometheus rules of environment "${environment}".`;
+  const writtenBy = context.draw.identity();
   const done = await untilDone(deadlineIn(context.patienceMs), (deadline) =>
     change(context, deadline, {
       path: { organisation, environment, cluster },
@@ -47,10 +49,11 @@ export async function updatePrometheusRules(
       targetPath: "",
       right: "developer",
       unknown,
+      writtenBy,
       judge: () => problems,
       amend(present) {
         const after = { ...present, environmentPrometheusRules: inherits };
-        if (present.status === "deleting" && changesBetween(present, after).length > 0) {
+        if (isDeleting(present) && changesBetween(present, after).length > 0) {
           throw wrongState(present, "a cluster that is being deleted cannot be changed");
         }
         return after;

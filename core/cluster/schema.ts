@@ -1,8 +1,8 @@
 /** Clusters: the contract's shapes. */
 
 import * as v from "valibot";
-import { CreateNodePool } from "../node-pool/schema.ts";
-import { cidr, IPRange, Slug, text, uuid } from "../schema.ts";
+import { CreateClusterNodePool } from "../node-pool/schema.ts";
+import { cidr, dateTime, IPRange, identity, int32, int64, Slug, text, uuid } from "../schema.ts";
 import { NAME_PATTERN } from "../slug.ts";
 
 /** The documentation's container network interfaces. */
@@ -91,7 +91,7 @@ export const CreateCluster = v.object({
     v.maxLength(63),
     v.regex(NAME_PATTERN, "must be ASCII letters, digits, spaces, - and &, with at least one letter or digit"),
   ),
-  nodePools: v.array(CreateNodePool),
+  nodePools: v.array(CreateClusterNodePool),
   podSecurityStandardsProfile: v.optional(v.picklist(podSecurityProfiles)),
   region: v.pipe(text, v.maxLength(63)),
   serviceSubnet: v.optional(IPRange),
@@ -128,8 +128,6 @@ export const MoveCluster = v.object({
 /** The documentation's IpWhitelistResponse. */
 export const IpWhitelistResponse = v.object({ cidr, description: v.string() });
 
-const dateTime = v.pipe(v.string(), v.isoTimestamp());
-
 /** The documentation's ActualClusterStateResponse: what the provisioner last saw. */
 export const ActualClusterStateResponse = v.object({
   collectedAt: dateTime,
@@ -140,23 +138,48 @@ export const ActualClusterStateResponse = v.object({
 /** The documentation's CloudCredentialsReference. */
 export const CloudCredentialsReference = v.object({
   displayName: v.string(),
-  identity: v.string(),
+  identity,
   isPrimary: v.boolean(),
 });
 
 /** The documentation's CloudAccountReference. */
 export const CloudAccountReference = v.object({
   displayName: v.string(),
-  identity: v.string(),
+  identity,
   primaryCloudCredentials: v.optional(CloudCredentialsReference),
 });
 
+/** The documentation's MaintenanceWindowResponse: spelt as it was sent, `duration` in minutes. */
+export const MaintenanceWindowResponse = v.object({ day: v.string(), duration: int32, startTime: v.string() });
+
 /** The documentation's MaintenanceScheduleResponse; inside a cluster it has no clusterCount. */
 export const MaintenanceScheduleResponse = v.object({
-  clusterCount: v.optional(v.number()),
-  identity: v.string(),
+  clusterCount: v.optional(int64),
+  identity,
   name: v.string(),
-  windows: v.array(v.object({ day: v.string(), duration: v.number(), startTime: v.string() })),
+  windows: v.array(MaintenanceWindowResponse),
+});
+
+/** The documentation's ObservabilityTenantClusterRef, whose properties it does not show. */
+export const ObservabilityTenantClusterRef = v.object({});
+
+/** The documentation's ObservabilityTenantEnvironmentRef, whose properties it does not show. */
+export const ObservabilityTenantEnvironmentRef = v.object({});
+
+/** The documentation's ObservabilityTenant. There are none yet. */
+export const ObservabilityTenant = v.object({
+  available: v.boolean(),
+  cluster: v.optional(ObservabilityTenantClusterRef),
+  createdAt: dateTime,
+  customer: v.string(),
+  deletedAt: v.optional(dateTime),
+  environment: v.optional(ObservabilityTenantEnvironmentRef),
+  id: int64,
+  identity,
+  ipWhiteList: v.string(),
+  modifiedAt: dateTime,
+  name: v.string(),
+  slug: v.string(),
 });
 
 /** The documentation's UpdateChannelResponse. */
@@ -177,9 +200,9 @@ export const ClusterResponse = v.object({
   cloudProvider: v.string(),
   clusterPodSubnet: v.string(),
   cni: v.picklist(networkInterfaces),
-  cpu: v.optional(v.number()),
+  cpu: v.optional(int64),
   createdAt: dateTime,
-  customerIdentity: v.string(),
+  customerIdentity: identity,
   customerSlug: Slug,
   deleteProtection: v.boolean(),
   deletedAt: v.optional(dateTime),
@@ -188,18 +211,19 @@ export const ClusterResponse = v.object({
   enableMultiAvailabilityZones: v.boolean(),
   enableNATGateway: v.boolean(),
   enableNetworkEncryption: v.boolean(),
-  environmentIdentity: v.string(),
+  environmentIdentity: identity,
   environmentPrometheusRules: v.boolean(),
   environmentSlug: Slug,
   highlyAvailable: v.boolean(),
-  identity: v.string(),
+  identity,
   ipWhitelist: v.array(IpWhitelistResponse),
   maintenanceSchedule: v.optional(MaintenanceScheduleResponse),
-  memory: v.optional(v.number()),
+  memory: v.optional(int64),
   modifiedAt: dateTime,
   name: v.string(),
+  observabilityTenant: v.optional(ObservabilityTenant),
   podSecurityStandardsProfile: v.picklist(podSecurityProfiles),
-  poolID: v.number(),
+  poolID: int64,
   poolName: v.string(),
   provisionStatus: v.picklist(provisionStatuses),
   region: v.string(),

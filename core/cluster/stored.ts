@@ -58,6 +58,8 @@ const StoredCluster = v.object({
   modifiedAt: v.string(),
   /** Raised by users' writes and by changes of status or phase. */
   revision: v.number(),
+  /** What the last change drew for itself: by it a change whose answer was lost recognises what it wrote. */
+  writtenBy: v.optional(v.string()),
 });
 
 /** A cluster: what was asked of it, and how far it is. Written only by users and by changes of status or phase. */

@@ -40,6 +40,10 @@ export function mayFollow(from: ClusterStatus, to: ClusterStatus, desired: Desir
   return to === "unknown" || (to === "deleting" && from !== "deleting");
 }
 
+/** Whether a cluster's deletion was accepted, also while nobody can tell where it is. */
+export const isDeleting = ({ status, desiredStatus }: { status: string; desiredStatus: string }): boolean =>
+  status === "deleting" || (status === "unknown" && desiredStatus === "deleting");
+
 /** States in which a wish is fulfilled or under way: asking again changes nothing. */
 const FULFILLED: Readonly<Record<DesiredStatus, readonly ClusterStatus[]>> = {
   starting: ["new", "provisioning", "provisioned", "starting", "started"],

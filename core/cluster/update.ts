@@ -26,6 +26,7 @@ import { type Place, readVicinity, requireFree, type Vicinity } from "./place.ts
 import { clusterTag, toClusterResponse } from "./repository.ts";
 import type { ClusterResponse } from "./schema.ts";
 import { type Cluster, clusterEntity } from "./stored.ts";
+import { isDeleting } from "./transitions.ts";
 
 /** A request to change a cluster. */
 export interface UpdateInput {
@@ -54,6 +55,7 @@ interface Target {
  */
 export async function update(context: Context, input: UpdateInput): Promise<Shown<ClusterResponse>> {
   const { problems, unknown, wish } = readAmendment(input.body);
+  const writtenBy = context.draw.identity();
   const done = await untilDone(deadlineIn(context.patienceMs), (deadline) =>
     change(context, deadline, {
       path: { organisation: input.organisation, environment: input.environment, cluster: input.cluster },
@@ -61,10 +63,10 @@ export async function update(context: Context, input: UpdateInput): Promise<Show
       target: textOf(input.body, "environmentSlug"),
       targetPath: "environmentSlug",
       right: rightFor(input),
+      writtenBy,
       unknown,
-      judge: (cluster, references) =>
-        wish === undefined ? problems : [...problems, ...amendmentProblems(cluster, wish, references)],
-      amend: (cluster) => (wish === undefined ? cluster : amend(cluster, wish)),
+      judge: (cluster, references) => [...problems, ...amendmentProblems(cluster, wish, references)],
+      amend: (cluster) => amend(cluster, wish),
       precondition: input.precondition,
     }),
   );
@@ -96,6 +98,8 @@ export interface ChangeRequest {
   /** The property that says so. */
   targetPath: string;
   right: Right;
+  /** What this change drew, once for all its attempts. */
+  writtenBy: string;
   /** Properties of the body that nobody knows. */
   unknown: readonly string[];
   /** Finds what is wrong with the request. */
@@ -125,6 +129,16 @@ export async function change(
   const targetEnvironment = target === undefined ? undefined : enterTarget(entered, path.organisation, target);
   if (entered.kept !== undefined) return entered.kept as Shown<ClusterResponse>;
   const item = entered.item(at());
+  const moved = targetEnvironment && entered.item(clusterKey(path.organisation, targetEnvironment.slug, path.cluster));
+  const show = (result: Cluster): Shown<ClusterResponse> => ({
+    body: toClusterResponse(result, { ...entered, showCompute: false }),
+    tag: clusterTag(result, entered.references),
+  });
+  const answer = request.answer ?? show;
+  for (const each of [item, moved]) {
+    // An attempt before this one did it, and its answer was lost.
+    if (each?.writtenBy === request.writtenBy) return answer(clusterEntity.read(each), show);
+  }
   if (item === undefined) throw noSuchCluster(path.cluster, path.environment);
   const cluster = clusterEntity.read(item);
 
@@ -145,11 +159,6 @@ export async function change(
     targetEnvironment === undefined
       ? amended
       : { ...amended, environment: targetEnvironment.slug, environmentIdentity: targetEnvironment.identity };
-  const show = (result: Cluster): Shown<ClusterResponse> => ({
-    body: toClusterResponse(result, { ...entered, showCompute: false }),
-    tag: clusterTag(result, entered.references),
-  });
-  const answer = request.answer ?? show;
   const changes = changesBetween(cluster, after);
   if (changes.length === 0 && !query.values.dryRun) {
     const unchanged = answer(cluster, show);
@@ -171,6 +180,7 @@ export async function change(
       before: cluster,
       after,
       type,
+      writtenBy: request.writtenBy,
       ...(route === undefined ? {} : { route }),
       also: (transaction, result) => keepAnswer(context, transaction, entered.actor, answer(result, show)),
     },
@@ -213,7 +223,7 @@ function routeOf(
   to: Environment,
   request: ChangeRequest,
 ): Route | undefined {
-  if (cluster.status === "deleting") {
+  if (isDeleting(cluster)) {
     throw wrongState(cluster, `${request.targetPath}: a cluster that is being deleted cannot move`);
   }
   const holder = entered.item(clusterKey(cluster.organisation, to.slug, cluster.slug));

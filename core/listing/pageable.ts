@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import type { Problem } from "../errors.ts";
 import { type Parameter, type QueryPairs, readPairs } from "../query.ts";
+import { int32, int64 } from "../schema.ts";
 import { describe } from "../validation.ts";
 
 /** The documentation's SortObject. */
@@ -17,9 +18,9 @@ type SortObject = v.InferOutput<typeof SortObject>;
 
 /** The documentation's PageableObject. */
 export const PageableObject = v.object({
-  offset: v.number(),
-  pageNumber: v.number(),
-  pageSize: v.number(),
+  offset: int64,
+  pageNumber: int32,
+  pageSize: int32,
   paged: v.boolean(),
   sort: v.array(SortObject),
   unpaged: v.boolean(),
@@ -151,6 +152,7 @@ export function readPageable(pairs: QueryPairs, sortable: readonly string[] = []
     }
     for (const [, value] of source.filter(([name]) => name === "sort")) {
       const [, property = "", way] = SORT.exec(value) ?? [];
+      if (sort.some((each) => each.property === property)) continue; // It could decide nothing any more.
       if (sortable.includes(property)) sort.push({ property, way: way?.toUpperCase() });
       else problems.push({ path: "sort", text: `${describe(value)} is not allowed: ${sortText(sortable)}` });
     }

@@ -1,7 +1,7 @@
 /** Node pools: the contract's shapes, and how one is stored. */
 
 import * as v from "valibot";
-import { text } from "../schema.ts";
+import { dateTime, identity, int64, text } from "../schema.ts";
 import { defineEntity } from "../table/item.ts";
 
 /** At most this many node pools a cluster. */
@@ -45,7 +45,7 @@ const labelValue = v.pipe(
   v.regex(LABEL_VALUE, "must be a Kubernetes label value: up to 63 of letters, digits, -, _ and ."),
 );
 
-const size = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_NODES));
+const size = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_NODES), v.metadata({ format: "int64" }));
 
 /** The documentation's NodeTaint, as it is sent. */
 export const NodeTaint = v.object({
@@ -54,7 +54,7 @@ export const NodeTaint = v.object({
   value: v.optional(labelValue),
 });
 
-/** What a node pool is made of; one inside a cluster's creation and one of its own are the same. */
+/** What a node pool is made of; one inside a cluster's creation and a changed one are the same. */
 export const CreateNodePool = v.object({
   annotations: v.optional(v.pipe(v.record(qualifiedName, text), v.maxEntries(50))),
   autoScaling: v.optional(v.boolean()),
@@ -64,27 +64,41 @@ export const CreateNodePool = v.object({
   labels: v.optional(v.pipe(v.record(qualifiedName, labelValue), v.maxEntries(50))),
   maxSize: v.optional(size),
   minSize: v.optional(size),
-  name: v.optional(v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,25}$/, "must be 1 to 25 of a-z, 0-9 and -"))),
+  name: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[a-z0-9-]{1,25}$/, "must be 1 to 25 of a-z, 0-9 and -"),
+      // The same as the documentation writes it.
+      v.metadata({ pattern: "^[a-z0-9-]+$", minLength: 1, maxLength: 25 }),
+      v.description("Unique in its cluster together with availabilityZone; cannot change."),
+    ),
+  ),
   nodeSize: v.optional(v.pipe(text, v.maxLength(63))),
   taints: v.optional(v.pipe(v.array(NodeTaint), v.maxLength(50))),
   upgradeStrategy: v.optional(v.picklist(upgradeStrategies)),
 });
 export type CreateNodePool = v.InferOutput<typeof CreateNodePool>;
 
+/** The documentation's CreateClusterNodePool: a node pool inside a cluster's creation. */
+export const CreateClusterNodePool = v.object({ ...CreateNodePool.entries });
+
+/** The documentation's UpdateNodePool: what it leaves out stays as it is. */
+export const UpdateNodePool = v.object({ ...CreateNodePool.entries });
+
 /** The documentation's ClusterNodePoolResponse. */
 export const ClusterNodePoolResponse = v.object({
   annotations: v.record(v.string(), v.string()),
   autoScaling: v.boolean(),
   availabilityZone: v.optional(v.string()),
-  createdAt: v.string(),
+  createdAt: dateTime,
   enableNodeAutoReplacement: v.boolean(),
   enableNodeReboots: v.boolean(),
-  id: v.number(),
-  identity: v.string(),
+  id: int64,
+  identity,
   labels: v.record(v.string(), v.string()),
-  maxSize: v.number(),
-  minSize: v.number(),
-  modifiedAt: v.string(),
+  maxSize: int64,
+  minSize: int64,
+  modifiedAt: dateTime,
   name: v.string(),
   nodeSize: v.string(),
   provisionStatus: v.picklist(nodePoolProvisionStatuses),

@@ -7,11 +7,12 @@ import { untilDone, write } from "../cluster/change.ts";
 import { type Consequence, nodePoolConsequences } from "../cluster/consequences.ts";
 import { noSuchCluster } from "../cluster/get.ts";
 import { type Change, type Cluster, clusterEntity } from "../cluster/stored.ts";
+import { isDeleting } from "../cluster/transitions.ts";
 import { ifMatches, type Precondition } from "../conditional.ts";
 import { type Context, noteUnknown } from "../context.ts";
 import { readWriteQuery } from "../dry-run.ts";
 import { conflict, invalid, type Problem } from "../errors.ts";
-import { type Kept, keepAnswer } from "../idempotency.ts";
+import { type Kept, keepAnswer, orKept } from "../idempotency.ts";
 import type { RawQuery } from "../query.ts";
 import { clusterKey } from "../table/keys.ts";
 import { type Deadline, deadlineIn } from "../table/pause.ts";
@@ -123,7 +124,7 @@ const pathOf = (pool: Pick<NodePool, "name" | "availabilityZone">) =>
   `nodePools[${pool.availabilityZone === undefined ? pool.name : `${pool.name}/${pool.availabilityZone}`}]`;
 
 function requireUsable(cluster: Cluster): void {
-  if (cluster.status === "deleting") {
+  if (isDeleting(cluster)) {
     throw wrongState(cluster, "the node pools of a cluster that is being deleted can only be deleted");
   }
 }
@@ -133,7 +134,7 @@ async function save(
   context: Context,
   { entered, cluster, provider, pools }: Scene,
   pool: NodePool,
-  given: { type: string; changes: readonly Change[]; isNew?: boolean },
+  given: { type: string; changes: readonly Change[]; writtenBy: string; isNew?: boolean },
   deadline: Deadline,
 ): Promise<true | undefined> {
   const live = [...pools.filter(({ id }) => id !== pool.id), pool].filter(isLive);
@@ -145,6 +146,7 @@ async function save(
       after: { ...cluster, ...computeOf(provider, live) },
       type: given.type,
       changes: given.changes,
+      writtenBy: given.writtenBy,
       also(transaction) {
         const item = nodePoolItem(pool);
         if (given.isNew === true) {
@@ -196,7 +198,7 @@ function requireRoom(pools: readonly NodePool[]): void {
 export async function create(context: Context, input: CreateNodePoolInput): Promise<ShownNodePool> {
   const { draft = {}, problems, unknown, complete } = check(CreateNodePool, normaliseNodePool(input.body));
   const drawn = { id: context.draw.number(), identity: context.draw.identity() };
-  return await untilDone(deadlineIn(context.patienceMs), async (deadline) => {
+  const attempt = async (deadline: Deadline): Promise<ShownNodePool | undefined> => {
     const at = await scene(context, input, unknown);
     if ("body" in at) return at as ShownNodePool;
     const own = at.pools.find(({ identity }) => identity === drawn.identity);
@@ -221,9 +223,17 @@ export async function create(context: Context, input: CreateNodePoolInput): Prom
     };
     if (at.dryRun) return rehearsed(withoutDrawn(shown(pool).body), []);
     const changes = [{ path: pathOf(pool), to: settings }];
-    const done = await save(context, at, pool, { type: "node-pool.created", changes, isNew: true }, deadline);
+    const done = await save(
+      context,
+      at,
+      pool,
+      { type: "node-pool.created", changes, writtenBy: drawn.identity, isNew: true },
+      deadline,
+    );
     return done && shown(pool);
-  });
+  };
+  const done = await orKept(context, () => untilDone(deadlineIn(context.patienceMs), attempt));
+  return done as ShownNodePool;
 }
 
 /**
@@ -233,10 +243,12 @@ export async function create(context: Context, input: CreateNodePoolInput): Prom
  */
 export async function update(context: Context, input: UpdateNodePoolInput): Promise<ShownNodePool> {
   const { draft = {}, problems, unknown } = check(CreateNodePool, normaliseNodePool(input.body));
+  const writtenBy = context.draw.identity();
   return await untilDone(deadlineIn(context.patienceMs), async (deadline) => {
     const at = await scene(context, input, unknown);
     if ("body" in at) return at as ShownNodePool;
     const pool = findNodePool(at.pools, input);
+    if (at.cluster.writtenBy === writtenBy) return shown(pool);
     const placement = { provider: at.provider, region: regionOf(at.provider, at.cluster.region) };
     const faulty = new Set(problems.map(({ path }) => path));
     const wanted = merged(pool, draft);
@@ -257,7 +269,7 @@ export async function update(context: Context, input: UpdateNodePoolInput): Prom
       const properties = changes.map(({ path }) => path.slice(path.lastIndexOf(".") + 1));
       return rehearsed(shown(after).body, nodePoolConsequences(pool, properties));
     }
-    const done = await save(context, at, after, { type: "node-pool.updated", changes }, deadline);
+    const done = await save(context, at, after, { type: "node-pool.updated", changes, writtenBy }, deadline);
     return done && shown(after);
   });
 }
@@ -286,6 +298,7 @@ function same(one: unknown, other: unknown): boolean {
  * @throws AppError as `enter`; missing; preconditionFailed
  */
 export async function remove(context: Context, input: RemoveNodePoolInput): Promise<Rehearsal | undefined> {
+  const writtenBy = context.draw.identity();
   const done = await untilDone(
     deadlineIn(context.patienceMs),
     async (deadline): Promise<true | Rehearsal | undefined> => {
@@ -293,6 +306,7 @@ export async function remove(context: Context, input: RemoveNodePoolInput): Prom
       if ("body" in at) throw new Error("no answer to a DELETE is ever kept");
       const pool = findNodePool(at.pools, input);
       if (at.problems.length > 0) throw invalid(at.problems);
+      if (at.cluster.writtenBy === writtenBy) return true;
       ifMatches(input.precondition, pool.revision, `"${pool.revision}"`);
       if (at.dryRun) return { consequences: isLive(pool) ? removal(pool) : [] };
       if (!isLive(pool)) return true;
@@ -303,7 +317,7 @@ export async function remove(context: Context, input: RemoveNodePoolInput): Prom
         revision: pool.revision + 1,
       };
       const changes = [{ path: `${pathOf(pool)}.provisionStatus`, from: pool.provisionStatus, to: "DELETING" }];
-      return await save(context, at, after, { type: "node-pool.deletion-asked", changes }, deadline);
+      return await save(context, at, after, { type: "node-pool.deletion-asked", changes, writtenBy }, deadline);
     },
   );
   return done === true ? undefined : done;

@@ -9,6 +9,7 @@ import {
   type QueryCommandInput,
   ScanCommand,
 } from "@aws-sdk/lib-dynamodb";
+import { unavailable } from "../errors.ts";
 import { type SLIM_INDEX, tableDefinition } from "./definition.ts";
 import { outage } from "./failure.ts";
 import type { RawItem } from "./item.ts";
@@ -18,6 +19,9 @@ import { Turns } from "./turns.ts";
 
 /** DynamoDB takes at most this many keys in one BatchGetItem. */
 const BATCH_GET_KEYS = 100;
+
+/** How often what a BatchGetItem left over is asked for again, before the database counts as overloaded. */
+const LEFTOVER_TRIES = 10;
 
 /** What is asked of one partition. `from` and `to` are inclusive bounds of the sort key. */
 export interface Range {
@@ -109,6 +113,7 @@ async function batchGet(client: DynamoDBDocumentClient, table: string, keys: rea
     batches.map(async (batch) => {
       let left: Record<string, unknown>[] = batch.map((key) => ({ ...key }));
       for (let attempt = 0; left.length > 0; attempt++) {
+        if (attempt >= LEFTOVER_TRIES) throw unavailable("table.throttled", "The database is overloaded. Try again.");
         if (attempt > 0) await pause(attempt);
         const output: BatchGetCommandOutput = await outage(
           client.send(new BatchGetCommand({ RequestItems: { [table]: { Keys: left, ConsistentRead: true } } })),

@@ -107,7 +107,7 @@ async function answer(c: HonoContext, context: Context, route: Route): Promise<A
   const url = new URL(c.req.url);
   const read = route.takesBody === true ? await readBody(c.req.raw) : NO_BODY;
   const query = queryOf(c.req.url);
-  const repeat = route.method === "POST" ? idempotencyOf(c.req.raw, url, query, read.hash) : undefined;
+  const repeat = route.method !== "GET" ? idempotencyOf(c.req.raw, url, query, read.hash) : undefined;
   const answered = await route.handle({
     context: {
       ...context,

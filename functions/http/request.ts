@@ -97,12 +97,18 @@ export function idempotencyOf(
   if (!IDEMPOTENCY_KEY.test(key)) {
     return invalid([{ path: "Idempotency-Key", text: "must be 1 to 255 printable ASCII characters" }]);
   }
-  return { keyHash: sha256(key), fingerprint: sha256([request.method, url.pathname, url.search, bodyHash].join("\n")) };
+  return {
+    keyHash: sha256(key),
+    isKept: request.method === "POST",
+    fingerprint: sha256([request.method, url.pathname, url.search, bodyHash].join("\n")),
+  };
 }
 
-/** Whether a `Prefer` header asks for unknown properties to be refused (RFC 7240). */
-export const isStrict = (header: string | undefined): boolean =>
-  (header ?? "").split(",").some((each) => /^\s*handling\s*=\s*"?strict"?\s*(;|$)/i.test(each));
+/** Whether a `Prefer` header asks for unknown properties to be refused. Of several, the first counts (RFC 7240). */
+export function isStrict(header: string | undefined): boolean {
+  const first = (header ?? "").split(",").find((each) => /^\s*handling\s*(=|;|$)/i.test(each));
+  return first !== undefined && /^\s*handling\s*=\s*"?strict"?\s*(;|$)/i.test(first);
+}
 
 /** Reads a JSON body: content type first, then size, then syntax. */
 export async function readBody(request: Request): Promise<ReadBody> {

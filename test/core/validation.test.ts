@@ -41,7 +41,7 @@ describe("an input that fits", () => {
     };
     const checked = check(Order, input);
     expect(checked.problems).toEqual([]);
-    expect(checked.complete()).toEqual({
+    expect(checked.complete()).toStrictEqual({
       title: "abc",
       active: false,
       count: 7,
@@ -128,6 +128,15 @@ describe("an input with mistakes", () => {
       "labels.b: an array is not allowed: must be a string",
       "notes.c.on: 0 is not allowed: must be true or false",
       'notes.d: "e" is not allowed: must be an object',
+    ]);
+  });
+
+  test("is told where an array is missing, and where there is one too many", () => {
+    expect(texts({ title: [], pools: {}, labels: [], notes: "" })).toEqual([
+      "title: an array is not allowed: must be a string",
+      "pools: an object is not allowed: must be an array",
+      "labels: an array is not allowed: must be an object",
+      'notes: "" is not allowed: must be an object',
     ]);
   });
 

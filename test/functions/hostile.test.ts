@@ -252,7 +252,8 @@ describe("a body", () => {
     const bytes = "ff c0af eda080 f5808080 e282 00 1f8b".split(" ").map((hex) => Buffer.from(hex, "hex"));
     const texts = `| |{|nul|NaN|{}{}|{'a':1}|{"a":1,}|[01]|[0x1]|"\t"|"\\x"|${good}\u0000`.split("|");
     for (const body of texts) await refused({ raw: body });
-    for (const part of bytes) await refused({ raw: Buffer.concat([Buffer.from(good), part]) });
+    const [start = "", end = ""] = raw("description", '"|"').split("|");
+    for (const part of bytes) await refused({ raw: Buffer.concat([Buffer.from(start), part, Buffer.from(end)]) });
     for (const mark of ["", "\ufeff"]) await refused({ raw: Buffer.from(mark + good, "utf16le") });
     await accepted({ raw: `\ufeff${good}` });
     for (const type of ["text/plain", "x", "application/json; charset=utf-16", "application/json,", "é", '"', "/;="]) {

@@ -1,6 +1,7 @@
 /** A table of its own, the served app in front of it, organisations with their people, and requests as clients send them. */
 
 import { randomUUID } from "node:crypto";
+import { gunzipSync } from "node:zlib";
 import { setMember } from "#core/access/members.ts";
 import { createToken } from "#core/access/personal-tokens.ts";
 import type { EnvironmentRole, Role } from "#core/access/role.ts";
@@ -20,6 +21,7 @@ import { createLogger } from "#functions/log.ts";
 import { nodePoolRoutes } from "#functions/node-pools.ts";
 import { referenceRoutes } from "#functions/references.ts";
 import { upgradeRoutes } from "#functions/upgrades.ts";
+import { expectContract } from "./contract.ts";
 import { tap, type Wire } from "./faults.ts";
 
 /** A JSON value whose shape a test asserts. */
@@ -86,15 +88,18 @@ export interface WorldOptions extends Partial<Omit<Services, "table">> {
   maxAttempts?: number;
   trustedProxies?: string[];
   corsOrigins?: string[];
+  /** What every answer is held to; nothing where it is absent. */
+  judge?: typeof expectContract;
 }
 
 const ENGINE = { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
 
-/** Makes a world with a table of its own, on the engine under test. */
+/** Makes a world with a table of its own, on the engine under test. Its answers are held to the OpenAPI document. */
 export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   // Loaded here, because the benchmark uses worlds too, and vitest cannot be loaded outside of its runner.
   const { inject } = await import("vitest");
-  const world = worldOn(`test-${randomUUID()}`, { ...options, endpoint: inject("endpoint") }, new Set());
+  const given = { judge: expectContract, ...options, endpoint: inject("endpoint") };
+  const world = worldOn(`test-${randomUUID()}`, given, new Set());
   await createTable(world.table);
   return world;
 }
@@ -105,7 +110,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
  * @param busy keys with a transaction under way; shared by all processes on the table
  */
 export function worldOn(name: string, options: WorldOptions & { endpoint: string }, busy: Set<string>): World {
-  const { endpoint, maxAttempts = 4, trustedProxies = [], corsOrigins = [], ...given } = options;
+  const { endpoint, maxAttempts = 4, trustedProxies = [], corsOrigins = [], judge, ...given } = options;
   const table = openTable({ name, endpoint, client: { ...ENGINE, maxAttempts } });
   const services = servicesWith({ table, provisioner: simulatedProvisioner, ...given });
   const logs: string[] = [];
@@ -138,7 +143,9 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
       { peer },
     );
     const bytes = Buffer.from(await response.arrayBuffer());
-    return { status: response.status, headers: response.headers, bytes };
+    const { status, headers: answered } = response;
+    judge?.(method, path, status, answered, json(answered.has("content-encoding") ? gunzipSync(bytes) : bytes));
+    return { status, headers: answered, bytes };
   };
   return {
     services,
@@ -149,13 +156,14 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     raw,
     async send(method, path, sending) {
       const { status, headers, bytes } = await raw(method, path, sending);
-      const text = bytes.toString();
-      return { status, headers, text, body: text === "" ? undefined : JSON.parse(text) };
+      return { status, headers, text: bytes.toString(), body: json(bytes) };
     },
     sibling: () => worldOn(name, options, busy),
     tenant: (environments = ["production", "staging"]) => makeTenant(services, environments),
   };
 }
+
+const json = (bytes: Buffer): Json => (bytes.length === 0 ? undefined : JSON.parse(bytes.toString()));
 
 let tenants = 0;
 

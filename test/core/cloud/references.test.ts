@@ -103,7 +103,12 @@ describe("a cloud account", () => {
     const wrong = {
       displayName: ["", "x".repeat(65), "a/b", " - &", "é", "a\n", null],
       cloudProfile: ["AWS", "__proto__", "", null, ["aws"]],
-      "metadata.tenantId": [{ tenantId: "x".repeat(161) }, { tenantId: 1 }, { tenantId: "\ud800" }],
+      "metadata.tenantId": [
+        { tenantId: "x".repeat(161) },
+        { tenantId: "é".repeat(81) },
+        { tenantId: 1 },
+        { tenantId: "\ud800" },
+      ],
       credentials: ["", "x".repeat(65), "\ud800", {}],
     };
     for (const [path, values] of Object.entries(wrong)) {
@@ -198,7 +203,9 @@ describe("the references of an organisation", () => {
     // The engine refuses items of more than 400 KB, as DynamoDB does.
     await fill(slug, MAX_REFERENCES - 1);
     await createAccount(services, slug, account({ ...texts, metadata, displayName: "last" }));
+    await createSchedule(services, slug, schedule({ name: "\uffff".repeat(64), windows: windows(20) }));
     expect(await listAccounts(services, slug)).toHaveLength(MAX_REFERENCES);
+    expect(await listSchedules(services, slug)).toHaveLength(MAX_REFERENCES);
   });
 });
 

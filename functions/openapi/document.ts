@@ -1,0 +1,154 @@
+/** The OpenAPI document, from the table of operations and the schemas. */
+
+import { type JsonSchema, refTo } from "./convert.ts";
+import { type Body, type ErrorStatus, type Operation, type Success, tags } from "./operation.ts";
+import { operations } from "./operations.ts";
+import { type HeaderName, headers, pathParameters } from "./parameters.ts";
+import { componentSchemas } from "./schemas.ts";
+
+const DESCRIPTION = `An open control plane API for Kubernetes clusters on any cloud: organisations hold environments, environments hold
+clusters, clusters hold node pools.
+
+Authenticate with a personal access token, \`Authorization: Token <token>\`; \`Bearer\` is the same. Bodies are JSON in UTF-8, at
+most 256 KiB. \`null\` in a request equals leaving the property out; what is absent is left out of answers. Unknown properties and
+parameters are ignored and named in a \`Warning\`, or refused with \`Prefer: handling=strict\`.
+
+Every error is an ErrorMessageResponse: \`message\` stands alone, \`details\` names every problem with its path. HEAD works as GET does;
+another method than those documented is a 405 with \`Allow\`, another path a 404. Every answer carries \`X-Request-Id\`.`;
+
+const ERRORS: Record<ErrorStatus, { description: string; message: string; headers?: readonly HeaderName[] }> = {
+  400: {
+    description: "The request is invalid; every problem is named.",
+    message: 'version: "1.34" is not allowed: must be one of v1.33.8-u-ame.1, v1.34.4-u-ame.2',
+  },
+  401: {
+    description: "There is no valid token.",
+    message: "A valid personal access token is needed: send it as `Authorization: Token <token>`.",
+    headers: ["WWW-Authenticate"],
+  },
+  403: {
+    description: "The token or the caller's role does not allow it.",
+    message: 'This needs the role developer or higher in environment "production".',
+  },
+  404: {
+    description: "What the path names is not there.",
+    message: 'There is no environment "production" in organisation "acme".',
+  },
+  409: {
+    description: "It conflicts with the present state.",
+    message: 'name: the slug "my-first-cluster" is held by the cluster "My first cluster"',
+    headers: ["Retry-After"],
+  },
+  412: {
+    description: "It has changed since: `If-Match` does not hold.",
+    message: 'If-Match: it has changed since; its tag is "3.2.1"',
+    headers: ["ETag"],
+  },
+  413: { description: "The body is too large.", message: "The body is larger than 262144 bytes." },
+  415: {
+    description: "The body is not JSON in UTF-8.",
+    message: 'The content type "text/plain" is not supported; send application/json in UTF-8.',
+  },
+  422: {
+    description: "The `Idempotency-Key` was used for another request.",
+    message: "Idempotency-Key: this key was used for another request; use a new key for a new request",
+  },
+  500: {
+    description: "A defect. The log has the rest, by the request's id.",
+    message: "An internal error occurred. If you report it, name the request 7edd36c4-8016-41db-8eb9-66bfbfa7cc47.",
+  },
+  503: {
+    description: "It could not be done now, and may be tried again as it is.",
+    message: "The database does not answer.",
+    headers: ["Retry-After"],
+  },
+};
+
+const schemaOf = ({ schema }: Body): JsonSchema => {
+  if (typeof schema === "string") return refTo(schema);
+  return "arrayOf" in schema ? { type: "array", items: refTo(String(schema.arrayOf)) } : schema;
+};
+
+const contentOf = (body: Body) => ({ "application/json": { schema: schemaOf(body), example: body.example } });
+
+/** Headers of an answer: its own, and those any answer to the operation can have. */
+const headersOf = ({ parameters }: Operation, names: readonly HeaderName[] = []) => {
+  const always: HeaderName[] = ["Warning", "X-Request-Id"];
+  if (parameters.some(({ name }) => name === "Prefer")) always.push("Preference-Applied");
+  return Object.fromEntries(
+    [...names, ...always].sort().map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+  );
+};
+
+const success = (operation: Operation, { description, body, headers: names }: Success) => ({
+  description,
+  headers: headersOf(operation, names),
+  ...(body === undefined ? {} : { content: contentOf(body) }),
+});
+
+function refusal(operation: Operation, status: ErrorStatus) {
+  const { description, message, headers: names } = ERRORS[status];
+  const body: Body = { schema: "ErrorMessageResponse", example: { details: [message], message } };
+  return { description, headers: headersOf(operation, names), content: contentOf(body) };
+}
+
+function operationObject(operation: Operation) {
+  const { operationId, path, tag, summary, description, parameters, request, successes, errors, open } = operation;
+  const all = [...pathParameters(path), ...parameters];
+  const responses = Object.fromEntries([
+    ...Object.entries(successes).map(([status, answer]) => [status, success(operation, answer)]),
+    ...errors.toSorted((one, other) => one - other).map((status) => [status, refusal(operation, status)]),
+  ]);
+  return {
+    operationId,
+    tags: [tag],
+    summary,
+    description,
+    ...(open === true ? { security: [] } : {}),
+    ...(all.length === 0 ? {} : { parameters: all }),
+    ...(request === undefined ? {} : { requestBody: { required: true, content: contentOf(request) } }),
+    responses,
+  };
+}
+
+function paths(): Record<string, Record<string, unknown>> {
+  const found: Record<string, Record<string, unknown>> = {};
+  for (const operation of operations) {
+    found[operation.path] = {
+      ...found[operation.path],
+      [operation.method.toLowerCase()]: operationObject(operation),
+    };
+  }
+  return found;
+}
+
+/** Makes the document: always the same of the same sources. */
+export const openApiDocument = () => ({
+  openapi: "3.1.0",
+  info: {
+    title: "AME Clusters",
+    version: "1",
+    description: DESCRIPTION,
+    license: { name: "MIT", identifier: "MIT" },
+  },
+  servers: [{ url: "/" }],
+  security: [{ token: [] }, { bearer: [] }],
+  tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
+  paths: paths(),
+  components: {
+    securitySchemes: {
+      token: {
+        type: "apiKey",
+        in: "header",
+        name: "Authorization",
+        description: "`Token <personal access token>`",
+      },
+      bearer: { type: "http", scheme: "bearer", description: "The same token, as `Bearer <personal access token>`" },
+    },
+    headers,
+    schemas: componentSchemas(),
+  },
+});
+
+/** Writes the document as it is committed. */
+export const writtenDocument = (): string => `${JSON.stringify(openApiDocument(), null, 1)}\n`;

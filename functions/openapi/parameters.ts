@@ -1,0 +1,198 @@
+/** What requests carry beside their body, and what answers carry beside theirs. */
+
+import { clusterStatuses } from "#core/cluster/schema.ts";
+import { sortable } from "#core/cluster/search.ts";
+import { MAX_PAGE_SIZE } from "#core/listing/pageable.ts";
+import type { JsonSchema } from "./convert.ts";
+
+/** A parameter of a path, a query or a header. */
+export interface Parameter {
+  name: string;
+  in: "path" | "query" | "header";
+  description: string;
+  schema: JsonSchema;
+  required?: boolean;
+  example?: unknown;
+}
+
+const slug = { type: "string", pattern: "^[a-z0-9-]+$", minLength: 1, maxLength: 63 };
+const uuid = { type: "string", format: "uuid" };
+
+const path = (name: string, description: string, schema: JsonSchema, example: string): Parameter => ({
+  name,
+  in: "path",
+  required: true,
+  description,
+  schema,
+  example,
+});
+
+const nodePool = (name: string) =>
+  path(name, "The node pool's numeric id or its identity.", { type: "string", minLength: 1 }, "2417820514307211");
+
+const PATH: Readonly<Record<string, Parameter>> = Object.fromEntries(
+  [
+    path("organisationSlug", "The organisation.", { ...slug, pattern: "^[a-z0-9_-]+$" }, "acme"),
+    path("environmentSlug", "The environment.", slug, "production"),
+    path("clusterSlug", "The cluster.", slug, "my-first-cluster"),
+    nodePool("nodePoolId"),
+    nodePool("pool"),
+    path("cloudProviderSlug", "The cloud provider.", slug, "aws"),
+    path("regionSlug", "The region.", slug, "eu-west-1"),
+    path("cloudAccountIdentity", "The cloud account.", uuid, "8c25decc-c430-41e8-a835-bfd2928c2f84"),
+    path("maintenanceScheduleIdentity", "The schedule.", uuid, "f2b6a6de-7c0b-4c43-9a0e-4f3f1f6f2a10"),
+  ].map((parameter) => [parameter.name, parameter]),
+);
+
+/** The parameters of a path, by the names in it. @throws Error for a name that has no description here */
+export const pathParameters = (template: string): Parameter[] =>
+  [...template.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => {
+    const parameter = PATH[name];
+    if (parameter === undefined) throw new Error(`the path parameter ${name} is not described`);
+    return parameter;
+  });
+
+const query = (name: string, description: string, schema: JsonSchema): Parameter => ({
+  name,
+  in: "query",
+  description,
+  schema,
+});
+
+const flag = (name: string, description: string) => query(name, description, { type: "boolean", default: false });
+
+/** Shows cores and MiB. */
+export const showCompute = flag("show-compute", "Whether to show `cpu` (cores) and `memory` (MiB).");
+
+/** Shows what was observed. */
+export const includeDetails = flag("includeDetails", "Whether to show `actualState`: what was last observed.");
+
+/** Tries a write. */
+export const dryRun = flag(
+  "dryRun",
+  "Makes all checks and answers what would be, with its `consequences`, and changes nothing.",
+);
+
+const pageNumber = { type: "integer", format: "int32", minimum: 0, default: 0 };
+const pageSize = { type: "integer", format: "int32", minimum: 1, maximum: MAX_PAGE_SIZE, default: 50 };
+
+/** The parameters of a page. @param properties what the list can be ordered by */
+export const pageable = (properties: readonly string[] = []): Parameter[] => [
+  query("pageNumber", "Which page, from 0.", pageNumber),
+  query("page", "The same as `pageNumber`.", pageNumber),
+  query("pageSize", `Elements a page, at most ${MAX_PAGE_SIZE}.`, pageSize),
+  query("size", "The same as `pageSize`.", pageSize),
+  query("sortDirection", "Turns the default order, or directs a `sort` without a direction.", {
+    type: "string",
+    enum: ["ASC", "DESC"],
+    default: "ASC",
+  }),
+  ...(properties.length === 0
+    ? []
+    : [
+        query("sort", `A property, alone or followed by \`,asc\` or \`,desc\`: ${properties.join(", ")}. Repeatable.`, {
+          type: "array",
+          items: { type: "string", pattern: `^(${properties.join("|")})(,([aA][sS][cC]|[dD][eE][sS][cC]))?$` },
+        }),
+      ]),
+  query("pageable", "The same members as a JSON object. Omitted: pageSize=50, pageNumber=0, sortDirection=ASC.", {
+    type: "string",
+    contentMediaType: "application/json",
+  }),
+];
+
+const equal = (name: string, what: string, schema: JsonSchema = { type: "string" }) =>
+  query(name, `Only those with this ${what}. Empty: no filter.`, schema);
+
+/** The filters of a list of clusters. */
+export const clusterFilters: readonly Parameter[] = [
+  // An empty filter is none, so the format alone would be too strict.
+  equal("maintenanceSchedule", "maintenance schedule (its identity)", {
+    anyOf: [uuid, { type: "string", maxLength: 0 }],
+  }),
+  equal("status", "status", { type: "string", enum: [...clusterStatuses, ""] }),
+  equal("cloudProvider", "cloud provider (its slug)"),
+  equal("region", "region"),
+  equal("version", "version"),
+  query("name", "Only those whose name begins like this.", { type: "string" }),
+];
+
+/** The filters of a list of cloud accounts. */
+export const accountFilters: readonly Parameter[] = [
+  equal("display-name", "name"),
+  equal("cloud-provider-slug", "cloud provider"),
+];
+
+/** The page of a list of clusters. */
+export const clusterPage = pageable(sortable);
+
+const header = (name: string, description: string, schema: JsonSchema): Parameter => ({
+  name,
+  in: "header",
+  description,
+  schema,
+});
+
+/** Holds a write to what was read. */
+export const ifMatch = header(
+  "If-Match",
+  "Entity tags, of which only the first part counts (the revision); `*` for anything that is there. Otherwise 412.",
+  { type: "string" },
+);
+
+/** Answers 304 where nothing changed. */
+export const ifNoneMatch = header("If-None-Match", "Entity tags; where one is the present, 304 without a body.", {
+  type: "string",
+});
+
+/** Makes a repeat harmless. */
+export const idempotencyKey = header(
+  "Idempotency-Key",
+  "Whoever repeats the request with this key within 24 hours gets the answer to the first. Not with dryRun.",
+  { type: "string", minLength: 1, maxLength: 255, pattern: "^[\\x20-\\x7e]+$" },
+);
+
+/** What to do with the unknown. */
+export const prefer = header("Prefer", "`handling=strict`: unknown properties are refused with a 400.", {
+  type: "string",
+  examples: ["handling=strict"],
+});
+
+/** A header of an answer. */
+export interface Header {
+  description: string;
+  schema: JsonSchema;
+  required?: boolean;
+}
+
+const text = (description: string, more: Partial<Header> = {}): Header => ({
+  description,
+  schema: { type: "string" },
+  ...more,
+});
+
+/** The headers of answers, by name. */
+export const headers = {
+  "Content-Encoding": text("`gzip`, beyond 1 MB, for whoever accepts that.", {
+    schema: { type: "string", enum: ["gzip"] },
+  }),
+  ETag: text("The entity tag. A dry run has none."),
+  "Idempotency-Replayed": text("This is the answer to an earlier request with the same `Idempotency-Key`.", {
+    schema: { type: "string", enum: ["true"] },
+  }),
+  Link: text("The pages around this one (RFC 8288): first, prev, next, last.", { required: true }),
+  Location: text("Where it is. A dry run has none."),
+  "Preference-Applied": text("That `Prefer: handling=strict` was heard.", {
+    schema: { type: "string", enum: ["handling=strict"] },
+  }),
+  "Retry-After": text("How many seconds to wait before trying again.", {
+    schema: { type: "integer", minimum: 0 },
+  }),
+  Vary: text("What the answer depends on."),
+  "WWW-Authenticate": text("How to authenticate.", { required: true }),
+  Warning: text("299: names what was ignored, because nobody knows it."),
+  "X-Request-Id": text("The request's id: the caller's, or a new one.", { required: true }),
+} satisfies Record<string, Header>;
+
+/** The name of a header of an answer. */
+export type HeaderName = keyof typeof headers;

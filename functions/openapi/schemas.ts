@@ -1,0 +1,149 @@
+/** The document's components: the contract's shapes under the documentation's own names. */
+
+import * as v from "valibot";
+import { Email, MembershipResponse, OrganisationResponse } from "#core/access/memberships.ts";
+import {
+  AvailabilityZone,
+  CloudAccountResponse,
+  CloudCredentialsResponse,
+  CloudProfile,
+  CloudProvider,
+  ClusterVersion,
+  NodeType,
+  Region,
+} from "#core/cloud/responses.ts";
+import type * as Consequences from "#core/cluster/consequences.ts";
+import { MessageResponse, UpdatePrometheusRules } from "#core/cluster/prometheus-rules.ts";
+import * as Cluster from "#core/cluster/schema.ts";
+import { ClusterUpgradesResponse, NewerVersion, ReachableVersion } from "#core/cluster/upgrades.ts";
+import { EnvironmentResponse } from "#core/environment/responses.ts";
+import { PageableObject, SortObject } from "#core/listing/pageable.ts";
+import * as NodePool from "#core/node-pool/schema.ts";
+import { IPRange, identity, int32, int64, Slug } from "#core/schema.ts";
+import { ErrorMessageResponse } from "../http/errors.ts";
+import { convert, type JsonSchema } from "./convert.ts";
+
+const ConsequenceNodePool = v.object({
+  identity,
+  nodes: v.pipe(int32, v.description("How many nodes it has at least.")),
+});
+
+/** What a change would do: `inPlace` leaves running nodes alone, `rollsNodes` replaces them or takes them away. */
+const Consequence = v.object({
+  effect: v.picklist(["inPlace", "rollsNodes"] satisfies Consequences.Effect[]),
+  nodePools: v.array(ConsequenceNodePool),
+  property: v.string(),
+}) satisfies v.GenericSchema<Consequences.Consequence>;
+
+/** What only a dry run's answer has. */
+const consequences = v.optional(v.pipe(v.array(Consequence), v.description("Only in the answer to a dry run.")));
+
+const DRAWN = "Left out by a dry run of a creation: the server draws it when it creates.";
+
+const drawn = (of: v.GenericSchema<string | number>) => v.optional(v.pipe(of, v.description(DRAWN)));
+
+// A dry run answers in the shapes of the real thing, so what it leaves out is required nowhere; the check of the suite's
+// answers is stricter, for it knows which of them were dry runs.
+const ClusterResponse = v.object({
+  ...Cluster.ClusterResponse.entries,
+  consequences,
+  createdAt: drawn(Cluster.ClusterResponse.entries.createdAt),
+  identity: drawn(identity),
+  modifiedAt: drawn(Cluster.ClusterResponse.entries.modifiedAt),
+});
+const ClusterNodePoolResponse = v.object({
+  ...NodePool.ClusterNodePoolResponse.entries,
+  consequences,
+  createdAt: drawn(NodePool.ClusterNodePoolResponse.entries.createdAt),
+  id: drawn(int64),
+  identity: drawn(identity),
+  modifiedAt: drawn(NodePool.ClusterNodePoolResponse.entries.modifiedAt),
+});
+
+/** What every answer has, and a dry run's has not. */
+export const drawnProperties: Readonly<Record<string, readonly string[]>> = {
+  ClusterResponse: ["createdAt", "identity", "modifiedAt"],
+  ClusterNodePoolResponse: ["createdAt", "id", "identity", "modifiedAt"],
+};
+
+const page = (element: v.GenericSchema) =>
+  v.object({
+    content: v.array(element),
+    empty: v.boolean(),
+    first: v.boolean(),
+    last: v.boolean(),
+    number: int32,
+    numberOfElements: int32,
+    pageable: PageableObject,
+    size: int32,
+    sort: v.array(SortObject),
+    totalElements: int64,
+    totalPages: int32,
+  });
+
+const SCHEMAS = {
+  APIAddon: Cluster.APIAddon,
+  ActualClusterStateResponse: Cluster.ActualClusterStateResponse,
+  AvailabilityZone,
+  CloudAccountReference: Cluster.CloudAccountReference,
+  CloudAccountResponse,
+  CloudCredentialsReference: Cluster.CloudCredentialsReference,
+  CloudCredentialsResponse,
+  CloudProfile,
+  CloudProvider,
+  ClusterNodePoolResponse,
+  ClusterResponse,
+  ClusterUpgradesResponse,
+  ClusterVersion,
+  Consequence,
+  ConsequenceNodePool,
+  CreateCluster: Cluster.CreateCluster,
+  CreateClusterNodePool: NodePool.CreateClusterNodePool,
+  CreateNodePool: NodePool.CreateNodePool,
+  DryRunResponse: v.object({ consequences: v.array(Consequence) }),
+  Email,
+  EnvironmentResponse,
+  ErrorMessageResponse,
+  HealthResponse: v.object({ status: v.literal("ok") }),
+  IPRange,
+  IpWhitelistRequest: Cluster.IpWhitelistRequest,
+  IpWhitelistResponse: Cluster.IpWhitelistResponse,
+  MaintenanceScheduleResponse: Cluster.MaintenanceScheduleResponse,
+  MaintenanceWindowResponse: Cluster.MaintenanceWindowResponse,
+  MessageResponse: v.object({ ...MessageResponse.entries, consequences }),
+  MoveCluster: Cluster.MoveCluster,
+  NewerVersion,
+  NodeTaint: NodePool.NodeTaint,
+  NodeType,
+  ObservabilityTenant: Cluster.ObservabilityTenant,
+  ObservabilityTenantClusterRef: Cluster.ObservabilityTenantClusterRef,
+  ObservabilityTenantEnvironmentRef: Cluster.ObservabilityTenantEnvironmentRef,
+  OrganisationMembershipResponse: MembershipResponse,
+  OrganisationResponse,
+  PageAvailabilityZone: page(AvailabilityZone),
+  PageCloudAccountResponse: page(CloudAccountResponse),
+  PageCloudCredentialsResponse: page(CloudCredentialsResponse),
+  PageCloudProfile: page(CloudProfile),
+  PageCloudProvider: page(CloudProvider),
+  PageClusterResponse: page(ClusterResponse),
+  PageEnvironmentResponse: page(EnvironmentResponse),
+  PageNodeType: page(NodeType),
+  PageOrganisationMembershipResponse: page(MembershipResponse),
+  PageRegion: page(Region),
+  PageUpdateChannelResponse: page(Cluster.UpdateChannelResponse),
+  PageableObject,
+  ReachableVersion,
+  Region,
+  Slug,
+  SortObject,
+  UpdateChannelResponse: Cluster.UpdateChannelResponse,
+  UpdateCluster: Cluster.UpdateCluster,
+  UpdateNodePool: NodePool.UpdateNodePool,
+  UpdatePrometheusRules,
+};
+
+/** The name of a component. */
+export type SchemaName = keyof typeof SCHEMAS;
+
+/** Makes `components.schemas`. */
+export const componentSchemas = (): Record<string, JsonSchema> => convert(SCHEMAS);

@@ -1,0 +1,196 @@
+import { readFileSync } from "node:fs";
+import * as v from "valibot";
+import { describe, expect, test } from "vitest";
+import { clusterRoutes } from "#functions/clusters.ts";
+import { healthRoutes } from "#functions/health.ts";
+import { nodePoolRoutes } from "#functions/node-pools.ts";
+import { convert } from "#functions/openapi/convert.ts";
+import { writtenDocument } from "#functions/openapi/document.ts";
+import { referenceRoutes } from "#functions/references.ts";
+import { upgradeRoutes } from "#functions/upgrades.ts";
+import { committed, contractOf, type DocumentedOperation } from "#test/support/contract.ts";
+import type { Json } from "#test/support/world.ts";
+
+const contract: Json = JSON.parse(readFileSync(new URL("./clusters.json", import.meta.url), "utf8"));
+const schemas: Json = committed.components.schemas;
+
+/** Documented operations that do not exist yet, and what only they answer. */
+const MISSING_OPERATIONS = ["getClusterJoinConfig", "getClusterOidcConfig", "getNodePoolJoinConfig"];
+const MISSING_SCHEMAS = ["JoinConfigVersions", "JoinConfigResponse", "OidcConfigResponse"];
+
+/** A request the contract describes in words, as a schema. */
+const PROMETHEUS_REQUEST = { oneOf: [{ type: "boolean" }, { $ref: "#/components/schemas/UpdatePrometheusRules" }] };
+
+/** Finds what of a documented value another lacks; more is allowed. */
+function lacks(documented: Json, given: Json, path = ""): string[] {
+  if (Array.isArray(documented)) {
+    return documented.flatMap((each) =>
+      Array.isArray(given) && given.some((other) => lacks(each, other).length === 0)
+        ? []
+        : [`${path}: ${JSON.stringify(each)}`],
+    );
+  }
+  if (typeof documented === "object" && documented !== null) {
+    return Object.entries(documented).flatMap(([name, value]) => lacks(value, given?.[name], `${path}.${name}`));
+  }
+  return documented === given ? [] : [`${path}: ${JSON.stringify(given)} instead of ${JSON.stringify(documented)}`];
+}
+
+const refTo = (name: string) =>
+  name.endsWith("[]")
+    ? { type: "array", items: { $ref: `#/components/schemas/${name.slice(0, -2)}` } }
+    : { $ref: `#/components/schemas/${name}` };
+
+const every: [string, DocumentedOperation][] = Object.entries(committed.paths).flatMap(([path, operations]) =>
+  Object.entries(operations).map(([method, operation]): [string, DocumentedOperation] => [
+    `${method.toUpperCase()} ${path}`,
+    operation,
+  ]),
+);
+
+test("the committed document is what its sources make", () => {
+  const text = readFileSync(new URL("../../functions/openapi.json", import.meta.url), "utf8");
+  expect(text === writtenDocument(), "run `npm run openapi` and commit functions/openapi.json").toBe(true);
+});
+
+describe("the document contains the documented contract", () => {
+  for (const operation of contract.operations) {
+    const { operationId, method, path, query, request, response } = operation;
+    if (MISSING_OPERATIONS.includes(operationId)) {
+      test(`but not yet ${operationId}`, () => {
+        expect(every.some(([, given]) => given.operationId === operationId)).toBe(false);
+      });
+      continue;
+    }
+    test(`in ${operationId}`, () => {
+      const given = committed.paths[path]?.[method.toLowerCase()];
+      expect(given?.operationId).toBe(operationId);
+      const inQuery = given?.parameters?.filter((each) => each.in === "query").map(({ name }) => name);
+      expect(inQuery).toEqual(expect.arrayContaining(query));
+      const inPath = given?.parameters?.filter((each) => each.in === "path").map(({ name }) => `{${name}}`);
+      expect(inPath).toEqual(path.match(/\{\w+\}/g));
+
+      const body = given?.requestBody?.content["application/json"]?.schema;
+      const isInWords = typeof request === "string" && !/^\w+$/.test(request);
+      expect(body).toEqual(request === null ? undefined : isInWords ? PROMETHEUS_REQUEST : refTo(request));
+      const success = given?.responses[response === null ? 204 : 200];
+      expect(success).toBeDefined();
+      expect(success?.content?.["application/json"]?.schema).toEqual(response === null ? undefined : refTo(response));
+      for (const [code, name] of Object.entries(contract.errors)) {
+        const refusal = given?.responses[code]?.content?.["application/json"]?.schema;
+        expect({ code, refusal }).toEqual({ code, refusal: refTo(String(name)) });
+      }
+    });
+  }
+
+  for (const [name, documented] of Object.entries(contract.schemas)) {
+    if (MISSING_SCHEMAS.includes(name)) continue;
+    test(`in the schema ${name}`, () => {
+      expect(lacks(documented, schemas[name], name)).toEqual([]);
+    });
+  }
+
+  test("and the comparison sees what lacks", () => {
+    const documented = { required: ["a"], properties: { a: { type: "string", enum: ["x"] } } };
+    expect(lacks(documented, { ...documented, more: 1 })).toEqual([]);
+    expect(lacks(documented, { properties: { a: { type: "integer", enum: ["y", "x"] } } })).toHaveLength(2);
+    expect(lacks(documented, undefined)).toHaveLength(3);
+  });
+});
+
+describe("the document and the served app", () => {
+  const served = [
+    ...healthRoutes(async () => true),
+    ...clusterRoutes,
+    ...nodePoolRoutes,
+    ...referenceRoutes,
+    ...upgradeRoutes,
+  ].map(({ method, path }) => `${method} ${path.replaceAll(/:\w+/g, "{}")}`);
+
+  test("have the same routes", () => {
+    const documented = every.map(([route]) => route.replaceAll(/\{\w+\}/g, "{}"));
+    // Served by the docs page's own routes, whose other answers are no JSON: test/functions/docs.test.ts.
+    expect(documented.toSorted()).toEqual([...served, "GET /openapi.json"].toSorted());
+  });
+
+  test("name every operation once", () => {
+    const names = every.map(([, { operationId }]) => operationId);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe("examples", () => {
+  const { mismatch } = contractOf(committed);
+  test.each(every)("of %s fit", (_, { requestBody, responses, parameters = [] }) => {
+    const media = [requestBody, ...Object.values(responses)].flatMap((each) => Object.values(each?.content ?? {}));
+    for (const { schema, example } of media as { schema: Json; example?: unknown }[]) {
+      expect(example).toBeDefined();
+      expect(mismatch(schema, example)).toBeUndefined();
+    }
+    for (const { schema, example } of parameters as { schema: Json; example?: unknown }[]) {
+      if (example !== undefined) expect(mismatch(schema, example)).toBeUndefined();
+    }
+  });
+});
+
+describe("an answer outside of the contract is found:", () => {
+  const { expectContract } = contractOf(committed);
+  const path = "/api/v1/orgs/acme/clusters/production/one";
+  const json = { "content-type": "application/json; charset=utf-8", "x-request-id": "1" };
+  const example = (key: string, status: number): Json =>
+    (every.find(([route]) => route === key)?.[1].responses[status]?.content?.["application/json"] as Json)?.example;
+  const cluster = example("GET /api/v1/orgs/{organisationSlug}/clusters/{environmentSlug}/{clusterSlug}", 200);
+  const error = { message: "no", details: ["no"] };
+  const judge =
+    (status: number, body: unknown, headers: Record<string, string> = {}, method = "GET", at = path) =>
+    () =>
+      expectContract(method, at, status, new Headers({ ...json, ...headers }), body);
+
+  test("while what fits is let pass", () => {
+    expect(judge(200, cluster, { etag: '"1"' })).not.toThrow();
+    expect(judge(200, undefined, { etag: '"1"' }, "HEAD")).not.toThrow();
+    expect(judge(304, undefined, { etag: '"1"' })).not.toThrow();
+    expect(judge(404, error)).not.toThrow();
+    expect(judge(405, error, { allow: "GET" }, "DELETE")).not.toThrow();
+    expect(judge(404, error, {}, "GET", "/nowhere")).not.toThrow();
+    expect(judge(204, undefined, {}, "OPTIONS")).not.toThrow();
+    const { identity: _, createdAt: _created, modifiedAt: _modified, ...rehearsed } = cluster;
+    expect(judge(200, { ...rehearsed, consequences: [] }, {}, "PATCH", `${path}?dryRun=true`)).not.toThrow();
+  });
+
+  test.each([
+    ["another code", judge(418, error)],
+    ["an unknown property", judge(200, { ...cluster, secret: 1 })],
+    ["an unknown property deep inside", judge(200, { ...cluster, slug: { slugValue: "a", more: 1 } })],
+    ["a property that is missing", judge(200, { ...cluster, name: undefined })],
+    ["a drawn property that is missing", judge(200, { ...cluster, identity: undefined })],
+    ["null", judge(200, { ...cluster, description: null })],
+    ["a type", judge(200, { ...cluster, poolID: 1.5 })],
+    ["a format", judge(200, { ...cluster, createdAt: "yesterday" })],
+    ["a value that is not in the enum", judge(200, { ...cluster, status: "NEW" })],
+    ["consequences of something done", judge(200, { ...cluster, consequences: [] }, {}, "PATCH")],
+    ["an error of another shape", judge(404, { error: "no" })],
+    ["an undocumented header", judge(200, cluster, { link: "<x>" })],
+    ["a missing header", judge(401, error)],
+    ["a body where there is none", judge(304, cluster)],
+    ["another content type", judge(200, cluster, { "content-type": "text/plain" })],
+    ["a success of an unknown operation", judge(200, cluster, {}, "DELETE")],
+  ])("%s", (_, judged) => {
+    expect(judged).toThrow(/outside of its contract/);
+  });
+});
+
+describe("a schema that JSON Schema cannot express", () => {
+  test("is refused, unless what is lost is named", () => {
+    const unnamed = v.object({
+      name: v.pipe(
+        v.string(),
+        v.check((value) => value !== "x", "must not be x"),
+      ),
+    });
+    expect(() => convert({ Unnamed: unnamed })).toThrow(/"check" action cannot be converted/);
+    const flagged = v.object({ name: v.pipe(v.string(), v.regex(/^a$/i)) });
+    expect(() => convert({ Flagged: flagged })).toThrow(/RegExp flags/);
+    expect(() => convert({ Dated: v.object({ at: v.date() }) })).toThrow(/"date" schema cannot be converted/);
+  });
+});

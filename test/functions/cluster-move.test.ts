@@ -1,0 +1,303 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
+import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+let now = Date.parse("2026-11-23T10:00:00.000Z");
+let world: World;
+let tenant: Tenant;
+
+beforeAll(async () => {
+  // Small buckets, so that a few moves walk through splits of the page index.
+  world = await makeWorld({ clock: () => new Date(now), pageIndex: { bucket: 2, chunk: 2 } });
+});
+
+beforeEach(async () => {
+  now += 60_000;
+  tenant = await world.tenant();
+});
+
+afterEach(() => {
+  Object.assign(world.wire, { conflicts: false, latencyMs: 0 });
+});
+
+const POOLS = [
+  { name: "web", nodeSize: "t3.medium", minSize: 3 },
+  { name: "jobs", nodeSize: "m5.large", autoScaling: true, minSize: 1, maxSize: 9 },
+];
+
+const as = (token: string) => (method: string, path: string, body?: unknown) => {
+  now += 1_000;
+  return world.send(method, path, { token, body });
+};
+const send = (method: string, path: string, body?: unknown) => as(tenant.admin)(method, path, body);
+const get = (environment: string, cluster = "one") => send("GET", tenant.path(environment, cluster));
+
+type Way = (from: string, to: unknown, token?: string, cluster?: string) => Promise<Answer>;
+const byPost: Way = (from, to, token = tenant.admin, cluster = "one") =>
+  as(token)("POST", `${tenant.path(cluster)}/move`, { currentEnvironment: from, newEnvironment: to });
+const byPatch: Way = (from, to, token = tenant.admin, cluster = "one") =>
+  as(token)("PATCH", tenant.path(from, cluster), { environmentSlug: to });
+const WAYS: [string, Way, string][] = [
+  ["POST", byPost, "newEnvironment"],
+  ["PATCH", byPatch, "environmentSlug"],
+];
+
+async function create(environment = "production", more: Record<string, unknown> = {}): Promise<Json> {
+  const answer = await send("POST", tenant.path(environment), tenant.creation({ nodePools: POOLS, ...more }));
+  expect(answer.status, answer.text).toBe(200);
+  return answer.body;
+}
+
+const remove = async (environment: string, cluster = "one") => {
+  const answer = await send("PATCH", tenant.path(environment, cluster), { status: "deleting" });
+  expect(answer.status, answer.text).toBe(200);
+};
+
+/** Where clusters are, in the order of lists: environment, whether deleting, identity. */
+async function places(): Promise<[string, boolean, string][]> {
+  const { body } = await send("GET", `${tenant.path()}?pageSize=1000`);
+  return body.content.map((each: Json) => [each.environmentSlug.slugValue, each.status === "deleting", each.identity]);
+}
+
+describe.each(WAYS)("a move by %s", (_, move, property) => {
+  test("keeps slug, identity, pools and events, and moves what is counted", async () => {
+    const made = await create("production", { maintenanceScheduleIdentity: tenant.schedule.identity });
+    const before = await get("production");
+    const pools = await send("GET", `${tenant.path("production", "one")}/pools`);
+    const answer = await move("production", "staging");
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.body).toEqual({
+      ...before.body,
+      environmentIdentity: tenant.environments.staging?.identity,
+      environmentSlug: { slugValue: "staging" },
+      modifiedAt: new Date(now).toISOString(),
+    });
+    expect(answer.headers.get("etag")).toMatch(/^"2\./);
+    const there = await get("staging");
+    expect([there.status, there.body, there.headers.get("etag")]).toEqual([
+      200,
+      answer.body,
+      answer.headers.get("etag"),
+    ]);
+    expect((await get("production")).status).toBe(404);
+    expect((await send("GET", `${tenant.path("staging", "one")}/pools`)).body).toEqual(pools.body);
+    const events = await eventsOf(world.services, made.identity);
+    expect(events.map(({ type }) => type)).toEqual(["cluster.created", "cluster.moved"]);
+    expect(JSON.parse(String(events[1]?.changes))).toEqual([
+      { path: "environmentSlug", from: "production", to: "staging" },
+    ]);
+    expect(await places()).toEqual([["staging", false, made.identity]]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("to where it is changes nothing, also while it is deleting", async () => {
+    await create();
+    const before = await get("production");
+    const answer = await move("production", "production");
+    expect([answer.status, answer.body]).toEqual([200, before.body]);
+    expect(answer.headers.get("etag")).toBe(before.headers.get("etag"));
+    await remove("production");
+    expect((await move("production", "production")).status).toBe(200);
+  });
+
+  test("to where a cluster has its slug is a conflict that names it, and both stay", async () => {
+    const mine = await create();
+    const other = await create("staging");
+    const answer = await move("production", "staging");
+    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining('"one"')]);
+    expect(answer.body.message.startsWith(`${property}: `)).toBe(true);
+    expect(await places()).toEqual([
+      ["production", false, mine.identity],
+      ["staging", false, other.identity],
+    ]);
+  });
+
+  test("to where a deleting cluster has its slug displaces that one", async () => {
+    const mine = await create();
+    const other = await create("staging");
+    await remove("staging");
+    const answer = await move("production", "staging");
+    expect(answer.status, answer.text).toBe(200);
+    expect((await get("staging")).body.identity).toBe(mine.identity);
+    expect(await places()).toEqual([
+      ["staging", false, mine.identity],
+      ["staging", true, other.identity],
+    ]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("of a cluster that is deleting is a conflict", async () => {
+    const { identity } = await create();
+    await remove("production");
+    const answer = await move("production", "staging");
+    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining("deleting")]);
+    expect(await places()).toEqual([["production", true, identity]]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test.each([["nowhere"], ["Not A Slug"], ["x".repeat(101)], [7], ["../staging"]])(
+    "to %j is refused, naming the property",
+    async (to) => {
+      await create();
+      const answer = await move("production", to);
+      expect(answer.status, answer.text).toBe(400);
+      const paths = answer.body.details.map((detail: string) => detail.split(": ")[0]);
+      expect(new Set(paths)).toEqual(new Set([property]));
+      expect((await get("production")).status).toBe(200);
+    },
+  );
+
+  test("from where there is no such environment or cluster finds nothing", async () => {
+    for (const from of ["nowhere", "staging", "Not_A_Slug"]) {
+      expect([from, (await move(from, "production")).status]).toEqual([from, 404]);
+    }
+    expect((await move("production", "nowhere")).status).toBe(404);
+  });
+
+  test.each([
+    [{ production: "developer" }, 403],
+    [{ staging: "developer" }, 403],
+    [{ staging: "none" }, 403],
+    [{ production: "viewer", staging: "viewer" }, 403],
+    [{}, 200],
+  ] as const)("by an admin who is %j is answered %i", async (overrides, status) => {
+    await create();
+    const { token } = await tenant.person("admin", overrides);
+    expect((await move("production", "staging", token)).status).toBe(status);
+    expect((await get("production")).status).toBe(status === 200 ? 404 : 200);
+  });
+
+  test("by a developer of the organisation who is an admin in both environments succeeds", async () => {
+    await create();
+    const { token } = await tenant.person("developer", { production: "admin", staging: "admin" });
+    expect((await move("production", "staging", token)).status).toBe(200);
+  });
+
+  test("is seen by readers at one path or the other, never at none and never at both", async () => {
+    await create();
+    world.wire.latencyMs = 3;
+    for (let round = 0; round < 8; round++) {
+      const [from, to]: [string, string] = round % 2 === 0 ? ["production", "staging"] : ["staging", "production"];
+      let moved = false;
+      const seen = { before: 0, after: 0 };
+      const reader = async () => {
+        for (let last = false; !last; ) {
+          last = moved;
+          const [old, young] = [await get(from), await get(to)];
+          if (old.status === 404) expect(young.status).toBe(200);
+          const [later, earlier] = [await get(to), await get(from)];
+          if (later.status === 200) expect(earlier.status).toBe(404);
+          seen[old.status === 200 ? "before" : "after"]++;
+        }
+      };
+      const readers = [reader(), reader(), reader()];
+      expect((await move(from, to)).status).toBe(200);
+      moved = true;
+      await Promise.all(readers);
+      expect(seen.before).toBeGreaterThan(0);
+      expect(seen.after).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe("a move by POST", () => {
+  const post = (body: unknown, token = tenant.admin) => as(token)("POST", `${tenant.path("one")}/move`, body);
+
+  test.each([
+    [{}, ["currentEnvironment", "newEnvironment"]],
+    [{ newEnvironment: "staging" }, ["currentEnvironment"]],
+    [{ currentEnvironment: null, newEnvironment: "staging" }, ["currentEnvironment"]],
+    [{ currentEnvironment: 7, newEnvironment: "staging" }, ["currentEnvironment"]],
+    [{ currentEnvironment: "production" }, ["newEnvironment"]],
+    [{ currentEnvironment: "production", newEnvironment: null }, ["newEnvironment"]],
+    [{ currentEnvironment: "production", newEnvironment: "" }, ["newEnvironment"]],
+  ])("of %j is refused, naming %j", async (body, paths) => {
+    await create();
+    const answer = await post(body);
+    expect(answer.status, answer.text).toBe(400);
+    expect(answer.body.details.map((detail: string) => detail.split(": ")[0])).toEqual(paths);
+  });
+
+  test("from an environment that is the empty text says that it is wrong", async () => {
+    await create();
+    const answer = await post({ currentEnvironment: "", newEnvironment: "staging" });
+    expect([400, 404]).toContain(answer.status);
+    expect(answer.body.message).toMatch(/environment/i);
+  });
+
+  test("needs an admin also where it changes nothing", async () => {
+    await create();
+    const { token } = await tenant.person("developer");
+    expect((await byPost("production", "production", token)).status).toBe(403);
+  });
+});
+
+describe("many who move at once", () => {
+  test("of ten clusters of one name to one environment, one arrives, and the others stay and are told", async () => {
+    const names = Array.from({ length: 10 }, (_, number) => `e${number}`);
+    tenant = await world.tenant(["target", ...names]);
+    for (const name of names) await create(name);
+    const processes = [world, world.sibling(), world.sibling()];
+    for (const { wire } of processes) wire.conflicts = true;
+    const answers = await Promise.all(
+      names.map((name, number) =>
+        (processes[number % 3] ?? world).send("PATCH", tenant.path(name, "one"), {
+          token: tenant.admin,
+          body: { environmentSlug: "target" },
+        }),
+      ),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array(9).fill(409)]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("of twenty clusters to one environment, all arrive through every split of its index", async () => {
+    const names = Array.from({ length: 20 }, (_, number) => `c-${number}`);
+    for (const name of names) await create("production", { name });
+    const answers = await Promise.all(names.map((name) => byPatch("production", "staging", tenant.admin, name)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    expect((await places()).map(([environment]) => environment)).toEqual(Array(20).fill("staging"));
+    await expectInvariants(world.services, tenant.slug);
+  });
+});
+
+describe("a slug whose cluster is deleting", () => {
+  test("can be taken at once; the path answers the deleting one until then, and the new one for good", async () => {
+    const first = await create();
+    await remove("production");
+    expect((await get("production")).body).toMatchObject({ identity: first.identity, status: "deleting" });
+    const second = await create();
+    expect((await get("production")).body).toMatchObject({ identity: second.identity, status: "new" });
+    expect(await places()).toEqual([
+      ["production", false, second.identity],
+      ["production", true, first.identity],
+    ]);
+    expect((await byPost("production", "staging")).status).toBe(200);
+    expect((await get("production")).status).toBe(404);
+    expect(await places()).toEqual([
+      ["production", true, first.identity],
+      ["staging", false, second.identity],
+    ]);
+    const third = await create();
+    expect((await get("production")).body.identity).toBe(third.identity);
+    expect(await clustersOf(world.services, tenant.slug)).toHaveLength(3);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("takes a move no more once 32 displaced ones wait there", async () => {
+    // All of one slug are in one bucket, which has to hold them.
+    world = await makeWorld();
+    tenant = await world.tenant();
+    await create("staging");
+    for (let round = 0; round < 33; round++) {
+      await remove("staging");
+      if (round < 32) await create("staging", { nodePools: [] });
+    }
+    const mine = await create();
+    const answer = await byPost("production", "staging");
+    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining("32")]);
+    expect(answer.headers.get("retry-after")).toMatch(/^[0-9]+$/);
+    expect((await get("production")).body.identity).toBe(mine.identity);
+    await expectInvariants(world.services, tenant.slug);
+  });
+});

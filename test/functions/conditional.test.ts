@@ -1,0 +1,205 @@
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+let world: World;
+let tenant: Tenant;
+/** The cluster "one" with a pool, as it was created. */
+let pool: string;
+
+beforeAll(async () => {
+  world = await makeWorld();
+});
+
+const at = (environment = "production") => tenant.path(environment, "one");
+const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+  world.send(method, path, { token: tenant.admin, body, headers });
+const tagOf = ({ headers }: Answer) => headers.get("etag") ?? "";
+const present = async (path = at()) => tagOf(await send("GET", path));
+
+beforeEach(async () => {
+  tenant = await world.tenant();
+  const nodePools = [{ name: "web", nodeSize: "t3.medium" }];
+  await send("POST", tenant.path("production"), tenant.creation({ nodePools }));
+  const [{ id }] = (await send("GET", `${at()}/pools`)).body;
+  pool = `${at()}/pools/${id}`;
+});
+
+describe("a read with If-None-Match", () => {
+  const reads: [string, () => string][] = [
+    ["a cluster", () => at()],
+    ["a cluster with its compute", () => `${at()}?show-compute=true`],
+    ["a pool", () => pool],
+  ];
+  test.each(reads)("of %s is answered 304 without a body while it is as the caller has it", async (_, path) => {
+    const tag = await present(path());
+    for (const method of ["GET", "HEAD"]) {
+      for (const header of [tag, `W/${tag}`, "*", `"other", ${tag}`, `"other",W/${tag} , "more"`]) {
+        const answer = await send(method, path(), undefined, { "if-none-match": header });
+        expect([header, answer.status, answer.text, tagOf(answer)]).toEqual([header, 304, "", tag]);
+      }
+    }
+    for (const header of ['"other"', `"x${tag.slice(1)}`, `${tag.slice(0, -1)}1"`, `"9", "${tag.slice(1, -1)}.0"`]) {
+      const answer = await send("GET", path(), undefined, { "if-none-match": header });
+      expect([header, answer.status, tagOf(answer)]).toEqual([header, 200, tag]);
+    }
+  });
+
+  test("is answered anew once it changed", async () => {
+    const [cluster, ofPool] = [await present(), await present(pool)];
+    expect((await send("PUT", pool, { minSize: 2 })).status).toBe(200);
+    expect((await send("GET", at(), undefined, { "if-none-match": cluster })).status).toBe(200);
+    expect((await send("GET", pool, undefined, { "if-none-match": ofPool })).status).toBe(200);
+  });
+
+  test("and with details is answered whole, for these change without the tag", async () => {
+    const tag = await present();
+    for (const header of [tag, "*"]) {
+      const answer = await send("GET", `${at()}?includeDetails=true`, undefined, { "if-none-match": header });
+      expect([answer.status, answer.body.name]).toEqual([200, "one"]);
+    }
+  });
+
+  test("of what is not there is a 404", async () => {
+    expect((await send("GET", at("staging"), undefined, { "if-none-match": "*" })).status).toBe(404);
+  });
+});
+
+/** Writes that change something, each on the path whose tag it is held to. */
+const writes: [string, () => Promise<string>, (headers: Record<string, string>) => Promise<Answer>][] = [
+  ["PATCH of a cluster", () => present(), (headers) => send("PATCH", at(), { cni: "calico" }, headers)],
+  ["PATCH that moves", () => present(), (headers) => send("PATCH", at(), { environmentSlug: "staging" }, headers)],
+  [
+    "POST that moves",
+    () => present(),
+    (headers) =>
+      send("POST", tenant.path("one/move"), { currentEnvironment: "production", newEnvironment: "staging" }, headers),
+  ],
+  ["PUT of a pool", () => present(pool), (headers) => send("PUT", pool, { minSize: 2 }, headers)],
+  ["DELETE of a pool", () => present(pool), (headers) => send("DELETE", pool, undefined, headers)],
+];
+
+describe.each(writes)("a %s with If-Match", (_, tagNow, write) => {
+  test.each<[string, (tag: string, revision: string) => string]>([
+    ["the present tag", (tag) => tag],
+    ["its first part alone", (_tag, revision) => `"${revision}"`],
+    ["its first part with others", (_tag, revision) => `"${revision}.999.999"`],
+    ["anything", () => "*"],
+    ["a list with it", (tag) => `"0", ${tag}`],
+    ["a list with it in front", (tag) => `${tag},"0.1.2"`],
+  ])("of %s happens", async (_name, headerOf) => {
+    const tag = await tagNow();
+    const revision = /^"(\d+)/.exec(tag)?.[1] ?? "";
+    const answer = await write({ "if-match": headerOf(tag, revision) });
+    expect(answer.status, answer.text).toBeLessThan(205);
+    if (answer.status === 200) expect(tagOf(answer)).toMatch(new RegExp(`^"${Number(revision) + 1}[."]`));
+  });
+
+  test.each([['"0"'], ['"0.1.2"'], ['"11"'], ['"x"'], ['"0", "99.1"'], ['""'], ['"-1"'], ['"*"'], ["x"]])(
+    "of %s is refused with the present tag, and nothing happens",
+    async (header) => {
+      const [tag, cluster] = [await tagNow(), await present()];
+      const answer = await write({ "if-match": header });
+      expect(answer.status, answer.text).toBe(412);
+      expect(tagOf(answer)).toBe(tag);
+      expect(answer.body.details).toEqual([answer.body.message]);
+      expect([await tagNow(), await present()]).toEqual([tag, cluster]);
+    },
+  );
+
+  test("by ten at once happens once, and the others are told the new tag", async () => {
+    const tag = await tagNow();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => write({ "if-match": tag })));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.filter((status) => status < 205)).toHaveLength(1);
+    // A cluster that has moved away is not there any more.
+    expect(statuses.filter((status) => status >= 205).every((status) => status === 412 || status === 404)).toBe(true);
+    for (const each of answers.filter(({ status }) => status === 412)) expect(tagOf(each)).not.toBe(tag);
+  });
+});
+
+describe("a precondition", () => {
+  const stale = { "if-match": '"0"' };
+
+  test("comes after what is missing and what is invalid, and before conflicts and versions out of reach", async () => {
+    expect((await send("PATCH", at("staging"), {}, stale)).status).toBe(404);
+    expect((await send("PATCH", at(), { cni: "x" }, stale)).status).toBe(400);
+    expect((await send("PATCH", at(), { status: "stopping" }, stale)).status).toBe(412);
+    expect((await send("PATCH", at(), { version: "v1.33.4-u-ame.1" }, stale)).status).toBe(412);
+    expect((await send("PATCH", at(), { environmentSlug: "nowhere" }, stale)).status).toBe(400);
+    expect((await send("PUT", pool, { name: "other" }, stale)).status).toBe(412);
+    expect((await send("PUT", pool, { nodeSize: "huge" }, stale)).status).toBe(400);
+    expect((await send("DELETE", `${at()}/pools/7`, undefined, stale)).status).toBe(404);
+  });
+
+  test("holds a request that would change nothing, and a dry run, too", async () => {
+    expect((await send("PATCH", at(), {}, stale)).status).toBe(412);
+    expect((await send("PUT", pool, {}, stale)).status).toBe(412);
+    expect((await send("PATCH", `${at()}?dryRun=true`, { cni: "calico" }, stale)).status).toBe(412);
+    expect((await send("DELETE", `${pool}?dryRun=true`, undefined, stale)).status).toBe(412);
+  });
+
+  test("of one who read before somebody else wrote loses, whoever it was", async () => {
+    const tag = await present();
+    expect((await send("PATCH", at(), { cni: "calico" })).status).toBe(200);
+    expect((await send("PATCH", at(), { enableAutoUpgrade: true }, { "if-match": tag })).status).toBe(412);
+    const next = await present();
+    expect((await send("PUT", pool, { minSize: 2 })).status).toBe(200);
+    expect((await send("PATCH", at(), { enableAutoUpgrade: true }, { "if-match": next })).status).toBe(412);
+  });
+});
+
+describe("a request with Prefer: handling=strict", () => {
+  const asks: [string, string, () => string, () => Record<string, unknown>][] = [
+    ["creation", "POST", () => tenant.path("production"), () => tenant.creation({ name: "two" })],
+    ["change", "PATCH", at, () => ({ cni: "calico" })],
+    [
+      "move",
+      "POST",
+      () => tenant.path("one/move"),
+      () => ({ currentEnvironment: "production", newEnvironment: "staging" }),
+    ],
+    ["rule", "POST", () => `${at()}/prometheus-rules-inheritance`, () => ({ environmentPrometheusRules: false })],
+    ["new pool", "POST", () => `${at()}/pools`, () => ({ name: "jobs", nodeSize: "t3.medium" })],
+    ["changed pool", "PUT", () => pool, () => ({ minSize: 2 })],
+  ];
+  test.each(asks)("%s: names each unknown property, and does nothing", async (_, method, path, body) => {
+    const tag = await present();
+    const sent = { ...body(), bogus: 1, más: null };
+    const refused = await send(method, path(), sent, { prefer: "handling=strict" });
+    expect(refused.status, refused.text).toBe(400);
+    expect(refused.body.details.map((detail: string) => decodeURIComponent(detail.split(": ")[0] ?? ""))).toEqual([
+      "bogus",
+      "más",
+    ]);
+    expect(refused.headers.get("preference-applied")).toBe("handling=strict");
+    expect(refused.headers.get("warning")).toBeNull();
+    expect(await present()).toBe(tag);
+    const known = await send(method, path(), body(), { prefer: "handling=strict" });
+    expect([known.status, known.headers.get("preference-applied")]).toEqual([200, "handling=strict"]);
+  });
+
+  test.each([
+    ["handling=strict", 400],
+    ['Handling="strict"', 400],
+    ["return=minimal, handling=strict", 400],
+    ["handling=strict; wait=1", 400],
+    ["handling=lenient", 200],
+    ["handling=stricter", 200],
+    ["strict", 200],
+    ["handling=lenient, handling=strict", 200],
+    ["x-handling=strict", 200],
+  ])("as in %s is answered %i", async (prefer, status) => {
+    const answer = await send("PATCH", at(), { bogus: { deep: 1 } }, { prefer });
+    expect(answer.status, answer.text).toBe(status);
+    expect(answer.headers.get("preference-applied")).toBe(status === 400 ? "handling=strict" : null);
+    expect(answer.headers.get("warning")).toEqual(status === 400 ? null : expect.stringMatching(/^299 .*bogus/));
+  });
+
+  test("names what is unknown beside what is wrong, wherever it stands", async () => {
+    const nodePools = [{ name: "web", nodeSize: "t3.medium", bogus: 1 }];
+    const body = tenant.creation({ name: "two", nodePools, cni: "x", other: 1 });
+    const answer = await send("POST", tenant.path("production"), body, { prefer: "handling=strict" });
+    const paths = answer.body.details.map((detail: string) => detail.split(": ")[0]);
+    expect([answer.status, paths.toSorted()]).toEqual([400, ["cni", "nodePools[0].bogus", "other"]]);
+  });
+});

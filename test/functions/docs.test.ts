@@ -1,0 +1,166 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ServerType, serve } from "@hono/node-server";
+import { Hono } from "hono";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addDocs } from "#functions/docs.ts";
+import { createLogger } from "#functions/log.ts";
+import { committed, expectContract } from "#test/support/contract.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+const PATHS = ["/openapi.json", "/docs", "/docs/page.css", "/docs/page.js", "/docs/icon.svg", "/docs/redoc.js"];
+
+const quiet = createLogger("silent");
+const app = addDocs(new Hono(), quiet);
+
+describe("the document", () => {
+  test("is served as it is committed, within its own contract", async () => {
+    const answer = await app.request("/openapi.json");
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-type")).toBe("application/json");
+    const body = await answer.json();
+    expect(body).toEqual(committed);
+    expectContract("GET", "/openapi.json", 200, answer.headers, body);
+  });
+
+  test("names its server relatively, so that it holds wherever it is served", async () => {
+    expect(await (await app.request("/openapi.json")).json()).toMatchObject({ servers: [{ url: "/" }] });
+  });
+
+  test("has a tag of its content, by which it is not sent again", async () => {
+    const etag = (await app.request("/openapi.json")).headers.get("etag") ?? "";
+    expect(etag).toMatch(/^"[\w-]{43}"$/);
+    const again = await app.request("/openapi.json", { headers: { "if-none-match": etag } });
+    expect([again.status, await again.text()]).toEqual([304, ""]);
+    expectContract("GET", "/openapi.json", 304, again.headers, undefined);
+    expect((await app.request("/openapi.json", { headers: { "if-none-match": '"other"' } })).status).toBe(200);
+    expect((await app.request("/docs")).headers.get("etag")).not.toBe(etag);
+  });
+});
+
+describe("the page", () => {
+  test("is where / leads", async () => {
+    const answer = await app.request("/");
+    expect([answer.status, answer.headers.get("location")]).toEqual([302, "/docs"]);
+  });
+
+  test("names no other host and holds no script or style of its own", async () => {
+    const answer = await app.request("/docs");
+    expect(answer.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    const html = await answer.text();
+    expect(html).not.toMatch(/https?:|\/\/[a-z]/i);
+    expect(html).not.toMatch(/<style|<script(?! src="\/docs\/)|\son[a-z]+=/i);
+    const loaded = [...html.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, path]) => path);
+    for (const path of loaded) expect(PATHS).toContain(path);
+  });
+
+  test.each(PATHS)("%s comes with a policy that allows this server alone", async (path) => {
+    const answer = await app.request(path);
+    expect(answer.status).toBe(200);
+    const policy = answer.headers.get("content-security-policy") ?? "";
+    expect(policy).toMatch(/^default-src 'none';/);
+    const sources = policy.split("; ").flatMap((directive) => directive.split(" ").slice(1));
+    expect(new Set(sources.map((source) => source.replace(/^'sha256-.*'$/, "'sha256'")))).toEqual(
+      new Set(["'none'", "'self'", "'sha256'", "data:"]),
+    );
+    expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+    expect(answer.headers.get("cache-control")).toBe("no-cache");
+    expect(answer.headers.get("x-request-id")).toMatch(/./);
+  });
+
+  test.each([
+    "/docs/",
+    "/docs/../package.json",
+    "/docs/%2e%2e/package.json",
+    "/docs/..%2f..%2fpackage.json",
+    "/docs/redoc.js/..%5cdocs.ts",
+    "/docs/redoc.standalone.js.map",
+    "/openapi.json/",
+    "//docs",
+  ])("has nothing at %s", async (path) => {
+    expect((await app.request(`http://localhost${path}`)).status).toBe(404);
+  });
+
+  test("is read only", async () => {
+    for (const path of ["/", ...PATHS]) {
+      const answer = await app.request(path, { method: "POST" });
+      expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+      expectContract("POST", path, 405, answer.headers, await answer.json());
+      const head = await app.request(path, { method: "HEAD" });
+      expect([head.status, await head.text()]).toEqual([path === "/" ? 302 : 200, ""]);
+    }
+  });
+});
+
+const hasBrowser = existsSync(CHROMIUM);
+if (!hasBrowser) process.stderr.write(`${CHROMIUM} is not installed: the page is not looked at in a browser\n`);
+
+describe.skipIf(!hasBrowser)(`the page in a browser (${CHROMIUM})`, () => {
+  const requested: string[] = [];
+  const profile = mkdtempSync(join(tmpdir(), "docs-"));
+  let server: ServerType;
+  let origin: string;
+
+  beforeAll(async () => {
+    const address = await new Promise<AddressInfo>((resolve) => {
+      const watched = new Hono().use(async (c, next) => {
+        requested.push(c.req.path);
+        await next();
+      });
+      server = serve({ fetch: addDocs(watched, quiet).fetch, port: 0, hostname: "127.0.0.1" }, resolve);
+    });
+    origin = `http://127.0.0.1:${address.port}`;
+  });
+  afterAll(() => {
+    server.close();
+    rmSync(profile, { recursive: true, force: true });
+  });
+
+  /** Runs the browser until the page is at rest. @returns what it prints, and what it logs */
+  function browse(path: string, ...flags: string[]): Promise<{ printed: string; logged: string }> {
+    const given = [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--enable-logging=stderr",
+      "--window-size=1400,1000",
+      `--user-data-dir=${profile}`,
+      "--virtual-time-budget=15000",
+      ...flags,
+      `${origin}${path}`,
+    ];
+    return new Promise((resolve, reject) => {
+      const browser = spawn(CHROMIUM, given, { stdio: ["ignore", "pipe", "pipe"], timeout: 50_000 });
+      const [printed, logged]: [Buffer[], Buffer[]] = [[], []];
+      browser.stdout.on("data", (chunk) => printed.push(chunk));
+      browser.stderr.on("data", (chunk) => logged.push(chunk));
+      browser.once("error", reject);
+      browser.once("close", () =>
+        resolve({ printed: Buffer.concat(printed).toString(), logged: Buffer.concat(logged).toString() }),
+      );
+    });
+  }
+
+  test("shows every operation, having asked nobody but this server", async () => {
+    const { printed, logged } = await browse("/", "--dump-dom");
+    const text = printed.replaceAll(/<[^>]*>/g, " ");
+    const summaries = Object.values(committed.paths).flatMap((operations) =>
+      Object.values(operations).map((operation) => (operation as { summary?: string }).summary ?? ""),
+    );
+    expect(summaries).toContain("Create cluster");
+    for (const summary of summaries) expect(text).toContain(summary);
+    expect(new Set(requested)).toEqual(new Set(["/", ...PATHS]));
+    // The policy stands in the way of redoc's one picture, and of nothing else.
+    const blocked = logged.split("\n").filter((line) => line.includes("Content Security Policy"));
+    expect(blocked.filter((line) => !line.includes("Loading the image 'https://cdn.redoc.ly/"))).toEqual([]);
+    expect(blocked).toHaveLength(1);
+    expect(logged).not.toMatch(/Uncaught/);
+  });
+});

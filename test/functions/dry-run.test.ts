@@ -1,0 +1,227 @@
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { clusterItem } from "#core/cluster/repository.ts";
+import type { Cluster } from "#core/cluster/stored.ts";
+import { type Key, keyText, totalKey } from "#core/table/keys.ts";
+import { deadlineIn } from "#core/table/pause.ts";
+import { commit, Transaction } from "#core/table/transact.ts";
+import { clustersOf } from "#test/support/invariants.ts";
+import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+let world: World;
+let tenant: Tenant;
+/** The pools of the cluster "one". */
+let web: Json;
+let jobs: Json;
+
+beforeAll(async () => {
+  world = await makeWorld();
+});
+
+const at = (environment = "production", ...rest: string[]) => [tenant.path(environment, "one"), ...rest].join("/");
+const send = (method: string, path: string, body?: unknown, token = tenant.admin) =>
+  world.send(method, path, { token, body });
+/** The same request as a dry run. */
+const rehearse = (method: string, path: string, body?: unknown, token = tenant.admin) =>
+  send(method, `${path}?dryRun=true`, body, token);
+
+beforeEach(async () => {
+  tenant = await world.tenant();
+  const nodePools = [
+    { name: "web", nodeSize: "t3.medium", minSize: 3 },
+    { name: "jobs", nodeSize: "t3.medium", minSize: 2, upgradeStrategy: "REPLACE_MINOR_INPLACE_PATCH" },
+    { name: "still", nodeSize: "t3.medium", upgradeStrategy: "INPLACE" },
+  ];
+  expect((await send("POST", tenant.path("production"), tenant.creation({ nodePools }))).status).toBe(200);
+  [web, jobs] = (await send("GET", at("production", "pools"))).body;
+});
+
+/** Everything in the table, for a write may be anywhere in it. */
+async function everything(): Promise<Map<string, unknown>> {
+  const items = new Map<string, unknown>();
+  for await (const item of world.table.scan()) items.set(keyText(item as Key), item);
+  return items;
+}
+
+/** Brings the cluster "one" where only the reconciler does. */
+async function bring(state: Partial<Cluster>): Promise<void> {
+  const [cluster] = await clustersOf(world.services, tenant.slug);
+  if (cluster === undefined) throw new Error("no cluster");
+  const item = clusterItem({ ...cluster, ...state, revision: cluster.revision + 1 });
+  expect(await commit(world.table, new Transaction().put("cluster", item), deadlineIn())).toEqual([]);
+}
+
+const moving = { currentEnvironment: "production", newEnvironment: "staging" };
+/** Every write: how it is asked for, and what of its answer the server draws. */
+const WRITES: [string, () => [method: string, path: string, body?: unknown], string[]][] = [
+  [
+    "creation",
+    () => ["POST", tenant.path("staging"), tenant.creation({ nodePools: [{ name: "a", nodeSize: "t3.medium" }] })],
+    ["identity", "createdAt", "modifiedAt"],
+  ],
+  ["change", () => ["PATCH", at(), { cni: "calico", version: "v1.35.0-u-ame.1" }], ["modifiedAt"]],
+  ["move by PATCH", () => ["PATCH", at(), { environmentSlug: "staging" }], ["modifiedAt"]],
+  ["deletion", () => ["PATCH", at(), { status: "deleting" }], ["modifiedAt"]],
+  ["move by POST", () => ["POST", tenant.path("one/move"), moving], ["modifiedAt"]],
+  ["rules", () => ["POST", at("production", "prometheus-rules-inheritance"), false], []],
+  [
+    "new pool",
+    () => ["POST", at("production", "pools"), { name: "new", nodeSize: "t3.medium", autoScaling: true, maxSize: 4 }],
+    ["id", "identity", "createdAt", "modifiedAt"],
+  ],
+  ["changed pool", () => ["PUT", at("production", "pools", `${web.id}`), { minSize: 7 }], ["modifiedAt"]],
+  ["removed pool", () => ["DELETE", at("production", "pools", `${web.id}`)], []],
+];
+
+describe.each(WRITES)("a dry run of a %s", (name, request, drawn) => {
+  const without = (body: Json) =>
+    Object.fromEntries(Object.entries(body ?? {}).filter(([property]) => !drawn.includes(property)));
+
+  test("answers what would be, and changes nothing", async () => {
+    const before = await everything();
+    const dry = await rehearse(...request());
+    expect(dry.status, dry.text).toBe(200);
+    expect(await everything()).toEqual(before);
+    expect([dry.headers.get("location"), dry.headers.get("etag")]).toEqual([null, null]);
+    const { consequences, ...rest } = dry.body;
+    expect(Array.isArray(consequences)).toBe(true);
+    const real = await send(...request());
+    expect(real.status, real.text).toBe(name === "removed pool" ? 204 : 200);
+    expect(without(rest)).toEqual(without(real.body));
+    expect(await everything()).not.toEqual(before);
+  });
+
+  test("needs the same right, and an unknown token, a bad flag and an unknown cluster are refused as ever", async () => {
+    const [method, path, body] = request();
+    const { token } = await tenant.person("viewer");
+    expect((await rehearse(method, path, body, token)).status).toBe(403);
+    expect((await rehearse(method, path, body, "nonsense")).status).toBe(401);
+    const before = await everything();
+    for (const query of ["dryRun=1", "dryRun=", "dryRun=true&dryRun=true", "dryRun=true&dryRun=false"]) {
+      const answer = await send(method, `${path}?${query}`, body);
+      expect([query, answer.status, answer.body.message]).toEqual([query, 400, expect.stringContaining("dryRun")]);
+    }
+    expect(await everything()).toEqual(before);
+    expect((await send(method, `${path}?dryRun=false`, body)).status).toBe(name === "removed pool" ? 204 : 200);
+    expect(await everything()).not.toEqual(before);
+  });
+});
+
+test.each(WRITES.filter(([, , drawn]) => drawn.includes("identity")))(
+  "a dry run of a %s shows nothing that the server would draw",
+  async (_, request, drawn) => {
+    const { body } = await rehearse(...request());
+    expect(body.name).toBeDefined();
+    expect(drawn.filter((property) => Object.hasOwn(body, property))).toEqual([]);
+  },
+);
+
+describe("what is refused", () => {
+  const refusals: [string, number, () => [method: string, path: string, body?: unknown]][] = [
+    ["a held slug", 409, () => ["POST", tenant.path("production"), tenant.creation()]],
+    ["too many pools", 409, () => ["POST", tenant.path("staging"), tenant.creation({ nodePools: pools(51) })]],
+    ["a malformed creation", 400, () => ["POST", tenant.path("staging"), { cni: "x" }]],
+    ["another state", 409, () => ["PATCH", at(), { status: "stopping" }]],
+    ["a version out of reach", 400, () => ["PATCH", at(), { version: "v1.33.4-u-ame.1" }]],
+    ["an environment nobody has", 400, () => ["PATCH", at(), { environmentSlug: "nowhere" }]],
+    ["a cluster that is not there", 404, () => ["PATCH", at("staging"), {}]],
+    ["a move from nowhere", 404, () => ["POST", tenant.path("one/move"), { ...moving, currentEnvironment: "nowhere" }]],
+    ["a move of nothing", 404, () => ["POST", tenant.path("two/move"), moving]],
+    ["rules that are none", 400, () => ["POST", at("production", "prometheus-rules-inheritance"), 7]],
+    ["a pool's held name", 409, () => ["POST", at("production", "pools"), { name: "web", nodeSize: "t3.medium" }]],
+    ["a pool's other name", 409, () => ["PUT", at("production", "pools", `${web.id}`), { name: "other" }]],
+    ["a pool's sizes", 400, () => ["PUT", at("production", "pools", `${web.id}`), { minSize: 1, maxSize: 2 }]],
+    ["a pool that is not there", 404, () => ["DELETE", at("production", "pools", "7")]],
+  ];
+  const pools = (count: number) =>
+    Array.from({ length: count }, (_, at) => ({ name: `p${at}`, nodeSize: "t3.medium" }));
+
+  test.each(refusals)("for %s is refused by a dry run in the same words", async (_, status, request) => {
+    const dry = await rehearse(...request());
+    const real = await send(...request());
+    expect([dry.status, dry.body]).toEqual([status, real.body]);
+    expect(real.status).toBe(status);
+  });
+
+  test("for the organisation's limit is refused by a dry run too", async () => {
+    await world.table.client.send(
+      new UpdateCommand({
+        TableName: world.table.name,
+        Key: totalKey(tenant.slug),
+        UpdateExpression: "SET #clusters = :most",
+        ExpressionAttributeNames: { "#clusters": "clusters" },
+        ExpressionAttributeValues: { ":most": 100_000 },
+      }),
+    );
+    const real = await send("POST", tenant.path("staging"), tenant.creation());
+    expect(real.status).toBe(409);
+    const dry = await rehearse("POST", tenant.path("staging"), tenant.creation());
+    expect([dry.status, dry.body]).toEqual([409, real.body]);
+  });
+});
+
+describe("consequences", () => {
+  const ids = () => ({ web: { identity: web.identity, nodes: 3 }, jobs: { identity: jobs.identity, nodes: 2 } });
+  type Told = { property: string; effect: string; nodePools: { identity: string; nodes: number }[] };
+  const told = async (body: unknown): Promise<Told[]> => (await rehearse("PATCH", at(), body)).body.consequences;
+  const rolled = (consequences: Told[], property: string) =>
+    consequences
+      .filter((each) => each.property === property && each.effect === "rollsNodes")
+      .flatMap((each) => each.nodePools);
+
+  test("of nothing are none", async () => {
+    expect(await told({})).toEqual([]);
+    expect(await told({ cni: "cilium", status: "starting" })).toEqual([]);
+    expect((await rehearse("PUT", at("production", "pools", `${web.id}`), { minSize: 3 })).body.consequences).toEqual(
+      [],
+    );
+  });
+
+  test("name each property that changes, with its effect", async () => {
+    const body = { addons: { a: {} }, deleteProtection: true, enableAutoUpgrade: true, updateChannel: "v1.34" };
+    const consequences = await told(body);
+    expect(consequences.map(({ property }) => property).toSorted()).toEqual(Object.keys(body).toSorted());
+    expect(consequences.every(({ effect, nodePools }) => effect === "inPlace" && nodePools.length === 0)).toBe(true);
+  });
+
+  test("of a minor version roll the pools that replace at minors, of a build those that replace always", async () => {
+    await bring({ version: "v1.34.4-u-ame.1" });
+    expect(rolled(await told({ version: "v1.35.0-u-ame.1" }), "version")).toEqual([ids().web, ids().jobs]);
+    expect(rolled(await told({ version: "v1.34.4-u-ame.2" }), "version")).toEqual([ids().web]);
+    const named = (await told({ version: "v1.34.4-u-ame.2" })).flatMap(({ nodePools }) => nodePools);
+    expect(named.map(({ nodes }) => nodes).toSorted()).toEqual([1, 2, 3]);
+  });
+
+  test("of stopping and deleting touch every pool that is live, of starting none", async () => {
+    await send("DELETE", at("production", "pools", `${jobs.id}`));
+    await bring({ status: "started" });
+    for (const status of ["stopping", "deleting"]) {
+      const nodes = rolled(await told({ status }), "status");
+      expect(nodes.map((each) => each.nodes).toSorted()).toEqual([1, 3]);
+      expect(nodes).toContainEqual(ids().web);
+    }
+    await bring({ status: "stopped", desiredStatus: "stopping" });
+    expect(await told({ status: "starting" })).toEqual([{ property: "status", effect: "inPlace", nodePools: [] }]);
+  });
+
+  test.each([
+    [{ nodeSize: "m5.large" }, ["nodeSize"], ["rollsNodes"]],
+    [{ taints: [{ key: "k", effect: "NoSchedule" }] }, ["taints"], ["rollsNodes"]],
+    [{ minSize: 4 }, ["maxSize", "minSize"], ["inPlace", "inPlace"]],
+    [{ upgradeStrategy: "INPLACE" }, ["upgradeStrategy"], ["inPlace"]],
+  ])("of a pool's %j name %j, which %j", async (body, properties, effects) => {
+    const { consequences } = (await rehearse("PUT", at("production", "pools", `${web.id}`), body)).body;
+    const sorted = (consequences as Told[]).toSorted((one, other) => (one.property < other.property ? -1 : 1));
+    expect(sorted.map(({ property }) => property)).toEqual(properties);
+    expect(sorted.map(({ effect }) => effect)).toEqual(effects);
+    expect(sorted.every(({ nodePools }) => nodePools[0]?.identity === web.identity)).toBe(true);
+  });
+
+  test("of a removed pool are its nodes; of one that is being removed, none", async () => {
+    const path = at("production", "pools", `${web.id}`);
+    const [consequence, ...others] = (await rehearse("DELETE", path)).body.consequences;
+    expect([consequence.effect, consequence.nodePools, others]).toEqual(["rollsNodes", [ids().web], []]);
+    await send("DELETE", path);
+    expect((await rehearse("DELETE", path)).body).toEqual({ consequences: [] });
+  });
+});

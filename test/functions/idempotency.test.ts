@@ -1,0 +1,271 @@
+import { randomUUID } from "node:crypto";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { setMember } from "#core/access/members.ts";
+import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
+import { type Answer, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
+
+const START = Date.parse("2026-11-23T10:00:00.123Z");
+const HOUR = 60 * 60 * 1_000;
+
+let now = START;
+let world: World;
+let tenant: Tenant;
+let key: string;
+
+beforeAll(async () => {
+  world = await makeWorld({ clock: () => new Date(now) });
+});
+
+beforeEach(async () => {
+  now = START;
+  tenant = await world.tenant();
+  key = randomUUID();
+});
+
+afterEach(() => {
+  Object.assign(world.wire, { conflicts: false, latencyMs: 0, fault: () => undefined });
+});
+
+const at = (environment = "production", ...rest: string[]) => [tenant.path(environment), ...rest].join("/");
+const POOL = { name: "web", nodeSize: "t3.medium" };
+
+/** Sends a POST under the key. */
+const post = (path: string, body: unknown, more: Sending = {}, by: World = world) =>
+  by.send("POST", path, {
+    token: tenant.admin,
+    body,
+    ...more,
+    headers: { "idempotency-key": key, ...more.headers },
+  });
+const create = (more: Sending = {}, body: Record<string, unknown> = {}) => post(at(), tenant.creation(body), more);
+const tell = ({ status, body, headers }: Answer) => ({
+  status,
+  body,
+  etag: headers.get("etag"),
+  location: headers.get("location"),
+});
+const isReplayed = ({ headers }: Answer) => headers.get("idempotency-replayed");
+const count = async () => (await clustersOf(world.services, tenant.slug)).length;
+
+const OPERATIONS: [string, () => string, unknown][] = [
+  ["the creation of a cluster", () => at(), undefined],
+  ["a move", () => tenant.path("one/move"), { currentEnvironment: "production", newEnvironment: "staging" }],
+  ["the inheritance of Prometheus rules", () => at("production", "one", "prometheus-rules-inheritance"), false],
+  ["the creation of a pool", () => at("production", "one", "pools"), POOL],
+];
+
+describe.each(OPERATIONS)("a repeat of %s", (name, path, body) => {
+  const isCreation = name === "the creation of a cluster";
+  const sent = () => (isCreation ? tenant.creation() : body);
+  const prepare = async () => {
+    if (!isCreation) await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
+  };
+
+  test("answers as the first did, and does nothing", async () => {
+    await prepare();
+    const first = await post(path(), sent());
+    expect(first.status, first.text).toBe(200);
+    expect(isReplayed(first)).toBeNull();
+    expect(first.headers.get("etag")).not.toBeNull();
+    now += 24 * HOUR - 2_000;
+    const [cluster] = await clustersOf(world.services, tenant.slug);
+    const events = await eventsOf(world.services, cluster?.identity ?? "");
+    const second = await post(path(), sent());
+    expect(tell(second)).toEqual(tell(first));
+    expect(isReplayed(second)).toBe("true");
+    expect(await eventsOf(world.services, cluster?.identity ?? "")).toEqual(events);
+    expect(await clustersOf(world.services, tenant.slug)).toEqual([cluster]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test.each([1, 4])("sent ten times at once to %i processes happens once", async (servers) => {
+    await prepare();
+    const processes = Array.from({ length: servers }, () => world.sibling());
+    for (const { wire } of processes) Object.assign(wire, { conflicts: true, latencyMs: 5 });
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, number) => post(path(), sent(), {}, processes[number % servers])),
+    );
+    const [first] = answers.filter((answer) => isReplayed(answer) === null);
+    expect(answers.map(({ status, text }) => (status === 200 ? 200 : text))).toEqual(Array(10).fill(200));
+    expect(answers.map((answer) => isReplayed(answer)).toSorted()).toEqual([null, ...Array(9).fill("true")].toSorted());
+    for (const answer of answers) expect(tell(answer)).toEqual(first === undefined ? undefined : tell(first));
+    expect(first?.status).toBe(200);
+    const [cluster, ...others] = await clustersOf(world.services, tenant.slug);
+    expect(others).toEqual([]);
+    expect(await eventsOf(world.services, cluster?.identity ?? "")).toHaveLength(isCreation ? 1 : 2);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("whose answer was lost, by a database that forgot it, answers as the first would have", async () => {
+    await prepare();
+    const forgetful = world.sibling();
+    let sendings = 0;
+    forgetful.wire.fault = ({ operation }) =>
+      operation === "TransactWriteItems" && ++sendings === 1 ? "after" : undefined;
+    // Each sending has a token of its own: what an engine that restarted in between makes of it.
+    forgetful.table.client.middlewareStack.add(
+      (next) => async (args) => {
+        const request = args.request as { body?: string | Uint8Array };
+        const text = typeof request.body === "string" ? request.body : new TextDecoder().decode(request.body);
+        const token = /"ClientRequestToken":"[0-9a-f-]{36}"/;
+        if (token.test(text)) {
+          request.body = new TextEncoder().encode(text.replace(token, `"ClientRequestToken":"${randomUUID()}"`));
+        }
+        return next(args);
+      },
+      { step: "finalizeRequest", priority: "low", name: "forget" },
+    );
+    const answer = await post(path(), sent(), {}, forgetful);
+    expect([sendings, answer.status], answer.text).toEqual([2, 200]);
+    expect(tell(await post(path(), sent()))).toEqual(tell(answer));
+    await expectInvariants(world.services, tenant.slug);
+  });
+});
+
+test("a repeat whose first is written between its own reads answers as the first did", async () => {
+  await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
+  const path = at("production", "one", "pools");
+  const slow = world.sibling();
+  let reached = () => {};
+  let goOn = () => {};
+  const hasReached = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  const mayGoOn = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  // The cluster is read, with what was kept under the key; the query is for its pools.
+  slow.table.client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        if (commandName === "QueryCommand") {
+          reached();
+          await mayGoOn;
+        }
+        return next(args);
+      },
+    { step: "initialize" },
+  );
+  const repeat = post(path, POOL, {}, slow);
+  await hasReached;
+  const first = await post(path, POOL);
+  goOn();
+  expect([first.status, isReplayed(first)]).toEqual([200, null]);
+  expect(tell(await repeat)).toEqual(tell(first));
+});
+
+describe("a key", () => {
+  test.each<[string, () => Promise<Answer>]>([
+    ["body", () => create({}, { name: "two" })],
+    ["body, though it means the same", () => create({ raw: JSON.stringify(tenant.creation(), null, 1) })],
+    ["path", () => post(at("staging"), tenant.creation())],
+    ["query", () => post(`${at()}?x=1`, tenant.creation())],
+    ["organisation's path", () => post(tenant.path("one/move"), tenant.creation())],
+    [
+      "method",
+      () =>
+        world.send("PATCH", at("production", "one"), {
+          token: tenant.admin,
+          body: { cni: "calico" },
+          headers: { "idempotency-key": key },
+        }),
+    ],
+  ])("stands for one request: another %s under it is refused", async (_, send) => {
+    const first = await create();
+    expect(first.status, first.text).toBe(200);
+    const answer = await send();
+    expect(answer.status, answer.text).toBe(422);
+    expect(answer.body.message).toContain("Idempotency-Key");
+    expect(isReplayed(answer)).toBeNull();
+    expect(await count()).toBe(1);
+  });
+
+  test("is new after 24 hours, also for another request", async () => {
+    await create();
+    now += 24 * HOUR;
+    const again = await create();
+    expect([again.status, again.body.message]).toEqual([409, expect.stringContaining('"one"')]);
+    const other = await create({}, { name: "two" });
+    expect([other.status, isReplayed(other)]).toEqual([200, null]);
+    now += 23 * HOUR;
+    const replay = await create({}, { name: "two" });
+    expect([tell(replay), isReplayed(replay)]).toEqual([tell(other), "true"]);
+    expect(await count()).toBe(2);
+  });
+
+  test("is not used up by what did not succeed", async () => {
+    expect((await create({}, { cni: "nonsense" })).status).toBe(400);
+    expect((await create({ token: (await tenant.person("viewer")).token })).status).toBe(403);
+    await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
+    expect((await create()).status).toBe(409);
+    const answer = await create({}, { name: "two" });
+    expect([answer.status, isReplayed(answer)]).toEqual([200, null]);
+  });
+
+  test("is kept also where nothing changed: what changed since makes no difference to the repeat", async () => {
+    await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
+    const path = at("production", "one", "prometheus-rules-inheritance");
+    const first = await post(path, true);
+    expect([first.status, isReplayed(first)]).toEqual([200, null]);
+    expect((await world.send("POST", path, { token: tenant.admin, body: false })).status).toBe(200);
+    const repeat = await post(path, true);
+    expect([tell(repeat), isReplayed(repeat)]).toEqual([tell(first), "true"]);
+    const { body } = await world.send("GET", at("production", "one"), { token: tenant.admin });
+    expect(body.environmentPrometheusRules).toBe(false);
+  });
+
+  test("is not used by a dry run, which a kept answer does not answer either", async () => {
+    const dry = await post(`${at()}?dryRun=true`, tenant.creation());
+    expect(dry.status).toBe(200);
+    const first = await create();
+    expect([first.status, isReplayed(first)]).toEqual([200, null]);
+    const again = await post(`${at()}?dryRun=true`, tenant.creation());
+    expect([again.status, isReplayed(again)]).toEqual([409, null]);
+  });
+
+  test("is a token's own", async () => {
+    const first = await create();
+    const { token } = await tenant.person("admin");
+    expect((await create({ token })).status).toBe(409);
+    const other = await create({ token }, { name: "two" });
+    expect([other.status, isReplayed(other)]).toEqual([200, null]);
+    expect(tell(await create())).toEqual(tell(first));
+  });
+
+  test("answers the repeat after the cluster was deleted and its slug taken again", async () => {
+    const first = await create();
+    await world.send("PATCH", at("production", "one"), { token: tenant.admin, body: { status: "deleting" } });
+    await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
+    const repeat = await create();
+    expect([tell(repeat), isReplayed(repeat)]).toEqual([tell(first), "true"]);
+    expect(await count()).toBe(2);
+  });
+
+  test("answers nobody who lost the right, nor while the environment is missing", async () => {
+    const { token, user } = await tenant.person("developer");
+    expect((await create({ token })).status).toBe(200);
+    const members = await world.table.query({ pk: `ORG#${tenant.slug}`, prefix: `MEMBER#${user}` });
+    expect(members).toHaveLength(1);
+    await setMember(world.services, tenant.slug, { email: String(members[0]?.email), role: "viewer" });
+    const refused = await create({ token });
+    expect([refused.status, isReplayed(refused)]).toEqual([403, null]);
+  });
+
+  test.each([
+    ["an empty text", ""],
+    ["256 characters", "x".repeat(256)],
+    ["not ASCII", "clé"],
+    ["a tab", "a\tb"],
+  ])("that is %s is refused", async (_, wrong) => {
+    key = wrong;
+    const answer = await create();
+    expect([answer.status, answer.body.details]).toEqual([400, [expect.stringContaining("Idempotency-Key")]]);
+    expect(await count()).toBe(0);
+  });
+
+  test.each([["x".repeat(255)], ["a key: with, everything! ~"]])("may be %s", async (good) => {
+    key = good;
+    expect((await create()).status).toBe(200);
+    expect(isReplayed(await create())).toBe("true");
+  });
+});

@@ -1,0 +1,210 @@
+/** Holds every answer of the suite to the OpenAPI document. */
+
+import { readFileSync } from "node:fs";
+import { Ajv2020, type AnySchemaObject, type ValidateFunction } from "ajv/dist/2020.js";
+import formats from "ajv-formats";
+import { drawnProperties } from "#functions/openapi/schemas.ts";
+
+interface Media {
+  schema: AnySchemaObject;
+}
+
+interface Response {
+  headers?: Record<string, { $ref: string }>;
+  content?: Record<string, Media>;
+}
+
+/** An operation as the document has it. */
+export interface DocumentedOperation {
+  operationId: string;
+  parameters?: { name: string; in: string; schema: AnySchemaObject }[];
+  requestBody?: { content: Record<string, Media & { example?: unknown }> };
+  responses: Record<string, Response>;
+}
+
+/** The committed document, as far as tests look into it. */
+export interface OpenApi {
+  paths: Record<string, Record<string, DocumentedOperation>>;
+  components: {
+    headers: Record<string, { required?: boolean; schema: AnySchemaObject }>;
+    schemas: Record<string, AnySchemaObject>;
+  };
+}
+
+/** The document as it is committed. */
+export const committed: OpenApi = JSON.parse(
+  readFileSync(new URL("../../functions/openapi.json", import.meta.url), "utf8"),
+);
+
+/** What answers and requests are held to: the committed document, or another. */
+export interface Contract {
+  /** @throws Error naming everything that does not fit */
+  expectContract(method: string, path: string, status: number, headers: Headers, body: unknown): void;
+  /** Says what a value has against a schema; undefined where it fits. Properties the schema does not have are let pass. */
+  mismatch(schema: AnySchemaObject, value: unknown): string | undefined;
+}
+
+/** Refuses properties that are not documented: of answers everything is known. */
+function strict(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(strict);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const inner = Object.fromEntries(Object.entries(schema).map(([name, value]) => [name, strict(value)]));
+  const isClosed = typeof inner.properties === "object" && inner.additionalProperties === undefined;
+  return isClosed ? { ...inner, additionalProperties: false } : inner;
+}
+
+const without = (schema: AnySchemaObject, name: string): AnySchemaObject => {
+  const { [name]: _, ...properties } = schema.properties;
+  return { ...schema, properties };
+};
+
+/** The components as answers other than a dry run's have them: all that is drawn is there, consequences are not. */
+const done = (schemas: OpenApi["components"]["schemas"]) =>
+  Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]): [string, AnySchemaObject] => {
+      const required = [...(schema.required ?? []), ...(drawnProperties[name] ?? [])];
+      const whole = required.length === 0 ? schema : { ...schema, required };
+      return [
+        name,
+        name !== "DryRunResponse" && schema.properties?.consequences ? without(whole, "consequences") : whole,
+      ];
+    }),
+  );
+
+/** Headers whose presence means something; the rest is the transport's. */
+const MEANT = [
+  "allow",
+  "content-encoding",
+  "etag",
+  "idempotency-replayed",
+  "link",
+  "location",
+  "preference-applied",
+  "retry-after",
+  "warning",
+  "www-authenticate",
+];
+
+/** Makes checks of a document. */
+export function contractOf(document: OpenApi): Contract {
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  formats.default(ajv);
+  const { schemas } = document.components;
+  for (const [id, held] of [
+    ["open", schemas],
+    ["dry-run", strict(schemas)],
+    ["done", strict(done(schemas))],
+  ] as const) {
+    ajv.addSchema({ $id: `https://contract.test/${id}`, components: { schemas: held } });
+  }
+  const compiled = new Map<string, ValidateFunction>();
+
+  function mismatchIn(base: "open" | "dry-run" | "done", schema: unknown, value: unknown): string | undefined {
+    const text = JSON.stringify(base === "open" ? schema : strict(schema));
+    const key = `${base} ${text}`;
+    let validate = compiled.get(key);
+    if (validate === undefined) {
+      validate = ajv.compile(JSON.parse(text.replaceAll('"#/', `"https://contract.test/${base}#/`)));
+      compiled.set(key, validate);
+    }
+    if (validate(value)) return undefined;
+    return ajv.errorsText(validate.errors, { separator: "; ", dataVar: "body" });
+  }
+
+  const ERROR = { $ref: "#/components/schemas/ErrorMessageResponse" };
+  const routes = Object.entries(document.paths)
+    .map(([path, operations]) => ({ segments: path.split("/"), operations }))
+    // The more of a path is literal, the sooner it matches.
+    .sort((one, other) => named(one.segments) - named(other.segments));
+
+  function find(method: string, pathname: string): DocumentedOperation | undefined {
+    const given = pathname.split("/");
+    for (const { segments, operations } of routes) {
+      // Methods are case-sensitive: `patch` is not PATCH.
+      const known = method === method.toUpperCase() ? (method === "HEAD" ? "GET" : method).toLowerCase() : "";
+      const operation = operations[known];
+      if (operation !== undefined && fits(segments, given)) return operation;
+    }
+    return undefined;
+  }
+
+  function headerProblems(given: Headers, { headers = {} }: Response): string[] {
+    const described = new Map(
+      Object.entries(headers).map(([name, { $ref }]) => [
+        name.toLowerCase(),
+        document.components.headers[$ref.slice("#/components/headers/".length)],
+      ]),
+    );
+    const undocumented = MEANT.filter((name) => given.has(name) && !described.has(name));
+    const missing = [...described].filter(([name, header]) => header?.required === true && !given.has(name));
+    const wrong = [...described].filter(([name, header]) => {
+      const value = given.get(name);
+      const typed = header?.schema.type === "integer" ? Number(value) : value;
+      return value !== null && header !== undefined && mismatchIn("open", header.schema, typed) !== undefined;
+    });
+    return [
+      ...undocumented.map((name) => `the header ${name} is not documented`),
+      ...missing.map(([name]) => `the header ${name} is missing`),
+      ...wrong.map(([name]) => `the header ${name} is ${given.get(name)}`),
+    ];
+  }
+
+  function problemsOf(method: string, path: string, status: number, headers: Headers, body: unknown): string[] {
+    const { pathname, searchParams } = new URL(`http://localhost${path}`);
+    const operation = find(method, pathname);
+    const isEmpty = body === undefined;
+    if (operation === undefined) {
+      const isPreflight = method === "OPTIONS" && status === 204;
+      if (isPreflight && isEmpty) return [];
+      const told = method === "HEAD" ? undefined : mismatchIn("done", ERROR, body);
+      const isRefusal = status === 404 || status === 405;
+      return [
+        ...(isRefusal ? [] : ["no operation of the document leads there"]),
+        ...(told === undefined ? [] : [told]),
+      ];
+    }
+    const response = operation.responses[status];
+    if (response === undefined) return [`${operation.operationId} has no documented ${status}`];
+    const problems = headerProblems(headers, response);
+    const media = response.content?.["application/json"];
+    if (method === "HEAD" || media === undefined) return isEmpty ? problems : [...problems, "there is a body"];
+    if (!/^application\/json(;|$)/.test(headers.get("content-type") ?? "")) problems.push("it is not application/json");
+    const isDryRun = status < 300 && searchParams.get("dryRun") === "true";
+    const mismatch = mismatchIn(isDryRun ? "dry-run" : "done", media.schema, body);
+    return mismatch === undefined ? problems : [...problems, mismatch];
+  }
+
+  return {
+    mismatch: (schema, value) => mismatchIn("open", schema, value),
+    expectContract(method, path, status, headers, body) {
+      const problems = problemsOf(method, path, status, headers, body);
+      if (problems.length === 0) return;
+      const shown = JSON.stringify(body)?.slice(0, 2_000);
+      throw new Error(`${method} ${path} answered ${status} outside of its contract: ${problems.join("; ")}\n${shown}`);
+    },
+  };
+}
+
+const named = (segments: readonly string[]) => segments.filter((segment) => segment.startsWith("{")).length;
+
+/** Whether a path is one of a template's; a parameter stands for any segment that is not empty. */
+const fits = (template: readonly string[], given: readonly string[]) =>
+  template.length === given.length &&
+  template.every((segment, position) =>
+    segment.startsWith("{") ? given[position] !== "" : segment === given[position],
+  );
+
+let contract: Contract | undefined;
+
+/**
+ * Holds an answer to the committed document: its status, headers and body, of which nothing may be undocumented. Where no
+ * operation leads, it only has to be refused in the one shape of errors, or be a preflight.
+ *
+ * @param path with its query
+ * @param body as JSON gave it; undefined where there was none
+ * @throws Error naming everything that does not fit
+ */
+export function expectContract(method: string, path: string, status: number, headers: Headers, body: unknown): void {
+  contract ??= contractOf(committed);
+  contract.expectContract(method, path, status, headers, body);
+}
