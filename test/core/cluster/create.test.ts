@@ -219,25 +219,6 @@ describe("a creation whose database calls fail", () => {
       await expectInvariants(once.services, where.slug);
     }
   });
-
-  test("is recognised as its own when the answer was lost and the database forgot the client token", async () => {
-    let lost = false;
-    world.wire.fault = (call) => {
-      if (call.operation !== "TransactWriteItems") return undefined;
-      // What an engine that restarted in between does: it takes the same transaction for a new one.
-      call.input.ClientRequestToken = undefined;
-      const fault = lost ? undefined : "after";
-      lost = true;
-      return fault;
-    };
-    const answer = await world.send("POST", tenant.path("production"), {
-      token: tenant.admin,
-      body: tenant.creation(),
-    });
-    expect(answer.status, answer.text).toBe(200);
-    const clusters = await clustersOf(world.services, tenant.slug);
-    expect(clusters.map(({ identity }) => identity)).toEqual([answer.body.identity]);
-  });
 });
 
 describe("limits and what is referred to, seen only by the transaction", () => {
@@ -273,18 +254,6 @@ describe("limits and what is referred to, seen only by the transaction", () => {
     expect(answer.status).toBe(400);
     expect(answer.body.details).toEqual([expect.stringContaining("cloudAccountIdentity")]);
     expect(await clustersOf(world.services, tenant.slug)).toEqual([]);
-  });
-
-  test("an environment that was replaced meanwhile is missing", async () => {
-    await change("ENV#production", "SET #identity = :other", { ":other": "another" }, { "#identity": "identity" });
-    const answer = await world.send("POST", tenant.path("production"), {
-      token: tenant.admin,
-      body: tenant.creation(),
-    });
-    // The request read the other identity too; what it must never do is count in an environment it did not read.
-    expect(answer.status).toBe(200);
-    const [cluster] = await clustersOf(world.services, tenant.slug);
-    expect(cluster?.environmentIdentity).toBe("another");
   });
 });
 
