@@ -14,7 +14,10 @@ import { tableDefinition } from "./definition.ts";
 const indexes = Object.entries(tableDefinition.indexes);
 
 /**
- * Makes the table with its indexes, stream and time to live, unless it is there already.
+ * Makes the table with its indexes and time to live, unless it is there already.
+ *
+ * It has no stream: with one, the embedded engine looks at every record it holds on every write
+ * (docs/decisions/local-engine.md).
  *
  * @param table on an engine where this may be done
  * @throws what the engine answers, where it cannot
@@ -44,7 +47,6 @@ export async function createTable(table: Table): Promise<void> {
           KeySchema: schema(index.partitionKey, index.sortKey),
           Projection: { ProjectionType: "INCLUDE", NonKeyAttributes: [...index.include] },
         })),
-        StreamSpecification: { StreamEnabled: true, StreamViewType: "NEW_AND_OLD_IMAGES" },
       }),
     );
   } catch (error) {
