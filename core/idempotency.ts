@@ -19,6 +19,8 @@ const StoredAnswer = v.object({
   /** JSON, for the names in it are free text. */
   body: v.string(),
   tag: v.string(),
+  /** What the request held that was not understood, as a warning names it. */
+  ignored: v.array(v.string()),
   createdAt: v.string(),
   ttl: v.number(),
 });
@@ -51,6 +53,7 @@ export function keptAnswer(context: Context, item: RawItem | undefined): Kept | 
     ]);
   }
   context.outcome.replayed = true;
+  for (const name of kept.ignored) context.outcome.ignored.add(name);
   return { body: JSON.parse(kept.body), tag: kept.tag };
 }
 
@@ -83,6 +86,7 @@ export function keepAnswer(context: Context, transaction: Transaction, actor: Ac
     fingerprint,
     body: JSON.stringify(answer.body),
     tag: answer.tag,
+    ignored: [...context.outcome.ignored],
     createdAt: now.toISOString(),
     ttl: seconds(now) + KEPT_HOURS * 60 * 60,
   };

@@ -172,12 +172,11 @@ export function amendmentProblems(cluster: Cluster, wish: Wish, references: Refe
 }
 
 /**
- * Takes a change up: first what conflicts with the state the cluster would then be in, then whether its version can be
- * reached.
+ * Takes a change up, unless it conflicts with the state the cluster would then be in.
  *
  * @param wish without problems
  * @returns the cluster as it would be, its place unchanged; the same values where nothing changes
- * @throws AppError conflict naming the present status, invalid for a version out of reach
+ * @throws AppError conflict naming the present status
  */
 export function amend(cluster: Cluster, wish: Wish): Cluster {
   const changed = amended(cluster, wish);
@@ -203,16 +202,23 @@ export function amend(cluster: Cluster, wish: Wish): Cluster {
       ["stopping", "stopped", "deleting"].includes(after.status) ||
       (after.status === "unknown" && after.desiredStatus !== "starting");
     if (goesDown) throw wrongState(cluster, "version: can only change while the cluster runs or comes up");
-    if (!isReachable(cluster, after.version)) {
-      throw invalid([
-        {
-          path: "version",
-          text: `${describe(after.version)} is not allowed: from ${cluster.version} can be reached ${reachableVersions(cluster).join(", ")}`,
-        },
-      ]);
-    }
   }
   return after;
+}
+
+/**
+ * Refuses a version out of reach. By the contract this comes after every conflict.
+ *
+ * @throws AppError invalid that lists what is reachable
+ */
+export function requireReachable(cluster: Cluster, { version }: Cluster): void {
+  if (version === cluster.version || isReachable(cluster, version)) return;
+  throw invalid([
+    {
+      path: "version",
+      text: `${describe(version)} is not allowed: from ${cluster.version} can be reached ${reachableVersions(cluster).join(", ")}`,
+    },
+  ]);
 }
 
 /** The cluster is not in a state for what was asked. */

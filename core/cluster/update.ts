@@ -17,7 +17,7 @@ import { isOrganisationSlug, isSlug } from "../slug.ts";
 import { clusterKey, environmentKey, type Key } from "../table/keys.ts";
 import { type Deadline, deadlineIn } from "../table/pause.ts";
 import { describe } from "../validation.ts";
-import { amend, amendmentProblems, changesBetween, readAmendment, wrongState } from "./amendment.ts";
+import { amend, amendmentProblems, changesBetween, readAmendment, requireReachable, wrongState } from "./amendment.ts";
 import { type Route, untilDone, write } from "./change.ts";
 import { consequencesOf } from "./consequences.ts";
 import type { Shown } from "./create.ts";
@@ -165,7 +165,8 @@ export async function change(
     return (await keepAlone(context, entered.actor, unchanged, deadline)) ? unchanged : undefined;
   }
 
-  const route = targetEnvironment === undefined ? undefined : routeOf(entered, cluster, targetEnvironment, request);
+  const route = targetEnvironment === undefined ? undefined : routeOf(entered, after, targetEnvironment, request);
+  requireReachable(cluster, after);
   const type =
     route !== undefined ? "cluster.moved" : after.status === "deleting" ? "cluster.deletion-asked" : "cluster.updated";
   if (query.values.dryRun) {
@@ -219,14 +220,14 @@ function enterTarget(entered: Entered<unknown>, organisation: string, target: st
 /** The way of a moving cluster. @throws AppError conflict where it is deleting, or its slug is not free there */
 function routeOf(
   entered: Entered<Target | undefined>,
-  cluster: Cluster,
+  after: Cluster,
   to: Environment,
   request: ChangeRequest,
 ): Route | undefined {
-  if (isDeleting(cluster)) {
-    throw wrongState(cluster, `${request.targetPath}: a cluster that is being deleted cannot move`);
+  if (isDeleting(after)) {
+    throw wrongState(after, `${request.targetPath}: a cluster that is being deleted cannot move`);
   }
-  const holder = entered.item(clusterKey(cluster.organisation, to.slug, cluster.slug));
+  const holder = entered.item(clusterKey(after.organisation, to.slug, after.slug));
   const { vicinity, left } = entered.beside ?? {};
   const place: Place = {
     holder: holder === undefined ? undefined : clusterEntity.read(holder),
@@ -234,6 +235,6 @@ function routeOf(
     chunk: vicinity?.chunk,
   };
   requireFree(place, request.targetPath);
-  if (left === undefined) throw new Error(`${cluster.environment} has no page index`);
+  if (left === undefined) throw new Error(`${request.path.environment} has no page index`);
   return { from: left, to: place };
 }

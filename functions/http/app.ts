@@ -77,6 +77,8 @@ const CORS = {
   maxAge: 600,
 };
 
+const REQUEST_ID = "x-request-id";
+
 /** Answers beyond this are compressed for whoever takes that, in bytes. */
 const COMPRESSED_BYTES = 1024 * 1024;
 
@@ -91,7 +93,19 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
   // Some thirty routes need no index, and Hono's own looks methods up in plain objects, where `__proto__` is found.
   const app = new Hono({ router: new LinearRouter() });
   const { CORS_ORIGINS: origins } = dependencies.config;
-  if (origins.length > 0) app.use(cors({ origin: origins, ...CORS }));
+  app.onError((error, c) =>
+    serve(c, dependencies, undefined, async () => {
+      throw error;
+    }),
+  );
+  if (origins.length > 0) {
+    // Answers to preflights are made without an operation, and carry the request's id like all others.
+    app.use(async (c, next) => {
+      await next();
+      if (!c.res.headers.has(REQUEST_ID)) c.header(REQUEST_ID, requestIdFor(c, dependencies.services));
+    });
+    app.use(cors({ origin: origins, ...CORS }));
+  }
   for (const route of routes) {
     app.on(route.method, route.path, (c, next) => {
       // This router also takes an empty segment and a slash at the end, which lead nowhere here.
@@ -147,6 +161,9 @@ function matches(route: string, pathname: string): boolean {
   );
 }
 
+const requestIdFor = (c: HonoContext, { draw }: Services): string =>
+  requestIdOf(c.req.header(REQUEST_ID)) ?? draw.identity();
+
 /** Runs one request from the transport to the written answer, and logs it. */
 async function serve(
   c: HonoContext,
@@ -157,7 +174,7 @@ async function serve(
   const started = performance.now();
   const context: Context = {
     ...services,
-    requestId: requestIdOf(c.req.header("x-request-id")) ?? services.draw.identity(),
+    requestId: requestIdFor(c, services),
     sourceAddress: sourceAddressOf(peerAddress(c), c.req.header("x-forwarded-for"), config.TRUSTED_PROXIES),
     credentials: credentialsOf(c.req.header("authorization")),
     refusal: undefined,
@@ -198,10 +215,10 @@ async function settle(
 }
 
 async function write(answered: Answer, context: Context, gzipped: boolean): Promise<Response> {
-  const headers: Record<string, string> = { ...answered.headers, "x-request-id": context.requestId };
+  const headers: Record<string, string> = { ...answered.headers, [REQUEST_ID]: context.requestId };
   const { ignored, replayed } = context.outcome;
   if (ignored.size > 0) headers.warning = warningOf([...ignored]);
-  if (replayed) headers["idempotency-replayed"] = "true";
+  if (replayed && answered.status < 400) headers["idempotency-replayed"] = "true";
   if (context.strict) headers["preference-applied"] = "handling=strict";
   if (answered.body === undefined) return new Response(null, { status: answered.status, headers });
   const text = Buffer.from(JSON.stringify(answered.body));

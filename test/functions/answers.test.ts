@@ -73,6 +73,7 @@ describe("a browser", () => {
     expect(preflight.status).toBe(204);
     expect(preflight.headers.get("access-control-allow-origin")).toBe(origin);
     expect(preflight.headers.get("access-control-allow-methods")).toContain("PATCH");
+    expect(preflight.headers.get("x-request-id")).toMatch(/^[\w-]{1,128}$/);
     expect(preflight.headers.get("access-control-allow-headers")?.toLowerCase()).toContain("if-match");
     const answer = await world.send("GET", tenant.path("production", "c0"), {
       token: tenant.admin,

@@ -200,6 +200,25 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
   });
 });
 
+describe("a move by PATCH", () => {
+  test("to where the slug is held is a conflict, also where the version could not be reached", async () => {
+    await create("production", { version: "v1.33.4-u-ame.1" });
+    await create("staging");
+    const body = { environmentSlug: "staging", version: "v1.35.0-u-ame.1" };
+    const answer = await send("PATCH", tenant.path("production", "one"), body);
+    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining('has the slug "one"')]);
+    expect((await send("PATCH", tenant.path("production", "one"), { version: body.version })).status).toBe(400);
+  });
+
+  test("that deletes too is a conflict, for a deleting cluster does not move", async () => {
+    const { identity } = await create();
+    const body = { environmentSlug: "staging", status: "deleting" };
+    const answer = await send("PATCH", tenant.path("production", "one"), body);
+    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining("cannot move")]);
+    expect(await places()).toEqual([["production", false, identity]]);
+  });
+});
+
 describe("a move by POST", () => {
   const post = (body: unknown, token = tenant.admin) => as(token)("POST", `${tenant.path("one")}/move`, body);
 

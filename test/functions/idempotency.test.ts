@@ -61,6 +61,13 @@ describe.each(OPERATIONS)("a repeat of %s", (name, path, body) => {
     if (!isCreation) await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
   };
 
+  test.runIf(isCreation)("warns as the first did", async () => {
+    const first = await post(path(), { ...tenant.creation(), odd: 1 });
+    expect(first.headers.get("warning")).toContain("odd");
+    const repeat = await post(path(), { ...tenant.creation(), odd: 1 });
+    expect([isReplayed(repeat), repeat.headers.get("warning")]).toEqual(["true", first.headers.get("warning")]);
+  });
+
   test("answers as the first did, and does nothing", async () => {
     await prepare();
     const first = await post(path(), sent());
