@@ -52,6 +52,7 @@ export async function write(
   const after: Cluster = {
     ...given.after,
     revision: Math.max(before.revision, route?.to.holder?.revision ?? 0) + 1,
+    generation: before.generation + 1,
     modifiedAt: now,
     writtenBy: given.writtenBy,
   };
@@ -71,14 +72,20 @@ export async function write(
   }
   count(transaction, before, after);
   transaction
-    .update("pointer", pointerKey(after.identity), "SET #path = :path, #duePk = :duePk, #dueAt = :dueAt", {
-      condition: "attribute_exists(#pk)",
-      values: {
-        ":path": clusterKey(after.organisation, after.environment, after.slug).sk,
-        ":duePk": dueShard(after.identity),
-        ":dueAt": now,
+    .update(
+      "pointer",
+      pointerKey(after.identity),
+      "SET #path = :path, #duePk = :duePk, #dueAt = :dueAt ADD #wakes :one",
+      {
+        condition: "attribute_exists(#pk)",
+        values: {
+          ":path": clusterKey(after.organisation, after.environment, after.slug).sk,
+          ":duePk": dueShard(after.identity),
+          ":dueAt": now,
+          ":one": 1,
+        },
       },
-    })
+    )
     .create(
       "event",
       userEvent(context, actor, after.identity, given.type, now, [

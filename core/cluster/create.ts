@@ -16,6 +16,7 @@ import { clusterKey, keyText, totalKey } from "../table/keys.ts";
 import { type Deadline, deadlineIn } from "../table/pause.ts";
 import { commit, type Failure, Transaction } from "../table/transact.ts";
 import { untilDone } from "./change.ts";
+import { newConditions } from "./conditions.ts";
 import { count } from "./counters.ts";
 import { type Creation, judgeCreation } from "./creation.ts";
 import { userEvent } from "./event.ts";
@@ -177,6 +178,8 @@ function newCluster(
     createdAt: now,
     modifiedAt: now,
     revision: 1,
+    generation: 1,
+    conditions: newConditions(now),
   };
 }
 
@@ -223,6 +226,7 @@ async function write(context: Context, entered: Entered<unknown>, given: Writing
     organisation: cluster.organisation,
     path: clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
     fence: 0,
+    wakes: 0,
     attempts: 0,
   };
   transaction

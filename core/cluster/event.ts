@@ -1,9 +1,9 @@
 /** Events: what happened to a cluster, written in the transaction of what happened. */
 
-import type { Actor, Context } from "../context.ts";
+import type { Actor, Context, Services } from "../context.ts";
 import type { RawItem } from "../table/item.ts";
 import { eventKey } from "../table/keys.ts";
-import { type Change, eventEntity } from "./stored.ts";
+import { type Change, type ClusterEvent, eventEntity } from "./stored.ts";
 
 /** Events are kept this long. */
 export const EVENT_DAYS = 90;
@@ -16,23 +16,41 @@ const DAY_SECONDS = 24 * 60 * 60;
  * @param type `noun.past-verb`
  * @param at when, RFC 3339; the same as in what is changed
  */
-export function userEvent(
+export const userEvent = (
   context: Context,
   actor: Actor,
   clusterIdentity: string,
   type: string,
   at: string,
   changes: readonly Change[],
-): RawItem {
-  const milliseconds = Date.parse(at);
-  return eventEntity.write(eventKey(clusterIdentity, at, context.draw.ulid(milliseconds)), {
-    type,
-    at,
-    clusterIdentity,
+): RawItem =>
+  eventItem(context, clusterIdentity, type, at, changes, {
     user: actor.user,
     tokenId: actor.tokenId,
     sourceAddress: context.sourceAddress,
     requestId: context.requestId,
+  });
+
+/**
+ * Makes an event; without who asked for it, one of the reconciler.
+ *
+ * @param type `noun.past-verb`
+ * @param at when, RFC 3339; the same as in what is changed
+ */
+export function eventItem(
+  { draw }: Pick<Services, "draw">,
+  clusterIdentity: string,
+  type: string,
+  at: string,
+  changes: readonly Change[],
+  asker: Pick<ClusterEvent, "user" | "tokenId" | "sourceAddress" | "requestId"> = {},
+): RawItem {
+  const milliseconds = Date.parse(at);
+  return eventEntity.write(eventKey(clusterIdentity, at, draw.ulid(milliseconds)), {
+    ...asker,
+    type,
+    at,
+    clusterIdentity,
     changes: JSON.stringify(changes),
     ttl: Math.floor(milliseconds / 1_000) + EVENT_DAYS * DAY_SECONDS,
   });

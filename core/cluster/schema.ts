@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { CreateClusterNodePool } from "../node-pool/schema.ts";
 import { cidr, dateTime, IPRange, identity, int32, int64, Slug, text, uuid } from "../schema.ts";
 import { NAME_PATTERN } from "../slug.ts";
+import { Condition } from "./conditions.ts";
 
 /** The documentation's container network interfaces. */
 export const networkInterfaces = ["custom", "cilium", "calico"] as const;
@@ -200,6 +201,10 @@ export const ClusterResponse = v.object({
   cloudProvider: v.string(),
   clusterPodSubnet: v.string(),
   cni: v.picklist(networkInterfaces),
+  conditions: v.pipe(
+    v.array(Condition),
+    v.description("Why the cluster is as it is, in the shape that Kubernetes has."),
+  ),
   cpu: v.optional(int64),
   createdAt: dateTime,
   customerIdentity: identity,
@@ -214,6 +219,10 @@ export const ClusterResponse = v.object({
   environmentIdentity: identity,
   environmentPrometheusRules: v.boolean(),
   environmentSlug: Slug,
+  generation: v.pipe(
+    int64,
+    v.description("Raised by every write of a user; conditions name the one they have observed."),
+  ),
   highlyAvailable: v.boolean(),
   identity,
   ipWhitelist: v.array(IpWhitelistResponse),

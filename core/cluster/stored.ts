@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { defineEntity } from "../table/item.ts";
+import { Condition } from "./conditions.ts";
 import {
   clusterStatuses,
   desiredStatuses,
@@ -56,8 +57,11 @@ const StoredCluster = v.object({
   memory: v.number(),
   createdAt: v.string(),
   modifiedAt: v.string(),
-  /** Raised by users' writes and by changes of status or phase. */
+  /** Raised by users' writes and by changes of status, phase, or a condition's status or reason. */
   revision: v.number(),
+  /** Raised by users' writes alone: what conditions say they have observed. */
+  generation: v.number(),
+  conditions: v.array(Condition),
   /** What the last change drew for itself: by it a change whose answer was lost recognises what it wrote. */
   writtenBy: v.optional(v.string()),
 });
@@ -73,9 +77,19 @@ const StoredPointer = v.object({
   path: v.string(),
   /** Raised by every lease, so that a delayed worker's writes can be told from the present one's. */
   fence: v.number(),
+  /** Until when a worker has the cluster to itself, RFC 3339. */
+  leaseUntil: v.optional(v.string()),
+  /** Raised by every write of a user, so that none is missed that falls into the same moment as another. */
+  wakes: v.number(),
+  /** When the reconciler is to look at it; absent where nothing is pending. */
+  dueAt: v.optional(v.string()),
+  /** How often in a row it went wrong. */
   attempts: v.number(),
+  lastError: v.optional(v.object({ at: v.string(), operation: v.string(), message: v.string() })),
   /** What the provisioner last saw. */
   observation: v.optional(v.object({ collectedAt: v.string(), status: v.string(), version: v.optional(v.string()) })),
+  /** Set when the cluster is gone: as long as its tombstone stays. */
+  ttl: v.optional(v.number()),
 });
 
 /** What a cluster's identity leads to. What the reconciler notes lies here, where no move replaces it. */
@@ -86,10 +100,11 @@ const StoredEvent = v.object({
   type: v.string(),
   at: v.string(),
   clusterIdentity: v.string(),
-  user: v.string(),
-  tokenId: v.string(),
+  /** Who asked for it, by which token and in which request; absent where the reconciler did it. */
+  user: v.optional(v.string()),
+  tokenId: v.optional(v.string()),
   sourceAddress: v.optional(v.string()),
-  requestId: v.string(),
+  requestId: v.optional(v.string()),
   /** JSON of [{path, from, to}], for the same reason as a cluster's add-ons. */
   changes: v.string(),
   ttl: v.number(),
@@ -105,3 +120,15 @@ export interface Change {
   from?: unknown;
   to?: unknown;
 }
+
+const StoredTombstone = v.object({
+  ...StoredCluster.entries,
+  /** JSON of the pools as last asked for, each as it is stored; those that were being deleted are not among them. */
+  nodePools: v.string(),
+  deletedAt: v.string(),
+  ttl: v.number(),
+});
+
+/** What is left of a cluster for 30 days: enough to bring it back. */
+export type Tombstone = v.InferOutput<typeof StoredTombstone>;
+export const tombstoneEntity = defineEntity("tombstone", 1, StoredTombstone);

@@ -86,6 +86,13 @@ export function clustersBefore(environment: string, separator: string): string {
 /** Comes after every cluster of an environment and before the next environment's: `$` follows `#` and precedes `-`. */
 export const clustersEnd = (environment: string) => `CLUSTER#${part(environment)}$`;
 
+/** What is left of a deleted cluster. */
+export const tombstoneKey = (organisation: string, environment: string, slug: string, identity: string) =>
+  inOrganisation(organisation, `DELETED#${part(environment)}#${part(slug)}#${part(identity)}`);
+
+/** What the sort keys of all tombstones of a place begin with. */
+export const tombstonePrefix = (environment: string, slug: string) => `DELETED#${part(environment)}#${part(slug)}#`;
+
 /** One chunk of the page index. The first of an environment has the lower bound `""`. */
 export const indexChunkKey = (organisation: string, environment: string, lowerBound: string) =>
   inOrganisation(organisation, `INDEX#${part(environment)}#${lowerBound === "" ? "" : part(lowerBound)}`);
