@@ -36,6 +36,7 @@ const Variables = v.object({
     "ame",
   ),
   PROVISIONER: v.optional(v.picklist(["simulated"], "must be simulated"), "simulated"),
+  SIMULATED_STEP_MS: v.optional(whole(1, 3_600_000), "800"),
   LOG_LEVEL: v.optional(v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`), "info"),
   HOSTING_POOL_ID: v.optional(whole(1, Number.MAX_SAFE_INTEGER), "1"),
   HOSTING_POOL_NAME: v.optional(v.string(), "default"),

@@ -5,7 +5,7 @@ import { monotonicFactory } from "ulid";
 import type { Credentials } from "./access/token.ts";
 import type { AppError, Problem } from "./errors.ts";
 import { type PageIndexLimits, pageIndexLimits } from "./listing/limits.ts";
-import type { Provisioner } from "./provisioning/provisioner.ts";
+import type { ProvisionerTraits } from "./provisioning/provisioner.ts";
 import type { Table } from "./table/client.ts";
 import { PATIENCE_MS } from "./table/pause.ts";
 
@@ -30,7 +30,7 @@ export interface Services {
   readonly table: Table;
   readonly clock: () => Date;
   readonly draw: Draw;
-  readonly provisioner: Provisioner;
+  readonly provisioner: ProvisionerTraits;
   readonly hostingPool: HostingPool;
   readonly pageIndex: PageIndexLimits;
   /** How long writers wait for each other inside the server before a caller is told to come back, in milliseconds. */
@@ -51,6 +51,8 @@ export interface Context extends Services {
   readonly refusal: AppError | undefined;
   /** Whether the caller wants unknown properties refused instead of ignored (`Prefer: handling=strict`). */
   readonly strict: boolean;
+  /** How many seconds the caller would wait for what it asks for (`Prefer: wait`); 0 where it would not. */
+  readonly waitSeconds: number;
   /** What makes a repeat of this request recognisable; undefined where the caller sent no key. */
   readonly idempotency: IdempotencyRequest | undefined;
   readonly outcome: Outcome;
@@ -72,6 +74,8 @@ export interface Outcome {
   readonly ignored: Set<string>;
   /** Whether the answer is the one that an earlier request of the same key got. */
   replayed: boolean;
+  /** How many seconds the answer could be waited for; 0 where nothing is waited for. */
+  waitedSeconds: number;
 }
 
 /**

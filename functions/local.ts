@@ -14,10 +14,11 @@ import { createApp } from "./http/app.ts";
 import { openDataDirectory } from "./local/data-directory.ts";
 import { type EngineExit, startEngine } from "./local/engine.ts";
 import { seed } from "./local/seed.ts";
+import { work } from "./local/worker.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
 import { nodePoolRoutes } from "./node-pools.ts";
 import { referenceRoutes } from "./references.ts";
-import { servicesFrom } from "./services.ts";
+import { reconcilerFrom, servicesFrom } from "./services.ts";
 import { upgradeRoutes } from "./upgrades.ts";
 
 /** How long running requests may take to finish once the server is asked to stop. */
@@ -110,14 +111,29 @@ async function main(config: Config, log: Logger): Promise<void> {
     );
     const [server, address] = await listen(addDocs(app, log).fetch, config);
     const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
+    const working = startWork(config, services, log);
     announce(`http://${host}:${address.port}`, token, config);
     const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);
     log.info("stopping", typeof ended === "string" ? { signal: ended } : { engine: ended });
-    await close(server);
+    await Promise.all([close(server), working.stop()]);
     if (typeof ended !== "string") throw new Error("the database engine ended by itself");
   } finally {
     await database.stop();
   }
+}
+
+/** Runs the reconciler beside the server. */
+function startWork(config: Config, services: Services, log: Logger): { stop(): Promise<void> } {
+  const end = new AbortController();
+  // On an engine of its own this process is the only one that works: whoever holds a lease from before is gone.
+  const since = config.DYNAMODB_ENDPOINT === undefined ? { startedAt: services.clock() } : {};
+  const done = work(reconcilerFrom(config, services, { ...since, stopping: end.signal }), end.signal, log);
+  return {
+    stop() {
+      end.abort();
+      return done;
+    },
+  };
 }
 
 /** Resolves at the first request to stop. Later ones change nothing: stopping is under way. */

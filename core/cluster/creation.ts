@@ -22,7 +22,7 @@ import {
   normaliseNodePool,
   settingsOf,
 } from "../node-pool/rules.ts";
-import type { Provisioner } from "../provisioning/provisioner.ts";
+import type { ProvisionerTraits } from "../provisioning/provisioner.ts";
 import { check, type Draft, describe } from "../validation.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "./schema.ts";
 import type { Cluster } from "./stored.ts";
@@ -135,7 +135,7 @@ class Problems {
  * @param references of the organisation
  * @param provisioner says whether the account needs credentials
  */
-export function judgeCreation(body: unknown, references: References, provisioner: Provisioner): Judgement {
+export function judgeCreation(body: unknown, references: References, provisioner: ProvisionerTraits): Judgement {
   const checked = check(CreateCluster, normalise(body));
   const problems = new Problems(checked.problems);
   const draft = checked.draft ?? {};
@@ -159,7 +159,7 @@ export function judgeCreation(body: unknown, references: References, provisioner
 function judgeAccount(
   draft: Draft<CreateCluster>,
   references: References,
-  provisioner: Provisioner,
+  provisioner: ProvisionerTraits,
   problems: Problems,
 ): CloudProvider | undefined {
   const path = "cloudAccountIdentity";

@@ -10,7 +10,7 @@ import {
   ScanCommand,
 } from "@aws-sdk/lib-dynamodb";
 import { unavailable } from "../errors.ts";
-import { type SLIM_INDEX, tableDefinition } from "./definition.ts";
+import { type DUE_INDEX, type SLIM_INDEX, tableDefinition } from "./definition.ts";
 import { outage } from "./failure.ts";
 import type { RawItem } from "./item.ts";
 import { type Key, keyText } from "./keys.ts";
@@ -35,8 +35,8 @@ export interface Range {
   limit?: number;
   /** Give the keys alone. */
   keysOnly?: boolean;
-  /** Read the slim index instead, whose rows may lag by seconds. */
-  index?: typeof SLIM_INDEX;
+  /** Read this index instead, whose rows may lag by seconds. */
+  index?: typeof SLIM_INDEX | typeof DUE_INDEX;
 }
 
 /** The table and how to read it. Writes go through `commit` in transact.ts. */
@@ -72,18 +72,24 @@ export interface TableOptions {
   client?: DynamoDBClientConfig;
 }
 
+/** How long one sending of a call may take, and how long its answer may pause, in milliseconds. Every call is small. */
+const SENDING_MS = 1_000;
+
 /**
  * Opens the table. Nothing is sent until the first call.
  *
- * Timeouts are short because every call is small: a call that hangs is worth a second try within the request.
+ * A call that hangs is worth other tries within the request: four with their pauses take some 4 s, so that the two waits of
+ * an operation stay about within the 8 s that writers wait for each other (PATIENCE_MS).
  */
 export function openTable(options: TableOptions): Table {
   const base = new DynamoDBClient({
     maxAttempts: 4,
     requestHandler: {
-      connectionTimeout: 1_000,
-      requestTimeout: 4_000,
+      connectionTimeout: SENDING_MS,
+      requestTimeout: SENDING_MS,
       throwOnRequestTimeout: true,
+      // The request's own timeout ends with the headers of the answer.
+      socketTimeout: SENDING_MS,
       httpAgent: { maxSockets: 256, keepAlive: true },
       httpsAgent: { maxSockets: 256, keepAlive: true },
     },
@@ -130,16 +136,16 @@ async function batchGet(client: DynamoDBDocumentClient, table: string, keys: rea
 
 function keyCondition(range: Range): Pick<QueryCommandInput, "KeyConditionExpression" | "ExpressionAttributeValues"> {
   const { pk, from, to, prefix, index } = range;
-  const sk = index === undefined ? tableDefinition.sortKey : tableDefinition.indexes[index].sortKey;
+  const { partitionKey, sortKey: sk } = index === undefined ? tableDefinition : tableDefinition.indexes[index];
   if (prefix !== undefined) {
     return {
-      KeyConditionExpression: `pk = :pk AND begins_with(${sk}, :prefix)`,
+      KeyConditionExpression: `${partitionKey} = :pk AND begins_with(${sk}, :prefix)`,
       ExpressionAttributeValues: { ":pk": pk, ":prefix": prefix },
     };
   }
   if (from !== undefined && to !== undefined) {
     return {
-      KeyConditionExpression: `pk = :pk AND ${sk} BETWEEN :from AND :to`,
+      KeyConditionExpression: `${partitionKey} = :pk AND ${sk} BETWEEN :from AND :to`,
       ExpressionAttributeValues: { ":pk": pk, ":from": from, ":to": to },
     };
   }

@@ -73,15 +73,17 @@ export const clustersFrom = (environment: string, from: string) =>
   `CLUSTER#${part(environment)}#${from === "" ? "" : part(from)}`;
 
 /**
- * Comes after every cluster of an environment whose slug is below a separator, and before all others: DynamoDB's ranges
- * include their end. The last character one lower and then `~`, which follows everything that slugs are made of.
+ * What comes right before a sort key, for DynamoDB's ranges include their end. The last character one lower and then `~`,
+ * which follows everything that parts are made of.
+ */
+const before = (sk: string): string => `${sk.slice(0, -1)}${String.fromCharCode(sk.charCodeAt(sk.length - 1) - 1)}~`;
+
+/**
+ * Comes after every cluster of an environment whose slug is below a separator, and before all others.
  *
  * @param separator of the page index, not empty
  */
-export function clustersBefore(environment: string, separator: string): string {
-  const end = clustersFrom(environment, separator);
-  return `${end.slice(0, -1)}${String.fromCharCode(end.charCodeAt(end.length - 1) - 1)}~`;
-}
+export const clustersBefore = (environment: string, separator: string) => before(clustersFrom(environment, separator));
 
 /** Comes after every cluster of an environment and before the next environment's: `$` follows `#` and precedes `-`. */
 export const clustersEnd = (environment: string) => `CLUSTER#${part(environment)}$`;
@@ -103,6 +105,9 @@ export const INDEX_PREFIX = "INDEX#";
 /** What a cluster's identity leads to: its path, lease and due mark. */
 export const pointerKey = (identity: string) => ofCluster(identity, "CLUSTER");
 
+/** A cluster in the simulated provisioner's world. */
+export const simulationKey = (identity: string): Key => ({ pk: `SIMULATION#${part(identity)}`, sk: "CLUSTER" });
+
 /** A node pool, by the identity of its cluster and its numeric id. */
 export const nodePoolKey = (clusterIdentity: string, id: number) => ofCluster(clusterIdentity, `POOL#${part(`${id}`)}`);
 
@@ -120,6 +125,9 @@ export const eventKey = (clusterIdentity: string, at: string, ulid: string) =>
 
 /** What all events' sort keys begin with. */
 export const EVENT_PREFIX = "EVENT#";
+
+/** Comes after every event of a cluster that is older than one, and before that one. @param at and `ulid`, as in its key */
+export const eventsBefore = (at: string, ulid: string) => before(`${EVENT_PREFIX}${part(at)}#${part(ulid)}`);
 
 /** A personal access token, by its id. */
 export const tokenKey = (id: string): Key => ({ pk: `TOKEN#${part(id)}`, sk: "TOKEN" });
@@ -159,3 +167,9 @@ export function dueShard(identity: string): string {
   const [byte = 0] = createHash("sha256").update(part(identity)).digest();
   return `DUE#${byte % DUE_SHARDS}`;
 }
+
+/** All partitions of the due index. */
+export const dueShards: readonly string[] = Array.from({ length: DUE_SHARDS }, (_, shard) => `DUE#${shard}`);
+
+/** The identity of the cluster that a pointer is of. @param key of the pointer */
+export const clusterOfPointer = ({ pk }: Key): string => pk.slice("CLUSTER#".length);

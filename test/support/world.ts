@@ -12,7 +12,7 @@ import { createEnvironment } from "#core/environment/operations.ts";
 import type { Environment } from "#core/environment/schema.ts";
 import { createSchedule } from "#core/maintenance/schedules.ts";
 import { createOrganisation } from "#core/organisation/operations.ts";
-import { simulatedProvisioner } from "#core/provisioning/provisioner.ts";
+import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
 import { clusterRoutes } from "#functions/clusters.ts";
@@ -112,7 +112,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
 export function worldOn(name: string, options: WorldOptions & { endpoint: string }, busy: Set<string>): World {
   const { endpoint, maxAttempts = 4, trustedProxies = [], corsOrigins = [], judge, ...given } = options;
   const table = openTable({ name, endpoint, client: { ...ENGINE, maxAttempts } });
-  const services = servicesWith({ table, provisioner: simulatedProvisioner, ...given });
+  const services = servicesWith({ table, provisioner: simulatedTraits, ...given });
   const logs: string[] = [];
   const app = createApp(
     {

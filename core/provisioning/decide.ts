@@ -1,0 +1,132 @@
+/** What is to be done about a cluster, and what is to be written of it. Pure rules over what is asked and what is seen. */
+
+import { compareVersions, parseVersion } from "../cloud/catalogue/index.ts";
+import { provisionStatuses } from "../cluster/schema.ts";
+import type { Cluster } from "../cluster/stored.ts";
+import type { ClusterStatus } from "../cluster/transitions.ts";
+import { mayFollow } from "../cluster/transitions.ts";
+import { isLive } from "../node-pool/rules.ts";
+import type { NodePool } from "../node-pool/schema.ts";
+import { builtPhases, type Observation, type ObservedPool, type Plan, type PoolUpgrade } from "./provisioner.ts";
+
+type ProvisionStatus = (typeof provisionStatuses)[number];
+
+/** The states of a cluster that comes up, in the order it goes through them. */
+const UPWARD: readonly ClusterStatus[] = ["new", "provisioning", "provisioned", "starting", "started"];
+const DOWNWARD: readonly ClusterStatus[] = ["stopping", "stopped"];
+
+/** How a pool's nodes come from one version to another, by its strategy. */
+function upgradeOf({ upgradeStrategy: strategy }: NodePool, from: string, to: string): PoolUpgrade {
+  const isMinor = parseVersion(from)?.minor !== parseVersion(to)?.minor;
+  const replaces = strategy === "REPLACE" || (isMinor && strategy.startsWith("REPLACE_MINOR"));
+  return { method: replaces ? "replace" : "inPlace", drain: replaces || !strategy.endsWith("WITHOUT_DRAIN") };
+}
+
+/**
+ * Plans the next step of a cluster: as asked, but on the way up to another version the control plane goes first and the pools
+ * follow, and on the way down the pools go first, for no node may be newer than its control plane.
+ *
+ * @param seen undefined where nothing is there yet
+ */
+export function planOf(
+  cluster: Cluster,
+  pools: readonly NodePool[],
+  seen: Observation | undefined,
+  fence: number,
+): Plan {
+  const live = pools.filter(isLive);
+  const target = cluster.version;
+  const present = seen?.version ?? target;
+  const goesDown = compareVersions(target, present) < 0;
+  const follows = (pool: NodePool) => observedPool(seen, pool)?.version ?? present;
+  const isHeldBack = goesDown && live.some((pool) => follows(pool) !== target);
+  return {
+    cluster,
+    fence,
+    version: isHeldBack ? present : target,
+    isRunning: cluster.desiredStatus === "starting",
+    nodePools: live.map((pool) => {
+      const version = present === target || goesDown ? target : follows(pool);
+      return { pool, version, upgrade: upgradeOf(pool, follows(pool), version) };
+    }),
+  };
+}
+
+export const observedPool = (seen: Observation | undefined, { identity }: NodePool): ObservedPool | undefined =>
+  seen?.nodePools.find((each) => each.identity === identity);
+
+/** The state that what is seen amounts to, in the words of the contract. @param desired what was last asked for */
+export function statusSeen(seen: Observation | undefined, desired: Cluster["desiredStatus"]): ClusterStatus {
+  if (desired === "deleting") return seen === undefined ? "deleted" : "deleting";
+  if (desired === "stopping") {
+    if (seen?.phase !== "DONE") return "unknown";
+    return seen.power === "stopped" ? "stopped" : "stopping";
+  }
+  if (seen === undefined) return "new";
+  if (seen.phase === undefined) return "provisioning";
+  if (seen.phase === "CLUSTER_PROVISIONED") return "provisioned";
+  return seen.phase === "DONE" && seen.power === "started" ? "started" : "starting";
+}
+
+/**
+ * The next state to record on the way to what is seen: one transition of the state machine. What went back, against the
+ * machine, is unknown first.
+ *
+ * @returns the present state where nothing is to be recorded
+ */
+export function nextStatus({ status, desiredStatus }: Cluster, seen: Observation | undefined): ClusterStatus {
+  const target = statusSeen(seen, desiredStatus);
+  if (target === status) return status;
+  if (status === "unknown") return mayFollow(status, target, desiredStatus) ? target : status;
+  const way = desiredStatus === "stopping" ? DOWNWARD : desiredStatus === "starting" ? UPWARD : [];
+  const [from, to] = [way.indexOf(status), way.indexOf(target)];
+  const next = from >= 0 && to > from ? way[from + 1] : undefined;
+  if (next !== undefined && mayFollow(status, next, desiredStatus)) return next;
+  // A stopped cluster that starts is never less than built: its start shows as that until it serves.
+  if (desiredStatus === "deleting") return mayFollow(status, target, desiredStatus) ? target : status;
+  return mayFollow(status, "unknown", desiredStatus) ? "unknown" : status;
+}
+
+/** The next phase to record; one at a time, and none backwards but by way of UNKNOWN. */
+export function nextPhase(cluster: Cluster, status: ClusterStatus, seen: Observation | undefined): ProvisionStatus {
+  if (status === "unknown") return "UNKNOWN";
+  if (cluster.desiredStatus === "deleting") return cluster.provisionStatus;
+  const built = seen?.phase === undefined ? -1 : builtPhases.indexOf(seen.phase);
+  const reached = Math.max(built + provisionStatuses.indexOf("CLUSTER_PROVISIONED"), 0);
+  // Being built at all means that what comes before building is done.
+  const target = Math.max(reached, provisionStatuses.indexOf("OIDC_PROVISIONED"));
+  if (cluster.provisionStatus === "UNKNOWN") return provisionStatuses[target] ?? cluster.provisionStatus;
+  const from = provisionStatuses.indexOf(cluster.provisionStatus);
+  return (target > from ? provisionStatuses[from + 1] : undefined) ?? cluster.provisionStatus;
+}
+
+/** How far a pool is, by what is seen; undefined once a deleting one is gone. */
+export function nextPoolStatus(
+  cluster: Cluster,
+  pool: NodePool,
+  seen: Observation | undefined,
+): NodePool["provisionStatus"] | undefined {
+  const observed = observedPool(seen, pool);
+  if (pool.provisionStatus === "DELETING") return observed === undefined ? undefined : "DELETING";
+  // What stands still tells nothing of its pools.
+  if (cluster.desiredStatus !== "starting" || seen === undefined) return pool.provisionStatus;
+  if (observed === undefined) return pool.provisionStatus;
+  if (observed.state === "failed") return "FAILED";
+  return isAsPlanned(cluster, pool, observed) ? "DONE" : "PROVISIONING";
+}
+
+const isAsPlanned = (cluster: Cluster, pool: NodePool, { state, version, nodes }: ObservedPool): boolean =>
+  state === "ready" && version === cluster.version && nodes >= pool.minSize && nodes <= pool.maxSize;
+
+/** Whether everything is as it was asked, so that there is nothing to come back for. */
+export function isConverged(cluster: Cluster, pools: readonly NodePool[], seen: Observation | undefined): boolean {
+  if (pools.some(({ provisionStatus }) => provisionStatus === "DELETING")) return false;
+  if (cluster.desiredStatus === "stopping") return cluster.status === "stopped";
+  if (cluster.desiredStatus === "deleting") return false;
+  return (
+    cluster.status === "started" &&
+    cluster.provisionStatus === "DONE" &&
+    seen?.version === cluster.version &&
+    pools.every(({ provisionStatus }) => provisionStatus === "DONE")
+  );
+}

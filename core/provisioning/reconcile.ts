@@ -1,0 +1,236 @@
+/**
+ * The reconciler: compares what is asked of a cluster with what is seen of it and takes the next idempotent step. It trusts no
+ * event to have arrived, and may be killed between any two calls.
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Cluster, clusterEntity, type Pointer } from "../cluster/stored.ts";
+import type { Services } from "../context.ts";
+import { nodePoolsOf } from "../node-pool/repository.ts";
+import { type Key, keyText, organisationKey } from "../table/keys.ts";
+import { isConverged, planOf, statusSeen } from "./decide.ts";
+import { type Lease, type Note, type Refused, readPointer, release, takeLease } from "./lease.ts";
+import type { Observation, Provisioner } from "./provisioner.ts";
+import { record } from "./record.ts";
+import type { StepError } from "./tell.ts";
+
+/** How long one invocation goes on with a cluster, and the longest it waits in between, in milliseconds. */
+export const CARRY_MS = 20_000;
+
+/** How long one call to the provisioner may take, in milliseconds. */
+export const CALL_MS = 10_000;
+
+/** Failures in a row until a cluster that cannot be seen counts as unknown. */
+export const BLIND_ATTEMPTS = 3;
+
+/** Turns in a row after which something is wrong that another turn will not mend. */
+const MOST_TURNS = 1_000;
+
+/** How soon a failed step is tried again, doubled with every failure up to the longest, in milliseconds. */
+const FIRST_BACK_OFF_MS = 1_000;
+const LONGEST_BACK_OFF_MS = 5 * 60_000;
+
+/** How soon a cluster is looked at again that is as it was asked: what went away by itself is found then, in milliseconds. */
+const RESYNC_MS = 60 * 60_000;
+
+/** What the reconciler works with. */
+export interface ReconcilerServices extends Services {
+  readonly provisioner: Provisioner;
+  /** Waits so many milliseconds; given from outside like the clock, which it moves. */
+  readonly sleep: (ms: number) => Promise<void>;
+  /** How long one call to the provisioner may take, in milliseconds. */
+  readonly callMs: number;
+  /** Leases taken before this are of a process that is known to be gone. */
+  readonly startedAt?: Date;
+  /** Once aborted, clusters are put down after the step under way. */
+  readonly stopping?: AbortSignal;
+}
+
+/** Services of a reconciler with what they default to. */
+export function reconcilerWith(
+  services: Services,
+  provisioner: Provisioner,
+  given: Partial<Pick<ReconcilerServices, "sleep" | "callMs" | "startedAt" | "stopping">> = {},
+): ReconcilerServices {
+  const signal = given.stopping;
+  // Being told to stop ends a wait, which is then short and not wrong.
+  const wait = (ms: number) => sleep(ms, undefined, signal && { signal }).catch(() => {});
+  return { sleep: wait, callMs: CALL_MS, ...given, ...services, provisioner };
+}
+
+/** How it ended: refused before it began, at rest until it is due again, or another worker took the cluster away. */
+export type Outcome = Refused | "released" | "fenced";
+
+/** What one turn leads to. */
+type Turn =
+  | { next: "fenced" }
+  | { next: "again" }
+  | { next: "wait"; ms: number | undefined; note: Note; wakes: number };
+
+/**
+ * Takes a cluster that is due and carries it on until nothing is pending, its next step is further off than an invocation
+ * lasts, or the time is up.
+ *
+ * @param identity of the cluster
+ * @param budgetMs how long to go on, in milliseconds
+ * @throws AppError unavailable where the database cannot be reached; the cluster then stays due
+ */
+export async function reconcile(
+  services: ReconcilerServices,
+  identity: string,
+  budgetMs: number = CARRY_MS,
+): Promise<Outcome> {
+  const lease = await takeLease(services, identity);
+  if (typeof lease === "string") return lease;
+  const now = () => services.clock().getTime();
+  const end = now() + budgetMs;
+  const hasTime = (ms = 0) => now() + ms < end && services.stopping?.aborted !== true;
+  for (let turns = 1; ; turns++) {
+    const turn = await takeTurn(services, lease);
+    if (turn.next === "fenced") return "fenced";
+    if (turn.next === "again" && turns < MOST_TURNS) continue;
+    if (turn.next === "again") throw new Error(`cluster ${identity} comes to no rest`);
+    const { ms, note, wakes } = turn;
+    if (ms !== undefined && ms <= CARRY_MS && hasTime(ms)) {
+      await services.sleep(ms);
+      continue;
+    }
+    const dueAt = ms === undefined ? undefined : new Date(now() + ms);
+    const left = await release(services, lease, wakes, note, dueAt, hasTime());
+    if (left !== "woken") return left;
+  }
+}
+
+/** Looks at a cluster once, takes its next step, and records what became of it. */
+async function takeTurn(services: ReconcilerServices, lease: Lease): Promise<Turn> {
+  // The pointer before the cluster: whoever writes after this reading leaves a mark on the pointer that is seen at the end.
+  const pointer = await readPointer(services, lease.identity);
+  if (pointer === undefined || pointer.fence !== lease.fence) return { next: "fenced" };
+  const { wakes } = pointer;
+  const rest: Note = { attempts: 0 };
+  if (pointer.ttl !== undefined) {
+    await finish(services, pointer);
+    return { next: "wait", ms: undefined, note: rest, wakes };
+  }
+  const cluster = await readCluster(services, pointer);
+  // It moved between the two readings.
+  if (cluster === undefined) return { next: "again" };
+  const pools = await nodePoolsOf(services.table, cluster.identity);
+  const step = await takeStep(services, lease, cluster, pools);
+  const attempts = step.error === undefined ? 0 : pointer.attempts + 1;
+  const note = noteOf(services, cluster, pointer, step, attempts);
+  const recorded = await record(services, lease, {
+    cluster,
+    pools,
+    seen: step.seen,
+    isBlind: step.isBlind && attempts >= BLIND_ATTEMPTS,
+    isSeen: !step.isBlind,
+    error: step.error,
+    attempts,
+    note,
+  });
+  if (recorded === "fenced") return { next: "fenced" };
+  if (recorded === "again") return { next: "again" };
+  if (step.error !== undefined) return { next: "wait", ms: backOff(attempts), note, wakes };
+  const isDone = isConverged(recorded.cluster, recorded.pools, step.seen);
+  const isUp = recorded.cluster.desiredStatus === "starting";
+  return {
+    next: "wait",
+    ms: isDone ? (isUp ? jittered(RESYNC_MS) : undefined) : services.provisioner.pollMs,
+    note,
+    wakes,
+  };
+}
+
+async function readCluster(services: Services, pointer: Pointer): Promise<(Cluster & Key) | undefined> {
+  const key = { pk: organisationKey(pointer.organisation).pk, sk: pointer.path };
+  const item = (await services.table.get([key])).get(keyText(key));
+  return item && clusterEntity.read(item);
+}
+
+/** What is left to do once a cluster is gone: its environment may have waited for it. */
+async function finish(services: Services, { organisation, path }: Pointer): Promise<void> {
+  const [, environment = ""] = path.split("#");
+  void [services, organisation, environment];
+}
+
+interface Step {
+  seen: Observation | undefined;
+  /** Whether the provisioner could not tell. */
+  isBlind: boolean;
+  error: StepError | undefined;
+}
+
+/** Asks the provisioner for the next step, and what it sees. */
+async function takeStep(
+  services: ReconcilerServices,
+  { fence }: Lease,
+  cluster: Cluster,
+  pools: Parameters<typeof planOf>[1],
+): Promise<Step> {
+  const { provisioner } = services;
+  const { identity } = cluster;
+  const look = () => attempt(services, "observing the cluster", (signal) => provisioner.observe(identity, signal));
+  if (cluster.desiredStatus === "deleting") {
+    const gone = await attempt(services, "tearing the cluster down", (signal) =>
+      provisioner.destroy(identity, fence, signal),
+    );
+    const { value, error } = await look();
+    return { seen: value, isBlind: error !== undefined, error: gone.error ?? error };
+  }
+  const { value: seen, error } = await look();
+  if (error !== undefined) return { seen: undefined, isBlind: true, error };
+  const plan = planOf(cluster, pools, seen, fence);
+  const applied = await attempt(services, "applying the configuration", (signal) => provisioner.apply(plan, signal));
+  return { seen, isBlind: false, error: applied.error };
+}
+
+/** Does a call to the provisioner, but not for longer than it may take. */
+async function attempt<T>(
+  { callMs }: ReconcilerServices,
+  operation: string,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<{ value?: T; error: StepError | undefined }> {
+  const late = new AbortController();
+  const waiting = new AbortController();
+  const timeout = sleep(callMs, undefined, { signal: waiting.signal }).then(
+    () => {
+      late.abort();
+      return { error: { operation, message: `no answer within ${callMs / 1_000} s`, isTimeout: true } };
+    },
+    () => new Promise<never>(() => {}),
+  );
+  const done = call(late.signal).then(
+    (value) => ({ value, error: undefined }),
+    (error: unknown) => ({
+      error: { operation, message: error instanceof Error ? error.message : String(error), isTimeout: false },
+    }),
+  );
+  try {
+    return await Promise.race([done, timeout]);
+  } finally {
+    waiting.abort();
+  }
+}
+
+function noteOf(services: Services, cluster: Cluster, pointer: Pointer, step: Step, attempts: number): Note {
+  const { seen, error } = step;
+  const observation = step.isBlind
+    ? pointer.observation
+    : {
+        collectedAt: seen?.collectedAt ?? services.clock().toISOString(),
+        status: statusSeen(seen, cluster.desiredStatus),
+        version: seen?.version,
+      };
+  const at = services.clock().toISOString();
+  return {
+    ...(observation === undefined ? {} : { observation }),
+    attempts,
+    ...(error === undefined ? {} : { lastError: { at, operation: error.operation, message: error.message } }),
+  };
+}
+
+/** Half of it for certain, the other half by chance, so that many that failed together do not come back together. */
+const jittered = (ms: number) => ms / 2 + (Math.random() * ms) / 2;
+
+const backOff = (attempts: number) => jittered(Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (attempts - 1)));

@@ -1,0 +1,186 @@
+/** Writing down what became of a step: status, phase, pools, conditions and the event of it, in one fenced transaction. */
+
+import { type Condition, settled } from "../cluster/conditions.ts";
+import { eventItem } from "../cluster/event.ts";
+import { removalOf, TOMBSTONE_DAYS } from "../cluster/removal.ts";
+import { provisionStatuses } from "../cluster/schema.ts";
+import { type Change, type Cluster, clusterEntity } from "../cluster/stored.ts";
+import { mayFollow } from "../cluster/transitions.ts";
+import type { Services } from "../context.ts";
+import { readChunkOf } from "../listing/page-index.ts";
+import { nodePoolItem } from "../node-pool/repository.ts";
+import { nodePoolLabel } from "../node-pool/rules.ts";
+import type { NodePool } from "../node-pool/schema.ts";
+import { type Key, nodePoolKey, tombstoneKey } from "../table/keys.ts";
+import { deadlineIn } from "../table/pause.ts";
+import { commit, Transaction } from "../table/transact.ts";
+import { nextPhase, nextPoolStatus, nextStatus } from "./decide.ts";
+import { goOn, type Lease, type Note } from "./lease.ts";
+import type { Observation } from "./provisioner.ts";
+import { differInGist, type StepError, tell } from "./tell.ts";
+
+/** What is known after a step. */
+export interface Known {
+  cluster: Cluster & Key;
+  pools: readonly NodePool[];
+  seen: Observation | undefined;
+  /** Whether the provisioner told what is there. */
+  isSeen: boolean;
+  /** Whether it could not tell for so long that the cluster counts as unknown. */
+  isBlind: boolean;
+  error: StepError | undefined;
+  /** Failures in a row. */
+  attempts: number;
+  note: Note;
+}
+
+/** A cluster as it is recorded now. */
+interface Recorded {
+  cluster: Cluster;
+  pools: readonly NodePool[];
+}
+
+/**
+ * Records at most one transition of the cluster's state and one of its phase.
+ *
+ * @returns what is recorded, where there is nothing more to record; `again` where there may be, or somebody else wrote to the
+ *   cluster meanwhile; `fenced` where another worker has it
+ * @throws AppError unavailable as `commit`
+ */
+export async function record(services: Services, lease: Lease, known: Known): Promise<Recorded | "again" | "fenced"> {
+  const { cluster, pools } = known;
+  const status = statusOf(known);
+  if (status === "deleted") return await bury(services, lease, known);
+  const now = services.clock().toISOString();
+  const phase = known.isSeen || status === "unknown" ? nextPhase(cluster, status, known.seen) : cluster.provisionStatus;
+  const kept = pools.map((pool): [NodePool, NodePool["provisionStatus"] | undefined] => [
+    pool,
+    known.isSeen ? nextPoolStatus(cluster, pool, known.seen) : pool.provisionStatus,
+  ]);
+  const poolsAfter = kept.flatMap(([pool, provisionStatus]) =>
+    provisionStatus === undefined ? [] : [{ ...pool, provisionStatus }],
+  );
+  const { pk: _, sk: _sk, ...before } = cluster;
+  const after: Cluster = { ...before, status, provisionStatus: phase, furthestPhase: furthest(cluster, phase) };
+  const told = tell(after, poolsAfter, known.seen, known.error);
+  after.conditions = settled(
+    cluster.conditions,
+    known.isSeen ? told : partly(cluster.conditions, told, status),
+    cluster.generation,
+    now,
+  );
+  const changes = changesOf(cluster, after, kept);
+  const moved = changes.length > 0;
+  const retold = differInGist(cluster.conditions, after.conditions);
+  const event = eventOf(known, changes);
+  if (event === undefined && !retold && sameConditions(cluster.conditions, after.conditions)) {
+    return { cluster, pools };
+  }
+  if (moved || retold) after.revision = cluster.revision + 1;
+  const transaction = new Transaction().put("cluster", clusterItemAt(cluster, after), {
+    condition: "#identity = :identity AND #revision = :revision",
+    values: { ":identity": cluster.identity, ":revision": cluster.revision },
+  });
+  for (const [pool, provisionStatus] of kept) writePool(transaction, pool, provisionStatus);
+  if (event !== undefined) {
+    transaction.create("event", eventItem(services, cluster.identity, event.type, now, event.changes));
+  }
+  goOn(services, transaction, lease, known.note);
+  const failed = await failedLabel(services, transaction);
+  if (failed !== undefined) return failed;
+  return moved ? "again" : { cluster: after, pools: poolsAfter };
+}
+
+/** Commits. @returns undefined where it is written */
+async function failedLabel(services: Services, transaction: Transaction): Promise<"again" | "fenced" | undefined> {
+  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
+  if (failures.length === 0) return undefined;
+  return failures.some(({ label }) => label === "pointer") ? "fenced" : "again";
+}
+
+function statusOf({ cluster, seen, isSeen, isBlind }: Known): Cluster["status"] {
+  if (isSeen) return nextStatus(cluster, seen);
+  const isLost = isBlind && mayFollow(cluster.status, "unknown", cluster.desiredStatus);
+  return isLost ? "unknown" : cluster.status;
+}
+
+/** What was told of a cluster still stands while it cannot be seen; only that it cannot is new. */
+const partly = (before: readonly Condition[], told: ReturnType<typeof tell>, status: Cluster["status"]) =>
+  status === "unknown"
+    ? told
+    : told.map((each) => (each.type === "Reconciled" ? each : (before.find(({ type }) => type === each.type) ?? each)));
+
+const furthest = ({ furthestPhase }: Cluster, phase: Cluster["provisionStatus"]) =>
+  provisionStatuses.indexOf(phase) > provisionStatuses.indexOf(furthestPhase) ? phase : furthestPhase;
+
+/** Conditions are told again where their words or what they have observed changed, too, though that raises no revision. */
+const sameConditions = (one: readonly Condition[], other: readonly Condition[]) =>
+  JSON.stringify(one) === JSON.stringify(other);
+
+/** The item under the key it was read from: a displaced holder stays where it is. */
+const clusterItemAt = (read: Key, after: Cluster) =>
+  clusterEntity.write({ pk: read.pk, sk: read.sk }, after, { slimSk: read.sk });
+
+function writePool(transaction: Transaction, pool: NodePool, status: NodePool["provisionStatus"] | undefined): void {
+  if (status === pool.provisionStatus) return;
+  const asRead = { condition: "#revision = :revision", values: { ":revision": pool.revision } };
+  if (status === undefined) transaction.delete("pool", nodePoolKey(pool.clusterIdentity, pool.id), asRead);
+  else {
+    const after = { ...pool, provisionStatus: status, revision: pool.revision + 1 };
+    transaction.put("pool", nodePoolItem(after), asRead);
+  }
+}
+
+function changesOf(
+  before: Cluster,
+  after: Cluster,
+  pools: readonly [NodePool, NodePool["provisionStatus"] | undefined][],
+): Change[] {
+  const own = (["status", "provisionStatus"] as const)
+    .filter((name) => before[name] !== after[name])
+    .map((path): Change => ({ path, from: before[path], to: after[path] }));
+  const theirs = pools
+    .filter(([pool, status]) => pool.provisionStatus !== status)
+    .map(([pool, to]): Change => {
+      const path = `nodePools[${nodePoolLabel(pool)}].provisionStatus`;
+      return to === undefined ? { path, from: pool.provisionStatus } : { path, from: pool.provisionStatus, to };
+    });
+  return [...own, ...theirs];
+}
+
+/** What is told of a step: a change, or that it failed; of failures in a row the first, second, fourth, eighth and so on. */
+function eventOf(
+  { error, attempts }: Known,
+  changes: readonly Change[],
+): { type: string; changes: readonly Change[] } | undefined {
+  const isRound = Number.isInteger(Math.log2(attempts));
+  const failure: Change[] =
+    error === undefined || !isRound
+      ? []
+      : [{ path: "conditions[Reconciled]", to: `${error.operation}: ${error.message}` }];
+  const all = [...changes, ...failure];
+  const [first] = all;
+  if (first === undefined) return undefined;
+  if (changes.length === 0) return { type: "cluster.step-failed", changes: all };
+  if (first.path === "status") return { type: "cluster.status-changed", changes: all };
+  return {
+    type: first.path === "provisionStatus" ? "cluster.phase-reached" : "node-pool.status-changed",
+    changes: all,
+  };
+}
+
+/** Turns a cluster of which nothing is left into its tombstone. The pointer stays due: there may be more to finish. */
+async function bury(services: Services, lease: Lease, { cluster, pools, note }: Known): Promise<"again" | "fenced"> {
+  const { organisation, environment, slug, identity } = cluster;
+  const chunk = await readChunkOf(services.table, organisation, environment, slug);
+  if (chunk === undefined) throw new Error(`${environment} has no page index`);
+  const now = services.clock();
+  const transaction = removalOf(services, cluster, [...pools], chunk, now.toISOString());
+  goOn(services, transaction, lease, note, {
+    sets: ["#path = :path", "#ttl = :ttl"],
+    values: { ":path": tombstoneKey(organisation, environment, slug, identity).sk, ":ttl": ttlOf(now) },
+  });
+  return (await failedLabel(services, transaction)) ?? "again";
+}
+
+const ttlOf = (now: Date) => Math.floor(now.getTime() / 1_000) + TOMBSTONE_DAYS * 24 * 60 * 60;

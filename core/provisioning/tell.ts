@@ -1,0 +1,115 @@
+/** What conditions tell of a cluster: from what is recorded, what is seen and what went wrong. Pure rules. */
+
+import type { Condition, Told } from "../cluster/conditions.ts";
+import type { Cluster } from "../cluster/stored.ts";
+import type { ClusterStatus } from "../cluster/transitions.ts";
+import { isLive, nodePoolLabel } from "../node-pool/rules.ts";
+import type { NodePool } from "../node-pool/schema.ts";
+import type { Observation } from "./provisioner.ts";
+
+/** What went wrong with a step. */
+export interface StepError {
+  operation: string;
+  message: string;
+  isTimeout: boolean;
+}
+
+type Said = Omit<Told, "type">;
+
+const BUILDING: Partial<Record<ClusterStatus, Said>> = {
+  new: { status: "False", reason: "Accepted", message: "The cluster was accepted; nothing was done for it yet." },
+  provisioning: { status: "False", reason: "Provisioning", message: "The cluster is being built." },
+  deleting: { status: "False", reason: "Deleting", message: "The cluster is being torn down." },
+  unknown: {
+    status: "Unknown",
+    reason: "StateUnknown",
+    message: "The provisioner cannot tell where the cluster is; it keeps trying. Reconciled says what went wrong.",
+  },
+};
+
+const SERVING: Partial<Record<ClusterStatus, Said>> = {
+  started: { status: "True", reason: "Started", message: "The cluster serves." },
+  provisioned: { status: "False", reason: "Starting", message: "The cluster is built; its control plane comes up." },
+  starting: { status: "False", reason: "Starting", message: "The cluster comes up." },
+  stopping: { status: "False", reason: "Stopping", message: "The cluster goes down, as it was asked." },
+  stopped: { status: "False", reason: "Stopped", message: "The cluster is stopped; ask for starting to bring it up." },
+};
+
+const names = (pools: readonly NodePool[]): string => {
+  const shown = pools.slice(0, 5).map(nodePoolLabel);
+  return `${shown.join(", ")}${pools.length > shown.length ? `, and ${pools.length - shown.length} more` : ""}`;
+};
+
+function tellPools({ status }: Cluster, pools: readonly NodePool[]): Said {
+  const early = BUILDING[status];
+  if (early !== undefined) return early;
+  if (status === "stopped" || status === "stopping") return SERVING[status] as Said;
+  const failed = pools.filter(({ provisionStatus }) => provisionStatus === "FAILED");
+  if (failed.length > 0) {
+    const message = `The provisioner could not make ${names(failed)}; change or delete them, or wait: it keeps trying.`;
+    return { status: "False", reason: "NodePoolFailed", message };
+  }
+  const moving = pools.filter(({ provisionStatus }) => provisionStatus !== "DONE");
+  if (moving.length > 0) {
+    return { status: "False", reason: "NodePoolsUpdating", message: `Not yet as asked: ${names(moving)}.` };
+  }
+  return { status: "True", reason: "NodePoolsReady", message: "Every node pool is as it was asked." };
+}
+
+function tellVersion(cluster: Cluster, pools: readonly NodePool[], seen: Observation | undefined): Said {
+  const early = BUILDING[cluster.status];
+  if (early !== undefined) return early;
+  const { version } = cluster;
+  if (seen?.version !== version) {
+    const message = `The control plane comes from ${seen?.version ?? "no version"} to ${version}.`;
+    return { status: "False", reason: "ControlPlaneUpgrading", message };
+  }
+  const late = pools.filter(isLive).filter((pool) => {
+    const observed = seen.nodePools.find(({ identity }) => identity === pool.identity);
+    return observed !== undefined && observed.version !== version;
+  });
+  if (late.length > 0) {
+    return { status: "False", reason: "NodePoolsUpgrading", message: `Not yet at ${version}: ${names(late)}.` };
+  }
+  return { status: "True", reason: "VersionReached", message: `The cluster runs ${version}.` };
+}
+
+function tellReconciled(error: StepError | undefined): Said {
+  if (error === undefined) return { status: "True", reason: "Reconciled", message: "The last step went well." };
+  const { operation, message, isTimeout } = error;
+  return {
+    status: "False",
+    reason: isTimeout ? "ProvisionerTimedOut" : "ProvisionerFailed",
+    message: `${operation} did not succeed and is tried again: ${message}`,
+  };
+}
+
+/**
+ * Tells everything that conditions tell.
+ *
+ * @param cluster as it is being recorded
+ * @param error of the last step; undefined where it went well
+ */
+export function tell(
+  cluster: Cluster,
+  pools: readonly NodePool[],
+  seen: Observation | undefined,
+  error: StepError | undefined,
+): Told[] {
+  const { status } = cluster;
+  const built: Said = { status: "True", reason: "Provisioned", message: "The cluster is built." };
+  const unknown = BUILDING.unknown as Said;
+  return [
+    { type: "Provisioned", ...(BUILDING[status] ?? built) },
+    { type: "Ready", ...(SERVING[status] ?? BUILDING[status] ?? unknown) },
+    { type: "NodePoolsReady", ...tellPools(cluster, pools) },
+    { type: "UpToDate", ...tellVersion(cluster, pools, seen) },
+    { type: "Reconciled", ...tellReconciled(error) },
+  ];
+}
+
+const gist = (conditions: readonly Condition[]) => conditions.map(({ type, status, reason }) => [type, status, reason]);
+
+/** Whether conditions differ in what raises a cluster's revision. */
+export const differInGist = (one: readonly Condition[], other: readonly Condition[]): boolean =>
+  JSON.stringify(gist(one)) !== JSON.stringify(gist(other));

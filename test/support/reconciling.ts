@@ -1,0 +1,55 @@
+/** A reconciler for tests: the clock moves only when somebody waits. */
+
+import { findDue, workOn } from "#core/provisioning/due.ts";
+import { type ReconcilerServices, reconcilerWith } from "#core/provisioning/reconcile.ts";
+import { type SimulationOptions, simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
+import { makeWorld, type World, type WorldOptions } from "./world.ts";
+
+/** A world whose clusters come to life. */
+export interface LivingWorld extends World {
+  reconciler: ReconcilerServices;
+  /** Moves the clock. @param ms milliseconds */
+  pass(ms: number): void;
+  /** Works on everything that is due, and again after the time it asks for, until nothing is due within a while. */
+  settle(withinMs?: number): Promise<void>;
+  faults: { next: SimulationOptions["faults"] };
+}
+
+/** One step of building, in milliseconds. */
+export const STEP_MS = 800;
+
+/** Makes a world with a reconciler beside its server, both on one clock that stands still unless it is moved. */
+export async function makeLivingWorld(options: WorldOptions & { callMs?: number } = {}): Promise<LivingWorld> {
+  let now = Date.parse("2026-11-23T10:00:00.000Z");
+  const clock = () => new Date(now);
+  const { callMs = 200, ...given } = options;
+  const world = await makeWorld({ clock, ...given });
+  const faults: LivingWorld["faults"] = { next: undefined };
+  const provisioner = simulatedProvisioner({
+    table: world.table,
+    clock,
+    stepMs: STEP_MS,
+    faults: (call) => faults.next?.(call),
+  });
+  const pass = (ms: number) => {
+    now += ms;
+  };
+  const sleep = async (ms: number) => pass(ms);
+  const reconciler = reconcilerWith(world.services, provisioner, { sleep, callMs });
+  const settle: LivingWorld["settle"] = async (withinMs = 30 * 60_000) => {
+    const end = now + withinMs;
+    for (;;) {
+      const due = await findDue(reconciler, new Date(end));
+      const [first] = due;
+      if (first === undefined) return;
+      now = Math.max(now, Date.parse(first.dueAt));
+      const worked = await workOn(
+        reconciler,
+        due.filter(({ dueAt }) => Date.parse(dueAt) <= now).map(({ identity }) => identity),
+        4,
+      );
+      for (const each of worked) if ("error" in each) throw each.error;
+    }
+  };
+  return { ...world, reconciler, pass, settle, faults };
+}
