@@ -181,8 +181,10 @@ function enterEnvironment(
 ): Environment {
   const slug = path.environment ?? "";
   const item = read(environmentKey(path.organisation, slug));
-  if (item === undefined) throw noSuchEnvironment(slug, path.organisation);
-  const environment = environmentEntity.read(item);
+  const environment = item && environmentEntity.read(item);
+  if (environment === undefined || environment.deletedAt !== undefined) {
+    throw noSuchEnvironment(slug, path.organisation);
+  }
   if (!allows(roleIn(member, environment.identity), right)) throw noRight(right, slug);
   return environment;
 }

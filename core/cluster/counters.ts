@@ -25,7 +25,10 @@ function countsOf(cluster: Cluster): Delta[] {
       label: "environment",
       key: environmentKey(organisation, environment),
       by: { heldClusters: 1, totalClusters: live, totalCpu: live * cpu, totalMemory: live * memory },
-      whenAdding: { condition: "#identity = :identity", values: { ":identity": environmentIdentity } },
+      whenAdding: {
+        condition: "#identity = :identity AND attribute_not_exists(#deletedAt)",
+        values: { ":identity": environmentIdentity },
+      },
     },
     {
       label: "total",

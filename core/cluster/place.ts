@@ -15,7 +15,7 @@ import { isDeleting } from "./transitions.ts";
 const MAX_DELETING_HOLDERS = 32;
 
 /** How long a client may wait for a deletion to finish, in seconds. */
-const DELETION_SECONDS = 30;
+export const DELETION_SECONDS = 30;
 
 /** Where a place is. */
 export interface Site {
@@ -26,8 +26,8 @@ export interface Site {
 
 /** What is known of a place beside its holder, read while the holder is. */
 export interface Vicinity {
-  /** How many deleting clusters were displaced from the slug and are not gone yet. */
-  displaced: number;
+  /** Identities of deleting clusters that were displaced from the slug and are not gone yet. */
+  displaced: readonly string[];
   /** The part of the page index; undefined where the environment is gone. */
   chunk: Chunk | undefined;
 }
@@ -47,7 +47,7 @@ export async function readVicinity(context: Context, { organisation, environment
     readChunkOf(context.table, organisation, environment, slug),
     context.table.query({ pk, prefix: `${sk}#`, keysOnly: true, limit: MAX_DELETING_HOLDERS }),
   ]);
-  return { chunk, displaced: displaced.length };
+  return { chunk, displaced: displaced.map((key) => key.sk.slice(sk.length + 1)) };
 }
 
 /**
@@ -59,7 +59,7 @@ export async function readVicinity(context: Context, { organisation, environment
 export function requireFree({ holder, displaced }: Place, path: string): void {
   if (holder === undefined) return;
   if (!isDeleting(holder)) throw slugHeld(holder, path);
-  if (displaced >= MAX_DELETING_HOLDERS) {
+  if (displaced.length >= MAX_DELETING_HOLDERS) {
     throw conflict(
       "cluster.too_many_deleting",
       `${path}: ${MAX_DELETING_HOLDERS} clusters with the slug "${holder.slug}" are still being deleted; wait for one to go`,
@@ -68,11 +68,11 @@ export function requireFree({ holder, displaced }: Place, path: string): void {
   }
 }
 
-const slugHeld = (holder: Cluster, path: string): AppError =>
-  conflict(
-    "cluster.slug_held",
-    `${path}: the cluster "${holder.name}" in environment "${holder.environment}" has the slug "${holder.slug}" already`,
-  );
+const slugHeld = (holder: Cluster, path: string): AppError => conflict("cluster.slug_held", heldText(holder, path));
+
+/** Says that a slug is held. @param path of the property that named it */
+export const heldText = ({ name, environment, slug }: Cluster, path: string): string =>
+  `${path}: the cluster "${name}" in environment "${environment}" has the slug "${slug}" already`;
 
 /**
  * Adds to a transaction what puts a cluster at a free place: its item, the displaced holder's, and the count of the page

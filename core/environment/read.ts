@@ -33,7 +33,7 @@ export async function listEnvironments(
   const query = readArrayQuery(context, input.query, FLAGS);
   const environments = (entered.beside ?? [])
     .map((item) => environmentEntity.read(item))
-    .filter(({ identity }) => allows(roleIn(member, identity), "viewer"));
+    .filter(({ deletedAt, identity }) => deletedAt === undefined && allows(roleIn(member, identity), "viewer"));
   const { page, links } = pageOfArray(environments, query, "slug");
   return { page: { ...page, content: page.content.map((each) => toEnvironmentResponse(each, organisation)) }, links };
 }

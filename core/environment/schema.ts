@@ -23,6 +23,8 @@ const StoredEnvironment = v.object({
   heldClusters: v.number(),
   createdAt: v.string(),
   modifiedAt: v.string(),
+  /** Set when it was deleted with deleting clusters in it: it is hidden, and goes with the last of them. */
+  deletedAt: v.optional(v.string()),
   revision: v.number(),
 });
 

@@ -2,11 +2,22 @@
 
 import type { Services } from "../context.ts";
 import type { Environment } from "../environment/schema.ts";
-import { environmentKey } from "../table/keys.ts";
+import { environmentKey, keyText } from "../table/keys.ts";
 import { type Deadline, deadlineIn } from "../table/pause.ts";
 import { commit, Transaction } from "../table/transact.ts";
-import { type Bucket, type Chunk, chunkItem, newBucketId, readChunks, slugsIn, spanOf } from "./page-index.ts";
-import { removeEmptyBucket, replaceBucket, splitChunk } from "./page-index-structure.ts";
+import {
+  asRead,
+  type Bucket,
+  type Chunk,
+  chunkItem,
+  emptyIn,
+  newBucketId,
+  readChunks,
+  removeBuckets,
+  slugsIn,
+  spanOf,
+} from "./page-index.ts";
+import { replaceBucket, splitChunk } from "./page-index-structure.ts";
 
 /** How often a place is looked at again because somebody wrote there meanwhile. */
 const LOOKS = 50;
@@ -29,58 +40,80 @@ interface Finding extends Discrepancy {
   readonly slugs: readonly string[];
 }
 
-/** What a chunk's bounds must be: ascending, from its own lower bound, below the next chunk's. */
-function isSound(chunk: Chunk, next: Chunk | undefined, environment: Environment): boolean {
+/** What is wrong with a chunk: bounds ascend, from its own lower bound, below the next chunk's. */
+function unsoundness(chunk: Chunk, next: Chunk | undefined, environment: Environment): string | undefined {
+  if (chunk.environmentIdentity !== environment.identity) return "is of an environment that is gone";
   const bounds = chunk.buckets.map(({ bound }) => bound);
-  return (
-    chunk.environmentIdentity === environment.identity &&
+  const isSound =
     bounds[0] === chunk.lowerBound &&
     bounds.every((bound, position) => position === 0 || bound > (bounds[position - 1] ?? "")) &&
-    (next === undefined || (bounds.at(-1) ?? "") < next.lowerBound)
-  );
+    (next === undefined || (bounds.at(-1) ?? "") < next.lowerBound);
+  return isSound ? undefined : "has buckets out of order";
+}
+
+/** What was found in the part of the index that belongs to an environment. */
+interface Inspection {
+  readonly findings: readonly Finding[];
+  /** Buckets that others wrote in at every look. */
+  readonly restless: readonly Bucket[];
+}
+
+/** Inspects an environment that may be removed meanwhile: then its index went with it, and nothing is wrong. */
+async function inspect(services: Services, organisation: string, environment: Environment): Promise<Inspection> {
+  const inspection = await look(services, organisation, environment);
+  const key = environmentKey(organisation, environment.slug);
+  const present = (await services.table.get([key])).get(keyText(key));
+  return present?.identity === environment.identity ? inspection : { findings: [], restless: [] };
 }
 
 /** Looks at every bucket of an environment until each was seen with nobody writing in it. */
-async function inspect(services: Services, organisation: string, environment: Environment): Promise<Finding[]> {
+async function look(services: Services, organisation: string, environment: Environment): Promise<Inspection> {
   const { table } = services;
   const findings: Finding[] = [];
+  let restless: Bucket[] = [];
   const settled = new Set<string>();
-  looks: for (let look = 0; look < LOOKS; look++) {
+  const whole = (text: string, chunk: Chunk | undefined, slugs: readonly string[]): Inspection => ({
+    findings: [{ environment: environment.slug, text, chunk, slugs }],
+    restless: [],
+  });
+  looks: for (let times = 1; times <= LOOKS; times++) {
     const chunks = await readChunks(table, organisation, environment.slug);
+    const slugsBetween = (bound: string, next: Chunk | undefined) =>
+      slugsIn(table, organisation, spanOf(environment.slug, bound, next?.lowerBound));
     if (chunks[0]?.lowerBound !== "") {
-      const span = spanOf(environment.slug, "", chunks[0]?.lowerBound);
-      const slugs = await slugsIn(table, organisation, span);
-      return [{ environment: environment.slug, text: "the first chunk is missing", chunk: undefined, slugs }];
+      return whole("the first chunk is missing", undefined, await slugsBetween("", chunks[0]));
     }
     const counted = new Map<string, string[]>();
     for (const [position, chunk] of chunks.entries()) {
       const next = chunks[position + 1];
-      const whole = await slugsIn(table, organisation, spanOf(environment.slug, chunk.lowerBound, next?.lowerBound));
-      if (!isSound(chunk, next, environment)) {
-        if (look < UNSOUND_LOOKS) continue looks;
-        const text = `chunk "${chunk.lowerBound}" has buckets out of order`;
-        return [{ environment: environment.slug, text, chunk, slugs: whole }];
+      const wrong = unsoundness(chunk, next, environment);
+      if (wrong !== undefined) {
+        if (times <= UNSOUND_LOOKS) continue looks;
+        return whole(`chunk "${chunk.lowerBound}" ${wrong}`, chunk, await slugsBetween(chunk.lowerBound, next));
       }
+      // The fewer are counted again, the shorter the time in which nobody may write in them.
+      if (chunk.buckets.every(({ id }) => settled.has(id))) continue;
+      const slugs = await slugsBetween(chunk.lowerBound, next);
       for (const [at, bucket] of chunk.buckets.entries()) {
         const end = chunk.buckets[at + 1]?.bound;
         counted.set(
           bucket.id,
-          whole.filter((slug) => slug >= bucket.bound && (end === undefined || slug < end)),
+          slugs.filter((slug) => slug >= bucket.bound && (end === undefined || slug < end)),
         );
       }
     }
     // What was counted holds for the buckets that nobody wrote in meanwhile.
     const after = await readChunks(table, organisation, environment.slug);
     const before = new Map(chunks.flatMap(({ buckets }) => buckets.map((bucket) => [bucket.id, bucket])));
-    let restless = false;
+    restless = [];
     for (const chunk of after) {
       for (const bucket of chunk.buckets) {
+        if (settled.has(bucket.id)) continue;
         const slugs = counted.get(bucket.id);
         if (slugs === undefined || before.get(bucket.id)?.v !== bucket.v) {
-          restless ||= !settled.has(bucket.id);
+          restless.push(bucket);
           continue;
         }
-        if (settled.has(bucket.id)) continue;
         settled.add(bucket.id);
         if (bucket.n !== slugs.length || bucket.n > services.pageIndex.bucket) {
           const text = `bucket "${bucket.bound}" counts ${bucket.n} clusters, and there are ${slugs.length}`;
@@ -88,71 +121,106 @@ async function inspect(services: Services, organisation: string, environment: En
         }
       }
     }
-    if (!restless) break;
+    if (restless.length === 0) break;
   }
-  return findings;
+  return { findings, restless };
 }
+
+const restlessText = (environment: Environment, { bound }: Bucket): Discrepancy => ({
+  environment: environment.slug,
+  text: `bucket "${bound}" did not settle: others wrote in it at each of ${LOOKS} looks, so it was not compared`,
+});
 
 /**
  * Compares the page index of an environment with its clusters. A bucket that others write in is looked at again until it
- * was still for long enough to be counted.
+ * was still for long enough to be counted; one that never was is told of too.
  *
  * @param organisation its slug
+ * @returns nothing where the environment is gone
  */
 export async function checkPageIndex(
   services: Services,
   organisation: string,
   environment: Environment,
 ): Promise<Discrepancy[]> {
-  const findings = await inspect(services, organisation, environment);
-  return findings.map(({ environment: slug, text }) => ({ environment: slug, text }));
+  const { findings, restless } = await inspect(services, organisation, environment);
+  return [
+    ...findings.map(({ environment: slug, text }) => ({ environment: slug, text })),
+    ...restless.map((bucket) => restlessText(environment, bucket)),
+  ];
 }
 
-/** Finds parts of the page index that belong to no environment any more. */
+/**
+ * Finds parts of the page index that belong to no environment any more.
+ *
+ * @param environments as they were read before this call; those that come and go meanwhile are told apart
+ */
 export async function strayChunks(
   services: Services,
   organisation: string,
   environments: readonly Environment[],
 ): Promise<Chunk[]> {
+  const { table } = services;
   const known = new Set(environments.map(({ slug }) => slug));
-  return (await readChunks(services.table, organisation)).filter(({ environment }) => !known.has(environment));
+  const suspects = (await readChunks(table, organisation)).filter(({ environment }) => !known.has(environment));
+  if (suspects.length === 0) return [];
+  const keyOf = ({ environment }: Chunk) => environmentKey(organisation, environment);
+  const made = await table.get(suspects.map(keyOf));
+  // Read after the environments: a chunk that is still there was there while its environment was not.
+  const left = await table.get(suspects.map(({ key }) => key));
+  return suspects.filter(
+    (chunk) =>
+      !made.has(keyText(keyOf(chunk))) &&
+      left.get(keyText(chunk.key))?.environmentIdentity === chunk.environmentIdentity,
+  );
 }
+
+const newBucket = ({ draw }: Services, bound: string): Bucket => ({
+  id: newBucketId(draw.number()),
+  bound,
+  n: 0,
+  v: 0,
+});
 
 /** Cuts slugs into buckets that are three quarters full, never between clusters of one slug. */
 function cut(services: Services, bound: string, slugs: readonly string[]): Bucket[] {
   const target = Math.max(1, Math.floor((services.pageIndex.bucket * 3) / 4));
-  const bucket = (from: string): Bucket => ({ id: newBucketId(services.draw.number()), bound: from, n: 0, v: 0 });
-  const buckets = [bucket(bound)];
+  const buckets = [newBucket(services, bound)];
   slugs.forEach((slug, position) => {
     const last = buckets.at(-1);
     if (last === undefined) return;
     const isNew = position > 0 && slugs[position - 1] !== slug;
-    const current = isNew && last.n >= target ? bucket(slug) : last;
+    const current = isNew && last.n >= target ? newBucket(services, slug) : last;
     if (current !== last) buckets.push(current);
     buckets[buckets.length - 1] = { ...current, n: current.n + 1 };
   });
   return buckets;
 }
 
-/** Mends one thing. Whether or not somebody was in the way, the next inspection tells. */
-async function mend(services: Services, organisation: string, environment: Environment, finding: Finding) {
+/** Mends one thing. @returns whether nobody was in the way; the next inspection tells what is left */
+async function mend(
+  services: Services,
+  organisation: string,
+  environment: Environment,
+  finding: Finding,
+): Promise<boolean> {
   const { table, pageIndex } = services;
   const { chunk, bucket, slugs } = finding;
   const deadline = deadlineIn(services.patienceMs);
   const transaction = new Transaction();
-  if (chunk === undefined) {
-    // Without a chunk nothing can be added there, so what was counted still holds; too full a bucket is cut next time.
-    const [first] = cut(services, "", []);
-    if (first === undefined) return;
-    transaction.create("index", chunkItem(organisation, environment, "", [{ ...first, n: slugs.length }]));
-  } else if (bucket === undefined) {
-    const [first] = cut(services, chunk.lowerBound, []);
-    if (first === undefined) return;
-    const asRead = Object.fromEntries(chunk.buckets.map(({ id, bound, n, v }) => [id, { bound, n, v }]));
-    transaction.put("index", chunkItem(organisation, environment, chunk.lowerBound, [{ ...first, n: slugs.length }]), {
-      condition: "#buckets = :buckets",
-      values: { ":buckets": asRead },
-    });
+  if (chunk === undefined || bucket === undefined) {
+    const lowerBound = chunk?.lowerBound ?? "";
+    // Too full a bucket is cut next time.
+    const only = { ...newBucket(services, lowerBound), n: slugs.length };
+    // Without a chunk nothing can be added there, so what was counted still holds.
+    const unchanged = chunk === undefined ? { condition: "attribute_not_exists(#pk)" } : asRead(chunk);
+    transaction
+      .put("index", chunkItem(organisation, environment, lowerBound, [only]), unchanged)
+      // A chunk that nobody else would remove must not outlive its environment.
+      .check("environment", environmentKey(organisation, environment.slug), {
+        condition: "#identity = :identity",
+        values: { ":identity": environment.identity },
+      });
   } else {
     const parts = cut(services, bucket.bound, slugs).slice(0, Math.max(2, Math.floor(pageIndex.chunk / 2)));
     const counted = parts.reduce((sum, { n }) => sum + n, 0);
@@ -161,19 +229,19 @@ async function mend(services: Services, organisation: string, environment: Envir
     if (last !== undefined) parts[parts.length - 1] = { ...last, n: last.n + slugs.length - counted };
     if (chunk.buckets.length - 1 + parts.length > pageIndex.chunk) {
       await splitChunk(table, organisation, chunk, deadline);
-      return;
+      return false;
     }
     replaceBucket(transaction, "index", chunk, bucket, parts, pageIndex);
   }
-  await commit(table, transaction, deadline);
+  return (await commit(table, transaction, deadline)).length === 0;
 }
 
 /**
  * Makes the page index of an environment agree with its clusters again, and removes its empty buckets. Every change is
  * conditional on what was counted, so the server may go on writing.
  *
- * @returns what was found and mended
- * @throws Error where others wrote at the same places all the while
+ * @returns what was mended, and buckets that others wrote in all the while, so that they could not be compared
+ * @throws Error where others wrote at the same places all the while; AppError unavailable as `commit`
  */
 export async function rebuildPageIndex(
   services: Services,
@@ -182,20 +250,26 @@ export async function rebuildPageIndex(
 ): Promise<Discrepancy[]> {
   const mended: Discrepancy[] = [];
   for (let round = 0; round < LOOKS * 10; round++) {
-    const findings = await inspect(services, organisation, environment);
+    const { findings, restless } = await inspect(services, organisation, environment);
     if (findings.length === 0) {
       await removeEmptyBuckets(services, organisation, environment.slug, deadlineIn(services.patienceMs));
-      return mended;
+      return [...mended, ...restless.map((bucket) => restlessText(environment, bucket))];
     }
     for (const finding of findings) {
-      mended.push({ environment: finding.environment, text: finding.text });
-      await mend(services, organisation, environment, finding);
+      const { environment: slug, text } = finding;
+      if (await mend(services, organisation, environment, finding)) mended.push({ environment: slug, text });
     }
   }
   throw new Error(`the page index of environment "${environment.slug}" could not be mended: others write too much`);
 }
 
-/** Removes every bucket of an environment that is empty and may go, the last ones first. */
+/**
+ * Removes every bucket of an environment that is empty and may go, one write a chunk. Where others write in them until the
+ * deadline, some stay.
+ *
+ * @param environment its slug
+ * @throws AppError unavailable as `commit`
+ */
 export async function removeEmptyBuckets(
   services: Services,
   organisation: string,
@@ -203,30 +277,37 @@ export async function removeEmptyBuckets(
   deadline: Deadline,
 ): Promise<void> {
   const { table } = services;
-  for (let removed = true; removed && !deadline.passed(); ) {
-    removed = false;
-    const chunks = await readChunks(table, organisation, environment);
-    for (const chunk of chunks.reverse()) {
-      let left = chunk;
-      for (const bucket of [...chunk.buckets].reverse()) {
-        if (!(await removeEmptyBucket(table, left, bucket, deadline))) continue;
-        left = { ...left, buckets: left.buckets.filter(({ id }) => id !== bucket.id) };
-        removed = true;
-      }
+  for (let missed = true; missed && !deadline.passed(); ) {
+    missed = false;
+    for (const chunk of await readChunks(table, organisation, environment)) {
+      const empty = emptyIn(chunk);
+      if (empty.length === 0) continue;
+      const transaction = new Transaction();
+      removeBuckets(transaction, "index", chunk, empty);
+      if ((await commit(table, transaction, deadline)).length > 0) missed = true;
     }
   }
 }
 
-/** Removes parts of the page index whose environment is gone, on condition that it still is. @param chunks from `strayChunks` */
+/**
+ * Removes parts of the page index whose environment is gone, on condition that it still is.
+ *
+ * @param chunks from `strayChunks`
+ * @returns those that were removed
+ * @throws AppError unavailable as `commit`
+ */
 export async function removeStrayChunks(
   services: Services,
   organisation: string,
   chunks: readonly Chunk[],
-): Promise<void> {
+): Promise<Chunk[]> {
+  const removed: Chunk[] = [];
   for (const chunk of chunks) {
     const transaction = new Transaction()
       .check("environment", environmentKey(organisation, chunk.environment), { condition: "attribute_not_exists(#pk)" })
       .delete("index", chunk.key);
-    await commit(services.table, transaction, deadlineIn(services.patienceMs));
+    const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
+    if (failures.length === 0) removed.push(chunk);
   }
+  return removed;
 }

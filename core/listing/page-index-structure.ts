@@ -1,4 +1,4 @@
-/** Changes of the page index's structure: splitting buckets and chunks, removing empty buckets. */
+/** Splitting the buckets and chunks of the page index. */
 
 import type { Draw } from "../context.ts";
 import type { Table } from "../table/client.ts";
@@ -25,8 +25,8 @@ async function boundAfter(table: Table, organisation: string, chunk: Chunk): Pro
  * Reads the slugs of a bucket's clusters in one wait. Where the bucket is the last of its chunk, the next chunk's bound is
  * read beside them, and what lies past it is left out.
  *
- * A neighbour that is removed meanwhile was empty, and one that is made meanwhile takes this bucket's own version with it,
- * so a condition on the version is enough for what is read here.
+ * A neighbour that is removed after its bound was read left no cluster, and one that is made meanwhile takes this bucket's own
+ * version with it, so a condition on the version is enough for what is read here.
  *
  * @returns undefined where the bucket moved to another chunk since this one was read
  */
@@ -39,15 +39,14 @@ async function slugsOf(
   const following = chunk.buckets[chunk.buckets.findIndex(({ id }) => id === bucket.id) + 1];
   const upTo = (bound: string | undefined) => spanOf(chunk.environment, bucket.bound, bound);
   if (following !== undefined) return slugsIn(table, organisation, upTo(following.bound));
-  const enough = 2 * bucket.n + 1;
   const [next, slugs] = await Promise.all([
     boundAfter(table, organisation, chunk),
-    slugsIn(table, organisation, upTo(undefined), enough),
+    slugsIn(table, organisation, upTo(undefined), 2 * bucket.n + 1),
   ]);
   if (next !== undefined && next <= bucket.bound) return undefined;
   const own = next === undefined ? slugs : slugs.filter((slug) => slug < next);
-  // Only a bucket that counts far too few clusters holds more than that.
-  return own.length < enough ? own : slugsIn(table, organisation, upTo(next));
+  // Else the neighbour went between the two reads and its clusters look like this bucket's, or the count is wrong.
+  return own.length === bucket.n ? own : slugsIn(table, organisation, upTo(next));
 }
 
 /**
@@ -155,32 +154,5 @@ export async function splitChunk(
       values,
     })
     .create("right", chunkItem(organisation, environment, first.bound, moved));
-  return (await commit(table, transaction, deadline)).length === 0;
-}
-
-/**
- * Removes an empty bucket; its left neighbour then reaches further. The first bucket of a chunk stays while others follow
- * it, for the chunk is found by its bound, and goes with the chunk when it is the last; an environment's first chunk stays.
- *
- * @returns whether it is gone; false where it may not go, or somebody wrote meanwhile
- * @throws AppError unavailable as `commit`
- */
-export async function removeEmptyBucket(
-  table: Table,
-  chunk: Chunk,
-  bucket: Bucket,
-  deadline: Deadline,
-): Promise<boolean> {
-  const isFirst = bucket.bound === chunk.lowerBound;
-  const isOnly = chunk.buckets.length === 1;
-  if (bucket.n !== 0 || (isFirst && (!isOnly || chunk.lowerBound === ""))) return false;
-  const expression = {
-    condition: `#buckets.#id.#n = :none AND #buckets.#id.#v = :v${isFirst ? " AND size(#buckets) = :one" : ""}`,
-    names: { "#id": bucket.id },
-    values: { ":none": 0, ":v": bucket.v, ...(isFirst ? { ":one": 1 } : {}) },
-  };
-  const transaction = isFirst
-    ? new Transaction().delete("chunk", chunk.key, expression)
-    : new Transaction().update("bucket", chunk.key, "REMOVE #buckets.#id", expression);
   return (await commit(table, transaction, deadline)).length === 0;
 }

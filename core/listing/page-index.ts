@@ -16,7 +16,7 @@ import {
   type Key,
   organisationKey,
 } from "../table/keys.ts";
-import type { Transaction } from "../table/transact.ts";
+import type { Expression, Transaction } from "../table/transact.ts";
 import type { PageIndexLimits } from "./limits.ts";
 
 /** Counted keys from a separator up to the next bucket's. `v` rises with every write, ids are never used again. */
@@ -69,9 +69,12 @@ export function chunkItem(
     environment: environment.slug,
     environmentIdentity: environment.identity,
     lowerBound,
-    buckets: Object.fromEntries(buckets.map(({ id, bound, n, v }) => [id, { bound, n, v }])),
+    buckets: bucketsById(buckets),
   });
 }
+
+const bucketsById = (buckets: readonly Bucket[]) =>
+  Object.fromEntries(buckets.map(({ id, bound, n, v }) => [id, { bound, n, v }]));
 
 /** Names a new bucket; 48 random bits among at most some thousands never meet. */
 export const newBucketId = (number: number): string => (number % 2 ** 48).toString(36);
@@ -140,8 +143,20 @@ export function countAdded(
   );
 }
 
-/** Counts one cluster less. The condition fails when the bucket was split or moved: then the caller reads again. */
+/**
+ * Counts one cluster less. When it was the last of its bucket, the bucket goes with it, where it may.
+ *
+ * The condition fails when the bucket was split or moved, or one that goes was written in: then the caller reads again.
+ *
+ * @param label by which the failure is recognised
+ */
 export function countRemoved(transaction: Transaction, label: string, chunk: Chunk, bucket: Bucket): void {
+  const buckets = chunk.buckets.map((each) => (each.id === bucket.id ? { ...each, n: each.n - 1 } : each));
+  const empty = emptyIn({ ...chunk, buckets });
+  if (empty.some(({ id }) => id === bucket.id)) {
+    removeBuckets(transaction, label, chunk, empty);
+    return;
+  }
   transaction.update(
     label,
     chunk.key,
@@ -153,6 +168,41 @@ export function countRemoved(transaction: Transaction, label: string, chunk: Chu
     },
   );
 }
+
+/**
+ * The empty buckets of a chunk that may go. Its first one stays while others follow it, for the chunk is found by its bound,
+ * and goes with the chunk when all are empty; an environment's first chunk stays.
+ */
+export function emptyIn({ buckets, lowerBound }: Chunk): Bucket[] {
+  const empty = buckets.filter(({ n }) => n === 0);
+  const isWhole = lowerBound !== "" && empty.length === buckets.length;
+  return isWhole ? empty : empty.filter(({ bound }) => bound !== lowerBound);
+}
+
+/**
+ * Takes buckets away, and with all of them the chunk, on condition that nobody wrote in them since they were read. The
+ * bucket before them then reaches further.
+ *
+ * @param label by which the failed condition is recognised
+ * @param gone from `emptyIn`, at least one
+ */
+export function removeBuckets(transaction: Transaction, label: string, chunk: Chunk, gone: readonly Bucket[]): void {
+  const paths = gone.map((_, position) => `#buckets.#b${position}`);
+  const expression = {
+    condition: paths.map((path, position) => `${path}.#v = :v${position}`).join(" AND "),
+    names: Object.fromEntries(gone.map(({ id }, position) => [`#b${position}`, id])),
+    values: Object.fromEntries(gone.map(({ v }, position) => [`:v${position}`, v])),
+  };
+  // Another bucket comes only from a split of one that is there, so all of those that were read are all there are.
+  if (gone.length === chunk.buckets.length) transaction.delete(label, chunk.key, expression);
+  else transaction.update(label, chunk.key, `REMOVE ${paths.join(", ")}`, expression);
+}
+
+/** The condition that a chunk is as it was read. */
+export const asRead = ({ buckets }: Chunk): Expression & { condition: string } => ({
+  condition: "#buckets = :buckets",
+  values: { ":buckets": bucketsById(buckets) },
+});
 
 /** The slug in a cluster's sort key, present holder's or displaced one's. */
 export function slugOfKey(sk: string): string {

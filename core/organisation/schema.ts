@@ -22,6 +22,13 @@ const StoredOrganisation = v.object({
   acceptedTerms: v.boolean(),
   acceptedTermsAt: v.optional(v.string()),
   restrictedToAvailableCloudProviders: v.boolean(),
+  /** Identities of environments that were deleted and still hold deleting clusters: nothing in them is shown. */
+  deletedEnvironments: v.optional(
+    v.pipe(
+      v.set(v.string()),
+      v.transform((identities) => [...identities]),
+    ),
+  ),
   createdAt: v.string(),
   modifiedAt: v.string(),
   revision: v.number(),
@@ -45,6 +52,9 @@ export const totalEntity = defineEntity("total", 1, StoredTotal);
 
 /** At most this many clusters an organisation. */
 export const MAX_CLUSTERS = 100_000;
+
+/** What is told who wants one more. */
+export const FULL_TEXT = `An organisation has at most ${MAX_CLUSTERS} clusters, and this one has them.`;
 
 /** At most this many environments an organisation. */
 export const MAX_ENVIRONMENTS = 1_000;

@@ -1,7 +1,7 @@
 /** Checking and rebuilding the page indexes of one organisation or of all. */
 
 import type { Services } from "#core/context.ts";
-import { listEnvironments } from "#core/environment/operations.ts";
+import { allEnvironments } from "#core/environment/operations.ts";
 import {
   checkPageIndex,
   type Discrepancy,
@@ -32,12 +32,12 @@ async function organisationsOf(services: Services, only: string | undefined): Pr
 async function report(
   services: Services,
   only: string | undefined,
-  visit: (organisation: string, environments: Awaited<ReturnType<typeof listEnvironments>>) => Promise<Discrepancy[]>,
+  visit: (organisation: string, environments: Awaited<ReturnType<typeof allEnvironments>>) => Promise<Discrepancy[]>,
 ): Promise<IndexReport> {
   const organisations = await organisationsOf(services, only);
   const found: IndexReport = { organisations: organisations.length, environments: 0, discrepancies: [] };
   for (const organisation of organisations) {
-    const environments = await listEnvironments(services, organisation);
+    const environments = await allEnvironments(services, organisation);
     found.environments += environments.length;
     found.discrepancies.push(...(await visit(organisation, environments)).map((each) => ({ organisation, ...each })));
   }
@@ -58,12 +58,11 @@ export async function checkIndexes(services: Services, only: string | undefined)
   });
 }
 
-/** Makes page indexes agree with their clusters, while the server goes on. @returns what was mended */
+/** Makes page indexes agree with their clusters, while the server goes on. @returns what was mended, or could not be compared */
 export async function rebuildIndexes(services: Services, only: string | undefined): Promise<IndexReport> {
   return await report(services, only, async (organisation, environments) => {
     const stray = await strayChunks(services, organisation, environments);
-    await removeStrayChunks(services, organisation, stray);
-    const found = stray.map(strayText);
+    const found = (await removeStrayChunks(services, organisation, stray)).map(strayText);
     for (const environment of environments)
       found.push(...(await rebuildPageIndex(services, organisation, environment)));
     return found;
