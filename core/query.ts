@@ -25,6 +25,17 @@ export const flag: Parameter<boolean> = {
     value === "true" || value === "false" ? { value: value === "true" } : { wrong: "must be true or false" },
 };
 
+const WHOLE = /^(0|[1-9][0-9]{0,15})$/;
+
+/** A whole number in bounds. @param absent what it is where it was not sent */
+export const wholeNumber = (least: number, most: number, absent: number): Parameter<number> => ({
+  absent,
+  parse(text) {
+    const value = WHOLE.test(text) ? Number(text) : Number.NaN;
+    return value >= least && value <= most ? { value } : { wrong: `must be a whole number from ${least} to ${most}` };
+  },
+});
+
 /** The largest query, in bytes as it was sent. */
 export const MAX_QUERY_BYTES = 4 * 1024;
 

@@ -54,6 +54,14 @@ export const clusterRoutes: readonly Route[] = [
     },
   },
   {
+    method: "GET",
+    path: `${CLUSTER}/events`,
+    async handle(request) {
+      const { page, links } = await Cluster.events(request.context, ofCluster(request));
+      return { body: page, headers: { link: linkHeader(request.url, links) } };
+    },
+  },
+  {
     method: "PATCH",
     path: CLUSTER,
     takesBody: true,
@@ -89,6 +97,15 @@ export const clusterRoutes: readonly Route[] = [
         ...ofCluster(request),
         body: request.body,
       });
+      return { body, headers: tagged(tag) };
+    },
+  },
+  {
+    method: "POST",
+    path: `${CLUSTER}/undelete`,
+    takesBody: "optional",
+    async handle(request) {
+      const { body, tag } = await Cluster.undelete(request.context, { ...ofCluster(request), body: request.body });
       return { body, headers: tagged(tag) };
     },
   },

@@ -24,7 +24,9 @@ const GROUPS = [
       "/api/v1/orgs/{organisation}/clusters",
       "/api/v1/orgs/{organisation}/clusters/{environment}",
       "/api/v1/orgs/{organisation}/clusters/{environment}/{cluster}",
+      "/api/v1/orgs/{organisation}/clusters/{environment}/{cluster}/events",
       "/api/v1/orgs/{organisation}/clusters/{environment}/{cluster}/prometheus-rules-inheritance",
+      "/api/v1/orgs/{organisation}/clusters/{environment}/{cluster}/undelete",
     ],
   },
   {

@@ -42,8 +42,13 @@ export type Condition = v.InferOutput<typeof Condition>;
 /** A condition before it is known since when it holds. */
 export type Told = Pick<Condition, "type" | "status" | "reason" | "message">;
 
-/** What is told of a cluster that nobody has looked at yet. */
-export const newConditions = (now: string): Condition[] =>
+/**
+ * What is told of a cluster that nobody has looked at yet.
+ *
+ * @param now RFC 3339
+ * @param generation of the cluster; above 1 for one that was brought back
+ */
+export const newConditions = (now: string, generation = 1): Condition[] =>
   settled(
     [],
     conditionTypes.map((type) => ({
@@ -52,7 +57,7 @@ export const newConditions = (now: string): Condition[] =>
       reason: "Accepted",
       message: "The cluster was accepted; nothing was done for it yet.",
     })),
-    1,
+    generation,
     now,
   );
 

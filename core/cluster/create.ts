@@ -9,7 +9,7 @@ import { IDEMPOTENCY_LABEL, keepAnswer, orKept } from "../idempotency.ts";
 import { nodePoolItem } from "../node-pool/repository.ts";
 import { computeOf } from "../node-pool/rules.ts";
 import { MAX_NODE_POOLS, type NodePool } from "../node-pool/schema.ts";
-import { MAX_CLUSTERS, totalEntity } from "../organisation/schema.ts";
+import { FULL_TEXT, MAX_CLUSTERS, totalEntity } from "../organisation/schema.ts";
 import type { RawQuery } from "../query.ts";
 import { isSlug, slugOf } from "../slug.ts";
 import { clusterKey, keyText, totalKey } from "../table/keys.ts";
@@ -90,7 +90,7 @@ async function attempt(
   const holderItem = entered.item(clusterKey(organisation, environment, slug));
   const place: Place = {
     holder: holderItem === undefined ? undefined : clusterEntity.read(holderItem),
-    displaced: entered.beside?.displaced ?? 0,
+    displaced: entered.beside?.displaced ?? [],
     chunk: entered.beside?.chunk,
   };
   const cluster = {
@@ -128,11 +128,7 @@ async function requireRoom(context: Context, organisation: string): Promise<void
   if (item !== undefined && totalEntity.read(item).clusters >= MAX_CLUSTERS) throw organisationFull();
 }
 
-const organisationFull = (): AppError =>
-  conflict(
-    "organisation.cluster_limit",
-    `An organisation has at most ${MAX_CLUSTERS} clusters, and this one has them.`,
-  );
+const organisationFull = (): AppError => conflict("organisation.cluster_limit", FULL_TEXT);
 
 function requireFewPools({ nodePools }: Creation): void {
   if (nodePools.length <= MAX_NODE_POOLS) return;

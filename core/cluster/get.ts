@@ -1,14 +1,16 @@
 /** Getting a cluster. */
 
 import { enter } from "../access/enter.ts";
-import { type Context, noteUnknown } from "../context.ts";
-import { type AppError, invalid, missing } from "../errors.ts";
-import { flag, type RawQuery, readQuery } from "../query.ts";
+import type { Context } from "../context.ts";
+import { type AppError, missing } from "../errors.ts";
+import { readPlainQuery } from "../listing/array-page.ts";
+import { flag, type RawQuery } from "../query.ts";
 import { clusterKey, keyText, pointerKey } from "../table/keys.ts";
 import type { Shown } from "./create.ts";
 import { clusterTag, toClusterResponse } from "./repository.ts";
 import type { ClusterResponse } from "./schema.ts";
 import { clusterEntity, type Pointer, pointerEntity } from "./stored.ts";
+import { awaitedStatus, untilStatus } from "./wait.ts";
 
 /** Which cluster, and how much of it. */
 export interface GetInput {
@@ -22,14 +24,15 @@ export interface GetInput {
 export const noSuchCluster = (cluster: string, environment: string): AppError =>
   missing("cluster.missing", `There is no cluster "${cluster}" in environment "${environment}".`);
 
+/** Where a cluster is. */
+export type ClusterPath = Pick<GetInput, "organisation" | "environment" | "cluster">;
+
 /**
- * Gets the present holder of a slug. One wait on the database, two with `includeDetails`.
+ * Lets a viewer in and reads the present holder of a slug. One wait on the database.
  *
- * @returns the cluster, its tag, and whether it shows details, which change without the tag
- * @throws AppError as `enter`; missing; invalid for the query
+ * @throws AppError as `enter`; missing
  */
-export async function get(context: Context, input: GetInput): Promise<Shown<ClusterResponse> & { details: boolean }> {
-  const { organisation, environment, cluster: slug } = input;
+export async function enterCluster(context: Context, { organisation, environment, cluster: slug }: ClusterPath) {
   const key = () => clusterKey(organisation, environment, slug);
   const entered = await enter(context, {
     path: { organisation, environment, cluster: slug },
@@ -38,21 +41,35 @@ export async function get(context: Context, input: GetInput): Promise<Shown<Clus
   });
   const item = entered.item(key());
   if (item === undefined) throw noSuchCluster(slug, environment);
-  const query = readQuery(input.query, { "show-compute": flag, includeDetails: flag });
-  noteUnknown(context, query.unknown);
-  if (query.problems.length > 0) throw invalid(query.problems);
-  const cluster = clusterEntity.read(item);
-  const { references } = entered;
-  const observed = query.values.includeDetails ? await observations(context, [cluster.identity]) : undefined;
+  return { entered, cluster: clusterEntity.read(item) };
+}
+
+const PARAMETERS = { "show-compute": flag, includeDetails: flag, waitFor: awaitedStatus };
+
+/**
+ * Gets the present holder of a slug. One wait on the database, two with `includeDetails`; with `waitFor`, where the caller
+ * would wait, one more for each further look.
+ *
+ * @returns the cluster, its tag, and whether it shows details, which change without the tag
+ * @throws AppError as `enter`, also where the caller may no longer look; missing, also where the cluster goes away while it
+ *   is waited for; invalid for the query
+ */
+export async function get(context: Context, input: GetInput): Promise<Shown<ClusterResponse> & { details: boolean }> {
+  const read = () => enterCluster(context, input);
+  const first = await read();
+  const { "show-compute": showCompute, includeDetails, waitFor } = readPlainQuery(context, input.query, PARAMETERS);
+  const { entered, cluster } = await untilStatus(context, first, waitFor, read);
+  const { organisation, references } = entered;
+  const observed = includeDetails ? await observations(context, [cluster.identity]) : undefined;
   return {
     body: toClusterResponse(cluster, {
-      organisation: entered.organisation,
+      organisation,
       references,
-      showCompute: query.values["show-compute"],
+      showCompute,
       observation: observed?.get(cluster.identity),
     }),
     tag: clusterTag(cluster, references),
-    details: query.values.includeDetails,
+    details: includeDetails,
   };
 }
 

@@ -2,7 +2,6 @@
 
 import { enter } from "../access/enter.ts";
 import { allows, mayList, roleIn } from "../access/role.ts";
-import type { Member } from "../access/schema.ts";
 import { type Context, noteUnknown } from "../context.ts";
 import { forbidden, invalid } from "../errors.ts";
 import { type Chunk, readChunks } from "../listing/page-index.ts";
@@ -53,10 +52,12 @@ export async function list(context: Context, input: ListInput): Promise<Listed> 
   }
   const { pageable, flags, wanted } = readListQuery(context, input.query);
   const chunks = entered.beside ?? [];
-  const sees = (place: Pick<Chunk, "environmentIdentity">) => isVisible(member, place);
+  const hidden = new Set(entered.organisation.deletedEnvironments);
+  const sees: Sight = ({ environmentIdentity }) =>
+    !hidden.has(environmentIdentity) && allows(roleIn(member, environmentIdentity), "viewer");
   const { clusters, total } = isSearch(pageable, wanted)
     ? await search(context, organisation, chunks, sees, pageable, wanted)
-    : await readPage(context, organisation, chunks.filter(sees), member, pageable);
+    : await readPage(context, organisation, chunks.filter(sees), sees, pageable);
 
   const observed = flags.includeDetails
     ? await observations(
@@ -76,8 +77,8 @@ export async function list(context: Context, input: ListInput): Promise<Listed> 
   return { page, links: pageLinks(page, input.query.pairs, pageable, KNOWN) };
 }
 
-const isVisible = (member: Member, { environmentIdentity }: Pick<Chunk, "environmentIdentity">): boolean =>
-  allows(roleIn(member, environmentIdentity), "viewer");
+/** Says whether a caller sees what lies in an environment. */
+type Sight = (place: Pick<Chunk, "environmentIdentity">) => boolean;
 
 function readListQuery(context: Context, query: RawQuery) {
   const { values, problems, unknown } = readQuery(query, { ...FLAGS, ...filters }, pageableNames);
@@ -94,12 +95,12 @@ async function readPage(
   context: Context,
   organisation: string,
   chunks: readonly Chunk[],
-  member: Member,
+  sees: Sight,
   { pageNumber, pageSize, descending }: Pageable,
 ): Promise<{ clusters: Cluster[]; total: number }> {
   const { reads, total } = slicePage(chunks, pageNumber * pageSize, pageSize, descending);
   const read = await Promise.all(reads.map((each) => readBucket(context, organisation, each)));
-  const ascending = distinct(read.flat(), member);
+  const ascending = distinct(read.flat(), sees);
   return { clusters: (descending ? ascending.reverse() : ascending).slice(0, pageSize), total };
 }
 
@@ -121,10 +122,10 @@ async function readBucket(context: Context, organisation: string, read: BucketRe
  * Leaves out what a move between two reads could show twice, and what lies in an environment that was replaced by another
  * of its name meanwhile.
  */
-function distinct(clusters: readonly Cluster[], member: Member): Cluster[] {
+function distinct(clusters: readonly Cluster[], sees: Sight): Cluster[] {
   const seen = new Set<string>();
   return clusters.filter((cluster) => {
-    if (seen.has(cluster.identity) || !isVisible(member, cluster)) return false;
+    if (seen.has(cluster.identity) || !sees(cluster)) return false;
     seen.add(cluster.identity);
     return true;
   });

@@ -29,6 +29,7 @@ const DAY_SECONDS = 24 * 60 * 60;
  * @param pools all of the cluster's, those that were being deleted too
  * @param chunk of the page index, which the cluster's slug belongs to
  * @param now RFC 3339
+ * @param eventType what is told of it
  */
 export function removalOf(
   services: Pick<Services, "draw">,
@@ -36,6 +37,7 @@ export function removalOf(
   pools: readonly NodePool[],
   chunk: Chunk,
   now: string,
+  eventType = "cluster.deleted",
 ): Transaction {
   const { organisation, environment, slug, identity } = cluster;
   const tombstone: Tombstone = {
@@ -54,7 +56,7 @@ export function removalOf(
     .create("tombstone", tombstoneEntity.write(tombstoneKey(organisation, environment, slug, identity), tombstone))
     .create(
       "event",
-      eventItem(services, identity, "cluster.deleted", now, [{ path: "status", from: cluster.status, to: "deleted" }]),
+      eventItem(services, identity, eventType, now, [{ path: "status", from: cluster.status, to: "deleted" }]),
     );
   for (const { id } of pools) transaction.delete("pool", nodePoolKey(identity, id));
   countRemoved(transaction, "left-index", chunk, bucketOf(chunk, slug));

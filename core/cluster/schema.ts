@@ -126,6 +126,9 @@ export const MoveCluster = v.object({
   newEnvironment: v.pipe(text, v.maxLength(100)),
 });
 
+/** Which deleted cluster to bring back; without an identity, the only one of the slug. */
+export const UndeleteCluster = v.object({ identity: v.optional(uuid) });
+
 /** The documentation's IpWhitelistResponse. */
 export const IpWhitelistResponse = v.object({ cidr, description: v.string() });
 

@@ -172,7 +172,8 @@ export async function change(
   if (query.values.dryRun) {
     const pools = (await nodePoolsOf(context.table, cluster.identity)).filter(isLive);
     const consequences = consequencesOf(cluster, after, changes, pools);
-    return { body: { ...answer(after, show).body, consequences }, tag: "" };
+    const wouldBe = { ...after, generation: cluster.generation + (changes.length === 0 ? 0 : 1) };
+    return { body: { ...answer(wouldBe, show).body, consequences }, tag: "" };
   }
   const written = await write(
     context,
@@ -211,8 +212,8 @@ async function readTarget(
 /** Finds the environment to move to. @throws AppError forbidden where the caller is not an admin there too */
 function enterTarget(entered: Entered<unknown>, organisation: string, target: string): Environment | undefined {
   const item = isSlug(target) ? entered.item(environmentKey(organisation, target)) : undefined;
-  if (item === undefined) return undefined;
-  const environment = environmentEntity.read(item);
+  const environment = item && environmentEntity.read(item);
+  if (environment === undefined || environment.deletedAt !== undefined) return undefined;
   if (!allows(roleIn(entered.member, environment.identity), "admin")) throw noRight("admin", environment.slug);
   return environment;
 }
@@ -231,7 +232,7 @@ function routeOf(
   const { vicinity, left } = entered.beside ?? {};
   const place: Place = {
     holder: holder === undefined ? undefined : clusterEntity.read(holder),
-    displaced: vicinity?.displaced ?? 0,
+    displaced: vicinity?.displaced ?? [],
     chunk: vicinity?.chunk,
   };
   requireFree(place, request.targetPath);

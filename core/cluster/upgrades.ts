@@ -1,14 +1,12 @@
 /** Where a cluster's version can go: in one step, and step by step to everything newer. */
 
 import * as v from "valibot";
-import { enter } from "../access/enter.ts";
 import { type ClusterVersion, clusterVersions, compareVersions, parseVersion } from "../cloud/catalogue/index.ts";
 import type { Context } from "../context.ts";
 import { readPlainQuery } from "../listing/array-page.ts";
 import type { RawQuery } from "../query.ts";
-import { clusterKey } from "../table/keys.ts";
-import { noSuchCluster } from "./get.ts";
-import { type Cluster, clusterEntity } from "./stored.ts";
+import { type ClusterPath, enterCluster } from "./get.ts";
+import type { Cluster } from "./stored.ts";
 import { isReachable, type Versioned } from "./versions.ts";
 
 /** Which way a step goes. A rollback is the way back after a minor upgrade, open until another version is accepted. */
@@ -121,17 +119,9 @@ function chainTo(
  */
 export async function upgrades(
   context: Context,
-  input: { organisation: string; environment: string; cluster: string; query: RawQuery },
+  input: ClusterPath & { query: RawQuery },
 ): Promise<ClusterUpgradesResponse> {
-  const { organisation, environment, cluster: slug } = input;
-  const key = () => clusterKey(organisation, environment, slug);
-  const entered = await enter(context, {
-    path: { organisation, environment, cluster: slug },
-    right: "viewer",
-    keys: () => [key()],
-  });
-  const item = entered.item(key());
-  if (item === undefined) throw noSuchCluster(slug, environment);
+  const { cluster } = await enterCluster(context, input);
   readPlainQuery(context, input.query, {});
-  return upgradesOf(clusterEntity.read(item), clusterVersions);
+  return upgradesOf(cluster, clusterVersions);
 }

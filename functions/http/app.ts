@@ -14,8 +14,9 @@ import { type Answer, defectAnswer, errorAnswer, methodNotAllowed, unknownRoute 
 import {
   credentialsOf,
   idempotencyOf,
-  isStrict,
   NO_BODY,
+  preferencesApplied,
+  preferencesOf,
   queryOf,
   readBody,
   requestIdOf,
@@ -52,8 +53,8 @@ export interface Route {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** In Hono's notation, such as `/api/v1/orgs/:organisation/clusters`. */
   path: string;
-  /** Whether it reads a JSON body. */
-  takesBody?: boolean;
+  /** Whether it reads a JSON body; an optional one is undefined where there is none. */
+  takesBody?: boolean | "optional";
   handle(request: ApiRequest): Promise<HandlerAnswer>;
 }
 
@@ -119,7 +120,8 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
 
 async function answer(c: HonoContext, context: Context, route: Route): Promise<Answer> {
   const url = new URL(c.req.url);
-  const read = route.takesBody === true ? await readBody(c.req.raw) : NO_BODY;
+  const read =
+    (route.takesBody ?? false) === false ? NO_BODY : await readBody(c.req.raw, route.takesBody === "optional");
   const query = queryOf(c.req.url);
   const repeat = route.method !== "GET" ? idempotencyOf(c.req.raw, url, query, read.hash) : undefined;
   const answered = await route.handle({
@@ -178,9 +180,9 @@ async function serve(
     sourceAddress: sourceAddressOf(peerAddress(c), c.req.header("x-forwarded-for"), config.TRUSTED_PROXIES),
     credentials: credentialsOf(c.req.header("authorization")),
     refusal: undefined,
-    strict: isStrict(c.req.header("prefer")),
+    ...preferencesOf(c.req.header("prefer")),
     idempotency: undefined,
-    outcome: { ignored: new Set(), replayed: false },
+    outcome: { ignored: new Set(), replayed: false, waitedSeconds: 0 },
   };
   const { requestId } = context;
   const facts = { requestId, method: c.req.method, route, tokenId: context.credentials?.tokenId };
@@ -219,7 +221,8 @@ async function write(answered: Answer, context: Context, gzipped: boolean): Prom
   const { ignored, replayed } = context.outcome;
   if (ignored.size > 0) headers.warning = warningOf([...ignored]);
   if (replayed && answered.status < 400) headers["idempotency-replayed"] = "true";
-  if (context.strict) headers["preference-applied"] = "handling=strict";
+  const applied = preferencesApplied(context);
+  if (applied !== undefined) headers["preference-applied"] = applied;
   if (answered.body === undefined) return new Response(null, { status: answered.status, headers });
   const text = Buffer.from(JSON.stringify(answered.body));
   const isLarge = text.length > COMPRESSED_BYTES;

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { type Credentials, parseToken } from "#core/access/token.ts";
 import { contains, parseAddress, parseBlock } from "#core/address.ts";
-import type { IdempotencyRequest } from "#core/context.ts";
+import type { Context, IdempotencyRequest } from "#core/context.ts";
 import { AppError, invalid } from "#core/errors.ts";
 import type { RawQuery } from "#core/query.ts";
 
@@ -104,14 +104,42 @@ export function idempotencyOf(
   };
 }
 
-/** Whether a `Prefer` header asks for unknown properties to be refused. Of several, the first counts (RFC 7240). */
-export function isStrict(header: string | undefined): boolean {
-  const first = (header ?? "").split(",").find((each) => /^\s*handling\s*(=|;|$)/i.test(each));
-  return first !== undefined && /^\s*handling\s*=\s*"?strict"?\s*(;|$)/i.test(first);
+/** The value of a preference, without quotes; undefined where it is not there. Of several, the first counts (RFC 7240). */
+function preference(header: string, name: string): string | undefined {
+  for (const each of header.split(",")) {
+    // What follows a semicolon are parameters, of which these preferences have none.
+    const [own = ""] = each.split(";");
+    const [token = "", ...value] = own.split("=");
+    if (token.trim().toLowerCase() === name) return value.join("=").trim().replaceAll('"', "").toLowerCase();
+  }
+  return undefined;
 }
 
-/** Reads a JSON body: content type first, then size, then syntax. */
-export async function readBody(request: Request): Promise<ReadBody> {
+/**
+ * Reads a `Prefer` header, as far as it is understood.
+ *
+ * @returns whether unknown properties are to be refused, and how many seconds the caller would wait; 0 also where its number
+ *   is none
+ */
+export function preferencesOf(header = ""): Pick<Context, "strict" | "waitSeconds"> {
+  const wait = preference(header, "wait") ?? "";
+  return {
+    strict: preference(header, "handling") === "strict",
+    waitSeconds: /^[0-9]+$/.test(wait) ? Number(wait) : 0,
+  };
+}
+
+/** Says which preferences were heeded; undefined where none was. */
+export function preferencesApplied({ strict, outcome }: Pick<Context, "strict" | "outcome">): string | undefined {
+  const applied = [
+    ...(strict ? ["handling=strict"] : []),
+    ...(outcome.waitedSeconds > 0 ? [`wait=${outcome.waitedSeconds}`] : []),
+  ];
+  return applied.length === 0 ? undefined : applied.join(", ");
+}
+
+/** Reads a JSON body: content type first, then size, then syntax. @param isOptional whether there may be none */
+export async function readBody(request: Request, isOptional = false): Promise<ReadBody> {
   const type = request.headers.get("content-type");
   const hasBody = request.body !== null && request.headers.get("content-length") !== "0";
   if (hasBody && !isJson(type)) {
@@ -131,6 +159,7 @@ export async function readBody(request: Request): Promise<ReadBody> {
   if (bytes === undefined) {
     return refuse(new AppError("tooLarge", "body.too_large", [`The body is larger than ${MAX_BODY_BYTES} bytes.`]));
   }
+  if (isOptional && bytes.length === 0) return NO_BODY;
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return { body: JSON.parse(text), refusal: undefined, hash: sha256(bytes) };

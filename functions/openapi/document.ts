@@ -72,32 +72,32 @@ const schemaOf = ({ schema }: Body): JsonSchema => {
 const contentOf = (body: Body) => ({ "application/json": { schema: schemaOf(body), example: body.example } });
 
 /** Headers of an answer: its own, and those any answer to the operation can have. */
-const headersOf = ({ parameters }: Operation, names: readonly HeaderName[] = []) => {
-  const always: HeaderName[] = ["Warning", "X-Request-Id"];
-  if (parameters.some(({ name }) => name === "Prefer")) always.push("Preference-Applied");
+const headersOf = (names: readonly HeaderName[] = []) => {
+  const always: HeaderName[] = ["Preference-Applied", "Warning", "X-Request-Id"];
   return Object.fromEntries(
     [...names, ...always].sort().map((name) => [name, { $ref: `#/components/headers/${name}` }]),
   );
 };
 
-const success = (operation: Operation, { description, body, headers: names }: Success) => ({
+const success = ({ description, body, headers: names }: Success) => ({
   description,
-  headers: headersOf(operation, names),
+  headers: headersOf(names),
   ...(body === undefined ? {} : { content: contentOf(body) }),
 });
 
-function refusal(operation: Operation, status: ErrorStatus) {
+function refusal(status: ErrorStatus) {
   const { description, message, headers: names } = ERRORS[status];
   const body: Body = { schema: "ErrorMessageResponse", example: { details: [message], message } };
-  return { description, headers: headersOf(operation, names), content: contentOf(body) };
+  return { description, headers: headersOf(names), content: contentOf(body) };
 }
 
 function operationObject(operation: Operation) {
   const { operationId, path, tag, summary, description, parameters, request, successes, errors, open } = operation;
+  const required = operation.bodyIsOptional !== true;
   const all = [...pathParameters(path), ...parameters];
   const responses = Object.fromEntries([
-    ...Object.entries(successes).map(([status, answer]) => [status, success(operation, answer)]),
-    ...errors.toSorted((one, other) => one - other).map((status) => [status, refusal(operation, status)]),
+    ...Object.entries(successes).map(([status, answer]) => [status, success(answer)]),
+    ...errors.toSorted((one, other) => one - other).map((status) => [status, refusal(status)]),
   ]);
   return {
     operationId,
@@ -106,7 +106,7 @@ function operationObject(operation: Operation) {
     description,
     ...(open === true ? { security: [] } : {}),
     ...(all.length === 0 ? {} : { parameters: all }),
-    ...(request === undefined ? {} : { requestBody: { required: true, content: contentOf(request) } }),
+    ...(request === undefined ? {} : { requestBody: { required, content: contentOf(request) } }),
     responses,
   };
 }

@@ -117,11 +117,30 @@ export const updateNodePool = { maxSize: 8, minSize: 3 };
 /** A cluster's move. */
 export const moveCluster = { currentEnvironment: "staging", newEnvironment: "production" };
 
+/** Which deleted cluster comes back. */
+export const undeleteCluster = { identity: IDENTITIES.cluster };
+
 /** Where a cluster's version can go. */
 export const upgrades = {
   newer: [{ blockedBy: [], chain: ["v1.35.1-u-ame.0"], version: "v1.35.1-u-ame.0" }],
   reachable: [{ blockedBy: [], direction: "upgrade", version: "v1.35.1-u-ame.0" }],
   version: "v1.34.4-u-ame.2",
+};
+
+/** A cluster's events: what the reconciler did, and before it what a user asked for. */
+export const events = {
+  content: [
+    { at: MOMENT, changes: [{ from: "new", path: "status", to: "provisioning" }], type: "cluster.status-changed" },
+    {
+      at: MOMENT,
+      changes: [{ from: false, path: "deleteProtection", to: true }],
+      requestId: "2f0a4c1c-8c7e-4f6a-a2f1-7a015d1f7c0e",
+      sourceAddress: "192.0.2.7",
+      tokenId: "0f8fad5b-d9cb-469f-a165-70867728950e",
+      type: "cluster.updated",
+      user: IDENTITIES.user,
+    },
+  ],
 };
 
 /** What a dry run says of a pool's removal. */

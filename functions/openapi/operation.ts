@@ -41,6 +41,8 @@ export interface Operation {
   /** Beside those in the path. */
   parameters: readonly Parameter[];
   request?: Body;
+  /** Whether the body may be left out. */
+  bodyIsOptional?: true;
   successes: Readonly<Partial<Record<200 | 204 | 304, Success>>>;
   errors: readonly ErrorStatus[];
   /** Whether a token is needed. */

@@ -6,12 +6,15 @@ import {
   clusterFilters,
   clusterPage,
   dryRun,
+  eventsPage,
   idempotencyKey,
   ifMatch,
   ifNoneMatch,
   includeDetails,
   prefer,
+  preferWait,
   showCompute,
+  waitFor,
 } from "./parameters.ts";
 import { referenceOperations, serviceOperations } from "./references.ts";
 
@@ -81,8 +84,9 @@ const clusterOperations: readonly Operation[] = [
     path: CLUSTER,
     tag: "Clusters",
     summary: "Get cluster",
-    description: "The present holder of the slug. With includeDetails the answer is never a 304.",
-    parameters: [showCompute, includeDetails, ifNoneMatch, prefer],
+    description:
+      "The present holder of the slug. With includeDetails the answer is never a 304. With waitFor and `Prefer: wait=N` the answer may take N seconds.",
+    parameters: [showCompute, includeDetails, waitFor, ifNoneMatch, preferWait],
     successes: { 200: cluster, 304: UNCHANGED },
     errors: READ,
   },
@@ -140,6 +144,22 @@ const clusterOperations: readonly Operation[] = [
     errors: WRITE,
   },
   {
+    operationId: "undeleteCluster",
+    method: "POST",
+    path: `${CLUSTER}/undelete`,
+    tag: "Clusters",
+    summary: "Undelete cluster",
+    description:
+      "Brings back a cluster that was deleted within 30 days: the same identity, settings and node pools, built anew. Where several of the slug were deleted, `identity` says which; the 409 names them. Needs the role admin.",
+    parameters: [dryRun, idempotencyKey, prefer],
+    request: { schema: "UndeleteCluster", example: examples.undeleteCluster },
+    bodyIsOptional: true,
+    successes: {
+      200: { ...cluster, description: "The cluster as it is now.", headers: ["ETag", "Idempotency-Replayed"] },
+    },
+    errors: WRITE,
+  },
+  {
     operationId: "getClusterUpgrades",
     method: "GET",
     path: `${CLUSTER}/upgrades`,
@@ -151,6 +171,24 @@ const clusterOperations: readonly Operation[] = [
       200: {
         description: "Where the version can go.",
         body: { schema: "ClusterUpgradesResponse", example: examples.upgrades },
+      },
+    },
+    errors: READ,
+  },
+  {
+    operationId: "listClusterEvents",
+    method: "GET",
+    path: `${CLUSTER}/events`,
+    tag: "Clusters",
+    summary: "List events of a cluster",
+    description:
+      "What happened to the present holder of the slug, newest first, wherever it was then. The link to the next page is in `Link`; there is none on the last.",
+    parameters: [...eventsPage, prefer],
+    successes: {
+      200: {
+        description: "A page of events.",
+        body: { schema: "ClusterEventsResponse", example: examples.events },
+        headers: ["Link", "Content-Encoding", "Vary"],
       },
     },
     errors: READ,

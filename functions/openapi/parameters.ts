@@ -1,7 +1,9 @@
 /** What requests carry beside their body, and what answers carry beside theirs. */
 
+import { DEFAULT_EVENTS, MAX_EVENTS } from "#core/cluster/events.ts";
 import { clusterStatuses } from "#core/cluster/schema.ts";
 import { sortable } from "#core/cluster/search.ts";
+import { awaitable, MAX_WAIT_SECONDS } from "#core/cluster/wait.ts";
 import { MAX_PAGE_SIZE } from "#core/listing/pageable.ts";
 import type { JsonSchema } from "./convert.ts";
 
@@ -66,6 +68,27 @@ export const showCompute = flag("show-compute", "Whether to show `cpu` (cores) a
 
 /** Shows what was observed. */
 export const includeDetails = flag("includeDetails", "Whether to show `actualState`: what was last observed.");
+
+/** Waits for a status. */
+export const waitFor = query(
+  "waitFor",
+  `With \`Prefer: wait=N\` the answer comes once the cluster has this status, or after N seconds (at most ${MAX_WAIT_SECONDS}) as it then is.`,
+  { type: "string", enum: awaitable },
+);
+
+/** The page of a list of events. */
+export const eventsPage: readonly Parameter[] = [
+  query("size", `Events a page, at most ${MAX_EVENTS}.`, {
+    type: "integer",
+    format: "int32",
+    minimum: 1,
+    maximum: MAX_EVENTS,
+    default: DEFAULT_EVENTS,
+  }),
+  query("cursor", "Where the page begins: opaque, out of the link to it, and only for the same cluster.", {
+    type: "string",
+  }),
+];
 
 /** Tries a write. */
 export const dryRun = flag(
@@ -158,6 +181,13 @@ export const prefer = header("Prefer", "`handling=strict`: unknown properties ar
   examples: ["handling=strict"],
 });
 
+/** As `prefer`, and how long to wait. */
+export const preferWait = header(
+  "Prefer",
+  `\`wait=N\`: with waitFor, how many seconds to wait at most; above ${MAX_WAIT_SECONDS} counts as ${MAX_WAIT_SECONDS}. \`handling=strict\`: unknown properties are refused with a 400.`,
+  { type: "string", examples: ["wait=10", "handling=strict"] },
+);
+
 /** A header of an answer. */
 export interface Header {
   description: string;
@@ -182,8 +212,8 @@ export const headers = {
   }),
   Link: text("The pages around this one (RFC 8288): first, prev, next, last.", { required: true }),
   Location: text("Where it is. A dry run has none."),
-  "Preference-Applied": text("That `Prefer: handling=strict` was heard.", {
-    schema: { type: "string", enum: ["handling=strict"] },
+  "Preference-Applied": text("Which preferences of `Prefer` were heeded: `handling=strict`, `wait=N`, or both.", {
+    schema: { type: "string", pattern: `^(handling=strict|(handling=strict, )?wait=([1-9]|${MAX_WAIT_SECONDS}))$` },
   }),
   "Retry-After": text("How many seconds to wait before trying again.", {
     schema: { type: "integer", minimum: 0 },

@@ -13,6 +13,7 @@ import {
   Region,
 } from "#core/cloud/responses.ts";
 import type * as Consequences from "#core/cluster/consequences.ts";
+import { ClusterEventChange, ClusterEventResponse, ClusterEventsResponse } from "#core/cluster/events.ts";
 import { MessageResponse, UpdatePrometheusRules } from "#core/cluster/prometheus-rules.ts";
 import * as Cluster from "#core/cluster/schema.ts";
 import { ClusterUpgradesResponse, NewerVersion, ReachableVersion } from "#core/cluster/upgrades.ts";
@@ -91,6 +92,9 @@ const SCHEMAS = {
   CloudCredentialsResponse,
   CloudProfile,
   CloudProvider,
+  ClusterEventChange,
+  ClusterEventResponse,
+  ClusterEventsResponse,
   ClusterNodePoolResponse,
   ClusterResponse,
   ClusterUpgradesResponse,
@@ -136,6 +140,7 @@ const SCHEMAS = {
   Region,
   Slug,
   SortObject,
+  UndeleteCluster: Cluster.UndeleteCluster,
   UpdateChannelResponse: Cluster.UpdateChannelResponse,
   UpdateCluster: Cluster.UpdateCluster,
   UpdateNodePool: NodePool.UpdateNodePool,

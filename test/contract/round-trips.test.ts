@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { finishDeletion } from "#test/support/deletion.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -36,6 +37,7 @@ describe("waits on the database, one after the other", () => {
     ["a cluster with compute", () => `${tenant.path("production", "c0")}?show-compute=true`, 1],
     ["node pools", () => `${tenant.path("production", "c0")}/pools`, 2],
     ["a node pool", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, 2],
+    ["a cluster's events", () => `${tenant.path("production", "c0")}/events`, 2],
     ["a page of an organisation", () => `${tenant.path()}?pageSize=7&pageNumber=3`, 2],
     ["a page of an organisation, descending", () => `${tenant.path()}?pageSize=7&pageNumber=3&sortDirection=DESC`, 2],
     ["a whole page of an environment", () => `${tenant.path("production")}?pageSize=1000`, 2],
@@ -67,6 +69,17 @@ describe("waits on the database, one after the other", () => {
     const answer = await small.send("POST", where.path("production"), { token: where.admin, body });
     expect(answer.status, answer.text).toBe(200);
     expect(waitsOf(small.wire.spans)).toBe(3);
+  });
+
+  test("bringing a cluster back", async () => {
+    const path = tenant.path("staging", "gone");
+    expect((await costOf("POST", tenant.path("staging"), tenant.creation({ name: "gone" }))).status).toBe(200);
+    expect((await costOf("PATCH", path, { status: "deleting" })).status).toBe(200);
+    await finishDeletion(world.services, tenant.slug, "staging", "gone");
+    const cost = await costOf("POST", `${path}/undelete`, {});
+    expect(cost.status, cost.text).toBe(200);
+    expect(cost.waits).toBe(2);
+    expect(cost.calls).toBeLessThanOrEqual(5);
   });
 
   test("being refused for the token", async () => {

@@ -1,0 +1,53 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { conditionReasons, conditionTypes } from "#core/cluster/conditions.ts";
+import { clusterStatuses, desiredStatuses, provisionStatuses } from "#core/cluster/schema.ts";
+import { type ClusterStatus, mayFollow } from "#core/cluster/transitions.ts";
+import { nodePoolProvisionStatuses } from "#core/node-pool/schema.ts";
+import { stateDiagram, withDiagram } from "../../docs/diagram.ts";
+
+const document = readFileSync(new URL("../../docs/life-of-a-cluster.md", import.meta.url), "utf8");
+
+/** Every arrow that a diagram amounts to, with what must have been asked for. */
+function arrowsOf(diagram: string): string[] {
+  const lines = diagram.split("\n").map((line) => line.trim());
+  const inBox = lines.slice(lines.findIndex((line) => line.endsWith("{")) + 1, lines.indexOf("}"));
+  const boxed = new Set(inBox.flatMap((line) => line.split(" : ")[0]?.split(" --> ") ?? []));
+  return lines.flatMap((line) => {
+    const [, from = "", to = "", label = ""] = /^(\S+) --> (\S+)(?: : (.*))?$/.exec(line) ?? [];
+    if (to === "" || from === "[*]") return [];
+    const wishes = label.startsWith("asked for ") ? label.slice("asked for ".length).split(" or ") : desiredStatuses;
+    return (from === "there" ? [...boxed] : [from]).flatMap((each) => wishes.map((wish) => `${each} ${wish} ${to}`));
+  });
+}
+
+describe("the document about a cluster's life", () => {
+  test("shows the state machine as it is: `npm run diagram`", () => {
+    expect(document).toBe(withDiagram(document));
+    expect(document).toContain(stateDiagram());
+  });
+
+  test("has every arrow that may be gone, and no other", () => {
+    const all = clusterStatuses.flatMap((from) =>
+      desiredStatuses.flatMap((wish) =>
+        clusterStatuses.filter((to: ClusterStatus) => mayFollow(from, to, wish)).map((to) => `${from} ${wish} ${to}`),
+      ),
+    );
+    expect(arrowsOf(stateDiagram()).toSorted()).toEqual(all.toSorted());
+  });
+
+  test.each([
+    ["state", clusterStatuses],
+    ["wish", desiredStatuses],
+    ["phase", provisionStatuses],
+    ["state of a pool", nodePoolProvisionStatuses],
+    ["type of a condition", conditionTypes],
+    ["reason", conditionReasons],
+  ])("names every %s", (_, names) => {
+    expect(names.filter((name) => !document.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  test("refuses a document without a place for it", () => {
+    expect(() => withDiagram("# The life of a cluster\n")).toThrow("are not there");
+  });
+});

@@ -1,0 +1,143 @@
+import { randomUUID } from "node:crypto";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { nodePoolsOf } from "#core/node-pool/repository.ts";
+import { finishDeletion } from "#test/support/deletion.ts";
+import type { Fault } from "#test/support/faults.ts";
+import { clustersOf, eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
+import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+/** A world whose clients repeat what fails. */
+let world: World;
+/** A world whose client sends every call once: what fails there is seen by the operation. */
+let once: World;
+/** A world whose engine takes a transaction that is sent again for a new one. */
+let forgetful: World;
+
+const TOKEN = /"ClientRequestToken":"[0-9a-f-]{36}"/;
+// Small buckets of the page index, so that the cluster's return meets a split.
+const SMALL = { pageIndex: { bucket: 2, chunk: 64 } };
+
+beforeAll(async () => {
+  world = await makeWorld(SMALL);
+  once = await makeWorld({ ...SMALL, maxAttempts: 1 });
+  forgetful = await makeWorld(SMALL);
+  forgetful.table.client.middlewareStack.add(
+    (next) => async (args) => {
+      const request = args.request as { body?: string | Uint8Array };
+      const text = typeof request.body === "string" ? request.body : new TextDecoder().decode(request.body);
+      request.body = new TextEncoder().encode(text.replace(TOKEN, `"ClientRequestToken":"${randomUUID()}"`));
+      return next(args);
+    },
+    { step: "finalizeRequest", priority: "low", name: "forget" },
+  );
+});
+
+afterEach(() => {
+  for (const { wire } of [world, once, forgetful]) Object.assign(wire, { fault: () => undefined });
+});
+
+interface Stage {
+  tenant: Tenant;
+  identity: string;
+  undelete(headers?: Record<string, string>): Promise<Answer>;
+}
+
+/** A deleted cluster with two pools, in whose place another is being deleted, in a full bucket. */
+async function stageOn(of: World): Promise<Stage> {
+  const tenant = await of.tenant();
+  const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+    of.send(method, path, { token: tenant.admin, body, headers });
+  const create = async (name: string) => {
+    const nodePools = [1, 2].map((number) => ({ name: `p${number}`, nodeSize: "t3.medium", minSize: number }));
+    const more = { name, nodePools, maintenanceScheduleIdentity: tenant.schedule.identity };
+    const answer = await send("POST", tenant.path("production"), tenant.creation(more));
+    expect(answer.status, answer.text).toBe(200);
+    return String(answer.body.identity);
+  };
+  const remove = () => send("PATCH", tenant.path("production", "one"), { status: "deleting" });
+  const identity = await create("one");
+  await remove();
+  await finishDeletion(of.services, tenant.slug, "production", "one");
+  await create("one");
+  await remove();
+  await create("zero");
+  return {
+    tenant,
+    identity,
+    undelete: (headers) => send("POST", `${tenant.path("production", "one")}/undelete`, {}, headers),
+  };
+}
+
+/** Whether the cluster is back, or not: anything between fails. */
+async function isBack(of: World, { tenant, identity }: Stage): Promise<boolean> {
+  await expectInvariants(of.services, tenant.slug);
+  const cluster = (await clustersOf(of.services, tenant.slug)).find((each) => each.identity === identity);
+  const back = cluster !== undefined;
+  expect(await tombstonesOf(of.services, tenant.slug)).toHaveLength(back ? 0 : 1);
+  expect(await nodePoolsOf(of.table, identity)).toHaveLength(back ? 2 : 0);
+  expect(await eventsOf(of.services, identity)).toHaveLength(back ? 4 : 3);
+  if (back) expect(cluster).toMatchObject({ status: "new", generation: 3, revision: 4, cpu: 6 });
+  return back;
+}
+
+const failing = (of: World, position: number, fault: Fault) => {
+  let calls = 0;
+  of.wire.fault = () => (calls++ === position ? fault : undefined);
+};
+
+/** Brings a cluster back with nothing in its way. @returns the calls it makes */
+async function measure(of: World): Promise<string[]> {
+  const stage = await stageOn(of);
+  of.wire.spans.length = 0;
+  const answer = await stage.undelete();
+  expect(answer.status, answer.text).toBe(200);
+  const calls = of.wire.spans.map(({ operation }) => operation);
+  expect(await isBack(of, stage)).toBe(true);
+  return calls;
+}
+
+describe("an undelete whose database calls fail", () => {
+  test.each(["before", "after", "throttle"] as const)("once, %s they happen, happens once", async (fault) => {
+    const calls = await measure(world);
+    for (let position = 0; position < calls.length; position++) {
+      const stage = await stageOn(world);
+      failing(world, position, fault);
+      const answer = await stage.undelete();
+      world.wire.fault = () => undefined;
+      expect([position, answer.status], answer.text).toEqual([position, 200]);
+      expect(await isBack(world, stage)).toBe(true);
+    }
+  });
+
+  test.each(["before", "after"] as const)("for good, %s they happen, leaves all or nothing", async (fault) => {
+    const calls = await measure(once);
+    const written = calls.lastIndexOf("TransactWriteItems");
+    expect(written).toBe(calls.length - 1);
+    for (let position = 0; position < calls.length; position++) {
+      const stage = await stageOn(once);
+      failing(once, position, fault);
+      const answer = await stage.undelete();
+      once.wire.fault = () => undefined;
+      expect([position, answer.status, answer.headers.get("retry-after")]).toEqual([position, 503, "1"]);
+      expect(await isBack(once, stage)).toBe(fault === "after" && position === written);
+    }
+  });
+
+  test.each([{}, { "idempotency-key": "mine" }])(
+    "is recognised as its own where the database forgot it, %o",
+    async (headers) => {
+      const stage = await stageOn(forgetful);
+      let sendings = 0;
+      forgetful.wire.fault = ({ operation }) => {
+        if (operation !== "TransactWriteItems") return undefined;
+        sendings++;
+        return sendings === 1 ? "after" : undefined;
+      };
+      const answer = await stage.undelete(headers);
+      forgetful.wire.fault = () => undefined;
+      expect([sendings >= 2, answer.status], answer.text).toEqual([true, 200]);
+      expect(answer.body.identity).toBe(stage.identity);
+      expect(await isBack(forgetful, stage)).toBe(true);
+    },
+  );
+});

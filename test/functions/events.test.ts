@@ -1,0 +1,305 @@
+import { randomUUID } from "node:crypto";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { eventItem } from "#core/cluster/event.ts";
+import { deadlineIn } from "#core/table/pause.ts";
+import { commit, Transaction } from "#core/table/transact.ts";
+import { waitsOf } from "#test/support/faults.ts";
+import { eventsOf } from "#test/support/invariants.ts";
+import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+const DAY = 24 * 60 * 60 * 1_000;
+
+let now = Date.parse("2026-11-24T10:00:00.123Z");
+let world: World;
+let tenant: Tenant;
+/** Whether the cluster is protected by now. */
+let isProtected = false;
+
+beforeAll(async () => {
+  world = await makeWorld({ clock: () => new Date(now) });
+});
+
+beforeEach(async () => {
+  now += 60_000;
+  isProtected = false;
+  tenant = await world.tenant();
+});
+
+const pathOf = (environment = "production", cluster = "one") => `${tenant.path(environment, cluster)}/events`;
+const get = (path = pathOf(), token = tenant.admin) => world.send("GET", path, { token });
+
+async function send(method: string, path: string, body?: unknown): Promise<Json> {
+  const answer = await world.send(method, path, { token: tenant.admin, body });
+  expect(answer.status, answer.text).toBeLessThan(300);
+  return answer.body;
+}
+const create = (more: Record<string, unknown> = {}): Promise<Json> =>
+  send("POST", tenant.path("production"), tenant.creation(more));
+const patch = (body: object, environment = "production"): Promise<Json> =>
+  send("PATCH", tenant.path(environment, "one"), body);
+
+/** Makes one more event. */
+const happen = () => {
+  isProtected = !isProtected;
+  return patch({ deleteProtection: isProtected });
+};
+
+const linkOf = ({ headers }: Answer, rel: string): string | undefined => {
+  const found = (headers.get("link") ?? "").split(", ").find((each) => each.endsWith(`; rel="${rel}"`));
+  return found === undefined ? undefined : /^<http:\/\/localhost([^>]+)>/.exec(found)?.[1];
+};
+const cursorIn = (path: string | undefined) => new URL(`http://localhost${path}`).searchParams.get("cursor") ?? "";
+
+/** Reads a page and all after it. @param between is done after each page */
+async function readAll(path: string, between: () => Promise<unknown> = async () => {}): Promise<Json[][]> {
+  const pages: Json[][] = [];
+  for (let next: string | undefined = path; next !== undefined; ) {
+    const answer = await get(next);
+    expect(answer.status, answer.text).toBe(200);
+    pages.push(answer.body.content);
+    next = linkOf(answer, "next");
+    await between();
+  }
+  return pages;
+}
+
+/** The types of what is told, newest first. */
+const told = async (path?: string): Promise<string[]> => (await get(path)).body.content.map(({ type }: Json) => type);
+
+/** Puts an event of the reconciler. @param at milliseconds since the epoch */
+async function reconcile(identity: string, at: number): Promise<void> {
+  const changes = [{ path: "status", from: "new", to: "provisioning" }];
+  const item = eventItem(world.services, identity, "cluster.reconciled", new Date(at).toISOString(), changes);
+  await commit(world.table, new Transaction().create("event", item), deadlineIn());
+}
+
+describe("the events of a cluster", () => {
+  test("are told whole, newest first", async () => {
+    const { user, token } = await tenant.person("developer");
+    const made = await create();
+    now += 1;
+    const body = { deleteProtection: true, ipWhitelist: [{ cidr: "192.0.2.0/24", description: "office" }] };
+    const headers = { "x-request-id": "mine-1" };
+    const path = tenant.path("production", "one");
+    const patched = await world.send("PATCH", path, { token, body, headers, peer: "198.51.100.7" });
+    expect(patched.status, patched.text).toBe(200);
+    await reconcile(made.identity, now + 1);
+    const answer = await get();
+    expect(answer.status, answer.text).toBe(200);
+    expect(Object.keys(answer.body)).toEqual(["content"]);
+    const [reconciled, updated, created] = answer.body.content;
+    expect(answer.body.content).toHaveLength(3);
+    expect(reconciled).toEqual({
+      at: new Date(now + 1).toISOString(),
+      changes: [{ path: "status", from: "new", to: "provisioning" }],
+      type: "cluster.reconciled",
+    });
+    expect(updated).toEqual({
+      at: new Date(now).toISOString(),
+      changes: expect.arrayContaining([
+        { path: "deleteProtection", from: false, to: true },
+        { path: "ipWhitelist", from: [], to: body.ipWhitelist },
+      ]),
+      requestId: "mine-1",
+      sourceAddress: "198.51.100.7",
+      tokenId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      type: "cluster.updated",
+      user,
+    });
+    expect(created).toMatchObject({ at: made.createdAt, type: "cluster.created", sourceAddress: "127.0.0.1" });
+    expect(linkOf(answer, "next")).toBeUndefined();
+  });
+
+  test("hold names as they were sent, those too that JavaScript's objects do not take", async () => {
+    await create();
+    const raw = '{"addons":{"__proto__":{"enabled":true},"":{"customValues":{"constructor":"\\u0000"}}}}';
+    await world.send("PATCH", tenant.path("production", "one"), {
+      token: tenant.admin,
+      raw,
+      headers: { "content-type": "application/json" },
+    });
+    const { text } = await get();
+    expect(text).toContain('"to":{"__proto__":{"enabled":true},"":{"customValues":{"constructor":"\\u0000"}}}');
+  });
+
+  test.each([1, 2, 3, 7, 8, 100])("come in pages of %i, none left out and none twice", async (size) => {
+    const { identity } = await create();
+    // Some in one millisecond, which only their ulids order.
+    for (const step of [0, 0, 0, 1, 1_000, 0]) {
+      now += step;
+      await happen();
+    }
+    const stored = (await eventsOf(world.services, identity)).reverse();
+    expect(stored).toHaveLength(7);
+    now += 1;
+    const pages = await readAll(`${pathOf()}?size=${size}`, happen);
+    expect(pages.map((page) => page.length)).toEqual(
+      Array.from({ length: Math.ceil(7 / size) }, (_, page) => Math.min(size, 7 - page * size)),
+    );
+    expect(pages.flat().map(({ at, requestId }) => [at, requestId])).toEqual(
+      stored.map(({ at, requestId }) => [at, requestId]),
+    );
+    expect(await told()).toHaveLength(7 + pages.length);
+  });
+
+  test("go on behind a page in the same millisecond as they come", async () => {
+    await create();
+    for (let event = 0; event < 3; event++) await happen();
+    const pages = await readAll(`${pathOf()}?size=1`, happen);
+    expect(pages.map((page) => page.length)).toEqual([1, 1, 1, 1]);
+    expect(new Set(pages.flat().map(({ requestId }) => requestId)).size).toBe(4);
+  });
+
+  test("are 25 a page unless another size is asked for, and each page links to the first", async () => {
+    const { identity } = await create();
+    for (let event = 0; event < 30; event++) await reconcile(identity, now + event);
+    const first = await get(`${pathOf()}?colour=blue`);
+    expect(first.body.content).toHaveLength(25);
+    expect(first.headers.get("warning")).toContain("colour");
+    const next = await get(linkOf(first, "next"));
+    expect(next.body.content).toHaveLength(6);
+    expect(linkOf(next, "next")).toBeUndefined();
+    expect((await get(linkOf(next, "first"))).text).toBe(first.text);
+    expect((await get(`${pathOf()}?size=100`)).body.content).toEqual([...first.body.content, ...next.body.content]);
+  });
+
+  test("are gone after 90 days, to the second", async () => {
+    await create();
+    now += 2_000;
+    await happen();
+    const first = await get(`${pathOf()}?size=1`);
+    const next = linkOf(first, "next") ?? "";
+    now = Math.floor((now - 2_000) / 1_000) * 1_000 + 90 * DAY - 1;
+    expect(await told()).toEqual(["cluster.updated", "cluster.created"]);
+    now += 1;
+    expect(await told()).toEqual(["cluster.updated"]);
+    expect(linkOf(await get(`${pathOf()}?size=1`), "next")).toBeUndefined();
+    const behind = await get(next);
+    expect([behind.status, behind.body]).toEqual([200, { content: [] }]);
+    now += 2_000;
+    expect(await told()).toEqual([]);
+  });
+
+  test("go with it where it moves, and a cursor goes on there", async () => {
+    await create();
+    await happen();
+    const next = linkOf(await get(`${pathOf()}?size=1`), "next") ?? "";
+    now += 1;
+    await patch({ environmentSlug: "staging" });
+    expect((await get()).status).toBe(404);
+    expect(await told(pathOf("staging"))).toEqual(["cluster.moved", "cluster.updated", "cluster.created"]);
+    const moved = await get(`${pathOf("staging")}?cursor=${cursorIn(next)}`);
+    expect(moved.body.content.map(({ type }: Json) => type)).toEqual(["cluster.created"]);
+  });
+
+  test("are its own, not those of the deleting cluster whose slug it took", async () => {
+    const first = await create();
+    await happen();
+    await happen();
+    const cursor = cursorIn(linkOf(await get(`${pathOf()}?size=1`), "next"));
+    await patch({ deleteProtection: false, status: "deleting" });
+    expect(await told()).toHaveLength(4);
+    const second = await create();
+    const { body } = await get();
+    expect(body.content).toMatchObject([{ type: "cluster.created" }]);
+    expect(second.identity).not.toBe(first.identity);
+    expect(await eventsOf(world.services, first.identity)).toHaveLength(4);
+    expect((await get(`${pathOf()}?cursor=${cursor}`)).status).toBe(400);
+  });
+});
+
+describe("a cursor", () => {
+  test("of another cluster, or one that is none, is a 400 that names it", async () => {
+    const { identity } = await create();
+    const { identity: other } = await create({ name: "two" });
+    for (const [of, name] of [
+      [identity, "one"],
+      [other, "two"],
+    ]) {
+      await reconcile(of ?? "", now);
+      expect(await told(pathOf("production", name))).toHaveLength(2);
+    }
+    const cursor = cursorIn(linkOf(await get(`${pathOf()}?size=1`), "next"));
+    const written = (text: string) => Buffer.from(text).toString("base64url");
+    const [, at, ulid] = Buffer.from(cursor, "base64url").toString().split("#");
+    expect((await get(`${pathOf()}?cursor=${cursor}`)).body.content).toHaveLength(1);
+    const wrong = [
+      cursorIn(linkOf(await get(`${pathOf("production", "two")}?size=1`), "next")),
+      written(`${randomUUID()}#${at}#${ulid}`),
+      written(`${identity.toUpperCase()}#${at}#${ulid}`),
+      written(`${identity}#${at}`),
+      written(`${identity}#${at}#${ulid}#`),
+      written(`${identity}##`),
+      written(`${identity}#${at}#${"é".repeat(26)}`),
+      written(`${identity}#${at}#${ulid}\n`),
+      `${cursor}=`,
+      `${cursor}A`,
+      `${cursor}%20`,
+      `%00${cursor}`,
+      cursor.slice(1),
+      cursor.slice(0, -2),
+      "",
+      "null",
+      "é",
+      "x".repeat(3_900),
+    ];
+    for (const each of wrong) {
+      const answer = await get(`${pathOf()}?cursor=${each}`);
+      expect([each, answer.status]).toEqual([each, 400]);
+      expect(answer.body.details).toEqual([expect.stringMatching(/^cursor: /)]);
+    }
+    const twice = await get(`${pathOf()}?cursor=${cursor}&cursor=${cursor}`);
+    expect([twice.status, twice.body.message]).toEqual([400, expect.stringMatching(/^cursor: /)]);
+  });
+
+  test("and a size that are both wrong are told together", async () => {
+    await create();
+    for (const size of ["0", "101", "-1", "1.5", "1e1", "", "x", "%00", "+1", "01"]) {
+      const { status, body } = await get(`${pathOf()}?cursor=x&size=${size}`);
+      const paths = body.details.map((detail: string) => detail.split(": ")[0]);
+      expect([size, status, paths.toSorted()]).toEqual([size, 400, ["cursor", "size"]]);
+    }
+  });
+});
+
+describe("asking for events", () => {
+  test("takes a viewer, and is refused in the order of every request", async () => {
+    await create();
+    const viewer = (await tenant.person("billing-admin", { production: "viewer" })).token;
+    const stranger = (await world.tenant()).admin;
+    const billing = (await tenant.person("billing-admin")).token;
+    const none = (await tenant.person("admin", { production: "none" })).token;
+    const expected: [path: string, token: string, status: number][] = [
+      [pathOf(), viewer, 200],
+      [pathOf("production", "One"), "ame_nothing", 401],
+      [pathOf("production", "One"), stranger, 404],
+      [pathOf("production", "mars"), stranger, 403],
+      [pathOf(), billing, 403],
+      [pathOf(), none, 403],
+      [pathOf("mars"), billing, 404],
+      [pathOf("staging"), none, 404],
+      [`${pathOf("production", "mars")}?size=0`, tenant.admin, 404],
+      [`${pathOf()}?size=0`, none, 403],
+      [`${pathOf()}?x=${"y".repeat(4_096)}`, tenant.admin, 400],
+    ];
+    for (const [path, token, status] of expected)
+      expect([path, (await get(path, token)).status]).toEqual([path, status]);
+    const wrong = await world.send("POST", pathOf(), { token: tenant.admin, body: {} });
+    expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  });
+
+  test("costs two waits, whatever the page", async () => {
+    const { identity } = await create();
+    for (let event = 0; event < 5; event++) await reconcile(identity, now + event);
+    const next = linkOf(await get(`${pathOf()}?size=2`), "next") ?? "";
+    world.wire.latencyMs = 15;
+    for (const path of [pathOf(), `${pathOf()}?size=2`, next]) {
+      world.wire.spans.length = 0;
+      expect((await get(path)).status).toBe(200);
+      expect(world.wire.spans.map(({ operation }) => operation)).toEqual(["BatchGetItem", "Query"]);
+      expect(waitsOf(world.wire.spans)).toBe(2);
+      expect(world.wire.spans[1]?.input.Limit).toBe(path === pathOf() ? 26 : 3);
+    }
+    world.wire.latencyMs = 0;
+  });
+});

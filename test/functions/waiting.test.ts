@@ -1,0 +1,252 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { setMember } from "#core/access/members.ts";
+import { createToken, revokeToken } from "#core/access/personal-tokens.ts";
+import { clusterStatuses } from "#core/cluster/schema.ts";
+import { clusterKey } from "#core/table/keys.ts";
+import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+let world: World;
+let tenant: Tenant;
+let made: Json;
+
+const now = new Date();
+
+beforeAll(async () => {
+  // Its clock stands still: what is waited for is real time.
+  world = await makeWorld({ clock: () => now });
+});
+
+beforeEach(async () => {
+  tenant = await world.tenant();
+  const answer = await send("POST", tenant.path("production"), tenant.creation());
+  expect(answer.status, answer.text).toBe(200);
+  made = answer.body;
+});
+
+const at = (query = "") => `${tenant.path("production", "one")}${query}`;
+const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+  world.send(method, path, { token: tenant.admin, body, headers });
+
+interface Timed {
+  answer: Answer;
+  milliseconds: number;
+}
+
+/** Gets the cluster, and says how long that took. */
+async function wait(prefer: string, query: string, more: Record<string, string> = {}, token?: string): Promise<Timed> {
+  world.wire.spans.length = 0;
+  const started = performance.now();
+  const headers = { ...(prefer === "" ? {} : { prefer }), ...more };
+  const answer = await world.send("GET", at(query), { token: token ?? tenant.admin, headers });
+  return { answer, milliseconds: performance.now() - started };
+}
+
+/** How often the database was asked for the cluster, and answered. */
+const looks = () => world.wire.spans.filter(({ operation, end }) => operation === "BatchGetItem" && end > 0).length;
+
+/** Does something once so many waits have looked for the first time. */
+async function during<T>(waiting: Promise<T>, happen: () => Promise<unknown>, waits = 1): Promise<T> {
+  for (const before = looks(); looks() < before + waits; ) await sleep(5);
+  const [waited] = await Promise.all([waiting, happen()]);
+  return waited;
+}
+
+/** Gives the cluster a status that only the reconciler can. */
+const overwrite = (status: string) =>
+  world.table.client.send(
+    new UpdateCommand({
+      TableName: world.table.name,
+      Key: clusterKey(tenant.slug, "production", "one"),
+      UpdateExpression: "SET #status = :status ADD revision :one",
+      ConditionExpression: "attribute_exists(pk)",
+      ExpressionAttributeNames: { "#status": "status" },
+      ExpressionAttributeValues: { ":status": status, ":one": 1 },
+    }),
+  );
+
+const patch = async (body: object) => {
+  const answer = await send("PATCH", at(), body);
+  expect(answer.status, answer.text).toBe(200);
+};
+
+const appliedIn = ({ headers }: Answer) => headers.get("preference-applied");
+
+describe("waiting for a status", () => {
+  test("ends at once where the cluster has it already", async () => {
+    const { answer } = await wait("wait=10", "?waitFor=status:new");
+    expect([answer.status, answer.body, appliedIn(answer)]).toEqual([200, made, "wait=10"]);
+    expect(looks()).toBe(1);
+  });
+
+  test.each<[string, string, () => Promise<unknown>]>([
+    ["a user's change", "deleting", () => patch({ status: "deleting" })],
+    ["the reconciler's", "started", () => overwrite("started")],
+  ])("ends soon after %s made it so", async (_, status, happen) => {
+    const { answer, milliseconds } = await during(wait("wait=10", `?waitFor=status:${status}`), happen);
+    expect([answer.status, answer.body.status, appliedIn(answer)]).toEqual([200, status, "wait=10"]);
+    expect(answer.headers.get("etag")).toMatch(/^"2\./);
+    expect(milliseconds).toBeLessThan(3_000);
+  });
+
+  test("ends when time is up, with the cluster as it then is", async () => {
+    const waiting = wait("wait=1", "?waitFor=status:started");
+    const { answer, milliseconds } = await during(waiting, () => patch({ deleteProtection: true }));
+    expect([answer.status, answer.body.status, answer.body.deleteProtection]).toEqual([200, "new", true]);
+    expect(appliedIn(answer)).toBe("wait=1");
+    expect(milliseconds).toBeGreaterThan(990);
+    expect(milliseconds).toBeLessThan(4_000);
+  });
+
+  test("looks no oftener than needed", async () => {
+    await wait("wait=2", "?waitFor=status:started");
+    expect(looks()).toBeGreaterThanOrEqual(3);
+    expect(looks()).toBeLessThanOrEqual(6);
+  });
+
+  test("reads details once, at its end", async () => {
+    await wait("wait=1", "?waitFor=status:started&includeDetails=true&show-compute=true");
+    const details = world.wire.spans.map(({ input }) => JSON.stringify(input).includes(`CLUSTER#${made.identity}`));
+    expect(details.length).toBeGreaterThan(3);
+    expect(details.indexOf(true)).toBe(details.length - 1);
+  });
+
+  test("answers conditionally by what the cluster is at its end", async () => {
+    const tag = (await send("GET", at())).headers.get("etag") ?? "";
+    const condition = { "if-none-match": tag };
+    const same = await wait("wait=1", "?waitFor=status:started", condition);
+    expect([same.answer.status, same.answer.text, appliedIn(same.answer)]).toEqual([304, "", "wait=1"]);
+    const waiting = wait("wait=10", "?waitFor=status:started", condition);
+    const other = await during(waiting, () => overwrite("started"));
+    expect([other.answer.status, other.answer.body.status]).toEqual([200, "started"]);
+  });
+
+  test.each(["started", "deleted"])("for %s ends with a 404 where the cluster goes away", async (status) => {
+    const waiting = wait("wait=10", `?waitFor=status:${status}`);
+    const { answer, milliseconds } = await during(waiting, () => patch({ environmentSlug: "staging" }));
+    expect([answer.status, answer.body.message]).toEqual([404, expect.stringContaining('no cluster "one"')]);
+    expect(appliedIn(answer)).toBe("wait=10");
+    expect(milliseconds).toBeLessThan(3_000);
+  });
+
+  test("ends with a refusal where the token is revoked or the role is taken", async () => {
+    const email = `${randomUUID()}@example.com`;
+    const { user } = await setMember(world.services, tenant.slug, { email, role: "viewer" });
+    const tokens = [1, 2].map(async () => (await createToken(world.services, { user, name: "test" })).token);
+    const [kept = "", revoked = ""] = await Promise.all(tokens);
+    const waiting = [revoked, kept].map((token) => wait("wait=10", "?waitFor=status:started", {}, token));
+    const ended = await during(
+      Promise.all(waiting),
+      async () => {
+        await revokeToken(world.services, revoked);
+        await sleep(500);
+        const none = { email, environment: "production", environmentRole: "none" };
+        await setMember(world.services, tenant.slug, none);
+      },
+      2,
+    );
+    expect(ended.map(({ answer }) => answer.status)).toEqual([401, 403]);
+    expect(Math.max(...ended.map(({ milliseconds }) => milliseconds))).toBeLessThan(4_000);
+  });
+
+  test("of a cluster that is not there is a 404 at once", async () => {
+    await patch({ environmentSlug: "staging" });
+    const { answer } = await wait("wait=10", "?waitFor=status:deleted");
+    expect([answer.status, appliedIn(answer)]).toEqual([404, null]);
+    expect(looks()).toBe(1);
+  });
+});
+
+describe("waitFor", () => {
+  test.each([
+    "",
+    "started",
+    "status",
+    "status:",
+    "status:STARTED",
+    "status: started",
+    "status:gone",
+    "name:one",
+    "%00",
+  ])("as %j is a 400 that names it, whether anybody waits or not", async (waitFor) => {
+    for (const prefer of ["", "wait=10"]) {
+      const { answer } = await wait(prefer, `?waitFor=${waitFor}`);
+      expect(answer.status, answer.text).toBe(400);
+      expect(answer.body.details).toEqual([expect.stringMatching(/^waitFor: .*status:started/)]);
+      expect(appliedIn(answer)).toBeNull();
+      expect(looks()).toBe(1);
+    }
+  });
+
+  test("twice is a 400", async () => {
+    const { answer } = await wait("wait=1", "?waitFor=status:started&waitFor=status:started");
+    expect([answer.status, answer.body.message]).toEqual([400, expect.stringMatching(/^waitFor: .*twice/)]);
+  });
+
+  test.each(clusterStatuses)("knows the status %s", async (status) => {
+    const { answer } = await wait("", `?waitFor=status:${status}`);
+    expect([answer.status, answer.headers.get("warning")]).toEqual([200, null]);
+  });
+});
+
+describe("a preference to wait", () => {
+  test.each([
+    "",
+    "wait",
+    "wait=0",
+    "wait=-1",
+    "wait=1.5",
+    "wait=1s",
+    "wait=x",
+    "handling=lenient; wait=1",
+    "await=1",
+    "wait=0, wait=1",
+  ])("as %j is none", async (prefer) => {
+    const { answer } = await wait(prefer, "?waitFor=status:started");
+    expect([answer.status, answer.body, appliedIn(answer)]).toEqual([200, made, null]);
+    expect(looks()).toBe(1);
+  });
+
+  test.each([
+    ["wait=1", "wait=1"],
+    ['Wait = "1"; x=y', "wait=1"],
+    ["respond-async, wait=007, wait=8", "wait=7"],
+    ["wait=11", "wait=10"],
+    [`wait=${"9".repeat(400)}`, "wait=10"],
+    ["wait=3, handling=strict", "handling=strict, wait=3"],
+    ["handling=strict, wait=30", "handling=strict, wait=10"],
+  ])("as %j is told to be heeded as %s", async (prefer, applied) => {
+    const { answer } = await wait(prefer, "?waitFor=status:new");
+    expect([answer.status, appliedIn(answer)]).toEqual([200, applied]);
+  });
+
+  test.each([
+    ["wait=10", null],
+    ["wait=10, handling=strict", "handling=strict"],
+  ])("for nothing in particular waits for nothing: %s", async (prefer, applied) => {
+    const { answer } = await wait(prefer, "");
+    expect([answer.status, appliedIn(answer)]).toEqual([200, applied]);
+    expect(looks()).toBe(1);
+  });
+
+  test("means nothing to other operations", async () => {
+    const headers = { prefer: "wait=1" };
+    const list = await send("GET", `${tenant.path("production")}?waitFor=status:started`, undefined, headers);
+    expect([list.status, list.headers.get("warning"), appliedIn(list)]).toEqual([
+      200,
+      expect.stringContaining("waitFor"),
+      null,
+    ]);
+    const patched = await send("PATCH", at("?waitFor=status:started"), { deleteProtection: true }, headers);
+    expect([patched.status, appliedIn(patched)]).toEqual([200, null]);
+  });
+});
+
+test("a wait of more than ten seconds counts as ten", async () => {
+  const { answer, milliseconds } = await wait("wait=60", "?waitFor=status:started");
+  expect([answer.status, answer.body.status]).toEqual([200, "new"]);
+  expect(milliseconds).toBeGreaterThan(9_900);
+  expect(milliseconds).toBeLessThan(12_500);
+});
