@@ -1,29 +1,33 @@
-/** The operator's command: `npm run admin -- <noun> <verb> …`, beside a running server or alone. */
+/** The operator's command: `npm run admin -- <command> …`, beside a running server or alone. */
 
 import { parseArgs } from "node:util";
 import { readConfig } from "#core/config.ts";
 import { AppError } from "#core/errors.ts";
 import { createTable } from "#core/table/create.ts";
-import { type Command, commands, type Given } from "./admin/commands.ts";
+import { type Command, type Given, UsageError } from "./admin/command.ts";
+import { commands } from "./admin/commands.ts";
 import { openDataDirectory } from "./local/data-directory.ts";
 import { servicesFrom } from "./services.ts";
-
-/** What is wrong with the command line. */
-class UsageError extends Error {}
 
 const usage = (): string =>
   `Usage: npm run admin -- <command>\n\n${Object.entries(commands)
     .map(([name, command]) => `  ${name} ${command.usage}`)
     .join("\n")}\n`;
 
+/** The command that the words begin with: two of them, or one. @returns undefined where there is none */
+const nameIn = (words: readonly string[]): string | undefined =>
+  [2, 1].map((count) => words.slice(0, count).join(" ")).find((name) => Object.hasOwn(commands, name));
+
 function readCommand(words: readonly string[]): { command: Command; given: Given } {
-  const name = words.slice(0, 2).join(" ");
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command === undefined) throw new UsageError(`There is no command "${name}".\n\n${usage()}`);
+  const name = nameIn(words);
+  const command = name === undefined ? undefined : commands[name];
+  if (name === undefined || command === undefined) {
+    throw new UsageError(`There is no command "${words.slice(0, 2).join(" ")}".\n\n${usage()}`);
+  }
   const help = `Usage: npm run admin -- ${name} ${command.usage}\n`;
   try {
     const { values, positionals } = parseArgs({
-      args: words.slice(2),
+      args: words.slice(name.split(" ").length),
       options: command.options,
       allowPositionals: (command.positionals ?? 0) > 0,
     });

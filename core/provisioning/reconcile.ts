@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Cluster, clusterEntity, type Pointer } from "../cluster/stored.ts";
 import type { Services } from "../context.ts";
+import { finishEnvironmentDeletion } from "../environment/operations.ts";
 import { nodePoolsOf } from "../node-pool/repository.ts";
 import { type Key, keyText, organisationKey } from "../table/keys.ts";
 import { isConverged, planOf, statusSeen } from "./decide.ts";
@@ -151,7 +152,7 @@ async function readCluster(services: Services, pointer: Pointer): Promise<(Clust
 /** What is left to do once a cluster is gone: its environment may have waited for it. */
 async function finish(services: Services, { organisation, path }: Pointer): Promise<void> {
   const [, environment = ""] = path.split("#");
-  void [services, organisation, environment];
+  await finishEnvironmentDeletion(services, organisation, environment);
 }
 
 interface Step {

@@ -1,52 +1,16 @@
 /** The operator's commands. Each calls the same core functions that HTTP operations call, and returns what to print. */
 
-import type { ParseArgsOptionsConfig } from "node:util";
 import { listMembers, memberByEmail, setMember } from "#core/access/members.ts";
 import { createToken, listTokens, revokeToken } from "#core/access/personal-tokens.ts";
 import { createAccount, listAccounts } from "#core/cloud/accounts.ts";
 import { profileByIdentity } from "#core/cloud/catalogue/index.ts";
-import type { Services } from "#core/context.ts";
 import { createEnvironment, listEnvironments, removeEnvironment } from "#core/environment/operations.ts";
 import { AppError } from "#core/errors.ts";
 import { createSchedule, listSchedules } from "#core/maintenance/schedules.ts";
 import { createOrganisation, showOrganisation } from "#core/organisation/operations.ts";
+import { clusterCommands } from "./clusters.ts";
+import { type Command, many, numeric, one, org, several, text } from "./command.ts";
 import { checkIndexes, rebuildIndexes } from "./page-index.ts";
-
-/** What the command line said: options by name, and what stood beside them. */
-export interface Given {
-  values: Readonly<Record<string, string | string[] | boolean | undefined>>;
-  positionals: readonly string[];
-}
-
-/** One command. */
-export interface Command {
-  /** Its options and positionals, as help shows them. */
-  usage: string;
-  /** Options it takes; those in `required` must be there. */
-  options: ParseArgsOptionsConfig;
-  required?: readonly string[];
-  /** How many positionals it takes. */
-  positionals?: number;
-  /** @returns what to print, a text as it is and all else as JSON; `failed` makes the exit code 1 */
-  run(services: Services, given: Given): Promise<{ print: unknown; failed?: boolean }>;
-}
-
-const text = { type: "string" } as const;
-const several = { type: "string", multiple: true } as const;
-
-const one = (given: Given, name: string): string | undefined => {
-  const value = given.values[name];
-  return typeof value === "string" ? value : undefined;
-};
-const many = (given: Given, name: string): string[] => {
-  const value = given.values[name];
-  return Array.isArray(value) ? value : [];
-};
-const org = (given: Given) => one(given, "org") ?? "";
-
-/** A number as the schema behind it will judge it: what is no number is not passed off as one. */
-const numeric = (value: string | undefined): unknown =>
-  value === undefined || !/^-?[0-9]+(\.[0-9]+)?$/.test(value) ? value : Number(value);
 
 /** `SATURDAY 02:00 120`: day, time in UTC, minutes. */
 function windowOf(value: string) {
@@ -54,7 +18,7 @@ function windowOf(value: string) {
   return { day, startTime, duration: numeric(duration) };
 }
 
-/** Every command, by its two words. */
+/** Every command, by its one or two words. */
 export const commands: Readonly<Record<string, Command>> = {
   "org create": {
     usage: "--slug <slug> --name <name> [--type BUSINESS|ENTERPRISE|INDIVIDUAL|TRIAL] [--email <contact>]",
@@ -229,4 +193,5 @@ export const commands: Readonly<Record<string, Command>> = {
       return { print: await rebuildIndexes(services, one(given, "org")) };
     },
   },
+  ...clusterCommands,
 };

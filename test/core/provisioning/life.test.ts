@@ -1,6 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { createEnvironment, removeEnvironment } from "#core/environment/operations.ts";
+import { reconcile } from "#core/provisioning/reconcile.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { type LivingWorld, makeLivingWorld } from "#test/support/reconciling.ts";
+import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
 let world: LivingWorld;
@@ -109,10 +111,113 @@ describe("a cluster", () => {
     expect(stones.map((stone) => [stone.identity, stone.status])).toEqual([[identity, "deleted"]]);
   });
 
+  test("that was in a deleted environment is gone, and then the environment's slug is free", async () => {
+    await create();
+    await send("PATCH", at(), { status: "deleting" });
+    await removeEnvironment(world.services, tenant.slug, "production");
+    const again = () => createEnvironment(world.services, tenant.slug, { name: "production", type: "other" });
+    await expect(again()).rejects.toThrow(/production/);
+    await world.settle();
+    expect((await again()).slug).toBe("production");
+    expect((await send("GET", at())).status).toBe(404);
+  });
+
   test("that is deleted before anything was built is gone too", async () => {
     await create();
     await send("PATCH", at(), { status: "deleting" });
     await world.settle();
     expect((await send("GET", at())).status).toBe(404);
+  });
+});
+
+describe("a started cluster", () => {
+  test("takes new, changed and removed pools up", async () => {
+    await create();
+    await world.settle();
+    const web = (await send("GET", at("pools"))).body.find((pool: Json) => pool.name === "web");
+    expect((await send("POST", at("pools"), { name: "more", nodeSize: "t3.medium" })).status).toBe(200);
+    expect((await send("PUT", at("pools", String(web.id)), { minSize: 5, maxSize: 5 })).status).toBe(200);
+    const jobs = (await send("GET", at("pools"))).body.find((pool: Json) => pool.name === "jobs");
+    expect((await send("DELETE", at("pools", String(jobs.id)))).status).toBe(204);
+    await world.settle();
+    const pools = (await send("GET", at("pools"))).body;
+    expect(pools.map((pool: Json) => [pool.name, pool.provisionStatus])).toEqual([
+      ["web", "DONE"],
+      ["more", "DONE"],
+    ]);
+    const seen = await world.reconciler.provisioner.observe((await get()).identity, new AbortController().signal);
+    expect(seen?.nodePools.map(({ nodes }) => nodes).toSorted()).toEqual([1, 5]);
+  });
+
+  test.each([
+    ["up", "v1.34.4-u-ame.1", "v1.35.0-u-ame.1"],
+    ["down", "v1.35.1-u-ame.1", "v1.35.0-u-ame.1"],
+  ])(
+    "is brought %s: no node is ever newer than the control plane, and each pool goes its own way",
+    async (_, from, to) => {
+      const { identity } = await create({ version: from });
+      await world.settle();
+      expect((await send("PATCH", at(), { version: to })).status).toBe(200);
+      const seen: Json[] = [];
+      const methods: Json[] = [];
+      const { provisioner } = world.reconciler;
+      const { observe, apply } = provisioner;
+      Object.assign(provisioner, {
+        async observe(...given: Parameters<typeof observe>) {
+          const answer = await observe(...given);
+          seen.push([answer?.version, ...(answer?.nodePools ?? []).map(({ version }) => version)]);
+          return answer;
+        },
+        async apply(...given: Parameters<typeof apply>) {
+          methods.push(...given[0].nodePools.map(({ pool, upgrade }) => [pool.name, upgrade.method]));
+          return apply(...given);
+        },
+      });
+      await world.settle();
+      Object.assign(provisioner, { observe, apply });
+      expect(seen.at(-1)).toEqual([to, to, to]);
+      for (const [controlPlane, ...pools] of seen) {
+        for (const pool of pools) expect([pool, controlPlane].toSorted().at(-1)).toBe(controlPlane);
+      }
+      expect(new Set(seen.map((each) => each.join())).size).toBeGreaterThanOrEqual(3);
+      expect(methods).toContainEqual(["web", "replace"]);
+      expect(methods.filter(([name]) => name === "jobs").every(([, method]) => method === "inPlace")).toBe(true);
+      expect(await get()).toMatchObject({ identity, version: to, status: "started" });
+    },
+  );
+
+  test("whose version was changed while it came up serves the last one asked for", async () => {
+    await create({ version: "v1.34.4-u-ame.1" });
+    const { reconciler } = world;
+    await reconcile(reconciler, (await get()).identity, 2 * STEP_MS);
+    expect((await get()).status).toBe("provisioned");
+    expect((await send("PATCH", at(), { version: "v1.35.0-u-ame.1" })).status).toBe(200);
+    await world.settle();
+    expect(await get("?includeDetails=true")).toMatchObject({
+      status: "started",
+      actualState: { version: "v1.35.0-u-ame.1" },
+    });
+  });
+});
+
+describe("the tag of a cluster", () => {
+  test("changes with its status and not when it is only looked at, and conditions tell what they have observed", async () => {
+    const { identity } = await create();
+    await world.settle();
+    const first = await send("GET", at());
+    await send("PATCH", at(), { deleteProtection: true });
+    const second = await send("GET", at());
+    expect(second.body.generation).toBe(2);
+    expect(condition(second.body, "Ready").observedGeneration).toBe(1);
+    await world.settle();
+    const third = await send("GET", at());
+    expect(condition(third.body, "Ready").observedGeneration).toBe(2);
+    expect(third.headers.get("etag")).toBe(second.headers.get("etag"));
+    expect(second.headers.get("etag")).not.toBe(first.headers.get("etag"));
+    await world.settle(3 * 60 * 60_000);
+    const late = (await send("GET", `${at()}?includeDetails=true`)).body.actualState.collectedAt;
+    expect(Date.parse(late) - Date.parse(third.body.modifiedAt)).toBeGreaterThan(60 * 60_000);
+    expect((await send("GET", at())).headers.get("etag")).toBe(second.headers.get("etag"));
+    expect(identity).toBe(third.body.identity);
   });
 });

@@ -1,115 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, inject, test } from "vitest";
-import { isRunning, type ProcessIdentity } from "#functions/local/process-identity.ts";
+import { isRunning } from "#functions/local/process-identity.ts";
+import { cleanUp, engineOf, npm, ROOT, type Server, start, temporary, until } from "#test/support/server.ts";
 
-const ROOT = resolve(import.meta.dirname, "../../..");
-
-interface Server {
-  url: string;
-  token: string;
-  output: () => string;
-  /** Sends a signal to npm and everything it started in its group, as a terminal does. */
-  signal(signal: NodeJS.Signals): void;
-  /** Sends a signal to the server alone. */
-  signalServer(signal: NodeJS.Signals): void;
-  exited: Promise<number | null>;
-}
-
-const children: ChildProcess[] = [];
-const directories: string[] = [];
-
-afterEach(() => {
-  for (const child of children.splice(0)) {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-    } catch {
-      // It ended by itself.
-    }
-  }
-  for (const directory of directories.splice(0)) {
-    killEngine(join(directory, "data"));
-    rmSync(directory, { recursive: true, force: true });
-  }
-});
-
-/** Ends the engine that a killed server left on a directory. */
-function killEngine(directory: string): void {
-  if (!existsSync(join(directory, "engine.json"))) return;
-  const engine = engineOf(directory);
-  if (isRunning(engine)) process.kill(engine.pid, "SIGKILL");
-}
-
-function temporary(): string {
-  const directory = mkdtempSync(join(tmpdir(), "ame-server-"));
-  directories.push(directory);
-  return join(directory, "data");
-}
-
-/** Runs an npm script as a user would. */
-function npm(args: readonly string[], environment: Record<string, string>) {
-  const child = spawn("npm", args, {
-    cwd: ROOT,
-    detached: true,
-    env: { ...process.env, PORT: "0", DYNAMODB_ENDPOINT: "", ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  children.push(child);
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (data) => {
-    stdout += data;
-  });
-  child.stderr.on("data", (data) => {
-    stderr += data;
-  });
-  const exited = new Promise<number | null>((done) => child.once("close", (code) => done(code)));
-  return { child, exited, stdout: () => stdout, stderr: () => stderr };
-}
-
-async function until<T>(what: () => T | undefined | Promise<T | undefined>, limitMs = 30_000): Promise<T> {
-  const end = performance.now() + limitMs;
-  for (;;) {
-    const value = await what();
-    if (value !== undefined) return value;
-    if (performance.now() > end) throw new Error("waited in vain");
-    await sleep(20);
-  }
-}
-
-async function start(environment: Record<string, string>): Promise<Server> {
-  const { child, exited, stdout, stderr } = npm(["start"], environment);
-  const output = () => `${stdout()}\n${stderr()}`;
-  let ended = false;
-  void exited.then(() => {
-    ended = true;
-  });
-  const [url, token] = await until(() => {
-    if (ended) throw new Error(output());
-    const address = /listens on (http:\S+)/.exec(stdout())?.[1];
-    const text = /(ame_[0-9A-Za-z]+)/.exec(stdout())?.[1];
-    return address === undefined || text === undefined ? undefined : [address, text];
-  });
-  const pid = child.pid ?? 0;
-  return {
-    url: url ?? "",
-    token: token ?? "",
-    output,
-    signal: (signal) => process.kill(-pid, signal),
-    signalServer: (signal) => process.kill(serverPid(pid), signal),
-    exited,
-  };
-}
-
-/** The one process below npm: its shell became the server. */
-function serverPid(npmPid: number): number {
-  const [child] = readFileSync(`/proc/${npmPid}/task/${npmPid}/children`, "utf8").trim().split(" ");
-  return Number(child);
-}
+afterEach(cleanUp);
 
 const clusters = (server: Server, init: RequestInit = {}, path = "") =>
   fetch(`${server.url}/api/v1/orgs/demo/clusters${path}`, {
@@ -138,9 +36,6 @@ async function createOne(server: Server, directory: string, name: string): Promi
 
 const total = async (server: Server) =>
   ((await (await clusters(server)).json()) as { totalElements: number }).totalElements;
-
-const engineOf = (directory: string): ProcessIdentity =>
-  JSON.parse(readFileSync(join(directory, "engine.json"), "utf8")).engine;
 
 describe("npm start", () => {
   test("serves with the printed token, keeps it for its user alone, and ends in order", async () => {

@@ -1,0 +1,239 @@
+/** What an operator sees of the reconciler's work and does about it. Called by the operator's command alone, for any tenant. */
+
+import { listAccounts } from "../cloud/accounts.ts";
+import { removalOf, TOMBSTONE_DAYS } from "../cluster/removal.ts";
+import {
+  type Change,
+  type Cluster,
+  type ClusterEvent,
+  eventEntity,
+  type Pointer,
+  pointerEntity,
+} from "../cluster/stored.ts";
+import type { Services } from "../context.ts";
+import { finishEnvironmentDeletion } from "../environment/operations.ts";
+import { conflict } from "../errors.ts";
+import { readChunkOf } from "../listing/page-index.ts";
+import type { NodePool } from "../node-pool/schema.ts";
+import { dueShard, EVENT_PREFIX, keyText, pointerKey, tombstoneKey } from "../table/keys.ts";
+import { deadlineIn } from "../table/pause.ts";
+import { commit, contended, Transaction } from "../table/transact.ts";
+import { findDue } from "./due.ts";
+import { type Found, findCluster, type Sought } from "./lookup.ts";
+
+/** How many events are shown of a cluster. */
+const SHOWN_EVENTS = 20;
+
+const IDENTITY = ["identity", "organisation", "environment", "slug", "status"] as const;
+const STATE = ["name", "desiredStatus", "provisionStatus", "version", "revision", "generation", "conditions"] as const;
+const PLACE = ["cloudProvider", "region"] as const;
+const CONTROL_PLANE = ["version", "highlyAvailable", "poolID", "poolName"] as const;
+const POOL = [
+  "id",
+  "identity",
+  "name",
+  "availabilityZone",
+  "nodeSize",
+  "minSize",
+  "maxSize",
+  "provisionStatus",
+] as const;
+const NOTED = ["path", "dueAt", "wakes", "attempts", "lastError", "observation"] as const;
+
+type Named<T, Names extends readonly (keyof T)[]> = Pick<T, Names[number]>;
+
+function pick<T extends object, const Names extends readonly (keyof T)[]>(of: T, names: Names): Named<T, Names> {
+  return Object.fromEntries(names.map((name) => [name, of[name]])) as Named<T, Names>;
+}
+
+/** Who has a cluster to itself. */
+export interface ShownLease {
+  /** RFC 3339; undefined while nobody works on it. */
+  until: string | undefined;
+  isHeld: boolean;
+  fence: number;
+}
+
+/** A cluster with work pending. */
+export interface DueCluster extends Pick<Pointer, "identity" | "organisation" | "path" | "attempts" | "lastError"> {
+  /** RFC 3339. */
+  dueAt: string;
+  /** For how many seconds it has been due; 0 for what is due later. */
+  lateSeconds: number;
+  lease: ShownLease;
+}
+
+type ShownEvent = Omit<ClusterEvent, "clusterIdentity" | "changes" | "ttl"> & { changes: Change[] };
+
+/** A cluster as an operator sees it. */
+export interface ShownCluster extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof STATE> {
+  /** Since when it is deleted and until when it can be brought back, RFC 3339; undefined while it is there. */
+  deleted: { at: string; keptUntil: string | undefined } | undefined;
+  nodePools: Named<NodePool, typeof POOL>[];
+  pointer: Named<Pointer, typeof NOTED> & { lease: ShownLease };
+  /** Newest first, 20 at most. */
+  events: ShownEvent[];
+}
+
+/** What may still be running of a cluster whose record is taken away. */
+export interface LeftBehind extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof PLACE> {
+  /** Without a name where the account is gone. */
+  cloudAccount: { identity: string; displayName: string | undefined };
+  controlPlane: Named<Cluster, typeof CONTROL_PLANE>;
+  /** What the provisioner last told; undefined where it was never asked. */
+  observation: Pointer["observation"];
+  /** Those that were being deleted too; each has from `minSize` to `maxSize` nodes. */
+  nodePools: Named<NodePool, typeof POOL>[];
+}
+
+const leaseOf = ({ leaseUntil, fence }: Pointer, now: Date): ShownLease => ({
+  until: leaseUntil,
+  isHeld: leaseUntil !== undefined && Date.parse(leaseUntil) > now.getTime(),
+  fence,
+});
+
+/**
+ * Lists clusters that are due, longest due first, by their pointers as they are now.
+ *
+ * @param withinMinutes looks so many minutes ahead
+ * @returns at most 100 from each of the 16 partitions of the due index
+ * @throws AppError unavailable where the database cannot be reached
+ */
+export async function listDue(services: Pick<Services, "table" | "clock">, withinMinutes = 0): Promise<DueCluster[]> {
+  const now = services.clock();
+  const until = new Date(now.getTime() + withinMinutes * 60_000);
+  const found = await findDue(services, until);
+  const items = await services.table.get(found.map(({ identity }) => pointerKey(identity)));
+  return found
+    .flatMap(({ identity }): DueCluster[] => {
+      const item = items.get(keyText(pointerKey(identity)));
+      const pointer = item && pointerEntity.read(item);
+      const { dueAt } = pointer ?? {};
+      // The index lags: who was worked on since is not due any more.
+      if (pointer === undefined || dueAt === undefined || Date.parse(dueAt) > until.getTime()) return [];
+      const { organisation, path, attempts, lastError } = pointer;
+      const lateSeconds = Math.max(0, Math.floor((now.getTime() - Date.parse(dueAt)) / 1_000));
+      const error = lastError === undefined ? {} : { lastError };
+      return [{ identity, organisation, path, dueAt, lateSeconds, attempts, ...error, lease: leaseOf(pointer, now) }];
+    })
+    .sort((one, other) => (one.dueAt < other.dueAt ? -1 : 1));
+}
+
+/**
+ * Shows a cluster with its pools, what the reconciler noted and its newest events; a deleted one as it was last.
+ *
+ * @throws AppError as `findCluster`
+ */
+export async function showCluster(services: Pick<Services, "table" | "clock">, sought: Sought): Promise<ShownCluster> {
+  const { pointer, cluster, pools, deletedAt } = await findCluster(services, sought);
+  const keptUntil = pointer.ttl === undefined ? undefined : new Date(pointer.ttl * 1_000).toISOString();
+  return {
+    deleted: deletedAt === undefined ? undefined : { at: deletedAt, keptUntil },
+    ...pick(cluster, IDENTITY),
+    ...pick(cluster, STATE),
+    nodePools: pools.map((pool) => pick(pool, POOL)),
+    pointer: { ...pick(pointer, NOTED), lease: leaseOf(pointer, services.clock()) },
+    events: await newestEvents(services, cluster.identity),
+  };
+}
+
+async function newestEvents({ table }: Pick<Services, "table">, identity: string): Promise<ShownCluster["events"]> {
+  const { pk } = pointerKey(identity);
+  const items = await table.query({ pk, prefix: EVENT_PREFIX, backward: true, limit: SHOWN_EVENTS });
+  return items.map((item) => {
+    const { clusterIdentity: _, ttl: _ttl, pk: _pk, sk: _sk, changes, ...event } = eventEntity.read(item);
+    return { ...event, changes: JSON.parse(changes) };
+  });
+}
+
+/**
+ * Makes a cluster due now, as if nothing had gone wrong before. Whoever has its lease keeps it, and goes on once more.
+ *
+ * @returns the identity, and when it is due
+ * @throws AppError as `findCluster`; conflict where it is deleted; unavailable as `commit`
+ */
+export async function retryCluster(services: Services, sought: Sought): Promise<{ identity: string; dueAt: string }> {
+  const { identity } = (await findCluster(services, sought)).cluster;
+  const dueAt = services.clock().toISOString();
+  const transaction = new Transaction().update(
+    "pointer",
+    pointerKey(identity),
+    "SET #duePk = :duePk, #dueAt = :dueAt, #attempts = :none REMOVE #lastError ADD #wakes :one",
+    {
+      condition: "attribute_exists(#pk) AND attribute_not_exists(#ttl)",
+      values: { ":duePk": dueShard(identity), ":dueAt": dueAt, ":none": 0, ":one": 1 },
+    },
+  );
+  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
+  if (failures.length > 0) throw deletedAlready(identity);
+  return { identity, dueAt };
+}
+
+const deletedAlready = (identity: string) => conflict("cluster.deleted", `The cluster ${identity} is deleted already.`);
+
+/**
+ * Tells what may be left behind of a cluster that were forgotten now, and changes nothing.
+ *
+ * @throws AppError as `findCluster`; conflict where it is deleted
+ */
+export async function leftBehindBy(services: Services, sought: Sought): Promise<LeftBehind> {
+  return await toLeftBehind(services, await findCluster(services, sought));
+}
+
+async function toLeftBehind(services: Services, { cluster, pointer, pools, deletedAt }: Found): Promise<LeftBehind> {
+  if (deletedAt !== undefined) throw deletedAlready(cluster.identity);
+  const { cloudAccountIdentity: identity } = cluster;
+  const account = (await listAccounts(services, cluster.organisation)).find((each) => each.identity === identity);
+  return {
+    ...pick(cluster, IDENTITY),
+    ...pick(cluster, PLACE),
+    cloudAccount: { identity, displayName: account?.displayName },
+    controlPlane: pick(cluster, CONTROL_PLANE),
+    observation: pointer.observation,
+    nodePools: pools.map((pool) => pick(pool, POOL)),
+  };
+}
+
+/**
+ * Takes a cluster's record away without asking the provisioner, in whatever state it is: for one whose cloud account is gone
+ * for good. A worker that has it loses its lease. Called again it only finishes what waited for the cluster to be gone.
+ *
+ * @returns what may be left behind
+ * @throws AppError as `findCluster`; conflict where it is deleted; unavailable as `commit`, then calling again tells
+ */
+export async function forgetCluster(services: Services, sought: Sought): Promise<LeftBehind> {
+  const deadline = deadlineIn(services.patienceMs);
+  for (;;) {
+    const found = await findCluster(services, sought);
+    const { organisation, environment } = found.cluster;
+    if (found.deletedAt !== undefined) await finishEnvironmentDeletion(services, organisation, environment);
+    const leftBehind = await toLeftBehind(services, found);
+    const failures = await commit(services.table, await forgetting(services, found), deadline);
+    if (failures.length === 0) {
+      await finishEnvironmentDeletion(services, organisation, environment);
+      return leftBehind;
+    }
+    if (deadline.passed()) throw contended();
+  }
+}
+
+/** The same as at the end of a deletion, and nobody comes back to it. */
+async function forgetting(services: Services, { cluster, pools }: Found): Promise<Transaction> {
+  const { organisation, environment, slug, identity } = cluster;
+  const chunk = await readChunkOf(services.table, organisation, environment, slug);
+  if (chunk === undefined) throw new Error(`${environment} has no page index`);
+  const now = services.clock();
+  return removalOf(services, cluster, pools, chunk, now.toISOString(), "cluster.forgotten").update(
+    "pointer",
+    pointerKey(identity),
+    "SET #path = :path, #ttl = :ttl REMOVE #duePk, #dueAt, #leaseUntil ADD #fence :one",
+    {
+      condition: "attribute_exists(#pk)",
+      values: {
+        ":path": tombstoneKey(organisation, environment, slug, identity).sk,
+        ":ttl": Math.floor(now.getTime() / 1_000) + TOMBSTONE_DAYS * 24 * 60 * 60,
+        ":one": 1,
+      },
+    },
+  );
+}

@@ -1,0 +1,243 @@
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { workOn } from "#core/provisioning/due.ts";
+import { LEASE_MS } from "#core/provisioning/lease.ts";
+import type { Plan } from "#core/provisioning/provisioner.ts";
+import { reconcile } from "#core/provisioning/reconcile.ts";
+import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
+import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
+import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
+import type { Answer, Json, Tenant } from "#test/support/world.ts";
+
+let world: LivingWorld;
+let tenant: Tenant;
+let last: string;
+
+beforeAll(async () => {
+  world = await makeLivingWorld();
+});
+
+afterEach(async () => {
+  world.faults.next = undefined;
+  await expectInvariants(world.services, tenant.slug);
+});
+
+const send = (method: string, path: string, body?: unknown): Promise<Answer> =>
+  world.send(method, path, { token: tenant.admin, body });
+const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
+const get = async (query = ""): Promise<Json> => (await send("GET", at() + query)).body;
+
+async function create(more: Record<string, unknown> = {}): Promise<Json> {
+  tenant = await world.tenant();
+  const nodePools = [{ name: "web", nodeSize: "t3.medium", minSize: 3 }];
+  const answer = await send("POST", tenant.path("production"), tenant.creation({ nodePools, ...more }));
+  expect(answer.status, answer.text).toBe(200);
+  last = answer.body.identity;
+  return answer.body;
+}
+
+/** What a property became, one after the other, by the events. */
+async function wayOf(identity: string, path: string): Promise<unknown[]> {
+  const events = await eventsOf(world.services, identity);
+  const changes = events.flatMap(({ changes }): Json[] => JSON.parse(String(changes)));
+  return changes.filter((change) => change.path === path).map(({ to }) => to);
+}
+const statusesOf = (identity: string) => wayOf(identity, "status");
+const failuresOf = (identity: string) => wayOf(identity, "conditions[Reconciled]");
+
+const condition = (cluster: Json, type: string) => cluster.conditions.find((each: Json) => each.type === type);
+
+/** Lets the next calls for the cluster that was made last go wrong. */
+const fail = (fault: ProvisionerFault, times: number, operation: string) => {
+  let left = times;
+  world.faults.next = (call) =>
+    call.identity === last && call.operation === operation && left-- > 0 ? fault : undefined;
+};
+
+const faults: [string, ProvisionerFault][] = [
+  ["fails", { kind: "fails", message: "the cloud is full" }],
+  ["hangs", { kind: "hangs" }],
+  ["answers late", { kind: "late", ms: 400 }],
+];
+
+describe.each(faults)("a provisioner that %s", (_, fault) => {
+  test.each(["observe", "apply"])("to %s is asked again, and the cluster comes up", async (operation) => {
+    const { identity } = await create();
+    fail(fault, 2, operation);
+    await world.settle();
+    expect(await get()).toMatchObject({ status: "started", provisionStatus: "DONE" });
+    expect(condition(await get(), "Reconciled").status).toBe("True");
+    expect((await failuresOf(identity)).length).toBeGreaterThan(0);
+  });
+
+  test("while a cluster is torn down is asked again, and it goes", async () => {
+    await create();
+    await world.settle();
+    await send("PATCH", at(), { status: "deleting" });
+    fail(fault, 2, "destroy");
+    await world.settle();
+    expect((await send("GET", at())).status).toBe(404);
+  });
+});
+
+describe("a provisioner that fails", () => {
+  test("is told of in conditions and in few events, and is left alone for longer and longer", async () => {
+    const { identity } = await create();
+    const calls: number[] = [];
+    world.faults.next = ({ operation, identity: called }) => {
+      if (operation !== "apply" || called !== identity) return undefined;
+      calls.push(world.services.clock().getTime());
+      return { kind: "fails", message: "the cloud is full" };
+    };
+    await world.settle(10 * 60_000);
+    expect(condition(await get(), "Reconciled")).toMatchObject({
+      status: "False",
+      reason: "ProvisionerFailed",
+      message: "applying the configuration did not succeed and is tried again: the cloud is full",
+    });
+    const failures = await failuresOf(identity);
+    expect(failures.length).toBeLessThanOrEqual(Math.log2(calls.length) + 1);
+    expect(failures.length).toBeGreaterThan(2);
+    const pauses = calls.slice(1).map((call, index) => call - (calls[index] ?? 0));
+    expect(pauses.at(-1)).toBeGreaterThan(60_000);
+    // Nine doublings lead to the longest pause of five minutes.
+    expect(calls.length).toBeLessThan(20);
+    world.faults.next = undefined;
+    await world.settle();
+    expect(await get()).toMatchObject({ status: "started" });
+  });
+
+  test("to show a cluster leaves it as it was known, and after three times unknown, until it is seen again", async () => {
+    const { identity } = await create();
+    await world.settle();
+    await send("PATCH", at(), { status: "stopping" });
+    fail({ kind: "fails", message: "no route" }, 4, "observe");
+    await world.settle();
+    expect(await statusesOf(identity)).toEqual([
+      ...["provisioning", "provisioned", "starting", "started"],
+      ...["stopping", "unknown", "stopping", "stopped"],
+    ]);
+    expect(await get()).toMatchObject({ status: "stopped", provisionStatus: "DONE", ameOIDC: true });
+  });
+});
+
+describe("a provisioner that forgets a cluster", () => {
+  test("makes it unknown, and it is built again", async () => {
+    const { identity } = await create();
+    await world.settle();
+    fail({ kind: "forgets" }, 1, "observe");
+    // Nobody asked for anything: the look that is taken every hour finds it.
+    await world.settle(2 * 60 * 60_000);
+    expect((await statusesOf(identity)).slice(3, 5)).toEqual(["started", "unknown"]);
+    expect(await get()).toMatchObject({ status: "started", provisionStatus: "DONE" });
+  });
+});
+
+describe("a provisioner that lies", () => {
+  test("that a cluster serves is believed only until the next look", async () => {
+    const { identity } = await create();
+    const observation = {
+      collectedAt: "2026-11-23T10:00:00.000Z",
+      phase: "DONE",
+      power: "started",
+      version: "v1.30.0-u-ame.1",
+      nodePools: [],
+    } as const;
+    fail({ kind: "lies", observation }, 8, "observe");
+    await world.settle();
+    expect(await get()).toMatchObject({ status: "started", provisionStatus: "DONE" });
+    expect(condition(await get(), "UpToDate").status).toBe("True");
+    expect((await statusesOf(identity)).filter((status) => status === "unknown").length).toBeGreaterThan(0);
+  });
+
+  test("that it did what was asked is found out", async () => {
+    await create();
+    await world.settle();
+    await send("PATCH", at(), { status: "stopping" });
+    fail({ kind: "lies" }, 3, "apply");
+    await world.settle();
+    expect(await get()).toMatchObject({ status: "stopped" });
+  });
+});
+
+describe("two reconcilers", () => {
+  test("at one cluster are one after the other", async () => {
+    const { identity } = await create();
+    const both = await Promise.all([
+      workOn(world.reconciler, [identity], 1),
+      workOn(world.reconciler, [identity], 1),
+      workOn(world.reconciler, [identity], 1),
+    ]);
+    const outcomes = both.flat().map((each) => ("outcome" in each ? each.outcome : each.error));
+    expect(outcomes.toSorted()).toEqual(["leased", "leased", "released"]);
+    await world.settle();
+    expect(await statusesOf(identity)).toEqual(["provisioning", "provisioned", "starting", "started"]);
+  });
+
+  test("of which one stalls past its lease: what it planned and what it would write is refused", async () => {
+    const { identity } = await create();
+    await world.settle();
+    await send("PATCH", at(), { status: "stopping" });
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const plans: Plan[] = [];
+    const { provisioner } = world.reconciler;
+    const stalled = reconcile(
+      {
+        ...world.reconciler,
+        callMs: 60_000,
+        provisioner: {
+          ...provisioner,
+          async apply(plan, signal) {
+            plans.push(plan);
+            await gate;
+            await provisioner.apply(plan, signal);
+          },
+        },
+      },
+      identity,
+    );
+    await expect.poll(() => plans.length).toBe(1);
+    expect(plans[0]?.isRunning).toBe(false);
+    world.pass(LEASE_MS + 1);
+    await world.settle();
+    expect((await get()).status).toBe("stopped");
+    await send("PATCH", at(), { status: "starting" });
+    await world.settle();
+    const before = await get();
+    expect(before.status).toBe("started");
+    open();
+    expect(await stalled).toBe("fenced");
+    await world.settle();
+    expect(await get()).toEqual(before);
+    world.pass(10 * STEP_MS);
+    expect(await provisioner.observe(identity, new AbortController().signal)).toMatchObject({ power: "started" });
+  });
+
+  test("keep what a user asks for while a step is under way", async () => {
+    const { identity } = await create();
+    const { provisioner } = world.reconciler;
+    let asked = false;
+    const done = await reconcile(
+      {
+        ...world.reconciler,
+        provisioner: {
+          ...provisioner,
+          async observe(cluster, signal) {
+            const seen = await provisioner.observe(cluster, signal);
+            if (seen?.power === "started" && !asked) {
+              asked = true;
+              expect((await send("PATCH", at(), { status: "deleting" })).status).toBe(200);
+            }
+            return seen;
+          },
+        },
+      },
+      identity,
+    );
+    expect([done, asked]).toEqual(["released", true]);
+    await world.settle();
+    expect((await send("GET", at())).status).toBe(404);
+  });
+});

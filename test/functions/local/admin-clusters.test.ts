@@ -1,0 +1,48 @@
+import { afterEach, expect, inject, test } from "vitest";
+import { cleanUp, npm } from "#test/support/server.ts";
+import { makeWorld } from "#test/support/world.ts";
+
+afterEach(cleanUp);
+
+test("npm run admin tells what is due, shows a cluster, and forgets it only with --yes", async () => {
+  const world = await makeWorld();
+  const tenant = await world.tenant();
+  const made = await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
+  const { identity } = made.body;
+  const admin = async (...words: string[]) => {
+    const environment = { DYNAMODB_ENDPOINT: inject("endpoint"), TABLE_NAME: world.table.name };
+    const { exited, stdout, stderr } = npm(["run", "--silent", "admin", "--", ...words], environment);
+    const code = await exited;
+    return {
+      code,
+      stderr: stderr(),
+      printed: stdout().startsWith("{") || stdout().startsWith("[") ? JSON.parse(stdout()) : stdout(),
+    };
+  };
+  const path = ["--org", tenant.slug, "--env", "production", "--cluster", "one"];
+  const [due, ahead, wrong, shown, retried, kept, stranger, nobody] = await Promise.all([
+    admin("due"),
+    admin("due", "--within", "1.5"),
+    admin("due", "--within", "soon"),
+    admin("cluster", "show", ...path),
+    admin("cluster", "retry", "--id", identity),
+    admin("cluster", "forget", ...path),
+    admin("cluster", "show", "--id", "4dd78818-1f3e-499f-a4a3-9b4784658b49"),
+    admin("cluster", "forget", "--org", tenant.slug, "--yes"),
+  ]);
+  for (const { code, printed } of [due, ahead]) expect([code, printed]).toMatchObject([0, [{ identity, attempts: 0 }]]);
+  expect(wrong).toMatchObject({ code: 1, stderr: expect.stringMatching(/^--within: must be a number of minutes/) });
+  expect(shown).toMatchObject({
+    code: 0,
+    printed: { identity, status: "new", nodePools: [], pointer: { attempts: 0 } },
+  });
+  expect(retried).toMatchObject({ code: 0, printed: { identity } });
+  expect(kept).toMatchObject({ code: 1, printed: { forgotten: false, leftBehind: { identity, region: "eu-west-1" } } });
+  const missing = 'There is no cluster of the identity "4dd78818-1f3e-499f-a4a3-9b4784658b49".\n';
+  expect(stranger).toMatchObject({ code: 1, stderr: missing });
+  expect(nobody).toMatchObject({ code: 2, stderr: expect.stringContaining("Say which cluster: --id") });
+
+  const forgotten = await admin("cluster", "forget", "--id", identity, "--yes");
+  expect(forgotten).toMatchObject({ code: 0, printed: { forgotten: true, leftBehind: { identity } } });
+  expect((await world.send("GET", tenant.path("production", "one"), { token: tenant.admin })).status).toBe(404);
+});

@@ -1,0 +1,81 @@
+/** What tests of the operator's commands share: one tenant in a living world, and a worker that something happens to. */
+
+import { expect } from "vitest";
+import type { Pointer } from "#core/cluster/stored.ts";
+import { readPointer } from "#core/provisioning/lease.ts";
+import type { Provisioner } from "#core/provisioning/provisioner.ts";
+import type { ReconcilerServices } from "#core/provisioning/reconcile.ts";
+import { type LivingWorld, makeLivingWorld } from "./reconciling.ts";
+import type { Answer, Json, Tenant } from "./world.ts";
+
+/** A tenant whose clusters, all called one unless it is said otherwise, are in production. */
+export interface Scene {
+  world: LivingWorld;
+  tenant: Tenant;
+  send(method: string, path: string, body?: unknown): Promise<Answer>;
+  /** Makes a cluster with two pools. */
+  create(more?: Record<string, unknown>): Promise<Json>;
+  /** Asks the cluster for a status. */
+  ask(status: string): Promise<Answer>;
+  /** The path of the cluster. */
+  at: { organisation: string; environment: string; cluster: string };
+  pointerOf(identity: string): Promise<Pointer>;
+  /** A reconciler in the middle of whose step something happens once. */
+  interrupted(act: () => Promise<unknown>, during?: "observe" | "apply"): ReconcilerServices;
+}
+
+const POOLS = [
+  { name: "web", nodeSize: "t3.medium", minSize: 3 },
+  { name: "jobs", nodeSize: "m5.large", autoScaling: true, minSize: 1, maxSize: 9 },
+];
+
+/** Makes a world with one tenant. */
+export async function makeScene(): Promise<Scene> {
+  const world = await makeLivingWorld();
+  const tenant = await world.tenant();
+  const send: Scene["send"] = (method, path, body) => world.send(method, path, { token: tenant.admin, body });
+  return {
+    world,
+    tenant,
+    send,
+    async create(more = {}) {
+      const answer = await send("POST", tenant.path("production"), tenant.creation({ nodePools: POOLS, ...more }));
+      expect(answer.status, answer.text).toBe(200);
+      return answer.body;
+    },
+    ask: (status) => send("PATCH", tenant.path("production", "one"), { status }),
+    at: { organisation: tenant.slug, environment: "production", cluster: "one" },
+    async pointerOf(identity) {
+      const pointer = await readPointer(world.services, identity);
+      if (pointer === undefined) throw new Error("no pointer");
+      return pointer;
+    },
+    interrupted: (act, during = "observe") => interrupted(world.reconciler, act, during),
+  };
+}
+
+function interrupted(
+  reconciler: ReconcilerServices,
+  act: () => Promise<unknown>,
+  during: "observe" | "apply",
+): ReconcilerServices {
+  const { provisioner } = reconciler;
+  let isDone = false;
+  const once = async () => {
+    if (isDone) return;
+    isDone = true;
+    await act();
+  };
+  const between: Provisioner = {
+    ...provisioner,
+    async observe(identity, signal) {
+      if (during === "observe") await once();
+      return await provisioner.observe(identity, signal);
+    },
+    async apply(plan, signal) {
+      if (during === "apply") await once();
+      await provisioner.apply(plan, signal);
+    },
+  };
+  return { ...reconciler, provisioner: between };
+}
