@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { neverDone, type Report, run, tellOf } from "#test/fuzz/run.ts";
+import { committed, type OpenApi } from "#test/support/contract.ts";
+import { makeWorld } from "#test/support/world.ts";
+
+const SEED = 20_261_124;
+
+async function fuzz(requests: number, document: OpenApi): Promise<Report> {
+  return await run(await makeWorld(), { seed: SEED, requests, lanes: 2, document });
+}
+
+test("whatever is sent, the answer is one the document lists, and every operation can succeed", async () => {
+  const requests = 1_500;
+  const report = await fuzz(requests, committed);
+  expect(report.failures.slice(0, 5).map((failure) => tellOf(failure, SEED, requests))).toEqual([]);
+  expect(neverDone(report)).toEqual([]);
+});
+
+test("an answer that the document does not list is told", async () => {
+  const document = structuredClone(committed);
+  for (const operation of Object.values(document.paths).flatMap((each) => Object.values(each))) {
+    delete operation.responses[400];
+  }
+  const { failures } = await fuzz(60, document);
+  expect(failures.length).toBeGreaterThan(0);
+  expect(failures.filter(({ problem }) => !problem.includes("has no documented 400"))).toEqual([]);
+});

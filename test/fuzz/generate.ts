@@ -1,0 +1,225 @@
+/** From the document to requests: plans first, in which things that are there are only named; then what is sent. */
+
+import fc from "fast-check";
+import type { DocumentedOperation, OpenApi } from "#test/support/contract.ts";
+import { converter, objectOf, orReal, Real } from "./arbitrary.ts";
+import { type Draft, encoded } from "./draft.ts";
+import { HEADERS } from "./junk.ts";
+import { hostileMutations, type Mutation, mutate, nearMutations } from "./mutations.ts";
+import { type Caller, REAL_NAMES, type Scene } from "./scene.ts";
+
+/** How far from its contract a request is. */
+export type Kind = "valid" | "nearly valid" | "hostile";
+
+/** A request as it was drawn, before it is known what there is. */
+export interface Plan {
+  operationId: string;
+  method: string;
+  path: string;
+  kind: Kind;
+  /** Which cluster it is about. */
+  target: number;
+  caller: Caller;
+  /** Values by the name of their parameter. */
+  segments: Record<string, unknown>;
+  query: [name: string, value: unknown][];
+  headers: [name: string, value: unknown][];
+  body: unknown;
+  mutations: Mutation[];
+  /** Whether it is sent twice, as a client does that lost the answer. */
+  again: boolean;
+}
+
+/** A request as it is sent. */
+export interface Sent {
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  caller: Caller;
+  body: string | Uint8Array<ArrayBuffer> | undefined;
+  /** Whether it goes where the plan says, with the plan's method. */
+  isOnTarget: boolean;
+}
+
+/** Of so many parameters that need not be there, one is. */
+const PARAMETER_RARITY = 8;
+
+/** Names in bodies that name something that is there. A change of environment is to another one. */
+const REAL_IN_BODIES = new Map(
+  [...REAL_NAMES].map((name) => [name, name === "environmentSlug" ? "newEnvironment" : name]),
+);
+
+/** What the API needs of them; the documentation requires nothing. */
+const NEEDED = { CreateNodePool: ["name", "nodeSize"], CreateClusterNodePool: ["name", "nodeSize"] };
+
+const KINDS: fc.Arbitrary<Kind> = fc.oneof(
+  { weight: 45, arbitrary: fc.constant<Kind>("valid") },
+  { weight: 35, arbitrary: fc.constant<Kind>("nearly valid") },
+  { weight: 20, arbitrary: fc.constant<Kind>("hostile") },
+);
+
+const WHO: fc.Arbitrary<Caller> = fc.oneof(
+  { weight: 30, arbitrary: fc.constant<Caller>("admin") },
+  { weight: 2, arbitrary: fc.constant<Caller>("developer") },
+  { weight: 1, arbitrary: fc.constantFrom<Caller>("viewer", "billing-admin", "stranger", "nobody") },
+);
+
+const sometimes = <T>(arbitrary: fc.Arbitrary<T>, rarity: number): fc.Arbitrary<T[]> =>
+  fc.oneof(
+    { weight: rarity - 1, arbitrary: fc.constant<T[]>([]) },
+    { weight: 1, arbitrary: arbitrary.map((each) => [each]) },
+  );
+
+type Convert = ReturnType<typeof converter>;
+type Parameter = NonNullable<DocumentedOperation["parameters"]>[number];
+
+function drawnFor({ name, schema }: Parameter, realName: string, convert: Convert): fc.Arbitrary<unknown> {
+  if (REAL_NAMES.has(name)) return orReal(realName, convert(schema));
+  const likely = HEADERS[name.toLowerCase()];
+  return name === "Prefer" && likely !== undefined ? fc.constantFrom(...likely) : convert(schema);
+}
+
+/** What stands for a path's parameters where an operation is about what is deleted. */
+const OF_DELETED: Record<string, string> = { clusterSlug: "deletedSlug", environmentSlug: "deletedEnvironment" };
+
+function parametersOf(operation: DocumentedOperation, where: string, convert: Convert) {
+  const isOfDeleted = operation.operationId === "undeleteCluster";
+  const given = (operation.parameters ?? []).filter((each) => each.in === where);
+  return fc
+    .tuple(
+      ...given.map((parameter) => {
+        const pair = drawnFor(
+          parameter,
+          isOfDeleted ? (OF_DELETED[parameter.name] ?? parameter.name) : parameter.name,
+          convert,
+        ).map((value): [string, unknown] => [parameter.name, value]);
+        return where === "path" ? pair.map((each) => [each]) : sometimes(pair, PARAMETER_RARITY);
+      }),
+    )
+    .map((pairs) => pairs.flat());
+}
+
+function planOf(path: string, method: string, operation: DocumentedOperation, convert: Convert): fc.Arbitrary<Plan> {
+  const media = operation.requestBody?.content["application/json"];
+  const mutations: Record<Kind, fc.Arbitrary<Mutation[]>> = {
+    valid: fc.constant([]),
+    "nearly valid": nearMutations(media !== undefined),
+    hostile: hostileMutations(media !== undefined),
+  };
+  const kinds = KINDS.chain((kind) => mutations[kind].map((drawn) => ({ kind, mutations: drawn })));
+  return fc
+    .record({
+      target: fc.nat(1_000),
+      caller: WHO,
+      segments: parametersOf(operation, "path", convert).map(objectOf),
+      query: parametersOf(operation, "query", convert),
+      headers: parametersOf(operation, "header", convert),
+      body: media === undefined ? fc.constant(undefined) : convert(media.schema),
+      kinds,
+      head: fc.nat(15),
+      again: fc.nat(15),
+    })
+    .map(({ kinds: drawn, head, again, ...plan }) => ({
+      ...plan,
+      ...drawn,
+      operationId: operation.operationId,
+      method: method === "get" && head === 0 ? "HEAD" : method.toUpperCase(),
+      path,
+      again: again === 0,
+    }));
+}
+
+/** How often writes are drawn: other requests need what they make. */
+const WRITE_WEIGHT = 4;
+/** How many clusters are made before anything else. */
+const FIRST = 8;
+/** How often a cluster is deleted: less often than one is made. */
+const DELETION_WEIGHT = 2;
+
+/**
+ * Makes the drawing of plans from a document.
+ *
+ * @returns what draws so many plans; the same seed gives the same plans, and more of them begin with the same ones. It
+ *   begins with creations, so that the rest finds something.
+ * @throws Error where the document has a schema that nothing can be generated from yet
+ */
+export function planner(document: OpenApi): (seed: number, count: number) => Plan[] {
+  const convert = converter(document.components.schemas, REAL_IN_BODIES, NEEDED);
+  const plans = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]) => ({
+      operation,
+      weight: method === "get" ? 1 : WRITE_WEIGHT,
+      arbitrary: planOf(path, method, operation, convert),
+    })),
+  );
+  const planned = (operationId: string) => {
+    const found = plans.find(({ operation }) => operation.operationId === operationId);
+    if (found === undefined) throw new Error(`the document has no ${operationId}`);
+    return found.arbitrary;
+  };
+  const creation = planned("createCluster");
+  const deletion = planned("updateCluster").map((plan) => ({ ...plan, body: { status: "deleting" } }));
+  const any = fc.oneof(
+    { weight: DELETION_WEIGHT, arbitrary: deletion },
+    ...plans.map(({ weight, arbitrary }) => ({ weight, arbitrary })),
+  );
+  return (seed, count) => [
+    ...fc.sample(creation, { seed, numRuns: Math.min(FIRST, count) }),
+    ...(count > FIRST ? fc.sample(any, { seed, numRuns: count - FIRST }) : []),
+  ];
+}
+
+function resolve(value: unknown, scene: Scene, target: number): unknown {
+  if (value instanceof Real) return scene.real(value, target);
+  if (Array.isArray(value)) return value.map((each) => resolve(each, scene, target));
+  if (typeof value !== "object" || value === null) return value;
+  return objectOf(Object.entries(value).map(([name, each]) => [name, resolve(each, scene, target)]));
+}
+
+/** What a header can carry; anything else no client could send. */
+const sendable = (text: string) => text.replaceAll(/[^\t\x20-\x7e\x80-\xff]/g, "?");
+
+const pathOf = ({ segments, query }: Draft) =>
+  `${segments.join("/")}${query.length === 0 ? "" : `?${query.join("&")}`}`;
+
+/**
+ * Makes a plan's request, of what is there by now.
+ *
+ * @throws Error as `Scene.real`
+ */
+export function render(plan: Plan, scene: Scene): Sent {
+  const given = (value: unknown) => resolve(value, scene, plan.target);
+  const segments = plan.path.split("/").map((segment) => {
+    const name = /^\{(.*)\}$/.exec(segment)?.[1];
+    return name === undefined ? segment : encoded(String(given(plan.segments[name])));
+  });
+  const draft: Draft = {
+    method: plan.method,
+    segments: [...segments],
+    query: plan.query.flatMap(([name, value]) =>
+      [given(value)].flat().map((each) => `${name}=${encoded(String(each))}`),
+    ),
+    headers: Object.fromEntries(plan.headers.map(([name, value]) => [name.toLowerCase(), String(given(value))])),
+    caller: plan.caller,
+    body: given(plan.body),
+    raw: undefined,
+  };
+  for (const mutation of plan.mutations) mutate(draft, mutation);
+  const path = pathOf(draft);
+  const token = scene.tokens[draft.caller];
+  const body = ["GET", "HEAD"].includes(draft.method) ? undefined : (draft.raw ?? JSON.stringify(draft.body));
+  const headers = {
+    ...(token === undefined ? {} : { authorization: `Token ${token}` }),
+    ...(body === undefined ? {} : { "content-type": "application/json" }),
+    ...draft.headers,
+  };
+  return {
+    method: draft.method,
+    // A target begins with a slash, whatever became of its segments.
+    path: path.startsWith("/") ? path : `/${path}`,
+    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, sendable(value)])),
+    caller: draft.caller,
+    body,
+    isOnTarget: draft.method === plan.method && draft.segments.join("/") === segments.join("/"),
+  };
+}

@@ -1,0 +1,212 @@
+/** Sends generated requests to the app as it is served, and holds every answer to the document. */
+
+import { gunzipSync } from "node:zlib";
+import { clusterRoutes } from "#functions/clusters.ts";
+import { addDocs } from "#functions/docs.ts";
+import { healthRoutes } from "#functions/health.ts";
+import { createApp } from "#functions/http/app.ts";
+import { createLogger } from "#functions/log.ts";
+import { nodePoolRoutes } from "#functions/node-pools.ts";
+import { referenceRoutes } from "#functions/references.ts";
+import { upgradeRoutes } from "#functions/upgrades.ts";
+import { committed, contractOf, type OpenApi } from "#test/support/contract.ts";
+import type { Json, World } from "#test/support/world.ts";
+import { type Plan, planner, render, type Sent } from "./generate.ts";
+import { makeScene, type Scene } from "./scene.ts";
+
+/** Requests to one organisation; then comes a new one, before what is full answers everything with a conflict. */
+export const ROUND = 2_500;
+
+/** What a run is made of. */
+export interface RunOptions {
+  seed: number;
+  requests: number;
+  /** Only this round of it. */
+  round?: number | undefined;
+  /** How many rounds at a time; within one, requests follow each other. */
+  lanes: number;
+  /** What answers are held to; the committed document unless given. */
+  document?: OpenApi;
+  /** Called after every so many requests. */
+  onProgress?: (sent: number, failed: number) => void;
+}
+
+/** An answer that is not as it must be. */
+export interface Failure {
+  round: number;
+  /** Position in its round, from 0. */
+  position: number;
+  plan: Pick<Plan, "operationId" | "kind" | "mutations">;
+  sent: Sent;
+  problem: string;
+  /** What the server logged of it. */
+  logs: string[];
+}
+
+/** What became of a run. */
+export interface Report {
+  sent: number;
+  /** How many answers of each status, by operation as it was planned. */
+  statuses: Map<string, Map<number, number>>;
+  failures: Failure[];
+  slowest: { milliseconds: number; of: string };
+}
+
+/** How many requests between two words of progress. */
+const STEP = 500;
+/** The longest a request may take, in milliseconds: far more than any needs, far less than for ever. */
+const PATIENCE = 20_000;
+
+interface Answered {
+  status: number;
+  headers: Headers;
+  body: Json;
+}
+
+interface Target {
+  fetch(request: Request): Response | Promise<Response>;
+  /** Every warning and error that was logged. */
+  logs: string[];
+}
+
+/** The app with all that the local server serves. */
+function serveAll({ services }: World): Target {
+  const logs: string[] = [];
+  const log = createLogger("warn", (line) => logs.push(line));
+  const app = createApp(
+    { services, log, config: { TRUSTED_PROXIES: ["127.0.0.0/8"], CORS_ORIGINS: [] }, peerAddress: () => "127.0.0.1" },
+    [...healthRoutes(async () => true), ...clusterRoutes, ...nodePoolRoutes, ...referenceRoutes, ...upgradeRoutes],
+  );
+  addDocs(app, log);
+  return { fetch: (request) => app.fetch(request), logs };
+}
+
+/** Waits for an answer, not for ever. @throws Error where none comes */
+async function inTime<T>(answer: T | Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const never = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE} ms`)), PATIENCE);
+  });
+  try {
+    return await Promise.race([answer, never]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function exchange(target: Target, { method, path, headers, body }: Sent): Promise<Answered> {
+  const init = { method, headers, ...(body === undefined ? {} : { body }) };
+  const response = await inTime(target.fetch(new Request(`http://localhost${path}`, init)));
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const plain = response.headers.get("content-encoding") === "gzip" ? gunzipSync(bytes) : bytes;
+  const answered = plain.length === 0 ? undefined : JSON.parse(plain.toString());
+  return { status: response.status, headers: response.headers, body: answered };
+}
+
+/**
+ * Sends so many requests, drawn from the document, in rounds of `ROUND`, each to an organisation of its own.
+ *
+ * @param world whose table is there
+ * @throws Error where no requests can be generated, or no organisation can be made
+ */
+export async function run(world: World, options: RunOptions): Promise<Report> {
+  const { seed, requests, lanes, onProgress, document = committed } = options;
+  // It keeps every call it sees, and a run has millions.
+  world.table.client.middlewareStack.remove("wire");
+  const contract = contractOf(document);
+  const plansOf = planner(document);
+  const target = serveAll(world);
+  const report: Report = { sent: 0, statuses: new Map(), failures: [], slowest: { milliseconds: 0, of: "" } };
+  for (const operation of Object.values(document.paths).flatMap((each) => Object.values(each))) {
+    report.statuses.set(operation.operationId, new Map());
+  }
+
+  /** @param scene what takes notice of a success; absent for a repeat, of which there is nothing more to learn */
+  async function sendOne(scene: Scene | undefined, plan: Plan, sent: Sent, place: { round: number; position: number }) {
+    const started = performance.now();
+    const { operationId, kind, mutations } = plan;
+    try {
+      const answered = await exchange(target, sent);
+      const counts = report.statuses.get(operationId);
+      counts?.set(answered.status, (counts.get(answered.status) ?? 0) + 1);
+      judge(sent, answered);
+      if (answered.status < 300 && sent.isOnTarget) {
+        const isDryRun = new URL(`http://localhost${sent.path}`).searchParams.get("dryRun") === "true";
+        await scene?.learn(operationId, plan.target, { isDryRun }, answered.headers, answered.body);
+      }
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      report.failures.push({
+        ...place,
+        plan: { operationId, kind, mutations },
+        sent,
+        problem,
+        logs: target.logs.slice(-2),
+      });
+    }
+    const milliseconds = performance.now() - started;
+    const of = `${sent.method} ${sent.path.slice(0, 200)} (${kind}: ${mutations.map(({ name }) => name).join(", ")})`;
+    if (milliseconds > report.slowest.milliseconds) report.slowest = { milliseconds, of };
+    if (++report.sent % STEP === 0) onProgress?.(report.sent, report.failures.length);
+  }
+
+  function judge({ method, path }: Sent, { status, headers, body }: Answered): void {
+    if (status >= 500) throw new Error(`it answered ${status}: ${JSON.stringify(body)}`);
+    const strange = [...headers].filter(([, value]) => !/^[\x20-\x7e]*$/.test(value));
+    if (strange.length > 0) throw new Error(`headers hold more than printable ASCII: ${JSON.stringify(strange)}`);
+    contract.expectContract(method, path, status, headers, body);
+  }
+
+  async function runRound(round: number, count: number): Promise<void> {
+    const scene = await makeScene(world);
+    for (const [position, plan] of plansOf(Math.imul(seed + round, 0x9e3779b1), count).entries()) {
+      const sent = render(plan, scene);
+      await sendOne(scene, plan, sent, { round, position });
+      if (plan.again) await sendOne(undefined, plan, sent, { round, position });
+    }
+  }
+
+  const rounds = Array.from({ length: Math.ceil(requests / ROUND) }, (_, round) => round);
+  const queue = rounds.filter((round) => options.round === undefined || round === options.round);
+  await Promise.all(
+    Array.from({ length: lanes }, async () => {
+      for (let round = queue.shift(); round !== undefined; round = queue.shift()) {
+        await runRound(round, Math.min(ROUND, requests - round * ROUND));
+      }
+    }),
+  );
+  return report;
+}
+
+/** The operations that never succeeded, of which so many answers were no proof. */
+export function neverDone({ statuses }: Report): string[] {
+  return [...statuses]
+    .filter(([, counts]) => ![...counts.keys()].some((status) => status >= 200 && status < 300))
+    .map(([operationId]) => operationId);
+}
+
+/** One line an operation: how many answers of each status. */
+export function tableOf({ statuses }: Report): string {
+  return [...statuses]
+    .map(([operationId, counts]) => {
+      const told = [...counts].sort(([one], [other]) => one - other).map(([status, count]) => `${status}: ${count}`);
+      return `${operationId.padEnd(34)} ${told.join("  ")}`;
+    })
+    .join("\n");
+}
+
+/** All that is needed to look into a failure, and to have it again. */
+export function tellOf(failure: Failure, seed: number, requests: number): string {
+  const { round, position, plan, sent, problem, logs } = failure;
+  const { body, headers, method, path, caller } = sent;
+  const shown =
+    body === undefined ? "no body" : typeof body === "string" ? body : `base64 ${Buffer.from(body).toString("base64")}`;
+  return [
+    `${plan.operationId}, ${plan.kind} (${plan.mutations.map(({ name }) => name).join(", ")}), as ${caller}: ${problem.slice(0, 1_500)}`,
+    `  ${method} ${path.slice(0, 1_000)}`,
+    `  ${JSON.stringify({ ...headers, ...(headers.authorization === undefined ? {} : { authorization: "…" }) }).slice(0, 1_000)}`,
+    `  ${shown.slice(0, 1_500)}`,
+    ...logs.map((line) => `  log: ${line.slice(0, 1_500)}`),
+    `  again: npm run fuzz -- --seed ${seed} --requests ${requests} --round ${round} (request ${position} of it)`,
+  ].join("\n");
+}

@@ -1,0 +1,238 @@
+/** What is there while requests are sent: an organisation with its people, and the clusters that were made last. */
+
+import {
+  clusterVersions,
+  profileByIdentity,
+  providerBySlug,
+  regionOf,
+  updateChannels,
+} from "#core/cloud/catalogue/index.ts";
+import { createSchedule } from "#core/maintenance/schedules.ts";
+import type { Json, Tenant, World } from "#test/support/world.ts";
+import type { Real } from "./arbitrary.ts";
+import { endDeletion } from "./deletion.ts";
+
+/** A node pool as paths name it. */
+interface KnownPool {
+  id: string;
+  tag: string;
+}
+
+/** A cluster as paths name it. */
+interface KnownCluster {
+  environment: string;
+  slug: string;
+  tag: string;
+  pools: KnownPool[];
+}
+
+/** A cluster that was deleted. */
+interface GoneCluster {
+  environment: string;
+  slug: string;
+  identity: string;
+}
+
+/** Who asks: people of several roles, somebody of another organisation, and nobody. */
+export const CALLERS = ["admin", "developer", "viewer", "billing-admin", "stranger", "nobody"] as const;
+export type Caller = (typeof CALLERS)[number];
+
+/** What requests are sent into. */
+export interface Scene {
+  tokens: Readonly<Record<Caller, string | undefined>>;
+  /**
+   * What is there of a name, such as `region`. Everything of one target belongs together: a cluster, its environment, its
+   * pools and its tag.
+   *
+   * @throws Error for a name of which nothing is ever there
+   */
+  real({ name, pick }: Real, target: number): unknown;
+  /** Takes notice of a success, so that later requests go to what it made, and not to what it took away. */
+  learn(operationId: string, target: number, sent: { isDryRun: boolean }, headers: Headers, body: Json): Promise<void>;
+}
+
+/** So many clusters are kept in mind; what was made before stays in the lists alone. */
+const KNOWN = 12;
+const ENVIRONMENTS = ["production", "staging", "test"];
+const POD_SUBNETS = ["10.0.0.0/12", "10.244.0.0/16", "172.16.0.0/16", "192.168.0.0/24"];
+const SERVICE_SUBNETS = ["10.96.0.0/12", "100.64.0.0/16", "192.168.128.0/20"];
+const RANGES = ["0.0.0.0/0", "192.0.2.0/24", "10.1.2.3/32", "2001:db8::/32", "::/0"];
+const PAGEABLES = [
+  { page: 0, size: 20 },
+  { pageNumber: 1, pageSize: 1_000, sort: ["name,desc"] },
+  { sortDirection: "DESC" },
+  {},
+];
+
+/** Names of path segments, properties and parameters for which `Scene.real` knows something. */
+export const REAL_NAMES: ReadonlySet<string> = new Set([
+  "availabilityZone",
+  "cloudAccountIdentity",
+  "cloudCredentialsIdentity",
+  "cloudProvider",
+  "cloudProviderSlug",
+  "clusterPodSubnet",
+  "clusterSlug",
+  "currentEnvironment",
+  "deletedEnvironment",
+  "deletedSlug",
+  "environmentSlug",
+  "identity",
+  "If-Match",
+  "If-None-Match",
+  "ipRange",
+  "maintenanceSchedule",
+  "maintenanceScheduleIdentity",
+  "maxSize",
+  "minSize",
+  "newEnvironment",
+  "nodePoolId",
+  "nodeSize",
+  "organisationSlug",
+  "pageable",
+  "pool",
+  "region",
+  "regionSlug",
+  "serviceSubnet",
+  "updateChannel",
+  "version",
+]);
+
+const at = <T>(list: readonly T[], position: number): T | undefined => list[position % list.length];
+
+/** Makes an organisation to send requests into, and another whose people are strangers here. */
+export async function makeScene(world: World): Promise<Scene> {
+  const tenant = await world.tenant(ENVIRONMENTS);
+  const { admin: stranger } = await world.tenant(ENVIRONMENTS);
+  const windows = [{ day: "MONDAY", startTime: "1:00", duration: 60 }];
+  const nightly = await createSchedule(world.services, tenant.slug, { name: "nightly", windows });
+  const roles = ["developer", "viewer", "billing-admin"] as const;
+  const [developer, viewer, billing] = await Promise.all(roles.map((role) => tenant.person(role)));
+  const known: KnownCluster[] = [];
+  const gone: GoneCluster[] = [];
+  const tokens = {
+    admin: tenant.admin,
+    developer: developer?.token,
+    viewer: viewer?.token,
+    "billing-admin": billing?.token,
+    stranger,
+    nobody: undefined,
+  };
+  const inCatalogue = catalogueOf(tenant);
+  const schedules = [tenant.schedule.identity, nightly.identity];
+
+  function real({ name, pick }: Real, target: number): unknown {
+    const cluster = at(known, target);
+    const deleted = at(gone, target);
+    const pool = cluster === undefined ? undefined : at(cluster.pools, target >> 4);
+    const tags = [pool?.tag ?? cluster?.tag, cluster?.tag, "*", '"1"', '"2", "3"', 'W/"1.1"', '"nobody\'s"'];
+    const elsewhere = ENVIRONMENTS.filter((each) => each !== cluster?.environment);
+    const of: Record<string, readonly unknown[]> = {
+      ...inCatalogue,
+      cloudAccountIdentity: [tenant.account.identity],
+      cloudCredentialsIdentity: tenant.account.credentials.map(({ identity }) => identity),
+      clusterPodSubnet: POD_SUBNETS.map((ipRange) => ({ ipRange })),
+      clusterSlug: [cluster?.slug ?? "none"],
+      currentEnvironment: [cluster?.environment],
+      deletedEnvironment: [deleted?.environment ?? at(ENVIRONMENTS, pick)],
+      deletedSlug: [deleted?.slug ?? "none"],
+      environmentSlug: [cluster?.environment ?? at(ENVIRONMENTS, pick)],
+      identity: [deleted?.identity ?? tenant.identity],
+      "If-Match": tags,
+      "If-None-Match": tags,
+      ipRange: RANGES,
+      maintenanceSchedule: schedules,
+      maintenanceScheduleIdentity: schedules,
+      maxSize: [3, 5, 10, 1_000],
+      minSize: [0, 1, 2, 3],
+      newEnvironment: elsewhere,
+      nodePoolId: [pool?.id ?? "1"],
+      organisationSlug: [tenant.slug],
+      pageable: PAGEABLES.map((each) => JSON.stringify(each)),
+      pool: [pool?.id ?? "1"],
+      serviceSubnet: SERVICE_SUBNETS.map((ipRange) => ({ ipRange })),
+    };
+    const found = of[name];
+    if (found === undefined) throw new Error(`nothing real is known of ${name}`);
+    return at(found, pick) ?? "";
+  }
+
+  async function bury(cluster: KnownCluster, identity: string): Promise<void> {
+    await endDeletion(world.services, tenant.slug, cluster.environment, cluster.slug);
+    gone.push({ environment: cluster.environment, slug: cluster.slug, identity });
+    if (gone.length > KNOWN) gone.shift();
+  }
+
+  function noteCluster(headers: Headers, body: Json): void {
+    const slug: string = body.slug.slugValue;
+    const environment: string = body.environmentSlug.slugValue;
+    const isGone = body.status === "deleting";
+    const present = known.findIndex((each) => each.slug === slug && each.environment === environment);
+    const tag = headers.get("etag") ?? "";
+    if (present !== -1 && isGone) known.splice(present, 1);
+    else if (present !== -1) Object.assign(known[present] ?? {}, { tag });
+    else if (!isGone) known.push({ environment, slug, tag, pools: [] });
+    if (known.length > KNOWN) known.shift();
+  }
+
+  function notePools(cluster: KnownCluster, pools: readonly Json[], tag: string): void {
+    for (const { id } of pools) {
+      const present = cluster.pools.find((each) => each.id === `${id}`);
+      if (present === undefined) cluster.pools.push({ id: `${id}`, tag });
+      else if (tag !== "") present.tag = tag;
+    }
+  }
+
+  return {
+    tokens,
+    real,
+    async learn(operationId, target, { isDryRun }, headers, body) {
+      if (isDryRun || (body === undefined && operationId !== "deleteNodePool")) return;
+      const cluster = at(known, target);
+      if (operationId === "createCluster") noteCluster(headers, body);
+      if (operationId === "undeleteCluster") {
+        const back = gone.findIndex(({ identity }) => identity === body.identity);
+        if (back !== -1) gone.splice(back, 1);
+        noteCluster(headers, body);
+      }
+      if (cluster === undefined) return;
+      if (operationId === "moveCluster" || operationId === "updateCluster") {
+        known.splice(known.indexOf(cluster), 1);
+        noteCluster(headers, body);
+        const moved = known.at(-1);
+        if (moved?.slug === cluster.slug) moved.pools = cluster.pools;
+        // Every other one stays as it is, being deleted.
+        if (body.status === "deleting" && target % 2 === 0) await bury(cluster, body.identity);
+      }
+      if (operationId === "listNodePools") {
+        cluster.pools = [];
+        notePools(
+          cluster,
+          body.filter((pool: Json) => pool.provisionStatus !== "DELETING"),
+          "",
+        );
+      }
+      if (operationId === "createNodePool" || operationId === "updateNodePool" || operationId === "getNodePool") {
+        notePools(cluster, [body], headers.get("etag") ?? "");
+      }
+      if (operationId === "deleteNodePool") cluster.pools.splice((target >> 4) % cluster.pools.length, 1);
+    },
+  };
+}
+
+/** What everybody may choose from, of the provider of the organisation's account. */
+function catalogueOf({ account }: Tenant): Record<string, readonly unknown[]> {
+  const provider = providerBySlug(profileByIdentity(account.cloudProfile)?.cloudProvider ?? "");
+  const region = provider === undefined ? undefined : regionOf(provider, "eu-west-1");
+  if (provider === undefined || region === undefined) throw new Error("the account's provider has no eu-west-1");
+  return {
+    availabilityZone: region.availabilityZones.map(({ slug }) => slug),
+    cloudProvider: [provider.slug],
+    cloudProviderSlug: [provider.slug, provider.slug, "byon"],
+    nodeSize: provider.nodeTypes.map(({ type }) => type),
+    region: [region.slug],
+    regionSlug: [region.slug],
+    updateChannel: updateChannels.filter(({ available }) => available).map(({ name }) => name),
+    version: clusterVersions.filter(({ available }) => available).map(({ version }) => version),
+  };
+}
