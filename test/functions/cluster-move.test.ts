@@ -70,6 +70,7 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
       ...before.body,
       environmentIdentity: tenant.environments.staging?.identity,
       environmentSlug: { slugValue: "staging" },
+      generation: before.body.generation + 1,
       modifiedAt: new Date(now).toISOString(),
     });
     expect(answer.headers.get("etag")).toMatch(/^"2\./);

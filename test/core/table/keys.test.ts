@@ -15,16 +15,23 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   clustersFrom: { parts: 2, build: keys.clustersFrom, mayBeEmpty: 1 },
   clustersBefore: { parts: 2, build: keys.clustersBefore, mayBeEmpty: 1 },
   clustersEnd: { parts: 1, build: keys.clustersEnd },
+  tombstoneKey: { parts: 4, build: keys.tombstoneKey },
+  tombstonePrefix: { parts: 2, build: keys.tombstonePrefix },
   indexChunkKey: { parts: 3, build: keys.indexChunkKey, mayBeEmpty: 2 },
   pointerKey: { parts: 1, build: keys.pointerKey },
   nodePoolKey: { parts: 1, build: (identity = "") => keys.nodePoolKey(identity, 1) },
   eventKey: { parts: 3, build: keys.eventKey },
+  eventsBefore: { parts: 2, build: keys.eventsBefore },
   tokenKey: { parts: 1, build: keys.tokenKey },
   userTokenKey: { parts: 2, build: keys.userTokenKey },
   userOrganisationKey: { parts: 2, build: keys.userOrganisationKey },
+  simulationKey: { parts: 1, build: keys.simulationKey },
   dueShard: { parts: 1, build: keys.dueShard },
   idempotencyKey: { parts: 2, build: keys.idempotencyKey },
 };
+
+/** What takes keys apart, or writes them down. */
+const READERS = new Set(["keyText", "clusterOfPointer"]);
 
 /** Each place a text can come to, the other parts being good ones. */
 const places = Object.entries(builders).flatMap(([name, { parts, build, mayBeEmpty }]) =>
@@ -73,7 +80,7 @@ const byText = (one: string, other: string) => (one < other ? -1 : one > other ?
 
 describe("a key", () => {
   test("is built by every builder there is", () => {
-    const exported = Object.entries(keys).filter(([name, each]) => typeof each === "function" && name !== "keyText");
+    const exported = Object.entries(keys).filter(([name, each]) => typeof each === "function" && !READERS.has(name));
     expect(exported.map(([name]) => name).sort()).toEqual(Object.keys(builders).sort());
   });
 
@@ -94,7 +101,9 @@ describe("a key", () => {
 
   test("is another one for every other input and builder", () => {
     const part = fc.string({ unit: fc.constantFrom(..."aA.:_-"), minLength: 1, maxLength: 2 });
-    const single = Object.entries(builders).filter(([name]) => !/^(clusters|dueShard)/.test(name));
+    const single = Object.entries(builders).filter(
+      ([name]) => !/^(clusters|dueShard|eventsBefore|tombstonePrefix)/.test(name),
+    );
     const parts = fc.array(part, { minLength: 4, maxLength: 4 });
     const builder = fc.constantFrom(...single);
     fc.assert(
@@ -114,6 +123,7 @@ describe("a key", () => {
       [keys.MEMBER_PREFIX]: keys.memberKey("org", "x"),
       [keys.INDEX_PREFIX]: keys.indexChunkKey("org", "x", ""),
       "CLUSTER#": keys.clusterKey("org", "x", "y"),
+      "DELETED#": keys.tombstoneKey("org", "x", "y", "z"),
       "USE#": keys.usageKey("org", "x"),
       ORG: keys.organisationKey("org"),
       REFERENCES: keys.referencesKey("org"),
@@ -138,6 +148,19 @@ describe("a key", () => {
       keys.eventKey("c", late, "01A"),
     ];
     expect(sorted.map(({ sk }) => sk)).toEqual(sorted.map(({ sk }) => sk).sort(byText));
+  });
+
+  test("of an event lies before another exactly where it is older", () => {
+    const at = fc.constantFrom("2026-11-23T10:00:00.009Z", "2026-11-23T10:00:00.010Z");
+    const ulid = fc.string({ unit: fc.constantFrom(..."0129ABYZ"), minLength: 3, maxLength: 3 });
+    fc.assert(
+      fc.property(at, ulid, at, ulid, (...[one, own, other, its]) => {
+        const isBefore = keys.eventKey("c", one, own).sk <= keys.eventsBefore(other, its);
+        expect(isBefore).toBe(one < other || (one === other && own < its));
+        expect(keys.eventsBefore(other, its) > keys.EVENT_PREFIX).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 

@@ -1,0 +1,70 @@
+import { randomUUID } from "node:crypto";
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { afterAll, describe, inject, test } from "vitest";
+import { PATIENCE_MS } from "#core/table/pause.ts";
+import { makeWorld, worldOn } from "#test/support/world.ts";
+
+const servers: Server[] = [];
+
+afterAll(() => {
+  for (const server of servers) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+/** What stands where the database should be. */
+async function listen(answer: RequestListener): Promise<string> {
+  const server = createServer(answer);
+  servers.push(server);
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const silent: RequestListener = () => {};
+
+const stalling: RequestListener = (_, response) => {
+  response.writeHead(200, { "content-type": "application/x-amz-json-1.0", "content-length": "100" });
+  response.write("{");
+};
+
+/** The engine, but no write is answered, and everything else only when it is asked for the last time. */
+const ailing: RequestListener = async (request, response) => {
+  const isLast = String(request.headers["amz-sdk-request"]).startsWith("attempt=4");
+  if (!isLast || String(request.headers["x-amz-target"]).endsWith("TransactWriteItems")) return;
+  const names = ["authorization", "content-type", "x-amz-date", "x-amz-target"];
+  const headers = Object.fromEntries(names.map((name) => [name, String(request.headers[name])]));
+  const answer = await fetch(inject("endpoint"), { method: "POST", headers, body: await buffer(request) });
+  response.writeHead(answer.status, { "content-type": "application/x-amz-json-1.0" });
+  response.end(Buffer.from(await answer.arrayBuffer()));
+};
+
+describe.concurrent("a caller of a database that does not answer is told so", () => {
+  test.for([
+    ["that is silent", silent],
+    ["that stalls in the middle of an answer", stalling],
+  ] as const)("%s: within half the time that writers wait for each other, nearly", async ([_, answer], { expect }) => {
+    const world = await makeWorld();
+    const tenant = await world.tenant();
+    const dead = worldOn(`dead-${randomUUID()}`, { endpoint: await listen(answer) }, new Set());
+    const start = performance.now();
+    const { status, headers } = await dead.send("GET", tenant.path("production"), { token: tenant.admin });
+    expect(performance.now() - start).toBeLessThan(PATIENCE_MS / 2 + 1_500);
+    expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
+  });
+
+  test("in about that time where reads just come through and the write does not", async ({ expect }) => {
+    const world = await makeWorld();
+    const tenant = await world.tenant();
+    const sick = worldOn(world.table.name, { endpoint: await listen(ailing) }, new Set());
+    const start = performance.now();
+    const { status } = await sick.send("POST", tenant.path("production"), {
+      token: tenant.admin,
+      body: tenant.creation(),
+    });
+    expect(performance.now() - start).toBeLessThan(PATIENCE_MS + 2_000);
+    expect(status).toBe(503);
+  });
+});
