@@ -1,0 +1,93 @@
+/** How a bundle is made, the same for the stacks, for the checks of its size and for the runs of it under Lambda's runtime. */
+
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { type BuildOptions, build } from "esbuild";
+import { BUNDLES_DIRECTORY, type BundleName, bundles } from "./bundles.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+
+/** Where source maps go: beside what is uploaded, so that a trace can be read without loading a map with every start. */
+const MAPS_DIRECTORY = ".build/maps";
+
+const instead = (file: string) => join(import.meta.dirname, "instead", file);
+
+/** What of the SDK no function needs, and what each gets instead. A clean bundle is a third smaller, and starts as much sooner. */
+const SUBSTITUTES = {
+  "@aws-sdk/credential-provider-node": instead("credentials.ts"),
+  "@smithy/core/event-streams": instead("event-streams.ts"),
+  "mnemonist/lru-cache": instead("lru-cache.ts"),
+};
+
+/**
+ * The options a bundle is built with.
+ *
+ * @param entry the entry point, relative to the project
+ */
+export const optionsFor = (entry: string) =>
+  ({
+    absWorkingDir: ROOT,
+    entryPoints: [entry],
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node24",
+    mainFields: ["module", "main"],
+    minify: true,
+    legalComments: "none",
+    alias: SUBSTITUTES,
+    metafile: true,
+    sourcemap: "external",
+    outfile: "bundle.mjs",
+    write: false,
+    logLevel: "silent",
+  }) as const satisfies BuildOptions;
+
+/** A bundle as it was built. */
+export interface Built {
+  code: Uint8Array;
+  map: Uint8Array;
+  /** Every file that went into it, relative to the project, with how many bytes of it are left. */
+  inputs: ReadonlyMap<string, number>;
+}
+
+/**
+ * Builds one bundle in memory.
+ *
+ * @throws BuildFailure of esbuild, which names every error and where it is
+ */
+export async function buildBundle(name: BundleName): Promise<Built> {
+  const { outputFiles, metafile } = await build(optionsFor(bundles[name].entry));
+  const file = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.contents ?? new Uint8Array();
+  const [output] = Object.values(metafile.outputs).filter(({ entryPoint }) => entryPoint !== undefined);
+  const inputs = Object.entries(output?.inputs ?? {}).map(
+    ([path, { bytesInOutput }]) => [path, bytesInOutput] as const,
+  );
+  return { code: file("bundle.mjs"), map: file("bundle.mjs.map"), inputs: new Map(inputs) };
+}
+
+/**
+ * Builds every bundle into its folder below `.build/functions`, which holds nothing else afterwards.
+ *
+ * @returns how large each is, in bytes
+ * @throws BuildFailure of esbuild
+ */
+export async function buildAll(): Promise<Map<BundleName, number>> {
+  await rm(join(ROOT, BUNDLES_DIRECTORY), { recursive: true, force: true });
+  const names = Object.keys(bundles) as BundleName[];
+  const sizes = await Promise.all(
+    names.map(async (name): Promise<[BundleName, number]> => {
+      const { code, map } = await buildBundle(name);
+      await write(join(BUNDLES_DIRECTORY, name, "bundle.mjs"), code);
+      await write(join(MAPS_DIRECTORY, `${name}.mjs.map`), map);
+      return [name, code.length];
+    }),
+  );
+  return new Map(sizes);
+}
+
+async function write(path: string, bytes: Uint8Array): Promise<void> {
+  const file = join(ROOT, path);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, bytes);
+}

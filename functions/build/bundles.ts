@@ -1,0 +1,45 @@
+/** The functions there are on AWS: what each is made of, what of it is called, and how large it may be. No code of theirs. */
+
+/** A function's bundle. */
+export interface Bundle {
+  /** The entry point, relative to the project. */
+  entry: string;
+  /** What Lambda may call of it. */
+  handlers: readonly string[];
+  /** How large it may be, minified, in bytes. */
+  budgetBytes: number;
+}
+
+const API_BYTES = 300 * 1024;
+
+/** Every bundle by its name, with its budget. Each is loaded whole whenever a function starts, so what it carries is what it costs. */
+export const bundles = {
+  clusters: { entry: "functions/clusters.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  "node-pools": { entry: "functions/node-pools.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  references: { entry: "functions/references.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  upgrades: { entry: "functions/upgrades.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  reconcile: { entry: "functions/reconcile.ts", handlers: ["stream", "schedule"], budgetBytes: API_BYTES },
+} as const satisfies Record<string, Bundle>;
+
+/** The name of a bundle. */
+export type BundleName = keyof typeof bundles;
+
+/** Where `npm run build` puts the bundles, relative to the project; each has a folder of its own that is uploaded as it is. */
+export const BUNDLES_DIRECTORY = ".build/functions";
+
+/**
+ * Says where a function's code is, in the words of SST's components.
+ *
+ * @param name of the bundle
+ * @param handler what of it Lambda calls
+ * @param dev whether it runs from its sources, as `sst dev` does, instead of from what `npm run build` made of them
+ */
+export function codeOf<Name extends BundleName>(
+  name: Name,
+  handler: (typeof bundles)[Name]["handlers"][number],
+  dev = false,
+): { handler: string; bundle?: string } {
+  return dev
+    ? { handler: `${bundles[name].entry.replace(/\.ts$/, "")}.${handler}` }
+    : { bundle: `${BUNDLES_DIRECTORY}/${name}`, handler: `bundle.${handler}` };
+}

@@ -1,0 +1,7 @@
+/** `npm run build`: makes every function's bundle, and says how large it is. */
+
+import { buildAll } from "./build.ts";
+
+for (const [name, bytes] of await buildAll()) {
+  process.stdout.write(`${name.padEnd(16)} ${(bytes / 1024).toFixed(1).padStart(7)} KiB\n`);
+}
