@@ -244,7 +244,7 @@ function judgeSubnets(draft: Draft<CreateCluster>, problems: Problems): void {
     const block = parseBlock(text);
     const { least, most } = SUBNET_BITS;
     if (typeof block === "string") continue;
-    if (block.address.kind() !== "ipv4" || block.bits < least || block.bits > most) {
+    if (block.address.version !== 4 || block.bits < least || block.bits > most) {
       problems.add(path, `${describe(text)} is not allowed: must be IPv4 from /${least} to /${most}`);
     }
   }

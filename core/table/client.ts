@@ -14,6 +14,7 @@ import { type DUE_INDEX, type SLIM_INDEX, tableDefinition } from "./definition.t
 import { outage } from "./failure.ts";
 import type { RawItem } from "./item.ts";
 import { type Key, keyText } from "./keys.ts";
+import type { Meter } from "./meter.ts";
 import { pause } from "./pause.ts";
 import { Turns } from "./turns.ts";
 
@@ -45,6 +46,10 @@ export interface Table {
   readonly client: DynamoDBDocumentClient;
   /** Turns of this process's writers, by the text of their keys. */
   readonly turns: Turns;
+  /** What counts what its calls consume; undefined where nobody asks. */
+  readonly meter: Meter | undefined;
+  /** The same table through the same client, whose calls are counted. */
+  metered(meter: Meter): Table;
   /**
    * Reads items by key, strongly consistent, in one wait (more than 100 keys side by side).
    *
@@ -97,18 +102,24 @@ export function openTable(options: TableOptions): Table {
     ...options.client,
   });
   const client = DynamoDBDocumentClient.from(base, { marshallOptions: { removeUndefinedValues: true } });
-  const name = options.name;
-  return {
-    name,
-    client,
-    turns: new Turns(),
-    get: (keys) => batchGet(client, name, keys),
-    query: (range) => queryAll(client, name, range),
-    scan: () => scanAll(client, name),
-  };
+  return tableOf({ client, name: options.name, turns: new Turns(), meter: undefined });
 }
 
-async function batchGet(client: DynamoDBDocumentClient, table: string, keys: readonly Key[]) {
+type Reached = Pick<Table, "client" | "name" | "turns" | "meter">;
+
+const tableOf = (reached: Reached): Table => ({
+  ...reached,
+  metered: (meter) => tableOf({ ...reached, meter }),
+  get: (keys) => batchGet(reached, keys),
+  query: (range) => queryAll(reached, range),
+  scan: () => scanAll(reached),
+});
+
+/** Asks for what a call consumed, where that is counted. */
+export const counted = (meter: Meter | undefined) =>
+  meter === undefined ? {} : { ReturnConsumedCapacity: "TOTAL" as const };
+
+async function batchGet({ client, name: table, meter }: Reached, keys: readonly Key[]) {
   const wanted = [...new Map(keys.map((key) => [keyText(key), { pk: key.pk, sk: key.sk }])).values()];
   const batches: Key[][] = [];
   for (let start = 0; start < wanted.length; start += BATCH_GET_KEYS) {
@@ -122,8 +133,11 @@ async function batchGet(client: DynamoDBDocumentClient, table: string, keys: rea
         if (attempt >= LEFTOVER_TRIES) throw unavailable("table.throttled", "The database is overloaded. Try again.");
         if (attempt > 0) await pause(attempt);
         const output: BatchGetCommandOutput = await outage(
-          client.send(new BatchGetCommand({ RequestItems: { [table]: { Keys: left, ConsistentRead: true } } })),
+          client.send(
+            new BatchGetCommand({ RequestItems: { [table]: { Keys: left, ConsistentRead: true } }, ...counted(meter) }),
+          ),
         );
+        meter?.read(output.ConsumedCapacity);
         for (const item of output.Responses?.[table] ?? []) {
           found.set(keyText(item as RawItem), item as RawItem);
         }
@@ -152,7 +166,7 @@ function keyCondition(range: Range): Pick<QueryCommandInput, "KeyConditionExpres
   throw new RangeError("a range needs a prefix, or both bounds");
 }
 
-async function queryAll(client: DynamoDBDocumentClient, table: string, range: Range): Promise<RawItem[]> {
+async function queryAll({ client, name: table, meter }: Reached, range: Range): Promise<RawItem[]> {
   const items: RawItem[] = [];
   let start: Record<string, unknown> | undefined;
   do {
@@ -167,16 +181,18 @@ async function queryAll(client: DynamoDBDocumentClient, table: string, range: Ra
           ...(rest === undefined ? {} : { Limit: rest }),
           ...(range.keysOnly === true ? { ProjectionExpression: "pk, sk" } : {}),
           ...(start === undefined ? {} : { ExclusiveStartKey: start }),
+          ...counted(meter),
         }),
       ),
     );
+    meter?.read([output.ConsumedCapacity]);
     items.push(...((output.Items ?? []) as RawItem[]));
     start = output.LastEvaluatedKey;
   } while (start !== undefined && (range.limit === undefined || items.length < range.limit));
   return items;
 }
 
-async function* scanAll(client: DynamoDBDocumentClient, table: string): AsyncGenerator<RawItem> {
+async function* scanAll({ client, name: table }: Reached): AsyncGenerator<RawItem> {
   let start: Record<string, unknown> | undefined;
   do {
     const output = await outage(

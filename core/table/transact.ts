@@ -5,7 +5,7 @@ import { TransactionCanceledException, TransactionInProgressException } from "@a
 import { TransactWriteCommand, type TransactWriteCommandInput } from "@aws-sdk/lib-dynamodb";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { type AppError, unavailable } from "../errors.ts";
-import type { Table } from "./client.ts";
+import { counted, type Table } from "./client.ts";
 import { asOutage } from "./failure.ts";
 import type { RawItem } from "./item.ts";
 import { type Key, keyText } from "./keys.ts";
@@ -141,10 +141,12 @@ async function send(table: Table, transaction: Transaction, deadline: Deadline):
   const input: TransactWriteCommandInput = {
     TransactItems: operations.map(({ write }) => write(table.name)),
     ClientRequestToken: randomUUID(),
+    ...counted(table.meter),
   };
   for (let attempt = 1; ; attempt++) {
     try {
-      await table.client.send(new TransactWriteCommand(input));
+      const { ConsumedCapacity } = await table.client.send(new TransactWriteCommand(input));
+      table.meter?.wrote(ConsumedCapacity);
       return [];
     } catch (error) {
       if (error instanceof TransactionCanceledException) {
