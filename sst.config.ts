@@ -1,21 +1,32 @@
 /// <reference path="./.sst/platform/config.d.ts" />
 
 export default $config({
-  app(input) {
-    const isProduction = input.stage === "production";
+  async app({ stage: name }) {
+    const { expiryFrom, stageOf } = await import("./stacks/stage.ts");
+    const { kind } = stageOf(name);
+    const tags: Record<string, string> = kind === "branch" ? { expires: expiryFrom(new Date()) } : {};
     return {
       name: "ame-clusters",
       home: "aws",
       version: "4.17.1",
-      removal: isProduction ? "retain" : "remove",
-      protect: isProduction,
+      removal: kind === "production" ? "retain" : "remove",
+      protect: kind === "production",
+      providers: { aws: { defaultTags: { tags } } },
     };
   },
   async run() {
+    const { stageOf } = await import("./stacks/stage.ts");
+    const { readSettings } = await import("./stacks/settings.ts");
     const { createTable } = await import("./stacks/table.ts");
+    const { createKey } = await import("./stacks/key.ts");
     const { createApi } = await import("./stacks/api.ts");
-    const table = createTable({ protect: $app.stage === "production" });
-    const api = createApi({ table });
+    const { createReconciler } = await import("./stacks/reconciler.ts");
+    const stage = stageOf($app.stage);
+    const settings = readSettings(process.env);
+    const table = createTable({ stage });
+    const key = createKey({ stage });
+    const { api } = createApi({ stage, settings, table });
+    createReconciler({ stage, settings, table, key });
     return { api: api.url, table: table.name };
   },
 });

@@ -2,15 +2,18 @@
 /** The one table, made from the same definition as the local one. */
 
 import { tableDefinition } from "../core/table/definition.ts";
+import type { Stage } from "./stage.ts";
 
 /** What the table's stack depends on. */
 export interface TableInputs {
-  /** Whether the table may only be deleted once somebody has switched this off. */
-  protect: boolean;
+  stage: Stage;
 }
 
-/** Makes the table: on demand, with its stream, time to live, point-in-time recovery and indexes. */
-export function createTable({ protect }: TableInputs) {
+/**
+ * Makes the table: on demand, with its stream, time to live, point-in-time recovery and indexes. Where the stage is not
+ * ephemeral, it may only be deleted once somebody has switched its protection off.
+ */
+export function createTable({ stage }: TableInputs) {
   const { partitionKey, sortKey, ttl, indexes } = tableDefinition;
   const keys = [
     partitionKey,
@@ -26,8 +29,8 @@ export function createTable({ protect }: TableInputs) {
         { hashKey: index.partitionKey, rangeKey: index.sortKey, projection: [...index.include] },
       ]),
     ),
-    stream: "new-and-old-images",
+    stream: "new-image",
     ttl,
-    deletionProtection: protect,
+    deletionProtection: !stage.isEphemeral,
   });
 }

@@ -1,0 +1,72 @@
+/// <reference path="../.sst/platform/config.d.ts" />
+/** How every function is made: what it runs on, what it may do, and where its logs go. */
+
+import { type BundleName, type bundles, codeOf } from "../functions/build/bundles.ts";
+import type { Grant } from "../functions/groups.ts";
+import type { Settings } from "./settings.ts";
+import type { Stage } from "./stage.ts";
+
+/** What all functions are made with. */
+export interface Shared {
+  stage: Stage;
+  settings: Settings;
+  table: sst.aws.Dynamo;
+}
+
+/** What is a function's own. */
+export interface FunctionInputs<Name extends BundleName = BundleName> extends Shared {
+  bundle: Name;
+  /** What of the bundle is called. */
+  handler: (typeof bundles)[Name]["handlers"][number];
+  timeout: `${number} seconds`;
+  /** What it does with the data; absent for one that does nothing. */
+  grant?: Grant;
+  environment?: Record<string, $util.Input<string>>;
+  permissions?: sst.aws.FunctionPermissionArgs[];
+  /** How many of it may run at a time, which are then kept for it. */
+  concurrency?: number;
+}
+
+/** What a function may do with the table, and with nothing else. */
+function tablePermissions(table: sst.aws.Dynamo, { table: actions, indexes }: Grant): sst.aws.FunctionPermissionArgs[] {
+  const onTable = { actions: actions.map((action) => `dynamodb:${action}`), resources: [table.arn] };
+  const onIndexes = {
+    actions: ["dynamodb:Query"],
+    resources: indexes.map((index) => $interpolate`${table.arn}/index/${index}`),
+  };
+  return indexes.length === 0 ? [onTable] : [onTable, onIndexes];
+}
+
+/** Makes a function. */
+export function createFunction<Name extends BundleName>(name: string, inputs: FunctionInputs<Name>) {
+  const { stage, settings, table, grant, permissions = [], concurrency } = inputs;
+  const isKept = stage.kind === "production";
+  const logs = new aws.cloudwatch.LogGroup(
+    `${name}Logs`,
+    { name: `/aws/lambda/${$app.name}/${stage.name}/${name}`, retentionInDays: stage.logDays },
+    { retainOnDelete: isKept },
+  );
+  return new sst.aws.Function(name, {
+    ...codeOf(inputs.bundle, inputs.handler, $dev),
+    runtime: "nodejs24.x",
+    architecture: "arm64",
+    memory: "1024 MB",
+    timeout: inputs.timeout,
+    environment: { ...settings.passedOn, TABLE_NAME: table.name, ...inputs.environment },
+    permissions: [
+      ...(grant === undefined ? [] : tablePermissions(table, grant)),
+      ...permissions,
+      { actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [$interpolate`${logs.arn}:*`] },
+    ],
+    logging: { format: "json", logGroup: logs.name },
+    ...(concurrency === undefined ? {} : { concurrency: { reserved: concurrency } }),
+    transform: {
+      role(args) {
+        // SST lets everybody in the account take a function's role, and gives it the logs of all functions.
+        args.assumeRolePolicy = aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" });
+        args.managedPolicyArns = [];
+        return undefined;
+      },
+    },
+  });
+}

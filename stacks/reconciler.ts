@@ -1,0 +1,93 @@
+/// <reference path="../.sst/platform/config.d.ts" />
+/** The reconciler: woken by the table's stream, and every minute for what no event woke. */
+
+import { reconcilerGrants } from "../functions/groups.ts";
+import { createFunction, type Shared } from "./function.ts";
+
+/** What the reconciler's stack depends on. */
+export interface ReconcilerInputs extends Shared {
+  key: aws.kms.Key;
+}
+
+/** How long what could not be worked on is kept for an operator to see, in seconds: as long as the queue can. */
+const DEAD_LETTER_SECONDS = 14 * 24 * 60 * 60;
+
+/** A record of the stream older than this wakes nobody: the schedule has found what it was about. */
+const RECORD_SECONDS = 600;
+
+/** Makes the reconciler. */
+export function createReconciler(inputs: ReconcilerInputs) {
+  const { stage, settings, table, key } = inputs;
+  const deadLetters = new aws.sqs.Queue("DeadLetters", {
+    name: `${$app.name}-${stage.name}-dead-letters`,
+    messageRetentionSeconds: DEAD_LETTER_SECONDS,
+    sqsManagedSseEnabled: true,
+  });
+  const token = new sst.Secret("OidcInitialAccessToken");
+  const environment = {
+    OIDC_ISSUER_URL: settings.oidcIssuerUrl,
+    OIDC_INITIAL_ACCESS_TOKEN: token.value,
+    KMS_KEY_ID: key.arn,
+  };
+  const onKey = {
+    actions: ["kms:Decrypt", "kms:GenerateDataKey"],
+    resources: [key.arn],
+    conditions: [{ test: "StringEquals", variable: "kms:EncryptionContext:table", values: [table.name] }],
+  };
+  const onStream: sst.aws.FunctionPermissionArgs[] = [
+    {
+      actions: ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
+      resources: [table.nodes.table.streamArn],
+    },
+    { actions: ["sqs:SendMessage"], resources: [deadLetters.arn] },
+  ];
+  // Kept for it, so that requests cannot starve it, nor it them. Stages that come and go take what is left.
+  const reserved = (concurrency: number) => (stage.isEphemeral ? {} : { concurrency });
+
+  const onEvents = createFunction("ReconcileStream", {
+    ...inputs,
+    bundle: "reconcile",
+    handler: "stream",
+    timeout: "300 seconds",
+    grant: reconcilerGrants.ReconcileStream,
+    environment,
+    permissions: [onKey, ...onStream],
+    ...reserved(10),
+  });
+  table.subscribe("Reconcile", onEvents.arn, {
+    // Only pointers with work pending; of those, the function leaves what is due later to the schedule.
+    filters: [
+      {
+        eventName: ["INSERT", "MODIFY"],
+        dynamodb: { NewImage: { entity: { S: ["pointer"] }, dueAt: { S: [{ exists: true }] } } },
+      },
+    ],
+    transform: {
+      eventSourceMapping(args) {
+        args.startingPosition = "TRIM_HORIZON";
+        args.batchSize = 100;
+        args.maximumBatchingWindowInSeconds = 1;
+        args.parallelizationFactor = 1;
+        args.functionResponseTypes = ["ReportBatchItemFailures"];
+        args.bisectBatchOnFunctionError = true;
+        args.maximumRetryAttempts = 5;
+        args.maximumRecordAgeInSeconds = RECORD_SECONDS;
+        args.destinationConfig = { onFailure: { destinationArn: deadLetters.arn } };
+        return undefined;
+      },
+    },
+  });
+
+  const onSchedule = createFunction("ReconcileSchedule", {
+    ...inputs,
+    bundle: "reconcile",
+    handler: "schedule",
+    timeout: "120 seconds",
+    grant: reconcilerGrants.ReconcileSchedule,
+    environment,
+    permissions: [onKey],
+    ...reserved(2),
+  });
+  new sst.aws.CronV2("Sweep", { function: onSchedule, schedule: "rate(1 minute)", retries: 0, dlq: deadLetters.arn });
+  return { deadLetters, functions: { ReconcileStream: onEvents, ReconcileSchedule: onSchedule } };
+}

@@ -1,0 +1,282 @@
+/** What is expected of the stacks, one by one, so that a planted fault can be held against each. */
+
+import { expect } from "vitest";
+import { tableDefinition } from "#core/table/definition.ts";
+import { type Grant, type RouteGroup, reconcilerGrants, routeGroups } from "#functions/groups.ts";
+import { ACCOUNT, REGION } from "./graph.ts";
+import type { Json, Statement, View } from "./view.ts";
+
+/** The stage an expectation is held against. */
+export interface Expected {
+  stage: string;
+  kind: "production" | "shared" | "branch" | "personal";
+  dev: boolean;
+}
+
+/** One thing that has to be so. */
+export type Expectation = (view: View, expected: Expected) => void;
+
+const groups: [string, RouteGroup][] = Object.entries(routeGroups);
+const grants: Record<string, Grant> = {
+  ...Object.fromEntries(groups.map(([name, { grant }]) => [name, grant])),
+  ...reconcilerGrants,
+};
+const API_FUNCTIONS = groups.map(([name]) => name).sort();
+const FUNCTIONS = Object.keys(grants).sort();
+
+const isEphemeral = ({ kind }: Expected) => kind === "branch" || kind === "personal";
+const logDays = ({ kind }: Expected) => ({ production: 365, shared: 30, branch: 7, personal: 7 })[kind];
+
+const statement = (actions: string[], resources: string[], Condition?: Statement["Condition"]) => ({
+  Action: actions,
+  Resource: resources,
+  Effect: "Allow",
+  ...(Condition === undefined ? {} : { Condition }),
+});
+
+/** What a grant comes to in a policy. */
+function tableStatements({ arn }: View["table"], { table, indexes }: Grant) {
+  const queries = indexes.map((index) => `${arn}/index/${index}`);
+  const onTable = statement(
+    table.map((action) => `dynamodb:${action}`),
+    [arn],
+  );
+  return queries.length === 0 ? [onTable] : [onTable, statement(["dynamodb:Query"], queries)];
+}
+
+const logStatement = (stage: string, name: string) =>
+  statement(
+    ["logs:CreateLogStream", "logs:PutLogEvents"],
+    [`arn:aws:logs:${REGION}:${ACCOUNT}:log-group:/aws/lambda/ame-clusters/${stage}/${name}:*`],
+  );
+
+const deadLettersOf = (stage: string) => `arn:aws:sqs:${REGION}:${ACCOUNT}:ame-clusters-${stage}-dead-letters`;
+
+/** What `sst dev` adds to every function, which it needs to reach the machine of whoever runs it. */
+const LIVE = [
+  statement(["appsync:*"], ["*"]),
+  statement(["s3:*"], ["arn:aws:s3:::asset-bucket", "arn:aws:s3:::asset-bucket/*"]),
+];
+
+const KEY_ARN = `arn:aws:kms:${REGION}:${ACCOUNT}:key/Key`;
+
+const reconcilerStatements: Record<string, (view: View, stage: string) => unknown[]> = {
+  ReconcileStream: (view, stage) => [
+    keyStatement(view, ["kms:Decrypt", "kms:GenerateDataKey"]),
+    statement(
+      ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
+      [`${view.table.arn}/stream/2026-01-01T00:00:00.000`],
+    ),
+    statement(["sqs:SendMessage"], [deadLettersOf(stage)]),
+  ],
+  ReconcileSchedule: (view) => [keyStatement(view, ["kms:Decrypt", "kms:GenerateDataKey"])],
+};
+
+const keyStatement = ({ table }: View, actions: string[]) =>
+  statement(
+    actions,
+    [KEY_ARN],
+    [{ test: "StringEquals", variable: "kms:EncryptionContext:table", values: [table.name] }],
+  );
+
+const fieldsOf = (format: string): Json => JSON.parse(format.replaceAll(/:\$context\.[a-zA-Z.]+/g, ":1"));
+
+/** Everything that is expected, by name. */
+export const expectations = {
+  "every path leads to its function, and nothing else does"({ routes }) {
+    const expected = groups.flatMap(([name, { paths }]) => paths.map((path) => [`ANY ${path}`, name]));
+    expect(routes).toEqual(Object.fromEntries(expected));
+  },
+
+  "events come in payload version 2"({ all }) {
+    const integrations = all("aws:apigatewayv2/integration:Integration");
+    expect(integrations.length).toBeGreaterThan(20);
+    for (const { inputs } of integrations) {
+      expect(inputs).toMatchObject({ integrationType: "AWS_PROXY", payloadFormatVersion: "2.0" });
+    }
+  },
+
+  "functions run on Node 24 and arm64, with explicit memory"({ functions }, { dev }) {
+    expect(Object.keys(functions).sort()).toEqual(FUNCTIONS);
+    for (const { inputs } of Object.values(functions)) {
+      expect(inputs).toMatchObject(
+        // In `sst dev` it is a bridge to the machine of whoever runs it.
+        dev
+          ? { runtime: "provided.al2023", memorySize: 1024 }
+          : { runtime: "nodejs24.x", architectures: ["arm64"], memorySize: 1024 },
+      );
+    }
+  },
+
+  "functions of the API answer before the gateway does"({ functions }) {
+    for (const name of API_FUNCTIONS) expect(functions[name]?.inputs.timeout, name).toBeLessThan(30);
+  },
+
+  "each function may do what its code does, and nothing else"(view, { stage, dev }) {
+    for (const [name, { policy }] of Object.entries(view.functions)) {
+      expect(policy, name).toEqual([
+        ...tableStatements(view.table, grants[name] ?? { table: [], indexes: [] }),
+        ...(reconcilerStatements[name]?.(view, stage) ?? []),
+        logStatement(stage, name),
+        ...(dev ? LIVE : []),
+      ]);
+    }
+  },
+
+  "roles are taken by the service alone"({ all, functions }) {
+    const trusted = (service: string) => [
+      expect.objectContaining({ Action: "sts:AssumeRole", Effect: "Allow", Principal: { Service: service } }),
+    ];
+    for (const [name, { role }] of Object.entries(functions)) {
+      expect(role.assumeRolePolicy.Statement, name).toEqual(trusted("lambda.amazonaws.com"));
+      expect(role.managedPolicyArns, name).toEqual([]);
+    }
+    const others = all("aws:iam/role:Role").filter(({ inputs }) =>
+      Object.values(functions).every(({ role }) => role !== inputs),
+    );
+    expect(others.map(({ name, inputs }) => [name, (inputs as Json).assumeRolePolicy.Statement])).toEqual([
+      ["SweepRole", trusted("scheduler.amazonaws.com")],
+    ]);
+  },
+
+  "functions know the table, and nobody but the reconciler the secrets"({ functions, table }) {
+    for (const [name, { inputs }] of Object.entries(functions)) {
+      const { variables } = inputs.environment;
+      expect(variables, name).toMatchObject({ TABLE_NAME: table.name, CORS_ORIGINS: "https://console.example.test" });
+      const isReconciler = name in reconcilerGrants;
+      expect(variables.OIDC_INITIAL_ACCESS_TOKEN, name).toBe(isReconciler ? "initial-access-token" : undefined);
+      expect(variables.OIDC_ISSUER_URL, name).toBe(isReconciler ? "https://issuer.example.test" : undefined);
+      expect(variables.KMS_KEY_ID, name).toBe(isReconciler ? KEY_ARN : undefined);
+    }
+  },
+
+  "logs are JSON, and kept as long as the stage says"({ all, functions }, expected) {
+    for (const [name, { inputs }] of Object.entries(functions)) {
+      const logGroup = `/aws/lambda/ame-clusters/${expected.stage}/${name}`;
+      expect(inputs.loggingConfig, name).toEqual({ logFormat: "JSON", logGroup });
+    }
+    const logs = all("aws:cloudwatch/logGroup:LogGroup");
+    expect(logs).toHaveLength(FUNCTIONS.length + 1);
+    for (const { name, inputs } of logs) expect(inputs.retentionInDays, name).toBe(logDays(expected));
+  },
+
+  "the table has the keys, indexes and time to live of its definition"({ one }) {
+    const { partitionKey, sortKey, ttl, indexes } = tableDefinition;
+    const { inputs } = one("aws:dynamodb/table:Table", "TableTable");
+    expect(inputs).toMatchObject({
+      hashKey: partitionKey,
+      rangeKey: sortKey,
+      ttl: { attributeName: ttl, enabled: true },
+      billingMode: "PAY_PER_REQUEST",
+      streamEnabled: true,
+      streamViewType: "NEW_IMAGE",
+      pointInTimeRecovery: { enabled: true },
+    });
+    expect(inputs.globalSecondaryIndexes).toEqual(
+      Object.entries(indexes).map(([name, index]) => ({
+        name,
+        hashKey: index.partitionKey,
+        rangeKey: index.sortKey,
+        projectionType: "INCLUDE",
+        nonKeyAttributes: [...index.include],
+      })),
+    );
+  },
+
+  "data outlive mistakes where they are anybody's"({ graph, one, all }, expected) {
+    const isProduction = expected.kind === "production";
+    expect(graph.app).toMatchObject({ protect: isProduction, removal: isProduction ? "retain" : "remove" });
+    const table = one("aws:dynamodb/table:Table", "TableTable");
+    expect(table.inputs.deletionProtectionEnabled).toBe(!isEphemeral(expected));
+    expect(table.retainOnDelete).toBe(isProduction);
+    const key = one("aws:kms/key:Key", "Key");
+    expect([key.protect, key.retainOnDelete]).toEqual([isProduction, isProduction]);
+    for (const { retainOnDelete } of all("aws:cloudwatch/logGroup:LogGroup").filter(({ name }) => /Logs$/.test(name))) {
+      expect(retainOnDelete).toBe(isProduction);
+    }
+  },
+
+  "the key gets new material every year"({ one }, { stage }) {
+    expect(one("aws:kms/key:Key", "Key").inputs.enableKeyRotation).toBe(true);
+    expect(one("aws:kms/alias:Alias", "KeyAlias").inputs.name).toBe(`alias/ame-clusters-${stage}`);
+  },
+
+  "the gateway limits what comes in, and leaves CORS to the functions"({ one }) {
+    const { defaultRouteSettings } = one("aws:apigatewayv2/stage:Stage", "ApiStage").inputs;
+    expect(defaultRouteSettings).toEqual({ throttlingRateLimit: 500, throttlingBurstLimit: 1000 });
+    expect(one("aws:apigatewayv2/api:Api", "ApiApi").inputs).not.toHaveProperty("corsConfiguration");
+  },
+
+  "every request is logged as JSON with its id, and with nothing a caller writes"({ one }) {
+    const { format } = one("aws:apigatewayv2/stage:Stage", "ApiStage").inputs.accessLogSettings;
+    expect(fieldsOf(format)).toMatchObject({ requestId: "$context.requestId", status: 1, routeKey: expect.anything() });
+    expect(format).not.toMatch(/userAgent|\$context\.path|error\.message/);
+  },
+
+  "the stream wakes the reconciler for pointers with work, and gives up in good time"({ one, functions }, { stage }) {
+    const mapping = one(
+      "aws:lambda/eventSourceMapping:EventSourceMapping",
+      "TableSubscriberReconcileEventSourceMapping",
+    );
+    const { filterCriteria, ...inputs } = mapping.inputs;
+    expect(inputs).toMatchObject({
+      eventSourceArn: expect.stringContaining("/stream/"),
+      functionName: functions.ReconcileStream?.arn,
+      startingPosition: "TRIM_HORIZON",
+      batchSize: 100,
+      maximumBatchingWindowInSeconds: 1,
+      functionResponseTypes: ["ReportBatchItemFailures"],
+      bisectBatchOnFunctionError: true,
+      maximumRetryAttempts: 5,
+      maximumRecordAgeInSeconds: 600,
+      destinationConfig: { onFailure: { destinationArn: deadLettersOf(stage) } },
+    });
+    expect(filterCriteria.filters.map(({ pattern }: Json) => JSON.parse(pattern))).toEqual([
+      {
+        eventName: ["INSERT", "MODIFY"],
+        dynamodb: { NewImage: { entity: { S: ["pointer"] }, dueAt: { S: [{ exists: true }] } } },
+      },
+    ]);
+  },
+
+  "a schedule sweeps every minute"({ one, functions }, { stage }) {
+    expect(one("aws:scheduler/schedule:Schedule", "SweepSchedule").inputs).toMatchObject({
+      scheduleExpression: "rate(1 minute)",
+      state: "ENABLED",
+      target: {
+        arn: functions.ReconcileSchedule?.arn,
+        retryPolicy: { maximumRetryAttempts: 0 },
+        deadLetterConfig: { arn: deadLettersOf(stage) },
+      },
+    });
+  },
+
+  "the reconciler has its own share of concurrency where the stage lasts"({ functions }, expected) {
+    const reserved = FUNCTIONS.map((name) => [name, functions[name]?.inputs.reservedConcurrentExecutions]);
+    const shares: Record<string, number> = isEphemeral(expected) ? {} : { ReconcileStream: 10, ReconcileSchedule: 2 };
+    expect(reserved).toEqual(FUNCTIONS.map((name) => [name, shares[name]]));
+  },
+
+  "dead letters wait two weeks for somebody to look"({ one }) {
+    expect(one("aws:sqs/queue:Queue", "DeadLetters").inputs).toMatchObject({
+      messageRetentionSeconds: 14 * 24 * 60 * 60,
+      sqsManagedSseEnabled: true,
+    });
+  },
+
+  "what is of a stage carries its name"({ graph }, { stage }) {
+    const named = graph.resources.filter(({ type, inputs }) => /^aws:/.test(type) && typeof inputs.name === "string");
+    expect(named.length).toBeGreaterThan(20);
+    const strange = named.filter(({ inputs }) => !String(inputs.name).includes(stage));
+    expect(strange.map(({ name }) => name)).toEqual(["ApiStage"]);
+  },
+
+  "a branch's stage, and no other, says when it may go"({ graph }, { kind }) {
+    const { tags } = (graph.app as Json).providers.aws.defaultTags;
+    if (kind !== "branch") return expect(tags).toEqual({});
+    expect(tags).toEqual({ expires: expect.stringMatching(/^\d{4}-\d\d-\d\d$/) });
+    const days = (Date.parse(tags.expires) - Date.now()) / 86_400_000;
+    expect(days).toBeGreaterThan(5.9);
+    expect(days).toBeLessThanOrEqual(7);
+  },
+} as const satisfies Record<string, Expectation>;

@@ -1,0 +1,204 @@
+/** Faults as somebody could make them, each with what has to notice it. */
+
+import type { expectations } from "./expectations.ts";
+import type { Change } from "./graph.ts";
+
+/** A fault. */
+export interface Fault extends Change {
+  noticed: keyof typeof expectations | "running the stacks";
+}
+
+const PERMISSIONS = "each function may do what its code does, and nothing else";
+const ROLES = "roles are taken by the service alone";
+const STREAM = "the stream wakes the reconciler for pointers with work, and gives up in good time";
+const DATA = "data outlive mistakes where they are anybody's";
+
+/** Every fault by what it is. */
+export const faults: Record<string, Fault> = {
+  "a path left out": {
+    file: "functions/groups.ts",
+    from: /paths: \[[^\]]*\/upgrades`\]/,
+    to: "paths: []",
+    noticed: "every path leads to its function, and nothing else does",
+  },
+  "a handler that is not there": {
+    file: "stacks/reconciler.ts",
+    from: /handler: "schedule"/,
+    to: 'handler: "sweep"',
+    noticed: "running the stacks",
+  },
+  "a bundle that is not there": {
+    file: "stacks/reconciler.ts",
+    from: /bundle: "reconcile"/,
+    to: 'bundle: "nothing" as "reconcile"',
+    noticed: "running the stacks",
+  },
+  "every action on the table": {
+    file: "stacks/function.ts",
+    from: /`dynamodb:\$\{action\}`/,
+    to: '"dynamodb:*"',
+    noticed: PERMISSIONS,
+  },
+  "every table": {
+    file: "stacks/function.ts",
+    from: /resources: \[table\.arn\]/,
+    to: 'resources: ["*"]',
+    noticed: PERMISSIONS,
+  },
+  "an action too few": {
+    file: "functions/groups.ts",
+    from: /, "ConditionCheckItem"\] as const/,
+    to: "] as const",
+    noticed: PERMISSIONS,
+  },
+  "the key without its context": {
+    file: "stacks/reconciler.ts",
+    from: /conditions: \[.*\],\n/,
+    to: "",
+    noticed: PERMISSIONS,
+  },
+  "every stream": {
+    file: "stacks/reconciler.ts",
+    from: /resources: \[table\.nodes\.table\.streamArn\]/,
+    to: 'resources: ["*"]',
+    noticed: PERMISSIONS,
+  },
+  "roles for the whole account": {
+    file: "stacks/function.ts",
+    from: /args\.assumeRolePolicy = .*;/,
+    to: "",
+    noticed: ROLES,
+  },
+  "the logs of all functions": {
+    file: "stacks/function.ts",
+    from: /args\.managedPolicyArns = .*;/,
+    to: "",
+    noticed: ROLES,
+  },
+  "secrets for every function": {
+    file: "stacks/function.ts",
+    from: /environment: \{/,
+    to: "environment: { OIDC_ISSUER_URL: settings.oidcIssuerUrl,",
+    noticed: "functions know the table, and nobody but the reconciler the secrets",
+  },
+  "a function slower than the gateway": {
+    file: "stacks/api.ts",
+    from: /"29 seconds"/,
+    to: '"30 seconds"',
+    noticed: "functions of the API answer before the gateway does",
+  },
+  "another processor": {
+    file: "stacks/function.ts",
+    from: /"arm64"/,
+    to: '"x86_64"',
+    noticed: "functions run on Node 24 and arm64, with explicit memory",
+  },
+  "logs for ever": {
+    file: "stacks/function.ts",
+    from: /, retentionInDays: stage\.logDays/,
+    to: "",
+    noticed: "logs are JSON, and kept as long as the stage says",
+  },
+  "logs as text": {
+    file: "stacks/function.ts",
+    from: /format: "json"/,
+    to: 'format: "text"',
+    noticed: "logs are JSON, and kept as long as the stage says",
+  },
+  "no time to live": {
+    file: "stacks/table.ts",
+    from: /^ {4}ttl,\n/m,
+    to: "",
+    noticed: "the table has the keys, indexes and time to live of its definition",
+  },
+  "a table that anybody deletes": {
+    file: "stacks/table.ts",
+    from: /deletionProtection: .*/,
+    to: "",
+    noticed: DATA,
+  },
+  "production without protection": {
+    file: "sst.config.ts",
+    from: /protect: .*/,
+    to: "protect: false,",
+    noticed: DATA,
+  },
+  "production removed with its stack": {
+    file: "sst.config.ts",
+    from: /removal: .*/,
+    to: 'removal: "remove",',
+    noticed: DATA,
+  },
+  "a key that goes with its stack": {
+    file: "stacks/key.ts",
+    from: /\{ protect: isKept, retainOnDelete: isKept \}/,
+    to: "{}",
+    noticed: DATA,
+  },
+  "the same key for ever": {
+    file: "stacks/key.ts",
+    from: /enableKeyRotation: true/,
+    to: "enableKeyRotation: false",
+    noticed: "the key gets new material every year",
+  },
+  "no limit to requests": {
+    file: "stacks/api.ts",
+    from: /args\.defaultRouteSettings = /,
+    to: "const ignored = ",
+    noticed: "the gateway limits what comes in, and leaves CORS to the functions",
+  },
+  "CORS by the gateway": {
+    file: "stacks/api.ts",
+    from: /args\.corsConfiguration = undefined;/,
+    to: "",
+    noticed: "the gateway limits what comes in, and leaves CORS to the functions",
+  },
+  "what callers write in the access log": {
+    file: "stacks/api.ts",
+    from: /'"time"/,
+    to: `'"userAgent":"$context.identity.userAgent"', '"time"`,
+    noticed: "every request is logged as JSON with its id, and with nothing a caller writes",
+  },
+  "every record wakes": {
+    file: "stacks/reconciler.ts",
+    from: /entity: \{ S: \["pointer"\] \}, /,
+    to: "",
+    noticed: STREAM,
+  },
+  "a batch fails as a whole": {
+    file: "stacks/reconciler.ts",
+    from: /args\.functionResponseTypes = .*;/,
+    to: "",
+    noticed: STREAM,
+  },
+  "retries without an end": {
+    file: "stacks/reconciler.ts",
+    from: /args\.maximumRetryAttempts = .*;/,
+    to: "",
+    noticed: STREAM,
+  },
+  "letters that die unread": {
+    file: "stacks/reconciler.ts",
+    from: /args\.destinationConfig = .*;/,
+    to: "",
+    noticed: STREAM,
+  },
+  "records before the deployment left out": {
+    file: "stacks/reconciler.ts",
+    from: /args\.startingPosition = .*;/,
+    to: "",
+    noticed: STREAM,
+  },
+  "a sweep every hour": {
+    file: "stacks/reconciler.ts",
+    from: /rate\(1 minute\)/,
+    to: "rate(1 hour)",
+    noticed: "a schedule sweeps every minute",
+  },
+  "names that do not differ by stage": {
+    file: "stacks/reconciler.ts",
+    from: /\$\{\$app\.name\}-\$\{stage\.name\}-dead-letters/,
+    to: "dead-letters",
+    noticed: "what is of a stage carries its name",
+  },
+};
