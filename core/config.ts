@@ -4,6 +4,13 @@ import * as v from "valibot";
 import { parseBlock } from "./address.ts";
 import { AppError } from "./errors.ts";
 
+/** Whether a text may be an OIDC issuer's. Without TLS only what never leaves the machine does. */
+export function isIssuer(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === "https:" || (protocol === "http:" && ["127.0.0.1", "[::1]", "localhost"].includes(hostname));
+}
+
 /** How much is logged. */
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 
@@ -37,6 +44,14 @@ const Variables = v.object({
   ),
   PROVISIONER: v.optional(v.picklist(["simulated"], "must be simulated"), "simulated"),
   SIMULATED_STEP_MS: v.optional(whole(1, 3_600_000), "800"),
+  OIDC_ISSUER_URL: v.optional(
+    v.pipe(
+      v.string(),
+      v.check((text) => isIssuer(text), "must be an https URL, or http on this machine"),
+    ),
+  ),
+  OIDC_INITIAL_ACCESS_TOKEN: v.optional(v.string()),
+  KMS_KEY_ID: v.optional(v.string()),
   LOG_LEVEL: v.optional(v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`), "info"),
   HOSTING_POOL_ID: v.optional(whole(1, Number.MAX_SAFE_INTEGER), "1"),
   HOSTING_POOL_NAME: v.optional(v.string(), "default"),
@@ -66,4 +81,15 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     (issue) => `${v.getDotPath(issue) ?? "environment"}: ${issue.message}`,
   );
   throw new AppError("invalid", "config.invalid", [first, ...rest]);
+}
+
+/**
+ * Takes a variable that not every entry point needs.
+ *
+ * @throws AppError that names it where it is not set
+ */
+export function required<Name extends "OIDC_ISSUER_URL" | "KMS_KEY_ID">(config: Config, name: Name): string {
+  const value = config[name];
+  if (value === undefined) throw new AppError("invalid", "config.invalid", [`${name}: is not set`]);
+  return value;
 }

@@ -59,7 +59,7 @@ async function run(words: readonly string[]): Promise<number> {
   try {
     const services = servicesFrom(config, database.endpoint);
     await createTable(services.table);
-    const { print, failed = false } = await command.run(services, given);
+    const { print, failed = false } = await command.run(services, given, config);
     process.stdout.write(`${typeof print === "string" ? print : JSON.stringify(print, null, 2)}\n`);
     return failed ? 1 : 0;
   } finally {

@@ -1,24 +1,30 @@
 /** The local server: all routes on one port, on an embedded engine or a given one. */
 
-import type { IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type ServerType, serve } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
 import { type Config, readConfig } from "#core/config.ts";
+import { identityProvider } from "#core/configuration/identity-provider.ts";
 import type { Services } from "#core/context.ts";
+import type { Keyring } from "#core/secrets/keyring.ts";
 import { createTable, requireTransactions } from "#core/table/create.ts";
 import { tokenKey } from "#core/table/keys.ts";
 import { clusterRoutes } from "./clusters.ts";
+import { configurationRoutes } from "./configurations.ts";
 import { addDocs } from "./docs.ts";
 import { healthRoutes } from "./health.ts";
 import { createApp } from "./http/app.ts";
 import { openDataDirectory } from "./local/data-directory.ts";
 import { type EngineExit, startEngine } from "./local/engine.ts";
+import { type LocalIssuer, startIssuer } from "./local/issuer/issuer.ts";
+import { fileIn, keyringFrom } from "./local/keyring.ts";
 import { seed } from "./local/seed.ts";
 import { work } from "./local/worker.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
 import { nodePoolRoutes } from "./node-pools.ts";
+import { reconcilerFrom } from "./reconciler.ts";
 import { referenceRoutes } from "./references.ts";
-import { reconcilerFrom, servicesFrom } from "./services.ts";
+import { servicesFrom } from "./services.ts";
 import { upgradeRoutes } from "./upgrades.ts";
 
 /** How long running requests may take to finish once the server is asked to stop. */
@@ -41,19 +47,28 @@ async function openDatabase(config: Config): Promise<Database> {
 }
 
 /** Begins to listen, and says where. @throws what the system says, such as EADDRINUSE */
-function listen(fetch: Parameters<typeof serve>[0]["fetch"], config: Config): Promise<[ServerType, AddressInfo]> {
+function listen(listener: RequestListener, config: Config): Promise<[Server, AddressInfo]> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch, port: config.PORT, hostname: config.HOST }, (address) => resolve([server, address]));
+    const server = createServer(listener).listen(config.PORT, config.HOST, () => {
+      const address = server.address();
+      if (address === null || typeof address === "string") reject(new Error("the server has no address"));
+      else resolve([server, address]);
+    });
     server.once("error", reject);
   });
 }
 
+/** How the server is reached from this machine, also where it listens on all of its addresses. */
+function originOf({ address, family, port }: AddressInfo): string {
+  const host = address === "0.0.0.0" ? "127.0.0.1" : address === "::" ? "::1" : address;
+  return `http://${family === "IPv6" ? `[${host}]` : host}:${port}`;
+}
+
 /** Takes no more requests, lets the running ones finish, and hangs up on everybody who only keeps a connection open. */
-function close(server: ServerType): Promise<void> {
+function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
     const started = performance.now();
     const timer = setInterval(() => {
-      if (!("closeIdleConnections" in server)) return;
       if (performance.now() - started > GRACE_MS) server.closeAllConnections();
       else server.closeIdleConnections();
     }, IDLE_CHECK_MS);
@@ -93,12 +108,14 @@ async function main(config: Config, log: Logger): Promise<void> {
     await createTable(services.table);
     await requireTransactions(services.table);
     const token = await seed(services, isKept(config) ? config.DATA_DIR : undefined);
+    const keyring = keyringFrom(config);
     const routes = [
       ...healthRoutes(() => ready(services)),
       ...clusterRoutes,
       ...nodePoolRoutes,
       ...referenceRoutes,
       ...upgradeRoutes,
+      ...configurationRoutes(keyring),
     ];
     const app = createApp(
       {
@@ -109,10 +126,18 @@ async function main(config: Config, log: Logger): Promise<void> {
       },
       routes,
     );
-    const [server, address] = await listen(addDocs(app, log).fetch, config);
-    const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
-    const working = startWork(config, services, log);
-    announce(`http://${host}:${address.port}`, token, config);
+    const listener = getRequestListener(addDocs(app, log).fetch);
+    let issuer: LocalIssuer | undefined;
+    const [server, address] = await listen((request, response) => {
+      if (issuer?.handle(request, response) !== true) void listener(request, response);
+    }, config);
+    const origin = originOf(address);
+    // Only now is it known where it can be reached.
+    if (config.OIDC_ISSUER_URL === undefined) {
+      issuer = await startIssuer({ origin, file: fileIn(config, "issuer.json"), services, log });
+    }
+    const working = startWork(config, services, keyring, issuer, log);
+    announce(origin, token, config);
     const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);
     log.info("stopping", typeof ended === "string" ? { signal: ended } : { engine: ended });
     await Promise.all([close(server), working.stop()]);
@@ -123,11 +148,23 @@ async function main(config: Config, log: Logger): Promise<void> {
 }
 
 /** Runs the reconciler beside the server. */
-function startWork(config: Config, services: Services, log: Logger): { stop(): Promise<void> } {
+function startWork(
+  config: Config,
+  services: Services,
+  keyring: Keyring,
+  issuer: LocalIssuer | undefined,
+  log: Logger,
+): { stop(): Promise<void> } {
   const end = new AbortController();
   // On an engine of its own this process is the only one that works: whoever holds a lease from before is gone.
   const since = config.DYNAMODB_ENDPOINT === undefined ? { startedAt: services.clock() } : {};
-  const done = work(reconcilerFrom(config, services, { ...since, stopping: end.signal }), end.signal, log);
+  const provider =
+    issuer === undefined
+      ? identityProvider(config.OIDC_ISSUER_URL ?? "", config.OIDC_INITIAL_ACCESS_TOKEN)
+      : identityProvider(issuer.issuer, issuer.initialAccessToken);
+  const own = { keyring, identityProvider: provider, warn: log.warn };
+  const given = { ...since, stopping: end.signal };
+  const done = work(reconcilerFrom(config, services, own, given), end.signal, log);
   return {
     stop() {
       end.abort();

@@ -1,11 +1,14 @@
 /** The reconciler as Lambda functions: on the table's stream, and on a schedule for what no event woke. */
 
-import { readConfig } from "#core/config.ts";
+import { readConfig, required } from "#core/config.ts";
+import { identityProvider } from "#core/configuration/identity-provider.ts";
 import { findDue, type Worked, workOn } from "#core/provisioning/due.ts";
 import { CARRY_MS, type ReconcilerServices } from "#core/provisioning/reconcile.ts";
+import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { clusterOfPointer } from "#core/table/keys.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
-import { reconcilerFrom, servicesFrom } from "./services.ts";
+import { reconcilerFrom } from "./reconciler.ts";
+import { servicesFrom } from "./services.ts";
 
 /** What of a record of a DynamoDB stream matters here. */
 export interface StreamRecord {
@@ -34,7 +37,13 @@ function fromEnvironment(): Work {
   if (made === undefined) {
     const config = readConfig(process.env);
     const services = servicesFrom(config, config.DYNAMODB_ENDPOINT);
-    made = { services: reconcilerFrom(config, services), log: createLogger(config.LOG_LEVEL) };
+    const log = createLogger(config.LOG_LEVEL);
+    const own = {
+      keyring: kmsKeyring(required(config, "KMS_KEY_ID")),
+      identityProvider: identityProvider(required(config, "OIDC_ISSUER_URL"), config.OIDC_INITIAL_ACCESS_TOKEN),
+      warn: log.warn,
+    };
+    made = { services: reconcilerFrom(config, services, own), log };
   }
   return made;
 }

@@ -2,8 +2,6 @@
 
 import type { Config } from "#core/config.ts";
 import { type Services, servicesWith } from "#core/context.ts";
-import { type ReconcilerServices, reconcilerWith } from "#core/provisioning/reconcile.ts";
-import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { openTable } from "#core/table/client.ts";
 
@@ -23,18 +21,4 @@ export function servicesFrom(config: Config, endpoint?: string): Services {
     provisioner: simulatedTraits,
     hostingPool: { id: config.HOSTING_POOL_ID, name: config.HOSTING_POOL_NAME },
   });
-}
-
-/**
- * Makes what the reconciler works with. Functions that only serve the API do not carry it.
- *
- * @param given when the process began and what tells it to stop, where it lives that long
- */
-export function reconcilerFrom(
-  config: Config,
-  services: Services,
-  given: Pick<ReconcilerServices, "startedAt" | "stopping"> = {},
-): ReconcilerServices {
-  const { table, clock } = services;
-  return reconcilerWith(services, simulatedProvisioner({ table, clock, stepMs: config.SIMULATED_STEP_MS }), given);
 }

@@ -2,7 +2,7 @@
 
 import { contains, parseAddress, parseBlock } from "../address.ts";
 import { type References, referencesEntity } from "../cloud/schema.ts";
-import type { Actor, Context } from "../context.ts";
+import type { Actor, Context, Services } from "../context.ts";
 import { type Environment, environmentEntity } from "../environment/schema.ts";
 import { type AppError, forbidden, missing, unauthenticated } from "../errors.ts";
 import { type Kept, keptAnswer } from "../idempotency.ts";
@@ -21,7 +21,7 @@ import {
 } from "../table/keys.ts";
 import { allows, type Right, roleIn } from "./role.ts";
 import { type Member, memberEntity, type Token, tokenEntity } from "./schema.ts";
-import { sameHash } from "./token.ts";
+import { parseToken, sameHash } from "./token.ts";
 
 /** The slugs of a request's path, as they were sent. */
 export interface PathSlugs {
@@ -130,6 +130,24 @@ export async function enterAlone<Beside = undefined>(
   return { actor, beside: found };
 }
 
+/**
+ * Tells who a token is of, beside any operation. One wait on the database.
+ *
+ * @param text the token
+ * @param sourceAddress where it comes from
+ * @throws AppError unauthenticated; forbidden where it may not be used from there
+ */
+export async function actorOf(
+  { table, clock }: Pick<Services, "table" | "clock">,
+  text: string,
+  sourceAddress: string | undefined,
+): Promise<Actor> {
+  const credentials = parseToken(text);
+  if (credentials === undefined) throw unauthenticated();
+  const key = tokenKey(credentials.tokenId);
+  return authenticate({ credentials, clock, sourceAddress }, (await table.get([key])).get(keyText(key)));
+}
+
 const isWellFormed = ({ organisation, environment, cluster }: PathSlugs): boolean =>
   isOrganisationSlug(organisation) &&
   (environment === undefined || isSlug(environment)) &&
@@ -145,7 +163,10 @@ function tenantKeys(path: PathSlugs, user: string): Key[] {
 }
 
 /** Holds the token against its record. @throws AppError one and the same for every reason but the source address */
-function authenticate(context: Context, item: RawItem | undefined): Actor {
+function authenticate(
+  context: Pick<Context, "credentials" | "clock" | "sourceAddress">,
+  item: RawItem | undefined,
+): Actor {
   const { credentials } = context;
   if (credentials === undefined || item === undefined) throw unauthenticated();
   const token = tokenEntity.read(item);

@@ -24,6 +24,7 @@ export const conditionReasons = [
   "NodePoolsUpgrading",
   "VersionReached",
   "Reconciled",
+  "PreparationFailed",
   "ProvisionerFailed",
   "ProvisionerTimedOut",
 ] as const;

@@ -1,6 +1,7 @@
 /** Getting a cluster. */
 
 import { enter } from "../access/enter.ts";
+import type { Right } from "../access/role.ts";
 import type { Context } from "../context.ts";
 import { type AppError, missing } from "../errors.ts";
 import { readPlainQuery } from "../listing/array-page.ts";
@@ -28,15 +29,20 @@ export const noSuchCluster = (cluster: string, environment: string): AppError =>
 export type ClusterPath = Pick<GetInput, "organisation" | "environment" | "cluster">;
 
 /**
- * Lets a viewer in and reads the present holder of a slug. One wait on the database.
+ * Lets somebody in and reads the present holder of a slug. One wait on the database.
  *
+ * @param right what the caller needs to be allowed
  * @throws AppError as `enter`; missing
  */
-export async function enterCluster(context: Context, { organisation, environment, cluster: slug }: ClusterPath) {
+export async function enterCluster(
+  context: Context,
+  { organisation, environment, cluster: slug }: ClusterPath,
+  right: Right = "viewer",
+) {
   const key = () => clusterKey(organisation, environment, slug);
   const entered = await enter(context, {
     path: { organisation, environment, cluster: slug },
-    right: "viewer",
+    right,
     keys: () => [key()],
   });
   const item = entered.item(key());

@@ -60,16 +60,19 @@ function referents(cluster: Cluster, references: References) {
 }
 
 /** Whether a cluster has reached a phase, now or before it could no longer be told. */
-function hasReached(cluster: Cluster, phase: (typeof provisionStatuses)[number]): boolean {
+export function hasReached(cluster: Cluster, phase: (typeof provisionStatuses)[number]): boolean {
   return provisionStatuses.indexOf(cluster.furthestPhase) >= provisionStatuses.indexOf(phase);
 }
+
+/** What of an observation is shown; where the API server is belongs to the configurations. */
+const actualStateOf = ({ endpoint: _, ...shown }: NonNullable<Pointer["observation"]>) => shown;
 
 /** Shows a cluster as the contract has it. Properties that are absent are left out when it is written as JSON. */
 export function toClusterResponse(cluster: Cluster, surroundings: Surroundings): ClusterResponse {
   const { organisation, references, showCompute, observation } = surroundings;
   const { account, primary, credentials, schedule } = referents(cluster, references);
   return {
-    actualState: observation,
+    actualState: observation && actualStateOf(observation),
     addons: JSON.parse(cluster.addons),
     ameOIDC: hasReached(cluster, "OIDC_PROVISIONED"),
     autoUpgrade: cluster.autoUpgrade,

@@ -87,7 +87,14 @@ const StoredPointer = v.object({
   attempts: v.number(),
   lastError: v.optional(v.object({ at: v.string(), operation: v.string(), message: v.string() })),
   /** What the provisioner last saw. */
-  observation: v.optional(v.object({ collectedAt: v.string(), status: v.string(), version: v.optional(v.string()) })),
+  observation: v.optional(
+    v.object({
+      collectedAt: v.string(),
+      status: v.string(),
+      version: v.optional(v.string()),
+      endpoint: v.optional(v.string()),
+    }),
+  ),
   /** Set when the cluster is gone: as long as its tombstone stays. */
   ttl: v.optional(v.number()),
 });

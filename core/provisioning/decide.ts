@@ -87,17 +87,24 @@ export function nextStatus({ status, desiredStatus }: Cluster, seen: Observation
   return mayFollow(status, "unknown", desiredStatus) ? "unknown" : status;
 }
 
-/** The next phase to record; one at a time, and none backwards but by way of UNKNOWN. */
-export function nextPhase(cluster: Cluster, status: ClusterStatus, seen: Observation | undefined): ProvisionStatus {
+/**
+ * The next phase to record; one at a time, and none backwards but by way of UNKNOWN.
+ *
+ * @param known what is seen, and whether what comes before building is done
+ */
+export function nextPhase(
+  cluster: Cluster,
+  status: ClusterStatus,
+  { seen, isPrepared }: { seen: Observation | undefined; isPrepared: boolean },
+): ProvisionStatus {
   if (status === "unknown") return "UNKNOWN";
   if (cluster.desiredStatus === "deleting") return cluster.provisionStatus;
   const built = seen?.phase === undefined ? -1 : builtPhases.indexOf(seen.phase);
-  const reached = Math.max(built + provisionStatuses.indexOf("CLUSTER_PROVISIONED"), 0);
-  // Being built at all means that what comes before building is done.
-  const target = Math.max(reached, provisionStatuses.indexOf("OIDC_PROVISIONED"));
-  if (cluster.provisionStatus === "UNKNOWN") return provisionStatuses[target] ?? cluster.provisionStatus;
+  const least = provisionStatuses.indexOf(isPrepared ? "OIDC_PROVISIONED" : "ACCEPTED");
+  const reached = built < 0 ? least : built + provisionStatuses.indexOf("CLUSTER_PROVISIONED");
+  if (cluster.provisionStatus === "UNKNOWN") return provisionStatuses[reached] ?? cluster.provisionStatus;
   const from = provisionStatuses.indexOf(cluster.provisionStatus);
-  return (target > from ? provisionStatuses[from + 1] : undefined) ?? cluster.provisionStatus;
+  return (reached > from ? provisionStatuses[from + 1] : undefined) ?? cluster.provisionStatus;
 }
 
 /** How far a pool is, by what is seen; undefined once a deleting one is gone. */

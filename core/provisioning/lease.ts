@@ -73,16 +73,17 @@ export interface Note {
  * Adds to a transaction that the worker goes on: what it notes, and a lease as long as a new one. It fails (label `pointer`) for
  * a worker whose lease another has taken since.
  *
+ * @param note left as it is where there is nothing new to note
  * @param more assignments on the pointer, with the values they name
  */
 export function goOn(
   services: Services,
   transaction: Transaction,
   lease: Lease,
-  note: Note,
+  note?: Note,
   more: { sets?: readonly string[]; values?: Record<string, unknown> } = {},
 ): void {
-  const { update, values } = noted(note);
+  const { update, values } = note === undefined ? NOTHING_NOTED : noted(note);
   const sets = ["#leaseUntil = :until", ...update.sets, ...(more.sets ?? [])];
   const removes = update.removes.length === 0 ? "" : ` REMOVE ${update.removes.join(", ")}`;
   transaction.update("pointer", pointerKey(lease.identity), `SET ${sets.join(", ")}${removes}`, {
@@ -90,6 +91,8 @@ export function goOn(
     values: { ...values, ...more.values, ":fence": lease.fence, ":until": leaseEnd(services) },
   });
 }
+
+const NOTHING_NOTED = { update: { sets: [], removes: [] }, values: {} };
 
 function noted({ observation, attempts, lastError }: Note) {
   const sets = ["#attempts = :attempts"];

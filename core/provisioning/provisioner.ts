@@ -64,6 +64,8 @@ export interface Observation {
   power: "starting" | "started" | "stopping" | "stopped";
   /** Of the control plane, once there is one. */
   version: string | undefined;
+  /** Where its API server is to be reached, `https://host:port`, once that is known. */
+  endpoint: string | undefined;
   nodePools: readonly ObservedPool[];
 }
 

@@ -8,9 +8,13 @@ import { type Cluster, clusterEntity, type Pointer } from "../cluster/stored.ts"
 import type { Services } from "../context.ts";
 import { finishEnvironmentDeletion } from "../environment/operations.ts";
 import { nodePoolsOf } from "../node-pool/repository.ts";
+import { readSecrets } from "../secrets/vault.ts";
 import { type Key, keyText, organisationKey } from "../table/keys.ts";
+import { deadlineIn } from "../table/pause.ts";
+import { commit, type Transaction } from "../table/transact.ts";
 import { isConverged, planOf, statusSeen } from "./decide.ts";
-import { type Lease, type Note, type Refused, readPointer, release, takeLease } from "./lease.ts";
+import { goOn, type Lease, type Note, type Refused, readPointer, release, takeLease } from "./lease.ts";
+import type { Preparation, Prepared } from "./preparation.ts";
 import type { Observation, Provisioner } from "./provisioner.ts";
 import { record } from "./record.ts";
 import type { StepError } from "./tell.ts";
@@ -37,6 +41,8 @@ const RESYNC_MS = 60 * 60_000;
 /** What the reconciler works with. */
 export interface ReconcilerServices extends Services {
   readonly provisioner: Provisioner;
+  /** What is done before the provisioner builds a cluster, in this order. */
+  readonly preparations: readonly Preparation[];
   /** Waits so many milliseconds; given from outside like the clock, which it moves. */
   readonly sleep: (ms: number) => Promise<void>;
   /** How long one call to the provisioner may take, in milliseconds. */
@@ -51,12 +57,12 @@ export interface ReconcilerServices extends Services {
 export function reconcilerWith(
   services: Services,
   provisioner: Provisioner,
-  given: Partial<Pick<ReconcilerServices, "sleep" | "callMs" | "startedAt" | "stopping">> = {},
+  given: Partial<Pick<ReconcilerServices, "preparations" | "sleep" | "callMs" | "startedAt" | "stopping">> = {},
 ): ReconcilerServices {
   const signal = given.stopping;
   // Being told to stop ends a wait, which is then short and not wrong.
   const wait = (ms: number) => sleep(ms, undefined, signal && { signal }).catch(() => {});
-  return { sleep: wait, callMs: CALL_MS, ...given, ...services, provisioner };
+  return { preparations: [], sleep: wait, callMs: CALL_MS, ...given, ...services, provisioner };
 }
 
 /** How it ended: refused before it began, at rest until it is due again, or another worker took the cluster away. */
@@ -116,8 +122,12 @@ async function takeTurn(services: ReconcilerServices, lease: Lease): Promise<Tur
   const cluster = await readCluster(services, pointer);
   // It moved between the two readings.
   if (cluster === undefined) return { next: "again" };
-  const pools = await nodePoolsOf(services.table, cluster.identity);
-  const step = await takeStep(services, lease, cluster, pools);
+  const [pools, held] = await Promise.all([
+    nodePoolsOf(services.table, cluster.identity),
+    readSecrets(services.table, cluster.identity),
+  ]);
+  const step = await takeStep(services, lease, { cluster, held }, pools);
+  if (step === "interrupted") return { next: "again" };
   const attempts = step.error === undefined ? 0 : pointer.attempts + 1;
   const note = noteOf(services, cluster, pointer, step, attempts);
   const recorded = await record(services, lease, {
@@ -126,6 +136,7 @@ async function takeTurn(services: ReconcilerServices, lease: Lease): Promise<Tur
     seen: step.seen,
     isBlind: step.isBlind && attempts >= BLIND_ATTEMPTS,
     isSeen: !step.isBlind,
+    isPrepared: step.isPrepared,
     error: step.error,
     attempts,
     note,
@@ -159,34 +170,70 @@ interface Step {
   seen: Observation | undefined;
   /** Whether the provisioner could not tell. */
   isBlind: boolean;
+  /** Whether the reconciler's own steps are done: before building, or after tearing down. */
+  isPrepared: boolean;
   error: StepError | undefined;
 }
 
-/** Asks the provisioner for the next step, and what it sees. */
+/** Asks the provisioner for the next step, and what it sees. @returns `interrupted` where it has to be begun again */
 async function takeStep(
   services: ReconcilerServices,
-  { fence }: Lease,
-  cluster: Cluster,
+  lease: Lease,
+  prepared: Prepared,
   pools: Parameters<typeof planOf>[1],
-): Promise<Step> {
+): Promise<Step | "interrupted"> {
   const { provisioner } = services;
+  const { cluster } = prepared;
   const { identity } = cluster;
+  const { fence } = lease;
   const look = () => attempt(services, "observing the cluster", (signal) => provisioner.observe(identity, signal));
   if (cluster.desiredStatus === "deleting") {
     const gone = await attempt(services, "tearing the cluster down", (signal) =>
       provisioner.destroy(identity, fence, signal),
     );
-    const { value, error } = await look();
-    return { seen: value, isBlind: error !== undefined, error: gone.error ?? error };
+    const { value: seen, error } = await look();
+    const isGone = gone.error === undefined && error === undefined && seen === undefined;
+    const removal = isGone ? await removePrepared(services, prepared) : undefined;
+    const isPrepared = isGone && removal === undefined;
+    return { seen, isBlind: error !== undefined, isPrepared, error: gone.error ?? error ?? removal };
   }
   const { value: seen, error } = await look();
-  if (error !== undefined) return { seen: undefined, isBlind: true, error };
+  const isReady = services.preparations.every((each) => each.isDone(prepared));
+  if (error !== undefined) return { seen: undefined, isBlind: true, isPrepared: isReady, error };
+  if (!isReady) {
+    const failed = await prepare(services, lease, prepared);
+    // What was made is read again before anything is built on it.
+    return failed === undefined ? "interrupted" : { seen, isBlind: false, isPrepared: false, error: failed };
+  }
   const plan = planOf(cluster, pools, seen, fence);
   const applied = await attempt(services, "applying the configuration", (signal) => provisioner.apply(plan, signal));
-  return { seen, isBlind: false, error: applied.error };
+  return { seen, isBlind: false, isPrepared: true, error: applied.error };
 }
 
-/** Does a call to the provisioner, but not for longer than it may take. */
+/** Takes the first of the reconciler's own steps that is not done. @returns what went wrong, where something did */
+async function prepare(services: ReconcilerServices, lease: Lease, prepared: Prepared): Promise<StepError | undefined> {
+  const step = services.preparations.find((each) => !each.isDone(prepared));
+  if (step === undefined) return undefined;
+  const write = async (transaction: Transaction) => {
+    goOn(services, transaction, lease);
+    return (await commit(services.table, transaction, deadlineIn(services.patienceMs))).length === 0;
+  };
+  // Whether it was written makes no difference here: the next look tells, and whether the cluster is still ours.
+  const done = await attempt(services, step.operation, (signal) => step.prepare(prepared, write, signal));
+  return done.error && { ...done.error, isOwn: true };
+}
+
+/** Takes away what lies elsewhere. @returns what went wrong, where something did */
+async function removePrepared(services: ReconcilerServices, prepared: Prepared): Promise<StepError | undefined> {
+  for (const { remove, operation } of services.preparations) {
+    if (remove === undefined) continue;
+    const { error } = await attempt(services, `undoing: ${operation}`, (signal) => remove(prepared, signal));
+    if (error !== undefined) return { ...error, isOwn: true };
+  }
+  return undefined;
+}
+
+/** Does a call to the provisioner or an own step, but not for longer than it may take. */
 async function attempt<T>(
   { callMs }: ReconcilerServices,
   operation: string,
@@ -222,6 +269,7 @@ function noteOf(services: Services, cluster: Cluster, pointer: Pointer, step: St
         collectedAt: seen?.collectedAt ?? services.clock().toISOString(),
         status: statusSeen(seen, cluster.desiredStatus),
         version: seen?.version,
+        endpoint: seen?.endpoint,
       };
   const at = services.clock().toISOString();
   return {

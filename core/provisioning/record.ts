@@ -28,6 +28,8 @@ export interface Known {
   isSeen: boolean;
   /** Whether it could not tell for so long that the cluster counts as unknown. */
   isBlind: boolean;
+  /** Whether the reconciler's own steps are done: before building, or after tearing down. */
+  isPrepared: boolean;
   error: StepError | undefined;
   /** Failures in a row. */
   attempts: number;
@@ -52,7 +54,7 @@ export async function record(services: Services, lease: Lease, known: Known): Pr
   const status = statusOf(known);
   if (status === "deleted") return await bury(services, lease, known);
   const now = services.clock().toISOString();
-  const phase = known.isSeen || status === "unknown" ? nextPhase(cluster, status, known.seen) : cluster.provisionStatus;
+  const phase = known.isSeen || status === "unknown" ? nextPhase(cluster, status, known) : cluster.provisionStatus;
   const kept = pools.map((pool): [NodePool, NodePool["provisionStatus"] | undefined] => [
     pool,
     known.isSeen ? nextPoolStatus(cluster, pool, known.seen) : pool.provisionStatus,
@@ -98,8 +100,12 @@ async function failedLabel(services: Services, transaction: Transaction): Promis
   return failures.some(({ label }) => label === "pointer") ? "fenced" : "again";
 }
 
-function statusOf({ cluster, seen, isSeen, isBlind }: Known): Cluster["status"] {
-  if (isSeen) return nextStatus(cluster, seen);
+function statusOf({ cluster, seen, isSeen, isBlind, isPrepared }: Known): Cluster["status"] {
+  if (isSeen) {
+    const next = nextStatus(cluster, seen);
+    // It is gone once what lies elsewhere is gone too.
+    return next === "deleted" && !isPrepared ? cluster.status : next;
+  }
   const isLost = isBlind && mayFollow(cluster.status, "unknown", cluster.desiredStatus);
   return isLost ? "unknown" : cluster.status;
 }

@@ -12,6 +12,8 @@ export interface StepError {
   operation: string;
   message: string;
   isTimeout: boolean;
+  /** Whether it was a step of the reconciler's own, such as registering an OIDC client. */
+  isOwn?: boolean;
 }
 
 type Said = Omit<Told, "type">;
@@ -76,10 +78,10 @@ function tellVersion(cluster: Cluster, pools: readonly NodePool[], seen: Observa
 
 function tellReconciled(error: StepError | undefined): Said {
   if (error === undefined) return { status: "True", reason: "Reconciled", message: "The last step went well." };
-  const { operation, message, isTimeout } = error;
+  const { operation, message, isTimeout, isOwn } = error;
   return {
     status: "False",
-    reason: isTimeout ? "ProvisionerTimedOut" : "ProvisionerFailed",
+    reason: isOwn ? "PreparationFailed" : isTimeout ? "ProvisionerTimedOut" : "ProvisionerFailed",
     message: `${operation} did not succeed and is tried again: ${message}`,
   };
 }

@@ -114,6 +114,15 @@ export const nodePoolKey = (clusterIdentity: string, id: number) => ofCluster(cl
 /** What all node pools' sort keys begin with. */
 export const NODE_POOL_PREFIX = "POOL#";
 
+/** A secret of a cluster, or the data key of all of them. @param name such as `KEY` */
+export const secretKey = (clusterIdentity: string, name: string) => ofCluster(clusterIdentity, `SECRET#${part(name)}`);
+
+/** What the sort keys of a cluster's secrets begin with. */
+export const SECRET_PREFIX = "SECRET#";
+
+/** When secrets were last rotated. */
+export const rotationKey: Key = { pk: "SECRETS", sk: "ROTATION" };
+
 /**
  * An event of a cluster; events order by time.
  *

@@ -1,6 +1,7 @@
 /** What one command of the operator's is made of. */
 
 import type { ParseArgsOptionsConfig } from "node:util";
+import type { Config } from "#core/config.ts";
 import type { Services } from "#core/context.ts";
 
 /** What is wrong with the command line. */
@@ -22,7 +23,7 @@ export interface Command {
   /** How many positionals it takes. */
   positionals?: number;
   /** @returns what to print, a text as it is and all else as JSON; `failed` makes the exit code 1 */
-  run(services: Services, given: Given): Promise<{ print: unknown; failed?: boolean }>;
+  run(services: Services, given: Given, config: Config): Promise<{ print: unknown; failed?: boolean }>;
 }
 
 /** An option with one value. */

@@ -11,6 +11,7 @@ import { createOrganisation, showOrganisation } from "#core/organisation/operati
 import { clusterCommands } from "./clusters.ts";
 import { type Command, many, numeric, one, org, several, text } from "./command.ts";
 import { checkIndexes, rebuildIndexes } from "./page-index.ts";
+import { secretsCommands } from "./secrets.ts";
 
 /** `SATURDAY 02:00 120`: day, time in UTC, minutes. */
 function windowOf(value: string) {
@@ -82,7 +83,7 @@ export const commands: Readonly<Record<string, Command>> = {
     async run(services, given) {
       if (many(given, "secret").length > 0) {
         throw new AppError("invalid", "account.secrets_refused", [
-          "--secret: secrets are not taken yet, for there is nothing to encrypt them with; --credentials <name> makes a record without any",
+          "--secret: secrets are not taken yet, for no provisioner would use them; --credentials <name> makes a record without any",
         ]);
       }
       const { values } = given;
@@ -194,4 +195,5 @@ export const commands: Readonly<Record<string, Command>> = {
     },
   },
   ...clusterCommands,
+  ...secretsCommands,
 };

@@ -55,6 +55,10 @@ export interface Route {
   path: string;
   /** Whether it reads a JSON body; an optional one is undefined where there is none. */
   takesBody?: boolean | "optional";
+  /** A GET that HEAD does not stand for, because it leaves something behind. */
+  refusesHead?: boolean;
+  /** A POST whose answer is never kept for a repeat: there are secrets in it. */
+  ignoresIdempotencyKey?: boolean;
   handle(request: ApiRequest): Promise<HandlerAnswer>;
 }
 
@@ -111,6 +115,9 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
     app.on(route.method, route.path, (c, next) => {
       // This router also takes an empty segment and a slash at the end, which lead nowhere here.
       if (!matches(route.path, new URL(c.req.url).pathname)) return next();
+      if (c.req.method === "HEAD" && route.refusesHead === true) {
+        return serve(c, dependencies, undefined, async () => notRouted(c, routes));
+      }
       return serve(c, dependencies, route.path, (request) => answer(c, request, route));
     });
   }
@@ -123,7 +130,10 @@ async function answer(c: HonoContext, context: Context, route: Route): Promise<A
   const read =
     (route.takesBody ?? false) === false ? NO_BODY : await readBody(c.req.raw, route.takesBody === "optional");
   const query = queryOf(c.req.url);
-  const repeat = route.method !== "GET" ? idempotencyOf(c.req.raw, url, query, read.hash) : undefined;
+  const repeat =
+    route.method !== "GET" && route.ignoresIdempotencyKey !== true
+      ? idempotencyOf(c.req.raw, url, query, read.hash)
+      : undefined;
   const answered = await route.handle({
     context: {
       ...context,
@@ -142,9 +152,9 @@ async function answer(c: HonoContext, context: Context, route: Route): Promise<A
 async function notRouted(c: HonoContext, routes: readonly Route[]): Promise<Answer> {
   const { pathname } = new URL(c.req.url);
   const methods = new Set<string>();
-  for (const { method } of routes.filter((route) => matches(route.path, pathname))) {
+  for (const { method, refusesHead } of routes.filter((route) => matches(route.path, pathname))) {
     methods.add(method);
-    if (method === "GET") methods.add("HEAD");
+    if (method === "GET" && refusesHead !== true) methods.add("HEAD");
   }
   if (methods.size === 0) throw unknownRoute(pathname);
   const allowed = [...methods].sort();
@@ -224,7 +234,8 @@ async function write(answered: Answer, context: Context, gzipped: boolean): Prom
   const applied = preferencesApplied(context);
   if (applied !== undefined) headers["preference-applied"] = applied;
   if (answered.body === undefined) return new Response(null, { status: answered.status, headers });
-  const text = Buffer.from(JSON.stringify(answered.body));
+  const { text: written, type } = answered.media ?? { text: JSON.stringify(answered.body), type: "application/json" };
+  const text = Buffer.from(written);
   const isLarge = text.length > COMPRESSED_BYTES;
   const bytes = isLarge && gzipped ? await compress(text) : text;
   if (bytes.length > MAX_ANSWER_BYTES) {
@@ -239,7 +250,7 @@ async function write(answered: Answer, context: Context, gzipped: boolean): Prom
       ...headers,
       ...(isLarge ? { vary: "Accept-Encoding" } : {}),
       ...(bytes === text ? {} : { "content-encoding": "gzip" }),
-      "content-type": "application/json; charset=utf-8",
+      "content-type": `${type}; charset=utf-8`,
     },
   });
 }

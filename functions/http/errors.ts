@@ -27,6 +27,8 @@ const CHALLENGE = 'Token realm="ame", Bearer realm="ame"';
 export interface Answer {
   status: number;
   body?: unknown;
+  /** The body as it is sent, where that is not JSON. */
+  media?: { type: string; text: string };
   headers: Record<string, string>;
 }
 

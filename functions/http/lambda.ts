@@ -2,14 +2,13 @@
 
 import type { Hono } from "hono";
 import { handle, type LambdaEvent } from "hono/aws-lambda";
-import { readConfig } from "#core/config.ts";
+import { type Config, readConfig } from "#core/config.ts";
 import { createLogger } from "../log.ts";
 import { servicesFrom } from "../services.ts";
 import type { AppDependencies } from "./app.ts";
 
 /** What every entry point of the API is made with, from the environment alone. */
-function dependencies(): AppDependencies {
-  const config = readConfig(process.env);
+function dependencies(config: Config): AppDependencies {
   return {
     services: servicesFrom(config, config.DYNAMODB_ENDPOINT),
     log: createLogger(config.LOG_LEVEL),
@@ -26,11 +25,14 @@ function sourceIp(event: LambdaEvent): string | undefined {
 
 type Handler = ReturnType<typeof handle>;
 
+/** Makes an app of what all have and of what the environment says. */
+type Create = (dependencies: AppDependencies, config: Config) => Hono;
+
 /**
  * Makes the Lambda handler of an app. On Lambda the app is made at once, so that what it costs is paid while the function
  * starts; elsewhere the module can be imported without an environment.
  */
-export function lambda(create: (dependencies: AppDependencies) => Hono): Handler {
+export function lambda(create: Create): Handler {
   let made: Handler | undefined = process.env.AWS_LAMBDA_FUNCTION_NAME === undefined ? undefined : start(create);
   return (event, context) => {
     made ??= start(create);
@@ -38,8 +40,9 @@ export function lambda(create: (dependencies: AppDependencies) => Hono): Handler
   };
 }
 
-function start(create: (dependencies: AppDependencies) => Hono): Handler {
+function start(create: Create): Handler {
   // Node loads Request at its first use, which takes tens of milliseconds: better here than in the first request.
   new Request("http://localhost/");
-  return handle(create(dependencies()));
+  const config = readConfig(process.env);
+  return handle(create(dependencies(config), config));
 }

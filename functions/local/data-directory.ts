@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import { answers, type Engine, type EngineExit, launchEngine, pollMs, stopWithinMs } from "./engine.ts";
+import { exclusively } from "./exclusively.ts";
 import { identify, isRunning, type ProcessIdentity } from "./process-identity.ts";
 
 const ownerPollMs = 50;
@@ -86,10 +87,8 @@ function prepareHome(directory: string): Home {
     record: join(path, "engine.json"),
     guard: join(path, "engine.lock"),
   };
-  // SQLite would make these readable for everybody; the files it adds beside a database take over that one's mode.
-  for (const file of [home.database, home.guard]) {
-    if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
-  }
+  // SQLite would make it readable for everybody; the files it adds beside a database take over that one's mode.
+  if (!existsSync(home.database)) closeSync(openSync(home.database, "a", 0o600));
   return home;
 }
 
@@ -97,7 +96,7 @@ function prepareHome(directory: string): Home {
 function claimHome(home: Home, role: Role): Claim {
   const owner = identify(process.pid);
   if (owner === undefined) throw new Error("cannot tell when this process started");
-  return exclusively(home, () => {
+  return exclusively(home.guard, () => {
     const found = readRecord(home);
     if (found !== undefined && isRunning(found.owner)) return { won: false, record: found };
     // Keeps the dead owner's engine on record: we may be killed too before we have ended it.
@@ -105,26 +104,6 @@ function claimHome(home: Home, role: Role): Claim {
     writeRecord(home, { role, owner, ...leftover });
     return { won: true, owner, previous: found };
   });
-}
-
-/**
- * Runs one look at the record and the change that follows from it while no other process can do the same.
- *
- * Renaming and exclusive creation cannot replace a stale record safely: between reading it and removing it another
- * process may have put its own in its place. A lock file would only move the question to whose lock is stale. SQLite's
- * lock on an (empty) database is the kernel's, which ends with the process that holds it, however that dies. The work
- * under it is synchronous and takes no longer than a few small files do.
- */
-function exclusively<T>(home: Home, work: () => T): T {
-  // Loaded here because early releases of Node 24 print a warning for it, which an engine in memory can do without.
-  const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
-  const guard = new DatabaseSync(home.guard, { timeout: 30_000 });
-  try {
-    guard.exec("BEGIN EXCLUSIVE");
-    return work();
-  } finally {
-    guard.close();
-  }
 }
 
 function readRecord(home: Home): EngineRecord | undefined {
@@ -154,7 +133,7 @@ function writeRecord(home: Home, record: EngineRecord): void {
 function releaseHome(home: Home, owner: ProcessIdentity): void {
   // Whoever deleted the directory under a running server should still see it stop in order.
   if (!existsSync(home.directory)) return;
-  exclusively(home, () => {
+  exclusively(home.guard, () => {
     const found = readRecord(home);
     if (found?.owner.pid === owner.pid && found.owner.startedAt === owner.startedAt) rmSync(home.record);
   });

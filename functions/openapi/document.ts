@@ -69,7 +69,10 @@ const schemaOf = ({ schema }: Body): JsonSchema => {
   return "arrayOf" in schema ? { type: "array", items: refTo(String(schema.arrayOf)) } : schema;
 };
 
-const contentOf = (body: Body) => ({ "application/json": { schema: schemaOf(body), example: body.example } });
+function contentOf(body: Body) {
+  const media = { schema: schemaOf(body), example: body.example };
+  return { "application/json": media, ...(body.alsoYaml === true ? { "application/yaml": media } : {}) };
+}
 
 /** Headers of an answer: its own, and those any answer to the operation can have. */
 const headersOf = (names: readonly HeaderName[] = []) => {

@@ -254,3 +254,54 @@ export const page = (element: object) => ({
   totalElements: 1,
   totalPages: 1,
 });
+
+const certificate = "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----\n";
+const issuer = "https://login.example.com";
+const apiServer = "https://api.example.com:6443";
+const client = { clientId: "kubernetes-my-first-cluster", clientSecret: "…" };
+
+/** An OIDC configuration. */
+export const oidcConfig = { caCertificate: certificate, ...client, endpoint: apiServer, issuerUrl: issuer };
+
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+const name = "acme/production/my-first-cluster";
+
+/** A kubeconfig. */
+export const kubeconfig = {
+  apiVersion: "v1",
+  kind: "Config",
+  clusters: [{ name, cluster: { "certificate-authority-data": base64(certificate), server: apiServer } }],
+  contexts: [{ name, context: { cluster: name, user: name } }],
+  "current-context": name,
+  users: [
+    {
+      name,
+      user: {
+        exec: {
+          apiVersion: "client.authentication.k8s.io/v1",
+          args: [
+            "oidc-login",
+            "get-token",
+            `--oidc-issuer-url=${issuer}`,
+            `--oidc-client-id=${client.clientId}`,
+            `--oidc-client-secret=${client.clientSecret}`,
+          ],
+          command: "kubectl",
+          installHint: "Install kubelogin, the oidc-login plugin of kubectl: kubectl krew install oidc-login",
+          interactiveMode: "IfAvailable",
+        },
+      },
+    },
+  ],
+};
+
+/** A join configuration. */
+export const joinConfig = {
+  cloudInitUserDataBase64: base64("#cloud-config\n"),
+  installScriptBase64: base64("#!/usr/bin/env bash\n"),
+  joinCommand:
+    "kubeadm join api.example.com:6443 --token abcdef.0123456789abcdef --discovery-token-ca-cert-hash sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+  kubeletConfigBase64: base64("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"),
+  upgradeScriptBase64: base64("#!/usr/bin/env bash\n"),
+  versions: { containerd: "2.1.5", crictl: "v1.34.0", kubernetes: "v1.34.4" },
+};

@@ -8,6 +8,8 @@ import type { SchemaName } from "./schemas.ts";
 export const tags = {
   Clusters: "Kubernetes clusters of an organisation, inside its environments.",
   "Node pools": "The nodes of a cluster, in pools of one kind.",
+  Configurations:
+    "What nodes and clients of a cluster need. These answers hold secrets, and are never to be stored on their way.",
   References: "What a cluster's creation refers to, read only.",
   Service: "The service itself. Needs no token.",
 } as const;
@@ -16,6 +18,8 @@ export const tags = {
 export interface Body {
   schema: SchemaName | { arrayOf: SchemaName } | JsonSchema;
   example: unknown;
+  /** Whether it is also there as YAML, for whoever asks for that. */
+  alsoYaml?: true;
 }
 
 /** A success. */

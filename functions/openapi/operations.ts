@@ -1,5 +1,6 @@
 /** The table of operations: on clusters and node pools here, on what they refer to beside it. */
 
+import { configurationOperations } from "./configurations.ts";
 import * as examples from "./examples.ts";
 import { type Operation, READ, UNCHANGED, WRITE } from "./operation.ts";
 import {
@@ -272,6 +273,7 @@ const nodePoolOperations: readonly Operation[] = [
 export const operations: readonly Operation[] = [
   ...clusterOperations,
   ...nodePoolOperations,
+  ...configurationOperations,
   ...referenceOperations,
   ...serviceOperations,
 ];

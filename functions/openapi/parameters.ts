@@ -203,6 +203,10 @@ const text = (description: string, more: Partial<Header> = {}): Header => ({
 
 /** The headers of answers, by name. */
 export const headers = {
+  "Cache-Control": text("`no-store`: there are secrets in the answer.", {
+    required: true,
+    schema: { type: "string", enum: ["no-store"] },
+  }),
   "Content-Encoding": text("`gzip`, beyond 1 MB, for whoever accepts that.", {
     schema: { type: "string", enum: ["gzip"] },
   }),

@@ -17,6 +17,7 @@ import { ClusterEventChange, ClusterEventResponse, ClusterEventsResponse } from 
 import { MessageResponse, UpdatePrometheusRules } from "#core/cluster/prometheus-rules.ts";
 import * as Cluster from "#core/cluster/schema.ts";
 import { ClusterUpgradesResponse, NewerVersion, ReachableVersion } from "#core/cluster/upgrades.ts";
+import * as Configuration from "#core/configuration/schema.ts";
 import { EnvironmentResponse } from "#core/environment/responses.ts";
 import { PageableObject, SortObject } from "#core/listing/pageable.ts";
 import * as NodePool from "#core/node-pool/schema.ts";
@@ -112,6 +113,9 @@ const SCHEMAS = {
   IPRange,
   IpWhitelistRequest: Cluster.IpWhitelistRequest,
   IpWhitelistResponse: Cluster.IpWhitelistResponse,
+  JoinConfigResponse: Configuration.JoinConfigResponse,
+  JoinConfigVersions: Configuration.JoinConfigVersions,
+  KubeconfigResponse: Configuration.KubeconfigResponse,
   MaintenanceScheduleResponse: Cluster.MaintenanceScheduleResponse,
   MaintenanceWindowResponse: Cluster.MaintenanceWindowResponse,
   MessageResponse: v.object({ ...MessageResponse.entries, consequences }),
@@ -119,6 +123,7 @@ const SCHEMAS = {
   NewerVersion,
   NodeTaint: NodePool.NodeTaint,
   NodeType,
+  OidcConfigResponse: Configuration.OidcConfigResponse,
   ObservabilityTenant: Cluster.ObservabilityTenant,
   ObservabilityTenantClusterRef: Cluster.ObservabilityTenantClusterRef,
   ObservabilityTenantEnvironmentRef: Cluster.ObservabilityTenantEnvironmentRef,

@@ -1,6 +1,7 @@
 /** A reconciler for tests: the clock moves only when somebody waits. */
 
 import { findDue, workOn } from "#core/provisioning/due.ts";
+import type { Preparation } from "#core/provisioning/preparation.ts";
 import { type ReconcilerServices, reconcilerWith } from "#core/provisioning/reconcile.ts";
 import { type SimulationOptions, simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import { makeWorld, type World, type WorldOptions } from "./world.ts";
@@ -18,11 +19,17 @@ export interface LivingWorld extends World {
 /** One step of building, in milliseconds. */
 export const STEP_MS = 800;
 
-/** Makes a world with a reconciler beside its server, both on one clock that stands still unless it is moved. */
-export async function makeLivingWorld(options: WorldOptions & { callMs?: number } = {}): Promise<LivingWorld> {
+/**
+ * Makes a world with a reconciler beside its server, both on one clock that stands still unless it is moved.
+ *
+ * @param options `callMs` is how long a call of the reconciler may take, `preparations` its own steps; none unless given
+ */
+export async function makeLivingWorld(
+  options: WorldOptions & { callMs?: number; preparations?: (world: World) => readonly Preparation[] } = {},
+): Promise<LivingWorld> {
   let now = Date.parse("2026-11-23T10:00:00.000Z");
   const clock = () => new Date(now);
-  const { callMs = 200, ...given } = options;
+  const { callMs = 200, preparations, ...given } = options;
   const world = await makeWorld({ clock, ...given });
   const faults: LivingWorld["faults"] = { next: undefined };
   const provisioner = simulatedProvisioner({
@@ -35,7 +42,11 @@ export async function makeLivingWorld(options: WorldOptions & { callMs?: number 
     now += ms;
   };
   const sleep = async (ms: number) => pass(ms);
-  const reconciler = reconcilerWith(world.services, provisioner, { sleep, callMs });
+  const reconciler = reconcilerWith(world.services, provisioner, {
+    sleep,
+    callMs,
+    preparations: preparations?.(world) ?? [],
+  });
   const settle: LivingWorld["settle"] = async (withinMs = 30 * 60_000) => {
     const end = now + withinMs;
     for (;;) {

@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { gunzipSync } from "node:zlib";
+import { parse } from "yaml";
 import { setMember } from "#core/access/members.ts";
 import { createToken } from "#core/access/personal-tokens.ts";
 import type { EnvironmentRole, Role } from "#core/access/role.ts";
@@ -13,11 +14,14 @@ import type { Environment } from "#core/environment/schema.ts";
 import { createSchedule } from "#core/maintenance/schedules.ts";
 import { createOrganisation } from "#core/organisation/operations.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
+import type { Keyring } from "#core/secrets/keyring.ts";
+import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
 import { clusterRoutes } from "#functions/clusters.ts";
+import { configurationRoutes } from "#functions/configurations.ts";
 import { createApp } from "#functions/http/app.ts";
-import { createLogger } from "#functions/log.ts";
+import { createLogger, type Logger } from "#functions/log.ts";
 import { nodePoolRoutes } from "#functions/node-pools.ts";
 import { referenceRoutes } from "#functions/references.ts";
 import { upgradeRoutes } from "#functions/upgrades.ts";
@@ -73,7 +77,10 @@ export interface World {
   /** Keys with a transaction under way, of all processes on the table. */
   busy: Set<string>;
   table: Table;
+  keyring: Keyring;
+  /** What was logged, a line each. */
   logs: string[];
+  log: Logger;
   send(method: string, path: string, sending?: Sending): Promise<Answer>;
   /** As `send`, with the answer's bytes as they are. */
   raw(method: string, path: string, sending?: Sending): Promise<{ status: number; headers: Headers; bytes: Buffer }>;
@@ -88,6 +95,8 @@ export interface WorldOptions extends Partial<Omit<Services, "table">> {
   maxAttempts?: number;
   trustedProxies?: string[];
   corsOrigins?: string[];
+  /** One of its own where it is absent. */
+  keyring?: Keyring;
   /** What every answer is held to; nothing where it is absent. */
   judge?: typeof expectContract;
 }
@@ -110,18 +119,20 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
  * @param busy keys with a transaction under way; shared by all processes on the table
  */
 export function worldOn(name: string, options: WorldOptions & { endpoint: string }, busy: Set<string>): World {
-  const { endpoint, maxAttempts = 4, trustedProxies = [], corsOrigins = [], judge, ...given } = options;
+  const { endpoint, maxAttempts = 4, trustedProxies = [], corsOrigins = [], judge, ...rest } = options;
+  const { keyring = localKeyring(memoryKeyStore()), ...given } = rest;
   const table = openTable({ name, endpoint, client: { ...ENGINE, maxAttempts } });
   const services = servicesWith({ table, provisioner: simulatedTraits, ...given });
   const logs: string[] = [];
+  const log = createLogger("debug", (line) => logs.push(line));
   const app = createApp(
     {
       services,
-      log: createLogger("debug", (line) => logs.push(line)),
+      log,
       config: { TRUSTED_PROXIES: trustedProxies, CORS_ORIGINS: corsOrigins },
       peerAddress: (c) => (c.env as { peer?: string }).peer,
     },
-    [...clusterRoutes, ...nodePoolRoutes, ...referenceRoutes, ...upgradeRoutes],
+    [...clusterRoutes, ...nodePoolRoutes, ...referenceRoutes, ...upgradeRoutes, ...configurationRoutes(keyring)],
   );
   const wire = tap(table, busy);
   const raw: World["raw"] = async (method, path, sending = {}) => {
@@ -144,7 +155,8 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     );
     const bytes = Buffer.from(await response.arrayBuffer());
     const { status, headers: answered } = response;
-    judge?.(method, path, status, answered, json(answered.has("content-encoding") ? gunzipSync(bytes) : bytes));
+    const plain = answered.has("content-encoding") ? gunzipSync(bytes) : bytes;
+    judge?.(method, path, status, answered, valueIn(plain, answered));
     return { status, headers: answered, bytes };
   };
   return {
@@ -152,18 +164,24 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     wire,
     busy,
     table,
+    keyring,
     logs,
+    log,
     raw,
     async send(method, path, sending) {
       const { status, headers, bytes } = await raw(method, path, sending);
-      return { status, headers, text: bytes.toString(), body: json(bytes) };
+      return { status, headers, text: bytes.toString(), body: valueIn(bytes, headers) };
     },
-    sibling: () => worldOn(name, options, busy),
+    sibling: () => worldOn(name, { ...options, keyring }, busy),
     tenant: (environments = ["production", "staging"]) => makeTenant(services, environments),
   };
 }
 
-const json = (bytes: Buffer): Json => (bytes.length === 0 ? undefined : JSON.parse(bytes.toString()));
+function valueIn(bytes: Buffer, headers: Headers): Json {
+  if (bytes.length === 0) return undefined;
+  const isYaml = headers.get("content-type")?.startsWith("application/yaml") === true;
+  return isYaml ? parse(bytes.toString()) : JSON.parse(bytes.toString());
+}
 
 let tenants = 0;
 

@@ -101,7 +101,7 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
     observe(identity, signal) {
       const work = async () => {
         const world = await read(identity);
-        return world && seen(world, clock().getTime(), stepMs);
+        return world && seen(identity, world, clock().getTime(), stepMs);
       };
       return call({ operation: "observe", identity }, signal, work, (observation) => observation);
     },

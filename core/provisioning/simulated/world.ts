@@ -143,7 +143,7 @@ const versionAt = (world: Simulation, now: number, stepMs: number): string =>
  * @param now milliseconds since the epoch
  * @returns undefined once nothing is there of it any more
  */
-export function seen(world: Simulation, now: number, stepMs: number): Observation | undefined {
+export function seen(identity: string, world: Simulation, now: number, stepMs: number): Observation | undefined {
   if (world.destroyedAt !== undefined && now >= world.destroyedAt + STEPS.destroyed * stepMs) return undefined;
   const steps = Math.floor((now - world.builtAt) / (STEPS.phase * stepMs));
   const phase = builtPhases[Math.min(steps, builtPhases.length) - 1];
@@ -154,6 +154,8 @@ export function seen(world: Simulation, now: number, stepMs: number): Observatio
     phase,
     power: world.isRunning ? (isPowered ? "started" : "starting") : isPowered ? "stopped" : "stopping",
     version: phase === undefined ? undefined : versionAt(world, now, stepMs),
+    // Nothing answers there, and by RFC 2606 nothing ever will.
+    endpoint: phase === undefined ? undefined : `https://${identity}.clusters.invalid:6443`,
     nodePools: world.nodePools.map((pool) => ({
       identity: pool.identity,
       version: now >= pool.readyAt ? pool.version : pool.before.version,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, test } from "vitest";
+import { readConfig } from "#core/config.ts";
 import { createEnvironment, getEnvironment, removeEnvironment } from "#core/environment/operations.ts";
 import { bucketOf, chunkItem, countRemoved, readChunks } from "#core/listing/page-index.ts";
 import { checkPageIndex, rebuildPageIndex } from "#core/listing/page-index-repair.ts";
@@ -45,7 +46,7 @@ const production = () => getEnvironment(world.services, tenant.slug, "production
 /** Runs the operator's command on the tenant's organisation. */
 async function index(of: World, word: "check" | "rebuild"): Promise<{ found: Json[]; failed: boolean }> {
   const given = { values: { org: tenant.slug }, positionals: [] };
-  const { print, failed = false } = (await commands[`index ${word}`]?.run(of.services, given)) ?? {};
+  const { print, failed = false } = (await commands[`index ${word}`]?.run(of.services, given, readConfig({}))) ?? {};
   return { found: (print as Json).discrepancies, failed };
 }
 

@@ -140,6 +140,7 @@ describe("a provisioner that lies", () => {
       phase: "DONE",
       power: "started",
       version: "v1.30.0-u-ame.1",
+      endpoint: undefined,
       nodePools: [],
     } as const;
     fail({ kind: "lies", observation }, 8, "observe");

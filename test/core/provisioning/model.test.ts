@@ -25,6 +25,7 @@ const fault: fc.Arbitrary<ProvisionerFault | undefined> = fc.oneof(
           phase: fc.constantFrom(undefined, "CLUSTER_PROVISIONED" as const, "DONE" as const),
           power: fc.constantFrom("starting" as const, "started" as const, "stopping" as const, "stopped" as const),
           version: fc.constantFrom(undefined, ...VERSIONS),
+          endpoint: fc.constant(undefined),
           nodePools: fc.constant([]),
         }),
         { nil: undefined },

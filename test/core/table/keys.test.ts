@@ -20,6 +20,7 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   indexChunkKey: { parts: 3, build: keys.indexChunkKey, mayBeEmpty: 2 },
   pointerKey: { parts: 1, build: keys.pointerKey },
   nodePoolKey: { parts: 1, build: (identity = "") => keys.nodePoolKey(identity, 1) },
+  secretKey: { parts: 2, build: keys.secretKey },
   eventKey: { parts: 3, build: keys.eventKey },
   eventsBefore: { parts: 2, build: keys.eventsBefore },
   tokenKey: { parts: 1, build: keys.tokenKey },

@@ -1,0 +1,98 @@
+/** Getting at a cluster's configuration: who may, whether it is there yet, and what is stored of it. */
+
+import type { Right } from "../access/role.ts";
+import { type ClusterPath, enterCluster } from "../cluster/get.ts";
+import { hasReached } from "../cluster/repository.ts";
+import type { provisionStatuses } from "../cluster/schema.ts";
+import { type Cluster, pointerEntity } from "../cluster/stored.ts";
+import { isDeleting } from "../cluster/transitions.ts";
+import type { Actor, Context } from "../context.ts";
+import { type AppError, conflict } from "../errors.ts";
+import { readPlainQuery } from "../listing/array-page.ts";
+import { nodePoolsOf } from "../node-pool/repository.ts";
+import type { NodePool } from "../node-pool/schema.ts";
+import type { RawQuery } from "../query.ts";
+import { type HeldSecrets, readSecrets } from "../secrets/vault.ts";
+import { keyText, pointerKey } from "../table/keys.ts";
+import { CERTIFICATE_AUTHORITY, certificateAuthorityEntity } from "./stored.ts";
+
+/** Which cluster's configuration. */
+export interface ConfigurationInput extends ClusterPath {
+  query: RawQuery;
+}
+
+/** What a configuration is made of. */
+export interface Configured {
+  actor: Actor;
+  cluster: Cluster;
+  held: HeldSecrets;
+  /** The certificate of the cluster's authority, PEM. */
+  certificate: string;
+  /** Where the API server is, `https://host:port`; undefined while that is not known. */
+  endpoint: string | undefined;
+  /** All of the cluster's pools, where they were asked for. */
+  pools: readonly NodePool[];
+}
+
+/** How long a phase may take that is waited for, in seconds. */
+const PHASE_SECONDS = 5;
+
+/** What is answered while a configuration is not there yet. */
+export const notYet = (what: string, { slug, provisionStatus }: Cluster): AppError =>
+  conflict(
+    "configuration.not_yet",
+    `The cluster "${slug}" has no ${what} yet: its provisionStatus is ${provisionStatus}.`,
+    PHASE_SECONDS,
+  );
+
+/**
+ * Lets a caller in and reads what a configuration is made of. Two waits on the database.
+ *
+ * @param right what the caller needs to be allowed
+ * @param what the configuration is, for whom it is refused
+ * @param phase from which on there is one
+ * @param withPools whether pools are read too
+ * @throws AppError as `enter`; missing; invalid for the query; conflict before the phase and while the cluster is being deleted
+ */
+export async function enterConfiguration(
+  context: Context,
+  input: ConfigurationInput,
+  {
+    right,
+    what,
+    phase,
+    withPools = false,
+  }: {
+    right: Right;
+    what: string;
+    phase: (typeof provisionStatuses)[number];
+    withPools?: boolean;
+  },
+): Promise<Configured> {
+  const { entered, cluster } = await enterCluster(context, input, right);
+  const { identity } = cluster;
+  const [held, pointers, pools] = await Promise.all([
+    readSecrets(context.table, identity),
+    context.table.get([pointerKey(identity)]),
+    withPools ? nodePoolsOf(context.table, identity) : [],
+  ]);
+  readPlainQuery(context, input.query, {});
+  if (isDeleting(cluster)) {
+    throw conflict(
+      "configuration.deleting",
+      `The cluster "${cluster.slug}" is being deleted: there is no ${what} of it any more.`,
+      PHASE_SECONDS,
+    );
+  }
+  const authority = held.get(CERTIFICATE_AUTHORITY);
+  if (!hasReached(cluster, phase) || authority === undefined) throw notYet(what, cluster);
+  const pointer = pointers.get(keyText(pointerKey(identity)));
+  return {
+    actor: entered.actor,
+    cluster,
+    held,
+    certificate: certificateAuthorityEntity.read(authority).certificate,
+    endpoint: pointer && pointerEntity.read(pointer).observation?.endpoint,
+    pools,
+  };
+}

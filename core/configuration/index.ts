@@ -1,0 +1,3 @@
+/** Configurations: what is public. */
+
+export { kubeconfig, oidcConfig } from "./oidc.ts";

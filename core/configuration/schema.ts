@@ -1,0 +1,58 @@
+/** Configurations: the contract's shapes. */
+
+import * as v from "valibot";
+
+const base64 = v.pipe(v.string(), v.base64());
+
+/** The documentation's JoinConfigVersions. */
+export const JoinConfigVersions = v.object({
+  containerd: v.string(),
+  crictl: v.string(),
+  kubernetes: v.string(),
+});
+
+/** The documentation's JoinConfigResponse. */
+export const JoinConfigResponse = v.object({
+  cloudInitUserDataBase64: base64,
+  installScriptBase64: base64,
+  joinCommand: v.string(),
+  kubeletConfigBase64: base64,
+  upgradeScriptBase64: base64,
+  versions: JoinConfigVersions,
+});
+export type JoinConfigResponse = v.InferOutput<typeof JoinConfigResponse>;
+
+/** The documentation's OidcConfigResponse. */
+export const OidcConfigResponse = v.object({
+  caCertificate: v.string(),
+  clientId: v.string(),
+  clientSecret: v.string(),
+  endpoint: v.optional(v.pipe(v.string(), v.description("Left out until the control plane is built."))),
+  issuerUrl: v.string(),
+});
+export type OidcConfigResponse = v.InferOutput<typeof OidcConfigResponse>;
+
+const named = <Shape extends v.GenericSchema>(name: string, shape: Shape) =>
+  v.array(v.object({ name: v.string(), [name]: shape }));
+
+/** A kubeconfig as kubectl reads it, with a plugin that logs in with the cluster's issuer. */
+export const KubeconfigResponse = v.object({
+  apiVersion: v.literal("v1"),
+  kind: v.literal("Config"),
+  clusters: named("cluster", v.object({ "certificate-authority-data": base64, server: v.string() })),
+  contexts: named("context", v.object({ cluster: v.string(), user: v.string() })),
+  "current-context": v.string(),
+  users: named(
+    "user",
+    v.object({
+      exec: v.object({
+        apiVersion: v.string(),
+        args: v.array(v.string()),
+        command: v.string(),
+        installHint: v.string(),
+        interactiveMode: v.string(),
+      }),
+    }),
+  ),
+});
+export type KubeconfigResponse = v.InferOutput<typeof KubeconfigResponse>;

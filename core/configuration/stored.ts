@@ -1,0 +1,63 @@
+/** What nodes and clients of a cluster need, as it is stored beside it. */
+
+import * as v from "valibot";
+import { Sealed } from "../secrets/vault.ts";
+import { defineEntity } from "../table/item.ts";
+
+/** The name of the item of a cluster's certificate authority. */
+export const CERTIFICATE_AUTHORITY = "CA";
+/** The name of the item of a cluster's OIDC client. */
+export const OIDC_CLIENT = "OIDC";
+/** The name of the item of a cluster's bootstrap tokens. */
+export const BOOTSTRAP_TOKENS = "BOOTSTRAP";
+
+const StoredCertificateAuthority = v.object({
+  clusterIdentity: v.string(),
+  /** PEM. */
+  certificate: v.string(),
+  sealed: Sealed,
+  createdAt: v.string(),
+});
+export const certificateAuthorityEntity = defineEntity("certificate-authority", 1, StoredCertificateAuthority);
+
+/** What of a certificate authority is encrypted: PKCS #8, PEM. */
+export const CertificateAuthoritySecret = v.object({ privateKey: v.string() });
+
+const StoredOidcClient = v.object({
+  clusterIdentity: v.string(),
+  /** When it was last about to be registered, RFC 3339. */
+  intendedAt: v.string(),
+  /** Which intention came about; while it is another one, or none, nobody knows whether the last one did. */
+  registeredAt: v.optional(v.string()),
+  issuer: v.optional(v.string()),
+  clientId: v.optional(v.string()),
+  /** Where it is managed, where the issuer lets it be. */
+  registrationUri: v.optional(v.string()),
+  sealed: v.optional(Sealed),
+});
+export type OidcClient = v.InferOutput<typeof StoredOidcClient>;
+export const oidcClientEntity = defineEntity("oidc-client", 1, StoredOidcClient);
+
+/** What of an OIDC client is encrypted. */
+export const OidcClientSecret = v.object({
+  clientSecret: v.string(),
+  registrationAccessToken: v.optional(v.string()),
+});
+
+const StoredBootstrapTokens = v.object({
+  clusterIdentity: v.string(),
+  revision: v.number(),
+  /** The oldest first. */
+  tokens: v.array(
+    v.object({
+      /** The public part, which names it. */
+      id: v.string(),
+      /** SHA-256 of the whole token, in hexadecimal. */
+      hash: v.string(),
+      createdAt: v.string(),
+      expiresAt: v.string(),
+    }),
+  ),
+});
+export type BootstrapTokens = v.InferOutput<typeof StoredBootstrapTokens>;
+export const bootstrapTokensEntity = defineEntity("bootstrap-tokens", 1, StoredBootstrapTokens);

@@ -1,0 +1,26 @@
+/** What a cluster needs before a provisioner builds it, and what has to go once it is torn down: the reconciler's own steps. */
+
+import type { Cluster } from "../cluster/stored.ts";
+import type { HeldSecrets } from "../secrets/vault.ts";
+import type { Transaction } from "../table/transact.ts";
+
+/** A cluster, and what is stored of its secrets. */
+export interface Prepared {
+  cluster: Cluster;
+  held: HeldSecrets;
+}
+
+/** Writes what a step made, fenced by the worker's lease. @returns whether it is written */
+export type Write = (transaction: Transaction) => Promise<boolean>;
+
+/** One step. It may be killed at any moment, and is then begun again. */
+export interface Preparation {
+  /** What is told where it fails, such as "making the certificate authority". */
+  readonly operation: string;
+  /** Whether there is nothing to do, by what is stored. */
+  isDone(prepared: Prepared): boolean;
+  /** Does it. @returns false where its result was not written: another worker has the cluster, or it changed meanwhile */
+  prepare(prepared: Prepared, write: Write, signal: AbortSignal): Promise<boolean>;
+  /** Undoes what lies elsewhere than in the table, from which the cluster's secrets go with the cluster. */
+  remove?(prepared: Prepared, signal: AbortSignal): Promise<void>;
+}

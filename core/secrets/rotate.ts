@@ -1,0 +1,130 @@
+/** Encrypting all secrets anew: a new data key for every cluster, under a new key of the keyring. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import * as v from "valibot";
+import type { Services } from "../context.ts";
+import { defineEntity, type RawItem } from "../table/item.ts";
+import { keyText, rotationKey } from "../table/keys.ts";
+import { type Deadline, deadlineIn, pause } from "../table/pause.ts";
+import { commit, contended, Transaction } from "../table/transact.ts";
+import type { Keyring } from "./keyring.ts";
+import { DATA_KEY, type DataKey, dataKeyEntity, newVault, openVault, readSecrets, Sealed } from "./vault.ts";
+
+const StoredRotation = v.object({ startedAt: v.string(), finishedAt: v.optional(v.string()) });
+const rotationEntity = defineEntity("secrets-rotation", 1, StoredRotation);
+
+/**
+ * How long after everything is encrypted anew the old keys are kept, in milliseconds: longer than a data key made before may
+ * take to be written.
+ */
+const GRACE_MS = 30_000;
+
+/** What rotating works with. */
+export interface Rotating extends Pick<Services, "table" | "clock" | "patienceMs"> {
+  readonly keyring: Keyring;
+  /** In place of the default, in milliseconds. */
+  readonly graceMs?: number;
+  /** Told after every cluster. @param done clusters so far */
+  readonly onProgress?: (done: number) => void;
+}
+
+/** What a rotation did. */
+export interface Rotated {
+  /** Whether it went on with one that was cut off. */
+  resumed: boolean;
+  clusters: number;
+}
+
+/**
+ * Encrypts all secrets anew, beside running servers. Killed at any moment, it is finished by the next call: what is done already
+ * is not done again.
+ *
+ * @throws AppError unavailable where the database cannot be reached, or others kept writing at one cluster's secrets
+ */
+export async function rotateSecrets(rotating: Rotating): Promise<Rotated> {
+  const { table, keyring, clock, graceMs = GRACE_MS } = rotating;
+  const item = (await table.get([rotationKey])).get(keyText(rotationKey));
+  const before = item && rotationEntity.read(item);
+  const resumed = before !== undefined && before.finishedAt === undefined;
+  const startedAt = resumed ? before.startedAt : clock().toISOString();
+  if (!resumed) {
+    await keyring.renew();
+    await note(rotating, { startedAt });
+  }
+  const identities = new Set<string>();
+  const pass = async () => {
+    for await (const data of dataKeys(rotating)) {
+      if (data.createdAt >= startedAt && (await keyring.isCurrent(data.wrappedBy))) continue;
+      await rotateCluster(rotating, data.clusterIdentity, startedAt);
+      identities.add(data.clusterIdentity);
+      rotating.onProgress?.(identities.size);
+    }
+  };
+  await pass();
+  await sleep(graceMs);
+  await pass();
+  const used = new Set<string>();
+  for await (const { wrappedBy } of dataKeys(rotating)) used.add(wrappedBy);
+  await keyring.retire((id) => used.has(id));
+  await note(rotating, { startedAt, finishedAt: clock().toISOString() });
+  return { resumed, clusters: identities.size };
+}
+
+async function note({ table, patienceMs }: Rotating, rotation: v.InferOutput<typeof StoredRotation>): Promise<void> {
+  const transaction = new Transaction().put("rotation", rotationEntity.write(rotationKey, rotation));
+  await commit(table, transaction, deadlineIn(patienceMs));
+}
+
+async function* dataKeys({ table }: Rotating): AsyncGenerator<DataKey> {
+  for await (const item of table.scan()) {
+    if (item.entity === dataKeyEntity.name) yield dataKeyEntity.read(item);
+  }
+}
+
+/** Encrypts the secrets of one cluster anew, all in one transaction. */
+async function rotateCluster(rotating: Rotating, clusterIdentity: string, startedAt: string): Promise<void> {
+  const deadline = deadlineIn(rotating.patienceMs);
+  for (let round = 1; !(await tryCluster(rotating, clusterIdentity, startedAt, deadline)); round++) {
+    if (deadline.passed()) throw contended();
+    await pause(round, deadline);
+  }
+}
+
+const Values = v.record(v.string(), v.string());
+
+/** @returns false where somebody wrote at the same time */
+async function tryCluster(
+  { table, keyring, clock }: Rotating,
+  clusterIdentity: string,
+  startedAt: string,
+  deadline: Deadline,
+): Promise<boolean> {
+  const held = await readSecrets(table, clusterIdentity);
+  const keyItem = held.get(DATA_KEY);
+  // The cluster went away meanwhile.
+  if (keyItem === undefined) return true;
+  const data = dataKeyEntity.read(keyItem);
+  // Another rotation was faster.
+  if (data.createdAt >= startedAt && (await keyring.isCurrent(data.wrappedBy))) return true;
+  const old = await openVault(table, keyring, clusterIdentity, held);
+  if (old === undefined) return true;
+  const replace = (transaction: Transaction, item: RawItem) =>
+    void transaction.put("data-key", item, {
+      condition: "#keyId = :keyId",
+      values: { ":keyId": old.keyId },
+    });
+  const renewed = await newVault(table, keyring, clusterIdentity, clock().toISOString(), replace);
+  const transaction = new Transaction();
+  renewed.hold(transaction);
+  for (const [name, item] of held) {
+    if (item.sealed === undefined) continue;
+    const sealed = v.parse(Sealed, item.sealed);
+    if (sealed.keyId !== old.keyId) return false;
+    const again = renewed.seal(name, old.open(name, sealed, Values));
+    transaction.update("secret", item, "SET #sealed = :sealed", {
+      condition: "#sealed.#ciphertext = :before",
+      values: { ":sealed": again, ":before": sealed.ciphertext },
+    });
+  }
+  return (await commit(table, transaction, deadline)).length === 0;
+}

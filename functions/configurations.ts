@@ -1,0 +1,64 @@
+/** The routes to what nodes and clients of a cluster need. */
+
+import { stringify } from "yaml";
+import { required } from "#core/config.ts";
+import { kubeconfig, oidcConfig } from "#core/configuration/index.ts";
+import type { Keyring } from "#core/secrets/keyring.ts";
+import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { type ApiRequest, type AppDependencies, createApp, type HandlerAnswer, type Route } from "./http/app.ts";
+import { lambda } from "./http/lambda.ts";
+
+const CLUSTER = "/api/v1/orgs/:organisation/clusters/:environment/:cluster";
+
+const ofCluster = ({ segment, query }: ApiRequest) => ({
+  organisation: segment("organisation"),
+  environment: segment("environment"),
+  cluster: segment("cluster"),
+  query,
+});
+
+const YAML = "application/yaml";
+
+/** Whether a client names YAML, under its registered name or an older one, and not JSON before it. */
+function prefersYaml(accept: string | undefined): boolean {
+  const types = (accept ?? "").split(",").map((each) => each.split(";")[0]?.trim().toLowerCase());
+  const first = types.find((type) => type === "application/json" || /^(application|text)\/(x-)?yaml$/.test(type ?? ""));
+  return first !== undefined && first !== "application/json";
+}
+
+/** An answer that nobody on its way may keep. */
+const unstored = (body: unknown): HandlerAnswer => ({ body, headers: { "cache-control": "no-store" } });
+
+/** How each configuration is reached. @param keyring with which secrets were encrypted */
+export function configurationRoutes(keyring: Keyring): readonly Route[] {
+  return [
+    {
+      method: "GET",
+      path: `${CLUSTER}/oidc-config`,
+      handle: async (request) => unstored(await oidcConfig(request.context, keyring, ofCluster(request))),
+    },
+    {
+      method: "GET",
+      path: `${CLUSTER}/kubeconfig`,
+      async handle(request) {
+        const body = await kubeconfig(request.context, keyring, ofCluster(request));
+        const { headers, ...answer } = unstored(body);
+        const isYaml = prefersYaml(request.header("accept"));
+        return {
+          ...answer,
+          headers: { ...headers, vary: "Accept" },
+          ...(isYaml ? { media: { type: YAML, text: stringify(body, { lineWidth: 0 }) } } : {}),
+        };
+      },
+    },
+  ];
+}
+
+/** Makes the app of this route group. */
+export const createConfigurationsApp = (dependencies: AppDependencies, keyring: Keyring) =>
+  createApp(dependencies, configurationRoutes(keyring));
+
+/** The Lambda of this route group. */
+export const handler = lambda((dependencies, config) =>
+  createConfigurationsApp(dependencies, kmsKeyring(required(config, "KMS_KEY_ID"))),
+);

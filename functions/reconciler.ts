@@ -1,0 +1,24 @@
+/** The reconciler as the environment asks for it, the same wherever it runs. Functions that only serve the API do not carry it. */
+
+import type { Config } from "#core/config.ts";
+import { type PreparationServices, preparationsWith } from "#core/configuration/preparations.ts";
+import type { Services } from "#core/context.ts";
+import { type ReconcilerServices, reconcilerWith } from "#core/provisioning/reconcile.ts";
+import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
+
+/**
+ * Makes what the reconciler works with.
+ *
+ * @param own what its own steps work with
+ * @param given when the process began and what tells it to stop, where it lives that long
+ */
+export function reconcilerFrom(
+  config: Config,
+  services: Services,
+  own: Omit<PreparationServices, "table" | "clock">,
+  given: Pick<ReconcilerServices, "startedAt" | "stopping"> = {},
+): ReconcilerServices {
+  const { table, clock } = services;
+  const provisioner = simulatedProvisioner({ table, clock, stepMs: config.SIMULATED_STEP_MS });
+  return reconcilerWith(services, provisioner, { ...given, preparations: preparationsWith({ table, clock, ...own }) });
+}

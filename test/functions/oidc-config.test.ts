@@ -1,0 +1,297 @@
+import { X509Certificate } from "node:crypto";
+import * as oidc from "openid-client";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
+import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
+import type { Json, Tenant } from "#test/support/world.ts";
+
+let world: ConfiguredWorld;
+let tenant: Tenant;
+let real: ConfiguredWorld["provider"];
+
+beforeAll(async () => {
+  world = await makeConfiguredWorld();
+  real = { ...world.provider };
+});
+beforeEach(async () => {
+  Object.assign(world.provider, real);
+  world.warnings.length = 0;
+  tenant = await world.tenant();
+});
+afterAll(() => world.stop());
+
+const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
+const get = (path: string, token = tenant.admin, headers = {}) => world.send("GET", path, { token, headers });
+const config = async (): Promise<Json> => (await get(at("oidc-config"))).body;
+
+/** Makes the cluster "one". @returns its identity */
+async function create(): Promise<string> {
+  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
+  expect(answer.status, answer.text).toBe(200);
+  return answer.body.identity;
+}
+
+async function started(): Promise<string> {
+  const identity = await create();
+  await world.settle();
+  expect((await get(at())).body.status).toBe("started");
+  return identity;
+}
+
+/** The caller with their token, as a browser would be logged in. @returns where the browser is sent to */
+async function logIn(url: URL, token: string): Promise<{ location: string; status: number; page: string }> {
+  const cookies = new Map<string, string>();
+  const visit = async (target: string, form?: Record<string, string>) => {
+    const answer = await fetch(target, {
+      redirect: "manual",
+      headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join("; ") },
+      ...(form === undefined ? {} : { method: "POST", body: new URLSearchParams(form) }),
+    });
+    for (const cookie of answer.headers.getSetCookie()) {
+      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
+      cookies.set(name, value);
+    }
+    const location = answer.headers.get("location");
+    return { status: answer.status, page: await answer.text(), location: location && new URL(location, target).href };
+  };
+  const begun = await visit(url.href);
+  const form = await visit(begun.location ?? "");
+  expect(form.page).toContain("Personal access token");
+  const done = await visit(begun.location ?? "", { token });
+  if (done.location === null) return { ...done, location: "" };
+  const { location, status, page } = await visit(done.location);
+  return { location: location ?? "", status, page };
+}
+
+/** What the login plugin of kubectl does with an answer. @returns the claims of the ID token */
+async function useAsPluginDoes(answer: Json, token: string): Promise<Json> {
+  const client = await oidc.discovery(new URL(answer.issuerUrl), answer.clientId, answer.clientSecret, undefined, {
+    execute: [oidc.allowInsecureRequests],
+  });
+  const verifier = oidc.randomPKCECodeVerifier();
+  const url = oidc.buildAuthorizationUrl(client, {
+    redirect_uri: "http://localhost:8000/",
+    scope: "openid",
+    code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: "S256",
+  });
+  const { location } = await logIn(url, token);
+  const tokens = await oidc.authorizationCodeGrant(client, new URL(location), { pkceCodeVerifier: verifier });
+  return tokens.claims();
+}
+
+describe("an OIDC configuration", () => {
+  test("lets a person log in to the cluster, until the cluster is deleted", async () => {
+    await started();
+    const { user, token } = await tenant.person("developer");
+    const answer = await get(at("oidc-config"), token);
+    expect([answer.status, answer.headers.get("cache-control")]).toEqual([200, "no-store"]);
+    const claims = await useAsPluginDoes(answer.body, token);
+    expect(claims).toMatchObject({ sub: user, aud: answer.body.clientId, iss: answer.body.issuerUrl });
+
+    const wrong = await useAsPluginDoes({ ...answer.body, clientSecret: "another" }, token).catch((error) => error);
+    expect(wrong).toMatchObject({ error: "invalid_client" });
+
+    const asked = await world.send("PATCH", at(), { token: tenant.admin, body: { status: "deleting" } });
+    expect(asked.status, asked.text).toBe(200);
+    const early = await get(at("oidc-config"));
+    expect([early.status, early.headers.get("retry-after")]).toEqual([409, "5"]);
+    await world.settle();
+    expect((await get(at("oidc-config"))).status).toBe(404);
+    await expect(useAsPluginDoes(answer.body, token)).rejects.toThrow();
+    expect(world.warnings).toEqual([]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("does not let in who has no token that works, nor says why", async () => {
+    await started();
+    const { issuerUrl, clientId } = await config();
+    const url = new URL(
+      `${issuerUrl}/auth?client_id=${clientId}&response_type=code&redirect_uri=http://localhost:8000`,
+    );
+    for (const [name, value] of Object.entries({ scope: "openid", code_challenge_method: "S256" })) {
+      url.searchParams.set(name, value);
+    }
+    url.searchParams.set("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    for (const token of ["", "nonsense", tenant.admin.replace(/.$/, "!")]) {
+      const { status, location, page } = await logIn(url, token);
+      expect([status, location]).toEqual([401, ""]);
+      expect(page).toContain("A valid personal access token is needed");
+    }
+  });
+
+  test("is each cluster's own, and has its certificate authority and its API server", async () => {
+    const identity = await started();
+    const first = await config();
+    expect(first.endpoint).toBe(`https://${identity}.clusters.invalid:6443`);
+    expect(new X509Certificate(first.caCertificate).subject).toContain(identity);
+    const body = tenant.creation({ name: "two" });
+    await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+    await world.settle();
+    const second = (await get(tenant.path("production", "two/oidc-config"))).body;
+    for (const part of ["caCertificate", "clientId", "clientSecret", "endpoint"]) {
+      expect(second[part]).not.toBe(first[part]);
+    }
+  });
+
+  test("is there from OIDC_PROVISIONED on, before which it is a 409 that says when to come again", async () => {
+    world.provider.register = async () => {
+      throw new Error("closed");
+    };
+    const identity = await create();
+    await world.reconcileOnce(identity);
+    const early = await get(at("oidc-config"));
+    expect([early.status, early.headers.get("retry-after")]).toEqual([409, "5"]);
+    expect(early.body.message).toContain("ACCEPTED");
+    const { body } = await get(at());
+    expect(body).toMatchObject({ status: "new", provisionStatus: "ACCEPTED", ameOIDC: false });
+    const reconciled = body.conditions.find(({ type }: Json) => type === "Reconciled");
+    expect(reconciled).toMatchObject({ status: "False", reason: "PreparationFailed" });
+    expect(reconciled.message).toContain("closed");
+
+    Object.assign(world.provider, real);
+    await world.settle();
+    expect((await get(at())).body).toMatchObject({ status: "started", ameOIDC: true });
+    expect((await config()).clientId).toBeDefined();
+    const phases = (await eventsOf(world.services, identity)).flatMap(({ changes }) =>
+      (JSON.parse(String(changes)) as Json[]).filter(({ path }) => path === "provisionStatus").map(({ to }) => to),
+    );
+    expect(phases).toEqual([
+      "OIDC_PROVISIONED",
+      "CLUSTER_PROVISIONED",
+      "INITIAL_NODE_POOLS_PROVISIONED",
+      "INITIAL_ADDONS_PROVISIONED",
+      "DONE",
+    ]);
+  });
+
+  test("is a developer's, not a viewer's, and nobody else's", async () => {
+    await started();
+    const stranger = await world.tenant();
+    const { token: viewer } = await tenant.person("viewer");
+    const { token: there } = await tenant.person("viewer", { production: "developer" });
+    const { token: elsewhere } = await tenant.person("developer", { production: "viewer" });
+    for (const path of ["oidc-config", "kubeconfig"]) {
+      const statuses = [];
+      for (const token of [viewer, there, elsewhere, stranger.admin, "nonsense"]) {
+        statuses.push((await get(at(path), token)).status);
+      }
+      expect([path, statuses]).toEqual([path, [403, 200, 403, 403, 401]]);
+      expect((await get(at(path).replace("/one/", "/two/"))).status).toBe(404);
+      expect((await world.send("HEAD", at(path), { token: there })).status).toBe(200);
+      expect((await world.send("POST", at(path), { token: there, body: {} })).status).toBe(405);
+    }
+  });
+});
+
+describe("the client", () => {
+  test("of a cluster that was begun before there were any is made late", async () => {
+    const identity = await started();
+    for (const item of await world.table.query({ pk: `CLUSTER#${identity}`, prefix: "SECRET#" })) {
+      await world.remove(item);
+    }
+    expect((await get(at("oidc-config"))).status).toBe(409);
+    await world.settle(2 * 60 * 60_000);
+    expect((await get(at("oidc-config"))).status).toBe(200);
+    expect((await get(at())).body).toMatchObject({ status: "started", provisionStatus: "DONE" });
+  });
+
+  test("that may have been registered when the worker died is looked for by the operator, and another one is made", async () => {
+    const identity = await create();
+    const ids: string[] = [];
+    world.provider.register = async (name, signal) => {
+      const made = await real.register(name, signal);
+      ids.push(made.clientId);
+      if (ids.length === 1) throw new Error("killed");
+      return made;
+    };
+    await world.settle();
+    expect((await config()).clientId).toBe(ids[1]);
+    expect(world.warnings).toHaveLength(1);
+    expect(world.warnings[0]).toContain(`kubernetes ${identity}`);
+  });
+
+  test("that a late worker registers is taken away again, and its secrets are never written", async () => {
+    const identity = await create();
+    let lost: string | undefined;
+    world.provider.register = async (name, signal) => {
+      const made = await real.register(name, signal);
+      if (lost === undefined) {
+        lost = made.clientId;
+        // The worker stalls, its lease runs out, and another one has the cluster meanwhile.
+        world.pass(60_000);
+        await world.reconcileOnce(identity);
+      }
+      return made;
+    };
+    await world.settle();
+    const answer = await config();
+    expect(answer.clientId).not.toBe(lost);
+    const { token } = await tenant.person("viewer");
+    await expect(useAsPluginDoes({ ...answer, clientId: lost }, token)).rejects.toThrow();
+  });
+
+  test("keeps the cluster from being gone as long as it cannot be removed", async () => {
+    await started();
+    await world.send("PATCH", at(), { token: tenant.admin, body: { status: "deleting" } });
+    world.provider.remove = async () => {
+      throw new Error("closed");
+    };
+    await world.settle(2 * 60_000);
+    const { body } = await get(at());
+    expect(body.status).toBe("deleting");
+    expect(body.conditions.find(({ type }: Json) => type === "Reconciled").message).toContain("closed");
+    Object.assign(world.provider, real);
+    await world.settle();
+    expect((await get(at())).status).toBe(404);
+    await expectInvariants(world.services, tenant.slug);
+  });
+});
+
+describe("a kubeconfig", () => {
+  test("lets kubectl log in, and holds no secret that the OIDC configuration does not hand out", async () => {
+    await started();
+    const oidcConfig = await config();
+    const { status, headers, body } = await get(at("kubeconfig"));
+    expect([status, headers.get("cache-control"), headers.get("vary")]).toEqual([200, "no-store", "Accept"]);
+    const [{ cluster }] = body.clusters;
+    expect(cluster.server).toBe(oidcConfig.endpoint);
+    expect(Buffer.from(cluster["certificate-authority-data"], "base64").toString()).toBe(oidcConfig.caCertificate);
+    const [{ user }] = body.users;
+    expect(user.exec.args).toEqual([
+      "oidc-login",
+      "get-token",
+      `--oidc-issuer-url=${oidcConfig.issuerUrl}`,
+      `--oidc-client-id=${oidcConfig.clientId}`,
+      `--oidc-client-secret=${oidcConfig.clientSecret}`,
+    ]);
+    const names = [body["current-context"], body.contexts[0].name, body.clusters[0].name, body.users[0].name];
+    expect(new Set([...names, ...Object.values(body.contexts[0].context)]).size).toBe(1);
+  });
+
+  test.each([
+    ["application/yaml", "application/yaml"],
+    ["text/yaml;q=0.9, application/json", "application/yaml"],
+    ["application/x-yaml", "application/yaml"],
+    ["application/json, application/yaml", "application/json"],
+    ["*/*", "application/json"],
+    ["", "application/json"],
+  ])("is for whoever accepts %j of the type %s", async (accept, type) => {
+    await started();
+    const answer = await get(at("kubeconfig"), tenant.admin, accept === "" ? {} : { accept });
+    expect(answer.headers.get("content-type")).toBe(`${type}; charset=utf-8`);
+    const plain = (await get(at("kubeconfig"))).body;
+    expect(answer.body).toEqual(plain);
+    if (type === "application/yaml") expect(answer.text).toBe(stringify(plain, { lineWidth: 0 }));
+  });
+
+  test("is not there before the API server is", async () => {
+    const identity = await create();
+    await world.reconcileOnce(identity, 0);
+    const answer = await get(at("kubeconfig"));
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([409, "5"]);
+    const before = await get(at("oidc-config"));
+    if (before.status === 200) expect(before.body).not.toHaveProperty("endpoint");
+  });
+});
