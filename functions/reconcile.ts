@@ -68,10 +68,10 @@ function failedOf(worked: readonly Worked[], log: Logger): Set<string> {
 export async function onStream({ services, log }: Work, records: readonly StreamRecord[]): Promise<BatchAnswer> {
   const sequenceOf = new Map<string, string>();
   for (const { dynamodb } of records) {
-    const { entity, pk, sk, dueAt } = dynamodb?.NewImage ?? {};
+    const { pk, sk, dueAt } = dynamodb?.NewImage ?? {};
     const isDue = dueAt?.S !== undefined && Date.parse(dueAt.S) <= services.clock().getTime();
-    if (entity?.S !== "pointer" || pk?.S === undefined || sk?.S === undefined || !isDue) continue;
-    const identity = clusterOfPointer({ pk: pk.S, sk: sk.S });
+    const identity = clusterOfPointer({ pk: pk?.S ?? "", sk: sk?.S ?? "" });
+    if (identity === undefined || !isDue) continue;
     if (!sequenceOf.has(identity)) sequenceOf.set(identity, dynamodb?.SequenceNumber ?? "");
   }
   const failed = failedOf(await workOn(services, [...sequenceOf.keys()], CONCURRENCY), log);

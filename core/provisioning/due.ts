@@ -31,7 +31,10 @@ export async function findDue({ table, clock }: Pick<Services, "table" | "clock"
   );
   return found
     .flat()
-    .map((row): Due => ({ identity: clusterOfPointer(row), dueAt: String(row.dueAt) }))
+    .flatMap((row): Due[] => {
+      const identity = clusterOfPointer(row);
+      return identity === undefined ? [] : [{ identity, dueAt: String(row.dueAt) }];
+    })
     .sort((one, other) => (one.dueAt < other.dueAt ? -1 : 1));
 }
 

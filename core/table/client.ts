@@ -10,6 +10,7 @@ import {
   ScanCommand,
 } from "@aws-sdk/lib-dynamodb";
 import { unavailable } from "../errors.ts";
+import { Commits } from "./commits.ts";
 import { type DUE_INDEX, type SLIM_INDEX, tableDefinition } from "./definition.ts";
 import { outage } from "./failure.ts";
 import type { RawItem } from "./item.ts";
@@ -46,6 +47,8 @@ export interface Table {
   readonly client: DynamoDBDocumentClient;
   /** Turns of this process's writers, by the text of their keys. */
   readonly turns: Turns;
+  /** What this process wrote, for whoever listens. */
+  readonly commits: Commits;
   /** What counts what its calls consume; undefined where nobody asks. */
   readonly meter: Meter | undefined;
   /** The same table through the same client, whose calls are counted. */
@@ -102,10 +105,10 @@ export function openTable(options: TableOptions): Table {
     ...options.client,
   });
   const client = DynamoDBDocumentClient.from(base, { marshallOptions: { removeUndefinedValues: true } });
-  return tableOf({ client, name: options.name, turns: new Turns(), meter: undefined });
+  return tableOf({ client, name: options.name, turns: new Turns(), commits: new Commits(), meter: undefined });
 }
 
-type Reached = Pick<Table, "client" | "name" | "turns" | "meter">;
+type Reached = Pick<Table, "client" | "name" | "turns" | "commits" | "meter">;
 
 const tableOf = (reached: Reached): Table => ({
   ...reached,

@@ -28,7 +28,8 @@ function part(value: string): string {
 export const keyText = (key: Key): string => `${key.pk}|${key.sk}`;
 
 const inOrganisation = (organisation: string, sk: string): Key => ({ pk: `ORG#${part(organisation)}`, sk });
-const ofCluster = (identity: string, sk: string): Key => ({ pk: `CLUSTER#${part(identity)}`, sk });
+const CLUSTER_PARTITION = "CLUSTER#";
+const ofCluster = (identity: string, sk: string): Key => ({ pk: `${CLUSTER_PARTITION}${part(identity)}`, sk });
 
 /** The organisation itself, by slug. */
 export const organisationKey = (organisation: string) => inOrganisation(organisation, "ORG");
@@ -102,8 +103,10 @@ export const indexChunkKey = (organisation: string, environment: string, lowerBo
 /** What all chunks of the page index begin with. */
 export const INDEX_PREFIX = "INDEX#";
 
+const POINTER = "CLUSTER";
+
 /** What a cluster's identity leads to: its path, lease and due mark. */
-export const pointerKey = (identity: string) => ofCluster(identity, "CLUSTER");
+export const pointerKey = (identity: string) => ofCluster(identity, POINTER);
 
 /** A cluster in the simulated provisioner's world. */
 export const simulationKey = (identity: string): Key => ({ pk: `SIMULATION#${part(identity)}`, sk: "CLUSTER" });
@@ -180,5 +183,6 @@ export function dueShard(identity: string): string {
 /** All partitions of the due index. */
 export const dueShards: readonly string[] = Array.from({ length: DUE_SHARDS }, (_, shard) => `DUE#${shard}`);
 
-/** The identity of the cluster that a pointer is of. @param key of the pointer */
-export const clusterOfPointer = ({ pk }: Key): string => pk.slice("CLUSTER#".length);
+/** The identity of the cluster that a key is the pointer of; undefined for any other key. */
+export const clusterOfPointer = ({ pk, sk }: Key): string | undefined =>
+  pk.startsWith(CLUSTER_PARTITION) && sk === POINTER ? pk.slice(CLUSTER_PARTITION.length) : undefined;

@@ -115,17 +115,18 @@ export class Transaction {
  * Commits a transaction: all of it or nothing.
  *
  * Writers of this process on the same items take turns; conflicts with other processes are tried again with jitter until the
- * deadline. The client token is one
- * for the whole call, so that a commit whose answer was lost is recognised by the database when it is sent again.
+ * deadline. The client token is one for the whole call, so that a commit whose answer was lost is recognised by the database
+ * when it is sent again. What is written is told to `table.commits`.
  *
  * @returns the conditions that did not hold; empty means that everything is written
  * @throws AppError unavailable when others kept writing until the deadline, or the database cannot be reached; then the
  *   outcome is unknown to the caller, but it is still all or nothing
  */
 export async function commit(table: Table, transaction: Transaction, deadline: Deadline): Promise<Failure[]> {
-  const keys = transaction.operations.map(({ key }) => keyText(key));
-  const taken = await table.turns.take(keys, deadline, () => send(table, transaction, deadline));
+  const keys = transaction.operations.map(({ key }) => key);
+  const taken = await table.turns.take(keys.map(keyText), deadline, () => send(table, transaction, deadline));
   if (taken === undefined) throw contended();
+  if (taken.done.length === 0) table.commits.tell(keys);
   return taken.done;
 }
 

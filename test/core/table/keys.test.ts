@@ -118,6 +118,15 @@ describe("a key", () => {
     );
   });
 
+  test("leads to a cluster where it is a pointer, and nowhere else", () => {
+    expect(keys.clusterOfPointer(keys.pointerKey("good"))).toBe("good");
+    for (const [name, { parts, build }] of Object.entries(builders)) {
+      const key = build(...Array.from({ length: parts }, () => "good"));
+      if (name !== "pointerKey" && typeof key === "object")
+        expect([name, keys.clusterOfPointer(key as keys.Key)]).toEqual([name, undefined]);
+    }
+  });
+
   test("of what is listed begins with the prefix it is listed by, and no other key of the partition does", () => {
     const inPartition = Object.entries({
       [keys.ENVIRONMENT_PREFIX]: keys.environmentKey("org", "x"),

@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { reconcilerWith } from "#core/provisioning/reconcile.ts";
+import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
+import { type WorkerOptions, work } from "#functions/local/worker.ts";
+import { createLogger } from "#functions/log.ts";
+import { until } from "#test/support/server.ts";
+import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+/** The first sweep is the last: a test does not last until the next one. */
+const UNSWEPT: WorkerOptions = { sweepMs: 600_000, concurrency: 4 };
+
+let world: World;
+let tenant: Tenant;
+let logs: string[];
+let stop: () => Promise<void>;
+
+beforeEach(async () => {
+  world = await makeWorld();
+  tenant = await world.tenant();
+  logs = [];
+});
+
+afterEach(() => stop());
+
+/** Starts a worker in the process of a world. @param stepMs of building, in milliseconds */
+function begin(options: WorkerOptions, stepMs = 1): void {
+  const stopping = new AbortController();
+  const { services, table } = world;
+  const provisioner = simulatedProvisioner({ table, clock: services.clock, stepMs });
+  const log = createLogger("debug", (line) => logs.push(line));
+  const given = { stopping: stopping.signal };
+  const done = work(reconcilerWith(services, provisioner, given), stopping.signal, log, options);
+  stop = () => {
+    stopping.abort();
+    return done;
+  };
+}
+
+const path = () => tenant.path("production", "one");
+const send = (method: string, at: string, body?: unknown, by: World = world): Promise<Json> =>
+  by.send(method, at, { token: tenant.admin, body });
+const become = (status: string) =>
+  until(async () => ((await send("GET", path())).body.status === status ? true : undefined), 10_000);
+const outcomes = () => logs.map((line) => JSON.parse(line).outcome);
+
+test("what this process writes is worked on at once, and again when it changes", async () => {
+  begin(UNSWEPT);
+  await until(() => (world.wire.spans.length > 0 ? true : undefined));
+  await send("POST", tenant.path("production"), tenant.creation());
+  await become("started");
+  await send("PATCH", path(), { status: "stopping" });
+  await become("stopped");
+  await send("PATCH", path(), { status: "deleting" });
+  await until(async () => ((await send("GET", path())).status === 404 ? true : undefined), 10_000);
+  // Whoever had nothing to do any more was not asked again and again.
+  await until(() => (outcomes().at(-1) === "idle" ? true : undefined));
+  expect(outcomes().length).toBeLessThan(10);
+});
+
+test("what another process wrote, and what was due before, is found by the sweep", async () => {
+  const sibling = world.sibling();
+  await send("POST", tenant.path("production"), tenant.creation(), sibling);
+  begin({ ...UNSWEPT, sweepMs: 100 });
+  await become("started");
+  await send("PATCH", path(), { status: "stopping" }, sibling);
+  await become("stopped");
+});
+
+test("more clusters than are worked on at a time all have their turn", async () => {
+  begin(UNSWEPT);
+  const names = ["a", "b", "c", "d", "e", "f", "g"];
+  await Promise.all(names.map((name) => send("POST", tenant.path("production"), tenant.creation({ name }))));
+  const started = async () => (await send("GET", `${tenant.path()}?status=started&pageSize=1`)).body.totalElements;
+  await until(async () => ((await started()) === names.length ? true : undefined), 10_000);
+});
+
+test("told to stop, it lets go of what it has and begins nothing more", async () => {
+  begin(UNSWEPT, 60_000);
+  await send("POST", tenant.path("production"), tenant.creation());
+  await become("provisioning");
+  await stop();
+  const before = logs.length;
+  await send("PATCH", path(), { status: "deleting" });
+  await sleep(50);
+  expect(logs.length).toBe(before);
+  expect(outcomes()).toContain("released");
+});
