@@ -2,7 +2,7 @@
 
 import { readConfig, required } from "#core/config.ts";
 import { identityProvider } from "#core/configuration/identity-provider.ts";
-import { findDue, type Worked, workOn } from "#core/provisioning/due.ts";
+import { findDue, workOn } from "#core/provisioning/due.ts";
 import { CARRY_MS, type ReconcilerServices } from "#core/provisioning/reconcile.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { clusterOfPointer } from "#core/table/keys.ts";
@@ -20,11 +20,11 @@ export interface BatchAnswer {
   batchItemFailures: { itemIdentifier: string }[];
 }
 
-/** Clusters worked on at a time by one function. */
-const CONCURRENCY = 10;
+/** Clusters worked on at a time by one function: a whole batch of the stream, for most of the time they are waited for. */
+const CONCURRENCY = 100;
 
-/** What is left of a schedule's minute for the step under way, in milliseconds. */
-const SCHEDULE_MS = 50_000;
+/** How long an invocation begins with clusters, in milliseconds. Each may then take `CARRY_MS` and the step under way. */
+const BEGINNING_MS = 30_000;
 
 interface Work {
   services: ReconcilerServices;
@@ -48,48 +48,65 @@ function fromEnvironment(): Work {
   return made;
 }
 
-/** Logs what failed. @returns the identities of those */
-function failedOf(worked: readonly Worked[], log: Logger): Set<string> {
-  const failed = new Set<string>();
-  for (const each of worked) {
-    if (!("error" in each)) continue;
-    failed.add(each.identity);
-    log.warn("reconciling failed; the cluster stays due", { cluster: each.identity, ...errorFields(each.error) });
+/**
+ * Works on clusters until it is too late to begin with another, and logs what failed.
+ *
+ * @param endAt when that is, in milliseconds since the epoch
+ * @returns how many were begun, and the identities of those that failed
+ */
+async function workUntil(endAt: number, { services, log }: Work, identities: readonly string[]) {
+  const hasTime = () => services.clock().getTime() < endAt;
+  const worked = await workOn(services, identities, CONCURRENCY, CARRY_MS, hasTime);
+  const failed = worked.filter((each) => "error" in each);
+  for (const { identity, error } of failed) {
+    log.warn("reconciling failed; the cluster stays due", { cluster: identity, ...errorFields(error) });
   }
-  return failed;
+  return { begun: worked.length, failed: failed.map(({ identity }) => identity) };
+}
+
+/** Until when an invocation that begins now begins with clusters, in milliseconds since the epoch. */
+const endOf = ({ services }: Work) => services.clock().getTime() + BEGINNING_MS;
+
+/**
+ * The cluster that a record asks to work on: its pointer was written, says that it is due, and nobody has it. What is due later is
+ * left to the schedule, and what is leased to whoever has it, who looks at the pointer once more before letting go: both are
+ * mostly the reconciler's own marks. What was removed, by us or by its time to live, asks for nothing.
+ */
+function clusterIn({ dynamodb }: StreamRecord, now: number): string | undefined {
+  const { pk, sk, dueAt, leaseUntil } = dynamodb?.NewImage ?? {};
+  const isDue = dueAt?.S !== undefined && Date.parse(dueAt.S) <= now;
+  const isLeased = leaseUntil?.S !== undefined && Date.parse(leaseUntil.S) > now;
+  return isDue && !isLeased ? clusterOfPointer({ pk: pk?.S ?? "", sk: sk?.S ?? "" }) : undefined;
 }
 
 /**
- * Works on clusters whose pointers say that they are due now. What is due later is left to the schedule: those are the
- * reconciler's own marks.
+ * Works on clusters whose pointers say that they are due now. Those for which there is no time stay due, for the schedule.
  *
  * @returns the first record of each cluster that failed, to be sent again
  */
-export async function onStream({ services, log }: Work, records: readonly StreamRecord[]): Promise<BatchAnswer> {
+export async function onStream(work: Work, records: readonly StreamRecord[]): Promise<BatchAnswer> {
+  const now = work.services.clock().getTime();
   const sequenceOf = new Map<string, string>();
-  for (const { dynamodb } of records) {
-    const { pk, sk, dueAt } = dynamodb?.NewImage ?? {};
-    const isDue = dueAt?.S !== undefined && Date.parse(dueAt.S) <= services.clock().getTime();
-    const identity = clusterOfPointer({ pk: pk?.S ?? "", sk: sk?.S ?? "" });
-    if (identity === undefined || !isDue) continue;
-    if (!sequenceOf.has(identity)) sequenceOf.set(identity, dynamodb?.SequenceNumber ?? "");
+  for (const record of records) {
+    const identity = clusterIn(record, now);
+    if (identity === undefined || sequenceOf.has(identity)) continue;
+    sequenceOf.set(identity, record.dynamodb?.SequenceNumber ?? "");
   }
-  const failed = failedOf(await workOn(services, [...sequenceOf.keys()], CONCURRENCY), log);
-  return { batchItemFailures: [...failed].map((identity) => ({ itemIdentifier: sequenceOf.get(identity) ?? "" })) };
+  const { failed } = await workUntil(endOf(work), work, [...sequenceOf.keys()]);
+  return { batchItemFailures: failed.map((identity) => ({ itemIdentifier: sequenceOf.get(identity) ?? "" })) };
 }
 
-/** Works on everything that is due, until nothing is or the time is up. @returns how many were worked on */
-export async function onSchedule({ services, log }: Work): Promise<{ worked: number }> {
-  const end = services.clock().getTime() + SCHEDULE_MS - CARRY_MS;
+/** Works on everything that is due, until nothing is or it is too late to begin. @returns how many were worked on */
+export async function onSchedule(work: Work): Promise<{ worked: number }> {
+  const endAt = endOf(work);
   let worked = 0;
   const seen = new Set<string>();
-  while (services.clock().getTime() < end) {
-    const due = (await findDue(services)).map(({ identity }) => identity).filter((identity) => !seen.has(identity));
+  while (work.services.clock().getTime() < endAt) {
+    const due = (await findDue(work.services)).flatMap(({ identity }) => (seen.has(identity) ? [] : [identity]));
     if (due.length === 0) break;
     // Each once: what is due again at once is the next minute's.
     for (const identity of due) seen.add(identity);
-    failedOf(await workOn(services, due, CONCURRENCY), log);
-    worked += due.length;
+    worked += (await workUntil(endAt, work, due)).begun;
   }
   return { worked };
 }

@@ -46,17 +46,20 @@ export type Worked = { identity: string } & ({ outcome: Outcome } | { error: unk
  *
  * @param concurrency how many at a time
  * @param budgetMs how long to go on with each, in milliseconds
+ * @param hasTime whether another may be begun; those that are not stay due
+ * @returns what became of those that were begun
  */
 export async function workOn(
   services: ReconcilerServices,
   identities: readonly string[],
   concurrency: number,
   budgetMs?: number,
+  hasTime: () => boolean = () => true,
 ): Promise<Worked[]> {
   const left = [...new Set(identities)];
   const worked: Worked[] = [];
   const workers = Array.from({ length: Math.min(concurrency, left.length) }, async () => {
-    for (let identity = left.shift(); identity !== undefined; identity = left.shift()) {
+    for (let identity = left.shift(); identity !== undefined && hasTime(); identity = left.shift()) {
       try {
         worked.push({ identity, outcome: await reconcile(services, identity, budgetMs) });
       } catch (error) {
