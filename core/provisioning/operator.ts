@@ -1,7 +1,7 @@
 /** What an operator sees of the reconciler's work and does about it. Called by the operator's command alone, for any tenant. */
 
 import { listAccounts } from "../cloud/accounts.ts";
-import { removalOf, TOMBSTONE_DAYS } from "../cluster/removal.ts";
+import { removalOf, removeRemains, TOMBSTONE_DAYS } from "../cluster/removal.ts";
 import {
   type Change,
   type Cluster,
@@ -205,16 +205,23 @@ export async function forgetCluster(services: Services, sought: Sought): Promise
   const deadline = deadlineIn(services.patienceMs);
   for (;;) {
     const found = await findCluster(services, sought);
-    const { organisation, environment } = found.cluster;
-    if (found.deletedAt !== undefined) await finishEnvironmentDeletion(services, organisation, environment);
+    if (found.deletedAt !== undefined) await finish(services, found.cluster);
     const leftBehind = await toLeftBehind(services, found);
     const failures = await commit(services.table, await forgetting(services, found), deadline);
     if (failures.length === 0) {
-      await finishEnvironmentDeletion(services, organisation, environment);
+      await finish(services, found.cluster);
       return leftBehind;
     }
     if (deadline.passed()) throw contended();
   }
+}
+
+/** Does what is left to do once a cluster is gone, unless it was brought back. */
+async function finish(services: Services, { organisation, environment, identity }: Cluster): Promise<void> {
+  await removeRemains(services, identity, (transaction) =>
+    transaction.check("pointer", pointerKey(identity), { condition: "attribute_exists(#ttl)" }),
+  );
+  await finishEnvironmentDeletion(services, organisation, environment);
 }
 
 /** The same as at the end of a deletion, and nobody comes back to it. */

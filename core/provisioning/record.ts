@@ -2,7 +2,7 @@
 
 import { type Condition, settled } from "../cluster/conditions.ts";
 import { eventItem } from "../cluster/event.ts";
-import { removalOf, TOMBSTONE_DAYS } from "../cluster/removal.ts";
+import { removalOf, removeRemains, TOMBSTONE_DAYS } from "../cluster/removal.ts";
 import { provisionStatuses } from "../cluster/schema.ts";
 import { type Change, type Cluster, clusterEntity } from "../cluster/stored.ts";
 import { mayFollow } from "../cluster/transitions.ts";
@@ -175,9 +175,14 @@ function eventOf(
   };
 }
 
-/** Turns a cluster of which nothing is left into its tombstone. The pointer stays due: there may be more to finish. */
+/**
+ * Turns a cluster of which nothing is left into its tombstone, its secrets before it: where there is a tombstone, there are none.
+ * The pointer stays due: there may be more to finish.
+ */
 async function bury(services: Services, lease: Lease, { cluster, pools, note }: Known): Promise<"again" | "fenced"> {
   const { organisation, environment, slug, identity } = cluster;
+  const isBare = await removeRemains(services, identity, (transaction) => goOn(services, transaction, lease, note));
+  if (!isBare) return "fenced";
   const chunk = await readChunkOf(services.table, organisation, environment, slug);
   if (chunk === undefined) throw new Error(`${environment} has no page index`);
   const now = services.clock();

@@ -141,6 +141,16 @@ export const EVENT_PREFIX = "EVENT#";
 /** Comes after every event of a cluster that is older than one, and before that one. @param at and `ulid`, as in its key */
 export const eventsBefore = (at: string, ulid: string) => before(`${EVENT_PREFIX}${part(at)}#${part(ulid)}`);
 
+/** Where everything of a cluster lies but its events, as ranges of its partition. */
+export const besideEvents = (clusterIdentity: string): { pk: string; from: string; to: string }[] => {
+  const { pk } = pointerKey(clusterIdentity);
+  // `$` follows the `#` that a kind ends with; sort keys are made of what lies between a space and `~`.
+  return [
+    { pk, from: " ", to: before(EVENT_PREFIX) },
+    { pk, from: EVENT_PREFIX.replace("#", "$"), to: "~" },
+  ];
+};
+
 /** A personal access token, by its id. */
 export const tokenKey = (id: string): Key => ({ pk: `TOKEN#${part(id)}`, sk: "TOKEN" });
 

@@ -3,6 +3,7 @@
 import { expect } from "vitest";
 import { providerBySlug } from "#core/cloud/catalogue/index.ts";
 import { usageEntity } from "#core/cloud/schema.ts";
+import { remainsOf } from "#core/cluster/removal.ts";
 import { type Cluster, clusterEntity, pointerEntity, type Tombstone, tombstoneEntity } from "#core/cluster/stored.ts";
 import { isDeleting } from "#core/cluster/transitions.ts";
 import type { Services } from "#core/context.ts";
@@ -36,12 +37,13 @@ export const eventsOf = (services: Services, identity: string): Promise<RawItem[
 const sum = <T>(elements: readonly T[], value: (element: T) => number) =>
   elements.reduce((total, element) => total + value(element), 0);
 
-/** Asserts that nothing but the pointer is left of clusters that are gone. */
+/** Asserts that nothing but pointer and events is left of clusters that are gone. */
 async function expectGone(services: Services, organisation: string, clusters: readonly Cluster[]): Promise<void> {
   const identities = new Set(clusters.map(({ identity }) => identity));
   for (const { identity, sk, ttl, status } of await tombstonesOf(services, organisation)) {
     expect([identities.has(identity), status]).toEqual([false, "deleted"]);
     expect(await nodePoolsOf(services.table, identity)).toEqual([]);
+    expect(await remainsOf(services, identity)).toEqual([]);
     const [pointer] = (await services.table.get([pointerKey(identity)])).values();
     expect(pointer).toMatchObject({ path: sk, organisation, ttl });
   }

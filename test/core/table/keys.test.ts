@@ -27,6 +27,7 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   userTokenKey: { parts: 2, build: keys.userTokenKey },
   userOrganisationKey: { parts: 2, build: keys.userOrganisationKey },
   simulationKey: { parts: 1, build: keys.simulationKey },
+  besideEvents: { parts: 1, build: keys.besideEvents },
   dueShard: { parts: 1, build: keys.dueShard },
   idempotencyKey: { parts: 2, build: keys.idempotencyKey },
 };
@@ -103,7 +104,7 @@ describe("a key", () => {
   test("is another one for every other input and builder", () => {
     const part = fc.string({ unit: fc.constantFrom(..."aA.:_-"), minLength: 1, maxLength: 2 });
     const single = Object.entries(builders).filter(
-      ([name]) => !/^(clusters|dueShard|eventsBefore|tombstonePrefix)/.test(name),
+      ([name]) => !/^(besideEvents|clusters|dueShard|eventsBefore|tombstonePrefix)/.test(name),
     );
     const parts = fc.array(part, { minLength: 4, maxLength: 4 });
     const builder = fc.constantFrom(...single);
@@ -122,8 +123,8 @@ describe("a key", () => {
     expect(keys.clusterOfPointer(keys.pointerKey("good"))).toBe("good");
     for (const [name, { parts, build }] of Object.entries(builders)) {
       const key = build(...Array.from({ length: parts }, () => "good"));
-      if (name !== "pointerKey" && typeof key === "object")
-        expect([name, keys.clusterOfPointer(key as keys.Key)]).toEqual([name, undefined]);
+      if (name === "pointerKey" || typeof key !== "object" || Array.isArray(key)) continue;
+      expect([name, keys.clusterOfPointer(key as keys.Key)]).toEqual([name, undefined]);
     }
   });
 
@@ -171,6 +172,19 @@ describe("a key", () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe("what lies beside a cluster's events", () => {
+  test("is everything else in its partition", () => {
+    const ranges = keys.besideEvents("c");
+    const isIn = ({ pk, sk }: keys.Key) =>
+      ranges.some((range) => pk === range.pk && sk >= range.from && sk <= range.to);
+    expect(isIn(keys.eventKey("c", "2026", "u"))).toBe(false);
+    for (const sk of ["A", "CLUSTER", "EVENS#1", "EVENT", "EVENTS#1", "POOL#1", "SECRET#x", "Z#", "z"]) {
+      expect([sk, isIn({ pk: keys.pointerKey("c").pk, sk })]).toEqual([sk, true]);
+    }
+    expect(isIn(keys.pointerKey("d"))).toBe(false);
   });
 });
 

@@ -1,0 +1,144 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { poolsOf } from "#core/cluster/removal.ts";
+import { LEASE_MS } from "#core/provisioning/lease.ts";
+import { forgetCluster } from "#core/provisioning/operator.ts";
+import { reconcile } from "#core/provisioning/reconcile.ts";
+import { pointerKey } from "#core/table/keys.ts";
+import { deadlineIn } from "#core/table/pause.ts";
+import { commit, Transaction } from "#core/table/transact.ts";
+import { clustersOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
+import { makeScene, type Scene } from "#test/support/operating.ts";
+
+let scene: Scene;
+let world: Scene["world"];
+
+beforeEach(async () => {
+  scene = await makeScene();
+  world = scene.world;
+});
+
+/** Puts things into a cluster's partition. @returns the sort keys */
+async function leave(identity: string, ...kinds: [kind: string, count: number][]): Promise<string[]> {
+  const { pk } = pointerKey(identity);
+  const sks = kinds.flatMap(([kind, count]) => Array.from({ length: count }, (_, number) => `${kind}#${number}`));
+  for (let start = 0; start < sks.length; start += 100) {
+    const transaction = new Transaction();
+    for (const sk of sks.slice(start, start + 100)) transaction.create("left", { pk, sk });
+    await commit(world.table, transaction, deadlineIn());
+  }
+  return sks;
+}
+
+/** The kinds of what is stored of a cluster. */
+async function kindsOf(identity: string): Promise<string[]> {
+  const items = await world.table.query({ pk: pointerKey(identity).pk, from: " ", to: "~", keysOnly: true });
+  return [...new Set(items.map(({ sk }) => sk.split("#")[0] ?? ""))];
+}
+
+/** Makes a cluster that has more than a transaction takes. */
+async function made(): Promise<string> {
+  const { identity } = await scene.create();
+  await leave(identity, ["SECRET", 60], ["ANYTHING", 20], ["EVENTUALLY", 30]);
+  return identity;
+}
+
+describe("a cluster that is deleted", () => {
+  test("takes along whatever there is of it, but its pointer and its events", async () => {
+    const identity = await made();
+    await world.settle();
+    const other = (await scene.create({ name: "two" })).identity;
+    await leave(other, ["SECRET", 2]);
+    await scene.ask("deleting");
+    await world.settle();
+    expect(await kindsOf(identity)).toEqual(["CLUSTER", "EVENT"]);
+    expect(await kindsOf(other)).toEqual(["CLUSTER", "EVENT", "POOL", "SECRET"]);
+    await expectInvariants(world.services, scene.tenant.slug);
+  });
+
+  test("comes back without its secrets", async () => {
+    const identity = await made();
+    await scene.ask("deleting");
+    await world.settle();
+    expect((await scene.send("POST", `${scene.tenant.path("production", "one")}/undelete`)).status).toBe(200);
+    expect(await kindsOf(identity)).toEqual(["CLUSTER", "EVENT", "POOL"]);
+  });
+
+  test("is gone in the end, whichever of its worker's writes is the last before it dies", async () => {
+    let deaths = 0;
+    for (let write = 1; ; write++) {
+      const identity = await made();
+      await scene.ask("deleting");
+      let left = write;
+      world.wire.fault = ({ operation }) => {
+        if (operation === "TransactWriteItems") left--;
+        return left > 0 ? undefined : left === 0 ? "after" : "before";
+      };
+      const outcome = await reconcile(world.reconciler, identity).catch(() => "died");
+      world.wire.fault = () => undefined;
+      world.pass(LEASE_MS);
+      await world.settle();
+      expect(await kindsOf(identity)).toEqual(["CLUSTER", "EVENT"]);
+      if (outcome !== "died") break;
+      deaths++;
+    }
+    // Lease, tearing down, two steps, the tombstone, rest.
+    expect(deaths).toBe(6);
+    expect(await clustersOf(world.services, scene.tenant.slug)).toEqual([]);
+    const stones = await tombstonesOf(world.services, scene.tenant.slug);
+    expect(stones.map((stone) => poolsOf(stone).length)).toEqual(Array(deaths + 1).fill(2));
+    await expectInvariants(world.services, scene.tenant.slug);
+  });
+
+  test("keeps the secrets of its new life from a worker of its old one", async () => {
+    const { identity } = await scene.create();
+    await scene.ask("deleting");
+    const late = scene.interrupted(async () => {
+      world.pass(LEASE_MS);
+      await world.settle();
+      await scene.send("POST", `${scene.tenant.path("production", "one")}/undelete`);
+      await leave(identity, ["SECRET", 3]);
+      await scene.ask("deleting");
+    });
+    expect(await reconcile(late, identity)).toBe("fenced");
+    expect(await kindsOf(identity)).toContain("SECRET");
+  });
+});
+
+describe("a cluster that is forgotten", () => {
+  test("takes its secrets along, also where the operator was killed and asks again", async () => {
+    const identity = await made();
+    const sibling = world.sibling();
+    let transactions = 0;
+    sibling.wire.fault = ({ operation }) =>
+      operation === "TransactWriteItems" && ++transactions > 2 ? "before" : undefined;
+    const forget = (by: typeof world.services) => forgetCluster(by, { identity });
+    await expect(forget(sibling.services)).rejects.toMatchObject({ kind: "unavailable" });
+    expect(await kindsOf(identity)).toContain("SECRET");
+    await expect(forget(world.services)).rejects.toMatchObject({ kind: "conflict" });
+    expect(await kindsOf(identity)).toEqual(["CLUSTER", "EVENT"]);
+    await expectInvariants(world.services, scene.tenant.slug);
+  });
+
+  test("and brought back in the same moment keeps what is new", async () => {
+    const { identity } = await scene.create();
+    const sibling = world.sibling();
+    let back: Promise<unknown> | undefined;
+    sibling.table.client.middlewareStack.add(
+      (next) => async (args) => {
+        // After its transaction, before it looks for what is left.
+        if (JSON.stringify(args.input).includes('":from":" "')) {
+          back ??= scene
+            .send("POST", `${scene.tenant.path("production", "one")}/undelete`)
+            .then(() => leave(identity, ["SECRET", 3]));
+        }
+        await back;
+        return next(args);
+      },
+      { step: "initialize", name: "meanwhile" },
+    );
+    await forgetCluster(sibling.services, { identity });
+    expect(back).toBeDefined();
+    expect(await kindsOf(identity)).toEqual(["CLUSTER", "EVENT", "POOL", "SECRET"]);
+    await expectInvariants(world.services, scene.tenant.slug);
+  });
+});
