@@ -13,17 +13,14 @@ import { DATA_KEY, type DataKey, dataKeyEntity, newVault, openVault, readSecrets
 const StoredRotation = v.object({ startedAt: v.string(), finishedAt: v.optional(v.string()) });
 const rotationEntity = defineEntity("secrets-rotation", 1, StoredRotation);
 
-/**
- * How long after everything is encrypted anew the old keys are kept, in milliseconds: longer than a data key made before may
- * take to be written.
- */
-const GRACE_MS = 30_000;
-
 /** What rotating works with. */
 export interface Rotating extends Pick<Services, "table" | "clock" | "patienceMs"> {
   readonly keyring: Keyring;
-  /** In place of the default, in milliseconds. */
-  readonly graceMs?: number;
+  /**
+   * How long after everything is encrypted anew the old keys are kept, in milliseconds: longer than a data key that was made
+   * before may take to be written.
+   */
+  readonly graceMs: number;
   /** Told after every cluster. @param done clusters so far */
   readonly onProgress?: (done: number) => void;
 }
@@ -42,7 +39,7 @@ export interface Rotated {
  * @throws AppError unavailable where the database cannot be reached, or others kept writing at one cluster's secrets
  */
 export async function rotateSecrets(rotating: Rotating): Promise<Rotated> {
-  const { table, keyring, clock, graceMs = GRACE_MS } = rotating;
+  const { table, keyring, clock, graceMs } = rotating;
   const item = (await table.get([rotationKey])).get(keyText(rotationKey));
   const before = item && rotationEntity.read(item);
   const resumed = before !== undefined && before.finishedAt === undefined;

@@ -1,17 +1,29 @@
 /** The operator's command about secrets. */
 
+import { invalid } from "#core/errors.ts";
 import { rotateSecrets } from "#core/secrets/rotate.ts";
 import { keyringFrom } from "../local/keyring.ts";
-import type { Command } from "./command.ts";
+import { type Command, type Given, numeric, one, text } from "./command.ts";
+
+/** The longest grace there is sense in: an hour, in seconds. */
+const LONGEST_SECONDS = 3_600;
+
+/** @throws AppError invalid */
+function secondsIn(given: Given): number {
+  const grace = numeric(one(given, "grace") ?? "30");
+  if (typeof grace === "number" && grace >= 0 && grace <= LONGEST_SECONDS) return grace;
+  throw invalid([{ path: "--grace", text: `must be a number of seconds from 0 to ${LONGEST_SECONDS}` }]);
+}
 
 /** The commands by name. */
 export const secretsCommands: Readonly<Record<string, Command>> = {
   "secrets rotate": {
-    usage: "",
-    options: {},
-    async run(services, _, config) {
+    usage: "[--grace <seconds the old key is kept, for what is being written; 30>]",
+    options: { grace: text },
+    async run(services, given, config) {
       const onProgress = (done: number) => void process.stderr.write(`${done} clusters\n`);
-      return { print: await rotateSecrets({ ...services, keyring: keyringFrom(config), onProgress }) };
+      const graceMs = secondsIn(given) * 1_000;
+      return { print: await rotateSecrets({ ...services, keyring: keyringFrom(config), graceMs, onProgress }) };
     },
   },
 };

@@ -247,6 +247,18 @@ describe("the client", () => {
     expect((await get(at())).status).toBe(404);
     await expectInvariants(world.services, tenant.slug);
   });
+
+  test("of a cluster that comes back is another one", async () => {
+    await started();
+    const before = await config();
+    await world.send("PATCH", at(), { token: tenant.admin, body: { status: "deleting" } });
+    await world.settle();
+    const back = await world.send("POST", at("undelete"), { token: tenant.admin });
+    expect(back.status, back.text).toBe(200);
+    await world.settle();
+    const after = await config();
+    for (const part of ["caCertificate", "clientId", "clientSecret"]) expect(after[part]).not.toBe(before[part]);
+  });
 });
 
 describe("a kubeconfig", () => {

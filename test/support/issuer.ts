@@ -10,6 +10,7 @@ import { deadlineIn } from "#core/table/pause.ts";
 import { commit, Transaction } from "#core/table/transact.ts";
 import { type LocalIssuer, startIssuer } from "#functions/local/issuer/issuer.ts";
 import { type LivingWorld, makeLivingWorld } from "./reconciling.ts";
+import { learn } from "./secrets.ts";
 import type { WorldOptions } from "./world.ts";
 
 /** A world with an issuer. */
@@ -56,7 +57,13 @@ export async function makeConfiguredWorld(options: WorldOptions = {}): Promise<C
       }),
   });
   issuer = await startIssuer({ origin, file: undefined, services: world.services, log: world.log });
-  const { register, remove } = identityProvider(issuer.issuer, issuer.initialAccessToken);
+  const { register: ask, remove } = identityProvider(issuer.issuer, issuer.initialAccessToken);
+  learn(issuer.initialAccessToken);
+  const register: IdentityProvider["register"] = async (name, signal) => {
+    const made = await ask(name, signal);
+    learn(made.clientSecret, made.registrationAccessToken);
+    return made;
+  };
   Object.assign(provider, { register, remove });
   return {
     ...world,

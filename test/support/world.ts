@@ -27,6 +27,7 @@ import { referenceRoutes } from "#functions/references.ts";
 import { upgradeRoutes } from "#functions/upgrades.ts";
 import { expectContract } from "./contract.ts";
 import { tap, type Wire } from "./faults.ts";
+import { expectNoSecrets } from "./secrets.ts";
 
 /** A JSON value whose shape a test asserts. */
 // biome-ignore lint/suspicious/noExplicitAny: answers are whatever the server sends; tests look into them and assert
@@ -124,7 +125,10 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
   const table = openTable({ name, endpoint, client: { ...ENGINE, maxAttempts } });
   const services = servicesWith({ table, provisioner: simulatedTraits, ...given });
   const logs: string[] = [];
-  const log = createLogger("debug", (line) => logs.push(line));
+  const log = createLogger("debug", (line) => {
+    expectNoSecrets(line, "the log");
+    logs.push(line);
+  });
   const app = createApp(
     {
       services,
@@ -157,6 +161,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     const { status, headers: answered } = response;
     const plain = answered.has("content-encoding") ? gunzipSync(bytes) : bytes;
     judge?.(method, path, status, answered, valueIn(plain, answered));
+    if (!HANDS_OUT.test(path)) expectNoSecrets(plain.toString(), `the answer to ${method} ${path}`);
     return { status, headers: answered, bytes };
   };
   return {
@@ -176,6 +181,9 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     tenant: (environments = ["production", "staging"]) => makeTenant(services, environments),
   };
 }
+
+/** Where secrets are handed out. */
+const HANDS_OUT = /\/(join-config|oidc-config|kubeconfig)$/;
 
 function valueIn(bytes: Buffer, headers: Headers): Json {
   if (bytes.length === 0) return undefined;

@@ -20,12 +20,11 @@ test("npm run admin tells what is due, shows a cluster, and forgets it only with
     };
   };
   const path = ["--org", tenant.slug, "--env", "production", "--cluster", "one"];
-  const [due, ahead, wrong, shown, retried, kept, stranger, nobody] = await Promise.all([
+  const [due, ahead, wrong, shown, kept, stranger, nobody] = await Promise.all([
     admin("due"),
     admin("due", "--within", "1.5"),
     admin("due", "--within", "soon"),
     admin("cluster", "show", ...path),
-    admin("cluster", "retry", "--id", identity),
     admin("cluster", "forget", ...path),
     admin("cluster", "show", "--id", "4dd78818-1f3e-499f-a4a3-9b4784658b49"),
     admin("cluster", "forget", "--org", tenant.slug, "--yes"),
@@ -36,6 +35,8 @@ test("npm run admin tells what is due, shows a cluster, and forgets it only with
     code: 0,
     printed: { identity, status: "new", nodePools: [], pointer: { attempts: 0 } },
   });
+  // Not beside the others: it moves what they look at.
+  const retried = await admin("cluster", "retry", "--id", identity);
   expect(retried).toMatchObject({ code: 0, printed: { identity } });
   expect(kept).toMatchObject({ code: 1, printed: { forgotten: false, leftBehind: { identity, region: "eu-west-1" } } });
   const missing = 'There is no cluster of the identity "4dd78818-1f3e-499f-a4a3-9b4784658b49".\n';

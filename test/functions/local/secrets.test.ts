@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { expectNoSecrets, learn, secretsIn } from "#test/support/secrets.ts";
+import { cleanUp, npm, type Server, start, temporary, until } from "#test/support/server.ts";
+import type { Json } from "#test/support/world.ts";
+
+afterEach(cleanUp);
+
+const CLUSTERS = "/api/v1/orgs/demo/clusters";
+
+/** Sends a request as the demo's admin. */
+const sender =
+  (server: Server) =>
+  async (method: string, path: string, body?: Json): Promise<{ status: number; body: Json }> => {
+    const answer = await fetch(`${server.url}${path}`, {
+      method,
+      headers: { authorization: `Token ${server.token}`, "content-type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, body: text === "" ? undefined : JSON.parse(text) };
+  };
+
+async function admin(environment: Record<string, string>, ...words: string[]): Promise<string> {
+  const { exited, stdout, stderr } = npm(["run", "--silent", "admin", "--", ...words], environment);
+  expect(await exited, stderr()).toBe(0);
+  return stdout().trim();
+}
+
+test("what is handed out stands nowhere in the database or the log, survives a rotation and a restart", async () => {
+  const DATA_DIR = temporary();
+  const environment = { DATA_DIR, SIMULATED_STEP_MS: "20", LOG_LEVEL: "debug" };
+  const first = await start(environment);
+  const port = new URL(first.url).port;
+  const send = sender(first);
+  const account = await admin(environment, "account", "list", "--org", "demo", "--provider", "aws", "--quiet");
+  const cluster = { name: "one", region: "eu-west-1", version: "v1.34.4-u-ame.2", cloudAccountIdentity: account };
+  const made = await send("POST", `${CLUSTERS}/production`, { ...cluster, nodePools: [] });
+  expect(made.status).toBe(200);
+  const one = `${CLUSTERS}/production/one`;
+  await until(async () => ((await send("GET", one)).body.status === "started" ? true : undefined));
+
+  const config = await send("GET", `${one}/oidc-config`);
+  expect(config.status).toBe(200);
+  const before = JSON.parse(readFileSync(join(DATA_DIR, "keys.json"), "utf8")).keys;
+  const issuer = JSON.parse(readFileSync(join(DATA_DIR, "issuer.json"), "utf8"));
+  learn(config.body.clientSecret, first.token, issuer.initialAccessToken, ...before.map(({ key }: Json) => key));
+  learn(...Object.values(issuer.entries as Json[]).map(({ payload }) => payload.client_secret));
+
+  const rotated = JSON.parse(await admin(environment, "secrets", "rotate", "--grace", "0"));
+  expect(rotated).toEqual({ resumed: false, clusters: 1 });
+  const after = JSON.parse(readFileSync(join(DATA_DIR, "keys.json"), "utf8")).keys;
+  expect(after).toHaveLength(1);
+  expect(after[0].id).not.toBe(before[0].id);
+  learn(after[0].key);
+  // The server reads the new key although it never heard of the rotation.
+  expect((await send("GET", `${one}/oidc-config`)).body).toEqual(config.body);
+  first.signal("SIGTERM");
+  expect(await first.exited).toBe(0);
+
+  // On the same port it is the same issuer, with the client that it had.
+  const second = await start({ ...environment, PORT: port });
+  expect((await sender(second)("GET", `${one}/oidc-config`)).body).toEqual(config.body);
+  const discovery = (await (await fetch(`${config.body.issuerUrl}/.well-known/openid-configuration`)).json()) as Json;
+  const answer = await fetch(discovery.token_endpoint, {
+    method: "POST",
+    headers: { authorization: `Basic ${btoa(`${config.body.clientId}:${config.body.clientSecret}`)}` },
+    body: new URLSearchParams({
+      grant_type: "authorization_code",
+      code: "none",
+      redirect_uri: "http://localhost:8000",
+    }),
+  });
+  // It knows the client; it is the code that is none.
+  expect(await answer.json()).toMatchObject({ error: "invalid_grant" });
+  second.signal("SIGTERM");
+  expect(await second.exited).toBe(0);
+
+  // The server's only announcement of the token is not the log.
+  const log = [first, second].map(({ output }) => output().slice(output().indexOf("\n{"))).join("\n");
+  expect(log).toContain(one.replace("demo", ":organisation").replace("production/one", ":environment/:cluster"));
+  expectNoSecrets(log, "the log");
+  const files = readdirSync(DATA_DIR).filter((name) => name.startsWith("ame.db"));
+  const database = files.map((name) => readFileSync(join(DATA_DIR, name), "latin1")).join("\n");
+  expect(database).toContain(made.body.identity);
+  expectNoSecrets(database, "the database");
+  expect(secretsIn(readFileSync(join(DATA_DIR, "token"), "utf8"))).not.toEqual([]);
+  for (const name of ["keys.json", "issuer.json", "token", "ame.db"]) {
+    expect([name, statSync(join(DATA_DIR, name)).mode & 0o777]).toEqual([name, 0o600]);
+  }
+});

@@ -1,0 +1,24 @@
+/** What must stand nowhere but where it was handed out: secrets that the suite knows, and what has the look of one. */
+
+/** Secrets by their texts. */
+const known = new Set<string>();
+
+/** Personal access tokens, private keys, and kubeadm's tokens in a command. */
+const LOOKS = [/ame_[0-9A-Za-z]{93}/, /-----BEGIN [A-Z ]*PRIVATE KEY-----/, /--token [a-z0-9]{6}\.[a-z0-9]{16}/];
+
+/** Remembers secrets. */
+export function learn(...secrets: readonly (string | undefined)[]): void {
+  for (const secret of secrets) if (secret !== undefined) known.add(secret);
+}
+
+/** Every secret that stands in a text. */
+export const secretsIn = (text: string): string[] => [
+  ...LOOKS.flatMap((look) => look.exec(text)?.[0] ?? []),
+  ...[...known].filter((secret) => text.includes(secret)),
+];
+
+/** Holds a text to there being none. @param where it is, for whoever reads of a failure */
+export function expectNoSecrets(text: string, where: string): void {
+  const found = secretsIn(text);
+  if (found.length > 0) throw new Error(`${where} tells a secret: ${found.join(", ")}`);
+}
