@@ -58,6 +58,36 @@ const rules: [rule: string, breaks: (each: Import) => boolean][] = [
   ],
 ];
 
+/** Everything that comes with a file. */
+function closureOf(file: string): Set<string> {
+  const found = new Set([file]);
+  for (const each of found) for (const { from, to } of imports) if (from === each) found.add(to);
+  return found;
+}
+
+/** What only who needs it carries: it is large, and what is not there cannot be made to decrypt anything. */
+const SECRET =
+  /^(core\/(secrets|configuration)\/|@peculiar\/|@aws-sdk\/client-kms$|oauth4webapi$|oidc-provider$|jose$|yaml$)/;
+
+describe("secrets, certificates and OIDC", () => {
+  test.each(["clusters", "node-pools", "references", "upgrades"])("do not come with functions/%s.ts", (name) => {
+    const closure = closureOf(`functions/${name}.ts`);
+    expect(closure.size).toBeGreaterThan(20);
+    expect([...closure].filter((each) => SECRET.test(each))).toEqual([]);
+  });
+
+  test("come with those that need them", () => {
+    const [configurations, reconciler] = ["configurations", "reconcile"].map((name) =>
+      closureOf(`functions/${name}.ts`),
+    );
+    expect(configurations).toContain("core/secrets/kms-keyring.ts");
+    expect(reconciler).toContain("core/configuration/preparations.ts");
+    // Which hands out certificates and makes none.
+    expect(configurations).not.toContain("@peculiar/x509");
+    expect(configurations).not.toContain("oauth4webapi");
+  });
+});
+
 describe("imports go one way", () => {
   test("there are imports to look at", () => {
     expect(files.length).toBeGreaterThan(40);

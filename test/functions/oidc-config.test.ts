@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import * as oidc from "openid-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
+import { waitsOf } from "#test/support/faults.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
@@ -164,6 +165,17 @@ describe("an OIDC configuration", () => {
       "INITIAL_ADDONS_PROVISIONED",
       "DONE",
     ]);
+  });
+
+  test("costs two waits on the database, as a kubeconfig does", async () => {
+    await started();
+    world.wire.latencyMs = 15;
+    for (const path of ["oidc-config", "kubeconfig"]) {
+      world.wire.spans.length = 0;
+      expect((await get(at(path))).status).toBe(200);
+      expect([path, waitsOf(world.wire.spans)]).toEqual([path, 2]);
+    }
+    world.wire.latencyMs = 0;
   });
 
   test("is a developer's, not a viewer's, and nobody else's", async () => {
