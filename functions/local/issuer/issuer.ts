@@ -127,6 +127,8 @@ async function interact(
     await provider.interactionFinished(request, response, { login: { accountId: user }, consent: {} });
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    show(error.kind === "forbidden" ? 403 : 401, error.message);
+    // The API's own words say how to send a token there.
+    if (error.kind === "forbidden") show(403, error.message);
+    else show(401, "This token does not work.");
   }
 }
