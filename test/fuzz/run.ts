@@ -2,6 +2,7 @@
 
 import { gunzipSync } from "node:zlib";
 import { clusterRoutes } from "#functions/clusters.ts";
+import { configurationRoutes } from "#functions/configurations.ts";
 import { addDocs } from "#functions/docs.ts";
 import { healthRoutes } from "#functions/health.ts";
 import { createApp } from "#functions/http/app.ts";
@@ -70,12 +71,19 @@ interface Target {
 }
 
 /** The app with all that the local server serves. */
-function serveAll({ services }: World): Target {
+function serveAll({ services, keyring }: World): Target {
   const logs: string[] = [];
   const log = createLogger("warn", (line) => logs.push(line));
   const app = createApp(
     { services, log, config: { TRUSTED_PROXIES: ["127.0.0.0/8"], CORS_ORIGINS: [] }, peerAddress: () => "127.0.0.1" },
-    [...healthRoutes(async () => true), ...clusterRoutes, ...nodePoolRoutes, ...referenceRoutes, ...upgradeRoutes],
+    [
+      ...healthRoutes(async () => true),
+      ...clusterRoutes,
+      ...nodePoolRoutes,
+      ...referenceRoutes,
+      ...upgradeRoutes,
+      ...configurationRoutes(keyring),
+    ],
   );
   addDocs(app, log);
   return { fetch: (request) => app.fetch(request), logs };

@@ -10,6 +10,7 @@ import {
 import { createSchedule } from "#core/maintenance/schedules.ts";
 import type { Json, Tenant, World } from "#test/support/world.ts";
 import type { Real } from "./arbitrary.ts";
+import { bringUpIn } from "./bring-up.ts";
 import { endDeletion } from "./deletion.ts";
 
 /** A node pool as paths name it. */
@@ -118,6 +119,7 @@ export async function makeScene(world: World): Promise<Scene> {
     stranger,
     nobody: undefined,
   };
+  const bringUp = bringUpIn(world);
   const inCatalogue = catalogueOf(tenant);
   const schedules = [tenant.schedule.identity, nightly.identity];
 
@@ -189,7 +191,10 @@ export async function makeScene(world: World): Promise<Scene> {
     async learn(operationId, target, { isDryRun }, headers, body) {
       if (isDryRun || (body === undefined && operationId !== "deleteNodePool")) return;
       const cluster = at(known, target);
-      if (operationId === "createCluster") noteCluster(headers, body);
+      if (operationId === "createCluster") {
+        noteCluster(headers, body);
+        if (target % 4 === 0) await bringUp(body.identity);
+      }
       if (operationId === "undeleteCluster") {
         const back = gone.findIndex(({ identity }) => identity === body.identity);
         if (back !== -1) gone.splice(back, 1);

@@ -74,7 +74,6 @@ const done = (schemas: OpenApi["components"]["schemas"]) =>
 /** Headers whose presence means something; the rest is the transport's. */
 const MEANT = [
   "allow",
-  "cache-control",
   "content-encoding",
   "etag",
   "idempotency-replayed",

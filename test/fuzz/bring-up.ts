@@ -1,0 +1,23 @@
+/** Bringing clusters up, as the reconciler does: some operations succeed on such alone. */
+
+import { randomUUID } from "node:crypto";
+import { preparationsWith } from "#core/configuration/preparations.ts";
+import { reconcile, reconcilerWith } from "#core/provisioning/reconcile.ts";
+import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
+import type { World } from "#test/support/world.ts";
+
+/** Makes what brings a cluster up, by its identity, to `started` and with an OIDC client that no issuer knows. */
+export function bringUpIn({ services, keyring }: World): (identity: string) => Promise<void> {
+  const { table, clock } = services;
+  const identityProvider = {
+    issuer: "https://login.example.com",
+    register: async () => ({ clientId: randomUUID(), clientSecret: randomUUID() }),
+    remove: async () => {},
+  };
+  const preparations = preparationsWith({ table, clock, keyring, identityProvider, warn: () => {} });
+  const provisioner = simulatedProvisioner({ table, clock, stepMs: 1 });
+  const reconciler = reconcilerWith(services, provisioner, { preparations });
+  return async (identity) => {
+    await reconcile(reconciler, identity);
+  };
+}
