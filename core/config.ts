@@ -42,6 +42,7 @@ const Variables = v.object({
     v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.-]{3,255}$/, "must be 3 to 255 of letters, digits, _, . and -")),
     "ame",
   ),
+  STAGE: v.optional(v.pipe(v.string(), v.maxLength(64, "must be at most 64 characters")), "local"),
   PROVISIONER: v.optional(v.picklist(["simulated"], "must be simulated"), "simulated"),
   SIMULATED_STEP_MS: v.optional(whole(1, 3_600_000), "800"),
   OIDC_ISSUER_URL: v.optional(
@@ -55,6 +56,13 @@ const Variables = v.object({
   LOG_LEVEL: v.optional(v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`), "info"),
   HOSTING_POOL_ID: v.optional(whole(1, Number.MAX_SAFE_INTEGER), "1"),
   HOSTING_POOL_NAME: v.optional(v.string(), "default"),
+  PUBLIC_URL: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^https?:\/\/[^\s?#]+$/, "must be an http or https URL without a query"),
+      v.transform((url) => url.replace(/\/+$/, "")),
+    ),
+  ),
   CORS_ORIGINS: v.optional(list, ""),
   TRUSTED_PROXIES: v.optional(
     v.pipe(

@@ -76,6 +76,8 @@ export interface Outcome {
   replayed: boolean;
   /** How many seconds the answer could be waited for; 0 where nothing is waited for. */
   waitedSeconds: number;
+  /** Identity of the cluster it was about, for the log; undefined where it was about none, or none that is there. */
+  cluster?: string;
 }
 
 /**

@@ -11,7 +11,11 @@ export interface Logger {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+  /** Writes a line that metrics are taken from: at every level, unless nothing is written at all. */
+  metric(message: string, fields: LogFields): void;
 }
+
+type LevelName = (typeof logLevels)[number];
 
 /**
  * Makes a logger.
@@ -20,17 +24,26 @@ export interface Logger {
  * @param write takes a line with its end
  */
 export function createLogger(
-  level: (typeof logLevels)[number],
+  level: LevelName,
   write: (line: string) => void = (line) => process.stderr.write(line),
 ): Logger {
   const least = logLevels.indexOf(level);
+  const line = (level: LevelName, message: string, fields: LogFields) =>
+    write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
   const at =
-    (name: (typeof logLevels)[number]) =>
+    (name: LevelName) =>
     (message: string, fields: LogFields = {}) => {
-      if (logLevels.indexOf(name) < least) return;
-      write(`${JSON.stringify({ time: new Date().toISOString(), level: name, message, ...fields })}\n`);
+      if (logLevels.indexOf(name) >= least) line(name, message, fields);
     };
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    metric(message, fields) {
+      if (level !== "silent") line("info", message, fields);
+    },
+  };
 }
 
 /** What of an error belongs into a log: its text and where it came from, and the same of its cause. */

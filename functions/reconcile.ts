@@ -1,12 +1,16 @@
 /** The reconciler as Lambda functions: on the table's stream, and on a schedule for what no event woke. */
 
-import { readConfig, required } from "#core/config.ts";
+import { type Config, readConfig, required } from "#core/config.ts";
 import { identityProvider } from "#core/configuration/identity-provider.ts";
+import type { PreparationServices } from "#core/configuration/preparations.ts";
+import type { Services } from "#core/context.ts";
 import { findDue, workOn } from "#core/provisioning/due.ts";
 import { CARRY_MS, type ReconcilerServices } from "#core/provisioning/reconcile.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { clusterOfPointer } from "#core/table/keys.ts";
+import { Meter } from "#core/table/meter.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
+import { metricFields } from "./metrics.ts";
 import { reconcilerFrom } from "./reconciler.ts";
 import { servicesFrom } from "./services.ts";
 
@@ -26,26 +30,12 @@ const CONCURRENCY = 100;
 /** How long an invocation begins with clusters, in milliseconds. Each may then take `CARRY_MS` and the step under way. */
 const BEGINNING_MS = 30_000;
 
+/** What one call works with. */
 interface Work {
   services: ReconcilerServices;
   log: Logger;
-}
-
-let made: Work | undefined;
-
-function fromEnvironment(): Work {
-  if (made === undefined) {
-    const config = readConfig(process.env);
-    const services = servicesFrom(config, config.DYNAMODB_ENDPOINT);
-    const log = createLogger(config.LOG_LEVEL);
-    const own = {
-      keyring: kmsKeyring(required(config, "KMS_KEY_ID")),
-      identityProvider: identityProvider(required(config, "OIDC_ISSUER_URL"), config.OIDC_INITIAL_ACCESS_TOKEN),
-      warn: log.warn,
-    };
-    made = { services: reconcilerFrom(config, services, own), log };
-  }
-  return made;
+  /** Counts the clusters that were worked on, and those of them that failed. */
+  tally?: { worked: number; failed: number };
 }
 
 /**
@@ -54,12 +44,16 @@ function fromEnvironment(): Work {
  * @param endAt when that is, in milliseconds since the epoch
  * @returns how many were begun, and the identities of those that failed
  */
-async function workUntil(endAt: number, { services, log }: Work, identities: readonly string[]) {
+async function workUntil(endAt: number, { services, log, tally }: Work, identities: readonly string[]) {
   const hasTime = () => services.clock().getTime() < endAt;
   const worked = await workOn(services, identities, CONCURRENCY, CARRY_MS, hasTime);
   const failed = worked.filter((each) => "error" in each);
+  if (tally !== undefined) {
+    tally.worked += worked.length;
+    tally.failed += failed.length;
+  }
   for (const { identity, error } of failed) {
-    log.warn("reconciling failed; the cluster stays due", { cluster: identity, ...errorFields(error) });
+    log.warn("reconciling failed; the cluster stays due", { clusterIdentity: identity, ...errorFields(error) });
   }
   return { begun: worked.length, failed: failed.map(({ identity }) => identity) };
 }
@@ -111,9 +105,76 @@ export async function onSchedule(work: Work): Promise<{ worked: number }> {
   return { worked };
 }
 
+/** What a handler may be given instead of what the environment says. */
+type Given = Partial<
+  Services & Pick<ReconcilerServices, "sleep"> & Pick<PreparationServices, "keyring" | "identityProvider">
+>;
+
+/** A Lambda handler of the reconciler. */
+export interface WorkHandler<Event, Answer> {
+  (event: Event, context: { awsRequestId?: string }): Promise<Answer>;
+  /** The same handler with services of one's own, such as a clock that is moved by hand. */
+  with(given: Given): WorkHandler<Event, Answer>;
+}
+
+/** Makes the handler of what wakes the reconciler. What all calls share is made with the first. */
+function handlerOf<Event, Answer>(
+  source: string,
+  run: (work: Work, event: Event) => Promise<Answer>,
+  given: Given = {},
+): WorkHandler<Event, Answer> {
+  let made: Made | undefined;
+  const handler = async (event: Event, { awsRequestId }: { awsRequestId?: string }) => {
+    const started = performance.now();
+    const coldStart = made === undefined;
+    made ??= fromEnvironment(given);
+    const { config, log, own } = made;
+    const meter = new Meter();
+    const services = { ...made.services, table: made.services.table.metered(meter) };
+    const tally = { worked: 0, failed: 0 };
+    try {
+      return await run({ services: reconcilerFrom(config, services, own, given), log, tally }, event);
+    } finally {
+      const milliseconds = Math.round(performance.now() - started);
+      const metrics = metricFields(
+        config.STAGE,
+        {
+          Reconciled: [tally.worked, "Count"],
+          ReconcileFailures: [tally.failed, "Count"],
+          ReadUnits: [meter.readUnits, "Count"],
+          WriteUnits: [meter.writeUnits, "Count"],
+        },
+        services.clock().getTime(),
+      );
+      log.metric("reconciled", { source, lambdaRequestId: awsRequestId, milliseconds, coldStart, ...metrics });
+    }
+  };
+  return Object.assign(handler, { with: (more: Given) => handlerOf(source, run, more) });
+}
+
+/** What all calls share. */
+interface Made {
+  config: Config;
+  services: Services;
+  own: Omit<PreparationServices, "table" | "clock">;
+  log: Logger;
+}
+
+function fromEnvironment({ keyring, identityProvider: provider, ...given }: Given): Made {
+  const config = readConfig(process.env);
+  const services = { ...servicesFrom(config, config.DYNAMODB_ENDPOINT), ...given };
+  const log = createLogger(config.LOG_LEVEL);
+  const own = {
+    keyring: keyring ?? kmsKeyring(required(config, "KMS_KEY_ID")),
+    identityProvider:
+      provider ?? identityProvider(required(config, "OIDC_ISSUER_URL"), config.OIDC_INITIAL_ACCESS_TOKEN),
+    warn: log.warn,
+  };
+  return { config, services, own, log };
+}
+
 /** The Lambda on the table's stream. */
-export const stream = (event: { Records: StreamRecord[] }): Promise<BatchAnswer> =>
-  onStream(fromEnvironment(), event.Records);
+export const stream = handlerOf("stream", (work, { Records }: { Records: StreamRecord[] }) => onStream(work, Records));
 
 /** The Lambda on a schedule. */
-export const schedule = (): Promise<{ worked: number }> => onSchedule(fromEnvironment());
+export const schedule = handlerOf("schedule", (work, _: unknown) => onSchedule(work));

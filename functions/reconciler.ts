@@ -10,13 +10,13 @@ import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.t
  * Makes what the reconciler works with.
  *
  * @param own what its own steps work with
- * @param given when the process began and what tells it to stop, where it lives that long
+ * @param given when the process began and what tells it to stop, where it lives that long; how it waits
  */
 export function reconcilerFrom(
   config: Config,
   services: Services,
   own: Omit<PreparationServices, "table" | "clock">,
-  given: Pick<ReconcilerServices, "startedAt" | "stopping"> = {},
+  given: Partial<Pick<ReconcilerServices, "startedAt" | "stopping" | "sleep">> = {},
 ): ReconcilerServices {
   const { table, clock } = services;
   const provisioner = simulatedProvisioner({ table, clock, stepMs: config.SIMULATED_STEP_MS });

@@ -10,6 +10,7 @@ import { type Organisation, organisationEntity } from "../organisation/schema.ts
 import { isOrganisationSlug, isSlug } from "../slug.ts";
 import type { RawItem } from "../table/item.ts";
 import {
+  clusterKey,
   environmentKey,
   idempotencyKey,
   type Key,
@@ -95,6 +96,7 @@ export async function enter<Beside = undefined>(context: Context, wanted: Wanted
   }
   const member = memberEntity.read(memberItem);
   const environment = path.environment === undefined ? undefined : enterEnvironment(path, member, wanted.right, read);
+  noteCluster(context, path, read);
   const [record] = recordKeys;
   return {
     actor,
@@ -106,6 +108,14 @@ export async function enter<Beside = undefined>(context: Context, wanted: Wanted
     item: read,
     beside,
   };
+}
+
+/** Notes which cluster the path leads to, where the operation reads it. */
+function noteCluster(context: Context, path: PathSlugs, read: (key: Key) => RawItem | undefined): void {
+  const { organisation, environment, cluster } = path;
+  if (environment === undefined || cluster === undefined) return;
+  const identity = read(clusterKey(organisation, environment, cluster))?.identity;
+  if (typeof identity === "string") context.outcome.cluster = identity;
 }
 
 /**

@@ -61,7 +61,9 @@ export async function create(context: Context, input: CreateInput): Promise<Show
   const done = await orKept(context, () =>
     untilDone(deadlineIn(context.patienceMs), (deadline) => attempt(context, input, drawn, deadline)),
   );
-  return done as Shown<ClusterResponse>;
+  const shown = done as Shown<ClusterResponse>;
+  context.outcome.cluster = shown.body.identity;
+  return shown;
 }
 
 /** Tries once. @returns undefined where somebody else was faster, and everything has to be read again */

@@ -1,35 +1,63 @@
 /** Hono apps from routes: everything between the transport and an operation, once for all of them. */
 
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
-import { Hono, type Context as HonoContext } from "hono";
+import type { Hono, Context as HonoContext } from "hono";
 import { cors } from "hono/cors";
+import { HonoBase } from "hono/hono-base";
 import { LinearRouter } from "hono/router/linear-router";
 import type { Config } from "#core/config.ts";
 import type { Context, Services } from "#core/context.ts";
 import { AppError } from "#core/errors.ts";
 import type { RawQuery } from "#core/query.ts";
-import { errorFields, type Logger } from "../log.ts";
+import { isOrganisationSlug } from "#core/slug.ts";
+import { Meter } from "#core/table/meter.ts";
+import { errorFields, type LogFields, type Logger } from "../log.ts";
 import { type Answer, defectAnswer, errorAnswer, methodNotAllowed, unknownRoute } from "./errors.ts";
 import {
+  canonicalPath,
   credentialsOf,
   idempotencyOf,
   NO_BODY,
-  preferencesApplied,
   preferencesOf,
   queryOf,
   readBody,
   requestIdOf,
   sourceAddressOf,
 } from "./request.ts";
+import { REQUEST_ID, type Respond, write } from "./write.ts";
 
 /** What apps are made with. */
 export interface AppDependencies {
   services: Services;
   log: Logger;
-  config: Pick<Config, "TRUSTED_PROXIES" | "CORS_ORIGINS">;
+  config: Pick<Config, "TRUSTED_PROXIES" | "CORS_ORIGINS" | "PUBLIC_URL">;
   /** The address of whoever holds the connection, which every transport knows in its own way. */
   peerAddress: (c: HonoContext) => string | undefined;
+  /** What precedes the API's paths where callers are, such as `https://host/stage`; absent, scheme and host of the request. */
+  baseUrl?: (c: HonoContext) => string;
+  /** Makes responses; absent, the platform's own. */
+  respond?: Respond;
+  /** Writes down a request that was answered; absent, as a line of the log. */
+  record?: (facts: RequestFacts, c: HonoContext) => void;
+}
+
+/** What is written down of a request. Never a token, a secret or a body. */
+export interface RequestFacts extends LogFields {
+  requestId: string;
+  method: string;
+  /** The route's path, with the names of its segments; undefined where there is none. */
+  route: string | undefined;
+  tokenId: string | undefined;
+  /** As the path names it. */
+  organisation: string | undefined;
+  /** The cluster the path leads to, or that was made. */
+  clusterIdentity: string | undefined;
+  status: number;
+  /** The code of an error. */
+  reason: string | undefined;
+  milliseconds: number;
+  /** What its calls to the database consumed, in capacity units. */
+  readUnits: number;
+  writeUnits: number;
 }
 
 /** A request as a route's handler gets it. */
@@ -62,10 +90,6 @@ export interface Route {
   handle(request: ApiRequest): Promise<HandlerAnswer>;
 }
 
-/** How much of an ignored name a warning repeats, and how many of them, by the contract. */
-const WARNED_BYTES = 64;
-const WARNED_NAMES = 10;
-
 /** What a browser's page may send and see, where its origin is allowed. */
 const CORS = {
   allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
@@ -82,21 +106,14 @@ const CORS = {
   maxAge: 600,
 };
 
-const REQUEST_ID = "x-request-id";
-
-/** Answers beyond this are compressed for whoever takes that, in bytes. */
-const COMPRESSED_BYTES = 1024 * 1024;
-
-/** The largest answer, in bytes: what API Gateway lets a Lambda answer, with room for its envelope. */
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
-
 /**
  * Makes an app of routes. A request for anything else is answered 404, or 405 where only its method is wrong; a defect is
  * logged and answered 500 with nothing but the request's id.
  */
 export function createApp(dependencies: AppDependencies, routes: readonly Route[]): Hono {
-  // Some thirty routes need no index, and Hono's own looks methods up in plain objects, where `__proto__` is found.
-  const app = new Hono({ router: new LinearRouter() });
+  // Some thirty routes need no index, and Hono's own looks methods up in plain objects, where `__proto__` is found. Its base
+  // carries no other router.
+  const app: Hono = new HonoBase({ router: new LinearRouter() });
   const { CORS_ORIGINS: origins } = dependencies.config;
   app.onError((error, c) =>
     serve(c, dependencies, undefined, async () => {
@@ -114,19 +131,28 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
   for (const route of routes) {
     app.on(route.method, route.path, (c, next) => {
       // This router also takes an empty segment and a slash at the end, which lead nowhere here.
-      if (!matches(route.path, new URL(c.req.url).pathname)) return next();
+      if (!matches(route.path, pathOf(c))) return next();
       if (c.req.method === "HEAD" && route.refusesHead === true) {
         return serve(c, dependencies, undefined, async () => notRouted(c, routes));
       }
-      return serve(c, dependencies, route.path, (request) => answer(c, request, route));
+      return serve(c, dependencies, route.path, (request) => answer(c, dependencies, request, route));
     });
   }
   app.notFound((c) => serve(c, dependencies, undefined, async () => notRouted(c, routes)));
   return app;
 }
 
-async function answer(c: HonoContext, context: Context, route: Route): Promise<Answer> {
+/** A request's path as everything here sees it. */
+const pathOf = (c: HonoContext): string => canonicalPath(new URL(c.req.url).pathname);
+
+async function answer(
+  c: HonoContext,
+  { config, baseUrl }: AppDependencies,
+  context: Context,
+  route: Route,
+): Promise<Answer> {
   const url = new URL(c.req.url);
+  url.pathname = canonicalPath(url.pathname);
   const read =
     (route.takesBody ?? false) === false ? NO_BODY : await readBody(c.req.raw, route.takesBody === "optional");
   const query = queryOf(c.req.url);
@@ -144,13 +170,13 @@ async function answer(c: HonoContext, context: Context, route: Route): Promise<A
     query,
     header: (name) => c.req.header(name),
     body: read.body,
-    url: `${url.origin}${url.pathname}`,
+    url: `${config.PUBLIC_URL ?? baseUrl?.(c) ?? url.origin}${url.pathname}`,
   });
   return { status: 200, headers: {}, ...answered };
 }
 
 async function notRouted(c: HonoContext, routes: readonly Route[]): Promise<Answer> {
-  const { pathname } = new URL(c.req.url);
+  const pathname = pathOf(c);
   const methods = new Set<string>();
   for (const { method, refusesHead } of routes.filter((route) => matches(route.path, pathname))) {
     methods.add(method);
@@ -176,16 +202,18 @@ function matches(route: string, pathname: string): boolean {
 const requestIdFor = (c: HonoContext, { draw }: Services): string =>
   requestIdOf(c.req.header(REQUEST_ID)) ?? draw.identity();
 
-/** Runs one request from the transport to the written answer, and logs it. */
+/** Runs one request from the transport to the written answer, and writes it down. */
 async function serve(
   c: HonoContext,
-  { services, log, config, peerAddress }: AppDependencies,
+  { services, log, config, peerAddress, respond = platformResponse, record }: AppDependencies,
   route: string | undefined,
   handle: (context: Context) => Promise<Answer>,
 ): Promise<Response> {
   const started = performance.now();
+  const meter = new Meter();
   const context: Context = {
     ...services,
+    table: services.table.metered(meter),
     requestId: requestIdFor(c, services),
     sourceAddress: sourceAddressOf(peerAddress(c), c.req.header("x-forwarded-for"), config.TRUSTED_PROXIES),
     credentials: credentialsOf(c.req.header("authorization")),
@@ -195,17 +223,26 @@ async function serve(
     outcome: { ignored: new Set(), replayed: false, waitedSeconds: 0 },
   };
   const { requestId } = context;
-  const facts = { requestId, method: c.req.method, route, tokenId: context.credentials?.tokenId };
-  const { answered, reason } = await settle(context, log, facts, () => handle(context));
-  const response = await write(answered, context, takesGzip(c.req.header("accept-encoding")));
-  log.info("request", {
-    ...facts,
+  const asked = { requestId, method: c.req.method, route, tokenId: context.credentials?.tokenId };
+  const { answered, reason } = await settle(context, log, asked, () => handle(context));
+  const response = await write(answered, context, c.req.header("accept-encoding"), respond);
+  const organisation = c.req.param("organisation");
+  const facts: RequestFacts = {
+    ...asked,
+    organisation: organisation !== undefined && isOrganisationSlug(organisation) ? organisation : undefined,
+    clusterIdentity: context.outcome.cluster,
     status: response.status,
-    ...(reason === undefined ? {} : { reason }),
+    reason,
     milliseconds: Math.round(performance.now() - started),
-  });
+    readUnits: meter.readUnits,
+    writeUnits: meter.writeUnits,
+  };
+  if (record === undefined) log.info("request", facts);
+  else record(facts, c);
   return response;
 }
+
+const platformResponse: Respond = (body, init) => new Response(body, init);
 
 /** Lets a handler answer, and answers for it where it throws. */
 async function settle(
@@ -213,9 +250,9 @@ async function settle(
   log: Logger,
   facts: Record<string, unknown>,
   handle: () => Promise<Answer>,
-): Promise<{ answered: Answer; reason?: string }> {
+): Promise<{ answered: Answer; reason: string | undefined }> {
   try {
-    return { answered: await handle() };
+    return { answered: await handle(), reason: undefined };
   } catch (error) {
     if (error instanceof AppError) {
       if (error.kind === "unavailable") log.warn("unavailable", { ...facts, ...errorFields(error) });
@@ -224,50 +261,4 @@ async function settle(
     log.error("defect", { ...facts, ...errorFields(error) });
     return { answered: defectAnswer(context.requestId), reason: "defect" };
   }
-}
-
-async function write(answered: Answer, context: Context, gzipped: boolean): Promise<Response> {
-  const headers: Record<string, string> = { ...answered.headers, [REQUEST_ID]: context.requestId };
-  const { ignored, replayed } = context.outcome;
-  if (ignored.size > 0) headers.warning = warningOf([...ignored]);
-  if (replayed && answered.status < 400) headers["idempotency-replayed"] = "true";
-  const applied = preferencesApplied(context);
-  if (applied !== undefined) headers["preference-applied"] = applied;
-  if (answered.body === undefined) return new Response(null, { status: answered.status, headers });
-  const { text: written, type } = answered.media ?? { text: JSON.stringify(answered.body), type: "application/json" };
-  const text = Buffer.from(written);
-  const isLarge = text.length > COMPRESSED_BYTES;
-  const bytes = isLarge && gzipped ? await compress(text) : text;
-  if (bytes.length > MAX_ANSWER_BYTES) {
-    const refusal = new AppError("invalid", "answer.too_large", [
-      `pageSize: the answer would be larger than ${MAX_ANSWER_BYTES} bytes; ask for a smaller pageSize`,
-    ]);
-    return write(errorAnswer(refusal), context, gzipped);
-  }
-  return new Response(bytes, {
-    status: answered.status,
-    headers: {
-      ...headers,
-      ...(isLarge ? { vary: "Accept-Encoding" } : {}),
-      ...(bytes === text ? {} : { "content-encoding": "gzip" }),
-      "content-type": `${type}; charset=utf-8`,
-    },
-  });
-}
-
-const compress = promisify(gzip);
-
-/** Whether a client takes gzip: names it, or anything, and not with a weight of nothing. */
-function takesGzip(header: string | undefined): boolean {
-  return (header ?? "").split(",").some((each) => {
-    const [coding = "", ...parameters] = each.split(";").map((part) => part.trim().toLowerCase());
-    return ["gzip", "x-gzip", "*"].includes(coding) && !parameters.some((part) => /^q=0(\.0*)?$/.test(part));
-  });
-}
-
-/** Names what was ignored, in one header that no name can break out of. @param names percent-encoded */
-function warningOf(names: readonly string[]): string {
-  const shown = names.slice(0, WARNED_NAMES).map((name) => name.slice(0, WARNED_BYTES));
-  const more = names.length - shown.length;
-  return `299 - "Ignored, because unknown: ${shown.join(", ")}${more > 0 ? `, and ${more} more` : ""}"`;
 }

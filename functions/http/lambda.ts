@@ -1,29 +1,33 @@
 /** Apps as Lambda functions behind an HTTP API with payload version 2. */
 
 import type { Hono } from "hono";
-import { handle, type LambdaEvent } from "hono/aws-lambda";
 import { type Config, readConfig } from "#core/config.ts";
-import { createLogger } from "../log.ts";
+import type { Services } from "#core/context.ts";
+import { createLogger, type Logger } from "../log.ts";
+import { metricFields } from "../metrics.ts";
 import { servicesFrom } from "../services.ts";
-import type { AppDependencies } from "./app.ts";
+import type { AppDependencies, RequestFacts } from "./app.ts";
+import { baseUrlOf, type GatewayEvent, type GatewayResult, requestOf, resultOf } from "./gateway.ts";
+import { PlainResponse } from "./plain.ts";
 
-/** What every entry point of the API is made with, from the environment alone. */
-function dependencies(config: Config): AppDependencies {
-  return {
-    services: servicesFrom(config, config.DYNAMODB_ENDPOINT),
-    log: createLogger(config.LOG_LEVEL),
-    config,
-    peerAddress: (c) => sourceIp((c.env as { event: LambdaEvent }).event),
-  };
+/** What an app is told beside a request. */
+interface Bindings {
+  event: GatewayEvent;
+  /** Lambda's own id of the call. */
+  lambdaRequestId: string | undefined;
+  /** Whether this is the first call of this copy of the function. */
+  coldStart: boolean;
 }
 
-/** The address API Gateway saw, which no header can change. */
-function sourceIp(event: LambdaEvent): string | undefined {
-  const { requestContext } = event as { requestContext?: { http?: { sourceIp?: string } } };
-  return requestContext?.http?.sourceIp;
+/** A Lambda handler of API Gateway's events. */
+export interface GatewayHandler {
+  (event: GatewayEvent, context: { awsRequestId?: string }): Promise<GatewayResult>;
+  /**
+   * The same handler with services of one's own, such as a clock that stands still. Which of them Lambda calls is the
+   * function's configuration; no request can choose.
+   */
+  with(given: Partial<Services>): GatewayHandler;
 }
-
-type Handler = ReturnType<typeof handle>;
 
 /** Makes an app of what all have and of what the environment says. */
 type Create = (dependencies: AppDependencies, config: Config) => Hono;
@@ -32,17 +36,58 @@ type Create = (dependencies: AppDependencies, config: Config) => Hono;
  * Makes the Lambda handler of an app. On Lambda the app is made at once, so that what it costs is paid while the function
  * starts; elsewhere the module can be imported without an environment.
  */
-export function lambda(create: Create): Handler {
-  let made: Handler | undefined = process.env.AWS_LAMBDA_FUNCTION_NAME === undefined ? undefined : start(create);
-  return (event, context) => {
-    made ??= start(create);
-    return made(event, context);
+export function lambda(create: Create): GatewayHandler {
+  return handlerOf(create, {}, process.env.AWS_LAMBDA_FUNCTION_NAME !== undefined);
+}
+
+function handlerOf(create: Create, given: Partial<Services>, atOnce: boolean): GatewayHandler {
+  let app = atOnce ? start(create, given) : undefined;
+  let coldStart = true;
+  const handler = async (event: GatewayEvent, { awsRequestId }: { awsRequestId?: string }) => {
+    app ??= start(create, given);
+    const bindings: Bindings = { event, lambdaRequestId: awsRequestId, coldStart };
+    coldStart = false;
+    // An app reads no more of a request than a plain one has.
+    return resultOf(await app.fetch(requestOf(event) as unknown as Request, bindings));
+  };
+  return Object.assign(handler, { with: (more: Partial<Services>) => handlerOf(create, more, atOnce) });
+}
+
+/** Makes an app with what every entry point of the API is made with, from the environment alone. */
+function start(create: Create, given: Partial<Services>): Hono {
+  const config = readConfig(process.env);
+  return create(dependencies(config, given), config);
+}
+
+function dependencies(config: Config, given: Partial<Services>): AppDependencies {
+  const services = { ...servicesFrom(config, config.DYNAMODB_ENDPOINT), ...given };
+  const log = createLogger(config.LOG_LEVEL);
+  return {
+    services,
+    log,
+    config,
+    // The address API Gateway saw, which no header can change.
+    peerAddress: (c) => (c.env as Bindings).event.requestContext.http.sourceIp,
+    baseUrl: (c) => baseUrlOf((c.env as Bindings).event),
+    respond: (body, init) => new PlainResponse(body, init) as unknown as Response,
+    record: (facts, c) => record(log, config.STAGE, services.clock().getTime(), facts, c.env as Bindings),
   };
 }
 
-function start(create: Create): Handler {
-  // Node loads Request at its first use, which takes tens of milliseconds: better here than in the first request.
-  new Request("http://localhost/");
-  const config = readConfig(process.env);
-  return handle(create(dependencies(config), config));
+/** Writes the line of a request, which is its metrics too. */
+function record(log: Logger, stage: string, at: number, facts: RequestFacts, bindings: Bindings): void {
+  const { event, lambdaRequestId, coldStart } = bindings;
+  const metrics = metricFields(
+    stage,
+    {
+      Requests: [1, "Count"],
+      Errors: [facts.status >= 500 ? 1 : 0, "Count"],
+      Latency: [facts.milliseconds, "Milliseconds"],
+      ReadUnits: [facts.readUnits, "Count"],
+      WriteUnits: [facts.writeUnits, "Count"],
+    },
+    at,
+  );
+  const ids = { gatewayRequestId: event.requestContext.requestId, lambdaRequestId };
+  log.metric("request", { ...facts, ...ids, coldStart, ...metrics });
 }

@@ -23,6 +23,23 @@ export function credentialsOf(header: string | undefined): Credentials | undefin
   return token === undefined ? undefined : parseToken(token);
 }
 
+/**
+ * A path with every segment percent-encoded in one way, however it was sent. Gateways hand paths on decoded, so that the
+ * spelling is lost; a spelling that made a difference would make one between transports.
+ */
+export const canonicalPath = (pathname: string): string =>
+  pathname
+    .split("/")
+    .map((segment) => {
+      try {
+        return encodeURIComponent(decodeURIComponent(segment));
+      } catch {
+        // Not UTF-8, or no percent-encoding at all: there is nothing behind it.
+        return segment;
+      }
+    })
+    .join("/");
+
 /** A request's query. Percent-encoding that is broken stays as it is; `+` is a space. */
 export function queryOf(url: string): RawQuery {
   const start = url.indexOf("?");
@@ -61,6 +78,12 @@ export function sourceAddressOf(
     source = next;
   }
   return source === undefined ? undefined : (parseAddress(source)?.toString() ?? source);
+}
+
+/** As much of a request as its body needs. */
+interface IncomingBody {
+  headers: Pick<Headers, "get">;
+  body: AsyncIterable<Uint8Array> | null;
 }
 
 /** A body as JSON gave it, or why it could not be read. */
@@ -139,7 +162,7 @@ export function preferencesApplied({ strict, outcome }: Pick<Context, "strict" |
 }
 
 /** Reads a JSON body: content type first, then size, then syntax. @param isOptional whether there may be none */
-export async function readBody(request: Request, isOptional = false): Promise<ReadBody> {
+export async function readBody(request: IncomingBody, isOptional = false): Promise<ReadBody> {
   const type = request.headers.get("content-type");
   const hasBody = request.body !== null && request.headers.get("content-length") !== "0";
   if (hasBody && !isJson(type)) {
@@ -181,7 +204,7 @@ function isJson(type: string | null): boolean {
 }
 
 /** Reads a body up to the limit. Undefined where there is more. */
-async function readBytes(request: Request): Promise<Uint8Array | undefined> {
+async function readBytes(request: IncomingBody): Promise<Uint8Array | undefined> {
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) return undefined;
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -66,8 +66,8 @@ export async function work(
 
 async function carry(services: ReconcilerServices, log: Logger, cluster: string): Promise<void> {
   try {
-    log.debug("reconciled", { cluster, outcome: await reconcile(services, cluster) });
+    log.debug("reconciled", { clusterIdentity: cluster, outcome: await reconcile(services, cluster) });
   } catch (error) {
-    log.warn("reconciling failed; the cluster stays due", { cluster, ...errorFields(error) });
+    log.warn("reconciling failed; the cluster stays due", { clusterIdentity: cluster, ...errorFields(error) });
   }
 }

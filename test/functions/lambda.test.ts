@@ -1,7 +1,7 @@
-import type { LambdaContext, LambdaEvent } from "hono/aws-lambda";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { createToken } from "#core/access/personal-tokens.ts";
 import { handler } from "#functions/clusters.ts";
+import type { GatewayEvent } from "#functions/http/gateway.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
@@ -54,11 +54,11 @@ function event(method: string, path: string, more: { token: string; body?: strin
       ? {}
       : { body: more.base64 === true ? Buffer.from(more.body).toString("base64") : more.body }),
     isBase64Encoded: more.base64 ?? false,
-  } as unknown as LambdaEvent;
+  } as unknown as GatewayEvent;
 }
 
-async function invoke(given: LambdaEvent) {
-  const { statusCode, headers, body } = (await handler(given, {} as LambdaContext)) as {
+async function invoke(given: GatewayEvent) {
+  const { statusCode, headers, body } = (await handler(given, {})) as {
     statusCode: number;
     headers: Record<string, string>;
     body: string;

@@ -118,7 +118,7 @@ describe("the function on the stream", () => {
     world.wire.fault = () => undefined;
     expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: records[1]?.dynamodb.SequenceNumber }] });
     expect(await Promise.all(names.map((name) => statusOf(name)))).toEqual(["started", "new", "started"]);
-    expect(logs.map((line) => JSON.parse(line))).toMatchObject([{ level: "warn", cluster: broken }]);
+    expect(logs.map((line) => JSON.parse(line))).toMatchObject([{ level: "warn", clusterIdentity: broken }]);
     // DynamoDB's streams send everything again from the first that failed on.
     expect(await stream(...records.slice(1))).toEqual({ batchItemFailures: [] });
     expect(await statusOf("two")).toBe("started");

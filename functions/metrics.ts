@@ -1,0 +1,37 @@
+/** Metrics in CloudWatch's embedded metric format: numbers inside of a log line, taken out of it by CloudWatch. */
+
+import type { LogFields } from "./log.ts";
+
+/** CloudWatch's namespace of them. */
+export const METRICS_NAMESPACE = "AmeClusters";
+
+/** What a metric counts in. */
+type Unit = "Count" | "Milliseconds";
+
+/**
+ * Makes the fields that turn a log line into metrics. They have one dimension, the stage: each further one would multiply
+ * what CloudWatch charges, and the line says everything else.
+ *
+ * @param metrics by name
+ * @param at milliseconds since the epoch
+ */
+export function metricFields(
+  stage: string,
+  metrics: Readonly<Record<string, readonly [value: number, unit: Unit]>>,
+  at: number,
+): LogFields {
+  return {
+    _aws: {
+      Timestamp: at,
+      CloudWatchMetrics: [
+        {
+          Namespace: METRICS_NAMESPACE,
+          Dimensions: [["Stage"]],
+          Metrics: Object.entries(metrics).map(([Name, [, Unit]]) => ({ Name, Unit })),
+        },
+      ],
+    },
+    Stage: stage,
+    ...Object.fromEntries(Object.entries(metrics).map(([name, [value]]) => [name, value])),
+  };
+}

@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+import { handler } from "#functions/clusters.ts";
+import type { GatewayEvent } from "#functions/http/gateway.ts";
+import { schedule, stream } from "#functions/reconcile.ts";
+import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+let world: World;
+let tenant: Tenant;
+const before = { ...process.env };
+
+beforeAll(async () => {
+  world = await makeWorld();
+  tenant = await world.tenant();
+  const LOG_LEVEL = "warn";
+  Object.assign(process.env, { TABLE_NAME: world.table.name, DYNAMODB_ENDPOINT: inject("endpoint"), LOG_LEVEL });
+  Object.assign(process.env, { STAGE: "feature-x" });
+});
+
+afterAll(() => {
+  process.env = before;
+});
+
+/** The one line a request leaves. */
+async function lineOf(method: string, path: string, sending: Parameters<World["send"]>[2] = {}): Promise<Json> {
+  world.logs.length = 0;
+  await world.send(method, path, { token: tenant.admin, ...sending });
+  expect(world.logs).toHaveLength(1);
+  return JSON.parse(world.logs[0] ?? "");
+}
+
+/** The lines that a Lambda writes while something is done. */
+async function written(work: () => Promise<unknown>): Promise<Json[]> {
+  const lines: string[] = [];
+  const spy = vi.spyOn(process.stderr, "write").mockImplementation((line) => lines.push(String(line)) > 0);
+  try {
+    await work();
+  } finally {
+    spy.mockRestore();
+  }
+  return lines.map((line) => JSON.parse(line));
+}
+
+const event = (method: string, rawPath: string, headers: Record<string, string> = {}): GatewayEvent => ({
+  rawPath,
+  rawQueryString: "",
+  headers: { authorization: `Token ${tenant.admin}`, ...headers },
+  isBase64Encoded: false,
+  requestContext: {
+    domainName: "api.example.test",
+    requestId: "JKJaXmPLvHcESHA=",
+    stage: "$default",
+    http: { method, sourceIp: "198.51.100.7" },
+  },
+});
+
+describe("the line of a request", () => {
+  test("says who asked for what, what it led to and what it consumed", async () => {
+    const body = tenant.creation({ name: "Logged" });
+    const creation = await lineOf("POST", tenant.path("production"), { body, headers: { "x-request-id": "call-1" } });
+    const { identity } = (await world.send("GET", tenant.path("production", "logged"), { token: tenant.admin })).body;
+    expect(creation).toEqual({
+      time: expect.stringMatching(/Z$/),
+      level: "info",
+      message: "request",
+      requestId: "call-1",
+      method: "POST",
+      route: "/api/v1/orgs/:organisation/clusters/:environment",
+      tokenId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      organisation: tenant.slug,
+      clusterIdentity: identity,
+      status: 200,
+      milliseconds: expect.any(Number),
+      readUnits: expect.any(Number),
+      writeUnits: expect.any(Number),
+    });
+    expect(creation.readUnits).toBeGreaterThanOrEqual(5);
+    expect(creation.writeUnits).toBeGreaterThanOrEqual(10);
+    const reading = await lineOf("GET", `${tenant.path("production", "logged")}/pools`);
+    expect(reading).toMatchObject({ clusterIdentity: identity, status: 200, writeUnits: 0 });
+    // Token, organisation, membership, environment, references and cluster, each within 4 KB, and the pools.
+    expect(reading.readUnits).toBe(7);
+  });
+
+  test("counts each request by itself, also side by side", async () => {
+    world.logs.length = 0;
+    const path = tenant.path("production", "logged");
+    await Promise.all(Array.from({ length: 8 }, () => world.send("GET", path, { token: tenant.admin })));
+    expect(world.logs.map((line) => JSON.parse(line).readUnits)).toEqual(Array(8).fill(6));
+  });
+
+  test("names the reason of a refusal, and nothing that cannot be there", async () => {
+    const missing = await lineOf("GET", tenant.path("production", "absent"));
+    expect(missing).toMatchObject({ status: 404, reason: "cluster.missing", organisation: tenant.slug });
+    expect(missing).not.toHaveProperty("clusterIdentity");
+    const odd = await lineOf("GET", "/api/v1/orgs/%7B%22a%22%3A1%7D/clusters");
+    expect(odd).not.toHaveProperty("organisation");
+    expect(await lineOf("GET", "/nowhere")).toMatchObject({ status: 404, reason: "route.unknown" });
+  });
+
+  test("never holds a token or what was sent", async () => {
+    world.logs.length = 0;
+    const body = tenant.creation({ name: "quiet", description: "do-not-log-me" });
+    const headers = { "idempotency-key": "do-not-log-me-either" };
+    await world.send("POST", tenant.path("production"), { token: tenant.admin, body, headers });
+    await world.send("GET", tenant.path("production"), { token: `${tenant.admin}x` });
+    const text = world.logs.join("");
+    expect(text).not.toContain("do-not-log-me");
+    expect(text).not.toContain(tenant.admin.slice(-20));
+    expect(text).not.toContain("_aws");
+  });
+});
+
+describe("on Lambda", () => {
+  const metricsOf = (line: Json): Json => {
+    const [{ Namespace, Dimensions, Metrics }] = line._aws.CloudWatchMetrics;
+    expect(Namespace).toBe("AmeClusters");
+    expect(Dimensions).toEqual([["Stage"]]);
+    expect(line.Stage).toBe("feature-x");
+    expect(Math.abs(Date.now() - line._aws.Timestamp)).toBeLessThan(60_000);
+    return Object.fromEntries(Metrics.map(({ Name }: Json) => [Name, line[Name]]));
+  };
+
+  test("the line is metrics too, whatever the level, and tells cold starts and the gateway's id", async () => {
+    const own = handler.with({});
+    const [first, second, third] = await written(async () => {
+      const get = event("GET", tenant.path("production", "logged"));
+      await own(get, { awsRequestId: "lambda-1" });
+      await own(get, { awsRequestId: "lambda-2" });
+      await own(event("GET", "/nowhere"), {});
+    });
+    expect(first).toMatchObject({
+      message: "request",
+      status: 200,
+      organisation: tenant.slug,
+      gatewayRequestId: "JKJaXmPLvHcESHA=",
+      lambdaRequestId: "lambda-1",
+      coldStart: true,
+    });
+    expect(metricsOf(first)).toEqual({
+      Requests: 1,
+      Errors: 0,
+      Latency: first.milliseconds,
+      ReadUnits: 6,
+      WriteUnits: 0,
+    });
+    expect(second).toMatchObject({ lambdaRequestId: "lambda-2", coldStart: false });
+    expect(metricsOf(third)).toMatchObject({ Requests: 1, Errors: 0, ReadUnits: 0 });
+    expect(JSON.stringify([first, second, third])).not.toContain(tenant.admin.slice(-20));
+  });
+
+  test("what our side did wrong counts as an error", async () => {
+    const broken = handler.with({ table: { ...world.table, metered: () => ({}) as never } });
+    const lines = await written(() => broken(event("GET", tenant.path("production", "logged")), {}));
+    expect(lines.map(({ message }) => message)).toEqual(["defect", "request"]);
+    expect(metricsOf(lines[1])).toMatchObject({ Requests: 1, Errors: 1 });
+  });
+
+  test("the reconciler leaves one line a call, with what it worked on", async () => {
+    let now = Date.now();
+    const given = {
+      keyring: world.keyring,
+      identityProvider: {
+        issuer: "https://issuer.example.test",
+        register: async () => ({ clientId: "client", clientSecret: "do-not-log-me" }),
+        remove: async () => {},
+      },
+      clock: () => new Date(now),
+      sleep: async (ms: number) => {
+        now += ms;
+      },
+    };
+    const [onStream, onSchedule, again] = await written(async () => {
+      await stream.with(given)({ Records: [] }, { awsRequestId: "lambda-3" });
+      const own = schedule.with(given);
+      await own({}, {});
+      await own({}, {});
+    });
+    expect(onStream).toMatchObject({ message: "reconciled", source: "stream", lambdaRequestId: "lambda-3" });
+    expect(metricsOf(onStream)).toEqual({ Reconciled: 0, ReconcileFailures: 0, ReadUnits: 0, WriteUnits: 0 });
+    expect(onSchedule).toMatchObject({ source: "schedule", coldStart: true });
+    expect(metricsOf(onSchedule)).toMatchObject({ Reconciled: 2, ReconcileFailures: 0 });
+    expect(onSchedule.WriteUnits).toBeGreaterThan(10);
+    expect(again).toMatchObject({ coldStart: false });
+    expect(JSON.stringify(onSchedule)).not.toContain("do-not-log-me");
+  });
+});
