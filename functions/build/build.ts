@@ -17,6 +17,7 @@ const SUBSTITUTES = {
   "@aws-sdk/credential-provider-node": instead("credentials.ts"),
   "@smithy/core/event-streams": instead("event-streams.ts"),
   "mnemonist/lru-cache": instead("lru-cache.ts"),
+  "node:process": instead("process.ts"),
 };
 
 /** The same for what the client for DynamoDB imports of its own files, which have no name to be known by. */

@@ -1,6 +1,5 @@
 /** From an answer to the response that is sent. */
 
-import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { Context } from "#core/context.ts";
 import { AppError } from "#core/errors.ts";
@@ -65,7 +64,11 @@ export async function write(
   });
 }
 
-const compress = promisify(gzip);
+// By hand, because importing node:util for it loads workers and argument parsers with every start of a function.
+const compress = (text: Buffer): Promise<Buffer<ArrayBuffer>> =>
+  new Promise((resolve, reject) => {
+    gzip(text, (error, bytes) => (error === null ? resolve(bytes) : reject(error)));
+  });
 
 /** Whether a client takes gzip: names it, or anything, and not with a weight of nothing. */
 function takesGzip(header: string | undefined): boolean {

@@ -1,0 +1,74 @@
+import { execFileSync } from "node:child_process";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Built, buildAll, buildBundle } from "#functions/build/build.ts";
+import { BUNDLES_DIRECTORY, type BundleName, bundles, codeOf } from "#functions/build/bundles.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const names = Object.keys(bundles) as BundleName[];
+const built = new Map<BundleName, Built>();
+
+beforeAll(async () => {
+  await buildAll();
+  for (const name of names) built.set(name, await buildBundle(name));
+});
+
+/** What a fresh process sees of a bundle once it is loaded as Lambda loads it. */
+function loaded(name: BundleName): { exported: string[]; internals: string[] } {
+  const file = join(ROOT, BUNDLES_DIRECTORY, name, "bundle.mjs");
+  const script = `
+    const exported = Object.keys(await import(${JSON.stringify(file)}));
+    process.stdout.write(JSON.stringify({ exported, internals: process.moduleLoadList }));`;
+  const environment = { AWS_LAMBDA_FUNCTION_NAME: name, AWS_REGION: "eu-west-1", TABLE_NAME: "test" };
+  return JSON.parse(
+    execFileSync(process.execPath, ["--input-type=module", "-e", script], { env: environment }).toString(),
+  );
+}
+
+describe.each(names)("the bundle of %s", (name) => {
+  test("is within its budget", () => {
+    expect(built.get(name)?.code.length).toBeLessThanOrEqual(bundles[name].budgetBytes);
+    const uploaded = readFileSync(join(ROOT, BUNDLES_DIRECTORY, name, "bundle.mjs"));
+    expect(uploaded.equals(built.get(name)?.code ?? Buffer.of())).toBe(true);
+  });
+
+  test("holds nothing of what is left out", () => {
+    const left = [
+      /credential-provider-(?!env)/,
+      /credential-provider-imds/,
+      /nested-clients/,
+      /event-streams\//,
+      /mnemonist/,
+      /endpoint\/bdd/,
+      /hono\/dist\/(router\/(trie|reg-exp|smart)|adapter)/,
+    ];
+    const inputs = [...(built.get(name)?.inputs.keys() ?? [])];
+    expect(inputs.filter((input) => input.includes("functions/build/instead/")).length).toBeGreaterThan(2);
+    expect(inputs.filter((input) => left.some((each) => each.test(input)))).toEqual([]);
+  });
+
+  test("loads as Lambda loads it, without Node's Request or workers, and has what Lambda calls", () => {
+    const { exported, internals } = loaded(name);
+    expect(exported).toEqual(expect.arrayContaining([...bundles[name].handlers]));
+    expect(internals).toContain("NativeModule https");
+    expect(internals.filter((each) => /undici|worker_threads/.test(each))).toEqual([]);
+  });
+});
+
+test("every entry point of Lambda's has a bundle, and with it a budget", () => {
+  const entries = globSync("functions/*.ts", { cwd: ROOT }).filter((file) =>
+    /^export const \w+ = (lambda|handlerOf)\(/m.test(readFileSync(join(ROOT, file), "utf8")),
+  );
+  expect(entries.length).toBeGreaterThan(4);
+  expect(entries.sort()).toEqual(
+    Object.values(bundles)
+      .map(({ entry }) => entry)
+      .sort(),
+  );
+});
+
+test("stacks are told where the code is, built or as its sources", () => {
+  expect(codeOf("reconcile", "stream")).toEqual({ bundle: ".build/functions/reconcile", handler: "bundle.stream" });
+  expect(codeOf("node-pools", "handler", true)).toEqual({ handler: "functions/node-pools.handler" });
+});
