@@ -52,7 +52,7 @@ export function createFunction<Name extends BundleName>(name: string, inputs: Fu
     architecture: "arm64",
     memory: "1024 MB",
     timeout: inputs.timeout,
-    environment: { ...settings.passedOn, TABLE_NAME: table.name, ...inputs.environment },
+    environment: { ...settings.passedOn, STAGE: stage.name, TABLE_NAME: table.name, ...inputs.environment },
     permissions: [
       ...(grant === undefined ? [] : tablePermissions(table, grant)),
       ...permissions,

@@ -18,18 +18,24 @@ const SUBSTITUTES = {
   "@smithy/core/event-streams": instead("event-streams.ts"),
   "mnemonist/lru-cache": instead("lru-cache.ts"),
   "node:process": instead("process.ts"),
+  // The same as modules, of which only what is used is kept.
+  yaml: join(ROOT, "node_modules/yaml/browser/index.js"),
 };
 
-/** The same for what the client for DynamoDB imports of its own files, which have no name to be known by. */
-const DYNAMODB: Plugin = {
-  name: "dynamodb",
+/** The same for what the SDK's clients import of their own files, which have no name to be known by. */
+const OF_CLIENTS: Plugin = {
+  name: "of-clients",
   setup({ onLoad }) {
-    onLoad({ filter: /\/client-dynamodb\/dist-es\/endpoint\/endpointResolver\.js$/ }, async () => ({
-      contents: await readFile(instead("dynamodb-endpoint.ts"), "utf8"),
-      loader: "ts",
-    }));
-    // Only its version is read, and the rest is every dependency and script there is.
-    onLoad({ filter: /\/client-dynamodb\/package\.json$/ }, async ({ path }) => {
+    onLoad({ filter: /\/client-[a-z]+\/dist-es\/endpoint\/endpointResolver\.js$/ }, ({ path }) => {
+      const [, service = ""] = /client-([a-z]+)/.exec(path) ?? [];
+      return {
+        contents: `import { resolverFor } from ${JSON.stringify(instead("endpoint.ts"))};
+          export const defaultEndpointResolver = resolverFor(${JSON.stringify(service)});`,
+        resolveDir: import.meta.dirname,
+      };
+    });
+    // Only the version is read, and the rest is every dependency and script there is.
+    onLoad({ filter: /\/client-[a-z]+\/package\.json$/ }, async ({ path }) => {
       const { version } = JSON.parse(await readFile(path, "utf8")) as { version: string };
       return { contents: JSON.stringify({ version }), loader: "json" };
     });
@@ -53,7 +59,7 @@ export const optionsFor = (entry: string) =>
     minify: true,
     legalComments: "none",
     alias: SUBSTITUTES,
-    plugins: [DYNAMODB],
+    plugins: [OF_CLIENTS],
     metafile: true,
     sourcemap: "external",
     outfile: "bundle.mjs",
