@@ -20,7 +20,12 @@ function loaded(name: BundleName): { exported: string[]; internals: string[] } {
   const script = `
     const exported = Object.keys(await import(${JSON.stringify(file)}));
     process.stdout.write(JSON.stringify({ exported, internals: process.moduleLoadList }));`;
-  const environment = { AWS_LAMBDA_FUNCTION_NAME: name, AWS_REGION: "eu-west-1", TABLE_NAME: "test" };
+  const environment = {
+    AWS_LAMBDA_FUNCTION_NAME: name,
+    AWS_REGION: "eu-west-1",
+    TABLE_NAME: "test",
+    KMS_KEY_ID: "key",
+  };
   return JSON.parse(
     execFileSync(process.execPath, ["--input-type=module", "-e", script], { env: environment }).toString(),
   );

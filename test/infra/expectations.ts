@@ -139,10 +139,14 @@ export const expectations = {
     ]);
   },
 
-  "functions know the table, and nobody but the reconciler the secrets"({ functions, table }) {
+  "functions know the table, and nobody but the reconciler the secrets"({ functions, table }, { stage }) {
     for (const [name, { inputs }] of Object.entries(functions)) {
       const { variables } = inputs.environment;
-      expect(variables, name).toMatchObject({ TABLE_NAME: table.name, STAGE: stage.name, CORS_ORIGINS: "https://console.example.test" });
+      expect(variables, name).toMatchObject({
+        TABLE_NAME: table.name,
+        STAGE: stage,
+        CORS_ORIGINS: "https://console.example.test",
+      });
       const isReconciler = name in reconcilerGrants;
       expect(variables.OIDC_INITIAL_ACCESS_TOKEN, name).toBe(isReconciler ? "initial-access-token" : undefined);
       expect(variables.OIDC_ISSUER_URL, name).toBe(isReconciler ? "https://issuer.example.test" : undefined);
