@@ -1,0 +1,151 @@
+/** What the scripts of a node share: bash for Ubuntu 22.04 and 24.04 and Debian 12, on amd64 and arm64. */
+
+import { type Component, components } from "./checksums.ts";
+import { comment, quote, quoteAlways } from "./shell.ts";
+import { type NodeSoftware, pathOf, sites } from "./software.ts";
+
+/** Where it is noted which downloads are installed. */
+const STATE = "/var/lib/ame-clusters";
+
+/** The beginning of every script. @param lines what the script is and how it is used, for who reads it */
+export const head = (lines: readonly string[]): string => `#!/usr/bin/env bash
+${lines.map((line) => `# ${comment(line)}`.trimEnd()).join("\n")}
+set -euo pipefail
+umask 022
+
+say() { printf '%s\\n' "$*"; }
+
+fail() {
+  printf 'error: %s\\n' "$*" >&2
+  exit 1
+}
+`;
+
+/** Refuses systems that the script does not know; sets `architecture`. */
+export const CHECK_SYSTEM = `
+[[ $(id -u) == 0 ]] || fail 'this script has to run as root: start it with sudo'
+
+system=unknown
+if [[ -r /etc/os-release ]]; then
+  # shellcheck source=/dev/null
+  system=$(. /etc/os-release && printf '%s %s' "\${ID:-unknown}" "\${VERSION_ID:-}")
+fi
+case $system in
+  'ubuntu 22.04' | 'ubuntu 24.04' | 'debian 12') ;;
+  *) fail "this system is '$system'; nodes run Ubuntu 22.04, Ubuntu 24.04 or Debian 12" ;;
+esac
+
+case $(uname -m) in
+  x86_64) architecture=amd64 ;;
+  aarch64) architecture=arm64 ;;
+  *) fail "this machine is $(uname -m); nodes run on amd64 (x86_64) or arm64 (aarch64)" ;;
+esac
+
+command -v systemctl >/dev/null || fail 'systemctl is missing; nodes are run by systemd'
+`;
+
+/** Writing files and installing what was downloaded. Each sets `changed` to yes where something was not so before. */
+export const FUNCTIONS = `
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+changed=no
+
+# put FROM TO MODE: in one step, so that nobody ever sees half of a file, and a program may be running meanwhile.
+put() {
+  install -d -m 0755 "$(dirname "$2")"
+  install -m "$3" "$1" "$2.new"
+  mv -f "$2.new" "$2"
+  changed=yes
+}
+
+# write PATH MODE CONTENT
+write() {
+  printf '%s' "$3" >"$work/content"
+  if [[ -f $1 && $(stat -c %a "$1") == "\${2#0}" ]] && cmp -s "$work/content" "$1"; then return; fi
+  put "$work/content" "$1" "$2"
+}
+
+# download URL SHA256 FILE
+download() {
+  say "downloading $1"
+  curl --fail --silent --show-error --location --retry 5 --retry-connrefused --connect-timeout 20 \\
+    --output "$3" "$1" || fail "$1 could not be downloaded"
+  printf '%s  %s\\n' "$2" "$3" | sha256sum --check --status ||
+    fail "$1 is not what was published: its SHA-256 is $(sha256sum "$3" | cut -d ' ' -f 1), not $2; nothing of it is installed"
+}
+
+# is_installed NAME SHA256 FILE
+is_installed() { [[ -e $3 && -f ${STATE}/$1 && $(<"${STATE}/$1") == "$2" ]]; }
+
+# install_program NAME URL SHA256
+install_program() {
+  if is_installed "$1" "$3" "/usr/local/bin/$1"; then return; fi
+  download "$2" "$3" "$work/$1"
+  put "$work/$1" "/usr/local/bin/$1" 0755
+  write "${STATE}/$1" 0644 "$3"
+}
+
+# install_archive NAME URL SHA256 DIRECTORY FOLDER FIRST: the programs in the archive's folder go to the directory; FIRST is one.
+install_archive() {
+  if is_installed "$1" "$3" "$4/$6"; then return; fi
+  download "$2" "$3" "$work/$1"
+  mkdir "$work/$1.content"
+  tar --extract --file "$work/$1" --directory "$work/$1.content" --no-same-owner
+  [[ -f $work/$1.content/$5/$6 ]] || fail "$2 has no $6 in it"
+  local file
+  for file in "$work/$1.content/$5"/*; do
+    if [[ -f $file && -x $file ]]; then put "$file" "$4/$(basename "$file")" 0755; fi
+  done
+  write "${STATE}/$1" 0644 "$3"
+}
+`;
+
+/** The downloads as shell variables: `<component>_url` and `<component>_sha256`. Each site can be another one. */
+export function downloads({ downloads: known }: NodeSoftware): string {
+  const variables = new Map(components.map((each) => [sites[each].variable, sites[each].address]));
+  const lines = components.map((component) => {
+    const { checksums: sums } = known[component];
+    const name = variableOf(component);
+    const path = pathOf(known[component], "$architecture");
+    return { name, sums, url: `${name}_url="$${sites[component].variable}/${path}"` };
+  });
+  return `
+# Where everything comes from; a mirror can be named in the environment.
+${Array.from(variables, ([variable, address]) => `: "\${${variable}:=${address}}"`).join("\n")}
+${lines.map(({ url }) => url).join("\n")}
+case $architecture in
+  amd64)
+${lines.map(({ name, sums }) => `    ${name}_sha256=${quote(sums.amd64)}`).join("\n")}
+    ;;
+  arm64)
+${lines.map(({ name, sums }) => `    ${name}_sha256=${quote(sums.arm64)}`).join("\n")}
+    ;;
+esac
+`;
+}
+
+const variableOf = (component: Component): string => component.replace("-", "_");
+
+const ARCHIVES = {
+  containerd: { directory: "/usr/local/bin", folder: "bin", first: "containerd" },
+  "cni-plugins": { directory: "/opt/cni/bin", folder: ".", first: "bridge" },
+  crictl: { directory: "/usr/local/bin", folder: ".", first: "crictl" },
+} as const;
+
+/** The command that installs a component. */
+export function installCommand(component: Component): string {
+  const name = variableOf(component);
+  const from = `"$${name}_url" "$${name}_sha256"`;
+  if (component === "containerd" || component === "cni-plugins" || component === "crictl") {
+    const { directory, folder, first } = ARCHIVES[component];
+    return `install_archive ${component} ${from} ${directory} ${folder} ${first}`;
+  }
+  return `install_program ${component} ${from}`;
+}
+
+/** The command that writes a file. @param mode such as `0644` */
+export function writeCommand(path: string, mode: string, content: string): string {
+  // What looks like a variable is the file's own.
+  const directive = /[$`]/.test(content) ? "# shellcheck disable=SC2016\n" : "";
+  return `${directive}write ${quote(path)} ${mode} ${quoteAlways(content)}`;
+}
