@@ -39,18 +39,30 @@ export async function takeLease(services: Services & { startedAt?: Date }, ident
   if (pointer.dueAt === undefined) return "idle";
   if (Date.parse(pointer.dueAt) > now.getTime()) return "early";
   if (isHeld(pointer, now, services.startedAt)) return "leased";
-  const fence = pointer.fence + 1;
+  return (await raiseFence(services, { identity, fence: pointer.fence })) ?? "leased";
+}
+
+/**
+ * Raises the fence: whatever was planned under a lower one is refused from now on, also by the provisioner once it sees a plan
+ * of this one. A worker does it that gave up a call, which may still have its effect.
+ *
+ * @param from the fence as it was read, or the worker's lease
+ * @returns the lease, a new one; undefined where another worker was faster
+ * @throws AppError unavailable as `commit`
+ */
+export async function raiseFence(services: Services, from: Lease): Promise<Lease | undefined> {
+  const fence = from.fence + 1;
   const transaction = new Transaction().update(
     "pointer",
-    pointerKey(identity),
+    pointerKey(from.identity),
     "SET #fence = :fence, #leaseUntil = :until",
     {
       condition: "#fence = :before",
-      values: { ":fence": fence, ":before": pointer.fence, ":until": leaseEnd(services) },
+      values: { ":fence": fence, ":before": from.fence, ":until": leaseEnd(services) },
     },
   );
   const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
-  return failures.length === 0 ? { identity, fence } : "leased";
+  return failures.length === 0 ? { identity: from.identity, fence } : undefined;
 }
 
 function isHeld({ leaseUntil }: Pointer, now: Date, startedAt: Date | undefined): boolean {

@@ -13,7 +13,7 @@ import { type Key, keyText, organisationKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { commit, type Transaction } from "../table/transact.ts";
 import { isConverged, planOf, statusSeen } from "./decide.ts";
-import { goOn, type Lease, type Note, type Refused, readPointer, release, takeLease } from "./lease.ts";
+import { goOn, type Lease, type Note, type Refused, raiseFence, readPointer, release, takeLease } from "./lease.ts";
 import type { Preparation, Prepared } from "./preparation.ts";
 import type { Observation, Provisioner } from "./provisioner.ts";
 import { record } from "./record.ts";
@@ -37,6 +37,9 @@ const LONGEST_BACK_OFF_MS = 5 * 60_000;
 
 /** How soon a cluster is looked at again that is as it was asked: what went away by itself is found then, in milliseconds. */
 const RESYNC_MS = 60 * 60_000;
+
+/** How much is kept of what a provisioner says when it fails, in characters. */
+const LONGEST_MESSAGE = 1_000;
 
 /** What the reconciler works with. */
 export interface ReconcilerServices extends Services {
@@ -68,11 +71,11 @@ export function reconcilerWith(
 /** How it ended: refused before it began, at rest until it is due again, or another worker took the cluster away. */
 export type Outcome = Refused | "released" | "fenced";
 
-/** What one turn leads to. */
+/** What one turn leads to. `isLate`: a call was given up that may still have its effect. */
 type Turn =
   | { next: "fenced" }
-  | { next: "again" }
-  | { next: "wait"; ms: number | undefined; note: Note; wakes: number };
+  | { next: "again"; isLate?: boolean }
+  | { next: "wait"; isLate?: boolean; ms: number | undefined; note: Note; wakes: number };
 
 /**
  * Takes a cluster that is due and carries it on until nothing is pending, its next step is further off than an invocation
@@ -87,14 +90,20 @@ export async function reconcile(
   identity: string,
   budgetMs: number = CARRY_MS,
 ): Promise<Outcome> {
-  const lease = await takeLease(services, identity);
-  if (typeof lease === "string") return lease;
+  const taken = await takeLease(services, identity);
+  if (typeof taken === "string") return taken;
+  let lease = taken;
   const now = () => services.clock().getTime();
   const end = now() + budgetMs;
   const hasTime = (ms = 0) => now() + ms < end && services.stopping?.aborted !== true;
   for (let turns = 1; ; turns++) {
     const turn = await takeTurn(services, lease);
     if (turn.next === "fenced") return "fenced";
+    if (turn.isLate) {
+      const raised = await raiseFence(services, lease);
+      if (raised === undefined) return "fenced";
+      lease = raised;
+    }
     if (turn.next === "again" && turns < MOST_TURNS) continue;
     if (turn.next === "again") throw new Error(`cluster ${identity} comes to no rest`);
     const { ms, note, wakes } = turn;
@@ -142,8 +151,9 @@ async function takeTurn(services: ReconcilerServices, lease: Lease): Promise<Tur
     note,
   });
   if (recorded === "fenced") return { next: "fenced" };
-  if (recorded === "again") return { next: "again" };
-  if (step.error !== undefined) return { next: "wait", ms: backOff(attempts), note, wakes };
+  const isLate = step.error?.isTimeout === true;
+  if (recorded === "again") return { next: "again", isLate };
+  if (step.error !== undefined) return { next: "wait", isLate, ms: backOff(attempts), note, wakes };
   const isDone = isConverged(recorded.cluster, recorded.pools, step.seen);
   const isUp = recorded.cluster.desiredStatus === "starting";
   return {
@@ -250,15 +260,19 @@ async function attempt<T>(
   );
   const done = call(late.signal).then(
     (value) => ({ value, error: undefined }),
-    (error: unknown) => ({
-      error: { operation, message: error instanceof Error ? error.message : String(error), isTimeout: false },
-    }),
+    (error: unknown) => ({ error: { operation, message: messageOf(error), isTimeout: false } }),
   );
   try {
     return await Promise.race([done, timeout]);
   } finally {
     waiting.abort();
   }
+}
+
+/** What an error says, as much of it as is kept. */
+function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE).toWellFormed()}…` : text;
 }
 
 function noteOf(services: Services, cluster: Cluster, pointer: Pointer, step: Step, attempts: number): Note {

@@ -76,7 +76,11 @@ export async function record(services: Services, lease: Lease, known: Known): Pr
   const retold = differInGist(cluster.conditions, after.conditions);
   const event = eventOf(known, changes);
   if (event === undefined && !retold && sameConditions(cluster.conditions, after.conditions)) {
-    return { cluster, pools };
+    if (known.error === undefined) return { cluster, pools };
+    // There is nothing new to tell, but one more failure to count.
+    const counted = new Transaction();
+    goOn(services, counted, lease, known.note);
+    return (await failedLabel(services, counted)) ?? { cluster, pools };
   }
   if (moved || retold) after.revision = cluster.revision + 1;
   const transaction = new Transaction().put("cluster", clusterItemAt(cluster, after), {

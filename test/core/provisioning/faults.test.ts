@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { workOn } from "#core/provisioning/due.ts";
-import { LEASE_MS } from "#core/provisioning/lease.ts";
+import { LEASE_MS, readPointer } from "#core/provisioning/lease.ts";
 import type { Plan } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
@@ -94,6 +94,7 @@ describe("a provisioner that fails", () => {
       reason: "ProvisionerFailed",
       message: "applying the configuration did not succeed and is tried again: the cloud is full",
     });
+    expect((await readPointer(world.services, identity))?.attempts).toBe(calls.length);
     const failures = await failuresOf(identity);
     expect(failures.length).toBeLessThanOrEqual(Math.log2(calls.length) + 1);
     expect(failures.length).toBeGreaterThan(2);
@@ -104,6 +105,14 @@ describe("a provisioner that fails", () => {
     world.faults.next = undefined;
     await world.settle();
     expect(await get()).toMatchObject({ status: "started" });
+  });
+
+  test("with words without end is told of in some of them", async () => {
+    const { identity } = await create();
+    fail({ kind: "fails", message: `${"x".repeat(999)}😀${"y".repeat(1_000_000)}` }, 1, "apply");
+    await world.settle();
+    expect(await failuresOf(identity)).toEqual([`applying the configuration: ${"x".repeat(999)}\ufffd…`]);
+    expect((await get()).status).toBe("started");
   });
 
   test("to show a cluster leaves it as it was known, and after three times unknown, until it is seen again", async () => {
@@ -117,6 +126,33 @@ describe("a provisioner that fails", () => {
       ...["stopping", "unknown", "stopping", "stopped"],
     ]);
     expect(await get()).toMatchObject({ status: "stopped", provisionStatus: "DONE", ameOIDC: true });
+  });
+});
+
+describe("a provisioner whose answer never came", () => {
+  test("but that did what it was asked later is told by the fence that it is too late", async () => {
+    const { identity } = await create({ version: "v1.34.4-u-ame.1" });
+    const { provisioner } = world.reconciler;
+    let late: (() => Promise<void>) | undefined;
+    const slow = {
+      ...provisioner,
+      async apply(plan: Plan, signal: AbortSignal) {
+        if (late !== undefined) return await provisioner.apply(plan, signal);
+        late = () => provisioner.apply(plan, signal);
+        return await new Promise<void>(() => {});
+      },
+      async observe(of: string, signal: AbortSignal) {
+        const seen = await provisioner.observe(of, signal);
+        if (late !== undefined && seen === undefined) await send("PATCH", at(), { version: "v1.35.0-u-ame.1" });
+        return seen;
+      },
+    };
+    expect(await reconcile({ ...world.reconciler, provisioner: slow }, identity)).toBe("released");
+    await world.settle();
+    await expect(late?.()).rejects.toThrow("a newer plan");
+    world.pass(10 * STEP_MS);
+    const seen = await provisioner.observe(identity, new AbortController().signal);
+    expect(seen).toMatchObject({ version: "v1.35.0-u-ame.1" });
   });
 });
 
