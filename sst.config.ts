@@ -25,8 +25,9 @@ export default $config({
     const settings = readSettings(process.env);
     const table = createTable({ stage });
     const key = createKey({ stage });
-    const { api } = createApi({ stage, settings, table });
-    createReconciler({ stage, settings, table, key });
+    const shared = { stage, settings, table, key };
+    const { api } = createApi(shared);
+    createReconciler(shared);
     return { api: api.url, table: table.name };
   },
 });

@@ -6,12 +6,17 @@ import type { BundleName } from "./build/bundles.ts";
 /** What a function may do with the table: an action in IAM's words, without the service. */
 export type TableAction = "BatchGetItem" | "Query" | "PutItem" | "UpdateItem" | "DeleteItem" | "ConditionCheckItem";
 
+/** What a function may do with the key. */
+export type KeyAction = "Decrypt" | "GenerateDataKey";
+
 /** What a function does with the data, and so all that it may. */
 export interface Grant {
   /** On the table itself. A transaction needs the action of each of its operations. */
   table: readonly TableAction[];
   /** Indexes it queries. */
   indexes: readonly (typeof SLIM_INDEX | typeof DUE_INDEX)[];
+  /** With the key that clusters' data keys are encrypted with; absent for functions that get at no secret. */
+  key?: readonly KeyAction[];
 }
 
 /** A function behind the API. */
@@ -23,7 +28,7 @@ export interface RouteGroup {
 }
 
 const READS = ["BatchGetItem", "Query"] as const;
-const WRITES = ["PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"] as const;
+const WRITES = [...READS, "PutItem", "UpdateItem"] as const;
 
 const ORGANISATION = "/api/v1/orgs/{organisation}";
 const CLUSTER = `${ORGANISATION}/clusters/{environment}/{cluster}`;
@@ -36,23 +41,28 @@ export const routeGroups = {
     paths: [
       `${ORGANISATION}/clusters`,
       `${ORGANISATION}/clusters/{environment}`,
-      // Moving a cluster is of the same shape, and the gateway tells names of parameters not apart.
+      `${ORGANISATION}/clusters/{cluster}/move`,
       CLUSTER,
       `${CLUSTER}/events`,
       `${CLUSTER}/prometheus-rules-inheritance`,
       `${CLUSTER}/undelete`,
     ],
-    grant: { table: [...READS, ...WRITES], indexes: [SLIM_INDEX] },
+    grant: { table: [...WRITES, "DeleteItem"], indexes: [SLIM_INDEX] },
   },
   NodePools: {
     bundle: "node-pools",
     paths: [`${CLUSTER}/pools`, `${CLUSTER}/pools/{nodePool}`],
-    grant: { table: [...READS, ...WRITES], indexes: [] },
+    grant: { table: WRITES, indexes: [] },
+  },
+  Configurations: {
+    bundle: "configurations",
+    paths: [`${CLUSTER}/oidc-config`, `${CLUSTER}/kubeconfig`],
+    grant: { table: READS, indexes: [], key: ["Decrypt"] },
   },
   Upgrades: {
     bundle: "upgrades",
     paths: [`${CLUSTER}/upgrades`],
-    grant: { table: READS, indexes: [] },
+    grant: { table: ["BatchGetItem"], indexes: [] },
   },
   References: {
     bundle: "references",
@@ -79,8 +89,10 @@ export const routeGroups = {
   },
 } as const satisfies Record<string, RouteGroup>;
 
+const RECONCILES = [...WRITES, "DeleteItem", "ConditionCheckItem"] as const;
+
 /** What the reconciler's functions do with the data. */
 export const reconcilerGrants = {
-  ReconcileStream: { table: [...READS, ...WRITES], indexes: [] },
-  ReconcileSchedule: { table: [...READS, ...WRITES], indexes: [DUE_INDEX] },
+  ReconcileStream: { table: RECONCILES, indexes: [], key: ["Decrypt", "GenerateDataKey"] },
+  ReconcileSchedule: { table: RECONCILES, indexes: [DUE_INDEX], key: ["Decrypt", "GenerateDataKey"] },
 } as const satisfies Record<string, Grant>;

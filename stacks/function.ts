@@ -11,6 +11,7 @@ export interface Shared {
   stage: Stage;
   settings: Settings;
   table: sst.aws.Dynamo;
+  key: aws.kms.Key;
 }
 
 /** What is a function's own. */
@@ -27,19 +28,25 @@ export interface FunctionInputs<Name extends BundleName = BundleName> extends Sh
   concurrency?: number;
 }
 
-/** What a function may do with the table, and with nothing else. */
-function tablePermissions(table: sst.aws.Dynamo, { table: actions, indexes }: Grant): sst.aws.FunctionPermissionArgs[] {
-  const onTable = { actions: actions.map((action) => `dynamodb:${action}`), resources: [table.arn] };
+/** What a function may do with the table and the key, and with nothing else. */
+function permissionsFor({ table, key }: Shared, grant: Grant): sst.aws.FunctionPermissionArgs[] {
+  const onTable = { actions: grant.table.map((action) => `dynamodb:${action}`), resources: [table.arn] };
   const onIndexes = {
     actions: ["dynamodb:Query"],
-    resources: indexes.map((index) => $interpolate`${table.arn}/index/${index}`),
+    resources: grant.indexes.map((index) => $interpolate`${table.arn}/index/${index}`),
   };
-  return indexes.length === 0 ? [onTable] : [onTable, onIndexes];
+  const onKey = {
+    actions: (grant.key ?? []).map((action) => `kms:${action}`),
+    resources: [key.arn],
+    // Only what was encrypted for a cluster of this table.
+    conditions: [{ test: "StringEquals", variable: "kms:EncryptionContext:table", values: [table.name] }],
+  };
+  return [onTable, ...(grant.indexes.length === 0 ? [] : [onIndexes]), ...(grant.key === undefined ? [] : [onKey])];
 }
 
 /** Makes a function. */
 export function createFunction<Name extends BundleName>(name: string, inputs: FunctionInputs<Name>) {
-  const { stage, settings, table, grant, permissions = [], concurrency } = inputs;
+  const { stage, settings, table, key, grant, permissions = [], concurrency } = inputs;
   const isKept = stage.kind === "production";
   const logs = new aws.cloudwatch.LogGroup(
     `${name}Logs`,
@@ -52,9 +59,15 @@ export function createFunction<Name extends BundleName>(name: string, inputs: Fu
     architecture: "arm64",
     memory: "1024 MB",
     timeout: inputs.timeout,
-    environment: { ...settings.passedOn, STAGE: stage.name, TABLE_NAME: table.name, ...inputs.environment },
+    environment: {
+      ...settings.passedOn,
+      STAGE: stage.name,
+      TABLE_NAME: table.name,
+      ...(grant?.key === undefined ? {} : { KMS_KEY_ID: key.arn }),
+      ...inputs.environment,
+    },
     permissions: [
-      ...(grant === undefined ? [] : tablePermissions(table, grant)),
+      ...(grant === undefined ? [] : permissionsFor(inputs, grant)),
       ...permissions,
       { actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [$interpolate`${logs.arn}:*`] },
     ],

@@ -5,9 +5,7 @@ import { reconcilerGrants } from "../functions/groups.ts";
 import { createFunction, type Shared } from "./function.ts";
 
 /** What the reconciler's stack depends on. */
-export interface ReconcilerInputs extends Shared {
-  key: aws.kms.Key;
-}
+export type ReconcilerInputs = Shared;
 
 /** How long what could not be worked on is kept for an operator to see, in seconds: as long as the queue can. */
 const DEAD_LETTER_SECONDS = 14 * 24 * 60 * 60;
@@ -17,23 +15,14 @@ const RECORD_SECONDS = 600;
 
 /** Makes the reconciler. */
 export function createReconciler(inputs: ReconcilerInputs) {
-  const { stage, settings, table, key } = inputs;
+  const { stage, settings, table } = inputs;
   const deadLetters = new aws.sqs.Queue("DeadLetters", {
     name: `${$app.name}-${stage.name}-dead-letters`,
     messageRetentionSeconds: DEAD_LETTER_SECONDS,
     sqsManagedSseEnabled: true,
   });
   const token = new sst.Secret("OidcInitialAccessToken");
-  const environment = {
-    OIDC_ISSUER_URL: settings.oidcIssuerUrl,
-    OIDC_INITIAL_ACCESS_TOKEN: token.value,
-    KMS_KEY_ID: key.arn,
-  };
-  const onKey = {
-    actions: ["kms:Decrypt", "kms:GenerateDataKey"],
-    resources: [key.arn],
-    conditions: [{ test: "StringEquals", variable: "kms:EncryptionContext:table", values: [table.name] }],
-  };
+  const environment = { OIDC_ISSUER_URL: settings.oidcIssuerUrl, OIDC_INITIAL_ACCESS_TOKEN: token.value };
   const onStream: sst.aws.FunctionPermissionArgs[] = [
     {
       actions: ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
@@ -51,7 +40,7 @@ export function createReconciler(inputs: ReconcilerInputs) {
     timeout: "300 seconds",
     grant: reconcilerGrants.ReconcileStream,
     environment,
-    permissions: [onKey, ...onStream],
+    permissions: onStream,
     ...reserved(10),
   });
   table.subscribe("Reconcile", onEvents.arn, {
@@ -85,7 +74,6 @@ export function createReconciler(inputs: ReconcilerInputs) {
     timeout: "120 seconds",
     grant: reconcilerGrants.ReconcileSchedule,
     environment,
-    permissions: [onKey],
     ...reserved(2),
   });
   new sst.aws.CronV2("Sweep", { function: onSchedule, schedule: "rate(1 minute)", retries: 0, dlq: deadLetters.arn });

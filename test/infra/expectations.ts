@@ -34,14 +34,24 @@ const statement = (actions: string[], resources: string[], Condition?: Statement
   ...(Condition === undefined ? {} : { Condition }),
 });
 
+const KEY_ARN = `arn:aws:kms:${REGION}:${ACCOUNT}:key/Key`;
+
 /** What a grant comes to in a policy. */
-function tableStatements({ arn }: View["table"], { table, indexes }: Grant) {
-  const queries = indexes.map((index) => `${arn}/index/${index}`);
+function grantStatements({ arn, name }: View["table"], { table, indexes, key }: Grant) {
   const onTable = statement(
     table.map((action) => `dynamodb:${action}`),
     [arn],
   );
-  return queries.length === 0 ? [onTable] : [onTable, statement(["dynamodb:Query"], queries)];
+  const onIndexes = statement(
+    ["dynamodb:Query"],
+    indexes.map((index) => `${arn}/index/${index}`),
+  );
+  const onKey = statement(
+    (key ?? []).map((action) => `kms:${action}`),
+    [KEY_ARN],
+    [{ test: "StringEquals", variable: "kms:EncryptionContext:table", values: [name] }],
+  );
+  return [onTable, ...(indexes.length === 0 ? [] : [onIndexes]), ...(key === undefined ? [] : [onKey])];
 }
 
 const logStatement = (stage: string, name: string) =>
@@ -58,26 +68,14 @@ const LIVE = [
   statement(["s3:*"], ["arn:aws:s3:::asset-bucket", "arn:aws:s3:::asset-bucket/*"]),
 ];
 
-const KEY_ARN = `arn:aws:kms:${REGION}:${ACCOUNT}:key/Key`;
-
-const reconcilerStatements: Record<string, (view: View, stage: string) => unknown[]> = {
-  ReconcileStream: (view, stage) => [
-    keyStatement(view, ["kms:Decrypt", "kms:GenerateDataKey"]),
-    statement(
-      ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
-      [`${view.table.arn}/stream/2026-01-01T00:00:00.000`],
-    ),
-    statement(["sqs:SendMessage"], [deadLettersOf(stage)]),
-  ],
-  ReconcileSchedule: (view) => [keyStatement(view, ["kms:Decrypt", "kms:GenerateDataKey"])],
-};
-
-const keyStatement = ({ table }: View, actions: string[]) =>
+/** What it takes to be woken by the stream. */
+const streamStatements = ({ table }: View, stage: string) => [
   statement(
-    actions,
-    [KEY_ARN],
-    [{ test: "StringEquals", variable: "kms:EncryptionContext:table", values: [table.name] }],
-  );
+    ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
+    [`${table.arn}/stream/2026-01-01T00:00:00.000`],
+  ),
+  statement(["sqs:SendMessage"], [deadLettersOf(stage)]),
+];
 
 const fieldsOf = (format: string): Json => JSON.parse(format.replaceAll(/:\$context\.[a-zA-Z.]+/g, ":1"));
 
@@ -115,8 +113,8 @@ export const expectations = {
   "each function may do what its code does, and nothing else"(view, { stage, dev }) {
     for (const [name, { policy }] of Object.entries(view.functions)) {
       expect(policy, name).toEqual([
-        ...tableStatements(view.table, grants[name] ?? { table: [], indexes: [] }),
-        ...(reconcilerStatements[name]?.(view, stage) ?? []),
+        ...(grants[name] === undefined ? [] : grantStatements(view.table, grants[name])),
+        ...(name === "ReconcileStream" ? streamStatements(view, stage) : []),
         logStatement(stage, name),
         ...(dev ? LIVE : []),
       ]);
@@ -139,7 +137,7 @@ export const expectations = {
     ]);
   },
 
-  "functions know the table, and nobody but the reconciler the secrets"({ functions, table }, { stage }) {
+  "functions know what they work with, and nobody but the reconciler the token"({ functions, table }, { stage }) {
     for (const [name, { inputs }] of Object.entries(functions)) {
       const { variables } = inputs.environment;
       expect(variables, name).toMatchObject({
@@ -150,7 +148,7 @@ export const expectations = {
       const isReconciler = name in reconcilerGrants;
       expect(variables.OIDC_INITIAL_ACCESS_TOKEN, name).toBe(isReconciler ? "initial-access-token" : undefined);
       expect(variables.OIDC_ISSUER_URL, name).toBe(isReconciler ? "https://issuer.example.test" : undefined);
-      expect(variables.KMS_KEY_ID, name).toBe(isReconciler ? KEY_ARN : undefined);
+      expect(variables.KMS_KEY_ID, name).toBe(grants[name]?.key === undefined ? undefined : KEY_ARN);
     }
   },
 

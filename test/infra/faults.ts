@@ -52,7 +52,7 @@ export const faults: Record<string, Fault> = {
     noticed: PERMISSIONS,
   },
   "the key without its context": {
-    file: "stacks/reconciler.ts",
+    file: "stacks/function.ts",
     from: /conditions: \[.*\],\n/,
     to: "",
     noticed: PERMISSIONS,
@@ -79,7 +79,7 @@ export const faults: Record<string, Fault> = {
     file: "stacks/function.ts",
     from: /environment: \{/,
     to: "environment: { OIDC_ISSUER_URL: settings.oidcIssuerUrl,",
-    noticed: "functions know the table, and nobody but the reconciler the secrets",
+    noticed: "functions know what they work with, and nobody but the reconciler the token",
   },
   "a function slower than the gateway": {
     file: "stacks/api.ts",

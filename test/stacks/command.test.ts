@@ -1,0 +1,134 @@
+import { execFile } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+const COMMAND = join(import.meta.dirname, "../../stacks/command.ts");
+
+let programs: string;
+let calls: string;
+
+/** Puts a program on the path that notes how it was called. */
+function program(name: string, script = ""): void {
+  const file = join(programs, name);
+  writeFileSync(file, `#!/bin/sh\necho "${name} $*" >> ${calls}\n${script}\n`);
+  chmodSync(file, 0o755);
+}
+
+beforeEach(() => {
+  programs = mkdtempSync(join(tmpdir(), "command-"));
+  calls = join(programs, "calls");
+  writeFileSync(calls, "");
+  for (const name of ["sst", "npm", "aws"]) program(name);
+  program("git", "echo a-change");
+});
+afterEach(() => rmSync(programs, { recursive: true, force: true }));
+
+/** Runs the command. @returns how it ended, what it said, and what it called, but for git */
+function run(...given: string[]): Promise<{ status: number; said: string; called: string[] }> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [COMMAND, ...given],
+      { env: { PATH: `${programs}:/usr/bin:/bin` } },
+      (_, out, err) => {
+        const called = readFileSync(calls, "utf8")
+          .split("\n")
+          .filter((line) => line !== "" && !line.startsWith("git"));
+        resolve({ status: child.exitCode ?? -1, said: out + err, called });
+      },
+    );
+  });
+}
+
+describe("deploy", () => {
+  test("builds, then deploys the stage of the branch one is on", async () => {
+    const { status, called } = await run("deploy");
+    expect([status, called]).toEqual([0, ["npm run --silent build", "sst deploy --stage branch-a-change"]]);
+  });
+
+  test("deploys the stage that is named, or that of the branch that is", async () => {
+    expect((await run("deploy", "--stage", "production")).called.at(-1)).toBe("sst deploy --stage production");
+    expect((await run("deploy", "--branch", "another")).called.at(-1)).toBe("sst deploy --stage branch-another");
+  });
+
+  test("does not take main's stage for granted, nor any where there is no branch", async () => {
+    expect(await run("deploy", "--branch", "main")).toMatchObject({ status: 1, called: [] });
+    program("git");
+    const { status, said, called } = await run("deploy");
+    expect([status, called]).toEqual([1, []]);
+    expect(said).toMatch(/--stage NAME/);
+  });
+
+  test("deploys nothing that was not built", async () => {
+    program("npm", "exit 3");
+    const { status, said, called } = await run("deploy");
+    expect([status, called]).toEqual([1, ["npm run --silent build"]]);
+    expect(said).toMatch(/npm run --silent build failed/);
+  });
+});
+
+describe("remove", () => {
+  test("removes a branch's stage", async () => {
+    const { status, called } = await run("remove", "--stage", "branch-x");
+    expect([status, called]).toEqual([0, ["sst remove --stage branch-x"]]);
+  });
+
+  test.each(["production", "staging"])("refuses to remove %s, and says what to read", async (stage) => {
+    const { status, said, called } = await run("remove", "--stage", stage);
+    expect([status, called]).toEqual([1, []]);
+    expect(said).toMatch(new RegExp(`${stage} is not removed: .*docs/operations\\.md`));
+    expect(said).not.toMatch(/at .*\.ts:/);
+  });
+});
+
+describe("dev", () => {
+  test("has a stage of one's own", async () => {
+    const { status, called } = await run("dev");
+    expect([status, called]).toEqual([0, [expect.stringMatching(/^sst dev --stage dev-[a-z0-9-]+$/)]]);
+  });
+
+  test.each(["production", "staging"])("never takes the requests of %s", async (stage) => {
+    expect(await run("dev", "--stage", stage)).toMatchObject({ status: 1, called: [] });
+  });
+});
+
+describe("sweep", () => {
+  const listing = (stages: string[]) =>
+    JSON.stringify({
+      ResourceTagMappingList: stages.map((Value) => ({
+        Tags: [
+          { Key: "sst:stage", Value },
+          { Key: "expires", Value: "2020-01-01" },
+        ],
+      })),
+    });
+
+  test("removes what is over, and one that fails keeps no other from going", async () => {
+    program("aws", `echo '${listing(["branch-a", "branch-b", "production"])}'`);
+    program("sst", 'test "$3" != branch-a');
+    const { status, said, called } = await run("sweep");
+    expect(called.slice(1)).toEqual(["sst remove --stage branch-a", "sst remove --stage branch-b"]);
+    expect(status).toBe(1);
+    expect(said).toMatch(/still there: branch-a$/m);
+  });
+
+  test("is content with nothing to do", async () => {
+    program("aws", `echo '${listing([])}'`);
+    const { status, said } = await run("sweep");
+    expect([status, said]).toEqual([0, "No stage's time is over.\n"]);
+  });
+});
+
+test.each([
+  [[]],
+  [["what"]],
+  [["deploy", "again"]],
+  [["deploy", "--force"]],
+  [["deploy", "--stage", "a", "--branch", "b"]],
+])("%j is told how it is used, and does nothing", async (given) => {
+  const { status, said, called } = await run(...given);
+  expect([status, called]).toEqual([1, []]);
+  expect(said.length).toBeGreaterThan(10);
+});

@@ -1,0 +1,66 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import type { Json } from "#test/support/world.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const files = globSync(".github/{workflows,actions/*}/*.yml", { cwd: ROOT }).sort();
+const texts = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), "utf8")]));
+const workflow = (name: string): Json => parse(texts.get(`.github/workflows/${name}.yml`) ?? "");
+
+test("there are those of a change's life", () => {
+  expect(files.map((file) => file.split("/").at(-1))).toEqual([
+    "action.yml",
+    "check.yml",
+    "production.yml",
+    "stage.yml",
+    "sweep.yml",
+  ]);
+});
+
+test("what others wrote is taken at a commit, with its version beside it", () => {
+  const used = [...texts.values()].flatMap((text) => [...text.matchAll(/uses: (.*)/g)].map(([, what = ""]) => what));
+  expect(used.length).toBeGreaterThan(8);
+  for (const what of used) expect(what).toMatch(/^(\.\/\.github\/|[\w.-]+\/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$)/);
+});
+
+test("AWS is reached by role, and there is no key to steal", () => {
+  for (const [file, text] of texts) expect(text, file).not.toMatch(/secrets\.|aws-access-key|pull_request_target/);
+});
+
+test("no script sees a name that somebody else chose, but as the value of a variable", () => {
+  for (const [file, text] of texts) {
+    for (const { run = "" } of Object.values<Json>(parse(text).jobs ?? {}).flatMap(({ steps = [] }) => steps)) {
+      expect(run, file).not.toContain("${{");
+    }
+  }
+});
+
+test("a job may read and nothing else, but for what it is there for", () => {
+  for (const name of ["check", "stage", "production", "sweep"]) {
+    expect(workflow(name).permissions).toEqual({ contents: "read" });
+  }
+  const allowed = (name: string) =>
+    Object.fromEntries(Object.entries<Json>(workflow(name).jobs).map(([job, { permissions }]) => [job, permissions]));
+  const role = { contents: "read", "id-token": "write" };
+  expect(allowed("stage")).toEqual({ deploy: { ...role, "pull-requests": "write" }, remove: role });
+  expect(allowed("production")).toEqual({ check: undefined, deploy: role });
+  expect(allowed("sweep")).toEqual({ sweep: role });
+  expect(allowed("check")).toEqual({ check: undefined });
+});
+
+test("production is deployed from main, once everything was checked", () => {
+  const { on, jobs } = workflow("production");
+  expect(on).toEqual({ push: { branches: ["main"] } });
+  expect(jobs.deploy.needs).toBe("check");
+  expect(jobs.deploy.environment.name).toBe("production");
+});
+
+test("a branch's stage goes with the branch or its pull request, and at night when its time is over", () => {
+  const { on, jobs } = workflow("stage");
+  expect(Object.keys(on)).toEqual(["pull_request", "delete"]);
+  expect(on.pull_request.types).toContain("closed");
+  expect(jobs.remove.steps.at(-1).run).toBe('npm run remove -- --branch "$BRANCH"');
+  expect(workflow("sweep").on.schedule).toHaveLength(1);
+});
