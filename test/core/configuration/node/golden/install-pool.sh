@@ -1,0 +1,281 @@
+#!/usr/bin/env bash
+# Makes a machine ready to become a node of a cluster of version v1.34.4-u-ame.2, in its pool workers.
+# Run it as root, then the join command. It can be run again; it changes only what is not so already.
+set -euo pipefail
+umask 022
+
+say() { printf '%s\n' "$*"; }
+
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+[[ $(id -u) == 0 ]] || fail 'this script has to run as root: start it with sudo'
+
+system=unknown
+if [[ -r /etc/os-release ]]; then
+  # shellcheck source=/dev/null
+  system=$(. /etc/os-release && printf '%s %s' "${ID:-unknown}" "${VERSION_ID:-}")
+fi
+case $system in
+  'ubuntu 22.04' | 'ubuntu 24.04' | 'debian 12') ;;
+  *) fail "this system is '$system'; nodes run Ubuntu 22.04, Ubuntu 24.04 or Debian 12" ;;
+esac
+
+case $(uname -m) in
+  x86_64) architecture=amd64 ;;
+  aarch64) architecture=arm64 ;;
+  *) fail "this machine is $(uname -m); nodes run on amd64 (x86_64) or arm64 (aarch64)" ;;
+esac
+
+command -v systemctl >/dev/null || fail 'systemctl is missing; nodes are run by systemd'
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+changed=no
+
+# put FROM TO MODE: in one step, so that nobody ever sees half of a file, and a program may be running meanwhile.
+put() {
+  install -d -m 0755 "$(dirname "$2")"
+  install -m "$3" "$1" "$2.new"
+  mv -f "$2.new" "$2"
+  changed=yes
+}
+
+# write PATH MODE CONTENT
+write() {
+  printf '%s' "$3" >"$work/content"
+  if [[ -f $1 && $(stat -c %a "$1") == "${2#0}" ]] && cmp -s "$work/content" "$1"; then return; fi
+  put "$work/content" "$1" "$2"
+}
+
+# download URL SHA256 FILE
+download() {
+  say "downloading $1"
+  curl --fail --silent --show-error --location --retry 5 --retry-connrefused --connect-timeout 20 \
+    --output "$3" "$1" || fail "$1 could not be downloaded"
+  printf '%s  %s\n' "$2" "$3" | sha256sum --check --status ||
+    fail "$1 is not what was published: its SHA-256 is $(sha256sum "$3" | cut -d ' ' -f 1), not $2; nothing of it is installed"
+}
+
+# is_installed NAME SHA256 FILE
+is_installed() { [[ -e $3 && -f /var/lib/ame-clusters/$1 && $(<"/var/lib/ame-clusters/$1") == "$2" ]]; }
+
+# install_program NAME URL SHA256
+install_program() {
+  if is_installed "$1" "$3" "/usr/local/bin/$1"; then return; fi
+  download "$2" "$3" "$work/$1"
+  put "$work/$1" "/usr/local/bin/$1" 0755
+  write "/var/lib/ame-clusters/$1" 0644 "$3"
+}
+
+# install_archive NAME URL SHA256 DIRECTORY FOLDER FIRST: the programs in the archive's folder go to the directory; FIRST is one.
+install_archive() {
+  if is_installed "$1" "$3" "$4/$6"; then return; fi
+  download "$2" "$3" "$work/$1"
+  mkdir "$work/$1.content"
+  tar --extract --file "$work/$1" --directory "$work/$1.content" --no-same-owner
+  [[ -f $work/$1.content/$5/$6 ]] || fail "$2 has no $6 in it"
+  local file
+  for file in "$work/$1.content/$5"/*; do
+    if [[ -f $file && -x $file ]]; then put "$file" "$4/$(basename "$file")" 0755; fi
+  done
+  write "/var/lib/ame-clusters/$1" 0644 "$3"
+}
+
+# Where everything comes from; a mirror can be named in the environment.
+: "${CONTAINERD_URL:=https://github.com/containerd/containerd/releases/download}"
+: "${RUNC_URL:=https://github.com/opencontainers/runc/releases/download}"
+: "${CNI_PLUGINS_URL:=https://github.com/containernetworking/plugins/releases/download}"
+: "${CRICTL_URL:=https://github.com/kubernetes-sigs/cri-tools/releases/download}"
+: "${KUBERNETES_URL:=https://dl.k8s.io/release}"
+containerd_url="$CONTAINERD_URL/v2.1.6/containerd-2.1.6-linux-$architecture.tar.gz"
+runc_url="$RUNC_URL/v1.3.3/runc.$architecture"
+cni_plugins_url="$CNI_PLUGINS_URL/v1.8.0/cni-plugins-linux-$architecture-v1.8.0.tgz"
+crictl_url="$CRICTL_URL/v1.34.0/crictl-v1.34.0-linux-$architecture.tar.gz"
+kubeadm_url="$KUBERNETES_URL/v1.34.4/bin/linux/$architecture/kubeadm"
+kubelet_url="$KUBERNETES_URL/v1.34.4/bin/linux/$architecture/kubelet"
+case $architecture in
+  amd64)
+    containerd_sha256=4793dc5c1f34ebf8402990d0050f3c294aa3c794cd5a4baa403c1cf10602326d
+    runc_sha256=8781ab9f71c12f314d21c8e85f13ca1a82d90cf475aa5131a7b543fcc5487543
+    cni_plugins_sha256=ab3bda535f9d90766cccc90d3dddb5482003dd744d7f22bcf98186bf8eea8be6
+    crictl_sha256=a8ff2a3edb37a98daf3aba7c3b284fe0aa5bff24166d896ab9ef64c8913c9f51
+    kubeadm_sha256=b967f1fa0e36621c402d38bb560eb4a943954d5cf5a00e5150842f6f5da73455
+    kubelet_sha256=03b8fea715a7ef82eeaf518dee34c72670c57cc7bc40dc1320c04fbf4f15172f
+    ;;
+  arm64)
+    containerd_sha256=88d6e32348c36628c8500a630c6dd4b3cb8c680b1d18dc8d1d19041f67757c6e
+    runc_sha256=3c9a8e9e6dafd00db61f4611692447ebab4a56388bae4f82192aed67b66df712
+    cni_plugins_sha256=57ce466fc3b79db1f19b8f4c63e07a1112306efa53c94fe810a2150dd9e07ddb
+    crictl_sha256=c31d252e203df5f4cf37f314bd3092eb79087e791631c1e607087c74b6d0423f
+    kubeadm_sha256=d8028b7e8c8d6c9b3fc3da6bc88d4d0cfb33df1b4b026a7d6e8c35d1471c9f6e
+    kubelet_sha256=c78845473c434ee85a2444eeab87f8b20f524e3ab6854a078f79468f44aad8f5
+    ;;
+esac
+
+if [[ -e /etc/kubernetes/kubelet.conf && -x /usr/local/bin/kubelet ]]; then
+  present=$(/usr/local/bin/kubelet --version)
+  [[ $present == 'Kubernetes v1.34.4' ]] ||
+    fail "this node has joined and runs $present: run the upgrade script to bring it to v1.34.4"
+fi
+
+packages=(ca-certificates conntrack curl ethtool iproute2 iptables kmod procps socat unattended-upgrades)
+missing=()
+for package in "${packages[@]}"; do
+  if [[ $(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null || true) != installed ]]; then
+    missing+=("$package")
+  fi
+done
+if ((${#missing[@]} > 0)); then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update
+  apt-get install --yes --no-install-recommends "${missing[@]}"
+fi
+
+write /etc/apt/apt.conf.d/90ame-clusters 0644 'Unattended-Upgrade::Automatic-Reboot "false";
+'
+
+if [[ ! -e /etc/kubernetes/kubelet.conf ]]; then
+  say 'installing security updates'
+  apt-get update
+  unattended-upgrade
+  if [[ -e /run/reboot-required ]]; then
+    say 'the updates ask for a reboot: rebooting; run this script again afterwards, and then join'
+    systemctl reboot
+    # Not ready yet: whoever runs this and then the join command must not go on.
+    exit 75
+  fi
+fi
+
+write /etc/modules-load.d/ame-clusters.conf 0644 'overlay
+br_netfilter
+'
+modprobe overlay
+modprobe br_netfilter
+write /etc/sysctl.d/90-ame-clusters.conf 0644 'net.bridge.bridge-nf-call-iptables = 1
+net.bridge.bridge-nf-call-ip6tables = 1
+net.ipv4.ip_forward = 1
+'
+sysctl --quiet --load /etc/sysctl.d/90-ame-clusters.conf
+
+# A kubelet does not start on a machine that swaps.
+swapoff --all
+if [[ -f /etc/fstab ]]; then
+  sed --in-place --regexp-extended 's/^([^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap[[:space:]])/# \1/' /etc/fstab
+fi
+systemctl mask swap.target
+
+changed=no
+install_program runc "$runc_url" "$runc_sha256"
+install_archive containerd "$containerd_url" "$containerd_sha256" /usr/local/bin bin containerd
+write /etc/containerd/config.toml 0644 'version = 3
+
+[plugins.'\''io.containerd.cri.v1.images'\''.pinned_images]
+sandbox = '\''registry.k8s.io/pause:3.10.1'\''
+
+[plugins.'\''io.containerd.cri.v1.images'\''.registry]
+config_path = '\''/etc/containerd/certs.d'\''
+
+[plugins.'\''io.containerd.cri.v1.runtime'\''.containerd.runtimes.runc]
+runtime_type = '\''io.containerd.runc.v2'\''
+
+[plugins.'\''io.containerd.cri.v1.runtime'\''.containerd.runtimes.runc.options]
+SystemdCgroup = true
+'
+write /etc/systemd/system/containerd.service 0644 '[Unit]
+Description=containerd container runtime
+Documentation=https://containerd.io
+After=network.target
+
+[Service]
+Type=notify
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart=/usr/local/bin/containerd
+Restart=always
+RestartSec=5
+Delegate=yes
+KillMode=process
+OOMScoreAdjust=-999
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+
+[Install]
+WantedBy=multi-user.target
+'
+systemctl daemon-reload
+systemctl enable containerd.service
+if [[ $changed == yes ]]; then systemctl restart containerd.service; else systemctl start containerd.service; fi
+
+install_archive cni-plugins "$cni_plugins_url" "$cni_plugins_sha256" /opt/cni/bin . bridge
+install_archive crictl "$crictl_url" "$crictl_sha256" /usr/local/bin . crictl
+write /etc/crictl.yaml 0644 'runtime-endpoint: unix:///run/containerd/containerd.sock
+image-endpoint: unix:///run/containerd/containerd.sock
+'
+
+changed=no
+install_program kubeadm "$kubeadm_url" "$kubeadm_sha256"
+install_program kubelet "$kubelet_url" "$kubelet_sha256"
+write /etc/systemd/system/kubelet.service 0644 '[Unit]
+Description=kubelet: the Kubernetes node agent
+Documentation=https://kubernetes.io/docs/
+Wants=network-online.target containerd.service
+After=network-online.target containerd.service
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/usr/local/bin/kubelet
+Restart=always
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+'
+# shellcheck disable=SC2016
+write /etc/systemd/system/kubelet.service.d/10-kubeadm.conf 0644 '[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml --config-dir=/etc/kubernetes/kubelet.conf.d"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=
+ExecStart=/usr/local/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+'
+install -d -m 0755 /etc/kubernetes/manifests
+write /etc/kubernetes/kubelet.conf.d/50-ame-clusters.conf 0644 'apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+authentication:
+  anonymous:
+    enabled: false
+  webhook:
+    enabled: true
+  x509:
+    clientCAFile: /etc/kubernetes/pki/ca.crt
+authorization:
+  mode: Webhook
+cgroupDriver: systemd
+clusterDNS:
+  - 10.96.0.10
+clusterDomain: cluster.local
+containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+registerWithTaints:
+  - key: dedicated
+    value: system
+    effect: NoSchedule
+  - key: spot
+    effect: PreferNoSchedule
+rotateCertificates: true
+shutdownGracePeriod: 60s
+shutdownGracePeriodCriticalPods: 20s
+'
+write /etc/default/kubelet 0644 'KUBELET_EXTRA_ARGS=--node-labels=ame-clusters/node-reboots=disabled,role=worker
+'
+systemctl daemon-reload
+systemctl enable kubelet.service
+# Until the machine has joined, the kubelet has nothing to run with; kubeadm starts it.
+if [[ $changed == yes && -e /etc/kubernetes/kubelet.conf ]]; then systemctl restart kubelet.service; fi
+
+say 'A kubelet may not give itself these labels; set them with kubectl label node: node-role.kubernetes.io/worker='
+
+say 'this machine is ready to join: Kubernetes v1.34.4'
