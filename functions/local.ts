@@ -1,6 +1,6 @@
 /** The local server: all routes on one port, on an embedded engine or a given one. */
 
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { type Config, readConfig } from "#core/config.ts";
@@ -9,11 +9,7 @@ import type { Services } from "#core/context.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { createTable, requireTransactions } from "#core/table/create.ts";
 import { tokenKey } from "#core/table/keys.ts";
-import { clusterRoutes } from "./clusters.ts";
-import { configurationRoutes } from "./configurations.ts";
-import { addDocs } from "./docs.ts";
-import { healthRoutes } from "./health.ts";
-import { createApp } from "./http/app.ts";
+import { createLocalApp } from "./local/app.ts";
 import { openDataDirectory } from "./local/data-directory.ts";
 import { type EngineExit, startEngine } from "./local/engine.ts";
 import { type LocalIssuer, startIssuer } from "./local/issuer/issuer.ts";
@@ -21,11 +17,8 @@ import { fileIn, keyringFrom } from "./local/keyring.ts";
 import { seed } from "./local/seed.ts";
 import { work } from "./local/worker.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
-import { nodePoolRoutes } from "./node-pools.ts";
 import { reconcilerFrom } from "./reconciler.ts";
-import { referenceRoutes } from "./references.ts";
 import { servicesFrom } from "./services.ts";
-import { upgradeRoutes } from "./upgrades.ts";
 
 /** How long running requests may take to finish once the server is asked to stop. */
 const GRACE_MS = 10_000;
@@ -109,24 +102,8 @@ async function main(config: Config, log: Logger): Promise<void> {
     await requireTransactions(services.table);
     const token = await seed(services, isKept(config) ? config.DATA_DIR : undefined);
     const keyring = keyringFrom(config);
-    const routes = [
-      ...healthRoutes(() => ready(services)),
-      ...clusterRoutes,
-      ...nodePoolRoutes,
-      ...referenceRoutes,
-      ...upgradeRoutes,
-      ...configurationRoutes(keyring),
-    ];
-    const app = createApp(
-      {
-        services,
-        log,
-        config,
-        peerAddress: (c) => (c.env as { incoming?: IncomingMessage }).incoming?.socket.remoteAddress,
-      },
-      routes,
-    );
-    const listener = getRequestListener(addDocs(app, log).fetch);
+    const app = createLocalApp({ services, log, config, keyring, ready: () => ready(services) });
+    const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
     const [server, address] = await listen((request, response) => {
       if (issuer?.handle(request, response) !== true) void listener(request, response);

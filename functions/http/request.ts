@@ -164,7 +164,9 @@ export function preferencesApplied({ strict, outcome }: Pick<Context, "strict" |
 /** Reads a JSON body: content type first, then size, then syntax. @param isOptional whether there may be none */
 export async function readBody(request: IncomingBody, isOptional = false): Promise<ReadBody> {
   const type = request.headers.get("content-type");
-  const hasBody = request.body !== null && request.headers.get("content-length") !== "0";
+  const mayHaveBody = request.body !== null && request.headers.get("content-length") !== "0";
+  // Node's server gives every POST a body to read, also where the request has none.
+  const hasBody = mayHaveBody && (isJson(type) || (await hasBytes(request)));
   if (hasBody && !isJson(type)) {
     return refuse(
       new AppError("unsupportedMediaType", "body.media_type", [
@@ -201,6 +203,17 @@ function isJson(type: string | null): boolean {
     media.trim() === "application/json" &&
     (charset === undefined || ["utf-8", "utf8"].includes(charset.slice("charset=".length).replaceAll('"', "")))
   );
+}
+
+/** Whether there is anything to read, which then is not to be read any more. */
+async function hasBytes({ body }: IncomingBody): Promise<boolean> {
+  try {
+    for await (const chunk of body ?? []) if (chunk.length > 0) return true;
+    return false;
+  } catch {
+    // It broke off, so there was to be something.
+    return true;
+  }
 }
 
 /** Reads a body up to the limit. Undefined where there is more. */

@@ -1,0 +1,56 @@
+/** A clock and identities that are the same on both sides of a comparison, whichever process asks for them. */
+
+import type { Draw } from "#core/context.ts";
+
+/** What one request or event is given. */
+export interface Given {
+  /** Stands still, except where somebody sleeps. */
+  clock: () => Date;
+  draw: Draw;
+  sleep: (ms: number) => Promise<void>;
+}
+
+/**
+ * Makes what the next request is given.
+ *
+ * @param number of the request, from which everything follows
+ * @param start of the first, in milliseconds since the epoch
+ */
+export function givenFor(number: number, start: number): Given {
+  let now = start + number * 1_000;
+  let drawn = number * 1_000;
+  return {
+    clock: () => new Date(now),
+    async sleep(ms) {
+      now += ms;
+    },
+    draw: {
+      identity: () => `00000000-0000-4000-8000-${(++drawn).toString(16).padStart(12, "0")}`,
+      number: () => ++drawn,
+      ulid: (at) => `${at.toString(32).toUpperCase().padStart(10, "0")}${(++drawn).toString().padStart(16, "0")}`,
+    },
+  };
+}
+
+/**
+ * The same for a process that handles one request after the other: what it is given moves on with each.
+ *
+ * @param start of the first request, in milliseconds since the epoch
+ * @param first its number
+ */
+export function movingGiven(start: number, first = 0): Given & { next(): void } {
+  let number = first;
+  let present = givenFor(number, start);
+  return {
+    next() {
+      present = givenFor(++number, start);
+    },
+    clock: () => present.clock(),
+    sleep: (ms) => present.sleep(ms),
+    draw: {
+      identity: () => present.draw.identity(),
+      number: () => present.draw.number(),
+      ulid: (at) => present.draw.ulid(at),
+    },
+  };
+}

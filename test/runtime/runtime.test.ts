@@ -1,0 +1,301 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import type { Server } from "node:http";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BatchWriteCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
+import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
+import { getRequestListener } from "@hono/node-server";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { type Config, readConfig } from "#core/config.ts";
+import type { IdentityProvider } from "#core/configuration/identity-provider.ts";
+import { type Services, servicesWith } from "#core/context.ts";
+import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
+import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { openTable, type Table } from "#core/table/client.ts";
+import { createTable } from "#core/table/create.ts";
+import type { RawItem } from "#core/table/item.ts";
+import { buildAll } from "#functions/build/build.ts";
+import { BUNDLES_DIRECTORY, type BundleName, bundles } from "#functions/build/bundles.ts";
+import type { GatewayResult } from "#functions/http/gateway.ts";
+import { createLocalApp } from "#functions/local/app.ts";
+import { type Engine, startEngine } from "#functions/local/engine.ts";
+import { createLogger } from "#functions/log.ts";
+import { stream } from "#functions/reconcile.ts";
+import { KMS_KEY_ARN, type Kms, startKms } from "#test/support/kms.ts";
+import { type Json, type Tenant, type World, worldOn } from "#test/support/world.ts";
+import { answerOf, eventOf, HOST, sendTo } from "./client.ts";
+import { movingGiven } from "./given.ts";
+import { type RunningFunction, startFunction } from "./lambda.ts";
+import { LARGE, LARGE_CLUSTERS, type Scenario, scenarios } from "./requests.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const ENGINE = { region: "eu-west-1", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
+const START = Math.ceil(Date.now() / 1_000) * 1_000;
+const ISSUER = "https://issuer.example.test";
+
+/** An issuer that registers everybody. */
+const provider: IdentityProvider = {
+  issuer: ISSUER,
+  register: async (name) => ({ clientId: `client of ${name}`, clientSecret: "secret" }),
+  remove: async () => {},
+};
+
+let world: World;
+let tenant: Tenant;
+let kms: Kms;
+/** The same as the world's table, before anything is asked of either. */
+let other: Table;
+let engine: Engine;
+let folder: string;
+let server: Server;
+let config: Config;
+let given: ReturnType<typeof movingGiven>;
+const running = new Map<BundleName, RunningFunction>();
+
+/** The module that Lambda is told to call, which gives the built bundle what the local server is given too. */
+function entryOf(name: BundleName): string {
+  const file = (path: string) => JSON.stringify(join(ROOT, path));
+  return `import * as bundle from ${file(`${BUNDLES_DIRECTORY}/${name}/bundle.mjs`)};
+import { movingGiven } from ${file("test/runtime/given.ts")};
+const given = movingGiven(${START}, ${firstOf(name)});
+const identityProvider = {
+  issuer: ${JSON.stringify(ISSUER)},
+  register: async (name) => ({ clientId: "client of " + name, clientSecret: "secret" }),
+  remove: async () => {},
+};
+const own = ${name === "reconcile"} ? { identityProvider, sleep: given.sleep } : {};
+const called = (made) => {
+  const mine = made.with({ clock: given.clock, draw: given.draw, ...own });
+  return async (event, context) => {
+    given.next();
+    return await mine(event, context);
+  };
+};
+${bundles[name].handlers.map((handler) => `export const ${handler} = called(bundle.${handler});`).join("\n")}
+`;
+}
+
+/** What a bundle's requests are numbered from, so that no two draw the same. */
+const firstOf = (name: BundleName) => Object.keys(bundles).indexOf(name) * 1_000;
+
+async function start(name: BundleName, handler = "handler"): Promise<RunningFunction> {
+  const present = running.get(name);
+  if (present !== undefined) return present;
+  writeFileSync(join(folder, `${name}.mjs`), entryOf(name));
+  const made = await startFunction({
+    taskRoot: folder,
+    handler: `${name}.${handler}`,
+    environment: environment(engine.endpoint),
+  });
+  running.set(name, made);
+  given = movingGiven(START, firstOf(name));
+  return made;
+}
+
+const environment = (endpoint: string) => ({
+  TABLE_NAME: world.table.name,
+  STAGE: "test",
+  KMS_KEY_ID: KMS_KEY_ARN,
+  OIDC_ISSUER_URL: ISSUER,
+  CORS_ORIGINS: "https://console.example.test",
+  AWS_ENDPOINT_URL_DYNAMODB: endpoint,
+  AWS_ENDPOINT_URL_KMS: kms.endpoint,
+});
+
+async function itemsOf(table: Table): Promise<RawItem[]> {
+  const items: RawItem[] = [];
+  for await (const item of table.scan()) items.push(item);
+  return items.sort((one, two) => (`${one.pk} ${one.sk}` < `${two.pk} ${two.sk}` ? -1 : 1));
+}
+
+async function copy(from: Table, to: Table): Promise<void> {
+  const items = await itemsOf(from);
+  for (let at = 0; at < items.length; at += 25) {
+    const puts = items.slice(at, at + 25).map((Item) => ({ PutRequest: { Item } }));
+    await to.client.send(new BatchWriteCommand({ RequestItems: { [to.name]: puts } }));
+  }
+}
+
+/** The services of the local side, which see whatever the present request is given. */
+const localServices = (): Services =>
+  servicesWith({
+    table: world.table,
+    provisioner: simulatedTraits,
+    clock: () => given.clock(),
+    draw: {
+      identity: () => given.draw.identity(),
+      number: () => given.draw.number(),
+      ulid: (at) => given.draw.ulid(at),
+    },
+  });
+
+beforeAll(async () => {
+  await buildAll();
+  kms = await startKms();
+  folder = mkdtempSync(join(tmpdir(), "ame-runtime-"));
+  world = worldOn(`runtime-${randomUUID()}`, { endpoint: inject("endpoint"), maxAttempts: 4 }, new Set());
+  await createTable(world.table);
+  tenant = await world.tenant();
+  const make = (environment: string, body: Record<string, unknown>) =>
+    world.send("POST", tenant.path(environment), { token: tenant.admin, body: tenant.creation(body) });
+  for (let number = 0; number < LARGE_CLUSTERS; number++) {
+    const { status, text } = await make("staging", { name: `large ${number}`, ...LARGE });
+    expect(status, text).toBe(200);
+  }
+  await make("production", { name: "ready" });
+  given = movingGiven(START, 10_000);
+  expect(await carry(await recordsOf(world.table, "ready"))).toEqual({ batchItemFailures: [] });
+  // Of the same name, since secrets are held to it.
+  engine = await startEngine();
+  other = openTable({ name: world.table.name, endpoint: engine.endpoint, client: ENGINE });
+  await createTable(other);
+  await copy(world.table, other);
+  config = { ...readConfig({ CORS_ORIGINS: "https://console.example.test" }) };
+  const app = createLocalApp({
+    services: localServices(),
+    log: createLogger("silent"),
+    config,
+    keyring: kmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE }),
+    ready: async () => true,
+  });
+  server = createServer(getRequestListener(app.fetch));
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+}, 120_000);
+
+afterAll(async () => {
+  await Promise.all([...running.values()].map((each) => each.stop()));
+  server.closeAllConnections();
+  server.close();
+  await Promise.all([kms.stop(), engine.stop()]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A record of the table's stream for the pointer of a production's cluster, as if it were written just now. */
+async function recordsOf(table: Table, ...slugs: string[]): Promise<Json[]> {
+  const items = await itemsOf(table);
+  return slugs.map((slug, at) => {
+    const cluster = items.find(({ sk, pk }) => pk === `ORG#${tenant.slug}` && sk === `CLUSTER#production#${slug}`);
+    const pointer = items.find(({ pk, sk }) => pk === `CLUSTER#${cluster?.identity}` && sk === "CLUSTER");
+    if (pointer === undefined) throw new Error(`no pointer of ${slug}`);
+    return {
+      eventID: `${at}`,
+      eventName: "MODIFY",
+      eventVersion: "1.1",
+      eventSource: "aws:dynamodb",
+      awsRegion: "eu-west-1",
+      dynamodb: {
+        ApproximateCreationDateTime: START / 1_000,
+        Keys: marshall({ pk: pointer.pk, sk: pointer.sk }),
+        NewImage: marshall(pointer),
+        SequenceNumber: `${100 + at}`,
+        SizeBytes: 500,
+        StreamViewType: "NEW_AND_OLD_IMAGES",
+      },
+      eventSourceARN: "arn:aws:dynamodb:eu-west-1:123456789012:table/ame/stream/2026-11-27T10:00:00.000",
+    };
+  });
+}
+
+/** Lets the local side work on records. */
+async function carry(Records: Json[]) {
+  const before = { ...process.env };
+  const { AWS_ENDPOINT_URL_DYNAMODB: DYNAMODB_ENDPOINT, ...rest } = environment(inject("endpoint"));
+  Object.assign(process.env, rest, { DYNAMODB_ENDPOINT, LOG_LEVEL: "silent" });
+  const keyring = kmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE });
+  const { clock, draw, sleep } = given;
+  const answer = await stream.with({ clock, draw, sleep, keyring, identityProvider: provider })({ Records }, {});
+  process.env = before;
+  return answer;
+}
+
+/** Both sides' answers to a request. */
+async function both(scenario: Scenario) {
+  const lambda = await start(scenario.bundle);
+  given.next();
+  config.PUBLIC_URL = `https://${HOST}${scenario.stage === undefined ? "" : `/${scenario.stage}`}`;
+  const local = await sendTo((server.address() as AddressInfo).port, scenario);
+  const { result, error } = await lambda.invoke(eventOf(scenario));
+  expect(error, scenario.target).toBeUndefined();
+  return { local, lambda: answerOf(result as GatewayResult) };
+}
+
+test("every bundle answers as the local server does, to the byte, and writes the same", async () => {
+  const seen = new Set<BundleName>();
+  for (const scenario of scenarios(tenant)) {
+    seen.add(scenario.bundle);
+    const { local, lambda } = await both(scenario);
+    const name = `${scenario.method} ${scenario.target} ${Buffer.from(local.body, "base64").toString().slice(0, 300)}`;
+    expect(lambda, name).toEqual(local);
+    expect(local.status, name).toBe(scenario.status);
+  }
+  expect([...seen].sort()).toEqual(
+    Object.keys(bundles)
+      .filter((name) => name !== "reconcile")
+      .sort(),
+  );
+  expect(await itemsOf(other)).toEqual(await itemsOf(world.table));
+});
+
+test("the reconciler's bundle works on the stream's records as it does here", async () => {
+  const lambda = await start("reconcile", "stream");
+  const records = await recordsOf(world.table, "one", "three", "odd");
+  const removed = { ...structuredClone(records[2]), eventName: "REMOVE" };
+  delete removed.dynamodb.NewImage;
+  const compare = async (...Records: Json[]) => {
+    given.next();
+    const local = await carry(Records);
+    expect((await lambda.invoke({ Records })).result).toEqual(local);
+    return local;
+  };
+  expect(await compare(records[0])).toEqual({ batchItemFailures: [] });
+  expect(await compare(removed)).toEqual({ batchItemFailures: [] });
+  expect(await compare()).toEqual({ batchItemFailures: [] });
+  // A pointer that a later version wrote: its record has to come again, and keeps no other from its turn.
+  const pointer = unmarshall(records[2].dynamodb.NewImage);
+  for (const { client, name: TableName } of [world.table, other]) {
+    await client.send(new PutCommand({ TableName, Item: { ...pointer, entityVersion: 99 } }));
+  }
+  expect(await compare(records[2], records[1])).toEqual({ batchItemFailures: [{ itemIdentifier: "102" }] });
+  const phases = async (table: Table) =>
+    (await itemsOf(table))
+      .filter(({ sk, pk }) => pk === `ORG#${tenant.slug}` && String(sk).startsWith("CLUSTER#production#"))
+      .map(({ slug, status, provisionStatus, revision }) => ({ slug, status, provisionStatus, revision }));
+  expect(await phases(other)).toEqual(await phases(world.table));
+  expect(await phases(other)).toContainEqual(expect.objectContaining({ slug: "one", status: "started" }));
+});
+
+test("a function's lines are JSON, one a request, and hold no token", async () => {
+  const lambda = await start("clusters");
+  const lines = lambda
+    .output()
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+  const requests = lines.filter(({ message }) => message === "request");
+  expect(requests.length).toBeGreaterThan(50);
+  expect(requests[0]).toMatchObject({
+    requestId: "make",
+    gatewayRequestId: "JKJaXmPLvHcESHA=",
+    lambdaRequestId: "lambda-1",
+    organisation: tenant.slug,
+    status: 200,
+    coldStart: true,
+    Stage: "test",
+    Requests: 1,
+  });
+  expect(requests.filter(({ coldStart }) => coldStart)).toHaveLength(1);
+  expect(lines.filter(({ level }) => level === "error")).toEqual([]);
+  expect(lambda.output()).not.toContain(tenant.admin.slice(-20));
+});
+
+test("a function whose environment is wrong does not start, and says what is wrong", async () => {
+  const started = startFunction({
+    taskRoot: join(ROOT, BUNDLES_DIRECTORY, "clusters"),
+    handler: "bundle.handler",
+    environment: { TABLE_NAME: "a#b", LOG_LEVEL: "loud" },
+  });
+  await expect(started).rejects.toThrow(/TABLE_NAME: must be.*|LOG_LEVEL: must be/);
+});

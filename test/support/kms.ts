@@ -1,0 +1,67 @@
+/**
+ * What KMS says of itself, as far as two calls go: the protocol and the errors of the real one, and a key of our own. It is no
+ * proof of KMS; it shows what is sent, and that the context is held to.
+ */
+
+import { createHash, randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { seal, unseal } from "#core/secrets/seal.ts";
+import type { Json } from "./world.ts";
+
+/** The key's name. */
+export const KMS_KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e";
+
+/** A KMS on loopback. */
+export interface Kms {
+  endpoint: string;
+  /** Every call since it was emptied last. */
+  calls: { operation: string; input: Json }[];
+  stop(): Promise<void>;
+}
+
+const fingerprint = (context: Json) => ({
+  context: createHash("sha256").update(JSON.stringify(context)).digest("hex"),
+});
+
+function answer(key: Buffer, operation: string, input: Json): [status: number, body: Json] {
+  if (operation === "GenerateDataKey") {
+    const plaintext = randomBytes(input.NumberOfBytes);
+    const blob = seal(key, plaintext, fingerprint(input.EncryptionContext));
+    return [200, { KeyId: KMS_KEY_ARN, Plaintext: plaintext.toString("base64"), CiphertextBlob: blob }];
+  }
+  try {
+    const plaintext = unseal(key, input.CiphertextBlob, fingerprint(input.EncryptionContext));
+    return [200, { KeyId: KMS_KEY_ARN, Plaintext: plaintext.toString("base64") }];
+  } catch {
+    return [400, { __type: "InvalidCiphertextException" }];
+  }
+}
+
+/** Starts one with a key of its own. */
+export async function startKms(): Promise<Kms> {
+  const key = randomBytes(32);
+  const calls: Kms["calls"] = [];
+  const server = createServer(async (request, response) => {
+    const operation = String(request.headers["x-amz-target"]).split(".")[1] ?? "";
+    const input = JSON.parse(await text(request));
+    calls.push({ operation, input });
+    const [status, body] = answer(key, operation, input);
+    response
+      .writeHead(status, {
+        "content-type": "application/x-amz-json-1.1",
+        ...(status === 200 ? {} : { "x-amzn-errortype": body.__type }),
+      })
+      .end(JSON.stringify(body));
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls,
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+    },
+  };
+}
