@@ -2,13 +2,14 @@
 
 import { stringify } from "yaml";
 import { required } from "#core/config.ts";
-import { kubeconfig, oidcConfig } from "#core/configuration/index.ts";
+import { joinConfig, kubeconfig, oidcConfig } from "#core/configuration/index.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { type ApiRequest, type AppDependencies, createApp, type HandlerAnswer, type Route } from "./http/app.ts";
 import { lambda } from "./http/lambda.ts";
 
 const CLUSTER = "/api/v1/orgs/:organisation/clusters/:environment/:cluster";
+const POOL = `${CLUSTER}/pools/:nodePool`;
 
 const ofCluster = ({ segment, query }: ApiRequest) => ({
   organisation: segment("organisation"),
@@ -31,7 +32,18 @@ const unstored = (body: unknown): HandlerAnswer => ({ body, headers: { "cache-co
 
 /** How each configuration is reached. @param keyring with which secrets were encrypted */
 export function configurationRoutes(keyring: Keyring): readonly Route[] {
+  const joinPool = async (request: ApiRequest) =>
+    unstored(await joinConfig(request.context, { ...ofCluster(request), nodePool: request.segment("nodePool") }));
   return [
+    {
+      method: "GET",
+      path: `${CLUSTER}/join-config`,
+      refusesHead: true,
+      handle: async (request) => unstored(await joinConfig(request.context, ofCluster(request))),
+    },
+    { method: "GET", path: `${POOL}/join-config`, refusesHead: true, handle: joinPool },
+    // As published clients ask for it, without a body.
+    { method: "POST", path: `${POOL}/join-config`, ignoresIdempotencyKey: true, handle: joinPool },
     {
       method: "GET",
       path: `${CLUSTER}/oidc-config`,

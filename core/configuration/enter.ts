@@ -45,6 +45,14 @@ export const notYet = (what: string, { slug, provisionStatus }: Cluster): AppErr
     PHASE_SECONDS,
   );
 
+/** What is answered once there is no configuration any more. */
+export const deleting = (what: string, { slug }: Cluster): AppError =>
+  conflict(
+    "configuration.deleting",
+    `The cluster "${slug}" is being deleted: there is no ${what} of it any more.`,
+    PHASE_SECONDS,
+  );
+
 /**
  * Lets a caller in and reads what a configuration is made of. Two waits on the database.
  *
@@ -78,11 +86,7 @@ export async function enterConfiguration(
   ]);
   readPlainQuery(context, input.query, {});
   if (isDeleting(cluster)) {
-    throw conflict(
-      "configuration.deleting",
-      `The cluster "${cluster.slug}" is being deleted: there is no ${what} of it any more.`,
-      PHASE_SECONDS,
-    );
+    throw deleting(what, cluster);
   }
   const authority = held.get(CERTIFICATE_AUTHORITY);
   if (!hasReached(cluster, phase) || authority === undefined) throw notYet(what, cluster);

@@ -53,6 +53,7 @@ export function toNodePoolResponse(pool: NodePool): ClusterNodePoolResponse {
     nodeSize: pool.nodeSize,
     provisionStatus: pool.provisionStatus,
     taints: pool.taints,
+    securityUpdatesOnJoin: pool.securityUpdatesOnJoin,
     upgradeStrategy: pool.upgradeStrategy,
   };
 }

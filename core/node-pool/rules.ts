@@ -5,7 +5,7 @@ import type { Problem } from "../errors.ts";
 import { type Draft, describe } from "../validation.ts";
 import { type CreateNodePool, MAX_NODE_POOL_BYTES, type NodePool } from "./schema.ts";
 
-const BLANK_IS_ABSENT = ["availabilityZone", "name", "nodeSize", "upgradeStrategy"];
+const BLANK_IS_ABSENT = ["availabilityZone", "name", "nodeSize", "securityUpdatesOnJoin", "upgradeStrategy"];
 
 /** Takes what clients send beside the documented form: empty strings for nothing. @param pool as it was sent */
 export function normaliseNodePool(pool: unknown): unknown {
@@ -35,6 +35,7 @@ export type NodePoolSettings = Pick<
   | "name"
   | "nodeSize"
   | "taints"
+  | "securityUpdatesOnJoin"
   | "upgradeStrategy"
 >;
 
@@ -57,11 +58,11 @@ export function merged(pool: NodePool, input: Draft<CreateNodePool>): Draft<Crea
   const { minSize, maxSize } = input;
   const autoScaling = input.autoScaling ?? pool.autoScaling;
   const { annotations, availabilityZone, enableNodeAutoReplacement, enableNodeReboots, labels } = pool;
-  const { name, nodeSize, taints, upgradeStrategy } = pool;
+  const { name, nodeSize, securityUpdatesOnJoin, taints, upgradeStrategy } = pool;
   const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
   return {
     ...{ annotations, availabilityZone, enableNodeAutoReplacement, enableNodeReboots, labels },
-    ...{ name, nodeSize, taints, upgradeStrategy },
+    ...{ name, nodeSize, securityUpdatesOnJoin, taints, upgradeStrategy },
     ...given,
     autoScaling,
     minSize: minSize ?? (autoScaling ? undefined : maxSize) ?? pool.minSize,
@@ -153,6 +154,7 @@ export function settingsOf(pool: CreateNodePool): NodePoolSettings {
     name: pool.name ?? "",
     nodeSize: pool.nodeSize ?? BRING_YOUR_OWN_NODE_SIZE,
     taints: pool.taints ?? [],
+    securityUpdatesOnJoin: pool.securityUpdatesOnJoin ?? "OFF",
     upgradeStrategy: pool.upgradeStrategy ?? "REPLACE",
   };
 }

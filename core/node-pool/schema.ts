@@ -25,6 +25,9 @@ export const upgradeStrategies = [
 /** What a taint does to pods that do not tolerate it, by Kubernetes. */
 export const taintEffects = ["NoSchedule", "PreferNoSchedule", "NoExecute"] as const;
 
+/** What becomes of security updates when a machine joins for the first time. Nodes that are there are not touched. */
+export const securityUpdates = ["OFF", "INSTALL", "INSTALL_AND_REBOOT"] as const;
+
 /** How far a pool is. */
 export const nodePoolProvisionStatuses = ["ACCEPTED", "PROVISIONING", "DONE", "DELETING", "FAILED"] as const;
 
@@ -74,6 +77,7 @@ export const CreateNodePool = v.object({
     ),
   ),
   nodeSize: v.optional(v.pipe(text, v.maxLength(63))),
+  securityUpdatesOnJoin: v.optional(v.picklist(securityUpdates)),
   taints: v.optional(v.pipe(v.array(NodeTaint), v.maxLength(50))),
   upgradeStrategy: v.optional(v.picklist(upgradeStrategies)),
 });
@@ -102,6 +106,10 @@ export const ClusterNodePoolResponse = v.object({
   name: v.string(),
   nodeSize: v.string(),
   provisionStatus: v.picklist(nodePoolProvisionStatuses),
+  securityUpdatesOnJoin: v.pipe(
+    v.picklist(securityUpdates),
+    v.description("What a machine does about security updates before it joins for the first time."),
+  ),
   taints: v.array(NodeTaint),
   upgradeStrategy: v.picklist(upgradeStrategies),
 });
@@ -118,6 +126,8 @@ const StoredNodePool = v.object({
   /** JSON, as labels: the SDK's marshaller fails on a map with a name such as `constructor`. */
   annotations: v.string(),
   labels: v.string(),
+  /** Pools that are older than the property have none. */
+  securityUpdatesOnJoin: v.optional(v.picklist(securityUpdates), "OFF"),
   clusterIdentity: v.string(),
   revision: v.number(),
 });

@@ -93,6 +93,7 @@ export const nodePool = {
   id: 2_417_820_514_307_211,
   identity: IDENTITIES.pool,
   provisionStatus: "ACCEPTED",
+  securityUpdatesOnJoin: "OFF",
   upgradeStrategy: "REPLACE",
 };
 

@@ -59,7 +59,7 @@ describe("a new pool", () => {
       ...{ annotations: {}, autoScaling: false, enableNodeAutoReplacement: true, enableNodeReboots: false },
       ...{ id: expect.any(Number), identity: expect.stringMatching(/^[0-9a-f-]{36}$/), labels: {}, taints: [] },
       ...{ maxSize: 3, minSize: 3, name: "web", nodeSize: "t3.medium", provisionStatus: "ACCEPTED" },
-      ...{ upgradeStrategy: "REPLACE", createdAt: at, modifiedAt: at },
+      ...{ securityUpdatesOnJoin: "OFF", upgradeStrategy: "REPLACE", createdAt: at, modifiedAt: at },
     });
     expect(answer.headers.get("etag")).toBe('"1"');
     expect(answer.headers.get("location")).toBe(`http://localhost${pools(answer.body.id)}`);
@@ -134,6 +134,7 @@ describe("a change of a pool", () => {
     [{ labels: { e: "" } }, {}],
     [{ nodeSize: "m5.large" }, {}],
     [{ taints: [] }, {}],
+    [{ securityUpdatesOnJoin: "INSTALL" }, {}],
     [{ upgradeStrategy: "REPLACE" }, {}],
     [
       { name: "", availabilityZone: "", minSize: 3 },

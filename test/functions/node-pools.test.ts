@@ -68,6 +68,7 @@ describe("a node pool", () => {
       name: "workers",
       nodeSize: "t3.medium",
       provisionStatus: "ACCEPTED",
+      securityUpdatesOnJoin: "OFF",
       taints: [],
       upgradeStrategy: "REPLACE",
     });
@@ -83,6 +84,7 @@ describe("a node pool", () => {
       labels: { role: "", "example.com/Tier_1.x": "a-B_c.9" },
       maxSize: 7,
       minSize: 2,
+      securityUpdatesOnJoin: "INSTALL_AND_REBOOT",
       taints: [
         { key: "dedicated", value: "gpu", effect: "NoSchedule" },
         { key: "dedicated", effect: "NoExecute" },
@@ -153,6 +155,7 @@ describe("a node pool", () => {
     [{ autoScaling: "true" }, "autoScaling"],
     [{ enableNodeAutoReplacement: 1 }, "enableNodeAutoReplacement"],
     [{ enableNodeReboots: "no" }, "enableNodeReboots"],
+    [{ securityUpdatesOnJoin: "install" }, "securityUpdatesOnJoin"],
     [{ upgradeStrategy: "replace" }, "upgradeStrategy"],
     [{ name: "" }, "name"],
     [{ name: "Workers" }, "name"],

@@ -183,7 +183,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
 }
 
 /** Where secrets are handed out. */
-const HANDS_OUT = /\/(join-config|oidc-config|kubeconfig)$/;
+const HANDS_OUT = /\/(join-config|oidc-config|kubeconfig)(\?|$)/;
 
 function valueIn(bytes: Buffer, headers: Headers): Json {
   if (bytes.length === 0) return undefined;

@@ -2,15 +2,11 @@
 
 import type { NodePool } from "../../node-pool/schema.ts";
 
-/** What becomes of security updates when a machine joins for the first time. Nodes that are there are not touched. */
-export const securityUpdates = ["OFF", "INSTALL", "INSTALL_AND_REBOOT"] as const;
-export type SecurityUpdates = (typeof securityUpdates)[number];
-
 /** The pool that a machine becomes a node of. */
-export type JoinedPool = Pick<NodePool, "name" | "labels" | "taints" | "enableNodeReboots" | "upgradeStrategy"> & {
-  /** `OFF` where it is left out. */
-  securityUpdatesOnJoin?: SecurityUpdates;
-};
+export type JoinedPool = Pick<
+  NodePool,
+  "name" | "labels" | "taints" | "enableNodeReboots" | "securityUpdatesOnJoin" | "upgradeStrategy"
+>;
 
 /** What the documents of a node are made of. */
 export interface JoinInput {

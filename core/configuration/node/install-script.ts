@@ -10,7 +10,7 @@ import {
   NO_UNATTENDED_REBOOT,
   SYSCTLS,
 } from "./files.ts";
-import type { JoinedPool, JoinInput, SecurityUpdates } from "./input.ts";
+import type { JoinedPool, JoinInput } from "./input.ts";
 import { KUBELET_DROP_IN, kubeletConfiguration, nodeLabels } from "./kubelet.ts";
 import { CHECK_SYSTEM, downloads, FUNCTIONS, head, installCommand, writeCommand } from "./script.ts";
 import { quote } from "./shell.ts";
@@ -44,7 +44,7 @@ fi
 `;
 
 /** Only before the first join: what is a node already is updated by other means. */
-const updateFirst = (updates: SecurityUpdates): string =>
+const updateFirst = (updates: JoinedPool["securityUpdatesOnJoin"]): string =>
   updates === "OFF"
     ? ""
     : `

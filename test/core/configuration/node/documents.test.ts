@@ -6,10 +6,9 @@ import * as v from "valibot";
 import { afterAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { joinDocuments, publicKeyHash } from "#core/configuration/node/documents.ts";
-import { securityUpdates } from "#core/configuration/node/input.ts";
 import { clusterDns, REBOOTS_LABEL } from "#core/configuration/node/kubelet.ts";
 import { type JoinConfigResponse, JoinConfigResponse as Response } from "#core/configuration/schema.ts";
-import { upgradeStrategies } from "#core/node-pool/schema.ts";
+import { securityUpdates, upgradeStrategies } from "#core/node-pool/schema.ts";
 import { CERTIFICATE, clusterToJoin, PUBLIC_KEY_HASH, poolToJoin, TOKEN } from "./inputs.ts";
 import { checkSyntax, run, testWith } from "./tools.ts";
 

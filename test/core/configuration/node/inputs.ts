@@ -40,6 +40,7 @@ export const poolToJoin = (overrides: Partial<JoinedPool> = {}): JoinedPool => (
     { key: "spot", effect: "PreferNoSchedule" },
   ],
   enableNodeReboots: true,
+  securityUpdatesOnJoin: "OFF",
   upgradeStrategy: "INPLACE",
   ...overrides,
 });
