@@ -8,20 +8,18 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { BatchGetItemCommand, BatchWriteItemCommand, DynamoDBClient, QueryCommand } from "@aws-sdk/client-dynamodb";
-import { marshall } from "@aws-sdk/util-dynamodb";
+import { BatchGetItemCommand, DynamoDBClient, QueryCommand } from "@aws-sdk/client-dynamodb";
 import { serve } from "@hono/node-server";
 import { type Cluster, clusterEntity } from "#core/cluster/stored.ts";
 import type { Services } from "#core/context.ts";
-import { rebuildPageIndex } from "#core/listing/page-index-repair.ts";
 import { createTable } from "#core/table/create.ts";
-import { clusterKey } from "#core/table/keys.ts";
 import { clusterRoutes } from "#functions/clusters.ts";
 import { createApp } from "#functions/http/app.ts";
 import { startEngine } from "#functions/local/engine.ts";
 import { createLogger } from "#functions/log.ts";
 import { nodePoolRoutes } from "#functions/node-pools.ts";
 import { type Span, waitsOf } from "#test/support/faults.ts";
+import { fill } from "#test/support/filling.ts";
 import { type Tenant, type World, worldOn } from "#test/support/world.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -149,33 +147,10 @@ async function measure(bench: Bench, operation: Operation): Promise<string> {
   ].join(" | ")} |`;
 }
 
-/** Puts clusters into the table beside the API, as copies of one, and has the page index rebuilt. */
-async function fill(bench: Bench, where: Tenant, template: Cluster, count: number): Promise<void> {
-  const { raw, world } = bench;
-  const environment = where.environments.production;
-  if (environment === undefined) throw new Error("no environment");
-  const table = world.table.name;
-  const items = Array.from({ length: count }, (_, number) => {
-    const slug = `c${String(number).padStart(6, "0")}`;
-    const key = clusterKey(where.slug, "production", slug);
-    const copy = { ...template, identity: randomUUID(), organisation: where.slug, slug, name: slug };
-    const place = { environment: "production", environmentIdentity: environment.identity };
-    return clusterEntity.write(key, { ...copy, ...place }, { slimSk: key.sk });
-  });
-  for (let start = 0; start < count; start += 25) {
-    const puts = items.slice(start, start + 25).map((item) => ({
-      PutRequest: { Item: marshall(item, { removeUndefinedValues: true }) },
-    }));
-    await raw.send(new BatchWriteItemCommand({ RequestItems: { [table]: puts } }));
-    if (start % 5_000 === 0) say(`  ${start} of ${count}`);
-  }
-  await rebuildPageIndex(world.services, where.slug, environment);
-}
-
 async function pagesOf(bench: Bench, template: Cluster, count: number): Promise<string> {
   say(`Pages of ${count} clusters`);
   const where = await bench.world.tenant(["production"]);
-  await fill(bench, where, template, count);
+  await fill(bench.world, where, template, count, undefined, (done) => say(`  ${done} of ${count}`));
   const at = { ...bench, tenant: where };
   const page = async (query: string) => {
     const operation: Operation = { name: "", method: "GET", path: () => `${where.path()}?${query}`, isRead: true };

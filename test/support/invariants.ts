@@ -15,6 +15,7 @@ import { computeOf, isLive } from "#core/node-pool/rules.ts";
 import { showOrganisation } from "#core/organisation/operations.ts";
 import type { RawItem } from "#core/table/item.ts";
 import { EVENT_PREFIX, type Key, keyText, organisationKey, pointerKey } from "#core/table/keys.ts";
+import { snapshotOf } from "./snapshot.ts";
 
 /** Reads every cluster of an organisation. */
 export async function clustersOf(services: Services, organisation: string): Promise<(Cluster & Key)[]> {
@@ -50,7 +51,8 @@ async function expectGone(services: Services, organisation: string, clusters: re
 }
 
 /** Asserts that everything stored of an organisation agrees. */
-export async function expectInvariants(services: Services, organisation: string): Promise<void> {
+export async function expectInvariants(given: Services, organisation: string): Promise<void> {
+  const services = await snapshotOf(given, organisation);
   const clusters = await clustersOf(services, organisation);
   const environments = await allEnvironments(services, organisation);
 

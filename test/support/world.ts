@@ -3,16 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { parse } from "yaml";
-import { setMember } from "#core/access/members.ts";
-import { createToken } from "#core/access/personal-tokens.ts";
-import type { EnvironmentRole, Role } from "#core/access/role.ts";
-import { createAccount } from "#core/cloud/accounts.ts";
-import type { CloudAccount, MaintenanceSchedule } from "#core/cloud/schema.ts";
 import { type Services, servicesWith } from "#core/context.ts";
-import { createEnvironment } from "#core/environment/operations.ts";
-import type { Environment } from "#core/environment/schema.ts";
-import { createSchedule } from "#core/maintenance/schedules.ts";
-import { createOrganisation } from "#core/organisation/operations.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
@@ -28,6 +19,9 @@ import { upgradeRoutes } from "#functions/upgrades.ts";
 import { expectContract } from "./contract.ts";
 import { tap, type Wire } from "./faults.ts";
 import { expectNoSecrets } from "./secrets.ts";
+import { type Tenant, tenantsOn } from "./tenants.ts";
+
+export type { Tenant } from "./tenants.ts";
 
 /** A JSON value whose shape a test asserts. */
 // biome-ignore lint/suspicious/noExplicitAny: answers are whatever the server sends; tests look into them and assert
@@ -51,24 +45,6 @@ export interface Sending {
   headers?: Record<string, string>;
   /** Who holds the connection. */
   peer?: string;
-}
-
-/** An organisation to test in. */
-export interface Tenant {
-  slug: string;
-  identity: string;
-  environments: Record<string, Environment>;
-  account: CloudAccount;
-  byonAccount: CloudAccount;
-  schedule: MaintenanceSchedule;
-  /** A token of a new admin. */
-  admin: string;
-  /** Makes somebody with a role, other roles in environments (by slug), and a token. */
-  person(role: Role, overrides?: Record<string, EnvironmentRole>): Promise<{ user: string; token: string }>;
-  /** A cluster's creation that is accepted as it is. */
-  creation(more?: Record<string, unknown>): Record<string, unknown>;
-  /** Where clusters are. */
-  path(environment?: string, cluster?: string): string;
 }
 
 /** Everything a test needs. */
@@ -139,6 +115,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     [...clusterRoutes, ...nodePoolRoutes, ...referenceRoutes, ...upgradeRoutes, ...configurationRoutes(keyring)],
   );
   const wire = tap(table, busy);
+  const tenant = tenantsOn(services);
   const raw: World["raw"] = async (method, path, sending = {}) => {
     const { token, body, raw: given, headers = {}, peer = "127.0.0.1" } = sending;
     const sent = given ?? (body === undefined ? undefined : JSON.stringify(body));
@@ -178,7 +155,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
       return { status, headers, text: bytes.toString(), body: valueIn(bytes, headers) };
     },
     sibling: () => worldOn(name, { ...options, keyring }, busy),
-    tenant: (environments = ["production", "staging"]) => makeTenant(services, environments),
+    tenant: (environments = ["production", "staging"]) => tenant(environments),
   };
 }
 
@@ -189,47 +166,4 @@ function valueIn(bytes: Buffer, headers: Headers): Json {
   if (bytes.length === 0) return undefined;
   const isYaml = headers.get("content-type")?.startsWith("application/yaml") === true;
   return isYaml ? parse(bytes.toString()) : JSON.parse(bytes.toString());
-}
-
-let tenants = 0;
-
-async function makeTenant(services: Services, names: readonly string[]): Promise<Tenant> {
-  const slug = `org_${++tenants}-${randomUUID().slice(0, 8)}`;
-  const { identity } = await createOrganisation(services, { slug, name: "Testers" });
-  const environments: Record<string, Environment> = {};
-  for (const name of names) environments[name] = await createEnvironment(services, slug, { name, type: "other" });
-  const account = await createAccount(services, slug, { displayName: "AWS", cloudProfile: "aws", credentials: "main" });
-  const byonAccount = await createAccount(services, slug, { displayName: "Own", cloudProfile: "byon" });
-  const windows = [{ day: "SATURDAY", startTime: "2:00", duration: 120 }];
-  const schedule = await createSchedule(services, slug, { name: "weekend", windows });
-  const person: Tenant["person"] = async (role, overrides = {}) => {
-    const email = `${randomUUID()}@example.com`;
-    const { user } = await setMember(services, slug, { email, role });
-    for (const [environment, environmentRole] of Object.entries(overrides)) {
-      await setMember(services, slug, { email, environment, environmentRole });
-    }
-    const { token } = await createToken(services, { user, name: "test" });
-    return { user, token };
-  };
-  const { token: admin } = await person("admin");
-  return {
-    slug,
-    identity,
-    environments,
-    account,
-    byonAccount,
-    schedule,
-    admin,
-    person,
-    creation: (more = {}) => ({
-      name: "one",
-      region: "eu-west-1",
-      version: "v1.34.4-u-ame.2",
-      cloudAccountIdentity: account.identity,
-      nodePools: [],
-      ...more,
-    }),
-    path: (environment, cluster) =>
-      ["/api/v1/orgs", slug, "clusters", environment, cluster].filter((part) => part !== undefined).join("/"),
-  };
 }

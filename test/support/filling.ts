@@ -1,0 +1,45 @@
+/** Many clusters at once, put into the table beside the API. */
+
+import { randomUUID } from "node:crypto";
+import { BatchWriteCommand } from "@aws-sdk/lib-dynamodb";
+import { type Cluster, clusterEntity } from "#core/cluster/stored.ts";
+import { rebuildPageIndex } from "#core/listing/page-index-repair.ts";
+import { clusterKey } from "#core/table/keys.ts";
+import type { Tenant, World } from "./world.ts";
+
+/** DynamoDB takes at most this many items in one BatchWriteItem. */
+const BATCH = 25;
+
+/**
+ * Puts copies of a cluster into an environment `production`, and has its page index rebuilt. Reads find them; whatever else a
+ * creation writes is not there.
+ *
+ * @param template a cluster of any organisation
+ * @param count how many copies; `c000000` is the first
+ * @param vary says what is different in a copy
+ * @param tell called now and then with how many are there
+ */
+export async function fill(
+  { services, table }: World,
+  { slug: organisation, environments }: Tenant,
+  template: Cluster,
+  count: number,
+  vary: () => Partial<Cluster> = () => ({}),
+  tell: (done: number) => void = () => {},
+): Promise<void> {
+  const { production } = environments;
+  if (production === undefined) throw new Error("no environment production");
+  const place = { organisation, environment: production.slug, environmentIdentity: production.identity };
+  const copyAt = (number: number) => {
+    const slug = `c${String(number).padStart(6, "0")}`;
+    const key = clusterKey(organisation, production.slug, slug);
+    const copy = { ...template, ...place, ...vary(), identity: randomUUID(), slug, name: slug };
+    return { PutRequest: { Item: clusterEntity.write(key, copy, { slimSk: key.sk }) } };
+  };
+  for (let start = 0; start < count; start += BATCH) {
+    const copies = Array.from({ length: Math.min(BATCH, count - start) }, (_, at) => copyAt(start + at));
+    await table.client.send(new BatchWriteCommand({ RequestItems: { [table.name]: copies } }));
+    if (start % (200 * BATCH) === 0) tell(start);
+  }
+  await rebuildPageIndex(services, organisation, production);
+}

@@ -1,0 +1,149 @@
+/** Organisations to test in. */
+
+import { randomBytes, randomUUID } from "node:crypto";
+import { setMember } from "#core/access/members.ts";
+import { createToken } from "#core/access/personal-tokens.ts";
+import type { EnvironmentRole, Role } from "#core/access/role.ts";
+import { formatToken, hashToken, parseToken, SECRET_BYTES } from "#core/access/token.ts";
+import { createAccount } from "#core/cloud/accounts.ts";
+import { profileByIdentity } from "#core/cloud/catalogue/index.ts";
+import type { CloudAccount, MaintenanceSchedule } from "#core/cloud/schema.ts";
+import type { Services } from "#core/context.ts";
+import { createEnvironment } from "#core/environment/operations.ts";
+import type { Environment } from "#core/environment/schema.ts";
+import { createSchedule } from "#core/maintenance/schedules.ts";
+import { createOrganisation } from "#core/organisation/operations.ts";
+import type { RawItem } from "#core/table/item.ts";
+import { organisationKey, tokenKey, userTokenKey } from "#core/table/keys.ts";
+import { deadlineIn } from "#core/table/pause.ts";
+import { commit, Transaction } from "#core/table/transact.ts";
+
+/** An organisation to test in. */
+export interface Tenant {
+  slug: string;
+  identity: string;
+  environments: Record<string, Environment>;
+  account: CloudAccount;
+  byonAccount: CloudAccount;
+  schedule: MaintenanceSchedule;
+  /** A token of a new admin. */
+  admin: string;
+  /** Makes somebody with a role, other roles in environments (by slug), and a token. */
+  person(role: Role, overrides?: Record<string, EnvironmentRole>): Promise<{ user: string; token: string }>;
+  /** A cluster's creation that is accepted as it is. */
+  creation(more?: Record<string, unknown>): Record<string, unknown>;
+  /** Where clusters are. */
+  path(environment?: string, cluster?: string): string;
+}
+
+/** What is stored of an organisation, and what its makers were given back. */
+interface Made extends Pick<Tenant, "slug" | "identity" | "environments" | "account" | "byonAccount" | "schedule"> {
+  admin: { user: string; token: string };
+}
+
+type Pattern = Made & { items: readonly RawItem[] };
+
+let count = 0;
+const newSlug = () => `org_${++count}-${randomUUID().slice(0, 8)}`;
+
+/**
+ * Makes makers of organisations. The first organisation with environments of some names is made by the functions that make
+ * organisations; others with the same are copies of it under names of their own, in one transaction instead of a dozen.
+ */
+export function tenantsOn(services: Services): (environments: readonly string[]) => Promise<Tenant> {
+  const patterns = new Map<string, Promise<Pattern>>();
+  return async (environments) => {
+    const names = environments.join();
+    const pattern = patterns.get(names);
+    if (pattern !== undefined) return tenantOf(services, await copy(services, await pattern));
+    const first = makeFirst(services, environments);
+    patterns.set(names, first);
+    return tenantOf(services, await first);
+  };
+}
+
+async function makeFirst(services: Services, names: readonly string[]): Promise<Pattern> {
+  const slug = newSlug();
+  const { identity } = await createOrganisation(services, { slug, name: "Testers" });
+  const environments: Record<string, Environment> = {};
+  for (const name of names) environments[name] = await createEnvironment(services, slug, { name, type: "other" });
+  const account = await createAccount(services, slug, { displayName: "AWS", cloudProfile: "aws", credentials: "main" });
+  const byonAccount = await createAccount(services, slug, { displayName: "Own", cloudProfile: "byon" });
+  const windows = [{ day: "SATURDAY", startTime: "2:00", duration: 120 }];
+  const schedule = await createSchedule(services, slug, { name: "weekend", windows });
+  const admin = await makePerson(services, slug, "admin", {});
+  const made = { slug, identity, environments, account, byonAccount, schedule, admin };
+  return { ...made, items: await itemsOf(services, made) };
+}
+
+async function itemsOf({ table }: Services, { slug, admin }: Made): Promise<RawItem[]> {
+  const everything = { from: "!", to: "~" };
+  const { tokenId = "" } = parseToken(admin.token) ?? {};
+  const [ofOrganisation, ofUser, token] = await Promise.all([
+    table.query({ pk: organisationKey(slug).pk, ...everything }),
+    table.query({ pk: userTokenKey(admin.user, tokenId).pk, ...everything }),
+    table.get([tokenKey(tokenId)]),
+  ]);
+  return [...ofOrganisation, ...ofUser, ...token.values()];
+}
+
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+
+/** Stores an organisation again, with another slug, other identities and another token. */
+async function copy(services: Services, pattern: Pattern): Promise<Made> {
+  const text = JSON.stringify(pattern);
+  // What the catalogue names is the same for all.
+  const own = [...new Set(text.match(UUID))].filter((each) => profileByIdentity(each) === undefined);
+  const others = new Map(own.map((each) => [each, randomUUID()]));
+  const renamed = text.replaceAll(UUID, (each) => others.get(each) ?? each).replaceAll(pattern.slug, newSlug());
+  const { items, ...made }: Pattern = JSON.parse(renamed);
+  const { token } = pattern.admin;
+  const { tokenId = "" } = parseToken(token) ?? {};
+  const fresh = formatToken(others.get(tokenId) ?? "", made.admin.user, randomBytes(SECRET_BYTES));
+  const transaction = new Transaction();
+  for (const item of items) {
+    transaction.create("copy", item.hash === hashToken(token) ? { ...item, hash: hashToken(fresh) } : item);
+  }
+  const failures = await commit(services.table, transaction, deadlineIn());
+  if (failures.length > 0) throw new Error(`${made.slug} is there already`);
+  return { ...made, admin: { ...made.admin, token: fresh } };
+}
+
+async function makePerson(
+  services: Services,
+  organisation: string,
+  role: Role,
+  overrides: Record<string, EnvironmentRole>,
+): Promise<Made["admin"]> {
+  const email = `${randomUUID()}@example.com`;
+  const { user } = await setMember(services, organisation, { email, role });
+  for (const [environment, environmentRole] of Object.entries(overrides)) {
+    await setMember(services, organisation, { email, environment, environmentRole });
+  }
+  const { token } = await createToken(services, { user, name: "test" });
+  return { user, token };
+}
+
+function tenantOf(services: Services, made: Made): Tenant {
+  const { slug, identity, environments, account, byonAccount, schedule, admin } = made;
+  return {
+    slug,
+    identity,
+    environments,
+    account,
+    byonAccount,
+    schedule,
+    admin: admin.token,
+    person: (role, overrides = {}) => makePerson(services, slug, role, overrides),
+    creation: (more = {}) => ({
+      name: "one",
+      region: "eu-west-1",
+      version: "v1.34.4-u-ame.2",
+      cloudAccountIdentity: account.identity,
+      nodePools: [],
+      ...more,
+    }),
+    path: (environment, cluster) =>
+      ["/api/v1/orgs", slug, "clusters", environment, cluster].filter((part) => part !== undefined).join("/"),
+  };
+}
