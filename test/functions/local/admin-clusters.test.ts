@@ -1,5 +1,5 @@
 import { afterEach, expect, inject, test } from "vitest";
-import { cleanUp, npm } from "#test/support/server.ts";
+import { cleanUp, script } from "#test/support/server.ts";
 import { makeWorld } from "#test/support/world.ts";
 
 afterEach(cleanUp);
@@ -11,7 +11,7 @@ test("npm run admin tells what is due, shows a cluster, and forgets it only with
   const { identity } = made.body;
   const admin = async (...words: string[]) => {
     const environment = { DYNAMODB_ENDPOINT: inject("endpoint"), TABLE_NAME: world.table.name };
-    const { exited, stdout, stderr } = npm(["run", "--silent", "admin", "--", ...words], environment);
+    const { exited, stdout, stderr } = script("admin", words, environment);
     const code = await exited;
     return {
       code,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { type DesiredStatus, mayFollow } from "#core/cluster/transitions.ts";
 import { isRunning } from "#functions/local/process-identity.ts";
-import { cleanUp, engineOf, npm, type Server, start, temporary, until } from "#test/support/server.ts";
+import { cleanUp, engineOf, type Server, script, start, temporary, until } from "#test/support/server.ts";
 import type { Json } from "#test/support/world.ts";
 
 afterEach(cleanUp);
@@ -147,8 +147,9 @@ test(`${ROUNDS} times killed at random moments, nothing acknowledged is lost and
     const server = await start(environment);
     const send = sender(server);
     if (account === "") {
-      const { exited, stdout } = npm(
-        ["run", "--silent", "admin", "--", "account", "list", "--org", "demo", "--provider", "aws", "--quiet"],
+      const { exited, stdout } = script(
+        "admin",
+        ["account", "list", "--org", "demo", "--provider", "aws", "--quiet"],
         environment,
       );
       await exited;
@@ -178,7 +179,7 @@ test(`${ROUNDS} times killed at random moments, nothing acknowledged is lost and
   const clusters = await until(settled, 40_000);
   expect(clusters.length).toBe(users.filter(({ last }) => last !== undefined).length);
   for (const each of clusters) await expectLegal(send, `/${each.environmentSlug.slugValue}/${each.slug.slugValue}`);
-  const { exited, stdout } = npm(["run", "--silent", "admin", "--", "index", "check"], environment);
+  const { exited, stdout } = script("admin", ["index", "check"], environment);
   expect(await exited, stdout()).toBe(0);
   expect(users.reduce((sum, { writes }) => sum + writes, 0)).toBeGreaterThan(ROUNDS);
   server.signal("SIGTERM");

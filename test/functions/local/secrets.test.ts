@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { expectNoSecrets, learn, secretsIn } from "#test/support/secrets.ts";
-import { cleanUp, npm, type Server, start, temporary, until } from "#test/support/server.ts";
+import { cleanUp, type Server, script, start, temporary, until } from "#test/support/server.ts";
 import type { Json } from "#test/support/world.ts";
 
 afterEach(cleanUp);
@@ -23,7 +23,7 @@ const sender =
   };
 
 async function admin(environment: Record<string, string>, ...words: string[]): Promise<string> {
-  const { exited, stdout, stderr } = npm(["run", "--silent", "admin", "--", ...words], environment);
+  const { exited, stdout, stderr } = script("admin", words, environment);
   expect(await exited, stderr()).toBe(0);
   return stdout().trim();
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, inject, test } from "vitest";
 import { isRunning } from "#functions/local/process-identity.ts";
-import { cleanUp, engineOf, npm, ROOT, type Server, start, temporary, until } from "#test/support/server.ts";
+import { cleanUp, engineOf, npm, ROOT, type Server, script, start, temporary, until } from "#test/support/server.ts";
 
 afterEach(cleanUp);
 
@@ -16,7 +16,7 @@ const clusters = (server: Server, init: RequestInit = {}, path = "") =>
   });
 
 async function admin(directory: string, ...words: string[]): Promise<string> {
-  const { exited, stdout, stderr } = npm(["run", "--silent", "admin", "--", ...words], { DATA_DIR: directory });
+  const { exited, stdout, stderr } = script("admin", words, { DATA_DIR: directory });
   expect(await exited, stderr()).toBe(0);
   return stdout().trim();
 }
@@ -40,7 +40,7 @@ const total = async (server: Server) =>
 describe("npm start", () => {
   test("serves with the printed token, keeps it for its user alone, and ends in order", async () => {
     const directory = temporary();
-    const server = await start({ DATA_DIR: directory });
+    const server = await start({ DATA_DIR: directory }, "npm");
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
     expect((await clusters(server)).status).toBe(200);
@@ -73,7 +73,7 @@ describe("npm start", () => {
 
   test("loses nothing when it is killed, and ends the engine it left behind", async () => {
     const directory = temporary();
-    const first = await start({ DATA_DIR: directory });
+    const first = await start({ DATA_DIR: directory }, "npm");
     await createOne(first, directory, "survivor");
     const orphan = engineOf(directory);
     first.signal("SIGKILL");
@@ -88,7 +88,7 @@ describe("npm start", () => {
   test.each(["SIGINT", "SIGTERM"] as const)(
     "finishes a running request at %s, asked twice, and exits 0",
     async (signal) => {
-      const server = await start({ DATA_DIR: ":memory:" });
+      const server = await start({ DATA_DIR: ":memory:" }, "npm");
       const { hostname, port } = new URL(server.url);
       const socket = connect(Number(port), hostname);
       let answer = "";
@@ -148,7 +148,7 @@ describe("npm start", () => {
     });
     await new Promise<void>((listening) => engine.listen(0, "127.0.0.1", listening));
     const { port } = engine.address() as AddressInfo;
-    const { exited, stderr } = npm(["start"], {
+    const { exited, stderr } = script("start", [], {
       DATA_DIR: temporary(),
       DYNAMODB_ENDPOINT: `http://127.0.0.1:${port}`,
     });
@@ -158,7 +158,7 @@ describe("npm start", () => {
   });
 
   test("names every variable that is wrong", async () => {
-    const { exited, stderr } = npm(["start"], { PORT: "many", LOG_LEVEL: "loud", DATA_DIR: temporary() });
+    const { exited, stderr } = script("start", [], { PORT: "many", LOG_LEVEL: "loud", DATA_DIR: temporary() });
     expect(await exited).toBe(1);
     expect(stderr()).toContain("PORT: must be a whole number");
   });
@@ -198,7 +198,9 @@ describe("npm run admin", () => {
       discrepancies: [],
     });
     await admin(directory, "env", "delete", "--org", "acme", "--slug", "live-site");
-    expect(JSON.parse(await admin(directory, "org", "show", "acme"))).toMatchObject({ total: { environments: 0 } });
+    const { exited, stdout } = npm(["run", "--silent", "admin", "--", "org", "show", "acme"], { DATA_DIR: directory });
+    expect(await exited).toBe(0);
+    expect(JSON.parse(stdout())).toMatchObject({ total: { environments: 0 } });
   });
 
   test.each([
@@ -214,7 +216,7 @@ describe("npm run admin", () => {
       "secrets are not taken yet",
     ],
   ])("answers %s", async (_, words, code, text) => {
-    const { exited, stderr } = npm(["run", "--silent", "admin", "--", ...words], { DATA_DIR: temporary() });
+    const { exited, stderr } = script("admin", words, { DATA_DIR: temporary() });
     expect(await exited).toBe(code);
     expect(stderr()).toContain(text);
     expect(stderr()).not.toContain("abc");
