@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { TransactionCanceledException } from "@aws-sdk/client-dynamodb";
 import type { Table } from "#core/table/client.ts";
+import { permit } from "./permissions.ts";
 
 /** One call to the database as it goes over the wire. */
 export interface Call {
@@ -73,6 +74,7 @@ export function tap(table: Table, busy = new Set<string>()): Wire {
       const fault = wire.fault(call);
       const keys = wire.conflicts && call.operation === "TransactWriteItems" ? keysOf(call) : [];
       try {
+        permit(call, table.name);
         if (fault === "before") throw named("TimeoutError", "injected: the call never arrived");
         if (fault === "throttle") throw named("ThrottlingException", "injected: too many calls");
         if (keys.some((key) => busy.has(key))) {

@@ -9,6 +9,7 @@ import type { Key } from "#core/table/keys.ts";
 import { deadlineIn } from "#core/table/pause.ts";
 import { commit, Transaction } from "#core/table/transact.ts";
 import { type LocalIssuer, startIssuer } from "#functions/local/issuer/issuer.ts";
+import { permitted } from "./permissions.ts";
 import { type LivingWorld, makeLivingWorld } from "./reconciling.ts";
 import { learn } from "./secrets.ts";
 import type { WorldOptions } from "./world.ts";
@@ -47,7 +48,7 @@ export async function makeConfiguredWorld(options: WorldOptions = {}): Promise<C
       preparationsWith({
         table,
         clock,
-        keyring,
+        keyring: permitted(keyring, table.name),
         identityProvider: {
           issuer: `${origin}/oidc`,
           register: (name, signal) => provider.register(name, signal),

@@ -4,6 +4,7 @@ import { findDue, workOn } from "#core/provisioning/due.ts";
 import type { Preparation } from "#core/provisioning/preparation.ts";
 import { type ReconcilerServices, reconcilerWith } from "#core/provisioning/reconcile.ts";
 import { type SimulationOptions, simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
+import { as } from "./permissions.ts";
 import { makeWorld, type World, type WorldOptions } from "./world.ts";
 
 /** A world whose clusters come to life. */
@@ -50,15 +51,12 @@ export async function makeLivingWorld(
   const settle: LivingWorld["settle"] = async (withinMs = 30 * 60_000) => {
     const end = now + withinMs;
     for (;;) {
-      const due = await findDue(reconciler, new Date(end));
+      const due = await as("ReconcileSchedule", () => findDue(reconciler, new Date(end)));
       const [first] = due;
       if (first === undefined) return;
       now = Math.max(now, Date.parse(first.dueAt));
-      const worked = await workOn(
-        reconciler,
-        due.filter(({ dueAt }) => Date.parse(dueAt) <= now).map(({ identity }) => identity),
-        4,
-      );
+      const identities = due.filter(({ dueAt }) => Date.parse(dueAt) <= now).map(({ identity }) => identity);
+      const worked = await as("ReconcileSchedule", () => workOn(reconciler, identities, 4));
       for (const each of worked) if ("error" in each) throw each.error;
     }
   };

@@ -18,6 +18,7 @@ import { referenceRoutes } from "#functions/references.ts";
 import { upgradeRoutes } from "#functions/upgrades.ts";
 import { expectContract } from "./contract.ts";
 import { tap, type Wire } from "./faults.ts";
+import { as, functionAt, permitted } from "./permissions.ts";
 import { expectNoSecrets } from "./secrets.ts";
 import { type Tenant, tenantsOn } from "./tenants.ts";
 
@@ -112,28 +113,31 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
       config: { TRUSTED_PROXIES: trustedProxies, CORS_ORIGINS: corsOrigins },
       peerAddress: (c) => (c.env as { peer?: string }).peer,
     },
-    [...clusterRoutes, ...nodePoolRoutes, ...referenceRoutes, ...upgradeRoutes, ...configurationRoutes(keyring)],
+    [
+      ...clusterRoutes,
+      ...nodePoolRoutes,
+      ...referenceRoutes,
+      ...upgradeRoutes,
+      ...configurationRoutes(permitted(keyring, name)),
+    ],
   );
   const wire = tap(table, busy);
   const tenant = tenantsOn(services);
   const raw: World["raw"] = async (method, path, sending = {}) => {
     const { token, body, raw: given, headers = {}, peer = "127.0.0.1" } = sending;
     const sent = given ?? (body === undefined ? undefined : JSON.stringify(body));
-    const response = await app.request(
-      path,
-      {
-        method,
-        headers: {
-          ...(token === undefined ? {} : { authorization: `Token ${token}` }),
-          ...(sent === undefined ? {} : { "content-type": "application/json" }),
-          ...headers,
-        },
-        ...(sent === undefined ? {} : { body: sent }),
-        // What Node asks for when the body is a stream.
-        ...(sent instanceof ReadableStream ? { duplex: "half" } : {}),
+    const request = {
+      method,
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Token ${token}` }),
+        ...(sent === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
       },
-      { peer },
-    );
+      ...(sent === undefined ? {} : { body: sent }),
+      // What Node asks for when the body is a stream.
+      ...(sent instanceof ReadableStream ? { duplex: "half" as const } : {}),
+    };
+    const response = await as(functionAt(path), () => app.request(path, request, { peer }));
     const bytes = Buffer.from(await response.arrayBuffer());
     const { status, headers: answered } = response;
     const plain = answered.has("content-encoding") ? gunzipSync(bytes) : bytes;

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { workOn } from "#core/provisioning/due.ts";
+import { clusterRoutes } from "#functions/clusters.ts";
+import { configurationRoutes } from "#functions/configurations.ts";
+import { type RouteGroup, routeGroups } from "#functions/groups.ts";
+import type { Route } from "#functions/http/app.ts";
+import { nodePoolRoutes } from "#functions/node-pools.ts";
+import { referenceRoutes } from "#functions/references.ts";
+import { upgradeRoutes } from "#functions/upgrades.ts";
+import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
+import { allowed, as, done, functionAt, grants, permitted } from "#test/support/permissions.ts";
+import type { Tenant } from "#test/support/world.ts";
+
+let world: ConfiguredWorld;
+let tenant: Tenant;
+
+beforeAll(async () => {
+  // Small buckets split soon.
+  world = await makeConfiguredWorld({ pageIndex: { bucket: 2, chunk: 2 } });
+  tenant = await world.tenant();
+});
+afterAll(() => world.stop());
+
+const routesOf = {
+  Clusters: clusterRoutes,
+  NodePools: nodePoolRoutes,
+  Configurations: configurationRoutes({} as Parameters<typeof configurationRoutes>[0]),
+  Upgrades: upgradeRoutes,
+  References: referenceRoutes,
+} satisfies Record<keyof typeof routeGroups, readonly Route[]>;
+
+const shapeOf = (path: string) => path.replaceAll(/:\w+|\{\w+\}/g, "{}");
+
+describe("the paths that lead to a function are those it serves", () => {
+  test.each(Object.entries(routeGroups) as [keyof typeof routeGroups, RouteGroup][])("%s", (name, { paths }) => {
+    const served = new Set(routesOf[name].map(({ path }) => shapeOf(path)));
+    expect(new Set(paths.map(shapeOf))).toEqual(served);
+    // The gateway refuses two routes of one shape.
+    expect(paths).toHaveLength(served.size);
+  });
+
+  test("and no path leads to two", () => {
+    const shapes = Object.values<RouteGroup>(routeGroups).flatMap(({ paths }) => paths.map(shapeOf));
+    expect(new Set(shapes).size).toBe(shapes.length);
+  });
+});
+
+async function send(method: string, path: string, body?: unknown) {
+  const answer = await world.send(method, path, { token: tenant.admin, body });
+  expect(answer.status, `${method} ${path}: ${answer.text}`).toBeLessThan(300);
+  return answer.body;
+}
+
+/** Works on a cluster as if the stream woke the reconciler for it, until there is nothing to do. */
+async function onStream(identity: string): Promise<void> {
+  for (let round = 0; round < 6; round++) {
+    await as("ReconcileStream", () => workOn(world.reconciler, [identity], 4));
+    world.pass(60_000);
+  }
+}
+
+/** Everything once that does something else with the data than what was done before. */
+async function live(): Promise<void> {
+  const production = tenant.path("production");
+  const cluster = tenant.path("production", "one");
+  const { identity } = await send(
+    "POST",
+    production,
+    tenant.creation({ nodePools: [{ name: "a", nodeSize: "t3.medium" }] }),
+  );
+  const gone = await send("POST", production, tenant.creation({ name: "gone" }));
+  for (const name of ["two", "three", "four", "five"]) await send("POST", production, tenant.creation({ name }));
+  await onStream(identity);
+  await world.settle();
+  await send("PATCH", tenant.path("production", "gone"), { status: "deleting" });
+  await onStream(gone.identity);
+  for (const query of ["", "?pageSize=2", "?sort=name", "?show-compute=true&includeDetails=true"]) {
+    await send("GET", `${tenant.path()}${query}`);
+    await send("GET", `${production}${query}`);
+  }
+  for (const rest of ["", "?includeDetails=true", "/events", "/upgrades", "/oidc-config", "/kubeconfig", "/pools"]) {
+    await send("GET", `${cluster}${rest}`);
+  }
+  await send("PATCH", cluster, { name: "renamed" });
+  await send("POST", `${cluster}/prometheus-rules-inheritance`, { environmentPrometheusRules: false });
+  const { id } = await send("POST", `${cluster}/pools`, { name: "b", nodeSize: "t3.medium" });
+  await send("GET", `${cluster}/pools/${id}`);
+  await send("PUT", `${cluster}/pools/${id}`, { maxSize: 3 });
+  await send("DELETE", `${cluster}/pools/${id}`);
+  await send("POST", `${tenant.path("two")}/move`, { currentEnvironment: "production", newEnvironment: "staging" });
+  await send("PATCH", tenant.path("production", "three"), { status: "deleting" });
+  await world.settle();
+  await send("POST", `${tenant.path("production", "three")}/undelete`, {});
+  for (const { path } of referenceRoutes) {
+    const values: Record<string, string> = {
+      organisation: tenant.slug,
+      environment: "production",
+      account: tenant.account.identity,
+      schedule: tenant.schedule.identity,
+      provider: "aws",
+      region: "eu-west-1",
+    };
+    await send(
+      "GET",
+      path.replaceAll(/:(\w+)/g, (_, name: string) => values[name] ?? name),
+    );
+  }
+}
+
+test("every function does all that it may, and nothing else", { timeout: 60_000 }, async () => {
+  await live();
+  expect([...done.keys()].sort()).toEqual(Object.keys(grants).sort());
+  const seen = Object.fromEntries([...done].map(([name, actions]) => [name, [...actions].sort()]));
+  expect(seen).toEqual(
+    Object.fromEntries(Object.entries(grants).map(([name, grant]) => [name, allowed(grant).sort()])),
+  );
+});
+
+describe("a function that does what it may not", () => {
+  test("is refused as on AWS, and the test that made it do so fails", async () => {
+    const reading = as("Upgrades", () => world.table.scan().next());
+    await expect(reading).rejects.toThrow(/Upgrades may not Scan/);
+    const keyring = permitted(world.keyring, world.table.name);
+    const sealing = () => keyring.generate({ table: world.table.name }).catch(() => undefined);
+    await expect(as("Configurations", sealing)).rejects.toThrow(/Configurations may not kms:GenerateDataKey/);
+    const opening = () => keyring.unwrap({ wrappedBy: "", ciphertext: "" }, {}).catch(() => undefined);
+    await expect(as("Configurations", opening)).rejects.toThrow(/Configurations may not kms:Decrypt without a table/);
+  });
+
+  test("is known by its path", () => {
+    expect(functionAt(`${tenant.path("production", "one")}/pools/3?dryRun=true`)).toBe("NodePools");
+    expect(functionAt(`${tenant.path("one")}/move`)).toBe("Clusters");
+    expect(functionAt("/api/v2")).toBe("Default");
+  });
+});
