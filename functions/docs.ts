@@ -1,11 +1,12 @@
-/** The API's document and its reference page, for the local server: every file is one of ours, and nothing else is loaded. */
+/** The API's document and its reference page: every file is one of ours, and nothing else is loaded. */
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { Hono, Context as HonoContext } from "hono";
 import { noneMatches, readPrecondition } from "#core/conditional.ts";
+import type { AppError } from "#core/errors.ts";
 import { type Answer, errorAnswer, methodNotAllowed } from "./http/errors.ts";
+import type { GatewayEvent } from "./http/gateway.ts";
 import { requestIdOf } from "./http/request.ts";
 import type { Logger } from "./log.ts";
 
@@ -78,21 +79,35 @@ const file = (type: string, content: string | Buffer): File => {
   return { type, bytes, etag: `"${createHash("sha256").update(bytes).digest("base64url")}"` };
 };
 
-/** Everything there is, by path: nothing of a request ever becomes a path on disk. */
-function readFiles(): ReadonlyMap<string, File> {
-  const bundle = fileURLToPath(import.meta.resolve("redoc/bundles/redoc.standalone.js"));
-  return new Map([
-    ["/openapi.json", file("application/json", readFileSync(new URL("./openapi.json", import.meta.url)))],
-    ["/docs", file("text/html; charset=utf-8", PAGE)],
-    ["/docs/page.css", file("text/css; charset=utf-8", STYLE)],
-    ["/docs/page.js", file("text/javascript; charset=utf-8", SCRIPT)],
-    ["/docs/icon.svg", file("image/svg+xml", ICON)],
-    ["/docs/redoc.js", file("text/javascript; charset=utf-8", readFileSync(bundle))],
-  ]);
+/** Files that are read, not written here. */
+export interface DocsSources {
+  document: URL;
+  /** Redoc, in one file. */
+  script: URL;
 }
 
+/** Where they are in the project. */
+const SOURCES: DocsSources = {
+  document: new URL("./openapi.json", import.meta.url),
+  get script() {
+    return new URL(import.meta.resolve("redoc/bundles/redoc.standalone.js"));
+  },
+};
+
+/** Everything there is, by path: nothing of a request ever becomes a path on disk. */
+const PATHS: Record<string, (sources: DocsSources) => File> = {
+  "/openapi.json": ({ document }) => file("application/json", readFileSync(document)),
+  "/docs": () => file("text/html; charset=utf-8", PAGE),
+  "/docs/page.css": () => file("text/css; charset=utf-8", STYLE),
+  "/docs/page.js": () => file("text/javascript; charset=utf-8", SCRIPT),
+  "/docs/icon.svg": () => file("image/svg+xml", ICON),
+  "/docs/redoc.js": ({ script }) => file("text/javascript; charset=utf-8", readFileSync(script)),
+};
+
+const READING = ["GET", "HEAD"];
+
 /** What an answer is made of: an error, or a file's bytes. */
-type Served = Omit<Answer, "body"> & { body?: Buffer };
+export type Served = Omit<Answer, "body"> & { body?: Buffer };
 
 function fileAnswer(c: HonoContext, { type, bytes, etag }: File): Served {
   const headers: Record<string, string> = {
@@ -109,39 +124,61 @@ function fileAnswer(c: HonoContext, { type, bytes, etag }: File): Served {
 }
 
 /**
- * Adds `/openapi.json`, the page at `/docs` with its files, and the way there from `/`. The files are read once.
+ * Adds `/openapi.json`, the page at `/docs` with its files, and the way there from `/`. Each file is read once, when it is first
+ * asked for.
  *
  * @param app whose other routes stay as they are
+ * @param sources where files are read from; the project, unless they were put elsewhere
  * @returns the same app
  */
-export function addDocs(app: Hono, log: Logger): Hono {
-  const files = readFiles();
+export function addDocs(app: Hono, log: Logger, sources: DocsSources = SOURCES): Hono {
+  const read = new Map<string, File>();
+  const fileAt = (path: string, make: (sources: DocsSources) => File): File => {
+    const found = read.get(path) ?? make(sources);
+    read.set(path, found);
+    return found;
+  };
   const routes: [path: string, serve: (c: HonoContext) => Served][] = [
     ["/", () => ({ status: 302, headers: { location: "/docs" } })],
-    ...[...files].map(([path, each]): [string, (c: HonoContext) => Served] => [path, (c) => fileAnswer(c, each)]),
+    ...Object.entries(PATHS).map(([path, make]): [string, (c: HonoContext) => Served] => [
+      path,
+      (c) => fileAnswer(c, fileAt(path, make)),
+    ]),
   ];
   for (const [path, serve] of routes) {
     app.all(path, (c, next) => {
       // The router also takes a slash at the end, which leads nowhere here.
       if (new URL(c.req.url).pathname !== path) return next();
       const isRead = c.req.method === "GET" || c.req.method === "HEAD";
-      return write(c, log, path, isRead ? serve(c) : refused(c.req.method));
+      return writeServed(c, log, path, isRead ? serve(c) : refusal(methodNotAllowed(c.req.method, READING), READING));
     });
   }
   return app;
 }
 
-function refused(method: string): Served {
-  const { body, status, headers } = errorAnswer(methodNotAllowed(method, ["GET", "HEAD"]));
-  const bytes = Buffer.from(JSON.stringify(body));
-  return { status, headers: { ...headers, allow: "GET, HEAD", "content-type": JSON_TYPE }, body: bytes };
-}
-
 const JSON_TYPE = "application/json; charset=utf-8";
 
-function write(c: HonoContext, log: Logger, route: string, { status, headers, body }: Served): Response {
+/** An error as it is served. @param allowed the methods there are instead */
+export function refusal(error: AppError, allowed: readonly string[] = []): Served {
+  const { body, status, headers } = errorAnswer(error);
+  const allow = allowed.length === 0 ? {} : { allow: allowed.join(", ") };
+  return {
+    status,
+    headers: { ...headers, ...allow, "content-type": JSON_TYPE },
+    body: Buffer.from(JSON.stringify(body)),
+  };
+}
+
+/** Writes an answer, and a line of the log about it. @param route undefined where there is none */
+export function writeServed(
+  c: HonoContext,
+  log: Logger,
+  route: string | undefined,
+  { status, headers, body }: Served,
+): Response {
   const requestId = requestIdOf(c.req.header("x-request-id")) ?? randomUUID();
-  log.info("request", { requestId, method: c.req.method, route, status });
+  const gatewayRequestId = (c.env as { event?: GatewayEvent } | undefined)?.event?.requestContext.requestId;
+  log.info("request", { requestId, gatewayRequestId, method: c.req.method, route, status });
   return new Response(body === undefined ? null : new Uint8Array(body), {
     status,
     headers: { ...headers, "x-request-id": requestId },

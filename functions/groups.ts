@@ -64,6 +64,11 @@ export const routeGroups = {
     paths: [`${CLUSTER}/upgrades`],
     grant: { table: ["BatchGetItem"], indexes: [] },
   },
+  Health: {
+    bundle: "health",
+    paths: ["/healthz", "/readyz"],
+    grant: { table: ["BatchGetItem"], indexes: [] },
+  },
   References: {
     bundle: "references",
     paths: [

@@ -8,7 +8,7 @@ import { identityProvider } from "#core/configuration/identity-provider.ts";
 import type { Services } from "#core/context.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { createTable, requireTransactions } from "#core/table/create.ts";
-import { tokenKey } from "#core/table/keys.ts";
+import { databaseAnswers } from "./health.ts";
 import { createLocalApp } from "./local/app.ts";
 import { openDataDirectory } from "./local/data-directory.ts";
 import { type EngineExit, startEngine } from "./local/engine.ts";
@@ -72,16 +72,6 @@ function close(server: Server): Promise<void> {
   });
 }
 
-async function ready(services: Services): Promise<boolean> {
-  try {
-    await services.table.get([tokenKey("00000000-0000-0000-0000-000000000000")]);
-    return true;
-  } catch {
-    // Whatever it is, the answer to "is the database there" is no.
-    return false;
-  }
-}
-
 function announce(url: string, token: string | undefined, config: Config): void {
   const kept = isKept(config) ? `, also in ${config.DATA_DIR}/token` : "";
   process.stdout.write(
@@ -102,7 +92,7 @@ async function main(config: Config, log: Logger): Promise<void> {
     await requireTransactions(services.table);
     const token = await seed(services, isKept(config) ? config.DATA_DIR : undefined);
     const keyring = keyringFrom(config);
-    const app = createLocalApp({ services, log, config, keyring, ready: () => ready(services) });
+    const app = createLocalApp({ services, log, config, keyring, ready: () => databaseAnswers(services) });
     const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
     const [server, address] = await listen((request, response) => {

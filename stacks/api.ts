@@ -62,13 +62,16 @@ export function createApi(inputs: ApiInputs) {
       },
     },
   });
-  const functions = Object.fromEntries(
-    Object.entries(routeGroups).map(([group, { bundle, paths, grant }]: [string, RouteGroup]) => {
-      // Below the gateway's own limit of 30 s, so that it is the function that answers.
-      const made = createFunction(group, { ...inputs, bundle, handler: "handler", timeout: "29 seconds", grant });
-      for (const path of paths) api.route(`ANY ${path}`, made.arn);
-      return [group, made];
-    }),
-  );
+  const functions: Record<string, sst.aws.Function> = {};
+  // Below the gateway's own limit of 30 s, so that it is the function that answers.
+  const timeout = "29 seconds";
+  for (const [group, { bundle, paths, grant }] of Object.entries<RouteGroup>(routeGroups)) {
+    const made = createFunction(group, { ...inputs, bundle, handler: "handler", timeout, grant });
+    for (const path of paths) api.route(`ANY ${path}`, made.arn);
+    functions[group] = made;
+  }
+  const rest = createFunction("Default", { ...inputs, bundle: "default", handler: "handler", timeout });
+  api.route("$default", rest.arn);
+  functions.Default = rest;
   return { api, functions };
 }

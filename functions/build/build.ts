@@ -3,7 +3,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
-import { BUNDLES_DIRECTORY, type BundleName, bundles } from "./bundles.ts";
+import { BUNDLES_DIRECTORY, type Bundle, type BundleName, bundles } from "./bundles.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -104,6 +104,10 @@ export async function buildAll(): Promise<Map<BundleName, number>> {
       const { code, map } = await buildBundle(name);
       await write(join(BUNDLES_DIRECTORY, name, "bundle.mjs"), code);
       await write(join(MAPS_DIRECTORY, `${name}.mjs.map`), map);
+      const { files = {} }: Bundle = bundles[name];
+      for (const [beside, file] of Object.entries(files)) {
+        await write(join(BUNDLES_DIRECTORY, name, beside), await readFile(join(ROOT, file)));
+      }
       return [name, code.length];
     }),
   );

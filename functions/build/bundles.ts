@@ -8,6 +8,8 @@ export interface Bundle {
   handlers: readonly string[];
   /** How large it may be, minified, in bytes. */
   budgetBytes: number;
+  /** Files that lie beside it, by their names there; where they are in the project. */
+  files?: Readonly<Record<string, string>>;
 }
 
 const KIB = 1024;
@@ -21,6 +23,14 @@ export const bundles = {
   "node-pools": { entry: "functions/node-pools.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   references: { entry: "functions/references.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   upgrades: { entry: "functions/upgrades.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  health: { entry: "functions/health.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  // No client for anything.
+  default: {
+    entry: "functions/default.ts",
+    handlers: ["handler"],
+    budgetBytes: 64 * KIB,
+    files: { "openapi.json": "functions/openapi.json", "redoc.js": "node_modules/redoc/bundles/redoc.standalone.js" },
+  },
   // A client for KMS, and what writes YAML.
   configurations: { entry: "functions/configurations.ts", handlers: ["handler"], budgetBytes: 352 * KIB },
   // A client for KMS and X.509; nobody waits for it.
@@ -44,8 +54,12 @@ export function codeOf<Name extends BundleName>(
   name: Name,
   handler: (typeof bundles)[Name]["handlers"][number],
   dev = false,
-): { handler: string; bundle?: string } {
+): { handler: string; bundle?: string; copyFiles?: { from: string; to: string }[] } {
+  const { entry, files = {} }: Bundle = bundles[name];
   return dev
-    ? { handler: `${bundles[name].entry.replace(/\.ts$/, "")}.${handler}` }
+    ? {
+        handler: `${entry.replace(/\.ts$/, "")}.${handler}`,
+        copyFiles: Object.entries(files).map(([to, from]) => ({ from, to })),
+      }
     : { bundle: `${BUNDLES_DIRECTORY}/${name}`, handler: `bundle.${handler}` };
 }

@@ -3,6 +3,7 @@ import { workOn } from "#core/provisioning/due.ts";
 import { clusterRoutes } from "#functions/clusters.ts";
 import { configurationRoutes } from "#functions/configurations.ts";
 import { type RouteGroup, routeGroups } from "#functions/groups.ts";
+import { healthRoutes } from "#functions/health.ts";
 import type { Route } from "#functions/http/app.ts";
 import { nodePoolRoutes } from "#functions/node-pools.ts";
 import { referenceRoutes } from "#functions/references.ts";
@@ -26,6 +27,7 @@ const routesOf = {
   NodePools: nodePoolRoutes,
   Configurations: configurationRoutes({} as Parameters<typeof configurationRoutes>[0]),
   Upgrades: upgradeRoutes,
+  Health: healthRoutes(async () => true),
   References: referenceRoutes,
 } satisfies Record<keyof typeof routeGroups, readonly Route[]>;
 
@@ -91,6 +93,7 @@ async function live(): Promise<void> {
   await send("PATCH", tenant.path("production", "three"), { status: "deleting" });
   await world.settle();
   await send("POST", `${tenant.path("production", "three")}/undelete`, {});
+  for (const path of ["/healthz", "/readyz"]) await send("GET", path);
   for (const { path } of referenceRoutes) {
     const values: Record<string, string> = {
       organisation: tenant.slug,

@@ -21,8 +21,8 @@ const grants: Record<string, Grant> = {
   ...Object.fromEntries(groups.map(([name, { grant }]) => [name, grant])),
   ...reconcilerGrants,
 };
-const API_FUNCTIONS = groups.map(([name]) => name).sort();
-const FUNCTIONS = Object.keys(grants).sort();
+const API_FUNCTIONS = [...groups.map(([name]) => name), "Default"];
+const FUNCTIONS = [...Object.keys(grants), "Default"].sort();
 
 const isEphemeral = ({ kind }: Expected) => kind === "branch" || kind === "personal";
 const logDays = ({ kind }: Expected) => ({ production: 365, shared: 30, branch: 7, personal: 7 })[kind];
@@ -83,7 +83,7 @@ const fieldsOf = (format: string): Json => JSON.parse(format.replaceAll(/:\$cont
 export const expectations = {
   "every path leads to its function, and nothing else does"({ routes }) {
     const expected = groups.flatMap(([name, { paths }]) => paths.map((path) => [`ANY ${path}`, name]));
-    expect(routes).toEqual(Object.fromEntries(expected));
+    expect(routes).toEqual({ ...Object.fromEntries(expected), $default: "Default" });
   },
 
   "events come in payload version 2"({ all }) {

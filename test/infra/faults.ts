@@ -21,6 +21,18 @@ export const faults: Record<string, Fault> = {
     to: "paths: []",
     noticed: "every path leads to its function, and nothing else does",
   },
+  "nothing for what has no function": {
+    file: "stacks/api.ts",
+    from: /api\.route\("\$default".*/,
+    to: "",
+    noticed: "every path leads to its function, and nothing else does",
+  },
+  "the table for whoever serves files": {
+    file: "stacks/api.ts",
+    from: /bundle: "default"/,
+    to: 'grant: routeGroups.Health.grant, bundle: "default"',
+    noticed: PERMISSIONS,
+  },
   "a handler that is not there": {
     file: "stacks/reconciler.ts",
     from: /handler: "schedule"/,

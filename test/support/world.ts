@@ -11,6 +11,7 @@ import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
 import { clusterRoutes } from "#functions/clusters.ts";
 import { configurationRoutes } from "#functions/configurations.ts";
+import { databaseAnswers, healthRoutes } from "#functions/health.ts";
 import { createApp } from "#functions/http/app.ts";
 import { createLogger, type Logger } from "#functions/log.ts";
 import { nodePoolRoutes } from "#functions/node-pools.ts";
@@ -114,6 +115,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
       peerAddress: (c) => (c.env as { peer?: string }).peer,
     },
     [
+      ...healthRoutes(() => databaseAnswers(services)),
       ...clusterRoutes,
       ...nodePoolRoutes,
       ...referenceRoutes,
