@@ -56,8 +56,13 @@ export const routeGroups = {
   },
   Configurations: {
     bundle: "configurations",
-    paths: [`${CLUSTER}/oidc-config`, `${CLUSTER}/kubeconfig`],
-    grant: { table: READS, indexes: [], key: ["Decrypt"] },
+    paths: [
+      `${CLUSTER}/join-config`,
+      `${CLUSTER}/pools/{nodePool}/join-config`,
+      `${CLUSTER}/oidc-config`,
+      `${CLUSTER}/kubeconfig`,
+    ],
+    grant: { table: [...READS, "PutItem", "ConditionCheckItem"], indexes: [], key: ["Decrypt"] },
   },
   Upgrades: {
     bundle: "upgrades",

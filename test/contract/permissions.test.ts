@@ -80,13 +80,23 @@ async function live(): Promise<void> {
     await send("GET", `${tenant.path()}${query}`);
     await send("GET", `${production}${query}`);
   }
-  for (const rest of ["", "?includeDetails=true", "/events", "/upgrades", "/oidc-config", "/kubeconfig", "/pools"]) {
+  for (const rest of [
+    "",
+    "?includeDetails=true",
+    "/events",
+    "/upgrades",
+    "/oidc-config",
+    "/kubeconfig",
+    "/join-config",
+    "/pools",
+  ]) {
     await send("GET", `${cluster}${rest}`);
   }
   await send("PATCH", cluster, { name: "renamed" });
   await send("POST", `${cluster}/prometheus-rules-inheritance`, { environmentPrometheusRules: false });
   const { id } = await send("POST", `${cluster}/pools`, { name: "b", nodeSize: "t3.medium" });
   await send("GET", `${cluster}/pools/${id}`);
+  await send("POST", `${cluster}/pools/${id}/join-config`);
   await send("PUT", `${cluster}/pools/${id}`, { maxSize: 3 });
   await send("DELETE", `${cluster}/pools/${id}`);
   await send("POST", `${tenant.path("two")}/move`, { currentEnvironment: "production", newEnvironment: "staging" });

@@ -52,7 +52,8 @@ describe("what no function has", () => {
   });
 
   test("is refused with a 405 where the document has the path, with the methods it has", async () => {
-    const templates = Object.keys(committed.paths).filter((path) => path.startsWith("/api/"));
+    // The document has no word for a GET that leaves something behind, which HEAD then does not stand for.
+    const templates = Object.keys(committed.paths).filter((path) => /^\/api\/(?!.*\/join-config$)/.test(path));
     expect(templates.length).toBeGreaterThan(20);
     for (const template of templates) {
       const path = template.replaceAll(/\{\w+\}/g, "x");
