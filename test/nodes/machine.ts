@@ -1,0 +1,170 @@
+/** A machine to run scripts on: a Debian of its own in a folder, but for what would touch this one, which only notes its call. */
+
+import { spawn, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { CALLS } from "./download-site.ts";
+
+const MIRROR = process.env.DEBIAN_MIRROR ?? "http://deb.debian.org/debian";
+
+/** What would act on the kernel or on the services of the machine that the tests run on. */
+const NOTED = ["systemctl", "modprobe", "sysctl", "swapoff"];
+
+/** What the scripts put on a machine, but for packages. */
+const INSTALLED = [
+  "usr/local/bin",
+  "opt/cni",
+  "var/lib/ame-clusters",
+  "etc/apt/apt.conf.d/90ame-clusters",
+  "etc/containerd",
+  "etc/crictl.yaml",
+  "etc/default/kubelet",
+  "etc/kubernetes",
+  "etc/modules-load.d",
+  "etc/sysctl.d/90-ame-clusters.conf",
+  "etc/systemd/system",
+  "run/reboot-required",
+];
+
+const OS_RELEASE = "etc/os-release";
+
+/** How a script ended. */
+export interface Outcome {
+  code: number | null;
+  /** Both of its outputs. */
+  said: string;
+}
+
+/** A machine. */
+export class Machine {
+  readonly root: string;
+  #osRelease = "";
+
+  private constructor(root: string) {
+    this.root = root;
+  }
+
+  /**
+   * Makes a machine that runs Debian 12.
+   *
+   * @throws Error where debootstrap is missing or fails, and for anybody but root
+   */
+  static make(): Machine {
+    if (process.getuid?.() !== 0) throw new Error("Only root can make a machine: run npm run test:nodes as root.");
+    const root = mkdtempSync(join(tmpdir(), "machine-"));
+    const made = spawnSync("debootstrap", ["--variant=minbase", "--include=systemd", "bookworm", root, MIRROR], {
+      encoding: "utf8",
+    });
+    if (made.error !== undefined) throw new Error("debootstrap is missing: apt-get install debootstrap");
+    if (made.status !== 0) throw new Error(`debootstrap failed:\n${made.stdout}${made.stderr}`);
+    // For whoever else than root is on it.
+    chmodSync(root, 0o755);
+    const machine = new Machine(root);
+    for (const name of NOTED) machine.stub(name);
+    machine.#osRelease = machine.read(OS_RELEASE);
+    machine.reset();
+    return machine;
+  }
+
+  /** Puts a program in front of the system's. It notes its call. @param rest what it does beside that, in bash */
+  stub(name: string, rest = ""): void {
+    this.write(`usr/local/sbin/${name}`, `#!/bin/bash\nprintf '%s\\n' "${name} $*" >>${CALLS}\n${rest}`, 0o755);
+  }
+
+  unstub(name: string): void {
+    rmSync(join(this.root, "usr/local/sbin", name), { force: true });
+  }
+
+  /** Takes away everything but packages. */
+  reset(): void {
+    for (const path of INSTALLED) rmSync(join(this.root, path), { recursive: true, force: true });
+    this.write(OS_RELEASE, this.#osRelease);
+    this.write("etc/fstab", "UUID=1 / ext4 defaults 0 1\n/swap.img none swap sw 0 0\n");
+    this.unstub("uname");
+    this.forget();
+  }
+
+  /** Makes it look like another system. */
+  become(id: string, version: string, machine: string): void {
+    this.write(OS_RELEASE, `ID=${id}\nVERSION_ID="${version}"\n`);
+    this.stub("uname", `[[ $1 == -m ]] && echo ${machine}\n`);
+  }
+
+  /** What the noted programs were called with since it was last forgotten. */
+  calls(): string[] {
+    return this.has(CALLS) ? this.read(CALLS).split("\n").slice(0, -1) : [];
+  }
+
+  forget(): void {
+    rmSync(join(this.root, CALLS), { force: true });
+  }
+
+  has(path: string): boolean {
+    return existsSync(join(this.root, path));
+  }
+
+  read(path: string): string {
+    return readFileSync(join(this.root, path), "utf8");
+  }
+
+  write(path: string, content: string, mode = 0o644): void {
+    const whole = join(this.root, path);
+    mkdirSync(dirname(whole), { recursive: true });
+    rmSync(whole, { force: true });
+    writeFileSync(whole, content, { mode });
+  }
+
+  /** Every file that the scripts put there, with its permissions and when it was written. */
+  installed(): Map<string, { mode: string; writtenAt: number }> {
+    const found = new Map<string, { mode: string; writtenAt: number }>();
+    const visit = (path: string) => {
+      if (!this.has(path)) return;
+      const { mode, mtimeMs } = statSync(join(this.root, path));
+      if ((mode & 0o170000) === 0o040000)
+        for (const name of readdirSync(join(this.root, path))) visit(`${path}/${name}`);
+      else found.set(path, { mode: (mode & 0o7777).toString(8), writtenAt: mtimeMs });
+    };
+    for (const path of INSTALLED) visit(path);
+    return found;
+  }
+
+  /**
+   * Runs a script on it.
+   *
+   * @param script bash
+   * @param options its environment, and who runs it, root where nobody is named
+   */
+  run(
+    script: string,
+    options: { environment?: Readonly<Record<string, string>>; user?: string } = {},
+  ): Promise<Outcome> {
+    this.write("root-script", script, 0o755);
+    const parameters = [...(options.user === undefined ? [] : [`--userspec=${options.user}`]), this.root];
+    const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    const child = spawn("chroot", [...parameters, "/bin/bash", "/root-script"], {
+      env: { PATH, HOME: "/root", LANG: "C.UTF-8", ...options.environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said += data));
+    return new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code) => resolve({ code, said }));
+    });
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,336 @@
+import { gunzipSync } from "node:zlib";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { joinDocuments } from "#core/configuration/node/documents.ts";
+import type { JoinInput } from "#core/configuration/node/input.ts";
+import type { JoinConfigResponse } from "#core/configuration/schema.ts";
+import { clusterToJoin, poolToJoin, TOKEN } from "#test/core/configuration/node/inputs.ts";
+import { type DownloadSite, startDownloadSite } from "./download-site.ts";
+import { Machine } from "./machine.ts";
+
+let machine: Machine;
+let site: DownloadSite;
+
+const documentsOf = (overrides: Partial<JoinInput> = {}) => {
+  const input = clusterToJoin({ pool: poolToJoin(), ...overrides });
+  return joinDocuments(input, site.software(input.version));
+};
+const text = (encoded: string) => Buffer.from(encoded, "base64").toString();
+const run = (script: string) => machine.run(script, { environment: site.environment });
+const install = (documents: JoinConfigResponse) => run(text(documents.installScriptBase64));
+const upgrade = (documents: JoinConfigResponse) => run(text(documents.upgradeScriptBase64));
+const join = (documents: JoinConfigResponse) => run(documents.joinCommand);
+
+/** Writes what the user data says, as cloud-init does. @returns the commands that it then runs */
+function writeAsCloudInit({ cloudInitUserDataBase64 }: JoinConfigResponse): string[][] {
+  const { write_files, runcmd } = parse(text(cloudInitUserDataBase64)) as {
+    write_files: { path: string; content: string; permissions: string; encoding?: string }[];
+    runcmd: string[][];
+  };
+  for (const { path, content, permissions, encoding } of write_files) {
+    const plain = encoding === undefined ? content : gunzipSync(Buffer.from(content, "base64")).toString();
+    machine.write(path, plain, Number.parseInt(permissions, 8));
+  }
+  return runcmd;
+}
+
+/** Starts over with what is on the machine: what was called and downloaded before is forgotten. */
+function forget(): void {
+  machine.forget();
+  site.requests.length = 0;
+}
+
+beforeAll(async () => {
+  site = await startDownloadSite();
+  machine = Machine.make();
+  // With the system's own packages, once; afterwards they are there.
+  const { code, said } = await install(documentsOf());
+  if (code !== 0) throw new Error(said);
+});
+
+afterAll(async () => {
+  machine?.remove();
+  await site?.close();
+});
+
+beforeEach(() => {
+  machine.reset();
+  site.spoil();
+  forget();
+});
+
+test("a bare Debian 12 becomes a machine that is ready to join, and a second run changes nothing", async () => {
+  const documents = documentsOf();
+  const first = await install(documents);
+  expect(first).toMatchObject({ code: 0 });
+  expect(first.said).toContain("this machine is ready to join: Kubernetes v1.33.4\n");
+  expect(machine.calls()).toEqual([
+    "modprobe overlay",
+    "modprobe br_netfilter",
+    "sysctl --quiet --load /etc/sysctl.d/90-ame-clusters.conf",
+    "swapoff --all",
+    "systemctl mask swap.target",
+    "systemctl daemon-reload",
+    "systemctl enable containerd.service",
+    "systemctl restart containerd.service",
+    "systemctl daemon-reload",
+    "systemctl enable kubelet.service",
+  ]);
+  const before = machine.installed();
+  expect(Array.from(before, ([path, { mode }]) => `${mode} ${path}`).sort()).toMatchInlineSnapshot(`
+    [
+      "644 etc/apt/apt.conf.d/90ame-clusters",
+      "644 etc/containerd/config.toml",
+      "644 etc/crictl.yaml",
+      "644 etc/default/kubelet",
+      "644 etc/kubernetes/kubelet.conf.d/50-ame-clusters.conf",
+      "644 etc/modules-load.d/ame-clusters.conf",
+      "644 etc/sysctl.d/90-ame-clusters.conf",
+      "644 etc/systemd/system/containerd.service",
+      "644 etc/systemd/system/kubelet.service",
+      "644 etc/systemd/system/kubelet.service.d/10-kubeadm.conf",
+      "644 var/lib/ame-clusters/cni-plugins",
+      "644 var/lib/ame-clusters/containerd",
+      "644 var/lib/ame-clusters/crictl",
+      "644 var/lib/ame-clusters/kubeadm",
+      "644 var/lib/ame-clusters/kubelet",
+      "644 var/lib/ame-clusters/runc",
+      "755 opt/cni/bin/bridge",
+      "755 opt/cni/bin/loopback",
+      "755 usr/local/bin/containerd",
+      "755 usr/local/bin/containerd-shim-runc-v2",
+      "755 usr/local/bin/crictl",
+      "755 usr/local/bin/ctr",
+      "755 usr/local/bin/kubeadm",
+      "755 usr/local/bin/kubelet",
+      "755 usr/local/bin/runc",
+    ]
+  `);
+  expect(machine.read("usr/local/bin/containerd")).toContain("containerd 2.1.6 amd64");
+  expect(machine.read("etc/kubernetes/kubelet.conf.d/50-ame-clusters.conf")).toBe(text(documents.kubeletConfigBase64));
+  expect(machine.read("etc/default/kubelet")).toBe(
+    "KUBELET_EXTRA_ARGS=--node-labels=ame-clusters/node-reboots=enabled,role=worker\n",
+  );
+  expect(machine.read("etc/containerd/config.toml")).toContain("SystemdCgroup = true");
+  expect(machine.read("etc/fstab")).toBe("UUID=1 / ext4 defaults 0 1\n# /swap.img none swap sw 0 0\n");
+  expect(machine.has("tmp") && (await run("ls /tmp")).said).toBe("");
+
+  forget();
+  expect(await install(documents)).toMatchObject({ code: 0 });
+  expect(site.requests).toEqual([]);
+  expect(machine.installed()).toEqual(before);
+  expect(machine.calls().filter((call) => call.includes("restart"))).toEqual([]);
+  expect(machine.read("etc/fstab")).toBe("UUID=1 / ext4 defaults 0 1\n# /swap.img none swap sw 0 0\n");
+});
+
+test("systemd finds nothing wrong with the units", async () => {
+  const documents = documentsOf();
+  writeAsCloudInit(documents);
+  expect(await install(documents)).toMatchObject({ code: 0 });
+  const units = ["containerd.service", "kubelet.service", "ame-clusters-join.service"];
+  const verified = await run(
+    `systemd-analyze verify --man=no ${units.map((each) => `/etc/systemd/system/${each}`).join(" ")}`,
+  );
+  expect(verified).toEqual({ code: 0, said: "" });
+});
+
+test("every system, on every kind of machine, gets what is made for it", async () => {
+  const documents = documentsOf();
+  for (const [id, version] of [
+    ["ubuntu", "22.04"],
+    ["ubuntu", "24.04"],
+    ["debian", "12"],
+  ] as const) {
+    for (const [kind, architecture] of [
+      ["x86_64", "amd64"],
+      ["aarch64", "arm64"],
+    ] as const) {
+      machine.reset();
+      machine.become(id, version, kind);
+      const { code, said } = await install(documents);
+      expect(code, `${id} ${version} ${kind}: ${said}`).toBe(0);
+      for (const program of ["containerd", "runc", "kubeadm", "kubelet", "crictl", "../../../opt/cni/bin/bridge"]) {
+        expect(machine.read(`usr/local/bin/${program}`), program).toContain(` ${architecture}\n`);
+      }
+    }
+  }
+});
+
+describe("what is refused leaves a machine as it is", () => {
+  const refused = async (script: string, message: string, user?: string) => {
+    const before = machine.installed();
+    forget();
+    const outcome = await machine.run(script, {
+      environment: site.environment,
+      ...(user === undefined ? {} : { user }),
+    });
+    expect(outcome.said).toContain(`error: ${message}`);
+    expect(outcome.code).toBe(1);
+    expect(machine.installed()).toEqual(before);
+    expect(machine.calls().filter((call) => !call.startsWith("uname"))).toEqual([]);
+    expect(site.requests).toEqual([]);
+  };
+
+  test("another system, another kind of machine, anybody but root", async () => {
+    const documents = documentsOf();
+    for (const script of [text(documents.installScriptBase64), text(documents.upgradeScriptBase64)]) {
+      machine.become("ubuntu", "20.04", "x86_64");
+      await refused(script, "this system is 'ubuntu 20.04'; nodes run Ubuntu 22.04, Ubuntu 24.04 or Debian 12");
+      machine.become("debian", "12", "riscv64");
+      await refused(script, "this machine is riscv64; nodes run on amd64 (x86_64) or arm64 (aarch64)");
+      machine.reset();
+      await refused(script, "this script has to run as root", "65534:65534");
+    }
+  });
+
+  test("an upgrade of a machine that has not joined, and one over more than a minor version or back", async () => {
+    await refused(text(documentsOf().upgradeScriptBase64), "this machine has not joined a cluster");
+    const documents = documentsOf({ version: "v1.34.3-u-ame.1" });
+    await install(documents);
+    await join(documents);
+    const upgradeTo = (version: string) => text(documentsOf({ version }).upgradeScriptBase64);
+    await refused(upgradeTo("v1.33.8-u-ame.1"), "this node runs Kubernetes v1.34.3: nodes are not brought back");
+    machine.write("usr/local/bin/kubelet", "#!/bin/bash\necho Kubernetes v1.33.4\n", 0o755);
+    await refused(upgradeTo("v1.35.0-u-ame.1"), "this node runs Kubernetes v1.33.4: upgrade it one minor version");
+  });
+
+  test("another version on a node that has joined", async () => {
+    const documents = documentsOf();
+    await install(documents);
+    await join(documents);
+    const script = text(documentsOf({ version: "v1.34.3-u-ame.1" }).installScriptBase64);
+    await refused(script, "this node has joined and runs Kubernetes v1.33.4: run the upgrade script");
+  });
+});
+
+test("what is not what was published is not installed, and the next run goes on from there", async () => {
+  const documents = documentsOf();
+  site.spoil("containerd-2.1.6");
+  const changed = await install(documents);
+  expect(changed.code).toBe(1);
+  expect(changed.said).toMatch(
+    /error: http\S+containerd-2\.1\.6\S+ is not what was published: its SHA-256 is [0-9a-f]{64}/,
+  );
+  expect(machine.has("usr/local/bin/runc")).toBe(true);
+  expect(machine.has("usr/local/bin/containerd")).toBe(false);
+  expect(machine.calls().filter((call) => call.includes("containerd.service"))).toEqual([]);
+
+  site.spoil();
+  forget();
+  expect(await install(documents)).toMatchObject({ code: 0 });
+  expect(site.requests.filter((path) => path.includes("runc"))).toEqual([]);
+});
+
+test("a download that breaks off is tried again, and given up with a message", async () => {
+  site.spoil("/kubelet", "cut");
+  // Without its pauses.
+  machine.stub("curl", 'exec /usr/bin/curl --retry-delay 1 --retry-all-errors --retry-max-time 3 "$@"\n');
+  const { code, said } = await install(documentsOf());
+  machine.unstub("curl");
+  expect(code).toBe(1);
+  expect(said).toMatch(/error: http\S+kubelet could not be downloaded/);
+  expect(machine.has("usr/local/bin/kubelet")).toBe(false);
+});
+
+test("a joined node is upgraded in the order of Kubernetes' documentation, and a second run restarts the kubelet alone", async () => {
+  const before = documentsOf({ version: "v1.33.8-u-ame.1" });
+  expect(await install(before)).toMatchObject({ code: 0 });
+  expect(await join(before)).toMatchObject({ code: 0 });
+  expect(machine.calls().at(-1)).toBe(before.joinCommand);
+  expect(await install(before)).toMatchObject({ code: 0 });
+
+  forget();
+  const after = documentsOf({ version: "v1.34.4-u-ame.2" });
+  const { code, said } = await upgrade(after);
+  expect(said).toContain("upgrading from Kubernetes v1.33.8 to Kubernetes v1.34.4\n");
+  expect(code).toBe(0);
+  // Of containerd only the pause image changed, in its configuration.
+  expect(machine.calls()).toEqual([
+    "kubeadm upgrade node",
+    "systemctl daemon-reload",
+    "systemctl restart containerd.service",
+    "systemctl daemon-reload",
+    "systemctl restart kubelet.service",
+  ]);
+  expect(site.requests.map((path) => path.split("/").at(-1))).toEqual([
+    "kubeadm",
+    "crictl-v1.34.0-linux-amd64.tar.gz",
+    "kubelet",
+  ]);
+  expect(machine.read("etc/containerd/config.toml")).toContain("sandbox = 'registry.k8s.io/pause:3.10.1'");
+  expect(machine.read("usr/local/bin/kubelet")).toContain("kubelet 1.34.4 amd64");
+
+  forget();
+  expect(await upgrade(after)).toMatchObject({ code: 0 });
+  expect(site.requests).toEqual([]);
+  expect(machine.calls()).toEqual([
+    "kubeadm upgrade node",
+    "systemctl daemon-reload",
+    "systemctl restart kubelet.service",
+  ]);
+});
+
+describe("security updates before the first join", () => {
+  // The package, as if it had been installed.
+  const withUpdates = (rest = "") => {
+    machine.stub("apt-get");
+    machine.stub("unattended-upgrade", rest);
+  };
+  const updateCalls = () =>
+    machine.calls().filter((call) => /^(apt-get|unattended-upgrade|systemctl reboot)/.test(call));
+  const UPDATING = [
+    "apt-get update",
+    "apt-get install --yes --no-install-recommends unattended-upgrades",
+    "apt-get update",
+    "unattended-upgrade ",
+  ];
+
+  test("are installed where the pool asks for them, and a reboot is left to others", async () => {
+    withUpdates("touch /run/reboot-required\n");
+    const documents = documentsOf({ pool: poolToJoin({ securityUpdatesOnJoin: "INSTALL" }) });
+    expect(await install(documents)).toMatchObject({ code: 0 });
+    expect(updateCalls()).toEqual(UPDATING);
+    await join(documents);
+    forget();
+    expect(await install(documents)).toMatchObject({ code: 0 });
+    expect(updateCalls()).toEqual(UPDATING.slice(0, 2));
+  });
+
+  test("reboot the machine where the pool asks for that too, before anything is installed", async () => {
+    withUpdates("if [[ ! -e /updated ]]; then touch /run/reboot-required /updated; fi\n");
+    const documents = documentsOf({ pool: poolToJoin({ securityUpdatesOnJoin: "INSTALL_AND_REBOOT" }) });
+    const first = await install(documents);
+    expect(first.code).toBe(75);
+    expect(first.said).toContain("rebooting; run this script again afterwards");
+    expect(updateCalls()).toEqual([...UPDATING, "systemctl reboot"]);
+    expect(site.requests).toEqual([]);
+    await run("rm /run/reboot-required");
+    expect(await install(documents)).toMatchObject({ code: 0 });
+    expect(updateCalls().filter((call) => call === "systemctl reboot")).toHaveLength(1);
+    await run("rm /updated");
+  });
+
+  afterAll(() => {
+    machine.unstub("apt-get");
+    machine.unstub("unattended-upgrade");
+  });
+});
+
+test("cloud-init's files install and join, also when the first attempt to join fails half-way", async () => {
+  const documents = documentsOf();
+  const { joinCommand } = documents;
+  const runcmd = writeAsCloudInit(documents);
+  const unit = machine.read("etc/systemd/system/ame-clusters-join.service");
+  const service = Array.from(unit.matchAll(/^ExecStart(?:Post)?=(.+)$/gm), ([, command]) => command).join("\n");
+  expect(service.split("\n")).toHaveLength(3);
+  expect(runcmd.at(-1)).toEqual(["systemctl", "enable", "--now", "--no-block", "ame-clusters-join.service"]);
+
+  machine.write("fail-once", "");
+  expect(await run(`set -e\n${service}\n`)).toMatchObject({ code: 1 });
+  expect(machine.has("etc/kubernetes/kubelet.conf")).toBe(false);
+  forget();
+  expect(await run(`set -e\n${service}\n`)).toMatchObject({ code: 0 });
+  expect(machine.calls().filter((call) => call.startsWith("kubeadm"))).toEqual(["kubeadm reset --force", joinCommand]);
+  expect(machine.has("etc/kubernetes/kubelet.conf")).toBe(true);
+  expect((await run(`grep --recursive --files-with-matches --fixed-strings ${TOKEN} /etc /usr/local`)).said).toBe("");
+});
