@@ -1,12 +1,11 @@
 /** The operator's command: `npm run admin -- <command> …`, beside a running server or alone. */
 
 import { parseArgs } from "node:util";
-import { readConfig } from "#core/config.ts";
 import { AppError } from "#core/errors.ts";
-import { createTable } from "#core/table/create.ts";
+import { createTable, requireTable } from "#core/table/create.ts";
 import { type Command, type Given, UsageError } from "./admin/command.ts";
 import { commands } from "./admin/commands.ts";
-import { openDataDirectory } from "./local/data-directory.ts";
+import { openPlace, placeIn } from "./admin/database.ts";
 import { servicesFrom } from "./services.ts";
 
 const usage = (): string =>
@@ -48,17 +47,15 @@ async function run(words: readonly string[]): Promise<number> {
     return 0;
   }
   const { command, given } = readCommand(words);
-  const config = readConfig(process.env);
-  if (config.DYNAMODB_ENDPOINT === undefined && config.DATA_DIR === ":memory:") {
-    throw new UsageError("A database in memory is its server's alone; set DATA_DIR or DYNAMODB_ENDPOINT.\n");
+  const { config, place } = placeIn(process.env);
+  if (place.on === "aws") {
+    process.stderr.write(`Stage ${place.stage}, table ${config.TABLE_NAME}, ${place.region ?? "default region"}\n`);
   }
-  const database =
-    config.DYNAMODB_ENDPOINT === undefined
-      ? await openDataDirectory(config.DATA_DIR, { role: "admin" })
-      : { endpoint: config.DYNAMODB_ENDPOINT, stop: async () => {} };
+  const database = await openPlace(place);
   try {
     const services = servicesFrom(config, database.endpoint);
-    await createTable(services.table);
+    // On AWS the stack makes it, and knows of it.
+    await (place.on === "aws" ? requireTable : createTable)(services.table);
     const { print, failed = false } = await command.run(services, given, config);
     process.stdout.write(`${typeof print === "string" ? print : JSON.stringify(print, null, 2)}\n`);
     return failed ? 1 : 0;

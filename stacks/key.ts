@@ -22,5 +22,7 @@ export function createKey({ stage }: KeyInputs) {
     { protect: isKept, retainOnDelete: isKept },
   );
   new aws.kms.Alias("KeyAlias", { name: `alias/${$app.name}-${stage.name}`, targetKeyId: key.keyId });
+  // By which the operator's command finds it, within `sst shell`.
+  new sst.Linkable("SecretsKey", { properties: { arn: key.arn } });
   return key;
 }

@@ -5,6 +5,7 @@ import {
   type DynamoDBClient,
   DynamoDBServiceException,
   ResourceInUseException,
+  ResourceNotFoundException,
   UpdateTimeToLiveCommand,
 } from "@aws-sdk/client-dynamodb";
 import { TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
@@ -61,18 +62,33 @@ export async function createTable(table: Table): Promise<void> {
   );
 }
 
+const PROBE = { pk: "PROBE", sk: "PROBE" };
+
+/**
+ * Proves that the table is there, where it is not for us to make it. Changes nothing.
+ *
+ * @throws Error that names the table where there is none; AppError unavailable where the database cannot be reached
+ */
+export async function requireTable(table: Table): Promise<void> {
+  try {
+    await table.get([PROBE]);
+  } catch (error) {
+    if (!(error instanceof ResourceNotFoundException)) throw error;
+    throw new Error(`there is no table "${table.name}" in this account and region`, { cause: error });
+  }
+}
+
 /**
  * Proves that the engine has transactions, without which nothing here is safe. Changes nothing.
  *
  * @throws Error that names the engine's answer where it has none
  */
 export async function requireTransactions(table: Table): Promise<void> {
-  const Key = { pk: "PROBE", sk: "PROBE" };
   try {
     await table.client.send(
       new TransactWriteCommand({
         TransactItems: [
-          { ConditionCheck: { TableName: table.name, Key, ConditionExpression: "attribute_not_exists(pk)" } },
+          { ConditionCheck: { TableName: table.name, Key: PROBE, ConditionExpression: "attribute_not_exists(pk)" } },
         ],
       }),
     );

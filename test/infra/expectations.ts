@@ -266,6 +266,11 @@ export const expectations = {
     });
   },
 
+  "the operator's command finds table and key within sst shell"({ one, table }) {
+    expect(one("sst:sst:LinkRef", "TableLinkRef").inputs.properties).toEqual({ name: table.name });
+    expect(one("sst:sst:LinkRef", "SecretsKeyLinkRef").inputs.properties).toEqual({ arn: KEY_ARN });
+  },
+
   "what is of a stage carries its name"({ graph }, { stage }) {
     const named = graph.resources.filter(({ type, inputs }) => /^aws:/.test(type) && typeof inputs.name === "string");
     expect(named.length).toBeGreaterThan(20);

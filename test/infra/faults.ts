@@ -213,4 +213,10 @@ export const faults: Record<string, Fault> = {
     to: "dead-letters",
     noticed: "what is of a stage carries its name",
   },
+  "a key under another name": {
+    file: "stacks/key.ts",
+    from: /sst\.Linkable\("SecretsKey"/,
+    to: 'sst.Linkable("DataKeysKey"',
+    noticed: "the operator's command finds table and key within sst shell",
+  },
 };

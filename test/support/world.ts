@@ -80,7 +80,8 @@ export interface WorldOptions extends Partial<Omit<Services, "table">> {
   judge?: typeof expectContract;
 }
 
-const ENGINE = { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
+/** What a client says to an engine that takes anybody. */
+export const ENGINE = { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
 
 /** Makes a world with a table of its own, on the engine under test. Its answers are held to the OpenAPI document. */
 export async function makeWorld(options: WorldOptions = {}): Promise<World> {

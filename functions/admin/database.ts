@@ -1,0 +1,54 @@
+/** Which database the operator's command works on: a stage's on AWS, an engine that runs, or the data directory's own. */
+
+import { type Config, readConfig } from "#core/config.ts";
+import { AppError } from "#core/errors.ts";
+import { linkedEnvironment } from "#core/linked.ts";
+import { openDataDirectory } from "../local/data-directory.ts";
+
+/** Where the data are. */
+export type Place =
+  | { readonly on: "aws"; readonly stage: string; readonly region: string | undefined }
+  | { readonly on: "engine"; readonly endpoint: string }
+  | { readonly on: "directory"; readonly directory: string };
+
+/**
+ * Says where the data are, and what the environment says beside that. What would leave it open is refused: an operator's command
+ * must not change another database than the one that was meant.
+ *
+ * @param environment the process's; within `sst shell` it names the stage's table and key
+ * @throws AppError invalid where a variable is wrong, or where no place or two are named
+ */
+export function placeIn(environment: Readonly<Record<string, string | undefined>>): { config: Config; place: Place } {
+  const linked = linkedEnvironment(environment);
+  const config = readConfig(linked ?? environment);
+  const { DYNAMODB_ENDPOINT: endpoint, DATA_DIR: directory } = config;
+  const refusal = (text: string) => new AppError("invalid", "config.place", [text]);
+  if (linked !== undefined) {
+    if (endpoint !== undefined) {
+      throw refusal(`DYNAMODB_ENDPOINT: is set, within sst shell of stage ${linked.STAGE}; which of the two is meant?`);
+    }
+    return { config, place: { on: "aws", stage: linked.STAGE, region: environment.AWS_REGION || undefined } };
+  }
+  if (endpoint !== undefined) return { config, place: { on: "engine", endpoint } };
+  if (directory === ":memory:") {
+    throw refusal("A database in memory is its server's alone; set DATA_DIR or DYNAMODB_ENDPOINT.");
+  }
+  return { config, place: { on: "directory", directory } };
+}
+
+/** A database that is open. */
+export interface OpenedDatabase {
+  /** Absent on AWS. */
+  readonly endpoint?: string;
+  stop(): Promise<void>;
+}
+
+/**
+ * Opens a database.
+ *
+ * @throws Error as `openDataDirectory`
+ */
+export async function openPlace(place: Place): Promise<OpenedDatabase> {
+  if (place.on === "directory") return await openDataDirectory(place.directory, { role: "admin" });
+  return { ...(place.on === "engine" ? { endpoint: place.endpoint } : {}), stop: async () => {} };
+}
