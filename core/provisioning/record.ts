@@ -51,10 +51,12 @@ interface Recorded {
  */
 export async function record(services: Services, lease: Lease, known: Known): Promise<Recorded | "again" | "fenced"> {
   const { cluster, pools } = known;
-  const status = statusOf(known);
-  if (status === "deleted") return await bury(services, lease, known);
+  const next = statusOf(known);
+  if (next === "deleted") return await bury(services, lease, known);
   const now = services.clock().toISOString();
-  const phase = known.isSeen || status === "unknown" ? nextPhase(cluster, status, known) : cluster.provisionStatus;
+  const phase = known.isSeen || next === "unknown" ? nextPhase(cluster, next, known) : cluster.provisionStatus;
+  // Whoever sees that it serves shall find every phase behind it.
+  const status = next === "started" && phase !== "DONE" ? cluster.status : next;
   const kept = pools.map((pool): [NodePool, NodePool["provisionStatus"] | undefined] => [
     pool,
     known.isSeen ? nextPoolStatus(cluster, pool, known.seen) : pool.provisionStatus,

@@ -49,6 +49,7 @@ const step = fc.oneof(
       ),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("delete and undelete" as const), cluster }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("add pool" as const), cluster }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("remove pool" as const), cluster }) },
   {
@@ -91,6 +92,10 @@ async function run(tenant: Tenant, given: Step): Promise<void> {
     );
   } else if (given.kind === "patch") {
     await send("PATCH", path, given.body);
+  } else if (given.kind === "delete and undelete") {
+    await send("PATCH", path, { status: "deleting" });
+    await run(tenant, { kind: "work", budgetMs: 20_000, pass: 0, faults: [] });
+    await send("POST", `${path}/undelete`);
   } else if (given.kind === "add pool") {
     await send("POST", `${path}/pools`, { name: "more", nodeSize: "t3.medium" });
   } else {
@@ -104,10 +109,12 @@ async function run(tenant: Tenant, given: Step): Promise<void> {
 async function expectLegal(identity: string): Promise<void> {
   let desired: DesiredStatus = "starting";
   let at = "new";
+  let phase = "ACCEPTED";
   for (const event of await eventsOf(world.services, identity)) {
     const changes: Json[] = JSON.parse(String(event.changes));
     const asked = changes.find(({ path }) => path === "desiredStatus");
     if (asked !== undefined) desired = asked.to;
+    phase = changes.find(({ path }) => path === "provisionStatus")?.to ?? phase;
     const change = changes.find(({ path }) => path === "status");
     if (change === undefined) continue;
     expect(change.from).toBe(at);
@@ -115,6 +122,7 @@ async function expectLegal(identity: string): Promise<void> {
     const isLegal = asked !== undefined || mayFollow(change.from, change.to, desired);
     expect([change.from, change.to, desired, isLegal]).toEqual([change.from, change.to, desired, true]);
     at = change.to;
+    if (at === "started") expect(phase).toBe("DONE");
   }
 }
 
