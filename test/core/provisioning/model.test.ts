@@ -7,6 +7,10 @@ import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants
 import { type LivingWorld, makeLivingWorld } from "#test/support/reconciling.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
+/** More of them with `MODEL_RUNS`. A run takes half a second, several times that where others use the machine too. */
+const RUNS = Number(process.env.MODEL_RUNS ?? 20);
+const LIMIT_MS = 30_000 + RUNS * 3_000;
+
 const VERSIONS = ["v1.34.3-u-ame.1", "v1.34.4-u-ame.1", "v1.35.0-u-ame.1"];
 
 const fault: fc.Arbitrary<ProvisionerFault | undefined> = fc.oneof(
@@ -126,7 +130,9 @@ async function expectLegal(identity: string): Promise<void> {
   }
 }
 
-test("whatever is asked and whatever goes wrong, states follow each other as they may, and everything becomes as asked", async () => {
+test("whatever is asked and whatever goes wrong, states follow each other as they may, and everything becomes as asked", {
+  timeout: LIMIT_MS,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
       const tenant = await world.tenant();
@@ -149,6 +155,6 @@ test("whatever is asked and whatever goes wrong, states follow each other as the
         else expect(pools.every((pool: Json) => pool.provisionStatus !== "DELETING")).toBe(true);
       }
     }),
-    { numRuns: Number(process.env.MODEL_RUNS ?? 20), endOnFailure: true },
+    { numRuns: RUNS, endOnFailure: true },
   );
 });

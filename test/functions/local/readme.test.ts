@@ -1,0 +1,70 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { cleanUp, ROOT, start, temporary } from "#test/support/server.ts";
+
+afterEach(cleanUp);
+
+/** The code blocks of a section of the README, with the language of each. */
+function blocksOf(heading: string): [language: string, text: string][] {
+  const [, section = ""] = readFileSync(join(ROOT, "README.md"), "utf8").split(`\n## ${heading}\n`);
+  const [own = ""] = section.split("\n## ");
+  return [...own.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = "", text = ""]) => [language, text]);
+}
+
+/** Runs a script as a user does. @returns what it printed */
+async function bash(script: string, environment: Record<string, string>): Promise<string> {
+  const child = spawn("bash", ["-euo", "pipefail", "-c", script], {
+    cwd: ROOT,
+    env: { ...process.env, DYNAMODB_ENDPOINT: "", ...environment },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let printed = "";
+  child.stdout.on("data", (data) => {
+    printed += data;
+  });
+  const code = await new Promise((done) => child.once("close", done));
+  expect([code, printed]).toEqual([0, printed]);
+  return printed;
+}
+
+/** What a value is made of: the names and kinds of everything in it. */
+function shapeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(shapeOf);
+  if (typeof value !== "object" || value === null) return typeof value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, shapeOf(each)]));
+}
+
+/** States and phases in the order they were recorded in; which of them share an event is a matter of moments. */
+const waysIn = (printed: string) => {
+  const words = printed.split(/\s/);
+  return [/^"status":/, /^[a-z]+$/, /^[A-Z_]+$/].map((kind) => words.filter((word) => kind.test(word)));
+};
+
+test("the README's sessions run as they are written, and a cluster is started within 15 s", async () => {
+  const [[, first = ""] = [], [, listed = ""] = []] = blocksOf("First steps");
+  const [[, life = ""] = [], [, printed = ""] = []] = blocksOf("Life of a cluster");
+  const DATA_DIR = temporary();
+  const server = await start({ DATA_DIR, LOG_LEVEL: "warn" });
+  const script = [first, 'echo "----"', life]
+    .join("\n")
+    .replaceAll("http://127.0.0.1:4000", server.url)
+    .replaceAll(".data/", `${DATA_DIR}/`);
+  const [answers = "", lived = ""] = (await bash(script, { DATA_DIR })).split("----\n");
+  const list = answers.slice(answers.indexOf('{"content"'));
+  expect(shapeOf(JSON.parse(list))).toEqual(shapeOf(JSON.parse(listed)));
+  expect(waysIn(lived)).toEqual(waysIn(printed));
+  const [answer = ""] = printed.split("\n").filter((line) => line.startsWith("{"));
+  expect(lived).toContain(answer);
+  const at = (what: string) =>
+    Date.parse(
+      lived
+        .split("\n")
+        .find((line) => line.includes(what))
+        ?.slice(0, 24) ?? "",
+    );
+  expect(at("started DONE") - at("cluster.created")).toBeLessThan(15_000);
+  server.signal("SIGTERM");
+  expect(await server.exited).toBe(0);
+});
