@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import type { Actor, Context } from "./context.ts";
 import { AppError } from "./errors.ts";
+import { parseJson } from "./json.ts";
 import { defineEntity, type RawItem } from "./table/item.ts";
 import { idempotencyKey, keyText } from "./table/keys.ts";
 import type { Deadline } from "./table/pause.ts";
@@ -54,7 +55,7 @@ export function keptAnswer(context: Context, item: RawItem | undefined): Kept | 
   }
   context.outcome.replayed = true;
   for (const name of kept.ignored) context.outcome.ignored.add(name);
-  return { body: JSON.parse(kept.body), tag: kept.tag };
+  return { body: parseJson(kept.body), tag: kept.tag };
 }
 
 /**

@@ -3,6 +3,7 @@
 import { channelByName, clusterVersions, isAvailableVersion, updateChannels } from "../cloud/catalogue/index.ts";
 import type { References } from "../cloud/schema.ts";
 import { type AppError, conflict, invalid, type Problem } from "../errors.ts";
+import { parseJson } from "../json.ts";
 import { largestProperty } from "../node-pool/rules.ts";
 import { check, describe } from "../validation.ts";
 import { MAX_CLUSTER_BYTES, UpdateCluster } from "./schema.ts";
@@ -60,7 +61,7 @@ const asKept = (addons: UpdateCluster["addons"]) => (addons === undefined ? unde
 
 /** JSON with the names of objects in order, so that equal values are equal texts. */
 function canonical(text: string): string {
-  return JSON.stringify(JSON.parse(text), (_, value) =>
+  return JSON.stringify(parseJson(text), (_, value) =>
     isObject(value)
       ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
       : value,
@@ -113,7 +114,7 @@ const WATCHED = [
   ["version", "version"],
 ] as const;
 
-const shown = (name: string, value: unknown) => (name === "addons" ? JSON.parse(String(value)) : value);
+const shown = (name: string, value: unknown) => (name === "addons" ? parseJson(String(value)) : value);
 
 /** What differs between a cluster before and after, as an event tells it. */
 export function changesBetween(before: Cluster, after: Cluster): Change[] {
@@ -162,7 +163,7 @@ export function amendmentProblems(cluster: Cluster, wish: Wish, references: Refe
   }
   const { name, description, region, addons, ipWhitelist } = after;
   const largest = largestProperty(
-    { name, description, region, addons: JSON.parse(addons), ipWhitelist },
+    { name, description, region, addons: parseJson(addons), ipWhitelist },
     MAX_CLUSTER_BYTES,
   );
   if (largest !== undefined && changesBetween(cluster, after).length > 0) {

@@ -6,6 +6,7 @@ import { readWriteQuery } from "../dry-run.ts";
 import type { Environment } from "../environment/schema.ts";
 import { type AppError, conflict, invalid } from "../errors.ts";
 import { IDEMPOTENCY_LABEL, keepAnswer, orKept } from "../idempotency.ts";
+import { parseJson } from "../json.ts";
 import { nodePoolItem } from "../node-pool/repository.ts";
 import { computeOf } from "../node-pool/rules.ts";
 import { MAX_NODE_POOLS, type NodePool } from "../node-pool/schema.ts";
@@ -242,7 +243,7 @@ async function write(context: Context, entered: Entered<unknown>, given: Writing
 function changesOf({ settings, nodePools }: Creation): Change[] {
   const own = Object.entries(settings)
     .filter(([, value]) => value !== undefined)
-    .map(([path, value]) => ({ path, to: path === "addons" ? JSON.parse(settings.addons) : value }));
+    .map(([path, value]) => ({ path, to: path === "addons" ? parseJson(settings.addons) : value }));
   const pools = nodePools.map(({ name, availabilityZone, nodeSize, minSize, maxSize }, index) => ({
     path: `nodePools[${index}]`,
     to: { name, availabilityZone, nodeSize, minSize, maxSize },

@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import type { Context } from "../context.ts";
+import { parseJson } from "../json.ts";
 import { readPlainQuery } from "../listing/array-page.ts";
 import { type Parameter, type RawQuery, wholeNumber } from "../query.ts";
 import { dateTime, identity } from "../schema.ts";
@@ -9,7 +10,7 @@ import type { RawItem } from "../table/item.ts";
 import { EVENT_PREFIX, eventsBefore, pointerKey } from "../table/keys.ts";
 import { EVENT_DAYS } from "./event.ts";
 import { type ClusterPath, enterCluster } from "./get.ts";
-import { type ClusterEvent, eventEntity } from "./stored.ts";
+import { type Change, type ClusterEvent, eventEntity } from "./stored.ts";
 
 /** Events a page: at most, and unless it is asked for another number. */
 export const MAX_EVENTS = 100;
@@ -85,7 +86,7 @@ function positionOf({ sk }: RawItem): Position {
 
 const toResponse = ({ at, changes, requestId, sourceAddress, tokenId, type, user }: ClusterEvent) => ({
   at,
-  changes: JSON.parse(changes),
+  changes: parseJson<Change[]>(changes),
   requestId,
   sourceAddress,
   tokenId,

@@ -2,6 +2,7 @@
 
 import { catalogueRevision, channelByName } from "../cloud/catalogue/index.ts";
 import type { CloudAccount, CloudCredentials, References } from "../cloud/schema.ts";
+import { parseJson } from "../json.ts";
 import type { Organisation } from "../organisation/schema.ts";
 import type { RawItem } from "../table/item.ts";
 import { clusterKey, displacedClusterKey, dueShard, pointerKey } from "../table/keys.ts";
@@ -73,7 +74,7 @@ export function toClusterResponse(cluster: Cluster, surroundings: Surroundings):
   const { account, primary, credentials, schedule } = referents(cluster, references);
   return {
     actualState: observation && actualStateOf(observation),
-    addons: JSON.parse(cluster.addons),
+    addons: parseJson(cluster.addons),
     ameOIDC: hasReached(cluster, "OIDC_PROVISIONED"),
     autoUpgrade: cluster.autoUpgrade,
     cloudAccount: account && {

@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import type { Problem } from "../errors.ts";
+import { parseJson } from "../json.ts";
 import { type Parameter, type QueryPairs, readPairs } from "../query.ts";
 import { int32, int64 } from "../schema.ts";
 import { describe } from "../validation.ts";
@@ -95,7 +96,7 @@ export interface ReadPageable {
 function pairsOf(text: string): QueryPairs | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     return undefined;
   }

@@ -13,6 +13,7 @@ import {
 import type { Services } from "../context.ts";
 import { finishEnvironmentDeletion } from "../environment/operations.ts";
 import { conflict } from "../errors.ts";
+import { parseJson } from "../json.ts";
 import { readChunkOf } from "../listing/page-index.ts";
 import type { NodePool } from "../node-pool/schema.ts";
 import { dueShard, EVENT_PREFIX, keyText, pointerKey, tombstoneKey } from "../table/keys.ts";
@@ -142,7 +143,7 @@ async function newestEvents({ table }: Pick<Services, "table">, identity: string
   const items = await table.query({ pk, prefix: EVENT_PREFIX, backward: true, limit: SHOWN_EVENTS });
   return items.map((item) => {
     const { clusterIdentity: _, ttl: _ttl, pk: _pk, sk: _sk, changes, ...event } = eventEntity.read(item);
-    return { ...event, changes: JSON.parse(changes) };
+    return { ...event, changes: parseJson<Change[]>(changes) };
   });
 }
 

@@ -5,6 +5,7 @@ import { type Credentials, parseToken } from "#core/access/token.ts";
 import { contains, parseAddress, parseBlock } from "#core/address.ts";
 import type { Context, IdempotencyRequest } from "#core/context.ts";
 import { AppError, invalid } from "#core/errors.ts";
+import { parseJson } from "#core/json.ts";
 import type { RawQuery } from "#core/query.ts";
 
 /** The largest body, in bytes. */
@@ -187,7 +188,7 @@ export async function readBody(request: IncomingBody, isOptional = false): Promi
   if (isOptional && bytes.length === 0) return NO_BODY;
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return { body: JSON.parse(text), refusal: undefined, hash: sha256(bytes) };
+    return { body: parseJson(text), refusal: undefined, hash: sha256(bytes) };
   } catch (error) {
     const reason =
       bytes.length === 0 ? "it is empty" : error instanceof SyntaxError ? "its syntax is wrong" : "it is not UTF-8";

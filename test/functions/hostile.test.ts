@@ -79,7 +79,7 @@ describe("a value of the wrong type", () => {
     if (value === NESTED) return name === "addons";
     if (value === "") {
       const blank = "clusterPodSubnet serviceSubnet cni description maintenanceScheduleIdentity updateChannel";
-      return among(`${blank} podSecurityStandardsProfile availabilityZone upgradeStrategy`);
+      return among(`${blank} podSecurityStandardsProfile availabilityZone securityUpdatesOnJoin upgradeStrategy`);
     }
     if (Array.isArray(value)) return value.length === 0 && among("ipWhitelist nodePools taints");
     return among("addons annotations labels");
@@ -145,6 +145,19 @@ describe("a name or a text", () => {
     const { pools } = await readBack({ nodePools: [labelled] });
     expect(Object.entries(pools[0].labels)).toEqual([[name, "a"]]);
     expect(Object.entries(pools[0].annotations)).toEqual([[name, "b"]]);
+  });
+
+  test("is kept where V8 mistakes it for what somebody else has sent", async () => {
+    for (const name of ["\\", "\n", '"', "\u0000"]) {
+      const addons = { h: { enabled: true }, [name]: { customValues: { h: "", [name]: "value" } } };
+      const { cluster } = await readBack({ addons });
+      expect(Object.keys(cluster.addons)).toEqual(["h", name]);
+      expect(Object.keys(cluster.addons[name].customValues)).toEqual(["h", name]);
+      const path = tenant.path(ACCEPTED, cluster.slug.slugValue);
+      const [made] = (await send("GET", `${path}/events`)).body.content;
+      const told = made.changes.find((change: Json) => change.path === "addons");
+      expect(Object.keys(told.to)).toEqual(["h", name]);
+    }
   });
 
   test("of any kind is kept where text is free", async () => {

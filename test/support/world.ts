@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { parse } from "yaml";
 import { type Services, servicesWith } from "#core/context.ts";
+import { parseJson } from "#core/json.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
@@ -172,5 +173,5 @@ const HANDS_OUT = /\/(join-config|oidc-config|kubeconfig)(\?|$)/;
 function valueIn(bytes: Buffer, headers: Headers): Json {
   if (bytes.length === 0) return undefined;
   const isYaml = headers.get("content-type")?.startsWith("application/yaml") === true;
-  return isYaml ? parse(bytes.toString()) : JSON.parse(bytes.toString());
+  return isYaml ? parse(bytes.toString()) : parseJson<Json>(bytes.toString());
 }
