@@ -21,13 +21,19 @@ export default $config({
     const { createKey } = await import("./stacks/key.ts");
     const { createApi } = await import("./stacks/api.ts");
     const { createReconciler } = await import("./stacks/reconciler.ts");
+    const { createAlarms } = await import("./stacks/alarms.ts");
     const stage = stageOf($app.stage);
     const settings = readSettings(process.env);
     const table = createTable({ stage });
     const key = createKey({ stage });
     const shared = { stage, settings, table, key };
-    const { api } = createApi(shared);
-    createReconciler(shared);
+    const { api, functions: ofApi } = createApi(shared);
+    const { deadLetters, functions: ofReconciler } = createReconciler(shared);
+    // Nobody is woken for a stage that comes and goes.
+    if (!stage.isEphemeral) {
+      const functions = { ...ofApi, ...ofReconciler };
+      createAlarms({ stage, settings, api, table, deadLetters, functions, onStream: ofReconciler.ReconcileStream });
+    }
     return { api: api.url, table: table.name };
   },
 });

@@ -6,7 +6,13 @@ import type { LogFields } from "./log.ts";
 export const METRICS_NAMESPACE = "AmeClusters";
 
 /** What a metric counts in. */
-type Unit = "Count" | "Milliseconds";
+type Unit = "Count" | "Milliseconds" | "Seconds";
+
+/** How long it took to answer a request, but for those that asked to wait. */
+export const LATENCY_METRIC = "Latency";
+
+/** How long the cluster that waits longest has been due, at each sweep. */
+export const LATENESS_METRIC = "OldestDue";
 
 /**
  * Makes the fields that turn a log line into metrics. They have one dimension, the stage: each further one would multiply

@@ -4,13 +4,13 @@ import { type Config, readConfig, required } from "#core/config.ts";
 import { identityProvider } from "#core/configuration/identity-provider.ts";
 import type { PreparationServices } from "#core/configuration/preparations.ts";
 import type { Services } from "#core/context.ts";
-import { findDue, workOn } from "#core/provisioning/due.ts";
+import { type Due, findDue, workOn } from "#core/provisioning/due.ts";
 import { CARRY_MS, type ReconcilerServices } from "#core/provisioning/reconcile.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { clusterOfPointer } from "#core/table/keys.ts";
 import { Meter } from "#core/table/meter.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
-import { metricFields } from "./metrics.ts";
+import { LATENESS_METRIC, metricFields } from "./metrics.ts";
 import { reconcilerFrom } from "./reconciler.ts";
 import { servicesFrom } from "./services.ts";
 
@@ -30,12 +30,20 @@ const CONCURRENCY = 100;
 /** How long an invocation begins with clusters, in milliseconds. Each may then take `CARRY_MS` and the step under way. */
 const BEGINNING_MS = 30_000;
 
+/** What is counted of a call. */
+interface Tally {
+  /** Clusters that were worked on, and those of them that failed. */
+  worked: number;
+  failed: number;
+  /** How long whoever waited longest had been due when the call began; undefined where nobody looked. */
+  lateSeconds?: number;
+}
+
 /** What one call works with. */
 interface Work {
   services: ReconcilerServices;
   log: Logger;
-  /** Counts the clusters that were worked on, and those of them that failed. */
-  tally?: { worked: number; failed: number };
+  tally?: Tally;
 }
 
 /**
@@ -90,13 +98,19 @@ export async function onStream(work: Work, records: readonly StreamRecord[]): Pr
   return { batchItemFailures: failed.map((identity) => ({ itemIdentifier: sequenceOf.get(identity) ?? "" })) };
 }
 
+/** How late a cluster is, in seconds; nobody is not late. */
+const latenessOf = (due: Due | undefined, now: Date): number =>
+  due === undefined ? 0 : Math.max(0, (now.getTime() - Date.parse(due.dueAt)) / 1_000);
+
 /** Works on everything that is due, until nothing is or it is too late to begin. @returns how many were worked on */
 export async function onSchedule(work: Work): Promise<{ worked: number }> {
   const endAt = endOf(work);
   let worked = 0;
   const seen = new Set<string>();
   while (work.services.clock().getTime() < endAt) {
-    const due = (await findDue(work.services)).flatMap(({ identity }) => (seen.has(identity) ? [] : [identity]));
+    const found = await findDue(work.services);
+    if (work.tally !== undefined) work.tally.lateSeconds ??= latenessOf(found[0], work.services.clock());
+    const due = found.flatMap(({ identity }) => (seen.has(identity) ? [] : [identity]));
     if (due.length === 0) break;
     // Each once: what is due again at once is the next minute's.
     for (const identity of due) seen.add(identity);
@@ -131,7 +145,7 @@ function handlerOf<Event, Answer>(
     const { config, log, own } = made;
     const meter = new Meter();
     const services = { ...made.services, table: made.services.table.metered(meter) };
-    const tally = { worked: 0, failed: 0 };
+    const tally: Tally = { worked: 0, failed: 0 };
     try {
       return await run({ services: reconcilerFrom(config, services, own, given), log, tally }, event);
     } finally {
@@ -141,6 +155,7 @@ function handlerOf<Event, Answer>(
         {
           Reconciled: [tally.worked, "Count"],
           ReconcileFailures: [tally.failed, "Count"],
+          ...(tally.lateSeconds === undefined ? {} : { [LATENESS_METRIC]: [tally.lateSeconds, "Seconds"] }),
           ReadUnits: [meter.readUnits, "Count"],
           WriteUnits: [meter.writeUnits, "Count"],
         },

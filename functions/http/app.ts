@@ -55,6 +55,8 @@ export interface RequestFacts extends LogFields {
   /** The code of an error. */
   reason: string | undefined;
   milliseconds: number;
+  /** How long it was asked to wait for a status, at most. */
+  waitSeconds: number;
   /** What its calls to the database consumed, in capacity units. */
   readUnits: number;
   writeUnits: number;
@@ -234,6 +236,7 @@ async function serve(
     status: response.status,
     reason,
     milliseconds: Math.round(performance.now() - started),
+    waitSeconds: context.outcome.waitedSeconds,
     readUnits: meter.readUnits,
     writeUnits: meter.writeUnits,
   };

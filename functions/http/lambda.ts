@@ -4,7 +4,7 @@ import type { Hono } from "hono";
 import { type Config, readConfig } from "#core/config.ts";
 import type { Services } from "#core/context.ts";
 import { createLogger, type Logger } from "../log.ts";
-import { metricFields } from "../metrics.ts";
+import { LATENCY_METRIC, metricFields } from "../metrics.ts";
 import { servicesFrom } from "../services.ts";
 import type { AppDependencies, RequestFacts } from "./app.ts";
 import { baseUrlOf, type GatewayEvent, type GatewayResult, requestOf, resultOf } from "./gateway.ts";
@@ -82,7 +82,8 @@ function record(log: Logger, stage: string, at: number, facts: RequestFacts, bin
     {
       Requests: [1, "Count"],
       Errors: [facts.status >= 500 ? 1 : 0, "Count"],
-      Latency: [facts.milliseconds, "Milliseconds"],
+      // Who asks to wait is answered as late as they asked for.
+      ...(facts.waitSeconds > 0 ? {} : { [LATENCY_METRIC]: [facts.milliseconds, "Milliseconds"] }),
       ReadUnits: [facts.readUnits, "Count"],
       WriteUnits: [facts.writeUnits, "Count"],
     },

@@ -71,6 +71,7 @@ describe("the line of a request", () => {
       status: 200,
       milliseconds: expect.any(Number),
       readUnits: expect.any(Number),
+      waitSeconds: 0,
       writeUnits: expect.any(Number),
     });
     expect(creation.readUnits).toBeGreaterThanOrEqual(5);
@@ -148,6 +149,14 @@ describe("on Lambda", () => {
     expect(JSON.stringify([first, second, third])).not.toContain(tenant.admin.slice(-20));
   });
 
+  test("a request that asked to wait is no slow one", async () => {
+    const path = tenant.path("production", "logged");
+    const rawQueryString = "waitFor=status:new";
+    const [line] = await written(() => handler({ ...event("GET", path, { prefer: "wait=5" }), rawQueryString }, {}));
+    expect(line).toMatchObject({ status: 200, waitSeconds: 5 });
+    expect(metricsOf(line)).not.toHaveProperty("Latency");
+  });
+
   test("what our side did wrong counts as an error", async () => {
     const broken = handler.with({ table: { ...world.table, metered: () => ({}) as never } });
     const lines = await written(() => broken(event("GET", tenant.path("production", "logged")), {}));
@@ -156,7 +165,7 @@ describe("on Lambda", () => {
   });
 
   test("the reconciler leaves one line a call, with what it worked on", async () => {
-    let now = Date.now();
+    let now = Date.now() + 30_000;
     const given = {
       keyring: world.keyring,
       identityProvider: {
@@ -178,9 +187,12 @@ describe("on Lambda", () => {
     expect(onStream).toMatchObject({ message: "reconciled", source: "stream", lambdaRequestId: "lambda-3" });
     expect(metricsOf(onStream)).toEqual({ Reconciled: 0, ReconcileFailures: 0, ReadUnits: 0, WriteUnits: 0 });
     expect(onSchedule).toMatchObject({ source: "schedule", coldStart: true });
-    expect(metricsOf(onSchedule)).toMatchObject({ Reconciled: 2, ReconcileFailures: 0 });
+    expect(metricsOf(onSchedule)).toMatchObject({ Reconciled: 2, ReconcileFailures: 0, OldestDue: expect.any(Number) });
+    // They were made half a minute ago, by this clock.
+    expect(onSchedule.OldestDue).toBeGreaterThan(29);
     expect(onSchedule.WriteUnits).toBeGreaterThan(10);
     expect(again).toMatchObject({ coldStart: false });
+    expect(metricsOf(again)).toMatchObject({ OldestDue: 0 });
     expect(JSON.stringify(onSchedule)).not.toContain("do-not-log-me");
   });
 });

@@ -3,7 +3,7 @@
 import { expect } from "vitest";
 import { tableDefinition } from "#core/table/definition.ts";
 import { type Grant, type RouteGroup, reconcilerGrants, routeGroups } from "#functions/groups.ts";
-import { ACCOUNT, REGION } from "./graph.ts";
+import { ACCOUNT, arnOf, REGION } from "./graph.ts";
 import type { Json, Statement, View } from "./view.ts";
 
 /** The stage an expectation is held against. */
@@ -257,6 +257,76 @@ export const expectations = {
     const reserved = FUNCTIONS.map((name) => [name, functions[name]?.inputs.reservedConcurrentExecutions]);
     const shares: Record<string, number> = isEphemeral(expected) ? {} : { ReconcileStream: 10, ReconcileSchedule: 2 };
     expect(reserved).toEqual(FUNCTIONS.map((name) => [name, shares[name]]));
+  },
+
+  "an operator of a stage that lasts is woken for what is wrong, at one place"(view, expected) {
+    const { all, one, functions, table } = view;
+    const alarms = new Map(
+      all("aws:cloudwatch/metricAlarm:MetricAlarm").map(({ name, inputs }) => [name, inputs as Json]),
+    );
+    if (isEphemeral(expected)) return expect([alarms.size, all("aws:sns/topic:Topic").length]).toEqual([0, 0]);
+    const topic = arnOf("aws:sns/topic:Topic", String(one("aws:sns/topic:Topic", "Alarms").inputs.name));
+    expect(one("aws:sns/topicSubscription:TopicSubscription", "AlarmEmail").inputs).toEqual({
+      topic,
+      protocol: "email",
+      endpoint: "operator@example.test",
+    });
+    const throttled = FUNCTIONS.map((name) => `${name}Throttled`);
+    const others = ["ServerErrors", "SlowAnswers", "TableThrottled", "StreamBehind", "DeadLetters", "ClustersOverdue"];
+    expect([...alarms.keys()].sort()).toEqual([...throttled, ...others].sort());
+    for (const [name, inputs] of alarms) {
+      expect(inputs, name).toMatchObject({
+        alarmActions: [topic],
+        okActions: [topic],
+        name: expect.stringContaining(expected.stage),
+      });
+    }
+    const nameOf = (name: string) => functions[name]?.inputs.name;
+    for (const name of FUNCTIONS) {
+      const dimensions = { FunctionName: nameOf(name) };
+      expect(alarms.get(`${name}Throttled`)).toMatchObject({
+        metricName: "Throttles",
+        dimensions,
+        statistic: "Sum",
+        threshold: 0,
+      });
+    }
+    expect(alarms.get("SlowAnswers")).toMatchObject({
+      namespace: "AmeClusters",
+      metricName: "Latency",
+      dimensions: { Stage: expected.stage },
+      extendedStatistic: "p99",
+      threshold: 2_000,
+    });
+    expect(alarms.get("StreamBehind")).toMatchObject({
+      metricName: "IteratorAge",
+      dimensions: { FunctionName: nameOf("ReconcileStream") },
+      threshold: 60_000,
+    });
+    expect(alarms.get("DeadLetters")).toMatchObject({
+      metricName: "ApproximateNumberOfMessagesVisible",
+      dimensions: { QueueName: `ame-clusters-${expected.stage}-dead-letters` },
+      threshold: 0,
+    });
+    // Where nobody looks, there is no metric: that has to wake somebody, too.
+    expect(alarms.get("ClustersOverdue")).toMatchObject({
+      namespace: "AmeClusters",
+      metricName: "OldestDue",
+      dimensions: { Stage: expected.stage },
+      threshold: 300,
+      treatMissingData: "breaching",
+    });
+    const [rate, ...sums] = alarms.get("ServerErrors").metricQueries;
+    expect(rate).toMatchObject({ expression: expect.stringContaining("100 * errors / requests"), returnData: true });
+    expect(sums.map(({ id, metric }: Json) => [id, metric.metricName, metric.dimensions])).toEqual([
+      ["errors", "5xx", { ApiId: "ApiApi-id" }],
+      ["requests", "Count", { ApiId: "ApiApi-id" }],
+    ]);
+    const [, ...events] = alarms.get("TableThrottled").metricQueries;
+    expect(events.map(({ metric }: Json) => [metric.metricName, metric.dimensions])).toEqual([
+      ["ReadThrottleEvents", { TableName: table.name }],
+      ["WriteThrottleEvents", { TableName: table.name }],
+    ]);
   },
 
   "dead letters wait two weeks for somebody to look"({ one }) {

@@ -11,6 +11,7 @@ export interface Fault extends Change {
 const PERMISSIONS = "each function may do what its code does, and nothing else";
 const ROLES = "roles are taken by the service alone";
 const STREAM = "the stream wakes the reconciler for pointers with work, and gives up in good time";
+const ALARMS = "an operator of a stage that lasts is woken for what is wrong, at one place";
 const DATA = "data outlive mistakes where they are anybody's";
 
 /** Every fault by what it is. */
@@ -206,6 +207,15 @@ export const faults: Record<string, Fault> = {
     from: /rate\(1 minute\)/,
     to: "rate(1 hour)",
     noticed: "a schedule sweeps every minute",
+  },
+  "an alarm that nobody hears": { file: "stacks/alarms.ts", from: /alarmActions: .*/, to: "", noticed: ALARMS },
+  "an alarm left out": { file: "stacks/alarms.ts", from: /"StreamBehind"/, to: '"DeadLetters2"', noticed: ALARMS },
+  "silence taken for peace": { file: "stacks/alarms.ts", from: /missing: "breaching",\n/, to: "", noticed: ALARMS },
+  "the whole region's throttles": {
+    file: "stacks/alarms.ts",
+    from: /\{ FunctionName \}, "Sum"/,
+    to: '{}, "Sum"',
+    noticed: ALARMS,
   },
   "names that do not differ by stage": {
     file: "stacks/reconciler.ts",

@@ -95,6 +95,21 @@ export function outputsOf(type: string, name: string, inputs: Record<string, unk
     ...(type === "aws:apigatewayv2/api:Api"
       ? { apiEndpoint: "https://api.example.test", executionArn: `arn:aws:execute-api:${REGION}:${ACCOUNT}:api` }
       : {}),
+    ...(type === "aws:acm/certificate:Certificate"
+      ? {
+          domainValidationOptions: [
+            {
+              domainName: inputs.domainName,
+              resourceRecordName: "_proof",
+              resourceRecordType: "CNAME",
+              resourceRecordValue: "_proof",
+            },
+          ],
+        }
+      : {}),
+    ...(type === "aws:apigatewayv2/domainName:DomainName"
+      ? { domainNameConfiguration: { targetDomainName: "d-api.example.test", hostedZoneId: "Z1" } }
+      : {}),
     ...(type.startsWith("random:") ? { base64: Buffer.alloc(32).toString("base64") } : {}),
   };
 }

@@ -7,6 +7,7 @@ import { type View, viewOf } from "./view.ts";
 const environment = {
   OIDC_ISSUER_URL: "https://issuer.example.test",
   SST_SECRET_OidcInitialAccessToken: "initial-access-token",
+  ALARM_EMAIL: "operator@example.test",
   CORS_ORIGINS: "https://console.example.test",
 };
 
@@ -45,6 +46,36 @@ describe("what whoever deploys says", () => {
     await expect(
       run({ stage: "production", environment: { SST_SECRET_OidcInitialAccessToken: undefined } }),
     ).rejects.toThrow(/OidcInitialAccessToken/);
+  });
+});
+
+describe("a domain", () => {
+  const domain = { API_DOMAIN: "api.example.com" };
+  const certificate = "arn:aws:acm:eu-west-1:123456789012:certificate/mine";
+  const named = ({ all, one }: View) => ({
+    names: all("aws:apigatewayv2/domainName:DomainName").map(({ inputs }) => inputs.domainName),
+    onlyThere: one("aws:apigatewayv2/api:Api", "ApiApi").inputs.disableExecuteApiEndpoint,
+  });
+
+  test.each([
+    ["production", ["api.example.com"]],
+    ["staging", ["staging.api.example.com"]],
+    ["branch-a-change", []],
+  ])("of %s is %j, and the API answers nowhere else", async (stage, names) => {
+    const view = await run({ stage, environment: { ...domain, API_CERTIFICATE_ARN: certificate } });
+    expect(named(view)).toEqual({ names, onlyThere: names.length > 0 });
+    const made = view.all("aws:apigatewayv2/domainName:DomainName")[0]?.inputs.domainNameConfiguration;
+    if (names.length > 0) expect(made).toMatchObject({ certificateArn: certificate, securityPolicy: "TLS_1_2" });
+  });
+
+  test("whose DNS is in the account gets its certificate and its record by itself", async () => {
+    const view = await run({ stage: "production", environment: domain });
+    expect(named(view)).toEqual({ names: ["api.example.com"], onlyThere: true });
+    expect(view.all("aws:acm/certificate:Certificate").map(({ inputs }) => inputs.domainName)).toEqual([
+      "api.example.com",
+    ]);
+    const records = view.all("aws:route53/record:Record").filter(({ inputs }) => inputs.aliases !== undefined);
+    expect(records.map(({ inputs }) => inputs.name)).toContain("api.example.com");
   });
 });
 
