@@ -10,12 +10,14 @@ import {
   type Pointer,
   pointerEntity,
 } from "../cluster/stored.ts";
+import { OIDC_CLIENT, type OidcClient, oidcClientEntity } from "../configuration/stored.ts";
 import type { Services } from "../context.ts";
 import { finishEnvironmentDeletion } from "../environment/operations.ts";
 import { conflict } from "../errors.ts";
 import { parseJson } from "../json.ts";
 import { readChunkOf } from "../listing/page-index.ts";
 import type { NodePool } from "../node-pool/schema.ts";
+import { readSecrets } from "../secrets/vault.ts";
 import { dueShard, EVENT_PREFIX, keyText, pointerKey, tombstoneKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { commit, contended, Transaction } from "../table/transact.ts";
@@ -83,6 +85,8 @@ export interface LeftBehind extends Named<Cluster, typeof IDENTITY>, Named<Clust
   controlPlane: Named<Cluster, typeof CONTROL_PLANE>;
   /** What the provisioner last told; undefined where it was never asked. */
   observation: Pointer["observation"];
+  /** Its client with its OIDC issuer; undefined where it has none. */
+  oidcClient: Named<OidcClient, readonly ["issuer", "clientId"]> | undefined;
   /** Those that were being deleted too; each has from `minSize` to `maxSize` nodes. */
   nodePools: Named<NodePool, typeof POOL>[];
 }
@@ -184,13 +188,19 @@ export async function leftBehindBy(services: Services, sought: Sought): Promise<
 async function toLeftBehind(services: Services, { cluster, pointer, pools, deletedAt }: Found): Promise<LeftBehind> {
   if (deletedAt !== undefined) throw deletedAlready(cluster.identity);
   const { cloudAccountIdentity: identity } = cluster;
-  const account = (await listAccounts(services, cluster.organisation)).find((each) => each.identity === identity);
+  const [accounts, held] = await Promise.all([
+    listAccounts(services, cluster.organisation),
+    readSecrets(services.table, cluster.identity),
+  ]);
+  const account = accounts.find((each) => each.identity === identity);
+  const client = held.get(OIDC_CLIENT);
   return {
     ...pick(cluster, IDENTITY),
     ...pick(cluster, PLACE),
     cloudAccount: { identity, displayName: account?.displayName },
     controlPlane: pick(cluster, CONTROL_PLANE),
     observation: pointer.observation,
+    oidcClient: client && pick(oidcClientEntity.read(client), ["issuer", "clientId"]),
     nodePools: pools.map((pool) => pick(pool, POOL)),
   };
 }

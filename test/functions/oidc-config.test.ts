@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import * as oidc from "openid-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
+import { forgetCluster, leftBehindBy } from "#core/provisioning/operator.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
@@ -257,6 +258,15 @@ describe("the client", () => {
     Object.assign(world.provider, real);
     await world.settle();
     expect((await get(at())).status).toBe(404);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("of a cluster that is forgotten is told as what stays behind", async () => {
+    await started();
+    const { clientId, issuerUrl: issuer } = await config();
+    const where = { organisation: tenant.slug, environment: "production", cluster: "one" };
+    expect((await leftBehindBy(world.services, where)).oidcClient).toEqual({ issuer, clientId });
+    expect((await forgetCluster(world.services, where)).oidcClient).toEqual({ issuer, clientId });
     await expectInvariants(world.services, tenant.slug);
   });
 
