@@ -26,7 +26,8 @@ const StoredAnswer = v.object({
   ttl: v.number(),
 });
 
-const answerEntity = defineEntity("idempotency-record", 1, StoredAnswer);
+/** A kept answer, as it is stored. */
+export const answerEntity = defineEntity("idempotency-record", 1, StoredAnswer);
 
 /** A success as it is kept. */
 export interface Kept {

@@ -35,7 +35,8 @@ const StoredChunk = v.object({
   buckets: v.record(v.string(), v.object({ bound: v.string(), n: v.number(), v: v.number() })),
 });
 
-const chunkEntity = defineEntity("index-chunk", 1, StoredChunk);
+/** A chunk of the page index, as it is stored. */
+export const chunkEntity = defineEntity("index-chunk", 1, StoredChunk);
 
 /** Some neighbouring buckets of one environment, kept in one item. Its first bucket's bound is its own lower bound. */
 export interface Chunk {

@@ -11,7 +11,8 @@ import type { Keyring } from "./keyring.ts";
 import { DATA_KEY, type DataKey, dataKeyEntity, newVault, openVault, readSecrets, Sealed } from "./vault.ts";
 
 const StoredRotation = v.object({ startedAt: v.string(), finishedAt: v.optional(v.string()) });
-const rotationEntity = defineEntity("secrets-rotation", 1, StoredRotation);
+/** The last rotation, as it is stored. */
+export const rotationEntity = defineEntity("secrets-rotation", 1, StoredRotation);
 
 /** What rotating works with. */
 export interface Rotating extends Pick<Services, "table" | "clock" | "patienceMs"> {

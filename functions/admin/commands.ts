@@ -12,6 +12,7 @@ import { clusterCommands } from "./clusters.ts";
 import { type Command, many, numeric, one, org, several, text } from "./command.ts";
 import { checkIndexes, rebuildIndexes } from "./page-index.ts";
 import { secretsCommands } from "./secrets.ts";
+import { tableCommands } from "./table.ts";
 
 /** `SATURDAY 02:00 120`: day, time in UTC, minutes. */
 function windowOf(value: string) {
@@ -196,4 +197,5 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   ...clusterCommands,
   ...secretsCommands,
+  ...tableCommands,
 };

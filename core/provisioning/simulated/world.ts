@@ -33,7 +33,8 @@ const Simulation = v.object({
 
 /** A simulated cluster. */
 export type Simulation = v.InferOutput<typeof Simulation>;
-const simulationEntity = defineEntity("simulation", 1, Simulation);
+/** A simulated cluster, as it is stored. */
+export const simulationEntity = defineEntity("simulation", 1, Simulation);
 
 /** How many steps each thing takes. */
 const STEPS = { phase: 1, power: 2, version: 2, replaced: 3, inPlace: 1, destroyed: 2 } as const;

@@ -1,0 +1,18 @@
+/** The operator's commands about the whole table. */
+
+import { entities } from "#core/entities.ts";
+import { migrateItems } from "#core/table/migrate.ts";
+import type { Command } from "./command.ts";
+
+/** The commands by name. */
+export const tableCommands: Readonly<Record<string, Command>> = {
+  "table migrate": {
+    usage: "",
+    options: {},
+    async run({ table, patienceMs }) {
+      const onProgress = (done: number) => void process.stderr.write(`${done} items\n`);
+      const report = await migrateItems({ table, patienceMs, entities, onProgress });
+      return { print: report, failed: report.strange.length > 0 };
+    },
+  },
+};
