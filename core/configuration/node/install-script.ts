@@ -1,23 +1,21 @@
 /** The script that makes a machine ready to join. */
 
-import {
-  CONTAINERD_UNIT,
-  CRICTL_CONFIGURATION,
-  containerdConfiguration,
-  KERNEL_MODULES,
-  KUBEADM_DROP_IN,
-  KUBELET_UNIT,
-  NO_UNATTENDED_REBOOT,
-  SYSCTLS,
-} from "./files.ts";
+import { KERNEL_MODULES, NO_UNATTENDED_REBOOT, SYSCTLS } from "./files.ts";
 import type { JoinedPool, JoinInput } from "./input.ts";
-import { KUBELET_DROP_IN, kubeletConfiguration, nodeLabels } from "./kubelet.ts";
-import { CHECK_SYSTEM, downloads, FUNCTIONS, head, installCommand, writeCommand } from "./script.ts";
+import { nodeLabels } from "./kubelet.ts";
+import { CHECK_SYSTEM, downloads, FUNCTIONS, head, installCommand, ofPool, writeCommand } from "./script.ts";
 import { quote } from "./shell.ts";
 import type { NodeSoftware } from "./software.ts";
+import { CONTAINER_TOOLS, containerRuntime, kubelet } from "./steps.ts";
 
 /** What kubeadm, kubelet and the script itself need of the system. */
 const PACKAGES = ["ca-certificates", "conntrack", "curl", "ethtool", "iproute2", "iptables", "kmod", "procps", "socat"];
+
+const UPDATER = "unattended-upgrades";
+
+// Whether a node is updated later is not for the join to decide, and installing the package would turn it on.
+const KEEP_UPDATER_STILL = `  debconf-set-selections <<<'${UPDATER} ${UPDATER}/enable_auto_updates boolean false'
+`;
 
 const installPackages = (packages: readonly string[]): string => `
 packages=(${packages.join(" ")})
@@ -30,7 +28,7 @@ done
 if ((\${#missing[@]} > 0)); then
   export DEBIAN_FRONTEND=noninteractive
   apt-get update
-  apt-get install --yes --no-install-recommends "\${missing[@]}"
+${packages.includes(UPDATER) ? KEEP_UPDATER_STILL : ""}  apt-get install --yes --no-install-recommends "\${missing[@]}"
 fi
 `;
 
@@ -70,34 +68,24 @@ fi
 systemctl mask swap.target
 `;
 
-function startContainerRuntime(software: NodeSoftware): string {
-  return `
+const startContainerRuntime = (software: NodeSoftware): string => `
 changed=no
-${installCommand("runc")}
-${installCommand("containerd")}
-${writeCommand("/etc/containerd/config.toml", "0644", containerdConfiguration(software.pauseImage))}
-${writeCommand("/etc/systemd/system/containerd.service", "0644", CONTAINERD_UNIT)}
+${containerRuntime(software)}
 systemctl daemon-reload
 systemctl enable containerd.service
 if [[ $changed == yes ]]; then systemctl restart containerd.service; else systemctl start containerd.service; fi
 
-${installCommand("cni-plugins")}
-${installCommand("crictl")}
-${writeCommand("/etc/crictl.yaml", "0644", CRICTL_CONFIGURATION)}
+${CONTAINER_TOOLS}
 `;
-}
 
 function startKubelet(input: JoinInput, labels: readonly string[]): string {
   const extra = labels.length === 0 ? "" : `--node-labels=${labels.join(",")}`;
   return `
 changed=no
 ${installCommand("kubeadm")}
-${installCommand("kubelet")}
-${writeCommand("/etc/systemd/system/kubelet.service", "0644", KUBELET_UNIT)}
-${writeCommand("/etc/systemd/system/kubelet.service.d/10-kubeadm.conf", "0644", KUBEADM_DROP_IN)}
-install -d -m 0755 /etc/kubernetes/manifests
-${writeCommand(KUBELET_DROP_IN, "0644", kubeletConfiguration(input))}
+${kubelet(input)}
 ${writeCommand("/etc/default/kubelet", "0644", `KUBELET_EXTRA_ARGS=${extra}\n`)}
+install -d -m 0755 /etc/kubernetes/manifests
 systemctl daemon-reload
 systemctl enable kubelet.service
 # Until the machine has joined, the kubelet has nothing to run with; kubeadm starts it.
@@ -128,7 +116,7 @@ export function installScript(input: JoinInput, software: NodeSoftware): string 
   const { pool, version } = input;
   const updates = pool?.securityUpdatesOnJoin ?? "OFF";
   const labels = pool === undefined ? { registered: [], refused: [] } : nodeLabels(pool);
-  const packages = updates === "OFF" ? PACKAGES : [...PACKAGES, "unattended-upgrades"];
+  const packages = updates === "OFF" ? PACKAGES : [...PACKAGES, UPDATER];
   return [
     head([
       `Makes a machine ready to become a node of a cluster of version ${version}${ofPool(pool)}.`,
@@ -151,7 +139,3 @@ export function installScript(input: JoinInput, software: NodeSoftware): string 
     .filter((part) => part !== "\n")
     .join("\n");
 }
-
-/** Names a pool. */
-export const ofPool = (pool: JoinedPool | undefined): string =>
-  pool === undefined ? "" : `, in its pool ${pool.name}`;

@@ -1,6 +1,7 @@
 /** What the scripts of a node share: bash for Ubuntu 22.04 and 24.04 and Debian 12, on amd64 and arm64. */
 
 import { type Component, components } from "./checksums.ts";
+import type { JoinedPool } from "./input.ts";
 import { comment, quote, quoteAlways } from "./shell.ts";
 import { type NodeSoftware, pathOf, sites } from "./software.ts";
 
@@ -20,6 +21,10 @@ fail() {
   exit 1
 }
 `;
+
+/** Names a pool in a head, after its cluster. */
+export const ofPool = (pool: JoinedPool | undefined): string =>
+  pool === undefined ? "" : `, in its pool ${pool.name}`;
 
 /** Refuses systems that the script does not know; sets `architecture`. */
 export const CHECK_SYSTEM = `

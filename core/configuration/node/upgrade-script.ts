@@ -1,19 +1,11 @@
 /** The script that brings a node to another version, in the order of Kubernetes' documentation. */
 
 import type { upgradeStrategies } from "../../node-pool/schema.ts";
-import {
-  CONTAINERD_UNIT,
-  CRICTL_CONFIGURATION,
-  containerdConfiguration,
-  KUBEADM_DROP_IN,
-  KUBELET_UNIT,
-} from "./files.ts";
 import type { JoinInput } from "./input.ts";
-import { ofPool } from "./install-script.ts";
-import { KUBELET_DROP_IN, kubeletConfiguration } from "./kubelet.ts";
-import { CHECK_SYSTEM, downloads, FUNCTIONS, head, installCommand, writeCommand } from "./script.ts";
+import { CHECK_SYSTEM, downloads, FUNCTIONS, head, installCommand, ofPool } from "./script.ts";
 import { quote } from "./shell.ts";
 import type { NodeSoftware } from "./software.ts";
+import { CONTAINER_TOOLS, containerRuntime, kubelet } from "./steps.ts";
 
 type UpgradeStrategy = (typeof upgradeStrategies)[number];
 
@@ -67,24 +59,16 @@ ${installCommand("kubeadm")}
 
 # The container runtime; pods keep running while it restarts.
 changed=no
-${installCommand("runc")}
-${installCommand("containerd")}
-${writeCommand("/etc/containerd/config.toml", "0644", containerdConfiguration(software.pauseImage))}
-${writeCommand("/etc/systemd/system/containerd.service", "0644", CONTAINERD_UNIT)}
+${containerRuntime(software)}
 if [[ $changed == yes ]]; then
   systemctl daemon-reload
   systemctl restart containerd.service
 fi
 
-${installCommand("cni-plugins")}
-${installCommand("crictl")}
-${writeCommand("/etc/crictl.yaml", "0644", CRICTL_CONFIGURATION)}
+${CONTAINER_TOOLS}
 
 # Last the kubelet.
-${installCommand("kubelet")}
-${writeCommand("/etc/systemd/system/kubelet.service", "0644", KUBELET_UNIT)}
-${writeCommand("/etc/systemd/system/kubelet.service.d/10-kubeadm.conf", "0644", KUBEADM_DROP_IN)}
-${writeCommand(KUBELET_DROP_IN, "0644", kubeletConfiguration(input))}
+${kubelet(input)}
 systemctl daemon-reload
 systemctl restart kubelet.service
 `;

@@ -196,7 +196,6 @@ testWith("cloud-init")("cloud-init's own schema takes the user data", () => {
 
 test("the documents are the ones that were looked at by somebody", async () => {
   const golden = (name: string) => `golden/${name}`;
-  await expect(text(ofCluster, "installScriptBase64")).toMatchFileSnapshot(golden("install-cluster.sh"));
   await expect(text(ofCluster, "upgradeScriptBase64")).toMatchFileSnapshot(golden("upgrade-cluster.sh"));
   await expect(text(ofCluster, "kubeletConfigBase64")).toMatchFileSnapshot(golden("kubelet-cluster.yaml"));
   for (const { pool, documents } of ofPools) {

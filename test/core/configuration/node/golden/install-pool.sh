@@ -131,6 +131,7 @@ done
 if ((${#missing[@]} > 0)); then
   export DEBIAN_FRONTEND=noninteractive
   apt-get update
+  debconf-set-selections <<<'unattended-upgrades unattended-upgrades/enable_auto_updates boolean false'
   apt-get install --yes --no-install-recommends "${missing[@]}"
 fi
 
@@ -242,7 +243,6 @@ EnvironmentFile=-/etc/default/kubelet
 ExecStart=
 ExecStart=/usr/local/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 '
-install -d -m 0755 /etc/kubernetes/manifests
 write /etc/kubernetes/kubelet.conf.d/50-ame-clusters.conf 0644 'apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 authentication:
@@ -271,6 +271,7 @@ shutdownGracePeriodCriticalPods: 20s
 '
 write /etc/default/kubelet 0644 'KUBELET_EXTRA_ARGS=--node-labels=ame-clusters/node-reboots=disabled,role=worker
 '
+install -d -m 0755 /etc/kubernetes/manifests
 systemctl daemon-reload
 systemctl enable kubelet.service
 # Until the machine has joined, the kubelet has nothing to run with; kubeadm starts it.
