@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createEnvironment, removeEnvironment } from "#core/environment/operations.ts";
+import type { Plan } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
@@ -149,6 +150,71 @@ describe("a started cluster", () => {
     expect(seen?.nodePools.map(({ nodes }) => nodes).toSorted()).toEqual([1, 5]);
   });
 
+  test("has as many nodes as its pools ask for, between their sizes where they scale, and none while it is stopped", async () => {
+    const { identity } = await create();
+    await world.settle();
+    const pools = (await send("GET", at("pools"))).body;
+    const idOf = (name: string) => pools.find((pool: Json) => pool.name === name).id;
+    const nodes = async () => {
+      const seen = await world.reconciler.provisioner.observe(identity, new AbortController().signal);
+      return ["web", "jobs"].map((name) => {
+        const pool = pools.find((each: Json) => each.name === name);
+        return seen?.nodePools.find((each) => each.identity === pool.identity)?.nodes;
+      });
+    };
+    const become = async (method: string, path: string, body: unknown) => {
+      expect((await send(method, path, body)).status).toBe(200);
+      await world.settle();
+      return await nodes();
+    };
+    expect(await nodes()).toEqual([3, 1]);
+    expect(await become("PUT", at("pools", idOf("jobs")), { minSize: 4 })).toEqual([3, 4]);
+    expect(await become("PUT", at("pools", idOf("jobs")), { minSize: 1 })).toEqual([3, 4]);
+    expect(await become("PUT", at("pools", idOf("jobs")), { maxSize: 2 })).toEqual([3, 2]);
+    expect(await become("PUT", at("pools", idOf("web")), { minSize: 0 })).toEqual([0, 2]);
+    expect(await become("PUT", at("pools", idOf("web")), { maxSize: 1 })).toEqual([1, 2]);
+    expect(await become("PATCH", at(), { status: "stopping" })).toEqual([0, 0]);
+    expect(await become("PATCH", at(), { status: "starting" })).toEqual([1, 2]);
+  });
+
+  test("upgrades each pool by its strategy, for a minor version and for a patch", async () => {
+    const replaced = { method: "replace", drain: true };
+    const drained = { method: "inPlace", drain: true };
+    const inPlace = { method: "inPlace", drain: false };
+    const ways: [strategy: string, patch: object, minor: object][] = [
+      ["REPLACE", replaced, replaced],
+      ["INPLACE", drained, drained],
+      ["INPLACE_WITHOUT_DRAIN", inPlace, inPlace],
+      ["REPLACE_MINOR_INPLACE_PATCH", drained, replaced],
+      ["REPLACE_MINOR_INPLACE_PATCH_WITHOUT_DRAIN", inPlace, replaced],
+    ];
+    const nodePools = ways.map(([upgradeStrategy], number) => ({
+      ...{ name: `p${number}`, nodeSize: "t3.medium", upgradeStrategy },
+    }));
+    await create({ version: "v1.34.3-u-ame.1", nodePools });
+    await world.settle();
+    for (const [version, way] of [
+      ["v1.34.4-u-ame.1", 1],
+      ["v1.35.0-u-ame.1", 2],
+    ] as const) {
+      const plans: Plan[] = [];
+      const { apply } = world.reconciler.provisioner;
+      Object.assign(world.reconciler.provisioner, {
+        apply(...given: Parameters<typeof apply>) {
+          plans.push(given[0]);
+          return apply(...given);
+        },
+      });
+      expect((await send("PATCH", at(), { version })).status).toBe(200);
+      await world.settle();
+      Object.assign(world.reconciler.provisioner, { apply });
+      const upgrading = plans.find(({ nodePools: planned }) => planned.every((each) => each.version === version));
+      const upgrades = upgrading?.nodePools.map(({ pool, upgrade }) => [pool.upgradeStrategy, upgrade]);
+      expect(upgrades?.toSorted()).toEqual(ways.map((each) => [each[0], each[way]]).toSorted());
+      expect((await get()).conditions.every(({ status }: Json) => status === "True")).toBe(true);
+    }
+  });
+
   test.each([
     ["up", "v1.34.4-u-ame.1", "v1.35.0-u-ame.1"],
     ["down", "v1.35.1-u-ame.1", "v1.35.0-u-ame.1"],
@@ -186,11 +252,13 @@ describe("a started cluster", () => {
     },
   );
 
-  test("whose version was changed while it came up serves the last one asked for", async () => {
+  test.each([
+    ["provisioned", 2],
+    ["starting", 3],
+  ])("whose version was changed while it was %s serves the last one asked for", async (status, steps) => {
     await create({ version: "v1.34.4-u-ame.1" });
-    const { reconciler } = world;
-    await reconcile(reconciler, (await get()).identity, 2 * STEP_MS);
-    expect((await get()).status).toBe("provisioned");
+    await reconcile(world.reconciler, (await get()).identity, steps * STEP_MS);
+    expect((await get()).status).toBe(status);
     expect((await send("PATCH", at(), { version: "v1.35.0-u-ame.1" })).status).toBe(200);
     await world.settle();
     expect(await get("?includeDetails=true")).toMatchObject({
