@@ -47,7 +47,7 @@ const commands: Record<string, (stage: Stage) => void> = {
   remove({ name, isEphemeral }) {
     if (!isEphemeral) {
       throw new Refusal(
-        `${name} is not removed: its data are somebody's. What has to be switched off first is in docs/operations.md.`,
+        `${name} is not removed: its data are somebody's. What has to be switched off first is in docs/stages.md.`,
       );
     }
     run("sst", "remove", "--stage", name);

@@ -78,7 +78,7 @@ describe("remove", () => {
   test.each(["production", "staging"])("refuses to remove %s, and says what to read", async (stage) => {
     const { status, said, called } = await run("remove", "--stage", stage);
     expect([status, called]).toEqual([1, []]);
-    expect(said).toMatch(new RegExp(`${stage} is not removed: .*docs/operations\\.md`));
+    expect(said).toMatch(new RegExp(`${stage} is not removed: .*docs/stages\\.md`));
     expect(said).not.toMatch(/at .*\.ts:/);
   });
 });
