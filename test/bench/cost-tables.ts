@@ -1,0 +1,61 @@
+/** The tables of docs/cost.md, written and read back. */
+
+import { row, table } from "./document.ts";
+import { type Consumption, monthOf, requestPrice, TRAFFIC, WORK, type WorkConsumption } from "./prices.ts";
+
+const amount = (dollars: number) => (dollars >= 100 ? Math.round(dollars).toLocaleString("en") : dollars.toFixed(2));
+
+const HEADS = ["database calls", "read units", "write units", "key requests"];
+const OFTEN = "times a month for each cluster";
+
+/** The tables of docs/cost.md. */
+export function tablesOf(asked: ReadonlyMap<string, Consumption>, worked: ReadonlyMap<string, WorkConsumption>) {
+  const cells = ({ calls, readUnits, writeUnits, keyRequests }: Consumption) => [
+    calls,
+    readUnits,
+    writeUnits,
+    keyRequests,
+  ];
+  const operations = [...asked].map(([name, each]) =>
+    row(name, ...cells(each), amount(requestPrice(each) * 1_000_000), TRAFFIC[name] ?? ""),
+  );
+  const work = [...worked].map(([name, each]) => row(name, ...cells(each), each.seconds, WORK[name] ?? ""));
+  const months = [1, 1_000, 100_000].map((clusters) => {
+    const month = monthOf(clusters, asked, worked);
+    const { requests, storage, fixed, total } = month;
+    return row(clusters.toLocaleString("en"), ...[requests, month.work, storage, fixed, total].map(amount));
+  });
+  return {
+    operations: table(["operation", ...HEADS, "a million of them, $", OFTEN], operations),
+    work: table(["work", ...HEADS, "seconds waited", OFTEN], work),
+    months: table(
+      ["clusters", "requests, $", "reconciler, $", "storage, $", "the stage itself, $", "a month, $"],
+      months,
+    ),
+  };
+}
+
+/** The numbers of a table's rows, by the text of the first cell. */
+function numbersOf(text: string): Map<string, number[]> {
+  const rows = text.split("\n").filter((line) => line.startsWith("| ") && !line.startsWith("| ---"));
+  return new Map(
+    rows.slice(1).map((line) => {
+      const [, name = "", ...cells] = line.split("|").map((cell) => cell.trim());
+      return [name, cells.map(Number)];
+    }),
+  );
+}
+
+function consumptionOf([calls = 0, readUnits = 0, writeUnits = 0, keyRequests = 0]: readonly number[]): Consumption {
+  return { calls, readUnits, writeUnits, keyRequests };
+}
+
+/** Reads consumption back from the tables. */
+export function consumptionIn({ operations, work }: { operations: string; work: string }) {
+  return {
+    asked: new Map([...numbersOf(operations)].map(([name, cells]) => [name, consumptionOf(cells)])),
+    worked: new Map(
+      [...numbersOf(work)].map(([name, cells]) => [name, { ...consumptionOf(cells), seconds: cells[4] ?? 0 }]),
+    ),
+  };
+}

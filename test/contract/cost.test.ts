@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { consumptionIn, tablesOf } from "#test/bench/cost-tables.ts";
+import { readBetween } from "#test/bench/document.ts";
+import { monthOf } from "#test/bench/prices.ts";
+
+const documented = (name: string) => readBetween("docs/cost.md", name);
+const { asked, worked } = consumptionIn({ operations: documented("operations"), work: documented("work") });
+
+test("the prices of docs/cost.md follow from its units, traffic and list prices", () => {
+  const { operations, work, months } = tablesOf(asked, worked);
+  expect(documented("operations")).toBe(operations);
+  expect(documented("work")).toBe(work);
+  expect(documented("months")).toBe(months);
+});
+
+test("a month costs what the stage costs and as much again for each cluster", () => {
+  const month = (clusters: number) => monthOf(clusters, asked, worked);
+  expect(month(0).total).toBeCloseTo(month(0).fixed);
+  const each = month(1).total - month(0).total;
+  expect(month(1_000).total).toBeCloseTo(month(0).total + 1_000 * each);
+});
+
+test("what the traffic names has to be known", () => {
+  expect(() => monthOf(1, new Map(), worked)).toThrow(/nothing is known of: get a cluster/);
+});
