@@ -27,7 +27,11 @@ function part(value: string): string {
 /** One text for a key, to use it in a Map. `|` cannot occur in a part. */
 export const keyText = (key: Key): string => `${key.pk}|${key.sk}`;
 
-const inOrganisation = (organisation: string, sk: string): Key => ({ pk: `ORG#${part(organisation)}`, sk });
+const ORGANISATION_PARTITION = "ORG#";
+const inOrganisation = (organisation: string, sk: string): Key => ({
+  pk: `${ORGANISATION_PARTITION}${part(organisation)}`,
+  sk,
+});
 const CLUSTER_PARTITION = "CLUSTER#";
 const ofCluster = (identity: string, sk: string): Key => ({ pk: `${CLUSTER_PARTITION}${part(identity)}`, sk });
 
@@ -55,11 +59,20 @@ export const totalKey = (organisation: string) => inOrganisation(organisation, "
 
 /** How many clusters use a cloud account or a maintenance schedule. */
 export const usageKey = (organisation: string, identity: string) =>
-  inOrganisation(organisation, `USE#${part(identity)}`);
+  inOrganisation(organisation, `${USAGE_PREFIX}${part(identity)}`);
+
+/** What the sort keys of all counters of use begin with. */
+export const USAGE_PREFIX = "USE#";
+
+/** What the sort keys of all clusters of an organisation begin with. */
+export const CLUSTER_PREFIX = "CLUSTER#";
+
+/** What the sort keys of all tombstones of an organisation begin with. */
+export const TOMBSTONE_PREFIX = "DELETED#";
 
 /** The present holder of a slug. Its sort key orders as pages do: environment, slug, present holder first. */
 export const clusterKey = (organisation: string, environment: string, slug: string) =>
-  inOrganisation(organisation, `CLUSTER#${part(environment)}#${part(slug)}`);
+  inOrganisation(organisation, `${CLUSTER_PREFIX}${part(environment)}#${part(slug)}`);
 
 /** A deleting cluster whose slug was taken again. */
 export const displacedClusterKey = (organisation: string, environment: string, slug: string, identity: string) =>
@@ -71,7 +84,7 @@ export const displacedClusterKey = (organisation: string, environment: string, s
  * @param from a separator of the page index
  */
 export const clustersFrom = (environment: string, from: string) =>
-  `CLUSTER#${part(environment)}#${from === "" ? "" : part(from)}`;
+  `${CLUSTER_PREFIX}${part(environment)}#${from === "" ? "" : part(from)}`;
 
 /**
  * What comes right before a sort key, for DynamoDB's ranges include their end. The last character one lower and then `~`,
@@ -87,14 +100,15 @@ const before = (sk: string): string => `${sk.slice(0, -1)}${String.fromCharCode(
 export const clustersBefore = (environment: string, separator: string) => before(clustersFrom(environment, separator));
 
 /** Comes after every cluster of an environment and before the next environment's: `$` follows `#` and precedes `-`. */
-export const clustersEnd = (environment: string) => `CLUSTER#${part(environment)}$`;
+export const clustersEnd = (environment: string) => `${CLUSTER_PREFIX}${part(environment)}$`;
 
 /** What is left of a deleted cluster. */
 export const tombstoneKey = (organisation: string, environment: string, slug: string, identity: string) =>
-  inOrganisation(organisation, `DELETED#${part(environment)}#${part(slug)}#${part(identity)}`);
+  inOrganisation(organisation, `${TOMBSTONE_PREFIX}${part(environment)}#${part(slug)}#${part(identity)}`);
 
 /** What the sort keys of all tombstones of a place begin with. */
-export const tombstonePrefix = (environment: string, slug: string) => `DELETED#${part(environment)}#${part(slug)}#`;
+export const tombstonePrefix = (environment: string, slug: string) =>
+  `${TOMBSTONE_PREFIX}${part(environment)}#${part(slug)}#`;
 
 /** One chunk of the page index. The first of an environment has the lower bound `""`. */
 export const indexChunkKey = (organisation: string, environment: string, lowerBound: string) =>
@@ -154,15 +168,18 @@ export const besideEvents = (clusterIdentity: string): { pk: string; from: strin
 /** A personal access token, by its id. */
 export const tokenKey = (id: string): Key => ({ pk: `TOKEN#${part(id)}`, sk: "TOKEN" });
 
+const USER_PARTITION = "USER#";
+const userPartition = (user: string) => `${USER_PARTITION}${part(user)}`;
+
 /** One of a user's tokens, to list them. */
-export const userTokenKey = (user: string, id: string): Key => ({ pk: `USER#${part(user)}`, sk: `TOKEN#${part(id)}` });
+export const userTokenKey = (user: string, id: string): Key => ({ pk: userPartition(user), sk: `TOKEN#${part(id)}` });
 
 /** What the sort keys of a user's tokens begin with. */
 export const USER_TOKEN_PREFIX = "TOKEN#";
 
 /** One of a user's organisations, to list them. */
 export const userOrganisationKey = (user: string, organisation: string): Key => ({
-  pk: `USER#${part(user)}`,
+  pk: userPartition(user),
   sk: `ORG#${part(organisation)}`,
 });
 
@@ -196,3 +213,15 @@ export const dueShards: readonly string[] = Array.from({ length: DUE_SHARDS }, (
 /** The identity of the cluster that a key is the pointer of; undefined for any other key. */
 export const clusterOfPointer = ({ pk, sk }: Key): string | undefined =>
   pk.startsWith(CLUSTER_PARTITION) && sk === POINTER ? pk.slice(CLUSTER_PARTITION.length) : undefined;
+
+const restAfter = (prefix: string, text: string) => (text.startsWith(prefix) ? text.slice(prefix.length) : undefined);
+
+/** The slug of the organisation that a key is in; undefined for any other key. */
+export const organisationOf = ({ pk }: Key): string | undefined => restAfter(ORGANISATION_PARTITION, pk);
+
+/** The user that a key is in the partition of; undefined for any other key. */
+export const userOf = ({ pk }: Key): string | undefined => restAfter(USER_PARTITION, pk);
+
+/** The pointer of the cluster that a key is in the partition of; undefined for any other key. */
+export const pointerBeside = ({ pk }: Key): Key | undefined =>
+  pk.startsWith(CLUSTER_PARTITION) ? { pk, sk: POINTER } : undefined;

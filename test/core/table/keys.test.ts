@@ -33,7 +33,7 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
 };
 
 /** What takes keys apart, or writes them down. */
-const READERS = new Set(["keyText", "clusterOfPointer"]);
+const READERS = new Set(["keyText", "clusterOfPointer", "organisationOf", "pointerBeside", "userOf"]);
 
 /** Each place a text can come to, the other parts being good ones. */
 const places = Object.entries(builders).flatMap(([name, { parts, build, mayBeEmpty }]) =>
