@@ -26,6 +26,8 @@ export interface FunctionInputs<Name extends BundleName = BundleName> extends Sh
   permissions?: sst.aws.FunctionPermissionArgs[];
   /** How many of it may run at a time, which are then kept for it. */
   concurrency?: number;
+  /** For one that is called on a schedule: what does not run within a minute never does, for the next call brings another. */
+  once?: boolean;
 }
 
 /** What a function may do with the table and the key, and with nothing else. */
@@ -46,7 +48,7 @@ function permissionsFor({ table, key }: Shared, grant: Grant): sst.aws.FunctionP
 
 /** Makes a function. */
 export function createFunction<Name extends BundleName>(name: string, inputs: FunctionInputs<Name>) {
-  const { stage, settings, table, key, grant, permissions = [], concurrency } = inputs;
+  const { stage, settings, table, key, grant, permissions = [], concurrency, once = false } = inputs;
   const isKept = stage.kind === "production";
   const logs = new aws.cloudwatch.LogGroup(
     `${name}Logs`,
@@ -73,11 +75,17 @@ export function createFunction<Name extends BundleName>(name: string, inputs: Fu
     ],
     logging: { format: "json", logGroup: logs.name },
     ...(concurrency === undefined ? {} : { concurrency: { reserved: concurrency } }),
+    ...(once ? { retries: 0 } : {}),
     transform: {
       role(args) {
         // SST lets everybody in the account take a function's role, and gives it the logs of all functions.
         args.assumeRolePolicy = aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" });
         args.managedPolicyArns = [];
+        return undefined;
+      },
+      eventInvokeConfig(args) {
+        // What is turned away for want of concurrency is no retry, and would come for six hours.
+        args.maximumEventAgeInSeconds = 60;
         return undefined;
       },
     },

@@ -37,7 +37,7 @@ export function createReconciler(inputs: ReconcilerInputs) {
     ...inputs,
     bundle: "reconcile",
     handler: "stream",
-    timeout: "300 seconds",
+    timeout: "120 seconds",
     grant: reconcilerGrants.ReconcileStream,
     environment,
     permissions: onStream,
@@ -74,6 +74,7 @@ export function createReconciler(inputs: ReconcilerInputs) {
     timeout: "120 seconds",
     grant: reconcilerGrants.ReconcileSchedule,
     environment,
+    once: true,
     ...reserved(2),
   });
   new sst.aws.CronV2("Sweep", { function: onSchedule, schedule: "rate(1 minute)", retries: 0, dlq: deadLetters.arn });

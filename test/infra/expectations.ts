@@ -241,7 +241,16 @@ export const expectations = {
     ]);
   },
 
-  "a schedule sweeps every minute"({ one, functions }, { stage }) {
+  "a schedule sweeps every minute, and no call waits for another"({ one, all, functions }, { stage }) {
+    const invocations = all("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig");
+    expect(invocations.map(({ inputs }) => inputs)).toEqual([
+      {
+        functionName: functions.ReconcileSchedule?.inputs.name,
+        maximumRetryAttempts: 0,
+        maximumEventAgeInSeconds: 60,
+      },
+    ]);
+    expect(functions.ReconcileSchedule?.inputs.timeout).toBeLessThanOrEqual(120);
     expect(one("aws:scheduler/schedule:Schedule", "SweepSchedule").inputs).toMatchObject({
       scheduleExpression: "rate(1 minute)",
       state: "ENABLED",

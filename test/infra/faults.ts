@@ -12,6 +12,7 @@ const PERMISSIONS = "each function may do what its code does, and nothing else";
 const ROLES = "roles are taken by the service alone";
 const STREAM = "the stream wakes the reconciler for pointers with work, and gives up in good time";
 const ALARMS = "an operator of a stage that lasts is woken for what is wrong, at one place";
+const SCHEDULE = "a schedule sweeps every minute, and no call waits for another";
 const DATA = "data outlive mistakes where they are anybody's";
 
 /** Every fault by what it is. */
@@ -206,7 +207,7 @@ export const faults: Record<string, Fault> = {
     file: "stacks/reconciler.ts",
     from: /rate\(1 minute\)/,
     to: "rate(1 hour)",
-    noticed: "a schedule sweeps every minute",
+    noticed: SCHEDULE,
   },
   "an alarm that nobody hears": { file: "stacks/alarms.ts", from: /alarmActions: .*/, to: "", noticed: ALARMS },
   "an alarm left out": { file: "stacks/alarms.ts", from: /"StreamBehind"/, to: '"DeadLetters2"', noticed: ALARMS },
@@ -217,6 +218,7 @@ export const faults: Record<string, Fault> = {
     to: '{}, "Sum"',
     noticed: ALARMS,
   },
+  "sweeps that queue up": { file: "stacks/reconciler.ts", from: /once: true,/, to: "", noticed: SCHEDULE },
   "names that do not differ by stage": {
     file: "stacks/reconciler.ts",
     from: /\$\{\$app\.name\}-\$\{stage\.name\}-dead-letters/,

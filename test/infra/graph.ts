@@ -1,8 +1,8 @@
 /** What the stacks would make, as data: how it is got, and how it is looked at. */
 
 import { execFile } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { promisify } from "node:util";
 
 /** A resource with what it is made from. */
@@ -45,6 +45,9 @@ export const ACCOUNT = "123456789012";
 const ROOT = resolve(import.meta.dirname, "../..");
 const RESULTS = join(ROOT, ".sst/graphs");
 
+/** SST's components, as `npm run infra:install` puts them there. */
+export const PLATFORM = join(ROOT, ".sst/platform");
+
 /** How Pulumi marks a value that is secret. */
 const SECRET = "4dabf18193072939515e22adb298388d";
 
@@ -59,13 +62,25 @@ export async function synthesize({ stage, dev = false, change, environment = {} 
   mkdirSync(RESULTS, { recursive: true });
   const file = join(RESULTS, `${stage}-${process.pid}-${++runs}.json`);
   const given = change === undefined ? [] : [change.file, change.from.source, change.from.flags, change.to];
-  await promisify(execFile)(process.execPath, [join(import.meta.dirname, "synthesize.ts"), stage, file, ...given], {
-    env: { PATH: process.env.PATH, SYNTHESIZE_DEV: `${dev}`, SST_AWS_REGION: REGION, ...environment },
-  });
-  return JSON.parse(readFileSync(file, "utf8"), (_, value) =>
-    typeof value === "object" && value !== null && SECRET in value ? value.value : value,
-  ) as Graph;
+  try {
+    await promisify(execFile)(process.execPath, [join(import.meta.dirname, "synthesize.ts"), stage, file, ...given], {
+      env: { PATH: process.env.PATH, SYNTHESIZE_DEV: `${dev}`, SST_AWS_REGION: REGION, ...environment },
+    });
+    return JSON.parse(readFileSync(file, "utf8"), (_, value) =>
+      typeof value === "object" && value !== null && SECRET in value ? value.value : value,
+    ) as Graph;
+  } finally {
+    const { program, work } = placesOf(file);
+    for (const left of [file, program, work]) rmSync(left, { recursive: true, force: true });
+  }
 }
+
+/** Where a run puts what it makes on the way, by the file of its result. */
+export const placesOf = (resultFile: string) => ({
+  // Beside SST's own packages, which it loads.
+  program: join(PLATFORM, `synthesized.${basename(resultFile, ".json")}.mjs`),
+  work: resultFile.replace(/\.json$/, ""),
+});
 
 /** What ARNs of a type name the resource by. */
 const ARNS: Record<string, (name: string) => string> = {

@@ -5,23 +5,22 @@
  * Usage: node synthesize.ts STAGE RESULT_FILE [FILE PATTERN FLAGS REPLACEMENT]
  */
 
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
-import { basename, join, relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
-import { answerTo, type Change, type Graph, outputsOf, type Resource } from "./graph.ts";
+import { answerTo, type Change, type Graph, outputsOf, PLATFORM, placesOf, type Resource } from "./graph.ts";
 
 const [stage = "", resultFile = "", file, pattern = "", flags, to = ""] = process.argv.slice(2);
 const isDev = process.env.SYNTHESIZE_DEV === "true";
 const fault: Change | undefined = file === undefined ? undefined : { file, from: new RegExp(pattern, flags), to };
 
 const root = resolve(import.meta.dirname, "../..");
-const platform = join(root, ".sst/platform");
-const work = join(root, ".sst/synthesized", basename(resultFile, ".json"));
-const program = join(platform, `synthesized.${basename(resultFile, ".json")}.mjs`);
+const platform = PLATFORM;
+const { program, work } = placesOf(resultFile);
 
 /** What of Pulumi is used here; the very instance that the bundled program loads. */
 interface Pulumi {
@@ -180,8 +179,6 @@ process.once("beforeExit", () => {
     const { protect = false, retainOnDelete = false } = options.get(`${resource.type}::${resource.name}`) ?? {};
     Object.assign(resource, { protect, retainOnDelete });
   }
-  rmSync(program, { force: true });
-  rmSync(work, { recursive: true, force: true });
   const graph: Graph = { app, resources };
   writeFileSync(resultFile, JSON.stringify(graph));
 });
