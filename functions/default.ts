@@ -1,11 +1,13 @@
 /** What no other function serves: the API's document and its page; and for everything else a refusal in the API's own words. */
 
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Hono } from "hono";
 import { HonoBase } from "hono/hono-base";
 import { LinearRouter } from "hono/router/linear-router";
 import { readConfig } from "#core/config.ts";
 import { addDocs, type DocsSources, refusal, writeServed } from "./docs.ts";
+import { allowOrigins } from "./http/cors.ts";
 import { methodNotAllowed, unknownRoute } from "./http/errors.ts";
 import { type GatewayEvent, type GatewayResult, requestOf, resultOf } from "./http/gateway.ts";
 import { canonicalPath } from "./http/request.ts";
@@ -36,10 +38,13 @@ function methodsIn({ paths }: Paths, path: string): string[] {
  * Makes the app. It reads the document when something is asked for that it does not serve, for the first time.
  *
  * @param sources where the files are
+ * @param origins whose pages may ask from a browser
  */
-export function createDefaultApp(log: Logger, sources: DocsSources): Hono {
+export function createDefaultApp(log: Logger, sources: DocsSources, origins: readonly string[] = []): Hono {
   let document: Paths | undefined;
-  const app = addDocs(new HonoBase({ router: new LinearRouter() }), log, sources);
+  const app: Hono = new HonoBase({ router: new LinearRouter() });
+  allowOrigins(app, origins, randomUUID);
+  addDocs(app, log, sources);
   app.notFound((c) => {
     document ??= JSON.parse(readFileSync(sources.document, "utf8")) as Paths;
     const path = canonicalPath(new URL(c.req.url).pathname);
@@ -54,10 +59,16 @@ let app: Hono | undefined;
 
 /** The Lambda of every path that no route group has. The files lie beside its code. */
 export async function handler(event: GatewayEvent): Promise<GatewayResult> {
-  app ??= createDefaultApp(createLogger(readConfig(process.env).LOG_LEVEL), {
-    document: new URL("./openapi.json", import.meta.url),
-    script: new URL("./redoc.js", import.meta.url),
-  });
+  app ??= start();
   // An app reads no more of a request than a plain one has.
   return resultOf(await app.fetch(requestOf(event) as unknown as Request, { event }));
+}
+
+function start(): Hono {
+  const { LOG_LEVEL, CORS_ORIGINS } = readConfig(process.env);
+  const sources = {
+    document: new URL("./openapi.json", import.meta.url),
+    script: new URL("./redoc.js", import.meta.url),
+  };
+  return createDefaultApp(createLogger(LOG_LEVEL), sources, CORS_ORIGINS);
 }

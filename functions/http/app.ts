@@ -1,7 +1,6 @@
 /** Hono apps from routes: everything between the transport and an operation, once for all of them. */
 
 import type { Hono, Context as HonoContext } from "hono";
-import { cors } from "hono/cors";
 import { HonoBase } from "hono/hono-base";
 import { LinearRouter } from "hono/router/linear-router";
 import type { Config } from "#core/config.ts";
@@ -11,6 +10,7 @@ import type { RawQuery } from "#core/query.ts";
 import { isOrganisationSlug } from "#core/slug.ts";
 import { Meter } from "#core/table/meter.ts";
 import { errorFields, type LogFields, type Logger } from "../log.ts";
+import { allowOrigins } from "./cors.ts";
 import { type Answer, defectAnswer, errorAnswer, methodNotAllowed, unknownRoute } from "./errors.ts";
 import {
   canonicalPath,
@@ -92,22 +92,6 @@ export interface Route {
   handle(request: ApiRequest): Promise<HandlerAnswer>;
 }
 
-/** What a browser's page may send and see, where its origin is allowed. */
-const CORS = {
-  allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-  allowHeaders: [
-    "Authorization",
-    "Content-Type",
-    "If-Match",
-    "If-None-Match",
-    "Idempotency-Key",
-    "Prefer",
-    "X-Request-Id",
-  ],
-  exposeHeaders: ["ETag", "Link", "Location", "Warning", "X-Request-Id"],
-  maxAge: 600,
-};
-
 /**
  * Makes an app of routes. A request for anything else is answered 404, or 405 where only its method is wrong; a defect is
  * logged and answered 500 with nothing but the request's id.
@@ -116,20 +100,12 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
   // Some thirty routes need no index, and Hono's own looks methods up in plain objects, where `__proto__` is found. Its base
   // carries no other router.
   const app: Hono = new HonoBase({ router: new LinearRouter() });
-  const { CORS_ORIGINS: origins } = dependencies.config;
   app.onError((error, c) =>
     serve(c, dependencies, undefined, async () => {
       throw error;
     }),
   );
-  if (origins.length > 0) {
-    // Answers to preflights are made without an operation, and carry the request's id like all others.
-    app.use(async (c, next) => {
-      await next();
-      if (!c.res.headers.has(REQUEST_ID)) c.header(REQUEST_ID, requestIdFor(c, dependencies.services));
-    });
-    app.use(cors({ origin: origins, ...CORS }));
-  }
+  allowOrigins(app, dependencies.config.CORS_ORIGINS, dependencies.services.draw.identity);
   for (const route of routes) {
     app.on(route.method, route.path, (c, next) => {
       // This router also takes an empty segment and a slash at the end, which lead nowhere here.

@@ -196,5 +196,15 @@ function others(
       headers: [...headers, ["Accept", "application/yaml"]],
     },
     reading("configurations", `${cluster}/oidc-config`, 409),
+    reading("health", "/healthz"),
+    reading("health", "/readyz?full=1"),
+    ...["/", "/docs", "/docs/page.js", "/docs/redoc.js", "/openapi.json"].map((path) =>
+      reading("default", path, path === "/" ? 302 : 200),
+    ),
+    { ...reading("default", "/docs"), method: "HEAD" },
+    { ...reading("default", "/docs", 405), method: "POST" },
+    reading("default", "/nothing%20here%3F", 404),
+    { ...reading("default", cluster, 405), method: "DELETE" },
+    { ...reading("default", "/anywhere", 204), method: "OPTIONS", headers: [id("preflight"), ...browser] },
   ];
 }

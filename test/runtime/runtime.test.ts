@@ -68,7 +68,7 @@ const identityProvider = {
 };
 const own = ${name === "reconcile"} ? { identityProvider, sleep: given.sleep } : {};
 const called = (made) => {
-  const mine = made.with({ clock: given.clock, draw: given.draw, ...own });
+  const mine = made.with?.({ clock: given.clock, draw: given.draw, ...own }) ?? made;
   return async (event, context) => {
     given.next();
     return await mine(event, context);
