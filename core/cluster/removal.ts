@@ -12,8 +12,7 @@ import {
   nodePoolKey,
   tombstoneKey,
 } from "../table/keys.ts";
-import { deadlineIn } from "../table/pause.ts";
-import { commit, TRANSACTION_OPERATIONS, Transaction } from "../table/transact.ts";
+import { Transaction } from "../table/transact.ts";
 import { count } from "./counters.ts";
 import { eventItem } from "./event.ts";
 import { type Cluster, type Tombstone, tombstoneEntity } from "./stored.ts";
@@ -30,29 +29,6 @@ const DAY_SECONDS = 24 * 60 * 60;
 export async function remainsOf({ table }: Pick<Services, "table">, identity: string): Promise<Key[]> {
   const found = await Promise.all(besideEvents(identity).map((range) => table.query({ ...range, keysOnly: true })));
   return found.flat().filter((key) => clusterOfPointer(key) === undefined && !key.sk.startsWith(NODE_POOL_PREFIX));
-}
-
-/**
- * Takes away what `remainsOf` finds, in as many transactions as it takes. Called again it goes on where it was.
- *
- * @param hold adds the condition on the pointer, under which the cluster is the caller's to take away
- * @returns whether nothing of it is left; false where that condition did not hold
- * @throws AppError unavailable as `commit`
- */
-export async function removeRemains(
-  services: Pick<Services, "table" | "patienceMs">,
-  identity: string,
-  hold: (transaction: Transaction) => void,
-): Promise<boolean> {
-  const remains = await remainsOf(services, identity);
-  const atOnce = TRANSACTION_OPERATIONS - 1;
-  for (let start = 0; start < remains.length; start += atOnce) {
-    const transaction = new Transaction();
-    for (const key of remains.slice(start, start + atOnce)) transaction.delete("remains", key);
-    hold(transaction);
-    if ((await commit(services.table, transaction, deadlineIn(services.patienceMs))).length > 0) return false;
-  }
-  return true;
 }
 
 /**

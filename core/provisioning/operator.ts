@@ -1,7 +1,7 @@
 /** What an operator sees of the reconciler's work and does about it. Called by the operator's command alone, for any tenant. */
 
 import { listAccounts } from "../cloud/accounts.ts";
-import { removalOf, removeRemains, TOMBSTONE_DAYS } from "../cluster/removal.ts";
+import { removalOf, TOMBSTONE_DAYS } from "../cluster/removal.ts";
 import {
   type Change,
   type Cluster,
@@ -12,7 +12,6 @@ import {
 } from "../cluster/stored.ts";
 import { OIDC_CLIENT, type OidcClient, oidcClientEntity } from "../configuration/stored.ts";
 import type { Services } from "../context.ts";
-import { finishEnvironmentDeletion } from "../environment/operations.ts";
 import { conflict } from "../errors.ts";
 import { parseJson } from "../json.ts";
 import { readChunkOf } from "../listing/page-index.ts";
@@ -22,6 +21,7 @@ import { dueShard, EVENT_PREFIX, keyText, pointerKey, tombstoneKey } from "../ta
 import { deadlineIn } from "../table/pause.ts";
 import { commit, contended, Transaction } from "../table/transact.ts";
 import { findDue } from "./due.ts";
+import { finishRemoval } from "./finish.ts";
 import { type Found, findCluster, type Sought } from "./lookup.ts";
 
 /** How many events are shown of a cluster. */
@@ -216,23 +216,15 @@ export async function forgetCluster(services: Services, sought: Sought): Promise
   const deadline = deadlineIn(services.patienceMs);
   for (;;) {
     const found = await findCluster(services, sought);
-    if (found.deletedAt !== undefined) await finish(services, found.cluster);
+    if (found.deletedAt !== undefined) await finishRemoval(services, found.cluster);
     const leftBehind = await toLeftBehind(services, found);
     const failures = await commit(services.table, await forgetting(services, found), deadline);
     if (failures.length === 0) {
-      await finish(services, found.cluster);
+      await finishRemoval(services, found.cluster);
       return leftBehind;
     }
     if (deadline.passed()) throw contended();
   }
-}
-
-/** Does what is left to do once a cluster is gone, unless it was brought back. */
-async function finish(services: Services, { organisation, environment, identity }: Cluster): Promise<void> {
-  await removeRemains(services, identity, (transaction) =>
-    transaction.check("pointer", pointerKey(identity), { condition: "attribute_exists(#ttl)" }),
-  );
-  await finishEnvironmentDeletion(services, organisation, environment);
 }
 
 /** The same as at the end of a deletion, and nobody comes back to it. */

@@ -6,13 +6,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Cluster, clusterEntity, type Pointer } from "../cluster/stored.ts";
 import type { Services } from "../context.ts";
-import { finishEnvironmentDeletion } from "../environment/operations.ts";
 import { nodePoolsOf } from "../node-pool/repository.ts";
 import { readSecrets } from "../secrets/vault.ts";
 import { type Key, keyText, organisationKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { commit, type Transaction } from "../table/transact.ts";
 import { isConverged, planOf, statusSeen } from "./decide.ts";
+import { finishRemoval } from "./finish.ts";
 import { goOn, type Lease, type Note, type Refused, raiseFence, readPointer, release, takeLease } from "./lease.ts";
 import type { Preparation, Prepared } from "./preparation.ts";
 import type { Observation, Provisioner } from "./provisioner.ts";
@@ -125,7 +125,8 @@ async function takeTurn(services: ReconcilerServices, lease: Lease): Promise<Tur
   const { wakes } = pointer;
   const rest: Note = { attempts: 0 };
   if (pointer.ttl !== undefined) {
-    await finish(services, pointer);
+    const [, environment = ""] = pointer.path.split("#");
+    await finishRemoval(services, { ...pointer, environment });
     return { next: "wait", ms: undefined, note: rest, wakes };
   }
   const cluster = await readCluster(services, pointer);
@@ -168,12 +169,6 @@ async function readCluster(services: Services, pointer: Pointer): Promise<(Clust
   const key = { pk: organisationKey(pointer.organisation).pk, sk: pointer.path };
   const item = (await services.table.get([key])).get(keyText(key));
   return item && clusterEntity.read(item);
-}
-
-/** What is left to do once a cluster is gone: its environment may have waited for it. */
-async function finish(services: Services, { organisation, path }: Pointer): Promise<void> {
-  const [, environment = ""] = path.split("#");
-  await finishEnvironmentDeletion(services, organisation, environment);
 }
 
 interface Step {

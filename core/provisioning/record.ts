@@ -2,7 +2,7 @@
 
 import { type Condition, settled } from "../cluster/conditions.ts";
 import { eventItem } from "../cluster/event.ts";
-import { removalOf, removeRemains, TOMBSTONE_DAYS } from "../cluster/removal.ts";
+import { removalOf, TOMBSTONE_DAYS } from "../cluster/removal.ts";
 import { provisionStatuses } from "../cluster/schema.ts";
 import { type Change, type Cluster, clusterEntity } from "../cluster/stored.ts";
 import { mayFollow } from "../cluster/transitions.ts";
@@ -15,6 +15,7 @@ import { type Key, nodePoolKey, tombstoneKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { commit, Transaction } from "../table/transact.ts";
 import { nextPhase, nextPoolStatus, nextStatus } from "./decide.ts";
+import { removeRemains } from "./finish.ts";
 import { goOn, type Lease, type Note } from "./lease.ts";
 import type { Observation } from "./provisioner.ts";
 import { differInGist, type StepError, tell } from "./tell.ts";

@@ -77,5 +77,6 @@ function interrupted(
       await provisioner.apply(plan, signal);
     },
   };
-  return { ...reconciler, provisioner: between };
+  // What happens takes as long as it takes, and is no call that is given up.
+  return { ...reconciler, callMs: 60_000, provisioner: between };
 }

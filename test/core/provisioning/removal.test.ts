@@ -3,7 +3,8 @@ import { poolsOf } from "#core/cluster/removal.ts";
 import { LEASE_MS } from "#core/provisioning/lease.ts";
 import { forgetCluster } from "#core/provisioning/operator.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
-import { pointerKey } from "#core/table/keys.ts";
+import { DATA_KEY } from "#core/secrets/vault.ts";
+import { pointerKey, secretKey } from "#core/table/keys.ts";
 import { deadlineIn } from "#core/table/pause.ts";
 import { commit, Transaction } from "#core/table/transact.ts";
 import { clustersOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
@@ -53,6 +54,35 @@ describe("a cluster that is deleted", () => {
     expect(await kindsOf(identity)).toEqual(["CLUSTER", "EVENT"]);
     expect(await kindsOf(other)).toEqual(["CLUSTER", "EVENT", "POOL", "SECRET"]);
     await expectInvariants(world.services, scene.tenant.slug);
+  });
+
+  test("takes along what comes in the last moment, and the key of its secrets last", async () => {
+    const { identity } = await scene.create();
+    const { pk } = pointerKey(identity);
+    await leave(identity, ["SECRET#A", 60], ["SECRET#Z", 60]);
+    await commit(world.table, new Transaction().create("key", { ...secretKey(identity, DATA_KEY) }), deadlineIn());
+    const found: boolean[] = [];
+    world.wire.fault = ({ operation, input }) => {
+      const text = JSON.stringify(input);
+      if (operation === "TransactWriteItems" && text.includes("SECRET#")) found.push(text.includes("SECRET#KEY"));
+      return undefined;
+    };
+    let isLate = false;
+    world.table.client.middlewareStack.add(
+      (next) => async (args) => {
+        const { TransactItems } = args.input as { TransactItems?: unknown };
+        if (!isLate && JSON.stringify(TransactItems ?? "").includes("DELETED#")) {
+          isLate = true;
+          await commit(world.table, new Transaction().create("late", { pk, sk: "SECRET#LATE" }), deadlineIn());
+        }
+        return next(args);
+      },
+      { step: "initialize", name: "meanwhile" },
+    );
+    await scene.ask("deleting");
+    await world.settle();
+    expect(found.slice(0, 2)).toEqual([false, true]);
+    expect([isLate, await kindsOf(identity)]).toEqual([true, ["CLUSTER", "EVENT"]]);
   });
 
   test("comes back without its secrets", async () => {
