@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { finishDeletion } from "#test/support/deletion.ts";
+import { endDeletion } from "#test/support/deletion.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -75,7 +75,7 @@ describe("waits on the database, one after the other", () => {
     const path = tenant.path("staging", "gone");
     expect((await costOf("POST", tenant.path("staging"), tenant.creation({ name: "gone" }))).status).toBe(200);
     expect((await costOf("PATCH", path, { status: "deleting" })).status).toBe(200);
-    await finishDeletion(world.services, tenant.slug, "staging", "gone");
+    await endDeletion(world.services, tenant.slug, "staging", "gone");
     const cost = await costOf("POST", `${path}/undelete`, {});
     expect(cost.status, cost.text).toBe(200);
     expect(cost.waits).toBe(2);

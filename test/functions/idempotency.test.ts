@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { setMember } from "#core/access/members.ts";
+import { forgetTransactions } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type Answer, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
 
@@ -109,19 +110,7 @@ describe.each(OPERATIONS)("a repeat of %s", (name, path, body) => {
     let sendings = 0;
     forgetful.wire.fault = ({ operation }) =>
       operation === "TransactWriteItems" && ++sendings === 1 ? "after" : undefined;
-    // Each sending has a token of its own: what an engine that restarted in between makes of it.
-    forgetful.table.client.middlewareStack.add(
-      (next) => async (args) => {
-        const request = args.request as { body?: string | Uint8Array };
-        const text = typeof request.body === "string" ? request.body : new TextDecoder().decode(request.body);
-        const token = /"ClientRequestToken":"[0-9a-f-]{36}"/;
-        if (token.test(text)) {
-          request.body = new TextEncoder().encode(text.replace(token, `"ClientRequestToken":"${randomUUID()}"`));
-        }
-        return next(args);
-      },
-      { step: "finalizeRequest", priority: "low", name: "forget" },
-    );
+    forgetTransactions(forgetful.table);
     const answer = await post(path(), sent(), {}, forgetful);
     expect([sendings, answer.status], answer.text).toEqual([2, 200]);
     expect(tell(await post(path(), sent()))).toEqual(tell(answer));

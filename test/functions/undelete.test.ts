@@ -3,7 +3,7 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { tombstoneEntity } from "#core/cluster/stored.ts";
 import { nodePoolsOf } from "#core/node-pool/repository.ts";
 import { type Key, keyText, pointerKey, referencesKey, tombstoneKey, totalKey } from "#core/table/keys.ts";
-import { finishDeletion } from "#test/support/deletion.ts";
+import { endDeletion } from "#test/support/deletion.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -44,7 +44,7 @@ async function create(more: Record<string, unknown> = {}): Promise<Json> {
 }
 
 const remove = async () => expect((await send("PATCH", at(), { status: "deleting" })).status).toBe(200);
-const finish = (identity?: string) => finishDeletion(world.services, tenant.slug, "production", "one", identity);
+const finish = (identity?: string) => endDeletion(world.services, tenant.slug, "production", "one", identity);
 
 /** Makes a cluster and deletes it to the end. @returns what it was */
 async function deleted(more: Record<string, unknown> = {}): Promise<Json> {

@@ -8,10 +8,10 @@ import {
   updateChannels,
 } from "#core/cloud/catalogue/index.ts";
 import { createSchedule } from "#core/maintenance/schedules.ts";
+import { endDeletion } from "#test/support/deletion.ts";
 import type { Json, Tenant, World } from "#test/support/world.ts";
 import type { Real } from "./arbitrary.ts";
 import { bringUpIn } from "./bring-up.ts";
-import { endDeletion } from "./deletion.ts";
 
 /** A node pool as paths name it. */
 interface KnownPool {

@@ -1,54 +1,53 @@
-/** Finishing deletions, which only the reconciler does. */
+/** The end of deletions, which only the reconciler brings about. */
 
-import { expect } from "vitest";
-import { removalOf } from "#core/cluster/removal.ts";
+import { removalOf, TOMBSTONE_DAYS } from "#core/cluster/removal.ts";
+import { clusterEntity } from "#core/cluster/stored.ts";
 import { isDeleting } from "#core/cluster/transitions.ts";
 import type { Services } from "#core/context.ts";
 import { readChunkOf } from "#core/listing/page-index.ts";
 import { nodePoolsOf } from "#core/node-pool/repository.ts";
-import { pointerKey, tombstoneKey } from "#core/table/keys.ts";
+import { clusterKey, pointerKey, tombstoneKey } from "#core/table/keys.ts";
 import { deadlineIn } from "#core/table/pause.ts";
 import { commit } from "#core/table/transact.ts";
-import { clustersOf } from "./invariants.ts";
 
 /**
  * Makes a tombstone of a deleting cluster.
  *
- * @param identity which of those of the slug; absent for the first in key order, the present holder before displaced ones
+ * @param given which of those of the slug; absent for the first in key order, the present holder before displaced ones
  * @returns the identity of the cluster that is gone
+ * @throws Error where there is none, or it changed meanwhile
  */
-export async function finishDeletion(
+export async function endDeletion(
   services: Services,
   organisation: string,
   environment: string,
   slug: string,
-  identity?: string,
+  given?: string,
 ): Promise<string> {
-  const cluster = (await clustersOf(services, organisation)).find(
-    (each) =>
-      each.environment === environment &&
-      each.slug === slug &&
-      isDeleting(each) &&
-      (identity === undefined || each.identity === identity),
+  const { pk, sk } = clusterKey(organisation, environment, slug);
+  const holders = (await services.table.query({ pk, prefix: sk })).map((item) => clusterEntity.read(item));
+  const cluster = holders.find(
+    (each) => each.slug === slug && isDeleting(each) && (given === undefined || each.identity === given),
   );
   const chunk = await readChunkOf(services.table, organisation, environment, slug);
   if (cluster === undefined || chunk === undefined) throw new Error(`no deleting cluster ${slug} in ${environment}`);
-  const pools = await nodePoolsOf(services.table, cluster.identity);
+  const { identity } = cluster;
   const now = services.clock().toISOString();
-  const transaction = removalOf(services, cluster, pools, chunk, now);
+  const transaction = removalOf(services, cluster, await nodePoolsOf(services.table, identity), chunk, now);
   transaction.update(
     "pointer",
-    pointerKey(cluster.identity),
+    pointerKey(identity),
     "SET #path = :path, #ttl = :ttl ADD #fence :one REMOVE #duePk, #dueAt, #leaseUntil",
     {
       condition: "attribute_exists(#pk)",
       values: {
-        ":path": tombstoneKey(organisation, environment, slug, cluster.identity).sk,
-        ":ttl": Math.floor(Date.parse(now) / 1_000) + 30 * 24 * 60 * 60,
+        ":path": tombstoneKey(organisation, environment, slug, identity).sk,
+        ":ttl": Math.floor(Date.parse(now) / 1_000) + TOMBSTONE_DAYS * 24 * 60 * 60,
         ":one": 1,
       },
     },
   );
-  expect(await commit(services.table, transaction, deadlineIn(services.patienceMs))).toEqual([]);
-  return cluster.identity;
+  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
+  if (failures.length > 0) throw new Error(`the deletion of ${slug} did not end: ${JSON.stringify(failures)}`);
+  return identity;
 }

@@ -1,5 +1,6 @@
 /** What the embedded engine never does by itself: conflicts, throttling, lost answers, latency. And counting calls. */
 
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TransactionCanceledException } from "@aws-sdk/client-dynamodb";
 import type { Table } from "#core/table/client.ts";
@@ -40,9 +41,12 @@ interface HttpRequest {
   body?: unknown;
 }
 
+const textOf = ({ body }: HttpRequest): string =>
+  typeof body === "string" ? body : new TextDecoder().decode(body as Uint8Array);
+
 function callOf(request: HttpRequest): Call {
   const target = Object.entries(request.headers).find(([name]) => name.toLowerCase() === "x-amz-target")?.[1] ?? "";
-  const text = typeof request.body === "string" ? request.body : new TextDecoder().decode(request.body as Uint8Array);
+  const text = textOf(request);
   return { operation: target.split(".")[1] ?? "", input: JSON.parse(text === "" ? "{}" : text) };
 }
 
@@ -101,6 +105,65 @@ export function tap(table: Table, busy = new Set<string>()): Wire {
     { step: "finalizeRequest", priority: "low", name: "wire" },
   );
   return wire;
+}
+
+/**
+ * Has something happen around a table's calls, once unless said otherwise.
+ *
+ * @param act what happens, while the call waits
+ * @param when before the call is sent, or after its answer came
+ * @param isMeant tells the calls from others by their input as JSON; transactions unless it is given
+ */
+export function interrupt(
+  { client }: Table,
+  act: () => Promise<void>,
+  { when = "before", times = 1, isMeant = isTransaction }: Interruption = {},
+): void {
+  let left = times;
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const meant = left > 0 && isMeant(JSON.stringify(args.input));
+      if (meant) left--;
+      if (meant && when === "before") await act();
+      const output = await next(args);
+      if (meant && when === "after") await act();
+      return output;
+    },
+    { step: "initialize", name: "interrupt" },
+  );
+}
+
+/** Which calls are interrupted. */
+export interface Interruption {
+  when?: "before" | "after";
+  times?: number;
+  isMeant?: (input: string) => boolean;
+}
+
+const isTransaction = (input: string): boolean => input.includes('"TransactItems":');
+
+const CLIENT_TOKEN = /"ClientRequestToken":"[0-9a-f-]{36}"/;
+
+/**
+ * Has the engine take a transaction that is sent again for a new one, as one that restarted in between does: each sending
+ * gets a token of its own.
+ *
+ * @returns how many sendings of transactions there were
+ */
+export function forgetTransactions({ client }: Table): { readonly sendings: number } {
+  const seen = { sendings: 0 };
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const request = args.request as HttpRequest;
+      const text = textOf(request);
+      if (!CLIENT_TOKEN.test(text)) return next(args);
+      seen.sendings++;
+      request.body = new TextEncoder().encode(text.replace(CLIENT_TOKEN, `"ClientRequestToken":"${randomUUID()}"`));
+      return next(args);
+    },
+    { step: "finalizeRequest", priority: "low", name: "forget" },
+  );
+  return seen;
 }
 
 /**

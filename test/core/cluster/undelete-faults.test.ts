@@ -1,8 +1,7 @@
-import { randomUUID } from "node:crypto";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { nodePoolsOf } from "#core/node-pool/repository.ts";
-import { finishDeletion } from "#test/support/deletion.ts";
-import type { Fault } from "#test/support/faults.ts";
+import { endDeletion } from "#test/support/deletion.ts";
+import { type Fault, forgetTransactions } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
 import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -13,7 +12,6 @@ let once: World;
 /** A world whose engine takes a transaction that is sent again for a new one. */
 let forgetful: World;
 
-const TOKEN = /"ClientRequestToken":"[0-9a-f-]{36}"/;
 // Small buckets of the page index, so that the cluster's return meets a split.
 const SMALL = { pageIndex: { bucket: 2, chunk: 64 } };
 
@@ -21,15 +19,7 @@ beforeAll(async () => {
   world = await makeWorld(SMALL);
   once = await makeWorld({ ...SMALL, maxAttempts: 1 });
   forgetful = await makeWorld(SMALL);
-  forgetful.table.client.middlewareStack.add(
-    (next) => async (args) => {
-      const request = args.request as { body?: string | Uint8Array };
-      const text = typeof request.body === "string" ? request.body : new TextDecoder().decode(request.body);
-      request.body = new TextEncoder().encode(text.replace(TOKEN, `"ClientRequestToken":"${randomUUID()}"`));
-      return next(args);
-    },
-    { step: "finalizeRequest", priority: "low", name: "forget" },
-  );
+  forgetTransactions(forgetful.table);
 });
 
 afterEach(() => {
@@ -57,7 +47,7 @@ async function stageOn(of: World): Promise<Stage> {
   const remove = () => send("PATCH", tenant.path("production", "one"), { status: "deleting" });
   const identity = await create("one");
   await remove();
-  await finishDeletion(of.services, tenant.slug, "production", "one");
+  await endDeletion(of.services, tenant.slug, "production", "one");
   await create("one");
   await remove();
   await create("zero");

@@ -1,10 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { clusterItem } from "#core/cluster/repository.ts";
 import { nodePoolsOf } from "#core/node-pool/repository.ts";
 import { deadlineIn } from "#core/table/pause.ts";
 import { commit, Transaction } from "#core/table/transact.ts";
-import type { Fault } from "#test/support/faults.ts";
+import { type Fault, forgetTransactions } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -13,28 +12,14 @@ let world: World;
 let once: World;
 /** A world whose engine takes a transaction that is sent again for a new one. */
 let forgetful: World;
-/** How many sendings of transactions it did not know. */
-let replaced = 0;
-
-const TOKEN = /"ClientRequestToken":"[0-9a-f-]{36}"/;
+let forgotten: { readonly sendings: number };
 
 beforeAll(async () => {
   // Small buckets of the page index, so that a move meets a split.
   world = await makeWorld({ pageIndex: { bucket: 2, chunk: 64 } });
   once = await makeWorld({ maxAttempts: 1 });
   forgetful = await makeWorld({ pageIndex: { bucket: 2, chunk: 64 } });
-  // Each sending of a transaction has a token of its own: what an engine that restarted in between makes of it.
-  forgetful.table.client.middlewareStack.add(
-    (next) => async (args) => {
-      const request = args.request as { body?: string | Uint8Array };
-      const text = typeof request.body === "string" ? request.body : new TextDecoder().decode(request.body);
-      if (!TOKEN.test(text)) return next(args);
-      replaced++;
-      request.body = new TextEncoder().encode(text.replace(TOKEN, `"ClientRequestToken":"${randomUUID()}"`));
-      return next(args);
-    },
-    { step: "finalizeRequest", priority: "low", name: "forget" },
-  );
+  forgotten = forgetTransactions(forgetful.table);
 });
 
 afterEach(() => {
@@ -236,12 +221,12 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
       lost = true;
       return "after";
     };
-    const sendings = replaced;
+    const { sendings } = forgotten;
     const answer = await write(stage, sent);
     forgetful.wire.fault = () => undefined;
     await expectWhole(forgetful, stage);
     expect((await stateOf(forgetful, stage)).events).toHaveLength(2);
-    expect([lost, replaced - sendings >= 2]).toEqual([true, true]);
+    expect([lost, forgotten.sendings - sendings >= 2]).toEqual([true, true]);
     expect(answer.status, answer.text).toBe(name === "a removed pool" ? 204 : 200);
   }
 
@@ -274,12 +259,12 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
 describe("one more write whose answer is lost", () => {
   test("makes one cluster, also where the database forgot that it was sent before", async () => {
     const tenant = await forgetful.tenant();
-    const sendings = replaced;
+    const { sendings } = forgotten;
     forgetful.wire.fault = ({ operation }) =>
-      operation === "TransactWriteItems" && replaced === sendings ? "after" : undefined;
+      operation === "TransactWriteItems" && forgotten.sendings === sendings ? "after" : undefined;
     const body = tenant.creation({ nodePools: [NEW] });
     const answer = await forgetful.send("POST", tenant.path("production"), { token: tenant.admin, body });
-    expect([replaced - sendings, answer.status], answer.text).toEqual([2, 200]);
+    expect([forgotten.sendings - sendings, answer.status], answer.text).toEqual([2, 200]);
     const clusters = await clustersOf(forgetful.services, tenant.slug);
     expect(clusters.map(({ identity }) => identity)).toEqual([answer.body.identity]);
     await expectInvariants(forgetful.services, tenant.slug);

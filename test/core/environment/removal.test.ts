@@ -9,7 +9,8 @@ import {
 } from "#core/environment/operations.ts";
 import { readChunks } from "#core/listing/page-index.ts";
 import { checkIndexes } from "#functions/admin/page-index.ts";
-import { finishDeletion } from "#test/support/deletion.ts";
+import { endDeletion } from "#test/support/deletion.ts";
+import { interrupt } from "#test/support/faults.ts";
 import { clustersOf, expectInvariants } from "#test/support/invariants.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -36,7 +37,7 @@ async function deleting(name: string, environment = "production"): Promise<Json>
 }
 
 const remove = (services = world.services) => removeEnvironment(services, tenant.slug, "production");
-const finish = (slug: string) => finishDeletion(world.services, tenant.slug, "production", slug);
+const finish = (slug: string) => endDeletion(world.services, tenant.slug, "production", slug);
 const finishEnvironment = () => finishEnvironmentDeletion(world.services, tenant.slug, "production");
 const namesIn = async (path: string) => {
   const { status, body, text } = await send("GET", path);
@@ -45,20 +46,10 @@ const namesIn = async (path: string) => {
   return body.content.map(({ name }: Json) => name);
 };
 
-/** A process in which something happens before one of its transactions. */
-function interrupted(act: () => Promise<void>, before: (text: string) => boolean = () => true): World {
+/** Another process, in which something happens before its first transaction. */
+function interrupted(act: () => Promise<void>): World {
   const sibling = world.sibling();
-  let isDone = false;
-  sibling.table.client.middlewareStack.add(
-    (next) => async (args) => {
-      if (!isDone && "TransactItems" in args.input && before(JSON.stringify(args.input))) {
-        isDone = true;
-        await act();
-      }
-      return next(args);
-    },
-    { step: "initialize", name: "interrupted" },
-  );
+  interrupt(sibling.table, act);
   return sibling;
 }
 

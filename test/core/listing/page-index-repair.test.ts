@@ -7,7 +7,7 @@ import { checkPageIndex, rebuildPageIndex } from "#core/listing/page-index-repai
 import { deadlineIn } from "#core/table/pause.ts";
 import { commit, Transaction } from "#core/table/transact.ts";
 import { commands } from "#functions/admin/commands.ts";
-import { waitsOf } from "#test/support/faults.ts";
+import { interrupt, waitsOf } from "#test/support/faults.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -53,18 +53,7 @@ async function index(of: World, word: "check" | "rebuild"): Promise<{ found: Jso
 /** Another process, in which something happens around calls: those in whose input a text stands. */
 function interrupted(text: string, when: "before" | "after", act: () => Promise<void>, times = 1): World {
   const sibling = world.sibling();
-  let left = times;
-  sibling.table.client.middlewareStack.add(
-    (next) => async (args) => {
-      const isMeant = left > 0 && JSON.stringify(args.input).includes(text);
-      if (isMeant) left--;
-      if (isMeant && when === "before") await act();
-      const output = await next(args);
-      if (isMeant && when === "after") await act();
-      return output;
-    },
-    { step: "initialize", name: "interrupted" },
-  );
+  interrupt(sibling.table, act, { when, times, isMeant: (input) => input.includes(text) });
   return sibling;
 }
 

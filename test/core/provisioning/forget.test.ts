@@ -3,6 +3,7 @@ import { createEnvironment, listEnvironments, removeEnvironment } from "#core/en
 import { takeLease } from "#core/provisioning/lease.ts";
 import { forgetCluster, leftBehindBy, listDue, showCluster } from "#core/provisioning/operator.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
+import { interrupt } from "#test/support/faults.ts";
 import { clustersOf, expectInvariants } from "#test/support/invariants.ts";
 import { makeScene, type Scene } from "#test/support/operating.ts";
 
@@ -152,17 +153,9 @@ describe("forgetting a cluster", () => {
   test("takes what a worker wrote meanwhile along", async () => {
     const { identity } = await scene.create();
     const sibling = world.sibling();
-    let isDone = false;
-    sibling.table.client.middlewareStack.add(
-      (next) => async (args) => {
-        if (!isDone && "TransactItems" in args.input) {
-          isDone = true;
-          await reconcile(world.reconciler, identity, 0);
-        }
-        return next(args);
-      },
-      { step: "initialize", name: "meanwhile" },
-    );
+    interrupt(sibling.table, async () => {
+      await reconcile(world.reconciler, identity, 0);
+    });
     expect(await forgetCluster(sibling.services, { identity })).toMatchObject({ status: "provisioning" });
     await expectInvariants(world.services, tenant.slug);
   });

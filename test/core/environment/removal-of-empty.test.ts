@@ -5,6 +5,7 @@ import { checkPageIndex } from "#core/listing/page-index-repair.ts";
 import { splitChunk } from "#core/listing/page-index-structure.ts";
 import { deadlineIn, PATIENCE_MS } from "#core/table/pause.ts";
 import { commit, Transaction } from "#core/table/transact.ts";
+import { interrupt } from "#test/support/faults.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -54,17 +55,7 @@ async function plantEmptyBuckets(): Promise<void> {
 /** Another process, in which something happens before its first transaction. */
 function interrupted(act: () => Promise<void>): World {
   const sibling = world.sibling();
-  let isDone = false;
-  sibling.table.client.middlewareStack.add(
-    (next) => async (args) => {
-      if (!isDone && "TransactItems" in args.input) {
-        isDone = true;
-        await act();
-      }
-      return next(args);
-    },
-    { step: "initialize", name: "interrupted" },
-  );
+  interrupt(sibling.table, act);
   return sibling;
 }
 
