@@ -1,6 +1,7 @@
 /** Every stored shape there is. For the operator's commands, which go over the whole table. */
 
 import { memberEntity, tokenEntity, userOrganisationEntity, userTokenEntity } from "./access/schema.ts";
+import { importEntity } from "./backup/import-mark.ts";
 import { referencesEntity, usageEntity } from "./cloud/schema.ts";
 import { clusterEntity, eventEntity, pointerEntity, tombstoneEntity } from "./cluster/stored.ts";
 import { bootstrapTokensEntity, certificateAuthorityEntity, oidcClientEntity } from "./configuration/stored.ts";
@@ -27,6 +28,7 @@ export const entities: readonly AnyEntity[] = [
   dataKeyEntity,
   environmentEntity,
   eventEntity,
+  importEntity,
   memberEntity,
   nodePoolEntity,
   oidcClientEntity,

@@ -51,11 +51,11 @@ async function run(words: readonly string[]): Promise<number> {
   if (place.on === "aws") {
     process.stderr.write(`Stage ${place.stage}, table ${config.TABLE_NAME}, ${place.region ?? "default region"}\n`);
   }
-  const database = await openPlace(place);
+  const database = await openPlace(place, command.database);
   try {
     const services = servicesFrom(config, database.endpoint);
     // On AWS the stack makes it, and knows of it.
-    await (place.on === "aws" ? requireTable : createTable)(services.table);
+    if (command.database !== "none") await (place.on === "aws" ? requireTable : createTable)(services.table);
     const { print, failed = false } = await command.run(services, given, config);
     process.stdout.write(`${typeof print === "string" ? print : JSON.stringify(print, null, 2)}\n`);
     return failed ? 1 : 0;

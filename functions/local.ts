@@ -3,6 +3,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
+import { requireNoImport } from "#core/backup/import-mark.ts";
 import { type Config, readConfig } from "#core/config.ts";
 import { identityProvider } from "#core/configuration/identity-provider.ts";
 import type { Services } from "#core/context.ts";
@@ -90,6 +91,7 @@ async function main(config: Config, log: Logger): Promise<void> {
     const services = servicesFrom(config, database.endpoint);
     await createTable(services.table);
     await requireTransactions(services.table);
+    await requireNoImport(services.table);
     const token = await seed(services, isKept(config) ? config.DATA_DIR : undefined);
     const keyring = keyringFrom(config);
     const app = createLocalApp({ services, log, config, keyring, ready: () => databaseAnswers(services) });

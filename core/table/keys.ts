@@ -137,6 +137,9 @@ export const secretKey = (clusterIdentity: string, name: string) => ofCluster(cl
 /** What the sort keys of a cluster's secrets begin with. */
 export const SECRET_PREFIX = "SECRET#";
 
+/** That the table is being filled from a backup. */
+export const importKey: Key = { pk: "BACKUP", sk: "IMPORT" };
+
 /** When secrets were last rotated. */
 export const rotationKey: Key = { pk: "SECRETS", sk: "ROTATION" };
 

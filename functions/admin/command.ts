@@ -22,6 +22,11 @@ export interface Command {
   required?: readonly string[];
   /** How many positionals it takes. */
   positionals?: number;
+  /**
+   * How it uses the database: beside a running server unless it is said otherwise; `alone` refuses one, where that can be told,
+   * which is on a data directory; `none` opens no database.
+   */
+  database?: "alone" | "none";
   /** @returns what to print, a text as it is and all else as JSON; `failed` makes the exit code 1 */
   run(services: Services, given: Given, config: Config): Promise<{ print: unknown; failed?: boolean }>;
 }

@@ -8,6 +8,7 @@ import { createEnvironment, listEnvironments, removeEnvironment } from "#core/en
 import { AppError } from "#core/errors.ts";
 import { createSchedule, listSchedules } from "#core/maintenance/schedules.ts";
 import { createOrganisation, showOrganisation } from "#core/organisation/operations.ts";
+import { backupCommands } from "./backup.ts";
 import { clusterCommands } from "./clusters.ts";
 import { type Command, many, numeric, one, org, several, text } from "./command.ts";
 import { checkIndexes, rebuildIndexes } from "./page-index.ts";
@@ -198,4 +199,5 @@ export const commands: Readonly<Record<string, Command>> = {
   ...clusterCommands,
   ...secretsCommands,
   ...tableCommands,
+  ...backupCommands,
 };

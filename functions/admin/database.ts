@@ -4,6 +4,7 @@ import { type Config, readConfig } from "#core/config.ts";
 import { AppError } from "#core/errors.ts";
 import { linkedEnvironment } from "#core/linked.ts";
 import { openDataDirectory } from "../local/data-directory.ts";
+import type { Command } from "./command.ts";
 
 /** Where the data are. */
 export type Place =
@@ -38,7 +39,7 @@ export function placeIn(environment: Readonly<Record<string, string | undefined>
 
 /** A database that is open. */
 export interface OpenedDatabase {
-  /** Absent on AWS. */
+  /** Absent on AWS, and where nothing was opened. */
   readonly endpoint?: string;
   stop(): Promise<void>;
 }
@@ -46,9 +47,12 @@ export interface OpenedDatabase {
 /**
  * Opens a database.
  *
+ * @param use how the command uses it
  * @throws Error as `openDataDirectory`
  */
-export async function openPlace(place: Place): Promise<OpenedDatabase> {
-  if (place.on === "directory") return await openDataDirectory(place.directory, { role: "admin" });
+export async function openPlace(place: Place, use: Command["database"]): Promise<OpenedDatabase> {
+  if (place.on === "directory" && use !== "none") {
+    return await openDataDirectory(place.directory, { role: use === "alone" ? "server" : "admin" });
+  }
   return { ...(place.on === "engine" ? { endpoint: place.endpoint } : {}), stop: async () => {} };
 }

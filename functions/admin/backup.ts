@@ -1,0 +1,95 @@
+/** The operator's commands that keep the whole table in a file and bring it back. */
+
+import { createReadStream, createWriteStream, existsSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip, createGzip } from "node:zlib";
+import { exportTable } from "#core/backup/export.ts";
+import type { Lines } from "#core/backup/format.ts";
+import { importBackup } from "#core/backup/import.ts";
+import { verifyBackup } from "#core/backup/verify.ts";
+import { type Command, type Given, one, text, UsageError } from "./command.ts";
+
+const isCompressed = (file: string) => file.endsWith(".gz");
+
+const FILE = "--file <path, compressed where it ends with .gz>";
+
+const fileIn = (given: Given) => one(given, "file") ?? "";
+
+/** Reads a file's lines. Only a line feed ends one: what items hold may be any other character. */
+const linesOf = (file: string): Lines =>
+  async function* () {
+    const bytes = createReadStream(file);
+    const plain = isCompressed(file) ? bytes.compose(createGunzip()) : bytes;
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    let rest = "";
+    for await (const chunk of plain) {
+      const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines;
+    }
+    rest += decoder.decode();
+    if (rest !== "") yield rest;
+  };
+
+async function* ended(lines: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const line of lines) yield `${line}\n`;
+}
+
+/** Writes lines to a file that its user alone can read. There is none until all of it is on the disk. */
+async function keepIn(file: string, lines: AsyncIterable<string>): Promise<void> {
+  const next = `${file}.part`;
+  await rm(next, { force: true });
+  const sink = createWriteStream(next, { mode: 0o600, flags: "wx", flush: true });
+  const source = Readable.from(ended(lines), { objectMode: false });
+  await (isCompressed(file) ? pipeline(source, createGzip(), sink) : pipeline(source, sink));
+}
+
+/** The commands by name. */
+export const backupCommands: Readonly<Record<string, Command>> = {
+  "backup export": {
+    usage: FILE,
+    options: { file: text },
+    required: ["file"],
+    async run(services, given) {
+      const file = fileIn(given);
+      if (existsSync(file)) throw new UsageError(`${file} is there already.\n`);
+      try {
+        const end = await exportTable(services, (lines) => keepIn(file, lines));
+        await rename(`${file}.part`, file);
+        return { print: { file, table: services.table.name, ...end } };
+      } finally {
+        await rm(`${file}.part`, { force: true });
+      }
+    },
+  },
+  "backup verify": {
+    usage: FILE,
+    options: { file: text },
+    required: ["file"],
+    database: "none",
+    async run(_, given) {
+      const verified = await verifyBackup(linesOf(fileIn(given)));
+      return { print: verified, failed: verified.unreadable.length > 0 };
+    },
+  },
+  "backup import": {
+    usage: `${FILE} [--resume]`,
+    options: { file: text, resume: { type: "boolean" } },
+    required: ["file"],
+    database: "alone",
+    async run({ table, clock, patienceMs }, given) {
+      const onProgress = (done: number) => void process.stderr.write(`${done} items\n`);
+      const importing = { table, clock, patienceMs, resume: given.values.resume === true, onProgress };
+      const { start, items } = await importBackup(importing, linesOf(fileIn(given)));
+      const note =
+        start.table === table.name
+          ? {}
+          : {
+              note: `This was table ${start.table}; secrets decrypt here after \`secrets rotate --from-table ${start.table}\`.`,
+            };
+      return { print: { table: table.name, items, ...note } };
+    },
+  },
+};
