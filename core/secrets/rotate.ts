@@ -8,9 +8,22 @@ import { keyText, rotationKey } from "../table/keys.ts";
 import { type Deadline, deadlineIn, pause } from "../table/pause.ts";
 import { commit, contended, Transaction } from "../table/transact.ts";
 import type { Keyring } from "./keyring.ts";
-import { DATA_KEY, type DataKey, dataKeyEntity, newVault, openVault, readSecrets, Sealed } from "./vault.ts";
+import {
+  DATA_KEY,
+  type DataKey,
+  dataKeyEntity,
+  type HeldSecrets,
+  newVault,
+  openVault,
+  readSecrets,
+  Sealed,
+} from "./vault.ts";
 
-const StoredRotation = v.object({ startedAt: v.string(), finishedAt: v.optional(v.string()) });
+const StoredRotation = v.object({
+  startedAt: v.string(),
+  finishedAt: v.optional(v.string()),
+  fromTable: v.optional(v.string()),
+});
 /** The last rotation, as it is stored. */
 export const rotationEntity = defineEntity("secrets-rotation", 1, StoredRotation);
 
@@ -22,6 +35,8 @@ export interface Rotating extends Pick<Services, "table" | "clock" | "patienceMs
    * before may take to be written.
    */
   readonly graceMs: number;
+  /** The name of the table that they were encrypted in, where they were brought into another one since. */
+  readonly fromTable?: string | undefined;
   /** Told after every cluster. @param done clusters so far */
   readonly onProgress?: (done: number) => void;
 }
@@ -40,14 +55,15 @@ export interface Rotated {
  * @throws AppError unavailable where the database cannot be reached, or others kept writing at one cluster's secrets
  */
 export async function rotateSecrets(rotating: Rotating): Promise<Rotated> {
-  const { table, keyring, clock, graceMs } = rotating;
+  const { table, keyring, clock, graceMs, fromTable } = rotating;
   const item = (await table.get([rotationKey])).get(keyText(rotationKey));
   const before = item && rotationEntity.read(item);
-  const resumed = before !== undefined && before.finishedAt === undefined;
+  // What another table's rotation had begun with is not begun here.
+  const resumed = before !== undefined && before.finishedAt === undefined && before.fromTable === fromTable;
   const startedAt = resumed ? before.startedAt : clock().toISOString();
   if (!resumed) {
     await keyring.renew();
-    await note(rotating, { startedAt });
+    await note(rotating, { startedAt, fromTable });
   }
   const identities = new Set<string>();
   const pass = async () => {
@@ -64,11 +80,11 @@ export async function rotateSecrets(rotating: Rotating): Promise<Rotated> {
   const used = new Set<string>();
   for await (const { wrappedBy } of dataKeys(rotating)) used.add(wrappedBy);
   await keyring.retire((id) => used.has(id));
-  await note(rotating, { startedAt, finishedAt: clock().toISOString() });
+  await note(rotating, { startedAt, finishedAt: clock().toISOString(), fromTable });
   return { resumed, clusters: identities.size };
 }
 
-async function note({ table, patienceMs }: Rotating, rotation: v.InferOutput<typeof StoredRotation>): Promise<void> {
+async function note({ table, patienceMs }: Rotating, rotation: v.InferInput<typeof StoredRotation>): Promise<void> {
   const transaction = new Transaction().put("rotation", rotationEntity.write(rotationKey, rotation));
   await commit(table, transaction, deadlineIn(patienceMs));
 }
@@ -88,15 +104,28 @@ async function rotateCluster(rotating: Rotating, clusterIdentity: string, starte
   }
 }
 
+/** Opens secrets in the table they were encrypted in: the former one, or this one where they were made since. */
+async function openWhereItWas({ table, keyring, fromTable }: Rotating, clusterIdentity: string, held: HeldSecrets) {
+  if (fromTable === undefined) return await openVault(table, keyring, clusterIdentity, held);
+  try {
+    return await openVault({ ...table, name: fromTable }, keyring, clusterIdentity, held);
+  } catch (error) {
+    return await openVault(table, keyring, clusterIdentity, held).catch(() => {
+      throw error;
+    });
+  }
+}
+
 const Values = v.record(v.string(), v.string());
 
 /** @returns false where somebody wrote at the same time */
 async function tryCluster(
-  { table, keyring, clock }: Rotating,
+  rotating: Rotating,
   clusterIdentity: string,
   startedAt: string,
   deadline: Deadline,
 ): Promise<boolean> {
+  const { table, keyring, clock } = rotating;
   const held = await readSecrets(table, clusterIdentity);
   const keyItem = held.get(DATA_KEY);
   // The cluster went away meanwhile.
@@ -104,7 +133,7 @@ async function tryCluster(
   const data = dataKeyEntity.read(keyItem);
   // Another rotation was faster.
   if (data.createdAt >= startedAt && (await keyring.isCurrent(data.wrappedBy))) return true;
-  const old = await openVault(table, keyring, clusterIdentity, held);
+  const old = await openWhereItWas(rotating, clusterIdentity, held);
   if (old === undefined) return true;
   const replace = (transaction: Transaction, item: RawItem) =>
     void transaction.put("data-key", item, {

@@ -18,12 +18,14 @@ function secondsIn(given: Given): number {
 /** The commands by name. */
 export const secretsCommands: Readonly<Record<string, Command>> = {
   "secrets rotate": {
-    usage: "[--grace <seconds the old key is kept, for what is being written; 30>]",
-    options: { grace: text },
+    usage:
+      "[--grace <seconds the old key is kept, for what is being written; 30>] [--from-table <name of the table they were encrypted in>]",
+    options: { grace: text, "from-table": text },
     async run(services, given, config) {
       const onProgress = (done: number) => void process.stderr.write(`${done} clusters\n`);
       const graceMs = secondsIn(given) * 1_000;
-      return { print: await rotateSecrets({ ...services, keyring: keyringFrom(config), graceMs, onProgress }) };
+      const rotating = { ...services, keyring: keyringFrom(config), graceMs, onProgress };
+      return { print: await rotateSecrets({ ...rotating, fromTable: one(given, "from-table") }) };
     },
   },
 };

@@ -32,9 +32,9 @@ async function empty(): Promise<void> {
 }
 
 /** Writes what the reconciler's steps write. @returns the cluster's identity */
-async function keep(): Promise<string> {
+async function keep(table = world.table.name): Promise<string> {
   const identity = randomUUID();
-  const vault = await newVault(world.table, keyring, identity, new Date().toISOString());
+  const vault = await newVault({ ...world.table, name: table }, keyring, identity, new Date().toISOString());
   const transaction = new Transaction();
   vault.hold(transaction);
   for (const name of NAMES) {
@@ -120,7 +120,7 @@ describe("a rotation", () => {
   });
 
   test("beside whoever makes secrets and reads them leaves everything readable", async () => {
-    const identities = await Promise.all(Array.from({ length: 8 }, keep));
+    const identities = await Promise.all(Array.from({ length: 8 }, () => keep()));
     let isOver = false;
     const reading = (async () => {
       while (!isOver) await expectAll(identities.slice(0, 4));
@@ -140,8 +140,31 @@ describe("a rotation", () => {
   });
 
   test("of two at once leaves everything readable", async () => {
-    const identities = await Promise.all(Array.from({ length: 4 }, keep));
+    const identities = await Promise.all(Array.from({ length: 4 }, () => keep()));
     await Promise.all([rotate(), rotate()]);
     await expectAll(identities);
+  });
+
+  test("in a table that they were brought into makes them readable there, also where it was cut off", async () => {
+    const brought = [await keep("former"), await keep("former")];
+    await expect(rotate()).rejects.toThrow(UnsealError);
+    // Brought along with a rotation that was cut off in the other table, after which this one was made there.
+    brought.push(await keep("former"));
+    const own = await keep();
+    let writes = 0;
+    world.wire.fault = ({ operation }) => (operation === "TransactWriteItems" && ++writes > 2 ? "before" : undefined);
+    await expect(rotate({ fromTable: "former" })).rejects.toThrow();
+    world.wire.fault = () => undefined;
+    expect(await rotate({ fromTable: "former" })).toEqual({ resumed: true, clusters: 3 });
+    await expectAll([...brought, own]);
+    expect(keys()).toHaveLength(1);
+    // From now on they are this table's.
+    expect(await rotate()).toEqual({ resumed: false, clusters: 4 });
+    await expectAll([...brought, own]);
+  });
+
+  test("from a table that they are not of is refused", async () => {
+    await keep("former");
+    await expect(rotate({ fromTable: "other" })).rejects.toThrow(UnsealError);
   });
 });
