@@ -304,5 +304,5 @@ export const joinConfig = {
     "kubeadm join api.example.com:6443 --token abcdef.0123456789abcdef --discovery-token-ca-cert-hash sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
   kubeletConfigBase64: base64("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"),
   upgradeScriptBase64: base64("#!/usr/bin/env bash\n"),
-  versions: { containerd: "2.1.5", crictl: "v1.34.0", kubernetes: "v1.34.4" },
+  versions: { containerd: "2.1.6", crictl: "1.34.0", kubernetes: "1.34.4" },
 };
