@@ -17,6 +17,7 @@ const SUBSTITUTES = {
   "@aws-sdk/credential-provider-node": instead("credentials.ts"),
   "@smithy/core/event-streams": instead("event-streams.ts"),
   "mnemonist/lru-cache": instead("lru-cache.ts"),
+  "node:http": instead("http.ts"),
   "node:process": instead("process.ts"),
   // The same as modules, of which only what is used is kept.
   yaml: join(ROOT, "node_modules/yaml/browser/index.js"),

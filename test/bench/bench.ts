@@ -1,12 +1,10 @@
 /**
- * `npm run bench [-- --large]`: what operations cost, beside the same requests sent raw in the same run, and what pages cost
- * at different sizes. Writes docs/performance.md. Ratios within one run are what counts; machines differ.
+ * `npm run bench [-- --large] [--only requests|starts]`: what operations cost, beside the same requests sent raw in the same
+ * run, what pages cost at different sizes, and what starting a function costs (starts.ts). Writes docs/performance.md. Ratios
+ * within one run are what counts; machines differ.
  */
 
 import { randomUUID } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
-import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { BatchGetItemCommand, DynamoDBClient, QueryCommand } from "@aws-sdk/client-dynamodb";
 import { serve } from "@hono/node-server";
@@ -21,11 +19,14 @@ import { nodePoolRoutes } from "#functions/node-pools.ts";
 import { type Span, waitsOf } from "#test/support/faults.ts";
 import { fill } from "#test/support/filling.ts";
 import { type Tenant, type World, worldOn } from "#test/support/world.ts";
+import { machine, row, table, writeBetween } from "./document.ts";
+import { measureStarts } from "./starts.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
 const ROUNDS = 200;
 
-const { values: options } = parseArgs({ options: { large: { type: "boolean", default: false } } });
+const { values: options } = parseArgs({
+  options: { large: { type: "boolean", default: false }, only: { type: "string" } },
+});
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 /** One operation as it is measured. */
@@ -68,19 +69,9 @@ async function sendRaw(client: DynamoDBClient, waves: readonly Span[][]): Promis
   }
 }
 
-/** What a request's calls consumed, as the engine counts it. */
-async function capacityOf(client: DynamoDBClient, waves: readonly Span[][]): Promise<number> {
-  let units = 0;
-  for (const { operation, input } of waves.flat()) {
-    const counted = { ...input, ReturnConsumedCapacity: "TOTAL" };
-    if (operation === "Query") {
-      units += (await client.send(new QueryCommand(counted as never))).ConsumedCapacity?.CapacityUnits ?? 0;
-    } else if (operation === "BatchGetItem") {
-      const { ConsumedCapacity } = await client.send(new BatchGetItemCommand(counted as never));
-      for (const each of ConsumedCapacity ?? []) units += each.CapacityUnits ?? 0;
-    }
-  }
-  return units;
+/** What the last request consumed, as its line in the log says. */
+function unitsOf({ logs }: World): { readUnits: number; writeUnits: number } {
+  return JSON.parse(logs.at(-1) ?? "{}");
 }
 
 interface Bench {
@@ -111,7 +102,7 @@ async function measure(bench: Bench, operation: Operation): Promise<string> {
   const spans = await record(bench, operation, 0);
   world.wire.latencyMs = 0;
   const waves = wavesOf(spans);
-  const units = operation.isRead ? await capacityOf(raw, waves) : undefined;
+  const { readUnits, writeUnits } = unitsOf(world);
   const times: Record<"process" | "raw" | "http", number[]> = { process: [], raw: [], http: [] };
   const clock = async (into: number[], work: () => Promise<unknown>) => {
     const start = performance.now();
@@ -135,16 +126,16 @@ async function measure(bench: Bench, operation: Operation): Promise<string> {
   const [process, bare, overHttp] = [ascending(times.process), ascending(times.raw), ascending(times.http)];
   const ratio = operation.isRead ? (quantile(process, 0.5) / quantile(bare, 0.5)).toFixed(2) : "–";
   say(`  ${operation.name}: ${ms(quantile(process, 0.5))} ms, ratio ${ratio}`);
-  return `| ${[
+  return row(
     operation.name,
     spans.length,
     waitsOf(spans),
-    units ?? "–",
+    `${readUnits} / ${writeUnits}`,
     `${ms(quantile(process, 0.5))} / ${ms(quantile(process, 0.95))}`,
     operation.isRead ? `${ms(quantile(bare, 0.5))} / ${ms(quantile(bare, 0.95))}` : "–",
     ratio,
     `${ms(quantile(overHttp, 0.5))} / ${ms(quantile(overHttp, 0.95))}`,
-  ].join(" | ")} |`;
+  );
 }
 
 async function pagesOf(bench: Bench, template: Cluster, count: number): Promise<string> {
@@ -157,19 +148,19 @@ async function pagesOf(bench: Bench, template: Cluster, count: number): Promise<
     const spans = await record(at, operation, 0);
     const start = performance.now();
     await record(at, operation, 0);
-    return { units: await capacityOf(bench.raw, wavesOf(spans)), took: performance.now() - start, calls: spans.length };
+    return { units: unitsOf(at.world).readUnits, took: performance.now() - start, calls: spans.length };
   };
   const first = await page("pageSize=50");
   const last = await page(`pageSize=50&pageNumber=${Math.ceil(count / 50) - 1}`);
   const byName = await page("pageSize=50&sort=name,desc");
-  return `| ${[
+  return row(
     count.toLocaleString("en"),
     first.units,
     last.units,
     (last.units / first.units).toFixed(2),
     `${ms(first.took)} / ${ms(last.took)}`,
     `${byName.units} (${byName.calls} calls, ${ms(byName.took)} ms)`,
-  ].join(" | ")} |`;
+  );
 }
 
 async function main(): Promise<void> {
@@ -219,7 +210,7 @@ async function main(): Promise<void> {
         name: "change a cluster",
         method: "PATCH",
         path: () => one,
-        body: () => ({ enableAutoUpgrade: ++change % 2 === 0 }),
+        body: () => ({ enableAutoUpgrade: ++change % 2 === 1 }),
         isRead: false,
       },
       {
@@ -264,28 +255,36 @@ function listen(services: Services): Promise<{ port: number; close: () => void }
   });
 }
 
-const BEGIN = "<!-- bench: begin -->";
-const END = "<!-- bench: end -->";
-
 function report(rows: readonly string[], pages: readonly string[]): void {
-  const machine = `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, Node ${process.versions.node}, embedded engine`;
-  const text = `${BEGIN}
-Measured on ${new Date().toISOString().slice(0, 10)}: ${machine}. p50 / p95 in milliseconds of ${ROUNDS} rounds; "raw" sends the same
-reads with the bare client, in the same waves, interleaved with ours. Capacity is in read units, as the engine counts it.
+  const operations = [
+    "operation",
+    "calls",
+    "waits",
+    "read / write units",
+    "in process",
+    "raw",
+    "ratio of p50",
+    "over HTTP",
+  ];
+  const sizes = [
+    "clusters",
+    "units of the first page of 50",
+    "of the last",
+    "last / first",
+    "first / last, ms",
+    "by name",
+  ];
+  writeBetween(
+    "docs/performance.md",
+    "bench",
+    `Measured on ${machine()}. p50 / p95 in milliseconds of ${ROUNDS} rounds; "raw" sends the same reads with the bare client, in the
+same waves, interleaved with ours. Capacity is in read / write units, as the engine counts it.
 
-| operation | calls | waits | read units | in process | raw | ratio of p50 | over HTTP |
-| --- | --- | --- | --- | --- | --- | --- | --- |
-${rows.join("\n")}
+${table(operations, rows)}
 
-| clusters | read units of the first page of 50 | of the last | last / first | first / last, ms | ordered by name |
-| --- | --- | --- | --- | --- | --- |
-${pages.join("\n")}
-${END}`;
-  const file = join(ROOT, "docs/performance.md");
-  const present = readFileSync(file, "utf8");
-  const [before = "", rest = ""] = present.split(BEGIN);
-  writeFileSync(file, `${before}${text}${rest.split(END)[1] ?? "\n"}`);
-  say(text);
+${table(sizes, pages)}`,
+  );
 }
 
-await main();
+if (options.only !== "starts") await main();
+if (options.only !== "requests") await measureStarts();

@@ -1,0 +1,192 @@
+/** Functions under Lambda's runtime client, asked again and again: ours, and the peer's. */
+
+import { execFileSync } from "node:child_process";
+import { join, resolve } from "node:path";
+import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { readConfig } from "#core/config.ts";
+import { reconcile } from "#core/provisioning/reconcile.ts";
+import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { createTable } from "#core/table/create.ts";
+import type { BundleName } from "#functions/build/bundles.ts";
+import { reconcilerFrom } from "#functions/reconciler.ts";
+import { eventOf } from "#test/runtime/client.ts";
+import { type RunningFunction, startFunction } from "#test/runtime/lambda.ts";
+import { KMS_KEY_ARN } from "#test/support/kms.ts";
+import type { Tenant, World } from "#test/support/world.ts";
+
+/** How often each is started, and asked once it is warm. */
+export const STARTS = 7;
+export const WARM = 50;
+
+/** Where the peer is. */
+export const PEER = resolve(import.meta.dirname, "peer");
+
+/** The middle of some numbers. */
+export const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((one, other) => one - other)[numbers.length >> 1] ?? Number.NaN;
+
+/** What a function's process finds in its environment. */
+export const LAMBDA = {
+  AWS_LAMBDA_FUNCTION_NAME: "bench",
+  AWS_REGION: "eu-west-1",
+  AWS_ACCESS_KEY_ID: "local",
+  AWS_SECRET_ACCESS_KEY: "local",
+  TABLE_NAME: "bench",
+  KMS_KEY_ID: KMS_KEY_ARN,
+  OIDC_ISSUER_URL: "https://issuer.example.test",
+};
+
+const ENGINE = { region: "eu-west-1", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
+
+/** One request to a function, again and again. */
+export interface Asked {
+  name: string;
+  event: (round: number) => unknown;
+}
+
+/** A function under the runtime client. */
+export interface Served {
+  name: string;
+  taskRoot: string;
+  handler: string;
+  environment: Record<string, string>;
+  asked: readonly Asked[];
+}
+
+/** How long it took, in milliseconds. */
+export interface Timed {
+  init: number;
+  first: number;
+  /** By the name of what was asked. */
+  warm: Map<string, number>;
+}
+
+async function invoke(lambda: RunningFunction, event: unknown): Promise<number> {
+  const { result, error, milliseconds } = await lambda.invoke(event);
+  const { statusCode = 200 } = (result ?? {}) as { statusCode?: number };
+  if (error !== undefined || statusCode >= 300) throw new Error(JSON.stringify({ error, result }).slice(0, 500));
+  return milliseconds;
+}
+
+/** Starts every function in turn, several times over. */
+export async function serveInTurn(all: readonly Served[]): Promise<Map<string, Timed>> {
+  const times = new Map(all.map(({ name }) => [name, { init: [] as number[], first: [] as number[] }]));
+  const warm = new Map<string, Map<string, number>>();
+  let round = 0;
+  for (let start = 0; start < STARTS; start++) {
+    for (const each of all) {
+      const lambda = await startFunction(each);
+      try {
+        times.get(each.name)?.init.push(lambda.initMilliseconds);
+        const [asked] = each.asked;
+        times.get(each.name)?.first.push(await invoke(lambda, asked?.event(++round)));
+        if (start < STARTS - 1) continue;
+        const own = new Map<string, number>();
+        for (const { name, event } of each.asked) {
+          const taken: number[] = [];
+          for (let again = 0; again < WARM; again++) taken.push(await invoke(lambda, event(++round)));
+          own.set(name, median(taken));
+        }
+        warm.set(each.name, own);
+      } finally {
+        await lambda.stop();
+      }
+    }
+  }
+  return new Map(
+    [...times].map(([name, { init, first }]) => [
+      name,
+      { init: median(init), first: median(first), warm: warm.get(name) ?? new Map() },
+    ]),
+  );
+}
+
+/** What each function is asked; the first of it is what its first and warm times are of. */
+export function askedOf(tenant: Tenant): Record<BundleName, Asked[]> {
+  const ask = asking(tenant.admin);
+  const cluster = tenant.path("production", "c0");
+  return {
+    clusters: threeOf(tenant.admin, tenant.slug, (name) => tenant.creation({ name, nodePools: [POOL] })),
+    "node-pools": [ask("list node pools", "GET", `${cluster}/pools`)],
+    references: [ask("list environments", "GET", `/api/v1/orgs/${tenant.slug}/environments`)],
+    upgrades: [ask("list upgrades", "GET", `${cluster}/upgrades`)],
+    configurations: [ask("kubeconfig", "GET", `${cluster}/kubeconfig`)],
+    health: [ask("readiness", "GET", "/readyz")],
+    default: [ask("the document", "GET", "/openapi.json")],
+    reconcile: [{ name: "sweep", event: () => ({}) }],
+  };
+}
+
+/** The pool of every cluster. */
+export const POOL = { name: "web", nodeSize: "t3.medium" };
+
+const asking =
+  (token: string) =>
+  (name: string, method: string, target: string, body?: (round: number) => unknown): Asked => ({
+    name,
+    event(round) {
+      const headers = [["authorization", `Token ${token}`] as const, ["content-type", "application/json"] as const];
+      return eventOf({ method, target, headers, ...(body && { body: JSON.stringify(body(round)) }) });
+    },
+  });
+
+/** What both sides of the comparison do. */
+export function threeOf(token: string, organisation: string, creation: (name: string) => unknown): Asked[] {
+  const ask = asking(token);
+  const clusters = `/api/v1/orgs/${organisation}/clusters`;
+  return [
+    ask("get a cluster", "GET", `${clusters}/production/c0`),
+    ask("list 50 clusters", "GET", `${clusters}?pageSize=50`),
+    ask("create a cluster", "POST", `${clusters}/staging`, (round) => creation(`new ${round}`)),
+  ];
+}
+
+/** How many clusters either side has. */
+const CLUSTERS = 60;
+
+export async function prepare(world: World, kms: string): Promise<Tenant> {
+  await createTable(world.table);
+  const tenant = await world.tenant();
+  for (let number = 0; number < CLUSTERS; number++) {
+    const body = tenant.creation({ name: `c${number}`, nodePools: [POOL] });
+    await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+  }
+  await bringUp(world, kms, tenant);
+  return tenant;
+}
+
+/** Gives the first cluster what its clients need. */
+async function bringUp(world: World, kms: string, tenant: Tenant): Promise<void> {
+  const { body } = await world.send("GET", tenant.path("production", "c0"), { token: tenant.admin });
+  const issuer = LAMBDA.OIDC_ISSUER_URL;
+  const register = async () => ({ clientId: "client", clientSecret: "x".repeat(43) });
+  const own = {
+    keyring: kmsKeyring(KMS_KEY_ARN, { ...ENGINE, endpoint: kms }),
+    identityProvider: { issuer, register, remove: async () => {} },
+    warn: () => {},
+  };
+  await reconcile(reconcilerFrom(readConfig({ SIMULATED_STEP_MS: "1" }), world.services, own), body.identity);
+}
+
+/** The peer's table. */
+export const PEER_TABLE = "peer-table";
+
+/** Makes the peer's table with the same in it. @returns a token of it */
+export async function preparePeer(endpoint: string): Promise<string> {
+  const client = new DynamoDBClient({ endpoint, ...ENGINE });
+  await client.send(
+    new CreateTableCommand({
+      TableName: PEER_TABLE,
+      BillingMode: "PAY_PER_REQUEST",
+      KeySchema: [
+        { AttributeName: "pk", KeyType: "HASH" },
+        { AttributeName: "sk", KeyType: "RANGE" },
+      ],
+      AttributeDefinitions: ["pk", "sk"].map((AttributeName) => ({ AttributeName, AttributeType: "S" as const })),
+    }),
+  );
+  const script = `import { seed } from ${JSON.stringify(join(PEER, "function.mjs"))};
+    process.stdout.write(await seed("acme", ${CLUSTERS}));`;
+  const env = { PATH: process.env.PATH, ...LAMBDA, TABLE_NAME: PEER_TABLE, AWS_ENDPOINT_URL_DYNAMODB: endpoint };
+  return execFileSync(process.execPath, ["--input-type=module", "-e", script], { env }).toString();
+}

@@ -1,0 +1,227 @@
+/**
+ * `npm run bench -- --only starts`: how large each function is, what loading it takes beside the bare DynamoDB document client in the same
+ * run, and how soon it answers under Lambda's runtime client; the same API on Express, Zod and ElectroDB beside it. Writes
+ * docs/performance.md. Needs what `npm run runtime-client:install` and `npm run bench:peer:install` install.
+ */
+
+import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
+import { type BuildOptions, build } from "esbuild";
+import { createTable } from "#core/table/create.ts";
+import { buildAll, optionsFor } from "#functions/build/build.ts";
+import { BUNDLES_DIRECTORY, type BundleName, bundles } from "#functions/build/bundles.ts";
+import { startEngine } from "#functions/local/engine.ts";
+import { startKms } from "#test/support/kms.ts";
+import { worldOn } from "#test/support/world.ts";
+import { machine, row, table, writeBetween } from "./document.ts";
+import {
+  askedOf,
+  LAMBDA,
+  median,
+  PEER,
+  PEER_TABLE,
+  POOL,
+  prepare,
+  preparePeer,
+  STARTS,
+  serveInTurn,
+  type Timed,
+  threeOf,
+  WARM,
+} from "./serving.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const IMPORTS = 15;
+
+const say = (text: string) => process.stderr.write(`${text}\n`);
+const ms = (value: number | undefined) => (value === undefined ? "–" : value.toFixed(1));
+
+/** A file to load, and what its process is told beside. */
+interface Loaded {
+  name: string;
+  file: string;
+  environment?: Record<string, string>;
+}
+
+/** What loading took, in milliseconds: as it went by, and of a processor's time. */
+interface Loading {
+  wall: number;
+  cpu: number;
+}
+
+/** Loads a file in a fresh process. */
+function load({ file, environment = {} }: Loaded): Loading {
+  const script = `const [start, before] = [performance.now(), process.cpuUsage()];
+    await import(${JSON.stringify(file)});
+    const { user, system } = process.cpuUsage(before);
+    process.stdout.write(JSON.stringify({ wall: performance.now() - start, cpu: (user + system) / 1_000 }));`;
+  const env = { PATH: process.env.PATH, ...LAMBDA, ...environment };
+  return JSON.parse(execFileSync(process.execPath, ["--input-type=module", "-e", script], { env }).toString());
+}
+
+/** Loads files in turn, so that whatever else the machine does meets them alike. @returns the medians by name */
+function loadInTurn(all: readonly Loaded[]): Map<string, Loading> {
+  const times = new Map(all.map(({ name }): [string, Loading[]] => [name, []]));
+  // Once before, for the file system's cache and for compile caches.
+  for (const each of all) load(each);
+  for (let round = 0; round < IMPORTS; round++) {
+    for (const each of all) times.get(each.name)?.push(load(each));
+  }
+  return new Map(
+    [...times].map(([name, each]) => [
+      name,
+      { wall: median(each.map(({ wall }) => wall)), cpu: median(each.map(({ cpu }) => cpu)) },
+    ]),
+  );
+}
+
+/** The document client as it is usually bundled: with whatever it brings, and the commands that are used here. */
+const BARE = `import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { BatchGetCommand, DynamoDBDocumentClient, QueryCommand, ScanCommand, TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
+export const client = DynamoDBDocumentClient.from(new DynamoDBClient({}));
+export const commands = [BatchGetCommand, QueryCommand, ScanCommand, TransactWriteCommand];`;
+
+/** Builds one file more. @returns where it is */
+async function built(folder: string, name: string, options: BuildOptions): Promise<string> {
+  const outfile = join(folder, name, "bundle.mjs").replace(/mjs$/, options.format === "cjs" ? "cjs" : "mjs");
+  mkdirSync(join(folder, name), { recursive: true });
+  const { outputFiles = [] } = await build({ ...options, outfile, sourcemap: false, write: false, metafile: false });
+  writeFileSync(outfile, outputFiles[0]?.contents ?? "");
+  return outfile;
+}
+
+/** What SST's own bundling leaves in: the whole SDK, and names. */
+const PLAIN = { alias: {}, plugins: [], keepNames: true } satisfies BuildOptions;
+
+const REQUIRE = `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`;
+
+async function buildOthers(folder: string) {
+  const clusters = optionsFor(bundles.clusters.entry);
+  const { entryPoints: _, ...shared } = clusters;
+  return {
+    bare: await built(folder, "bare", { ...shared, ...PLAIN, stdin: { contents: BARE, resolveDir: ROOT } }),
+    peer: await built(folder, "peer", {
+      ...shared,
+      ...PLAIN,
+      banner: { js: REQUIRE },
+      absWorkingDir: PEER,
+      entryPoints: [join(PEER, "function.mjs")],
+    }),
+    plain: await built(folder, "plain", { ...clusters, ...PLAIN }),
+    commonJs: await built(folder, "common-js", { ...clusters, format: "cjs" }),
+  };
+}
+
+const fileOf = (name: BundleName) => join(ROOT, BUNDLES_DIRECTORY, name, "bundle.mjs");
+const NAMES = Object.keys(bundles) as BundleName[];
+
+/** The clusters' function in other shapes, beside the one that is kept. */
+const shapesOf = (folder: string, others: Awaited<ReturnType<typeof buildOthers>>): Loaded[] => {
+  const cache = (name: string) => ({ NODE_COMPILE_CACHE: join(folder, name) });
+  return [
+    { name: "as a module: what is deployed", file: fileOf("clusters") },
+    { name: "as CommonJS", file: others.commonJs },
+    { name: "as a module, with a compile cache", file: fileOf("clusters"), environment: cache("modules") },
+    { name: "as CommonJS, with a compile cache", file: others.commonJs, environment: cache("common") },
+    { name: "with all of the SDK and with names, as SST bundles", file: others.plain },
+  ];
+};
+
+/**
+ * Measures, and writes docs/performance.md.
+ *
+ * @throws Error where the runtime client or the peer is not installed
+ */
+export async function measureStarts(): Promise<void> {
+  if (!existsSync(join(PEER, "node_modules"))) throw new Error("the peer is not installed: npm run bench:peer:install");
+  const folder = mkdtempSync(join(tmpdir(), "ame-starts-"));
+  const engine = await startEngine();
+  const kms = await startKms();
+  try {
+    await buildAll();
+    const others = await buildOthers(folder);
+    say(`loading ${IMPORTS} times each`);
+    const bare = { name: "the bare document client", file: others.bare };
+    const peer = { name: "Express, Zod and ElectroDB", file: others.peer };
+    const shapes = shapesOf(folder, others);
+    const functions = NAMES.map((name): Loaded => ({ name, file: fileOf(name) }));
+    const loaded = loadInTurn([bare, ...functions, ...shapes, peer]);
+    say(`starting ${STARTS} times each`);
+    const world = worldOn("bench", { endpoint: engine.endpoint }, new Set());
+    const asked = askedOf(await prepare(world, kms.endpoint));
+    const idle = worldOn("bench-idle", { endpoint: engine.endpoint }, new Set());
+    await createTable(idle.table);
+    const environment = { ...LAMBDA, AWS_ENDPOINT_URL_DYNAMODB: engine.endpoint, AWS_ENDPOINT_URL_KMS: kms.endpoint };
+    const creation = { region: "eu-west-1", version: "v1.34.4-u-ame.2", cloudAccountIdentity: randomUUID() };
+    const peerAsked = threeOf(await preparePeer(engine.endpoint), "acme", (name) => ({
+      ...{ ...creation, name, nodePools: [POOL] },
+    }));
+    const timed = await serveInTurn([
+      ...NAMES.map((name) => ({
+        ...{ name, taskRoot: join(ROOT, BUNDLES_DIRECTORY, name), asked: asked[name] },
+        // Sweeps find nothing to do.
+        environment: name === "reconcile" ? { ...environment, TABLE_NAME: idle.table.name } : environment,
+        handler: `bundle.${name === "reconcile" ? "schedule" : "handler"}`,
+      })),
+      {
+        ...{ name: peer.name, taskRoot: join(folder, "peer"), handler: "bundle.handler", asked: peerAsked },
+        environment: { ...environment, TABLE_NAME: PEER_TABLE },
+      },
+    ]);
+    report({ bare, peer, functions, shapes, loaded, timed });
+  } finally {
+    await Promise.all([engine.stop(), kms.stop()]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Everything that was measured. */
+interface Measured {
+  bare: Loaded;
+  peer: Loaded;
+  functions: readonly Loaded[];
+  shapes: readonly Loaded[];
+  loaded: ReadonlyMap<string, Loading>;
+  timed: ReadonlyMap<string, Timed>;
+}
+
+function report({ bare, peer, functions, shapes, loaded, timed }: Measured): void {
+  const importOf = (name: string) => loaded.get(name) ?? { wall: Number.NaN, cpu: Number.NaN };
+  const sizes = ({ file }: Loaded) => {
+    const bytes = readFileSync(file);
+    return [(bytes.length / 1024).toFixed(0), (gzipSync(bytes).length / 1024).toFixed(0)];
+  };
+  const loading = ({ name }: Loaded) => {
+    const [own, bares] = [importOf(name), importOf(bare.name)];
+    const ratios = [own.wall / bares.wall, own.cpu / bares.cpu].map((ratio) => ratio.toFixed(2));
+    return [`${ms(own.wall)} / ${ms(own.cpu)}`, ratios.join(" / ")];
+  };
+  const line = (each: Loaded) => {
+    const { init, first, warm } = timed.get(each.name) ?? {};
+    const [ofFirst] = warm?.values() ?? [];
+    return row(each.name, ...sizes(each), ...loading(each), ms(init), ms(first), ms(ofFirst));
+  };
+  const heads = ["KiB minified", "KiB gzip", "import ms", "of the bare client's"];
+  const [ours, theirs] = ["clusters", peer.name].map((name) => timed.get(name)?.warm ?? new Map<string, number>());
+  const compared = [...(ours ?? [])].map(([name, time]) => row(name, ms(time), ms(theirs?.get(name))));
+  writeBetween(
+    "docs/performance.md",
+    "starts",
+    `Measured on ${machine()}, Lambda's runtime client. Import: median of ${IMPORTS} fresh
+processes of each, in turn, in milliseconds as they went by / of a processor's time. Init, from the process's start to its asking for
+an event, and first, until the first event is answered: median of ${STARTS}, in turn. Warm: median of ${WARM} events.
+
+${table(["function", ...heads, "init ms", "first ms", "warm ms"], [bare, ...functions, peer].map(line))}
+
+${table(
+  ["clusters", ...heads],
+  shapes.map((each) => row(each.name, ...sizes(each), ...loading(each))),
+)}
+
+${table(["warm, under the runtime client", "ms", `${peer.name}, ms`], compared)}`,
+  );
+}
