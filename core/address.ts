@@ -118,3 +118,15 @@ export function contains(block: Block, address: Address): boolean {
 export function overlap(one: Block, other: Block): boolean {
   return one.bits <= other.bits ? contains(one, other.address) : contains(other, one.address);
 }
+
+/**
+ * Tells whether an address of the web is on this machine: 127.0.0.0/8, `localhost` or `[::1]`, over http or https.
+ *
+ * @param url The whole address; one that cannot be parsed is not on this machine.
+ */
+export function isLoopbackUrl(url: string): boolean {
+  // For http and https the parser turns every spelling of an IPv4 address (127.1, 0x7f000001) into four numbers.
+  const parsed = URL.parse(url);
+  if (parsed?.protocol !== "http:" && parsed?.protocol !== "https:") return false;
+  return ["localhost", "[::1]"].includes(parsed.hostname) || /^127(\.\d{1,3}){3}$/.test(parsed.hostname);
+}

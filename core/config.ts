@@ -1,14 +1,13 @@
 /** The only reader of the environment's variables. */
 
 import * as v from "valibot";
-import { parseBlock } from "./address.ts";
+import { isLoopbackUrl, parseBlock } from "./address.ts";
 import { AppError } from "./errors.ts";
 
 /** Whether a text may be an OIDC issuer's. Without TLS only what never leaves the machine does. */
 export function isIssuer(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  return protocol === "https:" || (protocol === "http:" && ["127.0.0.1", "[::1]", "localhost"].includes(hostname));
+  return new URL(text).protocol === "https:" || isLoopbackUrl(text);
 }
 
 /** How much is logged. */
@@ -53,6 +52,9 @@ const Variables = v.object({
   ),
   OIDC_INITIAL_ACCESS_TOKEN: v.optional(v.string()),
   KMS_KEY_ID: v.optional(v.string()),
+  KEYS_FILE: v.optional(v.string()),
+  /** Whether there are credentials. The SDK reads them itself. */
+  AWS_ACCESS_KEY_ID: v.optional(v.string()),
   LOG_LEVEL: v.optional(v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`), "info"),
   HOSTING_POOL_ID: v.optional(whole(1, Number.MAX_SAFE_INTEGER), "1"),
   HOSTING_POOL_NAME: v.optional(v.string(), "default"),

@@ -104,3 +104,9 @@ export function conflict(code: string, text: string, retryAfterSeconds?: number)
 export function unavailable(code: string, text: string): AppError {
   return new AppError("unavailable", code, [text], { retryAfterSeconds: 1 });
 }
+
+/** What an operator is told of anything that was thrown: every problem, a line each. */
+export function textOf(error: unknown): string {
+  if (error instanceof AppError) return error.details.join("\n");
+  return error instanceof Error ? error.message : String(error);
+}

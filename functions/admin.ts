@@ -1,7 +1,7 @@
 /** The operator's command: `npm run admin -- <command> …`, beside a running server or alone. */
 
 import { parseArgs } from "node:util";
-import { AppError } from "#core/errors.ts";
+import { textOf } from "#core/errors.ts";
 import { createTable, requireTable } from "#core/table/create.ts";
 import { type Command, type Given, UsageError } from "./admin/command.ts";
 import { commands } from "./admin/commands.ts";
@@ -37,7 +37,7 @@ function readCommand(words: readonly string[]): { command: Command; given: Given
     return { command, given: { values: values as Given["values"], positionals } };
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${help}`);
+    throw new UsageError(`${textOf(error)}\n${help}`);
   }
 }
 
@@ -70,7 +70,6 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof AppError) process.stderr.write(`${error.details.join("\n")}\n`);
-  else process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${textOf(error)}\n`);
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }

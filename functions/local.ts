@@ -7,6 +7,7 @@ import { requireNoImport } from "#core/backup/import-mark.ts";
 import { type Config, readConfig } from "#core/config.ts";
 import { identityProvider } from "#core/configuration/identity-provider.ts";
 import type { Services } from "#core/context.ts";
+import { textOf } from "#core/errors.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { createTable, requireTransactions } from "#core/table/create.ts";
 import { databaseAnswers } from "./health.ts";
@@ -14,7 +15,8 @@ import { createLocalApp } from "./local/app.ts";
 import { openDataDirectory } from "./local/data-directory.ts";
 import { type EngineExit, startEngine } from "./local/engine.ts";
 import { type LocalIssuer, startIssuer } from "./local/issuer/issuer.ts";
-import { fileIn, keyringFrom } from "./local/keyring.ts";
+import { directoryIn, fileIn, keepsNothing, requireElsewhere } from "./local/kept.ts";
+import { keyringFrom } from "./local/keyring.ts";
 import { seed } from "./local/seed.ts";
 import { work } from "./local/worker.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
@@ -33,11 +35,10 @@ interface Database {
   exited?: Promise<EngineExit>;
 }
 
-const isKept = (config: Config) => config.DATA_DIR !== ":memory:";
-
 async function openDatabase(config: Config): Promise<Database> {
   if (config.DYNAMODB_ENDPOINT !== undefined) return { endpoint: config.DYNAMODB_ENDPOINT, stop: async () => {} };
-  return isKept(config) ? await openDataDirectory(config.DATA_DIR, { role: "server" }) : await startEngine();
+  const directory = directoryIn(config);
+  return directory === undefined ? await startEngine() : await openDataDirectory(directory, { role: "server" });
 }
 
 /** Begins to listen, and says where. @throws what the system says, such as EADDRINUSE */
@@ -73,26 +74,32 @@ function close(server: Server): Promise<void> {
   });
 }
 
-function announce(url: string, token: string | undefined, config: Config): void {
-  const kept = isKept(config) ? `, also in ${config.DATA_DIR}/token` : "";
-  process.stdout.write(
-    `AME Clusters listens on ${url}\n${
-      token === undefined
-        ? `The token in ${config.DATA_DIR}/token does not work any more; remove the file and start again for a new one.\n`
-        : `Token of the organisation "demo"${kept}: ${token}\n`
-    }`,
-  );
+/** Says where the server is, and how it is entered. */
+function announce(url: string, entrance: string): void {
+  process.stdout.write(`AME Clusters listens on ${url}\n${entrance}\n`);
+}
+
+/** Makes the organisation to try things in, where there is a place for its token. @returns how it is entered */
+async function entranceOf(config: Config, services: Services): Promise<string> {
+  if (keepsNothing(config)) return "Organisations and tokens are made by the operator's command, functions/admin.ts.";
+  const directory = directoryIn(config);
+  const token = await seed(services, directory);
+  const also = directory === undefined ? "" : `, also in ${directory}/token`;
+  return token === undefined
+    ? `The token in ${directory}/token does not work any more; remove the file and start again for a new one.`
+    : `Token of the organisation "demo"${also}: ${token}`;
 }
 
 async function main(config: Config, log: Logger): Promise<void> {
   const stopping = stopSignal();
+  requireElsewhere(config);
   const database = await openDatabase(config);
   try {
     const services = servicesFrom(config, database.endpoint);
     await createTable(services.table);
     await requireTransactions(services.table);
     await requireNoImport(services.table);
-    const token = await seed(services, isKept(config) ? config.DATA_DIR : undefined);
+    const entrance = await entranceOf(config, services);
     const keyring = keyringFrom(config);
     const app = createLocalApp({ services, log, config, keyring, ready: () => databaseAnswers(services) });
     const listener = getRequestListener(app.fetch);
@@ -106,7 +113,7 @@ async function main(config: Config, log: Logger): Promise<void> {
       issuer = await startIssuer({ origin, file: fileIn(config, "issuer.json"), services, log });
     }
     const working = startWork(config, services, keyring, issuer, log);
-    announce(origin, token, config);
+    announce(origin, entrance);
     const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);
     log.info("stopping", typeof ended === "string" ? { signal: ended } : { engine: ended });
     await Promise.all([close(server), working.stop()]);
@@ -158,6 +165,6 @@ try {
   process.exit(0);
 } catch (error) {
   log.error("the server could not go on", errorFields(error));
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${textOf(error)}\n`);
   process.exit(1);
 }

@@ -1,23 +1,25 @@
 /** Services as the environment asks for them, the same for every entry point. */
 
+import { isLoopbackUrl } from "#core/address.ts";
 import type { Config } from "#core/config.ts";
 import { type Services, servicesWith } from "#core/context.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { openTable } from "#core/table/client.ts";
 
+/** An engine on this machine takes anybody, and some keep tables by who asks: it is always the same one. */
+const ANYBODY = { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
+
 /**
  * Makes the services.
  *
  * @param config what the environment says
- * @param endpoint of an engine of one's own, where any credentials do; absent for DynamoDB on AWS
+ * @param endpoint of an engine of one's own, to which credentials are shown only where it is elsewhere and there are any; absent
+ *   for DynamoDB on AWS
  */
 export function servicesFrom(config: Config, endpoint?: string): Services {
-  const local = {
-    endpoint,
-    client: { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } },
-  };
+  const isKnown = endpoint === undefined || (config.AWS_ACCESS_KEY_ID !== undefined && !isLoopbackUrl(endpoint));
   return servicesWith({
-    table: openTable({ name: config.TABLE_NAME, ...(endpoint === undefined ? {} : local) }),
+    table: openTable({ name: config.TABLE_NAME, endpoint, ...(isKnown ? {} : { client: ANYBODY }) }),
     provisioner: simulatedTraits,
     hostingPool: { id: config.HOSTING_POOL_ID, name: config.HOSTING_POOL_NAME },
   });

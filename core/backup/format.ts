@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { AppError } from "../errors.ts";
+import { AppError, textOf } from "../errors.ts";
 import { itemIn, type WireItem } from "../table/notation.ts";
 
 /** How backups are written now. */
@@ -138,6 +138,6 @@ function itemOf(line: string, number: number): WireItem {
   try {
     return itemIn(line);
   } catch (error) {
-    throw refusal(`line ${number}: is no item (${error instanceof Error ? error.message : String(error)})`);
+    throw refusal(`line ${number}: is no item (${textOf(error)})`);
   }
 }

@@ -1,6 +1,7 @@
 /** Looking at a backup before it is needed. */
 
 import { entities } from "../entities.ts";
+import { textOf } from "../errors.ts";
 import { plainItem } from "../table/notation.ts";
 import { type Lines, readBackup, type WholeBackup } from "./format.ts";
 
@@ -30,7 +31,7 @@ export async function verifyBackup(lines: Lines): Promise<VerifiedBackup> {
       if (entity === undefined) throw new Error(`${item.pk} ${item.sk} is of an unknown entity, ${name}`);
       entity.read(item);
     } catch (error) {
-      unreadable.push(`line ${line}: ${error instanceof Error ? error.message : String(error)}`);
+      unreadable.push(`line ${line}: ${textOf(error)}`);
     }
   });
   return { ...backup, byEntity, unreadable };

@@ -1,7 +1,7 @@
 /** Looking at everything that is stored: whether it can be read, and whether it agrees. For the operator's command. */
 
 import type { Services } from "../context.ts";
-import { AppError } from "../errors.ts";
+import { AppError, textOf } from "../errors.ts";
 import { checkItems } from "./items.ts";
 import { type Contradiction, contradictionsIn } from "./organisation.ts";
 
@@ -60,6 +60,6 @@ async function contradictionsOf(services: Services, organisation: string): Promi
     return await contradictionsIn(services, organisation);
   } catch (error) {
     if (error instanceof AppError) throw error;
-    return [{ where: `organisation ${organisation}`, text: error instanceof Error ? error.message : String(error) }];
+    return [{ where: `organisation ${organisation}`, text: textOf(error) }];
   }
 }

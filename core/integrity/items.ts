@@ -5,6 +5,7 @@ import { clusterEntity, pointerEntity, tombstoneEntity } from "../cluster/stored
 import { bootstrapTokensEntity, certificateAuthorityEntity, oidcClientEntity } from "../configuration/stored.ts";
 import type { Services } from "../context.ts";
 import { entities } from "../entities.ts";
+import { textOf } from "../errors.ts";
 import { nodePoolEntity } from "../node-pool/schema.ts";
 import { organisationEntity } from "../organisation/schema.ts";
 import { dataKeyEntity } from "../secrets/vault.ts";
@@ -101,7 +102,7 @@ export async function checkItems({ table, clock }: Pick<Services, "table" | "clo
       if (typeof item.ttl === "number" && item.ttl <= now) continue;
       for (const support of supportsOf(item)) hanging.push([item, support]);
     } catch (error) {
-      fault(item, error instanceof Error ? error.message : String(error));
+      fault(item, textOf(error));
     }
     if (hanging.length >= AT_A_TIME) await look();
   }

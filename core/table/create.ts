@@ -1,7 +1,9 @@
 /** Making the table on an engine of one's own. On AWS the stack makes it. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   CreateTableCommand,
+  DescribeTableCommand,
   type DynamoDBClient,
   DynamoDBServiceException,
   ResourceInUseException,
@@ -11,6 +13,11 @@ import {
 import { TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
 import type { Table } from "./client.ts";
 import { tableDefinition } from "./definition.ts";
+import { deadlineIn } from "./pause.ts";
+
+/** How long an engine may take to make the table, and how often it is asked, in milliseconds. */
+const MAKING_MS = 120_000;
+const MAKING_POLL_MS = 500;
 
 const indexes = Object.entries(tableDefinition.indexes);
 
@@ -51,15 +58,27 @@ export async function createTable(table: Table): Promise<void> {
       }),
     );
   } catch (error) {
-    if (error instanceof ResourceInUseException) return;
-    throw error;
+    if (!(error instanceof ResourceInUseException)) throw error;
+    return await untilMade(client, table.name);
   }
+  await untilMade(client, table.name);
   await client.send(
     new UpdateTimeToLiveCommand({
       TableName: table.name,
       TimeToLiveSpecification: { AttributeName: ttl, Enabled: true },
     }),
   );
+}
+
+/** Waits for a table that this process or another one has just asked for. */
+async function untilMade(client: Pick<DynamoDBClient, "send">, name: string): Promise<void> {
+  const deadline = deadlineIn(MAKING_MS);
+  for (;;) {
+    const { Table: described } = await client.send(new DescribeTableCommand({ TableName: name }));
+    if (described?.TableStatus !== "CREATING") return;
+    if (deadline.passed()) throw new Error(`the table "${name}" is not ready after ${MAKING_MS / 1_000} s`);
+    await sleep(MAKING_POLL_MS);
+  }
 }
 
 const PROBE = { pk: "PROBE", sk: "PROBE" };

@@ -1,6 +1,7 @@
 /** Bringing stored items to the versions of the present release, beside running servers. For the operator's command. */
 
 import { isDeepStrictEqual } from "node:util";
+import { textOf } from "../errors.ts";
 import type { Table } from "./client.ts";
 import type { Entity, RawItem } from "./item.ts";
 import { keyText } from "./keys.ts";
@@ -88,7 +89,7 @@ async function migrateItem(
     try {
       after = entity.bring(before);
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return textOf(error);
     }
     if ((await commit(table, replacing(before, after), deadline)).length === 0) return true;
     if (deadline.passed()) throw contended();

@@ -4,6 +4,7 @@ import { type Config, readConfig } from "#core/config.ts";
 import { AppError } from "#core/errors.ts";
 import { linkedEnvironment } from "#core/linked.ts";
 import { openDataDirectory } from "../local/data-directory.ts";
+import { directoryIn } from "../local/kept.ts";
 import type { Command } from "./command.ts";
 
 /** Where the data are. */
@@ -22,7 +23,8 @@ export type Place =
 export function placeIn(environment: Readonly<Record<string, string | undefined>>): { config: Config; place: Place } {
   const linked = linkedEnvironment(environment);
   const config = readConfig(linked ?? environment);
-  const { DYNAMODB_ENDPOINT: endpoint, DATA_DIR: directory } = config;
+  const { DYNAMODB_ENDPOINT: endpoint } = config;
+  const directory = directoryIn(config);
   const refusal = (text: string) => new AppError("invalid", "config.place", [text]);
   if (linked !== undefined) {
     if (endpoint !== undefined) {
@@ -31,8 +33,10 @@ export function placeIn(environment: Readonly<Record<string, string | undefined>
     return { config, place: { on: "aws", stage: linked.STAGE, region: environment.AWS_REGION || undefined } };
   }
   if (endpoint !== undefined) return { config, place: { on: "engine", endpoint } };
-  if (directory === ":memory:") {
-    throw refusal("A database in memory is its server's alone; set DATA_DIR or DYNAMODB_ENDPOINT.");
+  if (directory === undefined) {
+    throw refusal(
+      "There is no database here, or it is in memory, its server's alone; set DATA_DIR or DYNAMODB_ENDPOINT.",
+    );
   }
   return { config, place: { on: "directory", directory } };
 }

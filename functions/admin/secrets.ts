@@ -1,9 +1,12 @@
 /** The operator's command about secrets. */
 
+import { existsSync } from "node:fs";
 import { invalid } from "#core/errors.ts";
+import { localKeyring } from "#core/secrets/local-keyring.ts";
 import { rotateSecrets } from "#core/secrets/rotate.ts";
+import { keyFile } from "../local/key-file.ts";
 import { keyringFrom } from "../local/keyring.ts";
-import { type Command, type Given, numeric, one, text } from "./command.ts";
+import { type Command, type Given, numeric, one, text, UsageError } from "./command.ts";
 
 /** The longest grace there is sense in: an hour, in seconds. */
 const LONGEST_SECONDS = 3_600;
@@ -17,6 +20,19 @@ function secondsIn(given: Given): number {
 
 /** The commands by name. */
 export const secretsCommands: Readonly<Record<string, Command>> = {
+  "secrets key": {
+    usage: "--file <path>",
+    options: { file: text },
+    required: ["file"],
+    database: "none",
+    async run(_, given) {
+      const file = one(given, "file") ?? "";
+      if (existsSync(file)) throw new UsageError(`${file} is there already.\n`);
+      // Whoever asks for what is not there yet makes it.
+      await localKeyring(keyFile(file, { isMade: true })).isCurrent("");
+      return { print: { file } };
+    },
+  },
   "secrets rotate": {
     usage:
       "[--grace <seconds the old key is kept, for what is being written; 30>] [--from-table <name of the table they were encrypted in>]",

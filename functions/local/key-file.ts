@@ -1,21 +1,21 @@
 /** The keys of the local keyring, in a file that its user alone can read. */
 
 import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { type KeyStore, LocalKeys } from "#core/secrets/local-keyring.ts";
 import { exclusively } from "./exclusively.ts";
 
 /**
- * Keeps keys in `keys.json` of a data directory. Whoever loses the file loses every secret in the database, so it belongs into
- * every backup, but not beside that of the database.
+ * Keeps keys in a file. Whoever loses the file loses every secret in the database, so it belongs into every backup, but not beside
+ * that of the database.
  *
- * @param directory there already
- * @throws Error at the first use where the file is not what this wrote
+ * @param file in a directory that is there already
+ * @param options.isMade whether the first key is drawn where there is no file; otherwise that is an error
+ * @throws Error at the first use where the file is missing and not to be made, or is not what this wrote
  */
-export function keyFile(directory: string): KeyStore {
-  const file = join(directory, "keys.json");
-  const lock = join(directory, "keys.lock");
+export function keyFile(file: string, { isMade }: { isMade: boolean }): KeyStore {
+  const lock = join(dirname(file), "keys.lock");
   const present = () => (existsSync(file) ? parse(file) : undefined);
   const write = (keys: LocalKeys) => {
     writeFileSync(`${file}.next`, `${JSON.stringify(keys)}\n`, { mode: 0o600 });
@@ -24,7 +24,12 @@ export function keyFile(directory: string): KeyStore {
     renameSync(`${file}.next`, file);
     return keys;
   };
-  const read: KeyStore["read"] = (make) => present() ?? exclusively(lock, () => present() ?? write(make()));
+  const read: KeyStore["read"] = (make) => {
+    const there = present();
+    if (there !== undefined) return there;
+    if (!isMade) throw new Error(`there is no ${file}: make one with \`npm run admin -- secrets key --file\``);
+    return exclusively(lock, () => present() ?? write(make()));
+  };
   return {
     read,
     change(become) {

@@ -1,18 +1,29 @@
 /** The keyring that the environment asks for. */
 
-import { join } from "node:path";
 import type { Config } from "#core/config.ts";
+import { AppError } from "#core/errors.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { fileIn, keepsNothing, requireElsewhere } from "./kept.ts";
 import { keyFile } from "./key-file.ts";
 
-/** A file of the data directory; undefined where nothing is kept. */
-export const fileIn = ({ DATA_DIR }: Pick<Config, "DATA_DIR">, name: string): string | undefined =>
-  DATA_DIR === ":memory:" ? undefined : join(DATA_DIR, name);
-
-/** Makes the keyring: in KMS where `KMS_KEY_ID` says so, else of keys in the data directory. */
+/**
+ * Makes the keyring: in KMS where `KMS_KEY_ID` says so, of the keys in `KEYS_FILE`, else of keys in the data directory.
+ *
+ * @throws AppError invalid where two are named, or none and nothing is kept here
+ */
 export function keyringFrom(config: Config): Keyring {
-  if (config.KMS_KEY_ID !== undefined) return kmsKeyring(config.KMS_KEY_ID);
-  return localKeyring(config.DATA_DIR === ":memory:" ? memoryKeyStore() : keyFile(config.DATA_DIR));
+  const { KMS_KEY_ID, KEYS_FILE } = config;
+  if (KMS_KEY_ID !== undefined && KEYS_FILE !== undefined) {
+    throw new AppError("invalid", "config.two_keyrings", [
+      "KEYS_FILE: is set, and KMS_KEY_ID is; which of the two is meant?",
+    ]);
+  }
+  if (KMS_KEY_ID !== undefined) return kmsKeyring(KMS_KEY_ID);
+  // Who names a file has it from elsewhere: one that is made here would be another one in every other place.
+  if (KEYS_FILE !== undefined) return localKeyring(keyFile(KEYS_FILE, { isMade: false }));
+  if (keepsNothing(config)) requireElsewhere(config);
+  const file = fileIn(config, "keys.json");
+  return localKeyring(file === undefined ? memoryKeyStore() : keyFile(file, { isMade: true }));
 }

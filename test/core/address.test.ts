@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Block, contains, overlap, parseAddress, parseBlock } from "#core/address.ts";
+import { type Block, contains, isLoopbackUrl, overlap, parseAddress, parseBlock } from "#core/address.ts";
 
 function block(text: string): Block {
   const parsed = parseBlock(text);
@@ -193,5 +193,37 @@ describe("a block", () => {
     expect(overlap(block("0.0.0.0/0"), block("::/0"))).toBe(false);
     expect(overlap(block("::/0"), block("10.0.0.0/8"))).toBe(false);
     expect(overlap(block("2001:db8::/32"), block("2001:db8:1::/48"))).toBe(true);
+  });
+});
+
+describe("whether a URL is on this machine", () => {
+  test.each([
+    "http://127.0.0.1:8000",
+    "https://127.0.0.1",
+    "http://127.8.9.10:1/",
+    "http://127.1:8000",
+    "http://localhost:8000",
+    "http://LOCALHOST",
+    "http://[::1]:8000",
+  ])("is true for %s", (url) => {
+    expect(isLoopbackUrl(url)).toBe(true);
+  });
+
+  test.each([
+    "https://dynamodb.eu-west-1.amazonaws.com",
+    "http://10.0.0.1:8000",
+    "http://128.0.0.1",
+    "http://127.0.0.1.example.com",
+    "http://localhost.example.com",
+    "http://127.0.0.1@example.com",
+    "http://example.com/?127.0.0.1",
+    "http://[::2]",
+    "http://0.0.0.0:8000",
+    "ftp://127.0.0.1",
+    "localhost:8000",
+    "127.0.0.1",
+    "",
+  ])("is false for %s", (url) => {
+    expect(isLoopbackUrl(url)).toBe(false);
   });
 });

@@ -1,7 +1,8 @@
 /** Gives every test file the address of one DynamoDB engine: `inject("endpoint")`. */
 
 import type { TestProject } from "vitest/node";
-import { isLoopbackEndpoint, startEngine } from "#functions/local/engine.ts";
+import { isLoopbackUrl } from "#core/address.ts";
+import { startEngine } from "#functions/local/engine.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -19,7 +20,7 @@ declare module "vitest" {
 export default async function setup(project: Pick<TestProject, "provide">): Promise<() => Promise<void>> {
   const given = process.env.DYNAMODB_ENDPOINT;
   if (given) {
-    if (!isLoopbackEndpoint(given)) {
+    if (!isLoopbackUrl(given)) {
       throw new Error(
         `tests write and delete tables; refusing DYNAMODB_ENDPOINT=${given}, which is not on loopback. ` +
           "Unset it to test on the embedded engine.",

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { openDataDirectory } from "#functions/local/data-directory.ts";
-import { isLoopbackEndpoint, startEngine } from "#functions/local/engine.ts";
+import { startEngine } from "#functions/local/engine.ts";
 import { identify, isRunning, type ProcessIdentity } from "#functions/local/process-identity.ts";
 import setup from "../../support/global-setup.ts";
 
@@ -688,38 +688,6 @@ describe("identify", () => {
       vi.unstubAllEnvs();
     });
     expect(() => identify(process.pid)).toThrow(/`ps` does not work/);
-  });
-});
-
-describe("isLoopbackEndpoint", () => {
-  test.for([
-    "http://127.0.0.1:8000",
-    "https://127.0.0.1",
-    "http://127.8.9.10:1/",
-    "http://127.1:8000",
-    "http://localhost:8000",
-    "http://LOCALHOST",
-    "http://[::1]:8000",
-  ])("is true for %s", (url) => {
-    expect(isLoopbackEndpoint(url)).toBe(true);
-  });
-
-  test.for([
-    "https://dynamodb.eu-west-1.amazonaws.com",
-    "http://10.0.0.1:8000",
-    "http://128.0.0.1",
-    "http://127.0.0.1.example.com",
-    "http://localhost.example.com",
-    "http://127.0.0.1@example.com",
-    "http://example.com/?127.0.0.1",
-    "http://[::2]",
-    "http://0.0.0.0:8000",
-    "ftp://127.0.0.1",
-    "localhost:8000",
-    "127.0.0.1",
-    "",
-  ])("is false for %s", (url) => {
-    expect(isLoopbackEndpoint(url)).toBe(false);
   });
 });
 

@@ -1,0 +1,113 @@
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { readConfig } from "#core/config.ts";
+import { AppError } from "#core/errors.ts";
+import { requireElsewhere } from "#functions/local/kept.ts";
+import { keyFile } from "#functions/local/key-file.ts";
+import { keyringFrom } from "#functions/local/keyring.ts";
+import { servicesFrom } from "#functions/services.ts";
+import { cleanUp, script, temporary } from "#test/support/server.ts";
+
+afterEach(cleanUp);
+
+const ELSEWHERE = {
+  DATA_DIR: ":none:",
+  DYNAMODB_ENDPOINT: "http://dynamodb:8000",
+  OIDC_ISSUER_URL: "https://issuer.example.test",
+  KEYS_FILE: "/run/secrets/keys.json",
+};
+
+/** What is said of something that is refused. */
+function problemsOf(work: () => unknown): readonly string[] {
+  try {
+    work();
+  } catch (error) {
+    expect(error).toBeInstanceOf(AppError);
+    return (error as AppError).details;
+  }
+  return [];
+}
+
+describe("a server that keeps nothing", () => {
+  test("finds everything elsewhere", () => {
+    expect(problemsOf(() => requireElsewhere(readConfig(ELSEWHERE)))).toEqual([]);
+    const inKms = { ...ELSEWHERE, KEYS_FILE: "", KMS_KEY_ID: "alias/ame" };
+    expect(problemsOf(() => requireElsewhere(readConfig(inKms)))).toEqual([]);
+    for (const DATA_DIR of [".data", ":memory:"]) {
+      expect(problemsOf(() => requireElsewhere(readConfig({ DATA_DIR })))).toEqual([]);
+    }
+  });
+
+  test("does not start without, and names everything that is missing", async () => {
+    const { exited, stderr, stdout } = script("start", [], { DATA_DIR: ":none:" });
+    expect(await exited).toBe(1);
+    expect(stdout()).toBe("");
+    const problems = problemsOf(() => requireElsewhere(readConfig({ DATA_DIR: ":none:" })));
+    expect(problems.map((problem) => problem.split(":")[0])).toEqual([
+      "DYNAMODB_ENDPOINT",
+      "KEYS_FILE",
+      "OIDC_ISSUER_URL",
+    ]);
+    for (const problem of problems) expect(stderr()).toContain(problem);
+  });
+});
+
+describe("a keyring", () => {
+  const keyring = (environment: Record<string, string>) => keyringFrom(readConfig(environment));
+  const context = { cluster: "one" };
+
+  test("of a file that is named is that file's, and is never made", async () => {
+    const directory = temporary();
+    mkdirSync(directory);
+    const file = join(directory, "keys.json");
+    await expect(keyring({ ...ELSEWHERE, KEYS_FILE: file }).generate(context)).rejects.toThrow(`there is no ${file}`);
+    const made = script("admin", ["secrets", "key", "--file", file], { DATA_DIR: join(directory, "unused") });
+    expect(await made.exited, made.stderr()).toBe(0);
+    expect(made.stdout()).not.toContain(JSON.parse(readFileSync(file, "utf8")).keys[0].key);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(() => statSync(join(directory, "unused"))).toThrow("ENOENT");
+    const { key, wrapped } = await keyring({ ...ELSEWHERE, KEYS_FILE: file }).generate(context);
+    // Another replica has the same.
+    expect(await keyring({ KEYS_FILE: file }).unwrap(wrapped, context)).toEqual(key);
+    expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
+    const again = script("admin", ["secrets", "key", "--file", file], {});
+    expect(await again.exited).toBe(2);
+    expect(keyFile(file, { isMade: false }).read(() => ({ keys: [] })).keys).toHaveLength(1);
+  });
+
+  test("is one, not two and not none", () => {
+    expect(problemsOf(() => keyring({ KEYS_FILE: "keys.json", KMS_KEY_ID: "alias/ame" }))).toEqual([
+      "KEYS_FILE: is set, and KMS_KEY_ID is; which of the two is meant?",
+    ]);
+    expect(problemsOf(() => keyring({ ...ELSEWHERE, KEYS_FILE: "" }))).toEqual([
+      expect.stringMatching(/^KEYS_FILE: is not set, and no KMS_KEY_ID is/),
+    ]);
+  });
+});
+
+describe("an engine is shown", () => {
+  const shown = async (environment: Record<string, string>) => {
+    const config = readConfig(environment);
+    const { client } = servicesFrom(config, config.DYNAMODB_ENDPOINT).table;
+    const { accessKeyId } = await client.config.credentials();
+    return [accessKeyId, await client.config.region()];
+  };
+
+  test("nobody in particular where it is on this machine, or there is nobody to show", async () => {
+    const anybody = ["local", "local"];
+    expect(await shown({ DYNAMODB_ENDPOINT: "http://127.0.0.1:8000", AWS_ACCESS_KEY_ID: "AKIA" })).toEqual(anybody);
+    expect(await shown({ DYNAMODB_ENDPOINT: "http://dynamodb:8000" })).toEqual(anybody);
+  });
+
+  test("the credentials of the environment where it is elsewhere", async () => {
+    const known = { AWS_ACCESS_KEY_ID: "AKIA", AWS_SECRET_ACCESS_KEY: "secret", AWS_REGION: "eu-west-1" };
+    const before = { ...process.env };
+    Object.assign(process.env, known);
+    try {
+      expect(await shown({ DYNAMODB_ENDPOINT: "http://dynamodb:8000", ...known })).toEqual(["AKIA", "eu-west-1"]);
+    } finally {
+      process.env = before;
+    }
+  });
+});
