@@ -44,11 +44,18 @@ export function createReconciler(inputs: ReconcilerInputs) {
     ...reserved(10),
   });
   table.subscribe("Reconcile", onEvents.arn, {
-    // Only pointers with work pending; of those, the function leaves what is due later to the schedule.
+    // Only pointers with work pending that nobody has: a worker's own marks wake nobody, and it sees itself what was asked for
+    // meanwhile. Of the rest, the function leaves what is due later to the schedule.
     filters: [
       {
         eventName: ["INSERT", "MODIFY"],
-        dynamodb: { NewImage: { entity: { S: ["pointer"] }, dueAt: { S: [{ exists: true }] } } },
+        dynamodb: {
+          NewImage: {
+            entity: { S: ["pointer"] },
+            dueAt: { S: [{ exists: true }] },
+            leaseUntil: { S: [{ exists: false }] },
+          },
+        },
       },
     ],
     transform: {
@@ -56,7 +63,8 @@ export function createReconciler(inputs: ReconcilerInputs) {
         args.startingPosition = "TRIM_HORIZON";
         args.batchSize = 100;
         args.maximumBatchingWindowInSeconds = 1;
-        args.parallelizationFactor = 1;
+        // A batch may take as long as its slowest cluster; others need not wait for it.
+        args.parallelizationFactor = 4;
         args.functionResponseTypes = ["ReportBatchItemFailures"];
         args.bisectBatchOnFunctionError = true;
         args.maximumRetryAttempts = 5;

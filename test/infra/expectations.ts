@@ -227,6 +227,7 @@ export const expectations = {
       startingPosition: "TRIM_HORIZON",
       batchSize: 100,
       maximumBatchingWindowInSeconds: 1,
+      parallelizationFactor: 4,
       functionResponseTypes: ["ReportBatchItemFailures"],
       bisectBatchOnFunctionError: true,
       maximumRetryAttempts: 5,
@@ -236,7 +237,13 @@ export const expectations = {
     expect(filterCriteria.filters.map(({ pattern }: Json) => JSON.parse(pattern))).toEqual([
       {
         eventName: ["INSERT", "MODIFY"],
-        dynamodb: { NewImage: { entity: { S: ["pointer"] }, dueAt: { S: [{ exists: true }] } } },
+        dynamodb: {
+          NewImage: {
+            entity: { S: ["pointer"] },
+            dueAt: { S: [{ exists: true }] },
+            leaseUntil: { S: [{ exists: false }] },
+          },
+        },
       },
     ]);
   },

@@ -175,7 +175,7 @@ export const faults: Record<string, Fault> = {
   },
   "every record wakes": {
     file: "stacks/reconciler.ts",
-    from: /entity: \{ S: \["pointer"\] \}, /,
+    from: /entity: \{ S: \["pointer"\] \},/,
     to: "",
     noticed: STREAM,
   },
