@@ -20,6 +20,9 @@ export default defineConfig({
     sequence: { sequencer: LongFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // The modules of a worker are loaded, and compiled by V8, once for all of its files: a third of all the time there is. So
+    // no file may leave anything behind in them.
+    isolate: false,
     // One more than the cores that are counted on, for some always wait.
     maxWorkers: 3,
   },

@@ -78,9 +78,11 @@ export interface TableOptions {
   endpoint?: string | undefined;
   /** Overrides for the client, credentials and region among them. */
   client?: DynamoDBClientConfig;
+  /** How long one sending of a call may take, and how long its answer may pause, in milliseconds; a second unless given. */
+  sendingMs?: number;
 }
 
-/** How long one sending of a call may take, and how long its answer may pause, in milliseconds. Every call is small. */
+/** Every call is small. */
 const SENDING_MS = 1_000;
 
 /**
@@ -89,23 +91,23 @@ const SENDING_MS = 1_000;
  * A call that hangs is worth other tries within the request: four with their pauses take some 4 s, so that the two waits of
  * an operation stay about within the 8 s that writers wait for each other (PATIENCE_MS).
  */
-export function openTable(options: TableOptions): Table {
+export function openTable({ name, endpoint, client: more, sendingMs = SENDING_MS }: TableOptions): Table {
   const base = new DynamoDBClient({
     maxAttempts: 4,
     requestHandler: {
-      connectionTimeout: SENDING_MS,
-      requestTimeout: SENDING_MS,
+      connectionTimeout: sendingMs,
+      requestTimeout: sendingMs,
       throwOnRequestTimeout: true,
       // The request's own timeout ends with the headers of the answer.
-      socketTimeout: SENDING_MS,
+      socketTimeout: sendingMs,
       httpAgent: { maxSockets: 256, keepAlive: true },
       httpsAgent: { maxSockets: 256, keepAlive: true },
     },
-    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-    ...options.client,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...more,
   });
   const client = DynamoDBDocumentClient.from(base, { marshallOptions: { removeUndefinedValues: true } });
-  return tableOf({ client, name: options.name, turns: new Turns(), commits: new Commits(), meter: undefined });
+  return tableOf({ client, name, turns: new Turns(), commits: new Commits(), meter: undefined });
 }
 
 type Reached = Pick<Table, "client" | "name" | "turns" | "commits" | "meter">;

@@ -152,7 +152,9 @@ describe("on Lambda", () => {
   test("a request that asked to wait is no slow one", async () => {
     const path = tenant.path("production", "logged");
     const rawQueryString = "waitFor=status:new";
-    const [line] = await written(() => handler({ ...event("GET", path, { prefer: "wait=5" }), rawQueryString }, {}));
+    const [line] = await written(() =>
+      handler.with({})({ ...event("GET", path, { prefer: "wait=5" }), rawQueryString }, {}),
+    );
     expect(line).toMatchObject({ status: 200, waitSeconds: 5 });
     expect(metricsOf(line)).not.toHaveProperty("Latency");
   });

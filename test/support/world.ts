@@ -73,6 +73,8 @@ export interface World {
 export interface WorldOptions extends Partial<Omit<Services, "table">> {
   /** How often the SDK sends a call, at most. */
   maxAttempts?: number;
+  /** How long one sending of a call may take, in milliseconds. */
+  sendingMs?: number;
   trustedProxies?: string[];
   corsOrigins?: string[];
   /** One of its own where it is absent. */
@@ -100,9 +102,9 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
  * @param busy keys with a transaction under way; shared by all processes on the table
  */
 export function worldOn(name: string, options: WorldOptions & { endpoint: string }, busy: Set<string>): World {
-  const { endpoint, maxAttempts = 4, trustedProxies = [], corsOrigins = [], judge, ...rest } = options;
+  const { endpoint, maxAttempts = 4, sendingMs, trustedProxies = [], corsOrigins = [], judge, ...rest } = options;
   const { keyring = localKeyring(memoryKeyStore()), ...given } = rest;
-  const table = openTable({ name, endpoint, client: { ...ENGINE, maxAttempts } });
+  const table = openTable({ name, endpoint, client: { ...ENGINE, maxAttempts }, ...(sendingMs && { sendingMs }) });
   const services = servicesWith({ table, provisioner: simulatedTraits, ...given });
   const logs: string[] = [];
   const log = createLogger("debug", (line) => {
