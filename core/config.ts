@@ -5,9 +5,11 @@ import { isLoopbackUrl, parseBlock } from "./address.ts";
 import { AppError } from "./errors.ts";
 
 /** Whether a text may be an OIDC issuer's. Without TLS only what never leaves the machine does. */
-export function isIssuer(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  return new URL(text).protocol === "https:" || isLoopbackUrl(text);
+function isIssuer(text: string): boolean {
+  const url = URL.parse(text);
+  // It stands in every kubeconfig, so there is no password in it either.
+  if (url === null || /[?#\s]/.test(text) || url.username !== "" || url.password !== "") return false;
+  return url.protocol === "https:" || isLoopbackUrl(text);
 }
 
 /** How much is logged. */
@@ -47,11 +49,17 @@ const Variables = v.object({
   OIDC_ISSUER_URL: v.optional(
     v.pipe(
       v.string(),
-      v.check((text) => isIssuer(text), "must be an https URL, or http on this machine"),
+      v.check((text) => isIssuer(text), "must be an https URL, or http on this machine, of a host and a path alone"),
     ),
   ),
   OIDC_INITIAL_ACCESS_TOKEN: v.optional(v.string()),
-  KMS_KEY_ID: v.optional(v.string()),
+  KMS_KEY_ID: v.optional(
+    v.pipe(
+      v.string(),
+      // Of a data key KMS tells the key it is under, never an alias.
+      v.check((text) => !/(^|:)alias\//.test(text), "must be a key's id or ARN, not an alias"),
+    ),
+  ),
   KEYS_FILE: v.optional(v.string()),
   /** Whether there are credentials. The SDK reads them itself. */
   AWS_ACCESS_KEY_ID: v.optional(v.string()),

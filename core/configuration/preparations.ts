@@ -4,10 +4,10 @@ import type { Services } from "../context.ts";
 import type { Preparation, Prepared } from "../provisioning/preparation.ts";
 import type { Keyring } from "../secrets/keyring.ts";
 import { newVault, openSecret, openVault, type Vault } from "../secrets/vault.ts";
-import { secretKey } from "../table/keys.ts";
-import { type Expression, Transaction } from "../table/transact.ts";
+import { type Key, secretKey } from "../table/keys.ts";
+import { Transaction } from "../table/transact.ts";
 import { makeCertificateAuthority } from "./certificate-authority.ts";
-import type { IdentityProvider, RegisteredClient } from "./identity-provider.ts";
+import { type IdentityProvider, NotRegistered, type RegisteredClient } from "./identity-provider.ts";
 import {
   CERTIFICATE_AUTHORITY,
   certificateAuthorityEntity,
@@ -68,46 +68,82 @@ const defined = <Values extends Record<string, string | undefined>>(values: Valu
     [Name in keyof Values]?: string;
   };
 
-/** What a client's item is held to, so that of two workers' intentions the later one counts. */
-const asRead = (before: OidcClient | undefined): Expression =>
-  before === undefined
-    ? { condition: "attribute_not_exists(#pk)" }
-    : { condition: "#intendedAt = :before", values: { ":before": before.intendedAt } };
-
 const heldClient = ({ held }: Prepared): OidcClient | undefined => {
   const item = held.get(OIDC_CLIENT);
   return item && oidcClientEntity.read(item);
 };
 
+/** Whether nobody knows what became of the last registration. */
+const isInDoubt = ({ intendedAt, settledAt }: OidcClient): boolean => settledAt !== intendedAt;
+
+/** By which the issuer's operator finds a cluster's client. */
+const clientNameOf = ({ cluster }: Prepared): string => `kubernetes ${cluster.identity}`;
+
+/** How long what is left of a registration that came to nothing may take to be removed, in milliseconds. */
+const DISCARD_MS = 5_000;
+
+/** What an item is held to, so that of two workers' intentions the later one counts. */
+const stillIntended = ({ intendedAt }: Pick<OidcClient, "intendedAt">) => ({
+  condition: "#intendedAt = :before",
+  values: { ":before": intendedAt },
+});
+
+/** Writes down that a client is about to be registered. What is known of one there was before stays. */
+function intention(key: Key, clusterIdentity: string, before: OidcClient | undefined, intendedAt: string): Transaction {
+  if (before === undefined) {
+    return new Transaction().create("oidc-client", oidcClientEntity.write(key, { clusterIdentity, intendedAt }));
+  }
+  const { condition, values } = stillIntended(before);
+  return new Transaction().update("oidc-client", key, "SET #intendedAt = :now", {
+    condition,
+    values: { ...values, ":now": intendedAt },
+  });
+}
+
 function oidcClient(services: PreparationServices): Preparation {
   const { identityProvider, warn } = services;
   const { issuer } = identityProvider;
+
+  const tellDoubt = (prepared: Prepared, client: OidcClient | undefined) => {
+    if (client === undefined || !isInDoubt(client)) return;
+    warn("an OIDC client may have been registered and never recorded; look for it by its name", {
+      cluster: prepared.cluster.identity,
+      issuer,
+      clientName: clientNameOf(prepared),
+    });
+  };
 
   const removeHeld = async (prepared: Prepared, client: OidcClient, signal: AbortSignal) => {
     const { registrationUri, clientId } = client;
     const { table, keyring } = services;
     const { identity } = prepared.cluster;
     // With an issuer that we do not know any more nothing can be done, and a cluster must not wait for it for ever.
-    const isOurs = client.issuer === issuer;
+    const isOurs = client.issuer === issuer && registrationUri !== undefined;
     const secret = isOurs && (await openSecret(table, keyring, identity, prepared.held, OIDC_CLIENT, OidcClientSecret));
-    if (!secret || registrationUri === undefined || secret.registrationAccessToken === undefined) {
-      const fields = { cluster: identity, issuer: client.issuer, clientId };
-      warn("an OIDC client stays behind with its issuer, where it cannot be removed", fields);
-      return;
-    }
-    const { registrationAccessToken } = secret;
-    await identityProvider.remove({ registrationUri, registrationAccessToken }, signal);
+    const registrationAccessToken = secret ? secret.registrationAccessToken : undefined;
+    const isGone =
+      registrationUri !== undefined &&
+      registrationAccessToken !== undefined &&
+      (await identityProvider.remove({ registrationUri, registrationAccessToken }, signal));
+    if (isGone) return;
+    const fields = { cluster: identity, issuer: client.issuer, clientId };
+    warn("an OIDC client stays behind with its issuer, where it cannot be removed", fields);
   };
 
-  const discard = async (client: RegisteredClient, signal: AbortSignal) => {
-    const { clientId, registrationUri, registrationAccessToken } = client;
+  /** @returns whether it is gone */
+  const discard = async ({ clientId, registrationUri, registrationAccessToken }: RegisteredClient) => {
+    let reason = "it cannot be removed";
     try {
-      if (registrationUri === undefined || registrationAccessToken === undefined)
-        throw new Error("it cannot be removed");
-      await identityProvider.remove({ registrationUri, registrationAccessToken }, signal);
+      // The step may have run out of time, which is why there is something to discard.
+      const signal = AbortSignal.timeout(DISCARD_MS);
+      const isManaged = registrationUri !== undefined && registrationAccessToken !== undefined;
+      if (isManaged && (await identityProvider.remove({ registrationUri, registrationAccessToken }, signal)))
+        return true;
     } catch (error) {
-      warn("an OIDC client stays behind that nobody uses", { issuer, clientId, reason: String(error) });
+      reason = String(error);
     }
+    warn("an OIDC client stays behind that nobody uses", { issuer, clientId, reason });
+    return false;
   };
 
   return {
@@ -119,41 +155,42 @@ function oidcClient(services: PreparationServices): Preparation {
     async prepare(prepared, write, signal) {
       const { identity } = prepared.cluster;
       const key = secretKey(identity, OIDC_CLIENT);
-      const clientName = `kubernetes ${identity}`;
       const before = heldClient(prepared);
-      const fields = { cluster: identity, issuer, clientName };
-      if (before !== undefined && before.registeredAt !== before.intendedAt) {
-        warn("an OIDC client may have been registered and never recorded; look for it by its name", fields);
-      }
-      const intendedAt = services.clock().toISOString();
-      // Without the intention on record, nobody would ever look for a client whose registration was the last thing done.
-      const intended = { ...before, clusterIdentity: identity, intendedAt };
-      const intention = new Transaction().put("oidc-client", oidcClientEntity.write(key, intended), asRead(before));
-      if (!(await write(intention))) return false;
+      tellDoubt(prepared, before);
+      // First of all: where secrets cannot be encrypted, there shall be none.
       const vault = await vaultOf(services, prepared);
-      const made = await identityProvider.register(clientName, signal);
+      const intendedAt = services.clock().toISOString();
+      const asIntended = stillIntended({ intendedAt });
+      // Without the intention on record, nobody would ever look for a client whose registration was the last thing done.
+      if (!(await write(intention(key, identity, before, intendedAt)))) return false;
+      const settle = () => write(new Transaction().update("oidc-client", key, "SET #settledAt = :before", asIntended));
+      const made = await identityProvider.register(clientNameOf(prepared), signal).catch(async (error: unknown) => {
+        if (error instanceof NotRegistered) await settle();
+        throw error;
+      });
       const { clientId, clientSecret, registrationUri, registrationAccessToken } = made;
       const sealed = vault.seal(OIDC_CLIENT, { clientSecret, ...defined({ registrationAccessToken }) });
-      const registered = { clusterIdentity: identity, intendedAt, registeredAt: intendedAt, issuer, clientId, sealed };
+      const registered = { clusterIdentity: identity, intendedAt, settledAt: intendedAt, issuer, clientId, sealed };
       const item = oidcClientEntity.write(key, { ...registered, ...defined({ registrationUri }) });
-      const record = new Transaction().put("oidc-client", item, asRead(intended));
+      const record = new Transaction().put("oidc-client", item, asIntended);
       vault.hold(record);
-      const isWritten = await write(record);
-      // Where it is not, somebody else has the cluster, and registers one of its own.
-      if (!isWritten) await discard(made, signal);
-      else if (before?.clientId !== undefined) {
-        const { issuer: former, clientId: formerId } = before;
+      if (await write(record)) {
+        if (before?.clientId === undefined) return true;
         warn("a cluster has a client with another issuer now; the one it had stays behind", {
-          ...fields,
-          issuer: former,
-          clientId: formerId,
+          cluster: identity,
+          issuer: before.issuer,
+          clientId: before.clientId,
         });
+        return true;
       }
-      return isWritten;
+      // Somebody else has the cluster, and registers one of its own; or its secrets are being encrypted anew.
+      if (await discard(made)) await settle();
+      return false;
     },
     async remove(prepared, signal) {
       const client = heldClient(prepared);
       if (client?.clientId !== undefined) await removeHeld(prepared, client, signal);
+      tellDoubt(prepared, client);
     },
   };
 }

@@ -27,8 +27,8 @@ const StoredOidcClient = v.object({
   clusterIdentity: v.string(),
   /** When it was last about to be registered, RFC 3339. */
   intendedAt: v.string(),
-  /** Which intention came about; while it is another one, or none, nobody knows whether the last one did. */
-  registeredAt: v.optional(v.string()),
+  /** Of which intention it is known what became of it; while that is another one, or none, nobody knows of the last one. */
+  settledAt: v.optional(v.string()),
   issuer: v.optional(v.string()),
   clientId: v.optional(v.string()),
   /** Where it is managed, where the issuer lets it be. */

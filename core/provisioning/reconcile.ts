@@ -4,6 +4,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { hasReached } from "../cluster/repository.ts";
 import { type Cluster, clusterEntity, type Pointer } from "../cluster/stored.ts";
 import type { Services } from "../context.ts";
 import { nodePoolsOf } from "../node-pool/repository.ts";
@@ -203,16 +204,18 @@ async function takeStep(
     return { seen, isBlind: error !== undefined, isPrepared, error: gone.error ?? error ?? removal };
   }
   const { value: seen, error } = await look();
-  const isReady = services.preparations.every((each) => each.isDone(prepared));
-  if (error !== undefined) return { seen: undefined, isBlind: true, isPrepared: isReady, error };
-  if (!isReady) {
-    const failed = await prepare(services, lease, prepared);
-    // What was made is read again before anything is built on it.
-    return failed === undefined ? "interrupted" : { seen, isBlind: false, isPrepared: false, error: failed };
+  const isPrepared = services.preparations.every((each) => each.isDone(prepared));
+  if (error !== undefined) return { seen: undefined, isBlind: true, isPrepared, error };
+  const failed = isPrepared ? undefined : await prepare(services, lease, prepared);
+  // What was made is read again before anything is built on it.
+  if (!isPrepared && failed === undefined) return "interrupted";
+  // What was prepared once, such as with another issuer, is not held up by what cannot be had now.
+  if (failed !== undefined && !hasReached(cluster, "OIDC_PROVISIONED")) {
+    return { seen, isBlind: false, isPrepared, error: failed };
   }
   const plan = planOf(cluster, pools, seen, fence);
   const applied = await attempt(services, "applying the configuration", (signal) => provisioner.apply(plan, signal));
-  return { seen, isBlind: false, isPrepared: true, error: applied.error };
+  return { seen, isBlind: false, isPrepared, error: applied.error ?? failed };
 }
 
 /** Takes the first of the reconciler's own steps that is not done. @returns what went wrong, where something did */

@@ -166,7 +166,7 @@ async function workOn(world: World, identity: string): Promise<WorkConsumption> 
   const services = { ...world.services, table: world.services.table.metered(meter) };
   const own = {
     keyring: world.keyring,
-    identityProvider: { issuer, register, remove: async () => {} },
+    identityProvider: { issuer, register, remove: async () => true },
     warn: () => {},
   };
   const sleep = async (ms: number) => {

@@ -162,7 +162,7 @@ async function bringUp(world: World, kms: string, tenant: Tenant): Promise<void>
   const register = async () => ({ clientId: "client", clientSecret: "x".repeat(43) });
   const own = {
     keyring: kmsKeyring(KMS_KEY_ARN, { ...ENGINE, endpoint: kms }),
-    identityProvider: { issuer, register, remove: async () => {} },
+    identityProvider: { issuer, register, remove: async () => true },
     warn: () => {},
   };
   await reconcile(reconcilerFrom(readConfig({ SIMULATED_STEP_MS: "1" }), world.services, own), body.identity);

@@ -131,8 +131,31 @@ describe("a variable", () => {
     ["LOG_LEVEL", "INFO", "must be one of debug, info, warn, error, silent"],
     ["TRUSTED_PROXIES", "10.0.0.0/8,proxy.example", "must be CIDR blocks"],
     ["TRUSTED_PROXIES", "10.0.0.1", "must be CIDR blocks"],
+    ["KMS_KEY_ID", "alias/secrets", "must be a key's id or ARN, not an alias"],
+    ["KMS_KEY_ID", "arn:aws:kms:eu-west-1:123456789012:alias/secrets", "must be a key's id or ARN, not an alias"],
+    ...[
+      "issuer.example",
+      "http://issuer.example",
+      "https://issuer.example/?realm=one",
+      "https://issuer.example/#one",
+      "https://somebody:password@issuer.example",
+      " https://issuer.example",
+    ].map((url): [string, string, string] => [
+      "OIDC_ISSUER_URL",
+      url,
+      "must be an https URL, or http on this machine, of a host and a path alone",
+    ]),
   ])("%s cannot be %j: it %s", (name, value, requirement) => {
     expect(problemsOf({ [name]: value })).toEqual([`${name}: ${requirement}`]);
+  });
+
+  test.each([
+    "https://issuer.example/realms/one/",
+    "https://issuer.example",
+    "http://127.0.0.1:4000/oidc",
+    "http://[::1]",
+  ])("OIDC_ISSUER_URL can be %s, to the letter", (url) => {
+    expect(readConfig({ OIDC_ISSUER_URL: url }).OIDC_ISSUER_URL).toBe(url);
   });
 
   test("takes its largest and smallest value", () => {

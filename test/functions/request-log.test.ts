@@ -173,7 +173,7 @@ describe("on Lambda", () => {
       identityProvider: {
         issuer: "https://issuer.example.test",
         register: async () => ({ clientId: "client", clientSecret: "do-not-log-me" }),
-        remove: async () => {},
+        remove: async () => true,
       },
       clock: () => new Date(now),
       sleep: async (ms: number) => {

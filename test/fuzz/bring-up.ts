@@ -12,7 +12,7 @@ export function bringUpIn({ services, keyring }: World): (identity: string) => P
   const identityProvider = {
     issuer: "https://login.example.com",
     register: async () => ({ clientId: randomUUID(), clientSecret: randomUUID() }),
-    remove: async () => {},
+    remove: async () => true,
   };
   const preparations = preparationsWith({ table, clock, keyring, identityProvider, warn: () => {} });
   const provisioner = simulatedProvisioner({ table, clock, stepMs: 1 });

@@ -40,7 +40,7 @@ const ISSUER = "https://issuer.example.test";
 const provider: IdentityProvider = {
   issuer: ISSUER,
   register: async (name) => ({ clientId: `client of ${name}`, clientSecret: "secret" }),
-  remove: async () => {},
+  remove: async () => true,
 };
 
 let world: World;
@@ -64,7 +64,7 @@ const given = movingGiven(${START}, ${firstOf(name)});
 const identityProvider = {
   issuer: ${JSON.stringify(ISSUER)},
   register: async (name) => ({ clientId: "client of " + name, clientSecret: "secret" }),
-  remove: async () => {},
+  remove: async () => true,
 };
 const own = ${name === "reconcile"} ? { identityProvider, sleep: given.sleep } : {};
 const called = (made) => {

@@ -28,8 +28,8 @@ export interface ConfiguredWorld extends LivingWorld {
   stop(): Promise<void>;
 }
 
-/** Makes one. @param options as those of a living world; calls may take long enough for a busy machine */
-export async function makeConfiguredWorld(options: WorldOptions = {}): Promise<ConfiguredWorld> {
+/** Makes one. @param options as those of a living world; unless they say otherwise, calls may take as long as on a busy machine */
+export async function makeConfiguredWorld(options: WorldOptions & { callMs?: number } = {}): Promise<ConfiguredWorld> {
   let issuer: LocalIssuer | undefined;
   const server = createServer((request, response) => {
     if (issuer?.handle(request, response) !== true) response.writeHead(404).end();
@@ -42,8 +42,8 @@ export async function makeConfiguredWorld(options: WorldOptions = {}): Promise<C
   };
   const provider: ConfiguredWorld["provider"] = { register: early, remove: early };
   const world = await makeLivingWorld({
-    ...options,
     callMs: 5_000,
+    ...options,
     preparations: ({ services: { table, clock }, keyring }) =>
       preparationsWith({
         table,

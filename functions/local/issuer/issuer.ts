@@ -43,6 +43,7 @@ export async function startIssuer({ origin, file, services, log }: LocalIssuerOp
   const store = await openIssuerStore(file);
   const issuer = `${origin}${ISSUER_PATH}`;
   const provider = new Provider(issuer, configuration(store));
+  const { host } = new URL(origin);
   provider.on("grant.error", (_, error) => log.debug("the local OIDC issuer gave no token", errorFields(error)));
   provider.on("server_error", (_, error) => log.error("the local OIDC issuer failed", errorFields(error)));
   const answer = provider.callback();
@@ -57,12 +58,13 @@ export async function startIssuer({ origin, file, services, log }: LocalIssuerOp
     initialAccessToken: store.initialAccessToken,
     handle(request, response) {
       const path = request.url ?? "";
-      if (path !== ISSUER_PATH && !path.startsWith(`${ISSUER_PATH}/`) && !path.startsWith(`${ISSUER_PATH}?`))
-        return false;
+      if (!path.startsWith(`${ISSUER_PATH}/`)) return false;
+      // It tells its endpoints by what it was called, and has one name alone.
+      request.headers.host = host;
       if (path.startsWith(`${ISSUER_PATH}/login/`)) void login(request, response);
       else {
         // The issuer thinks it is at the root, and finds out where it is by what the request was before.
-        Object.assign(request, { originalUrl: path, url: path.slice(ISSUER_PATH.length) || "/" });
+        Object.assign(request, { originalUrl: path, url: path.slice(ISSUER_PATH.length) });
         void answer(request, response);
       }
       return true;
@@ -74,6 +76,8 @@ const configuration = (store: IssuerStore): Configuration => ({
   adapter: store.adapter,
   jwks: { keys: store.keys },
   cookies: { keys: store.cookieKeys },
+  // Everybody who may log in to a cluster has the same client's secret, so that alone proves nothing.
+  pkce: { required: () => true },
   scopes: SCOPES.split(" "),
   claims: { openid: ["sub"] },
   findAccount: (_, accountId) => ({ accountId, claims: async () => ({ sub: accountId }) }),
@@ -128,7 +132,7 @@ async function interact(
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     // The API's own words say how to send a token there.
-    if (error.kind === "forbidden") show(403, error.message);
-    else show(401, "This token does not work.");
+    if (error.kind === "unauthenticated") show(401, "This token does not work.");
+    else show(error.kind === "forbidden" ? 403 : 503, error.message);
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, inject, test } from "vitest";
@@ -114,8 +115,13 @@ describe("npm start", () => {
     },
   );
 
-  test("in memory keeps nothing and only prints the token", async () => {
-    const server = await start({ DATA_DIR: ":memory:" });
+  test("in memory keeps nothing and only prints the token, on whichever address of the machine it listens", async () => {
+    const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+    const address = addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
+    const server = await start({ DATA_DIR: ":memory:", HOST: address });
+    expect(server.url).toContain(`http://${address}:`);
+    const issuer = (await (await fetch(`${server.url}/oidc/.well-known/openid-configuration`)).json()) as object;
+    expect(issuer).toMatchObject({ registration_endpoint: expect.stringContaining(server.url) });
     expect((await clusters(server)).status).toBe(200);
     server.signalServer("SIGTERM");
     expect(await server.exited).toBe(0);
