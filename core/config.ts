@@ -53,13 +53,7 @@ const Variables = v.object({
     ),
   ),
   OIDC_INITIAL_ACCESS_TOKEN: v.optional(v.string()),
-  KMS_KEY_ID: v.optional(
-    v.pipe(
-      v.string(),
-      // Of a data key KMS tells the key it is under, never an alias.
-      v.check((text) => !/(^|:)alias\//.test(text), "must be a key's id or ARN, not an alias"),
-    ),
-  ),
+  KMS_KEY_ID: v.optional(v.string()),
   KEYS_FILE: v.optional(v.string()),
   /** Whether there are credentials. The SDK reads them itself. */
   AWS_ACCESS_KEY_ID: v.optional(v.string()),

@@ -18,6 +18,8 @@ export interface Kms {
   endpoint: string;
   /** Every call since it was emptied last. */
   calls: { operation: string; input: Json }[];
+  /** What every call is answered instead. */
+  refusal: { status: number; type: string; message: string } | undefined;
   stop(): Promise<void>;
 }
 
@@ -47,7 +49,11 @@ export async function startKms(): Promise<Kms> {
     const operation = String(request.headers["x-amz-target"]).split(".")[1] ?? "";
     const input = JSON.parse(await text(request));
     calls.push({ operation, input });
-    const [status, body] = answer(key, operation, input);
+    const { refusal } = kms;
+    const [status, body] =
+      refusal === undefined
+        ? answer(key, operation, input)
+        : [refusal.status, { __type: refusal.type, message: refusal.message }];
     response
       .writeHead(status, {
         "content-type": "application/x-amz-json-1.1",
@@ -56,7 +62,8 @@ export async function startKms(): Promise<Kms> {
       .end(JSON.stringify(body));
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  return {
+  const kms: Kms = {
+    refusal: undefined,
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
     async stop() {
@@ -64,4 +71,5 @@ export async function startKms(): Promise<Kms> {
       await new Promise((done) => server.close(done));
     },
   };
+  return kms;
 }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { AppError } from "#core/errors.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { errorFields } from "#functions/log.ts";
 import { KMS_KEY_ARN as ARN, type Kms, startKms } from "#test/support/kms.ts";
 
 let kms: Kms;
@@ -9,11 +11,13 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   kms.calls.length = 0;
+  kms.refusal = undefined;
 });
 afterAll(() => kms.stop());
 
-const keyring = () =>
-  kmsKeyring("0d990263-018e-4e65-a703-eff731de951e", {
+const keyring = ({ keyId = "0d990263-018e-4e65-a703-eff731de951e", maxAttempts = 3 } = {}) =>
+  kmsKeyring(keyId, {
+    maxAttempts,
     endpoint: kms.endpoint,
     region: "eu-west-1",
     credentials: { accessKeyId: "test", secretAccessKey: "test" },
@@ -34,15 +38,40 @@ test("data keys are made and decrypted with the context as encryption context", 
 
 test("a data key does not decrypt for another cluster", async () => {
   const { wrapped } = await keyring().generate({ table: "ame", cluster: "one" });
-  await expect(keyring().unwrap(wrapped, { table: "ame", cluster: "two" })).rejects.toMatchObject({
-    $metadata: { httpStatusCode: 400 },
-  });
+  await expect(keyring().unwrap(wrapped, { table: "ame", cluster: "two" })).rejects.toThrow(
+    "decrypting a data key was refused by the service that keeps the keys: InvalidCiphertextException",
+  );
+});
+
+test.each([
+  [
+    "AccessDeniedException",
+    400,
+    "making a data key was refused by the service that keeps the keys: AccessDeniedException",
+  ],
+  ["KMSInvalidStateException", 400, "making a data key was refused"],
+  ["ThrottlingException", 400, "did not answer in time"],
+  ["KMSInternalException", 500, "did not answer in time"],
+])("%s is told without the names of keys and callers, which stay for the log", async (type, status, words) => {
+  kms.refusal = { status, type, message: `User: somebody is not authorized on ${ARN}` };
+  const error: Error = await keyring({ maxAttempts: 1 })
+    .generate({})
+    .catch((thrown) => thrown);
+  expect(error.message).toContain(words);
+  expect(error.message).not.toContain(ARN);
+  expect(error instanceof AppError).toBe(words === "did not answer in time");
+  expect(JSON.stringify(errorFields(error))).toContain(ARN);
 });
 
 test("a data key is current under the key that is set, however it is named, and there is nothing to renew", async () => {
   expect(await keyring().isCurrent(ARN)).toBe(true);
   expect(await keyring().isCurrent(ARN.replace("0d99", "1d99"))).toBe(false);
   expect(await kmsKeyring(ARN, { endpoint: kms.endpoint }).isCurrent(ARN)).toBe(true);
+  const byAlias = keyring({ keyId: "alias/ame" });
+  expect(await byAlias.isCurrent(ARN)).toBe(false);
+  await byAlias.generate({});
+  expect(await byAlias.isCurrent(ARN)).toBe(true);
+  kms.calls.length = 0;
   await keyring().renew();
   await keyring().retire(() => false);
   expect(kms.calls).toEqual([]);

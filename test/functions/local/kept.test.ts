@@ -11,8 +11,6 @@ import { cleanUp, script, temporary } from "#test/support/server.ts";
 
 afterEach(cleanUp);
 
-const KEY = "0d990263-018e-4e65-a703-eff731de951e";
-
 const ELSEWHERE = {
   DATA_DIR: ":none:",
   DYNAMODB_ENDPOINT: "http://dynamodb:8000",
@@ -34,7 +32,7 @@ function problemsOf(work: () => unknown): readonly string[] {
 describe("a server that keeps nothing", () => {
   test("finds everything elsewhere", () => {
     expect(problemsOf(() => requireElsewhere(readConfig(ELSEWHERE)))).toEqual([]);
-    const inKms = { ...ELSEWHERE, KEYS_FILE: "", KMS_KEY_ID: KEY };
+    const inKms = { ...ELSEWHERE, KEYS_FILE: "", KMS_KEY_ID: "alias/ame" };
     expect(problemsOf(() => requireElsewhere(readConfig(inKms)))).toEqual([]);
     for (const DATA_DIR of [".data", ":memory:"]) {
       expect(problemsOf(() => requireElsewhere(readConfig({ DATA_DIR })))).toEqual([]);
@@ -79,7 +77,7 @@ describe("a keyring", () => {
   });
 
   test("is one, not two and not none", () => {
-    expect(problemsOf(() => keyring({ KEYS_FILE: "keys.json", KMS_KEY_ID: KEY }))).toEqual([
+    expect(problemsOf(() => keyring({ KEYS_FILE: "keys.json", KMS_KEY_ID: "alias/ame" }))).toEqual([
       "KEYS_FILE: is set, and KMS_KEY_ID is; which of the two is meant?",
     ]);
     expect(problemsOf(() => keyring({ ...ELSEWHERE, KEYS_FILE: "" }))).toEqual([
