@@ -12,7 +12,7 @@ const MAPS_DIRECTORY = ".build/maps";
 
 const instead = (file: string) => join(import.meta.dirname, "instead", file);
 
-/** What of the SDK no function needs, and what each gets instead. Together they are a quarter of a bundle, and of its start. */
+/** What of the SDK no function needs, and what each gets instead. Together they would be a third of a bundle, and of its start. */
 const SUBSTITUTES = {
   "@aws-sdk/credential-provider-node": instead("credentials.ts"),
   "@smithy/core/event-streams": instead("event-streams.ts"),
