@@ -15,7 +15,14 @@ class LongFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/bundles/**", "test/infra/**", "test/nodes/**", "test/runtime/**", "**/node_modules/**"],
+    exclude: [
+      "test/bundles/**",
+      "test/container/**",
+      "test/infra/**",
+      "test/nodes/**",
+      "test/runtime/**",
+      "**/node_modules/**",
+    ],
     globalSetup: ["test/support/global-setup.ts"],
     sequence: { sequencer: LongFirst },
     testTimeout: 60_000,

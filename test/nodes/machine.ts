@@ -1,22 +1,10 @@
 /** A machine to run scripts on: a Debian of its own in a folder, but for what would touch this one, which only notes its call. */
 
-import { spawn, spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeDebian } from "#test/support/debian.ts";
 import { CALLS } from "./download-site.ts";
-
-const MIRROR = process.env.DEBIAN_MIRROR ?? "http://deb.debian.org/debian";
 
 /** What would act on the kernel or on the services of the machine that the tests run on. */
 const NOTED = ["systemctl", "modprobe", "sysctl", "swapoff"];
@@ -61,15 +49,7 @@ export class Machine {
    * @throws Error where debootstrap is missing or fails, and for anybody but root
    */
   static make(): Machine {
-    if (process.getuid?.() !== 0) throw new Error("Only root can make a machine: run npm run test:nodes as root.");
-    const root = mkdtempSync(join(tmpdir(), "machine-"));
-    const made = spawnSync("debootstrap", ["--variant=minbase", "--include=systemd", "bookworm", root, MIRROR], {
-      encoding: "utf8",
-    });
-    if (made.error !== undefined) throw new Error("debootstrap is missing: apt-get install debootstrap");
-    if (made.status !== 0) throw new Error(`debootstrap failed:\n${made.stdout}${made.stderr}`);
-    // For whoever else than root is on it.
-    chmodSync(root, 0o755);
+    const root = makeDebian(["systemd"]);
     const machine = new Machine(root);
     for (const name of NOTED) machine.stub(name);
     machine.#osRelease = machine.read(OS_RELEASE);
