@@ -20,11 +20,20 @@ const ofCluster = ({ segment, query }: ApiRequest) => ({
 
 const YAML = "application/yaml";
 
-/** Whether a client names YAML, under its registered name or an older one, and not JSON before it. */
-function prefersYaml(accept: string | undefined): boolean {
-  const types = (accept ?? "").split(",").map((each) => each.split(";")[0]?.trim().toLowerCase());
-  const first = types.find((type) => type === "application/json" || /^(application|text)\/(x-)?yaml$/.test(type ?? ""));
-  return first !== undefined && first !== "application/json";
+/**
+ * Whether a client would rather have YAML, under its registered name or an older one, than JSON. Of equal weight the first counts; what
+ * has no weight is not wanted.
+ */
+function prefersYaml(accept = ""): boolean {
+  let best = { isYaml: false, weight: 0 };
+  for (const range of accept.toLowerCase().split(",")) {
+    const [type = "", ...parameters] = range.split(";").map((part) => part.trim());
+    const isYaml = /^(application|text)\/(x-)?yaml$/.test(type);
+    if (!isYaml && type !== "application/json") continue;
+    const weight = Number(parameters.find((each) => each.startsWith("q="))?.slice("q=".length) ?? 1);
+    if (weight > best.weight) best = { isYaml, weight };
+  }
+  return best.isYaml;
 }
 
 /** An answer that nobody on its way may keep. */

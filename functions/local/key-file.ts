@@ -1,10 +1,11 @@
 /** The keys of the local keyring, in a file that its user alone can read. */
 
-import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { type KeyStore, LocalKeys } from "#core/secrets/local-keyring.ts";
 import { exclusively } from "./exclusively.ts";
+import { writePrivately } from "./private-file.ts";
 
 /**
  * Keeps keys in a file. Whoever loses the file loses every secret in the database, so it belongs into every backup, but not beside
@@ -16,12 +17,16 @@ import { exclusively } from "./exclusively.ts";
  */
 export function keyFile(file: string, { isMade }: { isMade: boolean }): KeyStore {
   const lock = join(dirname(file), "keys.lock");
-  const present = () => (existsSync(file) ? parse(file) : undefined);
+  let isPrivate = !isMade;
+  const present = () => {
+    if (!existsSync(file)) return undefined;
+    // Brought back from a backup everybody may be able to read it. What is named from elsewhere is not ours to change.
+    if (!isPrivate) chmodSync(file, 0o600);
+    isPrivate = true;
+    return parse(file);
+  };
   const write = (keys: LocalKeys) => {
-    writeFileSync(`${file}.next`, `${JSON.stringify(keys)}\n`, { mode: 0o600 });
-    // A file that was there keeps its mode when it is written to.
-    chmodSync(`${file}.next`, 0o600);
-    renameSync(`${file}.next`, file);
+    writePrivately(file, `${JSON.stringify(keys)}\n`);
     return keys;
   };
   const read: KeyStore["read"] = (make) => {

@@ -1,6 +1,6 @@
 /** What a new data directory begins with: an organisation to try things in, and a token for it. */
 
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { memberByEmail, setMember } from "#core/access/members.ts";
 import { createToken, listTokens } from "#core/access/personal-tokens.ts";
@@ -12,6 +12,7 @@ import { createEnvironment } from "#core/environment/operations.ts";
 import { AppError } from "#core/errors.ts";
 import { createSchedule, listSchedules } from "#core/maintenance/schedules.ts";
 import { createOrganisation } from "#core/organisation/operations.ts";
+import { writePrivately } from "./private-file.ts";
 
 /** The organisation that is there from the first start. */
 export const DEMO = "demo";
@@ -81,10 +82,11 @@ function keptToken(directory: string): string | undefined {
 
 function keepToken(directory: string, token: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const file = tokenFile(directory);
-  writeFileSync(`${file}.next`, `${token}\n`, { mode: 0o600 });
-  chmodSync(`${file}.next`, 0o600);
-  renameSync(`${file}.next`, file);
+  writePrivately(
+    tokenFile(directory),
+    `${token}
+`,
+  );
 }
 
 async function stillGood(services: Services, token: string): Promise<string | undefined> {

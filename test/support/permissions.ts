@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { type Grant, type RouteGroup, reconcilerGrants, routeGroups } from "#functions/groups.ts";
 import type { Call } from "./faults.ts";
+import { learn } from "./secrets.ts";
 
 const groups: [string, RouteGroup][] = Object.entries(routeGroups);
 
@@ -116,7 +117,9 @@ export const permitted = (keyring: Keyring, table: string): Keyring => ({
   ...keyring,
   async generate(context) {
     take([`kms:GenerateDataKey${elsewhere(table, context.table ?? "without a table")}`]);
-    return await keyring.generate(context);
+    const made = await keyring.generate(context);
+    learn(made.key.toString("base64"), made.key.toString("hex"));
+    return made;
   },
   async unwrap(wrapped, context) {
     take([`kms:Decrypt${elsewhere(table, context.table ?? "without a table")}`]);

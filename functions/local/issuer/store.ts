@@ -1,10 +1,11 @@
 /** What the local issuer keeps: its keys and the clients registered with it in a file, all else as long as it runs. */
 
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { exportJWK, generateKeyPair } from "jose";
 import type { Adapter, AdapterFactory, AdapterPayload } from "oidc-provider";
 import * as v from "valibot";
+import { writePrivately } from "../private-file.ts";
 
 /** Kinds of records without which a client could not be used or managed after a restart. */
 const KEPT = new Set(["Client", "RegistrationAccessToken"]);
@@ -48,10 +49,7 @@ export async function openIssuerStore(file: string | undefined): Promise<IssuerS
   const save = () => {
     if (file === undefined) return;
     const durable = [...entries].filter(([key]) => KEPT.has(key.split(":")[0] ?? ""));
-    writeFileSync(`${file}.next`, JSON.stringify({ ...kept, entries: Object.fromEntries(durable) }), { mode: 0o600 });
-    // A file that was there keeps its mode when it is written to.
-    chmodSync(`${file}.next`, 0o600);
-    renameSync(`${file}.next`, file);
+    writePrivately(file, JSON.stringify({ ...kept, entries: Object.fromEntries(durable) }));
   };
   save();
   return { ...kept, adapter: (kind) => adapterOf(kind, entries, save) };

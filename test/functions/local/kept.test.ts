@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { readConfig } from "#core/config.ts";
@@ -74,6 +74,30 @@ describe("a keyring", () => {
     const again = script("admin", ["secrets", "key", "--file", file], {});
     expect(await again.exited).toBe(2);
     expect(keyFile(file, { isMade: false }).read(() => ({ keys: [] })).keys).toHaveLength(1);
+  });
+
+  test("of a data directory is for its user alone, also where its file was brought back for everybody", async () => {
+    const directory = temporary();
+    mkdirSync(directory);
+    const file = join(directory, "keys.json");
+    const { key, wrapped } = await keyring({ DATA_DIR: directory }).generate(context);
+    chmodSync(file, 0o644);
+    expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+
+    // What is cut off is not written over: the rest may be brought back.
+    const whole = readFileSync(file, "utf8");
+    for (const cut of [whole.slice(0, -20), "", '{"keys":[]}']) {
+      writeFileSync(file, cut);
+      const words = `${file} holds no keys: bring it back from a backup`;
+      await expect(keyring({ DATA_DIR: directory }).generate(context)).rejects.toThrow(words);
+      await expect(keyring({ DATA_DIR: directory }).renew()).rejects.toThrow(words);
+      expect(readFileSync(file, "utf8")).toBe(cut);
+    }
+    rmSync(file);
+    await expect(keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).rejects.toThrow("is not in the keyring");
+    writeFileSync(file, whole);
+    expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
   });
 
   test("is one, not two and not none", () => {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { expectNoSecrets, learn, secretsIn } from "#test/support/secrets.ts";
+import { expectNoSecrets, learn, learnFrom, secretsIn } from "#test/support/secrets.ts";
 import { cleanUp, type Server, script, start, temporary, until } from "#test/support/server.ts";
 import type { Json } from "#test/support/world.ts";
 
@@ -43,6 +43,9 @@ test("what is handed out stands nowhere in the database or the log, survives a r
 
   const config = await send("GET", `${one}/oidc-config`);
   expect(config.status).toBe(200);
+  const joining = await send("GET", `${one}/join-config`);
+  expect(joining.status).toBe(200);
+  learnFrom(JSON.stringify(joining.body));
   const before = JSON.parse(readFileSync(join(DATA_DIR, "keys.json"), "utf8")).keys;
   const issuer = JSON.parse(readFileSync(join(DATA_DIR, "issuer.json"), "utf8"));
   learn(config.body.clientSecret, first.token, issuer.initialAccessToken, ...before.map(({ key }: Json) => key));
