@@ -171,25 +171,25 @@ const gist = ({ clusters, pools, events }: Awaited<ReturnType<typeof stateOf>>) 
 });
 
 describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
-  test.each(["before", "after", "throttle"] as const)(
-    "once, %s they happen, succeeds and happens once",
-    async (fault) => {
-      const { status, calls } = await measure(world, write);
-      expect(calls.length).toBeGreaterThanOrEqual(2);
-      const states = [];
-      for (let position = 0; position < calls.length; position++) {
-        const stage = await stageOn(world);
-        failing(world, position, fault);
-        const answer = await write(stage);
-        world.wire.fault = () => undefined;
-        expect([position, answer.status], answer.text).toEqual([position, status]);
-        states.push(gist(await stateOf(world, stage)));
-        expect(states.at(-1)).toEqual(states[0]);
-        await expectWhole(world, stage);
-      }
-      expect(states[0]?.events).toHaveLength(2);
-    },
-  );
+  // To an operation a call that is refused for load is one that never arrived; the client's pauses make it slow.
+  test.each<Fault>(
+    name === "a change" || name === "a new pool" ? ["before", "after", "throttle"] : ["before", "after"],
+  )("once, %s they happen, succeeds and happens once", async (fault) => {
+    const { status, calls } = await measure(world, write);
+    expect(calls.length).toBeGreaterThanOrEqual(2);
+    const states = [];
+    for (let position = 0; position < calls.length; position++) {
+      const stage = await stageOn(world);
+      failing(world, position, fault);
+      const answer = await write(stage);
+      world.wire.fault = () => undefined;
+      expect([position, answer.status], answer.text).toEqual([position, status]);
+      states.push(gist(await stateOf(world, stage)));
+      expect(states.at(-1)).toEqual(states[0]);
+      await expectWhole(world, stage);
+    }
+    expect(states[0]?.events).toHaveLength(2);
+  });
 
   test.each(["before", "after"] as const)("for good, %s they happen, leaves all or nothing", async (fault) => {
     const { calls } = await measure(once, write);
