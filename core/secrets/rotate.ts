@@ -6,7 +6,7 @@ import type { Services } from "../context.ts";
 import { defineEntity, type RawItem } from "../table/item.ts";
 import { keyText, rotationKey } from "../table/keys.ts";
 import { type Deadline, deadlineIn, pause } from "../table/pause.ts";
-import { commit, contended, Transaction } from "../table/transact.ts";
+import { commit, contended, type Expression, Transaction } from "../table/transact.ts";
 import type { Keyring } from "./keyring.ts";
 import {
   DATA_KEY,
@@ -118,6 +118,12 @@ async function openWhereItWas({ table, keyring, fromTable }: Rotating, clusterId
 
 const Values = v.record(v.string(), v.string());
 
+/** Holds a data key to being what it was, with nothing encrypted with it since. */
+const asRead = ({ keyId, revision }: DataKey): Expression => ({
+  condition: `#keyId = :keyId AND ${revision === undefined ? "attribute_not_exists(#revision)" : "#revision = :revision"}`,
+  values: { ":keyId": keyId, ...(revision === undefined ? {} : { ":revision": revision }) },
+});
+
 /** @returns false where somebody wrote at the same time */
 async function tryCluster(
   rotating: Rotating,
@@ -135,11 +141,7 @@ async function tryCluster(
   if (data.createdAt >= startedAt && (await keyring.isCurrent(data.wrappedBy))) return true;
   const old = await openWhereItWas(rotating, clusterIdentity, held);
   if (old === undefined) return true;
-  const replace = (transaction: Transaction, item: RawItem) =>
-    void transaction.put("data-key", item, {
-      condition: "#keyId = :keyId",
-      values: { ":keyId": old.keyId },
-    });
+  const replace = (transaction: Transaction, item: RawItem) => void transaction.put("data-key", item, asRead(data));
   const renewed = await newVault(table, keyring, clusterIdentity, clock().toISOString(), replace);
   const transaction = new Transaction();
   renewed.hold(transaction);

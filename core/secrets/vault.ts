@@ -16,6 +16,8 @@ const StoredDataKey = v.object({
   wrappedBy: v.string(),
   ciphertext: v.string(),
   createdAt: v.string(),
+  /** Rises with everything that is encrypted with it after it was made. Absent before the first. */
+  revision: v.optional(v.number()),
 });
 export type DataKey = v.InferOutput<typeof StoredDataKey>;
 export const dataKeyEntity = defineEntity("data-key", 1, StoredDataKey);
@@ -46,7 +48,7 @@ export interface Vault {
   open<Shape extends v.GenericSchema>(name: string, sealed: Sealed, schema: Shape): v.InferOutput<Shape>;
   /**
    * Holds a transaction that writes something sealed to the data key it was sealed with: it is made with it, or has to be there
-   * still (label `data-key`).
+   * still (label `data-key`), and is seen to have more to it, so that whoever replaces it leaves nothing behind.
    */
   hold(transaction: Transaction): void;
 }
@@ -114,9 +116,9 @@ export async function openVault(
   const data = dataKeyEntity.read(item);
   const key = await keyring.unwrap(data, wrappingContext(table, clusterIdentity));
   return vaultWith(table, { clusterIdentity, keyId: data.keyId }, key, (transaction) => {
-    transaction.check("data-key", secretKey(clusterIdentity, DATA_KEY), {
+    transaction.update("data-key", secretKey(clusterIdentity, DATA_KEY), "ADD #revision :one", {
       condition: "#keyId = :keyId",
-      values: { ":keyId": data.keyId },
+      values: { ":keyId": data.keyId, ":one": 1 },
     });
   });
 }

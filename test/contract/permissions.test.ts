@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { workOn } from "#core/provisioning/due.ts";
+import { dueShard, pointerKey, secretKey } from "#core/table/keys.ts";
+import { deadlineIn } from "#core/table/pause.ts";
+import { commit, Transaction } from "#core/table/transact.ts";
 import { clusterRoutes } from "#functions/clusters.ts";
 import { configurationRoutes } from "#functions/configurations.ts";
 import { type RouteGroup, routeGroups } from "#functions/groups.ts";
@@ -61,6 +64,16 @@ async function onStream(identity: string): Promise<void> {
   }
 }
 
+/** Has something come to a cluster that is gone in its last moment, and the reconciler look once more. */
+async function comeLate(identity: string): Promise<void> {
+  const transaction = new Transaction()
+    .create("late", secretKey(identity, "LATE"))
+    .update("pointer", pointerKey(identity), "SET #duePk = :shard, #dueAt = :now", {
+      values: { ":shard": dueShard(identity), ":now": world.services.clock().toISOString() },
+    });
+  expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
+}
+
 /** Everything once that does something else with the data than what was done before. */
 async function live(): Promise<void> {
   const production = tenant.path("production");
@@ -75,6 +88,8 @@ async function live(): Promise<void> {
   await onStream(identity);
   await world.settle();
   await send("PATCH", tenant.path("production", "gone"), { status: "deleting" });
+  await onStream(gone.identity);
+  await comeLate(gone.identity);
   await onStream(gone.identity);
   for (const query of ["", "?pageSize=2", "?sort=name", "?show-compute=true&includeDetails=true"]) {
     await send("GET", `${tenant.path()}${query}`);
@@ -100,7 +115,9 @@ async function live(): Promise<void> {
   await send("PUT", `${cluster}/pools/${id}`, { maxSize: 3 });
   await send("DELETE", `${cluster}/pools/${id}`);
   await send("POST", `${tenant.path("two")}/move`, { currentEnvironment: "production", newEnvironment: "staging" });
-  await send("PATCH", tenant.path("production", "three"), { status: "deleting" });
+  const three = await send("PATCH", tenant.path("production", "three"), { status: "deleting" });
+  await world.settle();
+  await comeLate(three.identity);
   await world.settle();
   await send("POST", `${tenant.path("production", "three")}/undelete`, {});
   for (const path of ["/healthz", "/readyz"]) await send("GET", path);

@@ -5,7 +5,7 @@ import type { Keyring } from "#core/secrets/keyring.ts";
 import { type KeyStore, localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { rotateSecrets } from "#core/secrets/rotate.ts";
 import { UnsealError } from "#core/secrets/seal.ts";
-import { DATA_KEY, newVault, openSecret, readSecrets } from "#core/secrets/vault.ts";
+import { DATA_KEY, newVault, openSecret, openVault, readSecrets } from "#core/secrets/vault.ts";
 import { secretKey } from "#core/table/keys.ts";
 import { deadlineIn } from "#core/table/pause.ts";
 import { commit, Transaction } from "#core/table/transact.ts";
@@ -137,6 +137,33 @@ describe("a rotation", () => {
       if (item.sk === secretKey(randomUUID(), DATA_KEY).sk)
         expect(keys().map(({ id }) => id)).toContain(item.wrappedBy);
     }
+  });
+
+  test("leaves readable what another writer adds to a cluster's secrets while it works on them", async () => {
+    const one = await keep();
+    let isAdded = false;
+    const slow: Keyring = {
+      ...keyring,
+      async generate(context) {
+        const made = await keyring.generate(context);
+        if (!isAdded) {
+          isAdded = true;
+          const vault = await openVault(world.table, keyring, one, await readSecrets(world.table, one));
+          const transaction = new Transaction();
+          vault?.hold(transaction);
+          const sealed = vault?.seal("LATE", { value: "late" });
+          transaction.create("LATE", { ...secretKey(one, "LATE"), sealed });
+          expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
+        }
+        return made;
+      },
+    };
+    expect(await rotate({ keyring: slow })).toEqual({ resumed: false, clusters: 1 });
+    expect(isAdded).toBe(true);
+    await expectAll([one]);
+    expect(await open(one, "LATE")).toEqual({ value: "late" });
+    expect(await rotate()).toEqual({ resumed: false, clusters: 1 });
+    expect(await open(one, "LATE")).toEqual({ value: "late" });
   });
 
   test("of two at once leaves everything readable", async () => {
