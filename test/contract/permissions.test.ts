@@ -67,7 +67,7 @@ async function onStream(identity: string): Promise<void> {
 /** Has something come to a cluster that is gone in its last moment, and the reconciler look once more. */
 async function comeLate(identity: string): Promise<void> {
   const transaction = new Transaction()
-    .create("late", secretKey(identity, "LATE"))
+    .create("late", { ...secretKey(identity, "LATE") })
     .update("pointer", pointerKey(identity), "SET #duePk = :shard, #dueAt = :now", {
       values: { ":shard": dueShard(identity), ":now": world.services.clock().toISOString() },
     });
