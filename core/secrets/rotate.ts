@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import type { Services } from "../context.ts";
+import { AppError } from "../errors.ts";
 import { defineEntity, type RawItem } from "../table/item.ts";
 import { keyText, rotationKey } from "../table/keys.ts";
 import { type Deadline, deadlineIn, pause } from "../table/pause.ts";
@@ -50,9 +51,10 @@ export interface Rotated {
 
 /**
  * Encrypts all secrets anew, beside running servers. Killed at any moment, it is finished by the next call: what is done already
- * is not done again.
+ * is not done again. A cluster whose secrets cannot be encrypted anew keeps no other from it, but the rotation from its end: the old
+ * keys stay until a later call has done that cluster's, too.
  *
- * @throws AppError unavailable where the database cannot be reached, or others kept writing at one cluster's secrets
+ * @throws AppError unavailable where the database or the keyring cannot be reached; Error that names clusters that are not done
  */
 export async function rotateSecrets(rotating: Rotating): Promise<Rotated> {
   const { table, keyring, clock, graceMs, fromTable } = rotating;
@@ -66,22 +68,47 @@ export async function rotateSecrets(rotating: Rotating): Promise<Rotated> {
     await note(rotating, { startedAt, fromTable });
   }
   const identities = new Set<string>();
+  const failed = new Map<string, unknown>();
   const pass = async () => {
+    failed.clear();
     for await (const data of dataKeys(rotating)) {
+      const { clusterIdentity } = data;
       if (data.createdAt >= startedAt && (await keyring.isCurrent(data.wrappedBy))) continue;
-      await rotateCluster(rotating, data.clusterIdentity, startedAt);
-      identities.add(data.clusterIdentity);
-      rotating.onProgress?.(identities.size);
+      try {
+        await rotateCluster(rotating, clusterIdentity, startedAt);
+        identities.add(clusterIdentity);
+        rotating.onProgress?.(identities.size);
+      } catch (error) {
+        if (error instanceof AppError && error.code !== contended().code) throw error;
+        failed.set(clusterIdentity, error);
+      }
     }
   };
   await pass();
   await sleep(graceMs);
   await pass();
+  if (failed.size > 0) throw notDone(failed);
   const used = new Set<string>();
   for await (const { wrappedBy } of dataKeys(rotating)) used.add(wrappedBy);
   await keyring.retire((id) => used.has(id));
   await note(rotating, { startedAt, finishedAt: clock().toISOString(), fromTable });
   return { resumed, clusters: identities.size };
+}
+
+/** How many clusters are named that are not done. */
+const NAMED = 20;
+
+function notDone(failed: ReadonlyMap<string, unknown>): Error {
+  const named = [...failed].slice(0, NAMED).map(([identity, error]) => {
+    return `${identity}: ${error instanceof Error ? error.message : String(error)}`;
+  });
+  const more = failed.size > NAMED ? [`and ${failed.size - NAMED} more`] : [];
+  const count = failed.size === 1 ? "one cluster" : `${failed.size} clusters`;
+  const [cause] = failed.values();
+  return new Error(
+    `the secrets of ${count} could not be encrypted anew, and the old keys stay: ${[...named, ...more].join("; ")}`,
+    { cause },
+  );
 }
 
 async function note({ table, patienceMs }: Rotating, rotation: v.InferInput<typeof StoredRotation>): Promise<void> {

@@ -32,9 +32,9 @@ async function empty(): Promise<void> {
 }
 
 /** Writes what the reconciler's steps write. @returns the cluster's identity */
-async function keep(table = world.table.name): Promise<string> {
+async function keep(table = world.table.name, ring = keyring): Promise<string> {
   const identity = randomUUID();
-  const vault = await newVault({ ...world.table, name: table }, keyring, identity, new Date().toISOString());
+  const vault = await newVault({ ...world.table, name: table }, ring, identity, new Date().toISOString());
   const transaction = new Transaction();
   vault.hold(transaction);
   for (const name of NAMES) {
@@ -166,6 +166,24 @@ describe("a rotation", () => {
     expect(await open(one, "LATE")).toEqual({ value: "late" });
   });
 
+  test("that cannot do one cluster's does all others', and keeps the old key until it can", async () => {
+    const whole = await Promise.all(Array.from({ length: 3 }, () => keep()));
+    const [old] = keys();
+    const elsewhere = localKeyring(memoryKeyStore());
+    const lost = await keep(world.table.name, elsewhere);
+    await expect(rotate()).rejects.toThrow(new RegExp(`^the secrets of one cluster .*: ${lost}: the key .* is not in`));
+    await expectAll(whole);
+    expect(keys()[0]).toEqual(old);
+    const held = await readSecrets(world.table, lost);
+    const transaction = new Transaction();
+    for (const item of held.values()) transaction.delete(item.sk, item);
+    expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
+    expect(await rotate()).toEqual({ resumed: true, clusters: 0 });
+    await expectAll(whole);
+    expect(keys()).toHaveLength(1);
+    expect(keys()[0]).not.toEqual(old);
+  });
+
   test("of two at once leaves everything readable", async () => {
     const identities = await Promise.all(Array.from({ length: 4 }, () => keep()));
     await Promise.all([rotate(), rotate()]);
@@ -174,7 +192,7 @@ describe("a rotation", () => {
 
   test("in a table that they were brought into makes them readable there, also where it was cut off", async () => {
     const brought = [await keep("former"), await keep("former")];
-    await expect(rotate()).rejects.toThrow(UnsealError);
+    await expect(rotate()).rejects.toThrow("the secrets of 2 clusters could not be encrypted anew");
     // Brought along with a rotation that was cut off in the other table, after which this one was made there.
     brought.push(await keep("former"));
     const own = await keep();
@@ -192,6 +210,8 @@ describe("a rotation", () => {
 
   test("from a table that they are not of is refused", async () => {
     await keep("former");
-    await expect(rotate({ fromTable: "other" })).rejects.toThrow(UnsealError);
+    await expect(rotate({ fromTable: "other" })).rejects.toThrow(
+      "the secrets of one cluster could not be encrypted anew",
+    );
   });
 });
