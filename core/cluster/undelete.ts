@@ -102,6 +102,8 @@ async function attempt(context: Context, wish: Wish, deadline: Deadline): Promis
   const problems = [...query.problems, ...strict, ...wish.checked.problems];
   if (problems.length > 0) throw invalid(problems);
   const tombstone = chosen(candidates, wish, entered);
+  // Somebody brought it back between the two readings, of which one saw it gone and the other there.
+  if (holder?.identity === tombstone.identity) return undefined;
   const obstacles = obstaclesOf(tombstone, holder, { ...entered, total: entered.item(totalKey(organisation)) });
   const [first, ...rest] = obstacles;
   if (first !== undefined) throw new AppError("conflict", "cluster.cannot_return", [first, ...rest]);
