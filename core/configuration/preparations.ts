@@ -11,6 +11,8 @@ import { type IdentityProvider, NotRegistered, type RegisteredClient } from "./i
 import {
   CERTIFICATE_AUTHORITY,
   certificateAuthorityEntity,
+  clientNameOf,
+  isInDoubt,
   OIDC_CLIENT,
   type OidcClient,
   OidcClientSecret,
@@ -73,12 +75,6 @@ const heldClient = ({ held }: Prepared): OidcClient | undefined => {
   return item && oidcClientEntity.read(item);
 };
 
-/** Whether nobody knows what became of the last registration. */
-const isInDoubt = ({ intendedAt, settledAt }: OidcClient): boolean => settledAt !== intendedAt;
-
-/** By which the issuer's operator finds a cluster's client. */
-const clientNameOf = ({ cluster }: Prepared): string => `kubernetes ${cluster.identity}`;
-
 /** How long what is left of a registration that came to nothing may take to be removed, in milliseconds. */
 const DISCARD_MS = 5_000;
 
@@ -107,9 +103,9 @@ function oidcClient(services: PreparationServices): Preparation {
   const tellDoubt = (prepared: Prepared, client: OidcClient | undefined) => {
     if (client === undefined || !isInDoubt(client)) return;
     warn("an OIDC client may have been registered and never recorded; look for it by its name", {
-      cluster: prepared.cluster.identity,
+      clusterIdentity: prepared.cluster.identity,
       issuer,
-      clientName: clientNameOf(prepared),
+      clientName: clientNameOf(prepared.cluster.identity),
     });
   };
 
@@ -126,7 +122,7 @@ function oidcClient(services: PreparationServices): Preparation {
       registrationAccessToken !== undefined &&
       (await identityProvider.remove({ registrationUri, registrationAccessToken }, signal));
     if (isGone) return;
-    const fields = { cluster: identity, issuer: client.issuer, clientId };
+    const fields = { clusterIdentity: identity, issuer: client.issuer, clientId };
     warn("an OIDC client stays behind with its issuer, where it cannot be removed", fields);
   };
 
@@ -164,7 +160,7 @@ function oidcClient(services: PreparationServices): Preparation {
       // Without the intention on record, nobody would ever look for a client whose registration was the last thing done.
       if (!(await write(intention(key, identity, before, intendedAt)))) return false;
       const settle = () => write(new Transaction().update("oidc-client", key, "SET #settledAt = :before", asIntended));
-      const made = await identityProvider.register(clientNameOf(prepared), signal).catch(async (error: unknown) => {
+      const made = await identityProvider.register(clientNameOf(identity), signal).catch(async (error: unknown) => {
         if (error instanceof NotRegistered) await settle();
         throw error;
       });
@@ -177,7 +173,7 @@ function oidcClient(services: PreparationServices): Preparation {
       if (await write(record)) {
         if (before?.clientId === undefined) return true;
         warn("a cluster has a client with another issuer now; the one it had stays behind", {
-          cluster: identity,
+          clusterIdentity: identity,
           issuer: before.issuer,
           clientId: before.clientId,
         });

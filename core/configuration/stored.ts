@@ -38,6 +38,12 @@ const StoredOidcClient = v.object({
 export type OidcClient = v.InferOutput<typeof StoredOidcClient>;
 export const oidcClientEntity = defineEntity("oidc-client", 1, StoredOidcClient);
 
+/** Whether nobody knows what became of the last registration: there may be a client that is not recorded. */
+export const isInDoubt = ({ intendedAt, settledAt }: OidcClient): boolean => settledAt !== intendedAt;
+
+/** The name that a cluster's client is registered under, by which the issuer's operator finds it. */
+export const clientNameOf = (clusterIdentity: string): string => `kubernetes ${clusterIdentity}`;
+
 /** What of an OIDC client is encrypted. */
 export const OidcClientSecret = v.object({
   clientSecret: v.string(),

@@ -10,7 +10,7 @@ import {
   type Pointer,
   pointerEntity,
 } from "../cluster/stored.ts";
-import { OIDC_CLIENT, type OidcClient, oidcClientEntity } from "../configuration/stored.ts";
+import { clientNameOf, isInDoubt, OIDC_CLIENT, type OidcClient, oidcClientEntity } from "../configuration/stored.ts";
 import type { Services } from "../context.ts";
 import { conflict } from "../errors.ts";
 import { parseJson } from "../json.ts";
@@ -85,8 +85,11 @@ export interface LeftBehind extends Named<Cluster, typeof IDENTITY>, Named<Clust
   controlPlane: Named<Cluster, typeof CONTROL_PLANE>;
   /** What the provisioner last told; undefined where it was never asked. */
   observation: Pointer["observation"];
-  /** Its client with its OIDC issuer; undefined where it has none. */
-  oidcClient: Named<OidcClient, readonly ["issuer", "clientId"]> | undefined;
+  /**
+   * Its client with its OIDC issuer, and whether there may be more under that name that nobody recorded; undefined where none was
+   * ever asked for.
+   */
+  oidcClient: (Named<OidcClient, readonly ["issuer", "clientId"]> & { name: string; isInDoubt: boolean }) | undefined;
   /** Those that were being deleted too; each has from `minSize` to `maxSize` nodes. */
   nodePools: Named<NodePool, typeof POOL>[];
 }
@@ -200,10 +203,16 @@ async function toLeftBehind(services: Services, { cluster, pointer, pools, delet
     cloudAccount: { identity, displayName: account?.displayName },
     controlPlane: pick(cluster, CONTROL_PLANE),
     observation: pointer.observation,
-    oidcClient: client && pick(oidcClientEntity.read(client), ["issuer", "clientId"]),
+    oidcClient: client && clientLeftBehind(oidcClientEntity.read(client)),
     nodePools: pools.map((pool) => pick(pool, POOL)),
   };
 }
+
+const clientLeftBehind = (client: OidcClient): LeftBehind["oidcClient"] => ({
+  ...pick(client, ["issuer", "clientId"]),
+  name: clientNameOf(client.clusterIdentity),
+  isInDoubt: isInDoubt(client),
+});
 
 /**
  * Takes a cluster's record away without asking the provisioner, in whatever state it is: for one whose cloud account is gone

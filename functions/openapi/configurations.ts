@@ -75,7 +75,7 @@ export const configurationOperations: readonly Operation[] = [
     tag: "Configurations",
     summary: "Get kubeconfig of a cluster",
     description:
-      "With it kubectl logs in with the cluster's issuer, through its plugin oidc-login. JSON, or YAML where `Accept` names `application/yaml`. Needs a developer.",
+      "With it kubectl logs in with the cluster's issuer, through its plugin oidc-login. JSON, or YAML where `Accept` prefers `application/yaml`. Needs a developer.",
     parameters: [prefer],
     successes: {
       200: {

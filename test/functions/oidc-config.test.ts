@@ -262,11 +262,12 @@ describe("the client", () => {
   });
 
   test("of a cluster that is forgotten is told as what stays behind", async () => {
-    await started();
+    const identity = await started();
     const { clientId, issuerUrl: issuer } = await config();
+    const client = { issuer, clientId, name: `kubernetes ${identity}`, isInDoubt: false };
     const where = { organisation: tenant.slug, environment: "production", cluster: "one" };
-    expect((await leftBehindBy(world.services, where)).oidcClient).toEqual({ issuer, clientId });
-    expect((await forgetCluster(world.services, where)).oidcClient).toEqual({ issuer, clientId });
+    expect((await leftBehindBy(world.services, where)).oidcClient).toEqual(client);
+    expect((await forgetCluster(world.services, where)).oidcClient).toEqual(client);
     await expectInvariants(world.services, tenant.slug);
   });
 

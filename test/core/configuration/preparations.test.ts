@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { NotRegistered } from "#core/configuration/identity-provider.ts";
 import { OIDC_CLIENT } from "#core/configuration/stored.ts";
 import { removeEnvironment } from "#core/environment/operations.ts";
-import { retryCluster } from "#core/provisioning/operator.ts";
+import { leftBehindBy, retryCluster } from "#core/provisioning/operator.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { rotateSecrets } from "#core/secrets/rotate.ts";
 import { secretKey } from "#core/table/keys.ts";
@@ -116,6 +116,11 @@ describe("a client", () => {
       return await closed();
     };
     await world.reconcileOnce(identity);
+    const where = { organisation: tenant.slug, environment: "production", cluster: slug };
+    expect((await leftBehindBy(world.services, where)).oidcClient).toEqual({
+      name: `kubernetes ${identity}`,
+      isInDoubt: true,
+    });
     await patch(slug, { status: "deleting" });
     await settled(slug);
     expect((await get(at(slug))).status).toBe(404);
