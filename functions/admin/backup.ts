@@ -79,8 +79,8 @@ export const backupCommands: Readonly<Record<string, Command>> = {
     options: { file: text, resume: { type: "boolean" } },
     required: ["file"],
     database: "alone",
-    async run({ table, clock, patienceMs }, given) {
-      const onProgress = (done: number) => void process.stderr.write(`${done} items\n`);
+    async run({ table, clock, patienceMs }, given, { tell }) {
+      const onProgress = (done: number) => tell(`${done} items`);
       const importing = { table, clock, patienceMs, resume: given.values.resume === true, onProgress };
       const { start, items } = await importBackup(importing, linesOf(fileIn(given)));
       const note =

@@ -13,6 +13,13 @@ export interface Given {
   positionals: readonly string[];
 }
 
+/** What surrounds a command. */
+export interface Surroundings {
+  config: Config;
+  /** Tells the operator how far it is, a line each. */
+  tell(text: string): void;
+}
+
 /** One command. */
 export interface Command {
   /** Its options and positionals, as help shows them. */
@@ -28,7 +35,7 @@ export interface Command {
    */
   database?: "alone" | "none";
   /** @returns what to print, a text as it is and all else as JSON; `failed` makes the exit code 1 */
-  run(services: Services, given: Given, config: Config): Promise<{ print: unknown; failed?: boolean }>;
+  run(services: Services, given: Given, around: Surroundings): Promise<{ print: unknown; failed?: boolean }>;
 }
 
 /** An option with one value. */

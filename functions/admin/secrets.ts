@@ -37,8 +37,8 @@ export const secretsCommands: Readonly<Record<string, Command>> = {
     usage:
       "[--grace <seconds the old key is kept, for what is being written; 30>] [--from-table <name of the table they were encrypted in>]",
     options: { grace: text, "from-table": text },
-    async run(services, given, config) {
-      const onProgress = (done: number) => void process.stderr.write(`${done} clusters\n`);
+    async run(services, given, { config, tell }) {
+      const onProgress = (done: number) => tell(`${done} clusters`);
       const graceMs = secondsIn(given) * 1_000;
       const rotating = { ...services, keyring: keyringFrom(config), graceMs, onProgress };
       return { print: await rotateSecrets({ ...rotating, fromTable: one(given, "from-table") }) };

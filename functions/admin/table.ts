@@ -18,8 +18,8 @@ export const tableCommands: Readonly<Record<string, Command>> = {
   "table migrate": {
     usage: "",
     options: {},
-    async run({ table, patienceMs }) {
-      const onProgress = (done: number) => void process.stderr.write(`${done} items\n`);
+    async run({ table, patienceMs }, _, { tell }) {
+      const onProgress = (done: number) => tell(`${done} items`);
       const report = await migrateItems({ table, patienceMs, entities, onProgress });
       return { print: report, failed: report.strange.length > 0 };
     },

@@ -1,9 +1,9 @@
-import { afterEach, describe, expect, inject, test } from "vitest";
+import { afterEach, describe, expect, inject, test, vi } from "vitest";
 import { AppError } from "#core/errors.ts";
 import { openTable } from "#core/table/client.ts";
 import { requireTable } from "#core/table/create.ts";
 import { placeIn } from "#functions/admin/database.ts";
-import { cleanUp, npm } from "#test/support/server.ts";
+import { runAdmin } from "#test/support/admin.ts";
 import { ENGINE, makeWorld } from "#test/support/world.ts";
 
 const KEY = "arn:aws:kms:eu-west-1:123456789012:key/7edd36c4-8016-41db-8eb9-66bfbfa7cc47";
@@ -78,8 +78,8 @@ describe("the operator's command works on", () => {
   });
 });
 
-describe("npm run admin within sst shell", () => {
-  afterEach(cleanUp);
+describe("a command within sst shell", () => {
+  afterEach(() => void vi.unstubAllEnvs());
 
   test("makes the first organisation and a token that works, and no table where there is none", async () => {
     const world = await makeWorld();
@@ -93,13 +93,9 @@ describe("npm run admin within sst shell", () => {
       AWS_REGION: "local",
     };
     const table = (name: string) => ({ SST_RESOURCE_Table: JSON.stringify({ name }) });
-    const admin = async (name: string, ...words: string[]) => {
-      const { exited, stdout, stderr } = npm(["run", "--silent", "admin", "--", ...words], {
-        ...environment,
-        ...table(name),
-      });
-      return { code: await exited, stdout: stdout(), stderr: stderr() };
-    };
+    // The SDK reads the process's own.
+    for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+    const admin = (name: string, ...words: string[]) => runAdmin({ ...environment, ...table(name) }, ...words);
     const member = ["--org", "first", "--email", "ann@example.com"];
     const made = await admin(world.table.name, "org", "create", "--slug", "first", "--name", "First");
     expect(made).toMatchObject({ code: 0, stderr: `Stage production, table ${world.table.name}, local\n` });

@@ -6,6 +6,7 @@ import { importEntity } from "#core/backup/import-mark.ts";
 import { importKey } from "#core/table/keys.ts";
 import { deadlineIn } from "#core/table/pause.ts";
 import { commit, Transaction } from "#core/table/transact.ts";
+import { runAdmin as admin } from "#test/support/admin.ts";
 import { expectNoSecrets, learn } from "#test/support/secrets.ts";
 import { cleanUp, type Server, script, start, temporary, until } from "#test/support/server.ts";
 import { type Json, makeWorld } from "#test/support/world.ts";
@@ -21,11 +22,6 @@ async function send(server: Server, method: string, path: string, body?: Json) {
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   return { status: answer.status, tag: answer.headers.get("etag"), text: await answer.text() };
-}
-
-async function admin(environment: Record<string, string>, ...words: string[]) {
-  const { exited, stdout, stderr } = script("admin", words, environment);
-  return { code: await exited, stdout: stdout().trim(), stderr: stderr() };
 }
 
 async function stop(server: Server): Promise<void> {

@@ -7,6 +7,7 @@ import { requireElsewhere } from "#functions/local/kept.ts";
 import { keyFile } from "#functions/local/key-file.ts";
 import { keyringFrom } from "#functions/local/keyring.ts";
 import { servicesFrom } from "#functions/services.ts";
+import { runAdmin } from "#test/support/admin.ts";
 import { cleanUp, script, temporary } from "#test/support/server.ts";
 
 afterEach(cleanUp);
@@ -62,17 +63,16 @@ describe("a keyring", () => {
     mkdirSync(directory);
     const file = join(directory, "keys.json");
     await expect(keyring({ ...ELSEWHERE, KEYS_FILE: file }).generate(context)).rejects.toThrow(`there is no ${file}`);
-    const made = script("admin", ["secrets", "key", "--file", file], { DATA_DIR: join(directory, "unused") });
-    expect(await made.exited, made.stderr()).toBe(0);
-    expect(made.stdout()).not.toContain(JSON.parse(readFileSync(file, "utf8")).keys[0].key);
+    const made = await runAdmin({ DATA_DIR: join(directory, "unused") }, "secrets", "key", "--file", file);
+    expect(made.code, made.stderr).toBe(0);
+    expect(made.stdout).not.toContain(JSON.parse(readFileSync(file, "utf8")).keys[0].key);
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(() => statSync(join(directory, "unused"))).toThrow("ENOENT");
     const { key, wrapped } = await keyring({ ...ELSEWHERE, KEYS_FILE: file }).generate(context);
     // Another replica has the same.
     expect(await keyring({ KEYS_FILE: file }).unwrap(wrapped, context)).toEqual(key);
     expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
-    const again = script("admin", ["secrets", "key", "--file", file], {});
-    expect(await again.exited).toBe(2);
+    expect((await runAdmin({}, "secrets", "key", "--file", file)).code).toBe(2);
     expect(keyFile(file, { isMade: false }).read(() => ({ keys: [] })).keys).toHaveLength(1);
   });
 

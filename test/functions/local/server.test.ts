@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, inject, test } from "vitest";
 import { isRunning } from "#functions/local/process-identity.ts";
+import { runAdmin } from "#test/support/admin.ts";
 import { cleanUp, engineOf, npm, ROOT, type Server, script, start, temporary, until } from "#test/support/server.ts";
 
 afterEach(cleanUp);
@@ -224,9 +225,9 @@ describe("npm run admin", () => {
       "secrets are not taken yet",
     ],
   ])("answers %s", async (_, words, code, text) => {
-    const { exited, stderr } = script("admin", words, { DATA_DIR: temporary() });
-    expect(await exited).toBe(code);
-    expect(stderr()).toContain(text);
-    expect(stderr()).not.toContain("abc");
+    const ran = await runAdmin({ DATA_DIR: temporary() }, ...words);
+    expect(ran.code).toBe(code);
+    expect(ran.stderr).toContain(text);
+    expect(ran.stderr).not.toContain("abc");
   });
 });

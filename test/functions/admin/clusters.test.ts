@@ -1,23 +1,16 @@
-import { afterEach, expect, inject, test } from "vitest";
-import { cleanUp, script } from "#test/support/server.ts";
+import { expect, inject, test } from "vitest";
+import { runAdmin } from "#test/support/admin.ts";
 import { makeWorld } from "#test/support/world.ts";
 
-afterEach(cleanUp);
-
-test("npm run admin tells what is due, shows a cluster, and forgets it only with --yes", async () => {
+test("the operator's command tells what is due, shows a cluster, and forgets it only with --yes", async () => {
   const world = await makeWorld();
   const tenant = await world.tenant();
   const made = await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
   const { identity } = made.body;
   const admin = async (...words: string[]) => {
     const environment = { DYNAMODB_ENDPOINT: inject("endpoint"), TABLE_NAME: world.table.name };
-    const { exited, stdout, stderr } = script("admin", words, environment);
-    const code = await exited;
-    return {
-      code,
-      stderr: stderr(),
-      printed: stdout().startsWith("{") || stdout().startsWith("[") ? JSON.parse(stdout()) : stdout(),
-    };
+    const { code, stdout, stderr } = await runAdmin(environment, ...words);
+    return { code, stderr, printed: /^[{[]/.test(stdout) ? JSON.parse(stdout) : stdout };
   };
   const path = ["--org", tenant.slug, "--env", "production", "--cluster", "one"];
   const [due, ahead, wrong, shown, kept, stranger, nobody] = await Promise.all([
