@@ -10,8 +10,11 @@ import { keyText } from "../table/keys.ts";
 import { clusterStatuses } from "./schema.ts";
 import { type Cluster, clusterEntity } from "./stored.ts";
 
-/** What a list can be ordered by. */
-export const sortable = ["name", "slug", "createdAt", "modifiedAt", "status", "version", "region", "cloudProvider"];
+/** What a list can be ordered by: what the slim index carries, and the slug, which stands in its key. */
+export const sortable: readonly (keyof Slim | "slug")[] = [
+  ...(["name", "slug", "createdAt", "modifiedAt"] as const),
+  ...(["status", "version", "region", "cloudProvider"] as const),
+];
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

@@ -2,12 +2,14 @@
 
 import * as v from "valibot";
 import type { Table } from "../table/client.ts";
-import { SLIM_INDEX } from "../table/definition.ts";
+import { type SLIM_ATTRIBUTES, SLIM_INDEX } from "../table/definition.ts";
 import { clustersEnd, clustersFrom, organisationKey } from "../table/keys.ts";
 import type { Chunk, KeySpan } from "./page-index.ts";
 
 /** Rows a range, at most: 200 bytes each, so that one query's megabyte holds them. */
 export const RANGE_ROWS = 4_000;
+
+type Carried = "pk" | "sk" | (typeof SLIM_ATTRIBUTES)[number];
 
 const StoredSlim = v.object({
   pk: v.string(),
@@ -22,7 +24,7 @@ const StoredSlim = v.object({
   modifiedAt: v.string(),
   maintenanceScheduleIdentity: v.optional(v.string()),
   environmentIdentity: v.string(),
-});
+} satisfies Partial<Record<Carried, v.GenericSchema>>);
 
 /** What other orders and filters look at. It may lag behind the cluster by seconds. */
 export type Slim = v.InferOutput<typeof StoredSlim>;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
+import { filters, sortable } from "#core/cluster/search.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { clusterRoutes } from "#functions/clusters.ts";
 import { configurationRoutes } from "#functions/configurations.ts";
@@ -15,8 +16,6 @@ import type { Json } from "#test/support/world.ts";
 
 const contract: Json = JSON.parse(readFileSync(new URL("./clusters.json", import.meta.url), "utf8"));
 const schemas: Json = committed.components.schemas;
-
-/** Documented operations that do not exist yet, and what only they answer. */
 
 /** A request the contract describes in words, as a schema. */
 const PROMETHEUS_REQUEST = { oneOf: [{ type: "boolean" }, { $ref: "#/components/schemas/UpdatePrometheusRules" }] };
@@ -106,6 +105,18 @@ describe("the document and the served app", () => {
     // Served by the docs page's own routes, whose other answers are no JSON: test/functions/docs.test.ts.
     expect(documented.toSorted()).toEqual([...served, "GET /openapi.json"].toSorted());
   });
+
+  test.each(["listOrganisationClusters", "listEnvironmentClusters"])(
+    "have the same filters and orders in %s",
+    (name) => {
+      const operation = every.find(([, { operationId }]) => operationId === name)?.[1];
+      const described = "Only those ";
+      const documented = operation?.parameters?.filter(({ description }) => description?.startsWith(described));
+      expect(documented?.map((each) => each.name).toSorted()).toEqual(Object.keys(filters).toSorted());
+      const sort = operation?.parameters?.find((each) => each.name === "sort");
+      expect(sort?.schema.items.pattern).toContain(`^(${sortable.join("|")})`);
+    },
+  );
 
   test("name every operation once", () => {
     const names = every.map(([, { operationId }]) => operationId);

@@ -1,6 +1,7 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { filters, sortable } from "#core/cluster/search.ts";
 import { slimRanges } from "#core/listing/slim.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { clustersOf } from "#test/support/invariants.ts";
@@ -81,17 +82,22 @@ function compare(one: string | number[], other: string | number[]): number {
   return 0;
 }
 
-const query = fc.record({
-  sort: fc.array(fc.tuple(fc.constantFrom(...Object.keys(ORDERS)), fc.constantFrom("", ",asc", ",desc", ",DESC")), {
-    maxLength: 3,
-  }),
-  sortDirection: fc.constantFrom(undefined, "ASC", "DESC"),
+/** Values of each filter; as often none. */
+const FILTERS = {
   status: fc.constantFrom(undefined, undefined, ...STATUSES, "stopped"),
   region: fc.constantFrom(undefined, undefined, ...REGIONS, "nowhere"),
   cloudProvider: fc.constantFrom(undefined, undefined, "aws", "byon"),
   version: fc.constantFrom(undefined, undefined, ...VERSIONS),
   name: fc.constantFrom(undefined, undefined, "beta", "A", "Alpha &", ""),
   maintenanceSchedule: fc.constantFrom(undefined, undefined, "SCHEDULE", ""),
+};
+
+const query = fc.record({
+  sort: fc.array(fc.tuple(fc.constantFrom(...Object.keys(ORDERS)), fc.constantFrom("", ",asc", ",desc", ",DESC")), {
+    maxLength: 3,
+  }),
+  sortDirection: fc.constantFrom(undefined, "ASC", "DESC"),
+  ...FILTERS,
   size: fc.integer({ min: 1, max: 40 }),
   page: fc.nat(3),
   looks: fc.constantFrom("admin", "viewer"),
@@ -99,6 +105,11 @@ const query = fc.record({
 });
 
 describe("a list in another order, or with filters", () => {
+  test("is tried with all of them", () => {
+    expect(Object.keys(ORDERS)).toEqual(sortable);
+    expect(Object.keys(FILTERS).toSorted()).toEqual(Object.keys(filters).toSorted());
+  });
+
   test("holds what the model holds, whoever looks", async () => {
     await fc.assert(
       fc.asyncProperty(query, async (given) => {

@@ -17,7 +17,7 @@ interface Response {
 /** An operation as the document has it. */
 export interface DocumentedOperation {
   operationId: string;
-  parameters?: { name: string; in: string; schema: AnySchemaObject }[];
+  parameters?: { name: string; in: string; description?: string; schema: AnySchemaObject }[];
   requestBody?: { content: Record<string, Media & { example?: unknown }> };
   responses: Record<string, Response>;
 }
