@@ -15,6 +15,13 @@ export interface Settings {
   passedOn: Readonly<Record<string, string>>;
 }
 
+/** As the functions will hold it, which would refuse to start otherwise. */
+function isIssuer(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, search, hash, username, password } = new URL(text);
+  return protocol === "https:" && [search, hash, username, password].every((part) => part === "");
+}
+
 /**
  * Reads the settings. Empty variables count as unset.
  *
@@ -26,8 +33,8 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   const oidcIssuerUrl = given("OIDC_ISSUER_URL") ?? "";
   if (oidcIssuerUrl === "") {
     problems.push("OIDC_ISSUER_URL: is not set; clusters' clients are registered with that identity provider");
-  } else if (!URL.canParse(oidcIssuerUrl) || new URL(oidcIssuerUrl).protocol !== "https:") {
-    problems.push("OIDC_ISSUER_URL: must be an https URL");
+  } else if (!isIssuer(oidcIssuerUrl)) {
+    problems.push("OIDC_ISSUER_URL: must be an https URL, of a host and a path alone");
   }
   const [domain, certificate] = [given("API_DOMAIN"), given("API_CERTIFICATE_ARN")];
   if (domain !== undefined && !/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$/.test(domain)) {

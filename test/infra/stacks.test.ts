@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { readSettings } from "../../stacks/settings.ts";
 import { type Expectation, type Expected, expectations } from "./expectations.ts";
 import { faults } from "./faults.ts";
 import { arnOf, type Run, synthesize } from "./graph.ts";
@@ -41,6 +42,13 @@ describe("what whoever deploys says", () => {
     for (const name of Object.keys(wrong)) expect(failed).toMatch(new RegExp(`- ${name}: `));
     expect(failed).toContain("OIDC_ISSUER_URL: is not set");
   });
+
+  test.each(["http://issuer.example", "https://issuer.example/?realm=one", "https://me:word@issuer.example"])(
+    "%s is no issuer, which the functions would find out too late",
+    (OIDC_ISSUER_URL) => {
+      expect(() => readSettings({ OIDC_ISSUER_URL })).toThrow("of a host and a path alone");
+    },
+  );
 
   test("a secret that is not set is asked for", async () => {
     await expect(
