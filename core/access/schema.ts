@@ -20,6 +20,8 @@ const StoredMember = v.object({
 
 /** A user's membership of an organisation. */
 export type Member = v.InferOutput<typeof StoredMember>;
+
+/** How a membership is stored. */
 export const memberEntity = defineEntity("member", 1, StoredMember);
 
 const StoredToken = v.object({
@@ -36,6 +38,8 @@ const StoredToken = v.object({
 
 /** A personal access token's record: everything but the token. */
 export type Token = v.InferOutput<typeof StoredToken>;
+
+/** How a token is stored. */
 export const tokenEntity = defineEntity("token", 1, StoredToken);
 
 const StoredUserToken = v.object({ tokenId: v.string() });

@@ -74,6 +74,8 @@ const StoredReferences = v.object({
 
 /** Cloud accounts, public parts of credentials and maintenance schedules of an organisation, by identity. */
 export type References = v.InferOutput<typeof StoredReferences>;
+
+/** How what clusters refer to is stored. */
 export const referencesEntity = defineEntity("references", 1, StoredReferences);
 
 /** Makes the item to write. */

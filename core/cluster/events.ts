@@ -12,8 +12,10 @@ import { EVENT_DAYS } from "./event.ts";
 import { type ClusterPath, enterCluster } from "./get.ts";
 import { type Change, type ClusterEvent, eventEntity } from "./stored.ts";
 
-/** Events a page: at most, and unless it is asked for another number. */
+/** Events a page, at most. */
 export const MAX_EVENTS = 100;
+
+/** Events a page, unless another number is asked for. */
 export const DEFAULT_EVENTS = 25;
 
 /** One property that changed. */

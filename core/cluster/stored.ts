@@ -68,6 +68,8 @@ const StoredCluster = v.object({
 
 /** A cluster: what was asked of it, and how far it is. Written only by users and by changes of status or phase. */
 export type Cluster = v.InferOutput<typeof StoredCluster>;
+
+/** How a cluster is stored. */
 export const clusterEntity = defineEntity("cluster", 1, StoredCluster);
 
 const StoredPointer = v.object({
@@ -101,6 +103,8 @@ const StoredPointer = v.object({
 
 /** What a cluster's identity leads to. What the reconciler notes lies here, where no move replaces it. */
 export type Pointer = v.InferOutput<typeof StoredPointer>;
+
+/** How a pointer is stored. */
 export const pointerEntity = defineEntity("pointer", 1, StoredPointer);
 
 const StoredEvent = v.object({
@@ -119,6 +123,8 @@ const StoredEvent = v.object({
 
 /** What happened to a cluster, by whom and from where. */
 export type ClusterEvent = v.InferOutput<typeof StoredEvent>;
+
+/** How an event is stored. */
 export const eventEntity = defineEntity("event", 1, StoredEvent);
 
 /** One property that changed. `from` is absent where there was none before, `to` where there is none now. */
@@ -138,4 +144,6 @@ const StoredTombstone = v.object({
 
 /** What is left of a cluster for 30 days: enough to bring it back. */
 export type Tombstone = v.InferOutput<typeof StoredTombstone>;
+
+/** How a tombstone is stored. */
 export const tombstoneEntity = defineEntity("tombstone", 1, StoredTombstone);

@@ -2,7 +2,10 @@
 
 import type { clusterStatuses, desiredStatuses } from "./schema.ts";
 
+/** Where a cluster is. */
 export type ClusterStatus = (typeof clusterStatuses)[number];
+
+/** What a user last asked of it. */
 export type DesiredStatus = (typeof desiredStatuses)[number];
 
 /** What can follow each state, beside what `mayFollow` adds for all of them. */

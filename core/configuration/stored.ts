@@ -18,6 +18,8 @@ const StoredCertificateAuthority = v.object({
   sealed: Sealed,
   createdAt: v.string(),
 });
+
+/** How a certificate authority is stored. */
 export const certificateAuthorityEntity = defineEntity("certificate-authority", 1, StoredCertificateAuthority);
 
 /** What of a certificate authority is encrypted: PKCS #8, PEM. */
@@ -36,6 +38,8 @@ const StoredOidcClient = v.object({
   sealed: v.optional(Sealed),
 });
 export type OidcClient = v.InferOutput<typeof StoredOidcClient>;
+
+/** How a client of the issuer is stored. */
 export const oidcClientEntity = defineEntity("oidc-client", 1, StoredOidcClient);
 
 /** Whether nobody knows what became of the last registration: there may be a client that is not recorded. */
@@ -66,4 +70,6 @@ const StoredBootstrapTokens = v.object({
   ),
 });
 export type BootstrapTokens = v.InferOutput<typeof StoredBootstrapTokens>;
+
+/** How the bootstrap tokens of a cluster are stored. */
 export const bootstrapTokensEntity = defineEntity("bootstrap-tokens", 1, StoredBootstrapTokens);

@@ -30,4 +30,6 @@ const StoredEnvironment = v.object({
 
 /** An environment: a group of clusters within an organisation. */
 export type Environment = v.InferOutput<typeof StoredEnvironment>;
+
+/** How an environment is stored. */
 export const environmentEntity = defineEntity("environment", 1, StoredEnvironment);

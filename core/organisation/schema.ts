@@ -36,6 +36,8 @@ const StoredOrganisation = v.object({
 
 /** An organisation: the tenant. */
 export type Organisation = v.InferOutput<typeof StoredOrganisation>;
+
+/** How an organisation is stored. */
 export const organisationEntity = defineEntity("organisation", 1, StoredOrganisation);
 
 const StoredTotal = v.object({
@@ -48,6 +50,8 @@ const StoredTotal = v.object({
 
 /** What an organisation holds; its limits are conditions on this item. cpu in cores, memory in MiB. */
 export type Total = v.InferOutput<typeof StoredTotal>;
+
+/** How an organisation's counters is stored. */
 export const totalEntity = defineEntity("total", 1, StoredTotal);
 
 /** At most this many clusters an organisation. */

@@ -52,6 +52,7 @@ export function planOf(
   };
 }
 
+/** What was seen of a node pool. */
 export const observedPool = (seen: Observation | undefined, { identity }: NodePool): ObservedPool | undefined =>
   seen?.nodePools.find((each) => each.identity === identity);
 

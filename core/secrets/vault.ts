@@ -20,6 +20,8 @@ const StoredDataKey = v.object({
   revision: v.optional(v.number()),
 });
 export type DataKey = v.InferOutput<typeof StoredDataKey>;
+
+/** How a data key is stored. */
 export const dataKeyEntity = defineEntity("data-key", 1, StoredDataKey);
 
 /** The name of the item that holds a cluster's data key. */

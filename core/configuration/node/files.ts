@@ -27,6 +27,7 @@ runtime_type = 'io.containerd.runc.v2'
 SystemdCgroup = true
 `;
 
+/** containerd as systemd runs it. */
 export const CONTAINERD_UNIT = `[Unit]
 Description=containerd container runtime
 Documentation=https://containerd.io
@@ -49,10 +50,12 @@ TasksMax=infinity
 WantedBy=multi-user.target
 `;
 
+/** Where crictl finds containerd. */
 export const CRICTL_CONFIGURATION = `runtime-endpoint: ${CONTAINER_RUNTIME_ENDPOINT}
 image-endpoint: ${CONTAINER_RUNTIME_ENDPOINT}
 `;
 
+/** The kubelet as systemd runs it. */
 export const KUBELET_UNIT = `[Unit]
 Description=kubelet: the Kubernetes node agent
 Documentation=https://kubernetes.io/docs/
