@@ -24,9 +24,9 @@ beforeAll(async () => {
 });
 
 /** Sends a request and counts what it asked of the database. */
-async function costOf(method: string, path: string, body?: unknown) {
+async function costOf(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
   world.wire.spans.length = 0;
-  const { status, text } = await world.send(method, path, { token: tenant.admin, body });
+  const { status, text } = await world.send(method, path, { token: tenant.admin, body, headers });
   return { status, text, waits: waitsOf(world.wire.spans), calls: world.wire.spans.length };
 }
 
@@ -55,6 +55,28 @@ describe("waits on the database, one after the other", () => {
     expect(cost.status, cost.text).toBe(200);
     expect(cost.waits).toBe(2);
     expect(cost.calls).toBeLessThanOrEqual(4);
+  });
+
+  const MOVE = { currentEnvironment: "staging", newEnvironment: "production" };
+  const NEW = { name: "new", nodeSize: "t3.medium" };
+  const KEY = { "idempotency-key": "once" };
+  const writes: [name: string, method: string, path: () => string, body: unknown, waits: number, headers?: object][] = [
+    ["changing a cluster", "PATCH", () => tenant.path("production", "c0"), { enableAutoUpgrade: true }, 2],
+    ["changing it to what it is", "PATCH", () => tenant.path("production", "c0"), { enableAutoUpgrade: true }, 1],
+    ["changing rules", "POST", () => `${tenant.path("production", "c0")}/prometheus-rules-inheritance`, false, 2],
+    ["moving a cluster by PATCH", "PATCH", () => tenant.path("production", "c2"), { environmentSlug: "staging" }, 2],
+    ["moving a cluster by POST", "POST", () => tenant.path("c1", "move"), MOVE, 2],
+    ["asking for a deletion", "PATCH", () => tenant.path("production", "c4"), { status: "deleting" }, 2],
+    ["making a node pool", "POST", () => `${tenant.path("production", "c0")}/pools`, NEW, 3, KEY],
+    ["the same again, under the same key", "POST", () => `${tenant.path("production", "c0")}/pools`, NEW, 1, KEY],
+    ["changing a pool", "PUT", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, { minSize: 3 }, 3],
+    ["removing a pool", "DELETE", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, undefined, 3],
+  ];
+
+  test.each(writes)("%s", async (_, method, path, body, waits, headers = {}) => {
+    const cost = await costOf(method, path(), body, { ...headers });
+    expect(cost.status, cost.text).toBeLessThan(205);
+    expect(cost.waits).toBe(waits);
   });
 
   test("creating a cluster whose bucket is full costs the reading of its keys more", async () => {
