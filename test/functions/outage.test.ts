@@ -1,0 +1,54 @@
+import { beforeAll, expect, test } from "vitest";
+import { committed } from "#test/support/contract.ts";
+import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+/** A world whose client sends every call once: what fails there is seen by the operation. */
+let world: World;
+let tenant: Tenant;
+let values: Record<string, string>;
+
+beforeAll(async () => {
+  world = await makeWorld({ maxAttempts: 1 });
+  tenant = await world.tenant();
+  const body = tenant.creation({ nodePools: [{ name: "web", nodeSize: "t3.medium" }] });
+  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+  expect(answer.status, answer.text).toBe(200);
+  const pools = await world.send("GET", `${tenant.path("production", "one")}/pools`, { token: tenant.admin });
+  values = {
+    organisationSlug: tenant.slug,
+    environmentSlug: "production",
+    clusterSlug: "one",
+    nodePoolId: `${pools.body[0].id}`,
+    cloudAccountIdentity: tenant.account.identity,
+    maintenanceScheduleIdentity: tenant.schedule.identity,
+    cloudProviderSlug: "aws",
+    regionSlug: "eu-west-1",
+  };
+});
+
+const reads = Object.entries(committed.paths)
+  .filter(([path, { get }]) => path.startsWith("/api/v1/") && get !== undefined)
+  .flatMap(([path]) =>
+    path.endsWith("/clusters") ? [path, `${path}?sort=name`, `${path}?includeDetails=true`] : [path],
+  );
+
+test.each(reads)("GET %s whose database call fails is told to come back, whichever call it is", async (template) => {
+  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? `no value for ${name}`);
+  const send = () => world.send("GET", path, { token: tenant.admin });
+  world.wire.spans.length = 0;
+  const { status } = await send();
+  expect([200, 409]).toContain(status);
+  const calls = world.wire.spans.length;
+  expect(calls).toBeGreaterThan(0);
+  for (const fault of ["before", "throttle"] as const) {
+    for (let position = 0; position < calls; position++) {
+      let call = 0;
+      world.wire.fault = () => (call++ === position ? fault : undefined);
+      const answer = await send();
+      world.wire.fault = () => undefined;
+      expect([position, answer.status, answer.headers.get("retry-after")]).toEqual([position, 503, "1"]);
+      expect(answer.body.details).toEqual([answer.body.message]);
+    }
+  }
+  expect((await send()).status).toBe(status);
+});
