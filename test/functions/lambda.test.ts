@@ -2,13 +2,14 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { createToken } from "#core/access/personal-tokens.ts";
 import { handler } from "#functions/clusters.ts";
 import type { GatewayEvent } from "#functions/http/gateway.ts";
+import { keepEnvironment } from "#test/support/environment.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
 let tenant: Tenant;
 /** A copy of the function that nobody has called yet: it reads the environment at its first call. */
 const fresh = handler.with({});
-const before = { ...process.env };
+const restore = keepEnvironment();
 
 beforeAll(async () => {
   world = await makeWorld();
@@ -20,9 +21,7 @@ beforeAll(async () => {
   });
 });
 
-afterAll(() => {
-  process.env = before;
-});
+afterAll(restore);
 
 /** An event as API Gateway's HTTP API sends it, payload version 2. */
 function event(method: string, path: string, more: { token: string; body?: string; base64?: boolean; query?: string }) {

@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest"
 import { handler } from "#functions/clusters.ts";
 import type { GatewayEvent } from "#functions/http/gateway.ts";
 import { schedule, stream } from "#functions/reconcile.ts";
+import { keepEnvironment } from "#test/support/environment.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
 let tenant: Tenant;
-const before = { ...process.env };
+const restore = keepEnvironment();
 
 beforeAll(async () => {
   world = await makeWorld();
@@ -16,9 +17,7 @@ beforeAll(async () => {
   Object.assign(process.env, { STAGE: "feature-x" });
 });
 
-afterAll(() => {
-  process.env = before;
-});
+afterAll(restore);
 
 /** The one line a request leaves. */
 async function lineOf(method: string, path: string, sending: Parameters<World["send"]>[2] = {}): Promise<Json> {

@@ -24,6 +24,7 @@ import { createLocalApp } from "#functions/local/app.ts";
 import { type Engine, startEngine } from "#functions/local/engine.ts";
 import { createLogger } from "#functions/log.ts";
 import { stream } from "#functions/reconcile.ts";
+import { keepEnvironment } from "#test/support/environment.ts";
 import { KMS_KEY_ARN, type Kms, startKms } from "#test/support/kms.ts";
 import { type Json, type Tenant, type World, worldOn } from "#test/support/world.ts";
 import { answerOf, eventOf, HOST, sendTo } from "./client.ts";
@@ -201,13 +202,13 @@ async function recordsOf(table: Table, ...slugs: string[]): Promise<Json[]> {
 
 /** Lets the local side work on records. */
 async function carry(Records: Json[]) {
-  const before = { ...process.env };
+  const restore = keepEnvironment();
   const { AWS_ENDPOINT_URL_DYNAMODB: DYNAMODB_ENDPOINT, ...rest } = environment(inject("endpoint"));
   Object.assign(process.env, rest, { DYNAMODB_ENDPOINT, LOG_LEVEL: "silent" });
   const keyring = kmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE });
   const { clock, draw, sleep } = given;
   const answer = await stream.with({ clock, draw, sleep, keyring, identityProvider: provider })({ Records }, {});
-  process.env = before;
+  restore();
   return answer;
 }
 

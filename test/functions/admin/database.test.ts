@@ -1,9 +1,10 @@
-import { afterEach, describe, expect, inject, test, vi } from "vitest";
+import { afterEach, describe, expect, inject, test } from "vitest";
 import { AppError } from "#core/errors.ts";
 import { openTable } from "#core/table/client.ts";
 import { requireTable } from "#core/table/create.ts";
 import { placeIn } from "#functions/admin/database.ts";
 import { runAdmin } from "#test/support/admin.ts";
+import { keepEnvironment } from "#test/support/environment.ts";
 import { ENGINE, makeWorld } from "#test/support/world.ts";
 
 const KEY = "arn:aws:kms:eu-west-1:123456789012:key/7edd36c4-8016-41db-8eb9-66bfbfa7cc47";
@@ -79,7 +80,8 @@ describe("the operator's command works on", () => {
 });
 
 describe("a command within sst shell", () => {
-  afterEach(() => void vi.unstubAllEnvs());
+  const restore = keepEnvironment();
+  afterEach(restore);
 
   test("makes the first organisation and a token that works, and no table where there is none", async () => {
     const world = await makeWorld();
@@ -94,7 +96,7 @@ describe("a command within sst shell", () => {
     };
     const table = (name: string) => ({ SST_RESOURCE_Table: JSON.stringify({ name }) });
     // The SDK reads the process's own.
-    for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+    Object.assign(process.env, environment);
     const admin = (name: string, ...words: string[]) => runAdmin({ ...environment, ...table(name) }, ...words);
     const member = ["--org", "first", "--email", "ann@example.com"];
     const made = await admin(world.table.name, "org", "create", "--slug", "first", "--name", "First");

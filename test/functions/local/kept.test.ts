@@ -8,6 +8,7 @@ import { keyFile } from "#functions/local/key-file.ts";
 import { keyringFrom } from "#functions/local/keyring.ts";
 import { servicesFrom } from "#functions/services.ts";
 import { runAdmin } from "#test/support/admin.ts";
+import { keepEnvironment } from "#test/support/environment.ts";
 import { cleanUp, script, temporary } from "#test/support/server.ts";
 
 afterEach(cleanUp);
@@ -126,12 +127,12 @@ describe("an engine is shown", () => {
 
   test("the credentials of the environment where it is elsewhere", async () => {
     const known = { AWS_ACCESS_KEY_ID: "AKIA", AWS_SECRET_ACCESS_KEY: "secret", AWS_REGION: "eu-west-1" };
-    const before = { ...process.env };
+    const restore = keepEnvironment();
     Object.assign(process.env, known);
     try {
       expect(await shown({ DYNAMODB_ENDPOINT: "http://dynamodb:8000", ...known })).toEqual(["AKIA", "eu-west-1"]);
     } finally {
-      process.env = before;
+      restore();
     }
   });
 });
