@@ -18,8 +18,8 @@ export interface WorkConsumption extends Consumption {
 }
 
 /**
- * List prices in US dollars, US East (N. Virginia), on demand, without free tiers, as of November 2026. AWS publishes them at
- * aws.amazon.com/<service>/pricing; other regions are up to a quarter dearer.
+ * List prices in US dollars, US East (N. Virginia), on demand, without free tiers, written down in November 2026. AWS publishes
+ * them at aws.amazon.com/<service>/pricing; docs/cost.md says which of them were looked up.
  */
 export const PRICES = {
   /** A million of each. */
