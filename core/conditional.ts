@@ -2,15 +2,25 @@
 
 import { AppError } from "./errors.ts";
 
+/** One entity tag of a header. */
+export interface EntityTag {
+  /** The opaque tag without its quotes. */
+  readonly opaque: string;
+  /** Whether it was sent as weak: `W/"…"`. */
+  readonly weak: boolean;
+}
+
 /** The tags a header lists; `*` stands for anything that is there. */
 export interface Precondition {
   readonly any: boolean;
-  /** Opaque tags without quotes, `W/` apart. */
-  readonly tags: readonly string[];
+  readonly tags: readonly EntityTag[];
 }
 
+/** One member of a list of entity tags (RFC 9110, section 8.8.3). `W/` is case-sensitive. */
+const LISTED_TAG = /(?:^|,)[ \t]*(W\/)?"([^"]*)"(?=[ \t]*(?:,|$))/g;
+
 /**
- * Reads a header that lists entity tags (RFC 9110).
+ * Reads a header that lists entity tags (RFC 9110). A member that is no entity tag is left out, so it matches nothing.
  *
  * @param header as it was sent
  * @returns undefined where it was not sent
@@ -18,29 +28,37 @@ export interface Precondition {
 export function readPrecondition(header: string | undefined): Precondition | undefined {
   if (header === undefined) return undefined;
   if (header.trim() === "*") return { any: true, tags: [] };
-  return { any: false, tags: [...header.matchAll(/(?:W\/)?"([^"]*)"/g)].map(([, tag = ""]) => tag) };
+  const members = [...header.matchAll(LISTED_TAG)];
+  return { any: false, tags: members.map(([, weak, opaque = ""]) => ({ opaque, weak: weak !== undefined })) };
 }
 
 /**
- * Holds a write to `If-Match`. Only the revision counts, the first part of a tag: what is shown of others may change
- * without making the write a surprise.
+ * Holds a write to `If-Match`, with the strong comparison of RFC 9110, section 13.1.1: a weak tag never matches. Only the
+ * revision counts, the first part of a tag: what is shown of others may change without making the write a surprise.
  *
- * @param present the present tag, for the answer
+ * @param present the present tag with its quotes, for the answer
  * @throws AppError preconditionFailed with the present tag
  */
 export function ifMatches(precondition: Precondition | undefined, revision: number, present: string): void {
   if (precondition === undefined || precondition.any) return;
-  if (precondition.tags.some((tag) => tag.split(".")[0] === `${revision}`)) return;
+  const { tags } = precondition;
+  if (tags.some(({ opaque, weak }) => !weak && opaque.split(".")[0] === `${revision}`)) return;
+  const hint = tags.some(({ weak }) => weak) ? '; a weak tag, W/"…", never matches' : "";
   throw new AppError(
     "preconditionFailed",
     "precondition.failed",
-    [`If-Match: it has changed since; its tag is ${present}`],
+    [`If-Match: no tag in it matches the current entity tag, ${present}${hint}`],
     {
       tag: present,
     },
   );
 }
 
-/** Whether a read may answer that nothing changed. @param tag the present one, with its quotes */
+/**
+ * Returns whether a read may answer that nothing changed, with the weak comparison of RFC 9110, section 13.1.2: `W/` makes no
+ * difference.
+ *
+ * @param tag the present one, with its quotes
+ */
 export const noneMatches = (precondition: Precondition | undefined, tag: string): boolean =>
-  precondition !== undefined && (precondition.any || precondition.tags.some((each) => `"${each}"` === tag));
+  precondition !== undefined && (precondition.any || precondition.tags.some(({ opaque }) => `"${opaque}"` === tag));

@@ -40,8 +40,8 @@ const ERRORS: Record<ErrorStatus, { description: string; message: string; header
     headers: ["Retry-After"],
   },
   412: {
-    description: "It has changed since: `If-Match` does not hold.",
-    message: 'If-Match: it has changed since; its tag is "3.2.1"',
+    description: "No tag in `If-Match` matches the current entity tag.",
+    message: 'If-Match: no tag in it matches the current entity tag, "3.2.1"',
     headers: ["ETag"],
   },
   413: { description: "The body is too large.", message: "The body is larger than 262144 bytes." },

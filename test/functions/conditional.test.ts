@@ -106,6 +106,31 @@ describe.each(writes)("a %s with If-Match", (_, tagNow, write) => {
     },
   );
 
+  test.each<[string, (tag: string, revision: string) => string]>([
+    ["the present tag as a weak one", (tag) => `W/${tag}`],
+    ["its first part as a weak tag", (_tag, revision) => `W/"${revision}"`],
+    ["a list with it as a weak tag in front", (tag) => `W/${tag}, "0"`],
+    ["a list with it as a weak tag in the end", (tag) => `"0" ,W/${tag}`],
+    ["a list of it as a weak tag twice", (tag) => `W/${tag},W/${tag}`],
+    ["a weak prefix in lower case", (tag) => `w/${tag}`],
+    ["a weak prefix with a space", (tag) => `W/ ${tag}`],
+    ["the present tag behind other text", (tag) => `x${tag}`],
+  ])("of %s is answered 412 with the present tag, and changes nothing", async (_name, headerOf) => {
+    const [tag, cluster] = [await tagNow(), await present()];
+    const header = headerOf(tag, /^"(\d+)/.exec(tag)?.[1] ?? "");
+    const answer = await write({ "if-match": header });
+    expect([answer.status, tagOf(answer)], answer.text).toEqual([412, tag]);
+    expect(answer.body.message).toContain(tag);
+    expect(answer.body.message.includes("a weak tag")).toBe(header.includes('W/"'));
+    expect([await tagNow(), await present()]).toEqual([tag, cluster]);
+  });
+
+  test("of a weak tag beside the present one as a strong tag changes it", async () => {
+    const tag = await tagNow();
+    const answer = await write({ "if-match": `W/${tag}, ${tag}` });
+    expect(answer.status, answer.text).toBeLessThan(205);
+  });
+
   test("by ten at once happens once, and the others are told the new tag", async () => {
     const tag = await tagNow();
     const answers = await Promise.all(Array.from({ length: 10 }, () => write({ "if-match": tag })));
