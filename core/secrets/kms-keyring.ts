@@ -21,7 +21,7 @@ async function answerTo<Output>(doing: string, call: Promise<Output>): Promise<O
     if (isPassing(error)) {
       const late = unavailable(
         "secrets.unavailable",
-        "The service that keeps the keys did not answer in time. Try again.",
+        "The service that keeps the keys is out of reach or overloaded. Try again.",
       );
       throw Object.assign(late, { cause: error });
     }

@@ -30,13 +30,24 @@ export function isPassing(error: unknown): boolean {
 }
 
 /**
+ * Returns how often the SDK sent a call that failed: more than once where it repeated the call by itself.
+ *
+ * @param error what the call threw
+ */
+export function attemptsOf(error: unknown): number {
+  const { $metadata } = error as { $metadata?: { attempts?: unknown } };
+  return typeof $metadata?.attempts === "number" ? $metadata.attempts : 1;
+}
+
+/**
  * Turns an outage into the domain's own error. Everything else comes back untouched.
  *
  * @param error what a call to the database threw
+ * @param advice what the caller is to know or do; trying again unless it is given
  */
-export function asOutage(error: unknown): unknown {
+export function asOutage(error: unknown, advice = "Try again."): unknown {
   if (!isPassing(error)) return error;
-  const refusal = unavailable("table.unavailable", "The database did not answer in time. Try again.");
+  const refusal = unavailable("table.unavailable", `The database is out of reach or overloaded. ${advice}`);
   return Object.assign(refusal, { cause: error });
 }
 

@@ -6,7 +6,7 @@ import { TransactWriteCommand, type TransactWriteCommandInput } from "@aws-sdk/l
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { type AppError, unavailable } from "../errors.ts";
 import { counted, type Table } from "./client.ts";
-import { asOutage } from "./failure.ts";
+import { asOutage, attemptsOf } from "./failure.ts";
 import type { RawItem } from "./item.ts";
 import { type Key, keyText } from "./keys.ts";
 import { type Deadline, pause } from "./pause.ts";
@@ -119,8 +119,8 @@ export class Transaction {
  * when it is sent again. What is written is told to `table.commits`.
  *
  * @returns the conditions that did not hold; empty means that everything is written
- * @throws AppError unavailable when others kept writing until the deadline, or the database cannot be reached; then the
- *   outcome is unknown to the caller, but it is still all or nothing
+ * @throws AppError unavailable when others kept writing until the deadline, or the database cannot be reached. Its message says
+ *   whether the transaction was not made or its outcome is unknown; in both cases it is all or nothing
  */
 export async function commit(table: Table, transaction: Transaction, deadline: Deadline): Promise<Failure[]> {
   const keys = transaction.operations.map(({ key }) => key);
@@ -130,9 +130,19 @@ export async function commit(table: Table, transaction: Transaction, deadline: D
   return taken.done;
 }
 
-/** What a writer is told who waited for others until the deadline. */
-export const contended = (): AppError =>
-  unavailable("table.contended", "Others kept writing at the same place. Nothing was changed; try again.");
+/** Says that the outcome of a write is unknown, and what to do about it. */
+const OUTCOME_UNKNOWN = "It is not known whether this write was made: read the current state before you try again.";
+
+/**
+ * Builds the error for a write that met other writes until the deadline.
+ *
+ * @param options.isUnknown whether a sending of the write may have succeeded without its answer being received
+ */
+export const contended = ({ isUnknown = false } = {}): AppError =>
+  unavailable(
+    "table.contended",
+    `Other requests kept writing to the same data. ${isUnknown ? OUTCOME_UNKNOWN : "This write was not made; try again."}`,
+  );
 
 async function send(table: Table, transaction: Transaction, deadline: Deadline): Promise<Failure[]> {
   const { operations } = transaction;
@@ -144,6 +154,7 @@ async function send(table: Table, transaction: Transaction, deadline: Deadline):
     ClientRequestToken: randomUUID(),
     ...counted(table.meter),
   };
+  let isUnknown = false;
   for (let attempt = 1; ; attempt++) {
     try {
       const { ConsumedCapacity } = await table.client.send(new TransactWriteCommand(input));
@@ -154,8 +165,10 @@ async function send(table: Table, transaction: Transaction, deadline: Deadline):
         const failures = conditionsFailed(operations, error);
         if (failures.length > 0) return failures;
       }
-      if (!isContention(error)) throw asOutage(error);
-      if (deadline.passed()) throw contended();
+      if (!isContention(error)) throw asOutage(error, OUTCOME_UNKNOWN);
+      // A sending that the SDK repeated may have arrived after all, and so may one that is in progress.
+      isUnknown ||= error instanceof TransactionInProgressException || attemptsOf(error) > 1;
+      if (deadline.passed()) throw contended({ isUnknown });
       await pause(attempt, deadline);
     }
   }

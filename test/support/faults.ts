@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { TransactionCanceledException } from "@aws-sdk/client-dynamodb";
+import { TransactionCanceledException, TransactionInProgressException } from "@aws-sdk/client-dynamodb";
 import type { Table } from "#core/table/client.ts";
 import { permit } from "./permissions.ts";
 
@@ -13,8 +13,11 @@ export interface Call {
   input: Record<string, unknown>;
 }
 
-/** What to do to a call: fail it before it reaches the engine, or lose the answer after it did. */
-export type Fault = "before" | "after" | "throttle" | undefined;
+/**
+ * What to do to a call: fail it before it reaches the engine, lose the answer after it did, refuse it for load, or say that
+ * an earlier sending of the same transaction is in progress.
+ */
+export type Fault = "before" | "after" | "throttle" | "in progress" | undefined;
 
 /** When a call was under way. */
 export interface Span extends Call {
@@ -81,6 +84,9 @@ export function tap(table: Table, busy = new Set<string>()): Wire {
         permit(call, table.name);
         if (fault === "before") throw named("TimeoutError", "injected: the call never arrived");
         if (fault === "throttle") throw named("ThrottlingException", "injected: too many calls");
+        if (fault === "in progress") {
+          throw new TransactionInProgressException({ $metadata: {}, message: "injected: it is in progress" });
+        }
         if (keys.some((key) => busy.has(key))) {
           wire.conflicted++;
           throw new TransactionCanceledException({

@@ -50,8 +50,8 @@ test.each([
     "making a data key was refused by the service that keeps the keys: AccessDeniedException",
   ],
   ["KMSInvalidStateException", 400, "making a data key was refused"],
-  ["ThrottlingException", 400, "did not answer in time"],
-  ["KMSInternalException", 500, "did not answer in time"],
+  ["ThrottlingException", 400, "is out of reach or overloaded"],
+  ["KMSInternalException", 500, "is out of reach or overloaded"],
 ])("%s is told without the names of keys and callers, which stay for the log", async (type, status, words) => {
   kms.refusal = { status, type, message: `User: somebody is not authorized on ${ARN}` };
   const error: Error = await keyring({ maxAttempts: 1 })
@@ -59,7 +59,7 @@ test.each([
     .catch((thrown) => thrown);
   expect(error.message).toContain(words);
   expect(error.message).not.toContain(ARN);
-  expect(error instanceof AppError).toBe(words === "did not answer in time");
+  expect(error instanceof AppError).toBe(words === "is out of reach or overloaded");
   expect(JSON.stringify(errorFields(error))).toContain(ARN);
 });
 
