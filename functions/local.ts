@@ -1,7 +1,5 @@
 /** The local server: all routes on one port, on an embedded engine or a given one. */
 
-import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { requireNoImport } from "#core/backup/import-mark.ts";
 import { type Config, readConfig } from "#core/config.ts";
@@ -14,6 +12,7 @@ import { databaseAnswers } from "./health.ts";
 import { createLocalApp } from "./local/app.ts";
 import { openDataDirectory } from "./local/data-directory.ts";
 import { type EngineExit, startEngine } from "./local/engine.ts";
+import { closeServer, createHttpServer, listen, originOf } from "./local/http-server.ts";
 import { type LocalIssuer, startIssuer } from "./local/issuer/issuer.ts";
 import { directoryIn, fileIn, keepsNothing, requireElsewhere } from "./local/kept.ts";
 import { keyringFrom } from "./local/keyring.ts";
@@ -22,12 +21,6 @@ import { work } from "./local/worker.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
 import { reconcilerFrom } from "./reconciler.ts";
 import { servicesFrom } from "./services.ts";
-
-/** How long running requests may take to finish once the server is asked to stop. */
-const GRACE_MS = 10_000;
-
-/** How soon a connection is hung up on once its last request is answered. */
-const IDLE_CHECK_MS = 50;
 
 interface Database {
   endpoint: string;
@@ -39,39 +32,6 @@ async function openDatabase(config: Config): Promise<Database> {
   if (config.DYNAMODB_ENDPOINT !== undefined) return { endpoint: config.DYNAMODB_ENDPOINT, stop: async () => {} };
   const directory = directoryIn(config);
   return directory === undefined ? await startEngine() : await openDataDirectory(directory, { role: "server" });
-}
-
-/** Begins to listen, and says where. @throws what the system says, such as EADDRINUSE */
-function listen(listener: RequestListener, config: Config): Promise<[Server, AddressInfo]> {
-  return new Promise((resolve, reject) => {
-    const server = createServer(listener).listen(config.PORT, config.HOST, () => {
-      const address = server.address();
-      if (address === null || typeof address === "string") reject(new Error("the server has no address"));
-      else resolve([server, address]);
-    });
-    server.once("error", reject);
-  });
-}
-
-/** How the server is reached from this machine, also where it listens on all of its addresses. */
-function originOf({ address, family, port }: AddressInfo): string {
-  const host = address === "0.0.0.0" ? "127.0.0.1" : address === "::" ? "::1" : address;
-  return `http://${family === "IPv6" ? `[${host}]` : host}:${port}`;
-}
-
-/** Takes no more requests, lets the running ones finish, and hangs up on everybody who only keeps a connection open. */
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const started = performance.now();
-    const timer = setInterval(() => {
-      if (performance.now() - started > GRACE_MS) server.closeAllConnections();
-      else server.closeIdleConnections();
-    }, IDLE_CHECK_MS);
-    server.close(() => {
-      clearInterval(timer);
-      resolve();
-    });
-  });
 }
 
 /** Says where the server is, and how it is entered. */
@@ -104,10 +64,10 @@ async function main(config: Config, log: Logger): Promise<void> {
     const app = createLocalApp({ services, log, config, keyring, ready: () => databaseAnswers(services) });
     const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
-    const [server, address] = await listen((request, response) => {
+    const server = createHttpServer((request, response) => {
       if (issuer?.handle(request, response) !== true) void listener(request, response);
-    }, config);
-    const origin = originOf(address);
+    });
+    const origin = originOf(await listen(server, { port: config.PORT, host: config.HOST }));
     // Only now is it known where it can be reached.
     if (config.OIDC_ISSUER_URL === undefined) {
       issuer = await startIssuer({ origin, file: fileIn(config, "issuer.json"), services, log });
@@ -116,7 +76,7 @@ async function main(config: Config, log: Logger): Promise<void> {
     announce(origin, entrance);
     const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);
     log.info("stopping", typeof ended === "string" ? { signal: ended } : { engine: ended });
-    await Promise.all([close(server), working.stop()]);
+    await Promise.all([closeServer(server), working.stop()]);
     if (typeof ended !== "string") throw new Error("the database engine ended by itself");
   } finally {
     await database.stop();

@@ -1,0 +1,174 @@
+import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from "node:http";
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { cleanUp, type Server, start, until } from "#test/support/server.ts";
+
+let server: Server;
+let token: OutgoingHttpHeaders;
+/** A client with one connection, which it keeps. */
+let agent: Agent;
+
+beforeAll(async () => {
+  server = await start({ DATA_DIR: ":memory:" });
+  token = { authorization: `Token ${server.token}` };
+});
+afterEach(() => agent?.destroy());
+afterAll(cleanUp);
+
+const CLUSTERS = "/api/v1/orgs/demo/clusters/production";
+const JSON_TYPE = { "content-type": "application/json" };
+const FORM_TYPE = { "content-type": "application/x-www-form-urlencoded" };
+
+interface Answer {
+  status: number | undefined;
+  headers: IncomingMessage["headers"];
+  body: string;
+  /** The client's port, which tells connections apart. */
+  port: number | undefined;
+}
+
+/**
+ * Sends a request over the agent's connection.
+ *
+ * @param send writes the body; the request ends when it is done
+ * @throws Error where the connection ends before the answer, ECONNRESET among them
+ */
+function ask(
+  method: string,
+  path: string,
+  headers: OutgoingHttpHeaders,
+  send: (write: (chunk: Buffer) => void, answered: Promise<unknown>) => Promise<void> | void = () => {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asked = request(`${server.url}${path}`, { method, agent, headers });
+    const answered = new Promise((done) => asked.once("response", done));
+    asked.once("error", reject);
+    asked.once("response", async (answer) => {
+      const { statusCode: status, headers } = answer;
+      const port = asked.socket?.localPort;
+      try {
+        resolve({ status, headers, body: await text(answer), port });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    void Promise.resolve(send((chunk) => void asked.write(chunk), answered)).then(() => asked.end());
+  });
+}
+
+const CHUNK = 50_000;
+
+/** Sends a request with a body of so many bytes. */
+function askWithBody(method: string, path: string, headers: OutgoingHttpHeaders, bytes: number, isChunked: boolean) {
+  const framing = isChunked ? { "transfer-encoding": "chunked" } : { "content-length": bytes };
+  return ask(method, path, { ...headers, ...framing }, (write) => {
+    for (let sent = 0; sent < bytes; sent += CHUNK) write(Buffer.alloc(Math.min(CHUNK, bytes - sent), "a"));
+  });
+}
+
+/** Answers that are sent before the body was read, or without reading it. */
+const early: [number, string, string, () => OutgoingHttpHeaders][] = [
+  [401, "POST", CLUSTERS, () => JSON_TYPE],
+  [404, "POST", "/nothing", () => ({ ...JSON_TYPE, ...token })],
+  [405, "PUT", CLUSTERS, () => ({ ...JSON_TYPE, ...token })],
+  [415, "POST", CLUSTERS, () => ({ "content-type": "text/plain", ...token })],
+  [200, "GET", "/healthz", () => ({})],
+  [404, "POST", "/docs/nothing", () => ({})],
+  [404, "POST", "/oidc/nothing", () => JSON_TYPE],
+  [400, "POST", "/oidc/login/none", () => FORM_TYPE],
+  [400, "POST", "/oidc/reg", () => JSON_TYPE],
+];
+const sizes = [1_000, 100_000, 300_000, 1_500_000, 5_000_000];
+const cases = early.flatMap(([status, method, path, headers]) =>
+  sizes.flatMap((bytes) => [false, true].map((isChunked) => ({ status, method, path, headers, bytes, isChunked }))),
+);
+
+/** The longest body that is discarded to keep a connection, in bytes. */
+const MAX_DISCARDED_BYTES = 1_048_576;
+
+test.each(cases)(
+  "the request after a $status to $method $path with $bytes bytes (chunked: $isChunked) is answered",
+  async ({ status, method, path, headers, bytes, isChunked }) => {
+    agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const first = await askWithBody(method, path, headers(), bytes, isChunked);
+    expect(first.status, first.body).toBe(status);
+    const next = await ask("GET", "/healthz", {});
+    expect(next.status).toBe(200);
+    expect(next.port === first.port).toBe(first.headers.connection !== "close");
+    if (!isChunked) expect(next.port === first.port).toBe(bytes <= MAX_DISCARDED_BYTES);
+  },
+);
+
+test.each([false, true])("the request after a body over the limit is answered (chunked: %s)", async (isChunked) => {
+  for (const bytes of [262_145, 300_000, 1_500_000, 5_000_000]) {
+    agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const first = await askWithBody("POST", CLUSTERS, { ...JSON_TYPE, ...token }, bytes, isChunked);
+    expect([bytes, first.status], first.body).toEqual([bytes, 413]);
+    const next = await ask("GET", CLUSTERS, token);
+    expect([bytes, next.status]).toEqual([bytes, 200]);
+    expect([bytes, next.port === first.port]).toEqual([bytes, first.headers.connection !== "close"]);
+    if (!isChunked) expect([bytes, next.port === first.port]).toEqual([bytes, bytes <= MAX_DISCARDED_BYTES]);
+    agent.destroy();
+  }
+});
+
+test("a client that sends the rest of its body long after the answer keeps its connection", async () => {
+  agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const headers = { ...JSON_TYPE, ...token, "content-length": 300_000 };
+  const first = await ask("POST", CLUSTERS, headers, async (write, answered) => {
+    write(Buffer.alloc(CHUNK));
+    await answered;
+    // Longer than the half second after which @hono/node-server ends a connection whose body nobody reads.
+    await sleep(1_000);
+    for (let sent = CHUNK; sent < 300_000; sent += CHUNK) write(Buffer.alloc(CHUNK));
+  });
+  expect([first.status, first.headers.connection]).toEqual([413, "keep-alive"]);
+  const next = await ask("GET", "/healthz", {});
+  expect([next.status, next.port]).toEqual([200, first.port]);
+});
+
+test("connections are offered for longer than proxies and clients keep theirs", async () => {
+  agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const { headers } = await ask("GET", "/healthz", {});
+  expect(Number(/^timeout=(\d+)$/.exec(headers["keep-alive"] ?? "")?.[1])).toBeGreaterThanOrEqual(65);
+});
+
+test.each([
+  ["431", `GET /healthz HTTP/1.1\r\nhost: x\r\nx: ${"a".repeat(40_000)}\r\n\r\n`],
+  ["400", "nonsense\r\n\r\n"],
+  ["400", "POST /healthz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n"],
+])("what Node answers itself, %s, says that the connection is closed", async (status, sent) => {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  let received = "";
+  let isClosed = false;
+  socket.on("data", (data) => {
+    received += data;
+  });
+  socket.on("error", () => {});
+  socket.on("close", () => {
+    isClosed = true;
+  });
+  socket.write(sent);
+  await until(() => isClosed || undefined);
+  expect(received).toMatch(new RegExp(`HTTP/1.1 ${status} [^]*\r\nConnection: close\r\n`));
+});
+
+test("a client that stops sending after it was told that the connection is closed is disconnected", async () => {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  let received = "";
+  let isEnded = false;
+  socket.on("data", (data) => {
+    received += data;
+  });
+  socket.on("end", () => {
+    isEnded = true;
+  });
+  socket.write("POST /nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 5000000\r\n\r\nabc");
+  await until(() => isEnded || undefined);
+  expect(received).toMatch(/^HTTP\/1\.1 404 [^]*\r\nConnection: close\r\n/);
+  socket.destroy();
+});
