@@ -11,6 +11,7 @@ import { chunkEntity } from "./listing/page-index.ts";
 import { nodePoolEntity } from "./node-pool/schema.ts";
 import { organisationEntity, totalEntity } from "./organisation/schema.ts";
 import { simulationEntity } from "./provisioning/simulated/world.ts";
+import { keyringEntity } from "./secrets/keyring-record.ts";
 import { rotationEntity } from "./secrets/rotate.ts";
 import { dataKeyEntity } from "./secrets/vault.ts";
 import type { Entity } from "./table/item.ts";
@@ -29,6 +30,7 @@ export const entities: readonly AnyEntity[] = [
   environmentEntity,
   eventEntity,
   importEntity,
+  keyringEntity,
   memberEntity,
   nodePoolEntity,
   oidcClientEntity,

@@ -7,6 +7,7 @@ import { identityProvider } from "#core/configuration/identity-provider.ts";
 import type { Services } from "#core/context.ts";
 import { textOf } from "#core/errors.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
+import { requireKeys } from "#core/secrets/keyring-record.ts";
 import { createTable, requireTransactions } from "#core/table/create.ts";
 import { databaseAnswers } from "./health.ts";
 import { createLocalApp } from "./local/app.ts";
@@ -14,8 +15,8 @@ import { openDataDirectory } from "./local/data-directory.ts";
 import { type EngineExit, startEngine } from "./local/engine.ts";
 import { closeServer, createHttpServer, listen, originOf } from "./local/http-server.ts";
 import { type LocalIssuer, startIssuer } from "./local/issuer/issuer.ts";
-import { directoryIn, fileIn, keepsNothing, requireElsewhere } from "./local/kept.ts";
-import { keyringFrom } from "./local/keyring.ts";
+import { directoryIn, fileIn, ISSUER_FILE, keepsNothing, requireElsewhere } from "./local/kept.ts";
+import { keyringFrom, keyringPlace } from "./local/keyring.ts";
 import { seed } from "./local/seed.ts";
 import { work } from "./local/worker.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
@@ -59,8 +60,9 @@ async function main(config: Config, log: Logger): Promise<void> {
     await createTable(services.table);
     await requireTransactions(services.table);
     await requireNoImport(services.table);
-    const entrance = await entranceOf(config, services);
     const keyring = keyringFrom(config);
+    await requireKeys({ ...services, keyring }, keyringPlace(config));
+    const entrance = await entranceOf(config, services);
     const app = createLocalApp({ services, log, config, keyring, ready: () => databaseAnswers(services) });
     const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
@@ -70,7 +72,8 @@ async function main(config: Config, log: Logger): Promise<void> {
     const origin = originOf(await listen(server, { port: config.PORT, host: config.HOST }));
     // Only now is it known where it can be reached.
     if (config.OIDC_ISSUER_URL === undefined) {
-      issuer = await startIssuer({ origin, file: fileIn(config, "issuer.json"), services, log });
+      const file = fileIn(config, ISSUER_FILE);
+      issuer = await startIssuer({ origin, place: file === undefined ? undefined : { file, keyring }, services, log });
     }
     const working = startWork(config, services, keyring, issuer, log);
     announce(origin, entrance);

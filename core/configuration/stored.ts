@@ -15,7 +15,8 @@ const StoredCertificateAuthority = v.object({
   clusterIdentity: v.string(),
   /** PEM. */
   certificate: v.string(),
-  sealed: Sealed,
+  /** Absent once the key that encrypted it was lost and discarded. */
+  sealed: v.optional(Sealed),
   createdAt: v.string(),
 });
 

@@ -163,7 +163,15 @@ async function newestEvents({ table }: Pick<Services, "table">, identity: string
 export async function retryCluster(services: Services, sought: Sought): Promise<{ identity: string; dueAt: string }> {
   const { identity } = (await findCluster(services, sought)).cluster;
   const dueAt = services.clock().toISOString();
-  const transaction = new Transaction().update(
+  const transaction = addRetry(new Transaction(), identity, dueAt);
+  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
+  if (failures.length > 0) throw deletedAlready(identity);
+  return { identity, dueAt };
+}
+
+/** Adds to a transaction that a cluster is due now (label `pointer`), on condition that it is not deleted. */
+export const addRetry = (transaction: Transaction, identity: string, dueAt: string): Transaction =>
+  transaction.update(
     "pointer",
     pointerKey(identity),
     "SET #duePk = :duePk, #dueAt = :dueAt, #attempts = :none REMOVE #lastError ADD #wakes :one",
@@ -172,10 +180,6 @@ export async function retryCluster(services: Services, sought: Sought): Promise<
       values: { ":duePk": dueShard(identity), ":dueAt": dueAt, ":none": 0, ":one": 1 },
     },
   );
-  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
-  if (failures.length > 0) throw deletedAlready(identity);
-  return { identity, dueAt };
-}
 
 const deletedAlready = (identity: string) => conflict("cluster.deleted", `The cluster ${identity} is deleted already.`);
 

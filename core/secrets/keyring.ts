@@ -18,6 +18,10 @@ export interface Keyring {
   unwrap(wrapped: WrappedKey, context: SealContext): Promise<Buffer>;
   /** Whether data keys are made under this key now. @param id `wrappedBy` of a data key */
   isCurrent(id: string): Promise<boolean>;
+  /** Lists the ids of all keys, the newest last; undefined where the service that keeps them cannot lose them. */
+  ids(): Promise<readonly string[] | undefined>;
+  /** Makes the first key where there is none. @throws Error where keys are only brought from elsewhere */
+  ensure(): Promise<void>;
   /** Makes a new key, under which all data keys are made from now on. */
   renew(): Promise<void>;
   /**

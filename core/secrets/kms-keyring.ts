@@ -74,6 +74,8 @@ export function kmsKeyring(keyId: string, client: KMSClientConfig = {}): Keyring
     },
     // It answers with the ARN, where it may have been asked by the id alone.
     isCurrent: async (id) => id === keyId || id === current || id.endsWith(`/${keyId}`),
+    ids: async () => undefined,
+    async ensure() {},
     // KMS rotates the key's material by itself, and keeps what older data keys were made with.
     async renew() {},
     async retire() {},

@@ -16,8 +16,12 @@ export type LocalKeys = v.InferOutput<typeof LocalKeys>;
 
 /** Where keys are kept. Several processes may do so at a time. */
 export interface KeyStore {
-  /** Reads the keys, and makes the first where there is none. */
-  read(make: () => LocalKeys): LocalKeys;
+  /** Reads the keys. @returns undefined where there are none; @throws Error where they cannot be read */
+  find(): LocalKeys | undefined;
+  /** Reads the keys. @throws Error where there are none */
+  read(): LocalKeys;
+  /** Stores the first keys, unless there are some. @throws Error where keys are only brought from elsewhere */
+  create(first: () => LocalKeys): void;
   /** Replaces the keys by what becomes of them; no other process does so meanwhile. */
   change(become: (before: LocalKeys) => LocalKeys): void;
 }
@@ -25,14 +29,16 @@ export interface KeyStore {
 /** Keys that end with the process. */
 export function memoryKeyStore(): KeyStore {
   let kept: LocalKeys | undefined;
-  const read: KeyStore["read"] = (make) => {
-    kept ??= make();
+  const read = () => {
+    kept ??= firstKeys();
     return kept;
   };
   return {
+    find: () => kept,
     read,
+    create: () => void read(),
     change(become) {
-      kept = become(read(firstKeys));
+      kept = become(read());
     },
   };
 }
@@ -53,7 +59,7 @@ const firstKeys = (): LocalKeys => ({ keys: [newKey()] });
  * @param store where they are kept
  */
 export function localKeyring(store: KeyStore): Keyring {
-  const read = () => store.read(firstKeys).keys;
+  const read = () => store.read().keys;
   return {
     async generate(context) {
       const newest = read().at(-1);
@@ -68,6 +74,8 @@ export function localKeyring(store: KeyStore): Keyring {
       return unseal(Buffer.from(found.key, "base64"), ciphertext, { ...context, wrappedBy });
     },
     isCurrent: async (id) => read().at(-1)?.id === id,
+    ids: async () => (store.find()?.keys ?? []).map(({ id }) => id),
+    ensure: async () => store.create(firstKeys),
     async renew() {
       store.change(({ keys }) => ({ keys: [...keys, newKey()] }));
     },

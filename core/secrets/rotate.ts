@@ -9,6 +9,7 @@ import { keyText, rotationKey } from "../table/keys.ts";
 import { type Deadline, deadlineIn, pause } from "../table/pause.ts";
 import { commit, contended, type Expression, Transaction } from "../table/transact.ts";
 import type { Keyring } from "./keyring.ts";
+import { keysOfDataKeys, recordKeys } from "./keyring-record.ts";
 import {
   DATA_KEY,
   type DataKey,
@@ -38,8 +39,18 @@ export interface Rotating extends Pick<Services, "table" | "clock" | "patienceMs
   readonly graceMs: number;
   /** The name of the table that they were encrypted in, where they were brought into another one since. */
   readonly fromTable?: string | undefined;
+  /** Secrets that the keyring encrypts outside of the table. */
+  readonly outside?: readonly OutsideSecrets[];
   /** Told after every cluster. @param done clusters so far */
   readonly onProgress?: (done: number) => void;
+}
+
+/** Secrets that lie outside of the table, such as in a file. */
+export interface OutsideSecrets {
+  /** Encrypts them with a new data key under the keyring's present key. */
+  rotate(): Promise<void>;
+  /** Returns the id of the key that encrypts their data key; undefined where there are none. */
+  wrappedBy(): Promise<string | undefined>;
 }
 
 /** What a rotation did. */
@@ -57,7 +68,7 @@ export interface Rotated {
  * @throws AppError unavailable where the database or the keyring cannot be reached; Error that names clusters that are not done
  */
 export async function rotateSecrets(rotating: Rotating): Promise<Rotated> {
-  const { table, keyring, clock, graceMs, fromTable } = rotating;
+  const { table, keyring, clock, graceMs, fromTable, outside = [] } = rotating;
   const item = (await table.get([rotationKey])).get(keyText(rotationKey));
   const before = item && rotationEntity.read(item);
   // What another table's rotation had begun with is not begun here.
@@ -65,6 +76,10 @@ export async function rotateSecrets(rotating: Rotating): Promise<Rotated> {
   const startedAt = resumed ? before.startedAt : clock().toISOString();
   if (!resumed) {
     await keyring.renew();
+    // Before anything names the new key. Keys that are missing stay on record, for what they encrypted is still there.
+    await recordKeys(rotating, async (recorded, present) => [
+      ...new Set([...(recorded ?? (await keysOfDataKeys(table))), ...present]),
+    ]);
     await note(rotating, { startedAt, fromTable });
   }
   const identities = new Set<string>();
@@ -83,13 +98,18 @@ export async function rotateSecrets(rotating: Rotating): Promise<Rotated> {
         failed.set(clusterIdentity, error);
       }
     }
+    for (const secrets of outside) await secrets.rotate();
   };
   await pass();
   await sleep(graceMs);
   await pass();
   if (failed.size > 0) throw notDone(failed);
-  const used = new Set<string>();
-  for await (const { wrappedBy } of dataKeys(rotating)) used.add(wrappedBy);
+  const used = await keysOfDataKeys(table);
+  for (const secrets of outside) used.add((await secrets.wrappedBy()) ?? "");
+  // The record first: cut off in between, it names fewer keys than there are, which is completed at the next start.
+  await recordKeys(rotating, async (_, present) =>
+    present.filter((id, at) => at === present.length - 1 || used.has(id)),
+  );
   await keyring.retire((id) => used.has(id));
   await note(rotating, { startedAt, finishedAt: clock().toISOString(), fromTable });
   return { resumed, clusters: identities.size };

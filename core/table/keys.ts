@@ -140,6 +140,9 @@ export const SECRET_PREFIX = "SECRET#";
 /** That the table is being filled from a backup. */
 export const importKey: Key = { pk: "BACKUP", sk: "IMPORT" };
 
+/** Which keys of the keyring stored secrets may name. */
+export const keyringKey: Key = { pk: "SECRETS", sk: "KEYRING" };
+
 /** When secrets were last rotated. */
 export const rotationKey: Key = { pk: "SECRETS", sk: "ROTATION" };
 

@@ -4,6 +4,12 @@ import type { ParseArgsOptionsConfig } from "node:util";
 import type { Config } from "#core/config.ts";
 import type { Services } from "#core/context.ts";
 
+/** Where the data are. */
+export type Place =
+  | { readonly on: "aws"; readonly stage: string; readonly region: string | undefined }
+  | { readonly on: "engine"; readonly endpoint: string }
+  | { readonly on: "directory"; readonly directory: string };
+
 /** What is wrong with the command line. */
 export class UsageError extends Error {}
 
@@ -16,6 +22,7 @@ export interface Given {
 /** What surrounds a command. */
 export interface Surroundings {
   config: Config;
+  place: Place;
   /** Tells the operator how far it is, a line each. */
   tell(text: string): void;
 }

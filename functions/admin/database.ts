@@ -5,13 +5,7 @@ import { AppError } from "#core/errors.ts";
 import { linkedEnvironment } from "#core/linked.ts";
 import { openDataDirectory } from "../local/data-directory.ts";
 import { directoryIn } from "../local/kept.ts";
-import type { Command } from "./command.ts";
-
-/** Where the data are. */
-export type Place =
-  | { readonly on: "aws"; readonly stage: string; readonly region: string | undefined }
-  | { readonly on: "engine"; readonly endpoint: string }
-  | { readonly on: "directory"; readonly directory: string };
+import type { Command, Place } from "./command.ts";
 
 /**
  * Says where the data are, and what the environment says beside that. What would leave it open is refused: an operator's command

@@ -78,7 +78,11 @@ async function run(words: readonly string[], { environment, out, err }: Terminal
     const services = servicesFrom(config, database.endpoint);
     // On AWS the stack makes it, and knows of it.
     if (command.database !== "none") await (place.on === "aws" ? requireTable : createTable)(services.table);
-    const { print, failed = false } = await command.run(services, given, { config, tell: (text) => err(`${text}\n`) });
+    const { print, failed = false } = await command.run(services, given, {
+      config,
+      place,
+      tell: (text) => err(`${text}\n`),
+    });
     out(`${typeof print === "string" ? print : JSON.stringify(print, null, 2)}\n`);
     return failed ? 1 : 0;
   } finally {

@@ -10,6 +10,9 @@ const IN_MEMORY = ":memory:";
 /** The `DATA_DIR` of a server that keeps nothing, so that there may be several of it, and none has to be the same again. */
 const NOTHING = ":none:";
 
+/** The file of the data directory with the keys and clients of the local OIDC issuer. */
+export const ISSUER_FILE = "issuer.json";
+
 type Kept = Pick<Config, "DATA_DIR">;
 
 /** Whether everything is kept elsewhere. */

@@ -8,41 +8,42 @@ import { exclusively } from "./exclusively.ts";
 import { writePrivately } from "./private-file.ts";
 
 /**
- * Keeps keys in a file. Whoever loses the file loses every secret in the database, so it belongs into every backup, but not beside
- * that of the database.
+ * Keeps keys in a file. Without the file every secret in the database is lost, so it belongs into every backup, but not beside
+ * that of the database. A file that is missing is never replaced unless that is asked for.
  *
  * @param file in a directory that is there already
- * @param options.isMade whether the first key is drawn where there is no file; otherwise that is an error
- * @throws Error at the first use where the file is missing and not to be made, or is not what this wrote
+ * @param options.isOwn whether the file is this server's own: it may be created, and its mode is kept at 0600. A file that is
+ *   named from elsewhere is only read and rotated
+ * @throws Error at the first use where the file is missing, or is not what this wrote
  */
-export function keyFile(file: string, { isMade }: { isMade: boolean }): KeyStore {
+export function keyFile(file: string, { isOwn }: { isOwn: boolean }): KeyStore {
   const lock = join(dirname(file), "keys.lock");
-  let isPrivate = !isMade;
-  const present = () => {
+  let isPrivate = !isOwn;
+  const find = () => {
     if (!existsSync(file)) return undefined;
     // Brought back from a backup everybody may be able to read it. What is named from elsewhere is not ours to change.
     if (!isPrivate) chmodSync(file, 0o600);
     isPrivate = true;
     return parse(file);
   };
-  const write = (keys: LocalKeys) => {
-    writePrivately(file, `${JSON.stringify(keys)}\n`);
-    return keys;
+  const read = () => {
+    const found = find();
+    if (found === undefined) throw new Error(`there is no ${file}: bring it back from a backup`);
+    return found;
   };
-  const read: KeyStore["read"] = (make) => {
-    const there = present();
-    if (there !== undefined) return there;
-    if (!isMade) throw new Error(`there is no ${file}: make one with \`npm run admin -- secrets key --file\``);
-    return exclusively(lock, () => present() ?? write(make()));
-  };
+  const write = (keys: LocalKeys) => writePrivately(file, `${JSON.stringify(keys)}\n`);
   return {
+    find,
     read,
-    change(become) {
+    create(first) {
+      if (find() !== undefined) return;
+      if (!isOwn) throw new Error(`there is no ${file}: make one with \`npm run admin -- secrets key --file ${file}\``);
       exclusively(lock, () => {
-        const before = present();
-        if (before === undefined) throw new Error(`there is no ${file}`);
-        write(become(before));
+        if (find() === undefined) write(first());
       });
+    },
+    change(become) {
+      exclusively(lock, () => write(become(read())));
     },
   };
 }
@@ -52,6 +53,8 @@ function parse(file: string): LocalKeys {
     return v.parse(LocalKeys, JSON.parse(readFileSync(file, "utf8")));
   } catch {
     // What went wrong would be told with what stands in the file.
-    throw new Error(`${file} holds no keys: bring it back from a backup`);
+    throw new Error(
+      `${file} holds no keys: bring it back from a backup. If there is none, move the file away and start again`,
+    );
   }
 }

@@ -8,6 +8,13 @@ import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { fileIn, keepsNothing, requireElsewhere } from "./kept.ts";
 import { keyFile } from "./key-file.ts";
 
+/** The file of the data directory with the keys of its keyring. */
+const KEYS = "keys.json";
+
+/** Names the place of the keyring's keys, for messages to the operator. */
+export const keyringPlace = (config: Config): string =>
+  config.KMS_KEY_ID ?? config.KEYS_FILE ?? fileIn(config, KEYS) ?? "the memory of the server that was there before";
+
 /**
  * Makes the keyring: in KMS where `KMS_KEY_ID` says so, of the keys in `KEYS_FILE`, else of keys in the data directory.
  *
@@ -22,8 +29,8 @@ export function keyringFrom(config: Config): Keyring {
   }
   if (KMS_KEY_ID !== undefined) return kmsKeyring(KMS_KEY_ID);
   // Who names a file has it from elsewhere: one that is made here would be another one in every other place.
-  if (KEYS_FILE !== undefined) return localKeyring(keyFile(KEYS_FILE, { isMade: false }));
+  if (KEYS_FILE !== undefined) return localKeyring(keyFile(KEYS_FILE, { isOwn: false }));
   if (keepsNothing(config)) requireElsewhere(config);
-  const file = fileIn(config, "keys.json");
-  return localKeyring(file === undefined ? memoryKeyStore() : keyFile(file, { isMade: true }));
+  const file = fileIn(config, KEYS);
+  return localKeyring(file === undefined ? memoryKeyStore() : keyFile(file, { isOwn: true }));
 }

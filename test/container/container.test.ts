@@ -25,7 +25,7 @@ beforeAll(async () => {
   world = await makeConfiguredWorld();
   secrets = mkdtempSync(join(tmpdir(), "secrets-"));
   const file = join(secrets, "keys.json");
-  await localKeyring(keyFile(file, { isMade: true })).isCurrent("");
+  await localKeyring(keyFile(file, { isOwn: true })).ensure();
   chownSync(file, 1000, 1000);
   // What a container engine makes for a mount.
   mkdirSync(join(image.root, "run/secrets"), { recursive: true });

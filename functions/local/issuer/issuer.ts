@@ -2,13 +2,13 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
-import Provider, { type Configuration } from "oidc-provider";
+import Provider, { type Configuration, errors } from "oidc-provider";
 import { actorOf } from "#core/access/enter.ts";
 import type { Services } from "#core/context.ts";
 import { AppError } from "#core/errors.ts";
 import { errorFields, type Logger } from "../../log.ts";
 import { loginPage } from "./page.ts";
-import { type IssuerStore, openIssuerStore } from "./store.ts";
+import { type IssuerPlace, type IssuerStore, openIssuerStore } from "./store.ts";
 
 /** Where it is on the server. */
 export const ISSUER_PATH = "/oidc";
@@ -33,14 +33,14 @@ export interface LocalIssuerOptions {
   /** Scheme, host and port of the server. */
   origin: string;
   /** Where it keeps its keys and clients; undefined keeps nothing. */
-  file: string | undefined;
+  place: IssuerPlace | undefined;
   services: Pick<Services, "table" | "clock">;
   log: Logger;
 }
 
-/** Starts the issuer. */
-export async function startIssuer({ origin, file, services, log }: LocalIssuerOptions): Promise<LocalIssuer> {
-  const store = await openIssuerStore(file);
+/** Starts the issuer. @throws as `openIssuerStore` */
+export async function startIssuer({ origin, place, services, log }: LocalIssuerOptions): Promise<LocalIssuer> {
+  const store = await openIssuerStore(place);
   const issuer = `${origin}${ISSUER_PATH}`;
   const provider = new Provider(issuer, configuration(store));
   const { host } = new URL(origin);
@@ -50,8 +50,9 @@ export async function startIssuer({ origin, file, services, log }: LocalIssuerOp
   const login = (request: IncomingMessage, response: ServerResponse) =>
     interact(provider, services, request, response).catch((error: unknown) => {
       log.warn("a login failed", errorFields(error));
-      if (!response.headersSent) response.writeHead(400, { "content-type": "text/plain" });
-      response.end("This login is over. Begin anew where you came from.\n");
+      const isOver = error instanceof errors.SessionNotFound;
+      if (!response.headersSent) response.writeHead(isOver ? 400 : 500, { "content-type": "text/plain" });
+      response.end(isOver ? "This login is over. Start again in your client.\n" : "The login failed. Try again.\n");
     });
   return {
     issuer,

@@ -1,11 +1,12 @@
-/** What the local issuer keeps: its keys and the clients registered with it in a file, all else as long as it runs. */
+/** What the local issuer keeps: its keys and clients in an encrypted file, all else as long as it runs. */
 
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
 import { exportJWK, generateKeyPair } from "jose";
 import type { Adapter, AdapterFactory, AdapterPayload } from "oidc-provider";
 import * as v from "valibot";
-import { writePrivately } from "../private-file.ts";
+import { AppError, textOf } from "#core/errors.ts";
+import type { Keyring } from "#core/secrets/keyring.ts";
+import { type EncryptedFile, encryptedFile } from "./sealed-file.ts";
 
 /** Kinds of records without which a client could not be used or managed after a restart. */
 const KEPT = new Set(["Client", "RegistrationAccessToken"]);
@@ -38,49 +39,90 @@ export interface IssuerStore extends Omit<Kept, "entries"> {
   adapter: AdapterFactory;
 }
 
+/** Where the issuer keeps what lasts. */
+export interface IssuerPlace {
+  /** `issuer.json` in the data directory. */
+  file: string;
+  /** What encrypts it. */
+  keyring: Keyring;
+}
+
+/** Opens the file of the local issuer. */
+export const issuerFile = ({ file, keyring }: IssuerPlace): EncryptedFile =>
+  encryptedFile(file, keyring, "local-oidc-issuer");
+
 /**
  * Opens the store.
  *
- * @param file written with every change of what is kept, for its user alone to read; undefined keeps nothing
+ * @param place the file is written with every change of what is kept. One that an older release did not encrypt is read and
+ *   encrypted. Undefined keeps nothing
+ * @throws AppError invalid where the file cannot be decrypted, or is not what this wrote; unavailable as the keyring
  */
-export async function openIssuerStore(file: string | undefined): Promise<IssuerStore> {
-  const kept = file !== undefined && existsSync(file) ? keptIn(file) : await firstKept();
+export async function openIssuerStore(place: IssuerPlace | undefined): Promise<IssuerStore> {
+  const file = place && issuerFile(place);
+  const found = place && (await readKept(place));
+  const kept = found?.kept ?? (await firstKept());
   const entries = new Map<string, Entry>(Object.entries(kept.entries));
-  const save = () => {
-    if (file === undefined) return;
+  const textNow = () => {
     const durable = [...entries].filter(([key]) => KEPT.has(key.split(":")[0] ?? ""));
-    writePrivately(file, JSON.stringify({ ...kept, entries: Object.fromEntries(durable) }));
+    return JSON.stringify({ ...kept, entries: Object.fromEntries(durable) });
   };
-  save();
+  const save = async () => await file?.write(textNow);
+  if (found?.isPlain !== false) await save();
   return { ...kept, adapter: (kind) => adapterOf(kind, entries, save) };
 }
 
-function keptIn(file: string): Kept {
+/** @returns undefined where there is no file */
+async function readKept(place: IssuerPlace): Promise<{ kept: Kept; isPlain: boolean } | undefined> {
   try {
-    return v.parse(Kept, JSON.parse(readFileSync(file, "utf8")));
-  } catch {
-    // What went wrong would be told with what stands in the file.
-    throw new Error(`${file} is not what the local OIDC issuer wrote: remove it, and clusters get new clients`);
+    const opened = await issuerFile(place).read();
+    return opened && { kept: keptIn(place.file, opened.text), isPlain: opened.isPlain };
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw new AppError("invalid", "issuer.unreadable", [
+      `${textOf(error)}. Bring the file back from a backup. If it is lost, stop the server and run ` +
+        "`npm run admin -- secrets discard`: it lists the clients that are lost with it, and removes them with --yes.",
+    ]);
   }
 }
 
-function adapterOf(kind: string, entries: Map<string, Entry>, save: () => void): Adapter {
-  const changed = () => {
-    if (KEPT.has(kind)) save();
+/** Returns whether the file of the issuer is missing or cannot be read. @throws AppError unavailable as the keyring */
+export async function isIssuerLost(place: IssuerPlace): Promise<boolean> {
+  try {
+    return (await readKept(place)) === undefined;
+  } catch (error) {
+    if (error instanceof AppError && error.kind === "invalid") return true;
+    throw error;
+  }
+}
+
+function keptIn(file: string, text: string): Kept {
+  const parsed = v.safeParse(Kept, JSON.parse(text));
+  // What does not fit would be told with what stands in the file.
+  if (!parsed.success) throw new Error(`${file} is not what the local OIDC issuer wrote`);
+  return parsed.output;
+}
+
+function adapterOf(kind: string, entries: Map<string, Entry>, save: () => Promise<void>): Adapter {
+  const changed = async () => {
+    if (KEPT.has(kind)) await save();
   };
   const isAlive = ({ until }: Entry) => until === undefined || until > Date.now();
   const own = () => [...entries].filter(([key]) => key.startsWith(`${kind}:`));
   const findWhere = (fits: (payload: AdapterPayload) => boolean) =>
     own().find(([, entry]) => isAlive(entry) && fits(entry.payload))?.[1].payload;
-  const remove = (keys: readonly string[]) => {
+  const drop = (keys: readonly string[]) => {
     for (const key of keys) entries.delete(key);
-    if (keys.length > 0) changed();
+  };
+  const remove = async (keys: readonly string[]) => {
+    drop(keys);
+    if (keys.length > 0) await changed();
   };
   return {
     async upsert(id, payload, seconds) {
-      remove(own().flatMap(([key, entry]) => (isAlive(entry) ? [] : [key])));
+      drop(own().flatMap(([key, entry]) => (isAlive(entry) ? [] : [key])));
       entries.set(`${kind}:${id}`, { payload, ...(seconds ? { until: Date.now() + seconds * 1_000 } : {}) });
-      changed();
+      await changed();
     },
     async find(id) {
       const entry = entries.get(`${kind}:${id}`);
@@ -94,6 +136,6 @@ function adapterOf(kind: string, entries: Map<string, Entry>, save: () => void):
     },
     destroy: async (id) => remove([`${kind}:${id}`]),
     revokeByGrantId: async (grantId) =>
-      remove(own().flatMap(([key, { payload }]) => (payload.grantId === grantId ? [key] : []))),
+      drop(own().flatMap(([key, { payload }]) => (payload.grantId === grantId ? [key] : []))),
   };
 }

@@ -46,7 +46,7 @@ const production = () => getEnvironment(world.services, tenant.slug, "production
 /** Runs the operator's command on the tenant's organisation. */
 async function index(of: World, word: "check" | "rebuild"): Promise<{ found: Json[]; failed: boolean }> {
   const given = { values: { org: tenant.slug }, positionals: [] };
-  const around = { config: readConfig({}), tell: () => {} };
+  const around = { config: readConfig({}), place: { on: "directory", directory: "unused" } as const, tell: () => {} };
   const { print, failed = false } = (await commands[`index ${word}`]?.run(of.services, given, around)) ?? {};
   return { found: (print as Json).discrepancies, failed };
 }

@@ -57,7 +57,7 @@ async function expectAll(identities: readonly string[]): Promise<void> {
 const rotate = (more: Partial<Parameters<typeof rotateSecrets>[0]> = {}) =>
   rotateSecrets({ ...world.services, keyring, graceMs: 0, ...more });
 
-const keys = () => store.read(() => ({ keys: [] })).keys;
+const keys = () => store.read().keys;
 
 describe("an envelope", () => {
   test("that is copied to another item or another cluster does not open", async () => {
@@ -93,7 +93,7 @@ describe("a rotation", () => {
     expect(keys()).toHaveLength(1);
     expect(keys()[0]?.id).not.toBe(old?.id);
     for await (const item of world.table.scan()) {
-      if (item.entity === "secrets-rotation") continue;
+      if (["secrets-rotation", "keyring"].includes(String(item.entity))) continue;
       expect(item.sealed ?? item.ciphertext).not.toEqual(before.get(`${item.pk} ${item.sk}`));
     }
   });
@@ -197,7 +197,7 @@ describe("a rotation", () => {
     brought.push(await keep("former"));
     const own = await keep();
     let writes = 0;
-    world.wire.fault = ({ operation }) => (operation === "TransactWriteItems" && ++writes > 2 ? "before" : undefined);
+    world.wire.fault = ({ operation }) => (operation === "TransactWriteItems" && ++writes > 3 ? "before" : undefined);
     await expect(rotate({ fromTable: "former" })).rejects.toThrow();
     world.wire.fault = () => undefined;
     expect(await rotate({ fromTable: "former" })).toEqual({ resumed: true, clusters: 3 });

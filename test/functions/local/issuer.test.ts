@@ -3,8 +3,10 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { loginPage } from "#functions/local/issuer/page.ts";
-import { openIssuerStore } from "#functions/local/issuer/store.ts";
+import { encryptedFile } from "#functions/local/issuer/sealed-file.ts";
+import { isIssuerLost, issuerFile, openIssuerStore } from "#functions/local/issuer/store.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import { cleanUp, temporary } from "#test/support/server.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
@@ -140,20 +142,98 @@ test("keys and clients are kept for their user alone, and what is not theirs is 
   const directory = temporary();
   mkdirSync(directory);
   const file = join(directory, "issuer.json");
-  const first = await openIssuerStore(file);
+  const place = { file, keyring: localKeyring(memoryKeyStore()) };
+  const first = await openIssuerStore(place);
   await first.adapter("Client").upsert("one", { client_id: "one" }, 0);
   await first.adapter("Session").upsert("two", { uid: "two" }, 60);
-  const second = await openIssuerStore(file);
+  const second = await openIssuerStore(place);
   expect(second.keys).toEqual(first.keys);
   expect(await second.adapter("Client").find("one")).toEqual({ client_id: "one" });
   expect(await second.adapter("Session").find("two")).toBeUndefined();
   await second.adapter("Client").destroy("one");
-  expect(await (await openIssuerStore(file)).adapter("Client").find("one")).toBeUndefined();
+  expect(await (await openIssuerStore(place)).adapter("Client").find("one")).toBeUndefined();
   expect(statSync(file).mode & 0o777).toBe(0o600);
 
   const cut = readFileSync(file, "utf8").slice(0, -100);
   writeFileSync(file, cut);
-  await expect(openIssuerStore(file)).rejects.toThrow(/is not what the local OIDC issuer wrote/);
+  await expect(openIssuerStore(place)).rejects.toThrow(/is damaged: its content is not JSON\. Bring the file back/);
   expect(readFileSync(file, "utf8")).toBe(cut);
   expect(existsSync(`${file}.next`)).toBe(false);
+});
+
+/** What an issuer of a release before kept in its file, in plain text. */
+const PLAIN = {
+  keys: [{ kty: "RSA", d: "the-private-exponent", use: "sig" }],
+  cookieKeys: ["the-cookie-key"],
+  initialAccessToken: "the-initial-access-token",
+  entries: { "Client:one": { payload: { client_id: "one", client_secret: "the-client-secret" } } },
+};
+const PLAIN_SECRETS = ["the-private-exponent", "the-cookie-key", "the-initial-access-token", "the-client-secret"];
+
+function expectEncrypted(file: string): void {
+  const content = readFileSync(file, "utf8");
+  for (const secret of PLAIN_SECRETS) expect(content).not.toContain(secret);
+  expect(Object.keys(JSON.parse(content)).toSorted()).toEqual(["dataKey", "sealed"]);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+}
+
+function plainFile(): string {
+  const directory = temporary();
+  mkdirSync(directory);
+  const file = join(directory, "issuer.json");
+  writeFileSync(file, JSON.stringify(PLAIN));
+  return file;
+}
+
+test("a file in plain text of an older release is read, and is encrypted at the start", async () => {
+  const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
+  const store = await openIssuerStore(place);
+  expectEncrypted(place.file);
+  expect(store.initialAccessToken).toBe(PLAIN.initialAccessToken);
+  expect(await store.adapter("Client").find("one")).toEqual(PLAIN.entries["Client:one"].payload);
+  const again = await openIssuerStore(place);
+  expect([again.keys, again.cookieKeys]).toEqual([PLAIN.keys, PLAIN.cookieKeys]);
+});
+
+test("a file in plain text is encrypted by a rotation, too", async () => {
+  const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
+  await issuerFile(place).rotate();
+  expectEncrypted(place.file);
+  expect((await openIssuerStore(place)).keys).toEqual(PLAIN.keys);
+});
+
+test("rotations beside an issuer that registers clients lose none, and leave all of it under the present key", async () => {
+  const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
+  const clients = (await openIssuerStore(place)).adapter("Client");
+  const ids = Array.from({ length: 20 }, (_, at) => `client-${at}`);
+  const registering = (async () => {
+    for (const id of ids) await clients.upsert(id, { client_id: id }, 0);
+  })();
+  await place.keyring.renew();
+  await Promise.all([registering, ...ids.map(() => issuerFile(place).rotate())]);
+  await issuerFile(place).rotate();
+  expect(await place.keyring.isCurrent((await issuerFile(place).wrappedBy()) ?? "")).toBe(true);
+  const after = (await openIssuerStore(place)).adapter("Client");
+  for (const id of ids) expect(await after.find(id)).toEqual({ client_id: id });
+});
+
+test("a file whose key is lost, or whose text was moved from another file, is refused and stays as it is", async () => {
+  const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
+  await openIssuerStore(place);
+  const content = readFileSync(place.file, "utf8");
+  const other = { ...place, keyring: localKeyring(memoryKeyStore()) };
+  await expect(openIssuerStore(other)).rejects.toThrow(
+    /cannot be decrypted: the key .* is not in the keyring.*secrets discard/,
+  );
+  expect([await isIssuerLost(place), await isIssuerLost(other)]).toEqual([false, true]);
+  await expect(issuerFile(other).rotate()).rejects.toThrow("cannot be decrypted");
+  await expect(encryptedFile(place.file, place.keyring, "another purpose").read()).rejects.toThrow(
+    "cannot be decrypted",
+  );
+  expect(readFileSync(place.file, "utf8")).toBe(content);
+  for (const wrong of [content.slice(0, -20), ""]) {
+    writeFileSync(place.file, wrong);
+    await expect(issuerFile(place).rotate()).rejects.toThrow("is damaged");
+    expect(readFileSync(place.file, "utf8")).toBe(wrong);
+  }
 });

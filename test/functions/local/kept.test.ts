@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { readConfig } from "#core/config.ts";
@@ -74,13 +74,15 @@ describe("a keyring", () => {
     expect(await keyring({ KEYS_FILE: file }).unwrap(wrapped, context)).toEqual(key);
     expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
     expect((await runAdmin({}, "secrets", "key", "--file", file)).code).toBe(2);
-    expect(keyFile(file, { isMade: false }).read(() => ({ keys: [] })).keys).toHaveLength(1);
+    expect(keyFile(file, { isOwn: false }).read().keys).toHaveLength(1);
   });
 
   test("of a data directory is for its user alone, also where its file was brought back for everybody", async () => {
     const directory = temporary();
     mkdirSync(directory);
     const file = join(directory, "keys.json");
+    await expect(keyring({ DATA_DIR: directory }).generate(context)).rejects.toThrow(`there is no ${file}`);
+    await keyring({ DATA_DIR: directory }).ensure();
     const { key, wrapped } = await keyring({ DATA_DIR: directory }).generate(context);
     chmodSync(file, 0o644);
     expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
@@ -96,7 +98,9 @@ describe("a keyring", () => {
       expect(readFileSync(file, "utf8")).toBe(cut);
     }
     rmSync(file);
-    await expect(keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).rejects.toThrow("is not in the keyring");
+    await expect(keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).rejects.toThrow(`there is no ${file}`);
+    await expect(keyring({ DATA_DIR: directory }).generate(context)).rejects.toThrow(`there is no ${file}`);
+    expect(existsSync(file)).toBe(false);
     writeFileSync(file, whole);
     expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
   });

@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { readConfig } from "#core/config.ts";
+import { issuerFile } from "#functions/local/issuer/store.ts";
+import { keyringFrom } from "#functions/local/keyring.ts";
 import { expectNoSecrets, learn, learnFrom, secretsIn } from "#test/support/secrets.ts";
 import { cleanUp, type Server, script, start, temporary, until } from "#test/support/server.ts";
 import type { Json } from "#test/support/world.ts";
@@ -47,9 +50,17 @@ test("what is handed out stands nowhere in the database or the log, survives a r
   expect(joining.status).toBe(200);
   learnFrom(JSON.stringify(joining.body));
   const before = JSON.parse(readFileSync(join(DATA_DIR, "keys.json"), "utf8")).keys;
-  const issuer = JSON.parse(readFileSync(join(DATA_DIR, "issuer.json"), "utf8"));
+  const issuerPath = join(DATA_DIR, "issuer.json");
+  const openIssuer = async () => {
+    const keyring = keyringFrom(readConfig({ DATA_DIR }));
+    return JSON.parse((await issuerFile({ file: issuerPath, keyring }).read())?.text ?? "");
+  };
+  const issuer = await openIssuer();
+  const clients = Object.values(issuer.entries as Json[]).map(({ payload }) => payload.client_secret);
+  expect(clients).toContain(config.body.clientSecret);
   learn(config.body.clientSecret, first.token, issuer.initialAccessToken, ...before.map(({ key }: Json) => key));
-  learn(...Object.values(issuer.entries as Json[]).map(({ payload }) => payload.client_secret));
+  learn(...clients, ...issuer.cookieKeys, ...issuer.keys.map(({ d }: Json) => d));
+  const sealedBefore = readFileSync(issuerPath, "utf8");
 
   const rotated = JSON.parse(await admin(environment, "secrets", "rotate", "--grace", "0"));
   expect(rotated).toEqual({ resumed: false, clusters: 1 });
@@ -57,6 +68,10 @@ test("what is handed out stands nowhere in the database or the log, survives a r
   expect(after).toHaveLength(1);
   expect(after[0].id).not.toBe(before[0].id);
   learn(after[0].key);
+  const sealedAfter = readFileSync(issuerPath, "utf8");
+  expect(JSON.parse(sealedAfter).dataKey.wrappedBy).toBe(after[0].id);
+  for (const sealed of [sealedBefore, sealedAfter]) expectNoSecrets(sealed, "issuer.json");
+  expect(await openIssuer()).toEqual(issuer);
   // The server reads the new key although it never heard of the rotation.
   expect((await send("GET", `${one}/oidc-config`)).body).toEqual(config.body);
   first.signal("SIGTERM");
