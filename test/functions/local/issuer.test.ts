@@ -3,6 +3,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Keyring } from "#core/secrets/keyring.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { loginPage } from "#functions/local/issuer/page.ts";
 import { encryptedFile } from "#functions/local/issuer/sealed-file.ts";
@@ -215,6 +216,22 @@ test("rotations beside an issuer that registers clients lose none, and leave all
   expect(await place.keyring.isCurrent((await issuerFile(place).wrappedBy()) ?? "")).toBe(true);
   const after = (await openIssuerStore(place)).adapter("Client");
   for (const id of ids) expect(await after.find(id)).toEqual({ client_id: id });
+});
+
+test("a rotation keeps a client that is registered after the rotation read the file", async () => {
+  const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
+  const clients = (await openIssuerStore(place)).adapter("Client");
+  let draws = 0;
+  const keyring: Keyring = {
+    ...place.keyring,
+    async generate(context) {
+      if (draws++ === 0) await clients.upsert("late", { client_id: "late" }, 0);
+      return await place.keyring.generate(context);
+    },
+  };
+  await issuerFile({ ...place, keyring }).rotate();
+  expect(draws).toBe(2);
+  expect(await (await openIssuerStore(place)).adapter("Client").find("late")).toEqual({ client_id: "late" });
 });
 
 test("a file whose key is lost, or whose text was moved from another file, is refused and stays as it is", async () => {
