@@ -3,6 +3,7 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
 import type { Credentials } from "./access/token.ts";
+import { StatusWatcher } from "./cluster/status-watcher.ts";
 import type { AppError, Problem } from "./errors.ts";
 import { type PageIndexLimits, pageIndexLimits } from "./listing/limits.ts";
 import type { ProvisionerTraits } from "./provisioning/provisioner.ts";
@@ -35,6 +36,8 @@ export interface Services {
   readonly pageIndex: PageIndexLimits;
   /** How long writers wait for each other inside the server before a caller is told to come back, in milliseconds. */
   readonly patienceMs: number;
+  /** Wakes requests that wait for a cluster's status; one for all requests of a process. */
+  readonly statusWatcher: StatusWatcher;
 }
 
 /** One request: who asks, from where, and what became of it. */
@@ -76,6 +79,8 @@ export interface Outcome {
   replayed: boolean;
   /** How many seconds the answer could be waited for; 0 where nothing is waited for. */
   waitedSeconds: number;
+  /** After how many seconds to ask again for what could not be waited for to its end; undefined where that says nothing. */
+  retryAfterSeconds?: number;
   /** Identity of the cluster it was about, for the log; undefined where it was about none, or none that is there. */
   cluster?: string;
 }
@@ -124,6 +129,7 @@ export function servicesWith(given: Pick<Services, "table" | "provisioner"> & Pa
     hostingPool: { id: 1, name: "default" },
     pageIndex: pageIndexLimits,
     patienceMs: PATIENCE_MS,
+    statusWatcher: new StatusWatcher(given.table.commits),
     ...given,
   };
 }

@@ -49,7 +49,10 @@ export const clusterRoutes: readonly Route[] = [
     method: "GET",
     path: CLUSTER,
     async handle(request) {
-      const { body, tag, details } = await Cluster.get(request.context, ofCluster(request));
+      const { body, tag, details } = await Cluster.get(request.context, {
+        ...ofCluster(request),
+        signal: request.signal,
+      });
       return details ? { body, headers: { etag: tag } } : unlessUnchanged(request, body, tag);
     },
   },

@@ -79,6 +79,7 @@ async function main(config: Config, log: Logger): Promise<void> {
     announce(origin, entrance);
     const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);
     log.info("stopping", typeof ended === "string" ? { signal: ended } : { engine: ended });
+    services.statusWatcher.close();
     await Promise.all([closeServer(server), working.stop()]);
     if (typeof ended !== "string") throw new Error("the database engine ended by itself");
   } finally {

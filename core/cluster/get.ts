@@ -6,7 +6,8 @@ import type { Context } from "../context.ts";
 import { type AppError, missing } from "../errors.ts";
 import { readPlainQuery } from "../listing/array-page.ts";
 import { flag, type RawQuery } from "../query.ts";
-import { clusterKey, keyText, pointerKey } from "../table/keys.ts";
+import type { Table } from "../table/client.ts";
+import { clusterKey, keyText, memberKey, pointerKey, tokenKey } from "../table/keys.ts";
 import type { Shown } from "./create.ts";
 import { clusterTag, toClusterResponse } from "./repository.ts";
 import type { ClusterResponse } from "./schema.ts";
@@ -54,19 +55,34 @@ const PARAMETERS = { "show-compute": flag, includeDetails: flag, waitFor: awaite
 
 /**
  * Gets the present holder of a slug. One wait on the database, two with `includeDetails`; with `waitFor`, where the caller
- * would wait, one more for each further look.
+ * would wait, one more when the wait is over, beside reads that all who wait share.
  *
  * @returns the cluster, its tag, and whether it shows details, which change without the tag
  * @throws AppError as `enter`, also where the caller may no longer look; missing, also where the cluster goes away while it
  *   is waited for; invalid for the query
  */
-export async function get(context: Context, input: GetInput): Promise<Shown<ClusterResponse> & { details: boolean }> {
-  const read = () => enterCluster(context, input);
-  const first = await read();
+export async function get(
+  context: Context,
+  input: GetInput & { signal?: AbortSignal | undefined },
+): Promise<Shown<ClusterResponse> & { details: boolean }> {
+  const startedAt = performance.now();
+  const { organisation: slug, environment, cluster: clusterSlug, signal } = input;
+  const read = (table: Table) => enterCluster({ ...context, table }, input);
+  const first = await read(context.table);
   const { "show-compute": showCompute, includeDetails, waitFor } = readPlainQuery(context, input.query, PARAMETERS);
-  const { entered, cluster } = await untilStatus(context, first, waitFor, read);
+  const { tokenId, user } = first.entered.actor;
+  const { entered, cluster } = await untilStatus(context, tokenId, first, {
+    status: waitFor,
+    cluster: clusterKey(slug, environment, clusterSlug),
+    authorizedBy: [tokenKey(tokenId), memberKey(slug, user)],
+    startedAt,
+    signal,
+    read,
+  });
   const { organisation, references } = entered;
-  const observed = includeDetails ? await observations(context, [cluster.identity]) : undefined;
+  const hasWaited = entered !== first.entered;
+  const table = hasWaited ? context.statusWatcher.tableForWoken(context.table) : context.table;
+  const observed = includeDetails ? await observations({ table }, [cluster.identity]) : undefined;
   return {
     body: toClusterResponse(cluster, {
       organisation,
@@ -85,7 +101,7 @@ export async function get(context: Context, input: GetInput): Promise<Shown<Clus
  * @param identities of clusters whose tenant was checked
  */
 export async function observations(
-  context: Context,
+  context: Pick<Context, "table">,
   identities: readonly string[],
 ): Promise<Map<string, Pointer["observation"]>> {
   const items = await context.table.get(identities.map(pointerKey));

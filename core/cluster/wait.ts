@@ -1,8 +1,9 @@
 /** Waiting until a cluster has a status. */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "../context.ts";
 import type { Parameter } from "../query.ts";
+import type { Table } from "../table/client.ts";
+import type { Key } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { clusterStatuses } from "./schema.ts";
 import type { Cluster } from "./stored.ts";
@@ -10,9 +11,8 @@ import type { Cluster } from "./stored.ts";
 /** The longest a request waits, in seconds: well below what gateways and clients give an answer. */
 export const MAX_WAIT_SECONDS = 10;
 
-/** How long it is between two looks at a cluster, in milliseconds: first, and at most. */
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 1_000;
+/** After how many seconds a caller that could not wait should ask again. */
+export const RETRY_AFTER_SECONDS = 5;
 
 type Status = Cluster["status"];
 
@@ -31,31 +31,59 @@ export const awaitedStatus: Parameter<Status | undefined> = {
   },
 };
 
+/** What a request waits for, and how. */
+export interface Wait<Read> {
+  /** Undefined where the caller waits for none. */
+  status: Status | undefined;
+  /** Where the cluster is. */
+  cluster: Key;
+  /** Items that authorize the request beside what belongs to the cluster. */
+  authorizedBy: readonly Key[];
+  /** When the request came, by `performance.now()`: the caller's time runs from then. */
+  startedAt: number;
+  /** Aborted when the client disconnects. */
+  signal: AbortSignal | undefined;
+  /** Authorizes the request and reads the cluster. @param table what to read with */
+  read(table: Table): Promise<Read>;
+}
+
 /**
- * Reads a cluster again until it has a status, as long as the caller would wait and no longer than `MAX_WAIT_SECONDS`.
+ * Waits until a cluster has a status, as long as the caller would wait and no longer than `MAX_WAIT_SECONDS`. Where no more
+ * requests may wait, or the process shuts down, it returns early, and the answer says when to ask again.
  *
+ * @param tokenId of the caller's token, which was verified
  * @param first what was read already
- * @param status undefined where the caller waits for none
- * @param read reads it anew, checking everything that has to be checked of a request
  * @returns what was read last
  * @throws AppError as `read`
  */
 export async function untilStatus<Read extends { cluster: Pick<Cluster, "status"> }>(
-  { waitSeconds, outcome }: Pick<Context, "waitSeconds" | "outcome">,
+  { waitSeconds, outcome, statusWatcher, table }: Context,
+  tokenId: string,
   first: Read,
-  status: Status | undefined,
-  read: () => Promise<Read>,
+  { status, startedAt, read, ...awaited }: Wait<Read>,
 ): Promise<Read> {
   if (status === undefined || waitSeconds === 0) return first;
-  outcome.waitedSeconds = Math.min(waitSeconds, MAX_WAIT_SECONDS);
-  const deadline = deadlineIn(outcome.waitedSeconds * 1_000);
-  let present = first;
-  let pauseMs = FIRST_PAUSE_MS;
-  while (present.cluster.status !== status && !deadline.passed()) {
-    // Up to the deadline, so that the last look is at what is there when time is up.
-    await sleep(Math.min(pauseMs, Math.ceil(deadline.left() * deadline.total)));
-    pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
-    present = await read();
+  const seconds = Math.min(waitSeconds, MAX_WAIT_SECONDS);
+  const isReached = ({ cluster }: Read) => cluster.status === status;
+  const release = isReached(first) ? undefined : statusWatcher.reserve(tokenId);
+  if (isReached(first) || release !== undefined) outcome.waitedSeconds = seconds;
+  else outcome.retryAfterSeconds = RETRY_AFTER_SECONDS;
+  if (release === undefined) return first;
+  const deadline = deadlineIn(Math.max(1, startedAt + seconds * 1_000 - performance.now()));
+  try {
+    for (;;) {
+      const timeoutMs = Math.ceil(deadline.left() * deadline.total);
+      await statusWatcher.change({ ...awaited, table, status, timeoutMs });
+      // There is nobody left to answer.
+      if (awaited.signal?.aborted === true) return first;
+      const present = await read(statusWatcher.tableForWoken(table));
+      if (isReached(present) || deadline.passed()) return present;
+      if (statusWatcher.isClosed) {
+        outcome.retryAfterSeconds = RETRY_AFTER_SECONDS;
+        return present;
+      }
+    }
+  } finally {
+    release();
   }
-  return present;
 }

@@ -20,7 +20,7 @@ import { pause } from "./pause.ts";
 import { Turns } from "./turns.ts";
 
 /** DynamoDB takes at most this many keys in one BatchGetItem. */
-const BATCH_GET_KEYS = 100;
+export const BATCH_GET_KEYS = 100;
 
 /** How often what a BatchGetItem left over is asked for again, before the database counts as overloaded. */
 const LEFTOVER_TRIES = 10;
@@ -57,10 +57,11 @@ export interface Table {
    * Reads items by key, strongly consistent, in one wait (more than 100 keys side by side).
    *
    * @param keys may repeat; at most a few hundred
+   * @param attributes names of the attributes to read beside the keys; all where it is absent
    * @returns the items that exist, under `keyText` of their keys
    * @throws AppError unavailable where the database cannot be reached or refuses for load
    */
-  get(keys: readonly Key[]): Promise<Map<string, RawItem>>;
+  get(keys: readonly Key[], attributes?: readonly string[]): Promise<Map<string, RawItem>>;
   /**
    * Reads a range of one partition, strongly consistent, in key order.
    *
@@ -118,7 +119,7 @@ type Reached = Pick<Table, "client" | "name" | "turns" | "commits" | "meter">;
 const tableOf = (reached: Reached): Table => ({
   ...reached,
   metered: (meter) => tableOf({ ...reached, meter }),
-  get: (keys) => batchGet(reached, keys),
+  get: (keys, attributes) => batchGet(reached, keys, attributes),
   query: (range) => queryAll(reached, range),
   scan: () => scanAll(reached),
 });
@@ -127,7 +128,17 @@ const tableOf = (reached: Reached): Table => ({
 export const counted = (meter: Meter | undefined) =>
   meter === undefined ? {} : { ReturnConsumedCapacity: "TOTAL" as const };
 
-async function batchGet({ client, name: table, meter }: Reached, keys: readonly Key[]) {
+/** Limits what is read of items to some attributes and the keys. */
+function projection(attributes: readonly string[] | undefined) {
+  if (attributes === undefined) return {};
+  const names = ["pk", "sk", ...attributes].map((name, position): [string, string] => [`#${position}`, name]);
+  return {
+    ProjectionExpression: names.map(([placeholder]) => placeholder).join(", "),
+    ExpressionAttributeNames: Object.fromEntries(names),
+  };
+}
+
+async function batchGet({ client, name: table, meter }: Reached, keys: readonly Key[], attributes?: readonly string[]) {
   const wanted = [...new Map(keys.map((key) => [keyText(key), { pk: key.pk, sk: key.sk }])).values()];
   const batches: Key[][] = [];
   for (let start = 0; start < wanted.length; start += BATCH_GET_KEYS) {
@@ -142,7 +153,10 @@ async function batchGet({ client, name: table, meter }: Reached, keys: readonly 
         if (attempt > 0) await pause(attempt);
         const output: BatchGetCommandOutput = await outage(
           client.send(
-            new BatchGetCommand({ RequestItems: { [table]: { Keys: left, ConsistentRead: true } }, ...counted(meter) }),
+            new BatchGetCommand({
+              RequestItems: { [table]: { Keys: left, ConsistentRead: true, ...projection(attributes) } },
+              ...counted(meter),
+            }),
           ),
         );
         meter?.read(output.ConsumedCapacity);

@@ -73,6 +73,8 @@ export interface ApiRequest {
   body: unknown;
   /** Scheme, host and path, without the query. */
   url: string;
+  /** Aborted when the client disconnects; undefined where the transport does not tell. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /** What a handler answers: 200 with a body unless it says otherwise. */
@@ -149,6 +151,10 @@ async function answer(
     header: (name) => c.req.header(name),
     body: read.body,
     url: `${config.PUBLIC_URL ?? baseUrl?.(c) ?? url.origin}${url.pathname}`,
+    // A getter, because Node's server makes a signal only for a request that asks for one.
+    get signal() {
+      return (c.req.raw as Partial<Request>).signal;
+    },
   });
   return { status: 200, headers: {}, ...answered };
 }

@@ -1,6 +1,7 @@
 /** Apps as Lambda functions behind an HTTP API with payload version 2. */
 
 import type { Hono } from "hono";
+import { NO_WAITS, StatusWatcher } from "#core/cluster/status-watcher.ts";
 import { type Config, readConfig } from "#core/config.ts";
 import type { Services } from "#core/context.ts";
 import { createLogger, type Logger } from "../log.ts";
@@ -60,7 +61,8 @@ function start(create: Create, given: Partial<Services>): Hono {
 }
 
 function dependencies(config: Config, given: Partial<Services>): AppDependencies {
-  const services = { ...servicesFrom(config, config.DYNAMODB_ENDPOINT), ...given };
+  const own = servicesFrom(config, config.DYNAMODB_ENDPOINT);
+  const services = { ...own, statusWatcher: new StatusWatcher(own.table.commits, NO_WAITS), ...given };
   const log = createLogger(config.LOG_LEVEL);
   return {
     services,
@@ -82,8 +84,7 @@ function record(log: Logger, stage: string, at: number, facts: RequestFacts, bin
     {
       Requests: [1, "Count"],
       Errors: [facts.status >= 500 ? 1 : 0, "Count"],
-      // Who asks to wait is answered as late as they asked for.
-      ...(facts.waitSeconds > 0 ? {} : { [LATENCY_METRIC]: [facts.milliseconds, "Milliseconds"] }),
+      [LATENCY_METRIC]: [facts.milliseconds, "Milliseconds"],
       ReadUnits: [facts.readUnits, "Count"],
       WriteUnits: [facts.writeUnits, "Count"],
     },

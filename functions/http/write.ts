@@ -37,9 +37,10 @@ export async function write(
   respond: Respond,
 ): Promise<Response> {
   const headers: Record<string, string> = { ...answered.headers, [REQUEST_ID]: context.requestId };
-  const { ignored, replayed } = context.outcome;
+  const { ignored, replayed, retryAfterSeconds } = context.outcome;
   if (ignored.size > 0) headers.warning = warningOf([...ignored]);
   if (replayed && answered.status < 400) headers["idempotency-replayed"] = "true";
+  if (retryAfterSeconds !== undefined && answered.status < 400) headers["retry-after"] = `${retryAfterSeconds}`;
   const applied = preferencesApplied(context);
   if (applied !== undefined) headers["preference-applied"] = applied;
   if (answered.body === undefined) return respond(null, { status: answered.status, headers });

@@ -86,9 +86,12 @@ const clusterOperations: readonly Operation[] = [
     tag: "Clusters",
     summary: "Get cluster",
     description:
-      "The present holder of the slug. With includeDetails the answer is never a 304. With waitFor and `Prefer: wait=N` the answer may take N seconds.",
+      "The present holder of the slug. With includeDetails the answer is never a 304. With waitFor and `Prefer: wait=N` the answer may take N seconds. Where the server has no place for another request that waits, it answers at once, with the cluster as it is and `Retry-After`.",
     parameters: [showCompute, includeDetails, waitFor, ifNoneMatch, preferWait],
-    successes: { 200: cluster, 304: UNCHANGED },
+    successes: {
+      200: { ...cluster, headers: ["ETag", "Retry-After"] },
+      304: { ...UNCHANGED, headers: ["ETag", "Retry-After"] },
+    },
     errors: READ,
   },
   {

@@ -3,6 +3,7 @@
 import { DEFAULT_EVENTS, MAX_EVENTS } from "#core/cluster/events.ts";
 import { clusterStatuses } from "#core/cluster/schema.ts";
 import { sortable } from "#core/cluster/search.ts";
+import { WAIT_LIMITS } from "#core/cluster/status-watcher.ts";
 import { awaitable, MAX_WAIT_SECONDS } from "#core/cluster/wait.ts";
 import { MAX_PAGE_SIZE } from "#core/listing/pageable.ts";
 import type { JsonSchema } from "./convert.ts";
@@ -72,7 +73,7 @@ export const includeDetails = flag("includeDetails", "Whether to show `actualSta
 /** Waits for a status. */
 export const waitFor = query(
   "waitFor",
-  `With \`Prefer: wait=N\` the answer comes once the cluster has this status, or after N seconds (at most ${MAX_WAIT_SECONDS}) as it then is.`,
+  `With \`Prefer: wait=N\` the answer comes once the cluster has this status, or after N seconds (at most ${MAX_WAIT_SECONDS}) as it then is. At most ${WAIT_LIMITS.perToken} requests of a token and ${WAIT_LIMITS.perProcess} of a server wait at the same time, and the functions on AWS never wait: any other is answered at once, as the cluster is, with \`Retry-After\` and without \`wait\` in \`Preference-Applied\`.`,
   { type: "string", enum: awaitable },
 );
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { handler } from "#functions/clusters.ts";
-import type { GatewayEvent } from "#functions/http/gateway.ts";
+import type { GatewayEvent, GatewayResult } from "#functions/http/gateway.ts";
 import { schedule, stream } from "#functions/reconcile.ts";
 import { keepEnvironment } from "#test/support/environment.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -148,14 +148,19 @@ describe("on Lambda", () => {
     expect(JSON.stringify([first, second, third])).not.toContain(tenant.admin.slice(-20));
   });
 
-  test("a request that asked to wait is no slow one", async () => {
+  test("a function that is asked to wait answers at once, with Retry-After", async () => {
     const path = tenant.path("production", "logged");
-    const rawQueryString = "waitFor=status:new";
-    const [line] = await written(() =>
-      handler.with({})({ ...event("GET", path, { prefer: "wait=5" }), rawQueryString }, {}),
-    );
-    expect(line).toMatchObject({ status: 200, waitSeconds: 5 });
-    expect(metricsOf(line)).not.toHaveProperty("Latency");
+    const rawQueryString = "waitFor=status:deleted";
+    const request = { ...event("GET", path, { prefer: "wait=10" }), rawQueryString };
+    let answer: GatewayResult | undefined;
+    const [line] = await written(async () => {
+      answer = await handler.with({})(request, {});
+    });
+    expect(answer).toMatchObject({ statusCode: 200, headers: { "retry-after": "5" } });
+    expect(answer?.headers).not.toHaveProperty("preference-applied");
+    // A function that waited would have taken 10 s.
+    expect(line).toMatchObject({ status: 200, waitSeconds: 0 });
+    expect(metricsOf(line)).toMatchObject({ Latency: line.milliseconds, ReadUnits: 6 });
   });
 
   test("what our side did wrong counts as an error", async () => {

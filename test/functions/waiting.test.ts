@@ -109,7 +109,7 @@ describe("waiting for a status", () => {
   test("reads details once, at its end", async () => {
     await wait("wait=1", "?waitFor=status:started&includeDetails=true&show-compute=true");
     const details = world.wire.spans.map(({ input }) => JSON.stringify(input).includes(`CLUSTER#${made.identity}`));
-    expect(details.length).toBeGreaterThan(3);
+    expect(details.length).toBeGreaterThanOrEqual(3);
     expect(details.indexOf(true)).toBe(details.length - 1);
   });
 
