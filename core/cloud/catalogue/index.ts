@@ -35,7 +35,7 @@ export {
  * Revision of the catalogue's data, the last part of every cluster's ETag. Raise it by one with every change of data,
  * or callers keep seeing what they cached.
  */
-export const catalogueRevision = 1;
+export const catalogueRevision = 2;
 
 /**
  * Finds a provider, available or not.

@@ -128,34 +128,11 @@ const plainSizes: readonly NodeTypeRow[] = [
 ];
 
 /**
- * Every cloud provider, in the order they are listed.
+ * Every cloud provider, in the order of the lists: clouds first, then bring-your-own-nodes and the provider without machines.
  *
  * The numbers in the rows are ids and outlive the order. A row that is not offered any more stays, as unavailable.
  */
 export const cloudProviders: readonly CloudProvider[] = [
-  provider(
-    1,
-    "none",
-    "None",
-    [
-      [101, "region-1", "Region 1", plainZones],
-      [102, "region-2", "Region 2", plainZones],
-    ],
-    plainSizes,
-  ),
-  provider(
-    2,
-    "byon",
-    "Bring Your Own Nodes",
-    // Labels only: the nodes are wherever their owner runs them.
-    [
-      [201, "europe", "Europe", plainZones],
-      [202, "north-america", "North America", plainZones],
-      [203, "asia-pacific", "Asia Pacific", plainZones],
-    ],
-    // What a node of one's own offers is unknown until it joins.
-    [["byon", 0, 0], ...plainSizes],
-  ),
   provider(
     3,
     "aws",
@@ -278,6 +255,29 @@ export const cloudProviders: readonly CloudProvider[] = [
     [
       [901, "datacenter-1", "Datacenter 1", plainZones],
       [902, "datacenter-2", "Datacenter 2", plainZones],
+    ],
+    plainSizes,
+  ),
+  provider(
+    2,
+    "byon",
+    "Bring Your Own Nodes",
+    // Labels only: the nodes are wherever their owner runs them.
+    [
+      [201, "europe", "Europe", plainZones],
+      [202, "north-america", "North America", plainZones],
+      [203, "asia-pacific", "Asia Pacific", plainZones],
+    ],
+    // What a node of one's own offers is unknown until it joins.
+    [["byon", 0, 0], ...plainSizes],
+  ),
+  provider(
+    1,
+    "none",
+    "None",
+    [
+      [101, "region-1", "Region 1", plainZones],
+      [102, "region-2", "Region 2", plainZones],
     ],
     plainSizes,
   ),

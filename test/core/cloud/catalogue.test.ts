@@ -57,8 +57,22 @@ describe("providers", () => {
       "hetzner",
       "vsphere",
     ]);
-    expect(cloudProviders.map((provider) => provider.type)).toEqual([...cloudProviderTypes]);
-    expect(cloudProviders.map((provider) => provider.slug)).toEqual([...cloudProviderTypes]);
+    expect(cloudProviders.map((provider) => provider.type).sort()).toEqual([...cloudProviderTypes].sort());
+    expect(cloudProviders.map((provider) => provider.slug)).toEqual(cloudProviders.map((provider) => provider.type));
+  });
+
+  it("lists clouds before bring-your-own-nodes and the provider without machines", () => {
+    expect(cloudProviders.map((provider) => provider.slug)).toEqual([
+      "aws",
+      "azure",
+      "multipass",
+      "openstack",
+      "digitalocean",
+      "hetzner",
+      "vsphere",
+      "byon",
+      "none",
+    ]);
   });
 
   it.each(cloudProviders)("$slug has two regions, three zones in each, four node types, or more", (provider) => {

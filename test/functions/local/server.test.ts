@@ -66,6 +66,8 @@ describe("npm start", () => {
     expect(await total(second)).toBe(1);
     const accounts = await admin(directory, "account", "list", "--org", "demo", "--quiet");
     expect(accounts.split("\n")).toHaveLength(9);
+    const named = JSON.parse(await admin(directory, "account", "list", "--org", "demo"));
+    expect(named.map(({ displayName }: { displayName: string }) => displayName).at(0)).toBe("Demo aws");
     const schedules = JSON.parse(await admin(directory, "schedule", "list", "--org", "demo"));
     expect(schedules).toHaveLength(2);
     const environments = JSON.parse(await admin(directory, "env", "list", "--org", "demo"));
