@@ -252,7 +252,7 @@ export async function update(context: Context, input: UpdateNodePoolInput): Prom
     const placement = { provider: at.provider, region: regionOf(at.provider, at.cluster.region) };
     const faulty = new Set(problems.map(({ path }) => path));
     const wanted = merged(pool, draft);
-    const all = [...at.problems, ...problems, ...nodePoolProblems(wanted, faulty, "", placement)];
+    const all = [...at.problems, ...problems, ...nodePoolProblems(wanted, faulty, "", placement, draft)];
     if (all.length > 0) throw invalid(all);
     ifMatches(input.precondition, pool.revision, `"${pool.revision}"`);
     const settings = settingsOf(check(CreateNodePool, wanted).complete());

@@ -170,8 +170,8 @@ describe("a change of a pool", () => {
   });
 
   test.each([
-    [{ autoScaling: false }, ["maxSize"]],
-    [{ minSize: 6 }, ["maxSize"]],
+    [{ autoScaling: false }, ["autoScaling"]],
+    [{ minSize: 6 }, ["minSize"]],
     [{ maxSize: 1 }, ["maxSize"]],
     [{ autoScaling: false, minSize: 1, maxSize: 2 }, ["maxSize"]],
     [{ minSize: 1_001 }, ["minSize"]],
