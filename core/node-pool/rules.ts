@@ -188,6 +188,13 @@ export function settingsOf(pool: CreateNodePool): NodePoolSettings {
 export const nodePoolLabel = ({ name, availabilityZone }: Pick<NodePool, "name" | "availabilityZone">): string =>
   availabilityZone === undefined ? `"${name}"` : `"${name}" in ${availabilityZone}`;
 
+/**
+ * Returns the path of a node pool in events: `nodePools[web/eu-west-1a]`, without a zone `nodePools[web]`. Name and zone
+ * never change; ids mean nothing to a reader, and positions change with every deletion.
+ */
+export const nodePoolPath = ({ name, availabilityZone }: Pick<NodePool, "name" | "availabilityZone">): string =>
+  `nodePools[${availabilityZone === undefined ? name : `${name}/${availabilityZone}`}]`;
+
 /** Whether a pool is not being deleted: then its name is held, and it counts. */
 export const isLive = ({ provisionStatus }: Pick<NodePool, "provisionStatus">): boolean =>
   provisionStatus !== "DELETING";
