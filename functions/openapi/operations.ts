@@ -253,7 +253,7 @@ const nodePoolOperations: readonly Operation[] = [
   {
     operationId: "deleteNodePool",
     method: "DELETE",
-    path: `${POOLS}/{pool}`,
+    path: `${POOLS}/{nodePoolId}`,
     tag: "Node pools",
     summary: "Delete node pool",
     description: "Frees the pool's name at once; the pool is listed as DELETING until it is gone.",
