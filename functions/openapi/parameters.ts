@@ -6,6 +6,7 @@ import { sortable } from "#core/cluster/search.ts";
 import { awaitable, MAX_WAIT_SECONDS } from "#core/cluster/wait.ts";
 import { MAX_PAGE_SIZE } from "#core/listing/pageable.ts";
 import type { JsonSchema } from "./convert.ts";
+import { IDENTITIES, NODE_POOL_ID } from "./examples.ts";
 
 /** A parameter of a path, a query or a header. */
 export interface Parameter {
@@ -39,12 +40,12 @@ const PATH: Readonly<Record<string, Parameter>> = Object.fromEntries(
       "nodePoolId",
       "The node pool's numeric id or its identity.",
       { type: "string", minLength: 1 },
-      "2417820514307211",
+      `${NODE_POOL_ID}`,
     ),
     path("cloudProviderSlug", "The cloud provider.", slug, "aws"),
     path("regionSlug", "The region.", slug, "eu-west-1"),
-    path("cloudAccountIdentity", "The cloud account.", uuid, "8c25decc-c430-41e8-a835-bfd2928c2f84"),
-    path("maintenanceScheduleIdentity", "The schedule.", uuid, "f2b6a6de-7c0b-4c43-9a0e-4f3f1f6f2a10"),
+    path("cloudAccountIdentity", "The cloud account.", uuid, IDENTITIES.account),
+    path("maintenanceScheduleIdentity", "The schedule.", uuid, IDENTITIES.schedule),
   ].map((parameter) => [parameter.name, parameter]),
 );
 
