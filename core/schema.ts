@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { parseBlock } from "./address.ts";
+import { Shorthand } from "./validation.ts";
 
 /** Free text: kept and returned as sent. Only what UTF-8 cannot carry is refused, for it could not be kept. */
 export const text = v.pipe(
@@ -38,6 +39,20 @@ export const cidr = v.pipe(
 
 /** The documentation's IPRange. */
 export const IPRange = v.object({ ipRange: cidr });
+
+/** Accepts an IPRange sent as plain text. @param value as it was sent: text, or the documented object */
+export const normaliseIpRange = (value: unknown): unknown =>
+  typeof value === "string" ? new Shorthand("ipRange", value) : value;
+
+/** Accepts an IP whitelist whose entries have plain text as `cidr`. @param list as it was sent */
+export const normaliseIpWhitelist = (list: unknown): unknown =>
+  Array.isArray(list)
+    ? list.map((entry: unknown) =>
+        typeof entry === "object" && entry !== null && "cidr" in entry
+          ? { ...entry, cidr: normaliseIpRange(entry.cidr) }
+          : entry,
+      )
+    : list;
 
 // In answers, which nobody parses: what the document says of them beyond their type.
 

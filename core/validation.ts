@@ -15,6 +15,24 @@ export type Draft<T> = T extends readonly (infer Element)[]
     ? { [K in keyof T]?: Draft<T[K]> | undefined }
     : T;
 
+/**
+ * A plain value that was sent in place of an object with one property. Normalisers wrap it, so that a schema sees the
+ * object and problems name the path of the plain value, which is what the caller wrote.
+ */
+export class Shorthand {
+  readonly property: string;
+  readonly value: unknown;
+
+  /**
+   * @param property of the object that the value replaces
+   * @param value as it was sent
+   */
+  constructor(property: string, value: unknown) {
+    this.property = property;
+    this.value = value;
+  }
+}
+
 /** What became of an input. */
 export interface Checked<T> {
   /** The parts that fit; undefined where nothing does. */
@@ -31,7 +49,7 @@ export interface Checked<T> {
  * descended into beyond what the schema knows, so deep nesting costs nothing.
  *
  * @param schema plain objects, arrays, maps, optionals and leaves; what it says is the published shape
- * @param input anything JSON can hold
+ * @param input anything JSON can hold, and a `Shorthand` in place of an object
  */
 export function check<S extends Schema>(schema: S, input: unknown): Checked<v.InferOutput<S>> {
   const found: Found = { problems: [], unknown: [] };
@@ -112,6 +130,7 @@ function walkContainer(shape: Shape, input: unknown, place: Place, found: Found)
     if (!Array.isArray(input)) return refuse(place, input, "must be an array", found);
     return input.map((each, index) => walk(item, each, element(place, index), found));
   }
+  if (input instanceof Shorthand) return walkShorthand(shape, input, place, found);
   if (!isObject(input)) return refuse(place, input, "must be an object", found);
   const { entries, key, value } = shape;
   if (entries !== undefined) {
@@ -139,6 +158,13 @@ function walkContainer(shape: Shape, input: unknown, place: Place, found: Found)
   }
   // Object.fromEntries defines properties, so a name such as `__proto__` stays a name.
   return Object.fromEntries(parts);
+}
+
+function walkShorthand({ entries }: Shape, { property, value }: Shorthand, place: Place, found: Found): unknown {
+  const entry = entries?.[property];
+  if (entry === undefined) throw new Error(`the schema has no property ${property} that a plain value can replace`);
+  const part = walk(entry, value, place, found);
+  return part === undefined ? {} : { [property]: part };
 }
 
 function leaf(schema: Schema, input: unknown, place: Place, found: Found): unknown {

@@ -5,6 +5,7 @@ import type { References } from "../cloud/schema.ts";
 import { type AppError, conflict, invalid, type Problem } from "../errors.ts";
 import { parseJson } from "../json.ts";
 import { largestProperty } from "../node-pool/rules.ts";
+import { normaliseIpWhitelist } from "../schema.ts";
 import { check, describe } from "../validation.ts";
 import { MAX_CLUSTER_BYTES, UpdateCluster } from "./schema.ts";
 import type { Change, Cluster } from "./stored.ts";
@@ -39,12 +40,7 @@ function normalise(body: unknown): { body: unknown; clears: Set<string> } {
   const clears = new Set(CLEARABLE.filter((name) => body[name] === ""));
   const blank = new Set([...clears, ...BLANK_IS_ABSENT.filter((name) => body[name] === "")]);
   const kept = Object.fromEntries(Object.entries(body).filter(([name]) => !blank.has(name)));
-  if (Array.isArray(kept.ipWhitelist)) {
-    kept.ipWhitelist = kept.ipWhitelist.map((entry: unknown) =>
-      isObject(entry) && typeof entry.cidr === "string" ? { ...entry, cidr: { ipRange: entry.cidr } } : entry,
-    );
-  }
-  return { body: kept, clears };
+  return { body: { ...kept, ipWhitelist: normaliseIpWhitelist(kept.ipWhitelist) }, clears };
 }
 
 /** Reads a request to change a cluster. @param body as it was sent */

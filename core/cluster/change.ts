@@ -8,6 +8,7 @@ import { commit, contended, Transaction } from "../table/transact.ts";
 import { changesBetween } from "./amendment.ts";
 import { count } from "./counters.ts";
 import { userEvent } from "./event.ts";
+import type { EventType } from "./event-types.ts";
 import { occupy, type Place } from "./place.ts";
 import { clusterItem } from "./repository.ts";
 import type { Change, Cluster } from "./stored.ts";
@@ -22,8 +23,8 @@ export interface Route {
 export interface Write {
   before: Cluster;
   after: Cluster;
-  /** `noun.past-verb`, for the event. */
-  type: string;
+  /** Of the event. */
+  type: EventType;
   /** What the event tells beside what differs between before and after. */
   changes?: readonly Change[];
   /** What this change drew, once for all its attempts. */

@@ -8,7 +8,7 @@ import { type AppError, conflict, invalid } from "../errors.ts";
 import { IDEMPOTENCY_LABEL, keepAnswer, orKept } from "../idempotency.ts";
 import { parseJson } from "../json.ts";
 import { nodePoolItem } from "../node-pool/repository.ts";
-import { computeOf } from "../node-pool/rules.ts";
+import { computeOf, nodePoolPath } from "../node-pool/rules.ts";
 import { MAX_NODE_POOLS, type NodePool } from "../node-pool/schema.ts";
 import { FULL_TEXT, MAX_CLUSTERS, totalEntity } from "../organisation/schema.ts";
 import type { RawQuery } from "../query.ts";
@@ -244,8 +244,8 @@ function changesOf({ settings, nodePools }: Creation): Change[] {
   const own = Object.entries(settings)
     .filter(([, value]) => value !== undefined)
     .map(([path, value]) => ({ path, to: path === "addons" ? parseJson(settings.addons) : value }));
-  const pools = nodePools.map(({ name, availabilityZone, nodeSize, minSize, maxSize }, index) => ({
-    path: `nodePools[${index}]`,
+  const pools = nodePools.map(({ name, availabilityZone, nodeSize, minSize, maxSize }) => ({
+    path: nodePoolPath({ name, availabilityZone }),
     to: { name, availabilityZone, nodeSize, minSize, maxSize },
   }));
   return [...own, ...pools];

@@ -23,6 +23,7 @@ import {
   settingsOf,
 } from "../node-pool/rules.ts";
 import type { ProvisionerTraits } from "../provisioning/provisioner.ts";
+import { normaliseIpRange, normaliseIpWhitelist } from "../schema.ts";
 import { check, type Draft, describe } from "../validation.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "./schema.ts";
 import type { Cluster } from "./stored.ts";
@@ -77,12 +78,13 @@ export interface Judgement {
 }
 
 const blankIsAbsent = (value: unknown) => (value === "" ? undefined : value);
-const range = (value: unknown) =>
-  typeof value === "string" && value !== "" ? { ipRange: value } : blankIsAbsent(value);
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 const BLANK_IS_ABSENT = ["cni", "maintenanceScheduleIdentity", "podSecurityStandardsProfile", "updateChannel"];
+
+const SUBNETS = ["clusterPodSubnet", "serviceSubnet"] as const;
+type Subnet = (typeof SUBNETS)[number];
 
 /** Takes what clients send beside the documented forms: ranges as plain strings, empty strings for nothing. */
 function normalise(body: unknown): unknown {
@@ -93,14 +95,15 @@ function normalise(body: unknown): unknown {
   });
   return {
     ...blanked(body, BLANK_IS_ABSENT),
-    clusterPodSubnet: range(body.clusterPodSubnet),
-    serviceSubnet: range(body.serviceSubnet),
-    ipWhitelist: Array.isArray(body.ipWhitelist)
-      ? body.ipWhitelist.map((entry) => (isObject(entry) ? { ...entry, cidr: range(entry.cidr) } : entry))
-      : body.ipWhitelist,
+    ...Object.fromEntries(SUBNETS.map((name) => [name, normaliseIpRange(blankIsAbsent(body[name]))])),
+    ipWhitelist: normaliseIpWhitelist(body.ipWhitelist),
     nodePools: Array.isArray(body.nodePools) ? body.nodePools.map(normaliseNodePool) : body.nodePools,
   };
 }
+
+/** Returns the path of a subnet's text as it was sent: in an object, or plain. */
+const subnetPath = (body: unknown, name: Subnet): string =>
+  isObject(body) && isObject(body[name]) ? `${name}.ipRange` : name;
 
 /** Collects problems, at most one a path: a property that has the wrong type is not also judged for its meaning. */
 class Problems {
@@ -143,7 +146,7 @@ export function judgeCreation(body: unknown, references: References, provisioner
   const region = judgeRegion(draft, provider, problems);
   const version = judgeVersion(draft, problems);
   judgeSwitches(draft, references, problems);
-  judgeSubnets(draft, problems);
+  judgeSubnets(draft, (name) => subnetPath(body, name), problems);
   judgeNodePools(draft, { provider, region }, problems);
   const { nodePools: _, ...own } = draft;
   const largest = largestProperty(own, MAX_CLUSTER_BYTES);
@@ -235,26 +238,29 @@ function judgeSwitches(draft: Draft<CreateCluster>, references: References, prob
   }
 }
 
-function judgeSubnets(draft: Draft<CreateCluster>, problems: Problems): void {
+function judgeSubnets(draft: Draft<CreateCluster>, pathOf: (name: Subnet) => string, problems: Problems): void {
   const subnets = [
     ["clusterPodSubnet", draft.clusterPodSubnet?.ipRange ?? DEFAULT_POD_SUBNET],
     ["serviceSubnet", draft.serviceSubnet?.ipRange ?? DEFAULT_SERVICE_SUBNET],
   ] as const;
-  for (const [path, text] of subnets) {
+  for (const [name, text] of subnets) {
     const block = parseBlock(text);
     const { least, most } = SUBNET_BITS;
     if (typeof block === "string") continue;
     if (block.address.version !== 4 || block.bits < least || block.bits > most) {
-      problems.add(path, `${describe(text)} is not allowed: must be IPv4 from /${least} to /${most}`);
+      problems.add(pathOf(name), `${describe(text)} is not allowed: must be IPv4 from /${least} to /${most}`);
     }
   }
-  if (subnets.some(([path]) => problems.has(path))) return;
+  if (subnets.some(([name]) => problems.has(name))) return;
   const [pods, services] = subnets.map(([, text]) => parseBlock(text));
   if (pods === undefined || services === undefined || typeof pods === "string" || typeof services === "string") return;
   if (overlap(pods, services)) {
     // The one that was sent is the one to change.
-    const [path, other] = draft.serviceSubnet === undefined ? subnets : [subnets[1], subnets[0]];
-    problems.add(path[0], `${describe(path[1])} is not allowed: must not overlap ${other[0]}, which is ${other[1]}`);
+    const [[name, text], other] = draft.serviceSubnet === undefined ? subnets : [subnets[1], subnets[0]];
+    problems.add(
+      pathOf(name),
+      `${describe(text)} is not allowed: must not overlap ${pathOf(other[0])}, which is ${other[1]}`,
+    );
   }
 }
 

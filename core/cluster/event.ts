@@ -3,6 +3,7 @@
 import type { Actor, Context, Services } from "../context.ts";
 import type { RawItem } from "../table/item.ts";
 import { eventKey } from "../table/keys.ts";
+import type { EventType } from "./event-types.ts";
 import { type Change, type ClusterEvent, eventEntity } from "./stored.ts";
 
 /** Events are kept this long. */
@@ -13,14 +14,13 @@ const DAY_SECONDS = 24 * 60 * 60;
 /**
  * Makes the event of a user's change.
  *
- * @param type `noun.past-verb`
  * @param at when, RFC 3339; the same as in what is changed
  */
 export const userEvent = (
   context: Context,
   actor: Actor,
   clusterIdentity: string,
-  type: string,
+  type: EventType,
   at: string,
   changes: readonly Change[],
 ): RawItem =>
@@ -34,13 +34,12 @@ export const userEvent = (
 /**
  * Makes an event; without who asked for it, one of the reconciler.
  *
- * @param type `noun.past-verb`
  * @param at when, RFC 3339; the same as in what is changed
  */
 export function eventItem(
   { draw }: Pick<Services, "draw">,
   clusterIdentity: string,
-  type: string,
+  type: EventType,
   at: string,
   changes: readonly Change[],
   asker: Pick<ClusterEvent, "user" | "tokenId" | "sourceAddress" | "requestId"> = {},

@@ -9,6 +9,7 @@ import { dateTime, identity } from "../schema.ts";
 import type { RawItem } from "../table/item.ts";
 import { EVENT_PREFIX, eventsBefore, pointerKey } from "../table/keys.ts";
 import { EVENT_DAYS } from "./event.ts";
+import { eventTypes } from "./event-types.ts";
 import { type ClusterPath, enterCluster } from "./get.ts";
 import { type Change, type ClusterEvent, eventEntity } from "./stored.ts";
 
@@ -21,7 +22,12 @@ export const DEFAULT_EVENTS = 25;
 /** One property that changed. */
 export const ClusterEventChange = v.object({
   from: v.optional(v.pipe(v.unknown(), v.description("Absent where there was none before."))),
-  path: v.string(),
+  path: v.pipe(
+    v.string(),
+    v.description(
+      "The property, by its name in requests. A node pool is named with its availability zone if it has one: `nodePools[web/eu-west-1a].minSize`, `nodePools[web]`.",
+    ),
+  ),
   to: v.optional(v.pipe(v.unknown(), v.description("Absent where there is none now."))),
 });
 
@@ -36,7 +42,7 @@ export const ClusterEventResponse = v.object({
   requestId: asked(v.string(), "In which request"),
   sourceAddress: asked(v.string(), "From where"),
   tokenId: asked(identity, "By which token"),
-  type: v.pipe(v.string(), v.description("What happened, such as `cluster.created`.")),
+  type: v.pipe(v.picklist(eventTypes), v.description("What happened.")),
   user: asked(identity, "Who asked for it"),
 });
 export type ClusterEventResponse = v.InferOutput<typeof ClusterEventResponse>;

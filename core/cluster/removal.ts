@@ -15,6 +15,7 @@ import {
 import { Transaction } from "../table/transact.ts";
 import { count } from "./counters.ts";
 import { eventItem } from "./event.ts";
+import type { EventType } from "./event-types.ts";
 import { type Cluster, type Tombstone, tombstoneEntity } from "./stored.ts";
 
 /** The pools of a deleted cluster as they were last asked for. */
@@ -50,7 +51,7 @@ export function removalOf(
   pools: readonly NodePool[],
   chunk: Chunk,
   now: string,
-  eventType = "cluster.deleted",
+  eventType: EventType = "cluster.deleted",
 ): Transaction {
   const { organisation, environment, slug, identity } = cluster;
   const tombstone: Tombstone = {

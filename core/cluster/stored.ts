@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { defineEntity } from "../table/item.ts";
 import { Condition } from "./conditions.ts";
+import { eventTypes, upgradeEvent } from "./event-types.ts";
 import {
   clusterStatuses,
   desiredStatuses,
@@ -108,7 +109,7 @@ export type Pointer = v.InferOutput<typeof StoredPointer>;
 export const pointerEntity = defineEntity("pointer", 1, StoredPointer);
 
 const StoredEvent = v.object({
-  type: v.string(),
+  type: v.picklist(eventTypes),
   at: v.string(),
   clusterIdentity: v.string(),
   /** Who asked for it, by which token and in which request; absent where the reconciler did it. */
@@ -125,7 +126,7 @@ const StoredEvent = v.object({
 export type ClusterEvent = v.InferOutput<typeof StoredEvent>;
 
 /** How an event is stored. */
-export const eventEntity = defineEntity("event", 1, StoredEvent);
+export const eventEntity = defineEntity("event", 2, StoredEvent, { 1: upgradeEvent });
 
 /** One property that changed. `from` is absent where there was none before, `to` where there is none now. */
 export interface Change {

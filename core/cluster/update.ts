@@ -167,8 +167,8 @@ export async function change(
 
   const route = targetEnvironment === undefined ? undefined : routeOf(entered, after, targetEnvironment, request);
   requireReachable(cluster, after);
-  const type =
-    route !== undefined ? "cluster.moved" : after.status === "deleting" ? "cluster.deletion-asked" : "cluster.updated";
+  const isDeletion = after.status === "deleting";
+  const type = route !== undefined ? "cluster.moved" : isDeletion ? "cluster.deletion-requested" : "cluster.updated";
   if (query.values.dryRun) {
     const pools = (await nodePoolsOf(context.table, cluster.identity)).filter(isLive);
     const consequences = consequencesOf(cluster, after, changes, pools);

@@ -118,7 +118,9 @@ function pairsOf(text: string): QueryPairs | undefined {
 export function readPageable(pairs: QueryPairs, sortable: readonly string[] = []): ReadPageable {
   const problems: Problem[] = [];
   const unknown: string[] = [];
-  const spread: QueryPairs[] = [pairs.filter(([name]) => name !== "pageable")];
+  const spread: { pairs: QueryPairs; prefix: string }[] = [
+    { pairs: pairs.filter(([name]) => name !== "pageable"), prefix: "" },
+  ];
   const wrapped = pairs.filter(([name]) => name === "pageable");
   if (wrapped.length > 1) problems.push({ path: "pageable", text: "is there twice; send it once" });
   for (const [, text] of wrapped.slice(0, 1)) {
@@ -129,24 +131,24 @@ export function readPageable(pairs: QueryPairs, sortable: readonly string[] = []
         text: `${describe(text)} is not allowed: must be a JSON object with pageNumber, pageSize, sort and sortDirection`,
       });
     } else {
-      spread.push(inner);
+      spread.push({ pairs: inner, prefix: "pageable." });
       unknown.push(...readPairs(inner, MEMBERS, pageableNames).unknown.map((name) => `pageable.${name}`));
     }
   }
 
   const sort: { property: string; way: string | undefined }[] = [];
   const found = new Map<string, { name: string; value: unknown }>();
-  for (const source of spread) {
+  for (const { pairs: source, prefix } of spread) {
     const { values, problems: wrong } = readPairs(source, MEMBERS, pageableNames);
-    problems.push(...wrong);
+    problems.push(...wrong.map(({ path, text }) => ({ path: `${prefix}${path}`, text })));
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined) continue;
       const member = name === "page" ? "pageNumber" : name === "size" ? "pageSize" : name;
       const other = found.get(member);
-      if (other === undefined) found.set(member, { name, value });
+      if (other === undefined) found.set(member, { name: `${prefix}${name}`, value });
       else if (other.value !== value) {
         problems.push({
-          path: name,
+          path: `${prefix}${name}`,
           text: `${value} is not allowed: ${other.name} says ${other.value}; send one of them`,
         });
       }
@@ -155,7 +157,7 @@ export function readPageable(pairs: QueryPairs, sortable: readonly string[] = []
       const [, property = "", way] = SORT.exec(value) ?? [];
       if (sort.some((each) => each.property === property)) continue; // It could decide nothing any more.
       if (sortable.includes(property)) sort.push({ property, way: way?.toUpperCase() });
-      else problems.push({ path: "sort", text: `${describe(value)} is not allowed: ${sortText(sortable)}` });
+      else problems.push({ path: `${prefix}sort`, text: `${describe(value)} is not allowed: ${sortText(sortable)}` });
     }
   }
   const number = (name: keyof typeof DEFAULTS) => (found.get(name)?.value as number | undefined) ?? DEFAULTS[name];

@@ -77,12 +77,14 @@ export function merged(pool: NodePool, input: Draft<CreateNodePool>): Draft<Crea
  * @param faulty paths that already have a problem, which needs no second one
  * @param path where the pool stands in the request, such as `nodePools[1]`; empty for a request of its own
  * @param placement of the cluster
+ * @param sent the well-formed parts of the request, where `draft` also holds stored values: problems name what was sent
  */
 export function nodePoolProblems(
   draft: Draft<CreateNodePool>,
   faulty: ReadonlySet<string>,
   path: string,
   placement: Placement,
+  sent: Draft<CreateNodePool> = draft,
 ): Problem[] {
   const problems: Problem[] = [];
   const at = (name: string) => (path === "" ? name : `${path}.${name}`);
@@ -108,11 +110,8 @@ export function nodePoolProblems(
     );
   }
   if (!faulty.has(at("minSize")) && !faulty.has(at("autoScaling"))) {
-    const { minSize, maxSize } = sizes(draft);
-    if (maxSize < minSize) add("maxSize", `${maxSize} is not allowed: must be at least minSize, which is ${minSize}`);
-    else if (draft.autoScaling !== true && maxSize !== minSize) {
-      add("maxSize", `${maxSize} is not allowed: must equal minSize, which is ${minSize}, unless autoScaling is true`);
-    }
+    const problem = sizeProblem(draft, sent);
+    if (problem !== undefined) add(...problem);
   }
   const taints = new Set<string>();
   draft.taints?.forEach((taint, index) => {
@@ -124,6 +123,29 @@ export function nodePoolProblems(
   const largest = largestProperty(draft, MAX_NODE_POOL_BYTES);
   if (largest !== undefined) add(largest, `makes this node pool larger than ${MAX_NODE_POOL_BYTES} bytes`);
   return problems;
+}
+
+/** Finds what is wrong with a pool's sizes. @returns the name of a property that was sent, and the text of the problem */
+function sizeProblem(
+  draft: Draft<CreateNodePool>,
+  sent: Draft<CreateNodePool>,
+): [name: string, text: string] | undefined {
+  const { minSize, maxSize } = sizes(draft);
+  const isFixed = draft.autoScaling !== true;
+  if (maxSize >= minSize && !(isFixed && maxSize !== minSize)) return undefined;
+  const unless = isFixed ? ", unless autoScaling is true" : "";
+  if (sent.maxSize !== undefined) {
+    const bound = maxSize < minSize ? "be at least" : "equal";
+    const exception = maxSize < minSize ? "" : unless;
+    return ["maxSize", `${maxSize} is not allowed: must ${bound} minSize, which is ${minSize}${exception}`];
+  }
+  if (sent.minSize !== undefined) {
+    return ["minSize", `${minSize} is not allowed: must be at most maxSize, which is ${maxSize}; send maxSize too`];
+  }
+  return [
+    "autoScaling",
+    `false is not allowed: minSize is ${minSize} and maxSize is ${maxSize}; send one size for both, or keep autoScaling true`,
+  ];
 }
 
 /**
@@ -165,6 +187,13 @@ export function settingsOf(pool: CreateNodePool): NodePoolSettings {
  */
 export const nodePoolLabel = ({ name, availabilityZone }: Pick<NodePool, "name" | "availabilityZone">): string =>
   availabilityZone === undefined ? `"${name}"` : `"${name}" in ${availabilityZone}`;
+
+/**
+ * Returns the path of a node pool in events: `nodePools[web/eu-west-1a]`, without a zone `nodePools[web]`. Name and zone
+ * never change; ids mean nothing to a reader, and positions change with every deletion.
+ */
+export const nodePoolPath = ({ name, availabilityZone }: Pick<NodePool, "name" | "availabilityZone">): string =>
+  `nodePools[${availabilityZone === undefined ? name : `${name}/${availabilityZone}`}]`;
 
 /** Whether a pool is not being deleted: then its name is held, and it counts. */
 export const isLive = ({ provisionStatus }: Pick<NodePool, "provisionStatus">): boolean =>

@@ -5,6 +5,7 @@ import { type CloudProvider, providerBySlug, regionOf } from "../cloud/catalogue
 import { wrongState } from "../cluster/amendment.ts";
 import { untilDone, write } from "../cluster/change.ts";
 import { type Consequence, nodePoolConsequences } from "../cluster/consequences.ts";
+import type { EventType } from "../cluster/event-types.ts";
 import { noSuchCluster } from "../cluster/get.ts";
 import { type Change, type Cluster, clusterEntity } from "../cluster/stored.ts";
 import { isDeleting } from "../cluster/transitions.ts";
@@ -25,6 +26,7 @@ import {
   merged,
   type NodePoolSettings,
   nodePoolLabel,
+  nodePoolPath,
   nodePoolProblems,
   normaliseNodePool,
   settingsOf,
@@ -119,10 +121,6 @@ const removal = ({ identity, minSize }: NodePool): Consequence[] => [
   { property: "nodePool", effect: "rollsNodes", nodePools: [{ identity, nodes: minSize }] },
 ];
 
-/** How events call a pool. */
-const pathOf = (pool: Pick<NodePool, "name" | "availabilityZone">) =>
-  `nodePools[${pool.availabilityZone === undefined ? pool.name : `${pool.name}/${pool.availabilityZone}`}]`;
-
 function requireUsable(cluster: Cluster): void {
   if (isDeleting(cluster)) {
     throw wrongState(cluster, "the node pools of a cluster that is being deleted can only be deleted");
@@ -134,7 +132,7 @@ async function save(
   context: Context,
   { entered, cluster, provider, pools }: Scene,
   pool: NodePool,
-  given: { type: string; changes: readonly Change[]; writtenBy: string; isNew?: boolean },
+  given: { type: EventType; changes: readonly Change[]; writtenBy: string; isNew?: boolean },
   deadline: Deadline,
 ): Promise<true | undefined> {
   const live = [...pools.filter(({ id }) => id !== pool.id), pool].filter(isLive);
@@ -222,7 +220,7 @@ export async function create(context: Context, input: CreateNodePoolInput): Prom
       revision: 1,
     };
     if (at.dryRun) return rehearsed(withoutDrawn(shown(pool).body), []);
-    const changes = [{ path: pathOf(pool), to: settings }];
+    const changes = [{ path: nodePoolPath(pool), to: settings }];
     const done = await save(
       context,
       at,
@@ -252,7 +250,7 @@ export async function update(context: Context, input: UpdateNodePoolInput): Prom
     const placement = { provider: at.provider, region: regionOf(at.provider, at.cluster.region) };
     const faulty = new Set(problems.map(({ path }) => path));
     const wanted = merged(pool, draft);
-    const all = [...at.problems, ...problems, ...nodePoolProblems(wanted, faulty, "", placement)];
+    const all = [...at.problems, ...problems, ...nodePoolProblems(wanted, faulty, "", placement, draft)];
     if (all.length > 0) throw invalid(all);
     ifMatches(input.precondition, pool.revision, `"${pool.revision}"`);
     const settings = settingsOf(check(CreateNodePool, wanted).complete());
@@ -277,7 +275,7 @@ export async function update(context: Context, input: UpdateNodePoolInput): Prom
 function settingsChanged(pool: NodePool, settings: NodePoolSettings): Change[] {
   return Object.entries(settings).flatMap(([name, to]): Change[] => {
     const from = pool[name as keyof NodePoolSettings];
-    return same(from, to) ? [] : [{ path: `${pathOf(pool)}.${name}`, from, to }];
+    return same(from, to) ? [] : [{ path: `${nodePoolPath(pool)}.${name}`, from, to }];
   });
 }
 
@@ -316,8 +314,8 @@ export async function remove(context: Context, input: RemoveNodePoolInput): Prom
         modifiedAt: context.clock().toISOString(),
         revision: pool.revision + 1,
       };
-      const changes = [{ path: `${pathOf(pool)}.provisionStatus`, from: pool.provisionStatus, to: "DELETING" }];
-      return await save(context, at, after, { type: "node-pool.deletion-asked", changes, writtenBy }, deadline);
+      const changes = [{ path: `${nodePoolPath(pool)}.provisionStatus`, from: pool.provisionStatus, to: "DELETING" }];
+      return await save(context, at, after, { type: "node-pool.deletion-requested", changes, writtenBy }, deadline);
     },
   );
   return done === true ? undefined : done;

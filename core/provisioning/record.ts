@@ -2,6 +2,7 @@
 
 import { type Condition, settled } from "../cluster/conditions.ts";
 import { eventItem } from "../cluster/event.ts";
+import type { EventType } from "../cluster/event-types.ts";
 import { removalOf, TOMBSTONE_DAYS } from "../cluster/removal.ts";
 import { provisionStatuses } from "../cluster/schema.ts";
 import { type Change, type Cluster, clusterEntity } from "../cluster/stored.ts";
@@ -9,7 +10,7 @@ import { mayFollow } from "../cluster/transitions.ts";
 import type { Services } from "../context.ts";
 import { readChunkOf } from "../listing/page-index.ts";
 import { nodePoolItem } from "../node-pool/repository.ts";
-import { nodePoolLabel } from "../node-pool/rules.ts";
+import { nodePoolPath } from "../node-pool/rules.ts";
 import type { NodePool } from "../node-pool/schema.ts";
 import { type Key, nodePoolKey, tombstoneKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
@@ -155,7 +156,7 @@ function changesOf(
   const theirs = pools
     .filter(([pool, status]) => pool.provisionStatus !== status)
     .map(([pool, to]): Change => {
-      const path = `nodePools[${nodePoolLabel(pool)}].provisionStatus`;
+      const path = `${nodePoolPath(pool)}.provisionStatus`;
       return to === undefined ? { path, from: pool.provisionStatus } : { path, from: pool.provisionStatus, to };
     });
   return [...own, ...theirs];
@@ -165,7 +166,7 @@ function changesOf(
 function eventOf(
   { error, attempts }: Known,
   changes: readonly Change[],
-): { type: string; changes: readonly Change[] } | undefined {
+): { type: EventType; changes: readonly Change[] } | undefined {
   const isRound = Number.isInteger(Math.log2(attempts));
   const failure: Change[] =
     error === undefined || !isRound

@@ -1,6 +1,6 @@
 /** The keys of the local keyring, in a file that its user alone can read. */
 
-import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { type KeyStore, LocalKeys } from "#core/secrets/local-keyring.ts";
@@ -11,7 +11,7 @@ import { writePrivately } from "./private-file.ts";
  * Keeps keys in a file. Without the file every secret in the database is lost, so it belongs into every backup, but not beside
  * that of the database. A file that is missing is never replaced unless that is asked for.
  *
- * @param file in a directory that is there already
+ * @param file in a directory that is there already, or is created with the file
  * @param options.isOwn whether the file is this server's own: it may be created, and its mode is kept at 0600. A file that is
  *   named from elsewhere is only read and rotated
  * @throws Error at the first use where the file is missing, or is not what this wrote
@@ -38,6 +38,7 @@ export function keyFile(file: string, { isOwn }: { isOwn: boolean }): KeyStore {
     create(first) {
       if (find() !== undefined) return;
       if (!isOwn) throw new Error(`there is no ${file}: make one with \`npm run admin -- secrets key --file ${file}\``);
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       exclusively(lock, () => {
         if (find() === undefined) write(first());
       });

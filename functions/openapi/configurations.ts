@@ -1,6 +1,5 @@
 /** The table of operations that hand out configurations. */
 
-import * as examples from "./examples.ts";
 import { type Operation, READ } from "./operation.ts";
 import { prefer } from "./parameters.ts";
 
@@ -15,7 +14,7 @@ const join = {
   successes: {
     200: {
       description: "The join configuration, with a bootstrap token made for this answer.",
-      body: { schema: "JoinConfigResponse", example: examples.joinConfig },
+      body: { schema: "JoinConfigResponse" },
       headers: ["Cache-Control"],
     },
   },
@@ -62,7 +61,7 @@ export const configurationOperations: readonly Operation[] = [
     successes: {
       200: {
         description: "The OIDC configuration.",
-        body: { schema: "OidcConfigResponse", example: examples.oidcConfig },
+        body: { schema: "OidcConfigResponse" },
         headers: ["Cache-Control"],
       },
     },
@@ -80,7 +79,7 @@ export const configurationOperations: readonly Operation[] = [
     successes: {
       200: {
         description: "The kubeconfig.",
-        body: { schema: "KubeconfigResponse", example: examples.kubeconfig, alsoYaml: true },
+        body: { schema: "KubeconfigResponse", alsoYaml: true },
         headers: ["Cache-Control", "Vary"],
       },
     },

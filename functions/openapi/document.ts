@@ -1,6 +1,7 @@
 /** The OpenAPI document, from the table of operations and the schemas. */
 
 import { type JsonSchema, refTo } from "./convert.ts";
+import { answerExample, requests } from "./examples.ts";
 import { type Body, type ErrorStatus, type Operation, type Success, tags } from "./operation.ts";
 import { operations } from "./operations.ts";
 import { type HeaderName, headers, pathParameters } from "./parameters.ts";
@@ -16,52 +17,18 @@ parameters are ignored and named in a \`Warning\`, or refused with \`Prefer: han
 Every error is an ErrorMessageResponse: \`message\` stands alone, \`details\` names every problem with its path. HEAD works as GET does;
 another method than those documented is a 405 with \`Allow\`, another path a 404. Every answer carries \`X-Request-Id\`.`;
 
-const ERRORS: Record<ErrorStatus, { description: string; message: string; headers?: readonly HeaderName[] }> = {
-  400: {
-    description: "The request is invalid; every problem is named.",
-    message: 'version: "1.34" is not allowed: must be one of v1.33.8-u-ame.1, v1.34.4-u-ame.2',
-  },
-  401: {
-    description: "There is no valid token.",
-    message: "A valid personal access token is needed: send it as `Authorization: Token <token>`.",
-    headers: ["WWW-Authenticate"],
-  },
-  403: {
-    description: "The token or the caller's role does not allow it.",
-    message: 'This needs the role developer or higher in environment "production".',
-  },
-  404: {
-    description: "What the path names is not there.",
-    message: 'There is no environment "production" in organisation "acme".',
-  },
-  409: {
-    description: "It conflicts with the present state.",
-    message: 'name: the slug "my-first-cluster" is held by the cluster "My first cluster"',
-    headers: ["Retry-After"],
-  },
-  412: {
-    description: "No tag in `If-Match` matches the current entity tag.",
-    message: 'If-Match: no tag in it matches the current entity tag, "3.2.1"',
-    headers: ["ETag"],
-  },
-  413: { description: "The body is too large.", message: "The body is larger than 262144 bytes." },
-  415: {
-    description: "The body is not JSON in UTF-8.",
-    message: 'The content type "text/plain" is not supported; send application/json in UTF-8.',
-  },
-  422: {
-    description: "The `Idempotency-Key` was used for another request.",
-    message: "Idempotency-Key: this key was used for another request; use a new key for a new request",
-  },
-  500: {
-    description: "A defect. The log has the rest, by the request's id.",
-    message: "An internal error occurred. If you report it, name the request 7edd36c4-8016-41db-8eb9-66bfbfa7cc47.",
-  },
-  503: {
-    description: "It could not be done now, and may be tried again as it is.",
-    message: "The database does not answer.",
-    headers: ["Retry-After"],
-  },
+const ERRORS: Record<ErrorStatus, { description: string; headers?: readonly HeaderName[] }> = {
+  400: { description: "The request is invalid; every problem is named." },
+  401: { description: "There is no valid token.", headers: ["WWW-Authenticate"] },
+  403: { description: "The token or the caller's role does not allow it." },
+  404: { description: "What the path names is not there." },
+  409: { description: "It conflicts with the present state.", headers: ["Retry-After"] },
+  412: { description: "No tag in `If-Match` matches the current entity tag.", headers: ["ETag"] },
+  413: { description: "The body is too large." },
+  415: { description: "The body is not JSON in UTF-8." },
+  422: { description: "The `Idempotency-Key` was used for another request." },
+  500: { description: "A defect. The log has the rest, by the request's id." },
+  503: { description: "It could not be done now, and may be tried again as it is.", headers: ["Retry-After"] },
 };
 
 const schemaOf = ({ schema }: Body): JsonSchema => {
@@ -69,8 +36,8 @@ const schemaOf = ({ schema }: Body): JsonSchema => {
   return "arrayOf" in schema ? { type: "array", items: refTo(String(schema.arrayOf)) } : schema;
 };
 
-function contentOf(body: Body) {
-  const media = { schema: schemaOf(body), example: body.example };
+function contentOf(body: Body, example: unknown) {
+  const media = { schema: schemaOf(body), example };
   return { "application/json": media, ...(body.alsoYaml === true ? { "application/yaml": media } : {}) };
 }
 
@@ -82,16 +49,16 @@ const headersOf = (names: readonly HeaderName[] = []) => {
   );
 };
 
-const success = ({ description, body, headers: names }: Success) => ({
+const success = (operationId: string, status: string, { description, body, headers: names }: Success) => ({
   description,
   headers: headersOf(names),
-  ...(body === undefined ? {} : { content: contentOf(body) }),
+  ...(body === undefined ? {} : { content: contentOf(body, answerExample(operationId, status)) }),
 });
 
-function refusal(status: ErrorStatus) {
-  const { description, message, headers: names } = ERRORS[status];
-  const body: Body = { schema: "ErrorMessageResponse", example: { details: [message], message } };
-  return { description, headers: headersOf(names), content: contentOf(body) };
+function refusal(operationId: string, status: ErrorStatus) {
+  const { description, headers: names } = ERRORS[status];
+  const content = contentOf({ schema: "ErrorMessageResponse" }, answerExample(operationId, status));
+  return { description, headers: headersOf(names), content };
 }
 
 function operationObject(operation: Operation) {
@@ -99,8 +66,8 @@ function operationObject(operation: Operation) {
   const required = operation.bodyIsOptional !== true;
   const all = [...pathParameters(path), ...parameters];
   const responses = Object.fromEntries([
-    ...Object.entries(successes).map(([status, answer]) => [status, success(answer)]),
-    ...errors.toSorted((one, other) => one - other).map((status) => [status, refusal(status)]),
+    ...Object.entries(successes).map(([status, answer]) => [status, success(operationId, status, answer)]),
+    ...errors.toSorted((one, other) => one - other).map((status) => [status, refusal(operationId, status)]),
   ]);
   return {
     operationId,
@@ -109,7 +76,7 @@ function operationObject(operation: Operation) {
     description,
     ...(open === true ? { security: [] } : {}),
     ...(all.length === 0 ? {} : { parameters: all }),
-    ...(request === undefined ? {} : { requestBody: { required, content: contentOf(request) } }),
+    ...(request === undefined ? {} : { requestBody: { required, content: contentOf(request, requests[operationId]) } }),
     responses,
   };
 }

@@ -14,10 +14,9 @@ export const tags = {
   Service: "The service itself. Needs no token.",
 } as const;
 
-/** A body: what it holds, and what that looks like. */
+/** A body; its examples are in `examples.ts`. */
 export interface Body {
   schema: SchemaName | { arrayOf: SchemaName } | JsonSchema;
-  example: unknown;
   /** Whether it is also there as YAML, for whoever asks for that. */
   alsoYaml?: true;
 }

@@ -1,7 +1,6 @@
 /** The table of operations: on clusters and node pools here, on what they refer to beside it. */
 
 import { configurationOperations } from "./configurations.ts";
-import * as examples from "./examples.ts";
 import { type Operation, READ, UNCHANGED, WRITE } from "./operation.ts";
 import {
   clusterFilters,
@@ -26,17 +25,17 @@ const POOLS = `${CLUSTER}/pools`;
 
 const page = {
   description: "A page of clusters.",
-  body: { schema: "PageClusterResponse", example: examples.page(examples.cluster) },
+  body: { schema: "PageClusterResponse" },
   headers: ["Link", "Content-Encoding", "Vary"],
 } as const;
 const cluster = {
   description: "The cluster.",
-  body: { schema: "ClusterResponse", example: examples.cluster },
+  body: { schema: "ClusterResponse" },
   headers: ["ETag"],
 } as const;
 const nodePool = {
   description: "The node pool.",
-  body: { schema: "ClusterNodePoolResponse", example: examples.nodePool },
+  body: { schema: "ClusterNodePoolResponse" },
   headers: ["ETag"],
 } as const;
 
@@ -73,7 +72,7 @@ const clusterOperations: readonly Operation[] = [
     description:
       "Creates a cluster inside an environment, with its node pools. Every problem is reported at once. IP ranges may also be sent as plain strings.",
     parameters: [dryRun, idempotencyKey, prefer],
-    request: { schema: "CreateCluster", example: examples.createCluster },
+    request: { schema: "CreateCluster" },
     successes: {
       200: { ...cluster, description: "The new cluster.", headers: ["ETag", "Location", "Idempotency-Replayed"] },
     },
@@ -103,7 +102,7 @@ const clusterOperations: readonly Operation[] = [
     description:
       "Changes what the body holds: all of it or nothing. `status` starts, stops and deletes; `environmentSlug` moves; `maintenanceScheduleIdentity` and `updateChannel` are cleared by an empty string.",
     parameters: [dryRun, ifMatch, prefer],
-    request: { schema: "UpdateCluster", example: examples.updateCluster },
+    request: { schema: "UpdateCluster" },
     successes: { 200: { ...cluster, description: "The cluster as it is now." } },
     errors: [...WRITE, 412],
   },
@@ -115,7 +114,7 @@ const clusterOperations: readonly Operation[] = [
     summary: "Move cluster",
     description: "Moves a cluster to another environment: slug and identity stay. Needs the role admin in both.",
     parameters: [dryRun, ifMatch, idempotencyKey, prefer],
-    request: { schema: "MoveCluster", example: examples.moveCluster },
+    request: { schema: "MoveCluster" },
     successes: {
       200: { ...cluster, description: "The cluster where it is now.", headers: ["ETag", "Idempotency-Replayed"] },
     },
@@ -131,17 +130,11 @@ const clusterOperations: readonly Operation[] = [
     parameters: [dryRun, idempotencyKey, prefer],
     request: {
       schema: { oneOf: [{ type: "boolean" }, { $ref: "#/components/schemas/UpdatePrometheusRules" }] },
-      example: { environmentPrometheusRules: true },
     },
     successes: {
       200: {
         description: "What holds now, in words.",
-        body: {
-          schema: "MessageResponse",
-          example: {
-            message: 'The cluster "one" inherits the Prometheus rules of environment "production".',
-          },
-        },
+        body: { schema: "MessageResponse" },
         headers: ["ETag", "Idempotency-Replayed"],
       },
     },
@@ -156,7 +149,7 @@ const clusterOperations: readonly Operation[] = [
     description:
       "Brings back a cluster that was deleted within 30 days: the same identity, settings and node pools, built anew. Where several of the slug were deleted, `identity` says which; the 409 names them. Needs the role admin.",
     parameters: [dryRun, idempotencyKey, prefer],
-    request: { schema: "UndeleteCluster", example: examples.undeleteCluster },
+    request: { schema: "UndeleteCluster" },
     bodyIsOptional: true,
     successes: {
       200: { ...cluster, description: "The cluster as it is now.", headers: ["ETag", "Idempotency-Replayed"] },
@@ -174,7 +167,7 @@ const clusterOperations: readonly Operation[] = [
     successes: {
       200: {
         description: "Where the version can go.",
-        body: { schema: "ClusterUpgradesResponse", example: examples.upgrades },
+        body: { schema: "ClusterUpgradesResponse" },
       },
     },
     errors: READ,
@@ -191,7 +184,7 @@ const clusterOperations: readonly Operation[] = [
     successes: {
       200: {
         description: "A page of events.",
-        body: { schema: "ClusterEventsResponse", example: examples.events },
+        body: { schema: "ClusterEventsResponse" },
         headers: ["Link", "Content-Encoding", "Vary"],
       },
     },
@@ -211,7 +204,7 @@ const nodePoolOperations: readonly Operation[] = [
     successes: {
       200: {
         description: "The node pools.",
-        body: { schema: { arrayOf: "ClusterNodePoolResponse" }, example: [examples.nodePool] },
+        body: { schema: { arrayOf: "ClusterNodePoolResponse" } },
       },
     },
     errors: READ,
@@ -224,7 +217,7 @@ const nodePoolOperations: readonly Operation[] = [
     summary: "Create node pool",
     description: "Adds a node pool to a cluster. Its name is unique together with its availability zone.",
     parameters: [dryRun, idempotencyKey, prefer],
-    request: { schema: "CreateNodePool", example: examples.createNodePool },
+    request: { schema: "CreateNodePool" },
     successes: {
       200: { ...nodePool, description: "The new node pool.", headers: ["ETag", "Location", "Idempotency-Replayed"] },
     },
@@ -249,14 +242,14 @@ const nodePoolOperations: readonly Operation[] = [
     summary: "Update node pool",
     description: "Changes a node pool; what the body leaves out stays. Name and availability zone cannot change.",
     parameters: [dryRun, ifMatch, prefer],
-    request: { schema: "UpdateNodePool", example: examples.updateNodePool },
+    request: { schema: "UpdateNodePool" },
     successes: { 200: { ...nodePool, description: "The node pool as it is now." } },
     errors: [...WRITE, 412],
   },
   {
     operationId: "deleteNodePool",
     method: "DELETE",
-    path: `${POOLS}/{pool}`,
+    path: `${POOLS}/{nodePoolId}`,
     tag: "Node pools",
     summary: "Delete node pool",
     description: "Frees the pool's name at once; the pool is listed as DELETING until it is gone.",
@@ -264,7 +257,7 @@ const nodePoolOperations: readonly Operation[] = [
     successes: {
       200: {
         description: "Only to a dry run: what would be.",
-        body: { schema: "DryRunResponse", example: examples.dryRun },
+        body: { schema: "DryRunResponse" },
       },
       204: { description: "It is being deleted." },
     },

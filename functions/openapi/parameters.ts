@@ -7,6 +7,7 @@ import { WAIT_LIMITS } from "#core/cluster/status-watcher.ts";
 import { awaitable, MAX_WAIT_SECONDS } from "#core/cluster/wait.ts";
 import { MAX_PAGE_SIZE } from "#core/listing/pageable.ts";
 import type { JsonSchema } from "./convert.ts";
+import { IDENTITIES, NODE_POOL_ID } from "./examples.ts";
 
 /** A parameter of a path, a query or a header. */
 export interface Parameter {
@@ -15,6 +16,7 @@ export interface Parameter {
   description: string;
   schema: JsonSchema;
   required?: boolean;
+  deprecated?: true;
   example?: unknown;
 }
 
@@ -30,20 +32,21 @@ const path = (name: string, description: string, schema: JsonSchema, example: st
   example,
 });
 
-const nodePool = (name: string) =>
-  path(name, "The node pool's numeric id or its identity.", { type: "string", minLength: 1 }, "2417820514307211");
-
 const PATH: Readonly<Record<string, Parameter>> = Object.fromEntries(
   [
     path("organisationSlug", "The organisation.", { ...slug, pattern: "^[a-z0-9_-]+$" }, "acme"),
     path("environmentSlug", "The environment.", slug, "production"),
     path("clusterSlug", "The cluster.", slug, "my-first-cluster"),
-    nodePool("nodePoolId"),
-    nodePool("pool"),
+    path(
+      "nodePoolId",
+      "The node pool's numeric id or its identity.",
+      { type: "string", minLength: 1 },
+      `${NODE_POOL_ID}`,
+    ),
     path("cloudProviderSlug", "The cloud provider.", slug, "aws"),
     path("regionSlug", "The region.", slug, "eu-west-1"),
-    path("cloudAccountIdentity", "The cloud account.", uuid, "8c25decc-c430-41e8-a835-bfd2928c2f84"),
-    path("maintenanceScheduleIdentity", "The schedule.", uuid, "f2b6a6de-7c0b-4c43-9a0e-4f3f1f6f2a10"),
+    path("cloudAccountIdentity", "The cloud account.", uuid, IDENTITIES.account),
+    path("maintenanceScheduleIdentity", "The schedule.", uuid, IDENTITIES.schedule),
   ].map((parameter) => [parameter.name, parameter]),
 );
 
@@ -97,20 +100,28 @@ export const dryRun = flag(
   "Makes all checks and answers what would be, with its `consequences`, and changes nothing.",
 );
 
-const pageNumber = { type: "integer", format: "int32", minimum: 0, default: 0 };
-const pageSize = { type: "integer", format: "int32", minimum: 1, maximum: MAX_PAGE_SIZE, default: 50 };
+const pageNumber = { type: "integer", format: "int32", minimum: 0 };
+const pageSize = { type: "integer", format: "int32", minimum: 1, maximum: MAX_PAGE_SIZE };
 
-/** The parameters of a page. @param properties what the list can be ordered by */
+/**
+ * Lists the parameters of a page. Each can also be sent as a member of `pageable`, so none declares its default: generated
+ * clients send declared defaults, which would contradict what the caller sends in another spelling.
+ *
+ * @param properties what the list can be ordered by
+ */
 export const pageable = (properties: readonly string[] = []): Parameter[] => [
-  query("pageNumber", "Which page, from 0.", pageNumber),
-  query("page", "The same as `pageNumber`.", pageNumber),
-  query("pageSize", `Elements a page, at most ${MAX_PAGE_SIZE}.`, pageSize),
-  query("size", "The same as `pageSize`.", pageSize),
-  query("sortDirection", "Turns the default order, or directs a `sort` without a direction.", {
-    type: "string",
-    enum: ["ASC", "DESC"],
-    default: "ASC",
-  }),
+  query("pageNumber", "Which page, from 0. Omitted: 0.", pageNumber),
+  { ...query("page", "Use `pageNumber`, which is the same.", pageNumber), deprecated: true },
+  query("pageSize", `Elements a page, at most ${MAX_PAGE_SIZE}. Omitted: 50.`, pageSize),
+  { ...query("size", "Use `pageSize`, which is the same.", pageSize), deprecated: true },
+  query(
+    "sortDirection",
+    "Reverses the default order (DESC), or is the direction of a `sort` without one. Omitted: ASC.",
+    {
+      type: "string",
+      enum: ["ASC", "DESC"],
+    },
+  ),
   ...(properties.length === 0
     ? []
     : [

@@ -1,6 +1,5 @@
 /** The rest of the table: what a cluster's creation refers to, and the service itself. */
 
-import { references as examples, page } from "./examples.ts";
 import { type Operation, READ, READ_ALL } from "./operation.ts";
 import { accountFilters, type Parameter, pageable, prefer, showCompute } from "./parameters.ts";
 import type { SchemaName } from "./schemas.ts";
@@ -23,7 +22,6 @@ function read(
   { parameters = [], ...given }: Read,
   success: string,
   schema: SchemaName | { arrayOf: SchemaName } | { type: string; items: object },
-  example: unknown,
   headers: readonly ("Link" | "Content-Encoding" | "Vary")[] = [],
 ): Operation {
   return {
@@ -31,13 +29,13 @@ function read(
     method: "GET",
     tag: "References",
     parameters: [...parameters, prefer],
-    successes: { 200: { description: success, body: { schema, example }, headers } },
+    successes: { 200: { description: success, body: { schema }, headers } },
     errors: given.path.includes("{") ? READ : READ_ALL,
   };
 }
 
-const list = ({ parameters = [], ...given }: Read, schema: SchemaName, element: object) =>
-  read({ ...given, parameters: [...parameters, ...pageable()] }, "A page.", schema, page(element), [
+const list = ({ parameters = [], ...given }: Read, schema: SchemaName) =>
+  read({ ...given, parameters: [...parameters, ...pageable()] }, "A page.", schema, [
     "Link",
     "Content-Encoding",
     "Vary",
@@ -53,7 +51,6 @@ export const referenceOperations: readonly Operation[] = [
       description: "The organisations the caller is a member of, and the role in each.",
     },
     "PageOrganisationMembershipResponse",
-    examples.membership,
   ),
   read(
     {
@@ -64,7 +61,6 @@ export const referenceOperations: readonly Operation[] = [
     },
     "The organisation.",
     "OrganisationResponse",
-    examples.organisation,
   ),
   list(
     {
@@ -75,7 +71,6 @@ export const referenceOperations: readonly Operation[] = [
       parameters: [showCompute],
     },
     "PageEnvironmentResponse",
-    examples.environment,
   ),
   read(
     {
@@ -87,7 +82,6 @@ export const referenceOperations: readonly Operation[] = [
     },
     "The environment.",
     "EnvironmentResponse",
-    examples.environment,
   ),
   read(
     {
@@ -98,7 +92,6 @@ export const referenceOperations: readonly Operation[] = [
     },
     "Their names.",
     { type: "array", items: { type: "string" } },
-    ["production", "staging", "development", "demo", "other"],
   ),
   list(
     {
@@ -109,7 +102,6 @@ export const referenceOperations: readonly Operation[] = [
       parameters: accountFilters,
     },
     "PageCloudAccountResponse",
-    examples.account,
   ),
   read(
     {
@@ -120,7 +112,6 @@ export const referenceOperations: readonly Operation[] = [
     },
     "The cloud account.",
     "CloudAccountResponse",
-    examples.account,
   ),
   list(
     {
@@ -130,7 +121,6 @@ export const referenceOperations: readonly Operation[] = [
       description: "The credentials of a cloud account, oldest first; never their secrets.",
     },
     "PageCloudCredentialsResponse",
-    examples.credentials,
   ),
   list(
     {
@@ -140,7 +130,6 @@ export const referenceOperations: readonly Operation[] = [
       description: "What cloud accounts can be made from.",
     },
     "PageCloudProfile",
-    examples.profile,
   ),
   list(
     {
@@ -150,7 +139,6 @@ export const referenceOperations: readonly Operation[] = [
       description: "The cloud providers there are.",
     },
     "PageCloudProvider",
-    examples.provider,
   ),
   list(
     {
@@ -160,7 +148,6 @@ export const referenceOperations: readonly Operation[] = [
       description: "The regions of a cloud provider.",
     },
     "PageRegion",
-    examples.region,
   ),
   list(
     {
@@ -170,7 +157,6 @@ export const referenceOperations: readonly Operation[] = [
       description: "The availability zones of a region.",
     },
     "PageAvailabilityZone",
-    examples.zone,
   ),
   list(
     {
@@ -180,7 +166,6 @@ export const referenceOperations: readonly Operation[] = [
       description: "What nodes a cloud provider has: cores and MB.",
     },
     "PageNodeType",
-    examples.nodeType,
   ),
   read(
     {
@@ -191,7 +176,6 @@ export const referenceOperations: readonly Operation[] = [
     },
     "The versions.",
     { arrayOf: "ClusterVersion" },
-    [{ version: "v1.34.4-u-ame.2" }],
   ),
   list(
     {
@@ -201,7 +185,6 @@ export const referenceOperations: readonly Operation[] = [
       description: "The update channels, by the version they lead to.",
     },
     "PageUpdateChannelResponse",
-    examples.channel,
   ),
   read(
     {
@@ -212,7 +195,6 @@ export const referenceOperations: readonly Operation[] = [
     },
     "The schedules.",
     { arrayOf: "MaintenanceScheduleResponse" },
-    [examples.schedule],
   ),
   read(
     {
@@ -223,7 +205,6 @@ export const referenceOperations: readonly Operation[] = [
     },
     "The schedule.",
     "MaintenanceScheduleResponse",
-    examples.schedule,
   ),
 ];
 
@@ -234,7 +215,7 @@ const service = {
   open: true,
 } as const;
 
-const healthy = { description: "It is.", body: { schema: "HealthResponse", example: { status: "ok" } } } as const;
+const healthy = { description: "It is.", body: { schema: "HealthResponse" } } as const;
 
 /** Operations on the service itself. */
 export const serviceOperations: readonly Operation[] = [
@@ -265,7 +246,7 @@ export const serviceOperations: readonly Operation[] = [
     successes: {
       200: {
         description: "The document.",
-        body: { schema: { type: "object" }, example: { openapi: "3.1.0" } },
+        body: { schema: { type: "object" } },
         headers: ["ETag"],
       },
       304: { description: "It is as the caller knows it.", headers: ["ETag"] },

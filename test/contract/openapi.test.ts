@@ -54,7 +54,9 @@ test("the committed document is what its sources make", () => {
 
 describe("the document contains the documented contract", () => {
   for (const operation of contract.operations) {
-    const { operationId, method, path, query, request, response } = operation;
+    const { operationId, method, query, request, response } = operation;
+    // The documentation has two names of one path parameter. OpenAPI forbids two paths that differ only in such names.
+    const path = operation.path.replace("{pool}", "{nodePoolId}");
     test(`in ${operationId}`, () => {
       const given = committed.paths[path]?.[method.toLowerCase()];
       expect(given?.operationId).toBe(operationId);

@@ -335,6 +335,9 @@ describe("creating a cluster", () => {
     ["clusterPodSubnet", " 10.0.0.0/16"],
     ["clusterPodSubnet", 7],
     ["clusterPodSubnet", { ipRange: 7 }],
+    ["clusterPodSubnet", { ipRange: "10.0.0.0/25" }],
+    ["clusterPodSubnet", { ipRange: "10.96.0.0/16" }],
+    ["serviceSubnet", { ipRange: "10.244.128.0/24" }],
     ["clusterPodSubnet", "10.96.0.0/16"],
     ["clusterPodSubnet", "10.96.0.0/12"],
     ["serviceSubnet", "10.244.128.0/24"],
@@ -343,7 +346,8 @@ describe("creating a cluster", () => {
   ])("refuses %s %j", async (path, range) => {
     const answer = await createWith({ [path]: range });
     expect(answer.status, answer.text).toBe(400);
-    expect(answer.body.details).toEqual([expect.stringMatching(new RegExp(`^${path}(\\.ipRange)?: .*must `))]);
+    const sent = typeof range === "object" ? `${path}.ipRange` : path;
+    expect(answer.body.details).toEqual([expect.stringMatching(new RegExp(`^${sent}: .*must `))]);
   });
 
   test("refuses pods and services that overlap, once", async () => {
@@ -365,6 +369,8 @@ describe("creating a cluster", () => {
     ["2001:db8::1/32", "text"],
     ["::/129", "text"],
     ["anywhere", "text"],
+    ["", "text"],
+    [{ ipRange: "192.0.2.1/24" }, "text"],
     [undefined, "text"],
     ["0.0.0.0/0", undefined],
     ["0.0.0.0/0", 7],
@@ -377,8 +383,9 @@ describe("creating a cluster", () => {
       ],
     });
     expect(answer.status, answer.text).toBe(400);
-    const wrong = cidr === "0.0.0.0/0" ? "description" : "cidr";
-    expect(answer.body.details).toEqual([expect.stringContaining(`ipWhitelist[1].${wrong}`)]);
+    const sent = typeof cidr === "object" ? "cidr.ipRange" : "cidr";
+    const wrong = cidr === "0.0.0.0/0" ? "description" : sent;
+    expect(answer.body.details).toEqual([expect.stringContaining(`ipWhitelist[1].${wrong}: `)]);
   });
 
   test("keeps names and values of add-ons as they were sent, and adds nothing", async () => {

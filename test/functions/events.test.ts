@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { eventItem } from "#core/cluster/event.ts";
+import type { Change } from "#core/cluster/stored.ts";
 import { deadlineIn } from "#core/table/pause.ts";
 import { commit, Transaction } from "#core/table/transact.ts";
 import { waitsOf } from "#test/support/faults.ts";
@@ -69,7 +70,7 @@ const told = async (path?: string): Promise<string[]> => (await get(path)).body.
 /** Puts an event of the reconciler. @param at milliseconds since the epoch */
 async function reconcile(identity: string, at: number): Promise<void> {
   const changes = [{ path: "status", from: "new", to: "provisioning" }];
-  const item = eventItem(world.services, identity, "cluster.reconciled", new Date(at).toISOString(), changes);
+  const item = eventItem(world.services, identity, "cluster.status-changed", new Date(at).toISOString(), changes);
   await commit(world.table, new Transaction().create("event", item), deadlineIn());
 }
 
@@ -92,7 +93,7 @@ describe("the events of a cluster", () => {
     expect(reconciled).toEqual({
       at: new Date(now + 1).toISOString(),
       changes: [{ path: "status", from: "new", to: "provisioning" }],
-      type: "cluster.reconciled",
+      type: "cluster.status-changed",
     });
     expect(updated).toEqual({
       at: new Date(now).toISOString(),
@@ -205,6 +206,67 @@ describe("the events of a cluster", () => {
     expect(second.identity).not.toBe(first.identity);
     expect(await eventsOf(world.services, first.identity)).toHaveLength(4);
     expect((await get(`${pathOf()}?cursor=${cursor}`)).status).toBe(400);
+  });
+});
+
+describe("events stored by version 1", () => {
+  test("are listed with the present types and the present paths of node pools", async () => {
+    const { identity } = await create();
+    const upgraded: [type: string, changes: object[], present: { type: string; changes: object[] }][] = [
+      [
+        "cluster.created",
+        [
+          { path: "name", to: "one" },
+          { path: "nodePools[0]", to: { name: "web", minSize: 1 } },
+          { path: "nodePools[1]", to: { name: "web", availabilityZone: "eu-west-1a" } },
+        ],
+        {
+          type: "cluster.created",
+          changes: [
+            { path: "name", to: "one" },
+            { path: "nodePools[web]", to: { name: "web", minSize: 1 } },
+            { path: "nodePools[web/eu-west-1a]", to: { name: "web", availabilityZone: "eu-west-1a" } },
+          ],
+        },
+      ],
+      [
+        "node-pool.status-changed",
+        [
+          { path: 'nodePools["web"].provisionStatus', from: "ACCEPTED", to: "DONE" },
+          { path: 'nodePools["web" in eu-west-1a].provisionStatus', from: "DELETING" },
+        ],
+        {
+          type: "node-pool.status-changed",
+          changes: [
+            { path: "nodePools[web].provisionStatus", from: "ACCEPTED", to: "DONE" },
+            { path: "nodePools[web/eu-west-1a].provisionStatus", from: "DELETING" },
+          ],
+        },
+      ],
+      [
+        "node-pool.created",
+        [{ path: "nodePools[0]", to: { name: "0" } }],
+        { type: "node-pool.created", changes: [{ path: "nodePools[0]", to: { name: "0" } }] },
+      ],
+      [
+        "node-pool.deletion-asked",
+        [{ path: "nodePools[web/eu-west-1a].provisionStatus", from: "DONE", to: "DELETING" }],
+        {
+          type: "node-pool.deletion-requested",
+          changes: [{ path: "nodePools[web/eu-west-1a].provisionStatus", from: "DONE", to: "DELETING" }],
+        },
+      ],
+      ["cluster.deletion-asked", [], { type: "cluster.deletion-requested", changes: [] }],
+    ];
+    for (const [number, [type, changes]] of upgraded.entries()) {
+      const at = new Date(now + 1 + number).toISOString();
+      const { type: _, ...item } = eventItem(world.services, identity, "cluster.updated", at, changes as Change[]);
+      const old: Json = { ...item, type, entityVersion: 1 };
+      await commit(world.table, new Transaction().create("event", old), deadlineIn());
+    }
+    const { body } = await get();
+    const listed = body.content.map(({ type, changes }: Json) => ({ type, changes }));
+    expect(listed.toReversed().slice(1)).toEqual(upgraded.map(([, , present]) => present));
   });
 });
 

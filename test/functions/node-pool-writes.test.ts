@@ -170,8 +170,8 @@ describe("a change of a pool", () => {
   });
 
   test.each([
-    [{ autoScaling: false }, ["maxSize"]],
-    [{ minSize: 6 }, ["maxSize"]],
+    [{ autoScaling: false }, ["autoScaling"]],
+    [{ minSize: 6 }, ["minSize"]],
     [{ maxSize: 1 }, ["maxSize"]],
     [{ autoScaling: false, minSize: 1, maxSize: 2 }, ["maxSize"]],
     [{ minSize: 1_001 }, ["minSize"]],
@@ -226,7 +226,7 @@ describe("a deleted pool", () => {
     expect([changed.status, changed.body.message]).toEqual([409, expect.stringContaining("web")]);
     expect([await list(), await revision()]).toEqual([[gone], 2]);
     const events = await eventsOf(world.services, identity);
-    expect(events.map(({ type }) => type)).toEqual(["cluster.created", "node-pool.deletion-asked"]);
+    expect(events.map(({ type }) => type)).toEqual(["cluster.created", "node-pool.deletion-requested"]);
     expect((await add({ minSize: 4 })).status).toBe(200);
     expect((await shown()).body).toMatchObject({ cpu: 8, memory: 4 * 4096 });
     const environment = (await world.table.query({ pk: `ORG#${tenant.slug}`, prefix: "ENV#production" }))[0];

@@ -150,7 +150,7 @@ describe("a node pool", () => {
     [{ minSize: 3, maxSize: 2 }, "maxSize"],
     [{ minSize: 2, maxSize: 3, autoScaling: false }, "maxSize"],
     [{ minSize: 3, maxSize: 2, autoScaling: true }, "maxSize"],
-    [{ minSize: 3, autoScaling: true }, "maxSize"],
+    [{ minSize: 3, autoScaling: true }, "minSize"],
     [{ maxSize: 0, autoScaling: true }, "maxSize"],
     [{ autoScaling: "true" }, "autoScaling"],
     [{ enableNodeAutoReplacement: 1 }, "enableNodeAutoReplacement"],

@@ -72,7 +72,7 @@ describe("everything a creation writes", () => {
     const changes = JSON.parse(String(event?.changes));
     expect(changes).toContainEqual({ path: "description", to: "mine" });
     expect(changes).toContainEqual({
-      path: "nodePools[0]",
+      path: "nodePools[web]",
       to: { name: "web", nodeSize: "t3.medium", minSize: 3, maxSize: 3 },
     });
   });

@@ -137,7 +137,7 @@ describe("a cluster over HTTP", () => {
         expect(body).toMatchObject(verdict === "accepted" ? taken : { status, desiredStatus });
         expect(await revision()).toBe(verdict === "accepted" ? before + 1 : before);
         const [, type] = (await eventsOf(world.services, identity)).slice(events - 1);
-        const told = wish === "deleting" ? "cluster.deletion-asked" : "cluster.updated";
+        const told = wish === "deleting" ? "cluster.deletion-requested" : "cluster.updated";
         expect(type?.type).toBe(verdict === "accepted" ? told : undefined);
       }
       await expectInvariants(world.services, tenant.slug);

@@ -150,6 +150,33 @@ describe("a started cluster", () => {
     expect(seen?.nodePools.map(({ nodes }) => nodes).toSorted()).toEqual([1, 5]);
   });
 
+  test("has one path for each node pool in all of its events", async () => {
+    const zoned = { name: "web", nodeSize: "t3.medium", availabilityZone: "eu-west-1a" };
+    await create({ nodePools: [{ name: "web", nodeSize: "t3.medium" }, zoned] });
+    await world.settle();
+    const added = await send("POST", at("pools"), { name: "jobs", nodeSize: "t3.medium" });
+    await world.settle();
+    await send("PUT", at("pools", added.body.id), { minSize: 2 });
+    await world.settle();
+    await send("DELETE", at("pools", added.body.id));
+    await world.settle();
+    const { content } = (await send("GET", `${at("events")}?size=100`)).body;
+    const changes = content.toReversed().flatMap((event: Json) => event.changes);
+    const paths = changes.map(({ path }: Json) => path).filter((path: string) => path.startsWith("nodePools"));
+    expect([...new Set(paths)].toSorted()).toEqual([
+      "nodePools[jobs]",
+      "nodePools[jobs].maxSize",
+      "nodePools[jobs].minSize",
+      "nodePools[jobs].provisionStatus",
+      "nodePools[web/eu-west-1a]",
+      "nodePools[web/eu-west-1a].provisionStatus",
+      "nodePools[web]",
+      "nodePools[web].provisionStatus",
+    ]);
+    const requested = content.find(({ type }: Json) => type === "node-pool.deletion-requested");
+    expect(requested.changes).toEqual([{ path: "nodePools[jobs].provisionStatus", from: "DONE", to: "DELETING" }]);
+  });
+
   test("has as many nodes as its pools ask for, between their sizes where they scale, and none while it is stopped", async () => {
     const { identity } = await create();
     await world.settle();

@@ -1,0 +1,61 @@
+/** Types of events, and how events stored by older versions are read. */
+
+import { parseJson } from "../json.ts";
+import { nodePoolPath } from "../node-pool/rules.ts";
+import type { RawItem } from "../table/item.ts";
+import type { Change } from "./stored.ts";
+
+/** Every type of event: a noun, and a verb in the past. */
+export const eventTypes = [
+  "cluster.created",
+  "cluster.updated",
+  "cluster.moved",
+  "cluster.deletion-requested",
+  "cluster.deleted",
+  "cluster.forgotten",
+  "cluster.undeleted",
+  "cluster.status-changed",
+  "cluster.phase-reached",
+  "cluster.step-failed",
+  "cluster.join-config-issued",
+  "node-pool.created",
+  "node-pool.updated",
+  "node-pool.deletion-requested",
+  "node-pool.status-changed",
+] as const;
+
+/** The type of an event. */
+export type EventType = (typeof eventTypes)[number];
+
+/** Types that were renamed in version 2 of stored events. */
+const RENAMED: Readonly<Record<string, EventType>> = {
+  "cluster.deletion-asked": "cluster.deletion-requested",
+  "node-pool.deletion-asked": "node-pool.deletion-requested",
+};
+
+const POSITION = /^nodePools\[[0-9]+\]$/;
+const LABEL = /^nodePools\["([a-z0-9-]+)"(?: in (.+))?\]\.provisionStatus$/;
+
+/** Rewrites a change of a node pool to the one form of its path. */
+function renamedPath(change: Change, isCreation: boolean): Change {
+  const [, name, availabilityZone] = LABEL.exec(change.path) ?? [];
+  if (name !== undefined) return { ...change, path: `${nodePoolPath({ name, availabilityZone })}.provisionStatus` };
+  // A creation named pools by their position, where a name such as "0" also looks like one.
+  if (!isCreation || !POSITION.test(change.path)) return change;
+  return { ...change, path: nodePoolPath(change.to as Parameters<typeof nodePoolPath>[0]) };
+}
+
+/**
+ * Converts the attributes of an event from version 1 to version 2: renamed types, and one form of node pool paths.
+ *
+ * @param item an event of version 1
+ */
+export function upgradeEvent(item: RawItem): Readonly<Record<string, unknown>> {
+  const type = String(item.type);
+  const changes = parseJson<Change[]>(String(item.changes));
+  return {
+    ...item,
+    type: RENAMED[type] ?? type,
+    changes: JSON.stringify(changes.map((change) => renamedPath(change, type === "cluster.created"))),
+  };
+}

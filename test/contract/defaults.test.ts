@@ -1,0 +1,158 @@
+import { randomUUID } from "node:crypto";
+import { beforeAll, describe, expect, test } from "vitest";
+import { committed, type DocumentedOperation } from "#test/support/contract.ts";
+import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+// Generated clients send every default that the document declares, beside whatever their caller sends.
+
+let world: World;
+let tenant: Tenant;
+let inPath: Record<string, string>;
+/** A value of each query parameter that is not its default. */
+let explicit: Record<string, string>;
+
+beforeAll(async () => {
+  world = await makeWorld();
+  tenant = await world.tenant();
+  const nodePools = ["web", "jobs"].map((name) => ({ name, nodeSize: "t3.medium" }));
+  for (const name of ["one", "two"]) {
+    const body = tenant.creation({ name, nodePools, maintenanceScheduleIdentity: tenant.schedule.identity });
+    const made = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+    expect(made.status, made.text).toBe(200);
+  }
+  const cluster = tenant.path("production", "one");
+  await world.send("PATCH", cluster, { token: tenant.admin, body: { deleteProtection: true } });
+  const [pool] = (await world.send("GET", `${cluster}/pools`, { token: tenant.admin })).body;
+  const events = await world.send("GET", `${cluster}/events?size=1`, { token: tenant.admin });
+  inPath = {
+    organisationSlug: tenant.slug,
+    environmentSlug: "production",
+    clusterSlug: "one",
+    nodePoolId: `${pool.id}`,
+    cloudProviderSlug: "aws",
+    regionSlug: "eu-west-1",
+    cloudAccountIdentity: tenant.account.identity,
+    maintenanceScheduleIdentity: tenant.schedule.identity,
+  };
+  explicit = {
+    "cloud-provider-slug": "aws",
+    "display-name": "AWS",
+    "show-compute": "true",
+    cloudProvider: "aws",
+    cursor: /cursor=([\w%-]+)/.exec(events.headers.get("link") ?? "")?.[1] ?? "",
+    dryRun: "true",
+    includeDetails: "true",
+    maintenanceSchedule: tenant.schedule.identity,
+    name: "o",
+    page: "1",
+    pageable: JSON.stringify({ pageNumber: 1, pageSize: 1, sortDirection: "DESC" }),
+    pageNumber: "1",
+    pageSize: "1",
+    region: "eu-west-1",
+    size: "1",
+    sort: "name,desc",
+    sortDirection: "DESC",
+    status: "new",
+    version: "v1.34.4-u-ame.2",
+    waitFor: "status:new",
+  };
+});
+
+type Documented = NonNullable<DocumentedOperation["parameters"]>;
+
+const HEADERS: Record<string, () => string> = {
+  "Idempotency-Key": randomUUID,
+  "If-Match": () => "*",
+  "If-None-Match": () => '"other"',
+  Prefer: () => "handling=strict",
+};
+
+const every = Object.entries(committed.paths).flatMap(([path, operations]) =>
+  Object.entries(operations).map(([method, operation]) => ({ path, method: method.toUpperCase(), ...operation })),
+);
+const named = (parameters: Documented, place: string) => parameters.filter((each) => each.in === place);
+const value = (values: Record<string, string>, name: string): string => {
+  const found = values[name];
+  if (found === undefined || found === "") throw new Error(`give ${name} a value that is not its default`);
+  return found;
+};
+const addressOf = (path: string, query: [string, string][]) => {
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => value(inPath, name));
+  return query.length === 0 ? filled : `${filled}?${new URLSearchParams(query)}`;
+};
+const defaultsOf = (parameters: Documented, except?: string): [string, string][] =>
+  named(parameters, "query")
+    .filter(({ name, schema }) => schema.default !== undefined && name !== except)
+    .map(({ name, schema }) => [name, `${schema.default}`]);
+
+describe("declared defaults beside an explicit value of another parameter change no answer:", () => {
+  test.each(every.filter(({ method }) => method === "GET"))("$operationId", async ({ path, parameters = [] }) => {
+    for (const { name } of named(parameters, "query")) {
+      const asked: [string, string][] = [[name, value(explicit, name)]];
+      const send = (query: [string, string][]) =>
+        world.send("GET", addressOf(path, query), { token: tenant.admin, headers: { "x-request-id": "1" } });
+      const [plain, filled] = [await send(asked), await send([...asked, ...defaultsOf(parameters, name)])];
+      expect([200, 409], plain.text).toContain(plain.status);
+      expect([name, filled.status, filled.body]).toEqual([name, plain.status, plain.body]);
+    }
+  });
+});
+
+describe("declared defaults of a write are accepted beside each of its headers:", () => {
+  const bodies: Record<string, () => unknown> = {
+    createCluster: () => tenant.creation({ name: randomUUID() }),
+    createNodePool: () => ({ name: randomUUID().slice(0, 8), nodeSize: "t3.medium" }),
+    moveCluster: () => ({ currentEnvironment: "production", newEnvironment: "production" }),
+    updateCluster: () => ({ deleteProtection: true }),
+    updateNodePool: () => ({ minSize: 2 }),
+    updatePrometheusRulesInheritance: () => true,
+  };
+  const writes = every.filter(({ method }) => method !== "GET");
+
+  test.each(writes)("$operationId", async ({ operationId, method, path, parameters = [] }) => {
+    for (const { name } of named(parameters, "header")) {
+      const headers = { [name]: HEADERS[name]?.() ?? "" };
+      const body = bodies[operationId]?.();
+      const address = addressOf(path, defaultsOf(parameters));
+      const answer = await world.send(method, address, { token: tenant.admin, headers, body });
+      // A cluster that was not deleted cannot be undeleted (404), and one that is not built has no configuration (409).
+      expect([200, 204, 404, 409], answer.text).toContain(answer.status);
+    }
+  });
+});
+
+/** Lists the places of declared defaults in a schema and in all it refers to. */
+function defaultsIn(schema: Json, path: string, seen = new Set<string>()): string[] {
+  if (typeof schema !== "object" || schema === null) return [];
+  const own = schema.default === undefined ? [] : [path];
+  const referred =
+    String(schema.$ref ?? "")
+      .split("/")
+      .at(-1) ?? "";
+  if (referred !== "" && !seen.has(referred)) {
+    seen.add(referred);
+    own.push(...defaultsIn(committed.components.schemas[referred], referred, seen));
+  }
+  return [...own, ...Object.entries(schema).flatMap(([name, part]) => defaultsIn(part, `${path}.${name}`, seen))];
+}
+
+describe("a request body declares no default, which a change would write and another spelling contradict:", () => {
+  test.each(every.filter(({ requestBody }) => requestBody !== undefined))("$operationId", ({ requestBody }) => {
+    expect(defaultsIn(requestBody?.content["application/json"]?.schema, "body")).toEqual([]);
+  });
+
+  test("a default is found in what a schema refers to", () => {
+    expect(defaultsIn({ properties: { a: { type: "boolean", default: false } } }, "body")).toEqual([
+      "body.properties.a",
+    ]);
+  });
+});
+
+test("parameters of headers declare no default", () => {
+  const declared = every.flatMap(({ operationId, parameters = [] }) =>
+    named(parameters, "header")
+      .filter(({ schema }) => schema.default !== undefined)
+      .map(({ name }) => `${operationId} ${name}`),
+  );
+  expect(declared).toEqual([]);
+});

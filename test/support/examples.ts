@@ -1,0 +1,313 @@
+/** Captures the examples of the OpenAPI document from answers of the served app. */
+
+import { randomUUID } from "node:crypto";
+import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
+import { setMember } from "#core/access/members.ts";
+import { createToken } from "#core/access/personal-tokens.ts";
+import { createAccount } from "#core/cloud/accounts.ts";
+import { profileByIdentity } from "#core/cloud/catalogue/index.ts";
+import { clusterEntity } from "#core/cluster/stored.ts";
+import { randomDraw } from "#core/context.ts";
+import { createEnvironment } from "#core/environment/operations.ts";
+import { createSchedule } from "#core/maintenance/schedules.ts";
+import { createOrganisation } from "#core/organisation/operations.ts";
+import { clusterKey } from "#core/table/keys.ts";
+import { type AnswerExamples, IDENTITIES, NODE_POOL_ID, requests } from "#functions/openapi/examples.ts";
+import type { Operation } from "#functions/openapi/operation.ts";
+import { operations } from "#functions/openapi/operations.ts";
+import { type ConfiguredWorld, makeConfiguredWorld } from "./issuer.ts";
+import type { Answer, Json, Sending } from "./world.ts";
+
+const MOMENT = "2026-11-24T00:10:45.660Z";
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----\n";
+
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+/** Replaces an answer's secrets, and documents that are too long for an example. */
+function shortened(name: string, value: string): string {
+  if (name === "caCertificate") return CERTIFICATE;
+  if (name === "certificate-authority-data") return base64(CERTIFICATE);
+  if (name === "clientSecret") return "…";
+  if (name === "clientId") return "example-client";
+  if (name.endsWith("Base64")) return base64(`${Buffer.from(value, "base64").toString().split("\n")[0]}\n`);
+  return value
+    .replace(/^(--oidc-client-secret=).*/, "$1…")
+    .replace(/^(--oidc-client-id=).*/, "$1example-client")
+    .replace(/--token \S+/, "--token abcdef.0123456789abcdef")
+    .replace(/sha256:[0-9a-f]{64}/, `sha256:${"0123456789abcdef".repeat(4)}`)
+    .replace(/http:\/\/127\.0\.0\.1:\d+/, "https://login.example.com");
+}
+
+/** The organisation that the examples are of, and everything that has to be known to ask for more. */
+interface Scene {
+  world: ConfiguredWorld;
+  tokens: Record<"admin" | "viewer" | "stranger" | "elsewhere", string>;
+  /** The identities of the examples, by the real ones. */
+  shown: Map<string, string>;
+  examples: AnswerExamples;
+}
+
+/** Replaces what differs from run to run: identities, moments, secrets. */
+function canonical(shown: Map<string, string>, body: Json): Json {
+  const text = JSON.stringify(body, (name, value) => (typeof value === "string" ? shortened(name, value) : value));
+  const identityOf = (real: string) => {
+    const known = shown.get(real) ?? `00000000-0000-4000-8000-${String(shown.size).padStart(12, "0")}`;
+    shown.set(real, known);
+    return known;
+  };
+  return JSON.parse(
+    text
+      .replaceAll(UUID, (real) => (profileByIdentity(real) === undefined ? identityOf(real) : real))
+      .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, MOMENT),
+  );
+}
+
+const inPath = {
+  organisationSlug: "acme",
+  environmentSlug: "production",
+  clusterSlug: "my-first-cluster",
+  nodePoolId: `${NODE_POOL_ID}`,
+  cloudProviderSlug: "aws",
+  regionSlug: "eu-west-1",
+  cloudAccountIdentity: IDENTITIES.account,
+  maintenanceScheduleIdentity: IDENTITIES.schedule,
+};
+type PathValues = Partial<typeof inPath>;
+
+async function makeScene(): Promise<Scene> {
+  let numbers = NODE_POOL_ID;
+  const draw = { ...randomDraw(), number: () => numbers++ };
+  const world = await makeConfiguredWorld({ draw });
+  const { services } = world;
+  const { identity: organisation } = await createOrganisation(services, { slug: "acme", name: "Acme" });
+  const production = await createEnvironment(services, "acme", { name: "production", type: "production" });
+  await createEnvironment(services, "acme", { name: "staging", type: "staging" });
+  const given = { displayName: "Our AWS", cloudProfile: "aws", credentials: "Main" };
+  const account = await createAccount(services, "acme", given);
+  const windows = [{ day: "SATURDAY", duration: 120, startTime: "02:00" }];
+  const schedule = await createSchedule(services, "acme", { name: "weekend", windows });
+  const { user } = await setMember(services, "acme", { email: "ann@example.com", role: "admin" });
+  const viewer = await setMember(services, "acme", { email: "bob@example.com", role: "viewer" });
+  const tokenOf = async (of: string, more = {}) =>
+    (await createToken(services, { user: of, name: "test", ...more })).token;
+  numbers = NODE_POOL_ID;
+  return {
+    world,
+    tokens: {
+      admin: await tokenOf(user),
+      viewer: await tokenOf(viewer.user),
+      stranger: await tokenOf(randomUUID()),
+      elsewhere: await tokenOf(user, { sources: ["198.51.100.0/24"] }),
+    },
+    shown: new Map([
+      [organisation, IDENTITIES.organisation],
+      [production.identity, IDENTITIES.environment],
+      [account.identity, IDENTITIES.account],
+      [account.primaryCloudCredentialsIdentity ?? "", IDENTITIES.credentials],
+      [schedule.identity, IDENTITIES.schedule],
+      [user, IDENTITIES.user],
+    ]),
+    examples: {},
+  };
+}
+
+const operationOf = (operationId: string): Operation => {
+  const found = operations.find((each) => each.operationId === operationId);
+  if (found === undefined) throw new Error(`there is no operation ${operationId}`);
+  return found;
+};
+
+interface Asking extends Sending {
+  at?: PathValues;
+  query?: string;
+  as?: keyof Scene["tokens"] | "nobody";
+}
+
+/** Sends an operation's example request, or another. The identities of the examples are replaced by the real ones. */
+function ask({ world, tokens, shown }: Scene, operationId: string, asking: Asking = {}): Promise<Answer> {
+  const { at = {}, query = "", as = "admin", ...sending } = asking;
+  const { method, path } = operationOf(operationId);
+  const real = new Map([...shown].map(([key, value]) => [value, key]));
+  const realIn = (text: string) => text.replaceAll(UUID, (each) => real.get(each) ?? each);
+  const values: Record<string, string> = { ...inPath, ...at };
+  const address = realIn(path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? ""));
+  const body = sending.body ?? requests[operationId];
+  return world.send(method, `${address}${query}`, {
+    peer: "192.0.2.7",
+    ...(as === "nobody" ? {} : { token: tokens[as] }),
+    ...sending,
+    headers: { "x-request-id": IDENTITIES.cluster, ...sending.headers },
+    ...(body === undefined || sending.raw !== undefined ? {} : { body: JSON.parse(realIn(JSON.stringify(body))) }),
+  });
+}
+
+/** Sends a request and keeps its answer as the example of its operation and status. */
+async function capture(scene: Scene, operationId: string, status: number, asking: Asking = {}, of = operationId) {
+  const answer = await ask(scene, operationId, asking);
+  if (answer.status !== status)
+    throw new Error(`${operationId}: ${answer.status} instead of ${status}: ${answer.text}`);
+  scene.examples[of] = { ...scene.examples[of], [status]: canonical(scene.shown, answer.body) };
+  return answer;
+}
+
+/** Remembers which real identity an identity of the examples replaces. */
+const learn = ({ shown }: Scene, real: string, of: keyof typeof IDENTITIES) => shown.set(real, IDENTITIES[of]);
+
+/** Requests that are wrong in what an operation takes, where a query is not what to show. */
+const INVALID: Record<string, unknown> = {
+  createCluster: { ...(requests.createCluster as object), version: "1.34", region: "mars" },
+  createNodePool: { name: "batch", nodeSize: "huge" },
+  moveCluster: { currentEnvironment: "production", newEnvironment: "mars" },
+  updateCluster: { version: "v1.33.0" },
+  updateNodePool: { autoScaling: false, maxSize: 3, minSize: 2 },
+  updatePrometheusRulesInheritance: { environmentPrometheusRules: "yes" },
+};
+
+function invalidRequest({ operationId, parameters }: Operation): Asking {
+  if (INVALID[operationId] !== undefined) return { body: INVALID[operationId] };
+  const names = new Set(parameters.filter((each) => each.in === "query").map(({ name }) => name));
+  if (names.has("pageSize")) return { query: "?pageSize=0" };
+  if (names.has("size")) return { query: "?size=1000" };
+  for (const flag of ["show-compute", "dryRun"]) if (names.has(flag)) return { query: `?${flag}=maybe` };
+  return { query: `?x=${"y".repeat(4_096)}` };
+}
+
+function missingIn({ path, operationId }: Operation): PathValues {
+  if (operationId === "moveCluster" || path.includes("{clusterSlug}")) {
+    return path.includes("{nodePoolId}") ? { nodePoolId: "1" } : { clusterSlug: "another" };
+  }
+  for (const [name, value] of [
+    ["environmentSlug", "nowhere"],
+    ["regionSlug", "nowhere"],
+    ["cloudProviderSlug", "nowhere"],
+    ["cloudAccountIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
+    ["maintenanceScheduleIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
+  ] as const) {
+    if (path.includes(`{${name}}`)) return { [name]: value };
+  }
+  return { organisationSlug: "Acme" };
+}
+
+/** Captures the errors of each operation that need no state of their own. */
+async function captureErrors(scene: Scene): Promise<void> {
+  for (const operation of operations) {
+    const { operationId, errors, method, path } = operation;
+    // There is nothing to undelete before something was deleted.
+    if (errors.includes(400) && operationId !== "undeleteCluster")
+      await capture(scene, operationId, 400, invalidRequest(operation));
+    if (errors.includes(403)) {
+      const as = !path.includes("{organisationSlug}") ? "elsewhere" : method === "GET" ? "stranger" : "viewer";
+      await capture(scene, operationId, 403, { as });
+    }
+    if (errors.includes(404)) {
+      const body = operationId === "moveCluster" ? { body: INVALID.moveCluster } : {};
+      await capture(scene, operationId, 404, { at: missingIn(operation), ...body });
+    }
+    if (errors.includes(412)) {
+      const body =
+        operationId === "moveCluster" ? { currentEnvironment: "production", newEnvironment: "staging" } : undefined;
+      await capture(scene, operationId, 412, { headers: { "if-match": '"0"' }, body });
+    }
+  }
+}
+
+/** Captures the errors whose body is the same for every operation. */
+async function captureSharedErrors(scene: Scene): Promise<void> {
+  const { world } = scene;
+  const any = (operationId: string, status: number, asking?: Asking) =>
+    capture(scene, operationId, status, asking, "any");
+  await any("getCluster", 401, { as: "nobody" });
+  await any("updateCluster", 413, { raw: "{}".padEnd(256 * 1_024 + 1) });
+  await any("updateCluster", 415, { raw: "{}", headers: { "content-type": "text/plain" } });
+  const headers = { "idempotency-key": "1" };
+  await ask(scene, "updatePrometheusRulesInheritance", { headers });
+  await any("updatePrometheusRulesInheritance", 422, { headers, body: false });
+  world.wire.fault = () => "before";
+  await any("getCluster", 503);
+  await capture(scene, "getReadiness", 503);
+  world.wire.fault = () => undefined;
+  // An item of a version that no release has ever written.
+  const stamp = (version: number) =>
+    world.table.client.send(
+      new UpdateCommand({
+        TableName: world.table.name,
+        Key: clusterKey("acme", "production", "my-first-cluster"),
+        UpdateExpression: "SET entityVersion = :version",
+        ExpressionAttributeValues: { ":version": version },
+      }),
+    );
+  await stamp(99);
+  await any("getCluster", 500);
+  await stamp(clusterEntity.version);
+}
+
+/** Captures what a cluster answers from its creation to its return after a deletion. */
+async function captureLife(scene: Scene): Promise<void> {
+  const { world } = scene;
+  const staging = { environmentSlug: "staging" };
+  const change = (body: object, at: PathValues = {}) => ask(scene, "updateCluster", { body, at });
+  const deletion = { deleteProtection: false, status: "deleting" };
+
+  const created = await ask(scene, "createCluster");
+  learn(scene, created.body.identity, "cluster");
+  const [pool] = (await ask(scene, "listNodePools")).body;
+  learn(scene, pool.identity, "pool");
+  scene.examples.createCluster = { 200: canonical(scene.shown, created.body) };
+  for (const early of ["getClusterJoinConfig", "getClusterOidcConfig", "getClusterKubeconfig"]) {
+    await capture(scene, early, 409);
+  }
+  for (const method of ["getNodePoolJoinConfig", "createNodePoolJoinConfig"]) await capture(scene, method, 409);
+  for (const read of operations.filter(({ method }) => method === "GET")) {
+    if (read.tag === "Configurations" || read.operationId === "getOpenApi") continue;
+    const query = read.operationId === "listClusterEvents" ? "?size=2" : "";
+    await capture(scene, read.operationId, 200, { query });
+  }
+  await capture(scene, "createCluster", 409);
+  await capture(scene, "createNodePool", 409, {
+    body: { name: "workers", availabilityZone: "eu-west-1a", nodeSize: "t3.medium" },
+  });
+  await capture(scene, "updateNodePool", 409, { body: { name: "other" } });
+  await capture(scene, "deleteNodePool", 200, { query: "?dryRun=true" });
+
+  await world.settle();
+  await capture(scene, "updateCluster", 200);
+  await capture(scene, "listClusterEvents", 200, { query: "?size=2" });
+  for (const { operationId } of operations.filter(({ tag }) => tag === "Configurations")) {
+    await capture(scene, operationId, 200);
+  }
+  await captureErrors(scene);
+  await capture(scene, "updateCluster", 409, { body: { status: "deleting" } });
+  await capture(scene, "updatePrometheusRulesInheritance", 200);
+  await capture(scene, "createNodePool", 200);
+  await capture(scene, "updateNodePool", 200);
+  await captureSharedErrors(scene);
+
+  await ask(scene, "createCluster", { at: staging });
+  await capture(scene, "moveCluster", 409);
+  await change(deletion, staging);
+  await change({ environmentSlug: "staging" });
+  await capture(scene, "moveCluster", 200);
+  await change(deletion);
+  await capture(scene, "updatePrometheusRulesInheritance", 409, { body: { environmentPrometheusRules: false } });
+  await capture(scene, "undeleteCluster", 409);
+  await world.settle();
+  await capture(scene, "undeleteCluster", 400, { body: { identity: "my-first-cluster" } });
+  await capture(scene, "undeleteCluster", 200);
+}
+
+/**
+ * Captures an example of every answer with a body that the document describes.
+ *
+ * @throws Error for an answer that the app does not give
+ */
+export async function captureExamples(): Promise<AnswerExamples> {
+  const scene = await makeScene();
+  try {
+    await captureLife(scene);
+  } finally {
+    await scene.world.stop();
+  }
+  scene.examples.getOpenApi = { 200: { openapi: "3.1.0" } };
+  return scene.examples;
+}
