@@ -85,6 +85,11 @@ const StoredPointer = v.object({
   wakes: v.number(),
   /** When the reconciler is to look at it; absent where nothing is pending. */
   dueAt: v.optional(v.string()),
+  /**
+   * When a user or an operator last asked for work that no worker has taken up, RFC 3339. Taking a lease removes it, and so does
+   * coming to rest: stream records that carry it are requests, and those without it are the reconciler's own writes.
+   */
+  requestedAt: v.optional(v.string()),
   /** How often in a row it went wrong. */
   attempts: v.number(),
   lastError: v.optional(v.object({ at: v.string(), operation: v.string(), message: v.string() })),

@@ -39,7 +39,8 @@ export async function takeLease(services: Services & { startedAt?: Date }, ident
   if (pointer.dueAt === undefined) return "idle";
   if (Date.parse(pointer.dueAt) > now.getTime()) return "early";
   if (isHeld(pointer, now, services.startedAt)) return "leased";
-  return (await raiseFence(services, { identity, fence: pointer.fence })) ?? "leased";
+  // The request is taken up here, before the cluster is read: a request of later is seen by `wakes`.
+  return (await setFence(services, { identity, fence: pointer.fence }, " REMOVE #requestedAt")) ?? "leased";
 }
 
 /**
@@ -50,12 +51,14 @@ export async function takeLease(services: Services & { startedAt?: Date }, ident
  * @returns the lease, a new one; undefined where another worker was faster
  * @throws AppError unavailable as `commit`
  */
-export async function raiseFence(services: Services, from: Lease): Promise<Lease | undefined> {
+export const raiseFence = (services: Services, from: Lease): Promise<Lease | undefined> => setFence(services, from);
+
+async function setFence(services: Services, from: Lease, removes = ""): Promise<Lease | undefined> {
   const fence = from.fence + 1;
   const transaction = new Transaction().update(
     "pointer",
     pointerKey(from.identity),
-    "SET #fence = :fence, #leaseUntil = :until",
+    `SET #fence = :fence, #leaseUntil = :until${removes}`,
     {
       condition: "#fence = :before",
       values: { ":fence": fence, ":before": from.fence, ":until": leaseEnd(services) },
@@ -143,7 +146,8 @@ export async function release(
   const deadline = deadlineIn(services.patienceMs);
   const due = dueAt?.toISOString();
   const sets = [...update.sets, ...(due === undefined ? [] : ["#duePk = :duePk", "#dueAt = :dueAt"])];
-  const gone = [...removes, ...(due === undefined ? ["#duePk", "#dueAt"] : [])];
+  // A request that came during the lease is done with as well: `wakes` is as it was when the cluster was read.
+  const gone = [...removes, "#requestedAt", ...(due === undefined ? ["#duePk", "#dueAt"] : [])];
   const marks = due === undefined ? {} : { ":duePk": dueShard(lease.identity), ":dueAt": due };
   const quiet = new Transaction().update("pointer", key, `SET ${sets.join(", ")} REMOVE ${gone.join(", ")}`, {
     condition: "#fence = :fence AND #wakes = :wakes",
@@ -153,7 +157,8 @@ export async function release(
   if (failure === undefined) return "released";
   if (failure.present?.fence !== lease.fence) return "fenced";
   if (stays) return "woken";
-  // What was asked for since left the cluster due, and due it stays.
+  // What was asked for since left the cluster due, and due it stays. Its `requestedAt` stays too: with the lease gone, this
+  // record invokes the stream's function, which the request's own record under the lease did not.
   const woken = new Transaction().update("pointer", key, `SET ${update.sets.join(", ")} REMOVE ${removes.join(", ")}`, {
     condition: "#fence = :fence",
     values: { ...values, ":fence": lease.fence },
