@@ -33,7 +33,7 @@ const CONCURRENCY = 100;
  * most of its minute; the stream's records are not held up for as long.
  */
 const STREAM_BEGINNING_MS = 30_000;
-const SWEEP_BEGINNING_MS = 50_000;
+export const SWEEP_BEGINNING_MS = 50_000;
 
 /** What is counted of a call. */
 interface Tally {

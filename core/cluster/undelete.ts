@@ -12,7 +12,6 @@ import { clusterKey, type Key, pointerKey, tombstoneKey, tombstonePrefix, totalK
 import { type Deadline, deadlineIn } from "../table/pause.ts";
 import { commit, Transaction } from "../table/transact.ts";
 import { check } from "../validation.ts";
-import { reconcileRequest } from "./reconcile-request.ts";
 import { changesBetween } from "./amendment.ts";
 import { untilDone } from "./change.ts";
 import { newConditions } from "./conditions.ts";
@@ -20,6 +19,7 @@ import { count } from "./counters.ts";
 import type { Shown } from "./create.ts";
 import { userEvent } from "./event.ts";
 import { DELETION_SECONDS, occupy, type Place, readVicinity, requireFree, type Vicinity } from "./place.ts";
+import { reconcileRequest } from "./reconcile-request.ts";
 import { poolsOf } from "./removal.ts";
 import { clusterTag, toClusterResponse } from "./repository.ts";
 import { obstaclesOf } from "./return.ts";

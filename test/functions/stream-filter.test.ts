@@ -43,10 +43,12 @@ describe("records of a cluster's whole life that pass the stream's filter", () =
     const { identity } = await scene.create();
     const created = await read();
     expect(created.all.length).toBeGreaterThan(created.passed.length + 5);
-    expect(created.passed).toMatchObject([{ eventName: "INSERT", dynamodb: { NewImage: { identity: { S: identity } } } }]);
+    expect(created.passed).toMatchObject([
+      { eventName: "INSERT", dynamodb: { NewImage: { identity: { S: identity } } } },
+    ]);
     await onStream(work(), created.passed);
     const built = await read();
-    expect(built.pointers.length).toBeGreaterThan(10);
+    expect(built.pointers.length).toBeGreaterThan(5);
     expect(built.passed).toEqual([]);
     expect((await scene.pointerOf(identity)).requestedAt).toBeUndefined();
     // At rest, for some hours.
@@ -114,7 +116,7 @@ describe("a request that comes while a worker has the cluster", () => {
     await change({ enableAutoUpgrade: true });
     await read();
     const services = scene.interrupted(async () => {
-      await change({ name: "another" });
+      await retryCluster(world.services, scene.at);
       world.pass(25_000);
     });
     expect(await workOn(services, [identity], 1)).toMatchObject([{ outcome: "released" }]);
@@ -149,7 +151,11 @@ describe("the filter's rules, by AWS's examples", () => {
     ["a key of the table", { dynamodb: { Keys: { CustomerName: { S: ["AnyCompany Industries"] } } } }, true],
     ["a text that differs in case", { dynamodb: { Keys: { CustomerName: { S: ["anycompany industries"] } } } }, false],
     ["one of several", { dynamodb: { NewImage: { PaymentTerms: { S: ["30 days", "60 days"] } } } }, true],
-    ["both of two keys", { eventName: ["MODIFY"], dynamodb: { Keys: { CustomerName: { S: [{ exists: true }] } } } }, false],
+    [
+      "both of two keys",
+      { eventName: ["MODIFY"], dynamodb: { Keys: { CustomerName: { S: [{ exists: true }] } } } },
+      false,
+    ],
     ["a leaf that exists", { dynamodb: { NewImage: { PaymentTerms: { S: [{ exists: true }] } } } }, true],
     ["a leaf of another type", { dynamodb: { NewImage: { PaymentTerms: { N: [{ exists: true }] } } } }, false],
     ["an object, which is no leaf", { dynamodb: { NewImage: { PaymentTerms: [{ exists: true }] } } }, false],
