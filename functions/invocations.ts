@@ -5,7 +5,7 @@
 
 /**
  * The stream's filter. A record passes where a user's or an operator's write asks for work and no worker has the cluster. The
- * reconciler's own writes do not pass: taking a lease removes `requestedAt`, and while the lease lasts `leaseUntil` is there.
+ * reconciler's own writes do not pass: while a lease lasts `leaseUntil` is there, and the write that ends it removes `requestedAt`.
  * AWS documents filters of DynamoDB streams for the key `dynamodb` alone, and a removed item has no `NewImage`.
  */
 export const STREAM_FILTER = {

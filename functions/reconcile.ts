@@ -28,11 +28,10 @@ export interface BatchAnswer {
 /** Clusters worked on at a time by one function: a whole batch of the stream, for most of the time they are waited for. */
 const CONCURRENCY = 100;
 
-/**
- * How long an invocation begins with clusters, in milliseconds. Each may then take `CARRY_MS` and the step under way. A sweep uses
- * most of its minute; the stream's records are not held up for as long.
- */
+/** How long an invocation on the stream begins with clusters, in milliseconds. Each may then take `CARRY_MS` and the step under way. */
 const STREAM_BEGINNING_MS = 30_000;
+
+/** How long a sweep begins with clusters, in milliseconds: most of its minute. No record waits for it. */
 export const SWEEP_BEGINNING_MS = 50_000;
 
 /** What is counted of a call. */

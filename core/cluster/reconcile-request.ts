@@ -13,7 +13,7 @@ export interface ReconcileRequest {
 
 /**
  * Builds the request that every write of a user or of an operator adds to a pointer. It makes the cluster due, and it sets
- * `requestedAt`: the stream's filter (`functions/invocations.ts`) selects records by that attribute, and a worker removes it.
+ * `requestedAt`: the stream's filter (`functions/invocations.ts`) selects records by that attribute, and a worker that is done removes it.
  *
  * @param identity of the cluster
  * @param now RFC 3339

@@ -86,8 +86,8 @@ const StoredPointer = v.object({
   /** When the reconciler is to look at it; absent where nothing is pending. */
   dueAt: v.optional(v.string()),
   /**
-   * When a user or an operator last asked for work that no worker has taken up, RFC 3339. Taking a lease removes it, and so does
-   * coming to rest: stream records that carry it are requests, and those without it are the reconciler's own writes.
+   * When a user or an operator last asked for work that no worker is done with, RFC 3339. The write that ends a lease removes it,
+   * unless there was another request meanwhile. The stream's filter selects records by it.
    */
   requestedAt: v.optional(v.string()),
   /** How often in a row it went wrong. */

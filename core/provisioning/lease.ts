@@ -39,8 +39,7 @@ export async function takeLease(services: Services & { startedAt?: Date }, ident
   if (pointer.dueAt === undefined) return "idle";
   if (Date.parse(pointer.dueAt) > now.getTime()) return "early";
   if (isHeld(pointer, now, services.startedAt)) return "leased";
-  // The request is taken up here, before the cluster is read: a request of later is seen by `wakes`.
-  return (await setFence(services, { identity, fence: pointer.fence }, " REMOVE #requestedAt")) ?? "leased";
+  return (await raiseFence(services, { identity, fence: pointer.fence })) ?? "leased";
 }
 
 /**
@@ -51,14 +50,12 @@ export async function takeLease(services: Services & { startedAt?: Date }, ident
  * @returns the lease, a new one; undefined where another worker was faster
  * @throws AppError unavailable as `commit`
  */
-export const raiseFence = (services: Services, from: Lease): Promise<Lease | undefined> => setFence(services, from);
-
-async function setFence(services: Services, from: Lease, removes = ""): Promise<Lease | undefined> {
+export async function raiseFence(services: Services, from: Lease): Promise<Lease | undefined> {
   const fence = from.fence + 1;
   const transaction = new Transaction().update(
     "pointer",
     pointerKey(from.identity),
-    `SET #fence = :fence, #leaseUntil = :until${removes}`,
+    "SET #fence = :fence, #leaseUntil = :until",
     {
       condition: "#fence = :before",
       values: { ":fence": fence, ":before": from.fence, ":until": leaseEnd(services) },
@@ -146,7 +143,7 @@ export async function release(
   const deadline = deadlineIn(services.patienceMs);
   const due = dueAt?.toISOString();
   const sets = [...update.sets, ...(due === undefined ? [] : ["#duePk = :duePk", "#dueAt = :dueAt"])];
-  // A request that came during the lease is done with as well: `wakes` is as it was when the cluster was read.
+  // What was requested is done, also what came during the lease: `wakes` is as it was when the cluster was read.
   const gone = [...removes, "#requestedAt", ...(due === undefined ? ["#duePk", "#dueAt"] : [])];
   const marks = due === undefined ? {} : { ":duePk": dueShard(lease.identity), ":dueAt": due };
   const quiet = new Transaction().update("pointer", key, `SET ${sets.join(", ")} REMOVE ${gone.join(", ")}`, {
