@@ -1,13 +1,14 @@
-/** The reconciler as Lambda functions: on the table's stream, and on a schedule for what no event woke. */
+/** The reconciler as Lambda functions: on the table's stream, and on schedules for what no event woke. */
 
+import * as v from "valibot";
 import { type Config, readConfig, required } from "#core/config.ts";
 import { identityProvider } from "#core/configuration/identity-provider.ts";
 import type { PreparationServices } from "#core/configuration/preparations.ts";
 import type { Services } from "#core/context.ts";
-import { type Due, findDue, workOn } from "#core/provisioning/due.ts";
+import { type Due, findDue, shardsOf, workOn } from "#core/provisioning/due.ts";
 import { CARRY_MS, type ReconcilerServices } from "#core/provisioning/reconcile.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
-import { clusterOfPointer } from "#core/table/keys.ts";
+import { clusterOfPointer, DUE_SHARDS, dueShards } from "#core/table/keys.ts";
 import { Meter } from "#core/table/meter.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
 import { LATENESS_METRIC, metricFields } from "./metrics.ts";
@@ -27,8 +28,11 @@ export interface BatchAnswer {
 /** Clusters worked on at a time by one function: a whole batch of the stream, for most of the time they are waited for. */
 const CONCURRENCY = 100;
 
-/** How long an invocation begins with clusters, in milliseconds. Each may then take `CARRY_MS` and the step under way. */
-const BEGINNING_MS = 30_000;
+/** How long an invocation on the stream begins with clusters, in milliseconds. Each may then take `CARRY_MS` and the step under way. */
+const STREAM_BEGINNING_MS = 30_000;
+
+/** How long a sweep begins with clusters, in milliseconds: most of its minute. No record waits for it. */
+export const SWEEP_BEGINNING_MS = 50_000;
 
 /** What is counted of a call. */
 interface Tally {
@@ -66,9 +70,6 @@ async function workUntil(endAt: number, { services, log, tally }: Work, identiti
   return { begun: worked.length, failed: failed.map(({ identity }) => identity) };
 }
 
-/** Until when an invocation that begins now begins with clusters, in milliseconds since the epoch. */
-const endOf = ({ services }: Work) => services.clock().getTime() + BEGINNING_MS;
-
 /**
  * The cluster that a record asks to work on: its pointer was written, says that it is due, and nobody has it. What is due later is
  * left to the schedule, and what is leased to whoever has it, who looks at the pointer once more before letting go: both are
@@ -94,7 +95,7 @@ export async function onStream(work: Work, records: readonly StreamRecord[]): Pr
     if (identity === undefined || sequenceOf.has(identity)) continue;
     sequenceOf.set(identity, record.dynamodb?.SequenceNumber ?? "");
   }
-  const { failed } = await workUntil(endOf(work), work, [...sequenceOf.keys()]);
+  const { failed } = await workUntil(now + STREAM_BEGINNING_MS, work, [...sequenceOf.keys()]);
   return { batchItemFailures: failed.map((identity) => ({ itemIdentifier: sequenceOf.get(identity) ?? "" })) };
 }
 
@@ -102,13 +103,44 @@ export async function onStream(work: Work, records: readonly StreamRecord[]): Pr
 const latenessOf = (due: Due | undefined, now: Date): number =>
   due === undefined ? 0 : Math.max(0, (now.getTime() - Date.parse(due.dueAt)) / 1_000);
 
-/** Works on everything that is due, until nothing is or it is too late to begin. @returns how many were worked on */
-export async function onSchedule(work: Work): Promise<{ worked: number }> {
-  const endAt = endOf(work);
+const Sweep = v.union([
+  v.pipe(
+    v.object({
+      index: v.pipe(v.number(), v.integer(), v.minValue(0)),
+      count: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(DUE_SHARDS)),
+      scheduledAt: v.pipe(v.string(), v.isoTimestamp()),
+    }),
+    v.check(({ index, count }) => index < count),
+  ),
+  v.strictObject({}),
+]);
+
+/** Which partitions of the due index a sweep looks in. @throws Error where the event is not a `SweepEvent` or empty */
+function shardsIn(event: unknown): readonly string[] {
+  const parsed = v.safeParse(Sweep, event);
+  if (!parsed.success) {
+    throw new Error(
+      `The sweep's event is ${JSON.stringify(event)}. It must have index (0 to count - 1), count (1 to ${DUE_SHARDS}) and scheduledAt (RFC 3339), or be {} for a sweep of everything.`,
+    );
+  }
+  const sweep = parsed.output;
+  return "index" in sweep ? shardsOf(sweep, new Date(sweep.scheduledAt)) : dueShards;
+}
+
+/**
+ * Works on everything that is due in the sweep's share of the due index, until nothing is or it is too late to begin.
+ *
+ * @param event a `SweepEvent`, or `{}` for a sweep of all shares
+ * @returns how many were worked on
+ * @throws Error where the event is neither
+ */
+export async function onSchedule(work: Work, event: unknown): Promise<{ worked: number }> {
+  const shards = shardsIn(event);
+  const endAt = work.services.clock().getTime() + SWEEP_BEGINNING_MS;
   let worked = 0;
   const seen = new Set<string>();
   while (work.services.clock().getTime() < endAt) {
-    const found = await findDue(work.services);
+    const found = await findDue(work.services, undefined, shards);
     if (work.tally !== undefined) work.tally.lateSeconds ??= latenessOf(found[0], work.services.clock());
     const due = found.flatMap(({ identity }) => (seen.has(identity) ? [] : [identity]));
     if (due.length === 0) break;
@@ -191,5 +223,5 @@ function fromEnvironment({ keyring, identityProvider: provider, ...given }: Give
 /** The Lambda on the table's stream. */
 export const stream = handlerOf("stream", (work, { Records }: { Records: StreamRecord[] }) => onStream(work, Records));
 
-/** The Lambda on a schedule. */
-export const schedule = handlerOf("schedule", (work, _: unknown) => onSchedule(work));
+/** The Lambda on the schedules. */
+export const schedule = handlerOf("schedule", (work, event: unknown) => onSchedule(work, event));

@@ -2,6 +2,7 @@
 /** The reconciler: woken by the table's stream, and every minute for what no event woke. */
 
 import { reconcilerGrants } from "../functions/groups.ts";
+import { STREAM_FILTER, streamInvocations, sweepEvents, sweepInvocations } from "../functions/invocations.ts";
 import { createFunction, type Shared } from "./function.ts";
 
 /** What the reconciler's stack depends on. */
@@ -41,30 +42,16 @@ export function createReconciler(inputs: ReconcilerInputs) {
     grant: reconcilerGrants.ReconcileStream,
     environment,
     permissions: onStream,
-    ...reserved(10),
+    ...reserved(streamInvocations.reservedConcurrency),
   });
   table.subscribe("Reconcile", onEvents.arn, {
-    // Only pointers with work pending that nobody has: a worker's own marks wake nobody, and it sees itself what was asked for
-    // meanwhile. Of the rest, the function leaves what is due later to the schedule.
-    filters: [
-      {
-        eventName: ["INSERT", "MODIFY"],
-        dynamodb: {
-          NewImage: {
-            entity: { S: ["pointer"] },
-            dueAt: { S: [{ exists: true }] },
-            leaseUntil: { S: [{ exists: false }] },
-          },
-        },
-      },
-    ],
+    filters: [STREAM_FILTER],
     transform: {
       eventSourceMapping(args) {
         args.startingPosition = "TRIM_HORIZON";
         args.batchSize = 100;
         args.maximumBatchingWindowInSeconds = 1;
-        // A batch may take as long as its slowest cluster; others need not wait for it.
-        args.parallelizationFactor = 4;
+        args.parallelizationFactor = streamInvocations.parallelizationFactor;
         args.functionResponseTypes = ["ReportBatchItemFailures"];
         args.bisectBatchOnFunctionError = true;
         args.maximumRetryAttempts = 5;
@@ -75,6 +62,7 @@ export function createReconciler(inputs: ReconcilerInputs) {
     },
   });
 
+  const sweeps = sweepInvocations(stage.isEphemeral);
   const onSchedule = createFunction("ReconcileSchedule", {
     ...inputs,
     bundle: "reconcile",
@@ -83,8 +71,15 @@ export function createReconciler(inputs: ReconcilerInputs) {
     grant: reconcilerGrants.ReconcileSchedule,
     environment,
     once: true,
-    ...reserved(2),
+    ...reserved(sweeps.reservedConcurrency),
   });
-  new sst.aws.CronV2("Sweep", { function: onSchedule, schedule: "rate(1 minute)", retries: 0, dlq: deadLetters.arn });
+  // Not rate(1 minute), which counts from each schedule's creation: sweeps change their shares at the same moment.
+  const everyMinute = {
+    function: onSchedule,
+    schedule: "cron(* * * * ? *)",
+    retries: 0,
+    dlq: deadLetters.arn,
+  } as const;
+  for (const event of sweepEvents(sweeps.count)) new sst.aws.CronV2(`Sweep${event.index}`, { ...everyMinute, event });
   return { deadLetters, functions: { ReconcileStream: onEvents, ReconcileSchedule: onSchedule } };
 }

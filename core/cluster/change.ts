@@ -2,7 +2,7 @@
 
 import type { Actor, Context } from "../context.ts";
 import { bucketOf, type Chunk, countRemoved } from "../listing/page-index.ts";
-import { clusterKey, dueShard, pointerKey } from "../table/keys.ts";
+import { clusterKey, pointerKey } from "../table/keys.ts";
 import { type Deadline, pause } from "../table/pause.ts";
 import { commit, contended, Transaction } from "../table/transact.ts";
 import { changesBetween } from "./amendment.ts";
@@ -10,6 +10,7 @@ import { count } from "./counters.ts";
 import { userEvent } from "./event.ts";
 import type { EventType } from "./event-types.ts";
 import { occupy, type Place } from "./place.ts";
+import { reconcileRequest } from "./reconcile-request.ts";
 import { clusterItem } from "./repository.ts";
 import type { Change, Cluster } from "./stored.ts";
 
@@ -72,21 +73,12 @@ export async function write(
     countRemoved(transaction, "left-index", from, bucketOf(from, before.slug));
   }
   count(transaction, before, after);
+  const request = reconcileRequest(after.identity, now);
   transaction
-    .update(
-      "pointer",
-      pointerKey(after.identity),
-      "SET #path = :path, #duePk = :duePk, #dueAt = :dueAt ADD #wakes :one",
-      {
-        condition: "attribute_exists(#pk)",
-        values: {
-          ":path": clusterKey(after.organisation, after.environment, after.slug).sk,
-          ":duePk": dueShard(after.identity),
-          ":dueAt": now,
-          ":one": 1,
-        },
-      },
-    )
+    .update("pointer", pointerKey(after.identity), `SET #path = :path, ${request.set} ADD ${request.add}`, {
+      condition: "attribute_exists(#pk)",
+      values: { ...request.values, ":path": clusterKey(after.organisation, after.environment, after.slug).sk },
+    })
     .create(
       "event",
       userEvent(context, actor, after.identity, given.type, now, [

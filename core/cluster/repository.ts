@@ -5,7 +5,8 @@ import type { CloudAccount, CloudCredentials, References } from "../cloud/schema
 import { parseJson } from "../json.ts";
 import type { Organisation } from "../organisation/schema.ts";
 import type { RawItem } from "../table/item.ts";
-import { clusterKey, displacedClusterKey, dueShard, pointerKey } from "../table/keys.ts";
+import { clusterKey, displacedClusterKey, pointerKey } from "../table/keys.ts";
+import { firstReconcileRequest } from "./reconcile-request.ts";
 import { type ClusterResponse, provisionStatuses } from "./schema.ts";
 import { type Cluster, clusterEntity, type Pointer, pointerEntity } from "./stored.ts";
 
@@ -22,12 +23,12 @@ export function displacedClusterItem(cluster: Cluster): RawItem {
 }
 
 /**
- * Makes the pointer of a cluster.
+ * Builds the pointer of a new cluster, which asks for its first work.
  *
- * @param dueAt when the reconciler is to look at it, RFC 3339
+ * @param now RFC 3339
  */
-export function pointerItem(pointer: Pointer, dueAt: string): RawItem {
-  return pointerEntity.write(pointerKey(pointer.identity), pointer, { duePk: dueShard(pointer.identity), dueAt });
+export function pointerItem(pointer: Pointer, now: string): RawItem {
+  return pointerEntity.write(pointerKey(pointer.identity), pointer, firstReconcileRequest(pointer.identity, now));
 }
 
 /** What a cluster is shown with. */

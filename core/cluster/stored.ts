@@ -86,6 +86,11 @@ const StoredPointer = v.object({
   wakes: v.number(),
   /** When the reconciler is to look at it; absent where nothing is pending. */
   dueAt: v.optional(v.string()),
+  /**
+   * When a user or an operator last asked for work that no worker is done with, RFC 3339. The write that ends a lease removes it,
+   * unless there was another request meanwhile. The stream's filter selects records by it.
+   */
+  requestedAt: v.optional(v.string()),
   /** How often in a row it went wrong. */
   attempts: v.number(),
   lastError: v.optional(v.object({ at: v.string(), operation: v.string(), message: v.string() })),

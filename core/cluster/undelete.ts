@@ -8,7 +8,7 @@ import { keepAnswer, orKept } from "../idempotency.ts";
 import { nodePoolItem } from "../node-pool/repository.ts";
 import type { RawQuery } from "../query.ts";
 import type { RawItem } from "../table/item.ts";
-import { clusterKey, dueShard, type Key, pointerKey, tombstoneKey, tombstonePrefix, totalKey } from "../table/keys.ts";
+import { clusterKey, type Key, pointerKey, tombstoneKey, tombstonePrefix, totalKey } from "../table/keys.ts";
 import { type Deadline, deadlineIn } from "../table/pause.ts";
 import { commit, Transaction } from "../table/transact.ts";
 import { check } from "../validation.ts";
@@ -19,6 +19,7 @@ import { count } from "./counters.ts";
 import type { Shown } from "./create.ts";
 import { userEvent } from "./event.ts";
 import { DELETION_SECONDS, occupy, type Place, readVicinity, requireFree, type Vicinity } from "./place.ts";
+import { reconcileRequest } from "./reconcile-request.ts";
 import { poolsOf } from "./removal.ts";
 import { clusterTag, toClusterResponse } from "./repository.ts";
 import { obstaclesOf } from "./return.ts";
@@ -222,6 +223,7 @@ async function write(context: Context, entered: Entered<unknown>, given: Writing
     const again = { provisionStatus: "ACCEPTED", modifiedAt: now, revision: pool.revision + 1 } as const;
     transaction.create("pool", nodePoolItem({ ...pool, ...again }));
   }
+  const request = reconcileRequest(identity, now);
   transaction
     .delete("tombstone", tombstone, {
       condition: "#deletedAt = :deletedAt AND #revision = :revision",
@@ -230,15 +232,13 @@ async function write(context: Context, entered: Entered<unknown>, given: Writing
     .update(
       "pointer",
       pointerKey(identity),
-      "SET #path = :path, #duePk = :duePk, #dueAt = :dueAt, #attempts = :none REMOVE #ttl, #lastError ADD #wakes :one",
+      `SET #path = :path, #attempts = :none, ${request.set} REMOVE #ttl, #lastError ADD ${request.add}`,
       {
         condition: "attribute_exists(#pk)",
         values: {
+          ...request.values,
           ":path": clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
-          ":duePk": dueShard(identity),
-          ":dueAt": now,
           ":none": 0,
-          ":one": 1,
         },
       },
     )

@@ -5,37 +5,73 @@ import { DUE_INDEX } from "../table/definition.ts";
 import { clusterOfPointer, dueShards } from "../table/keys.ts";
 import { type Outcome, type ReconcilerServices, reconcile } from "./reconcile.ts";
 
-/** What is found of each partition of the due index at most in one sweep. */
-const DUE_PER_SHARD = 100;
+/** How many due clusters are read of each partition of the due index at most: a few pages of 1 MB, as DynamoDB cuts them. */
+export const DUE_PER_SHARD = 5_000;
 
 /** A cluster that is due. */
 export interface Due {
   identity: string;
+  /** The slug of its organisation. */
+  organisation: string;
   /** RFC 3339. */
   dueAt: string;
 }
 
 /**
- * Finds clusters that are due, those longest due first. The index may lag by seconds; who is found is held against its pointer
- * again before anything is done.
+ * Finds clusters that are due. The organisations take turns, and each organisation's clusters are ordered by due time: with
+ * 100,000 due clusters of one organisation, the first due cluster of every other one is still among the first. The first of all
+ * is the one that is longest due. The index may lag by seconds; each find is compared with its pointer before anything is done.
  *
  * @param until the moment by which they must be due; now, unless the operator looks ahead
- * @returns at most 100 from each of the 16 partitions
+ * @param shards partitions of the due index to look in; all unless given
+ * @returns at most `DUE_PER_SHARD` from each partition
  * @throws AppError unavailable where the database cannot be reached
  */
-export async function findDue({ table, clock }: Pick<Services, "table" | "clock">, until = clock()): Promise<Due[]> {
+export async function findDue(
+  { table, clock }: Pick<Services, "table" | "clock">,
+  until = clock(),
+  shards: readonly string[] = dueShards,
+): Promise<Due[]> {
   const found = await Promise.all(
-    dueShards.map((pk) =>
-      table.query({ pk, from: "0", to: until.toISOString(), index: DUE_INDEX, limit: DUE_PER_SHARD }),
-    ),
+    shards.map((pk) => table.query({ pk, from: "0", to: until.toISOString(), index: DUE_INDEX, limit: DUE_PER_SHARD })),
   );
-  return found
-    .flat()
-    .flatMap((row): Due[] => {
-      const identity = clusterOfPointer(row);
-      return identity === undefined ? [] : [{ identity, dueAt: String(row.dueAt) }];
-    })
-    .sort((one, other) => (one.dueAt < other.dueAt ? -1 : 1));
+  const due = found.flat().flatMap((row): Due[] => {
+    const identity = clusterOfPointer(row);
+    if (identity === undefined) return [];
+    return [{ identity, organisation: String(row.organisation), dueAt: String(row.dueAt) }];
+  });
+  return roundRobin(due.sort((one, other) => (one.dueAt < other.dueAt ? -1 : 1)));
+}
+
+/** Takes one cluster of each organisation after the other, in the order in which they are given. */
+function roundRobin(due: readonly Due[]): Due[] {
+  const rounds: Due[][] = [];
+  const taken = new Map<string, number>();
+  for (const each of due) {
+    const round = taken.get(each.organisation) ?? 0;
+    taken.set(each.organisation, round + 1);
+    rounds[round] ??= [];
+    rounds[round].push(each);
+  }
+  return rounds.flat();
+}
+
+/** One of several sweeps that share the partitions of the due index out among themselves. */
+export interface SweepShare {
+  /** From 0 to one less than `count`. */
+  index: number;
+  count: number;
+}
+
+/**
+ * Returns the partitions of the due index that a sweep looks in. In each minute they are another sweep's: where one schedule does
+ * not run, each of its partitions is left out in one minute of `count`, and none is left out for good.
+ *
+ * @param at when the sweep was due; those of the same minute share all partitions out
+ */
+export function shardsOf({ index, count }: SweepShare, at: Date): string[] {
+  const share = (index + Math.floor(at.getTime() / 60_000)) % count;
+  return dueShards.filter((_, shard) => shard % count === share);
 }
 
 /** What became of one cluster. */

@@ -143,7 +143,8 @@ export async function release(
   const deadline = deadlineIn(services.patienceMs);
   const due = dueAt?.toISOString();
   const sets = [...update.sets, ...(due === undefined ? [] : ["#duePk = :duePk", "#dueAt = :dueAt"])];
-  const gone = [...removes, ...(due === undefined ? ["#duePk", "#dueAt"] : [])];
+  // What was requested is done, also what came during the lease: `wakes` is as it was when the cluster was read.
+  const gone = [...removes, "#requestedAt", ...(due === undefined ? ["#duePk", "#dueAt"] : [])];
   const marks = due === undefined ? {} : { ":duePk": dueShard(lease.identity), ":dueAt": due };
   const quiet = new Transaction().update("pointer", key, `SET ${sets.join(", ")} REMOVE ${gone.join(", ")}`, {
     condition: "#fence = :fence AND #wakes = :wakes",
@@ -153,7 +154,8 @@ export async function release(
   if (failure === undefined) return "released";
   if (failure.present?.fence !== lease.fence) return "fenced";
   if (stays) return "woken";
-  // What was asked for since left the cluster due, and due it stays.
+  // What was asked for since left the cluster due, and due it stays. Its `requestedAt` stays too: with the lease gone, this
+  // record invokes the stream's function, which the request's own record under the lease did not.
   const woken = new Transaction().update("pointer", key, `SET ${update.sets.join(", ")} REMOVE ${removes.join(", ")}`, {
     condition: "#fence = :fence",
     values: { ...values, ":fence": lease.fence },

@@ -1,6 +1,7 @@
 /** What an operator sees of the reconciler's work and does about it. Called by the operator's command alone, for any tenant. */
 
 import { listAccounts } from "../cloud/accounts.ts";
+import { reconcileRequest } from "../cluster/reconcile-request.ts";
 import { removalOf, TOMBSTONE_DAYS } from "../cluster/removal.ts";
 import {
   type Change,
@@ -17,7 +18,7 @@ import { parseJson } from "../json.ts";
 import { readChunkOf } from "../listing/page-index.ts";
 import type { NodePool } from "../node-pool/schema.ts";
 import { readSecrets } from "../secrets/vault.ts";
-import { dueShard, EVENT_PREFIX, keyText, pointerKey, tombstoneKey } from "../table/keys.ts";
+import { EVENT_PREFIX, keyText, pointerKey, tombstoneKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { commit, contended, Transaction } from "../table/transact.ts";
 import { findDue } from "./due.ts";
@@ -104,7 +105,7 @@ const leaseOf = ({ leaseUntil, fence }: Pointer, now: Date): ShownLease => ({
  * Lists clusters that are due, longest due first, by their pointers as they are now.
  *
  * @param withinMinutes looks so many minutes ahead
- * @returns at most 100 from each of the 16 partitions of the due index
+ * @returns at most `DUE_PER_SHARD` from each partition of the due index
  * @throws AppError unavailable where the database cannot be reached
  */
 export async function listDue(services: Pick<Services, "table" | "clock">, withinMinutes = 0): Promise<DueCluster[]> {
@@ -170,16 +171,18 @@ export async function retryCluster(services: Services, sought: Sought): Promise<
 }
 
 /** Adds to a transaction that a cluster is due now (label `pointer`), on condition that it is not deleted. */
-export const addRetry = (transaction: Transaction, identity: string, dueAt: string): Transaction =>
-  transaction.update(
+export function addRetry(transaction: Transaction, identity: string, dueAt: string): Transaction {
+  const request = reconcileRequest(identity, dueAt);
+  return transaction.update(
     "pointer",
     pointerKey(identity),
-    "SET #duePk = :duePk, #dueAt = :dueAt, #attempts = :none REMOVE #lastError ADD #wakes :one",
+    `SET #attempts = :none, ${request.set} REMOVE #lastError ADD ${request.add}`,
     {
       condition: "attribute_exists(#pk) AND attribute_not_exists(#ttl)",
-      values: { ":duePk": dueShard(identity), ":dueAt": dueAt, ":none": 0, ":one": 1 },
+      values: { ...request.values, ":none": 0 },
     },
   );
+}
 
 const deletedAlready = (identity: string) => conflict("cluster.deleted", `The cluster ${identity} is deleted already.`);
 
@@ -249,7 +252,7 @@ async function forgetting(services: Services, { cluster, pools }: Found): Promis
   return removalOf(services, cluster, pools, chunk, now.toISOString(), "cluster.forgotten").update(
     "pointer",
     pointerKey(identity),
-    "SET #path = :path, #ttl = :ttl REMOVE #duePk, #dueAt, #leaseUntil ADD #fence :one",
+    "SET #path = :path, #ttl = :ttl REMOVE #duePk, #dueAt, #requestedAt, #leaseUntil ADD #fence :one",
     {
       condition: "attribute_exists(#pk)",
       values: {

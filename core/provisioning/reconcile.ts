@@ -37,7 +37,7 @@ const FIRST_BACK_OFF_MS = 1_000;
 const LONGEST_BACK_OFF_MS = 5 * 60_000;
 
 /** How soon a cluster is looked at again that is as it was asked: what went away by itself is found then, in milliseconds. */
-const RESYNC_MS = 60 * 60_000;
+export const RESYNC_MS = 60 * 60_000;
 
 /** How much is kept of what a provisioner says when it fails, in characters. */
 const LONGEST_MESSAGE = 1_000;

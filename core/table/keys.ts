@@ -8,8 +8,11 @@ export interface Key {
   readonly sk: string;
 }
 
-/** How many partitions of the due index pending work is spread over. */
-export const DUE_SHARDS = 16;
+/**
+ * How many partitions of the due index pending work is spread over. Sweeps share them out, so it also limits how many sweeps
+ * run side by side; docs/performance.md has the arithmetic. Every pointer that is due carries the number of its partition.
+ */
+export const DUE_SHARDS = 32;
 
 const PART = /^[A-Za-z0-9_.:-]{1,100}$/;
 

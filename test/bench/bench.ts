@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- --large] [--only requests|starts]`: what operations cost, beside the same requests sent raw in the same
- * run, what pages cost at different sizes, and what starting a function costs (starts.ts). Writes docs/performance.md. Ratios
+ * `npm run bench [-- --large] [--only requests|rest|starts]`: what operations cost, beside the same requests sent raw in the same
+ * run, what pages cost at different sizes, what clusters at rest cost (rest.ts), and what starting a function costs (starts.ts). Writes docs/performance.md. Ratios
  * within one run are what counts; machines differ.
  */
 
@@ -20,6 +20,7 @@ import { type Span, waitsOf } from "#test/support/faults.ts";
 import { fill } from "#test/support/filling.ts";
 import { type Tenant, type World, worldOn } from "#test/support/world.ts";
 import { machine, row, table, writeBetween } from "./document.ts";
+import { measureRest } from "./rest.ts";
 import { measureStarts } from "./starts.ts";
 
 const ROUNDS = 200;
@@ -286,5 +287,7 @@ ${table(sizes, pages)}`,
   );
 }
 
-if (options.only !== "starts") await main();
-if (options.only !== "requests") await measureStarts();
+const isAsked = (part: string) => options.only === undefined || options.only === part;
+if (isAsked("requests")) await main();
+if (isAsked("rest")) await measureRest();
+if (isAsked("starts")) await measureStarts();

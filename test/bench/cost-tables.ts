@@ -20,7 +20,7 @@ export function tablesOf(asked: ReadonlyMap<string, Consumption>, worked: Readon
     row(name, ...cells(each), amount(requestPrice(each) * 1_000_000), TRAFFIC[name] ?? ""),
   );
   const work = [...worked].map(([name, each]) => row(name, ...cells(each), each.seconds, WORK[name] ?? ""));
-  const months = [1, 1_000, 100_000].map((clusters) => {
+  const months = [1, 1_000, 100_000, 1_000_000].map((clusters) => {
     const month = monthOf(clusters, asked, worked);
     const { requests, storage, fixed, total } = month;
     return row(clusters.toLocaleString("en"), ...[requests, month.work, storage, fixed, total].map(amount));

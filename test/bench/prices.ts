@@ -1,5 +1,7 @@
 /** What running costs on AWS: list prices, stated traffic, and the formula between them. */
 
+import { sweepInvocations } from "#functions/invocations.ts";
+
 /** What one call of something consumes. */
 export interface Consumption {
   /** Calls to the database. */
@@ -79,7 +81,7 @@ export const WORK: Readonly<Record<string, number>> = {
 };
 
 /** What there is of a stage whatever its size. */
-const FIXED = { alarms: 15, metrics: 8, sweeps: 30 * 24 * 60 } as const;
+const FIXED = { alarms: 15, metrics: 8, minutes: 30 * 24 * 60, sweeps: sweepInvocations(false).count } as const;
 
 /** What a cluster with two node pools and its events takes of the table and its indexes, in bytes. */
 const CLUSTER_BYTES = 40_000;
@@ -138,14 +140,14 @@ export function monthOf(
   const requests = clusters * sum(TRAFFIC, (name) => requestPrice(known(asked, name)));
   const work = clusters * sum(WORK, (name) => workPrice(known(worked, name)));
   const storage = ((clusters * CLUSTER_BYTES) / 1e9) * PRICES.storedGigabyte;
-  const sweep = units(known(worked, SWEEP)) + seconds(FUNCTIONS.sweepSeconds);
+  const sweep = million(1, PRICES.functionCalls + PRICES.scheduledCalls) + seconds(FUNCTIONS.sweepSeconds);
   const fixed =
-    FIXED.sweeps * (sweep + million(1, PRICES.functionCalls + PRICES.scheduledCalls)) +
+    FIXED.minutes * (units(known(worked, SWEEP)) + FIXED.sweeps * sweep) +
     FIXED.alarms * PRICES.alarm +
     FIXED.metrics * PRICES.metric +
     PRICES.key;
   return { requests, work, storage, fixed, total: requests + work + storage + fixed };
 }
 
-/** What the stage itself does, whatever its size. */
+/** What the stage itself does each minute, whatever its size: all of its sweeps together. */
 export const SWEEP = "sweep for what is due";

@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { capacityOf, capacityTable } from "#test/bench/capacity.ts";
 import { consumptionIn, tablesOf } from "#test/bench/cost-tables.ts";
 import { readBetween } from "#test/bench/document.ts";
 import { monthOf } from "#test/bench/prices.ts";
@@ -22,4 +23,23 @@ test("a month costs what the stage costs and as much again for each cluster", ()
 
 test("what the traffic names has to be known", () => {
   expect(() => monthOf(1, new Map(), worked)).toThrow(/nothing is known of: get a cluster/);
+});
+
+describe("clusters at rest in docs/performance.md", () => {
+  const text = readBetween("docs/performance.md", "rest");
+  const amount = (name: string) => Number(text.match(new RegExp(`^\\| ${name} \\| ([0-9.]+) \\|$`, "m"))?.[1]);
+  const look = {
+    cpuMs: amount("processor's time, ms"),
+    readUnits: amount("read units"),
+    writeUnits: amount("write units"),
+  };
+
+  test("the arithmetic follows from what was measured and from what is deployed", () => {
+    expect(text).toContain(capacityTable(look));
+  });
+
+  test("one stage keeps up with 1,000,000 of them", () => {
+    expect(capacityOf(look).atMost).toBeGreaterThan(1_000_000);
+    expect(capacityOf(look).indexWritesPerShard).toBeLessThan(1_000);
+  });
 });

@@ -3,7 +3,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { workOn } from "#core/provisioning/due.ts";
 import { takeLease } from "#core/provisioning/lease.ts";
 import type { RawItem } from "#core/table/item.ts";
-import { keyText, pointerKey } from "#core/table/keys.ts";
+import { DUE_SHARDS, dueShard, dueShards, keyText, pointerKey } from "#core/table/keys.ts";
+import { sweepEvents } from "#functions/invocations.ts";
 import { createLogger } from "#functions/log.ts";
 import { onSchedule, onStream, type StreamRecord } from "#functions/reconcile.ts";
 import { makeScene, type Scene } from "#test/support/operating.ts";
@@ -147,27 +148,27 @@ describe("the function on a schedule", () => {
     const { identity } = await scene.create({ name: "three" });
     world.wire.fault = ({ operation, input }) =>
       operation !== "Query" && JSON.stringify(input).includes(identity) ? "before" : undefined;
-    expect(await onSchedule(work())).toEqual({ worked: 3 });
+    expect(await onSchedule(work(), {})).toEqual({ worked: 3 });
     world.wire.fault = () => undefined;
     expect(await Promise.all(["one", "two", "three"].map(statusOf))).toEqual(["started", "started", "new"]);
     expect(logs).toHaveLength(1);
-    expect(await onSchedule(work())).toEqual({ worked: 1 });
-    expect(await onSchedule(work())).toEqual({ worked: 0 });
+    expect(await onSchedule(work(), {})).toEqual({ worked: 1 });
+    expect(await onSchedule(work(), {})).toEqual({ worked: 0 });
     expect(await statusOf("three")).toBe("started");
   });
 
   test.each([
-    [20_000, 2],
-    [30_000, 1],
+    [49_000, 2],
+    [50_000, 1],
   ])("goes on with what became due meanwhile, but not when it began %i ms ago", async (ms, expected) => {
     await scene.create();
     const services = scene.interrupted(async () => {
       await scene.create({ name: "two" });
       world.pass(ms);
     });
-    expect(await onSchedule({ ...work(), services })).toEqual({ worked: expected });
+    expect(await onSchedule({ ...work(), services }, {})).toEqual({ worked: expected });
     world.pass(60_000);
-    await onSchedule(work());
+    await onSchedule(work(), {});
     expect(await statusOf("two")).toBe("started");
   });
 
@@ -177,6 +178,37 @@ describe("the function on a schedule", () => {
     let left = 2;
     const worked = await workOn(world.reconciler, identities, 1, undefined, () => left-- > 0);
     expect(worked.map(({ identity }) => identity)).toEqual(identities.slice(0, 2));
-    expect(await onSchedule(work())).toEqual({ worked: 1 });
+    expect(await onSchedule(work(), {})).toEqual({ worked: 1 });
+  });
+
+  test("works on its share alone, and the sweeps of one minute on everything", async () => {
+    const identities: string[] = [];
+    for (const name of ["one", "two", "three", "four"]) identities.push((await scene.create({ name })).identity);
+    const scheduledAt = world.services.clock().toISOString();
+    const worked: number[] = [];
+    for (const event of sweepEvents(16)) {
+      world.wire.spans.length = 0;
+      const { worked: count } = await onSchedule(work(), { ...event, scheduledAt });
+      worked.push(count);
+      if (count === 0) expect(world.wire.spans).toHaveLength(DUE_SHARDS / 16);
+    }
+    expect(worked.filter((count) => count > 0)).toHaveLength(new Set(identities.map(shareOf)).size);
+    expect(worked.reduce((sum, count) => sum + count)).toBe(4);
+    expect(await onSchedule(work(), {})).toEqual({ worked: 0 });
+  });
+
+  test.each([
+    { index: 16, count: 16, scheduledAt: "2026-11-27T10:00:00Z" },
+    { index: 0, count: 33, scheduledAt: "2026-11-27T10:00:00Z" },
+    { index: 0, count: 16, scheduledAt: "<aws.scheduler.scheduled-time>" },
+    { index: 0 },
+    "x",
+  ])("refuses the event %j before it looks for anything", async (event) => {
+    world.wire.spans.length = 0;
+    await expect(onSchedule(work(), event)).rejects.toThrow(/^The sweep's event is .* It must have index/);
+    expect(world.wire.spans).toEqual([]);
   });
 });
+
+/** The number of the share of 16 that a cluster is in. */
+const shareOf = (identity: string) => dueShards.indexOf(dueShard(identity)) % 16;

@@ -3,6 +3,7 @@
 import { expect } from "vitest";
 import { tableDefinition } from "#core/table/definition.ts";
 import { type Grant, type RouteGroup, reconcilerGrants, routeGroups } from "#functions/groups.ts";
+import { STREAM_FILTER, streamInvocations } from "#functions/invocations.ts";
 import { ACCOUNT, arnOf, REGION } from "./graph.ts";
 import type { Json, Statement, View } from "./view.ts";
 
@@ -23,6 +24,10 @@ const grants: Record<string, Grant> = {
 };
 const API_FUNCTIONS = [...groups.map(([name]) => name), "Default"];
 const FUNCTIONS = [...Object.keys(grants), "Default"].sort();
+
+/** A stage that lasts has 16 sweeps, one that comes and goes a single one. */
+const sweepNames = (expected: Expected) =>
+  Array.from({ length: isEphemeral(expected) ? 1 : 16 }, (_, index) => `Sweep${index}`);
 
 const isEphemeral = ({ kind }: Expected) => kind === "branch" || kind === "personal";
 const logDays = ({ kind }: Expected) => ({ production: 365, shared: 30, branch: 7, personal: 7 })[kind];
@@ -121,7 +126,7 @@ export const expectations = {
     }
   },
 
-  "roles are taken by the service alone"({ all, functions }) {
+  "roles are taken by the service alone"({ all, functions }, expected) {
     const trusted = (service: string) => [
       expect.objectContaining({ Action: "sts:AssumeRole", Effect: "Allow", Principal: { Service: service } }),
     ];
@@ -133,7 +138,7 @@ export const expectations = {
       Object.values(functions).every(({ role }) => role !== inputs),
     );
     expect(others.map(({ name, inputs }) => [name, (inputs as Json).assumeRolePolicy.Statement])).toEqual([
-      ["SweepRole", trusted("scheduler.amazonaws.com")],
+      ...sweepNames(expected).map((name) => [`${name}Role`, trusted("scheduler.amazonaws.com")]),
     ]);
   },
 
@@ -227,28 +232,17 @@ export const expectations = {
       startingPosition: "TRIM_HORIZON",
       batchSize: 100,
       maximumBatchingWindowInSeconds: 1,
-      parallelizationFactor: 4,
+      parallelizationFactor: streamInvocations.parallelizationFactor,
       functionResponseTypes: ["ReportBatchItemFailures"],
       bisectBatchOnFunctionError: true,
       maximumRetryAttempts: 5,
       maximumRecordAgeInSeconds: 600,
       destinationConfig: { onFailure: { destinationArn: deadLettersOf(stage) } },
     });
-    expect(filterCriteria.filters.map(({ pattern }: Json) => JSON.parse(pattern))).toEqual([
-      {
-        eventName: ["INSERT", "MODIFY"],
-        dynamodb: {
-          NewImage: {
-            entity: { S: ["pointer"] },
-            dueAt: { S: [{ exists: true }] },
-            leaseUntil: { S: [{ exists: false }] },
-          },
-        },
-      },
-    ]);
+    expect(filterCriteria.filters.map(({ pattern }: Json) => JSON.parse(pattern))).toEqual([STREAM_FILTER]);
   },
 
-  "a schedule sweeps every minute, and no call waits for another"({ one, all, functions }, { stage }) {
+  "schedules sweep every share every minute, and no call waits for another"({ one, all, functions }, expected) {
     const invocations = all("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig");
     expect(invocations.map(({ inputs }) => inputs)).toEqual([
       {
@@ -258,21 +252,34 @@ export const expectations = {
       },
     ]);
     expect(functions.ReconcileSchedule?.inputs.timeout).toBeLessThanOrEqual(120);
-    expect(one("aws:scheduler/schedule:Schedule", "SweepSchedule").inputs).toMatchObject({
-      scheduleExpression: "rate(1 minute)",
-      state: "ENABLED",
-      target: {
+    const names = sweepNames(expected);
+    expect(all("aws:scheduler/schedule:Schedule")).toHaveLength(names.length);
+    for (const [index, name] of names.entries()) {
+      const { target, ...inputs } = one("aws:scheduler/schedule:Schedule", `${name}Schedule`).inputs;
+      // Shares rotate by the minute: all schedules change at the same moment.
+      expect(inputs).toMatchObject({ scheduleExpression: "cron(* * * * ? *)", state: "ENABLED" });
+      expect(target).toMatchObject({
         arn: functions.ReconcileSchedule?.arn,
         retryPolicy: { maximumRetryAttempts: 0 },
-        deadLetterConfig: { arn: deadLettersOf(stage) },
-      },
-    });
+        deadLetterConfig: { arn: deadLettersOf(expected.stage) },
+      });
+      const event = { index, count: names.length, scheduledAt: "<aws.scheduler.scheduled-time>" };
+      expect(JSON.parse(target.input)).toEqual(event);
+    }
   },
 
-  "the reconciler has its own share of concurrency where the stage lasts"({ functions }, expected) {
+  "the reconciler has its own share of concurrency where the stage lasts"({ one, functions }, expected) {
     const reserved = FUNCTIONS.map((name) => [name, functions[name]?.inputs.reservedConcurrentExecutions]);
-    const shares: Record<string, number> = isEphemeral(expected) ? {} : { ReconcileStream: 10, ReconcileSchedule: 2 };
+    const shares: Record<string, number> = isEphemeral(expected)
+      ? {}
+      : { ReconcileStream: streamInvocations.reservedConcurrency, ReconcileSchedule: 2 * sweepNames(expected).length };
     expect(reserved).toEqual(FUNCTIONS.map((name) => [name, shares[name]]));
+    const { parallelizationFactor } = one(
+      "aws:lambda/eventSourceMapping:EventSourceMapping",
+      "TableSubscriberReconcileEventSourceMapping",
+    ).inputs;
+    // A new table on demand has four partitions, each with a shard of the stream.
+    if (shares.ReconcileStream) expect(shares.ReconcileStream).toBeGreaterThanOrEqual(4 * parallelizationFactor);
   },
 
   "an operator of a stage that lasts is woken for what is wrong, at one place"(view, expected) {

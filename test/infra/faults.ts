@@ -12,7 +12,7 @@ const PERMISSIONS = "each function may do what its code does, and nothing else";
 const ROLES = "roles are taken by the service alone";
 const STREAM = "the stream wakes the reconciler for pointers with work, and gives up in good time";
 const ALARMS = "an operator of a stage that lasts is woken for what is wrong, at one place";
-const SCHEDULE = "a schedule sweeps every minute, and no call waits for another";
+const SCHEDULE = "schedules sweep every share every minute, and no call waits for another";
 const DATA = "data outlive mistakes where they are anybody's";
 
 /** Every fault by what it is. */
@@ -175,7 +175,7 @@ export const faults: Record<string, Fault> = {
   },
   "every record wakes": {
     file: "stacks/reconciler.ts",
-    from: /entity: \{ S: \["pointer"\] \},/,
+    from: /filters: \[STREAM_FILTER\],/,
     to: "",
     noticed: STREAM,
   },
@@ -205,9 +205,21 @@ export const faults: Record<string, Fault> = {
   },
   "a sweep every hour": {
     file: "stacks/reconciler.ts",
-    from: /rate\(1 minute\)/,
+    from: /cron\(\* \* \* \* \? \*\)/,
     to: "rate(1 hour)",
     noticed: SCHEDULE,
+  },
+  "a share that no schedule sweeps": {
+    file: "functions/invocations.ts",
+    from: /\{ length: count \}/,
+    to: "{ length: count - 1 }",
+    noticed: SCHEDULE,
+  },
+  "less concurrency than the stream has batches": {
+    file: "stacks/reconciler.ts",
+    from: /reserved\(streamInvocations\.reservedConcurrency\)/,
+    to: "reserved(10)",
+    noticed: "the reconciler has its own share of concurrency where the stage lasts",
   },
   "an alarm that nobody hears": { file: "stacks/alarms.ts", from: /alarmActions: .*/, to: "", noticed: ALARMS },
   "an alarm left out": { file: "stacks/alarms.ts", from: /"StreamBehind"/, to: '"DeadLetters2"', noticed: ALARMS },

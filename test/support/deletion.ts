@@ -37,7 +37,7 @@ export async function endDeletion(
   transaction.update(
     "pointer",
     pointerKey(identity),
-    "SET #path = :path, #ttl = :ttl ADD #fence :one REMOVE #duePk, #dueAt, #leaseUntil",
+    "SET #path = :path, #ttl = :ttl ADD #fence :one REMOVE #duePk, #dueAt, #requestedAt, #leaseUntil",
     {
       condition: "attribute_exists(#pk)",
       values: {

@@ -85,8 +85,9 @@ describe("everything a creation writes", () => {
     const key = pointerKey(answer.body.identity);
     const [pointer] = [...(await world.table.get([key])).values()];
     expect(pointer).toMatchObject({
-      duePk: expect.stringMatching(/^DUE#([0-9]|1[0-5])$/),
+      duePk: expect.stringMatching(/^DUE#([0-9]|[12][0-9]|3[01])$/),
       dueAt: answer.body.createdAt,
+      requestedAt: answer.body.createdAt,
       path: clusterKey(tenant.slug, "production", "one").sk,
       attempts: 0,
       fence: 0,

@@ -142,7 +142,13 @@ describe("trying a cluster again", () => {
     const { dueAt } = await retryCluster(world.services, scene.at);
     const { lastError: _, ...rest } = before;
     expect(dueAt).toBe(world.services.clock().toISOString());
-    expect(await scene.pointerOf(identity)).toEqual({ ...rest, dueAt, attempts: 0, wakes: before.wakes + 1 });
+    expect(await scene.pointerOf(identity)).toEqual({
+      ...rest,
+      dueAt,
+      requestedAt: dueAt,
+      attempts: 0,
+      wakes: before.wakes + 1,
+    });
     await expectInvariants(world.services, tenant.slug);
     world.pass(60_000);
     await world.settle();

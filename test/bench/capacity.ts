@@ -1,0 +1,89 @@
+/** How many clusters at rest one stage keeps up with: the arithmetic of docs/performance.md. */
+
+import { RESYNC_MS } from "#core/provisioning/reconcile.ts";
+import { DUE_SHARDS } from "#core/table/keys.ts";
+import { sweepInvocations } from "#functions/invocations.ts";
+import { SWEEP_BEGINNING_MS } from "#functions/reconcile.ts";
+import { row, table } from "./document.ts";
+
+/** What a look at a cluster at rest takes. */
+export interface Look {
+  /** A processor's time, in milliseconds. */
+  cpuMs: number;
+  readUnits: number;
+  writeUnits: number;
+}
+
+/** Memory of a function, and that which has a whole processor according to AWS, in MB. */
+const FUNCTION_MB = 1_024;
+const PROCESSOR_MB = 1_769;
+
+/** How many clusters the table of docs/performance.md is about. */
+const CLUSTERS = 1_000_000;
+
+/** Write units of the due index for a look: a row is deleted under the old due time and put under the new one. */
+const INDEX_WRITES = 2;
+
+/** Numbers of a stage with so many clusters at rest. */
+export function capacityOf({ cpuMs, readUnits, writeUnits }: Look, clusters = CLUSTERS) {
+  const sweeps = sweepInvocations(false).count;
+  // Due in half to a whole interval, evenly spread.
+  const resyncSeconds = (RESYNC_MS * 0.75) / 1_000;
+  const looksPerSecond = clusters / resyncSeconds;
+  const sweepPerSecond = 1_000 / (cpuMs / (FUNCTION_MB / PROCESSOR_MB));
+  const sweepPerMinute = sweepPerSecond * (SWEEP_BEGINNING_MS / 1_000);
+  return {
+    looksPerSecond,
+    sweepPerSecond,
+    sweepPerMinute,
+    sweeps,
+    /** Clusters at rest that all sweeps keep up with. */
+    atMost: (sweepPerMinute * sweeps * resyncSeconds) / 60,
+    atMostWithAllShards: (sweepPerMinute * DUE_SHARDS * resyncSeconds) / 60,
+    readUnitsPerSecond: looksPerSecond * readUnits,
+    writeUnitsPerSecond: looksPerSecond * writeUnits,
+    indexWritesPerShard: (looksPerSecond * INDEX_WRITES) / DUE_SHARDS,
+    isUsed: looksPerSecond / ((sweepPerMinute * sweeps) / 60),
+    catchUpMinutes: clusters / (sweepPerMinute * sweeps),
+  };
+}
+
+const whole = (value: number) => Math.round(value).toLocaleString("en");
+
+/** Writes the arithmetic as a table. */
+export function capacityTable(look: Look): string {
+  const capacity = capacityOf(look);
+  const { sweeps, isUsed } = capacity;
+  return table(
+    [`${CLUSTERS.toLocaleString("en")} clusters at rest`, "amount", "from"],
+    [
+      row("looks, a second", whole(capacity.looksPerSecond), "clusters / 45 minutes"),
+      row(
+        "one sweep, looks a second",
+        whole(capacity.sweepPerSecond),
+        "1,000 ms / (processor's time / (1,024 / 1,769))",
+      ),
+      row("one sweep, looks a minute", whole(capacity.sweepPerMinute), "begun within 50 s of it"),
+      row(`${sweeps} sweeps, looks a minute`, whole(capacity.sweepPerMinute * sweeps), `${sweeps} × one`),
+      row("of which are used", `${whole(isUsed * 100)} %`, "60 × looks a second / looks a minute"),
+      row(`clusters that ${sweeps} sweeps keep up with`, whole(capacity.atMost), "looks a minute × 45 minutes"),
+      row(
+        `clusters that ${DUE_SHARDS} sweeps keep up with`,
+        whole(capacity.atMostWithAllShards),
+        "one sweep a partition",
+      ),
+      row(
+        "minutes until all are looked at, if all are due at once",
+        whole(capacity.catchUpMinutes),
+        "clusters / looks a minute",
+      ),
+      row("read units, a second", whole(capacity.readUnitsPerSecond), "looks × read units"),
+      row("write units, a second", whole(capacity.writeUnitsPerSecond), "looks × write units"),
+      row(
+        "write units of one partition of the due index, a second",
+        whole(capacity.indexWritesPerShard),
+        `looks × 2 / ${DUE_SHARDS}`,
+      ),
+    ],
+  );
+}

@@ -1,0 +1,174 @@
+import { beforeEach, describe, expect, inject, test } from "vitest";
+import { workOn } from "#core/provisioning/due.ts";
+import { forgetCluster, retryCluster } from "#core/provisioning/operator.ts";
+import { STREAM_FILTER } from "#functions/invocations.ts";
+import { createLogger } from "#functions/log.ts";
+import { onSchedule, onStream } from "#functions/reconcile.ts";
+import { passesFilter } from "#test/support/event-filter.ts";
+import { makeScene, type Scene } from "#test/support/operating.ts";
+import { openStream, type TableRecord } from "#test/support/table-stream.ts";
+
+let scene: Scene;
+let world: Scene["world"];
+let records: () => Promise<TableRecord[]>;
+
+beforeEach(async () => {
+  scene = await makeScene();
+  world = scene.world;
+  records = await openStream(world.table, inject("endpoint"));
+});
+
+const work = () => ({ services: world.reconciler, log: createLogger("silent") });
+
+/** Records since the last call: all of them, those of pointers, and those that the filter lets through. */
+async function read() {
+  const all = await records();
+  const pointers = all.filter(({ dynamodb }) => dynamodb?.NewImage?.entity?.S === "pointer");
+  return { all, pointers, passed: all.filter((record) => passesFilter(STREAM_FILTER, record)) };
+}
+/** How many records of a write pass, and of the reconciler's writes after it; the first are given to the function. */
+async function passedBy(act: () => Promise<unknown>) {
+  await act();
+  const { passed } = await read();
+  await onStream(work(), passed);
+  const own = await read();
+  expect(own.pointers.length, "writes of the reconciler to the pointer").toBeGreaterThan(1);
+  return [passed.length, own.passed.length];
+}
+const change = async (body: unknown) => {
+  const { status, text } = await scene.send("PATCH", scene.tenant.path("production", "one"), body);
+  expect(status, text).toBe(200);
+};
+const HOUR_MS = 60 * 60_000;
+
+describe("records of a cluster's whole life that pass the stream's filter", () => {
+  test("are those of users' and operators' writes, one each, and none of the reconciler's", async () => {
+    const { identity } = await scene.create();
+    const created = await read();
+    expect(created.all.length).toBeGreaterThan(created.passed.length + 5);
+    expect(created.passed).toMatchObject([
+      { eventName: "INSERT", dynamodb: { NewImage: { identity: { S: identity } } } },
+    ]);
+    await onStream(work(), created.passed);
+    const built = await read();
+    expect(built.pointers.length).toBeGreaterThan(5);
+    expect(built.passed).toEqual([]);
+    expect((await scene.pointerOf(identity)).requestedAt).toBeUndefined();
+    // At rest, for some hours.
+    for (let hour = 0; hour < 4; hour++) {
+      world.pass(HOUR_MS);
+      expect(await onSchedule(work(), {})).toEqual({ worked: 1 });
+      const looked = await read();
+      expect([looked.pointers.length > 1, looked.passed.length]).toEqual([true, 0]);
+    }
+    const pools = `${scene.tenant.path("production", "one")}/pools`;
+    expect(await passedBy(() => change({ enableAutoUpgrade: true }))).toEqual([1, 0]);
+    expect(await passedBy(() => scene.send("POST", pools, { name: "more", nodeSize: "t3.medium" }))).toEqual([1, 0]);
+    expect(await passedBy(() => retryCluster(world.services, scene.at))).toEqual([1, 0]);
+    const move = { currentEnvironment: "production", newEnvironment: "staging" };
+    const organisation = scene.tenant.path();
+    expect(await passedBy(() => scene.send("POST", `${organisation}/one/move`, move))).toEqual([1, 0]);
+    const back = { currentEnvironment: "staging", newEnvironment: "production" };
+    expect(await passedBy(() => scene.send("POST", `${organisation}/one/move`, back))).toEqual([1, 0]);
+    expect(await passedBy(() => scene.ask("deleting"))).toEqual([1, 0]);
+    await world.settle();
+    expect((await read()).passed).toEqual([]);
+    const undelete = `${scene.tenant.path("production", "one")}/undelete`;
+    expect(await passedBy(() => scene.send("POST", undelete, {}))).toEqual([1, 0]);
+  });
+
+  test("are none of a cluster whose provisioner fails again and again", async () => {
+    const { identity } = await scene.create();
+    await read();
+    world.faults.next = () => ({ kind: "fails", message: "no quota" });
+    for (let minute = 0; minute < 6; minute++) {
+      await onSchedule(work(), {});
+      world.pass(5 * 60_000);
+    }
+    const { pointers, passed } = await read();
+    expect([pointers.length > 6, passed]).toEqual([true, []]);
+    expect((await scene.pointerOf(identity)).attempts).toBeGreaterThan(3);
+  });
+
+  test("are none of a cluster that an operator forgets while a request of a user waits", async () => {
+    await scene.create();
+    await read();
+    await forgetCluster(world.services, scene.at);
+    const { pointers, passed } = await read();
+    expect([pointers.length, passed]).toEqual([1, []]);
+  });
+});
+
+describe("a request that comes while a worker has the cluster", () => {
+  test("passes neither with its own record nor with the worker's, which does it before it lets go", async () => {
+    const { identity } = await scene.create();
+    await world.settle();
+    await change({ enableAutoUpgrade: true });
+    await read();
+    const services = scene.interrupted(() => change({ enableAutoUpgrade: false }));
+    expect(await workOn(services, [identity], 1)).toMatchObject([{ outcome: "released" }]);
+    expect((await read()).passed).toEqual([]);
+    const { requestedAt, dueAt } = await scene.pointerOf(identity);
+    expect(requestedAt).toBeUndefined();
+    expect(Date.parse(dueAt ?? "")).toBeGreaterThan(world.services.clock().getTime());
+  });
+
+  test("passes once, with the worker's last record, where the worker has no time left for it", async () => {
+    const { identity } = await scene.create();
+    await world.settle();
+    await change({ enableAutoUpgrade: true });
+    await read();
+    const services = scene.interrupted(async () => {
+      await retryCluster(world.services, scene.at);
+      world.pass(25_000);
+    });
+    expect(await workOn(services, [identity], 1)).toMatchObject([{ outcome: "released" }]);
+    const { passed } = await read();
+    expect(passed).toHaveLength(1);
+    await onStream(work(), passed);
+    expect((await read()).passed).toEqual([]);
+    expect((await scene.pointerOf(identity)).requestedAt).toBeUndefined();
+  });
+
+  test("is found by the sweep where the worker died, or where its record was lost", async () => {
+    const { identity } = await scene.create();
+    const dying = { ...world.reconciler, provisioner: { ...world.reconciler.provisioner } };
+    world.wire.fault = ({ operation, input }) =>
+      operation === "TransactWriteItems" && JSON.stringify(input).includes("#observation") ? "before" : undefined;
+    expect(await workOn(dying, [identity], 1)).toMatchObject([{ error: expect.anything() }]);
+    world.wire.fault = () => undefined;
+    await change({ enableAutoUpgrade: true });
+    expect((await read()).passed.map(({ eventName }) => eventName)).toEqual(["INSERT"]);
+    world.pass(60_000);
+    expect(await onSchedule(work(), {})).toEqual({ worked: 1 });
+    expect((await scene.pointerOf(identity)).requestedAt).toBeUndefined();
+  });
+});
+
+describe("the filter's rules, by AWS's examples", () => {
+  const record = {
+    eventName: "INSERT",
+    dynamodb: { Keys: { CustomerName: { S: "AnyCompany Industries" } }, NewImage: { PaymentTerms: { S: "60 days" } } },
+  };
+  test.each([
+    ["a key of the table", { dynamodb: { Keys: { CustomerName: { S: ["AnyCompany Industries"] } } } }, true],
+    ["a text that differs in case", { dynamodb: { Keys: { CustomerName: { S: ["anycompany industries"] } } } }, false],
+    ["one of several", { dynamodb: { NewImage: { PaymentTerms: { S: ["30 days", "60 days"] } } } }, true],
+    [
+      "both of two keys",
+      { eventName: ["MODIFY"], dynamodb: { Keys: { CustomerName: { S: [{ exists: true }] } } } },
+      false,
+    ],
+    ["a leaf that exists", { dynamodb: { NewImage: { PaymentTerms: { S: [{ exists: true }] } } } }, true],
+    ["a leaf of another type", { dynamodb: { NewImage: { PaymentTerms: { N: [{ exists: true }] } } } }, false],
+    ["an object, which is no leaf", { dynamodb: { NewImage: { PaymentTerms: [{ exists: true }] } } }, false],
+    ["an attribute that is absent", { dynamodb: { NewImage: { Other: { S: [{ exists: false }] } } } }, true],
+    ["an image that is absent", { dynamodb: { OldImage: { Other: { S: [{ exists: false }] } } } }, true],
+  ])("%s", (_, pattern, expected) => {
+    expect(passesFilter(pattern, record)).toBe(expected);
+  });
+
+  test("a rule that is not implemented is refused", () => {
+    expect(() => passesFilter({ eventName: [{ prefix: "IN" }] }, record)).toThrow('{"prefix":"IN"}');
+  });
+});

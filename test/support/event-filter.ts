@@ -1,0 +1,38 @@
+/**
+ * The rules by which AWS filters records of an event source, as its documentation of Lambda's event filtering states them. Those
+ * that no pattern of ours uses are refused, so that no test rests on a rule that is not here.
+ */
+
+type Leaf = string | number | boolean | null;
+type Pattern = { readonly [key: string]: Pattern | readonly (Leaf | Readonly<Record<string, unknown>>)[] };
+
+const isLeaf = (value: unknown): value is Leaf => value === null || typeof value !== "object";
+const childOf = (value: unknown, key: string): unknown =>
+  isLeaf(value) || Array.isArray(value) ? undefined : (value as Record<string, unknown>)[key];
+
+/**
+ * Tells whether a record passes a filter. All keys of a pattern must match, at least one entry of each list, and texts are equal
+ * character by character. `exists` looks at leaves alone: an object in a leaf's place counts as absent.
+ *
+ * @throws Error where the pattern has a rule that is not implemented here, or a leaf that is no list
+ */
+export function passesFilter(pattern: Pattern, record: unknown): boolean {
+  return Object.entries(pattern).every(([key, wanted]) => {
+    const value = childOf(record, key);
+    if (!Array.isArray(wanted)) {
+      if (isLeaf(wanted)) throw new Error(`${key}: a leaf of a pattern must be a list`);
+      return passesFilter(wanted as Pattern, value);
+    }
+    return wanted.some((rule) => matches(rule, value));
+  });
+}
+
+function matches(rule: unknown, value: unknown): boolean {
+  const leaves = (Array.isArray(value) ? value : [value]).filter((each) => each !== undefined && isLeaf(each));
+  if (isLeaf(rule)) return leaves.includes(rule);
+  const [[name, argument] = [], ...more] = Object.entries(rule as object);
+  if (name !== "exists" || typeof argument !== "boolean" || more.length > 0) {
+    throw new Error(`not implemented: the rule ${JSON.stringify(rule)}`);
+  }
+  return leaves.length > 0 === argument;
+}
