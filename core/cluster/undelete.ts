@@ -176,7 +176,7 @@ function broughtBack(
   holder: Cluster | undefined,
   writtenBy: string,
 ): Cluster {
-  // The version before an upgrade is nothing to go back to for a cluster that is built anew.
+  // No control plane runs: it will be built with the version that was asked for last.
   const {
     nodePools: _,
     deletedAt: _deletedAt,
@@ -184,6 +184,8 @@ function broughtBack(
     pk: _pk,
     sk: _sk,
     rollbackVersion: _back,
+    runningVersion: _running,
+    plannedVersion: _planned,
     ...kept
   } = tombstone;
   const now = context.clock().toISOString();
@@ -219,7 +221,8 @@ async function write(context: Context, entered: Entered<unknown>, given: Writing
   const transaction = new Transaction();
   if (!(await occupy(context, transaction, cluster, place.holder, place.chunk, deadline))) return false;
   for (const pool of poolsOf(tombstone)) {
-    const again = { provisionStatus: "ACCEPTED", modifiedAt: now, revision: pool.revision + 1 } as const;
+    const revision = pool.revision + 1;
+    const again = { provisionStatus: "ACCEPTED", runningVersion: undefined, modifiedAt: now, revision } as const;
     transaction.create("pool", nodePoolItem({ ...pool, ...again }));
   }
   transaction
@@ -230,7 +233,7 @@ async function write(context: Context, entered: Entered<unknown>, given: Writing
     .update(
       "pointer",
       pointerKey(identity),
-      "SET #path = :path, #duePk = :duePk, #dueAt = :dueAt, #attempts = :none REMOVE #ttl, #lastError ADD #wakes :one",
+      "SET #path = :path, #duePk = :duePk, #dueAt = :dueAt, #attempts = :none REMOVE #ttl, #lastError, #observation ADD #wakes :one",
       {
         condition: "attribute_exists(#pk)",
         values: {

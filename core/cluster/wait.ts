@@ -32,6 +32,18 @@ export const awaitedStatus: Parameter<Status | undefined> = {
 };
 
 /**
+ * Whether a cluster has a status that is waited for. A status at which a cluster comes to rest counts only once the reconciler
+ * has observed every accepted write: it may be the end of the change before.
+ */
+function hasStatus({ status, conditions, generation }: Awaitable, awaited: Status): boolean {
+  if (status !== awaited) return false;
+  const isAtRest = status === "started" || status === "stopped";
+  return !isAtRest || conditions.every(({ observedGeneration }) => observedGeneration >= generation);
+}
+
+type Awaitable = Pick<Cluster, "status" | "conditions" | "generation">;
+
+/**
  * Reads a cluster again until it has a status, as long as the caller would wait and no longer than `MAX_WAIT_SECONDS`.
  *
  * @param first what was read already
@@ -40,7 +52,7 @@ export const awaitedStatus: Parameter<Status | undefined> = {
  * @returns what was read last
  * @throws AppError as `read`
  */
-export async function untilStatus<Read extends { cluster: Pick<Cluster, "status"> }>(
+export async function untilStatus<Read extends { cluster: Awaitable }>(
   { waitSeconds, outcome }: Pick<Context, "waitSeconds" | "outcome">,
   first: Read,
   status: Status | undefined,
@@ -51,7 +63,7 @@ export async function untilStatus<Read extends { cluster: Pick<Cluster, "status"
   const deadline = deadlineIn(outcome.waitedSeconds * 1_000);
   let present = first;
   let pauseMs = FIRST_PAUSE_MS;
-  while (present.cluster.status !== status && !deadline.passed()) {
+  while (!hasStatus(present.cluster, status) && !deadline.passed()) {
     // Up to the deadline, so that the last look is at what is there when time is up.
     await sleep(Math.min(pauseMs, Math.ceil(deadline.left() * deadline.total)));
     pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
