@@ -27,6 +27,7 @@ function upgradeOf({ upgradeStrategy: strategy }: NodePool, from: string, to: st
 function towards(from: string, target: string, rollbackVersion: string | undefined): string {
   if (isStep(from, target, rollbackVersion)) return target;
   if (isOlder(target, from)) return from;
+  // No way leads on where the catalogue lacks the next minor.
   return newestOfMinor(minorOf(from) + 1) ?? from;
 }
 
@@ -38,12 +39,14 @@ function controlPlaneStep(cluster: Cluster, seen: Observation | undefined): stri
   const { version: asked, plannedVersion: planned, rollbackVersion, desiredStatus } = cluster;
   const running = seen?.version;
   const from = running ?? planned;
-  if (from === undefined) return asked;
+  // A version that the catalogue has no way from was never planned.
+  const isUnknown = planned === undefined && from !== undefined && newestOfMinor(minorOf(from)) === undefined;
+  if (from === undefined || isUnknown) return asked;
   // Without a plan of ours what runs is as good as planned.
   const present = planned ?? from;
   // What was planned may be lost, such as where the control plane was restored from a backup: it is approached from what runs.
   const isLost = minorOf(present) > minorOf(from) + 1;
-  const current = isLost ? towards(from, present, rollbackVersion) : present;
+  const current = (isLost ? newestOfMinor(minorOf(from) + 1) : undefined) ?? present;
   const isStopping = desiredStatus !== "starting";
   if (isStopping || asked === current || current !== present) return current;
   const isSettled = running === present || seen === undefined;
