@@ -38,21 +38,18 @@ function towards(from: string, target: string, rollbackVersion: string | undefin
 function controlPlaneStep(cluster: Cluster, seen: Observation | undefined): string {
   const { version: asked, plannedVersion: planned, rollbackVersion, desiredStatus } = cluster;
   const running = seen?.version;
-  const from = running ?? planned;
-  // A version that the catalogue has no way from was never planned.
-  const isUnknown = planned === undefined && from !== undefined && newestOfMinor(minorOf(from)) === undefined;
-  if (from === undefined || isUnknown) return asked;
-  // Without a plan of ours what runs is as good as planned.
-  const present = planned ?? from;
+  const next = running === undefined ? undefined : newestOfMinor(minorOf(running) + 1);
+  if (planned === undefined) {
+    const isFar = running !== undefined && minorOf(asked) > minorOf(running) + 1;
+    return (isFar ? next : undefined) ?? asked;
+  }
   // What was planned may be lost, such as where the control plane was restored from a backup: it is approached from what runs.
-  const isLost = minorOf(present) > minorOf(from) + 1;
-  const current = (isLost ? newestOfMinor(minorOf(from) + 1) : undefined) ?? present;
-  const isStopping = desiredStatus !== "starting";
-  if (isStopping || asked === current || current !== present) return current;
-  const isSettled = running === present || seen === undefined;
-  if (isSettled) return towards(present, asked, rollbackVersion);
-  const isPossible = isStep(from, asked, rollbackVersion) && isStep(present, asked, rollbackVersion);
-  return isPossible && minorOf(asked) <= minorOf(present) ? asked : present;
+  const isLost = running !== undefined && minorOf(planned) > minorOf(running) + 1;
+  const current = (isLost ? next : undefined) ?? planned;
+  if (desiredStatus !== "starting" || asked === current || current !== planned) return current;
+  if (running === planned || seen === undefined) return towards(planned, asked, rollbackVersion);
+  const isPossible = [running ?? planned, planned].every((from) => isStep(from, asked, rollbackVersion));
+  return isPossible && minorOf(asked) <= minorOf(planned) ? asked : planned;
 }
 
 /** Names the pools whose nodes are too old for a control plane of a version. */
@@ -85,7 +82,7 @@ export function planOf(
 ): Plan {
   const live = pools.filter(isLive);
   const asked = cluster.version;
-  const present = cluster.plannedVersion ?? seen?.version;
+  const present = cluster.plannedVersion;
   const step = controlPlaneStep(cluster, seen);
   const isSkewed = poolsTooOld(seen, step).length > 0;
   const goesDown = present !== undefined && isOlder(step, present);
