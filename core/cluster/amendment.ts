@@ -10,7 +10,7 @@ import { check, describe } from "../validation.ts";
 import { MAX_CLUSTER_BYTES, UpdateCluster } from "./schema.ts";
 import type { Change, Cluster } from "./stored.ts";
 import { isDeleting, judgeWish } from "./transitions.ts";
-import { isReachable, reachableVersions, rollbackAfter } from "./versions.ts";
+import { controlPlaneVersions, isReachable, reachableVersions, rollbackAfter } from "./versions.ts";
 
 /** What a request asks for, well-formed. `clears` names what is to be taken away. */
 export interface Wish {
@@ -86,7 +86,7 @@ function amended(cluster: Cluster, { input, clears }: Wish): Cluster {
     podSecurityStandardsProfile: input.podSecurityStandardsProfile ?? cluster.podSecurityStandardsProfile,
     updateChannel: clears.has("updateChannel") ? undefined : (input.updateChannel ?? cluster.updateChannel),
     version,
-    rollbackVersion: version === cluster.version ? cluster.rollbackVersion : rollbackAfter(cluster.version, version),
+    rollbackVersion: version === cluster.version ? cluster.rollbackVersion : rollbackAfter(cluster, version),
   };
 }
 
@@ -152,7 +152,8 @@ export function amendmentProblems(cluster: Cluster, wish: Wish, references: Refe
   if (
     after.version !== cluster.version &&
     !isAvailableVersion(after.version) &&
-    after.version !== cluster.rollbackVersion
+    after.version !== cluster.rollbackVersion &&
+    !controlPlaneVersions(cluster).includes(after.version)
   ) {
     const known = clusterVersions.filter(({ available }) => available).map(({ version }) => version);
     refuse("version", after.version, `must be one of ${known.join(", ")}`);
@@ -204,18 +205,24 @@ export function amend(cluster: Cluster, wish: Wish): Cluster {
 }
 
 /**
- * Refuses a version out of reach. By the contract this comes after every conflict.
+ * Refuses a version out of reach of what runs. By the contract this comes after every conflict.
  *
- * @throws AppError invalid that lists what is reachable
+ * @throws AppError invalid that says what runs, what is under way and what is reachable now
  */
 export function requireReachable(cluster: Cluster, { version }: Cluster): void {
   if (version === cluster.version || isReachable(cluster, version)) return;
-  throw invalid([
-    {
-      path: "version",
-      text: `${describe(version)} is not allowed: from ${cluster.version} can be reached ${reachableVersions(cluster).join(", ")}`,
-    },
-  ]);
+  const present = cluster.runningVersion ?? cluster.plannedVersion ?? cluster.version;
+  const target = controlPlaneVersions(cluster).length > 1 ? cluster.plannedVersion : cluster.version;
+  const state =
+    target === undefined || target === present
+      ? `the cluster runs ${present}`
+      : `the control plane runs ${present} and is on its way to ${target}`;
+  const reachable = reachableVersions(cluster);
+  const next =
+    reachable.length === 0
+      ? "nothing else can be reached now"
+      : `from ${present} can be reached now ${reachable.join(", ")}`;
+  throw invalid([{ path: "version", text: `${describe(version)} is not allowed: ${state}; ${next}` }]);
 }
 
 /** The cluster is not in a state for what was asked. */

@@ -5,6 +5,7 @@ import { bucketOf, type Chunk, countRemoved } from "../listing/page-index.ts";
 import { clusterKey, pointerKey } from "../table/keys.ts";
 import { type Deadline, pause } from "../table/pause.ts";
 import { commit, contended, Transaction } from "../table/transact.ts";
+import { accepted } from "./accepted.ts";
 import { changesBetween } from "./amendment.ts";
 import { count } from "./counters.ts";
 import { userEvent } from "./event.ts";
@@ -32,6 +33,8 @@ export interface Write {
   writtenBy: string;
   /** Given when `after` is in another environment. */
   route?: Route;
+  /** Whether a node pool is created, changed or deleted in the same transaction. */
+  arePoolsChanged?: boolean;
   /** More that belongs into the same transaction. @param after as it is written */
   also?: (transaction: Transaction, after: Cluster) => void;
 }
@@ -52,16 +55,12 @@ export async function write(
   const { before, route } = given;
   const now = context.clock().toISOString();
   const after: Cluster = {
-    ...given.after,
+    ...accepted(before, given.after, given.arePoolsChanged === true, now),
     revision: Math.max(before.revision, route?.to.holder?.revision ?? 0) + 1,
-    generation: before.generation + 1,
     modifiedAt: now,
     writtenBy: given.writtenBy,
   };
-  const asRead = {
-    condition: "#identity = :identity AND #revision = :revision",
-    values: { ":identity": before.identity, ":revision": before.revision },
-  };
+  const asRead = unchangedSince(before);
   const transaction = new Transaction();
   if (route === undefined) {
     transaction.put("cluster", clusterItem(after), asRead);
@@ -91,6 +90,25 @@ export async function write(
   if (failures.length === 0) return after;
   // What was read is out of date, one way or another: reading again tells what to answer.
   return undefined;
+}
+
+/**
+ * Builds the condition that a cluster is as it was read. The versions that run and are planned change without a revision, and a
+ * change of version was judged by them.
+ */
+function unchangedSince(read: Cluster): { condition: string; values: Record<string, unknown> } {
+  const versions = (["runningVersion", "plannedVersion"] as const).map((name) =>
+    read[name] === undefined ? `attribute_not_exists(#${name})` : `#${name} = :${name}`,
+  );
+  return {
+    condition: ["#identity = :identity", "#revision = :revision", ...versions].join(" AND "),
+    values: {
+      ":identity": read.identity,
+      ":revision": read.revision,
+      ...(read.runningVersion === undefined ? {} : { ":runningVersion": read.runningVersion }),
+      ...(read.plannedVersion === undefined ? {} : { ":plannedVersion": read.plannedVersion }),
+    },
+  };
 }
 
 /**

@@ -23,6 +23,7 @@ export const conditionReasons = [
   "ControlPlaneUpgrading",
   "NodePoolsUpgrading",
   "VersionReached",
+  "ConfigurationPending",
   "Reconciled",
   "PreparationFailed",
   "ProvisionerFailed",

@@ -24,7 +24,7 @@ function isReplaced({ upgradeStrategy }: NodePool, from: string, to: string): bo
 }
 
 /**
- * Tells what a change of a cluster would do.
+ * Tells what a change of a cluster would do. Whether a change of version replaces a pool's nodes depends on the version they run.
  *
  * @param changes between before and after
  * @param pools of the cluster that are not being deleted
@@ -35,6 +35,7 @@ export function consequencesOf(
   changes: readonly Change[],
   pools: readonly NodePool[],
 ): Consequence[] {
+  const controlPlane = before.runningVersion ?? before.plannedVersion ?? before.version;
   return changes
     .filter(({ path }) => path !== "desiredStatus")
     .flatMap(({ path: property }): Consequence[] => {
@@ -43,7 +44,7 @@ export function consequencesOf(
         return [{ property, effect: goes ? "rollsNodes" : "inPlace", nodePools: goes ? touched(pools) : [] }];
       }
       if (property !== "version") return [{ property, effect: "inPlace", nodePools: [] }];
-      const replaced = pools.filter((pool) => isReplaced(pool, before.version, after.version));
+      const replaced = pools.filter((pool) => isReplaced(pool, pool.runningVersion ?? controlPlane, after.version));
       const kept = pools.filter((pool) => !replaced.includes(pool));
       const rolls: Consequence = { property, effect: "rollsNodes", nodePools: touched(replaced) };
       const stays: Consequence = { property, effect: "inPlace", nodePools: touched(kept) };

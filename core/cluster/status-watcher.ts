@@ -11,6 +11,22 @@ import type { Cluster } from "./stored.ts";
 /** How often clusters are read for changes by other processes, in milliseconds. Own commits are noticed at once. */
 const POLL_INTERVAL_MS = 1_000;
 
+/** The attributes of a cluster that decide whether a wait is over. */
+const AWAITED_ATTRIBUTES = ["status", "conditions", "generation"] as const;
+
+/** The part of a cluster that decides whether a wait is over. */
+export type Awaitable = Pick<Cluster, (typeof AWAITED_ATTRIBUTES)[number]>;
+
+/**
+ * Returns whether a cluster has a status that is waited for. A status at which a cluster comes to rest counts only once the
+ * reconciler has observed every accepted write: it may be the end of the change before.
+ */
+export function hasStatus({ status, conditions, generation }: Awaitable, awaited: Cluster["status"]): boolean {
+  if (status !== awaited) return false;
+  const isAtRest = status === "started" || status === "stopped";
+  return !isAtRest || conditions.every(({ observedGeneration }) => observedGeneration >= generation);
+}
+
 /** How many requests may wait at the same time. */
 export interface WaitLimits {
   readonly perToken: number;
@@ -199,7 +215,7 @@ export class StatusWatcher {
     try {
       items = await first.table.get(
         waiters.map(({ cluster }) => cluster),
-        ["status"],
+        AWAITED_ATTRIBUTES,
       );
     } catch (error) {
       // A short outage is no reason to end a wait. A longer one is reported by the read at the end of each wait.
@@ -209,7 +225,9 @@ export class StatusWatcher {
     }
     for (const { cluster, status, wake } of waiters) {
       const item = items.get(keyText(cluster));
-      if (item === undefined || item.status === status) wake();
+      // An item of an older version may lack what is compared here: the woken request reads it through its entity.
+      const isUnreadable = !Array.isArray(item?.conditions) || typeof item.generation !== "number";
+      if (isUnreadable || hasStatus(item as unknown as Awaitable, status)) wake();
     }
   }
 }

@@ -29,6 +29,10 @@ const StoredCluster = v.object({
   version: v.string(),
   /** The version before a minor upgrade, to which the way back is open until another version is accepted. */
   rollbackVersion: v.optional(v.string()),
+  /** The version that the control plane ran when it was last observed; absent until then. */
+  runningVersion: v.optional(v.string()),
+  /** The version of the control plane in the last plan: stored before the provisioner gets the plan, absent before the first. */
+  plannedVersion: v.optional(v.string()),
   updateChannel: v.optional(v.string()),
   maintenanceScheduleIdentity: v.optional(v.string()),
   cni: v.picklist(networkInterfaces),
@@ -67,7 +71,10 @@ const StoredCluster = v.object({
   writtenBy: v.optional(v.string()),
 });
 
-/** A cluster: what was asked of it, and how far it is. Written only by users and by changes of status or phase. */
+/**
+ * A cluster: what was asked of it, and how far it is. Written by users, by changes of status, phase or conditions, and
+ * when the version of the control plane that runs or is planned changes.
+ */
 export type Cluster = v.InferOutput<typeof StoredCluster>;
 
 /** How a cluster is stored. */

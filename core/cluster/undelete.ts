@@ -177,7 +177,7 @@ function broughtBack(
   holder: Cluster | undefined,
   writtenBy: string,
 ): Cluster {
-  // The version before an upgrade is nothing to go back to for a cluster that is built anew.
+  // No control plane runs: it will be built with the version that was asked for last.
   const {
     nodePools: _,
     deletedAt: _deletedAt,
@@ -185,6 +185,8 @@ function broughtBack(
     pk: _pk,
     sk: _sk,
     rollbackVersion: _back,
+    runningVersion: _running,
+    plannedVersion: _planned,
     ...kept
   } = tombstone;
   const now = context.clock().toISOString();
@@ -220,7 +222,8 @@ async function write(context: Context, entered: Entered<unknown>, given: Writing
   const transaction = new Transaction();
   if (!(await occupy(context, transaction, cluster, place.holder, place.chunk, deadline))) return false;
   for (const pool of poolsOf(tombstone)) {
-    const again = { provisionStatus: "ACCEPTED", modifiedAt: now, revision: pool.revision + 1 } as const;
+    const revision = pool.revision + 1;
+    const again = { provisionStatus: "ACCEPTED", runningVersion: undefined, modifiedAt: now, revision } as const;
     transaction.create("pool", nodePoolItem({ ...pool, ...again }));
   }
   const request = reconcileRequest(identity, now);
@@ -232,7 +235,7 @@ async function write(context: Context, entered: Entered<unknown>, given: Writing
     .update(
       "pointer",
       pointerKey(identity),
-      `SET #path = :path, #attempts = :none, ${request.set} REMOVE #ttl, #lastError ADD ${request.add}`,
+      `SET #path = :path, #attempts = :none, ${request.set} REMOVE #ttl, #lastError, #observation ADD ${request.add}`,
       {
         condition: "attribute_exists(#pk)",
         values: {

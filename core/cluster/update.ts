@@ -10,13 +10,14 @@ import { type Environment, environmentEntity } from "../environment/schema.ts";
 import { invalid, type Problem } from "../errors.ts";
 import { keepAlone, keepAnswer } from "../idempotency.ts";
 import { type Chunk, readChunkOf } from "../listing/page-index.ts";
-import { nodePoolsOf } from "../node-pool/repository.ts";
+import { nodePoolsOf, putNodePools } from "../node-pool/repository.ts";
 import { isLive } from "../node-pool/rules.ts";
 import type { RawQuery } from "../query.ts";
 import { isOrganisationSlug, isSlug } from "../slug.ts";
 import { clusterKey, environmentKey, type Key } from "../table/keys.ts";
 import { type Deadline, deadlineIn } from "../table/pause.ts";
 import { describe } from "../validation.ts";
+import { accepted, affectsNodePools, reopened } from "./accepted.ts";
 import { amend, amendmentProblems, changesBetween, readAmendment, requireReachable, wrongState } from "./amendment.ts";
 import { type Route, untilDone, write } from "./change.ts";
 import { consequencesOf } from "./consequences.ts";
@@ -48,8 +49,8 @@ interface Target {
 }
 
 /**
- * Changes a cluster: all of what the request holds, or nothing. Two waits on the database; a request that changes nothing
- * writes nothing.
+ * Changes a cluster: all of what the request holds, or nothing. Two round trips to the database, three where the change makes
+ * node pools unfinished; a request that changes nothing writes nothing.
  *
  * @throws AppError as `enter`; forbidden for what only an admin may ask; missing; invalid; preconditionFailed; conflict
  */
@@ -169,10 +170,12 @@ export async function change(
   requireReachable(cluster, after);
   const isDeletion = after.status === "deleting";
   const type = route !== undefined ? "cluster.moved" : isDeletion ? "cluster.deletion-requested" : "cluster.updated";
+  const pools =
+    query.values.dryRun || affectsNodePools(cluster, after) ? await nodePoolsOf(context.table, cluster.identity) : [];
   if (query.values.dryRun) {
-    const pools = (await nodePoolsOf(context.table, cluster.identity)).filter(isLive);
-    const consequences = consequencesOf(cluster, after, changes, pools);
-    const wouldBe = { ...after, generation: cluster.generation + (changes.length === 0 ? 0 : 1) };
+    const consequences = consequencesOf(cluster, after, changes, pools.filter(isLive));
+    const now = context.clock().toISOString();
+    const wouldBe = changes.length === 0 ? after : accepted(cluster, after, false, now);
     return { body: { ...answer(wouldBe, show).body, consequences }, tag: "" };
   }
   const written = await write(
@@ -184,7 +187,10 @@ export async function change(
       type,
       writtenBy: request.writtenBy,
       ...(route === undefined ? {} : { route }),
-      also: (transaction, result) => keepAnswer(context, transaction, entered.actor, answer(result, show)),
+      also(transaction, result) {
+        if (affectsNodePools(cluster, after)) putNodePools(transaction, reopened(pools));
+        keepAnswer(context, transaction, entered.actor, answer(result, show));
+      },
     },
     deadline,
   );

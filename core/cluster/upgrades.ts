@@ -1,13 +1,13 @@
 /** Where a cluster's version can go: in one step, and step by step to everything newer. */
 
 import * as v from "valibot";
-import { type ClusterVersion, clusterVersions, compareVersions, parseVersion } from "../cloud/catalogue/index.ts";
+import { type ClusterVersion, clusterVersions, compareVersions } from "../cloud/catalogue/index.ts";
 import type { Context } from "../context.ts";
 import { readPlainQuery } from "../listing/array-page.ts";
 import type { RawQuery } from "../query.ts";
 import { type ClusterPath, enterCluster } from "./get.ts";
 import type { Cluster } from "./stored.ts";
-import { isReachable, type Versioned } from "./versions.ts";
+import { controlPlaneVersions, isReachable, minorOf, type Versioned } from "./versions.ts";
 
 /** Which way a step goes. A rollback is the way back after a minor upgrade, open until another version is accepted. */
 const directions = ["upgrade", "downgrade", "rollback"] as const;
@@ -32,7 +32,13 @@ export type NewerVersion = v.InferOutput<typeof NewerVersion>;
 export const ClusterUpgradesResponse = v.object({
   newer: v.array(NewerVersion),
   reachable: v.array(ReachableVersion),
-  version: v.string(),
+  runningVersion: v.optional(
+    v.pipe(
+      v.string(),
+      v.description("The version that the control plane was last seen to run; absent before it is built."),
+    ),
+  ),
+  version: v.pipe(v.string(), v.description("The version that was asked for.")),
 });
 export type ClusterUpgradesResponse = v.InferOutput<typeof ClusterUpgradesResponse>;
 
@@ -60,52 +66,66 @@ function stateBlocks({ status, desiredStatus }: Upgradable): string[] {
   }
 }
 
-const minorOf = (version: string): number => parseVersion(version)?.minor ?? 0;
+/** The version that the control plane runs, as far as it is known. */
+const presentOf = ({ version, runningVersion, plannedVersion }: Versioned): string =>
+  runningVersion ?? plannedVersion ?? version;
 
-function directionOf({ version, rollbackVersion }: Versioned, to: string): ReachableVersion["direction"] {
-  if (to === rollbackVersion) return "rollback";
-  return compareVersions(to, version) > 0 ? "upgrade" : "downgrade";
+function directionOf(cluster: Versioned, to: string): ReachableVersion["direction"] {
+  if (to === cluster.rollbackVersion) return "rollback";
+  const order = compareVersions(to, presentOf(cluster)) || compareVersions(to, cluster.version);
+  return order > 0 ? "upgrade" : "downgrade";
 }
 
 /**
- * Finds where a cluster's version can go. A pure rule.
+ * Finds where a cluster's version can go from what runs. A pure rule.
  *
  * @param offered the catalogue's versions
  */
 export function upgradesOf(cluster: Upgradable, offered: readonly ClusterVersion[]): ClusterUpgradesResponse {
-  const { version: present, rollbackVersion } = cluster;
+  const { version: asked, rollbackVersion, runningVersion } = cluster;
+  const present = presentOf(cluster);
+  const running = controlPlaneVersions(cluster);
   const blocks = stateBlocks(cluster);
   const available = offered
     .filter((each) => each.available)
     .map(({ version }) => version)
     .sort(compareVersions);
-  // The way back stays open when the catalogue does not offer that version any more.
-  const candidates = new Set([...available, ...(rollbackVersion === undefined ? [] : [rollbackVersion])]);
+  // What runs and the way back stay open when the catalogue does not offer them any more.
+  const candidates = new Set([...available, ...running, ...(rollbackVersion === undefined ? [] : [rollbackVersion])]);
   const reachable = [...candidates]
-    .filter((version) => version !== present && isReachable(cluster, version))
+    .filter((version) => version !== asked && isReachable(cluster, version))
     .sort(compareVersions)
     .map((version) => ({ blockedBy: blocks, direction: directionOf(cluster, version), version }));
   const newer = available
-    .filter((version) => compareVersions(version, present) > 0)
+    .filter((version) => version !== asked && running.every((each) => compareVersions(version, each) > 0))
     .map((version) => {
-      const { chain, missing } = chainTo(present, version, available);
-      return { blockedBy: missing === undefined ? blocks : [...blocks, noPath(missing)], chain, version };
+      const { chain, missing } = chainTo(present, version, available, asked);
+      const isNext = chain.length === 1 && !isReachable(cluster, version);
+      // What was asked for is the first step of the chain: the next one is refused until it runs.
+      const isUnderWay = chain[0] === asked || isNext;
+      const waiting = isUnderWay ? [`The control plane runs ${present}: wait until it runs ${asked}.`] : [];
+      return {
+        blockedBy: [...blocks, ...waiting, ...(missing === undefined ? [] : [noPath(missing)])],
+        chain,
+        version,
+      };
     });
-  return { newer, reachable, version: present };
+  return { newer, reachable, ...(runningVersion === undefined ? {} : { runningVersion }), version: asked };
 }
 
 const noPath = (minor: number) =>
   `There is no path: upgrades pass one minor at a time, and no version of v1.${minor} is available.`;
 
-/** The versions to pass, ascending: the newest of every minor in between, then the target. */
+/** The versions to pass, ascending: of every minor in between the newest, or the one that was asked for, then the target. */
 function chainTo(
   present: string,
   target: string,
   available: readonly string[],
+  asked: string,
 ): { chain: string[]; missing: number | undefined } {
   const chain: string[] = [];
   for (let minor = minorOf(present) + 1; minor < minorOf(target); minor++) {
-    const newest = available.findLast((version) => minorOf(version) === minor);
+    const newest = minorOf(asked) === minor ? asked : available.findLast((version) => minorOf(version) === minor);
     if (newest === undefined) return { chain: [], missing: minor };
     chain.push(newest);
   }

@@ -6,6 +6,7 @@ import type { Table } from "../table/client.ts";
 import type { Key } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { clusterStatuses } from "./schema.ts";
+import { type Awaitable, hasStatus } from "./status-watcher.ts";
 import type { Cluster } from "./stored.ts";
 
 /** The longest a request waits, in seconds: well below what gateways and clients give an answer. */
@@ -56,7 +57,7 @@ export interface Wait<Read> {
  * @returns what was read last
  * @throws AppError as `read`
  */
-export async function untilStatus<Read extends { cluster: Pick<Cluster, "status"> }>(
+export async function untilStatus<Read extends { cluster: Awaitable }>(
   { waitSeconds, outcome, statusWatcher, table }: Context,
   tokenId: string,
   first: Read,
@@ -64,7 +65,7 @@ export async function untilStatus<Read extends { cluster: Pick<Cluster, "status"
 ): Promise<Read> {
   if (status === undefined || waitSeconds === 0) return first;
   const seconds = Math.min(waitSeconds, MAX_WAIT_SECONDS);
-  const isReached = ({ cluster }: Read) => cluster.status === status;
+  const isReached = ({ cluster }: Read) => hasStatus(cluster, status);
   const release = isReached(first) ? undefined : statusWatcher.reserve(tokenId);
   if (isReached(first) || release !== undefined) outcome.waitedSeconds = seconds;
   else outcome.retryAfterSeconds = RETRY_AFTER_SECONDS;

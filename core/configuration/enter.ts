@@ -30,6 +30,8 @@ export interface Configured {
   certificate: string;
   /** Where the API server is, `https://host:port`; undefined while that is not known. */
   endpoint: string | undefined;
+  /** The version that the control plane was last seen to run. */
+  observedVersion: string | undefined;
   /** All of the cluster's pools, where they were asked for. */
   pools: readonly NodePool[];
 }
@@ -91,12 +93,14 @@ export async function enterConfiguration(
   const authority = held.get(CERTIFICATE_AUTHORITY);
   if (!hasReached(cluster, phase) || authority === undefined) throw notYet(what, cluster);
   const pointer = pointers.get(keyText(pointerKey(identity)));
+  const observation = pointer && pointerEntity.read(pointer).observation;
   return {
     actor: entered.actor,
     cluster,
     held,
     certificate: certificateAuthorityEntity.read(authority).certificate,
-    endpoint: pointer && pointerEntity.read(pointer).observation?.endpoint,
+    endpoint: observation?.endpoint,
+    observedVersion: observation?.version,
     pools,
   };
 }

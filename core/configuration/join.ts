@@ -1,6 +1,7 @@
 /** What a machine needs to become a node of a cluster. */
 
 import { userEvent } from "../cluster/event.ts";
+import { nodeVersionOf } from "../cluster/versions.ts";
 import type { Context } from "../context.ts";
 import { conflict } from "../errors.ts";
 import { findNodePool } from "../node-pool/read.ts";
@@ -41,7 +42,8 @@ export async function joinConfig(context: Context, input: JoinInput): Promise<Jo
   }
   if (endpoint === undefined) throw notYet(WHAT, cluster);
   const token = drawToken();
-  const { version, serviceSubnet } = cluster;
+  const { serviceSubnet } = cluster;
+  const version = nodeVersionOf(cluster, configured.observedVersion);
   const given = { endpoint, certificate, token, version, serviceSubnet };
   const documents = joinDocuments(pool === undefined ? given : { ...given, pool });
   await keep(context, configured, token, pool?.identity);

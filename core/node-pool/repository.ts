@@ -3,6 +3,7 @@
 import type { Table } from "../table/client.ts";
 import type { RawItem } from "../table/item.ts";
 import { NODE_POOL_PREFIX, nodePoolKey, pointerKey } from "../table/keys.ts";
+import type { Transaction } from "../table/transact.ts";
 import { type ClusterNodePoolResponse, type NodePool, nodePoolEntity } from "./schema.ts";
 
 /** Makes the item to write. */
@@ -32,6 +33,20 @@ export async function nodePoolsOf(table: Table, clusterIdentity: string): Promis
     .sort((one, other) =>
       one.createdAt < other.createdAt ? -1 : one.createdAt > other.createdAt ? 1 : one.id - other.id,
     );
+}
+
+/**
+ * Adds changed pools to a transaction.
+ *
+ * @param pools each of the revision after the stored one
+ */
+export function putNodePools(transaction: Transaction, pools: readonly NodePool[]): void {
+  for (const pool of pools) {
+    transaction.put("pool", nodePoolItem(pool), {
+      condition: "#revision = :revision",
+      values: { ":revision": pool.revision - 1 },
+    });
+  }
 }
 
 /** Shows a pool as the contract has it. */

@@ -118,6 +118,8 @@ export type ClusterNodePoolResponse = v.InferOutput<typeof ClusterNodePoolRespon
 /** A node pool: the answer's properties and its bookkeeping. */
 export interface NodePool extends ClusterNodePoolResponse {
   clusterIdentity: string;
+  /** The version that its nodes ran when they were last observed; absent until then. */
+  runningVersion?: string | undefined;
   revision: number;
 }
 
@@ -129,6 +131,7 @@ const StoredNodePool = v.object({
   /** Pools that are older than the property have none. */
   securityUpdatesOnJoin: v.optional(v.picklist(securityUpdates), "OFF"),
   clusterIdentity: v.string(),
+  runningVersion: v.optional(v.string()),
   revision: v.number(),
 });
 

@@ -19,7 +19,7 @@ import { clusterKey } from "../table/keys.ts";
 import { type Deadline, deadlineIn } from "../table/pause.ts";
 import { check } from "../validation.ts";
 import { findNodePool } from "./read.ts";
-import { nodePoolItem, nodePoolsOf, toNodePoolResponse } from "./repository.ts";
+import { nodePoolItem, nodePoolsOf, putNodePools, toNodePoolResponse } from "./repository.ts";
 import {
   computeOf,
   isLive,
@@ -145,16 +145,13 @@ async function save(
       type: given.type,
       changes: given.changes,
       writtenBy: given.writtenBy,
+      arePoolsChanged: true,
       also(transaction) {
-        const item = nodePoolItem(pool);
         if (given.isNew === true) {
-          transaction.create("pool", item);
+          transaction.create("pool", nodePoolItem(pool));
           keepAnswer(context, transaction, entered.actor, shown(pool));
         } else {
-          transaction.put("pool", item, {
-            condition: "#revision = :revision",
-            values: { ":revision": pool.revision - 1 },
-          });
+          putNodePools(transaction, [pool]);
         }
       },
     },
@@ -262,7 +259,13 @@ export async function update(context: Context, input: UpdateNodePoolInput): Prom
       throw conflict("node_pool.fixed", `${fixed}: cannot change; it is ${JSON.stringify(pool[fixed] ?? "not set")}`);
     }
     if (!isLive(pool)) throw conflict("node_pool.deleting", `The node pool ${nodePoolLabel(pool)} is being deleted.`);
-    const after = { ...pool, ...settings, modifiedAt: context.clock().toISOString(), revision: pool.revision + 1 };
+    const after: NodePool = {
+      ...pool,
+      ...settings,
+      provisionStatus: "ACCEPTED",
+      modifiedAt: context.clock().toISOString(),
+      revision: pool.revision + 1,
+    };
     if (at.dryRun) {
       const properties = changes.map(({ path }) => path.slice(path.lastIndexOf(".") + 1));
       return rehearsed(shown(after).body, nodePoolConsequences(pool, properties));

@@ -1,60 +1,18 @@
-/** What is to be done about a cluster, and what is to be written of it. Pure rules over what is asked and what is seen. */
+/** What is to be written of a cluster. Pure rules over what is asked and what is seen. */
 
-import { compareVersions, parseVersion } from "../cloud/catalogue/index.ts";
 import { provisionStatuses } from "../cluster/schema.ts";
 import type { Cluster } from "../cluster/stored.ts";
 import type { ClusterStatus } from "../cluster/transitions.ts";
 import { mayFollow } from "../cluster/transitions.ts";
-import { isLive } from "../node-pool/rules.ts";
 import type { NodePool } from "../node-pool/schema.ts";
-import { builtPhases, type Observation, type ObservedPool, type Plan, type PoolUpgrade } from "./provisioner.ts";
+import { observedPool } from "./plan.ts";
+import { builtPhases, type Observation, type ObservedPool } from "./provisioner.ts";
 
 type ProvisionStatus = (typeof provisionStatuses)[number];
 
 /** The states of a cluster that comes up, in the order it goes through them. */
 const UPWARD: readonly ClusterStatus[] = ["new", "provisioning", "provisioned", "starting", "started"];
 const DOWNWARD: readonly ClusterStatus[] = ["stopping", "stopped"];
-
-/** How a pool's nodes come from one version to another, by its strategy. */
-function upgradeOf({ upgradeStrategy: strategy }: NodePool, from: string, to: string): PoolUpgrade {
-  const isMinor = parseVersion(from)?.minor !== parseVersion(to)?.minor;
-  const replaces = strategy === "REPLACE" || (isMinor && strategy.startsWith("REPLACE_MINOR"));
-  return { method: replaces ? "replace" : "inPlace", drain: replaces || !strategy.endsWith("WITHOUT_DRAIN") };
-}
-
-/**
- * Plans the next step of a cluster: as asked, but on the way up to another version the control plane goes first and the pools
- * follow, and on the way down the pools go first, for no node may be newer than its control plane.
- *
- * @param seen undefined where nothing is there yet
- */
-export function planOf(
-  cluster: Cluster,
-  pools: readonly NodePool[],
-  seen: Observation | undefined,
-  fence: number,
-): Plan {
-  const live = pools.filter(isLive);
-  const target = cluster.version;
-  const present = seen?.version ?? target;
-  const goesDown = compareVersions(target, present) < 0;
-  const follows = (pool: NodePool) => observedPool(seen, pool)?.version ?? present;
-  const isHeldBack = goesDown && live.some((pool) => follows(pool) !== target);
-  return {
-    cluster,
-    fence,
-    version: isHeldBack ? present : target,
-    isRunning: cluster.desiredStatus === "starting",
-    nodePools: live.map((pool) => {
-      const version = present === target || goesDown ? target : follows(pool);
-      return { pool, version, upgrade: upgradeOf(pool, follows(pool), version) };
-    }),
-  };
-}
-
-/** What was seen of a node pool. */
-export const observedPool = (seen: Observation | undefined, { identity }: NodePool): ObservedPool | undefined =>
-  seen?.nodePools.find((each) => each.identity === identity);
 
 /** The state that what is seen amounts to, in the words of the contract. @param desired what was last asked for */
 export function statusSeen(seen: Observation | undefined, desired: Cluster["desiredStatus"]): ClusterStatus {
@@ -108,11 +66,16 @@ export function nextPhase(
   return (reached > from ? provisionStatuses[from + 1] : undefined) ?? cluster.provisionStatus;
 }
 
-/** How far a pool is, by what is seen; undefined once a deleting one is gone. */
+/**
+ * How far a pool is, by what is seen; undefined once a deleting one is gone.
+ *
+ * @param isCurrent whether what is seen was observed after everything that is asked for was applied: only then a pool is done
+ */
 export function nextPoolStatus(
   cluster: Cluster,
   pool: NodePool,
   seen: Observation | undefined,
+  isCurrent: boolean,
 ): NodePool["provisionStatus"] | undefined {
   const observed = observedPool(seen, pool);
   if (pool.provisionStatus === "DELETING") return observed === undefined ? undefined : "DELETING";
@@ -120,7 +83,8 @@ export function nextPoolStatus(
   if (cluster.desiredStatus !== "starting" || seen === undefined) return pool.provisionStatus;
   if (observed === undefined) return pool.provisionStatus;
   if (observed.state === "failed") return "FAILED";
-  return isAsPlanned(cluster, pool, observed) ? "DONE" : "PROVISIONING";
+  if (!isAsPlanned(cluster, pool, observed)) return "PROVISIONING";
+  return isCurrent ? "DONE" : pool.provisionStatus;
 }
 
 const isAsPlanned = (cluster: Cluster, pool: NodePool, { state, version, nodes }: ObservedPool): boolean =>

@@ -8,13 +8,15 @@ import { hasReached } from "../cluster/repository.ts";
 import { type Cluster, clusterEntity, type Pointer } from "../cluster/stored.ts";
 import type { Services } from "../context.ts";
 import { nodePoolsOf } from "../node-pool/repository.ts";
+import type { NodePool } from "../node-pool/schema.ts";
 import { readSecrets } from "../secrets/vault.ts";
 import { type Key, keyText, organisationKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
-import { commit, type Transaction } from "../table/transact.ts";
-import { isConverged, planOf, statusSeen } from "./decide.ts";
+import { commit, Transaction } from "../table/transact.ts";
+import { isConverged, statusSeen } from "./decide.ts";
 import { finishRemoval } from "./finish.ts";
 import { goOn, type Lease, type Note, type Refused, raiseFence, readPointer, release, takeLease } from "./lease.ts";
+import { planOf } from "./plan.ts";
 import type { Preparation, Prepared } from "./preparation.ts";
 import type { Observation, Provisioner } from "./provisioner.ts";
 import { record } from "./record.ts";
@@ -142,11 +144,12 @@ async function takeTurn(services: ReconcilerServices, lease: Lease): Promise<Tur
   const attempts = step.error === undefined ? 0 : pointer.attempts + 1;
   const note = noteOf(services, cluster, pointer, step, attempts);
   const recorded = await record(services, lease, {
-    cluster,
+    cluster: step.cluster,
     pools,
     seen: step.seen,
     isBlind: step.isBlind && attempts >= BLIND_ATTEMPTS,
     isSeen: !step.isBlind,
+    isCurrent: step.isCurrent,
     isPrepared: step.isPrepared,
     error: step.error,
     attempts,
@@ -173,9 +176,13 @@ async function readCluster(services: Services, pointer: Pointer): Promise<(Clust
 }
 
 interface Step {
+  /** The cluster as it is stored after the step. */
+  cluster: Cluster & Key;
   seen: Observation | undefined;
   /** Whether the provisioner could not tell. */
   isBlind: boolean;
+  /** Whether what is seen was observed after everything that is asked for was applied. */
+  isCurrent: boolean;
   /** Whether the reconciler's own steps are done: before building, or after tearing down. */
   isPrepared: boolean;
   error: StepError | undefined;
@@ -185,8 +192,8 @@ interface Step {
 async function takeStep(
   services: ReconcilerServices,
   lease: Lease,
-  prepared: Prepared,
-  pools: Parameters<typeof planOf>[1],
+  prepared: Prepared & { cluster: Cluster & Key },
+  pools: readonly NodePool[],
 ): Promise<Step | "interrupted"> {
   const { provisioner } = services;
   const { cluster } = prepared;
@@ -201,21 +208,65 @@ async function takeStep(
     const isGone = gone.error === undefined && error === undefined && seen === undefined;
     const removal = isGone ? await removePrepared(services, prepared) : undefined;
     const isPrepared = isGone && removal === undefined;
-    return { seen, isBlind: error !== undefined, isPrepared, error: gone.error ?? error ?? removal };
+    const failed = gone.error ?? error ?? removal;
+    return { cluster, seen, isBlind: error !== undefined, isCurrent: failed === undefined, isPrepared, error: failed };
   }
   const { value: seen, error } = await look();
   const isPrepared = services.preparations.every((each) => each.isDone(prepared));
-  if (error !== undefined) return { seen: undefined, isBlind: true, isPrepared, error };
+  if (error !== undefined) return { cluster, seen: undefined, isBlind: true, isCurrent: false, isPrepared, error };
   const failed = isPrepared ? undefined : await prepare(services, lease, prepared);
   // What was made is read again before anything is built on it.
   if (!isPrepared && failed === undefined) return "interrupted";
   // What was prepared once, such as with another issuer, is not held up by what cannot be had now.
   if (failed !== undefined && !hasReached(cluster, "OIDC_PROVISIONED")) {
-    return { seen, isBlind: false, isPrepared, error: failed };
+    return { cluster, seen, isBlind: false, isCurrent: false, isPrepared, error: failed };
   }
   const plan = planOf(cluster, pools, seen, fence);
+  const planned = await notePlanned(services, lease, cluster, plan.version, seen);
+  if (planned === undefined) return "interrupted";
   const applied = await attempt(services, "applying the configuration", (signal) => provisioner.apply(plan, signal));
-  return { seen, isBlind: false, isPrepared, error: applied.error ?? failed };
+  const isObserved = cluster.conditions.every(({ observedGeneration }) => observedGeneration === cluster.generation);
+  if (applied.error !== undefined || isObserved) {
+    const isCurrent = applied.error === undefined;
+    return { cluster: planned, seen, isBlind: false, isCurrent, isPrepared, error: applied.error ?? failed };
+  }
+  // What was seen before the plan was applied shows the end of the change before.
+  const after = await look();
+  const isBlind = after.error !== undefined;
+  const result = { seen: after.value, isBlind, isCurrent: !isBlind, error: after.error ?? failed };
+  return { cluster: planned, isPrepared, ...result };
+}
+
+/**
+ * Stores the version of the control plane in a plan before the provisioner gets the plan, so that a change of version that is
+ * asked for later is judged by it, whatever becomes of the call.
+ *
+ * @returns the cluster as it is stored then; undefined where another worker has it or somebody wrote to it
+ */
+async function notePlanned(
+  services: ReconcilerServices,
+  lease: Lease,
+  cluster: Cluster & Key,
+  version: string,
+  seen: Observation | undefined,
+): Promise<(Cluster & Key) | undefined> {
+  if (cluster.plannedVersion === version) return cluster;
+  const { rollbackVersion, ...rest } = cluster;
+  // A cluster that is built with the version never ran the one before.
+  const isNew = seen === undefined && cluster.plannedVersion === undefined;
+  const after = { ...rest, plannedVersion: version, ...(isNew ? {} : { rollbackVersion }) };
+  const transaction = new Transaction().update(
+    "cluster",
+    cluster,
+    `SET #plannedVersion = :version${isNew ? " REMOVE #rollbackVersion" : ""}`,
+    {
+      condition: "#identity = :identity AND #revision = :revision",
+      values: { ":version": version, ":identity": cluster.identity, ":revision": cluster.revision },
+    },
+  );
+  goOn(services, transaction, lease);
+  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
+  return failures.length === 0 ? after : undefined;
 }
 
 /** Takes the first of the reconciler's own steps that is not done. @returns what went wrong, where something did */

@@ -1,6 +1,6 @@
 /** Writing down what became of a step: status, phase, pools, conditions and the event of it, in one fenced transaction. */
 
-import { type Condition, settled } from "../cluster/conditions.ts";
+import { type Condition, settled, type Told } from "../cluster/conditions.ts";
 import { eventItem } from "../cluster/event.ts";
 import type { EventType } from "../cluster/event-types.ts";
 import { removalOf, TOMBSTONE_DAYS } from "../cluster/removal.ts";
@@ -18,6 +18,7 @@ import { commit, Transaction } from "../table/transact.ts";
 import { nextPhase, nextPoolStatus, nextStatus } from "./decide.ts";
 import { removeRemains } from "./finish.ts";
 import { goOn, type Lease, type Note } from "./lease.ts";
+import { observedPool } from "./plan.ts";
 import type { Observation } from "./provisioner.ts";
 import { differInGist, type StepError, tell } from "./tell.ts";
 
@@ -28,6 +29,8 @@ export interface Known {
   seen: Observation | undefined;
   /** Whether the provisioner told what is there. */
   isSeen: boolean;
+  /** Whether what is seen was observed after everything that is asked for was applied. */
+  isCurrent: boolean;
   /** Whether it could not tell for so long that the cluster counts as unknown. */
   isBlind: boolean;
   /** Whether the reconciler's own steps are done: before building, or after tearing down. */
@@ -61,25 +64,26 @@ export async function record(services: Services, lease: Lease, known: Known): Pr
   const status = next === "started" && phase !== "DONE" ? cluster.status : next;
   const kept = pools.map((pool): [NodePool, NodePool["provisionStatus"] | undefined] => [
     pool,
-    known.isSeen ? nextPoolStatus(cluster, pool, known.seen) : pool.provisionStatus,
+    known.isSeen ? nextPoolStatus(cluster, pool, known.seen, known.isCurrent) : pool.provisionStatus,
   ]);
   const poolsAfter = kept.flatMap(([pool, provisionStatus]) =>
-    provisionStatus === undefined ? [] : [{ ...pool, provisionStatus }],
+    provisionStatus === undefined ? [] : [{ ...pool, provisionStatus, runningVersion: versionOf(known, pool) }],
   );
   const { pk: _, sk: _sk, ...before } = cluster;
   const after: Cluster = { ...before, status, provisionStatus: phase, furthestPhase: furthest(cluster, phase) };
+  if (known.isSeen) after.runningVersion = known.seen?.version;
   const told = tell(after, poolsAfter, known.seen, known.error);
-  after.conditions = settled(
-    cluster.conditions,
-    known.isSeen ? told : partly(cluster.conditions, told, status),
-    cluster.generation,
-    now,
-  );
+  after.conditions = conditionsOf(known, told, status, now);
   const changes = changesOf(cluster, after, kept);
   const moved = changes.length > 0;
   const retold = differInGist(cluster.conditions, after.conditions);
   const event = eventOf(known, changes);
-  if (event === undefined && !retold && sameConditions(cluster.conditions, after.conditions)) {
+  const isVersioned =
+    cluster.runningVersion !== after.runningVersion ||
+    kept.some(
+      ([pool, provisionStatus]) => provisionStatus !== undefined && pool.runningVersion !== versionOf(known, pool),
+    );
+  if (event === undefined && !retold && !isVersioned && sameConditions(cluster.conditions, after.conditions)) {
     if (known.error === undefined) return { cluster, pools };
     // There is nothing new to tell, but one more failure to count.
     const counted = new Transaction();
@@ -91,7 +95,7 @@ export async function record(services: Services, lease: Lease, known: Known): Pr
     condition: "#identity = :identity AND #revision = :revision",
     values: { ":identity": cluster.identity, ":revision": cluster.revision },
   });
-  for (const [pool, provisionStatus] of kept) writePool(transaction, pool, provisionStatus);
+  for (const [pool, status] of kept) writePool(transaction, pool, status, versionOf(known, pool));
   if (event !== undefined) {
     transaction.create("event", eventItem(services, cluster.identity, event.type, now, event.changes));
   }
@@ -118,11 +122,29 @@ function statusOf({ cluster, seen, isSeen, isBlind, isPrepared }: Known): Cluste
   return isLost ? "unknown" : cluster.status;
 }
 
-/** What was told of a cluster still stands while it cannot be seen; only that it cannot is new. */
-const partly = (before: readonly Condition[], told: ReturnType<typeof tell>, status: Cluster["status"]) =>
-  status === "unknown"
-    ? told
-    : told.map((each) => (each.type === "Reconciled" ? each : (before.find(({ type }) => type === each.type) ?? each)));
+/**
+ * Dates conditions and says what they have observed. What cannot be seen, and what was seen before the asked configuration was
+ * applied, has observed nothing newer than before.
+ */
+function conditionsOf(known: Known, told: readonly Told[], status: Cluster["status"], now: string): Condition[] {
+  const { cluster, isSeen, isCurrent, error } = known;
+  const before = new Map(cluster.conditions.map((each) => [each.type, each]));
+  const isCarried = ({ type }: Told) => {
+    if (type === "Reconciled") return false;
+    if (!isSeen) return status !== "unknown";
+    return !isCurrent && (type === "UpToDate" || type === "NodePoolsReady") && cluster.desiredStatus !== "deleting";
+  };
+  const present = told.map((each) => (isCarried(each) ? (before.get(each.type) ?? each) : each));
+  return settled(cluster.conditions, present, cluster.generation, now).map((each) => {
+    const isObserved = isCurrent || (each.type === "Reconciled" && error !== undefined);
+    const old = before.get(each.type)?.observedGeneration ?? 0;
+    return isObserved ? each : { ...each, observedGeneration: old };
+  });
+}
+
+/** The version of a pool's nodes, as it was last observed. */
+const versionOf = ({ seen, isSeen }: Known, pool: NodePool): string | undefined =>
+  isSeen ? observedPool(seen, pool)?.version : pool.runningVersion;
 
 const furthest = ({ furthestPhase }: Cluster, phase: Cluster["provisionStatus"]) =>
   provisionStatuses.indexOf(phase) > provisionStatuses.indexOf(furthestPhase) ? phase : furthestPhase;
@@ -135,12 +157,19 @@ const sameConditions = (one: readonly Condition[], other: readonly Condition[]) 
 const clusterItemAt = (read: Key, after: Cluster) =>
   clusterEntity.write({ pk: read.pk, sk: read.sk }, after, { slimSk: read.sk });
 
-function writePool(transaction: Transaction, pool: NodePool, status: NodePool["provisionStatus"] | undefined): void {
-  if (status === pool.provisionStatus) return;
+function writePool(
+  transaction: Transaction,
+  pool: NodePool,
+  status: NodePool["provisionStatus"] | undefined,
+  runningVersion: string | undefined,
+): void {
+  if (status === pool.provisionStatus && runningVersion === pool.runningVersion) return;
   const asRead = { condition: "#revision = :revision", values: { ":revision": pool.revision } };
   if (status === undefined) transaction.delete("pool", nodePoolKey(pool.clusterIdentity, pool.id), asRead);
   else {
-    const after = { ...pool, provisionStatus: status, revision: pool.revision + 1 };
+    // The version of nodes is not shown, so it raises no revision.
+    const revision = pool.revision + (status === pool.provisionStatus ? 0 : 1);
+    const after = { ...pool, provisionStatus: status, runningVersion, revision };
     transaction.put("pool", nodePoolItem(after), asRead);
   }
 }

@@ -1,8 +1,8 @@
 /** What conditions tell of a cluster: from what is recorded, what is seen and what went wrong. Pure rules. */
 
+import { BUILDING, SERVING } from "../cluster/condition-messages.ts";
 import type { Condition, Told } from "../cluster/conditions.ts";
 import type { Cluster } from "../cluster/stored.ts";
-import type { ClusterStatus } from "../cluster/transitions.ts";
 import { isLive, nodePoolLabel } from "../node-pool/rules.ts";
 import type { NodePool } from "../node-pool/schema.ts";
 import type { Observation } from "./provisioner.ts";
@@ -17,25 +17,6 @@ export interface StepError {
 }
 
 type Said = Omit<Told, "type">;
-
-const BUILDING: Partial<Record<ClusterStatus, Said>> = {
-  new: { status: "False", reason: "Accepted", message: "The cluster was accepted; nothing was done for it yet." },
-  provisioning: { status: "False", reason: "Provisioning", message: "The cluster is being built." },
-  deleting: { status: "False", reason: "Deleting", message: "The cluster is being torn down." },
-  unknown: {
-    status: "Unknown",
-    reason: "StateUnknown",
-    message: "The provisioner cannot tell where the cluster is; it keeps trying. Reconciled says what went wrong.",
-  },
-};
-
-const SERVING: Partial<Record<ClusterStatus, Said>> = {
-  started: { status: "True", reason: "Started", message: "The cluster serves." },
-  provisioned: { status: "False", reason: "Starting", message: "The cluster is built; its control plane comes up." },
-  starting: { status: "False", reason: "Starting", message: "The cluster comes up." },
-  stopping: { status: "False", reason: "Stopping", message: "The cluster goes down, as it was asked." },
-  stopped: { status: "False", reason: "Stopped", message: "The cluster is stopped; ask for starting to bring it up." },
-};
 
 const names = (pools: readonly NodePool[]): string => {
   const shown = pools.slice(0, 5).map(nodePoolLabel);

@@ -2,6 +2,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { MAX_TOKENS } from "#core/configuration/bootstrap-tokens.ts";
+import { reconcile } from "#core/provisioning/reconcile.ts";
 import { pointerKey } from "#core/table/keys.ts";
 import { deadlineIn } from "#core/table/pause.ts";
 import { commit, Transaction } from "#core/table/transact.ts";
@@ -86,6 +87,31 @@ describe("a join configuration", () => {
     for (const part of ["installScriptBase64", "kubeletConfigBase64", "upgradeScriptBase64"]) {
       expect([part, secretsIn(plain(body[part]))]).toEqual([part, []]);
     }
+  });
+
+  test("during a change of version installs what the API server runs already, and the new version once it runs", async () => {
+    const versionsOf = async () => {
+      const answers = [await join(), await send("GET", at("pools", pool.identity, "join-config"))];
+      return answers.map(({ body }) => [
+        body.versions.kubernetes,
+        /this node runs Kubernetes v([0-9.]+)/.exec(plain(body.upgradeScriptBase64))?.[1],
+      ]);
+    };
+    const patch = async (version: string) =>
+      expect((await send("PATCH", at(), { body: { version } })).status, version).toBe(200);
+    const [before, after] = [
+      ["1.34.4", "1.34.4"],
+      ["1.35.0", "1.35.0"],
+    ];
+    await patch("v1.35.0-u-ame.1");
+    expect(await versionsOf()).toEqual([before, before]);
+    await reconcile(world.reconciler, identity, 0);
+    expect(await versionsOf()).toEqual([before, before]);
+    await world.settle();
+    expect(await versionsOf()).toEqual([after, after]);
+    // On the way down nodes go first.
+    await patch((await send("GET", at("upgrades"))).body.reachable[0].version);
+    expect(await versionsOf()).toEqual([before, before]);
   });
 
   test("of a pool has its labels, taints, reboots and security updates, by its id or identity, by GET or POST", async () => {

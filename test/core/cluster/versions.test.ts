@@ -51,7 +51,7 @@ describe("a version", () => {
     ["v1.34.4-u-ame.1", "v1.34.4-u-ame.2", undefined],
     ["v1.34.3-u-ame.1", "v1.33.8-u-ame.1", undefined],
   ])("accepted from %s to %s leaves the way back to %s", (from, to, back) => {
-    expect(rollbackAfter(from, to)).toBe(back);
+    expect(rollbackAfter({ version: from }, to)).toBe(back);
   });
 });
 

@@ -1,0 +1,334 @@
+import fc from "fast-check";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { clusterVersions, compareVersions } from "#core/cloud/catalogue/index.ts";
+import type { Cluster } from "#core/cluster/stored.ts";
+import { minorOf } from "#core/cluster/versions.ts";
+import type { NodePool } from "#core/node-pool/schema.ts";
+import { workOn } from "#core/provisioning/due.ts";
+import { planOf } from "#core/provisioning/plan.ts";
+import type { Observation, Plan, Provisioner } from "#core/provisioning/provisioner.ts";
+import { reconcile } from "#core/provisioning/reconcile.ts";
+import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
+import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
+import type { Answer, Json, Tenant } from "#test/support/world.ts";
+
+const RUNS = Number(process.env.MODEL_RUNS ?? 15);
+const VERSIONS = clusterVersions.map(({ version }) => version);
+const POOL = { name: "web", nodeSize: "t3.medium" };
+
+let world: LivingWorld;
+let tenant: Tenant;
+let original: Provisioner["apply"];
+/** Every plan that the provisioner got, with what ran at that moment. */
+let steps: { plan: Plan; running: Observation | undefined }[] = [];
+
+beforeAll(async () => {
+  world = await makeLivingWorld({ callMs: 30 });
+  const { provisioner } = world.reconciler;
+  original = provisioner.apply.bind(provisioner);
+  Object.assign(provisioner, {
+    async apply(plan: Plan, signal: AbortSignal) {
+      const faults = world.faults.next;
+      world.faults.next = undefined;
+      const running = await provisioner.observe(plan.cluster.identity, signal);
+      world.faults.next = faults;
+      steps.push({ plan, running });
+      return await original(plan, signal);
+    },
+  });
+});
+
+afterEach(() => {
+  world.faults.next = undefined;
+  steps = [];
+});
+
+const send = (method: string, path: string, body?: unknown): Promise<Answer> =>
+  world.send(method, path, { token: tenant.admin, body });
+const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
+const get = async (): Promise<Json> => (await send("GET", `${at()}?includeDetails=true`)).body;
+const patch = (body: object) => send("PATCH", at(), body);
+
+async function create(version: string, nodePools: object[] = [POOL]): Promise<string> {
+  tenant = await world.tenant();
+  const answer = await send("POST", tenant.path("production"), tenant.creation({ version, nodePools }));
+  expect(answer.status, answer.text).toBe(200);
+  return answer.body.identity;
+}
+
+/** Asserts that a plan follows the version skew policy from what runs. */
+function expectPolicy({ plan, running }: (typeof steps)[number]): void {
+  const from = running?.version;
+  const shown = JSON.stringify({
+    from,
+    to: plan.version,
+    pools: plan.nodePools.map(({ version }) => version),
+    running,
+  });
+  if (from !== undefined) {
+    expect(minorOf(plan.version) - minorOf(from), shown).toBeLessThanOrEqual(1);
+    if (minorOf(plan.version) < minorOf(from)) expect(plan.version, shown).toBe(plan.cluster.rollbackVersion);
+  }
+  const apiServer = [plan.version, ...(from === undefined ? [] : [from])].sort(compareVersions);
+  for (const { version } of plan.nodePools) {
+    expect(compareVersions(version, apiServer[0] ?? ""), shown).toBeLessThanOrEqual(0);
+    expect(minorOf(apiServer.at(-1) ?? "") - minorOf(version), shown).toBeLessThanOrEqual(3);
+  }
+  for (const { version } of running?.nodePools ?? []) {
+    if (from !== undefined) expect(compareVersions(version, plan.version), shown).toBeLessThanOrEqual(0);
+  }
+}
+
+describe("a second version during an upgrade", () => {
+  test("two minors above what runs is refused with what is reachable, and accepted once the first one runs", async () => {
+    const identity = await create("v1.33.4-u-ame.1");
+    await world.settle();
+    expect((await patch({ version: "v1.34.3-u-ame.1" })).status).toBe(200);
+    const early = await patch({ version: "v1.35.0-u-ame.1" });
+    expect(early.status).toBe(400);
+    expect(early.body.message).toContain("runs v1.33.4-u-ame.1");
+    expect(early.body.message).toContain("v1.34.4-u-ame.2");
+    expect((await send("PATCH", `${at()}?dryRun=true`, { version: "v1.35.0-u-ame.1" })).body).toEqual(early.body);
+    await reconcile(world.reconciler, identity, 0);
+    const underWay = await patch({ version: "v1.35.0-u-ame.1" });
+    expect(underWay.status).toBe(400);
+    expect(underWay.body.message).toContain("is on its way to v1.34.3-u-ame.1");
+    await world.settle();
+    expect((await patch({ version: "v1.35.0-u-ame.1" })).status).toBe(200);
+    await world.settle();
+    expect((await get()).actualState.version).toBe("v1.35.0-u-ame.1");
+    expect([...new Set(steps.map(({ plan }) => minorOf(plan.version)))]).toEqual([33, 34, 35]);
+    steps.forEach(expectPolicy);
+  });
+
+  test("is offered by upgrades exactly where a change accepts it, at every moment of the upgrade", async () => {
+    const identity = await create("v1.33.4-u-ame.2");
+    const check = async () => {
+      const { body } = await send("GET", at("upgrades"));
+      for (const version of VERSIONS.filter((each) => each !== body.version)) {
+        const { status } = await send("PATCH", `${at()}?dryRun=true`, { version });
+        const entry = body.reachable.find((each: Json) => each.version === version);
+        expect([version, status]).toEqual([version, entry === undefined ? 400 : 200]);
+      }
+      for (const { chain, blockedBy, version } of body.newer) {
+        const isReachable = body.reachable.some((each: Json) => each.version === chain[0]);
+        expect([version, isReachable || blockedBy.length > 0]).toEqual([version, true]);
+      }
+      return body;
+    };
+    await world.settle();
+    await patch({ version: "v1.34.3-u-ame.1" });
+    expect(await check()).toMatchObject({ runningVersion: "v1.33.4-u-ame.2", version: "v1.34.3-u-ame.1" });
+    await reconcile(world.reconciler, identity, 0);
+    const body = await check();
+    expect(body.reachable[0]).toMatchObject({ version: "v1.33.4-u-ame.2", direction: "rollback" });
+    expect(body.newer.at(-1)).toMatchObject({
+      chain: ["v1.34.3-u-ame.1", "v1.35.1-u-ame.1"],
+      blockedBy: [expect.stringContaining("wait until it runs v1.34.3-u-ame.1")],
+    });
+    await world.settle();
+    expect((await check()).runningVersion).toBe("v1.34.3-u-ame.1");
+  });
+
+  test("back to what runs takes the upgrade back, and another version of that minor is refused once it is under way", async () => {
+    const identity = await create("v1.33.4-u-ame.1");
+    await world.settle();
+    await patch({ version: "v1.34.3-u-ame.1" });
+    expect((await patch({ version: "v1.33.8-u-ame.1" })).status).toBe(200);
+    expect((await patch({ version: "v1.34.3-u-ame.1" })).status).toBe(200);
+    await reconcile(world.reconciler, identity, 0);
+    expect((await patch({ version: "v1.33.8-u-ame.1" })).status).toBe(400);
+    expect((await patch({ version: "v1.33.4-u-ame.1" })).status).toBe(200);
+    await world.settle();
+    expect(await get()).toMatchObject({ status: "started", actualState: { version: "v1.33.4-u-ame.1" } });
+    steps.forEach(expectPolicy);
+  });
+
+  test("waits for the start of a cluster that was stopped on its way", async () => {
+    await create("v1.33.4-u-ame.1");
+    await world.settle();
+    await patch({ version: "v1.34.3-u-ame.1" });
+    await patch({ status: "stopping" });
+    await world.settle();
+    expect((await get()).actualState).toMatchObject({ status: "stopped", version: "v1.33.4-u-ame.1" });
+    expect((await patch({ status: "starting", version: "v1.35.0-u-ame.1" })).status).toBe(400);
+    await patch({ status: "starting" });
+    await world.settle();
+    expect((await get()).actualState).toMatchObject({ status: "started", version: "v1.34.3-u-ame.1" });
+    steps.forEach(expectPolicy);
+  });
+
+  test("an update channel two minors ahead changes no version", async () => {
+    await create("v1.33.4-u-ame.1");
+    await world.settle();
+    expect((await patch({ updateChannel: "v1.35", version: "" })).body.version).toBe("v1.33.4-u-ame.1");
+    await world.settle();
+    expect((await get()).actualState.version).toBe("v1.33.4-u-ame.1");
+  });
+
+  test("of a cluster brought back is judged by the version that it is built with", async () => {
+    await create("v1.33.4-u-ame.1");
+    await world.settle();
+    await patch({ version: "v1.34.3-u-ame.1" });
+    await patch({ status: "deleting" });
+    await world.settle();
+    expect((await send("POST", at("undelete"), {})).status).toBe(200);
+    expect((await get()).actualState).toBeUndefined();
+    expect((await patch({ version: "v1.33.4-u-ame.1" })).status).toBe(400);
+    expect((await patch({ version: "v1.35.0-u-ame.1" })).status).toBe(200);
+    steps = [];
+    await world.settle();
+    expect((await get()).actualState.version).toBe("v1.35.0-u-ame.1");
+    steps.forEach(expectPolicy);
+  });
+
+  test("a pool that is made during an upgrade begins with what the control plane runs", async () => {
+    const identity = await create("v1.34.4-u-ame.1");
+    await world.settle();
+    await patch({ version: "v1.35.0-u-ame.1" });
+    await reconcile(world.reconciler, identity, 0);
+    steps = [];
+    expect((await send("POST", at("pools"), { ...POOL, name: "more" })).status).toBe(200);
+    await world.settle();
+    const first = steps[0]?.plan.nodePools.find(({ pool }) => pool.name === "more");
+    expect(first?.version).toBe("v1.34.4-u-ame.1");
+    expect((await get()).actualState.version).toBe("v1.35.0-u-ame.1");
+    steps.forEach(expectPolicy);
+  });
+});
+
+describe("a plan", () => {
+  const [POOL_OF_33] = [{ identity: "p", name: "web", upgradeStrategy: "INPLACE", provisionStatus: "DONE" }];
+  const seen = (version: string | undefined, pool: string): Observation => ({
+    collectedAt: "2026-11-23T10:00:00.000Z",
+    phase: "DONE",
+    power: "started",
+    version,
+    endpoint: undefined,
+    nodePools: [{ identity: "p", version: pool, nodes: 1, state: "ready" }],
+  });
+  const plan = (cluster: Partial<Cluster>, observation: Observation | undefined) => {
+    const whole = { desiredStatus: "starting", ...cluster } as Cluster;
+    const { version, nodePools } = planOf(whole, [POOL_OF_33 as unknown as NodePool], observation, 1);
+    return [version, nodePools[0]?.version];
+  };
+
+  test("passes every minor where two were asked for at once, each once the one before runs", () => {
+    const asked = { version: "v1.35.0-u-ame.1" };
+    const [one, two] = ["v1.33.4-u-ame.1", "v1.34.4-u-ame.2"] as const;
+    expect(plan({ ...asked, plannedVersion: one }, seen(one, one))).toEqual([two, one]);
+    expect(plan({ ...asked, plannedVersion: two }, seen(one, one))).toEqual([two, one]);
+    expect(plan({ ...asked, plannedVersion: two }, seen(two, one))).toEqual(["v1.35.0-u-ame.1", one]);
+    expect(plan({ ...asked, plannedVersion: asked.version }, seen(asked.version, one))).toEqual([asked.version, two]);
+  });
+
+  test("waits with the control plane until no node would be more than three minors older", () => {
+    const [asked, planned] = ["v1.35.0-u-ame.1", "v1.34.3-u-ame.1"];
+    const cluster = { version: asked, plannedVersion: planned };
+    expect(plan(cluster, seen(planned, "v1.32.0-u-ame.1"))[0]).toBe(asked);
+    expect(plan(cluster, seen(planned, "v1.31.0-u-ame.1"))).toEqual([planned, "v1.31.0-u-ame.1"]);
+  });
+
+  test("goes back with the nodes first, and with the control plane once they are ready", () => {
+    const [back, present] = ["v1.33.4-u-ame.1", "v1.34.3-u-ame.1"];
+    const cluster = { version: back, rollbackVersion: back, plannedVersion: present };
+    expect(plan(cluster, seen(present, present))).toEqual([present, back]);
+    const pending = seen(present, back);
+    const half = { ...pending, nodePools: pending.nodePools.map((pool) => ({ ...pool, state: "pending" as const })) };
+    expect(plan(cluster, half)).toEqual([present, back]);
+    expect(plan(cluster, seen(present, back))).toEqual([back, back]);
+  });
+
+  test("of a cluster that is stopped leaves its control plane as it is", () => {
+    const [asked, present] = ["v1.35.0-u-ame.1", "v1.34.3-u-ame.1"];
+    const cluster = { version: asked, plannedVersion: present, desiredStatus: "stopping" as const };
+    expect(plan(cluster, seen(present, present))).toEqual([present, present]);
+  });
+});
+
+describe("random requests, failures and deaths of workers", () => {
+  const fault: fc.Arbitrary<ProvisionerFault | undefined> = fc.oneof(
+    { weight: 4, arbitrary: fc.constant(undefined) },
+    { weight: 2, arbitrary: fc.constant({ kind: "fails" as const, message: "no" }) },
+    { weight: 1, arbitrary: fc.constant({ kind: "hangs" as const }) },
+    { weight: 1, arbitrary: fc.constant({ kind: "late" as const, ms: 5 }) },
+  );
+  const request = fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({ kind: fc.constant("version" as const), version: fc.constantFrom(...VERSIONS) }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant("status" as const), status: fc.constantFrom("starting", "stopping") }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("add" as const) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("remove" as const) }) },
+    {
+      weight: 7,
+      arbitrary: fc.record({
+        kind: fc.constant("work" as const),
+        budgetMs: fc.constantFrom(0, STEP_MS, 3_000, 20_000),
+        // Longer than a lease, so that it is another worker that goes on.
+        pass: fc.constantFrom(0, STEP_MS, 60_000),
+        dies: fc.boolean(),
+        faults: fc.array(fault, { maxLength: 5 }),
+      }),
+    },
+  );
+
+  test("no step skips a minor or breaks the skew policy, and the version that was asked for is reached", {
+    timeout: 60_000 + RUNS * 8_000,
+  }, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom("v1.33.4-u-ame.1", "v1.34.3-u-ame.1"),
+        fc.array(request, { minLength: 4, maxLength: 20 }),
+        async (version, requests) => {
+          steps = [];
+          const identity = await create(version);
+          for (const each of requests) {
+            if (each.kind === "version") await patch({ version: each.version });
+            else if (each.kind === "status") await patch({ status: each.status });
+            else if (each.kind === "add") await send("POST", at("pools"), { ...POOL, name: "more" });
+            else if (each.kind === "remove") {
+              const [pool] = (await send("GET", at("pools"))).body;
+              if (pool !== undefined) await send("DELETE", at("pools", pool.id));
+            } else {
+              world.pass(each.pass);
+              const faults = [...each.faults];
+              world.faults.next = () => faults.shift();
+              if (each.dies) {
+                // A worker dies between a call and what it would record: its answer is lost and its lease expires.
+                const { provisioner } = world.reconciler;
+                const dying: Provisioner = {
+                  ...provisioner,
+                  async apply(plan, signal) {
+                    await provisioner.apply(plan, signal).catch(() => {});
+                    throw DEATH;
+                  },
+                };
+                const services = { ...world.reconciler, provisioner: dying };
+                await reconcile(services, identity, 0).catch(() => {});
+              } else await workOn(world.reconciler, [identity], 1, each.budgetMs);
+              world.faults.next = undefined;
+            }
+          }
+          if ((await get()).status !== "started") {
+            await world.settle();
+            await patch({ status: "starting" });
+          }
+          await world.settle();
+          const cluster = await get();
+          expect(cluster).toMatchObject({ status: "started", actualState: { version: cluster.version } });
+          const pools = (await send("GET", at("pools"))).body;
+          expect(pools.every((pool: Json) => pool.provisionStatus === "DONE")).toBe(true);
+          steps.forEach(expectPolicy);
+        },
+      ),
+      { numRuns: RUNS, endOnFailure: true },
+    );
+  });
+});
+
+const DEATH = new Error("the worker died");

@@ -1,0 +1,297 @@
+import fc from "fast-check";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { reconcile } from "#core/provisioning/reconcile.ts";
+import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
+import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
+import type { Answer, Json, Tenant } from "#test/support/world.ts";
+
+const RUNS = Number(process.env.MODEL_RUNS ?? 15);
+
+let world: LivingWorld;
+let tenant: Tenant;
+
+beforeAll(async () => {
+  world = await makeLivingWorld({ callMs: 30 });
+});
+
+afterEach(() => {
+  world.faults.next = undefined;
+});
+
+const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> =>
+  world.send(method, path, { token: tenant.admin, body, headers });
+const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
+const get = async (): Promise<Json> => (await send("GET", at())).body;
+const poolsOf = async (): Promise<Json[]> => (await send("GET", at("pools"))).body;
+
+async function create(): Promise<Json> {
+  tenant = await world.tenant();
+  const nodePools = [
+    { name: "web", nodeSize: "t3.medium" },
+    { name: "jobs", nodeSize: "t3.medium" },
+  ];
+  const body = tenant.creation({ version: "v1.33.4-u-ame.1", nodePools });
+  const answer = await send("POST", tenant.path("production"), body);
+  expect(answer.status, answer.text).toBe(200);
+  await world.settle();
+  return await get();
+}
+
+const poolPath = async () => at("pools", (await poolsOf())[0]?.id);
+const conditionsOf = ({ conditions }: Json): Record<string, string> =>
+  Object.fromEntries(conditions.map(({ type, status }: Json) => [type, status]));
+
+interface Write {
+  name: string;
+  /** Sends the write. @returns its answer */
+  write: () => Promise<Answer>;
+  /** Conditions that must not be True after it. */
+  untrue: string[];
+  /** How many of the two pools must not be DONE after it. */
+  pools: number;
+  /** The status of the cluster after it. */
+  status?: string;
+  /** Whether the cluster is stopped before it. */
+  isStopped?: boolean;
+}
+
+const patch = (body: object) => () => send("PATCH", at(), body);
+const writes: Write[] = [
+  { name: "version", write: patch({ version: "v1.34.3-u-ame.1" }), untrue: ["UpToDate", "NodePoolsReady"], pools: 2 },
+  { name: "add-ons", write: patch({ addons: { dns: { enabled: true } } }), untrue: ["UpToDate"], pools: 0 },
+  { name: "high availability", write: patch({ enableHighAvailability: true }), untrue: ["UpToDate"], pools: 0 },
+  { name: "a network rule", write: patch({ enableNetworkEncryption: true }), untrue: ["UpToDate"], pools: 0 },
+  {
+    name: "a security profile",
+    write: patch({ podSecurityStandardsProfile: "baseline" }),
+    untrue: ["UpToDate"],
+    pools: 0,
+  },
+  {
+    name: "Prometheus rules",
+    write: () => send("POST", at("prometheus-rules-inheritance"), false),
+    untrue: ["UpToDate"],
+    pools: 0,
+  },
+  { name: "deletion protection", write: patch({ deleteProtection: true }), untrue: [], pools: 0 },
+  { name: "automatic upgrades", write: patch({ enableAutoUpgrade: true }), untrue: [], pools: 0 },
+  {
+    name: "a stop",
+    write: patch({ status: "stopping" }),
+    untrue: ["Ready", "NodePoolsReady"],
+    pools: 0,
+    status: "stopping",
+  },
+  {
+    name: "a start",
+    write: patch({ status: "starting" }),
+    untrue: ["Ready", "NodePoolsReady"],
+    pools: 2,
+    status: "starting",
+    isStopped: true,
+  },
+  {
+    name: "a start with another version",
+    write: patch({ status: "starting", version: "v1.34.3-u-ame.1" }),
+    untrue: ["Ready", "NodePoolsReady", "UpToDate"],
+    pools: 2,
+    status: "starting",
+    isStopped: true,
+  },
+  {
+    name: "a deletion",
+    write: patch({ status: "deleting" }),
+    untrue: ["Ready", "NodePoolsReady", "UpToDate", "Provisioned"],
+    pools: 0,
+    status: "deleting",
+  },
+  {
+    name: "a changed pool",
+    write: async () => send("PUT", await poolPath(), { labels: { role: "web" } }),
+    untrue: ["NodePoolsReady"],
+    pools: 1,
+  },
+  {
+    name: "a new pool",
+    write: () => send("POST", at("pools"), { name: "more", nodeSize: "t3.medium" }),
+    untrue: ["NodePoolsReady"],
+    pools: 1,
+  },
+  { name: "a deleted pool", write: async () => send("DELETE", await poolPath()), untrue: ["NodePoolsReady"], pools: 1 },
+];
+
+describe.each(writes)("$name, while the reconciler has not looked", ({ write, untrue, pools, status, isStopped }) => {
+  test("shows as unfinished in every answer, and as done in the end", async () => {
+    const made = await create();
+    if (isStopped === true) {
+      await send("PATCH", at(), { status: "stopping" });
+      await world.settle();
+    }
+    const before = await get();
+    const answer = await write();
+    expect(answer.status, answer.text).toBeLessThan(205);
+    const listed = (await send("GET", tenant.path("production"))).body.content[0];
+    const direct = await get();
+    const shown = answer.body?.conditions === undefined ? [direct, listed] : [answer.body, direct, listed];
+    for (const cluster of shown) {
+      expect(cluster.generation).toBe(before.generation + 1);
+      for (const each of cluster.conditions) expect(each.observedGeneration).toBe(before.generation);
+      const told = conditionsOf(cluster);
+      for (const type of untrue) expect([type, told[type]]).not.toEqual([type, "True"]);
+      if (untrue.length > 0) expect(told.Reconciled).not.toBe("True");
+      // Other conditions stay as they were.
+      const untouched = before.conditions.filter(({ type }: Json) => ![...untrue, "Reconciled"].includes(type));
+      for (const { type, status: old } of untouched) {
+        expect([type, told[type]]).toEqual([type, old]);
+      }
+      expect(cluster.status).toBe(status ?? before.status);
+    }
+    expect((await poolsOf()).filter(({ provisionStatus }) => provisionStatus !== "DONE")).toHaveLength(pools);
+    await world.settle();
+    if (status === "deleting") return expect((await send("GET", at())).status).toBe(404);
+    const after = await get();
+    expect(after.conditions.every((each: Json) => each.observedGeneration === after.generation)).toBe(true);
+    if (status === "stopping") return expect(after.status).toBe("stopped");
+    expect(after.status).toBe("started");
+    expect(Object.values(conditionsOf(after))).toEqual(["True", "True", "True", "True", "True"]);
+    expect((await poolsOf()).every(({ provisionStatus }) => provisionStatus === "DONE")).toBe(true);
+    expect(made.identity).toBe(after.identity);
+  });
+});
+
+test("a move, while the reconciler has not looked, shows as unfinished where the cluster is then", async () => {
+  await create();
+  const { body } = await send("POST", tenant.path("one", "move"), {
+    currentEnvironment: "production",
+    newEnvironment: "staging",
+  });
+  expect(conditionsOf(body).UpToDate).toBe("False");
+  await world.settle();
+  const after = (await send("GET", tenant.path("staging", "one"))).body;
+  expect(Object.values(conditionsOf(after))).toEqual(["True", "True", "True", "True", "True"]);
+});
+
+test("a dry run shows the conditions that the write would leave", async () => {
+  await create();
+  const dry = (await send("PATCH", `${at()}?dryRun=true`, { version: "v1.34.3-u-ame.1" })).body;
+  expect(conditionsOf(dry)).toMatchObject({ UpToDate: "False", NodePoolsReady: "False" });
+  const path = await poolPath();
+  expect((await send("PUT", `${path}?dryRun=true`, { minSize: 2 })).body.provisionStatus).toBe("ACCEPTED");
+  expect((await poolsOf()).every(({ provisionStatus }) => provisionStatus === "DONE")).toBe(true);
+});
+
+test("waiting for started does not end before the reconciler has looked at what was asked since", async () => {
+  const { identity } = await create();
+  await send("PATCH", at(), { enableHighAvailability: true });
+  const path = `${at()}?waitFor=status:started`;
+  const early = await send("GET", path, undefined, { prefer: "wait=1" });
+  expect(conditionsOf(early.body).UpToDate).toBe("False");
+  const waiting = send("GET", path, undefined, { prefer: "wait=10" });
+  await reconcile(world.reconciler, identity);
+  const { body } = await waiting;
+  expect(body.conditions.every((each: Json) => each.observedGeneration === body.generation)).toBe(true);
+});
+
+test("a provisioner that does not take a change leaves it unfinished, also where the cluster cannot be seen", async () => {
+  const { identity } = await create();
+  await send("PUT", await poolPath(), { labels: { role: "web" } });
+  for (const operation of ["apply", "observe"]) {
+    world.faults.next = (call) =>
+      call.identity === identity && call.operation === operation ? { kind: "fails", message: "no" } : undefined;
+    world.pass(60_000);
+    await reconcile(world.reconciler, identity, 0);
+    const cluster = await get();
+    for (const { type, status, observedGeneration } of cluster.conditions) {
+      const isDone = status === "True" && observedGeneration === cluster.generation;
+      expect([operation, type, isDone]).toEqual([operation, type, false]);
+    }
+    expect((await poolsOf()).map(({ provisionStatus }) => provisionStatus).sort()).toEqual(["ACCEPTED", "DONE"]);
+  }
+});
+
+describe("random writes and steps", () => {
+  const fault: fc.Arbitrary<ProvisionerFault | undefined> = fc.oneof(
+    { weight: 4, arbitrary: fc.constant(undefined) },
+    { weight: 2, arbitrary: fc.constant({ kind: "fails" as const, message: "no" }) },
+    { weight: 1, arbitrary: fc.constant({ kind: "hangs" as const }) },
+  );
+  const step = fc.oneof(
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("version" as const),
+        to: fc.constantFrom("v1.33.8-u-ame.1", "v1.34.3-u-ame.1", "v1.34.4-u-ame.1"),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("pool" as const), size: fc.integer({ min: 1, max: 4 }) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("add-on" as const), name: fc.constantFrom("a", "b") }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constant("work" as const),
+        budgetMs: fc.constantFrom(0, STEP_MS, 5_000),
+        pass: fc.constantFrom(0, STEP_MS, 60_000),
+        faults: fc.array(fault, { maxLength: 4 }),
+      }),
+    },
+  );
+
+  /** Asserts that what shows as done is so. */
+  async function expectHonest(identity: string, sizes: Map<string, number>, asked: string): Promise<void> {
+    const cluster = await get();
+    const pools = await poolsOf();
+    const saved = world.faults.next;
+    world.faults.next = undefined;
+    const running = await world.reconciler.provisioner.observe(identity, new AbortController().signal);
+    world.faults.next = saved;
+    const isDone = (type: string) =>
+      cluster.conditions.some(
+        (each: Json) => each.type === type && each.status === "True" && each.observedGeneration === cluster.generation,
+      );
+    if (isDone("UpToDate")) expect(running?.version).toBe(asked);
+    for (const pool of pools.filter(({ provisionStatus }) => provisionStatus === "DONE" || isDone("NodePoolsReady"))) {
+      const observed = running?.nodePools.find((each) => each.identity === pool.identity);
+      expect([pool.name, observed?.version, observed?.nodes, observed?.state]).toEqual([
+        ...[pool.name, asked, sizes.get(pool.name), "ready"],
+      ]);
+    }
+  }
+
+  test("what shows as done of the present generation runs as it was asked", {
+    timeout: 60_000 + RUNS * 8_000,
+  }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 16 }), async (steps) => {
+        const { identity, version } = await create();
+        let asked = version;
+        const sizes = new Map([
+          ["web", 1],
+          ["jobs", 1],
+        ]);
+        for (const each of steps) {
+          if (each.kind === "version") {
+            const answer = await send("PATCH", at(), { version: each.to });
+            if (answer.status === 200) asked = each.to;
+          } else if (each.kind === "pool") {
+            const [pool] = await poolsOf();
+            await send("PUT", at("pools", pool?.id), { minSize: each.size, maxSize: each.size });
+            sizes.set(pool?.name, each.size);
+          } else if (each.kind === "add-on") {
+            await send("PATCH", at(), { addons: { [each.name]: { enabled: true } } });
+          } else {
+            const faults = [...each.faults];
+            world.pass(each.pass);
+            world.faults.next = () => faults.shift();
+            await reconcile(world.reconciler, identity, each.budgetMs);
+            world.faults.next = undefined;
+          }
+          await expectHonest(identity, sizes, asked);
+        }
+        await world.settle();
+        await expectHonest(identity, sizes, asked);
+        expect(Object.values(conditionsOf(await get()))).toEqual(["True", "True", "True", "True", "True"]);
+      }),
+      { numRuns: RUNS, endOnFailure: true },
+    );
+  });
+});
