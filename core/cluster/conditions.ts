@@ -25,6 +25,8 @@ export const conditionReasons = [
   "VersionReached",
   "Reconciled",
   "PreparationFailed",
+  "OidcRegistrationInDoubt",
+  "OidcClientSecretExpired",
   "ProvisionerFailed",
   "ProvisionerTimedOut",
 ] as const;
