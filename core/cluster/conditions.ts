@@ -26,6 +26,8 @@ export const conditionReasons = [
   "ConfigurationPending",
   "Reconciled",
   "PreparationFailed",
+  "OidcRegistrationInDoubt",
+  "OidcClientSecretExpired",
   "ProvisionerFailed",
   "ProvisionerTimedOut",
 ] as const;

@@ -47,6 +47,14 @@ export const notYet = (what: string, { slug, provisionStatus }: Cluster): AppErr
     PHASE_SECONDS,
   );
 
+/** Makes the answer while a client secret has expired and the reconciler has not replaced it yet. @param expiresAt RFC 3339 */
+export const expired = (what: string, { slug }: Cluster, expiresAt: string): AppError =>
+  conflict(
+    "configuration.expired",
+    `The cluster "${slug}" has no valid ${what}: its OIDC client secret expired at ${expiresAt} and is not renewed yet. Try again later; the cluster's condition Reconciled says what prevents it.`,
+    PHASE_SECONDS,
+  );
+
 /** What is answered once there is no configuration any more. */
 export const deleting = (what: string, { slug }: Cluster): AppError =>
   conflict(

@@ -1,19 +1,19 @@
-/** Registering clients with an OIDC issuer: RFC 7591, and taking them away again: RFC 7592. */
+/** Registers clients with an OIDC issuer (RFC 7591) and removes them (RFC 7592). */
 
 import * as oauth from "oauth4webapi";
 import * as v from "valibot";
+import { RetryableError } from "../provisioning/preparation.ts";
+import {
+  hasConnected,
+  NotRegistered,
+  REDIRECT_URIS,
+  type RegisteredClient,
+  readClient,
+  readText,
+  retryAfterOf,
+} from "./registration-response.ts";
 
-/** A client as the issuer made it. */
-export interface RegisteredClient {
-  clientId: string;
-  clientSecret: string;
-  /** Where it is managed and with what; absent where the issuer does not let it be. */
-  registrationUri?: string;
-  registrationAccessToken?: string;
-}
-
-/** It is certain that no client was made: the issuer was not asked, or refused. After any other error nobody knows. */
-export class NotRegistered extends Error {}
+export { NotRegistered, type RegisteredClient } from "./registration-response.ts";
 
 /** An OIDC issuer that registers clients. */
 export interface IdentityProvider {
@@ -24,29 +24,23 @@ export interface IdentityProvider {
   /**
    * Removes a client.
    *
+   * @param isNew whether the client was registered a moment ago. The answers 401 and 404 are errors then: they mean that the
+   *   token or the address is wrong, not that the client is gone.
    * @returns whether it is gone; false where the issuer removes no clients
    * @throws Error in words that may be shown
    */
   remove(
     client: Required<Pick<RegisteredClient, "registrationUri" | "registrationAccessToken">>,
     signal: AbortSignal,
+    isNew?: boolean,
   ): Promise<boolean>;
 }
 
-/**
- * Where a person's browser comes back to: the ports on which the login plugin of kubectl listens
- * (https://github.com/int128/kubelogin, --listen-address), with and without the slash that some libraries add.
- */
-const REDIRECT_URIS = ["http://localhost:8000", "http://localhost:18000"].flatMap((uri) => [uri, `${uri}/`]);
+/** The most that is read of a discovery document, in bytes. Published ones have less than 16 KiB. */
+const MAX_DISCOVERY_BYTES = 256 * 1_024;
 
-const limited = (most: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(most));
-
-const Registered = v.object({
-  client_id: limited(1_024),
-  client_secret: limited(4_096),
-  registration_client_uri: v.optional(limited(2_048)),
-  registration_access_token: v.optional(limited(8_192)),
-});
+/** The most that is read of an answer to a registration, in bytes. */
+const MAX_REGISTRATION_BYTES = 64 * 1_024;
 
 /** What oauth4webapi says of an issuer that has another name than the one it was looked for by. */
 const Misnamed = v.object({ attribute: v.literal("issuer"), body: v.object({ issuer: v.string() }) });
@@ -70,20 +64,27 @@ export function identityProvider(issuer: string, initialAccessToken?: string): I
     const response = await oauth.discoveryRequest(url, { ...insecure, signal });
     if (response.status !== 200) {
       await response.body?.cancel();
-      throw new Error(`it answered ${response.status}`);
+      throw new NotRegistered(statusReason(response), { retryAfterMs: retryAfterOf(response) });
     }
-    const server = await oauth.processDiscoveryResponse(url, response);
+    const { headers } = response;
+    const text = await readText(response, MAX_DISCOVERY_BYTES);
+    const server = await oauth.processDiscoveryResponse(url, new Response(text, { headers: plain(headers) }));
     // URLs that are the same are not: clients and API servers compare an issuer's name as text.
     if (server.issuer !== issuer) throw new Error(misnamed(server.issuer));
     if (server.registration_endpoint === undefined) throw new Error("it registers no clients");
+    if (!mayHaveToken(server.registration_endpoint)) {
+      throw new Error("its registration_endpoint must be an https URL, or one of the issuer's own origin");
+    }
     discovered = server;
     return server;
   }
 
   async function register(name: string, signal: AbortSignal): Promise<RegisteredClient> {
     const server = await discover(signal).catch((error: unknown) => {
+      if (error instanceof NotRegistered) throw error;
       throw new NotRegistered(reasonOf(error), { cause: error });
     });
+    if (signal.aborted) throw new NotRegistered("it took too long to say where it registers clients");
     const metadata = {
       client_name: name,
       application_type: "native",
@@ -92,26 +93,45 @@ export function identityProvider(issuer: string, initialAccessToken?: string): I
       response_types: ["code"],
       token_endpoint_auth_method: "client_secret_basic",
     };
-    const response = await oauth.dynamicClientRegistrationRequest(server, metadata, {
-      ...insecure,
-      signal,
-      ...(initialAccessToken === undefined ? {} : { initialAccessToken }),
-    });
-    if (response.status !== 201) throw await refusalOf(response);
-    const made = v.parse(Registered, await oauth.processDynamicClientRegistrationResponse(response));
-    const { registration_client_uri: uri, registration_access_token: token } = made;
-    const isManaged = uri !== undefined && token !== undefined && mayHaveToken(uri);
-    return {
-      clientId: made.client_id,
-      clientSecret: made.client_secret,
-      ...(isManaged ? { registrationUri: uri, registrationAccessToken: token } : {}),
-    };
+    const options = { ...insecure, signal, ...(initialAccessToken === undefined ? {} : { initialAccessToken }) };
+    const response = await oauth
+      .dynamicClientRegistrationRequest(server, metadata, options)
+      .catch((error: unknown): never => {
+        throw hasConnected(error) ? error : new NotRegistered(reasonOf(error), { cause: error });
+      });
+    if (!response.ok) throw await refusalOf(response);
+    const { client, management, problems } = readClient(await readText(response, MAX_REGISTRATION_BYTES));
+    const managed = management !== undefined && mayHaveToken(management.registrationUri) ? management : undefined;
+    if (client !== undefined && problems.length === 0) return { ...client, ...managed };
+    const reason = `its answer cannot be used: ${problems.join("; ")}`;
+    const isRemoved = managed !== undefined && (await remove(managed, signal, true).catch(() => false));
+    throw isRemoved ? new NotRegistered(`${reason}; the client was removed again`) : new Error(reason);
   }
 
-  /** Whether a token can be sent there: it goes nowhere in the clear where the issuer itself does not. */
-  const mayHaveToken = (uri: string): boolean => {
-    const { protocol, origin } = URL.parse(uri) ?? {};
-    return protocol === "https:" || origin === url.origin;
+  /**
+   * Whether a token can be sent there: it goes nowhere in the clear where the issuer itself does not, nor to an address that
+   * carries credentials of its own, which fetch refuses.
+   */
+  function mayHaveToken(uri: string): boolean {
+    const parsed = URL.parse(uri);
+    if (parsed === null || parsed.username !== "" || parsed.password !== "") return false;
+    return parsed.protocol === "https:" || parsed.origin === url.origin;
+  }
+
+  const remove: IdentityProvider["remove"] = async ({ registrationUri, registrationAccessToken }, signal, isNew) => {
+    const response = await fetch(registrationUri, {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${registrationAccessToken}` },
+      redirect: "manual",
+      signal,
+    });
+    await response.body?.cancel();
+    const { status } = response;
+    // RFC 7592, section 2.3: a client that does not exist any more is answered 401, by some issuers 404 or 410.
+    if (response.ok || status === 410 || (!isNew && (status === 401 || status === 404))) return true;
+    // By the same section: clients may not be removed (403), or the issuer does not implement it.
+    if (status === 403 || status === 405 || status === 501) return false;
+    throw new RetryableError(statusReason(response), { retryAfterMs: retryAfterOf(response) });
   };
 
   return {
@@ -126,33 +146,44 @@ export function identityProvider(issuer: string, initialAccessToken?: string): I
           throw error;
         }
       }),
-    remove: ({ registrationUri, registrationAccessToken }, signal) =>
-      told(`removing a client from ${issuer}`, async () => {
-        const response = await fetch(registrationUri, {
-          method: "DELETE",
-          headers: { authorization: `Bearer ${registrationAccessToken}` },
-          redirect: "error",
-          signal,
-        });
-        await response.body?.cancel();
-        // RFC 7592, section 2.3: a client that is not there any more is answered 401, by some 404.
-        if (response.ok || response.status === 401 || response.status === 404) return true;
-        // By the same section: the issuer does not do this.
-        if (response.status === 405) return false;
-        throw new Error(`it answered ${response.status}`);
-      }),
+    remove: (client, signal, isNew) => told(`removing a client from ${issuer}`, () => remove(client, signal, isNew)),
   };
 }
 
-/** What an answer that is no client amounts to. */
+/** Copies headers without those that describe how the body was transferred: it is decoded already. */
+function plain(headers: Headers): Headers {
+  const copy = new Headers(headers);
+  copy.delete("content-encoding");
+  copy.delete("content-length");
+  return copy;
+}
+
+/** Says which status was answered. */
+function statusReason({ status }: Response): string {
+  if (status >= 300 && status < 400) return `redirects are not followed, and it answered ${status}`;
+  if (status === 401) return `it refused the access token, which may have expired: it answered ${status}`;
+  return `it answered ${status}`;
+}
+
+/** Error codes of RFC 7591 and RFC 6750 look like this. Anything else may be a secret that is repeated. */
+const ErrorBody = v.object({ error: v.pipe(v.string(), v.regex(/^[a-z_]{1,50}$/)) });
+
+/** Answers 408 and 499 come from proxies too, of requests that were passed on. */
+const DOUBTFUL_4XX: ReadonlySet<number> = new Set([408, 499]);
+
+/**
+ * Makes an error of an answer that is no success. A 4xx is a refusal. So is a 503 with Retry-After, by which the issuer asks to be
+ * asked again (RFC 9110, section 15.6.4). After a redirect (303 may follow a success) and any other 5xx the outcome is in doubt.
+ */
 async function refusalOf(response: Response): Promise<Error> {
-  const code = await oauth.processDynamicClientRegistrationResponse(response).then(
-    () => "",
-    (error: unknown) => (error instanceof oauth.ResponseBodyError ? ` ${error.error}` : ""),
-  );
-  if (!response.bodyUsed) await response.body?.cancel();
-  const Kind = response.status >= 400 && response.status < 500 ? NotRegistered : Error;
-  return new Kind(`it answered ${response.status}${code}`);
+  const { status } = response;
+  const retryAfterMs = retryAfterOf(response);
+  const text = await readText(response, MAX_REGISTRATION_BYTES).catch(() => "");
+  const body = v.safeParse(v.pipe(v.string(), v.parseJson(), ErrorBody), text);
+  const reason = `${statusReason(response)}${body.success ? ` ${body.output.error}` : ""}`;
+  const isClientError = status >= 400 && status < 500 && !DOUBTFUL_4XX.has(status);
+  const isRefused = isClientError || (status === 503 && retryAfterMs !== undefined);
+  return isRefused ? new NotRegistered(reason, { retryAfterMs }) : new Error(reason);
 }
 
 /** Says what was under way. Bodies of answers are not repeated, but for the code of an error: there may be secrets in them. */
@@ -160,15 +191,15 @@ async function told<T>(doing: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const Kind = error instanceof NotRegistered ? NotRegistered : Error;
-    // What does not fit a schema says so with the value.
-    const cause = error instanceof v.ValiError ? undefined : error;
-    throw new Kind(`${doing}: ${reasonOf(error)}`, { cause });
+    const message = `${doing}: ${reasonOf(error)}`;
+    if (!(error instanceof RetryableError)) throw new Error(message, { cause: error });
+    const { retryAfterMs } = error;
+    const Kind = error instanceof NotRegistered ? NotRegistered : RetryableError;
+    throw new Kind(message, { cause: error, retryAfterMs });
   }
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof v.ValiError) return "its answer is not what RFC 7591 says";
   if (!(error instanceof Error)) return String(error);
   const { success, output } = v.safeParse(Misnamed, error.cause);
   if (success) return misnamed(output.body.issuer);

@@ -3,9 +3,9 @@
 import type { Context } from "../context.ts";
 import type { Keyring } from "../secrets/keyring.ts";
 import { openSecret } from "../secrets/vault.ts";
-import { type ConfigurationInput, enterConfiguration, notYet } from "./enter.ts";
+import { type ConfigurationInput, enterConfiguration, expired, notYet } from "./enter.ts";
 import type { KubeconfigResponse, OidcConfigResponse } from "./schema.ts";
-import { OIDC_CLIENT, OidcClientSecret, oidcClientEntity } from "./stored.ts";
+import { hasExpired, OIDC_CLIENT, OidcClientSecret, oidcClientEntity } from "./stored.ts";
 
 /** What a client of a cluster gets to know. */
 async function clientOf(
@@ -17,7 +17,11 @@ async function clientOf(
   const configured = await enterConfiguration(context, input, { right: "developer", ...wanted });
   const { cluster, held, certificate, endpoint } = configured;
   const item = held.get(OIDC_CLIENT);
-  const { clientId, issuer } = item === undefined ? {} : oidcClientEntity.read(item);
+  const client = item && oidcClientEntity.read(item);
+  const { clientId, issuer, expiresAt } = client ?? {};
+  if (client !== undefined && expiresAt !== undefined && hasExpired(client, context.clock())) {
+    throw expired(wanted.what, cluster, expiresAt);
+  }
   const secret = await openSecret(context.table, keyring, cluster.identity, held, OIDC_CLIENT, OidcClientSecret);
   if (clientId === undefined || issuer === undefined || secret === undefined) throw notYet(wanted.what, cluster);
   if (endpoint === undefined && wanted.phase === "CLUSTER_PROVISIONED") throw notYet(wanted.what, cluster);
@@ -34,7 +38,8 @@ async function clientOf(
  * Hands out the OIDC client of a cluster. Two waits on the database, one more while its secrets are being encrypted anew.
  *
  * @param keyring with which the secret was encrypted
- * @throws AppError as `enterConfiguration`, of a caller who has not the right of a developer
+ * @throws AppError as `enterConfiguration`, of a caller who has not the right of a developer; conflict where the secret has expired
+ *   and is not renewed yet
  */
 export const oidcConfig = (
   context: Context,

@@ -32,10 +32,19 @@ const StoredOidcClient = v.object({
   intendedAt: v.string(),
   /** Of which intention it is known what became of it; while that is another one, or none, nobody knows of the last one. */
   settledAt: v.optional(v.string()),
+  /** The issuer that was last about to be asked. */
+  intendedIssuer: v.optional(v.string()),
+  /** The intention in doubt after which an operator allowed one more registration. */
+  retryAllowedFor: v.optional(v.string()),
   issuer: v.optional(v.string()),
   clientId: v.optional(v.string()),
+  /** When the client's secret expires, and from when on it is to be replaced, RFC 3339; absent where it does not expire. */
+  expiresAt: v.optional(v.string()),
+  renewAt: v.optional(v.string()),
   /** Where it is managed, where the issuer lets it be. */
   registrationUri: v.optional(v.string()),
+  /** The client that this one replaced, until it is removed. Its token is beside the present one's. */
+  former: v.optional(v.object({ issuer: v.string(), clientId: v.string(), registrationUri: v.string() })),
   sealed: v.optional(Sealed),
 });
 export type OidcClient = v.InferOutput<typeof StoredOidcClient>;
@@ -46,6 +55,10 @@ export const oidcClientEntity = defineEntity("oidc-client", 1, StoredOidcClient)
 /** Whether nobody knows what became of the last registration: there may be a client that is not recorded. */
 export const isInDoubt = ({ intendedAt, settledAt }: OidcClient): boolean => settledAt !== intendedAt;
 
+/** Whether a client's secret has expired. @param now the present moment */
+export const hasExpired = ({ expiresAt }: OidcClient, now: Date): boolean =>
+  expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime();
+
 /** The name that a cluster's client is registered under, by which the issuer's operator finds it. */
 export const clientNameOf = (clusterIdentity: string): string => `kubernetes ${clusterIdentity}`;
 
@@ -53,6 +66,7 @@ export const clientNameOf = (clusterIdentity: string): string => `kubernetes ${c
 export const OidcClientSecret = v.object({
   clientSecret: v.string(),
   registrationAccessToken: v.optional(v.string()),
+  formerRegistrationAccessToken: v.optional(v.string()),
 });
 
 const StoredBootstrapTokens = v.object({

@@ -18,7 +18,7 @@ import { parseJson } from "../json.ts";
 import { readChunkOf } from "../listing/page-index.ts";
 import type { NodePool } from "../node-pool/schema.ts";
 import { readSecrets } from "../secrets/vault.ts";
-import { EVENT_PREFIX, keyText, pointerKey, tombstoneKey } from "../table/keys.ts";
+import { EVENT_PREFIX, keyText, pointerKey, secretKey, tombstoneKey } from "../table/keys.ts";
 import { deadlineIn } from "../table/pause.ts";
 import { commit, contended, Transaction } from "../table/transact.ts";
 import { findDue } from "./due.ts";
@@ -90,7 +90,9 @@ export interface LeftBehind extends Named<Cluster, typeof IDENTITY>, Named<Clust
    * Its client with its OIDC issuer, and whether there may be more under that name that nobody recorded; undefined where none was
    * ever asked for.
    */
-  oidcClient: (Named<OidcClient, readonly ["issuer", "clientId"]> & { name: string; isInDoubt: boolean }) | undefined;
+  oidcClient:
+    | (Named<OidcClient, readonly ["issuer", "clientId", "former"]> & { name: string; isInDoubt: boolean })
+    | undefined;
   /** Those that were being deleted too; each has from `minSize` to `maxSize` nodes. */
   nodePools: Named<NodePool, typeof POOL>[];
 }
@@ -156,18 +158,34 @@ async function newestEvents({ table }: Pick<Services, "table">, identity: string
 }
 
 /**
- * Makes a cluster due now, as if nothing had gone wrong before. Whoever has its lease keeps it, and goes on once more.
+ * Makes a cluster due now, as if nothing had gone wrong before. A worker that has its lease keeps it and takes one more step. Where
+ * the outcome of the registration of its OIDC client is in doubt, this allows one more registration.
  *
  * @returns the identity, and when it is due
  * @throws AppError as `findCluster`; conflict where it is deleted; unavailable as `commit`
  */
 export async function retryCluster(services: Services, sought: Sought): Promise<{ identity: string; dueAt: string }> {
   const { identity } = (await findCluster(services, sought)).cluster;
-  const dueAt = services.clock().toISOString();
+  const deadline = deadlineIn(services.patienceMs);
+  for (;;) {
+    const dueAt = services.clock().toISOString();
+    const failures = await commit(services.table, await retrying(services, identity, dueAt), deadline);
+    if (failures.length === 0) return { identity, dueAt };
+    if (failures.some(({ label }) => label === "pointer")) throw deletedAlready(identity);
+    if (deadline.passed()) throw contended();
+  }
+}
+
+async function retrying({ table }: Services, identity: string, dueAt: string): Promise<Transaction> {
+  const key = secretKey(identity, OIDC_CLIENT);
+  const item = (await table.get([key])).get(keyText(key));
   const transaction = addRetry(new Transaction(), identity, dueAt);
-  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
-  if (failures.length > 0) throw deletedAlready(identity);
-  return { identity, dueAt };
+  const client = item && oidcClientEntity.read(item);
+  if (client === undefined || !isInDoubt(client)) return transaction;
+  return transaction.update("oidc-client", key, "SET #retryAllowedFor = :intended", {
+    condition: "#intendedAt = :intended",
+    values: { ":intended": client.intendedAt },
+  });
 }
 
 /** Adds to a transaction that a cluster is due now (label `pointer`), on condition that it is not deleted. */
@@ -216,7 +234,7 @@ async function toLeftBehind(services: Services, { cluster, pointer, pools, delet
 }
 
 const clientLeftBehind = (client: OidcClient): LeftBehind["oidcClient"] => ({
-  ...pick(client, ["issuer", "clientId"]),
+  ...pick(client, ["issuer", "clientId", "former"]),
   name: clientNameOf(client.clusterIdentity),
   isInDoubt: isInDoubt(client),
 });

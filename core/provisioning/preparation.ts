@@ -1,5 +1,6 @@
 /** What a cluster needs before a provisioner builds it, and what has to go once it is torn down: the reconciler's own steps. */
 
+import type { Condition } from "../cluster/conditions.ts";
 import type { Cluster } from "../cluster/stored.ts";
 import type { HeldSecrets } from "../secrets/vault.ts";
 import type { Transaction } from "../table/transact.ts";
@@ -13,12 +14,42 @@ export interface Prepared {
 /** Writes what a step made, fenced by the worker's lease. @returns whether it is written */
 export type Write = (transaction: Transaction) => Promise<boolean>;
 
+/** A failure of a step that says when to try again. */
+export class RetryableError extends Error {
+  /** How long to wait before the next try, in milliseconds; undefined leaves it to the back-off. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: { cause?: unknown; retryAfterMs?: number | undefined } = {}) {
+    super(message, { cause: options.cause });
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** A failure of a step with a reason of its own on the condition Reconciled. */
+export class PreparationError extends RetryableError {
+  readonly reason: Condition["reason"];
+  /** Whether the step waits until an operator allows another try. */
+  readonly waitsForOperator: boolean;
+
+  constructor(
+    reason: Condition["reason"],
+    message: string,
+    options: ConstructorParameters<typeof RetryableError>[1] & { waitsForOperator?: boolean } = {},
+  ) {
+    super(message, options);
+    this.reason = reason;
+    this.waitsForOperator = options.waitsForOperator ?? false;
+  }
+}
+
 /** One step. It may be killed at any moment, and is then begun again. */
 export interface Preparation {
   /** What is told where it fails, such as "making the certificate authority". */
   readonly operation: string;
   /** Whether there is nothing to do, by what is stored. */
   isDone(prepared: Prepared): boolean;
+  /** Returns when there is something to do again, though nothing is asked for; undefined for never. */
+  dueAt?(prepared: Prepared): Date | undefined;
   /** Does it. @returns false where its result was not written: another worker has the cluster, or it changed meanwhile */
   prepare(prepared: Prepared, write: Write, signal: AbortSignal): Promise<boolean>;
   /** Undoes what lies elsewhere than in the table, from which the cluster's secrets go with the cluster. */

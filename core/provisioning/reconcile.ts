@@ -17,7 +17,7 @@ import { isConverged, statusSeen } from "./decide.ts";
 import { finishRemoval } from "./finish.ts";
 import { goOn, type Lease, type Note, type Refused, raiseFence, readPointer, release, takeLease } from "./lease.ts";
 import { planOf } from "./plan.ts";
-import type { Preparation, Prepared } from "./preparation.ts";
+import { type Preparation, PreparationError, type Prepared, RetryableError } from "./preparation.ts";
 import type { Observation, Provisioner } from "./provisioner.ts";
 import { record } from "./record.ts";
 import type { StepError } from "./tell.ts";
@@ -158,15 +158,25 @@ async function takeTurn(services: ReconcilerServices, lease: Lease): Promise<Tur
   if (recorded === "fenced") return { next: "fenced" };
   const isLate = step.error?.isTimeout === true;
   if (recorded === "again") return { next: "again", isLate };
-  if (step.error !== undefined) return { next: "wait", isLate, ms: backOff(attempts), note, wakes };
+  if (step.error !== undefined) {
+    const ms = Math.max(backOff(attempts), step.error.retryAfterMs ?? 0);
+    return { next: "wait", isLate, ms, note, wakes };
+  }
   const isDone = isConverged(recorded.cluster, recorded.pools, step.seen);
   const isUp = recorded.cluster.desiredStatus === "starting";
-  return {
-    next: "wait",
-    ms: isDone ? (isUp ? jittered(RESYNC_MS) : undefined) : services.provisioner.pollMs,
-    note,
-    wakes,
-  };
+  const pollMs = isDone ? (isUp ? jittered(RESYNC_MS) : undefined) : services.provisioner.pollMs;
+  return { next: "wait", ms: soonest(services, { cluster, held }, pollMs), note, wakes };
+}
+
+/** The earlier of the next look, in milliseconds from now, and when the reconciler's own steps are due again. */
+function soonest(services: ReconcilerServices, prepared: Prepared, ms: number | undefined): number | undefined {
+  if (prepared.cluster.desiredStatus === "deleting") return ms;
+  const now = services.clock().getTime();
+  const due = services.preparations
+    .map(({ dueAt }) => dueAt?.(prepared)?.getTime())
+    .filter((at) => at !== undefined)
+    .map((at) => Math.max(0, at - now));
+  return due.length === 0 ? ms : Math.min(ms ?? Number.POSITIVE_INFINITY, ...due);
 }
 
 async function readCluster(services: Services, pointer: Pointer): Promise<(Cluster & Key) | undefined> {
@@ -211,12 +221,13 @@ async function takeStep(
     const failed = gone.error ?? error ?? removal;
     return { cluster, seen, isBlind: error !== undefined, isCurrent: failed === undefined, isPrepared, error: failed };
   }
-  const { value: seen, error } = await look();
   const isPrepared = services.preparations.every((each) => each.isDone(prepared));
-  if (error !== undefined) return { cluster, seen: undefined, isBlind: true, isCurrent: false, isPrepared, error };
+  // Before the look: a secret is renewed in time also while the provisioner cannot tell.
   const failed = isPrepared ? undefined : await prepare(services, lease, prepared);
   // What was made is read again before anything is built on it.
   if (!isPrepared && failed === undefined) return "interrupted";
+  const { value: seen, error } = await look();
+  if (error !== undefined) return { cluster, seen: undefined, isBlind: true, isCurrent: false, isPrepared, error };
   // What was prepared once, such as with another issuer, is not held up by what cannot be had now.
   if (failed !== undefined && !hasReached(cluster, "OIDC_PROVISIONED")) {
     return { cluster, seen, isBlind: false, isCurrent: false, isPrepared, error: failed };
@@ -309,13 +320,23 @@ async function attempt<T>(
   );
   const done = call(late.signal).then(
     (value) => ({ value, error: undefined }),
-    (error: unknown) => ({ error: { operation, message: messageOf(error), isTimeout: false } }),
+    (error: unknown) => ({ error: { operation, message: messageOf(error), isTimeout: false, ...hintsOf(error) } }),
   );
   try {
     return await Promise.race([done, timeout]);
   } finally {
     waiting.abort();
   }
+}
+
+/** Returns what an error of an own step says beside its message. */
+function hintsOf(error: unknown): Partial<StepError> {
+  const { reason, waitsForOperator } = error instanceof PreparationError ? error : {};
+  return {
+    ...(reason === undefined ? {} : { reason }),
+    ...(waitsForOperator ? { waitsForOperator } : {}),
+    ...(error instanceof RetryableError ? { retryAfterMs: error.retryAfterMs } : {}),
+  };
 }
 
 /** What an error says, as much of it as is kept. */

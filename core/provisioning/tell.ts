@@ -14,6 +14,12 @@ export interface StepError {
   isTimeout: boolean;
   /** Whether it was a step of the reconciler's own, such as registering an OIDC client. */
   isOwn?: boolean;
+  /** A reason of its own; by default it follows from what failed. */
+  reason?: Condition["reason"];
+  /** Whether it is not tried again until an operator allows it. */
+  waitsForOperator?: boolean;
+  /** How long to wait before the next try, in milliseconds, where more than the back-off. */
+  retryAfterMs?: number | undefined;
 }
 
 type Said = Omit<Told, "type">;
@@ -59,11 +65,11 @@ function tellVersion(cluster: Cluster, pools: readonly NodePool[], seen: Observa
 
 function tellReconciled(error: StepError | undefined): Said {
   if (error === undefined) return { status: "True", reason: "Reconciled", message: "The last step went well." };
-  const { operation, message, isTimeout, isOwn } = error;
+  const { operation, message, isTimeout, isOwn, waitsForOperator } = error;
   return {
     status: "False",
-    reason: isOwn ? "PreparationFailed" : isTimeout ? "ProvisionerTimedOut" : "ProvisionerFailed",
-    message: `${operation} did not succeed and is tried again: ${message}`,
+    reason: error.reason ?? (isOwn ? "PreparationFailed" : isTimeout ? "ProvisionerTimedOut" : "ProvisionerFailed"),
+    message: `${operation} did not succeed and ${waitsForOperator ? "waits for an operator" : "is tried again"}: ${message}`,
   };
 }
 
