@@ -192,6 +192,19 @@ test("waiting for started does not end before the reconciler has looked at what 
   expect(body.conditions.every((each: Json) => each.observedGeneration === body.generation)).toBe(true);
 });
 
+test("a change of a pool's labels is not done by what was observed before it was applied", async () => {
+  const { identity } = await create();
+  const path = await poolPath();
+  const { identity: changed } = (await send("PUT", path, { labels: { role: "web" } })).body;
+  await reconcile(world.reconciler, identity, 0);
+  const running = await world.reconciler.provisioner.observe(identity, new AbortController().signal);
+  expect(running?.nodePools.find((each) => each.identity === changed)?.state).toBe("pending");
+  expect((await send("GET", path)).body.provisionStatus).toBe("PROVISIONING");
+  expect(conditionsOf(await get()).NodePoolsReady).toBe("False");
+  await world.settle();
+  expect((await send("GET", path)).body.provisionStatus).toBe("DONE");
+});
+
 test("a provisioner that does not take a change leaves it unfinished, also where the cluster cannot be seen", async () => {
   const { identity } = await create();
   await send("PUT", await poolPath(), { labels: { role: "web" } });
