@@ -265,7 +265,7 @@ const client = { clientId: "kubernetes-my-first-cluster", clientSecret: "…" };
 export const oidcConfig = { caCertificate: certificate, ...client, endpoint: apiServer, issuerUrl: issuer };
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
-const name = "acme/production/my-first-cluster";
+const name = "acme.production.my-first-cluster";
 
 /** A kubeconfig. */
 export const kubeconfig = {
