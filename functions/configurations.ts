@@ -1,10 +1,10 @@
 /** The routes to what nodes and clients of a cluster need. */
 
-import { stringify } from "yaml";
 import { required } from "#core/config.ts";
 import { joinConfig, kubeconfig, oidcConfig } from "#core/configuration/index.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { toYaml } from "#core/yaml.ts";
 import { type ApiRequest, type AppDependencies, createApp, type HandlerAnswer, type Route } from "./http/app.ts";
 import { lambda } from "./http/lambda.ts";
 
@@ -68,7 +68,7 @@ export function configurationRoutes(keyring: Keyring): readonly Route[] {
         return {
           ...answer,
           headers: { ...headers, vary: "Accept" },
-          ...(isYaml ? { media: { type: YAML, text: stringify(body, { lineWidth: 0 }) } } : {}),
+          ...(isYaml ? { media: { type: YAML, text: toYaml(body) } } : {}),
         };
       },
     },

@@ -70,7 +70,8 @@ export async function kubeconfig(
     clientId,
     clientSecret,
   } = await clientOf(context, keyring, input, wanted);
-  const name = `${input.organisation}/${input.environment}/${input.cluster}`;
+  // No slug contains a dot, so the name is unambiguous. A slash is read as a folder by tools that make a file for each context.
+  const name = `${input.organisation}.${input.environment}.${input.cluster}`;
   return {
     apiVersion: "v1",
     kind: "Config",

@@ -1,7 +1,7 @@
 /** Cloud-init: a machine that installs what it needs and joins when it first starts. */
 
 import { gzipSync } from "node:zlib";
-import { stringify } from "yaml";
+import { toYaml } from "../../yaml.ts";
 
 const INSTALL = "/usr/local/sbin/ame-clusters-install";
 const JOIN = "/usr/local/sbin/ame-clusters-join";
@@ -55,5 +55,5 @@ export function cloudInit(install: string, joinCommand: string): string {
       ["systemctl", "enable", "--now", "--no-block", UNIT],
     ],
   };
-  return `#cloud-config\n${stringify(configuration, { lineWidth: 0 })}`;
+  return `#cloud-config\n${toYaml(configuration)}`;
 }

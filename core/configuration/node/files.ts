@@ -1,6 +1,7 @@
 /** The files of a node that are the same whatever it belongs to. */
 
-import { CONTAINER_RUNTIME_ENDPOINT } from "./kubelet.ts";
+import { toYaml } from "../../yaml.ts";
+import { CONTAINER_RUNTIME_ENDPOINT, SHUTDOWN_GRACE_SECONDS } from "./kubelet.ts";
 
 /** What the kernel has to have loaded for containers and their network. */
 export const KERNEL_MODULES = ["overlay", "br_netfilter"] as const;
@@ -51,9 +52,10 @@ WantedBy=multi-user.target
 `;
 
 /** Where crictl finds containerd. */
-export const CRICTL_CONFIGURATION = `runtime-endpoint: ${CONTAINER_RUNTIME_ENDPOINT}
-image-endpoint: ${CONTAINER_RUNTIME_ENDPOINT}
-`;
+export const CRICTL_CONFIGURATION = toYaml({
+  "runtime-endpoint": CONTAINER_RUNTIME_ENDPOINT,
+  "image-endpoint": CONTAINER_RUNTIME_ENDPOINT,
+});
 
 /** The kubelet as systemd runs it. */
 export const KUBELET_UNIT = `[Unit]
@@ -80,6 +82,26 @@ EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
 EnvironmentFile=-/etc/default/kubelet
 ExecStart=
 ExecStart=/usr/local/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+`;
+
+/**
+ * Lets the kubelet delay a shutdown. logind reads the files of /etc, /run and /usr/lib in one order, by name, and the last value
+ * counts: `unattended-upgrades-logind-maxdelay.conf` of Debian and Ubuntu allows 30 seconds and is read after the kubelet's own
+ * `99-kubelet.conf`.
+ */
+export const LOGIND_CONFIGURATION = `[Login]
+InhibitDelayMaxSec=${SHUTDOWN_GRACE_SECONDS}
+`;
+
+/** Keeps systemd-networkd, when it restarts, from removing the routes and rules that the cluster's network has added. */
+export const NETWORKD_CONFIGURATION = `[Network]
+ManageForeignRoutes=no
+ManageForeignRoutingPolicyRules=no
+`;
+
+/** Keeps needrestart from restarting these services, above all the one that runs the install script. */
+export const NEEDRESTART_CONFIGURATION = `$nrconf{override_rc}{qr(^(ame-clusters-join|containerd|kubelet)\\.service$)} = 0;
+1;
 `;
 
 /** Nothing on the machine reboots it by itself: what does so has to drain the node first, one node at a time. */

@@ -1,7 +1,7 @@
 /** How a node's kubelet is configured. */
 
-import { stringify } from "yaml";
 import { Address, parseBlock } from "../../address.ts";
+import { toYaml } from "../../yaml.ts";
 import type { JoinedPool, JoinInput } from "./input.ts";
 
 /** Where the container runtime listens. */
@@ -14,6 +14,9 @@ export const CONTAINER_RUNTIME_ENDPOINT = "unix:///run/containerd/containerd.soc
 export const KUBELET_DROP_IN = "/etc/kubernetes/kubelet.conf.d/50-ame-clusters.conf";
 
 const DEFAULT_DOMAIN = "cluster.local";
+
+/** The time in seconds that pods have to end while the machine shuts down. logind has to allow the kubelet that delay. */
+export const SHUTDOWN_GRACE_SECONDS = 60;
 
 /** Tells the address of the cluster's DNS, by kubeadm's rule the tenth of the services. @throws Error for what is no block */
 export function clusterDns(serviceSubnet: string): string {
@@ -49,10 +52,10 @@ export function kubeletConfiguration({ serviceSubnet, clusterDomain, pool }: Joi
     ...(taints.length === 0 ? {} : { registerWithTaints: taints }),
     rotateCertificates: true,
     // So that pods end in order where the machine shuts down.
-    shutdownGracePeriod: "60s",
+    shutdownGracePeriod: `${SHUTDOWN_GRACE_SECONDS}s`,
     shutdownGracePeriodCriticalPods: "20s",
   };
-  return stringify(configuration, { lineWidth: 0 });
+  return toYaml(configuration);
 }
 
 /** The label that tells what reboots machines, such as kured, whether it may reboot this one. */
