@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
+import { eventsOf } from "#test/support/invariants.ts";
 import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
@@ -203,6 +204,12 @@ test("a change of a pool's labels is not done by what was observed before it was
   expect(conditionsOf(await get()).NodePoolsReady).toBe("False");
   await world.settle();
   expect((await send("GET", path)).body.provisionStatus).toBe("DONE");
+  const events = (await eventsOf(world.services, identity)).flatMap(({ changes }): Json[] =>
+    JSON.parse(String(changes)),
+  );
+  const states = events.filter((each) => each.path === 'nodePools["web"].provisionStatus').map(({ to }) => to);
+  expect(states.slice(-3)).toEqual(["DONE", "PROVISIONING", "DONE"]);
+  expect(states.filter((each) => each === "DONE")).toHaveLength(2);
 });
 
 test("a provisioner that does not take a change leaves it unfinished, also where the cluster cannot be seen", async () => {
