@@ -20,6 +20,7 @@ export default defineConfig({
       "test/container/**",
       "test/infra/**",
       "test/nodes/**",
+      "test/readers/**",
       "test/runtime/**",
       "**/node_modules/**",
     ],

@@ -10,8 +10,9 @@ export type YamlValue =
   | readonly YamlValue[]
   | { readonly [key: string]: YamlValue | undefined };
 
-// Keys without quotes: a letter and then letters, digits, - and _. YAML 1.1 reads these words as booleans or as null.
-const PLAIN_KEY = /^(?!(?:y|n|yes|no|on|off|true|false|null)$)[A-Za-z][A-Za-z0-9_-]*$/i;
+// Keys without quotes: three letters, which begin no number (some readers take e9 for one), and then letters, digits, - and _.
+// YAML 1.1 reads the words that are left out as booleans or as null.
+const PLAIN_KEY = /^(?!(?:yes|off|true|false|null)$)[a-z]{3}[a-z0-9_-]*$/i;
 
 // Legal in a string of JSON, but refused or read as a line break by readers of YAML 1.1.
 const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;

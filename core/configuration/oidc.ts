@@ -52,26 +52,13 @@ export const oidcConfig = (
 const INSTALL_HINT = "Install kubelogin, the oidc-login plugin of kubectl: kubectl krew install oidc-login";
 
 /**
- * Makes a kubeconfig with which kubectl logs in with the cluster's issuer. It holds no secret that the OIDC configuration does
- * not hand out. Two waits on the database.
+ * Builds a kubeconfig.
  *
- * @throws AppError as `oidcConfig`; conflict before the control plane is built
+ * @param name the name of its context, cluster and user
+ * @param config what its plugin logs in with; its `endpoint` is the API server
  */
-export async function kubeconfig(
-  context: Context,
-  keyring: Keyring,
-  input: ConfigurationInput,
-): Promise<KubeconfigResponse> {
-  const wanted = { what: "kubeconfig", phase: "CLUSTER_PROVISIONED" } as const;
-  const {
-    endpoint = "",
-    caCertificate,
-    issuerUrl,
-    clientId,
-    clientSecret,
-  } = await clientOf(context, keyring, input, wanted);
-  // No slug contains a dot, so the name is unambiguous. A slash is read as a folder by tools that make a file for each context.
-  const name = `${input.organisation}.${input.environment}.${input.cluster}`;
+export function kubeconfigOf(name: string, config: OidcConfigResponse): KubeconfigResponse {
+  const { endpoint = "", caCertificate, issuerUrl, clientId, clientSecret } = config;
   return {
     apiVersion: "v1",
     kind: "Config",
@@ -104,4 +91,27 @@ export async function kubeconfig(
       },
     ],
   };
+}
+
+/**
+ * Returns the name of a cluster's context, cluster and user in a kubeconfig: its slugs, joined with dots.
+ *
+ * No slug contains a dot, so the name is unambiguous. A slash is read as a folder by tools that keep a file for each context.
+ */
+const contextName = ({ organisation, environment, cluster }: ConfigurationInput): string =>
+  [organisation, environment, cluster].join(".");
+
+/**
+ * Makes a kubeconfig with which kubectl logs in with the cluster's issuer. It holds no secret that the OIDC configuration does
+ * not hand out. Two waits on the database.
+ *
+ * @throws AppError as `oidcConfig`; conflict before the control plane is built
+ */
+export async function kubeconfig(
+  context: Context,
+  keyring: Keyring,
+  input: ConfigurationInput,
+): Promise<KubeconfigResponse> {
+  const wanted = { what: "kubeconfig", phase: "CLUSTER_PROVISIONED" } as const;
+  return kubeconfigOf(contextName(input), await clientOf(context, keyring, input, wanted));
 }

@@ -127,7 +127,7 @@ describe("a join configuration", () => {
         expect([request, answer.status]).toEqual([request, 200]);
         const script = plain(answer.body.installScriptBase64);
         expect(script).toContain("role=worker");
-        expect(script).toContain("key: dedicated");
+        expect(script).toContain('key: "dedicated"');
         expect(script).toMatch(/unattended-upgrade[\s\S]+systemctl reboot/);
       }
     }

@@ -9,18 +9,24 @@ import { CALLS } from "./download-site.ts";
 /** What would act on the kernel or on the services of the machine that the tests run on. */
 const NOTED = ["systemctl", "modprobe", "sysctl", "swapoff"];
 
+/** Answers `sysctl -n` with what the scripts set. */
+export const SYSCTL = "if [[ $1 == -n ]]; then echo 1; fi\n";
+
 /** What the scripts put on a machine, but for packages. */
 const INSTALLED = [
   "usr/local/bin",
   "opt/cni",
   "var/lib/ame-clusters",
-  "etc/apt/apt.conf.d/90ame-clusters",
+  "etc/apt/apt.conf.d/zz-ame-clusters",
   "etc/containerd",
   "etc/crictl.yaml",
   "etc/default/kubelet",
   "etc/kubernetes",
   "etc/modules-load.d",
-  "etc/sysctl.d/90-ame-clusters.conf",
+  "etc/needrestart",
+  "etc/sysctl.d/zz-ame-clusters.conf",
+  "etc/systemd/logind.conf.d",
+  "etc/systemd/networkd.conf.d",
   "etc/systemd/system",
   "run/reboot-required",
 ];
@@ -51,7 +57,7 @@ export class Machine {
   static make(): Machine {
     const root = makeDebian(["systemd"]);
     const machine = new Machine(root);
-    for (const name of NOTED) machine.stub(name);
+    for (const name of NOTED) machine.stub(name, name === "sysctl" ? SYSCTL : "");
     machine.#osRelease = machine.read(OS_RELEASE);
     machine.reset();
     return machine;

@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join as joinPath } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
@@ -6,7 +9,7 @@ import type { JoinInput } from "#core/configuration/node/input.ts";
 import type { JoinConfigResponse } from "#core/configuration/schema.ts";
 import { clusterToJoin, poolToJoin, TOKEN } from "#test/core/configuration/node/inputs.ts";
 import { type DownloadSite, startDownloadSite } from "./download-site.ts";
-import { Machine } from "./machine.ts";
+import { Machine, SYSCTL } from "./machine.ts";
 
 let machine: Machine;
 let site: DownloadSite;
@@ -33,6 +36,16 @@ function writeAsCloudInit({ cloudInitUserDataBase64 }: JoinConfigResponse): stri
   }
   return runcmd;
 }
+
+/** How the scripts set what the kernel and logind allow. */
+const SETTING_HOST = [
+  "sysctl --quiet --load /etc/sysctl.d/zz-ame-clusters.conf",
+  "sysctl -n net.bridge.bridge-nf-call-iptables",
+  "sysctl -n net.bridge.bridge-nf-call-ip6tables",
+  "sysctl -n net.ipv4.ip_forward",
+  "systemctl is-active --quiet systemd-logind.service",
+  "systemctl kill --signal=SIGHUP systemd-logind.service",
+];
 
 /** Starts over with what is on the machine: what was called and downloaded before is forgotten. */
 function forget(): void {
@@ -67,7 +80,8 @@ test("a bare Debian 12 becomes a machine that is ready to join, and a second run
   expect(machine.calls()).toEqual([
     "modprobe overlay",
     "modprobe br_netfilter",
-    "sysctl --quiet --load /etc/sysctl.d/90-ame-clusters.conf",
+    ...SETTING_HOST,
+    "systemctl try-restart systemd-networkd.service",
     "swapoff --all",
     "systemctl mask swap.target",
     "systemctl daemon-reload",
@@ -79,13 +93,16 @@ test("a bare Debian 12 becomes a machine that is ready to join, and a second run
   const before = machine.installed();
   expect(Array.from(before, ([path, { mode }]) => `${mode} ${path}`).sort()).toMatchInlineSnapshot(`
     [
-      "644 etc/apt/apt.conf.d/90ame-clusters",
+      "644 etc/apt/apt.conf.d/zz-ame-clusters",
       "644 etc/containerd/config.toml",
       "644 etc/crictl.yaml",
       "644 etc/default/kubelet",
       "644 etc/kubernetes/kubelet.conf.d/50-ame-clusters.conf",
       "644 etc/modules-load.d/ame-clusters.conf",
-      "644 etc/sysctl.d/90-ame-clusters.conf",
+      "644 etc/needrestart/conf.d/zz-ame-clusters.conf",
+      "644 etc/sysctl.d/zz-ame-clusters.conf",
+      "644 etc/systemd/logind.conf.d/zz-ame-clusters.conf",
+      "644 etc/systemd/networkd.conf.d/zz-ame-clusters.conf",
       "644 etc/systemd/system/containerd.service",
       "644 etc/systemd/system/kubelet.service",
       "644 etc/systemd/system/kubelet.service.d/10-kubeadm.conf",
@@ -121,6 +138,127 @@ test("a bare Debian 12 becomes a machine that is ready to join, and a second run
   expect(machine.installed()).toEqual(before);
   expect(machine.calls().filter((call) => call.includes("restart"))).toEqual([]);
   expect(machine.read("etc/fstab")).toBe("UUID=1 / ext4 defaults 0 1\n# /swap.img none swap sw 0 0\n");
+});
+
+describe("a setting of the host", () => {
+  // As Debian and Ubuntu deliver them, and as an administrator may add them.
+  const DELIVERED = {
+    "usr/lib/systemd/logind.conf.d/unattended-upgrades-logind-maxdelay.conf":
+      "[Login]\n# delay\nInhibitDelayMaxSec=30\n",
+    "etc/systemd/logind.conf.d/99-kubelet.conf": "[Login]\nInhibitDelayMaxSec=60\n",
+    "etc/systemd/networkd.conf.d/99-routes.conf": "[Network]\nManageForeignRoutes=yes\n",
+    "etc/sysctl.d/99-sysctl.conf": "net.ipv4.ip_forward=0\n",
+    "etc/sysctl.d/99-zzz-cloud.conf": "net.bridge.bridge-nf-call-iptables=0\n",
+    "etc/apt/apt.conf.d/99reboot": 'Unattended-Upgrade::Automatic-Reboot "true";\n',
+  };
+  const deliver = (files: Readonly<Record<string, string>>) => {
+    for (const [path, content] of Object.entries(files)) machine.write(path, content);
+  };
+  const withdraw = (files: Readonly<Record<string, string>>) => run(`rm -f ${Object.keys(files).join(" ")}`);
+  const lastOf = async (configuration: string, key: string) =>
+    (await run(`systemd-analyze cat-config ${configuration}`)).said
+      .split("\n")
+      .findLast((line) => line.startsWith(key))
+      ?.replaceAll(" ", "");
+
+  test("counts although files of the system set another one", async () => {
+    deliver(DELIVERED);
+    expect(await install(documentsOf())).toMatchObject({ code: 0 });
+    expect(await lastOf("systemd/logind.conf", "InhibitDelayMaxSec")).toBe("InhibitDelayMaxSec=60");
+    expect(await lastOf("systemd/networkd.conf", "ManageForeignRoutes=")).toBe("ManageForeignRoutes=no");
+    expect(await lastOf("sysctl.d", "net.ipv4.ip_forward")).toBe("net.ipv4.ip_forward=1");
+    expect(await lastOf("sysctl.d", "net.bridge.bridge-nf-call-iptables")).toBe("net.bridge.bridge-nf-call-iptables=1");
+    const reboot = await run("apt-config dump Unattended-Upgrade::Automatic-Reboot");
+    expect(reboot.said).toBe('Unattended-Upgrade::Automatic-Reboot "false";\n');
+    await withdraw(DELIVERED);
+  });
+
+  test.each([
+    ["etc/systemd/logind.conf.d/zzz.conf", "[Login]\nInhibitDelayMaxSec=30\n", "logind's InhibitDelayMaxSec is '30'"],
+    ["etc/systemd/networkd.conf.d/zzz.conf", "[Network]\nManageForeignRoutes=yes\n", "ManageForeignRoutes is 'yes'"],
+    ["etc/apt/apt.conf", 'Unattended-Upgrade::Automatic-Reboot "1";\n', "Automatic-Reboot is 'true'"],
+  ])("that a file read later sets to another value, %s, is an error", async (path, content, message) => {
+    deliver({ [path]: content });
+    const { code, said } = await install(documentsOf());
+    await withdraw({ [path]: content });
+    expect(said).toContain(message);
+    expect(code).toBe(1);
+  });
+
+  test("that a file read later sets to a longer delay of a shutdown is left as it is", async () => {
+    const longer = { "etc/systemd/logind.conf.d/zzz.conf": "[Login]\nInhibitDelayMaxSec=2min\n" };
+    deliver(longer);
+    expect(await install(documentsOf())).toMatchObject({ code: 0 });
+    await withdraw(longer);
+  });
+
+  test("that the kernel does not take is an error", async () => {
+    machine.stub("sysctl", "if [[ $1 == -n ]]; then echo 0; fi\n");
+    const { code, said } = await install(documentsOf());
+    machine.stub("sysctl", SYSCTL);
+    expect(said).toContain("the sysctl net.bridge.bridge-nf-call-iptables is '0', but has to be '1'");
+    expect(code).toBe(1);
+  });
+});
+
+test("needrestart restarts no service of a node", async () => {
+  expect(await install(documentsOf())).toMatchObject({ code: 0 });
+  const { said } = await run(`perl -e '
+    our %nrconf = (override_rc => {});
+    eval do { local (@ARGV, $/) = "/etc/needrestart/conf.d/zz-ame-clusters.conf"; <> } or die;
+    my ($pattern) = keys %{$nrconf{override_rc}};
+    print "$_\n" for grep { $_ =~ /$pattern/ } qw(ame-clusters-join.service containerd.service kubelet.service ssh.service);
+  '`);
+  expect(said).toBe("ame-clusters-join.service\ncontainerd.service\nkubelet.service\n");
+});
+
+test("another package manager at work is waited for", async () => {
+  expect((await run("dpkg --purge socat")).code).toBe(0);
+  // As apt locks it: a lock of POSIX that ends with the process.
+  const holder = spawn("python3", [
+    "-c",
+    "import fcntl, sys, time; file = open(sys.argv[1], 'w'); fcntl.lockf(file, fcntl.LOCK_EX); print('locked', flush=True); time.sleep(600)",
+    joinPath(machine.root, "var/lib/apt/lists/lock"),
+  ]);
+  await once(holder.stdout, "data");
+  machine.stub("sleep", "while [[ -e /locked ]]; do /bin/sleep 0.1; done\n");
+  machine.write("locked", "");
+  const installing = install(documentsOf());
+  await expect.poll(() => machine.calls(), { timeout: 30_000 }).toContain("sleep 10");
+  holder.kill();
+  await once(holder, "exit");
+  await run("rm /locked");
+  const { code, said } = await installing;
+  machine.unstub("sleep");
+  expect(said).toContain("waiting for another package manager to end\n");
+  expect(code, said).toBe(0);
+  expect((await run("dpkg --status socat")).said).toContain("Status: install ok installed");
+});
+
+test("a failure of a package manager that is no lock ends the script at once", async () => {
+  expect((await run("dpkg --purge socat")).code).toBe(0);
+  machine.stub("apt-get", "echo 'E: Unable to locate package socat' >&2; exit 100\n");
+  const { code } = await install(documentsOf());
+  machine.unstub("apt-get");
+  expect(code).toBe(100);
+  expect(machine.calls().filter((call) => call.startsWith("apt-get"))).toHaveLength(1);
+  expect(await install(documentsOf())).toMatchObject({ code: 0 });
+});
+
+test("a kernel module that Ubuntu has in a package of its own is installed, and one that is missing is named", async () => {
+  machine.become("ubuntu", "22.04", "aarch64");
+  machine.stub("uname", "if [[ $1 == -m ]]; then echo aarch64; else echo 5.15.0-1-raspi; fi\n");
+  machine.stub("modprobe", "[[ $1 != br_netfilter || -e /extra ]]\n");
+  machine.stub("apt-get", "if [[ $* == *linux-modules-extra-5.15.0-1-raspi ]]; then touch /extra; fi\n");
+  const installed = await install(documentsOf());
+  await run("rm -f /extra");
+  machine.reset();
+  const missing = await install(documentsOf());
+  machine.unstub("apt-get");
+  machine.stub("modprobe");
+  expect(installed).toMatchObject({ code: 0 });
+  expect(missing.code).toBe(1);
+  expect(missing.said).toContain("error: the kernel module br_netfilter cannot be loaded");
 });
 
 test("systemd finds nothing wrong with the units", async () => {
@@ -249,6 +387,7 @@ test("a joined node is upgraded in the order of Kubernetes' documentation, and a
     "kubeadm upgrade node",
     "systemctl daemon-reload",
     "systemctl restart containerd.service",
+    ...SETTING_HOST,
     "systemctl daemon-reload",
     "systemctl restart kubelet.service",
   ]);
@@ -265,6 +404,7 @@ test("a joined node is upgraded in the order of Kubernetes' documentation, and a
   expect(site.requests).toEqual([]);
   expect(machine.calls()).toEqual([
     "kubeadm upgrade node",
+    ...SETTING_HOST,
     "systemctl daemon-reload",
     "systemctl restart kubelet.service",
   ]);
@@ -277,12 +417,15 @@ describe("security updates before the first join", () => {
     machine.stub("unattended-upgrade", rest);
   };
   const updateCalls = () =>
-    machine.calls().filter((call) => /^(apt-get|unattended-upgrade|systemctl reboot)/.test(call));
+    machine
+      .calls()
+      .filter((call) => /^(apt-get|unattended-upgrade|systemctl reboot)/.test(call))
+      .map((call) => call.replaceAll(/ -o \S+/g, ""));
   const UPDATING = [
     "apt-get update",
     "apt-get install --yes --no-install-recommends unattended-upgrades",
     "apt-get update",
-    "unattended-upgrade ",
+    "unattended-upgrade --verbose",
   ];
 
   test("are installed where the pool asks for them, and a reboot is left to others", async () => {

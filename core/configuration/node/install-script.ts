@@ -1,15 +1,42 @@
 /** The script that makes a machine ready to join. */
 
-import { KERNEL_MODULES, NO_UNATTENDED_REBOOT, SYSCTLS } from "./files.ts";
+import { KERNEL_MODULES } from "./files.ts";
 import type { JoinedPool, JoinInput } from "./input.ts";
 import { nodeLabels } from "./kubelet.ts";
-import { CHECK_SYSTEM, downloads, FUNCTIONS, head, installCommand, ofPool, writeCommand } from "./script.ts";
+import {
+  CHECK_FUNCTIONS,
+  CHECK_SYSTEM,
+  downloads,
+  FUNCTIONS,
+  head,
+  installCommand,
+  ofPool,
+  PACKAGE_FUNCTIONS,
+  writeCommand,
+} from "./script.ts";
 import { quote } from "./shell.ts";
 import type { NodeSoftware } from "./software.ts";
-import { CONTAINER_TOOLS, containerRuntime, kubelet } from "./steps.ts";
+import { CONTAINER_TOOLS, containerRuntime, HOST_SETTINGS, kubelet, UPDATE_SETTINGS } from "./steps.ts";
 
-/** What kubeadm, kubelet and the script itself need of the system. */
-const PACKAGES = ["ca-certificates", "conntrack", "curl", "ethtool", "iproute2", "iptables", "kmod", "procps", "socat"];
+/**
+ * The packages that kubeadm, kubelet, containerd and the script itself need and that minimal images lack. apparmor: the kernels of
+ * Debian and Ubuntu enable AppArmor, and containerd needs `apparmor_parser` to load the profile of containers. dbus: through it the
+ * kubelet delays a shutdown. mount: kubeadm, kubelet and swapoff.
+ */
+const PACKAGES = [
+  "apparmor",
+  "ca-certificates",
+  "conntrack",
+  "curl",
+  "dbus",
+  "ethtool",
+  "iproute2",
+  "iptables",
+  "kmod",
+  "mount",
+  "procps",
+  "socat",
+];
 
 const UPDATER = "unattended-upgrades";
 
@@ -26,9 +53,8 @@ for package in "\${packages[@]}"; do
   fi
 done
 if ((\${#missing[@]} > 0)); then
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update
-${packages.includes(UPDATER) ? KEEP_UPDATER_STILL : ""}  apt-get install --yes --no-install-recommends "\${missing[@]}"
+  apt_get update
+${packages.includes(UPDATER) ? KEEP_UPDATER_STILL : ""}  apt_get install --yes --no-install-recommends "\${missing[@]}"
 fi
 `;
 
@@ -48,17 +74,31 @@ const updateFirst = (updates: JoinedPool["securityUpdatesOnJoin"]): string =>
     : `
 if [[ ! -e /etc/kubernetes/kubelet.conf ]]; then
   say 'installing security updates'
-  apt-get update
-  unattended-upgrade
+  apt_get update
+  wait_for_lock unattended-upgrade --verbose
 ${updates === "INSTALL_AND_REBOOT" ? REBOOT.trim().replaceAll(/^/gm, "  ") : ""}
 fi
 `.replace("\n\nfi", "\nfi");
 
 const PREPARE_KERNEL = `
 ${writeCommand("/etc/modules-load.d/ame-clusters.conf", "0644", KERNEL_MODULES.map((each) => `${each}\n`).join(""))}
-${KERNEL_MODULES.map((each) => `modprobe ${each}`).join("\n")}
-${writeCommand("/etc/sysctl.d/90-ame-clusters.conf", "0644", SYSCTLS)}
-sysctl --quiet --load /etc/sysctl.d/90-ame-clusters.conf
+
+# Some of Ubuntu's kernels, such as those of Raspberry Pis, have these modules in a package of their own.
+load_module() {
+  if modprobe "$1"; then return; fi
+  local package
+  package=linux-modules-extra-$(uname -r)
+  if [[ $system == ubuntu* ]]; then
+    say "the kernel module $1 is missing: installing $package"
+    apt_get update
+    apt_get install --yes --no-install-recommends "$package" || true
+    if modprobe "$1"; then return; fi
+  fi
+  fail "the kernel module $1 cannot be loaded: install a kernel that has it, or reboot where the running kernel was replaced"
+}
+${KERNEL_MODULES.map((each) => `load_module ${each}`).join("\n")}
+
+${HOST_SETTINGS}
 
 # A kubelet does not start on a machine that swaps.
 swapoff --all
@@ -124,10 +164,12 @@ export function installScript(input: JoinInput, software: NodeSoftware): string 
     ]),
     CHECK_SYSTEM,
     FUNCTIONS,
+    PACKAGE_FUNCTIONS,
+    CHECK_FUNCTIONS,
     downloads(software),
     refuseOtherVersion(software),
+    UPDATE_SETTINGS,
     installPackages(packages),
-    writeCommand("/etc/apt/apt.conf.d/90ame-clusters", "0644", NO_UNATTENDED_REBOOT),
     updateFirst(updates),
     PREPARE_KERNEL,
     startContainerRuntime(software),

@@ -13,6 +13,10 @@ export const head = (lines: readonly string[]): string => `#!/usr/bin/env bash
 ${lines.map((line) => `# ${comment(line)}`.trimEnd()).join("\n")}
 set -euo pipefail
 umask 022
+# Debian's su keeps the user's PATH, which lacks sbin.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# Messages of programs are compared below.
+export LC_ALL=C.UTF-8
 
 say() { printf '%s\\n' "$*"; }
 
@@ -47,6 +51,60 @@ case $(uname -m) in
 esac
 
 command -v systemctl >/dev/null || fail 'systemctl is missing; nodes are run by systemd'
+`;
+
+/** The time in seconds that scripts wait for another package manager, such as unattended-upgrades at a machine's first boot. */
+const PACKAGE_LOCK_SECONDS = 900;
+
+/**
+ * Running package managers while another one may be running. `DPkg::Lock::Timeout` covers dpkg's lock only: apt-get gives up at once
+ * on the locks of /var/lib/apt/lists and /var/cache/apt/archives, and so does unattended-upgrade on its own.
+ */
+export const PACKAGE_FUNCTIONS = `
+export DEBIAN_FRONTEND=noninteractive
+
+# wait_for_lock COMMAND...: runs a package manager, and runs it again while another one holds a lock that it needs.
+wait_for_lock() {
+  local give_up=$((SECONDS + ${PACKAGE_LOCK_SECONDS})) code=0
+  while true; do
+    code=0
+    "$@" </dev/null 2>&1 | tee "$work/package-output" || code=\${PIPESTATUS[0]}
+    if ((code == 0)); then return; fi
+    if grep -q 'dpkg was interrupted' "$work/package-output"; then
+      say 'completing an interrupted installation of packages'
+      dpkg --force-confdef --force-confold --configure -a </dev/null || true
+    elif ! grep -qiE 'could not get lock|unable to (acquire|lock)|lock was locked|lock file is already taken|lock (could|can) ?not be acquired' \\
+      "$work/package-output"; then
+      return "$code"
+    fi
+    ((SECONDS < give_up)) || fail "another package manager has held its lock for ${PACKAGE_LOCK_SECONDS / 60} minutes; run this script again when it has ended"
+    say 'waiting for another package manager to end'
+    sleep 10
+  done
+}
+
+apt_get() {
+  wait_for_lock apt-get -o DPkg::Lock::Timeout=${PACKAGE_LOCK_SECONDS} -o Acquire::Retries=5 \\
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+`;
+
+/** Checking which value counts where several files set it. */
+export const CHECK_FUNCTIONS = `
+# check_value WHAT EXPECTED VALUE: fails where another file has set another value.
+check_value() {
+  [[ $3 == "$2" ]] || fail "$1 is '$3', but has to be '$2': another file of this system sets it; remove that setting and run this script again"
+}
+
+# check_seconds WHAT LEAST VALUE: the same for a span of time as systemd writes it, such as 90 or 2min, which may be longer.
+check_seconds() {
+  local microseconds
+  microseconds=$(systemd-analyze timespan "$3" 2>/dev/null | sed -n 's/^ *[^ :]*s: //p' | head -n 1)
+  [[ $3 == infinity ]] || ((\${microseconds:-0} >= $2 * 1000000)) || check_value "$1" "$2 or longer" "$3"
+}
+
+# last_value CONFIGURATION KEY: the value that counts, of a configuration that systemd reads from several files.
+last_value() { systemd-analyze cat-config "$1" | sed -n "s/^[[:space:]]*$2[[:space:]]*=[[:space:]]*//p" | tail -n 1; }
 `;
 
 /** Writing files and installing what was downloaded. Each sets `changed` to yes where something was not so before. */

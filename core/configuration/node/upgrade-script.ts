@@ -2,10 +2,10 @@
 
 import type { upgradeStrategies } from "../../node-pool/schema.ts";
 import type { JoinInput } from "./input.ts";
-import { CHECK_SYSTEM, downloads, FUNCTIONS, head, installCommand, ofPool } from "./script.ts";
+import { CHECK_FUNCTIONS, CHECK_SYSTEM, downloads, FUNCTIONS, head, installCommand, ofPool } from "./script.ts";
 import { quote } from "./shell.ts";
 import type { NodeSoftware } from "./software.ts";
-import { CONTAINER_TOOLS, containerRuntime, kubelet } from "./steps.ts";
+import { CONTAINER_TOOLS, containerRuntime, HOST_SETTINGS, kubelet, UPDATE_SETTINGS } from "./steps.ts";
 
 type UpgradeStrategy = (typeof upgradeStrategies)[number];
 
@@ -67,6 +67,10 @@ fi
 
 ${CONTAINER_TOOLS}
 
+${HOST_SETTINGS}
+
+${UPDATE_SETTINGS}
+
 # Last the kubelet.
 ${kubelet(input)}
 systemctl daemon-reload
@@ -91,6 +95,7 @@ export function upgradeScript(input: JoinInput, software: NodeSoftware): string 
     ]),
     CHECK_SYSTEM,
     FUNCTIONS,
+    CHECK_FUNCTIONS,
     downloads(software),
     checkNode(software),
     upgrade(input, software),

@@ -9,6 +9,7 @@ import { joinDocuments, publicKeyHash } from "#core/configuration/node/documents
 import { clusterDns, REBOOTS_LABEL } from "#core/configuration/node/kubelet.ts";
 import { type JoinConfigResponse, JoinConfigResponse as Response } from "#core/configuration/schema.ts";
 import { securityUpdates, upgradeStrategies } from "#core/node-pool/schema.ts";
+import { MISREAD } from "#test/support/misread.ts";
 import { CERTIFICATE, clusterToJoin, PUBLIC_KEY_HASH, poolToJoin, TOKEN } from "./inputs.ts";
 import { checkSyntax, run, testWith } from "./tools.ts";
 
@@ -47,6 +48,30 @@ const ofPools = [
   ...securityUpdates.map((securityUpdatesOnJoin) => poolToJoin({ securityUpdatesOnJoin, enableNodeReboots: false })),
 ].map((pool) => ({ pool, documents: joinDocuments(clusterToJoin({ version: "v1.34.4-u-ame.2", pool })) }));
 const all = [ofCluster, ...ofPools.map(({ documents }) => documents)];
+
+test("a taint that YAML 1.1 reads as another type reaches the kubelet as a string, as in the golden document", async () => {
+  const taints = [{ key: "dedicated", value: "yes", effect: "NoSchedule" as const }];
+  const documents = joinDocuments(clusterToJoin({ pool: poolToJoin({ taints }) }));
+  const configuration = text(documents, "kubeletConfigBase64");
+  expect(parse(configuration, { version: "1.1" })).toMatchObject({ registerWithTaints: taints });
+  await expect(configuration).toMatchFileSnapshot("golden/kubelet-taint-yes.yaml");
+});
+
+test("every string of the user data and of the kubelet's configuration is read in the same way by YAML 1.1 and 1.2", () => {
+  for (const value of MISREAD) {
+    const taints = [{ key: value, value, effect: "NoSchedule" as const }];
+    const pool = poolToJoin({ name: value, taints });
+    const documents = joinDocuments(clusterToJoin({ pool, clusterDomain: value }));
+    for (const name of ["cloudInitUserDataBase64", "kubeletConfigBase64"] as const) {
+      const document = text(documents, name);
+      expect(parse(document, { version: "1.1" })).toEqual(parse(document, { version: "1.2" }));
+    }
+    expect(parse(text(documents, "kubeletConfigBase64"), { version: "1.1" })).toMatchObject({
+      registerWithTaints: taints,
+      clusterDomain: value,
+    });
+  }
+});
 
 test("documents are what the API promises", () => {
   for (const documents of all) expect(v.parse(Response, documents)).toEqual(documents);
@@ -134,10 +159,10 @@ test("whether machines may be rebooted is a label that no label of the user's hi
 test("security updates are installed, and the machine rebooted, only where the pool asks for it", () => {
   const scriptOf = (updates: (typeof securityUpdates)[number]) =>
     text(joinDocuments(clusterToJoin({ pool: poolToJoin({ securityUpdatesOnJoin: updates }) })), "installScriptBase64");
-  expect(scriptOf("OFF")).not.toContain("unattended-upgrade\n");
-  expect(scriptOf("INSTALL")).toContain("  unattended-upgrade\n");
+  expect(scriptOf("OFF")).not.toContain("unattended-upgrade --verbose\n");
+  expect(scriptOf("INSTALL")).toContain("  wait_for_lock unattended-upgrade --verbose\n");
   expect(scriptOf("INSTALL")).not.toContain("systemctl reboot");
-  expect(scriptOf("INSTALL_AND_REBOOT")).toContain("  unattended-upgrade\n");
+  expect(scriptOf("INSTALL_AND_REBOOT")).toContain("  wait_for_lock unattended-upgrade --verbose\n");
   expect(scriptOf("INSTALL_AND_REBOOT")).toContain("systemctl reboot\n");
 });
 

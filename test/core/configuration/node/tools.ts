@@ -18,7 +18,7 @@ export const testWith = (tool: Tool) => test.skipIf(process.env.JOIN_TOOLS !== "
  */
 export function run(program: string, parameters: readonly string[], input = ""): string {
   try {
-    return execFileSync(program, parameters, { input, encoding: "utf8", stdio: "pipe" });
+    return execFileSync(program, parameters, { input, encoding: "utf8", stdio: "pipe", maxBuffer: 64 << 20 });
   } catch (error) {
     const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
     throw new Error(`${program}: ${error instanceof Error ? error.message : String(error)}\n${stdout}${stderr}`);

@@ -3,6 +3,10 @@
 # Run it as root, then the join command. It can be run again; it changes only what is not so already.
 set -euo pipefail
 umask 022
+# Debian's su keeps the user's PATH, which lacks sbin.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# Messages of programs are compared below.
+export LC_ALL=C.UTF-8
 
 say() { printf '%s\n' "$*"; }
 
@@ -84,6 +88,48 @@ install_archive() {
   write "/var/lib/ame-clusters/$1" 0644 "$3"
 }
 
+export DEBIAN_FRONTEND=noninteractive
+
+# wait_for_lock COMMAND...: runs a package manager, and runs it again while another one holds a lock that it needs.
+wait_for_lock() {
+  local give_up=$((SECONDS + 900)) code=0
+  while true; do
+    code=0
+    "$@" </dev/null 2>&1 | tee "$work/package-output" || code=${PIPESTATUS[0]}
+    if ((code == 0)); then return; fi
+    if grep -q 'dpkg was interrupted' "$work/package-output"; then
+      say 'completing an interrupted installation of packages'
+      dpkg --force-confdef --force-confold --configure -a </dev/null || true
+    elif ! grep -qiE 'could not get lock|unable to (acquire|lock)|lock was locked|lock file is already taken|lock (could|can) ?not be acquired' \
+      "$work/package-output"; then
+      return "$code"
+    fi
+    ((SECONDS < give_up)) || fail "another package manager has held its lock for 15 minutes; run this script again when it has ended"
+    say 'waiting for another package manager to end'
+    sleep 10
+  done
+}
+
+apt_get() {
+  wait_for_lock apt-get -o DPkg::Lock::Timeout=900 -o Acquire::Retries=5 \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+
+# check_value WHAT EXPECTED VALUE: fails where another file has set another value.
+check_value() {
+  [[ $3 == "$2" ]] || fail "$1 is '$3', but has to be '$2': another file of this system sets it; remove that setting and run this script again"
+}
+
+# check_seconds WHAT LEAST VALUE: the same for a span of time as systemd writes it, such as 90 or 2min, which may be longer.
+check_seconds() {
+  local microseconds
+  microseconds=$(systemd-analyze timespan "$3" 2>/dev/null | sed -n 's/^ *[^ :]*s: //p' | head -n 1)
+  [[ $3 == infinity ]] || ((${microseconds:-0} >= $2 * 1000000)) || check_value "$1" "$2 or longer" "$3"
+}
+
+# last_value CONFIGURATION KEY: the value that counts, of a configuration that systemd reads from several files.
+last_value() { systemd-analyze cat-config "$1" | sed -n "s/^[[:space:]]*$2[[:space:]]*=[[:space:]]*//p" | tail -n 1; }
+
 # Where everything comes from; a mirror can be named in the environment.
 : "${CONTAINERD_URL:=https://github.com/containerd/containerd/releases/download}"
 : "${RUNC_URL:=https://github.com/opencontainers/runc/releases/download}"
@@ -121,7 +167,16 @@ if [[ -e /etc/kubernetes/kubelet.conf && -x /usr/local/bin/kubelet ]]; then
     fail "this node has joined and runs $present: run the upgrade script to bring it to v1.34.4"
 fi
 
-packages=(ca-certificates conntrack curl ethtool iproute2 iptables kmod procps socat unattended-upgrades)
+# shellcheck disable=SC2016
+write /etc/needrestart/conf.d/zz-ame-clusters.conf 0644 '$nrconf{override_rc}{qr(^(ame-clusters-join|containerd|kubelet)\.service$)} = 0;
+1;
+'
+write /etc/apt/apt.conf.d/zz-ame-clusters 0644 'Unattended-Upgrade::Automatic-Reboot "false";
+'
+eval "$(apt-config shell automatic_reboot Unattended-Upgrade::Automatic-Reboot/b)"
+check_value "apt's Unattended-Upgrade::Automatic-Reboot" false "${automatic_reboot-}"
+
+packages=(apparmor ca-certificates conntrack curl dbus ethtool iproute2 iptables kmod mount procps socat unattended-upgrades)
 missing=()
 for package in "${packages[@]}"; do
   if [[ $(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null || true) != installed ]]; then
@@ -129,19 +184,15 @@ for package in "${packages[@]}"; do
   fi
 done
 if ((${#missing[@]} > 0)); then
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update
+  apt_get update
   debconf-set-selections <<<'unattended-upgrades unattended-upgrades/enable_auto_updates boolean false'
-  apt-get install --yes --no-install-recommends "${missing[@]}"
+  apt_get install --yes --no-install-recommends "${missing[@]}"
 fi
-
-write /etc/apt/apt.conf.d/90ame-clusters 0644 'Unattended-Upgrade::Automatic-Reboot "false";
-'
 
 if [[ ! -e /etc/kubernetes/kubelet.conf ]]; then
   say 'installing security updates'
-  apt-get update
-  unattended-upgrade
+  apt_get update
+  wait_for_lock unattended-upgrade --verbose
   if [[ -e /run/reboot-required ]]; then
     say 'the updates ask for a reboot: rebooting; run this script again afterwards, and then join'
     systemctl reboot
@@ -153,13 +204,49 @@ fi
 write /etc/modules-load.d/ame-clusters.conf 0644 'overlay
 br_netfilter
 '
-modprobe overlay
-modprobe br_netfilter
-write /etc/sysctl.d/90-ame-clusters.conf 0644 'net.bridge.bridge-nf-call-iptables = 1
+
+# Some of Ubuntu's kernels, such as those of Raspberry Pis, have these modules in a package of their own.
+load_module() {
+  if modprobe "$1"; then return; fi
+  local package
+  package=linux-modules-extra-$(uname -r)
+  if [[ $system == ubuntu* ]]; then
+    say "the kernel module $1 is missing: installing $package"
+    apt_get update
+    apt_get install --yes --no-install-recommends "$package" || true
+    if modprobe "$1"; then return; fi
+  fi
+  fail "the kernel module $1 cannot be loaded: install a kernel that has it, or reboot where the running kernel was replaced"
+}
+load_module overlay
+load_module br_netfilter
+
+write /etc/sysctl.d/zz-ame-clusters.conf 0644 'net.bridge.bridge-nf-call-iptables = 1
 net.bridge.bridge-nf-call-ip6tables = 1
 net.ipv4.ip_forward = 1
 '
-sysctl --quiet --load /etc/sysctl.d/90-ame-clusters.conf
+sysctl --quiet --load /etc/sysctl.d/zz-ame-clusters.conf
+check_value 'the sysctl net.bridge.bridge-nf-call-iptables' 1 "$(sysctl -n net.bridge.bridge-nf-call-iptables)"
+check_value 'the sysctl net.bridge.bridge-nf-call-ip6tables' 1 "$(sysctl -n net.bridge.bridge-nf-call-ip6tables)"
+check_value 'the sysctl net.ipv4.ip_forward' 1 "$(sysctl -n net.ipv4.ip_forward)"
+
+write /etc/systemd/logind.conf.d/zz-ame-clusters.conf 0644 '[Login]
+InhibitDelayMaxSec=60
+'
+check_seconds "logind's InhibitDelayMaxSec" 60 "$(last_value systemd/logind.conf InhibitDelayMaxSec)"
+# On this signal logind reads its configuration again.
+if systemctl is-active --quiet systemd-logind.service; then systemctl kill --signal=SIGHUP systemd-logind.service; fi
+
+changed=no
+write /etc/systemd/networkd.conf.d/zz-ame-clusters.conf 0644 '[Network]
+ManageForeignRoutes=no
+ManageForeignRoutingPolicyRules=no
+'
+check_value "systemd-networkd's ManageForeignRoutes" no "$(last_value systemd/networkd.conf ManageForeignRoutes)"
+check_value "systemd-networkd's ManageForeignRoutingPolicyRules" no \
+  "$(last_value systemd/networkd.conf ManageForeignRoutingPolicyRules)"
+# systemd-networkd reads its configuration only when it starts. A node that has joined keeps its routes until then.
+if [[ $changed == yes && ! -e /etc/kubernetes/kubelet.conf ]]; then systemctl try-restart systemd-networkd.service; fi
 
 # A kubelet does not start on a machine that swaps.
 swapoff --all
@@ -212,8 +299,8 @@ if [[ $changed == yes ]]; then systemctl restart containerd.service; else system
 
 install_archive cni-plugins "$cni_plugins_url" "$cni_plugins_sha256" /opt/cni/bin . bridge
 install_archive crictl "$crictl_url" "$crictl_sha256" /usr/local/bin . crictl
-write /etc/crictl.yaml 0644 'runtime-endpoint: unix:///run/containerd/containerd.sock
-image-endpoint: unix:///run/containerd/containerd.sock
+write /etc/crictl.yaml 0644 'runtime-endpoint: "unix:///run/containerd/containerd.sock"
+image-endpoint: "unix:///run/containerd/containerd.sock"
 '
 
 changed=no
@@ -243,31 +330,31 @@ EnvironmentFile=-/etc/default/kubelet
 ExecStart=
 ExecStart=/usr/local/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 '
-write /etc/kubernetes/kubelet.conf.d/50-ame-clusters.conf 0644 'apiVersion: kubelet.config.k8s.io/v1beta1
-kind: KubeletConfiguration
+write /etc/kubernetes/kubelet.conf.d/50-ame-clusters.conf 0644 'apiVersion: "kubelet.config.k8s.io/v1beta1"
+kind: "KubeletConfiguration"
 authentication:
   anonymous:
     enabled: false
   webhook:
     enabled: true
   x509:
-    clientCAFile: /etc/kubernetes/pki/ca.crt
+    clientCAFile: "/etc/kubernetes/pki/ca.crt"
 authorization:
-  mode: Webhook
-cgroupDriver: systemd
+  mode: "Webhook"
+cgroupDriver: "systemd"
 clusterDNS:
-  - 10.96.0.10
-clusterDomain: cluster.local
-containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+  - "10.96.0.10"
+clusterDomain: "cluster.local"
+containerRuntimeEndpoint: "unix:///run/containerd/containerd.sock"
 registerWithTaints:
-  - key: dedicated
-    value: system
-    effect: NoSchedule
-  - key: spot
-    effect: PreferNoSchedule
+  - key: "dedicated"
+    value: "system"
+    effect: "NoSchedule"
+  - key: "spot"
+    effect: "PreferNoSchedule"
 rotateCertificates: true
-shutdownGracePeriod: 60s
-shutdownGracePeriodCriticalPods: 20s
+shutdownGracePeriod: "60s"
+shutdownGracePeriodCriticalPods: "20s"
 '
 write /etc/default/kubelet 0644 'KUBELET_EXTRA_ARGS=--node-labels=ame-clusters/node-reboots=disabled,role=worker
 '

@@ -8,6 +8,10 @@
 # 3. kubectl uncordon <node>
 set -euo pipefail
 umask 022
+# Debian's su keeps the user's PATH, which lacks sbin.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# Messages of programs are compared below.
+export LC_ALL=C.UTF-8
 
 say() { printf '%s\n' "$*"; }
 
@@ -88,6 +92,21 @@ install_archive() {
   done
   write "/var/lib/ame-clusters/$1" 0644 "$3"
 }
+
+# check_value WHAT EXPECTED VALUE: fails where another file has set another value.
+check_value() {
+  [[ $3 == "$2" ]] || fail "$1 is '$3', but has to be '$2': another file of this system sets it; remove that setting and run this script again"
+}
+
+# check_seconds WHAT LEAST VALUE: the same for a span of time as systemd writes it, such as 90 or 2min, which may be longer.
+check_seconds() {
+  local microseconds
+  microseconds=$(systemd-analyze timespan "$3" 2>/dev/null | sed -n 's/^ *[^ :]*s: //p' | head -n 1)
+  [[ $3 == infinity ]] || ((${microseconds:-0} >= $2 * 1000000)) || check_value "$1" "$2 or longer" "$3"
+}
+
+# last_value CONFIGURATION KEY: the value that counts, of a configuration that systemd reads from several files.
+last_value() { systemd-analyze cat-config "$1" | sed -n "s/^[[:space:]]*$2[[:space:]]*=[[:space:]]*//p" | tail -n 1; }
 
 # Where everything comes from; a mirror can be named in the environment.
 : "${CONTAINERD_URL:=https://github.com/containerd/containerd/releases/download}"
@@ -179,9 +198,45 @@ fi
 
 install_archive cni-plugins "$cni_plugins_url" "$cni_plugins_sha256" /opt/cni/bin . bridge
 install_archive crictl "$crictl_url" "$crictl_sha256" /usr/local/bin . crictl
-write /etc/crictl.yaml 0644 'runtime-endpoint: unix:///run/containerd/containerd.sock
-image-endpoint: unix:///run/containerd/containerd.sock
+write /etc/crictl.yaml 0644 'runtime-endpoint: "unix:///run/containerd/containerd.sock"
+image-endpoint: "unix:///run/containerd/containerd.sock"
 '
+
+write /etc/sysctl.d/zz-ame-clusters.conf 0644 'net.bridge.bridge-nf-call-iptables = 1
+net.bridge.bridge-nf-call-ip6tables = 1
+net.ipv4.ip_forward = 1
+'
+sysctl --quiet --load /etc/sysctl.d/zz-ame-clusters.conf
+check_value 'the sysctl net.bridge.bridge-nf-call-iptables' 1 "$(sysctl -n net.bridge.bridge-nf-call-iptables)"
+check_value 'the sysctl net.bridge.bridge-nf-call-ip6tables' 1 "$(sysctl -n net.bridge.bridge-nf-call-ip6tables)"
+check_value 'the sysctl net.ipv4.ip_forward' 1 "$(sysctl -n net.ipv4.ip_forward)"
+
+write /etc/systemd/logind.conf.d/zz-ame-clusters.conf 0644 '[Login]
+InhibitDelayMaxSec=60
+'
+check_seconds "logind's InhibitDelayMaxSec" 60 "$(last_value systemd/logind.conf InhibitDelayMaxSec)"
+# On this signal logind reads its configuration again.
+if systemctl is-active --quiet systemd-logind.service; then systemctl kill --signal=SIGHUP systemd-logind.service; fi
+
+changed=no
+write /etc/systemd/networkd.conf.d/zz-ame-clusters.conf 0644 '[Network]
+ManageForeignRoutes=no
+ManageForeignRoutingPolicyRules=no
+'
+check_value "systemd-networkd's ManageForeignRoutes" no "$(last_value systemd/networkd.conf ManageForeignRoutes)"
+check_value "systemd-networkd's ManageForeignRoutingPolicyRules" no \
+  "$(last_value systemd/networkd.conf ManageForeignRoutingPolicyRules)"
+# systemd-networkd reads its configuration only when it starts. A node that has joined keeps its routes until then.
+if [[ $changed == yes && ! -e /etc/kubernetes/kubelet.conf ]]; then systemctl try-restart systemd-networkd.service; fi
+
+# shellcheck disable=SC2016
+write /etc/needrestart/conf.d/zz-ame-clusters.conf 0644 '$nrconf{override_rc}{qr(^(ame-clusters-join|containerd|kubelet)\.service$)} = 0;
+1;
+'
+write /etc/apt/apt.conf.d/zz-ame-clusters 0644 'Unattended-Upgrade::Automatic-Reboot "false";
+'
+eval "$(apt-config shell automatic_reboot Unattended-Upgrade::Automatic-Reboot/b)"
+check_value "apt's Unattended-Upgrade::Automatic-Reboot" false "${automatic_reboot-}"
 
 # Last the kubelet.
 install_program kubelet "$kubelet_url" "$kubelet_sha256"
@@ -209,25 +264,25 @@ EnvironmentFile=-/etc/default/kubelet
 ExecStart=
 ExecStart=/usr/local/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 '
-write /etc/kubernetes/kubelet.conf.d/50-ame-clusters.conf 0644 'apiVersion: kubelet.config.k8s.io/v1beta1
-kind: KubeletConfiguration
+write /etc/kubernetes/kubelet.conf.d/50-ame-clusters.conf 0644 'apiVersion: "kubelet.config.k8s.io/v1beta1"
+kind: "KubeletConfiguration"
 authentication:
   anonymous:
     enabled: false
   webhook:
     enabled: true
   x509:
-    clientCAFile: /etc/kubernetes/pki/ca.crt
+    clientCAFile: "/etc/kubernetes/pki/ca.crt"
 authorization:
-  mode: Webhook
-cgroupDriver: systemd
+  mode: "Webhook"
+cgroupDriver: "systemd"
 clusterDNS:
-  - 10.96.0.10
-clusterDomain: cluster.local
-containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+  - "10.96.0.10"
+clusterDomain: "cluster.local"
+containerRuntimeEndpoint: "unix:///run/containerd/containerd.sock"
 rotateCertificates: true
-shutdownGracePeriod: 60s
-shutdownGracePeriodCriticalPods: 20s
+shutdownGracePeriod: "60s"
+shutdownGracePeriodCriticalPods: "20s"
 '
 systemctl daemon-reload
 systemctl restart kubelet.service
