@@ -21,7 +21,7 @@ export function createReconciler(inputs: ReconcilerInputs) {
     messageRetentionSeconds: DEAD_LETTER_SECONDS,
     sqsManagedSseEnabled: true,
   });
-  const token = new sst.Secret("OidcInitialAccessToken");
+  const token = new sst.Secret("OidcInitialAccessToken", "");
   const environment = { OIDC_ISSUER_URL: settings.oidcIssuerUrl, OIDC_INITIAL_ACCESS_TOKEN: token.value };
   const onStream: sst.aws.FunctionPermissionArgs[] = [
     {
