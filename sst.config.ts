@@ -23,7 +23,7 @@ export default $config({
     const { createReconciler } = await import("./stacks/reconciler.ts");
     const { createAlarms } = await import("./stacks/alarms.ts");
     const stage = stageOf($app.stage);
-    const settings = readSettings(process.env);
+    const settings = readSettings(process.env, stage);
     const table = createTable({ stage });
     const key = createKey({ stage });
     const shared = { stage, settings, table, key };
@@ -32,7 +32,8 @@ export default $config({
     // Nobody is woken for a stage that comes and goes.
     if (!stage.isEphemeral) {
       const functions = { ...ofApi, ...ofReconciler };
-      createAlarms({ stage, settings, api, table, deadLetters, functions, onStream: ofReconciler.ReconcileStream });
+      const { ReconcileStream: onStream, ReconcileSchedule: onSchedule } = ofReconciler;
+      createAlarms({ stage, settings, api, table, deadLetters, functions, onStream, onSchedule });
     }
     return { api: api.url, table: table.name };
   },

@@ -41,7 +41,8 @@ export const routeGroups = {
     paths: [
       `${ORGANISATION}/clusters`,
       `${ORGANISATION}/clusters/{environment}`,
-      `${ORGANISATION}/clusters/{cluster}/move`,
+      // The path names a cluster here. API Gateway rejects a second variable name at one position with a 409.
+      `${ORGANISATION}/clusters/{environment}/move`,
       CLUSTER,
       `${CLUSTER}/events`,
       `${CLUSTER}/prometheus-rules-inheritance`,

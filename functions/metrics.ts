@@ -14,6 +14,10 @@ export const LATENCY_METRIC = "Latency";
 /** How long the cluster that waits longest has been due, at each sweep. */
 export const LATENESS_METRIC = "OldestDue";
 
+/** The number of clusters that an invocation worked on, and the number of those that failed. */
+export const RECONCILED_METRIC = "Reconciled";
+export const FAILURES_METRIC = "ReconcileFailures";
+
 /**
  * Makes the fields that turn a log line into metrics. They have one dimension, the stage: each further one would multiply
  * what CloudWatch charges, and the line says everything else.

@@ -11,7 +11,7 @@ import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { clusterOfPointer, DUE_SHARDS, dueShards } from "#core/table/keys.ts";
 import { Meter } from "#core/table/meter.ts";
 import { createLogger, errorFields, type Logger } from "./log.ts";
-import { LATENESS_METRIC, metricFields } from "./metrics.ts";
+import { FAILURES_METRIC, LATENESS_METRIC, metricFields, RECONCILED_METRIC } from "./metrics.ts";
 import { reconcilerFrom } from "./reconciler.ts";
 import { servicesFrom } from "./services.ts";
 
@@ -185,8 +185,8 @@ function handlerOf<Event, Answer>(
       const metrics = metricFields(
         config.STAGE,
         {
-          Reconciled: [tally.worked, "Count"],
-          ReconcileFailures: [tally.failed, "Count"],
+          [RECONCILED_METRIC]: [tally.worked, "Count"],
+          [FAILURES_METRIC]: [tally.failed, "Count"],
           ...(tally.lateSeconds === undefined ? {} : { [LATENESS_METRIC]: [tally.lateSeconds, "Seconds"] }),
           ReadUnits: [meter.readUnits, "Count"],
           WriteUnits: [meter.writeUnits, "Count"],

@@ -1,7 +1,14 @@
 /// <reference path="../.sst/platform/config.d.ts" />
 /** What wakes an operator. docs/operations.md says of each alarm what it means and what to do. */
 
-import { LATENCY_METRIC, LATENESS_METRIC, METRICS_NAMESPACE } from "../functions/metrics.ts";
+import { tableDefinition } from "../core/table/definition.ts";
+import {
+  FAILURES_METRIC,
+  LATENCY_METRIC,
+  LATENESS_METRIC,
+  METRICS_NAMESPACE,
+  RECONCILED_METRIC,
+} from "../functions/metrics.ts";
 import type { Settings } from "./settings.ts";
 import type { Stage } from "./stage.ts";
 
@@ -16,6 +23,8 @@ export interface AlarmInputs {
   functions: Readonly<Record<string, sst.aws.Function>>;
   /** The one on the stream. */
   onStream: sst.aws.Function;
+  /** The one that is called asynchronously, by the schedule. */
+  onSchedule: sst.aws.Function;
 }
 
 type Dimensions = Record<string, $util.Input<string>>;
@@ -33,7 +42,8 @@ interface Watched {
 const FIVE_MINUTES = 300;
 
 /** Makes the alarms, all of which go to one topic. */
-export function createAlarms({ stage, settings, api, table, deadLetters, functions, onStream }: AlarmInputs) {
+export function createAlarms(inputs: AlarmInputs) {
+  const { stage, settings, api, table, deadLetters, functions, onStream, onSchedule } = inputs;
   const prefix = `${$app.name}-${stage.name}`;
   const topic = new aws.sns.Topic("Alarms", { name: `${prefix}-alarms` });
   if (settings.alarmEmail !== undefined) {
@@ -74,10 +84,10 @@ export function createAlarms({ stage, settings, api, table, deadLetters, functio
     period,
     ...(/^p\d/.test(statistic) ? { extendedStatistic: statistic } : { statistic }),
   });
-  const sums = (expression: string, namespace: string, dimensions: Dimensions, names: Record<string, string>) => ({
+  const math = (expression: string, namespace: string, metrics: Record<string, [name: string, of: Dimensions]>) => ({
     metricQueries: [
       { id: "watched", expression, returnData: true },
-      ...Object.entries(names).map(([id, metricName]) => ({
+      ...Object.entries(metrics).map(([id, [metricName, dimensions]]) => ({
         id,
         metric: { namespace, metricName, dimensions, period: FIVE_MINUTES, stat: "Sum" },
       })),
@@ -87,15 +97,23 @@ export function createAlarms({ stage, settings, api, table, deadLetters, functio
   alarm(
     "ServerErrors",
     { description: "More than one request in a hundred is answered 5xx.", threshold: 1, of: [2, 3] },
-    sums(
-      "IF(requests > 0, 100 * errors / requests, 0)",
-      "AWS/ApiGateway",
-      { ApiId: api.nodes.api.id },
-      {
-        errors: "5xx",
-        requests: "Count",
-      },
-    ),
+    math("IF(requests > 0, 100 * errors / requests, 0)", "AWS/ApiGateway", {
+      errors: ["5xx", { ApiId: api.nodes.api.id }],
+      requests: ["Count", { ApiId: api.nodes.api.id }],
+    }),
+  );
+  // An HTTP API has no metric of its own 429s: they are counted in its access log, where no integration answered.
+  const turnedAway = { name: "GatewayThrottled", namespace: `${METRICS_NAMESPACE}/${stage.name}` };
+  new aws.cloudwatch.LogMetricFilter("GatewayThrottledCount", {
+    name: `${prefix}-GatewayThrottled`,
+    logGroupName: api.nodes.logGroup.name,
+    pattern: '{ ($.status = 429) && ($.integrationStatus = "-") }',
+    metricTransformation: { ...turnedAway, value: "1" },
+  });
+  alarm(
+    "GatewayThrottled",
+    { description: "The gateway answered requests with 429.", threshold: 0, of: [2, 3] },
+    one(turnedAway.namespace, turnedAway.name, {}, "Sum"),
   );
   alarm(
     "SlowAnswers",
@@ -108,19 +126,43 @@ export function createAlarms({ stage, settings, api, table, deadLetters, functio
       { description: `Calls of the function ${name} were turned away.`, threshold: 0, of: [1, 1] },
       one("AWS/Lambda", "Throttles", { FunctionName }, "Sum"),
     );
+    // Handlers answer for what they expect: this is a crash, a timeout, a lack of memory or a failed start.
+    alarm(
+      `${name}Errors`,
+      { description: `Calls of the function ${name} ended without an answer.`, threshold: 0, of: [1, 1] },
+      one("AWS/Lambda", "Errors", { FunctionName }, "Sum"),
+    );
   }
   alarm(
+    "SweepsDropped",
+    { description: "Sweeps were given up before they began.", threshold: 0, of: [2, 3] },
+    one("AWS/Lambda", "AsyncEventsDropped", { FunctionName: onSchedule.name }, "Sum"),
+  );
+  // Metrics of the table do not include its indexes.
+  const parts: Dimensions[] = [
+    {},
+    ...Object.keys(tableDefinition.indexes).map((GlobalSecondaryIndexName) => ({ GlobalSecondaryIndexName })),
+  ];
+  const throttleEvents = parts.flatMap((part, index): [string, [string, Dimensions]][] => [
+    [`reads${index}`, ["ReadThrottleEvents", { TableName: table.name, ...part }]],
+    [`writes${index}`, ["WriteThrottleEvents", { TableName: table.name, ...part }]],
+  ]);
+  alarm(
     "TableThrottled",
-    { description: "Calls to the table were turned away.", threshold: 0, of: [2, 3] },
-    sums(
-      "FILL(reads, 0) + FILL(writes, 0)",
+    { description: "Calls to the table or to one of its indexes were turned away.", threshold: 0, of: [2, 3] },
+    math(
+      throttleEvents.map(([id]) => `FILL(${id}, 0)`).join(" + "),
       "AWS/DynamoDB",
-      { TableName: table.name },
-      {
-        reads: "ReadThrottleEvents",
-        writes: "WriteThrottleEvents",
-      },
+      Object.fromEntries(throttleEvents),
     ),
+  );
+  alarm(
+    "ReconcileFailing",
+    { description: "More than half of the attempts to reconcile a cluster fail.", threshold: 50, of: [3, 3] },
+    math("IF(attempts > 0, 100 * failures / attempts, 0)", METRICS_NAMESPACE, {
+      failures: [FAILURES_METRIC, { Stage: stage.name }],
+      attempts: [RECONCILED_METRIC, { Stage: stage.name }],
+    }),
   );
   alarm(
     "StreamBehind",

@@ -1,6 +1,6 @@
 /** `npm run dev`, `deploy`, `remove` and `sweep`: which stage it is about, and what may not be done to it. SST does the rest. */
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { userInfo } from "node:os";
 import { parseArgs } from "node:util";
 import { branchStage, PRODUCTION, personalStage, type Stage, stageOf } from "./stage.ts";
@@ -24,6 +24,32 @@ const run = (command: string, ...given: string[]): void => {
 
 const output = (command: string, ...given: string[]): string => execFileSync(command, given, { encoding: "utf8" });
 
+/** What SST prints for a stage that it has no state of (`project.ErrStageNotFound`). It fails then. */
+const NOT_THERE = /\bstage not found\b/i;
+
+/**
+ * Removes a stage. A stage that is not there counts as removed: a merge closes the pull request and deletes the branch, and
+ * each of the two asks for the removal.
+ */
+async function removeStage(stage: string): Promise<void> {
+  const given = ["remove", "--stage", stage];
+  const child = spawn("sst", given, { stdio: ["inherit", "pipe", "pipe"] });
+  let printed = "";
+  for (const [from, to] of [[child.stdout, process.stdout] as const, [child.stderr, process.stderr] as const]) {
+    from.on("data", (chunk: Buffer) => {
+      printed += chunk.toString();
+      to.write(chunk);
+    });
+  }
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", (error) => reject(new Refusal(`sst cannot be run: ${error.message}`)));
+    child.once("close", resolve);
+  });
+  if (status === 0) return;
+  if (!NOT_THERE.test(printed)) throw new Refusal(`sst ${given.join(" ")} failed`);
+  process.stdout.write(`There is no stage ${stage}. Nothing had to be removed.\n`);
+}
+
 /** The stage that is meant. */
 function stageFor(command: string, { stage, branch }: { stage?: string; branch?: string }): Stage {
   if (stage !== undefined && branch !== undefined) throw new Refusal("Give --stage or --branch, not both.");
@@ -35,7 +61,7 @@ function stageFor(command: string, { stage, branch }: { stage?: string; branch?:
   return stageOf(branchStage(of));
 }
 
-const commands: Record<string, (stage: Stage) => void> = {
+const commands: Record<string, (stage: Stage) => void | Promise<void>> = {
   dev({ name, isEphemeral }) {
     if (!isEphemeral) throw new Refusal(`${name} is not only yours: its requests would come to this machine.`);
     run("sst", "dev", "--stage", name);
@@ -44,29 +70,29 @@ const commands: Record<string, (stage: Stage) => void> = {
     run("npm", "run", "--silent", "build");
     run("sst", "deploy", "--stage", name);
   },
-  remove({ name, isEphemeral }) {
+  async remove({ name, isEphemeral }) {
     if (!isEphemeral) {
       throw new Refusal(
         `${name} is not removed: its data are somebody's. What has to be switched off first is in docs/stages.md.`,
       );
     }
-    run("sst", "remove", "--stage", name);
+    await removeStage(name);
   },
 };
 
 /** Removes every stage whose time is over. One that fails keeps no other from going. */
-function sweep(): void {
+async function sweep(): Promise<void> {
   const expired = expiredStages(JSON.parse(output("aws", ...LIST_TABLES)), new Date());
   process.stdout.write(`${expired.length === 0 ? "No stage's time is over." : `Removing ${expired.join(", ")}`}\n`);
-  const failed = expired.filter((stage) => {
+  const failed: string[] = [];
+  for (const stage of expired) {
     try {
-      run("sst", "remove", "--stage", stage);
-      return false;
+      await removeStage(stage);
     } catch (error) {
+      failed.push(stage);
       process.stderr.write(`${(error as Error).message}\n`);
-      return true;
     }
-  });
+  }
   if (failed.length > 0) throw new Refusal(`These are still there: ${failed.join(", ")}`);
 }
 
@@ -77,13 +103,13 @@ try {
   });
   const [command = ""] = positionals;
   if (command === "sweep") {
-    sweep();
+    await sweep();
   } else {
     const perform = commands[command];
     if (perform === undefined || positionals.length > 1) throw new Refusal(USAGE);
     const stage = stageFor(command, values);
     process.stdout.write(`Stage ${stage.name}\n`);
-    perform(stage);
+    await perform(stage);
   }
 } catch (error) {
   const isTold = error instanceof Refusal || error instanceof RangeError || error instanceof TypeError;

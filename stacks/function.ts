@@ -61,13 +61,14 @@ export function createFunction<Name extends BundleName>(name: string, inputs: Fu
     architecture: "arm64",
     memory: "1024 MB",
     timeout: inputs.timeout,
-    environment: {
+    // An empty variable is an unset one.
+    environment: $output({
       ...settings.passedOn,
       STAGE: stage.name,
       TABLE_NAME: table.name,
       ...(grant?.key === undefined ? {} : { KMS_KEY_ID: key.arn }),
       ...inputs.environment,
-    },
+    }).apply((variables) => Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""))),
     permissions: [
       ...(grant === undefined ? [] : permissionsFor(inputs, grant)),
       ...permissions,

@@ -16,6 +16,8 @@ export function createKey({ stage }: KeyInputs) {
     {
       description: `Data keys of the clusters of ${$app.name}, stage ${stage.name}`,
       enableKeyRotation: true,
+      // Cannot be changed later. With it, a replica in another region decrypts backups that are restored there.
+      multiRegion: true,
       deletionWindowInDays: stage.isEphemeral ? 7 : 30,
     },
     // Without it no secret in any backup of the table decrypts.

@@ -14,6 +14,21 @@ const DEAD_LETTER_SECONDS = 14 * 24 * 60 * 60;
 /** A record of the stream older than this wakes nobody: the schedule has found what it was about. */
 const RECORD_SECONDS = 600;
 
+/** Lets the scheduler take a role for schedules of this account only: it is a service that all accounts share. */
+function trustOwnSchedules(args: aws.iam.RoleArgs): undefined {
+  args.assumeRolePolicy = {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Action: "sts:AssumeRole",
+        Effect: "Allow",
+        Principal: { Service: "scheduler.amazonaws.com" },
+        Condition: { StringEquals: { "aws:SourceAccount": aws.getCallerIdentityOutput({}).accountId } },
+      },
+    ],
+  };
+}
+
 /** Makes the reconciler. */
 export function createReconciler(inputs: ReconcilerInputs) {
   const { stage, settings, table } = inputs;
@@ -22,7 +37,8 @@ export function createReconciler(inputs: ReconcilerInputs) {
     messageRetentionSeconds: DEAD_LETTER_SECONDS,
     sqsManagedSseEnabled: true,
   });
-  const token = new sst.Secret("OidcInitialAccessToken");
+  // Empty unless it is set: not every identity provider asks for one.
+  const token = new sst.Secret("OidcInitialAccessToken", "");
   const environment = { OIDC_ISSUER_URL: settings.oidcIssuerUrl, OIDC_INITIAL_ACCESS_TOKEN: token.value };
   const onStream: sst.aws.FunctionPermissionArgs[] = [
     {
@@ -79,6 +95,7 @@ export function createReconciler(inputs: ReconcilerInputs) {
     schedule: "cron(* * * * ? *)",
     retries: 0,
     dlq: deadLetters.arn,
+    transform: { role: trustOwnSchedules },
   } as const;
   for (const event of sweepEvents(sweeps.count)) new sst.aws.CronV2(`Sweep${event.index}`, { ...everyMinute, event });
   return { deadLetters, functions: { ReconcileStream: onEvents, ReconcileSchedule: onSchedule } };

@@ -27,7 +27,7 @@ export const tableDefinition = {
   sortKey: "sk",
   ttl: "ttl",
   indexes: {
-    [DUE_INDEX]: { partitionKey: "duePk", sortKey: "dueAt", include: ["sk", "organisation", "path"] },
+    [DUE_INDEX]: { partitionKey: "duePk", sortKey: "dueAt", include: ["organisation", "path"] },
     [SLIM_INDEX]: { partitionKey: "pk", sortKey: "slimSk", include: SLIM_ATTRIBUTES },
   },
 } as const;

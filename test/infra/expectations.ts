@@ -91,6 +91,21 @@ export const expectations = {
     expect(routes).toEqual({ ...Object.fromEntries(expected), $default: "Default" });
   },
 
+  "routes name the variable at each position the same, or the gateway rejects them"({ routes }) {
+    const names = new Map<string, Set<string>>();
+    for (const route of Object.keys(routes).filter((key) => key !== "$default")) {
+      let parent = "";
+      for (const part of route.replace(/^\S+ /, "").split("/")) {
+        const [, variable] = /^\{(.*)\}$/.exec(part) ?? [];
+        if (variable !== undefined) names.set(parent, (names.get(parent) ?? new Set()).add(variable));
+        // Variables of any name are one position.
+        parent += `/${variable === undefined ? part : "{}"}`;
+      }
+    }
+    expect(names.size).toBeGreaterThan(8);
+    expect([...names].filter(([, { size }]) => size > 1)).toEqual([]);
+  },
+
   "events come in payload version 2"({ all }) {
     const integrations = all("aws:apigatewayv2/integration:Integration");
     expect(integrations.length).toBeGreaterThan(20);
@@ -142,6 +157,16 @@ export const expectations = {
     ]);
   },
 
+  "the scheduler takes its roles for schedules of this account only"({ all }) {
+    const trusts = all("aws:iam/role:Role")
+      .flatMap(({ inputs }) => (inputs as Json).assumeRolePolicy.Statement)
+      .filter(({ Principal }: Json) => Principal.Service === "scheduler.amazonaws.com");
+    expect(trusts.length).toBeGreaterThan(0);
+    for (const { Condition } of trusts) {
+      expect(Condition).toEqual({ StringEquals: { "aws:SourceAccount": ACCOUNT } });
+    }
+  },
+
   "functions know what they work with, and nobody but the reconciler the token"({ functions, table }, { stage }) {
     for (const [name, { inputs }] of Object.entries(functions)) {
       const { variables } = inputs.environment;
@@ -179,6 +204,12 @@ export const expectations = {
       streamViewType: "NEW_IMAGE",
       pointInTimeRecovery: { enabled: true },
     });
+    const keys: string[] = [partitionKey, sortKey];
+    for (const index of Object.values(indexes)) {
+      // Keys are in every index. DynamoDB refuses one that is listed once more.
+      const included: readonly string[] = index.include;
+      expect(included.filter((name) => [...keys, index.partitionKey, index.sortKey].includes(name))).toEqual([]);
+    }
     expect(inputs.globalSecondaryIndexes).toEqual(
       Object.entries(indexes).map(([name, index]) => ({
         name,
@@ -201,6 +232,10 @@ export const expectations = {
     for (const { retainOnDelete } of all("aws:cloudwatch/logGroup:LogGroup").filter(({ name }) => /Logs$/.test(name))) {
       expect(retainOnDelete).toBe(isProduction);
     }
+  },
+
+  "the key can be replicated to another region, which cannot be made up for later"({ one }) {
+    expect(one("aws:kms/key:Key", "Key").inputs.multiRegion).toBe(true);
   },
 
   "the key gets new material every year"({ one }, { stage }) {
@@ -294,9 +329,12 @@ export const expectations = {
       protocol: "email",
       endpoint: "operator@example.test",
     });
-    const throttled = FUNCTIONS.map((name) => `${name}Throttled`);
-    const others = ["ServerErrors", "SlowAnswers", "TableThrottled", "StreamBehind", "DeadLetters", "ClustersOverdue"];
-    expect([...alarms.keys()].sort()).toEqual([...throttled, ...others].sort());
+    const ofFunctions = FUNCTIONS.flatMap((name) => [`${name}Throttled`, `${name}Errors`]);
+    const others = [
+      ...["ServerErrors", "SlowAnswers", "GatewayThrottled", "TableThrottled", "StreamBehind", "SweepsDropped"],
+      ...["DeadLetters", "ReconcileFailing", "ClustersOverdue"],
+    ];
+    expect([...alarms.keys()].sort()).toEqual([...ofFunctions, ...others].sort());
     for (const [name, inputs] of alarms) {
       expect(inputs, name).toMatchObject({
         alarmActions: [topic],
@@ -313,7 +351,29 @@ export const expectations = {
         statistic: "Sum",
         threshold: 0,
       });
+      expect(alarms.get(`${name}Errors`)).toMatchObject({
+        metricName: "Errors",
+        dimensions,
+        statistic: "Sum",
+        threshold: 0,
+      });
     }
+    // Only this one is called asynchronously.
+    expect(alarms.get("SweepsDropped")).toMatchObject({
+      metricName: "AsyncEventsDropped",
+      dimensions: { FunctionName: nameOf("ReconcileSchedule") },
+      threshold: 0,
+    });
+    // An HTTP API has no metric of its own 429s: its access log is counted.
+    const counted = one("aws:cloudwatch/logMetricFilter:LogMetricFilter", "GatewayThrottledCount").inputs;
+    const accessLog = one("aws:cloudwatch/logGroup:LogGroup", "ApiAccessLog").inputs;
+    expect([counted.logGroupName, counted.pattern]).toEqual([
+      accessLog.name,
+      '{ ($.status = 429) && ($.integrationStatus = "-") }',
+    ]);
+    const { name: metricName, namespace } = counted.metricTransformation;
+    expect(namespace).toContain(expected.stage);
+    expect(alarms.get("GatewayThrottled")).toMatchObject({ metricName, namespace, statistic: "Sum", threshold: 0 });
     expect(alarms.get("SlowAnswers")).toMatchObject({
       namespace: "AmeClusters",
       metricName: "Latency",
@@ -345,11 +405,24 @@ export const expectations = {
       ["errors", "5xx", { ApiId: "ApiApi-id" }],
       ["requests", "Count", { ApiId: "ApiApi-id" }],
     ]);
-    const [, ...events] = alarms.get("TableThrottled").metricQueries;
-    expect(events.map(({ metric }: Json) => [metric.metricName, metric.dimensions])).toEqual([
-      ["ReadThrottleEvents", { TableName: table.name }],
-      ["WriteThrottleEvents", { TableName: table.name }],
+    // Metrics of the table do not include its indexes.
+    const [sum, ...events] = alarms.get("TableThrottled").metricQueries;
+    const parts = [{}, ...Object.keys(tableDefinition.indexes).map((name) => ({ GlobalSecondaryIndexName: name }))];
+    expect(events.map(({ metric }: Json) => [metric.metricName, metric.dimensions])).toEqual(
+      parts.flatMap((part) => [
+        ["ReadThrottleEvents", { TableName: table.name, ...part }],
+        ["WriteThrottleEvents", { TableName: table.name, ...part }],
+      ]),
+    );
+    expect(sum.expression).toBe(events.map(({ id }: Json) => `FILL(${id}, 0)`).join(" + "));
+    const [share, ...outcomes] = alarms.get("ReconcileFailing").metricQueries;
+    expect(share.expression).toContain("100 * failures / attempts");
+    expect(outcomes.map(({ id, metric }: Json) => [id, metric.metricName, metric.dimensions])).toEqual([
+      ["failures", "ReconcileFailures", { Stage: expected.stage }],
+      ["attempts", "Reconciled", { Stage: expected.stage }],
     ]);
+    // CloudWatch takes 10 metrics in an alarm of an expression.
+    for (const { metricQueries = [] } of alarms.values()) expect(metricQueries.length).toBeLessThanOrEqual(10);
   },
 
   "dead letters wait two weeks for somebody to look"({ one }) {

@@ -23,6 +23,49 @@ export const faults: Record<string, Fault> = {
     to: "paths: []",
     noticed: "every path leads to its function, and nothing else does",
   },
+  "another variable name at a position": {
+    file: "functions/groups.ts",
+    from: /clusters\/\{environment\}\/move/,
+    to: "clusters/{cluster}/move",
+    noticed: "routes name the variable at each position the same, or the gateway rejects them",
+  },
+  "another name for a node pool": {
+    file: "functions/groups.ts",
+    from: /pools\/\{\w+\}`/,
+    to: "pools/{other}`",
+    noticed: "routes name the variable at each position the same, or the gateway rejects them",
+  },
+  "a role for schedules of every account": {
+    file: "stacks/reconciler.ts",
+    from: /Condition: .*/,
+    to: "",
+    noticed: "the scheduler takes its roles for schedules of this account only",
+  },
+  "a key of an index listed once more": {
+    file: "stacks/table.ts",
+    from: /projection: \[\.\.\.index\.include\]/,
+    to: 'projection: ["sk", ...index.include]',
+    noticed: "the table has the keys, indexes and time to live of its definition",
+  },
+  "a key of one region": {
+    file: "stacks/key.ts",
+    from: /multiRegion: true/,
+    to: "multiRegion: false",
+    noticed: "the key can be replicated to another region, which cannot be made up for later",
+  },
+  "throttling of indexes unseen": {
+    file: "stacks/alarms.ts",
+    from: /\.\.\.Object\.keys\(tableDefinition\.indexes\)\.map.*/,
+    to: "",
+    noticed: ALARMS,
+  },
+  "429s of functions counted as the gateway's": {
+    file: "stacks/alarms.ts",
+    from: / && \(\$\.integrationStatus = "-"\)/,
+    to: "",
+    noticed: ALARMS,
+  },
+  "crashes without an alarm": { file: "stacks/alarms.ts", from: /"Errors"/, to: '"Invocations"', noticed: ALARMS },
   "nothing for what has no function": {
     file: "stacks/api.ts",
     from: /api\.route\("\$default".*/,
@@ -91,8 +134,8 @@ export const faults: Record<string, Fault> = {
   },
   "secrets for every function": {
     file: "stacks/function.ts",
-    from: /environment: \{/,
-    to: "environment: { OIDC_ISSUER_URL: settings.oidcIssuerUrl,",
+    from: /environment: \$output\(\{/,
+    to: "environment: $output({ OIDC_ISSUER_URL: settings.oidcIssuerUrl,",
     noticed: "functions know what they work with, and nobody but the reconciler the token",
   },
   "a function slower than the gateway": {

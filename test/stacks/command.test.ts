@@ -75,6 +75,28 @@ describe("remove", () => {
     expect([status, called]).toEqual([0, ["sst remove --stage branch-x"]]);
   });
 
+  test("succeeds for a stage that is not there, and says so", async () => {
+    program("sst", "echo 'Stage not found' >&2; exit 1");
+    const { status, said } = await run("remove", "--branch", "never-deployed");
+    expect(status).toBe(0);
+    expect(said).toMatch(/^There is no stage branch-never-deployed\. Nothing had to be removed\.$/m);
+  });
+
+  test("fails when SST fails for another reason, and shows what SST printed", async () => {
+    program("sst", "echo 'Concurrent update detected' >&2; exit 1");
+    const { status, said } = await run("remove", "--branch", "a-change");
+    expect(status).toBe(1);
+    expect(said).toMatch(/^Concurrent update detected$/m);
+    expect(said).toMatch(/^sst remove --stage branch-a-change failed$/m);
+  });
+
+  test("fails when SST cannot be run", async () => {
+    rmSync(join(programs, "sst"));
+    const { status, said } = await run("remove", "--branch", "a-change");
+    expect(status).toBe(1);
+    expect(said).toMatch(/^sst cannot be run: /m);
+  });
+
   test.each(["production", "staging"])("refuses to remove %s, and says what to read", async (stage) => {
     const { status, said, called } = await run("remove", "--stage", stage);
     expect([status, called]).toEqual([1, []]);
@@ -112,6 +134,14 @@ describe("sweep", () => {
     expect(called.slice(1)).toEqual(["sst remove --stage branch-a", "sst remove --stage branch-b"]);
     expect(status).toBe(1);
     expect(said).toMatch(/still there: branch-a$/m);
+  });
+
+  test("succeeds when a stage went away after it was listed", async () => {
+    program("aws", `echo '${listing(["branch-a", "branch-b"])}'`);
+    program("sst", 'test "$3" != branch-a || { echo "Stage not found"; exit 1; }');
+    const { status, called } = await run("sweep");
+    expect(called.slice(1)).toEqual(["sst remove --stage branch-a", "sst remove --stage branch-b"]);
+    expect(status).toBe(0);
   });
 
   test("is content with nothing to do", async () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import type { Json } from "#test/support/world.ts";
+import { settingNames } from "../../stacks/settings.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const files = globSync(".github/{workflows,actions/*}/*.yml", { cwd: ROOT }).sort();
@@ -63,4 +64,31 @@ test("a branch's stage goes with the branch or its pull request, and at night wh
   expect(on.pull_request.types).toContain("closed");
   expect(jobs.remove.steps.at(-1).run).toBe('npm run remove -- --branch "$BRANCH"');
   expect(workflow("sweep").on.schedule).toHaveLength(1);
+});
+
+test.each([
+  ["production", false],
+  ["stage", true],
+])(
+  "the workflow %s passes each setting that applies to its stage from the variable of the same name",
+  (name, isEphemeral) => {
+    const deploying = workflow(name).jobs.deploy.steps.find(({ run = "" }: Json) => run.includes("npm run deploy"));
+    const expected = settingNames({ isEphemeral }).map((setting) => [setting, `\${{ vars.${setting} }}`]);
+    expect(deploying.env).toEqual(Object.fromEntries(expected));
+  },
+);
+
+/** The first major of each action whose action.yml says `using: node24`. Earlier ones run on Node 20, which runners drop. */
+const FIRST_MAJOR_ON_NODE_24: Record<string, number> = {
+  "actions/checkout": 5,
+  "actions/setup-node": 5,
+  "aws-actions/configure-aws-credentials": 6,
+};
+
+test("each action is pinned to a major that runs on Node 24", () => {
+  const pinned = [...texts.values()].flatMap((text) => [...text.matchAll(/uses: ([\w-]+\/[\w-]+)@\S+ # v(\d+)\./g)]);
+  expect(new Set(pinned.map(([, action = ""]) => action))).toEqual(new Set(Object.keys(FIRST_MAJOR_ON_NODE_24)));
+  for (const [, action = "", major] of pinned) {
+    expect(Number(major), action).toBeGreaterThanOrEqual(FIRST_MAJOR_ON_NODE_24[action] ?? Number.NaN);
+  }
 });

@@ -1,0 +1,100 @@
+import { describe, expect, test } from "vitest";
+import { logLevels, readConfig } from "#core/config.ts";
+import { deployableLogLevels, readSettings, settingNames } from "../../stacks/settings.ts";
+import { stageOf } from "../../stacks/stage.ts";
+
+const [production, branch] = [stageOf("production"), stageOf("branch-a-change")];
+
+const complete = {
+  OIDC_ISSUER_URL: "https://issuer.example.test",
+  API_DOMAIN: "api.example.com",
+  API_CERTIFICATE_ARN: "arn:aws:acm:eu-west-1:123456789012:certificate/mine",
+  ALARM_EMAIL: "operator@example.test",
+  CORS_ORIGINS: "https://console.example.test, https://other.example.test",
+  HOSTING_POOL_ID: "7",
+  HOSTING_POOL_NAME: "ours",
+  LOG_LEVEL: "warn",
+};
+const OPTIONAL = ["API_DOMAIN", "API_CERTIFICATE_ARN", "ALARM_EMAIL", "CORS_ORIGINS"];
+
+/** Returns the settings that the refusal of a deployment names. */
+function refused(environment: Record<string, string>, stage = production): string[] {
+  try {
+    readSettings(environment, stage);
+  } catch (error) {
+    return [...(error as Error).message.matchAll(/^- (\w+): /gm)].map(([, name = ""]) => name);
+  }
+  return [];
+}
+
+describe("a lasting stage", () => {
+  test("with every setting is deployed with them", () => {
+    expect(readSettings(complete, production)).toEqual({
+      oidcIssuerUrl: complete.OIDC_ISSUER_URL,
+      domain: { name: complete.API_DOMAIN, certificate: complete.API_CERTIFICATE_ARN },
+      alarmEmail: complete.ALARM_EMAIL,
+      passedOn: {
+        CORS_ORIGINS: complete.CORS_ORIGINS,
+        HOSTING_POOL_ID: "7",
+        HOSTING_POOL_NAME: "ours",
+        LOG_LEVEL: "warn",
+      },
+    });
+  });
+
+  test.each(Object.keys(complete))("without %s is refused, also when the variable is empty", (name) => {
+    for (const stage of [production, stageOf("staging")]) {
+      const { [name as keyof typeof complete]: _, ...rest } = complete;
+      expect(refused(rest, stage)).toContain(name);
+      expect(refused({ ...complete, [name]: "" }, stage)).toContain(name);
+    }
+  });
+
+  test("that states none for each optional setting goes without them", () => {
+    const without = { ...complete, ...Object.fromEntries(OPTIONAL.map((name) => [name, "none"])) };
+    const { domain, alarmEmail, passedOn } = readSettings(without, production);
+    expect([domain, alarmEmail, passedOn.CORS_ORIGINS]).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("cannot state none for a setting that it needs", () => {
+    expect(refused({ ...complete, OIDC_ISSUER_URL: "none", LOG_LEVEL: "none", HOSTING_POOL_ID: "none" })).toEqual([
+      "OIDC_ISSUER_URL",
+      "HOSTING_POOL_ID",
+      "LOG_LEVEL",
+    ]);
+  });
+
+  test("with nothing is told every setting at once", () => {
+    expect(new Set(refused({}))).toEqual(new Set(settingNames(production)));
+    expect(new Set(settingNames(production))).toEqual(new Set(Object.keys(complete)));
+  });
+});
+
+test("an ephemeral stage needs the issuer only, and ignores the domain and the alarms", () => {
+  const { domain, alarmEmail } = readSettings(complete, branch);
+  expect([domain, alarmEmail]).toEqual([undefined, undefined]);
+  expect(readSettings({ OIDC_ISSUER_URL: complete.OIDC_ISSUER_URL }, branch).passedOn).toEqual({});
+  expect(refused({}, branch)).toEqual(["OIDC_ISSUER_URL"]);
+});
+
+test("LOG_LEVEL can be every level but silent, which would stop the metrics that alarms depend on", () => {
+  expect(deployableLogLevels).toEqual(logLevels.filter((level) => level !== "silent"));
+  for (const stage of [production, branch]) {
+    expect(refused({ ...complete, LOG_LEVEL: "silent" }, stage)).toEqual(["LOG_LEVEL"]);
+  }
+});
+
+test.each([
+  ["HOSTING_POOL_ID", "0"],
+  ["HOSTING_POOL_ID", "many"],
+  ["HOSTING_POOL_ID", "1234567890123456"],
+  ["LOG_LEVEL", "loud"],
+  ["OIDC_ISSUER_URL", "http://issuer.example.test"],
+])("%s=%s, with which functions would not start, is refused at the deployment", (name, value) => {
+  expect(() => readConfig({ [name]: value })).toThrow();
+  expect(refused({ ...complete, [name]: value })).toEqual([name]);
+});
+
+test.each(["console.example.test", "https://console.example.test/", "*"])("CORS_ORIGINS=%s is refused", (value) => {
+  expect(refused({ ...complete, CORS_ORIGINS: value })).toEqual(["CORS_ORIGINS"]);
+});
