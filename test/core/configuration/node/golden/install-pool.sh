@@ -337,7 +337,7 @@ authentication:
     enabled: false
   webhook:
     enabled: true
-  x509:
+  "x509":
     clientCAFile: "/etc/kubernetes/pki/ca.crt"
 authorization:
   mode: "Webhook"
