@@ -79,7 +79,7 @@ export const WORK: Readonly<Record<string, number>> = {
 };
 
 /** What there is of a stage whatever its size. */
-const FIXED = { alarms: 15, metrics: 8, sweeps: 30 * 24 * 60 } as const;
+const FIXED = { alarmMetrics: 34, metrics: 9, sweeps: 30 * 24 * 60 } as const;
 
 /** What a cluster with two node pools and its events takes of the table and its indexes, in bytes. */
 const CLUSTER_BYTES = 40_000;
@@ -141,7 +141,7 @@ export function monthOf(
   const sweep = units(known(worked, SWEEP)) + seconds(FUNCTIONS.sweepSeconds);
   const fixed =
     FIXED.sweeps * (sweep + million(1, PRICES.functionCalls + PRICES.scheduledCalls)) +
-    FIXED.alarms * PRICES.alarm +
+    FIXED.alarmMetrics * PRICES.alarm +
     FIXED.metrics * PRICES.metric +
     PRICES.key;
   return { requests, work, storage, fixed, total: requests + work + storage + fixed };
