@@ -38,14 +38,16 @@ describe("what is written for operators", () => {
     const operations = read("docs/operations.md");
     const named = [...read("stacks/alarms.ts").matchAll(/alarm\(\s*"(\w+)"/g)].map(([, name]) => name);
     const functions = [...Object.keys(routeGroups), ...Object.keys(reconcilerGrants), "Default"];
-    const alarms = [...named, ...functions.map((name) => `${name}Throttled`)];
+    const alarms = [...named, ...functions.flatMap((name) => [`${name}Throttled`, `${name}Errors`])];
     expect(alarms.length).toBeGreaterThan(12);
     const told = operations
       .split("\n")
       .filter((line) => line.startsWith("| `"))
       .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, name]) => name));
     expect(alarms.filter((alarm) => !told.includes(alarm))).toEqual([]);
-    expect(told.filter((name) => /Throttled$|^Clusters/.test(name ?? "") && !alarms.includes(name))).toEqual([]);
+    expect(told.filter((name) => /(Throttled|Errors)$|^Clusters/.test(name ?? "") && !alarms.includes(name))).toEqual(
+      [],
+    );
   });
 
   test("leads to files that there are", () => {

@@ -1,5 +1,7 @@
 /** What is expected of the stacks, one by one, so that a planted fault can be held against each. */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "vitest";
 import { tableDefinition } from "#core/table/definition.ts";
 import { type Grant, type RouteGroup, reconcilerGrants, routeGroups } from "#functions/groups.ts";
@@ -435,6 +437,23 @@ export const expectations = {
   "the operator's command finds table and key within sst shell"({ one, table }) {
     expect(one("sst:sst:LinkRef", "TableLinkRef").inputs.properties).toEqual({ name: table.name });
     expect(one("sst:sst:LinkRef", "SecretsKeyLinkRef").inputs.properties).toEqual({ arn: KEY_ARN });
+  },
+
+  "docs/stages.md gives the deployment roles every service that the stacks use"({ graph }) {
+    const text = readFileSync(join(import.meta.dirname, "../../docs/stages.md"), "utf8");
+    const policies = [...text.matchAll(/```json\n(.*?)```/gs)].map(([, json = ""]) => JSON.parse(json));
+    const { Statement } = policies.find((each) => each.Statement !== undefined);
+    const actions = Statement.flatMap(({ Action }: Json) => Action) as string[];
+    // Modules of Pulumi that do not have the name of the service in IAM.
+    const services: Record<string, string> = { apigatewayv2: "apigateway" };
+    const used = graph.resources.flatMap(({ type }) => {
+      const [, module = "", kind = ""] = /^aws:(\w+)\/(\w+):/.exec(type) ?? [];
+      if (module === "") return [];
+      return [/^log(Group|MetricFilter)$/.test(kind) ? "logs" : (services[module] ?? module)];
+    });
+    expect(new Set(used).size).toBeGreaterThan(6);
+    const granted = new Set(actions.map((action) => action.split(":")[0]));
+    expect([...new Set(used)].filter((service) => !granted.has(service))).toEqual([]);
   },
 
   "what is of a stage carries its name"({ graph }, { stage }) {

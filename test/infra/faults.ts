@@ -274,6 +274,12 @@ export const faults: Record<string, Fault> = {
     noticed: ALARMS,
   },
   "sweeps that queue up": { file: "stacks/reconciler.ts", from: /once: true,/, to: "", noticed: SCHEDULE },
+  "a service that the deployment roles may not use": {
+    file: "stacks/alarms.ts",
+    from: /const topic = new aws\.sns\.Topic\("Alarms", /,
+    to: 'new aws.glacier.Vault("Vault", {}); const topic = new aws.sns.Topic("Alarms", ',
+    noticed: "docs/stages.md gives the deployment roles every service that the stacks use",
+  },
   "names that do not differ by stage": {
     file: "stacks/reconciler.ts",
     from: /\$\{\$app\.name\}-\$\{stage\.name\}-dead-letters/,
