@@ -81,11 +81,7 @@ export const WORK: Readonly<Record<string, number>> = {
 };
 
 /** What there is of a stage whatever its size. */
-<<<<<<< HEAD
-const FIXED = { alarms: 15, metrics: 8, minutes: 30 * 24 * 60, sweeps: sweepInvocations(false).count } as const;
-=======
-const FIXED = { alarmMetrics: 34, metrics: 9, sweeps: 30 * 24 * 60 } as const;
->>>>>>> aws
+const FIXED = { alarmMetrics: 34, metrics: 9, minutes: 30 * 24 * 60, sweeps: sweepInvocations(false).count } as const;
 
 /** What a cluster with two node pools and its events takes of the table and its indexes, in bytes. */
 const CLUSTER_BYTES = 40_000;
@@ -146,13 +142,8 @@ export function monthOf(
   const storage = ((clusters * CLUSTER_BYTES) / 1e9) * PRICES.storedGigabyte;
   const sweep = million(1, PRICES.functionCalls + PRICES.scheduledCalls) + seconds(FUNCTIONS.sweepSeconds);
   const fixed =
-<<<<<<< HEAD
     FIXED.minutes * (units(known(worked, SWEEP)) + FIXED.sweeps * sweep) +
-    FIXED.alarms * PRICES.alarm +
-=======
-    FIXED.sweeps * (sweep + million(1, PRICES.functionCalls + PRICES.scheduledCalls)) +
     FIXED.alarmMetrics * PRICES.alarm +
->>>>>>> aws
     FIXED.metrics * PRICES.metric +
     PRICES.key;
   return { requests, work, storage, fixed, total: requests + work + storage + fixed };
