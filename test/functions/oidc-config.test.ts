@@ -1,8 +1,11 @@
 import { X509Certificate } from "node:crypto";
 import * as oidc from "openid-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+
 import { parse } from "yaml";
-import { forgetCluster, leftBehindBy } from "#core/provisioning/operator.ts";
+import { NotRegistered } from "#core/configuration/identity-provider.ts";
+import { forgetCluster, leftBehindBy, retryCluster } from "#core/provisioning/operator.ts";
+
 import { waitsOf } from "#test/support/faults.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
@@ -139,7 +142,7 @@ describe("an OIDC configuration", () => {
 
   test("is there from OIDC_PROVISIONED on, before which it is a 409 that says when to come again", async () => {
     world.provider.register = async () => {
-      throw new Error("closed");
+      throw new NotRegistered("closed");
     };
     const identity = await create();
     await world.reconcileOnce(identity);
@@ -210,7 +213,7 @@ describe("the client", () => {
     expect((await get(at())).body).toMatchObject({ status: "started", provisionStatus: "DONE" });
   });
 
-  test("that may have been registered when the worker died is looked for by the operator, and another one is made", async () => {
+  test("that may have been registered when the worker died is followed by another one only after an operator's retry", async () => {
     const identity = await create();
     const ids: string[] = [];
     world.provider.register = async (name, signal) => {
@@ -220,6 +223,10 @@ describe("the client", () => {
       return made;
     };
     await world.settle();
+    expect(ids).toHaveLength(1);
+    await retryCluster(world.services, { identity });
+    await world.settle();
+    expect(ids).toHaveLength(2);
     expect((await config()).clientId).toBe(ids[1]);
     expect(world.warnings).toHaveLength(1);
     expect(world.warnings[0]).toContain(`kubernetes ${identity}`);

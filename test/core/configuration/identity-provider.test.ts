@@ -87,7 +87,7 @@ test.each([
 });
 
 test.each<[string, Answer, RegExp]>([
-  ["refuses the token", json(401, {}, { "www-authenticate": "Bearer" }), /it answered 401$/],
+  ["refuses the token", json(401, {}, { "www-authenticate": "Bearer" }), /may have expired: it answered 401$/],
   [
     "refuses what was asked",
     json(400, { error: "invalid_client_metadata" }),
@@ -202,4 +202,144 @@ test.each<[string, Answer, RegExp]>([
   routes["DELETE /register/an-id"] = answer;
   await expect(remove(`${origin}/register/an-id`)).rejects.toThrow(words);
   expect(requests).toHaveLength(1);
+});
+
+test.each([200, 201, 202])("a complete client is registered where an issuer answers %i", async (status) => {
+  routes["POST /register"] = (_, response) =>
+    void response.writeHead(status, { "content-type": "text/plain" }).end(JSON.stringify(client()));
+  expect(await register()).toMatchObject({ clientId: "an-id", clientSecret: "a-secret" });
+});
+
+test.each<[unknown, string | undefined]>([
+  [undefined, undefined],
+  [null, undefined],
+  [0, undefined],
+  [1_800_000_000, "2027-01-15T08:00:00.000Z"],
+  ["1800000000", "2027-01-15T08:00:00.000Z"],
+])("client_secret_expires_at %j is read as %s", async (client_secret_expires_at, expiresAt) => {
+  routes["POST /register"] = json(201, client({ client_secret_expires_at }));
+  expect((await register()).expiresAt).toBe(expiresAt);
+});
+
+test.each([
+  ["client_id", undefined],
+  ["client_secret", undefined],
+  ["client_secret", ""],
+  ["client_secret_expires_at", 1_800_000_000_000],
+  ["client_secret_expires_at", -1],
+  ["client_secret_expires_at", "soon"],
+  ["redirect_uris", ["https://elsewhere.example"]],
+  ["redirect_uris", []],
+  ["grant_types", ["client_credentials"]],
+  ["response_types", ["token"]],
+  ["token_endpoint_auth_method", "none"],
+  ["token_endpoint_auth_method", "private_key_jwt"],
+])("a client with %s %j is removed again, or its outcome is in doubt", async (name, value) => {
+  routes["POST /register"] = json(201, client({ [name]: value }));
+  const kept = await refusal();
+  expect(kept).not.toBeInstanceOf(NotRegistered);
+  expect(kept.message).toContain(name);
+  routes["DELETE /register/an-id"] = (_, response) => void response.writeHead(401).end();
+  expect(await refusal()).not.toBeInstanceOf(NotRegistered);
+  routes["DELETE /register/an-id"] = (_, response) => void response.writeHead(204).end();
+  const removed = await refusal();
+  expect(removed).toBeInstanceOf(NotRegistered);
+  expect(removed.message).toContain("was removed again");
+});
+
+test("an answer that cannot be used is refused with every problem in it", async () => {
+  routes["POST /register"] = json(201, client({ client_secret: undefined, grant_types: [], response_types: [] }));
+  expect((await refusal()).message).toMatch(/client_secret .*grant_types .*response_types /);
+});
+
+test.each([
+  { token_endpoint_auth_method: "client_secret_post" },
+  { redirect_uris: ["http://localhost:8000/"] },
+  { grant_types: ["authorization_code"] },
+  { registration_client_uri: 7 },
+])("a client that the issuer changed to %j is used", async (more) => {
+  routes["POST /register"] = json(201, client(more));
+  expect(await register()).toMatchObject({ clientSecret: "a-secret" });
+});
+
+const endless =
+  (status: number): Answer =>
+  (_, response) => {
+    response.writeHead(status, { "content-type": "application/json" });
+    const more = () => {
+      while (!response.destroyed && response.write(" ".repeat(65_536)));
+    };
+    response.on("drain", more);
+    more();
+  };
+
+test("an endless answer is not read to its end", async () => {
+  routes["POST /register"] = endless(201);
+  const registration = await refusal();
+  expect(registration.message).toContain("longer than 65536 bytes");
+  expect(registration).not.toBeInstanceOf(NotRegistered);
+  routes[DISCOVERY] = endless(200);
+  const discovery = await refusal();
+  expect(discovery.message).toContain("longer than 262144 bytes");
+  expect(discovery).toBeInstanceOf(NotRegistered);
+});
+
+test.each([301, 302, 303, 307, 308])("a redirect by %i is not followed anywhere", async (status) => {
+  const elsewhere: Answer = (_, response) =>
+    void response.writeHead(status, { location: `${origin.replace("127.0.0.1", "localhost")}/stolen` }).end();
+  routes["POST /register"] = elsewhere;
+  expect((await refusal()).message).toMatch(new RegExp(`redirects are not followed.* ${status}$`));
+  routes["DELETE /register/an-id"] = elsewhere;
+  await expect(remove(`${origin}/register/an-id`)).rejects.toThrow(`it answered ${status}`);
+  routes[DISCOVERY] = elsewhere;
+  expect(await refusal()).toBeInstanceOf(NotRegistered);
+  expect(requests.map(({ path }) => path)).not.toContain("/stolen");
+});
+
+test.each<[number, Record<string, string>, boolean, number | undefined]>([
+  [429, { "retry-after": "30" }, true, 30_000],
+  [503, { "retry-after": "999999" }, true, 3_600_000],
+  [503, {}, false, undefined],
+  [503, { "retry-after": "soon" }, false, undefined],
+  [408, {}, false, undefined],
+  [499, {}, false, undefined],
+  [502, { "retry-after": "30" }, false, undefined],
+  [403, {}, true, undefined],
+])("a %i with %j is a refusal: %s", async (status, headers, isRefusal, retryAfterMs) => {
+  routes["POST /register"] = json(status, {}, headers);
+  const error = await refusal();
+  expect([error instanceof NotRegistered, (error as NotRegistered).retryAfterMs]).toEqual([isRefusal, retryAfterMs]);
+});
+
+test("an error code that is none is not repeated", async () => {
+  routes["POST /register"] = json(400, { error: "the-initial-token" });
+  expect((await refusal()).message).toMatch(/it answered 400$/);
+});
+
+test.each(["http://issuer.example/register", "https://user:password@issuer.example/register", "/register", "register"])(
+  "no client is asked for at %s",
+  async (registration_endpoint) => {
+    routes[DISCOVERY] = json(200, metadata({ registration_endpoint }));
+    expect(await refusal()).toBeInstanceOf(NotRegistered);
+    expect(requests).toHaveLength(1);
+  },
+);
+
+test("no client was made where nothing listens at the registration endpoint", async () => {
+  const closed = createServer();
+  await new Promise<void>((done) => closed.listen(0, "127.0.0.1", done));
+  const { port } = closed.address() as AddressInfo;
+  await new Promise((done) => closed.close(done));
+  const elsewhere = `http://127.0.0.1:${port}`;
+  const one = provider();
+  await register(one);
+  routes[DISCOVERY] = json(200, metadata({ registration_endpoint: `https://127.0.0.1:${port}/register` }));
+  const error = await refusal();
+  expect([error instanceof NotRegistered, error.message.includes("ECONNREFUSED")]).toEqual([true, true]);
+  expect(await refusal(identityProvider(elsewhere))).toBeInstanceOf(NotRegistered);
+});
+
+test.each([403, 501])("a removal that is answered %i is not what the issuer does", async (status) => {
+  routes["DELETE /register/an-id"] = (_, response) => void response.writeHead(status).end();
+  expect(await remove(`${origin}/register/an-id`)).toBe(false);
 });
