@@ -14,8 +14,10 @@ export const LATENCY_METRIC = "Latency";
 /** How long the cluster that waits longest has been due, at each sweep. */
 export const LATENESS_METRIC = "OldestDue";
 
-/** The number of clusters that an invocation worked on, and the number of those that failed. */
+/** The number of clusters that an invocation worked on. */
 export const RECONCILED_METRIC = "Reconciled";
+
+/** The number of clusters that an invocation worked on and failed with. */
 export const FAILURES_METRIC = "ReconcileFailures";
 
 /**
