@@ -207,7 +207,7 @@ test("a change of a pool's labels is not done by what was observed before it was
   const events = (await eventsOf(world.services, identity)).flatMap(({ changes }): Json[] =>
     JSON.parse(String(changes)),
   );
-  const states = events.filter((each) => each.path === 'nodePools["web"].provisionStatus').map(({ to }) => to);
+  const states = events.filter((each) => each.path === "nodePools[web].provisionStatus").map(({ to }) => to);
   expect(states.slice(-3)).toEqual(["DONE", "PROVISIONING", "DONE"]);
   expect(states.filter((each) => each === "DONE")).toHaveLength(2);
 });

@@ -112,7 +112,7 @@ describe("a client secret that expires", () => {
     await world.settle(5 * HOUR_MS);
     expect((await get(at())).body.status).toBe("stopped");
     expect((await get(at("oidc-config"))).body.clientId).toBe("client-2");
-    world.faults.next = () => "before";
+    world.faults.next = () => ({ kind: "fails", message: "no" });
     await world.settle(5 * HOUR_MS);
     world.faults.next = undefined;
     expect((await get(at("oidc-config"))).body.clientId).toBe("client-3");
