@@ -81,6 +81,7 @@ test.each([
 /** The first major of each action whose action.yml says `using: node24`. Earlier ones run on Node 20, which runners drop. */
 const FIRST_MAJOR_ON_NODE_24: Record<string, number> = {
   "actions/checkout": 5,
+  "actions/setup-go": 6,
   "actions/setup-node": 5,
   "aws-actions/configure-aws-credentials": 6,
 };
