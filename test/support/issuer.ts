@@ -52,7 +52,7 @@ export async function makeConfiguredWorld(options: WorldOptions & { callMs?: num
         identityProvider: {
           issuer: `${origin}/oidc`,
           register: (name, signal) => provider.register(name, signal),
-          remove: (client, signal) => provider.remove(client, signal),
+          remove: (...given) => provider.remove(...given),
         },
         warn: (message, fields) => warnings.push(JSON.stringify({ message, ...fields })),
       }),
