@@ -35,6 +35,10 @@ const OF_CLIENTS: Plugin = {
         resolveDir: import.meta.dirname,
       };
     });
+    onLoad({ filter: /\/util-endpoints\/lib\/aws\/partition\.js$/ }, () => ({
+      contents: `export * from ${JSON.stringify(instead("partition.ts"))};`,
+      resolveDir: import.meta.dirname,
+    }));
     // Only the version is read, and the rest is every dependency and script there is.
     onLoad({ filter: /\/client-[a-z]+\/package\.json$/ }, async ({ path }) => {
       const { version } = JSON.parse(await readFile(path, "utf8")) as { version: string };

@@ -49,6 +49,7 @@ describe.each(names)("the bundle of %s", (name) => {
       /event-streams\//,
       /mnemonist/,
       /endpoint\/bdd/,
+      /lib\/aws\/partitions/,
       /hono\/dist\/(router\/(trie|reg-exp|smart)|adapter)/,
     ];
     const inputs = [...(built.get(name)?.inputs.keys() ?? [])];
