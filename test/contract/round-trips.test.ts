@@ -60,8 +60,10 @@ describe("waits on the database, one after the other", () => {
   const MOVE = { currentEnvironment: "staging", newEnvironment: "production" };
   const NEW = { name: "new", nodeSize: "t3.medium" };
   const KEY = { "idempotency-key": "once" };
+  const NEWER = { version: "v1.35.1-u-ame.1" };
   const writes: [name: string, method: string, path: () => string, body: unknown, waits: number, headers?: object][] = [
     ["changing a cluster", "PATCH", () => tenant.path("production", "c0"), { enableAutoUpgrade: true }, 2],
+    ["changing its version, which reads its node pools", "PATCH", () => tenant.path("production", "c0"), NEWER, 3],
     ["changing it to what it is", "PATCH", () => tenant.path("production", "c0"), { enableAutoUpgrade: true }, 1],
     ["changing rules", "POST", () => `${tenant.path("production", "c0")}/prometheus-rules-inheritance`, false, 2],
     ["moving a cluster by PATCH", "PATCH", () => tenant.path("production", "c2"), { environmentSlug: "staging" }, 2],
