@@ -219,9 +219,7 @@ export function requireReachable(cluster: Cluster, { version }: Cluster): void {
       : `the control plane runs ${present} and is on its way to ${target}`;
   const reachable = reachableVersions(cluster);
   const next =
-    reachable.length === 0
-      ? "nothing else can be reached now"
-      : `from ${present} can be reached now ${reachable.join(", ")}`;
+    reachable.length === 0 ? "no other version can be reached now" : `reachable now: ${reachable.join(", ")}`;
   throw invalid([{ path: "version", text: `${describe(version)} is not allowed: ${state}; ${next}` }]);
 }
 

@@ -75,7 +75,7 @@ export async function untilStatus<Read extends { cluster: Awaitable }>(
     for (;;) {
       const timeoutMs = Math.ceil(deadline.left() * deadline.total);
       await statusWatcher.change({ ...awaited, table, status, timeoutMs });
-      // There is nobody left to answer.
+      // The client disconnected, so the answer is not sent.
       if (awaited.signal?.aborted === true) return first;
       const present = await read(statusWatcher.tableForWoken(table));
       if (isReached(present) || deadline.passed()) return present;

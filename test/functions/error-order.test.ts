@@ -54,7 +54,7 @@ const ORDER = {
   "held name": [409, /there is a node pool "p"/],
   "another name": [409, /name: cannot change/],
   "too many pools": [409, /at most 50/],
-  "out of reach": [400, /can be reached/],
+  "out of reach": [400, /reachable now: /],
 } as const;
 type Wrong = keyof typeof ORDER;
 

@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseEnv } from "node:util";
 import { describe, expect, test } from "vitest";
 import { logLevels, readConfig } from "#core/config.ts";
 import { deployableLogLevels, readSettings, settingNames } from "../../stacks/settings.ts";
@@ -97,4 +100,15 @@ test.each([
 
 test.each(["console.example.test", "https://console.example.test/", "*"])("CORS_ORIGINS=%s is refused", (value) => {
   expect(refused({ ...complete, CORS_ORIGINS: value })).toEqual(["CORS_ORIGINS"]);
+});
+
+test.each([
+  ["README.md", "staging"],
+  ["docs/operations.md", "production"],
+])("the settings that %s writes for %s are accepted", (file, stage) => {
+  const document = readFileSync(join(import.meta.dirname, "../..", file), "utf8");
+  const [, written = ""] = new RegExp(`\\.env\\.${stage} <<'SETTINGS'\n(.*?) *SETTINGS\n`, "s").exec(document) ?? [];
+  const settings = parseEnv(written) as Record<string, string>;
+  expect(Object.keys(settings).sort()).toEqual(settingNames(stageOf(stage)).sort());
+  expect(refused(settings, stageOf(stage))).toEqual([]);
 });
