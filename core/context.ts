@@ -2,16 +2,16 @@
 
 import { randomInt, randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
-import type { Credentials } from "./access/token.ts";
-import { StatusWatcher } from "./cluster/status-watcher.ts";
-import type { AppError, Problem } from "./errors.ts";
+import { StatusWatcher } from "./cluster/operations/status-watcher.ts";
 import { type PageIndexLimits, pageIndexLimits } from "./listing/limits.ts";
 import type { ProvisionerTraits } from "./provisioning/provisioner.ts";
+import type { AppError, Problem } from "./shared/errors.ts";
+import { WRITE_TIMEOUT_MS } from "./shared/retry.ts";
 import type { Table } from "./table/client.ts";
-import { PATIENCE_MS } from "./table/pause.ts";
+import type { Credentials } from "./tenancy/token.ts";
 
 /** What the server draws. Given from outside, so that two runs can be compared to the byte. */
-export interface Draw {
+export interface IdGenerator {
   /** A new uuid. */
   identity(): string;
   /** A new numeric id below 2^52, which every JSON reader keeps exactly. */
@@ -30,12 +30,12 @@ export interface HostingPool {
 export interface Services {
   readonly table: Table;
   readonly clock: () => Date;
-  readonly draw: Draw;
+  readonly ids: IdGenerator;
   readonly provisioner: ProvisionerTraits;
   readonly hostingPool: HostingPool;
   readonly pageIndex: PageIndexLimits;
   /** How long writers wait for each other inside the server before a caller is told to come back, in milliseconds. */
-  readonly patienceMs: number;
+  readonly writeTimeoutMs: number;
   /** Wakes requests that wait for a cluster's status; one for all requests of a process. */
   readonly statusWatcher: StatusWatcher;
 }
@@ -51,14 +51,14 @@ export interface Context extends Services {
    * What is wrong with the request as it arrived (content type, size, JSON). Told only to callers whose token is good, so
    * it travels to where the token is checked.
    */
-  readonly refusal: AppError | undefined;
+  readonly requestError: AppError | undefined;
   /** Whether the caller wants unknown properties refused instead of ignored (`Prefer: handling=strict`). */
   readonly strict: boolean;
   /** How many seconds the caller would wait for what it asks for (`Prefer: wait`); 0 where it would not. */
   readonly waitSeconds: number;
   /** What makes a repeat of this request recognisable; undefined where the caller sent no key. */
   readonly idempotency: IdempotencyRequest | undefined;
-  readonly outcome: Outcome;
+  readonly responseMetadata: ResponseMetadata;
 }
 
 /** A request that may be repeated and shall happen once. */
@@ -66,13 +66,13 @@ export interface IdempotencyRequest {
   /** SHA-256 of the caller's key, in hexadecimal. */
   readonly keyHash: string;
   /** Whether its answer is kept: a POST's. Others are only held against what the key stands for. */
-  readonly isKept: boolean;
+  readonly storesResponse: boolean;
   /** Method, path with query, and SHA-256 of the body: a key stands for one request alone. */
   readonly fingerprint: string;
 }
 
 /** What operations note of a request beside their answer. */
-export interface Outcome {
+export interface ResponseMetadata {
   /** Properties and query parameters that were not understood, as they may stand in a header. */
   readonly ignored: Set<string>;
   /** Whether the answer is the one that an earlier request of the same key got. */
@@ -92,15 +92,15 @@ export interface Outcome {
  * @param properties unknown properties of the body, ignored unless the caller is strict
  * @returns the properties as problems where the caller is strict
  */
-export function noteUnknown(
+export function reportUnknown(
   context: Context,
   parameters: readonly string[],
   properties: readonly string[] = [],
 ): Problem[] {
-  for (const name of parameters) context.outcome.ignored.add(name);
+  for (const name of parameters) context.responseMetadata.ignored.add(name);
   if (context.strict)
     return properties.map((path) => ({ path, text: "is not known, and handling=strict was asked for" }));
-  for (const name of properties) context.outcome.ignored.add(name);
+  for (const name of properties) context.responseMetadata.ignored.add(name);
   return [];
 }
 
@@ -111,7 +111,7 @@ export interface Actor {
 }
 
 /** Random identities, numbers and ulids. */
-export function randomDraw(): Draw {
+export function randomIds(): IdGenerator {
   const ulid = monotonicFactory();
   return {
     identity: randomUUID,
@@ -122,13 +122,13 @@ export function randomDraw(): Draw {
 }
 
 /** Services with what they default to. @param given at least the table and the provisioner */
-export function servicesWith(given: Pick<Services, "table" | "provisioner"> & Partial<Services>): Services {
+export function createServices(given: Pick<Services, "table" | "provisioner"> & Partial<Services>): Services {
   return {
     clock: () => new Date(),
-    draw: randomDraw(),
+    ids: randomIds(),
     hostingPool: { id: 1, name: "default" },
     pageIndex: pageIndexLimits,
-    patienceMs: PATIENCE_MS,
+    writeTimeoutMs: WRITE_TIMEOUT_MS,
     statusWatcher: new StatusWatcher(given.table.commits),
     ...given,
   };

@@ -1,14 +1,14 @@
 /** The state machine of a cluster as a Mermaid diagram, drawn from the table that the API and the reconciler go by. */
 
+import { type ClusterStatus, canFollow } from "#core/cluster/rules/transitions.ts";
 import { clusterStatuses, desiredStatuses } from "#core/cluster/schema.ts";
-import { type ClusterStatus, mayFollow } from "#core/cluster/transitions.ts";
 
 const BEGIN = "<!-- What follows is written by `npm run diagram`. -->";
 const END = "<!-- What precedes was written by `npm run diagram`. -->";
 
 /** What was last asked for, where a state may follow another. */
 const wishesFor = (from: ClusterStatus, to: ClusterStatus) =>
-  desiredStatuses.filter((desired) => mayFollow(from, to, desired));
+  desiredStatuses.filter((desired) => canFollow(from, to, desired));
 
 const followersOf = (from: ClusterStatus) => clusterStatuses.filter((to) => wishesFor(from, to).length > 0);
 

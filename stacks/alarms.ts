@@ -8,7 +8,7 @@ import {
   LATENESS_METRIC,
   METRICS_NAMESPACE,
   RECONCILED_METRIC,
-} from "../functions/metrics.ts";
+} from "../functions/runtime/metrics.ts";
 import type { Settings } from "./settings.ts";
 import type { Stage } from "./stage.ts";
 

@@ -1,7 +1,7 @@
 /// <reference path="../.sst/platform/config.d.ts" />
 /** The HTTP API: the paths of each route group lead to its own function. */
 
-import { type RouteGroup, routeGroups } from "../functions/groups.ts";
+import { type RouteGroup, routeGroups } from "../functions/api/route-groups.ts";
 import { createFunction, type Shared } from "./function.ts";
 
 /** What the API's stack depends on. */

@@ -1,8 +1,13 @@
 /// <reference path="../.sst/platform/config.d.ts" />
 /** The reconciler: woken by the table's stream, and every minute for what no event woke. */
 
-import { reconcilerGrants } from "../functions/groups.ts";
-import { STREAM_FILTER, streamInvocations, sweepEvents, sweepInvocations } from "../functions/invocations.ts";
+import { reconcilerGrants } from "../functions/api/route-groups.ts";
+import {
+  STREAM_FILTER,
+  streamInvocations,
+  sweepEvents,
+  sweepInvocations,
+} from "../functions/reconciler/invocations.ts";
 import { createFunction, type Shared } from "./function.ts";
 
 /** What the reconciler's stack depends on. */

@@ -1,9 +1,9 @@
 /** Types of events, and how events stored by older versions are read. */
 
-import { parseJson } from "../json.ts";
 import { nodePoolPath } from "../node-pool/rules.ts";
-import type { RawItem } from "../table/item.ts";
-import type { Change } from "./stored.ts";
+import { parseJson } from "../shared/json.ts";
+import type { RawItem } from "../table/entity.ts";
+import type { Change } from "./entity.ts";
 
 /** Every type of event: a noun, and a verb in the past. */
 export const eventTypes = [

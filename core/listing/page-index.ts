@@ -6,17 +6,17 @@
 
 import * as v from "valibot";
 import type { Table } from "../table/client.ts";
-import { defineEntity, type RawItem } from "../table/item.ts";
+import { defineEntity, type RawItem } from "../table/entity.ts";
 import {
   clustersBefore,
   clustersEnd,
-  clustersFrom,
+  clustersStart,
   INDEX_PREFIX,
   indexChunkKey,
   type Key,
   organisationKey,
 } from "../table/keys.ts";
-import type { Expression, Transaction } from "../table/transact.ts";
+import type { Expression, Transaction } from "../table/transaction.ts";
 import type { PageIndexLimits } from "./limits.ts";
 
 /** Counted keys from a separator up to the next bucket's. `v` rises with every write, ids are never used again. */
@@ -125,7 +125,7 @@ export function bucketOf(chunk: Chunk, slug: string): Bucket {
  *
  * @param label by which the failure is recognised
  */
-export function countAdded(
+export function incrementBucket(
   transaction: Transaction,
   label: string,
   chunk: Chunk,
@@ -151,9 +151,9 @@ export function countAdded(
  *
  * @param label by which the failure is recognised
  */
-export function countRemoved(transaction: Transaction, label: string, chunk: Chunk, bucket: Bucket): void {
+export function decrementBucket(transaction: Transaction, label: string, chunk: Chunk, bucket: Bucket): void {
   const buckets = chunk.buckets.map((each) => (each.id === bucket.id ? { ...each, n: each.n - 1 } : each));
-  const empty = emptyIn({ ...chunk, buckets });
+  const empty = removableBuckets({ ...chunk, buckets });
   if (empty.some(({ id }) => id === bucket.id)) {
     removeBuckets(transaction, label, chunk, empty);
     return;
@@ -174,7 +174,7 @@ export function countRemoved(transaction: Transaction, label: string, chunk: Chu
  * The empty buckets of a chunk that may go. Its first one stays while others follow it, for the chunk is found by its bound,
  * and goes with the chunk when all are empty; an environment's first chunk stays.
  */
-export function emptyIn({ buckets, lowerBound }: Chunk): Bucket[] {
+export function removableBuckets({ buckets, lowerBound }: Chunk): Bucket[] {
   const empty = buckets.filter(({ n }) => n === 0);
   const isWhole = lowerBound !== "" && empty.length === buckets.length;
   return isWhole ? empty : empty.filter(({ bound }) => bound !== lowerBound);
@@ -185,7 +185,7 @@ export function emptyIn({ buckets, lowerBound }: Chunk): Bucket[] {
  * bucket before them then reaches further.
  *
  * @param label by which the failed condition is recognised
- * @param gone from `emptyIn`, at least one
+ * @param gone from `removableBuckets`, at least one
  */
 export function removeBuckets(transaction: Transaction, label: string, chunk: Chunk, gone: readonly Bucket[]): void {
   const paths = gone.map((_, position) => `#buckets.#b${position}`);
@@ -200,7 +200,7 @@ export function removeBuckets(transaction: Transaction, label: string, chunk: Ch
 }
 
 /** The condition that a chunk is as it was read. */
-export const asRead = ({ buckets }: Chunk): Expression & { condition: string } => ({
+export const unchangedChunk = ({ buckets }: Chunk): Expression & { condition: string } => ({
   condition: "#buckets = :buckets",
   values: { ":buckets": bucketsById(buckets) },
 });
@@ -212,24 +212,24 @@ export function slugOfKey(sk: string): string {
 }
 
 /** Where a bucket's sort keys begin and end, both inclusive. */
-export interface KeySpan {
+export interface KeyRange {
   readonly from: string;
   readonly to: string;
 }
 
 /** The sort keys between two separators. @param next the next bucket's bound; undefined for the last of an environment */
-export const spanOf = (environment: string, bound: string, next: string | undefined): KeySpan => ({
-  from: clustersFrom(environment, bound),
+export const keyRange = (environment: string, bound: string, next: string | undefined): KeyRange => ({
+  from: clustersStart(environment, bound),
   to: next === undefined ? clustersEnd(environment) : clustersBefore(environment, next),
 });
 
 /**
  * Reads the slugs of a bucket's clusters, one for each cluster, in key order.
  *
- * @param span from `spanOf`
+ * @param span from `keyRange`
  * @param limit stop after this many; absent reads all
  */
-export async function slugsIn(table: Table, organisation: string, span: KeySpan, limit?: number): Promise<string[]> {
+export async function readSlugs(table: Table, organisation: string, span: KeyRange, limit?: number): Promise<string[]> {
   const { pk } = organisationKey(organisation);
   const items = await table.query({ pk, ...span, keysOnly: true, ...(limit === undefined ? {} : { limit }) });
   return items.map(({ sk }) => slugOfKey(sk));

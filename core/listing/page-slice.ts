@@ -1,10 +1,10 @@
 /** From a page number to the keys of the page. Pure: prefix sums over the buckets a caller may see. */
 
-import { type Chunk, type KeySpan, spanOf } from "./page-index.ts";
+import { type Chunk, type KeyRange, keyRange } from "./page-index.ts";
 
 /** What to read of one bucket: `limit` items from one of its ends, of which `skip` are not part of the page. */
 export interface BucketRead {
-  readonly span: KeySpan;
+  readonly span: KeyRange;
   readonly backward: boolean;
   readonly limit: number | undefined;
   readonly skip: number;
@@ -16,8 +16,8 @@ export interface Slice {
   readonly total: number;
 }
 
-interface Place {
-  span: KeySpan;
+interface BucketPosition {
+  span: KeyRange;
   n: number;
 }
 
@@ -25,7 +25,7 @@ interface Place {
  * Every bucket with where it ends, which its neighbour says. Chunks are read one after the other: when one was split in
  * between, what moved was read twice, and only the later reading counts.
  */
-function places(chunks: readonly Chunk[]): Place[] {
+function positions(chunks: readonly Chunk[]): BucketPosition[] {
   const flat = chunks.flatMap(({ environment, buckets }, position) => {
     const next = chunks[position + 1];
     const end = next?.environment === environment ? next.lowerBound : undefined;
@@ -35,7 +35,7 @@ function places(chunks: readonly Chunk[]): Place[] {
   });
   return flat.map(({ environment, bound, n }, position) => {
     const next = flat[position + 1];
-    return { span: spanOf(environment, bound, next?.environment === environment ? next.bound : undefined), n };
+    return { span: keyRange(environment, bound, next?.environment === environment ? next.bound : undefined), n };
   });
 }
 
@@ -49,7 +49,7 @@ function places(chunks: readonly Chunk[]): Place[] {
  * @param descending whether the order is the exact reverse; the reads are ascending all the same
  */
 export function slicePage(chunks: readonly Chunk[], offset: number, size: number, descending: boolean): Slice {
-  const all = places(chunks);
+  const all = positions(chunks);
   const total = all.reduce((sum, { n }) => sum + n, 0);
   const first = descending ? Math.max(0, total - offset - size) : offset;
   const end = descending ? Math.max(0, total - offset) : Math.min(total, offset + size);

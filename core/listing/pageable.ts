@@ -1,11 +1,11 @@
 /** Spring's pageable: reading what is asked, shaping the answer. */
 
 import * as v from "valibot";
-import type { Problem } from "../errors.ts";
-import { parseJson } from "../json.ts";
-import { type Parameter, type QueryPairs, readPairs } from "../query.ts";
-import { int32, int64 } from "../schema.ts";
-import { describe } from "../validation.ts";
+import { type Parameter, parsePairs, type QueryPairs } from "../request/query.ts";
+import type { Problem } from "../shared/errors.ts";
+import { parseJson } from "../shared/json.ts";
+import { int32, int64 } from "../shared/schemas.ts";
+import { formatValue } from "../shared/validation.ts";
 
 /** The documentation's SortObject. */
 export const SortObject = v.object({
@@ -33,7 +33,7 @@ export interface Pageable {
   pageSize: number;
   descending: boolean;
   /** Whether a direction was asked for: then the answer names the keys it holds for. */
-  directed: boolean;
+  hasDirection: boolean;
   /** What to order by, where that was asked for; the default order otherwise, and among what is equal. */
   sort: readonly Order[];
 }
@@ -57,8 +57,8 @@ const DEFAULT_ORDER = ["environmentSlug", "slug"];
 
 const WHOLE = /^(0|[1-9][0-9]{0,15})$/;
 
-const whole = (least: number, most: number): Parameter<number | undefined> => ({
-  absent: undefined,
+const wholeNumber = (least: number, most: number): Parameter<number | undefined> => ({
+  defaultValue: undefined,
   parse(text) {
     const value = WHOLE.test(text) ? Number(text) : Number.NaN;
     return value >= least && value <= most ? { value } : { wrong: `must be a whole number from ${least} to ${most}` };
@@ -66,16 +66,16 @@ const whole = (least: number, most: number): Parameter<number | undefined> => ({
 });
 
 const direction: Parameter<"ASC" | "DESC" | undefined> = {
-  absent: undefined,
+  defaultValue: undefined,
   parse: (text) => (text === "ASC" || text === "DESC" ? { value: text } : { wrong: "must be ASC or DESC" }),
 };
 
 /** Every spelling of the four members, in a query and inside the JSON of `pageable`. */
 const MEMBERS = {
-  pageNumber: whole(0, MAX_PAGE_NUMBER),
-  page: whole(0, MAX_PAGE_NUMBER),
-  pageSize: whole(1, MAX_PAGE_SIZE),
-  size: whole(1, MAX_PAGE_SIZE),
+  pageNumber: wholeNumber(0, MAX_PAGE_NUMBER),
+  page: wholeNumber(0, MAX_PAGE_NUMBER),
+  pageSize: wholeNumber(1, MAX_PAGE_SIZE),
+  size: wholeNumber(1, MAX_PAGE_SIZE),
   sortDirection: direction,
 };
 
@@ -85,7 +85,7 @@ const ALL_NAMES = ["pageNumber", "page", "pageSize", "size", "sort", "sortDirect
 export const pageableNames: ReadonlySet<string> = new Set(ALL_NAMES);
 
 /** What a query asks of a page, and what is wrong with it. */
-export interface ReadPageable {
+export interface ParsedPageable {
   pageable: Pageable;
   problems: Problem[];
   /** Names inside the JSON of `pageable` that nobody knows. */
@@ -104,7 +104,7 @@ function pairsOf(text: string): QueryPairs | undefined {
   return Object.entries(value).flatMap(([name, member]): [string, string][] => {
     if (member === null) return [];
     const members: unknown[] = Array.isArray(member) ? member : [member];
-    return members.map((each) => [name, typeof each === "object" ? describe(each) : String(each)]);
+    return members.map((each) => [name, typeof each === "object" ? formatValue(each) : String(each)]);
   });
 }
 
@@ -115,32 +115,32 @@ function pairsOf(text: string): QueryPairs | undefined {
  * @param pairs the whole query; names that are no page's are left to others
  * @param sortable properties this list can be ordered by
  */
-export function readPageable(pairs: QueryPairs, sortable: readonly string[] = []): ReadPageable {
+export function parsePageable(pairs: QueryPairs, sortable: readonly string[] = []): ParsedPageable {
   const problems: Problem[] = [];
   const unknown: string[] = [];
   const spread: { pairs: QueryPairs; prefix: string }[] = [
     { pairs: pairs.filter(([name]) => name !== "pageable"), prefix: "" },
   ];
   const wrapped = pairs.filter(([name]) => name === "pageable");
-  if (wrapped.length > 1) problems.push({ path: "pageable", text: "is there twice; send it once" });
+  if (wrapped.length > 1) problems.push({ path: "pageable", message: "is there twice; send it once" });
   for (const [, text] of wrapped.slice(0, 1)) {
     const inner = pairsOf(text);
     if (inner === undefined) {
       problems.push({
         path: "pageable",
-        text: `${describe(text)} is not allowed: must be a JSON object with pageNumber, pageSize, sort and sortDirection`,
+        message: `${formatValue(text)} is not allowed: must be a JSON object with pageNumber, pageSize, sort and sortDirection`,
       });
     } else {
       spread.push({ pairs: inner, prefix: "pageable." });
-      unknown.push(...readPairs(inner, MEMBERS, pageableNames).unknown.map((name) => `pageable.${name}`));
+      unknown.push(...parsePairs(inner, MEMBERS, pageableNames).unknown.map((name) => `pageable.${name}`));
     }
   }
 
   const sort: { property: string; way: string | undefined }[] = [];
   const found = new Map<string, { name: string; value: unknown }>();
   for (const { pairs: source, prefix } of spread) {
-    const { values, problems: wrong } = readPairs(source, MEMBERS, pageableNames);
-    problems.push(...wrong.map(({ path, text }) => ({ path: `${prefix}${path}`, text })));
+    const { values, problems: wrong } = parsePairs(source, MEMBERS, pageableNames);
+    problems.push(...wrong.map(({ path, message }) => ({ path: `${prefix}${path}`, text: message })));
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined) continue;
       const member = name === "page" ? "pageNumber" : name === "size" ? "pageSize" : name;
@@ -149,7 +149,7 @@ export function readPageable(pairs: QueryPairs, sortable: readonly string[] = []
       else if (other.value !== value) {
         problems.push({
           path: `${prefix}${name}`,
-          text: `${value} is not allowed: ${other.name} says ${other.value}; send one of them`,
+          message: `${value} is not allowed: ${other.name} says ${other.value}; send one of them`,
         });
       }
     }
@@ -157,7 +157,11 @@ export function readPageable(pairs: QueryPairs, sortable: readonly string[] = []
       const [, property = "", way] = SORT.exec(value) ?? [];
       if (sort.some((each) => each.property === property)) continue; // It could decide nothing any more.
       if (sortable.includes(property)) sort.push({ property, way: way?.toUpperCase() });
-      else problems.push({ path: `${prefix}sort`, text: `${describe(value)} is not allowed: ${sortText(sortable)}` });
+      else
+        problems.push({
+          path: `${prefix}sort`,
+          message: `${formatValue(value)} is not allowed: ${sortText(sortable)}`,
+        });
     }
   }
   const number = (name: keyof typeof DEFAULTS) => (found.get(name)?.value as number | undefined) ?? DEFAULTS[name];
@@ -167,7 +171,7 @@ export function readPageable(pairs: QueryPairs, sortable: readonly string[] = []
       pageNumber: number("pageNumber"),
       pageSize: number("pageSize"),
       descending: directed === "DESC",
-      directed: directed !== undefined,
+      hasDirection: directed !== undefined,
       sort: sort.map(({ property, way }) => ({ property, descending: (way ?? directed) === "DESC" })),
     },
     problems,
@@ -198,9 +202,9 @@ export interface Page<Element> {
 }
 
 /** The order as it was asked for: empty where nothing was. */
-function askedOrder({ sort, directed, descending }: Pageable): readonly Order[] {
+function requestedOrder({ sort, hasDirection, descending }: Pageable): readonly Order[] {
   if (sort.length > 0) return sort;
-  return directed ? DEFAULT_ORDER.map((property) => ({ property, descending })) : [];
+  return hasDirection ? DEFAULT_ORDER.map((property) => ({ property, descending })) : [];
 }
 
 /**
@@ -209,12 +213,12 @@ function askedOrder({ sort, directed, descending }: Pageable): readonly Order[] 
  * @param content its elements
  * @param total of the whole list, as it was counted; never less than what the page itself proves
  */
-export function pageOf<Element>(content: Element[], total: number, pageable: Pageable): Page<Element> {
+export function buildPage<Element>(content: Element[], total: number, pageable: Pageable): Page<Element> {
   const { pageNumber, pageSize } = pageable;
   const offset = pageNumber * pageSize;
   const totalElements = content.length === 0 ? total : Math.max(total, offset + content.length);
   const totalPages = Math.ceil(totalElements / pageSize);
-  const sort = askedOrder(pageable).map(({ property, descending }) => ({
+  const sort = requestedOrder(pageable).map(({ property, descending }) => ({
     ascending: !descending,
     direction: descending ? ("DESC" as const) : ("ASC" as const),
     ignoreCase: false,
@@ -237,7 +241,7 @@ export function pageOf<Element>(content: Element[], total: number, pageable: Pag
 }
 
 /** Parameters nobody knows are kept in links up to this many bytes: headers beyond 16 KiB break clients and proxies. */
-const KEPT_UNKNOWN_BYTES = 1_000;
+const MAX_UNKNOWN_BYTES = 1_000;
 
 /**
  * The pages a page links to, as queries without their `?`: first, prev, next and last, those that exist.
@@ -258,11 +262,11 @@ export function pageLinks(
       ...(pageNumber === undefined ? [] : [["pageNumber", `${pageNumber}`]]),
       ["pageSize", `${pageable.pageSize}`],
       ...pageable.sort.map(({ property, descending }) => ["sort", `${property},${descending ? "desc" : "asc"}`]),
-      ...(pageable.directed && pageable.sort.length === 0
+      ...(pageable.hasDirection && pageable.sort.length === 0
         ? [["sortDirection", pageable.descending ? "DESC" : "ASC"]]
         : []),
     ] as [string, string][]).toString();
-  const isLong = query(others).length > KEPT_UNKNOWN_BYTES;
+  const isLong = query(others).length > MAX_UNKNOWN_BYTES;
   const kept = isLong ? others.filter(([name]) => known.has(name)) : others;
   const final = Math.max(0, page.totalPages - 1);
   const links: [string, string][] = [["first", query(kept, 0)]];

@@ -1,8 +1,8 @@
 /** What a node pool must keep to, and what it defaults to. Pure rules. */
 
-import { type CloudProvider, isBringYourOwn, nodeTypeOf, type Region, zoneOf } from "../cloud/catalogue/index.ts";
-import type { Problem } from "../errors.ts";
-import { type Draft, describe } from "../validation.ts";
+import { type CloudProvider, isBringYourOwn, nodeTypeOf, type Region, zoneOf } from "../catalogue/index.ts";
+import type { Problem } from "../shared/errors.ts";
+import { type Draft, formatValue } from "../shared/validation.ts";
 import { type CreateNodePool, MAX_NODE_POOL_BYTES, type NodePool } from "./schema.ts";
 
 const BLANK_IS_ABSENT = ["availabilityZone", "name", "nodeSize", "securityUpdatesOnJoin", "upgradeStrategy"];
@@ -40,10 +40,10 @@ export type NodePoolSettings = Pick<
 >;
 
 /** The one node type a bring-your-own-nodes pool has unless it says otherwise. */
-const BRING_YOUR_OWN_NODE_SIZE = "byon";
+const BYON_NODE_SIZE = "byon";
 
 /** The sizes a pool ends up with: without auto-scaling one size given sets both. */
-function sizes(draft: Draft<CreateNodePool>): { minSize: number; maxSize: number } {
+function nodeSizesOf(draft: Draft<CreateNodePool>): { minSize: number; maxSize: number } {
   const { autoScaling, minSize, maxSize } = draft;
   if (autoScaling === true) return { minSize: minSize ?? 1, maxSize: maxSize ?? 1 };
   return { minSize: minSize ?? maxSize ?? 1, maxSize: maxSize ?? minSize ?? 1 };
@@ -54,7 +54,7 @@ function sizes(draft: Draft<CreateNodePool>): { minSize: number; maxSize: number
  *
  * @param input the well-formed parts of what was sent
  */
-export function merged(pool: NodePool, input: Draft<CreateNodePool>): Draft<CreateNodePool> {
+export function mergeSettings(pool: NodePool, input: Draft<CreateNodePool>): Draft<CreateNodePool> {
   const { minSize, maxSize } = input;
   const autoScaling = input.autoScaling ?? pool.autoScaling;
   const { annotations, availabilityZone, enableNodeAutoReplacement, enableNodeReboots, labels } = pool;
@@ -88,8 +88,8 @@ export function nodePoolProblems(
 ): Problem[] {
   const problems: Problem[] = [];
   const at = (name: string) => (path === "" ? name : `${path}.${name}`);
-  const add = (name: string, text: string) => {
-    if (!faulty.has(at(name))) problems.push({ path: at(name), text });
+  const add = (name: string, message: string) => {
+    if (!faulty.has(at(name))) problems.push({ path: at(name), message });
   };
   const { provider, region } = placement;
 
@@ -99,14 +99,17 @@ export function nodePoolProblems(
     if (draft.nodeSize === undefined) {
       add("nodeSize", `is required: one of ${known}`);
     } else if (nodeTypeOf(provider, draft.nodeSize) === undefined) {
-      add("nodeSize", `${describe(draft.nodeSize)} is not allowed: must be a node type of ${provider.name}: ${known}`);
+      add(
+        "nodeSize",
+        `${formatValue(draft.nodeSize)} is not allowed: must be a node type of ${provider.name}: ${known}`,
+      );
     }
   }
   if (region !== undefined && draft.availabilityZone !== undefined && !zoneOf(region, draft.availabilityZone)) {
     const known = region.availabilityZones.map(({ slug }) => slug).join(", ");
     add(
       "availabilityZone",
-      `${describe(draft.availabilityZone)} is not allowed: must be a zone of ${region.slug}: ${known}`,
+      `${formatValue(draft.availabilityZone)} is not allowed: must be a zone of ${region.slug}: ${known}`,
     );
   }
   if (!faulty.has(at("minSize")) && !faulty.has(at("autoScaling"))) {
@@ -130,7 +133,7 @@ function sizeProblem(
   draft: Draft<CreateNodePool>,
   sent: Draft<CreateNodePool>,
 ): [name: string, text: string] | undefined {
-  const { minSize, maxSize } = sizes(draft);
+  const { minSize, maxSize } = nodeSizesOf(draft);
   const isFixed = draft.autoScaling !== true;
   if (maxSize >= minSize && !(isFixed && maxSize !== minSize)) return undefined;
   const unless = isFixed ? ", unless autoScaling is true" : "";
@@ -172,9 +175,9 @@ export function settingsOf(pool: CreateNodePool): NodePoolSettings {
     enableNodeAutoReplacement: pool.enableNodeAutoReplacement ?? true,
     enableNodeReboots: pool.enableNodeReboots ?? false,
     labels: pool.labels ?? {},
-    ...sizes(pool),
+    ...nodeSizesOf(pool),
     name: pool.name ?? "",
-    nodeSize: pool.nodeSize ?? BRING_YOUR_OWN_NODE_SIZE,
+    nodeSize: pool.nodeSize ?? BYON_NODE_SIZE,
     taints: pool.taints ?? [],
     securityUpdatesOnJoin: pool.securityUpdatesOnJoin ?? "OFF",
     upgradeStrategy: pool.upgradeStrategy ?? "REPLACE",

@@ -1,8 +1,8 @@
 /** Node pools: the contract's shapes, and how one is stored. */
 
 import * as v from "valibot";
-import { dateTime, identity, int64, text } from "../schema.ts";
-import { defineEntity } from "../table/item.ts";
+import { dateTime, identity, int64, text } from "../shared/schemas.ts";
+import { defineEntity } from "../table/entity.ts";
 
 /** At most this many node pools a cluster. */
 export const MAX_NODE_POOLS = 50;

@@ -1,10 +1,10 @@
 /** Having a cluster to oneself for a while: the lease on its pointer, and the fence that makes late writes fail. */
 
-import { type Pointer, pointerEntity } from "../cluster/stored.ts";
+import { type Pointer, pointerEntity } from "../cluster/entity.ts";
 import type { Services } from "../context.ts";
+import { deadlineIn } from "../shared/retry.ts";
 import { dueShard, keyText, pointerKey } from "../table/keys.ts";
-import { deadlineIn } from "../table/pause.ts";
-import { commit, Transaction } from "../table/transact.ts";
+import { commit, Transaction } from "../table/transaction.ts";
 
 /** How long a worker has a cluster without writing anything, in milliseconds: longer than one step may take. */
 export const LEASE_MS = 45_000;
@@ -23,7 +23,7 @@ export async function readPointer({ table }: Pick<Services, "table">, identity: 
 }
 
 /** Why a cluster was not taken. */
-export type Refused = "gone" | "idle" | "early" | "leased";
+export type LeaseRefusal = "gone" | "idle" | "early" | "leased";
 
 /**
  * Takes a cluster that is due.
@@ -32,7 +32,10 @@ export type Refused = "gone" | "idle" | "early" | "leased";
  * @returns the lease, or why there is none: no such cluster, nothing pending, not due yet, or another worker has it
  * @throws AppError unavailable as `commit`
  */
-export async function takeLease(services: Services & { startedAt?: Date }, identity: string): Promise<Lease | Refused> {
+export async function acquireLease(
+  services: Services & { startedAt?: Date },
+  identity: string,
+): Promise<Lease | LeaseRefusal> {
   const now = services.clock();
   const pointer = await readPointer(services, identity);
   if (pointer === undefined) return "gone";
@@ -61,7 +64,7 @@ export async function raiseFence(services: Services, from: Lease): Promise<Lease
       values: { ":fence": fence, ":before": from.fence, ":until": leaseEnd(services) },
     },
   );
-  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
+  const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   return failures.length === 0 ? { identity: from.identity, fence } : undefined;
 }
 
@@ -75,7 +78,7 @@ function isHeld({ leaseUntil }: Pointer, now: Date, startedAt: Date | undefined)
 const leaseEnd = ({ clock }: Pick<Services, "clock">) => new Date(clock().getTime() + LEASE_MS).toISOString();
 
 /** What a worker notes on the pointer. */
-export interface Note {
+export interface ReconcileNotes {
   observation?: Pointer["observation"];
   attempts: number;
   lastError?: Pointer["lastError"];
@@ -88,14 +91,14 @@ export interface Note {
  * @param note left as it is where there is nothing new to note
  * @param more assignments on the pointer, with the values they name
  */
-export function goOn(
+export function renewLease(
   services: Services,
   transaction: Transaction,
   lease: Lease,
-  note?: Note,
+  note?: ReconcileNotes,
   more: { sets?: readonly string[]; values?: Record<string, unknown> } = {},
 ): void {
-  const { update, values } = note === undefined ? NOTHING_NOTED : noted(note);
+  const { update, values } = note === undefined ? NO_NOTES : applyNotes(note);
   const sets = ["#leaseUntil = :until", ...update.sets, ...(more.sets ?? [])];
   const removes = update.removes.length === 0 ? "" : ` REMOVE ${update.removes.join(", ")}`;
   transaction.update("pointer", pointerKey(lease.identity), `SET ${sets.join(", ")}${removes}`, {
@@ -104,9 +107,9 @@ export function goOn(
   });
 }
 
-const NOTHING_NOTED = { update: { sets: [], removes: [] }, values: {} };
+const NO_NOTES = { update: { sets: [], removes: [] }, values: {} };
 
-function noted({ observation, attempts, lastError }: Note) {
+function applyNotes({ observation, attempts, lastError }: ReconcileNotes) {
   const sets = ["#attempts = :attempts"];
   const values: Record<string, unknown> = { ":attempts": attempts };
   if (observation !== undefined) {
@@ -133,14 +136,14 @@ export async function release(
   services: Services,
   lease: Lease,
   wakes: number,
-  note: Note,
+  note: ReconcileNotes,
   dueAt: Date | undefined,
   stays: boolean,
 ): Promise<"released" | "fenced" | "woken"> {
-  const { update, values } = noted(note);
+  const { update, values } = applyNotes(note);
   const key = pointerKey(lease.identity);
   const removes = ["#leaseUntil", ...update.removes];
-  const deadline = deadlineIn(services.patienceMs);
+  const deadline = deadlineIn(services.writeTimeoutMs);
   const due = dueAt?.toISOString();
   const sets = [...update.sets, ...(due === undefined ? [] : ["#duePk = :duePk", "#dueAt = :dueAt"])];
   // What was requested is done, also what came during the lease: `wakes` is as it was when the cluster was read.

@@ -1,8 +1,8 @@
 /** The next step of a cluster, held to Kubernetes' version skew policy (https://kubernetes.io/releases/version-skew-policy/). */
 
-import { compareVersions } from "../cloud/catalogue/index.ts";
-import type { Cluster } from "../cluster/stored.ts";
-import { isStep, minorOf, newestOfMinor, oldestOf } from "../cluster/versions.ts";
+import { compareVersions } from "../catalogue/index.ts";
+import type { Cluster } from "../cluster/entity.ts";
+import { isStep, minorOf, newestOfMinor, oldestOf } from "../cluster/rules/versions.ts";
 import { isLive } from "../node-pool/rules.ts";
 import type { NodePool } from "../node-pool/schema.ts";
 import type { Observation, ObservedPool, Plan, PoolUpgrade } from "./provisioner.ts";
@@ -24,7 +24,7 @@ function upgradeOf({ upgradeStrategy: strategy }: NodePool, from: string, to: st
 }
 
 /** One step from a version towards another: the target, the newest version of the next minor, or nowhere. */
-function towards(from: string, target: string, rollbackVersion: string | undefined): string {
+function nextVersionToward(from: string, target: string, rollbackVersion: string | undefined): string {
   if (isStep(from, target, rollbackVersion)) return target;
   if (isOlder(target, from)) return from;
   // No way leads on where the catalogue lacks the next minor.
@@ -47,7 +47,7 @@ function controlPlaneStep(cluster: Cluster, seen: Observation | undefined): stri
   const isLost = running !== undefined && minorOf(planned) > minorOf(running) + 1;
   const current = (isLost ? next : undefined) ?? planned;
   if (desiredStatus !== "starting" || asked === current || current !== planned) return current;
-  if (running === planned || seen === undefined) return towards(planned, asked, rollbackVersion);
+  if (running === planned || seen === undefined) return nextVersionToward(planned, asked, rollbackVersion);
   const isPossible = [running ?? planned, planned].every((from) => isStep(from, asked, rollbackVersion));
   return isPossible && minorOf(asked) <= minorOf(planned) ? asked : planned;
 }
@@ -57,7 +57,7 @@ export const poolsTooOld = (seen: Observation | undefined, version: string): Obs
   (seen?.nodePools ?? []).filter((pool) => minorOf(version) - minorOf(pool.version) > KUBELET_SKEW);
 
 /** Whether every node is at most of a version, for certain: also none of a pool that is being deleted or replaced. */
-function areNodesDown(live: readonly NodePool[], seen: Observation | undefined, version: string): boolean {
+function hasNoNodes(live: readonly NodePool[], seen: Observation | undefined, version: string): boolean {
   if (seen === undefined) return true;
   // Where the control plane was not seen at a newer version, no pool was ever planned at one.
   const wasNeverUp = seen.version === undefined || !isOlder(version, seen.version);
@@ -74,7 +74,7 @@ function areNodesDown(live: readonly NodePool[], seen: Observation | undefined, 
  *
  * @param seen undefined where nothing is there yet
  */
-export function planOf(
+export function buildPlan(
   cluster: Cluster,
   pools: readonly NodePool[],
   seen: Observation | undefined,
@@ -86,7 +86,7 @@ export function planOf(
   const step = controlPlaneStep(cluster, seen);
   const isSkewed = poolsTooOld(seen, step).length > 0;
   const goesDown = present !== undefined && isOlder(step, present);
-  const isHeld = present !== undefined && (isSkewed || (goesDown && !areNodesDown(live, seen, step)));
+  const isHeld = present !== undefined && (isSkewed || (goesDown && !hasNoNodes(live, seen, step)));
   const version = isHeld ? present : step;
   const known = [seen?.version, cluster.plannedVersion].filter((each) => each !== undefined);
   // The API server may run any of these.

@@ -1,7 +1,7 @@
 /** What turns a configuration into a running cluster. */
 
-import type { CloudProviderType } from "../cloud/catalogue/index.ts";
-import type { Cluster } from "../cluster/stored.ts";
+import type { CloudProviderType } from "../catalogue/index.ts";
+import type { Cluster } from "../cluster/entity.ts";
 import type { NodePool } from "../node-pool/schema.ts";
 
 /** What the API has to know of a provisioner, without carrying it. */

@@ -4,51 +4,60 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasReached } from "../cluster/repository.ts";
-import { type Cluster, clusterEntity, type Pointer } from "../cluster/stored.ts";
+import { type Cluster, clusterEntity, type Pointer } from "../cluster/entity.ts";
+import { hasReached } from "../cluster/store/items.ts";
 import type { Services } from "../context.ts";
-import { nodePoolsOf } from "../node-pool/repository.ts";
+import { nodePoolsOf } from "../node-pool/items.ts";
 import type { NodePool } from "../node-pool/schema.ts";
 import { readSecrets } from "../secrets/vault.ts";
+import { deadlineIn } from "../shared/retry.ts";
 import { type Key, keyText, organisationKey } from "../table/keys.ts";
-import { deadlineIn } from "../table/pause.ts";
-import { commit, Transaction } from "../table/transact.ts";
-import { isConverged, statusSeen } from "./decide.ts";
-import { finishRemoval } from "./finish.ts";
-import { goOn, type Lease, type Note, type Refused, raiseFence, readPointer, release, takeLease } from "./lease.ts";
-import { planOf } from "./plan.ts";
-import { type Preparation, PreparationError, type Prepared, RetryableError } from "./preparation.ts";
+import { commit, Transaction } from "../table/transaction.ts";
+import type { StepError } from "./build-conditions.ts";
+import { completeDeletion } from "./cleanup.ts";
+import {
+  acquireLease,
+  type Lease,
+  type LeaseRefusal,
+  type ReconcileNotes,
+  raiseFence,
+  readPointer,
+  release,
+  renewLease,
+} from "./lease.ts";
+import { buildPlan } from "./plan.ts";
+import { isConverged, observedStatus } from "./planning.ts";
+import { type Prerequisite, type PrerequisiteContext, PrerequisiteError, RetryableError } from "./prerequisite.ts";
 import type { Observation, Provisioner } from "./provisioner.ts";
-import { record } from "./record.ts";
-import type { StepError } from "./tell.ts";
+import { writeStatus } from "./status-writer.ts";
 
 /** How long one invocation goes on with a cluster, and the longest it waits in between, in milliseconds. */
-export const CARRY_MS = 20_000;
+export const MAX_INLINE_MS = 20_000;
 
 /** How long one call to the provisioner may take, in milliseconds. */
-export const CALL_MS = 10_000;
+export const CALL_TIMEOUT_MS = 10_000;
 
 /** Failures in a row until a cluster that cannot be seen counts as unknown. */
-export const BLIND_ATTEMPTS = 3;
+export const UNKNOWN_AFTER_FAILURES = 3;
 
 /** Turns in a row after which something is wrong that another turn will not mend. */
-const MOST_TURNS = 1_000;
+const MAX_ITERATIONS = 1_000;
 
 /** How soon a failed step is tried again, doubled with every failure up to the longest, in milliseconds. */
-const FIRST_BACK_OFF_MS = 1_000;
-const LONGEST_BACK_OFF_MS = 5 * 60_000;
+const FIRST_BACKOFF_MS = 1_000;
+const MAX_BACKOFF_MS = 5 * 60_000;
 
 /** How soon a cluster is looked at again that is as it was asked: what went away by itself is found then, in milliseconds. */
 export const RESYNC_MS = 60 * 60_000;
 
 /** How much is kept of what a provisioner says when it fails, in characters. */
-const LONGEST_MESSAGE = 1_000;
+const MAX_MESSAGE_LENGTH = 1_000;
 
 /** What the reconciler works with. */
 export interface ReconcilerServices extends Services {
   readonly provisioner: Provisioner;
   /** What is done before the provisioner builds a cluster, in this order. */
-  readonly preparations: readonly Preparation[];
+  readonly preparations: readonly Prerequisite[];
   /** Waits so many milliseconds; given from outside like the clock, which it moves. */
   readonly sleep: (ms: number) => Promise<void>;
   /** How long one call to the provisioner may take, in milliseconds. */
@@ -60,7 +69,7 @@ export interface ReconcilerServices extends Services {
 }
 
 /** Services of a reconciler with what they default to. */
-export function reconcilerWith(
+export function createReconciler(
   services: Services,
   provisioner: Provisioner,
   given: Partial<Pick<ReconcilerServices, "preparations" | "sleep" | "callMs" | "startedAt" | "stopping">> = {},
@@ -68,17 +77,17 @@ export function reconcilerWith(
   const signal = given.stopping;
   // Being told to stop ends a wait, which is then short and not wrong.
   const wait = (ms: number) => sleep(ms, undefined, signal && { signal }).catch(() => {});
-  return { preparations: [], sleep: wait, callMs: CALL_MS, ...given, ...services, provisioner };
+  return { preparations: [], sleep: wait, callMs: CALL_TIMEOUT_MS, ...given, ...services, provisioner };
 }
 
 /** How it ended: refused before it began, at rest until it is due again, or another worker took the cluster away. */
-export type Outcome = Refused | "released" | "fenced";
+export type Outcome = LeaseRefusal | "released" | "fenced";
 
 /** What one turn leads to. `isLate`: a call was given up that may still have its effect. */
-type Turn =
+type TurnResult =
   | { next: "fenced" }
   | { next: "again"; isLate?: boolean }
-  | { next: "wait"; isLate?: boolean; ms: number | undefined; note: Note; wakes: number };
+  | { next: "wait"; isLate?: boolean; ms: number | undefined; note: ReconcileNotes; wakes: number };
 
 /**
  * Takes a cluster that is due and carries it on until nothing is pending, its next step is further off than an invocation
@@ -91,26 +100,26 @@ type Turn =
 export async function reconcile(
   services: ReconcilerServices,
   identity: string,
-  budgetMs: number = CARRY_MS,
+  budgetMs: number = MAX_INLINE_MS,
 ): Promise<Outcome> {
-  const taken = await takeLease(services, identity);
+  const taken = await acquireLease(services, identity);
   if (typeof taken === "string") return taken;
   let lease = taken;
   const now = () => services.clock().getTime();
   const end = now() + budgetMs;
   const hasTime = (ms = 0) => now() + ms < end && services.stopping?.aborted !== true;
   for (let turns = 1; ; turns++) {
-    const turn = await takeTurn(services, lease);
+    const turn = await reconcileOnce(services, lease);
     if (turn.next === "fenced") return "fenced";
     if (turn.isLate) {
       const raised = await raiseFence(services, lease);
       if (raised === undefined) return "fenced";
       lease = raised;
     }
-    if (turn.next === "again" && turns < MOST_TURNS) continue;
+    if (turn.next === "again" && turns < MAX_ITERATIONS) continue;
     if (turn.next === "again") throw new Error(`cluster ${identity} comes to no rest`);
     const { ms, note, wakes } = turn;
-    if (ms !== undefined && ms <= CARRY_MS && hasTime(ms)) {
+    if (ms !== undefined && ms <= MAX_INLINE_MS && hasTime(ms)) {
       await services.sleep(ms);
       continue;
     }
@@ -121,15 +130,15 @@ export async function reconcile(
 }
 
 /** Looks at a cluster once, takes its next step, and records what became of it. */
-async function takeTurn(services: ReconcilerServices, lease: Lease): Promise<Turn> {
+async function reconcileOnce(services: ReconcilerServices, lease: Lease): Promise<TurnResult> {
   // The pointer before the cluster: whoever writes after this reading leaves a mark on the pointer that is seen at the end.
   const pointer = await readPointer(services, lease.identity);
   if (pointer === undefined || pointer.fence !== lease.fence) return { next: "fenced" };
   const { wakes } = pointer;
-  const rest: Note = { attempts: 0 };
+  const rest: ReconcileNotes = { attempts: 0 };
   if (pointer.ttl !== undefined) {
     const [, environment = ""] = pointer.path.split("#");
-    await finishRemoval(services, { ...pointer, environment });
+    await completeDeletion(services, { ...pointer, environment });
     return { next: "wait", ms: undefined, note: rest, wakes };
   }
   const cluster = await readCluster(services, pointer);
@@ -139,15 +148,15 @@ async function takeTurn(services: ReconcilerServices, lease: Lease): Promise<Tur
     nodePoolsOf(services.table, cluster.identity),
     readSecrets(services.table, cluster.identity),
   ]);
-  const step = await takeStep(services, lease, { cluster, held }, pools);
+  const step = await runStep(services, lease, { cluster, held }, pools);
   if (step === "interrupted") return { next: "again" };
   const attempts = step.error === undefined ? 0 : pointer.attempts + 1;
-  const note = noteOf(services, cluster, pointer, step, attempts);
-  const recorded = await record(services, lease, {
+  const note = notesOf(services, cluster, pointer, step, attempts);
+  const recorded = await writeStatus(services, lease, {
     cluster: step.cluster,
     pools,
     seen: step.seen,
-    isBlind: step.isBlind && attempts >= BLIND_ATTEMPTS,
+    isBlind: step.isBlind && attempts >= UNKNOWN_AFTER_FAILURES,
     isSeen: !step.isBlind,
     isCurrent: step.isCurrent,
     isPrepared: step.isPrepared,
@@ -159,17 +168,21 @@ async function takeTurn(services: ReconcilerServices, lease: Lease): Promise<Tur
   const isLate = step.error?.isTimeout === true;
   if (recorded === "again") return { next: "again", isLate };
   if (step.error !== undefined) {
-    const ms = Math.max(backOff(attempts), step.error.retryAfterMs ?? 0);
+    const ms = Math.max(backoffDelay(attempts), step.error.retryAfterMs ?? 0);
     return { next: "wait", isLate, ms, note, wakes };
   }
   const isDone = isConverged(recorded.cluster, recorded.pools, step.seen);
   const isUp = recorded.cluster.desiredStatus === "starting";
-  const pollMs = isDone ? (isUp ? jittered(RESYNC_MS) : undefined) : services.provisioner.pollMs;
+  const pollMs = isDone ? (isUp ? withJitter(RESYNC_MS) : undefined) : services.provisioner.pollMs;
   return { next: "wait", ms: soonest(services, { cluster, held }, pollMs), note, wakes };
 }
 
 /** The earlier of the next look, in milliseconds from now, and when the reconciler's own steps are due again. */
-function soonest(services: ReconcilerServices, prepared: Prepared, ms: number | undefined): number | undefined {
+function soonest(
+  services: ReconcilerServices,
+  prepared: PrerequisiteContext,
+  ms: number | undefined,
+): number | undefined {
   if (prepared.cluster.desiredStatus === "deleting") return ms;
   const now = services.clock().getTime();
   const due = services.preparations
@@ -199,10 +212,10 @@ interface Step {
 }
 
 /** Asks the provisioner for the next step, and what it sees. @returns `interrupted` where it has to be begun again */
-async function takeStep(
+async function runStep(
   services: ReconcilerServices,
   lease: Lease,
-  prepared: Prepared & { cluster: Cluster & Key },
+  prepared: PrerequisiteContext & { cluster: Cluster & Key },
   pools: readonly NodePool[],
 ): Promise<Step | "interrupted"> {
   const { provisioner } = services;
@@ -216,14 +229,14 @@ async function takeStep(
     );
     const { value: seen, error } = await look();
     const isGone = gone.error === undefined && error === undefined && seen === undefined;
-    const removal = isGone ? await removePrepared(services, prepared) : undefined;
+    const removal = isGone ? await removePrerequisites(services, prepared) : undefined;
     const isPrepared = isGone && removal === undefined;
     const failed = gone.error ?? error ?? removal;
     return { cluster, seen, isBlind: error !== undefined, isCurrent: failed === undefined, isPrepared, error: failed };
   }
   const isPrepared = services.preparations.every((each) => each.isDone(prepared));
   // Before the look: a secret is renewed in time also while the provisioner cannot tell.
-  const failed = isPrepared ? undefined : await prepare(services, lease, prepared);
+  const failed = isPrepared ? undefined : await satisfyPrerequisites(services, lease, prepared);
   // What was made is read again before anything is built on it.
   if (!isPrepared && failed === undefined) return "interrupted";
   const { value: seen, error } = await look();
@@ -232,8 +245,8 @@ async function takeStep(
   if (failed !== undefined && !hasReached(cluster, "OIDC_PROVISIONED")) {
     return { cluster, seen, isBlind: false, isCurrent: false, isPrepared, error: failed };
   }
-  const plan = planOf(cluster, pools, seen, fence);
-  const planned = await notePlanned(services, lease, cluster, plan.version, seen);
+  const plan = buildPlan(cluster, pools, seen, fence);
+  const planned = await recordPlan(services, lease, cluster, plan.version, seen);
   if (planned === undefined) return "interrupted";
   const applied = await attempt(services, "applying the configuration", (signal) => provisioner.apply(plan, signal));
   const isObserved = cluster.conditions.every(({ observedGeneration }) => observedGeneration === cluster.generation);
@@ -254,7 +267,7 @@ async function takeStep(
  *
  * @returns the cluster as it is stored then; undefined where another worker has it or somebody wrote to it
  */
-async function notePlanned(
+async function recordPlan(
   services: ReconcilerServices,
   lease: Lease,
   cluster: Cluster & Key,
@@ -275,18 +288,22 @@ async function notePlanned(
       values: { ":version": version, ":identity": cluster.identity, ":revision": cluster.revision },
     },
   );
-  goOn(services, transaction, lease);
-  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
+  renewLease(services, transaction, lease);
+  const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   return failures.length === 0 ? after : undefined;
 }
 
 /** Takes the first of the reconciler's own steps that is not done. @returns what went wrong, where something did */
-async function prepare(services: ReconcilerServices, lease: Lease, prepared: Prepared): Promise<StepError | undefined> {
+async function satisfyPrerequisites(
+  services: ReconcilerServices,
+  lease: Lease,
+  prepared: PrerequisiteContext,
+): Promise<StepError | undefined> {
   const step = services.preparations.find((each) => !each.isDone(prepared));
   if (step === undefined) return undefined;
   const write = async (transaction: Transaction) => {
-    goOn(services, transaction, lease);
-    return (await commit(services.table, transaction, deadlineIn(services.patienceMs))).length === 0;
+    renewLease(services, transaction, lease);
+    return (await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs))).length === 0;
   };
   // Whether it was written makes no difference here: the next look tells, and whether the cluster is still ours.
   const done = await attempt(services, step.operation, (signal) => step.prepare(prepared, write, signal));
@@ -294,7 +311,10 @@ async function prepare(services: ReconcilerServices, lease: Lease, prepared: Pre
 }
 
 /** Takes away what lies elsewhere. @returns what went wrong, where something did */
-async function removePrepared(services: ReconcilerServices, prepared: Prepared): Promise<StepError | undefined> {
+async function removePrerequisites(
+  services: ReconcilerServices,
+  prepared: PrerequisiteContext,
+): Promise<StepError | undefined> {
   for (const { remove, operation } of services.preparations) {
     if (remove === undefined) continue;
     const { error } = await attempt(services, `undoing: ${operation}`, (signal) => remove(prepared, signal));
@@ -331,7 +351,7 @@ async function attempt<T>(
 
 /** Returns what an error of an own step says beside its message. */
 function hintsOf(error: unknown): Partial<StepError> {
-  const { reason, waitsForOperator } = error instanceof PreparationError ? error : {};
+  const { reason, waitsForOperator } = error instanceof PrerequisiteError ? error : {};
   return {
     ...(reason === undefined ? {} : { reason }),
     ...(waitsForOperator ? { waitsForOperator } : {}),
@@ -342,16 +362,16 @@ function hintsOf(error: unknown): Partial<StepError> {
 /** What an error says, as much of it as is kept. */
 function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE).toWellFormed()}…` : text;
+  return text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH).toWellFormed()}…` : text;
 }
 
-function noteOf(services: Services, cluster: Cluster, pointer: Pointer, step: Step, attempts: number): Note {
+function notesOf(services: Services, cluster: Cluster, pointer: Pointer, step: Step, attempts: number): ReconcileNotes {
   const { seen, error } = step;
   const observation = step.isBlind
     ? pointer.observation
     : {
         collectedAt: seen?.collectedAt ?? services.clock().toISOString(),
-        status: statusSeen(seen, cluster.desiredStatus),
+        status: observedStatus(seen, cluster.desiredStatus),
         version: seen?.version,
         endpoint: seen?.endpoint,
       };
@@ -364,6 +384,6 @@ function noteOf(services: Services, cluster: Cluster, pointer: Pointer, step: St
 }
 
 /** Half of it for certain, the other half by chance, so that many that failed together do not come back together. */
-const jittered = (ms: number) => ms / 2 + (Math.random() * ms) / 2;
+const withJitter = (ms: number) => ms / 2 + (Math.random() * ms) / 2;
 
-const backOff = (attempts: number) => jittered(Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (attempts - 1)));
+const backoffDelay = (attempts: number) => withJitter(Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempts - 1)));

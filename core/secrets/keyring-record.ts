@@ -2,12 +2,12 @@
 
 import * as v from "valibot";
 import type { Services } from "../context.ts";
-import { AppError } from "../errors.ts";
+import { AppError } from "../shared/errors.ts";
+import { backoff, deadlineIn } from "../shared/retry.ts";
 import type { Table } from "../table/client.ts";
-import { defineEntity } from "../table/item.ts";
+import { defineEntity } from "../table/entity.ts";
 import { keyringKey, keyText } from "../table/keys.ts";
-import { deadlineIn, pause } from "../table/pause.ts";
-import { commit, contended, type Expression, Transaction } from "../table/transact.ts";
+import { commit, type Expression, Transaction, writeTimedOut } from "../table/transaction.ts";
 import type { Keyring } from "./keyring.ts";
 import { dataKeyEntity } from "./vault.ts";
 
@@ -20,7 +20,7 @@ const StoredKeyring = v.object({
 export const keyringEntity = defineEntity("keyring", 1, StoredKeyring);
 
 /** What reading and writing the record needs. */
-export interface KeyringRecording extends Pick<Services, "table" | "patienceMs"> {
+export interface KeyringRecordServices extends Pick<Services, "table" | "writeTimeoutMs"> {
   readonly keyring: Keyring;
 }
 
@@ -47,10 +47,10 @@ async function recordedKeys(table: Table): Promise<string[] | undefined> {
  * @throws AppError unavailable as `commit`; what `become` throws
  */
 export async function recordKeys(
-  { table, patienceMs, keyring }: KeyringRecording,
+  { table, writeTimeoutMs, keyring }: KeyringRecordServices,
   become: (recorded: string[] | undefined, present: readonly string[]) => Promise<readonly string[]>,
 ): Promise<void> {
-  const deadline = deadlineIn(patienceMs);
+  const deadline = deadlineIn(writeTimeoutMs);
   for (let round = 1; ; round++) {
     const before = await recordedKeys(table);
     // After the record: a key that is made in between is then not taken for one that is missing.
@@ -64,8 +64,8 @@ export async function recordKeys(
         : { condition: "#keyIds = :before", values: { ":before": before } };
     const transaction = new Transaction().put("keyring", keyringEntity.write(keyringKey, { keyIds }), asRead);
     if ((await commit(table, transaction, deadline)).length === 0) return;
-    if (deadline.passed()) throw contended();
-    await pause(round, deadline);
+    if (deadline.expired()) throw writeTimedOut();
+    await backoff(round, deadline);
   }
 }
 
@@ -77,7 +77,7 @@ export async function recordKeys(
  * @throws AppError invalid where a key is missing; unavailable where the database cannot be reached; Error where the keys cannot
  *   be read
  */
-export async function requireKeys(recording: KeyringRecording, place: string): Promise<void> {
+export async function requireKeys(recording: KeyringRecordServices, place: string): Promise<void> {
   const { table, keyring } = recording;
   await recordKeys(recording, async (recorded, present) => {
     const missing = [...(recorded ?? (await keysOfDataKeys(table)))].filter((id) => !present.includes(id));

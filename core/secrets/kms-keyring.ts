@@ -1,24 +1,24 @@
 /** A keyring in AWS KMS, where the key itself never leaves the service. */
 
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient, type KMSClientConfig } from "@aws-sdk/client-kms";
-import { unavailable } from "../errors.ts";
-import { isPassing } from "../table/failure.ts";
+import { unavailable } from "../shared/errors.ts";
+import { isTransient } from "../table/errors.ts";
 import type { Keyring } from "./keyring.ts";
 import { KEY_BYTES } from "./seal.ts";
 
 /** How long one sending of a call may take, in milliseconds. */
-const SENDING_MS = 2_000;
+const REQUEST_TIMEOUT_MS = 2_000;
 
 /**
  * Awaits a call to KMS. What KMS says names keys and callers, and users are told why a step failed: it stays in the cause.
  *
  * @throws AppError unavailable where KMS was out of reach or overloaded; Error, with nothing but the kind of its refusal
  */
-async function answerTo<Output>(doing: string, call: Promise<Output>): Promise<Output> {
+async function callKms<Output>(doing: string, call: Promise<Output>): Promise<Output> {
   try {
     return await call;
   } catch (error) {
-    if (isPassing(error)) {
+    if (isTransient(error)) {
       const late = unavailable(
         "secrets.unavailable",
         "The service that keeps the keys is out of reach or overloaded. Try again.",
@@ -40,14 +40,18 @@ async function answerTo<Output>(doing: string, call: Promise<Output>): Promise<O
 export function kmsKeyring(keyId: string, client: KMSClientConfig = {}): Keyring {
   const kms = new KMSClient({
     maxAttempts: 3,
-    requestHandler: { connectionTimeout: SENDING_MS, requestTimeout: SENDING_MS, throwOnRequestTimeout: true },
+    requestHandler: {
+      connectionTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
     ...client,
   });
   /** Which key an alias stands for, as data keys tell. */
   let current: string | undefined;
   return {
     async generate(context) {
-      const { Plaintext, CiphertextBlob, KeyId } = await answerTo(
+      const { Plaintext, CiphertextBlob, KeyId } = await callKms(
         "making a data key",
         kms.send(
           new GenerateDataKeyCommand({ KeyId: keyId, NumberOfBytes: KEY_BYTES, EncryptionContext: { ...context } }),
@@ -59,7 +63,7 @@ export function kmsKeyring(keyId: string, client: KMSClientConfig = {}): Keyring
       return { key: Buffer.from(Plaintext), wrapped };
     },
     async unwrap({ wrappedBy, ciphertext }, context) {
-      const { Plaintext } = await answerTo(
+      const { Plaintext } = await callKms(
         "decrypting a data key",
         kms.send(
           new DecryptCommand({

@@ -2,11 +2,11 @@
 
 import { randomUUID } from "node:crypto";
 import * as v from "valibot";
-import { unavailable } from "../errors.ts";
+import { unavailable } from "../shared/errors.ts";
 import type { Table } from "../table/client.ts";
-import { defineEntity, type RawItem } from "../table/item.ts";
+import { defineEntity, type RawItem } from "../table/entity.ts";
 import { SECRET_PREFIX, secretKey } from "../table/keys.ts";
-import type { Transaction } from "../table/transact.ts";
+import type { Transaction } from "../table/transaction.ts";
 import type { Keyring } from "./keyring.ts";
 import { type SealContext, seal, unseal } from "./seal.ts";
 
@@ -32,10 +32,10 @@ export const Sealed = v.object({ keyId: v.string(), ciphertext: v.string() });
 export type Sealed = v.InferOutput<typeof Sealed>;
 
 /** What is stored of a cluster's secrets, by name. */
-export type HeldSecrets = ReadonlyMap<string, RawItem>;
+export type StoredSecrets = ReadonlyMap<string, RawItem>;
 
 /** Reads everything stored of a cluster's secrets, still encrypted. One wait on the database. */
-export async function readSecrets(table: Table, clusterIdentity: string): Promise<HeldSecrets> {
+export async function readSecrets(table: Table, clusterIdentity: string): Promise<StoredSecrets> {
   const { pk } = secretKey(clusterIdentity, DATA_KEY);
   const items = await table.query({ pk, prefix: SECRET_PREFIX });
   return new Map(items.map((item) => [item.sk.slice(SECRET_PREFIX.length), item]));
@@ -52,7 +52,7 @@ export interface Vault {
    * Holds a transaction that writes something sealed to the data key it was sealed with: it is made with it, or has to be there
    * still (label `data-key`), and is seen to have more to it, so that whoever replaces it leaves nothing behind.
    */
-  hold(transaction: Transaction): void;
+  bindTo(transaction: Transaction): void;
 }
 
 const wrappingContext = (table: Table, clusterIdentity: string): SealContext => ({
@@ -60,7 +60,12 @@ const wrappingContext = (table: Table, clusterIdentity: string): SealContext => 
   cluster: clusterIdentity,
 });
 
-function vaultWith(table: Table, data: Pick<DataKey, "clusterIdentity" | "keyId">, key: Buffer, hold: Vault["hold"]) {
+function vaultWith(
+  table: Table,
+  data: Pick<DataKey, "clusterIdentity" | "keyId">,
+  key: Buffer,
+  bindTo: Vault["bindTo"],
+) {
   const { clusterIdentity, keyId } = data;
   const contextOf = (name: string): SealContext => ({
     ...wrappingContext(table, clusterIdentity),
@@ -77,7 +82,7 @@ function vaultWith(table: Table, data: Pick<DataKey, "clusterIdentity" | "keyId"
       const text = unseal(key, sealed.ciphertext, contextOf(name)).toString();
       return v.parse(schema, JSON.parse(text));
     },
-    hold,
+    bindTo,
   };
   return vault;
 }
@@ -111,7 +116,7 @@ export async function openVault(
   table: Table,
   keyring: Keyring,
   clusterIdentity: string,
-  held: HeldSecrets,
+  held: StoredSecrets,
 ): Promise<Vault | undefined> {
   const item = held.get(DATA_KEY);
   if (item === undefined) return undefined;
@@ -141,7 +146,7 @@ export async function openSecret<Shape extends v.GenericSchema>(
   table: Table,
   keyring: Keyring,
   clusterIdentity: string,
-  held: HeldSecrets,
+  held: StoredSecrets,
   name: string,
   schema: Shape,
 ): Promise<v.InferOutput<Shape> | undefined> {

@@ -9,21 +9,21 @@ import {
   type QueryCommandInput,
   ScanCommand,
 } from "@aws-sdk/lib-dynamodb";
-import { unavailable } from "../errors.ts";
-import { Commits } from "./commits.ts";
-import { type DUE_INDEX, type SLIM_INDEX, tableDefinition } from "./definition.ts";
-import { outage } from "./failure.ts";
-import type { RawItem } from "./item.ts";
+import { unavailable } from "../shared/errors.ts";
+import { backoff } from "../shared/retry.ts";
+import type { Meter } from "./capacity-meter.ts";
+import { CommitListeners } from "./commit-listeners.ts";
+import { type DUE_INDEX, type LIST_INDEX, tableDefinition } from "./definition.ts";
+import type { RawItem } from "./entity.ts";
+import { mapErrors } from "./errors.ts";
+import { KeyedMutex } from "./keyed-mutex.ts";
 import { type Key, keyText } from "./keys.ts";
-import type { Meter } from "./meter.ts";
-import { pause } from "./pause.ts";
-import { Turns } from "./turns.ts";
 
 /** DynamoDB takes at most this many keys in one BatchGetItem. */
 export const BATCH_GET_KEYS = 100;
 
 /** How often what a BatchGetItem left over is asked for again, before the database counts as overloaded. */
-const LEFTOVER_TRIES = 10;
+const UNPROCESSED_RETRIES = 10;
 
 /** What is asked of one partition. `from` and `to` are inclusive bounds of the sort key. */
 export interface Range {
@@ -38,7 +38,7 @@ export interface Range {
   /** Give the keys alone. */
   keysOnly?: boolean;
   /** Read this index instead, whose rows may lag by seconds. */
-  index?: typeof SLIM_INDEX | typeof DUE_INDEX;
+  index?: typeof LIST_INDEX | typeof DUE_INDEX;
 }
 
 /** The table and how to read it. Writes go through `commit` in transact.ts. */
@@ -46,9 +46,9 @@ export interface Table {
   readonly name: string;
   readonly client: DynamoDBDocumentClient;
   /** Turns of this process's writers, by the text of their keys. */
-  readonly turns: Turns;
+  readonly turns: KeyedMutex;
   /** What this process wrote, for whoever listens. */
-  readonly commits: Commits;
+  readonly commits: CommitListeners;
   /** What counts what its calls consume; undefined where nobody asks. */
   readonly meter: Meter | undefined;
   /** The same table through the same client, whose calls are counted. */
@@ -84,7 +84,7 @@ export interface TableOptions {
 }
 
 /** Every call is small. */
-const SENDING_MS = 1_000;
+const REQUEST_TIMEOUT_MS = 1_000;
 
 /**
  * Opens the table. Nothing is sent until the first call.
@@ -92,7 +92,7 @@ const SENDING_MS = 1_000;
  * A call that hangs is worth other tries within the request: four with their pauses take some 4 s, so that the two waits of
  * an operation stay about within the 8 s that writers wait for each other (PATIENCE_MS).
  */
-export function openTable({ name, endpoint, client: more, sendingMs = SENDING_MS }: TableOptions): Table {
+export function openTable({ name, endpoint, client: more, sendingMs = REQUEST_TIMEOUT_MS }: TableOptions): Table {
   const base = new DynamoDBClient({
     maxAttempts: 4,
     requestHandler: {
@@ -111,12 +111,12 @@ export function openTable({ name, endpoint, client: more, sendingMs = SENDING_MS
   // that a page of a hundred clusters takes.
   base.middlewareStack.remove("loggerMiddleware");
   const client = DynamoDBDocumentClient.from(base, { marshallOptions: { removeUndefinedValues: true } });
-  return tableOf({ client, name, turns: new Turns(), commits: new Commits(), meter: undefined });
+  return tableOf({ client, name, turns: new KeyedMutex(), commits: new CommitListeners(), meter: undefined });
 }
 
-type Reached = Pick<Table, "client" | "name" | "turns" | "commits" | "meter">;
+type Connected = Pick<Table, "client" | "name" | "turns" | "commits" | "meter">;
 
-const tableOf = (reached: Reached): Table => ({
+const tableOf = (reached: Connected): Table => ({
   ...reached,
   metered: (meter) => tableOf({ ...reached, meter }),
   get: (keys, attributes) => batchGet(reached, keys, attributes),
@@ -125,7 +125,7 @@ const tableOf = (reached: Reached): Table => ({
 });
 
 /** Asks for what a call consumed, where that is counted. */
-export const counted = (meter: Meter | undefined) =>
+export const withCapacity = (meter: Meter | undefined) =>
   meter === undefined ? {} : { ReturnConsumedCapacity: "TOTAL" as const };
 
 /** Limits what is read of items to some attributes and the keys. */
@@ -138,7 +138,11 @@ function projection(attributes: readonly string[] | undefined) {
   };
 }
 
-async function batchGet({ client, name: table, meter }: Reached, keys: readonly Key[], attributes?: readonly string[]) {
+async function batchGet(
+  { client, name: table, meter }: Connected,
+  keys: readonly Key[],
+  attributes?: readonly string[],
+) {
   const wanted = [...new Map(keys.map((key) => [keyText(key), { pk: key.pk, sk: key.sk }])).values()];
   const batches: Key[][] = [];
   for (let start = 0; start < wanted.length; start += BATCH_GET_KEYS) {
@@ -149,13 +153,14 @@ async function batchGet({ client, name: table, meter }: Reached, keys: readonly 
     batches.map(async (batch) => {
       let left: Record<string, unknown>[] = batch.map((key) => ({ ...key }));
       for (let attempt = 0; left.length > 0; attempt++) {
-        if (attempt >= LEFTOVER_TRIES) throw unavailable("table.throttled", "The database is overloaded. Try again.");
-        if (attempt > 0) await pause(attempt);
-        const output: BatchGetCommandOutput = await outage(
+        if (attempt >= UNPROCESSED_RETRIES)
+          throw unavailable("table.throttled", "The database is overloaded. Try again.");
+        if (attempt > 0) await backoff(attempt);
+        const output: BatchGetCommandOutput = await mapErrors(
           client.send(
             new BatchGetCommand({
               RequestItems: { [table]: { Keys: left, ConsistentRead: true, ...projection(attributes) } },
-              ...counted(meter),
+              ...withCapacity(meter),
             }),
           ),
         );
@@ -188,12 +193,12 @@ function keyCondition(range: Range): Pick<QueryCommandInput, "KeyConditionExpres
   throw new RangeError("a range needs a prefix, or both bounds");
 }
 
-async function queryAll({ client, name: table, meter }: Reached, range: Range): Promise<RawItem[]> {
+async function queryAll({ client, name: table, meter }: Connected, range: Range): Promise<RawItem[]> {
   const items: RawItem[] = [];
   let start: Record<string, unknown> | undefined;
   do {
     const rest = range.limit === undefined ? undefined : range.limit - items.length;
-    const output = await outage(
+    const output = await mapErrors(
       client.send(
         new QueryCommand({
           TableName: table,
@@ -203,7 +208,7 @@ async function queryAll({ client, name: table, meter }: Reached, range: Range): 
           ...(rest === undefined ? {} : { Limit: rest }),
           ...(range.keysOnly === true ? { ProjectionExpression: "pk, sk" } : {}),
           ...(start === undefined ? {} : { ExclusiveStartKey: start }),
-          ...counted(meter),
+          ...withCapacity(meter),
         }),
       ),
     );
@@ -214,10 +219,10 @@ async function queryAll({ client, name: table, meter }: Reached, range: Range): 
   return items;
 }
 
-async function* scanAll({ client, name: table }: Reached): AsyncGenerator<RawItem> {
+async function* scanAll({ client, name: table }: Connected): AsyncGenerator<RawItem> {
   let start: Record<string, unknown> | undefined;
   do {
-    const output = await outage(
+    const output = await mapErrors(
       client.send(
         new ScanCommand({
           TableName: table,

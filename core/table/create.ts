@@ -11,13 +11,13 @@ import {
   UpdateTimeToLiveCommand,
 } from "@aws-sdk/client-dynamodb";
 import { TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
+import { deadlineIn } from "../shared/retry.ts";
 import type { Table } from "./client.ts";
 import { tableDefinition } from "./definition.ts";
-import { deadlineIn } from "./pause.ts";
 
 /** How long an engine may take to make the table, and how often it is asked, in milliseconds. */
-const MAKING_MS = 120_000;
-const MAKING_POLL_MS = 500;
+const CREATION_TIMEOUT_MS = 120_000;
+const CREATION_POLL_MS = 500;
 
 const indexes = Object.entries(tableDefinition.indexes);
 
@@ -59,9 +59,9 @@ export async function createTable(table: Table): Promise<void> {
     );
   } catch (error) {
     if (!(error instanceof ResourceInUseException)) throw error;
-    return await untilMade(client, table.name);
+    return await waitUntilActive(client, table.name);
   }
-  await untilMade(client, table.name);
+  await waitUntilActive(client, table.name);
   await client.send(
     new UpdateTimeToLiveCommand({
       TableName: table.name,
@@ -71,13 +71,13 @@ export async function createTable(table: Table): Promise<void> {
 }
 
 /** Waits for a table that this process or another one has just asked for. */
-async function untilMade(client: Pick<DynamoDBClient, "send">, name: string): Promise<void> {
-  const deadline = deadlineIn(MAKING_MS);
+async function waitUntilActive(client: Pick<DynamoDBClient, "send">, name: string): Promise<void> {
+  const deadline = deadlineIn(CREATION_TIMEOUT_MS);
   for (;;) {
     const { Table: described } = await client.send(new DescribeTableCommand({ TableName: name }));
     if (described?.TableStatus !== "CREATING") return;
-    if (deadline.passed()) throw new Error(`the table "${name}" is not ready after ${MAKING_MS / 1_000} s`);
-    await sleep(MAKING_POLL_MS);
+    if (deadline.expired()) throw new Error(`the table "${name}" is not ready after ${CREATION_TIMEOUT_MS / 1_000} s`);
+    await sleep(CREATION_POLL_MS);
   }
 }
 

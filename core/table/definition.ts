@@ -4,10 +4,10 @@
 export const DUE_INDEX = "due-index";
 
 /** The index for other orders and filters: sparse, over clusters, with a few attributes each. */
-export const SLIM_INDEX = "slim-index";
+export const LIST_INDEX = "slim-index";
 
 /** What a row of the slim index carries beside the keys, about 200 bytes. */
-export const SLIM_ATTRIBUTES = [
+export const LIST_ATTRIBUTES = [
   "identity",
   "name",
   "status",
@@ -28,6 +28,6 @@ export const tableDefinition = {
   ttl: "ttl",
   indexes: {
     [DUE_INDEX]: { partitionKey: "duePk", sortKey: "dueAt", include: ["organisation", "path"] },
-    [SLIM_INDEX]: { partitionKey: "pk", sortKey: "slimSk", include: SLIM_ATTRIBUTES },
+    [LIST_INDEX]: { partitionKey: "pk", sortKey: "slimSk", include: LIST_ATTRIBUTES },
   },
 } as const;

@@ -78,7 +78,7 @@ export const clusterKey = (organisation: string, environment: string, slug: stri
   inOrganisation(organisation, `${CLUSTER_PREFIX}${part(environment)}#${part(slug)}`);
 
 /** A deleting cluster whose slug was taken again. */
-export const displacedClusterKey = (organisation: string, environment: string, slug: string, identity: string) =>
+export const supersededClusterKey = (organisation: string, environment: string, slug: string, identity: string) =>
   inOrganisation(organisation, `${clusterKey(organisation, environment, slug).sk}#${part(identity)}`);
 
 /**
@@ -86,21 +86,23 @@ export const displacedClusterKey = (organisation: string, environment: string, s
  *
  * @param from a separator of the page index
  */
-export const clustersFrom = (environment: string, from: string) =>
+export const clustersStart = (environment: string, from: string) =>
   `${CLUSTER_PREFIX}${part(environment)}#${from === "" ? "" : part(from)}`;
 
 /**
  * What comes right before a sort key, for DynamoDB's ranges include their end. The last character one lower and then `~`,
  * which follows everything that parts are made of.
  */
-const before = (sk: string): string => `${sk.slice(0, -1)}${String.fromCharCode(sk.charCodeAt(sk.length - 1) - 1)}~`;
+const lastBefore = (sk: string): string =>
+  `${sk.slice(0, -1)}${String.fromCharCode(sk.charCodeAt(sk.length - 1) - 1)}~`;
 
 /**
  * Comes after every cluster of an environment whose slug is below a separator, and before all others.
  *
  * @param separator of the page index, not empty
  */
-export const clustersBefore = (environment: string, separator: string) => before(clustersFrom(environment, separator));
+export const clustersBefore = (environment: string, separator: string) =>
+  lastBefore(clustersStart(environment, separator));
 
 /** Comes after every cluster of an environment and before the next environment's: `$` follows `#` and precedes `-`. */
 export const clustersEnd = (environment: string) => `${CLUSTER_PREFIX}${part(environment)}$`;
@@ -162,14 +164,14 @@ export const eventKey = (clusterIdentity: string, at: string, ulid: string) =>
 export const EVENT_PREFIX = "EVENT#";
 
 /** Comes after every event of a cluster that is older than one, and before that one. @param at and `ulid`, as in its key */
-export const eventsBefore = (at: string, ulid: string) => before(`${EVENT_PREFIX}${part(at)}#${part(ulid)}`);
+export const eventsBefore = (at: string, ulid: string) => lastBefore(`${EVENT_PREFIX}${part(at)}#${part(ulid)}`);
 
 /** Where everything of a cluster lies but its events, as ranges of its partition. */
-export const besideEvents = (clusterIdentity: string): { pk: string; from: string; to: string }[] => {
+export const rangesExceptEvents = (clusterIdentity: string): { pk: string; from: string; to: string }[] => {
   const { pk } = pointerKey(clusterIdentity);
   // `$` follows the `#` that a kind ends with; sort keys are made of what lies between a space and `~`.
   return [
-    { pk, from: " ", to: before(EVENT_PREFIX) },
+    { pk, from: " ", to: lastBefore(EVENT_PREFIX) },
     { pk, from: EVENT_PREFIX.replace("#", "$"), to: "~" },
   ];
 };
@@ -220,17 +222,17 @@ export function dueShard(identity: string): string {
 export const dueShards: readonly string[] = Array.from({ length: DUE_SHARDS }, (_, shard) => `DUE#${shard}`);
 
 /** The identity of the cluster that a key is the pointer of; undefined for any other key. */
-export const clusterOfPointer = ({ pk, sk }: Key): string | undefined =>
+export const clusterIdentityOf = ({ pk, sk }: Key): string | undefined =>
   pk.startsWith(CLUSTER_PARTITION) && sk === POINTER ? pk.slice(CLUSTER_PARTITION.length) : undefined;
 
-const restAfter = (prefix: string, text: string) => (text.startsWith(prefix) ? text.slice(prefix.length) : undefined);
+const afterPrefix = (prefix: string, text: string) => (text.startsWith(prefix) ? text.slice(prefix.length) : undefined);
 
 /** The slug of the organisation that a key is in; undefined for any other key. */
-export const organisationOf = ({ pk }: Key): string | undefined => restAfter(ORGANISATION_PARTITION, pk);
+export const organisationOf = ({ pk }: Key): string | undefined => afterPrefix(ORGANISATION_PARTITION, pk);
 
 /** The user that a key is in the partition of; undefined for any other key. */
-export const userOf = ({ pk }: Key): string | undefined => restAfter(USER_PARTITION, pk);
+export const userOf = ({ pk }: Key): string | undefined => afterPrefix(USER_PARTITION, pk);
 
 /** The pointer of the cluster that a key is in the partition of; undefined for any other key. */
-export const pointerBeside = ({ pk }: Key): Key | undefined =>
+export const pointerKeyOf = ({ pk }: Key): Key | undefined =>
   pk.startsWith(CLUSTER_PARTITION) ? { pk, sk: POINTER } : undefined;

@@ -2,7 +2,7 @@
 
 import { setImmediate as yieldToEvents } from "node:timers/promises";
 import { BATCH_GET_KEYS, type Table } from "./client.ts";
-import type { RawItem } from "./item.ts";
+import type { RawItem } from "./entity.ts";
 import { type Key, keyText } from "./keys.ts";
 
 /**

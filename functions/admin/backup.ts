@@ -5,10 +5,10 @@ import { rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
-import { exportTable } from "#core/backup/export.ts";
-import type { Lines } from "#core/backup/format.ts";
-import { importBackup } from "#core/backup/import.ts";
-import { verifyBackup } from "#core/backup/verify.ts";
+import { exportTable } from "#core/admin/backup/export.ts";
+import type { Lines } from "#core/admin/backup/format.ts";
+import { importBackup } from "#core/admin/backup/import.ts";
+import { verifyBackup } from "#core/admin/backup/verify.ts";
 import { type Command, type Given, one, text, UsageError } from "./command.ts";
 
 const isCompressed = (file: string) => file.endsWith(".gz");
@@ -79,9 +79,9 @@ export const backupCommands: Readonly<Record<string, Command>> = {
     options: { file: text, resume: { type: "boolean" } },
     required: ["file"],
     database: "alone",
-    async run({ table, clock, patienceMs }, given, { tell }) {
+    async run({ table, clock, writeTimeoutMs }, given, { tell }) {
       const onProgress = (done: number) => tell(`${done} items`);
-      const importing = { table, clock, patienceMs, resume: given.values.resume === true, onProgress };
+      const importing = { table, clock, patienceMs: writeTimeoutMs, resume: given.values.resume === true, onProgress };
       const { start, items } = await importBackup(importing, linesOf(fileIn(given)));
       const note =
         start.table === table.name

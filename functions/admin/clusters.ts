@@ -1,8 +1,8 @@
 /** The operator's commands about clusters: what is due, how one is, trying again, and taking one's record away. */
 
-import { invalid } from "#core/errors.ts";
-import type { Sought } from "#core/provisioning/lookup.ts";
-import { forgetCluster, leftBehindBy, listDue, retryCluster, showCluster } from "#core/provisioning/operator.ts";
+import { forgetCluster, listDue, orphanedResources, retryCluster, showCluster } from "#core/admin/clusters.ts";
+import type { ClusterRef } from "#core/admin/find-cluster.ts";
+import { invalid } from "#core/shared/errors.ts";
 import { type Command, type Given, numeric, one, text, UsageError } from "./command.ts";
 
 /** How far ahead the operator may look: a year, in minutes. */
@@ -12,7 +12,7 @@ const WHICH = "--id <identity>, or --org <slug> --env <slug> --cluster <slug>";
 const which = { id: text, org: text, env: text, cluster: text } as const;
 
 /** The cluster that was named, in one of the two ways. @throws UsageError */
-function soughtIn(given: Given): Sought {
+function soughtIn(given: Given): ClusterRef {
   const [identity, organisation, environment, cluster] = ["id", "org", "env", "cluster"].map((name) =>
     one(given, name),
   );
@@ -28,7 +28,7 @@ function soughtIn(given: Given): Sought {
 function minutesIn(given: Given): number {
   const within = numeric(one(given, "within") ?? "0");
   if (typeof within === "number" && within >= 0 && within <= LONGEST_MINUTES) return within;
-  throw invalid([{ path: "--within", text: `must be a number of minutes from 0 to ${LONGEST_MINUTES}` }]);
+  throw invalid([{ path: "--within", message: `must be a number of minutes from 0 to ${LONGEST_MINUTES}` }]);
 }
 
 /** The commands by name. */
@@ -63,7 +63,7 @@ export const clusterCommands: Readonly<Record<string, Command>> = {
         return { print: { forgotten: true, leftBehind: await forgetCluster(services, sought) } };
       const note =
         "Nothing was changed. With --yes the record goes, and this may stay behind where the cluster was made.";
-      return { print: { forgotten: false, note, leftBehind: await leftBehindBy(services, sought) }, failed: true };
+      return { print: { forgotten: false, note, leftBehind: await orphanedResources(services, sought) }, failed: true };
     },
   },
 };

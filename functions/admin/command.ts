@@ -1,11 +1,11 @@
 /** What one command of the operator's is made of. */
 
 import type { ParseArgsOptionsConfig } from "node:util";
-import type { Config } from "#core/config.ts";
 import type { Services } from "#core/context.ts";
+import type { Config } from "#functions/runtime/config.ts";
 
 /** Where the data are. */
-export type Place =
+export type DatabaseTarget =
   | { readonly on: "aws"; readonly stage: string; readonly region: string | undefined }
   | { readonly on: "engine"; readonly endpoint: string }
   | { readonly on: "directory"; readonly directory: string };
@@ -22,7 +22,7 @@ export interface Given {
 /** What surrounds a command. */
 export interface Surroundings {
   config: Config;
-  place: Place;
+  place: DatabaseTarget;
   /** Tells the operator how far it is, a line each. */
   tell(text: string): void;
 }

@@ -1,13 +1,13 @@
 /** The operator's commands. Each calls the same core functions that HTTP operations call, and returns what to print. */
 
-import { listMembers, memberByEmail, setMember } from "#core/access/members.ts";
-import { createToken, listTokens, revokeToken } from "#core/access/personal-tokens.ts";
-import { createAccount, listAccounts } from "#core/cloud/accounts.ts";
-import { profileByIdentity } from "#core/cloud/catalogue/index.ts";
-import { createEnvironment, listEnvironments, removeEnvironment } from "#core/environment/operations.ts";
-import { AppError } from "#core/errors.ts";
-import { createSchedule, listSchedules } from "#core/maintenance/schedules.ts";
-import { createOrganisation, showOrganisation } from "#core/organisation/operations.ts";
+import { createAccount, listAccounts } from "#core/admin/cloud-accounts.ts";
+import { createEnvironment, listEnvironments, removeEnvironment } from "#core/admin/environments.ts";
+import { createSchedule, listSchedules } from "#core/admin/maintenance-schedules.ts";
+import { listMembers, memberByEmail, setMember } from "#core/admin/members.ts";
+import { createOrganisation, showOrganisation } from "#core/admin/organisations.ts";
+import { createToken, listTokens, revokeToken } from "#core/admin/personal-tokens.ts";
+import { profileByIdentity } from "#core/catalogue/index.ts";
+import { AppError } from "#core/shared/errors.ts";
 import { backupCommands } from "./backup.ts";
 import { clusterCommands } from "./clusters.ts";
 import { type Command, many, numeric, one, org, several, text } from "./command.ts";

@@ -1,16 +1,16 @@
 /** Checking and rebuilding the page indexes of one organisation or of all. */
 
-import type { Services } from "#core/context.ts";
-import { allEnvironments } from "#core/environment/operations.ts";
+import { allEnvironments } from "#core/admin/environments.ts";
+import { showOrganisation } from "#core/admin/organisations.ts";
 import {
   checkPageIndex,
   type Discrepancy,
+  orphanedChunks,
   rebuildPageIndex,
-  removeStrayChunks,
-  strayChunks,
-} from "#core/listing/page-index-repair.ts";
-import { showOrganisation } from "#core/organisation/operations.ts";
-import { organisationEntity } from "#core/organisation/schema.ts";
+  removeOrphanedChunks,
+} from "#core/admin/page-index-repair.ts";
+import type { Services } from "#core/context.ts";
+import { organisationEntity } from "#core/tenancy/organisation.ts";
 
 /** What was looked at and what was found there. */
 export interface IndexReport {
@@ -52,7 +52,7 @@ const strayText = ({ environment, lowerBound }: { environment: string; lowerBoun
 /** Compares page indexes with their clusters. @param only an organisation's slug; absent for all */
 export async function checkIndexes(services: Services, only: string | undefined): Promise<IndexReport> {
   return await report(services, only, async (organisation, environments) => {
-    const found: Discrepancy[] = (await strayChunks(services, organisation, environments)).map(strayText);
+    const found: Discrepancy[] = (await orphanedChunks(services, organisation, environments)).map(strayText);
     for (const environment of environments) found.push(...(await checkPageIndex(services, organisation, environment)));
     return found;
   });
@@ -61,8 +61,8 @@ export async function checkIndexes(services: Services, only: string | undefined)
 /** Makes page indexes agree with their clusters, while the server goes on. @returns what was mended, or could not be compared */
 export async function rebuildIndexes(services: Services, only: string | undefined): Promise<IndexReport> {
   return await report(services, only, async (organisation, environments) => {
-    const stray = await strayChunks(services, organisation, environments);
-    const found = (await removeStrayChunks(services, organisation, stray)).map(strayText);
+    const stray = await orphanedChunks(services, organisation, environments);
+    const found = (await removeOrphanedChunks(services, organisation, stray)).map(strayText);
     for (const environment of environments)
       found.push(...(await rebuildPageIndex(services, organisation, environment)));
     return found;

@@ -1,12 +1,12 @@
 /** The operator's command: what its words mean, where it works, and what it says. */
 
 import { parseArgs } from "node:util";
-import { textOf } from "#core/errors.ts";
+import { errorText } from "#core/shared/errors.ts";
 import { createTable, requireTable } from "#core/table/create.ts";
-import { servicesFrom } from "../services.ts";
+import { servicesFrom } from "../runtime/services.ts";
 import { type Command, type Given, UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
-import { openPlace, placeIn } from "./database.ts";
+import { openPlace, resolveTarget } from "./target.ts";
 
 const usage = (): string =>
   `Usage: npm run admin -- <command>\n\n${Object.entries(commands)
@@ -37,7 +37,7 @@ function readCommand(words: readonly string[]): { command: Command; given: Given
     return { command, given: { values: values as Given["values"], positionals } };
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`${textOf(error)}\n${help}`);
+    throw new UsageError(`${errorText(error)}\n${help}`);
   }
 }
 
@@ -58,7 +58,7 @@ export async function runCommand(words: readonly string[], terminal: Terminal): 
   try {
     return await run(words, terminal);
   } catch (error) {
-    terminal.err(`${textOf(error)}\n`);
+    terminal.err(`${errorText(error)}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
 }
@@ -69,7 +69,7 @@ async function run(words: readonly string[], { environment, out, err }: Terminal
     return 0;
   }
   const { command, given } = readCommand(words);
-  const { config, place } = placeIn(environment);
+  const { config, place } = resolveTarget(environment);
   if (place.on === "aws") {
     err(`Stage ${place.stage}, table ${config.TABLE_NAME}, ${place.region ?? "default region"}\n`);
   }

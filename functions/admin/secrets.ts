@@ -1,15 +1,15 @@
 /** The operator's command about secrets. */
 
 import { existsSync, rmSync } from "node:fs";
-import { invalid } from "#core/errors.ts";
-import { discardLostSecrets, findLostSecrets } from "#core/provisioning/lost-secrets.ts";
+import { discardLostSecrets, findLostSecrets } from "#core/admin/lost-secrets.ts";
+import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { localKeyring } from "#core/secrets/local-keyring.ts";
-import { rotateSecrets } from "#core/secrets/rotate.ts";
+import { invalid } from "#core/shared/errors.ts";
 import { type IssuerPlace, isIssuerLost, issuerFile } from "../local/issuer/store.ts";
-import { fileIn, ISSUER_FILE } from "../local/kept.ts";
 import { keyFile } from "../local/key-file.ts";
 import { keyringFrom } from "../local/keyring.ts";
+import { fileIn, ISSUER_FILE } from "../local/storage-mode.ts";
 import { type Command, type Given, numeric, one, type Surroundings, text, UsageError } from "./command.ts";
 
 /** The longest grace there is sense in: an hour, in seconds. */
@@ -19,7 +19,7 @@ const LONGEST_SECONDS = 3_600;
 function secondsIn(given: Given): number {
   const grace = numeric(one(given, "grace") ?? "30");
   if (typeof grace === "number" && grace >= 0 && grace <= LONGEST_SECONDS) return grace;
-  throw invalid([{ path: "--grace", text: `must be a number of seconds from 0 to ${LONGEST_SECONDS}` }]);
+  throw invalid([{ path: "--grace", message: `must be a number of seconds from 0 to ${LONGEST_SECONDS}` }]);
 }
 
 /** The file of the local issuer. @returns undefined for a stage on AWS, whatever lies in a data directory of this machine */

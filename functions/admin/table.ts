@@ -1,8 +1,8 @@
 /** The operator's commands about the whole table. */
 
-import { entities } from "#core/entities.ts";
-import { checkTable } from "#core/integrity/check.ts";
-import { migrateItems } from "#core/table/migrate.ts";
+import { entities } from "#core/admin/entities.ts";
+import { checkTable } from "#core/admin/integrity/check.ts";
+import { migrateItems } from "#core/admin/migrate.ts";
 import type { Command } from "./command.ts";
 
 /** The commands by name. */
@@ -18,9 +18,9 @@ export const tableCommands: Readonly<Record<string, Command>> = {
   "table migrate": {
     usage: "",
     options: {},
-    async run({ table, patienceMs }, _, { tell }) {
+    async run({ table, writeTimeoutMs }, _, { tell }) {
       const onProgress = (done: number) => tell(`${done} items`);
-      const report = await migrateItems({ table, patienceMs, entities, onProgress });
+      const report = await migrateItems({ table, patienceMs: writeTimeoutMs, entities, onProgress });
       return { print: report, failed: report.strange.length > 0 };
     },
   },

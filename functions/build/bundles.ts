@@ -19,22 +19,25 @@ const API_BYTES = 300 * KIB;
 
 /** Every bundle by its name, with its budget. Each is loaded whole whenever a function starts, so what it carries is what it costs. */
 export const bundles = {
-  clusters: { entry: "functions/clusters.ts", handlers: ["handler"], budgetBytes: API_BYTES },
-  "node-pools": { entry: "functions/node-pools.ts", handlers: ["handler"], budgetBytes: API_BYTES },
-  references: { entry: "functions/references.ts", handlers: ["handler"], budgetBytes: API_BYTES },
-  upgrades: { entry: "functions/upgrades.ts", handlers: ["handler"], budgetBytes: API_BYTES },
-  health: { entry: "functions/health.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  clusters: { entry: "functions/api/clusters.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  "node-pools": { entry: "functions/api/node-pools.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  references: { entry: "functions/api/references.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  upgrades: { entry: "functions/api/upgrades.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  health: { entry: "functions/api/health.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   // No client for anything.
   default: {
-    entry: "functions/default.ts",
+    entry: "functions/api/fallback.ts",
     handlers: ["handler"],
     budgetBytes: 64 * KIB,
-    files: { "openapi.json": "functions/openapi.json", "redoc.js": "node_modules/redoc/bundles/redoc.standalone.js" },
+    files: {
+      "openapi.json": "functions/openapi/openapi.json",
+      "redoc.js": "node_modules/redoc/bundles/redoc.standalone.js",
+    },
   },
   // A client for KMS, and what writes YAML.
-  configurations: { entry: "functions/configurations.ts", handlers: ["handler"], budgetBytes: 352 * KIB },
+  configurations: { entry: "functions/api/configurations.ts", handlers: ["handler"], budgetBytes: 352 * KIB },
   // A client for KMS and X.509; nobody waits for it.
-  reconcile: { entry: "functions/reconcile.ts", handlers: ["stream", "schedule"], budgetBytes: 520 * KIB },
+  reconcile: { entry: "functions/reconciler/handlers.ts", handlers: ["stream", "schedule"], budgetBytes: 520 * KIB },
 } as const satisfies Record<string, Bundle>;
 
 /** The name of a bundle. */

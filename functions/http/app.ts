@@ -3,15 +3,15 @@
 import type { Hono, Context as HonoContext } from "hono";
 import { HonoBase } from "hono/hono-base";
 import { LinearRouter } from "hono/router/linear-router";
-import type { Config } from "#core/config.ts";
 import type { Context, Services } from "#core/context.ts";
-import { AppError } from "#core/errors.ts";
-import type { RawQuery } from "#core/query.ts";
-import { isOrganisationSlug } from "#core/slug.ts";
-import { Meter } from "#core/table/meter.ts";
-import { errorFields, type LogFields, type Logger } from "../log.ts";
+import type { RawQuery } from "#core/request/query.ts";
+import { AppError } from "#core/shared/errors.ts";
+import { isOrganisationSlug } from "#core/shared/slug.ts";
+import { Meter } from "#core/table/capacity-meter.ts";
+import type { Config } from "#functions/runtime/config.ts";
+import { errorFields, type LogFields, type Logger } from "../runtime/log.ts";
 import { allowOrigins } from "./cors.ts";
-import { type Answer, defectAnswer, errorAnswer, methodNotAllowed, unknownRoute } from "./errors.ts";
+import { type ApiResponse, errorResponse, internalErrorResponse, methodNotAllowed, unknownRoute } from "./errors.ts";
 import {
   canonicalPath,
   credentialsOf,
@@ -23,7 +23,7 @@ import {
   requestIdOf,
   sourceAddressOf,
 } from "./request.ts";
-import { REQUEST_ID, type Respond, write } from "./write.ts";
+import { REQUEST_ID, type Respond, write } from "./response.ts";
 
 /** What apps are made with. */
 export interface AppDependencies {
@@ -78,7 +78,7 @@ export interface ApiRequest {
 }
 
 /** What a handler answers: 200 with a body unless it says otherwise. */
-export type HandlerAnswer = Partial<Answer>;
+export type HandlerResponse = Partial<ApiResponse>;
 
 /** One operation: how it is reached, and what it does. */
 export interface Route {
@@ -91,7 +91,7 @@ export interface Route {
   refusesHead?: boolean;
   /** A POST whose answer is never kept for a repeat: there are secrets in it. */
   ignoresIdempotencyKey?: boolean;
-  handle(request: ApiRequest): Promise<HandlerAnswer>;
+  handle(request: ApiRequest): Promise<HandlerResponse>;
 }
 
 /**
@@ -107,7 +107,7 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
       throw error;
     }),
   );
-  allowOrigins(app, dependencies.config.CORS_ORIGINS, dependencies.services.draw.identity);
+  allowOrigins(app, dependencies.config.CORS_ORIGINS, dependencies.services.ids.identity);
   for (const route of routes) {
     app.on(route.method, route.path, (c, next) => {
       // This router also takes an empty segment and a slash at the end, which lead nowhere here.
@@ -130,7 +130,7 @@ async function answer(
   { config, baseUrl }: AppDependencies,
   context: Context,
   route: Route,
-): Promise<Answer> {
+): Promise<ApiResponse> {
   const url = new URL(c.req.url);
   url.pathname = canonicalPath(url.pathname);
   const read =
@@ -143,7 +143,7 @@ async function answer(
   const answered = await route.handle({
     context: {
       ...context,
-      refusal: read.refusal ?? (repeat instanceof AppError ? repeat : undefined),
+      requestError: read.refusal ?? (repeat instanceof AppError ? repeat : undefined),
       idempotency: repeat instanceof AppError ? undefined : repeat,
     },
     segment: (name) => c.req.param(name) ?? "",
@@ -159,7 +159,7 @@ async function answer(
   return { status: 200, headers: {}, ...answered };
 }
 
-async function notRouted(c: HonoContext, routes: readonly Route[]): Promise<Answer> {
+async function notRouted(c: HonoContext, routes: readonly Route[]): Promise<ApiResponse> {
   const pathname = pathOf(c);
   const methods = new Set<string>();
   for (const { method, refusesHead } of routes.filter((route) => matches(route.path, pathname))) {
@@ -168,7 +168,7 @@ async function notRouted(c: HonoContext, routes: readonly Route[]): Promise<Answ
   }
   if (methods.size === 0) throw unknownRoute(pathname);
   const allowed = [...methods].sort();
-  const refused = errorAnswer(methodNotAllowed(c.req.method, allowed));
+  const refused = errorResponse(methodNotAllowed(c.req.method, allowed));
   return { ...refused, headers: { ...refused.headers, allow: allowed.join(", ") } };
 }
 
@@ -183,15 +183,15 @@ function matches(route: string, pathname: string): boolean {
   );
 }
 
-const requestIdFor = (c: HonoContext, { draw }: Services): string =>
-  requestIdOf(c.req.header(REQUEST_ID)) ?? draw.identity();
+const requestIdFor = (c: HonoContext, { ids }: Services): string =>
+  requestIdOf(c.req.header(REQUEST_ID)) ?? ids.identity();
 
 /** Runs one request from the transport to the written answer, and writes it down. */
 async function serve(
   c: HonoContext,
   { services, log, config, peerAddress, respond = platformResponse, record }: AppDependencies,
   route: string | undefined,
-  handle: (context: Context) => Promise<Answer>,
+  handle: (context: Context) => Promise<ApiResponse>,
 ): Promise<Response> {
   const started = performance.now();
   const meter = new Meter();
@@ -201,24 +201,24 @@ async function serve(
     requestId: requestIdFor(c, services),
     sourceAddress: sourceAddressOf(peerAddress(c), c.req.header("x-forwarded-for"), config.TRUSTED_PROXIES),
     credentials: credentialsOf(c.req.header("authorization")),
-    refusal: undefined,
+    requestError: undefined,
     ...preferencesOf(c.req.header("prefer")),
     idempotency: undefined,
-    outcome: { ignored: new Set(), replayed: false, waitedSeconds: 0 },
+    responseMetadata: { ignored: new Set(), replayed: false, waitedSeconds: 0 },
   };
   const { requestId } = context;
   const asked = { requestId, method: c.req.method, route, tokenId: context.credentials?.tokenId };
-  const { answered, reason } = await settle(context, log, asked, () => handle(context));
+  const { answered, reason } = await runHandler(context, log, asked, () => handle(context));
   const response = await write(answered, context, c.req.header("accept-encoding"), respond);
   const organisation = c.req.param("organisation");
   const facts: RequestFacts = {
     ...asked,
     organisation: organisation !== undefined && isOrganisationSlug(organisation) ? organisation : undefined,
-    clusterIdentity: context.outcome.cluster,
+    clusterIdentity: context.responseMetadata.cluster,
     status: response.status,
     reason,
     milliseconds: Math.round(performance.now() - started),
-    waitSeconds: context.outcome.waitedSeconds,
+    waitSeconds: context.responseMetadata.waitedSeconds,
     readUnits: meter.readUnits,
     writeUnits: meter.writeUnits,
   };
@@ -230,20 +230,20 @@ async function serve(
 const platformResponse: Respond = (body, init) => new Response(body, init);
 
 /** Lets a handler answer, and answers for it where it throws. */
-async function settle(
+async function runHandler(
   context: Context,
   log: Logger,
   facts: Record<string, unknown>,
-  handle: () => Promise<Answer>,
-): Promise<{ answered: Answer; reason: string | undefined }> {
+  handle: () => Promise<ApiResponse>,
+): Promise<{ answered: ApiResponse; reason: string | undefined }> {
   try {
     return { answered: await handle(), reason: undefined };
   } catch (error) {
     if (error instanceof AppError) {
       if (error.kind === "unavailable") log.warn("unavailable", { ...facts, ...errorFields(error) });
-      return { answered: errorAnswer(error), reason: error.code };
+      return { answered: errorResponse(error), reason: error.code };
     }
     log.error("defect", { ...facts, ...errorFields(error) });
-    return { answered: defectAnswer(context.requestId), reason: "defect" };
+    return { answered: internalErrorResponse(context.requestId), reason: "defect" };
   }
 }

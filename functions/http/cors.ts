@@ -3,7 +3,7 @@
 import type { Hono } from "hono";
 import { cors } from "hono/cors";
 import { requestIdOf } from "./request.ts";
-import { REQUEST_ID } from "./write.ts";
+import { REQUEST_ID } from "./response.ts";
 
 /** What a browser's page may send and see, where its origin is allowed. */
 const CORS = {

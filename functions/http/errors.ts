@@ -1,7 +1,7 @@
 /** From kinds of errors to statuses, and the one body every error has. */
 
 import * as v from "valibot";
-import { AppError, type ErrorKind } from "#core/errors.ts";
+import { AppError, type ErrorKind } from "#core/shared/errors.ts";
 
 /** The documentation's ErrorMessageResponse. */
 export const ErrorMessageResponse = v.object({ details: v.array(v.string()), message: v.string() });
@@ -24,7 +24,7 @@ const STATUS: Record<ErrorKind, number> = {
 const CHALLENGE = 'Token realm="ame", Bearer realm="ame"';
 
 /** An answer before it is written. */
-export interface Answer {
+export interface ApiResponse {
   status: number;
   body?: unknown;
   /** The body as it is sent, where that is not JSON. */
@@ -33,23 +33,23 @@ export interface Answer {
 }
 
 /** Shapes what a caller is told of an error that is meant for callers. */
-export function errorAnswer(error: AppError): Answer {
-  const { kind, message, details, retryAfterSeconds, tag } = error;
+export function errorResponse(error: AppError): ApiResponse {
+  const { kind, message, details, retryAfterSeconds, etag } = error;
   return {
     status: STATUS[kind],
     body: { message, details },
     headers: {
       ...(retryAfterSeconds === undefined ? {} : { "retry-after": `${retryAfterSeconds}` }),
-      ...(tag === undefined ? {} : { etag: tag }),
+      ...(etag === undefined ? {} : { etag }),
       ...(kind === "unauthenticated" ? { "www-authenticate": CHALLENGE } : {}),
     },
   };
 }
 
 /** Shapes the answer to a defect: nothing of it, but the request's id, by which the log has the rest. */
-export function defectAnswer(requestId: string): Answer {
-  const text = `An internal error occurred. If you report it, name the request ${requestId}.`;
-  return { status: 500, body: { message: text, details: [text] }, headers: {} };
+export function internalErrorResponse(requestId: string): ApiResponse {
+  const message = `An internal error occurred. If you report it, name the request ${requestId}.`;
+  return { status: 500, body: { message, details: [message] }, headers: {} };
 }
 
 /** No route leads there. */

@@ -1,6 +1,6 @@
 /** Events of an HTTP API in API Gateway, payload version 2, as requests; and responses as it takes them. */
 
-import { PlainHeaders, PlainRequest, PlainResponse } from "./plain.ts";
+import { MinimalResponse, PlainHeaders, PlainRequest } from "./minimal-fetch.ts";
 
 /** As much of an event as is read. */
 export interface GatewayEvent {
@@ -59,9 +59,9 @@ export function requestOf(event: GatewayEvent): PlainRequest {
 }
 
 /** Makes what API Gateway takes of a response; bytes that are not text go as base64. */
-export async function resultOf(response: Response | PlainResponse): Promise<GatewayResult> {
+export async function resultOf(response: Response | MinimalResponse): Promise<GatewayResult> {
   const bytes =
-    response instanceof PlainResponse ? (response.body ?? Buffer.of()) : Buffer.from(await response.arrayBuffer());
+    response instanceof MinimalResponse ? (response.body ?? Buffer.of()) : Buffer.from(await response.arrayBuffer());
   const isBase64Encoded = response.headers.has("content-encoding");
   return {
     statusCode: response.status,

@@ -1,15 +1,15 @@
 /** Apps as Lambda functions behind an HTTP API with payload version 2. */
 
 import type { Hono } from "hono";
-import { NO_WAITS, StatusWatcher } from "#core/cluster/status-watcher.ts";
-import { type Config, readConfig } from "#core/config.ts";
+import { NO_WAITS, StatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import type { Services } from "#core/context.ts";
-import { createLogger, type Logger } from "../log.ts";
-import { LATENCY_METRIC, metricFields } from "../metrics.ts";
-import { servicesFrom } from "../services.ts";
+import { type Config, readConfig } from "#functions/runtime/config.ts";
+import { createLogger, type Logger } from "../runtime/log.ts";
+import { LATENCY_METRIC, metricFields } from "../runtime/metrics.ts";
+import { servicesFrom } from "../runtime/services.ts";
 import type { AppDependencies, RequestFacts } from "./app.ts";
 import { baseUrlOf, type GatewayEvent, type GatewayResult, requestOf, resultOf } from "./gateway.ts";
-import { PlainResponse } from "./plain.ts";
+import { MinimalResponse } from "./minimal-fetch.ts";
 
 /** What an app is told beside a request. */
 interface Bindings {
@@ -71,7 +71,7 @@ function dependencies(config: Config, given: Partial<Services>): AppDependencies
     // The address API Gateway saw, which no header can change.
     peerAddress: (c) => (c.env as Bindings).event.requestContext.http.sourceIp,
     baseUrl: (c) => baseUrlOf((c.env as Bindings).event),
-    respond: (body, init) => new PlainResponse(body, init) as unknown as Response,
+    respond: (body, init) => new MinimalResponse(body, init) as unknown as Response,
     record: (facts, c) => record(log, config.STAGE, services.clock().getTime(), facts, c.env as Bindings),
   };
 }

@@ -1,12 +1,12 @@
 /** From an HTTP request to what operations take. */
 
 import { createHash } from "node:crypto";
-import { type Credentials, parseToken } from "#core/access/token.ts";
-import { contains, parseAddress, parseBlock } from "#core/address.ts";
 import type { Context, IdempotencyRequest } from "#core/context.ts";
-import { AppError, invalid } from "#core/errors.ts";
-import { parseJson } from "#core/json.ts";
-import type { RawQuery } from "#core/query.ts";
+import type { RawQuery } from "#core/request/query.ts";
+import { AppError, invalid } from "#core/shared/errors.ts";
+import { contains, parseAddress, parseCidr } from "#core/shared/ip.ts";
+import { parseJson } from "#core/shared/json.ts";
+import { type Credentials, parseToken } from "#core/tenancy/token.ts";
 
 /** The largest body, in bytes. */
 export const MAX_BODY_BYTES = 256 * 1024;
@@ -66,7 +66,7 @@ export function sourceAddressOf(
     return (
       address !== undefined &&
       trusted.some((each) => {
-        const block = parseBlock(each);
+        const block = parseCidr(each);
         return typeof block !== "string" && contains(block, address);
       })
     );
@@ -119,11 +119,11 @@ export function idempotencyOf(
   const key = request.headers.get("idempotency-key");
   if (key === null || query.pairs.some(([name, value]) => name === "dryRun" && value === "true")) return undefined;
   if (!IDEMPOTENCY_KEY.test(key)) {
-    return invalid([{ path: "Idempotency-Key", text: "must be 1 to 255 printable ASCII characters" }]);
+    return invalid([{ path: "Idempotency-Key", message: "must be 1 to 255 printable ASCII characters" }]);
   }
   return {
     keyHash: sha256(key),
-    isKept: request.method === "POST",
+    storesResponse: request.method === "POST",
     fingerprint: sha256([request.method, url.pathname, url.search, bodyHash].join("\n")),
   };
 }
@@ -154,10 +154,13 @@ export function preferencesOf(header = ""): Pick<Context, "strict" | "waitSecond
 }
 
 /** Says which preferences were heeded; undefined where none was. */
-export function preferencesApplied({ strict, outcome }: Pick<Context, "strict" | "outcome">): string | undefined {
+export function preferencesApplied({
+  strict,
+  responseMetadata,
+}: Pick<Context, "strict" | "responseMetadata">): string | undefined {
   const applied = [
     ...(strict ? ["handling=strict"] : []),
-    ...(outcome.waitedSeconds > 0 ? [`wait=${outcome.waitedSeconds}`] : []),
+    ...(responseMetadata.waitedSeconds > 0 ? [`wait=${responseMetadata.waitedSeconds}`] : []),
   ];
   return applied.length === 0 ? undefined : applied.join(", ");
 }

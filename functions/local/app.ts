@@ -3,14 +3,14 @@
 import type { IncomingMessage } from "node:http";
 import type { Hono } from "hono";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { clusterRoutes } from "../clusters.ts";
-import { configurationRoutes } from "../configurations.ts";
-import { addDocs } from "../docs.ts";
-import { healthRoutes } from "../health.ts";
+import { clusterRoutes } from "../api/clusters.ts";
+import { configurationRoutes } from "../api/configurations.ts";
+import { healthRoutes } from "../api/health.ts";
+import { nodePoolRoutes } from "../api/node-pools.ts";
+import { referenceRoutes } from "../api/references.ts";
+import { upgradeRoutes } from "../api/upgrades.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
-import { nodePoolRoutes } from "../node-pools.ts";
-import { referenceRoutes } from "../references.ts";
-import { upgradeRoutes } from "../upgrades.ts";
+import { addDocs } from "../openapi/docs-page.ts";
 
 /** What it is made with. */
 export interface LocalAppDependencies extends Pick<AppDependencies, "services" | "log" | "config"> {

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import { answers, type Engine, type EngineExit, launchEngine, pollMs, stopWithinMs } from "./engine.ts";
-import { exclusively } from "./exclusively.ts";
+import { withFileLock } from "./file-lock.ts";
 import { identify, isRunning, type ProcessIdentity } from "./process-identity.ts";
 
 const ownerPollMs = 50;
@@ -96,7 +96,7 @@ function prepareHome(directory: string): Home {
 function claimHome(home: Home, role: Role): Claim {
   const owner = identify(process.pid);
   if (owner === undefined) throw new Error("cannot tell when this process started");
-  return exclusively(home.guard, () => {
+  return withFileLock(home.guard, () => {
     const found = readRecord(home);
     if (found !== undefined && isRunning(found.owner)) return { won: false, record: found };
     // Keeps the dead owner's engine on record: we may be killed too before we have ended it.
@@ -133,7 +133,7 @@ function writeRecord(home: Home, record: EngineRecord): void {
 function releaseHome(home: Home, owner: ProcessIdentity): void {
   // Whoever deleted the directory under a running server should still see it stop in order.
   if (!existsSync(home.directory)) return;
-  exclusively(home.guard, () => {
+  withFileLock(home.guard, () => {
     const found = readRecord(home);
     if (found?.owner.pid === owner.pid && found.owner.startedAt === owner.startedAt) rmSync(home.record);
   });

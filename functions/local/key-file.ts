@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { type KeyStore, LocalKeys } from "#core/secrets/local-keyring.ts";
-import { exclusively } from "./exclusively.ts";
+import { withFileLock } from "./file-lock.ts";
 import { writePrivately } from "./private-file.ts";
 
 /**
@@ -39,12 +39,12 @@ export function keyFile(file: string, { isOwn }: { isOwn: boolean }): KeyStore {
       if (find() !== undefined) return;
       if (!isOwn) throw new Error(`there is no ${file}: make one with \`npm run admin -- secrets key --file ${file}\``);
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-      exclusively(lock, () => {
+      withFileLock(lock, () => {
         if (find() === undefined) write(first());
       });
     },
     change(become) {
-      exclusively(lock, () => write(become(read())));
+      withFileLock(lock, () => write(become(read())));
     },
   };
 }

@@ -1,12 +1,12 @@
 /** The keyring that the environment asks for. */
 
-import type { Config } from "#core/config.ts";
-import { AppError } from "#core/errors.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
-import { fileIn, keepsNothing, requireElsewhere } from "./kept.ts";
+import { AppError } from "#core/shared/errors.ts";
+import type { Config } from "#functions/runtime/config.ts";
 import { keyFile } from "./key-file.ts";
+import { fileIn, isStateless, requireExternalState } from "./storage-mode.ts";
 
 /** The file of the data directory with the keys of its keyring. */
 const KEYS = "keys.json";
@@ -30,7 +30,7 @@ export function keyringFrom(config: Config): Keyring {
   if (KMS_KEY_ID !== undefined) return kmsKeyring(KMS_KEY_ID);
   // Who names a file has it from elsewhere: one that is made here would be another one in every other place.
   if (KEYS_FILE !== undefined) return localKeyring(keyFile(KEYS_FILE, { isOwn: false }));
-  if (keepsNothing(config)) requireElsewhere(config);
+  if (isStateless(config)) requireExternalState(config);
   const file = fileIn(config, KEYS);
   return localKeyring(file === undefined ? memoryKeyStore() : keyFile(file, { isOwn: true }));
 }

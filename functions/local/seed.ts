@@ -2,16 +2,16 @@
 
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { memberByEmail, setMember } from "#core/access/members.ts";
-import { createToken, listTokens } from "#core/access/personal-tokens.ts";
-import { parseToken } from "#core/access/token.ts";
-import { createAccount, listAccounts } from "#core/cloud/accounts.ts";
-import { cloudProfiles } from "#core/cloud/catalogue/index.ts";
+import { createAccount, listAccounts } from "#core/admin/cloud-accounts.ts";
+import { createEnvironment } from "#core/admin/environments.ts";
+import { createSchedule, listSchedules } from "#core/admin/maintenance-schedules.ts";
+import { memberByEmail, setMember } from "#core/admin/members.ts";
+import { createOrganisation } from "#core/admin/organisations.ts";
+import { createToken, listTokens } from "#core/admin/personal-tokens.ts";
+import { cloudProfiles } from "#core/catalogue/index.ts";
 import type { Services } from "#core/context.ts";
-import { createEnvironment } from "#core/environment/operations.ts";
-import { AppError } from "#core/errors.ts";
-import { createSchedule, listSchedules } from "#core/maintenance/schedules.ts";
-import { createOrganisation } from "#core/organisation/operations.ts";
+import { AppError } from "#core/shared/errors.ts";
+import { parseToken } from "#core/tenancy/token.ts";
 import { writePrivately } from "./private-file.ts";
 
 /** The organisation that is there from the first start. */

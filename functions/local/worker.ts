@@ -1,10 +1,10 @@
 /** The reconciler inside the local server: woken by what this process writes, with a sweep for everything else. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { findDue } from "#core/provisioning/due.ts";
 import { type ReconcilerServices, reconcile } from "#core/provisioning/reconcile.ts";
-import { clusterOfPointer } from "#core/table/keys.ts";
-import { errorFields, type Logger } from "../log.ts";
+import { findDue } from "#core/provisioning/work-queue.ts";
+import { clusterIdentityOf } from "#core/table/keys.ts";
+import { errorFields, type Logger } from "../runtime/log.ts";
 
 /** How a worker works. */
 export interface WorkerOptions {
@@ -43,9 +43,9 @@ export async function work(
       running.set(identity, done);
     }
   };
-  const deafen = services.table.commits.listen((keys) => {
+  const unsubscribe = services.table.commits.subscribe((keys) => {
     for (const key of keys) {
-      const identity = clusterOfPointer(key);
+      const identity = clusterIdentityOf(key);
       // One that is being worked on is looked at once more: this may have come after its last look.
       if (identity !== undefined) waiting.add(identity);
     }
@@ -60,7 +60,7 @@ export async function work(
     }
     await sleep(sweepMs, undefined, { signal: stopping }).catch(() => {});
   }
-  deafen();
+  unsubscribe();
   await Promise.all(running.values());
 }
 

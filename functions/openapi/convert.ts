@@ -2,7 +2,7 @@
 
 import { toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type * as v from "valibot";
-import { cidr } from "#core/schema.ts";
+import { cidr } from "#core/shared/schemas.ts";
 
 /** JSON Schema 2020-12, as far as this document uses it. */
 export type JsonSchema = Record<string, unknown>;

@@ -3,4 +3,4 @@
 import { writeFileSync } from "node:fs";
 import { writtenDocument } from "./document.ts";
 
-writeFileSync(new URL("../openapi.json", import.meta.url), writtenDocument());
+writeFileSync(new URL("./openapi.json", import.meta.url), writtenDocument());

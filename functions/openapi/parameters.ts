@@ -1,10 +1,10 @@
 /** What requests carry beside their body, and what answers carry beside theirs. */
 
-import { DEFAULT_EVENTS, MAX_EVENTS } from "#core/cluster/events.ts";
+import { DEFAULT_EVENTS, MAX_EVENTS } from "#core/cluster/operations/list-events.ts";
+import { sortable } from "#core/cluster/operations/search.ts";
+import { WAIT_LIMITS } from "#core/cluster/operations/status-watcher.ts";
+import { awaitable, MAX_WAIT_SECONDS } from "#core/cluster/operations/wait.ts";
 import { clusterStatuses } from "#core/cluster/schema.ts";
-import { sortable } from "#core/cluster/search.ts";
-import { WAIT_LIMITS } from "#core/cluster/status-watcher.ts";
-import { awaitable, MAX_WAIT_SECONDS } from "#core/cluster/wait.ts";
 import { MAX_PAGE_SIZE } from "#core/listing/pageable.ts";
 import type { JsonSchema } from "./convert.ts";
 import { IDENTITIES, NODE_POOL_ID } from "./examples.ts";

@@ -1,7 +1,20 @@
 /** The document's components: the contract's shapes under the documentation's own names. */
 
 import * as v from "valibot";
-import { Email, MembershipResponse, OrganisationResponse } from "#core/access/memberships.ts";
+import {
+  ClusterEventChange,
+  ClusterEventResponse,
+  ClusterEventsResponse,
+} from "#core/cluster/operations/list-events.ts";
+import { MessageResponse, UpdatePrometheusRules } from "#core/cluster/operations/prometheus-rules.ts";
+import { ClusterUpgradesResponse, NewerVersion, ReachableVersion } from "#core/cluster/operations/upgrades.ts";
+import type * as Consequences from "#core/cluster/rules/consequences.ts";
+import * as Cluster from "#core/cluster/schema.ts";
+import * as Configuration from "#core/cluster-access/schema.ts";
+import { PageableObject, SortObject } from "#core/listing/pageable.ts";
+import * as NodePool from "#core/node-pool/schema.ts";
+import { EnvironmentResponse } from "#core/references/environment-schema.ts";
+import { Email, MembershipResponse, OrganisationResponse } from "#core/references/memberships.ts";
 import {
   AvailabilityZone,
   CloudAccountResponse,
@@ -11,17 +24,8 @@ import {
   ClusterVersion,
   NodeType,
   Region,
-} from "#core/cloud/responses.ts";
-import type * as Consequences from "#core/cluster/consequences.ts";
-import { ClusterEventChange, ClusterEventResponse, ClusterEventsResponse } from "#core/cluster/events.ts";
-import { MessageResponse, UpdatePrometheusRules } from "#core/cluster/prometheus-rules.ts";
-import * as Cluster from "#core/cluster/schema.ts";
-import { ClusterUpgradesResponse, NewerVersion, ReachableVersion } from "#core/cluster/upgrades.ts";
-import * as Configuration from "#core/configuration/schema.ts";
-import { EnvironmentResponse } from "#core/environment/responses.ts";
-import { PageableObject, SortObject } from "#core/listing/pageable.ts";
-import * as NodePool from "#core/node-pool/schema.ts";
-import { IPRange, identity, int32, int64, Slug } from "#core/schema.ts";
+} from "#core/references/schema.ts";
+import { IPRange, identity, int32, int64, Slug } from "#core/shared/schemas.ts";
 import { ErrorMessageResponse } from "../http/errors.ts";
 import { convert, type JsonSchema } from "./convert.ts";
 

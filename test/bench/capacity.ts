@@ -2,8 +2,8 @@
 
 import { RESYNC_MS } from "#core/provisioning/reconcile.ts";
 import { DUE_SHARDS } from "#core/table/keys.ts";
-import { sweepInvocations } from "#functions/invocations.ts";
-import { SWEEP_BEGINNING_MS } from "#functions/reconcile.ts";
+import { SWEEP_BEGINNING_MS } from "#functions/reconciler/handlers.ts";
+import { sweepInvocations } from "#functions/reconciler/invocations.ts";
 import { row, table } from "./document.ts";
 
 /** What a look at a cluster at rest takes. */

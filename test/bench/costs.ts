@@ -4,21 +4,21 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { clusterEntity } from "#core/cluster/stored.ts";
-import { readConfig } from "#core/config.ts";
-import { findDue } from "#core/provisioning/due.ts";
+import { clusterEntity } from "#core/cluster/entity.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
+import { findDue } from "#core/provisioning/work-queue.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { Meter } from "#core/table/capacity-meter.ts";
 import { createTable } from "#core/table/create.ts";
-import { Meter } from "#core/table/meter.ts";
-import { clusterRoutes } from "#functions/clusters.ts";
-import { configurationRoutes } from "#functions/configurations.ts";
+import { clusterRoutes } from "#functions/api/clusters.ts";
+import { configurationRoutes } from "#functions/api/configurations.ts";
+import { nodePoolRoutes } from "#functions/api/node-pools.ts";
+import { referenceRoutes } from "#functions/api/references.ts";
+import { upgradeRoutes } from "#functions/api/upgrades.ts";
 import { startEngine } from "#functions/local/engine.ts";
-import { nodePoolRoutes } from "#functions/node-pools.ts";
-import { reconcilerFrom } from "#functions/reconciler.ts";
-import { referenceRoutes } from "#functions/references.ts";
-import { upgradeRoutes } from "#functions/upgrades.ts";
+import { reconcilerFrom } from "#functions/reconciler/services.ts";
+import { readConfig } from "#functions/runtime/config.ts";
 import { fill } from "#test/support/filling.ts";
 import { type Json, type Tenant, type World, worldOn } from "#test/support/world.ts";
 import { tablesOf } from "./cost-tables.ts";

@@ -1,6 +1,6 @@
 /** What running costs on AWS: list prices, stated traffic, and the formula between them. */
 
-import { sweepInvocations } from "#functions/invocations.ts";
+import { sweepInvocations } from "#functions/reconciler/invocations.ts";
 
 /** What one call of something consumes. */
 export interface Consumption {

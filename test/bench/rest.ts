@@ -1,14 +1,14 @@
 /** What it takes to look at clusters at rest, many side by side in one invocation, as a sweep does. Writes docs/performance.md. */
 
 import { randomUUID } from "node:crypto";
-import { readConfig } from "#core/config.ts";
 import type { Services } from "#core/context.ts";
+import { Meter } from "#core/table/capacity-meter.ts";
 import { createTable } from "#core/table/create.ts";
-import { Meter } from "#core/table/meter.ts";
 import { startEngine } from "#functions/local/engine.ts";
-import { createLogger } from "#functions/log.ts";
-import { onSchedule } from "#functions/reconcile.ts";
-import { reconcilerFrom } from "#functions/reconciler.ts";
+import { onSchedule } from "#functions/reconciler/handlers.ts";
+import { reconcilerFrom } from "#functions/reconciler/services.ts";
+import { readConfig } from "#functions/runtime/config.ts";
+import { createLogger } from "#functions/runtime/log.ts";
 import { worldOn } from "#test/support/world.ts";
 import { capacityTable } from "./capacity.ts";
 import { machine, row, table, writeBetween } from "./document.ts";

@@ -3,12 +3,12 @@
 import { execFileSync } from "node:child_process";
 import { join, resolve } from "node:path";
 import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { readConfig } from "#core/config.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { createTable } from "#core/table/create.ts";
 import type { BundleName } from "#functions/build/bundles.ts";
-import { reconcilerFrom } from "#functions/reconciler.ts";
+import { reconcilerFrom } from "#functions/reconciler/services.ts";
+import { readConfig } from "#functions/runtime/config.ts";
 import { eventOf } from "#test/runtime/client.ts";
 import { type RunningFunction, startFunction } from "#test/runtime/lambda.ts";
 import { KMS_KEY_ARN } from "#test/support/kms.ts";

@@ -69,7 +69,9 @@ async function start(): Promise<{ container: Container; url: string; isHealthy()
 test("an image holds what runs, and nothing else", () => {
   const has = (path: string) => existsSync(join(image.root, "app", path));
   expect(
-    ["core/config.ts", "functions/openapi.json", "node_modules/hono", "LICENSE"].filter((path) => !has(path)),
+    ["functions/runtime/config.ts", "functions/openapi/openapi.json", "node_modules/hono", "LICENSE"].filter(
+      (path) => !has(path),
+    ),
   ).toEqual([]);
   const unwanted = [
     "test",
@@ -109,7 +111,7 @@ test("several serve the same, as nobody in particular, on a file system they can
   expect(writing.said()).toContain("/tmp/x': Read-only file system");
 
   const admin = async (...words: string[]): Promise<Json> => {
-    const { ended, said, stdout } = image.run(elsewhere, ["node", "functions/admin.ts", ...words], mounts);
+    const { ended, said, stdout } = image.run(elsewhere, ["node", "functions/admin/main.ts", ...words], mounts);
     expect((await ended).code, said()).toBe(0);
     return JSON.parse(stdout());
   };

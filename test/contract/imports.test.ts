@@ -81,7 +81,7 @@ describe("secrets, certificates and OIDC", () => {
       closureOf(`functions/${name}.ts`),
     );
     expect(configurations).toContain("core/secrets/kms-keyring.ts");
-    expect(reconciler).toContain("core/configuration/preparations.ts");
+    expect(reconciler).toContain("core/cluster-access/prerequisites.ts");
     // Which hands out certificates and makes none.
     expect(configurations).not.toContain("@peculiar/x509");
     expect(configurations).not.toContain("oauth4webapi");
@@ -92,8 +92,8 @@ describe("imports go one way", () => {
   test("there are imports to look at", () => {
     expect(files.length).toBeGreaterThan(40);
     expect(imports.length).toBeGreaterThan(150);
-    expect(imports).toContainEqual({ from: "core/cluster/get.ts", to: "core/access/enter.ts" });
-    expect(imports).toContainEqual({ from: "core/table/transact.ts", to: "@aws-sdk/client-dynamodb" });
+    expect(imports).toContainEqual({ from: "core/cluster/operations/get.ts", to: "core/access/authorize.ts" });
+    expect(imports).toContainEqual({ from: "core/table/transaction.ts", to: "@aws-sdk/client-dynamodb" });
   });
 
   test.each(rules)("%s", (_, breaks) => {
@@ -102,11 +102,11 @@ describe("imports go one way", () => {
 
   test("the rules would see what they forbid", () => {
     const forbidden = [
-      importsOf("core/cluster/get.ts", 'import type { X } from "#functions/http/app.ts";'),
-      importsOf("functions/admin.ts", 'import { x } from "../stacks/table.ts";'),
-      importsOf("core/cluster/get.ts", 'import {\n  Hono,\n} from "hono";'),
-      importsOf("core/cluster/get.ts", 'const x = await import("@aws-sdk/client-dynamodb");'),
-      importsOf("core/cluster/repository.ts", 'export { x } from "../node-pool/repository.ts";'),
+      importsOf("core/cluster/operations/get.ts", 'import type { X } from "#functions/http/app.ts";'),
+      importsOf("functions/admin/main.ts", 'import { x } from "../stacks/table.ts";'),
+      importsOf("core/cluster/operations/get.ts", 'import {\n  Hono,\n} from "hono";'),
+      importsOf("core/cluster/operations/get.ts", 'const x = await import("@aws-sdk/client-dynamodb");'),
+      importsOf("core/cluster/store/items.ts", 'export { x } from "../node-pool/repository.ts";'),
       importsOf("core/table/keys.ts", 'import "../cluster/get.ts";'),
     ].flat();
     expect(forbidden).toHaveLength(rules.length);

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { conditionReasons, conditionTypes } from "#core/cluster/conditions.ts";
+import { conditionReasons, conditionTypes } from "#core/cluster/rules/conditions.ts";
+import { type ClusterStatus, canFollow } from "#core/cluster/rules/transitions.ts";
 import { clusterStatuses, desiredStatuses, provisionStatuses } from "#core/cluster/schema.ts";
-import { type ClusterStatus, mayFollow } from "#core/cluster/transitions.ts";
 import { nodePoolProvisionStatuses } from "#core/node-pool/schema.ts";
 import { stateDiagram, withDiagram } from "../../docs/diagram.ts";
 
@@ -30,7 +30,7 @@ describe("the document about a cluster's life", () => {
   test("has every arrow that may be gone, and no other", () => {
     const all = clusterStatuses.flatMap((from) =>
       desiredStatuses.flatMap((wish) =>
-        clusterStatuses.filter((to: ClusterStatus) => mayFollow(from, to, wish)).map((to) => `${from} ${wish} ${to}`),
+        clusterStatuses.filter((to: ClusterStatus) => canFollow(from, to, wish)).map((to) => `${from} ${wish} ${to}`),
       ),
     );
     expect(arrowsOf(stateDiagram()).toSorted()).toEqual(all.toSorted());

@@ -1,16 +1,16 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
-import { filters, sortable } from "#core/cluster/search.ts";
+import { filters, sortable } from "#core/cluster/operations/search.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
-import { clusterRoutes } from "#functions/clusters.ts";
-import { configurationRoutes } from "#functions/configurations.ts";
-import { healthRoutes } from "#functions/health.ts";
-import { nodePoolRoutes } from "#functions/node-pools.ts";
+import { clusterRoutes } from "#functions/api/clusters.ts";
+import { configurationRoutes } from "#functions/api/configurations.ts";
+import { healthRoutes } from "#functions/api/health.ts";
+import { nodePoolRoutes } from "#functions/api/node-pools.ts";
+import { referenceRoutes } from "#functions/api/references.ts";
+import { upgradeRoutes } from "#functions/api/upgrades.ts";
 import { convert } from "#functions/openapi/convert.ts";
 import { writtenDocument } from "#functions/openapi/document.ts";
-import { referenceRoutes } from "#functions/references.ts";
-import { upgradeRoutes } from "#functions/upgrades.ts";
 import { committed, contractOf, type DocumentedOperation } from "#test/support/contract.ts";
 import type { Json } from "#test/support/world.ts";
 
@@ -48,8 +48,8 @@ const every: [string, DocumentedOperation][] = Object.entries(committed.paths).f
 );
 
 test("the committed document is what its sources make", () => {
-  const text = readFileSync(new URL("../../functions/openapi.json", import.meta.url), "utf8");
-  expect(text === writtenDocument(), "run `npm run openapi` and commit functions/openapi.json").toBe(true);
+  const text = readFileSync(new URL("#functions/openapi/openapi.json", import.meta.url), "utf8");
+  expect(text === writtenDocument(), "run `npm run openapi` and commit functions/openapi/openapi.json").toBe(true);
 });
 
 describe("the document contains the documented contract", () => {

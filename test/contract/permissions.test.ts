@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { workOn } from "#core/provisioning/due.ts";
+import { reconcileAll } from "#core/provisioning/work-queue.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
 import { dueShard, pointerKey, secretKey } from "#core/table/keys.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
-import { clusterRoutes } from "#functions/clusters.ts";
-import { configurationRoutes } from "#functions/configurations.ts";
-import { type RouteGroup, routeGroups } from "#functions/groups.ts";
-import { healthRoutes } from "#functions/health.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
+import { clusterRoutes } from "#functions/api/clusters.ts";
+import { configurationRoutes } from "#functions/api/configurations.ts";
+import { healthRoutes } from "#functions/api/health.ts";
+import { nodePoolRoutes } from "#functions/api/node-pools.ts";
+import { referenceRoutes } from "#functions/api/references.ts";
+import { type RouteGroup, routeGroups } from "#functions/api/route-groups.ts";
+import { upgradeRoutes } from "#functions/api/upgrades.ts";
 import type { Route } from "#functions/http/app.ts";
-import { nodePoolRoutes } from "#functions/node-pools.ts";
-import { referenceRoutes } from "#functions/references.ts";
-import { upgradeRoutes } from "#functions/upgrades.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import { allowed, as, done, functionAt, grants, permitted } from "#test/support/permissions.ts";
 import type { Tenant } from "#test/support/world.ts";
@@ -59,7 +59,7 @@ async function send(method: string, path: string, body?: unknown) {
 /** Works on a cluster as if the stream woke the reconciler for it, until there is nothing to do. */
 async function onStream(identity: string): Promise<void> {
   for (let round = 0; round < 6; round++) {
-    await as("ReconcileStream", () => workOn(world.reconciler, [identity], 4));
+    await as("ReconcileStream", () => reconcileAll(world.reconciler, [identity], 4));
     world.pass(60_000);
   }
 }

@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { setMember } from "#core/access/members.ts";
-import { createToken, revokeToken } from "#core/access/personal-tokens.ts";
-import type { EnvironmentRole, Role } from "#core/access/role.ts";
-import { formatToken, SECRET_BYTES } from "#core/access/token.ts";
-import { createEnvironment, removeEnvironment } from "#core/environment/operations.ts";
-import { createOrganisation } from "#core/organisation/operations.ts";
+import { createEnvironment, removeEnvironment } from "#core/admin/environments.ts";
+import { setMember } from "#core/admin/members.ts";
+import { createOrganisation } from "#core/admin/organisations.ts";
+import { createToken, revokeToken } from "#core/admin/personal-tokens.ts";
+import type { EnvironmentRole, Role } from "#core/tenancy/role.ts";
+import { formatToken, SECRET_BYTES } from "#core/tenancy/token.ts";
 import { type Answer, type Json, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;

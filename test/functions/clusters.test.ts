@@ -1,8 +1,8 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import * as v from "valibot";
 import { beforeAll, describe, expect, test } from "vitest";
-import { createAccount } from "#core/cloud/accounts.ts";
-import { clusterVersions } from "#core/cloud/catalogue/index.ts";
+import { createAccount } from "#core/admin/cloud-accounts.ts";
+import { clusterVersions } from "#core/catalogue/index.ts";
 import { ClusterResponse } from "#core/cluster/schema.ts";
 import { clusterKey, type Key, pointerKey, referencesKey, totalKey } from "#core/table/keys.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";

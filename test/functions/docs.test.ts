@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { type ServerType, serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { addDocs } from "#functions/docs.ts";
-import { createLogger } from "#functions/log.ts";
+import { addDocs } from "#functions/openapi/docs-page.ts";
+import { createLogger } from "#functions/runtime/log.ts";
 import { committed, expectContract } from "#test/support/contract.ts";
 
 const CHROMIUM = "/usr/bin/chromium";

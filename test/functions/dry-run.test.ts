@@ -1,10 +1,10 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { clusterItem } from "#core/cluster/repository.ts";
-import type { Cluster } from "#core/cluster/stored.ts";
+import type { Cluster } from "#core/cluster/entity.ts";
+import { clusterItem } from "#core/cluster/store/items.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
 import { type Key, keyText, totalKey } from "#core/table/keys.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { clustersOf } from "#test/support/invariants.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 

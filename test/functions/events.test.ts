@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { eventItem } from "#core/cluster/event.ts";
-import type { Change } from "#core/cluster/stored.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import type { Change } from "#core/cluster/entity.ts";
+import { buildEvent } from "#core/cluster/store/event-log.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { eventsOf } from "#test/support/invariants.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -70,7 +70,7 @@ const told = async (path?: string): Promise<string[]> => (await get(path)).body.
 /** Puts an event of the reconciler. @param at milliseconds since the epoch */
 async function reconcile(identity: string, at: number): Promise<void> {
   const changes = [{ path: "status", from: "new", to: "provisioning" }];
-  const item = eventItem(world.services, identity, "cluster.status-changed", new Date(at).toISOString(), changes);
+  const item = buildEvent(world.services, identity, "cluster.status-changed", new Date(at).toISOString(), changes);
   await commit(world.table, new Transaction().create("event", item), deadlineIn());
 }
 
@@ -260,7 +260,7 @@ describe("events stored by version 1", () => {
     ];
     for (const [number, [type, changes]] of upgraded.entries()) {
       const at = new Date(now + 1 + number).toISOString();
-      const { type: _, ...item } = eventItem(world.services, identity, "cluster.updated", at, changes as Change[]);
+      const { type: _, ...item } = buildEvent(world.services, identity, "cluster.updated", at, changes as Change[]);
       const old: Json = { ...item, type, entityVersion: 1 };
       await commit(world.table, new Transaction().create("event", old), deadlineIn());
     }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { setMember } from "#core/access/members.ts";
+import { setMember } from "#core/admin/members.ts";
 import { forgetTransactions } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type Answer, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";

@@ -1,11 +1,11 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { MAX_TOKENS } from "#core/configuration/bootstrap-tokens.ts";
+import { MAX_TOKENS } from "#core/cluster-access/bootstrap-tokens.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
 import { pointerKey } from "#core/table/keys.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";

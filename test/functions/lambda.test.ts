@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { createToken } from "#core/access/personal-tokens.ts";
-import { handler } from "#functions/clusters.ts";
+import { createToken } from "#core/admin/personal-tokens.ts";
+import { handler } from "#functions/api/clusters.ts";
 import type { GatewayEvent } from "#functions/http/gateway.ts";
 import { keepEnvironment } from "#test/support/environment.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";

@@ -1,8 +1,8 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { clusterItem } from "#core/cluster/repository.ts";
-import { nodePoolItem, nodePoolsOf } from "#core/node-pool/repository.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { clusterItem } from "#core/cluster/store/items.ts";
+import { nodePoolItem, nodePoolsOf } from "#core/node-pool/items.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 

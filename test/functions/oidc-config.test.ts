@@ -3,8 +3,8 @@ import * as oidc from "openid-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { parse } from "yaml";
-import { NotRegistered } from "#core/configuration/identity-provider.ts";
-import { forgetCluster, leftBehindBy, retryCluster } from "#core/provisioning/operator.ts";
+import { forgetCluster, orphanedResources, retryCluster } from "#core/admin/clusters.ts";
+import { NotRegistered } from "#core/cluster-access/identity-provider.ts";
 
 import { waitsOf } from "#test/support/faults.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
@@ -273,7 +273,7 @@ describe("the client", () => {
     const { clientId, issuerUrl: issuer } = await config();
     const client = { issuer, clientId, name: `kubernetes ${identity}`, isInDoubt: false };
     const where = { organisation: tenant.slug, environment: "production", cluster: "one" };
-    expect((await leftBehindBy(world.services, where)).oidcClient).toEqual(client);
+    expect((await orphanedResources(world.services, where)).oidcClient).toEqual(client);
     expect((await forgetCluster(world.services, where)).oidcClient).toEqual(client);
     await expectInvariants(world.services, tenant.slug);
   });

@@ -1,17 +1,19 @@
 import * as v from "valibot";
 import { beforeAll, describe, expect, test } from "vitest";
-import { setMember } from "#core/access/members.ts";
-import { MembershipResponse, OrganisationResponse } from "#core/access/memberships.ts";
-import { createToken, revokeToken } from "#core/access/personal-tokens.ts";
-import { formatToken, SECRET_BYTES } from "#core/access/token.ts";
-import { createAccount } from "#core/cloud/accounts.ts";
+import { createAccount } from "#core/admin/cloud-accounts.ts";
+import { createSchedule } from "#core/admin/maintenance-schedules.ts";
+import { setMember } from "#core/admin/members.ts";
+import { createToken, revokeToken } from "#core/admin/personal-tokens.ts";
 import {
   cloudProfiles,
   cloudProviders,
   clusterVersions,
   providerBySlug,
   updateChannels,
-} from "#core/cloud/catalogue/index.ts";
+} from "#core/catalogue/index.ts";
+import { MaintenanceScheduleResponse, UpdateChannelResponse } from "#core/cluster/schema.ts";
+import { EnvironmentResponse } from "#core/references/environment-schema.ts";
+import { MembershipResponse, OrganisationResponse } from "#core/references/memberships.ts";
 import {
   AvailabilityZone,
   CloudAccountResponse,
@@ -21,10 +23,8 @@ import {
   ClusterVersion,
   NodeType,
   Region,
-} from "#core/cloud/responses.ts";
-import { MaintenanceScheduleResponse, UpdateChannelResponse } from "#core/cluster/schema.ts";
-import { EnvironmentResponse } from "#core/environment/responses.ts";
-import { createSchedule } from "#core/maintenance/schedules.ts";
+} from "#core/references/schema.ts";
+import { formatToken, SECRET_BYTES } from "#core/tenancy/token.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
-import { handler } from "#functions/clusters.ts";
+import { handler } from "#functions/api/clusters.ts";
 import type { GatewayEvent, GatewayResult } from "#functions/http/gateway.ts";
-import { schedule, stream } from "#functions/reconcile.ts";
+import { schedule, stream } from "#functions/reconciler/handlers.ts";
 import { keepEnvironment } from "#test/support/environment.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 

@@ -1,8 +1,8 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { filters, sortable } from "#core/cluster/search.ts";
-import { slimRanges } from "#core/listing/slim.ts";
+import { filters, sortable } from "#core/cluster/operations/search.ts";
+import { listRanges } from "#core/listing/list-index.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { clustersOf } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -255,13 +255,13 @@ describe("ranges of the slim index", () => {
       chunk("b", "", [["", 10]]),
       chunk("c", "", [["", 50]]),
     ];
-    expect(slimRanges(chunks, ({ environment }) => environment !== "b", 130)).toEqual([
+    expect(listRanges(chunks, ({ environment }) => environment !== "b", 130)).toEqual([
       { from: "CLUSTER#a#", to: "CLUSTER#a#l~" },
       { from: "CLUSTER#a#m", to: "CLUSTER#a$" },
       { from: "CLUSTER#c#", to: "CLUSTER#c$" },
     ]);
-    expect(slimRanges(chunks, () => true, 1_000)).toEqual([{ from: "CLUSTER#a#", to: "CLUSTER#c$" }]);
-    const [first, second] = slimRanges(chunks, () => true, 240);
+    expect(listRanges(chunks, () => true, 1_000)).toEqual([{ from: "CLUSTER#a#", to: "CLUSTER#c$" }]);
+    const [first, second] = listRanges(chunks, () => true, 240);
     expect(first).toEqual({ from: "CLUSTER#a#", to: "CLUSTER#b!" });
     expect(second).toEqual({ from: "CLUSTER#b#", to: "CLUSTER#c$" });
   });

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, inject, test } from "vitest";
-import { workOn } from "#core/provisioning/due.ts";
-import { forgetCluster, retryCluster } from "#core/provisioning/operator.ts";
-import { STREAM_FILTER } from "#functions/invocations.ts";
-import { createLogger } from "#functions/log.ts";
-import { onSchedule, onStream } from "#functions/reconcile.ts";
+import { forgetCluster, retryCluster } from "#core/admin/clusters.ts";
+import { reconcileAll } from "#core/provisioning/work-queue.ts";
+import { onSchedule, onStream } from "#functions/reconciler/handlers.ts";
+import { STREAM_FILTER } from "#functions/reconciler/invocations.ts";
+import { createLogger } from "#functions/runtime/log.ts";
 import { passesFilter } from "#test/support/event-filter.ts";
 import { makeScene, type Scene } from "#test/support/operating.ts";
 import { openStream, type TableRecord } from "#test/support/table-stream.ts";
@@ -106,7 +106,7 @@ describe("a request that comes while a worker has the cluster", () => {
     await change({ enableAutoUpgrade: true });
     await read();
     const services = scene.interrupted(() => change({ enableAutoUpgrade: false }));
-    expect(await workOn(services, [identity], 1)).toMatchObject([{ outcome: "released" }]);
+    expect(await reconcileAll(services, [identity], 1)).toMatchObject([{ outcome: "released" }]);
     expect((await read()).passed).toEqual([]);
     const { requestedAt, dueAt } = await scene.pointerOf(identity);
     expect(requestedAt).toBeUndefined();
@@ -122,7 +122,7 @@ describe("a request that comes while a worker has the cluster", () => {
       await retryCluster(world.services, scene.at);
       world.pass(25_000);
     });
-    expect(await workOn(services, [identity], 1)).toMatchObject([{ outcome: "released" }]);
+    expect(await reconcileAll(services, [identity], 1)).toMatchObject([{ outcome: "released" }]);
     const { passed } = await read();
     expect(passed).toHaveLength(1);
     await onStream(work(), passed);
@@ -135,7 +135,7 @@ describe("a request that comes while a worker has the cluster", () => {
     const dying = { ...world.reconciler, provisioner: { ...world.reconciler.provisioner } };
     world.wire.fault = ({ operation, input }) =>
       operation === "TransactWriteItems" && JSON.stringify(input).includes("#observation") ? "before" : undefined;
-    expect(await workOn(dying, [identity], 1)).toMatchObject([{ error: expect.anything() }]);
+    expect(await reconcileAll(dying, [identity], 1)).toMatchObject([{ error: expect.anything() }]);
     world.wire.fault = () => undefined;
     await change({ enableAutoUpgrade: true });
     expect((await read()).passed.map(({ eventName }) => eventName)).toEqual(["INSERT"]);

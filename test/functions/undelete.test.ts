@@ -1,7 +1,7 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { tombstoneEntity } from "#core/cluster/stored.ts";
-import { nodePoolsOf } from "#core/node-pool/repository.ts";
+import { tombstoneEntity } from "#core/cluster/entity.ts";
+import { nodePoolsOf } from "#core/node-pool/items.ts";
 import { type Key, keyText, pointerKey, referencesKey, tombstoneKey, totalKey } from "#core/table/keys.ts";
 import { endDeletion } from "#test/support/deletion.ts";
 import { waitsOf } from "#test/support/faults.ts";

@@ -1,10 +1,15 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import * as v from "valibot";
 import { beforeAll, describe, expect, test } from "vitest";
-import { amend, readAmendment } from "#core/cluster/amendment.ts";
+import { type Cluster, clusterEntity } from "#core/cluster/entity.ts";
+import {
+  ClusterUpgradesResponse,
+  NewerVersion,
+  ReachableVersion,
+  upgradesOf,
+} from "#core/cluster/operations/upgrades.ts";
+import { applyUpdate, parseUpdate } from "#core/cluster/rules/update.ts";
 import { clusterStatuses, desiredStatuses } from "#core/cluster/schema.ts";
-import { type Cluster, clusterEntity } from "#core/cluster/stored.ts";
-import { ClusterUpgradesResponse, NewerVersion, ReachableVersion, upgradesOf } from "#core/cluster/upgrades.ts";
 import { clusterKey, keyText } from "#core/table/keys.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -139,11 +144,11 @@ describe("where a version can go", () => {
   test("is blocked exactly where a change is refused", async () => {
     await create("states", "v1.33.8-u-ame.1");
     const cluster = await stored("states");
-    const { wish } = readAmendment({ version: "v1.34.3-u-ame.1" });
-    if (wish === undefined) throw new Error("the wish is well-formed");
+    const { request } = parseUpdate({ version: "v1.34.3-u-ame.1" });
+    if (request === undefined) throw new Error("the wish is well-formed");
     const accepts = (present: Cluster) => {
       try {
-        return amend(present, wish).version === "v1.34.3-u-ame.1";
+        return applyUpdate(present, request).version === "v1.34.3-u-ame.1";
       } catch {
         return false;
       }

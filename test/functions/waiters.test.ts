@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { beforeEach, expect, test } from "vitest";
-import { StatusWatcher } from "#core/cluster/status-watcher.ts";
+import { StatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import { clusterKey } from "#core/table/keys.ts";
 import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 

@@ -1,8 +1,8 @@
 /** Bringing clusters up, as the reconciler does: some operations succeed on such alone. */
 
 import { randomUUID } from "node:crypto";
-import { preparationsWith } from "#core/configuration/preparations.ts";
-import { reconcile, reconcilerWith } from "#core/provisioning/reconcile.ts";
+import { createPrerequisites } from "#core/cluster-access/prerequisites.ts";
+import { createReconciler, reconcile } from "#core/provisioning/reconcile.ts";
 import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import type { World } from "#test/support/world.ts";
 
@@ -14,9 +14,9 @@ export function bringUpIn({ services, keyring }: World): (identity: string) => P
     register: async () => ({ clientId: randomUUID(), clientSecret: randomUUID() }),
     remove: async () => true,
   };
-  const preparations = preparationsWith({ table, clock, keyring, identityProvider, warn: () => {} });
+  const preparations = createPrerequisites({ table, clock, keyring, identityProvider, warn: () => {} });
   const provisioner = simulatedProvisioner({ table, clock, stepMs: 1 });
-  const reconciler = reconcilerWith(services, provisioner, { preparations });
+  const reconciler = createReconciler(services, provisioner, { preparations });
   return async (identity) => {
     await reconcile(reconciler, identity);
   };

@@ -1,15 +1,15 @@
 /** Sends generated requests to the app as it is served, and holds every answer to the document. */
 
 import { gunzipSync } from "node:zlib";
-import { clusterRoutes } from "#functions/clusters.ts";
-import { configurationRoutes } from "#functions/configurations.ts";
-import { addDocs } from "#functions/docs.ts";
-import { healthRoutes } from "#functions/health.ts";
+import { clusterRoutes } from "#functions/api/clusters.ts";
+import { configurationRoutes } from "#functions/api/configurations.ts";
+import { healthRoutes } from "#functions/api/health.ts";
+import { nodePoolRoutes } from "#functions/api/node-pools.ts";
+import { referenceRoutes } from "#functions/api/references.ts";
+import { upgradeRoutes } from "#functions/api/upgrades.ts";
 import { createApp } from "#functions/http/app.ts";
-import { createLogger } from "#functions/log.ts";
-import { nodePoolRoutes } from "#functions/node-pools.ts";
-import { referenceRoutes } from "#functions/references.ts";
-import { upgradeRoutes } from "#functions/upgrades.ts";
+import { addDocs } from "#functions/openapi/docs-page.ts";
+import { createLogger } from "#functions/runtime/log.ts";
 import { committed, contractOf, type OpenApi } from "#test/support/contract.ts";
 import type { Json, World } from "#test/support/world.ts";
 import { type Plan, planner, render, type Sent } from "./generate.ts";

@@ -1,13 +1,7 @@
 /** What is there while requests are sent: an organisation with its people, and the clusters that were made last. */
 
-import {
-  clusterVersions,
-  profileByIdentity,
-  providerBySlug,
-  regionOf,
-  updateChannels,
-} from "#core/cloud/catalogue/index.ts";
-import { createSchedule } from "#core/maintenance/schedules.ts";
+import { createSchedule } from "#core/admin/maintenance-schedules.ts";
+import { clusterVersions, profileByIdentity, providerBySlug, regionOf, updateChannels } from "#core/catalogue/index.ts";
 import { endDeletion } from "#test/support/deletion.ts";
 import type { Json, Tenant, World } from "#test/support/world.ts";
 import type { Real } from "./arbitrary.ts";

@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { tableDefinition } from "#core/table/definition.ts";
-import { type Grant, type RouteGroup, reconcilerGrants, routeGroups } from "#functions/groups.ts";
-import { STREAM_FILTER, streamInvocations } from "#functions/invocations.ts";
+import { type Grant, type RouteGroup, reconcilerGrants, routeGroups } from "#functions/api/route-groups.ts";
+import { STREAM_FILTER, streamInvocations } from "#functions/reconciler/invocations.ts";
 import { ACCOUNT, arnOf, REGION } from "./graph.ts";
 import type { Json, Statement, View } from "./view.ts";
 

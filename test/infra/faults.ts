@@ -18,19 +18,19 @@ const DATA = "data outlive mistakes where they are anybody's";
 /** Every fault by what it is. */
 export const faults: Record<string, Fault> = {
   "a path left out": {
-    file: "functions/groups.ts",
+    file: "functions/api/route-groups.ts",
     from: /paths: \[[^\]]*\/upgrades`\]/,
     to: "paths: []",
     noticed: "every path leads to its function, and nothing else does",
   },
   "another variable name at a position": {
-    file: "functions/groups.ts",
+    file: "functions/api/route-groups.ts",
     from: /clusters\/\{environment\}\/move/,
     to: "clusters/{cluster}/move",
     noticed: "routes name the variable at each position the same, or the gateway rejects them",
   },
   "another name for a node pool": {
-    file: "functions/groups.ts",
+    file: "functions/api/route-groups.ts",
     from: /pools\/\{\w+\}`/,
     to: "pools/{other}`",
     noticed: "routes name the variable at each position the same, or the gateway rejects them",
@@ -103,7 +103,7 @@ export const faults: Record<string, Fault> = {
     noticed: PERMISSIONS,
   },
   "an action too few": {
-    file: "functions/groups.ts",
+    file: "functions/api/route-groups.ts",
     from: /, "ConditionCheckItem"\] as const/,
     to: "] as const",
     noticed: PERMISSIONS,
@@ -253,7 +253,7 @@ export const faults: Record<string, Fault> = {
     noticed: SCHEDULE,
   },
   "a share that no schedule sweeps": {
-    file: "functions/invocations.ts",
+    file: "functions/reconciler/invocations.ts",
     from: /\{ length: count \}/,
     to: "{ length: count - 1 }",
     noticed: SCHEDULE,

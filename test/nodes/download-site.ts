@@ -7,8 +7,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type Architecture, architectures, type Component, components } from "#core/configuration/node/checksums.ts";
-import { type Download, type NodeSoftware, nodeSoftware, pathOf, sites } from "#core/configuration/node/software.ts";
+import { type Architecture, architectures, type Component, components } from "#core/node-bootstrap/checksums.ts";
+import { type Download, type NodeSoftware, nodeSoftware, pathOf, sites } from "#core/node-bootstrap/software.ts";
 
 /** Where the programs note how they were called. */
 export const CALLS = "/var/log/calls";

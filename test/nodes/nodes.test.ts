@@ -4,10 +4,10 @@ import { join as joinPath } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { joinDocuments } from "#core/configuration/node/documents.ts";
-import type { JoinInput } from "#core/configuration/node/input.ts";
-import type { JoinConfigResponse } from "#core/configuration/schema.ts";
-import { clusterToJoin, poolToJoin, TOKEN } from "#test/core/configuration/node/inputs.ts";
+import type { JoinConfigResponse } from "#core/cluster-access/schema.ts";
+import { joinDocuments } from "#core/node-bootstrap/documents.ts";
+import type { JoinInput } from "#core/node-bootstrap/input.ts";
+import { clusterToJoin, poolToJoin, TOKEN } from "#test/core/node-bootstrap/inputs.ts";
 import { type DownloadSite, startDownloadSite } from "./download-site.ts";
 import { Machine, SYSCTL } from "./machine.ts";
 

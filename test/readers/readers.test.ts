@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { joinDocuments } from "#core/configuration/node/documents.ts";
-import { kubeconfigOf } from "#core/configuration/oidc.ts";
-import { toYaml } from "#core/yaml.ts";
-import { CERTIFICATE, clusterToJoin, poolToJoin } from "#test/core/configuration/node/inputs.ts";
-import { run } from "#test/core/configuration/node/tools.ts";
+import { kubeconfigOf } from "#core/cluster-access/oidc.ts";
+import { joinDocuments } from "#core/node-bootstrap/documents.ts";
+import { toYaml } from "#core/shared/yaml.ts";
+import { CERTIFICATE, clusterToJoin, poolToJoin } from "#test/core/node-bootstrap/inputs.ts";
+import { run } from "#test/core/node-bootstrap/tools.ts";
 import { MISREAD } from "#test/support/misread.ts";
 
 const isRequired = process.env.JOIN_TOOLS === "required";

@@ -1,12 +1,12 @@
 /** A clock and identities that are the same on both sides of a comparison, whichever process asks for them. */
 
-import type { Draw } from "#core/context.ts";
+import type { IdGenerator } from "#core/context.ts";
 
 /** What one request or event is given. */
 export interface Given {
   /** Stands still, except where somebody sleeps. */
   clock: () => Date;
-  draw: Draw;
+  draw: IdGenerator;
   sleep: (ms: number) => Promise<void>;
 }
 

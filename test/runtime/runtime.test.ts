@@ -9,21 +9,21 @@ import { BatchWriteCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { getRequestListener } from "@hono/node-server";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { type Config, readConfig } from "#core/config.ts";
-import type { IdentityProvider } from "#core/configuration/identity-provider.ts";
-import { type Services, servicesWith } from "#core/context.ts";
+import type { IdentityProvider } from "#core/cluster-access/identity-provider.ts";
+import { createServices, type Services } from "#core/context.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
-import type { RawItem } from "#core/table/item.ts";
+import type { RawItem } from "#core/table/entity.ts";
 import { buildAll } from "#functions/build/build.ts";
 import { BUNDLES_DIRECTORY, type BundleName, bundles } from "#functions/build/bundles.ts";
 import type { GatewayResult } from "#functions/http/gateway.ts";
 import { createLocalApp } from "#functions/local/app.ts";
 import { type Engine, startEngine } from "#functions/local/engine.ts";
-import { createLogger } from "#functions/log.ts";
-import { stream } from "#functions/reconcile.ts";
+import { stream } from "#functions/reconciler/handlers.ts";
+import { type Config, readConfig } from "#functions/runtime/config.ts";
+import { createLogger } from "#functions/runtime/log.ts";
 import { keepEnvironment } from "#test/support/environment.ts";
 import { KMS_KEY_ARN, type Kms, startKms } from "#test/support/kms.ts";
 import { type Json, type Tenant, type World, worldOn } from "#test/support/world.ts";
@@ -122,11 +122,11 @@ async function copy(from: Table, to: Table): Promise<void> {
 
 /** The services of the local side, which see whatever the present request is given. */
 const localServices = (): Services =>
-  servicesWith({
+  createServices({
     table: world.table,
     provisioner: simulatedTraits,
     clock: () => given.clock(),
-    draw: {
+    ids: {
       identity: () => given.draw.identity(),
       number: () => given.draw.number(),
       ulid: (at) => given.draw.ulid(at),
@@ -206,8 +206,8 @@ async function carry(Records: Json[]) {
   const { AWS_ENDPOINT_URL_DYNAMODB: DYNAMODB_ENDPOINT, ...rest } = environment(inject("endpoint"));
   Object.assign(process.env, rest, { DYNAMODB_ENDPOINT, LOG_LEVEL: "silent" });
   const keyring = kmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE });
-  const { clock, draw, sleep } = given;
-  const answer = await stream.with({ clock, draw, sleep, keyring, identityProvider: provider })({ Records }, {});
+  const { clock, draw: ids, sleep } = given;
+  const answer = await stream.with({ clock, ids, sleep, keyring, identityProvider: provider })({ Records }, {});
   restore();
   return answer;
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { describe, expect, test } from "vitest";
-import { logLevels, readConfig } from "#core/config.ts";
+import { logLevels, readConfig } from "#functions/runtime/config.ts";
 import { deployableLogLevels, readSettings, settingNames } from "../../stacks/settings.ts";
 import { stageOf } from "../../stacks/stage.ts";
 

@@ -1,14 +1,14 @@
 /** The end of deletions, which only the reconciler brings about. */
 
-import { removalOf, TOMBSTONE_DAYS } from "#core/cluster/removal.ts";
-import { clusterEntity } from "#core/cluster/stored.ts";
-import { isDeleting } from "#core/cluster/transitions.ts";
+import { clusterEntity } from "#core/cluster/entity.ts";
+import { isDeleting } from "#core/cluster/rules/transitions.ts";
+import { TOMBSTONE_DAYS, tombstoneTransaction } from "#core/cluster/store/tombstone.ts";
 import type { Services } from "#core/context.ts";
 import { readChunkOf } from "#core/listing/page-index.ts";
-import { nodePoolsOf } from "#core/node-pool/repository.ts";
+import { nodePoolsOf } from "#core/node-pool/items.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
 import { clusterKey, pointerKey, tombstoneKey } from "#core/table/keys.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit } from "#core/table/transact.ts";
+import { commit } from "#core/table/transaction.ts";
 
 /**
  * Makes a tombstone of a deleting cluster.
@@ -33,7 +33,7 @@ export async function endDeletion(
   if (cluster === undefined || chunk === undefined) throw new Error(`no deleting cluster ${slug} in ${environment}`);
   const { identity } = cluster;
   const now = services.clock().toISOString();
-  const transaction = removalOf(services, cluster, await nodePoolsOf(services.table, identity), chunk, now);
+  const transaction = tombstoneTransaction(services, cluster, await nodePoolsOf(services.table, identity), chunk, now);
   transaction.update(
     "pointer",
     pointerKey(identity),
@@ -47,7 +47,7 @@ export async function endDeletion(
       },
     },
   );
-  const failures = await commit(services.table, transaction, deadlineIn(services.patienceMs));
+  const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   if (failures.length > 0) throw new Error(`the deletion of ${slug} did not end: ${JSON.stringify(failures)}`);
   return identity;
 }

@@ -2,15 +2,15 @@
 
 import { randomUUID } from "node:crypto";
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
-import { setMember } from "#core/access/members.ts";
-import { createToken } from "#core/access/personal-tokens.ts";
-import { createAccount } from "#core/cloud/accounts.ts";
-import { profileByIdentity } from "#core/cloud/catalogue/index.ts";
-import { clusterEntity } from "#core/cluster/stored.ts";
-import { randomDraw } from "#core/context.ts";
-import { createEnvironment } from "#core/environment/operations.ts";
-import { createSchedule } from "#core/maintenance/schedules.ts";
-import { createOrganisation } from "#core/organisation/operations.ts";
+import { createAccount } from "#core/admin/cloud-accounts.ts";
+import { createEnvironment } from "#core/admin/environments.ts";
+import { createSchedule } from "#core/admin/maintenance-schedules.ts";
+import { setMember } from "#core/admin/members.ts";
+import { createOrganisation } from "#core/admin/organisations.ts";
+import { createToken } from "#core/admin/personal-tokens.ts";
+import { profileByIdentity } from "#core/catalogue/index.ts";
+import { clusterEntity } from "#core/cluster/entity.ts";
+import { randomIds } from "#core/context.ts";
 import { clusterKey } from "#core/table/keys.ts";
 import { type AnswerExamples, IDENTITIES, NODE_POOL_ID, requests } from "#functions/openapi/examples.ts";
 import type { Operation } from "#functions/openapi/operation.ts";
@@ -77,8 +77,8 @@ type PathValues = Partial<typeof inPath>;
 
 async function makeScene(): Promise<Scene> {
   let numbers = NODE_POOL_ID;
-  const draw = { ...randomDraw(), number: () => numbers++ };
-  const world = await makeConfiguredWorld({ draw });
+  const ids = { ...randomIds(), number: () => numbers++ };
+  const world = await makeConfiguredWorld({ ids });
   const { services } = world;
   const { identity: organisation } = await createOrganisation(services, { slug: "acme", name: "Acme" });
   const production = await createEnvironment(services, "acme", { name: "production", type: "production" });

@@ -2,8 +2,8 @@
 
 import { randomUUID } from "node:crypto";
 import { BatchWriteCommand } from "@aws-sdk/lib-dynamodb";
-import { type Cluster, clusterEntity } from "#core/cluster/stored.ts";
-import { rebuildPageIndex } from "#core/listing/page-index-repair.ts";
+import { rebuildPageIndex } from "#core/admin/page-index-repair.ts";
+import { type Cluster, clusterEntity } from "#core/cluster/entity.ts";
 import { clusterKey } from "#core/table/keys.ts";
 import type { Tenant, World } from "./world.ts";
 

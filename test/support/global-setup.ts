@@ -1,7 +1,7 @@
 /** Gives every test file the address of one DynamoDB engine: `inject("endpoint")`. */
 
 import type { TestProject } from "vitest/node";
-import { isLoopbackUrl } from "#core/address.ts";
+import { isLoopbackUrl } from "#core/shared/ip.ts";
 import { startEngine } from "#functions/local/engine.ts";
 
 declare module "vitest" {

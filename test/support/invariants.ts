@@ -1,10 +1,10 @@
 /** What must hold at every moment between two transactions: counters, index, pointers and items agree. */
 
 import { expect } from "vitest";
-import { type Cluster, clusterEntity, type Tombstone, tombstoneEntity } from "#core/cluster/stored.ts";
+import { findInconsistencies } from "#core/admin/integrity/organisation.ts";
+import { type Cluster, clusterEntity, type Tombstone, tombstoneEntity } from "#core/cluster/entity.ts";
 import type { Services } from "#core/context.ts";
-import { contradictionsIn } from "#core/integrity/organisation.ts";
-import type { RawItem } from "#core/table/item.ts";
+import type { RawItem } from "#core/table/entity.ts";
 import {
   CLUSTER_PREFIX,
   EVENT_PREFIX,
@@ -36,5 +36,5 @@ export const eventsOf = (services: Services, identity: string): Promise<RawItem[
 /** Asserts that everything stored of an organisation agrees. */
 export async function expectInvariants(given: Services, organisation: string): Promise<void> {
   const services = await snapshotOf(given, organisation);
-  expect(await contradictionsIn(services, organisation)).toEqual([]);
+  expect(await findInconsistencies(services, organisation)).toEqual([]);
 }

@@ -2,12 +2,12 @@
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type IdentityProvider, identityProvider } from "#core/configuration/identity-provider.ts";
-import { preparationsWith } from "#core/configuration/preparations.ts";
+import { type IdentityProvider, identityProvider } from "#core/cluster-access/identity-provider.ts";
+import { createPrerequisites } from "#core/cluster-access/prerequisites.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
 import type { Key } from "#core/table/keys.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { type LocalIssuer, startIssuer } from "#functions/local/issuer/issuer.ts";
 import { permitted } from "./permissions.ts";
 import { type LivingWorld, makeLivingWorld } from "./reconciling.ts";
@@ -45,7 +45,7 @@ export async function makeConfiguredWorld(options: WorldOptions & { callMs?: num
     callMs: 5_000,
     ...options,
     preparations: ({ services: { table, clock }, keyring }) =>
-      preparationsWith({
+      createPrerequisites({
         table,
         clock,
         keyring: permitted(keyring, table.name),

@@ -1,7 +1,7 @@
 /** What tests of the operator's commands share: one tenant in a living world, and a worker that something happens to. */
 
 import { expect } from "vitest";
-import type { Pointer } from "#core/cluster/stored.ts";
+import type { Pointer } from "#core/cluster/entity.ts";
 import { readPointer } from "#core/provisioning/lease.ts";
 import type { Provisioner } from "#core/provisioning/provisioner.ts";
 import type { ReconcilerServices } from "#core/provisioning/reconcile.ts";

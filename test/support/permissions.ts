@@ -2,7 +2,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { type Grant, type RouteGroup, reconcilerGrants, routeGroups } from "#functions/groups.ts";
+import { type Grant, type RouteGroup, reconcilerGrants, routeGroups } from "#functions/api/route-groups.ts";
 import type { Call } from "./faults.ts";
 import { learn } from "./secrets.ts";
 
@@ -53,7 +53,8 @@ export function functionAt(path: string): string {
 export async function as<T>(name: string, work: () => T | Promise<T>): Promise<T> {
   const actor: Actor = { name, refused: [] };
   const result = await acting.run(actor, work);
-  if (actor.refused.length > 0) throw new Error(`${name} may not ${actor.refused.join(", ")} (functions/groups.ts)`);
+  if (actor.refused.length > 0)
+    throw new Error(`${name} may not ${actor.refused.join(", ")} (functions/api/route-groups.ts)`);
   return result;
 }
 

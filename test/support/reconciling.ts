@@ -1,9 +1,9 @@
 /** A reconciler for tests: the clock moves only when somebody waits. */
 
-import { findDue, workOn } from "#core/provisioning/due.ts";
-import type { Preparation } from "#core/provisioning/preparation.ts";
-import { type ReconcilerServices, reconcilerWith } from "#core/provisioning/reconcile.ts";
+import type { Prerequisite } from "#core/provisioning/prerequisite.ts";
+import { createReconciler, type ReconcilerServices } from "#core/provisioning/reconcile.ts";
 import { type SimulationOptions, simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
+import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
 import { as } from "./permissions.ts";
 import { makeWorld, type World, type WorldOptions } from "./world.ts";
 
@@ -26,7 +26,7 @@ export const STEP_MS = 800;
  * @param options `callMs` is how long a call of the reconciler may take, `preparations` its own steps; none unless given
  */
 export async function makeLivingWorld(
-  options: WorldOptions & { callMs?: number; preparations?: (world: World) => readonly Preparation[] } = {},
+  options: WorldOptions & { callMs?: number; preparations?: (world: World) => readonly Prerequisite[] } = {},
 ): Promise<LivingWorld> {
   let now = Date.parse("2026-11-23T10:00:00.000Z");
   const clock = () => new Date(now);
@@ -43,7 +43,7 @@ export async function makeLivingWorld(
     now += ms;
   };
   const sleep = async (ms: number) => pass(ms);
-  const reconciler = reconcilerWith(world.services, provisioner, {
+  const reconciler = createReconciler(world.services, provisioner, {
     sleep,
     callMs,
     preparations: preparations?.(world) ?? [],
@@ -56,7 +56,7 @@ export async function makeLivingWorld(
       if (first === undefined) return;
       now = Math.max(now, Date.parse(first.dueAt));
       const identities = due.filter(({ dueAt }) => Date.parse(dueAt) <= now).map(({ identity }) => identity);
-      const worked = await as("ReconcileSchedule", () => workOn(reconciler, identities, 4));
+      const worked = await as("ReconcileSchedule", () => reconcileAll(reconciler, identities, 4));
       for (const each of worked) if ("error" in each) throw each.error;
     }
   };

@@ -2,7 +2,7 @@
 
 import { UpdateTableCommand } from "@aws-sdk/client-dynamodb";
 import type { Table } from "#core/table/client.ts";
-import type { StreamRecord } from "#functions/reconcile.ts";
+import type { StreamRecord } from "#functions/reconciler/handlers.ts";
 
 /** A record with what every record has. */
 export interface TableRecord extends StreamRecord {

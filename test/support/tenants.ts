@@ -1,22 +1,22 @@
 /** Organisations to test in. */
 
 import { randomBytes, randomUUID } from "node:crypto";
-import { setMember } from "#core/access/members.ts";
-import { createToken } from "#core/access/personal-tokens.ts";
-import type { EnvironmentRole, Role } from "#core/access/role.ts";
-import { formatToken, hashToken, parseToken, SECRET_BYTES } from "#core/access/token.ts";
-import { createAccount } from "#core/cloud/accounts.ts";
-import { profileByIdentity } from "#core/cloud/catalogue/index.ts";
-import type { CloudAccount, MaintenanceSchedule } from "#core/cloud/schema.ts";
+import { createAccount } from "#core/admin/cloud-accounts.ts";
+import { createEnvironment } from "#core/admin/environments.ts";
+import { createSchedule } from "#core/admin/maintenance-schedules.ts";
+import { setMember } from "#core/admin/members.ts";
+import { createOrganisation } from "#core/admin/organisations.ts";
+import { createToken } from "#core/admin/personal-tokens.ts";
+import { profileByIdentity } from "#core/catalogue/index.ts";
 import type { Services } from "#core/context.ts";
-import { createEnvironment } from "#core/environment/operations.ts";
-import type { Environment } from "#core/environment/schema.ts";
-import { createSchedule } from "#core/maintenance/schedules.ts";
-import { createOrganisation } from "#core/organisation/operations.ts";
-import type { RawItem } from "#core/table/item.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import type { RawItem } from "#core/table/entity.ts";
 import { organisationKey, tokenKey, userTokenKey } from "#core/table/keys.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
+import type { Environment } from "#core/tenancy/environment.ts";
+import type { CloudAccount, MaintenanceSchedule } from "#core/tenancy/references-entity.ts";
+import type { EnvironmentRole, Role } from "#core/tenancy/role.ts";
+import { formatToken, hashToken, parseToken, SECRET_BYTES } from "#core/tenancy/token.ts";
 
 /** An organisation to test in. */
 export interface Tenant {

@@ -1,13 +1,13 @@
 /** A provisioner that builds nothing, in the order and with the delays of one that does, and with faults on demand. */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { deadlineIn } from "../../shared/retry.ts";
 import type { Table } from "../../table/client.ts";
 import { keyText, simulationKey } from "../../table/keys.ts";
-import { deadlineIn } from "../../table/pause.ts";
-import { commit, Transaction } from "../../table/transact.ts";
+import { commit, Transaction } from "../../table/transaction.ts";
 import type { Observation, Plan, Provisioner } from "../provisioner.ts";
+import { applyDestroy, applyPlan, observe, readSimulation, type Simulation, simulationItem } from "./simulation.ts";
 import { simulatedTraits } from "./traits.ts";
-import { destroyed, planned, readSimulation, type Simulation, seen, simulationItem } from "./world.ts";
 
 /** One call to the provisioner. */
 export interface ProvisionerCall {
@@ -95,18 +95,18 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
     pollMs: stepMs,
     apply(plan: Plan, signal) {
       const { identity } = plan.cluster;
-      const work = () => change(identity, plan.fence, (before) => planned(before, plan, clock().getTime(), stepMs));
+      const work = () => change(identity, plan.fence, (before) => applyPlan(before, plan, clock().getTime(), stepMs));
       return call({ operation: "apply", identity }, signal, work, nothing);
     },
     observe(identity, signal) {
       const work = async () => {
         const world = await read(identity);
-        return world && seen(identity, world, clock().getTime(), stepMs);
+        return world && observe(identity, world, clock().getTime(), stepMs);
       };
       return call({ operation: "observe", identity }, signal, work, (observation) => observation);
     },
     destroy(identity, fence, signal) {
-      const work = () => change(identity, fence, (before) => destroyed(before, fence, clock().getTime()));
+      const work = () => change(identity, fence, (before) => applyDestroy(before, fence, clock().getTime()));
       return call({ operation: "destroy", identity }, signal, work, nothing);
     },
   };

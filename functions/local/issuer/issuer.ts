@@ -3,10 +3,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import Provider, { type Configuration, errors } from "oidc-provider";
-import { actorOf } from "#core/access/enter.ts";
+import { verifyTokenText } from "#core/access/authorize.ts";
 import type { Services } from "#core/context.ts";
-import { AppError } from "#core/errors.ts";
-import { errorFields, type Logger } from "../../log.ts";
+import { AppError } from "#core/shared/errors.ts";
+import { errorFields, type Logger } from "../../runtime/log.ts";
 import { loginPage } from "./page.ts";
 import { type IssuerPlace, type IssuerStore, openIssuerStore } from "./store.ts";
 
@@ -127,7 +127,7 @@ async function interact(
     return show(413, "That is too much.");
   const token = new URLSearchParams(await text(request)).get("token") ?? "";
   try {
-    const { user } = await actorOf(services, token.trim(), request.socket.remoteAddress);
+    const { user } = await verifyTokenText(services, token.trim(), request.socket.remoteAddress);
     // A native client's user has to agree in a browser, which is what the button was pressed for.
     await provider.interactionFinished(request, response, { login: { accountId: user }, consent: {} });
   } catch (error) {

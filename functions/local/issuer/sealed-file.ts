@@ -2,11 +2,11 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import * as v from "valibot";
-import { AppError } from "#core/errors.ts";
+import type { OutsideSecrets } from "#core/admin/rotate-secrets.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import type { OutsideSecrets } from "#core/secrets/rotate.ts";
 import { type SealContext, seal, unseal } from "#core/secrets/seal.ts";
-import { exclusively } from "../exclusively.ts";
+import { AppError } from "#core/shared/errors.ts";
+import { withFileLock } from "../file-lock.ts";
 import { writePrivately } from "../private-file.ts";
 
 const SealedFile = v.object({
@@ -65,7 +65,7 @@ export function encryptedFile(file: string, keyring: Keyring, purpose: string): 
   /** Draws a data key before the file is locked, because a lock is held for synchronous work only. */
   async function replace(textFor: (content: string | undefined) => string | undefined): Promise<boolean> {
     const { key, wrapped } = await keyring.generate(context);
-    return exclusively(`${file}.lock`, () => {
+    return withFileLock(`${file}.lock`, () => {
       const text = textFor(contentOf());
       if (text === undefined) return false;
       const sealed = seal(key, Buffer.from(text), { ...context, wrappedBy: wrapped.wrappedBy });

@@ -4,8 +4,8 @@ import { randomBytes } from "node:crypto";
 import { exportJWK, generateKeyPair } from "jose";
 import type { Adapter, AdapterFactory, AdapterPayload } from "oidc-provider";
 import * as v from "valibot";
-import { AppError, textOf } from "#core/errors.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
+import { AppError, errorText } from "#core/shared/errors.ts";
 import { type EncryptedFile, encryptedFile } from "./sealed-file.ts";
 
 /** Kinds of records without which a client could not be used or managed after a restart. */
@@ -80,7 +80,7 @@ async function readKept(place: IssuerPlace): Promise<{ kept: Kept; isPlain: bool
   } catch (error) {
     if (error instanceof AppError) throw error;
     throw new AppError("invalid", "issuer.unreadable", [
-      `${textOf(error)}. Bring the file back from a backup. If it is lost, stop the server and run ` +
+      `${errorText(error)}. Bring the file back from a backup. If it is lost, stop the server and run ` +
         "`npm run admin -- secrets discard`: it lists the clients that are lost with it, and removes them with --yes.",
     ]);
   }

@@ -1,8 +1,8 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { deadlineIn } from "#core/shared/retry.ts";
 import { clusterKey, pointerKey } from "#core/table/keys.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import type { Fault } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -17,7 +17,7 @@ let tenant: Tenant;
 beforeEach(async () => {
   world ??= await makeWorld();
   once ??= await makeWorld({ maxAttempts: 1 });
-  patient ??= await makeWorld({ patienceMs: 120_000, sendingMs: 30_000 });
+  patient ??= await makeWorld({ writeTimeoutMs: 120_000, sendingMs: 30_000 });
   tenant = await world.tenant();
 });
 
@@ -286,7 +286,7 @@ describe("many clients create clusters in one organisation at once, and all succ
   });
 
   test("but not while somebody else keeps writing: then they are told to come back", async () => {
-    const hasty = await makeWorld({ patienceMs: 50 });
+    const hasty = await makeWorld({ writeTimeoutMs: 50 });
     const where = await hasty.tenant();
     hasty.wire.conflicts = true;
     // Another process that never ends its transaction on the organisation's total.

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { sortable } from "#core/cluster/search.ts";
-import { slugOf } from "#core/slug.ts";
+import { sortable } from "#core/cluster/operations/search.ts";
+import { slugOf } from "#core/shared/slug.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 

@@ -1,10 +1,16 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { clusterItem } from "#core/cluster/repository.ts";
+import type { Cluster } from "#core/cluster/entity.ts";
+import {
+  type ClusterStatus,
+  canFollow,
+  type DesiredStatus,
+  evaluateStatusRequest,
+  isDeleting,
+} from "#core/cluster/rules/transitions.ts";
 import { clusterStatuses, desiredStatuses } from "#core/cluster/schema.ts";
-import type { Cluster } from "#core/cluster/stored.ts";
-import { type ClusterStatus, type DesiredStatus, isDeleting, judgeWish, mayFollow } from "#core/cluster/transitions.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { clusterItem } from "#core/cluster/store/items.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -39,7 +45,7 @@ const KNOWN = Object.keys(NEXT) as Exclude<ClusterStatus, "unknown">[];
 describe("the life of a cluster", () => {
   test.each(KNOWN)("goes on from %s as the contract's table has it, whatever is wanted", (from) => {
     for (const desired of desiredStatuses) {
-      const next = clusterStatuses.filter((to) => mayFollow(from, to, desired));
+      const next = clusterStatuses.filter((to) => canFollow(from, to, desired));
       expect([desired, next.toSorted()]).toEqual([desired, NEXT[from].toSorted()]);
     }
   });
@@ -49,8 +55,8 @@ describe("the life of a cluster", () => {
     ["stopping", ["stopping", "stopped", "deleting"], ["new", "provisioning", "starting", "deleted"]],
     ["deleting", ["deleting", "deleted"], ["new", "provisioning", "starting", "started", "stopping", "stopped"]],
   ])("goes on from unknown to what fits %s", (desired, allowed, forbidden) => {
-    expect(allowed.filter((to) => !mayFollow("unknown", to, desired))).toEqual([]);
-    expect(forbidden.filter((to) => mayFollow("unknown", to, desired))).toEqual([]);
+    expect(allowed.filter((to) => !canFollow("unknown", to, desired))).toEqual([]);
+    expect(forbidden.filter((to) => canFollow("unknown", to, desired))).toEqual([]);
   });
 
   test("holds no state that the contract does not know", () => {
@@ -61,7 +67,9 @@ describe("the life of a cluster", () => {
 describe("a wish", () => {
   test.each(KNOWN)("of a cluster that is %s is judged by the contract's table, whatever was asked before", (status) => {
     for (const desired of desiredStatuses) {
-      const verdicts = (["starting", "stopping", "deleting"] as const).map((wish) => judgeWish(status, desired, wish));
+      const verdicts = (["starting", "stopping", "deleting"] as const).map((wish) =>
+        evaluateStatusRequest(status, desired, wish),
+      );
       expect([desired, verdicts]).toEqual([desired, VERDICTS[status]]);
     }
   });
@@ -77,7 +85,7 @@ describe("a wish", () => {
     ["deleting", "stopping", "refused"],
     ["deleting", "deleting", "unchanged"],
   ])("of a cluster that cannot be told and was asked for %s, for %s, is %s", (desired, wish, verdict) => {
-    expect(judgeWish("unknown", desired, wish)).toBe(verdict);
+    expect(evaluateStatusRequest("unknown", desired, wish)).toBe(verdict);
   });
 });
 
@@ -128,7 +136,7 @@ describe("a cluster over HTTP", () => {
         await bring({ status, desiredStatus });
         const before = await revision();
         const events = (await eventsOf(world.services, identity)).length;
-        const verdict = judgeWish(status, desiredStatus, wish);
+        const verdict = evaluateStatusRequest(status, desiredStatus, wish);
         const answer = await patch({ status: wish });
         expect([wish, answer.status]).toEqual([wish, verdict === "refused" ? 409 : 200]);
         if (verdict === "refused") expect(answer.body.message).toContain(status);

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { nodePoolsOf } from "#core/node-pool/repository.ts";
+import { nodePoolsOf } from "#core/node-pool/items.ts";
 import { endDeletion } from "#test/support/deletion.ts";
 import { type Fault, forgetTransactions } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";

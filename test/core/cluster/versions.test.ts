@@ -1,10 +1,10 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { clusterVersions, parseVersion } from "#core/cloud/catalogue/index.ts";
-import { clusterItem } from "#core/cluster/repository.ts";
-import type { Cluster } from "#core/cluster/stored.ts";
-import { isReachable, reachableVersions, rollbackAfter } from "#core/cluster/versions.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { clusterVersions, parseVersion } from "#core/catalogue/index.ts";
+import type { Cluster } from "#core/cluster/entity.ts";
+import { isReachable, reachableVersions, rollbackAfter } from "#core/cluster/rules/versions.ts";
+import { clusterItem } from "#core/cluster/store/items.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { clustersOf } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { clusterItem } from "#core/cluster/repository.ts";
-import { nodePoolsOf } from "#core/node-pool/repository.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { clusterItem } from "#core/cluster/store/items.ts";
+import { nodePoolsOf } from "#core/node-pool/items.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { type Fault, forgetTransactions } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -242,7 +242,7 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
   });
 
   test("waits for others who write at the same place, and is told to come back where they never end", async () => {
-    const hasty = await makeWorld({ patienceMs: 50 });
+    const hasty = await makeWorld({ writeTimeoutMs: 50 });
     const stage = await stageOn(hasty);
     const before = await stateOf(hasty, stage);
     hasty.wire.conflicts = true;

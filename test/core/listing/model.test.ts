@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { slugOf } from "#core/slug.ts";
+import { slugOf } from "#core/shared/slug.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 

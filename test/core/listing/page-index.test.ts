@@ -1,11 +1,11 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { beforeEach, describe, expect, test } from "vitest";
-import { removeEnvironment } from "#core/environment/operations.ts";
-import { bucketOf, type Chunk, chunkItem, countRemoved, readChunkOf, readChunks } from "#core/listing/page-index.ts";
-import { checkPageIndex, rebuildPageIndex, removeEmptyBuckets } from "#core/listing/page-index-repair.ts";
+import { removeEnvironment } from "#core/admin/environments.ts";
+import { checkPageIndex, rebuildPageIndex, removeEmptyBuckets } from "#core/admin/page-index-repair.ts";
+import { bucketOf, type Chunk, chunkItem, decrementBucket, readChunkOf, readChunks } from "#core/listing/page-index.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
 import { clusterKey, environmentKey, indexChunkKey } from "#core/table/keys.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -48,7 +48,7 @@ async function take(slug: string): Promise<void> {
     const chunk = await readChunkOf(world.table, tenant.slug, "production", slug);
     if (chunk === undefined) throw new Error("no chunk");
     const transaction = new Transaction().delete("cluster", clusterKey(tenant.slug, "production", slug));
-    countRemoved(transaction, "index", chunk, bucketOf(chunk, slug));
+    decrementBucket(transaction, "index", chunk, bucketOf(chunk, slug));
     if ((await commit(world.table, transaction, deadlineIn())).length === 0) return;
   }
 }

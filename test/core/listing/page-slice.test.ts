@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Chunk } from "#core/listing/page-index.ts";
-import { separatorOf } from "#core/listing/page-index-structure.ts";
+import { shortestSeparator } from "#core/listing/page-index-split.ts";
 import { type BucketRead, slicePage } from "#core/listing/page-slice.ts";
 
 /** Keys cut at arbitrary places, as an index would have them. */
@@ -89,9 +89,9 @@ describe("slicing a page out of the index", () => {
 
 describe("choosing a separator", () => {
   test("cuts in the middle and never between clusters of one slug", () => {
-    expect(separatorOf(["a", "b", "c", "d"])).toBe("c");
-    expect(separatorOf(["a", "a", "a", "b"])).toBe("b");
-    expect(separatorOf(["a", "b", "b", "b"])).toBe("b");
-    expect(separatorOf(["a", "a"])).toBeUndefined();
+    expect(shortestSeparator(["a", "b", "c", "d"])).toBe("c");
+    expect(shortestSeparator(["a", "a", "a", "b"])).toBe("b");
+    expect(shortestSeparator(["a", "b", "b", "b"])).toBe("b");
+    expect(shortestSeparator(["a", "a"])).toBeUndefined();
   });
 });

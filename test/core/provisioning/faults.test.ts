@@ -1,9 +1,9 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { workOn } from "#core/provisioning/due.ts";
 import { LEASE_MS, readPointer } from "#core/provisioning/lease.ts";
 import type { Plan } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
+import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
@@ -200,9 +200,9 @@ describe("two reconcilers", () => {
   test("at one cluster are one after the other", async () => {
     const { identity } = await create();
     const both = await Promise.all([
-      workOn(world.reconciler, [identity], 1),
-      workOn(world.reconciler, [identity], 1),
-      workOn(world.reconciler, [identity], 1),
+      reconcileAll(world.reconciler, [identity], 1),
+      reconcileAll(world.reconciler, [identity], 1),
+      reconcileAll(world.reconciler, [identity], 1),
     ]);
     const outcomes = both.flat().map((each) => ("outcome" in each ? each.outcome : each.error));
     expect(outcomes.toSorted()).toEqual(["leased", "leased", "released"]);

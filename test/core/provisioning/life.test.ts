@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createEnvironment, removeEnvironment } from "#core/environment/operations.ts";
+import { createEnvironment, removeEnvironment } from "#core/admin/environments.ts";
 import type { Plan } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { type DesiredStatus, mayFollow } from "#core/cluster/transitions.ts";
-import { findDue, workOn } from "#core/provisioning/due.ts";
+import { canFollow, type DesiredStatus } from "#core/cluster/rules/transitions.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
+import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type LivingWorld, makeLivingWorld } from "#test/support/reconciling.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
@@ -82,7 +82,8 @@ async function run(tenant: Tenant, given: Step): Promise<void> {
     world.faults.next = () => faults.shift();
     world.pass(given.pass);
     const due = (await findDue(world.reconciler)).map(({ identity }) => identity);
-    for (const each of await workOn(world.reconciler, due, 2, given.budgetMs)) if ("error" in each) throw each.error;
+    for (const each of await reconcileAll(world.reconciler, due, 2, given.budgetMs))
+      if ("error" in each) throw each.error;
     world.faults.next = undefined;
     return;
   }
@@ -123,7 +124,7 @@ async function expectLegal(identity: string): Promise<void> {
     if (change === undefined) continue;
     expect(change.from).toBe(at);
     // What a user asks for from unknown shows as that at once.
-    const isLegal = asked !== undefined || mayFollow(change.from, change.to, desired);
+    const isLegal = asked !== undefined || canFollow(change.from, change.to, desired);
     expect([change.from, change.to, desired, isLegal]).toEqual([change.from, change.to, desired, true]);
     at = change.to;
     if (at === "started") expect(phase).toBe("DONE");

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { poolsOf } from "#core/cluster/removal.ts";
+import { forgetCluster } from "#core/admin/clusters.ts";
+import { poolsOf } from "#core/cluster/store/tombstone.ts";
 import { LEASE_MS } from "#core/provisioning/lease.ts";
-import { forgetCluster } from "#core/provisioning/operator.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { DATA_KEY } from "#core/secrets/vault.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
 import { pointerKey, secretKey } from "#core/table/keys.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { clustersOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
 import { makeScene, type Scene } from "#test/support/operating.ts";
 

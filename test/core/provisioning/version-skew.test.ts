@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { clusterVersions, compareVersions } from "#core/cloud/catalogue/index.ts";
-import type { Cluster } from "#core/cluster/stored.ts";
-import { minorOf } from "#core/cluster/versions.ts";
+import { clusterVersions, compareVersions } from "#core/catalogue/index.ts";
+import type { Cluster } from "#core/cluster/entity.ts";
+import { minorOf } from "#core/cluster/rules/versions.ts";
 import type { NodePool } from "#core/node-pool/schema.ts";
-import { workOn } from "#core/provisioning/due.ts";
-import { planOf } from "#core/provisioning/plan.ts";
+import { buildPlan } from "#core/provisioning/plan.ts";
 import type { Observation, Plan, Provisioner } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
+import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
@@ -209,7 +209,7 @@ describe("a plan", () => {
   });
   const plan = (cluster: Partial<Cluster>, observation: Observation | undefined) => {
     const whole = { desiredStatus: "starting", ...cluster } as Cluster;
-    const { version, nodePools } = planOf(whole, [POOL_OF_33 as unknown as NodePool], observation, 1);
+    const { version, nodePools } = buildPlan(whole, [POOL_OF_33 as unknown as NodePool], observation, 1);
     return [version, nodePools[0]?.version];
   };
 
@@ -310,7 +310,7 @@ describe("random requests, failures and deaths of workers", () => {
                 };
                 const services = { ...world.reconciler, provisioner: dying };
                 await reconcile(services, identity, 0).catch(() => {});
-              } else await workOn(world.reconciler, [identity], 1, each.budgetMs);
+              } else await reconcileAll(world.reconciler, [identity], 1, each.budgetMs);
               world.faults.next = undefined;
             }
           }

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { beforeEach, expect, test } from "vitest";
+import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import { keyringEntity, requireKeys } from "#core/secrets/keyring-record.ts";
 import { type KeyStore, localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
-import { rotateSecrets } from "#core/secrets/rotate.ts";
 import { newVault } from "#core/secrets/vault.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
 import { keyringKey, keyText } from "#core/table/keys.ts";
-import { deadlineIn } from "#core/table/pause.ts";
-import { commit, Transaction } from "#core/table/transact.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { makeWorld, type World } from "#test/support/world.ts";
 
 let world: World;
@@ -33,7 +33,7 @@ const recorded = async () => {
 async function keepSecret(of = store): Promise<void> {
   const transaction = new Transaction();
   const vault = await newVault(world.table, localKeyring(of), randomUUID(), new Date().toISOString());
-  vault.hold(transaction);
+  vault.bindTo(transaction);
   expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { AppError } from "#core/errors.ts";
 import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
-import { errorFields } from "#functions/log.ts";
+import { AppError } from "#core/shared/errors.ts";
+import { errorFields } from "#functions/runtime/log.ts";
 import { KMS_KEY_ARN as ARN, type Kms, startKms } from "#test/support/kms.ts";
 
 let kms: Kms;

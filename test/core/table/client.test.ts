@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { afterAll, describe, inject, test } from "vitest";
-import { PATIENCE_MS } from "#core/table/pause.ts";
+import { WRITE_TIMEOUT_MS } from "#core/shared/retry.ts";
 import { makeWorld, worldOn } from "#test/support/world.ts";
 
 const servers: Server[] = [];
@@ -51,7 +51,7 @@ describe.concurrent("a caller of a database that does not answer is told so", ()
     const dead = worldOn(`dead-${randomUUID()}`, { endpoint: await listen(answer) }, new Set());
     const start = performance.now();
     const { status, headers } = await dead.send("GET", tenant.path("production"), { token: tenant.admin });
-    expect(performance.now() - start).toBeLessThan(PATIENCE_MS / 2 + 1_500);
+    expect(performance.now() - start).toBeLessThan(WRITE_TIMEOUT_MS / 2 + 1_500);
     expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
   });
 
@@ -64,7 +64,7 @@ describe.concurrent("a caller of a database that does not answer is told so", ()
       token: tenant.admin,
       body: tenant.creation(),
     });
-    expect(performance.now() - start).toBeLessThan(PATIENCE_MS + 2_000);
+    expect(performance.now() - start).toBeLessThan(WRITE_TIMEOUT_MS + 2_000);
     expect(status).toBe(503);
   });
 });

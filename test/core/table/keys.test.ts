@@ -11,8 +11,8 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   totalKey: { parts: 1, build: keys.totalKey },
   usageKey: { parts: 2, build: keys.usageKey },
   clusterKey: { parts: 3, build: keys.clusterKey },
-  displacedClusterKey: { parts: 4, build: keys.displacedClusterKey },
-  clustersFrom: { parts: 2, build: keys.clustersFrom, mayBeEmpty: 1 },
+  displacedClusterKey: { parts: 4, build: keys.supersededClusterKey },
+  clustersFrom: { parts: 2, build: keys.clustersStart, mayBeEmpty: 1 },
   clustersBefore: { parts: 2, build: keys.clustersBefore, mayBeEmpty: 1 },
   clustersEnd: { parts: 1, build: keys.clustersEnd },
   tombstoneKey: { parts: 4, build: keys.tombstoneKey },
@@ -27,7 +27,7 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   userTokenKey: { parts: 2, build: keys.userTokenKey },
   userOrganisationKey: { parts: 2, build: keys.userOrganisationKey },
   simulationKey: { parts: 1, build: keys.simulationKey },
-  besideEvents: { parts: 1, build: keys.besideEvents },
+  besideEvents: { parts: 1, build: keys.rangesExceptEvents },
   dueShard: { parts: 1, build: keys.dueShard },
   idempotencyKey: { parts: 2, build: keys.idempotencyKey },
 };
@@ -75,7 +75,7 @@ type Place = { environment: string; slug: string; identity: string | null };
 const sortKey = ({ environment, slug: own, identity: displaced }: Place) =>
   displaced === null
     ? keys.clusterKey("org", environment, own).sk
-    : keys.displacedClusterKey("org", environment, own, displaced).sk;
+    : keys.supersededClusterKey("org", environment, own, displaced).sk;
 
 /** By code point, as DynamoDB sorts. */
 const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
@@ -120,11 +120,11 @@ describe("a key", () => {
   });
 
   test("leads to a cluster where it is a pointer, and nowhere else", () => {
-    expect(keys.clusterOfPointer(keys.pointerKey("good"))).toBe("good");
+    expect(keys.clusterIdentityOf(keys.pointerKey("good"))).toBe("good");
     for (const [name, { parts, build }] of Object.entries(builders)) {
       const key = build(...Array.from({ length: parts }, () => "good"));
       if (name === "pointerKey" || typeof key !== "object" || Array.isArray(key)) continue;
-      expect([name, keys.clusterOfPointer(key as keys.Key)]).toEqual([name, undefined]);
+      expect([name, keys.clusterIdentityOf(key as keys.Key)]).toEqual([name, undefined]);
     }
   });
 
@@ -177,7 +177,7 @@ describe("a key", () => {
 
 describe("what lies beside a cluster's events", () => {
   test("is everything else in its partition", () => {
-    const ranges = keys.besideEvents("c");
+    const ranges = keys.rangesExceptEvents("c");
     const isIn = ({ pk, sk }: keys.Key) =>
       ranges.some((range) => pk === range.pk && sk >= range.from && sk <= range.to);
     expect(isIn(keys.eventKey("c", "2026", "u"))).toBe(false);
@@ -209,7 +209,7 @@ describe("the sort keys of clusters", () => {
       fc.property(place, slug, slug, (held, a, b) => {
         const sk = sortKey(held);
         const { environment } = held;
-        const between = sk >= keys.clustersFrom(environment, a) && sk <= keys.clustersBefore(environment, b);
+        const between = sk >= keys.clustersStart(environment, a) && sk <= keys.clustersBefore(environment, b);
         expect(between).toBe(a <= held.slug && held.slug < b);
         expect(sk <= keys.clustersBefore(environment, b)).toBe(held.slug < b);
       }),
@@ -223,8 +223,8 @@ describe("the sort keys of clusters", () => {
         const sk = sortKey(held);
         const end = keys.clustersEnd(environment);
         const own = held.environment === environment;
-        expect(sk >= keys.clustersFrom(environment, "") && sk <= end).toBe(own);
-        expect(sk >= keys.clustersFrom(environment, a) && sk <= end).toBe(own && held.slug >= a);
+        expect(sk >= keys.clustersStart(environment, "") && sk <= end).toBe(own);
+        expect(sk >= keys.clustersStart(environment, a) && sk <= end).toBe(own && held.slug >= a);
       }),
       { numRuns: 2_000 },
     );
@@ -234,8 +234,8 @@ describe("the sort keys of clusters", () => {
     fc.assert(
       fc.property(slug, slug, identity, slug, (environment, held, displaced, other) => {
         const prefix = `${keys.clusterKey("org", environment, held).sk}#`;
-        expect(keys.displacedClusterKey("org", environment, held, displaced).sk.startsWith(prefix)).toBe(true);
-        const others = keys.displacedClusterKey("org", environment, other, displaced).sk;
+        expect(keys.supersededClusterKey("org", environment, held, displaced).sk.startsWith(prefix)).toBe(true);
+        const others = keys.supersededClusterKey("org", environment, other, displaced).sk;
         expect(others.startsWith(prefix)).toBe(other === held);
       }),
     );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { baseUrlOf, type GatewayEvent, requestOf, resultOf } from "#functions/http/gateway.ts";
-import { PlainResponse } from "#functions/http/plain.ts";
+import { MinimalResponse } from "#functions/http/minimal-fetch.ts";
 import { canonicalPath } from "#functions/http/request.ts";
 
 const event = (more: Partial<GatewayEvent> & { stage?: string; method?: string } = {}): GatewayEvent => {
@@ -76,22 +76,22 @@ describe("what the gateway is given", () => {
 
   test("is text, or base64 where it is compressed", async () => {
     const bytes = Buffer.from("ü");
-    expect(await resultOf(new PlainResponse(bytes, init({ ETag: '"1"' })))).toEqual({
+    expect(await resultOf(new MinimalResponse(bytes, init({ ETag: '"1"' })))).toEqual({
       statusCode: 200,
       headers: { etag: '"1"' },
       body: "ü",
       isBase64Encoded: false,
     });
-    const compressed = await resultOf(new PlainResponse(bytes, init({ "content-encoding": "gzip" })));
+    const compressed = await resultOf(new MinimalResponse(bytes, init({ "content-encoding": "gzip" })));
     expect(compressed).toMatchObject({ body: bytes.toString("base64"), isBase64Encoded: true });
   });
 
   test("is the same of a response of the platform's", async () => {
-    const plain = new PlainResponse(Buffer.from("ü"), { status: 201, headers: { "x-a": "1" } });
+    const plain = new MinimalResponse(Buffer.from("ü"), { status: 201, headers: { "x-a": "1" } });
     expect(await resultOf(new Response(plain.body, { status: 201, headers: [...plain.headers] }))).toEqual(
       await resultOf(plain),
     );
-    expect(await resultOf(new PlainResponse(null, { status: 204, headers: {} }))).toMatchObject({ body: "" });
+    expect(await resultOf(new MinimalResponse(null, { status: 204, headers: {} }))).toMatchObject({ body: "" });
   });
 });
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { createToken } from "#core/access/personal-tokens.ts";
-import { formatToken, hashToken } from "#core/access/token.ts";
+import { createToken } from "#core/admin/personal-tokens.ts";
+import { formatToken, hashToken } from "#core/tenancy/token.ts";
 import { credentialsOf, queryOf, requestIdOf, sourceAddressOf } from "#functions/http/request.ts";
 import { makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
 

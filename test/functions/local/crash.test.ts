@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
-import { type DesiredStatus, mayFollow } from "#core/cluster/transitions.ts";
+import { canFollow, type DesiredStatus } from "#core/cluster/rules/transitions.ts";
 import { isRunning } from "#functions/local/process-identity.ts";
 import { cleanUp, engineOf, type Server, script, start, temporary, until } from "#test/support/server.ts";
 import type { Json } from "#test/support/world.ts";
@@ -136,7 +136,7 @@ async function expectLegal(send: Send, path: string): Promise<void> {
     const change = changes.find((each: Json) => each.path === "status");
     if (change === undefined) continue;
     expect(change.from).toBe(at);
-    expect([change, asked !== undefined || mayFollow(change.from, change.to, desired)]).toEqual([change, true]);
+    expect([change, asked !== undefined || canFollow(change.from, change.to, desired)]).toEqual([change, true]);
     at = change.to;
   }
 }

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { readConfig } from "#core/config.ts";
 import { issuerFile } from "#functions/local/issuer/store.ts";
 import { keyringFrom } from "#functions/local/keyring.ts";
+import { readConfig } from "#functions/runtime/config.ts";
 import { expectNoSecrets, learn, learnFrom, secretsIn } from "#test/support/secrets.ts";
 import { cleanUp, type Server, script, start, temporary, until } from "#test/support/server.ts";
 import type { Json } from "#test/support/world.ts";

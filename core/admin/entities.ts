@@ -1,0 +1,48 @@
+/** Every stored shape there is. For the operator's commands, which go over the whole table. */
+
+import { clusterEntity, eventEntity, pointerEntity, tombstoneEntity } from "../cluster/entity.ts";
+import { bootstrapTokensEntity, certificateAuthorityEntity, oidcClientEntity } from "../cluster-access/entity.ts";
+import { chunkEntity } from "../listing/page-index.ts";
+import { nodePoolEntity } from "../node-pool/schema.ts";
+import { simulationEntity } from "../provisioning/simulated/simulation.ts";
+import { storedResponseEntity } from "../request/idempotency.ts";
+import { keyringEntity } from "../secrets/keyring-record.ts";
+import { dataKeyEntity } from "../secrets/vault.ts";
+import type { Entity } from "../table/entity.ts";
+import { environmentEntity } from "../tenancy/environment.ts";
+import { memberEntity, tokenEntity, userOrganisationEntity, userTokenEntity } from "../tenancy/member.ts";
+import { organisationEntity, totalEntity } from "../tenancy/organisation.ts";
+import { referencesEntity, usageEntity } from "../tenancy/references-entity.ts";
+import { importEntity } from "./backup/import-lock.ts";
+import { rotationEntity } from "./rotate-secrets.ts";
+
+/** What can be done with any of them. */
+export type AnyEntity = Pick<Entity<object>, "name" | "version" | "read" | "bring">;
+
+/** All of them. */
+export const entities: readonly AnyEntity[] = [
+  storedResponseEntity,
+  bootstrapTokensEntity,
+  certificateAuthorityEntity,
+  chunkEntity,
+  clusterEntity,
+  dataKeyEntity,
+  environmentEntity,
+  eventEntity,
+  importEntity,
+  keyringEntity,
+  memberEntity,
+  nodePoolEntity,
+  oidcClientEntity,
+  organisationEntity,
+  pointerEntity,
+  referencesEntity,
+  rotationEntity,
+  simulationEntity,
+  tokenEntity,
+  tombstoneEntity,
+  totalEntity,
+  usageEntity,
+  userOrganisationEntity,
+  userTokenEntity,
+];

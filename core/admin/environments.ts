@@ -1,0 +1,254 @@
+/** Making, listing and removing environments. */
+
+import * as v from "valibot";
+import type { Services } from "../context.ts";
+import { firstChunk, newBucketId, readChunks, unchangedChunk } from "../listing/page-index.ts";
+import { type AppError, conflict, invalid, notFound, unavailable } from "../shared/errors.ts";
+import { backoff, type Deadline, deadlineIn } from "../shared/retry.ts";
+import { text } from "../shared/schemas.ts";
+import { isOrganisationSlug, isSlug, NAME_PATTERN, slugOf } from "../shared/slug.ts";
+import { validate } from "../shared/validation.ts";
+import { ENVIRONMENT_PREFIX, environmentKey, keyText, organisationKey, totalKey } from "../table/keys.ts";
+import { commit, TRANSACTION_OPERATIONS, Transaction } from "../table/transaction.ts";
+import { type Environment, environmentEntity, environmentTypes } from "../tenancy/environment.ts";
+import { MAX_ENVIRONMENTS } from "../tenancy/organisation.ts";
+import { organisationNotFound, requireOrganisation } from "./organisations.ts";
+
+/** How long a client may wait for the clusters of a deleted environment to be gone, in seconds. */
+const REMOVAL_SECONDS = 30;
+
+const CreateEnvironment = v.object({
+  name: v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.maxLength(25),
+    v.regex(NAME_PATTERN, "must be ASCII letters, digits, spaces, - and &, with at least one letter or digit"),
+  ),
+  type: v.picklist(environmentTypes),
+  purpose: v.optional(v.pipe(text, v.maxLength(255))),
+  description: v.optional(v.pipe(text, v.maxLength(500))),
+});
+
+/**
+ * Makes an environment and its part of the page index.
+ *
+ * @param organisation its slug
+ * @param input name of 1 to 25 characters, type, purpose, description
+ * @throws AppError invalid; missing for the organisation; conflict where the slug is held or the organisation is full
+ */
+export async function createEnvironment(
+  services: Services,
+  organisation: string,
+  input: unknown,
+): Promise<Environment> {
+  const checked = validate(CreateEnvironment, input);
+  if (checked.problems.length > 0) throw invalid(checked.problems);
+  if (!isOrganisationSlug(organisation)) throw organisationNotFound(organisation);
+  const { name, type, purpose = "", description = "" } = checked.complete();
+  const now = services.clock().toISOString();
+  const environment: Environment = {
+    identity: services.ids.identity(),
+    id: services.ids.number(),
+    slug: slugOf(name),
+    name,
+    purpose,
+    type,
+    description,
+    totalClusters: 0,
+    totalCpu: 0,
+    totalMemory: 0,
+    heldClusters: 0,
+    createdAt: now,
+    modifiedAt: now,
+    revision: 1,
+  };
+  const key = environmentKey(organisation, environment.slug);
+  const transaction = new Transaction()
+    .create("environment", environmentEntity.write(key, environment))
+    .put("index", firstChunk(organisation, environment, newBucketId(services.ids.number())))
+    .update("total", totalKey(organisation), "ADD #environments :one", {
+      condition: "#environments < :most",
+      values: { ":one": 1, ":most": MAX_ENVIRONMENTS },
+    });
+  const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
+  const failed = new Map(failures.map((failure) => [failure.label, failure]));
+  const holder = failed.get("environment")?.present;
+  if (holder?.identity === environment.identity) return environment;
+  if (holder?.deletedAt !== undefined) {
+    throw conflict(
+      "environment.slug_held",
+      `name: an environment with the slug "${environment.slug}" is still being deleted`,
+      REMOVAL_SECONDS,
+    );
+  }
+  if (holder !== undefined) {
+    throw conflict(
+      "environment.slug_held",
+      `name: the environment "${environmentEntity.read(holder).name}" has the slug "${environment.slug}" already`,
+    );
+  }
+  const total = failed.get("total");
+  if (total !== undefined) {
+    if (total.present === undefined) throw organisationNotFound(organisation);
+    throw conflict("organisation.environment_limit", `An organisation has at most ${MAX_ENVIRONMENTS} environments.`);
+  }
+  return environment;
+}
+
+/** Lists an organisation's environments by slug, without those that are being deleted. @throws AppError missing */
+export async function listEnvironments(services: Services, organisation: string): Promise<Environment[]> {
+  return (await allEnvironments(services, organisation)).filter(({ deletedAt }) => deletedAt === undefined);
+}
+
+/** Lists an organisation's environments by slug, with those that are being deleted. @throws AppError missing */
+export async function allEnvironments(services: Services, organisation: string): Promise<Environment[]> {
+  await requireOrganisation(services, organisation);
+  const { pk } = organisationKey(organisation);
+  const items = await services.table.query({ pk, prefix: ENVIRONMENT_PREFIX });
+  return items.map((item): Environment => environmentEntity.read(item));
+}
+
+/** Reads one environment. @throws AppError missing, also where it is being deleted */
+export async function getEnvironment(services: Services, organisation: string, slug: string): Promise<Environment> {
+  const isPath = isOrganisationSlug(organisation) && isSlug(slug);
+  const environment = isPath ? await readEnvironment(services, organisation, slug) : undefined;
+  if (environment === undefined || environment.deletedAt !== undefined) {
+    throw notFound("environment.missing", `There is no environment "${slug}" in organisation "${organisation}".`);
+  }
+  return environment;
+}
+
+async function readEnvironment(
+  services: Services,
+  organisation: string,
+  slug: string,
+): Promise<Environment | undefined> {
+  const key = environmentKey(organisation, slug);
+  const item = (await services.table.get([key])).get(keyText(key));
+  return item && environmentEntity.read(item);
+}
+
+/** What one transaction takes beside an environment, its organisation and the total of that. */
+const CHUNKS_AT_ONCE = TRANSACTION_OPERATIONS - 3;
+
+/**
+ * Removes an environment in which there is no cluster, and its part of the page index. Where nothing but deleting clusters is
+ * left, it is hidden at once together with them, and removed by whoever removes the last of them.
+ *
+ * @throws AppError missing; conflict while it holds clusters that are not deleting; unavailable where time did not suffice,
+ *   then it is still there with an index that is whole, and the next try has less to do
+ */
+export async function removeEnvironment(services: Services, organisation: string, slug: string): Promise<void> {
+  const deadline = deadlineIn(services.writeTimeoutMs);
+  let environment: Environment | undefined = await getEnvironment(services, organisation, slug);
+  const { identity } = environment;
+  for (;;) {
+    // Somebody else removed it, and whoever made another of its name did not ask for this.
+    if (environment?.identity !== identity || environment.deletedAt !== undefined) return;
+    if (environment.totalClusters > 0) throw notEmpty(slug);
+    const done =
+      environment.heldClusters === 0
+        ? await deleteEmpty(services, organisation, environment, deadline)
+        : await markDeleted(services, organisation, environment, deadline);
+    if (done) return;
+    if (deadline.expired()) throw deletionUnfinished(slug);
+    environment = await readEnvironment(services, organisation, slug);
+  }
+}
+
+/**
+ * Removes an environment that was deleted while deleting clusters were in it, once they are gone. Called again it does no
+ * harm: whoever removes a cluster calls it.
+ *
+ * @param slug of the environment
+ * @returns whether no environment of this name is being deleted any more
+ * @throws AppError unavailable where time did not suffice; the next try has less to do
+ */
+export async function finishEnvironmentDeletion(
+  services: Services,
+  organisation: string,
+  slug: string,
+): Promise<boolean> {
+  const deadline = deadlineIn(services.writeTimeoutMs);
+  const environment = await readEnvironment(services, organisation, slug);
+  if (environment?.deletedAt === undefined) return true;
+  if (environment.heldClusters > 0) return false;
+  return await deleteEmpty(services, organisation, environment, deadline);
+}
+
+/** Hides an environment with the deleting clusters in it. @returns whether it is done; false where it is not as it was read */
+async function markDeleted(
+  services: Services,
+  organisation: string,
+  { identity, slug }: Environment,
+  deadline: Deadline,
+): Promise<boolean> {
+  const transaction = new Transaction()
+    .update(
+      "environment",
+      environmentKey(organisation, slug),
+      "SET #deletedAt = :now, #modifiedAt = :now ADD #revision :one",
+      {
+        // Where the last of them is gone nobody would come to remove it.
+        condition:
+          "#identity = :identity AND #totalClusters = :none AND #heldClusters > :none AND attribute_not_exists(#deletedAt)",
+        values: { ":identity": identity, ":none": 0, ":now": services.clock().toISOString(), ":one": 1 },
+      },
+    )
+    // Lists of the whole organisation read no environments: this is where they see what is not there any more.
+    .update("organisation", organisationKey(organisation), "ADD #deletedEnvironments :gone", {
+      condition: "attribute_exists(#pk)",
+      values: { ":gone": new Set([identity]) },
+    });
+  return (await commit(services.table, transaction, deadline)).length === 0;
+}
+
+/** Removes an environment that holds nothing. @returns whether it is gone; false where it holds something again */
+async function deleteEmpty(
+  services: Services,
+  organisation: string,
+  { identity, slug, deletedAt }: Environment,
+  deadline: Deadline,
+): Promise<boolean> {
+  const key = environmentKey(organisation, slug);
+  const isEmpty = {
+    condition: "#identity = :identity AND #heldClusters = :none",
+    values: { ":identity": identity, ":none": 0 },
+  };
+  for (let round = 1; ; round++) {
+    const chunks = await readChunks(services.table, organisation, slug);
+    // The last ones first: without its first chunk nothing could be added to the environment.
+    const part = chunks.slice(-CHUNKS_AT_ONCE);
+    const isAll = part.length === chunks.length;
+    const transaction = new Transaction();
+    if (isAll) {
+      transaction
+        .delete("environment", key, isEmpty)
+        .update("total", totalKey(organisation), "ADD #environments :less", { values: { ":less": -1 } });
+      if (deletedAt !== undefined) {
+        transaction.update("organisation", organisationKey(organisation), "DELETE #deletedEnvironments :gone", {
+          values: { ":gone": new Set([identity]) },
+        });
+      }
+    } else {
+      transaction.check("environment", key, isEmpty);
+    }
+    // A chunk that nobody read can only have been split off one that was, which is then not as it was read.
+    for (const chunk of part) transaction.delete("index", chunk.key, unchangedChunk(chunk));
+    const failures = await commit(services.table, transaction, deadline);
+    if (isAll && failures.length === 0) return true;
+    const refused = failures.find(({ label }) => label === "environment");
+    if (refused !== undefined) return refused.present?.identity !== identity;
+    if (deadline.expired()) throw deletionUnfinished(slug);
+    if (failures.length > 0) await backoff(round, deadline);
+  }
+}
+
+const deletionUnfinished = (slug: string): AppError =>
+  unavailable(
+    "environment.removal_unfinished",
+    `The environment "${slug}" could not be removed in time and is still there. Try again.`,
+  );
+
+const notEmpty = (slug: string): AppError =>
+  conflict("environment.not_empty", `The environment "${slug}" still holds clusters; delete or move them first.`);

@@ -1,0 +1,246 @@
+/** What must hold of an organisation between any two transactions: counters, page index, pointers and items agree. */
+
+import { isDeepStrictEqual } from "node:util";
+import { providerBySlug } from "../../catalogue/index.ts";
+import { type Cluster, clusterEntity, pointerEntity, type Tombstone, tombstoneEntity } from "../../cluster/entity.ts";
+import { isDeleting } from "../../cluster/rules/transitions.ts";
+import { leftoverKeys } from "../../cluster/store/tombstone.ts";
+import type { Services } from "../../context.ts";
+import { readChunks } from "../../listing/page-index.ts";
+import { nodePoolsOf } from "../../node-pool/items.ts";
+import { computeOf, isLive } from "../../node-pool/rules.ts";
+import {
+  CLUSTER_PREFIX,
+  type Key,
+  keyText,
+  MEMBER_PREFIX,
+  organisationKey,
+  pointerKey,
+  TOMBSTONE_PREFIX,
+  USAGE_PREFIX,
+} from "../../table/keys.ts";
+import type { Environment } from "../../tenancy/environment.ts";
+import { usageEntity } from "../../tenancy/references-entity.ts";
+import { allEnvironments } from "../environments.ts";
+import { showOrganisation } from "../organisations.ts";
+import { checkPageIndex, orphanedChunks } from "../page-index-repair.ts";
+
+/** Something that does not agree. */
+export interface Inconsistency {
+  /** What is wrong, named the same at every look. */
+  readonly where: string;
+  /** How it is, and how it should be. */
+  readonly text: string;
+}
+
+type Held = Cluster & Key;
+type Gone = Tombstone & Key;
+
+/** How many clusters' pools are read side by side. */
+const CONCURRENCY = 16;
+
+const sum = <T>(elements: readonly T[], value: (element: T) => number) =>
+  elements.reduce((total, element) => total + value(element), 0);
+
+/** Collects what does not agree. */
+class Findings {
+  readonly list: Inconsistency[] = [];
+
+  /** Notes it where two things that should be the same are not. */
+  same(where: string, is: unknown, should: unknown): void {
+    if (isDeepStrictEqual(is, should)) return;
+    this.list.push({ where, text: `is ${JSON.stringify(is)}, should be ${JSON.stringify(should)}` });
+  }
+}
+
+/** Does something for each of many, some at a time. */
+async function forEach<T>(elements: readonly T[], act: (element: T) => Promise<void>): Promise<void> {
+  for (let start = 0; start < elements.length; start += CONCURRENCY) {
+    await Promise.all(elements.slice(start, start + CONCURRENCY).map(act));
+  }
+}
+
+/**
+ * Finds everything stored of an organisation that contradicts the rest. Beside writers it may find what they are just doing:
+ * what counts is what is found again.
+ *
+ * @param organisation its slug
+ * @throws AppError missing where there is no such organisation; unavailable where the database cannot be reached; Error where
+ *   an item cannot be read
+ */
+export async function findInconsistencies(services: Services, organisation: string): Promise<Inconsistency[]> {
+  const { table } = services;
+  const { pk } = organisationKey(organisation);
+  const findings = new Findings();
+  const [clusters, tombstones, environments] = await Promise.all([
+    table.query({ pk, prefix: CLUSTER_PREFIX }).then((items) => items.map((item): Held => clusterEntity.read(item))),
+    table
+      .query({ pk, prefix: TOMBSTONE_PREFIX })
+      .then((items) => items.map((item): Gone => tombstoneEntity.read(item))),
+    allEnvironments(services, organisation),
+  ]);
+  await checkEnvironments(services, organisation, environments, clusters, findings);
+  await checkTotals(services, organisation, environments, findings);
+  await checkUsage(services, pk, clusters, findings);
+  await checkClusters(services, organisation, clusters, findings);
+  await checkTombstones(services, organisation, clusters, tombstones, findings);
+  return findings.list;
+}
+
+async function checkEnvironments(
+  services: Services,
+  organisation: string,
+  environments: readonly Environment[],
+  clusters: readonly Held[],
+  findings: Findings,
+): Promise<void> {
+  for (const environment of environments) {
+    const where = `environment ${organisation}/${environment.slug}`;
+    const held = clusters.filter((cluster) => cluster.environment === environment.slug);
+    const strangers = held.filter(({ environmentIdentity }) => environmentIdentity !== environment.identity);
+    findings.same(
+      `${where}: clusters of another environment of that name`,
+      strangers.map(({ slug }) => slug),
+      [],
+    );
+    const live = held.filter((cluster) => !isDeleting(cluster));
+    const { totalClusters, heldClusters, totalCpu, totalMemory } = environment;
+    findings.same(
+      `${where}: totals`,
+      { totalClusters, heldClusters, totalCpu, totalMemory },
+      {
+        totalClusters: live.length,
+        heldClusters: held.length,
+        totalCpu: sum(live, ({ cpu }) => cpu),
+        totalMemory: sum(live, ({ memory }) => memory),
+      },
+    );
+    for (const { text } of await checkPageIndex(services, organisation, environment)) {
+      findings.list.push({ where: `${where}: page index`, text });
+    }
+  }
+  const known = new Set(environments.map(({ slug }) => slug));
+  const homeless = clusters.filter(({ environment }) => !known.has(environment));
+  findings.same(
+    `organisation ${organisation}: clusters in no environment`,
+    homeless.map(({ sk }) => sk),
+    [],
+  );
+  const stray = await orphanedChunks(services, organisation, environments);
+  findings.same(
+    `organisation ${organisation}: page index of no environment`,
+    stray.map(({ key }) => key.sk),
+    [],
+  );
+  const buckets = (await readChunks(services.table, organisation)).flatMap((chunk) => chunk.buckets);
+  findings.same(
+    `organisation ${organisation}: clusters in the page index`,
+    sum(buckets, ({ n }) => n),
+    clusters.length,
+  );
+  const ids = new Set(buckets.map(({ id }) => id));
+  findings.same(`organisation ${organisation}: names of buckets`, ids.size, buckets.length);
+}
+
+async function checkTotals(
+  services: Services,
+  organisation: string,
+  environments: readonly Environment[],
+  findings: Findings,
+): Promise<void> {
+  const { organisation: stored, total } = await showOrganisation(services, organisation);
+  const { pk } = organisationKey(organisation);
+  const where = `organisation ${organisation}`;
+  const deleted = environments.filter(({ deletedAt }) => deletedAt !== undefined);
+  const identities = deleted.map(({ identity }) => identity).toSorted();
+  findings.same(`${where}: deleted environments`, (stored.deletedEnvironments ?? []).toSorted(), identities);
+  findings.same(
+    `${where}: clusters in deleted environments`,
+    sum(deleted, (each) => each.totalClusters),
+    0,
+  );
+  const { clusters, cpu, memory, environments: counted, members: people } = total;
+  const members = await services.table.query({ pk, prefix: MEMBER_PREFIX, keysOnly: true });
+  findings.same(
+    `${where}: totals`,
+    { clusters, cpu, memory, environments: counted, members: people },
+    {
+      clusters: sum(environments, ({ totalClusters }) => totalClusters),
+      cpu: sum(environments, ({ totalCpu }) => totalCpu),
+      memory: sum(environments, ({ totalMemory }) => totalMemory),
+      environments: environments.length,
+      members: members.length,
+    },
+  );
+}
+
+async function checkUsage({ table }: Services, pk: string, clusters: readonly Held[], findings: Findings) {
+  const users = new Map<string, number>();
+  for (const cluster of clusters) {
+    if (isDeleting(cluster)) continue;
+    for (const identity of new Set([cluster.cloudAccountIdentity, cluster.maintenanceScheduleIdentity])) {
+      if (identity !== undefined) users.set(identity, (users.get(identity) ?? 0) + 1);
+    }
+  }
+  const counted = new Map<string, number>();
+  for (const item of await table.query({ pk, prefix: USAGE_PREFIX })) {
+    counted.set(item.sk.slice(USAGE_PREFIX.length), usageEntity.read(item).clusters);
+  }
+  for (const identity of new Set([...users.keys(), ...counted.keys()])) {
+    findings.same(`${pk}: clusters that use ${identity}`, counted.get(identity) ?? 0, users.get(identity) ?? 0);
+  }
+}
+
+async function checkClusters(
+  { table }: Services,
+  organisation: string,
+  clusters: readonly Held[],
+  findings: Findings,
+): Promise<void> {
+  const pointers = await table.get(clusters.map(({ identity }) => pointerKey(identity)));
+  await forEach(clusters, async ({ identity, sk, cpu, memory, cloudProvider }) => {
+    const where = `cluster ${identity}`;
+    const item = pointers.get(keyText(pointerKey(identity)));
+    const pointer = item && pointerEntity.read(item);
+    const leads = pointer && { path: pointer.path, organisation: pointer.organisation, ttl: pointer.ttl };
+    findings.same(`${where}: pointer`, leads, { path: sk, organisation, ttl: undefined });
+    const pools = (await nodePoolsOf(table, identity)).filter(isLive);
+    const names = new Set(pools.map(({ name, availabilityZone }) => `${name}/${availabilityZone}`));
+    findings.same(`${where}: names of node pools`, names.size, pools.length);
+    const provider = providerBySlug(cloudProvider);
+    findings.same(`${where}: compute`, { cpu, memory }, provider && computeOf(provider, pools));
+  });
+}
+
+/** Of a cluster that is gone nothing is left but tombstone, pointer and events. */
+async function checkTombstones(
+  services: Services,
+  organisation: string,
+  clusters: readonly Held[],
+  tombstones: readonly Gone[],
+  findings: Findings,
+): Promise<void> {
+  const present = new Set(clusters.map(({ identity }) => identity));
+  const pointers = await services.table.get(tombstones.map(({ identity }) => pointerKey(identity)));
+  await forEach(tombstones, async ({ identity, sk, ttl, status }) => {
+    const where = `deleted cluster ${identity}`;
+    findings.same(`${where}: status`, status, "deleted");
+    findings.same(`${where}: is there`, present.has(identity), false);
+    const item = pointers.get(keyText(pointerKey(identity)));
+    const pointer = item && pointerEntity.read(item);
+    const leads = pointer && { path: pointer.path, organisation: pointer.organisation, ttl: pointer.ttl };
+    findings.same(`${where}: pointer`, leads, { path: sk, organisation, ttl });
+    const pools = await nodePoolsOf(services.table, identity);
+    findings.same(
+      `${where}: node pools`,
+      pools.map(({ id }) => id),
+      [],
+    );
+    const remains = await leftoverKeys(services, identity);
+    findings.same(
+      `${where}: remains`,
+      remains.map((key) => key.sk),
+      [],
+    );
+  });
+}

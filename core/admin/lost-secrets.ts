@@ -1,0 +1,113 @@
+/** Giving up secrets whose key is lost, so that clusters go on with new ones. */
+
+import {
+  CERTIFICATE_AUTHORITY,
+  clientNameOf,
+  OIDC_CLIENT,
+  type OidcClient,
+  oidcClientEntity,
+} from "../cluster-access/entity.ts";
+import type { Services } from "../context.ts";
+import type { Keyring } from "../secrets/keyring.ts";
+import { recordKeys } from "../secrets/keyring-record.ts";
+import { DATA_KEY, dataKeyEntity, readSecrets } from "../secrets/vault.ts";
+import { AppError } from "../shared/errors.ts";
+import { backoff, deadlineIn } from "../shared/retry.ts";
+import { secretKey } from "../table/keys.ts";
+import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
+import { addRetry } from "./clusters.ts";
+
+/** What a search for lost secrets needs. */
+export interface LostSecretsSearch extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
+  readonly keyring: Keyring;
+  /** Whether the issuer of all clusters is lost with the clients it knew. */
+  readonly isIssuerLost: boolean;
+}
+
+/** What one cluster has lost. */
+export interface LostSecrets {
+  clusterIdentity: string;
+  /** Whether the private key of its certificate authority is lost, and everything else that was encrypted. */
+  dataKey: boolean;
+  /** The client that is replaced by a new one; it stays with its issuer, where it has to be removed by hand. */
+  oidcClient: { issuer: string | undefined; clientId: string | undefined; name: string } | undefined;
+}
+
+const clientOf = ({ clusterIdentity, issuer, clientId }: OidcClient): LostSecrets["oidcClient"] => ({
+  issuer,
+  clientId,
+  name: clientNameOf(clusterIdentity),
+});
+
+/**
+ * Finds the clusters whose secrets the keyring cannot decrypt, because it lacks the key. Reads the whole table.
+ *
+ * @throws AppError invalid for a keyring that cannot lose keys; unavailable where the database cannot be reached
+ */
+export async function findLostSecrets({ table, keyring, isIssuerLost }: LostSecretsSearch): Promise<LostSecrets[]> {
+  const present = await keyring.ids();
+  if (present === undefined) {
+    throw new AppError("invalid", "secrets.not_discardable", [
+      "KMS_KEY_ID: is set. Secrets are discarded only where keys.json or KEYS_FILE is lost; " +
+        "for a cluster whose KMS key will not come back there is `cluster forget`.",
+    ]);
+  }
+  const lost = new Set<string>();
+  const clients = new Map<string, OidcClient>();
+  for await (const item of table.scan()) {
+    if (item.entity === dataKeyEntity.name) {
+      const { clusterIdentity, wrappedBy } = dataKeyEntity.read(item);
+      if (!present.includes(wrappedBy)) lost.add(clusterIdentity);
+    } else if (item.entity === oidcClientEntity.name) {
+      const client = oidcClientEntity.read(item);
+      clients.set(client.clusterIdentity, client);
+    }
+  }
+  const identities = new Set([...lost, ...(isIssuerLost ? clients.keys() : [])]);
+  return [...identities].sort().map((clusterIdentity) => {
+    const client = clients.get(clusterIdentity);
+    return { clusterIdentity, dataKey: lost.has(clusterIdentity), oidcClient: client && clientOf(client) };
+  });
+}
+
+/**
+ * Discards what `findLostSecrets` found. A cluster keeps its certificate and its bootstrap tokens, loses the private key of its
+ * certificate authority, and is due at once, so that the reconciler registers a new OIDC client. Cut off, it is called again.
+ *
+ * @throws AppError unavailable as `commit`
+ */
+export async function discardLostSecrets(search: LostSecretsSearch, lost: readonly LostSecrets[]): Promise<void> {
+  for (const each of lost) await discard(search, each);
+  await recordKeys(search, async (_, present) => present);
+}
+
+async function discard(search: LostSecretsSearch, { clusterIdentity, dataKey }: LostSecrets): Promise<void> {
+  const { table, clock, keyring, writeTimeoutMs } = search;
+  const deadline = deadlineIn(writeTimeoutMs);
+  const present = (await keyring.ids()) ?? [];
+  for (let round = 1, isDeleted = false; ; round++) {
+    const held = await readSecrets(table, clusterIdentity);
+    const transaction = new Transaction();
+    const keyItem = held.get(DATA_KEY);
+    const data = keyItem && dataKeyEntity.read(keyItem);
+    if (dataKey && data !== undefined && !present.includes(data.wrappedBy)) {
+      transaction.delete("data-key", secretKey(clusterIdentity, DATA_KEY), {
+        condition: "#keyId = :keyId",
+        values: { ":keyId": data.keyId },
+      });
+      if (held.has(CERTIFICATE_AUTHORITY)) {
+        const key = secretKey(clusterIdentity, CERTIFICATE_AUTHORITY);
+        transaction.update("certificate-authority", key, "REMOVE #sealed", { condition: "attribute_exists(#pk)" });
+      }
+    }
+    if (held.has(OIDC_CLIENT)) transaction.delete("oidc-client", secretKey(clusterIdentity, OIDC_CLIENT));
+    if (transaction.size === 0) return;
+    if (!isDeleted) addRetry(transaction, clusterIdentity, clock().toISOString());
+    const failures = await commit(table, transaction, deadline);
+    if (failures.length === 0) return;
+    // A deleted cluster is not worked on any more, but what is left of its secrets still goes.
+    isDeleted ||= failures.some(({ label }) => label === "pointer");
+    if (deadline.expired()) throw writeTimedOut();
+    await backoff(round, deadline);
+  }
+}

@@ -1,0 +1,94 @@
+/** Making and showing organisations. */
+
+import * as v from "valibot";
+import type { Services } from "../context.ts";
+import { conflict, invalid, notFound } from "../shared/errors.ts";
+import { deadlineIn } from "../shared/retry.ts";
+import { text } from "../shared/schemas.ts";
+import { isOrganisationSlug } from "../shared/slug.ts";
+import { validate } from "../shared/validation.ts";
+import { keyText, organisationKey, totalKey } from "../table/keys.ts";
+import { commit, Transaction } from "../table/transaction.ts";
+import {
+  type Organisation,
+  organisationEntity,
+  organisationTypes,
+  type Total,
+  totalEntity,
+} from "../tenancy/organisation.ts";
+import { type References, referencesItem } from "../tenancy/references-entity.ts";
+
+const CreateOrganisation = v.object({
+  slug: v.pipe(v.string(), v.check(isOrganisationSlug, "must be 1 to 63 of a-z, 0-9, - and _")),
+  name: v.pipe(text, v.minLength(3), v.maxLength(30)),
+  type: v.optional(v.picklist(organisationTypes)),
+  contactEmail: v.optional(v.pipe(text, v.maxLength(254))),
+});
+
+/**
+ * Makes an organisation, with nothing in it.
+ *
+ * @param input slug, name of 3 to 30 characters, type (BUSINESS unless given), contactEmail
+ * @throws AppError invalid; conflict where the slug is taken
+ */
+export async function createOrganisation(services: Services, input: unknown): Promise<Organisation> {
+  const checked = validate(CreateOrganisation, input);
+  if (checked.problems.length > 0) throw invalid(checked.problems);
+  const { slug, name, type = "BUSINESS", contactEmail } = checked.complete();
+  const now = services.clock().toISOString();
+  const organisation = {
+    identity: services.ids.identity(),
+    slug,
+    name,
+    type,
+    contactEmail,
+    vatCodeValidated: false,
+    acceptedTerms: false,
+    restrictedToAvailableCloudProviders: false,
+    createdAt: now,
+    modifiedAt: now,
+    revision: 1,
+  } satisfies Organisation;
+  const references: References = { accounts: {}, schedules: {}, revision: 1 };
+  const total: Total = { clusters: 0, cpu: 0, memory: 0, environments: 0, members: 0 };
+  const transaction = new Transaction()
+    .create("organisation", organisationEntity.write(organisationKey(slug), organisation))
+    .create("references", referencesItem(slug, references))
+    .create("total", totalEntity.write(totalKey(slug), total));
+  const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
+  const present = failures.find(({ label }) => label === "organisation")?.present;
+  if (failures.length > 0 && present?.identity !== organisation.identity) {
+    throw conflict("organisation.slug_held", `slug: there is an organisation "${slug}" already`);
+  }
+  return organisation;
+}
+
+/**
+ * Shows an organisation and what it holds.
+ *
+ * @throws AppError missing
+ */
+export async function showOrganisation(
+  services: Services,
+  slug: string,
+): Promise<{ organisation: Organisation; total: Total }> {
+  if (!isOrganisationSlug(slug)) throw organisationNotFound(slug);
+  const items = await services.table.get([organisationKey(slug), totalKey(slug)]);
+  const organisation = items.get(keyText(organisationKey(slug)));
+  const total = items.get(keyText(totalKey(slug)));
+  if (organisation === undefined || total === undefined) throw organisationNotFound(slug);
+  return { organisation: organisationEntity.read(organisation), total: totalEntity.read(total) };
+}
+
+/**
+ * Makes sure that an organisation is there.
+ *
+ * @throws AppError missing
+ */
+export async function requireOrganisation(services: Services, slug: string): Promise<void> {
+  await showOrganisation(services, slug);
+}
+
+/** What an operator is told where an organisation is not there. */
+export const organisationNotFound = (slug: string) =>
+  notFound("organisation.missing", `There is no organisation "${slug.slice(0, 63)}".`);

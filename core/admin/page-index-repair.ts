@@ -1,0 +1,316 @@
+/** Checking and mending the page index, chunk by chunk, while others write. For the operator's command. */
+
+import type { Services } from "../context.ts";
+import {
+  type Bucket,
+  type Chunk,
+  chunkItem,
+  keyRange,
+  newBucketId,
+  readChunks,
+  readSlugs,
+  removableBuckets,
+  removeBuckets,
+  unchangedChunk,
+} from "../listing/page-index.ts";
+import { replaceBucket, splitChunk } from "../listing/page-index-split.ts";
+import { type Deadline, deadlineIn } from "../shared/retry.ts";
+import { environmentKey, keyText } from "../table/keys.ts";
+import { commit, Transaction } from "../table/transaction.ts";
+import type { Environment } from "../tenancy/environment.ts";
+
+/** How often a place is looked at again because somebody wrote there meanwhile. */
+const MAX_PASSES = 50;
+
+/** A chunk that is split while chunks are read looks unsound once, or twice at the most. */
+const MAX_INCONSISTENT_PASSES = 3;
+
+/** Something in which the page index and the clusters do not agree. */
+export interface Discrepancy {
+  readonly environment: string;
+  readonly text: string;
+}
+
+/** The part of the index that is wrong, and what is really there. */
+interface Finding extends Discrepancy {
+  readonly chunk: Chunk | undefined;
+  /** Absent where the chunk as a whole is wrong. */
+  readonly bucket?: Bucket;
+  /** Slugs of the clusters that are there, one for each. */
+  readonly slugs: readonly string[];
+}
+
+/** What is wrong with a chunk: bounds ascend, from its own lower bound, below the next chunk's. */
+function inconsistency(chunk: Chunk, next: Chunk | undefined, environment: Environment): string | undefined {
+  if (chunk.environmentIdentity !== environment.identity) return "is of an environment that is gone";
+  const bounds = chunk.buckets.map(({ bound }) => bound);
+  const isSound =
+    bounds[0] === chunk.lowerBound &&
+    bounds.every((bound, position) => position === 0 || bound > (bounds[position - 1] ?? "")) &&
+    (next === undefined || (bounds.at(-1) ?? "") < next.lowerBound);
+  return isSound ? undefined : "has buckets out of order";
+}
+
+/** What was found in the part of the index that belongs to an environment. */
+interface Inspection {
+  readonly findings: readonly Finding[];
+  /** Buckets that others wrote in at every look. */
+  readonly restless: readonly Bucket[];
+}
+
+/** Inspects an environment that may be removed meanwhile: then its index went with it, and nothing is wrong. */
+async function inspect(services: Services, organisation: string, environment: Environment): Promise<Inspection> {
+  const inspection = await scanOnce(services, organisation, environment);
+  const key = environmentKey(organisation, environment.slug);
+  const present = (await services.table.get([key])).get(keyText(key));
+  return present?.identity === environment.identity ? inspection : { findings: [], restless: [] };
+}
+
+/** Looks at every bucket of an environment until each was seen with nobody writing in it. */
+async function scanOnce(services: Services, organisation: string, environment: Environment): Promise<Inspection> {
+  const { table } = services;
+  const findings: Finding[] = [];
+  let restless: Bucket[] = [];
+  const settled = new Set<string>();
+  const whole = (text: string, chunk: Chunk | undefined, slugs: readonly string[]): Inspection => ({
+    findings: [{ environment: environment.slug, text, chunk, slugs }],
+    restless: [],
+  });
+  looks: for (let times = 1; times <= MAX_PASSES; times++) {
+    const chunks = await readChunks(table, organisation, environment.slug);
+    const slugsBetween = (bound: string, next: Chunk | undefined) =>
+      readSlugs(table, organisation, keyRange(environment.slug, bound, next?.lowerBound));
+    if (chunks[0]?.lowerBound !== "") {
+      return whole("the first chunk is missing", undefined, await slugsBetween("", chunks[0]));
+    }
+    const counted = new Map<string, string[]>();
+    for (const [position, chunk] of chunks.entries()) {
+      const next = chunks[position + 1];
+      const wrong = inconsistency(chunk, next, environment);
+      if (wrong !== undefined) {
+        if (times <= MAX_INCONSISTENT_PASSES) continue looks;
+        return whole(`chunk "${chunk.lowerBound}" ${wrong}`, chunk, await slugsBetween(chunk.lowerBound, next));
+      }
+      // The fewer are counted again, the shorter the time in which nobody may write in them.
+      if (chunk.buckets.every(({ id }) => settled.has(id))) continue;
+      const slugs = await slugsBetween(chunk.lowerBound, next);
+      for (const [at, bucket] of chunk.buckets.entries()) {
+        const end = chunk.buckets[at + 1]?.bound;
+        counted.set(
+          bucket.id,
+          slugs.filter((slug) => slug >= bucket.bound && (end === undefined || slug < end)),
+        );
+      }
+    }
+    // What was counted holds for the buckets that nobody wrote in meanwhile.
+    const after = await readChunks(table, organisation, environment.slug);
+    const before = new Map(chunks.flatMap(({ buckets }) => buckets.map((bucket) => [bucket.id, bucket])));
+    restless = [];
+    for (const chunk of after) {
+      for (const bucket of chunk.buckets) {
+        if (settled.has(bucket.id)) continue;
+        const slugs = counted.get(bucket.id);
+        if (slugs === undefined || before.get(bucket.id)?.v !== bucket.v) {
+          restless.push(bucket);
+          continue;
+        }
+        settled.add(bucket.id);
+        if (bucket.n !== slugs.length || bucket.n > services.pageIndex.bucket) {
+          const text = `bucket "${bucket.bound}" counts ${bucket.n} clusters, and there are ${slugs.length}`;
+          findings.push({ environment: environment.slug, text, chunk, bucket, slugs });
+        }
+      }
+    }
+    if (restless.length === 0) break;
+  }
+  return { findings, restless };
+}
+
+const busyMessage = (environment: Environment, { bound }: Bucket): Discrepancy => ({
+  environment: environment.slug,
+  text: `bucket "${bound}" did not settle: others wrote in it at each of ${MAX_PASSES} looks, so it was not compared`,
+});
+
+/**
+ * Compares the page index of an environment with its clusters. A bucket that others write in is looked at again until it
+ * was still for long enough to be counted; one that never was is told of too.
+ *
+ * @param organisation its slug
+ * @returns nothing where the environment is gone
+ */
+export async function checkPageIndex(
+  services: Services,
+  organisation: string,
+  environment: Environment,
+): Promise<Discrepancy[]> {
+  const { findings, restless } = await inspect(services, organisation, environment);
+  return [
+    ...findings.map(({ environment: slug, text }) => ({ environment: slug, text })),
+    ...restless.map((bucket) => busyMessage(environment, bucket)),
+  ];
+}
+
+/**
+ * Finds parts of the page index that belong to no environment any more.
+ *
+ * @param environments as they were read before this call; those that come and go meanwhile are told apart
+ */
+export async function orphanedChunks(
+  services: Services,
+  organisation: string,
+  environments: readonly Environment[],
+): Promise<Chunk[]> {
+  const { table } = services;
+  const known = new Set(environments.map(({ slug }) => slug));
+  const suspects = (await readChunks(table, organisation)).filter(({ environment }) => !known.has(environment));
+  if (suspects.length === 0) return [];
+  const keyOf = ({ environment }: Chunk) => environmentKey(organisation, environment);
+  const made = await table.get(suspects.map(keyOf));
+  // Read after the environments: a chunk that is still there was there while its environment was not.
+  const left = await table.get(suspects.map(({ key }) => key));
+  return suspects.filter(
+    (chunk) =>
+      !made.has(keyText(keyOf(chunk))) &&
+      left.get(keyText(chunk.key))?.environmentIdentity === chunk.environmentIdentity,
+  );
+}
+
+const newBucket = ({ ids }: Services, bound: string): Bucket => ({
+  id: newBucketId(ids.number()),
+  bound,
+  n: 0,
+  v: 0,
+});
+
+/** Cuts slugs into buckets that are three quarters full, never between clusters of one slug. */
+function splitIntoBuckets(services: Services, bound: string, slugs: readonly string[]): Bucket[] {
+  const target = Math.max(1, Math.floor((services.pageIndex.bucket * 3) / 4));
+  const buckets = [newBucket(services, bound)];
+  slugs.forEach((slug, position) => {
+    const last = buckets.at(-1);
+    if (last === undefined) return;
+    const isNew = position > 0 && slugs[position - 1] !== slug;
+    const current = isNew && last.n >= target ? newBucket(services, slug) : last;
+    if (current !== last) buckets.push(current);
+    buckets[buckets.length - 1] = { ...current, n: current.n + 1 };
+  });
+  return buckets;
+}
+
+/** Mends one thing. @returns whether nobody was in the way; the next inspection tells what is left */
+async function repair(
+  services: Services,
+  organisation: string,
+  environment: Environment,
+  finding: Finding,
+): Promise<boolean> {
+  const { table, pageIndex } = services;
+  const { chunk, bucket, slugs } = finding;
+  const deadline = deadlineIn(services.writeTimeoutMs);
+  const transaction = new Transaction();
+  if (chunk === undefined || bucket === undefined) {
+    const lowerBound = chunk?.lowerBound ?? "";
+    // Too full a bucket is cut next time.
+    const only = { ...newBucket(services, lowerBound), n: slugs.length };
+    // Without a chunk nothing can be added there, so what was counted still holds.
+    const unchanged = chunk === undefined ? { condition: "attribute_not_exists(#pk)" } : unchangedChunk(chunk);
+    transaction
+      .put("index", chunkItem(organisation, environment, lowerBound, [only]), unchanged)
+      // A chunk that nobody else would remove must not outlive its environment.
+      .check("environment", environmentKey(organisation, environment.slug), {
+        condition: "#identity = :identity",
+        values: { ":identity": environment.identity },
+      });
+  } else {
+    const parts = splitIntoBuckets(services, bucket.bound, slugs).slice(
+      0,
+      Math.max(2, Math.floor(pageIndex.chunk / 2)),
+    );
+    const counted = parts.reduce((sum, { n }) => sum + n, 0);
+    const last = parts.at(-1);
+    // What does not fit into one go stays in the last part, which is then too full and cut next time.
+    if (last !== undefined) parts[parts.length - 1] = { ...last, n: last.n + slugs.length - counted };
+    if (chunk.buckets.length - 1 + parts.length > pageIndex.chunk) {
+      await splitChunk(table, organisation, chunk, deadline);
+      return false;
+    }
+    replaceBucket(transaction, "index", chunk, bucket, parts, pageIndex);
+  }
+  return (await commit(table, transaction, deadline)).length === 0;
+}
+
+/**
+ * Makes the page index of an environment agree with its clusters again, and removes its empty buckets. Every change is
+ * conditional on what was counted, so the server may go on writing.
+ *
+ * @returns what was mended, and buckets that others wrote in all the while, so that they could not be compared
+ * @throws Error where others wrote at the same places all the while; AppError unavailable as `commit`
+ */
+export async function rebuildPageIndex(
+  services: Services,
+  organisation: string,
+  environment: Environment,
+): Promise<Discrepancy[]> {
+  const mended: Discrepancy[] = [];
+  for (let round = 0; round < MAX_PASSES * 10; round++) {
+    const { findings, restless } = await inspect(services, organisation, environment);
+    if (findings.length === 0) {
+      await removeEmptyBuckets(services, organisation, environment.slug, deadlineIn(services.writeTimeoutMs));
+      return [...mended, ...restless.map((bucket) => busyMessage(environment, bucket))];
+    }
+    for (const finding of findings) {
+      const { environment: slug, text } = finding;
+      if (await repair(services, organisation, environment, finding)) mended.push({ environment: slug, text });
+    }
+  }
+  throw new Error(`the page index of environment "${environment.slug}" could not be mended: others write too much`);
+}
+
+/**
+ * Removes every bucket of an environment that is empty and may go, one write a chunk. Where others write in them until the
+ * deadline, some stay.
+ *
+ * @param environment its slug
+ * @throws AppError unavailable as `commit`
+ */
+export async function removeEmptyBuckets(
+  services: Services,
+  organisation: string,
+  environment: string,
+  deadline: Deadline,
+): Promise<void> {
+  const { table } = services;
+  for (let missed = true; missed && !deadline.expired(); ) {
+    missed = false;
+    for (const chunk of await readChunks(table, organisation, environment)) {
+      const empty = removableBuckets(chunk);
+      if (empty.length === 0) continue;
+      const transaction = new Transaction();
+      removeBuckets(transaction, "index", chunk, empty);
+      if ((await commit(table, transaction, deadline)).length > 0) missed = true;
+    }
+  }
+}
+
+/**
+ * Removes parts of the page index whose environment is gone, on condition that it still is.
+ *
+ * @param chunks from `orphanedChunks`
+ * @returns those that were removed
+ * @throws AppError unavailable as `commit`
+ */
+export async function removeOrphanedChunks(
+  services: Services,
+  organisation: string,
+  chunks: readonly Chunk[],
+): Promise<Chunk[]> {
+  const removed: Chunk[] = [];
+  for (const chunk of chunks) {
+    const transaction = new Transaction()
+      .check("environment", environmentKey(organisation, chunk.environment), { condition: "attribute_not_exists(#pk)" })
+      .delete("index", chunk.key);
+    const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
+    if (failures.length === 0) removed.push(chunk);
+  }
+  return removed;
+}

@@ -1,0 +1,108 @@
+/** Making, listing and revoking personal access tokens. */
+
+import { randomBytes } from "node:crypto";
+import * as v from "valibot";
+import type { Services } from "../context.ts";
+import { invalid, notFound } from "../shared/errors.ts";
+import { deadlineIn } from "../shared/retry.ts";
+import { cidr, text, uuid } from "../shared/schemas.ts";
+import { validate } from "../shared/validation.ts";
+import { keyText, tokenKey, USER_TOKEN_PREFIX, userTokenKey } from "../table/keys.ts";
+import { commit, Transaction } from "../table/transaction.ts";
+import { type Token, tokenEntity, userTokenEntity } from "../tenancy/member.ts";
+import { formatToken, hashToken, parseToken, SECRET_BYTES } from "../tenancy/token.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+/** How long a token lives unless it says otherwise. */
+const DEFAULT_DAYS = 365;
+
+/** A token's record is kept this long after it stopped working, so that its name can still be looked up. */
+const RETENTION_DAYS = 90;
+
+const CreateToken = v.object({
+  user: uuid,
+  name: v.pipe(text, v.minLength(1), v.maxLength(64)),
+  days: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(3_650)), DEFAULT_DAYS),
+  sources: v.optional(v.pipe(v.array(cidr), v.maxLength(50)), []),
+});
+
+/** A token as its user sees it; never the token itself, nor its hash. */
+export type TokenRecord = Omit<Token, "hash">;
+
+/**
+ * Makes a token of a user.
+ *
+ * @param input user, name, days (365 unless given), sources (CIDR blocks; none for anywhere)
+ * @returns the record, and the token: this is the only time it is shown
+ * @throws AppError invalid
+ */
+export async function createToken(services: Services, input: unknown): Promise<{ record: TokenRecord; token: string }> {
+  const checked = validate(CreateToken, input);
+  if (checked.problems.length > 0) throw invalid(checked.problems);
+  const { user, name, days, sources } = checked.complete();
+  const now = services.clock();
+  const expires = new Date(now.getTime() + days * DAY_MS);
+  const tokenId = services.ids.identity();
+  const token = formatToken(tokenId, user, randomBytes(SECRET_BYTES));
+  const record: TokenRecord = {
+    tokenId,
+    user,
+    name,
+    createdAt: now.toISOString(),
+    expiresAt: expires.toISOString(),
+    sources,
+  };
+  const ttl = Math.floor((expires.getTime() + RETENTION_DAYS * DAY_MS) / 1_000);
+  const transaction = new Transaction()
+    .create("token", tokenEntity.write(tokenKey(tokenId), { ...record, hash: hashToken(token) }, { ttl }))
+    .create("user-token", userTokenEntity.write(userTokenKey(user, tokenId), { tokenId }, { ttl }));
+  const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
+  // An own write whose answer was lost is the only thing that can be at a random key.
+  if (failures.some(({ present }) => present?.tokenId !== tokenId))
+    throw new Error(`token id ${tokenId} was drawn twice`);
+  return { record, token };
+}
+
+function toRecord(token: Token): TokenRecord {
+  const { tokenId, user, name, createdAt, expiresAt, revokedAt, sources } = token;
+  const record: TokenRecord = { tokenId, user, name, createdAt, expiresAt, sources };
+  return revokedAt === undefined ? record : { ...record, revokedAt };
+}
+
+/** Lists a user's tokens, oldest first, those that do not work any more too. */
+export async function listTokens(services: Services, user: string): Promise<TokenRecord[]> {
+  const { pk } = userTokenKey(user, user);
+  const items = await services.table.query({ pk, prefix: USER_TOKEN_PREFIX });
+  const keys = items.map((item) => tokenKey(userTokenEntity.read(item).tokenId));
+  const found = await services.table.get(keys);
+  return keys
+    .flatMap((key) => {
+      const item = found.get(keyText(key));
+      return item === undefined ? [] : [toRecord(tokenEntity.read(item))];
+    })
+    .sort((one, other) => (one.createdAt < other.createdAt ? -1 : one.createdAt > other.createdAt ? 1 : 0));
+}
+
+/**
+ * Revokes a token: it is refused from the next request on. Revoking it again changes nothing.
+ *
+ * @param given the token's id, or the token itself
+ * @throws AppError missing
+ */
+export async function revokeToken(services: Services, given: string): Promise<TokenRecord> {
+  const tokenId = parseToken(given)?.tokenId ?? given.toLowerCase();
+  // Never repeat what was given: it may be a token that was mistyped.
+  const gone = notFound("token.missing", "There is no such token.");
+  if (!v.is(uuid, tokenId)) throw gone;
+  const transaction = new Transaction().update(
+    "token",
+    tokenKey(tokenId),
+    "SET #revokedAt = if_not_exists(#revokedAt, :now)",
+    { condition: "attribute_exists(#pk)", values: { ":now": services.clock().toISOString() } },
+  );
+  const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
+  const item = (await services.table.get([tokenKey(tokenId)])).get(keyText(tokenKey(tokenId)));
+  if (failures.length > 0 || item === undefined) throw gone;
+  return toRecord(tokenEntity.read(item));
+}

@@ -1,0 +1,114 @@
+/** What a machine needs to become a node of a cluster. */
+
+import { findNodePool } from "../cluster/operations/node-pool-read.ts";
+import { nodeVersionOf } from "../cluster/rules/versions.ts";
+import { buildUserEvent } from "../cluster/store/event-log.ts";
+import type { Context } from "../context.ts";
+import { joinDocuments } from "../node-bootstrap/documents.ts";
+import { isLive } from "../node-pool/rules.ts";
+import { conflict } from "../shared/errors.ts";
+import { deadlineIn } from "../shared/retry.ts";
+import { pointerKey, secretKey } from "../table/keys.ts";
+import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
+import {
+  type AuthorizedConfiguration,
+  authorizeConfiguration,
+  type ConfigurationInput,
+  deleting,
+  notReady,
+} from "./authorize.ts";
+import { addToken, generateToken } from "./bootstrap-tokens.ts";
+import { BOOTSTRAP_TOKENS, type BootstrapTokens, bootstrapTokensEntity } from "./entity.ts";
+import type { JoinConfigResponse } from "./schema.ts";
+
+/** Which cluster's join configuration, and of which pool: its numeric id or its identity, where the machine shall be in one. */
+export interface JoinInput extends ConfigurationInput {
+  nodePool?: string;
+}
+
+const WHAT = "join configuration";
+
+/**
+ * Makes a join configuration: a bootstrap token for this answer alone, and documents with it. Three waits on the database.
+ *
+ * @throws AppError as `authorizeConfiguration`, of a caller who is no admin; missing where there is no such pool; unavailable
+ */
+export async function joinConfig(context: Context, input: JoinInput): Promise<JoinConfigResponse> {
+  const { nodePool } = input;
+  const configured = await authorizeConfiguration(context, input, {
+    right: "admin",
+    what: WHAT,
+    phase: "CLUSTER_PROVISIONED",
+    withPools: nodePool !== undefined,
+  });
+  const { cluster, certificate, endpoint, pools } = configured;
+  const pool = nodePool === undefined ? undefined : findNodePool(pools, { nodePool, cluster: cluster.slug });
+  if (pool !== undefined && !isLive(pool)) {
+    throw conflict("node_pool.deleting", `The node pool "${pool.name}" is being deleted: no machine can join it.`);
+  }
+  if (endpoint === undefined) throw notReady(WHAT, cluster);
+  const token = generateToken();
+  const { serviceSubnet } = cluster;
+  const version = nodeVersionOf(cluster, configured.observedVersion);
+  const given = { endpoint, certificate, token, version, serviceSubnet };
+  const documents = joinDocuments(pool === undefined ? given : { ...given, pool });
+  await storeToken(context, configured, token, pool?.identity);
+  return documents;
+}
+
+/** Keeps what the token will be recognised by, and tells of it. Who was faster is not asked for anew: the refusal says it. */
+async function storeToken(
+  context: Context,
+  configured: AuthorizedConfiguration,
+  token: string,
+  poolIdentity: string | undefined,
+): Promise<void> {
+  const deadline = deadlineIn(context.writeTimeoutMs);
+  let item = configured.held.get(BOOTSTRAP_TOKENS);
+  for (;;) {
+    const before = item && bootstrapTokensEntity.read(item);
+    const failures = await commit(
+      context.table,
+      addTokenWrite(context, configured, before, token, poolIdentity),
+      deadline,
+    );
+    if (failures.length === 0) return;
+    if (failures.some(({ label }) => label === "pointer")) throw deleting(WHAT, configured.cluster);
+    if (deadline.expired()) throw writeTimedOut();
+    item = failures.find(({ label }) => label === TOKENS)?.present;
+  }
+}
+
+const TOKENS = "bootstrap-tokens";
+
+function addTokenWrite(
+  context: Context,
+  { cluster: { identity }, actor }: AuthorizedConfiguration,
+  before: BootstrapTokens | undefined,
+  token: string,
+  poolIdentity: string | undefined,
+): Transaction {
+  const now = context.clock();
+  const { after, revoked } = addToken(before, identity, token, now);
+  const changes = [
+    { path: "bootstrapToken", to: after.tokens.at(-1)?.id },
+    ...(poolIdentity === undefined ? [] : [{ path: "nodePool", to: poolIdentity }]),
+    ...revoked.map((from) => ({ path: "bootstrapToken", from })),
+  ];
+  return (
+    new Transaction()
+      .put(
+        TOKENS,
+        bootstrapTokensEntity.write(secretKey(identity, BOOTSTRAP_TOKENS), after),
+        before === undefined
+          ? { condition: "attribute_not_exists(#pk)" }
+          : { condition: "#revision = :before", values: { ":before": before.revision } },
+      )
+      // What is gone shall not get secrets again, of which nobody would ever rid it.
+      .check("pointer", pointerKey(identity), { condition: "attribute_exists(#pk) AND attribute_not_exists(#ttl)" })
+      .create(
+        "event",
+        buildUserEvent(context, actor, identity, "cluster.join-config-issued", now.toISOString(), changes),
+      )
+  );
+}

@@ -1,0 +1,40 @@
+/** The steps that give a cluster what its nodes and clients need. */
+
+import type { Prerequisite } from "../provisioning/prerequisite.ts";
+import { secretKey } from "../table/keys.ts";
+import { Transaction } from "../table/transaction.ts";
+import { makeCertificateAuthority } from "./certificate-authority.ts";
+import { CERTIFICATE_AUTHORITY, certificateAuthorityEntity } from "./entity.ts";
+import { formerOidcClient, oidcClient } from "./oidc-client.ts";
+import { type PrerequisiteServices, vaultOf } from "./prerequisite-services.ts";
+
+export type { PrerequisiteServices } from "./prerequisite-services.ts";
+
+/** The steps in their order. */
+export const createPrerequisites = (services: PrerequisiteServices): readonly Prerequisite[] => [
+  certificateAuthority(services),
+  oidcClient(services),
+  formerOidcClient(services),
+];
+
+function certificateAuthority(services: PrerequisiteServices): Prerequisite {
+  return {
+    operation: "making the certificate authority",
+    isDone: ({ held }) => held.has(CERTIFICATE_AUTHORITY),
+    async prepare(prepared, write) {
+      const { identity } = prepared.cluster;
+      const now = services.clock();
+      const vault = await vaultOf(services, prepared);
+      const { certificate, privateKey } = await makeCertificateAuthority(identity, now);
+      const item = certificateAuthorityEntity.write(secretKey(identity, CERTIFICATE_AUTHORITY), {
+        clusterIdentity: identity,
+        certificate,
+        sealed: vault.seal(CERTIFICATE_AUTHORITY, { privateKey }),
+        createdAt: now.toISOString(),
+      });
+      const transaction = new Transaction().create("certificate-authority", item);
+      vault.bindTo(transaction);
+      return await write(transaction);
+    },
+  };
+}

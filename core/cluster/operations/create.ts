@@ -1,0 +1,277 @@
+/** Creating a cluster. */
+
+import { type Authorized, authorize, environmentNotFound } from "../../access/authorize.ts";
+import { type Context, reportUnknown } from "../../context.ts";
+import { nodePoolItem } from "../../node-pool/items.ts";
+import { computeOf, nodePoolPath } from "../../node-pool/rules.ts";
+import { MAX_NODE_POOLS, type NodePool } from "../../node-pool/schema.ts";
+import { parseWriteQuery } from "../../request/dry-run.ts";
+import { IDEMPOTENCY_LABEL, storeResponse, withReplay } from "../../request/idempotency.ts";
+import type { RawQuery } from "../../request/query.ts";
+import { type AppError, conflict, invalid } from "../../shared/errors.ts";
+import { parseJson } from "../../shared/json.ts";
+import { type Deadline, deadlineIn } from "../../shared/retry.ts";
+import { isSlug, slugOf } from "../../shared/slug.ts";
+import { clusterKey, keyText, totalKey } from "../../table/keys.ts";
+import { commit, type Failure, Transaction } from "../../table/transaction.ts";
+import type { Environment } from "../../tenancy/environment.ts";
+import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tenancy/organisation.ts";
+import { type Change, type Cluster, clusterEntity } from "../entity.ts";
+import { initialConditions } from "../rules/conditions.ts";
+import { type ValidatedCreate, validateCreate } from "../rules/create.ts";
+import type { ClusterResponse } from "../schema.ts";
+import { applyCounters } from "../store/counters.ts";
+import { buildUserEvent } from "../store/event-log.ts";
+import { clusterEtag, pointerItem, toClusterResponse } from "../store/items.ts";
+import { retryOnConflict } from "../store/mutation.ts";
+import {
+  readSlugContext,
+  requireAvailable,
+  reserveSlug,
+  SLUG_LABELS,
+  type SlugState,
+} from "../store/slug-reservation.ts";
+
+/** A request for a cluster. */
+export interface CreateInput {
+  organisation: string;
+  environment: string;
+  query: RawQuery;
+  /** The body, as JSON gave it. */
+  body: unknown;
+}
+
+/** A cluster as an operation answers it. */
+export interface Representation<Body> {
+  body: Body;
+  /** The entity tag, with its quotes. */
+  etag: string;
+}
+
+/** What the server draws for a cluster, once for all attempts: by it an own write is recognised. */
+interface GeneratedIds {
+  identity: string;
+  nodePools: { id: number; identity: string }[];
+}
+
+/**
+ * Creates a cluster: its item, pools, pointer with due mark, event, totals, reference counters and page index, all in one
+ * transaction. Two waits on the database, three where its bucket is full; somebody else's change in between costs both again.
+ *
+ * A repeat of its own transaction, whose answer was lost, is recognised by the identity it drew. Others who create at the
+ * same moment are waited for; whoever comes second to a slug gets the conflict.
+ *
+ * @throws AppError as `enter`; invalid with every problem; conflict for a slug that is held, and for limits
+ */
+export async function create(context: Context, input: CreateInput): Promise<Representation<ClusterResponse>> {
+  const drawn: GeneratedIds = { identity: context.ids.identity(), nodePools: [] };
+  const done = await withReplay(context, () =>
+    retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) => attempt(context, input, drawn, deadline)),
+  );
+  const shown = done as Representation<ClusterResponse>;
+  context.responseMetadata.cluster = shown.body.identity;
+  return shown;
+}
+
+/** Tries once. @returns undefined where somebody else was faster, and everything has to be read again */
+async function attempt(
+  context: Context,
+  input: CreateInput,
+  drawn: GeneratedIds,
+  deadline: Deadline,
+): Promise<Representation<ClusterResponse> | undefined> {
+  const { organisation, environment } = input;
+  const slug = slugIn(input.body);
+  const entered = await authorize(context, {
+    path: { organisation, environment },
+    role: "developer",
+    keys: () => (slug === undefined ? [] : [clusterKey(organisation, environment, slug)]),
+    alongside: async () =>
+      slug === undefined ? undefined : readSlugContext(context, { organisation, environment, slug }),
+  });
+  if (entered.replay !== undefined) return entered.replay as Representation<ClusterResponse>;
+  const judgement = validateCreate(input.body, entered.references, context.provisioner);
+  const query = parseWriteQuery(input.query);
+  const strict = reportUnknown(context, query.unknown, judgement.unknown);
+  const { creation } = judgement;
+  const problems = [...query.problems, ...strict, ...judgement.problems];
+  if (creation === undefined || problems.length > 0) throw invalid(problems);
+  if (slug === undefined || entered.environment === undefined) throw new Error("a name without problems has a slug");
+  const holderItem = entered.prefetched(clusterKey(organisation, environment, slug));
+  const place: SlugState = {
+    owner: holderItem === undefined ? undefined : clusterEntity.read(holderItem),
+    superseded: entered.alongside?.superseded ?? [],
+    chunk: entered.alongside?.chunk,
+  };
+  const cluster = {
+    ...newCluster(context, entered, entered.environment, creation, slug, drawn),
+    // Above the displaced holder's, so that no entity tag of that one is ever this one's.
+    revision: (place.owner?.revision ?? 0) + 1,
+  };
+  const { references } = entered;
+  const show = (made: Cluster): Representation<ClusterResponse> => ({
+    body: toClusterResponse(made, { organisation: entered.organisation, references, showCompute: false }),
+    etag: clusterEtag(made, references),
+  });
+  if (place.owner?.identity === cluster.identity) return show(place.owner);
+  requireAvailable(place, "name");
+  requireFewPools(creation);
+  if (query.values.dryRun) {
+    await requireRoom(context, cluster.organisation);
+    return { body: withoutGenerated(show(cluster).body), etag: "" };
+  }
+  const answer = show(cluster);
+  const pools = newNodePools(context, cluster, creation, drawn);
+  return (await write(context, entered, { cluster, pools, creation, place, answer, deadline })) ? answer : undefined;
+}
+
+/** A dry run shows what would be, without what the server would draw. */
+function withoutGenerated(cluster: ClusterResponse): ClusterResponse {
+  const { identity: _, createdAt: _created, modifiedAt: _modified, ...rest } = cluster;
+  return { ...rest, consequences: [] } as unknown as ClusterResponse;
+}
+
+/** What the transaction's condition would refuse, for a dry run that sends none. */
+async function requireRoom(context: Context, organisation: string): Promise<void> {
+  const key = totalKey(organisation);
+  const item = (await context.table.get([key])).get(keyText(key));
+  if (item !== undefined && totalEntity.read(item).clusters >= MAX_CLUSTERS) throw organisationFull();
+}
+
+const organisationFull = (): AppError => conflict("organisation.cluster_limit", ORGANISATION_FULL_MESSAGE);
+
+function requireFewPools({ nodePools }: ValidatedCreate): void {
+  if (nodePools.length <= MAX_NODE_POOLS) return;
+  throw conflict(
+    "cluster.node_pool_limit",
+    `nodePools: a cluster has at most ${MAX_NODE_POOLS} node pools, and these are ${nodePools.length}`,
+  );
+}
+
+/** The slug a body's name leads to, if it leads to one: the first read needs it before the body is judged. */
+function slugIn(body: unknown): string | undefined {
+  const name = typeof body === "object" && body !== null && "name" in body ? body.name : undefined;
+  const slug = typeof name === "string" && name.length <= 63 ? slugOf(name) : "";
+  return isSlug(slug) ? slug : undefined;
+}
+
+function newCluster(
+  context: Context,
+  entered: Authorized<unknown>,
+  environment: Environment,
+  creation: ValidatedCreate,
+  slug: string,
+  drawn: GeneratedIds,
+): Cluster {
+  const now = context.clock().toISOString();
+  return {
+    ...creation.settings,
+    ...computeOf(creation.provider, creation.nodePools),
+    identity: drawn.identity,
+    organisation: entered.organisation.slug,
+    environment: environment.slug,
+    environmentIdentity: environment.identity,
+    slug,
+    cloudProvider: creation.provider.slug,
+    environmentPrometheusRules: true,
+    deleteProtection: false,
+    status: "new",
+    desiredStatus: "starting",
+    provisionStatus: "ACCEPTED",
+    furthestPhase: "ACCEPTED",
+    poolID: context.hostingPool.id,
+    poolName: context.hostingPool.name,
+    createdAt: now,
+    modifiedAt: now,
+    revision: 1,
+    generation: 1,
+    conditions: initialConditions(now),
+  };
+}
+
+function newNodePools(context: Context, cluster: Cluster, creation: ValidatedCreate, drawn: GeneratedIds): NodePool[] {
+  const ids = new Set(drawn.nodePools.map(({ id }) => id));
+  while (ids.size < creation.nodePools.length) ids.add(context.ids.number());
+  // Pools of one creation are equally old; ascending ids keep them in the order they were sent.
+  const ascending = [...ids].sort((one, other) => one - other);
+  drawn.nodePools = ascending.map((id, at) => ({
+    id,
+    identity: drawn.nodePools[at]?.identity ?? context.ids.identity(),
+  }));
+  return creation.nodePools.map((settings, position) => ({
+    ...settings,
+    ...(drawn.nodePools[position] ?? { id: context.ids.number(), identity: context.ids.identity() }),
+    clusterIdentity: cluster.identity,
+    provisionStatus: "ACCEPTED",
+    createdAt: cluster.createdAt,
+    modifiedAt: cluster.createdAt,
+    revision: 1,
+  }));
+}
+
+interface CreateWrite {
+  cluster: Cluster;
+  pools: readonly NodePool[];
+  creation: ValidatedCreate;
+  place: SlugState;
+  answer: Representation<ClusterResponse>;
+  deadline: Deadline;
+}
+
+/** Writes it all. @returns false where what was read is out of date */
+async function write(context: Context, entered: Authorized<unknown>, given: CreateWrite): Promise<boolean> {
+  const { cluster, pools, creation, place, answer, deadline } = given;
+  const { owner, chunk } = place;
+  if (chunk === undefined) throw environmentNotFound(cluster.environment, cluster.organisation);
+  const transaction = new Transaction();
+  if (!(await reserveSlug(context, transaction, cluster, owner, chunk, deadline))) return false;
+  for (const pool of pools) transaction.create("pool", nodePoolItem(pool));
+  const { createdAt } = cluster;
+  const pointer = {
+    identity: cluster.identity,
+    organisation: cluster.organisation,
+    path: clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
+    fence: 0,
+    wakes: 0,
+    attempts: 0,
+  };
+  transaction
+    .create("pointer", pointerItem(pointer, createdAt))
+    .create(
+      "event",
+      buildUserEvent(context, entered.actor, cluster.identity, "cluster.created", createdAt, changesOf(creation)),
+    );
+  applyCounters(transaction, undefined, cluster);
+  storeResponse(context, transaction, entered.actor, answer);
+  return handleFailures(await commit(context.table, transaction, deadline), cluster);
+}
+
+/** What an event says of a creation: every setting, and of each pool what tells it apart and how large it is. */
+function changesOf({ settings, nodePools }: ValidatedCreate): Change[] {
+  const own = Object.entries(settings)
+    .filter(([, value]) => value !== undefined)
+    .map(([path, value]) => ({ path, to: path === "addons" ? parseJson(settings.addons) : value }));
+  const pools = nodePools.map(({ name, availabilityZone, nodeSize, minSize, maxSize }) => ({
+    path: nodePoolPath({ name, availabilityZone }),
+    to: { name, availabilityZone, nodeSize, minSize, maxSize },
+  }));
+  return [...own, ...pools];
+}
+
+/** Turns failed conditions into the domain's answers. @returns true when all is written, false to read again */
+function handleFailures(failures: readonly Failure[], cluster: Cluster): boolean {
+  if (failures.length === 0) return true;
+  const failed = new Map(failures.map((failure) => [failure.label, failure]));
+  if (failed.get("cluster")?.present?.identity === cluster.identity || failed.has(IDEMPOTENCY_LABEL)) return false;
+  if (failed.has("environment")) throw environmentNotFound(cluster.environment, cluster.organisation);
+  if (failed.has("account")) throw referenceRemoved("cloudAccountIdentity", cluster.cloudAccountIdentity);
+  if (failed.has("schedule")) {
+    throw referenceRemoved("maintenanceScheduleIdentity", cluster.maintenanceScheduleIdentity ?? "");
+  }
+  if (failed.has("total")) throw organisationFull();
+  if (SLUG_LABELS.some((label) => failed.has(label))) return false;
+  throw new Error(`unexpected conditions failed: ${[...failed.keys()].join(", ")}`);
+}
+
+const referenceRemoved = (path: string, identity: string): AppError =>
+  invalid([{ path, message: `"${identity}" is not allowed: it was removed while the cluster was being created` }]);

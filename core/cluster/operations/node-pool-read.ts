@@ -1,0 +1,81 @@
+/** Listing and getting a cluster's node pools. */
+
+import { authorize } from "../../access/authorize.ts";
+import { type Context, reportUnknown } from "../../context.ts";
+import { nodePoolsOf, toNodePoolResponse } from "../../node-pool/items.ts";
+import type { ClusterNodePoolResponse, NodePool } from "../../node-pool/schema.ts";
+import { parseQueryParameters, type RawQuery } from "../../request/query.ts";
+import { type AppError, invalid, notFound, type Problem } from "../../shared/errors.ts";
+import { clusterKey } from "../../table/keys.ts";
+import { clusterEntity } from "../entity.ts";
+import { clusterNotFound } from "./get.ts";
+
+/** Which cluster's pools. */
+export interface ListNodePoolsInput {
+  organisation: string;
+  environment: string;
+  cluster: string;
+  query: RawQuery;
+}
+
+/** Which pool: `nodePool` is its numeric id or its identity. */
+export interface GetNodePoolInput extends ListNodePoolsInput {
+  nodePool: string;
+}
+
+/** Reads the pools of the path's cluster. Two waits: a pool hangs on the cluster's identity, which is read first. */
+async function poolsAt(
+  context: Context,
+  input: ListNodePoolsInput,
+): Promise<{ pools: NodePool[]; problems: Problem[] }> {
+  const { organisation, environment, cluster: slug } = input;
+  const key = () => clusterKey(organisation, environment, slug);
+  const entered = await authorize(context, {
+    path: { organisation, environment, cluster: slug },
+    role: "viewer",
+    keys: () => [key()],
+  });
+  const item = entered.prefetched(key());
+  if (item === undefined) throw clusterNotFound(slug, environment);
+  const query = parseQueryParameters(input.query, {});
+  reportUnknown(context, query.unknown);
+  return { pools: await nodePoolsOf(context.table, clusterEntity.read(item).identity), problems: query.problems };
+}
+
+/**
+ * Lists all node pools of a cluster, oldest first, deleting ones too. Two waits on the database.
+ *
+ * @throws AppError as `enter`; missing
+ */
+export async function list(context: Context, input: ListNodePoolsInput): Promise<ClusterNodePoolResponse[]> {
+  const { pools, problems } = await poolsAt(context, input);
+  if (problems.length > 0) throw invalid(problems);
+  return pools.map(toNodePoolResponse);
+}
+
+/**
+ * Gets one node pool. Two waits on the database.
+ *
+ * @returns the pool and its entity tag
+ * @throws AppError as `enter`; missing
+ */
+export async function get(
+  context: Context,
+  input: GetNodePoolInput,
+): Promise<{ body: ClusterNodePoolResponse; tag: string }> {
+  const { pools, problems } = await poolsAt(context, input);
+  const pool = findNodePool(pools, input);
+  if (problems.length > 0) throw invalid(problems);
+  return { body: toNodePoolResponse(pool), tag: `"${pool.revision}"` };
+}
+
+/** Finds a pool by its numeric id or its identity. @throws AppError missing */
+export function findNodePool(pools: readonly NodePool[], given: { nodePool: string; cluster: string }): NodePool {
+  const wanted = given.nodePool.toLowerCase();
+  const pool = pools.find(({ id, identity }) => `${id}` === wanted || identity === wanted);
+  if (pool === undefined) throw nodePoolNotFound(given.nodePool, given.cluster);
+  return pool;
+}
+
+const nodePoolNotFound = (pool: string, cluster: string): AppError =>
+  notFound("node_pool.missing", `There is no node pool ${JSON.stringify(pool.slice(0, 64))} in cluster "${cluster}".`);

@@ -1,0 +1,66 @@
+/** Whether a cluster inherits the Prometheus rules of its environment. */
+
+import * as v from "valibot";
+import type { Context } from "../../context.ts";
+import type { RawQuery } from "../../request/query.ts";
+import { deadlineIn } from "../../shared/retry.ts";
+import { validate } from "../../shared/validation.ts";
+import { isDeleting } from "../rules/transitions.ts";
+import { diffClusters, invalidState } from "../rules/update.ts";
+import { retryOnConflict } from "../store/mutation.ts";
+import { attemptUpdate } from "./update.ts";
+
+/** The documentation shows no body; this and a bare `true` or `false` are ours. */
+export const UpdatePrometheusRules = v.object({ environmentPrometheusRules: v.boolean() });
+
+/** The documentation's answer. */
+export const MessageResponse = v.object({ message: v.string() });
+
+/** A request to inherit, or not to. */
+export interface PrometheusRulesInput {
+  organisation: string;
+  environment: string;
+  cluster: string;
+  query: RawQuery;
+  body: unknown;
+}
+
+/**
+ * Sets whether a cluster inherits its environment's Prometheus rules. Two waits on the database.
+ *
+ * @throws AppError as `update`
+ */
+export async function updatePrometheusRules(
+  context: Context,
+  input: PrometheusRulesInput,
+): Promise<{ body: v.InferOutput<typeof MessageResponse>; tag: string }> {
+  const { organisation, environment, cluster } = input;
+  const body = typeof input.body === "boolean" ? { environmentPrometheusRules: input.body } : input.body;
+  const { problems, unknown, draft } = validate(UpdatePrometheusRules, body);
+  const inherits = draft?.environmentPrometheusRules === true;
+  const verb = inherits ? "inherits" : "does not inherit";
+  const message = `The cluster "${cluster}" ${verb} the Prometheus rules of environment "${environment}".`;
+  const writtenBy = context.ids.identity();
+  const done = await retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) =>
+    attemptUpdate(context, deadline, {
+      path: { organisation, environment, cluster },
+      query: input.query,
+      target: undefined,
+      targetPath: "",
+      right: "developer",
+      unknown,
+      writtenBy,
+      judge: () => problems,
+      amend(present) {
+        const after = { ...present, environmentPrometheusRules: inherits };
+        if (isDeleting(present) && diffClusters(present, after).length > 0) {
+          throw invalidState(present, "a cluster that is being deleted cannot be changed");
+        }
+        return after;
+      },
+      precondition: undefined,
+      answer: (result, show) => ({ body: { message }, etag: show(result).etag }),
+    }),
+  );
+  return done as { body: v.InferOutput<typeof MessageResponse>; tag: string };
+}

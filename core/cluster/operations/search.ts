@@ -1,0 +1,117 @@
+/** Listing clusters in another order, or only some of them. */
+
+import { compareVersions } from "../../catalogue/index.ts";
+import type { Context } from "../../context.ts";
+import { type ListRow, listRanges, readListRows } from "../../listing/list-index.ts";
+import type { Chunk, KeyRange } from "../../listing/page-index.ts";
+import type { Pageable } from "../../listing/pageable.ts";
+import type { Parameter } from "../../request/query.ts";
+import { keyText } from "../../table/keys.ts";
+import { type Cluster, clusterEntity } from "../entity.ts";
+import { clusterStatuses } from "../schema.ts";
+
+/** What a list can be ordered by: what the slim index carries, and the slug, which stands in its key. */
+export const sortable: readonly (keyof ListRow | "slug")[] = [
+  ...(["name", "slug", "createdAt", "modifiedAt"] as const),
+  ...(["status", "version", "region", "cloudProvider"] as const),
+];
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+const filter = (isValid: (text: string) => boolean, wrong: string): Parameter<string | undefined> => ({
+  defaultValue: undefined,
+  parse: (text) => (text === "" ? { value: undefined } : isValid(text) ? { value: text } : { wrong }),
+});
+
+const anything = filter(() => true, "");
+
+/** The filters of a list. An empty one does not filter, as the documentation says of the one it has. */
+export const filters = {
+  maintenanceSchedule: filter((text) => UUID.test(text), "must be a uuid"),
+  status: filter(
+    (text) => (clusterStatuses as readonly string[]).includes(text),
+    `must be one of ${clusterStatuses.join(", ")}`,
+  ),
+  cloudProvider: anything,
+  region: anything,
+  version: anything,
+  name: anything,
+};
+
+/** The filters as a query has them. */
+export type Filters = { [Name in keyof typeof filters]: string | undefined };
+
+type Filtered = Pick<
+  Cluster,
+  "status" | "cloudProvider" | "region" | "version" | "name" | "maintenanceScheduleIdentity"
+>;
+
+/** Whether a cluster is one of those a list was asked for. */
+export function matches(cluster: Omit<Filtered, "status"> & { status: string }, wanted: Filters): boolean {
+  const equal = (given: string | undefined, value: string | undefined) => given === undefined || given === value;
+  return (
+    equal(wanted.status, cluster.status) &&
+    equal(wanted.cloudProvider, cluster.cloudProvider) &&
+    equal(wanted.region, cluster.region) &&
+    equal(wanted.version, cluster.version) &&
+    equal(wanted.maintenanceSchedule?.toLowerCase(), cluster.maintenanceScheduleIdentity) &&
+    (wanted.name === undefined || cluster.name.startsWith(wanted.name))
+  );
+}
+
+const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
+
+/** A row's value for an order; a slug stands in the key. */
+const orderValue = (row: ListRow, property: string): string =>
+  property === "slug" ? (row.sk.split("#")[2] ?? "") : String(row[property as keyof ListRow] ?? "");
+
+/** Orders rows; what is equal keeps the default order, in which they came. */
+function ordered(rows: readonly ListRow[], { sort, hasDirection, descending }: Pageable): ListRow[] {
+  if (sort.length === 0) return hasDirection && descending ? [...rows].reverse() : [...rows];
+  return [...rows].sort((one, other) => {
+    for (const { property, descending: down } of sort) {
+      const compare = property === "version" ? compareVersions : byText;
+      const result = compare(orderValue(one, property), orderValue(other, property));
+      if (result !== 0) return down ? -result : result;
+    }
+    return 0;
+  });
+}
+
+/** Whether a list needs more than the page index knows. */
+export const isSearch = (pageable: Pageable, wanted: Filters): boolean =>
+  pageable.sort.length > 0 || Object.values(wanted).some((value) => value !== undefined);
+
+/**
+ * Finds a page: reads the slim index in ranges side by side, orders and filters, then reads the page's clusters themselves.
+ * Two waits, after the one that read the chunks. What changed since the index saw it is left out, so a page may hold fewer
+ * than its size.
+ *
+ * @param chunks of all environments the list spans
+ */
+export async function search(
+  context: Context,
+  organisation: string,
+  chunks: readonly Chunk[],
+  isVisible: (place: { environmentIdentity: string }) => boolean,
+  pageable: Pageable,
+  wanted: Filters,
+): Promise<{ clusters: Cluster[]; total: number }> {
+  const ranges: KeyRange[] = listRanges(chunks, isVisible);
+  const rows = await readListRows(context.table, organisation, ranges);
+  const seen = new Set<string>();
+  const found = rows.filter((row) => {
+    if (!isVisible(row) || !matches(row, wanted) || seen.has(row.identity)) return false;
+    seen.add(row.identity);
+    return true;
+  });
+  const offset = pageable.pageNumber * pageable.pageSize;
+  const page = ordered(found, pageable).slice(offset, offset + pageable.pageSize);
+  const items = await context.table.get(page);
+  const clusters = page.flatMap((row): Cluster[] => {
+    const item = items.get(keyText(row));
+    const cluster = item === undefined ? undefined : clusterEntity.read(item);
+    return cluster?.identity === row.identity && matches(cluster, wanted) ? [cluster] : [];
+  });
+  return { clusters, total: found.length };
+}

@@ -1,0 +1,233 @@
+/** Watches the statuses of clusters for all requests of a process that wait for one. */
+
+import { AppError } from "../../shared/errors.ts";
+import { BATCH_GET_KEYS, type Table } from "../../table/client.ts";
+import type { CommitListeners } from "../../table/commit-listeners.ts";
+import type { RawItem } from "../../table/entity.ts";
+import { type Key, keyText } from "../../table/keys.ts";
+import { SharedReads } from "../../table/shared-reads.ts";
+import type { Cluster } from "../entity.ts";
+
+/** How often clusters are read for changes by other processes, in milliseconds. Own commits are noticed at once. */
+const POLL_INTERVAL_MS = 1_000;
+
+/** The attributes of a cluster that decide whether a wait is over. */
+const AWAITED_ATTRIBUTES = ["status", "conditions", "generation"] as const;
+
+/** The part of a cluster that decides whether a wait is over. */
+export type Awaitable = Pick<Cluster, (typeof AWAITED_ATTRIBUTES)[number]>;
+
+/**
+ * Returns whether a cluster has a status that is waited for. A status at which a cluster comes to rest counts only once the
+ * reconciler has observed every accepted write: it may be the end of the change before.
+ */
+export function hasStatus({ status, conditions, generation }: Awaitable, awaited: Cluster["status"]): boolean {
+  if (status !== awaited) return false;
+  const isAtRest = status === "started" || status === "stopped";
+  return !isAtRest || conditions.every(({ observedGeneration }) => observedGeneration >= generation);
+}
+
+/** How many requests may wait at the same time. */
+export interface WaitLimits {
+  readonly perToken: number;
+  readonly perProcess: number;
+}
+
+/** The limits of a server. docs/decisions/waiting.md says why these. */
+export const WAIT_LIMITS: WaitLimits = { perToken: 100, perProcess: 1_000 };
+
+/** For functions on AWS, which serve one request at a time: a request that waits would occupy an execution environment. */
+export const NO_WAITS: WaitLimits = { perToken: 0, perProcess: 0 };
+
+/** A change that a request waits for. */
+export interface AwaitedChange {
+  /** The table of the request: what the shared reads consume counts for one of the requests that they serve. */
+  table: Table;
+  cluster: Key;
+  status: Cluster["status"];
+  /** Items that authorize the request: it is woken when this process writes one of them. */
+  authorizedBy: readonly Key[];
+  /** How long to wait at most, in milliseconds. */
+  timeoutMs: number;
+  /** Aborted when the client disconnects. */
+  signal: AbortSignal | undefined;
+}
+
+interface Waiter extends AwaitedChange {
+  wake(): void;
+  fail(error: unknown): void;
+}
+
+/** Waiters by the text of a key. */
+class WaitersByKey extends Map<string, Set<Waiter>> {
+  add(key: Key, waiter: Waiter): void {
+    const text = keyText(key);
+    const others = this.get(text);
+    if (others === undefined) this.set(text, new Set([waiter]));
+    else others.add(waiter);
+  }
+
+  remove(key: Key, waiter: Waiter): void {
+    const text = keyText(key);
+    const waiters = this.get(text);
+    waiters?.delete(waiter);
+    if (waiters?.size === 0) this.delete(text);
+  }
+}
+
+/**
+ * Wakes requests when a cluster has the status that they wait for. All waiters of a process share one poll: it reads each
+ * cluster once, up to 100 clusters a call, with at most one call in flight. Commits of this process start a read at once.
+ *
+ * Being woken says nothing about what the caller may read: a woken request reads and authorizes again.
+ */
+export class StatusWatcher {
+  readonly #commits: CommitListeners;
+  readonly #limits: WaitLimits;
+  readonly #reads = new SharedReads();
+  readonly #placesByToken = new Map<string, number>();
+  #places = 0;
+  #isClosed = false;
+
+  readonly #byCluster = new WaitersByKey();
+  readonly #byAuthorization = new WaitersByKey();
+  /** Texts of the keys of clusters to read. */
+  readonly #changed = new Set<string>();
+  #isPolling = false;
+  #stopWatching: (() => void) | undefined;
+
+  constructor(commits: CommitListeners, limits: WaitLimits = WAIT_LIMITS) {
+    this.#commits = commits;
+    this.#limits = limits;
+  }
+
+  /** Whether the process is shutting down, so that no request may wait any longer. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /**
+   * Reserves a place for a request that waits.
+   *
+   * @param tokenId of the caller's token, which was verified
+   * @returns releases the place, to be called once; undefined where a limit is reached or the process shuts down
+   */
+  reserve(tokenId: string): (() => void) | undefined {
+    const ofToken = this.#placesByToken.get(tokenId) ?? 0;
+    const isFull = this.#places >= this.#limits.perProcess || ofToken >= this.#limits.perToken;
+    if (isFull || this.#isClosed) return undefined;
+    this.#places++;
+    this.#placesByToken.set(tokenId, ofToken + 1);
+    return () => {
+      this.#places--;
+      const left = (this.#placesByToken.get(tokenId) ?? 0) - 1;
+      if (left > 0) this.#placesByToken.set(tokenId, left);
+      else this.#placesByToken.delete(tokenId);
+    };
+  }
+
+  /** Returns a table for reads of requests that were woken, which may be many at once: they yield to other requests. */
+  tableForWoken(table: Table): Table {
+    return this.#reads.of(table);
+  }
+
+  /**
+   * Waits until a cluster has a status or is not at its key any more, an item that authorizes the request was written, the
+   * time is over, the client disconnected, or the process shuts down.
+   *
+   * @throws whatever a read of the cluster throws, unless the database is unavailable: then the poll goes on
+   */
+  async change(awaited: AwaitedChange): Promise<void> {
+    const { signal, timeoutMs } = awaited;
+    if (signal?.aborted === true || this.#isClosed) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter: Waiter = { ...awaited, wake: resolve, fail: reject };
+    const timer = setTimeout(resolve, timeoutMs);
+    const onAbort = () => resolve();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#add(waiter);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      this.#remove(waiter);
+    }
+  }
+
+  /** Ends all waits, and lets no request wait from now on. For a process that shuts down. */
+  close(): void {
+    this.#isClosed = true;
+    for (const waiters of this.#byCluster.values()) for (const { wake } of waiters) wake();
+  }
+
+  #add(waiter: Waiter): void {
+    this.#byCluster.add(waiter.cluster, waiter);
+    for (const key of waiter.authorizedBy) this.#byAuthorization.add(key, waiter);
+    this.#stopWatching ??= this.#watch();
+  }
+
+  #remove(waiter: Waiter): void {
+    this.#byCluster.remove(waiter.cluster, waiter);
+    for (const key of waiter.authorizedBy) this.#byAuthorization.remove(key, waiter);
+    if (this.#byCluster.size > 0) return;
+    this.#stopWatching?.();
+    this.#stopWatching = undefined;
+  }
+
+  /** Starts to poll and to listen for commits. @returns stops both */
+  #watch(): () => void {
+    const timer = setInterval(() => {
+      for (const text of this.#byCluster.keys()) this.#changed.add(text);
+      void this.#poll();
+    }, POLL_INTERVAL_MS);
+    const stopListening = this.#commits.subscribe((keys) => {
+      for (const text of keys.map(keyText)) {
+        if (this.#byCluster.has(text)) this.#changed.add(text);
+        for (const { wake } of this.#byAuthorization.get(text) ?? []) wake();
+      }
+      void this.#poll();
+    });
+    return () => {
+      clearInterval(timer);
+      stopListening();
+      this.#changed.clear();
+    };
+  }
+
+  /** Reads the clusters that may have changed, one call after another, until there are none. */
+  async #poll(): Promise<void> {
+    if (this.#isPolling) return;
+    this.#isPolling = true;
+    while (this.#changed.size > 0) {
+      const texts = [...this.#changed].slice(0, BATCH_GET_KEYS);
+      for (const text of texts) this.#changed.delete(text);
+      await this.#read(texts.flatMap((text) => [...(this.#byCluster.get(text) ?? [])]));
+    }
+    this.#isPolling = false;
+  }
+
+  /** Reads the clusters of waiters in one call, and wakes those whose wait is over. */
+  async #read(waiters: readonly Waiter[]): Promise<void> {
+    const [first] = waiters;
+    if (first === undefined) return;
+    let items: ReadonlyMap<string, RawItem>;
+    try {
+      items = await first.table.get(
+        waiters.map(({ cluster }) => cluster),
+        AWAITED_ATTRIBUTES,
+      );
+    } catch (error) {
+      // A short outage is no reason to end a wait. A longer one is reported by the read at the end of each wait.
+      if (error instanceof AppError && error.kind === "unavailable") return;
+      for (const { fail } of waiters) fail(error);
+      return;
+    }
+    for (const { cluster, status, wake } of waiters) {
+      const item = items.get(keyText(cluster));
+      // An item of an older version may lack what is compared here: the woken request reads it through its entity.
+      const isUnreadable = !Array.isArray(item?.conditions) || typeof item.generation !== "number";
+      if (isUnreadable || hasStatus(item as unknown as Awaitable, status)) wake();
+    }
+  }
+}

@@ -1,0 +1,282 @@
+/** Bringing a deleted cluster back. */
+
+import { type Authorized, authorize } from "../../access/authorize.ts";
+import { type Context, reportUnknown } from "../../context.ts";
+import { nodePoolItem } from "../../node-pool/items.ts";
+import { parseWriteQuery } from "../../request/dry-run.ts";
+import { storeResponse, withReplay } from "../../request/idempotency.ts";
+import type { RawQuery } from "../../request/query.ts";
+import { AppError, conflict, invalid, notFound } from "../../shared/errors.ts";
+import { type Deadline, deadlineIn } from "../../shared/retry.ts";
+import { validate } from "../../shared/validation.ts";
+import type { RawItem } from "../../table/entity.ts";
+import { clusterKey, type Key, pointerKey, tombstoneKey, tombstonePrefix, totalKey } from "../../table/keys.ts";
+import { commit, Transaction } from "../../table/transaction.ts";
+import { type Cluster, clusterEntity, type Tombstone, tombstoneEntity } from "../entity.ts";
+import { initialConditions } from "../rules/conditions.ts";
+import { reconcileRequest } from "../rules/reconcile-request.ts";
+import { restoreBlockers } from "../rules/restore.ts";
+import { isDeleting } from "../rules/transitions.ts";
+import { diffClusters } from "../rules/update.ts";
+import { type ClusterResponse, UndeleteCluster } from "../schema.ts";
+import { applyCounters } from "../store/counters.ts";
+import { buildUserEvent } from "../store/event-log.ts";
+import { clusterEtag, toClusterResponse } from "../store/items.ts";
+import { retryOnConflict } from "../store/mutation.ts";
+import {
+  DELETION_SECONDS,
+  readSlugContext,
+  requireAvailable,
+  reserveSlug,
+  type SlugContext,
+  type SlugState,
+} from "../store/slug-reservation.ts";
+import { poolsOf } from "../store/tombstone.ts";
+import type { Representation } from "./create.ts";
+
+/** At most this many tombstones of one slug are looked at; where there are more, the caller has to say which. */
+const MAX_CANDIDATES = 100;
+
+/** A request to bring a cluster back. */
+export interface UndeleteInput {
+  organisation: string;
+  environment: string;
+  cluster: string;
+  query: RawQuery;
+  /** The body, as JSON gave it; undefined where there was none. */
+  body: unknown;
+}
+
+/** What is read beside the caller's own. */
+interface UndeleteReads {
+  vicinity: SlugContext;
+  tombstones: RawItem[];
+}
+
+/** The request once its body was read, and what it drew, the same for all attempts. */
+interface UndeleteRequest {
+  input: UndeleteInput;
+  identity: string | undefined;
+  checked: ReturnType<typeof validate<typeof UndeleteCluster>>;
+  writtenBy: string;
+}
+
+/**
+ * Brings a cluster back that was deleted within 30 days: the same identity and settings, its pools as last asked for, built
+ * anew. Two waits on the database, three where the bucket of the page index is full.
+ *
+ * @throws AppError as `enter`; missing where no such cluster was deleted and none is being deleted; invalid; conflict that
+ *   names everything that is missing or taken, or the candidates where there are several
+ */
+export async function undelete(context: Context, input: UndeleteInput): Promise<Representation<ClusterResponse>> {
+  // `null` equals leaving it out, as everywhere.
+  const checked = validate(UndeleteCluster, input.body ?? {});
+  const wish: UndeleteRequest = {
+    input,
+    checked,
+    identity: checked.draft?.identity,
+    writtenBy: context.ids.identity(),
+  };
+  const done = await withReplay(context, () =>
+    retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) => attempt(context, wish, deadline)),
+  );
+  return done as Representation<ClusterResponse>;
+}
+
+/** Tries once. @returns undefined where somebody else was faster, and everything has to be read again */
+async function attempt(
+  context: Context,
+  wish: UndeleteRequest,
+  deadline: Deadline,
+): Promise<Representation<ClusterResponse> | undefined> {
+  const { organisation, environment, cluster: slug } = wish.input;
+  const at = () => clusterKey(organisation, environment, slug);
+  const entered = await authorize(context, {
+    path: { organisation, environment, cluster: slug },
+    role: "admin",
+    keys: () => [at(), totalKey(organisation), ...namedKeys(wish)],
+    alongside: () => readUndelete(context, wish),
+  });
+  if (entered.replay !== undefined) return entered.replay as Representation<ClusterResponse>;
+  const item = entered.prefetched(at());
+  const owner = item === undefined ? undefined : clusterEntity.read(item);
+  const show = (result: Cluster): Representation<ClusterResponse> => ({
+    body: toClusterResponse(result, { ...entered, showCompute: false }),
+    etag: clusterEtag(result, entered.references),
+  });
+  // An attempt before this one did it, and its answer was lost.
+  if (owner?.writtenBy === wish.writtenBy) return show(owner);
+
+  const place: SlugState = {
+    owner,
+    superseded: entered.alongside?.vicinity.superseded ?? [],
+    chunk: entered.alongside?.vicinity.chunk,
+  };
+  const candidates = candidatesOf(context, wish, entered);
+  if (candidates.length === 0 && !isStillDeleting(place, wish.identity)) throw nothingDeleted(wish);
+  const query = parseWriteQuery(wish.input.query);
+  const strict = reportUnknown(context, query.unknown, wish.checked.unknown);
+  const problems = [...query.problems, ...strict, ...wish.checked.problems];
+  if (problems.length > 0) throw invalid(problems);
+  const tombstone = selectTombstone(candidates, wish, entered);
+  // Somebody brought it back between the two readings, of which one saw it gone and the other there.
+  if (owner?.identity === tombstone.identity) return undefined;
+  const obstacles = restoreBlockers(tombstone, owner, {
+    ...entered,
+    total: entered.prefetched(totalKey(organisation)),
+  });
+  const [first, ...rest] = obstacles;
+  if (first !== undefined) throw new AppError("conflict", "cluster.cannot_return", [first, ...rest]);
+  requireAvailable(place, "slug");
+
+  const cluster = restoredCluster(context, tombstone, owner, wish.writtenBy);
+  const answer = show(cluster);
+  if (query.values.dryRun) return { body: { ...answer.body, ...{ consequences: [] } }, etag: "" };
+  return (await write(context, entered, { tombstone, cluster, place, answer, deadline })) ? answer : undefined;
+}
+
+/** The tombstone itself, where the caller says which. */
+const namedKeys = ({ identity, input: { organisation, environment, cluster } }: UndeleteRequest): Key[] =>
+  identity === undefined ? [] : [tombstoneKey(organisation, environment, cluster, identity)];
+
+async function readUndelete(context: Context, { identity, input }: UndeleteRequest): Promise<UndeleteReads> {
+  const { organisation, environment, cluster: slug } = input;
+  const { pk } = clusterKey(organisation, environment, slug);
+  const prefix = tombstonePrefix(environment, slug);
+  const [vicinity, tombstones] = await Promise.all([
+    readSlugContext(context, { organisation, environment, slug }),
+    identity === undefined ? context.table.query({ pk, prefix, limit: MAX_CANDIDATES }) : [],
+  ]);
+  return { vicinity, tombstones };
+}
+
+/** The tombstones that are meant and have not expired: DynamoDB removes what has expired late. */
+function candidatesOf(
+  context: Context,
+  wish: UndeleteRequest,
+  entered: Authorized<UndeleteReads>,
+): (Tombstone & Key)[] {
+  const items = [...(entered.alongside?.tombstones ?? []), ...namedKeys(wish).map((key) => entered.prefetched(key))];
+  const now = context.clock().getTime() / 1_000;
+  return items
+    .flatMap((item) => (item === undefined ? [] : [tombstoneEntity.read(item)]))
+    .filter(({ ttl }) => ttl > now);
+}
+
+function isStillDeleting({ owner, superseded }: SlugState, identity: string | undefined): boolean {
+  const deleting = [...(owner !== undefined && isDeleting(owner) ? [owner.identity] : []), ...superseded];
+  return identity === undefined ? deleting.length > 0 : deleting.includes(identity);
+}
+
+/** The one that is meant. @throws AppError conflict where it is not there yet, or there are several */
+function selectTombstone(
+  candidates: readonly (Tombstone & Key)[],
+  wish: UndeleteRequest,
+  entered: Authorized<UndeleteReads>,
+): Tombstone & Key {
+  const { cluster: slug, environment } = wish.input;
+  const [tombstone, ...others] = candidates;
+  if (tombstone === undefined) {
+    throw conflict(
+      "cluster.still_deleting",
+      `The cluster "${slug}" in environment "${environment}" is still being deleted; it can be brought back once it is gone.`,
+      DELETION_SECONDS,
+    );
+  }
+  if (others.length === 0 && (entered.alongside?.tombstones.length ?? 0) < MAX_CANDIDATES) return tombstone;
+  const newestFirst = candidates.toSorted((one, other) => (one.deletedAt < other.deletedAt ? 1 : -1));
+  throw new AppError("conflict", "cluster.several_deleted", [
+    `identity: is required, because several clusters "${slug}" in environment "${environment}" were deleted`,
+    ...newestFirst.map(({ identity, deletedAt }) => `identity: ${identity} was deleted at ${deletedAt}`),
+  ]);
+}
+
+const nothingDeleted = ({ identity, input: { cluster, environment } }: UndeleteRequest): AppError =>
+  notFound(
+    "cluster.not_deleted",
+    `No cluster "${cluster}"${identity === undefined ? "" : ` of the identity ${identity}`} was deleted in environment "${environment}" within the last 30 days.`,
+  );
+
+/** The cluster as it was asked for, to be built from the beginning. */
+function restoredCluster(
+  context: Context,
+  tombstone: Tombstone & Key,
+  holder: Cluster | undefined,
+  writtenBy: string,
+): Cluster {
+  // No control plane runs: it will be built with the version that was asked for last.
+  const {
+    nodePools: _,
+    deletedAt: _deletedAt,
+    ttl: _ttl,
+    pk: _pk,
+    sk: _sk,
+    rollbackVersion: _back,
+    runningVersion: _running,
+    plannedVersion: _planned,
+    ...kept
+  } = tombstone;
+  const now = context.clock().toISOString();
+  const generation = tombstone.generation + 1;
+  return {
+    ...kept,
+    status: "new",
+    desiredStatus: "starting",
+    provisionStatus: "ACCEPTED",
+    furthestPhase: "ACCEPTED",
+    conditions: initialConditions(now, generation),
+    generation,
+    // Above those of both that had the slug, so that no entity tag of one is ever another's.
+    revision: Math.max(tombstone.revision, holder?.revision ?? 0) + 1,
+    modifiedAt: now,
+    writtenBy,
+  };
+}
+
+interface UndeleteWrite {
+  tombstone: Tombstone & Key;
+  cluster: Cluster;
+  place: SlugState;
+  answer: Representation<ClusterResponse>;
+  deadline: Deadline;
+}
+
+/** Writes it all. @returns false where what was read is out of date: reading again tells what to answer */
+async function write(context: Context, entered: Authorized<unknown>, given: UndeleteWrite): Promise<boolean> {
+  const { tombstone, cluster, place, answer, deadline } = given;
+  const { identity, modifiedAt: now } = cluster;
+  if (place.chunk === undefined) return false;
+  const transaction = new Transaction();
+  if (!(await reserveSlug(context, transaction, cluster, place.owner, place.chunk, deadline))) return false;
+  for (const pool of poolsOf(tombstone)) {
+    const revision = pool.revision + 1;
+    const again = { provisionStatus: "ACCEPTED", runningVersion: undefined, modifiedAt: now, revision } as const;
+    transaction.create("pool", nodePoolItem({ ...pool, ...again }));
+  }
+  const request = reconcileRequest(identity, now);
+  transaction
+    .delete("tombstone", tombstone, {
+      condition: "#deletedAt = :deletedAt AND #revision = :revision",
+      values: { ":deletedAt": tombstone.deletedAt, ":revision": tombstone.revision },
+    })
+    .update(
+      "pointer",
+      pointerKey(identity),
+      `SET #path = :path, #attempts = :none, ${request.set} REMOVE #ttl, #lastError, #observation ADD ${request.add}`,
+      {
+        condition: "attribute_exists(#pk)",
+        values: {
+          ...request.values,
+          ":path": clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
+          ":none": 0,
+        },
+      },
+    )
+    .create(
+      "event",
+      buildUserEvent(context, entered.actor, identity, "cluster.undeleted", now, diffClusters(tombstone, cluster)),
+    );
+  applyCounters(transaction, undefined, cluster);
+  storeResponse(context, transaction, entered.actor, answer);
+  return (await commit(context.table, transaction, deadline)).length === 0;
+}

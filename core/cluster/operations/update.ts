@@ -1,0 +1,256 @@
+/** Changing a cluster by PATCH, and moving it, which a PATCH can do too. */
+
+import { type Authorized, authorize, roleInsufficient } from "../../access/authorize.ts";
+import { type Context, reportUnknown } from "../../context.ts";
+import { type Chunk, readChunkOf } from "../../listing/page-index.ts";
+import { nodePoolsOf, putNodePools } from "../../node-pool/items.ts";
+import { isLive } from "../../node-pool/rules.ts";
+import { parseWriteQuery } from "../../request/dry-run.ts";
+import { storeResponse, storeResponseOnly } from "../../request/idempotency.ts";
+import { type Precondition, requireRevision } from "../../request/preconditions.ts";
+import type { RawQuery } from "../../request/query.ts";
+import { invalid, type Problem } from "../../shared/errors.ts";
+import { type Deadline, deadlineIn } from "../../shared/retry.ts";
+import { isOrganisationSlug, isSlug } from "../../shared/slug.ts";
+import { formatValue } from "../../shared/validation.ts";
+import { clusterKey, environmentKey, type Key } from "../../table/keys.ts";
+import { type Environment, environmentEntity } from "../../tenancy/environment.ts";
+import type { References } from "../../tenancy/references-entity.ts";
+import { type RequiredRole, roleIn, satisfies } from "../../tenancy/role.ts";
+import { type Cluster, clusterEntity } from "../entity.ts";
+import { acceptChange, affectsNodePools, reopenNodePools } from "../rules/accept-change.ts";
+import { consequencesOf } from "../rules/consequences.ts";
+import { isDeleting } from "../rules/transitions.ts";
+import {
+  applyUpdate,
+  diffClusters,
+  invalidState,
+  parseUpdate,
+  requireReachable,
+  updateProblems,
+} from "../rules/update.ts";
+import type { ClusterResponse } from "../schema.ts";
+import { clusterEtag, toClusterResponse } from "../store/items.ts";
+import { commitMutation, type MovePlan, retryOnConflict } from "../store/mutation.ts";
+import { readSlugContext, requireAvailable, type SlugContext, type SlugState } from "../store/slug-reservation.ts";
+import type { Representation } from "./create.ts";
+import { clusterNotFound } from "./get.ts";
+
+/** A request to change a cluster. */
+export interface UpdateInput {
+  organisation: string;
+  environment: string;
+  cluster: string;
+  query: RawQuery;
+  /** The body, as JSON gave it. */
+  body: unknown;
+  /** What `If-Match` holds the change to. */
+  precondition?: Precondition;
+}
+
+/** What is read of the place a cluster is to move to. */
+interface Target {
+  environment: string;
+  vicinity: SlugContext | undefined;
+  left: Chunk | undefined;
+}
+
+/**
+ * Changes a cluster: all of what the request holds, or nothing. Two round trips to the database, three where the change makes
+ * node pools unfinished; a request that changes nothing writes nothing.
+ *
+ * @throws AppError as `enter`; forbidden for what only an admin may ask; missing; invalid; preconditionFailed; conflict
+ */
+export async function update(context: Context, input: UpdateInput): Promise<Representation<ClusterResponse>> {
+  const { problems, unknown, request } = parseUpdate(input.body);
+  const writtenBy = context.ids.identity();
+  const done = await retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) =>
+    attemptUpdate(context, deadline, {
+      path: { organisation: input.organisation, environment: input.environment, cluster: input.cluster },
+      query: input.query,
+      target: stringProperty(input.body, "environmentSlug"),
+      targetPath: "environmentSlug",
+      right: requiredRole(input),
+      writtenBy,
+      unknown,
+      judge: (cluster, references) => [...problems, ...updateProblems(cluster, request, references)],
+      amend: (cluster) => applyUpdate(cluster, request),
+      precondition: input.precondition,
+    }),
+  );
+  return done as Representation<ClusterResponse>;
+}
+
+/** A property of a body that is a text: what rights and places depend on is looked at before the body is judged. */
+export function stringProperty(body: unknown, name: string): string | undefined {
+  const value =
+    typeof body === "object" && body !== null && Object.hasOwn(body, name)
+      ? (body as Record<string, unknown>)[name]
+      : undefined;
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** Rights follow what the body asks, also where it changes nothing. */
+function requiredRole({ body, environment }: UpdateInput): RequiredRole {
+  const target = stringProperty(body, "environmentSlug");
+  const isAdmins = stringProperty(body, "status") === "deleting" || (target !== undefined && target !== environment);
+  return isAdmins ? "admin" : "developer";
+}
+
+/** Everything a change depends on. */
+export interface ChangeRequest {
+  path: { organisation: string; environment: string; cluster: string };
+  query: RawQuery;
+  /** The environment the cluster is to be in, where the request says so. */
+  target: string | undefined;
+  /** The property that says so. */
+  targetPath: string;
+  right: RequiredRole;
+  /** What this change drew, once for all its attempts. */
+  writtenBy: string;
+  /** Properties of the body that nobody knows. */
+  unknown: readonly string[];
+  /** Finds what is wrong with the request. */
+  judge: (cluster: Cluster, references: References) => readonly Problem[];
+  /** Makes the cluster as it would be, once nothing is wrong with the request. @throws AppError conflict */
+  amend: (cluster: Cluster) => Cluster;
+  precondition: Precondition | undefined;
+  /** What to answer, where it is not the cluster. */
+  answer?: (result: Cluster, show: (result: Cluster) => Representation<ClusterResponse>) => Representation<object>;
+}
+
+/** Tries a change once. @returns undefined where somebody else was faster */
+export async function attemptUpdate(
+  context: Context,
+  deadline: Deadline,
+  request: ChangeRequest,
+): Promise<Representation<object> | undefined> {
+  const { path } = request;
+  const target = request.target === path.environment ? undefined : request.target;
+  const at = () => clusterKey(path.organisation, path.environment, path.cluster);
+  const entered = await authorize(context, {
+    path,
+    role: request.right,
+    keys: () => [at(), ...targetKeys(path, target)],
+    alongside: async () => readTarget(context, path, target),
+  });
+  const targetEnvironment = target === undefined ? undefined : authorizeTarget(entered, path.organisation, target);
+  if (entered.replay !== undefined) return entered.replay as Representation<ClusterResponse>;
+  const item = entered.prefetched(at());
+  const moved =
+    targetEnvironment && entered.prefetched(clusterKey(path.organisation, targetEnvironment.slug, path.cluster));
+  const show = (result: Cluster): Representation<ClusterResponse> => ({
+    body: toClusterResponse(result, { ...entered, showCompute: false }),
+    etag: clusterEtag(result, entered.references),
+  });
+  const answer = request.answer ?? show;
+  for (const each of [item, moved]) {
+    // An attempt before this one did it, and its answer was lost.
+    if (each?.writtenBy === request.writtenBy) return answer(clusterEntity.read(each), show);
+  }
+  if (item === undefined) throw clusterNotFound(path.cluster, path.environment);
+  const cluster = clusterEntity.read(item);
+
+  const query = parseWriteQuery(request.query);
+  const strict = reportUnknown(context, query.unknown, request.unknown);
+  const problems = [...query.problems, ...strict, ...request.judge(cluster, entered.references)];
+  if (target !== undefined && targetEnvironment === undefined) {
+    problems.push({
+      path: request.targetPath,
+      message: `${formatValue(target)} is not allowed: must be an environment of the organisation`,
+    });
+  }
+  if (problems.length > 0) throw invalid(problems);
+  requireRevision(request.precondition, cluster.revision, clusterEtag(cluster, entered.references));
+
+  const amended = request.amend(cluster);
+  const after =
+    targetEnvironment === undefined
+      ? amended
+      : { ...amended, environment: targetEnvironment.slug, environmentIdentity: targetEnvironment.identity };
+  const changes = diffClusters(cluster, after);
+  if (changes.length === 0 && !query.values.dryRun) {
+    const unchanged = answer(cluster, show);
+    return (await storeResponseOnly(context, entered.actor, unchanged, deadline)) ? unchanged : undefined;
+  }
+
+  const route = targetEnvironment === undefined ? undefined : planMove(entered, after, targetEnvironment, request);
+  requireReachable(cluster, after);
+  const isDeletion = after.status === "deleting";
+  const type = route !== undefined ? "cluster.moved" : isDeletion ? "cluster.deletion-requested" : "cluster.updated";
+  const pools =
+    query.values.dryRun || affectsNodePools(cluster, after) ? await nodePoolsOf(context.table, cluster.identity) : [];
+  if (query.values.dryRun) {
+    const consequences = consequencesOf(cluster, after, changes, pools.filter(isLive));
+    const now = context.clock().toISOString();
+    const wouldBe = changes.length === 0 ? after : acceptChange(cluster, after, false, now);
+    return { body: { ...answer(wouldBe, show).body, consequences }, etag: "" };
+  }
+  const written = await commitMutation(
+    context,
+    entered.actor,
+    {
+      before: cluster,
+      after,
+      type,
+      mutationId: request.writtenBy,
+      ...(route === undefined ? {} : { route }),
+      extraWrites(transaction, result) {
+        if (affectsNodePools(cluster, after)) putNodePools(transaction, reopenNodePools(pools));
+        storeResponse(context, transaction, entered.actor, answer(result, show));
+      },
+    },
+    deadline,
+  );
+  return written === undefined ? undefined : answer(written, show);
+}
+
+function targetKeys(path: ChangeRequest["path"], target: string | undefined): Key[] {
+  if (target === undefined || !isSlug(target)) return [];
+  return [environmentKey(path.organisation, target), clusterKey(path.organisation, target, path.cluster)];
+}
+
+async function readTarget(
+  context: Context,
+  { organisation, environment, cluster: slug }: ChangeRequest["path"],
+  target: string | undefined,
+): Promise<Target | undefined> {
+  if (target === undefined || !isSlug(target) || !isOrganisationSlug(organisation)) return undefined;
+  const [vicinity, left] = await Promise.all([
+    readSlugContext(context, { organisation, environment: target, slug }),
+    readChunkOf(context.table, organisation, environment, slug),
+  ]);
+  return { environment: target, vicinity, left };
+}
+
+/** Finds the environment to move to. @throws AppError forbidden where the caller is not an admin there too */
+function authorizeTarget(entered: Authorized<unknown>, organisation: string, target: string): Environment | undefined {
+  const item = isSlug(target) ? entered.prefetched(environmentKey(organisation, target)) : undefined;
+  const environment = item && environmentEntity.read(item);
+  if (environment === undefined || environment.deletedAt !== undefined) return undefined;
+  if (!satisfies(roleIn(entered.member, environment.identity), "admin"))
+    throw roleInsufficient("admin", environment.slug);
+  return environment;
+}
+
+/** The way of a moving cluster. @throws AppError conflict where it is deleting, or its slug is not free there */
+function planMove(
+  entered: Authorized<Target | undefined>,
+  after: Cluster,
+  to: Environment,
+  request: ChangeRequest,
+): MovePlan | undefined {
+  if (isDeleting(after)) {
+    throw invalidState(after, `${request.targetPath}: a cluster that is being deleted cannot move`);
+  }
+  const holder = entered.prefetched(clusterKey(after.organisation, to.slug, after.slug));
+  const { vicinity, left } = entered.alongside ?? {};
+  const place: SlugState = {
+    owner: holder === undefined ? undefined : clusterEntity.read(holder),
+    superseded: vicinity?.superseded ?? [],
+    chunk: vicinity?.chunk,
+  };
+  requireAvailable(place, request.targetPath);
+  if (left === undefined) throw new Error(`${request.path.environment} has no page index`);
+  return { from: left, to: place };
+}

@@ -1,0 +1,83 @@
+/** The state of a cluster between an accepted write and the reconciler's next look: nothing that changed shows as done. */
+
+import type { NodePool } from "../../node-pool/schema.ts";
+import type { Cluster } from "../entity.ts";
+import { conditionsOfStatus } from "./condition-messages.ts";
+import type { Condition, ConditionInput } from "./conditions.ts";
+
+/** Properties that the provisioner applies, beside version and status. */
+const CONFIGURATION = [
+  "addons",
+  "cloudCredentialsIdentity",
+  "cni",
+  "highlyAvailable",
+  "enableNetworkEncryption",
+  "environment",
+  "environmentPrometheusRules",
+  "ipWhitelist",
+  "podSecurityStandardsProfile",
+] as const satisfies readonly (keyof Cluster)[];
+
+const differs = (name: keyof Cluster, before: Cluster, after: Cluster): boolean =>
+  JSON.stringify(before[name]) !== JSON.stringify(after[name]);
+
+const UPDATING: ConditionInput = {
+  type: "NodePoolsReady",
+  status: "False",
+  reason: "NodePoolsUpdating",
+  message: "A change of node pools was accepted and is not applied yet.",
+};
+
+/** Conditions that a write makes untrue. */
+function unfinishedConditions(before: Cluster, after: Cluster, arePoolsChanged: boolean): ConditionInput[] {
+  const isVersioned = before.version !== after.version;
+  const isRestarted = before.status !== after.status && after.status === "starting";
+  const told: ConditionInput[] = before.status === after.status ? [] : conditionsOfStatus(after.status);
+  if (isVersioned) {
+    const message = `Version ${after.version} was accepted and is not applied yet.`;
+    told.push({ type: "UpToDate", status: "False", reason: "ControlPlaneUpgrading", message });
+  } else if (CONFIGURATION.some((name) => differs(name, before, after))) {
+    const message = "A change of the configuration was accepted and is not applied yet.";
+    told.push({ type: "UpToDate", status: "False", reason: "ConfigurationPending", message });
+  }
+  if (isVersioned || isRestarted || arePoolsChanged) told.push(UPDATING);
+  if (told.length === 0) return [];
+  const message = "A change was accepted; the reconciler has not looked at it yet.";
+  return [...told, { type: "Reconciled", status: "Unknown", reason: "Accepted", message }];
+}
+
+/** What was told last counts. What is not True, other than by a change of status, already shows as unfinished and says why. */
+function replace(old: Condition, told: readonly ConditionInput[], isNewStatus: boolean, now: string): Condition {
+  const next = told.findLast(({ type }) => type === old.type);
+  if (next === undefined || (old.status !== "True" && !(isNewStatus && next.type !== "Reconciled"))) return old;
+  return { ...old, ...next, lastTransitionTime: next.status === old.status ? old.lastTransitionTime : now };
+}
+
+/**
+ * Builds a cluster as a write leaves it: of the next generation, with conditions that say what is unfinished. Their
+ * `observedGeneration` stays the one that was observed.
+ *
+ * @param arePoolsChanged whether the write creates, changes or deletes a node pool
+ * @param now RFC 3339
+ */
+export function acceptChange(before: Cluster, after: Cluster, arePoolsChanged: boolean, now: string): Cluster {
+  const told = unfinishedConditions(before, after, arePoolsChanged);
+  const isNewStatus = before.status !== after.status;
+  const conditions = before.conditions.map((each) => replace(each, told, isNewStatus, now));
+  return { ...after, conditions, generation: before.generation + 1 };
+}
+
+/** Whether a change of a cluster also makes its node pools unfinished: they follow its version, and have no nodes while it is stopped. */
+export const affectsNodePools = (before: Cluster, after: Cluster): boolean =>
+  before.version !== after.version || (before.status !== after.status && after.status === "starting");
+
+/**
+ * Builds the node pools that a change of their cluster makes unfinished.
+ *
+ * @param pools all pools of the cluster
+ * @returns those that were done, as accepted, of the next revision
+ */
+export const reopenNodePools = (pools: readonly NodePool[]): NodePool[] =>
+  pools
+    .filter(({ provisionStatus }) => provisionStatus === "DONE")
+    .map((pool) => ({ ...pool, provisionStatus: "ACCEPTED", revision: pool.revision + 1 }));

@@ -1,0 +1,324 @@
+/** What a new cluster must keep to, and what it defaults to. Pure rules. */
+
+import {
+  type CloudProvider,
+  channelByName,
+  clusterVersions,
+  isAvailableVersion,
+  isBringYourOwn,
+  profileByIdentity,
+  providerBySlug,
+  type Region,
+  regionOf,
+  updateChannels,
+} from "../../catalogue/index.ts";
+import {
+  largestProperty,
+  type NodePoolSettings,
+  nodePoolProblems,
+  normaliseNodePool,
+  settingsOf,
+} from "../../node-pool/rules.ts";
+import type { ProvisionerTraits } from "../../provisioning/provisioner.ts";
+import type { Problem } from "../../shared/errors.ts";
+import { overlap, parseCidr } from "../../shared/ip.ts";
+import { normaliseIpRange, normaliseIpWhitelist } from "../../shared/schemas.ts";
+import { type Draft, formatValue, validate } from "../../shared/validation.ts";
+import type { References } from "../../tenancy/references-entity.ts";
+import type { Cluster } from "../entity.ts";
+import { CreateCluster, MAX_CLUSTER_BYTES } from "../schema.ts";
+
+/** Kubernetes' own defaults for pods and services, which overlap with nobody's. */
+const DEFAULT_POD_SUBNET = "10.244.0.0/16";
+const DEFAULT_SERVICE_SUBNET = "10.96.0.0/12";
+
+/** The largest and the smallest subnet of pods or services, as prefix lengths. */
+const SUBNET_BITS = { least: 12, most: 24 };
+
+/** No more pools than this are judged one by one: so many are refused for their number whatever they hold. */
+const MAX_VALIDATED_NODE_POOLS = 1_000;
+
+/** A cluster's settings as users make them: what is stored of a request, every default in its place. */
+export type ClusterSettings = Pick<
+  Cluster,
+  | "addons"
+  | "autoUpgrade"
+  | "cloudAccountIdentity"
+  | "clusterPodSubnet"
+  | "cni"
+  | "description"
+  | "enableMultiAvailabilityZones"
+  | "enableNATGateway"
+  | "enableNetworkEncryption"
+  | "enablePodSecurityStandards"
+  | "highlyAvailable"
+  | "ipWhitelist"
+  | "maintenanceScheduleIdentity"
+  | "name"
+  | "podSecurityStandardsProfile"
+  | "region"
+  | "serviceSubnet"
+  | "updateChannel"
+  | "version"
+>;
+
+/** A creation that may go ahead. */
+export interface ValidatedCreate {
+  settings: ClusterSettings;
+  provider: CloudProvider;
+  nodePools: NodePoolSettings[];
+}
+
+/** A request for a cluster, judged. */
+export interface CreateValidation {
+  problems: Problem[];
+  unknown: string[];
+  /** The creation, once there are no problems. */
+  creation: ValidatedCreate | undefined;
+}
+
+const blankIsAbsent = (value: unknown) => (value === "" ? undefined : value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const BLANK_IS_ABSENT = ["cni", "maintenanceScheduleIdentity", "podSecurityStandardsProfile", "updateChannel"];
+
+const SUBNETS = ["clusterPodSubnet", "serviceSubnet"] as const;
+type Subnet = (typeof SUBNETS)[number];
+
+/** Takes what clients send beside the documented forms: ranges as plain strings, empty strings for nothing. */
+function normalise(body: unknown): unknown {
+  if (!isObject(body)) return body;
+  const blanked = (object: Record<string, unknown>, names: readonly string[]) => ({
+    ...object,
+    ...Object.fromEntries(names.filter((name) => name in object).map((name) => [name, blankIsAbsent(object[name])])),
+  });
+  return {
+    ...blanked(body, BLANK_IS_ABSENT),
+    ...Object.fromEntries(SUBNETS.map((name) => [name, normaliseIpRange(blankIsAbsent(body[name]))])),
+    ipWhitelist: normaliseIpWhitelist(body.ipWhitelist),
+    nodePools: Array.isArray(body.nodePools) ? body.nodePools.map(normaliseNodePool) : body.nodePools,
+  };
+}
+
+/** Returns the path of a subnet's text as it was sent: in an object, or plain. */
+const subnetPath = (body: unknown, name: Subnet): string =>
+  isObject(body) && isObject(body[name]) ? `${name}.ipRange` : name;
+
+/** Collects problems, at most one a path: a property that has the wrong type is not also judged for its meaning. */
+class Problems {
+  readonly list: Problem[] = [];
+  /** Every path with a problem in it, and everything above it: looking one up costs the same however many there are. */
+  readonly paths = new Set<string>();
+
+  constructor(found: readonly Problem[]) {
+    for (const problem of found) this.#note(problem);
+  }
+
+  has(path: string): boolean {
+    return this.paths.has(path);
+  }
+
+  add(path: string, message: string): void {
+    if (!this.has(path)) this.#note({ path, message });
+  }
+
+  #note(problem: Problem): void {
+    this.list.push(problem);
+    for (let path = problem.path; path !== ""; path = path.slice(0, Math.max(0, path.lastIndexOf(".")))) {
+      this.paths.add(path);
+    }
+  }
+}
+
+/**
+ * Judges a request for a cluster: shape, catalogue, references, and rules between properties, every problem at once.
+ *
+ * @param body as it was sent
+ * @param references of the organisation
+ * @param provisioner says whether the account needs credentials
+ */
+export function validateCreate(
+  body: unknown,
+  references: References,
+  provisioner: ProvisionerTraits,
+): CreateValidation {
+  const checked = validate(CreateCluster, normalise(body));
+  const problems = new Problems(checked.problems);
+  const draft = checked.draft ?? {};
+  const provider = validateAccount(draft, references, provisioner, problems);
+  const region = validateRegion(draft, provider, problems);
+  const version = validateVersion(draft, problems);
+  validateFeatures(draft, references, problems);
+  validateSubnets(draft, (name) => subnetPath(body, name), problems);
+  validateNodePools(draft, { provider, region }, problems);
+  const { nodePools: _, ...own } = draft;
+  const largest = largestProperty(own, MAX_CLUSTER_BYTES);
+  if (largest !== undefined) problems.add(largest, `makes this cluster larger than ${MAX_CLUSTER_BYTES} bytes`);
+  const good = problems.list.length === 0 && provider !== undefined && version !== undefined;
+  return {
+    problems: problems.list,
+    unknown: checked.unknown,
+    creation: good ? toValidatedCreate(checked.complete(), provider, version) : undefined,
+  };
+}
+
+function validateAccount(
+  draft: Draft<CreateCluster>,
+  references: References,
+  provisioner: ProvisionerTraits,
+  problems: Problems,
+): CloudProvider | undefined {
+  const path = "cloudAccountIdentity";
+  const identity = draft.cloudAccountIdentity;
+  if (identity === undefined) return undefined;
+  const account = Object.hasOwn(references.accounts, identity) ? references.accounts[identity] : undefined;
+  const profile = account === undefined ? undefined : profileByIdentity(account.cloudProfile);
+  const provider = profile === undefined ? undefined : providerBySlug(profile.cloudProvider);
+  if (account === undefined || provider === undefined) {
+    problems.add(path, `${formatValue(identity)} is not allowed: must be a cloud account of the organisation`);
+    return undefined;
+  }
+  if (!account.enabled) {
+    problems.add(
+      path,
+      `${formatValue(identity)} is not allowed: the cloud account "${account.displayName}" is disabled`,
+    );
+  }
+  const needs = provisioner.needsCredentials(provider.type) && !isBringYourOwn(provider.type);
+  if (needs && account.primaryCloudCredentialsIdentity === undefined) {
+    problems.add(
+      path,
+      `${formatValue(identity)} is not allowed: the cloud account "${account.displayName}" has no primary credentials`,
+    );
+  }
+  return provider;
+}
+
+function validateRegion(
+  draft: Draft<CreateCluster>,
+  provider: CloudProvider | undefined,
+  problems: Problems,
+): Region | undefined {
+  if (provider === undefined || draft.region === undefined) return undefined;
+  const region = regionOf(provider, draft.region);
+  if (region?.available === true) return region;
+  const known = provider.regions.filter(({ available }) => available).map(({ slug }) => slug);
+  problems.add(
+    "region",
+    `${formatValue(draft.region)} is not allowed: must be a region of ${provider.name}: ${known.join(", ")}`,
+  );
+  return undefined;
+}
+
+/** Finds the version to make the cluster with: the one named, or the channel's where none is. */
+function validateVersion(draft: Draft<CreateCluster>, problems: Problems): string | undefined {
+  const channel = draft.updateChannel === undefined ? undefined : channelByName(draft.updateChannel);
+  if (draft.updateChannel !== undefined && channel?.available !== true) {
+    const known = updateChannels.filter(({ available }) => available).map(({ name }) => name);
+    problems.add(
+      "updateChannel",
+      `${formatValue(draft.updateChannel)} is not allowed: must be one of ${known.join(", ")}`,
+    );
+  }
+  if (draft.version === undefined) return undefined;
+  if (draft.version === "" && draft.updateChannel !== undefined) return channel?.kubernetesClusterVersion;
+  if (isAvailableVersion(draft.version)) return draft.version;
+  const known = clusterVersions.filter(({ available }) => available).map(({ version }) => version);
+  problems.add("version", `${formatValue(draft.version)} is not allowed: must be one of ${known.join(", ")}`);
+  return undefined;
+}
+
+function validateFeatures(draft: Draft<CreateCluster>, references: References, problems: Problems): void {
+  const { enableHA, enableHighAvailability, maintenanceScheduleIdentity: schedule } = draft;
+  if (enableHA !== undefined && enableHighAvailability !== undefined && enableHA !== enableHighAvailability) {
+    problems.add(
+      "enableHA",
+      `${enableHA} is not allowed: it is the same switch as enableHighAvailability, which is ${enableHighAvailability}`,
+    );
+  }
+  if (schedule !== undefined && !Object.hasOwn(references.schedules, schedule)) {
+    problems.add(
+      "maintenanceScheduleIdentity",
+      `${formatValue(schedule)} is not allowed: must be a maintenance schedule of the organisation`,
+    );
+  }
+}
+
+function validateSubnets(draft: Draft<CreateCluster>, pathOf: (name: Subnet) => string, problems: Problems): void {
+  const subnets = [
+    ["clusterPodSubnet", draft.clusterPodSubnet?.ipRange ?? DEFAULT_POD_SUBNET],
+    ["serviceSubnet", draft.serviceSubnet?.ipRange ?? DEFAULT_SERVICE_SUBNET],
+  ] as const;
+  for (const [name, text] of subnets) {
+    const block = parseCidr(text);
+    const { least, most } = SUBNET_BITS;
+    if (typeof block === "string") continue;
+    if (block.address.version !== 4 || block.bits < least || block.bits > most) {
+      problems.add(pathOf(name), `${formatValue(text)} is not allowed: must be IPv4 from /${least} to /${most}`);
+    }
+  }
+  if (subnets.some(([name]) => problems.has(name))) return;
+  const [pods, services] = subnets.map(([, text]) => parseCidr(text));
+  if (pods === undefined || services === undefined || typeof pods === "string" || typeof services === "string") return;
+  if (overlap(pods, services)) {
+    // The one that was sent is the one to change.
+    const [[name, text], other] = draft.serviceSubnet === undefined ? subnets : [subnets[1], subnets[0]];
+    problems.add(
+      pathOf(name),
+      `${formatValue(text)} is not allowed: must not overlap ${pathOf(other[0])}, which is ${other[1]}`,
+    );
+  }
+}
+
+function validateNodePools(
+  draft: Draft<CreateCluster>,
+  placement: { provider: CloudProvider | undefined; region: Region | undefined },
+  problems: Problems,
+): void {
+  const seen = new Map<string, number>();
+  draft.nodePools?.slice(0, MAX_VALIDATED_NODE_POOLS).forEach((pool, index) => {
+    const path = `nodePools[${index}]`;
+    if (pool === undefined) return;
+    for (const problem of nodePoolProblems(pool, problems.paths, path, placement)) {
+      problems.add(problem.path, problem.message);
+    }
+    if (pool.name === undefined) return;
+    const label = `${pool.name}/${pool.availabilityZone ?? ""}`;
+    const first = seen.get(label);
+    if (first === undefined) seen.set(label, index);
+    else
+      problems.add(
+        `${path}.name`,
+        `${formatValue(pool.name)} is not allowed: nodePools[${first}] has this name and zone`,
+      );
+  });
+}
+
+function toValidatedCreate(input: CreateCluster, provider: CloudProvider, version: string): ValidatedCreate {
+  return {
+    provider,
+    nodePools: input.nodePools.map(settingsOf),
+    settings: {
+      addons: JSON.stringify(input.addons ?? {}),
+      autoUpgrade: input.enableAutoUpgrade ?? false,
+      cloudAccountIdentity: input.cloudAccountIdentity,
+      clusterPodSubnet: input.clusterPodSubnet?.ipRange ?? DEFAULT_POD_SUBNET,
+      cni: input.cni ?? "cilium",
+      description: input.description,
+      enableMultiAvailabilityZones: input.enableMultiAvailabilityZones ?? false,
+      enableNATGateway: input.enableNATGateway ?? false,
+      enableNetworkEncryption: input.enableNetworkEncryption ?? false,
+      enablePodSecurityStandards: input.enablePodSecurityStandards,
+      highlyAvailable: input.enableHA ?? input.enableHighAvailability ?? false,
+      ipWhitelist: (input.ipWhitelist ?? []).map(({ cidr, description }) => ({ cidr: cidr.ipRange, description })),
+      maintenanceScheduleIdentity: input.maintenanceScheduleIdentity,
+      name: input.name,
+      podSecurityStandardsProfile: input.podSecurityStandardsProfile ?? "privileged",
+      region: input.region,
+      serviceSubnet: input.serviceSubnet?.ipRange ?? DEFAULT_SERVICE_SUBNET,
+      updateChannel: input.updateChannel,
+      version,
+    },
+  };
+}

@@ -1,0 +1,135 @@
+/** Clusters in the table, and as the contract shows them. */
+
+import { catalogueRevision, channelByName } from "../../catalogue/index.ts";
+import { parseJson } from "../../shared/json.ts";
+import type { RawItem } from "../../table/entity.ts";
+import { clusterKey, pointerKey, supersededClusterKey } from "../../table/keys.ts";
+import type { Organisation } from "../../tenancy/organisation.ts";
+import type { CloudAccount, CloudCredentials, References } from "../../tenancy/references-entity.ts";
+import { type Cluster, clusterEntity, type Pointer, pointerEntity } from "../entity.ts";
+import { firstReconcileRequest } from "../rules/reconcile-request.ts";
+import { type ClusterResponse, provisionStatuses } from "../schema.ts";
+
+/** Makes the item of a slug's present holder. */
+export function clusterItem(cluster: Cluster): RawItem {
+  const key = clusterKey(cluster.organisation, cluster.environment, cluster.slug);
+  return clusterEntity.write(key, cluster, { slimSk: key.sk });
+}
+
+/** Makes the item of a deleting cluster whose slug is taken again. */
+export function supersededClusterItem(cluster: Cluster): RawItem {
+  const key = supersededClusterKey(cluster.organisation, cluster.environment, cluster.slug, cluster.identity);
+  return clusterEntity.write(key, cluster, { slimSk: key.sk });
+}
+
+/**
+ * Builds the pointer of a new cluster, which asks for its first work.
+ *
+ * @param now RFC 3339
+ */
+export function pointerItem(pointer: Pointer, now: string): RawItem {
+  return pointerEntity.write(pointerKey(pointer.identity), pointer, firstReconcileRequest(pointer.identity, now));
+}
+
+/** What a cluster is shown with. */
+export interface ResponseContext {
+  organisation: Pick<Organisation, "identity" | "slug">;
+  references: References;
+  /** Whether to show cpu and memory. */
+  showCompute: boolean;
+  /** What was last observed, where that was asked for and there is something. */
+  observation?: Pointer["observation"];
+}
+
+const credentialsReference = (account: CloudAccount, credentials: CloudCredentials) => ({
+  displayName: credentials.displayName,
+  identity: credentials.identity,
+  isPrimary: credentials.identity === account.primaryCloudCredentialsIdentity,
+});
+
+/** The account, credentials and schedule of a cluster, as far as they exist. */
+function referents(cluster: Cluster, references: References) {
+  const account = references.accounts[cluster.cloudAccountIdentity];
+  const credentialsOf = (identity: string | undefined) =>
+    account?.credentials.find((candidate) => candidate.identity === identity);
+  const primary = credentialsOf(account?.primaryCloudCredentialsIdentity);
+  // Credentials that a user chose may have been removed since; then the primary ones count again.
+  const credentials = credentialsOf(cluster.cloudCredentialsIdentity) ?? primary;
+  const { maintenanceScheduleIdentity } = cluster;
+  const schedule =
+    maintenanceScheduleIdentity === undefined ? undefined : references.schedules[maintenanceScheduleIdentity];
+  return { account, primary, credentials, schedule };
+}
+
+/** Whether a cluster has reached a phase, now or before it could no longer be told. */
+export function hasReached(cluster: Cluster, phase: (typeof provisionStatuses)[number]): boolean {
+  return provisionStatuses.indexOf(cluster.furthestPhase) >= provisionStatuses.indexOf(phase);
+}
+
+/** What of an observation is shown; where the API server is belongs to the configurations. */
+const actualStateOf = ({ endpoint: _, ...shown }: NonNullable<Pointer["observation"]>) => shown;
+
+/** Shows a cluster as the contract has it. Properties that are absent are left out when it is written as JSON. */
+export function toClusterResponse(cluster: Cluster, surroundings: ResponseContext): ClusterResponse {
+  const { organisation, references, showCompute, observation } = surroundings;
+  const { account, primary, credentials, schedule } = referents(cluster, references);
+  return {
+    actualState: observation && actualStateOf(observation),
+    addons: parseJson(cluster.addons),
+    ameOIDC: hasReached(cluster, "OIDC_PROVISIONED"),
+    autoUpgrade: cluster.autoUpgrade,
+    cloudAccount: account && {
+      displayName: account.displayName,
+      identity: account.identity,
+      primaryCloudCredentials: primary && credentialsReference(account, primary),
+    },
+    cloudCredentials: account && credentials && credentialsReference(account, credentials),
+    cloudProvider: cluster.cloudProvider,
+    clusterPodSubnet: cluster.clusterPodSubnet,
+    cni: cluster.cni,
+    cpu: showCompute ? cluster.cpu : undefined,
+    conditions: cluster.conditions,
+    createdAt: cluster.createdAt,
+    customerIdentity: organisation.identity,
+    customerSlug: { slugValue: organisation.slug },
+    deleteProtection: cluster.deleteProtection,
+    description: cluster.description,
+    desiredStatus: cluster.desiredStatus,
+    enableMultiAvailabilityZones: cluster.enableMultiAvailabilityZones,
+    enableNATGateway: cluster.enableNATGateway,
+    enableNetworkEncryption: cluster.enableNetworkEncryption,
+    environmentIdentity: cluster.environmentIdentity,
+    environmentPrometheusRules: cluster.environmentPrometheusRules,
+    environmentSlug: { slugValue: cluster.environment },
+    generation: cluster.generation,
+    highlyAvailable: cluster.highlyAvailable,
+    identity: cluster.identity,
+    ipWhitelist: cluster.ipWhitelist,
+    maintenanceSchedule: schedule && { identity: schedule.identity, name: schedule.name, windows: schedule.windows },
+    memory: showCompute ? cluster.memory : undefined,
+    modifiedAt: cluster.modifiedAt,
+    name: cluster.name,
+    podSecurityStandardsProfile: cluster.podSecurityStandardsProfile,
+    poolID: cluster.poolID,
+    poolName: cluster.poolName,
+    provisionStatus: cluster.provisionStatus,
+    region: cluster.region,
+    serviceSubnet: cluster.serviceSubnet,
+    slug: { slugValue: cluster.slug },
+    status: cluster.status,
+    updateChannel: cluster.updateChannel === undefined ? undefined : channelByName(cluster.updateChannel),
+    version: cluster.version,
+  };
+}
+
+/**
+ * A cluster's entity tag: its revision, the sum of the revisions of what is shown of others, the catalogue's.
+ *
+ * @returns with its quotes
+ */
+export function clusterEtag(cluster: Cluster, references: References): string {
+  const { account, credentials, primary, schedule } = referents(cluster, references);
+  const shown = new Set([account, credentials, primary, schedule]);
+  const sum = [...shown].reduce((total, referent) => total + (referent?.revision ?? 0), 0);
+  return `"${cluster.revision}.${sum}.${catalogueRevision}"`;
+}

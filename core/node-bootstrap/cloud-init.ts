@@ -1,0 +1,59 @@
+/** Cloud-init: a machine that installs what it needs and joins when it first starts. */
+
+import { gzipSync } from "node:zlib";
+import { toYaml } from "../shared/yaml.ts";
+
+const INSTALL = "/usr/local/sbin/ame-clusters-install";
+const JOIN = "/usr/local/sbin/ame-clusters-join";
+const UNIT = "ame-clusters-join.service";
+
+// A unit rather than a command of cloud-init's: it goes on after a reboot, and tries again while the API server is away.
+const JOIN_UNIT = `[Unit]
+Description=Installs a Kubernetes node and joins its cluster
+Wants=network-online.target
+After=network-online.target
+ConditionPathExists=!/etc/kubernetes/kubelet.conf
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+ExecStart=${INSTALL}
+ExecStart=${JOIN}
+ExecStartPost=/bin/rm -f ${JOIN}
+Restart=on-failure
+RestartSec=30
+
+[Install]
+WantedBy=multi-user.target
+`;
+
+const joinScript = (joinCommand: string): string => `#!/usr/bin/env bash
+set -euo pipefail
+# kubeadm does not join over what a join left behind that did not come to its end.
+if [[ -e /etc/kubernetes/pki/ca.crt ]]; then kubeadm reset --force; fi
+exec ${joinCommand}
+`;
+
+// Some clouds allow 16 KiB of user data, so what is long is compressed.
+const compressed = (content: string) => ({
+  encoding: "gz+b64",
+  content: gzipSync(content, { level: 9 }).toString("base64"),
+});
+
+/** Makes the user data, a `#cloud-config`. @param install the install script @param joinCommand one line of shell */
+export function cloudInit(install: string, joinCommand: string): string {
+  const owner = "root:root";
+  const configuration = {
+    write_files: [
+      { path: INSTALL, owner, permissions: "0755", ...compressed(install) },
+      // It holds the token.
+      { path: JOIN, owner, permissions: "0700", content: joinScript(joinCommand) },
+      { path: `/etc/systemd/system/${UNIT}`, owner, permissions: "0644", content: JOIN_UNIT },
+    ],
+    runcmd: [
+      ["systemctl", "daemon-reload"],
+      ["systemctl", "enable", "--now", "--no-block", UNIT],
+    ],
+  };
+  return `#cloud-config\n${toYaml(configuration)}`;
+}

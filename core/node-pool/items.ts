@@ -1,0 +1,74 @@
+/** Node pools in the table. */
+
+import type { Table } from "../table/client.ts";
+import type { RawItem } from "../table/entity.ts";
+import { NODE_POOL_PREFIX, nodePoolKey, pointerKey } from "../table/keys.ts";
+import type { Transaction } from "../table/transaction.ts";
+import { type ClusterNodePoolResponse, type NodePool, nodePoolEntity } from "./schema.ts";
+
+/** Makes the item to write. */
+export function nodePoolItem(pool: NodePool): RawItem {
+  const { annotations, labels, ...rest } = pool;
+  return nodePoolEntity.write(nodePoolKey(pool.clusterIdentity, pool.id), {
+    ...rest,
+    annotations: JSON.stringify(annotations),
+    labels: JSON.stringify(labels),
+  });
+}
+
+function readNodePool(item: RawItem): NodePool {
+  const { annotations, labels, ...rest } = nodePoolEntity.read(item);
+  return { ...rest, annotations: JSON.parse(annotations), labels: JSON.parse(labels) };
+}
+
+/**
+ * Reads all pools of a cluster, deleting ones too, oldest first.
+ *
+ * @param clusterIdentity of a cluster whose tenant was checked: pools hang on it alone
+ */
+export async function nodePoolsOf(table: Table, clusterIdentity: string): Promise<NodePool[]> {
+  const items = await table.query({ pk: pointerKey(clusterIdentity).pk, prefix: NODE_POOL_PREFIX });
+  return items
+    .map(readNodePool)
+    .sort((one, other) =>
+      one.createdAt < other.createdAt ? -1 : one.createdAt > other.createdAt ? 1 : one.id - other.id,
+    );
+}
+
+/**
+ * Adds changed pools to a transaction.
+ *
+ * @param pools each of the revision after the stored one
+ */
+export function putNodePools(transaction: Transaction, pools: readonly NodePool[]): void {
+  for (const pool of pools) {
+    transaction.put("pool", nodePoolItem(pool), {
+      condition: "#revision = :revision",
+      values: { ":revision": pool.revision - 1 },
+    });
+  }
+}
+
+/** Shows a pool as the contract has it. */
+export function toNodePoolResponse(pool: NodePool): ClusterNodePoolResponse {
+  return {
+    annotations: pool.annotations,
+    autoScaling: pool.autoScaling,
+    availabilityZone: pool.availabilityZone,
+    createdAt: pool.createdAt,
+    enableNodeAutoReplacement: pool.enableNodeAutoReplacement,
+    enableNodeReboots: pool.enableNodeReboots,
+    id: pool.id,
+    identity: pool.identity,
+    labels: pool.labels,
+    maxSize: pool.maxSize,
+    minSize: pool.minSize,
+    modifiedAt: pool.modifiedAt,
+    name: pool.name,
+    nodeSize: pool.nodeSize,
+    provisionStatus: pool.provisionStatus,
+    taints: pool.taints,
+    securityUpdatesOnJoin: pool.securityUpdatesOnJoin,
+    upgradeStrategy: pool.upgradeStrategy,
+  };
+}

@@ -1,0 +1,81 @@
+/** Listing and getting maintenance schedules, as their organisation's members see them. */
+
+import type * as v from "valibot";
+import { authorize } from "../access/authorize.ts";
+import type { MaintenanceScheduleResponse } from "../cluster/schema.ts";
+import type { Context } from "../context.ts";
+import { parseQuery } from "../listing/in-memory-page.ts";
+import type { RawQuery } from "../request/query.ts";
+import { notFound } from "../shared/errors.ts";
+import type { RawItem } from "../table/entity.ts";
+import { keyText, usageKey } from "../table/keys.ts";
+import { type MaintenanceSchedule, usageEntity } from "../tenancy/references-entity.ts";
+import { requireListAccess } from "./memberships.ts";
+
+type Response = v.InferOutput<typeof MaintenanceScheduleResponse>;
+
+/** Shows a schedule as the contract has it. @param usage the item that counts its clusters */
+function toMaintenanceScheduleResponse(schedule: MaintenanceSchedule, usage: RawItem | undefined): Response {
+  return {
+    clusterCount: usage === undefined ? 0 : usageEntity.read(usage).clusters,
+    identity: schedule.identity,
+    name: schedule.name,
+    windows: schedule.windows.map(({ day, duration, startTime }) => ({ day, duration, startTime })),
+  };
+}
+
+const byAge = (one: MaintenanceSchedule, other: MaintenanceSchedule) =>
+  `${one.createdAt} ${one.identity}` < `${other.createdAt} ${other.identity}` ? -1 : 1;
+
+/**
+ * Lists an organisation's maintenance schedules, oldest first, each with the number of clusters that keep to it and are not
+ * deleting. Two waits on the database: which counters there are is known only after the first.
+ *
+ * @throws AppError as `enter`; forbidden for a billing-admin; invalid for the query
+ */
+export async function listMaintenanceSchedules(
+  context: Context,
+  input: { organisation: string; query: RawQuery },
+): Promise<Response[]> {
+  const { organisation } = input;
+  const { member, references } = await authorize(context, { path: { organisation }, role: "viewer" });
+  requireListAccess(member, "maintenance schedules");
+  parseQuery(context, input.query, {});
+  const schedules = Object.values(references.schedules).sort(byAge);
+  const usage = await context.table.get(schedules.map(({ identity }) => usageKey(organisation, identity)));
+  return schedules.map((schedule) =>
+    toMaintenanceScheduleResponse(schedule, usage.get(keyText(usageKey(organisation, schedule.identity)))),
+  );
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Gets one maintenance schedule. One wait on the database.
+ *
+ * @param input organisation (slug), schedule (identity, in any case of letters)
+ * @throws AppError as `enter`; forbidden for a billing-admin; missing; invalid for the query
+ */
+export async function getMaintenanceSchedule(
+  context: Context,
+  input: { organisation: string; schedule: string; query: RawQuery },
+): Promise<Response> {
+  const { organisation } = input;
+  const identity = input.schedule.toLowerCase();
+  const entered = await authorize(context, {
+    path: { organisation },
+    role: "viewer",
+    keys: () => (UUID.test(identity) ? [usageKey(organisation, identity)] : []),
+  });
+  requireListAccess(entered.member, "maintenance schedules");
+  const { schedules } = entered.references;
+  const schedule = Object.hasOwn(schedules, identity) ? schedules[identity] : undefined;
+  if (schedule === undefined) {
+    throw notFound(
+      "schedule.missing",
+      `There is no maintenance schedule ${JSON.stringify(input.schedule.slice(0, 64))} in organisation "${organisation}".`,
+    );
+  }
+  parseQuery(context, input.query, {});
+  return toMaintenanceScheduleResponse(schedule, entered.prefetched(usageKey(organisation, identity)));
+}

@@ -1,0 +1,233 @@
+/** Checking input against a schema: every problem at once, what is good kept, what is unknown named. */
+
+import * as v from "valibot";
+import type { Problem } from "./errors.ts";
+
+type Schema = v.GenericSchema;
+
+/** How much of a caller's value or name an error repeats, in UTF-16 units. */
+const SHOWN = 64;
+
+/** Well-formed parts of an input, where some may be missing or malformed: what rules across properties work on. */
+export type Draft<T> = T extends readonly (infer Element)[]
+  ? (Draft<Element> | undefined)[]
+  : T extends object
+    ? { [K in keyof T]?: Draft<T[K]> | undefined }
+    : T;
+
+/**
+ * A plain value that was sent in place of an object with one property. Normalisers wrap it, so that a schema sees the
+ * object and problems name the path of the plain value, which is what the caller wrote.
+ */
+export class Shorthand {
+  readonly property: string;
+  readonly value: unknown;
+
+  /**
+   * @param property of the object that the value replaces
+   * @param value as it was sent
+   */
+  constructor(property: string, value: unknown) {
+    this.property = property;
+    this.value = value;
+  }
+}
+
+/** What became of an input. */
+export interface Validated<T> {
+  /** The parts that fit; undefined where nothing does. */
+  draft: Draft<T> | undefined;
+  problems: Problem[];
+  /** Paths of properties the schema does not have, as they may stand in a header: names percent-encoded. */
+  unknown: string[];
+  /** The whole value, once there are no problems. */
+  complete(): T;
+}
+
+/**
+ * Checks an input. `null` counts as left out. Every problem is found, not only the first, and nothing of the input is
+ * descended into beyond what the schema knows, so deep nesting costs nothing.
+ *
+ * @param schema plain objects, arrays, maps, optionals and leaves; what it says is the published shape
+ * @param input anything JSON can hold, and a `Shorthand` in place of an object
+ */
+export function validate<S extends Schema>(schema: S, input: unknown): Validated<v.InferOutput<S>> {
+  const found: Found = { problems: [], unknown: [] };
+  const draft = walk(schema, input, ROOT, found) as Draft<v.InferOutput<S>> | undefined;
+  return {
+    draft,
+    ...found,
+    complete() {
+      if (found.problems.length > 0) throw new Error("a value with problems is not complete");
+      return draft as v.InferOutput<S>;
+    },
+  };
+}
+
+interface Found {
+  problems: Problem[];
+  unknown: string[];
+}
+
+/** Where in an input: as a problem names it, shortened, and as a header can hold it. */
+interface PropertyPath {
+  shown: string;
+  header: string;
+}
+
+const ROOT: PropertyPath = { shown: "", header: "" };
+
+function member(place: PropertyPath, name: string): PropertyPath {
+  const short = `${name.slice(0, SHOWN).toWellFormed()}${name.length > SHOWN ? "…" : ""}`;
+  const dot = place.shown === "" ? "" : ".";
+  return { shown: `${place.shown}${dot}${short}`, header: `${place.header}${dot}${encodeName(name)}`.slice(0, SHOWN) };
+}
+
+const element = ({ shown, header }: PropertyPath, index: number): PropertyPath => ({
+  shown: `${shown}[${index}]`,
+  header: `${header}[${index}]`.slice(0, SHOWN),
+});
+
+const isObject = (input: unknown): input is Record<string, unknown> =>
+  typeof input === "object" && input !== null && !Array.isArray(input);
+
+interface Shape extends Schema {
+  wrapped?: Schema;
+  pipe?: readonly unknown[];
+  entries?: Record<string, Schema>;
+  item?: Schema;
+  value?: Schema;
+  key?: Schema;
+  default?: unknown;
+}
+
+function walk(schema: Schema, input: unknown, place: PropertyPath, found: Found): unknown {
+  const shape = schema as Shape;
+  if (shape.type === "optional" && shape.wrapped !== undefined) {
+    if (input !== undefined && input !== null) return walk(shape.wrapped, input, place, found);
+    return shape.default;
+  }
+  if (input === undefined || input === null) {
+    found.problems.push({ path: place.shown, message: place.shown === "" ? "The body is required." : "is required" });
+    return undefined;
+  }
+  if (shape.type === "object" || shape.type === "array" || shape.type === "record") {
+    const before = found.problems.length;
+    const value = walkContainer(shape, input, place, found);
+    // Actions on a container (how many, how large) make sense only once its parts do. Their output is not used: valibot
+    // leaves out names such as `constructor` when it builds a record.
+    if (found.problems.length === before && shape.pipe !== undefined) leaf(shape, value, place, found);
+    return found.problems.length > before && !isContainer(value) ? undefined : value;
+  }
+  return leaf(shape, input, place, found);
+}
+
+const isContainer = (value: unknown) => typeof value === "object" && value !== null;
+
+function walkContainer(shape: Shape, input: unknown, place: PropertyPath, found: Found): unknown {
+  if (shape.type === "array" && shape.item !== undefined) {
+    const { item } = shape;
+    if (!Array.isArray(input)) return addProblem(place, input, "must be an array", found);
+    return input.map((each, index) => walk(item, each, element(place, index), found));
+  }
+  if (input instanceof Shorthand) return walkShorthand(shape, input, place, found);
+  if (!isObject(input)) return addProblem(place, input, "must be an object", found);
+  const { entries, key, value } = shape;
+  if (entries !== undefined) {
+    for (const name of Object.keys(input)) {
+      if (!Object.hasOwn(entries, name)) found.unknown.push(member(place, name).header);
+    }
+    const parts = new Map(
+      Object.entries(entries).map(([name, entry]) => [
+        name,
+        walk(entry, Object.hasOwn(input, name) ? input[name] : undefined, member(place, name), found),
+      ]),
+    );
+    // In the order they were sent, so that what is kept as text comes back as it came; defaults last.
+    const names = new Set([...Object.keys(input), ...parts.keys()]);
+    return Object.fromEntries(
+      [...names].map((name) => [name, parts.get(name)]).filter(([, part]) => part !== undefined),
+    );
+  }
+  const parts: [string, unknown][] = [];
+  for (const [name, part] of Object.entries(input)) {
+    if (part === null) continue;
+    const at = member(place, name);
+    if (key !== undefined) leaf(key, name, at, found);
+    if (value !== undefined) parts.push([name, walk(value, part, at, found)]);
+  }
+  // Object.fromEntries defines properties, so a name such as `__proto__` stays a name.
+  return Object.fromEntries(parts);
+}
+
+function walkShorthand({ entries }: Shape, { property, value }: Shorthand, place: PropertyPath, found: Found): unknown {
+  const entry = entries?.[property];
+  if (entry === undefined) throw new Error(`the schema has no property ${property} that a plain value can replace`);
+  const part = walk(entry, value, place, found);
+  return part === undefined ? {} : { [property]: part };
+}
+
+function leaf(schema: Schema, input: unknown, place: PropertyPath, found: Found): unknown {
+  const parsed = v.safeParse(schema, input);
+  if (parsed.success) return parsed.output;
+  const texts = new Set(parsed.issues.map((issue) => requirement(issue)));
+  return addProblem(place, input, [...texts].join("; "), found);
+}
+
+function addProblem({ shown }: PropertyPath, input: unknown, text: string, { problems }: Found): undefined {
+  const value = formatValue(input);
+  problems.push({
+    path: shown,
+    message: shown === "" ? `The body, ${value}, is not allowed: ${text}` : `${value} is not allowed: ${text}`,
+  });
+  return undefined;
+}
+
+/** What an issue asks for, in words. A schema's own message wins, for it knows what the pattern means. */
+function requirement(issue: v.BaseIssue<unknown>): string {
+  const { type, requirement: bound } = issue as v.BaseIssue<unknown> & { requirement?: unknown };
+  switch (type) {
+    case "string":
+      return "must be a string";
+    case "number":
+      return "must be a number";
+    case "boolean":
+      return "must be true or false";
+    case "picklist":
+      return `must be one of ${(issue.expected ?? "")
+        .replace(/^\(|\)$/g, "")
+        .replaceAll(" | ", ", ")
+        .replaceAll('"', "")}`;
+    case "min_value":
+      return `must be at least ${String(bound)}`;
+    case "max_value":
+      return `must be at most ${String(bound)}`;
+    case "integer":
+    case "safe_integer":
+      return "must be a whole number";
+    case "min_length":
+      return `must be at least ${String(bound)} long`;
+    case "max_length":
+    case "max_entries":
+      return `must be at most ${String(bound)} long`;
+    default:
+      return issue.message;
+  }
+}
+
+/**
+ * Shows a value in a message, shortened, and never more of an object or array than that it is one.
+ *
+ * @param input anything a caller sent
+ */
+export function formatValue(input: unknown): string {
+  if (typeof input === "string") {
+    const start = input.slice(0, SHOWN).toWellFormed();
+    return JSON.stringify(input.length > SHOWN ? `${start}…` : start);
+  }
+  if (Array.isArray(input)) return "an array";
+  return typeof input === "object" && input !== null ? "an object" : String(input);
+}
+
+/** Writes a property's name so that it can stand in a header. */
+export const encodeName = (name: string): string => encodeURIComponent(name.toWellFormed());

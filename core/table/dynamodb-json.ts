@@ -1,0 +1,73 @@
+/** Items in DynamoDB's own notation, which tells every type of attribute from every other, as lines of text. */
+
+import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import { unmarshall } from "@aws-sdk/util-dynamodb";
+import type { RawItem } from "./entity.ts";
+
+/** An item as it goes over the wire. */
+export type WireItem = Record<string, AttributeValue>;
+
+const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
+
+/** Maps in the order of their names, so that equal items are equal lines. */
+const withSortedKeys = <From, To>(map: Readonly<Record<string, From>>, convert: (value: From) => To) =>
+  Object.fromEntries(
+    Object.entries(map)
+      .sort(([one], [other]) => byText(one, other))
+      .map(([name, value]) => [name, convert(value)]),
+  );
+
+/** @throws Error where the value is of a type that DynamoDB does not have */
+function toJson(value: AttributeValue): unknown {
+  if (value.M !== undefined) return { M: withSortedKeys(value.M, toJson) };
+  if (value.L !== undefined) return { L: value.L.map(toJson) };
+  if (value.B !== undefined) return { B: Buffer.from(value.B).toString("base64") };
+  if (value.BS !== undefined) return { BS: value.BS.map((each) => Buffer.from(each).toString("base64")).sort(byText) };
+  if (value.SS !== undefined) return { SS: value.SS.toSorted(byText) };
+  if (value.NS !== undefined) return { NS: value.NS.toSorted(byText) };
+  const { S, N, BOOL, NULL } = value;
+  const [scalar] = Object.entries({ S, N, BOOL, NULL }).filter(([, each]) => each !== undefined);
+  if (scalar === undefined) throw new Error("an attribute of an unknown type");
+  return Object.fromEntries([scalar]);
+}
+
+const isText = (value: unknown): value is string => typeof value === "string";
+const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** @throws Error where it is no value in DynamoDB's notation */
+function fromJson(json: unknown): AttributeValue {
+  const [entry, ...more] = isMap(json) ? Object.entries(json) : [];
+  if (entry !== undefined && more.length === 0) {
+    const [type, value] = entry;
+    if ((type === "S" || type === "N") && isText(value)) return type === "S" ? { S: value } : { N: value };
+    if (type === "B" && isText(value)) return { B: Buffer.from(value, "base64") };
+    if (type === "BOOL" && typeof value === "boolean") return { BOOL: value };
+    if (type === "NULL" && value === true) return { NULL: value };
+    if ((type === "SS" || type === "NS") && isTexts(value)) return type === "SS" ? { SS: value } : { NS: value };
+    if (type === "BS" && isTexts(value)) return { BS: value.map((each) => Buffer.from(each, "base64")) };
+    if (type === "L" && Array.isArray(value)) return { L: value.map(fromJson) };
+    if (type === "M" && isMap(value)) return { M: withSortedKeys(value, fromJson) };
+  }
+  throw new Error("not in DynamoDB's notation");
+}
+
+/** Writes an item as one line, which equal items have in common, without its end. */
+export const encodeItem = (item: WireItem): string => JSON.stringify({ Item: withSortedKeys(item, toJson) });
+
+/**
+ * Reads what `encodeItem` wrote.
+ *
+ * @throws Error where it is something else
+ */
+export function decodeItem(line: string): WireItem {
+  const parsed: unknown = JSON.parse(line);
+  if (!isMap(parsed) || !isMap(parsed.Item)) throw new Error("not an item");
+  const item = withSortedKeys(parsed.Item, fromJson);
+  if (item.pk?.S === undefined || item.sk?.S === undefined) throw new Error("an item without a key");
+  return item;
+}
+
+/** An item as the rest of the code has it. */
+export const unmarshallItem = (item: WireItem): RawItem => unmarshall(item) as RawItem;

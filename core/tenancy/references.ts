@@ -1,0 +1,48 @@
+/** Reading and changing what clusters of an organisation refer to. */
+
+import { organisationNotFound } from "../admin/organisations.ts";
+import type { Services } from "../context.ts";
+import { deadlineIn } from "../shared/retry.ts";
+import { isOrganisationSlug } from "../shared/slug.ts";
+import { keyText, referencesKey, usageKey } from "../table/keys.ts";
+import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
+import { type References, referencesEntity, referencesItem, usageEntity } from "./references-entity.ts";
+
+/** Reads an organisation's references. @throws AppError missing */
+export async function readReferences(services: Services, organisation: string): Promise<References> {
+  if (!isOrganisationSlug(organisation)) throw organisationNotFound(organisation);
+  const key = referencesKey(organisation);
+  const item = (await services.table.get([key])).get(keyText(key));
+  if (item === undefined) throw organisationNotFound(organisation);
+  return referencesEntity.read(item);
+}
+
+/**
+ * Adds a cloud account or a maintenance schedule, with the counter of the clusters that use it.
+ *
+ * @param change makes the new references of those that were read, or throws; called again when others changed them meanwhile
+ * @param identity of what is added
+ * @throws AppError missing; unavailable; what `change` throws
+ */
+export async function addReference(
+  services: Services,
+  organisation: string,
+  identity: string,
+  change: (present: References) => Pick<References, "accounts" | "schedules">,
+): Promise<void> {
+  const deadline = deadlineIn(services.writeTimeoutMs);
+  for (; !deadline.expired(); ) {
+    const present = await readReferences(services, organisation);
+    const next: References = { ...change(present), revision: present.revision + 1 };
+    const transaction = new Transaction()
+      .put("references", referencesItem(organisation, next), {
+        condition: "#revision = :revision",
+        values: { ":revision": present.revision },
+      })
+      .create("usage", usageEntity.write(usageKey(organisation, identity), { clusters: 0 }));
+    const failures = await commit(services.table, transaction, deadline);
+    // The counter is there already when this very write was done before and its answer was lost.
+    if (failures.length === 0 || failures.some(({ label }) => label === "usage")) return;
+  }
+  throw writeTimedOut();
+}

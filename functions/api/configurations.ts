@@ -1,0 +1,85 @@
+/** The routes to what nodes and clients of a cluster need. */
+
+import { joinConfig, kubeconfig, oidcConfig } from "#core/cluster-access/index.ts";
+import type { Keyring } from "#core/secrets/keyring.ts";
+import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { toYaml } from "#core/shared/yaml.ts";
+import { required } from "#functions/runtime/config.ts";
+import { type ApiRequest, type AppDependencies, createApp, type HandlerResponse, type Route } from "../http/app.ts";
+import { lambda } from "../http/lambda.ts";
+
+const CLUSTER = "/api/v1/orgs/:organisation/clusters/:environment/:cluster";
+const POOL = `${CLUSTER}/pools/:nodePool`;
+
+const ofCluster = ({ segment, query }: ApiRequest) => ({
+  organisation: segment("organisation"),
+  environment: segment("environment"),
+  cluster: segment("cluster"),
+  query,
+});
+
+const YAML = "application/yaml";
+
+/**
+ * Whether a client would rather have YAML, under its registered name or an older one, than JSON. Of equal weight the first counts; what
+ * has no weight is not wanted.
+ */
+function prefersYaml(accept = ""): boolean {
+  let best = { isYaml: false, weight: 0 };
+  for (const range of accept.toLowerCase().split(",")) {
+    const [type = "", ...parameters] = range.split(";").map((part) => part.trim());
+    const isYaml = /^(application|text)\/(x-)?yaml$/.test(type);
+    if (!isYaml && type !== "application/json") continue;
+    const weight = Number(parameters.find((each) => each.startsWith("q="))?.slice("q=".length) ?? 1);
+    if (weight > best.weight) best = { isYaml, weight };
+  }
+  return best.isYaml;
+}
+
+/** An answer that nobody on its way may keep. */
+const noStore = (body: unknown): HandlerResponse => ({ body, headers: { "cache-control": "no-store" } });
+
+/** How each configuration is reached. @param keyring with which secrets were encrypted */
+export function configurationRoutes(keyring: Keyring): readonly Route[] {
+  const joinPool = async (request: ApiRequest) =>
+    noStore(await joinConfig(request.context, { ...ofCluster(request), nodePool: request.segment("nodePool") }));
+  return [
+    {
+      method: "GET",
+      path: `${CLUSTER}/join-config`,
+      refusesHead: true,
+      handle: async (request) => noStore(await joinConfig(request.context, ofCluster(request))),
+    },
+    { method: "GET", path: `${POOL}/join-config`, refusesHead: true, handle: joinPool },
+    // As published clients ask for it, without a body.
+    { method: "POST", path: `${POOL}/join-config`, ignoresIdempotencyKey: true, handle: joinPool },
+    {
+      method: "GET",
+      path: `${CLUSTER}/oidc-config`,
+      handle: async (request) => noStore(await oidcConfig(request.context, keyring, ofCluster(request))),
+    },
+    {
+      method: "GET",
+      path: `${CLUSTER}/kubeconfig`,
+      async handle(request) {
+        const body = await kubeconfig(request.context, keyring, ofCluster(request));
+        const { headers, ...answer } = noStore(body);
+        const isYaml = prefersYaml(request.header("accept"));
+        return {
+          ...answer,
+          headers: { ...headers, vary: "Accept" },
+          ...(isYaml ? { media: { type: YAML, text: toYaml(body) } } : {}),
+        };
+      },
+    },
+  ];
+}
+
+/** Makes the app of this route group. */
+export const createConfigurationsApp = (dependencies: AppDependencies, keyring: Keyring) =>
+  createApp(dependencies, configurationRoutes(keyring));
+
+/** The Lambda of this route group. */
+export const handler = lambda((dependencies, config) =>
+  createConfigurationsApp(dependencies, kmsKeyring(required(config, "KMS_KEY_ID"))),
+);

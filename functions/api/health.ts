@@ -1,0 +1,49 @@
+/** What watches the server asks: is it there, and is the database. */
+
+import type { Services } from "#core/context.ts";
+import { unavailable } from "#core/shared/errors.ts";
+import { tokenKey } from "#core/table/keys.ts";
+import { createApp, type Route } from "../http/app.ts";
+import { lambda } from "../http/lambda.ts";
+
+/** Asks the database for something that is not there. @returns whether it answers */
+export async function databaseAnswers({ table }: Pick<Services, "table">): Promise<boolean> {
+  try {
+    await table.get([tokenKey("00000000-0000-0000-0000-000000000000")]);
+    return true;
+  } catch {
+    // Whatever it is, the answer to "is the database there" is no.
+    return false;
+  }
+}
+
+/**
+ * Makes the health routes.
+ *
+ * @param ready whether the database answers
+ */
+export const healthRoutes = (ready: () => Promise<boolean>): readonly Route[] => [
+  {
+    method: "GET",
+    path: "/healthz",
+    async handle() {
+      return { body: { status: "ok" } };
+    },
+  },
+  {
+    method: "GET",
+    path: "/readyz",
+    async handle() {
+      if (await ready()) return { body: { status: "ok" } };
+      throw unavailable("table.unavailable", "The database does not answer.");
+    },
+  },
+];
+
+/** The Lambda of this route group. */
+export const handler = lambda((dependencies) =>
+  createApp(
+    dependencies,
+    healthRoutes(() => databaseAnswers(dependencies.services)),
+  ),
+);

@@ -1,0 +1,186 @@
+/** The API's document and its reference page: every file is one of ours, and nothing else is loaded. */
+
+import { createHash, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Hono, Context as HonoContext } from "hono";
+import { isNotModified, readPrecondition } from "#core/request/preconditions.ts";
+import type { AppError } from "#core/shared/errors.ts";
+import { type ApiResponse, errorResponse, methodNotAllowed } from "../http/errors.ts";
+import type { GatewayEvent } from "../http/gateway.ts";
+import { requestIdOf } from "../http/request.ts";
+import type { Logger } from "../runtime/log.ts";
+
+/**
+ * What a page may load: files of this server and no others. The hashes are of the empty style, which redoc then fills by
+ * script, and of the one style its bundle holds. Its makers' picture on their own host is not let through.
+ */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>AME Clusters API</title>
+<link rel="icon" href="/docs/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/docs/page.css">
+</head>
+<body>
+<div id="reference"><noscript>This page needs JavaScript; the document itself is at /openapi.json.</noscript></div>
+<script src="/docs/redoc.js"></script>
+<script src="/docs/page.js"></script>
+</body>
+</html>
+`;
+
+// Search is off: it needs a worker made of a blob, which the policy forbids.
+const SCRIPT = `Redoc.init(
+  "/openapi.json",
+  {
+    disableSearch: true,
+    hideHostname: true,
+    nativeScrollbars: true,
+    requiredPropsFirst: true,
+    theme: {
+      colors: { primary: { main: "#1f5fa8" } },
+      typography: {
+        fontFamily: "system-ui, sans-serif",
+        headings: { fontFamily: "system-ui, sans-serif" },
+        code: { fontFamily: "ui-monospace, monospace" },
+      },
+    },
+  },
+  document.getElementById("reference"),
+);
+`;
+
+const STYLE = "body { margin: 0; padding: 0; font-family: system-ui, sans-serif; }\n";
+
+const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#1f5fa8" d="M8 0l7 4v8l-7 4-7-4V4z"/></svg>\n`;
+
+/** A file in memory. */
+interface File {
+  type: string;
+  bytes: Buffer;
+  etag: string;
+}
+
+const file = (type: string, content: string | Buffer): File => {
+  const bytes = Buffer.from(content);
+  return { type, bytes, etag: `"${createHash("sha256").update(bytes).digest("base64url")}"` };
+};
+
+/** Files that are read, not written here. */
+export interface DocsSources {
+  document: URL;
+  /** Redoc, in one file. */
+  script: URL;
+}
+
+/** Where they are in the project. */
+const SOURCES: DocsSources = {
+  document: new URL("./openapi.json", import.meta.url),
+  get script() {
+    return new URL(import.meta.resolve("redoc/bundles/redoc.standalone.js"));
+  },
+};
+
+/** Everything there is, by path: nothing of a request ever becomes a path on disk. */
+const PATHS: Record<string, (sources: DocsSources) => File> = {
+  "/openapi.json": ({ document }) => file("application/json", readFileSync(document)),
+  "/docs": () => file("text/html; charset=utf-8", PAGE),
+  "/docs/page.css": () => file("text/css; charset=utf-8", STYLE),
+  "/docs/page.js": () => file("text/javascript; charset=utf-8", SCRIPT),
+  "/docs/icon.svg": () => file("image/svg+xml", ICON),
+  "/docs/redoc.js": ({ script }) => file("text/javascript; charset=utf-8", readFileSync(script)),
+};
+
+const READING = ["GET", "HEAD"];
+
+/** What an answer is made of: an error, or a file's bytes. */
+export type Served = Omit<ApiResponse, "body"> & { body?: Buffer };
+
+function fileAnswer(c: HonoContext, { type, bytes, etag }: File): Served {
+  const headers: Record<string, string> = {
+    etag,
+    // Asked about every time, so that a new version is seen at once, and sent only where it changed.
+    "cache-control": "no-cache",
+    "content-security-policy": POLICY,
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+  };
+  if (isNotModified(readPrecondition(c.req.header("if-none-match")), etag)) return { status: 304, headers };
+  return { status: 200, headers: { ...headers, "content-type": type }, body: bytes };
+}
+
+/**
+ * Adds `/openapi.json`, the page at `/docs` with its files, and the way there from `/`. Each file is read once, when it is first
+ * asked for.
+ *
+ * @param app whose other routes stay as they are
+ * @param sources where files are read from; the project, unless they were put elsewhere
+ * @returns the same app
+ */
+export function addDocs(app: Hono, log: Logger, sources: DocsSources = SOURCES): Hono {
+  const read = new Map<string, File>();
+  const fileAt = (path: string, make: (sources: DocsSources) => File): File => {
+    const found = read.get(path) ?? make(sources);
+    read.set(path, found);
+    return found;
+  };
+  const routes: [path: string, serve: (c: HonoContext) => Served][] = [
+    ["/", () => ({ status: 302, headers: { location: "/docs" } })],
+    ...Object.entries(PATHS).map(([path, make]): [string, (c: HonoContext) => Served] => [
+      path,
+      (c) => fileAnswer(c, fileAt(path, make)),
+    ]),
+  ];
+  for (const [path, serve] of routes) {
+    app.all(path, (c, next) => {
+      // The router also takes a slash at the end, which leads nowhere here.
+      if (new URL(c.req.url).pathname !== path) return next();
+      const isRead = c.req.method === "GET" || c.req.method === "HEAD";
+      return writeServed(c, log, path, isRead ? serve(c) : refusal(methodNotAllowed(c.req.method, READING), READING));
+    });
+  }
+  return app;
+}
+
+const JSON_TYPE = "application/json; charset=utf-8";
+
+/** An error as it is served. @param allowed the methods there are instead */
+export function refusal(error: AppError, allowed: readonly string[] = []): Served {
+  const { body, status, headers } = errorResponse(error);
+  const allow = allowed.length === 0 ? {} : { allow: allowed.join(", ") };
+  return {
+    status,
+    headers: { ...headers, ...allow, "content-type": JSON_TYPE },
+    body: Buffer.from(JSON.stringify(body)),
+  };
+}
+
+/** Writes an answer, and a line of the log about it. @param route undefined where there is none */
+export function writeServed(
+  c: HonoContext,
+  log: Logger,
+  route: string | undefined,
+  { status, headers, body }: Served,
+): Response {
+  const requestId = requestIdOf(c.req.header("x-request-id")) ?? randomUUID();
+  const gatewayRequestId = (c.env as { event?: GatewayEvent } | undefined)?.event?.requestContext.requestId;
+  log.info("request", { requestId, gatewayRequestId, method: c.req.method, route, status });
+  return new Response(body === undefined ? null : new Uint8Array(body), {
+    status,
+    headers: { ...headers, "x-request-id": requestId },
+  });
+}

@@ -1,0 +1,107 @@
+/** The only reader of the environment's variables. */
+
+import * as v from "valibot";
+import { AppError } from "#core/shared/errors.ts";
+import { isLoopbackUrl, parseCidr } from "#core/shared/ip.ts";
+
+/** Whether a text may be an OIDC issuer's. Without TLS only what never leaves the machine does. */
+function isIssuer(text: string): boolean {
+  const url = URL.parse(text);
+  // It stands in every kubeconfig, so there is no password in it either.
+  if (url === null || /[?#\s]/.test(text) || url.username !== "" || url.password !== "") return false;
+  return url.protocol === "https:" || isLoopbackUrl(text);
+}
+
+/** How much is logged. */
+export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+
+const list = v.pipe(
+  v.string(),
+  v.transform((text) =>
+    text
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  ),
+);
+
+const whole = (least: number, most: number) =>
+  v.pipe(
+    v.string(),
+    v.regex(/^[0-9]{1,15}$/, "must be a whole number"),
+    v.transform(Number),
+    v.minValue(least, `must be at least ${least}`),
+    v.maxValue(most, `must be at most ${most}`),
+  );
+
+const Variables = v.object({
+  PORT: v.optional(whole(0, 65_535), "4000"),
+  HOST: v.optional(v.string(), "127.0.0.1"),
+  DATA_DIR: v.optional(v.string(), ".data"),
+  DYNAMODB_ENDPOINT: v.optional(v.pipe(v.string(), v.url("must be a URL"))),
+  TABLE_NAME: v.optional(
+    v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.-]{3,255}$/, "must be 3 to 255 of letters, digits, _, . and -")),
+    "ame",
+  ),
+  STAGE: v.optional(v.pipe(v.string(), v.maxLength(64, "must be at most 64 characters")), "local"),
+  PROVISIONER: v.optional(v.picklist(["simulated"], "must be simulated"), "simulated"),
+  SIMULATED_STEP_MS: v.optional(whole(1, 3_600_000), "800"),
+  OIDC_ISSUER_URL: v.optional(
+    v.pipe(
+      v.string(),
+      v.check((text) => isIssuer(text), "must be an https URL, or http on this machine, of a host and a path alone"),
+    ),
+  ),
+  OIDC_INITIAL_ACCESS_TOKEN: v.optional(v.string()),
+  KMS_KEY_ID: v.optional(v.string()),
+  KEYS_FILE: v.optional(v.string()),
+  /** Whether there are credentials. The SDK reads them itself. */
+  AWS_ACCESS_KEY_ID: v.optional(v.string()),
+  LOG_LEVEL: v.optional(v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`), "info"),
+  HOSTING_POOL_ID: v.optional(whole(1, Number.MAX_SAFE_INTEGER), "1"),
+  HOSTING_POOL_NAME: v.optional(v.string(), "default"),
+  PUBLIC_URL: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^https?:\/\/[^\s?#]+$/, "must be an http or https URL without a query"),
+      v.transform((url) => url.replace(/\/+$/, "")),
+    ),
+  ),
+  CORS_ORIGINS: v.optional(list, ""),
+  TRUSTED_PROXIES: v.optional(
+    v.pipe(
+      list,
+      v.check((blocks) => blocks.every((block) => typeof parseCidr(block) !== "string"), "must be CIDR blocks"),
+    ),
+    "",
+  ),
+});
+
+/** What the environment says, with every default in its place. */
+export type Config = v.InferOutput<typeof Variables>;
+
+/**
+ * Reads the environment. Empty variables count as unset.
+ *
+ * @throws AppError that names every variable that is wrong
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
+  const parsed = v.safeParse(Variables, given);
+  if (parsed.success) return parsed.output;
+  const [first = "The environment is not as it should be.", ...rest] = parsed.issues.map(
+    (issue) => `${v.getDotPath(issue) ?? "environment"}: ${issue.message}`,
+  );
+  throw new AppError("invalid", "config.invalid", [first, ...rest]);
+}
+
+/**
+ * Takes a variable that not every entry point needs.
+ *
+ * @throws AppError that names it where it is not set
+ */
+export function required<Name extends "OIDC_ISSUER_URL" | "KMS_KEY_ID">(config: Config, name: Name): string {
+  const value = config[name];
+  if (value === undefined) throw new AppError("invalid", "config.invalid", [`${name}: is not set`]);
+  return value;
+}

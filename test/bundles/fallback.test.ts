@@ -1,0 +1,51 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { beforeAll, expect, test } from "vitest";
+import { buildAll } from "#functions/build/build.ts";
+import { BUNDLES_DIRECTORY, codeOf } from "#functions/build/bundles.ts";
+import { committed } from "#test/support/contract.ts";
+
+const FOLDER = join(import.meta.dirname, "../..", BUNDLES_DIRECTORY, "default");
+
+let handler: (event: unknown) => Promise<{ statusCode: number; headers: Record<string, string>; body: string }>;
+
+beforeAll(async () => {
+  await buildAll();
+  ({ handler } = await import(pathToFileURL(join(FOLDER, "bundle.mjs")).href));
+});
+
+const get = (rawPath: string) =>
+  handler({
+    rawPath,
+    rawQueryString: "",
+    isBase64Encoded: false,
+    requestContext: {
+      domainName: "api.example.test",
+      requestId: "gateway",
+      stage: "$default",
+      http: { method: "GET", sourceIp: "198.51.100.7" },
+    },
+  });
+
+test("the function of what no other has finds its files beside its code, as it is uploaded", async () => {
+  const document = await get("/openapi.json");
+  expect([document.statusCode, JSON.parse(document.body)]).toEqual([200, committed]);
+  const redoc = await get("/docs/redoc.js");
+  expect([redoc.statusCode, redoc.headers["content-type"]]).toEqual([200, "text/javascript; charset=utf-8"]);
+  expect(redoc.body.length).toBeGreaterThan(500_000);
+  const nothing = await get("/nothing here");
+  expect([nothing.statusCode, JSON.parse(nothing.body).message]).toEqual([
+    404,
+    'There is nothing at "/nothing%20here".',
+  ]);
+});
+
+test("and in `sst dev`, where it is built from its source, they are put there", () => {
+  expect(codeOf("default", "handler", true)).toEqual({
+    handler: "functions/default.handler",
+    copyFiles: [
+      { from: "functions/openapi/openapi.json", to: "openapi.json" },
+      { from: "node_modules/redoc/bundles/redoc.standalone.js", to: "redoc.js" },
+    ],
+  });
+});

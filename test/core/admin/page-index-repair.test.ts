@@ -1,0 +1,277 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { beforeEach, describe, expect, test } from "vitest";
+import { createEnvironment, getEnvironment, removeEnvironment } from "#core/admin/environments.ts";
+import { checkPageIndex, rebuildPageIndex } from "#core/admin/page-index-repair.ts";
+import { bucketOf, chunkItem, decrementBucket, readChunks } from "#core/listing/page-index.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
+import { commands } from "#functions/admin/commands.ts";
+import { readConfig } from "#functions/runtime/config.ts";
+import { interrupt, waitsOf } from "#test/support/faults.ts";
+import { expectInvariants } from "#test/support/invariants.ts";
+import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+const SMALL = { bucket: 4, chunk: 4 };
+
+let world: World;
+let tenant: Tenant;
+
+beforeEach(async () => {
+  world ??= await makeWorld({ pageIndex: SMALL });
+  tenant = await world.tenant();
+});
+
+const name = (number: number) => `c${String(number).padStart(3, "0")}`;
+const names = Array.from({ length: 20 }, (_, number) => name(number));
+
+async function createAll(all: readonly string[], environment = "production"): Promise<void> {
+  for (const each of all) {
+    const body = tenant.creation({ name: each });
+    const answer = await world.send("POST", tenant.path(environment), { token: tenant.admin, body });
+    expect(answer.status, answer.text).toBe(200);
+  }
+}
+
+async function moveAll(all: readonly string[]): Promise<void> {
+  for (const each of all) {
+    const body = { environmentSlug: "staging" };
+    const answer = await world.send("PATCH", tenant.path("production", each), { token: tenant.admin, body });
+    expect(answer.status, answer.text).toBe(200);
+  }
+}
+
+const chunks = () => readChunks(world.table, tenant.slug, "production");
+const production = () => getEnvironment(world.services, tenant.slug, "production");
+
+/** Runs the operator's command on the tenant's organisation. */
+async function index(of: World, word: "check" | "rebuild"): Promise<{ found: Json[]; failed: boolean }> {
+  const given = { values: { org: tenant.slug }, positionals: [] };
+  const around = { config: readConfig({}), place: { on: "directory", directory: "unused" } as const, tell: () => {} };
+  const { print, failed = false } = (await commands[`index ${word}`]?.run(of.services, given, around)) ?? {};
+  return { found: (print as Json).discrepancies, failed };
+}
+
+/** Another process, in which something happens around calls: those in whose input a text stands. */
+function interrupted(text: string, when: "before" | "after", act: () => Promise<void>, times = 1): World {
+  const sibling = world.sibling();
+  interrupt(sibling.table, act, { when, times, isMeant: (input) => input.includes(text) });
+  return sibling;
+}
+
+const LISTED_ENVIRONMENTS = '":prefix":"ENV#"';
+const remove = () => removeEnvironment(world.services, tenant.slug, "production");
+const make = async (environment: string) => {
+  await createEnvironment(world.services, tenant.slug, { name: environment, type: "other" });
+};
+
+describe("a bucket that is written in all the while", () => {
+  /** In every look, after the clusters were read: as if one came and went. */
+  const restless = async () => {
+    const bound = (await chunks())[0]?.buckets[1]?.bound ?? "none";
+    const other = interrupted(
+      '"ProjectionExpression":"pk, sk"',
+      "after",
+      async () => {
+        const [chunk] = await chunks();
+        const bucket = chunk?.buckets[1];
+        if (chunk === undefined || bucket === undefined) throw new Error("no bucket");
+        const touch = new Transaction().update("index", chunk.key, "SET #buckets.#id.#v = :v", {
+          names: { "#id": bucket.id },
+          values: { ":v": bucket.v + 1 },
+        });
+        expect(await commit(world.table, touch, deadlineIn())).toEqual([]);
+      },
+      Number.POSITIVE_INFINITY,
+    );
+    return { bound, other };
+  };
+
+  test("fails the check, which names it", async () => {
+    await createAll(names);
+    const { bound, other } = await restless();
+    expect(await index(other, "check")).toEqual({
+      found: [
+        {
+          organisation: tenant.slug,
+          environment: "production",
+          text: `bucket "${bound}" did not settle: others wrote in it at each of 50 looks, so it was not compared`,
+        },
+      ],
+      failed: true,
+    });
+  });
+
+  test("is named by a rebuild, which mends the others", async () => {
+    await createAll(names);
+    const { bound, other } = await restless();
+    const last = (await chunks()).at(-1);
+    const bucket = last?.buckets.at(-1);
+    if (last === undefined || bucket === undefined) throw new Error("no bucket");
+    const spoil = new Transaction().update("index", last.key, "SET #buckets.#id.#n = :n", {
+      names: { "#id": bucket.id },
+      values: { ":n": 0 },
+    });
+    await commit(world.table, spoil, deadlineIn());
+    const { found } = await index(other, "rebuild");
+    expect(found.map(({ text }) => text)).toEqual([
+      expect.stringContaining(`bucket "${bucket.bound}" counts 0 clusters`),
+      expect.stringContaining(`bucket "${bound}" did not settle`),
+    ]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+});
+
+describe.each(["check", "rebuild"] as const)("%s beside whoever makes and removes environments", (word) => {
+  test("finds nothing wrong with one that is made meanwhile", async () => {
+    const other = interrupted(LISTED_ENVIRONMENTS, "after", () => make("fresh"));
+    expect(await index(other, word)).toEqual({ found: [], failed: false });
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("finds nothing wrong with one that is removed meanwhile, and leaves it so", async () => {
+    const other = interrupted(LISTED_ENVIRONMENTS, "after", remove);
+    expect(await index(other, word)).toEqual({ found: [], failed: false });
+    expect(await chunks()).toEqual([]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("finds nothing wrong with one that is removed between two reads of the index", async () => {
+    const other = interrupted('":prefix":"INDEX#"', "after", remove);
+    expect(await index(other, word)).toEqual({ found: [], failed: false });
+    expect(await chunks()).toEqual([]);
+  });
+
+  test("finds nothing wrong with one that is replaced meanwhile, and leaves the new one alone", async () => {
+    const other = interrupted(LISTED_ENVIRONMENTS, "after", async () => {
+      await remove();
+      await make("production");
+      await createAll(names);
+    });
+    expect(await index(other, word)).toEqual({ found: [], failed: false });
+    await expectInvariants(world.services, tenant.slug);
+  });
+});
+
+describe("rebuilding", () => {
+  test("makes no index for an environment that is removed while it is mended", async () => {
+    const [chunk] = await chunks();
+    if (chunk === undefined) throw new Error("no chunk");
+    await commit(world.table, new Transaction().delete("index", chunk.key), deadlineIn());
+    const other = interrupted('"TransactItems"', "before", remove);
+    expect(await rebuildPageIndex(other.services, tenant.slug, await production())).toEqual([]);
+    expect(await chunks()).toEqual([]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("tells of a mend once, however often somebody was in the way", async () => {
+    await createAll(names);
+    const [chunk] = await chunks();
+    const bucket = chunk?.buckets[0];
+    if (chunk === undefined || bucket === undefined) throw new Error("no bucket");
+    const spoil = (n: number, v: number) =>
+      commit(
+        world.table,
+        new Transaction().update("index", chunk.key, "SET #buckets.#id.#n = :n, #buckets.#id.#v = :v", {
+          names: { "#id": bucket.id },
+          values: { ":n": n, ":v": v },
+        }),
+        deadlineIn(),
+      );
+    await spoil(bucket.n + 1, bucket.v + 1);
+    const other = interrupted('"TransactItems"', "before", async () => {
+      await spoil(bucket.n + 2, bucket.v + 2);
+    });
+    expect(await rebuildPageIndex(other.services, tenant.slug, await production())).toHaveLength(1);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("removes what an environment left behind that is gone", async () => {
+    const gone = { slug: "gone", identity: "f3c1c6a4-5a3a-4d63-9a5b-b7c3c2f1a001" };
+    const bucket = { id: "old", bound: "", n: 0, v: 1 };
+    await commit(world.table, new Transaction().put("index", chunkItem(tenant.slug, gone, "", [bucket])), deadlineIn());
+    const stray = { organisation: tenant.slug, environment: "gone", text: 'chunk "" belongs to no environment' };
+    expect(await index(world, "check")).toEqual({ found: [stray], failed: true });
+    expect((await index(world, "rebuild")).found).toEqual([stray]);
+    expect(await index(world, "check")).toEqual({ found: [], failed: false });
+    expect((await readChunks(world.table, tenant.slug)).map(({ environment }) => environment)).toEqual([
+      "production",
+      "staging",
+    ]);
+  });
+
+  test("removes what an environment left behind whose name another has now", async () => {
+    const gone = { slug: "production", identity: "f3c1c6a4-5a3a-4d63-9a5b-b7c3c2f1a001" };
+    const bucket = { id: "old", bound: "c5", n: 0, v: 1 };
+    await commit(
+      world.table,
+      new Transaction().put("index", chunkItem(tenant.slug, gone, "c5", [bucket])),
+      deadlineIn(),
+    );
+    const { found } = await index(world, "rebuild");
+    expect(found).toMatchObject([{ text: 'chunk "c5" is of an environment that is gone' }]);
+    expect(await chunks()).toMatchObject([{ lowerBound: "" }]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+});
+
+describe("the write that empties a bucket", () => {
+  test("takes it away without a wait more", async () => {
+    await createAll(names);
+    expect((await chunks())[0]?.buckets).toMatchObject([{ n: 2 }, { bound: "c002", n: 2 }]);
+    await moveAll(["c002"]);
+    world.wire.spans.length = 0;
+    await moveAll(["c003"]);
+    expect(waitsOf(world.wire.spans)).toBe(2);
+    expect((await chunks())[0]?.buckets).toMatchObject([{ n: 2 }]);
+  });
+
+  test("takes it away, and chunks too", async () => {
+    await createAll(names);
+    await createAll(names.map((each) => `x${each}`));
+    for (const each of [...names, ...names.map((slug) => `x${slug}`)]) {
+      await moveAll([each]);
+      for (const chunk of await chunks()) {
+        const empty = chunk.buckets.slice(1).filter(({ n }) => n === 0);
+        expect(empty, each).toEqual([]);
+      }
+    }
+    expect(await chunks()).toMatchObject([{ lowerBound: "", buckets: [{ bound: "", n: 0 }] }]);
+    await expectInvariants(world.services, tenant.slug);
+    await createAll(names);
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("leaves it where somebody came meanwhile", async () => {
+    await createAll(names);
+    const chunk = (await chunks())[0];
+    const last = chunk?.buckets.at(-1);
+    if (chunk === undefined || last === undefined) throw new Error("no bucket");
+    // As if it had held one cluster when it was read, and others came since.
+    const stale = { ...last, n: 1, v: last.v - 1 };
+    const transaction = new Transaction();
+    const read = { ...chunk, buckets: [...chunk.buckets.slice(0, -1), stale] };
+    decrementBucket(transaction, "index", read, bucketOf(read, stale.bound));
+    expect(await commit(world.table, transaction, deadlineIn())).toHaveLength(1);
+    expect(await checkPageIndex(world.services, tenant.slug, await production())).toEqual([]);
+  });
+
+  test("does not mislead whoever splits the bucket before it", async () => {
+    await createAll(names);
+    // The last bucket of the first chunk is full, and one cluster is left after it, in a chunk of its own.
+    await createAll(["c0021", "c0022"]);
+    await moveAll(names.slice(5));
+    expect(await chunks()).toMatchObject([
+      { buckets: [{ n: 2 }, { bound: "c002", n: SMALL.bucket }] },
+      { lowerBound: "c004", buckets: [{ n: 1 }] },
+    ]);
+    // The clusters of the full bucket are read, and only then where it ends: the one after it is gone.
+    const other = interrupted('"INDEX#production#~"', "before", async () => {
+      await sleep(100);
+      await moveAll(["c004"]);
+    });
+    const body = tenant.creation({ name: "c0023" });
+    const answer = await other.send("POST", tenant.path("production"), { token: tenant.admin, body });
+    expect(answer.status, answer.text).toBe(200);
+    await expectInvariants(world.services, tenant.slug);
+  });
+});

@@ -1,0 +1,395 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { createAccount, listAccounts } from "#core/admin/cloud-accounts.ts";
+import { createEnvironment, listEnvironments, removeEnvironment } from "#core/admin/environments.ts";
+import { createSchedule, listSchedules } from "#core/admin/maintenance-schedules.ts";
+import { listMembers, setMember } from "#core/admin/members.ts";
+import { createOrganisation, showOrganisation } from "#core/admin/organisations.ts";
+import { createToken, revokeToken } from "#core/admin/personal-tokens.ts";
+import type { Services } from "#core/context.ts";
+import { AppError } from "#core/shared/errors.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import { totalKey } from "#core/table/keys.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
+import { MAX_ENVIRONMENTS } from "#core/tenancy/organisation.ts";
+import { readReferences } from "#core/tenancy/references.ts";
+import { MAX_REFERENCES, type References, referencesItem } from "#core/tenancy/references-entity.ts";
+import type { Fault } from "#test/support/faults.ts";
+import { expectInvariants } from "#test/support/invariants.ts";
+import { makeWorld, type World } from "#test/support/world.ts";
+
+let world: World;
+let services: Services;
+/** Servers of the same table, who know nothing of each other. */
+let servers: World[];
+let made = 0;
+
+beforeAll(async () => {
+  world = await makeWorld();
+  services = world.services;
+  servers = [world, world.sibling(), world.sibling()];
+});
+
+/** A new organisation with nothing in it. */
+async function organisation(within: Services = services): Promise<string> {
+  const slug = `org-${++made}`;
+  await createOrganisation(within, { slug, name: "Testers" });
+  return slug;
+}
+
+/** How a call ends: `ok`, or the refusal's kind, code and the first thing it names. Anything but a refusal is a defect. */
+async function outcome(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return "ok";
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return error.kind === "invalid" ? `invalid ${error.details[0]?.split(":")[0]}` : `${error.kind} ${error.code}`;
+  }
+}
+
+const times = <T>(count: number, make: (number: number) => T): T[] =>
+  Array.from({ length: count }, (_, at) => make(at));
+
+/** How calls made at once through several servers end, where transactions that overlap are cancelled as DynamoDB does. */
+async function contended(
+  count: number,
+  call: (within: Services, at: number) => Promise<unknown>[],
+  latencyMs = 0,
+): Promise<Record<string, number>> {
+  for (const { wire } of servers) Object.assign(wire, { conflicts: true, latencyMs });
+  try {
+    const counts: Record<string, number> = {};
+    const calls = times(count, (at) => call(servers[at % servers.length]?.services ?? services, at)).flat();
+    for (const end of await Promise.all(calls.map(outcome))) counts[end] = (counts[end] ?? 0) + 1;
+    return counts;
+  } finally {
+    for (const { wire } of servers) Object.assign(wire, { conflicts: false, latencyMs: 0 });
+  }
+}
+
+const windows = (count: number, more: object = {}) =>
+  times(count, () => ({ day: "WEDNESDAY", startTime: "02:00", duration: 1_440, ...more }));
+const account = (more: object = {}) => ({ displayName: "Main", cloudProfile: "aws", credentials: "main", ...more });
+const schedule = (more: object = {}) => ({ name: "nightly", ...more });
+
+/** Makes an organisation's references hold many copies of one account and one schedule. */
+async function fill(slug: string, count: number): Promise<void> {
+  const [one] = await listAccounts(services, slug);
+  const [other] = await listSchedules(services, slug);
+  const copies = <T>(of: T) => Object.fromEntries(times(count, (at) => [`copy-${at}`.padEnd(36, "-"), of]));
+  const references = { accounts: copies(one), schedules: copies(other), revision: 3 } as References;
+  const item = referencesItem(slug, references);
+  expect(await commit(world.table, new Transaction().put("references", item), deadlineIn())).toEqual([]);
+}
+
+describe("a cloud account", () => {
+  test("is there once it was made, with its credentials and no secret", async () => {
+    const slug = await organisation();
+    const metadata = { tenantId: "é", parentFolder: null, unknown: 1 };
+    const one = await createAccount(services, slug, account({ metadata }));
+    expect(await listAccounts(services, slug)).toEqual([one]);
+    expect(one).toMatchObject({ displayName: "Main", enabled: true, metadata: { tenantId: "é" }, revision: 1 });
+    const { createdAt, primaryCloudCredentialsIdentity: identity } = one;
+    const common = { cloudType: "aws", metadata: {}, createdAt, revision: 1 };
+    expect(one.credentials).toEqual([{ identity, displayName: "main", ...common }]);
+    const cloudProfile = one.cloudProfile.toUpperCase();
+    const bare = await createAccount(services, slug, { displayName: "Bare", cloudProfile });
+    expect(bare).toMatchObject({ cloudProfile: one.cloudProfile, credentials: [], metadata: {} });
+    expect(bare.primaryCloudCredentialsIdentity).toBeUndefined();
+  });
+
+  test("is refused with a value that is not allowed", async () => {
+    const slug = await organisation();
+    const wrong = {
+      displayName: ["", "x".repeat(65), "a/b", " - &", "é", "a\n", null],
+      cloudProfile: ["AWS", "__proto__", "", null, ["aws"]],
+      "metadata.tenantId": [
+        { tenantId: "x".repeat(161) },
+        { tenantId: "é".repeat(81) },
+        { tenantId: 1 },
+        { tenantId: "\ud800" },
+      ],
+      credentials: ["", "x".repeat(65), "\ud800", {}],
+    };
+    for (const [path, values] of Object.entries(wrong)) {
+      for (const value of values) {
+        const refusal = outcome(createAccount(services, slug, account({ [path.split(".")[0] ?? ""]: value })));
+        expect(await refusal, JSON.stringify(value)).toBe(`invalid ${path}`);
+      }
+    }
+    expect(await listAccounts(services, slug)).toEqual([]);
+  });
+
+  test("has a name of its own among those of its provider in its organisation", async () => {
+    const slug = await organisation();
+    await createAccount(services, slug, account());
+    await createAccount(services, slug, account({ cloudProfile: "azure" }));
+    await createAccount(services, await organisation(), account());
+    expect(await outcome(createAccount(services, slug, account()))).toBe("conflict account.name_held");
+    expect(await listAccounts(services, slug)).toHaveLength(2);
+  });
+});
+
+describe("a maintenance schedule", () => {
+  test("keeps its windows as they were spelled", async () => {
+    const slug = await organisation();
+    const sent = [
+      windows(1, { day: "sat", startTime: "2:00", duration: 1 }),
+      windows(20, { startTime: "23:59" }),
+    ].flat();
+    const one = await createSchedule(services, slug, { name: "\u0000é😀", windows: sent.slice(0, 20) });
+    expect(one).toMatchObject({ name: "\u0000é😀", windows: sent.slice(0, 20), revision: 1 });
+    expect(await createSchedule(services, slug, schedule())).toMatchObject({ windows: [] });
+    expect(await listSchedules(services, slug)).toHaveLength(2);
+  });
+
+  test("is refused with a value that is not allowed", async () => {
+    const slug = await organisation();
+    const wrong = {
+      day: ["Caturday", "", "SATURDAY ", 6],
+      startTime: ["24:00", "2:0", "02:60", "0200", "-1:00", "٠٢:٠٠"],
+      duration: [0, -1, 1.5, 1_441, "60"],
+    };
+    for (const [name, values] of Object.entries(wrong)) {
+      for (const value of values) {
+        const refusal = outcome(createSchedule(services, slug, schedule({ windows: windows(1, { [name]: value }) })));
+        expect(await refusal, JSON.stringify(value)).toBe(`invalid windows[0].${name}`);
+      }
+    }
+    expect(await outcome(createSchedule(services, slug, schedule({ windows: windows(21) })))).toBe("invalid windows");
+    expect(await outcome(createSchedule(services, slug, schedule({ name: "x".repeat(65) })))).toBe("invalid name");
+    expect(await listSchedules(services, slug)).toEqual([]);
+  });
+});
+
+describe("the references of an organisation", () => {
+  test("are all kept when many are made at once", async () => {
+    const slug = await organisation();
+    const ends = await contended(12, (within, at) => [
+      createAccount(within, slug, account({ displayName: `A ${at}` })),
+      createAccount(within, slug, account({ displayName: "same" })),
+      createSchedule(within, slug, schedule()),
+    ]);
+    expect(ends).toEqual({ ok: 25, "conflict account.name_held": 11 });
+    expect(servers.reduce((sum, { wire }) => sum + wire.conflicted, 0)).toBeGreaterThan(0);
+    const { accounts, schedules, revision } = await readReferences(services, slug);
+    const names = Object.values(accounts).map(({ displayName }) => displayName);
+    expect(names.sort()).toEqual([...times(12, (at) => `A ${at}`), "same"].sort());
+    expect(Object.keys(schedules)).toHaveLength(12);
+    expect(revision).toBe(1 + 25);
+  });
+
+  test("are at most 200 accounts and 200 schedules, also when many are made at once", async () => {
+    const slug = await organisation();
+    await createAccount(services, slug, account());
+    await createSchedule(services, slug, schedule());
+    await fill(slug, MAX_REFERENCES - 2);
+    const ends = await contended(3, (within, at) => [
+      createAccount(within, slug, account({ displayName: `A ${at}` })),
+      createSchedule(within, slug, schedule()),
+    ]);
+    expect(ends).toEqual({ ok: 4, "conflict account.limit": 1, "conflict schedule.limit": 1 });
+    expect(await listAccounts(services, slug)).toHaveLength(MAX_REFERENCES);
+    expect(await listSchedules(services, slug)).toHaveLength(MAX_REFERENCES);
+  });
+
+  test("fit into one item, as many as there may be and each as large as it may be", async () => {
+    const slug = await organisation();
+    const value = "x".repeat(160);
+    const metadata = { parentFolder: value, parentResourcePool: value, tenantId: value };
+    const texts = { displayName: "x".repeat(64), credentials: "c".repeat(64) };
+    await createAccount(services, slug, account({ ...texts, metadata }));
+    await createSchedule(services, slug, schedule({ name: "\uffff".repeat(64), windows: windows(20) }));
+    // The engine refuses items of more than 400 KB, as DynamoDB does.
+    await fill(slug, MAX_REFERENCES - 1);
+    await createAccount(services, slug, account({ ...texts, metadata, displayName: "last" }));
+    await createSchedule(services, slug, schedule({ name: "\uffff".repeat(64), windows: windows(20) }));
+    expect(await listAccounts(services, slug)).toHaveLength(MAX_REFERENCES);
+    expect(await listSchedules(services, slug)).toHaveLength(MAX_REFERENCES);
+  });
+});
+
+describe("a member", () => {
+  test("has one membership for each e-mail address, also when it is made twice at the same moment", async () => {
+    const slug = await organisation();
+    const spellings = ["a@example.com", "A@example.com", "a@EXAMPLE.com"];
+    // Slow calls: everybody has looked for the address before anybody has written it.
+    await contended(3, (within, at) => [setMember(within, slug, { email: spellings[at], role: "viewer" })], 30);
+    expect(await listMembers(services, slug)).toHaveLength(1);
+  });
+
+  test("keeps every change that others make at the same moment", async () => {
+    const slug = await organisation();
+    const { user } = await setMember(services, slug, { email: "a@b", role: "viewer", kubernetesRole: "edit" });
+    const names = times(8, (at) => `e${at}`);
+    const all = await Promise.all(names.map((name) => createEnvironment(services, slug, { name, type: "other" })));
+    const changes = [...names.map((environment) => ({ environment, environmentRole: "admin" })), { role: "developer" }];
+    const change = (within: Services, at: number) => [setMember(within, slug, { email: "a@b", ...changes[at] })];
+    expect(await contended(9, change)).toEqual({ ok: 9 });
+    const [member] = await listMembers(services, slug);
+    expect(member).toMatchObject({ user, role: "developer", kubernetesRole: "edit", revision: 10 });
+    expect(member?.environmentRoles).toEqual(Object.fromEntries(all.map(({ identity }) => [identity, "admin"])));
+    await setMember(services, slug, { email: "A@B", environment: "e0", environmentRole: "inherit" });
+    expect(Object.keys((await listMembers(services, slug))[0]?.environmentRoles ?? {})).toHaveLength(7);
+  });
+
+  test.each([
+    [{ email: "a@b" }, "invalid role"],
+    [{ email: "no address", role: "admin" }, "invalid email"],
+    [{ email: "a@b", role: "owner" }, "invalid role"],
+    [{ email: "a@b", role: "none" }, "invalid role"],
+    [{ email: "a@b", role: "admin", user: "1" }, "invalid user"],
+    [{ email: "a@b", role: "admin", environment: "e" }, "invalid environment"],
+    [{ email: "a@b", role: "admin", environmentRole: "none" }, "invalid environment"],
+    [{ email: "a@b", role: "admin", environment: "#", environmentRole: "none" }, "missing environment.missing"],
+  ])("is not made of %j", async (input, refusal) => {
+    const slug = await organisation();
+    expect(await outcome(setMember(services, slug, input))).toBe(refusal);
+    expect(await listMembers(services, slug)).toEqual([]);
+  });
+});
+
+describe("an organisation", () => {
+  test("has a slug of its own, also when several are made at once", async () => {
+    const [slug, wrong] = [`org-${++made}`, ["", "A", "a.b", "a#b", "é", "x".repeat(64)]];
+    const ends = await contended(6, (within, at) => [createOrganisation(within, { slug, name: `Name ${at}` })]);
+    expect(ends).toEqual({ ok: 1, "conflict organisation.slug_held": 5 });
+    const none = { clusters: 0, cpu: 0, memory: 0, environments: 0 };
+    expect((await showOrganisation(services, slug)).total).toMatchObject(none);
+    for (const text of wrong)
+      expect(await outcome(createOrganisation(services, { slug: text, name: "abc" }))).toBe("invalid slug");
+    for (const name of ["", "ab", "x".repeat(31)]) {
+      expect(await outcome(createOrganisation(services, { slug: "a-b", name }))).toBe("invalid name");
+    }
+  });
+
+  test("that is not there has nothing and gets nothing", async () => {
+    for (const slug of ["nobody", "", "No-Body", "a#b", "x".repeat(64), "__proto__"]) {
+      const lists = [listAccounts, listSchedules, listMembers, listEnvironments, showOrganisation];
+      const calls = () => [
+        ...lists.map((list) => list(services, slug)),
+        createAccount(services, slug, account()),
+        createSchedule(services, slug, schedule()),
+        createEnvironment(services, slug, { name: "x", type: "other" }),
+        setMember(services, slug, { email: "a@b", role: "admin" }),
+      ];
+      expect(await contended(1, calls)).toEqual({ "missing organisation.missing": 9 });
+    }
+  });
+});
+
+describe("an environment", () => {
+  const make = (within: Services, slug: string, name = "") => createEnvironment(within, slug, { name, type: "other" });
+
+  test("has a slug of its own, and is counted once, also when several are made or removed at once", async () => {
+    const slug = await organisation();
+    const spellings = ["A b", "a-b", "a  B", "a&b", "-a-b-"];
+    const ends = await contended(5, (within, at) => [make(within, slug, spellings[at])]);
+    expect(ends).toEqual({ ok: 1, "conflict environment.slug_held": 4 });
+    await expectInvariants(services, slug);
+    const removed = await contended(4, (within) => [removeEnvironment(within, slug, "a-b")]);
+    expect(Object.keys(removed).filter((end) => end !== "ok" && end !== "missing environment.missing")).toEqual([]);
+    expect(await listEnvironments(services, slug)).toEqual([]);
+    await expectInvariants(services, slug);
+    const again = await make(services, slug, "A b");
+    expect(await listEnvironments(services, slug)).toMatchObject([{ identity: again.identity, heldClusters: 0 }]);
+  });
+
+  test("is one of at most 1,000, also when many are made at once", async () => {
+    const slug = await organisation();
+    const values = { ":n": MAX_ENVIRONMENTS - 3 };
+    const transaction = new Transaction().update("total", totalKey(slug), "SET #environments = :n", { values });
+    expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
+    const ends = await contended(8, (within, at) => [make(within, slug, `e ${at}`)]);
+    expect(ends).toEqual({ ok: 3, "conflict organisation.environment_limit": 5 });
+    expect(await listEnvironments(services, slug)).toHaveLength(3);
+  });
+
+  test("is never removed while a cluster is made in it, whoever comes first", async () => {
+    const tenant = await world.tenant(times(12, (at) => `e-${at}`));
+    const pairs: string[] = [];
+    const pair = async (within: Services, at: number) => {
+      const sending = { token: tenant.admin, body: tenant.creation() };
+      const removal = outcome(removeEnvironment(within, tenant.slug, `e-${at}`));
+      const created = await world.send("POST", tenant.path(`e-${at}`), sending);
+      pairs.push(`${created.status} ${await removal}`);
+    };
+    expect(await contended(12, (within, at) => [pair(within, at)])).toEqual({ ok: 12 });
+    expect(pairs.filter((end) => end !== "404 ok" && end !== "200 conflict environment.not_empty")).toEqual([]);
+    await expectInvariants(services, tenant.slug);
+  });
+});
+
+describe("where a call to the database fails", () => {
+  type Operation = (within: Services, slug: string, token: string) => Promise<unknown>;
+  /** How each operation is called, and how many items it changes. */
+  const operations: [name: string, items: number, run: Operation][] = [
+    ["making an account", 2, (within, slug) => createAccount(within, slug, account())],
+    ["making a schedule", 2, (within, slug) => createSchedule(within, slug, schedule())],
+    ["making an organisation", 3, (within, slug) => createOrganisation(within, { slug: `${slug}-new`, name: "abc" })],
+    ["making an environment", 3, (within, slug) => createEnvironment(within, slug, { name: "new", type: "other" })],
+    ["removing an environment", 3, (within, slug) => removeEnvironment(within, slug, "old")],
+    ["making a member", 3, (within, slug) => setMember(within, slug, { email: "new@b", role: "viewer" })],
+    ["changing a member", 1, (within, slug) => setMember(within, slug, { email: "old@b", role: "admin" })],
+    ["making a token", 2, (within) => createToken(within, { user: within.ids.identity(), name: "new" })],
+    ["revoking a token", 1, (within, _, token) => revokeToken(within, token)],
+  ];
+
+  const inOrder = (_: string, value: unknown) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
+      : value;
+
+  async function snapshot({ table }: World): Promise<Map<string, string>> {
+    const items = new Map<string, string>();
+    for await (const item of table.scan()) items.set(`${item.pk} ${item.sk}`, JSON.stringify(item, inOrder));
+    return items;
+  }
+
+  /** Runs an operation while one of its calls fails, then once more, and counts the items that were changed by the first run. */
+  async function attempt(within: World, run: Operation, fault: Fault, at: number) {
+    const slug = await organisation(within.services);
+    await createEnvironment(within.services, slug, { name: "old", type: "other" });
+    const { user } = await setMember(within.services, slug, { email: "old@b", role: "viewer" });
+    const { token } = await createToken(within.services, { user, name: "old" });
+    const before = await snapshot(within);
+    let calls = 0;
+    within.wire.fault = () => (calls++ === at ? fault : undefined);
+    const end = await outcome(run(within.services, slug, token));
+    within.wire.fault = () => undefined;
+    const after = await snapshot(within);
+    const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
+      (key) => before.get(key) !== after.get(key),
+    );
+    const again = await outcome(run(within.services, slug, token));
+    await expectInvariants(within.services, slug);
+    return { end, again, changed: changed.length, reached: calls > at };
+  }
+
+  test.each(operations)("%s is all done or not at all, and can be asked for again", async (_, items, run) => {
+    const fragile = await makeWorld({ maxAttempts: 1 });
+    for (const fault of ["before", "after", "throttle"] as const) {
+      const seen = new Set<number>();
+      for (let at = 0; ; at++) {
+        const { end, again, changed, reached } = await attempt(fragile, run, fault, at);
+        if (!reached || (fault === "throttle" && at > 0)) break;
+        expect(end, `${fault} call ${at}`).toBe("unavailable table.unavailable");
+        expect([0, items]).toContain(changed);
+        expect(changed === 0 ? ["ok"] : ["ok", "conflict", "missing"]).toContain(again.split(" ")[0]);
+        seen.add(changed);
+      }
+      expect(seen).toContain(fault === "after" ? items : 0);
+    }
+  });
+
+  test.each(operations)("%s is done once when the call is sent again, arrived or not", async (_, items, run) => {
+    const robust = await makeWorld();
+    for (const fault of ["before", "after"] as const) {
+      for (let at = 0; ; at++) {
+        const { end, changed, reached } = await attempt(robust, run, fault, at);
+        expect({ at, fault, end, changed }).toEqual({ at, fault, end: "ok", changed: items });
+        if (!reached) break;
+      }
+    }
+  });
+});

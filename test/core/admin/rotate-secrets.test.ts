@@ -1,0 +1,217 @@
+import { randomUUID } from "node:crypto";
+import * as v from "valibot";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
+import type { Keyring } from "#core/secrets/keyring.ts";
+import { type KeyStore, localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { UnsealError } from "#core/secrets/seal.ts";
+import { DATA_KEY, newVault, openSecret, openVault, readSecrets } from "#core/secrets/vault.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import { secretKey } from "#core/table/keys.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
+import { makeWorld, type World } from "#test/support/world.ts";
+
+const NAMES = ["CA", "OIDC"];
+const Secret = v.object({ value: v.string() });
+
+let world: World;
+let store: KeyStore;
+let keyring: Keyring;
+beforeAll(async () => {
+  world = await makeWorld({ maxAttempts: 1 });
+});
+beforeEach(empty);
+
+/** Begins with nothing. */
+async function empty(): Promise<void> {
+  for await (const item of world.table.scan()) {
+    await commit(world.table, new Transaction().delete("item", item), deadlineIn());
+  }
+  store = memoryKeyStore();
+  keyring = localKeyring(store);
+}
+
+/** Writes what the reconciler's steps write. @returns the cluster's identity */
+async function keep(table = world.table.name, ring = keyring): Promise<string> {
+  const identity = randomUUID();
+  const vault = await newVault({ ...world.table, name: table }, ring, identity, new Date().toISOString());
+  const transaction = new Transaction();
+  vault.bindTo(transaction);
+  for (const name of NAMES) {
+    const item = { ...secretKey(identity, name), sealed: vault.seal(name, { value: `${identity} ${name}` }) };
+    transaction.create(name, item);
+  }
+  expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
+  return identity;
+}
+
+const open = async (identity: string, name: string, ring = keyring) =>
+  openSecret(world.table, ring, identity, await readSecrets(world.table, identity), name, Secret);
+
+async function expectAll(identities: readonly string[]): Promise<void> {
+  for (const identity of identities) {
+    for (const name of NAMES) expect(await open(identity, name)).toEqual({ value: `${identity} ${name}` });
+  }
+}
+
+const rotate = (more: Partial<Parameters<typeof rotateSecrets>[0]> = {}) =>
+  rotateSecrets({ ...world.services, keyring, graceMs: 0, ...more });
+
+const keys = () => store.read().keys;
+
+describe("an envelope", () => {
+  test("that is copied to another item or another cluster does not open", async () => {
+    const [one, other] = [await keep(), await keep()];
+    const held = await readSecrets(world.table, one);
+    const copied = new Map([...held, ["OIDC", { ...secretKey(one, "OIDC"), sealed: held.get("CA")?.sealed }]]);
+    await expect(openSecret(world.table, keyring, one, copied, "OIDC", Secret)).rejects.toThrow(UnsealError);
+    // With the data key it was sealed with: that one does not open either, for it is another cluster's.
+    await expect(openSecret(world.table, keyring, other, held, "CA", Secret)).rejects.toThrow(UnsealError);
+  });
+
+  test("does not open with another keyring, nor in another table", async () => {
+    const one = await keep();
+    await expect(open(one, "CA", localKeyring(memoryKeyStore()))).rejects.toThrow(/is not in the keyring/);
+    const held = await readSecrets(world.table, one);
+    const elsewhere = { ...world.table, name: "another" };
+    await expect(openSecret(elsewhere, keyring, one, held, "CA", Secret)).rejects.toThrow(UnsealError);
+  });
+
+  test("that is not there is nothing", async () => {
+    expect(await open(randomUUID(), "CA")).toBeUndefined();
+  });
+});
+
+describe("a rotation", () => {
+  test("encrypts everything anew, with new data keys under a new key, and removes the old one", async () => {
+    const identities = [await keep(), await keep(), await keep()];
+    const [old] = keys();
+    const before = new Map<string, unknown>();
+    for await (const item of world.table.scan()) before.set(`${item.pk} ${item.sk}`, item.sealed ?? item.ciphertext);
+    expect(await rotate()).toEqual({ resumed: false, clusters: 3 });
+    await expectAll(identities);
+    expect(keys()).toHaveLength(1);
+    expect(keys()[0]?.id).not.toBe(old?.id);
+    for await (const item of world.table.scan()) {
+      if (["secrets-rotation", "keyring"].includes(String(item.entity))) continue;
+      expect(item.sealed ?? item.ciphertext).not.toEqual(before.get(`${item.pk} ${item.sk}`));
+    }
+  });
+
+  test("that is cut off at any call is finished by the next one, which goes on and begins nothing anew", async () => {
+    let cut = 0;
+    for (let call = 0; ; call++) {
+      await empty();
+      const identities = [await keep(), await keep()];
+      let sent = 0;
+      world.wire.fault = () => (sent++ === call ? (call % 2 === 0 ? "before" : "after") : undefined);
+      const result = await rotate().catch(() => undefined);
+      world.wire.fault = () => undefined;
+      await expectAll(identities);
+      if (result !== undefined) break;
+      cut++;
+      const before = keys().at(-1)?.id;
+      const again = await rotate();
+      await expectAll(identities);
+      expect(keys()).toHaveLength(1);
+      if (again.resumed) expect(keys()[0]?.id).toBe(before);
+    }
+    expect(cut).toBeGreaterThan(5);
+  });
+
+  test("beside whoever makes secrets and reads them leaves everything readable", async () => {
+    const identities = await Promise.all(Array.from({ length: 8 }, () => keep()));
+    let isOver = false;
+    const reading = (async () => {
+      while (!isOver) await expectAll(identities.slice(0, 4));
+    })();
+    const making = (async () => {
+      while (!isOver) identities.push(await keep());
+    })();
+    await rotate();
+    await rotate();
+    isOver = true;
+    await Promise.all([reading, making]);
+    await expectAll(identities);
+    for await (const item of world.table.scan()) {
+      if (item.sk === secretKey(randomUUID(), DATA_KEY).sk)
+        expect(keys().map(({ id }) => id)).toContain(item.wrappedBy);
+    }
+  });
+
+  test("leaves readable what another writer adds to a cluster's secrets while it works on them", async () => {
+    const one = await keep();
+    let isAdded = false;
+    const slow: Keyring = {
+      ...keyring,
+      async generate(context) {
+        const made = await keyring.generate(context);
+        if (!isAdded) {
+          isAdded = true;
+          const vault = await openVault(world.table, keyring, one, await readSecrets(world.table, one));
+          const transaction = new Transaction();
+          vault?.bindTo(transaction);
+          const sealed = vault?.seal("LATE", { value: "late" });
+          transaction.create("LATE", { ...secretKey(one, "LATE"), sealed });
+          expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
+        }
+        return made;
+      },
+    };
+    expect(await rotate({ keyring: slow })).toEqual({ resumed: false, clusters: 1 });
+    expect(isAdded).toBe(true);
+    await expectAll([one]);
+    expect(await open(one, "LATE")).toEqual({ value: "late" });
+    expect(await rotate()).toEqual({ resumed: false, clusters: 1 });
+    expect(await open(one, "LATE")).toEqual({ value: "late" });
+  });
+
+  test("that cannot do one cluster's does all others', and keeps the old key until it can", async () => {
+    const whole = await Promise.all(Array.from({ length: 3 }, () => keep()));
+    const [old] = keys();
+    const elsewhere = localKeyring(memoryKeyStore());
+    const lost = await keep(world.table.name, elsewhere);
+    await expect(rotate()).rejects.toThrow(new RegExp(`^the secrets of one cluster .*: ${lost}: the key .* is not in`));
+    await expectAll(whole);
+    expect(keys()[0]).toEqual(old);
+    const held = await readSecrets(world.table, lost);
+    const transaction = new Transaction();
+    for (const item of held.values()) transaction.delete(item.sk, item);
+    expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
+    expect(await rotate()).toEqual({ resumed: true, clusters: 0 });
+    await expectAll(whole);
+    expect(keys()).toHaveLength(1);
+    expect(keys()[0]).not.toEqual(old);
+  });
+
+  test("of two at once leaves everything readable", async () => {
+    const identities = await Promise.all(Array.from({ length: 4 }, () => keep()));
+    await Promise.all([rotate(), rotate()]);
+    await expectAll(identities);
+  });
+
+  test("in a table that they were brought into makes them readable there, also where it was cut off", async () => {
+    const brought = [await keep("former"), await keep("former")];
+    await expect(rotate()).rejects.toThrow("the secrets of 2 clusters could not be encrypted anew");
+    // Brought along with a rotation that was cut off in the other table, after which this one was made there.
+    brought.push(await keep("former"));
+    const own = await keep();
+    let writes = 0;
+    world.wire.fault = ({ operation }) => (operation === "TransactWriteItems" && ++writes > 3 ? "before" : undefined);
+    await expect(rotate({ fromTable: "former" })).rejects.toThrow();
+    world.wire.fault = () => undefined;
+    expect(await rotate({ fromTable: "former" })).toEqual({ resumed: true, clusters: 3 });
+    await expectAll([...brought, own]);
+    expect(keys()).toHaveLength(1);
+    // From now on they are this table's.
+    expect(await rotate()).toEqual({ resumed: false, clusters: 4 });
+    await expectAll([...brought, own]);
+  });
+
+  test("from a table that they are not of is refused", async () => {
+    await keep("former");
+    await expect(rotate({ fromTable: "other" })).rejects.toThrow(
+      "the secrets of one cluster could not be encrypted anew",
+    );
+  });
+});

@@ -1,0 +1,387 @@
+import { createHash } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import {
+  type CloudProvider,
+  catalogueRevision,
+  channelByName,
+  cloudProfiles,
+  cloudProviders,
+  cloudProviderTypes,
+  clusterVersions,
+  compareVersions,
+  isAvailableVersion,
+  isBringYourOwn,
+  nodeTypeOf,
+  parseVersion,
+  profileByIdentity,
+  providerBySlug,
+  type Region,
+  regionOf,
+  updateChannels,
+  zoneOf,
+} from "#core/catalogue/index.ts";
+import known from "./ids.json" with { type: "json" };
+
+const KNOWN_FILE = "test/core/catalogue/ids.json";
+const SLUG = /^[a-z0-9-]+$/;
+const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+const regions = cloudProviders.flatMap((provider) => provider.regions);
+const zones = regions.flatMap((region) => region.availabilityZones);
+
+const repeated = <T>(values: readonly T[]): T[] => values.filter((value, at) => values.indexOf(value) !== at);
+
+function providerOf(slug: string): CloudProvider {
+  const provider = providerBySlug(slug);
+  if (provider === undefined) throw new Error(`no provider ${slug}`);
+  return provider;
+}
+
+function regionIn(provider: string, slug: string): Region {
+  const region = regionOf(providerOf(provider), slug);
+  if (region === undefined) throw new Error(`no region ${slug} of ${provider}`);
+  return region;
+}
+
+describe("providers", () => {
+  it("cover every type once, under their types as slugs", () => {
+    expect([...cloudProviderTypes]).toEqual([
+      "none",
+      "byon",
+      "aws",
+      "azure",
+      "multipass",
+      "openstack",
+      "digitalocean",
+      "hetzner",
+      "vsphere",
+    ]);
+    expect(cloudProviders.map((provider) => provider.type).sort()).toEqual([...cloudProviderTypes].sort());
+    expect(cloudProviders.map((provider) => provider.slug)).toEqual(cloudProviders.map((provider) => provider.type));
+  });
+
+  it("lists clouds before bring-your-own-nodes and the provider without machines", () => {
+    expect(cloudProviders.map((provider) => provider.slug)).toEqual([
+      "aws",
+      "azure",
+      "multipass",
+      "openstack",
+      "digitalocean",
+      "hetzner",
+      "vsphere",
+      "byon",
+      "none",
+    ]);
+  });
+
+  it.each(cloudProviders)("$slug has two regions, three zones in each, four node types, or more", (provider) => {
+    expect(provider.regions.length).toBeGreaterThanOrEqual(2);
+    for (const region of provider.regions) {
+      expect(region.provider).toBe(provider.slug);
+      expect(region.availabilityZones.length, region.slug).toBeGreaterThanOrEqual(3);
+    }
+    expect(provider.nodeTypes.length).toBeGreaterThanOrEqual(4);
+  });
+
+  it("have unique, positive, safe ids", () => {
+    for (const rows of [cloudProviders, regions, zones]) {
+      const ids = rows.map((row) => row.id);
+      expect(repeated(ids)).toEqual([]);
+      expect(ids.filter((id) => !(Number.isSafeInteger(id) && id > 0))).toEqual([]);
+    }
+  });
+
+  it("have slugs that can stand in a path, unique where they are looked up", () => {
+    for (const rows of [
+      cloudProviders,
+      ...cloudProviders.map((provider) => provider.regions),
+      ...regions.map((region) => region.availabilityZones),
+    ]) {
+      const slugs = rows.map((row) => row.slug);
+      expect(slugs.filter((slug) => !SLUG.test(slug) || slug.length > 63)).toEqual([]);
+      expect(repeated(slugs)).toEqual([]);
+    }
+  });
+
+  it("have names, and dates in UTC with milliseconds", () => {
+    for (const row of [...cloudProviders, ...regions, ...zones]) {
+      expect(row.name).not.toBe("");
+      expect(row.createdAt).toMatch(DATE);
+      expect(row.modifiedAt).toMatch(DATE);
+      expect(Date.parse(row.modifiedAt)).toBeGreaterThanOrEqual(Date.parse(row.createdAt));
+    }
+  });
+
+  it.each(cloudProviders)("$slug has node types of whole cores and megabytes under unique names", ({ nodeTypes }) => {
+    expect(repeated(nodeTypes.map((nodeType) => nodeType.type))).toEqual([]);
+    for (const { type, cpu, memory } of nodeTypes) {
+      // Only what brings its own machines may have an unknown size.
+      const least = type === "byon" ? 0 : 1;
+      expect(Number.isSafeInteger(cpu) && cpu >= least, type).toBe(true);
+      expect(Number.isSafeInteger(memory) && memory >= least * 1024, type).toBe(true);
+    }
+  });
+
+  it("begin with byon, of unknown size, where nodes are one's own", () => {
+    expect(providerOf("byon").nodeTypes[0]).toEqual({ type: "byon", cpu: 0, memory: 0 });
+  });
+
+  it("are served whole", () => {
+    const { regions: _, nodeTypes: __, ...aws } = providerOf("aws");
+    const date = "2026-11-01T00:00:00.000Z";
+    expect(aws).toEqual({
+      id: 3,
+      name: "Amazon Web Services",
+      slug: "aws",
+      type: "aws",
+      available: true,
+      createdAt: date,
+      modifiedAt: date,
+    });
+    const { availabilityZones, ...ireland } = regionIn("aws", "eu-west-1");
+    expect(ireland).toEqual({
+      id: 301,
+      provider: "aws",
+      name: "Europe (Ireland)",
+      slug: "eu-west-1",
+      available: true,
+      restricted: false,
+      createdAt: date,
+      modifiedAt: date,
+    });
+    expect(availabilityZones[0]).toEqual({
+      id: 30101,
+      name: "eu-west-1a",
+      slug: "eu-west-1a",
+      createdAt: date,
+      modifiedAt: date,
+    });
+  });
+});
+
+describe("profiles", () => {
+  it("are one for each provider, enabled, public, with all of its regions", () => {
+    expect(cloudProfiles.map(({ identity: _, ...profile }) => profile)).toEqual(
+      cloudProviders.map((provider) => ({
+        displayName: provider.name,
+        metadata: {},
+        cloudProvider: provider.slug,
+        regions: provider.regions.map((region) => region.slug),
+        enabled: true,
+        public: true,
+        type: provider.type,
+      })),
+    );
+  });
+
+  it("have unique UUIDs for identities", () => {
+    const identities = cloudProfiles.map((profile) => profile.identity);
+    expect(identities.filter((identity) => !UUID_V4.test(identity))).toEqual([]);
+    expect(repeated(identities)).toEqual([]);
+  });
+});
+
+describe("versions", () => {
+  const numbers = clusterVersions.map(({ version }) => {
+    const parsed = parseVersion(version);
+    if (parsed === undefined) throw new Error(`${version} is no version`);
+    return { version, ...parsed };
+  });
+
+  it("are the ones that nodes can be installed with, oldest first", () => {
+    expect(clusterVersions).toEqual(
+      [
+        "v1.33.4-u-ame.1",
+        "v1.33.4-u-ame.2",
+        "v1.33.8-u-ame.1",
+        "v1.34.3-u-ame.1",
+        "v1.34.4-u-ame.1",
+        "v1.34.4-u-ame.2",
+        "v1.35.0-u-ame.1",
+        "v1.35.1-u-ame.1",
+      ].map((version) => ({ version, available: true })),
+    );
+    expect(repeated(clusterVersions.map(({ version }) => version))).toEqual([]);
+  });
+
+  it("span three minors or more, two patches of each, and two builds of some patch", () => {
+    const byMinor = Object.values(Object.groupBy(numbers, ({ minor }) => minor)).map((rows) => rows ?? []);
+    expect(byMinor.length).toBeGreaterThanOrEqual(3);
+    for (const rows of byMinor) expect(new Set(rows.map(({ patch }) => patch)).size).toBeGreaterThanOrEqual(2);
+    const builds = Object.values(Object.groupBy(numbers, ({ minor, patch }) => `${minor}.${patch}`));
+    expect(Math.max(...builds.map((rows) => rows?.length ?? 0))).toBeGreaterThanOrEqual(2);
+  });
+
+  it("have a channel for each minor that leads to its newest version", () => {
+    expect(updateChannels).toEqual([
+      { name: "v1.33", available: true, kubernetesClusterVersion: "v1.33.8-u-ame.1" },
+      { name: "v1.34", available: true, kubernetesClusterVersion: "v1.34.4-u-ame.2" },
+      { name: "v1.35", available: true, kubernetesClusterVersion: "v1.35.1-u-ame.1" },
+    ]);
+    expect(updateChannels.map(({ name }) => name)).toEqual([
+      ...new Set(numbers.map(({ major, minor }) => `v${major}.${minor}`)),
+    ]);
+    for (const { name, kubernetesClusterVersion } of updateChannels) {
+      const newer = numbers.filter(
+        ({ version, minor }) => name === `v1.${minor}` && compareVersions(version, kubernetesClusterVersion) > 0,
+      );
+      expect(newer).toEqual([]);
+      expect(isAvailableVersion(kubernetesClusterVersion)).toBe(true);
+    }
+  });
+
+  it("are read as numbers", () => {
+    expect(parseVersion("v1.33.4-u-ame.2")).toEqual({ major: 1, minor: 33, patch: 4, build: 2 });
+    expect(parseVersion("v1.0.0-u-ame.0")).toEqual({ major: 1, minor: 0, patch: 0, build: 0 });
+    expect(parseVersion("v1.9999.10-u-ame.120")).toEqual({ major: 1, minor: 9999, patch: 10, build: 120 });
+  });
+
+  it.each([
+    "",
+    "1.33.4-u-ame.2",
+    "v1.33",
+    "v1.33.4",
+    "v1.33.4-u-ame",
+    "v1.33.4-u-ame.",
+    "v2.33.4-u-ame.2",
+    "v1.033.4-u-ame.2",
+    "v1.33.04-u-ame.2",
+    "v1.33.4-u-ame.02",
+    "v1.33.4-u-ame.2 ",
+    " v1.33.4-u-ame.2",
+    "v1.33.4-u-ame.2\n",
+    "v1.33.4-u-ame.2.1",
+    "v1.33.4-U-AME.2",
+    "v1.33.-4-u-ame.2",
+    "v1.33.4-u-ame.1e1",
+    "v1.33.4-u-ame.99999",
+    "v1x33x4-u-ame.2",
+  ])("do not include %j", (text) => {
+    expect(parseVersion(text)).toBeUndefined();
+  });
+
+  it("are ordered by number, not by text", () => {
+    expect(compareVersions("v1.10.0-u-ame.1", "v1.9.0-u-ame.1")).toBeGreaterThan(0);
+    expect(compareVersions("v1.33.10-u-ame.1", "v1.33.9-u-ame.1")).toBeGreaterThan(0);
+    expect(compareVersions("v1.33.4-u-ame.10", "v1.33.4-u-ame.9")).toBeGreaterThan(0);
+    expect(compareVersions("v1.33.9-u-ame.1", "v1.33.10-u-ame.1")).toBeLessThan(0);
+    expect(compareVersions("v1.33.4-u-ame.1", "v1.33.4-u-ame.1")).toBe(0);
+  });
+
+  it("are ordered by minor before patch before build", () => {
+    expect(compareVersions("v1.34.0-u-ame.0", "v1.33.9-u-ame.9")).toBeGreaterThan(0);
+    expect(compareVersions("v1.33.5-u-ame.0", "v1.33.4-u-ame.9")).toBeGreaterThan(0);
+  });
+
+  it("come after texts that are no versions", () => {
+    expect(compareVersions("latest", "v1.33.4-u-ame.1")).toBeLessThan(0);
+    expect(compareVersions("v1.33.4-u-ame.1", "")).toBeGreaterThan(0);
+    expect(compareVersions("latest", "newest")).toBe(0);
+  });
+});
+
+describe("lookups", () => {
+  it("find a provider by its slug", () => {
+    for (const provider of cloudProviders) expect(providerBySlug(provider.slug)).toBe(provider);
+    for (const slug of ["", "AWS", "gcp", "constructor"]) expect(providerBySlug(slug)).toBeUndefined();
+  });
+
+  it("find a region within its provider only", () => {
+    for (const provider of cloudProviders) {
+      for (const region of provider.regions) expect(regionOf(provider, region.slug)).toBe(region);
+    }
+    for (const slug of ["", "westeurope", "length"]) expect(regionOf(providerOf("aws"), slug)).toBeUndefined();
+  });
+
+  it("find a zone within its region only", () => {
+    for (const region of regions) {
+      for (const zone of region.availabilityZones) expect(zoneOf(region, zone.slug)).toBe(zone);
+    }
+    const ireland = regionIn("aws", "eu-west-1");
+    for (const slug of ["", "eu-central-1a", "1"]) expect(zoneOf(ireland, slug)).toBeUndefined();
+  });
+
+  it("find a node type within its provider only, in its exact spelling", () => {
+    for (const provider of cloudProviders) {
+      for (const nodeType of provider.nodeTypes) expect(nodeTypeOf(provider, nodeType.type)).toBe(nodeType);
+    }
+    for (const type of ["", "T3.medium", "cx23"]) expect(nodeTypeOf(providerOf("aws"), type)).toBeUndefined();
+  });
+
+  it("find a profile by its identity", () => {
+    for (const profile of cloudProfiles) expect(profileByIdentity(profile.identity)).toBe(profile);
+    for (const identity of ["", "aws", "00000000-0000-4000-8000-000000000000"]) {
+      expect(profileByIdentity(identity)).toBeUndefined();
+    }
+  });
+
+  it("find a channel by its name", () => {
+    for (const channel of updateChannels) expect(channelByName(channel.name)).toBe(channel);
+    for (const name of ["", "1.34", "v1.36", "v1.34.4-u-ame.2"]) expect(channelByName(name)).toBeUndefined();
+  });
+
+  it("know a version in full only", () => {
+    for (const { version } of clusterVersions) expect(isAvailableVersion(version)).toBe(true);
+    for (const text of ["", "1.34", "v1.34", "v1.34.4", "v1.34.4-u-ame.3", "v1.34.4-u-ame.02"]) {
+      expect(isAvailableVersion(text)).toBe(false);
+    }
+  });
+
+  it("know whose nodes are one's own", () => {
+    expect(cloudProviderTypes.filter(isBringYourOwn)).toEqual(["byon"]);
+  });
+});
+
+describe("ids never change", () => {
+  type Ids = Readonly<Record<string, number | string>>;
+
+  /** What is wrong with the ids served, each with what to do about it. */
+  function drift(served: Ids, golden: Ids): string[] {
+    const problems: string[] = [];
+    for (const [key, id] of Object.entries(golden)) {
+      if (!Object.hasOwn(served, key)) {
+        problems.push(`${key} vanished, which clusters may use: bring the row back with id ${id}, as unavailable`);
+      } else if (served[key] !== id) {
+        problems.push(`${key} had id ${id} and now has ${served[key]}; clients have stored it: give it back`);
+      }
+    }
+    for (const [key, id] of Object.entries(served)) {
+      if (!Object.hasOwn(golden, key)) {
+        problems.push(`${key} is new: check its id, then add ${JSON.stringify({ [key]: id })} to ${KNOWN_FILE}`);
+      }
+    }
+    return problems;
+  }
+
+  it("of providers", () => {
+    const served = cloudProviders.map(({ slug, id }) => [slug, id] as const);
+    expect(drift(Object.fromEntries(served), known.providers)).toEqual([]);
+  });
+
+  it("of regions", () => {
+    const served = regions.map(({ provider, slug, id }) => [`${provider}/${slug}`, id] as const);
+    expect(drift(Object.fromEntries(served), known.regions)).toEqual([]);
+  });
+
+  it("of zones", () => {
+    const served = regions.flatMap((region) =>
+      region.availabilityZones.map(({ slug, id }) => [`${region.provider}/${region.slug}/${slug}`, id] as const),
+    );
+    expect(drift(Object.fromEntries(served), known.zones)).toEqual([]);
+  });
+
+  it("of profiles", () => {
+    const served = cloudProfiles.map(({ cloudProvider, identity }) => [cloudProvider, identity] as const);
+    expect(drift(Object.fromEntries(served), known.profiles)).toEqual([]);
+  });
+});
+
+it("the revision rises with the data", () => {
+  const data = JSON.stringify([cloudProviders, cloudProfiles, clusterVersions, updateChannels]);
+  const sha256 = createHash("sha256").update(data).digest("hex");
+  expect(
+    { number: catalogueRevision, sha256 },
+    `The data changed: raise catalogueRevision, then write {"number", "sha256"} as received to ${KNOWN_FILE}`,
+  ).toEqual(known.revision);
+});

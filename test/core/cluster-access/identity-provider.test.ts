@@ -1,0 +1,345 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { identityProvider, NotRegistered } from "#core/cluster-access/identity-provider.ts";
+import { errorFields } from "#functions/runtime/log.ts";
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+/** An issuer that answers what a test wants, by method and path. */
+let routes: Record<string, Answer>;
+let requests: { method: string; path: string; authorization: string | undefined; body: string }[];
+let origin: string;
+
+const server = createServer(async (request, response) => {
+  const { method = "", url: path = "", headers } = request;
+  requests.push({ method, path, authorization: headers.authorization, body: await text(request) });
+  const answer = routes[`${method} ${path}`];
+  if (answer === undefined) response.writeHead(404).end();
+  else await answer(request, response);
+});
+
+const json =
+  (status: number, body: unknown, headers = {}): Answer =>
+  (_, response) =>
+    void response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
+
+const DISCOVERY = "GET /realm/.well-known/openid-configuration";
+const metadata = (more = {}) => ({ issuer: `${origin}/realm`, registration_endpoint: `${origin}/register`, ...more });
+const client = (more = {}) => ({
+  client_id: "an-id",
+  client_secret: "a-secret",
+  client_secret_expires_at: 0,
+  registration_client_uri: `${origin}/register/an-id`,
+  registration_access_token: "a-registration-token",
+  ...more,
+});
+
+beforeAll(async () => {
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+beforeEach(() => {
+  requests = [];
+  routes = { [DISCOVERY]: json(200, metadata()), "POST /register": json(201, client()) };
+});
+afterAll(async () => {
+  server.closeAllConnections();
+  await new Promise((done) => server.close(done));
+});
+
+const provider = () => identityProvider(`${origin}/realm`, "the-initial-token");
+const register = (from = provider()) => from.register("a name", AbortSignal.timeout(5_000));
+const remove = (registrationUri: string) =>
+  provider().remove({ registrationUri, registrationAccessToken: "a-registration-token" }, AbortSignal.timeout(5_000));
+const refusal = async (from = provider()): Promise<Error> => {
+  const error = await register(from).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(Error);
+  return error as Error;
+};
+
+test("a client is registered with the initial token, for a program on a person's own machine", async () => {
+  expect(await register()).toEqual({
+    clientId: "an-id",
+    clientSecret: "a-secret",
+    registrationUri: `${origin}/register/an-id`,
+    registrationAccessToken: "a-registration-token",
+  });
+  const [, { authorization, body } = { authorization: "", body: "" }] = requests;
+  expect(authorization).toBe("Bearer the-initial-token");
+  expect(JSON.parse(body)).toMatchObject({
+    client_name: "a name",
+    application_type: "native",
+    redirect_uris: expect.arrayContaining(["http://localhost:8000", "http://localhost:18000"]),
+  });
+});
+
+test.each([
+  ["nothing", undefined],
+  ["half of it", { registration_access_token: undefined }],
+  ["what is no URL", { registration_client_uri: "/register/an-id" }],
+  ["an address without TLS", { registration_client_uri: "http://issuer.example/register/an-id" }],
+])("a client of whose management the issuer tells %s is one that cannot be managed", async (_, more) => {
+  const none = { registration_client_uri: undefined, registration_access_token: undefined };
+  routes["POST /register"] = json(201, client(more ?? none));
+  expect(await register()).toEqual({ clientId: "an-id", clientSecret: "a-secret" });
+});
+
+test.each<[string, Answer, RegExp]>([
+  ["refuses the token", json(401, {}, { "www-authenticate": "Bearer" }), /may have expired: it answered 401$/],
+  [
+    "refuses what was asked",
+    json(400, { error: "invalid_client_metadata" }),
+    /it answered 400 invalid_client_metadata$/,
+  ],
+  ["refuses without a word", (_, response) => void response.writeHead(403).end("secret"), /it answered 403$/],
+])("an issuer that %s made no client", async (_, answer, words) => {
+  routes["POST /register"] = answer;
+  const error = await refusal();
+  expect(error).toBeInstanceOf(NotRegistered);
+  expect(error.message).toMatch(words);
+});
+
+test.each<[string, Answer, RegExp]>([
+  ["is not there", (_, response) => void response.writeHead(502).end(), /it answered 502$/],
+  [
+    "sends elsewhere",
+    (_, response) => void response.writeHead(302, { location: "https://elsewhere" }).end(),
+    /it answered 302$/,
+  ],
+  ["sends garbage", (_, response) => void response.writeHead(200).end("<html>"), /content-type/],
+  [
+    "registers nobody",
+    (request, response) => json(200, metadata({ registration_endpoint: undefined }))(request, response),
+    /it registers no clients/,
+  ],
+  [
+    "has another name",
+    (request, response) => json(200, metadata({ issuer: "https://another.example" }))(request, response),
+    /it calls itself https:\/\/another\.example/,
+  ],
+  [
+    "has a slash more in its name",
+    (request, response) => json(200, metadata({ issuer: `${origin}/realm/` }))(request, response),
+    /it calls itself .*\/realm\//,
+  ],
+])("no client is asked for where an issuer %s", async (_, answer, words) => {
+  routes[DISCOVERY] = answer;
+  const error = await refusal();
+  expect(error).toBeInstanceOf(NotRegistered);
+  expect(error.message).toMatch(words);
+  expect(requests.map(({ method }) => method)).toEqual(["GET"]);
+});
+
+test("the name of an issuer is held to the letter, also where only a URL's parser would not tell", async () => {
+  routes = { "GET /.well-known/openid-configuration": json(200, metadata({ issuer: `${origin}/` })) };
+  expect((await refusal(identityProvider(origin))).message).toContain(`it calls itself ${origin}/`);
+});
+
+test.each<[string, Answer]>([
+  ["breaks down", json(500, { error: "server_error" })],
+  ["hangs up", (request) => void request.socket.destroy()],
+  ["sends elsewhere", (_, response) => void response.writeHead(307, { location: "https://elsewhere" }).end()],
+  [
+    "sends garbage",
+    (_, response) => void response.writeHead(201, { "content-type": "application/json" }).end("{secret"),
+  ],
+  ["leaves the secret out", json(201, client({ client_secret: undefined }))],
+  ["sends a secret that is none", json(201, client({ client_secret: 424_242 }))],
+])("nobody knows whether there is a client where an issuer %s", async (_, answer) => {
+  routes["POST /register"] = answer;
+  const error = await refusal();
+  expect(error).not.toBeInstanceOf(NotRegistered);
+  expect(error.message).toContain(`registering a client with ${origin}/realm: `);
+  // As it would be logged, with what caused it.
+  expect(JSON.stringify(errorFields(error))).not.toMatch(/secret["\s]*[:{]|424|a-registration-token|the-initial-token/);
+});
+
+test("an issuer that answers too late is not waited for", async () => {
+  routes["POST /register"] = () => {};
+  const error = await provider()
+    .register("a name", AbortSignal.timeout(50))
+    .catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ message: expect.stringContaining("registering a client with") });
+  expect(error).not.toBeInstanceOf(NotRegistered);
+});
+
+test("where an issuer registers clients is asked once, and again once that fails", async () => {
+  const one = provider();
+  await register(one);
+  await register(one);
+  const asked = () => requests.filter(({ path }) => path.startsWith("/realm")).length;
+  expect(asked()).toBe(1);
+  // It moves.
+  routes[DISCOVERY] = json(200, metadata({ registration_endpoint: `${origin}/moved` }));
+  routes["POST /moved"] = routes["POST /register"] ?? json(500, {});
+  delete routes["POST /register"];
+  expect((await refusal(one)).message).toContain("404");
+  expect(await register(one)).toMatchObject({ clientId: "an-id" });
+  expect(asked()).toBe(2);
+});
+
+test.each([
+  ["done", 204, true],
+  ["gone already", 401, true],
+  ["gone already, in another word", 404, true],
+  ["not what the issuer does", 405, false],
+])("a removal that is %s is a %i", async (_, status, isGone) => {
+  routes["DELETE /register/an-id"] = (_, response) => void response.writeHead(status).end();
+  expect(await remove(`${origin}/register/an-id`)).toBe(isGone);
+  expect(requests).toMatchObject([{ method: "DELETE", authorization: "Bearer a-registration-token" }]);
+});
+
+test.each<[string, Answer, RegExp]>([
+  ["breaks down", json(500, { error: "a-secret" }), /it answered 500$/],
+  [
+    "sends elsewhere",
+    (_, response) => void response.writeHead(307, { location: "/stolen" }).end(),
+    /removing a client from/,
+  ],
+])("a removal is not done where an issuer %s, and the token goes nowhere else", async (_, answer, words) => {
+  routes["DELETE /register/an-id"] = answer;
+  await expect(remove(`${origin}/register/an-id`)).rejects.toThrow(words);
+  expect(requests).toHaveLength(1);
+});
+
+test.each([200, 201, 202])("a complete client is registered where an issuer answers %i", async (status) => {
+  routes["POST /register"] = (_, response) =>
+    void response.writeHead(status, { "content-type": "text/plain" }).end(JSON.stringify(client()));
+  expect(await register()).toMatchObject({ clientId: "an-id", clientSecret: "a-secret" });
+});
+
+test.each<[unknown, string | undefined]>([
+  [undefined, undefined],
+  [null, undefined],
+  [0, undefined],
+  [1_800_000_000, "2027-01-15T08:00:00.000Z"],
+  ["1800000000", "2027-01-15T08:00:00.000Z"],
+])("client_secret_expires_at %j is read as %s", async (client_secret_expires_at, expiresAt) => {
+  routes["POST /register"] = json(201, client({ client_secret_expires_at }));
+  expect((await register()).expiresAt).toBe(expiresAt);
+});
+
+test.each([
+  ["client_id", undefined],
+  ["client_secret", undefined],
+  ["client_secret", ""],
+  ["client_secret_expires_at", 1_800_000_000_000],
+  ["client_secret_expires_at", -1],
+  ["client_secret_expires_at", "soon"],
+  ["redirect_uris", ["https://elsewhere.example"]],
+  ["redirect_uris", []],
+  ["grant_types", ["client_credentials"]],
+  ["response_types", ["token"]],
+  ["token_endpoint_auth_method", "none"],
+  ["token_endpoint_auth_method", "private_key_jwt"],
+])("a client with %s %j is removed again, or its outcome is in doubt", async (name, value) => {
+  routes["POST /register"] = json(201, client({ [name]: value }));
+  const kept = await refusal();
+  expect(kept).not.toBeInstanceOf(NotRegistered);
+  expect(kept.message).toContain(name);
+  routes["DELETE /register/an-id"] = (_, response) => void response.writeHead(401).end();
+  expect(await refusal()).not.toBeInstanceOf(NotRegistered);
+  routes["DELETE /register/an-id"] = (_, response) => void response.writeHead(204).end();
+  const removed = await refusal();
+  expect(removed).toBeInstanceOf(NotRegistered);
+  expect(removed.message).toContain("was removed again");
+});
+
+test("an answer that cannot be used is refused with every problem in it", async () => {
+  routes["POST /register"] = json(201, client({ client_secret: undefined, grant_types: [], response_types: [] }));
+  expect((await refusal()).message).toMatch(/client_secret .*grant_types .*response_types /);
+});
+
+test.each([
+  { token_endpoint_auth_method: "client_secret_post" },
+  { redirect_uris: ["http://localhost:8000/"] },
+  { grant_types: ["authorization_code"] },
+  { registration_client_uri: 7 },
+])("a client that the issuer changed to %j is used", async (more) => {
+  routes["POST /register"] = json(201, client(more));
+  expect(await register()).toMatchObject({ clientSecret: "a-secret" });
+});
+
+const endless =
+  (status: number): Answer =>
+  (_, response) => {
+    response.writeHead(status, { "content-type": "application/json" });
+    const more = () => {
+      while (!response.destroyed && response.write(" ".repeat(65_536)));
+    };
+    response.on("drain", more);
+    more();
+  };
+
+test("an endless answer is not read to its end", async () => {
+  routes["POST /register"] = endless(201);
+  const registration = await refusal();
+  expect(registration.message).toContain("longer than 65536 bytes");
+  expect(registration).not.toBeInstanceOf(NotRegistered);
+  routes[DISCOVERY] = endless(200);
+  const discovery = await refusal();
+  expect(discovery.message).toContain("longer than 262144 bytes");
+  expect(discovery).toBeInstanceOf(NotRegistered);
+});
+
+test.each([301, 302, 303, 307, 308])("a redirect by %i is not followed anywhere", async (status) => {
+  const elsewhere: Answer = (_, response) =>
+    void response.writeHead(status, { location: `${origin.replace("127.0.0.1", "localhost")}/stolen` }).end();
+  routes["POST /register"] = elsewhere;
+  expect((await refusal()).message).toMatch(new RegExp(`redirects are not followed.* ${status}$`));
+  routes["DELETE /register/an-id"] = elsewhere;
+  await expect(remove(`${origin}/register/an-id`)).rejects.toThrow(`it answered ${status}`);
+  routes[DISCOVERY] = elsewhere;
+  expect(await refusal()).toBeInstanceOf(NotRegistered);
+  expect(requests.map(({ path }) => path)).not.toContain("/stolen");
+});
+
+test.each<[number, Record<string, string>, boolean, number | undefined]>([
+  [429, { "retry-after": "30" }, true, 30_000],
+  [503, { "retry-after": "999999" }, true, 3_600_000],
+  [503, {}, false, undefined],
+  [503, { "retry-after": "soon" }, false, undefined],
+  [408, {}, false, undefined],
+  [499, {}, false, undefined],
+  [502, { "retry-after": "30" }, false, undefined],
+  [403, {}, true, undefined],
+])("a %i with %j is a refusal: %s", async (status, headers, isRefusal, retryAfterMs) => {
+  routes["POST /register"] = json(status, {}, headers);
+  const error = await refusal();
+  expect([error instanceof NotRegistered, (error as NotRegistered).retryAfterMs]).toEqual([isRefusal, retryAfterMs]);
+});
+
+test("an error code that is none is not repeated", async () => {
+  routes["POST /register"] = json(400, { error: "the-initial-token" });
+  expect((await refusal()).message).toMatch(/it answered 400$/);
+});
+
+test.each(["http://issuer.example/register", "https://user:password@issuer.example/register", "/register", "register"])(
+  "no client is asked for at %s",
+  async (registration_endpoint) => {
+    routes[DISCOVERY] = json(200, metadata({ registration_endpoint }));
+    expect(await refusal()).toBeInstanceOf(NotRegistered);
+    expect(requests).toHaveLength(1);
+  },
+);
+
+test("no client was made where nothing listens at the registration endpoint", async () => {
+  const closed = createServer();
+  await new Promise<void>((done) => closed.listen(0, "127.0.0.1", done));
+  const { port } = closed.address() as AddressInfo;
+  await new Promise((done) => closed.close(done));
+  const elsewhere = `http://127.0.0.1:${port}`;
+  const one = provider();
+  await register(one);
+  routes[DISCOVERY] = json(200, metadata({ registration_endpoint: `https://127.0.0.1:${port}/register` }));
+  const error = await refusal();
+  expect([error instanceof NotRegistered, error.message.includes("ECONNREFUSED")]).toEqual([true, true]);
+  expect(await refusal(identityProvider(elsewhere))).toBeInstanceOf(NotRegistered);
+});
+
+test.each([403, 501])("a removal that is answered %i is not what the issuer does", async (status) => {
+  routes["DELETE /register/an-id"] = (_, response) => void response.writeHead(status).end();
+  expect(await remove(`${origin}/register/an-id`)).toBe(false);
+});

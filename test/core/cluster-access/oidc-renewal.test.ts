@@ -1,0 +1,275 @@
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { retryCluster } from "#core/admin/clusters.ts";
+import { type IdentityProvider, identityProvider } from "#core/cluster-access/identity-provider.ts";
+import { pointerKey } from "#core/table/keys.ts";
+import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
+import type { Json, Tenant } from "#test/support/world.ts";
+
+/** An issuer on loopback that registers a client for every request, and answers as a test has it. */
+let answerWith: (response: ServerResponse, client: Json) => void;
+let onRemoval: number;
+/** When secrets expire that are handed out, in seconds since the epoch. */
+let expiry: () => number;
+const alive = new Set<string>();
+let registered = 0;
+/** Identities of the clusters of the present test. */
+const made: string[] = [];
+let origin: string;
+
+const server = createServer(async (request, response) => {
+  const { method, url = "" } = request;
+  await text(request);
+  const send = (status: number, body: Json) =>
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+  // It never says where it registers clients.
+  if (url.startsWith("/slow")) return;
+  if (method === "GET") return void send(200, { issuer: origin, registration_endpoint: `${origin}/register` });
+  if (method === "DELETE") {
+    if (onRemoval === 204) alive.delete(url.split("/").at(-1) ?? "");
+    return void response.writeHead(onRemoval).end();
+  }
+  const id = `client-${++registered}`;
+  alive.add(id);
+  return answerWith(response, {
+    client_id: id,
+    client_secret: `secret-of-${id}`,
+    client_secret_expires_at: expiry(),
+    registration_client_uri: `${origin}/register/${id}`,
+    registration_access_token: `token-of-${id}`,
+  });
+});
+
+let world: ConfiguredWorld;
+let tenant: Tenant;
+let hostile: Pick<IdentityProvider, "register" | "remove">;
+
+beforeAll(async () => {
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  world = await makeConfiguredWorld({ callMs: 1_500 });
+  const { register, remove } = identityProvider(origin, "initial");
+  hostile = { register, remove };
+});
+beforeEach(async () => {
+  Object.assign(world.provider, hostile);
+  world.warnings.length = 0;
+  alive.clear();
+  registered = 0;
+  onRemoval = 204;
+  expiry = () => 0;
+  answerWith = (response, client) => void response.writeHead(201).end(JSON.stringify(client));
+  tenant = await world.tenant();
+});
+// A cluster of a test before would register clients, too.
+afterEach(async () => {
+  world.faults.next = undefined;
+  for (const identity of made.splice(0)) await world.remove(pointerKey(identity));
+});
+afterAll(async () => {
+  await world.stop();
+  server.closeAllConnections();
+  await new Promise((done) => server.close(done));
+});
+
+const HOUR_MS = 60 * 60_000;
+const now = () => world.services.clock().getTime();
+const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
+const get = (path: string) => world.send("GET", path, { token: tenant.admin });
+const reconciled = async (): Promise<Json> =>
+  (await get(at())).body.conditions.find(({ type }: Json) => type === "Reconciled");
+const patch = async (body: Json) => {
+  const answer = await world.send("PATCH", at(), { token: tenant.admin, body });
+  expect(answer.status, answer.text).toBe(200);
+};
+
+/** Asks for the cluster "one". @returns its identity */
+async function ask(): Promise<string> {
+  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
+  expect(answer.status, answer.text).toBe(200);
+  made.push(answer.body.identity);
+  return answer.body.identity;
+}
+
+/** Makes the cluster "one", and does all that is due within minutes. @returns its identity */
+async function create(): Promise<string> {
+  const identity = await ask();
+  await world.settle(6 * 60_000);
+  return identity;
+}
+
+/** Has secrets expire so many milliseconds after they are made. */
+const expireAfter = (ms: number) => {
+  expiry = () => Math.floor((now() + ms) / 1_000);
+};
+
+describe("a client secret that expires", () => {
+  test("is renewed when a third of its lifetime is left, and the client before is removed", async () => {
+    expireAfter(6 * HOUR_MS);
+    await create();
+    expect((await get(at("oidc-config"))).body.clientId).toBe("client-1");
+    await world.settle(3 * HOUR_MS);
+    expect(registered).toBe(1);
+    await world.settle(2 * HOUR_MS);
+    expect((await get(at("oidc-config"))).body).toMatchObject({
+      clientId: "client-2",
+      clientSecret: "secret-of-client-2",
+    });
+    expect((await get(at("kubeconfig"))).status).toBe(200);
+    expect([[...alive], world.warnings]).toEqual([["client-2"], []]);
+    expect(await reconciled()).toMatchObject({ status: "True" });
+  });
+
+  test("is renewed where the cluster is stopped, and where the provisioner cannot see it", async () => {
+    expireAfter(6 * HOUR_MS);
+    await create();
+    await patch({ status: "stopping" });
+    await world.settle(5 * HOUR_MS);
+    expect((await get(at())).body.status).toBe("stopped");
+    expect((await get(at("oidc-config"))).body.clientId).toBe("client-2");
+    world.faults.next = () => ({ kind: "fails", message: "no" });
+    await world.settle(5 * HOUR_MS);
+    world.faults.next = undefined;
+    expect((await get(at("oidc-config"))).body.clientId).toBe("client-3");
+  });
+
+  test("is not handed out after it expired, and a condition shows why it is not renewed", async () => {
+    expireAfter(6 * HOUR_MS);
+    const identity = await create();
+    answerWith = (response, client) => {
+      alive.delete(client.client_id);
+      response.writeHead(401).end();
+    };
+    await world.settle(5 * HOUR_MS);
+    expect((await get(at("oidc-config"))).body.clientId).toBe("client-1");
+    expect(await reconciled()).toMatchObject({ status: "False", reason: "PreparationFailed" });
+    await world.settle(2 * HOUR_MS);
+    for (const path of ["oidc-config", "kubeconfig"]) {
+      const late = await get(at(path));
+      expect([path, late.status, late.headers.get("retry-after")]).toEqual([path, 409, "5"]);
+      expect(late.body.message).toContain("expired at");
+      expect(late.text).not.toContain("secret-of-client-1");
+    }
+    const condition = await reconciled();
+    expect(condition).toMatchObject({ status: "False", reason: "OidcClientSecretExpired" });
+    expect(condition.message).toContain("401");
+    answerWith = (response, client) => void response.writeHead(201).end(JSON.stringify(client));
+    await retryCluster(world.services, { identity });
+    await world.settle(6 * 60_000);
+    expect((await get(at("oidc-config"))).status).toBe(200);
+    expect([alive.size, (await reconciled()).status]).toEqual([1, "True"]);
+  });
+
+  test("is not handed out at the very moment of its expiry, before anything looked again", async () => {
+    expireAfter(6 * HOUR_MS);
+    await create();
+    world.pass(6 * HOUR_MS);
+    expect((await get(at("oidc-config"))).status).toBe(409);
+    await world.settle(60_000);
+    expect((await get(at("oidc-config"))).body.clientId).toBe("client-2");
+  });
+
+  test("that has expired when it is handed over is never used, and its client is removed", async () => {
+    expireAfter(-HOUR_MS);
+    await create();
+    expect((await get(at("oidc-config"))).status).toBe(409);
+    expect((await reconciled()).message).toContain("too early to be used");
+    expect(alive.size).toBe(0);
+    onRemoval = 401;
+    await world.settle(HOUR_MS);
+    expect([alive.size, (await reconciled()).reason]).toEqual([1, "OidcRegistrationInDoubt"]);
+  });
+
+  test("of a client before that cannot be removed at once keeps nothing from being used", async () => {
+    expireAfter(6 * HOUR_MS);
+    await create();
+    onRemoval = 500;
+    await world.settle(5 * HOUR_MS);
+    expect((await get(at("oidc-config"))).body.clientId).toBe("client-2");
+    expect((await reconciled()).message).toContain("removing the OIDC client that was replaced");
+    onRemoval = 204;
+    await world.settle(10 * 60_000);
+    expect([[...alive], (await reconciled()).status]).toEqual([["client-2"], "True"]);
+    onRemoval = 403;
+    await world.settle(5 * HOUR_MS);
+    expect([...alive]).toContain("client-2");
+    expect(world.warnings).toEqual([expect.stringContaining("client-2")]);
+    expect((await reconciled()).status).toBe("True");
+  });
+});
+
+describe("a registration in doubt", () => {
+  const answers: [string, typeof answerWith][] = [
+    ["too late", () => {}],
+    ["that it failed", (response) => void response.writeHead(500).end()],
+    ["through a gateway that gave up", (response) => void response.writeHead(504).end()],
+    ["that it is overloaded", (response) => void response.writeHead(503).end()],
+    ["with a hung-up connection", (response) => void response.destroy()],
+    ["with a redirect", (response) => void response.writeHead(303, { location: "/elsewhere" }).end()],
+    ["without a body", (response) => void response.writeHead(201).end()],
+    ["with a page", (response) => void response.writeHead(201, { "content-type": "text/html" }).end("<html>")],
+    ["with half a client", (response, client) => void response.writeHead(201).end(JSON.stringify(client).slice(0, 40))],
+    ["that it accepted", (response) => void response.writeHead(202).end("{}")],
+    ["without a secret", (response, { client_id }) => void response.writeHead(201).end(JSON.stringify({ client_id }))],
+  ];
+  test.each(answers)("leaves one client where the issuer answers %s, until an operator retries", async (_, answer) => {
+    answerWith = answer;
+    const identity = await create();
+    await world.settle(3 * HOUR_MS);
+    expect(registered).toBe(1);
+    expect((await get(at("oidc-config"))).status).toBe(409);
+    const condition = await reconciled();
+    expect(condition).toMatchObject({ status: "False", reason: "OidcRegistrationInDoubt" });
+    expect(condition.message).toContain(`"kubernetes ${identity}"`);
+    expect(condition.message).toContain("cluster retry");
+    await retryCluster(world.services, { identity });
+    await world.settle(3 * HOUR_MS);
+    expect(registered).toBe(2);
+    answerWith = (response, client) => void response.writeHead(200).end(JSON.stringify(client));
+    await retryCluster(world.services, { identity });
+    await world.settle(6 * 60_000);
+    expect((await get(at("oidc-config"))).body.clientId).toBe("client-3");
+    expect(await reconciled()).toMatchObject({ status: "True" });
+  });
+
+  test("is none where discovery is what takes too long", async () => {
+    world.provider.register = identityProvider(`${origin}/slow`).register;
+    await world.reconcileOnce(await ask());
+    Object.assign(world.provider, hostile);
+    await world.settle(10 * 60_000);
+    expect((await get(at("oidc-config"))).body.clientId).toBe("client-1");
+  });
+
+  test("at a renewal leaves the secret before in use until it expires", async () => {
+    expireAfter(6 * HOUR_MS);
+    await create();
+    answerWith = (response) => void response.destroy();
+    await world.settle(5 * HOUR_MS);
+    expect((await get(at("oidc-config"))).body.clientId).toBe("client-1");
+    expect(await reconciled()).toMatchObject({ reason: "OidcRegistrationInDoubt" });
+    await world.settle(2 * HOUR_MS);
+    expect((await get(at("oidc-config"))).status).toBe(409);
+    const condition = await reconciled();
+    expect([condition.reason, condition.message.includes("expired at")]).toEqual(["OidcRegistrationInDoubt", true]);
+    expect(registered).toBe(2);
+    await patch({ status: "deleting" });
+    await world.settle(6 * 60_000);
+    expect((await get(at())).status).toBe(404);
+    expect([[...alive], world.warnings.length]).toEqual([["client-2"], 1]);
+  });
+});
+
+test("Retry-After of a refusal delays the next registration", async () => {
+  answerWith = (response, client) => {
+    alive.delete(client.client_id);
+    response.writeHead(429, { "retry-after": "1800" }).end();
+  };
+  await create();
+  expect(registered).toBe(1);
+  await world.settle(20 * 60_000);
+  expect(registered).toBe(1);
+  await world.settle(40 * 60_000);
+  expect(registered).toBe(2);
+});

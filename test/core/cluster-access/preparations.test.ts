@@ -1,0 +1,300 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { orphanedResources, retryCluster } from "#core/admin/clusters.ts";
+import { removeEnvironment } from "#core/admin/environments.ts";
+import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
+import { OIDC_CLIENT } from "#core/cluster-access/entity.ts";
+import { NotRegistered } from "#core/cluster-access/identity-provider.ts";
+import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import { secretKey } from "#core/table/keys.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
+import { expectInvariants } from "#test/support/invariants.ts";
+import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
+import type { Json, Tenant } from "#test/support/world.ts";
+
+const own = localKeyring(memoryKeyStore());
+/** Stands before the keyring; what is put into it counts from the next call on. */
+const keyring = { ...own };
+
+let world: ConfiguredWorld;
+let tenant: Tenant;
+let real: ConfiguredWorld["provider"];
+/** Clients that are registered with the issuer, by their ids. */
+const alive = new Set<string>();
+
+beforeAll(async () => {
+  world = await makeConfiguredWorld({ maxAttempts: 1, keyring });
+  const { register, remove } = world.provider;
+  real = {
+    async register(name, signal) {
+      const made = await register(name, signal);
+      alive.add(made.clientId);
+      return made;
+    },
+    async remove(client, signal) {
+      const isGone = await remove(client, signal);
+      alive.delete(client.registrationUri.split("/").at(-1) ?? "");
+      return isGone;
+    },
+  };
+  tenant = await world.tenant();
+});
+beforeEach(() => {
+  Object.assign(world.provider, real);
+  Object.assign(keyring, own);
+  world.wire.fault = () => undefined;
+  world.warnings.length = 0;
+  alive.clear();
+});
+afterAll(() => world.stop());
+
+let made = 0;
+
+/** Makes a cluster. @returns how it is reached, and its identity */
+async function create(): Promise<{ slug: string; identity: string }> {
+  const body = tenant.creation({ name: `cluster ${++made}` });
+  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+  expect(answer.status, answer.text).toBe(200);
+  return { slug: `cluster-${made}`, identity: answer.body.identity };
+}
+
+const at = (slug: string, ...rest: string[]) => [tenant.path("production", slug), ...rest].join("/");
+const get = (path: string) => world.send("GET", path, { token: tenant.admin });
+const patch = async (slug: string, body: Json) => {
+  const answer = await world.send("PATCH", at(slug), { token: tenant.admin, body });
+  expect(answer.status, answer.text).toBe(200);
+};
+const reconciled = async (slug: string): Promise<Json> =>
+  (await get(at(slug))).body.conditions.find(({ type }: Json) => type === "Reconciled");
+const clientOf = async (identity: string) =>
+  (await world.table.query({ pk: `CLUSTER#${identity}`, prefix: "SECRET#OIDC" }))[0];
+
+const closed = async (): Promise<never> => {
+  throw new Error("closed");
+};
+
+/** Registers nothing for certain. */
+const refused = async (): Promise<never> => {
+  throw new NotRegistered("closed");
+};
+
+/** What lets a worker come as far as a write to the database, which is lost or whose answer is, and no further. */
+const killedAt =
+  (write: number, when: "before" | "after"): ConfiguredWorld["wire"]["fault"] =>
+  ({ operation }) => {
+    if (write < 0) return "before";
+    if (operation !== "TransactWriteItems" || write-- > 0) return undefined;
+    return when;
+  };
+
+/** @returns the cluster as it is shown, once all that is due within minutes is done: as long as steps that fail back off */
+async function settled(slug: string): Promise<Json> {
+  await world.settle(6 * 60_000);
+  return (await get(at(slug))).body;
+}
+
+describe("a client", () => {
+  test("is never left behind unseen by a worker that is killed", async () => {
+    for (let write = 0, isOver = false; !isOver; write++) {
+      for (const when of ["before", "after"] as const) {
+        alive.clear();
+        world.warnings.length = 0;
+        const { slug, identity } = await create();
+        world.wire.fault = killedAt(write, when);
+        await world.reconcileOnce(identity).catch(() => {});
+        world.wire.fault = () => undefined;
+        isOver ||= when === "before" && (await clientOf(identity))?.clientId !== undefined;
+        // As long as its lease lasts.
+        world.pass(60_000);
+        await settled(slug);
+        // A registration in doubt waits for an operator, and leaves one client at most.
+        expect(alive.size).toBeLessThanOrEqual(1);
+        await retryCluster(world.services, { identity });
+        await settled(slug);
+        expect(alive).toContain((await get(at(slug, "oidc-config"))).body.clientId);
+        const unseen = alive.size - 1 - world.warnings.length;
+        expect([write, when, Math.max(0, unseen)]).toEqual([write, when, 0]);
+      }
+    }
+  });
+
+  test("that may have been registered when the worker died is told of, also where the cluster goes", async () => {
+    const { slug, identity } = await create();
+    world.provider.register = async (name, signal) => {
+      await real.register(name, signal);
+      return await closed();
+    };
+    await world.reconcileOnce(identity);
+    const where = { organisation: tenant.slug, environment: "production", cluster: slug };
+    expect((await orphanedResources(world.services, where)).oidcClient).toEqual({
+      name: `kubernetes ${identity}`,
+      isInDoubt: true,
+    });
+    await patch(slug, { status: "deleting" });
+    await settled(slug);
+    expect((await get(at(slug))).status).toBe(404);
+    expect(alive.size).toBe(1);
+    expect(world.warnings).toEqual([expect.stringContaining(`kubernetes ${identity}`)]);
+  });
+
+  test("that was surely not registered is not told of", async () => {
+    const { slug } = await create();
+    world.provider.register = async () => {
+      throw new NotRegistered("closed");
+    };
+    expect((await settled(slug)).status).toBe("new");
+    expect((await reconciled(slug)).message).toContain("closed");
+    Object.assign(world.provider, real);
+    expect((await settled(slug)).status).toBe("started");
+    expect([alive.size, world.warnings]).toEqual([1, []]);
+  });
+
+  test("whose registration comes too late is taken away again", async () => {
+    const slow = await makeConfiguredWorld({ callMs: 1_000, maxAttempts: 1 });
+    const { register, remove } = slow.provider;
+    const [given, removed] = [Promise.withResolvers<void>(), Promise.withResolvers<boolean>()];
+    slow.provider.remove = async (client, signal) => {
+      const isGone = await remove(client, signal);
+      removed.resolve(isGone);
+      return isGone;
+    };
+    slow.provider.register = async (name, signal) => {
+      const client = await register(name, signal);
+      Object.assign(slow.provider, { register });
+      await given.promise;
+      return client;
+    };
+    const owner = await slow.tenant();
+    const answer = await slow.send("POST", owner.path("production"), { token: owner.admin, body: owner.creation() });
+    expect(answer.status, answer.text).toBe(200);
+    await slow.reconcileOnce(answer.body.identity);
+    given.resolve();
+    expect(await removed.promise).toBe(true);
+    await slow.settle(60_000);
+    const config = await slow.send("GET", owner.path("production", "one/oidc-config"), { token: owner.admin });
+    expect(config.status).toBe(200);
+    await slow.stop();
+  });
+
+  test("is not asked for while its secret could not be encrypted", async () => {
+    const { slug } = await create();
+    keyring.generate = closed;
+    expect((await settled(slug)).status).toBe("new");
+    Object.assign(keyring, own);
+    // With a certificate authority, but without a client yet.
+    world.provider.register = async () => {
+      throw new NotRegistered("closed");
+    };
+    await settled(slug);
+    Object.assign(world.provider, real);
+    keyring.unwrap = closed;
+    expect((await settled(slug)).status).toBe("new");
+    expect((await reconciled(slug)).message).toMatch(/registering the OIDC client.*closed/);
+    expect(alive.size).toBe(0);
+    Object.assign(keyring, own);
+    expect((await settled(slug)).status).toBe("started");
+    expect([alive.size, world.warnings]).toEqual([1, []]);
+    // Nor does the cluster go while its registration token cannot be decrypted.
+    keyring.unwrap = closed;
+    await patch(slug, { status: "deleting" });
+    expect((await settled(slug)).status).toBe("deleting");
+    expect((await reconciled(slug)).message).toMatch(/undoing: registering the OIDC client.*closed/);
+    Object.assign(keyring, own);
+    await settled(slug);
+    expect((await get(at(slug))).status).toBe(404);
+    expect([alive.size, world.warnings]).toEqual([0, []]);
+  });
+
+  test("goes with its cluster, wherever that moved and came back, and when its environment is deleted", async () => {
+    const { slug } = await create();
+    await settled(slug);
+    const admin = { token: tenant.admin };
+    const body = { status: "deleting" };
+    const first = [...alive];
+    const moved = await world.send("PATCH", at(slug), { ...admin, body: { environmentSlug: "staging" } });
+    expect(moved.status, moved.text).toBe(200);
+    const there = tenant.path("staging", slug);
+    expect((await get(`${there}/oidc-config`)).body.clientId).toBe(first[0]);
+    expect((await world.send("PATCH", there, { ...admin, body })).status).toBe(200);
+    await world.settle(60_000);
+    expect([(await get(there)).status, alive.size]).toEqual([404, 0]);
+    expect((await world.send("POST", `${there}/undelete`, admin)).status).toBe(200);
+    await world.settle(60_000);
+    expect((await get(`${there}/oidc-config`)).body.clientId).toBe([...alive][0]);
+    expect([alive.size, [...alive][0] === first[0]]).toEqual([1, false]);
+    expect((await world.send("PATCH", there, { ...admin, body })).status).toBe(200);
+    await removeEnvironment(world.services, tenant.slug, "staging");
+    await world.settle(60_000);
+    expect([alive.size, world.warnings]).toEqual([0, []]);
+    await expectInvariants(world.services, tenant.slug);
+  });
+});
+
+describe("a rotation of secrets", () => {
+  const rotate = () => rotateSecrets({ ...world.services, keyring: own, graceMs: 0 });
+
+  /** @returns what has secrets rotated once, beside whoever calls it, and waits for that */
+  const rotating = () => {
+    const [asked, done] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    void asked.promise.then(rotate).then(() => done.resolve(), done.reject);
+    return async () => {
+      asked.resolve();
+      await done.promise;
+    };
+  };
+
+  test("while a client is being registered has another one made, and the first taken away", async () => {
+    const { slug } = await create();
+    const rotateOnce = rotating();
+    world.provider.register = async (name, signal) => {
+      const client = await real.register(name, signal);
+      await rotateOnce();
+      return client;
+    };
+    expect((await settled(slug)).status).toBe("started");
+    expect([...alive]).toEqual([(await get(at(slug, "oidc-config"))).body.clientId]);
+    expect(world.warnings).toEqual([]);
+  });
+
+  test("while another issuer is about to be asked leaves the secret of the one before readable", async () => {
+    const { slug, identity } = await create();
+    await settled(slug);
+    const before = (await get(at(slug, "oidc-config"))).body;
+    const key = secretKey(identity, OIDC_CLIENT);
+    const elsewhere = new Transaction().update("client", key, "SET #issuer = :issuer", {
+      values: { ":issuer": "https://before.example" },
+    });
+    expect(await commit(world.table, elsewhere, deadlineIn())).toEqual([]);
+    world.provider.register = refused;
+    const rotateOnce = rotating();
+    keyring.unwrap = async (...given) => {
+      const data = await own.unwrap(...given);
+      await rotateOnce();
+      return data;
+    };
+    await retryCluster(world.services, { organisation: tenant.slug, environment: "production", cluster: slug });
+    await settled(slug);
+    expect((await reconciled(slug)).message).toContain("closed");
+    const after = await get(at(slug, "oidc-config"));
+    expect([after.status, after.body]).toEqual([200, { ...before, issuerUrl: "https://before.example" }]);
+    await rotate();
+    Object.assign(world.provider, real);
+    await settled(slug);
+    expect((await get(at(slug, "oidc-config"))).body.issuerUrl).toBe(before.issuerUrl);
+    // The client before is removed with the token that was recorded, whatever its issuer is called.
+    expect([...alive]).toEqual([(await get(at(slug, "oidc-config"))).body.clientId]);
+    expect(world.warnings).toEqual([]);
+  });
+});
+
+test("what is built is not held up by an issuer that does not answer", async () => {
+  const { slug, identity } = await create();
+  await settled(slug);
+  for (const item of await world.table.query({ pk: secretKey(identity, OIDC_CLIENT).pk, prefix: "SECRET#" })) {
+    await world.remove(item);
+  }
+  world.provider.register = refused;
+  await patch(slug, { status: "stopping" });
+  expect(await settled(slug)).toMatchObject({ status: "stopped", provisionStatus: "DONE" });
+  expect(await reconciled(slug)).toMatchObject({ status: "False", reason: "PreparationFailed" });
+});

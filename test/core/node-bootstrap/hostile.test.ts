@@ -1,0 +1,104 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { joinDocuments } from "#core/node-bootstrap/documents.ts";
+import { writeCommand } from "#core/node-bootstrap/script.ts";
+import { comment, quote, quoteAlways } from "#core/node-bootstrap/shell.ts";
+import { clusterToJoin, poolToJoin } from "./inputs.ts";
+import { checkSyntax, run } from "./tools.ts";
+
+const HOSTILE = [
+  "",
+  "'",
+  "''\\''",
+  '"; rm -rf / #',
+  "$(touch /tmp/x)",
+  "`touch /tmp/x`",
+  `\${HOME}`,
+  "a\nb",
+  "EOF\nrm -rf /\n",
+  "-n",
+  "\\",
+  "!!",
+  "~",
+  "*",
+  "ä\u2028ö",
+  "- a: &b *b",
+  "%{}[]|>@",
+  "\u0007\u001b[31m",
+];
+
+/** What a shell makes of some words, each ended by a NUL. */
+const wordsOf = (words: string) =>
+  run("bash", ["-c", `set -eu; printf '%s\\0' ${words}`])
+    .split("\0")
+    .slice(0, -1);
+
+test("a quoted text is one word of a shell, whatever is in it", () => {
+  const texts = fc
+    .sample(fc.string({ unit: "grapheme", minLength: 0, maxLength: 20 }), { numRuns: 500, seed: 1 })
+    .map((each) => each.replaceAll("\0", ""));
+  const every = [...HOSTILE, ...texts];
+  expect(wordsOf(every.map(quote).join(" "))).toEqual(every);
+  expect(wordsOf(every.map(quoteAlways).join(" "))).toEqual(every);
+  expect(() => quote("a\0b")).toThrow("NUL");
+});
+
+test("a comment stays a comment", () => {
+  const comments = HOSTILE.map((text) => `# ${comment(text)}`).join("\n");
+  expect(run("bash", ["-c", `${comments}\necho only this`])).toBe("only this\n");
+  expect(comment("a\nb\r\u2028c\u0007")).toBe("a b  c ");
+});
+
+test("a file is written as it is, whatever is in it", () => {
+  const pathOf = (text: string) => `/etc/${text || "x"}`;
+  const commands = HOSTILE.map((text) => writeCommand(pathOf(text), "0644", text)).join("\n");
+  const written = run("bash", ["-c", `set -eu; write() { printf '%s\\0' "$@"; }\n${commands}`]);
+  expect(written.split("\0").slice(0, -1)).toEqual(HOSTILE.flatMap((text) => [pathOf(text), "0644", text]));
+});
+
+test("an endpoint is one word of the join command", () => {
+  for (const host of ["$(id)", "'a'", "a;b", "`id`", "a&&b", "*"]) {
+    const { joinCommand } = joinDocuments(clusterToJoin({ endpoint: `https://${host}:6443` }));
+    expect(wordsOf(joinCommand)[2]).toBe(`${host}:6443`);
+  }
+});
+
+test("taints, domains and names reach the kubelet as they are, and the script stays what it is", () => {
+  const plain = joinDocuments(clusterToJoin({ pool: poolToJoin() }));
+  const scripts: string[] = [];
+  for (const text of HOSTILE) {
+    const taints = [{ key: text, value: text, effect: "NoSchedule" as const }];
+    const pool = poolToJoin({ name: text, taints });
+    const documents = joinDocuments(clusterToJoin({ pool, clusterDomain: text }));
+    const configuration = Buffer.from(documents.kubeletConfigBase64, "base64").toString();
+    expect(parse(configuration)).toMatchObject({ registerWithTaints: taints, clusterDomain: text });
+    for (const name of ["installScriptBase64", "upgradeScriptBase64"] as const) {
+      const script = Buffer.from(documents[name], "base64").toString();
+      scripts.push(script);
+      expect(script).toContain(quoteAlways(configuration));
+      // But for the places where they stand it is the script of any other pool.
+      const without = (whole: string, its: string) =>
+        whole
+          .replace(quoteAlways(its), "")
+          .replaceAll("# shellcheck disable=SC2016\n", "")
+          .split("\n")
+          .slice(2)
+          .join("\n");
+      const [plainScript, plainConfiguration] = [plain[name], plain.kubeletConfigBase64].map((each) =>
+        Buffer.from(each, "base64").toString(),
+      );
+      expect(without(script, configuration)).toBe(without(plainScript ?? "", plainConfiguration ?? ""));
+    }
+  }
+  checkSyntax(scripts);
+});
+
+test("a label that Kubernetes does not know as one is refused, for nothing of it may reach systemd", () => {
+  for (const text of HOSTILE.filter((each) => each !== "" && each !== "-n")) {
+    expect(() => joinDocuments(clusterToJoin({ pool: poolToJoin({ labels: { role: text } }) }))).toThrow("Not labels");
+    expect(() => joinDocuments(clusterToJoin({ pool: poolToJoin({ labels: { [text]: "a" } }) }))).toThrow("Not labels");
+  }
+  const labels = { "a b": "1", c: "d,e=f" };
+  expect(() => joinDocuments(clusterToJoin({ pool: poolToJoin({ labels }) }))).toThrow('["a b","1"], ["c","d,e=f"]');
+});

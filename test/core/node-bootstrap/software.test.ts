@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { clusterVersions } from "#core/catalogue/index.ts";
+import { architectures, checksums, components } from "#core/node-bootstrap/checksums.ts";
+import { nodeSoftware, pathOf } from "#core/node-bootstrap/software.ts";
+
+test("nodes of every version there is can be installed, on every kind of machine", () => {
+  for (const { version } of clusterVersions) {
+    const software = nodeSoftware(version);
+    expect(software, version).toBeDefined();
+    expect(version).toMatch(new RegExp(`^v${software?.kubernetes.replaceAll(".", "\\.")}-u-ame\\.`));
+    for (const component of components) {
+      for (const architecture of architectures) {
+        expect(software?.downloads[component].checksums[architecture], `${component} ${architecture}`).toMatch(
+          /^[0-9a-f]{64}$/,
+        );
+      }
+    }
+    expect(software?.downloads.kubeadm.version).toBe(software?.kubernetes);
+    expect(software?.downloads.crictl.version).toMatch(new RegExp(`^1\\.${software?.kubernetes.split(".")[1]}\\.`));
+  }
+});
+
+test("no two downloads have the same checksum, as they would where one was copied to the wrong place", () => {
+  const all = Object.values(checksums).flatMap((versions) => Object.values(versions).flatMap(Object.values));
+  expect(new Set(all).size).toBe(all.length);
+});
+
+test("what is not known is no version of nodes", () => {
+  expect(nodeSoftware("v1.33.99-u-ame.1")).toBeUndefined();
+  expect(nodeSoftware("v1.99.0-u-ame.1")).toBeUndefined();
+  expect(nodeSoftware("v1.33.4")).toBeUndefined();
+});
+
+test("downloads are where their projects publish them", () => {
+  const software = nodeSoftware("v1.34.4-u-ame.2");
+  if (software === undefined) throw new Error("1.34.4 is not known");
+  expect(components.map((component) => pathOf(software.downloads[component], "arm64"))).toEqual([
+    "v2.1.6/containerd-2.1.6-linux-arm64.tar.gz",
+    "v1.3.3/runc.arm64",
+    "v1.8.0/cni-plugins-linux-arm64-v1.8.0.tgz",
+    "v1.34.0/crictl-v1.34.0-linux-arm64.tar.gz",
+    "v1.34.4/bin/linux/arm64/kubeadm",
+    "v1.34.4/bin/linux/arm64/kubelet",
+  ]);
+});

@@ -1,0 +1,277 @@
+import fc from "fast-check";
+import * as v from "valibot";
+import { describe, expect, test } from "vitest";
+import { invalid } from "#core/shared/errors.ts";
+import { text } from "#core/shared/schemas.ts";
+import { encodeName, formatValue as shown, validate } from "#core/shared/validation.ts";
+
+/** Any character: ASCII as often as all others. */
+const character = fc
+  .oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.integer({ min: 0xe000, max: 0x10ffff }))
+  .map((code) => String.fromCodePoint(code));
+
+const Pool = v.object({
+  name: v.pipe(v.string(), v.regex(/^[a-z]+$/, "must be small letters")),
+  size: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(9))),
+});
+
+const Order = v.object({
+  title: v.pipe(v.string(), v.minLength(2), v.maxLength(5)),
+  active: v.optional(v.boolean()),
+  colour: v.optional(v.picklist(["red", "green"])),
+  count: v.optional(v.number(), 7),
+  pools: v.optional(v.pipe(v.array(Pool), v.maxLength(2))),
+  labels: v.optional(v.pipe(v.record(v.pipe(v.string(), v.maxLength(70)), v.string()), v.maxEntries(3))),
+  notes: v.optional(v.record(text, v.object({ on: v.optional(v.boolean()) }))),
+});
+
+const texts = (input: unknown) =>
+  validate(Order, input).problems.map(({ path, message: wrong }) => `${path}: ${wrong}`);
+
+/** Parsed, as the transport does it: `__proto__` is then a name like any other. */
+const json = (source: string): unknown => JSON.parse(source);
+
+describe("an input that fits", () => {
+  test("comes back whole, with defaults and without what is unknown", () => {
+    const input = {
+      title: "abc",
+      active: false,
+      pools: [{ name: "x", size: 3, more: 1 }],
+      labels: { a: "b" },
+      extra: 1,
+    };
+    const checked = validate(Order, input);
+    expect(checked.problems).toEqual([]);
+    expect(checked.complete()).toStrictEqual({
+      title: "abc",
+      active: false,
+      count: 7,
+      pools: [{ name: "x", size: 3 }],
+      labels: { a: "b" },
+    });
+    expect(checked.unknown).toEqual(["extra", "pools[0].more"]);
+  });
+
+  test("is as if a null were left out, wherever that may be", () => {
+    const input = {
+      title: "abc",
+      active: null,
+      count: null,
+      pools: [{ name: "x", size: null }],
+      labels: { a: null, b: "c" },
+      notes: null,
+    };
+    expect(validate(Order, input).complete()).toEqual({
+      title: "abc",
+      count: 7,
+      pools: [{ name: "x" }],
+      labels: { b: "c" },
+    });
+  });
+
+  test("is never written to, nor handed on as the same object", () => {
+    const input = { title: "abc", pools: [{ name: "x" }], labels: {} };
+    const before = JSON.stringify(input);
+    const output = validate(Order, input).complete();
+    expect(JSON.stringify(input)).toBe(before);
+    expect(output.labels).not.toBe(input.labels);
+    expect(output.pools).not.toBe(input.pools);
+  });
+
+  test.each(["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "valueOf", "length", "", "0"])(
+    "keeps the name %j of a map",
+    (name) => {
+      const labels = validate(Order, json(`{"title": "abc", "labels": {${JSON.stringify(name)}: "value"}}`)).complete()
+        .labels;
+      expect(Object.entries(labels ?? {})).toEqual([[name, "value"]]);
+      const { notes } = validate(
+        Order,
+        json(`{"title": "abc", "notes": {${JSON.stringify(name)}: {"on": true}}}`),
+      ).complete();
+      expect(Object.entries(notes ?? {})).toEqual([[name, { on: true }]]);
+    },
+  );
+
+  test.each(["__proto__", "constructor", "toString", "hasOwnProperty"])(
+    "does not have a property %s by inheritance",
+    (name) => {
+      const Inherited = v.object({ [name]: v.optional(v.string()) });
+      expect(validate(Inherited, {}).complete()).toEqual({});
+      const checked = validate(Order, json(`{"title": "abc", ${JSON.stringify(name)}: {"polluted": true}}`));
+      expect(checked.unknown).toEqual([name]);
+      expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+    },
+  );
+});
+
+describe("an input with mistakes", () => {
+  test("is told all of them, each with its path", () => {
+    const input = {
+      title: "a",
+      active: "yes",
+      colour: "blue",
+      count: "1",
+      pools: [{ name: "X", size: 1.5 }, 4, { size: 10 }],
+      labels: { a: 1, b: [] },
+      notes: { c: { on: 0 }, d: "e" },
+    };
+    expect(texts(input)).toEqual([
+      'title: "a" is not allowed: must be at least 2 long',
+      'active: "yes" is not allowed: must be true or false',
+      'colour: "blue" is not allowed: must be one of red, green',
+      'count: "1" is not allowed: must be a number',
+      'pools[0].name: "X" is not allowed: must be small letters',
+      "pools[0].size: 1.5 is not allowed: must be a whole number",
+      "pools[1]: 4 is not allowed: must be an object",
+      "pools[2].name: is required",
+      "pools[2].size: 10 is not allowed: must be at most 9",
+      "labels.a: 1 is not allowed: must be a string",
+      "labels.b: an array is not allowed: must be a string",
+      "notes.c.on: 0 is not allowed: must be true or false",
+      'notes.d: "e" is not allowed: must be an object',
+    ]);
+  });
+
+  test("is told where an array is missing, and where there is one too many", () => {
+    expect(texts({ title: [], pools: {}, labels: [], notes: "" })).toEqual([
+      "title: an array is not allowed: must be a string",
+      "pools: an object is not allowed: must be an array",
+      "labels: an array is not allowed: must be an object",
+      'notes: "" is not allowed: must be an object',
+    ]);
+  });
+
+  test("keeps the parts of it that are good", () => {
+    const checked = validate(Order, {
+      title: 5,
+      active: true,
+      pools: [{ name: "x" }, "no", { name: "Y", size: 2 }],
+      labels: { a: "b", c: 1 },
+    });
+    expect(checked.draft).toEqual({
+      active: true,
+      count: 7,
+      pools: [{ name: "x" }, undefined, { size: 2 }],
+      labels: { a: "b", c: undefined },
+    });
+  });
+
+  test("says several things of one value in one problem", () => {
+    const Strict = v.object({ name: v.pipe(v.string(), v.maxLength(3), v.regex(/^[a-z]+$/, "must be small letters")) });
+    const { problems } = validate(Strict, { name: "ABCD" });
+    expect(problems).toEqual([
+      { path: "name", text: '"ABCD" is not allowed: must be at most 3 long; must be small letters' },
+    ]);
+  });
+
+  test("counts a null like an absence where something is required", () => {
+    expect(texts({ title: null, pools: [null, {}] })).toEqual([
+      "title: is required",
+      "pools[0]: is required",
+      "pools[1].name: is required",
+    ]);
+  });
+
+  test("is judged by number of entries only once the entries are good", () => {
+    expect(texts({ title: "abc", pools: [{ name: "a" }, { name: "b" }, { name: "c" }] })).toEqual([
+      "pools: an array is not allowed: must be at most 2 long",
+    ]);
+    expect(texts({ title: "abc", pools: [{ name: "a" }, { name: "b" }, { name: 3 }] })).toHaveLength(1);
+    expect(texts({ title: "abc", labels: { a: "", b: "", c: "", d: "" } })).toEqual([
+      "labels: an object is not allowed: must be at most 3 long",
+    ]);
+  });
+
+  test("is never complete", () => {
+    expect(() => validate(Order, {}).complete()).toThrow("a value with problems is not complete");
+  });
+
+  test.each([null, undefined, true, 0, "", "x", [], [[]], Number.POSITIVE_INFINITY, -0])(
+    "that is %j instead of an object is one problem",
+    (input) => {
+      const { problems, draft } = validate(Order, input);
+      expect(problems).toHaveLength(1);
+      expect(problems[0]?.path).toBe("");
+      expect(draft).toBeUndefined();
+      expect(invalid(problems).message).not.toBe("");
+    },
+  );
+
+  test("shortens long names and values in what it says", () => {
+    const long = "n".repeat(100_000);
+    const [name, value] = texts({ title: "abc", labels: { [long]: "", a: "b" }, colour: long }).sort();
+    expect(name).toBe(`colour: "${"n".repeat(64)}…" is not allowed: must be one of red, green`);
+    expect(value?.startsWith(`labels.${"n".repeat(64)}…: `)).toBe(true);
+    expect((value ?? "").length).toBeLessThan(250);
+  });
+
+  test("names properties nobody knows so that they can stand in a header, also below names of the caller's", () => {
+    const names = ['a"b', "a\\b", "a,b", "a\r\nb: c", "é", "\ud800", "a b", "\u0000"];
+    const unknown = names.flatMap((name) => [
+      ...validate(Order, { title: "abc", [name]: 1 }).unknown,
+      ...validate(Order, { title: "abc", pools: [{ name: "x", [name]: 1 }] }).unknown,
+      ...validate(Order, { title: "abc", notes: { [name]: { more: 1 } } }).unknown,
+    ]);
+    expect(unknown).toHaveLength(3 * names.length);
+    expect(unknown.filter((each) => !/^[\x21-\x7e]+$/.test(each) || /["\\,]/.test(each))).toEqual([]);
+  });
+
+  test("is well-formed Unicode in all that is said of it", () => {
+    const input = { title: "abc", colour: `${"x".repeat(63)}😀`, notes: { "\ud800": {}, [`${"y".repeat(63)}😀`]: 1 } };
+    expect(texts(input)).toHaveLength(3);
+    expect(texts(input).filter((each) => !each.isWellFormed())).toEqual([]);
+  });
+
+  test("may be anything JSON can hold: whatever is wrong, there is a text for it and no exception", () => {
+    fc.assert(
+      fc.property(
+        fc.jsonValue({ stringUnit: character }),
+        fc.constantFrom("", ...Object.keys(Order.entries)),
+        (value, name) => {
+          const { problems, draft } = validate(Order, name === "" ? value : { title: "abc", [name]: value });
+          for (const { message: wrong } of problems) expect(wrong).toMatch(/is required\.?$|is not allowed: must be /);
+          if (name !== "") expect(draft).toBeDefined();
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test("can be nested as deeply as JSON can be parsed", () => {
+    for (const deep of ["[".repeat(1e5) + "]".repeat(1e5), `${'{"a":'.repeat(1e5)}1${"}".repeat(1e5)}`]) {
+      expect(texts(json(`{"title": ${deep}}`))).toHaveLength(1);
+      expect(texts(json(`{"title": "abc", "pools": [${deep}]}`))).toHaveLength(1);
+      expect(validate(Order, json(`{"title": "abc", "unknown": ${deep}}`)).problems).toEqual([]);
+    }
+  });
+});
+
+describe("a value in a message", () => {
+  test.each([
+    ["x".repeat(65), `"${"x".repeat(64)}…"`],
+    ["x".repeat(64), `"${"x".repeat(64)}"`],
+    ['a"b\n\u0000', '"a\\"b\\n\\u0000"'],
+    ["\ud800", '"\ufffd"'],
+    [-0, "0"],
+    [Number.POSITIVE_INFINITY, "Infinity"],
+    [null, "null"],
+    [true, "true"],
+    [[1, 2], "an array"],
+    [{ a: 1 }, "an object"],
+    [{ toString: null }, "an object"],
+  ])("%j is shown as %s", (value, text_) => {
+    expect(shown(value)).toBe(text_);
+  });
+});
+
+describe("a name in a header", () => {
+  test("holds no character that could end or break it, and tells names apart", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: character }), (name) => {
+        expect(encodeName(name)).toMatch(/^[A-Za-z0-9%_.!~*'()-]*$/);
+        expect(decodeURIComponent(encodeName(name))).toBe(name);
+      }),
+    );
+    expect(encodeName("\udc00")).toBe("%EF%BF%BD");
+  });
+});

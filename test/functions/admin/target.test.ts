@@ -1,0 +1,120 @@
+import { afterEach, describe, expect, inject, test } from "vitest";
+import { AppError } from "#core/shared/errors.ts";
+import { openTable } from "#core/table/client.ts";
+import { requireTable } from "#core/table/create.ts";
+import { resolveTarget } from "#functions/admin/target.ts";
+import { runAdmin } from "#test/support/admin.ts";
+import { keepEnvironment } from "#test/support/environment.ts";
+import { ENGINE, makeWorld } from "#test/support/world.ts";
+
+const KEY = "arn:aws:kms:eu-west-1:123456789012:key/7edd36c4-8016-41db-8eb9-66bfbfa7cc47";
+
+/** What `sst shell` adds to an environment. */
+const SHELL = {
+  SST_RESOURCE_App: '{"name": "ame-clusters", "stage": "production" }',
+  SST_RESOURCE_Table: '{"name":"ame-clusters-production-TableTable-bcdefghk"}',
+  SST_RESOURCE_SecretsKey: `{"arn":"${KEY}"}`,
+  SST_RESOURCE_Api: '{"url":"https://api.example.test"}',
+  AWS_REGION: "eu-west-1",
+};
+
+/** What is said of an environment that is refused. */
+function problemsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    resolveTarget(environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(AppError);
+    return (error as AppError).details;
+  }
+  return [];
+}
+
+describe("the operator's command works on", () => {
+  test("the data directory where nothing else is said", () => {
+    expect(resolveTarget({}).place).toEqual({ on: "directory", directory: ".data" });
+    expect(resolveTarget({ DATA_DIR: "elsewhere", SST_RESOURCE_App: "" }).place).toEqual({
+      on: "directory",
+      directory: "elsewhere",
+    });
+  });
+
+  test("an engine that is named", () => {
+    const { config, place } = resolveTarget({ DYNAMODB_ENDPOINT: "http://127.0.0.1:8000", TABLE_NAME: "other" });
+    expect(place).toEqual({ on: "engine", endpoint: "http://127.0.0.1:8000" });
+    expect(config).toMatchObject({ TABLE_NAME: "other", STAGE: "local" });
+  });
+
+  test("a stage's table and key within sst shell", () => {
+    const { config, place } = resolveTarget(SHELL);
+    expect(place).toEqual({ on: "aws", stage: "production", region: "eu-west-1" });
+    expect(config).toMatchObject({
+      STAGE: "production",
+      TABLE_NAME: "ame-clusters-production-TableTable-bcdefghk",
+      KMS_KEY_ID: KEY,
+    });
+  });
+
+  test("another table of the stage's account where one is named", () => {
+    const { config, place } = resolveTarget({
+      ...SHELL,
+      TABLE_NAME: "restored",
+      KMS_KEY_ID: "alias/old",
+      AWS_REGION: "",
+    });
+    expect(place).toEqual({ on: "aws", stage: "production", region: undefined });
+    expect(config).toMatchObject({ TABLE_NAME: "restored", KMS_KEY_ID: "alias/old" });
+  });
+
+  test("nothing where two are named, or none that it could reach", () => {
+    expect(problemsOf({ ...SHELL, DYNAMODB_ENDPOINT: "http://127.0.0.1:8000" })).toEqual([
+      "DYNAMODB_ENDPOINT: is set, within sst shell of stage production; which of the two is meant?",
+    ]);
+    expect(problemsOf({ DATA_DIR: ":memory:" })).toEqual([
+      expect.stringContaining("set DATA_DIR or DYNAMODB_ENDPOINT"),
+    ]);
+    expect(resolveTarget({ DATA_DIR: ":memory:", DYNAMODB_ENDPOINT: "http://127.0.0.1:8000" }).place.on).toBe("engine");
+  });
+
+  test("nothing where the stage was never deployed, of which every missing link is told", () => {
+    expect(problemsOf({ SST_RESOURCE_App: SHELL.SST_RESOURCE_App, SST_RESOURCE_Table: "{}" })).toEqual([
+      "sst shell does not say where this stage's data are; deploy the stage first",
+      expect.stringMatching(/^SST_RESOURCE_Table\.name: /),
+      expect.stringMatching(/^SST_RESOURCE_SecretsKey: /),
+    ]);
+  });
+});
+
+describe("a command within sst shell", () => {
+  const restore = keepEnvironment();
+  afterEach(restore);
+
+  test("makes the first organisation and a token that works, and no table where there is none", async () => {
+    const world = await makeWorld();
+    // The SDK's own variable: what would go to AWS goes to the engine under test.
+    const environment = {
+      ...SHELL,
+      AWS_ENDPOINT_URL_DYNAMODB: inject("endpoint"),
+      AWS_ACCESS_KEY_ID: "local",
+      AWS_SECRET_ACCESS_KEY: "local",
+      // The engine under test keeps tables by region.
+      AWS_REGION: "local",
+    };
+    const table = (name: string) => ({ SST_RESOURCE_Table: JSON.stringify({ name }) });
+    // The SDK reads the process's own.
+    Object.assign(process.env, environment);
+    const admin = (name: string, ...words: string[]) => runAdmin({ ...environment, ...table(name) }, ...words);
+    const member = ["--org", "first", "--email", "ann@example.com"];
+    const made = await admin(world.table.name, "org", "create", "--slug", "first", "--name", "First");
+    expect(made).toMatchObject({ code: 0, stderr: `Stage production, table ${world.table.name}, local\n` });
+    expect(await admin(world.table.name, "member", "set", ...member, "--role", "admin")).toMatchObject({ code: 0 });
+    const { stdout } = await admin(world.table.name, "token", "create", ...member, "--name", "laptop");
+    const answer = await world.send("GET", "/api/v1/orgs/first/clusters", { token: JSON.parse(stdout).token });
+    expect(answer).toMatchObject({ status: 200, body: { totalElements: 0 } });
+
+    const missing = await admin("not-there", "org", "create", "--slug", "first", "--name", "First");
+    expect(missing).toMatchObject({ code: 1, stdout: "" });
+    expect(missing.stderr).toContain('no table "not-there"');
+    const elsewhere = openTable({ name: "not-there", endpoint: inject("endpoint"), client: ENGINE });
+    await expect(requireTable(elsewhere)).rejects.toThrow('no table "not-there"');
+  });
+});

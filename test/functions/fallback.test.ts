@@ -1,0 +1,95 @@
+import { Hono } from "hono";
+import { beforeAll, describe, expect, test } from "vitest";
+import { createDefaultApp } from "#functions/api/fallback.ts";
+import { addDocs } from "#functions/openapi/docs-page.ts";
+import { createLogger } from "#functions/runtime/log.ts";
+import { committed, expectContract } from "#test/support/contract.ts";
+import { makeWorld, type World } from "#test/support/world.ts";
+
+const logs: string[] = [];
+const document = new URL("#functions/openapi/openapi.json", import.meta.url);
+const script = new URL("../../node_modules/redoc/bundles/redoc.standalone.js", import.meta.url);
+const app = createDefaultApp(
+  createLogger("info", (line) => logs.push(line)),
+  { document, script },
+);
+
+let world: World;
+beforeAll(async () => {
+  world = await makeWorld();
+});
+
+/** What is told, without what differs from one request to the next. */
+async function told(answer: Response) {
+  const headers = Object.fromEntries([...answer.headers].filter(([name]) => name !== "x-request-id"));
+  return { status: answer.status, headers, body: await answer.text() };
+}
+
+describe("what no function has", () => {
+  const paths = [
+    "/api",
+    "/api/v1/orgs/acme",
+    "/api/v1/orgs/acme/clusters/",
+    "/api/v1/orgs//clusters",
+    "/api/v2/orgs/acme/clusters",
+    "/docs/",
+    "//",
+    "/%00",
+    "/%",
+    "/__proto__",
+    `/${"a".repeat(5_000)}`,
+  ];
+  test.each(paths)("is refused at %s as the server refuses it", async (path) => {
+    for (const method of ["GET", "POST", "HEAD", "PROPFIND"]) {
+      const answer = await app.request(`http://localhost${path}`, { method });
+      const served = await world.raw(method, path);
+      expect(answer.headers.get("x-request-id")).toMatch(/./);
+      const { status, headers, body } = await told(answer);
+      expect(status).toBe(404);
+      expect(body).toBe(served.bytes.toString());
+      expect(headers["content-type"]).toBe(served.headers.get("content-type"));
+    }
+  });
+
+  test("is refused with a 405 where the document has the path, with the methods it has", async () => {
+    // The document has no word for a GET that leaves something behind, which HEAD then does not stand for.
+    const templates = Object.keys(committed.paths).filter((path) => /^\/api\/(?!.*\/join-config$)/.test(path));
+    expect(templates.length).toBeGreaterThan(20);
+    for (const template of templates) {
+      const path = template.replaceAll(/\{\w+\}/g, "x");
+      const answer = await app.request(path, { method: "PROPFIND" });
+      expect(answer.status, path).toBe(405);
+      const served = await world.raw("PROPFIND", path);
+      expect([served.status, served.headers.get("allow")], path).toEqual([405, answer.headers.get("allow")]);
+      const body = await answer.json();
+      expect(body, path).toEqual(JSON.parse(served.bytes.toString()));
+      expectContract("PROPFIND", path, 405, answer.headers, body);
+    }
+  });
+
+  test("leaves a line in the log, that holds nothing of what was asked for", async () => {
+    logs.length = 0;
+    await app.request("/a-secret-path?token=secret", {
+      headers: { authorization: "Token secret", "x-request-id": "mine" },
+    });
+    expect(logs).toHaveLength(1);
+    expect(JSON.parse(logs[0] ?? "")).toMatchObject({
+      message: "request",
+      requestId: "mine",
+      method: "GET",
+      status: 404,
+    });
+    expect(logs[0]).not.toContain("secret");
+  });
+});
+
+test("the document and its page are those of the local server", async () => {
+  const local = addDocs(new Hono(), createLogger("silent"));
+  for (const path of ["/", "/openapi.json", "/docs", "/docs/page.js", "/docs/redoc.js"]) {
+    for (const method of ["GET", "HEAD", "POST"]) {
+      const answers = await Promise.all([app.request(path, { method }), local.request(path, { method })]);
+      const [answer, served] = await Promise.all(answers.map(told));
+      expect(answer, `${method} ${path}`).toEqual(served);
+    }
+  }
+});

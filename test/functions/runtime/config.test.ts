@@ -1,0 +1,165 @@
+import { describe, expect, test } from "vitest";
+import { AppError } from "#core/shared/errors.ts";
+import { logLevels, readConfig } from "#functions/runtime/config.ts";
+
+/** What is said of an environment that is refused. */
+function problemsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    readConfig(environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(AppError);
+    const { kind, code, details, message } = error as AppError;
+    expect({ kind, code }).toEqual({ kind: "invalid", code: "config.invalid" });
+    expect(message.startsWith(details[0] ?? "?")).toBe(true);
+    return details;
+  }
+  return [];
+}
+
+const DEFAULTS = {
+  PORT: 4000,
+  HOST: "127.0.0.1",
+  DATA_DIR: ".data",
+  TABLE_NAME: "ame",
+  STAGE: "local",
+  PROVISIONER: "simulated",
+  SIMULATED_STEP_MS: 800,
+  LOG_LEVEL: "info",
+  HOSTING_POOL_ID: 1,
+  HOSTING_POOL_NAME: "default",
+  CORS_ORIGINS: [],
+  TRUSTED_PROXIES: [],
+};
+
+describe("an environment", () => {
+  test("without any variable has every default", () => {
+    expect(readConfig({})).toEqual(DEFAULTS);
+  });
+
+  test("with empty variables is as if they were not set", () => {
+    const names = [...Object.keys(DEFAULTS), "DYNAMODB_ENDPOINT"];
+    expect(readConfig(Object.fromEntries(names.map((name) => [name, ""])))).toEqual(DEFAULTS);
+    expect(readConfig(Object.fromEntries(names.map((name) => [name, undefined])))).toEqual(DEFAULTS);
+  });
+
+  test("with every variable says what each of them means", () => {
+    expect(
+      readConfig({
+        PORT: "0",
+        HOST: "::1",
+        DATA_DIR: "/var/lib/ame",
+        DYNAMODB_ENDPOINT: "http://127.0.0.1:8000",
+        TABLE_NAME: "ame-clusters_1.x",
+        STAGE: "production",
+        PROVISIONER: "simulated",
+        SIMULATED_STEP_MS: "25",
+        LOG_LEVEL: "silent",
+        HOSTING_POOL_ID: "900719925474099",
+        HOSTING_POOL_NAME: "blue & green",
+        PUBLIC_URL: "https://api.example.test/clusters/",
+        CORS_ORIGINS: "https://a.example.test, https://b.example.test",
+        TRUSTED_PROXIES: " 10.0.0.0/8 ,, 2001:db8::/32,",
+      }),
+    ).toEqual({
+      PORT: 0,
+      HOST: "::1",
+      DATA_DIR: "/var/lib/ame",
+      DYNAMODB_ENDPOINT: "http://127.0.0.1:8000",
+      TABLE_NAME: "ame-clusters_1.x",
+      STAGE: "production",
+      PROVISIONER: "simulated",
+      SIMULATED_STEP_MS: 25,
+      LOG_LEVEL: "silent",
+      HOSTING_POOL_ID: 900719925474099,
+      HOSTING_POOL_NAME: "blue & green",
+      PUBLIC_URL: "https://api.example.test/clusters",
+      CORS_ORIGINS: ["https://a.example.test", "https://b.example.test"],
+      TRUSTED_PROXIES: ["10.0.0.0/8", "2001:db8::/32"],
+    });
+  });
+
+  test("passes nothing on that is no variable of ours", () => {
+    const secret = readConfig({ AWS_SECRET_ACCESS_KEY: "secret", PATH: "/bin", port: "1" });
+    expect(secret).toEqual(DEFAULTS);
+  });
+
+  test("with several mistakes is told all of them at once, each by its name", () => {
+    const problems = problemsOf({
+      PORT: "70000",
+      DYNAMODB_ENDPOINT: "not a url",
+      TABLE_NAME: "a#b",
+      PROVISIONER: "magic",
+      LOG_LEVEL: "loud",
+      HOSTING_POOL_ID: "0",
+      PUBLIC_URL: "ftp://api.example.test",
+      TRUSTED_PROXIES: "10.0.0.1/8",
+    });
+    expect(problems.map((problem) => problem.split(":")[0]).sort()).toEqual([
+      "DYNAMODB_ENDPOINT",
+      "HOSTING_POOL_ID",
+      "LOG_LEVEL",
+      "PORT",
+      "PROVISIONER",
+      "PUBLIC_URL",
+      "TABLE_NAME",
+      "TRUSTED_PROXIES",
+    ]);
+  });
+});
+
+describe("a variable", () => {
+  test.each(logLevels)("LOG_LEVEL can be %s", (level) => {
+    expect(readConfig({ LOG_LEVEL: level }).LOG_LEVEL).toBe(level);
+  });
+
+  test.each([
+    ["PORT", "-1", "must be a whole number"],
+    ["PORT", "80.0", "must be a whole number"],
+    ["PORT", "1e3", "must be a whole number"],
+    ["PORT", "0x50", "must be a whole number"],
+    ["PORT", " 80", "must be a whole number"],
+    ["PORT", "65536", "must be at most 65535"],
+    ["PORT", "9".repeat(400), "must be a whole number"],
+    ["HOSTING_POOL_ID", "0", "must be at least 1"],
+    ["HOSTING_POOL_ID", "one", "must be a whole number"],
+    ["TABLE_NAME", "ab", "must be 3 to 255 of letters, digits, _, . and -"],
+    ["TABLE_NAME", "a".repeat(256), "must be 3 to 255 of letters, digits, _, . and -"],
+    ["TABLE_NAME", "table name", "must be 3 to 255 of letters, digits, _, . and -"],
+    ["TABLE_NAME", "table\n", "must be 3 to 255 of letters, digits, _, . and -"],
+    ["DYNAMODB_ENDPOINT", "localhost", "must be a URL"],
+    ["PROVISIONER", "Simulated", "must be simulated"],
+    ["LOG_LEVEL", "INFO", "must be one of debug, info, warn, error, silent"],
+    ["TRUSTED_PROXIES", "10.0.0.0/8,proxy.example", "must be CIDR blocks"],
+    ["TRUSTED_PROXIES", "10.0.0.1", "must be CIDR blocks"],
+    ...[
+      "issuer.example",
+      "http://issuer.example",
+      "https://issuer.example/?realm=one",
+      "https://issuer.example/#one",
+      "https://somebody:password@issuer.example",
+      " https://issuer.example",
+    ].map((url): [string, string, string] => [
+      "OIDC_ISSUER_URL",
+      url,
+      "must be an https URL, or http on this machine, of a host and a path alone",
+    ]),
+  ])("%s cannot be %j: it %s", (name, value, requirement) => {
+    expect(problemsOf({ [name]: value })).toEqual([`${name}: ${requirement}`]);
+  });
+
+  test.each([
+    "https://issuer.example/realms/one/",
+    "https://issuer.example",
+    "http://127.0.0.1:4000/oidc",
+    "http://[::1]",
+  ])("OIDC_ISSUER_URL can be %s, to the letter", (url) => {
+    expect(readConfig({ OIDC_ISSUER_URL: url }).OIDC_ISSUER_URL).toBe(url);
+  });
+
+  test("takes its largest and smallest value", () => {
+    expect(readConfig({ PORT: "65535" }).PORT).toBe(65_535);
+    expect(readConfig({ HOSTING_POOL_ID: "1" }).HOSTING_POOL_ID).toBe(1);
+    expect(readConfig({ TABLE_NAME: "abc" }).TABLE_NAME).toBe("abc");
+    expect(readConfig({ TABLE_NAME: "a".repeat(255) }).TABLE_NAME).toHaveLength(255);
+  });
+});
