@@ -99,7 +99,7 @@ export function reportUnknown(
 ): Problem[] {
   for (const name of parameters) context.responseMetadata.ignored.add(name);
   if (context.strict)
-    return properties.map((path) => ({ path, text: "is not known, and handling=strict was asked for" }));
+    return properties.map((path) => ({ path, message: "is not known, and handling=strict was asked for" }));
   for (const name of properties) context.responseMetadata.ignored.add(name);
   return [];
 }

@@ -140,7 +140,7 @@ export function parsePageable(pairs: QueryPairs, sortable: readonly string[] = [
   const found = new Map<string, { name: string; value: unknown }>();
   for (const { pairs: source, prefix } of spread) {
     const { values, problems: wrong } = parsePairs(source, MEMBERS, pageableNames);
-    problems.push(...wrong.map(({ path, message }) => ({ path: `${prefix}${path}`, text: message })));
+    problems.push(...wrong.map(({ path, message }) => ({ path: `${prefix}${path}`, message })));
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined) continue;
       const member = name === "page" ? "pageNumber" : name === "size" ? "pageSize" : name;

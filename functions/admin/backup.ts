@@ -81,7 +81,7 @@ export const backupCommands: Readonly<Record<string, Command>> = {
     database: "alone",
     async run({ table, clock, writeTimeoutMs }, given, { tell }) {
       const onProgress = (done: number) => tell(`${done} items`);
-      const importing = { table, clock, patienceMs: writeTimeoutMs, resume: given.values.resume === true, onProgress };
+      const importing = { table, clock, writeTimeoutMs, resume: given.values.resume === true, onProgress };
       const { start, items } = await importBackup(importing, linesOf(fileIn(given)));
       const note =
         start.table === table.name

@@ -96,11 +96,11 @@ export const clusterRoutes: readonly Route[] = [
     path: `${CLUSTER}/prometheus-rules-inheritance`,
     takesBody: true,
     async handle(request) {
-      const { body, tag } = await Cluster.updatePrometheusRules(request.context, {
+      const { body, etag } = await Cluster.updatePrometheusRules(request.context, {
         ...ofCluster(request),
         body: request.body,
       });
-      return { body, headers: etagHeader(tag) };
+      return { body, headers: etagHeader(etag) };
     },
   },
   {

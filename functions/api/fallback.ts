@@ -67,7 +67,7 @@ export async function handler(event: GatewayEvent): Promise<GatewayResult> {
 function start(): Hono {
   const { LOG_LEVEL, CORS_ORIGINS } = readConfig(process.env);
   const sources = {
-    document: new URL("../openapi/openapi.json", import.meta.url),
+    document: new URL("./openapi.json", import.meta.url),
     script: new URL("./redoc.js", import.meta.url),
   };
   return createDefaultApp(createLogger(LOG_LEVEL), sources, CORS_ORIGINS);

@@ -10,15 +10,15 @@ const ROOT = resolve(import.meta.dirname, "../..");
 /** Where source maps go: beside what is uploaded, so that a trace can be read without loading a map with every start. */
 const MAPS_DIRECTORY = ".build/maps";
 
-const instead = (file: string) => join(import.meta.dirname, "instead", file);
+const shim = (file: string) => join(import.meta.dirname, "shims", file);
 
 /** What of the SDK no function needs, and what each gets instead. Together they would be a third of a bundle, and of its start. */
 const SUBSTITUTES = {
-  "@aws-sdk/credential-provider-node": instead("credentials.ts"),
-  "@smithy/core/event-streams": instead("event-streams.ts"),
-  "mnemonist/lru-cache": instead("lru-cache.ts"),
-  "node:http": instead("http.ts"),
-  "node:process": instead("process.ts"),
+  "@aws-sdk/credential-provider-node": shim("credentials.ts"),
+  "@smithy/core/event-streams": shim("event-streams.ts"),
+  "mnemonist/lru-cache": shim("lru-cache.ts"),
+  "node:http": shim("http.ts"),
+  "node:process": shim("process.ts"),
   // The same as modules, of which only what is used is kept.
   yaml: join(ROOT, "node_modules/yaml/browser/index.js"),
 };
@@ -30,13 +30,13 @@ const OF_CLIENTS: Plugin = {
     onLoad({ filter: /\/client-[a-z]+\/dist-es\/endpoint\/endpointResolver\.js$/ }, ({ path }) => {
       const [, service = ""] = /client-([a-z]+)/.exec(path) ?? [];
       return {
-        contents: `import { resolverFor } from ${JSON.stringify(instead("endpoint.ts"))};
+        contents: `import { resolverFor } from ${JSON.stringify(shim("endpoint.ts"))};
           export const defaultEndpointResolver = resolverFor(${JSON.stringify(service)});`,
         resolveDir: import.meta.dirname,
       };
     });
     onLoad({ filter: /\/util-endpoints\/lib\/aws\/partition\.js$/ }, () => ({
-      contents: `export * from ${JSON.stringify(instead("partition.ts"))};`,
+      contents: `export * from ${JSON.stringify(shim("partition.ts"))};`,
       resolveDir: import.meta.dirname,
     }));
     // Only the version is read, and the rest is every dependency and script there is.

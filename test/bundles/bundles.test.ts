@@ -54,7 +54,7 @@ describe.each(names)("the bundle of %s", (name) => {
     ];
     const inputs = [...(built.get(name)?.inputs.keys() ?? [])];
     if (hasClient(name)) {
-      expect(inputs.filter((input) => input.includes("functions/build/instead/")).length).toBeGreaterThan(2);
+      expect(inputs.filter((input) => input.includes("functions/build/shims/")).length).toBeGreaterThan(2);
     }
     expect(inputs.filter((input) => left.some((each) => each.test(input)))).toEqual([]);
   });
@@ -68,7 +68,7 @@ describe.each(names)("the bundle of %s", (name) => {
 });
 
 test("every entry point of Lambda's has a bundle, and with it a budget", () => {
-  const entries = globSync("functions/*.ts", { cwd: ROOT }).filter((file) =>
+  const entries = globSync("functions/{api,reconciler}/*.ts", { cwd: ROOT }).filter((file) =>
     /^export (const \w+ = (lambda|handlerOf)|async function handler)\(/m.test(readFileSync(join(ROOT, file), "utf8")),
   );
   expect(entries.length).toBeGreaterThan(4);
@@ -81,5 +81,5 @@ test("every entry point of Lambda's has a bundle, and with it a budget", () => {
 
 test("stacks are told where the code is, built or as its sources", () => {
   expect(codeOf("reconcile", "stream")).toEqual({ bundle: ".build/functions/reconcile", handler: "bundle.stream" });
-  expect(codeOf("node-pools", "handler", true)).toEqual({ handler: "functions/node-pools.handler", copyFiles: [] });
+  expect(codeOf("node-pools", "handler", true)).toEqual({ handler: "functions/api/node-pools.handler", copyFiles: [] });
 });

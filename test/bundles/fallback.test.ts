@@ -42,7 +42,7 @@ test("the function of what no other has finds its files beside its code, as it i
 
 test("and in `sst dev`, where it is built from its source, they are put there", () => {
   expect(codeOf("default", "handler", true)).toEqual({
-    handler: "functions/default.handler",
+    handler: "functions/api/fallback.handler",
     copyFiles: [
       { from: "functions/openapi/openapi.json", to: "openapi.json" },
       { from: "node_modules/redoc/bundles/redoc.standalone.js", to: "redoc.js" },

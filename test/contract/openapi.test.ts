@@ -48,7 +48,7 @@ const every: [string, DocumentedOperation][] = Object.entries(committed.paths).f
 );
 
 test("the committed document is what its sources make", () => {
-  const text = readFileSync(new URL("#functions/openapi/openapi.json", import.meta.url), "utf8");
+  const text = readFileSync(new URL("../../functions/openapi/openapi.json", import.meta.url), "utf8");
   expect(text === writtenDocument(), "run `npm run openapi` and commit functions/openapi/openapi.json").toBe(true);
 });
 

@@ -7,7 +7,7 @@ import { committed, expectContract } from "#test/support/contract.ts";
 import { makeWorld, type World } from "#test/support/world.ts";
 
 const logs: string[] = [];
-const document = new URL("#functions/openapi/openapi.json", import.meta.url);
+const document = new URL("../../functions/openapi/openapi.json", import.meta.url);
 const script = new URL("../../node_modules/redoc/bundles/redoc.standalone.js", import.meta.url);
 const app = createDefaultApp(
   createLogger("info", (line) => logs.push(line)),

@@ -33,7 +33,7 @@ export interface OpenApi {
 
 /** The document as it is committed. */
 export const committed: OpenApi = JSON.parse(
-  readFileSync(new URL("#functions/openapi/openapi.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../functions/openapi/openapi.json", import.meta.url), "utf8"),
 );
 
 /** What answers and requests are held to: the committed document, or another. */

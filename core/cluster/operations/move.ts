@@ -37,7 +37,7 @@ export async function move(context: Context, input: MoveInput): Promise<Represen
   const environment = draft?.currentEnvironment;
   const blank = draft?.newEnvironment === "";
   const found = blank
-    ? [...problems, { path: "newEnvironment", text: '"" is not allowed: must be an environment' }]
+    ? [...problems, { path: "newEnvironment", message: '"" is not allowed: must be an environment' }]
     : problems;
   if (environment === undefined) {
     await authorize(context, { path: { organisation, cluster }, role: "admin" });

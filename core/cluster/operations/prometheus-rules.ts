@@ -33,7 +33,7 @@ export interface PrometheusRulesInput {
 export async function updatePrometheusRules(
   context: Context,
   input: PrometheusRulesInput,
-): Promise<{ body: v.InferOutput<typeof MessageResponse>; tag: string }> {
+): Promise<{ body: v.InferOutput<typeof MessageResponse>; etag: string }> {
   const { organisation, environment, cluster } = input;
   const body = typeof input.body === "boolean" ? { environmentPrometheusRules: input.body } : input.body;
   const { problems, unknown, draft } = validate(UpdatePrometheusRules, body);
@@ -62,5 +62,5 @@ export async function updatePrometheusRules(
       answer: (result, show) => ({ body: { message }, etag: show(result).etag }),
     }),
   );
-  return done as { body: v.InferOutput<typeof MessageResponse>; tag: string };
+  return done as { body: v.InferOutput<typeof MessageResponse>; etag: string };
 }

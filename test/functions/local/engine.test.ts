@@ -133,7 +133,7 @@ class Opener {
 
   constructor(directory: string, role: "server" | "admin", waitMs: number) {
     const program = `
-      const { openDataDirectory } = await import(${JSON.stringify(new URL("#functions/local/data-directory.ts", import.meta.url))});
+      const { openDataDirectory } = await import(${JSON.stringify(new URL("../../../functions/local/data-directory.ts", import.meta.url))});
       const say = (line) => process.stdout.write(JSON.stringify(line) + "\\n");
       say({});
       const input = process.stdin[Symbol.asyncIterator]();
@@ -274,7 +274,7 @@ describe("startEngine", () => {
 
   test("kills the engine when the process exits without stopping it", async () => {
     const program = `
-      const { startEngine } = await import(${JSON.stringify(new URL("#functions/local/engine.ts", import.meta.url))});
+      const { startEngine } = await import(${JSON.stringify(new URL("../../../functions/local/engine.ts", import.meta.url))});
       const { pid } = await startEngine();
       process.stdout.write(pid + "\\n", () => process.exit(0));`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
