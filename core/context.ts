@@ -2,13 +2,11 @@
 
 import { randomInt, randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
-import { StatusWatcher } from "./cluster/operations/status-watcher.ts";
-import { type PageIndexLimits, pageIndexLimits } from "./listing/limits.ts";
-import type { ProvisionerTraits } from "./provisioning/provisioner.ts";
+import type { CloudProviderType } from "./catalogue/index.ts";
 import type { AppError, Problem } from "./shared/errors.ts";
 import { WRITE_TIMEOUT_MS } from "./shared/retry.ts";
 import type { Table } from "./table/client.ts";
-import type { Credentials } from "./tenancy/token.ts";
+import type { Key } from "./table/keys.ts";
 
 /** What the server draws. Given from outside, so that two runs can be compared to the byte. */
 export interface IdGenerator {
@@ -25,6 +23,75 @@ export interface HostingPool {
   readonly id: number;
   readonly name: string;
 }
+
+/** Traits of a provisioner that the API depends on without loading the provisioner. */
+export interface ProvisionerTraits {
+  readonly name: string;
+  /** Whether a cluster on such a provider can only be built with the cloud account's credentials. */
+  needsCredentials(type: CloudProviderType): boolean;
+}
+
+/** Sizes of the page index. Tests make them small, so that few clusters cause every split. */
+export interface PageIndexLimits {
+  /** Maximum clusters in a bucket. 64 of the largest clusters fit into the 1 MB that one query may read. */
+  readonly bucket: number;
+  /** Maximum buckets in a chunk item. */
+  readonly chunk: number;
+}
+
+/** Sizes of the page index in production. */
+export const pageIndexLimits: PageIndexLimits = { bucket: 64, chunk: 64 };
+
+/** Content of a personal access token: the record to read, its user, and the hash to compare with the record. */
+export interface Credentials {
+  readonly tokenId: string;
+  readonly user: string;
+  readonly hash: string;
+}
+
+/** A change of a cluster's status that a request waits for. */
+export interface AwaitedChange {
+  /** The table of the request: what the shared reads consume counts for one of the requests that they serve. */
+  table: Table;
+  cluster: Key;
+  status: string;
+  /** Items that authorize the request: it is woken when this process writes one of them. */
+  authorizedBy: readonly Key[];
+  /** How long to wait at most, in milliseconds. */
+  timeoutMs: number;
+  /** Aborted when the client disconnects. */
+  signal: AbortSignal | undefined;
+}
+
+/** Wakes requests that wait for a cluster's status. */
+export interface StatusWatcher {
+  /** Whether the process is shutting down, so that no request may wait any longer. */
+  readonly isClosed: boolean;
+  /**
+   * Reserves a place for a request that waits.
+   *
+   * @param tokenId of the caller's token, which was verified
+   * @returns releases the place, to be called once; undefined where a limit is reached or the process shuts down
+   */
+  reserve(tokenId: string): (() => void) | undefined;
+  /** Returns a table for reads of requests that were woken, which may be many at once: they yield to other requests. */
+  tableForWoken(table: Table): Table;
+  /**
+   * Waits until a cluster has a status or is not at its key any more, an item that authorizes the request was written, the
+   * time is over, the client disconnected, or the process shuts down.
+   *
+   * @throws whatever a read of the cluster throws, unless the database is unavailable: then the poll goes on
+   */
+  change(awaited: AwaitedChange): Promise<void>;
+}
+
+/** Lets no request wait: a function on AWS serves one request at a time, so a waiting request would occupy it. */
+export const noStatusWatcher: StatusWatcher = {
+  isClosed: false,
+  reserve: () => undefined,
+  tableForWoken: (table) => table,
+  change: async () => {},
+};
 
 /** What operations work with, the same for every request. */
 export interface Services {
@@ -129,7 +196,7 @@ export function createServices(given: Pick<Services, "table" | "provisioner"> & 
     hostingPool: { id: 1, name: "default" },
     pageIndex: pageIndexLimits,
     writeTimeoutMs: WRITE_TIMEOUT_MS,
-    statusWatcher: new StatusWatcher(given.table.commits),
+    statusWatcher: noStatusWatcher,
     ...given,
   };
 }

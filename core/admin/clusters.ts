@@ -19,7 +19,7 @@ import {
 } from "../cluster-access/entity.ts";
 import type { Services } from "../context.ts";
 import { readChunkOf } from "../listing/page-index.ts";
-import type { NodePool } from "../node-pool/schema.ts";
+import type { NodePool } from "../node-pool/entity.ts";
 import { completeDeletion } from "../provisioning/cleanup.ts";
 import { findDue } from "../provisioning/work-queue.ts";
 import { readSecrets } from "../secrets/vault.ts";

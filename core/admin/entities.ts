@@ -3,7 +3,7 @@
 import { clusterEntity, eventEntity, pointerEntity, tombstoneEntity } from "../cluster/entity.ts";
 import { bootstrapTokensEntity, certificateAuthorityEntity, oidcClientEntity } from "../cluster-access/entity.ts";
 import { chunkEntity } from "../listing/page-index.ts";
-import { nodePoolEntity } from "../node-pool/schema.ts";
+import { nodePoolEntity } from "../node-pool/entity.ts";
 import { simulationEntity } from "../provisioning/simulated/simulation.ts";
 import { storedResponseEntity } from "../request/idempotency.ts";
 import { keyringEntity } from "../secrets/keyring-record.ts";

@@ -2,17 +2,18 @@
 
 import * as v from "valibot";
 import type { Services } from "../context.ts";
-import { firstChunk, newBucketId, readChunks, unchangedChunk } from "../listing/page-index.ts";
-import { type AppError, conflict, invalid, notFound, unavailable } from "../shared/errors.ts";
-import { backoff, type Deadline, deadlineIn } from "../shared/retry.ts";
+import { firstChunk, newBucketId } from "../listing/page-index.ts";
+import { type AppError, conflict, invalid, notFound } from "../shared/errors.ts";
+import { type Deadline, deadlineIn } from "../shared/retry.ts";
 import { text } from "../shared/schemas.ts";
 import { isOrganisationSlug, isSlug, NAME_PATTERN, slugOf } from "../shared/slug.ts";
 import { validate } from "../shared/validation.ts";
-import { ENVIRONMENT_PREFIX, environmentKey, keyText, organisationKey, totalKey } from "../table/keys.ts";
-import { commit, TRANSACTION_OPERATIONS, Transaction } from "../table/transaction.ts";
+import { ENVIRONMENT_PREFIX, environmentKey, organisationKey, totalKey } from "../table/keys.ts";
+import { commit, Transaction } from "../table/transaction.ts";
 import { type Environment, environmentEntity, environmentTypes } from "../tenancy/environment.ts";
-import { MAX_ENVIRONMENTS } from "../tenancy/organisation.ts";
-import { organisationNotFound, requireOrganisation } from "./organisations.ts";
+import { deleteEmpty, deletionUnfinished, readEnvironment } from "../tenancy/environment-deletion.ts";
+import { MAX_ENVIRONMENTS, organisationNotFound } from "../tenancy/organisation.ts";
+import { requireOrganisation } from "./organisations.ts";
 
 /** How long a client may wait for the clusters of a deleted environment to be gone, in seconds. */
 const REMOVAL_SECONDS = 30;
@@ -118,19 +119,6 @@ export async function getEnvironment(services: Services, organisation: string, s
   return environment;
 }
 
-async function readEnvironment(
-  services: Services,
-  organisation: string,
-  slug: string,
-): Promise<Environment | undefined> {
-  const key = environmentKey(organisation, slug);
-  const item = (await services.table.get([key])).get(keyText(key));
-  return item && environmentEntity.read(item);
-}
-
-/** What one transaction takes beside an environment, its organisation and the total of that. */
-const CHUNKS_AT_ONCE = TRANSACTION_OPERATIONS - 3;
-
 /**
  * Removes an environment in which there is no cluster, and its part of the page index. Where nothing but deleting clusters is
  * left, it is hidden at once together with them, and removed by whoever removes the last of them.
@@ -154,26 +142,6 @@ export async function removeEnvironment(services: Services, organisation: string
     if (deadline.expired()) throw deletionUnfinished(slug);
     environment = await readEnvironment(services, organisation, slug);
   }
-}
-
-/**
- * Removes an environment that was deleted while deleting clusters were in it, once they are gone. Called again it does no
- * harm: whoever removes a cluster calls it.
- *
- * @param slug of the environment
- * @returns whether no environment of this name is being deleted any more
- * @throws AppError unavailable where time did not suffice; the next try has less to do
- */
-export async function finishEnvironmentDeletion(
-  services: Services,
-  organisation: string,
-  slug: string,
-): Promise<boolean> {
-  const deadline = deadlineIn(services.writeTimeoutMs);
-  const environment = await readEnvironment(services, organisation, slug);
-  if (environment?.deletedAt === undefined) return true;
-  if (environment.heldClusters > 0) return false;
-  return await deleteEmpty(services, organisation, environment, deadline);
 }
 
 /** Hides an environment with the deleting clusters in it. @returns whether it is done; false where it is not as it was read */
@@ -202,53 +170,6 @@ async function markDeleted(
     });
   return (await commit(services.table, transaction, deadline)).length === 0;
 }
-
-/** Removes an environment that holds nothing. @returns whether it is gone; false where it holds something again */
-async function deleteEmpty(
-  services: Services,
-  organisation: string,
-  { identity, slug, deletedAt }: Environment,
-  deadline: Deadline,
-): Promise<boolean> {
-  const key = environmentKey(organisation, slug);
-  const isEmpty = {
-    condition: "#identity = :identity AND #heldClusters = :none",
-    values: { ":identity": identity, ":none": 0 },
-  };
-  for (let round = 1; ; round++) {
-    const chunks = await readChunks(services.table, organisation, slug);
-    // The last ones first: without its first chunk nothing could be added to the environment.
-    const part = chunks.slice(-CHUNKS_AT_ONCE);
-    const isAll = part.length === chunks.length;
-    const transaction = new Transaction();
-    if (isAll) {
-      transaction
-        .delete("environment", key, isEmpty)
-        .update("total", totalKey(organisation), "ADD #environments :less", { values: { ":less": -1 } });
-      if (deletedAt !== undefined) {
-        transaction.update("organisation", organisationKey(organisation), "DELETE #deletedEnvironments :gone", {
-          values: { ":gone": new Set([identity]) },
-        });
-      }
-    } else {
-      transaction.check("environment", key, isEmpty);
-    }
-    // A chunk that nobody read can only have been split off one that was, which is then not as it was read.
-    for (const chunk of part) transaction.delete("index", chunk.key, unchangedChunk(chunk));
-    const failures = await commit(services.table, transaction, deadline);
-    if (isAll && failures.length === 0) return true;
-    const refused = failures.find(({ label }) => label === "environment");
-    if (refused !== undefined) return refused.present?.identity !== identity;
-    if (deadline.expired()) throw deletionUnfinished(slug);
-    if (failures.length > 0) await backoff(round, deadline);
-  }
-}
-
-const deletionUnfinished = (slug: string): AppError =>
-  unavailable(
-    "environment.removal_unfinished",
-    `The environment "${slug}" could not be removed in time and is still there. Try again.`,
-  );
 
 const notEmpty = (slug: string): AppError =>
   conflict("environment.not_empty", `The environment "${slug}" still holds clusters; delete or move them first.`);

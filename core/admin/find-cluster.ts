@@ -4,8 +4,8 @@ import { type Cluster, clusterEntity, type Pointer, tombstoneEntity } from "../c
 import type { ClusterPath } from "../cluster/operations/get.ts";
 import { poolsOf } from "../cluster/store/tombstone.ts";
 import type { Services } from "../context.ts";
+import type { NodePool } from "../node-pool/entity.ts";
 import { nodePoolsOf } from "../node-pool/items.ts";
-import type { NodePool } from "../node-pool/schema.ts";
 import { readPointer } from "../provisioning/lease.ts";
 import { AppError, notFound } from "../shared/errors.ts";
 import { isOrganisationSlug, isSlug } from "../shared/slug.ts";

@@ -9,9 +9,10 @@ import { validate } from "../shared/validation.ts";
 import { MEMBER_PREFIX, memberKey, organisationKey, totalKey, userOrganisationKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
 import { type Member, memberEntity, userOrganisationEntity } from "../tenancy/member.ts";
+import { organisationNotFound } from "../tenancy/organisation.ts";
 import { environmentRoles, roles } from "../tenancy/role.ts";
 import { getEnvironment } from "./environments.ts";
-import { organisationNotFound, requireOrganisation, showOrganisation } from "./organisations.ts";
+import { requireOrganisation, showOrganisation } from "./organisations.ts";
 
 const SetMember = v.object({
   email: v.pipe(text, v.maxLength(254), v.regex(/^[^\s@]+@[^\s@]+$/, "must be an e-mail address")),

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import type { Services } from "../context.ts";
-import { conflict, invalid, notFound } from "../shared/errors.ts";
+import { conflict, invalid } from "../shared/errors.ts";
 import { deadlineIn } from "../shared/retry.ts";
 import { text } from "../shared/schemas.ts";
 import { isOrganisationSlug } from "../shared/slug.ts";
@@ -12,6 +12,7 @@ import { commit, Transaction } from "../table/transaction.ts";
 import {
   type Organisation,
   organisationEntity,
+  organisationNotFound,
   organisationTypes,
   type Total,
   totalEntity,
@@ -88,7 +89,3 @@ export async function showOrganisation(
 export async function requireOrganisation(services: Services, slug: string): Promise<void> {
   await showOrganisation(services, slug);
 }
-
-/** What an operator is told where an organisation is not there. */
-export const organisationNotFound = (slug: string) =>
-  notFound("organisation.missing", `There is no organisation "${slug.slice(0, 63)}".`);

@@ -2,8 +2,8 @@
 
 import * as v from "valibot";
 import { defineEntity } from "../table/entity.ts";
+import { Condition } from "./condition.ts";
 import { eventTypes, upgradeEvent } from "./event-types.ts";
-import { Condition } from "./rules/conditions.ts";
 import {
   clusterStatuses,
   desiredStatuses,

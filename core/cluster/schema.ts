@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { CreateClusterNodePool } from "../node-pool/schema.ts";
 import { cidr, dateTime, IPRange, identity, int32, int64, Slug, text, uuid } from "../shared/schemas.ts";
 import { NAME_PATTERN } from "../shared/slug.ts";
-import { Condition } from "./rules/conditions.ts";
+import { Condition } from "./condition.ts";
 
 /** The documentation's container network interfaces. */
 export const networkInterfaces = ["custom", "cilium", "calico"] as const;

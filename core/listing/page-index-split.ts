@@ -1,11 +1,10 @@
 /** Splitting the buckets and chunks of the page index. */
 
-import type { IdGenerator } from "../context.ts";
+import type { IdGenerator, PageIndexLimits } from "../context.ts";
 import type { Deadline } from "../shared/retry.ts";
 import type { Table } from "../table/client.ts";
 import { indexChunkKey, organisationKey } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
-import type { PageIndexLimits } from "./limits.ts";
 import {
   type Bucket,
   bucketOf,

@@ -5,6 +5,7 @@
  */
 
 import * as v from "valibot";
+import type { PageIndexLimits } from "../context.ts";
 import type { Table } from "../table/client.ts";
 import { defineEntity, type RawItem } from "../table/entity.ts";
 import {
@@ -17,7 +18,6 @@ import {
   organisationKey,
 } from "../table/keys.ts";
 import type { Expression, Transaction } from "../table/transaction.ts";
-import type { PageIndexLimits } from "./limits.ts";
 
 /** Counted keys from a separator up to the next bucket's. `v` rises with every write, ids are never used again. */
 export interface Bucket {

@@ -1,7 +1,6 @@
 /** The documents with which a machine becomes a node. Pure: everything they say is in the input and in the catalogue of software. */
 
 import { createHash, X509Certificate } from "node:crypto";
-import type { JoinConfigResponse } from "../cluster-access/schema.ts";
 import { cloudInit } from "./cloud-init.ts";
 import type { JoinInput } from "./input.ts";
 import { installScript } from "./install-script.ts";
@@ -39,6 +38,17 @@ export function joinCommand({ endpoint, certificate, token }: JoinInput): string
   ].join(" ");
 }
 
+/** Documents with which a machine becomes a node. */
+export interface JoinDocuments {
+  cloudInitUserDataBase64: string;
+  installScriptBase64: string;
+  /** One line of shell that holds the bootstrap token. */
+  joinCommand: string;
+  kubeletConfigBase64: string;
+  upgradeScriptBase64: string;
+  versions: { containerd: string; crictl: string; kubernetes: string };
+}
+
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
 /**
@@ -52,7 +62,7 @@ const base64 = (text: string): string => Buffer.from(text).toString("base64");
  * @throws Error for an input that cannot be one: an unknown version, a malformed endpoint, token, certificate or subnet, labels that
  *   Kubernetes does not know as such. Stored clusters and pools have none of these.
  */
-export function joinDocuments(input: JoinInput, software = nodeSoftware(input.version)): JoinConfigResponse {
+export function joinDocuments(input: JoinInput, software = nodeSoftware(input.version)): JoinDocuments {
   if (software === undefined) throw new Error(`The software of nodes of version ${input.version} is not known.`);
   const command = joinCommand(input);
   const install = installScript(input, software);

@@ -1,6 +1,6 @@
 /** What the documents of a node are made of. */
 
-import type { NodePool } from "../node-pool/schema.ts";
+import type { NodePool } from "../node-pool/entity.ts";
 
 /** The pool that a machine becomes a node of. */
 export type JoinedPool = Pick<

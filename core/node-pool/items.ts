@@ -4,7 +4,8 @@ import type { Table } from "../table/client.ts";
 import type { RawItem } from "../table/entity.ts";
 import { NODE_POOL_PREFIX, nodePoolKey, pointerKey } from "../table/keys.ts";
 import type { Transaction } from "../table/transaction.ts";
-import { type ClusterNodePoolResponse, type NodePool, nodePoolEntity } from "./schema.ts";
+import { type NodePool, nodePoolEntity } from "./entity.ts";
+import type { ClusterNodePoolResponse } from "./schema.ts";
 
 /** Makes the item to write. */
 export function nodePoolItem(pool: NodePool): RawItem {

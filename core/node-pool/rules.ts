@@ -3,7 +3,8 @@
 import { type CloudProvider, isBringYourOwn, nodeTypeOf, type Region, zoneOf } from "../catalogue/index.ts";
 import type { Problem } from "../shared/errors.ts";
 import { type Draft, formatValue } from "../shared/validation.ts";
-import { type CreateNodePool, MAX_NODE_POOL_BYTES, type NodePool } from "./schema.ts";
+import type { NodePool } from "./entity.ts";
+import { type CreateNodePool, MAX_NODE_POOL_BYTES } from "./schema.ts";
 
 const BLANK_IS_ABSENT = ["availabilityZone", "name", "nodeSize", "securityUpdatesOnJoin", "upgradeStrategy"];
 

@@ -2,7 +2,6 @@
 
 import * as v from "valibot";
 import { dateTime, identity, int64, text } from "../shared/schemas.ts";
-import { defineEntity } from "../table/entity.ts";
 
 /** At most this many node pools a cluster. */
 export const MAX_NODE_POOLS = 50;
@@ -114,26 +113,3 @@ export const ClusterNodePoolResponse = v.object({
   upgradeStrategy: v.picklist(upgradeStrategies),
 });
 export type ClusterNodePoolResponse = v.InferOutput<typeof ClusterNodePoolResponse>;
-
-/** A node pool: the answer's properties and its bookkeeping. */
-export interface NodePool extends ClusterNodePoolResponse {
-  clusterIdentity: string;
-  /** The version that its nodes ran when they were last observed; absent until then. */
-  runningVersion?: string | undefined;
-  revision: number;
-}
-
-const StoredNodePool = v.object({
-  ...ClusterNodePoolResponse.entries,
-  /** JSON, as labels: the SDK's marshaller fails on a map with a name such as `constructor`. */
-  annotations: v.string(),
-  labels: v.string(),
-  /** Pools that are older than the property have none. */
-  securityUpdatesOnJoin: v.optional(v.picklist(securityUpdates), "OFF"),
-  clusterIdentity: v.string(),
-  runningVersion: v.optional(v.string()),
-  revision: v.number(),
-});
-
-/** A node pool as it is stored. */
-export const nodePoolEntity = defineEntity("node-pool", 1, StoredNodePool);

@@ -1,10 +1,11 @@
 /** What conditions tell of a cluster: from what is recorded, what is seen and what went wrong. Pure rules. */
 
+import type { Condition } from "../cluster/condition.ts";
 import type { Cluster } from "../cluster/entity.ts";
 import { BUILDING, SERVING } from "../cluster/rules/condition-messages.ts";
-import type { Condition, ConditionInput } from "../cluster/rules/conditions.ts";
+import type { ConditionInput } from "../cluster/rules/conditions.ts";
+import type { NodePool } from "../node-pool/entity.ts";
 import { isLive, nodePoolLabel } from "../node-pool/rules.ts";
-import type { NodePool } from "../node-pool/schema.ts";
 import type { Observation } from "./provisioner.ts";
 
 /** What went wrong with a step. */

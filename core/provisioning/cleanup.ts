@@ -1,6 +1,5 @@
 /** The end of a cluster beside its tombstone: what else is stored of it, and what waited for it to be gone. */
 
-import { finishEnvironmentDeletion } from "../admin/environments.ts";
 import type { Cluster } from "../cluster/entity.ts";
 import { leftoverKeys } from "../cluster/store/tombstone.ts";
 import type { Services } from "../context.ts";
@@ -8,6 +7,7 @@ import { DATA_KEY } from "../secrets/vault.ts";
 import { deadlineIn } from "../shared/retry.ts";
 import { pointerKey, secretKey } from "../table/keys.ts";
 import { commit, TRANSACTION_OPERATIONS, Transaction } from "../table/transaction.ts";
+import { finishEnvironmentDeletion } from "../tenancy/environment-deletion.ts";
 
 /**
  * Takes away what `leftoverKeys` finds, in as many transactions as it takes. Called again it goes on where it was.

@@ -3,8 +3,8 @@
 import { compareVersions } from "../catalogue/index.ts";
 import type { Cluster } from "../cluster/entity.ts";
 import { isStep, minorOf, newestOfMinor, oldestOf } from "../cluster/rules/versions.ts";
+import type { NodePool } from "../node-pool/entity.ts";
 import { isLive } from "../node-pool/rules.ts";
-import type { NodePool } from "../node-pool/schema.ts";
 import type { Observation, ObservedPool, Plan, PoolUpgrade } from "./provisioner.ts";
 
 /** How many minor versions a kubelet may be older than its API server. */

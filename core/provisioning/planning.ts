@@ -4,7 +4,7 @@ import type { Cluster } from "../cluster/entity.ts";
 import type { ClusterStatus } from "../cluster/rules/transitions.ts";
 import { canFollow } from "../cluster/rules/transitions.ts";
 import { provisionStatuses } from "../cluster/schema.ts";
-import type { NodePool } from "../node-pool/schema.ts";
+import type { NodePool } from "../node-pool/entity.ts";
 import { observedPool } from "./plan.ts";
 import { builtPhases, type Observation, type ObservedPool } from "./provisioner.ts";
 

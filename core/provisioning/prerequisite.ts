@@ -1,7 +1,7 @@
 /** What a cluster needs before a provisioner builds it, and what has to go once it is torn down: the reconciler's own steps. */
 
+import type { Condition } from "../cluster/condition.ts";
 import type { Cluster } from "../cluster/entity.ts";
-import type { Condition } from "../cluster/rules/conditions.ts";
 import type { StoredSecrets } from "../secrets/vault.ts";
 import type { Transaction } from "../table/transaction.ts";
 

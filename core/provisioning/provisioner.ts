@@ -1,15 +1,8 @@
 /** What turns a configuration into a running cluster. */
 
-import type { CloudProviderType } from "../catalogue/index.ts";
 import type { Cluster } from "../cluster/entity.ts";
-import type { NodePool } from "../node-pool/schema.ts";
-
-/** What the API has to know of a provisioner, without carrying it. */
-export interface ProvisionerTraits {
-  readonly name: string;
-  /** Whether a cluster on such a provider can only be built with the cloud account's credentials. */
-  needsCredentials(type: CloudProviderType): boolean;
-}
+import type { ProvisionerTraits } from "../context.ts";
+import type { NodePool } from "../node-pool/entity.ts";
 
 /** How a pool's nodes come to another version. */
 export interface PoolUpgrade {

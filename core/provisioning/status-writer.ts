@@ -1,17 +1,18 @@
 /** Writing down what became of a step: status, phase, pools, conditions and the event of it, in one fenced transaction. */
 
+import type { Condition } from "../cluster/condition.ts";
 import { type Change, type Cluster, clusterEntity } from "../cluster/entity.ts";
 import type { EventType } from "../cluster/event-types.ts";
-import { type Condition, type ConditionInput, withTransitionTimes } from "../cluster/rules/conditions.ts";
+import { type ConditionInput, withTransitionTimes } from "../cluster/rules/conditions.ts";
 import { canFollow } from "../cluster/rules/transitions.ts";
 import { provisionStatuses } from "../cluster/schema.ts";
 import { buildEvent } from "../cluster/store/event-log.ts";
 import { TOMBSTONE_DAYS, tombstoneTransaction } from "../cluster/store/tombstone.ts";
 import type { Services } from "../context.ts";
 import { readChunkOf } from "../listing/page-index.ts";
+import type { NodePool } from "../node-pool/entity.ts";
 import { nodePoolItem } from "../node-pool/items.ts";
 import { nodePoolPath } from "../node-pool/rules.ts";
-import type { NodePool } from "../node-pool/schema.ts";
 import { deadlineIn } from "../shared/retry.ts";
 import { type Key, nodePoolKey, tombstoneKey } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";

@@ -7,8 +7,8 @@ import { flag, type RawQuery } from "../request/query.ts";
 import { ENVIRONMENT_PREFIX, organisationKey } from "../table/keys.ts";
 import { environmentEntity, environmentTypes } from "../tenancy/environment.ts";
 import { roleIn, satisfies } from "../tenancy/role.ts";
-import { type EnvironmentResponse, toEnvironmentResponse } from "./environment-schema.ts";
 import { requireListAccess } from "./memberships.ts";
+import { type EnvironmentResponse, toEnvironmentResponse } from "./schema.ts";
 
 /** The totals are kept with the environment and always shown; clients that ask for them are understood. */
 const FLAGS = { "show-compute": flag };

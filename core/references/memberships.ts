@@ -1,93 +1,20 @@
 /** What a caller may see of organisations: the own memberships, and an organisation one is a member of. */
 
-import * as v from "valibot";
 import { authenticate, authorize } from "../access/authorize.ts";
 import type { Context } from "../context.ts";
 import { type PageWithLinks, paginate, parsePageQuery, parseQuery } from "../listing/in-memory-page.ts";
 import type { RawQuery } from "../request/query.ts";
 import { forbidden } from "../shared/errors.ts";
-import { Slug } from "../shared/schemas.ts";
 import { keyText, memberKey, organisationKey, USER_ORGANISATION_PREFIX, userOrganisationKey } from "../table/keys.ts";
 import { type Member, memberEntity, userOrganisationEntity } from "../tenancy/member.ts";
-import { type Organisation, organisationEntity, organisationTypes } from "../tenancy/organisation.ts";
-import { canList, roles } from "../tenancy/role.ts";
-
-const dateTime = v.pipe(v.string(), v.isoTimestamp());
-
-/** The documentation's Email. */
-export const Email = v.object({ email: v.string() });
-
-/** The documentation's OrganisationMembershipResponse: an organisation of the caller, and the role there. */
-export const MembershipResponse = v.object({
-  email: Email,
-  identity: v.string(),
-  kubernetesRole: v.string(),
-  memberIdentity: v.string(),
-  name: v.string(),
-  organisationIdentity: v.string(),
-  role: v.picklist(roles),
-  slug: Slug,
-});
-export type MembershipResponse = v.InferOutput<typeof MembershipResponse>;
-
-/** The documentation's OrganisationResponse. Its `id` is the identity under an older name. */
-export const OrganisationResponse = v.object({
-  acceptedTerms: v.boolean(),
-  acceptedTermsAt: v.optional(dateTime),
-  billingEmail: v.optional(v.string()),
-  companyAddress: v.optional(v.string()),
-  companyName: v.optional(v.string()),
-  contactEmail: v.optional(v.string()),
-  createdAt: dateTime,
-  id: v.string(),
-  identity: v.string(),
-  name: v.string(),
-  phoneNumber: v.optional(v.string()),
-  restrictedToAvailableCloudProviders: v.boolean(),
-  slug: Slug,
-  type: v.picklist(organisationTypes),
-  vatCode: v.optional(v.string()),
-  vatCodeValidated: v.boolean(),
-  vatCodeValidatedAt: v.optional(dateTime),
-});
-export type OrganisationResponse = v.InferOutput<typeof OrganisationResponse>;
-
-/** Shows a membership as the contract has it. It has no identity of its own, so it goes by the organisation's. */
-export function toMembershipResponse(organisation: Organisation, member: Member): MembershipResponse {
-  return {
-    email: { email: member.email },
-    identity: organisation.identity,
-    kubernetesRole: member.kubernetesRole,
-    memberIdentity: member.user,
-    name: organisation.name,
-    organisationIdentity: organisation.identity,
-    role: member.role,
-    slug: { slugValue: organisation.slug },
-  };
-}
-
-/** Shows an organisation as the contract has it. Properties that are absent are left out when it is written as JSON. */
-export function toOrganisationResponse(organisation: Organisation): OrganisationResponse {
-  return {
-    acceptedTerms: organisation.acceptedTerms,
-    acceptedTermsAt: organisation.acceptedTermsAt,
-    billingEmail: organisation.billingEmail,
-    companyAddress: organisation.companyAddress,
-    companyName: organisation.companyName,
-    contactEmail: organisation.contactEmail,
-    createdAt: organisation.createdAt,
-    id: organisation.identity,
-    identity: organisation.identity,
-    name: organisation.name,
-    phoneNumber: organisation.phoneNumber,
-    restrictedToAvailableCloudProviders: organisation.restrictedToAvailableCloudProviders,
-    slug: { slugValue: organisation.slug },
-    type: organisation.type,
-    vatCode: organisation.vatCode,
-    vatCodeValidated: organisation.vatCodeValidated,
-    vatCodeValidatedAt: organisation.vatCodeValidatedAt,
-  };
-}
+import { organisationEntity } from "../tenancy/organisation.ts";
+import { canList } from "../tenancy/role.ts";
+import {
+  type MembershipResponse,
+  type OrganisationResponse,
+  toMembershipResponse,
+  toOrganisationResponse,
+} from "./schema.ts";
 
 /**
  * Refuses a billing-admin to whom no environment gives more than that.

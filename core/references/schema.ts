@@ -1,9 +1,14 @@
-/** Cloud accounts and the catalogue: the contract's shapes. */
+/** Contract shapes of what clusters refer to: organisations, environments, cloud accounts, the catalogue. */
 
 import * as v from "valibot";
 import type * as Catalogue from "../catalogue/index.ts";
 import { cloudProviderTypes, isBringYourOwn, providerBySlug } from "../catalogue/index.ts";
+import { Slug } from "../shared/schemas.ts";
+import { type Environment, environmentTypes } from "../tenancy/environment.ts";
+import type { Member } from "../tenancy/member.ts";
+import { type Organisation, organisationTypes } from "../tenancy/organisation.ts";
 import type * as Stored from "../tenancy/references-entity.ts";
+import { roles } from "../tenancy/role.ts";
 
 const dateTime = v.pipe(v.string(), v.isoTimestamp());
 
@@ -175,5 +180,118 @@ export function toCloudCredentialsResponse(
     identity: credentials.identity,
     isPrimary: credentials.identity === account.primaryCloudCredentialsIdentity,
     metadata: credentials.metadata,
+  };
+}
+
+/** The documentation's EnvironmentResponse. The totals are of clusters that are not deleting: cores and MiB. */
+export const EnvironmentResponse = v.object({
+  createdAt: dateTime,
+  deletedAt: v.optional(dateTime),
+  description: v.string(),
+  id: v.number(),
+  identity: v.string(),
+  modifiedAt: dateTime,
+  name: v.string(),
+  organisationSlug: Slug,
+  purpose: v.string(),
+  slug: Slug,
+  totalClusters: v.number(),
+  totalCpu: v.number(),
+  totalMemory: v.number(),
+  type: v.picklist(environmentTypes),
+});
+export type EnvironmentResponse = v.InferOutput<typeof EnvironmentResponse>;
+
+/** Shows an environment as the contract has it. @param organisation its organisation's slug */
+export function toEnvironmentResponse(environment: Environment, organisation: string): EnvironmentResponse {
+  return {
+    createdAt: environment.createdAt,
+    description: environment.description,
+    id: environment.id,
+    identity: environment.identity,
+    modifiedAt: environment.modifiedAt,
+    name: environment.name,
+    organisationSlug: { slugValue: organisation },
+    purpose: environment.purpose,
+    slug: { slugValue: environment.slug },
+    totalClusters: environment.totalClusters,
+    totalCpu: environment.totalCpu,
+    totalMemory: environment.totalMemory,
+    type: environment.type,
+  };
+}
+
+/** The documentation's Email. */
+export const Email = v.object({ email: v.string() });
+
+/** The documentation's OrganisationMembershipResponse: an organisation of the caller, and the role there. */
+export const MembershipResponse = v.object({
+  email: Email,
+  identity: v.string(),
+  kubernetesRole: v.string(),
+  memberIdentity: v.string(),
+  name: v.string(),
+  organisationIdentity: v.string(),
+  role: v.picklist(roles),
+  slug: Slug,
+});
+export type MembershipResponse = v.InferOutput<typeof MembershipResponse>;
+
+/** The documentation's OrganisationResponse. Its `id` is the identity under an older name. */
+export const OrganisationResponse = v.object({
+  acceptedTerms: v.boolean(),
+  acceptedTermsAt: v.optional(dateTime),
+  billingEmail: v.optional(v.string()),
+  companyAddress: v.optional(v.string()),
+  companyName: v.optional(v.string()),
+  contactEmail: v.optional(v.string()),
+  createdAt: dateTime,
+  id: v.string(),
+  identity: v.string(),
+  name: v.string(),
+  phoneNumber: v.optional(v.string()),
+  restrictedToAvailableCloudProviders: v.boolean(),
+  slug: Slug,
+  type: v.picklist(organisationTypes),
+  vatCode: v.optional(v.string()),
+  vatCodeValidated: v.boolean(),
+  vatCodeValidatedAt: v.optional(dateTime),
+});
+export type OrganisationResponse = v.InferOutput<typeof OrganisationResponse>;
+
+/** Shows a membership as the contract has it. It has no identity of its own, so it goes by the organisation's. */
+export function toMembershipResponse(organisation: Organisation, member: Member): MembershipResponse {
+  return {
+    email: { email: member.email },
+    identity: organisation.identity,
+    kubernetesRole: member.kubernetesRole,
+    memberIdentity: member.user,
+    name: organisation.name,
+    organisationIdentity: organisation.identity,
+    role: member.role,
+    slug: { slugValue: organisation.slug },
+  };
+}
+
+/** Shows an organisation as the contract has it. Properties that are absent are left out when it is written as JSON. */
+export function toOrganisationResponse(organisation: Organisation): OrganisationResponse {
+  return {
+    acceptedTerms: organisation.acceptedTerms,
+    acceptedTermsAt: organisation.acceptedTermsAt,
+    billingEmail: organisation.billingEmail,
+    companyAddress: organisation.companyAddress,
+    companyName: organisation.companyName,
+    contactEmail: organisation.contactEmail,
+    createdAt: organisation.createdAt,
+    id: organisation.identity,
+    identity: organisation.identity,
+    name: organisation.name,
+    phoneNumber: organisation.phoneNumber,
+    restrictedToAvailableCloudProviders: organisation.restrictedToAvailableCloudProviders,
+    slug: { slugValue: organisation.slug },
+    type: organisation.type,
+    vatCode: organisation.vatCode,
+    vatCodeValidated: organisation.vatCodeValidated,
+    vatCodeValidatedAt: organisation.vatCodeValidatedAt,
   };
 }

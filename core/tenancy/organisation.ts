@@ -1,6 +1,7 @@
 /** Organisations and their counters as they are stored. */
 
 import * as v from "valibot";
+import { type AppError, notFound } from "../shared/errors.ts";
 import { defineEntity } from "../table/entity.ts";
 
 /** The documentation's kinds of organisation. */
@@ -62,3 +63,7 @@ export const ORGANISATION_FULL_MESSAGE = `An organisation has at most ${MAX_CLUS
 
 /** At most this many environments an organisation. */
 export const MAX_ENVIRONMENTS = 1_000;
+
+/** Returns the error for an organisation that does not exist. */
+export const organisationNotFound = (slug: string): AppError =>
+  notFound("organisation.missing", `There is no organisation "${slug.slice(0, 63)}".`);

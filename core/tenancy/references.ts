@@ -1,11 +1,11 @@
 /** Reading and changing what clusters of an organisation refer to. */
 
-import { organisationNotFound } from "../admin/organisations.ts";
 import type { Services } from "../context.ts";
 import { deadlineIn } from "../shared/retry.ts";
 import { isOrganisationSlug } from "../shared/slug.ts";
 import { keyText, referencesKey, usageKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
+import { organisationNotFound } from "./organisation.ts";
 import { type References, referencesEntity, referencesItem, usageEntity } from "./references-entity.ts";
 
 /** Reads an organisation's references. @throws AppError missing */

@@ -2,6 +2,7 @@
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
+import type { Credentials } from "../context.ts";
 
 /** What every token begins with, so that secret scanners recognise one. */
 export const TOKEN_PREFIX = "ame_";
@@ -15,13 +16,6 @@ const PATTERN = new RegExp(`^${TOKEN_PREFIX}[0-9A-Za-z]{${BODY_LENGTH + CHECKSUM
 
 /** How many random bytes make a token's secret. */
 export const SECRET_BYTES = 32;
-
-/** What a token's text says: which record to read, whose it is, and the hash to hold against the record. */
-export interface Credentials {
-  readonly tokenId: string;
-  readonly user: string;
-  readonly hash: string;
-}
 
 function toBase62(bytes: Uint8Array, length: number): string {
   let number = BigInt(`0x${Buffer.from(bytes).toString("hex") || "0"}`);

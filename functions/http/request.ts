@@ -1,12 +1,12 @@
 /** From an HTTP request to what operations take. */
 
 import { createHash } from "node:crypto";
-import type { Context, IdempotencyRequest } from "#core/context.ts";
+import type { Context, Credentials, IdempotencyRequest } from "#core/context.ts";
 import type { RawQuery } from "#core/request/query.ts";
 import { AppError, invalid } from "#core/shared/errors.ts";
 import { contains, parseAddress, parseCidr } from "#core/shared/ip.ts";
 import { parseJson } from "#core/shared/json.ts";
-import { type Credentials, parseToken } from "#core/tenancy/token.ts";
+import { parseToken } from "#core/tenancy/token.ts";
 
 /** The largest body, in bytes. */
 export const MAX_BODY_BYTES = 256 * 1024;

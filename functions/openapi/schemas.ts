@@ -13,8 +13,6 @@ import * as Cluster from "#core/cluster/schema.ts";
 import * as Configuration from "#core/cluster-access/schema.ts";
 import { PageableObject, SortObject } from "#core/listing/pageable.ts";
 import * as NodePool from "#core/node-pool/schema.ts";
-import { EnvironmentResponse } from "#core/references/environment-schema.ts";
-import { Email, MembershipResponse, OrganisationResponse } from "#core/references/memberships.ts";
 import {
   AvailabilityZone,
   CloudAccountResponse,
@@ -22,7 +20,11 @@ import {
   CloudProfile,
   CloudProvider,
   ClusterVersion,
+  Email,
+  EnvironmentResponse,
+  MembershipResponse,
   NodeType,
+  OrganisationResponse,
   Region,
 } from "#core/references/schema.ts";
 import { IPRange, identity, int32, int64, Slug } from "#core/shared/schemas.ts";

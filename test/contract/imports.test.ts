@@ -25,7 +25,20 @@ function importsOf(from: string, source: string): Import[] {
 const files = globSync("{core,functions,stacks}/**/*.ts", { cwd: ROOT });
 const imports = files.flatMap((file) => importsOf(file, readFileSync(join(ROOT, file), "utf8")));
 
-const noun = (path: string) => path.split("/").slice(0, 2).join("/");
+/** Folders of `core/` from the top to the bottom, as CONTRIBUTING.md lists them; a folder may import only from those below it. */
+const layers = [
+  ...(/^```layers\n(.*?)^```/ms.exec(readFileSync(join(ROOT, "CONTRIBUTING.md"), "utf8"))?.[1] ?? "").matchAll(
+    /^(\S+)/gm,
+  ),
+].map(([, folder = ""]) => folder);
+
+/** Returns the position of a file's folder in `layers`, 0 at the top; -1 for a file that no layer has. */
+function layerOf(path: string): number {
+  const folders = layers.filter((layer) => path === layer || path.startsWith(`${layer}/`));
+  return layers.indexOf(folders.toSorted((one, other) => other.length - one.length)[0] ?? "");
+}
+
+const isCore = (path: string) => path.startsWith("core/");
 
 /** What must not be imported, and why. */
 const rules: [rule: string, breaks: (each: Import) => boolean][] = [
@@ -49,12 +62,8 @@ const rules: [rule: string, breaks: (each: Import) => boolean][] = [
       !(to === "@aws-sdk/client-kms" && from === "core/secrets/kms-keyring.ts"),
   ],
   [
-    "a repository uses the table, never another noun's repository",
-    ({ from, to }) => from.endsWith("/repository.ts") && to.endsWith("/repository.ts") && noun(from) !== noun(to),
-  ],
-  [
-    "the table knows no noun",
-    ({ from, to }) => from.startsWith("core/table/") && /^core\/[^/]+\//.test(to) && noun(to) !== "core/table",
+    "a folder of core imports only from folders below it",
+    ({ from, to }) => isCore(from) && isCore(to) && layerOf(to) < layerOf(from),
   ],
 ];
 
@@ -67,17 +76,20 @@ function closureOf(file: string): Set<string> {
 
 /** What only who needs it carries: it is large, and what is not there cannot be made to decrypt anything. */
 const SECRET =
-  /^(core\/(secrets|configuration)\/|@peculiar\/|@aws-sdk\/client-kms$|oauth4webapi$|oidc-provider$|jose$|yaml$)/;
+  /^(core\/(secrets|cluster-access|node-bootstrap)\/|@peculiar\/|@aws-sdk\/client-kms$|oauth4webapi$|oidc-provider$|jose$|yaml$)/;
 
 describe("secrets, certificates and OIDC", () => {
-  test.each(["clusters", "node-pools", "references", "upgrades"])("do not come with functions/%s.ts", (name) => {
-    const closure = closureOf(`functions/${name}.ts`);
-    expect(closure.size).toBeGreaterThan(20);
-    expect([...closure].filter((each) => SECRET.test(each))).toEqual([]);
-  });
+  test.each(["api/clusters", "api/node-pools", "api/references", "api/upgrades"])(
+    "do not come with functions/%s.ts",
+    (name) => {
+      const closure = closureOf(`functions/${name}.ts`);
+      expect(closure.size).toBeGreaterThan(20);
+      expect([...closure].filter((each) => SECRET.test(each))).toEqual([]);
+    },
+  );
 
   test("come with those that need them", () => {
-    const [configurations, reconciler] = ["configurations", "reconcile"].map((name) =>
+    const [configurations, reconciler] = ["api/configurations", "reconciler/handlers"].map((name) =>
       closureOf(`functions/${name}.ts`),
     );
     expect(configurations).toContain("core/secrets/kms-keyring.ts");
@@ -96,6 +108,12 @@ describe("imports go one way", () => {
     expect(imports).toContainEqual({ from: "core/table/transaction.ts", to: "@aws-sdk/client-dynamodb" });
   });
 
+  test("every file of core has a layer, and only context.ts is not in a folder", () => {
+    expect(files.filter((file) => isCore(file) && layerOf(file) === -1)).toEqual([]);
+    expect(files.filter((file) => /^core\/[^/]+$/.test(file))).toEqual(["core/context.ts"]);
+    expect(layers.filter((layer) => !files.some((file) => file === layer || file.startsWith(`${layer}/`)))).toEqual([]);
+  });
+
   test.each(rules)("%s", (_, breaks) => {
     expect(imports.filter(breaks)).toEqual([]);
   });
@@ -107,7 +125,6 @@ describe("imports go one way", () => {
       importsOf("core/cluster/operations/get.ts", 'import {\n  Hono,\n} from "hono";'),
       importsOf("core/cluster/operations/get.ts", 'const x = await import("@aws-sdk/client-dynamodb");'),
       importsOf("core/cluster/store/items.ts", 'export { x } from "../node-pool/repository.ts";'),
-      importsOf("core/table/keys.ts", 'import "../cluster/get.ts";'),
     ].flat();
     expect(forbidden).toHaveLength(rules.length);
     for (const [position, [, breaks]] of rules.entries()) {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { conditionReasons, conditionTypes } from "#core/cluster/rules/conditions.ts";
+import { conditionReasons, conditionTypes } from "#core/cluster/condition.ts";
 import { type ClusterStatus, canFollow } from "#core/cluster/rules/transitions.ts";
 import { clusterStatuses, desiredStatuses, provisionStatuses } from "#core/cluster/schema.ts";
 import { nodePoolProvisionStatuses } from "#core/node-pool/schema.ts";

@@ -12,8 +12,6 @@ import {
   updateChannels,
 } from "#core/catalogue/index.ts";
 import { MaintenanceScheduleResponse, UpdateChannelResponse } from "#core/cluster/schema.ts";
-import { EnvironmentResponse } from "#core/references/environment-schema.ts";
-import { MembershipResponse, OrganisationResponse } from "#core/references/memberships.ts";
 import {
   AvailabilityZone,
   CloudAccountResponse,
@@ -21,7 +19,10 @@ import {
   CloudProfile,
   CloudProvider,
   ClusterVersion,
+  EnvironmentResponse,
+  MembershipResponse,
   NodeType,
+  OrganisationResponse,
   Region,
 } from "#core/references/schema.ts";
 import { formatToken, SECRET_BYTES } from "#core/tenancy/token.ts";

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { beforeEach, expect, test } from "vitest";
-import { StatusWatcher } from "#core/cluster/operations/status-watcher.ts";
+import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import { clusterKey } from "#core/table/keys.ts";
 import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -150,7 +150,7 @@ test("a token's request beyond its limit is answered at once with Retry-After, a
 });
 
 test("a request beyond the limit of the process gets no place, until one is released", () => {
-  const watcher = new StatusWatcher(world.table.commits, { perToken: 2, perProcess: 3 });
+  const watcher = new PollingStatusWatcher(world.table.commits, { perToken: 2, perProcess: 3 });
   const release = watcher.reserve("a");
   expect([watcher.reserve("a"), watcher.reserve("a")]).toEqual([expect.any(Function), undefined]);
   expect([watcher.reserve("b"), watcher.reserve("b")]).toEqual([expect.any(Function), undefined]);

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { parse } from "yaml";
+import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import { createServices, type Services } from "#core/context.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
@@ -126,7 +127,8 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
   const { trustedProxies = [], corsOrigins = [], keyring = localKeyring(memoryKeyStore()), ...given } = rest;
   const client = { ...ENGINE, ...(isSigned ? {} : UNSIGNED), maxAttempts };
   const table = openTable({ name, endpoint, client, ...(sendingMs && { sendingMs }) });
-  const services = createServices({ table, provisioner: simulatedTraits, ...given });
+  const statusWatcher = new PollingStatusWatcher(table.commits);
+  const services = createServices({ table, provisioner: simulatedTraits, statusWatcher, ...given });
   const logs: string[] = [];
   const log = createLogger("debug", (line) => {
     expectNoSecrets(line, "the log");

@@ -3,7 +3,7 @@
 import { clusterEntity, pointerEntity, tombstoneEntity } from "../../cluster/entity.ts";
 import { bootstrapTokensEntity, certificateAuthorityEntity, oidcClientEntity } from "../../cluster-access/entity.ts";
 import type { Services } from "../../context.ts";
-import { nodePoolEntity } from "../../node-pool/schema.ts";
+import { nodePoolEntity } from "../../node-pool/entity.ts";
 import { dataKeyEntity } from "../../secrets/vault.ts";
 import { errorText } from "../../shared/errors.ts";
 import type { RawItem } from "../../table/entity.ts";

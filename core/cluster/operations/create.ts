@@ -2,9 +2,10 @@
 
 import { type Authorized, authorize, environmentNotFound } from "../../access/authorize.ts";
 import { type Context, reportUnknown } from "../../context.ts";
+import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolItem } from "../../node-pool/items.ts";
 import { computeOf, nodePoolPath } from "../../node-pool/rules.ts";
-import { MAX_NODE_POOLS, type NodePool } from "../../node-pool/schema.ts";
+import { MAX_NODE_POOLS } from "../../node-pool/schema.ts";
 import { parseWriteQuery } from "../../request/dry-run.ts";
 import { IDEMPOTENCY_LABEL, storeResponse, withReplay } from "../../request/idempotency.ts";
 import type { RawQuery } from "../../request/query.ts";

@@ -2,8 +2,9 @@
 
 import { authorize } from "../../access/authorize.ts";
 import { type Context, reportUnknown } from "../../context.ts";
+import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolsOf, toNodePoolResponse } from "../../node-pool/items.ts";
-import type { ClusterNodePoolResponse, NodePool } from "../../node-pool/schema.ts";
+import type { ClusterNodePoolResponse } from "../../node-pool/schema.ts";
 import { parseQueryParameters, type RawQuery } from "../../request/query.ts";
 import { type AppError, invalid, notFound, type Problem } from "../../shared/errors.ts";
 import { clusterKey } from "../../table/keys.ts";

@@ -3,6 +3,7 @@
 import { type Authorized, authorize } from "../../access/authorize.ts";
 import { type CloudProvider, providerBySlug, regionOf } from "../../catalogue/index.ts";
 import { type Context, reportUnknown } from "../../context.ts";
+import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolItem, nodePoolsOf, putNodePools, toNodePoolResponse } from "../../node-pool/items.ts";
 import {
   computeOf,
@@ -15,7 +16,7 @@ import {
   normaliseNodePool,
   settingsOf,
 } from "../../node-pool/rules.ts";
-import { type ClusterNodePoolResponse, CreateNodePool, MAX_NODE_POOLS, type NodePool } from "../../node-pool/schema.ts";
+import { type ClusterNodePoolResponse, CreateNodePool, MAX_NODE_POOLS } from "../../node-pool/schema.ts";
 import { parseWriteQuery } from "../../request/dry-run.ts";
 import { type StoredResponse, storeResponse, withReplay } from "../../request/idempotency.ts";
 import { type Precondition, requireRevision } from "../../request/preconditions.ts";

@@ -1,5 +1,6 @@
 /** Watches the statuses of clusters for all requests of a process that wait for one. */
 
+import type { AwaitedChange, StatusWatcher } from "../../context.ts";
 import { AppError } from "../../shared/errors.ts";
 import { BATCH_GET_KEYS, type Table } from "../../table/client.ts";
 import type { CommitListeners } from "../../table/commit-listeners.ts";
@@ -21,7 +22,7 @@ export type Awaitable = Pick<Cluster, (typeof AWAITED_ATTRIBUTES)[number]>;
  * Returns whether a cluster has a status that is waited for. A status at which a cluster comes to rest counts only once the
  * reconciler has observed every accepted write: it may be the end of the change before.
  */
-export function hasStatus({ status, conditions, generation }: Awaitable, awaited: Cluster["status"]): boolean {
+export function hasStatus({ status, conditions, generation }: Awaitable, awaited: string): boolean {
   if (status !== awaited) return false;
   const isAtRest = status === "started" || status === "stopped";
   return !isAtRest || conditions.every(({ observedGeneration }) => observedGeneration >= generation);
@@ -35,23 +36,6 @@ export interface WaitLimits {
 
 /** The limits of a server. docs/decisions/waiting.md says why these. */
 export const WAIT_LIMITS: WaitLimits = { perToken: 100, perProcess: 1_000 };
-
-/** For functions on AWS, which serve one request at a time: a request that waits would occupy an execution environment. */
-export const NO_WAITS: WaitLimits = { perToken: 0, perProcess: 0 };
-
-/** A change that a request waits for. */
-export interface AwaitedChange {
-  /** The table of the request: what the shared reads consume counts for one of the requests that they serve. */
-  table: Table;
-  cluster: Key;
-  status: Cluster["status"];
-  /** Items that authorize the request: it is woken when this process writes one of them. */
-  authorizedBy: readonly Key[];
-  /** How long to wait at most, in milliseconds. */
-  timeoutMs: number;
-  /** Aborted when the client disconnects. */
-  signal: AbortSignal | undefined;
-}
 
 interface Waiter extends AwaitedChange {
   wake(): void;
@@ -81,7 +65,7 @@ class WaitersByKey extends Map<string, Set<Waiter>> {
  *
  * Being woken says nothing about what the caller may read: a woken request reads and authorizes again.
  */
-export class StatusWatcher {
+export class PollingStatusWatcher implements StatusWatcher {
   readonly #commits: CommitListeners;
   readonly #limits: WaitLimits;
   readonly #reads = new SharedReads();

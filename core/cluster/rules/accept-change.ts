@@ -1,9 +1,10 @@
 /** The state of a cluster between an accepted write and the reconciler's next look: nothing that changed shows as done. */
 
-import type { NodePool } from "../../node-pool/schema.ts";
+import type { NodePool } from "../../node-pool/entity.ts";
+import type { Condition } from "../condition.ts";
 import type { Cluster } from "../entity.ts";
 import { conditionsOfStatus } from "./condition-messages.ts";
-import type { Condition, ConditionInput } from "./conditions.ts";
+import type { ConditionInput } from "./conditions.ts";
 
 /** Properties that the provisioner applies, beside version and status. */
 const CONFIGURATION = [

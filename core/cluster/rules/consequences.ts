@@ -1,8 +1,8 @@
 /** What a change would do to running nodes, told by a dry run. Pure rules. */
 
 import { parseVersion } from "../../catalogue/index.ts";
+import type { NodePool } from "../../node-pool/entity.ts";
 import type { NodePoolSettings } from "../../node-pool/rules.ts";
-import type { NodePool } from "../../node-pool/schema.ts";
 import type { Change, Cluster } from "../entity.ts";
 
 /** What becomes of nodes: they stay, or are replaced or taken away. */

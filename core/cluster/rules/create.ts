@@ -12,6 +12,7 @@ import {
   regionOf,
   updateChannels,
 } from "../../catalogue/index.ts";
+import type { ProvisionerTraits } from "../../context.ts";
 import {
   largestProperty,
   type NodePoolSettings,
@@ -19,7 +20,6 @@ import {
   normaliseNodePool,
   settingsOf,
 } from "../../node-pool/rules.ts";
-import type { ProvisionerTraits } from "../../provisioning/provisioner.ts";
 import type { Problem } from "../../shared/errors.ts";
 import { overlap, parseCidr } from "../../shared/ip.ts";
 import { normaliseIpRange, normaliseIpWhitelist } from "../../shared/schemas.ts";

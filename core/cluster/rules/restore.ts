@@ -6,7 +6,7 @@ import type { Environment } from "../../tenancy/environment.ts";
 import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tenancy/organisation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster, Tombstone } from "../entity.ts";
-import { slugTakenMessage } from "../store/slug-reservation.ts";
+import { slugTakenMessage } from "./slug-taken.ts";
 import { isDeleting } from "./transitions.ts";
 
 /** What there is now. */

@@ -8,6 +8,7 @@ import type { Deadline } from "../../shared/retry.ts";
 import { clusterKey, pointerKey } from "../../table/keys.ts";
 import type { Transaction } from "../../table/transaction.ts";
 import type { Cluster } from "../entity.ts";
+import { slugTakenMessage } from "../rules/slug-taken.ts";
 import { isDeleting } from "../rules/transitions.ts";
 import { clusterItem, supersededClusterItem } from "./items.ts";
 
@@ -73,10 +74,6 @@ export function requireAvailable({ owner, superseded }: SlugState, path: string)
 
 const slugTaken = (holder: Cluster, path: string): AppError =>
   conflict("cluster.slug_held", slugTakenMessage(holder, path));
-
-/** Says that a slug is held. @param path of the property that named it */
-export const slugTakenMessage = ({ name, environment, slug }: Cluster, path: string): string =>
-  `${path}: the cluster "${name}" in environment "${environment}" has the slug "${slug}" already`;
 
 /**
  * Adds to a transaction what puts a cluster at a free place: its item, the displaced holder's, and the count of the page

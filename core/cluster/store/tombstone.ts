@@ -2,8 +2,8 @@
 
 import type { Services } from "../../context.ts";
 import { bucketOf, type Chunk, decrementBucket } from "../../listing/page-index.ts";
+import type { NodePool } from "../../node-pool/entity.ts";
 import { isLive } from "../../node-pool/rules.ts";
-import type { NodePool } from "../../node-pool/schema.ts";
 import {
   clusterIdentityOf,
   type Key,

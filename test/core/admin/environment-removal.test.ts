@@ -1,13 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import {
-  createEnvironment,
-  finishEnvironmentDeletion,
-  getEnvironment,
-  listEnvironments,
-  removeEnvironment,
-} from "#core/admin/environments.ts";
+import { createEnvironment, getEnvironment, listEnvironments, removeEnvironment } from "#core/admin/environments.ts";
 import { setMember } from "#core/admin/members.ts";
 import { readChunks } from "#core/listing/page-index.ts";
+import { finishEnvironmentDeletion } from "#core/tenancy/environment-deletion.ts";
 import { checkIndexes } from "#functions/admin/page-index.ts";
 import { endDeletion } from "#test/support/deletion.ts";
 import { interrupt } from "#test/support/faults.ts";

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { clusterVersions, compareVersions } from "#core/catalogue/index.ts";
 import type { Cluster } from "#core/cluster/entity.ts";
 import { minorOf } from "#core/cluster/rules/versions.ts";
-import type { NodePool } from "#core/node-pool/schema.ts";
+import type { NodePool } from "#core/node-pool/entity.ts";
 import { buildPlan } from "#core/provisioning/plan.ts";
 import type { Observation, Plan, Provisioner } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
