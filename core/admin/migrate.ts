@@ -18,7 +18,7 @@ export type MigratedItem = Pick<Entity<object>, "name" | "version" | "bring">;
 export interface MigrationOptions {
   readonly table: Table;
   /** How long it may wait for others who write at the same item, in milliseconds. */
-  readonly patienceMs: number;
+  readonly writeTimeoutMs: number;
   /** Every entity there is. */
   readonly entities: readonly MigratedItem[];
   /** Told after every few items. @param done items brought so far */
@@ -75,11 +75,11 @@ export async function migrateItems(migrating: MigrationOptions): Promise<Migrati
 
 /** @returns whether it was this that brought the item; what is wrong with it where it cannot be brought */
 async function migrateItem(
-  { table, patienceMs }: MigrationOptions,
+  { table, writeTimeoutMs }: MigrationOptions,
   entity: MigratedItem,
   found: RawItem,
 ): Promise<boolean | string> {
-  const deadline: Deadline = deadlineIn(patienceMs);
+  const deadline: Deadline = deadlineIn(writeTimeoutMs);
   let item: RawItem | undefined = found;
   for (let round = 1; ; round++) {
     // Gone meanwhile, or brought by who wrote it.

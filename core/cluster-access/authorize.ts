@@ -87,7 +87,7 @@ export async function authorizeConfiguration(
     withPools?: boolean;
   },
 ): Promise<AuthorizedConfiguration> {
-  const { entered, cluster } = await authorizeCluster(context, input, right);
+  const { authorized, cluster } = await authorizeCluster(context, input, right);
   const { identity } = cluster;
   const [held, pointers, pools] = await Promise.all([
     readSecrets(context.table, identity),
@@ -103,7 +103,7 @@ export async function authorizeConfiguration(
   const pointer = pointers.get(keyText(pointerKey(identity)));
   const observation = pointer && pointerEntity.read(pointer).observation;
   return {
-    actor: entered.actor,
+    actor: authorized.actor,
     cluster,
     held,
     certificate: certificateAuthorityEntity.read(authority).certificate,

@@ -23,15 +23,15 @@ export async function listEnvironments(
   input: { organisation: string; query: RawQuery },
 ): Promise<PageWithLinks<EnvironmentResponse>> {
   const { organisation } = input;
-  const entered = await authorize(context, {
+  const authorized = await authorize(context, {
     path: { organisation },
     role: "viewer",
     alongside: () => context.table.query({ pk: organisationKey(organisation).pk, prefix: ENVIRONMENT_PREFIX }),
   });
-  const { member } = entered;
+  const { member } = authorized;
   requireListAccess(member, "environments");
   const query = parsePageQuery(context, input.query, FLAGS);
-  const environments = (entered.alongside ?? [])
+  const environments = (authorized.alongside ?? [])
     .map((item) => environmentEntity.read(item))
     .filter(({ deletedAt, identity }) => deletedAt === undefined && satisfies(roleIn(member, identity), "viewer"));
   const { page, links } = paginate(environments, query, "slug");

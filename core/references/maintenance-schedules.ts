@@ -62,13 +62,13 @@ export async function getMaintenanceSchedule(
 ): Promise<Response> {
   const { organisation } = input;
   const identity = input.schedule.toLowerCase();
-  const entered = await authorize(context, {
+  const authorized = await authorize(context, {
     path: { organisation },
     role: "viewer",
     keys: () => (UUID.test(identity) ? [usageKey(organisation, identity)] : []),
   });
-  requireListAccess(entered.member, "maintenance schedules");
-  const { schedules } = entered.references;
+  requireListAccess(authorized.member, "maintenance schedules");
+  const { schedules } = authorized.references;
   const schedule = Object.hasOwn(schedules, identity) ? schedules[identity] : undefined;
   if (schedule === undefined) {
     throw notFound(
@@ -77,5 +77,5 @@ export async function getMaintenanceSchedule(
     );
   }
   parseQuery(context, input.query, {});
-  return toMaintenanceScheduleResponse(schedule, entered.prefetched(usageKey(organisation, identity)));
+  return toMaintenanceScheduleResponse(schedule, authorized.prefetched(usageKey(organisation, identity)));
 }

@@ -37,12 +37,12 @@ export async function listMemberships(
   input: { query: RawQuery },
 ): Promise<PageWithLinks<MembershipResponse>> {
   const { table } = context;
-  const entered = await authenticate(context, (user) =>
+  const authorized = await authenticate(context, (user) =>
     table.query({ pk: userOrganisationKey(user, user).pk, prefix: USER_ORGANISATION_PREFIX }),
   );
   const query = parsePageQuery(context, input.query, {});
-  const { user } = entered.actor;
-  const slugs = (entered.beside ?? []).map((item) => userOrganisationEntity.read(item).organisation);
+  const { user } = authorized.actor;
+  const slugs = (authorized.beside ?? []).map((item) => userOrganisationEntity.read(item).organisation);
   const items = await table.get(slugs.flatMap((slug) => [organisationKey(slug), memberKey(slug, user)]));
   const memberships = slugs.flatMap((slug) => {
     const organisation = items.get(keyText(organisationKey(slug)));

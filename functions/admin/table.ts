@@ -20,7 +20,7 @@ export const tableCommands: Readonly<Record<string, Command>> = {
     options: {},
     async run({ table, writeTimeoutMs }, _, { tell }) {
       const onProgress = (done: number) => tell(`${done} items`);
-      const report = await migrateItems({ table, patienceMs: writeTimeoutMs, entities, onProgress });
+      const report = await migrateItems({ table, writeTimeoutMs, entities, onProgress });
       return { print: report, failed: report.strange.length > 0 };
     },
   },

@@ -36,12 +36,12 @@ async function openDatabase(config: Config): Promise<Database> {
   return directory === undefined ? await startEngine() : await openDataDirectory(directory, { role: "server" });
 }
 
-/** Says where the server is, and how it is entered. */
+/** Says where the server is, and how it is authorized. */
 function announce(url: string, entrance: string): void {
   process.stdout.write(`AME Clusters listens on ${url}\n${entrance}\n`);
 }
 
-/** Makes the organisation to try things in, where there is a place for its token. @returns how it is entered */
+/** Makes the organisation to try things in, where there is a place for its token. @returns how it is authorized */
 async function entranceOf(config: Config, services: Services): Promise<string> {
   if (isStateless(config))
     return "Organisations and tokens are made by the operator's command, functions/admin/main.ts.";

@@ -121,10 +121,10 @@ describe("imports go one way", () => {
   test("the rules would see what they forbid", () => {
     const forbidden = [
       importsOf("core/cluster/operations/get.ts", 'import type { X } from "#functions/http/app.ts";'),
-      importsOf("functions/admin/main.ts", 'import { x } from "../stacks/table.ts";'),
+      importsOf("functions/admin/main.ts", 'import { x } from "../../stacks/table.ts";'),
       importsOf("core/cluster/operations/get.ts", 'import {\n  Hono,\n} from "hono";'),
       importsOf("core/cluster/operations/get.ts", 'const x = await import("@aws-sdk/client-dynamodb");'),
-      importsOf("core/cluster/store/items.ts", 'export { x } from "../node-pool/repository.ts";'),
+      importsOf("core/table/keys.ts", 'export { x } from "../cluster/schema.ts";'),
     ].flat();
     expect(forbidden).toHaveLength(rules.length);
     for (const [position, [, breaks]] of rules.entries()) {

@@ -65,9 +65,9 @@ interface GeneratedIds {
  * @throws AppError as `enter`; invalid with every problem; conflict for a slug that is held, and for limits
  */
 export async function create(context: Context, input: CreateInput): Promise<Representation<ClusterResponse>> {
-  const drawn: GeneratedIds = { identity: context.ids.identity(), nodePools: [] };
+  const generated: GeneratedIds = { identity: context.ids.identity(), nodePools: [] };
   const done = await withReplay(context, () =>
-    retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) => attempt(context, input, drawn, deadline)),
+    retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) => attempt(context, input, generated, deadline)),
   );
   const shown = done as Representation<ClusterResponse>;
   context.responseMetadata.cluster = shown.body.identity;
@@ -78,40 +78,40 @@ export async function create(context: Context, input: CreateInput): Promise<Repr
 async function attempt(
   context: Context,
   input: CreateInput,
-  drawn: GeneratedIds,
+  generated: GeneratedIds,
   deadline: Deadline,
 ): Promise<Representation<ClusterResponse> | undefined> {
   const { organisation, environment } = input;
   const slug = slugIn(input.body);
-  const entered = await authorize(context, {
+  const authorized = await authorize(context, {
     path: { organisation, environment },
     role: "developer",
     keys: () => (slug === undefined ? [] : [clusterKey(organisation, environment, slug)]),
     alongside: async () =>
       slug === undefined ? undefined : readSlugContext(context, { organisation, environment, slug }),
   });
-  if (entered.replay !== undefined) return entered.replay as Representation<ClusterResponse>;
-  const judgement = validateCreate(input.body, entered.references, context.provisioner);
+  if (authorized.replay !== undefined) return authorized.replay as Representation<ClusterResponse>;
+  const judgement = validateCreate(input.body, authorized.references, context.provisioner);
   const query = parseWriteQuery(input.query);
   const strict = reportUnknown(context, query.unknown, judgement.unknown);
   const { creation } = judgement;
   const problems = [...query.problems, ...strict, ...judgement.problems];
   if (creation === undefined || problems.length > 0) throw invalid(problems);
-  if (slug === undefined || entered.environment === undefined) throw new Error("a name without problems has a slug");
-  const holderItem = entered.prefetched(clusterKey(organisation, environment, slug));
+  if (slug === undefined || authorized.environment === undefined) throw new Error("a name without problems has a slug");
+  const holderItem = authorized.prefetched(clusterKey(organisation, environment, slug));
   const place: SlugState = {
     owner: holderItem === undefined ? undefined : clusterEntity.read(holderItem),
-    superseded: entered.alongside?.superseded ?? [],
-    chunk: entered.alongside?.chunk,
+    superseded: authorized.alongside?.superseded ?? [],
+    chunk: authorized.alongside?.chunk,
   };
   const cluster = {
-    ...newCluster(context, entered, entered.environment, creation, slug, drawn),
+    ...newCluster(context, authorized, authorized.environment, creation, slug, generated),
     // Above the displaced holder's, so that no entity tag of that one is ever this one's.
     revision: (place.owner?.revision ?? 0) + 1,
   };
-  const { references } = entered;
+  const { references } = authorized;
   const show = (made: Cluster): Representation<ClusterResponse> => ({
-    body: toClusterResponse(made, { organisation: entered.organisation, references, showCompute: false }),
+    body: toClusterResponse(made, { organisation: authorized.organisation, references, showCompute: false }),
     etag: clusterEtag(made, references),
   });
   if (place.owner?.identity === cluster.identity) return show(place.owner);
@@ -122,8 +122,8 @@ async function attempt(
     return { body: withoutGenerated(show(cluster).body), etag: "" };
   }
   const answer = show(cluster);
-  const pools = newNodePools(context, cluster, creation, drawn);
-  return (await write(context, entered, { cluster, pools, creation, place, answer, deadline })) ? answer : undefined;
+  const pools = newNodePools(context, cluster, creation, generated);
+  return (await write(context, authorized, { cluster, pools, creation, place, answer, deadline })) ? answer : undefined;
 }
 
 /** A dry run shows what would be, without what the server would draw. */
@@ -158,18 +158,18 @@ function slugIn(body: unknown): string | undefined {
 
 function newCluster(
   context: Context,
-  entered: Authorized<unknown>,
+  authorized: Authorized<unknown>,
   environment: Environment,
   creation: ValidatedCreate,
   slug: string,
-  drawn: GeneratedIds,
+  generated: GeneratedIds,
 ): Cluster {
   const now = context.clock().toISOString();
   return {
     ...creation.settings,
     ...computeOf(creation.provider, creation.nodePools),
-    identity: drawn.identity,
-    organisation: entered.organisation.slug,
+    identity: generated.identity,
+    organisation: authorized.organisation.slug,
     environment: environment.slug,
     environmentIdentity: environment.identity,
     slug,
@@ -190,18 +190,23 @@ function newCluster(
   };
 }
 
-function newNodePools(context: Context, cluster: Cluster, creation: ValidatedCreate, drawn: GeneratedIds): NodePool[] {
-  const ids = new Set(drawn.nodePools.map(({ id }) => id));
+function newNodePools(
+  context: Context,
+  cluster: Cluster,
+  creation: ValidatedCreate,
+  generated: GeneratedIds,
+): NodePool[] {
+  const ids = new Set(generated.nodePools.map(({ id }) => id));
   while (ids.size < creation.nodePools.length) ids.add(context.ids.number());
   // Pools of one creation are equally old; ascending ids keep them in the order they were sent.
   const ascending = [...ids].sort((one, other) => one - other);
-  drawn.nodePools = ascending.map((id, at) => ({
+  generated.nodePools = ascending.map((id, at) => ({
     id,
-    identity: drawn.nodePools[at]?.identity ?? context.ids.identity(),
+    identity: generated.nodePools[at]?.identity ?? context.ids.identity(),
   }));
   return creation.nodePools.map((settings, position) => ({
     ...settings,
-    ...(drawn.nodePools[position] ?? { id: context.ids.number(), identity: context.ids.identity() }),
+    ...(generated.nodePools[position] ?? { id: context.ids.number(), identity: context.ids.identity() }),
     clusterIdentity: cluster.identity,
     provisionStatus: "ACCEPTED",
     createdAt: cluster.createdAt,
@@ -220,7 +225,7 @@ interface CreateWrite {
 }
 
 /** Writes it all. @returns false where what was read is out of date */
-async function write(context: Context, entered: Authorized<unknown>, given: CreateWrite): Promise<boolean> {
+async function write(context: Context, authorized: Authorized<unknown>, given: CreateWrite): Promise<boolean> {
   const { cluster, pools, creation, place, answer, deadline } = given;
   const { owner, chunk } = place;
   if (chunk === undefined) throw environmentNotFound(cluster.environment, cluster.organisation);
@@ -240,10 +245,10 @@ async function write(context: Context, entered: Authorized<unknown>, given: Crea
     .create("pointer", pointerItem(pointer, createdAt))
     .create(
       "event",
-      buildUserEvent(context, entered.actor, cluster.identity, "cluster.created", createdAt, changesOf(creation)),
+      buildUserEvent(context, authorized.actor, cluster.identity, "cluster.created", createdAt, changesOf(creation)),
     );
   applyCounters(transaction, undefined, cluster);
-  storeResponse(context, transaction, entered.actor, answer);
+  storeResponse(context, transaction, authorized.actor, answer);
   return handleFailures(await commit(context.table, transaction, deadline), cluster);
 }
 

@@ -41,14 +41,14 @@ export async function authorizeCluster(
   role: RequiredRole = "viewer",
 ) {
   const key = () => clusterKey(organisation, environment, slug);
-  const entered = await authorize(context, {
+  const authorized = await authorize(context, {
     path: { organisation, environment, cluster: slug },
     role,
     keys: () => [key()],
   });
-  const item = entered.prefetched(key());
+  const item = authorized.prefetched(key());
   if (item === undefined) throw clusterNotFound(slug, environment);
-  return { entered, cluster: clusterEntity.read(item) };
+  return { authorized, cluster: clusterEntity.read(item) };
 }
 
 const PARAMETERS = { "show-compute": flag, includeDetails: flag, waitFor: awaitedStatus };
@@ -70,8 +70,8 @@ export async function get(
   const read = (table: Table) => authorizeCluster({ ...context, table }, input);
   const first = await read(context.table);
   const { "show-compute": showCompute, includeDetails, waitFor } = parseQuery(context, input.query, PARAMETERS);
-  const { tokenId, user } = first.entered.actor;
-  const { entered, cluster } = await untilStatus(context, tokenId, first, {
+  const { tokenId, user } = first.authorized.actor;
+  const { authorized, cluster } = await untilStatus(context, tokenId, first, {
     status: waitFor,
     cluster: clusterKey(slug, environment, clusterSlug),
     authorizedBy: [tokenKey(tokenId), memberKey(slug, user)],
@@ -79,8 +79,8 @@ export async function get(
     signal,
     read,
   });
-  const { organisation, references } = entered;
-  const hasWaited = entered !== first.entered;
+  const { organisation, references } = authorized;
+  const hasWaited = authorized !== first.authorized;
   const table = hasWaited ? context.statusWatcher.tableForWoken(context.table) : context.table;
   const observed = includeDetails ? await observations({ table }, [cluster.identity]) : undefined;
   return {

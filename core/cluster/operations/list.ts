@@ -48,18 +48,18 @@ const KNOWN_PARAMETERS = new Set(Object.keys({ ...FLAGS, ...filters }));
  */
 export async function list(context: Context, input: ListInput): Promise<ClusterPage> {
   const { organisation, environment } = input;
-  const entered = await authorize(context, {
+  const authorized = await authorize(context, {
     path: environment === undefined ? { organisation } : { organisation, environment },
     role: "viewer",
     alongside: () => readChunks(context.table, organisation, environment),
   });
-  const { member, references } = entered;
+  const { member, references } = authorized;
   if (environment === undefined && !canList(member)) {
     throw forbidden("organisation.no_clusters", `Your role in organisation "${organisation}" sees no clusters.`);
   }
   const { pageable, flags, wanted } = readListQuery(context, input.query);
-  const chunks = entered.alongside ?? [];
-  const hidden = new Set(entered.organisation.deletedEnvironments);
+  const chunks = authorized.alongside ?? [];
+  const hidden = new Set(authorized.organisation.deletedEnvironments);
   const sees: VisibilityFilter = ({ environmentIdentity }) =>
     !hidden.has(environmentIdentity) && satisfies(roleIn(member, environmentIdentity), "viewer");
   const { clusters, total } = isSearch(pageable, wanted)
@@ -74,7 +74,7 @@ export async function list(context: Context, input: ListInput): Promise<ClusterP
     : undefined;
   const content = clusters.map((cluster) =>
     toClusterResponse(cluster, {
-      organisation: entered.organisation,
+      organisation: authorized.organisation,
       references,
       showCompute: flags["show-compute"],
       observation: observed?.get(cluster.identity),

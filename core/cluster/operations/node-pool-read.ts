@@ -31,12 +31,12 @@ async function poolsAt(
 ): Promise<{ pools: NodePool[]; problems: Problem[] }> {
   const { organisation, environment, cluster: slug } = input;
   const key = () => clusterKey(organisation, environment, slug);
-  const entered = await authorize(context, {
+  const authorized = await authorize(context, {
     path: { organisation, environment, cluster: slug },
     role: "viewer",
     keys: () => [key()],
   });
-  const item = entered.prefetched(key());
+  const item = authorized.prefetched(key());
   if (item === undefined) throw clusterNotFound(slug, environment);
   const query = parseQueryParameters(input.query, {});
   reportUnknown(context, query.unknown);

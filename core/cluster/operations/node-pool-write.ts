@@ -66,7 +66,7 @@ export interface NodePoolRepresentation {
 }
 
 interface PoolContext {
-  entered: Authorized<undefined>;
+  authorized: Authorized<undefined>;
   cluster: Cluster;
   pools: NodePool[];
   provider: CloudProvider;
@@ -82,13 +82,13 @@ async function readPoolContext(
 ): Promise<PoolContext | StoredResponse> {
   const { organisation, environment, cluster: slug } = input;
   const key = () => clusterKey(organisation, environment, slug);
-  const entered = await authorize(context, {
+  const authorized = await authorize(context, {
     path: { organisation, environment, cluster: slug },
     role: "developer",
     keys: () => [key()],
   });
-  if (entered.replay !== undefined) return entered.replay;
-  const item = entered.prefetched(key());
+  if (authorized.replay !== undefined) return authorized.replay;
+  const item = authorized.prefetched(key());
   if (item === undefined) throw clusterNotFound(slug, environment);
   const cluster = clusterEntity.read(item);
   const provider = providerBySlug(cluster.cloudProvider);
@@ -96,7 +96,7 @@ async function readPoolContext(
   const query = parseWriteQuery(input.query);
   const problems = [...query.problems, ...reportUnknown(context, query.unknown, unknown)];
   const pools = await nodePoolsOf(context.table, cluster.identity);
-  return { entered, cluster, provider, problems, pools, dryRun: query.values.dryRun };
+  return { authorized, cluster, provider, problems, pools, dryRun: query.values.dryRun };
 }
 
 const represent = (pool: NodePool): NodePoolRepresentation => ({
@@ -134,7 +134,7 @@ function requireUsable(cluster: Cluster): void {
 /** Writes one pool with its cluster. @returns whether it is done; undefined where somebody else was faster */
 async function save(
   context: Context,
-  { entered, cluster, provider, pools }: PoolContext,
+  { authorized, cluster, provider, pools }: PoolContext,
   pool: NodePool,
   given: { type: EventType; changes: readonly Change[]; writtenBy: string; isNew?: boolean },
   deadline: Deadline,
@@ -142,7 +142,7 @@ async function save(
   const live = [...pools.filter(({ id }) => id !== pool.id), pool].filter(isLive);
   const written = await commitMutation(
     context,
-    entered.actor,
+    authorized.actor,
     {
       before: cluster,
       after: { ...cluster, ...computeOf(provider, live) },
@@ -153,7 +153,7 @@ async function save(
       extraWrites(transaction) {
         if (given.isNew === true) {
           transaction.create("pool", nodePoolItem(pool));
-          storeResponse(context, transaction, entered.actor, represent(pool));
+          storeResponse(context, transaction, authorized.actor, represent(pool));
         } else {
           putNodePools(transaction, [pool]);
         }
@@ -196,11 +196,11 @@ function requireRoom(pools: readonly NodePool[]): void {
  */
 export async function create(context: Context, input: CreateNodePoolInput): Promise<NodePoolRepresentation> {
   const { draft = {}, problems, unknown, complete } = validate(CreateNodePool, normaliseNodePool(input.body));
-  const drawn = { id: context.ids.number(), identity: context.ids.identity() };
+  const generated = { id: context.ids.number(), identity: context.ids.identity() };
   const attempt = async (deadline: Deadline): Promise<NodePoolRepresentation | undefined> => {
     const at = await readPoolContext(context, input, unknown);
     if ("body" in at) return at as NodePoolRepresentation;
-    const own = at.pools.find(({ identity }) => identity === drawn.identity);
+    const own = at.pools.find(({ identity }) => identity === generated.identity);
     if (own !== undefined) return represent(own);
     const placement = { provider: at.provider, region: regionOf(at.provider, at.cluster.region) };
     const faulty = new Set(problems.map(({ path }) => path));
@@ -213,7 +213,7 @@ export async function create(context: Context, input: CreateNodePoolInput): Prom
     const now = context.clock().toISOString();
     const pool: NodePool = {
       ...settings,
-      ...drawn,
+      ...generated,
       clusterIdentity: at.cluster.identity,
       provisionStatus: "ACCEPTED",
       createdAt: now,
@@ -226,7 +226,7 @@ export async function create(context: Context, input: CreateNodePoolInput): Prom
       context,
       at,
       pool,
-      { type: "node-pool.created", changes, writtenBy: drawn.identity, isNew: true },
+      { type: "node-pool.created", changes, writtenBy: generated.identity, isNew: true },
       deadline,
     );
     return done && represent(pool);

@@ -91,39 +91,39 @@ async function attempt(
 ): Promise<Representation<ClusterResponse> | undefined> {
   const { organisation, environment, cluster: slug } = wish.input;
   const at = () => clusterKey(organisation, environment, slug);
-  const entered = await authorize(context, {
+  const authorized = await authorize(context, {
     path: { organisation, environment, cluster: slug },
     role: "admin",
     keys: () => [at(), totalKey(organisation), ...namedKeys(wish)],
     alongside: () => readUndelete(context, wish),
   });
-  if (entered.replay !== undefined) return entered.replay as Representation<ClusterResponse>;
-  const item = entered.prefetched(at());
+  if (authorized.replay !== undefined) return authorized.replay as Representation<ClusterResponse>;
+  const item = authorized.prefetched(at());
   const owner = item === undefined ? undefined : clusterEntity.read(item);
   const show = (result: Cluster): Representation<ClusterResponse> => ({
-    body: toClusterResponse(result, { ...entered, showCompute: false }),
-    etag: clusterEtag(result, entered.references),
+    body: toClusterResponse(result, { ...authorized, showCompute: false }),
+    etag: clusterEtag(result, authorized.references),
   });
   // An attempt before this one did it, and its answer was lost.
   if (owner?.writtenBy === wish.writtenBy) return show(owner);
 
   const place: SlugState = {
     owner,
-    superseded: entered.alongside?.vicinity.superseded ?? [],
-    chunk: entered.alongside?.vicinity.chunk,
+    superseded: authorized.alongside?.vicinity.superseded ?? [],
+    chunk: authorized.alongside?.vicinity.chunk,
   };
-  const candidates = candidatesOf(context, wish, entered);
+  const candidates = candidatesOf(context, wish, authorized);
   if (candidates.length === 0 && !isStillDeleting(place, wish.identity)) throw nothingDeleted(wish);
   const query = parseWriteQuery(wish.input.query);
   const strict = reportUnknown(context, query.unknown, wish.checked.unknown);
   const problems = [...query.problems, ...strict, ...wish.checked.problems];
   if (problems.length > 0) throw invalid(problems);
-  const tombstone = selectTombstone(candidates, wish, entered);
+  const tombstone = selectTombstone(candidates, wish, authorized);
   // Somebody brought it back between the two readings, of which one saw it gone and the other there.
   if (owner?.identity === tombstone.identity) return undefined;
   const obstacles = restoreBlockers(tombstone, owner, {
-    ...entered,
-    total: entered.prefetched(totalKey(organisation)),
+    ...authorized,
+    total: authorized.prefetched(totalKey(organisation)),
   });
   const [first, ...rest] = obstacles;
   if (first !== undefined) throw new AppError("conflict", "cluster.cannot_return", [first, ...rest]);
@@ -132,7 +132,7 @@ async function attempt(
   const cluster = restoredCluster(context, tombstone, owner, wish.writtenBy);
   const answer = show(cluster);
   if (query.values.dryRun) return { body: { ...answer.body, ...{ consequences: [] } }, etag: "" };
-  return (await write(context, entered, { tombstone, cluster, place, answer, deadline })) ? answer : undefined;
+  return (await write(context, authorized, { tombstone, cluster, place, answer, deadline })) ? answer : undefined;
 }
 
 /** The tombstone itself, where the caller says which. */
@@ -154,9 +154,12 @@ async function readUndelete(context: Context, { identity, input }: UndeleteReque
 function candidatesOf(
   context: Context,
   wish: UndeleteRequest,
-  entered: Authorized<UndeleteReads>,
+  authorized: Authorized<UndeleteReads>,
 ): (Tombstone & Key)[] {
-  const items = [...(entered.alongside?.tombstones ?? []), ...namedKeys(wish).map((key) => entered.prefetched(key))];
+  const items = [
+    ...(authorized.alongside?.tombstones ?? []),
+    ...namedKeys(wish).map((key) => authorized.prefetched(key)),
+  ];
   const now = context.clock().getTime() / 1_000;
   return items
     .flatMap((item) => (item === undefined ? [] : [tombstoneEntity.read(item)]))
@@ -172,7 +175,7 @@ function isStillDeleting({ owner, superseded }: SlugState, identity: string | un
 function selectTombstone(
   candidates: readonly (Tombstone & Key)[],
   wish: UndeleteRequest,
-  entered: Authorized<UndeleteReads>,
+  authorized: Authorized<UndeleteReads>,
 ): Tombstone & Key {
   const { cluster: slug, environment } = wish.input;
   const [tombstone, ...others] = candidates;
@@ -183,7 +186,7 @@ function selectTombstone(
       DELETION_SECONDS,
     );
   }
-  if (others.length === 0 && (entered.alongside?.tombstones.length ?? 0) < MAX_CANDIDATES) return tombstone;
+  if (others.length === 0 && (authorized.alongside?.tombstones.length ?? 0) < MAX_CANDIDATES) return tombstone;
   const newestFirst = candidates.toSorted((one, other) => (one.deletedAt < other.deletedAt ? 1 : -1));
   throw new AppError("conflict", "cluster.several_deleted", [
     `identity: is required, because several clusters "${slug}" in environment "${environment}" were deleted`,
@@ -242,7 +245,7 @@ interface UndeleteWrite {
 }
 
 /** Writes it all. @returns false where what was read is out of date: reading again tells what to answer */
-async function write(context: Context, entered: Authorized<unknown>, given: UndeleteWrite): Promise<boolean> {
+async function write(context: Context, authorized: Authorized<unknown>, given: UndeleteWrite): Promise<boolean> {
   const { tombstone, cluster, place, answer, deadline } = given;
   const { identity, modifiedAt: now } = cluster;
   if (place.chunk === undefined) return false;
@@ -274,9 +277,9 @@ async function write(context: Context, entered: Authorized<unknown>, given: Unde
     )
     .create(
       "event",
-      buildUserEvent(context, entered.actor, identity, "cluster.undeleted", now, diffClusters(tombstone, cluster)),
+      buildUserEvent(context, authorized.actor, identity, "cluster.undeleted", now, diffClusters(tombstone, cluster)),
     );
   applyCounters(transaction, undefined, cluster);
-  storeResponse(context, transaction, entered.actor, answer);
+  storeResponse(context, transaction, authorized.actor, answer);
   return (await commit(context.table, transaction, deadline)).length === 0;
 }

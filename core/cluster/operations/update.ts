@@ -128,20 +128,20 @@ export async function attemptUpdate(
   const { path } = request;
   const target = request.target === path.environment ? undefined : request.target;
   const at = () => clusterKey(path.organisation, path.environment, path.cluster);
-  const entered = await authorize(context, {
+  const authorized = await authorize(context, {
     path,
     role: request.right,
     keys: () => [at(), ...targetKeys(path, target)],
     alongside: async () => readTarget(context, path, target),
   });
-  const targetEnvironment = target === undefined ? undefined : authorizeTarget(entered, path.organisation, target);
-  if (entered.replay !== undefined) return entered.replay as Representation<ClusterResponse>;
-  const item = entered.prefetched(at());
+  const targetEnvironment = target === undefined ? undefined : authorizeTarget(authorized, path.organisation, target);
+  if (authorized.replay !== undefined) return authorized.replay as Representation<ClusterResponse>;
+  const item = authorized.prefetched(at());
   const moved =
-    targetEnvironment && entered.prefetched(clusterKey(path.organisation, targetEnvironment.slug, path.cluster));
+    targetEnvironment && authorized.prefetched(clusterKey(path.organisation, targetEnvironment.slug, path.cluster));
   const show = (result: Cluster): Representation<ClusterResponse> => ({
-    body: toClusterResponse(result, { ...entered, showCompute: false }),
-    etag: clusterEtag(result, entered.references),
+    body: toClusterResponse(result, { ...authorized, showCompute: false }),
+    etag: clusterEtag(result, authorized.references),
   });
   const answer = request.answer ?? show;
   for (const each of [item, moved]) {
@@ -153,7 +153,7 @@ export async function attemptUpdate(
 
   const query = parseWriteQuery(request.query);
   const strict = reportUnknown(context, query.unknown, request.unknown);
-  const problems = [...query.problems, ...strict, ...request.judge(cluster, entered.references)];
+  const problems = [...query.problems, ...strict, ...request.judge(cluster, authorized.references)];
   if (target !== undefined && targetEnvironment === undefined) {
     problems.push({
       path: request.targetPath,
@@ -161,7 +161,7 @@ export async function attemptUpdate(
     });
   }
   if (problems.length > 0) throw invalid(problems);
-  requireRevision(request.precondition, cluster.revision, clusterEtag(cluster, entered.references));
+  requireRevision(request.precondition, cluster.revision, clusterEtag(cluster, authorized.references));
 
   const amended = request.amend(cluster);
   const after =
@@ -171,10 +171,10 @@ export async function attemptUpdate(
   const changes = diffClusters(cluster, after);
   if (changes.length === 0 && !query.values.dryRun) {
     const unchanged = answer(cluster, show);
-    return (await storeResponseOnly(context, entered.actor, unchanged, deadline)) ? unchanged : undefined;
+    return (await storeResponseOnly(context, authorized.actor, unchanged, deadline)) ? unchanged : undefined;
   }
 
-  const route = targetEnvironment === undefined ? undefined : planMove(entered, after, targetEnvironment, request);
+  const route = targetEnvironment === undefined ? undefined : planMove(authorized, after, targetEnvironment, request);
   requireReachable(cluster, after);
   const isDeletion = after.status === "deleting";
   const type = route !== undefined ? "cluster.moved" : isDeletion ? "cluster.deletion-requested" : "cluster.updated";
@@ -188,7 +188,7 @@ export async function attemptUpdate(
   }
   const written = await commitMutation(
     context,
-    entered.actor,
+    authorized.actor,
     {
       before: cluster,
       after,
@@ -197,7 +197,7 @@ export async function attemptUpdate(
       ...(route === undefined ? {} : { route }),
       extraWrites(transaction, result) {
         if (affectsNodePools(cluster, after)) putNodePools(transaction, reopenNodePools(pools));
-        storeResponse(context, transaction, entered.actor, answer(result, show));
+        storeResponse(context, transaction, authorized.actor, answer(result, show));
       },
     },
     deadline,
@@ -224,18 +224,22 @@ async function readTarget(
 }
 
 /** Finds the environment to move to. @throws AppError forbidden where the caller is not an admin there too */
-function authorizeTarget(entered: Authorized<unknown>, organisation: string, target: string): Environment | undefined {
-  const item = isSlug(target) ? entered.prefetched(environmentKey(organisation, target)) : undefined;
+function authorizeTarget(
+  authorized: Authorized<unknown>,
+  organisation: string,
+  target: string,
+): Environment | undefined {
+  const item = isSlug(target) ? authorized.prefetched(environmentKey(organisation, target)) : undefined;
   const environment = item && environmentEntity.read(item);
   if (environment === undefined || environment.deletedAt !== undefined) return undefined;
-  if (!satisfies(roleIn(entered.member, environment.identity), "admin"))
+  if (!satisfies(roleIn(authorized.member, environment.identity), "admin"))
     throw roleInsufficient("admin", environment.slug);
   return environment;
 }
 
 /** The way of a moving cluster. @throws AppError conflict where it is deleting, or its slug is not free there */
 function planMove(
-  entered: Authorized<Target | undefined>,
+  authorized: Authorized<Target | undefined>,
   after: Cluster,
   to: Environment,
   request: ChangeRequest,
@@ -243,8 +247,8 @@ function planMove(
   if (isDeleting(after)) {
     throw invalidState(after, `${request.targetPath}: a cluster that is being deleted cannot move`);
   }
-  const holder = entered.prefetched(clusterKey(after.organisation, to.slug, after.slug));
-  const { vicinity, left } = entered.alongside ?? {};
+  const holder = authorized.prefetched(clusterKey(after.organisation, to.slug, after.slug));
+  const { vicinity, left } = authorized.alongside ?? {};
   const place: SlugState = {
     owner: holder === undefined ? undefined : clusterEntity.read(holder),
     superseded: vicinity?.superseded ?? [],

@@ -74,7 +74,7 @@ describe("removing an environment", () => {
 
   test("that cannot be finished in time is refused, leaves it whole, and goes on when asked again", async () => {
     await plantEmptyBuckets();
-    const hasty = { ...world.services, patienceMs: 1 };
+    const hasty = { ...world.services, writeTimeoutMs: 1 };
     const refusal = { kind: "unavailable", retryAfterSeconds: 1 };
     await expect(removeEnvironment(hasty, tenant.slug, "production")).rejects.toMatchObject(refusal);
     expect((await create(name(500))).status).toBe(200);

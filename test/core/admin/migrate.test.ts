@@ -108,7 +108,7 @@ describe("a migration", () => {
       return item;
     };
     const migrate = (through: Table = table): Promise<MigrationReport> =>
-      migrateItems({ table: through, patienceMs: 8_000, entities: [third] });
+      migrateItems({ table: through, writeTimeoutMs: 8_000, entities: [third] });
     return { table, make, read, migrate };
   }
 
