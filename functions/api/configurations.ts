@@ -7,9 +7,7 @@ import { toYaml } from "#core/shared/yaml.ts";
 import { required } from "#functions/runtime/config.ts";
 import { type ApiRequest, type AppDependencies, createApp, type HandlerResponse, type Route } from "../http/app.ts";
 import { lambda } from "../http/lambda.ts";
-
-const CLUSTER = "/api/v1/orgs/:organisation/clusters/:environment/:cluster";
-const POOL = `${CLUSTER}/pools/:nodePool`;
+import { type Handlers, type OperationIdOf, routesWith } from "./routes.ts";
 
 const ofCluster = ({ segment, query }: ApiRequest) => ({
   organisation: segment("organisation"),
@@ -39,40 +37,28 @@ function prefersYaml(accept = ""): boolean {
 /** An answer that nobody on its way may keep. */
 const noStore = (body: unknown): HandlerResponse => ({ body, headers: { "cache-control": "no-store" } });
 
-/** How each configuration is reached. @param keyring with which secrets were encrypted */
+/** Returns the routes of the operations that hand out configurations. @param keyring with which secrets were encrypted */
 export function configurationRoutes(keyring: Keyring): readonly Route[] {
   const joinPool = async (request: ApiRequest) =>
     noStore(await joinConfig(request.context, { ...ofCluster(request), nodePool: request.segment("nodePool") }));
-  return [
-    {
-      method: "GET",
-      path: `${CLUSTER}/join-config`,
-      refusesHead: true,
-      handle: async (request) => noStore(await joinConfig(request.context, ofCluster(request))),
+  const handlers: Handlers<OperationIdOf<"Configurations">> = {
+    getClusterJoinConfig: async (request) => noStore(await joinConfig(request.context, ofCluster(request))),
+    getNodePoolJoinConfig: joinPool,
+    // Published clients send a POST without a body.
+    createNodePoolJoinConfig: joinPool,
+    getClusterOidcConfig: async (request) => noStore(await oidcConfig(request.context, keyring, ofCluster(request))),
+    async getClusterKubeconfig(request) {
+      const body = await kubeconfig(request.context, keyring, ofCluster(request));
+      const { headers, ...response } = noStore(body);
+      const isYaml = prefersYaml(request.header("accept"));
+      return {
+        ...response,
+        headers: { ...headers, vary: "Accept" },
+        ...(isYaml ? { media: { type: YAML, text: toYaml(body) } } : {}),
+      };
     },
-    { method: "GET", path: `${POOL}/join-config`, refusesHead: true, handle: joinPool },
-    // As published clients ask for it, without a body.
-    { method: "POST", path: `${POOL}/join-config`, ignoresIdempotencyKey: true, handle: joinPool },
-    {
-      method: "GET",
-      path: `${CLUSTER}/oidc-config`,
-      handle: async (request) => noStore(await oidcConfig(request.context, keyring, ofCluster(request))),
-    },
-    {
-      method: "GET",
-      path: `${CLUSTER}/kubeconfig`,
-      async handle(request) {
-        const body = await kubeconfig(request.context, keyring, ofCluster(request));
-        const { headers, ...answer } = noStore(body);
-        const isYaml = prefersYaml(request.header("accept"));
-        return {
-          ...answer,
-          headers: { ...headers, vary: "Accept" },
-          ...(isYaml ? { media: { type: YAML, text: toYaml(body) } } : {}),
-        };
-      },
-    },
-  ];
+  };
+  return routesWith(handlers);
 }
 
 /** Makes the app of this route group. */

@@ -5,6 +5,7 @@ import { unavailable } from "#core/shared/errors.ts";
 import { tokenKey } from "#core/table/keys.ts";
 import { createApp, type Route } from "../http/app.ts";
 import { lambda } from "../http/lambda.ts";
+import { type Handlers, type OperationIdOf, routesWith } from "./routes.ts";
 
 /** Asks the database for something that is not there. @returns whether it answers */
 export async function databaseAnswers({ table }: Pick<Services, "table">): Promise<boolean> {
@@ -17,28 +18,17 @@ export async function databaseAnswers({ table }: Pick<Services, "table">): Promi
   }
 }
 
-/**
- * Makes the health routes.
- *
- * @param ready whether the database answers
- */
-export const healthRoutes = (ready: () => Promise<boolean>): readonly Route[] => [
-  {
-    method: "GET",
-    path: "/healthz",
-    async handle() {
-      return { body: { status: "ok" } };
-    },
-  },
-  {
-    method: "GET",
-    path: "/readyz",
-    async handle() {
+/** Returns the health routes. @param ready whether the database answers */
+export const healthRoutes = (ready: () => Promise<boolean>): readonly Route[] => {
+  const handlers: Handlers<OperationIdOf<"Health">> = {
+    getHealth: async () => ({ body: { status: "ok" } }),
+    async getReadiness() {
       if (await ready()) return { body: { status: "ok" } };
       throw unavailable("table.unavailable", "The database does not answer.");
     },
-  },
-];
+  };
+  return routesWith(handlers);
+};
 
 /** The Lambda of this route group. */
 export const handler = lambda((dependencies) =>

@@ -1,23 +1,8 @@
-/** What each function on AWS serves and may do. No code of theirs: the stacks and the tests both read it. */
+/** Functions of the API on AWS: their paths and permissions, derived from the table of routes. */
 
-import { DUE_INDEX, LIST_INDEX } from "#core/table/definition.ts";
 import type { BundleName } from "../build/bundles.ts";
-
-/** What a function may do with the table: an action in IAM's words, without the service. */
-export type TableAction = "BatchGetItem" | "Query" | "PutItem" | "UpdateItem" | "DeleteItem" | "ConditionCheckItem";
-
-/** What a function may do with the key. */
-export type KeyAction = "Decrypt" | "GenerateDataKey";
-
-/** What a function does with the data, and so all that it may. */
-export interface Grant {
-  /** On the table itself. A transaction needs the action of each of its operations. */
-  table: readonly TableAction[];
-  /** Indexes it queries. */
-  indexes: readonly (typeof LIST_INDEX | typeof DUE_INDEX)[];
-  /** With the key that clusters' data keys are encrypted with; absent for functions that get at no secret. */
-  key?: readonly KeyAction[];
-}
+import type { Grant } from "./grants.ts";
+import { type RouteGroupName, type RouteRow, routeRows } from "./routes.ts";
 
 /** A function behind the API. */
 export interface RouteGroup {
@@ -27,83 +12,56 @@ export interface RouteGroup {
   grant: Grant;
 }
 
-const READS = ["BatchGetItem", "Query"] as const;
-const WRITES = [...READS, "PutItem", "UpdateItem"] as const;
+const BUNDLES = {
+  Clusters: "clusters",
+  NodePools: "node-pools",
+  Configurations: "configurations",
+  Health: "health",
+  References: "references",
+} as const satisfies Record<Exclude<RouteGroupName, "Default">, BundleName>;
 
-const ORGANISATION = "/api/v1/orgs/{organisation}";
-const CLUSTER = `${ORGANISATION}/clusters/{environment}/{cluster}`;
-const SCHEDULES = "/api/v1/organisations/{organisation}/maintenance-schedule";
+const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
+
+/** Returns the permissions of all of a function's operations together. */
+function grantOf(rows: readonly RouteRow[]): Grant {
+  const grants = rows.flatMap(({ grant }) => grant ?? []);
+  const key = unique(grants.flatMap((grant) => grant.key ?? []));
+  return {
+    table: unique(grants.flatMap(({ table }) => table)),
+    indexes: unique(grants.flatMap(({ indexes }) => indexes)),
+    ...(key.length === 0 ? {} : { key }),
+  };
+}
+
+/**
+ * Names the variables of paths as API Gateway needs them: it refuses a second name for a variable at one position with a 409, so
+ * the name of the first row with a variable there is the name in all paths.
+ */
+function gatewayPaths(): (path: string) => string {
+  const nameAt = new Map<string, string>();
+  const rename = (path: string): string => {
+    const segments: string[] = [];
+    for (const segment of path.split("/")) {
+      const before = segments.join("/");
+      if (segment.startsWith("{") && !nameAt.has(before)) nameAt.set(before, segment);
+      segments.push(segment.startsWith("{") ? (nameAt.get(before) ?? segment) : segment);
+    }
+    return segments.join("/");
+  };
+  for (const { path } of routeRows) rename(path);
+  return rename;
+}
+
+/** Returns the functions of the API by their names in the stack. The one for every other path, `Default`, is not among them. */
+function groupsOf(rows: readonly RouteRow[]): Record<keyof typeof BUNDLES, RouteGroup> {
+  const toGateway = gatewayPaths();
+  return Object.fromEntries(
+    Object.entries(BUNDLES).map(([name, bundle]): [string, RouteGroup] => {
+      const own = rows.filter(({ group }) => group === name);
+      return [name, { bundle, paths: unique(own.map(({ path }) => toGateway(path))), grant: grantOf(own) }];
+    }),
+  ) as Record<keyof typeof BUNDLES, RouteGroup>;
+}
 
 /** The functions of the API by their names in the stack. */
-export const routeGroups = {
-  Clusters: {
-    bundle: "clusters",
-    paths: [
-      `${ORGANISATION}/clusters`,
-      `${ORGANISATION}/clusters/{environment}`,
-      // The path names a cluster here. API Gateway rejects a second variable name at one position with a 409.
-      `${ORGANISATION}/clusters/{environment}/move`,
-      CLUSTER,
-      `${CLUSTER}/events`,
-      `${CLUSTER}/prometheus-rules-inheritance`,
-      `${CLUSTER}/undelete`,
-    ],
-    grant: { table: [...WRITES, "DeleteItem"], indexes: [LIST_INDEX] },
-  },
-  NodePools: {
-    bundle: "node-pools",
-    paths: [`${CLUSTER}/pools`, `${CLUSTER}/pools/{nodePool}`],
-    grant: { table: WRITES, indexes: [] },
-  },
-  Configurations: {
-    bundle: "configurations",
-    paths: [
-      `${CLUSTER}/join-config`,
-      `${CLUSTER}/pools/{nodePool}/join-config`,
-      `${CLUSTER}/oidc-config`,
-      `${CLUSTER}/kubeconfig`,
-    ],
-    grant: { table: [...READS, "PutItem", "ConditionCheckItem"], indexes: [], key: ["Decrypt"] },
-  },
-  Upgrades: {
-    bundle: "upgrades",
-    paths: [`${CLUSTER}/upgrades`],
-    grant: { table: ["BatchGetItem"], indexes: [] },
-  },
-  Health: {
-    bundle: "health",
-    paths: ["/healthz", "/readyz"],
-    grant: { table: ["BatchGetItem"], indexes: [] },
-  },
-  References: {
-    bundle: "references",
-    paths: [
-      "/api/v1/memberships",
-      "/api/v1/cluster-versions",
-      "/api/v1/environments/types",
-      "/api/v1/cloud-providers/{provider}/nodetypes",
-      "/api/v1/organisations/{organisation}",
-      SCHEDULES,
-      `${SCHEDULES}/{schedule}`,
-      `${ORGANISATION}/environments`,
-      `${ORGANISATION}/environments/{environment}`,
-      `${ORGANISATION}/cloud-accounts`,
-      `${ORGANISATION}/cloud-accounts/{account}`,
-      `${ORGANISATION}/cloud-accounts/{account}/credentials`,
-      `${ORGANISATION}/cloud-profiles`,
-      `${ORGANISATION}/cloud-providers`,
-      `${ORGANISATION}/cloud-providers/{provider}/regions`,
-      `${ORGANISATION}/cloud-providers/{provider}/regions/{region}/availability-zones`,
-      `${ORGANISATION}/update-channels`,
-    ],
-    grant: { table: READS, indexes: [] },
-  },
-} as const satisfies Record<string, RouteGroup>;
-
-const RECONCILES = [...WRITES, "DeleteItem", "ConditionCheckItem"] as const;
-
-/** What the reconciler's functions do with the data. */
-export const reconcilerGrants = {
-  ReconcileStream: { table: RECONCILES, indexes: [], key: ["Decrypt", "GenerateDataKey"] },
-  ReconcileSchedule: { table: RECONCILES, indexes: [DUE_INDEX], key: ["Decrypt", "GenerateDataKey"] },
-} as const satisfies Record<string, Grant>;
+export const routeGroups = groupsOf(routeRows);

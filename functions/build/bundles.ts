@@ -22,7 +22,6 @@ export const bundles = {
   clusters: { entry: "functions/api/clusters.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   "node-pools": { entry: "functions/api/node-pools.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   references: { entry: "functions/api/references.ts", handlers: ["handler"], budgetBytes: API_BYTES },
-  upgrades: { entry: "functions/api/upgrades.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   health: { entry: "functions/api/health.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   // No client for anything.
   default: {

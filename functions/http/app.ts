@@ -16,6 +16,7 @@ import {
   canonicalPath,
   credentialsOf,
   idempotencyOf,
+  matchesPath,
   NO_BODY,
   preferencesOf,
   queryOf,
@@ -83,14 +84,14 @@ export type HandlerResponse = Partial<ApiResponse>;
 /** One operation: how it is reached, and what it does. */
 export interface Route {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** In Hono's notation, such as `/api/v1/orgs/:organisation/clusters`. */
+  /** With its variables in braces, such as `/api/v1/orgs/{organisation}/clusters`. */
   path: string;
   /** Whether it reads a JSON body; an optional one is undefined where there is none. */
   takesBody?: boolean | "optional";
-  /** A GET that HEAD does not stand for, because it leaves something behind. */
-  refusesHead?: boolean;
-  /** A POST whose answer is never kept for a repeat: there are secrets in it. */
-  ignoresIdempotencyKey?: boolean;
+  /** Whether HEAD is refused, because the GET leaves something behind. */
+  refusesHead?: boolean | undefined;
+  /** Whether the response is never stored for a retry with the same idempotency key: it holds secrets. */
+  ignoresIdempotencyKey?: boolean | undefined;
   handle(request: ApiRequest): Promise<HandlerResponse>;
 }
 
@@ -109,9 +110,9 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
   );
   allowOrigins(app, dependencies.config.CORS_ORIGINS, dependencies.services.ids.identity);
   for (const route of routes) {
-    app.on(route.method, route.path, (c, next) => {
+    app.on(route.method, route.path.replaceAll(/\{(\w+)\}/g, ":$1"), (c, next) => {
       // This router also takes an empty segment and a slash at the end, which lead nowhere here.
-      if (!matches(route.path, pathOf(c))) return next();
+      if (!matchesPath(route.path, pathOf(c))) return next();
       if (c.req.method === "HEAD" && route.refusesHead === true) {
         return serve(c, dependencies, undefined, async () => notRouted(c, routes));
       }
@@ -162,7 +163,7 @@ async function answer(
 async function notRouted(c: HonoContext, routes: readonly Route[]): Promise<ApiResponse> {
   const pathname = pathOf(c);
   const methods = new Set<string>();
-  for (const { method, refusesHead } of routes.filter((route) => matches(route.path, pathname))) {
+  for (const { method, refusesHead } of routes.filter((route) => matchesPath(route.path, pathname))) {
     methods.add(method);
     if (method === "GET" && refusesHead !== true) methods.add("HEAD");
   }
@@ -170,17 +171,6 @@ async function notRouted(c: HonoContext, routes: readonly Route[]): Promise<ApiR
   const allowed = [...methods].sort();
   const refused = errorResponse(methodNotAllowed(c.req.method, allowed));
   return { ...refused, headers: { ...refused.headers, allow: allowed.join(", ") } };
-}
-
-/** Whether a path is one a route serves; a segment of the route that begins with `:` stands for any that is not empty. */
-function matches(route: string, pathname: string): boolean {
-  const [wanted, given] = [route.split("/"), pathname.split("/")];
-  return (
-    wanted.length === given.length &&
-    wanted.every((segment, position) =>
-      segment.startsWith(":") ? given[position] !== "" : segment === given[position],
-    )
-  );
 }
 
 const requestIdFor = (c: HonoContext, { ids }: Services): string =>

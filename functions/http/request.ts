@@ -41,6 +41,17 @@ export const canonicalPath = (pathname: string): string =>
     })
     .join("/");
 
+/** Returns whether a template serves a path. A variable in braces stands for any segment that is not empty. */
+export function matchesPath(template: string, pathname: string): boolean {
+  const [wanted, given] = [template.split("/"), pathname.split("/")];
+  return (
+    wanted.length === given.length &&
+    wanted.every((segment, position) =>
+      segment.startsWith("{") ? given[position] !== "" : segment === given[position],
+    )
+  );
+}
+
 /** A request's query. Percent-encoding that is broken stays as it is; `+` is a space. */
 export function queryOf(url: string): RawQuery {
   const start = url.indexOf("?");

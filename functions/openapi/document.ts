@@ -1,10 +1,11 @@
 /** The OpenAPI document, from the table of operations and the schemas. */
 
+import { type OperationId, type RouteRow, routeRows, routes } from "../api/routes.ts";
 import { type JsonSchema, refTo } from "./convert.ts";
 import { answerExample, requests } from "./examples.ts";
-import { type Body, type ErrorStatus, type Operation, type Success, tags } from "./operation.ts";
-import { operations } from "./operations.ts";
-import { type HeaderName, headers, pathParameters } from "./parameters.ts";
+import { type ErrorStatus, type Success, tags } from "./operation.ts";
+import { descriptions } from "./operations.ts";
+import { describeParameters, documentedPath, type HeaderName, headers, pathParameters } from "./parameters.ts";
 import { componentSchemas } from "./schemas.ts";
 
 const DESCRIPTION = `An open control plane API for Kubernetes clusters on any cloud: organisations hold environments, environments hold
@@ -31,14 +32,17 @@ const ERRORS: Record<ErrorStatus, { description: string; headers?: readonly Head
   503: { description: "It could not be done now, and may be tried again as it is.", headers: ["Retry-After"] },
 };
 
-const schemaOf = ({ schema }: Body): JsonSchema => {
-  if (typeof schema === "string") return refTo(schema);
-  return "arrayOf" in schema ? { type: "array", items: refTo(String(schema.arrayOf)) } : schema;
-};
+/** Returns the schema of a name in the table of routes. */
+function schemaOf(name: NonNullable<RouteRow["success"]>): JsonSchema {
+  if (name === "object") return { type: "object" };
+  const element = name.endsWith("[]") ? name.slice(0, -"[]".length) : undefined;
+  if (element === undefined) return refTo(name);
+  return { type: "array", items: element === "string" ? { type: "string" } : refTo(element) };
+}
 
-function contentOf(body: Body, example: unknown) {
-  const media = { schema: schemaOf(body), example };
-  return { "application/json": media, ...(body.alsoYaml === true ? { "application/yaml": media } : {}) };
+function contentOf(schema: JsonSchema, example: unknown, alsoYaml = false) {
+  const media = { schema, example };
+  return { "application/json": media, ...(alsoYaml ? { "application/yaml": media } : {}) };
 }
 
 /** Headers of an answer: its own, and those any answer to the operation can have. */
@@ -49,45 +53,50 @@ const headersOf = (names: readonly HeaderName[] = []) => {
   );
 };
 
-const success = (operationId: string, status: string, { description, body, headers: names }: Success) => ({
-  description,
-  headers: headersOf(names),
-  ...(body === undefined ? {} : { content: contentOf(body, answerExample(operationId, status)) }),
-});
+function success(id: OperationId, status: string, given: Success) {
+  const { description, schema, alsoYaml, headers: names } = given;
+  const name = schema ?? (status === "200" ? (routes[id] as RouteRow).success : undefined);
+  return {
+    description,
+    headers: headersOf(names),
+    ...(name === undefined ? {} : { content: contentOf(schemaOf(name), answerExample(id, status), alsoYaml) }),
+  };
+}
 
-function refusal(operationId: string, status: ErrorStatus) {
+function refusal(id: OperationId, status: ErrorStatus) {
   const { description, headers: names } = ERRORS[status];
-  const content = contentOf({ schema: "ErrorMessageResponse" }, answerExample(operationId, status));
+  const content = contentOf(refTo("ErrorMessageResponse"), answerExample(id, status));
   return { description, headers: headersOf(names), content };
 }
 
-function operationObject(operation: Operation) {
-  const { operationId, path, tag, summary, description, parameters, request, successes, errors, open } = operation;
-  const required = operation.bodyIsOptional !== true;
-  const all = [...pathParameters(path), ...parameters];
+function operationObject({ id, path, parameters, body, isBodyOptional, isPublic }: (typeof routeRows)[number]) {
+  const { tag, summary, description, request, successes, errors } = descriptions[id];
+  const all = [...pathParameters(path), ...describeParameters(parameters)];
   const responses = Object.fromEntries([
-    ...Object.entries(successes).map(([status, answer]) => [status, success(operationId, status, answer)]),
-    ...errors.toSorted((one, other) => one - other).map((status) => [status, refusal(operationId, status)]),
+    ...Object.entries(successes).map(([status, given]) => [status, success(id, status, given)]),
+    ...errors.toSorted((one, other) => one - other).map((status) => [status, refusal(id, status)]),
   ]);
   return {
-    operationId,
+    operationId: id,
     tags: [tag],
     summary,
     description,
-    ...(open === true ? { security: [] } : {}),
+    ...(isPublic === true ? { security: [] } : {}),
     ...(all.length === 0 ? {} : { parameters: all }),
-    ...(request === undefined ? {} : { requestBody: { required, content: contentOf(request, requests[operationId]) } }),
+    ...(body === undefined
+      ? {}
+      : {
+          requestBody: { required: isBodyOptional !== true, content: contentOf(request ?? refTo(body), requests[id]) },
+        }),
     responses,
   };
 }
 
 function paths(): Record<string, Record<string, unknown>> {
   const found: Record<string, Record<string, unknown>> = {};
-  for (const operation of operations) {
-    found[operation.path] = {
-      ...found[operation.path],
-      [operation.method.toLowerCase()]: operationObject(operation),
-    };
+  for (const row of routeRows) {
+    const path = documentedPath(row.path);
+    found[path] = { ...found[path], [row.method.toLowerCase()]: operationObject(row) };
   }
   return found;
 }

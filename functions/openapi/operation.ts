@@ -1,7 +1,8 @@
-/** What an operation's description is made of. */
+/** Parts of an operation's description. */
 
+import type { OperationId } from "../api/routes.ts";
 import type { JsonSchema } from "./convert.ts";
-import type { HeaderName, Parameter } from "./parameters.ts";
+import type { HeaderName } from "./parameters.ts";
 import type { SchemaName } from "./schemas.ts";
 
 /** How operations are grouped, and what each group is. */
@@ -14,43 +15,33 @@ export const tags = {
   Service: "The service itself. Needs no token.",
 } as const;
 
-/** A body; its examples are in `examples.ts`. */
-export interface Body {
-  schema: SchemaName | { arrayOf: SchemaName } | JsonSchema;
-  /** Whether it is also there as YAML, for whoever asks for that. */
-  alsoYaml?: true;
-}
-
-/** A success. */
+/** A success beside what the table of routes says of it. */
 export interface Success {
   description: string;
-  body?: Body;
-  /** Beside those every answer can have. */
+  /** Schema of the body, where it is another than that of the table of routes. */
+  schema?: SchemaName;
+  /** Whether a client may ask for the body as YAML. */
+  alsoYaml?: true;
+  /** Beside the headers that every response can have. */
   headers?: readonly HeaderName[];
 }
 
 /** Statuses of errors. */
 export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 412 | 413 | 415 | 422 | 500 | 503;
 
-/** One operation of the document. */
-export interface Operation {
-  operationId: string;
-  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** With the documentation's names of parameters, such as `{organisationSlug}`. */
-  path: string;
+/** Description of an operation beside its row in the table of routes. */
+export interface Description {
   tag: keyof typeof tags;
   summary: string;
   description: string;
-  /** Beside those in the path. */
-  parameters: readonly Parameter[];
-  request?: Body;
-  /** Whether the body may be left out. */
-  bodyIsOptional?: true;
+  /** Schema of the body, where it is no named one. */
+  request?: JsonSchema;
   successes: Readonly<Partial<Record<200 | 204 | 304, Success>>>;
   errors: readonly ErrorStatus[];
-  /** Whether a token is needed. */
-  open?: true;
 }
+
+/** Descriptions of operations by their ids. */
+export type Descriptions<Id extends OperationId> = Readonly<Record<Id, Description>>;
 
 const AUTHENTICATED: readonly ErrorStatus[] = [400, 401, 403, 500, 503];
 

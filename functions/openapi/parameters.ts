@@ -6,6 +6,7 @@ import { WAIT_LIMITS } from "#core/cluster/operations/status-watcher.ts";
 import { awaitable, MAX_WAIT_SECONDS } from "#core/cluster/operations/wait.ts";
 import { clusterStatuses } from "#core/cluster/schema.ts";
 import { MAX_PAGE_SIZE } from "#core/listing/pageable.ts";
+import type { ParameterName } from "../api/routes.ts";
 import type { JsonSchema } from "./convert.ts";
 import { IDENTITIES, NODE_POOL_ID } from "./examples.ts";
 
@@ -23,40 +24,48 @@ export interface Parameter {
 const slug = { type: "string", pattern: "^[a-z0-9-]+$", minLength: 1, maxLength: 63 };
 const uuid = { type: "string", format: "uuid" };
 
-const path = (name: string, description: string, schema: JsonSchema, example: string): Parameter => ({
-  name,
-  in: "path",
-  required: true,
-  description,
-  schema,
-  example,
-});
+const path = (
+  variable: string,
+  name: string,
+  description: string,
+  schema: JsonSchema,
+  example: string,
+): [variable: string, parameter: Parameter] => [
+  variable,
+  { name, in: "path", required: true, description, schema, example },
+];
 
-const PATH: Readonly<Record<string, Parameter>> = Object.fromEntries(
-  [
-    path("organisationSlug", "The organisation.", { ...slug, pattern: "^[a-z0-9_-]+$" }, "acme"),
-    path("environmentSlug", "The environment.", slug, "production"),
-    path("clusterSlug", "The cluster.", slug, "my-first-cluster"),
-    path(
-      "nodePoolId",
-      "The node pool's numeric id or its identity.",
-      { type: "string", minLength: 1 },
-      `${NODE_POOL_ID}`,
-    ),
-    path("cloudProviderSlug", "The cloud provider.", slug, "aws"),
-    path("regionSlug", "The region.", slug, "eu-west-1"),
-    path("cloudAccountIdentity", "The cloud account.", uuid, IDENTITIES.account),
-    path("maintenanceScheduleIdentity", "The schedule.", uuid, IDENTITIES.schedule),
-  ].map((parameter) => [parameter.name, parameter]),
-);
+/** Parameters of paths by the names of the variables in the table of routes. */
+const PATH: Readonly<Record<string, Parameter>> = Object.fromEntries([
+  path("organisation", "organisationSlug", "The organisation.", { ...slug, pattern: "^[a-z0-9_-]+$" }, "acme"),
+  path("environment", "environmentSlug", "The environment.", slug, "production"),
+  path("cluster", "clusterSlug", "The cluster.", slug, "my-first-cluster"),
+  path(
+    "nodePool",
+    "nodePoolId",
+    "The node pool's numeric id or its identity.",
+    { type: "string", minLength: 1 },
+    `${NODE_POOL_ID}`,
+  ),
+  path("provider", "cloudProviderSlug", "The cloud provider.", slug, "aws"),
+  path("region", "regionSlug", "The region.", slug, "eu-west-1"),
+  path("account", "cloudAccountIdentity", "The cloud account.", uuid, IDENTITIES.account),
+  path("schedule", "maintenanceScheduleIdentity", "The schedule.", uuid, IDENTITIES.schedule),
+]);
 
-/** The parameters of a path, by the names in it. @throws Error for a name that has no description here */
+function pathParameter(variable: string): Parameter {
+  const parameter = PATH[variable];
+  if (parameter === undefined) throw new Error(`the path variable ${variable} is not described`);
+  return parameter;
+}
+
+/** Returns the parameters of a path. @throws Error for a variable without a description */
 export const pathParameters = (template: string): Parameter[] =>
-  [...template.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => {
-    const parameter = PATH[name];
-    if (parameter === undefined) throw new Error(`the path parameter ${name} is not described`);
-    return parameter;
-  });
+  [...template.matchAll(/\{(\w+)\}/g)].map(([, variable = ""]) => pathParameter(variable));
+
+/** Returns a path with the documentation's names of its variables. @throws Error for a variable without a description */
+export const documentedPath = (template: string): string =>
+  template.replaceAll(/\{(\w+)\}/g, (_, variable: string) => `{${pathParameter(variable).name}}`);
 
 const query = (name: string, description: string, schema: JsonSchema): Parameter => ({
   name,
@@ -67,35 +76,30 @@ const query = (name: string, description: string, schema: JsonSchema): Parameter
 
 const flag = (name: string, description: string) => query(name, description, { type: "boolean", default: false });
 
-/** Shows cores and MiB. */
-export const showCompute = flag("show-compute", "Whether to show `cpu` (cores) and `memory` (MiB).");
+const showCompute = flag("show-compute", "Whether to show `cpu` (cores) and `memory` (MiB).");
 
-/** Shows what was observed. */
-export const includeDetails = flag("includeDetails", "Whether to show `actualState`: what was last observed.");
+const includeDetails = flag("includeDetails", "Whether to show `actualState`: what was last observed.");
 
-/** Waits for a status. */
-export const waitFor = query(
+const waitFor = query(
   "waitFor",
   `With \`Prefer: wait=N\` the answer comes once the cluster has this status, or after N seconds (at most ${MAX_WAIT_SECONDS}) as it then is. At most ${WAIT_LIMITS.perToken} requests of a token and ${WAIT_LIMITS.perProcess} of a server wait at the same time, and the functions on AWS never wait: any other is answered at once, as the cluster is, with \`Retry-After\` and without \`wait\` in \`Preference-Applied\`.`,
   { type: "string", enum: awaitable },
 );
 
-/** The page of a list of events. */
-export const eventsPage: readonly Parameter[] = [
-  query("size", `Events a page, at most ${MAX_EVENTS}.`, {
+const eventsPage = {
+  size: query("size", `Events a page, at most ${MAX_EVENTS}.`, {
     type: "integer",
     format: "int32",
     minimum: 1,
     maximum: MAX_EVENTS,
     default: DEFAULT_EVENTS,
   }),
-  query("cursor", "Where the page begins: opaque, out of the link to it, and only for the same cluster.", {
+  cursor: query("cursor", "Where the page begins: opaque, out of the link to it, and only for the same cluster.", {
     type: "string",
   }),
-];
+};
 
-/** Tries a write. */
-export const dryRun = flag(
+const dryRun = flag(
   "dryRun",
   "Makes all checks and answers what would be, with its `consequences`, and changes nothing.",
 );
@@ -109,7 +113,7 @@ const pageSize = { type: "integer", format: "int32", minimum: 1, maximum: MAX_PA
  *
  * @param properties what the list can be ordered by
  */
-export const pageable = (properties: readonly string[] = []): Parameter[] => [
+const pageable = (properties: readonly string[] = []): Parameter[] => [
   query("pageNumber", "Which page, from 0. Omitted: 0.", pageNumber),
   { ...query("page", "Use `pageNumber`, which is the same.", pageNumber), deprecated: true },
   query("pageSize", `Elements a page, at most ${MAX_PAGE_SIZE}. Omitted: 50.`, pageSize),
@@ -139,27 +143,22 @@ export const pageable = (properties: readonly string[] = []): Parameter[] => [
 const equal = (name: string, what: string, schema: JsonSchema = { type: "string" }) =>
   query(name, `Only those with this ${what}. Empty: no filter.`, schema);
 
-/** The filters of a list of clusters. */
-export const clusterFilters: readonly Parameter[] = [
+const clusterFilters = {
   // An empty filter is none, so the format alone would be too strict.
-  equal("maintenanceSchedule", "maintenance schedule (its identity)", {
+  maintenanceSchedule: equal("maintenanceSchedule", "maintenance schedule (its identity)", {
     anyOf: [uuid, { type: "string", maxLength: 0 }],
   }),
-  equal("status", "status", { type: "string", enum: [...clusterStatuses, ""] }),
-  equal("cloudProvider", "cloud provider (its slug)"),
-  equal("region", "region"),
-  equal("version", "version"),
-  query("name", "Only those whose name begins like this.", { type: "string" }),
-];
+  status: equal("status", "status", { type: "string", enum: [...clusterStatuses, ""] }),
+  cloudProvider: equal("cloudProvider", "cloud provider (its slug)"),
+  region: equal("region", "region"),
+  version: equal("version", "version"),
+  name: query("name", "Only those whose name begins like this.", { type: "string" }),
+};
 
-/** The filters of a list of cloud accounts. */
-export const accountFilters: readonly Parameter[] = [
-  equal("display-name", "name"),
-  equal("cloud-provider-slug", "cloud provider"),
-];
-
-/** The page of a list of clusters. */
-export const clusterPage = pageable(sortable);
+const accountFilters = {
+  "display-name": equal("display-name", "name"),
+  "cloud-provider-slug": equal("cloud-provider-slug", "cloud provider"),
+};
 
 const header = (name: string, description: string, schema: JsonSchema): Parameter => ({
   name,
@@ -168,37 +167,54 @@ const header = (name: string, description: string, schema: JsonSchema): Paramete
   schema,
 });
 
-/** Holds a write to what was read. */
-export const ifMatch = header(
+const ifMatch = header(
   "If-Match",
   "Entity tags, of which only the first part counts (the revision); `*` for anything that is there. Otherwise 412.",
   { type: "string" },
 );
 
-/** Answers 304 where nothing changed. */
-export const ifNoneMatch = header("If-None-Match", "Entity tags; where one is the present, 304 without a body.", {
+const ifNoneMatch = header("If-None-Match", "Entity tags; where one is the present, 304 without a body.", {
   type: "string",
 });
 
-/** Makes a repeat harmless. */
-export const idempotencyKey = header(
+const idempotencyKey = header(
   "Idempotency-Key",
   "Whoever repeats the request with this key within 24 hours gets the answer to the first. Not with dryRun.",
   { type: "string", minLength: 1, maxLength: 255, pattern: "^[\\x20-\\x7e]+$" },
 );
 
-/** What to do with the unknown. */
-export const prefer = header("Prefer", "`handling=strict`: unknown properties are refused with a 400.", {
+const prefer = header("Prefer", "`handling=strict`: unknown properties are refused with a 400.", {
   type: "string",
   examples: ["handling=strict"],
 });
 
-/** As `prefer`, and how long to wait. */
-export const preferWait = header(
+const preferWait = header(
   "Prefer",
   `\`wait=N\`: with waitFor, how many seconds to wait at most; above ${MAX_WAIT_SECONDS} counts as ${MAX_WAIT_SECONDS}. \`handling=strict\`: unknown properties are refused with a 400.`,
   { type: "string", examples: ["wait=10", "handling=strict"] },
 );
+
+/** Query parameters and headers of requests by their names in the table of routes. */
+const parameters: Readonly<Record<ParameterName, Parameter | readonly Parameter[]>> = {
+  ...clusterFilters,
+  ...accountFilters,
+  ...eventsPage,
+  "show-compute": showCompute,
+  includeDetails,
+  waitFor,
+  dryRun,
+  page: pageable(),
+  sortedPage: pageable(sortable),
+  ifMatch,
+  ifNoneMatch,
+  idempotencyKey,
+  prefer,
+  preferWait,
+};
+
+/** Describes the parameters of an operation. */
+export const describeParameters = (names: readonly ParameterName[]): Parameter[] =>
+  names.flatMap((name) => parameters[name]);
 
 /** A header of an answer. */
 export interface Header {

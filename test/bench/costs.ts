@@ -11,11 +11,7 @@ import type { Keyring } from "#core/secrets/keyring.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { Meter } from "#core/table/capacity-meter.ts";
 import { createTable } from "#core/table/create.ts";
-import { clusterRoutes } from "#functions/api/clusters.ts";
-import { configurationRoutes } from "#functions/api/configurations.ts";
-import { nodePoolRoutes } from "#functions/api/node-pools.ts";
-import { referenceRoutes } from "#functions/api/references.ts";
-import { upgradeRoutes } from "#functions/api/upgrades.ts";
+import { allRoutes } from "#functions/api/all-routes.ts";
 import { startEngine } from "#functions/local/engine.ts";
 import { reconcilerFrom } from "#functions/reconciler/services.ts";
 import { readConfig } from "#functions/runtime/config.ts";
@@ -234,13 +230,7 @@ async function measure(
 
 /** @throws Error that names the operations of the API that were not asked for */
 function requireAll(routes: ReadonlySet<string>, { keyring }: World): void {
-  const all = [
-    ...clusterRoutes,
-    ...nodePoolRoutes,
-    ...referenceRoutes,
-    ...upgradeRoutes,
-    ...configurationRoutes(keyring),
-  ].map(({ method, path }) => `${method} ${path}`);
+  const all = allRoutes(keyring, async () => true).map(({ method, path }) => `${method} ${path}`);
   const left = all.filter((each) => !routes.has(each));
   if (left.length > 0) throw new Error(`not measured: ${left.join(", ")}`);
 }

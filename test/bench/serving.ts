@@ -109,7 +109,6 @@ export function askedOf(tenant: Tenant): Record<BundleName, Asked[]> {
     clusters: threeOf(tenant.admin, tenant.slug, (name) => tenant.creation({ name, nodePools: [POOL] })),
     "node-pools": [ask("list node pools", "GET", `${cluster}/pools`)],
     references: [ask("list environments", "GET", `/api/v1/orgs/${tenant.slug}/environments`)],
-    upgrades: [ask("list upgrades", "GET", `${cluster}/upgrades`)],
     configurations: [ask("kubeconfig", "GET", `${cluster}/kubeconfig`)],
     health: [ask("readiness", "GET", "/readyz")],
     default: [ask("the document", "GET", "/openapi.json")],

@@ -3,12 +3,7 @@ import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { filters, sortable } from "#core/cluster/operations/search.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
-import { clusterRoutes } from "#functions/api/clusters.ts";
-import { configurationRoutes } from "#functions/api/configurations.ts";
-import { healthRoutes } from "#functions/api/health.ts";
-import { nodePoolRoutes } from "#functions/api/node-pools.ts";
-import { referenceRoutes } from "#functions/api/references.ts";
-import { upgradeRoutes } from "#functions/api/upgrades.ts";
+import { allRoutes } from "#functions/api/all-routes.ts";
 import { convert } from "#functions/openapi/convert.ts";
 import { writtenDocument } from "#functions/openapi/document.ts";
 import { committed, contractOf, type DocumentedOperation } from "#test/support/contract.ts";
@@ -93,14 +88,9 @@ describe("the document contains the documented contract", () => {
 });
 
 describe("the document and the served app", () => {
-  const served = [
-    ...healthRoutes(async () => true),
-    ...clusterRoutes,
-    ...nodePoolRoutes,
-    ...referenceRoutes,
-    ...upgradeRoutes,
-    ...configurationRoutes(localKeyring(memoryKeyStore())),
-  ].map(({ method, path }) => `${method} ${path.replaceAll(/:\w+/g, "{}")}`);
+  const served = allRoutes(localKeyring(memoryKeyStore()), async () => true).map(
+    ({ method, path }) => `${method} ${path.replaceAll(/\{\w+\}/g, "{}")}`,
+  );
 
   test("have the same routes", () => {
     const documented = every.map(([route]) => route.replaceAll(/\{\w+\}/g, "{}"));

@@ -2,7 +2,8 @@ import { globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { commands } from "#functions/admin/commands.ts";
-import { reconcilerGrants, routeGroups } from "#functions/api/route-groups.ts";
+import { reconcilerGrants } from "#functions/api/grants.ts";
+import { routeGroups } from "#functions/api/route-groups.ts";
 import { ROOT } from "#test/support/server.ts";
 
 const read = (file: string) => readFileSync(join(ROOT, file), "utf8");

@@ -63,7 +63,7 @@ describe("the line of a request", () => {
       message: "request",
       requestId: "call-1",
       method: "POST",
-      route: "/api/v1/orgs/:organisation/clusters/:environment",
+      route: "/api/v1/orgs/{organisation}/clusters/{environment}",
       tokenId: expect.stringMatching(/^[0-9a-f-]{36}$/),
       organisation: tenant.slug,
       clusterIdentity: identity,

@@ -1,12 +1,7 @@
 /** Sends generated requests to the app as it is served, and holds every answer to the document. */
 
 import { gunzipSync } from "node:zlib";
-import { clusterRoutes } from "#functions/api/clusters.ts";
-import { configurationRoutes } from "#functions/api/configurations.ts";
-import { healthRoutes } from "#functions/api/health.ts";
-import { nodePoolRoutes } from "#functions/api/node-pools.ts";
-import { referenceRoutes } from "#functions/api/references.ts";
-import { upgradeRoutes } from "#functions/api/upgrades.ts";
+import { allRoutes } from "#functions/api/all-routes.ts";
 import { createApp } from "#functions/http/app.ts";
 import { addDocs } from "#functions/openapi/docs-page.ts";
 import { createLogger } from "#functions/runtime/log.ts";
@@ -76,14 +71,7 @@ function serveAll({ services, keyring }: World): Target {
   const log = createLogger("warn", (line) => logs.push(line));
   const app = createApp(
     { services, log, config: { TRUSTED_PROXIES: ["127.0.0.0/8"], CORS_ORIGINS: [] }, peerAddress: () => "127.0.0.1" },
-    [
-      ...healthRoutes(async () => true),
-      ...clusterRoutes,
-      ...nodePoolRoutes,
-      ...referenceRoutes,
-      ...upgradeRoutes,
-      ...configurationRoutes(keyring),
-    ],
+    allRoutes(keyring, async () => true),
   );
   addDocs(app, log);
   return { fetch: (request) => app.fetch(request), logs };

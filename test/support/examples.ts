@@ -12,9 +12,10 @@ import { profileByIdentity } from "#core/catalogue/index.ts";
 import { clusterEntity } from "#core/cluster/entity.ts";
 import { randomIds } from "#core/context.ts";
 import { clusterKey } from "#core/table/keys.ts";
+import { routeRows } from "#functions/api/routes.ts";
 import { type AnswerExamples, IDENTITIES, NODE_POOL_ID, requests } from "#functions/openapi/examples.ts";
-import type { Operation } from "#functions/openapi/operation.ts";
-import { operations } from "#functions/openapi/operations.ts";
+import { descriptions } from "#functions/openapi/operations.ts";
+import { describeParameters, documentedPath } from "#functions/openapi/parameters.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "./issuer.ts";
 import type { Answer, Json, Sending } from "./world.ts";
 
@@ -111,6 +112,16 @@ async function makeScene(): Promise<Scene> {
     examples: {},
   };
 }
+
+/** Every operation with its description. */
+const operations = routeRows.map(({ id, path, parameters, ...row }) => ({
+  ...row,
+  ...descriptions[id],
+  operationId: id as string,
+  path: documentedPath(path),
+  parameters: describeParameters(parameters),
+}));
+type Operation = (typeof operations)[number];
 
 const operationOf = (operationId: string): Operation => {
   const found = operations.find((each) => each.operationId === operationId);

@@ -2,15 +2,17 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { type Grant, type RouteGroup, reconcilerGrants, routeGroups } from "#functions/api/route-groups.ts";
+import { type Grant, reconcilerGrants } from "#functions/api/grants.ts";
+import { routeRows } from "#functions/api/routes.ts";
+import { matchesPath } from "#functions/http/request.ts";
 import type { Call } from "./faults.ts";
 import { learn } from "./secrets.ts";
 
-const groups: [string, RouteGroup][] = Object.entries(routeGroups);
+const NO_GRANT: Grant = { table: [], indexes: [] };
 
-/** What each function may do, by its name in the stack. */
+/** Permissions of each operation by its id, and of each function of the reconciler by its name in the stack. */
 export const grants: Readonly<Record<string, Grant>> = {
-  ...Object.fromEntries(groups.map(([name, { grant }]) => [name, grant])),
+  ...Object.fromEntries(routeRows.map(({ id, grant = NO_GRANT }) => [id, grant])),
   ...reconcilerGrants,
 };
 
@@ -25,11 +27,6 @@ const acting = new AsyncLocalStorage<Actor>();
 /** What was done under each name. */
 export const done = new Map<string, Set<string>>();
 
-const matches = (template: string, given: readonly string[]) => {
-  const wanted = template.split("/");
-  return wanted.length === given.length && wanted.every((part, at) => part.startsWith("{") || part === given[at]);
-};
-
 function decoded(segment: string): string {
   try {
     return decodeURIComponent(segment);
@@ -38,11 +35,12 @@ function decoded(segment: string): string {
   }
 }
 
-/** The function that a path leads to; `Default` where there is none. */
-export function functionAt(path: string): string {
+/** Returns the id of the operation that a request calls; `none` where there is no such operation. */
+export function operationAt(method: string, path: string): string {
   const { pathname } = new URL(/^https?:/.test(path) ? path : `http://localhost${path}`);
-  const plain = pathname.split("/").map(decoded);
-  return groups.find(([, { paths }]) => paths.some((template) => matches(template, plain)))?.[0] ?? "Default";
+  const plain = pathname.split("/").map(decoded).join("/");
+  const wanted = method === "HEAD" ? "GET" : method;
+  return routeRows.find((row) => row.method === wanted && matchesPath(row.path, plain))?.id ?? "none";
 }
 
 /**
@@ -54,7 +52,7 @@ export async function as<T>(name: string, work: () => T | Promise<T>): Promise<T
   const actor: Actor = { name, refused: [] };
   const result = await acting.run(actor, work);
   if (actor.refused.length > 0)
-    throw new Error(`${name} may not ${actor.refused.join(", ")} (functions/api/route-groups.ts)`);
+    throw new Error(`${name} may not ${actor.refused.join(", ")} (functions/api/routes.ts)`);
   return result;
 }
 
@@ -70,7 +68,7 @@ function take(needed: readonly string[]): void {
   if (actor === undefined) return;
   const before = done.get(actor.name) ?? new Set();
   done.set(actor.name, new Set([...before, ...needed]));
-  const may = allowed(grants[actor.name] ?? { table: [], indexes: [] });
+  const may = allowed(grants[actor.name] ?? NO_GRANT);
   const refused = needed.filter((each) => !may.includes(each));
   if (refused.length === 0) return;
   actor.refused.push(...refused);

@@ -11,17 +11,13 @@ import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { parseJson } from "#core/shared/json.ts";
 import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
-import { clusterRoutes } from "#functions/api/clusters.ts";
-import { configurationRoutes } from "#functions/api/configurations.ts";
-import { databaseAnswers, healthRoutes } from "#functions/api/health.ts";
-import { nodePoolRoutes } from "#functions/api/node-pools.ts";
-import { referenceRoutes } from "#functions/api/references.ts";
-import { upgradeRoutes } from "#functions/api/upgrades.ts";
+import { allRoutes } from "#functions/api/all-routes.ts";
+import { databaseAnswers } from "#functions/api/health.ts";
 import { createApp } from "#functions/http/app.ts";
 import { createLogger, type Logger } from "#functions/runtime/log.ts";
 import { expectContract } from "./contract.ts";
 import { tap, type Wire } from "./faults.ts";
-import { as, functionAt, permitted } from "./permissions.ts";
+import { as, operationAt, permitted } from "./permissions.ts";
 import { expectNoSecrets, learnFrom } from "./secrets.ts";
 import { type Tenant, tenantsOn } from "./tenants.ts";
 
@@ -141,14 +137,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
       config: { TRUSTED_PROXIES: trustedProxies, CORS_ORIGINS: corsOrigins },
       peerAddress: (c) => (c.env as { peer?: string }).peer,
     },
-    [
-      ...healthRoutes(() => databaseAnswers(services)),
-      ...clusterRoutes,
-      ...nodePoolRoutes,
-      ...referenceRoutes,
-      ...upgradeRoutes,
-      ...configurationRoutes(permitted(keyring, name)),
-    ],
+    allRoutes(permitted(keyring, name), () => databaseAnswers(services)),
   );
   const wire = tap(table, busy);
   const tenant = tenantsOn(services);
@@ -166,7 +155,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
       // What Node asks for when the body is a stream.
       ...(sent instanceof ReadableStream ? { duplex: "half" as const } : {}),
     };
-    const response = await as(functionAt(path), () => app.request(path, request, { peer }));
+    const response = await as(operationAt(method, path), () => app.request(path, request, { peer }));
     const bytes = Buffer.from(await response.arrayBuffer());
     const { status, headers: answered } = response;
     const plain = answered.has("content-encoding") ? gunzipSync(bytes) : bytes;

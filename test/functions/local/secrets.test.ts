@@ -97,7 +97,7 @@ test("what is handed out stands nowhere in the database or the log, survives a r
 
   // The server's only announcement of the token is not the log.
   const log = [first, second].map(({ output }) => output().slice(output().indexOf("\n{"))).join("\n");
-  expect(log).toContain(one.replace("demo", ":organisation").replace("production/one", ":environment/:cluster"));
+  expect(log).toContain(one.replace("demo", "{organisation}").replace("production/one", "{environment}/{cluster}"));
   expectNoSecrets(log, "the log");
   const files = readdirSync(DATA_DIR).filter((name) => name.startsWith("ame.db"));
   const database = files.map((name) => readFileSync(join(DATA_DIR, name), "latin1")).join("\n");

@@ -1,0 +1,23 @@
+/** Every route of the API with its handler, for servers that serve them all in one process. */
+
+import type { Keyring } from "#core/secrets/keyring.ts";
+import type { Route } from "../http/app.ts";
+import { clusterRoutes } from "./clusters.ts";
+import { configurationRoutes } from "./configurations.ts";
+import { healthRoutes } from "./health.ts";
+import { nodePoolRoutes } from "./node-pools.ts";
+import { referenceRoutes } from "./references.ts";
+
+/**
+ * Returns every route, without those of the documentation's page.
+ *
+ * @param keyring with which the clusters' secrets are encrypted
+ * @param ready whether the database answers
+ */
+export const allRoutes = (keyring: Keyring, ready: () => Promise<boolean>): readonly Route[] => [
+  ...healthRoutes(ready),
+  ...clusterRoutes,
+  ...nodePoolRoutes,
+  ...referenceRoutes,
+  ...configurationRoutes(keyring),
+];

@@ -1,0 +1,428 @@
+/**
+ * The table of routes: one row for each operation of the API. The Hono apps, the gateway's routes, the functions' permissions,
+ * the OpenAPI document and the fuzz run derive from it. It carries no code of the operations, so stacks and tests read it, too.
+ */
+
+import { LIST_INDEX } from "#core/table/definition.ts";
+import type { Route } from "../http/app.ts";
+import type { SchemaName } from "../openapi/schemas.ts";
+import type { Grant } from "./grants.ts";
+
+/** Functions on AWS that serve routes, by their names in the stack. */
+export type RouteGroupName = "Clusters" | "NodePools" | "Configurations" | "References" | "Health" | "Default";
+
+/** A query parameter or a header of a request; `page` and `sortedPage` are the parameters of Spring's pageable. */
+export type ParameterName =
+  | "cloud-provider-slug"
+  | "cloudProvider"
+  | "cursor"
+  | "display-name"
+  | "dryRun"
+  | "idempotencyKey"
+  | "ifMatch"
+  | "ifNoneMatch"
+  | "includeDetails"
+  | "maintenanceSchedule"
+  | "name"
+  | "page"
+  | "prefer"
+  | "preferWait"
+  | "region"
+  | "show-compute"
+  | "size"
+  | "sortedPage"
+  | "status"
+  | "version"
+  | "waitFor";
+
+/** One operation of the API. */
+export interface RouteRow {
+  /** The function that serves it. */
+  group: RouteGroupName;
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** With its variables in braces. A variable stands for one segment that is not empty. */
+  path: string;
+  /** Query parameters and headers of the request. */
+  parameters: readonly ParameterName[];
+  /** Schema of the JSON body; absent for an operation without a body. */
+  body?: SchemaName;
+  /** Whether the body may be left out. */
+  isBodyOptional?: true;
+  /** Schema of the response; `[]` after a name makes it a list; absent for a response without a body. */
+  success?: SchemaName | `${SchemaName}[]` | "object" | "string[]";
+  /** What the operation may do with the data; absent for an operation that needs none. */
+  grant?: Grant;
+  /** Whether it needs no token. */
+  isPublic?: true;
+  /** Whether HEAD is refused, because the GET leaves something behind. */
+  refusesHead?: true;
+  /** Whether the response is never stored for a retry with the same idempotency key: it holds secrets. */
+  ignoresIdempotencyKey?: true;
+}
+
+const API = "/api/v1";
+const ORGANISATION = `${API}/orgs/{organisation}`;
+const CLUSTERS = `${ORGANISATION}/clusters`;
+const CLUSTER = `${CLUSTERS}/{environment}/{cluster}`;
+const POOL = `${CLUSTER}/pools/{nodePool}`;
+const ACCOUNT = `${ORGANISATION}/cloud-accounts/{account}`;
+const PROVIDER = `${ORGANISATION}/cloud-providers/{provider}`;
+const SCHEDULES = `${API}/organisations/{organisation}/maintenance-schedule`;
+
+const GETS = { table: ["BatchGetItem"], indexes: [] } as const satisfies Grant;
+const READS = { table: ["BatchGetItem", "Query"], indexes: [] } as const satisfies Grant;
+const LISTS = { table: ["BatchGetItem", "Query"], indexes: [LIST_INDEX] } as const satisfies Grant;
+// A transaction needs the action of each of its operations.
+const WRITES = { table: ["BatchGetItem", "Query", "PutItem", "UpdateItem"], indexes: [] } as const satisfies Grant;
+const MOVES = { ...WRITES, table: [...WRITES.table, "DeleteItem"] } as const satisfies Grant;
+const SECRETS = { ...READS, key: ["Decrypt"] } as const satisfies Grant;
+const ISSUES = { ...READS, table: [...READS.table, "PutItem", "ConditionCheckItem"] } as const satisfies Grant;
+
+const CLUSTER_LIST = [
+  "maintenanceSchedule",
+  "status",
+  "cloudProvider",
+  "region",
+  "version",
+  "name",
+  "show-compute",
+  "includeDetails",
+  "sortedPage",
+  "prefer",
+] as const;
+const NEW = ["dryRun", "idempotencyKey", "prefer"] as const;
+const CHANGE = ["dryRun", "ifMatch", "prefer"] as const;
+const PAGE = ["page", "prefer"] as const;
+const PLAIN = ["prefer"] as const;
+
+const clusters = {
+  listOrganisationClusters: {
+    group: "Clusters",
+    method: "GET",
+    path: CLUSTERS,
+    parameters: CLUSTER_LIST,
+    success: "PageClusterResponse",
+    grant: LISTS,
+  },
+  listEnvironmentClusters: {
+    group: "Clusters",
+    method: "GET",
+    path: `${CLUSTERS}/{environment}`,
+    parameters: CLUSTER_LIST,
+    success: "PageClusterResponse",
+    grant: LISTS,
+  },
+  createCluster: {
+    group: "Clusters",
+    method: "POST",
+    path: `${CLUSTERS}/{environment}`,
+    parameters: NEW,
+    body: "CreateCluster",
+    success: "ClusterResponse",
+    grant: WRITES,
+  },
+  getCluster: {
+    group: "Clusters",
+    method: "GET",
+    path: CLUSTER,
+    parameters: ["show-compute", "includeDetails", "waitFor", "ifNoneMatch", "preferWait"],
+    success: "ClusterResponse",
+    grant: GETS,
+  },
+  updateCluster: {
+    group: "Clusters",
+    method: "PATCH",
+    path: CLUSTER,
+    parameters: CHANGE,
+    body: "UpdateCluster",
+    success: "ClusterResponse",
+    grant: MOVES,
+  },
+  moveCluster: {
+    group: "Clusters",
+    method: "POST",
+    path: `${CLUSTERS}/{cluster}/move`,
+    parameters: ["dryRun", "ifMatch", "idempotencyKey", "prefer"],
+    body: "MoveCluster",
+    success: "ClusterResponse",
+    grant: MOVES,
+  },
+  updatePrometheusRulesInheritance: {
+    group: "Clusters",
+    method: "POST",
+    path: `${CLUSTER}/prometheus-rules-inheritance`,
+    parameters: NEW,
+    body: "UpdatePrometheusRules",
+    success: "MessageResponse",
+    grant: WRITES,
+  },
+  undeleteCluster: {
+    group: "Clusters",
+    method: "POST",
+    path: `${CLUSTER}/undelete`,
+    parameters: NEW,
+    body: "UndeleteCluster",
+    isBodyOptional: true,
+    success: "ClusterResponse",
+    grant: MOVES,
+  },
+  getClusterUpgrades: {
+    group: "Clusters",
+    method: "GET",
+    path: `${CLUSTER}/upgrades`,
+    parameters: PLAIN,
+    success: "ClusterUpgradesResponse",
+    grant: GETS,
+  },
+  listClusterEvents: {
+    group: "Clusters",
+    method: "GET",
+    path: `${CLUSTER}/events`,
+    parameters: ["size", "cursor", "prefer"],
+    success: "ClusterEventsResponse",
+    grant: READS,
+  },
+} as const satisfies Record<string, RouteRow>;
+
+const nodePools = {
+  listNodePools: {
+    group: "NodePools",
+    method: "GET",
+    path: `${CLUSTER}/pools`,
+    parameters: PLAIN,
+    success: "ClusterNodePoolResponse[]",
+    grant: READS,
+  },
+  createNodePool: {
+    group: "NodePools",
+    method: "POST",
+    path: `${CLUSTER}/pools`,
+    parameters: NEW,
+    body: "CreateNodePool",
+    success: "ClusterNodePoolResponse",
+    grant: WRITES,
+  },
+  getNodePool: {
+    group: "NodePools",
+    method: "GET",
+    path: POOL,
+    parameters: ["ifNoneMatch", "prefer"],
+    success: "ClusterNodePoolResponse",
+    grant: READS,
+  },
+  updateNodePool: {
+    group: "NodePools",
+    method: "PUT",
+    path: POOL,
+    parameters: CHANGE,
+    body: "UpdateNodePool",
+    success: "ClusterNodePoolResponse",
+    grant: WRITES,
+  },
+  deleteNodePool: {
+    group: "NodePools",
+    method: "DELETE",
+    path: POOL,
+    parameters: CHANGE,
+    grant: WRITES,
+  },
+} as const satisfies Record<string, RouteRow>;
+
+const configurations = {
+  getClusterJoinConfig: {
+    group: "Configurations",
+    method: "GET",
+    path: `${CLUSTER}/join-config`,
+    parameters: PLAIN,
+    success: "JoinConfigResponse",
+    grant: ISSUES,
+    refusesHead: true,
+  },
+  getNodePoolJoinConfig: {
+    group: "Configurations",
+    method: "GET",
+    path: `${POOL}/join-config`,
+    parameters: PLAIN,
+    success: "JoinConfigResponse",
+    grant: ISSUES,
+    refusesHead: true,
+  },
+  createNodePoolJoinConfig: {
+    group: "Configurations",
+    method: "POST",
+    path: `${POOL}/join-config`,
+    parameters: PLAIN,
+    success: "JoinConfigResponse",
+    grant: ISSUES,
+    ignoresIdempotencyKey: true,
+  },
+  getClusterOidcConfig: {
+    group: "Configurations",
+    method: "GET",
+    path: `${CLUSTER}/oidc-config`,
+    parameters: PLAIN,
+    success: "OidcConfigResponse",
+    grant: SECRETS,
+  },
+  getClusterKubeconfig: {
+    group: "Configurations",
+    method: "GET",
+    path: `${CLUSTER}/kubeconfig`,
+    parameters: PLAIN,
+    success: "KubeconfigResponse",
+    grant: SECRETS,
+  },
+} as const satisfies Record<string, RouteRow>;
+
+const read = <const Row extends Omit<RouteRow, "group" | "method">>(row: Row) =>
+  ({ group: "References", method: "GET", ...row }) as const;
+
+const references = {
+  listMemberships: read({
+    path: `${API}/memberships`,
+    parameters: PAGE,
+    success: "PageOrganisationMembershipResponse",
+    grant: READS,
+  }),
+  getOrganisation: read({
+    path: `${API}/organisations/{organisation}`,
+    parameters: PLAIN,
+    success: "OrganisationResponse",
+    grant: GETS,
+  }),
+  listEnvironments: read({
+    path: `${ORGANISATION}/environments`,
+    parameters: ["show-compute", ...PAGE],
+    success: "PageEnvironmentResponse",
+    grant: READS,
+  }),
+  getEnvironment: read({
+    path: `${ORGANISATION}/environments/{environment}`,
+    parameters: ["show-compute", "prefer"],
+    success: "EnvironmentResponse",
+    grant: GETS,
+  }),
+  listEnvironmentTypes: read({
+    path: `${API}/environments/types`,
+    parameters: PLAIN,
+    success: "string[]",
+    grant: GETS,
+  }),
+  listCloudAccounts: read({
+    path: `${ORGANISATION}/cloud-accounts`,
+    parameters: ["display-name", "cloud-provider-slug", ...PAGE],
+    success: "PageCloudAccountResponse",
+    grant: GETS,
+  }),
+  getCloudAccount: read({ path: ACCOUNT, parameters: PLAIN, success: "CloudAccountResponse", grant: GETS }),
+  listCloudCredentials: read({
+    path: `${ACCOUNT}/credentials`,
+    parameters: PAGE,
+    success: "PageCloudCredentialsResponse",
+    grant: GETS,
+  }),
+  listCloudProfiles: read({
+    path: `${ORGANISATION}/cloud-profiles`,
+    parameters: PAGE,
+    success: "PageCloudProfile",
+    grant: GETS,
+  }),
+  listCloudProviders: read({
+    path: `${ORGANISATION}/cloud-providers`,
+    parameters: PAGE,
+    success: "PageCloudProvider",
+    grant: GETS,
+  }),
+  listRegions: read({ path: `${PROVIDER}/regions`, parameters: PAGE, success: "PageRegion", grant: GETS }),
+  listAvailabilityZones: read({
+    path: `${PROVIDER}/regions/{region}/availability-zones`,
+    parameters: PAGE,
+    success: "PageAvailabilityZone",
+    grant: GETS,
+  }),
+  listNodeTypes: read({
+    path: `${API}/cloud-providers/{provider}/nodetypes`,
+    parameters: PAGE,
+    success: "PageNodeType",
+    grant: GETS,
+  }),
+  listClusterVersions: read({
+    path: `${API}/cluster-versions`,
+    parameters: PLAIN,
+    success: "ClusterVersion[]",
+    grant: GETS,
+  }),
+  listUpdateChannels: read({
+    path: `${ORGANISATION}/update-channels`,
+    parameters: PAGE,
+    success: "PageUpdateChannelResponse",
+    grant: GETS,
+  }),
+  listMaintenanceSchedules: read({
+    path: SCHEDULES,
+    parameters: PLAIN,
+    success: "MaintenanceScheduleResponse[]",
+    grant: GETS,
+  }),
+  getMaintenanceSchedule: read({
+    path: `${SCHEDULES}/{schedule}`,
+    parameters: PLAIN,
+    success: "MaintenanceScheduleResponse",
+    grant: GETS,
+  }),
+} as const satisfies Record<string, RouteRow>;
+
+const service = {
+  getHealth: {
+    group: "Health",
+    method: "GET",
+    path: "/healthz",
+    parameters: [],
+    success: "HealthResponse",
+    isPublic: true,
+  },
+  getReadiness: {
+    group: "Health",
+    method: "GET",
+    path: "/readyz",
+    parameters: [],
+    success: "HealthResponse",
+    grant: GETS,
+    isPublic: true,
+  },
+  getOpenApi: {
+    group: "Default",
+    method: "GET",
+    path: "/openapi.json",
+    parameters: [],
+    success: "object",
+    isPublic: true,
+  },
+} as const satisfies Record<string, RouteRow>;
+
+/** Every operation of the API by its id, in the order of the OpenAPI document. */
+export const routes = { ...clusters, ...nodePools, ...configurations, ...references, ...service };
+
+/** The id of an operation. */
+export type OperationId = keyof typeof routes;
+
+/** The ids of the operations of one function. */
+export type OperationIdOf<Group extends RouteGroupName> = {
+  [Id in OperationId]: (typeof routes)[Id]["group"] extends Group ? Id : never;
+}[OperationId];
+
+/** Every row with its id. */
+export const routeRows: readonly (RouteRow & { id: OperationId })[] = (
+  Object.entries(routes) as [OperationId, RouteRow][]
+).map(([id, row]) => ({ id, ...row }));
+
+/** Handlers of operations by their ids. */
+export type Handlers<Id extends OperationId> = Readonly<Record<Id, Route["handle"]>>;
+
+/** Returns the routes of some operations, in the order of the table. */
+export const routesWith = <Id extends OperationId>(handlers: Handlers<Id>): readonly Route[] =>
+  routeRows.flatMap(({ id, method, path, body, isBodyOptional, refusesHead, ignoresIdempotencyKey }) => {
+    const handle = (handlers as Partial<Handlers<OperationId>>)[id];
+    const takesBody = body !== undefined && (isBodyOptional ? "optional" : true);
+    return handle === undefined ? [] : [{ method, path, takesBody, refusesHead, ignoresIdempotencyKey, handle }];
+  });
