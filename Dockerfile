@@ -1,4 +1,4 @@
-# The server against a database elsewhere: docs/operations.md says how it is run.
+# Image of the server for an external database. docs/operations.md describes how to run it.
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS packages
@@ -13,7 +13,7 @@ COPY --from=packages /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY core core
 COPY functions functions
-# By number, so that whoever runs it can tell that it is not root.
+# A numeric user, so that a container platform can verify that it is not root.
 USER 1000:1000
 EXPOSE 4000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \

@@ -1,4 +1,4 @@
-/** Writes the state machine into the document about it: `npm run diagram`. */
+/** Writes the state machine into docs/life-of-a-cluster.md (`npm run diagram`). */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { withDiagram } from "./diagram.ts";

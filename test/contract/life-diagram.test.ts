@@ -8,7 +8,7 @@ import { stateDiagram, withDiagram } from "../../docs/diagram.ts";
 
 const document = readFileSync(new URL("../../docs/life-of-a-cluster.md", import.meta.url), "utf8");
 
-/** Every arrow that a diagram amounts to, with what must have been asked for. */
+/** Returns every transition in a diagram, with the desired status that allows it. */
 function arrowsOf(diagram: string): string[] {
   const lines = diagram.split("\n").map((line) => line.trim());
   const inBox = lines.slice(lines.findIndex((line) => line.endsWith("{")) + 1, lines.indexOf("}"));
@@ -16,18 +16,18 @@ function arrowsOf(diagram: string): string[] {
   return lines.flatMap((line) => {
     const [, from = "", to = "", label = ""] = /^(\S+) --> (\S+)(?: : (.*))?$/.exec(line) ?? [];
     if (to === "" || from === "[*]") return [];
-    const wishes = label.startsWith("asked for ") ? label.slice("asked for ".length).split(" or ") : desiredStatuses;
-    return (from === "there" ? [...boxed] : [from]).flatMap((each) => wishes.map((wish) => `${each} ${wish} ${to}`));
+    const wishes = label.startsWith("requested ") ? label.slice("requested ".length).split(" or ") : desiredStatuses;
+    return (from === "exists" ? [...boxed] : [from]).flatMap((each) => wishes.map((wish) => `${each} ${wish} ${to}`));
   });
 }
 
-describe("the document about a cluster's life", () => {
-  test("shows the state machine as it is: `npm run diagram`", () => {
+describe("docs/life-of-a-cluster.md", () => {
+  test("docs/life-of-a-cluster.md contains the current state machine (`npm run diagram` writes it)", () => {
     expect(document).toBe(withDiagram(document));
     expect(document).toContain(stateDiagram());
   });
 
-  test("has every arrow that may be gone, and no other", () => {
+  test("the state diagram has an arrow for every allowed transition and no other", () => {
     const all = clusterStatuses.flatMap((from) =>
       desiredStatuses.flatMap((wish) =>
         clusterStatuses.filter((to: ClusterStatus) => canFollow(from, to, wish)).map((to) => `${from} ${wish} ${to}`),
@@ -43,11 +43,11 @@ describe("the document about a cluster's life", () => {
     ["state of a pool", nodePoolProvisionStatuses],
     ["type of a condition", conditionTypes],
     ["reason", conditionReasons],
-  ])("names every %s", (_, names) => {
+  ])("docs/life-of-a-cluster.md names every %s", (_, names) => {
     expect(names.filter((name) => !document.includes(`\`${name}\``))).toEqual([]);
   });
 
-  test("refuses a document without a place for it", () => {
-    expect(() => withDiagram("# The life of a cluster\n")).toThrow("are not there");
+  test("withDiagram throws for a document without the two marks", () => {
+    expect(() => withDiagram("# The life of a cluster\n")).toThrow("does not contain");
   });
 });

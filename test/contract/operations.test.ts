@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { commands } from "#functions/admin/commands.ts";
@@ -7,15 +7,15 @@ import { routeGroups } from "#functions/api/route-groups.ts";
 import { ROOT } from "#test/support/server.ts";
 
 const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
-const documents = ["README.md", "CONTRIBUTING.md", ...globSync("docs/**/*.md", { cwd: ROOT })];
+const documents = globSync(["*.md", "docs/**/*.md", ".github/**/*.md"], { cwd: ROOT });
 
-/** The operator's commands in a text, with their options. */
+/** Returns the operator's commands in a text, with their options. */
 const commandsIn = (text: string) =>
   [...text.matchAll(/npm run (?:-s |--silent )?admin -- ([a-z][^`\n#]*)|functions\/admin\.ts ([a-z][^`\n#]*)/g)].map(
     ([, one, other]) => (one ?? other ?? "").trim(),
   );
 
-/** What is wrong with a command as it is written; nothing where it is one. */
+/** Returns the problem of a written command; undefined if the command exists with these options. */
 function problemIn(line: string): string | undefined {
   const words = line.split(/\s+/);
   const name = [2, 1].map((count) => words.slice(0, count).join(" ")).find((each) => Object.hasOwn(commands, each));
@@ -26,8 +26,30 @@ function problemIn(line: string): string | undefined {
   return unknown.length === 0 ? undefined : `${line}: there is no --${unknown.join(", --")}`;
 }
 
-describe("what is written for operators", () => {
-  test("names commands that there are, with options that they have", () => {
+/** Returns the anchors of a document's headings, as GitHub builds them. */
+function anchorsIn(markdown: string): string[] {
+  const text = markdown.replace(/^ *```.*?^ *```$/gms, "");
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replace(/\s/g, "-"),
+  );
+}
+
+/** Returns the relative links of a document that do not lead to a file, or not to a heading of it. */
+function brokenLinks(file: string, markdown: string): string[] {
+  const links = [...markdown.matchAll(/\]\((?![a-z]+:)([^)\s]+)\)/g)].map(([, link = ""]) => link);
+  return links.filter((link) => {
+    const [path = "", anchor] = link.split("#");
+    const target = path === "" ? file : join(dirname(file), path);
+    if (!existsSync(join(ROOT, target))) return true;
+    return anchor !== undefined && !anchorsIn(path === "" ? markdown : read(target)).includes(anchor);
+  });
+}
+
+describe("documentation", () => {
+  test("every documented operator's command exists with its options", () => {
     const written = documents.flatMap((file) => commandsIn(read(file)));
     expect(written.length).toBeGreaterThan(40);
     expect(written.map(problemIn).filter((problem) => problem !== undefined)).toEqual([]);
@@ -35,7 +57,7 @@ describe("what is written for operators", () => {
     expect(problemIn("backup restore")).toBe("backup restore: there is no such command");
   });
 
-  test("says of every alarm what to do", () => {
+  test("docs/operations.md describes every alarm and no other", () => {
     const operations = read("docs/operations.md");
     const named = [...read("stacks/alarms.ts").matchAll(/alarm\(\s*"(\w+)"/g)].map(([, name]) => name);
     const functions = [...Object.keys(routeGroups), ...Object.keys(reconcilerGrants), "Default"];
@@ -51,12 +73,23 @@ describe("what is written for operators", () => {
     );
   });
 
-  test("leads to files that there are", () => {
-    const links = documents.flatMap((file) =>
-      [...read(file).matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, to = ""]) => join(dirname(file), to)),
-    );
-    expect(links.length).toBeGreaterThan(20);
-    const there = new Set(globSync("**/*", { cwd: ROOT, exclude: ["node_modules", ".git", ".build", ".sst"] }));
-    expect(links.filter((link) => !there.has(link))).toEqual([]);
+  test("every relative link in a Markdown file leads to a file and to a heading", () => {
+    const links = documents.flatMap((file) => [...read(file).matchAll(/\]\(/g)]);
+    expect(links.length).toBeGreaterThan(40);
+    expect(documents.flatMap((file) => brokenLinks(file, read(file)).map((link) => `${file}: ${link}`))).toEqual([]);
+  });
+
+  test.each([
+    ["a missing file", "[a](docs/missing.md)", ["docs/missing.md"]],
+    ["a missing heading of another file", "[a](docs/stages.md#missing)", ["docs/stages.md#missing"]],
+    ["a missing heading of the same file", "# Here\n[a](#there)", ["#there"]],
+    ["a heading inside a code block", "```sh\n# here\n```\n[a](#here)", ["#here"]],
+    [
+      "existing files and headings",
+      "# It's `here`\n[a](#its-here) [b](docs/stages.md#commands) [c](https://a.test)",
+      [],
+    ],
+  ])("a link to %s is reported as broken only if it is", (_, markdown, broken) => {
+    expect(brokenLinks("README.md", markdown)).toEqual(broken);
   });
 });

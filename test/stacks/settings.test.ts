@@ -103,7 +103,7 @@ test.each(["console.example.test", "https://console.example.test/", "*"])("CORS_
 });
 
 test.each([
-  ["README.md", "staging"],
+  ["docs/stages.md", "staging"],
   ["docs/operations.md", "production"],
 ])("the settings that %s writes for %s are accepted", (file, stage) => {
   const document = readFileSync(join(import.meta.dirname, "../..", file), "utf8");
