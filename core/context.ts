@@ -2,7 +2,7 @@
 
 import { randomInt, randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
-import { StatusWatcher } from "./cluster/operations/status-watcher.ts";
+import type { StatusWatcher } from "./cluster/operations/status-watcher.ts";
 import { type PageIndexLimits, pageIndexLimits } from "./listing/limits.ts";
 import type { ProvisionerTraits } from "./provisioning/provisioner.ts";
 import type { AppError, Problem } from "./shared/errors.ts";
@@ -36,8 +36,11 @@ export interface Services {
   readonly pageIndex: PageIndexLimits;
   /** How long writers wait for each other inside the server before a caller is told to come back, in milliseconds. */
   readonly writeTimeoutMs: number;
-  /** Wakes requests that wait for a cluster's status; one for all requests of a process. */
-  readonly statusWatcher: StatusWatcher;
+  /**
+   * Wakes requests that wait for a cluster's status; one for all requests of a process. Undefined in functions on AWS, where no
+   * request waits: a function serves one request at a time, and a request that waits would occupy its execution environment.
+   */
+  readonly statusWatcher: StatusWatcher | undefined;
 }
 
 /** One request: who asks, from where, and what became of it. */
@@ -129,7 +132,7 @@ export function createServices(given: Pick<Services, "table" | "provisioner"> & 
     hostingPool: { id: 1, name: "default" },
     pageIndex: pageIndexLimits,
     writeTimeoutMs: WRITE_TIMEOUT_MS,
-    statusWatcher: new StatusWatcher(given.table.commits),
+    statusWatcher: undefined,
     ...given,
   };
 }

@@ -1,7 +1,6 @@
 /** Apps as Lambda functions behind an HTTP API with payload version 2. */
 
 import type { Hono } from "hono";
-import { NO_WAITS, StatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import type { Services } from "#core/context.ts";
 import { type Config, readConfig } from "#functions/runtime/config.ts";
 import { createLogger, type Logger } from "../runtime/log.ts";
@@ -61,8 +60,7 @@ function start(create: Create, given: Partial<Services>): Hono {
 }
 
 function dependencies(config: Config, given: Partial<Services>): AppDependencies {
-  const own = servicesFrom(config, config.DYNAMODB_ENDPOINT);
-  const services = { ...own, statusWatcher: new StatusWatcher(own.table.commits, NO_WAITS), ...given };
+  const services = { ...servicesFrom(config, config.DYNAMODB_ENDPOINT), ...given };
   const log = createLogger(config.LOG_LEVEL);
   return {
     services,

@@ -2,6 +2,7 @@
 
 import { getRequestListener } from "@hono/node-server";
 import { requireNoPendingImport } from "#core/admin/backup/import-lock.ts";
+import { StatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import { identityProvider } from "#core/cluster-access/identity-provider.ts";
 import type { Services } from "#core/context.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
@@ -57,7 +58,9 @@ async function main(config: Config, log: Logger): Promise<void> {
   requireExternalState(config);
   const database = await openDatabase(config);
   try {
-    const services = servicesFrom(config, database.endpoint);
+    const shared = servicesFrom(config, database.endpoint);
+    const statusWatcher = new StatusWatcher(shared.table.commits);
+    const services = { ...shared, statusWatcher };
     await createTable(services.table);
     await requireTransactions(services.table);
     await requireNoPendingImport(services.table);
@@ -80,7 +83,7 @@ async function main(config: Config, log: Logger): Promise<void> {
     announce(origin, entrance);
     const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);
     log.info("stopping", typeof ended === "string" ? { signal: ended } : { engine: ended });
-    services.statusWatcher.close();
+    statusWatcher.close();
     await Promise.all([closeServer(server), working.stop()]);
     if (typeof ended !== "string") throw new Error("the database engine ended by itself");
   } finally {

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { parse } from "yaml";
+import { StatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import { createServices, type Services } from "#core/context.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
@@ -126,7 +127,12 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
   const { trustedProxies = [], corsOrigins = [], keyring = localKeyring(memoryKeyStore()), ...given } = rest;
   const client = { ...ENGINE, ...(isSigned ? {} : UNSIGNED), maxAttempts };
   const table = openTable({ name, endpoint, client, ...(sendingMs && { sendingMs }) });
-  const services = createServices({ table, provisioner: simulatedTraits, ...given });
+  const services = createServices({
+    table,
+    provisioner: simulatedTraits,
+    statusWatcher: new StatusWatcher(table.commits),
+    ...given,
+  });
   const logs: string[] = [];
   const log = createLogger("debug", (line) => {
     expectNoSecrets(line, "the log");

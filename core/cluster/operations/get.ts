@@ -81,7 +81,7 @@ export async function get(
   });
   const { organisation, references } = entered;
   const hasWaited = entered !== first.entered;
-  const table = hasWaited ? context.statusWatcher.tableForWoken(context.table) : context.table;
+  const table = (hasWaited ? context.statusWatcher?.tableForWoken(context.table) : undefined) ?? context.table;
   const observed = includeDetails ? await observations({ table }, [cluster.identity]) : undefined;
   return {
     body: toClusterResponse(cluster, {
