@@ -103,7 +103,10 @@ export interface Services {
   readonly pageIndex: PageIndexLimits;
   /** How long writers wait for each other inside the server before a caller is told to come back, in milliseconds. */
   readonly writeTimeoutMs: number;
-  /** Wakes requests that wait for a cluster's status; one for all requests of a process. */
+  /**
+   * Wakes requests that wait for a cluster's status; one for all requests of a process. Undefined in functions on AWS, where no
+   * request waits: a function serves one request at a time, and a request that waits would occupy its execution environment.
+   */
   readonly statusWatcher: StatusWatcher;
 }
 

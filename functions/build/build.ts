@@ -4,6 +4,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { BUNDLES_DIRECTORY, type Bundle, type BundleName, bundles } from "./bundles.ts";
+import { replacedFiles, withoutErrors } from "./replaced-files.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -23,6 +24,8 @@ const SUBSTITUTES = {
   yaml: join(ROOT, "node_modules/yaml/browser/index.js"),
 };
 
+const REPLACED = new Map(replacedFiles.map(({ file, shim: name }) => [file, name]));
+
 /** The same for what the SDK's clients import of their own files, which have no name to be known by. */
 const OF_CLIENTS: Plugin = {
   name: "of-clients",
@@ -35,10 +38,18 @@ const OF_CLIENTS: Plugin = {
         resolveDir: import.meta.dirname,
       };
     });
-    onLoad({ filter: /\/util-endpoints\/lib\/aws\/partition\.js$/ }, () => ({
-      contents: `export * from ${JSON.stringify(shim("partition.ts"))};`,
-      resolveDir: import.meta.dirname,
+    onLoad({ filter: /\/client-[a-z]+\/dist-es\/schemas\/schemas_0\.js$/ }, async ({ path }) => ({
+      contents: withoutErrors(await readFile(path, "utf8")),
     }));
+    onLoad({ filter: /\/node_modules\/(@smithy|@aws-sdk)\/.*\.js$/ }, ({ path }) => {
+      const [, file = ""] = /.*\/node_modules\/(.*)/.exec(path) ?? [];
+      const replaced = REPLACED.get(file);
+      if (replaced === undefined) return undefined;
+      return {
+        contents: `export * from ${JSON.stringify(shim(replaced))};`,
+        resolveDir: import.meta.dirname,
+      };
+    });
     // Only the version is read, and the rest is every dependency and script there is.
     onLoad({ filter: /\/client-[a-z]+\/package\.json$/ }, async ({ path }) => {
       const { version } = JSON.parse(await readFile(path, "utf8")) as { version: string };

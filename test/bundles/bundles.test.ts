@@ -50,6 +50,10 @@ describe.each(names)("the bundle of %s", (name) => {
       /mnemonist/,
       /endpoint\/bdd/,
       /lib\/aws\/partitions/,
+      /lambda-invoke-store/,
+      /DefaultRateLimiter/,
+      /core\/cluster\/status-watcher/,
+      /core\/table\/shared-reads/,
       /hono\/dist\/(router\/(trie|reg-exp|smart)|adapter)/,
     ];
     const inputs = [...(built.get(name)?.inputs.keys() ?? [])];

@@ -73,7 +73,8 @@ const rules: [rule: string, breaks: (each: Import) => boolean][] = [
 /** Everything that comes with a file. */
 function closureOf(file: string): Set<string> {
   const found = new Set([file]);
-  for (const each of found) for (const { from, to, isType } of imports) if (from === each && isType !== true) found.add(to);
+  for (const each of found)
+    for (const { from, to, isType } of imports) if (from === each && isType !== true) found.add(to);
   return found;
 }
 
@@ -82,14 +83,11 @@ const SECRET =
   /^(core\/(secrets|cluster-access|node-bootstrap)\/|@peculiar\/|@aws-sdk\/client-kms$|oauth4webapi$|oidc-provider$|jose$|yaml$)/;
 
 describe("secrets, certificates and OIDC", () => {
-  test.each(["api/clusters", "api/node-pools", "api/references"])(
-    "do not come with functions/%s.ts",
-    (name) => {
-      const closure = closureOf(`functions/${name}.ts`);
-      expect(closure.size).toBeGreaterThan(20);
-      expect([...closure].filter((each) => SECRET.test(each))).toEqual([]);
-    },
-  );
+  test.each(["api/clusters", "api/node-pools", "api/references"])("do not come with functions/%s.ts", (name) => {
+    const closure = closureOf(`functions/${name}.ts`);
+    expect(closure.size).toBeGreaterThan(20);
+    expect([...closure].filter((each) => SECRET.test(each))).toEqual([]);
+  });
 
   test("come with those that need them", () => {
     const [configurations, reconciler] = ["api/configurations", "reconciler/handlers"].map((name) =>

@@ -7,26 +7,10 @@ import type { CommitListeners } from "../../table/commit-listeners.ts";
 import type { RawItem } from "../../table/entity.ts";
 import { type Key, keyText } from "../../table/keys.ts";
 import { SharedReads } from "../../table/shared-reads.ts";
-import type { Cluster } from "../entity.ts";
+import { AWAITED_ATTRIBUTES, type Awaitable, hasStatus } from "./wait.ts";
 
 /** How often clusters are read for changes by other processes, in milliseconds. Own commits are noticed at once. */
 const POLL_INTERVAL_MS = 1_000;
-
-/** The attributes of a cluster that decide whether a wait is over. */
-const AWAITED_ATTRIBUTES = ["status", "conditions", "generation"] as const;
-
-/** The part of a cluster that decides whether a wait is over. */
-export type Awaitable = Pick<Cluster, (typeof AWAITED_ATTRIBUTES)[number]>;
-
-/**
- * Returns whether a cluster has a status that is waited for. A status at which a cluster comes to rest counts only once the
- * reconciler has observed every accepted write: it may be the end of the change before.
- */
-export function hasStatus({ status, conditions, generation }: Awaitable, awaited: string): boolean {
-  if (status !== awaited) return false;
-  const isAtRest = status === "started" || status === "stopped";
-  return !isAtRest || conditions.every(({ observedGeneration }) => observedGeneration >= generation);
-}
 
 /** How many requests may wait at the same time. */
 export interface WaitLimits {

@@ -7,7 +7,6 @@ import type { Table } from "../../table/client.ts";
 import type { Key } from "../../table/keys.ts";
 import type { Cluster } from "../entity.ts";
 import { clusterStatuses } from "../schema.ts";
-import { type Awaitable, hasStatus } from "./status-watcher.ts";
 
 /** The longest a request waits, in seconds: well below what gateways and clients give an answer. */
 export const MAX_WAIT_SECONDS = 10;
@@ -32,6 +31,22 @@ export const awaitedStatus: Parameter<Status | undefined> = {
   },
 };
 
+/** The attributes of a cluster that decide whether a wait is over. */
+export const AWAITED_ATTRIBUTES = ["status", "conditions", "generation"] as const;
+
+/** The part of a cluster that decides whether a wait is over. */
+export type Awaitable = Pick<Cluster, (typeof AWAITED_ATTRIBUTES)[number]>;
+
+/**
+ * Returns whether a cluster has a status that is waited for. A status at which a cluster comes to rest counts only once the
+ * reconciler has observed every accepted write: it may be the end of the change before.
+ */
+export function hasStatus({ status, conditions, generation }: Awaitable, awaited: string): boolean {
+  if (status !== awaited) return false;
+  const isAtRest = status === "started" || status === "stopped";
+  return !isAtRest || conditions.every(({ observedGeneration }) => observedGeneration >= generation);
+}
+
 /** What a request waits for, and how. */
 export interface Wait<Read> {
   /** Undefined where the caller waits for none. */
@@ -49,8 +64,8 @@ export interface Wait<Read> {
 }
 
 /**
- * Waits until a cluster has a status, as long as the caller would wait and no longer than `MAX_WAIT_SECONDS`. Where no more
- * requests may wait, or the process shuts down, it returns early, and the answer says when to ask again.
+ * Waits until a cluster has a status, as long as the caller would wait and no longer than `MAX_WAIT_SECONDS`. Where requests do
+ * not wait, no more requests may wait, or the process shuts down, it returns early, and the answer says when to ask again.
  *
  * @param tokenId of the caller's token, which was verified
  * @param first what was read already
