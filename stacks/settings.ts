@@ -1,5 +1,6 @@
 /** The settings of a deployment, which environment variables state. */
 
+import { hasServableHost, isLoopbackUrl } from "../core/shared/ip.ts";
 import type { Stage } from "./stage.ts";
 
 /** What a lasting stage states for a setting that it goes without. */
@@ -33,7 +34,8 @@ export function settingNames({ isEphemeral }: Pick<Stage, "isEphemeral">): strin
 
 /** Returns whether functions accept a URL as that of an issuer; with another they would fail at their start. */
 function isIssuer(text: string): boolean {
-  if (!URL.canParse(text)) return false;
+  // A function on AWS reaches nothing at loopback.
+  if (!hasServableHost(text) || isLoopbackUrl(text)) return false;
   const { protocol, search, hash, username, password } = new URL(text);
   return protocol === "https:" && [search, hash, username, password].every((part) => part === "");
 }
@@ -41,7 +43,7 @@ function isIssuer(text: string): boolean {
 /** For each setting, what its value must be. OIDC_ISSUER_URL has a check of its own. */
 const rules: Record<string, { isValid: (value: string) => boolean; must: string }> = {
   API_DOMAIN: {
-    isValid: (value) => /^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$/.test(value),
+    isValid: (value) => /^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])$/.test(value),
     must: "a domain name in lower case",
   },
   API_CERTIFICATE_ARN: {
@@ -81,7 +83,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   if (oidcIssuerUrl === "") {
     problems.push("OIDC_ISSUER_URL: is not set; clusters' clients are registered with that identity provider");
   } else if (!isIssuer(oidcIssuerUrl)) {
-    problems.push("OIDC_ISSUER_URL: must be an https URL, of a host and a path alone");
+    problems.push("OIDC_ISSUER_URL: must be an https URL, of a host and a path alone, that functions on AWS can reach");
   }
   for (const [name, { isValid, must }] of Object.entries(rules).filter(([each]) => names.includes(each))) {
     const value = given(name);

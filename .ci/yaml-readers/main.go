@@ -7,18 +7,22 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 
+	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	names "k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/tools/clientcmd"
 	kubelet "k8s.io/kubelet/config/v1beta1"
 	"sigs.k8s.io/yaml"
 )
 
 type document struct {
-	// Reader is kubelet, kubectl or yaml.
+	// Reader is kubelet, kubectl or yaml, or one that checks a single value: annotation-key, label-key, label-value, cidr.
 	Reader string `json:"reader"`
 	Text   string `json:"text"`
 }
@@ -33,6 +37,35 @@ var readers = map[string]func([]byte) (any, error){
 	"kubelet": readKubeletConfiguration,
 	"kubectl": readKubeconfig,
 	"yaml":    readYAML,
+	"annotation-key": func(text []byte) (any, error) {
+		return nil, validation.ValidateAnnotations(map[string]string{string(text): ""}, nil).ToAggregate()
+	},
+	"label-key":   checkText(names.IsQualifiedName),
+	"label-value": checkText(names.IsValidLabelValue),
+	"cidr":        readCIDR,
+}
+
+// checkText makes a reader of a check that returns every problem of a text.
+func checkText(check func(string) []string) func([]byte) (any, error) {
+	return func(text []byte) (any, error) {
+		if problems := check(string(text)); len(problems) > 0 {
+			return nil, fmt.Errorf("%v", problems)
+		}
+		return nil, nil
+	}
+}
+
+// readCIDR checks a block as the API server checks new ones. It returns whether the first address of the block may be that of an
+// endpoint, by the conditions of ValidateNonSpecialIP in k8s.io/kubernetes/pkg/apis/core/validation, which cannot be imported.
+func readCIDR(text []byte) (any, error) {
+	if problems := names.IsValidCIDR(field.NewPath("cidr"), string(text)); len(problems) > 0 {
+		return nil, problems.ToAggregate()
+	}
+	ip, _, err := net.ParseCIDR(string(text))
+	if err != nil {
+		return nil, err
+	}
+	return !(ip.IsUnspecified() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast()), nil
 }
 
 // readKubeletConfiguration decodes strictly, as the kubelet decodes the file of --config: unknown and repeated fields are errors.
@@ -98,7 +131,7 @@ func main() {
 	for i, each := range documents {
 		read, ok := readers[each.Reader]
 		if !ok {
-			fmt.Fprintf(os.Stderr, "no reader %q; there are kubelet, kubectl and yaml\n", each.Reader)
+			fmt.Fprintf(os.Stderr, "no reader %q\n", each.Reader)
 			os.Exit(1)
 		}
 		value, err := read([]byte(each.Text))

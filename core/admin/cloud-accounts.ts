@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { cloudProfiles, profileByIdentity } from "../catalogue/index.ts";
 import type { Services } from "../context.ts";
 import { conflict, invalid } from "../shared/errors.ts";
-import { text, textOfBytes } from "../shared/schemas.ts";
+import { maxCharacters, text, textOfBytes } from "../shared/schemas.ts";
 import { NAME_PATTERN } from "../shared/slug.ts";
 import { formatValue, validate } from "../shared/validation.ts";
 import { addReference, readReferences } from "../tenancy/references.ts";
@@ -23,7 +23,7 @@ const displayName = v.pipe(
 const CreateAccount = v.object({
   displayName,
   /** The cloud profile's identity, or its provider's slug. */
-  cloudProfile: v.pipe(text, v.maxLength(64)),
+  cloudProfile: v.pipe(text, maxCharacters(64)),
   metadata: v.optional(
     v.object({
       parentFolder: v.optional(metadataValue),

@@ -5,7 +5,7 @@ import type { Services } from "../context.ts";
 import { firstChunk, newBucketId } from "../listing/page-index.ts";
 import { type AppError, conflict, invalid, notFound } from "../shared/errors.ts";
 import { type Deadline, deadlineIn } from "../shared/retry.ts";
-import { text } from "../shared/schemas.ts";
+import { maxCharacters, text } from "../shared/schemas.ts";
 import { isOrganisationSlug, isSlug, NAME_PATTERN, slugOf } from "../shared/slug.ts";
 import { validate } from "../shared/validation.ts";
 import { ENVIRONMENT_PREFIX, environmentKey, organisationKey, totalKey } from "../table/keys.ts";
@@ -26,8 +26,8 @@ const CreateEnvironment = v.object({
     v.regex(NAME_PATTERN, "must be ASCII letters, digits, spaces, - and &, with at least one letter or digit"),
   ),
   type: v.picklist(environmentTypes),
-  purpose: v.optional(v.pipe(text, v.maxLength(255))),
-  description: v.optional(v.pipe(text, v.maxLength(500))),
+  purpose: v.optional(v.pipe(text, maxCharacters(255))),
+  description: v.optional(v.pipe(text, maxCharacters(500))),
 });
 
 /**

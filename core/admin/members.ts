@@ -4,7 +4,7 @@ import * as v from "valibot";
 import type { Services } from "../context.ts";
 import { invalid, notFound } from "../shared/errors.ts";
 import { deadlineIn } from "../shared/retry.ts";
-import { text, uuid } from "../shared/schemas.ts";
+import { maxCharacters, text, uuid } from "../shared/schemas.ts";
 import { validate } from "../shared/validation.ts";
 import { MEMBER_PREFIX, memberKey, organisationKey, totalKey, userOrganisationKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
@@ -15,7 +15,7 @@ import { getEnvironment } from "./environments.ts";
 import { requireOrganisation, showOrganisation } from "./organisations.ts";
 
 const SetMember = v.object({
-  email: v.pipe(text, v.maxLength(254), v.regex(/^[^\s@]+@[^\s@]+$/, "must be an e-mail address")),
+  email: v.pipe(text, maxCharacters(254), v.regex(/^[^\s@]+@[^\s@]+$/, "must be an e-mail address")),
   /** For somebody who has a user already, in another organisation. */
   user: v.optional(uuid),
   /** Needed for a new member. */

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import type { Services } from "../context.ts";
 import { conflict, invalid } from "../shared/errors.ts";
 import { deadlineIn } from "../shared/retry.ts";
-import { text } from "../shared/schemas.ts";
+import { maxCharacters, text } from "../shared/schemas.ts";
 import { isOrganisationSlug } from "../shared/slug.ts";
 import { validate } from "../shared/validation.ts";
 import { keyText, organisationKey, totalKey } from "../table/keys.ts";
@@ -21,9 +21,13 @@ import { type References, referencesItem } from "../tenancy/references-entity.ts
 
 const CreateOrganisation = v.object({
   slug: v.pipe(v.string(), v.check(isOrganisationSlug, "must be 1 to 63 of a-z, 0-9, - and _")),
-  name: v.pipe(text, v.minLength(3), v.maxLength(30)),
+  name: v.pipe(
+    text,
+    v.check((name) => [...name].length >= 3, "must be at least 3 long"),
+    maxCharacters(30),
+  ),
   type: v.optional(v.picklist(organisationTypes)),
-  contactEmail: v.optional(v.pipe(text, v.maxLength(254))),
+  contactEmail: v.optional(v.pipe(text, maxCharacters(254))),
 });
 
 /**

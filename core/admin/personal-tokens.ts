@@ -4,8 +4,9 @@ import { randomBytes } from "node:crypto";
 import * as v from "valibot";
 import type { Services } from "../context.ts";
 import { invalid, notFound } from "../shared/errors.ts";
+import { canSendRequests } from "../shared/ip.ts";
 import { deadlineIn } from "../shared/retry.ts";
-import { cidr, text, uuid } from "../shared/schemas.ts";
+import { cidr, maxCharacters, text, uuid } from "../shared/schemas.ts";
 import { validate } from "../shared/validation.ts";
 import { keyText, tokenKey, USER_TOKEN_PREFIX, userTokenKey } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
@@ -20,11 +21,13 @@ const DEFAULT_DAYS = 365;
 /** A token's record is kept this long after it stopped working, so that its name can still be looked up. */
 const RETENTION_DAYS = 90;
 
+const source = v.pipe(cidr, v.check(canSendRequests, "must hold addresses that requests can come from"));
+
 const CreateToken = v.object({
   user: uuid,
-  name: v.pipe(text, v.minLength(1), v.maxLength(64)),
+  name: v.pipe(text, v.minLength(1), maxCharacters(64)),
   days: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(3_650)), DEFAULT_DAYS),
-  sources: v.optional(v.pipe(v.array(cidr), v.maxLength(50)), []),
+  sources: v.optional(v.pipe(v.array(source), v.maxLength(50)), []),
 });
 
 /** A token as its user sees it; never the token itself, nor its hash. */

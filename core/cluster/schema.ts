@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { CreateClusterNodePool } from "../node-pool/schema.ts";
-import { cidr, dateTime, IPRange, identity, int32, int64, Slug, text, uuid } from "../shared/schemas.ts";
+import { cidr, dateTime, IPRange, identity, int32, int64, maxCharacters, Slug, text, uuid } from "../shared/schemas.ts";
 import { NAME_PATTERN } from "../shared/slug.ts";
 import { Condition } from "./condition.ts";
 
@@ -43,21 +43,10 @@ export const provisionStatuses = [
 /** What users store of a cluster, as JSON, in bytes. */
 export const MAX_CLUSTER_BYTES = 12 * 1024;
 
-const KILOBYTE = 1024;
-
 /** The documentation's APIAddon. Names and values are free text. */
 export const APIAddon = v.object({
   customValues: v.optional(
-    v.pipe(
-      v.record(
-        v.pipe(text, v.maxLength(63)),
-        v.pipe(
-          text,
-          v.check((value) => Buffer.byteLength(value) <= KILOBYTE, `must be at most ${KILOBYTE} bytes`),
-        ),
-      ),
-      v.maxEntries(50),
-    ),
+    v.pipe(v.record(v.pipe(text, maxCharacters(63)), v.pipe(text, maxCharacters(1024))), v.maxEntries(50)),
   ),
   enabled: v.optional(v.boolean()),
 });
@@ -65,10 +54,12 @@ export const APIAddon = v.object({
 /** The documentation's IpWhitelistRequest. */
 export const IpWhitelistRequest = v.object({
   cidr: IPRange,
-  description: v.pipe(text, v.maxLength(100)),
+  description: v.pipe(text, maxCharacters(100)),
 });
 
-const addons = v.pipe(v.record(v.pipe(text, v.maxLength(63)), APIAddon), v.maxEntries(100));
+const ipWhitelist = v.pipe(v.array(IpWhitelistRequest), v.maxLength(500));
+
+const addons = v.pipe(v.record(v.pipe(text, maxCharacters(63)), APIAddon), v.maxEntries(100));
 
 /** The documentation's body of a cluster's creation. */
 export const CreateCluster = v.object({
@@ -76,7 +67,7 @@ export const CreateCluster = v.object({
   cloudAccountIdentity: uuid,
   clusterPodSubnet: v.optional(IPRange),
   cni: v.optional(v.picklist(networkInterfaces)),
-  description: v.optional(v.pipe(text, v.maxLength(500))),
+  description: v.optional(v.pipe(text, maxCharacters(500))),
   enableAutoUpgrade: v.optional(v.boolean()),
   enableHA: v.optional(v.boolean()),
   enableHighAvailability: v.optional(v.boolean()),
@@ -84,7 +75,7 @@ export const CreateCluster = v.object({
   enableNATGateway: v.optional(v.boolean()),
   enableNetworkEncryption: v.optional(v.boolean()),
   enablePodSecurityStandards: v.optional(v.boolean()),
-  ipWhitelist: v.optional(v.pipe(v.array(IpWhitelistRequest), v.maxLength(500))),
+  ipWhitelist: v.optional(ipWhitelist),
   maintenanceScheduleIdentity: v.optional(uuid),
   name: v.pipe(
     v.string(),
@@ -94,10 +85,10 @@ export const CreateCluster = v.object({
   ),
   nodePools: v.array(CreateClusterNodePool),
   podSecurityStandardsProfile: v.optional(v.picklist(podSecurityProfiles)),
-  region: v.pipe(text, v.maxLength(63)),
+  region: v.pipe(text, maxCharacters(63)),
   serviceSubnet: v.optional(IPRange),
-  updateChannel: v.optional(v.pipe(text, v.maxLength(63))),
-  version: v.pipe(text, v.maxLength(63)),
+  updateChannel: v.optional(v.pipe(text, maxCharacters(63))),
+  version: v.pipe(text, maxCharacters(63)),
 });
 export type CreateCluster = v.InferOutput<typeof CreateCluster>;
 
@@ -110,20 +101,20 @@ export const UpdateCluster = v.object({
   enableAutoUpgrade: v.optional(v.boolean()),
   enableHighAvailability: v.optional(v.boolean()),
   enableNetworkEncryption: v.optional(v.boolean()),
-  environmentSlug: v.optional(v.pipe(text, v.maxLength(100))),
-  ipWhitelist: v.optional(v.pipe(v.array(IpWhitelistRequest), v.maxLength(500))),
+  environmentSlug: v.optional(v.pipe(text, maxCharacters(100))),
+  ipWhitelist: v.optional(ipWhitelist),
   maintenanceScheduleIdentity: v.optional(uuid),
   podSecurityStandardsProfile: v.optional(v.picklist(podSecurityProfiles)),
   status: v.optional(v.picklist(desiredStatuses)),
-  updateChannel: v.optional(v.pipe(text, v.maxLength(63))),
-  version: v.optional(v.pipe(text, v.maxLength(63))),
+  updateChannel: v.optional(v.pipe(text, maxCharacters(63))),
+  version: v.optional(v.pipe(text, maxCharacters(63))),
 });
 export type UpdateCluster = v.InferOutput<typeof UpdateCluster>;
 
 /** The documentation's body of a move. */
 export const MoveCluster = v.object({
-  currentEnvironment: v.pipe(text, v.maxLength(100)),
-  newEnvironment: v.pipe(text, v.maxLength(100)),
+  currentEnvironment: v.pipe(text, maxCharacters(100)),
+  newEnvironment: v.pipe(text, maxCharacters(100)),
 });
 
 /** Which deleted cluster to bring back; without an identity, the only one of the slug. */

@@ -1,7 +1,7 @@
 /** Node pools: the contract's shapes, and how one is stored. */
 
 import * as v from "valibot";
-import { dateTime, identity, int64, text } from "../shared/schemas.ts";
+import { dateTime, identity, int64, maxCharacters, text } from "../shared/schemas.ts";
 
 /** At most this many node pools a cluster. */
 export const MAX_NODE_POOLS = 50;
@@ -30,18 +30,29 @@ export const securityUpdates = ["OFF", "INSTALL", "INSTALL_AND_REBOOT"] as const
 /** How far a pool is. */
 export const nodePoolProvisionStatuses = ["ACCEPTED", "PROVISIONING", "DONE", "DELETING", "FAILED"] as const;
 
-// Kubernetes' qualified name: an optional DNS subdomain and a slash, then up to 63 of letters, digits, `-`, `_`, `.`.
-const QUALIFIED_NAME =
-  /^(?=[^/]{1,253}\/|[^/]*$)([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+/**
+ * Builds the pattern of Kubernetes' qualified name: an optional DNS subdomain and a slash, then up to 63 of letters, digits, `-`,
+ * `_`, `.` (`IsLabelKey` of k8s.io/apimachinery).
+ *
+ * @param letters that the subdomain may have, as in a class of a regular expression
+ */
+const qualifiedNamePattern = (letters: string) => {
+  const label = `[${letters}0-9]([-${letters}0-9]*[${letters}0-9])?`;
+  return new RegExp(`^(?=[^/]{1,253}/|[^/]*$)(${label}(\\.${label})*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`);
+};
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 // Cluster API selects machines by keys of this domain, and its controllers act on annotations of it.
-const RESERVED = /^([^/]+\.)?cluster\.x-k8s\.io\//;
+const RESERVED = /^([^/]+\.)?cluster\.x-k8s\.io\//i;
 
-const qualifiedName = v.pipe(
-  v.string(),
-  v.regex(QUALIFIED_NAME, "must be a Kubernetes name such as role or example.com/role"),
-  v.check((key) => !RESERVED.test(key), "must not be under cluster.x-k8s.io"),
-);
+const name = (letters: string) =>
+  v.pipe(
+    v.string(),
+    v.regex(qualifiedNamePattern(letters), "must be a Kubernetes name such as role or example.com/role"),
+    v.check((key) => !RESERVED.test(key), "must not be under cluster.x-k8s.io"),
+  );
+const qualifiedName = name("a-z");
+// Kubernetes' ValidateAnnotations folds case before it looks at a key, and keeps the key as it was sent.
+const annotationKey = name("A-Za-z");
 const labelValue = v.pipe(
   v.string(),
   v.regex(LABEL_VALUE, "must be a Kubernetes label value: up to 63 of letters, digits, -, _ and ."),
@@ -58,9 +69,9 @@ export const NodeTaint = v.object({
 
 /** What a node pool is made of; one inside a cluster's creation and a changed one are the same. */
 export const CreateNodePool = v.object({
-  annotations: v.optional(v.pipe(v.record(qualifiedName, text), v.maxEntries(50))),
+  annotations: v.optional(v.pipe(v.record(annotationKey, text), v.maxEntries(50))),
   autoScaling: v.optional(v.boolean()),
-  availabilityZone: v.optional(v.pipe(v.string(), v.maxLength(63))),
+  availabilityZone: v.optional(v.pipe(text, maxCharacters(63))),
   enableNodeAutoReplacement: v.optional(v.boolean()),
   enableNodeReboots: v.optional(v.boolean()),
   labels: v.optional(v.pipe(v.record(qualifiedName, labelValue), v.maxEntries(50))),
@@ -75,7 +86,7 @@ export const CreateNodePool = v.object({
       v.description("Unique in its cluster together with availabilityZone; cannot change."),
     ),
   ),
-  nodeSize: v.optional(v.pipe(text, v.maxLength(63))),
+  nodeSize: v.optional(v.pipe(text, maxCharacters(63))),
   securityUpdatesOnJoin: v.optional(v.picklist(securityUpdates)),
   taints: v.optional(v.pipe(v.array(NodeTaint), v.maxLength(50))),
   upgradeStrategy: v.optional(v.picklist(upgradeStrategies)),

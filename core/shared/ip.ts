@@ -119,6 +119,71 @@ export function overlap(one: CidrBlock, other: CidrBlock): boolean {
   return one.bits <= other.bits ? contains(one, other.address) : contains(other, one.address);
 }
 
+/** A range whose addresses no host on another link can have. */
+export interface SpecialRange extends CidrBlock {
+  /** In CIDR notation. */
+  readonly text: string;
+  readonly use: "this network" | "loopback" | "link-local" | "multicast or reserved" | "unspecified or IPv4-compatible";
+}
+
+const special = (text: string, use: SpecialRange["use"]): SpecialRange => ({
+  ...(parseCidr(text) as CidrBlock),
+  text,
+  use,
+});
+
+/**
+ * The special-purpose ranges (RFC 6890 and IANA's registries of both families) in which Kubernetes' `ValidateNonSpecialIP` or
+ * Linux's routing allows no address of a pod, a service or a remote client. The other ranges of the registries can be used in a
+ * network of one's own: private and shared addresses, benchmarking, documentation, translation. 240.0.0.0/4 is left out of
+ * them, because RFC 6890 allows it neither as a source nor as a destination. IPv4-mapped blocks are refused by `parseCidr`.
+ */
+const SPECIAL_RANGES = [
+  special("0.0.0.0/8", "this network"),
+  special("127.0.0.0/8", "loopback"),
+  special("169.254.0.0/16", "link-local"),
+  special("224.0.0.0/3", "multicast or reserved"),
+  special("::1/128", "loopback"),
+  special("::/96", "unspecified or IPv4-compatible"),
+  special("fe80::/10", "link-local"),
+  special("ff00::/8", "multicast or reserved"),
+];
+
+/** Returns the special-purpose range that a block shares an address with. */
+export const overlappedSpecialRange = (block: CidrBlock): SpecialRange | undefined =>
+  SPECIAL_RANGES.find((range) => overlap(range, block));
+
+/** Returns the special-purpose range that holds all of a block; `0.0.0.0/0` is in none. */
+export const enclosingSpecialRange = (block: CidrBlock): SpecialRange | undefined =>
+  SPECIAL_RANGES.find((range) => range.bits <= block.bits && overlap(range, block));
+
+/**
+ * Returns whether requests can come from a block to a server that listens on any interface of a machine. Loopback and
+ * link-local addresses count, because a client or a proxy may run on the machine itself or on its link.
+ *
+ * @param text in CIDR notation; from what is no block nothing can come
+ */
+export function canSendRequests(text: string): boolean {
+  const block = parseCidr(text);
+  if (typeof block === "string") return false;
+  const use = enclosingSpecialRange(block)?.use;
+  return use === undefined || use === "loopback" || use === "link-local";
+}
+
+/**
+ * Returns whether the host of a URL can be that of a server: a name, or an address outside the special-purpose ranges.
+ * Loopback counts, because clients may run on the same machine.
+ *
+ * @param url the whole address; one that cannot be parsed has no host
+ */
+export function hasServableHost(url: string): boolean {
+  const parsed = URL.parse(url);
+  if (parsed === null) return false;
+  const address = parseAddress(parsed.hostname.replace(/^\[|\]$/g, ""));
+  const use = address && enclosingSpecialRange({ address, bits: address.length })?.use;
+  return use === undefined || use === "loopback";
+}
+
 /**
  * Tells whether an address of the web is on this machine: 127.0.0.0/8, `localhost` or `[::1]`, over http or https.
  *

@@ -10,6 +10,17 @@ export const text = v.pipe(
   v.check((value) => value.isWellFormed(), "must be well-formed Unicode, without half a surrogate pair"),
 );
 
+/**
+ * Limits the length of a text in characters: Unicode code points, as `maxLength` of JSON Schema counts them. valibot's own
+ * `maxLength` counts UTF-16 units.
+ */
+export const maxCharacters = (most: number) => {
+  const action = v.maxLength<string, number>(most);
+  const run: (typeof action)["~run"] = (dataset, config) =>
+    dataset.typed && [...dataset.value].length <= most ? dataset : action["~run"](dataset, config);
+  return { ...action, "~run": run };
+};
+
 /** Free text of at most so many bytes in UTF-8, for what has to fit into a place of fixed size. */
 export const textOfBytes = (most: number) =>
   v.pipe(

@@ -141,7 +141,8 @@ export function idempotencyOf(
 
 /** The value of a preference, without quotes; undefined where it is not there. Of several, the first counts (RFC 7240). */
 function preference(header: string, name: string): string | undefined {
-  for (const each of header.split(",")) {
+  // A comma within quotes separates nothing.
+  for (const each of header.match(/(?:[^,"]|"(?:[^"\\]|\\.)*")+/g) ?? []) {
     // What follows a semicolon are parameters, of which these preferences have none.
     const [own = ""] = each.split(";");
     const [token = "", ...value] = own.split("=");

@@ -11,7 +11,6 @@ export type JsonSchema = Record<string, unknown>;
 const DROPPED_CHECKS: ReadonlySet<string> = new Set([
   "must be well-formed Unicode, without half a surrogate pair",
   "must not be under cluster.x-k8s.io",
-  "must be at most 1024 bytes",
 ]);
 
 /** Rules that have no message of their own: the arithmetic of CIDR blocks. */

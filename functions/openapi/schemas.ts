@@ -161,5 +161,27 @@ const SCHEMAS = {
 /** The name of a component. */
 export type SchemaName = keyof typeof SCHEMAS;
 
+const NOT_SERVED = "0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16 and 224.0.0.0/3";
+const WHITELIST = `ipWhitelist names each range once, and none within ${NOT_SERVED}, ::/96, ::1/128, fe80::/10 or ff00::/8.`;
+const CLUSTER_BYTES = `All that is stored of a request is at most ${Cluster.MAX_CLUSTER_BYTES} bytes as JSON in UTF-8.`;
+const POOL_BYTES = `A node pool is at most ${NodePool.MAX_NODE_POOL_BYTES} bytes as JSON in UTF-8; no two taints have the same key and effect.`;
+
+/** Rules of requests that JSON Schema has no words for. */
+const DESCRIPTIONS: { readonly [name in SchemaName]?: string } = {
+  CreateCluster: `${CLUSTER_BYTES} ${WHITELIST} clusterPodSubnet and serviceSubnet are IPv4 from /12 to /24, and overlap neither each other nor ${NOT_SERVED}.`,
+  UpdateCluster: `${CLUSTER_BYTES} ${WHITELIST}`,
+  CreateClusterNodePool: POOL_BYTES,
+  CreateNodePool: POOL_BYTES,
+  UpdateNodePool: POOL_BYTES,
+};
+
 /** Makes `components.schemas`. */
-export const componentSchemas = (): Record<string, JsonSchema> => convert(SCHEMAS);
+export function componentSchemas(): Record<string, JsonSchema> {
+  const schemas = convert(SCHEMAS);
+  return {
+    ...schemas,
+    ...Object.fromEntries(
+      Object.entries(DESCRIPTIONS).map(([name, description]) => [name, { description, ...schemas[name] }]),
+    ),
+  };
+}

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { AppError } from "#core/shared/errors.ts";
-import { isLoopbackUrl, parseCidr } from "#core/shared/ip.ts";
+import { canSendRequests, hasServableHost, isLoopbackUrl } from "#core/shared/ip.ts";
 
 /** Whether a text may be an OIDC issuer's. Without TLS only what never leaves the machine does. */
 function isIssuer(text: string): boolean {
@@ -34,6 +34,18 @@ const whole = (least: number, most: number) =>
     v.maxValue(most, `must be at most ${most}`),
   );
 
+/** Writes an origin as browsers send it (RFC 6454, section 6.2): in lower case, without a default port and a path. */
+function asBrowsersSend(text: string): string {
+  const origin = URL.parse(text)?.origin ?? "null";
+  // Of a scheme that is not the web's the parser knows no origin.
+  return origin === "null" ? text : origin;
+}
+
+const servable = v.check(
+  (text: string) => URL.parse(text) === null || hasServableHost(text),
+  "must not be of an unspecified, link-local, multicast or reserved address, which no client can reach",
+);
+
 const Variables = v.object({
   PORT: v.optional(whole(0, 65_535), "4000"),
   HOST: v.optional(v.string(), "127.0.0.1"),
@@ -50,6 +62,7 @@ const Variables = v.object({
     v.pipe(
       v.string(),
       v.check((text) => isIssuer(text), "must be an https URL, or http on this machine, of a host and a path alone"),
+      servable,
     ),
   ),
   OIDC_INITIAL_ACCESS_TOKEN: v.optional(v.string()),
@@ -63,15 +76,25 @@ const Variables = v.object({
   PUBLIC_URL: v.optional(
     v.pipe(
       v.string(),
-      v.regex(/^https?:\/\/[^\s?#]+$/, "must be an http or https URL without a query"),
+      v.regex(/^https?:\/\/[^\s?#]+$/i, "must be an http or https URL without a query"),
+      servable,
       v.transform((url) => url.replace(/\/+$/, "")),
     ),
   ),
-  CORS_ORIGINS: v.optional(list, ""),
+  CORS_ORIGINS: v.optional(
+    v.pipe(
+      list,
+      v.transform((origins) => origins.map(asBrowsersSend)),
+    ),
+    "",
+  ),
   TRUSTED_PROXIES: v.optional(
     v.pipe(
       list,
-      v.check((blocks) => blocks.every((block) => typeof parseCidr(block) !== "string"), "must be CIDR blocks"),
+      v.check(
+        (blocks) => blocks.every(canSendRequests),
+        "must be CIDR blocks, of addresses that requests can come from",
+      ),
     ),
     "",
   ),

@@ -195,6 +195,16 @@ describe("a change of", () => {
       { ipWhitelist: [{ cidr: { ipRange: "10.1.0.1/16" }, description: "" }] },
       "ipWhitelist[0].cidr.ipRange",
     ],
+    [
+      "a range of loopback",
+      { ipWhitelist: [{ cidr: { ipRange: "127.0.0.0/8" }, description: "" }] },
+      "ipWhitelist[0].cidr.ipRange",
+    ],
+    [
+      "a range twice",
+      { ipWhitelist: ["2001:db8::/32", "2001:DB8::/32"].map((cidr) => ({ cidr, description: "" })) },
+      "ipWhitelist[1].cidr",
+    ],
     ["an empty range", { ipWhitelist: [{ cidr: "", description: "" }] }, "ipWhitelist[0].cidr"],
     ["a schedule of nobody", { maintenanceScheduleIdentity: SPARE }, "maintenanceScheduleIdentity"],
     ["a channel", { updateChannel: "stable" }, "updateChannel"],

@@ -343,12 +343,26 @@ describe("creating a cluster", () => {
     ["serviceSubnet", "10.244.128.0/24"],
     ["serviceSubnet", "10.240.0.0/12"],
     ["serviceSubnet", "10.0.0.1/16"],
+    ["clusterPodSubnet", "2001:db8::/112"],
+    ...["clusterPodSubnet", "serviceSubnet"].flatMap((name) =>
+      ["0.0.0.0/12", "0.16.0.0/16", "127.0.0.0/16", "127.255.255.0/24", "169.254.0.0/16", "169.254.169.0/24"]
+        .concat("169.240.0.0/12", "224.0.0.0/12", "239.255.0.0/16", "240.0.0.0/12", "255.255.255.0/24", "fe80::/64")
+        .map((range): [string, string] => [name, range]),
+    ),
   ])("refuses %s %j", async (path, range) => {
     const answer = await createWith({ [path]: range });
     expect(answer.status, answer.text).toBe(400);
     const sent = typeof range === "object" ? `${path}.ipRange` : path;
     expect(answer.body.details).toEqual([expect.stringMatching(new RegExp(`^${sent}: .*must `))]);
   });
+
+  test.each(["100.64.0.0/16", "198.18.0.0/16", "192.0.2.0/24", "192.88.99.0/24", "172.16.0.0/12", "169.253.0.0/16"])(
+    "takes pods and services in %s, which can be used in a network of one's own",
+    async (range) => {
+      expectCreated(await createWith({ clusterPodSubnet: range }));
+      expectCreated(await createWith({ serviceSubnet: range }));
+    },
+  );
 
   test("refuses pods and services that overlap, once", async () => {
     const answer = await createWith({ clusterPodSubnet: "10.0.0.0/12", serviceSubnet: "10.1.0.0/16" });
@@ -388,6 +402,60 @@ describe("creating a cluster", () => {
     expect(answer.body.details).toEqual([expect.stringContaining(`ipWhitelist[1].${wrong}: `)]);
   });
 
+  test.each([
+    ["0.0.0.0/32", "0.0.0.0/8"],
+    ["127.0.0.1/32", "127.0.0.0/8"],
+    ["169.254.0.0/16", "169.254.0.0/16"],
+    ["224.0.0.0/4", "224.0.0.0/3"],
+    ["255.255.255.255/32", "224.0.0.0/3"],
+    ["::/128", "::/96"],
+    ["::1/128", "::1/128"],
+    ["fe80::/10", "fe80::/10"],
+    ["ff02::/16", "ff00::/8"],
+  ])("refuses the whitelist's range %s, which is within %s", async (cidr, within) => {
+    const answer = await createWith({ ipWhitelist: [{ cidr, description: "" }] });
+    const [detail] = expectProblems(answer, ["ipWhitelist[0].cidr"]);
+    expect(detail).toContain(`must not be within ${within} (`);
+  });
+
+  test.each([
+    ["10.0.0.0/8", "10.0.0.0/8"],
+    ["0.0.0.0/0", { ipRange: "0.0.0.0/0" }],
+    ["2001:db8::1/128", "2001:DB8:0:0:0:0:0:1/128"],
+    ["2001:db8::c000:201/128", "2001:db8::192.0.2.1/128"],
+  ])("refuses the whitelist's range %s a second time, written as %j", async (cidr, repeated) => {
+    const other = { cidr: "192.0.2.0/24", description: "" };
+    const ipWhitelist = [other, { cidr, description: "one" }, { cidr: repeated, description: "two" }];
+    const path = `ipWhitelist[2].cidr${typeof repeated === "string" ? "" : ".ipRange"}`;
+    const [detail] = expectProblems(await createWith({ ipWhitelist }), [path]);
+    expect(detail).toContain("ipWhitelist[1] is the same range");
+  });
+
+  test("takes whitelist ranges that overlap without being the same", async () => {
+    const cidrs = ["0.0.0.0/0", "0.0.0.0/1", "10.0.0.0/8", "10.0.0.0/9", "::/0", "100::/64"];
+    const ipWhitelist = cidrs.map((cidr) => ({ cidr, description: "" }));
+    expect(expectCreated(await createWith({ ipWhitelist })).ipWhitelist).toEqual(ipWhitelist);
+  });
+
+  test("counts characters as JSON Schema does, where one is two units of UTF-16 and four bytes of UTF-8", async () => {
+    const emoji = (length: number) => "😀".repeat(length);
+    const body = (more: number) => ({
+      description: emoji(500 + more),
+      ipWhitelist: [{ cidr: "192.0.2.0/24", description: emoji(100 + more) }],
+      addons: { [emoji(63 + more)]: { customValues: { [emoji(63)]: emoji(1024 + more) } } },
+    });
+    const { ipWhitelist, addons, description } = body(0);
+    expect(expectCreated(await createWith(body(0)))).toMatchObject({ ipWhitelist, addons, description });
+    const answer = await createWith(body(1));
+    expect(answer.status).toBe(400);
+    expect(answer.body.details.map((detail: string) => /must be .* long/.exec(detail)?.[0]).sort()).toEqual([
+      "must be at most 100 long",
+      "must be at most 1024 long",
+      "must be at most 500 long",
+      "must be at most 63 long",
+    ]);
+  });
+
   test("keeps names and values of add-ons as they were sent, and adds nothing", async () => {
     const addons = `{"__proto__":{"enabled":true},"constructor":{"customValues":{"__proto__":"p","toString":"","\\u0000":"\\u2028"}},
       "":{},"É \\uD83D\\uDE00":{"enabled":false,"customValues":{}},"${"n".repeat(63)}":{"customValues":{"k":"${"€".repeat(341)}"}}}`;
@@ -423,8 +491,8 @@ describe("creating a cluster", () => {
     ["51 custom values", { addons: { a: { customValues: many(51, "") } } }, "addons.a.customValues", /50/],
     ["a custom number", { addons: { a: { customValues: { k: 7 } } } }, "addons.a.customValues.k", /string/],
     [
-      "a custom value over 1 KB of UTF-8",
-      { addons: { a: { customValues: { k: "€".repeat(342) } } } },
+      "a custom value of 1025 characters",
+      { addons: { a: { customValues: { k: "€".repeat(1025) } } } },
       "addons.a.customValues.k",
       /1024/,
     ],

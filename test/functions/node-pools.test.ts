@@ -245,10 +245,24 @@ describe("a node pool", () => {
     expect(answer.status, answer.text).toBe(400);
     const paths = answer.body.details.map((detail: string) => detail.slice(0, "nodePools[0].labels".length));
     expect(paths.sort()).toEqual(["nodePools[0].labels", "nodePools[0].taints"]);
-    if (/[A-Z]/.test(key)) return;
+    if (/[A-Z]/.test(key)) return expect(await listed([pool({ annotations: { [key]: "v" } })])).toHaveLength(1);
     const annotated = await createWith([pool({ annotations: { [key]: "v" } })]);
     expect(annotated.answer.status).toBe(400);
     expect(annotated.answer.body.details).toEqual([expect.stringMatching(/^nodePools\[0\]\.annotations/)]);
+  });
+
+  test("takes a nodeSize of 63 characters that are four bytes each, and no more", async () => {
+    const tooLong = await createWith([pool({ nodeSize: "😀".repeat(64) })]);
+    expect(expectOnly(tooLong.answer, "nodePools[0].nodeSize")).toContain("must be at most 63 long");
+    const unknown = await createWith([pool({ nodeSize: "😀".repeat(63) })]);
+    expect(expectOnly(unknown.answer, "nodePools[0].nodeSize")).toContain("must be a node type of");
+  });
+
+  test("keeps annotations whose prefixes differ in case alone as they were sent", async () => {
+    const annotations = { "Example.com/Owner": "a", "example.com/Owner": "b", "EXAMPLE.com/owner": "c" };
+    expect(await listed([pool({ annotations })])).toMatchObject([{ annotations }]);
+    const { answer } = await createWith([pool({ annotations: { "Cluster.X-K8s.io/paused": "" } })]);
+    expectOnly(answer, "nodePools[0].annotations.Cluster.X-K8s.io/paused");
   });
 
   test.each(

@@ -93,9 +93,19 @@ test.each([
   ["HOSTING_POOL_ID", "1234567890123456"],
   ["LOG_LEVEL", "loud"],
   ["OIDC_ISSUER_URL", "http://issuer.example.test"],
+  ["OIDC_ISSUER_URL", "https://169.254.169.254"],
 ])("%s=%s, with which functions would not start, is refused at the deployment", (name, value) => {
   expect(() => readConfig({ [name]: value })).toThrow();
   expect(refused({ ...complete, [name]: value })).toEqual([name]);
+});
+
+test("API_DOMAIN can be below an internationalised top-level domain", () => {
+  const domain = { ...complete, API_DOMAIN: "api.xn--e1afmkfd.xn--p1ai" };
+  expect(readSettings(domain, production).domain?.name).toBe(domain.API_DOMAIN);
+});
+
+test.each(["https://localhost:8443", "https://127.0.0.1"])("OIDC_ISSUER_URL=%s, on this machine, is refused", (url) => {
+  expect(refused({ ...complete, OIDC_ISSUER_URL: url })).toEqual(["OIDC_ISSUER_URL"]);
 });
 
 test.each(["console.example.test", "https://console.example.test/", "*"])("CORS_ORIGINS=%s is refused", (value) => {

@@ -21,12 +21,13 @@ import {
   settingsOf,
 } from "../../node-pool/rules.ts";
 import type { Problem } from "../../shared/errors.ts";
-import { overlap, parseCidr } from "../../shared/ip.ts";
+import { overlap, overlappedSpecialRange, parseCidr } from "../../shared/ip.ts";
 import { normaliseIpRange, normaliseIpWhitelist } from "../../shared/schemas.ts";
 import { type Draft, formatValue, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "../schema.ts";
+import { whitelistProblems } from "../whitelist.ts";
 
 /** Kubernetes' own defaults for pods and services, which overlap with nobody's. */
 const DEFAULT_POD_SUBNET = "10.244.0.0/16";
@@ -155,6 +156,8 @@ export function validateCreate(
   const { nodePools: _, ...own } = draft;
   const largest = largestProperty(own, MAX_CLUSTER_BYTES);
   if (largest !== undefined) problems.add(largest, `makes this cluster larger than ${MAX_CLUSTER_BYTES} bytes`);
+  const whitelist = problems.has("ipWhitelist") ? undefined : draft.ipWhitelist;
+  for (const { path, message } of whitelistProblems(whitelist, body)) problems.add(path, message);
   const good = problems.list.length === 0 && provider !== undefined && version !== undefined;
   return {
     problems: problems.list,
@@ -256,6 +259,13 @@ function validateSubnets(draft: Draft<CreateCluster>, pathOf: (name: Subnet) => 
     if (typeof block === "string") continue;
     if (block.address.version !== 4 || block.bits < least || block.bits > most) {
       problems.add(pathOf(name), `${formatValue(text)} is not allowed: must be IPv4 from /${least} to /${most}`);
+    }
+    const special = overlappedSpecialRange(block);
+    if (special !== undefined) {
+      problems.add(
+        pathOf(name),
+        `${formatValue(text)} is not allowed: must not overlap ${special.text} (${special.use}), in which Kubernetes serves no endpoints`,
+      );
     }
   }
   if (subnets.some(([name]) => problems.has(name))) return;

@@ -9,6 +9,7 @@ import { formatValue, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Change, Cluster } from "../entity.ts";
 import { MAX_CLUSTER_BYTES, UpdateCluster } from "../schema.ts";
+import { whitelistProblems } from "../whitelist.ts";
 import { evaluateStatusRequest, isDeleting } from "./transitions.ts";
 import { controlPlaneVersions, isReachable, reachableVersions, rollbackAfter } from "./versions.ts";
 
@@ -47,7 +48,10 @@ function normalise(body: unknown): { body: unknown; clears: Set<string> } {
 export function parseUpdate(body: unknown): ParsedUpdate {
   const { body: normalised, clears } = normalise(body);
   const checked = validate(UpdateCluster, normalised);
-  const { problems, unknown } = checked;
+  const { unknown } = checked;
+  const isRefused = checked.problems.some(({ path }) => path === "ipWhitelist");
+  const whitelist = isRefused ? undefined : checked.draft?.ipWhitelist;
+  const problems = [...checked.problems, ...whitelistProblems(whitelist, body)];
   // Lists and maps count only as a whole; what else is well formed is judged beside what is not.
   const { addons: _, ipWhitelist: _list, ...parts } = checked.draft ?? {};
   return { problems, unknown, request: { input: problems.length > 0 ? parts : checked.complete(), clears } };

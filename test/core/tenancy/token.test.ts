@@ -204,12 +204,14 @@ describe("a token's record", () => {
     const nobody = "0f8fad5b-d9cb-469f-a165-70867728950e";
     const wrong = {
       user: [null, "", "me", `${nobody}0`, `${nobody}#`],
-      name: [null, "", "x".repeat(65), "\ud800", 1],
+      name: [null, "", "x".repeat(65), "😀".repeat(65), "\ud800", 1],
       days: [-1, 3_651, "30", Number.NaN, Number.POSITIVE_INFINITY],
       sources: ["10.0.0.0/8", Array(51).fill("10.0.0.0/8")],
       "sources[1]": [
         ["10.0.0.0/8", "10.0.0.1/8"],
         ["10.0.0.0/8", "10.0.0.1"],
+        ["127.0.0.0/8", "224.0.0.0/4"],
+        ["fe80::/10", "::/128"],
       ],
     };
     for (const [path, values] of Object.entries(wrong)) {

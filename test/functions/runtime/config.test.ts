@@ -129,8 +129,8 @@ describe("a variable", () => {
     ["DYNAMODB_ENDPOINT", "localhost", "must be a URL"],
     ["PROVISIONER", "Simulated", "must be simulated"],
     ["LOG_LEVEL", "INFO", "must be one of debug, info, warn, error, silent"],
-    ["TRUSTED_PROXIES", "10.0.0.0/8,proxy.example", "must be CIDR blocks"],
-    ["TRUSTED_PROXIES", "10.0.0.1", "must be CIDR blocks"],
+    ["TRUSTED_PROXIES", "10.0.0.0/8,proxy.example", "must be CIDR blocks, of addresses that requests can come from"],
+    ["TRUSTED_PROXIES", "10.0.0.1", "must be CIDR blocks, of addresses that requests can come from"],
     ...[
       "issuer.example",
       "http://issuer.example",
@@ -143,6 +143,20 @@ describe("a variable", () => {
       url,
       "must be an https URL, or http on this machine, of a host and a path alone",
     ]),
+    ...[
+      "https://0.0.0.0",
+      "https://169.254.169.254/x",
+      "https://[::]",
+      "https://[fe80::1]",
+      "https://224.0.0.1",
+    ].flatMap((url) =>
+      ["OIDC_ISSUER_URL", "PUBLIC_URL"].map((name): [string, string, string] => [
+        name,
+        url,
+        "must not be of an unspecified, link-local, multicast or reserved address, which no client can reach",
+      ]),
+    ),
+    ["TRUSTED_PROXIES", "127.0.0.0/8,224.0.0.0/4", "must be CIDR blocks, of addresses that requests can come from"],
   ])("%s cannot be %j: it %s", (name, value, requirement) => {
     expect(problemsOf({ [name]: value })).toEqual([`${name}: ${requirement}`]);
   });
@@ -154,6 +168,18 @@ describe("a variable", () => {
     "http://[::1]",
   ])("OIDC_ISSUER_URL can be %s, to the letter", (url) => {
     expect(readConfig({ OIDC_ISSUER_URL: url }).OIDC_ISSUER_URL).toBe(url);
+  });
+
+  test("CORS_ORIGINS are read as browsers send origins", () => {
+    const written = "HTTPS://Console.Example.test:443, http://a.test:80, http://b.test:8080, app://Desk, *";
+    const { CORS_ORIGINS } = readConfig({ CORS_ORIGINS: written });
+    const read = ["https://console.example.test", "http://a.test", "http://b.test:8080", "app://Desk", "*"];
+    expect(CORS_ORIGINS).toEqual(read);
+  });
+
+  test("PUBLIC_URL can have its scheme in upper case and a loopback address", () => {
+    expect(readConfig({ PUBLIC_URL: "HTTPS://api.example.test" }).PUBLIC_URL).toBe("HTTPS://api.example.test");
+    expect(readConfig({ PUBLIC_URL: "http://127.0.0.1:4000" }).PUBLIC_URL).toBe("http://127.0.0.1:4000");
   });
 
   test("takes its largest and smallest value", () => {
