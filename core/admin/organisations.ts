@@ -6,7 +6,7 @@ import { conflict, invalid, notFound } from "../shared/errors.ts";
 import { deadlineIn } from "../shared/retry.ts";
 import { text } from "../shared/schemas.ts";
 import { isOrganisationSlug } from "../shared/slug.ts";
-import { validate } from "../shared/validation.ts";
+import { formatValue, validate } from "../shared/validation.ts";
 import { keyText, organisationKey, totalKey } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
 import {
@@ -91,4 +91,4 @@ export async function requireOrganisation(services: Services, slug: string): Pro
 
 /** What an operator is told where an organisation is not there. */
 export const organisationNotFound = (slug: string) =>
-  notFound("organisation.missing", `There is no organisation "${slug.slice(0, 63)}".`);
+  notFound("organisation.missing", `There is no organisation ${formatValue(slug)}.`);

@@ -4,6 +4,7 @@ import type { Hono, Context as HonoContext } from "hono";
 import { HonoBase } from "hono/hono-base";
 import { LinearRouter } from "hono/router/linear-router";
 import type { Context, Services } from "#core/context.ts";
+import { repeatAsSent } from "#core/literals.ts";
 import type { RawQuery } from "#core/request/query.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { isOrganisationSlug } from "#core/shared/slug.ts";
@@ -140,7 +141,7 @@ async function answer(
     route.method !== "GET" && route.ignoresIdempotencyKey !== true
       ? idempotencyOf(c.req.raw, url, query, read.hash)
       : undefined;
-  const answered = await route.handle({
+  const handled = route.handle({
     context: {
       ...context,
       requestError: read.refusal ?? (repeat instanceof AppError ? repeat : undefined),
@@ -155,6 +156,9 @@ async function answer(
     get signal() {
       return (c.req.raw as Partial<Request>).signal;
     },
+  });
+  const answered = await handled.catch((error: unknown) => {
+    throw repeatAsSent(error, read.text);
   });
   return { status: 200, headers: {}, ...answered };
 }
