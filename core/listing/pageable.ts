@@ -4,8 +4,9 @@ import * as v from "valibot";
 import { type Parameter, parsePairs, type QueryPairs } from "../request/query.ts";
 import type { Problem } from "../shared/errors.ts";
 import { parseJson } from "../shared/json.ts";
+import { literalsIn } from "../shared/literals.ts";
 import { int32, int64 } from "../shared/schemas.ts";
-import { formatValue } from "../shared/validation.ts";
+import { elementPath, formatValue, memberPath, shorten } from "../shared/validation.ts";
 
 /** The documentation's SortObject. */
 export const SortObject = v.object({
@@ -101,10 +102,16 @@ function pairsOf(text: string): QueryPairs | undefined {
     return undefined;
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return Object.entries(value).flatMap(([name, member]): [string, string][] => {
+  const literals = literalsIn(text);
+  return Object.entries(value).flatMap(([name, member]): [string, string, string][] => {
     if (member === null) return [];
     const members: unknown[] = Array.isArray(member) ? member : [member];
-    return members.map((each) => [name, typeof each === "object" ? formatValue(each) : String(each)]);
+    return members.map((each, index) => {
+      const path = memberPath("", name);
+      const literal = literals.get(members === member ? elementPath(path, index) : path);
+      const shown = typeof each === "number" && literal !== undefined ? shorten(literal) : formatValue(each);
+      return [name, typeof each === "object" ? formatValue(each) : String(each), shown];
+    });
   });
 }
 
@@ -153,15 +160,11 @@ export function parsePageable(pairs: QueryPairs, sortable: readonly string[] = [
         });
       }
     }
-    for (const [, value] of source.filter(([name]) => name === "sort")) {
+    for (const [, value, shown = formatValue(value)] of source.filter(([name]) => name === "sort")) {
       const [, property = "", way] = SORT.exec(value) ?? [];
       if (sort.some((each) => each.property === property)) continue; // It could decide nothing any more.
       if (sortable.includes(property)) sort.push({ property, way: way?.toUpperCase() });
-      else
-        problems.push({
-          path: `${prefix}sort`,
-          message: `${formatValue(value)} is not allowed: ${sortText(sortable)}`,
-        });
+      else problems.push({ path: `${prefix}sort`, message: `${shown} is not allowed: ${sortText(sortable)}` });
     }
   }
   const number = (name: keyof typeof DEFAULTS) => (found.get(name)?.value as number | undefined) ?? DEFAULTS[name];

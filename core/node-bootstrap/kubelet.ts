@@ -1,5 +1,6 @@
 /** How a node's kubelet is configured. */
 
+import { isKubeletLabel, REBOOTS_LABEL, reservedReason } from "../node-pool/reserved-names.ts";
 import { Address, parseCidr } from "../shared/ip.ts";
 import { toYaml } from "../shared/yaml.ts";
 import type { JoinedPool, JoinInput } from "./input.ts";
@@ -58,28 +59,6 @@ export function kubeletConfiguration({ serviceSubnet, clusterDomain, pool }: Joi
   return toYaml(configuration);
 }
 
-/** The label that tells what reboots machines, such as kured, whether it may reboot this one. */
-export const REBOOTS_LABEL = "ame-clusters/node-reboots";
-
-// What a kubelet may say of itself among Kubernetes' own names: pkg/kubelet/apis/well_known_labels.go.
-const OWN_LABELS: ReadonlySet<string> = new Set([
-  "kubernetes.io/hostname",
-  "kubernetes.io/os",
-  "kubernetes.io/arch",
-  "beta.kubernetes.io/os",
-  "beta.kubernetes.io/arch",
-  "beta.kubernetes.io/instance-type",
-  "node.kubernetes.io/instance-type",
-  "topology.kubernetes.io/zone",
-  "topology.kubernetes.io/region",
-  "failure-domain.beta.kubernetes.io/zone",
-  "failure-domain.beta.kubernetes.io/region",
-]);
-const KUBERNETES = /^([^/]+\.)?(kubernetes|k8s)\.io\//;
-const OWN = /^([^/]+\.)?(kubelet|node)\.kubernetes\.io\//;
-
-const mayRegister = (key: string) => !KUBERNETES.test(key) || OWN.test(key) || OWN_LABELS.has(key);
-
 // What Kubernetes allows in a label, and nothing that means anything to a shell, to systemd or between labels.
 const KEY = /^[A-Za-z0-9._/-]+$/;
 const VALUE = /^[A-Za-z0-9._-]*$/;
@@ -92,13 +71,20 @@ export interface NodeLabels {
   readonly refused: readonly string[];
 }
 
-/** Tells the labels of a pool's nodes. @throws Error for labels that Kubernetes does not know as such, naming each */
+/**
+ * Returns the labels of a pool's nodes. A stored label that the machine or this service writes itself is left out.
+ *
+ * @throws Error for labels that Kubernetes does not know as such, naming each
+ */
 export function nodeLabels({ labels, enableNodeReboots }: JoinedPool): NodeLabels {
   const reboots = { [REBOOTS_LABEL]: enableNodeReboots ? "enabled" : "disabled" };
-  const entries = Object.entries({ ...labels, ...reboots }).sort(([a], [b]) => (a < b ? -1 : 1));
+  const free = Object.entries(labels).filter(
+    ([key]) => !isKubeletLabel(key) || reservedReason("labels", key, false) === undefined,
+  );
+  const entries = [...free, ...Object.entries(reboots)].sort(([a], [b]) => (a < b ? -1 : 1));
   const wrong = entries.filter(([key, value]) => !KEY.test(key) || !VALUE.test(value));
   if (wrong.length > 0) throw new Error(`Not labels: ${wrong.map((each) => JSON.stringify(each)).join(", ")}.`);
   const written = (own: boolean) =>
-    entries.filter(([key]) => mayRegister(key) === own).map(([key, value]) => `${key}=${value}`);
+    entries.filter(([key]) => isKubeletLabel(key) === own).map(([key, value]) => `${key}=${value}`);
   return { registered: written(true), refused: written(false) };
 }

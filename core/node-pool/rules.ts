@@ -4,6 +4,7 @@ import { type CloudProvider, isBringYourOwn, nodeTypeOf, type Region, zoneOf } f
 import type { Problem } from "../shared/errors.ts";
 import { type Draft, formatValue } from "../shared/validation.ts";
 import type { NodePool } from "./entity.ts";
+import { reservedNameProblems } from "./reserved-names.ts";
 import { type CreateNodePool, MAX_NODE_POOL_BYTES } from "./schema.ts";
 
 const BLANK_IS_ABSENT = ["availabilityZone", "name", "nodeSize", "securityUpdatesOnJoin", "upgradeStrategy"];
@@ -79,6 +80,7 @@ export function mergeSettings(pool: NodePool, input: Draft<CreateNodePool>): Dra
  * @param path where the pool stands in the request, such as `nodePools[1]`; empty for a request of its own
  * @param placement of the cluster
  * @param sent the well-formed parts of the request, where `draft` also holds stored values: problems name what was sent
+ * @param stored the pool before the change; undefined for a new one
  */
 export function nodePoolProblems(
   draft: Draft<CreateNodePool>,
@@ -86,6 +88,7 @@ export function nodePoolProblems(
   path: string,
   placement: Placement,
   sent: Draft<CreateNodePool> = draft,
+  stored?: NodePool,
 ): Problem[] {
   const problems: Problem[] = [];
   const at = (name: string) => (path === "" ? name : `${path}.${name}`);
@@ -124,6 +127,8 @@ export function nodePoolProblems(
     if (taints.has(text)) add(`taints[${index}]`, `repeats key and effect of another taint, ${text}`);
     taints.add(text);
   });
+  const isCloud = provider !== undefined && !isBringYourOwn(provider.type);
+  for (const problem of reservedNameProblems(sent, stored, isCloud)) add(problem.path, problem.message);
   const largest = largestProperty(draft, MAX_NODE_POOL_BYTES);
   if (largest !== undefined) add(largest, `makes this node pool larger than ${MAX_NODE_POOL_BYTES} bytes`);
   return problems;

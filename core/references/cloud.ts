@@ -9,6 +9,7 @@ import { type PageWithLinks, paginate, parsePageQuery, parseQuery } from "../lis
 import type { Parameter, RawQuery } from "../request/query.ts";
 import { type AppError, notFound } from "../shared/errors.ts";
 import { isSlug } from "../shared/slug.ts";
+import { formatValue } from "../shared/validation.ts";
 import type { CloudAccount, References } from "../tenancy/references-entity.ts";
 import { requireListAccess } from "./memberships.ts";
 import {
@@ -128,7 +129,7 @@ function findAccount({ accounts }: References, { account: given, organisation }:
   if (account !== undefined) return account;
   throw notFound(
     "account.missing",
-    `There is no cloud account ${JSON.stringify(given.slice(0, 64))} in organisation "${organisation}".`,
+    `There is no cloud account ${formatValue(given)} in organisation "${organisation}".`,
   );
 }
 

@@ -7,6 +7,7 @@ import type { Context } from "../context.ts";
 import { parseQuery } from "../listing/in-memory-page.ts";
 import type { RawQuery } from "../request/query.ts";
 import { notFound } from "../shared/errors.ts";
+import { formatValue } from "../shared/validation.ts";
 import type { RawItem } from "../table/entity.ts";
 import { keyText, usageKey } from "../table/keys.ts";
 import { type MaintenanceSchedule, usageEntity } from "../tenancy/references-entity.ts";
@@ -73,7 +74,7 @@ export async function getMaintenanceSchedule(
   if (schedule === undefined) {
     throw notFound(
       "schedule.missing",
-      `There is no maintenance schedule ${JSON.stringify(input.schedule.slice(0, 64))} in organisation "${organisation}".`,
+      `There is no maintenance schedule ${formatValue(input.schedule)} in organisation "${organisation}".`,
     );
   }
   parseQuery(context, input.query, {});

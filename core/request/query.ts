@@ -3,8 +3,8 @@
 import type { Problem } from "../shared/errors.ts";
 import { encodeName, formatValue } from "../shared/validation.ts";
 
-/** A query as it was sent: names and values in order, decoded. */
-export type QueryPairs = readonly (readonly [name: string, value: string])[];
+/** A query as it was sent: names and values in order, decoded, and how a message shows a value where that is not `describe`'s. */
+export type QueryPairs = readonly (readonly [name: string, value: string, shown?: string])[];
 
 /** A query and how long it was as it was sent, in bytes. */
 export interface RawQuery {
@@ -87,7 +87,7 @@ export function parsePairs<Parameters extends Record<string, Parameter<unknown>>
     Object.entries(parameters).map(([name, { defaultValue }]) => [name, defaultValue]),
   );
   const seen = new Set<string>();
-  for (const [name, text] of pairs) {
+  for (const [name, text, shown = formatValue(text)] of pairs) {
     const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
     if (parameter === undefined) {
       if (!others.has(name)) unknown.add(encodeName(name));
@@ -99,8 +99,7 @@ export function parsePairs<Parameters extends Record<string, Parameter<unknown>>
     }
     seen.add(name);
     const parsed = parameter.parse(text);
-    if ("wrong" in parsed)
-      problems.push({ path: name, message: `${formatValue(text)} is not allowed: ${parsed.wrong}` });
+    if ("wrong" in parsed) problems.push({ path: name, message: `${shown} is not allowed: ${parsed.wrong}` });
     else values.set(name, parsed.value);
   }
   return { values: Object.fromEntries(values) as Query<Parameters>["values"], problems, unknown: [...unknown] };

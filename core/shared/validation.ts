@@ -5,7 +5,7 @@ import type { Problem } from "./errors.ts";
 
 type Schema = v.GenericSchema;
 
-/** How much of a caller's value or name an error repeats, in UTF-16 units. */
+/** How much of a caller's value or name an error repeats, in characters. */
 const SHOWN = 64;
 
 /** Well-formed parts of an input, where some may be missing or malformed: what rules across properties work on. */
@@ -77,14 +77,23 @@ interface PropertyPath {
 
 const ROOT: PropertyPath = { shown: "", header: "" };
 
-function member(place: PropertyPath, name: string): PropertyPath {
-  const short = `${name.slice(0, SHOWN).toWellFormed()}${name.length > SHOWN ? "…" : ""}`;
-  const dot = place.shown === "" ? "" : ".";
-  return { shown: `${place.shown}${dot}${short}`, header: `${place.header}${dot}${encodeName(name)}`.slice(0, SHOWN) };
+/** Returns a member's path as a problem names it: the name cut short, and halves of surrogate pairs as escapes. */
+export function memberPath(path: string, name: string): string {
+  const start = [...name.slice(0, 2 * SHOWN)].slice(0, SHOWN).join("");
+  const short = start.replace(/\p{Cs}/gu, (half) => JSON.stringify(half).slice(1, -1));
+  return `${path}${path === "" ? "" : "."}${short}${start.length < name.length ? "…" : ""}`;
 }
 
+/** Returns an element's path as a problem names it. */
+export const elementPath = (path: string, index: number): string => `${path}[${index}]`;
+
+const member = (place: PropertyPath, name: string): PropertyPath => ({
+  shown: memberPath(place.shown, name),
+  header: `${place.header}${place.shown === "" ? "" : "."}${encodeName(name)}`.slice(0, SHOWN),
+});
+
 const element = ({ shown, header }: PropertyPath, index: number): PropertyPath => ({
-  shown: `${shown}[${index}]`,
+  shown: elementPath(shown, index),
   header: `${header}[${index}]`.slice(0, SHOWN),
 });
 
@@ -216,17 +225,30 @@ function requirement(issue: v.BaseIssue<unknown>): string {
 }
 
 /**
- * Shows a value in a message, shortened, and never more of an object or array than that it is one.
+ * Shows a value in a message, and never more of an object or array than that it is one. Of a long string the beginning is shown,
+ * and how long it is.
  *
  * @param input anything a caller sent
+ * @param most how many characters of a string are shown
  */
-export function formatValue(input: unknown): string {
-  if (typeof input === "string") {
-    const start = input.slice(0, SHOWN).toWellFormed();
-    return JSON.stringify(input.length > SHOWN ? `${start}…` : start);
-  }
+export function formatValue(input: unknown, most = SHOWN): string {
+  // JSON writes half a surrogate pair as an escape, which is what was sent.
+  if (typeof input === "string") return shorten(input, most, JSON.stringify);
   if (Array.isArray(input)) return "an array";
   return typeof input === "object" && input !== null ? "an object" : String(input);
+}
+
+/**
+ * Cuts a text that is too long for a message, and says so.
+ *
+ * @param most how many characters are shown
+ * @param write writes what is shown
+ */
+export function shorten(text: string, most = SHOWN, write: (text: string) => string = String): string {
+  if (text.length <= most) return write(text);
+  const characters = [...text];
+  if (characters.length <= most) return write(text);
+  return `${write(characters.slice(0, most).join(""))}… (${characters.length} characters)`;
 }
 
 /** Writes a property's name so that it can stand in a header. */

@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { type AppError, notFound } from "../shared/errors.ts";
+import { formatValue } from "../shared/validation.ts";
 import { defineEntity } from "../table/entity.ts";
 
 /** The documentation's kinds of organisation. */
@@ -66,4 +67,4 @@ export const MAX_ENVIRONMENTS = 1_000;
 
 /** Returns the error for an organisation that does not exist. */
 export const organisationNotFound = (slug: string): AppError =>
-  notFound("organisation.missing", `There is no organisation "${slug.slice(0, 63)}".`);
+  notFound("organisation.missing", `There is no organisation ${formatValue(slug)}.`);

@@ -6,6 +6,7 @@ import { LinearRouter } from "hono/router/linear-router";
 import type { Context, Services } from "#core/context.ts";
 import type { RawQuery } from "#core/request/query.ts";
 import { AppError } from "#core/shared/errors.ts";
+import { repeatAsSent } from "#core/shared/literals.ts";
 import { isOrganisationSlug } from "#core/shared/slug.ts";
 import { Meter } from "#core/table/capacity-meter.ts";
 import type { Config } from "#functions/runtime/config.ts";
@@ -141,7 +142,7 @@ async function answer(
     route.method !== "GET" && route.ignoresIdempotencyKey !== true
       ? idempotencyOf(c.req.raw, url, query, read.hash)
       : undefined;
-  const answered = await route.handle({
+  const handled = route.handle({
     context: {
       ...context,
       requestError: read.refusal ?? (repeat instanceof AppError ? repeat : undefined),
@@ -156,6 +157,9 @@ async function answer(
     get signal() {
       return (c.req.raw as Partial<Request>).signal;
     },
+  });
+  const answered = await handled.catch((error: unknown) => {
+    throw repeatAsSent(error, read.text);
   });
   return { status: 200, headers: {}, ...answered };
 }

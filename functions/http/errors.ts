@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { AppError, type ErrorKind } from "#core/shared/errors.ts";
+import { formatValue } from "#core/shared/validation.ts";
 
 /** The documentation's ErrorMessageResponse. */
 export const ErrorMessageResponse = v.object({ details: v.array(v.string()), message: v.string() });
@@ -54,7 +55,7 @@ export function internalErrorResponse(requestId: string): ApiResponse {
 
 /** No route leads there. */
 export const unknownRoute = (path: string): AppError =>
-  new AppError("missing", "route.unknown", [`There is nothing at ${JSON.stringify(path.slice(0, 200))}.`]);
+  new AppError("missing", "route.unknown", [`There is nothing at ${formatValue(path, 200)}.`]);
 
 /** A route leads there, but not with this method. */
 export const methodNotAllowed = (method: string, allowed: readonly string[]): AppError =>

@@ -6,6 +6,7 @@ import type { RawQuery } from "#core/request/query.ts";
 import { AppError, invalid } from "#core/shared/errors.ts";
 import { contains, parseAddress, parseCidr } from "#core/shared/ip.ts";
 import { parseJson } from "#core/shared/json.ts";
+import { formatValue } from "#core/shared/validation.ts";
 import { parseToken } from "#core/tenancy/token.ts";
 
 /** The largest body, in bytes. */
@@ -52,12 +53,21 @@ export function matchesPath(template: string, pathname: string): boolean {
   );
 }
 
-/** A request's query. Percent-encoding that is broken stays as it is; `+` is a space. */
+/** A request's query. Percent-encoding that is broken, or is not UTF-8, stays as it is; `+` is a space. */
 export function queryOf(url: string): RawQuery {
   const start = url.indexOf("?");
   const text = start === -1 ? "" : (url.slice(start + 1).split("#")[0] ?? "");
-  return { pairs: [...new URLSearchParams(text)], bytes: Buffer.byteLength(text) };
+  const sent = text.split("&").filter((each) => each !== "");
+  const pairs = [...new URLSearchParams(text)].map(([name, value], index): [string, string] => {
+    const [ownName = "", ...ownValue] = (sent[index] ?? "").split("=");
+    return [decodedOr(name, ownName), decodedOr(value, ownValue.join("="))];
+  });
+  return { pairs, bytes: Buffer.byteLength(text) };
 }
+
+/** Returns a decoded text, or the text as it was sent where decoding replaced bytes that are not UTF-8. */
+const decodedOr = (decoded: string, sent: string): string =>
+  decoded.includes("\ufffd") && !/%EF%BF%BD|\ufffd/i.test(sent) ? sent : decoded;
 
 /**
  * The caller's address. What proxies say counts only as far as they are trusted: from the nearest on, the first address
@@ -101,6 +111,8 @@ interface IncomingBody {
 /** A body as JSON gave it, or why it could not be read. */
 export interface ReadBody {
   body: unknown;
+  /** The text that the body was read from; undefined where none was read. */
+  text?: string;
   refusal: AppError | undefined;
   /** SHA-256 of the bytes, in hexadecimal. */
   hash: string;
@@ -186,7 +198,7 @@ export async function readBody(request: IncomingBody, isOptional = false): Promi
   if (hasBody && !isJson(type)) {
     return refuse(
       new AppError("unsupportedMediaType", "body.media_type", [
-        `The content type ${JSON.stringify((type ?? "").slice(0, 100))} is not supported; send application/json in UTF-8.`,
+        `The content type ${formatValue(type ?? "", 100)} is not supported; send application/json in UTF-8.`,
       ]),
     );
   }
@@ -203,7 +215,7 @@ export async function readBody(request: IncomingBody, isOptional = false): Promi
   if (isOptional && bytes.length === 0) return NO_BODY;
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return { body: parseJson(text), refusal: undefined, hash: sha256(bytes) };
+    return { body: parseJson(text), text, refusal: undefined, hash: sha256(bytes) };
   } catch (error) {
     const reason =
       bytes.length === 0 ? "it is empty" : error instanceof SyntaxError ? "its syntax is wrong" : "it is not UTF-8";

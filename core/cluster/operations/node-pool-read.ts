@@ -7,6 +7,7 @@ import { nodePoolsOf, toNodePoolResponse } from "../../node-pool/items.ts";
 import type { ClusterNodePoolResponse } from "../../node-pool/schema.ts";
 import { parseQueryParameters, type RawQuery } from "../../request/query.ts";
 import { type AppError, invalid, notFound, type Problem } from "../../shared/errors.ts";
+import { formatValue } from "../../shared/validation.ts";
 import { clusterKey } from "../../table/keys.ts";
 import { clusterEntity } from "../entity.ts";
 import { clusterNotFound } from "./get.ts";
@@ -79,4 +80,4 @@ export function findNodePool(pools: readonly NodePool[], given: { nodePool: stri
 }
 
 const nodePoolNotFound = (pool: string, cluster: string): AppError =>
-  notFound("node_pool.missing", `There is no node pool ${JSON.stringify(pool.slice(0, 64))} in cluster "${cluster}".`);
+  notFound("node_pool.missing", `There is no node pool ${formatValue(pool)} in cluster "${cluster}".`);

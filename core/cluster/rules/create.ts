@@ -27,7 +27,7 @@ import { type Draft, formatValue, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "../schema.ts";
-import { whitelistProblems } from "../whitelist.ts";
+import { whitelistProblems } from "./whitelist.ts";
 
 /** Kubernetes' own defaults for pods and services, which overlap with nobody's. */
 const DEFAULT_POD_SUBNET = "10.244.0.0/16";

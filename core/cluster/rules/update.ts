@@ -9,9 +9,9 @@ import { formatValue, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Change, Cluster } from "../entity.ts";
 import { MAX_CLUSTER_BYTES, UpdateCluster } from "../schema.ts";
-import { whitelistProblems } from "../whitelist.ts";
 import { evaluateStatusRequest, isDeleting } from "./transitions.ts";
 import { controlPlaneVersions, isReachable, reachableVersions, rollbackAfter } from "./versions.ts";
+import { whitelistProblems } from "./whitelist.ts";
 
 /** What a request asks for, well-formed. `clears` names what is to be taken away. */
 export interface UpdateRequest {

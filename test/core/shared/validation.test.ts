@@ -200,7 +200,7 @@ describe("an input with mistakes", () => {
   test("shortens long names and values in what it says", () => {
     const long = "n".repeat(100_000);
     const [name, value] = texts({ title: "abc", labels: { [long]: "", a: "b" }, colour: long }).sort();
-    expect(name).toBe(`colour: "${"n".repeat(64)}…" is not allowed: must be one of red, green`);
+    expect(name).toBe(`colour: "${"n".repeat(64)}"… (100000 characters) is not allowed: must be one of red, green`);
     expect(value?.startsWith(`labels.${"n".repeat(64)}…: `)).toBe(true);
     expect((value ?? "").length).toBeLessThan(250);
   });
@@ -248,10 +248,12 @@ describe("an input with mistakes", () => {
 
 describe("a value in a message", () => {
   test.each([
-    ["x".repeat(65), `"${"x".repeat(64)}…"`],
+    ["x".repeat(65), `"${"x".repeat(64)}"… (65 characters)`],
     ["x".repeat(64), `"${"x".repeat(64)}"`],
     ['a"b\n\u0000', '"a\\"b\\n\\u0000"'],
-    ["\ud800", '"\ufffd"'],
+    ["\ud800", '"\\ud800"'],
+    ["😀".repeat(64), `"${"😀".repeat(64)}"`],
+    ["😀".repeat(65), `"${"😀".repeat(64)}"… (65 characters)`],
     [-0, "0"],
     [Number.POSITIVE_INFINITY, "Infinity"],
     [null, "null"],

@@ -1,9 +1,9 @@
 /** What an IP whitelist must keep to beyond its shape. Pure rules. */
 
-import type { Problem } from "../shared/errors.ts";
-import { enclosingSpecialRange, parseCidr } from "../shared/ip.ts";
-import { type Draft, formatValue } from "../shared/validation.ts";
-import type { CreateCluster } from "./schema.ts";
+import type { Problem } from "../../shared/errors.ts";
+import { enclosingSpecialRange, parseCidr } from "../../shared/ip.ts";
+import { type Draft, formatValue } from "../../shared/validation.ts";
+import type { CreateCluster } from "../schema.ts";
 
 /**
  * Finds entries of an IP whitelist that cannot work: a range from which no request can come, and a range that an earlier entry
@@ -29,6 +29,6 @@ export function whitelistProblems(list: Draft<CreateCluster["ipWhitelist"]>, bod
         : `must not be within ${special.text} (${special.use}), from which no request can come`;
     if (wrong === false) return [];
     const member = typeof sent?.[index]?.cidr === "string" ? "" : ".ipRange";
-    return [{ path: `ipWhitelist[${index}].cidr${member}`, text: `${formatValue(text)} is not allowed: ${wrong}` }];
+    return [{ path: `ipWhitelist[${index}].cidr${member}`, message: `${formatValue(text)} is not allowed: ${wrong}` }];
   });
 }

@@ -1,0 +1,101 @@
+/** Values in messages, as the JSON text of a request wrote them. Used only after a request was refused, because it reads the text again. */
+
+import { AppError } from "./errors.ts";
+import { elementPath, formatValue, memberPath, shorten } from "./validation.ts";
+
+/** A string, a number, a word or a sign of JSON. */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[-\w][\w.+-]*|[{}[\],]/g;
+
+/** No schema of this API is deeper. */
+const DEPTH = 8;
+
+interface Container {
+  path: string;
+  /** Undefined in an object. */
+  index: number | undefined;
+  /** Undefined in an object before the name of the next member. */
+  name: string | undefined;
+}
+
+/**
+ * Finds the literals whose text differs from what JavaScript or this API makes of their value: numbers that are written in
+ * another way, such as `1e400` or `9007199254740993`, and strings with capital letters, because identities are folded.
+ *
+ * @param json valid JSON
+ * @returns literals by path, as problems name paths; of a member that is there twice, the last
+ */
+export function literalsIn(json: string): Map<string, string> {
+  const literals = new Map<string, string>();
+  const containers: Container[] = [];
+  for (const [token] of json.matchAll(TOKEN)) {
+    const inside = containers.at(-1);
+    if (token === "}" || token === "]") containers.pop();
+    else if (token === ",") {
+      if (inside?.index === undefined) Object.assign(inside ?? {}, { name: undefined });
+      else inside.index++;
+    } else if (inside !== undefined && inside.index === undefined && inside.name === undefined) {
+      inside.name = JSON.parse(token);
+    } else {
+      const isKnown = containers.length <= DEPTH;
+      const path = isKnown && inside !== undefined ? pathIn(inside) : "";
+      if (token === "{" || token === "[") {
+        containers.push({ path, index: token === "[" ? 0 : undefined, name: undefined });
+      } else if (isKnown && (token.startsWith('"') ? /[A-Z]/.test(token) : `${Number(token)}` !== token)) {
+        literals.set(path, token);
+      } else if (isKnown) literals.delete(path);
+    }
+  }
+  return literals;
+}
+
+const pathIn = ({ path, index, name = "" }: Container): string =>
+  index === undefined ? memberPath(path, name) : elementPath(path, index);
+
+/**
+ * Changes what an error repeats of a body to what was sent.
+ *
+ * @param error any error; only an AppError that refuses input is changed
+ * @param json the request's body; undefined where it had none, or none that could be read
+ * @returns the error
+ */
+export function repeatAsSent(error: unknown, json: string | undefined): unknown {
+  if (!(error instanceof AppError) || error.kind !== "invalid" || json === undefined) return error;
+  const literals = literalsIn(json);
+  if (literals.size === 0) return error;
+  const details = error.details.map((detail) => asSent(detail, literals));
+  const more = error.message.slice(error.details[0]?.length);
+  return Object.assign(error, { details, message: `${details[0]}${more}` });
+}
+
+function asSent(detail: string, literals: ReadonlyMap<string, string>): string {
+  const root = replaced(detail, "The body, ", literals.get(""), ", is not allowed: ");
+  if (root !== undefined) return root;
+  // A name in a path may contain the separator.
+  for (let end = detail.indexOf(": "); end !== -1; end = detail.indexOf(": ", end + 1)) {
+    const path = detail.slice(0, end);
+    const text = replaced(detail, `${path}: `, literals.get(path), " is not allowed: ") ?? detail;
+    // A text of the user's may look like a statement about a sibling; it is in quotation marks.
+    if (!/^(-?\d|true |false )/.test(detail.slice(end + 2))) {
+      if (text !== detail) return text;
+      continue;
+    }
+    const parent = path.slice(0, path.lastIndexOf(".") + 1);
+    return text.replace(/\b(\w+)((?:, which)? is )([\d.e+-]+)/g, (whole, name: string, is: string, value: string) => {
+      const literal = literals.get(`${parent}${name}`);
+      return literal !== undefined && `${Number(literal)}` === value ? `${name}${is}${shorten(literal)}` : whole;
+    });
+  }
+  return detail;
+}
+
+/** Returns a detail with the literal in place of its value; undefined where the detail is not about the literal. */
+function replaced(detail: string, before: string, literal: string | undefined, after: string): string | undefined {
+  if (literal === undefined) return undefined;
+  const value: unknown = JSON.parse(literal);
+  const [read, sent] =
+    typeof value === "string"
+      ? [formatValue(value.toLowerCase()), formatValue(value)]
+      : [String(value), shorten(literal)];
+  const start = `${before}${read}${after}`;
+  return detail.startsWith(start) ? `${before}${sent}${after}${detail.slice(start.length)}` : undefined;
+}
