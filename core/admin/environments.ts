@@ -1,4 +1,4 @@
-/** Making, listing and removing environments. */
+/** Creates, lists and removes environments. */
 
 import * as v from "valibot";
 import type { Services } from "../context.ts";
@@ -14,7 +14,7 @@ import { type Environment, environmentEntity, environmentTypes } from "../tenanc
 import { MAX_ENVIRONMENTS } from "../tenancy/organisation.ts";
 import { organisationNotFound, requireOrganisation } from "./organisations.ts";
 
-/** How long a client may wait for the clusters of a deleted environment to be gone, in seconds. */
+/** Delay before a client retries while the clusters of a deleted environment are removed, in seconds. */
 const REMOVAL_SECONDS = 30;
 
 const CreateEnvironment = v.object({
@@ -30,11 +30,11 @@ const CreateEnvironment = v.object({
 });
 
 /**
- * Makes an environment and its part of the page index.
+ * Creates an environment and its part of the page index.
  *
- * @param organisation its slug
+ * @param organisation slug of the organisation
  * @param input name of 1 to 25 characters, type, purpose, description
- * @throws AppError invalid; missing for the organisation; conflict where the slug is held or the organisation is full
+ * @throws AppError invalid; not found for the organisation; conflict if the slug is taken or the limit is reached
  */
 export async function createEnvironment(
   services: Services,
@@ -77,30 +77,33 @@ export async function createEnvironment(
   if (holder?.deletedAt !== undefined) {
     throw conflict(
       "environment.slug_held",
-      `name: an environment with the slug "${environment.slug}" is still being deleted`,
+      `name: an environment with the slug "${environment.slug}" is still being deleted; try again later`,
       REMOVAL_SECONDS,
     );
   }
   if (holder !== undefined) {
     throw conflict(
       "environment.slug_held",
-      `name: the environment "${environmentEntity.read(holder).name}" has the slug "${environment.slug}" already`,
+      `name: the slug "${environment.slug}" is already used by the environment "${environmentEntity.read(holder).name}"`,
     );
   }
   const total = failed.get("total");
   if (total !== undefined) {
     if (total.present === undefined) throw organisationNotFound(organisation);
-    throw conflict("organisation.environment_limit", `An organisation has at most ${MAX_ENVIRONMENTS} environments.`);
+    throw conflict(
+      "organisation.environment_limit",
+      `Limit reached: an organisation can have at most ${MAX_ENVIRONMENTS} environments.`,
+    );
   }
   return environment;
 }
 
-/** Lists an organisation's environments by slug, without those that are being deleted. @throws AppError missing */
+/** Lists the environments of an organisation by slug, without those that are being deleted. @throws AppError not found */
 export async function listEnvironments(services: Services, organisation: string): Promise<Environment[]> {
   return (await allEnvironments(services, organisation)).filter(({ deletedAt }) => deletedAt === undefined);
 }
 
-/** Lists an organisation's environments by slug, with those that are being deleted. @throws AppError missing */
+/** Lists the environments of an organisation by slug, including those that are being deleted. @throws AppError not found */
 export async function allEnvironments(services: Services, organisation: string): Promise<Environment[]> {
   await requireOrganisation(services, organisation);
   const { pk } = organisationKey(organisation);
@@ -108,7 +111,7 @@ export async function allEnvironments(services: Services, organisation: string):
   return items.map((item): Environment => environmentEntity.read(item));
 }
 
-/** Reads one environment. @throws AppError missing, also where it is being deleted */
+/** Reads one environment. @throws AppError not found, also while it is being deleted */
 export async function getEnvironment(services: Services, organisation: string, slug: string): Promise<Environment> {
   const isPath = isOrganisationSlug(organisation) && isSlug(slug);
   const environment = isPath ? await readEnvironment(services, organisation, slug) : undefined;
@@ -128,22 +131,22 @@ async function readEnvironment(
   return item && environmentEntity.read(item);
 }
 
-/** What one transaction takes beside an environment, its organisation and the total of that. */
+/** Number of chunks in one transaction: its other operations are the environment, its organisation and the total. */
 const CHUNKS_AT_ONCE = TRANSACTION_OPERATIONS - 3;
 
 /**
- * Removes an environment in which there is no cluster, and its part of the page index. Where nothing but deleting clusters is
- * left, it is hidden at once together with them, and removed by whoever removes the last of them.
+ * Removes an environment without clusters, and its part of the page index. If it contains only deleting clusters, it is hidden
+ * at once together with them. The removal of the last cluster then removes the environment.
  *
- * @throws AppError missing; conflict while it holds clusters that are not deleting; unavailable where time did not suffice,
- *   then it is still there with an index that is whole, and the next try has less to do
+ * @throws AppError not found; conflict while it contains clusters that are not deleting; unavailable if the time was too short:
+ *   then it still exists with a complete index, and the next attempt has less to do
  */
 export async function removeEnvironment(services: Services, organisation: string, slug: string): Promise<void> {
   const deadline = deadlineIn(services.writeTimeoutMs);
   let environment: Environment | undefined = await getEnvironment(services, organisation, slug);
   const { identity } = environment;
   for (;;) {
-    // Somebody else removed it, and whoever made another of its name did not ask for this.
+    // Another request removed it. An environment that was created since with the same name must stay.
     if (environment?.identity !== identity || environment.deletedAt !== undefined) return;
     if (environment.totalClusters > 0) throw notEmpty(slug);
     const done =
@@ -157,12 +160,12 @@ export async function removeEnvironment(services: Services, organisation: string
 }
 
 /**
- * Removes an environment that was deleted while deleting clusters were in it, once they are gone. Called again it does no
- * harm: whoever removes a cluster calls it.
+ * Removes an environment that was deleted while it contained deleting clusters, once they are removed. Idempotent: every
+ * removal of a cluster calls it.
  *
- * @param slug of the environment
- * @returns whether no environment of this name is being deleted any more
- * @throws AppError unavailable where time did not suffice; the next try has less to do
+ * @param slug slug of the environment
+ * @returns true if no environment with this slug is being deleted any more
+ * @throws AppError unavailable if the time was too short; the next attempt has less to do
  */
 export async function finishEnvironmentDeletion(
   services: Services,
@@ -176,7 +179,7 @@ export async function finishEnvironmentDeletion(
   return await deleteEmpty(services, organisation, environment, deadline);
 }
 
-/** Hides an environment with the deleting clusters in it. @returns whether it is done; false where it is not as it was read */
+/** Hides an environment and its deleting clusters. @returns false if the environment changed since it was read */
 async function markDeleted(
   services: Services,
   organisation: string,
@@ -189,13 +192,13 @@ async function markDeleted(
       environmentKey(organisation, slug),
       "SET #deletedAt = :now, #modifiedAt = :now ADD #revision :one",
       {
-        // Where the last of them is gone nobody would come to remove it.
+        // Without a deleting cluster, no later removal of a cluster would remove the environment.
         condition:
           "#identity = :identity AND #totalClusters = :none AND #heldClusters > :none AND attribute_not_exists(#deletedAt)",
         values: { ":identity": identity, ":none": 0, ":now": services.clock().toISOString(), ":one": 1 },
       },
     )
-    // Lists of the whole organisation read no environments: this is where they see what is not there any more.
+    // Lists of the whole organisation do not read environments: they find the hidden ones here.
     .update("organisation", organisationKey(organisation), "ADD #deletedEnvironments :gone", {
       condition: "attribute_exists(#pk)",
       values: { ":gone": new Set([identity]) },
@@ -203,7 +206,7 @@ async function markDeleted(
   return (await commit(services.table, transaction, deadline)).length === 0;
 }
 
-/** Removes an environment that holds nothing. @returns whether it is gone; false where it holds something again */
+/** Removes an empty environment. @returns true if it is removed; false if it is not empty any more */
 async function deleteEmpty(
   services: Services,
   organisation: string,
@@ -217,7 +220,7 @@ async function deleteEmpty(
   };
   for (let round = 1; ; round++) {
     const chunks = await readChunks(services.table, organisation, slug);
-    // The last ones first: without its first chunk nothing could be added to the environment.
+    // Last chunks first: without its first chunk, no cluster could be added to the environment.
     const part = chunks.slice(-CHUNKS_AT_ONCE);
     const isAll = part.length === chunks.length;
     const transaction = new Transaction();
@@ -233,7 +236,7 @@ async function deleteEmpty(
     } else {
       transaction.check("environment", key, isEmpty);
     }
-    // A chunk that nobody read can only have been split off one that was, which is then not as it was read.
+    // A chunk that was not read can only come from the split of a chunk that was read, and then that one's condition fails.
     for (const chunk of part) transaction.delete("index", chunk.key, unchangedChunk(chunk));
     const failures = await commit(services.table, transaction, deadline);
     if (isAll && failures.length === 0) return true;
@@ -247,8 +250,8 @@ async function deleteEmpty(
 const deletionUnfinished = (slug: string): AppError =>
   unavailable(
     "environment.removal_unfinished",
-    `The environment "${slug}" could not be removed in time and is still there. Try again.`,
+    `The environment "${slug}" was not removed in time and still exists. Try again.`,
   );
 
 const notEmpty = (slug: string): AppError =>
-  conflict("environment.not_empty", `The environment "${slug}" still holds clusters; delete or move them first.`);
+  conflict("environment.not_empty", `The environment "${slug}" still contains clusters; delete or move them first.`);

@@ -1,4 +1,4 @@
-/** Making and showing organisations. */
+/** Creates and reads organisations. */
 
 import * as v from "valibot";
 import type { Services } from "../context.ts";
@@ -19,17 +19,17 @@ import {
 import { type References, referencesItem } from "../tenancy/references-entity.ts";
 
 const CreateOrganisation = v.object({
-  slug: v.pipe(v.string(), v.check(isOrganisationSlug, "must be 1 to 63 of a-z, 0-9, - and _")),
+  slug: v.pipe(v.string(), v.check(isOrganisationSlug, "must be 1 to 63 characters: a-z, 0-9, - and _")),
   name: v.pipe(text, v.minLength(3), v.maxLength(30)),
   type: v.optional(v.picklist(organisationTypes)),
   contactEmail: v.optional(v.pipe(text, v.maxLength(254))),
 });
 
 /**
- * Makes an organisation, with nothing in it.
+ * Creates an empty organisation.
  *
- * @param input slug, name of 3 to 30 characters, type (BUSINESS unless given), contactEmail
- * @throws AppError invalid; conflict where the slug is taken
+ * @param input slug, name of 3 to 30 characters, type (default BUSINESS), contactEmail
+ * @throws AppError invalid; conflict if the slug is taken
  */
 export async function createOrganisation(services: Services, input: unknown): Promise<Organisation> {
   const checked = validate(CreateOrganisation, input);
@@ -58,15 +58,15 @@ export async function createOrganisation(services: Services, input: unknown): Pr
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   const present = failures.find(({ label }) => label === "organisation")?.present;
   if (failures.length > 0 && present?.identity !== organisation.identity) {
-    throw conflict("organisation.slug_held", `slug: there is an organisation "${slug}" already`);
+    throw conflict("organisation.slug_held", `slug: the slug "${slug}" is already used by another organisation`);
   }
   return organisation;
 }
 
 /**
- * Shows an organisation and what it holds.
+ * Reads an organisation and its totals.
  *
- * @throws AppError missing
+ * @throws AppError not found
  */
 export async function showOrganisation(
   services: Services,
@@ -81,14 +81,14 @@ export async function showOrganisation(
 }
 
 /**
- * Makes sure that an organisation is there.
+ * Checks that an organisation exists.
  *
- * @throws AppError missing
+ * @throws AppError not found
  */
 export async function requireOrganisation(services: Services, slug: string): Promise<void> {
   await showOrganisation(services, slug);
 }
 
-/** What an operator is told where an organisation is not there. */
+/** Builds the error for an organisation that does not exist. */
 export const organisationNotFound = (slug: string) =>
   notFound("organisation.missing", `There is no organisation "${slug.slice(0, 63)}".`);

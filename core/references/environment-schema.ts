@@ -1,4 +1,4 @@
-/** Environments: the contract's shapes. */
+/** Response shapes of environments. */
 
 import * as v from "valibot";
 import { Slug } from "../shared/schemas.ts";
@@ -6,7 +6,7 @@ import { type Environment, environmentTypes } from "../tenancy/environment.ts";
 
 const dateTime = v.pipe(v.string(), v.isoTimestamp());
 
-/** The documentation's EnvironmentResponse. The totals are of clusters that are not deleting: cores and MiB. */
+/** EnvironmentResponse of the API documentation. The totals count clusters that are not deleting: cores and MiB. */
 export const EnvironmentResponse = v.object({
   createdAt: dateTime,
   deletedAt: v.optional(dateTime),
@@ -25,7 +25,7 @@ export const EnvironmentResponse = v.object({
 });
 export type EnvironmentResponse = v.InferOutput<typeof EnvironmentResponse>;
 
-/** Shows an environment as the contract has it. @param organisation its organisation's slug */
+/** Builds the response for an environment. @param organisation slug of its organisation */
 export function toEnvironmentResponse(environment: Environment, organisation: string): EnvironmentResponse {
   return {
     createdAt: environment.createdAt,

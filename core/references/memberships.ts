@@ -1,4 +1,4 @@
-/** What a caller may see of organisations: the own memberships, and an organisation one is a member of. */
+/** Reads the caller's memberships and the organisations of the caller. */
 
 import * as v from "valibot";
 import { authenticate, authorize } from "../access/authorize.ts";
@@ -14,10 +14,10 @@ import { canList, roles } from "../tenancy/role.ts";
 
 const dateTime = v.pipe(v.string(), v.isoTimestamp());
 
-/** The documentation's Email. */
+/** Email of the API documentation. */
 export const Email = v.object({ email: v.string() });
 
-/** The documentation's OrganisationMembershipResponse: an organisation of the caller, and the role there. */
+/** OrganisationMembershipResponse of the API documentation: an organisation of the caller, and the caller's role in it. */
 export const MembershipResponse = v.object({
   email: Email,
   identity: v.string(),
@@ -30,7 +30,7 @@ export const MembershipResponse = v.object({
 });
 export type MembershipResponse = v.InferOutput<typeof MembershipResponse>;
 
-/** The documentation's OrganisationResponse. Its `id` is the identity under an older name. */
+/** OrganisationResponse of the API documentation. Its `id` is an older name of the identity. */
 export const OrganisationResponse = v.object({
   acceptedTerms: v.boolean(),
   acceptedTermsAt: v.optional(dateTime),
@@ -52,7 +52,7 @@ export const OrganisationResponse = v.object({
 });
 export type OrganisationResponse = v.InferOutput<typeof OrganisationResponse>;
 
-/** Shows a membership as the contract has it. It has no identity of its own, so it goes by the organisation's. */
+/** Builds the response for a membership. A membership has no identity of its own; the organisation's identity is used. */
 export function toMembershipResponse(organisation: Organisation, member: Member): MembershipResponse {
   return {
     email: { email: member.email },
@@ -66,7 +66,7 @@ export function toMembershipResponse(organisation: Organisation, member: Member)
   };
 }
 
-/** Shows an organisation as the contract has it. Properties that are absent are left out when it is written as JSON. */
+/** Builds the response for an organisation. Absent properties are omitted from the JSON. */
 export function toOrganisationResponse(organisation: Organisation): OrganisationResponse {
   return {
     acceptedTerms: organisation.acceptedTerms,
@@ -90,20 +90,23 @@ export function toOrganisationResponse(organisation: Organisation): Organisation
 }
 
 /**
- * Refuses a billing-admin to whom no environment gives more than that.
+ * Refuses a billing-admin who has no other role in any environment.
  *
- * @param what the plural of what is kept back, for the answer
+ * @param what plural noun for the error message, such as `cloud accounts`
  * @throws AppError forbidden
  */
 export function requireListAccess(member: Member, what: string): void {
   if (canList(member)) return;
-  throw forbidden("organisation.no_sight", `Your role in organisation "${member.organisation}" sees no ${what}.`);
+  throw forbidden(
+    "organisation.no_sight",
+    `Your role in organisation "${member.organisation}" does not allow reading ${what}.`,
+  );
 }
 
 /**
- * Lists the organisations a caller is a member of, by slug. Two waits on the database.
+ * Lists the organisations that the caller is a member of, by slug. Two database round trips.
  *
- * @throws AppError as `authenticate`; invalid with everything wrong in the query
+ * @throws AppError as `authenticate`; invalid with every problem of the query
  */
 export async function listMemberships(
   context: Context,
@@ -127,7 +130,7 @@ export async function listMemberships(
 }
 
 /**
- * Gets an organisation, for every role in it. One wait on the database.
+ * Gets an organisation, for every role in it. One database round trip.
  *
  * @throws AppError as `enter`; invalid for the query
  */

@@ -1,4 +1,4 @@
-/** Cloud accounts and the catalogue: the contract's shapes. */
+/** Response shapes of cloud accounts and the catalogue. */
 
 import * as v from "valibot";
 import type * as Catalogue from "../catalogue/index.ts";
@@ -7,7 +7,7 @@ import type * as Stored from "../tenancy/references-entity.ts";
 
 const dateTime = v.pipe(v.string(), v.isoTimestamp());
 
-/** The documentation's CloudProvider. `byon`: the nodes are the customer's own, and their sizes free text. */
+/** CloudProvider of the API documentation. `byon`: the customer supplies the nodes, and their sizes are free text. */
 export const CloudProvider = v.object({
   available: v.boolean(),
   byon: v.boolean(),
@@ -20,7 +20,7 @@ export const CloudProvider = v.object({
 });
 export type CloudProvider = v.InferOutput<typeof CloudProvider>;
 
-/** The documentation's Region. */
+/** Region of the API documentation. */
 export const Region = v.object({
   available: v.boolean(),
   createdAt: dateTime,
@@ -33,7 +33,7 @@ export const Region = v.object({
 });
 export type Region = v.InferOutput<typeof Region>;
 
-/** The documentation's AvailabilityZone. */
+/** AvailabilityZone of the API documentation. */
 export const AvailabilityZone = v.object({
   createdAt: dateTime,
   id: v.number(),
@@ -43,15 +43,15 @@ export const AvailabilityZone = v.object({
 });
 export type AvailabilityZone = v.InferOutput<typeof AvailabilityZone>;
 
-/** The documentation's NodeType: cores, and MB of which 1024 make a GB. */
+/** NodeType of the API documentation: cores, and MB of which 1024 make a GB. */
 export const NodeType = v.object({ cpu: v.number(), memory: v.number(), type: v.string() });
 export type NodeType = v.InferOutput<typeof NodeType>;
 
-/** The documentation's ClusterVersion. */
+/** ClusterVersion of the API documentation. */
 export const ClusterVersion = v.object({ version: v.string() });
 export type ClusterVersion = v.InferOutput<typeof ClusterVersion>;
 
-/** The documentation's CloudProfile, with its provider and the regions it can use. */
+/** CloudProfile of the API documentation, with its provider and the regions that it can use. */
 export const CloudProfile = v.object({
   cloudProvider: v.string(),
   cloudProviderRegionResponses: v.array(Region),
@@ -66,7 +66,7 @@ export const CloudProfile = v.object({
 });
 export type CloudProfile = v.InferOutput<typeof CloudProfile>;
 
-/** The documentation's CloudAccountResponse. */
+/** CloudAccountResponse of the API documentation. */
 export const CloudAccountResponse = v.object({
   cloudProfile: CloudProfile,
   displayName: v.string(),
@@ -77,7 +77,7 @@ export const CloudAccountResponse = v.object({
 });
 export type CloudAccountResponse = v.InferOutput<typeof CloudAccountResponse>;
 
-/** The documentation's CloudCredentialsResponse: never a secret. */
+/** CloudCredentialsResponse of the API documentation, without secrets. */
 export const CloudCredentialsResponse = v.object({
   cloudAccountIdentity: v.string(),
   cloudType: v.picklist(cloudProviderTypes),
@@ -89,7 +89,7 @@ export const CloudCredentialsResponse = v.object({
 });
 export type CloudCredentialsResponse = v.InferOutput<typeof CloudCredentialsResponse>;
 
-/** Shows a provider as the contract has it. */
+/** Builds the response for a provider. */
 export function toCloudProvider(provider: Catalogue.CloudProvider): CloudProvider {
   return {
     available: provider.available,
@@ -103,7 +103,7 @@ export function toCloudProvider(provider: Catalogue.CloudProvider): CloudProvide
   };
 }
 
-/** Shows a region as the contract has it. */
+/** Builds the response for a region. */
 export function toRegion(region: Catalogue.Region): Region {
   return {
     available: region.available,
@@ -117,17 +117,17 @@ export function toRegion(region: Catalogue.Region): Region {
   };
 }
 
-/** Shows an availability zone as the contract has it. */
+/** Builds the response for an availability zone. */
 export function toAvailabilityZone(zone: Catalogue.AvailabilityZone): AvailabilityZone {
   return { createdAt: zone.createdAt, id: zone.id, modifiedAt: zone.modifiedAt, name: zone.name, slug: zone.slug };
 }
 
-/** Shows a node type as the contract has it. */
+/** Builds the response for a node type. */
 export function toNodeType(nodeType: Catalogue.NodeType): NodeType {
   return { cpu: nodeType.cpu, memory: nodeType.memory, type: nodeType.type };
 }
 
-/** Shows a cloud profile as the contract has it. @throws Error where its provider is not in the catalogue: a defect */
+/** Builds the response for a cloud profile. @throws Error if its provider is not in the catalogue: a defect */
 export function toCloudProfile(profile: Catalogue.CloudProfile): CloudProfile {
   const provider = providerBySlug(profile.cloudProvider);
   if (provider === undefined) {
@@ -147,7 +147,7 @@ export function toCloudProfile(profile: Catalogue.CloudProfile): CloudProfile {
   };
 }
 
-/** Shows a cloud account as the contract has it. @param profile the one it was made from */
+/** Builds the response for a cloud account. @param profile cloud profile of the account */
 export function toCloudAccountResponse(
   account: Stored.CloudAccount,
   profile: Catalogue.CloudProfile,
@@ -162,7 +162,7 @@ export function toCloudAccountResponse(
   };
 }
 
-/** Shows the public part of credentials as the contract has it. @param account the one they belong to */
+/** Builds the response for the public part of credentials. @param account cloud account of the credentials */
 export function toCloudCredentialsResponse(
   credentials: Stored.CloudCredentials,
   account: Stored.CloudAccount,

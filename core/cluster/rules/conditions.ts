@@ -1,12 +1,12 @@
-/** Why a cluster is as it is: conditions in Kubernetes' shape, which a person and a tool can both act on. */
+/** Conditions of a cluster in the format of Kubernetes, for people and tools. */
 
 import * as v from "valibot";
 import { dateTime, int64 } from "../../shared/schemas.ts";
 
-/** What is told of a cluster. Each is True when there is nothing to wait for or to do. */
+/** Types of conditions. Each is True if there is nothing to wait for or to do. */
 export const conditionTypes = ["Provisioned", "Ready", "NodePoolsReady", "UpToDate", "Reconciled"] as const;
 
-/** Every reason there is. */
+/** All reasons of conditions. */
 export const conditionReasons = [
   "Accepted",
   "Provisioning",
@@ -32,25 +32,25 @@ export const conditionReasons = [
   "ProvisionerTimedOut",
 ] as const;
 
-/** One condition, as Kubernetes has them. */
+/** Condition in the format of Kubernetes. */
 export const Condition = v.object({
   type: v.picklist(conditionTypes),
   status: v.picklist(["True", "False", "Unknown"]),
   reason: v.picklist(conditionReasons),
   message: v.string(),
-  lastTransitionTime: v.pipe(dateTime, v.description("When status was last another one.")),
-  observedGeneration: v.pipe(int64, v.description("The generation of the cluster that this was told of.")),
+  lastTransitionTime: v.pipe(dateTime, v.description("When the status last changed.")),
+  observedGeneration: v.pipe(int64, v.description("Generation of the cluster that this condition describes.")),
 });
 export type Condition = v.InferOutput<typeof Condition>;
 
-/** A condition before it is known since when it holds. */
+/** Condition without its time and generation. */
 export type ConditionInput = Pick<Condition, "type" | "status" | "reason" | "message">;
 
 /**
- * What is told of a cluster that nobody has looked at yet.
+ * Builds the conditions of a cluster before its first reconciliation.
  *
  * @param now RFC 3339
- * @param generation of the cluster; above 1 for one that was brought back
+ * @param generation generation of the cluster; above 1 for an undeleted one
  */
 export const initialConditions = (now: string, generation = 1): Condition[] =>
   withTransitionTimes(
@@ -59,16 +59,16 @@ export const initialConditions = (now: string, generation = 1): Condition[] =>
       type,
       status: type === "Reconciled" ? "Unknown" : "False",
       reason: "Accepted",
-      message: "The cluster was accepted; nothing was done for it yet.",
+      message: "The cluster was accepted; provisioning has not started.",
     })),
     generation,
     now,
   );
 
 /**
- * Dates what is told now, by what was told before.
+ * Adds transition times to new conditions: the earlier time if the status did not change.
  *
- * @param generation of the cluster that was looked at
+ * @param generation generation of the cluster that was observed
  * @param now RFC 3339
  */
 export function withTransitionTimes(
