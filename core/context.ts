@@ -1,4 +1,4 @@
-/** What every operation takes first: the services it works with and who is asking. */
+/** Context of every operation: its services and the request with its caller. */
 
 import { randomInt, randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
@@ -8,17 +8,17 @@ import { WRITE_TIMEOUT_MS } from "./shared/retry.ts";
 import type { Table } from "./table/client.ts";
 import type { Key } from "./table/keys.ts";
 
-/** What the server draws. Given from outside, so that two runs can be compared to the byte. */
+/** Generates ids; injected so that tests are deterministic. */
 export interface IdGenerator {
-  /** A new uuid. */
+  /** Returns a new UUID. */
   identity(): string;
-  /** A new numeric id below 2^52, which every JSON reader keeps exactly. */
+  /** Returns a new numeric id below 2^52, which every JSON parser reads exactly. */
   number(): number;
-  /** A sortable text that tells events of one millisecond apart. @param at milliseconds since the epoch */
+  /** Returns a sortable text that distinguishes events of one millisecond. @param at milliseconds since the epoch */
   ulid(at: number): string;
 }
 
-/** The hosting pool of the control plane: configuration, not a node pool. */
+/** Hosting pool of the control plane: configuration, not a node pool. */
 export interface HostingPool {
   readonly id: number;
   readonly name: string;
@@ -93,7 +93,7 @@ export const noStatusWatcher: StatusWatcher = {
   change: async () => {},
 };
 
-/** What operations work with, the same for every request. */
+/** Services of operations, the same for every request. */
 export interface Services {
   readonly table: Table;
   readonly clock: () => Date;
@@ -101,66 +101,63 @@ export interface Services {
   readonly provisioner: ProvisionerTraits;
   readonly hostingPool: HostingPool;
   readonly pageIndex: PageIndexLimits;
-  /** How long writers wait for each other inside the server before a caller is told to come back, in milliseconds. */
+  /** Time for which a write retries inside the server before it fails as unavailable, in milliseconds. */
   readonly writeTimeoutMs: number;
-  /**
-   * Wakes requests that wait for a cluster's status; one for all requests of a process. Undefined in functions on AWS, where no
-   * request waits: a function serves one request at a time, and a request that waits would occupy its execution environment.
-   */
+  /** Wakes requests that wait for the status of a cluster; shared by all requests of a process. */
   readonly statusWatcher: StatusWatcher;
 }
 
-/** One request: who asks, from where, and what became of it. */
+/** Request: its caller, its source address and metadata of its response. */
 export interface Context extends Services {
   readonly requestId: string;
-  /** The caller's address; undefined where the transport has none. */
+  /** IP address of the caller; undefined if the transport has none. */
   readonly sourceAddress: string | undefined;
-  /** What the token's text says; undefined where there is none, or none of ours. */
+  /** Contents of the token; undefined if there is none, or it is not a token of this product. */
   readonly credentials: Credentials | undefined;
   /**
-   * What is wrong with the request as it arrived (content type, size, JSON). Told only to callers whose token is good, so
-   * it travels to where the token is checked.
+   * Error of the request itself (content type, size, JSON). Only a caller with a valid token gets it, so it is passed on to the
+   * check of the token.
    */
   readonly requestError: AppError | undefined;
-  /** Whether the caller wants unknown properties refused instead of ignored (`Prefer: handling=strict`). */
+  /** True if unknown properties are refused instead of ignored (`Prefer: handling=strict`). */
   readonly strict: boolean;
-  /** How many seconds the caller would wait for what it asks for (`Prefer: wait`); 0 where it would not. */
+  /** Maximum wait that the caller allows (`Prefer: wait`), in seconds; 0 for no wait. */
   readonly waitSeconds: number;
-  /** What makes a repeat of this request recognisable; undefined where the caller sent no key. */
+  /** Idempotency key of the request; undefined if the caller sent none. */
   readonly idempotency: IdempotencyRequest | undefined;
   readonly responseMetadata: ResponseMetadata;
 }
 
-/** A request that may be repeated and shall happen once. */
+/** Request with an idempotency key: it may be repeated, and its effect must happen once. */
 export interface IdempotencyRequest {
   /** SHA-256 of the caller's key, in hexadecimal. */
   readonly keyHash: string;
-  /** Whether its answer is kept: a POST's. Others are only held against what the key stands for. */
+  /** True if its response is stored: for POST. Other requests are only compared with the key's request. */
   readonly storesResponse: boolean;
-  /** Method, path with query, and SHA-256 of the body: a key stands for one request alone. */
+  /** Method, path with query, and SHA-256 of the body: a key belongs to one request only. */
   readonly fingerprint: string;
 }
 
-/** What operations note of a request beside their answer. */
+/** Metadata that operations record beside the response. */
 export interface ResponseMetadata {
-  /** Properties and query parameters that were not understood, as they may stand in a header. */
+  /** Unknown properties and query parameters, encoded for a header. */
   readonly ignored: Set<string>;
-  /** Whether the answer is the one that an earlier request of the same key got. */
+  /** True if the response is the stored one of an earlier request with the same key. */
   replayed: boolean;
-  /** How many seconds the answer could be waited for; 0 where nothing is waited for. */
+  /** Applied maximum wait, in seconds; 0 for no wait. */
   waitedSeconds: number;
-  /** After how many seconds to ask again for what could not be waited for to its end; undefined where that says nothing. */
+  /** Delay before the caller retries after an incomplete wait, in seconds; undefined if not applicable. */
   retryAfterSeconds?: number;
-  /** Identity of the cluster it was about, for the log; undefined where it was about none, or none that is there. */
+  /** Identity of the request's cluster, for the log; undefined if there is none, or it does not exist. */
   cluster?: string;
 }
 
 /**
- * Notes what was not understood.
+ * Records unknown parameters and properties.
  *
  * @param parameters unknown query parameters, which are always ignored
- * @param properties unknown properties of the body, ignored unless the caller is strict
- * @returns the properties as problems where the caller is strict
+ * @param properties unknown properties of the body, ignored unless the request is strict
+ * @returns the properties as problems if the request is strict
  */
 export function reportUnknown(
   context: Context,
@@ -169,29 +166,29 @@ export function reportUnknown(
 ): Problem[] {
   for (const name of parameters) context.responseMetadata.ignored.add(name);
   if (context.strict)
-    return properties.map((path) => ({ path, message: "is not known, and handling=strict was asked for" }));
+    return properties.map((path) => ({ path, message: "unknown property (Prefer: handling=strict)" }));
   for (const name of properties) context.responseMetadata.ignored.add(name);
   return [];
 }
 
-/** Who is asking, once the token proved it. */
+/** Caller, verified by its token. */
 export interface Actor {
   readonly user: string;
   readonly tokenId: string;
 }
 
-/** Random identities, numbers and ulids. */
+/** Creates a generator of random identities, numbers and ULIDs. */
 export function randomIds(): IdGenerator {
   const ulid = monotonicFactory();
   return {
     identity: randomUUID,
-    // randomInt takes a span below 2^48; two draws make 52 bits. Zero is no id.
+    // The range of randomInt is below 2^48; two calls make 52 bits. Zero is not a valid id.
     number: () => randomInt(2 ** 26) * 2 ** 26 + randomInt(1, 2 ** 26),
     ulid,
   };
 }
 
-/** Services with what they default to. @param given at least the table and the provisioner */
+/** Creates services with defaults. @param given at least the table and the provisioner */
 export function createServices(given: Pick<Services, "table" | "provisioner"> & Partial<Services>): Services {
   return {
     clock: () => new Date(),

@@ -1,4 +1,4 @@
-/** The way into every operation: everything known by key read in one wait, then the checks in their fixed order. */
+/** Authorizes every operation: reads all items with known keys in one round trip, then checks in a fixed order. */
 
 import type { Actor, Context, Services } from "../context.ts";
 import { findReplay, type StoredResponse } from "../request/idempotency.ts";
@@ -24,46 +24,46 @@ import { type References, referencesEntity } from "../tenancy/references-entity.
 import { type RequiredRole, roleIn, satisfies } from "../tenancy/role.ts";
 import { parseToken, sameHash } from "../tenancy/token.ts";
 
-/** The slugs of a request's path, as they were sent. */
+/** Slugs of a request's path, as sent. */
 export interface PathSlugs {
   organisation: string;
   environment?: string;
   cluster?: string;
 }
 
-/** What an operation wants to know before it begins. The functions are called only when the path is well formed. */
+/** Requirements of an operation, and additional reads. The functions are called only when the path is well formed. */
 export interface AuthorizeOptions<Beside> {
   path: PathSlugs;
-  /** What the caller needs in the environment of the path; without an environment there is nothing to hold it against. */
+  /** Role that the caller needs in the environment of the path; not checked for a path without an environment. */
   role: RequiredRole;
-  /** More items to read in the same wait. */
+  /** More items to read in the same round trip. */
   keys?: () => readonly Key[];
-  /** A query to run beside that wait. */
+  /** Query to run in parallel. */
   alongside?: () => Promise<Beside>;
 }
 
-/** Where an operation stands once the caller was let in. */
+/** Result of an authorization. */
 export interface Authorized<Beside> {
   actor: Actor;
   organisation: Organisation;
   member: Member;
   references: References;
-  /** The environment of the path, where the path has one. */
+  /** Environment of the path, if the path has one. */
   environment: Environment | undefined;
-  /** What was asked for by `keys`. */
+  /** Returns an item that `keys` requested. */
   prefetched(key: Key): RawItem | undefined;
-  /** What an earlier request of the same idempotency key was answered. */
+  /** Stored response to an earlier request with the same idempotency key. */
   replay: StoredResponse | undefined;
   alongside: Beside | undefined;
 }
 
 /**
- * Lets a caller in. In one wait it reads the token, the organisation, the membership, the references and whatever the
- * operation asks for, then refuses in the order the contract gives: token 401, source address 403, the request as it
- * arrived (415, 413, 400), malformed path 404, no role in the organisation 403, environment missing 404, no right there 403, another request under
- * the same idempotency key 422.
+ * Authorizes a caller. Reads the token, the organisation, the membership, the references and what the operation asks for in one
+ * round trip. Then checks in the order of the contract: token 401, source address 403, errors of the request itself (415, 413,
+ * 400), malformed path 404, no role in the organisation 403, missing environment 404, insufficient role there 403, another
+ * request with the same idempotency key 422.
  *
- * @throws AppError the first of these that applies
+ * @throws AppError the first of these errors that applies
  */
 export async function authorize<Beside = undefined>(
   context: Context,
@@ -72,7 +72,7 @@ export async function authorize<Beside = undefined>(
   const { credentials, table } = context;
   if (credentials === undefined) throw unauthenticated();
   const { path } = wanted;
-  // A request that will be refused anyway still waits for the token: strangers learn nothing, not even about their JSON.
+  // Verify the token even if the request is refused anyway: without a valid token a caller learns nothing, not even about its JSON.
   const readable = isWellFormed(path) && context.requestError === undefined;
   const tokenAt = tokenKey(credentials.tokenId);
   const { idempotency } = context;
@@ -114,7 +114,7 @@ export async function authorize<Beside = undefined>(
   };
 }
 
-/** Notes which cluster the path leads to, where the operation reads it. */
+/** Records the identity of the path's cluster for the log, if the operation reads it. */
 function recordCluster(context: Context, path: PathSlugs, read: (key: Key) => RawItem | undefined): void {
   const { organisation, environment, cluster } = path;
   if (environment === undefined || cluster === undefined) return;
@@ -123,10 +123,10 @@ function recordCluster(context: Context, path: PathSlugs, read: (key: Key) => Ra
 }
 
 /**
- * Lets a caller in where the path names no organisation: only the token counts, refused in the same order as `enter` does.
+ * Authorizes a caller for a path without an organisation. Checks only the token, in the same order as `enter`.
  *
- * @param beside a query to run beside the reading of the token, for the user it says it is of
- * @throws AppError token 401, source address 403, the request as it arrived (415, 413, 400)
+ * @param beside query to run in parallel with the read of the token, for the user in the token's text
+ * @throws AppError token 401, source address 403, errors of the request itself (415, 413, 400)
  */
 export async function authenticate<Beside = undefined>(
   context: Context,
@@ -145,11 +145,11 @@ export async function authenticate<Beside = undefined>(
 }
 
 /**
- * Tells who a token is of, beside any operation. One wait on the database.
+ * Returns the user of a token, outside of any operation. One database round trip.
  *
  * @param text the token
- * @param sourceAddress where it comes from
- * @throws AppError unauthenticated; forbidden where it may not be used from there
+ * @param sourceAddress address of the client
+ * @throws AppError unauthenticated; forbidden if the token is not allowed from this address
  */
 export async function verifyTokenText(
   { table, clock }: Pick<Services, "table" | "clock">,
@@ -176,7 +176,7 @@ function tenantKeys(path: PathSlugs, user: string): Key[] {
   ];
 }
 
-/** Holds the token against its record. @throws AppError one and the same for every reason but the source address */
+/** Verifies the token against its record. @throws AppError the same error for every reason except the source address */
 function verifyToken(
   context: Pick<Context, "credentials" | "clock" | "sourceAddress">,
   item: RawItem | undefined,
@@ -188,12 +188,15 @@ function verifyToken(
     throw unauthenticated();
   }
   if (!isAllowedSource(token, context.sourceAddress)) {
-    throw forbidden("token.source_refused", "This token may not be used from your address.");
+    throw forbidden(
+      "token.source_refused",
+      "This token is not allowed from your IP address. Use a token whose sources include the address.",
+    );
   }
   return { user: token.user, tokenId: token.tokenId };
 }
 
-/** Whether a token is neither revoked nor expired. */
+/** Returns whether a token is neither revoked nor expired. */
 export function isActive(token: Token, now: Date): boolean {
   return token.revokedAt === undefined && Date.parse(token.expiresAt) > now.getTime();
 }
@@ -227,19 +230,25 @@ function authorizeEnvironment(
 const malformedPath = (path: PathSlugs): AppError =>
   notFound(
     "path.malformed",
-    `There is nothing at this path: ${Object.entries(path)
+    Object.entries(path)
       .filter(([part, slug]) => !(part === "organisation" ? isOrganisationSlug(slug) : isSlug(slug)))
-      .map(([part]) => `the ${part} in it is not a slug`)
-      .join(", ")}.`,
+      .map(
+        ([part]) =>
+          `Invalid ${part} slug in the path: use 1 to 63 characters: a-z, 0-9${part === "organisation" ? ", - and _" : " and -"}.`,
+      )
+      .join(" "),
   );
 
 const notAMember = (organisation: string): AppError =>
-  forbidden("organisation.forbidden", `You have no role in an organisation "${organisation}".`);
+  forbidden("organisation.forbidden", `You are not a member of organisation "${organisation}", or it does not exist.`);
 
-/** What is answered where a path's environment is not there. */
+/** Builds the error for a path whose environment does not exist. */
 export const environmentNotFound = (environment: string, organisation: string): AppError =>
   notFound("environment.missing", `There is no environment "${environment}" in organisation "${organisation}".`);
 
-/** What is answered where a caller's role in an environment is not enough. */
+/** Builds the error for an insufficient role in an environment. */
 export const roleInsufficient = (right: RequiredRole, environment: string): AppError =>
-  forbidden("environment.forbidden", `This needs the role ${right} or higher in environment "${environment}".`);
+  forbidden(
+    "environment.forbidden",
+    `This request requires the role ${right} or higher in environment "${environment}".`,
+  );

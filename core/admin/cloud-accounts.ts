@@ -1,4 +1,4 @@
-/** Cloud accounts of an organisation. */
+/** Creates and lists the cloud accounts of an organisation. */
 
 import * as v from "valibot";
 import { cloudProfiles, profileByIdentity } from "../catalogue/index.ts";
@@ -10,7 +10,7 @@ import { formatValue, validate } from "../shared/validation.ts";
 import { addReference, readReferences } from "../tenancy/references.ts";
 import { type CloudAccount, MAX_REFERENCES } from "../tenancy/references-entity.ts";
 
-// All accounts of an organisation share one item of at most 400 KB, which this keeps room in.
+// All accounts of an organisation share one item of at most 400 KB; this limit keeps it below that.
 const metadataValue = textOfBytes(160);
 
 const displayName = v.pipe(
@@ -32,17 +32,17 @@ const CreateAccount = v.object({
     }),
     {},
   ),
-  /** Name of a credentials record to make beside it; it holds no secret. */
+  /** Name of a credentials record to create with the account; it contains no secret. */
   credentials: v.optional(displayName),
 });
 
 /**
- * Makes a cloud account, enabled.
+ * Creates a cloud account, enabled.
  *
- * @param organisation its slug
- * @param input displayName, cloudProfile (identity, or the provider's slug), metadata, credentials (a name: makes a record
- *   of primary credentials without any secret, for provisioners that need none)
- * @throws AppError invalid; missing; conflict where the provider has an account of this name, or the organisation is full
+ * @param organisation slug of the organisation
+ * @param input displayName, cloudProfile (identity, or slug of the provider), metadata, credentials (a name: creates a record
+ *   of primary credentials without a secret, for provisioners that need none)
+ * @throws AppError invalid; not found; conflict if the provider has an account of this name, or a limit is reached
  */
 export async function createAccount(services: Services, organisation: string, input: unknown): Promise<CloudAccount> {
   const checked = validate(CreateAccount, input);
@@ -56,7 +56,7 @@ export async function createAccount(services: Services, organisation: string, in
     throw invalid([
       {
         path: "cloudProfile",
-        message: `${formatValue(cloudProfile)} is not allowed: must be a cloud profile, or one of ${known}`,
+        message: `${formatValue(cloudProfile)} is not allowed: must be the identity of a cloud profile, or one of ${known}`,
       },
     ]);
   }
@@ -84,12 +84,15 @@ export async function createAccount(services: Services, organisation: string, in
   await addReference(services, organisation, account.identity, ({ accounts, schedules }) => {
     const others = Object.values(accounts);
     if (others.length >= MAX_REFERENCES) {
-      throw conflict("account.limit", `An organisation has at most ${MAX_REFERENCES} cloud accounts.`);
+      throw conflict(
+        "account.limit",
+        `Limit reached: an organisation can have at most ${MAX_REFERENCES} cloud accounts.`,
+      );
     }
     if (others.some((each) => each.displayName === displayName && each.cloudProfile === profile.identity)) {
       throw conflict(
         "account.name_held",
-        `displayName: "${displayName}" is a cloud account of ${profile.displayName} already`,
+        `displayName: the organisation already has a cloud account "${displayName}" of ${profile.displayName}; choose another name`,
       );
     }
     return { accounts: { ...accounts, [account.identity]: account }, schedules };
@@ -97,7 +100,7 @@ export async function createAccount(services: Services, organisation: string, in
   return account;
 }
 
-/** Lists an organisation's cloud accounts, oldest first. @throws AppError missing */
+/** Lists the cloud accounts of an organisation, oldest first. @throws AppError not found */
 export async function listAccounts(services: Services, organisation: string): Promise<CloudAccount[]> {
   const { accounts } = await readReferences(services, organisation);
   return Object.values(accounts).sort((one, other) => (one.createdAt < other.createdAt ? -1 : 1));

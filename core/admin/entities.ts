@@ -1,4 +1,4 @@
-/** Every stored shape there is. For the operator's commands, which go over the whole table. */
+/** All stored entities, for the operator's commands, which process the whole table. */
 
 import { clusterEntity, eventEntity, pointerEntity, tombstoneEntity } from "../cluster/entity.ts";
 import { bootstrapTokensEntity, certificateAuthorityEntity, oidcClientEntity } from "../cluster-access/entity.ts";
@@ -16,10 +16,10 @@ import { referencesEntity, usageEntity } from "../tenancy/references-entity.ts";
 import { importEntity } from "./backup/import-lock.ts";
 import { rotationEntity } from "./rotate-secrets.ts";
 
-/** What can be done with any of them. */
+/** Operations that every entity has. */
 export type AnyEntity = Pick<Entity<object>, "name" | "version" | "read" | "bring">;
 
-/** All of them. */
+/** All entities. */
 export const entities: readonly AnyEntity[] = [
   storedResponseEntity,
   bootstrapTokensEntity,

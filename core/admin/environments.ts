@@ -1,4 +1,4 @@
-/** Making, listing and removing environments. */
+/** Creates, lists and removes environments. */
 
 import * as v from "valibot";
 import type { Services } from "../context.ts";
@@ -15,7 +15,7 @@ import { deleteEmpty, deletionUnfinished, readEnvironment } from "../tenancy/env
 import { MAX_ENVIRONMENTS, organisationNotFound } from "../tenancy/organisation.ts";
 import { requireOrganisation } from "./organisations.ts";
 
-/** How long a client may wait for the clusters of a deleted environment to be gone, in seconds. */
+/** Delay before a client retries while the clusters of a deleted environment are removed, in seconds. */
 const REMOVAL_SECONDS = 30;
 
 const CreateEnvironment = v.object({
@@ -31,11 +31,11 @@ const CreateEnvironment = v.object({
 });
 
 /**
- * Makes an environment and its part of the page index.
+ * Creates an environment and its part of the page index.
  *
- * @param organisation its slug
+ * @param organisation slug of the organisation
  * @param input name of 1 to 25 characters, type, purpose, description
- * @throws AppError invalid; missing for the organisation; conflict where the slug is held or the organisation is full
+ * @throws AppError invalid; not found for the organisation; conflict if the slug is taken or the limit is reached
  */
 export async function createEnvironment(
   services: Services,
@@ -78,30 +78,33 @@ export async function createEnvironment(
   if (holder?.deletedAt !== undefined) {
     throw conflict(
       "environment.slug_held",
-      `name: an environment with the slug "${environment.slug}" is still being deleted`,
+      `name: an environment with the slug "${environment.slug}" is still being deleted; try again later`,
       REMOVAL_SECONDS,
     );
   }
   if (holder !== undefined) {
     throw conflict(
       "environment.slug_held",
-      `name: the environment "${environmentEntity.read(holder).name}" has the slug "${environment.slug}" already`,
+      `name: the slug "${environment.slug}" is already used by the environment "${environmentEntity.read(holder).name}"`,
     );
   }
   const total = failed.get("total");
   if (total !== undefined) {
     if (total.present === undefined) throw organisationNotFound(organisation);
-    throw conflict("organisation.environment_limit", `An organisation has at most ${MAX_ENVIRONMENTS} environments.`);
+    throw conflict(
+      "organisation.environment_limit",
+      `Limit reached: an organisation can have at most ${MAX_ENVIRONMENTS} environments.`,
+    );
   }
   return environment;
 }
 
-/** Lists an organisation's environments by slug, without those that are being deleted. @throws AppError missing */
+/** Lists the environments of an organisation by slug, without those that are being deleted. @throws AppError not found */
 export async function listEnvironments(services: Services, organisation: string): Promise<Environment[]> {
   return (await allEnvironments(services, organisation)).filter(({ deletedAt }) => deletedAt === undefined);
 }
 
-/** Lists an organisation's environments by slug, with those that are being deleted. @throws AppError missing */
+/** Lists the environments of an organisation by slug, including those that are being deleted. @throws AppError not found */
 export async function allEnvironments(services: Services, organisation: string): Promise<Environment[]> {
   await requireOrganisation(services, organisation);
   const { pk } = organisationKey(organisation);
@@ -109,7 +112,7 @@ export async function allEnvironments(services: Services, organisation: string):
   return items.map((item): Environment => environmentEntity.read(item));
 }
 
-/** Reads one environment. @throws AppError missing, also where it is being deleted */
+/** Reads one environment. @throws AppError not found, also while it is being deleted */
 export async function getEnvironment(services: Services, organisation: string, slug: string): Promise<Environment> {
   const isPath = isOrganisationSlug(organisation) && isSlug(slug);
   const environment = isPath ? await readEnvironment(services, organisation, slug) : undefined;
@@ -120,18 +123,18 @@ export async function getEnvironment(services: Services, organisation: string, s
 }
 
 /**
- * Removes an environment in which there is no cluster, and its part of the page index. Where nothing but deleting clusters is
- * left, it is hidden at once together with them, and removed by whoever removes the last of them.
+ * Removes an environment without clusters, and its part of the page index. If it contains only deleting clusters, it is hidden
+ * at once together with them. The removal of the last cluster then removes the environment.
  *
- * @throws AppError missing; conflict while it holds clusters that are not deleting; unavailable where time did not suffice,
- *   then it is still there with an index that is whole, and the next try has less to do
+ * @throws AppError not found; conflict while it contains clusters that are not deleting; unavailable if the time was too short:
+ *   then it still exists with a complete index, and the next attempt has less to do
  */
 export async function removeEnvironment(services: Services, organisation: string, slug: string): Promise<void> {
   const deadline = deadlineIn(services.writeTimeoutMs);
   let environment: Environment | undefined = await getEnvironment(services, organisation, slug);
   const { identity } = environment;
   for (;;) {
-    // Somebody else removed it, and whoever made another of its name did not ask for this.
+    // Another request removed it. An environment that was created since with the same name must stay.
     if (environment?.identity !== identity || environment.deletedAt !== undefined) return;
     if (environment.totalClusters > 0) throw notEmpty(slug);
     const done =
@@ -144,7 +147,7 @@ export async function removeEnvironment(services: Services, organisation: string
   }
 }
 
-/** Hides an environment with the deleting clusters in it. @returns whether it is done; false where it is not as it was read */
+/** Hides an environment and its deleting clusters. @returns false if the environment changed since it was read */
 async function markDeleted(
   services: Services,
   organisation: string,
@@ -157,13 +160,13 @@ async function markDeleted(
       environmentKey(organisation, slug),
       "SET #deletedAt = :now, #modifiedAt = :now ADD #revision :one",
       {
-        // Where the last of them is gone nobody would come to remove it.
+        // Without a deleting cluster, no later removal of a cluster would remove the environment.
         condition:
           "#identity = :identity AND #totalClusters = :none AND #heldClusters > :none AND attribute_not_exists(#deletedAt)",
         values: { ":identity": identity, ":none": 0, ":now": services.clock().toISOString(), ":one": 1 },
       },
     )
-    // Lists of the whole organisation read no environments: this is where they see what is not there any more.
+    // Lists of the whole organisation do not read environments: they find the hidden ones here.
     .update("organisation", organisationKey(organisation), "ADD #deletedEnvironments :gone", {
       condition: "attribute_exists(#pk)",
       values: { ":gone": new Set([identity]) },
@@ -172,4 +175,4 @@ async function markDeleted(
 }
 
 const notEmpty = (slug: string): AppError =>
-  conflict("environment.not_empty", `The environment "${slug}" still holds clusters; delete or move them first.`);
+  conflict("environment.not_empty", `The environment "${slug}" still contains clusters; delete or move them first.`);

@@ -1,4 +1,4 @@
-/** Maintenance schedules of an organisation. */
+/** Creates and lists the maintenance schedules of an organisation. */
 
 import * as v from "valibot";
 import type { Services } from "../context.ts";
@@ -11,7 +11,7 @@ import { MAX_REFERENCES, type MaintenanceSchedule } from "../tenancy/references-
 const DAY = /^(mon(day)?|tue(sday)?|wed(nesday)?|thu(rsday)?|fri(day)?|sat(urday)?|sun(day)?)$/i;
 const START_TIME = /^([01]?[0-9]|2[0-3]):[0-5][0-9]$/;
 
-/** Minutes of a day. */
+/** Maximum length of a window, one day, in minutes. */
 const LONGEST_WINDOW = 1_440;
 
 const CreateSchedule = v.object({
@@ -20,7 +20,7 @@ const CreateSchedule = v.object({
     v.pipe(
       v.array(
         v.object({
-          day: v.pipe(v.string(), v.regex(DAY, "must be an English day, such as SATURDAY or sat")),
+          day: v.pipe(v.string(), v.regex(DAY, "must be a day of the week in English, such as SATURDAY or sat")),
           startTime: v.pipe(v.string(), v.regex(START_TIME, "must be a time in UTC, such as 2:00 or 02:00")),
           duration: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(LONGEST_WINDOW)),
         }),
@@ -32,11 +32,11 @@ const CreateSchedule = v.object({
 });
 
 /**
- * Makes a maintenance schedule.
+ * Creates a maintenance schedule.
  *
- * @param organisation its slug
- * @param input name; at most 20 windows of day, startTime in UTC, duration in minutes. Spelling is kept
- * @throws AppError invalid; missing; conflict where the organisation is full
+ * @param organisation slug of the organisation
+ * @param input name; at most 20 windows of day, startTime in UTC, duration in minutes. The spelling is stored as sent
+ * @throws AppError invalid; not found; conflict if the limit is reached
  */
 export async function createSchedule(
   services: Services,
@@ -53,14 +53,17 @@ export async function createSchedule(
   };
   await addReference(services, organisation, schedule.identity, ({ accounts, schedules }) => {
     if (Object.keys(schedules).length >= MAX_REFERENCES) {
-      throw conflict("schedule.limit", `An organisation has at most ${MAX_REFERENCES} maintenance schedules.`);
+      throw conflict(
+        "schedule.limit",
+        `Limit reached: an organisation can have at most ${MAX_REFERENCES} maintenance schedules.`,
+      );
     }
     return { accounts, schedules: { ...schedules, [schedule.identity]: schedule } };
   });
   return schedule;
 }
 
-/** Lists an organisation's maintenance schedules, oldest first. @throws AppError missing */
+/** Lists the maintenance schedules of an organisation, oldest first. @throws AppError not found */
 export async function listSchedules(services: Services, organisation: string): Promise<MaintenanceSchedule[]> {
   const { schedules } = await readReferences(services, organisation);
   return Object.values(schedules).sort((one, other) => (one.createdAt < other.createdAt ? -1 : 1));

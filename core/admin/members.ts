@@ -16,17 +16,17 @@ import { requireOrganisation, showOrganisation } from "./organisations.ts";
 
 const SetMember = v.object({
   email: v.pipe(text, maxCharacters(254), v.regex(/^[^\s@]+@[^\s@]+$/, "must be an e-mail address")),
-  /** For somebody who has a user already, in another organisation. */
+  /** For a person who already is a user in another organisation. */
   user: v.optional(uuid),
-  /** Needed for a new member. */
+  /** Required for a new member. */
   role: v.optional(v.picklist(roles)),
   kubernetesRole: v.optional(v.picklist(["cluster-admin", "edit", "view", ""])),
-  /** Slug of an environment, and the role that holds there alone; `inherit` takes the override away. */
+  /** Slug of an environment, and the role that applies only there; `inherit` removes the override. */
   environment: v.optional(text),
   environmentRole: v.optional(v.picklist([...environmentRoles, "inherit"])),
 });
 
-/** Lists the members of an organisation. @throws AppError missing */
+/** Lists the members of an organisation. @throws AppError not found */
 export async function listMembers(services: Services, organisation: string): Promise<Member[]> {
   await requireOrganisation(services, organisation);
   const items = await services.table.query({ pk: organisationKey(organisation).pk, prefix: MEMBER_PREFIX });
@@ -34,7 +34,7 @@ export async function listMembers(services: Services, organisation: string): Pro
 }
 
 /**
- * Finds a member by e-mail address, in any case of letters.
+ * Finds a member by e-mail address, case-insensitively.
  *
  * @throws AppError missing
  */
@@ -48,10 +48,10 @@ export async function memberByEmail(services: Services, organisation: string, em
 }
 
 /**
- * Makes or changes a membership: the role in the organisation, or the role that holds in one environment alone.
+ * Creates or changes a membership: the role in the organisation, or a role that applies only in one environment.
  *
- * @param organisation its slug
- * @param input email, user (uuid, for one who is known elsewhere), role, kubernetesRole, environment with environmentRole
+ * @param organisation slug of the organisation
+ * @param input email, user (uuid of a user of another organisation), role, kubernetesRole, environment with environmentRole
  * @throws AppError invalid; missing for organisation or environment
  */
 export async function setMember(services: Services, organisation: string, input: unknown): Promise<Member> {
@@ -59,15 +59,13 @@ export async function setMember(services: Services, organisation: string, input:
   if (checked.problems.length > 0) throw invalid(checked.problems);
   const wish = checked.complete();
   if ((wish.environment === undefined) !== (wish.environmentRole === undefined)) {
-    throw invalid([
-      { path: "environment", message: "needs the role that is to hold there, and a role there needs its environment" },
-    ]);
+    throw invalid([{ path: "environment", message: "must be sent together with environmentRole" }]);
   }
   const environment =
     wish.environment === undefined ? undefined : await getEnvironment(services, organisation, wish.environment);
   const deadline = deadlineIn(services.writeTimeoutMs);
   for (; !deadline.expired(); ) {
-    // Counted before they are listed: a new member who is not in the list raises the count.
+    // Read the count before the list: a member who is added after the list was read raises the count.
     const { total } = await showOrganisation(services, organisation);
     const members = await listMembers(services, organisation);
     const present = members.find(({ email, user }) =>
@@ -77,7 +75,7 @@ export async function setMember(services: Services, organisation: string, input:
       (each) => each.user !== present?.user && each.email.toLowerCase() === wish.email.toLowerCase(),
     );
     if (other !== undefined)
-      throw invalid([{ path: "email", message: `is the address of another member, ${other.user}` }]);
+      throw invalid([{ path: "email", message: `is already used by another member, ${other.user}` }]);
     const role = wish.role ?? present?.role;
     if (role === undefined) throw invalid([{ path: "role", message: `is required: one of ${roles.join(", ")}` }]);
     const now = services.clock().toISOString();
@@ -106,7 +104,7 @@ export async function setMember(services: Services, organisation: string, input:
         userOrganisationEntity.write(userOrganisationKey(member.user, organisation), { organisation }),
       );
     if (present === undefined) {
-      // Two who add the same address at once: the second has to look again.
+      // If two requests add the same address at once, the second fails here and reads again.
       transaction.create("member", item).update("total", totalKey(organisation), "ADD #members :one", {
         condition: "#members = :members",
         values: { ":one": 1, ":members": total.members },

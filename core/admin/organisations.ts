@@ -1,4 +1,4 @@
-/** Making and showing organisations. */
+/** Creates and reads organisations. */
 
 import * as v from "valibot";
 import type { Services } from "../context.ts";
@@ -20,10 +20,10 @@ import {
 import { type References, referencesItem } from "../tenancy/references-entity.ts";
 
 const CreateOrganisation = v.object({
-  slug: v.pipe(v.string(), v.check(isOrganisationSlug, "must be 1 to 63 of a-z, 0-9, - and _")),
+  slug: v.pipe(v.string(), v.check(isOrganisationSlug, "must be 1 to 63 characters: a-z, 0-9, - and _")),
   name: v.pipe(
     text,
-    v.check((name) => [...name].length >= 3, "must be at least 3 long"),
+    v.check((name) => [...name].length >= 3, "must have at least 3 characters"),
     maxCharacters(30),
   ),
   type: v.optional(v.picklist(organisationTypes)),
@@ -31,10 +31,10 @@ const CreateOrganisation = v.object({
 });
 
 /**
- * Makes an organisation, with nothing in it.
+ * Creates an empty organisation.
  *
- * @param input slug, name of 3 to 30 characters, type (BUSINESS unless given), contactEmail
- * @throws AppError invalid; conflict where the slug is taken
+ * @param input slug, name of 3 to 30 characters, type (default BUSINESS), contactEmail
+ * @throws AppError invalid; conflict if the slug is taken
  */
 export async function createOrganisation(services: Services, input: unknown): Promise<Organisation> {
   const checked = validate(CreateOrganisation, input);
@@ -63,15 +63,15 @@ export async function createOrganisation(services: Services, input: unknown): Pr
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   const present = failures.find(({ label }) => label === "organisation")?.present;
   if (failures.length > 0 && present?.identity !== organisation.identity) {
-    throw conflict("organisation.slug_held", `slug: there is an organisation "${slug}" already`);
+    throw conflict("organisation.slug_held", `slug: the slug "${slug}" is already used by another organisation`);
   }
   return organisation;
 }
 
 /**
- * Shows an organisation and what it holds.
+ * Reads an organisation and its totals.
  *
- * @throws AppError missing
+ * @throws AppError not found
  */
 export async function showOrganisation(
   services: Services,
@@ -86,9 +86,9 @@ export async function showOrganisation(
 }
 
 /**
- * Makes sure that an organisation is there.
+ * Checks that an organisation exists.
  *
- * @throws AppError missing
+ * @throws AppError not found
  */
 export async function requireOrganisation(services: Services, slug: string): Promise<void> {
   await showOrganisation(services, slug);

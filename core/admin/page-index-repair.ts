@@ -1,4 +1,4 @@
-/** Checking and mending the page index, chunk by chunk, while others write. For the operator's command. */
+/** Checks and repairs the page index, chunk by chunk, during concurrent writes. For the operator's command. */
 
 import type { Services } from "../context.ts";
 import {
@@ -19,30 +19,30 @@ import { environmentKey, keyText } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
 import type { Environment } from "../tenancy/environment.ts";
 
-/** How often a place is looked at again because somebody wrote there meanwhile. */
+/** Maximum number of scans of a bucket that concurrent writers change. */
 const MAX_PASSES = 50;
 
-/** A chunk that is split while chunks are read looks unsound once, or twice at the most. */
+/** Maximum number of scans in which a chunk looks inconsistent: a concurrent split causes one, at most two. */
 const MAX_INCONSISTENT_PASSES = 3;
 
-/** Something in which the page index and the clusters do not agree. */
+/** Difference between the page index and the clusters. */
 export interface Discrepancy {
   readonly environment: string;
   readonly text: string;
 }
 
-/** The part of the index that is wrong, and what is really there. */
+/** Wrong part of the index, and the actual clusters. */
 interface Finding extends Discrepancy {
   readonly chunk: Chunk | undefined;
-  /** Absent where the chunk as a whole is wrong. */
+  /** Absent if the whole chunk is wrong. */
   readonly bucket?: Bucket;
-  /** Slugs of the clusters that are there, one for each. */
+  /** Slugs of the actual clusters, one for each. */
   readonly slugs: readonly string[];
 }
 
-/** What is wrong with a chunk: bounds ascend, from its own lower bound, below the next chunk's. */
+/** Returns the fault of a chunk. Its bounds must ascend from its own lower bound and stay below the next chunk's. */
 function inconsistency(chunk: Chunk, next: Chunk | undefined, environment: Environment): string | undefined {
-  if (chunk.environmentIdentity !== environment.identity) return "is of an environment that is gone";
+  if (chunk.environmentIdentity !== environment.identity) return "belongs to a deleted environment";
   const bounds = chunk.buckets.map(({ bound }) => bound);
   const isSound =
     bounds[0] === chunk.lowerBound &&
@@ -51,14 +51,14 @@ function inconsistency(chunk: Chunk, next: Chunk | undefined, environment: Envir
   return isSound ? undefined : "has buckets out of order";
 }
 
-/** What was found in the part of the index that belongs to an environment. */
+/** Result of inspecting an environment's part of the index. */
 interface Inspection {
   readonly findings: readonly Finding[];
-  /** Buckets that others wrote in at every look. */
+  /** Buckets that concurrent writers changed during every scan. */
   readonly restless: readonly Bucket[];
 }
 
-/** Inspects an environment that may be removed meanwhile: then its index went with it, and nothing is wrong. */
+/** Inspects an environment. If it is removed during the inspection, its index is removed too and nothing is wrong. */
 async function inspect(services: Services, organisation: string, environment: Environment): Promise<Inspection> {
   const inspection = await scanOnce(services, organisation, environment);
   const key = environmentKey(organisation, environment.slug);
@@ -66,7 +66,7 @@ async function inspect(services: Services, organisation: string, environment: En
   return present?.identity === environment.identity ? inspection : { findings: [], restless: [] };
 }
 
-/** Looks at every bucket of an environment until each was seen with nobody writing in it. */
+/** Scans every bucket of an environment until each was counted without a concurrent write. */
 async function scanOnce(services: Services, organisation: string, environment: Environment): Promise<Inspection> {
   const { table } = services;
   const findings: Finding[] = [];
@@ -91,7 +91,7 @@ async function scanOnce(services: Services, organisation: string, environment: E
         if (times <= MAX_INCONSISTENT_PASSES) continue looks;
         return whole(`chunk "${chunk.lowerBound}" ${wrong}`, chunk, await slugsBetween(chunk.lowerBound, next));
       }
-      // The fewer are counted again, the shorter the time in which nobody may write in them.
+      // Count only the remaining buckets again: a shorter scan meets fewer concurrent writes.
       if (chunk.buckets.every(({ id }) => settled.has(id))) continue;
       const slugs = await slugsBetween(chunk.lowerBound, next);
       for (const [at, bucket] of chunk.buckets.entries()) {
@@ -102,7 +102,7 @@ async function scanOnce(services: Services, organisation: string, environment: E
         );
       }
     }
-    // What was counted holds for the buckets that nobody wrote in meanwhile.
+    // The counts are valid for the buckets that did not change during the scan.
     const after = await readChunks(table, organisation, environment.slug);
     const before = new Map(chunks.flatMap(({ buckets }) => buckets.map((bucket) => [bucket.id, bucket])));
     restless = [];
@@ -116,7 +116,7 @@ async function scanOnce(services: Services, organisation: string, environment: E
         }
         settled.add(bucket.id);
         if (bucket.n !== slugs.length || bucket.n > services.pageIndex.bucket) {
-          const text = `bucket "${bucket.bound}" counts ${bucket.n} clusters, and there are ${slugs.length}`;
+          const text = `bucket "${bucket.bound}" counts ${bucket.n} clusters, but ${slugs.length} exist`;
           findings.push({ environment: environment.slug, text, chunk, bucket, slugs });
         }
       }
@@ -128,15 +128,15 @@ async function scanOnce(services: Services, organisation: string, environment: E
 
 const busyMessage = (environment: Environment, { bound }: Bucket): Discrepancy => ({
   environment: environment.slug,
-  text: `bucket "${bound}" did not settle: others wrote in it at each of ${MAX_PASSES} looks, so it was not compared`,
+  text: `bucket "${bound}" was not compared: it changed during each of ${MAX_PASSES} scans`,
 });
 
 /**
- * Compares the page index of an environment with its clusters. A bucket that others write in is looked at again until it
- * was still for long enough to be counted; one that never was is told of too.
+ * Compares the page index of an environment with its clusters. A bucket that changes during a scan is scanned again. The result
+ * also lists buckets that changed during every scan.
  *
- * @param organisation its slug
- * @returns nothing where the environment is gone
+ * @param organisation slug of the organisation
+ * @returns an empty list if the environment does not exist any more
  */
 export async function checkPageIndex(
   services: Services,
@@ -151,9 +151,9 @@ export async function checkPageIndex(
 }
 
 /**
- * Finds parts of the page index that belong to no environment any more.
+ * Finds parts of the page index whose environment does not exist any more.
  *
- * @param environments as they were read before this call; those that come and go meanwhile are told apart
+ * @param environments environments read before this call; environments that are created or removed since are handled
  */
 export async function orphanedChunks(
   services: Services,
@@ -166,7 +166,7 @@ export async function orphanedChunks(
   if (suspects.length === 0) return [];
   const keyOf = ({ environment }: Chunk) => environmentKey(organisation, environment);
   const made = await table.get(suspects.map(keyOf));
-  // Read after the environments: a chunk that is still there was there while its environment was not.
+  // Read after the environments: a chunk that still exists existed while its environment did not.
   const left = await table.get(suspects.map(({ key }) => key));
   return suspects.filter(
     (chunk) =>
@@ -182,7 +182,7 @@ const newBucket = ({ ids }: Services, bound: string): Bucket => ({
   v: 0,
 });
 
-/** Cuts slugs into buckets that are three quarters full, never between clusters of one slug. */
+/** Divides slugs into buckets that are three quarters full, never between clusters with the same slug. */
 function splitIntoBuckets(services: Services, bound: string, slugs: readonly string[]): Bucket[] {
   const target = Math.max(1, Math.floor((services.pageIndex.bucket * 3) / 4));
   const buckets = [newBucket(services, bound)];
@@ -197,7 +197,7 @@ function splitIntoBuckets(services: Services, bound: string, slugs: readonly str
   return buckets;
 }
 
-/** Mends one thing. @returns whether nobody was in the way; the next inspection tells what is left */
+/** Repairs one finding. @returns false after a concurrent write; the next inspection finds what is left */
 async function repair(
   services: Services,
   organisation: string,
@@ -210,13 +210,13 @@ async function repair(
   const transaction = new Transaction();
   if (chunk === undefined || bucket === undefined) {
     const lowerBound = chunk?.lowerBound ?? "";
-    // Too full a bucket is cut next time.
+    // A bucket above the limit is divided in the next round.
     const only = { ...newBucket(services, lowerBound), n: slugs.length };
-    // Without a chunk nothing can be added there, so what was counted still holds.
+    // Without a chunk no cluster can be added there, so the count is still valid.
     const unchanged = chunk === undefined ? { condition: "attribute_not_exists(#pk)" } : unchangedChunk(chunk);
     transaction
       .put("index", chunkItem(organisation, environment, lowerBound, [only]), unchanged)
-      // A chunk that nobody else would remove must not outlive its environment.
+      // The chunk must not outlive its environment, because nothing else would remove it.
       .check("environment", environmentKey(organisation, environment.slug), {
         condition: "#identity = :identity",
         values: { ":identity": environment.identity },
@@ -228,7 +228,7 @@ async function repair(
     );
     const counted = parts.reduce((sum, { n }) => sum + n, 0);
     const last = parts.at(-1);
-    // What does not fit into one go stays in the last part, which is then too full and cut next time.
+    // The rest stays in the last part, which then exceeds the limit and is divided in the next round.
     if (last !== undefined) parts[parts.length - 1] = { ...last, n: last.n + slugs.length - counted };
     if (chunk.buckets.length - 1 + parts.length > pageIndex.chunk) {
       await splitChunk(table, organisation, chunk, deadline);
@@ -240,11 +240,11 @@ async function repair(
 }
 
 /**
- * Makes the page index of an environment agree with its clusters again, and removes its empty buckets. Every change is
- * conditional on what was counted, so the server may go on writing.
+ * Repairs the page index of an environment, and removes its empty buckets. Every change is conditional on the counted state,
+ * so the server can continue to write.
  *
- * @returns what was mended, and buckets that others wrote in all the while, so that they could not be compared
- * @throws Error where others wrote at the same places all the while; AppError unavailable as `commit`
+ * @returns the repaired differences, and buckets that could not be compared because they changed during every scan
+ * @throws Error if concurrent writes prevented the repair in every round; AppError unavailable as `commit`
  */
 export async function rebuildPageIndex(
   services: Services,
@@ -263,14 +263,16 @@ export async function rebuildPageIndex(
       if (await repair(services, organisation, environment, finding)) mended.push({ environment: slug, text });
     }
   }
-  throw new Error(`the page index of environment "${environment.slug}" could not be mended: others write too much`);
+  throw new Error(
+    `the page index of environment "${environment.slug}" could not be repaired: too many concurrent writes`,
+  );
 }
 
 /**
- * Removes every bucket of an environment that is empty and may go, one write a chunk. Where others write in them until the
- * deadline, some stay.
+ * Removes every removable empty bucket of an environment, with one write for each chunk. Buckets that change until the deadline
+ * stay.
  *
- * @param environment its slug
+ * @param environment slug of the environment
  * @throws AppError unavailable as `commit`
  */
 export async function removeEmptyBuckets(
@@ -293,10 +295,10 @@ export async function removeEmptyBuckets(
 }
 
 /**
- * Removes parts of the page index whose environment is gone, on condition that it still is.
+ * Removes parts of the page index whose environment does not exist, on condition that it still does not exist.
  *
- * @param chunks from `orphanedChunks`
- * @returns those that were removed
+ * @param chunks result of `orphanedChunks`
+ * @returns the removed chunks
  * @throws AppError unavailable as `commit`
  */
 export async function removeOrphanedChunks(

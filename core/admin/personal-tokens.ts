@@ -1,4 +1,4 @@
-/** Making, listing and revoking personal access tokens. */
+/** Creates, lists and revokes personal access tokens. */
 
 import { randomBytes } from "node:crypto";
 import * as v from "valibot";
@@ -15,10 +15,10 @@ import { formatToken, hashToken, parseToken, SECRET_BYTES } from "../tenancy/tok
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
-/** How long a token lives unless it says otherwise. */
+/** Default lifetime of a token, in days. */
 const DEFAULT_DAYS = 365;
 
-/** A token's record is kept this long after it stopped working, so that its name can still be looked up. */
+/** Retention of a token's record after the token expired, in days: its name can still be looked up. */
 const RETENTION_DAYS = 90;
 
 const source = v.pipe(cidr, v.check(canSendRequests, "must hold addresses that requests can come from"));
@@ -30,14 +30,14 @@ const CreateToken = v.object({
   sources: v.optional(v.pipe(v.array(source), v.maxLength(50)), []),
 });
 
-/** A token as its user sees it; never the token itself, nor its hash. */
+/** Record of a token as shown to its user, without the token and its hash. */
 export type TokenRecord = Omit<Token, "hash">;
 
 /**
- * Makes a token of a user.
+ * Creates a token for a user.
  *
- * @param input user, name, days (365 unless given), sources (CIDR blocks; none for anywhere)
- * @returns the record, and the token: this is the only time it is shown
+ * @param input user, name, days (default 365), sources (CIDR blocks; empty allows every address)
+ * @returns the record, and the token, which is shown only this once
  * @throws AppError invalid
  */
 export async function createToken(services: Services, input: unknown): Promise<{ record: TokenRecord; token: string }> {
@@ -61,9 +61,9 @@ export async function createToken(services: Services, input: unknown): Promise<{
     .create("token", tokenEntity.write(tokenKey(tokenId), { ...record, hash: hashToken(token) }, { ttl }))
     .create("user-token", userTokenEntity.write(userTokenKey(user, tokenId), { tokenId }, { ttl }));
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
-  // An own write whose answer was lost is the only thing that can be at a random key.
+  // Only an own write whose response was lost can have used a random key.
   if (failures.some(({ present }) => present?.tokenId !== tokenId))
-    throw new Error(`token id ${tokenId} was drawn twice`);
+    throw new Error(`token id ${tokenId} was generated twice`);
   return { record, token };
 }
 
@@ -73,7 +73,7 @@ function toRecord(token: Token): TokenRecord {
   return revokedAt === undefined ? record : { ...record, revokedAt };
 }
 
-/** Lists a user's tokens, oldest first, those that do not work any more too. */
+/** Lists a user's tokens, oldest first, including revoked and expired ones. */
 export async function listTokens(services: Services, user: string): Promise<TokenRecord[]> {
   const { pk } = userTokenKey(user, user);
   const items = await services.table.query({ pk, prefix: USER_TOKEN_PREFIX });
@@ -88,14 +88,14 @@ export async function listTokens(services: Services, user: string): Promise<Toke
 }
 
 /**
- * Revokes a token: it is refused from the next request on. Revoking it again changes nothing.
+ * Revokes a token: the next request with it is refused. Revoking it again changes nothing.
  *
- * @param given the token's id, or the token itself
+ * @param given id of the token, or the token itself
  * @throws AppError missing
  */
 export async function revokeToken(services: Services, given: string): Promise<TokenRecord> {
   const tokenId = parseToken(given)?.tokenId ?? given.toLowerCase();
-  // Never repeat what was given: it may be a token that was mistyped.
+  // Never repeat the input: it may be a mistyped token.
   const gone = notFound("token.missing", "There is no such token.");
   if (!v.is(uuid, tokenId)) throw gone;
   const transaction = new Transaction().update(

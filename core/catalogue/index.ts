@@ -1,4 +1,4 @@
-/** The catalogue of clouds and versions: what is offered to every organisation alike, and how to look it up. */
+/** Catalogue of clouds and versions, the same for every organisation, with lookups. */
 
 import { type CloudProfile, cloudProfiles } from "./profiles.ts";
 import {
@@ -32,16 +32,16 @@ export {
 } from "./versions.ts";
 
 /**
- * Revision of the catalogue's data, the last part of every cluster's ETag. Raise it by one with every change of data,
- * or callers keep seeing what they cached.
+ * Revision of the catalogue's data, the last part of every cluster's ETag. Raise it by one with every change of data;
+ * otherwise callers keep their cached responses.
  */
 export const catalogueRevision = 2;
 
 /**
  * Finds a provider, available or not.
  *
- * @param slug the provider's slug, such as `aws`
- * @returns undefined when there is none
+ * @param slug slug of the provider, such as `aws`
+ * @returns undefined if it does not exist
  */
 export function providerBySlug(slug: string): CloudProvider | undefined {
   return cloudProviders.find((each) => each.slug === slug);
@@ -50,9 +50,8 @@ export function providerBySlug(slug: string): CloudProvider | undefined {
 /**
  * Finds a region of a provider, available or not.
  *
- * @param provider where to look
- * @param regionSlug the region's slug, such as `eu-west-1`
- * @returns undefined when the provider has none of that slug
+ * @param regionSlug slug of the region, such as `eu-west-1`
+ * @returns undefined if the provider has no such region
  */
 export function regionOf(provider: CloudProvider, regionSlug: string): Region | undefined {
   return provider.regions.find((each) => each.slug === regionSlug);
@@ -61,9 +60,8 @@ export function regionOf(provider: CloudProvider, regionSlug: string): Region | 
 /**
  * Finds an availability zone of a region.
  *
- * @param region where to look
- * @param zoneSlug the zone's slug, such as `eu-west-1a`
- * @returns undefined when the region has none of that slug
+ * @param zoneSlug slug of the zone, such as `eu-west-1a`
+ * @returns undefined if the region has no such zone
  */
 export function zoneOf(region: Region, zoneSlug: string): AvailabilityZone | undefined {
   return region.availabilityZones.find((each) => each.slug === zoneSlug);
@@ -72,9 +70,8 @@ export function zoneOf(region: Region, zoneSlug: string): AvailabilityZone | und
 /**
  * Finds a node type of a provider.
  *
- * @param provider where to look
- * @param type the node type's name as the provider spells it, such as `t3.medium`
- * @returns undefined when the provider has none of that name; for `byon` any name is a legal node size nonetheless
+ * @param type name of the node type as the provider spells it, such as `t3.medium`
+ * @returns undefined if the provider has no such node type; for `byon` every name is still a valid node size
  */
 export function nodeTypeOf(provider: CloudProvider, type: string): NodeType | undefined {
   return provider.nodeTypes.find((each) => each.type === type);
@@ -83,8 +80,8 @@ export function nodeTypeOf(provider: CloudProvider, type: string): NodeType | un
 /**
  * Finds a cloud profile.
  *
- * @param identity the profile's UUID, lower case
- * @returns undefined when there is none
+ * @param identity UUID of the profile, lower case
+ * @returns undefined if it does not exist
  */
 export function profileByIdentity(identity: string): CloudProfile | undefined {
   return cloudProfiles.find((each) => each.identity === identity);
@@ -93,27 +90,27 @@ export function profileByIdentity(identity: string): CloudProfile | undefined {
 /**
  * Finds an update channel.
  *
- * @param name the channel's name, such as `v1.34`
- * @returns undefined when there is none
+ * @param name name of the channel, such as `v1.34`
+ * @returns undefined if it does not exist
  */
 export function channelByName(name: string): UpdateChannel | undefined {
   return updateChannels.find((each) => each.name === name);
 }
 
 /**
- * Tells whether a cluster can be given this version.
+ * Returns whether a version is available for clusters.
  *
- * @param text a version in full; `1.34` and `v1.34` are not
+ * @param text a complete version; `1.34` and `v1.34` are not complete
  */
 export function isAvailableVersion(text: string): boolean {
   return clusterVersions.some((each) => each.available && each.version === text);
 }
 
 /**
- * Tells whether nodes of this kind of provider are the customer's own, so that there is no machine to make, no
- * credentials to make it with and no size to check.
+ * Returns whether the customer supplies the nodes of this type of provider. Then there is no machine to create, no credentials
+ * are needed and no size is checked.
  *
- * @param type a provider's type
+ * @param type type of a provider
  */
 export function isBringYourOwn(type: CloudProviderType): boolean {
   return type === "byon";

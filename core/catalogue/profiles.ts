@@ -1,20 +1,20 @@
-/** Cloud profiles: what a cloud account is made from, one public profile for each provider. */
+/** Cloud profiles, the templates of cloud accounts: one public profile for each provider. */
 
 import { type CloudProviderType, cloudProviders } from "./providers.ts";
 
-/** The part of a provider that organisations can make accounts with. */
+/** Template with which organisations create accounts of a provider. */
 export interface CloudProfile {
   /** UUID; stored in cloud accounts, so it never changes. */
   readonly identity: string;
   readonly displayName: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** The provider's slug. */
+  /** Slug of the provider. */
   readonly cloudProvider: string;
   /** Slugs of the provider's regions that accounts of this profile can use. */
   readonly regions: readonly string[];
   readonly enabled: boolean;
   readonly public: boolean;
-  /** The provider's type; decides which credentials an account takes. */
+  /** Type of the provider; decides which credentials an account takes. */
   readonly type: CloudProviderType;
 }
 
@@ -30,7 +30,7 @@ const identities: Readonly<Record<CloudProviderType, string>> = {
   vsphere: "62dcc4a7-b218-4590-b757-9a9e72654c10",
 };
 
-/** Every cloud profile, in the order of the providers. */
+/** All cloud profiles, in the order of the providers. */
 export const cloudProfiles: readonly CloudProfile[] = cloudProviders.map(({ type, name, slug, regions }) => ({
   identity: identities[type],
   displayName: name,

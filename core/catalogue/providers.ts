@@ -1,6 +1,6 @@
 /** Cloud providers with their regions, availability zones and node types. */
 
-/** Every kind of cloud provider there is; also the kinds of credentials a cloud account can hold. */
+/** Types of cloud providers; also the types of credentials that a cloud account can have. */
 export const cloudProviderTypes = [
   "none",
   "byon",
@@ -22,7 +22,7 @@ interface Dated {
   readonly modifiedAt: string;
 }
 
-/** A zone of a region. Its slug is the value the provider itself takes, where it has zones. */
+/** Zone of a region. Its slug is the provider's own name of the zone, if the provider has zones. */
 export interface AvailabilityZone extends Dated {
   /** Unique among all zones of all regions; never changes. */
   readonly id: number;
@@ -31,22 +31,22 @@ export interface AvailabilityZone extends Dated {
   readonly slug: string;
 }
 
-/** A region of a provider. */
+/** Region of a provider. */
 export interface Region extends Dated {
   /** Unique among all regions of all providers; never changes. */
   readonly id: number;
-  /** The provider's slug. */
+  /** Slug of the provider. */
   readonly provider: string;
   readonly name: string;
   /** Unique in its provider. */
   readonly slug: string;
   readonly available: boolean;
   readonly restricted: boolean;
-  /** At least three, in an order that stays, because clients keep it. */
+  /** At least three, in a stable order, because clients store it. */
   readonly availabilityZones: readonly AvailabilityZone[];
 }
 
-/** A size of machine under the provider's own name. */
+/** Machine size with the provider's own name. */
 export interface NodeType {
   readonly type: string;
   /** Cores. */
@@ -55,7 +55,7 @@ export interface NodeType {
   readonly memory: number;
 }
 
-/** A provider of machines. */
+/** Provider of machines. */
 export interface CloudProvider extends Dated {
   /** Unique among all providers; never changes. */
   readonly id: number;
@@ -64,19 +64,19 @@ export interface CloudProvider extends Dated {
   readonly type: CloudProviderType;
   readonly available: boolean;
   readonly regions: readonly Region[];
-  /** In every region the same. */
+  /** The same in every region. */
   readonly nodeTypes: readonly NodeType[];
 }
 
-// Part of the answers, so one moment for all rows rather than the moment a process started.
+// Part of the responses, so one fixed time for all rows instead of the start time of a process.
 const dated: Dated = { createdAt: "2026-11-01T00:00:00.000Z", modifiedAt: "2026-11-01T00:00:00.000Z" };
 
-/** Zone slugs by their number in the region. A number once given stays with its zone: the zone's id is made of it. */
+/** Zone slugs by their number in the region. The number of a zone never changes, because the zone's id contains it. */
 type Zones = Readonly<Record<number, string>>;
 type RegionRow = readonly [id: number, slug: string, name: string, zones: Zones];
 type NodeTypeRow = readonly [type: string, cpu: number, memory: number];
 
-// A provider's slug is its type as long as there is one provider of a type.
+// A provider's slug is its type, because there is one provider of each type.
 const provider = (
   id: number,
   type: CloudProviderType,
@@ -108,18 +108,18 @@ const provider = (
   nodeTypes: nodeTypes.map(([nodeType, cpu, memory]) => ({ type: nodeType, cpu, memory })),
 });
 
-// For providers without zones of their own (DigitalOcean, none, byon, multipass) and for those whose zones each
-// installation names itself (OpenStack, vSphere): clients want three zones in every region, under names that stay.
+// For providers without zones (DigitalOcean, none, byon, multipass) and for providers whose zones each installation names
+// (OpenStack, vSphere): clients need three zones with stable names in every region.
 const plainZones: Zones = { 1: "zone-1", 2: "zone-2", 3: "zone-3" };
 
-// Azure numbers the zones of every region alike.
+// Azure uses the same zone numbers in every region.
 const azureZones: Zones = { 1: "1", 2: "2", 3: "3" };
 
-// Hetzner's locations have no zones inside. What its machines spread over are the locations of one network zone, so
-// each location of eu-central offers all three; the other network zones have one location and nothing to spread over.
+// Hetzner's locations have no zones. Machines are spread over the locations of one network zone, so each location of eu-central
+// offers all three. The other network zones have only one location.
 const hetznerZones: Zones = { 1: "fsn1", 2: "nbg1", 3: "hel1" };
 
-// From 2 cores on, which is what kubeadm asks of a control plane and Cluster API of a vSphere machine.
+// At least 2 cores, the minimum of kubeadm for a control plane and of Cluster API for a vSphere machine.
 const plainSizes: readonly NodeTypeRow[] = [
   ["small", 2, 4096],
   ["medium", 4, 8192],
@@ -128,9 +128,9 @@ const plainSizes: readonly NodeTypeRow[] = [
 ];
 
 /**
- * Every cloud provider, in the order of the lists: clouds first, then bring-your-own-nodes and the provider without machines.
+ * All cloud providers, in the order of lists: clouds first, then bring-your-own-nodes and the provider without machines.
  *
- * The numbers in the rows are ids and outlive the order. A row that is not offered any more stays, as unavailable.
+ * The numbers in the rows are ids and do not depend on the order. A row that is no longer offered stays, as unavailable.
  */
 export const cloudProviders: readonly CloudProvider[] = [
   provider(
@@ -192,7 +192,7 @@ export const cloudProviders: readonly CloudProvider[] = [
     6,
     "openstack",
     "OpenStack",
-    // Regions and flavors are named by each installation: these follow the names a new one starts with.
+    // Each installation names its regions and flavors: these are the defaults of a new installation.
     [
       [601, "regionone", "RegionOne", plainZones],
       [602, "regiontwo", "RegionTwo", plainZones],
@@ -262,13 +262,13 @@ export const cloudProviders: readonly CloudProvider[] = [
     2,
     "byon",
     "Bring Your Own Nodes",
-    // Labels only: the nodes are wherever their owner runs them.
+    // Only labels: the customer decides where the nodes run.
     [
       [201, "europe", "Europe", plainZones],
       [202, "north-america", "North America", plainZones],
       [203, "asia-pacific", "Asia Pacific", plainZones],
     ],
-    // What a node of one's own offers is unknown until it joins.
+    // The resources of a customer's node are unknown until it joins.
     [["byon", 0, 0], ...plainSizes],
   ),
   provider(

@@ -1,6 +1,6 @@
 /** Kubernetes versions a cluster can run, written `v1.33.4-u-ame.2`, and the update channels that follow them. */
 
-/** The numbers in a cluster version. */
+/** Numbers in a cluster version. */
 export interface ParsedVersion {
   readonly major: 1;
   readonly minor: number;
@@ -9,29 +9,28 @@ export interface ParsedVersion {
   readonly build: number;
 }
 
-/** A version as it is offered. Unavailable ones may still run, but no cluster can be brought to them. */
+/** Version in the catalogue. Clusters may still run an unavailable version, but none can change to it. */
 export interface ClusterVersion {
   readonly version: string;
   readonly available: boolean;
 }
 
-/** A name for the newest version of a minor, such as `v1.34`. */
+/** Name for the newest version of a minor, such as `v1.34`. */
 export interface UpdateChannel {
   readonly name: string;
   readonly available: boolean;
-  /** The version that clusters on this channel are made with. */
+  /** Version with which clusters on this channel are created. */
   readonly kubernetesClusterVersion: string;
 }
 
-// No leading zeros, so that equal versions are equal texts; four digits, so that numbers stay exact.
+// No leading zeros, so that equal versions are equal texts. At most four digits, so that numbers are exact.
 const VERSION = /^v1\.(0|[1-9]\d{0,3})\.(0|[1-9]\d{0,3})-u-ame\.(0|[1-9]\d{0,3})$/;
 
 /**
- * Reads a cluster version.
+ * Parses a cluster version.
  *
- * @param text a whole version, `v1.<minor>.<patch>-u-ame.<build>`, no spaces around it
- * @returns its numbers, or undefined when the text is written in any other way; whether the version exists in the
- *   catalogue makes no difference
+ * @param text a complete version, `v1.<minor>.<patch>-u-ame.<build>`, without spaces around it
+ * @returns its numbers, or undefined for any other format; the catalogue need not contain the version
  */
 export function parseVersion(text: string): ParsedVersion | undefined {
   const match = VERSION.exec(text);
@@ -41,11 +40,11 @@ export function parseVersion(text: string): ParsedVersion | undefined {
 }
 
 /**
- * Orders cluster versions by number: minor, then patch, then build. Texts that are no versions come first.
+ * Compares cluster versions by minor, then patch, then build. Malformed versions come first.
  *
  * @param a a version
  * @param b a version
- * @returns below zero when `a` is older than `b`, above zero when newer, zero when equal; fit for `sort`
+ * @returns below zero if `a` is older than `b`, above zero if newer, zero if equal; for `sort`
  */
 export function compareVersions(a: string, b: string): number {
   const left = parseVersion(a);
@@ -56,7 +55,7 @@ export function compareVersions(a: string, b: string): number {
 
 const row = (version: string, available = true): ClusterVersion => ({ version, available });
 
-/** Every version, oldest first. What nodes install is pinned by checksum, so a version needs those before a row. */
+/** All versions, oldest first. Add a version's checksums for the node software before its row. */
 export const clusterVersions: readonly ClusterVersion[] = [
   row("v1.33.4-u-ame.1"),
   row("v1.33.4-u-ame.2"),
@@ -68,14 +67,14 @@ export const clusterVersions: readonly ClusterVersion[] = [
   row("v1.35.1-u-ame.1"),
 ].sort((a, b) => compareVersions(a.version, b.version));
 
-// Versions ascend, so the last one that sets a channel is the newest available of its minor.
+// Versions ascend, so the last version of a minor wins: the newest available one.
 const newest = new Map(
   clusterVersions
     .filter((each) => each.available)
     .map(({ version }): [string, string] => [`v1.${parseVersion(version)?.minor}`, version]),
 );
 
-/** One channel for each minor, oldest first; it leads to the newest available version of that minor. */
+/** One channel for each minor, oldest first, with the newest available version of that minor. */
 export const updateChannels: readonly UpdateChannel[] = Array.from(newest, ([name, kubernetesClusterVersion]) => ({
   name,
   available: true,

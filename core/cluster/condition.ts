@@ -3,10 +3,10 @@
 import * as v from "valibot";
 import { dateTime, int64 } from "../shared/schemas.ts";
 
-/** Types of conditions. Each is True when there is nothing to wait for or to do. */
+/** Types of conditions. Each is True if there is nothing to wait for or to do. */
 export const conditionTypes = ["Provisioned", "Ready", "NodePoolsReady", "UpToDate", "Reconciled"] as const;
 
-/** Reasons of conditions. */
+/** All reasons of conditions. */
 export const conditionReasons = [
   "Accepted",
   "Provisioning",
@@ -32,13 +32,13 @@ export const conditionReasons = [
   "ProvisionerTimedOut",
 ] as const;
 
-/** One condition, as Kubernetes has them. */
+/** Condition in the format of Kubernetes. */
 export const Condition = v.object({
   type: v.picklist(conditionTypes),
   status: v.picklist(["True", "False", "Unknown"]),
   reason: v.picklist(conditionReasons),
   message: v.string(),
-  lastTransitionTime: v.pipe(dateTime, v.description("When status was last another one.")),
-  observedGeneration: v.pipe(int64, v.description("The generation of the cluster that this was told of.")),
+  lastTransitionTime: v.pipe(dateTime, v.description("When the status last changed.")),
+  observedGeneration: v.pipe(int64, v.description("Generation of the cluster that this condition describes.")),
 });
 export type Condition = v.InferOutput<typeof Condition>;

@@ -1,4 +1,4 @@
-/** Clusters, their pointers and their events as they are stored. */
+/** Stored shapes of clusters, their pointers, events and tombstones. */
 
 import * as v from "valibot";
 import { defineEntity } from "../table/entity.ts";
@@ -21,17 +21,17 @@ const StoredCluster = v.object({
   name: v.string(),
   description: v.optional(v.string()),
   cloudAccountIdentity: v.string(),
-  /** Set when a user chose; otherwise the account's primary ones count, whichever they are at the time. */
+  /** Present if a user chose credentials; otherwise the account's current primary credentials apply. */
   cloudCredentialsIdentity: v.optional(v.string()),
-  /** The provider's slug. */
+  /** Slug of the provider. */
   cloudProvider: v.string(),
   region: v.string(),
   version: v.string(),
-  /** The version before a minor upgrade, to which the way back is open until another version is accepted. */
+  /** Version before a minor upgrade. A rollback to it is possible until another version is accepted. */
   rollbackVersion: v.optional(v.string()),
-  /** The version that the control plane ran when it was last observed; absent until then. */
+  /** Version of the control plane at the last observation; absent before the first. */
   runningVersion: v.optional(v.string()),
-  /** The version of the control plane in the last plan: stored before the provisioner gets the plan, absent before the first. */
+  /** Version of the control plane in the last plan, stored before the provisioner gets the plan; absent before the first plan. */
   plannedVersion: v.optional(v.string()),
   updateChannel: v.optional(v.string()),
   maintenanceScheduleIdentity: v.optional(v.string()),
@@ -48,60 +48,60 @@ const StoredCluster = v.object({
   clusterPodSubnet: v.string(),
   serviceSubnet: v.string(),
   ipWhitelist: v.array(v.object({ cidr: v.string(), description: v.string() })),
-  /** JSON: names are free text, and the SDK's marshaller loses some of them, `__proto__` for one. */
+  /** JSON: names are free text, and the SDK's marshaller loses some, such as `__proto__`. */
   addons: v.string(),
   status: v.picklist(clusterStatuses),
   desiredStatus: v.picklist(desiredStatuses),
   provisionStatus: v.picklist(provisionStatuses),
-  /** The furthest phase reached; "from a phase on" means this, also while provisionStatus is UNKNOWN. */
+  /** Furthest phase reached, also while provisionStatus is UNKNOWN. "From a phase on" refers to it. */
   furthestPhase: v.picklist(provisionStatuses),
   poolID: v.number(),
   poolName: v.string(),
-  /** What the pools ask for at least: cores and MiB, kept by every write to a pool. */
+  /** Minimum resources of the pools: cores and MiB, updated by every write to a pool. */
   cpu: v.number(),
   memory: v.number(),
   createdAt: v.string(),
   modifiedAt: v.string(),
   /** Raised by users' writes and by changes of status, phase, or a condition's status or reason. */
   revision: v.number(),
-  /** Raised by users' writes alone: what conditions say they have observed. */
+  /** Raised only by writes of users. Conditions refer to it as observedGeneration. */
   generation: v.number(),
   conditions: v.array(Condition),
-  /** What the last change drew for itself: by it a change whose answer was lost recognises what it wrote. */
+  /** Id of the last change: a change whose response was lost recognises its own write by it. */
   writtenBy: v.optional(v.string()),
 });
 
 /**
- * A cluster: what was asked of it, and how far it is. Written by users, by changes of status, phase or conditions, and
- * when the version of the control plane that runs or is planned changes.
+ * Cluster: its requested settings and its progress. Written by users, by changes of status, phase or conditions, and by
+ * changes of the running or planned version of the control plane.
  */
 export type Cluster = v.InferOutput<typeof StoredCluster>;
 
-/** How a cluster is stored. */
+/** Entity of a cluster. */
 export const clusterEntity = defineEntity("cluster", 1, StoredCluster);
 
 const StoredPointer = v.object({
   identity: v.string(),
   organisation: v.string(),
-  /** The sort key of the cluster's item, kept true by everything that changes it. */
+  /** Sort key of the cluster's item, updated by every write that changes that key. */
   path: v.string(),
-  /** Raised by every lease, so that a delayed worker's writes can be told from the present one's. */
+  /** Fencing token: raised by every lease, so that writes of a delayed worker are refused. */
   fence: v.number(),
-  /** Until when a worker has the cluster to itself, RFC 3339. */
+  /** End of a worker's exclusive lease, RFC 3339. */
   leaseUntil: v.optional(v.string()),
-  /** Raised by every write of a user, so that none is missed that falls into the same moment as another. */
+  /** Raised by every write of a user, so that two writes in the same millisecond are not confused. */
   wakes: v.number(),
-  /** When the reconciler is to look at it; absent where nothing is pending. */
+  /** Time of the next reconciliation; absent if nothing is pending. */
   dueAt: v.optional(v.string()),
   /**
-   * When a user or an operator last asked for work that no worker is done with, RFC 3339. The write that ends a lease removes it,
-   * unless there was another request meanwhile. The stream's filter selects records by it.
+   * Time of the last unfinished request by a user or an operator, RFC 3339. The write that ends a lease removes it, unless
+   * another request arrived since. The stream's filter selects records by it.
    */
   requestedAt: v.optional(v.string()),
-  /** How often in a row it went wrong. */
+  /** Number of consecutive failed attempts. */
   attempts: v.number(),
   lastError: v.optional(v.object({ at: v.string(), operation: v.string(), message: v.string() })),
-  /** What the provisioner last saw. */
+  /** Last observation by the provisioner. */
   observation: v.optional(
     v.object({
       collectedAt: v.string(),
@@ -110,37 +110,37 @@ const StoredPointer = v.object({
       endpoint: v.optional(v.string()),
     }),
   ),
-  /** Set when the cluster is gone: as long as its tombstone stays. */
+  /** Present once the cluster is removed: the same retention as the tombstone's. */
   ttl: v.optional(v.number()),
 });
 
-/** What a cluster's identity leads to. What the reconciler notes lies here, where no move replaces it. */
+/** Item found by a cluster's identity. It contains the reconciler's state, so that a move does not replace it. */
 export type Pointer = v.InferOutput<typeof StoredPointer>;
 
-/** How a pointer is stored. */
+/** Entity of a pointer. */
 export const pointerEntity = defineEntity("pointer", 1, StoredPointer);
 
 const StoredEvent = v.object({
   type: v.picklist(eventTypes),
   at: v.string(),
   clusterIdentity: v.string(),
-  /** Who asked for it, by which token and in which request; absent where the reconciler did it. */
+  /** User, token and request of the change; absent for a change by the reconciler. */
   user: v.optional(v.string()),
   tokenId: v.optional(v.string()),
   sourceAddress: v.optional(v.string()),
   requestId: v.optional(v.string()),
-  /** JSON of [{path, from, to}], for the same reason as a cluster's add-ons. */
+  /** JSON of [{path, from, to}], for the same reason as the add-ons of a cluster. */
   changes: v.string(),
   ttl: v.number(),
 });
 
-/** What happened to a cluster, by whom and from where. */
+/** Event of a cluster, with the user and the IP address of the change. */
 export type ClusterEvent = v.InferOutput<typeof StoredEvent>;
 
-/** How an event is stored. */
+/** Entity of an event. */
 export const eventEntity = defineEntity("event", 2, StoredEvent, { 1: upgradeEvent });
 
-/** One property that changed. `from` is absent where there was none before, `to` where there is none now. */
+/** Changed property. `from` is absent if there was no value before, `to` if there is none now. */
 export interface Change {
   path: string;
   from?: unknown;
@@ -149,14 +149,14 @@ export interface Change {
 
 const StoredTombstone = v.object({
   ...StoredCluster.entries,
-  /** JSON of the pools as last asked for, each as it is stored; those that were being deleted are not among them. */
+  /** JSON of the stored pools as last requested, without those that were being deleted. */
   nodePools: v.string(),
   deletedAt: v.string(),
   ttl: v.number(),
 });
 
-/** What is left of a cluster for 30 days: enough to bring it back. */
+/** Data of a deleted cluster, retained for 30 days, from which it can be restored. */
 export type Tombstone = v.InferOutput<typeof StoredTombstone>;
 
-/** How a tombstone is stored. */
+/** Entity of a tombstone. */
 export const tombstoneEntity = defineEntity("tombstone", 1, StoredTombstone);

@@ -1,11 +1,11 @@
-/** Types of events, and how events stored by older versions are read. */
+/** Types of events, and upgrades of events that older versions stored. */
 
 import { nodePoolPath } from "../node-pool/rules.ts";
 import { parseJson } from "../shared/json.ts";
 import type { RawItem } from "../table/entity.ts";
 import type { Change } from "./entity.ts";
 
-/** Every type of event: a noun, and a verb in the past. */
+/** All types of events: a noun and a verb in the past tense. */
 export const eventTypes = [
   "cluster.created",
   "cluster.updated",
@@ -36,11 +36,11 @@ const RENAMED: Readonly<Record<string, EventType>> = {
 const POSITION = /^nodePools\[[0-9]+\]$/;
 const LABEL = /^nodePools\["([a-z0-9-]+)"(?: in (.+))?\]\.provisionStatus$/;
 
-/** Rewrites a change of a node pool to the one form of its path. */
+/** Converts the path of a node pool's change to the current form. */
 function renamedPath(change: Change, isCreation: boolean): Change {
   const [, name, availabilityZone] = LABEL.exec(change.path) ?? [];
   if (name !== undefined) return { ...change, path: `${nodePoolPath({ name, availabilityZone })}.provisionStatus` };
-  // A creation named pools by their position, where a name such as "0" also looks like one.
+  // A creation identified pools by position. In other events, a path such as nodePools[0] contains the name "0".
   if (!isCreation || !POSITION.test(change.path)) return change;
   return { ...change, path: nodePoolPath(change.to as Parameters<typeof nodePoolPath>[0]) };
 }

@@ -1,4 +1,4 @@
-/** Clusters: the contract's shapes. */
+/** Request and response shapes of clusters. */
 
 import * as v from "valibot";
 import { CreateClusterNodePool } from "../node-pool/schema.ts";
@@ -6,13 +6,13 @@ import { cidr, dateTime, IPRange, identity, int32, int64, maxCharacters, Slug, t
 import { NAME_PATTERN } from "../shared/slug.ts";
 import { Condition } from "./condition.ts";
 
-/** The documentation's container network interfaces. */
+/** Container network interfaces of the API documentation. */
 export const networkInterfaces = ["custom", "cilium", "calico"] as const;
 
-/** The documentation's pod security standards, which are Kubernetes'. */
+/** Pod security standards of the API documentation, the same as in Kubernetes. */
 export const podSecurityProfiles = ["privileged", "baseline", "restricted"] as const;
 
-/** The documentation's states of a cluster. */
+/** Statuses of a cluster of the API documentation. */
 export const clusterStatuses = [
   "new",
   "provisioning",
@@ -26,10 +26,10 @@ export const clusterStatuses = [
   "unknown",
 ] as const;
 
-/** What a user can ask a cluster to do. */
+/** Statuses that a user can request. */
 export const desiredStatuses = ["starting", "stopping", "deleting"] as const;
 
-/** How far a cluster's building is. */
+/** Phases of a cluster's provisioning. */
 export const provisionStatuses = [
   "UNKNOWN",
   "ACCEPTED",
@@ -40,10 +40,10 @@ export const provisionStatuses = [
   "DONE",
 ] as const;
 
-/** What users store of a cluster, as JSON, in bytes. */
+/** Maximum size of a cluster's user data, as JSON, in bytes. */
 export const MAX_CLUSTER_BYTES = 12 * 1024;
 
-/** The documentation's APIAddon. Names and values are free text. */
+/** APIAddon of the API documentation. Names and values are free text. */
 export const APIAddon = v.object({
   customValues: v.optional(
     v.pipe(v.record(v.pipe(text, maxCharacters(63)), v.pipe(text, maxCharacters(1024))), v.maxEntries(50)),
@@ -51,7 +51,7 @@ export const APIAddon = v.object({
   enabled: v.optional(v.boolean()),
 });
 
-/** The documentation's IpWhitelistRequest. */
+/** IpWhitelistRequest of the API documentation. */
 export const IpWhitelistRequest = v.object({
   cidr: IPRange,
   description: v.pipe(text, maxCharacters(100)),
@@ -61,7 +61,7 @@ const ipWhitelist = v.pipe(v.array(IpWhitelistRequest), v.maxLength(500));
 
 const addons = v.pipe(v.record(v.pipe(text, maxCharacters(63)), APIAddon), v.maxEntries(100));
 
-/** The documentation's body of a cluster's creation. */
+/** Body of a cluster's creation, of the API documentation. */
 export const CreateCluster = v.object({
   addons: v.optional(addons),
   cloudAccountIdentity: uuid,
@@ -92,7 +92,7 @@ export const CreateCluster = v.object({
 });
 export type CreateCluster = v.InferOutput<typeof CreateCluster>;
 
-/** The documentation's body of a cluster's change. */
+/** Body of a cluster's change, of the API documentation. */
 export const UpdateCluster = v.object({
   addons: v.optional(addons),
   cloudCredentialsIdentity: v.optional(uuid),
@@ -111,43 +111,43 @@ export const UpdateCluster = v.object({
 });
 export type UpdateCluster = v.InferOutput<typeof UpdateCluster>;
 
-/** The documentation's body of a move. */
+/** Body of a move, of the API documentation. */
 export const MoveCluster = v.object({
   currentEnvironment: v.pipe(text, maxCharacters(100)),
   newEnvironment: v.pipe(text, maxCharacters(100)),
 });
 
-/** Which deleted cluster to bring back; without an identity, the only one of the slug. */
+/** Body of a restoration: identity of the deleted cluster; absent for the only one with the slug. */
 export const UndeleteCluster = v.object({ identity: v.optional(uuid) });
 
-/** The documentation's IpWhitelistResponse. */
+/** IpWhitelistResponse of the API documentation. */
 export const IpWhitelistResponse = v.object({ cidr, description: v.string() });
 
-/** The documentation's ActualClusterStateResponse: what the provisioner last saw. */
+/** ActualClusterStateResponse of the API documentation: the provisioner's last observation. */
 export const ActualClusterStateResponse = v.object({
   collectedAt: dateTime,
   status: v.string(),
   version: v.optional(v.string()),
 });
 
-/** The documentation's CloudCredentialsReference. */
+/** CloudCredentialsReference of the API documentation. */
 export const CloudCredentialsReference = v.object({
   displayName: v.string(),
   identity,
   isPrimary: v.boolean(),
 });
 
-/** The documentation's CloudAccountReference. */
+/** CloudAccountReference of the API documentation. */
 export const CloudAccountReference = v.object({
   displayName: v.string(),
   identity,
   primaryCloudCredentials: v.optional(CloudCredentialsReference),
 });
 
-/** The documentation's MaintenanceWindowResponse: spelt as it was sent, `duration` in minutes. */
+/** MaintenanceWindowResponse of the API documentation: spelled as sent, `duration` in minutes. */
 export const MaintenanceWindowResponse = v.object({ day: v.string(), duration: int32, startTime: v.string() });
 
-/** The documentation's MaintenanceScheduleResponse; inside a cluster it has no clusterCount. */
+/** MaintenanceScheduleResponse of the API documentation; without clusterCount inside a cluster. */
 export const MaintenanceScheduleResponse = v.object({
   clusterCount: v.optional(int64),
   identity,
@@ -155,13 +155,13 @@ export const MaintenanceScheduleResponse = v.object({
   windows: v.array(MaintenanceWindowResponse),
 });
 
-/** The documentation's ObservabilityTenantClusterRef, whose properties it does not show. */
+/** ObservabilityTenantClusterRef of the API documentation, which does not show its properties. */
 export const ObservabilityTenantClusterRef = v.object({});
 
-/** The documentation's ObservabilityTenantEnvironmentRef, whose properties it does not show. */
+/** ObservabilityTenantEnvironmentRef of the API documentation, which does not show its properties. */
 export const ObservabilityTenantEnvironmentRef = v.object({});
 
-/** The documentation's ObservabilityTenant. There are none yet. */
+/** ObservabilityTenant of the API documentation. No tenants exist yet. */
 export const ObservabilityTenant = v.object({
   available: v.boolean(),
   cluster: v.optional(ObservabilityTenantClusterRef),
@@ -177,14 +177,14 @@ export const ObservabilityTenant = v.object({
   slug: v.string(),
 });
 
-/** The documentation's UpdateChannelResponse. */
+/** UpdateChannelResponse of the API documentation. */
 export const UpdateChannelResponse = v.object({
   available: v.boolean(),
   kubernetesClusterVersion: v.string(),
   name: v.string(),
 });
 
-/** The documentation's ClusterResponse. Its observabilityTenant is never shown, for there are no tenants yet. */
+/** ClusterResponse of the API documentation, always without observabilityTenant, because no tenants exist yet. */
 export const ClusterResponse = v.object({
   actualState: v.optional(ActualClusterStateResponse),
   addons: v.record(v.string(), APIAddon),
@@ -197,7 +197,7 @@ export const ClusterResponse = v.object({
   cni: v.picklist(networkInterfaces),
   conditions: v.pipe(
     v.array(Condition),
-    v.description("Why the cluster is as it is, in the shape that Kubernetes has."),
+    v.description("State of the cluster and the reasons for it, in the format of Kubernetes conditions."),
   ),
   cpu: v.optional(int64),
   createdAt: dateTime,
@@ -215,7 +215,7 @@ export const ClusterResponse = v.object({
   environmentSlug: Slug,
   generation: v.pipe(
     int64,
-    v.description("Raised by every write of a user; conditions name the one they have observed."),
+    v.description("Raised by every write of a user; each condition names the generation that it describes."),
   ),
   highlyAvailable: v.boolean(),
   identity,

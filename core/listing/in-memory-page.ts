@@ -1,17 +1,17 @@
-/** Pages of lists that are small enough to be read whole. */
+/** Pages of lists that are small enough to be read completely. */
 
 import { type Context, reportUnknown } from "../context.ts";
 import { type Parameter, parseQueryParameters, type Query, type QueryPairs, type RawQuery } from "../request/query.ts";
 import { invalid } from "../shared/errors.ts";
 import { buildPage, type Page, type Pageable, pageableNames, pageLinks, parsePageable } from "./pageable.ts";
 
-/** A page and the queries of the pages around it. */
+/** Page, and the queries of related pages. */
 export interface PageWithLinks<Element> {
   page: Page<Element>;
   links: [rel: string, query: string][];
 }
 
-/** What a query asks of a list: which page, and the list's own parameters. */
+/** Parsed query of a list: the page, and the list's own parameters. */
 export interface PageQuery<Parameters extends Record<string, Parameter<unknown>>> {
   values: Query<Parameters>["values"];
   pageable: Pageable;
@@ -21,10 +21,10 @@ export interface PageQuery<Parameters extends Record<string, Parameter<unknown>>
 }
 
 /**
- * Reads what a query asks of a list, and notes what nobody knows.
+ * Parses the query of a list, and records unknown parameters.
  *
- * @param parameters the list's own, by name
- * @throws AppError invalid with everything wrong in the query
+ * @param parameters the list's own parameters, by name
+ * @throws AppError invalid with every problem of the query
  */
 export function parsePageQuery<Parameters extends Record<string, Parameter<unknown>>>(
   context: Context,
@@ -40,10 +40,10 @@ export function parsePageQuery<Parameters extends Record<string, Parameter<unkno
 }
 
 /**
- * Reads the query of an answer that is no page, and notes what nobody knows.
+ * Parses the query of a response that is not a page, and records unknown parameters.
  *
- * @param parameters by name
- * @throws AppError invalid with everything wrong in the query
+ * @param parameters parameters by name
+ * @throws AppError invalid with every problem of the query
  */
 export function parseQuery<Parameters extends Record<string, Parameter<unknown>>>(
   context: Context,
@@ -57,10 +57,10 @@ export function parseQuery<Parameters extends Record<string, Parameter<unknown>>
 }
 
 /**
- * Cuts a page out of a list.
+ * Returns a page of a list.
  *
  * @param elements the whole list, in its order
- * @param order the property it is ordered by; undefined where the order is nothing an element shows, then `sort` is empty
+ * @param order property by which the list is sorted; undefined if no property has this order: then `sort` is empty
  */
 export function paginate<Element>(
   elements: readonly Element[],

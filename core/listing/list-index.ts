@@ -1,4 +1,4 @@
-/** The slim index: a few attributes of every cluster, read side by side in ranges that the page index cuts. */
+/** List index: a few attributes of every cluster, read in parallel in ranges that the page index defines. */
 
 import * as v from "valibot";
 import type { Table } from "../table/client.ts";
@@ -6,7 +6,7 @@ import { type LIST_ATTRIBUTES, LIST_INDEX } from "../table/definition.ts";
 import { clustersEnd, clustersStart, organisationKey } from "../table/keys.ts";
 import type { Chunk, KeyRange } from "./page-index.ts";
 
-/** Rows a range, at most: 200 bytes each, so that one query's megabyte holds them. */
+/** Maximum number of rows in a range: 200 bytes each, so that one query of at most 1 MB returns them. */
 export const RANGE_ROWS = 4_000;
 
 type Projected = "pk" | "sk" | (typeof LIST_ATTRIBUTES)[number];
@@ -26,15 +26,15 @@ const StoredListRow = v.object({
   environmentIdentity: v.string(),
 } satisfies Partial<Record<Projected, v.GenericSchema>>);
 
-/** What other orders and filters look at. It may lag behind the cluster by seconds. */
+/** Row of the list index, for filters and other orders. It may be some seconds older than the cluster. */
 export type ListRow = v.InferOutput<typeof StoredListRow>;
 
 /**
- * Cuts an organisation into ranges of neighbouring clusters.
+ * Divides an organisation into ranges of adjacent clusters.
  *
- * @param chunks of all its environments, in key order
- * @param isVisible leaves out what the caller may not see; it is not read either
- * @param rows a range, at most, as far as the counts are right
+ * @param chunks chunks of all its environments, in key order
+ * @param isVisible filter of what the caller can access; the rest is not read
+ * @param rows maximum number of rows in a range, if the counts are right
  */
 export function listRanges(
   chunks: readonly Chunk[],
@@ -70,13 +70,13 @@ export function listRanges(
   return ranges;
 }
 
-/** The end of a range that the next one begins at: ranges include their ends, and `~` follows all that slugs are made of. */
+/** Returns the end of a range before the next one: ranges include their ends, and `~` sorts after every character of a slug. */
 const lastBefore = (from: string): string =>
   from.endsWith("#")
     ? `${from.slice(0, -1)}!`
     : `${from.slice(0, -1)}${String.fromCharCode(from.charCodeAt(from.length - 1) - 1)}~`;
 
-/** Reads ranges side by side, in key order. */
+/** Reads ranges in parallel and returns the rows in key order. */
 export async function readListRows(
   table: Table,
   organisation: string,

@@ -1,4 +1,4 @@
-/** Splitting the buckets and chunks of the page index. */
+/** Splits the buckets and chunks of the page index. */
 
 import type { IdGenerator, PageIndexLimits } from "../context.ts";
 import type { Deadline } from "../shared/retry.ts";
@@ -16,13 +16,13 @@ import {
   readSlugs,
 } from "./page-index.ts";
 
-/** The lower bound of the chunk after this one, where the environment has one. */
+/** Reads the lower bound of the next chunk, if the environment has one. */
 async function nextBound(table: Table, organisation: string, chunk: Chunk): Promise<string | undefined> {
   const first = indexChunkKey(organisation, chunk.environment, "").sk;
   const [, next] = await table.query({
     pk: organisationKey(organisation).pk,
     from: chunk.key.sk,
-    // `~` follows everything that a separator is made of.
+    // `~` sorts after every character of a separator.
     to: `${first}~`,
     limit: 2,
   });
@@ -30,13 +30,13 @@ async function nextBound(table: Table, organisation: string, chunk: Chunk): Prom
 }
 
 /**
- * Reads the slugs of a bucket's clusters in one wait. Where the bucket is the last of its chunk, the next chunk's bound is
- * read beside them, and what lies past it is left out.
+ * Reads the slugs of a bucket's clusters in one round trip. For the last bucket of its chunk, the bound of the next chunk is
+ * read in parallel, and slugs from that bound on are left out.
  *
- * A neighbour that is removed after its bound was read left no cluster, and one that is made meanwhile takes this bucket's own
- * version with it, so a condition on the version is enough for what is read here.
+ * A condition on the bucket's version is enough to protect this read. A neighbour that is removed after its bound was read
+ * contained no cluster, and the creation of a neighbour changes this bucket's version.
  *
- * @returns undefined where the bucket moved to another chunk since this one was read
+ * @returns undefined if the bucket moved to another chunk since this one was read
  */
 async function readBucketSlugs(
   table: Table,
@@ -53,15 +53,15 @@ async function readBucketSlugs(
   ]);
   if (next !== undefined && next <= bucket.bound) return undefined;
   const own = next === undefined ? slugs : slugs.filter((slug) => slug < next);
-  // Else the neighbour went between the two reads and its clusters look like this bucket's, or the count is wrong.
+  // Otherwise the neighbour was removed between the two reads and its clusters look like this bucket's, or the count is wrong.
   return own.length === bucket.n ? own : readSlugs(table, organisation, upTo(next));
 }
 
 /**
- * Chooses where to cut: the slug whose cut comes nearest to the middle, never between clusters of one slug.
+ * Chooses the separator of a split: the slug nearest to the middle, never between clusters with the same slug.
  *
- * @param slugs in order, one for each cluster
- * @returns undefined where they are all the same
+ * @param slugs slugs in order, one for each cluster
+ * @returns undefined if all slugs are the same
  */
 export function shortestSeparator(slugs: readonly string[]): string | undefined {
   let best: { slug: string; distance: number } | undefined;
@@ -74,9 +74,9 @@ export function shortestSeparator(slugs: readonly string[]): string | undefined 
 }
 
 /**
- * Replaces a bucket by others that hold the same keys, on condition that nobody wrote in it since its version was read.
+ * Replaces a bucket by others with the same keys, on condition that it is unchanged since its version was read.
  *
- * @param label by which the failed condition is recognised
+ * @param label label of the condition
  */
 export function replaceBucket(
   transaction: Transaction,
@@ -101,11 +101,11 @@ export function replaceBucket(
 }
 
 /**
- * Splits a full bucket in the transaction of the cluster that does not fit into it any more, which is counted too.
+ * Splits a full bucket in the transaction of the new cluster that exceeds its limit, and counts that cluster.
  *
- * @returns whether the transaction can go ahead; false where the bucket moved to another chunk since this one was read
- * @param chunk read before this call, strongly consistent; it has room for one bucket more
- * @param pending the new cluster's slug
+ * @returns false if the bucket moved to another chunk since this one was read: then the transaction cannot continue
+ * @param chunk chunk read before this call, strongly consistent, with room for one more bucket
+ * @param pending slug of the new cluster
  */
 export async function splitBucket(
   table: Table,
@@ -134,9 +134,9 @@ export async function splitBucket(
 }
 
 /**
- * Moves the later half of a full chunk's buckets to a chunk of their own, on condition that none of them was written since.
+ * Moves the second half of a full chunk's buckets to a new chunk, on condition that none of them changed since the read.
  *
- * @returns whether it was done; otherwise somebody wrote meanwhile, and the caller reads again
+ * @returns false after a concurrent write: then the caller reads again
  * @throws AppError unavailable as `commit`
  */
 export async function splitChunk(

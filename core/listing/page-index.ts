@@ -1,7 +1,7 @@
 /**
- * The page index: ordered keys of an organisation's clusters cut into buckets that are counted, so that a page number leads
- * to a key. Counts are commutative updates inside the writer's own transaction; structure changes are conditional on the
- * version of the bucket they touch.
+ * Page index: the ordered keys of an organisation's clusters, divided into buckets with counts, which map a page number to a key.
+ * Counts are commutative updates in the transaction of the writer. Changes of the structure are conditional on the version of the
+ * buckets that they change.
  */
 
 import * as v from "valibot";
@@ -19,7 +19,7 @@ import {
 } from "../table/keys.ts";
 import type { Expression, Transaction } from "../table/transaction.ts";
 
-/** Counted keys from a separator up to the next bucket's. `v` rises with every write, ids are never used again. */
+/** Bucket of counted keys, from its separator to the next bucket's. `v` rises with every write; ids are never reused. */
 export interface Bucket {
   readonly id: string;
   readonly bound: string;
@@ -31,14 +31,14 @@ const StoredChunk = v.object({
   environment: v.string(),
   environmentIdentity: v.string(),
   lowerBound: v.string(),
-  /** By bucket id. */
+  /** Buckets by id. */
   buckets: v.record(v.string(), v.object({ bound: v.string(), n: v.number(), v: v.number() })),
 });
 
-/** A chunk of the page index, as it is stored. */
+/** Entity of a chunk of the page index. */
 export const chunkEntity = defineEntity("index-chunk", 1, StoredChunk);
 
-/** Some neighbouring buckets of one environment, kept in one item. Its first bucket's bound is its own lower bound. */
+/** Chunk: adjacent buckets of one environment in one item. The bound of its first bucket is its own lower bound. */
 export interface Chunk {
   readonly key: Key;
   readonly environment: string;
@@ -50,7 +50,7 @@ export interface Chunk {
 
 const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
 
-/** Reads a chunk's item. */
+/** Reads the item of a chunk. */
 export function readChunk(item: RawItem): Chunk {
   const { pk, sk, environment, environmentIdentity, lowerBound, buckets } = chunkEntity.read(item);
   const ordered = Object.entries(buckets)
@@ -59,7 +59,7 @@ export function readChunk(item: RawItem): Chunk {
   return { key: { pk, sk }, environment, environmentIdentity, lowerBound, buckets: ordered };
 }
 
-/** Makes the item of a chunk. @param buckets at least one; the first one's bound is the chunk's */
+/** Builds the item of a chunk. @param buckets at least one; the bound of the first is the chunk's */
 export function chunkItem(
   organisation: string,
   environment: { slug: string; identity: string },
@@ -77,17 +77,17 @@ export function chunkItem(
 const bucketsById = (buckets: readonly Bucket[]) =>
   Object.fromEntries(buckets.map(({ id, bound, n, v }) => [id, { bound, n, v }]));
 
-/** Names a new bucket; 48 random bits among at most some thousands never meet. */
+/** Builds the id of a new bucket: 48 random bits do not collide among some thousand buckets. */
 export const newBucketId = (number: number): string => (number % 2 ** 48).toString(36);
 
-/** The first chunk of a new environment: one empty bucket that begins before every slug. */
+/** Builds the first chunk of a new environment: one empty bucket that begins before every slug. */
 export const firstChunk = (organisation: string, environment: { slug: string; identity: string }, id: string) =>
   chunkItem(organisation, environment, "", [{ id, bound: "", n: 0, v: 0 }]);
 
 /**
  * Reads all chunks of an organisation, or of one environment, in key order.
  *
- * @param environment a slug; absent for all
+ * @param environment slug of an environment; absent for all
  */
 export async function readChunks(table: Table, organisation: string, environment?: string): Promise<Chunk[]> {
   const prefix = environment === undefined ? INDEX_PREFIX : indexChunkKey(organisation, environment, "").sk;
@@ -95,7 +95,7 @@ export async function readChunks(table: Table, organisation: string, environment
   return items.map(readChunk);
 }
 
-/** Reads the chunk that a slug belongs to. Undefined where the environment has none: then the environment is gone. */
+/** Reads the chunk of a slug. @returns undefined if the environment has no chunks: then it does not exist any more */
 export async function readChunkOf(
   table: Table,
   organisation: string,
@@ -112,7 +112,7 @@ export async function readChunkOf(
   return item === undefined ? undefined : readChunk(item);
 }
 
-/** The bucket a slug belongs to. */
+/** Returns the bucket of a slug. */
 export function bucketOf(chunk: Chunk, slug: string): Bucket {
   const bucket = chunk.buckets.findLast(({ bound }) => bound <= slug);
   if (bucket === undefined) throw new Error(`${chunk.key.pk} ${chunk.key.sk} has no bucket for its own lower bound`);
@@ -120,10 +120,10 @@ export function bucketOf(chunk: Chunk, slug: string): Bucket {
 }
 
 /**
- * Counts one more cluster. The condition fails when the bucket is full, was split, or moved to another chunk: then the
- * caller reads again.
+ * Counts one more cluster. The condition fails if the bucket is full, was split, or moved to another chunk: then the caller reads
+ * again.
  *
- * @param label by which the failure is recognised
+ * @param label label of the condition
  */
 export function incrementBucket(
   transaction: Transaction,
@@ -145,11 +145,11 @@ export function incrementBucket(
 }
 
 /**
- * Counts one cluster less. When it was the last of its bucket, the bucket goes with it, where it may.
+ * Counts one cluster less. Also removes its bucket if that becomes empty and is removable.
  *
- * The condition fails when the bucket was split or moved, or one that goes was written in: then the caller reads again.
+ * The condition fails if the bucket was split or moved, or a bucket to remove was written: then the caller reads again.
  *
- * @param label by which the failure is recognised
+ * @param label label of the condition
  */
 export function decrementBucket(transaction: Transaction, label: string, chunk: Chunk, bucket: Bucket): void {
   const buckets = chunk.buckets.map((each) => (each.id === bucket.id ? { ...each, n: each.n - 1 } : each));
@@ -171,8 +171,8 @@ export function decrementBucket(transaction: Transaction, label: string, chunk: 
 }
 
 /**
- * The empty buckets of a chunk that may go. Its first one stays while others follow it, for the chunk is found by its bound,
- * and goes with the chunk when all are empty; an environment's first chunk stays.
+ * Returns the removable empty buckets of a chunk. Its first bucket stays while others follow it, because the chunk is found
+ * by its bound, and is removed with the chunk if all are empty. The first chunk of an environment stays.
  */
 export function removableBuckets({ buckets, lowerBound }: Chunk): Bucket[] {
   const empty = buckets.filter(({ n }) => n === 0);
@@ -181,11 +181,11 @@ export function removableBuckets({ buckets, lowerBound }: Chunk): Bucket[] {
 }
 
 /**
- * Takes buckets away, and with all of them the chunk, on condition that nobody wrote in them since they were read. The
- * bucket before them then reaches further.
+ * Removes buckets, and the chunk if these are all its buckets, on condition that they are unchanged since the read. The range of
+ * the bucket before them then extends to the next bucket.
  *
- * @param label by which the failed condition is recognised
- * @param gone from `removableBuckets`, at least one
+ * @param label label of the condition
+ * @param gone result of `removableBuckets`, at least one
  */
 export function removeBuckets(transaction: Transaction, label: string, chunk: Chunk, gone: readonly Bucket[]): void {
   const paths = gone.map((_, position) => `#buckets.#b${position}`);
@@ -194,30 +194,30 @@ export function removeBuckets(transaction: Transaction, label: string, chunk: Ch
     names: Object.fromEntries(gone.map(({ id }, position) => [`#b${position}`, id])),
     values: Object.fromEntries(gone.map(({ v }, position) => [`:v${position}`, v])),
   };
-  // Another bucket comes only from a split of one that is there, so all of those that were read are all there are.
+  // A new bucket comes only from the split of an existing one, so the condition also excludes new buckets.
   if (gone.length === chunk.buckets.length) transaction.delete(label, chunk.key, expression);
   else transaction.update(label, chunk.key, `REMOVE ${paths.join(", ")}`, expression);
 }
 
-/** The condition that a chunk is as it was read. */
+/** Builds the condition that a chunk is unchanged since the read. */
 export const unchangedChunk = ({ buckets }: Chunk): Expression & { condition: string } => ({
   condition: "#buckets = :buckets",
   values: { ":buckets": bucketsById(buckets) },
 });
 
-/** The slug in a cluster's sort key, present holder's or displaced one's. */
+/** Returns the slug in the sort key of a cluster, which owns its slug or is displaced. */
 export function slugOfKey(sk: string): string {
   const [, , slug = ""] = sk.split("#");
   return slug;
 }
 
-/** Where a bucket's sort keys begin and end, both inclusive. */
+/** Range of a bucket's sort keys, both ends inclusive. */
 export interface KeyRange {
   readonly from: string;
   readonly to: string;
 }
 
-/** The sort keys between two separators. @param next the next bucket's bound; undefined for the last of an environment */
+/** Builds the range between two separators. @param next bound of the next bucket; undefined for the last of an environment */
 export const keyRange = (environment: string, bound: string, next: string | undefined): KeyRange => ({
   from: clustersStart(environment, bound),
   to: next === undefined ? clustersEnd(environment) : clustersBefore(environment, next),
@@ -226,8 +226,8 @@ export const keyRange = (environment: string, bound: string, next: string | unde
 /**
  * Reads the slugs of a bucket's clusters, one for each cluster, in key order.
  *
- * @param span from `keyRange`
- * @param limit stop after this many; absent reads all
+ * @param span result of `keyRange`
+ * @param limit maximum number of slugs; absent for all
  */
 export async function readSlugs(table: Table, organisation: string, span: KeyRange, limit?: number): Promise<string[]> {
   const { pk } = organisationKey(organisation);

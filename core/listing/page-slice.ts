@@ -1,8 +1,8 @@
-/** From a page number to the keys of the page. Pure: prefix sums over the buckets a caller may see. */
+/** Maps a page number to the keys of the page, with prefix sums over the buckets that a caller can access. Pure functions. */
 
 import { type Chunk, type KeyRange, keyRange } from "./page-index.ts";
 
-/** What to read of one bucket: `limit` items from one of its ends, of which `skip` are not part of the page. */
+/** Read of one bucket: `limit` items from one of its ends, of which the first `skip` are not part of the page. */
 export interface BucketRead {
   readonly span: KeyRange;
   readonly backward: boolean;
@@ -10,7 +10,7 @@ export interface BucketRead {
   readonly skip: number;
 }
 
-/** A page as it is to be read: buckets in ascending order, and how many elements the whole list has. */
+/** Reads for a page: buckets in ascending order, and the number of elements in the whole list. */
 export interface Slice {
   readonly reads: readonly BucketRead[];
   readonly total: number;
@@ -22,8 +22,8 @@ interface BucketPosition {
 }
 
 /**
- * Every bucket with where it ends, which its neighbour says. Chunks are read one after the other: when one was split in
- * between, what moved was read twice, and only the later reading counts.
+ * Lists every bucket with its end, which is the next bucket's bound. Chunks are read one after the other: if one was split in
+ * between, the moved buckets were read twice, and only the later read counts.
  */
 function positions(chunks: readonly Chunk[]): BucketPosition[] {
   const flat = chunks.flatMap(({ environment, buckets }, position) => {
@@ -40,13 +40,13 @@ function positions(chunks: readonly Chunk[]): BucketPosition[] {
 }
 
 /**
- * Finds what to read for a page. A bucket of which only an end is needed is read from that end, so that a page costs what it
- * holds, wherever it lies.
+ * Finds the reads for a page. If only one end of a bucket is needed, the bucket is read from that end, so the cost of a page
+ * depends on its size and not on its position.
  *
- * @param chunks of the environments in sight, in key order
- * @param offset how many elements come before the page, in the order asked for
- * @param size how many the page holds
- * @param descending whether the order is the exact reverse; the reads are ascending all the same
+ * @param chunks chunks of the environments that the caller can access, in key order
+ * @param offset number of elements before the page, in the requested order
+ * @param size number of elements in the page
+ * @param descending true for the exact reverse order; the reads are ascending in both cases
  */
 export function slicePage(chunks: readonly Chunk[], offset: number, size: number, descending: boolean): Slice {
   const all = positions(chunks);

@@ -1,4 +1,4 @@
-/** Spring's pageable: reading what is asked, shaping the answer. */
+/** Pages in the format of Spring's Pageable: parses the request and builds the response. */
 
 import * as v from "valibot";
 import { type Parameter, parsePairs, type QueryPairs } from "../request/query.ts";
@@ -8,7 +8,7 @@ import { literalsIn } from "../shared/literals.ts";
 import { int32, int64 } from "../shared/schemas.ts";
 import { elementPath, formatValue, memberPath, shorten } from "../shared/validation.ts";
 
-/** The documentation's SortObject. */
+/** SortObject of the API documentation. */
 export const SortObject = v.object({
   ascending: v.boolean(),
   direction: v.picklist(["ASC", "DESC"]),
@@ -18,7 +18,7 @@ export const SortObject = v.object({
 });
 type SortObject = v.InferOutput<typeof SortObject>;
 
-/** The documentation's PageableObject. */
+/** PageableObject of the API documentation. */
 export const PageableObject = v.object({
   offset: int64,
   pageNumber: int32,
@@ -28,32 +28,32 @@ export const PageableObject = v.object({
   unpaged: v.boolean(),
 });
 
-/** A page that is asked for. */
+/** Requested page. */
 export interface Pageable {
   pageNumber: number;
   pageSize: number;
   descending: boolean;
-  /** Whether a direction was asked for: then the answer names the keys it holds for. */
+  /** True if a direction was requested: then the response names its keys. */
   hasDirection: boolean;
-  /** What to order by, where that was asked for; the default order otherwise, and among what is equal. */
+  /** Requested sort keys. The default order applies without them, and among equal elements. */
   sort: readonly Order[];
 }
 
-/** One key of an order. */
+/** Sort key. */
 export interface Order {
   property: string;
   descending: boolean;
 }
 
-/** Elements a page, at most. */
+/** Maximum number of elements in a page. */
 export const MAX_PAGE_SIZE = 1_000;
 
 const DEFAULTS = { pageNumber: 0, pageSize: 50 };
 
-/** The contract's page numbers are int32. */
+/** Maximum page number: int32 in the contract. */
 const MAX_PAGE_NUMBER = 2 ** 31 - 1;
 
-/** The keys of the default order, as they stand in an answer's sort. */
+/** Keys of the default order in a response. */
 const DEFAULT_ORDER = ["environmentSlug", "slug"];
 
 const WHOLE = /^(0|[1-9][0-9]{0,15})$/;
@@ -71,7 +71,7 @@ const direction: Parameter<"ASC" | "DESC" | undefined> = {
   parse: (text) => (text === "ASC" || text === "DESC" ? { value: text } : { wrong: "must be ASC or DESC" }),
 };
 
-/** Every spelling of the four members, in a query and inside the JSON of `pageable`. */
+/** All names of the members, in a query and inside the JSON of `pageable`. */
 const MEMBERS = {
   pageNumber: wholeNumber(0, MAX_PAGE_NUMBER),
   page: wholeNumber(0, MAX_PAGE_NUMBER),
@@ -82,18 +82,18 @@ const MEMBERS = {
 
 const ALL_NAMES = ["pageNumber", "page", "pageSize", "size", "sort", "sortDirection", "pageable"];
 
-/** Names of parameters that a page's query may have. */
+/** Names of the query parameters of a page. */
 export const pageableNames: ReadonlySet<string> = new Set(ALL_NAMES);
 
-/** What a query asks of a page, and what is wrong with it. */
+/** Requested page, with the problems of the query. */
 export interface ParsedPageable {
   pageable: Pageable;
   problems: Problem[];
-  /** Names inside the JSON of `pageable` that nobody knows. */
+  /** Unknown names inside the JSON of `pageable`. */
   unknown: string[];
 }
 
-/** Turns the members of `pageable`'s JSON into pairs, so that they are read as a query's own. */
+/** Converts the members of `pageable`'s JSON to pairs, which are parsed like query parameters. */
 function pairsOf(text: string): QueryPairs | undefined {
   let value: unknown;
   try {
@@ -116,11 +116,11 @@ function pairsOf(text: string): QueryPairs | undefined {
 }
 
 /**
- * Reads the page a query asks for: `pageNumber` or `page`, `pageSize` or `size`, `sortDirection`, or all of them as members
- * of the JSON in `pageable`.
+ * Parses the requested page: `pageNumber` or `page`, `pageSize` or `size`, `sort`, `sortDirection`, or all of them as members of
+ * the JSON in `pageable`.
  *
- * @param pairs the whole query; names that are no page's are left to others
- * @param sortable properties this list can be ordered by
+ * @param pairs the whole query; other parameters are ignored
+ * @param sortable properties by which this list can be sorted
  */
 export function parsePageable(pairs: QueryPairs, sortable: readonly string[] = []): ParsedPageable {
   const problems: Problem[] = [];
@@ -129,7 +129,7 @@ export function parsePageable(pairs: QueryPairs, sortable: readonly string[] = [
     { pairs: pairs.filter(([name]) => name !== "pageable"), prefix: "" },
   ];
   const wrapped = pairs.filter(([name]) => name === "pageable");
-  if (wrapped.length > 1) problems.push({ path: "pageable", message: "is there twice; send it once" });
+  if (wrapped.length > 1) problems.push({ path: "pageable", message: "must be sent only once" });
   for (const [, text] of wrapped.slice(0, 1)) {
     const inner = pairsOf(text);
     if (inner === undefined) {
@@ -156,13 +156,13 @@ export function parsePageable(pairs: QueryPairs, sortable: readonly string[] = [
       else if (other.value !== value) {
         problems.push({
           path: `${prefix}${name}`,
-          message: `${value} is not allowed: ${other.name} says ${other.value}; send one of them`,
+          message: `${value} is not allowed: ${other.name} is ${other.value}; send only one of them`,
         });
       }
     }
     for (const [, value, shown = formatValue(value)] of source.filter(([name]) => name === "sort")) {
       const [, property = "", way] = SORT.exec(value) ?? [];
-      if (sort.some((each) => each.property === property)) continue; // It could decide nothing any more.
+      if (sort.some((each) => each.property === property)) continue; // A repeated property has no effect.
       if (sortable.includes(property)) sort.push({ property, way: way?.toUpperCase() });
       else problems.push({ path: `${prefix}sort`, message: `${shown} is not allowed: ${sortText(sortable)}` });
     }
@@ -186,10 +186,10 @@ const SORT = /^([A-Za-z]+)(?:,(asc|desc))?$/i;
 
 const sortText = (sortable: readonly string[]) =>
   sortable.length === 0
-    ? "this list comes in its default order, which sortDirection=ASC or DESC turns"
-    : `must be one of ${sortable.join(", ")}, alone or followed by ,asc or ,desc`;
+    ? "this list has only its default order; use sortDirection=ASC or sortDirection=DESC"
+    : `must be one of ${sortable.join(", ")}, optionally followed by ,asc or ,desc`;
 
-/** A page as the contract has it. */
+/** Page of the contract. */
 export interface Page<Element> {
   content: Element[];
   empty: boolean;
@@ -204,17 +204,17 @@ export interface Page<Element> {
   totalPages: number;
 }
 
-/** The order as it was asked for: empty where nothing was. */
+/** Returns the requested order; empty if none was requested. */
 function requestedOrder({ sort, hasDirection, descending }: Pageable): readonly Order[] {
   if (sort.length > 0) return sort;
   return hasDirection ? DEFAULT_ORDER.map((property) => ({ property, descending })) : [];
 }
 
 /**
- * Shapes a page.
+ * Builds a page.
  *
- * @param content its elements
- * @param total of the whole list, as it was counted; never less than what the page itself proves
+ * @param content elements of the page
+ * @param total counted number of elements in the whole list; raised if the page itself shows more
  */
 export function buildPage<Element>(content: Element[], total: number, pageable: Pageable): Page<Element> {
   const { pageNumber, pageSize } = pageable;
@@ -243,14 +243,14 @@ export function buildPage<Element>(content: Element[], total: number, pageable: 
   };
 }
 
-/** Parameters nobody knows are kept in links up to this many bytes: headers beyond 16 KiB break clients and proxies. */
+/** Maximum size of a link's query with unknown parameters, in bytes: headers beyond 16 KiB break clients and proxies. */
 const MAX_UNKNOWN_BYTES = 1_000;
 
 /**
- * The pages a page links to, as queries without their `?`: first, prev, next and last, those that exist.
+ * Builds the queries of the linked pages, without `?`: first, prev, next and last, if they exist.
  *
- * @param pairs the query that was sent; what is no page's is kept
- * @param known names of parameters that mean something
+ * @param pairs query as sent; parameters that are not the page's stay in the links
+ * @param known names of the list's own parameters
  */
 export function pageLinks(
   page: Page<unknown>,

@@ -1,4 +1,4 @@
-/** Node pools in the table. */
+/** Maps node pools to and from the table. */
 
 import type { Table } from "../table/client.ts";
 import type { RawItem } from "../table/entity.ts";
@@ -7,7 +7,7 @@ import type { Transaction } from "../table/transaction.ts";
 import { type NodePool, nodePoolEntity } from "./entity.ts";
 import type { ClusterNodePoolResponse } from "./schema.ts";
 
-/** Makes the item to write. */
+/** Builds the item to write. */
 export function nodePoolItem(pool: NodePool): RawItem {
   const { annotations, labels, ...rest } = pool;
   return nodePoolEntity.write(nodePoolKey(pool.clusterIdentity, pool.id), {
@@ -23,9 +23,9 @@ function readNodePool(item: RawItem): NodePool {
 }
 
 /**
- * Reads all pools of a cluster, deleting ones too, oldest first.
+ * Reads all pools of a cluster, including deleting ones, oldest first.
  *
- * @param clusterIdentity of a cluster whose tenant was checked: pools hang on it alone
+ * @param clusterIdentity identity of a cluster whose tenant was checked: the key of a pool contains no other tenant data
  */
 export async function nodePoolsOf(table: Table, clusterIdentity: string): Promise<NodePool[]> {
   const items = await table.query({ pk: pointerKey(clusterIdentity).pk, prefix: NODE_POOL_PREFIX });
@@ -39,7 +39,7 @@ export async function nodePoolsOf(table: Table, clusterIdentity: string): Promis
 /**
  * Adds changed pools to a transaction.
  *
- * @param pools each of the revision after the stored one
+ * @param pools each with the stored revision plus one
  */
 export function putNodePools(transaction: Transaction, pools: readonly NodePool[]): void {
   for (const pool of pools) {
@@ -50,7 +50,7 @@ export function putNodePools(transaction: Transaction, pools: readonly NodePool[
   }
 }
 
-/** Shows a pool as the contract has it. */
+/** Builds the response for a pool. */
 export function toNodePoolResponse(pool: NodePool): ClusterNodePoolResponse {
   return {
     annotations: pool.annotations,

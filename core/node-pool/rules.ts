@@ -1,4 +1,4 @@
-/** What a node pool must keep to, and what it defaults to. Pure rules. */
+/** Rules and defaults of node pools. Pure functions. */
 
 import { type CloudProvider, isBringYourOwn, nodeTypeOf, type Region, zoneOf } from "../catalogue/index.ts";
 import type { Problem } from "../shared/errors.ts";
@@ -9,7 +9,7 @@ import { type CreateNodePool, MAX_NODE_POOL_BYTES } from "./schema.ts";
 
 const BLANK_IS_ABSENT = ["availabilityZone", "name", "nodeSize", "securityUpdatesOnJoin", "upgradeStrategy"];
 
-/** Takes what clients send beside the documented form: empty strings for nothing. @param pool as it was sent */
+/** Accepts input in addition to the documented form: empty strings count as absent. @param pool as sent */
 export function normaliseNodePool(pool: unknown): unknown {
   if (typeof pool !== "object" || pool === null || Array.isArray(pool)) return pool;
   return Object.fromEntries(
@@ -17,13 +17,13 @@ export function normaliseNodePool(pool: unknown): unknown {
   );
 }
 
-/** Where a cluster's nodes run; parts are missing while the cluster's own input is not known to be good. */
+/** Location of a cluster's nodes. A part is undefined if the cluster's own input for it is not valid. */
 export interface Placement {
   provider: CloudProvider | undefined;
   region: Region | undefined;
 }
 
-/** What a user asked of a pool, with every default in its place. */
+/** Settings of a pool that users choose, with defaults applied. */
 export type NodePoolSettings = Pick<
   NodePool,
   | "annotations"
@@ -41,10 +41,10 @@ export type NodePoolSettings = Pick<
   | "upgradeStrategy"
 >;
 
-/** The one node type a bring-your-own-nodes pool has unless it says otherwise. */
+/** Default node type of a bring-your-own-nodes pool. */
 const BYON_NODE_SIZE = "byon";
 
-/** The sizes a pool ends up with: without auto-scaling one size given sets both. */
+/** Returns the sizes of a pool: without auto-scaling, one size sets both. */
 function nodeSizesOf(draft: Draft<CreateNodePool>): { minSize: number; maxSize: number } {
   const { autoScaling, minSize, maxSize } = draft;
   if (autoScaling === true) return { minSize: minSize ?? 1, maxSize: maxSize ?? 1 };
@@ -52,9 +52,9 @@ function nodeSizesOf(draft: Draft<CreateNodePool>): { minSize: number; maxSize: 
 }
 
 /**
- * What a pool would be made of after a change: what is left out stays. Without auto-scaling one size given sets both.
+ * Merges a change into a pool: omitted properties stay. Without auto-scaling, one size sets both.
  *
- * @param input the well-formed parts of what was sent
+ * @param input well-formed parts of the request
  */
 export function mergeSettings(pool: NodePool, input: Draft<CreateNodePool>): Draft<CreateNodePool> {
   const { minSize, maxSize } = input;
@@ -73,14 +73,13 @@ export function mergeSettings(pool: NodePool, input: Draft<CreateNodePool>): Dra
 }
 
 /**
- * Finds what is wrong with a new pool beyond its shape.
+ * Finds the problems of a new pool beyond its shape.
  *
- * @param draft the well-formed parts of what was sent
- * @param faulty paths that already have a problem, which needs no second one
- * @param path where the pool stands in the request, such as `nodePools[1]`; empty for a request of its own
- * @param placement of the cluster
- * @param sent the well-formed parts of the request, where `draft` also holds stored values: problems name what was sent
- * @param stored the pool before the change; undefined for a new one
+ * @param draft well-formed parts of the pool
+ * @param faulty paths that already have a problem; they get no second one
+ * @param path path of the pool in the request, such as `nodePools[1]`; empty for a request of its own
+ * @param placement location of the cluster
+ * @param sent well-formed parts of the request, if `draft` also contains stored values: problems name only sent properties
  */
 export function nodePoolProblems(
   draft: Draft<CreateNodePool>,
@@ -130,11 +129,12 @@ export function nodePoolProblems(
   const isCloud = provider !== undefined && !isBringYourOwn(provider.type);
   for (const problem of reservedNameProblems(sent, stored, isCloud)) add(problem.path, problem.message);
   const largest = largestProperty(draft, MAX_NODE_POOL_BYTES);
-  if (largest !== undefined) add(largest, `makes this node pool larger than ${MAX_NODE_POOL_BYTES} bytes`);
+  if (largest !== undefined)
+    add(largest, `makes the node pool exceed the limit of ${MAX_NODE_POOL_BYTES} bytes; shorten this property`);
   return problems;
 }
 
-/** Finds what is wrong with a pool's sizes. @returns the name of a property that was sent, and the text of the problem */
+/** Finds a problem of a pool's sizes. @returns the name of a property that was sent, and the text of the problem */
 function sizeProblem(
   draft: Draft<CreateNodePool>,
   sent: Draft<CreateNodePool>,
@@ -158,11 +158,11 @@ function sizeProblem(
 }
 
 /**
- * Finds what to make smaller where users store too much.
+ * Finds the property to shorten if a user's data exceeds a limit.
  *
- * @param draft what would be stored, by property
- * @param bytes how much it may be, as JSON in UTF-8
- * @returns the name of the largest property; undefined where all fits
+ * @param draft data to store, by property
+ * @param bytes limit of its size as JSON in UTF-8, in bytes
+ * @returns the name of the largest property; undefined if the data fits
  */
 export function largestProperty(draft: object, bytes: number): string | undefined {
   const lengths = Object.entries(draft)
@@ -172,7 +172,7 @@ export function largestProperty(draft: object, bytes: number): string | undefine
   return total <= bytes ? undefined : lengths.sort(([, one], [, other]) => other - one)[0]?.[0];
 }
 
-/** Puts the defaults in. @param pool without problems */
+/** Applies the defaults. @param pool without problems */
 export function settingsOf(pool: CreateNodePool): NodePoolSettings {
   return {
     annotations: pool.annotations ?? {},
@@ -191,8 +191,8 @@ export function settingsOf(pool: CreateNodePool): NodePoolSettings {
 }
 
 /**
- * What tells pools of one cluster apart to a user: name together with zone, for published modules make one pool of a name
- * for each zone.
+ * Returns the label that distinguishes the pools of a cluster for users: name and zone, because published modules create one
+ * pool of the same name for each zone.
  */
 export const nodePoolLabel = ({ name, availabilityZone }: Pick<NodePool, "name" | "availabilityZone">): string =>
   availabilityZone === undefined ? `"${name}"` : `"${name}" in ${availabilityZone}`;
@@ -204,11 +204,11 @@ export const nodePoolLabel = ({ name, availabilityZone }: Pick<NodePool, "name" 
 export const nodePoolPath = ({ name, availabilityZone }: Pick<NodePool, "name" | "availabilityZone">): string =>
   `nodePools[${availabilityZone === undefined ? name : `${name}/${availabilityZone}`}]`;
 
-/** Whether a pool is not being deleted: then its name is held, and it counts. */
+/** Returns whether a pool is not being deleted: then its name is taken, and totals count it. */
 export const isLive = ({ provisionStatus }: Pick<NodePool, "provisionStatus">): boolean =>
   provisionStatus !== "DELETING";
 
-/** Sums what pools ask for at least: cpu in cores, memory in MiB. A node type nobody knows counts nothing. */
+/** Sums the minimum resources of pools: cpu in cores, memory in MiB. An unknown node type counts as 0. */
 export function computeOf(
   provider: CloudProvider,
   pools: readonly Pick<NodePool, "minSize" | "nodeSize">[],

@@ -1,18 +1,18 @@
-/** Node pools: the contract's shapes, and how one is stored. */
+/** Request, response and stored shapes of node pools. */
 
 import * as v from "valibot";
 import { dateTime, identity, int64, maxCharacters, text } from "../shared/schemas.ts";
 
-/** At most this many node pools a cluster. */
+/** Maximum number of node pools in a cluster. */
 export const MAX_NODE_POOLS = 50;
 
-/** Nodes a pool, at most. */
+/** Maximum number of nodes in a pool. */
 export const MAX_NODES = 1_000;
 
-/** What users store of a pool, as JSON, in bytes. */
+/** Maximum size of a pool's user data, as JSON, in bytes. */
 export const MAX_NODE_POOL_BYTES = 4 * 1024;
 
-/** How a pool's nodes are upgraded. */
+/** Strategies to upgrade the nodes of a pool. */
 export const upgradeStrategies = [
   "REPLACE",
   "INPLACE",
@@ -21,13 +21,13 @@ export const upgradeStrategies = [
   "REPLACE_MINOR_INPLACE_PATCH_WITHOUT_DRAIN",
 ] as const;
 
-/** What a taint does to pods that do not tolerate it, by Kubernetes. */
+/** Effects of a taint on pods that do not tolerate it, as in Kubernetes. */
 export const taintEffects = ["NoSchedule", "PreferNoSchedule", "NoExecute"] as const;
 
-/** What becomes of security updates when a machine joins for the first time. Nodes that are there are not touched. */
+/** Handling of security updates when a machine joins for the first time. Existing nodes are not changed. */
 export const securityUpdates = ["OFF", "INSTALL", "INSTALL_AND_REBOOT"] as const;
 
-/** How far a pool is. */
+/** Progress of a pool. */
 export const nodePoolProvisionStatuses = ["ACCEPTED", "PROVISIONING", "DONE", "DELETING", "FAILED"] as const;
 
 /**
@@ -41,7 +41,7 @@ const qualifiedNamePattern = (letters: string) => {
   return new RegExp(`^(?=[^/]{1,253}/|[^/]*$)(${label}(\\.${label})*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`);
 };
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
-// Cluster API selects machines by keys of this domain, and its controllers act on annotations of it.
+// Cluster API selects machines by keys of this domain, and its controllers use its annotations.
 const RESERVED = /^([^/]+\.)?cluster\.x-k8s\.io\//i;
 
 const name = (letters: string) =>
@@ -60,14 +60,14 @@ const labelValue = v.pipe(
 
 const size = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_NODES), v.metadata({ format: "int64" }));
 
-/** The documentation's NodeTaint, as it is sent. */
+/** NodeTaint of the API documentation. */
 export const NodeTaint = v.object({
   effect: v.picklist(taintEffects),
   key: qualifiedName,
   value: v.optional(labelValue),
 });
 
-/** What a node pool is made of; one inside a cluster's creation and a changed one are the same. */
+/** Properties of a node pool in a request: in the creation of a cluster, in its own creation and in a change. */
 export const CreateNodePool = v.object({
   annotations: v.optional(v.pipe(v.record(annotationKey, text), v.maxEntries(50))),
   autoScaling: v.optional(v.boolean()),
@@ -80,7 +80,7 @@ export const CreateNodePool = v.object({
   name: v.optional(
     v.pipe(
       v.string(),
-      v.regex(/^[a-z0-9-]{1,25}$/, "must be 1 to 25 of a-z, 0-9 and -"),
+      v.regex(/^[a-z0-9-]{1,25}$/, "must be 1 to 25 characters: a-z, 0-9 and -"),
       // The same as the documentation writes it.
       v.metadata({ pattern: "^[a-z0-9-]+$", minLength: 1, maxLength: 25 }),
       v.description("Unique in its cluster together with availabilityZone; cannot change."),
@@ -93,13 +93,13 @@ export const CreateNodePool = v.object({
 });
 export type CreateNodePool = v.InferOutput<typeof CreateNodePool>;
 
-/** The documentation's CreateClusterNodePool: a node pool inside a cluster's creation. */
+/** CreateClusterNodePool of the API documentation: a node pool in the creation of a cluster. */
 export const CreateClusterNodePool = v.object({ ...CreateNodePool.entries });
 
-/** The documentation's UpdateNodePool: what it leaves out stays as it is. */
+/** UpdateNodePool of the API documentation: omitted properties do not change. */
 export const UpdateNodePool = v.object({ ...CreateNodePool.entries });
 
-/** The documentation's ClusterNodePoolResponse. */
+/** ClusterNodePoolResponse of the API documentation. */
 export const ClusterNodePoolResponse = v.object({
   annotations: v.record(v.string(), v.string()),
   autoScaling: v.boolean(),
@@ -118,7 +118,7 @@ export const ClusterNodePoolResponse = v.object({
   provisionStatus: v.picklist(nodePoolProvisionStatuses),
   securityUpdatesOnJoin: v.pipe(
     v.picklist(securityUpdates),
-    v.description("What a machine does about security updates before it joins for the first time."),
+    v.description("Whether a machine installs security updates before it joins for the first time."),
   ),
   taints: v.array(NodeTaint),
   upgradeStrategy: v.picklist(upgradeStrategies),

@@ -1,4 +1,4 @@
-/** Reading cloud accounts, and what the catalogue offers, as members see it. */
+/** Reads cloud accounts and the catalogue for members. */
 
 import type * as v from "valibot";
 import { authenticate, authorize } from "../access/authorize.ts";
@@ -30,28 +30,28 @@ import {
   toRegion,
 } from "./schema.ts";
 
-/** A request about an organisation. */
+/** Request about an organisation. */
 export interface InOrganisation {
   organisation: string;
   query: RawQuery;
 }
 
-/** A request about one cloud account: `account` is its identity, in any case of letters. */
+/** Request about one cloud account: `account` is its identity, case-insensitive. */
 export interface OfAccount extends InOrganisation {
   account: string;
 }
 
-/** A request about one provider, by slug. */
+/** Request about one provider, by slug. */
 export interface OfProvider extends InOrganisation {
   provider: string;
 }
 
-/** A request about one region, by slug. */
+/** Request about one region, by slug. */
 export interface OfRegion extends OfProvider {
   region: string;
 }
 
-/** A filter by equality. An empty one does not filter, as in every list. */
+/** Filter by equality. An empty value does not filter, as in every list. */
 const equal: Parameter<string | undefined> = {
   defaultValue: undefined,
   parse: (text) => ({ value: text === "" ? undefined : text }),
@@ -60,7 +60,7 @@ const equal: Parameter<string | undefined> = {
 const byAge = (one: { createdAt: string; identity: string }, other: { createdAt: string; identity: string }) =>
   `${one.createdAt} ${one.identity}` < `${other.createdAt} ${other.identity}` ? -1 : 1;
 
-/** The profile an account was made from. @throws Error where the catalogue lost it: a defect, for profiles never go */
+/** Returns the profile of an account. @throws Error if the catalogue lacks it: a defect, because profiles are never removed */
 function profileOf(account: CloudAccount): Catalogue.CloudProfile {
   const profile = Catalogue.profileByIdentity(account.cloudProfile);
   if (profile === undefined) throw new Error(`cloud profile ${account.cloudProfile} is not in the catalogue`);
@@ -68,10 +68,10 @@ function profileOf(account: CloudAccount): Catalogue.CloudProfile {
 }
 
 /**
- * Lists an organisation's cloud accounts, oldest first; `display-name` and `cloud-provider-slug` choose those that are equal.
- * One wait on the database.
+ * Lists the cloud accounts of an organisation, oldest first. `display-name` and `cloud-provider-slug` filter by equality.
+ * One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid with everything wrong in the query
+ * @throws AppError as `enter`; forbidden for a billing-admin; invalid with every problem of the query
  */
 export async function listCloudAccounts(
   context: Context,
@@ -92,9 +92,9 @@ export async function listCloudAccounts(
 }
 
 /**
- * Gets one cloud account. One wait on the database.
+ * Gets one cloud account. One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; missing; invalid for the query
+ * @throws AppError as `enter`; forbidden for a billing-admin; not found; invalid for the query
  */
 export async function getCloudAccount(context: Context, input: OfAccount): Promise<CloudAccountResponse> {
   const { organisation } = input;
@@ -106,9 +106,9 @@ export async function getCloudAccount(context: Context, input: OfAccount): Promi
 }
 
 /**
- * Lists the public parts of a cloud account's credentials, oldest first. One wait on the database.
+ * Lists the public parts of a cloud account's credentials, oldest first. One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; missing; invalid with everything wrong in the query
+ * @throws AppError as `enter`; forbidden for a billing-admin; not found; invalid with every problem of the query
  */
 export async function listCloudCredentials(
   context: Context,
@@ -133,14 +133,14 @@ function findAccount({ accounts }: References, { account: given, organisation }:
   );
 }
 
-/** Lists the cloud profiles, for every role. @throws AppError as `enter`; invalid with everything wrong in the query */
+/** Lists the cloud profiles, for every role. @throws AppError as `enter`; invalid with every problem of the query */
 export async function listCloudProfiles(context: Context, input: InOrganisation): Promise<PageWithLinks<CloudProfile>> {
   await authorize(context, { path: { organisation: input.organisation }, role: "viewer" });
   const query = parsePageQuery(context, input.query, {});
   return paginate(Catalogue.cloudProfiles.map(toCloudProfile), query, undefined);
 }
 
-/** Lists the providers, for every role. @throws AppError as `enter`; invalid with everything wrong in the query */
+/** Lists the providers, for every role. @throws AppError as `enter`; invalid with every problem of the query */
 export async function listCloudProviders(
   context: Context,
   input: InOrganisation,
@@ -151,9 +151,9 @@ export async function listCloudProviders(
 }
 
 /**
- * Lists a provider's regions, for every role.
+ * Lists the regions of a provider, for every role.
  *
- * @throws AppError as `enter`; missing; invalid with everything wrong in the query
+ * @throws AppError as `enter`; not found; invalid with every problem of the query
  */
 export async function listRegions(context: Context, input: OfProvider): Promise<PageWithLinks<Region>> {
   const { organisation, provider } = input;
@@ -164,9 +164,9 @@ export async function listRegions(context: Context, input: OfProvider): Promise<
 }
 
 /**
- * Lists a region's availability zones, for every role, in an order that stays.
+ * Lists the availability zones of a region, for every role, in a stable order.
  *
- * @throws AppError as `enter`; missing; invalid with everything wrong in the query
+ * @throws AppError as `enter`; not found; invalid with every problem of the query
  */
 export async function listAvailabilityZones(
   context: Context,
@@ -183,9 +183,9 @@ export async function listAvailabilityZones(
 }
 
 /**
- * Lists a provider's node types, for everybody with a token.
+ * Lists the node types of a provider, for every caller with a valid token.
  *
- * @throws AppError as `authenticate`; missing; invalid with everything wrong in the query
+ * @throws AppError as `authenticate`; not found; invalid with every problem of the query
  */
 export async function listNodeTypes(
   context: Context,
@@ -199,9 +199,9 @@ export async function listNodeTypes(
 }
 
 /**
- * Lists the update channels, for every role, by the version they lead to.
+ * Lists the update channels, for every role, by version.
  *
- * @throws AppError as `enter`; invalid with everything wrong in the query
+ * @throws AppError as `enter`; invalid with every problem of the query
  */
 export async function listUpdateChannels(
   context: Context,
@@ -215,7 +215,7 @@ export async function listUpdateChannels(
   return paginate(channels, query, "kubernetesClusterVersion");
 }
 
-/** Lists the versions clusters can be made with, oldest first. @throws AppError as `authenticate`; invalid for the query */
+/** Lists the available versions, oldest first. @throws AppError as `authenticate`; invalid for the query */
 export async function listClusterVersions(context: Context, input: { query: RawQuery }): Promise<ClusterVersion[]> {
   await authenticate(context);
   parseQuery(context, input.query, {});
@@ -229,8 +229,8 @@ function findProvider(slug: string): Catalogue.CloudProvider {
 }
 
 /**
- * Lets segments of a path that cannot be slugs be refused where every malformed path is: after the token, before anything
- * is said of the organisation.
+ * Refuses segments of a path that are not slugs in the same order as every malformed path: after the token, before the
+ * organisation.
  */
 function requireSlugs(context: Context, segments: Record<string, string>): Context {
   const malformed = Object.keys(segments).filter((name) => !isSlug(segments[name] ?? ""));
@@ -241,5 +241,5 @@ function requireSlugs(context: Context, segments: Record<string, string>): Conte
 const malformedPath = (segments: readonly string[]): AppError =>
   notFound(
     "path.malformed",
-    `There is nothing at this path: ${segments.map((name) => `the ${name} in it is not a slug`).join(", ")}.`,
+    segments.map((name) => `Invalid ${name} slug in the path: use 1 to 63 characters: a-z, 0-9 and -.`).join(" "),
   );

@@ -1,4 +1,4 @@
-/** Listing and getting environments, as their organisation's members see them. */
+/** Lists and gets environments for members of their organisation. */
 
 import { authenticate, authorize, environmentNotFound } from "../access/authorize.ts";
 import type { Context } from "../context.ts";
@@ -10,13 +10,13 @@ import { roleIn, satisfies } from "../tenancy/role.ts";
 import { requireListAccess } from "./memberships.ts";
 import { type EnvironmentResponse, toEnvironmentResponse } from "./schema.ts";
 
-/** The totals are kept with the environment and always shown; clients that ask for them are understood. */
+/** Accepted for clients that send it: the totals are stored with the environment and always shown. */
 const FLAGS = { "show-compute": flag };
 
 /**
- * Lists the environments in the caller's sight, by slug. One wait on the database.
+ * Lists the environments that the caller can access, by slug. One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid with everything wrong in the query
+ * @throws AppError as `enter`; forbidden for a billing-admin; invalid with every problem of the query
  */
 export async function listEnvironments(
   context: Context,
@@ -39,9 +39,9 @@ export async function listEnvironments(
 }
 
 /**
- * Gets one environment. One wait on the database.
+ * Gets one environment. One database round trip.
  *
- * @throws AppError as `enter`; invalid with everything wrong in the query
+ * @throws AppError as `enter`; invalid with every problem of the query
  */
 export async function getEnvironment(
   context: Context,
@@ -54,7 +54,7 @@ export async function getEnvironment(
   return toEnvironmentResponse(environment, organisation);
 }
 
-/** Lists the kinds of environment there are. @throws AppError as `authenticate`; invalid for the query */
+/** Lists the types of environments. @throws AppError as `authenticate`; invalid for the query */
 export async function listEnvironmentTypes(context: Context, input: { query: RawQuery }): Promise<readonly string[]> {
   await authenticate(context);
   parseQuery(context, input.query, {});

@@ -1,4 +1,4 @@
-/** Listing and getting maintenance schedules, as their organisation's members see them. */
+/** Lists and gets maintenance schedules for members of their organisation. */
 
 import type * as v from "valibot";
 import { authorize } from "../access/authorize.ts";
@@ -15,7 +15,7 @@ import { requireListAccess } from "./memberships.ts";
 
 type Response = v.InferOutput<typeof MaintenanceScheduleResponse>;
 
-/** Shows a schedule as the contract has it. @param usage the item that counts its clusters */
+/** Builds the response for a schedule. @param usage item that counts its clusters */
 function toMaintenanceScheduleResponse(schedule: MaintenanceSchedule, usage: RawItem | undefined): Response {
   return {
     clusterCount: usage === undefined ? 0 : usageEntity.read(usage).clusters,
@@ -29,8 +29,8 @@ const byAge = (one: MaintenanceSchedule, other: MaintenanceSchedule) =>
   `${one.createdAt} ${one.identity}` < `${other.createdAt} ${other.identity}` ? -1 : 1;
 
 /**
- * Lists an organisation's maintenance schedules, oldest first, each with the number of clusters that keep to it and are not
- * deleting. Two waits on the database: which counters there are is known only after the first.
+ * Lists the maintenance schedules of an organisation, oldest first, each with the number of clusters that use it and are not
+ * deleting. Two database round trips: the keys of the counters are known only after the first.
  *
  * @throws AppError as `enter`; forbidden for a billing-admin; invalid for the query
  */
@@ -52,10 +52,10 @@ export async function listMaintenanceSchedules(
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * Gets one maintenance schedule. One wait on the database.
+ * Gets one maintenance schedule. One database round trip.
  *
- * @param input organisation (slug), schedule (identity, in any case of letters)
- * @throws AppError as `enter`; forbidden for a billing-admin; missing; invalid for the query
+ * @param input organisation (slug), schedule (identity, case-insensitive)
+ * @throws AppError as `enter`; forbidden for a billing-admin; not found; invalid for the query
  */
 export async function getMaintenanceSchedule(
   context: Context,

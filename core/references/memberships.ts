@@ -1,4 +1,4 @@
-/** What a caller may see of organisations: the own memberships, and an organisation one is a member of. */
+/** Reads the caller's memberships and the organisations of the caller. */
 
 import { authenticate, authorize } from "../access/authorize.ts";
 import type { Context } from "../context.ts";
@@ -17,20 +17,23 @@ import {
 } from "./schema.ts";
 
 /**
- * Refuses a billing-admin to whom no environment gives more than that.
+ * Refuses a billing-admin who has no other role in any environment.
  *
- * @param what the plural of what is kept back, for the answer
+ * @param what plural noun for the error message, such as `cloud accounts`
  * @throws AppError forbidden
  */
 export function requireListAccess(member: Member, what: string): void {
   if (canList(member)) return;
-  throw forbidden("organisation.no_sight", `Your role in organisation "${member.organisation}" sees no ${what}.`);
+  throw forbidden(
+    "organisation.no_sight",
+    `Your role in organisation "${member.organisation}" does not allow reading ${what}.`,
+  );
 }
 
 /**
- * Lists the organisations a caller is a member of, by slug. Two waits on the database.
+ * Lists the organisations that the caller is a member of, by slug. Two database round trips.
  *
- * @throws AppError as `authenticate`; invalid with everything wrong in the query
+ * @throws AppError as `authenticate`; invalid with every problem of the query
  */
 export async function listMemberships(
   context: Context,
@@ -54,7 +57,7 @@ export async function listMemberships(
 }
 
 /**
- * Gets an organisation, for every role in it. One wait on the database.
+ * Gets an organisation, for every role in it. One database round trip.
  *
  * @throws AppError as `enter`; invalid for the query
  */

@@ -1,4 +1,4 @@
-/** Contract shapes of what clusters refer to: organisations, environments, cloud accounts, the catalogue. */
+/** Response shapes of cloud accounts and the catalogue. */
 
 import * as v from "valibot";
 import type * as Catalogue from "../catalogue/index.ts";
@@ -12,7 +12,7 @@ import { roles } from "../tenancy/role.ts";
 
 const dateTime = v.pipe(v.string(), v.isoTimestamp());
 
-/** The documentation's CloudProvider. `byon`: the nodes are the customer's own, and their sizes free text. */
+/** CloudProvider of the API documentation. `byon`: the customer supplies the nodes, and their sizes are free text. */
 export const CloudProvider = v.object({
   available: v.boolean(),
   byon: v.boolean(),
@@ -25,7 +25,7 @@ export const CloudProvider = v.object({
 });
 export type CloudProvider = v.InferOutput<typeof CloudProvider>;
 
-/** The documentation's Region. */
+/** Region of the API documentation. */
 export const Region = v.object({
   available: v.boolean(),
   createdAt: dateTime,
@@ -38,7 +38,7 @@ export const Region = v.object({
 });
 export type Region = v.InferOutput<typeof Region>;
 
-/** The documentation's AvailabilityZone. */
+/** AvailabilityZone of the API documentation. */
 export const AvailabilityZone = v.object({
   createdAt: dateTime,
   id: v.number(),
@@ -48,15 +48,15 @@ export const AvailabilityZone = v.object({
 });
 export type AvailabilityZone = v.InferOutput<typeof AvailabilityZone>;
 
-/** The documentation's NodeType: cores, and MB of which 1024 make a GB. */
+/** NodeType of the API documentation: cores, and MB of which 1024 make a GB. */
 export const NodeType = v.object({ cpu: v.number(), memory: v.number(), type: v.string() });
 export type NodeType = v.InferOutput<typeof NodeType>;
 
-/** The documentation's ClusterVersion. */
+/** ClusterVersion of the API documentation. */
 export const ClusterVersion = v.object({ version: v.string() });
 export type ClusterVersion = v.InferOutput<typeof ClusterVersion>;
 
-/** The documentation's CloudProfile, with its provider and the regions it can use. */
+/** CloudProfile of the API documentation, with its provider and the regions that it can use. */
 export const CloudProfile = v.object({
   cloudProvider: v.string(),
   cloudProviderRegionResponses: v.array(Region),
@@ -71,7 +71,7 @@ export const CloudProfile = v.object({
 });
 export type CloudProfile = v.InferOutput<typeof CloudProfile>;
 
-/** The documentation's CloudAccountResponse. */
+/** CloudAccountResponse of the API documentation. */
 export const CloudAccountResponse = v.object({
   cloudProfile: CloudProfile,
   displayName: v.string(),
@@ -82,7 +82,7 @@ export const CloudAccountResponse = v.object({
 });
 export type CloudAccountResponse = v.InferOutput<typeof CloudAccountResponse>;
 
-/** The documentation's CloudCredentialsResponse: never a secret. */
+/** CloudCredentialsResponse of the API documentation, without secrets. */
 export const CloudCredentialsResponse = v.object({
   cloudAccountIdentity: v.string(),
   cloudType: v.picklist(cloudProviderTypes),
@@ -94,7 +94,7 @@ export const CloudCredentialsResponse = v.object({
 });
 export type CloudCredentialsResponse = v.InferOutput<typeof CloudCredentialsResponse>;
 
-/** Shows a provider as the contract has it. */
+/** Builds the response for a provider. */
 export function toCloudProvider(provider: Catalogue.CloudProvider): CloudProvider {
   return {
     available: provider.available,
@@ -108,7 +108,7 @@ export function toCloudProvider(provider: Catalogue.CloudProvider): CloudProvide
   };
 }
 
-/** Shows a region as the contract has it. */
+/** Builds the response for a region. */
 export function toRegion(region: Catalogue.Region): Region {
   return {
     available: region.available,
@@ -122,17 +122,17 @@ export function toRegion(region: Catalogue.Region): Region {
   };
 }
 
-/** Shows an availability zone as the contract has it. */
+/** Builds the response for an availability zone. */
 export function toAvailabilityZone(zone: Catalogue.AvailabilityZone): AvailabilityZone {
   return { createdAt: zone.createdAt, id: zone.id, modifiedAt: zone.modifiedAt, name: zone.name, slug: zone.slug };
 }
 
-/** Shows a node type as the contract has it. */
+/** Builds the response for a node type. */
 export function toNodeType(nodeType: Catalogue.NodeType): NodeType {
   return { cpu: nodeType.cpu, memory: nodeType.memory, type: nodeType.type };
 }
 
-/** Shows a cloud profile as the contract has it. @throws Error where its provider is not in the catalogue: a defect */
+/** Builds the response for a cloud profile. @throws Error if its provider is not in the catalogue: a defect */
 export function toCloudProfile(profile: Catalogue.CloudProfile): CloudProfile {
   const provider = providerBySlug(profile.cloudProvider);
   if (provider === undefined) {
@@ -152,7 +152,7 @@ export function toCloudProfile(profile: Catalogue.CloudProfile): CloudProfile {
   };
 }
 
-/** Shows a cloud account as the contract has it. @param profile the one it was made from */
+/** Builds the response for a cloud account. @param profile cloud profile of the account */
 export function toCloudAccountResponse(
   account: Stored.CloudAccount,
   profile: Catalogue.CloudProfile,
@@ -167,7 +167,7 @@ export function toCloudAccountResponse(
   };
 }
 
-/** Shows the public part of credentials as the contract has it. @param account the one they belong to */
+/** Builds the response for the public part of credentials. @param account cloud account of the credentials */
 export function toCloudCredentialsResponse(
   credentials: Stored.CloudCredentials,
   account: Stored.CloudAccount,
@@ -183,7 +183,7 @@ export function toCloudCredentialsResponse(
   };
 }
 
-/** The documentation's EnvironmentResponse. The totals are of clusters that are not deleting: cores and MiB. */
+/** EnvironmentResponse of the API documentation. The totals count clusters that are not deleting: cores and MiB. */
 export const EnvironmentResponse = v.object({
   createdAt: dateTime,
   deletedAt: v.optional(dateTime),
@@ -202,7 +202,7 @@ export const EnvironmentResponse = v.object({
 });
 export type EnvironmentResponse = v.InferOutput<typeof EnvironmentResponse>;
 
-/** Shows an environment as the contract has it. @param organisation its organisation's slug */
+/** Builds the response for an environment. @param organisation slug of its organisation */
 export function toEnvironmentResponse(environment: Environment, organisation: string): EnvironmentResponse {
   return {
     createdAt: environment.createdAt,
@@ -221,10 +221,10 @@ export function toEnvironmentResponse(environment: Environment, organisation: st
   };
 }
 
-/** The documentation's Email. */
+/** Email of the API documentation. */
 export const Email = v.object({ email: v.string() });
 
-/** The documentation's OrganisationMembershipResponse: an organisation of the caller, and the role there. */
+/** OrganisationMembershipResponse of the API documentation: an organisation of the caller, and the caller's role in it. */
 export const MembershipResponse = v.object({
   email: Email,
   identity: v.string(),
@@ -237,7 +237,7 @@ export const MembershipResponse = v.object({
 });
 export type MembershipResponse = v.InferOutput<typeof MembershipResponse>;
 
-/** The documentation's OrganisationResponse. Its `id` is the identity under an older name. */
+/** OrganisationResponse of the API documentation. Its `id` is an older name of the identity. */
 export const OrganisationResponse = v.object({
   acceptedTerms: v.boolean(),
   acceptedTermsAt: v.optional(dateTime),
@@ -259,7 +259,7 @@ export const OrganisationResponse = v.object({
 });
 export type OrganisationResponse = v.InferOutput<typeof OrganisationResponse>;
 
-/** Shows a membership as the contract has it. It has no identity of its own, so it goes by the organisation's. */
+/** Builds the response for a membership. A membership has no identity of its own; the organisation's identity is used. */
 export function toMembershipResponse(organisation: Organisation, member: Member): MembershipResponse {
   return {
     email: { email: member.email },
@@ -273,7 +273,7 @@ export function toMembershipResponse(organisation: Organisation, member: Member)
   };
 }
 
-/** Shows an organisation as the contract has it. Properties that are absent are left out when it is written as JSON. */
+/** Builds the response for an organisation. Absent properties are omitted from the JSON. */
 export function toOrganisationResponse(organisation: Organisation): OrganisationResponse {
   return {
     acceptedTerms: organisation.acceptedTerms,

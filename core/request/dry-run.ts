@@ -1,6 +1,6 @@
-/** Trying a write without doing it. */
+/** Dry runs of writes. */
 
 import { flag, parseQueryParameters, type RawQuery } from "./query.ts";
 
-/** Reads the query of a write: `dryRun=true` asks for all checks and the answer, and changes nothing. */
+/** Parses the query of a write. `dryRun=true` makes all checks, returns the response and changes nothing. */
 export const parseWriteQuery = (query: RawQuery) => parseQueryParameters(query, { dryRun: flag });

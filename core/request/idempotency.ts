@@ -1,4 +1,4 @@
-/** Requests that may be repeated and happen once: the answer to the first is kept, and given to the others. */
+/** Idempotent requests: stores the response to the first request and replays it to retries. */
 
 import * as v from "valibot";
 import type { Actor, Context } from "../context.ts";
@@ -9,27 +9,27 @@ import { defineEntity, type RawItem } from "../table/entity.ts";
 import { idempotencyKey, keyText } from "../table/keys.ts";
 import { commit, type Expression, Transaction } from "../table/transaction.ts";
 
-/** Answers are kept this long. */
+/** Retention of stored responses, in hours. */
 const RETENTION_HOURS = 24;
 
-/** By which a failed condition is recognised: another request of the same key was faster, and its answer is there. */
+/** Label of the condition that fails if a concurrent request with the same key already stored its response. */
 export const IDEMPOTENCY_LABEL = "idempotency";
 
 const StoredResponseItem = v.object({
   fingerprint: v.string(),
-  /** JSON, for the names in it are free text. */
+  /** JSON, because the names in it are free text. */
   body: v.string(),
   tag: v.string(),
-  /** What the request held that was not understood, as a warning names it. */
+  /** Unknown properties of the request, encoded for the warning. */
   ignored: v.array(v.string()),
   createdAt: v.string(),
   ttl: v.number(),
 });
 
-/** A kept answer, as it is stored. */
+/** Entity of a stored response. */
 export const storedResponseEntity = defineEntity("idempotency-record", 1, StoredResponseItem);
 
-/** A success as it is kept. */
+/** Stored response of a successful request. */
 export interface StoredResponse {
   body: unknown;
   /** The entity tag, with its quotes. */
@@ -39,10 +39,10 @@ export interface StoredResponse {
 const seconds = (date: Date) => Math.floor(date.getTime() / 1_000);
 
 /**
- * Finds the answer that was kept for this request.
+ * Returns the stored response to this request.
  *
- * @param item the record as it was read
- * @throws AppError unprocessable where the key stands for another request
+ * @param item record as read
+ * @throws AppError unprocessable if the key belongs to another request
  */
 export function findReplay(context: Context, item: RawItem | undefined): StoredResponse | undefined {
   if (item === undefined || context.idempotency === undefined) return undefined;
@@ -51,7 +51,7 @@ export function findReplay(context: Context, item: RawItem | undefined): StoredR
   if (kept.ttl <= seconds(context.clock())) return undefined;
   if (kept.fingerprint !== context.idempotency.fingerprint) {
     throw new AppError("unprocessable", "idempotency.other_request", [
-      "Idempotency-Key: this key was used for another request; use a new key for a new request",
+      "Idempotency-Key: this key was already used for another request; use a new key",
     ]);
   }
   context.responseMetadata.replayed = true;
@@ -60,10 +60,10 @@ export function findReplay(context: Context, item: RawItem | undefined): StoredR
 }
 
 /**
- * Does the work of a request, and where it meets a conflict looks once more whether the conflict is with its own first
- * sending, which was written after this one had looked for an answer.
+ * Runs the work of a request. After a conflict, reads the stored response once more: the conflict may be with the first
+ * attempt of the same request, which was written after this one had looked for a stored response.
  *
- * @throws what the work throws
+ * @throws the error of the work
  */
 export async function withReplay<T>(context: Context, work: () => Promise<T>): Promise<T | StoredResponse> {
   try {
@@ -79,7 +79,7 @@ export async function withReplay<T>(context: Context, work: () => Promise<T>): P
   }
 }
 
-/** Adds to a transaction what keeps its answer, where the caller sent a key. */
+/** Adds the stored response to a transaction, if the caller sent a key. */
 export function storeResponse(context: Context, transaction: Transaction, actor: Actor, answer: StoredResponse): void {
   if (context.idempotency?.storesResponse !== true) return;
   const { keyHash, fingerprint } = context.idempotency;
@@ -104,9 +104,9 @@ export function storeResponse(context: Context, transaction: Transaction, actor:
 }
 
 /**
- * Keeps the answer of a request that changed nothing.
+ * Stores the response of a request that changed nothing.
  *
- * @returns whether it is kept, or need not be; false where another request of the same key was faster
+ * @returns true if it is stored, or need not be; false after a concurrent request with the same key
  * @throws AppError unavailable as `commit`
  */
 export async function storeResponseOnly(

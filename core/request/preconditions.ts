@@ -1,29 +1,29 @@
-/** Conditional requests: what `If-Match` and `If-None-Match` hold an operation to. */
+/** Preconditions of requests: `If-Match` and `If-None-Match`. */
 
 import { AppError } from "../shared/errors.ts";
 
-/** One entity tag of a header. */
+/** Entity tag in a header. */
 export interface EntityTag {
-  /** The opaque tag without its quotes. */
+  /** Opaque tag without its quotes. */
   readonly opaque: string;
-  /** Whether it was sent as weak: `W/"…"`. */
+  /** True for a weak tag: `W/"…"`. */
   readonly weak: boolean;
 }
 
-/** The tags a header lists; `*` stands for anything that is there. */
+/** Entity tags in a header; `any` for `*`, which matches every existing item. */
 export interface Precondition {
   readonly any: boolean;
   readonly tags: readonly EntityTag[];
 }
 
-/** One member of a list of entity tags (RFC 9110, section 8.8.3). `W/` is case-sensitive. */
+/** Pattern of one member in a list of entity tags (RFC 9110, section 8.8.3). `W/` is case-sensitive. */
 const LISTED_TAG = /(?:^|,)[ \t]*(W\/)?"([^"]*)"(?=[ \t]*(?:,|$))/g;
 
 /**
- * Reads a header that lists entity tags (RFC 9110). A member that is no entity tag is left out, so it matches nothing.
+ * Parses a header with a list of entity tags (RFC 9110). A malformed member is left out, so it matches nothing.
  *
- * @param header as it was sent
- * @returns undefined where it was not sent
+ * @param header header as sent
+ * @returns undefined if it was not sent
  */
 export function readPrecondition(header: string | undefined): Precondition | undefined {
   if (header === undefined) return undefined;
@@ -33,21 +33,21 @@ export function readPrecondition(header: string | undefined): Precondition | und
 }
 
 /**
- * Holds a write to `If-Match`, with the strong comparison of RFC 9110, section 13.1.1: a weak tag never matches. Only the
- * revision counts, the first part of a tag: what is shown of others may change without making the write a surprise.
+ * Checks `If-Match` of a write, with the strong comparison of RFC 9110, section 13.1.1: a weak tag never matches. Only the
+ * first part of a tag, the revision, is compared, because a change of a referenced item does not conflict with the write.
  *
- * @param present the present tag with its quotes, for the answer
- * @throws AppError preconditionFailed with the present tag
+ * @param present current entity tag with its quotes, for the error
+ * @throws AppError preconditionFailed with the current entity tag
  */
 export function requireRevision(precondition: Precondition | undefined, revision: number, present: string): void {
   if (precondition === undefined || precondition.any) return;
   const { tags } = precondition;
   if (tags.some(({ opaque, weak }) => !weak && opaque.split(".")[0] === `${revision}`)) return;
-  const hint = tags.some(({ weak }) => weak) ? '; a weak tag, W/"…", never matches' : "";
+  const hint = tags.some(({ weak }) => weak) ? '; a weak entity tag, W/"…", never matches' : "";
   throw new AppError(
     "preconditionFailed",
     "precondition.failed",
-    [`If-Match: no tag in it matches the current entity tag, ${present}${hint}`],
+    [`If-Match: does not match the current entity tag, ${present}${hint}`],
     {
       tag: present,
     },
@@ -55,10 +55,10 @@ export function requireRevision(precondition: Precondition | undefined, revision
 }
 
 /**
- * Returns whether a read may answer that nothing changed, with the weak comparison of RFC 9110, section 13.1.2: `W/` makes no
- * difference.
+ * Returns whether `If-None-Match` of a read matches, so that the response is "not modified". Uses the weak comparison of RFC
+ * 9110, section 13.1.2, which ignores `W/`.
  *
- * @param tag the present one, with its quotes
+ * @param tag current entity tag, with its quotes
  */
 export const isNotModified = (precondition: Precondition | undefined, tag: string): boolean =>
   precondition !== undefined && (precondition.any || precondition.tags.some(({ opaque }) => `"${opaque}"` === tag));

@@ -1,24 +1,27 @@
-/** Query parameters: whole requests judged at once, what is unknown named. */
+/** Parses query parameters, with every problem and every unknown name. */
 
 import type { Problem } from "../shared/errors.ts";
 import { encodeName, formatValue } from "../shared/validation.ts";
 
-/** A query as it was sent: names and values in order, decoded, and how a message shows a value where that is not `describe`'s. */
+/**
+ * Decoded names and values of a query, in the order in which they were sent. `shown` is the value in messages, if `formatValue` would
+ * not show it as sent.
+ */
 export type QueryPairs = readonly (readonly [name: string, value: string, shown?: string])[];
 
-/** A query and how long it was as it was sent, in bytes. */
+/** Query, with its length as sent, in bytes. */
 export interface RawQuery {
   readonly pairs: QueryPairs;
   readonly bytes: number;
 }
 
-/** Reads one parameter's value: what it means, or what is wrong with it. */
+/** Parser of one parameter: returns its value, or the text of the problem. */
 export interface Parameter<T> {
   defaultValue: T;
   parse(value: string): { value: T } | { wrong: string };
 }
 
-/** `true` or `false`; absent is false. */
+/** Parser of `true` or `false`; the default is false. */
 export const flag: Parameter<boolean> = {
   defaultValue: false,
   parse: (value) =>
@@ -27,7 +30,7 @@ export const flag: Parameter<boolean> = {
 
 const WHOLE = /^(0|[1-9][0-9]{0,15})$/;
 
-/** A whole number in bounds. @param defaultValue what it is where it was not sent */
+/** Builds the parser of a whole number within bounds. @param defaultValue default */
 export const wholeNumber = (least: number, most: number, defaultValue: number): Parameter<number> => ({
   defaultValue,
   parse(text) {
@@ -36,23 +39,23 @@ export const wholeNumber = (least: number, most: number, defaultValue: number): 
   },
 });
 
-/** The largest query, in bytes as it was sent. */
+/** Maximum length of a query as sent, in bytes. */
 export const MAX_QUERY_BYTES = 4 * 1024;
 
-/** What a query says. */
+/** Parsed query. */
 export interface Query<Parameters extends Record<string, Parameter<unknown>>> {
   values: { [Name in keyof Parameters]: Parameters[Name] extends Parameter<infer T> ? T : never };
   problems: Problem[];
-  /** Names of parameters nobody knows, as they may stand in a header. */
+  /** Names of unknown parameters, encoded for a header. */
   unknown: string[];
 }
 
 /**
- * Reads a request's query.
+ * Parses the query of a request. A query that is too long is a problem of its own.
  *
- * @param query as it was sent; a problem of its own when it is too long
- * @param parameters by name; sent twice, a parameter is a problem
- * @param others names that somebody else reads
+ * @param query query as sent
+ * @param parameters parsers by name; a repeated parameter is a problem
+ * @param others names that another parser reads
  */
 export function parseQueryParameters<Parameters extends Record<string, Parameter<unknown>>>(
   query: RawQuery,
@@ -63,18 +66,18 @@ export function parseQueryParameters<Parameters extends Record<string, Parameter
   if (query.bytes > MAX_QUERY_BYTES) {
     read.problems.unshift({
       path: "",
-      message: `The query is ${query.bytes} bytes long; at most ${MAX_QUERY_BYTES} are read.`,
+      message: `The query is ${query.bytes} bytes long; at most ${MAX_QUERY_BYTES} are allowed.`,
     });
   }
   return read;
 }
 
 /**
- * Reads names and values, wherever they come from.
+ * Parses names and values from any source.
  *
- * @param pairs in order, decoded
- * @param parameters by name; there twice, a parameter is a problem
- * @param others names that somebody else reads
+ * @param pairs decoded names and values, in order
+ * @param parameters parsers by name; a repeated parameter is a problem
+ * @param others names that another parser reads
  */
 export function parsePairs<Parameters extends Record<string, Parameter<unknown>>>(
   pairs: QueryPairs,
@@ -94,7 +97,7 @@ export function parsePairs<Parameters extends Record<string, Parameter<unknown>>
       continue;
     }
     if (seen.has(name)) {
-      problems.push({ path: name, message: "is there twice; send it once" });
+      problems.push({ path: name, message: "must be sent only once" });
       continue;
     }
     seen.add(name);

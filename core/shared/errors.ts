@@ -1,6 +1,6 @@
-/** What a caller may be told went wrong. Anything that is not an AppError is a defect and its text stays inside. */
+/** Errors that callers may see. Any other error is a defect, and its text is not sent to callers. */
 
-/** The closed list of kinds; the transport maps each to one status, so a new kind does not compile until it is mapped. */
+/** Kinds of errors. The transport maps each to one status, so a new kind does not compile until it is mapped. */
 export type ErrorKind =
   | "invalid"
   | "unauthenticated"
@@ -14,16 +14,16 @@ export type ErrorKind =
   | "unsupportedMediaType"
   | "unavailable";
 
-/** One thing that is wrong with a request. `path` is empty where no single property is meant. */
+/** Problem of a request. `path` is empty if it does not belong to a single property. */
 export interface Problem {
   path: string;
   message: string;
 }
 
 /**
- * An error that is safe and meant to be shown to the caller.
+ * Error that is safe to show to the caller.
  *
- * `message` stands alone, because published clients print nothing else: the first detail, then how many more there are.
+ * `message` is complete by itself, because published clients print nothing else: the first detail, and the number of others.
  * `code` is dotted and stable, for logs and tests.
  */
 export class AppError extends Error {
@@ -31,15 +31,15 @@ export class AppError extends Error {
   readonly code: string;
   readonly details: readonly string[];
   readonly retryAfterSeconds: number | undefined;
-  /** The present entity tag, where another was expected. */
+  /** Current entity tag, for a failed precondition. */
   readonly etag: string | undefined;
 
   /**
-   * @param kind what sort of refusal it is
-   * @param code dotted, stable, `noun.reason`
-   * @param details one sentence a problem, at least one
-   * @param options `retryAfterSeconds`: when trying again may help, how long to wait first; `total`: how many problems
-   *   there are, where `details` does not hold them all; `tag`: the present entity tag
+   * @param kind kind of the error
+   * @param code dotted and stable, `noun.reason`
+   * @param details one sentence for each problem, at least one
+   * @param options `retryAfterSeconds`: delay after which a retry may succeed; `total`: number of problems, if `details` does not
+   *   contain all; `tag`: current entity tag
    */
   constructor(
     kind: ErrorKind,
@@ -58,13 +58,13 @@ export class AppError extends Error {
   }
 }
 
-/** A 256 KiB body can hold more than 100,000 mistakes; no answer lists more than this many. */
+/** Maximum number of problems in a response. A 256 KiB body can have more than 100,000 problems. */
 const LISTED_PROBLEMS = 1_000;
 
 /**
- * Builds the one error that lists everything wrong with a request.
+ * Builds one error that lists every problem of a request.
  *
- * @param problems what was found; must not be empty
+ * @param problems at least one problem
  */
 export function invalid(problems: readonly Problem[]): AppError {
   const [first = "The request is invalid.", ...rest] = problems
@@ -75,37 +75,39 @@ export function invalid(problems: readonly Problem[]): AppError {
   return new AppError("invalid", "request.invalid", [first, ...rest], { total: Math.max(1, problems.length) });
 }
 
-/** Builds the one answer to a missing, malformed, unknown, expired or revoked token, which tells nobody which it was. */
+/** Builds the error for a missing, malformed, unknown, expired or revoked token. It does not reveal which. */
 export function unauthenticated(): AppError {
   return new AppError("unauthenticated", "token.refused", [
     "A valid personal access token is needed: send it as `Authorization: Token <token>`.",
   ]);
 }
 
-/** @param text a sentence that says what is not allowed */
+/** Builds the error for a forbidden request. @param text sentence that names the missing permission */
 export function forbidden(code: string, text: string): AppError {
   return new AppError("forbidden", code, [text]);
 }
 
-/** @param text a sentence that names what is missing */
+/** Builds the error for an item that does not exist. @param text sentence that names the item */
 export function notFound(code: string, text: string): AppError {
   return new AppError("missing", code, [text]);
 }
 
 /**
- * @param text a sentence that names what the request conflicts with
- * @param retryAfterSeconds given where the conflict passes by itself
+ * Builds the error for a conflict.
+ *
+ * @param text sentence that names the cause of the conflict
+ * @param retryAfterSeconds delay after which a retry may succeed; absent if the conflict does not resolve by itself
  */
 export function conflict(code: string, text: string, retryAfterSeconds?: number): AppError {
   return new AppError("conflict", code, [text], { retryAfterSeconds });
 }
 
-/** Builds the answer for work that could not be done now and may be tried again as it is. */
+/** Builds the error for a temporary failure; the same request can be retried. */
 export function unavailable(code: string, text: string): AppError {
   return new AppError("unavailable", code, [text], { retryAfterSeconds: 1 });
 }
 
-/** What an operator is told of anything that was thrown: every problem, a line each. */
+/** Returns the text of an error for operators: one line for each problem. */
 export function errorText(error: unknown): string {
   if (error instanceof AppError) return error.details.join("\n");
   return error instanceof Error ? error.message : String(error);

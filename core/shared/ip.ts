@@ -1,11 +1,11 @@
-/** Addresses and CIDR blocks. */
+/** IP addresses and CIDR blocks. */
 
 import { isIPv4, isIPv6 } from "node:net";
 
-/** The longest spelling of an address, with a zone of an interface behind it. */
+/** Maximum length of an address, including the zone of an interface. */
 const LONGEST = 64;
 
-/** An address as a number of 32 or 128 bits. */
+/** IP address as a number of 32 or 128 bits. */
 export class Address {
   readonly version: 4 | 6;
   readonly value: bigint;
@@ -15,12 +15,12 @@ export class Address {
     this.value = value;
   }
 
-  /** How many bits it has. */
+  /** Number of bits. */
   get length(): number {
     return this.version === 4 ? 32 : 128;
   }
 
-  /** The one spelling of it: dotted, or as RFC 5952 says. */
+  /** Returns the canonical spelling: dotted, or as in RFC 5952. */
   toString(): string {
     const size = this.version === 4 ? 8 : 16;
     const words = Array.from({ length: this.length / size }, (_, at) =>
@@ -30,7 +30,7 @@ export class Address {
   }
 }
 
-/** Leaves out the longest run of zeros, the first of equally long ones, and never a single zero. */
+/** Replaces the longest run of at least two zeros by `::`, the first of equally long ones. */
 function shortened(words: readonly string[]): string {
   let [start, length] = [0, 1];
   for (let at = 0; at < words.length; at++) {
@@ -43,17 +43,17 @@ function shortened(words: readonly string[]): string {
   return `${words.slice(0, start).join(":")}::${words.slice(start + length).join(":")}`;
 }
 
-/** A block of addresses. `bits` is the length of its prefix. */
+/** Block of addresses. `bits` is the length of its prefix. */
 export interface CidrBlock {
   readonly address: Address;
   readonly bits: number;
 }
 
 /**
- * Reads an address; an IPv4 one mapped into IPv6 is IPv4.
+ * Parses an address. An IPv4-mapped IPv6 address is IPv4.
  *
- * @param text an address without a port
- * @returns undefined where it is none
+ * @param text address without a port
+ * @returns undefined if it is not an address
  */
 export function parseAddress(text: string): Address | undefined {
   if (text.length > LONGEST) return undefined;
@@ -65,21 +65,21 @@ const isMapped = ({ version, value }: Address): boolean => version === 6 && valu
 
 function read(text: string): Address | undefined {
   if (isIPv4(text)) return new Address(4, joined(text.split(".").map(BigInt), 8n));
-  // What follows a `%` names an interface of somebody's machine.
+  // The text after `%` names an interface of one machine.
   return isIPv6(text) && !text.includes("%") ? new Address(6, joined(wordsOf(text), 16n)) : undefined;
 }
 
 const joined = (words: readonly bigint[], size: bigint): bigint =>
   words.reduce((value, word) => (value << size) | word, 0n);
 
-/** The eight words of an IPv6 address that is known to be one. */
+/** Returns the eight words of a valid IPv6 address. */
 function wordsOf(text: string): bigint[] {
   const [head = [], tail] = text.split("::").map((half) => (half === "" ? [] : half.split(":").flatMap(wordOf)));
   if (tail === undefined) return head;
   return [...head, ...Array<bigint>(8 - head.length - tail.length).fill(0n), ...tail];
 }
 
-/** One word, or the two that a dotted end stands for. */
+/** Returns one word, or two for a dotted end. */
 function wordOf(part: string): bigint[] {
   if (!part.includes(".")) return [BigInt(`0x${part}`)];
   const value = joined(part.split(".").map(BigInt), 8n);
@@ -89,16 +89,16 @@ function wordOf(part: string): bigint[] {
 const CIDR = /^([0-9a-fA-F:.]{2,45})\/(0|[1-9][0-9]{0,2})$/;
 
 /**
- * Reads a block in CIDR notation whose host bits are zero.
+ * Parses a block in CIDR notation whose host bits are zero.
  *
- * @param text such as `10.0.0.0/16` or `2001:db8::/32`
- * @returns the block, or what is wrong with the text, in words
+ * @param text block such as `10.0.0.0/16` or `2001:db8::/32`
+ * @returns the block, or the text of the problem
  */
 export function parseCidr(text: string): CidrBlock | string {
   const [, host = "", length = ""] = CIDR.exec(text) ?? [];
   const address = read(host);
   if (address === undefined) return "must be an IPv4 or IPv6 range in CIDR notation, such as 10.0.0.0/16";
-  // Addresses come as IPv4 wherever they are mapped, so such a block would never hold one.
+  // Mapped addresses are parsed as IPv4, so such a block would never contain one.
   if (isMapped(address)) return "must be written as IPv4, such as 10.0.0.0/16";
   const bits = Number(length);
   if (bits > address.length) return `must have a prefix length of at most ${address.length}`;
@@ -107,14 +107,14 @@ export function parseCidr(text: string): CidrBlock | string {
   return { address, bits };
 }
 
-/** Whether a block holds an address. Blocks of the other family never do. */
+/** Returns whether a block contains an address of the same family. */
 export function contains(block: CidrBlock, address: Address): boolean {
   const { version, value, length } = block.address;
   const host = BigInt(length - block.bits);
   return address.version === version && address.value >> host === value >> host;
 }
 
-/** Whether two blocks share an address. */
+/** Returns whether two blocks overlap. */
 export function overlap(one: CidrBlock, other: CidrBlock): boolean {
   return one.bits <= other.bits ? contains(one, other.address) : contains(other, one.address);
 }
@@ -185,12 +185,12 @@ export function hasServableHost(url: string): boolean {
 }
 
 /**
- * Tells whether an address of the web is on this machine: 127.0.0.0/8, `localhost` or `[::1]`, over http or https.
+ * Returns whether a URL is on this machine: 127.0.0.0/8, `localhost` or `[::1]`, over http or https.
  *
- * @param url The whole address; one that cannot be parsed is not on this machine.
+ * @param url complete URL; an invalid one is not on this machine
  */
 export function isLoopbackUrl(url: string): boolean {
-  // For http and https the parser turns every spelling of an IPv4 address (127.1, 0x7f000001) into four numbers.
+  // For http and https, the parser converts every spelling of an IPv4 address (127.1, 0x7f000001) to four numbers.
   const parsed = URL.parse(url);
   if (parsed?.protocol !== "http:" && parsed?.protocol !== "https:") return false;
   return ["localhost", "[::1]"].includes(parsed.hostname) || /^127(\.\d{1,3}){3}$/.test(parsed.hostname);

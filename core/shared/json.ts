@@ -1,9 +1,9 @@
-/** Reading JSON whose names are free text. */
+/** Parses JSON whose names are free text. */
 
-/** A string of JSON, whatever is in it. */
+/** Pattern of a JSON string. */
 const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
 
-/** Whether the string that ends at a position is a name, not a value. */
+/** Returns whether the string that ends at a position is a name, not a value. */
 const isName = (text: string, end: number): boolean => {
   let at = end;
   while (" \t\r\n".includes(text.charAt(at)) && at < text.length) at++;
@@ -11,13 +11,13 @@ const isName = (text: string, end: number): boolean => {
 };
 
 /**
- * Parses JSON as `JSON.parse` should. V8 reads a name with an escape in it, such as `"\n"`, as another one where it has seen
- * an object before whose name begins like the escape, `"\\"` (nodejs/node#63785): whoever sent that one, and whenever. A name
- * that users chose would be lost so. Names without escapes and all values are read rightly.
+ * Parses JSON like `JSON.parse`, without a defect of V8 (nodejs/node#63785): V8 reads a name with an escape, such as `"\n"`,
+ * as another name if the process has parsed an object before, from any source, whose name begins like the escape, `"\\"`. A
+ * name that a user chose would be lost. Names without escapes and all values are not affected.
  *
- * @param text JSON; what has no backslash costs nothing more than `JSON.parse`
- * @returns what the caller knows was written there
- * @throws SyntaxError where it is none
+ * @param text JSON; without a backslash, the cost is the same as for `JSON.parse`
+ * @returns the parsed value, of the type that the caller expects
+ * @throws SyntaxError if the text is not JSON
  */
 export function parseJson<Value = unknown>(text: string): Value {
   const parsed: Value = JSON.parse(text);
@@ -27,7 +27,7 @@ export function parseJson<Value = unknown>(text: string): Value {
   const numbered = text.replace(STRING, (string, at: number) => {
     if (!isName(text, at + string.length)) return string;
     hasEscapes ||= string.includes("\\");
-    // A string alone is a value, and read rightly.
+    // A string by itself is a value, which is parsed correctly.
     return `"n${names.push(JSON.parse(string)) - 1}"`;
   });
   return hasEscapes ? (named(JSON.parse(numbered), names) as Value) : parsed;
@@ -37,7 +37,7 @@ type Container = unknown[] | object;
 
 const isContainer = (value: unknown): value is Container => typeof value === "object" && value !== null;
 
-/** Gives a value's numbered names back. Without recursion, for what is sent may be nested as deeply as it likes. */
+/** Restores the numbered names of a value. Without recursion, because the nesting of the input has no limit. */
 function named(value: unknown, names: readonly string[]): unknown {
   const shell = (source: Container): Container => (Array.isArray(source) ? [] : {});
   const whole: { value?: unknown } = {};
@@ -46,7 +46,7 @@ function named(value: unknown, names: readonly string[]): unknown {
     const [source, target, isWhole = Array.isArray(source)] = next;
     for (const [key, part] of Object.entries(source)) {
       const copy = isContainer(part) ? shell(part) : part;
-      // Defined, not assigned, so that a name such as `__proto__` stays a name.
+      // Define instead of assign, so that a name such as `__proto__` stays a name.
       Object.defineProperty(target, isWhole ? key : (names[Number(key.slice(1))] ?? ""), {
         value: copy,
         configurable: true,

@@ -1,10 +1,10 @@
-/** Shapes that several of the contract's schemas share. */
+/** Shapes that several schemas of the contract share. */
 
 import * as v from "valibot";
 import { parseCidr } from "./ip.ts";
 import { Shorthand } from "./validation.ts";
 
-/** Free text: kept and returned as sent. Only what UTF-8 cannot carry is refused, for it could not be kept. */
+/** Free text, stored and returned as sent. Only text that UTF-8 cannot encode is refused, because it cannot be stored. */
 export const text = v.pipe(
   v.string(),
   v.check((value) => value.isWellFormed(), "must be well-formed Unicode, without half a surrogate pair"),
@@ -21,14 +21,14 @@ export const maxCharacters = (most: number) => {
   return { ...action, "~run": run };
 };
 
-/** Free text of at most so many bytes in UTF-8, for what has to fit into a place of fixed size. */
+/** Builds the schema of free text with a maximum length in bytes of UTF-8, for data with limited space. */
 export const textOfBytes = (most: number) =>
   v.pipe(
     text,
     v.check((value) => Buffer.byteLength(value) <= most, `must be at most ${most} bytes`),
   );
 
-/** An identity. Letters are folded, for a uuid is the same in both cases. */
+/** Identity, converted to lower case, because UUIDs are case-insensitive. */
 export const uuid = v.pipe(
   v.string(),
   v.regex(/^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$/, "must be a uuid"),
@@ -36,7 +36,7 @@ export const uuid = v.pipe(
   v.toLowerCase(),
 );
 
-/** A range of addresses in CIDR notation, host bits zero. */
+/** Range of addresses in CIDR notation, host bits zero. */
 export const cidr = v.pipe(
   v.string(),
   v.rawCheck(({ dataset, addIssue }) => {
@@ -44,18 +44,18 @@ export const cidr = v.pipe(
     const block = parseCidr(dataset.value);
     if (typeof block === "string") addIssue({ message: block });
   }),
-  // The longest there is: an IPv6 address that ends as an IPv4 one, and its prefix.
+  // The longest form: an IPv6 address with an IPv4 end, and its prefix.
   v.metadata({ maxLength: 49, description: "A block of addresses in CIDR notation, host bits zero." }),
 );
 
-/** The documentation's IPRange. */
+/** IPRange of the API documentation. */
 export const IPRange = v.object({ ipRange: cidr });
 
-/** Accepts an IPRange sent as plain text. @param value as it was sent: text, or the documented object */
+/** Accepts an IPRange sent as plain text. @param value value as sent: text, or the documented object */
 export const normaliseIpRange = (value: unknown): unknown =>
   typeof value === "string" ? new Shorthand("ipRange", value) : value;
 
-/** Accepts an IP whitelist whose entries have plain text as `cidr`. @param list as it was sent */
+/** Accepts an IP whitelist whose entries have plain text as `cidr`. @param list list as sent */
 export const normaliseIpWhitelist = (list: unknown): unknown =>
   Array.isArray(list)
     ? list.map((entry: unknown) =>
@@ -65,19 +65,19 @@ export const normaliseIpWhitelist = (list: unknown): unknown =>
       )
     : list;
 
-// In answers, which nobody parses: what the document says of them beyond their type.
+// Schemas of responses, which are not parsed: their metadata is for the OpenAPI document.
 
-/** An identity in an answer. */
+/** Identity in a response. */
 export const identity = v.pipe(v.string(), v.metadata({ format: "uuid" }));
 
-/** A moment in an answer: RFC 3339, UTC, milliseconds. */
+/** Date and time in a response: RFC 3339, UTC, milliseconds. */
 export const dateTime = v.pipe(v.string(), v.metadata({ format: "date-time" }));
 
-/** A whole number in an answer, up to 2^31. */
+/** Whole number in a response, up to 2^31. */
 export const int32 = v.pipe(v.number(), v.metadata({ type: "integer", format: "int32" }));
 
-/** A whole number in an answer. None is beyond 2^53, so that JavaScript reads them as they are. */
+/** Whole number in a response, at most 2^53, so that JavaScript reads it exactly. */
 export const int64 = v.pipe(v.number(), v.metadata({ type: "integer", format: "int64" }));
 
-/** The documentation's Slug. */
+/** Slug of the API documentation. */
 export const Slug = v.object({ slugValue: v.string() });

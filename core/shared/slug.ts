@@ -1,18 +1,18 @@
-/** Slugs: names as they stand in paths and keys. */
+/** Slugs: names in paths and keys. */
 
 const SLUG = /^[a-z0-9-]{1,63}$/;
 const ORGANISATION_SLUG = /^[a-z0-9_-]{1,63}$/;
 
-/** Whether a text can be the slug of an environment or a cluster. */
+/** Returns whether a text is a valid slug of an environment or a cluster. */
 export const isSlug = (text: string): boolean => SLUG.test(text);
 
-/** Whether a text can be the slug of an organisation, where `_` is allowed too. */
+/** Returns whether a text is a valid slug of an organisation, which may also contain `_`. */
 export const isOrganisationSlug = (text: string): boolean => ORGANISATION_SLUG.test(text);
 
 /**
- * Makes a slug of a name: lower case, every run of other characters one `-`, trimmed.
+ * Converts a name to a slug: lower case, every run of other characters replaced by one `-`, trimmed.
  *
- * @param name holds at least one ASCII letter or digit, else the slug is empty
+ * @param name name with at least one ASCII letter or digit; otherwise the slug is empty
  */
 export function slugOf(name: string): string {
   return name
@@ -21,5 +21,5 @@ export function slugOf(name: string): string {
     .replace(/^-|-$/g, "");
 }
 
-/** What names of environments and clusters are made of: ASCII letters, digits, space, `-` and `&`. */
+/** Pattern of names of environments and clusters: ASCII letters, digits, space, `-` and `&`. */
 export const NAME_PATTERN = /^(?=.*[A-Za-z0-9])[A-Za-z0-9 &-]*$/;

@@ -1,14 +1,14 @@
-/** Checking input against a schema: every problem at once, what is good kept, what is unknown named. */
+/** Validates input against a schema: finds every problem, the valid parts and the unknown properties. */
 
 import * as v from "valibot";
 import type { Problem } from "./errors.ts";
 
 type Schema = v.GenericSchema;
 
-/** How much of a caller's value or name an error repeats, in characters. */
+/** Maximum length of a value or name in an error, in UTF-16 units. */
 const SHOWN = 64;
 
-/** Well-formed parts of an input, where some may be missing or malformed: what rules across properties work on. */
+/** Well-formed parts of an input, for rules across properties; any part may be missing. */
 export type Draft<T> = T extends readonly (infer Element)[]
   ? (Draft<Element> | undefined)[]
   : T extends object
@@ -16,16 +16,16 @@ export type Draft<T> = T extends readonly (infer Element)[]
     : T;
 
 /**
- * A plain value that was sent in place of an object with one property. Normalisers wrap it, so that a schema sees the
- * object and problems name the path of the plain value, which is what the caller wrote.
+ * Plain value that was sent in place of an object with one property. Normalisers wrap it, so that the schema validates the object
+ * and problems contain the path of the plain value, as the caller sent it.
  */
 export class Shorthand {
   readonly property: string;
   readonly value: unknown;
 
   /**
-   * @param property of the object that the value replaces
-   * @param value as it was sent
+   * @param property property of the object that the value replaces
+   * @param value value as sent
    */
   constructor(property: string, value: unknown) {
     this.property = property;
@@ -33,23 +33,23 @@ export class Shorthand {
   }
 }
 
-/** What became of an input. */
+/** Result of a validation. */
 export interface Validated<T> {
-  /** The parts that fit; undefined where nothing does. */
+  /** Valid parts; undefined if there are none. */
   draft: Draft<T> | undefined;
   problems: Problem[];
-  /** Paths of properties the schema does not have, as they may stand in a header: names percent-encoded. */
+  /** Paths of properties that the schema does not have, percent-encoded for a header. */
   unknown: string[];
-  /** The whole value, once there are no problems. */
+  /** Returns the whole value, if there are no problems. */
   complete(): T;
 }
 
 /**
- * Checks an input. `null` counts as left out. Every problem is found, not only the first, and nothing of the input is
- * descended into beyond what the schema knows, so deep nesting costs nothing.
+ * Validates an input and finds every problem. `null` counts as absent. Only parts that the schema knows are visited, so deep
+ * nesting costs nothing.
  *
- * @param schema plain objects, arrays, maps, optionals and leaves; what it says is the published shape
- * @param input anything JSON can hold, and a `Shorthand` in place of an object
+ * @param schema plain objects, arrays, maps, optionals and leaves; it is the published shape
+ * @param input any JSON value, or a `Shorthand` in place of an object
  */
 export function validate<S extends Schema>(schema: S, input: unknown): Validated<v.InferOutput<S>> {
   const found: Found = { problems: [], unknown: [] };
@@ -69,7 +69,7 @@ interface Found {
   unknown: string[];
 }
 
-/** Where in an input: as a problem names it, shortened, and as a header can hold it. */
+/** Path in an input: `shown` for problems, shortened, and `header` encoded for a header. */
 interface PropertyPath {
   shown: string;
   header: string;
@@ -123,8 +123,8 @@ function walk(schema: Schema, input: unknown, place: PropertyPath, found: Found)
   if (shape.type === "object" || shape.type === "array" || shape.type === "record") {
     const before = found.problems.length;
     const value = walkContainer(shape, input, place, found);
-    // Actions on a container (how many, how large) make sense only once its parts do. Their output is not used: valibot
-    // leaves out names such as `constructor` when it builds a record.
+    // Checks of a container (number, size) run only if its parts are valid. Their output is not used, because valibot omits names
+    // such as `constructor` when it builds a record.
     if (found.problems.length === before && shape.pipe !== undefined) leaf(shape, value, place, found);
     return found.problems.length > before && !isContainer(value) ? undefined : value;
   }
@@ -152,7 +152,7 @@ function walkContainer(shape: Shape, input: unknown, place: PropertyPath, found:
         walk(entry, Object.hasOwn(input, name) ? input[name] : undefined, member(place, name), found),
       ]),
     );
-    // In the order they were sent, so that what is kept as text comes back as it came; defaults last.
+    // In the order in which they were sent, so that data stored as text is returned as sent; defaults last.
     const names = new Set([...Object.keys(input), ...parts.keys()]);
     return Object.fromEntries(
       [...names].map((name) => [name, parts.get(name)]).filter(([, part]) => part !== undefined),
@@ -192,7 +192,7 @@ function addProblem({ shown }: PropertyPath, input: unknown, text: string, { pro
   return undefined;
 }
 
-/** What an issue asks for, in words. A schema's own message wins, for it knows what the pattern means. */
+/** Returns the requirement of an issue as text. The default case is the schema's own message, which explains its pattern. */
 function requirement(issue: v.BaseIssue<unknown>): string {
   const { type, requirement: bound } = issue as v.BaseIssue<unknown> & { requirement?: unknown };
   switch (type) {
@@ -215,21 +215,25 @@ function requirement(issue: v.BaseIssue<unknown>): string {
     case "safe_integer":
       return "must be a whole number";
     case "min_length":
-      return `must be at least ${String(bound)} long`;
+      return `must have at least ${lengthOf(bound, issue.input)}`;
     case "max_length":
     case "max_entries":
-      return `must be at most ${String(bound)} long`;
+      return `must have at most ${lengthOf(bound, issue.input)}`;
     default:
       return issue.message;
   }
 }
 
+/** Formats the limit of a length with its unit: characters of a string, entries of a list or map. */
+function lengthOf(bound: unknown, input: unknown): string {
+  const [one, several] = typeof input === "string" ? ["character", "characters"] : ["entry", "entries"];
+  return `${String(bound)} ${bound === 1 ? one : several}`;
+}
+
 /**
- * Shows a value in a message, and never more of an object or array than that it is one. Of a long string the beginning is shown,
- * and how long it is.
+ * Formats a value for a message, shortened. An object or array is only named as such.
  *
- * @param input anything a caller sent
- * @param most how many characters of a string are shown
+ * @param input any value that a caller sent
  */
 export function formatValue(input: unknown, most = SHOWN): string {
   // JSON writes half a surrogate pair as an escape, which is what was sent.
@@ -239,10 +243,10 @@ export function formatValue(input: unknown, most = SHOWN): string {
 }
 
 /**
- * Cuts a text that is too long for a message, and says so.
+ * Shortens a text that is too long for a message, and adds its length.
  *
- * @param most how many characters are shown
- * @param write writes what is shown
+ * @param most maximum number of characters
+ * @param write formats the shortened text
  */
 export function shorten(text: string, most = SHOWN, write: (text: string) => string = String): string {
   if (text.length <= most) return write(text);
@@ -251,5 +255,5 @@ export function shorten(text: string, most = SHOWN, write: (text: string) => str
   return `${write(characters.slice(0, most).join(""))}… (${characters.length} characters)`;
 }
 
-/** Writes a property's name so that it can stand in a header. */
+/** Encodes the name of a property for a header. */
 export const encodeName = (name: string): string => encodeURIComponent(name.toWellFormed());

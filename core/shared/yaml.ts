@@ -1,8 +1,8 @@
-/** The project's YAML writer: every document in YAML is written here. */
+/** YAML writer of the project, for all its YAML documents. */
 
 import { Document, isScalar, visit } from "yaml";
 
-/** A value that every reader of YAML reads back as it was written. Properties that are undefined are left out. */
+/** Value that every YAML reader reads as it was written. Undefined properties are omitted. */
 export type YamlValue =
   | string
   | boolean
@@ -10,24 +10,27 @@ export type YamlValue =
   | readonly YamlValue[]
   | { readonly [key: string]: YamlValue | undefined };
 
-// Keys without quotes: three letters, which begin no number (some readers take e9 for one), and then letters, digits, - and _.
-// YAML 1.1 reads the words that are left out as booleans or as null.
+// Keys without quotes: three letters, which cannot start a number (some readers read e9 as one), then letters, digits, - and _.
+// YAML 1.1 reads the excluded words as booleans or as null.
 const PLAIN_KEY = /^(?!(?:yes|off|true|false|null)$)[a-z]{3}[a-z0-9_-]*$/i;
 
-// Legal in a string of JSON, but refused or read as a line break by readers of YAML 1.1.
+// Valid in a JSON string, but YAML 1.1 readers refuse them or read them as a line break.
 const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
 
 const escapeCharacter = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 /**
- * Writes a value as a YAML document that readers of YAML 1.1 (kubelet, kubectl, cloud-init) and of YAML 1.2 read in the same way.
+ * Writes a value as a YAML document that readers of YAML 1.1 (kubelet, kubectl, cloud-init) and of YAML 1.2 read in the same
+ * way.
  *
  * Every string is in double quotes, because YAML 1.1 reads many texts without quotes as another type: `yes`, `1_000`, `0o7`,
- * `12:30:00`, `2026-01-01`, `~`, `<<`, `=` (https://yaml.org/type/). Keys are quoted unless no reader can read them as another type.
+ * `12:30:00`, `2026-01-01`, `~`, `<<`, `=` (https://yaml.org/type/). Keys are quoted unless no reader can read them as
+ * another type.
  *
  * @param value what the document contains
  * @returns the document, with a line break at its end
- * @throws Error for a string with half of a surrogate pair, which UTF-8 cannot encode, and for a number that is not a safe integer
+ * @throws Error for a string with half of a surrogate pair, which UTF-8 cannot encode, and for a number that is not a safe
+ *   integer
  */
 export function toYaml(value: YamlValue): string {
   const document = new Document(value, { aliasDuplicateObjects: false });
@@ -45,6 +48,6 @@ export function toYaml(value: YamlValue): string {
     },
   });
   const text = document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER });
-  // Such a character can only be inside double quotes.
+  // These characters can only be inside double quotes.
   return text.replaceAll(UNPRINTABLE, escapeCharacter);
 }

@@ -8,10 +8,10 @@ import { environmentKey, keyText, organisationKey, totalKey } from "../table/key
 import { commit, TRANSACTION_OPERATIONS, Transaction } from "../table/transaction.ts";
 import { type Environment, environmentEntity } from "./environment.ts";
 
-/** What one transaction takes beside an environment, its organisation and the total of that. */
+/** Number of chunks in one transaction: its other operations are the environment, its organisation and the total. */
 const CHUNKS_AT_ONCE = TRANSACTION_OPERATIONS - 3;
 
-/** Reads an environment. @returns undefined where it does not exist; one that is being deleted is returned */
+/** Reads an environment. @returns undefined if it does not exist; one that is being deleted is returned */
 export async function readEnvironment(
   services: Services,
   organisation: string,
@@ -23,12 +23,12 @@ export async function readEnvironment(
 }
 
 /**
- * Removes an environment that was deleted while deleting clusters were in it, once they are gone. Called again it does no
- * harm: whoever removes a cluster calls it.
+ * Removes an environment that was deleted while it contained deleting clusters, once they are removed. Idempotent: every
+ * removal of a cluster calls it.
  *
- * @param slug of the environment
- * @returns whether no environment of this name is being deleted any more
- * @throws AppError unavailable where time did not suffice; the next try has less to do
+ * @param slug slug of the environment
+ * @returns true if no environment with this slug is being deleted any more
+ * @throws AppError unavailable if the time was too short; the next attempt has less to do
  */
 export async function finishEnvironmentDeletion(
   services: Services,
@@ -43,10 +43,10 @@ export async function finishEnvironmentDeletion(
 }
 
 /**
- * Deletes an environment that holds no clusters.
+ * Removes an empty environment.
  *
- * @returns whether it is deleted; false where it holds clusters again
- * @throws AppError unavailable where the deadline expires; the next try has less to do
+ * @returns true if it is removed; false if it is not empty any more
+ * @throws AppError unavailable if the deadline expires; the next attempt has less to do
  */
 export async function deleteEmpty(
   services: Services,
@@ -61,7 +61,7 @@ export async function deleteEmpty(
   };
   for (let round = 1; ; round++) {
     const chunks = await readChunks(services.table, organisation, slug);
-    // The last ones first: without its first chunk nothing could be added to the environment.
+    // Last chunks first: without its first chunk, no cluster could be added to the environment.
     const part = chunks.slice(-CHUNKS_AT_ONCE);
     const isAll = part.length === chunks.length;
     const transaction = new Transaction();
@@ -77,7 +77,7 @@ export async function deleteEmpty(
     } else {
       transaction.check("environment", key, isEmpty);
     }
-    // A chunk that nobody read can only have been split off one that was, which is then not as it was read.
+    // A chunk that was not read can only come from the split of a chunk that was read, and then that one's condition fails.
     for (const chunk of part) transaction.delete("index", chunk.key, unchangedChunk(chunk));
     const failures = await commit(services.table, transaction, deadline);
     if (isAll && failures.length === 0) return true;
@@ -88,9 +88,9 @@ export async function deleteEmpty(
   }
 }
 
-/** Returns the error for a deletion that did not finish in time. */
+/** Builds the error for a deletion that did not finish in time. */
 export const deletionUnfinished = (slug: string): AppError =>
   unavailable(
     "environment.removal_unfinished",
-    `The environment "${slug}" could not be removed in time and is still there. Try again.`,
+    `The environment "${slug}" was not removed in time and still exists. Try again.`,
   );

@@ -1,4 +1,4 @@
-/** Members and tokens as they are stored. */
+/** Stored shapes of members and tokens. */
 
 import * as v from "valibot";
 import { defineEntity } from "../table/entity.ts";
@@ -9,7 +9,7 @@ const StoredMember = v.object({
   organisation: v.string(),
   email: v.string(),
   role: v.picklist(roles),
-  /** The member's default role inside clusters; empty for none. */
+  /** Default role of the member inside clusters; empty for none. */
   kubernetesRole: v.picklist(["cluster-admin", "edit", "view", ""]),
   /** By environment identity. */
   environmentRoles: v.record(v.string(), v.picklist(environmentRoles)),
@@ -18,10 +18,10 @@ const StoredMember = v.object({
   revision: v.number(),
 });
 
-/** A user's membership of an organisation. */
+/** Membership of a user in an organisation. */
 export type Member = v.InferOutput<typeof StoredMember>;
 
-/** How a membership is stored. */
+/** Entity of a membership. */
 export const memberEntity = defineEntity("member", 1, StoredMember);
 
 const StoredToken = v.object({
@@ -32,22 +32,22 @@ const StoredToken = v.object({
   createdAt: v.string(),
   expiresAt: v.string(),
   revokedAt: v.optional(v.string()),
-  /** CIDR blocks the token may be used from; empty for anywhere. */
+  /** CIDR blocks that the token may be used from; empty allows every address. */
   sources: v.array(v.string()),
 });
 
-/** A personal access token's record: everything but the token. */
+/** Record of a personal access token: everything except the token itself. */
 export type Token = v.InferOutput<typeof StoredToken>;
 
-/** How a token is stored. */
+/** Entity of a token. */
 export const tokenEntity = defineEntity("token", 1, StoredToken);
 
 const StoredUserToken = v.object({ tokenId: v.string() });
 
-/** One of a user's tokens, to list them. */
+/** Entity of the link from a user to one of its tokens, for listing. */
 export const userTokenEntity = defineEntity("user-token", 1, StoredUserToken);
 
 const StoredUserOrganisation = v.object({ organisation: v.string() });
 
-/** One of a user's organisations, to list them. */
+/** Entity of the link from a user to one of its organisations, for listing. */
 export const userOrganisationEntity = defineEntity("user-organisation", 1, StoredUserOrganisation);

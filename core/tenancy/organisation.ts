@@ -1,11 +1,11 @@
-/** Organisations and their counters as they are stored. */
+/** Stored shapes of organisations and their counters. */
 
 import * as v from "valibot";
 import { type AppError, notFound } from "../shared/errors.ts";
 import { formatValue } from "../shared/validation.ts";
 import { defineEntity } from "../table/entity.ts";
 
-/** The documentation's kinds of organisation. */
+/** Types of organisations of the API documentation. */
 export const organisationTypes = ["BUSINESS", "ENTERPRISE", "INDIVIDUAL", "TRIAL"] as const;
 
 const StoredOrganisation = v.object({
@@ -24,7 +24,7 @@ const StoredOrganisation = v.object({
   acceptedTerms: v.boolean(),
   acceptedTermsAt: v.optional(v.string()),
   restrictedToAvailableCloudProviders: v.boolean(),
-  /** Identities of environments that were deleted and still hold deleting clusters: nothing in them is shown. */
+  /** Identities of deleted environments that still contain deleting clusters. Nothing in them is shown. */
   deletedEnvironments: v.optional(
     v.pipe(
       v.set(v.string()),
@@ -36,10 +36,10 @@ const StoredOrganisation = v.object({
   revision: v.number(),
 });
 
-/** An organisation: the tenant. */
+/** Organisation: the tenant. */
 export type Organisation = v.InferOutput<typeof StoredOrganisation>;
 
-/** How an organisation is stored. */
+/** Entity of an organisation. */
 export const organisationEntity = defineEntity("organisation", 1, StoredOrganisation);
 
 const StoredTotal = v.object({
@@ -50,19 +50,19 @@ const StoredTotal = v.object({
   members: v.number(),
 });
 
-/** What an organisation holds; its limits are conditions on this item. cpu in cores, memory in MiB. */
+/** Totals of an organisation: cpu in cores, memory in MiB. Its limits are conditions on this item. */
 export type Total = v.InferOutput<typeof StoredTotal>;
 
-/** How an organisation's counters is stored. */
+/** Entity of the counters of an organisation. */
 export const totalEntity = defineEntity("total", 1, StoredTotal);
 
-/** At most this many clusters an organisation. */
+/** Maximum number of clusters in an organisation. */
 export const MAX_CLUSTERS = 100_000;
 
-/** What is told who wants one more. */
-export const ORGANISATION_FULL_MESSAGE = `An organisation has at most ${MAX_CLUSTERS} clusters, and this one has them.`;
+/** Message for a request that exceeds the limit of clusters. */
+export const ORGANISATION_FULL_MESSAGE = `Limit reached: an organisation can have at most ${MAX_CLUSTERS} clusters.`;
 
-/** At most this many environments an organisation. */
+/** Maximum number of environments in an organisation. */
 export const MAX_ENVIRONMENTS = 1_000;
 
 /** Returns the error for an organisation that does not exist. */

@@ -1,4 +1,4 @@
-/** What clusters of an organisation refer to, kept together in one item so that one read brings it all. */
+/** Stored shapes that clusters of an organisation refer to, all in one item, which one read returns. */
 
 import * as v from "valibot";
 import { cloudProviderTypes } from "../catalogue/index.ts";
@@ -14,14 +14,14 @@ const StoredCredentials = v.object({
   revision: v.number(),
 });
 
-/** The public part of a cloud account's credentials. Secrets are never here. */
+/** Public part of a cloud account's credentials, without secrets. */
 export type CloudCredentials = v.InferOutput<typeof StoredCredentials>;
 
 const StoredAccount = v.object({
   identity: v.string(),
   displayName: v.string(),
   enabled: v.boolean(),
-  /** Identity of the catalogue's cloud profile. */
+  /** Identity of the cloud profile in the catalogue. */
   cloudProfile: v.string(),
   metadata: v.record(v.string(), v.string()),
   primaryCloudCredentialsIdentity: v.optional(v.string()),
@@ -30,10 +30,10 @@ const StoredAccount = v.object({
   revision: v.number(),
 });
 
-/** An organisation's account with a cloud provider. */
+/** Account of an organisation with a cloud provider. */
 export type CloudAccount = v.InferOutput<typeof StoredAccount>;
 
-/** A window: `startTime` as `H:MM` or `HH:MM` in UTC, `duration` in minutes; spelling as it was sent. */
+/** Maintenance window: `startTime` as `H:MM` or `HH:MM` in UTC, `duration` in minutes, spelled as sent. */
 export interface MaintenanceWindow {
   day: string;
   startTime: string;
@@ -56,29 +56,29 @@ const writeWindows = (windows: readonly MaintenanceWindow[]): string =>
 const StoredSchedule = v.object({
   identity: v.string(),
   name: v.string(),
-  /** `SATURDAY 02:00 120,…`: 200 schedules of 20 windows have to fit into one item beside as many accounts. */
+  /** `SATURDAY 02:00 120,…`: compact, because 200 schedules of 20 windows and 200 accounts must fit into one item. */
   windows: v.pipe(v.string(), v.transform(readWindows)),
   createdAt: v.string(),
   revision: v.number(),
 });
 
-/** When clusters may be maintained. */
+/** Schedule of times at which clusters may be maintained. */
 export type MaintenanceSchedule = v.InferOutput<typeof StoredSchedule>;
 
 const StoredReferences = v.object({
   accounts: v.record(v.string(), StoredAccount),
   schedules: v.record(v.string(), StoredSchedule),
-  /** Raised by every change, which is made on condition that it is as read. */
+  /** Raised by every change. Each write is conditional on the revision that was read. */
   revision: v.number(),
 });
 
 /** Cloud accounts, public parts of credentials and maintenance schedules of an organisation, by identity. */
 export type References = v.InferOutput<typeof StoredReferences>;
 
-/** How what clusters refer to is stored. */
+/** Entity of the references of an organisation. */
 export const referencesEntity = defineEntity("references", 1, StoredReferences);
 
-/** Makes the item to write. */
+/** Builds the item to write. */
 export function referencesItem(organisation: string, { accounts, schedules, revision }: References): RawItem {
   const stored = Object.fromEntries(
     Object.entries(schedules).map(([identity, schedule]) => [
@@ -89,10 +89,10 @@ export function referencesItem(organisation: string, { accounts, schedules, revi
   return referencesEntity.write(referencesKey(organisation), { accounts, schedules: stored, revision });
 }
 
-/** At most this many of each kind an organisation, so that the one item that holds them stays small. */
+/** Maximum number of accounts, and of schedules, in an organisation: one item contains them all. */
 export const MAX_REFERENCES = 200;
 
 const StoredUsage = v.object({ clusters: v.number() });
 
-/** How many clusters use a cloud account or a schedule: a create adds one, removing the referent needs none. */
+/** Entity that counts the clusters that use a cloud account or a schedule. A create adds one; a removal requires 0. */
 export const usageEntity = defineEntity("usage", 1, StoredUsage);

@@ -1,4 +1,4 @@
-/** Reading and changing what clusters of an organisation refer to. */
+/** Reads and changes the items that clusters of an organisation refer to. */
 
 import type { Services } from "../context.ts";
 import { deadlineIn } from "../shared/retry.ts";
@@ -8,7 +8,7 @@ import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
 import { organisationNotFound } from "./organisation.ts";
 import { type References, referencesEntity, referencesItem, usageEntity } from "./references-entity.ts";
 
-/** Reads an organisation's references. @throws AppError missing */
+/** Reads the references of an organisation. @throws AppError not found */
 export async function readReferences(services: Services, organisation: string): Promise<References> {
   if (!isOrganisationSlug(organisation)) throw organisationNotFound(organisation);
   const key = referencesKey(organisation);
@@ -20,9 +20,9 @@ export async function readReferences(services: Services, organisation: string): 
 /**
  * Adds a cloud account or a maintenance schedule, with the counter of the clusters that use it.
  *
- * @param change makes the new references of those that were read, or throws; called again when others changed them meanwhile
- * @param identity of what is added
- * @throws AppError missing; unavailable; what `change` throws
+ * @param identity identity of the account or schedule
+ * @param change builds the new references from those that were read, or throws; called again after a concurrent change
+ * @throws AppError not found; unavailable; what `change` throws
  */
 export async function addReference(
   services: Services,
@@ -41,7 +41,7 @@ export async function addReference(
       })
       .create("usage", usageEntity.write(usageKey(organisation, identity), { clusters: 0 }));
     const failures = await commit(services.table, transaction, deadline);
-    // The counter is there already when this very write was done before and its answer was lost.
+    // The counter already exists if an earlier attempt of this write succeeded and its response was lost.
     if (failures.length === 0 || failures.some(({ label }) => label === "usage")) return;
   }
   throw writeTimedOut();

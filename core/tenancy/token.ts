@@ -1,10 +1,10 @@
-/** Personal access tokens as text: recognisable, checkable without the database, saying which record to read. */
+/** Text format of personal access tokens: recognisable, verifiable without the database, and with the key of the record. */
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Credentials } from "../context.ts";
 
-/** What every token begins with, so that secret scanners recognise one. */
+/** Prefix of every token, by which secret scanners recognise it. */
 export const TOKEN_PREFIX = "ame_";
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -14,7 +14,7 @@ const CHECKSUM_LENGTH = 6; // a CRC-32 in base 62
 const BODY_LENGTH = 2 * IDENTITY_LENGTH + SECRET_LENGTH;
 const PATTERN = new RegExp(`^${TOKEN_PREFIX}[0-9A-Za-z]{${BODY_LENGTH + CHECKSUM_LENGTH}}$`);
 
-/** How many random bytes make a token's secret. */
+/** Number of random bytes in a token's secret. */
 export const SECRET_BYTES = 32;
 
 function toBase62(bytes: Uint8Array, length: number): string {
@@ -44,8 +44,8 @@ const checksum = (text: string): string => {
 };
 
 /**
- * Writes a token's text: prefix, id of its record, its user, the secret, a CRC-32 of all that. The identities are in it so
- * that everything a request needs can be read in one wait.
+ * Formats a token: prefix, id of its record, its user, the secret, and a CRC-32 of all of these. It contains the identities so
+ * that a request can read everything it needs in one round trip.
  *
  * @param tokenId uuid
  * @param user uuid
@@ -61,7 +61,7 @@ export function formatToken(tokenId: string, user: string, secret: Uint8Array): 
 }
 
 /**
- * Hashes a token as it is kept. A plain SHA-256 is enough, for the secret in it is 256 random bits.
+ * Hashes a token for storage. A plain SHA-256 is enough, because the secret has 256 random bits.
  *
  * @param text the whole token
  * @returns 64 hexadecimal digits
@@ -69,10 +69,10 @@ export function formatToken(tokenId: string, user: string, secret: Uint8Array): 
 export const hashToken = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /**
- * Reads a token's text.
+ * Parses a token.
  *
- * @param text anything a caller sent
- * @returns undefined where it cannot be a token of ours: then the database need not be asked
+ * @param text any text that a caller sent
+ * @returns undefined if it cannot be a token of this product; then no database read is necessary
  */
 export function parseToken(text: string): Credentials | undefined {
   if (!PATTERN.test(text) || checksum(text.slice(0, -CHECKSUM_LENGTH)) !== text.slice(-CHECKSUM_LENGTH)) {
@@ -85,7 +85,7 @@ export function parseToken(text: string): Credentials | undefined {
   return { tokenId: identityText(tokenId), user: identityText(user), hash: hashToken(text) };
 }
 
-/** Compares two hashes in a time that does not tell how much of them is equal. */
+/** Compares two hashes in constant time. */
 export function sameHash(one: string, other: string): boolean {
   const [left, right] = [Buffer.from(one, "hex"), Buffer.from(other, "hex")];
   return left.length === right.length && timingSafeEqual(left, right);

@@ -1,11 +1,11 @@
-/** What `sst shell` says of a stage, as the variables that everything else reads. */
+/** Reads the links of `sst shell` and converts them to the environment variables that other modules read. */
 
 import * as v from "valibot";
 import { AppError } from "#core/shared/errors.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** `sst shell` gives the properties of each linked resource as JSON in a variable. */
+/** Schema of a link: `sst shell` passes the properties of each linked resource as JSON in a variable. */
 const linked = <Entries extends v.ObjectEntries>(entries: Entries) =>
   v.pipe(v.string(), v.parseJson(undefined, "must be JSON"), v.object(entries));
 
@@ -16,11 +16,11 @@ const Links = v.object({
 });
 
 /**
- * Adds to an environment what `sst shell` says in it: `STAGE`, `TABLE_NAME` and `KMS_KEY_ID` of the stage. A variable that is set
- * stays as it is, so that another table, such as one restored beside the stage's, can be worked on.
+ * Adds `STAGE`, `TABLE_NAME` and `KMS_KEY_ID` from the links of `sst shell` to the environment variables. A table or key that is
+ * already set does not change, so that commands can use another table, such as a restored copy.
  *
- * @returns undefined where there is no `sst shell` around
- * @throws AppError that names every link that is missing or wrong: the stage was never deployed, or by an older release
+ * @returns undefined outside of `sst shell`
+ * @throws AppError that lists every missing or invalid link: the stage was never deployed, or by an older release
  */
 export function readSstLinks(environment: Environment): (Environment & { STAGE: string }) | undefined {
   if (!environment.SST_RESOURCE_App) return undefined;
@@ -28,7 +28,7 @@ export function readSstLinks(environment: Environment): (Environment & { STAGE: 
   if (!parsed.success) {
     const problems = parsed.issues.map((issue) => `${v.getDotPath(issue) ?? "links"}: ${issue.message}`);
     throw new AppError("invalid", "config.unlinked", [
-      "sst shell does not say where this stage's data are; deploy the stage first",
+      "sst shell does not provide the table and the key of this stage; deploy the stage first",
       ...problems,
     ]);
   }

@@ -1,18 +1,18 @@
-/** The only reader of the environment's variables. */
+/** Reads the environment variables. No other module does. */
 
 import * as v from "valibot";
 import { AppError } from "#core/shared/errors.ts";
 import { canSendRequests, hasServableHost, isLoopbackUrl } from "#core/shared/ip.ts";
 
-/** Whether a text may be an OIDC issuer's. Without TLS only what never leaves the machine does. */
+/** Returns whether a text is a valid URL of an OIDC issuer. Without TLS, only a loopback address is allowed. */
 function isIssuer(text: string): boolean {
   const url = URL.parse(text);
-  // It stands in every kubeconfig, so there is no password in it either.
+  // Every kubeconfig contains this URL, so it must not contain a password.
   if (url === null || /[?#\s]/.test(text) || url.username !== "" || url.password !== "") return false;
   return url.protocol === "https:" || isLoopbackUrl(text);
 }
 
-/** How much is logged. */
+/** Log levels. */
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 
 const list = v.pipe(
@@ -52,7 +52,7 @@ const Variables = v.object({
   DATA_DIR: v.optional(v.string(), ".data"),
   DYNAMODB_ENDPOINT: v.optional(v.pipe(v.string(), v.url("must be a URL"))),
   TABLE_NAME: v.optional(
-    v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.-]{3,255}$/, "must be 3 to 255 of letters, digits, _, . and -")),
+    v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.-]{3,255}$/, "must be 3 to 255 characters: letters, digits, _, . and -")),
     "ame",
   ),
   STAGE: v.optional(v.pipe(v.string(), v.maxLength(64, "must be at most 64 characters")), "local"),
@@ -61,14 +61,14 @@ const Variables = v.object({
   OIDC_ISSUER_URL: v.optional(
     v.pipe(
       v.string(),
-      v.check((text) => isIssuer(text), "must be an https URL, or http on this machine, of a host and a path alone"),
+      v.check((text) => isIssuer(text), "must be an https URL (http on this machine) with only a host and a path"),
       servable,
     ),
   ),
   OIDC_INITIAL_ACCESS_TOKEN: v.optional(v.string()),
   KMS_KEY_ID: v.optional(v.string()),
   KEYS_FILE: v.optional(v.string()),
-  /** Whether there are credentials. The SDK reads them itself. */
+  /** Shows whether credentials are configured. The SDK reads them itself. */
   AWS_ACCESS_KEY_ID: v.optional(v.string()),
   LOG_LEVEL: v.optional(v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`), "info"),
   HOSTING_POOL_ID: v.optional(whole(1, Number.MAX_SAFE_INTEGER), "1"),
@@ -93,35 +93,35 @@ const Variables = v.object({
       list,
       v.check(
         (blocks) => blocks.every(canSendRequests),
-        "must be CIDR blocks, of addresses that requests can come from",
+        "must be CIDR blocks that requests can come from, such as 10.0.0.0/8,192.168.0.0/16",
       ),
     ),
     "",
   ),
 });
 
-/** What the environment says, with every default in its place. */
+/** Configuration from the environment variables, with defaults applied. */
 export type Config = v.InferOutput<typeof Variables>;
 
 /**
- * Reads the environment. Empty variables count as unset.
+ * Reads the environment variables. An empty variable counts as unset.
  *
- * @throws AppError that names every variable that is wrong
+ * @throws AppError that lists every invalid variable
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
   const parsed = v.safeParse(Variables, given);
   if (parsed.success) return parsed.output;
-  const [first = "The environment is not as it should be.", ...rest] = parsed.issues.map(
+  const [first = "The environment variables are invalid.", ...rest] = parsed.issues.map(
     (issue) => `${v.getDotPath(issue) ?? "environment"}: ${issue.message}`,
   );
   throw new AppError("invalid", "config.invalid", [first, ...rest]);
 }
 
 /**
- * Takes a variable that not every entry point needs.
+ * Returns a variable that only some entry points need.
  *
- * @throws AppError that names it where it is not set
+ * @throws AppError that names the variable if it is not set
  */
 export function required<Name extends "OIDC_ISSUER_URL" | "KMS_KEY_ID">(config: Config, name: Name): string {
   const value = config[name];

@@ -207,7 +207,10 @@ describe("a move by PATCH", () => {
     await create("staging");
     const body = { environmentSlug: "staging", version: "v1.35.0-u-ame.1" };
     const answer = await send("PATCH", tenant.path("production", "one"), body);
-    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining('has the slug "one"')]);
+    expect([answer.status, answer.body.message]).toEqual([
+      409,
+      expect.stringContaining('the slug "one" is already used'),
+    ]);
     expect((await send("PATCH", tenant.path("production", "one"), { version: body.version })).status).toBe(400);
   });
 

@@ -121,7 +121,7 @@ describe.each(writes)("a %s with If-Match", (_, tagNow, write) => {
     const answer = await write({ "if-match": header });
     expect([answer.status, tagOf(answer)], answer.text).toEqual([412, tag]);
     expect(answer.body.message).toContain(tag);
-    expect(answer.body.message.includes("a weak tag")).toBe(header.includes('W/"'));
+    expect(answer.body.message.includes("a weak entity tag")).toBe(header.includes('W/"'));
     expect([await tagNow(), await present()]).toEqual([tag, cluster]);
   });
 

@@ -73,15 +73,15 @@ describe("a path", () => {
   test.each(["/a_b", "/Production", `/${"x".repeat(64)}`, "/a/b_c", `/a/${"x".repeat(64)}/pools`, "/a/B/pools/7"])(
     "%s is no path of anybody's: a 404 before any role is asked for",
     async (path) => {
-      expectError(await get(`${org()}/clusters${path}`, { token: stranger }), 404, /not a slug/);
+      expectError(await get(`${org()}/clusters${path}`, { token: stranger }), 404, /slug in the path/);
       const wellFormed = path.toLowerCase().replace("_", "-").replace(/x+/, "x");
-      expectError(await get(`${org()}/clusters${wellFormed}`, { token: stranger }), 403, /no role/);
+      expectError(await get(`${org()}/clusters${wellFormed}`, { token: stranger }), 403, /not a member/);
     },
   );
 
   test("of slugs of 63, with an organisation's underscores, is well formed", async () => {
     const slug = "x".repeat(63);
-    expectError(await get(`/api/v1/orgs/${"x_".repeat(31)}-/clusters`), 403, /no role/);
+    expectError(await get(`/api/v1/orgs/${"x_".repeat(31)}-/clusters`), 403, /not a member/);
     expectError(await get(`${org()}/clusters/${slug}`), 404, /no environment/);
     expectError(await get(tenant.path("production", slug)), 404, /no cluster/);
   });

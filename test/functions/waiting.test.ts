@@ -182,7 +182,7 @@ describe("waitFor", () => {
 
   test("twice is a 400", async () => {
     const { answer } = await wait("wait=1", "?waitFor=status:started&waitFor=status:started");
-    expect([answer.status, answer.body.message]).toEqual([400, expect.stringMatching(/^waitFor: .*twice/)]);
+    expect([answer.status, answer.body.message]).toEqual([400, expect.stringMatching(/^waitFor: .*only once/)]);
   });
 
   test.each(clusterStatuses)("knows the status %s", async (status) => {

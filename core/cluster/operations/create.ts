@@ -1,4 +1,4 @@
-/** Creating a cluster. */
+/** Creates a cluster. */
 
 import { type Authorized, authorize, environmentNotFound } from "../../access/authorize.ts";
 import { type Context, reportUnknown } from "../../context.ts";
@@ -33,36 +33,36 @@ import {
   type SlugState,
 } from "../store/slug-reservation.ts";
 
-/** A request for a cluster. */
+/** Request to create a cluster. */
 export interface CreateInput {
   organisation: string;
   environment: string;
   query: RawQuery;
-  /** The body, as JSON gave it. */
+  /** Parsed JSON body. */
   body: unknown;
 }
 
-/** A cluster as an operation answers it. */
+/** Response of an operation on a cluster. */
 export interface Representation<Body> {
   body: Body;
   /** The entity tag, with its quotes. */
   etag: string;
 }
 
-/** What the server draws for a cluster, once for all attempts: by it an own write is recognised. */
+/** Ids that the server generates for a cluster, the same for all attempts: an own write is recognised by them. */
 interface GeneratedIds {
   identity: string;
   nodePools: { id: number; identity: string }[];
 }
 
 /**
- * Creates a cluster: its item, pools, pointer with due mark, event, totals, reference counters and page index, all in one
- * transaction. Two waits on the database, three where its bucket is full; somebody else's change in between costs both again.
+ * Creates a cluster: its item, pools, pointer with due time, event, totals, reference counters and page index, all in one
+ * transaction. Two database round trips, three if its bucket is full; both are repeated after a concurrent change.
  *
- * A repeat of its own transaction, whose answer was lost, is recognised by the identity it drew. Others who create at the
- * same moment are waited for; whoever comes second to a slug gets the conflict.
+ * A repeat of its own transaction, whose response was lost, is recognised by the generated identity. Concurrent creates retry;
+ * the second one for a slug gets the conflict.
  *
- * @throws AppError as `enter`; invalid with every problem; conflict for a slug that is held, and for limits
+ * @throws AppError as `enter`; invalid with every problem; conflict for a taken slug, and for limits
  */
 export async function create(context: Context, input: CreateInput): Promise<Representation<ClusterResponse>> {
   const generated: GeneratedIds = { identity: context.ids.identity(), nodePools: [] };
@@ -74,7 +74,7 @@ export async function create(context: Context, input: CreateInput): Promise<Repr
   return shown;
 }
 
-/** Tries once. @returns undefined where somebody else was faster, and everything has to be read again */
+/** Makes one attempt. @returns undefined after a concurrent change: then everything must be read again */
 async function attempt(
   context: Context,
   input: CreateInput,
@@ -106,7 +106,7 @@ async function attempt(
   };
   const cluster = {
     ...newCluster(context, authorized, authorized.environment, creation, slug, generated),
-    // Above the displaced holder's, so that no entity tag of that one is ever this one's.
+    // Above the displaced holder's revision, so that the two never have the same entity tag.
     revision: (place.owner?.revision ?? 0) + 1,
   };
   const { references } = authorized;
@@ -126,13 +126,13 @@ async function attempt(
   return (await write(context, authorized, { cluster, pools, creation, place, answer, deadline })) ? answer : undefined;
 }
 
-/** A dry run shows what would be, without what the server would draw. */
+/** Removes the properties that the server would generate, for a dry run. */
 function withoutGenerated(cluster: ClusterResponse): ClusterResponse {
   const { identity: _, createdAt: _created, modifiedAt: _modified, ...rest } = cluster;
   return { ...rest, consequences: [] } as unknown as ClusterResponse;
 }
 
-/** What the transaction's condition would refuse, for a dry run that sends none. */
+/** Checks the organisation's limit for a dry run, which sends no transaction. */
 async function requireRoom(context: Context, organisation: string): Promise<void> {
   const key = totalKey(organisation);
   const item = (await context.table.get([key])).get(keyText(key));
@@ -145,11 +145,11 @@ function requireFewPools({ nodePools }: ValidatedCreate): void {
   if (nodePools.length <= MAX_NODE_POOLS) return;
   throw conflict(
     "cluster.node_pool_limit",
-    `nodePools: a cluster has at most ${MAX_NODE_POOLS} node pools, and these are ${nodePools.length}`,
+    `nodePools: ${nodePools.length} node pools are not allowed: a cluster can have at most ${MAX_NODE_POOLS}`,
   );
 }
 
-/** The slug a body's name leads to, if it leads to one: the first read needs it before the body is judged. */
+/** Returns the slug for the name in a body, if there is one: the first read needs it before the body is validated. */
 function slugIn(body: unknown): string | undefined {
   const name = typeof body === "object" && body !== null && "name" in body ? body.name : undefined;
   const slug = typeof name === "string" && name.length <= 63 ? slugOf(name) : "";
@@ -198,7 +198,7 @@ function newNodePools(
 ): NodePool[] {
   const ids = new Set(generated.nodePools.map(({ id }) => id));
   while (ids.size < creation.nodePools.length) ids.add(context.ids.number());
-  // Pools of one creation are equally old; ascending ids keep them in the order they were sent.
+  // Pools of one creation have the same age; ascending ids preserve the order in the request.
   const ascending = [...ids].sort((one, other) => one - other);
   generated.nodePools = ascending.map((id, at) => ({
     id,
@@ -224,7 +224,7 @@ interface CreateWrite {
   deadline: Deadline;
 }
 
-/** Writes it all. @returns false where what was read is out of date */
+/** Writes everything. @returns false if the data that was read is out of date */
 async function write(context: Context, authorized: Authorized<unknown>, given: CreateWrite): Promise<boolean> {
   const { cluster, pools, creation, place, answer, deadline } = given;
   const { owner, chunk } = place;
@@ -252,7 +252,7 @@ async function write(context: Context, authorized: Authorized<unknown>, given: C
   return handleFailures(await commit(context.table, transaction, deadline), cluster);
 }
 
-/** What an event says of a creation: every setting, and of each pool what tells it apart and how large it is. */
+/** Lists the changes for the event of a creation: every setting, and the label and size of each pool. */
 function changesOf({ settings, nodePools }: ValidatedCreate): Change[] {
   const own = Object.entries(settings)
     .filter(([, value]) => value !== undefined)
@@ -264,7 +264,7 @@ function changesOf({ settings, nodePools }: ValidatedCreate): Change[] {
   return [...own, ...pools];
 }
 
-/** Turns failed conditions into the domain's answers. @returns true when all is written, false to read again */
+/** Maps failed conditions to errors. @returns true if everything is written, false to read again */
 function handleFailures(failures: readonly Failure[], cluster: Cluster): boolean {
   if (failures.length === 0) return true;
   const failed = new Map(failures.map((failure) => [failure.label, failure]));

@@ -1,4 +1,4 @@
-/** Getting a cluster. */
+/** Gets a cluster. */
 
 import { authorize } from "../../access/authorize.ts";
 import type { Context } from "../../context.ts";
@@ -14,7 +14,7 @@ import { clusterEtag, toClusterResponse } from "../store/items.ts";
 import type { Representation } from "./create.ts";
 import { awaitedStatus, untilStatus } from "./wait.ts";
 
-/** Which cluster, and how much of it. */
+/** Request for a cluster. */
 export interface GetInput {
   organisation: string;
   environment: string;
@@ -22,18 +22,18 @@ export interface GetInput {
   query: RawQuery;
 }
 
-/** What is answered where a path's cluster is not there. */
+/** Builds the error for a path whose cluster does not exist. */
 export const clusterNotFound = (cluster: string, environment: string): AppError =>
   notFound("cluster.missing", `There is no cluster "${cluster}" in environment "${environment}".`);
 
-/** Where a cluster is. */
+/** Path of a cluster. */
 export type ClusterPath = Pick<GetInput, "organisation" | "environment" | "cluster">;
 
 /**
- * Lets somebody in and reads the present holder of a slug. One wait on the database.
+ * Authorizes a caller and reads the cluster that owns a slug. One database round trip.
  *
- * @param role what the caller needs to be allowed
- * @throws AppError as `enter`; missing
+ * @param role role that the caller needs
+ * @throws AppError as `enter`; not found
  */
 export async function authorizeCluster(
   context: Context,
@@ -54,12 +54,12 @@ export async function authorizeCluster(
 const PARAMETERS = { "show-compute": flag, includeDetails: flag, waitFor: awaitedStatus };
 
 /**
- * Gets the present holder of a slug. One wait on the database, two with `includeDetails`; with `waitFor`, where the caller
- * would wait, one more when the wait is over, beside reads that all who wait share.
+ * Gets the cluster that owns a slug. One database round trip, two with `includeDetails`. With `waitFor`, one more at the end of
+ * the wait, in addition to the reads that all waiting requests share.
  *
- * @returns the cluster, its tag, and whether it shows details, which change without the tag
- * @throws AppError as `enter`, also where the caller may no longer look; missing, also where the cluster goes away while it
- *   is waited for; invalid for the query
+ * @returns the cluster, its entity tag, and whether it includes details, which change without the tag
+ * @throws AppError as `enter`, also if the caller loses access during the wait; not found, also if the cluster is removed during
+ *   the wait; invalid for the query
  */
 export async function get(
   context: Context,
@@ -96,9 +96,9 @@ export async function get(
 }
 
 /**
- * Reads what the provisioner last saw of clusters, in one wait.
+ * Reads the last observations of clusters by the provisioner, in one round trip.
  *
- * @param identities of clusters whose tenant was checked
+ * @param identities identities of clusters whose tenant was checked
  */
 export async function observations(
   context: Pick<Context, "table">,

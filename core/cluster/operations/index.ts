@@ -1,4 +1,4 @@
-/** Clusters: what other folders may use, as `Cluster`. */
+/** Public operations on clusters; other folders import them as `Cluster`. */
 
 export { create } from "./create.ts";
 export { get } from "./get.ts";

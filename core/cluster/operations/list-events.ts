@@ -1,4 +1,4 @@
-/** What happened to a cluster, told page by page. */
+/** Lists the events of a cluster in pages. */
 
 import * as v from "valibot";
 import type { Context } from "../../context.ts";
@@ -13,37 +13,37 @@ import { eventTypes } from "../event-types.ts";
 import { EVENT_DAYS } from "../store/event-log.ts";
 import { authorizeCluster, type ClusterPath } from "./get.ts";
 
-/** Events a page, at most. */
+/** Maximum number of events in a page. */
 export const MAX_EVENTS = 100;
 
-/** Events a page, unless another number is asked for. */
+/** Default number of events in a page. */
 export const DEFAULT_EVENTS = 25;
 
-/** One property that changed. */
+/** Changed property. */
 export const ClusterEventChange = v.object({
-  from: v.optional(v.pipe(v.unknown(), v.description("Absent where there was none before."))),
+  from: v.optional(v.pipe(v.unknown(), v.description("Absent if there was no value before."))),
   path: v.pipe(
     v.string(),
     v.description(
       "The property, by its name in requests. A node pool is named with its availability zone if it has one: `nodePools[web/eu-west-1a].minSize`, `nodePools[web]`.",
     ),
   ),
-  to: v.optional(v.pipe(v.unknown(), v.description("Absent where there is none now."))),
+  to: v.optional(v.pipe(v.unknown(), v.description("Absent if there is no value now."))),
 });
 
-/** What only events have that somebody asked for. */
+/** Builds the schema of a property that only events of user requests have. */
 const requestedOnly = (of: v.GenericSchema<string>, what: string) =>
-  v.optional(v.pipe(of, v.description(`${what}; absent where the reconciler did it.`)));
+  v.optional(v.pipe(of, v.description(`${what}; absent for a change by the reconciler.`)));
 
-/** An event. */
+/** Event of a cluster. */
 export const ClusterEventResponse = v.object({
   at: dateTime,
   changes: v.array(ClusterEventChange),
-  requestId: requestedOnly(v.string(), "In which request"),
-  sourceAddress: requestedOnly(v.string(), "From where"),
-  tokenId: requestedOnly(identity, "By which token"),
-  type: v.pipe(v.picklist(eventTypes), v.description("What happened.")),
-  user: requestedOnly(identity, "Who asked for it"),
+  requestId: requestedOnly(v.string(), "Id of the request"),
+  sourceAddress: requestedOnly(v.string(), "IP address of the client"),
+  tokenId: requestedOnly(identity, "Id of the token"),
+  type: v.pipe(v.picklist(eventTypes), v.description("Type of the event.")),
+  user: requestedOnly(identity, "Identity of the user"),
 });
 export type ClusterEventResponse = v.InferOutput<typeof ClusterEventResponse>;
 
@@ -53,18 +53,18 @@ export const ClusterEventsResponse = v.object({
 });
 export type ClusterEventsResponse = v.InferOutput<typeof ClusterEventsResponse>;
 
-/** Whose events, and which of them. */
+/** Request for events of a cluster. */
 export interface ListEventsInput extends ClusterPath {
   query: RawQuery;
 }
 
-/** A page of events, and the queries of the first and the next page. */
+/** Page of events, and the queries of the first and the next page. */
 export interface ListedEvents {
   page: ClusterEventsResponse;
   links: [rel: string, query: string][];
 }
 
-/** An event's place in the order of its cluster's. */
+/** Position of an event in the order of its cluster's events. */
 interface Position {
   at: string;
   ulid: string;
@@ -75,15 +75,15 @@ const CURSOR = /^([0-9a-f-]{36})#([0-9TZ:.-]{24})#([0-9A-Z]{26})$/;
 const toCursor = (of: string, { at, ulid }: Position): string =>
   Buffer.from(`${of}#${at}#${ulid}`).toString("base64url");
 
-/** A cursor of one cluster: the last event of the page before. @param of the cluster's identity */
+/** Builds the parser of a cursor, the last event of the previous page. @param of identity of the cluster */
 const cursorOf = (of: string): Parameter<Position | undefined> => ({
   defaultValue: undefined,
   parse(text) {
     const [, whose, at = "", ulid = ""] = CURSOR.exec(Buffer.from(text, "base64url").toString()) ?? [];
-    // Decoding passes over what is no base64url, so only what is written the same way was a cursor.
+    // Decoding ignores characters outside base64url, so compare with the encoded form.
     return whose === of && toCursor(of, { at, ulid }) === text
       ? { value: { at, ulid } }
-      : { wrong: "must be a cursor out of a link to the next page of this cluster's events" };
+      : { wrong: "must be a cursor from a `next` link of this cluster's events" };
   },
 });
 
@@ -103,10 +103,10 @@ const toResponse = ({ at, changes, requestId, sourceAddress, tokenId, type, user
 });
 
 /**
- * Lists the events of the present holder of a slug, newest first: those of its identity, wherever it was. Two waits on the
- * database. Events that come meanwhile are before the first page and shift nothing.
+ * Lists the events of the cluster that owns a slug, newest first, by its identity: also events from other environments. Two
+ * database round trips. New events come before the first page and do not shift later pages.
  *
- * @throws AppError as `enter`; missing; invalid with everything wrong in the query
+ * @throws AppError as `enter`; not found; invalid with every problem of the query
  */
 export async function listEvents(context: Context, input: ListEventsInput): Promise<ListedEvents> {
   const { cluster } = await authorizeCluster(context, input);
@@ -120,11 +120,11 @@ export async function listEvents(context: Context, input: ListEventsInput): Prom
       ? { prefix: EVENT_PREFIX }
       : { from: EVENT_PREFIX, to: eventsBefore(cursor.at, cursor.ulid) }),
     backward: true,
-    // One more, by which it is known whether another page follows.
+    // One more event shows whether another page follows.
     limit: size + 1,
   });
   const now = Math.floor(context.clock().getTime() / 1_000);
-  // DynamoDB removes expired items late. They expire in their order, so behind one that has, all have.
+  // DynamoDB removes expired items late. Events expire in order: all events after an expired one are expired too.
   const found = items.map((item) => ({ item, event: eventEntity.read(item) })).filter(({ event }) => event.ttl > now);
   const shown = found.slice(0, size);
   const last = shown.at(-1);

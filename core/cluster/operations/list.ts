@@ -1,4 +1,4 @@
-/** Listing clusters, of an organisation or of one environment. */
+/** Lists the clusters of an organisation or of one environment. */
 
 import { authorize } from "../../access/authorize.ts";
 import { type Context, reportUnknown } from "../../context.ts";
@@ -22,15 +22,15 @@ import { toClusterResponse } from "../store/items.ts";
 import { observations } from "./get.ts";
 import { filters, isSearch, search, sortable } from "./search.ts";
 
-/** Which clusters, and which page of them. */
+/** Request for a page of clusters. */
 export interface ListInput {
   organisation: string;
-  /** Absent for all environments in the caller's sight. */
+  /** Absent for all environments that the caller can access. */
   environment?: string;
   query: RawQuery;
 }
 
-/** A page and the queries of the pages around it. */
+/** Page of clusters, and the queries of related pages. */
 export interface ClusterPage {
   page: Page<ClusterResponse>;
   links: [rel: string, query: string][];
@@ -41,10 +41,10 @@ const FLAGS = { "show-compute": flag, includeDetails: flag };
 const KNOWN_PARAMETERS = new Set(Object.keys({ ...FLAGS, ...filters }));
 
 /**
- * Lists clusters. In the default order or its reverse two waits on the database, whatever the size of the organisation: the
- * page index says which keys the page holds. In another order, or with filters, three. `includeDetails` adds one.
+ * Lists clusters. Two database round trips in the default order or its reverse, for every size of organisation: the page index
+ * maps the page number to keys. Three in another order or with filters. `includeDetails` adds one.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid with everything wrong in the query
+ * @throws AppError as `enter`; forbidden for a billing-admin; invalid with every problem of the query
  */
 export async function list(context: Context, input: ListInput): Promise<ClusterPage> {
   const { organisation, environment } = input;
@@ -55,7 +55,10 @@ export async function list(context: Context, input: ListInput): Promise<ClusterP
   });
   const { member, references } = authorized;
   if (environment === undefined && !canList(member)) {
-    throw forbidden("organisation.no_clusters", `Your role in organisation "${organisation}" sees no clusters.`);
+    throw forbidden(
+      "organisation.no_clusters",
+      `Your role in organisation "${organisation}" does not allow reading clusters.`,
+    );
   }
   const { pageable, flags, wanted } = readListQuery(context, input.query);
   const chunks = authorized.alongside ?? [];
@@ -84,7 +87,7 @@ export async function list(context: Context, input: ListInput): Promise<ClusterP
   return { page, links: pageLinks(page, input.query.pairs, pageable, KNOWN_PARAMETERS) };
 }
 
-/** Says whether a caller sees what lies in an environment. */
+/** Filter by environment: returns whether the caller can access it. */
 type VisibilityFilter = (place: Pick<Chunk, "environmentIdentity">) => boolean;
 
 function readListQuery(context: Context, query: RawQuery) {
@@ -111,7 +114,7 @@ async function readPage(
   return { clusters: (descending ? ascending.reverse() : ascending).slice(0, pageSize), total };
 }
 
-/** Reads a page's part of one bucket, ascending. */
+/** Reads the part of a page that is in one bucket, ascending. */
 async function readBucket(context: Context, organisation: string, read: BucketRead): Promise<Cluster[]> {
   const { span, backward, limit, skip } = read;
   const items = await context.table.query({
@@ -126,8 +129,8 @@ async function readBucket(context: Context, organisation: string, read: BucketRe
 }
 
 /**
- * Leaves out what a move between two reads could show twice, and what lies in an environment that was replaced by another
- * of its name meanwhile.
+ * Removes duplicates that a move between two reads can cause, and clusters of an environment that was replaced by another one
+ * with the same name.
  */
 function distinct(clusters: readonly Cluster[], sees: VisibilityFilter): Cluster[] {
   const seen = new Set<string>();

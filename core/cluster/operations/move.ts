@@ -1,4 +1,4 @@
-/** Moving a cluster to another environment. */
+/** Moves a cluster to another environment. */
 
 import { authorize } from "../../access/authorize.ts";
 import { type Context, reportUnknown } from "../../context.ts";
@@ -14,7 +14,7 @@ import { retryOnConflict } from "../store/mutation.ts";
 import type { Representation } from "./create.ts";
 import { attemptUpdate, stringProperty } from "./update.ts";
 
-/** A request to move a cluster; the body says from where to where. */
+/** Request to move a cluster; the body names both environments. */
 export interface MoveInput {
   organisation: string;
   cluster: string;
@@ -24,20 +24,23 @@ export interface MoveInput {
 }
 
 /**
- * Moves a cluster: its slug and identity stay, and what belongs to it goes with it. Readers by path see it in the one
- * environment or in the other. Two waits on the database.
+ * Moves a cluster with everything that belongs to it; slug and identity do not change. A reader by path finds it in exactly one
+ * of the environments. Two database round trips.
  *
- * @throws AppError as `enter`, for the environment it is in; forbidden unless admin in both; invalid; preconditionFailed;
- *   conflict where the slug is held there, or the cluster is being deleted
+ * @throws AppError as `enter`, for its current environment; forbidden unless admin in both; invalid; preconditionFailed;
+ *   conflict if the slug is taken there, or the cluster is being deleted
  */
 export async function move(context: Context, input: MoveInput): Promise<Representation<ClusterResponse>> {
   const { organisation, cluster } = input;
   const { draft, problems, unknown } = validate(MoveCluster, input.body);
-  // An empty text names an environment too: one that cannot exist.
+  // An empty text is a value too: no environment has this slug.
   const environment = draft?.currentEnvironment;
   const blank = draft?.newEnvironment === "";
   const found = blank
-    ? [...problems, { path: "newEnvironment", message: '"" is not allowed: must be an environment' }]
+    ? [
+        ...problems,
+        { path: "newEnvironment", message: '"" is not allowed: must be an environment of the organisation' },
+      ]
     : problems;
   if (environment === undefined) {
     await authorize(context, { path: { organisation, cluster }, role: "admin" });

@@ -1,4 +1,4 @@
-/** Listing and getting a cluster's node pools. */
+/** Lists and gets the node pools of a cluster. */
 
 import { authorize } from "../../access/authorize.ts";
 import { type Context, reportUnknown } from "../../context.ts";
@@ -12,7 +12,7 @@ import { clusterKey } from "../../table/keys.ts";
 import { clusterEntity } from "../entity.ts";
 import { clusterNotFound } from "./get.ts";
 
-/** Which cluster's pools. */
+/** Request for the node pools of a cluster. */
 export interface ListNodePoolsInput {
   organisation: string;
   environment: string;
@@ -20,12 +20,15 @@ export interface ListNodePoolsInput {
   query: RawQuery;
 }
 
-/** Which pool: `nodePool` is its numeric id or its identity. */
+/** Request for one node pool: `nodePool` is its numeric id or its identity. */
 export interface GetNodePoolInput extends ListNodePoolsInput {
   nodePool: string;
 }
 
-/** Reads the pools of the path's cluster. Two waits: a pool hangs on the cluster's identity, which is read first. */
+/**
+ * Reads the pools of the path's cluster. Two round trips: the keys of pools contain the cluster's identity, which is read
+ * first.
+ */
 async function poolsAt(
   context: Context,
   input: ListNodePoolsInput,
@@ -45,9 +48,9 @@ async function poolsAt(
 }
 
 /**
- * Lists all node pools of a cluster, oldest first, deleting ones too. Two waits on the database.
+ * Lists all node pools of a cluster, oldest first, including deleting ones. Two database round trips.
  *
- * @throws AppError as `enter`; missing
+ * @throws AppError as `enter`; not found
  */
 export async function list(context: Context, input: ListNodePoolsInput): Promise<ClusterNodePoolResponse[]> {
   const { pools, problems } = await poolsAt(context, input);
@@ -56,10 +59,10 @@ export async function list(context: Context, input: ListNodePoolsInput): Promise
 }
 
 /**
- * Gets one node pool. Two waits on the database.
+ * Gets one node pool. Two database round trips.
  *
  * @returns the pool and its entity tag
- * @throws AppError as `enter`; missing
+ * @throws AppError as `enter`; not found
  */
 export async function get(
   context: Context,
@@ -71,7 +74,7 @@ export async function get(
   return { body: toNodePoolResponse(pool), tag: `"${pool.revision}"` };
 }
 
-/** Finds a pool by its numeric id or its identity. @throws AppError missing */
+/** Finds a pool by its numeric id or its identity. @throws AppError not found */
 export function findNodePool(pools: readonly NodePool[], given: { nodePool: string; cluster: string }): NodePool {
   const wanted = given.nodePool.toLowerCase();
   const pool = pools.find(({ id, identity }) => `${id}` === wanted || identity === wanted);

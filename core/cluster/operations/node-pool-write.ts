@@ -1,4 +1,4 @@
-/** Making, changing and removing node pools. Every write raises the cluster's revision, which keeps its writers in order. */
+/** Creates, changes and removes node pools. Every write raises the cluster's revision, which serializes its writers. */
 
 import { type Authorized, authorize } from "../../access/authorize.ts";
 import { type CloudProvider, providerBySlug, regionOf } from "../../catalogue/index.ts";
@@ -34,13 +34,13 @@ import { commitMutation, retryOnConflict } from "../store/mutation.ts";
 import { clusterNotFound } from "./get.ts";
 import { findNodePool } from "./node-pool-read.ts";
 
-/** Live pools of a cluster and those that are being removed, together at most: what one transaction can still take. */
+/** Maximum number of live and deleting pools of a cluster together, so that they fit into one transaction. */
 const MAX_STORED_NODE_POOLS = 80;
 
-/** How long a client may wait for pools to be gone, in seconds. */
+/** Delay before a client retries while pools are removed, in seconds. */
 const REMOVAL_SECONDS = 30;
 
-/** Which cluster's pools. */
+/** Request to create a node pool. */
 export interface CreateNodePoolInput {
   organisation: string;
   environment: string;
@@ -49,16 +49,16 @@ export interface CreateNodePoolInput {
   body: unknown;
 }
 
-/** Which pool: `nodePool` is its numeric id or its identity. */
+/** Request to change a node pool: `nodePool` is its numeric id or its identity. */
 export interface UpdateNodePoolInput extends CreateNodePoolInput {
   nodePool: string;
   precondition?: Precondition;
 }
 
-/** Which pool to remove. */
+/** Request to remove a node pool. */
 export type RemoveNodePoolInput = Omit<UpdateNodePoolInput, "body">;
 
-/** A pool as an operation answers it. */
+/** Response of an operation on a pool. */
 export interface NodePoolRepresentation {
   body: ClusterNodePoolResponse;
   /** The entity tag, with its quotes. */
@@ -74,7 +74,7 @@ interface PoolContext {
   dryRun: boolean;
 }
 
-/** Reads the cluster of the path, then its pools: two waits. @returns also what was answered before, where it was */
+/** Reads the cluster of the path, then its pools, in two round trips. @returns the stored response instead, if there is one */
 async function readPoolContext(
   context: Context,
   input: Omit<CreateNodePoolInput, "body">,
@@ -104,18 +104,18 @@ const represent = (pool: NodePool): NodePoolRepresentation => ({
   etag: `"${pool.revision}"`,
 });
 
-/** What a dry run answers instead of doing anything. */
+/** Result of a dry run. */
 export interface DryRunResult {
   consequences: Consequence[];
 }
 
-/** A dry run's answer: no tag, for nothing is there that it could be of. */
+/** Builds the response of a dry run, without an entity tag, because no such pool is stored. */
 const dryRunResult = (body: ClusterNodePoolResponse, consequences: Consequence[]): NodePoolRepresentation => ({
   body: { ...body, ...{ consequences } },
   etag: "",
 });
 
-/** A pool without what the server would draw. */
+/** Removes the properties that the server would generate. */
 function withoutGenerated(pool: ClusterNodePoolResponse): ClusterNodePoolResponse {
   const { id: _, identity: _identity, createdAt: _created, modifiedAt: _modified, ...rest } = pool;
   return rest as ClusterNodePoolResponse;
@@ -131,7 +131,7 @@ function requireUsable(cluster: Cluster): void {
   }
 }
 
-/** Writes one pool with its cluster. @returns whether it is done; undefined where somebody else was faster */
+/** Writes one pool with its cluster. @returns undefined after a concurrent change */
 async function save(
   context: Context,
   { authorized, cluster, provider, pools }: PoolContext,
@@ -164,35 +164,35 @@ async function save(
   return written === undefined ? undefined : true;
 }
 
-/** @throws AppError conflict where a live pool has the name in the zone */
+/** @throws AppError conflict if a live pool has the same name and zone */
 function requireFreeName(pools: readonly NodePool[], settings: NodePoolSettings): void {
   const label = nodePoolLabel(settings);
   if (pools.some((pool) => isLive(pool) && nodePoolLabel(pool) === label)) {
-    throw conflict("node_pool.name_held", `name: there is a node pool ${label} in this cluster already`);
+    throw conflict("node_pool.name_held", `name: the cluster already has a node pool ${label}`);
   }
 }
 
-/** @throws AppError conflict where the cluster has as many pools as it may */
+/** @throws AppError conflict if the cluster has the maximum number of pools */
 function requireRoom(pools: readonly NodePool[]): void {
   if (pools.filter(isLive).length >= MAX_NODE_POOLS) {
     throw conflict(
       "cluster.node_pool_limit",
-      `A cluster has at most ${MAX_NODE_POOLS} node pools, and this one has them.`,
+      `Limit reached: a cluster can have at most ${MAX_NODE_POOLS} node pools.`,
     );
   }
   if (pools.length >= MAX_STORED_NODE_POOLS) {
     throw conflict(
       "cluster.node_pools_deleting",
-      `Too many node pools of this cluster are still being deleted; wait for some to be gone.`,
+      `Too many node pools of the cluster are still being deleted; wait until some are deleted.`,
       REMOVAL_SECONDS,
     );
   }
 }
 
 /**
- * Makes a node pool. Three waits on the database.
+ * Creates a node pool. Three database round trips.
  *
- * @throws AppError as `enter`; missing; invalid with every problem; conflict for a held name, limits, a deleting cluster
+ * @throws AppError as `enter`; not found; invalid with every problem; conflict for a taken name, limits, a deleting cluster
  */
 export async function create(context: Context, input: CreateNodePoolInput): Promise<NodePoolRepresentation> {
   const { draft = {}, problems, unknown, complete } = validate(CreateNodePool, normaliseNodePool(input.body));
@@ -236,9 +236,10 @@ export async function create(context: Context, input: CreateNodePoolInput): Prom
 }
 
 /**
- * Changes a node pool. What is left out stays; what equals the stored value is no change. Three waits on the database.
+ * Changes a node pool. Omitted properties and values equal to the stored ones are no change. Three database round trips.
  *
- * @throws AppError as `enter`; missing; invalid; preconditionFailed; conflict for another name or zone, a deleting cluster or pool
+ * @throws AppError as `enter`; not found; invalid; preconditionFailed; conflict for another name or zone, a deleting cluster or
+ *   pool
  */
 export async function update(context: Context, input: UpdateNodePoolInput): Promise<NodePoolRepresentation> {
   const { draft = {}, problems, unknown } = validate(CreateNodePool, normaliseNodePool(input.body));
@@ -260,9 +261,13 @@ export async function update(context: Context, input: UpdateNodePoolInput): Prom
     requireUsable(at.cluster);
     for (const fixed of ["name", "availabilityZone"] as const) {
       if (settings[fixed] === pool[fixed]) continue;
-      throw conflict("node_pool.fixed", `${fixed}: cannot change; it is ${JSON.stringify(pool[fixed] ?? "not set")}`);
+      throw conflict(
+        "node_pool.fixed",
+        `${fixed}: cannot change; the current value is ${JSON.stringify(pool[fixed] ?? "not set")}`,
+      );
     }
-    if (!isLive(pool)) throw conflict("node_pool.deleting", `The node pool ${nodePoolLabel(pool)} is being deleted.`);
+    if (!isLive(pool))
+      throw conflict("node_pool.deleting", `The node pool ${nodePoolLabel(pool)} is being deleted and cannot change.`);
     const after: NodePool = {
       ...pool,
       ...settings,
@@ -286,7 +291,7 @@ function settingsChanged(pool: NodePool, settings: NodePoolSettings): Change[] {
   });
 }
 
-/** Whether two values are the same; maps whatever the order of their names. */
+/** Returns whether two values are equal; the order of names in maps does not matter. */
 function isEqual(one: unknown, other: unknown): boolean {
   const ordered = (_: string, value: unknown) =>
     typeof value === "object" && value !== null && !Array.isArray(value)
@@ -296,11 +301,11 @@ function isEqual(one: unknown, other: unknown): boolean {
 }
 
 /**
- * Removes a node pool: its name is free at once, it counts no more, and is listed as DELETING until it is gone. Also while its
- * cluster is being deleted; again changes nothing. Three waits on the database.
+ * Removes a node pool. Its name is free at once, totals do not count it any more, and it is listed as DELETING until it is
+ * removed. Works also while its cluster is being deleted. A repeated call changes nothing. Three database round trips.
  *
- * @returns what a dry run found; undefined where it was done
- * @throws AppError as `enter`; missing; preconditionFailed
+ * @returns the result of a dry run; undefined otherwise
+ * @throws AppError as `enter`; not found; preconditionFailed
  */
 export async function remove(context: Context, input: RemoveNodePoolInput): Promise<DryRunResult | undefined> {
   const writtenBy = context.ids.identity();
@@ -308,7 +313,7 @@ export async function remove(context: Context, input: RemoveNodePoolInput): Prom
     deadlineIn(context.writeTimeoutMs),
     async (deadline): Promise<true | DryRunResult | undefined> => {
       const at = await readPoolContext(context, input, []);
-      if ("body" in at) throw new Error("no answer to a DELETE is ever kept");
+      if ("body" in at) throw new Error("a response to DELETE is never stored");
       const pool = findNodePool(at.pools, input);
       if (at.problems.length > 0) throw invalid(at.problems);
       if (at.cluster.writtenBy === writtenBy) return true;

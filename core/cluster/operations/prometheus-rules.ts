@@ -1,4 +1,4 @@
-/** Whether a cluster inherits the Prometheus rules of its environment. */
+/** Sets whether a cluster inherits the Prometheus rules of its environment. */
 
 import * as v from "valibot";
 import type { Context } from "../../context.ts";
@@ -10,13 +10,13 @@ import { diffClusters, invalidState } from "../rules/update.ts";
 import { retryOnConflict } from "../store/mutation.ts";
 import { attemptUpdate } from "./update.ts";
 
-/** The documentation shows no body; this and a bare `true` or `false` are ours. */
+/** Request body. The API documentation shows none; this one and a plain `true` or `false` are accepted. */
 export const UpdatePrometheusRules = v.object({ environmentPrometheusRules: v.boolean() });
 
-/** The documentation's answer. */
+/** Response of the API documentation. */
 export const MessageResponse = v.object({ message: v.string() });
 
-/** A request to inherit, or not to. */
+/** Request to inherit the rules, or not to. */
 export interface PrometheusRulesInput {
   organisation: string;
   environment: string;
@@ -26,7 +26,7 @@ export interface PrometheusRulesInput {
 }
 
 /**
- * Sets whether a cluster inherits its environment's Prometheus rules. Two waits on the database.
+ * Sets whether a cluster inherits the Prometheus rules of its environment. Two database round trips.
  *
  * @throws AppError as `update`
  */

@@ -1,4 +1,4 @@
-/** Listing clusters in another order, or only some of them. */
+/** Lists clusters with filters or in another order. */
 
 import { compareVersions } from "../../catalogue/index.ts";
 import type { Context } from "../../context.ts";
@@ -10,7 +10,7 @@ import { keyText } from "../../table/keys.ts";
 import { type Cluster, clusterEntity } from "../entity.ts";
 import { clusterStatuses } from "../schema.ts";
 
-/** What a list can be ordered by: what the slim index carries, and the slug, which stands in its key. */
+/** Properties by which a list can be sorted: attributes of the list index, and the slug, which is part of its key. */
 export const sortable: readonly (keyof ListRow | "slug")[] = [
   ...(["name", "slug", "createdAt", "modifiedAt"] as const),
   ...(["status", "version", "region", "cloudProvider"] as const),
@@ -25,7 +25,7 @@ const filter = (isValid: (text: string) => boolean, wrong: string): Parameter<st
 
 const anything = filter(() => true, "");
 
-/** The filters of a list. An empty one does not filter, as the documentation says of the one it has. */
+/** Filters of a list. An empty value does not filter, as the API documentation says for its own filter. */
 export const filters = {
   maintenanceSchedule: filter((text) => UUID.test(text), "must be a uuid"),
   status: filter(
@@ -38,7 +38,7 @@ export const filters = {
   name: anything,
 };
 
-/** The filters as a query has them. */
+/** Values of the filters in a query. */
 export type Filters = { [Name in keyof typeof filters]: string | undefined };
 
 type Filtered = Pick<
@@ -46,7 +46,7 @@ type Filtered = Pick<
   "status" | "cloudProvider" | "region" | "version" | "name" | "maintenanceScheduleIdentity"
 >;
 
-/** Whether a cluster is one of those a list was asked for. */
+/** Returns whether a cluster matches the filters. */
 export function matches(cluster: Omit<Filtered, "status"> & { status: string }, wanted: Filters): boolean {
   const equal = (given: string | undefined, value: string | undefined) => given === undefined || given === value;
   return (
@@ -61,11 +61,11 @@ export function matches(cluster: Omit<Filtered, "status"> & { status: string }, 
 
 const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
 
-/** A row's value for an order; a slug stands in the key. */
+/** Returns a row's value of a sort property; the slug is part of the key. */
 const orderValue = (row: ListRow, property: string): string =>
   property === "slug" ? (row.sk.split("#")[2] ?? "") : String(row[property as keyof ListRow] ?? "");
 
-/** Orders rows; what is equal keeps the default order, in which they came. */
+/** Sorts rows; equal rows keep the default order. */
 function ordered(rows: readonly ListRow[], { sort, hasDirection, descending }: Pageable): ListRow[] {
   if (sort.length === 0) return hasDirection && descending ? [...rows].reverse() : [...rows];
   return [...rows].sort((one, other) => {
@@ -78,16 +78,16 @@ function ordered(rows: readonly ListRow[], { sort, hasDirection, descending }: P
   });
 }
 
-/** Whether a list needs more than the page index knows. */
+/** Returns whether a list needs more than the page index. */
 export const isSearch = (pageable: Pageable, wanted: Filters): boolean =>
   pageable.sort.length > 0 || Object.values(wanted).some((value) => value !== undefined);
 
 /**
- * Finds a page: reads the slim index in ranges side by side, orders and filters, then reads the page's clusters themselves.
- * Two waits, after the one that read the chunks. What changed since the index saw it is left out, so a page may hold fewer
- * than its size.
+ * Finds a page: reads ranges of the list index in parallel, filters and sorts the rows, then reads the clusters of the page. Two
+ * round trips, after the one for the chunks. A cluster that no longer matches is left out, because the index may be out of date,
+ * so a page may contain fewer clusters than its size.
  *
- * @param chunks of all environments the list spans
+ * @param chunks chunks of all environments in the list
  */
 export async function search(
   context: Context,

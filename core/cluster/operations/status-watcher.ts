@@ -9,16 +9,16 @@ import { type Key, keyText } from "../../table/keys.ts";
 import { SharedReads } from "../../table/shared-reads.ts";
 import { AWAITED_ATTRIBUTES, type Awaitable, hasStatus } from "./wait.ts";
 
-/** How often clusters are read for changes by other processes, in milliseconds. Own commits are noticed at once. */
+/** Interval between reads for changes by other processes, in milliseconds. Own commits cause a read at once. */
 const POLL_INTERVAL_MS = 1_000;
 
-/** How many requests may wait at the same time. */
+/** Maximum number of requests that wait at the same time. */
 export interface WaitLimits {
   readonly perToken: number;
   readonly perProcess: number;
 }
 
-/** The limits of a server. docs/decisions/waiting.md says why these. */
+/** Limits of a server. docs/decisions/waiting.md explains them. */
 export const WAIT_LIMITS: WaitLimits = { perToken: 100, perProcess: 1_000 };
 
 interface Waiter extends AwaitedChange {
@@ -47,7 +47,7 @@ class WaitersByKey extends Map<string, Set<Waiter>> {
  * Wakes requests when a cluster has the status that they wait for. All waiters of a process share one poll: it reads each
  * cluster once, up to 100 clusters a call, with at most one call in flight. Commits of this process start a read at once.
  *
- * Being woken says nothing about what the caller may read: a woken request reads and authorizes again.
+ * A wake-up does not authorize a caller: a woken request reads and authorizes again.
  */
 export class PollingStatusWatcher implements StatusWatcher {
   readonly #commits: CommitListeners;
@@ -69,7 +69,7 @@ export class PollingStatusWatcher implements StatusWatcher {
     this.#limits = limits;
   }
 
-  /** Whether the process is shutting down, so that no request may wait any longer. */
+  /** True while the process shuts down: then no request may wait. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -78,7 +78,7 @@ export class PollingStatusWatcher implements StatusWatcher {
    * Reserves a place for a request that waits.
    *
    * @param tokenId of the caller's token, which was verified
-   * @returns releases the place, to be called once; undefined where a limit is reached or the process shuts down
+   * @returns function that releases the place, to be called once; undefined if a limit is reached or the process shuts down
    */
   reserve(tokenId: string): (() => void) | undefined {
     const ofToken = this.#placesByToken.get(tokenId) ?? 0;
@@ -94,16 +94,16 @@ export class PollingStatusWatcher implements StatusWatcher {
     };
   }
 
-  /** Returns a table for reads of requests that were woken, which may be many at once: they yield to other requests. */
+  /** Returns a table for reads of woken requests. Many requests can wake at once, so their reads yield to other requests. */
   tableForWoken(table: Table): Table {
     return this.#reads.of(table);
   }
 
   /**
-   * Waits until a cluster has a status or is not at its key any more, an item that authorizes the request was written, the
-   * time is over, the client disconnected, or the process shuts down.
+   * Waits until the cluster has the status or no longer exists at its key, an item that authorizes the request was written, the
+   * time expired, the client disconnected, or the process shuts down.
    *
-   * @throws whatever a read of the cluster throws, unless the database is unavailable: then the poll goes on
+   * @throws the error of a read of the cluster, unless the database is unavailable: then polling continues
    */
   async change(awaited: AwaitedChange): Promise<void> {
     const { signal, timeoutMs } = awaited;
@@ -123,7 +123,7 @@ export class PollingStatusWatcher implements StatusWatcher {
     }
   }
 
-  /** Ends all waits, and lets no request wait from now on. For a process that shuts down. */
+  /** Ends all waits and refuses new ones. For a process that shuts down. */
   close(): void {
     this.#isClosed = true;
     for (const waiters of this.#byCluster.values()) for (const { wake } of waiters) wake();
@@ -143,7 +143,7 @@ export class PollingStatusWatcher implements StatusWatcher {
     this.#stopWatching = undefined;
   }
 
-  /** Starts to poll and to listen for commits. @returns stops both */
+  /** Starts to poll and to listen for commits. @returns function that stops both */
   #watch(): () => void {
     const timer = setInterval(() => {
       for (const text of this.#byCluster.keys()) this.#changed.add(text);
@@ -186,14 +186,14 @@ export class PollingStatusWatcher implements StatusWatcher {
         AWAITED_ATTRIBUTES,
       );
     } catch (error) {
-      // A short outage is no reason to end a wait. A longer one is reported by the read at the end of each wait.
+      // A short outage must not end a wait. The read at the end of each wait reports a longer one.
       if (error instanceof AppError && error.kind === "unavailable") return;
       for (const { fail } of waiters) fail(error);
       return;
     }
     for (const { cluster, status, wake } of waiters) {
       const item = items.get(keyText(cluster));
-      // An item of an older version may lack what is compared here: the woken request reads it through its entity.
+      // An item of an older version may lack these attributes: the woken request reads it through its entity.
       const isUnreadable = !Array.isArray(item?.conditions) || typeof item.generation !== "number";
       if (isUnreadable || hasStatus(item as unknown as Awaitable, status)) wake();
     }

@@ -1,4 +1,4 @@
-/** Bringing a deleted cluster back. */
+/** Restores a deleted cluster. */
 
 import { type Authorized, authorize } from "../../access/authorize.ts";
 import { type Context, reportUnknown } from "../../context.ts";
@@ -34,26 +34,26 @@ import {
 import { poolsOf } from "../store/tombstone.ts";
 import type { Representation } from "./create.ts";
 
-/** At most this many tombstones of one slug are looked at; where there are more, the caller has to say which. */
+/** Maximum number of tombstones read for one slug; if there are more, the caller must send an identity. */
 const MAX_CANDIDATES = 100;
 
-/** A request to bring a cluster back. */
+/** Request to restore a cluster. */
 export interface UndeleteInput {
   organisation: string;
   environment: string;
   cluster: string;
   query: RawQuery;
-  /** The body, as JSON gave it; undefined where there was none. */
+  /** Parsed JSON body; undefined if there was none. */
   body: unknown;
 }
 
-/** What is read beside the caller's own. */
+/** Data that is read in parallel with the authorization. */
 interface UndeleteReads {
   vicinity: SlugContext;
   tombstones: RawItem[];
 }
 
-/** The request once its body was read, and what it drew, the same for all attempts. */
+/** Parsed request, with its generated id, the same for all attempts. */
 interface UndeleteRequest {
   input: UndeleteInput;
   identity: string | undefined;
@@ -62,14 +62,14 @@ interface UndeleteRequest {
 }
 
 /**
- * Brings a cluster back that was deleted within 30 days: the same identity and settings, its pools as last asked for, built
- * anew. Two waits on the database, three where the bucket of the page index is full.
+ * Restores a cluster that was deleted within 30 days: it keeps its identity, its settings and its pools as last requested, and is
+ * provisioned again. Two database round trips, three if the bucket of the page index is full.
  *
- * @throws AppError as `enter`; missing where no such cluster was deleted and none is being deleted; invalid; conflict that
- *   names everything that is missing or taken, or the candidates where there are several
+ * @throws AppError as `enter`; not found if no such cluster was deleted and none is being deleted; invalid; conflict that lists
+ *   everything that is missing or taken, or the candidates if there are several
  */
 export async function undelete(context: Context, input: UndeleteInput): Promise<Representation<ClusterResponse>> {
-  // `null` equals leaving it out, as everywhere.
+  // `null` counts as absent, as in every body.
   const checked = validate(UndeleteCluster, input.body ?? {});
   const wish: UndeleteRequest = {
     input,
@@ -83,7 +83,7 @@ export async function undelete(context: Context, input: UndeleteInput): Promise<
   return done as Representation<ClusterResponse>;
 }
 
-/** Tries once. @returns undefined where somebody else was faster, and everything has to be read again */
+/** Makes one attempt. @returns undefined after a concurrent change: then everything must be read again */
 async function attempt(
   context: Context,
   wish: UndeleteRequest,
@@ -104,7 +104,7 @@ async function attempt(
     body: toClusterResponse(result, { ...authorized, showCompute: false }),
     etag: clusterEtag(result, authorized.references),
   });
-  // An attempt before this one did it, and its answer was lost.
+  // An earlier attempt succeeded, and its response was lost.
   if (owner?.writtenBy === wish.writtenBy) return show(owner);
 
   const place: SlugState = {
@@ -119,7 +119,7 @@ async function attempt(
   const problems = [...query.problems, ...strict, ...wish.checked.problems];
   if (problems.length > 0) throw invalid(problems);
   const tombstone = selectTombstone(candidates, wish, authorized);
-  // Somebody brought it back between the two readings, of which one saw it gone and the other there.
+  // A concurrent request restored it between the two reads.
   if (owner?.identity === tombstone.identity) return undefined;
   const obstacles = restoreBlockers(tombstone, owner, {
     ...authorized,
@@ -135,7 +135,7 @@ async function attempt(
   return (await write(context, authorized, { tombstone, cluster, place, answer, deadline })) ? answer : undefined;
 }
 
-/** The tombstone itself, where the caller says which. */
+/** Returns the key of the tombstone if the request contains an identity. */
 const namedKeys = ({ identity, input: { organisation, environment, cluster } }: UndeleteRequest): Key[] =>
   identity === undefined ? [] : [tombstoneKey(organisation, environment, cluster, identity)];
 
@@ -150,7 +150,7 @@ async function readUndelete(context: Context, { identity, input }: UndeleteReque
   return { vicinity, tombstones };
 }
 
-/** The tombstones that are meant and have not expired: DynamoDB removes what has expired late. */
+/** Returns the matching tombstones that have not expired: DynamoDB removes expired items late. */
 function candidatesOf(
   context: Context,
   wish: UndeleteRequest,
@@ -171,7 +171,7 @@ function isStillDeleting({ owner, superseded }: SlugState, identity: string | un
   return identity === undefined ? deleting.length > 0 : deleting.includes(identity);
 }
 
-/** The one that is meant. @throws AppError conflict where it is not there yet, or there are several */
+/** Returns the requested tombstone. @throws AppError conflict if it does not exist yet, or there are several */
 function selectTombstone(
   candidates: readonly (Tombstone & Key)[],
   wish: UndeleteRequest,
@@ -182,14 +182,14 @@ function selectTombstone(
   if (tombstone === undefined) {
     throw conflict(
       "cluster.still_deleting",
-      `The cluster "${slug}" in environment "${environment}" is still being deleted; it can be brought back once it is gone.`,
+      `The cluster "${slug}" in environment "${environment}" is still being deleted; try again when it is deleted.`,
       DELETION_SECONDS,
     );
   }
   if (others.length === 0 && (authorized.alongside?.tombstones.length ?? 0) < MAX_CANDIDATES) return tombstone;
   const newestFirst = candidates.toSorted((one, other) => (one.deletedAt < other.deletedAt ? 1 : -1));
   throw new AppError("conflict", "cluster.several_deleted", [
-    `identity: is required, because several clusters "${slug}" in environment "${environment}" were deleted`,
+    `identity: is required, because several clusters "${slug}" were deleted in environment "${environment}"`,
     ...newestFirst.map(({ identity, deletedAt }) => `identity: ${identity} was deleted at ${deletedAt}`),
   ]);
 }
@@ -197,17 +197,17 @@ function selectTombstone(
 const nothingDeleted = ({ identity, input: { cluster, environment } }: UndeleteRequest): AppError =>
   notFound(
     "cluster.not_deleted",
-    `No cluster "${cluster}"${identity === undefined ? "" : ` of the identity ${identity}`} was deleted in environment "${environment}" within the last 30 days.`,
+    `No cluster "${cluster}"${identity === undefined ? "" : ` with identity ${identity}`} was deleted in environment "${environment}" within the last 30 days.`,
   );
 
-/** The cluster as it was asked for, to be built from the beginning. */
+/** Builds the cluster as last requested, to be provisioned from the beginning. */
 function restoredCluster(
   context: Context,
   tombstone: Tombstone & Key,
   holder: Cluster | undefined,
   writtenBy: string,
 ): Cluster {
-  // No control plane runs: it will be built with the version that was asked for last.
+  // No control plane runs: it will be provisioned with the last requested version.
   const {
     nodePools: _,
     deletedAt: _deletedAt,
@@ -229,7 +229,7 @@ function restoredCluster(
     furthestPhase: "ACCEPTED",
     conditions: initialConditions(now, generation),
     generation,
-    // Above those of both that had the slug, so that no entity tag of one is ever another's.
+    // Above the revisions of both clusters that had the slug, so that no two have the same entity tag.
     revision: Math.max(tombstone.revision, holder?.revision ?? 0) + 1,
     modifiedAt: now,
     writtenBy,
@@ -244,7 +244,7 @@ interface UndeleteWrite {
   deadline: Deadline;
 }
 
-/** Writes it all. @returns false where what was read is out of date: reading again tells what to answer */
+/** Writes everything. @returns false if the data that was read is out of date: the next read determines the response */
 async function write(context: Context, authorized: Authorized<unknown>, given: UndeleteWrite): Promise<boolean> {
   const { tombstone, cluster, place, answer, deadline } = given;
   const { identity, modifiedAt: now } = cluster;

@@ -1,4 +1,4 @@
-/** Changing a cluster by PATCH, and moving it, which a PATCH can do too. */
+/** Changes a cluster by PATCH, and moves it, which a PATCH can do too. */
 
 import { type Authorized, authorize, roleInsufficient } from "../../access/authorize.ts";
 import { type Context, reportUnknown } from "../../context.ts";
@@ -36,19 +36,19 @@ import { readSlugContext, requireAvailable, type SlugContext, type SlugState } f
 import type { Representation } from "./create.ts";
 import { clusterNotFound } from "./get.ts";
 
-/** A request to change a cluster. */
+/** Request to change a cluster. */
 export interface UpdateInput {
   organisation: string;
   environment: string;
   cluster: string;
   query: RawQuery;
-  /** The body, as JSON gave it. */
+  /** Parsed JSON body. */
   body: unknown;
-  /** What `If-Match` holds the change to. */
+  /** Precondition of `If-Match`. */
   precondition?: Precondition;
 }
 
-/** What is read of the place a cluster is to move to. */
+/** Data about the destination of a move. */
 interface Target {
   environment: string;
   vicinity: SlugContext | undefined;
@@ -56,10 +56,11 @@ interface Target {
 }
 
 /**
- * Changes a cluster: all of what the request holds, or nothing. Two round trips to the database, three where the change makes
- * node pools unfinished; a request that changes nothing writes nothing.
+ * Changes a cluster: the whole request, or nothing. Two database round trips, three if the change makes node pools
+ * unfinished. A request that changes nothing writes nothing.
  *
- * @throws AppError as `enter`; forbidden for what only an admin may ask; missing; invalid; preconditionFailed; conflict
+ * @throws AppError as `enter`; forbidden for changes that only an admin may make; not found; invalid; preconditionFailed;
+ *   conflict
  */
 export async function update(context: Context, input: UpdateInput): Promise<Representation<ClusterResponse>> {
   const { problems, unknown, request } = parseUpdate(input.body);
@@ -81,7 +82,7 @@ export async function update(context: Context, input: UpdateInput): Promise<Repr
   return done as Representation<ClusterResponse>;
 }
 
-/** A property of a body that is a text: what rights and places depend on is looked at before the body is judged. */
+/** Returns a string property of a body. The role and the keys to read depend on it before the body is validated. */
 export function stringProperty(body: unknown, name: string): string | undefined {
   const value =
     typeof body === "object" && body !== null && Object.hasOwn(body, name)
@@ -90,36 +91,36 @@ export function stringProperty(body: unknown, name: string): string | undefined 
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** Rights follow what the body asks, also where it changes nothing. */
+/** Returns the required role. It depends on the body, even if the body changes nothing. */
 function requiredRole({ body, environment }: UpdateInput): RequiredRole {
   const target = stringProperty(body, "environmentSlug");
   const isAdmins = stringProperty(body, "status") === "deleting" || (target !== undefined && target !== environment);
   return isAdmins ? "admin" : "developer";
 }
 
-/** Everything a change depends on. */
+/** Request of one change, with its rules. */
 export interface ChangeRequest {
   path: { organisation: string; environment: string; cluster: string };
   query: RawQuery;
-  /** The environment the cluster is to be in, where the request says so. */
+  /** Environment in the request, if it contains one. */
   target: string | undefined;
-  /** The property that says so. */
+  /** Path of that property. */
   targetPath: string;
   right: RequiredRole;
-  /** What this change drew, once for all its attempts. */
+  /** Id of this change, the same for all its attempts. */
   writtenBy: string;
-  /** Properties of the body that nobody knows. */
+  /** Unknown properties of the body. */
   unknown: readonly string[];
-  /** Finds what is wrong with the request. */
+  /** Finds the problems of the request. */
   judge: (cluster: Cluster, references: References) => readonly Problem[];
-  /** Makes the cluster as it would be, once nothing is wrong with the request. @throws AppError conflict */
+  /** Builds the changed cluster for a request without problems. @throws AppError conflict */
   amend: (cluster: Cluster) => Cluster;
   precondition: Precondition | undefined;
-  /** What to answer, where it is not the cluster. */
+  /** Builds the response, if it is not the cluster. */
   answer?: (result: Cluster, show: (result: Cluster) => Representation<ClusterResponse>) => Representation<object>;
 }
 
-/** Tries a change once. @returns undefined where somebody else was faster */
+/** Makes one attempt of a change. @returns undefined after a concurrent change */
 export async function attemptUpdate(
   context: Context,
   deadline: Deadline,
@@ -145,7 +146,7 @@ export async function attemptUpdate(
   });
   const answer = request.answer ?? show;
   for (const each of [item, moved]) {
-    // An attempt before this one did it, and its answer was lost.
+    // An earlier attempt succeeded, and its response was lost.
     if (each?.writtenBy === request.writtenBy) return answer(clusterEntity.read(each), show);
   }
   if (item === undefined) throw clusterNotFound(path.cluster, path.environment);
@@ -223,7 +224,7 @@ async function readTarget(
   return { environment: target, vicinity, left };
 }
 
-/** Finds the environment to move to. @throws AppError forbidden where the caller is not an admin there too */
+/** Finds the destination environment. @throws AppError forbidden if the caller is not an admin there too */
 function authorizeTarget(
   authorized: Authorized<unknown>,
   organisation: string,
@@ -237,7 +238,7 @@ function authorizeTarget(
   return environment;
 }
 
-/** The way of a moving cluster. @throws AppError conflict where it is deleting, or its slug is not free there */
+/** Builds the route of a move. @throws AppError conflict if the cluster is deleting, or its slug is taken there */
 function planMove(
   authorized: Authorized<Target | undefined>,
   after: Cluster,

@@ -1,4 +1,4 @@
-/** Where a cluster's version can go: in one step, and step by step to everything newer. */
+/** Finds the versions that a cluster can change to: in one step, and step by step for all newer ones. */
 
 import * as v from "valibot";
 import { type ClusterVersion, clusterVersions, compareVersions } from "../../catalogue/index.ts";
@@ -9,10 +9,10 @@ import type { Cluster } from "../entity.ts";
 import { controlPlaneVersions, isReachable, minorOf, type Versioned } from "../rules/versions.ts";
 import { authorizeCluster, type ClusterPath } from "./get.ts";
 
-/** Which way a step goes. A rollback is the way back after a minor upgrade, open until another version is accepted. */
+/** Directions of a step. A rollback reverts a minor upgrade; it is possible until another version is accepted. */
 const directions = ["upgrade", "downgrade", "rollback"] as const;
 
-/** A version that can be asked for as the cluster is. `blockedBy` says what has to happen first; empty where nothing. */
+/** Version that can be requested now. `blockedBy` lists what must happen first; empty for nothing. */
 export const ReachableVersion = v.object({
   blockedBy: v.array(v.string()),
   direction: v.picklist(directions),
@@ -20,7 +20,7 @@ export const ReachableVersion = v.object({
 });
 export type ReachableVersion = v.InferOutput<typeof ReachableVersion>;
 
-/** A newer version, and the versions to ask for one after the other to get there, itself the last. */
+/** Newer version, and the chain of versions to request one after the other; the last one is the version itself. */
 export const NewerVersion = v.object({
   blockedBy: v.array(v.string()),
   chain: v.array(v.string()),
@@ -28,24 +28,26 @@ export const NewerVersion = v.object({
 });
 export type NewerVersion = v.InferOutput<typeof NewerVersion>;
 
-/** Where a cluster's version can go. */
+/** Versions that a cluster can change to. */
 export const ClusterUpgradesResponse = v.object({
   newer: v.array(NewerVersion),
   reachable: v.array(ReachableVersion),
   runningVersion: v.optional(
     v.pipe(
       v.string(),
-      v.description("The version that the control plane was last seen to run; absent before it is built."),
+      v.description(
+        "Version of the control plane at the last observation; absent before the control plane is provisioned.",
+      ),
     ),
   ),
-  version: v.pipe(v.string(), v.description("The version that was asked for.")),
+  version: v.pipe(v.string(), v.description("The requested version.")),
 });
 export type ClusterUpgradesResponse = v.InferOutput<typeof ClusterUpgradesResponse>;
 
-/** What of a cluster decides where its version can go, and what is in the way. */
+/** Properties of a cluster that decide which versions it can change to. */
 type Upgradable = Versioned & Pick<Cluster, "status" | "desiredStatus">;
 
-/** What a cluster's state has against another version, in words that say what to do. */
+/** Lists reasons why the cluster's status prevents a change of version, with what to do. */
 function stateBlocks({ status, desiredStatus }: Upgradable): string[] {
   switch (status) {
     case "stopped":
@@ -58,15 +60,13 @@ function stateBlocks({ status, desiredStatus }: Upgradable): string[] {
     case "unknown":
       return desiredStatus === "starting"
         ? []
-        : [
-            `Nobody can tell the state of the cluster, of which ${desiredStatus} was asked last: wait until it can be told.`,
-          ];
+        : [`The state of the cluster is unknown (last request: ${desiredStatus}): wait until it is known.`];
     default:
       return [];
   }
 }
 
-/** The version that the control plane runs, as far as it is known. */
+/** Returns the best known version of the control plane. */
 const presentOf = ({ version, runningVersion, plannedVersion }: Versioned): string =>
   runningVersion ?? plannedVersion ?? version;
 
@@ -77,9 +77,9 @@ function directionOf(cluster: Versioned, to: string): ReachableVersion["directio
 }
 
 /**
- * Finds where a cluster's version can go from what runs. A pure rule.
+ * Finds the versions that a cluster can change to from its running version. Pure function.
  *
- * @param offered the catalogue's versions
+ * @param offered versions of the catalogue
  */
 export function upgradesOf(cluster: Upgradable, offered: readonly ClusterVersion[]): ClusterUpgradesResponse {
   const { version: asked, rollbackVersion, runningVersion } = cluster;
@@ -90,7 +90,7 @@ export function upgradesOf(cluster: Upgradable, offered: readonly ClusterVersion
     .filter((each) => each.available)
     .map(({ version }) => version)
     .sort(compareVersions);
-  // What runs and the way back stay open when the catalogue does not offer them any more.
+  // The running version and the rollback version stay reachable when the catalogue no longer offers them.
   const candidates = new Set([...available, ...running, ...(rollbackVersion === undefined ? [] : [rollbackVersion])]);
   const reachable = [...candidates]
     .filter((version) => version !== asked && isReachable(cluster, version))
@@ -101,7 +101,7 @@ export function upgradesOf(cluster: Upgradable, offered: readonly ClusterVersion
     .map((version) => {
       const { chain, missing } = chainTo(present, version, available, asked);
       const isNext = chain.length === 1 && !isReachable(cluster, version);
-      // What was asked for is the first step of the chain: the next one is refused until it runs.
+      // The requested version is the first step of the chain: the next step is refused until it runs.
       const isUnderWay = chain[0] === asked || isNext;
       const waiting = isUnderWay ? [`The control plane runs ${present}: wait until it runs ${asked}.`] : [];
       return {
@@ -114,9 +114,9 @@ export function upgradesOf(cluster: Upgradable, offered: readonly ClusterVersion
 }
 
 const noPath = (minor: number) =>
-  `There is no path: upgrades pass one minor at a time, and no version of v1.${minor} is available.`;
+  `There is no upgrade path: a cluster is upgraded one minor version at a time, and no version of v1.${minor} is available.`;
 
-/** The versions to pass, ascending: of every minor in between the newest, or the one that was asked for, then the target. */
+/** Lists the versions to pass, ascending: the newest (or the requested one) of every minor in between, then the target. */
 function chainTo(
   present: string,
   target: string,
@@ -133,9 +133,9 @@ function chainTo(
 }
 
 /**
- * Shows where a cluster's version can go. One wait on the database.
+ * Lists the versions that a cluster can change to. One database round trip.
  *
- * @throws AppError as `enter`; missing; invalid for the query
+ * @throws AppError as `enter`; not found; invalid for the query
  */
 export async function upgrades(
   context: Context,

@@ -1,4 +1,4 @@
-/** Waiting until a cluster has a status. */
+/** Waits until a cluster has a status. */
 
 import type { Context } from "../../context.ts";
 import type { Parameter } from "../../request/query.ts";
@@ -8,21 +8,21 @@ import type { Key } from "../../table/keys.ts";
 import type { Cluster } from "../entity.ts";
 import { clusterStatuses } from "../schema.ts";
 
-/** The longest a request waits, in seconds: well below what gateways and clients give an answer. */
+/** Maximum wait of a request, in seconds: well below the timeouts of gateways and clients. */
 export const MAX_WAIT_SECONDS = 10;
 
-/** After how many seconds a caller that could not wait should ask again. */
+/** Delay before a caller that could not wait retries, in seconds. */
 export const RETRY_AFTER_SECONDS = 5;
 
 type Status = Cluster["status"];
 
-/** Every status in the words of `waitFor`. */
+/** Statuses by their value of `waitFor`. */
 const AWAITED: ReadonlyMap<string, Status> = new Map(clusterStatuses.map((status) => [`status:${status}`, status]));
 
-/** What `waitFor` may be. */
+/** Values of `waitFor`. */
 export const awaitable: readonly string[] = [...AWAITED.keys()];
 
-/** The status a caller waits for, as `status:started`. */
+/** Parser of the awaited status, such as `status:started`. */
 export const awaitedStatus: Parameter<Status | undefined> = {
   defaultValue: undefined,
   parse(text) {
@@ -31,15 +31,15 @@ export const awaitedStatus: Parameter<Status | undefined> = {
   },
 };
 
-/** The attributes of a cluster that decide whether a wait is over. */
+/** Attributes of a cluster that decide whether a wait is over. */
 export const AWAITED_ATTRIBUTES = ["status", "conditions", "generation"] as const;
 
-/** The part of a cluster that decides whether a wait is over. */
+/** Part of a cluster that decides whether a wait is over. */
 export type Awaitable = Pick<Cluster, (typeof AWAITED_ATTRIBUTES)[number]>;
 
 /**
- * Returns whether a cluster has a status that is waited for. A status at which a cluster comes to rest counts only once the
- * reconciler has observed every accepted write: it may be the end of the change before.
+ * Returns whether a cluster has the awaited status. A final status (started, stopped) counts only once the reconciler has
+ * observed every accepted write, because it may belong to the previous change.
  */
 export function hasStatus({ status, conditions, generation }: Awaitable, awaited: string): boolean {
   if (status !== awaited) return false;
@@ -49,27 +49,27 @@ export function hasStatus({ status, conditions, generation }: Awaitable, awaited
 
 /** What a request waits for, and how. */
 export interface Wait<Read> {
-  /** Undefined where the caller waits for none. */
+  /** Undefined if the caller does not wait. */
   status: Status | undefined;
-  /** Where the cluster is. */
+  /** Key of the cluster. */
   cluster: Key;
-  /** Items that authorize the request beside what belongs to the cluster. */
+  /** Items that authorize the request, in addition to the cluster's own. */
   authorizedBy: readonly Key[];
-  /** When the request came, by `performance.now()`: the caller's time runs from then. */
+  /** Start of the request, by `performance.now()`: the wait counts from then. */
   startedAt: number;
   /** Aborted when the client disconnects. */
   signal: AbortSignal | undefined;
-  /** Authorizes the request and reads the cluster. @param table what to read with */
+  /** Authorizes the request and reads the cluster. @param table table to read from */
   read(table: Table): Promise<Read>;
 }
 
 /**
- * Waits until a cluster has a status, as long as the caller would wait and no longer than `MAX_WAIT_SECONDS`. Where requests do
- * not wait, no more requests may wait, or the process shuts down, it returns early, and the answer says when to ask again.
+ * Waits until a cluster has a status, at most for the time that the caller allows and `MAX_WAIT_SECONDS`. Returns early if
+ * no more requests may wait or the process shuts down; the response then contains the time of the next attempt.
  *
- * @param tokenId of the caller's token, which was verified
- * @param first what was read already
- * @returns what was read last
+ * @param tokenId id of the caller's token, which was verified
+ * @param first result of the first read
+ * @returns result of the last read
  * @throws AppError as `read`
  */
 export async function untilStatus<Read extends { cluster: Awaitable }>(

@@ -1,4 +1,4 @@
-/** The state of a cluster between an accepted write and the reconciler's next look: nothing that changed shows as done. */
+/** Builds the state of a cluster between an accepted write and the next reconciliation: no change shows as done. */
 
 import type { NodePool } from "../../node-pool/entity.ts";
 import type { Condition } from "../condition.ts";
@@ -6,7 +6,7 @@ import type { Cluster } from "../entity.ts";
 import { conditionsOfStatus } from "./condition-messages.ts";
 import type { ConditionInput } from "./conditions.ts";
 
-/** Properties that the provisioner applies, beside version and status. */
+/** Properties that the provisioner applies, in addition to version and status. */
 const CONFIGURATION = [
   "addons",
   "cloudCredentialsIdentity",
@@ -29,7 +29,7 @@ const UPDATING: ConditionInput = {
   message: "A change of node pools was accepted and is not applied yet.",
 };
 
-/** Conditions that a write makes untrue. */
+/** Builds the conditions that a write makes untrue. */
 function unfinishedConditions(before: Cluster, after: Cluster, arePoolsChanged: boolean): ConditionInput[] {
   const isVersioned = before.version !== after.version;
   const isRestarted = before.status !== after.status && after.status === "starting";
@@ -43,11 +43,14 @@ function unfinishedConditions(before: Cluster, after: Cluster, arePoolsChanged: 
   }
   if (isVersioned || isRestarted || arePoolsChanged) told.push(UPDATING);
   if (told.length === 0) return [];
-  const message = "A change was accepted; the reconciler has not looked at it yet.";
+  const message = "A change was accepted; the reconciler has not processed it yet.";
   return [...told, { type: "Reconciled", status: "Unknown", reason: "Accepted", message }];
 }
 
-/** What was told last counts. What is not True, other than by a change of status, already shows as unfinished and says why. */
+/**
+ * Returns a condition after a write: the last new condition of its type applies. A condition that is not True already shows as
+ * unfinished with a reason and stays, except after a change of status.
+ */
 function replace(old: Condition, told: readonly ConditionInput[], isNewStatus: boolean, now: string): Condition {
   const next = told.findLast(({ type }) => type === old.type);
   if (next === undefined || (old.status !== "True" && !(isNewStatus && next.type !== "Reconciled"))) return old;
@@ -55,8 +58,8 @@ function replace(old: Condition, told: readonly ConditionInput[], isNewStatus: b
 }
 
 /**
- * Builds a cluster as a write leaves it: of the next generation, with conditions that say what is unfinished. Their
- * `observedGeneration` stays the one that was observed.
+ * Builds a cluster after a write: with the next generation, and with conditions for what is unfinished. Their
+ * `observedGeneration` does not change.
  *
  * @param arePoolsChanged whether the write creates, changes or deletes a node pool
  * @param now RFC 3339
@@ -68,7 +71,10 @@ export function acceptChange(before: Cluster, after: Cluster, arePoolsChanged: b
   return { ...after, conditions, generation: before.generation + 1 };
 }
 
-/** Whether a change of a cluster also makes its node pools unfinished: they follow its version, and have no nodes while it is stopped. */
+/**
+ * Returns whether a change of a cluster makes its node pools unfinished: they follow its version, and have no nodes while it
+ * is stopped.
+ */
 export const affectsNodePools = (before: Cluster, after: Cluster): boolean =>
   before.version !== after.version || (before.status !== after.status && after.status === "starting");
 
@@ -76,7 +82,7 @@ export const affectsNodePools = (before: Cluster, after: Cluster): boolean =>
  * Builds the node pools that a change of their cluster makes unfinished.
  *
  * @param pools all pools of the cluster
- * @returns those that were done, as accepted, of the next revision
+ * @returns the pools that were DONE, now ACCEPTED and with the next revision
  */
 export const reopenNodePools = (pools: readonly NodePool[]): NodePool[] =>
   pools

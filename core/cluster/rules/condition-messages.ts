@@ -1,32 +1,44 @@
-/** Conditions that depend on the status of a cluster alone. */
+/** Conditions that depend only on the status of a cluster. */
 
 import type { ConditionInput } from "./conditions.ts";
 import type { ClusterStatus } from "./transitions.ts";
 
 type ConditionBody = Omit<ConditionInput, "type">;
 
-/** Messages of states in which a cluster is not built, or cannot be observed. */
+/** Messages for states in which a cluster is not provisioned, or cannot be observed. */
 export const BUILDING: Partial<Record<ClusterStatus, ConditionBody>> = {
-  new: { status: "False", reason: "Accepted", message: "The cluster was accepted; nothing was done for it yet." },
-  provisioning: { status: "False", reason: "Provisioning", message: "The cluster is being built." },
-  deleting: { status: "False", reason: "Deleting", message: "The cluster is being torn down." },
+  new: { status: "False", reason: "Accepted", message: "The cluster was accepted; provisioning has not started." },
+  provisioning: { status: "False", reason: "Provisioning", message: "The cluster is being provisioned." },
+  deleting: { status: "False", reason: "Deleting", message: "The cluster is being deleted." },
   unknown: {
     status: "Unknown",
     reason: "StateUnknown",
-    message: "The provisioner cannot tell where the cluster is; it keeps trying. Reconciled says what went wrong.",
+    message:
+      "The provisioner cannot determine the state of the cluster; it retries. The condition Reconciled shows the error.",
   },
 };
 
-/** Messages of `Ready` in the states of a built cluster. */
+/** Messages of `Ready` for the states of a provisioned cluster. */
 export const SERVING: Partial<Record<ClusterStatus, ConditionBody>> = {
-  started: { status: "True", reason: "Started", message: "The cluster serves." },
-  provisioned: { status: "False", reason: "Starting", message: "The cluster is built; its control plane comes up." },
-  starting: { status: "False", reason: "Starting", message: "The cluster comes up." },
-  stopping: { status: "False", reason: "Stopping", message: "The cluster goes down, as it was asked." },
-  stopped: { status: "False", reason: "Stopped", message: "The cluster is stopped; ask for starting to bring it up." },
+  started: { status: "True", reason: "Started", message: "The cluster is running." },
+  provisioned: {
+    status: "False",
+    reason: "Starting",
+    message: "The cluster is provisioned; its control plane is starting.",
+  },
+  starting: { status: "False", reason: "Starting", message: "The cluster is starting." },
+  stopping: { status: "False", reason: "Stopping", message: "The cluster is stopping, as requested." },
+  stopped: {
+    status: "False",
+    reason: "Stopped",
+    message: 'The cluster is stopped; send "status": "starting" to start it.',
+  },
 };
 
-/** Builds the conditions that a status decides: where the cluster is deleted or unknown all but Reconciled, otherwise Ready and pools. */
+/**
+ * Builds the conditions that a status determines: all except Reconciled while the cluster is new, provisioning, deleting or
+ * unknown, otherwise Ready, and NodePoolsReady for a cluster that stops or is stopped.
+ */
 export function conditionsOfStatus(status: ClusterStatus): ConditionInput[] {
   const early = BUILDING[status];
   if (early !== undefined) {

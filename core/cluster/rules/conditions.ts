@@ -1,15 +1,15 @@
-/** Why a cluster is as it is: conditions in Kubernetes' shape, which a person and a tool can both act on. */
+/** Conditions of a cluster in the format of Kubernetes, for people and tools. */
 
 import { type Condition, conditionTypes } from "../condition.ts";
 
-/** A condition before it is known since when it holds. */
+/** Condition without its time and generation. */
 export type ConditionInput = Pick<Condition, "type" | "status" | "reason" | "message">;
 
 /**
- * What is told of a cluster that nobody has looked at yet.
+ * Builds the conditions of a cluster before its first reconciliation.
  *
  * @param now RFC 3339
- * @param generation of the cluster; above 1 for one that was brought back
+ * @param generation generation of the cluster; above 1 for an undeleted one
  */
 export const initialConditions = (now: string, generation = 1): Condition[] =>
   withTransitionTimes(
@@ -18,16 +18,16 @@ export const initialConditions = (now: string, generation = 1): Condition[] =>
       type,
       status: type === "Reconciled" ? "Unknown" : "False",
       reason: "Accepted",
-      message: "The cluster was accepted; nothing was done for it yet.",
+      message: "The cluster was accepted; provisioning has not started.",
     })),
     generation,
     now,
   );
 
 /**
- * Dates what is told now, by what was told before.
+ * Adds transition times to new conditions: the earlier time if the status did not change.
  *
- * @param generation of the cluster that was looked at
+ * @param generation generation of the cluster that was observed
  * @param now RFC 3339
  */
 export function withTransitionTimes(

@@ -1,14 +1,14 @@
-/** What a change would do to running nodes, told by a dry run. Pure rules. */
+/** Predicts the effects of a change on running nodes, for a dry run. Pure functions. */
 
 import { parseVersion } from "../../catalogue/index.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import type { NodePoolSettings } from "../../node-pool/rules.ts";
 import type { Change, Cluster } from "../entity.ts";
 
-/** What becomes of nodes: they stay, or are replaced or taken away. */
+/** Effect on nodes: they stay, or are replaced or removed. */
 export type Effect = "inPlace" | "rollsNodes";
 
-/** One property that would change, and whose nodes it would touch; `nodes` is how many a pool has at least. */
+/** Property that would change, and the pools that it would affect; `nodes` is the minimum number of nodes of a pool. */
 export interface Consequence {
   property: string;
   effect: Effect;
@@ -17,17 +17,17 @@ export interface Consequence {
 
 const touched = (pools: readonly NodePool[]) => pools.map(({ identity, minSize }) => ({ identity, nodes: minSize }));
 
-/** Whether a pool's nodes are replaced by a change of version, which its strategy decides. */
+/** Returns whether a change of version replaces the nodes of a pool. The pool's strategy decides. */
 function isReplaced({ upgradeStrategy }: NodePool, from: string, to: string): boolean {
   const isMinor = parseVersion(from)?.minor !== parseVersion(to)?.minor;
   return upgradeStrategy === "REPLACE" || (isMinor && upgradeStrategy.startsWith("REPLACE_MINOR"));
 }
 
 /**
- * Tells what a change of a cluster would do. Whether a change of version replaces a pool's nodes depends on the version they run.
+ * Predicts the effects of a change of a cluster. A change of version replaces a pool's nodes depending on the version they run.
  *
- * @param changes between before and after
- * @param pools of the cluster that are not being deleted
+ * @param changes differences between before and after
+ * @param pools pools of the cluster that are not being deleted
  */
 export function consequencesOf(
   before: Cluster,
@@ -52,10 +52,10 @@ export function consequencesOf(
     });
 }
 
-/** Properties of a pool that only new nodes can have. */
+/** Properties of a pool that only new nodes can get. */
 const ROLLING: readonly (keyof NodePoolSettings)[] = ["nodeSize", "taints"];
 
-/** Tells what a change of a node pool would do. @param properties that change */
+/** Predicts the effects of a change of a node pool. @param properties properties that change */
 export const nodePoolConsequences = (pool: NodePool, properties: readonly string[]): Consequence[] =>
   properties.map((property) => ({
     property,

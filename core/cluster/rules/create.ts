@@ -1,4 +1,4 @@
-/** What a new cluster must keep to, and what it defaults to. Pure rules. */
+/** Rules and defaults of new clusters. Pure functions. */
 
 import {
   type CloudProvider,
@@ -29,17 +29,17 @@ import type { Cluster } from "../entity.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "../schema.ts";
 import { whitelistProblems } from "./whitelist.ts";
 
-/** Kubernetes' own defaults for pods and services, which overlap with nobody's. */
+/** Default subnets for pods and services, the same as in Kubernetes. They do not overlap. */
 const DEFAULT_POD_SUBNET = "10.244.0.0/16";
 const DEFAULT_SERVICE_SUBNET = "10.96.0.0/12";
 
-/** The largest and the smallest subnet of pods or services, as prefix lengths. */
+/** Prefix lengths of the largest and the smallest subnet for pods or services. */
 const SUBNET_BITS = { least: 12, most: 24 };
 
-/** No more pools than this are judged one by one: so many are refused for their number whatever they hold. */
+/** Maximum number of pools that are validated one by one: more are refused for their number in any case. */
 const MAX_VALIDATED_NODE_POOLS = 1_000;
 
-/** A cluster's settings as users make them: what is stored of a request, every default in its place. */
+/** Settings of a cluster that users choose, with defaults applied. */
 export type ClusterSettings = Pick<
   Cluster,
   | "addons"
@@ -63,18 +63,18 @@ export type ClusterSettings = Pick<
   | "version"
 >;
 
-/** A creation that may go ahead. */
+/** Validated creation. */
 export interface ValidatedCreate {
   settings: ClusterSettings;
   provider: CloudProvider;
   nodePools: NodePoolSettings[];
 }
 
-/** A request for a cluster, judged. */
+/** Result of validating a request to create a cluster. */
 export interface CreateValidation {
   problems: Problem[];
   unknown: string[];
-  /** The creation, once there are no problems. */
+  /** Undefined if there are problems. */
   creation: ValidatedCreate | undefined;
 }
 
@@ -87,7 +87,7 @@ const BLANK_IS_ABSENT = ["cni", "maintenanceScheduleIdentity", "podSecurityStand
 const SUBNETS = ["clusterPodSubnet", "serviceSubnet"] as const;
 type Subnet = (typeof SUBNETS)[number];
 
-/** Takes what clients send beside the documented forms: ranges as plain strings, empty strings for nothing. */
+/** Accepts input in addition to the documented forms: ranges as plain strings, empty strings for no value. */
 function normalise(body: unknown): unknown {
   if (!isObject(body)) return body;
   const blanked = (object: Record<string, unknown>, names: readonly string[]) => ({
@@ -102,14 +102,14 @@ function normalise(body: unknown): unknown {
   };
 }
 
-/** Returns the path of a subnet's text as it was sent: in an object, or plain. */
+/** Returns the path of a subnet as sent: in an object, or as plain text. */
 const subnetPath = (body: unknown, name: Subnet): string =>
   isObject(body) && isObject(body[name]) ? `${name}.ipRange` : name;
 
-/** Collects problems, at most one a path: a property that has the wrong type is not also judged for its meaning. */
+/** Collects problems, at most one for each path: a property with the wrong type gets no second problem for its value. */
 class Problems {
   readonly list: Problem[] = [];
-  /** Every path with a problem in it, and everything above it: looking one up costs the same however many there are. */
+  /** Every path with a problem, and all its parents, for lookups in constant time. */
   readonly paths = new Set<string>();
 
   constructor(found: readonly Problem[]) {
@@ -133,11 +133,11 @@ class Problems {
 }
 
 /**
- * Judges a request for a cluster: shape, catalogue, references, and rules between properties, every problem at once.
+ * Validates a request to create a cluster and finds every problem: shape, catalogue, references, and rules between properties.
  *
- * @param body as it was sent
- * @param references of the organisation
- * @param provisioner says whether the account needs credentials
+ * @param body as sent
+ * @param references references of the organisation
+ * @param provisioner decides whether the account needs credentials
  */
 export function validateCreate(
   body: unknown,
@@ -155,7 +155,8 @@ export function validateCreate(
   validateNodePools(draft, { provider, region }, problems);
   const { nodePools: _, ...own } = draft;
   const largest = largestProperty(own, MAX_CLUSTER_BYTES);
-  if (largest !== undefined) problems.add(largest, `makes this cluster larger than ${MAX_CLUSTER_BYTES} bytes`);
+  if (largest !== undefined)
+    problems.add(largest, `makes the cluster exceed the limit of ${MAX_CLUSTER_BYTES} bytes; shorten this property`);
   const whitelist = problems.has("ipWhitelist") ? undefined : draft.ipWhitelist;
   for (const { path, message } of whitelistProblems(whitelist, body)) problems.add(path, message);
   const good = problems.list.length === 0 && provider !== undefined && version !== undefined;
@@ -214,7 +215,7 @@ function validateRegion(
   return undefined;
 }
 
-/** Finds the version to make the cluster with: the one named, or the channel's where none is. */
+/** Finds the version of the new cluster: the requested one, or else the channel's. */
 function validateVersion(draft: Draft<CreateCluster>, problems: Problems): string | undefined {
   const channel = draft.updateChannel === undefined ? undefined : channelByName(draft.updateChannel);
   if (draft.updateChannel !== undefined && channel?.available !== true) {
@@ -237,7 +238,7 @@ function validateFeatures(draft: Draft<CreateCluster>, references: References, p
   if (enableHA !== undefined && enableHighAvailability !== undefined && enableHA !== enableHighAvailability) {
     problems.add(
       "enableHA",
-      `${enableHA} is not allowed: it is the same switch as enableHighAvailability, which is ${enableHighAvailability}`,
+      `${enableHA} is not allowed: must equal enableHighAvailability, which is ${enableHighAvailability}; send only one`,
     );
   }
   if (schedule !== undefined && !Object.hasOwn(references.schedules, schedule)) {
@@ -272,7 +273,7 @@ function validateSubnets(draft: Draft<CreateCluster>, pathOf: (name: Subnet) => 
   const [pods, services] = subnets.map(([, text]) => parseCidr(text));
   if (pods === undefined || services === undefined || typeof pods === "string" || typeof services === "string") return;
   if (overlap(pods, services)) {
-    // The one that was sent is the one to change.
+    // Report the subnet that was sent, because only that one can be changed.
     const [[name, text], other] = draft.serviceSubnet === undefined ? subnets : [subnets[1], subnets[0]];
     problems.add(
       pathOf(name),
@@ -300,7 +301,7 @@ function validateNodePools(
     else
       problems.add(
         `${path}.name`,
-        `${formatValue(pool.name)} is not allowed: nodePools[${first}] has this name and zone`,
+        `${formatValue(pool.name)} is not allowed: nodePools[${first}] has the same name and zone`,
       );
   });
 }

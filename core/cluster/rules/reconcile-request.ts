@@ -1,8 +1,8 @@
-/** The part of a pointer's update that asks the reconciler to work on a cluster. */
+/** Part of a pointer's update that requests a reconciliation of a cluster. */
 
 import { dueShard } from "../../table/keys.ts";
 
-/** Clauses of an update expression on a pointer, with the values that they name. */
+/** Clauses of an update expression on a pointer, with their values. */
 export interface ReconcileRequest {
   /** Assignments for a `SET` clause. */
   set: string;
@@ -12,8 +12,9 @@ export interface ReconcileRequest {
 }
 
 /**
- * Builds the request that every write of a user or of an operator adds to a pointer. It makes the cluster due, and it sets
- * `requestedAt`: the stream's filter (`functions/reconciler/invocations.ts`) selects records by that attribute, and a worker that is done removes it.
+ * Builds the request that every write of a user or of an operator adds to a pointer. It makes the cluster due and sets
+ * `requestedAt`: the stream's filter (`functions/reconciler/invocations.ts`) selects records by that attribute, and a worker removes it
+ * at the end.
  *
  * @param identity of the cluster
  * @param now RFC 3339
@@ -27,7 +28,7 @@ export function reconcileRequest(identity: string, now: string): ReconcileReques
 }
 
 /**
- * Returns the attributes with which a new pointer asks for its first work.
+ * Returns the attributes that request the first reconciliation, for a new pointer.
  *
  * @param identity of the cluster
  * @param now RFC 3339

@@ -1,4 +1,4 @@
-/** What keeps a deleted cluster from coming back. Pure rules. */
+/** Rules that prevent the restoration of a deleted cluster. Pure functions. */
 
 import { isAvailableVersion } from "../../catalogue/index.ts";
 import type { RawItem } from "../../table/entity.ts";
@@ -9,19 +9,19 @@ import type { Cluster, Tombstone } from "../entity.ts";
 import { slugTakenMessage } from "./slug-taken.ts";
 import { isDeleting } from "./transitions.ts";
 
-/** What there is now. */
+/** Current state of the tenant. */
 export interface CurrentState {
   environment: Environment | undefined;
   references: References;
-  /** The organisation's counters. */
+  /** Counters of the organisation. */
   total: RawItem | undefined;
 }
 
 /**
- * Finds everything that a cluster would need and that is missing or taken.
+ * Finds everything that a cluster needs and that is missing or taken.
  *
- * @param holder who has the slug now
- * @returns a sentence for each, its property first where there is one
+ * @param holder cluster that owns the slug now
+ * @returns one message for each, with the property first, if there is one
  */
 export function restoreBlockers(tombstone: Tombstone, holder: Cluster | undefined, present: CurrentState): string[] {
   const { environment, references, total } = present;
@@ -29,17 +29,18 @@ export function restoreBlockers(tombstone: Tombstone, holder: Cluster | undefine
   if (holder !== undefined && !isDeleting(holder)) obstacles.push(slugTakenMessage(holder, "slug"));
   if (environment?.identity !== tombstone.environmentIdentity) {
     obstacles.push(
-      `environmentIdentity: the environment "${tombstone.environment}" that the cluster was in is gone; the one of this name is another`,
+      `environmentIdentity: the cluster's environment "${tombstone.environment}" was deleted; an environment of the same name is not the same one`,
     );
   }
   const { cloudAccountIdentity: account, maintenanceScheduleIdentity: schedule, version } = tombstone;
   const accountNow = Object.hasOwn(references.accounts, account) ? references.accounts[account] : undefined;
-  if (accountNow === undefined) obstacles.push(`cloudAccountIdentity: the cloud account "${account}" is gone`);
+  if (accountNow === undefined)
+    obstacles.push(`cloudAccountIdentity: the cloud account "${account}" does not exist any more`);
   else if (!accountNow.enabled) {
     obstacles.push(`cloudAccountIdentity: the cloud account "${accountNow.displayName}" is disabled`);
   }
   if (schedule !== undefined && !Object.hasOwn(references.schedules, schedule)) {
-    obstacles.push(`maintenanceScheduleIdentity: the maintenance schedule "${schedule}" is gone`);
+    obstacles.push(`maintenanceScheduleIdentity: the maintenance schedule "${schedule}" does not exist any more`);
   }
   if (!isAvailableVersion(version)) obstacles.push(`version: ${version} is not available any more`);
   if (total !== undefined && totalEntity.read(total).clusters >= MAX_CLUSTERS)

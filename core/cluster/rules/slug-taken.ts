@@ -2,6 +2,6 @@
 
 import type { Cluster } from "../entity.ts";
 
-/** Returns the message for a slug that another cluster has. @param path of the property that names the slug */
+/** Builds the message for a taken slug. @param path path of the property with the slug */
 export const slugTakenMessage = ({ name, environment, slug }: Cluster, path: string): string =>
-  `${path}: the cluster "${name}" in environment "${environment}" has the slug "${slug}" already`;
+  `${path}: the slug "${slug}" is already used by the cluster "${name}" in environment "${environment}"`;

@@ -1,14 +1,14 @@
-/** The life of a cluster as data: what can follow what, and what users may ask for when. Used by the API and the reconciler. */
+/** State machine of a cluster as data: possible transitions, and requests that users may make. Used by API and reconciler. */
 
 import type { clusterStatuses, desiredStatuses } from "../schema.ts";
 
-/** Where a cluster is. */
+/** Status of a cluster. */
 export type ClusterStatus = (typeof clusterStatuses)[number];
 
-/** What a user last asked of it. */
+/** Status that a user last requested. */
 export type DesiredStatus = (typeof desiredStatuses)[number];
 
-/** What can follow each state, beside what `canFollow` adds for all of them. */
+/** Statuses that can follow each status. `canFollow` adds rules for all of them. */
 export const transitions: Readonly<Record<ClusterStatus, readonly ClusterStatus[]>> = {
   new: ["provisioning"],
   provisioning: ["provisioned"],
@@ -23,7 +23,7 @@ export const transitions: Readonly<Record<ClusterStatus, readonly ClusterStatus[
   unknown: [],
 };
 
-/** What may be observed next of a cluster that could not be told, by what was last asked of it. */
+/** Statuses that can follow `unknown`, by the last requested status. */
 const AFTER_UNKNOWN: Readonly<Record<DesiredStatus, readonly ClusterStatus[]>> = {
   starting: ["new", "provisioning", "provisioned", "starting", "started"],
   stopping: ["started", "stopping", "stopped"],
@@ -31,10 +31,10 @@ const AFTER_UNKNOWN: Readonly<Record<DesiredStatus, readonly ClusterStatus[]>> =
 };
 
 /**
- * Whether a state may follow another. Deleting and unknown may follow any but deleted, and whatever was asked for may be
- * observed after unknown.
+ * Returns whether a status may follow another. `deleting` and `unknown` may follow every status except `deleted`. After
+ * `unknown`, every status on the way to the requested one may be observed.
  *
- * @param desired what was last asked for
+ * @param desired the last requested status
  */
 export function canFollow(from: ClusterStatus, to: ClusterStatus, desired: DesiredStatus): boolean {
   if (from === "unknown") return to === "deleting" || AFTER_UNKNOWN[desired].includes(to);
@@ -43,18 +43,18 @@ export function canFollow(from: ClusterStatus, to: ClusterStatus, desired: Desir
   return to === "unknown" || (to === "deleting" && from !== "deleting");
 }
 
-/** Whether a cluster's deletion was accepted, also while nobody can tell where it is. */
+/** Returns whether the deletion of a cluster was accepted, also while its status is unknown. */
 export const isDeleting = ({ status, desiredStatus }: { status: string; desiredStatus: string }): boolean =>
   status === "deleting" || (status === "unknown" && desiredStatus === "deleting");
 
-/** States in which a wish is fulfilled or under way: asking again changes nothing. */
+/** Statuses in which a request is fulfilled or in progress: repeating it changes nothing. */
 const FULFILLED: Readonly<Record<DesiredStatus, readonly ClusterStatus[]>> = {
   starting: ["new", "provisioning", "provisioned", "starting", "started"],
   stopping: ["stopping", "stopped"],
   deleting: ["deleting"],
 };
 
-/** States from which a wish is taken up. */
+/** Statuses in which a request is accepted. */
 const ACCEPTED: Readonly<Record<DesiredStatus, readonly ClusterStatus[]>> = {
   starting: ["stopped"],
   stopping: ["started"],
@@ -62,11 +62,11 @@ const ACCEPTED: Readonly<Record<DesiredStatus, readonly ClusterStatus[]>> = {
 };
 
 /**
- * Judges a wish.
+ * Evaluates a requested status.
  *
- * @param status where the cluster is
- * @param desired what was last asked for, which is what counts while nobody can tell where it is
- * @returns whether it is taken up, changes nothing, or cannot be now
+ * @param status current status of the cluster
+ * @param desired the last requested status, which decides while the current one is unknown
+ * @returns whether the request is accepted, changes nothing, or is refused now
  */
 export function evaluateStatusRequest(
   status: ClusterStatus,

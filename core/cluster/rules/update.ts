@@ -1,4 +1,4 @@
-/** What a change of a cluster must keep to. Pure rules, judged against the state that the same change leads to. */
+/** Rules for a change of a cluster, checked against the state after the change. Pure functions. */
 
 import { channelByName, clusterVersions, isAvailableVersion, updateChannels } from "../../catalogue/index.ts";
 import { largestProperty } from "../../node-pool/rules.ts";
@@ -13,29 +13,32 @@ import { evaluateStatusRequest, isDeleting } from "./transitions.ts";
 import { controlPlaneVersions, isReachable, reachableVersions, rollbackAfter } from "./versions.ts";
 import { whitelistProblems } from "./whitelist.ts";
 
-/** What a request asks for, well-formed. `clears` names what is to be taken away. */
+/** Well-formed request to change a cluster. `clears` names the properties to remove. */
 export interface UpdateRequest {
   input: UpdateCluster;
   clears: ReadonlySet<string>;
 }
 
-/** A request to change a cluster, as far as it can be judged without the cluster. */
+/** Request to change a cluster, validated as far as possible without the cluster. */
 export interface ParsedUpdate {
   problems: Problem[];
   unknown: string[];
-  /** What is well formed of it. */
+  /** Well-formed parts of the request. */
   request: UpdateRequest;
 }
 
 const CLEARABLE = ["maintenanceScheduleIdentity", "updateChannel"];
 
-/** Empty strings that clients send for "nothing said". */
+/** Properties for which clients send an empty string instead of no value. */
 const BLANK_IS_ABSENT = ["version", "cni", "podSecurityStandardsProfile", "cloudCredentialsIdentity", "status"];
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Takes what clients send beside the documented forms: ranges as plain strings, empty strings to clear or for nothing. */
+/**
+ * Accepts input in addition to the documented forms: ranges as plain strings, empty strings to remove a value or for no
+ * value.
+ */
 function normalise(body: unknown): { body: unknown; clears: Set<string> } {
   if (!isObject(body)) return { body, clears: new Set() };
   const clears = new Set(CLEARABLE.filter((name) => body[name] === ""));
@@ -44,7 +47,7 @@ function normalise(body: unknown): { body: unknown; clears: Set<string> } {
   return { body: { ...kept, ipWhitelist: normaliseIpWhitelist(kept.ipWhitelist) }, clears };
 }
 
-/** Reads a request to change a cluster. @param body as it was sent */
+/** Parses a request to change a cluster. @param body as sent */
 export function parseUpdate(body: unknown): ParsedUpdate {
   const { body: normalised, clears } = normalise(body);
   const checked = validate(UpdateCluster, normalised);
@@ -52,14 +55,14 @@ export function parseUpdate(body: unknown): ParsedUpdate {
   const isRefused = checked.problems.some(({ path }) => path === "ipWhitelist");
   const whitelist = isRefused ? undefined : checked.draft?.ipWhitelist;
   const problems = [...checked.problems, ...whitelistProblems(whitelist, body)];
-  // Lists and maps count only as a whole; what else is well formed is judged beside what is not.
+  // Lists and maps count only as a whole. Other well-formed properties are validated together with the malformed ones.
   const { addons: _, ipWhitelist: _list, ...parts } = checked.draft ?? {};
   return { problems, unknown, request: { input: problems.length > 0 ? parts : checked.complete(), clears } };
 }
 
 const storedAddons = (addons: UpdateCluster["addons"]) => (addons === undefined ? undefined : JSON.stringify(addons));
 
-/** JSON with the names of objects in order, so that equal values are equal texts. */
+/** Converts JSON to a form with sorted names, so that equal values are equal texts. */
 function canonical(text: string): string {
   return JSON.stringify(parseJson(text), (_, value) =>
     isObject(value)
@@ -68,7 +71,7 @@ function canonical(text: string): string {
   );
 }
 
-/** What the cluster would be, if all of it were allowed; status and place are judged apart. */
+/** Builds the cluster after the change, without checks. Status and location are handled separately. */
 function withUpdate(cluster: Cluster, { input, clears }: UpdateRequest): Cluster {
   const addons = storedAddons(input.addons);
   const sameAddons = addons === undefined || canonical(addons) === canonical(cluster.addons);
@@ -94,7 +97,7 @@ function withUpdate(cluster: Cluster, { input, clears }: UpdateRequest): Cluster
   };
 }
 
-/** What users can change, and how it is called in a request and in events. */
+/** Properties that users can change, with their names in requests and events. */
 const TRACKED_FIELDS = [
   ["addons", "addons"],
   ["cloudCredentialsIdentity", "cloudCredentialsIdentity"],
@@ -116,7 +119,7 @@ const TRACKED_FIELDS = [
 
 const eventValue = (name: string, value: unknown) => (name === "addons" ? parseJson(String(value)) : value);
 
-/** What differs between a cluster before and after, as an event tells it. */
+/** Lists the differences between a cluster before and after a change, for an event. */
 export function diffClusters(before: Cluster, after: Cluster): Change[] {
   return TRACKED_FIELDS.filter(([name]) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).map(
     ([name, path]): Change => ({ path, from: eventValue(name, before[name]), to: eventValue(name, after[name]) }),
@@ -124,8 +127,8 @@ export function diffClusters(before: Cluster, after: Cluster): Change[] {
 }
 
 /**
- * Finds everything that makes a change invalid whatever the cluster is doing. What equals the stored value is no change and
- * never a problem.
+ * Finds every problem of a change that does not depend on the status of the cluster. A value that equals the stored one is no
+ * change and never a problem.
  */
 export function updateProblems(cluster: Cluster, wish: UpdateRequest, references: References): Problem[] {
   const after = withUpdate(cluster, wish);
@@ -168,17 +171,20 @@ export function updateProblems(cluster: Cluster, wish: UpdateRequest, references
     MAX_CLUSTER_BYTES,
   );
   if (largest !== undefined && diffClusters(cluster, after).length > 0) {
-    problems.push({ path: largest, message: `makes this cluster larger than ${MAX_CLUSTER_BYTES} bytes` });
+    problems.push({
+      path: largest,
+      message: `makes the cluster exceed the limit of ${MAX_CLUSTER_BYTES} bytes; shorten this property`,
+    });
   }
   return problems;
 }
 
 /**
- * Takes a change up, unless it conflicts with the state the cluster would then be in.
+ * Applies a change, unless it conflicts with the state of the cluster after the change.
  *
- * @param wish without problems
- * @returns the cluster as it would be, its place unchanged; the same values where nothing changes
- * @throws AppError conflict naming the present status
+ * @param wish a request without problems
+ * @returns the changed cluster at its old location; the same values if nothing changes
+ * @throws AppError conflict that contains the current status
  */
 export function applyUpdate(cluster: Cluster, wish: UpdateRequest): Cluster {
   const changed = withUpdate(cluster, wish);
@@ -204,15 +210,15 @@ export function applyUpdate(cluster: Cluster, wish: UpdateRequest): Cluster {
     const goesDown =
       ["stopping", "stopped", "deleting"].includes(after.status) ||
       (after.status === "unknown" && after.desiredStatus !== "starting");
-    if (goesDown) throw invalidState(cluster, "version: can only change while the cluster runs or comes up");
+    if (goesDown) throw invalidState(cluster, "version: can only change while the cluster is running or starting");
   }
   return after;
 }
 
 /**
- * Refuses a version out of reach of what runs. By the contract this comes after every conflict.
+ * Refuses a version that is not reachable from the running one. In the contract's order this check follows every conflict.
  *
- * @throws AppError invalid that says what runs, what is under way and what is reachable now
+ * @throws AppError invalid that contains the running version, the planned version and the versions that are reachable now
  */
 export function requireReachable(cluster: Cluster, { version }: Cluster): void {
   if (version === cluster.version || isReachable(cluster, version)) return;
@@ -221,13 +227,12 @@ export function requireReachable(cluster: Cluster, { version }: Cluster): void {
   const state =
     target === undefined || target === present
       ? `the cluster runs ${present}`
-      : `the control plane runs ${present} and is on its way to ${target}`;
+      : `the control plane runs ${present} and is changing to ${target}`;
   const reachable = reachableVersions(cluster);
-  const next =
-    reachable.length === 0 ? "no other version can be reached now" : `reachable now: ${reachable.join(", ")}`;
+  const next = reachable.length === 0 ? "no other version is reachable now" : `reachable now: ${reachable.join(", ")}`;
   throw invalid([{ path: "version", message: `${formatValue(version)} is not allowed: ${state}; ${next}` }]);
 }
 
-/** The cluster is not in a state for what was asked. */
+/** Builds the error for a request that the current status of the cluster does not allow. */
 export const invalidState = (cluster: Cluster, text: string): AppError =>
   conflict("cluster.wrong_state", `${text}; the cluster "${cluster.name}" is ${cluster.status}`);

@@ -1,4 +1,4 @@
-/** Wherever clusters are counted: totals of environment and organisation, users of accounts and schedules. */
+/** Updates all counters of clusters: totals of environment and organisation, and use of accounts and schedules. */
 
 import { environmentKey, type Key, keyText, totalKey, usageKey } from "../../table/keys.ts";
 import type { Expression, Transaction } from "../../table/transaction.ts";
@@ -7,16 +7,16 @@ import { usageEntity } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import { isDeleting } from "../rules/transitions.ts";
 
-/** By how much one item's counters change. */
+/** Change of the counters in one item. */
 interface Delta {
   label: string;
   key: Key;
   by: Record<string, number>;
-  /** What must hold where something is added. */
+  /** Condition that applies if something is added. */
   whenAdding: Expression;
 }
 
-/** What a cluster counts for. A deleting one is held by its environment, and counts nowhere else. */
+/** Lists the counters of a cluster. A deleting cluster counts only in `heldClusters` of its environment. */
 function countsOf(cluster: Cluster): Delta[] {
   const { organisation, environment, environmentIdentity, cpu, memory } = cluster;
   const live = isDeleting(cluster) ? 0 : 1;
@@ -51,11 +51,11 @@ function countsOf(cluster: Cluster): Delta[] {
 }
 
 /**
- * Counts what becomes of a cluster, commutatively. Where something is added, what it is added to must be there: the failed
- * conditions are labelled `environment`, `total` (the organisation's limit), `account` and `schedule`.
+ * Adds the counter updates of a change to a transaction, as commutative increments. If a counter is raised, its item must exist.
+ * The conditions have the labels `environment`, `total` (the organisation's limit), `account` and `schedule`.
  *
  * @param before undefined for a new cluster
- * @param after undefined for one that is gone
+ * @param after undefined for a removed cluster
  */
 export function applyCounters(transaction: Transaction, before: Cluster | undefined, after: Cluster | undefined): void {
   const deltas = new Map<string, Delta>();

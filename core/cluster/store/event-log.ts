@@ -1,4 +1,4 @@
-/** Events: what happened to a cluster, written in the transaction of what happened. */
+/** Builds events of clusters, which are written in the transaction of the change. */
 
 import type { Actor, Context, Services } from "../../context.ts";
 import type { RawItem } from "../../table/entity.ts";
@@ -6,15 +6,15 @@ import { eventKey } from "../../table/keys.ts";
 import { type Change, type ClusterEvent, eventEntity } from "../entity.ts";
 import type { EventType } from "../event-types.ts";
 
-/** Events are kept this long. */
+/** Retention of events, in days. */
 export const EVENT_DAYS = 90;
 
 const DAY_SECONDS = 24 * 60 * 60;
 
 /**
- * Makes the event of a user's change.
+ * Builds the event of a user's change.
  *
- * @param at when, RFC 3339; the same as in what is changed
+ * @param at time of the change, RFC 3339; the same as in the changed item
  */
 export const buildUserEvent = (
   context: Context,
@@ -32,9 +32,10 @@ export const buildUserEvent = (
   });
 
 /**
- * Makes an event; without who asked for it, one of the reconciler.
+ * Builds an event.
  *
- * @param at when, RFC 3339; the same as in what is changed
+ * @param at time of the change, RFC 3339; the same as in the changed item
+ * @param asker the user and the request; absent for a change by the reconciler
  */
 export function buildEvent(
   { ids }: Pick<Services, "ids">,

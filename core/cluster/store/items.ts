@@ -1,4 +1,4 @@
-/** Clusters in the table, and as the contract shows them. */
+/** Maps clusters to items of the table and to responses. */
 
 import { catalogueRevision, channelByName } from "../../catalogue/index.ts";
 import { parseJson } from "../../shared/json.ts";
@@ -10,20 +10,20 @@ import { type Cluster, clusterEntity, type Pointer, pointerEntity } from "../ent
 import { firstReconcileRequest } from "../rules/reconcile-request.ts";
 import { type ClusterResponse, provisionStatuses } from "../schema.ts";
 
-/** Makes the item of a slug's present holder. */
+/** Builds the item of the cluster that owns its slug. */
 export function clusterItem(cluster: Cluster): RawItem {
   const key = clusterKey(cluster.organisation, cluster.environment, cluster.slug);
   return clusterEntity.write(key, cluster, { slimSk: key.sk });
 }
 
-/** Makes the item of a deleting cluster whose slug is taken again. */
+/** Builds the item of a deleting cluster whose slug another cluster took. */
 export function supersededClusterItem(cluster: Cluster): RawItem {
   const key = supersededClusterKey(cluster.organisation, cluster.environment, cluster.slug, cluster.identity);
   return clusterEntity.write(key, cluster, { slimSk: key.sk });
 }
 
 /**
- * Builds the pointer of a new cluster, which asks for its first work.
+ * Builds the pointer of a new cluster, which requests the first reconciliation.
  *
  * @param now RFC 3339
  */
@@ -31,13 +31,13 @@ export function pointerItem(pointer: Pointer, now: string): RawItem {
   return pointerEntity.write(pointerKey(pointer.identity), pointer, firstReconcileRequest(pointer.identity, now));
 }
 
-/** What a cluster is shown with. */
+/** Context of a cluster's response. */
 export interface ResponseContext {
   organisation: Pick<Organisation, "identity" | "slug">;
   references: References;
-  /** Whether to show cpu and memory. */
+  /** True to include cpu and memory. */
   showCompute: boolean;
-  /** What was last observed, where that was asked for and there is something. */
+  /** Last observation, if requested and present. */
   observation?: Pointer["observation"];
 }
 
@@ -47,13 +47,13 @@ const credentialsReference = (account: CloudAccount, credentials: CloudCredentia
   isPrimary: credentials.identity === account.primaryCloudCredentialsIdentity,
 });
 
-/** The account, credentials and schedule of a cluster, as far as they exist. */
+/** Finds the account, credentials and schedule of a cluster, if they exist. */
 function referents(cluster: Cluster, references: References) {
   const account = references.accounts[cluster.cloudAccountIdentity];
   const credentialsOf = (identity: string | undefined) =>
     account?.credentials.find((candidate) => candidate.identity === identity);
   const primary = credentialsOf(account?.primaryCloudCredentialsIdentity);
-  // Credentials that a user chose may have been removed since; then the primary ones count again.
+  // If the credentials that a user chose were removed, the primary ones apply again.
   const credentials = credentialsOf(cluster.cloudCredentialsIdentity) ?? primary;
   const { maintenanceScheduleIdentity } = cluster;
   const schedule =
@@ -61,15 +61,15 @@ function referents(cluster: Cluster, references: References) {
   return { account, primary, credentials, schedule };
 }
 
-/** Whether a cluster has reached a phase, now or before it could no longer be told. */
+/** Returns whether a cluster has reached a phase, now or before its state became unknown. */
 export function hasReached(cluster: Cluster, phase: (typeof provisionStatuses)[number]): boolean {
   return provisionStatuses.indexOf(cluster.furthestPhase) >= provisionStatuses.indexOf(phase);
 }
 
-/** What of an observation is shown; where the API server is belongs to the configurations. */
+/** Returns the public part of an observation; the endpoint of the API server is only part of configurations. */
 const actualStateOf = ({ endpoint: _, ...shown }: NonNullable<Pointer["observation"]>) => shown;
 
-/** Shows a cluster as the contract has it. Properties that are absent are left out when it is written as JSON. */
+/** Builds the response for a cluster. Absent properties are omitted from the JSON. */
 export function toClusterResponse(cluster: Cluster, surroundings: ResponseContext): ClusterResponse {
   const { organisation, references, showCompute, observation } = surroundings;
   const { account, primary, credentials, schedule } = referents(cluster, references);
@@ -123,9 +123,10 @@ export function toClusterResponse(cluster: Cluster, surroundings: ResponseContex
 }
 
 /**
- * A cluster's entity tag: its revision, the sum of the revisions of what is shown of others, the catalogue's.
+ * Builds the entity tag of a cluster: its revision, the sum of the revisions of the referenced items in its response, and the
+ * catalogue's revision.
  *
- * @returns with its quotes
+ * @returns the tag with its quotes
  */
 export function clusterEtag(cluster: Cluster, references: References): string {
   const { account, credentials, primary, schedule } = referents(cluster, references);

@@ -1,4 +1,4 @@
-/** Changing a cluster: read, judge, write in one transaction, again where somebody else was faster. */
+/** Changes a cluster: reads, validates and writes in one transaction, and retries after a concurrent change. */
 
 import type { Actor, Context } from "../../context.ts";
 import { bucketOf, type Chunk, decrementBucket } from "../../listing/page-index.ts";
@@ -15,35 +15,35 @@ import { buildUserEvent } from "./event-log.ts";
 import { clusterItem } from "./items.ts";
 import { reserveSlug, type SlugState } from "./slug-reservation.ts";
 
-/** Where a cluster goes that moves, and the part of the page index it leaves. */
+/** Destination of a moving cluster, and the part of the page index that it leaves. */
 export interface MovePlan {
   from: Chunk;
   to: SlugState;
 }
 
-/** What a write of a user does to a cluster. */
+/** Write of a user to a cluster. */
 export interface ClusterMutation {
   before: Cluster;
   after: Cluster;
-  /** Of the event. */
+  /** Type of the event. */
   type: EventType;
-  /** What the event tells beside what differs between before and after. */
+  /** Changes for the event, in addition to the differences between before and after. */
   changes?: readonly Change[];
-  /** What this change drew, once for all its attempts. */
+  /** Id of this change, the same for all its attempts. */
   mutationId: string;
-  /** Given when `after` is in another environment. */
+  /** Present if `after` is in another environment. */
   route?: MovePlan;
-  /** Whether a node pool is created, changed or deleted in the same transaction. */
+  /** True if a node pool is created, changed or deleted in the same transaction. */
   arePoolsChanged?: boolean;
-  /** More that belongs into the same transaction. @param after as it is written */
+  /** Adds more operations to the same transaction. @param after the cluster as written */
   extraWrites?: (transaction: Transaction, after: Cluster) => void;
 }
 
 /**
- * Writes a change: the cluster on condition that it is as it was read, its counters, pointer with due mark, event, and where
- * it moves its place and both parts of the page index.
+ * Writes a change: the cluster on condition that it is unchanged since the read, its counters, its pointer with the due time and
+ * its event. For a move also its location and both parts of the page index.
  *
- * @returns what was written; undefined where it was read before somebody else's change and has to be read again
+ * @returns the cluster as written; undefined after a concurrent change: then the caller reads again
  * @throws AppError unavailable as `commit`
  */
 export async function commitMutation(
@@ -88,13 +88,13 @@ export async function commitMutation(
   given.extraWrites?.(transaction, after);
   const failures = await commit(context.table, transaction, deadline);
   if (failures.length === 0) return after;
-  // What was read is out of date, one way or another: reading again tells what to answer.
+  // The data that was read is out of date: the next read determines the response.
   return undefined;
 }
 
 /**
- * Builds the condition that a cluster is as it was read. The versions that run and are planned change without a revision, and a
- * change of version was judged by them.
+ * Builds the condition that a cluster is unchanged since the read. It includes the running and the planned version, which change
+ * without a new revision, because a change of version was validated against them.
  */
 function unchangedSince(read: Cluster): { condition: string; values: Record<string, unknown> } {
   const versions = (["runningVersion", "plannedVersion"] as const).map((name) =>
@@ -112,9 +112,9 @@ function unchangedSince(read: Cluster): { condition: string; values: Record<stri
 }
 
 /**
- * Tries until it is done or the deadline has passed.
+ * Retries an attempt with backoff until it succeeds or the deadline expires.
  *
- * @param attempt reads everything anew; returns undefined where somebody else changed it before it could write
+ * @param attempt reads everything again; returns undefined after a concurrent change
  * @throws AppError unavailable at the deadline
  */
 export async function retryOnConflict<T>(

@@ -1,4 +1,4 @@
-/** A cluster's place: the slug it holds in an environment, and the bucket of the page index it is counted in. */
+/** Reservation of a cluster's slug in an environment, with the bucket of the page index that counts the cluster. */
 
 import type { Context } from "../../context.ts";
 import { bucketOf, type Chunk, incrementBucket, readChunkOf } from "../../listing/page-index.ts";
@@ -12,36 +12,36 @@ import { slugTakenMessage } from "../rules/slug-taken.ts";
 import { isDeleting } from "../rules/transitions.ts";
 import { clusterItem, supersededClusterItem } from "./items.ts";
 
-/** At most this many deleting clusters of one slug. */
+/** Maximum number of deleting clusters with the same slug. */
 const MAX_DELETING_OWNERS = 32;
 
-/** How long a client may wait for a deletion to finish, in seconds. */
+/** Delay before a client retries while a deletion finishes, in seconds. */
 export const DELETION_SECONDS = 30;
 
-/** Where a place is. */
+/** Location of a slug. */
 export interface SlugLocation {
   organisation: string;
   environment: string;
   slug: string;
 }
 
-/** What is known of a place beside its holder, read while the holder is. */
+/** Context of a slug, read in parallel with its owner. */
 export interface SlugContext {
-  /** Identities of deleting clusters that were displaced from the slug and are not gone yet. */
+  /** Identities of deleting clusters that were displaced from the slug and still exist. */
   superseded: readonly string[];
-  /** The part of the page index; undefined where the environment is gone. */
+  /** Part of the page index; undefined if the environment does not exist any more. */
   chunk: Chunk | undefined;
 }
 
-/** A place as it was read. */
+/** State of a slug at the time of the read. */
 export interface SlugState extends SlugContext {
   owner: Cluster | undefined;
 }
 
-/** Labels of conditions whose failure means that a place is not any more as it was read. */
+/** Labels of conditions that fail if a slug's state changed since the read. */
 export const SLUG_LABELS: readonly string[] = ["cluster", "displaced", "holder", "index"];
 
-/** Reads what lies around a place. */
+/** Reads the context of a slug. */
 export async function readSlugContext(
   context: Context,
   { organisation, environment, slug }: SlugLocation,
@@ -55,9 +55,9 @@ export async function readSlugContext(
 }
 
 /**
- * Refuses a place that cannot be taken: its slug is held by a cluster that is not deleting, or too many are being deleted.
+ * Refuses a slug that a cluster that is not deleting owns, or that too many deleting clusters have.
  *
- * @param path of the property that named it
+ * @param path path of the property with the slug
  * @throws AppError conflict
  */
 export function requireAvailable({ owner, superseded }: SlugState, path: string): void {
@@ -66,7 +66,7 @@ export function requireAvailable({ owner, superseded }: SlugState, path: string)
   if (superseded.length >= MAX_DELETING_OWNERS) {
     throw conflict(
       "cluster.too_many_deleting",
-      `${path}: ${MAX_DELETING_OWNERS} clusters with the slug "${owner.slug}" are still being deleted; wait for one to go`,
+      `${path}: ${MAX_DELETING_OWNERS} clusters with the slug "${owner.slug}" are still being deleted; wait until one is deleted`,
       DELETION_SECONDS,
     );
   }
@@ -76,11 +76,11 @@ const slugTaken = (holder: Cluster, path: string): AppError =>
   conflict("cluster.slug_held", slugTakenMessage(holder, path));
 
 /**
- * Adds to a transaction what puts a cluster at a free place: its item, the displaced holder's, and the count of the page
- * index with the split of a full bucket.
+ * Adds the reservation of a free slug to a transaction: the cluster's item, the displaced owner's item, and the count in the page
+ * index, with the split of a full bucket.
  *
- * @param chunk of the place as it was read
- * @returns whether the transaction can go ahead; false where the place was read before a change and has to be read again
+ * @param chunk chunk of the slug as read
+ * @returns false after a concurrent change: then the slug's state must be read again
  */
 export async function reserveSlug(
   context: Context,
@@ -104,7 +104,10 @@ export async function reserveSlug(
   return true;
 }
 
-/** Puts the cluster at its path; a deleting holder makes room, on condition that it still is the one that was read. */
+/**
+ * Puts the cluster at its key, and moves a deleting owner to another key, on condition that the owner is unchanged since the
+ * read.
+ */
 function putCluster(transaction: Transaction, cluster: Cluster, holder: Cluster | undefined): void {
   if (holder === undefined) {
     transaction.create("cluster", clusterItem(cluster));

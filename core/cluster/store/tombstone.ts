@@ -1,4 +1,4 @@
-/** The end of a deletion: what was a cluster becomes a tombstone, from which it can be brought back for a while. */
+/** Replaces a deleted cluster by a tombstone, from which it can be restored during the retention. */
 
 import type { Services } from "../../context.ts";
 import { bucketOf, type Chunk, decrementBucket } from "../../listing/page-index.ts";
@@ -18,15 +18,15 @@ import type { EventType } from "../event-types.ts";
 import { applyCounters } from "./counters.ts";
 import { buildEvent } from "./event-log.ts";
 
-/** The pools of a deleted cluster as they were last asked for. */
+/** Returns the pools of a deleted cluster as last requested. */
 export const poolsOf = ({ nodePools }: Tombstone): NodePool[] => JSON.parse(nodePools);
 
-/** Tombstones are kept this long. */
+/** Retention of tombstones, in days. */
 export const TOMBSTONE_DAYS = 30;
 
 const DAY_SECONDS = 24 * 60 * 60;
 
-/** Finds what is stored of a cluster beside its item, pointer, pools and events, such as its secrets. */
+/** Finds all items of a cluster except its own item, pointer, pools and events: for example its secrets. */
 export async function leftoverKeys({ table }: Pick<Services, "table">, identity: string): Promise<Key[]> {
   const found = await Promise.all(
     rangesExceptEvents(identity).map((range) => table.query({ ...range, keysOnly: true })),
@@ -35,17 +35,16 @@ export async function leftoverKeys({ table }: Pick<Services, "table">, identity:
 }
 
 /**
- * Makes the one transaction in which a deleting cluster that the provisioner no longer has becomes a tombstone: its item
- * and pools go, it is counted nowhere any more, and an event tells of it. What it leads to is not touched: the caller adds
- * the pointer's update, which is where its fence is.
+ * Builds the transaction that replaces a deleting cluster by a tombstone once the provisioner has removed it. It deletes the item
+ * and the pools, updates the counters and adds an event. The caller adds the update of the pointer, which contains the fence.
  *
- * Conditions: `cluster` (it is as it was read), `left-index` (its bucket is where it was read), `tombstone`.
+ * Conditions: `cluster` (unchanged since the read), `left-index` (the bucket is still in its chunk), `tombstone`.
  *
- * @param cluster with the key it was read at, the slug's present holder or a displaced one
- * @param pools all of the cluster's, those that were being deleted too
- * @param chunk of the page index, which the cluster's slug belongs to
+ * @param cluster cluster with the key it was read from, as owner of its slug or displaced
+ * @param pools all pools of the cluster, including deleting ones
+ * @param chunk chunk of the page index that contains the cluster's slug
  * @param now RFC 3339
- * @param eventType what is told of it
+ * @param eventType type of the event
  */
 export function tombstoneTransaction(
   services: Pick<Services, "ids">,

@@ -92,7 +92,7 @@ describe("a second version during an upgrade", () => {
     await reconcile(world.reconciler, identity, 0);
     const underWay = await patch({ version: "v1.35.0-u-ame.1" });
     expect(underWay.status).toBe(400);
-    expect(underWay.body.message).toContain("is on its way to v1.34.3-u-ame.1");
+    expect(underWay.body.message).toContain("is changing to v1.34.3-u-ame.1");
     await world.settle();
     expect((await patch({ version: "v1.35.0-u-ame.1" })).status).toBe(200);
     await world.settle();

@@ -77,7 +77,7 @@ describe("the operator's command works on", () => {
 
   test("nothing where the stage was never deployed, of which every missing link is told", () => {
     expect(problemsOf({ SST_RESOURCE_App: SHELL.SST_RESOURCE_App, SST_RESOURCE_Table: "{}" })).toEqual([
-      "sst shell does not say where this stage's data are; deploy the stage first",
+      "sst shell does not provide the table and the key of this stage; deploy the stage first",
       expect.stringMatching(/^SST_RESOURCE_Table\.name: /),
       expect.stringMatching(/^SST_RESOURCE_SecretsKey: /),
     ]);

@@ -122,15 +122,23 @@ describe("a variable", () => {
     ["PORT", "9".repeat(400), "must be a whole number"],
     ["HOSTING_POOL_ID", "0", "must be at least 1"],
     ["HOSTING_POOL_ID", "one", "must be a whole number"],
-    ["TABLE_NAME", "ab", "must be 3 to 255 of letters, digits, _, . and -"],
-    ["TABLE_NAME", "a".repeat(256), "must be 3 to 255 of letters, digits, _, . and -"],
-    ["TABLE_NAME", "table name", "must be 3 to 255 of letters, digits, _, . and -"],
-    ["TABLE_NAME", "table\n", "must be 3 to 255 of letters, digits, _, . and -"],
+    ["TABLE_NAME", "ab", "must be 3 to 255 characters: letters, digits, _, . and -"],
+    ["TABLE_NAME", "a".repeat(256), "must be 3 to 255 characters: letters, digits, _, . and -"],
+    ["TABLE_NAME", "table name", "must be 3 to 255 characters: letters, digits, _, . and -"],
+    ["TABLE_NAME", "table\n", "must be 3 to 255 characters: letters, digits, _, . and -"],
     ["DYNAMODB_ENDPOINT", "localhost", "must be a URL"],
     ["PROVISIONER", "Simulated", "must be simulated"],
     ["LOG_LEVEL", "INFO", "must be one of debug, info, warn, error, silent"],
-    ["TRUSTED_PROXIES", "10.0.0.0/8,proxy.example", "must be CIDR blocks, of addresses that requests can come from"],
-    ["TRUSTED_PROXIES", "10.0.0.1", "must be CIDR blocks, of addresses that requests can come from"],
+    [
+      "TRUSTED_PROXIES",
+      "10.0.0.0/8,proxy.example",
+      "must be CIDR blocks that requests can come from, such as 10.0.0.0/8,192.168.0.0/16",
+    ],
+    [
+      "TRUSTED_PROXIES",
+      "10.0.0.1",
+      "must be CIDR blocks that requests can come from, such as 10.0.0.0/8,192.168.0.0/16",
+    ],
     ...[
       "issuer.example",
       "http://issuer.example",
@@ -141,7 +149,7 @@ describe("a variable", () => {
     ].map((url): [string, string, string] => [
       "OIDC_ISSUER_URL",
       url,
-      "must be an https URL, or http on this machine, of a host and a path alone",
+      "must be an https URL (http on this machine) with only a host and a path",
     ]),
     ...[
       "https://0.0.0.0",
@@ -156,7 +164,11 @@ describe("a variable", () => {
         "must not be of an unspecified, link-local, multicast or reserved address, which no client can reach",
       ]),
     ),
-    ["TRUSTED_PROXIES", "127.0.0.0/8,224.0.0.0/4", "must be CIDR blocks, of addresses that requests can come from"],
+    [
+      "TRUSTED_PROXIES",
+      "127.0.0.0/8,224.0.0.0/4",
+      "must be CIDR blocks that requests can come from, such as 10.0.0.0/8,192.168.0.0/16",
+    ],
   ])("%s cannot be %j: it %s", (name, value, requirement) => {
     expect(problemsOf({ [name]: value })).toEqual([`${name}: ${requirement}`]);
   });
