@@ -78,6 +78,7 @@ export function mergeSettings(pool: NodePool, input: Draft<CreateNodePool>): Dra
  * @param path where the pool stands in the request, such as `nodePools[1]`; empty for a request of its own
  * @param placement of the cluster
  * @param sent the well-formed parts of the request, where `draft` also holds stored values: problems name what was sent
+ * @param stored the pool that is changed; its node type and zone stay allowed where the catalogue does not list them any more
  */
 export function nodePoolProblems(
   draft: Draft<CreateNodePool>,
@@ -85,6 +86,7 @@ export function nodePoolProblems(
   path: string,
   placement: Placement,
   sent: Draft<CreateNodePool> = draft,
+  stored?: NodePool,
 ): Problem[] {
   const problems: Problem[] = [];
   const at = (name: string) => (path === "" ? name : `${path}.${name}`);
@@ -98,19 +100,17 @@ export function nodePoolProblems(
     const known = provider.nodeTypes.map(({ type }) => type).join(", ");
     if (draft.nodeSize === undefined) {
       add("nodeSize", `is required: one of ${known}`);
-    } else if (nodeTypeOf(provider, draft.nodeSize) === undefined) {
+    } else if (draft.nodeSize !== stored?.nodeSize && nodeTypeOf(provider, draft.nodeSize) === undefined) {
       add(
         "nodeSize",
         `${formatValue(draft.nodeSize)} is not allowed: must be a node type of ${provider.name}: ${known}`,
       );
     }
   }
-  if (region !== undefined && draft.availabilityZone !== undefined && !zoneOf(region, draft.availabilityZone)) {
+  const zone = draft.availabilityZone;
+  if (region !== undefined && zone !== undefined && zone !== stored?.availabilityZone && !zoneOf(region, zone)) {
     const known = region.availabilityZones.map(({ slug }) => slug).join(", ");
-    add(
-      "availabilityZone",
-      `${formatValue(draft.availabilityZone)} is not allowed: must be a zone of ${region.slug}: ${known}`,
-    );
+    add("availabilityZone", `${formatValue(zone)} is not allowed: must be a zone of ${region.slug}: ${known}`);
   }
   if (!faulty.has(at("minSize")) && !faulty.has(at("autoScaling"))) {
     const problem = sizeProblem(draft, sent);

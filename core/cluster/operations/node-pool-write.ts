@@ -250,7 +250,7 @@ export async function update(context: Context, input: UpdateNodePoolInput): Prom
     const placement = { provider: at.provider, region: regionOf(at.provider, at.cluster.region) };
     const faulty = new Set(problems.map(({ path }) => path));
     const wanted = mergeSettings(pool, draft);
-    const all = [...at.problems, ...problems, ...nodePoolProblems(wanted, faulty, "", placement, draft)];
+    const all = [...at.problems, ...problems, ...nodePoolProblems(wanted, faulty, "", placement, draft, pool)];
     if (all.length > 0) throw invalid(all);
     requireRevision(input.precondition, pool.revision, `"${pool.revision}"`);
     const settings = settingsOf(validate(CreateNodePool, wanted).complete());

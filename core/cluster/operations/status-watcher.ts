@@ -126,8 +126,8 @@ export class StatusWatcher {
     };
   }
 
-  /** Returns a table for reads of requests that were woken, which may be many at once: they yield to other requests. */
-  tableForWoken(table: Table): Table {
+  /** Returns a table for reads of requests that wait or were woken, which may be many at once: they yield to other requests. */
+  sharedTable(table: Table): Table {
     return this.#reads.of(table);
   }
 
