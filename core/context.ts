@@ -75,7 +75,7 @@ export interface StatusWatcher {
    */
   reserve(tokenId: string): (() => void) | undefined;
   /** Returns a table for reads of requests that were woken, which may be many at once: they yield to other requests. */
-  tableForWoken(table: Table): Table;
+  sharedTable(table: Table): Table;
   /**
    * Waits until a cluster has a status or is not at its key any more, an item that authorizes the request was written, the
    * time is over, the client disconnected, or the process shuts down.
@@ -89,7 +89,7 @@ export interface StatusWatcher {
 export const noStatusWatcher: StatusWatcher = {
   isClosed: false,
   reserve: () => undefined,
-  tableForWoken: (table) => table,
+  sharedTable: (table) => table,
   change: async () => {},
 };
 

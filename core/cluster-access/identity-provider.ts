@@ -48,8 +48,8 @@ const IssuerMismatch = v.object({ attribute: v.literal("issuer"), body: v.object
 const issuerMismatch = (issuer: string) => `it calls itself ${issuer}, and has to be named so, to the letter`;
 
 /**
- * Makes an identity provider of an issuer's URL. Nothing is sent until the first call; the issuer is asked where it registers
- * clients, and asked again once that fails.
+ * Makes an identity provider of an issuer's URL. Nothing is sent until the first call. Each registration begins with discovery, so
+ * an issuer that is out of service is noticed by a request that can be repeated.
  *
  * @param issuer its URL; what it sends where it is `http` is not encrypted
  * @param initialAccessToken what lets us register clients, where the issuer asks for it
@@ -57,10 +57,8 @@ const issuerMismatch = (issuer: string) => `it calls itself ${issuer}, and has t
 export function identityProvider(issuer: string, initialAccessToken?: string): IdentityProvider {
   const url = new URL(issuer);
   const insecure = { [oauth.allowInsecureRequests]: url.protocol === "http:" };
-  let discovered: oauth.AuthorizationServer | undefined;
 
   async function discover(signal: AbortSignal): Promise<oauth.AuthorizationServer> {
-    if (discovered !== undefined) return discovered;
     const response = await oauth.discoveryRequest(url, { ...insecure, signal });
     if (response.status !== 200) {
       await response.body?.cancel();
@@ -75,7 +73,6 @@ export function identityProvider(issuer: string, initialAccessToken?: string): I
     if (!mayHaveToken(server.registration_endpoint)) {
       throw new Error("its registration_endpoint must be an https URL, or one of the issuer's own origin");
     }
-    discovered = server;
     return server;
   }
 
@@ -136,16 +133,7 @@ export function identityProvider(issuer: string, initialAccessToken?: string): I
 
   return {
     issuer,
-    register: (name, signal) =>
-      withRetryHint(`registering a client with ${issuer}`, async () => {
-        try {
-          return await register(name, signal);
-        } catch (error) {
-          // It may have moved.
-          discovered = undefined;
-          throw error;
-        }
-      }),
+    register: (name, signal) => withRetryHint(`registering a client with ${issuer}`, () => register(name, signal)),
     remove: (client, signal, isNew) =>
       withRetryHint(`removing a client from ${issuer}`, () => remove(client, signal, isNew)),
   };
@@ -169,22 +157,21 @@ function statusReason({ status }: Response): string {
 /** Error codes of RFC 7591 and RFC 6750 look like this. Anything else may be a secret that is repeated. */
 const ErrorBody = v.object({ error: v.pipe(v.string(), v.regex(/^[a-z_]{1,50}$/)) });
 
-/** Answers 408 and 499 come from proxies too, of requests that were passed on. */
-const DOUBTFUL_4XX: ReadonlySet<number> = new Set([408, 499]);
+/** By these an issuer refuses a request for its access token, address, size, media type or number, before it acts on it. */
+const REFUSALS: ReadonlySet<number> = new Set([401, 403, 404, 405, 413, 415, 429]);
 
 /**
- * Makes an error of an answer that is no success. A 4xx is a refusal. So is a 503 with Retry-After, by which the issuer asks to be
- * asked again (RFC 9110, section 15.6.4). After a redirect (303 may follow a success) and any other 5xx the outcome is in doubt.
+ * Makes an error of an answer that is no success. The issuer refused where it answered one of `REFUSALS`, or 400 with an error code
+ * (RFC 7591, section 3.2.2). After any other answer the outcome is in doubt: 303 may follow a success, proxies answer 408, 499 and 5xx
+ * for requests that they passed on, and no status tells that a POST was not acted on (RFC 9110, section 9.2.2).
  */
 async function refusalOf(response: Response): Promise<Error> {
   const { status } = response;
-  const retryAfterMs = retryAfterOf(response);
   const text = await readText(response, MAX_REGISTRATION_BYTES).catch(() => "");
   const body = v.safeParse(v.pipe(v.string(), v.parseJson(), ErrorBody), text);
   const reason = `${statusReason(response)}${body.success ? ` ${body.output.error}` : ""}`;
-  const isClientError = status >= 400 && status < 500 && !DOUBTFUL_4XX.has(status);
-  const isRefused = isClientError || (status === 503 && retryAfterMs !== undefined);
-  return isRefused ? new NotRegistered(reason, { retryAfterMs }) : new Error(reason);
+  const isRefused = REFUSALS.has(status) || (status === 400 && body.success);
+  return isRefused ? new NotRegistered(reason, { retryAfterMs: retryAfterOf(response) }) : new Error(reason);
 }
 
 /** Says what was under way. Bodies of answers are not repeated, but for the code of an error: there may be secrets in them. */

@@ -80,6 +80,7 @@ export function mergeSettings(pool: NodePool, input: Draft<CreateNodePool>): Dra
  * @param path path of the pool in the request, such as `nodePools[1]`; empty for a request of its own
  * @param placement location of the cluster
  * @param sent well-formed parts of the request, if `draft` also contains stored values: problems name only sent properties
+ * @param stored the pool before the change; its node type and zone stay allowed if the catalogue no longer lists them; undefined for a new pool
  */
 export function nodePoolProblems(
   draft: Draft<CreateNodePool>,
@@ -101,19 +102,17 @@ export function nodePoolProblems(
     const known = provider.nodeTypes.map(({ type }) => type).join(", ");
     if (draft.nodeSize === undefined) {
       add("nodeSize", `is required: one of ${known}`);
-    } else if (nodeTypeOf(provider, draft.nodeSize) === undefined) {
+    } else if (draft.nodeSize !== stored?.nodeSize && nodeTypeOf(provider, draft.nodeSize) === undefined) {
       add(
         "nodeSize",
         `${formatValue(draft.nodeSize)} is not allowed: must be a node type of ${provider.name}: ${known}`,
       );
     }
   }
-  if (region !== undefined && draft.availabilityZone !== undefined && !zoneOf(region, draft.availabilityZone)) {
+  const zone = draft.availabilityZone;
+  if (region !== undefined && zone !== undefined && zone !== stored?.availabilityZone && !zoneOf(region, zone)) {
     const known = region.availabilityZones.map(({ slug }) => slug).join(", ");
-    add(
-      "availabilityZone",
-      `${formatValue(draft.availabilityZone)} is not allowed: must be a zone of ${region.slug}: ${known}`,
-    );
+    add("availabilityZone", `${formatValue(zone)} is not allowed: must be a zone of ${region.slug}: ${known}`);
   }
   if (!faulty.has(at("minSize")) && !faulty.has(at("autoScaling"))) {
     const problem = sizeProblem(draft, sent);

@@ -160,6 +160,23 @@ describe("a change of a pool", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
+  test("of whose node type and zone the catalogue lists neither any more is accepted where it changes neither", async () => {
+    const identity = await create([web({ availabilityZone: "eu-west-1b" })]);
+    const [pool] = await nodePoolsOf(world.services.table, identity);
+    if (pool === undefined) throw new Error("no pool");
+    const gone = { nodeSize: "t1.micro", availabilityZone: "eu-west-1z" };
+    const overwrite = new Transaction().put("pool", nodePoolItem({ ...pool, ...gone }), {
+      condition: "attribute_exists(#pk)",
+    });
+    expect(await commit(world.services.table, overwrite, deadlineIn())).toEqual([]);
+    const [{ id, ...before }] = await list();
+    const same = await send("PUT", pools(id), before);
+    expect([same.status, same.body], same.text).toEqual([200, { id, ...before }]);
+    const resized = await send("PUT", pools(id), { minSize: 3 });
+    expect([resized.status, resized.body], resized.text).toMatchObject([200, { ...gone, minSize: 3 }]);
+    expectPaths(await send("PUT", pools(id), { nodeSize: "t1.nano" }), ["nodeSize"]);
+  });
+
   test("to what it is, in another order, is none", async () => {
     await create([web(STORED)]);
     const [{ id, ...before }] = await list();

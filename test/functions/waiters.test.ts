@@ -2,9 +2,10 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import { clusterKey } from "#core/table/keys.ts";
+import { until } from "#test/support/server.ts";
 import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 const PER_TOKEN = 100;
@@ -33,26 +34,18 @@ const wait = (seconds: number, token = tenant.admin, cluster = "one", query = ""
 
 const reads = () => world.wire.spans.filter(({ operation, end }) => operation === "BatchGetItem" && end > 0);
 
-/** How many requests arrive together: as many as even a busy machine authorizes before calls to the database time out. */
-const TOGETHER = 50;
-
-/** Sends requests that wait, and returns them once all are authorized. Forgets the calls of that. */
+/** Sends requests that wait, all at the same moment, and returns them once all are authorized. Forgets the calls of that. */
 async function startWaiting(
   count: number,
   seconds: number,
   { tokens = [tenant.admin], clusters = ["one"], query = "" } = {},
 ): Promise<Promise<Answer>[]> {
-  const waiting: Promise<Answer>[] = [];
-  while (waiting.length < count) {
-    const more = Math.min(TOGETHER, count - waiting.length);
-    world.wire.spans.length = 0;
-    for (let each = 0; each < more; each++) {
-      const position = waiting.length;
-      const [token, cluster] = [tokens[position % tokens.length], clusters[position % clusters.length]];
-      waiting.push(wait(seconds, token, cluster, query));
-    }
-    while (reads().length < more) await sleep(5);
-  }
+  const reserved = vi.spyOn(world.services.statusWatcher, "reserve");
+  const waiting = Array.from({ length: count }, (_, position) =>
+    wait(seconds, tokens[position % tokens.length], clusters[position % clusters.length], query),
+  );
+  await until(() => reserved.mock.calls.length === count || undefined);
+  reserved.mockRestore();
   await sleep(50);
   world.wire.spans.length = 0;
   return waiting;
@@ -107,6 +100,17 @@ test("500 waiting requests do not slow down another tenant's GET", async () => {
   expect(beside / atRest).toBeLessThan(3);
   // One poll a second for all, in about four seconds; by themselves they made some 2,000.
   expect(polls).toBeLessThan(40);
+});
+
+test("500 requests that begin to wait at the same moment are authorized by few shared reads", async () => {
+  const tokens = await people(5);
+  world.wire.spans.length = 0;
+  const waiting = Array.from({ length: 500 }, (_, position) => wait(3, tokens[position % tokens.length]));
+  const answers = await Promise.all(waiting);
+  expect(answers.map(({ status }) => status)).toEqual(Array(500).fill(200));
+  expect(answers.map(appliedIn)).toEqual(Array(500).fill("wait=3"));
+  // Also the poll, and the reads when the wait is over.
+  expect(reads().length).toBeLessThan(100);
 });
 
 test("waiting requests that wake together share their reads", async () => {

@@ -68,7 +68,9 @@ export async function get(
   const startedAt = performance.now();
   const { organisation: slug, environment, cluster: clusterSlug, signal } = input;
   const read = (table: Table) => authorizeCluster({ ...context, table }, input);
-  const first = await read(context.table);
+  // Many clients may begin to wait at the same moment, for example when they reconnect: they share these reads, too.
+  const table = context.waitSeconds > 0 ? context.statusWatcher.sharedTable(context.table) : context.table;
+  const first = await read(table);
   const { "show-compute": showCompute, includeDetails, waitFor } = parseQuery(context, input.query, PARAMETERS);
   const { tokenId, user } = first.authorized.actor;
   const { authorized, cluster } = await untilStatus(context, tokenId, first, {
@@ -80,8 +82,6 @@ export async function get(
     read,
   });
   const { organisation, references } = authorized;
-  const hasWaited = authorized !== first.authorized;
-  const table = hasWaited ? context.statusWatcher.tableForWoken(context.table) : context.table;
   const observed = includeDetails ? await observations({ table }, [cluster.identity]) : undefined;
   return {
     body: toClusterResponse(cluster, {

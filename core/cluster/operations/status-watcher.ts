@@ -94,8 +94,8 @@ export class PollingStatusWatcher implements StatusWatcher {
     };
   }
 
-  /** Returns a table for reads of woken requests. Many requests can wake at once, so their reads yield to other requests. */
-  tableForWoken(table: Table): Table {
+  /** Returns a table for reads of requests that wait or were woken. They can be many at once, so their reads yield to others. */
+  sharedTable(table: Table): Table {
     return this.#reads.of(table);
   }
 

@@ -92,7 +92,7 @@ export async function untilStatus<Read extends { cluster: Awaitable }>(
       await statusWatcher.change({ ...awaited, table, status, timeoutMs });
       // The client disconnected, so the answer is not sent.
       if (awaited.signal?.aborted === true) return first;
-      const present = await read(statusWatcher.tableForWoken(table));
+      const present = await read(statusWatcher.sharedTable(table));
       if (isReached(present) || deadline.expired()) return present;
       if (statusWatcher.isClosed) {
         responseMetadata.retryAfterSeconds = RETRY_AFTER_SECONDS;

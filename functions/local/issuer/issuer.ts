@@ -1,9 +1,11 @@
 /** An OIDC issuer on a path of the local server, so that clusters have one where nobody set any. */
 
+import { existsSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import Provider, { type Configuration, errors } from "oidc-provider";
 import { verifyTokenText } from "#core/access/authorize.ts";
+import { oidcClientEntity } from "#core/cluster-access/entity.ts";
 import type { Services } from "#core/context.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { errorFields, type Logger } from "../../runtime/log.ts";
@@ -38,10 +40,26 @@ export interface LocalIssuerOptions {
   log: Logger;
 }
 
-/** Starts the issuer. @throws as `openIssuerStore` */
+/**
+ * Makes sure that a missing file is not one that was lost: clusters have no clients of this issuer. Reads the whole table.
+ *
+ * @throws AppError invalid where they do
+ */
+async function requireNoClients({ table }: Pick<Services, "table">, issuer: string, file: string): Promise<void> {
+  for await (const item of table.scan()) {
+    if (item.entity !== oidcClientEntity.name || oidcClientEntity.read(item).issuer !== issuer) continue;
+    throw new AppError("invalid", "issuer.missing", [
+      `${file}: is missing, with the keys of ${issuer} and the clients that clusters have of it. Bring the file back from a backup and ` +
+        "start again. If it is lost for good, run `npm run admin -- secrets discard`: it lists these clients, and removes them with --yes.",
+    ]);
+  }
+}
+
+/** Starts the issuer. @throws AppError invalid where its file is lost; as `openIssuerStore` */
 export async function startIssuer({ origin, place, services, log }: LocalIssuerOptions): Promise<LocalIssuer> {
-  const store = await openIssuerStore(place);
   const issuer = `${origin}${ISSUER_PATH}`;
+  if (place !== undefined && !existsSync(place.file)) await requireNoClients(services, issuer, place.file);
+  const store = await openIssuerStore(place);
   const provider = new Provider(issuer, configuration(store));
   const { host } = new URL(origin);
   provider.on("grant.error", (_, error) => log.debug("the local OIDC issuer gave no token", errorFields(error)));

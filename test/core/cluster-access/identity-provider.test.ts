@@ -165,19 +165,21 @@ test("an issuer that answers too late is not waited for", async () => {
   expect(error).not.toBeInstanceOf(NotRegistered);
 });
 
-test("where an issuer registers clients is asked once, and again once that fails", async () => {
+test("an issuer is asked where it registers clients before each registration", async () => {
   const one = provider();
   await register(one);
-  await register(one);
-  const asked = () => requests.filter(({ path }) => path.startsWith("/realm")).length;
-  expect(asked()).toBe(1);
-  // It moves.
   routes[DISCOVERY] = json(200, metadata({ registration_endpoint: `${origin}/moved` }));
-  routes["POST /moved"] = routes["POST /register"] ?? json(500, {});
-  delete routes["POST /register"];
-  expect((await refusal(one)).message).toContain("404");
-  expect(await register(one)).toMatchObject({ clientId: "an-id" });
-  expect(asked()).toBe(2);
+  routes["POST /moved"] = json(201, client({ client_id: "another-id" }));
+  expect(await register(one)).toMatchObject({ clientId: "another-id" });
+});
+
+test("an issuer that answers discovery with 503 is not sent a registration, and its Retry-After is kept to", async () => {
+  const one = provider();
+  await register(one);
+  routes[DISCOVERY] = json(503, {}, { "retry-after": "30" });
+  const error = await refusal(one);
+  expect([error instanceof NotRegistered, (error as NotRegistered).retryAfterMs]).toEqual([true, 30_000]);
+  expect(requests.filter(({ method }) => method === "POST")).toHaveLength(1);
 });
 
 test.each([
@@ -298,8 +300,19 @@ test.each([301, 302, 303, 307, 308])("a redirect by %i is not followed anywhere"
 
 test.each<[number, Record<string, string>, boolean, number | undefined]>([
   [429, { "retry-after": "30" }, true, 30_000],
-  [503, { "retry-after": "999999" }, true, 3_600_000],
+  [429, { "retry-after": "999999" }, true, 3_600_000],
+  [503, { "retry-after": "30" }, false, undefined],
   [503, {}, false, undefined],
+  [400, {}, false, undefined],
+  [402, {}, false, undefined],
+  [409, {}, false, undefined],
+  [422, { "retry-after": "30" }, false, undefined],
+  [425, {}, false, undefined],
+  [401, {}, true, undefined],
+  [404, {}, true, undefined],
+  [405, {}, true, undefined],
+  [413, {}, true, undefined],
+  [415, {}, true, undefined],
   [503, { "retry-after": "soon" }, false, undefined],
   [408, {}, false, undefined],
   [499, {}, false, undefined],

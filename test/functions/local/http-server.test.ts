@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { createHttpServer } from "#functions/local/http-server.ts";
 import { cleanUp, type Server, start, until } from "#test/support/server.ts";
 
 let server: Server;
@@ -133,6 +134,12 @@ test("connections are offered for longer than proxies and clients keep theirs", 
   agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const { headers } = await ask("GET", "/healthz", {});
   expect(Number(/^timeout=(\d+)$/.exec(`${headers["keep-alive"]}`)?.[1])).toBeGreaterThanOrEqual(65);
+});
+
+test("the headers of a request may take longer than its connection may be idle before them", () => {
+  const { headersTimeout, keepAliveTimeout, requestTimeout } = createHttpServer(() => {});
+  expect(headersTimeout).toBeGreaterThan(keepAliveTimeout);
+  expect(requestTimeout).toBeGreaterThan(headersTimeout);
 });
 
 test.each([

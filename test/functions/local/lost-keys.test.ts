@@ -162,16 +162,25 @@ test("after secrets discard a server starts without keys.json, and its clusters 
   expect([nothing.code, JSON.parse(nothing.stdout).lost]).toEqual([0, { clusters: [] }]);
 });
 
-test("a lost issuer.json is made again after secrets discard, and clusters get clients of the new issuer", async () => {
-  const { environment, config } = await withCluster();
-  const issuer = join(environment.DATA_DIR, "issuer.json");
-  writeFileSync(issuer, readFileSync(issuer, "utf8").slice(0, -20));
-  expect(await refusal(environment)).toContain(`${issuer} is damaged`);
-  expect((await admin(environment, "secrets", "discard", "--yes")).code).toBe(0);
-  const server = await start(environment);
-  const again = await until(async () => {
-    const { status, body } = await send(server, "GET", `${ONE}/oidc-config`);
-    return status === 200 ? body : undefined;
-  });
-  expect(again.clientId).not.toBe(config.clientId);
-});
+test.each([
+  ["missing", ": is missing", (file: string) => rmSync(file)],
+  ["cut off", " is damaged", (file: string) => writeFileSync(file, readFileSync(file, "utf8").slice(0, -20))],
+])(
+  "a %s issuer.json is made again after secrets discard only, and clusters get clients of the new issuer",
+  async (_, words, lose) => {
+    const { environment, config } = await withCluster();
+    const issuer = join(environment.DATA_DIR, "issuer.json");
+    lose(issuer);
+    const isThere = existsSync(issuer);
+    const refused = await refusal(environment);
+    for (const each of [`${issuer}${words}`, "secrets discard"]) expect(refused).toContain(each);
+    expect(existsSync(issuer)).toBe(isThere);
+    expect((await admin(environment, "secrets", "discard", "--yes")).code).toBe(0);
+    const server = await start(environment);
+    const again = await until(async () => {
+      const { status, body } = await send(server, "GET", `${ONE}/oidc-config`);
+      return status === 200 ? body : undefined;
+    });
+    expect(again.clientId).not.toBe(config.clientId);
+  },
+);
