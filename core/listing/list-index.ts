@@ -6,8 +6,8 @@ import { type LIST_ATTRIBUTES, LIST_INDEX } from "../table/definition.ts";
 import { clustersEnd, clustersStart, organisationKey } from "../table/keys.ts";
 import type { Chunk, KeyRange } from "./page-index.ts";
 
-/** Rows a range, at most: 200 bytes each, so that one query's megabyte holds them. */
-export const RANGE_ROWS = 4_000;
+/** Rows a range, at most: about 350 bytes each and rarely more than 400, so that one query's megabyte holds them. */
+export const RANGE_ROWS = 2_500;
 
 type Projected = "pk" | "sk" | (typeof LIST_ATTRIBUTES)[number];
 
