@@ -7,6 +7,7 @@ import {
   chunkItem,
   keyRange,
   newBucketId,
+  readChunkOf,
   readChunks,
   readSlugs,
   removableBuckets,
@@ -202,41 +203,68 @@ async function repair(
   services: Services,
   organisation: string,
   environment: Environment,
-  finding: Finding,
+  { chunk, bucket, slugs }: Finding,
+): Promise<boolean> {
+  if (chunk !== undefined && bucket !== undefined) return splitIntoParts(services, organisation, chunk, bucket, slugs);
+  const lowerBound = chunk?.lowerBound ?? "";
+  // A bucket that is too full is split after the next inspection.
+  const only = { ...newBucket(services, lowerBound), n: slugs.length };
+  // Without a chunk nothing can be added there, so what was counted still holds.
+  const unchanged = chunk === undefined ? { condition: "attribute_not_exists(#pk)" } : unchangedChunk(chunk);
+  const transaction = new Transaction()
+    .put("index", chunkItem(organisation, environment, lowerBound, [only]), unchanged)
+    // A chunk that nobody else would remove must not outlive its environment.
+    .check("environment", environmentKey(organisation, environment.slug), {
+      condition: "#identity = :identity",
+      values: { ":identity": environment.identity },
+    });
+  return (await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs))).length === 0;
+}
+
+/**
+ * Replaces a bucket by buckets of the right size, in as many transactions as needed. Each one leaves the clusters that do not fit into it
+ * in its last bucket, which the next one splits on condition that its version has not changed. So the slugs are read only once.
+ *
+ * @param slugs of the bucket's clusters, read after the bucket's version
+ * @returns false if another writer interfered
+ */
+async function splitIntoParts(
+  services: Services,
+  organisation: string,
+  chunk: Chunk,
+  bucket: Bucket,
+  slugs: readonly string[],
 ): Promise<boolean> {
   const { table, pageIndex } = services;
-  const { chunk, bucket, slugs } = finding;
-  const deadline = deadlineIn(services.writeTimeoutMs);
-  const transaction = new Transaction();
-  if (chunk === undefined || bucket === undefined) {
-    const lowerBound = chunk?.lowerBound ?? "";
-    // A bucket above the limit is divided in the next round.
-    const only = { ...newBucket(services, lowerBound), n: slugs.length };
-    // Without a chunk no cluster can be added there, so the count is still valid.
-    const unchanged = chunk === undefined ? { condition: "attribute_not_exists(#pk)" } : unchangedChunk(chunk);
-    transaction
-      .put("index", chunkItem(organisation, environment, lowerBound, [only]), unchanged)
-      // The chunk must not outlive its environment, because nothing else would remove it.
-      .check("environment", environmentKey(organisation, environment.slug), {
-        condition: "#identity = :identity",
-        values: { ":identity": environment.identity },
-      });
-  } else {
-    const parts = splitIntoBuckets(services, bucket.bound, slugs).slice(
-      0,
-      Math.max(2, Math.floor(pageIndex.chunk / 2)),
-    );
-    const counted = parts.reduce((sum, { n }) => sum + n, 0);
+  const mostParts = Math.max(2, Math.floor(pageIndex.chunk / 2));
+  const all = splitIntoBuckets(services, bucket.bound, slugs);
+  let current: Chunk | undefined = chunk;
+  let replaced = bucket;
+  for (let done = 0; done < all.length; ) {
+    const isUnchanged = current?.buckets.some(({ id, v }) => id === replaced.id && v === replaced.v) ?? false;
+    if (current === undefined || !isUnchanged) return false;
+    const deadline = deadlineIn(services.writeTimeoutMs);
+    const rest = all.slice(done);
+    const parts = rest.slice(0, mostParts);
     const last = parts.at(-1);
-    // The rest stays in the last part, which then exceeds the limit and is divided in the next round.
-    if (last !== undefined) parts[parts.length - 1] = { ...last, n: last.n + slugs.length - counted };
-    if (chunk.buckets.length - 1 + parts.length > pageIndex.chunk) {
-      await splitChunk(table, organisation, chunk, deadline);
-      return false;
+    if (last === undefined) return true;
+    const n = rest.slice(parts.length - 1).reduce((sum, part) => sum + part.n, 0);
+    parts[parts.length - 1] = { ...last, n };
+    if (current.buckets.length - 1 + parts.length > pageIndex.chunk) {
+      if (!(await splitChunk(table, organisation, current, deadline))) return false;
+    } else {
+      const transaction = new Transaction();
+      replaceBucket(transaction, "index", current, replaced, parts, pageIndex);
+      if ((await commit(table, transaction, deadline)).length > 0) return false;
+      if (parts.length === rest.length) return true;
+      // The last bucket is split again.
+      done += parts.length - 1;
+      replaced = { ...last, n };
+      all[done] = { ...last, id: newBucket(services, last.bound).id };
     }
-    replaceBucket(transaction, "index", chunk, bucket, parts, pageIndex);
+    current = await readChunkOf(table, organisation, chunk.environment, replaced.bound);
   }
-  return (await commit(table, transaction, deadline)).length === 0;
+  return true;
 }
 
 /**

@@ -22,6 +22,13 @@ import { type Key, keyText } from "./keys.ts";
 /** DynamoDB takes at most this many keys in one BatchGetItem. */
 export const BATCH_GET_KEYS = 100;
 
+/**
+ * Items that one page of an unbounded Query or Scan holds, at most. DynamoDB ends a page after 1 MB, which is fewer items unless they
+ * are smaller than 210 bytes. The embedded engine reads all that is left of the range before it cuts a page of 1 MB from it: without a
+ * limit the time for a range grows with the square of its items.
+ */
+const PAGE_ITEMS = 5_000;
+
 /** How often what a BatchGetItem left over is asked for again, before the database counts as overloaded. */
 const UNPROCESSED_RETRIES = 10;
 
@@ -197,7 +204,7 @@ async function queryAll({ client, name: table, meter }: Connected, range: Range)
   const items: RawItem[] = [];
   let start: Record<string, unknown> | undefined;
   do {
-    const rest = range.limit === undefined ? undefined : range.limit - items.length;
+    const rest = range.limit === undefined ? PAGE_ITEMS : range.limit - items.length;
     const output = await mapErrors(
       client.send(
         new QueryCommand({
@@ -205,7 +212,7 @@ async function queryAll({ client, name: table, meter }: Connected, range: Range)
           ...(range.index === undefined ? { ConsistentRead: true } : { IndexName: range.index }),
           ...keyCondition(range),
           ScanIndexForward: range.backward !== true,
-          ...(rest === undefined ? {} : { Limit: rest }),
+          Limit: rest,
           ...(range.keysOnly === true ? { ProjectionExpression: "pk, sk" } : {}),
           ...(start === undefined ? {} : { ExclusiveStartKey: start }),
           ...withCapacity(meter),
@@ -227,6 +234,7 @@ async function* scanAll({ client, name: table }: Connected): AsyncGenerator<RawI
         new ScanCommand({
           TableName: table,
           ConsistentRead: true,
+          Limit: PAGE_ITEMS,
           ...(start === undefined ? {} : { ExclusiveStartKey: start }),
         }),
       ),

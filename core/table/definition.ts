@@ -6,7 +6,7 @@ export const DUE_INDEX = "due-index";
 /** The index for other orders and filters: sparse, over clusters, with a few attributes each. */
 export const LIST_INDEX = "slim-index";
 
-/** What a row of the slim index carries beside the keys, about 200 bytes. */
+/** What a row of the slim index carries beside the keys; with them and all names about 350 bytes. */
 export const LIST_ATTRIBUTES = [
   "identity",
   "name",

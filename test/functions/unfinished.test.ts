@@ -6,7 +6,7 @@ import { eventsOf } from "#test/support/invariants.ts";
 import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
-const RUNS = Number(process.env.MODEL_RUNS ?? 15);
+const RUNS = Number(process.env.MODEL_RUNS ?? 6);
 
 let world: LivingWorld;
 let tenant: Tenant;

@@ -5,41 +5,68 @@ import { BatchWriteCommand } from "@aws-sdk/lib-dynamodb";
 import { rebuildPageIndex } from "#core/admin/page-index-repair.ts";
 import { type Cluster, clusterEntity } from "#core/cluster/entity.ts";
 import { clusterKey } from "#core/table/keys.ts";
+import type { Environment } from "#core/tenancy/environment.ts";
 import type { Tenant, World } from "./world.ts";
 
 /** DynamoDB takes at most this many items in one BatchWriteItem. */
 const BATCH = 25;
 
+/** Batches under way at the same time. */
+const WRITERS = 4;
+
+/** The tenant's environment that is filled. @throws Error where there is none */
+function production({ environments }: Tenant): Environment {
+  if (environments.production === undefined) throw new Error("no environment production");
+  return environments.production;
+}
+
+/** Rebuilds the page index of a tenant's environment `production`. */
+export const rebuild = ({ services }: World, tenant: Tenant): Promise<unknown> =>
+  rebuildPageIndex(services, tenant.slug, production(tenant));
+
+/** Puts copies of a cluster, as `put` does, and rebuilds the page index. Reads find them. */
+export async function fill(world: World, tenant: Tenant, ...given: Copies): Promise<void> {
+  await put(world, tenant, ...given);
+  await rebuild(world, tenant);
+}
+
+type Copies = [template: Cluster, count: number, vary?: () => Partial<Cluster>, tell?: (done: number) => void];
+
 /**
- * Puts copies of a cluster into an environment `production`, and has its page index rebuilt. Reads find them; whatever else a
- * creation writes is not there.
+ * Puts copies of a cluster into an environment `production`. Whatever else a creation writes is not there.
  *
  * @param template a cluster of any organisation
  * @param count how many copies; `c000000` is the first
  * @param vary says what is different in a copy
  * @param tell called now and then with how many are there
  */
-export async function fill(
-  { services, table }: World,
-  { slug: organisation, environments }: Tenant,
+export async function put(
+  { table }: World,
+  tenant: Tenant,
   template: Cluster,
   count: number,
   vary: () => Partial<Cluster> = () => ({}),
   tell: (done: number) => void = () => {},
 ): Promise<void> {
-  const { production } = environments;
-  if (production === undefined) throw new Error("no environment production");
-  const place = { organisation, environment: production.slug, environmentIdentity: production.identity };
+  const { slug: organisation } = tenant;
+  const { slug: environment, identity: environmentIdentity } = production(tenant);
+  const place = { organisation, environment, environmentIdentity };
   const copyAt = (number: number) => {
     const slug = `c${String(number).padStart(6, "0")}`;
-    const key = clusterKey(organisation, production.slug, slug);
-    const copy = { ...template, ...place, ...vary(), identity: randomUUID(), slug, name: slug };
+    const key = clusterKey(organisation, environment, slug);
+    const copy = { ...template, ...place, name: slug, ...vary(), identity: randomUUID(), slug };
     return { PutRequest: { Item: clusterEntity.write(key, copy, { slimSk: key.sk }) } };
   };
-  for (let start = 0; start < count; start += BATCH) {
-    const copies = Array.from({ length: Math.min(BATCH, count - start) }, (_, at) => copyAt(start + at));
-    await table.client.send(new BatchWriteCommand({ RequestItems: { [table.name]: copies } }));
-    if (start % (200 * BATCH) === 0) tell(start);
-  }
-  await rebuildPageIndex(services, organisation, production);
+  let next = 0;
+  const putBatches = async () => {
+    while (next < count) {
+      const start = next;
+      next += BATCH;
+      const copies = Array.from({ length: Math.min(BATCH, count - start) }, (_, at) => copyAt(start + at));
+      await table.client.send(new BatchWriteCommand({ RequestItems: { [table.name]: copies } }));
+      if (start % (200 * BATCH) === 0) tell(start);
+    }
+  };
+  // The next batches are built while the engine writes.
+  await Promise.all(Array.from({ length: WRITERS }, putBatches));
 }

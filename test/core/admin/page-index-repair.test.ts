@@ -2,12 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createEnvironment, getEnvironment, removeEnvironment } from "#core/admin/environments.ts";
 import { checkPageIndex, rebuildPageIndex } from "#core/admin/page-index-repair.ts";
+import { clusterEntity } from "#core/cluster/entity.ts";
 import { bucketOf, chunkItem, decrementBucket, readChunks } from "#core/listing/page-index.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
+import { Meter } from "#core/table/capacity-meter.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { commands } from "#functions/admin/commands.ts";
 import { readConfig } from "#functions/runtime/config.ts";
 import { interrupt, waitsOf } from "#test/support/faults.ts";
+import { fill } from "#test/support/filling.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -153,6 +156,23 @@ describe.each(["check", "rebuild"] as const)("%s beside whoever makes and remove
 });
 
 describe("rebuilding", () => {
+  test("reads four times as much for four times as many clusters", async () => {
+    await createAll(["c0"]);
+    const [item] = await world.table.query({ pk: `ORG#${tenant.slug}`, prefix: "CLUSTER#production#c0" });
+    if (item === undefined) throw new Error("no cluster to copy");
+    const unitsOf = async (count: number) => {
+      const meter = new Meter();
+      const filled = await world.tenant();
+      const services = { ...world.services, table: world.table.metered(meter) };
+      await fill({ ...world, services }, filled, clusterEntity.read(item), count);
+      const { production: environment } = filled.environments;
+      if (environment === undefined) throw new Error("no environment production");
+      expect(await checkPageIndex(world.services, filled.slug, environment)).toEqual([]);
+      return meter.readUnits;
+    };
+    expect((await unitsOf(160)) / (await unitsOf(40))).toBeLessThan(5);
+  });
+
   test("makes no index for an environment that is removed while it is mended", async () => {
     const [chunk] = await chunks();
     if (chunk === undefined) throw new Error("no chunk");

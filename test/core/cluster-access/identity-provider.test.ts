@@ -152,8 +152,9 @@ test.each<[string, Answer]>([
   const error = await refusal();
   expect(error).not.toBeInstanceOf(NotRegistered);
   expect(error.message).toContain(`registering a client with ${origin}/realm: `);
-  // As it would be logged, with what caused it.
-  expect(JSON.stringify(errorFields(error))).not.toMatch(/secret["\s]*[:{]|424|a-registration-token|the-initial-token/);
+  // As it would be logged, with what caused it. The issuer's address holds a random port, which may contain digits of the secret.
+  const logged = JSON.stringify(errorFields(error)).replaceAll(origin, "http://issuer");
+  expect(logged).not.toMatch(/secret["\s]*[:{]|424|a-registration-token|the-initial-token/);
 });
 
 test("an issuer that answers too late is not waited for", async () => {

@@ -4,6 +4,7 @@ import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { retryCluster } from "#core/admin/clusters.ts";
 import { type IdentityProvider, identityProvider } from "#core/cluster-access/identity-provider.ts";
+import { RESYNC_MS } from "#core/provisioning/reconcile.ts";
 import { pointerKey } from "#core/table/keys.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
@@ -220,7 +221,7 @@ describe("a registration in doubt", () => {
   test.each(answers)("leaves one client where the issuer answers %s, until an operator retries", async (_, answer) => {
     answerWith = answer;
     const identity = await create();
-    await world.settle(3 * HOUR_MS);
+    await world.settle(RESYNC_MS);
     expect(registered).toBe(1);
     expect((await get(at("oidc-config"))).status).toBe(409);
     const condition = await reconciled();
@@ -228,7 +229,7 @@ describe("a registration in doubt", () => {
     expect(condition.message).toContain(`"kubernetes ${identity}"`);
     expect(condition.message).toContain("cluster retry");
     await retryCluster(world.services, { identity });
-    await world.settle(3 * HOUR_MS);
+    await world.settle(RESYNC_MS);
     expect(registered).toBe(2);
     answerWith = (response, client) => void response.writeHead(200).end(JSON.stringify(client));
     await retryCluster(world.services, { identity });

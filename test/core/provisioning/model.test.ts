@@ -8,7 +8,7 @@ import { type LivingWorld, makeLivingWorld } from "#test/support/reconciling.ts"
 import type { Json, Tenant } from "#test/support/world.ts";
 
 /** More of them with `MODEL_RUNS`. A run takes half a second, several times that where others use the machine too. */
-const RUNS = Number(process.env.MODEL_RUNS ?? 20);
+const RUNS = Number(process.env.MODEL_RUNS ?? 8);
 const LIMIT_MS = 60_000 + RUNS * 6_000;
 
 const VERSIONS = ["v1.34.3-u-ame.1", "v1.34.4-u-ame.1", "v1.35.0-u-ame.1"];

@@ -12,7 +12,7 @@ import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
-const RUNS = Number(process.env.MODEL_RUNS ?? 15);
+const RUNS = Number(process.env.MODEL_RUNS ?? 6);
 const VERSIONS = clusterVersions.map(({ version }) => version);
 const POOL = { name: "web", nodeSize: "t3.medium" };
 

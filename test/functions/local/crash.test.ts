@@ -8,7 +8,7 @@ import type { Json } from "#test/support/world.ts";
 afterEach(cleanUp);
 
 /** More of them with `CRASH_ROUNDS`. */
-const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 20);
+const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 8);
 
 /** A round takes some 2 s, several times that where others use the machine too. */
 const LIMIT_MS = 90_000 + ROUNDS * 4_000;
