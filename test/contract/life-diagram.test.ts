@@ -8,7 +8,7 @@ import { stateDiagram, withDiagram } from "../../docs/diagram.ts";
 
 const document = readFileSync(new URL("../../docs/life-of-a-cluster.md", import.meta.url), "utf8");
 
-/** Every arrow that a diagram amounts to, with what must have been asked for. */
+/** Lists every transition of a diagram, with the desired status that it requires. */
 function arrowsOf(diagram: string): string[] {
   const lines = diagram.split("\n").map((line) => line.trim());
   const inBox = lines.slice(lines.findIndex((line) => line.endsWith("{")) + 1, lines.indexOf("}"));
@@ -21,13 +21,13 @@ function arrowsOf(diagram: string): string[] {
   });
 }
 
-describe("the document about a cluster's life", () => {
-  test("shows the state machine as it is: `npm run diagram`", () => {
+describe("the document about the life of a cluster", () => {
+  test("docs/life-of-a-cluster.md shows the current state machine (otherwise run `npm run diagram`)", () => {
     expect(document).toBe(withDiagram(document));
     expect(document).toContain(stateDiagram());
   });
 
-  test("has every arrow that may be gone, and no other", () => {
+  test("the diagram has every allowed transition and no other", () => {
     const all = clusterStatuses.flatMap((from) =>
       desiredStatuses.flatMap((wish) =>
         clusterStatuses.filter((to: ClusterStatus) => canFollow(from, to, wish)).map((to) => `${from} ${wish} ${to}`),
@@ -38,16 +38,16 @@ describe("the document about a cluster's life", () => {
 
   test.each([
     ["state", clusterStatuses],
-    ["wish", desiredStatuses],
+    ["desired status", desiredStatuses],
     ["phase", provisionStatuses],
     ["state of a pool", nodePoolProvisionStatuses],
     ["type of a condition", conditionTypes],
     ["reason", conditionReasons],
-  ])("names every %s", (_, names) => {
+  ])("the document names every %s", (_, names) => {
     expect(names.filter((name) => !document.includes(`\`${name}\``))).toEqual([]);
   });
 
-  test("refuses a document without a place for it", () => {
+  test("a document without a marker for the diagram is refused", () => {
     expect(() => withDiagram("# The life of a cluster\n")).toThrow("are not there");
   });
 });

@@ -8,13 +8,13 @@ import { ROOT } from "#test/support/server.ts";
 const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
 const documents = ["README.md", "CONTRIBUTING.md", ...globSync("docs/**/*.md", { cwd: ROOT })];
 
-/** The operator's commands in a text, with their options. */
+/** Lists the operator's commands in a text, with their options. */
 const commandsIn = (text: string) =>
   [...text.matchAll(/npm run (?:-s |--silent )?admin -- ([a-z][^`\n#]*)|functions\/admin\.ts ([a-z][^`\n#]*)/g)].map(
     ([, one, other]) => (one ?? other ?? "").trim(),
   );
 
-/** What is wrong with a command as it is written; nothing where it is one. */
+/** Returns the error of a command as it is written, or nothing for a valid command. */
 function problemIn(line: string): string | undefined {
   const words = line.split(/\s+/);
   const name = [2, 1].map((count) => words.slice(0, count).join(" ")).find((each) => Object.hasOwn(commands, each));
@@ -25,8 +25,8 @@ function problemIn(line: string): string | undefined {
   return unknown.length === 0 ? undefined : `${line}: there is no --${unknown.join(", --")}`;
 }
 
-describe("what is written for operators", () => {
-  test("names commands that there are, with options that they have", () => {
+describe("the operator's documentation", () => {
+  test("the operator's documentation names only existing commands and options", () => {
     const written = documents.flatMap((file) => commandsIn(read(file)));
     expect(written.length).toBeGreaterThan(40);
     expect(written.map(problemIn).filter((problem) => problem !== undefined)).toEqual([]);
@@ -34,7 +34,7 @@ describe("what is written for operators", () => {
     expect(problemIn("backup restore")).toBe("backup restore: there is no such command");
   });
 
-  test("says of every alarm what to do", () => {
+  test("every alarm has instructions in the operator's documentation", () => {
     const operations = read("docs/operations.md");
     const named = [...read("stacks/alarms.ts").matchAll(/alarm\(\s*"(\w+)"/g)].map(([, name]) => name);
     const functions = [...Object.keys(routeGroups), ...Object.keys(reconcilerGrants), "Default"];
@@ -50,7 +50,7 @@ describe("what is written for operators", () => {
     );
   });
 
-  test("leads to files that there are", () => {
+  test("every file linked from the operator's documentation exists", () => {
     const links = documents.flatMap((file) =>
       [...read(file).matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, to = ""]) => join(dirname(file), to)),
     );

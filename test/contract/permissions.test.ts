@@ -36,15 +36,18 @@ const routesOf = {
 
 const shapeOf = (path: string) => path.replaceAll(/:\w+|\{\w+\}/g, "{}");
 
-describe("the paths that lead to a function are those it serves", () => {
-  test.each(Object.entries(routeGroups) as [keyof typeof routeGroups, RouteGroup][])("%s", (name, { paths }) => {
-    const served = new Set(routesOf[name].map(({ path }) => shapeOf(path)));
-    expect(new Set(paths.map(shapeOf))).toEqual(served);
-    // The gateway refuses two routes of one shape.
-    expect(paths).toHaveLength(served.size);
-  });
+describe("the gateway paths of a function are the paths that it serves", () => {
+  test.each(Object.entries(routeGroups) as [keyof typeof routeGroups, RouteGroup][])(
+    "the gateway routes every path of the function %s to it",
+    (name, { paths }) => {
+      const served = new Set(routesOf[name].map(({ path }) => shapeOf(path)));
+      expect(new Set(paths.map(shapeOf))).toEqual(served);
+      // The gateway refuses two routes of the same shape.
+      expect(paths).toHaveLength(served.size);
+    },
+  );
 
-  test("and no path leads to two", () => {
+  test("no path is routed to two functions", () => {
     const shapes = Object.values<RouteGroup>(routeGroups).flatMap(({ paths }) => paths.map(shapeOf));
     expect(new Set(shapes).size).toBe(shapes.length);
   });
@@ -56,7 +59,7 @@ async function send(method: string, path: string, body?: unknown) {
   return answer.body;
 }
 
-/** Works on a cluster as if the stream woke the reconciler for it, until there is nothing to do. */
+/** Reconciles a cluster as if the stream had triggered the reconciler, until no work is left. */
 async function onStream(identity: string): Promise<void> {
   for (let round = 0; round < 6; round++) {
     await as("ReconcileStream", () => reconcileAll(world.reconciler, [identity], 4));
@@ -64,7 +67,7 @@ async function onStream(identity: string): Promise<void> {
   }
 }
 
-/** Has something come to a cluster that is gone in its last moment, and the reconciler look once more. */
+/** Adds an item to a cluster's partition just before the cluster's deletion completes, and reconciles once more. */
 async function comeLate(identity: string): Promise<void> {
   const transaction = new Transaction()
     .create("late", { ...secretKey(identity, "LATE") })
@@ -74,7 +77,7 @@ async function comeLate(identity: string): Promise<void> {
   expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
 }
 
-/** Everything once that does something else with the data than what was done before. */
+/** Calls once every operation that accesses the data in a way that no earlier call did. */
 async function live(): Promise<void> {
   const production = tenant.path("production");
   const cluster = tenant.path("production", "one");
@@ -137,7 +140,7 @@ async function live(): Promise<void> {
   }
 }
 
-test("every function does all that it may, and nothing else", { timeout: 60_000 }, async () => {
+test("every function uses all of its permissions and no others", { timeout: 60_000 }, async () => {
   await live();
   expect([...done.keys()].sort()).toEqual(Object.keys(grants).sort());
   const seen = Object.fromEntries([...done].map(([name, actions]) => [name, [...actions].sort()]));
@@ -146,8 +149,8 @@ test("every function does all that it may, and nothing else", { timeout: 60_000 
   );
 });
 
-describe("a function that does what it may not", () => {
-  test("is refused as on AWS, and the test that made it do so fails", async () => {
+describe("a function that calls the database without permission", () => {
+  test("a call without permission is refused as on AWS, and the test that made it fails", async () => {
     const reading = as("Upgrades", () => world.table.scan().next());
     await expect(reading).rejects.toThrow(/Upgrades may not Scan/);
     const keyring = permitted(world.keyring, world.table.name);
@@ -157,7 +160,7 @@ describe("a function that does what it may not", () => {
     await expect(as("Configurations", opening)).rejects.toThrow(/Configurations may not kms:Decrypt without a table/);
   });
 
-  test("is known by its path", () => {
+  test("a path is mapped to the name of its function", () => {
     expect(functionAt(`${tenant.path("production", "one")}/pools/3?dryRun=true`)).toBe("NodePools");
     expect(functionAt(`${tenant.path("one")}/move`)).toBe("Clusters");
     expect(functionAt("/api/v2")).toBe("Default");

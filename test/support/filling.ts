@@ -1,4 +1,4 @@
-/** Many clusters at once, put into the table beside the API. */
+/** Writes many clusters to the table without the API. */
 
 import { randomUUID } from "node:crypto";
 import { BatchWriteCommand } from "@aws-sdk/lib-dynamodb";
@@ -7,17 +7,17 @@ import { type Cluster, clusterEntity } from "#core/cluster/entity.ts";
 import { clusterKey } from "#core/table/keys.ts";
 import type { Tenant, World } from "./world.ts";
 
-/** DynamoDB takes at most this many items in one BatchWriteItem. */
+/** Maximum number of items of one BatchWriteItem in DynamoDB. */
 const BATCH = 25;
 
 /**
- * Puts copies of a cluster into an environment `production`, and has its page index rebuilt. Reads find them; whatever else a
- * creation writes is not there.
+ * Writes copies of a cluster to an environment `production`, and rebuilds its page index. Reads find them; the other items of a
+ * creation are missing.
  *
  * @param template a cluster of any organisation
- * @param count how many copies; `c000000` is the first
- * @param vary says what is different in a copy
- * @param tell called now and then with how many are there
+ * @param count number of copies; `c000000` is the first
+ * @param vary returns the changes of a copy
+ * @param tell called regularly with the number of written copies
  */
 export async function fill(
   { services, table }: World,
@@ -28,7 +28,7 @@ export async function fill(
   tell: (done: number) => void = () => {},
 ): Promise<void> {
   const { production } = environments;
-  if (production === undefined) throw new Error("no environment production");
+  if (production === undefined) throw new Error("environment production not found");
   const place = { organisation, environment: production.slug, environmentIdentity: production.identity };
   const copyAt = (number: number) => {
     const slug = `c${String(number).padStart(6, "0")}`;

@@ -6,14 +6,14 @@ import { cleanUp, ROOT, start, temporary } from "#test/support/server.ts";
 
 afterEach(cleanUp);
 
-/** The code blocks of a section of the README, with the language of each. */
+/** Returns the code blocks of a section of the README, with their languages. */
 function blocksOf(heading: string): [language: string, text: string][] {
   const [, section = ""] = readFileSync(join(ROOT, "README.md"), "utf8").split(`\n## ${heading}\n`);
   const [own = ""] = section.split("\n## ");
   return [...own.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = "", text = ""]) => [language, text]);
 }
 
-/** Runs a script as a user does. @returns what it printed */
+/** Runs a script like a user. @returns its output */
 async function bash(script: string, environment: Record<string, string>): Promise<string> {
   const child = spawn("bash", ["-euo", "pipefail", "-c", script], {
     cwd: ROOT,
@@ -29,7 +29,7 @@ async function bash(script: string, environment: Record<string, string>): Promis
   return printed;
 }
 
-/** States and phases in the order they were recorded in; which of them share an event is a matter of moments. */
+/** States and phases in recorded order; timing decides which of them share an event. */
 const waysIn = (printed: string) => {
   const words = printed.split(/\s/);
   return [/^"status":/, /^[a-z]+$/, /^[A-Z_]+$/].map((kind) => words.filter((word) => kind.test(word)));
@@ -47,7 +47,7 @@ test("the README's sessions run as they are written, and a cluster is started wi
   const [answers = "", lived = ""] = (await bash(script, { DATA_DIR })).split("----\n");
   const [identity = ""] = answers.split("\n");
   expect(identity).toMatch(/^[0-9a-f-]{36}$/);
-  // The reconciler may have begun before the list is read, so the status may be a later one than README's.
+  // The reconciler may have begun before the list is read, so the status may be later than the README's.
   const withoutStatus = (text: string) => text.replace(/status: '[a-z]+'/, "status: ''");
   expect(withoutStatus(answers.slice(identity.length + 1))).toBe(withoutStatus(listed));
   expect(waysIn(lived)).toEqual(waysIn(printed));
