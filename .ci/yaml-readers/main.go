@@ -1,7 +1,7 @@
 // Reads YAML documents as Kubernetes' own programs do.
 //
-// Standard input is JSON: an array of documents, each with the reader that has to read it. Standard output is JSON in the same
-// order: the JSON that the reader understood, or why it refused the document.
+// Standard input is JSON: an array of documents, each with its reader. Standard output is JSON in the same
+// order: the JSON that the reader decoded, or the reason for a refusal.
 package main
 
 import (

@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- --large] [--only requests|pages|rest|starts]`: what operations cost, beside the same requests sent raw in the same
- * run, what pages cost at different sizes (also alone, with `--only pages`), what clusters at rest cost (rest.ts), and what starting a
- * function costs (starts.ts). Writes docs/performance.md. Ratios within one run are what counts; machines differ.
+ * `npm run bench [-- --large] [--only requests|rest|starts]`: measures operations and the same raw requests in one run, pages of
+ * different sizes, idle clusters (rest.ts), and function starts (starts.ts). Writes docs/performance.md. Compare only ratios
+ * within one run, because machines differ.
  */
 
 import { randomUUID } from "node:crypto";
@@ -37,13 +37,13 @@ const { values: options } = parseArgs({
 });
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-/** One operation as it is measured. */
+/** Operation to measure. */
 interface Operation {
   name: string;
   method: string;
   path: (round: number) => string;
   body?: (round: number) => unknown;
-  /** Whether the same requests can be sent raw, again and again: reads alone. */
+  /** True if the same requests can be sent raw repeatedly: only for reads. */
   isRead: boolean;
 }
 
@@ -71,13 +71,13 @@ async function sendRaw(client: DynamoDBClient, waves: readonly Span[][]): Promis
       wave.map(({ operation, input }) => {
         if (operation === "Query") return client.send(new QueryCommand(input as never));
         if (operation === "BatchGetItem") return client.send(new BatchGetItemCommand(input as never));
-        throw new Error(`${operation} is no read`);
+        throw new Error(`${operation} is not a read`);
       }),
     );
   }
 }
 
-/** What the last request consumed, as its line in the log says. */
+/** Returns the capacity that the last request consumed, from its log line. */
 function unitsOf({ logs }: World): { readUnits: number; writeUnits: number } {
   return JSON.parse(logs.at(-1) ?? "{}");
 }
@@ -85,7 +85,7 @@ function unitsOf({ logs }: World): { readUnits: number; writeUnits: number } {
 interface Bench {
   /** Records every call. */
   world: World;
-  /** The same without recording, which would cost only our side of the comparison something. */
+  /** The same without recording, which would slow down only our side of the comparison. */
   timed: World;
   tenant: Tenant;
   raw: DynamoDBClient;
@@ -202,7 +202,7 @@ async function main(): Promise<void> {
         0,
       );
     }
-    // Every change has to differ from the one before, whoever sends it.
+    // Every change must differ from the previous one, on either side.
     let change = 0;
     const one = tenant.path("production", "c0");
     const read = (name: string, path: string): Operation => ({ name, method: "GET", path: () => path, isRead: true });
@@ -224,7 +224,7 @@ async function main(): Promise<void> {
         name: "change a cluster",
         method: "PATCH",
         path: () => one,
-        // Never what is stored: a PATCH that changes nothing makes one round trip fewer.
+        // Never the stored value: a PATCH that changes nothing makes one round trip fewer.
         body: () => ({ ipWhitelist: [{ cidr: "192.0.2.0/24", description: `change ${++change}` }] }),
         isRead: false,
       },

@@ -1,4 +1,4 @@
-/** How many clusters at rest one stage keeps up with: the arithmetic of docs/performance.md. */
+/** Number of idle clusters that one stage keeps up with: the arithmetic of docs/performance.md. */
 
 import { RESYNC_MS } from "#core/provisioning/reconcile.ts";
 import { DUE_SHARDS } from "#core/table/keys.ts";
@@ -6,28 +6,28 @@ import { SWEEP_BEGINNING_MS } from "#functions/reconciler/handlers.ts";
 import { sweepInvocations } from "#functions/reconciler/invocations.ts";
 import { row, table } from "./document.ts";
 
-/** What a look at a cluster at rest takes. */
+/** Cost of one look at an idle cluster. */
 export interface Look {
-  /** A processor's time, in milliseconds. */
+  /** CPU time, in milliseconds. */
   cpuMs: number;
   readUnits: number;
   writeUnits: number;
 }
 
-/** Memory of a function, and that which has a whole processor according to AWS, in MB. */
+/** Memory of a function, and the memory for which AWS gives a whole CPU, in MB. */
 const FUNCTION_MB = 1_024;
 const PROCESSOR_MB = 1_769;
 
-/** How many clusters the table of docs/performance.md is about. */
+/** Number of clusters in the table of docs/performance.md. */
 const CLUSTERS = 1_000_000;
 
-/** Write units of the due index for a look: a row is deleted under the old due time and put under the new one. */
+/** Write units of the due index for a look: the row is deleted under the old due time and written under the new one. */
 const INDEX_WRITES = 2;
 
-/** Numbers of a stage with so many clusters at rest. */
+/** Figures of a stage with the given number of idle clusters. */
 export function capacityOf({ cpuMs, readUnits, writeUnits }: Look, clusters = CLUSTERS) {
   const sweeps = sweepInvocations(false).count;
-  // Due in half to a whole interval, evenly spread.
+  // Due after half to a whole interval, evenly distributed.
   const resyncSeconds = (RESYNC_MS * 0.75) / 1_000;
   const looksPerSecond = clusters / resyncSeconds;
   const sweepPerSecond = 1_000 / (cpuMs / (FUNCTION_MB / PROCESSOR_MB));
@@ -37,7 +37,7 @@ export function capacityOf({ cpuMs, readUnits, writeUnits }: Look, clusters = CL
     sweepPerSecond,
     sweepPerMinute,
     sweeps,
-    /** Clusters at rest that all sweeps keep up with. */
+    /** Number of idle clusters that all sweeps together keep up with. */
     atMost: (sweepPerMinute * sweeps * resyncSeconds) / 60,
     atMostWithAllShards: (sweepPerMinute * DUE_SHARDS * resyncSeconds) / 60,
     readUnitsPerSecond: looksPerSecond * readUnits,
@@ -50,7 +50,7 @@ export function capacityOf({ cpuMs, readUnits, writeUnits }: Look, clusters = CL
 
 const whole = (value: number) => Math.round(value).toLocaleString("en");
 
-/** Writes the arithmetic as a table. */
+/** Formats the arithmetic as a table. */
 export function capacityTable(look: Look): string {
   const capacity = capacityOf(look);
   const { sweeps, isUsed } = capacity;

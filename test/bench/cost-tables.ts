@@ -1,4 +1,4 @@
-/** The tables of docs/cost.md, written and read back. */
+/** Writes and reads the tables of docs/cost.md. */
 
 import { row, table } from "./document.ts";
 import { type Consumption, monthOf, requestPrice, TRAFFIC, WORK, type WorkConsumption } from "./prices.ts";
@@ -8,7 +8,7 @@ const amount = (dollars: number) => (dollars >= 100 ? Math.round(dollars).toLoca
 const HEADS = ["database calls", "read units", "write units", "key requests"];
 const OFTEN = "times a month for each cluster";
 
-/** The tables of docs/cost.md. */
+/** Formats the tables of docs/cost.md. */
 export function tablesOf(asked: ReadonlyMap<string, Consumption>, worked: ReadonlyMap<string, WorkConsumption>) {
   const cells = ({ calls, readUnits, writeUnits, keyRequests }: Consumption) => [
     calls,
@@ -35,7 +35,7 @@ export function tablesOf(asked: ReadonlyMap<string, Consumption>, worked: Readon
   };
 }
 
-/** The numbers of a table's rows, by the text of the first cell. */
+/** Returns the numbers of a table's rows, by the text of the first cell. */
 function numbersOf(text: string): Map<string, number[]> {
   const rows = text.split("\n").filter((line) => line.startsWith("| ") && !line.startsWith("| ---"));
   return new Map(
@@ -50,7 +50,7 @@ function consumptionOf([calls = 0, readUnits = 0, writeUnits = 0, keyRequests = 
   return { calls, readUnits, writeUnits, keyRequests };
 }
 
-/** Reads consumption back from the tables. */
+/** Reads the consumption back from the tables. */
 export function consumptionIn({ operations, work }: { operations: string; work: string }) {
   return {
     asked: new Map([...numbersOf(operations)].map(([name, cells]) => [name, consumptionOf(cells)])),

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:costs`: what every operation, and the reconciler, consume of the database, and what that comes to in a month
- * on AWS. Writes docs/cost.md. Nothing here depends on how fast the machine is.
+ * `npm run bench:costs`: measures the database consumption of every operation and of the reconciler, and calculates a month's
+ * cost on AWS. Writes docs/cost.md. The results do not depend on the speed of the machine.
  */
 
 import { randomUUID } from "node:crypto";
@@ -21,10 +21,10 @@ import { tablesOf } from "./cost-tables.ts";
 import { writeBetween } from "./document.ts";
 import { type Consumption, SWEEP, type WorkConsumption } from "./prices.ts";
 
-/** The present time, which only the reconciler's waiting moves. */
+/** Current time, which advances only when the reconciler waits. */
 let now = Date.now();
 
-/** Calls to the key, and seconds waited, since they were read last. */
+/** KMS calls and seconds waited since the last read. */
 const counted = { keyRequests: 0, seconds: 0 };
 
 function taken(): typeof counted {
@@ -33,7 +33,7 @@ function taken(): typeof counted {
   return present;
 }
 
-/** A keyring of which every call counts, as one of KMS does. */
+/** Keyring that counts every call, as KMS does. */
 function countedKeyring(): Keyring {
   const keyring = localKeyring(memoryKeyStore());
   return {
@@ -49,10 +49,10 @@ function countedKeyring(): Keyring {
   };
 }
 
-/** How many clusters the organisation has beside the one that is asked about. */
+/** Number of clusters in the organisation in addition to the measured one. */
 const CLUSTERS = 1_000;
 
-/** One operation as it is asked for. */
+/** Operation to measure. */
 interface Asked {
   name: string;
   method: string;
@@ -75,7 +75,7 @@ async function ask(
   return { calls: world.wire.spans.length, readUnits, writeUnits, keyRequests, route: `${method} ${route}` };
 }
 
-/** Every operation of the API, those that change something in an order in which they can. */
+/** Lists every operation of the API, with writes in a possible order. */
 async function operationsOf(world: World, tenant: Tenant): Promise<Asked[]> {
   const cluster = tenant.path("production", "one");
   const pools = (await world.send("GET", `${cluster}/pools`, { token: tenant.admin })).body;
@@ -148,7 +148,7 @@ async function operationsOf(world: World, tenant: Tenant): Promise<Asked[]> {
   ];
 }
 
-/** Lets the reconciler work on one cluster, and counts. */
+/** Runs the reconciler on one cluster, and counts its consumption. */
 async function workOn(world: World, identity: string): Promise<WorkConsumption> {
   const meter = new Meter();
   world.wire.spans.length = 0;
@@ -228,7 +228,7 @@ async function measure(
   return { asked, worked };
 }
 
-/** @throws Error that names the operations of the API that were not asked for */
+/** @throws Error that names the operations of the API that were not measured */
 function requireAll(routes: ReadonlySet<string>, { keyring }: World): void {
   const all = allRoutes(keyring, async () => true).map(({ method, path }) => `${method} ${path}`);
   const left = all.filter((each) => !routes.has(each));

@@ -1,4 +1,4 @@
-/** What it takes to look at clusters at rest, many side by side in one invocation, as a sweep does. Writes docs/performance.md. */
+/** Measures looks at idle clusters, many in parallel in one invocation, as in a sweep. Writes docs/performance.md. */
 
 import { randomUUID } from "node:crypto";
 import type { Services } from "#core/context.ts";
@@ -48,7 +48,7 @@ export async function measureRest(): Promise<void> {
         { services: reconcilerFrom(readConfig({}), services, own, { sleep }), log: createLogger("error") },
         {},
       );
-    // The clock moves with every wait: as often as it takes until all of them are at rest.
+    // The clock advances with every wait, until all clusters are idle.
     for (let minute = 0; minute < 60; minute++) {
       await sweep(world.services);
       now += 60_000;

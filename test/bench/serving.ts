@@ -1,4 +1,4 @@
-/** Functions under Lambda's runtime client, asked again and again: ours, and the peer's. */
+/** Calls functions under Lambda's runtime client repeatedly: ours, and the peer's. */
 
 import { execFileSync } from "node:child_process";
 import { join, resolve } from "node:path";
@@ -14,18 +14,18 @@ import { type RunningFunction, startFunction } from "#test/runtime/lambda.ts";
 import { KMS_KEY_ARN } from "#test/support/kms.ts";
 import type { Tenant, World } from "#test/support/world.ts";
 
-/** How often each is started, and asked once it is warm. */
+/** Number of starts of each function, and of its calls when warm. */
 export const STARTS = 7;
 export const WARM = 50;
 
-/** Where the peer is. */
+/** Folder of the peer. */
 export const PEER = resolve(import.meta.dirname, "peer");
 
-/** The middle of some numbers. */
+/** Returns the median. */
 export const median = (numbers: readonly number[]): number =>
   numbers.toSorted((one, other) => one - other)[numbers.length >> 1] ?? Number.NaN;
 
-/** What a function's process finds in its environment. */
+/** Environment of a function's process. */
 export const LAMBDA = {
   AWS_LAMBDA_FUNCTION_NAME: "bench",
   AWS_REGION: "eu-west-1",
@@ -38,13 +38,13 @@ export const LAMBDA = {
 
 const ENGINE = { region: "eu-west-1", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
 
-/** One request to a function, again and again. */
+/** One request to a function, sent repeatedly. */
 export interface Asked {
   name: string;
   event: (round: number) => unknown;
 }
 
-/** A function under the runtime client. */
+/** Function under the runtime client. */
 export interface Served {
   name: string;
   taskRoot: string;
@@ -53,11 +53,11 @@ export interface Served {
   asked: readonly Asked[];
 }
 
-/** How long it took, in milliseconds. */
+/** Duration, in milliseconds. */
 export interface Timed {
   init: number;
   first: number;
-  /** By the name of what was asked. */
+  /** By the name of the request. */
   warm: Map<string, number>;
 }
 
@@ -68,7 +68,7 @@ async function invoke(lambda: RunningFunction, event: unknown): Promise<number> 
   return milliseconds;
 }
 
-/** Starts every function in turn, several times over. */
+/** Starts every function in turn, several times. */
 export async function serveInTurn(all: readonly Served[]): Promise<Map<string, Timed>> {
   const times = new Map(all.map(({ name }) => [name, { init: [] as number[], first: [] as number[] }]));
   const warm = new Map<string, Map<string, number>>();
@@ -101,7 +101,7 @@ export async function serveInTurn(all: readonly Served[]): Promise<Map<string, T
   );
 }
 
-/** What each function is asked; the first of it is what its first and warm times are of. */
+/** Requests to each function; the first and warm times are those of the first request. */
 export function askedOf(tenant: Tenant): Record<BundleName, Asked[]> {
   const ask = asking(tenant.admin);
   const cluster = tenant.path("production", "c0");
@@ -129,7 +129,7 @@ const asking =
     },
   });
 
-/** What both sides of the comparison do. */
+/** Operations on both sides of the comparison. */
 export function threeOf(token: string, organisation: string, creation: (name: string) => unknown): Asked[] {
   const ask = asking(token);
   const clusters = `/api/v1/orgs/${organisation}/clusters`;
@@ -140,7 +140,7 @@ export function threeOf(token: string, organisation: string, creation: (name: st
   ];
 }
 
-/** How many clusters either side has. */
+/** Number of clusters on each side. */
 const CLUSTERS = 60;
 
 export async function prepare(world: World, kms: string): Promise<Tenant> {
@@ -154,7 +154,7 @@ export async function prepare(world: World, kms: string): Promise<Tenant> {
   return tenant;
 }
 
-/** Gives the first cluster what its clients need. */
+/** Gives the first cluster the data that its clients need. */
 async function bringUp(world: World, kms: string, tenant: Tenant): Promise<void> {
   const { body } = await world.send("GET", tenant.path("production", "c0"), { token: tenant.admin });
   const issuer = LAMBDA.OIDC_ISSUER_URL;
@@ -167,10 +167,10 @@ async function bringUp(world: World, kms: string, tenant: Tenant): Promise<void>
   await reconcile(reconcilerFrom(readConfig({ SIMULATED_STEP_MS: "1" }), world.services, own), body.identity);
 }
 
-/** The peer's table. */
+/** Table of the peer. */
 export const PEER_TABLE = "peer-table";
 
-/** Makes the peer's table with the same in it. @returns a token of it */
+/** Creates the peer's table with the same content. @returns a token for it */
 export async function preparePeer(endpoint: string): Promise<string> {
   const client = new DynamoDBClient({ endpoint, ...ENGINE });
   await client.send(

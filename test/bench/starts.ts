@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- --only starts`: how large each function is, what loading it takes beside the bare DynamoDB document client in the same
- * run, and how soon it answers under Lambda's runtime client; the same API on Express, Zod and ElectroDB beside it. Writes
- * docs/performance.md. Needs what `npm run runtime-client:install` and `npm run bench:peer:install` install.
+ * `npm run bench -- --only starts`: measures the size of each function, its loading time compared with the bare DynamoDB document
+ * client in the same run, and its response times under Lambda's runtime client, next to the same API on Express, Zod and
+ * ElectroDB. Writes docs/performance.md. Needs `npm run runtime-client:install` and `npm run bench:peer:install`.
  */
 
 import { execFileSync } from "node:child_process";
@@ -40,20 +40,20 @@ const IMPORTS = 15;
 const say = (text: string) => process.stderr.write(`${text}\n`);
 const ms = (value: number | undefined) => (value === undefined ? "–" : value.toFixed(1));
 
-/** A file to load, and what its process is told beside. */
+/** File to load, with additional arguments of its process. */
 interface Loaded {
   name: string;
   file: string;
   environment?: Record<string, string>;
 }
 
-/** What loading took, in milliseconds: as it went by, and of a processor's time. */
+/** Loading time, in milliseconds: elapsed time and CPU time. */
 interface Loading {
   wall: number;
   cpu: number;
 }
 
-/** Loads a file in a fresh process. */
+/** Loads a file in a new process. */
 function load({ file, environment = {} }: Loaded): Loading {
   const script = `const [start, before] = [performance.now(), process.cpuUsage()];
     await import(${JSON.stringify(file)});
@@ -63,10 +63,10 @@ function load({ file, environment = {} }: Loaded): Loading {
   return JSON.parse(execFileSync(process.execPath, ["--input-type=module", "-e", script], { env }).toString());
 }
 
-/** Loads files in turn, so that whatever else the machine does meets them alike. @returns the medians by name */
+/** Loads files in turn, so that other load on the machine affects them equally. @returns the medians by name */
 function loadInTurn(all: readonly Loaded[]): Map<string, Loading> {
   const times = new Map(all.map(({ name }): [string, Loading[]] => [name, []]));
-  // Once before, for the file system's cache and for compile caches.
+  // Once before, to fill the file system's cache and the compile caches.
   for (const each of all) load(each);
   for (let round = 0; round < IMPORTS; round++) {
     for (const each of all) times.get(each.name)?.push(load(each));
@@ -79,13 +79,13 @@ function loadInTurn(all: readonly Loaded[]): Map<string, Loading> {
   );
 }
 
-/** The document client as it is usually bundled: with whatever it brings, and the commands that are used here. */
+/** The document client in its usual bundle: with all of its dependencies, and the commands that are used here. */
 const BARE = `import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { BatchGetCommand, DynamoDBDocumentClient, QueryCommand, ScanCommand, TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
 export const client = DynamoDBDocumentClient.from(new DynamoDBClient({}));
 export const commands = [BatchGetCommand, QueryCommand, ScanCommand, TransactWriteCommand];`;
 
-/** Builds one file more. @returns where it is */
+/** Builds one more file. @returns its path */
 async function built(folder: string, name: string, options: BuildOptions): Promise<string> {
   const outfile = join(folder, name, "bundle.mjs").replace(/mjs$/, options.format === "cjs" ? "cjs" : "mjs");
   mkdirSync(join(folder, name), { recursive: true });
@@ -94,7 +94,7 @@ async function built(folder: string, name: string, options: BuildOptions): Promi
   return outfile;
 }
 
-/** What SST's own bundling leaves in: the whole SDK, and names. */
+/** Parts that SST's own bundling includes: the whole SDK, and names. */
 const PLAIN = { alias: {}, plugins: [], keepNames: true } satisfies BuildOptions;
 
 const REQUIRE = `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`;
@@ -119,7 +119,7 @@ async function buildOthers(folder: string) {
 const fileOf = (name: BundleName) => join(ROOT, BUNDLES_DIRECTORY, name, "bundle.mjs");
 const NAMES = Object.keys(bundles) as BundleName[];
 
-/** The clusters' function in other shapes, beside the one that is kept. */
+/** The clusters' function in alternative forms, next to the deployed one. */
 const shapesOf = (folder: string, others: Awaited<ReturnType<typeof buildOthers>>): Loaded[] => {
   const cache = (name: string) => ({ NODE_COMPILE_CACHE: join(folder, name) });
   return [
@@ -134,7 +134,7 @@ const shapesOf = (folder: string, others: Awaited<ReturnType<typeof buildOthers>
 /**
  * Measures, and writes docs/performance.md.
  *
- * @throws Error where the runtime client or the peer is not installed
+ * @throws Error if the runtime client or the peer is not installed
  */
 export async function measureStarts(): Promise<void> {
   if (!existsSync(join(PEER, "node_modules"))) throw new Error("the peer is not installed: npm run bench:peer:install");
@@ -163,7 +163,7 @@ export async function measureStarts(): Promise<void> {
     const timed = await serveInTurn([
       ...NAMES.map((name) => ({
         ...{ name, taskRoot: join(ROOT, BUNDLES_DIRECTORY, name), asked: asked[name] },
-        // Sweeps find nothing to do.
+        // Sweeps find nothing that is due.
         environment: name === "reconcile" ? { ...environment, TABLE_NAME: idle.table.name } : environment,
         handler: `bundle.${name === "reconcile" ? "schedule" : "handler"}`,
       })),
@@ -179,7 +179,7 @@ export async function measureStarts(): Promise<void> {
   }
 }
 
-/** Everything that was measured. */
+/** All measurements. */
 interface Measured {
   bare: Loaded;
   peer: Loaded;

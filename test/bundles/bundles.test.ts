@@ -14,10 +14,10 @@ beforeAll(async () => {
   for (const name of names) built.set(name, await buildBundle(name));
 });
 
-/** Whether a function speaks to AWS; one serves files alone. */
+/** False for the one function that only serves files and does not call AWS. */
 const hasClient = (name: BundleName) => name !== "default";
 
-/** What a fresh process sees of a bundle once it is loaded as Lambda loads it. */
+/** State of a new process after it has loaded a bundle like Lambda. */
 function loaded(name: BundleName): { exported: string[]; internals: string[] } {
   const file = join(ROOT, BUNDLES_DIRECTORY, name, "bundle.mjs");
   const script = `
@@ -35,13 +35,13 @@ function loaded(name: BundleName): { exported: string[]; internals: string[] } {
 }
 
 describe.each(names)("the bundle of %s", (name) => {
-  test("is within its budget", () => {
+  test("a bundle is within its budget", () => {
     expect(built.get(name)?.code.length).toBeLessThanOrEqual(bundles[name].budgetBytes);
     const uploaded = readFileSync(join(ROOT, BUNDLES_DIRECTORY, name, "bundle.mjs"));
     expect(uploaded.equals(built.get(name)?.code ?? Buffer.of())).toBe(true);
   });
 
-  test("holds nothing of what is left out", () => {
+  test("a bundle contains no excluded module", () => {
     const left = [
       /credential-provider-(?!env)/,
       /credential-provider-imds/,
@@ -63,7 +63,7 @@ describe.each(names)("the bundle of %s", (name) => {
     expect(inputs.filter((input) => left.some((each) => each.test(input)))).toEqual([]);
   });
 
-  test("loads as Lambda loads it, without Node's Request or workers, and has what Lambda calls", () => {
+  test("a bundle loads like on Lambda, without Node's Request or workers, and exports its handlers", () => {
     const { exported, internals } = loaded(name);
     expect(exported).toEqual(expect.arrayContaining([...bundles[name].handlers]));
     expect(internals.includes("NativeModule https")).toBe(hasClient(name));
@@ -71,7 +71,7 @@ describe.each(names)("the bundle of %s", (name) => {
   });
 });
 
-test("every entry point of Lambda's has a bundle, and with it a budget", () => {
+test("every Lambda entry point has a bundle with a budget", () => {
   const entries = globSync("functions/{api,reconciler}/*.ts", { cwd: ROOT }).filter((file) =>
     /^export (const \w+ = (lambda|handlerOf)|async function handler)\(/m.test(readFileSync(join(ROOT, file), "utf8")),
   );
@@ -83,7 +83,7 @@ test("every entry point of Lambda's has a bundle, and with it a budget", () => {
   );
 });
 
-test("stacks are told where the code is, built or as its sources", () => {
+test("the stacks get the path of the code, built or as sources", () => {
   expect(codeOf("reconcile", "stream")).toEqual({ bundle: ".build/functions/reconcile", handler: "bundle.stream" });
   expect(codeOf("node-pools", "handler", true)).toEqual({ handler: "functions/api/node-pools.handler", copyFiles: [] });
 });

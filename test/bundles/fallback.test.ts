@@ -27,7 +27,7 @@ const get = (rawPath: string) =>
     },
   });
 
-test("the function of what no other has finds its files beside its code, as it is uploaded", async () => {
+test("the fallback function finds its files next to its code in the uploaded bundle", async () => {
   const document = await get("/openapi.json");
   expect([document.statusCode, JSON.parse(document.body)]).toEqual([200, committed]);
   const redoc = await get("/docs/redoc.js");
@@ -40,7 +40,7 @@ test("the function of what no other has finds its files beside its code, as it i
   ]);
 });
 
-test("and in `sst dev`, where it is built from its source, they are put there", () => {
+test("the fallback function finds its files in `sst dev`, where it is built from its source", () => {
   expect(codeOf("default", "handler", true)).toEqual({
     handler: "functions/api/fallback.handler",
     copyFiles: [

@@ -1,10 +1,10 @@
 import { defineConfig } from "vitest/config";
 
-/** What is built: a step of its own, because it needs no engine and says nothing about behaviour. */
+/** Tests of the built bundles. They are a separate run, because they need no engine and do not test behaviour. */
 export default defineConfig({
   test: {
     include: ["test/bundles/*.test.ts"],
-    // Each builds everything, in the one place it is deployed from.
+    // Each file builds everything, in the one folder of the deployment.
     fileParallelism: false,
     hookTimeout: 60_000,
     testTimeout: 60_000,

@@ -11,7 +11,7 @@ import { until } from "#test/support/server.ts";
 import type { Json } from "#test/support/world.ts";
 import { type Container, type Image, makeImage } from "./image.ts";
 
-/** Where the keys are mounted. */
+/** Mount path of the keys. */
 const KEYS_FILE = "/run/secrets/keys.json";
 
 let image: Image;
@@ -27,7 +27,7 @@ beforeAll(async () => {
   const file = join(secrets, "keys.json");
   await localKeyring(keyFile(file, { isOwn: true })).ensure();
   chownSync(file, 1000, 1000);
-  // What a container engine makes for a mount.
+  // A container engine creates this for a mount.
   mkdirSync(join(image.root, "run/secrets"), { recursive: true });
   writeFileSync(join(image.root, KEYS_FILE), "");
   mounts = { [KEYS_FILE]: file };
@@ -55,7 +55,7 @@ async function freePort(): Promise<string> {
   return String(typeof address === "object" ? address?.port : "");
 }
 
-/** A replica on a port of its own, for here they are all on one machine. */
+/** Replica on its own port, because all replicas run on one machine here. */
 async function start(): Promise<{ container: Container; url: string; isHealthy(): Promise<boolean> }> {
   const PORT = await freePort();
   const container = image.run({ ...elsewhere, PORT }, undefined, mounts);
@@ -66,7 +66,7 @@ async function start(): Promise<{ container: Container; url: string; isHealthy()
   };
 }
 
-test("an image holds what runs, and nothing else", () => {
+test("the image contains only the files that run", () => {
   const has = (path: string) => existsSync(join(image.root, "app", path));
   expect(
     ["functions/runtime/config.ts", "functions/openapi/openapi.json", "node_modules/hono", "LICENSE"].filter(
@@ -87,15 +87,15 @@ test("an image holds what runs, and nothing else", () => {
   expect(image.plan).toMatchObject({ user: "1000:1000", ports: [4000], stopSignal: "SIGTERM" });
 });
 
-test("a container that is not told where everything is says so and ends", async () => {
+test("a container without its required settings names them and exits", async () => {
   const { ended, said } = image.run();
   expect(await ended).toEqual({ code: 1, signal: null });
   for (const variable of ["DYNAMODB_ENDPOINT", "KEYS_FILE", "OIDC_ISSUER_URL"])
     expect(said()).toContain(`${variable}: is not set`);
 });
 
-test("several serve the same, as nobody in particular, on a file system they cannot write to", async () => {
-  // At the same moment, and without a table.
+test("several replicas serve the same data, as an unprivileged user, on a read-only file system", async () => {
+  // Concurrently, and without a table.
   const [one, other] = await Promise.all([start(), start()]);
   const replicas = [one, other];
   for (const { isHealthy, container } of replicas) {

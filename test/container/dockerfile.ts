@@ -1,21 +1,21 @@
-/** What a Dockerfile says, as far as ours says it. What is not understood is an error, not passed over. */
+/** Parses a Dockerfile, as far as this project's uses the syntax. Unsupported syntax is an error. */
 
-/** One stage: what it is made on, and by what. */
+/** One stage: its base image and its steps. */
 export interface Stage {
   name: string | undefined;
   base: string;
   steps: Step[];
 }
 
-/** What changes the files of a stage. */
+/** Steps that change the files of a stage. */
 export type Step =
   | { kind: "copy"; from: string | undefined; sources: string[]; target: string; workdir: string }
   | { kind: "run"; command: string; workdir: string };
 
-/** What an image is. */
+/** Image configuration. */
 export interface Plan {
   stages: Stage[];
-  /** What is run in it, how, and as whom. */
+  /** Command, working folder, environment and user of the image. */
   environment: Record<string, string>;
   workdir: string;
   user: string;
@@ -25,7 +25,7 @@ export interface Plan {
   stopSignal: string;
 }
 
-/** Instructions with their arguments: comments away, lines that go on put together. */
+/** Splits into instructions with arguments: removes comments and joins continued lines. */
 function instructionsIn(text: string): [name: string, rest: string][] {
   const lines = text
     .split("\n")
@@ -40,15 +40,15 @@ function instructionsIn(text: string): [name: string, rest: string][] {
   });
 }
 
-/** The form that is run as it is, without a shell. */
+/** Parses the exec form, which runs without a shell. */
 function execForm(text: string): string[] {
   const parsed: unknown = JSON.parse(text);
   if (!Array.isArray(parsed) || !parsed.every((word) => typeof word === "string"))
-    throw new Error(`not words: ${text}`);
+    throw new Error(`not in exec form: ${text}`);
   return parsed;
 }
 
-/** Options, which come first, and the rest. */
+/** Splits options, which come first, from the rest. */
 function optionsIn(rest: string): { options: Record<string, string>; words: string[] } {
   const all = rest.split(/\s+/);
   const options = all.filter((word) => word.startsWith("--"));
@@ -58,7 +58,7 @@ function optionsIn(rest: string): { options: Record<string, string>; words: stri
   };
 }
 
-/** Reads a Dockerfile. @throws Error that names what is not understood */
+/** Parses a Dockerfile. @throws Error that names unsupported syntax */
 export function readDockerfile(text: string): Plan {
   const plan: Plan = {
     stages: [],
@@ -74,12 +74,12 @@ export function readDockerfile(text: string): Plan {
   const filled = (word: string) =>
     word.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => {
       const value = given.get(name);
-      if (value === undefined) throw new Error(`${name} is not given`);
+      if (value === undefined) throw new Error(`${name} is missing`);
       return value;
     });
   const stage = () => {
     const last = plan.stages.at(-1);
-    if (last === undefined) throw new Error("there is no FROM yet");
+    if (last === undefined) throw new Error("there is no FROM before this line");
     return last;
   };
   const does: Record<string, (rest: string) => void> = {
@@ -91,7 +91,7 @@ export function readDockerfile(text: string): Plan {
       const [base = "", as, name] = rest.split(/\s+/);
       if (as !== undefined && as !== "AS") throw new Error(`FROM ${rest}`);
       plan.stages.push({ name, base: filled(base), steps: [] });
-      // A stage begins with nothing of the one before.
+      // A stage inherits nothing from the previous one.
       Object.assign(plan, { environment: {}, workdir: "/", user: "root", ports: [] });
     },
     ENV(rest) {
@@ -139,16 +139,16 @@ export function readDockerfile(text: string): Plan {
   };
   for (const [name, rest] of instructionsIn(text)) {
     const act = does[name];
-    if (act === undefined) throw new Error(`${name} is not understood`);
+    if (act === undefined) throw new Error(`${name} is not supported`);
     act(rest);
   }
   return plan;
 }
 
 /**
- * Tells what a `.dockerignore` keeps away: the last pattern counts that a path, or a folder that it is in, matches.
+ * Evaluates a `.dockerignore`: the last pattern that matches a path, or one of its folders, applies.
  *
- * @returns whether a path, relative to the project, is kept away
+ * @returns true if a path, relative to the project, is ignored
  */
 export function ignoredBy(text: string): (path: string) => boolean {
   const patterns = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));

@@ -1,4 +1,4 @@
-/** An image without a container engine: the steps of the Dockerfile, done in folders with a Debian in each. */
+/** Builds an image without a container engine: runs the steps of the Dockerfile in folders with a Debian in each. */
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import {
@@ -21,36 +21,36 @@ import { makeDebian } from "#test/support/debian.ts";
 import { ROOT } from "#test/support/server.ts";
 import { ignoredBy, type Plan, readDockerfile, type Stage, type Step } from "./dockerfile.ts";
 
-/** Stands for Node's own image: Debian with Node and npm where they are in it, and its user. */
+/** Replaces Node's official image: Debian with Node and npm at the same paths, and its user. */
 const BASE = "node:24-bookworm-slim";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** How a program ended. */
+/** Result of a program. */
 export interface Ended {
   code: number | null;
   signal: NodeJS.Signals | null;
 }
 
-/** A running container: a process in the image. */
+/** Running container: a process in the image. */
 export interface Container {
   readonly process: ChildProcess;
-  /** Both of its outputs. */
+  /** Stdout and stderr. */
   said(): string;
   stdout(): string;
   readonly ended: Promise<Ended>;
 }
 
-/** An image. */
+/** Image in a folder. */
 export interface Image {
   readonly root: string;
   readonly plan: Plan;
   /**
-   * Runs a program in it as the image says: as its user, in its folder, with its environment, on a file system that nobody can
-   * write to. The kernel's own folders are there, as a container engine mounts them.
+   * Runs a program in the image with the image's user, folder and environment, on a read-only file system. The kernel's own
+   * folders are mounted, as a container engine does.
    *
-   * @param command what is run; what the image runs where it is absent
-   * @param mounts files of this machine to read, by where they are in the image, which has to have something there
+   * @param command program to run; the image's command by default
+   * @param mounts files of this machine to read, by their path in the image, which must exist there
    */
   run(environment?: Record<string, string>, command?: readonly string[], mounts?: Record<string, string>): Container;
   remove(): void;
@@ -70,7 +70,7 @@ function makeBase(): string {
   return root;
 }
 
-/** What lets a step of the build reach the packages' registry as this machine does. */
+/** Copies the files and returns the variables that a build step needs to reach the package registry. */
 function reachable(root: string): Record<string, string> {
   copyFileSync("/etc/resolv.conf", join(root, "etc/resolv.conf"));
   const { NODE_EXTRA_CA_CERTS: certificates, ...rest } = process.env;
@@ -81,7 +81,7 @@ function reachable(root: string): Record<string, string> {
   return { ...Object.fromEntries(passed), NODE_EXTRA_CA_CERTS: "/etc/certificates.pem" };
 }
 
-/** Makes the folders of all stages, one after the other. */
+/** Builds the folders of all stages, one after the other. */
 function build(plan: Plan, away: (path: string) => boolean, work: string): string {
   const base = makeBase();
   const roots = new Map<string | undefined, string>();
@@ -97,22 +97,22 @@ function build(plan: Plan, away: (path: string) => boolean, work: string): strin
       return;
     }
     const from = step.from === undefined ? ROOT : roots.get(step.from);
-    if (from === undefined) throw new Error(`there is no stage ${step.from}`);
+    if (from === undefined) throw new Error(`stage ${step.from} not found`);
     for (const source of step.sources) {
       const path = join(from, source);
       const isAway = (file: string) => step.from === undefined && away(relative(ROOT, file));
-      if (isAway(path) || !existsSync(path)) throw new Error(`COPY ${source}: is not there, or kept away`);
+      if (isAway(path) || !existsSync(path)) throw new Error(`COPY ${source}: not found, or ignored`);
       const isFile = statSync(path).isFile();
-      // Into a folder a file goes by its name; of a folder it is what is in it that is copied.
+      // A file is copied into a folder under its name; of a folder, its content is copied.
       const target = join(folder, step.target, isFile && step.target.endsWith("/") ? basename(source) : "");
       cpSync(path, target, { recursive: true, verbatimSymlinks: true, filter: (file) => !isAway(file) });
     }
   };
   let made = "";
   for (const { name, base: image, steps } of plan.stages satisfies Stage[]) {
-    if (image !== BASE) throw new Error(`${image} is not what stands for an image here`);
+    if (image !== BASE) throw new Error(`${image} has no replacement here`);
     made = join(work, `stage-${roots.size}`);
-    // Files of the base are only ever added to, so that links to them do.
+    // Files of the base are only added to, so hard links to them are safe.
     execFileSync("cp", ["-al", base, made]);
     roots.set(name, made);
     for (const step of steps) perform(step, made);
@@ -121,7 +121,7 @@ function build(plan: Plan, away: (path: string) => boolean, work: string): strin
   return made;
 }
 
-/** Makes the project's image. @throws Error where a step fails, or is not understood */
+/** Builds the project's image. @throws Error if a step fails or is not supported */
 export function makeImage(): Image {
   const plan = readDockerfile(readFileSync(join(ROOT, "Dockerfile"), "utf8"));
   const work = mkdtempSync(join(tmpdir(), "image-"));
@@ -133,7 +133,7 @@ export function makeImage(): Image {
     plan,
     run(environment = {}, command = plan.command, mounts = {}) {
       const bound = Object.entries(mounts).map(([inside, outside]) => `mount --bind '${outside}' '${root}${inside}'`);
-      // In a place of its own where mounts are concerned, which goes with the process.
+      // In a mount namespace of its own, which ends with the process.
       const script = [
         `mount --bind ${root} ${root}`,
         ...bound,

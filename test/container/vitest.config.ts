@@ -1,6 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-/** The Dockerfile's steps in a folder, which needs root, debootstrap and the packages' registry; `npm test` does without. */
+/**
+ * Runs the Dockerfile's steps in a folder, which needs root, debootstrap and the package registry. `npm test` does not include
+ * it.
+ */
 export default defineConfig({
   test: {
     include: ["test/container/**/*.test.ts"],

@@ -14,18 +14,18 @@ test("the prices of docs/cost.md follow from its units, traffic and list prices"
   expect(documented("months")).toBe(months);
 });
 
-test("a month costs what the stage costs and as much again for each cluster", () => {
+test("the monthly cost is the cost of the stage plus a constant cost per cluster", () => {
   const month = (clusters: number) => monthOf(clusters, asked, worked);
   expect(month(0).total).toBeCloseTo(month(0).fixed);
   const each = month(1).total - month(0).total;
   expect(month(1_000).total).toBeCloseTo(month(0).total + 1_000 * each);
 });
 
-test("what the traffic names has to be known", () => {
-  expect(() => monthOf(1, new Map(), worked)).toThrow(/nothing is known of: get a cluster/);
+test("traffic that names an unknown operation is refused", () => {
+  expect(() => monthOf(1, new Map(), worked)).toThrow(/no measurement of: get a cluster/);
 });
 
-describe("clusters at rest in docs/performance.md", () => {
+describe("the cost of idle clusters in docs/performance.md", () => {
   const text = readBetween("docs/performance.md", "rest");
   const amount = (name: string) => Number(text.match(new RegExp(`^\\| ${name} \\| ([0-9.]+) \\|$`, "m"))?.[1]);
   const look = {
@@ -34,11 +34,11 @@ describe("clusters at rest in docs/performance.md", () => {
     writeUnits: amount("write units"),
   };
 
-  test("the arithmetic follows from what was measured and from what is deployed", () => {
+  test("the documented cost of idle clusters follows from the measurements and the deployed settings", () => {
     expect(text).toContain(capacityTable(look));
   });
 
-  test("one stage keeps up with 1,000,000 of them", () => {
+  test("one stage keeps up with 1,000,000 idle clusters", () => {
     expect(capacityOf(look).atMost).toBeGreaterThan(1_000_000);
     expect(capacityOf(look).indexWritesPerShard).toBeLessThan(1_000);
   });

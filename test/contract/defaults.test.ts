@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { committed, type DocumentedOperation } from "#test/support/contract.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
-// Generated clients send every default that the document declares, beside whatever their caller sends.
+// Generated clients send every default that the document declares, in addition to the values of their caller.
 
 let world: World;
 let tenant: Tenant;
@@ -85,20 +85,23 @@ const defaultsOf = (parameters: Documented, except?: string): [string, string][]
     .filter(({ name, schema }) => schema.default !== undefined && name !== except)
     .map(({ name, schema }) => [name, `${schema.default}`]);
 
-describe("declared defaults beside an explicit value of another parameter change no answer:", () => {
-  test.each(every.filter(({ method }) => method === "GET"))("$operationId", async ({ path, parameters = [] }) => {
-    for (const { name } of named(parameters, "query")) {
-      const asked: [string, string][] = [[name, value(explicit, name)]];
-      const send = (query: [string, string][]) =>
-        world.send("GET", addressOf(path, query), { token: tenant.admin, headers: { "x-request-id": "1" } });
-      const [plain, filled] = [await send(asked), await send([...asked, ...defaultsOf(parameters, name)])];
-      expect([200, 409], plain.text).toContain(plain.status);
-      expect([name, filled.status, filled.body]).toEqual([name, plain.status, plain.body]);
-    }
-  });
+describe("declared defaults in addition to a non-default value of another parameter do not change a response", () => {
+  test.each(every.filter(({ method }) => method === "GET"))(
+    "$operationId returns the same with its declared defaults",
+    async ({ path, parameters = [] }) => {
+      for (const { name } of named(parameters, "query")) {
+        const asked: [string, string][] = [[name, value(explicit, name)]];
+        const send = (query: [string, string][]) =>
+          world.send("GET", addressOf(path, query), { token: tenant.admin, headers: { "x-request-id": "1" } });
+        const [plain, filled] = [await send(asked), await send([...asked, ...defaultsOf(parameters, name)])];
+        expect([200, 409], plain.text).toContain(plain.status);
+        expect([name, filled.status, filled.body]).toEqual([name, plain.status, plain.body]);
+      }
+    },
+  );
 });
 
-describe("declared defaults of a write are accepted beside each of its headers:", () => {
+describe("declared defaults of a write are accepted with each of its headers", () => {
   const bodies: Record<string, () => unknown> = {
     createCluster: () => tenant.creation({ name: randomUUID() }),
     createNodePool: () => ({ name: randomUUID().slice(0, 8), nodeSize: "t3.medium" }),
@@ -109,19 +112,22 @@ describe("declared defaults of a write are accepted beside each of its headers:"
   };
   const writes = every.filter(({ method }) => method !== "GET");
 
-  test.each(writes)("$operationId", async ({ operationId, method, path, parameters = [] }) => {
-    for (const { name } of named(parameters, "header")) {
-      const headers = { [name]: HEADERS[name]?.() ?? "" };
-      const body = bodies[operationId]?.();
-      const address = addressOf(path, defaultsOf(parameters));
-      const answer = await world.send(method, address, { token: tenant.admin, headers, body });
-      // A cluster that was not deleted cannot be undeleted (404), and one that is not built has no configuration (409).
-      expect([200, 204, 404, 409], answer.text).toContain(answer.status);
-    }
-  });
+  test.each(writes)(
+    "$operationId accepts its declared defaults with each header",
+    async ({ operationId, method, path, parameters = [] }) => {
+      for (const { name } of named(parameters, "header")) {
+        const headers = { [name]: HEADERS[name]?.() ?? "" };
+        const body = bodies[operationId]?.();
+        const address = addressOf(path, defaultsOf(parameters));
+        const answer = await world.send(method, address, { token: tenant.admin, headers, body });
+        // A cluster that was not deleted cannot be undeleted (404), and a cluster that is not built has no configuration (409).
+        expect([200, 204, 404, 409], answer.text).toContain(answer.status);
+      }
+    },
+  );
 });
 
-/** Lists the places of declared defaults in a schema and in all it refers to. */
+/** Lists the paths of declared defaults in a schema and in all schemas that it refers to. */
 function defaultsIn(schema: Json, path: string, seen = new Set<string>()): string[] {
   if (typeof schema !== "object" || schema === null) return [];
   const own = schema.default === undefined ? [] : [path];
@@ -136,19 +142,22 @@ function defaultsIn(schema: Json, path: string, seen = new Set<string>()): strin
   return [...own, ...Object.entries(schema).flatMap(([name, part]) => defaultsIn(part, `${path}.${name}`, seen))];
 }
 
-describe("a request body declares no default, which a change would write and another spelling contradict:", () => {
-  test.each(every.filter(({ requestBody }) => requestBody !== undefined))("$operationId", ({ requestBody }) => {
-    expect(defaultsIn(requestBody?.content["application/json"]?.schema, "body")).toEqual([]);
-  });
+describe("request bodies declare no default, because a PATCH would write it", () => {
+  test.each(every.filter(({ requestBody }) => requestBody !== undefined))(
+    "the request body of $operationId declares no default",
+    ({ requestBody }) => {
+      expect(defaultsIn(requestBody?.content["application/json"]?.schema, "body")).toEqual([]);
+    },
+  );
 
-  test("a default is found in what a schema refers to", () => {
+  test("a default in a referenced schema is found", () => {
     expect(defaultsIn({ properties: { a: { type: "boolean", default: false } } }, "body")).toEqual([
       "body.properties.a",
     ]);
   });
 });
 
-test("parameters of headers declare no default", () => {
+test("header parameters declare no default", () => {
   const declared = every.flatMap(({ operationId, parameters = [] }) =>
     named(parameters, "header")
       .filter(({ schema }) => schema.default !== undefined)

@@ -6,7 +6,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 
 const EXPORT = /^export (?:async )?(?:const|function|class|interface|type) (\w+)/;
 
-/** Exports without a docstring. One is enough for a value and the type that is made of it on the next line. */
+/** Exports without a docstring. One docstring is enough for a value and for the type derived from it on the next line. */
 function undocumented(source: string): string[] {
   const lines = source.split("\n");
   return lines.flatMap((line, at) => {
@@ -18,13 +18,13 @@ function undocumented(source: string): string[] {
   });
 }
 
-test("finds what has none", () => {
+test("an export without a docstring is found", () => {
   expect(undocumented("/** One. */\nexport const a = 1;\nexport type A = typeof a;\n\nexport function b() {}")).toEqual(
     ["b"],
   );
 });
 
-test("everything that is exported says what it is", () => {
+test("every export has a docstring", () => {
   const found = globSync("{core,functions,stacks}/**/*.ts", { cwd: ROOT }).flatMap((file) =>
     undocumented(readFileSync(join(ROOT, file), "utf8")).map((name) => `${file}: ${name}`),
   );

@@ -10,12 +10,12 @@ beforeAll(async () => {
   captured = await captureExamples();
 }, 60_000);
 
-describe("the examples of answers in the OpenAPI document", () => {
-  test("are answers of the served app", async () => {
+describe("the response examples of the OpenAPI document", () => {
+  test("the response examples equal the responses of the served app", async () => {
     await expect(`${JSON.stringify(captured, null, 1)}\n`).toMatchFileSnapshot(EXAMPLES_FILE.pathname);
   });
 
-  test.each(routeRows)("of $id cover each status with a body", ({ id }) => {
+  test.each(routeRows)("the examples of $id cover each status with a body", ({ id }) => {
     const { successes, errors } = descriptions[id];
     for (const status of [...(200 in successes ? [200] : []), ...errors]) {
       expect(answerExample(id, status)).toBeDefined();
@@ -23,7 +23,7 @@ describe("the examples of answers in the OpenAPI document", () => {
   });
 });
 
-test("each operation with a request body has an example of it, which the app accepted", () => {
+test("each operation with a request body has an example that the app accepted", () => {
   const withBody = routeRows.filter(({ body }) => body !== undefined).map(({ id }) => id);
   expect(Object.keys(requests).toSorted()).toEqual(withBody.toSorted());
   for (const operationId of withBody) expect(captured[operationId]).toHaveProperty("200");

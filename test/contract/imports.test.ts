@@ -5,9 +5,9 @@ import { describe, expect, test } from "vitest";
 const ROOT = resolve(import.meta.dirname, "../..");
 
 interface Import {
-  /** Relative to the project. */
+  /** Path relative to the project. */
   from: string;
-  /** A file relative to the project, or a package. */
+  /** File path relative to the project, or a package name. */
   to: string;
   /** Whether only types are imported, which leave nothing at run time. */
   isType?: true;
@@ -15,7 +15,7 @@ interface Import {
 
 const STATEMENT = /^\s*(?:import|export)\b[^"';]*?from\s+"([^"]+)"|^\s*import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm;
 
-/** Everything a file imports, wherever it stands in the file. */
+/** Lists all imports of a file, wherever they occur in it. */
 function importsOf(from: string, source: string): Import[] {
   return [...source.matchAll(STATEMENT)].map(([statement, one, two, three]) => {
     const to = one ?? two ?? three ?? "";
@@ -43,22 +43,22 @@ function layerOf(path: string): number {
 
 const isCore = (path: string) => path.startsWith("core/");
 
-/** What must not be imported, and why. */
+/** Forbidden imports, with the reason. */
 const rules: [rule: string, breaks: (each: Import) => boolean][] = [
   [
-    "core knows nothing of functions or stacks",
+    "core must not import functions or stacks",
     ({ from, to }) => from.startsWith("core/") && /^(functions|stacks|test)\//.test(to),
   ],
   [
-    "functions know nothing of stacks or tests",
+    "functions must not import stacks or tests",
     ({ from, to }) => from.startsWith("functions/") && /^(stacks|test)\//.test(to),
   ],
   [
-    "core knows nothing of HTTP, Lambda or SST",
+    "core must not import HTTP, Lambda or SST packages",
     ({ from, to }) => from.startsWith("core/") && /^(hono|@hono\/|sst|aws-lambda|@types\/aws-lambda)/.test(to),
   ],
   [
-    "only core/table imports the AWS SDK, and KMS core/secrets",
+    "only core/table imports the AWS SDK, and core/secrets the KMS client",
     ({ from, to }) =>
       to.startsWith("@aws-sdk/") &&
       !from.startsWith("core/table/") &&
@@ -70,7 +70,7 @@ const rules: [rule: string, breaks: (each: Import) => boolean][] = [
   ],
 ];
 
-/** Everything that comes with a file. */
+/** Lists all files that a file imports, directly or indirectly. */
 function closureOf(file: string): Set<string> {
   const found = new Set([file]);
   for (const each of found)
@@ -78,31 +78,37 @@ function closureOf(file: string): Set<string> {
   return found;
 }
 
-/** What only who needs it carries: it is large, and what is not there cannot be made to decrypt anything. */
+/**
+ * Modules that only the functions that need them import: they are large, and code that is absent cannot be made to decrypt
+ * anything.
+ */
 const SECRET =
   /^(core\/(secrets|cluster-access|node-bootstrap)\/|@peculiar\/|@aws-sdk\/client-kms$|oauth4webapi$|oidc-provider$|jose$|yaml$)/;
 
-describe("secrets, certificates and OIDC", () => {
-  test.each(["api/clusters", "api/node-pools", "api/references"])("do not come with functions/%s.ts", (name) => {
-    const closure = closureOf(`functions/${name}.ts`);
-    expect(closure.size).toBeGreaterThan(20);
-    expect([...closure].filter((each) => SECRET.test(each))).toEqual([]);
-  });
+describe("the code for secrets, certificates and OIDC", () => {
+  test.each(["api/clusters", "api/node-pools", "api/references"])(
+    "functions/%s.ts does not import the code for secrets, certificates and OIDC",
+    (name) => {
+      const closure = closureOf(`functions/${name}.ts`);
+      expect(closure.size).toBeGreaterThan(20);
+      expect([...closure].filter((each) => SECRET.test(each))).toEqual([]);
+    },
+  );
 
-  test("come with those that need them", () => {
+  test("the functions that need secrets, certificates and OIDC import that code", () => {
     const [configurations, reconciler] = ["api/configurations", "reconciler/handlers"].map((name) =>
       closureOf(`functions/${name}.ts`),
     );
     expect(configurations).toContain("core/secrets/kms-keyring.ts");
     expect(reconciler).toContain("core/cluster-access/prerequisites.ts");
-    // Which hands out certificates and makes none.
+    // This function returns certificates and creates none.
     expect(configurations).not.toContain("@peculiar/x509");
     expect(configurations).not.toContain("oauth4webapi");
   });
 });
 
-describe("imports go one way", () => {
-  test("there are imports to look at", () => {
+describe("imports go in one direction", () => {
+  test("the import scan finds imports", () => {
     expect(files.length).toBeGreaterThan(40);
     expect(imports.length).toBeGreaterThan(150);
     expect(imports).toContainEqual({ from: "core/cluster/operations/get.ts", to: "core/access/authorize.ts" });
@@ -119,7 +125,7 @@ describe("imports go one way", () => {
     expect(imports.filter(breaks)).toEqual([]);
   });
 
-  test("the rules would see what they forbid", () => {
+  test("each rule detects a forbidden import", () => {
     const forbidden = [
       importsOf("core/cluster/operations/get.ts", 'import type { X } from "#functions/http/app.ts";'),
       importsOf("functions/admin/main.ts", 'import { x } from "../../stacks/table.ts";'),

@@ -8,7 +8,7 @@ import { stateDiagram, withDiagram } from "../../docs/diagram.ts";
 
 const document = readFileSync(new URL("../../docs/life-of-a-cluster.md", import.meta.url), "utf8");
 
-/** Returns every transition in a diagram, with the desired status that allows it. */
+/** Lists every transition of a diagram, with the desired status that it requires. */
 function arrowsOf(diagram: string): string[] {
   const lines = diagram.split("\n").map((line) => line.trim());
   const inBox = lines.slice(lines.findIndex((line) => line.endsWith("{")) + 1, lines.indexOf("}"));
@@ -21,13 +21,13 @@ function arrowsOf(diagram: string): string[] {
   });
 }
 
-describe("docs/life-of-a-cluster.md", () => {
-  test("docs/life-of-a-cluster.md contains the current state machine (`npm run diagram` writes it)", () => {
+describe("the document about the life of a cluster", () => {
+  test("docs/life-of-a-cluster.md shows the current state machine (otherwise run `npm run diagram`)", () => {
     expect(document).toBe(withDiagram(document));
     expect(document).toContain(stateDiagram());
   });
 
-  test("the state diagram has an arrow for every allowed transition and no other", () => {
+  test("the diagram has every allowed transition and no other", () => {
     const all = clusterStatuses.flatMap((from) =>
       desiredStatuses.flatMap((wish) =>
         clusterStatuses.filter((to: ClusterStatus) => canFollow(from, to, wish)).map((to) => `${from} ${wish} ${to}`),
@@ -38,7 +38,7 @@ describe("docs/life-of-a-cluster.md", () => {
 
   test.each([
     ["state", clusterStatuses],
-    ["wish", desiredStatuses],
+    ["desired status", desiredStatuses],
     ["phase", provisionStatuses],
     ["state of a pool", nodePoolProvisionStatuses],
     ["type of a condition", conditionTypes],

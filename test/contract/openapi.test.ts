@@ -12,10 +12,10 @@ import type { Json } from "#test/support/world.ts";
 const contract: Json = JSON.parse(readFileSync(new URL("./clusters.json", import.meta.url), "utf8"));
 const schemas: Json = committed.components.schemas;
 
-/** A request the contract describes in words, as a schema. */
+/** Schema of a request that the contract describes only in words. */
 const PROMETHEUS_REQUEST = { oneOf: [{ type: "boolean" }, { $ref: "#/components/schemas/UpdatePrometheusRules" }] };
 
-/** Finds what of a documented value another lacks; more is allowed. */
+/** Lists the parts of a documented value that another value lacks; additional parts are allowed. */
 function lacks(documented: Json, given: Json, path = ""): string[] {
   if (Array.isArray(documented)) {
     return documented.flatMap((each) =>
@@ -42,17 +42,17 @@ const every: [string, DocumentedOperation][] = Object.entries(committed.paths).f
   ]),
 );
 
-test("the committed document is what its sources make", () => {
+test("the committed openapi.json equals the document generated from its sources", () => {
   const text = readFileSync(new URL("../../functions/openapi/openapi.json", import.meta.url), "utf8");
   expect(text === writtenDocument(), "run `npm run openapi` and commit functions/openapi/openapi.json").toBe(true);
 });
 
-describe("the document contains the documented contract", () => {
+describe("the OpenAPI document contains the documented contract", () => {
   for (const operation of contract.operations) {
     const { operationId, method, query, request, response } = operation;
-    // The documentation has two names of one path parameter. OpenAPI forbids two paths that differ only in such names.
+    // The documentation has two names for one path parameter. OpenAPI forbids two paths that differ only in such names.
     const path = operation.path.replace("{pool}", "{nodePoolId}");
-    test(`in ${operationId}`, () => {
+    test(`the documented operation ${operationId} is in the OpenAPI document`, () => {
       const given = committed.paths[path]?.[method.toLowerCase()];
       expect(given?.operationId).toBe(operationId);
       const inQuery = given?.parameters?.filter((each) => each.in === "query").map(({ name }) => name);
@@ -74,12 +74,12 @@ describe("the document contains the documented contract", () => {
   }
 
   for (const [name, documented] of Object.entries(contract.schemas)) {
-    test(`in the schema ${name}`, () => {
+    test(`the documented schema ${name} is in the OpenAPI document`, () => {
       expect(lacks(documented, schemas[name], name)).toEqual([]);
     });
   }
 
-  test("and the comparison sees what lacks", () => {
+  test("the comparison with the contract finds a missing part", () => {
     const documented = { required: ["a"], properties: { a: { type: "string", enum: ["x"] } } };
     expect(lacks(documented, { ...documented, more: 1 })).toEqual([]);
     expect(lacks(documented, { properties: { a: { type: "integer", enum: ["y", "x"] } } })).toHaveLength(2);
@@ -87,19 +87,19 @@ describe("the document contains the documented contract", () => {
   });
 });
 
-describe("the document and the served app", () => {
+describe("the OpenAPI document and the served app", () => {
   const served = allRoutes(localKeyring(memoryKeyStore()), async () => true).map(
     ({ method, path }) => `${method} ${path.replaceAll(/\{\w+\}/g, "{}")}`,
   );
 
-  test("have the same routes", () => {
+  test("the document and the served app have the same routes", () => {
     const documented = every.map(([route]) => route.replaceAll(/\{\w+\}/g, "{}"));
-    // Served by the docs page's own routes, whose other answers are no JSON: test/functions/docs.test.ts.
+    // The routes of the docs page serve these, and their other responses are not JSON: test/functions/docs.test.ts.
     expect(documented.toSorted()).toEqual([...served, "GET /openapi.json"].toSorted());
   });
 
   test.each(["listOrganisationClusters", "listEnvironmentClusters"])(
-    "have the same filters and orders in %s",
+    "the document and the served app have the same filters and sort orders for %s",
     (name) => {
       const operation = every.find(([, { operationId }]) => operationId === name)?.[1];
       const described = "Only those ";
@@ -110,15 +110,15 @@ describe("the document and the served app", () => {
     },
   );
 
-  test("name every operation once", () => {
+  test("the document names every operation once", () => {
     const names = every.map(([, { operationId }]) => operationId);
     expect(new Set(names).size).toBe(names.length);
   });
 });
 
-describe("examples", () => {
+describe("the examples of the OpenAPI document", () => {
   const { mismatch } = contractOf(committed);
-  test.each(every)("of %s fit", (_, { requestBody, responses, parameters = [] }) => {
+  test.each(every)("the examples of %s match their schemas", (_, { requestBody, responses, parameters = [] }) => {
     const media = [requestBody, ...Object.values(responses)].flatMap((each) => Object.values(each?.content ?? {}));
     for (const { schema, example } of media as { schema: Json; example?: unknown }[]) {
       expect(example).toBeDefined();
@@ -130,7 +130,7 @@ describe("examples", () => {
   });
 });
 
-describe("an answer outside of the contract is found:", () => {
+describe("a response that does not match the contract is detected", () => {
   const { expectContract } = contractOf(committed);
   const path = "/api/v1/orgs/acme/clusters/production/one";
   const json = { "content-type": "application/json; charset=utf-8", "x-request-id": "1" };
@@ -143,7 +143,7 @@ describe("an answer outside of the contract is found:", () => {
     () =>
       expectContract(method, at, status, new Headers({ ...json, ...headers }), body);
 
-  test("while what fits is let pass", () => {
+  test("a response that matches the contract is accepted", () => {
     expect(judge(200, cluster, { etag: '"1"' })).not.toThrow();
     expect(judge(200, undefined, { etag: '"1"' }, "HEAD")).not.toThrow();
     expect(judge(304, undefined, { etag: '"1"' })).not.toThrow();
@@ -159,26 +159,26 @@ describe("an answer outside of the contract is found:", () => {
     ["another code", judge(418, error)],
     ["an unknown property", judge(200, { ...cluster, secret: 1 })],
     ["an unknown property deep inside", judge(200, { ...cluster, slug: { slugValue: "a", more: 1 } })],
-    ["a property that is missing", judge(200, { ...cluster, name: undefined })],
-    ["a drawn property that is missing", judge(200, { ...cluster, identity: undefined })],
+    ["a missing property", judge(200, { ...cluster, name: undefined })],
+    ["a missing generated property", judge(200, { ...cluster, identity: undefined })],
     ["null", judge(200, { ...cluster, description: null })],
     ["a type", judge(200, { ...cluster, poolID: 1.5 })],
     ["a format", judge(200, { ...cluster, createdAt: "yesterday" })],
     ["a value that is not in the enum", judge(200, { ...cluster, status: "NEW" })],
-    ["consequences of something done", judge(200, { ...cluster, consequences: [] }, {}, "PATCH")],
+    ["dry-run consequences of a change that was made", judge(200, { ...cluster, consequences: [] }, {}, "PATCH")],
     ["an error of another shape", judge(404, { error: "no" })],
     ["an undocumented header", judge(200, cluster, { link: "<x>" })],
     ["a missing header", judge(401, error)],
-    ["a body where there is none", judge(304, cluster)],
+    ["a body where none is allowed", judge(304, cluster)],
     ["another content type", judge(200, cluster, { "content-type": "text/plain" })],
     ["a success of an unknown operation", judge(200, cluster, {}, "DELETE")],
-  ])("%s", (_, judged) => {
+  ])("the comparison with the contract detects %s", (_, judged) => {
     expect(judged).toThrow(/outside of its contract/);
   });
 });
 
-describe("a schema that JSON Schema cannot express", () => {
-  test("is refused, unless what is lost is named", () => {
+describe("a valibot schema that JSON Schema cannot express", () => {
+  test("a schema that JSON Schema cannot express is refused unless the lost rule is named", () => {
     const unnamed = v.object({
       name: v.pipe(
         v.string(),

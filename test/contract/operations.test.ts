@@ -9,13 +9,13 @@ import { ROOT } from "#test/support/server.ts";
 const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
 const documents = globSync(["*.md", "docs/**/*.md", ".github/**/*.md"], { cwd: ROOT });
 
-/** Returns the operator's commands in a text, with their options. */
+/** Lists the operator's commands in a text, with their options. */
 const commandsIn = (text: string) =>
   [...text.matchAll(/npm run (?:-s |--silent )?admin -- ([a-z][^`\n#]*)|functions\/admin\.ts ([a-z][^`\n#]*)/g)].map(
     ([, one, other]) => (one ?? other ?? "").trim(),
   );
 
-/** Returns the problem of a written command; undefined if the command exists with these options. */
+/** Returns the error of a command as it is written, or nothing for a valid command. */
 function problemIn(line: string): string | undefined {
   const words = line.split(/\s+/);
   const name = [2, 1].map((count) => words.slice(0, count).join(" ")).find((each) => Object.hasOwn(commands, each));
@@ -57,7 +57,7 @@ describe("documentation", () => {
     expect(problemIn("backup restore")).toBe("backup restore: there is no such command");
   });
 
-  test("docs/operations.md describes every alarm and no other", () => {
+  test("every alarm has instructions in the operator's documentation", () => {
     const operations = read("docs/operations.md");
     const named = [...read("stacks/alarms.ts").matchAll(/alarm\(\s*"(\w+)"/g)].map(([, name]) => name);
     const functions = [...Object.keys(routeGroups), ...Object.keys(reconcilerGrants), "Default"];

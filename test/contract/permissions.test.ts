@@ -22,7 +22,7 @@ afterAll(() => world.stop());
 const shapeOf = (path: string) => path.replaceAll(/\{\w+\}/g, "{}");
 
 describe("the gateway's routes", () => {
-  test("lead every path of the table to the function that serves it", () => {
+  test("the gateway routes every path of the table to the function that serves it", () => {
     for (const [name, { paths }] of Object.entries<RouteGroup>(routeGroups)) {
       const served = new Set(routeRows.filter(({ group }) => group === name).map(({ path }) => shapeOf(path)));
       expect(new Set(paths.map(shapeOf))).toEqual(served);
@@ -31,12 +31,12 @@ describe("the gateway's routes", () => {
     }
   });
 
-  test("lead no path to two functions", () => {
+  test("no path is routed to two functions", () => {
     const shapes = Object.values<RouteGroup>(routeGroups).flatMap(({ paths }) => paths.map(shapeOf));
     expect(new Set(shapes).size).toBe(shapes.length);
   });
 
-  test("name a variable the same in all paths that share what precedes it", () => {
+  test("a path variable has one name in all gateway paths that begin alike", () => {
     const nameAt = new Map<string, string>();
     for (const path of Object.values<RouteGroup>(routeGroups).flatMap(({ paths }) => paths)) {
       const segments = path.split("/");
@@ -57,7 +57,7 @@ async function send(method: string, path: string, body?: unknown) {
   return answer.body;
 }
 
-/** Works on a cluster as if the stream woke the reconciler for it, until there is nothing to do. */
+/** Reconciles a cluster as if the stream had triggered the reconciler, until no work is left. */
 async function onStream(identity: string): Promise<void> {
   for (let round = 0; round < 6; round++) {
     await as("ReconcileStream", () => reconcileAll(world.reconciler, [identity], 4));
@@ -65,7 +65,7 @@ async function onStream(identity: string): Promise<void> {
   }
 }
 
-/** Has something come to a cluster that is gone in its last moment, and the reconciler look once more. */
+/** Adds an item to a cluster's partition just before the cluster's deletion completes, and reconciles once more. */
 async function comeLate(identity: string): Promise<void> {
   const transaction = new Transaction()
     .create("late", { ...secretKey(identity, "LATE") })
@@ -75,7 +75,7 @@ async function comeLate(identity: string): Promise<void> {
   expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
 }
 
-/** Everything once that does something else with the data than what was done before. */
+/** Calls once every operation that accesses the data in a way that no earlier call did. */
 async function live(): Promise<void> {
   const production = tenant.path("production");
   const cluster = tenant.path("production", "one");
@@ -142,17 +142,15 @@ async function live(): Promise<void> {
   }
 }
 
-test("every operation and every function of the reconciler uses all of its permissions, and no others", {
-  timeout: 60_000,
-}, async () => {
+test("every function uses all of its permissions and no others", { timeout: 60_000 }, async () => {
   await live();
   const used = Object.fromEntries([...done].map(([name, actions]) => [name, [...actions].sort()]));
   const given = Object.entries(grants).map(([name, grant]): [string, string[]] => [name, allowed(grant).sort()]);
   expect(used).toEqual(Object.fromEntries(given.filter(([, actions]) => actions.length > 0)));
 });
 
-describe("a function that does what it may not", () => {
-  test("is refused as on AWS, and the test that made it do so fails", async () => {
+describe("an operation that calls the database without permission", () => {
+  test("a call without permission is refused as on AWS, and the test that made it fails", async () => {
     const reading = as("getClusterUpgrades", () => world.table.scan().next());
     await expect(reading).rejects.toThrow(/getClusterUpgrades may not Scan/);
     const keyring = permitted(world.keyring, world.table.name);
@@ -166,7 +164,7 @@ describe("a function that does what it may not", () => {
     );
   });
 
-  test("is known by its method and path", () => {
+  test("a request is mapped to its operation by method and path", () => {
     expect(operationAt("DELETE", `${tenant.path("production", "one")}/pools/3?dryRun=true`)).toBe("deleteNodePool");
     expect(operationAt("POST", `${tenant.path("one")}/move`)).toBe("moveCluster");
     expect(operationAt("GET", "/api/v2")).toBe("none");

@@ -19,18 +19,18 @@ beforeAll(async () => {
   }
   const pools = await world.send("GET", `${tenant.path("production", "c0")}/pools`, { token: tenant.admin });
   nodePool = pools.body[0].id;
-  // Calls side by side must overlap for sure, to be told from calls one after the other.
+  // Parallel calls must overlap reliably, so that the test can distinguish them from sequential calls.
   world.wire.latencyMs = 15;
 });
 
-/** Sends a request and counts what it asked of the database. */
+/** Sends a request and counts its database round trips. */
 async function costOf(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
   world.wire.spans.length = 0;
   const { status, text } = await world.send(method, path, { token: tenant.admin, body, headers });
   return { status, text, waits: waitsOf(world.wire.spans), calls: world.wire.spans.length };
 }
 
-describe("waits on the database, one after the other", () => {
+describe("sequential database round trips per request", () => {
   const budgets: [name: string, path: () => string, waits: number][] = [
     ["a cluster", () => tenant.path("production", "c0"), 1],
     ["a cluster with details", () => `${tenant.path("production", "c0")}?includeDetails=true`, 2],
@@ -40,17 +40,17 @@ describe("waits on the database, one after the other", () => {
     ["a cluster's events", () => `${tenant.path("production", "c0")}/events`, 2],
     ["a page of an organisation", () => `${tenant.path()}?pageSize=7&pageNumber=3`, 2],
     ["a page of an organisation, descending", () => `${tenant.path()}?pageSize=7&pageNumber=3&sortDirection=DESC`, 2],
-    ["a whole page of an environment", () => `${tenant.path("production")}?pageSize=1000`, 2],
+    ["a full page of an environment", () => `${tenant.path("production")}?pageSize=1000`, 2],
     ["a page with compute and details", () => `${tenant.path()}?show-compute=true&includeDetails=true`, 3],
   ];
 
-  test.each(budgets)("%s", async (_, path, waits) => {
+  test.each(budgets)("reading %s makes the expected number of round trips", async (_, path, waits) => {
     const cost = await costOf("GET", path());
     expect(cost.status, cost.text).toBe(200);
     expect(cost.waits).toBe(waits);
   });
 
-  test("creating a cluster", async () => {
+  test("creating a cluster makes two round trips", async () => {
     const cost = await costOf("POST", tenant.path("production"), tenant.creation({ name: "new" }));
     expect(cost.status, cost.text).toBe(200);
     expect(cost.waits).toBe(2);
@@ -64,24 +64,40 @@ describe("waits on the database, one after the other", () => {
   const writes: [name: string, method: string, path: () => string, body: unknown, waits: number, headers?: object][] = [
     ["changing a cluster", "PATCH", () => tenant.path("production", "c0"), { enableAutoUpgrade: true }, 2],
     ["changing its version, which reads its node pools", "PATCH", () => tenant.path("production", "c0"), NEWER, 3],
-    ["changing it to what it is", "PATCH", () => tenant.path("production", "c0"), { enableAutoUpgrade: true }, 1],
+    [
+      "changing it to its present values",
+      "PATCH",
+      () => tenant.path("production", "c0"),
+      { enableAutoUpgrade: true },
+      1,
+    ],
     ["changing rules", "POST", () => `${tenant.path("production", "c0")}/prometheus-rules-inheritance`, false, 2],
     ["moving a cluster by PATCH", "PATCH", () => tenant.path("production", "c2"), { environmentSlug: "staging" }, 2],
     ["moving a cluster by POST", "POST", () => tenant.path("c1", "move"), MOVE, 2],
-    ["asking for a deletion", "PATCH", () => tenant.path("production", "c4"), { status: "deleting" }, 2],
-    ["making a node pool", "POST", () => `${tenant.path("production", "c0")}/pools`, NEW, 3, KEY],
-    ["the same again, under the same key", "POST", () => `${tenant.path("production", "c0")}/pools`, NEW, 1, KEY],
+    ["requesting a deletion", "PATCH", () => tenant.path("production", "c4"), { status: "deleting" }, 2],
+    ["creating a node pool", "POST", () => `${tenant.path("production", "c0")}/pools`, NEW, 3, KEY],
+    [
+      "repeating the creation with the same idempotency key",
+      "POST",
+      () => `${tenant.path("production", "c0")}/pools`,
+      NEW,
+      1,
+      KEY,
+    ],
     ["changing a pool", "PUT", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, { minSize: 3 }, 3],
     ["removing a pool", "DELETE", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, undefined, 3],
   ];
 
-  test.each(writes)("%s", async (_, method, path, body, waits, headers = {}) => {
-    const cost = await costOf(method, path(), body, { ...headers });
-    expect(cost.status, cost.text).toBeLessThan(205);
-    expect(cost.waits).toBe(waits);
-  });
+  test.each(writes)(
+    "%s makes the expected number of round trips",
+    async (_, method, path, body, waits, headers = {}) => {
+      const cost = await costOf(method, path(), body, { ...headers });
+      expect(cost.status, cost.text).toBeLessThan(205);
+      expect(cost.waits).toBe(waits);
+    },
+  );
 
-  test("creating a cluster whose bucket is full costs the reading of its keys more", async () => {
+  test("creating a cluster whose bucket is full makes one more round trip, to read its keys", async () => {
     const small = await makeWorld({ pageIndex: { bucket: 2, chunk: 64 } });
     const where = await small.tenant();
     for (const name of ["a", "b"]) {
@@ -95,7 +111,7 @@ describe("waits on the database, one after the other", () => {
     expect(waitsOf(small.wire.spans)).toBe(3);
   });
 
-  test("bringing a cluster back", async () => {
+  test("undeleting a cluster makes the expected number of round trips", async () => {
     const path = tenant.path("staging", "gone");
     expect((await costOf("POST", tenant.path("staging"), tenant.creation({ name: "gone" }))).status).toBe(200);
     expect((await costOf("PATCH", path, { status: "deleting" })).status).toBe(200);
@@ -106,7 +122,7 @@ describe("waits on the database, one after the other", () => {
     expect(cost.calls).toBeLessThanOrEqual(5);
   });
 
-  test("being refused for the token", async () => {
+  test("a request with an invalid token makes the expected number of round trips", async () => {
     const stranger = await makeWorld();
     const other = await stranger.tenant();
     world.wire.spans.length = 0;
@@ -119,7 +135,7 @@ describe("waits on the database, one after the other", () => {
   });
 });
 
-test("nothing a request does scans the table", async () => {
+test("no request scans the table", async () => {
   world.wire.spans.length = 0;
   await world.send("GET", tenant.path(), { token: tenant.admin });
   await world.send("GET", tenant.path("production"), { token: tenant.admin });

@@ -43,7 +43,7 @@ const OPERATIONS: Operation[] = ["list", "list environment", "create", "get", "l
 
 let created = 0;
 
-/** Does an operation in an organisation shaped as the tenant's. */
+/** Sends an operation to an organisation of the tenant's form. */
 function act(operation: Operation, sending: Sending, environment = "production", organisation = tenant.slug) {
   const path = (...parts: string[]) => ["/api/v1/orgs", organisation, "clusters", ...parts].join("/");
   const cluster = environment === "staging" ? "three" : "one";
@@ -67,14 +67,14 @@ function expectForbidden(answer: Answer): void {
   expect(answer.body).toEqual({ message: expect.any(String), details: [answer.body.message] });
 }
 
-describe("a token", () => {
+describe("authentication with a token", () => {
   const get = (sending: Sending) => act("get", sending);
 
-  test.each(["Token", "Bearer", "token", "BEARER"])("is taken as %s", async (scheme) => {
+  test.each(["Token", "Bearer", "token", "BEARER"])("a token is accepted with the scheme %s", async (scheme) => {
     expect((await get({ headers: { authorization: `${scheme} ${tenant.admin}` } })).status).toBe(200);
   });
 
-  test("that is missing, malformed, unknown, expired or revoked is one and the same 401", async () => {
+  test("a missing, malformed, unknown, expired or revoked token returns the same 401", async () => {
     const { user } = await tenant.person("admin");
     const { record, token } = await createToken(world.services, { user, name: "good" });
     expect((await get({ token })).status).toBe(200);
@@ -115,7 +115,7 @@ describe("a token", () => {
     expect((await get({ token })).status).toBe(200);
   });
 
-  test("expires after a year unless it says otherwise", async () => {
+  test("a token expires after a year by default", async () => {
     const { user } = await tenant.person("viewer");
     const { token } = await createToken(world.services, { user, name: "default" });
     const { token: short } = await createToken(world.services, { user, name: "week", days: 7 });
@@ -130,7 +130,7 @@ describe("a token", () => {
     }
   });
 
-  test("is refused from the request after its revocation on, and its user's others are not", async () => {
+  test("a token is refused from the first request after its revocation, and the user's other tokens are accepted", async () => {
     const { user, token } = await tenant.person("viewer");
     const other = await createToken(world.services, { user, name: "other" });
     expect((await get({ token: other.token })).status).toBe(200);
@@ -139,7 +139,7 @@ describe("a token", () => {
     expect((await get({ token })).status).toBe(200);
   });
 
-  test("is stored nowhere, nor logged", async () => {
+  test("a token is neither stored nor logged", async () => {
     const { token } = await tenant.person("viewer");
     await get({ token });
     await get({ token: `${token.slice(0, -1)}-` });
@@ -165,7 +165,7 @@ describe("a token", () => {
     ["inside its range", ["192.0.2.0/24"], { peer: "192.0.2.200" }, 200],
     ["outside its range", ["192.0.2.0/24"], { peer: "192.0.3.1" }, 403],
     ["inside its second range", ["192.0.2.0/24", "198.51.100.7/32"], { peer: "198.51.100.7" }, 200],
-    ["beside its one address", ["198.51.100.7/32"], { peer: "198.51.100.8" }, 403],
+    ["an address next to its only one", ["198.51.100.7/32"], { peer: "198.51.100.8" }, 403],
     ["an IPv6 address in range", ["2001:db8::/32"], { peer: "2001:DB8:0:0::7" }, 200],
     ["an IPv6 address out of range", ["2001:db8::/32"], { peer: "2001:db9::7" }, 403],
     ["an IPv6 address, limited to all of IPv4", ["0.0.0.0/0"], { peer: "2001:db8::7" }, 403],
@@ -174,23 +174,33 @@ describe("a token", () => {
     ["an IPv4-mapped IPv6 address out of range", ["192.0.2.0/24"], { peer: "::ffff:192.0.3.1" }, 403],
     ["an IPv4-mapped IPv6 address, limited to all of IPv6", ["::/0"], { peer: "::ffff:192.0.2.1" }, 403],
     ["no address", ["0.0.0.0/0", "::/0"], { peer: "" }, 403],
-    ["a stranger who forwards", ["192.0.2.0/24"], forwarded("203.0.113.5", "192.0.2.1"), 403],
-    ["its range, whatever it forwards", ["192.0.2.0/24"], forwarded("192.0.2.1", "203.0.113.5"), 200],
-    ["a trusted proxy alone", ["192.0.2.0/24"], { peer: "10.0.0.1" }, 403],
+    ["an untrusted client that forwards", ["192.0.2.0/24"], forwarded("203.0.113.5", "192.0.2.1"), 403],
+    ["its range, with any forwarded address", ["192.0.2.0/24"], forwarded("192.0.2.1", "203.0.113.5"), 200],
+    ["a trusted proxy without a forwarded address", ["192.0.2.0/24"], { peer: "10.0.0.1" }, 403],
     ["behind a trusted proxy", ["192.0.2.0/24"], forwarded("10.0.0.1", "192.0.2.1"), 200],
     ["behind a trusted IPv6 proxy", ["192.0.2.0/24"], forwarded("2001:db8:1::1", "::ffff:192.0.2.1"), 200],
     ["behind an IPv4-mapped trusted proxy", ["192.0.2.0/24"], forwarded("::ffff:10.0.0.1", "192.0.2.1"), 200],
     ["behind two trusted proxies", ["192.0.2.0/24"], forwarded("10.0.0.1", "192.0.2.1, 10.9.9.9"), 200],
-    ["a liar behind a trusted proxy", ["192.0.2.0/24"], forwarded("10.0.0.1", "192.0.2.1, 203.0.113.5"), 403],
-    ["a trusted proxy that forwards nonsense", ["192.0.2.0/24"], forwarded("10.0.0.1", "192.0.2.1, unknown"), 403],
-  ])("used from %s (%j)", async (_, sources, sending, status) => {
+    [
+      "a client behind a trusted proxy with a forged address",
+      ["192.0.2.0/24"],
+      forwarded("10.0.0.1", "192.0.2.1, 203.0.113.5"),
+      403,
+    ],
+    [
+      "a trusted proxy that forwards an invalid address",
+      ["192.0.2.0/24"],
+      forwarded("10.0.0.1", "192.0.2.1, unknown"),
+      403,
+    ],
+  ])("a token with allowed networks used from %s (%j)", async (_, sources, sending, status) => {
     const answer = await from(sources, sending);
     expect(answer.status, answer.text).toBe(status);
     if (status === 403) expectForbidden(answer);
   });
 });
 
-describe("a role", () => {
+describe("roles of members", () => {
   const READS: Operation[] = ["list", "list environment", "get", "list pools", "get pool"];
 
   test.each<[Role, Operation[]]>([
@@ -198,7 +208,7 @@ describe("a role", () => {
     ["developer", OPERATIONS],
     ["admin", OPERATIONS],
     ["billing-admin", []],
-  ])("%s may %j and nothing else", async (role, allowed) => {
+  ])("the role %s allows %j and nothing else", async (role, allowed) => {
     const { token } = await tenant.person(role);
     for (const operation of OPERATIONS) {
       const answer = await act(operation, { token });
@@ -219,19 +229,22 @@ describe("a role", () => {
     ["billing-admin", "developer", OPERATIONS],
     ["billing-admin", "none", []],
     ["billing-admin", "billing-admin", []],
-  ])("%s with %s in production may %j there, and elsewhere what it may", async (role, override, allowed) => {
-    const { token } = await tenant.person(role, { production: override });
-    for (const operation of OPERATIONS) {
-      const there = await act(operation, { token });
-      expect([operation, there.status]).toEqual([operation, allowed.includes(operation) ? 200 : 403]);
-      if (operation === "list" || operation === "get pool") continue;
-      const elsewhere = await act(operation, { token }, "staging");
-      const may = role === "billing-admin" ? false : role !== "viewer" || READS.includes(operation);
-      expect([operation, elsewhere.status]).toEqual([operation, may ? 200 : 403]);
-    }
-  });
+  ])(
+    "the role %s with the override %s in production allows %j there, and elsewhere what the role allows",
+    async (role, override, allowed) => {
+      const { token } = await tenant.person(role, { production: override });
+      for (const operation of OPERATIONS) {
+        const there = await act(operation, { token });
+        expect([operation, there.status]).toEqual([operation, allowed.includes(operation) ? 200 : 403]);
+        if (operation === "list" || operation === "get pool") continue;
+        const elsewhere = await act(operation, { token }, "staging");
+        const may = role === "billing-admin" ? false : role !== "viewer" || READS.includes(operation);
+        expect([operation, elsewhere.status]).toEqual([operation, may ? 200 : 403]);
+      }
+    },
+  );
 
-  test("lists and counts only environments in sight", async () => {
+  test("a member lists and counts only accessible environments", async () => {
     const all = await act("list", { token: tenant.admin });
     const total = (environment: string) => namesIn(all).filter((name) => name === environment).length;
     expect(total("production")).toBeGreaterThan(1);
@@ -256,7 +269,7 @@ describe("a role", () => {
     }
   });
 
-  test("can be changed, and an override taken away, for the next request", async () => {
+  test("a changed role and a removed override apply to the next request", async () => {
     const email = `${randomUUID()}@example.com`;
     const set = (more: object) => setMember(world.services, tenant.slug, { email, ...more });
     const { user } = await set({ role: "viewer" });
@@ -271,7 +284,7 @@ describe("a role", () => {
     expect([await mayCreate("production"), await mayCreate("staging")]).toEqual([200, 200]);
   });
 
-  test("hangs on an environment's identity: one made again under its name inherits nothing", async () => {
+  test("a new environment with the name of a removed one inherits no role override", async () => {
     const other = await world.tenant(["kept", "again"]);
     const path = other.path("again");
     const higher = await other.person("viewer", { again: "admin" });
@@ -294,8 +307,8 @@ describe("a role", () => {
   });
 });
 
-describe("an organisation", () => {
-  test("without a role for the caller is a 403, the same whether it exists or not", async () => {
+describe("access to an organisation", () => {
+  test("a caller without a role in an organisation gets the same 403 whether or not the organisation exists", async () => {
     const stranger = await (await world.tenant()).person("admin");
     for (const operation of OPERATIONS) {
       const there = await act(operation, stranger);
@@ -308,7 +321,7 @@ describe("an organisation", () => {
     }
   });
 
-  test("is reached by its own roles alone, also by somebody with roles in two", async () => {
+  test("only roles in an organisation allow access to it, also for a member of two organisations", async () => {
     const slug = `other-${randomUUID().slice(0, 8)}`;
     await createOrganisation(world.services, { slug, name: "Others" });
     await createEnvironment(world.services, slug, { name: "production", type: "production" });

@@ -10,7 +10,7 @@ let tenant: Tenant;
 beforeAll(async () => {
   world = await makeWorld({ corsOrigins: ["https://console.example.test"] });
   tenant = await world.tenant();
-  // Compresses badly, so that the limit can be met with few clusters.
+  // Compresses badly, so that few clusters reach the limit.
   const noise = () => Array.from({ length: 900 }, () => Math.random().toString(36).slice(2, 12)).join("");
   const addons = () =>
     Object.fromEntries(
@@ -20,15 +20,15 @@ beforeAll(async () => {
   const { status } = await world.send("POST", tenant.path("production"), creation);
   expect(status).toBe(200);
   const [template] = await clustersOf(world.services, tenant.slug);
-  if (template === undefined) throw new Error("no cluster");
+  if (template === undefined) throw new Error("cluster not found");
   await fill(world, tenant, template, 460, () => ({ addons: JSON.stringify(addons()) }));
 });
 
 const list = (size: number, headers: Record<string, string> = {}) =>
   world.raw("GET", `${tenant.path()}?pageSize=${size}`, { token: tenant.admin, headers });
 
-describe("a large answer", () => {
-  test("is compressed beyond 1 MB for those who take that, and says so", async () => {
+describe("a large response", () => {
+  test("a response over 1 MB is compressed for clients that accept it, with the headers for it", async () => {
     const plain = await list(150);
     expect(plain.headers.get("content-encoding")).toBeNull();
     expect(plain.headers.get("vary")).toContain("Accept-Encoding");
@@ -42,13 +42,13 @@ describe("a large answer", () => {
     }
   });
 
-  test("is not compressed when it is small", async () => {
+  test("a small response is not compressed", async () => {
     const answer = await list(2, { "accept-encoding": "gzip" });
     expect(answer.headers.get("content-encoding")).toBeNull();
     expect(JSON.parse(answer.bytes.toString()).content).toHaveLength(2);
   });
 
-  test("beyond 4 MB is refused, naming a smaller pageSize, unless compression makes it small enough", async () => {
+  test("a response over 4 MB is refused with a smaller pageSize, unless compression makes it small enough", async () => {
     const refused = await list(460);
     expect(refused.status).toBe(400);
     expect(JSON.parse(refused.bytes.toString()).message).toMatch(/^pageSize: .*smaller pageSize/);
@@ -58,13 +58,13 @@ describe("a large answer", () => {
   });
 });
 
-describe("a browser", () => {
+describe("CORS for browsers", () => {
   const asked = {
     "access-control-request-method": "PATCH",
     "access-control-request-headers": "authorization,if-match",
   };
 
-  test("of an allowed origin may ask before it sends, and see what matters", async () => {
+  test("a browser from an allowed origin can send preflight requests and read the relevant headers", async () => {
     const origin = "https://console.example.test";
     const preflight = await world.raw("OPTIONS", tenant.path("production", "c000000"), {
       headers: { origin, ...asked },
@@ -84,7 +84,7 @@ describe("a browser", () => {
     for (const header of ["etag", "link", "location", "warning", "x-request-id"]) expect(exposed).toContain(header);
   });
 
-  test("of another origin is not let in", async () => {
+  test("a browser from another origin gets no CORS headers", async () => {
     const origin = "https://evil.example.test";
     const answer = await world.send("GET", tenant.path("production", "c000000"), {
       token: tenant.admin,
@@ -93,7 +93,7 @@ describe("a browser", () => {
     expect(answer.headers.get("access-control-allow-origin")).toBeNull();
   });
 
-  test("is nothing special where no origin is allowed", async () => {
+  test("a browser gets no CORS headers if no origin is allowed", async () => {
     const closed = await makeWorld();
     const origin = "https://console.example.test";
     const preflight = await closed.send("OPTIONS", tenant.path("production", "c000000"), {

@@ -7,7 +7,7 @@ let world: World;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  // Small buckets, so that a few moves walk through splits of the page index.
+  // Small buckets, so that a few moves cause splits of the page index.
   world = await makeWorld({ clock: () => new Date(now), pageIndex: { bucket: 2, chunk: 2 } });
 });
 
@@ -53,14 +53,14 @@ const remove = async (environment: string, cluster = "one") => {
   expect(answer.status, answer.text).toBe(200);
 };
 
-/** Where clusters are, in the order of lists: environment, whether deleting, identity. */
+/** Locations of clusters in list order: environment, deleting or not, identity. */
 async function places(): Promise<[string, boolean, string][]> {
   const { body } = await send("GET", `${tenant.path()}?pageSize=1000`);
   return body.content.map((each: Json) => [each.environmentSlug.slugValue, each.status === "deleting", each.identity]);
 }
 
 describe.each(WAYS)("a move by %s", (_, move, property) => {
-  test("keeps slug, identity, pools and events, and moves what is counted", async () => {
+  test("a move keeps slug, identity, pools and events, and moves the counters", async () => {
     const made = await create("production", { maintenanceScheduleIdentity: tenant.schedule.identity });
     const before = await get("production");
     const pools = await send("GET", `${tenant.path("production", "one")}/pools`);
@@ -91,7 +91,7 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("to where it is changes nothing, also while it is deleting", async () => {
+  test("a move to the present environment changes nothing, also for a deleting cluster", async () => {
     await create();
     const before = await get("production");
     const answer = await move("production", "production");
@@ -101,7 +101,7 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
     expect((await move("production", "production")).status).toBe(200);
   });
 
-  test("to where a cluster has its slug is a conflict that names it, and both stay", async () => {
+  test("a move to an environment where a cluster has its slug returns a conflict that names it, and both stay", async () => {
     const mine = await create();
     const other = await create("staging");
     const answer = await move("production", "staging");
@@ -113,7 +113,7 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
     ]);
   });
 
-  test("to where a deleting cluster has its slug displaces that one", async () => {
+  test("a move to an environment where a deleting cluster has its slug supersedes that cluster", async () => {
     const mine = await create();
     const other = await create("staging");
     await remove("staging");
@@ -127,7 +127,7 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("of a cluster that is deleting is a conflict", async () => {
+  test("a move of a deleting cluster returns a conflict", async () => {
     const { identity } = await create();
     await remove("production");
     const answer = await move("production", "staging");
@@ -137,7 +137,7 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
   });
 
   test.each([["nowhere"], ["Not A Slug"], ["x".repeat(101)], [7], ["../staging"]])(
-    "to %j is refused, naming the property",
+    "a move to %j is refused with the name of the property",
     async (to) => {
       await create();
       const answer = await move("production", to);
@@ -148,7 +148,7 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
     },
   );
 
-  test("from where there is no such environment or cluster finds nothing", async () => {
+  test("a move of a missing cluster or from a missing environment returns 404", async () => {
     for (const from of ["nowhere", "staging", "Not_A_Slug"]) {
       expect([from, (await move(from, "production")).status]).toEqual([from, 404]);
     }
@@ -161,20 +161,20 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
     [{ staging: "none" }, 403],
     [{ production: "viewer", staging: "viewer" }, 403],
     [{}, 200],
-  ] as const)("by an admin who is %j is answered %i", async (overrides, status) => {
+  ] as const)("a move by an admin who is %j returns %i", async (overrides, status) => {
     await create();
     const { token } = await tenant.person("admin", overrides);
     expect((await move("production", "staging", token)).status).toBe(status);
     expect((await get("production")).status).toBe(status === 200 ? 404 : 200);
   });
 
-  test("by a developer of the organisation who is an admin in both environments succeeds", async () => {
+  test("a move by a developer of the organisation who is an admin in both environments succeeds", async () => {
     await create();
     const { token } = await tenant.person("developer", { production: "admin", staging: "admin" });
     expect((await move("production", "staging", token)).status).toBe(200);
   });
 
-  test("is seen by readers at one path or the other, never at none and never at both", async () => {
+  test("during a move, readers see the cluster at exactly one of the two paths", async () => {
     await create();
     world.wire.latencyMs = 3;
     for (let round = 0; round < 8; round++) {
@@ -202,7 +202,7 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
 });
 
 describe("a move by PATCH", () => {
-  test("to where the slug is held is a conflict, also where the version could not be reached", async () => {
+  test("a move by PATCH to a taken slug returns a conflict, also with an unreachable version", async () => {
     await create("production", { version: "v1.33.4-u-ame.1" });
     await create("staging");
     const body = { environmentSlug: "staging", version: "v1.35.0-u-ame.1" };
@@ -214,7 +214,7 @@ describe("a move by PATCH", () => {
     expect((await send("PATCH", tenant.path("production", "one"), { version: body.version })).status).toBe(400);
   });
 
-  test("that deletes too is a conflict, for a deleting cluster does not move", async () => {
+  test("a move by PATCH that also deletes returns a conflict, because a deleting cluster does not move", async () => {
     const { identity } = await create();
     const body = { environmentSlug: "staging", status: "deleting" };
     const answer = await send("PATCH", tenant.path("production", "one"), body);
@@ -234,29 +234,29 @@ describe("a move by POST", () => {
     [{ currentEnvironment: "production" }, ["newEnvironment"]],
     [{ currentEnvironment: "production", newEnvironment: null }, ["newEnvironment"]],
     [{ currentEnvironment: "production", newEnvironment: "" }, ["newEnvironment"]],
-  ])("of %j is refused, naming %j", async (body, paths) => {
+  ])("a move by POST with %j is refused and names %j", async (body, paths) => {
     await create();
     const answer = await post(body);
     expect(answer.status, answer.text).toBe(400);
     expect(answer.body.details.map((detail: string) => detail.split(": ")[0])).toEqual(paths);
   });
 
-  test("from an environment that is the empty text says that it is wrong", async () => {
+  test("a move by POST from an environment given as empty text returns a validation error", async () => {
     await create();
     const answer = await post({ currentEnvironment: "", newEnvironment: "staging" });
     expect([400, 404]).toContain(answer.status);
     expect(answer.body.message).toMatch(/environment/i);
   });
 
-  test("needs an admin also where it changes nothing", async () => {
+  test("a move by POST requires an admin, also when it changes nothing", async () => {
     await create();
     const { token } = await tenant.person("developer");
     expect((await byPost("production", "production", token)).status).toBe(403);
   });
 });
 
-describe("many who move at once", () => {
-  test("of ten clusters of one name to one environment, one arrives, and the others stay and are told", async () => {
+describe("concurrent moves", () => {
+  test("one of ten clusters of the same slug moves to an environment, and the others stay and get an error", async () => {
     const names = Array.from({ length: 10 }, (_, number) => `e${number}`);
     tenant = await world.tenant(["target", ...names]);
     for (const name of names) await create(name);
@@ -274,7 +274,7 @@ describe("many who move at once", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("of twenty clusters to one environment, all arrive through every split of its index", async () => {
+  test("twenty clusters move to one environment concurrently, through every split of its index", async () => {
     const names = Array.from({ length: 20 }, (_, number) => `c-${number}`);
     for (const name of names) await create("production", { name });
     const answers = await Promise.all(names.map((name) => byPatch("production", "staging", tenant.admin, name)));
@@ -285,7 +285,7 @@ describe("many who move at once", () => {
 });
 
 describe("a slug whose cluster is deleting", () => {
-  test("can be taken at once; the path answers the deleting one until then, and the new one for good", async () => {
+  test("a deleting cluster's slug is available at once, and its path returns the deleting cluster until a new one exists", async () => {
     const first = await create();
     await remove("production");
     expect((await get("production")).body).toMatchObject({ identity: first.identity, status: "deleting" });
@@ -307,8 +307,8 @@ describe("a slug whose cluster is deleting", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("takes a move no more once 32 displaced ones wait there", async () => {
-    // All of one slug are in one bucket, which has to hold them.
+  test("a move to a slug with 32 superseded clusters is refused", async () => {
+    // All clusters of one slug are in one bucket, which must be large enough.
     world = await makeWorld();
     tenant = await world.tenant();
     await create("staging");

@@ -42,10 +42,10 @@ async function create(more: Record<string, unknown> = {}): Promise<Json> {
   return answer.body;
 }
 
-/** Writes the cluster "one" as the reconciler will. Live states only: deleting is counted, and asked for by PATCH. */
+/** Writes the cluster "one" as the reconciler does. Live states only: deleting is counted, and requested by PATCH. */
 async function bring(state: Partial<Cluster>): Promise<void> {
   const [cluster] = await clustersOf(world.services, tenant.slug);
-  if (cluster === undefined) throw new Error("no cluster");
+  if (cluster === undefined) throw new Error("cluster not found");
   const written = new Transaction().put(
     "cluster",
     clusterItem({ ...cluster, ...state, revision: cluster.revision + 1 }),
@@ -53,7 +53,7 @@ async function bring(state: Partial<Cluster>): Promise<void> {
   expect(await commit(world.table, written, deadlineIn())).toEqual([]);
 }
 
-/** Changes the account's credentials behind the server's back: no operation adds any yet. */
+/** Changes the account's credentials in the database, because no operation adds credentials yet. */
 const setCredentials = (credentials: unknown) =>
   world.table.client.send(
     new UpdateCommand({
@@ -76,7 +76,7 @@ async function expectUnchanged(before: Answer): Promise<void> {
   expect(present.headers.get("etag")).toBe(before.headers.get("etag"));
 }
 
-describe("a change of", () => {
+describe("changing a cluster by PATCH", () => {
   const RANGES = [{ cidr: "10.1.0.0/16", description: "office" }];
   const ADDONS = { "cert-manager": { enabled: true, customValues: { b: "2", a: "1" } }, constructor: {} };
   const rows: [string, (of: Tenant) => Record<string, unknown>, string, unknown][] = [
@@ -105,31 +105,34 @@ describe("a change of", () => {
     ],
   ];
 
-  test.each(rows)("%s is kept, seen and told once; again it is none", async (_, bodyOf, shown, value) => {
-    const { identity, createdAt } = await create();
-    await addSpare();
-    const body = bodyOf(tenant);
-    const answer = await patch(body);
-    expect(answer.status, answer.text).toBe(200);
-    expect(answer.body).toHaveProperty(shown, value);
-    expect(answer.body).toMatchObject({ createdAt, modifiedAt: new Date(now).toISOString(), status: "new" });
-    expect(revisionOf(answer)).toBe(2);
-    await expectUnchanged(answer);
-    const [, event, ...others] = await eventsOf(world.services, identity);
-    expect(others).toEqual([]);
-    expect(event).toMatchObject({ type: "cluster.updated", at: answer.body.modifiedAt });
-    const [change, ...more] = JSON.parse(String(event?.changes));
-    expect(more).toEqual([]);
-    expect(change.path).toBe(Object.keys(body)[0]);
-    expect(change.from).not.toEqual(change.to);
-    const again = await patch(body);
-    expect([again.status, again.body]).toEqual([200, answer.body]);
-    expect(again.headers.get("etag")).toBe(answer.headers.get("etag"));
-    expect(await eventsOf(world.services, identity)).toHaveLength(2);
-    await expectInvariants(world.services, tenant.slug);
-  });
+  test.each(rows)(
+    "a PATCH of %s is stored, returned and logged once; repeating it changes nothing",
+    async (_, bodyOf, shown, value) => {
+      const { identity, createdAt } = await create();
+      await addSpare();
+      const body = bodyOf(tenant);
+      const answer = await patch(body);
+      expect(answer.status, answer.text).toBe(200);
+      expect(answer.body).toHaveProperty(shown, value);
+      expect(answer.body).toMatchObject({ createdAt, modifiedAt: new Date(now).toISOString(), status: "new" });
+      expect(revisionOf(answer)).toBe(2);
+      await expectUnchanged(answer);
+      const [, event, ...others] = await eventsOf(world.services, identity);
+      expect(others).toEqual([]);
+      expect(event).toMatchObject({ type: "cluster.updated", at: answer.body.modifiedAt });
+      const [change, ...more] = JSON.parse(String(event?.changes));
+      expect(more).toEqual([]);
+      expect(change.path).toBe(Object.keys(body)[0]);
+      expect(change.from).not.toEqual(change.to);
+      const again = await patch(body);
+      expect([again.status, again.body]).toEqual([200, answer.body]);
+      expect(again.headers.get("etag")).toBe(answer.headers.get("etag"));
+      expect(await eventsOf(world.services, identity)).toHaveLength(2);
+      await expectInvariants(world.services, tenant.slug);
+    },
+  );
 
-  test("everything at once is one event and one revision", async () => {
+  test("a PATCH of all properties is one event and one revision", async () => {
     const { identity } = await create();
     await addSpare();
     const bodies = rows.filter(([name]) => name !== "ranges as texts").map(([, bodyOf]) => bodyOf(tenant));
@@ -144,7 +147,7 @@ describe("a change of", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("nothing, of null and of what nobody can change, changes nothing and warns of the last", async () => {
+  test("a PATCH with null and with immutable fields changes nothing and warns of the immutable fields", async () => {
     await create();
     const before = await get();
     const answer = await patch({ version: null, addons: null, status: null, name: "other", region: "eu-west-2" });
@@ -154,7 +157,7 @@ describe("a change of", () => {
     await expectUnchanged(before);
   });
 
-  test("the whole of addons and ranges replaces what was there", async () => {
+  test("a PATCH replaces addons and ranges completely", async () => {
     await create({
       addons: { a: { enabled: true }, b: {} },
       ipWhitelist: [{ cidr: "10.1.0.0/16", description: "office" }],
@@ -163,7 +166,7 @@ describe("a change of", () => {
     expect((await patch({ addons: {}, ipWhitelist: [] })).body).toMatchObject({ addons: {}, ipWhitelist: [] });
   });
 
-  test("a schedule and a channel to the empty text clears them; the schedule is counted no more", async () => {
+  test("a PATCH of schedule and channel with the empty text clears them, and the schedule's counter decreases", async () => {
     await create({ maintenanceScheduleIdentity: tenant.schedule.identity, updateChannel: "v1.34" });
     await expectInvariants(world.services, tenant.slug);
     const answer = await patch({ maintenanceScheduleIdentity: "", updateChannel: "" });
@@ -187,7 +190,7 @@ describe("a change of", () => {
       "addons",
     ],
     ["101 addons", { addons: Object.fromEntries(Array.from({ length: 101 }, (_, n) => [n, {}])) }, "addons"],
-    ["credentials of nobody", { cloudCredentialsIdentity: SPARE }, "cloudCredentialsIdentity"],
+    ["unknown credentials", { cloudCredentialsIdentity: SPARE }, "cloudCredentialsIdentity"],
     ["cni", { cni: "flannel" }, "cni"],
     ["host bits", { ipWhitelist: [{ cidr: "10.1.0.1/16", description: "" }] }, "ipWhitelist[0].cidr"],
     [
@@ -206,15 +209,15 @@ describe("a change of", () => {
       "ipWhitelist[1].cidr",
     ],
     ["an empty range", { ipWhitelist: [{ cidr: "", description: "" }] }, "ipWhitelist[0].cidr"],
-    ["a schedule of nobody", { maintenanceScheduleIdentity: SPARE }, "maintenanceScheduleIdentity"],
+    ["an unknown schedule", { maintenanceScheduleIdentity: SPARE }, "maintenanceScheduleIdentity"],
     ["a channel", { updateChannel: "stable" }, "updateChannel"],
-    ["a version nobody has", { version: "v1.34.4-u-ame.9" }, "version"],
+    ["an unknown version", { version: "v1.34.4-u-ame.9" }, "version"],
     ["part of a version", { version: "1.35" }, "version"],
     ["status", { status: "started" }, "status"],
-    ["an environment nobody has", { environmentSlug: "nowhere" }, "environmentSlug"],
-    ["an environment that is no text", { environmentSlug: 7 }, "environmentSlug"],
+    ["an unknown environment", { environmentSlug: "nowhere" }, "environmentSlug"],
+    ["an environment that is not a text", { environmentSlug: 7 }, "environmentSlug"],
     ["a switch", { deleteProtection: "true" }, "deleteProtection"],
-  ])("%s is refused where it is malformed, and nothing else of the request happens", async (_, wrong, path) => {
+  ])("a PATCH with %s is refused, and the rest of the request is not applied", async (_, wrong, path) => {
     await create();
     const before = await get();
     const answer = await patch({ enableAutoUpgrade: true, ...wrong });
@@ -224,7 +227,7 @@ describe("a change of", () => {
     await expectUnchanged(before);
   });
 
-  test("many things that are wrong lists each of them", async () => {
+  test("a PATCH with several errors lists each of them", async () => {
     await create();
     const wrong = { cni: "x", version: "1", updateChannel: "y", cloudCredentialsIdentity: SPARE, environmentSlug: "z" };
     const answer = await patch({ ...wrong, maintenanceScheduleIdentity: SPARE });
@@ -233,7 +236,7 @@ describe("a change of", () => {
     expect(paths).toEqual([...Object.keys(wrong), "maintenanceScheduleIdentity"].toSorted());
   });
 
-  test("credentials to those of another account of the organisation is refused", async () => {
+  test("a PATCH with credentials of another account of the organisation is refused", async () => {
     await create({ cloudAccountIdentity: tenant.byonAccount.identity, region: "europe" });
     const [{ identity } = { identity: "" }] = tenant.account.credentials;
     const answer = await patch({ cloudCredentialsIdentity: identity });
@@ -241,7 +244,7 @@ describe("a change of", () => {
   });
 });
 
-describe("a value that equals the stored one", () => {
+describe("a PATCH with the stored value", () => {
   const ECHO = {
     addons: { x: { customValues: { a: "1", b: "2" }, enabled: true }, y: {} },
     cni: "cilium",
@@ -255,19 +258,22 @@ describe("a value that equals the stored one", () => {
     version: "v1.34.4-u-ame.2",
   };
 
-  test.each([...STATES, "deleting"] as const)("is no change and no error while %s", async (status) => {
-    const schedule = { maintenanceScheduleIdentity: tenant.schedule.identity };
-    await create({ addons: ECHO.addons, ipWhitelist: ECHO.ipWhitelist, updateChannel: "v1.34", ...schedule });
-    if (status === "deleting") await patch({ status });
-    else await bring({ status });
-    const before = await get();
-    const addons = { y: {}, x: { enabled: true, customValues: { b: "2", a: "1" } } };
-    const answer = await patch({ ...ECHO, ...schedule, addons, environmentSlug: "production" });
-    expect([answer.status, answer.body]).toEqual([200, before.body]);
-    await expectUnchanged(before);
-  });
+  test.each([...STATES, "deleting"] as const)(
+    "a PATCH with the stored value is neither a change nor an error while %s",
+    async (status) => {
+      const schedule = { maintenanceScheduleIdentity: tenant.schedule.identity };
+      await create({ addons: ECHO.addons, ipWhitelist: ECHO.ipWhitelist, updateChannel: "v1.34", ...schedule });
+      if (status === "deleting") await patch({ status });
+      else await bring({ status });
+      const before = await get();
+      const addons = { y: {}, x: { enabled: true, customValues: { b: "2", a: "1" } } };
+      const answer = await patch({ ...ECHO, ...schedule, addons, environmentSlug: "production" });
+      expect([answer.status, answer.body]).toEqual([200, before.body]);
+      await expectUnchanged(before);
+    },
+  );
 
-  test("is no error where what it names was removed since", async () => {
+  test("a PATCH with a stored reference that was removed since is accepted", async () => {
     await create();
     await addSpare();
     expect((await patch({ cloudCredentialsIdentity: SPARE })).status).toBe(200);
@@ -277,8 +283,8 @@ describe("a value that equals the stored one", () => {
   });
 });
 
-describe("two who change a cluster at once", () => {
-  test("both succeed, and nothing of either is lost", async () => {
+describe("two concurrent PATCHes of a cluster", () => {
+  test("two concurrent PATCHes both succeed, and no change is lost", async () => {
     await create();
     const bodies = [
       { enableAutoUpgrade: true },
@@ -298,7 +304,7 @@ describe("two who change a cluster at once", () => {
   });
 });
 
-describe("who may change a cluster", () => {
+describe("roles that may change a cluster", () => {
   const asked: [string, Record<string, unknown>, number][] = [
     ["viewer", {}, 403],
     ["viewer", { cni: "calico" }, 403],
@@ -313,7 +319,7 @@ describe("who may change a cluster", () => {
     ["admin", { status: "deleting" }, 200],
     ["billing-admin", {}, 403],
   ];
-  test.each(asked)("%s asking for %j is answered %i", async (role, body, status) => {
+  test.each(asked)("a PATCH by %s with %j returns %i", async (role, body, status) => {
     await create();
     const { token } = await tenant.person(role as "viewer");
     const answer = await patch(body, token);
@@ -321,7 +327,7 @@ describe("who may change a cluster", () => {
     if (status === 403) expect(revisionOf(await get())).toBe(1);
   });
 
-  test("a developer may not ask for what only an admin may, also where it would change nothing", async () => {
+  test("a PATCH by a developer with a status that only an admin may request is refused, also when it changes nothing", async () => {
     await create();
     expect((await patch({ status: "deleting" })).status).toBe(200);
     const { token } = await tenant.person("developer");
@@ -330,7 +336,7 @@ describe("who may change a cluster", () => {
   });
 });
 
-describe("the Prometheus rules of the environment", () => {
+describe("the inheritance of the environment's Prometheus rules", () => {
   const inherit = (body: unknown, token = tenant.admin) => {
     now += 1_000;
     return world.send("POST", `${at()}/prometheus-rules-inheritance`, { token, body });
@@ -339,24 +345,30 @@ describe("the Prometheus rules of the environment", () => {
   test.each([
     ["bare", false, true],
     ["in an object", { environmentPrometheusRules: false }, { environmentPrometheusRules: true }],
-  ])("are inherited or not as was asked, %s, and answered with a message", async (_, off, on) => {
-    const { identity } = await create();
-    const { token } = await tenant.person("developer");
-    const answer = await inherit(off, token);
-    expect([answer.status, answer.body]).toEqual([200, { message: expect.stringContaining("one") }]);
-    const changed = await get();
-    expect(changed.body).toMatchObject({ environmentPrometheusRules: false, modifiedAt: new Date(now).toISOString() });
-    expect(revisionOf(changed)).toBe(2);
-    expect((await inherit(off)).status).toBe(200);
-    await expectUnchanged(changed);
-    expect(await eventsOf(world.services, identity)).toHaveLength(2);
-    const back = await inherit(on);
-    expect([back.status, back.body.message === answer.body.message]).toEqual([200, false]);
-    expect((await get()).body.environmentPrometheusRules).toBe(true);
-  });
+  ])(
+    "the inheritance of Prometheus rules is set by a body sent %s, and the response has a message",
+    async (_, off, on) => {
+      const { identity } = await create();
+      const { token } = await tenant.person("developer");
+      const answer = await inherit(off, token);
+      expect([answer.status, answer.body]).toEqual([200, { message: expect.stringContaining("one") }]);
+      const changed = await get();
+      expect(changed.body).toMatchObject({
+        environmentPrometheusRules: false,
+        modifiedAt: new Date(now).toISOString(),
+      });
+      expect(revisionOf(changed)).toBe(2);
+      expect((await inherit(off)).status).toBe(200);
+      await expectUnchanged(changed);
+      expect(await eventsOf(world.services, identity)).toHaveLength(2);
+      const back = await inherit(on);
+      expect([back.status, back.body.message === answer.body.message]).toEqual([200, false]);
+      expect((await get()).body.environmentPrometheusRules).toBe(true);
+    },
+  );
 
   test.each([["true"], [1], [null], [{}], [[]], [{ environmentPrometheusRules: "no" }]])(
-    "are refused as %j",
+    "the inheritance of Prometheus rules cannot be %j",
     async (body) => {
       await create();
       expect((await inherit(body)).status).toBe(400);
@@ -364,7 +376,7 @@ describe("the Prometheus rules of the environment", () => {
     },
   );
 
-  test("are not for viewers, nor of a cluster that is not there, nor changed while it is deleting", async () => {
+  test("the inheritance of Prometheus rules is refused for viewers, missing clusters and deleting clusters", async () => {
     expect((await inherit(false)).status).toBe(404);
     await create();
     const { token } = await tenant.person("viewer");

@@ -24,10 +24,10 @@ const get = (cluster: string, query = "") =>
   world.send("GET", `${tenant.path("production", cluster)}${query}`, { token: tenant.admin });
 
 let names = 0;
-/** Creates a cluster of a new name. */
+/** Creates a cluster with a new name. */
 const createWith = (more: Record<string, unknown>) => create(tenant.creation({ name: `c ${++names}`, ...more }));
 
-/** Writes one attribute behind the server's back, which no operation can change yet. */
+/** Writes one attribute in the database, because no operation can change it yet. */
 const overwrite = ({ pk, sk }: Key, path: readonly string[], value: unknown) =>
   world.table.client.send(
     new UpdateCommand({
@@ -47,7 +47,7 @@ function expectCreated(answer: Answer): Json {
   return answer.body;
 }
 
-/** Expects one 400 that lists exactly these paths, in any order, and whose message stands alone. */
+/** Expects one 400 that lists exactly these paths, in any order, and has a complete message. */
 function expectProblems(answer: Answer, paths: readonly string[]): string[] {
   expect(answer.status, answer.text).toBe(400);
   const { message, details, ...rest } = answer.body;
@@ -58,7 +58,7 @@ function expectProblems(answer: Answer, paths: readonly string[]): string[] {
 }
 
 describe("creating a cluster", () => {
-  test("answers the whole cluster with every default", async () => {
+  test("creating a cluster returns the whole cluster with every default", async () => {
     const answer = await create(tenant.creation({ name: "Web & Co  1" }));
     expect(answer.status, answer.text).toBe(200);
     v.parse(v.strictObject(ClusterResponse.entries), answer.body);
@@ -115,7 +115,7 @@ describe("creating a cluster", () => {
     expect(answer.headers.get("location")).toBe(`http://localhost${tenant.path("production", "web-co-1")}`);
   });
 
-  test("keeps every property that was sent, and the GET answers the same", async () => {
+  test("a created cluster has every property of the request, and GET returns the same", async () => {
     const { identity, windows } = tenant.schedule;
     const sent = {
       name: "everything",
@@ -168,20 +168,20 @@ describe("creating a cluster", () => {
     ["a - & - b", "a-b"],
     ["7", "7"],
     [`${"x".repeat(31)} ${"Y".repeat(31)}`, `${"x".repeat(31)}-${"y".repeat(31)}`],
-  ])("keeps the name %j as it is and makes the slug %j of it", async (name, slug) => {
+  ])("creating a cluster with the name %j keeps it and makes the slug %j", async (name, slug) => {
     expect(expectCreated(await create(tenant.creation({ name })))).toMatchObject({ name, slug: { slugValue: slug } });
     expect((await get(slug)).body.name).toBe(name);
   });
 
   test.each(["", " ", "-&-", "é", "a_b", "a.b", "a\n", "\ta", "a/b", "\u212a", "x".repeat(64), 7, true, {}, ["a"]])(
-    "refuses the name %j",
+    "creating a cluster with the name %j is refused",
     async (name) => {
       const [detail] = expectProblems(await create(tenant.creation({ name })), ["name"]);
       expect(detail).toMatch(/ must (be|have) /);
     },
   );
 
-  test("refuses a slug that is held, and names the holder", async () => {
+  test("creating a cluster with a taken slug is refused with the owner of the slug", async () => {
     expectCreated(await create(tenant.creation({ name: "Held one" })));
     const answer = await create(tenant.creation({ name: "held&ONE" }));
     expect(answer.status).toBe(409);
@@ -190,7 +190,7 @@ describe("creating a cluster", () => {
     expectCreated(await create(tenant.creation({ name: "held&ONE" }), "staging"));
   });
 
-  test("takes identities in any case and null as left out, and of equal keys the last", async () => {
+  test("a creation accepts identities in any case, null as absent, and the last of equal keys", async () => {
     const shown = expectCreated(
       await createWith({
         cloudAccountIdentity: tenant.account.identity.toUpperCase(),
@@ -215,21 +215,24 @@ describe("creating a cluster", () => {
     expect(expectCreated(answer)).toMatchObject({ name: "the last wins", cni: "custom" });
   });
 
-  test("needs name, region, version, account and pools, which null does not give", async () => {
+  test("a creation requires name, region, version, account and pools, and null counts as absent", async () => {
     const required = ["cloudAccountIdentity", "name", "nodePools", "region", "version"];
     expectProblems(await create({}), required);
     expectProblems(await create(Object.fromEntries(required.map((name) => [name, null]))), required);
   });
 
-  test.each([[null], [[]], ["text"], [7], [true]])("refuses the body %j in words that stand alone", async (body) => {
-    const answer = await world.send("POST", tenant.path("production"), {
-      token: tenant.admin,
-      raw: JSON.stringify(body),
-    });
-    expect(answer.status).toBe(400);
-    expect(answer.body.message).toMatch(/object|body/);
-    expect(answer.body.details).toEqual([answer.body.message]);
-  });
+  test.each([[null], [[]], ["text"], [7], [true]])(
+    "a creation with the body %j is refused with a complete message",
+    async (body) => {
+      const answer = await world.send("POST", tenant.path("production"), {
+        token: tenant.admin,
+        raw: JSON.stringify(body),
+      });
+      expect(answer.status).toBe(400);
+      expect(answer.body.message).toMatch(/object|body/);
+      expect(answer.body.details).toEqual([answer.body.message]);
+    },
+  );
 
   test.each([
     ["cloudAccountIdentity", "not-a-uuid"],
@@ -255,14 +258,14 @@ describe("creating a cluster", () => {
     ["addons", []],
     ["ipWhitelist", {}],
     ["nodePools", {}],
-  ])("refuses %s %j and nothing else of the request", async (path, value) => {
+  ])("a creation with %s %j is refused only for that property", async (path, value) => {
     const [detail = ""] = expectProblems(await createWith({ [path]: value }), [path]);
     const shown = typeof value === "string" ? JSON.stringify(value).slice(0, 60) : "";
     expect(detail).toContain(shown);
     expect(detail).toMatch(/ must be /);
   });
 
-  test("names the regions that could be had", async () => {
+  test("a creation with an unknown region lists the available regions", async () => {
     const [detail] = expectProblems(await createWith({ region: "mars" }), ["region"]);
     expect(detail).toMatch(/"mars".*eu-west-1.*us-west-2/);
   });
@@ -272,9 +275,12 @@ describe("creating a cluster", () => {
     ["", "v1.33", "v1.33.8-u-ame.1"],
     ["", "v1.35", "v1.35.1-u-ame.1"],
     ["v1.35.0-u-ame.1", "", "v1.35.0-u-ame.1"],
-  ])("makes of version %j and channel %j a cluster of %s", async (version, updateChannel, made) => {
-    expect(expectCreated(await createWith({ version, updateChannel })).version).toBe(made);
-  });
+  ])(
+    "a creation with the version %j and the channel %j makes a cluster of %s",
+    async (version, updateChannel, made) => {
+      expect(expectCreated(await createWith({ version, updateChannel })).version).toBe(made);
+    },
+  );
 
   test.each([
     ["1.34", undefined],
@@ -287,13 +293,13 @@ describe("creating a cluster", () => {
     ["", ""],
     [7, "v1.34"],
     [null, "v1.34"],
-  ])("refuses version %j with channel %j", async (version, updateChannel) => {
+  ])("a creation with the version %j and the channel %j is refused", async (version, updateChannel) => {
     const [detail] = expectProblems(await createWith({ version, updateChannel }), ["version"]);
     if (typeof version !== "string") return;
     for (const known of clusterVersions) expect(detail).toContain(known.version);
   });
 
-  test("names the channels for one that is unknown, and does not blame the empty version for it", async () => {
+  test("a creation with an unknown channel and an empty version names only the channel and lists the channels", async () => {
     const [detail] = expectProblems(await createWith({ version: "", updateChannel: "v9" }), ["updateChannel"]);
     expect(detail).toMatch(/"v9".*v1\.33, v1\.34, v1\.35/);
   });
@@ -304,24 +310,30 @@ describe("creating a cluster", () => {
     [{ enableHA: true, enableHighAvailability: true }, true],
     [{ enableHA: false, enableHighAvailability: false }, false],
     [{ enableHA: null, enableHighAvailability: true }, true],
-  ])("takes %j as one switch", async (switches, highlyAvailable) => {
+  ])("a creation with %j sets one value under both names", async (switches, highlyAvailable) => {
     expect(expectCreated(await createWith(switches)).highlyAvailable).toBe(highlyAvailable);
   });
 
-  test.each([true, false])("refuses enableHA %j with the opposite enableHighAvailability", async (enableHA) => {
-    expectProblems(await createWith({ enableHA, enableHighAvailability: !enableHA }), ["enableHA"]);
-  });
+  test.each([true, false])(
+    "a creation with enableHA %j and the opposite enableHighAvailability is refused",
+    async (enableHA) => {
+      expectProblems(await createWith({ enableHA, enableHighAvailability: !enableHA }), ["enableHA"]);
+    },
+  );
 
   test.each([
     ["10.32.0.0/12", "10.96.0.0/12"],
     [{ ipRange: "192.168.1.0/24" }, "192.168.2.0/24"],
     ["10.0.0.0/16", { ipRange: "10.1.0.0/16" }],
-  ])("takes pods in %j and services in %j, and answers strings", async (clusterPodSubnet, serviceSubnet) => {
-    const text = (range: string | { ipRange: string }) => (typeof range === "string" ? range : range.ipRange);
-    const shown = expectCreated(await createWith({ clusterPodSubnet, serviceSubnet }));
-    expect(shown.clusterPodSubnet).toBe(text(clusterPodSubnet));
-    expect(shown.serviceSubnet).toBe(text(serviceSubnet));
-  });
+  ])(
+    "a creation accepts pods in %j and services in %j, and returns strings",
+    async (clusterPodSubnet, serviceSubnet) => {
+      const text = (range: string | { ipRange: string }) => (typeof range === "string" ? range : range.ipRange);
+      const shown = expectCreated(await createWith({ clusterPodSubnet, serviceSubnet }));
+      expect(shown.clusterPodSubnet).toBe(text(clusterPodSubnet));
+      expect(shown.serviceSubnet).toBe(text(serviceSubnet));
+    },
+  );
 
   test.each([
     ["clusterPodSubnet", "10.0.0.1/16"],
@@ -349,7 +361,7 @@ describe("creating a cluster", () => {
         .concat("169.240.0.0/12", "224.0.0.0/12", "239.255.0.0/16", "240.0.0.0/12", "255.255.255.0/24", "fe80::/64")
         .map((range): [string, string] => [name, range]),
     ),
-  ])("refuses %s %j", async (path, range) => {
+  ])("a creation with %s %j is refused", async (path, range) => {
     const answer = await createWith({ [path]: range });
     expect(answer.status, answer.text).toBe(400);
     const sent = typeof range === "object" ? `${path}.ipRange` : path;
@@ -357,20 +369,20 @@ describe("creating a cluster", () => {
   });
 
   test.each(["100.64.0.0/16", "198.18.0.0/16", "192.0.2.0/24", "192.88.99.0/24", "172.16.0.0/12", "169.253.0.0/16"])(
-    "takes pods and services in %s, which can be used in a network of one's own",
+    "a creation with pods and services in %s, a range for private networks, succeeds",
     async (range) => {
       expectCreated(await createWith({ clusterPodSubnet: range }));
       expectCreated(await createWith({ serviceSubnet: range }));
     },
   );
 
-  test("refuses pods and services that overlap, once", async () => {
+  test("a creation with overlapping pod and service ranges is refused with one problem", async () => {
     const answer = await createWith({ clusterPodSubnet: "10.0.0.0/12", serviceSubnet: "10.1.0.0/16" });
     expect(answer.status).toBe(400);
     expect(answer.body.details).toEqual([expect.stringMatching(/Subnet: .*overlap/)]);
   });
 
-  test("takes the whitelist's ranges as strings and objects, of both families, and answers strings", async () => {
+  test("a creation accepts whitelist ranges as strings and objects, of both families, and returns strings", async () => {
     const description = "d".repeat(100);
     const cidrs = ["192.0.2.0/24", "198.51.100.7/32", "0.0.0.0/0", "2001:db8::/32", "::/0"];
     const ipWhitelist = cidrs.map((cidr, at) => ({ cidr: at % 2 === 0 ? cidr : { ipRange: cidr }, description }));
@@ -389,7 +401,7 @@ describe("creating a cluster", () => {
     ["0.0.0.0/0", undefined],
     ["0.0.0.0/0", 7],
     ["0.0.0.0/0", "d".repeat(101)],
-  ])("refuses the whitelist entry %j described as %j", async (cidr, description) => {
+  ])("a creation with the whitelist entry %j and the description %j is refused", async (cidr, description) => {
     const answer = await createWith({
       ipWhitelist: [
         { cidr: "10.0.0.0/8", description: "good" },
@@ -412,7 +424,7 @@ describe("creating a cluster", () => {
     ["::1/128", "::1/128"],
     ["fe80::/10", "fe80::/10"],
     ["ff02::/16", "ff00::/8"],
-  ])("refuses the whitelist's range %s, which is within %s", async (cidr, within) => {
+  ])("a creation with the whitelist range %s, which is within %s, is refused", async (cidr, within) => {
     const answer = await createWith({ ipWhitelist: [{ cidr, description: "" }] });
     const [detail] = expectProblems(answer, ["ipWhitelist[0].cidr"]);
     expect(detail).toContain(`must not be within ${within} (`);
@@ -423,7 +435,7 @@ describe("creating a cluster", () => {
     ["0.0.0.0/0", { ipRange: "0.0.0.0/0" }],
     ["2001:db8::1/128", "2001:DB8:0:0:0:0:0:1/128"],
     ["2001:db8::c000:201/128", "2001:db8::192.0.2.1/128"],
-  ])("refuses the whitelist's range %s a second time, written as %j", async (cidr, repeated) => {
+  ])("a creation with the whitelist range %s repeated as %j is refused", async (cidr, repeated) => {
     const other = { cidr: "192.0.2.0/24", description: "" };
     const ipWhitelist = [other, { cidr, description: "one" }, { cidr: repeated, description: "two" }];
     const path = `ipWhitelist[2].cidr${typeof repeated === "string" ? "" : ".ipRange"}`;
@@ -431,7 +443,7 @@ describe("creating a cluster", () => {
     expect(detail).toContain("ipWhitelist[1] is the same range");
   });
 
-  test("takes whitelist ranges that overlap without being the same", async () => {
+  test("a creation with overlapping, different whitelist ranges succeeds", async () => {
     const cidrs = ["0.0.0.0/0", "0.0.0.0/1", "10.0.0.0/8", "10.0.0.0/9", "::/0", "100::/64"];
     const ipWhitelist = cidrs.map((cidr) => ({ cidr, description: "" }));
     expect(expectCreated(await createWith({ ipWhitelist })).ipWhitelist).toEqual(ipWhitelist);
@@ -473,21 +485,21 @@ describe("creating a cluster", () => {
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, value]));
 
   test.each([
-    ["a description of 500", { description: "x".repeat(500) }],
+    ["a description of 500 characters", { description: "x".repeat(500) }],
     ["100 add-ons", { addons: many(100, {}) }],
     ["50 custom values", { addons: { a: { customValues: many(50, "") } } }],
     ["a custom value of 1 KB", { addons: { a: { customValues: { k: "x".repeat(1024) } } } }],
     ["11 KB of add-ons", { addons: { a: { customValues: many(11, "x".repeat(1000)) } } }],
-  ])("takes %s", async (_, more) => {
+  ])("a creation with %s is accepted", async (_, more) => {
     expect(expectCreated(await createWith(more))).toMatchObject(more);
   });
 
   test.each([
-    ["a description of 501", { description: "x".repeat(501) }, "description", /500/],
+    ["a description of 501 characters", { description: "x".repeat(501) }, "description", /500/],
     ["101 add-ons", { addons: many(101, {}) }, "addons", /100/],
-    ["an add-on's name of 64", { addons: { ["x".repeat(64)]: {} } }, `addons.${"x".repeat(64)}`, /63/],
-    ["an add-on that is no object", { addons: { a: true } }, "addons.a", /object/],
-    ["an add-on's switch that is none", { addons: { a: { enabled: "on" } } }, "addons.a.enabled", /true or false/],
+    ["an add-on's name of 64 characters", { addons: { ["x".repeat(64)]: {} } }, `addons.${"x".repeat(64)}`, /63/],
+    ["an add-on that is not an object", { addons: { a: true } }, "addons.a", /object/],
+    ["an add-on with an invalid switch", { addons: { a: { enabled: "on" } } }, "addons.a.enabled", /true or false/],
     ["51 custom values", { addons: { a: { customValues: many(51, "") } } }, "addons.a.customValues", /50/],
     ["a custom number", { addons: { a: { customValues: { k: 7 } } } }, "addons.a.customValues.k", /string/],
     [
@@ -512,12 +524,12 @@ describe("creating a cluster", () => {
       "ipWhitelist",
       /12 ?KB|12288/,
     ],
-  ])("refuses %s", async (_, more, path, says) => {
+  ])("a creation with %s is refused", async (_, more, path, says) => {
     const [detail] = expectProblems(await createWith(more), [path]);
     expect(detail).toMatch(says);
   });
 
-  test("reports every violation at once, each with its path", async () => {
+  test("a creation with several errors lists each of them with its path", async () => {
     const pool = { name: "workers", nodeSize: "t3.medium" };
     const answer = await create({
       name: "no_name",
@@ -555,7 +567,7 @@ describe("creating a cluster", () => {
     ]);
   });
 
-  test("refuses a disabled account, and another organisation's account and schedule", async () => {
+  test("a creation with a disabled account, or another organisation's account or schedule, is refused", async () => {
     const disabled = await createAccount(world.services, tenant.slug, { displayName: "Off", cloudProfile: "aws" });
     await overwrite(referencesKey(tenant.slug), ["accounts", disabled.identity, "enabled"], false);
     const [detail] = expectProblems(await createWith({ cloudAccountIdentity: disabled.identity }), [
@@ -570,7 +582,7 @@ describe("creating a cluster", () => {
     expectProblems(await createWith(foreign), ["cloudAccountIdentity", "maintenanceScheduleIdentity"]);
   });
 
-  test("needs credentials only where the provisioner does, and never for nodes of one's own", async () => {
+  test("a creation requires credentials only for providers with credentials, and never for the user's own machines", async () => {
     const needy = await makeWorld({ provisioner: { name: "needy", needsCredentials: () => true } });
     for (const [at, expected] of [
       [needy, 400],
@@ -594,7 +606,7 @@ describe("creating a cluster", () => {
     }
   });
 
-  test("gives a deleting cluster's slug to the next one, of which 32 may wait", async () => {
+  test("a creation can take the slug of a deleting cluster, of which 32 may remain", async () => {
     const body = tenant.creation({ name: "phoenix" });
     let previous = expectCreated(await create(body));
     for (let deleting = 1; deleting <= 33; deleting++) {
@@ -613,7 +625,7 @@ describe("creating a cluster", () => {
     }
   });
 
-  test("refuses the cluster after the hundred-thousandth of an organisation, and names the limit", async () => {
+  test("a creation in an organisation with 100,000 clusters is refused with the limit", async () => {
     const full = await world.tenant();
     await overwrite(totalKey(full.slug), ["clusters"], 99_999);
     const send = (name: string) =>
@@ -626,7 +638,7 @@ describe("creating a cluster", () => {
 });
 
 describe("getting a cluster", () => {
-  test("shows compute only with show-compute=true: the pools' minSize by node type", async () => {
+  test("GET of a cluster shows compute only with show-compute=true: the pools' minSize by node type", async () => {
     const nodePools = [
       { name: "a", nodeSize: "t3.medium", minSize: 3 },
       { name: "b", nodeSize: "m5.xlarge", minSize: 2, maxSize: 9, autoScaling: true },
@@ -642,7 +654,7 @@ describe("getting a cluster", () => {
     }
   });
 
-  test("shows what was last observed only with includeDetails=true, and only once there is something", async () => {
+  test("GET of a cluster shows the last observation only with includeDetails=true, and only when it exists", async () => {
     const { identity } = expectCreated(await create(tenant.creation({ name: "observed" })));
     expect((await get("observed", "?includeDetails=true")).body).not.toHaveProperty("actualState");
     const actualState = { collectedAt: NOW, status: "started", version: "v1.34.4-u-ame.2" };
@@ -659,14 +671,17 @@ describe("getting a cluster", () => {
     ["DONE", "DONE", true],
     ["UNKNOWN", "ACCEPTED", false],
     ["UNKNOWN", "CLUSTER_PROVISIONED", true],
-  ])("of a cluster that is %s and got to %s shows ameOIDC %j", async (provisionStatus, furthest, ameOIDC) => {
-    const { slug } = expectCreated(await createWith({}));
-    await overwrite(keyOf(slug.slugValue), ["provisionStatus"], provisionStatus);
-    await overwrite(keyOf(slug.slugValue), ["furthestPhase"], furthest);
-    expect((await get(slug.slugValue)).body).toMatchObject({ provisionStatus, ameOIDC });
-  });
+  ])(
+    "GET of a cluster in phase %s whose furthest phase is %s shows ameOIDC %j",
+    async (provisionStatus, furthest, ameOIDC) => {
+      const { slug } = expectCreated(await createWith({}));
+      await overwrite(keyOf(slug.slugValue), ["provisionStatus"], provisionStatus);
+      await overwrite(keyOf(slug.slugValue), ["furthestPhase"], furthest);
+      expect((await get(slug.slugValue)).body).toMatchObject({ provisionStatus, ameOIDC });
+    },
+  );
 
-  test("names revisions of what is shown of others in the ETag", async () => {
+  test("the ETag of a cluster contains the revisions of the other resources that it shows", async () => {
     const other = await world.tenant();
     const path = other.path("production", "one");
     const schedule = other.schedule.identity;
@@ -680,7 +695,7 @@ describe("getting a cluster", () => {
     expect(await tag()).toBe('"1.17.2"');
   });
 
-  test("answers 404 for what is not there and names it", async () => {
+  test("GET of a missing cluster returns 404 with its name", async () => {
     const answer = await get("nobody");
     expect(answer.status).toBe(404);
     expect(answer.body).toEqual({ message: expect.stringContaining('"nobody"'), details: [answer.body.message] });

@@ -3,7 +3,7 @@ import { type Answer, makeWorld, type Tenant, type World } from "#test/support/w
 
 let world: World;
 let tenant: Tenant;
-/** The cluster "one" with a pool, as it was created. */
+/** Creates the cluster "one" with a pool. */
 let pool: string;
 
 beforeAll(async () => {
@@ -30,28 +30,31 @@ describe("a read with If-None-Match", () => {
     ["a cluster with its compute", () => `${at()}?show-compute=true`],
     ["a pool", () => pool],
   ];
-  test.each(reads)("of %s is answered 304 without a body while it is as the caller has it", async (_, path) => {
-    const tag = await present(path());
-    for (const method of ["GET", "HEAD"]) {
-      for (const header of [tag, `W/${tag}`, "*", `"other", ${tag}`, `"other",W/${tag} , "more"`]) {
-        const answer = await send(method, path(), undefined, { "if-none-match": header });
-        expect([header, answer.status, answer.text, tagOf(answer)]).toEqual([header, 304, "", tag]);
+  test.each(reads)(
+    "GET of %s with If-None-Match returns 304 without a body while the caller's tag is current",
+    async (_, path) => {
+      const tag = await present(path());
+      for (const method of ["GET", "HEAD"]) {
+        for (const header of [tag, `W/${tag}`, "*", `"other", ${tag}`, `"other",W/${tag} , "more"`]) {
+          const answer = await send(method, path(), undefined, { "if-none-match": header });
+          expect([header, answer.status, answer.text, tagOf(answer)]).toEqual([header, 304, "", tag]);
+        }
       }
-    }
-    for (const header of ['"other"', `"x${tag.slice(1)}`, `${tag.slice(0, -1)}1"`, `"9", "${tag.slice(1, -1)}.0"`]) {
-      const answer = await send("GET", path(), undefined, { "if-none-match": header });
-      expect([header, answer.status, tagOf(answer)]).toEqual([header, 200, tag]);
-    }
-  });
+      for (const header of ['"other"', `"x${tag.slice(1)}`, `${tag.slice(0, -1)}1"`, `"9", "${tag.slice(1, -1)}.0"`]) {
+        const answer = await send("GET", path(), undefined, { "if-none-match": header });
+        expect([header, answer.status, tagOf(answer)]).toEqual([header, 200, tag]);
+      }
+    },
+  );
 
-  test("is answered anew once it changed", async () => {
+  test("GET with If-None-Match returns the new representation after a change", async () => {
     const [cluster, ofPool] = [await present(), await present(pool)];
     expect((await send("PUT", pool, { minSize: 2 })).status).toBe(200);
     expect((await send("GET", at(), undefined, { "if-none-match": cluster })).status).toBe(200);
     expect((await send("GET", pool, undefined, { "if-none-match": ofPool })).status).toBe(200);
   });
 
-  test("and with details is answered whole, for these change without the tag", async () => {
+  test("GET with details and If-None-Match returns 200, because details change without the tag", async () => {
     const tag = await present();
     for (const header of [tag, "*"]) {
       const answer = await send("GET", `${at()}?includeDetails=true`, undefined, { "if-none-match": header });
@@ -59,12 +62,12 @@ describe("a read with If-None-Match", () => {
     }
   });
 
-  test("of what is not there is a 404", async () => {
+  test("GET of a missing cluster with If-None-Match returns 404", async () => {
     expect((await send("GET", at("staging"), undefined, { "if-none-match": "*" })).status).toBe(404);
   });
 });
 
-/** Writes that change something, each on the path whose tag it is held to. */
+/** Writes that change something, each on the path whose tag it requires. */
 const writes: [string, () => Promise<string>, (headers: Record<string, string>) => Promise<Answer>][] = [
   ["PATCH of a cluster", () => present(), (headers) => send("PATCH", at(), { cni: "calico" }, headers)],
   ["PATCH that moves", () => present(), (headers) => send("PATCH", at(), { environmentSlug: "staging" }, headers)],
@@ -80,13 +83,13 @@ const writes: [string, () => Promise<string>, (headers: Record<string, string>) 
 
 describe.each(writes)("a %s with If-Match", (_, tagNow, write) => {
   test.each<[string, (tag: string, revision: string) => string]>([
-    ["the present tag", (tag) => tag],
-    ["its first part alone", (_tag, revision) => `"${revision}"`],
-    ["its first part with others", (_tag, revision) => `"${revision}.999.999"`],
+    ["the current tag", (tag) => tag],
+    ["only the first part of the current tag", (_tag, revision) => `"${revision}"`],
+    ["the first part of the current tag with others", (_tag, revision) => `"${revision}.999.999"`],
     ["anything", () => "*"],
-    ["a list with it", (tag) => `"0", ${tag}`],
-    ["a list with it in front", (tag) => `${tag},"0.1.2"`],
-  ])("of %s happens", async (_name, headerOf) => {
+    ["a list with the current tag", (tag) => `"0", ${tag}`],
+    ["a list that begins with the current tag", (tag) => `${tag},"0.1.2"`],
+  ])("a write with If-Match of %s succeeds", async (_name, headerOf) => {
     const tag = await tagNow();
     const revision = /^"(\d+)/.exec(tag)?.[1] ?? "";
     const answer = await write({ "if-match": headerOf(tag, revision) });
@@ -95,7 +98,7 @@ describe.each(writes)("a %s with If-Match", (_, tagNow, write) => {
   });
 
   test.each([['"0"'], ['"0.1.2"'], ['"11"'], ['"x"'], ['"0", "99.1"'], ['""'], ['"-1"'], ['"*"'], ["x"]])(
-    "of %s is refused with the present tag, and nothing happens",
+    "a write with If-Match of another or invalid tag, %s, returns 412 with the current tag, and changes nothing",
     async (header) => {
       const [tag, cluster] = [await tagNow(), await present()];
       const answer = await write({ "if-match": header });
@@ -107,45 +110,48 @@ describe.each(writes)("a %s with If-Match", (_, tagNow, write) => {
   );
 
   test.each<[string, (tag: string, revision: string) => string]>([
-    ["the present tag as a weak one", (tag) => `W/${tag}`],
-    ["its first part as a weak tag", (_tag, revision) => `W/"${revision}"`],
-    ["a list with it as a weak tag in front", (tag) => `W/${tag}, "0"`],
-    ["a list with it as a weak tag in the end", (tag) => `"0" ,W/${tag}`],
-    ["a list of it as a weak tag twice", (tag) => `W/${tag},W/${tag}`],
+    ["the current tag as a weak one", (tag) => `W/${tag}`],
+    ["the first part of the current tag as a weak tag", (_tag, revision) => `W/"${revision}"`],
+    ["a list with the current tag first, as a weak tag", (tag) => `W/${tag}, "0"`],
+    ["a list with the current tag last, as a weak tag", (tag) => `"0" ,W/${tag}`],
+    ["a list with the current tag twice, as a weak tag", (tag) => `W/${tag},W/${tag}`],
     ["a weak prefix in lower case", (tag) => `w/${tag}`],
     ["a weak prefix with a space", (tag) => `W/ ${tag}`],
-    ["the present tag behind other text", (tag) => `x${tag}`],
-  ])("of %s is answered 412 with the present tag, and changes nothing", async (_name, headerOf) => {
-    const [tag, cluster] = [await tagNow(), await present()];
-    const header = headerOf(tag, /^"(\d+)/.exec(tag)?.[1] ?? "");
-    const answer = await write({ "if-match": header });
-    expect([answer.status, tagOf(answer)], answer.text).toEqual([412, tag]);
-    expect(answer.body.message).toContain(tag);
-    expect(answer.body.message.includes("a weak entity tag")).toBe(header.includes('W/"'));
-    expect([await tagNow(), await present()]).toEqual([tag, cluster]);
-  });
+    ["the current tag after other text", (tag) => `x${tag}`],
+  ])(
+    "a write with If-Match of a weak or malformed tag, %s, returns 412 with the current tag, and changes nothing",
+    async (_name, headerOf) => {
+      const [tag, cluster] = [await tagNow(), await present()];
+      const header = headerOf(tag, /^"(\d+)/.exec(tag)?.[1] ?? "");
+      const answer = await write({ "if-match": header });
+      expect([answer.status, tagOf(answer)], answer.text).toEqual([412, tag]);
+      expect(answer.body.message).toContain(tag);
+      expect(answer.body.message.includes("a weak entity tag")).toBe(header.includes('W/"'));
+      expect([await tagNow(), await present()]).toEqual([tag, cluster]);
+    },
+  );
 
-  test("of a weak tag beside the present one as a strong tag changes it", async () => {
+  test("a write with If-Match of a weak tag and the current strong tag succeeds", async () => {
     const tag = await tagNow();
     const answer = await write({ "if-match": `W/${tag}, ${tag}` });
     expect(answer.status, answer.text).toBeLessThan(205);
   });
 
-  test("by ten at once happens once, and the others are told the new tag", async () => {
+  test("one of ten concurrent writes with the same If-Match succeeds, and the others get the new tag", async () => {
     const tag = await tagNow();
     const answers = await Promise.all(Array.from({ length: 10 }, () => write({ "if-match": tag })));
     const statuses = answers.map(({ status }) => status);
     expect(statuses.filter((status) => status < 205)).toHaveLength(1);
-    // A cluster that has moved away is not there any more.
+    // A cluster that has moved no longer exists at this path.
     expect(statuses.filter((status) => status >= 205).every((status) => status === 412 || status === 404)).toBe(true);
     for (const each of answers.filter(({ status }) => status === 412)) expect(tagOf(each)).not.toBe(tag);
   });
 });
 
-describe("a precondition", () => {
+describe("the order of If-Match and other checks", () => {
   const stale = { "if-match": '"0"' };
 
-  test("comes after what is missing and what is invalid, and before conflicts and versions out of reach", async () => {
+  test("If-Match is checked after missing resources and invalid values, and before conflicts and unreachable versions", async () => {
     expect((await send("PATCH", at("staging"), {}, stale)).status).toBe(404);
     expect((await send("PATCH", at(), { cni: "x" }, stale)).status).toBe(400);
     expect((await send("PATCH", at(), { status: "stopping" }, stale)).status).toBe(412);
@@ -156,14 +162,14 @@ describe("a precondition", () => {
     expect((await send("DELETE", `${at()}/pools/7`, undefined, stale)).status).toBe(404);
   });
 
-  test("holds a request that would change nothing, and a dry run, too", async () => {
+  test("If-Match applies to a request that would change nothing, and to a dry run", async () => {
     expect((await send("PATCH", at(), {}, stale)).status).toBe(412);
     expect((await send("PUT", pool, {}, stale)).status).toBe(412);
     expect((await send("PATCH", `${at()}?dryRun=true`, { cni: "calico" }, stale)).status).toBe(412);
     expect((await send("DELETE", `${pool}?dryRun=true`, undefined, stale)).status).toBe(412);
   });
 
-  test("of one who read before somebody else wrote loses, whoever it was", async () => {
+  test("a write with a tag that was read before another write returns 412", async () => {
     const tag = await present();
     expect((await send("PATCH", at(), { cni: "calico" })).status).toBe(200);
     expect((await send("PATCH", at(), { enableAutoUpgrade: true }, { "if-match": tag })).status).toBe(412);
@@ -187,21 +193,24 @@ describe("a request with Prefer: handling=strict", () => {
     ["new pool", "POST", () => `${at()}/pools`, () => ({ name: "jobs", nodeSize: "t3.medium" })],
     ["changed pool", "PUT", () => pool, () => ({ minSize: 2 })],
   ];
-  test.each(asks)("%s: names each unknown property, and does nothing", async (_, method, path, body) => {
-    const tag = await present();
-    const sent = { ...body(), bogus: 1, más: null };
-    const refused = await send(method, path(), sent, { prefer: "handling=strict" });
-    expect(refused.status, refused.text).toBe(400);
-    expect(refused.body.details.map((detail: string) => decodeURIComponent(detail.split(": ")[0] ?? ""))).toEqual([
-      "bogus",
-      "más",
-    ]);
-    expect(refused.headers.get("preference-applied")).toBe("handling=strict");
-    expect(refused.headers.get("warning")).toBeNull();
-    expect(await present()).toBe(tag);
-    const known = await send(method, path(), body(), { prefer: "handling=strict" });
-    expect([known.status, known.headers.get("preference-applied")]).toEqual([200, "handling=strict"]);
-  });
+  test.each(asks)(
+    "%s with handling=strict names each unknown property, and changes nothing",
+    async (_, method, path, body) => {
+      const tag = await present();
+      const sent = { ...body(), bogus: 1, más: null };
+      const refused = await send(method, path(), sent, { prefer: "handling=strict" });
+      expect(refused.status, refused.text).toBe(400);
+      expect(refused.body.details.map((detail: string) => decodeURIComponent(detail.split(": ")[0] ?? ""))).toEqual([
+        "bogus",
+        "más",
+      ]);
+      expect(refused.headers.get("preference-applied")).toBe("handling=strict");
+      expect(refused.headers.get("warning")).toBeNull();
+      expect(await present()).toBe(tag);
+      const known = await send(method, path(), body(), { prefer: "handling=strict" });
+      expect([known.status, known.headers.get("preference-applied")]).toEqual([200, "handling=strict"]);
+    },
+  );
 
   test.each([
     ["handling=strict", 400],
@@ -216,14 +225,14 @@ describe("a request with Prefer: handling=strict", () => {
     ["strict", 200],
     ["handling=lenient, handling=strict", 200],
     ["x-handling=strict", 200],
-  ])("as in %s is answered %i", async (prefer, status) => {
+  ])("a request with Prefer: %s and an unknown property returns %i", async (prefer, status) => {
     const answer = await send("PATCH", at(), { bogus: { deep: 1 } }, { prefer });
     expect(answer.status, answer.text).toBe(status);
     expect(answer.headers.get("preference-applied")).toBe(status === 400 ? "handling=strict" : null);
     expect(answer.headers.get("warning")).toEqual(status === 400 ? null : expect.stringMatching(/^299 .*bogus/));
   });
 
-  test("names what is unknown beside what is wrong, wherever it stands", async () => {
+  test("a strict request names unknown properties together with errors, at any depth", async () => {
     const nodePools = [{ name: "web", nodeSize: "t3.medium", bogus: 1 }];
     const body = tenant.creation({ name: "two", nodePools, cni: "x", other: 1 });
     const answer = await send("POST", tenant.path("production"), body, { prefer: "handling=strict" });

@@ -16,8 +16,8 @@ const PATHS = ["/openapi.json", "/docs", "/docs/page.css", "/docs/page.js", "/do
 const quiet = createLogger("silent");
 const app = addDocs(new Hono(), quiet);
 
-describe("the document", () => {
-  test("is served as it is committed, within its own contract", async () => {
+describe("the served OpenAPI document", () => {
+  test("the OpenAPI document is served as committed, and matches its own contract", async () => {
     const answer = await app.request("/openapi.json");
     expect(answer.status).toBe(200);
     expect(answer.headers.get("content-type")).toBe("application/json");
@@ -26,11 +26,11 @@ describe("the document", () => {
     expectContract("GET", "/openapi.json", 200, answer.headers, body);
   });
 
-  test("names its server relatively, so that it holds wherever it is served", async () => {
+  test("the OpenAPI document names its server relatively, so that it is valid at any host", async () => {
     expect(await (await app.request("/openapi.json")).json()).toMatchObject({ servers: [{ url: "/" }] });
   });
 
-  test("has a tag of its content, by which it is not sent again", async () => {
+  test("the OpenAPI document has an ETag of its content, and returns 304 for it", async () => {
     const etag = (await app.request("/openapi.json")).headers.get("etag") ?? "";
     expect(etag).toMatch(/^"[\w-]{43}"$/);
     const again = await app.request("/openapi.json", { headers: { "if-none-match": etag } });
@@ -41,13 +41,13 @@ describe("the document", () => {
   });
 });
 
-describe("the page", () => {
-  test("is where / leads", async () => {
+describe("the docs page", () => {
+  test("/ redirects to the docs page", async () => {
     const answer = await app.request("/");
     expect([answer.status, answer.headers.get("location")]).toEqual([302, "/docs"]);
   });
 
-  test("names no other host and holds no script or style of its own", async () => {
+  test("the docs page names no other host and contains no inline script or style", async () => {
     const answer = await app.request("/docs");
     expect(answer.headers.get("content-type")).toBe("text/html; charset=utf-8");
     const html = await answer.text();
@@ -57,7 +57,7 @@ describe("the page", () => {
     for (const path of loaded) expect(PATHS).toContain(path);
   });
 
-  test.each(PATHS)("%s comes with a policy that allows this server alone", async (path) => {
+  test.each(PATHS)("%s is served with a policy that allows only this server", async (path) => {
     const answer = await app.request(path);
     expect(answer.status).toBe(200);
     const policy = answer.headers.get("content-security-policy") ?? "";
@@ -80,11 +80,11 @@ describe("the page", () => {
     "/docs/redoc.standalone.js.map",
     "/openapi.json/",
     "//docs",
-  ])("has nothing at %s", async (path) => {
+  ])("the docs page has nothing at %s", async (path) => {
     expect((await app.request(`http://localhost${path}`)).status).toBe(404);
   });
 
-  test("is read only", async () => {
+  test("the docs page is read-only", async () => {
     for (const path of ["/", ...PATHS]) {
       const answer = await app.request(path, { method: "POST" });
       expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
@@ -96,9 +96,9 @@ describe("the page", () => {
 });
 
 const hasBrowser = existsSync(CHROMIUM);
-if (!hasBrowser) process.stderr.write(`${CHROMIUM} is not installed: the page is not looked at in a browser\n`);
+if (!hasBrowser) process.stderr.write(`${CHROMIUM} is not installed: the docs page is not tested in a browser\n`);
 
-describe.skipIf(!hasBrowser)(`the page in a browser (${CHROMIUM})`, () => {
+describe.skipIf(!hasBrowser)(`the docs page in a browser (${CHROMIUM})`, () => {
   const requested: string[] = [];
   const profile = mkdtempSync(join(tmpdir(), "docs-"));
   let server: ServerType;
@@ -119,7 +119,7 @@ describe.skipIf(!hasBrowser)(`the page in a browser (${CHROMIUM})`, () => {
     rmSync(profile, { recursive: true, force: true });
   });
 
-  /** Runs the browser until the page is at rest. @returns what it prints, and what it logs */
+  /** Runs the browser until the page is idle. @returns its output and its log */
   function browse(path: string, ...flags: string[]): Promise<{ printed: string; logged: string }> {
     const given = [
       "--headless",
@@ -148,7 +148,7 @@ describe.skipIf(!hasBrowser)(`the page in a browser (${CHROMIUM})`, () => {
     });
   }
 
-  test("shows every operation, having asked nobody but this server", async () => {
+  test("the docs page shows every operation and sends requests only to this server", async () => {
     const { printed, logged } = await browse("/", "--dump-dom");
     const text = printed.replaceAll(/<[^>]*>/g, " ");
     const summaries = Object.values(committed.paths).flatMap((operations) =>
@@ -157,7 +157,7 @@ describe.skipIf(!hasBrowser)(`the page in a browser (${CHROMIUM})`, () => {
     expect(summaries).toContain("Create cluster");
     for (const summary of summaries) expect(text).toContain(summary);
     expect(new Set(requested)).toEqual(new Set(["/", ...PATHS]));
-    // The policy stands in the way of redoc's one picture, and of nothing else.
+    // The policy blocks only redoc's one image.
     const blocked = logged.split("\n").filter((line) => line.includes("Content Security Policy"));
     expect(blocked.filter((line) => !line.includes("Loading the image 'https://cdn.redoc.ly/"))).toEqual([]);
     expect(blocked).toHaveLength(1);

@@ -10,7 +10,7 @@ import { type Json, makeWorld, type Tenant, type World } from "#test/support/wor
 
 let world: World;
 let tenant: Tenant;
-/** The pools of the cluster "one". */
+/** Returns the pools of the cluster "one". */
 let web: Json;
 let jobs: Json;
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
 const at = (environment = "production", ...rest: string[]) => [tenant.path(environment, "one"), ...rest].join("/");
 const send = (method: string, path: string, body?: unknown, token = tenant.admin) =>
   world.send(method, path, { token, body });
-/** The same request as a dry run. */
+/** Sends the same request as a dry run. */
 const rehearse = (method: string, path: string, body?: unknown, token = tenant.admin) =>
   send(method, `${path}?dryRun=true`, body, token);
 
@@ -36,23 +36,23 @@ beforeEach(async () => {
   [web, jobs] = (await send("GET", at("production", "pools"))).body;
 });
 
-/** Everything in the table, for a write may be anywhere in it. */
+/** Returns all items of the table, because a write can change any of them. */
 async function everything(): Promise<Map<string, unknown>> {
   const items = new Map<string, unknown>();
   for await (const item of world.table.scan()) items.set(keyText(item as Key), item);
   return items;
 }
 
-/** Brings the cluster "one" where only the reconciler does. */
+/** Sets the cluster "one" to a state that only the reconciler sets. */
 async function bring(state: Partial<Cluster>): Promise<void> {
   const [cluster] = await clustersOf(world.services, tenant.slug);
-  if (cluster === undefined) throw new Error("no cluster");
+  if (cluster === undefined) throw new Error("cluster not found");
   const item = clusterItem({ ...cluster, ...state, revision: cluster.revision + 1 });
   expect(await commit(world.table, new Transaction().put("cluster", item), deadlineIn())).toEqual([]);
 }
 
 const moving = { currentEnvironment: "production", newEnvironment: "staging" };
-/** Every write: how it is asked for, and what of its answer the server draws. */
+/** Every write, with its request and the response properties that the server generates. */
 const WRITES: [string, () => [method: string, path: string, body?: unknown], string[]][] = [
   [
     "creation",
@@ -78,13 +78,13 @@ describe.each(WRITES)("a dry run of a %s", (name, request, drawn) => {
     Object.fromEntries(
       Object.entries(body ?? {}).flatMap(([property, value]) => {
         if (drawn.includes(property)) return [];
-        // Since when a condition holds is the moment of the request.
+        // The transition time of a condition is the time of the request.
         const timeless = (condition: Json) => ({ ...condition, lastTransitionTime: undefined });
         return [[property, property === "conditions" ? (value as Json[]).map(timeless) : value]];
       }),
     );
 
-  test("answers what would be, and changes nothing", async () => {
+  test("a dry run returns the response of the write, and changes nothing", async () => {
     const before = await everything();
     const dry = await rehearse(...request());
     expect(dry.status, dry.text).toBe(200);
@@ -98,7 +98,7 @@ describe.each(WRITES)("a dry run of a %s", (name, request, drawn) => {
     expect(await everything()).not.toEqual(before);
   });
 
-  test("needs the same right, and an unknown token, a bad flag and an unknown cluster are refused as ever", async () => {
+  test("a dry run requires the same role, and refuses an unknown token, a bad flag and an unknown cluster", async () => {
     const [method, path, body] = request();
     const { token } = await tenant.person("viewer");
     expect((await rehearse(method, path, body, token)).status).toBe(403);
@@ -115,7 +115,7 @@ describe.each(WRITES)("a dry run of a %s", (name, request, drawn) => {
 });
 
 test.each(WRITES.filter(([, , drawn]) => drawn.includes("identity")))(
-  "a dry run of a %s shows nothing that the server would draw",
+  "a dry run of a %s shows no generated values",
   async (_, request, drawn) => {
     const { body } = await rehearse(...request());
     expect(body.name).toBeDefined();
@@ -123,34 +123,38 @@ test.each(WRITES.filter(([, , drawn]) => drawn.includes("identity")))(
   },
 );
 
-describe("what is refused", () => {
+describe("dry runs of invalid requests", () => {
   const refusals: [string, number, () => [method: string, path: string, body?: unknown]][] = [
-    ["a held slug", 409, () => ["POST", tenant.path("production"), tenant.creation()]],
+    ["a taken slug", 409, () => ["POST", tenant.path("production"), tenant.creation()]],
     ["too many pools", 409, () => ["POST", tenant.path("staging"), tenant.creation({ nodePools: pools(51) })]],
     ["a malformed creation", 400, () => ["POST", tenant.path("staging"), { cni: "x" }]],
     ["another state", 409, () => ["PATCH", at(), { status: "stopping" }]],
-    ["a version out of reach", 400, () => ["PATCH", at(), { version: "v1.33.4-u-ame.1" }]],
-    ["an environment nobody has", 400, () => ["PATCH", at(), { environmentSlug: "nowhere" }]],
-    ["a cluster that is not there", 404, () => ["PATCH", at("staging"), {}]],
-    ["a move from nowhere", 404, () => ["POST", tenant.path("one/move"), { ...moving, currentEnvironment: "nowhere" }]],
-    ["a move of nothing", 404, () => ["POST", tenant.path("two/move"), moving]],
-    ["rules that are none", 400, () => ["POST", at("production", "prometheus-rules-inheritance"), 7]],
-    ["a pool's held name", 409, () => ["POST", at("production", "pools"), { name: "web", nodeSize: "t3.medium" }]],
-    ["a pool's other name", 409, () => ["PUT", at("production", "pools", `${web.id}`), { name: "other" }]],
+    ["an unreachable version", 400, () => ["PATCH", at(), { version: "v1.33.4-u-ame.1" }]],
+    ["an unknown environment", 400, () => ["PATCH", at(), { environmentSlug: "nowhere" }]],
+    ["a missing cluster", 404, () => ["PATCH", at("staging"), {}]],
+    [
+      "a move from an unknown environment",
+      404,
+      () => ["POST", tenant.path("one/move"), { ...moving, currentEnvironment: "nowhere" }],
+    ],
+    ["a move of a missing cluster", 404, () => ["POST", tenant.path("two/move"), moving]],
+    ["invalid rules", 400, () => ["POST", at("production", "prometheus-rules-inheritance"), 7]],
+    ["a pool's taken name", 409, () => ["POST", at("production", "pools"), { name: "web", nodeSize: "t3.medium" }]],
+    ["a changed pool name", 409, () => ["PUT", at("production", "pools", `${web.id}`), { name: "other" }]],
     ["a pool's sizes", 400, () => ["PUT", at("production", "pools", `${web.id}`), { minSize: 1, maxSize: 2 }]],
-    ["a pool that is not there", 404, () => ["DELETE", at("production", "pools", "7")]],
+    ["a missing pool", 404, () => ["DELETE", at("production", "pools", "7")]],
   ];
   const pools = (count: number) =>
     Array.from({ length: count }, (_, at) => ({ name: `p${at}`, nodeSize: "t3.medium" }));
 
-  test.each(refusals)("for %s is refused by a dry run in the same words", async (_, status, request) => {
+  test.each(refusals)("a dry run of %s returns the same error as the request", async (_, status, request) => {
     const dry = await rehearse(...request());
     const real = await send(...request());
     expect([dry.status, dry.body]).toEqual([status, real.body]);
     expect(real.status).toBe(status);
   });
 
-  test("for the organisation's limit is refused by a dry run too", async () => {
+  test("a dry run beyond the organisation's limit returns the same error as the request", async () => {
     await world.table.client.send(
       new UpdateCommand({
         TableName: world.table.name,
@@ -167,7 +171,7 @@ describe("what is refused", () => {
   });
 });
 
-describe("consequences", () => {
+describe("consequences of a dry run", () => {
   const ids = () => ({ web: { identity: web.identity, nodes: 3 }, jobs: { identity: jobs.identity, nodes: 2 } });
   type Told = { property: string; effect: string; nodePools: { identity: string; nodes: number }[] };
   const told = async (body: unknown): Promise<Told[]> => (await rehearse("PATCH", at(), body)).body.consequences;
@@ -176,7 +180,7 @@ describe("consequences", () => {
       .filter((each) => each.property === property && each.effect === "rollsNodes")
       .flatMap((each) => each.nodePools);
 
-  test("of nothing are none", async () => {
+  test("a dry run that changes nothing has no consequences", async () => {
     expect(await told({})).toEqual([]);
     expect(await told({ cni: "cilium", status: "starting" })).toEqual([]);
     expect((await rehearse("PUT", at("production", "pools", `${web.id}`), { minSize: 3 })).body.consequences).toEqual(
@@ -184,14 +188,14 @@ describe("consequences", () => {
     );
   });
 
-  test("name each property that changes, with its effect", async () => {
+  test("consequences name each changed property with its effect", async () => {
     const body = { addons: { a: {} }, deleteProtection: true, enableAutoUpgrade: true, updateChannel: "v1.34" };
     const consequences = await told(body);
     expect(consequences.map(({ property }) => property).toSorted()).toEqual(Object.keys(body).toSorted());
     expect(consequences.every(({ effect, nodePools }) => effect === "inPlace" && nodePools.length === 0)).toBe(true);
   });
 
-  test("of a minor version roll the pools that replace at minors, of a build those that replace always", async () => {
+  test("a minor version affects pools that are replaced at minors, a build only pools that are always replaced", async () => {
     await bring({ version: "v1.34.4-u-ame.1" });
     expect(rolled(await told({ version: "v1.35.0-u-ame.1" }), "version")).toEqual([ids().web, ids().jobs]);
     expect(rolled(await told({ version: "v1.34.4-u-ame.2" }), "version")).toEqual([ids().web]);
@@ -199,7 +203,7 @@ describe("consequences", () => {
     expect(named.map(({ nodes }) => nodes).toSorted()).toEqual([1, 2, 3]);
   });
 
-  test("of stopping and deleting touch every pool that is live, of starting none", async () => {
+  test("stopping and deleting affect every live pool, starting none", async () => {
     await send("DELETE", at("production", "pools", `${jobs.id}`));
     await bring({ status: "started" });
     for (const status of ["stopping", "deleting"]) {
@@ -216,7 +220,7 @@ describe("consequences", () => {
     [{ taints: [{ key: "k", effect: "NoSchedule" }] }, ["taints"], ["rollsNodes"]],
     [{ minSize: 4 }, ["maxSize", "minSize"], ["inPlace", "inPlace"]],
     [{ upgradeStrategy: "INPLACE" }, ["upgradeStrategy"], ["inPlace"]],
-  ])("of a pool's %j name %j, which %j", async (body, properties, effects) => {
+  ])("consequences of changing a pool by %j name %j with the effects %j", async (body, properties, effects) => {
     const { consequences } = (await rehearse("PUT", at("production", "pools", `${web.id}`), body)).body;
     const sorted = (consequences as Told[]).toSorted((one, other) => (one.property < other.property ? -1 : 1));
     expect(sorted.map(({ property }) => property)).toEqual(properties);
@@ -224,7 +228,7 @@ describe("consequences", () => {
     expect(sorted.every(({ nodePools }) => nodePools[0]?.identity === web.identity)).toBe(true);
   });
 
-  test("of a removed pool are its nodes; of one that is being removed, none", async () => {
+  test("removing a pool affects its nodes; removing a pool in deletion affects none", async () => {
     const path = at("production", "pools", `${web.id}`);
     const [consequence, ...others] = (await rehearse("DELETE", path)).body.consequences;
     expect([consequence.effect, consequence.nodePools, others]).toEqual(["rollsNodes", [ids().web], []]);

@@ -7,9 +7,9 @@ const MAX_BODY = 256 * 1024;
 let world: World;
 let tenant: Tenant;
 const tokens = { viewer: "", "billing-admin": "" };
-/** The cluster's one node pool. */
+/** Returns the cluster's only node pool. */
 let pool: string;
-/** A key that stands for another request than any of those below. */
+/** Idempotency key of a request that differs from all requests below. */
 const KEY = { "idempotency-key": "first" };
 
 beforeAll(async () => {
@@ -31,7 +31,7 @@ const get = (path: string, sending: Sending = {}) => world.send("GET", path, { t
 
 const longQuery = `?x=${"y".repeat(4096)}`;
 
-/** Everything that can be wrong with a request, in the order in which it is answered. */
+/** All possible errors of a request, in the order in which they are returned. */
 const ORDER = {
   "unknown route": [404, /nothing at/],
   "wrong method": [405, /not allowed here/],
@@ -83,7 +83,7 @@ const create: Build = (wrong) => {
   );
 };
 
-/** Reads whatever is at a path made of what is right or wrong with it. */
+/** Reads from a path whose parts are valid or invalid. */
 const read =
   (pathOf: (wrong: ReadonlySet<Wrong>) => string, flag: string): Build =>
   (wrong) => {
@@ -98,7 +98,7 @@ const read =
 const clusterOf = (wrong: ReadonlySet<Wrong>) =>
   `/${environmentOf(wrong)}/${wrong.has("malformed path") ? "Held" : wrong.has("missing cluster") ? "free" : "held"}`;
 
-/** Writes to something at a path made of what is right or wrong with it. */
+/** Writes to a path whose parts are valid or invalid. */
 const write =
   (
     method: string,
@@ -186,7 +186,7 @@ const REQUESTS: [what: string, build: Build, wrongs: Wrong[]][] = [
     [...ARRIVAL, ...ENTRY, "missing cluster", "long query", "invalid body", "other tag", "held slug"],
   ],
   [
-    "making a node pool",
+    "creating a node pool",
     write(
       "POST",
       (wrong) => `${clusterOf(wrong)}/pools`,
@@ -222,14 +222,14 @@ const REQUESTS: [what: string, build: Build, wrongs: Wrong[]][] = [
 
 const RANK = Object.keys(ORDER) as Wrong[];
 
-describe.each(REQUESTS)("%s answers", (_, build, wrongs) => {
-  test.each(wrongs)("%s", async (wrong) => {
+describe.each(REQUESTS)("the order of errors for %s", (_, build, wrongs) => {
+  test.each(wrongs)("the error is returned if it is the only one: %s", async (wrong) => {
     const [status, says] = ORDER[wrong];
     expectError(await build(new Set([wrong])), status, says);
   });
 
   const pairs = wrongs.flatMap((first) => wrongs.map((second) => [first, second] as const));
-  // Problems that are reported together, or of which one takes in the other, have no order.
+  // Errors that are reported together, or of which one includes the other, have no order.
   const together = ["long query", "invalid flag", "invalid body"];
   const conflicts = ["held slug", "too many pools"];
   const ordered = pairs.filter(
@@ -238,12 +238,12 @@ describe.each(REQUESTS)("%s answers", (_, build, wrongs) => {
       ![together, conflicts].some((group) => group.includes(first) && group.includes(second)),
   );
 
-  test.each(ordered)("%s before %s", async (first, second) => {
+  test.each(ordered)("the error %s is returned before %s", async (first, second) => {
     const [status, says] = ORDER[first];
     expectError(await build(new Set([first, second])), status, says);
   });
 
-  test("everything wrong at once in that order, one after the other", async () => {
+  test("a request with all errors returns them in that order, one after the other", async () => {
     for (let at = 0; at < wrongs.length; at++) {
       const first = wrongs[at] ?? "unknown route";
       const [status, says] = ORDER[first];
@@ -252,7 +252,7 @@ describe.each(REQUESTS)("%s answers", (_, build, wrongs) => {
   });
 });
 
-test("a missing node pool comes before what is wrong with the query", async () => {
+test("a missing node pool is reported before errors of the query", async () => {
   expectError(await get(`${tenant.path("production", "held")}/pools/7${longQuery}`), 404, /no node pool/);
 });
 

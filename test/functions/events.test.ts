@@ -13,7 +13,7 @@ const DAY = 24 * 60 * 60 * 1_000;
 let now = Date.parse("2026-11-24T10:00:00.123Z");
 let world: World;
 let tenant: Tenant;
-/** Whether the cluster is protected by now. */
+/** True if the cluster is protected now. */
 let isProtected = false;
 
 beforeAll(async () => {
@@ -39,7 +39,7 @@ const create = (more: Record<string, unknown> = {}): Promise<Json> =>
 const patch = (body: object, environment = "production"): Promise<Json> =>
   send("PATCH", tenant.path(environment, "one"), body);
 
-/** Makes one more event. */
+/** Appends one more event. */
 const happen = () => {
   isProtected = !isProtected;
   return patch({ deleteProtection: isProtected });
@@ -51,7 +51,7 @@ const linkOf = ({ headers }: Answer, rel: string): string | undefined => {
 };
 const cursorIn = (path: string | undefined) => new URL(`http://localhost${path}`).searchParams.get("cursor") ?? "";
 
-/** Reads a page and all after it. @param between is done after each page */
+/** Reads a page and all pages after it. @param between runs after each page */
 async function readAll(path: string, between: () => Promise<unknown> = async () => {}): Promise<Json[][]> {
   const pages: Json[][] = [];
   for (let next: string | undefined = path; next !== undefined; ) {
@@ -64,10 +64,10 @@ async function readAll(path: string, between: () => Promise<unknown> = async () 
   return pages;
 }
 
-/** The types of what is told, newest first. */
+/** Returns the types of the events, newest first. */
 const told = async (path?: string): Promise<string[]> => (await get(path)).body.content.map(({ type }: Json) => type);
 
-/** Puts an event of the reconciler. @param at milliseconds since the epoch */
+/** Writes an event of the reconciler. @param at milliseconds since the epoch */
 async function reconcile(identity: string, at: number): Promise<void> {
   const changes = [{ path: "status", from: "new", to: "provisioning" }];
   const item = buildEvent(world.services, identity, "cluster.status-changed", new Date(at).toISOString(), changes);
@@ -75,7 +75,7 @@ async function reconcile(identity: string, at: number): Promise<void> {
 }
 
 describe("the events of a cluster", () => {
-  test("are told whole, newest first", async () => {
+  test("events of a cluster are listed complete, newest first", async () => {
     const { user, token } = await tenant.person("developer");
     const made = await create();
     now += 1;
@@ -111,7 +111,7 @@ describe("the events of a cluster", () => {
     expect(linkOf(answer, "next")).toBeUndefined();
   });
 
-  test("hold names as they were sent, those too that JavaScript's objects do not take", async () => {
+  test("events contain names as they were sent, also names that JavaScript objects treat specially", async () => {
     await create();
     const raw = '{"addons":{"__proto__":{"enabled":true},"":{"customValues":{"constructor":"\\u0000"}}}}';
     await world.send("PATCH", tenant.path("production", "one"), {
@@ -123,9 +123,9 @@ describe("the events of a cluster", () => {
     expect(text).toContain('"to":{"__proto__":{"enabled":true},"":{"customValues":{"constructor":"\\u0000"}}}');
   });
 
-  test.each([1, 2, 3, 7, 8, 100])("come in pages of %i, none left out and none twice", async (size) => {
+  test.each([1, 2, 3, 7, 8, 100])("events are listed in pages of %i without gaps or repetitions", async (size) => {
     const { identity } = await create();
-    // Some in one millisecond, which only their ulids order.
+    // Several events in one millisecond, ordered only by their ULIDs.
     for (const step of [0, 0, 0, 1, 1_000, 0]) {
       now += step;
       await happen();
@@ -143,7 +143,7 @@ describe("the events of a cluster", () => {
     expect(await told()).toHaveLength(7 + pages.length);
   });
 
-  test("go on behind a page in the same millisecond as they come", async () => {
+  test("an event in the same millisecond as a page's last event appears on the next page", async () => {
     await create();
     for (let event = 0; event < 3; event++) await happen();
     const pages = await readAll(`${pathOf()}?size=1`, happen);
@@ -151,7 +151,7 @@ describe("the events of a cluster", () => {
     expect(new Set(pages.flat().map(({ requestId }) => requestId)).size).toBe(4);
   });
 
-  test("are 25 a page unless another size is asked for, and each page links to the first", async () => {
+  test("a page has 25 events by default, and each page links to the first", async () => {
     const { identity } = await create();
     for (let event = 0; event < 30; event++) await reconcile(identity, now + event);
     const first = await get(`${pathOf()}?colour=blue`);
@@ -164,7 +164,7 @@ describe("the events of a cluster", () => {
     expect((await get(`${pathOf()}?size=100`)).body.content).toEqual([...first.body.content, ...next.body.content]);
   });
 
-  test("are gone after 90 days, to the second", async () => {
+  test("events are not listed after 90 days, to the second", async () => {
     await create();
     now += 2_000;
     await happen();
@@ -181,7 +181,7 @@ describe("the events of a cluster", () => {
     expect(await told()).toEqual([]);
   });
 
-  test("go with it where it moves, and a cursor goes on there", async () => {
+  test("events and cursors of a cluster remain valid after a move", async () => {
     await create();
     await happen();
     const next = linkOf(await get(`${pathOf()}?size=1`), "next") ?? "";
@@ -193,7 +193,7 @@ describe("the events of a cluster", () => {
     expect(moved.body.content.map(({ type }: Json) => type)).toEqual(["cluster.created"]);
   });
 
-  test("are its own, not those of the deleting cluster whose slug it took", async () => {
+  test("a cluster lists its own events, not those of the deleting cluster whose slug it took", async () => {
     const first = await create();
     await happen();
     await happen();
@@ -210,7 +210,7 @@ describe("the events of a cluster", () => {
 });
 
 describe("events stored by version 1", () => {
-  test("are listed with the present types and the present paths of node pools", async () => {
+  test("events stored by version 1 are listed with current types and node pool paths", async () => {
     const { identity } = await create();
     const upgraded: [type: string, changes: object[], present: { type: string; changes: object[] }][] = [
       [
@@ -270,8 +270,8 @@ describe("events stored by version 1", () => {
   });
 });
 
-describe("a cursor", () => {
-  test("of another cluster, or one that is none, is a 400 that names it", async () => {
+describe("the cursor of an event list", () => {
+  test("a cursor of another cluster or an invalid cursor returns 400 with its name", async () => {
     const { identity } = await create();
     const { identity: other } = await create({ name: "two" });
     for (const [of, name] of [
@@ -314,7 +314,7 @@ describe("a cursor", () => {
     expect([twice.status, twice.body.message]).toEqual([400, expect.stringMatching(/^cursor: /)]);
   });
 
-  test("and a size that are both wrong are told together", async () => {
+  test("an invalid cursor and an invalid size are reported together", async () => {
     await create();
     for (const size of ["0", "101", "-1", "1.5", "1e1", "", "x", "%00", "+1", "01"]) {
       const { status, body } = await get(`${pathOf()}?cursor=x&size=${size}`);
@@ -324,8 +324,8 @@ describe("a cursor", () => {
   });
 });
 
-describe("asking for events", () => {
-  test("takes a viewer, and is refused in the order of every request", async () => {
+describe("access to and cost of an event list", () => {
+  test("listing events requires a viewer, and returns errors in the general order", async () => {
     await create();
     const viewer = (await tenant.person("billing-admin", { production: "viewer" })).token;
     const stranger = (await world.tenant()).admin;
@@ -350,7 +350,7 @@ describe("asking for events", () => {
     expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   });
 
-  test("costs two waits, whatever the page", async () => {
+  test("listing events makes two round trips for any page", async () => {
     const { identity } = await create();
     for (let event = 0; event < 5; event++) await reconcile(identity, now + event);
     const next = linkOf(await get(`${pathOf()}?size=2`), "next") ?? "";

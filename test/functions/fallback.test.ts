@@ -19,13 +19,13 @@ beforeAll(async () => {
   world = await makeWorld();
 });
 
-/** What is told, without what differs from one request to the next. */
+/** Response without the parts that differ from one request to the next. */
 async function told(answer: Response) {
   const headers = Object.fromEntries([...answer.headers].filter(([name]) => name !== "x-request-id"));
   return { status: answer.status, headers, body: await answer.text() };
 }
 
-describe("what no function has", () => {
+describe("requests that match no function's route", () => {
   const paths = [
     "/api",
     "/api/v1/orgs/acme",
@@ -39,7 +39,7 @@ describe("what no function has", () => {
     "/__proto__",
     `/${"a".repeat(5_000)}`,
   ];
-  test.each(paths)("is refused at %s as the server refuses it", async (path) => {
+  test.each(paths)("%s without a route is refused as the local server refuses it", async (path) => {
     for (const method of ["GET", "POST", "HEAD", "PROPFIND"]) {
       const answer = await app.request(`http://localhost${path}`, { method });
       const served = await world.raw(method, path);
@@ -51,8 +51,8 @@ describe("what no function has", () => {
     }
   });
 
-  test("is refused with a 405 where the document has the path, with the methods it has", async () => {
-    // The document has no word for a GET that leaves something behind, which HEAD then does not stand for.
+  test("a wrong method on a documented path returns 405 with the allowed methods", async () => {
+    // The document cannot describe a GET that changes data, for which HEAD is not allowed.
     const templates = Object.keys(committed.paths).filter((path) => /^\/api\/(?!.*\/join-config$)/.test(path));
     expect(templates.length).toBeGreaterThan(20);
     for (const template of templates) {
@@ -67,7 +67,7 @@ describe("what no function has", () => {
     }
   });
 
-  test("leaves a line in the log, that holds nothing of what was asked for", async () => {
+  test("a request without a route is logged without its content", async () => {
     logs.length = 0;
     await app.request("/a-secret-path?token=secret", {
       headers: { authorization: "Token secret", "x-request-id": "mine" },
@@ -83,7 +83,7 @@ describe("what no function has", () => {
   });
 });
 
-test("the document and its page are those of the local server", async () => {
+test("the fallback function serves the same OpenAPI document and docs page as the local server", async () => {
   const local = addDocs(new Hono(), createLogger("silent"));
   for (const path of ["/", "/openapi.json", "/docs", "/docs/page.js", "/docs/redoc.js"]) {
     for (const method of ["GET", "HEAD", "POST"]) {

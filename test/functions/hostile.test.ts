@@ -5,11 +5,11 @@ import { CreateNodePool } from "#core/node-pool/schema.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { type Answer, type Json, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
 
-/** What may be accepted goes to production; staging stays empty, because all that is sent there must be refused. */
+/** Requests that may be accepted go to production. Staging stays empty, because every request to it must be refused. */
 const [ACCEPTED, REFUSED, FUZZED] = ["production", "staging", "fuzzed"];
 const LIMIT = 256 * 1024;
 
-/** Any character: ASCII as often as all others. */
+/** Any character; ASCII as often as all others together. */
 const character = fc
   .oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.integer({ min: 0xe000, max: 0x10ffff }))
   .map((code) => String.fromCodePoint(code));
@@ -17,7 +17,7 @@ const character = fc
 let world: World;
 let tenant: Tenant;
 let made = 0;
-/** How many clusters are where none should be: each is told of once, by the test that made it. */
+/** Number of clusters in staging, so that the test that created one reports it once. */
 let strays = 0;
 
 beforeAll(async () => {
@@ -25,7 +25,7 @@ beforeAll(async () => {
   tenant = await world.tenant([ACCEPTED, REFUSED, FUZZED]);
 });
 
-/** Sends a request; whatever it is, the answer is no 5xx, its headers are headers and its errors have the one shape. */
+/** Sends a request and asserts that it returns no 5xx, valid headers, and errors of the documented form. */
 async function send(method: string, path: string, sending: Sending = {}): Promise<Answer> {
   const answer = await world.send(method, path, { token: tenant.admin, ...sending });
   const told = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`;
@@ -45,12 +45,12 @@ async function send(method: string, path: string, sending: Sending = {}): Promis
 }
 
 const creation = (more: object = {}) => tenant.creation({ name: `c-${++made}`, ...more });
-/** A creation whose last property is given as text: JSON that no object could be made to write. */
+/** Creation whose last property is given as text, for JSON that no object serializes to. */
 const raw = (name: string, json: string) =>
   `${JSON.stringify(creation()).slice(0, -1)},${JSON.stringify(name)}:${json}}`;
 const pool = (more: object = {}) => ({ name: "pool", nodeSize: "t3.medium", ...more });
 const withPool = (more: object) => creation({ nodePools: [pool(more)] });
-/** An object with one property of any name, `__proto__` too. */
+/** Object with one property of any name, including `__proto__`. */
 const named = <T>(name: string, value: T): Record<string, T> => Object.fromEntries([[name, value]]);
 
 async function accepted(sending: Sending): Promise<Answer> {
@@ -59,7 +59,7 @@ async function accepted(sending: Sending): Promise<Answer> {
   return answer;
 }
 
-/** Sends what must be refused, and looks whether anything came to be all the same. */
+/** Sends a request that must be refused, and asserts that nothing was created. */
 async function refused(sending: Sending, status = 400): Promise<Answer> {
   const answer = await send("POST", tenant.path(REFUSED), sending);
   const before = strays;
@@ -73,7 +73,7 @@ describe("a value of the wrong type", () => {
   const NESTED = { a: { b: { c: [null] } } };
   const VALUES = [null, true, 0, "", "x", [], {}, [[]], NESTED];
 
-  /** Whether a value is right after all: null and often "" are as if the property were left out. */
+  /** True for an allowed value: null and often "" count as an absent property. */
   function isRight(name: string, value: unknown): boolean {
     const among = (names: string) => names.split(" ").includes(name);
     if (value === null) return !among("cloudAccountIdentity name nodePools region version nodeSize");
@@ -99,19 +99,25 @@ describe("a value of the wrong type", () => {
     }
   }
 
-  test.each(Object.keys(CreateCluster.entries))("is refused as %s", async (name) => {
-    await tryAll(name, name, (value) => creation({ [name]: value }));
-  });
+  test.each(Object.keys(CreateCluster.entries))(
+    "a creation with a wrong type of value is refused for: %s",
+    async (name) => {
+      await tryAll(name, name, (value) => creation({ [name]: value }));
+    },
+  );
 
-  test.each(Object.keys(CreateNodePool.entries))("is refused as a pool's %s", async (name) => {
-    await tryAll(name, `nodePools[0].${name}`, (value) => withPool({ [name]: value }));
-  });
+  test.each(Object.keys(CreateNodePool.entries))(
+    "a creation with a wrong type of value is refused for the pool property: %s",
+    async (name) => {
+      await tryAll(name, `nodePools[0].${name}`, (value) => withPool({ [name]: value }));
+    },
+  );
 
-  test.each(VALUES)("is refused as the whole body: %j", async (value) => {
+  test.each(VALUES)("a creation with the body %j is refused", async (value) => {
     await refused({ raw: JSON.stringify(value) });
   });
 
-  test("is refused as a number, however it is spelled", async () => {
+  test("a creation with an invalid number is refused, in every spelling", async () => {
     const numbers = `1e400 -1e400 -1 1.5 1e-9 9007199254740993 0.999999999 ${"9".repeat(9_999)}`.split(" ");
     for (const number of numbers) {
       await refused({ raw: raw("nodePools", `[{"name":"p","nodeSize":"t3.medium","minSize":${number}}]`) });
@@ -125,7 +131,7 @@ describe("a value of the wrong type", () => {
   });
 });
 
-describe("a name or a text", () => {
+describe("hostile names and texts", () => {
   const INHERITED = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "valueOf"];
   const STRANGE = ["", "e\u0301", "\r\nx: 1", "a#b", ...'é😀\u202e\ufeff\uffff\u0000"\\, 1'];
   const HALVES = ["\ud800", "\udc00x", "a\udfff😀"];
@@ -138,20 +144,20 @@ describe("a name or a text", () => {
     return { cluster: cluster.body, pools: (await send("GET", `${path}/pools`)).body };
   }
 
-  test.each([...INHERITED, ...STRANGE, "x".repeat(63)])("is kept for an add-on: %j", async (name) => {
+  test.each([...INHERITED, ...STRANGE, "x".repeat(63)])("an add-on keeps the name %j", async (name) => {
     const { cluster } = await readBack({ addons: named(name, { enabled: true, customValues: named(name, "value") }) });
     expect(Object.keys(cluster.addons)).toEqual([name]);
     expect(Object.entries(cluster.addons[name].customValues)).toEqual([[name, "value"]]);
   });
 
-  test.each(INHERITED.slice(1))("is kept for a label: %s", async (name) => {
+  test.each(INHERITED.slice(1))("a label keeps the name %s", async (name) => {
     const labelled = pool({ labels: named(name, "a"), annotations: named(name, "b") });
     const { pools } = await readBack({ nodePools: [labelled] });
     expect(Object.entries(pools[0].labels)).toEqual([[name, "a"]]);
     expect(Object.entries(pools[0].annotations)).toEqual([[name, "b"]]);
   });
 
-  test("is kept where V8 mistakes it for what somebody else has sent", async () => {
+  test("a name keeps its spelling although V8 could confuse it with a name of another request", async () => {
     for (const name of ["\\", "\n", '"', "\u0000"]) {
       const addons = { h: { enabled: true }, [name]: { customValues: { h: "", [name]: "value" } } };
       const { cluster } = await readBack({ addons });
@@ -164,7 +170,7 @@ describe("a name or a text", () => {
     }
   });
 
-  test("of any kind is kept where text is free", async () => {
+  test("any text is stored unchanged in a free-text property", async () => {
     const word = (most: number) => fc.string({ unit: character, maxLength: most });
     const free = fc.oneof(word(30), fc.constantFrom(...STRANGE)).filter((name) => !INHERITED.includes(name));
     const addon = fc.record({ enabled: fc.boolean(), customValues: fc.dictionary(free, word(50), { maxKeys: 3 }) });
@@ -183,12 +189,15 @@ describe("a name or a text", () => {
     );
   });
 
-  test.each([...HALVES, "x".repeat(64), `${"x".repeat(63)}😀`])("is refused for an add-on: %j", async (name) => {
-    await refused({ body: creation({ addons: named(name, {}) }) });
-    await refused({ body: creation({ addons: { a: { customValues: named(name, "value") } } }) });
-  });
+  test.each([...HALVES, "x".repeat(64), `${"x".repeat(63)}😀`])(
+    "an add-on with the name %j is refused",
+    async (name) => {
+      await refused({ body: creation({ addons: named(name, {}) }) });
+      await refused({ body: creation({ addons: { a: { customValues: named(name, "value") } } }) });
+    },
+  );
 
-  test("with half a surrogate pair is refused as a value", async () => {
+  test("a text with an unpaired surrogate is refused as a value", async () => {
     for (const text of HALVES) {
       for (const name of ["description", "region", "version", "updateChannel", "name", "cni"]) {
         await refused({ body: creation({ [name]: text }) });
@@ -198,7 +207,7 @@ describe("a name or a text", () => {
     }
   });
 
-  test("that is no name of Kubernetes, or no cluster's, is refused, however long it is", async () => {
+  test("a name that is invalid for Kubernetes or for a cluster is refused at any length", async () => {
     const long = ["a".repeat(100_000), "a.".repeat(50_000), "a-/".repeat(30_000), "-".repeat(100_000)];
     for (const name of [...STRANGE.filter((each) => each !== "1"), "__proto__", ...HALVES, "x".repeat(64), ...long]) {
       await refused({ body: withPool({ labels: named(name, "a") }) });
@@ -208,7 +217,7 @@ describe("a name or a text", () => {
   });
 
   test.each([...INHERITED, ...STRANGE, "\ud800", "%", "x".repeat(99), "é".repeat(99)])(
-    "of a property nobody knows is warned of in a header that it cannot break: %j",
+    "an unknown property %j causes a valid warning header",
     async (name) => {
       const nodePools = [{ ...pool(), ...named(name, 1) }];
       const addons = named(name.slice(0, 63).toWellFormed(), named(name, 1));
@@ -220,7 +229,7 @@ describe("a name or a text", () => {
     },
   );
 
-  test("that was sent twice has what was sent last, and of very many a warning names ten", async () => {
+  test("the last of repeated properties is stored, and a warning names ten of many unknown ones", async () => {
     const twice = `{"name":1,"addons":{"a":{"enabled":false},"a":{"enabled":true}},${raw("__proto__", "1").slice(1)}`;
     expect((await accepted({ raw: twice })).body.addons).toEqual({ a: { enabled: true } });
     const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, number) => [`p${number}`, 0]));
@@ -228,11 +237,11 @@ describe("a name or a text", () => {
   });
 });
 
-describe("a body", () => {
+describe("hostile request bodies", () => {
   const padded = (bytes: number) => JSON.stringify(creation()).padEnd(bytes);
   const stream = (text: string) => new Blob([text]).stream();
 
-  test("of 256 KiB is taken and one byte more is not, with a content length, without one, and with a wrong one", async () => {
+  test("a body of 256 KiB is accepted and one byte more is refused, with a correct, wrong or missing content length", async () => {
     for (const length of [undefined, `${LIMIT}`, "1", "x"]) {
       const headers: Record<string, string> = length === undefined ? {} : { "content-length": length };
       await accepted({ raw: padded(LIMIT), headers });
@@ -243,7 +252,7 @@ describe("a body", () => {
     await refused({ raw: "{}", headers: { "content-length": `${LIMIT + 1}` } }, 413);
   });
 
-  test("that has no end is read no further than its limit", async () => {
+  test("an endless body is not read beyond its limit", async () => {
     let [pulled, cancelled] = [0, false];
     const endless = new ReadableStream({
       pull(controller) {
@@ -259,12 +268,12 @@ describe("a body", () => {
     expect(cancelled).toBe(true);
   });
 
-  test("that breaks off is refused", async () => {
+  test("an aborted body is refused", async () => {
     const broken = new ReadableStream({ pull: (controller) => controller.error(new Error("the client went away")) });
     await refused({ raw: broken });
   });
 
-  test("that is not JSON in UTF-8 is refused, whatever it says of itself", async () => {
+  test("a body that is not JSON in UTF-8 is refused, whatever its content type", async () => {
     const good = JSON.stringify(creation());
     const bytes = "ff c0af eda080 f5808080 e282 00 1f8b".split(" ").map((hex) => Buffer.from(hex, "hex"));
     const texts = `| |{|nul|NaN|{}{}|{'a':1}|{"a":1,}|[01]|[0x1]|"\t"|"\\x"|${good}\u0000`.split("|");
@@ -278,7 +287,7 @@ describe("a body", () => {
     }
   });
 
-  test("that is nested deeply is judged like any other", async () => {
+  test("a deeply nested body is validated like any other", async () => {
     const nested = (open: string, close: string, depth: number) => `${open.repeat(depth)}0${close.repeat(depth)}`;
     const arrays = [nested("[", "]", 10_000), nested("[", "]", 100_000)];
     for (const deep of [...arrays, nested('{"":', "}", 10_000), nested('{"":', "}", 50_000)]) {
@@ -290,7 +299,7 @@ describe("a body", () => {
     }
   });
 
-  test("with very many mistakes is told of a thousand", async () => {
+  test("a body with very many errors returns a thousand of them", async () => {
     const list = (count: number, element: string) => `[${Array(count).fill(element).join()}]`;
     const map = JSON.stringify(Object.fromEntries(Array.from({ length: 20_000 }, (_, number) => [`p${number}`, 0])));
     const bodies = [
@@ -311,7 +320,7 @@ describe("a body", () => {
     await refused({ body: creation({ nodePools: names }) }, 409);
   });
 
-  test("made of a good one by a few random changes is accepted or refused, never half", async () => {
+  test("a body with a few random changes is accepted or refused completely", async () => {
     const addons = { a: { enabled: true, customValues: { b: "c" } } };
     const taints = [{ effect: "NoExecute", key: "a", value: "b" }];
     const ranges = { clusterPodSubnet: { ipRange: "10.0.0.0/16" }, serviceSubnet: "10.1.0.0/16" };
@@ -354,7 +363,7 @@ describe("a body", () => {
   });
 });
 
-test("nothing of all this was a defect, and nothing is left behind half written", async () => {
+test("the hostile requests of this file caused no defect and no partial write", async () => {
   expect(world.logs.filter((line) => line.includes('"level":"error"'))).toEqual([]);
   await expectInvariants(world.services, tenant.slug);
   const keys: string[] = [];

@@ -30,7 +30,7 @@ afterEach(() => {
 const at = (environment = "production", ...rest: string[]) => [tenant.path(environment), ...rest].join("/");
 const POOL = { name: "web", nodeSize: "t3.medium" };
 
-/** Sends a POST under the key. */
+/** Sends a POST with the idempotency key. */
 const post = (path: string, body: unknown, more: Sending = {}, by: World = world) =>
   by.send("POST", path, {
     token: tenant.admin,
@@ -55,21 +55,21 @@ const OPERATIONS: [string, () => string, unknown][] = [
   ["the creation of a pool", () => at("production", "one", "pools"), POOL],
 ];
 
-describe.each(OPERATIONS)("a repeat of %s", (name, path, body) => {
+describe.each(OPERATIONS)("a retry of %s", (name, path, body) => {
   const isCreation = name === "the creation of a cluster";
   const sent = () => (isCreation ? tenant.creation() : body);
   const prepare = async () => {
     if (!isCreation) await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
   };
 
-  test.runIf(isCreation)("warns as the first did", async () => {
+  test.runIf(isCreation)("a retry returns the first response's warnings", async () => {
     const first = await post(path(), { ...tenant.creation(), odd: 1 });
     expect(first.headers.get("warning")).toContain("odd");
     const repeat = await post(path(), { ...tenant.creation(), odd: 1 });
     expect([isReplayed(repeat), repeat.headers.get("warning")]).toEqual(["true", first.headers.get("warning")]);
   });
 
-  test("answers as the first did, and does nothing", async () => {
+  test("a retry returns the first response, and changes nothing", async () => {
     await prepare();
     const first = await post(path(), sent());
     expect(first.status, first.text).toBe(200);
@@ -86,7 +86,7 @@ describe.each(OPERATIONS)("a repeat of %s", (name, path, body) => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test.each([1, 4])("sent ten times at once to %i processes happens once", async (servers) => {
+  test.each([1, 4])("a request that is sent ten times concurrently to %i processes happens once", async (servers) => {
     await prepare();
     const processes = Array.from({ length: servers }, () => world.sibling());
     for (const { wire } of processes) Object.assign(wire, { conflicts: true, latencyMs: 5 });
@@ -104,7 +104,7 @@ describe.each(OPERATIONS)("a repeat of %s", (name, path, body) => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("whose answer was lost, by a database that forgot it, answers as the first would have", async () => {
+  test("a retry after a lost response returns the first response, also when the database forgot the transaction", async () => {
     await prepare();
     const forgetful = world.sibling();
     let sendings = 0;
@@ -118,7 +118,7 @@ describe.each(OPERATIONS)("a repeat of %s", (name, path, body) => {
   });
 });
 
-test("a repeat whose first is written between its own reads answers as the first did", async () => {
+test("a retry returns the first response when the first request commits between the retry's reads", async () => {
   await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
   const path = at("production", "one", "pools");
   const slow = world.sibling();
@@ -130,7 +130,7 @@ test("a repeat whose first is written between its own reads answers as the first
   const mayGoOn = new Promise<void>((resolve) => {
     goOn = resolve;
   });
-  // The cluster is read, with what was kept under the key; the query is for its pools.
+  // The cluster is read together with the stored response of the key; the query reads its pools.
   slow.table.client.middlewareStack.add(
     (next, { commandName }) =>
       async (args) => {
@@ -150,10 +150,10 @@ test("a repeat whose first is written between its own reads answers as the first
   expect(tell(await repeat)).toEqual(tell(first));
 });
 
-describe("a key", () => {
+describe("an idempotency key", () => {
   test.each<[string, () => Promise<Answer>]>([
     ["body", () => create({}, { name: "two" })],
-    ["body, though it means the same", () => create({ raw: JSON.stringify(tenant.creation(), null, 1) })],
+    ["body with the same meaning", () => create({ raw: JSON.stringify(tenant.creation(), null, 1) })],
     ["path", () => post(at("staging"), tenant.creation())],
     ["query", () => post(`${at()}?x=1`, tenant.creation())],
     ["organisation's path", () => post(tenant.path("one/move"), tenant.creation())],
@@ -166,7 +166,7 @@ describe("a key", () => {
           headers: { "idempotency-key": key },
         }),
     ],
-  ])("stands for one request: another %s under it is refused", async (_, send) => {
+  ])("an idempotency key with another %s is refused", async (_, send) => {
     const first = await create();
     expect(first.status, first.text).toBe(200);
     const answer = await send();
@@ -176,7 +176,7 @@ describe("a key", () => {
     expect(await count()).toBe(1);
   });
 
-  test("is new after 24 hours, also for another request", async () => {
+  test("an idempotency key can be reused after 24 hours, also for another request", async () => {
     await create();
     now += 24 * HOUR;
     const again = await create();
@@ -189,7 +189,7 @@ describe("a key", () => {
     expect(await count()).toBe(2);
   });
 
-  test("is not used up by what did not succeed", async () => {
+  test("an idempotency key is not consumed by a failed request", async () => {
     expect((await create({}, { cni: "nonsense" })).status).toBe(400);
     expect((await create({ token: (await tenant.person("viewer")).token })).status).toBe(403);
     await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
@@ -198,7 +198,7 @@ describe("a key", () => {
     expect([answer.status, isReplayed(answer)]).toEqual([200, null]);
   });
 
-  test("is kept also where nothing changed: what changed since makes no difference to the repeat", async () => {
+  test("the response of a request that changed nothing is stored too, and later changes do not affect the retry", async () => {
     await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
     const path = at("production", "one", "prometheus-rules-inheritance");
     const first = await post(path, true);
@@ -210,7 +210,7 @@ describe("a key", () => {
     expect(body.environmentPrometheusRules).toBe(false);
   });
 
-  test("is not used by a dry run, which a kept answer does not answer either", async () => {
+  test("a dry run neither consumes an idempotency key nor returns a stored response", async () => {
     const dry = await post(`${at()}?dryRun=true`, tenant.creation());
     expect(dry.status).toBe(200);
     const first = await create();
@@ -219,7 +219,7 @@ describe("a key", () => {
     expect([again.status, isReplayed(again)]).toEqual([409, null]);
   });
 
-  test("is a token's own", async () => {
+  test("an idempotency key belongs to one token", async () => {
     const first = await create();
     const { token } = await tenant.person("admin");
     expect((await create({ token })).status).toBe(409);
@@ -228,7 +228,7 @@ describe("a key", () => {
     expect(tell(await create())).toEqual(tell(first));
   });
 
-  test("answers the repeat after the cluster was deleted and its slug taken again", async () => {
+  test("a retry returns the first response after the cluster was deleted and its slug reused", async () => {
     const first = await create();
     await world.send("PATCH", at("production", "one"), { token: tenant.admin, body: { status: "deleting" } });
     await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
@@ -237,7 +237,7 @@ describe("a key", () => {
     expect(await count()).toBe(2);
   });
 
-  test("answers nobody who lost the right, nor while the environment is missing", async () => {
+  test("a retry is refused without the required role, and while the environment does not exist", async () => {
     const { token, user } = await tenant.person("developer");
     expect((await create({ token })).status).toBe(200);
     const members = await world.table.query({ pk: `ORG#${tenant.slug}`, prefix: `MEMBER#${user}` });
@@ -252,14 +252,14 @@ describe("a key", () => {
     ["256 characters", "x".repeat(256)],
     ["not ASCII", "clé"],
     ["a tab", "a\tb"],
-  ])("that is %s is refused", async (_, wrong) => {
+  ])("the idempotency key %s is refused", async (_, wrong) => {
     key = wrong;
     const answer = await create();
     expect([answer.status, answer.body.details]).toEqual([400, [expect.stringContaining("Idempotency-Key")]]);
     expect(await count()).toBe(0);
   });
 
-  test.each([["x".repeat(255)], ["a key: with, everything! ~"]])("may be %s", async (good) => {
+  test.each([["x".repeat(255)], ["a key: with, everything! ~"]])("the idempotency key %s is accepted", async (good) => {
     key = good;
     expect((await create()).status).toBe(200);
     expect(isReplayed(await create())).toBe("true");

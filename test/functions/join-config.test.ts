@@ -32,7 +32,7 @@ const POOL = {
   securityUpdatesOnJoin: "INSTALL_AND_REBOOT",
 };
 
-/** Makes the cluster "one" with a pool, as far as it is not held back. */
+/** Creates the cluster "one" with a pool, and reconciles it as far as possible. */
 async function create(): Promise<void> {
   tenant = await world.tenant();
   const body = tenant.creation({ nodePools: [POOL] });
@@ -51,7 +51,7 @@ beforeEach(async () => {
 });
 afterAll(() => world.stop());
 
-/** What is kept of tokens. */
+/** Returns the stored items of tokens. */
 async function kept(): Promise<Json[]> {
   const [item] = await world.table.query({ pk: `CLUSTER#${identity}`, prefix: "SECRET#BOOTSTRAP" });
   return (item?.tokens as Json[] | undefined) ?? [];
@@ -61,7 +61,7 @@ const eventsOf = async (type: string): Promise<Json[]> =>
   (await send("GET", at("events?size=100"))).body.content.filter((event: Json) => event.type === type);
 
 describe("a join configuration", () => {
-  test("of a cluster joins a machine to its API server, by its authority and a token of its own", async () => {
+  test("a cluster's join configuration joins a machine with the API server, its authority and a new token", async () => {
     const { status, headers, body } = await join();
     expect([status, headers.get("cache-control"), headers.get("etag")]).toEqual([200, "no-store", null]);
     const { caCertificate } = (await send("GET", at("oidc-config"))).body;
@@ -83,13 +83,13 @@ describe("a join configuration", () => {
       kind: "KubeletConfiguration",
       clusterDNS: ["10.96.0.10"],
     });
-    // The token is where it has to be, and nowhere else.
+    // The token occurs only in the documents that need it.
     for (const part of ["installScriptBase64", "kubeletConfigBase64", "upgradeScriptBase64"]) {
       expect([part, secretsIn(plain(body[part]))]).toEqual([part, []]);
     }
   });
 
-  test("during a change of version installs what the API server runs already, and the new version once it runs", async () => {
+  test("a join configuration during an upgrade installs the API server's running version, then the new one", async () => {
     const versionsOf = async () => {
       const answers = [await join(), await send("GET", at("pools", pool.identity, "join-config"))];
       return answers.map(({ body }) => [
@@ -109,12 +109,12 @@ describe("a join configuration", () => {
     expect(await versionsOf()).toEqual([before, before]);
     await world.settle();
     expect(await versionsOf()).toEqual([after, after]);
-    // On the way down nodes go first.
+    // A downgrade changes nodes first.
     await patch((await send("GET", at("upgrades"))).body.reachable[0].version);
     expect(await versionsOf()).toEqual([before, before]);
   });
 
-  test("of a pool has its labels, taints, reboots and security updates, by its id or identity, by GET or POST", async () => {
+  test("a pool's join configuration has its labels, taints, reboots and updates, by id or identity, GET or POST", async () => {
     for (const which of [pool.id, pool.identity]) {
       for (const request of [
         { method: "GET" },
@@ -135,7 +135,7 @@ describe("a join configuration", () => {
     expect(whole).not.toMatch(/role=worker|dedicated|unattended-upgrade/);
   });
 
-  test("is an admin's alone", async () => {
+  test("a join configuration requires an admin", async () => {
     const stranger = await world.tenant();
     const callers = [
       ...(await Promise.all((["viewer", "developer"] as const).map((role) => tenant.person(role)))),
@@ -152,7 +152,7 @@ describe("a join configuration", () => {
     expect(await kept()).toHaveLength(2);
   });
 
-  test("is not made by HEAD, which is a 405 and leaves no token behind", async () => {
+  test("HEAD of a join configuration returns 405 and creates no token", async () => {
     const cluster = await send("HEAD", at("join-config"));
     expect([cluster.status, cluster.headers.get("allow")]).toEqual([405, "GET"]);
     const ofPool = await send("HEAD", at("pools", `${pool.id}`, "join-config"));
@@ -161,7 +161,7 @@ describe("a join configuration", () => {
     expect(await kept()).toEqual([]);
   });
 
-  test("is never kept for a repeat", async () => {
+  test("a join configuration is never stored for retries", async () => {
     const request = { headers: { "idempotency-key": "one" } };
     const path = at("pools", `${pool.id}`, "join-config");
     const [first, second] = [await send("POST", path, request), await send("POST", path, request)];
@@ -170,13 +170,13 @@ describe("a join configuration", () => {
     for await (const item of world.table.scan()) expect(item.pk).not.toContain("IDEMPOTENCY");
   });
 
-  test("of nothing that is there is a 404, and unknown parameters are ignored or refused as ever", async () => {
+  test("a join configuration of a missing resource returns 404, and unknown parameters are ignored or refused", async () => {
     expect((await send("GET", tenant.path("production", "two/join-config"))).status).toBe(404);
     expect((await send("GET", at("pools/7/join-config"))).status).toBe(404);
     expect((await send("GET", at("join-config?x=1"))).headers.get("warning")).toContain("x");
   });
 
-  test("costs three waits on the database", async () => {
+  test("a join configuration makes three round trips", async () => {
     world.wire.latencyMs = 15;
     for (const path of [at("join-config"), at("pools", `${pool.id}`, "join-config")]) {
       world.wire.spans.length = 0;
@@ -187,8 +187,8 @@ describe("a join configuration", () => {
   });
 });
 
-describe("before it can be used", () => {
-  test("it is a 409 that says when to come again, and so it is while the cluster is being deleted", async () => {
+describe("a join configuration that is not available", () => {
+  test("a join configuration returns 409 with Retry-After before the cluster is ready and while it is deleted", async () => {
     await create();
     const early = await join();
     expect([early.status, early.headers.get("retry-after")]).toEqual([409, "5"]);
@@ -202,15 +202,15 @@ describe("before it can be used", () => {
     expect(stopped.status).toBe(204);
   });
 
-  test("of a pool that is being deleted it is a 409", async () => {
+  test("a join configuration of a deleting pool returns 409", async () => {
     expect((await send("DELETE", at("pools", `${pool.id}`))).status).toBe(204);
     const answer = await send("GET", at("pools", `${pool.id}`, "join-config"));
     expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining("is being deleted")]);
   });
 });
 
-describe("bootstrap tokens", () => {
-  test("are kept as hashes, and each is told with who asked for it", async () => {
+describe("bootstrap tokens of a cluster", () => {
+  test("bootstrap tokens are stored as hashes, and events name their callers", async () => {
     const { user, token: caller } = await tenant.person("admin");
     const answer = await world.send("GET", at("pools", `${pool.id}`, "join-config"), { token: caller });
     const token = tokenIn(answer.body);
@@ -236,7 +236,7 @@ describe("bootstrap tokens", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("asked for by many at once are all good, and of too many the oldest are revoked", async () => {
+  test("bootstrap tokens requested concurrently are all valid, and beyond the limit the oldest are revoked", async () => {
     const answers = await Promise.all(Array.from({ length: MAX_TOKENS + 5 }, () => join()));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     const ids = new Set(answers.map(({ body }) => tokenIn(body).slice(0, 6)));
@@ -250,7 +250,7 @@ describe("bootstrap tokens", () => {
     expect(new Set(revoked.map(({ from }: Json) => from)).size).toBe(5);
   });
 
-  test("change no entity tag, and are gone with the cluster", async () => {
+  test("bootstrap tokens do not change the entity tag, and are deleted with the cluster", async () => {
     const before = (await send("GET", at())).headers.get("etag");
     await join();
     expect((await send("GET", at())).headers.get("etag")).toBe(before);
@@ -260,8 +260,8 @@ describe("bootstrap tokens", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("are never kept for a cluster that went while they were being made", async () => {
-    // As its end is written: the pointer has it first that the cluster is gone.
+  test("bootstrap tokens are not stored for a cluster that was deleted while they were created", async () => {
+    // Like the final deletion, which first updates the pointer.
     const gone = new Transaction().update("pointer", pointerKey(identity), "SET #ttl = :ttl", {
       values: { ":ttl": 1 },
     });
@@ -271,7 +271,7 @@ describe("bootstrap tokens", () => {
     expect(await kept()).toEqual([]);
   });
 
-  test("are kept once or not at all where a call to the database fails", async () => {
+  test("a bootstrap token is stored once or not at all when a database call fails", async () => {
     for (let call = 0; ; call++) {
       for (const when of ["before", "after"] as const) {
         const before = await kept();

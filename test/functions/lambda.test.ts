@@ -7,7 +7,7 @@ import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
 let tenant: Tenant;
-/** A copy of the function that nobody has called yet: it reads the environment at its first call. */
+/** Imports a new copy of the function, which reads the environment at its first call. */
 const fresh = handler.with({});
 const restore = keepEnvironment();
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 afterAll(restore);
 
-/** An event as API Gateway's HTTP API sends it, payload version 2. */
+/** Event of API Gateway's HTTP API, payload version 2. */
 function event(method: string, path: string, more: { token: string; body?: string; base64?: boolean; query?: string }) {
   return {
     version: "2.0",
@@ -79,7 +79,7 @@ test.each([false, true])("a function behind the gateway creates and lists cluste
   expect(listed.body.content.map((each: { name: string }) => each.name)).toEqual([name]);
 });
 
-test("the source address is the gateway's, whatever headers say", async () => {
+test("a function uses the gateway's source address, whatever the headers say", async () => {
   const { user } = await tenant.person("viewer");
   const tokenFor = async (source: string) =>
     (await createToken(world.services, { user, name: "limited", sources: [source] })).token;

@@ -5,19 +5,19 @@ import { SortObject } from "#core/listing/pageable.ts";
 import { clusterKey, type Key, pointerKey } from "#core/table/keys.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
-// Environments and clusters whose slugs begin with each other, where order is easily got wrong.
+// Environments and clusters whose slugs are prefixes of each other, for which a wrong order is likely.
 const ENVIRONMENTS = ["a", "a-b", "a1", "ab", "empty"];
 const SLUGS = ["b", "a-b", "a", "a1", "ab", "0", "z"];
 
 let world: World;
 let tenant: Tenant;
-/** Every cluster as `environment/slug`, in the default order. */
+/** All clusters as `environment/slug`, in the default order. */
 const ordered: string[] = ENVIRONMENTS.filter((name) => name !== "empty").flatMap((environment) =>
   SLUGS.toSorted().map((slug) => `${environment}/${slug}`),
 );
 
 beforeAll(async () => {
-  // Buckets of three, so that these few clusters lie in many.
+  // Buckets of three, so that few clusters fill many.
   world = await makeWorld({ pageIndex: { bucket: 3, chunk: 2 } });
   tenant = await world.tenant(ENVIRONMENTS);
   const nodePools = [{ name: "p", nodeSize: "t3.medium" }];
@@ -36,13 +36,13 @@ const list = (query = "", environment?: string) => get(`${tenant.path(environmen
 const shownIn = (answer: Answer): string[] =>
   answer.body.content.map((each: Json) => `${each.environmentSlug.slugValue}/${each.slug.slugValue}`);
 
-/** The links of an answer, by relation. */
+/** Returns the links of a response, by relation. */
 function linksOf(answer: Answer): Record<string, string> {
   const links = (answer.headers.get("link") ?? "").split(", ").map((each) => /^<([^>]*)>; rel="([a-z]+)"$/.exec(each));
   return Object.fromEntries(links.map((match) => [match?.[2] ?? "malformed", match?.[1] ?? ""]));
 }
 
-/** Follows a link as a client does. */
+/** Follows a link like a client. */
 async function follow(answer: Answer, relation: string): Promise<Answer> {
   const url = new URL(linksOf(answer)[relation] ?? "missing:");
   const there = await get(`${url.pathname}${url.search}`);
@@ -65,7 +65,7 @@ const overwrite = ({ table }: World, { pk, sk }: Key, name: string, value: unkno
   );
 
 describe("a list of clusters", () => {
-  test("is by default the first fifty by environment slug and cluster slug", async () => {
+  test("a list of clusters has by default the first fifty, by environment slug and cluster slug", async () => {
     const answer = await list();
     expect(answer.status, answer.text).toBe(200);
     const { content, ...page } = answer.body;
@@ -88,14 +88,14 @@ describe("a list of clusters", () => {
     expect(content[0]).toEqual(got.body);
   });
 
-  test("of one environment holds that environment's alone", async () => {
+  test("a list of one environment has only its clusters", async () => {
     const answer = await list("", "a");
     expect(shownIn(answer)).toEqual(ordered.slice(0, 7));
     expect(answer.body).toMatchObject({ totalElements: 7, totalPages: 1 });
     expect((await list("", "mars")).status).toBe(404);
   });
 
-  test("of an empty environment is empty, first and last", async () => {
+  test("a list of an empty environment is empty, first and last", async () => {
     const answer = await list("", "empty");
     const page = { content: [], empty: true, first: true, last: true, numberOfElements: 0 };
     expect(answer.body).toMatchObject({ ...page, totalElements: 0, totalPages: 0, sort: [] });
@@ -105,7 +105,7 @@ describe("a list of clusters", () => {
     expect(Object.keys(linksOf(answer)).sort()).toEqual(["first", "last"]);
   });
 
-  test.each([1, 2, 5, 14, 28, 1000])("is cut into pages of %i, in both directions", async (size) => {
+  test.each([1, 2, 5, 14, 28, 1000])("a list is split into pages of %i, in both directions", async (size) => {
     for (const direction of ["ASC", "DESC"]) {
       const expected = direction === "ASC" ? ordered : ordered.toReversed();
       for (let page = 0; page * size < 28 + size; page++) {
@@ -120,7 +120,7 @@ describe("a list of clusters", () => {
     }
   });
 
-  test.each(["ASC", "DESC"])("names both default keys when it was directed %s", async (direction) => {
+  test.each(["ASC", "DESC"])("a list with sortDirection %s names both default sort keys", async (direction) => {
     const { body } = await list(`?sortDirection=${direction}`);
     const rest = { ascending: direction === "ASC", direction, ignoreCase: false, nullHandling: "NATIVE" };
     const sort = ["environmentSlug", "slug"].map((property) => ({ ...rest, property }));
@@ -137,7 +137,7 @@ describe("a list of clusters", () => {
     [`?${json({ page: 2 })}&size=5`],
     [`?${json({ page: 2, pageSize: 5 })}&pageNumber=2`],
     [`?${json({ pageNumber: 2, pageSize: 5, sortDirection: "ASC" })}&sortDirection=ASC`],
-  ])("takes %s", async (query) => {
+  ])("a list accepts the parameters %s", async (query) => {
     const answer = await list(query);
     expect(answer.status, answer.text).toBe(200);
     expect(shownIn(answer)).toEqual(ordered.slice(10, 15));
@@ -145,7 +145,7 @@ describe("a list of clusters", () => {
     expect(shownIn(await follow(answer, "next"))).toEqual(ordered.slice(15, 20));
   });
 
-  test("turns its order from inside pageable, too", async () => {
+  test("a list accepts the sort order inside pageable", async () => {
     const answer = await list(`?${json({ sortDirection: "DESC", size: 3 })}`);
     expect(shownIn(answer)).toEqual(ordered.toReversed().slice(0, 3));
     expect(shownIn(await follow(answer, "next"))).toEqual(ordered.toReversed().slice(3, 6));
@@ -203,7 +203,7 @@ describe("a list of clusters", () => {
     ["region=a&region=b", "region"],
   ];
 
-  test.each(BAD)("refuses %s and names %s", async (query, path, says = /./) => {
+  test.each(BAD)("a list with %s is refused and names %s", async (query, path, says = /./) => {
     for (const environment of [undefined, "a"]) {
       const answer = await list(`?${query}`, environment);
       expect(answer.status, answer.text).toBe(400);
@@ -213,7 +213,7 @@ describe("a list of clusters", () => {
     }
   });
 
-  test("reports every problem of a query at once", async () => {
+  test("a list with several invalid parameters reports all of them", async () => {
     const { status, body } = await list(
       "?pageSize=0&page=x&sortDirection=UP&includeDetails=2&sort=nothing&status=gone",
     );
@@ -223,7 +223,7 @@ describe("a list of clusters", () => {
     expect(body.message).toBe(`${body.details[0]} (and 5 more)`);
   });
 
-  test("takes a query of 4 KB and refuses a longer one", async () => {
+  test("a list accepts a query of 4 KB and refuses a longer one", async () => {
     const unknown = "x=".padEnd(4096, "y");
     expect((await list(`?${unknown}`)).status).toBe(200);
     const answer = await list(`?${unknown}y`);
@@ -231,7 +231,7 @@ describe("a list of clusters", () => {
     expect(answer.body.message).toMatch(/query.*4 ?KB|4096/);
   });
 
-  test("warns of parameters nobody knows, inside pageable too, and lists all the same", async () => {
+  test("a list with unknown parameters, also inside pageable, returns them in warnings", async () => {
     const answer = await list(`?foo=1&Page=2&${json({ bar: 1, size: 2 })}`);
     expect(shownIn(answer)).toEqual(ordered.slice(0, 2));
     const warning = answer.headers.get("warning") ?? "";
@@ -240,7 +240,7 @@ describe("a list of clusters", () => {
     expect(warning).not.toContain("size");
   });
 
-  test("links to its neighbours, absolutely and with its other parameters", async () => {
+  test("the links of a list to its neighbour pages are absolute and have its other parameters", async () => {
     const query = "?show-compute=true&foo=a%26b%3D%C3%A9&page=1&size=5&sortDirection=DESC";
     const answer = await list(query, "a");
     const links = linksOf(answer);
@@ -258,7 +258,7 @@ describe("a list of clusters", () => {
     expect(Object.keys(middle).sort()).toEqual(["first", "last", "next", "prev"]);
   });
 
-  test.each(["ASC", "DESC"])("can be walked by its links from end to end, %s", async (direction) => {
+  test.each(["ASC", "DESC"])("the links of a list lead from end to end, %s", async (direction) => {
     const expected = direction === "ASC" ? ordered : ordered.toReversed();
     const found: string[] = [];
     let answer = await list(`?size=5&sortDirection=${direction}`);
@@ -279,7 +279,7 @@ describe("a list of clusters", () => {
   });
 
   test.each([6, 7, 2 ** 31 - 1])(
-    "is empty and last on page %i, past its end, whose prev is the last page",
+    "page %i past the end is empty and last, and its prev link leads to the last page",
     async (at) => {
       const answer = await list(`?page=${at}&size=5`);
       expect(answer.status, answer.text).toBe(200);
@@ -291,7 +291,7 @@ describe("a list of clusters", () => {
     },
   );
 
-  test("shows compute and details only where they were asked for", async () => {
+  test("a list shows compute and details only on request", async () => {
     const { identity } = (await get(tenant.path("a", "0"))).body;
     const actualState = { collectedAt: "2026-11-23T10:00:00.123Z", status: "started", version: "v1.34.4-u-ame.2" };
     await overwrite(world, pointerKey(identity), "observation", actualState);
@@ -306,8 +306,8 @@ describe("a list of clusters", () => {
     }
   });
 
-  test("shows a slug's present holder first, then its deleting ones by identity, and counts them all", async () => {
-    // A slug and its deleting holders share a bucket, which three could not hold.
+  test("a list shows a slug's current owner first, then its deleting clusters by identity, and counts them all", async () => {
+    // A slug and its deleting clusters share a bucket, for which three places are not enough.
     const roomy = await makeWorld();
     const other = await roomy.tenant(["production"]);
     const path = other.path("production");
@@ -334,10 +334,10 @@ describe("a list of clusters", () => {
     expect(await identities("?size=2&page=1")).toEqual(expected.slice(2, 4));
   });
 
-  test("over 4 MB is a 400 that names a smaller pageSize, which then works", async () => {
+  test("a list over 4 MB returns 400 with a smaller pageSize, which then succeeds", async () => {
     const there = await world.tenant(["production"]);
     const path = there.path("production");
-    // Far more than a cluster may hold, so that sixteen do instead of four hundred.
+    // Far larger than an allowed cluster, so that 16 clusters are enough, not 400.
     const addons = JSON.stringify({ a: { customValues: { k: "x".repeat(300_000) } } });
     for (let at = 0; at < 16; at++) {
       const body = there.creation({ name: `c${at}` });

@@ -43,14 +43,14 @@ function expectPaths(answer: Answer, paths: readonly string[]): void {
   expect(answer.body.details.map((detail: string) => detail.split(": ")[0])).toEqual(paths);
 }
 
-/** Asserts that what the cluster counts is what its live pools ask for: t3.medium alone, 2 cores and 4096 MiB each. */
+/** Asserts that the cluster counts its live pools: only t3.medium, 2 cores and 4096 MiB each. */
 async function expectNodes(nodes: number): Promise<void> {
   expect((await shown()).body).toMatchObject({ cpu: 2 * nodes, memory: 4096 * nodes });
   await expectInvariants(world.services, tenant.slug);
 }
 
-describe("a new pool", () => {
-  test("is answered with every default, its place and its tag, counted and told", async () => {
+describe("creating a node pool", () => {
+  test("creating a pool returns it with every default, location and tag, and updates counters and events", async () => {
     const identity = await create();
     const answer = await add({ minSize: 3 });
     expect(answer.status, answer.text).toBe(200);
@@ -77,7 +77,7 @@ describe("a new pool", () => {
     [{ availabilityZone: "mars", minSize: 2, maxSize: 3 }, ["availabilityZone", "maxSize"]],
     [{ labels: { "cluster.x-k8s.io/x": "" } }, ["labels.cluster.x-k8s.io/x"]],
     [{ annotations: { n: "x".repeat(4_096) } }, ["annotations"]],
-  ])("of %j is refused, naming each of %j", async (more, paths) => {
+  ])("creating a pool with %j is refused and names each of %j", async (more, paths) => {
     await create();
     const answer = await add(more);
     expect(answer.status, answer.text).toBe(400);
@@ -85,7 +85,7 @@ describe("a new pool", () => {
     expect([await list(), await revision()]).toEqual([[], 1]);
   });
 
-  test("may have the name of another in another zone, and none that a live one has in its own", async () => {
+  test("a pool can have the name of a pool in another zone, but not of a live one in its own", async () => {
     await create([web()]);
     expect((await add({ availabilityZone: "eu-west-1a" })).status).toBe(200);
     for (const more of [{}, { availabilityZone: "" }, { availabilityZone: "eu-west-1a" }]) {
@@ -95,13 +95,13 @@ describe("a new pool", () => {
     await expectNodes(2);
   });
 
-  test("of one's own nodes needs no size", async () => {
+  test("a pool of the user's own machines needs no size", async () => {
     await create([], { cloudAccountIdentity: tenant.byonAccount.identity, region: "europe" });
     expect((await add({ nodeSize: undefined })).body.nodeSize).toBe("byon");
     expect((await add({ name: "rack", nodeSize: "Rack 7" })).body.nodeSize).toBe("Rack 7");
   });
 
-  test("is refused as the fifty-first live one, and as the eighty-first with those that are being deleted", async () => {
+  test("creating the fifty-first live pool, or the eighty-first with deleting ones, is refused", async () => {
     await create(Array.from({ length: 50 }, (_, number) => web({ name: `p${number}` })));
     const full = await add();
     expect([full.status, full.body.message]).toEqual([409, expect.stringMatching(/\b50\b/)]);
@@ -117,7 +117,7 @@ describe("a new pool", () => {
   });
 });
 
-describe("a change of a pool", () => {
+describe("changing a node pool", () => {
   const STORED = {
     ...{ annotations: { a: "1", b: "2" }, autoScaling: true, availabilityZone: "eu-west-1b", maxSize: 5, minSize: 2 },
     ...{ enableNodeAutoReplacement: false, enableNodeReboots: true, labels: { c: "3", d: "4" } },
@@ -141,7 +141,7 @@ describe("a change of a pool", () => {
       { name: "web", availabilityZone: "eu-west-1b" },
     ],
     [{ name: "web", availabilityZone: "eu-west-1b", minSize: 3, labels: null }, { labels: STORED.labels }],
-  ])("to %j keeps the rest, makes %j, and is told once", async (body, more) => {
+  ])("changing a pool to %j keeps the rest, results in %j, and appends one event", async (body, more) => {
     const identity = await create([web(STORED)]);
     const [before] = await list();
     const answer = await send("PUT", pools(before.id), body);
@@ -160,7 +160,7 @@ describe("a change of a pool", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("of whose node type and zone the catalogue lists neither any more is accepted where it changes neither", async () => {
+  test("a PUT is accepted for a pool whose node type and zone left the catalogue, if it changes neither", async () => {
     const identity = await create([web({ availabilityZone: "eu-west-1b" })]);
     const [pool] = await nodePoolsOf(world.services.table, identity);
     if (pool === undefined) throw new Error("no pool");
@@ -177,7 +177,7 @@ describe("a change of a pool", () => {
     expectPaths(await send("PUT", pools(id), { nodeSize: "t1.nano" }), ["nodeSize"]);
   });
 
-  test("to what it is, in another order, is none", async () => {
+  test("changing a pool to its present values in another order changes nothing", async () => {
     await create([web(STORED)]);
     const [{ id, ...before }] = await list();
     const same = { ...before, annotations: { b: "2", a: "1" }, labels: { d: "4", c: "3" } };
@@ -197,7 +197,7 @@ describe("a change of a pool", () => {
     [{ availabilityZone: "mars" }, ["availabilityZone"]],
     [{ labels: { "-": "" }, taints: [{ key: "k", effect: "No" }] }, ["labels.-", "taints[0].effect"]],
     [{ annotations: { n: "x".repeat(4_096) } }, ["annotations"]],
-  ])("to %j is refused, naming %j", async (body, paths) => {
+  ])("changing a pool to %j is refused and names %j", async (body, paths) => {
     await create([web(STORED)]);
     const [before] = await list();
     expectPaths(await send("PUT", pools(before.id), body), paths);
@@ -209,7 +209,7 @@ describe("a change of a pool", () => {
     [{ availabilityZone: "eu-west-1a" }, {}, "availabilityZone"],
     [{ availabilityZone: "eu-west-1a" }, { availabilityZone: "eu-west-1b" }, "availabilityZone"],
     [{ name: "other", minSize: 9 }, {}, "name"],
-  ])("to %j of one with %j is a conflict about its %s", async (body, stored, property) => {
+  ])("changing to %j a pool with %j returns a conflict about its %s", async (body, stored, property) => {
     await create([web(stored)]);
     const [before] = await list();
     const answer = await send("PUT", pools(before.id), body);
@@ -217,7 +217,7 @@ describe("a change of a pool", () => {
     expect([await list(), await revision()]).toEqual([[before], 1]);
   });
 
-  test("counts the nodes it asks for", async () => {
+  test("changing a pool updates the node counters", async () => {
     await create([web({ minSize: 2 }), web({ name: "jobs", minSize: 5 })]);
     const [{ id }] = await list();
     expect((await send("PUT", pools(id), { minSize: 9 })).body).toMatchObject({ minSize: 9, maxSize: 9 });
@@ -227,8 +227,8 @@ describe("a change of a pool", () => {
   });
 });
 
-describe("a deleted pool", () => {
-  test("counts no more, frees its name, and is listed as DELETING; again changes nothing", async () => {
+describe("deleting a node pool", () => {
+  test("a deleted pool is not counted, frees its name, and is listed as DELETING; repeating changes nothing", async () => {
     const identity = await create([web({ minSize: 2 })]);
     const [before] = await list();
     const answer = await send("DELETE", pools(before.id));
@@ -248,11 +248,11 @@ describe("a deleted pool", () => {
     expect((await shown()).body).toMatchObject({ cpu: 8, memory: 4 * 4096 });
     const environment = (await world.table.query({ pk: `ORG#${tenant.slug}`, prefix: "ENV#production" }))[0];
     expect(environment).toMatchObject({ totalCpu: 8, totalMemory: 4 * 4096 });
-    // The freed name is one of the invariants too: a pool that is being deleted holds it no more.
+    // The invariants include the freed name: a deleting pool does not reserve it.
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("can be deleted while its cluster is deleting, when no pool is made or changed", async () => {
+  test("a pool can be deleted while its cluster is deleting, but not created or changed", async () => {
     await create([web(), web({ name: "jobs" })]);
     const [{ id }, jobs] = await list();
     await send("PATCH", at(), { status: "deleting" });
@@ -266,26 +266,29 @@ describe("a deleted pool", () => {
   });
 });
 
-describe("pools and who asks", () => {
-  test.each(["GET", "PUT", "DELETE"])("%s finds no pool of another cluster, nor one of no cluster", async (method) => {
-    await create([web()]);
-    const [{ id }] = await list();
-    await send("POST", tenant.path("production"), tenant.creation({ name: "two" }));
-    const body = method === "PUT" ? {} : undefined;
-    for (const path of [
-      `${tenant.path("production", "two")}/pools/${id}`,
-      `${tenant.path("staging", "one")}/pools/${id}`,
-    ]) {
-      expect((await send(method, path, body)).status).toBe(404);
-    }
-    expect((await send(method, pools("0"), body)).status).toBe(404);
-    expect((await send(method, pools(id), body)).status).toBeLessThan(205);
-  });
+describe("access to node pools", () => {
+  test.each(["GET", "PUT", "DELETE"])(
+    "%s of a pool of another cluster or of a missing cluster returns 404",
+    async (method) => {
+      await create([web()]);
+      const [{ id }] = await list();
+      await send("POST", tenant.path("production"), tenant.creation({ name: "two" }));
+      const body = method === "PUT" ? {} : undefined;
+      for (const path of [
+        `${tenant.path("production", "two")}/pools/${id}`,
+        `${tenant.path("staging", "one")}/pools/${id}`,
+      ]) {
+        expect((await send(method, path, body)).status).toBe(404);
+      }
+      expect((await send(method, pools("0"), body)).status).toBe(404);
+      expect((await send(method, pools(id), body)).status).toBeLessThan(205);
+    },
+  );
 
   test.each([
     ["viewer", [403, 403, 403]],
     ["developer", [200, 200, 204]],
-  ] as const)("a %s who makes, changes and deletes is answered %j", async (role, statuses) => {
+  ] as const)("a %s who creates, changes and deletes pools gets %j", async (role, statuses) => {
     await create([web()]);
     const [{ id }] = await list();
     const { token } = await tenant.person(role);
@@ -296,9 +299,9 @@ describe("pools and who asks", () => {
   });
 });
 
-describe("ten who write pools of one cluster at once", () => {
+describe("ten concurrent writers of one cluster's pools", () => {
   test.each([1, 3, 10])(
-    "all succeed from %i processes whose transactions cancel each other, and the sums agree",
+    "pool writes from %i processes with conflicting transactions all succeed, and the counters are correct",
     async (count) => {
       await create(Array.from({ length: 5 }, (_, number) => web({ name: `p${number}` })));
       const present = await list();
@@ -324,12 +327,12 @@ describe("ten who write pools of one cluster at once", () => {
   );
 });
 
-test("a pool that has failed, or a cluster that is stopped, is no obstacle to a change", async () => {
+test("a pool that failed, or of a stopped cluster, can be changed", async () => {
   await create([web()]);
   const [cluster] = await clustersOf(world.services, tenant.slug);
-  if (cluster === undefined) throw new Error("no cluster");
+  if (cluster === undefined) throw new Error("cluster not found");
   const [pool] = await nodePoolsOf(world.table, cluster.identity);
-  if (pool === undefined) throw new Error("no pool");
+  if (pool === undefined) throw new Error("pool not found");
   const brought = new Transaction()
     .put("cluster", clusterItem({ ...cluster, status: "stopped", desiredStatus: "stopping", revision: 2 }))
     .put("pool", nodePoolItem({ ...pool, provisionStatus: "FAILED", revision: 2 }));

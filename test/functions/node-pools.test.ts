@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 let clusters = 0;
 
-/** Creates a cluster of these pools. */
+/** Creates a cluster with these pools. */
 async function createWith(nodePools: unknown, more: Record<string, unknown> = {}) {
   const name = `c${++clusters}`;
   const body = tenant.creation({ name, nodePools, ...more });
@@ -27,7 +27,7 @@ const get = (path: string) => world.send("GET", path, { token: tenant.admin });
 
 const own = () => ({ cloudAccountIdentity: tenant.byonAccount.identity, region: "europe" });
 
-/** Creates a cluster of these pools and lists them. */
+/** Creates a cluster with these pools and lists them. */
 async function listed(nodePools: unknown, more: Record<string, unknown> = {}): Promise<Json[]> {
   const { answer, pools } = await createWith(nodePools, more);
   expect(answer.status, answer.text).toBe(200);
@@ -49,8 +49,8 @@ const pool = (more: Record<string, unknown> = {}) => ({ name: "workers", nodeSiz
 const many = <Value>(count: number, value: Value): Record<string, Value> =>
   Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, value]));
 
-describe("a node pool", () => {
-  test("has every default, and nothing that was not asked for", async () => {
+describe("a node pool of a new cluster", () => {
+  test("a node pool has every default, and no other properties", async () => {
     const [shown] = await listed([pool()]);
     v.parse(v.strictObject(ClusterNodePoolResponse.entries), shown);
     expect(shown).toEqual({
@@ -74,7 +74,7 @@ describe("a node pool", () => {
     });
   });
 
-  test("keeps every property that was sent", async () => {
+  test("a node pool keeps every property of the request", async () => {
     const sent = {
       annotations: { "example.com/note": "free text, naïve ✓" },
       autoScaling: true,
@@ -99,7 +99,7 @@ describe("a node pool", () => {
     expect(shown.taints).toEqual(sent.taints);
   });
 
-  test("keeps labels and annotations that are named as properties of every object are", async () => {
+  test("a node pool keeps labels and annotations with the names of built-in object properties", async () => {
     const sent = {
       labels: { constructor: "a", "x.y/toString": "b" },
       annotations: { constructor: "c", prototype: "d" },
@@ -109,7 +109,7 @@ describe("a node pool", () => {
     expect(Object.entries(shown.annotations).sort()).toEqual(Object.entries(sent.annotations).sort());
   });
 
-  test("takes null as left out, and warns of what is unknown", async () => {
+  test("a node pool treats null as absent, and warns of unknown properties", async () => {
     const nulled = {
       ...{ annotations: null, autoScaling: null, availabilityZone: null, enableNodeAutoReplacement: null },
       ...{ enableNodeReboots: null, labels: { gone: null }, maxSize: null, minSize: null, taints: null },
@@ -134,7 +134,7 @@ describe("a node pool", () => {
     [{ autoScaling: true, minSize: 0 }, 0, 1],
     [{ autoScaling: true, minSize: 2, maxSize: 2 }, 2, 2],
     [{ autoScaling: true, minSize: 0, maxSize: 1000 }, 0, 1000],
-  ])("of %j has sizes %i to %i", async (sizes, minSize, maxSize) => {
+  ])("a node pool with %j has sizes %i to %i", async (sizes, minSize, maxSize) => {
     expect(await listed([pool(sizes)])).toMatchObject([{ minSize, maxSize }]);
   });
 
@@ -170,12 +170,12 @@ describe("a node pool", () => {
     [{ availabilityZone: 7 }, "availabilityZone"],
     [{ labels: [] }, "labels"],
     [{ taints: {} }, "taints"],
-  ])("of %j is refused for its %s", async (more, path) => {
+  ])("a node pool with %j is refused for its %s", async (more, path) => {
     const { answer } = await createWith([pool({ name: "good" }), pool(more)]);
     expectOnly(answer, `nodePools[1].${path}`);
   });
 
-  test("is told which node types and zones there are", async () => {
+  test("a node pool with an unknown node type or zone lists the available ones", async () => {
     const { answer } = await createWith([pool({ nodeSize: "huge", availabilityZone: "mars" })]);
     expect(answer.status).toBe(400);
     expect(answer.body.details.toSorted()).toEqual([
@@ -185,7 +185,7 @@ describe("a node pool", () => {
     expect(answer.body.message).toBe(`${answer.body.details[0]} (and 1 more)`);
   });
 
-  test("of one's own nodes has any node size, byon where none is given, and counts what is known of it", async () => {
+  test("a pool of the user's own machines accepts any node size, defaults to byon, and counts known sizes", async () => {
     const sizes = ["Rack 7 / big", "medium", undefined];
     const nodePools = sizes.map((nodeSize, at) => ({ name: `p${at}`, nodeSize, minSize: 2 }));
     const shown = await listed(nodePools, own());
@@ -194,17 +194,20 @@ describe("a node pool", () => {
     expect(cluster.body).toMatchObject({ cpu: 8, memory: 16384 });
   });
 
-  test("may have the name of another in another zone", async () => {
+  test("a node pool can have the name of a pool in another zone", async () => {
     const zones = ["eu-west-1a", "eu-west-1b", undefined];
     const shown = await listed(zones.map((availabilityZone) => pool({ availabilityZone })));
     expect(shown.map(({ availabilityZone }) => availabilityZone)).toEqual(zones);
   });
 
-  test.each([[undefined], ["eu-west-1a"]])("may not have the name of another in zone %s", async (availabilityZone) => {
-    const nodePools = [pool({ availabilityZone }), pool({ name: "other" }), pool({ availabilityZone })];
-    const { answer } = await createWith(nodePools);
-    expect(expectOnly(answer, "nodePools[2].name")).toContain("nodePools[0]");
-  });
+  test.each([[undefined], ["eu-west-1a"]])(
+    "a node pool cannot have the name of another pool in zone %s",
+    async (availabilityZone) => {
+      const nodePools = [pool({ availabilityZone }), pool({ name: "other" }), pool({ availabilityZone })];
+      const { answer } = await createWith(nodePools);
+      expect(expectOnly(answer, "nodePools[2].name")).toContain("nodePools[0]");
+    },
+  );
 
   const long = `${"a".repeat(61)}.`.repeat(4);
 
@@ -217,7 +220,7 @@ describe("a node pool", () => {
     "x-k8s.io/x",
     "notcluster.x-k8s.io/x",
     "cluster.x-k8s.io.example.com/x",
-  ])("may have the label, annotation and taint %s", async (key) => {
+  ])("a node pool can have the label, annotation and taint %s", async (key) => {
     const sent = { labels: { [key]: "v" }, annotations: { [key]: "v" }, taints: [{ key, effect: "NoSchedule" }] };
     expect(await listed([pool(sent)])).toMatchObject([sent]);
   });
@@ -239,7 +242,7 @@ describe("a node pool", () => {
     "cluster.x-k8s.io/x",
     "node.cluster.x-k8s.io/x",
     "a.b.cluster.x-k8s.io/paused",
-  ])("may not have the label or taint %j, nor the annotation unless only its case is wrong", async (key) => {
+  ])("a node pool cannot have the label or taint %j, nor the annotation unless only its case is wrong", async (key) => {
     const taints = [{ key, effect: "NoSchedule" }];
     const { answer } = await createWith([pool({ labels: { [key]: "v" }, taints })]);
     expect(answer.status, answer.text).toBe(400);
@@ -283,14 +286,14 @@ describe("a node pool", () => {
         { taints: Array.from({ length: 51 }, (_, at) => ({ key: `k${at}`, effect: "NoSchedule" })) },
       ],
     ].flat(),
-  )("is refused with %j", async (more) => {
+  )("a node pool with %j is refused", async (more) => {
     const [name = ""] = Object.keys(more);
     const { answer } = await createWith([pool(more)]);
     expect(answer.status, answer.text).toBe(400);
     expect(answer.body.details).toEqual([expect.stringMatching(new RegExp(`^nodePools\\[0\\]\\.${name}\\b`))]);
   });
 
-  test("may have 50 labels, annotations and taints, of 63 characters", async () => {
+  test("a node pool can have 50 labels, annotations and taints, of 63 characters", async () => {
     const sent = {
       labels: { ...many(49, "v"), long: "x".repeat(63) },
       annotations: many(50, "v"),
@@ -300,7 +303,7 @@ describe("a node pool", () => {
     expect(await listed([pool({ taints: sent.taints })])).toMatchObject([{ taints: sent.taints }]);
   });
 
-  test("stores at most 4 KB of UTF-8, and names what is largest", async () => {
+  test("a node pool over 4 KB of UTF-8 is refused with its largest property", async () => {
     const text = (bytes: number) => "€".repeat(bytes / 3);
     expect(await listed([pool({ annotations: { note: text(3_600) } })])).toHaveLength(1);
     const labels = many(30, "x".repeat(60));
@@ -311,15 +314,15 @@ describe("a node pool", () => {
   });
 });
 
-describe("the pools of a cluster", () => {
-  test("are at most 50, else 409, and stay in the order they were sent", async () => {
+describe("the node pools of a new cluster", () => {
+  test("a cluster has at most 50 pools, otherwise 409, and they keep the order of the request", async () => {
     const pools = (count: number) => Array.from({ length: count }, (_, at) => pool({ name: `p${(at * 37) % count}` }));
     const shown = await listed(pools(50));
     expect(shown.map(({ name }) => name)).toEqual(pools(50).map(({ name }) => name));
     const ids = shown.map(({ id }) => id);
     expect(new Set(ids).size).toBe(50);
     expect(ids.every((id) => Number.isInteger(id) && id > 0 && id < 2 ** 52)).toBe(true);
-    // Random over the whole span: fifty ids below 2^48 by chance are all but impossible.
+    // Random over the whole range: fifty random ids below 2^48 are practically impossible.
     expect(Math.max(...ids)).toBeGreaterThan(2 ** 48);
     expect(new Set(shown.map(({ identity }) => identity)).size).toBe(50);
     const { answer } = await createWith(pools(51));
@@ -328,7 +331,7 @@ describe("the pools of a cluster", () => {
     expect(answer.headers.get("retry-after")).toBeNull();
   });
 
-  test("may be none, and each can be got by its id and its identity in any case", async () => {
+  test("a cluster can have no pools, and each pool is found by its id and its identity in any case", async () => {
     expect(await listed([])).toEqual([]);
     const { pools } = await createWith([pool({ name: "a" }), pool({ name: "b" })]);
     const { body: list, headers } = await get(pools);
@@ -343,7 +346,7 @@ describe("the pools of a cluster", () => {
     }
   });
 
-  test("are found under their own cluster alone, and no other id is one", async () => {
+  test("a pool is found only under its own cluster, and no other id finds it", async () => {
     const { pools } = await createWith([pool()]);
     const { pools: others } = await createWith([pool()]);
     const [{ id, identity }] = (await get(others)).body;

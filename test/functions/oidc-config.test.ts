@@ -30,7 +30,7 @@ const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].jo
 const get = (path: string, token = tenant.admin, headers = {}) => world.send("GET", path, { token, headers });
 const config = async (): Promise<Json> => (await get(at("oidc-config"))).body;
 
-/** Makes the cluster "one". @returns its identity */
+/** Creates the cluster "one". @returns its identity */
 async function create(): Promise<string> {
   const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
   expect(answer.status, answer.text).toBe(200);
@@ -44,7 +44,7 @@ async function started(): Promise<string> {
   return identity;
 }
 
-/** The caller with their token, as a browser would be logged in. @returns where the browser is sent to */
+/** Logs in as the caller with their token, like a browser. @returns the URL of the redirect */
 async function logIn(url: URL, token: string): Promise<{ location: string; status: number; page: string }> {
   const cookies = new Map<string, string>();
   const visit = async (target: string, form?: Record<string, string>) => {
@@ -69,7 +69,7 @@ async function logIn(url: URL, token: string): Promise<{ location: string; statu
   return { location: location ?? "", status, page };
 }
 
-/** What the login plugin of kubectl does with an answer. @returns the claims of the ID token */
+/** Processes a response like kubectl's login plugin. @returns the claims of the ID token */
 async function useAsPluginDoes(answer: Json, token: string): Promise<Json> {
   const client = await oidc.discovery(new URL(answer.issuerUrl), answer.clientId, answer.clientSecret, undefined, {
     execute: [oidc.allowInsecureRequests],
@@ -87,7 +87,7 @@ async function useAsPluginDoes(answer: Json, token: string): Promise<Json> {
 }
 
 describe("an OIDC configuration", () => {
-  test("lets a person log in to the cluster, until the cluster is deleted", async () => {
+  test("an OIDC configuration allows a login to the cluster until the cluster is deleted", async () => {
     await started();
     const { user, token } = await tenant.person("developer");
     const answer = await get(at("oidc-config"), token);
@@ -109,7 +109,7 @@ describe("an OIDC configuration", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("does not let in who has no token that works, nor says why", async () => {
+  test("a login without a valid token is refused without a reason", async () => {
     await started();
     const { issuerUrl, clientId } = await config();
     const url = new URL(
@@ -126,7 +126,7 @@ describe("an OIDC configuration", () => {
     }
   });
 
-  test("is each cluster's own, and has its certificate authority and its API server", async () => {
+  test("an OIDC configuration belongs to one cluster, and has its certificate authority and API server", async () => {
     const identity = await started();
     const first = await config();
     expect(first.endpoint).toBe(`https://${identity}.clusters.invalid:6443`);
@@ -140,7 +140,7 @@ describe("an OIDC configuration", () => {
     }
   });
 
-  test("is there from OIDC_PROVISIONED on, before which it is a 409 that says when to come again", async () => {
+  test("an OIDC configuration is available from OIDC_PROVISIONED on, and returns 409 with Retry-After before", async () => {
     world.provider.register = async () => {
       throw new NotRegistered("closed");
     };
@@ -171,7 +171,7 @@ describe("an OIDC configuration", () => {
     ]);
   });
 
-  test("costs two waits on the database, as a kubeconfig does", async () => {
+  test("an OIDC configuration makes two round trips, like a kubeconfig", async () => {
     await started();
     world.wire.latencyMs = 15;
     for (const path of ["oidc-config", "kubeconfig"]) {
@@ -182,7 +182,7 @@ describe("an OIDC configuration", () => {
     world.wire.latencyMs = 0;
   });
 
-  test("is a developer's, not a viewer's, and nobody else's", async () => {
+  test("an OIDC configuration requires a developer and is refused for viewers and strangers", async () => {
     await started();
     const stranger = await world.tenant();
     const { token: viewer } = await tenant.person("viewer");
@@ -201,8 +201,8 @@ describe("an OIDC configuration", () => {
   });
 });
 
-describe("the client", () => {
-  test("of a cluster that was begun before there were any is made late", async () => {
+describe("the OIDC client of a cluster", () => {
+  test("the client of a cluster from before clients existed is registered later", async () => {
     const identity = await started();
     for (const item of await world.table.query({ pk: `CLUSTER#${identity}`, prefix: "SECRET#" })) {
       await world.remove(item);
@@ -213,7 +213,7 @@ describe("the client", () => {
     expect((await get(at())).body).toMatchObject({ status: "started", provisionStatus: "DONE" });
   });
 
-  test("that may have been registered when the worker died is followed by another one only after an operator's retry", async () => {
+  test("a client that may have been registered when the worker died is replaced only after an operator's retry", async () => {
     const identity = await create();
     const ids: string[] = [];
     world.provider.register = async (name, signal) => {
@@ -232,14 +232,14 @@ describe("the client", () => {
     expect(world.warnings[0]).toContain(`kubernetes ${identity}`);
   });
 
-  test("that a late worker registers is taken away again, and its secrets are never written", async () => {
+  test("a client that a late worker registers is removed, and its secrets are never written", async () => {
     const identity = await create();
     let lost: string | undefined;
     world.provider.register = async (name, signal) => {
       const made = await real.register(name, signal);
       if (lost === undefined) {
         lost = made.clientId;
-        // The worker stalls, its lease runs out, and another one has the cluster meanwhile.
+        // The worker stalls, its lease expires, and another worker takes the cluster.
         world.pass(60_000);
         await world.reconcileOnce(identity);
       }
@@ -252,7 +252,7 @@ describe("the client", () => {
     await expect(useAsPluginDoes({ ...answer, clientId: lost }, token)).rejects.toThrow();
   });
 
-  test("keeps the cluster from being gone as long as it cannot be removed", async () => {
+  test("a client that cannot be removed delays the final deletion of its cluster", async () => {
     await started();
     await world.send("PATCH", at(), { token: tenant.admin, body: { status: "deleting" } });
     world.provider.remove = async () => {
@@ -268,7 +268,7 @@ describe("the client", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("of a cluster that is forgotten is told as what stays behind", async () => {
+  test("the client of a forgotten cluster is reported as a leftover", async () => {
     const identity = await started();
     const { clientId, issuerUrl: issuer } = await config();
     const client = { issuer, clientId, name: `kubernetes ${identity}`, isInDoubt: false };
@@ -278,7 +278,7 @@ describe("the client", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("of a cluster that comes back is another one", async () => {
+  test("an undeleted cluster gets a new client", async () => {
     await started();
     const before = await config();
     await world.send("PATCH", at(), { token: tenant.admin, body: { status: "deleting" } });
@@ -292,7 +292,7 @@ describe("the client", () => {
 });
 
 describe("a kubeconfig", () => {
-  test("lets kubectl log in, and holds no secret that the OIDC configuration does not hand out", async () => {
+  test("a kubeconfig lets kubectl log in, and contains no secret that the OIDC configuration lacks", async () => {
     await started();
     const oidcConfig = await config();
     const { status, headers, body } = await get(at("kubeconfig"));
@@ -314,7 +314,7 @@ describe("a kubeconfig", () => {
     );
   });
 
-  test("is YAML for whoever would rather have that, else JSON", async () => {
+  test("a kubeconfig is YAML on request, otherwise JSON", async () => {
     await started();
     const plain = (await get(at("kubeconfig"))).body;
     for (const [accept, type] of [
@@ -338,7 +338,7 @@ describe("a kubeconfig", () => {
     expect((await get(at("kubeconfig"))).headers.get("content-type")).toContain("application/json");
   });
 
-  test("is not there before the API server is", async () => {
+  test("a kubeconfig is not available before the API server", async () => {
     const identity = await create();
     await world.reconcileOnce(identity, 0);
     const answer = await get(at("kubeconfig"));

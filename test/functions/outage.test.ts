@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from "vitest";
 import { committed } from "#test/support/contract.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
-/** A world whose client sends every call once: what fails there is seen by the operation. */
+/** World whose client sends every call once, so that the operation sees each failure. */
 let world: World;
 let tenant: Tenant;
 let values: Record<string, string>;
@@ -32,23 +32,26 @@ const reads = Object.entries(committed.paths)
     path.endsWith("/clusters") ? [path, `${path}?sort=name`, `${path}?includeDetails=true`] : [path],
   );
 
-test.each(reads)("GET %s whose database call fails is told to come back, whichever call it is", async (template) => {
-  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? `no value for ${name}`);
-  const send = () => world.send("GET", path, { token: tenant.admin });
-  world.wire.spans.length = 0;
-  const { status } = await send();
-  expect([200, 409]).toContain(status);
-  const calls = world.wire.spans.length;
-  expect(calls).toBeGreaterThan(0);
-  for (const fault of ["before", "throttle"] as const) {
-    for (let position = 0; position < calls; position++) {
-      let call = 0;
-      world.wire.fault = () => (call++ === position ? fault : undefined);
-      const answer = await send();
-      world.wire.fault = () => undefined;
-      expect([position, answer.status, answer.headers.get("retry-after")]).toEqual([position, 503, "1"]);
-      expect(answer.body.details).toEqual([answer.body.message]);
+test.each(reads)(
+  "GET %s with a failing database call returns 503 with Retry-After, whichever call fails",
+  async (template) => {
+    const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? `no value for ${name}`);
+    const send = () => world.send("GET", path, { token: tenant.admin });
+    world.wire.spans.length = 0;
+    const { status } = await send();
+    expect([200, 409]).toContain(status);
+    const calls = world.wire.spans.length;
+    expect(calls).toBeGreaterThan(0);
+    for (const fault of ["before", "throttle"] as const) {
+      for (let position = 0; position < calls; position++) {
+        let call = 0;
+        world.wire.fault = () => (call++ === position ? fault : undefined);
+        const answer = await send();
+        world.wire.fault = () => undefined;
+        expect([position, answer.status, answer.headers.get("retry-after")]).toEqual([position, 503, "1"]);
+        expect(answer.body.details).toEqual([answer.body.message]);
+      }
     }
-  }
-  expect((await send()).status).toBe(status);
-});
+    expect((await send()).status).toBe(status);
+  },
+);

@@ -24,7 +24,7 @@ const work = () => ({ services: world.reconciler, log: createLogger("warn", (lin
 const stream = (...records: StreamRecord[]) => onStream(work(), records);
 
 let sequence = 100;
-/** A record as DynamoDB's streams have it. */
+/** Builds a record as in DynamoDB's streams. */
 function recordOf(
   eventName: "INSERT" | "MODIFY" | "REMOVE",
   item: RawItem,
@@ -46,12 +46,12 @@ function recordOf(
 async function pointerItem(identity: string): Promise<RawItem> {
   const key = pointerKey(identity);
   const item = (await world.table.get([key])).get(keyText(key));
-  if (item === undefined) throw new Error("no pointer");
+  if (item === undefined) throw new Error("pointer not found");
   return item;
 }
 const pointerRecord = async (identity: string) => recordOf("MODIFY", await pointerItem(identity));
 
-/** Everything there is, as if it were written just now. */
+/** Builds records of all items, as if they were just written. */
 async function everything(): Promise<StreamRecord[]> {
   const records: StreamRecord[] = [];
   for await (const item of world.table.scan()) records.push(recordOf("INSERT", item));
@@ -59,26 +59,26 @@ async function everything(): Promise<StreamRecord[]> {
 }
 const statusOf = async (name = "one"): Promise<Json> =>
   (await scene.send("GET", scene.tenant.path("production", name))).body.status;
-/** Calls to the database while something is done. */
+/** Returns the database calls of an operation. */
 async function calls(act: () => Promise<unknown>): Promise<number> {
   world.wire.spans.length = 0;
   await act();
   return world.wire.spans.length;
 }
 
-describe("the function on the stream", () => {
-  test("builds what was created, whatever else of it is in the batch and however often", async () => {
+describe("the stream function", () => {
+  test("the stream function builds a created cluster, whatever else is in the batch and however often it runs", async () => {
     await scene.create();
     const records = await everything();
     expect(records.length).toBeGreaterThan(10);
     expect(await stream(...records, ...records)).toEqual({ batchItemFailures: [] });
     expect(await statusOf()).toBe("started");
-    // Late and sent again, all of it is past.
+    // Late and repeated records are obsolete.
     expect(await stream(...records)).toEqual({ batchItemFailures: [] });
     expect([await statusOf(), logs]).toEqual(["started", []]);
   });
 
-  test("leaves alone what is due later, and what somebody has: the reconciler's own marks", async () => {
+  test("the stream function ignores clusters that are due later or leased: records of the reconciler", async () => {
     const { identity } = await scene.create();
     await acquireLease(world.services, identity);
     const leased = await pointerRecord(identity);
@@ -92,7 +92,7 @@ describe("the function on the stream", () => {
     expect(await calls(() => stream(later))).toBe(0);
   });
 
-  test("leaves alone what was removed, by a deletion or by its time to live", async () => {
+  test("the stream function ignores records of deletions and expirations", async () => {
     const { identity } = await scene.create();
     const items: RawItem[] = [];
     for await (const item of world.table.scan()) items.push(item);
@@ -100,14 +100,14 @@ describe("the function on the stream", () => {
     const removed = items.flatMap((item) => [recordOf("REMOVE", item), recordOf("REMOVE", item, expired)]);
     expect(removed.some(({ dynamodb }) => JSON.stringify(dynamodb).includes(identity))).toBe(true);
     expect(await calls(() => stream(...removed))).toBe(0);
-    // A record that came before the cluster and its pointer went.
+    // A record from before the cluster and its pointer were deleted.
     const record = await pointerRecord(identity);
     await scene.ask("deleting");
     await world.settle();
     expect(await stream(record)).toEqual({ batchItemFailures: [] });
   });
 
-  test("asks for those records again whose clusters it could not work on, and for no others", async () => {
+  test("the stream function reports only those records as failed whose clusters it could not process", async () => {
     const names = ["one", "two", "three"];
     const identities: string[] = [];
     for (const name of names) identities.push((await scene.create({ name })).identity);
@@ -120,12 +120,12 @@ describe("the function on the stream", () => {
     expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: records[1]?.dynamodb.SequenceNumber }] });
     expect(await Promise.all(names.map((name) => statusOf(name)))).toEqual(["started", "new", "started"]);
     expect(logs.map((line) => JSON.parse(line))).toMatchObject([{ level: "warn", clusterIdentity: broken }]);
-    // DynamoDB's streams send everything again from the first that failed on.
+    // DynamoDB's streams repeat everything from the first failed record on.
     expect(await stream(...records.slice(1))).toEqual({ batchItemFailures: [] });
     expect(await statusOf("two")).toBe("started");
   });
 
-  test("takes a provisioner's failure for no failure of the record: the cluster is due again by itself", async () => {
+  test("the stream function does not report a provisioner's failure: the cluster becomes due again", async () => {
     const { identity } = await scene.create();
     world.faults.next = () => ({ kind: "fails", message: "no quota" });
     expect(await stream(await pointerRecord(identity))).toEqual({ batchItemFailures: [] });
@@ -134,7 +134,7 @@ describe("the function on the stream", () => {
     expect(Date.parse(dueAt ?? "")).toBeGreaterThan(world.services.clock().getTime());
   });
 
-  test("takes an empty batch, and records that it does not know", async () => {
+  test("the stream function accepts an empty batch, and unknown records", async () => {
     expect(await stream()).toEqual({ batchItemFailures: [] });
     expect(await stream({}, { dynamodb: {} }, { dynamodb: { NewImage: { pk: {}, sk: { S: "CLUSTER" } } } })).toEqual({
       batchItemFailures: [],
@@ -142,8 +142,8 @@ describe("the function on the stream", () => {
   });
 });
 
-describe("the function on a schedule", () => {
-  test("finds what no event told of, each once, and what failed does not keep it from the others", async () => {
+describe("the scheduled function", () => {
+  test("the scheduled function processes each due cluster once, and a failure does not stop the others", async () => {
     for (const name of ["one", "two"]) await scene.create({ name });
     const { identity } = await scene.create({ name: "three" });
     world.wire.fault = ({ operation, input }) =>
@@ -160,19 +160,22 @@ describe("the function on a schedule", () => {
   test.each([
     [49_000, 2],
     [50_000, 1],
-  ])("goes on with what became due meanwhile, but not when it began %i ms ago", async (ms, expected) => {
-    await scene.create();
-    const services = scene.interrupted(async () => {
-      await scene.create({ name: "two" });
-      world.pass(ms);
-    });
-    expect(await onSchedule({ ...work(), services }, {})).toEqual({ worked: expected });
-    world.pass(60_000);
-    await onSchedule(work(), {});
-    expect(await statusOf("two")).toBe("started");
-  });
+  ])(
+    "the scheduled function continues with clusters that became due, but not when it began %i ms ago",
+    async (ms, expected) => {
+      await scene.create();
+      const services = scene.interrupted(async () => {
+        await scene.create({ name: "two" });
+        world.pass(ms);
+      });
+      expect(await onSchedule({ ...work(), services }, {})).toEqual({ worked: expected });
+      world.pass(60_000);
+      await onSchedule(work(), {});
+      expect(await statusOf("two")).toBe("started");
+    },
+  );
 
-  test("begins with no more of those it found than it has time for; the others stay due", async () => {
+  test("the scheduled function starts only clusters that it has time for; the others remain due", async () => {
     const identities: string[] = [];
     for (const name of ["one", "two", "three"]) identities.push((await scene.create({ name })).identity);
     let left = 2;
@@ -181,7 +184,7 @@ describe("the function on a schedule", () => {
     expect(await onSchedule(work(), {})).toEqual({ worked: 1 });
   });
 
-  test("works on its share alone, and the sweeps of one minute on everything", async () => {
+  test("the scheduled function processes only its share, and the sweeps of one minute process everything", async () => {
     const identities: string[] = [];
     for (const name of ["one", "two", "three", "four"]) identities.push((await scene.create({ name })).identity);
     const scheduledAt = world.services.clock().toISOString();
@@ -203,12 +206,12 @@ describe("the function on a schedule", () => {
     { index: 0, count: 16, scheduledAt: "<aws.scheduler.scheduled-time>" },
     { index: 0 },
     "x",
-  ])("refuses the event %j before it looks for anything", async (event) => {
+  ])("the scheduled function refuses the event %j before it reads anything", async (event) => {
     world.wire.spans.length = 0;
     await expect(onSchedule(work(), event)).rejects.toThrow(/^The sweep's event is .* It must have index/);
     expect(world.wire.spans).toEqual([]);
   });
 });
 
-/** The number of the share of 16 that a cluster is in. */
+/** Returns a cluster's share of 16. */
 const shareOf = (identity: string) => dueShards.indexOf(dueShard(identity)) % 16;

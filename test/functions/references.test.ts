@@ -35,7 +35,7 @@ const SEEDED = "2026-11-01T00:00:00.000Z";
 let world: World;
 let tenant: Tenant;
 let other: Tenant;
-/** Where everything of the organisation is: `org` under orgs, `organisation` under organisations. */
+/** Base paths of the organisation: `org` under orgs, `organisation` under organisations. */
 let org: string;
 let organisation: string;
 const people: Record<string, string> = {};
@@ -77,7 +77,7 @@ async function ok(path: string, token = tenant.admin): Promise<Json> {
   return answer.body;
 }
 
-/** Expects a whole first page of exactly these elements, each of the published shape and nothing more. */
+/** Expects a complete first page of exactly these elements, each of exactly the published shape. */
 function expectPage(body: Json, shape: v.ObjectSchema<v.ObjectEntries, undefined>, content: unknown[]): void {
   for (const each of body.content) v.parse(v.strictObject(shape.entries), each);
   expect(body).toEqual({
@@ -149,7 +149,7 @@ const accountShown = (account: Tenant["account"], slug: string) => ({
 });
 
 describe("environments", () => {
-  test.each(["", "?show-compute=true"])("are a page by slug, with their totals%s", async (query) => {
+  test.each(["", "?show-compute=true"])("environments are listed by slug, with their totals%s", async (query) => {
     expectPage(await ok(`${org}/environments${query}`), EnvironmentResponse, [
       environmentOf("a"),
       environmentOf("a-b"),
@@ -158,13 +158,13 @@ describe("environments", () => {
     ]);
   });
 
-  test("are got one by one", async () => {
+  test("an environment is returned by its slug", async () => {
     const body = await ok(`${org}/environments/production?show-compute=true`);
     v.parse(v.strictObject(EnvironmentResponse.entries), body);
     expect(body).toEqual(environmentOf("production", TOTALS));
   });
 
-  test("where the caller has none are left out, and forbidden by name", async () => {
+  test("inaccessible environments are not listed, and return 403 by name", async () => {
     const token = people["viewer not in staging"];
     const page = await ok(`${org}/environments?pageSize=2&pageNumber=1`, token);
     expect(slugsIn(page)).toEqual(["production"]);
@@ -177,17 +177,17 @@ describe("environments", () => {
     expect((await get(`${org}/environments/production`, developer)).status).toBe(403);
   });
 
-  test("have these types", async () => {
+  test("environments have the documented types", async () => {
     const types = await ok("/api/v1/environments/types", people.stranger);
     expect(types).toEqual(["production", "staging", "development", "demo", "other"]);
   });
 });
 
 describe("cloud accounts", () => {
-  test("are a page, oldest first, with their whole profile", async () => {
+  test("cloud accounts are listed oldest first, with their whole profile", async () => {
     const accounts = [accountShown(tenant.account, "aws"), accountShown(tenant.byonAccount, "byon")];
     const body = await ok(`${org}/cloud-accounts`);
-    // The clock of these tests stands still, and equal ages go by identity.
+    // The clock of these tests does not advance, so accounts of the same age are ordered by identity.
     expectPage(
       body,
       CloudAccountResponse,
@@ -204,7 +204,7 @@ describe("cloud accounts", () => {
     [() => "display-name=AWS&cloud-provider-slug=aws", ["AWS"]],
     [() => "cloud-provider-slug=byo", []],
     [() => `display-name=${encodeURIComponent("A & B")}`, ["A & B"]],
-  ])("are chosen by what is exactly equal (%#)", async (query, names) => {
+  ])("cloud accounts are filtered by exact values (%#)", async (query, names) => {
     const mine = await world.tenant();
     await createAccount(world.services, mine.slug, { displayName: "A & B", cloudProfile: "aws" });
     const body = await ok(`/api/v1/orgs/${mine.slug}/cloud-accounts?${query()}`, mine.admin);
@@ -213,18 +213,18 @@ describe("cloud accounts", () => {
     expect(body.last).toBe(true);
   });
 
-  test("with an empty filter are all there", async () => {
+  test("cloud accounts with an empty filter are all listed", async () => {
     expect(await ok(`${org}/cloud-accounts?display-name=`)).toMatchObject({ totalElements: 2 });
   });
 
-  test("are got one by one, in any case of letters", async () => {
+  test("a cloud account is returned by its identity in any case", async () => {
     const { identity } = tenant.account;
     const body = await ok(`${org}/cloud-accounts/${identity.toUpperCase()}`);
     v.parse(v.strictObject(CloudAccountResponse.entries), body);
     expect(body).toEqual(accountShown(tenant.account, "aws"));
   });
 
-  test("show the public part of their credentials", async () => {
+  test("cloud accounts show the public part of their credentials", async () => {
     expectPage(await ok(`${org}/cloud-accounts/${tenant.account.identity}/credentials`), CloudCredentialsResponse, [
       {
         cloudAccountIdentity: tenant.account.identity,
@@ -240,7 +240,7 @@ describe("cloud accounts", () => {
     expectPage(none, CloudCredentialsResponse, []);
   });
 
-  test("of another organisation are not there", async () => {
+  test("cloud accounts of another organisation are not found", async () => {
     const { identity } = other.account;
     expect((await get(`${org}/cloud-accounts/${identity}`)).status).toBe(404);
     expect((await get(`${org}/cloud-accounts/${identity}/credentials`)).status).toBe(404);
@@ -248,12 +248,12 @@ describe("cloud accounts", () => {
 });
 
 describe("the catalogue", () => {
-  test("has cloud profiles with provider and regions", async () => {
+  test("the catalogue has cloud profiles with provider and regions", async () => {
     const shown = cloudProfiles.map(({ cloudProvider }) => profileShown(cloudProvider));
     expectPage(await ok(`${org}/cloud-profiles`), CloudProfile, shown);
   });
 
-  test("has providers", async () => {
+  test("the catalogue has providers", async () => {
     const body = await ok(`${org}/cloud-providers`);
     expectPage(
       body,
@@ -272,7 +272,7 @@ describe("the catalogue", () => {
     });
   });
 
-  test("has regions, zones and node types of each provider", async () => {
+  test("the catalogue has regions, zones and node types of each provider", async () => {
     for (const provider of cloudProviders) {
       const regions = provider.regions.map(({ availabilityZones: _, ...region }) => region);
       expectPage(await ok(`${org}/cloud-providers/${provider.slug}/regions`), Region, regions);
@@ -295,7 +295,7 @@ describe("the catalogue", () => {
     });
   });
 
-  test("has update channels and versions", async () => {
+  test("the catalogue has update channels and versions", async () => {
     const body = await ok(`${org}/update-channels`);
     expectPage(body, UpdateChannelResponse, [...updateChannels]);
     expect(body.content.at(-1)).toEqual({
@@ -317,14 +317,14 @@ describe("maintenance schedules", () => {
     windows: [{ day: "SATURDAY", duration: 120, startTime: "2:00" }],
   });
 
-  test("count the clusters that keep to them", async () => {
+  test("maintenance schedules count their clusters", async () => {
     const list = await ok(`${organisation}/maintenance-schedule`);
     for (const each of list) v.parse(v.strictObject(MaintenanceScheduleResponse.entries), each);
     expect(list).toEqual([shown()]);
     expect(await ok(`${organisation}/maintenance-schedule/${tenant.schedule.identity.toUpperCase()}`)).toEqual(shown());
   });
 
-  test("are listed oldest first, and nobody's clusters are none", async () => {
+  test("maintenance schedules are listed oldest first, also without clusters", async () => {
     let seconds = 0;
     const ticking = await makeWorld({ clock: () => new Date(Date.parse(NOW) + ++seconds * 1_000) });
     const mine = await ticking.tenant();
@@ -341,13 +341,13 @@ describe("maintenance schedules", () => {
     expect(body[1].windows).toEqual([]);
   });
 
-  test("of another organisation are not there", async () => {
+  test("maintenance schedules of another organisation are not found", async () => {
     expect((await get(`${organisation}/maintenance-schedule/${other.schedule.identity}`)).status).toBe(404);
   });
 });
 
 describe("organisations", () => {
-  test("are the caller's memberships, by slug", async () => {
+  test("a caller's memberships are listed by slug", async () => {
     const email = "in.both@example.com";
     const { user } = await setMember(world.services, tenant.slug, { email, role: "viewer", kubernetesRole: "view" });
     await setMember(world.services, other.slug, { email, user, role: "billing-admin" });
@@ -370,13 +370,13 @@ describe("organisations", () => {
     expect(slugsIn(await ok("/api/v1/memberships"))).toEqual([tenant.slug]);
   });
 
-  test("of somebody without any are an empty page", async () => {
+  test("a caller without memberships gets an empty page", async () => {
     const user = "0b1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d";
     const { token } = await createToken(world.services, { user, name: "test" });
     expectPage(await ok("/api/v1/memberships", token), MembershipResponse, []);
   });
 
-  test("are shown to every member", async () => {
+  test("an organisation is shown to every member", async () => {
     const body = await ok(organisation, people["billing-admin"]);
     v.parse(v.strictObject(OrganisationResponse.entries), body);
     expect(body).toEqual({
@@ -393,7 +393,7 @@ describe("organisations", () => {
   });
 });
 
-/** Every path, and what a billing-admin and somebody of another organisation are answered. */
+/** Every path, with the status for a billing-admin and for a member of another organisation. */
 const PATHS: [path: () => string, billingAdmin: number, stranger: number][] = [
   [() => `${org}/environments`, 403, 403],
   [() => `${org}/environments/production`, 403, 403],
@@ -414,8 +414,8 @@ const PATHS: [path: () => string, billingAdmin: number, stranger: number][] = [
   [() => organisation, 200, 403],
 ];
 
-describe.each(PATHS)("path %#", (path, billingAdmin, stranger) => {
-  test("is for the roles it is for", async () => {
+describe.each(PATHS)("the reference path %#", (path, billingAdmin, stranger) => {
+  test("a reference path is accessible for its roles only", async () => {
     expect((await get(path())).status).toBe(200);
     expect((await get(path(), people.viewer)).status).toBe(200);
     expect((await get(path(), people["billing-admin"])).status).toBe(billingAdmin);
@@ -424,7 +424,7 @@ describe.each(PATHS)("path %#", (path, billingAdmin, stranger) => {
     expect((await get(path(), "ame_nothing")).status).toBe(401);
   });
 
-  test("is for tokens that work, from where they may be used", async () => {
+  test("a reference path requires a valid token, used from an allowed network", async () => {
     const { user } = await tenant.person("viewer");
     const make = async (more: object) => (await createToken(world.services, { user, name: "test", ...more })).token;
     const revoked = await make({});
@@ -440,7 +440,7 @@ describe.each(PATHS)("path %#", (path, billingAdmin, stranger) => {
     expect(there.status, there.text).toBe(200);
   });
 
-  test("reads only, and answers HEAD", async () => {
+  test("a reference path is read-only, and answers HEAD", async () => {
     const answer = await world.send("PUT", path(), { token: tenant.admin, body: {} });
     expect(answer.status).toBe(405);
     expect(answer.headers.get("allow")).toBe("GET, HEAD");
@@ -449,7 +449,7 @@ describe.each(PATHS)("path %#", (path, billingAdmin, stranger) => {
     expect([head.status, head.text]).toEqual([200, ""]);
   });
 
-  test("names what it does not know, and refuses what it cannot read", async () => {
+  test("a reference path names unknown parameters, and refuses invalid ones", async () => {
     const answer = await get(`${path()}?colour=blue`);
     expect(answer.status, answer.text).toBe(200);
     expect(answer.headers.get("warning")).toBe('299 - "Ignored, because unknown: colour"');
@@ -461,7 +461,7 @@ describe.each(PATHS)("path %#", (path, billingAdmin, stranger) => {
     }
   });
 
-  test("has no inner property anywhere", async () => {
+  test("a reference path returns no internal property", async () => {
     const { text } = await get(path());
     expect(text).not.toMatch(/"(revision|heldClusters|pk|sk|hash|entity|ttl|user|environmentRoles|credentials)":/);
   });
@@ -476,7 +476,7 @@ describe("pages", () => {
       }),
     );
 
-  test("are walked by their links, in both directions", async () => {
+  test("pages of references are connected by their links, in both directions", async () => {
     for (const direction of ["ASC", "DESC"]) {
       const seen: string[] = [];
       let path: string | undefined = `${org}/environments?pageSize=3&sortDirection=${direction}&show-compute=true`;
@@ -501,14 +501,14 @@ describe("pages", () => {
     }
   });
 
-  test("keep their other parameters in their links", async () => {
+  test("links of a page keep its other parameters", async () => {
     const answer = await get(`${org}/cloud-accounts?display-name=AWS&size=1&page=7`);
     expect(answer.body).toMatchObject({ content: [], empty: true, last: true, number: 7, totalElements: 1 });
     const path = `${org}/cloud-accounts?display-name=AWS&pageNumber=0&pageSize=1`;
     expect(linksOf(answer)).toEqual({ first: path, prev: path, last: path });
   });
 
-  test("of the catalogue turn round as well", async () => {
+  test("pages of the catalogue can be reversed too", async () => {
     const path = `${org}/cloud-providers/aws/regions/us-west-2/availability-zones`;
     const last = await ok(`${path}?sortDirection=DESC&pageSize=1`);
     expect(slugsIn(last)).toEqual(["us-west-2d"]);
@@ -521,7 +521,7 @@ describe("pages", () => {
   });
 });
 
-describe("what is not there", () => {
+describe("missing references and the order of errors", () => {
   const NOTHING = "00000000-0000-4000-8000-000000000000";
   test.each<[path: () => string, says: RegExp]>([
     [() => `${org}/environments/mars`, /no environment "mars"/],
@@ -541,7 +541,7 @@ describe("what is not there", () => {
     [() => `${organisation}/maintenance-schedule/a%23b`, /no maintenance schedule "a#b"/],
     [() => "/api/v1/organisations/Not.A.Slug", /slug in the path/],
     [() => "/api/v1/environments/mars", /nothing at/],
-  ])("is 404 in words (%#)", async (path, says) => {
+  ])("a missing reference returns 404 with a message (%#)", async (path, says) => {
     const answer = await get(path());
     expect(answer.status, answer.text).toBe(404);
     expect(answer.body.message).toMatch(says);
@@ -549,7 +549,7 @@ describe("what is not there", () => {
   });
 });
 
-describe("of several things wrong, the first is answered", () => {
+describe("the first of several errors is returned", () => {
   test.each<[what: string, path: () => string, who: string, status: number]>([
     ["token before malformed", () => "/api/v1/cloud-providers/AWS/nodetypes", "nobody", 401],
     ["revoked token before malformed", () => "/api/v1/cloud-providers/AWS/nodetypes", "revoked", 401],
@@ -557,22 +557,27 @@ describe("of several things wrong, the first is answered", () => {
     ["malformed before role", () => `${org}/cloud-providers/AWS/regions?page=x`, "stranger", 404],
     ["role before missing provider", () => `${org}/cloud-providers/mars/regions?page=x`, "stranger", 403],
     ["role before missing account", () => `${org}/cloud-accounts/mars?page=x`, "stranger", 403],
-    ["right before missing account", () => `${org}/cloud-accounts/mars?page=x`, "billing-admin", 403],
-    ["right before missing schedule", () => `${organisation}/maintenance-schedule/mars`, "billing-admin", 403],
+    ["permission before missing account", () => `${org}/cloud-accounts/mars?page=x`, "billing-admin", 403],
+    ["permission before missing schedule", () => `${organisation}/maintenance-schedule/mars`, "billing-admin", 403],
     ["role before query", () => `${org}/environments?page=x`, "stranger", 403],
-    ["right before query", () => `${org}/environments?page=x`, "billing-admin", 403],
-    ["missing environment before right", () => `${org}/environments/mars`, "billing-admin", 404],
+    ["permission before query", () => `${org}/environments?page=x`, "billing-admin", 403],
+    ["missing environment before permission", () => `${org}/environments/mars`, "billing-admin", 404],
     ["missing before query", () => `${org}/cloud-providers/mars/regions?page=x`, "viewer", 404],
     ["missing environment before query", () => `${org}/environments/mars?show-compute=x`, "viewer", 404],
     ["missing account before query", () => `${org}/cloud-accounts/mars/credentials?page=x`, "viewer", 404],
     ["missing node types before query", () => "/api/v1/cloud-providers/mars/nodetypes?page=x", "viewer", 404],
-    ["no organisation is as none of one's own", () => "/api/v1/organisations/mars", "viewer", 403],
-  ])("%s", async (_, path, who, status) => {
+    [
+      "an unknown organisation is like another caller's organisation",
+      () => "/api/v1/organisations/mars",
+      "viewer",
+      403,
+    ],
+  ])("the error order is: %s", async (_, path, who, status) => {
     const answer = await get(path(), people[who] ?? "ame_nothing");
     expect(answer.status, answer.text).toBe(status);
   });
 
-  test("and everything wrong in a query at once", async () => {
+  test("all errors of a query are reported together", async () => {
     const answer = await get(`${org}/environments?show-compute=maybe&pageSize=0&sort=name`);
     expect(answer.status).toBe(400);
     expect(answer.body.details.map((detail: string) => detail.split(":")[0]).sort()).toEqual([
@@ -583,7 +588,7 @@ describe("of several things wrong, the first is answered", () => {
   });
 });
 
-test("each costs one wait on the database; memberships and the list of schedules two", async () => {
+test("a reference read makes one round trip; memberships and the list of schedules make two", async () => {
   world.wire.latencyMs = 15;
   try {
     for (const [path] of PATHS) {
@@ -597,7 +602,7 @@ test("each costs one wait on the database; memberships and the list of schedules
   }
 });
 
-test("with a token alone, everything a creation needs is found, and the cluster made", async () => {
+test("a caller with only a token finds everything for a creation, and creates a cluster", async () => {
   const { token } = await tenant.person("developer");
   const mine = (await ok("/api/v1/memberships", token)).content[0];
   const base = `/api/v1/orgs/${mine.slug.slugValue}`;

@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(restore);
 
-/** The one line a request leaves. */
+/** Returns the log line of a request. */
 async function lineOf(method: string, path: string, sending: Parameters<World["send"]>[2] = {}): Promise<Json> {
   world.logs.length = 0;
   await world.send(method, path, { token: tenant.admin, ...sending });
@@ -27,7 +27,7 @@ async function lineOf(method: string, path: string, sending: Parameters<World["s
   return JSON.parse(world.logs[0] ?? "");
 }
 
-/** The lines that a Lambda writes while something is done. */
+/** Returns the lines that a Lambda logs during an operation. */
 async function written(work: () => Promise<unknown>): Promise<Json[]> {
   const lines: string[] = [];
   const spy = vi.spyOn(process.stderr, "write").mockImplementation((line) => lines.push(String(line)) > 0);
@@ -52,8 +52,8 @@ const event = (method: string, rawPath: string, headers: Record<string, string> 
   },
 });
 
-describe("the line of a request", () => {
-  test("says who asked for what, what it led to and what it consumed", async () => {
+describe("the log line of a request", () => {
+  test("the log line has caller, operation, result and consumed capacity", async () => {
     const body = tenant.creation({ name: "Logged" });
     const creation = await lineOf("POST", tenant.path("production"), { body, headers: { "x-request-id": "call-1" } });
     const { identity } = (await world.send("GET", tenant.path("production", "logged"), { token: tenant.admin })).body;
@@ -81,14 +81,14 @@ describe("the line of a request", () => {
     expect(reading.readUnits).toBe(7);
   });
 
-  test("counts each request by itself, also side by side", async () => {
+  test("the log line counts only its own request, also for concurrent requests", async () => {
     world.logs.length = 0;
     const path = tenant.path("production", "logged");
     await Promise.all(Array.from({ length: 8 }, () => world.send("GET", path, { token: tenant.admin })));
     expect(world.logs.map((line) => JSON.parse(line).readUnits)).toEqual(Array(8).fill(6));
   });
 
-  test("names the reason of a refusal, and nothing that cannot be there", async () => {
+  test("the log line of a refused request has the reason, and no fields without a value", async () => {
     const missing = await lineOf("GET", tenant.path("production", "absent"));
     expect(missing).toMatchObject({ status: 404, reason: "cluster.missing", organisation: tenant.slug });
     expect(missing).not.toHaveProperty("clusterIdentity");
@@ -97,7 +97,7 @@ describe("the line of a request", () => {
     expect(await lineOf("GET", "/nowhere")).toMatchObject({ status: 404, reason: "route.unknown" });
   });
 
-  test("never holds a token or what was sent", async () => {
+  test("the log line never contains a token or the request's content", async () => {
     world.logs.length = 0;
     const body = tenant.creation({ name: "quiet", description: "do-not-log-me" });
     const headers = { "idempotency-key": "do-not-log-me-either" };
@@ -110,7 +110,7 @@ describe("the line of a request", () => {
   });
 });
 
-describe("on Lambda", () => {
+describe("the log line on Lambda", () => {
   const metricsOf = (line: Json): Json => {
     const [{ Namespace, Dimensions, Metrics }] = line._aws.CloudWatchMetrics;
     expect(Namespace).toBe("AmeClusters");
@@ -120,7 +120,7 @@ describe("on Lambda", () => {
     return Object.fromEntries(Metrics.map(({ Name }: Json) => [Name, line[Name]]));
   };
 
-  test("the line is metrics too, whatever the level, and tells cold starts and the gateway's id", async () => {
+  test("the log line on Lambda contains metrics at every log level, cold starts and the gateway's id", async () => {
     const own = handler.with({});
     const [first, second, third] = await written(async () => {
       const get = event("GET", tenant.path("production", "logged"));
@@ -148,7 +148,7 @@ describe("on Lambda", () => {
     expect(JSON.stringify([first, second, third])).not.toContain(tenant.admin.slice(-20));
   });
 
-  test("a function that is asked to wait answers at once, with Retry-After", async () => {
+  test("a function with Prefer: wait returns at once, with Retry-After", async () => {
     const path = tenant.path("production", "logged");
     const rawQueryString = "waitFor=status:deleted";
     const request = { ...event("GET", path, { prefer: "wait=10" }), rawQueryString };
@@ -158,19 +158,19 @@ describe("on Lambda", () => {
     });
     expect(answer).toMatchObject({ statusCode: 200, headers: { "retry-after": "5" } });
     expect(answer?.headers).not.toHaveProperty("preference-applied");
-    // A function that waited would have taken 10 s.
+    // A function that waits would take 10 s.
     expect(line).toMatchObject({ status: 200, waitSeconds: 0 });
     expect(metricsOf(line)).toMatchObject({ Latency: line.milliseconds, ReadUnits: 6 });
   });
 
-  test("what our side did wrong counts as an error", async () => {
+  test("a server error is counted as an error in the log line", async () => {
     const broken = handler.with({ table: { ...world.table, metered: () => ({}) as never } });
     const lines = await written(() => broken(event("GET", tenant.path("production", "logged")), {}));
     expect(lines.map(({ message }) => message)).toEqual(["defect", "request"]);
     expect(metricsOf(lines[1])).toMatchObject({ Requests: 1, Errors: 1 });
   });
 
-  test("the reconciler leaves one line a call, with what it worked on", async () => {
+  test("the reconciler logs one line per call, with its clusters", async () => {
     let now = Date.now() + 30_000;
     const given = {
       keyring: world.keyring,
@@ -194,7 +194,7 @@ describe("on Lambda", () => {
     expect(metricsOf(onStream)).toEqual({ Reconciled: 0, ReconcileFailures: 0, ReadUnits: 0, WriteUnits: 0 });
     expect(onSchedule).toMatchObject({ source: "schedule", coldStart: true });
     expect(metricsOf(onSchedule)).toMatchObject({ Reconciled: 2, ReconcileFailures: 0, OldestDue: expect.any(Number) });
-    // They were made half a minute ago, by this clock.
+    // They were created half a minute ago by this clock.
     expect(onSchedule.OldestDue).toBeGreaterThan(29);
     expect(onSchedule.WriteUnits).toBeGreaterThan(10);
     expect(again).toMatchObject({ coldStart: false });

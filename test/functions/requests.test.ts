@@ -21,7 +21,7 @@ beforeAll(async () => {
 const get = (path: string, sending: Sending = {}) => world.send("GET", path, { token: tenant.admin, ...sending });
 const post = (sending: Sending) => world.send("POST", tenant.path("production"), { token: tenant.admin, ...sending });
 
-describe("a path", () => {
+describe("the path of a request", () => {
   const org = () => `/api/v1/orgs/${tenant.slug}`;
 
   test.each([
@@ -66,12 +66,12 @@ describe("a path", () => {
     `/api/v1/orgs/ORG/clusters/${"x".repeat(64)}`,
     `/api/v1/orgs/ORG/clusters/production/${"x".repeat(64)}`,
     `/api/v1/orgs/ORG/clusters/production/${"x".repeat(5_000)}/pools`,
-  ])("%s leads nowhere", async (path) => {
+  ])("the path %s returns 404", async (path) => {
     expectError(await get(path.replace("ORG", tenant.slug)), 404, /./);
   });
 
   test.each(["/a_b", "/Production", `/${"x".repeat(64)}`, "/a/b_c", `/a/${"x".repeat(64)}/pools`, "/a/B/pools/7"])(
-    "%s is no path of anybody's: a 404 before any role is asked for",
+    "the path %s is invalid: 404 before any role is checked",
     async (path) => {
       expectError(await get(`${org()}/clusters${path}`, { token: stranger }), 404, /slug in the path/);
       const wellFormed = path.toLowerCase().replace("_", "-").replace(/x+/, "x");
@@ -79,7 +79,7 @@ describe("a path", () => {
     },
   );
 
-  test("of slugs of 63, with an organisation's underscores, is well formed", async () => {
+  test("a path of slugs with 63 characters, with underscores in the organisation, is valid", async () => {
     const slug = "x".repeat(63);
     expectError(await get(`/api/v1/orgs/${"x_".repeat(31)}-/clusters`), 403, /not a member/);
     expectError(await get(`${org()}/clusters/${slug}`), 404, /no environment/);
@@ -94,7 +94,7 @@ describe("a path", () => {
     ["/production/held", "PUT", ["GET", "HEAD"]],
     ["/production/held/pools", "PATCH", ["GET", "HEAD"]],
     ["/production/held/pools/7", "POST", ["GET", "HEAD"]],
-  ])("%j does not take %s and says what it does take", async (path, method, least) => {
+  ])("the path %j refuses %s and lists the allowed methods", async (path, method, least) => {
     const answer = await world.send(method, `${org()}/clusters${path}`, { token: tenant.admin });
     expectError(answer, 405, new RegExp(method));
     const allowed = (answer.headers.get("allow") ?? "").split(", ");
@@ -103,7 +103,7 @@ describe("a path", () => {
   });
 
   test.each(["", "/production", "/production/held", "/production/held/pools", "/production/nobody", "/mars", "//"])(
-    "%j answers HEAD as GET, without a body",
+    "the path %j answers HEAD like GET, without a body",
     async (path) => {
       const headers = { "x-request-id": "same" };
       const [full, head] = await Promise.all(
@@ -118,26 +118,26 @@ describe("a path", () => {
   );
 });
 
-describe("a body", () => {
+describe("the body of a request", () => {
   const text = (more: Record<string, unknown> = {}) => JSON.stringify(tenant.creation(more));
 
   test.each(["application/json", "application/json; charset=utf-8", "Application/JSON ;charset=UTF-8"])(
-    "may be of content type %s",
+    "a body can have the content type %s",
     async (type) => {
       expectError(await post({ raw: text({ name: "held" }), headers: { "content-type": type } }), 409, /slug/);
     },
   );
 
   test.each(["text/plain", "", "application/jsonp", "application/xml", "application/x-www-form-urlencoded", "json"])(
-    "may not be of content type %j",
+    "a body cannot have the content type %j",
     async (type) => {
       expectError(await post({ raw: text(), headers: { "content-type": type } }), 415, /application\/json/);
     },
   );
 
   test.each([
-    ["nothing", ""],
-    ["half of it", '{"name":'],
+    ["no text", ""],
+    ["a truncated object", '{"name":'],
     ["a trailing comma", '{"name":"a",}'],
     ["two values", "{}{}"],
     ["single quotes", "{'name':'a'}"],
@@ -145,14 +145,14 @@ describe("a body", () => {
     ["NaN", '{"name":NaN}'],
     ["a control character", '{"name":"\u0001"}'],
     ["bytes that are not UTF-8", new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
-    ["a deep beginning", "[".repeat(100_000)],
-  ])("of %s is not JSON", async (_, raw) => {
+    ["100,000 open brackets", "[".repeat(100_000)],
+  ])("a body of %s is not JSON", async (_, raw) => {
     const answer = await post({ raw, headers: { "content-type": "application/json" } });
     expectError(answer, 400, /JSON/);
     expect(answer.body.details).toEqual([answer.body.message]);
   });
 
-  test("may be 256 KiB long and no longer, in bytes, whether its length is announced or not", async () => {
+  test("a body can have 256 KiB and no more, in bytes, with and without a content length", async () => {
     const longest = text({ name: "held" }).padEnd(MAX_BODY);
     expectError(await post({ raw: longest }), 409, /slug/);
     expectError(await post({ raw: `${longest} ` }), 413, /262144|256 ?KiB/);
@@ -163,7 +163,7 @@ describe("a body", () => {
   });
 });
 
-describe("an unknown name", () => {
+describe("an unknown property in a request", () => {
   const warningOf = async (raw: string, query = "") => {
     const answer = await world.send("POST", `${tenant.path("staging")}${query}`, { token: tenant.admin, raw });
     expect(answer.status, answer.text).toBe(200);
@@ -171,15 +171,15 @@ describe("an unknown name", () => {
     return answer.headers.get("warning");
   };
   let made = 0;
-  /** A creation with this JSON at its beginning. */
+  /** Builds a creation that begins with this JSON. */
   const withRaw = (json: string, more: Record<string, unknown> = {}) =>
     JSON.stringify(tenant.creation({ name: `w${++made}`, ...more })).replace("{", `{${json},`);
 
-  test("is not warned of where there is none", async () => {
+  test("a request without unknown properties gets no warning", async () => {
     expect(await warningOf(withRaw('"cni":"cilium"'))).toBeNull();
   });
 
-  test("is ignored and named, wherever it stands", async () => {
+  test("an unknown property is ignored and named in a warning, at any depth", async () => {
     const raw = withRaw('"top":null', {
       nodePools: [
         { name: "p", nodeSize: "t3.medium", inPool: 1, taints: [{ key: "k", effect: "NoExecute", inTaint: 1 }] },
@@ -196,7 +196,7 @@ describe("an unknown name", () => {
     expect(warning).not.toContain("logging\\.enabled");
   });
 
-  test("is one of ten that are named, and the others are counted", async () => {
+  test("a warning names ten unknown properties and counts the others", async () => {
     const members = Array.from({ length: 13 }, (_, at) => `"unknown-${at}-":1`);
     const ten = await warningOf(withRaw(members.slice(0, 10).join(",")));
     expect(ten?.match(/unknown-\d+-/g)).toHaveLength(10);
@@ -210,23 +210,23 @@ describe("an unknown name", () => {
   const hostile = 'a\\"\\\\, b\\r\\nX-Evil: 1\\u0000\\u2028é\\ud800\\uD83D\\uDE00';
   test.each([
     ["a property", `"HOSTILE":1`],
-    ["a property in an entry", `"ipWhitelist":[{"cidr":"10.0.0.0/8","description":"","HOSTILE":1}]`],
+    ["a property in a list entry", `"ipWhitelist":[{"cidr":"10.0.0.0/8","description":"","HOSTILE":1}]`],
     ["a property of an add-on", `"addons":{"a":{"HOSTILE":1}}`],
     ["an add-on that has an unknown property", `"addons":{"HOSTILE":{"bogus":1}}`],
-  ])("that would break a header cannot, as the name of %s", async (_, template) => {
-    // Half a surrogate pair is refused in a name that is kept.
+  ])("an unknown property %s cannot break the warning header", async (_, template) => {
+    // An unpaired surrogate is refused in a stored name.
     const name = template.includes('"addons":{"HOSTILE"') ? hostile.replace("\\ud800", "") : hostile;
     const warning = await warningOf(withRaw(template.replace("HOSTILE", name)));
     expect(warning).toMatch(/^299 [^ ]+ "[\x20-\x21\x23-\x5b\x5d-\x7e]*"$/);
     expect(warning).toContain("a%22%5C%2C%20b%0D%0A");
   });
 
-  test("that would break a header cannot, as the name of a query parameter", async () => {
+  test("an unknown query parameter cannot break the warning header", async () => {
     const warning = await warningOf(withRaw('"cni":"cilium"'), "?a%22%0D%0AX-Evil:%201=1");
     expect(warning).toContain("a%22%0D%0AX-Evil%3A%201");
   });
 
-  test("is cut at 64 bytes of its encoding", async () => {
+  test("an unknown property is truncated at 64 bytes of its encoding", async () => {
     expect((await warningOf(withRaw(`"${"x".repeat(64)}":1`)))?.match(/x+/)?.[0]).toHaveLength(64);
     expect((await warningOf(withRaw(`"${"x".repeat(5_000)}":1`)))?.match(/x+/)?.[0]).toHaveLength(64);
     const encoded = (await warningOf(withRaw(`"${"é".repeat(100)}":1`)))?.match(/(%C3|%A9)+/)?.[0];
@@ -237,10 +237,10 @@ describe("an unknown name", () => {
   });
 });
 
-describe("a request id", () => {
+describe("the request id of a response", () => {
   const PATHS = ["", "/production/held", "/mars", "/x/y/z/z", "/production/held/pools"];
 
-  test.each(["a", "A_b-9", "0".repeat(128)])("of the caller's is answered: %s", async (id) => {
+  test.each(["a", "A_b-9", "0".repeat(128)])("the caller's request id %s is returned", async (id) => {
     for (const path of PATHS) {
       for (const token of [tenant.admin, "ame_x"]) {
         const answer = await get(`${tenant.path()}${path}`, { token, headers: { "x-request-id": id } });
@@ -252,7 +252,7 @@ describe("a request id", () => {
   });
 
   test.each([undefined, "", "0".repeat(129), "a b", "a.b", "a,b", "é", "<a>"])(
-    "is a new one instead of %j",
+    "a generated request id is returned for %j",
     async (id) => {
       const ids = new Set<string | null>();
       for (const path of PATHS) {
@@ -267,7 +267,7 @@ describe("a request id", () => {
     },
   );
 
-  test("is all that is told of a defect", async () => {
+  test("the response to a defect contains only the request id", async () => {
     const body = tenant.creation({ name: "broken" });
     expect((await post({ body })).status).toBe(200);
     const { pk, sk } = clusterKey(tenant.slug, "production", "broken");

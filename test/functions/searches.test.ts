@@ -53,7 +53,7 @@ beforeAll(async () => {
   clusters = await clustersOf(world.services, tenant.slug);
 });
 
-/** Bring-your-own-nodes has regions of its own; any of them will do. */
+/** Any region of bring-your-own-nodes. */
 async function withRegion(body: Record<string, unknown>): Promise<Record<string, unknown>> {
   if (body.region !== undefined) return body;
   const refused = await world.send("POST", tenant.path("a"), { token: tenant.admin, body: { ...body, region: "?" } });
@@ -82,7 +82,7 @@ function compare(one: string | number[], other: string | number[]): number {
   return 0;
 }
 
-/** Values of each filter; as often none. */
+/** Values of each filter; half of the time none. */
 const FILTERS = {
   status: fc.constantFrom(undefined, undefined, ...STATUSES, "stopped"),
   region: fc.constantFrom(undefined, undefined, ...REGIONS, "nowhere"),
@@ -104,13 +104,13 @@ const query = fc.record({
   environment: fc.constantFrom(undefined, undefined, "a", "ab"),
 });
 
-describe("a list in another order, or with filters", () => {
-  test("is tried with all of them", () => {
+describe("a list with another order or with filters", () => {
+  test("the tested lists use every order and filter", () => {
     expect(Object.keys(ORDERS)).toEqual(sortable);
     expect(Object.keys(FILTERS).toSorted()).toEqual(Object.keys(filters).toSorted());
   });
 
-  test("holds what the model holds, whoever looks", async () => {
+  test("a list with any order and filters equals the model's list, for every caller", async () => {
     await fc.assert(
       fc.asyncProperty(query, async (given) => {
         const { sort, sortDirection, size, page, looks, environment, ...wanted } = given;
@@ -125,7 +125,7 @@ describe("a list in another order, or with filters", () => {
         });
         expect(answer.status, answer.text).toBe(200);
 
-        // Of two orders by one property the first counts.
+        // Of two orders by the same property the first one applies.
         const firsts = sort.filter(([property], at) => sort.findIndex(([other]) => other === property) === at);
         const orders = firsts.map(([property, way]) => ({
           property,
@@ -168,7 +168,7 @@ describe("a list in another order, or with filters", () => {
     );
   });
 
-  test("costs three waits, four with details, and is read beside each other", async () => {
+  test("a filtered list makes three round trips, four with details, with parallel reads", async () => {
     world.wire.latencyMs = 15;
     for (const [search, waits] of [
       ["sort=name", 3],
@@ -183,7 +183,7 @@ describe("a list in another order, or with filters", () => {
     world.wire.latencyMs = 0;
   });
 
-  test("keeps order and filters in its links", async () => {
+  test("a filtered list keeps order and filters in its links", async () => {
     const answer = await world.send("GET", `${tenant.path()}?sort=name,desc&sort=version&status=new&size=2`, {
       token: tenant.admin,
     });
@@ -198,9 +198,9 @@ describe("a list in another order, or with filters", () => {
     ]);
   });
 
-  test("leaves out what does not match any more when the index lags behind", async () => {
+  test("a filtered list omits clusters that no longer match when the index is behind", async () => {
     const [row] = clusters.filter(({ status }) => status === "started");
-    if (row === undefined) throw new Error("no cluster is started");
+    if (row === undefined) throw new Error("no started cluster found");
     const set = (status: string, slimSk?: string) =>
       world.table.client.send(
         new UpdateCommand({
@@ -216,7 +216,7 @@ describe("a list in another order, or with filters", () => {
       return answer.body.content.map(({ identity }: { identity: string }) => identity);
     };
     expect(await find()).toContain(row.identity);
-    // The index still has the old row: between its reading and the cluster's, the cluster changes.
+    // The index still has the old row: the cluster changes between the read of the index and the read of the cluster.
     let changed = false;
     world.wire.fault = (call) => {
       if (call.operation === "BatchGetItem" && JSON.stringify(call.input).includes(row.sk) && !changed) {
@@ -233,7 +233,7 @@ describe("a list in another order, or with filters", () => {
   });
 });
 
-describe("ranges of the slim index", () => {
+describe("key ranges of the list index", () => {
   const chunk = (environment: string, lowerBound: string, buckets: [bound: string, n: number][]) => ({
     key: { pk: "ORG#o", sk: `INDEX#${environment}#${lowerBound}` },
     environment,
@@ -242,7 +242,7 @@ describe("ranges of the slim index", () => {
     buckets: buckets.map(([bound, n], position) => ({ id: `${environment}${lowerBound}${position}`, bound, n, v: 0 })),
   });
 
-  test("hold at most so many rows, never what may not be seen, and every key once", () => {
+  test("ranges of the list index have a limited size, no inaccessible rows, and every key once", () => {
     const chunks = [
       chunk("a", "", [
         ["", 60],

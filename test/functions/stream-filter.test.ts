@@ -20,13 +20,13 @@ beforeEach(async () => {
 
 const work = () => ({ services: world.reconciler, log: createLogger("silent") });
 
-/** Records since the last call: all of them, those of pointers, and those that the filter lets through. */
+/** Records since the last call: all of them, those of pointers, and those that the filter accepts. */
 async function read() {
   const all = await records();
   const pointers = all.filter(({ dynamodb }) => dynamodb?.NewImage?.entity?.S === "pointer");
   return { all, pointers, passed: all.filter((record) => passesFilter(STREAM_FILTER, record)) };
 }
-/** How many records of a write pass, and of the reconciler's writes after it; the first are given to the function. */
+/** Counts the records of a write and of the reconciler's later writes that pass; the first are given to the function. */
 async function passedBy(act: () => Promise<unknown>) {
   await act();
   const { passed } = await read();
@@ -41,8 +41,8 @@ const change = async (body: unknown) => {
 };
 const HOUR_MS = 60 * 60_000;
 
-describe("records of a cluster's whole life that pass the stream's filter", () => {
-  test("are those of users' and operators' writes, one each, and none of the reconciler's", async () => {
+describe("records of a cluster's whole life that pass the stream filter", () => {
+  test("the stream filter passes one record of each user's and operator's write, and none of the reconciler's", async () => {
     const { identity } = await scene.create();
     const created = await read();
     expect(created.all.length).toBeGreaterThan(created.passed.length + 5);
@@ -54,7 +54,7 @@ describe("records of a cluster's whole life that pass the stream's filter", () =
     expect(built.pointers.length).toBeGreaterThan(5);
     expect(built.passed).toEqual([]);
     expect((await scene.pointerOf(identity)).requestedAt).toBeUndefined();
-    // At rest, for some hours.
+    // Converged, for some hours.
     for (let hour = 0; hour < 4; hour++) {
       world.pass(HOUR_MS);
       expect(await onSchedule(work(), {})).toEqual({ worked: 1 });
@@ -77,7 +77,7 @@ describe("records of a cluster's whole life that pass the stream's filter", () =
     expect(await passedBy(() => scene.send("POST", undelete, {}))).toEqual([1, 0]);
   });
 
-  test("are none of a cluster whose provisioner fails again and again", async () => {
+  test("the stream filter passes no record of a cluster whose provisioner fails again and again", async () => {
     const { identity } = await scene.create();
     await read();
     world.faults.next = () => ({ kind: "fails", message: "no quota" });
@@ -90,7 +90,7 @@ describe("records of a cluster's whole life that pass the stream's filter", () =
     expect((await scene.pointerOf(identity)).attempts).toBeGreaterThan(3);
   });
 
-  test("are none of a cluster that an operator forgets while a request of a user waits", async () => {
+  test("the stream filter passes no record of a cluster that is forgotten with a pending user request", async () => {
     await scene.create();
     await read();
     await forgetCluster(world.services, scene.at);
@@ -99,8 +99,8 @@ describe("records of a cluster's whole life that pass the stream's filter", () =
   });
 });
 
-describe("a request that comes while a worker has the cluster", () => {
-  test("passes neither with its own record nor with the worker's, which does it before it lets go", async () => {
+describe("a request during a worker's lease", () => {
+  test("a request during a lease passes no record, because the worker processes it before the release", async () => {
     const { identity } = await scene.create();
     await world.settle();
     await change({ enableAutoUpgrade: true });
@@ -113,7 +113,7 @@ describe("a request that comes while a worker has the cluster", () => {
     expect(Date.parse(dueAt ?? "")).toBeGreaterThan(world.services.clock().getTime());
   });
 
-  test("passes once, with the worker's last record, where the worker has no time left for it", async () => {
+  test("a request during a lease passes the worker's last record when the worker has no time left", async () => {
     const { identity } = await scene.create();
     await world.settle();
     await change({ enableAutoUpgrade: true });
@@ -130,7 +130,7 @@ describe("a request that comes while a worker has the cluster", () => {
     expect((await scene.pointerOf(identity)).requestedAt).toBeUndefined();
   });
 
-  test("is found by the sweep where the worker died, or where its record was lost", async () => {
+  test("a request during a lease is found by the sweep when the worker died or its record was lost", async () => {
     const { identity } = await scene.create();
     const dying = { ...world.reconciler, provisioner: { ...world.reconciler.provisioner } };
     world.wire.fault = ({ operation, input }) =>
@@ -145,7 +145,7 @@ describe("a request that comes while a worker has the cluster", () => {
   });
 });
 
-describe("the filter's rules, by AWS's examples", () => {
+describe("the stream filter's rules, with AWS's examples", () => {
   const record = {
     eventName: "INSERT",
     dynamodb: { Keys: { CustomerName: { S: "AnyCompany Industries" } }, NewImage: { PaymentTerms: { S: "60 days" } } },
@@ -153,7 +153,7 @@ describe("the filter's rules, by AWS's examples", () => {
   test.each([
     ["a key of the table", { dynamodb: { Keys: { CustomerName: { S: ["AnyCompany Industries"] } } } }, true],
     ["a text that differs in case", { dynamodb: { Keys: { CustomerName: { S: ["anycompany industries"] } } } }, false],
-    ["one of several", { dynamodb: { NewImage: { PaymentTerms: { S: ["30 days", "60 days"] } } } }, true],
+    ["one of several values", { dynamodb: { NewImage: { PaymentTerms: { S: ["30 days", "60 days"] } } } }, true],
     [
       "both of two keys",
       { eventName: ["MODIFY"], dynamodb: { Keys: { CustomerName: { S: [{ exists: true }] } } } },
@@ -164,11 +164,11 @@ describe("the filter's rules, by AWS's examples", () => {
     ["an object, which is no leaf", { dynamodb: { NewImage: { PaymentTerms: [{ exists: true }] } } }, false],
     ["an attribute that is absent", { dynamodb: { NewImage: { Other: { S: [{ exists: false }] } } } }, true],
     ["an image that is absent", { dynamodb: { OldImage: { Other: { S: [{ exists: false }] } } } }, true],
-  ])("%s", (_, pattern, expected) => {
+  ])("the stream filter's rule for %s gives the documented result", (_, pattern, expected) => {
     expect(passesFilter(pattern, record)).toBe(expected);
   });
 
-  test("a rule that is not implemented is refused", () => {
+  test("a filter rule that is not implemented is refused", () => {
     expect(() => passesFilter({ eventName: [{ prefix: "IN" }] }, record)).toThrow('{"prefix":"IN"}');
   });
 });

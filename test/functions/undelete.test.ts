@@ -10,7 +10,7 @@ import { type Answer, type Json, makeWorld, type Tenant, type World } from "#tes
 
 let world: World;
 let tenant: Tenant;
-/** How far the clock is ahead, in milliseconds. */
+/** Offset of the clock, in milliseconds. */
 let ahead = 0;
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -46,7 +46,7 @@ async function create(more: Record<string, unknown> = {}): Promise<Json> {
 const remove = async () => expect((await send("PATCH", at(), { status: "deleting" })).status).toBe(200);
 const finish = (identity?: string) => endDeletion(world.services, tenant.slug, "production", "one", identity);
 
-/** Makes a cluster and deletes it to the end. @returns what it was */
+/** Creates a cluster and deletes it completely. @returns its last representation */
 async function deleted(more: Record<string, unknown> = {}): Promise<Json> {
   const made = await create(more);
   await remove();
@@ -59,7 +59,7 @@ function expectRefused(answer: Answer, status: number, ...details: RegExp[]): vo
   expect(answer.body.details).toEqual(details.map((each) => expect.stringMatching(each)));
 }
 
-/** Changes a stored item behind everybody's back. */
+/** Changes a stored item in the database. */
 const change = (key: Key, name: string, value: unknown) =>
   world.table.client.send(
     new UpdateCommand({
@@ -71,8 +71,8 @@ const change = (key: Key, name: string, value: unknown) =>
     }),
   );
 
-describe("a deletion's end", () => {
-  test("leaves a tombstone for 30 days and a pointer to it; slug, pools and counters are free", async () => {
+describe("the final deletion of a cluster", () => {
+  test("a deleted cluster leaves a tombstone and its pointer for 30 days, and frees slug, pools and counters", async () => {
     const made = await deleted({ nodePools: POOLS });
     expect((await send("GET", at())).status).toBe(404);
     const [tombstone, ...others] = await tombstonesOf(world.services, tenant.slug);
@@ -92,7 +92,7 @@ describe("a deletion's end", () => {
     expect(JSON.parse(String(event?.changes))).toEqual([{ path: "status", from: "deleting", to: "deleted" }]);
   });
 
-  test("fits into one transaction with 80 pools, of which only live ones come back", async () => {
+  test("the final deletion of 80 pools fits into one transaction, and an undelete restores only live pools", async () => {
     const made = await create({
       nodePools: Array.from({ length: 50 }, (_, n) => ({ name: `p${n}`, nodeSize: "t3.medium" })),
     });
@@ -112,8 +112,8 @@ describe("a deletion's end", () => {
   });
 });
 
-describe("bringing a cluster back", () => {
-  test("gives the same cluster with its pools, to be built anew", async () => {
+describe("undeleting a cluster", () => {
+  test("an undelete restores the same cluster with its pools, which are built again", async () => {
     const addons = { constructor: { enabled: true } };
     const more = { maintenanceScheduleIdentity: tenant.schedule.identity, description: "mine", addons };
     const made = await create({ nodePools: POOLS, ...more });
@@ -142,7 +142,7 @@ describe("bringing a cluster back", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("makes it due at once, and tells who did it", async () => {
+  test("an undelete makes the cluster due at once, and its event has the caller", async () => {
     const { identity } = await deleted();
     await change(pointerKey(identity), "attempts", 4);
     await change(pointerKey(identity), "lastError", { at: "x", operation: "x", message: "x" });
@@ -161,7 +161,7 @@ describe("bringing a cluster back", () => {
     expect(JSON.parse(String(event?.changes))).toContainEqual({ path: "status", from: "deleted", to: "new" });
   });
 
-  test("does not keep the version it was upgraded from, to which nothing leads any more", async () => {
+  test("an undelete does not restore the version before the last upgrade", async () => {
     await create();
     expect((await send("PATCH", at(), { version: "v1.35.0-u-ame.1" })).status).toBe(200);
     await remove();
@@ -172,7 +172,7 @@ describe("bringing a cluster back", () => {
     expect(cluster).not.toHaveProperty("rollbackVersion");
   });
 
-  test("takes null for a body that is left out, and costs two waits", async () => {
+  test("an undelete accepts null as an absent body, and makes two round trips", async () => {
     await deleted();
     world.wire.latencyMs = 15;
     world.wire.spans.length = 0;
@@ -180,7 +180,7 @@ describe("bringing a cluster back", () => {
     expect(waitsOf(world.wire.spans)).toBe(2);
   });
 
-  test("displaces a deleting cluster of its slug, above whose revision it begins", async () => {
+  test("an undelete supersedes a deleting cluster of the slug, with a higher revision", async () => {
     const first = await deleted();
     const second = await create();
     for (const cni of ["calico", "cilium", "calico"]) expect((await send("PATCH", at(), { cni })).status).toBe(200);
@@ -195,7 +195,7 @@ describe("bringing a cluster back", () => {
     expect((await send("GET", at())).body.identity).toBe(first.identity);
   });
 
-  test("happens again and again", async () => {
+  test("an undelete can be repeated after each deletion", async () => {
     const { identity } = await deleted({ nodePools: POOLS });
     for (let round = 0; round < 2; round++) {
       expect((await undelete({ identity })).status).toBe(200);
@@ -206,14 +206,14 @@ describe("bringing a cluster back", () => {
     expect((await undelete()).body.generation).toBe(7);
   });
 
-  test("happens once of two at the same moment", async () => {
+  test("one of two concurrent undeletes succeeds", async () => {
     await deleted({ nodePools: POOLS });
     const answers = await Promise.all([undelete(), undelete()]);
     expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 404]);
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("happens once under an idempotency key", async () => {
+  test("an undelete with an idempotency key happens once", async () => {
     await deleted();
     const headers = { "idempotency-key": "once" };
     const first = await undelete({}, "", headers);
@@ -223,7 +223,7 @@ describe("bringing a cluster back", () => {
     expect((await undelete(undefined, "", headers)).status).toBe(422);
   });
 
-  test("is shown by a dry run, which changes nothing", async () => {
+  test("a dry run of an undelete shows the result and changes nothing", async () => {
     await deleted({ nodePools: POOLS });
     const everything = async () => {
       const items = new Map<string, unknown>();
@@ -240,8 +240,8 @@ describe("bringing a cluster back", () => {
   });
 });
 
-describe("what cannot be brought back is refused:", () => {
-  test("what was never deleted, or too long ago, or is there", async () => {
+describe("an undelete that is refused", () => {
+  test("an undelete of a cluster that exists, never existed or was deleted too long ago is refused", async () => {
     expectRefused(await undelete(), 404, /^No cluster "one" was deleted in environment "production"/);
     await create();
     expectRefused(await undelete(), 404, /^No cluster "one"/);
@@ -257,19 +257,19 @@ describe("what cannot be brought back is refused:", () => {
     expect((await undelete({ identity: identity.toUpperCase() })).status).toBe(200);
   });
 
-  test("what is still being deleted, which passes by itself", async () => {
+  test("an undelete of a cluster that is still being deleted is refused with Retry-After", async () => {
     const first = await create();
     await remove();
     const early = await undelete();
     expectRefused(early, 409, /still being deleted/);
     expect(early.headers.get("retry-after")).toBe("30");
     await create();
-    // Displaced, it is still the one that is being deleted.
+    // Superseded, it is still being deleted.
     expectRefused(await undelete({ identity: first.identity }), 409, /still being deleted/);
     expectRefused(await undelete({ identity: NOBODY }), 404, /No cluster/);
   });
 
-  test("several, until the caller says which", async () => {
+  test("an undelete of a slug with several deleted clusters is refused until the caller selects one", async () => {
     const first = await deleted();
     ahead = 60_000;
     const second = await deleted();
@@ -286,7 +286,7 @@ describe("what cannot be brought back is refused:", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("everything that is missing or taken, at once", async () => {
+  test("an undelete with missing references and taken names reports all of them", async () => {
     const { identity } = await deleted({ maintenanceScheduleIdentity: tenant.schedule.identity });
     await create();
     const key = tombstoneKey(tenant.slug, "production", "one", identity);
@@ -301,7 +301,7 @@ describe("what cannot be brought back is refused:", () => {
     expectRefused(await undelete({}, "?dryRun=true"), 409, ...all, ...more);
   });
 
-  test("with a disabled cloud account, which passes when it is enabled again", async () => {
+  test("an undelete with a disabled cloud account is refused until the account is enabled", async () => {
     await deleted();
     const { account, slug } = tenant;
     const accounts = (enabled: boolean) => ({ [account.identity]: { ...account, enabled } });
@@ -311,7 +311,7 @@ describe("what cannot be brought back is refused:", () => {
     expect((await undelete()).status).toBe(200);
   });
 
-  test("by who is not an admin there, or in another organisation", async () => {
+  test("an undelete by a caller who is not an admin of the environment is refused", async () => {
     await deleted();
     const { token: developer } = await tenant.person("developer");
     const { token: elsewhere } = await tenant.person("viewer", { staging: "admin" });
@@ -323,7 +323,7 @@ describe("what cannot be brought back is refused:", () => {
     expect((await world.send("POST", at("production", "undelete"), { token: here })).status).toBe(200);
   });
 
-  test("what is wrong with the request, all of it", async () => {
+  test("an undelete with an invalid request reports every error", async () => {
     await deleted();
     expectRefused(await undelete({ identity: "x" }, "?dryRun=maybe"), 400, /^dryRun: /, /^identity: "x" .* uuid/);
     expectRefused(await undelete([]), 400, /must be an object/);
@@ -339,11 +339,11 @@ describe("what cannot be brought back is refused:", () => {
   });
 });
 
-test("a tombstone is read as it is stored", async () => {
+test("a stored tombstone is parsed with its schema and has no row in the list index", async () => {
   const { identity } = await deleted({ nodePools: POOLS });
   const key = tombstoneKey(tenant.slug, "production", "one", identity);
   const item = (await world.table.get([key])).get(keyText(key));
-  if (item === undefined) throw new Error("no tombstone");
+  if (item === undefined) throw new Error("tombstone not found");
   expect(tombstoneEntity.read(item)).toMatchObject({ identity });
   expect(item).not.toHaveProperty("slimSk");
 });

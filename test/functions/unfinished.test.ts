@@ -44,15 +44,15 @@ const conditionsOf = ({ conditions }: Json): Record<string, string> =>
 
 interface Write {
   name: string;
-  /** Sends the write. @returns its answer */
+  /** Sends the write. @returns its response */
   write: () => Promise<Answer>;
-  /** Conditions that must not be True after it. */
+  /** Conditions that must not be True after the write. */
   untrue: string[];
-  /** How many of the two pools must not be DONE after it. */
+  /** Number of the two pools that must not be DONE after the write. */
   pools: number;
-  /** The status of the cluster after it. */
+  /** Status of the cluster after the write. */
   status?: string;
-  /** Whether the cluster is stopped before it. */
+  /** True if the cluster is stopped before the write. */
   isStopped?: boolean;
 }
 
@@ -121,46 +121,49 @@ const writes: Write[] = [
   { name: "a deleted pool", write: async () => send("DELETE", await poolPath()), untrue: ["NodePoolsReady"], pools: 1 },
 ];
 
-describe.each(writes)("$name, while the reconciler has not looked", ({ write, untrue, pools, status, isStopped }) => {
-  test("shows as unfinished in every answer, and as done in the end", async () => {
-    const made = await create();
-    if (isStopped === true) {
-      await send("PATCH", at(), { status: "stopping" });
-      await world.settle();
-    }
-    const before = await get();
-    const answer = await write();
-    expect(answer.status, answer.text).toBeLessThan(205);
-    const listed = (await send("GET", tenant.path("production"))).body.content[0];
-    const direct = await get();
-    const shown = answer.body?.conditions === undefined ? [direct, listed] : [answer.body, direct, listed];
-    for (const cluster of shown) {
-      expect(cluster.generation).toBe(before.generation + 1);
-      for (const each of cluster.conditions) expect(each.observedGeneration).toBe(before.generation);
-      const told = conditionsOf(cluster);
-      for (const type of untrue) expect([type, told[type]]).not.toEqual([type, "True"]);
-      if (untrue.length > 0) expect(told.Reconciled).not.toBe("True");
-      // Other conditions stay as they were.
-      const untouched = before.conditions.filter(({ type }: Json) => ![...untrue, "Reconciled"].includes(type));
-      for (const { type, status: old } of untouched) {
-        expect([type, told[type]]).toEqual([type, old]);
+describe.each(writes)(
+  "a change of $name before the reconciler has observed it",
+  ({ write, untrue, pools, status, isStopped }) => {
+    test("a change is shown as unfinished in every response, and as done in the end", async () => {
+      const made = await create();
+      if (isStopped === true) {
+        await send("PATCH", at(), { status: "stopping" });
+        await world.settle();
       }
-      expect(cluster.status).toBe(status ?? before.status);
-    }
-    expect((await poolsOf()).filter(({ provisionStatus }) => provisionStatus !== "DONE")).toHaveLength(pools);
-    await world.settle();
-    if (status === "deleting") return expect((await send("GET", at())).status).toBe(404);
-    const after = await get();
-    expect(after.conditions.every((each: Json) => each.observedGeneration === after.generation)).toBe(true);
-    if (status === "stopping") return expect(after.status).toBe("stopped");
-    expect(after.status).toBe("started");
-    expect(Object.values(conditionsOf(after))).toEqual(["True", "True", "True", "True", "True"]);
-    expect((await poolsOf()).every(({ provisionStatus }) => provisionStatus === "DONE")).toBe(true);
-    expect(made.identity).toBe(after.identity);
-  });
-});
+      const before = await get();
+      const answer = await write();
+      expect(answer.status, answer.text).toBeLessThan(205);
+      const listed = (await send("GET", tenant.path("production"))).body.content[0];
+      const direct = await get();
+      const shown = answer.body?.conditions === undefined ? [direct, listed] : [answer.body, direct, listed];
+      for (const cluster of shown) {
+        expect(cluster.generation).toBe(before.generation + 1);
+        for (const each of cluster.conditions) expect(each.observedGeneration).toBe(before.generation);
+        const told = conditionsOf(cluster);
+        for (const type of untrue) expect([type, told[type]]).not.toEqual([type, "True"]);
+        if (untrue.length > 0) expect(told.Reconciled).not.toBe("True");
+        // Other conditions did not change.
+        const untouched = before.conditions.filter(({ type }: Json) => ![...untrue, "Reconciled"].includes(type));
+        for (const { type, status: old } of untouched) {
+          expect([type, told[type]]).toEqual([type, old]);
+        }
+        expect(cluster.status).toBe(status ?? before.status);
+      }
+      expect((await poolsOf()).filter(({ provisionStatus }) => provisionStatus !== "DONE")).toHaveLength(pools);
+      await world.settle();
+      if (status === "deleting") return expect((await send("GET", at())).status).toBe(404);
+      const after = await get();
+      expect(after.conditions.every((each: Json) => each.observedGeneration === after.generation)).toBe(true);
+      if (status === "stopping") return expect(after.status).toBe("stopped");
+      expect(after.status).toBe("started");
+      expect(Object.values(conditionsOf(after))).toEqual(["True", "True", "True", "True", "True"]);
+      expect((await poolsOf()).every(({ provisionStatus }) => provisionStatus === "DONE")).toBe(true);
+      expect(made.identity).toBe(after.identity);
+    });
+  },
+);
 
-test("a move, while the reconciler has not looked, shows as unfinished where the cluster is then", async () => {
+test("a move before the reconciler has observed it is shown as unfinished at the new path", async () => {
   await create();
   const { body } = await send("POST", tenant.path("one", "move"), {
     currentEnvironment: "production",
@@ -172,7 +175,7 @@ test("a move, while the reconciler has not looked, shows as unfinished where the
   expect(Object.values(conditionsOf(after))).toEqual(["True", "True", "True", "True", "True"]);
 });
 
-test("a dry run shows the conditions that the write would leave", async () => {
+test("a dry run shows the conditions after the write", async () => {
   await create();
   const dry = (await send("PATCH", `${at()}?dryRun=true`, { version: "v1.34.3-u-ame.1" })).body;
   expect(conditionsOf(dry)).toMatchObject({ UpToDate: "False", NodePoolsReady: "False" });
@@ -181,7 +184,7 @@ test("a dry run shows the conditions that the write would leave", async () => {
   expect((await poolsOf()).every(({ provisionStatus }) => provisionStatus === "DONE")).toBe(true);
 });
 
-test("waiting for started does not end before the reconciler has looked at what was asked since", async () => {
+test("waiting for started does not end before the reconciler has observed later requests", async () => {
   const { identity } = await create();
   await send("PATCH", at(), { enableHighAvailability: true });
   const path = `${at()}?waitFor=status:started`;
@@ -193,7 +196,7 @@ test("waiting for started does not end before the reconciler has looked at what 
   expect(body.conditions.every((each: Json) => each.observedGeneration === body.generation)).toBe(true);
 });
 
-test("a change of a pool's labels is not done by what was observed before it was applied", async () => {
+test("a change of a pool's labels is not done by an observation from before it was applied", async () => {
   const { identity } = await create();
   const path = await poolPath();
   const { identity: changed } = (await send("PUT", path, { labels: { role: "web" } })).body;
@@ -212,7 +215,7 @@ test("a change of a pool's labels is not done by what was observed before it was
   expect(states.filter((each) => each === "DONE")).toHaveLength(2);
 });
 
-test("a provisioner that does not take a change leaves it unfinished, also where the cluster cannot be seen", async () => {
+test("a change that the provisioner does not accept remains unfinished, also while the cluster cannot be observed", async () => {
   const { identity } = await create();
   await send("PUT", await poolPath(), { labels: { role: "web" } });
   for (const operation of ["apply", "observe"]) {
@@ -229,7 +232,7 @@ test("a provisioner that does not take a change leaves it unfinished, also where
   }
 });
 
-describe("random writes and steps", () => {
+describe("random writes and reconcile steps", () => {
   const fault: fc.Arbitrary<ProvisionerFault | undefined> = fc.oneof(
     { weight: 4, arbitrary: fc.constant(undefined) },
     { weight: 2, arbitrary: fc.constant({ kind: "fails" as const, message: "no" }) },
@@ -256,7 +259,7 @@ describe("random writes and steps", () => {
     },
   );
 
-  /** Asserts that what shows as done is so. */
+  /** Asserts that everything shown as done is done. */
   async function expectHonest(identity: string, sizes: Map<string, number>, asked: string): Promise<void> {
     const cluster = await get();
     const pools = await poolsOf();
@@ -277,7 +280,7 @@ describe("random writes and steps", () => {
     }
   }
 
-  test("what shows as done of the present generation runs as it was asked", {
+  test("everything shown as done for the current generation runs as requested", {
     timeout: 60_000 + RUNS * 8_000,
   }, async () => {
     await fc.assert(

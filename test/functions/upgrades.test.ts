@@ -45,7 +45,7 @@ async function upgrades(name: string): Promise<Json> {
   return body;
 }
 
-/** Brings a cluster into a state, which only the reconciler can. */
+/** Sets a cluster to a state that only the reconciler sets. */
 const overwrite = (name: string, status: string) =>
   world.table.client.send(
     new UpdateCommand({
@@ -61,12 +61,12 @@ const overwrite = (name: string, status: string) =>
 async function stored(name: string): Promise<Cluster> {
   const key = clusterKey(tenant.slug, "production", name);
   const item = (await world.table.get([key])).get(keyText(key));
-  if (item === undefined) throw new Error(`no cluster ${name}`);
+  if (item === undefined) throw new Error(`cluster ${name} not found`);
   return clusterEntity.read(item);
 }
 
-describe("where a version can go", () => {
-  test("is told whole: one step, and step by step to everything newer", async () => {
+describe("the reachable versions of a cluster", () => {
+  test("upgrades lists the versions reachable in one step, and the steps to every newer version", async () => {
     await create("whole", "v1.33.4-u-ame.2");
     expect(await upgrades("whole")).toEqual({
       version: "v1.33.4-u-ame.2",
@@ -88,7 +88,7 @@ describe("where a version can go", () => {
     });
   });
 
-  test("of the newest is back only", async () => {
+  test("upgrades of the newest version lists only a downgrade", async () => {
     await create("newest", "v1.35.1-u-ame.1");
     expect(await upgrades("newest")).toEqual({
       version: "v1.35.1-u-ame.1",
@@ -97,7 +97,7 @@ describe("where a version can go", () => {
     });
   });
 
-  test("is the way back too, until another version is accepted", async () => {
+  test("upgrades lists the rollback version until another version is accepted", async () => {
     await create("back", "v1.33.8-u-ame.1");
     await patch("back", { version: "v1.34.3-u-ame.1" });
     const rollback = { version: "v1.33.8-u-ame.1", direction: "rollback", blockedBy: [] };
@@ -108,14 +108,14 @@ describe("where a version can go", () => {
     expect(reachable[0]).toEqual({ version: "v1.34.3-u-ame.1", direction: "downgrade", blockedBy: [] });
   });
 
-  test("can be walked: every step of a chain is accepted", async () => {
+  test("every step of a listed upgrade path is accepted", async () => {
     await create("walk", "v1.33.4-u-ame.1");
     const { chain } = (await upgrades("walk")).newer.at(-1);
     for (const version of chain) await patch("walk", { version });
     expect((await upgrades("walk")).version).toBe("v1.35.1-u-ame.1");
   });
 
-  test("that is offered is what a change accepts, and nothing else", async () => {
+  test("upgrades offers exactly the versions that a PATCH accepts", async () => {
     await create("same", "v1.34.3-u-ame.1");
     await patch("same", { version: "v1.35.0-u-ame.1" });
     const { reachable } = await upgrades("same");
@@ -132,7 +132,7 @@ describe("where a version can go", () => {
     ["stopped", /stopped: start it first/],
     ["stopping", /stopping: wait/],
     ["deleting", /deleting: its version cannot change/],
-  ])("is blocked while %s, in words", async (status, says) => {
+  ])("upgrades of a cluster that is %s is blocked with a reason", async (status, says) => {
     await create(status, "v1.33.8-u-ame.1");
     await overwrite(status, status);
     const { reachable, newer } = await upgrades(status);
@@ -141,11 +141,11 @@ describe("where a version can go", () => {
     for (const { blockedBy } of [...reachable, ...newer]) expect(blockedBy).toEqual([expect.stringMatching(says)]);
   });
 
-  test("is blocked exactly where a change is refused", async () => {
+  test("upgrades is blocked exactly when a PATCH is refused", async () => {
     await create("states", "v1.33.8-u-ame.1");
     const cluster = await stored("states");
     const { request } = parseUpdate({ version: "v1.34.3-u-ame.1" });
-    if (request === undefined) throw new Error("the wish is well-formed");
+    if (request === undefined) throw new Error("the update request is valid");
     const accepts = (present: Cluster) => {
       try {
         return applyUpdate(present, request).version === "v1.34.3-u-ame.1";
@@ -153,7 +153,7 @@ describe("where a version can go", () => {
         return false;
       }
     };
-    // A deleted cluster is never read, so what a change would say of one does not matter.
+    // Deleted clusters are never read, so their result does not matter.
     for (const status of clusterStatuses.filter((each) => each !== "deleted")) {
       for (const desiredStatus of desiredStatuses) {
         const present: Cluster = { ...cluster, status, desiredStatus };
@@ -173,7 +173,7 @@ describe("a catalogue with gaps", () => {
     desiredStatus: "starting" as const,
   });
 
-  test("has no path over a minor that is missing, and says which", () => {
+  test("an upgrade path over a missing minor is blocked with the name of the minor", () => {
     const catalogue = [
       ...offered("v1.9.0-u-ame.1", "v1.12.0-u-ame.1", "v1.10.9-u-ame.1", "v1.10.10-u-ame.1"),
       { version: "v1.11.0-u-ame.1", available: false },
@@ -188,23 +188,23 @@ describe("a catalogue with gaps", () => {
     });
   });
 
-  test("passes the newest build of each minor in between", () => {
+  test("an upgrade path uses the newest build of each minor in between", () => {
     const catalogue = offered("v1.12.1-u-ame.1", "v1.10.2-u-ame.10", "v1.10.2-u-ame.9", "v1.11.0-u-ame.3");
     const { newer } = upgradesOf(at("v1.9.0-u-ame.1"), catalogue);
     expect(newer.at(-1)?.chain).toEqual(["v1.10.2-u-ame.10", "v1.11.0-u-ame.3", "v1.12.1-u-ame.1"]);
   });
 
-  test("still offers the way back to what it lost", () => {
+  test("the rollback version is offered although its minor is no longer in the catalogue", () => {
     const { reachable, newer } = upgradesOf(at("v1.10.0-u-ame.1", "v1.9.3-u-ame.1"), offered("v1.10.0-u-ame.1"));
     expect(reachable).toEqual([{ version: "v1.9.3-u-ame.1", direction: "rollback", blockedBy: [] }]);
     expect(newer).toEqual([]);
   });
 });
 
-describe("asking for upgrades", () => {
+describe("access to and cost of upgrades", () => {
   beforeAll(() => create("asked", "v1.34.3-u-ame.1"));
 
-  test("costs one wait, and takes a viewer", async () => {
+  test("reading upgrades makes one round trip and requires a viewer", async () => {
     const { token } = await tenant.person("viewer");
     world.wire.latencyMs = 15;
     world.wire.spans.length = 0;
@@ -215,7 +215,7 @@ describe("asking for upgrades", () => {
     expect(waitsOf(world.wire.spans)).toBe(1);
   });
 
-  test("is refused in the order of every request", async () => {
+  test("reading upgrades returns errors in the general order", async () => {
     const stranger = (await world.tenant()).admin;
     const billing = (await tenant.person("billing-admin")).token;
     const none = (await tenant.person("admin", { production: "none" })).token;

@@ -1,4 +1,4 @@
-/** Many requests that wait at the same time. */
+/** Many concurrent requests that wait. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
@@ -34,7 +34,7 @@ const wait = (seconds: number, token = tenant.admin, cluster = "one", query = ""
 
 const reads = () => world.wire.spans.filter(({ operation, end }) => operation === "BatchGetItem" && end > 0);
 
-/** Sends requests that wait, all at the same moment, and returns them once all are authorized. Forgets the calls of that. */
+/** Sends waiting requests, all at the same moment, and returns them when all are authorized. Resets the recorded calls. */
 async function startWaiting(
   count: number,
   seconds: number,
@@ -51,7 +51,7 @@ async function startWaiting(
   return waiting;
 }
 
-/** Gives a cluster the status `stopped`, as another process does. */
+/** Sets a cluster's status to `stopped`, like another process. */
 const stop = (cluster = "one") =>
   world.table.client.send(
     new UpdateCommand({
@@ -96,9 +96,9 @@ test("500 waiting requests do not slow down another tenant's GET", async () => {
   const polls = reads().length - 80;
   const answers = await Promise.all(waiting);
   expect(answers.map(appliedIn)).toEqual(Array(500).fill("wait=10"));
-  // The 95th percentiles. Where each of them polls by itself it is some six times on a machine that is not busy.
+  // The 95th percentiles. If each request polls by itself, the ratio is about six on an idle machine.
   expect(beside / atRest).toBeLessThan(3);
-  // One poll a second for all, in about four seconds; by themselves they made some 2,000.
+  // One poll a second for all, in about four seconds; individual polls made about 2,000.
   expect(polls).toBeLessThan(40);
 });
 
@@ -113,17 +113,17 @@ test("500 requests that begin to wait at the same moment are authorized by few s
   expect(reads().length).toBeLessThan(100);
 });
 
-test("waiting requests that wake together share their reads", async () => {
+test("waiting requests that finish together share their reads", async () => {
   const tokens = await people(4);
   const waiting = await startWaiting(200, 10, { tokens, query: "&includeDetails=true" });
   await stop();
   const answers = await Promise.all(waiting);
   expect(answers.map(({ status, body }) => [status, body.status])).toEqual(Array(200).fill([200, "stopped"]));
-  // The poll, the reads that authorize, the reads of details.
+  // The poll, the authorization reads, the reads of details.
   expect(reads().length).toBeLessThan(30);
 });
 
-test("waiting requests of many clusters are each woken by their own", async () => {
+test("waiting requests of many clusters each finish with their own cluster", async () => {
   const names = ["two", "three", "four"];
   for (const name of names) await create(name);
   const waiting = await startWaiting(8, 4, { clusters: ["one", ...names] });
@@ -134,7 +134,7 @@ test("waiting requests of many clusters are each woken by their own", async () =
   expect(seen).toEqual([...expected, ...expected]);
 });
 
-test("a token's request beyond its limit is answered at once with Retry-After, another token's waits", async () => {
+test("a token's request beyond its limit returns at once with Retry-After, while another token's request waits", async () => {
   const [another = ""] = await people(1);
   const waiting = await startWaiting(PER_TOKEN, 4);
   const settled: string[] = [];
@@ -153,7 +153,7 @@ test("a token's request beyond its limit is answered at once with Retry-After, a
   expect([retryAfterIn(last), appliedIn(last)]).toEqual([null, "wait=1"]);
 });
 
-test("a request beyond the limit of the process gets no place, until one is released", () => {
+test("a request beyond the limit of the process gets no place until one is released", () => {
   const watcher = new PollingStatusWatcher(world.table.commits, { perToken: 2, perProcess: 3 });
   const release = watcher.reserve("a");
   expect([watcher.reserve("a"), watcher.reserve("a")]).toEqual([expect.any(Function), undefined]);
@@ -162,7 +162,7 @@ test("a request beyond the limit of the process gets no place, until one is rele
   expect([watcher.reserve("b"), watcher.reserve("a")]).toEqual([expect.any(Function), undefined]);
 });
 
-test("a wait goes on where polls fail, and its answer is what is there at its end", async () => {
+test("a wait continues after failed polls, and returns the cluster at its end", async () => {
   const waiting = await startWaiting(1, 3);
   world.wire.fault = ({ input }) => (JSON.stringify(input).includes("ProjectionExpression") ? "before" : undefined);
   await stop();
@@ -171,7 +171,7 @@ test("a wait goes on where polls fail, and its answer is what is there at its en
   expect(world.wire.spans.length).toBeGreaterThan(2);
 });
 
-test("requests whose reads at the end of the wait fail are all answered 503", async () => {
+test("requests whose reads at the end of the wait fail all return 503", async () => {
   const waiting = await startWaiting(30, 2);
   world.wire.fault = () => "before";
   const answers = await Promise.all(waiting);

@@ -15,7 +15,7 @@ let made: Json;
 const now = new Date();
 
 beforeAll(async () => {
-  // Its clock stands still: what is waited for is real time.
+  // The test clock does not advance: waits use real time.
   world = await makeWorld({ clock: () => now });
 });
 
@@ -35,7 +35,7 @@ interface Timed {
   milliseconds: number;
 }
 
-/** Gets the cluster, and says how long that took. */
+/** Gets the cluster, and measures the duration. */
 async function wait(prefer: string, query: string, more: Record<string, string> = {}, token?: string): Promise<Timed> {
   world.wire.spans.length = 0;
   const started = performance.now();
@@ -44,17 +44,17 @@ async function wait(prefer: string, query: string, more: Record<string, string> 
   return { answer, milliseconds: performance.now() - started };
 }
 
-/** How often the database was asked for the cluster, and answered. */
+/** Counts the successful reads of the cluster. */
 const looks = () => world.wire.spans.filter(({ operation, end }) => operation === "BatchGetItem" && end > 0).length;
 
-/** Does something once so many waits have looked for the first time. */
+/** Runs an action when the given number of waits have read once. */
 async function during<T>(waiting: Promise<T>, happen: () => Promise<unknown>, waits = 1): Promise<T> {
   for (const before = looks(); looks() < before + waits; ) await sleep(5);
   const [waited] = await Promise.all([waiting, happen()]);
   return waited;
 }
 
-/** Gives the cluster a status that only the reconciler can. */
+/** Sets the cluster to a status that only the reconciler sets. */
 const overwrite = (status: string) =>
   world.table.client.send(
     new UpdateCommand({
@@ -74,8 +74,8 @@ const patch = async (body: object) => {
 
 const appliedIn = ({ headers }: Answer) => headers.get("preference-applied");
 
-describe("waiting for a status", () => {
-  test("ends at once where the cluster has it already", async () => {
+describe("a GET that waits for a status", () => {
+  test("a wait ends at once if the cluster already has the status", async () => {
     const { answer } = await wait("wait=10", "?waitFor=status:new");
     expect([answer.status, answer.body, appliedIn(answer)]).toEqual([200, made, "wait=10"]);
     expect(looks()).toBe(1);
@@ -83,15 +83,15 @@ describe("waiting for a status", () => {
 
   test.each<[string, string, () => Promise<unknown>]>([
     ["a user's change", "deleting", () => patch({ status: "deleting" })],
-    ["the reconciler's", "started", () => overwrite("started")],
-  ])("ends soon after %s made it so", async (_, status, happen) => {
+    ["the reconciler", "started", () => overwrite("started")],
+  ])("a wait ends soon after %s sets the status", async (_, status, happen) => {
     const { answer, milliseconds } = await during(wait("wait=10", `?waitFor=status:${status}`), happen);
     expect([answer.status, answer.body.status, appliedIn(answer)]).toEqual([200, status, "wait=10"]);
     expect(answer.headers.get("etag")).toMatch(/^"2\./);
     expect(milliseconds).toBeLessThan(3_000);
   });
 
-  test("ends when time is up, with the cluster as it then is", async () => {
+  test("a wait ends at its timeout with the current cluster", async () => {
     const waiting = wait("wait=1", "?waitFor=status:started");
     const { answer, milliseconds } = await during(waiting, () => patch({ deleteProtection: true }));
     expect([answer.status, answer.body.status, answer.body.deleteProtection]).toEqual([200, "new", true]);
@@ -100,20 +100,20 @@ describe("waiting for a status", () => {
     expect(milliseconds).toBeLessThan(4_000);
   });
 
-  test("looks no oftener than needed", async () => {
+  test("a wait polls no more often than needed", async () => {
     await wait("wait=2", "?waitFor=status:started");
     expect(looks()).toBeGreaterThanOrEqual(3);
     expect(looks()).toBeLessThanOrEqual(6);
   });
 
-  test("reads details once, at its end", async () => {
+  test("a wait reads details once, at its end", async () => {
     await wait("wait=1", "?waitFor=status:started&includeDetails=true&show-compute=true");
     const details = world.wire.spans.map(({ input }) => JSON.stringify(input).includes(`CLUSTER#${made.identity}`));
     expect(details.length).toBeGreaterThanOrEqual(3);
     expect(details.indexOf(true)).toBe(details.length - 1);
   });
 
-  test("answers conditionally by what the cluster is at its end", async () => {
+  test("a wait with If-None-Match compares the cluster at its end", async () => {
     const tag = (await send("GET", at())).headers.get("etag") ?? "";
     const condition = { "if-none-match": tag };
     const same = await wait("wait=1", "?waitFor=status:started", condition);
@@ -123,15 +123,18 @@ describe("waiting for a status", () => {
     expect([other.answer.status, other.answer.body.status]).toEqual([200, "started"]);
   });
 
-  test.each(["started", "deleted"])("for %s ends with a 404 where the cluster goes away", async (status) => {
-    const waiting = wait("wait=10", `?waitFor=status:${status}`);
-    const { answer, milliseconds } = await during(waiting, () => patch({ environmentSlug: "staging" }));
-    expect([answer.status, answer.body.message]).toEqual([404, expect.stringContaining('no cluster "one"')]);
-    expect(appliedIn(answer)).toBe("wait=10");
-    expect(milliseconds).toBeLessThan(3_000);
-  });
+  test.each(["started", "deleted"])(
+    "a wait for %s returns 404 when the cluster moves to another environment",
+    async (status) => {
+      const waiting = wait("wait=10", `?waitFor=status:${status}`);
+      const { answer, milliseconds } = await during(waiting, () => patch({ environmentSlug: "staging" }));
+      expect([answer.status, answer.body.message]).toEqual([404, expect.stringContaining('no cluster "one"')]);
+      expect(appliedIn(answer)).toBe("wait=10");
+      expect(milliseconds).toBeLessThan(3_000);
+    },
+  );
 
-  test("ends with a refusal where the token is revoked or the role is taken", async () => {
+  test("a wait is refused when the token is revoked or the role is removed", async () => {
     const email = `${randomUUID()}@example.com`;
     const { user } = await setMember(world.services, tenant.slug, { email, role: "viewer" });
     const tokens = [1, 2].map(async () => (await createToken(world.services, { user, name: "test" })).token);
@@ -151,7 +154,7 @@ describe("waiting for a status", () => {
     expect(Math.max(...ended.map(({ milliseconds }) => milliseconds))).toBeLessThan(4_000);
   });
 
-  test("of a cluster that is not there is a 404 at once", async () => {
+  test("a wait for a missing cluster returns 404 at once", async () => {
     await patch({ environmentSlug: "staging" });
     const { answer } = await wait("wait=10", "?waitFor=status:deleted");
     expect([answer.status, appliedIn(answer)]).toEqual([404, null]);
@@ -159,7 +162,7 @@ describe("waiting for a status", () => {
   });
 });
 
-describe("waitFor", () => {
+describe("the parameter waitFor", () => {
   test.each([
     "",
     "started",
@@ -170,7 +173,7 @@ describe("waitFor", () => {
     "status:gone",
     "name:one",
     "%00",
-  ])("as %j is a 400 that names it, whether anybody waits or not", async (waitFor) => {
+  ])("waitFor with the value %j returns 400 with its name, with or without a wait", async (waitFor) => {
     for (const prefer of ["", "wait=10"]) {
       const { answer } = await wait(prefer, `?waitFor=${waitFor}`);
       expect(answer.status, answer.text).toBe(400);
@@ -180,18 +183,18 @@ describe("waitFor", () => {
     }
   });
 
-  test("twice is a 400", async () => {
+  test("waitFor sent twice returns 400", async () => {
     const { answer } = await wait("wait=1", "?waitFor=status:started&waitFor=status:started");
     expect([answer.status, answer.body.message]).toEqual([400, expect.stringMatching(/^waitFor: .*only once/)]);
   });
 
-  test.each(clusterStatuses)("knows the status %s", async (status) => {
+  test.each(clusterStatuses)("waitFor accepts the status %s", async (status) => {
     const { answer } = await wait("", `?waitFor=status:${status}`);
     expect([answer.status, answer.headers.get("warning")]).toEqual([200, null]);
   });
 });
 
-describe("a preference to wait", () => {
+describe("the preference wait", () => {
   test.each([
     "",
     "wait",
@@ -203,7 +206,7 @@ describe("a preference to wait", () => {
     "handling=lenient; wait=1",
     "await=1",
     "wait=0, wait=1",
-  ])("as %j is none", async (prefer) => {
+  ])("the preference %j is ignored", async (prefer) => {
     const { answer } = await wait(prefer, "?waitFor=status:started");
     expect([answer.status, answer.body, appliedIn(answer)]).toEqual([200, made, null]);
     expect(looks()).toBe(1);
@@ -217,7 +220,7 @@ describe("a preference to wait", () => {
     [`wait=${"9".repeat(400)}`, "wait=10"],
     ["wait=3, handling=strict", "handling=strict, wait=3"],
     ["handling=strict, wait=30", "handling=strict, wait=10"],
-  ])("as %j is told to be heeded as %s", async (prefer, applied) => {
+  ])("the preference %j is applied as %s", async (prefer, applied) => {
     const { answer } = await wait(prefer, "?waitFor=status:new");
     expect([answer.status, appliedIn(answer)]).toEqual([200, applied]);
   });
@@ -225,13 +228,13 @@ describe("a preference to wait", () => {
   test.each([
     ["wait=10", null],
     ["wait=10, handling=strict", "handling=strict"],
-  ])("for nothing in particular waits for nothing: %s", async (prefer, applied) => {
+  ])("the preference wait without a waitFor status does not wait: %s", async (prefer, applied) => {
     const { answer } = await wait(prefer, "");
     expect([answer.status, appliedIn(answer)]).toEqual([200, applied]);
     expect(looks()).toBe(1);
   });
 
-  test("means nothing to other operations", async () => {
+  test("the preference wait is ignored by other operations", async () => {
     const headers = { prefer: "wait=1" };
     const list = await send("GET", `${tenant.path("production")}?waitFor=status:started`, undefined, headers);
     expect([list.status, list.headers.get("warning"), appliedIn(list)]).toEqual([

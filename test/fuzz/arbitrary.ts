@@ -1,30 +1,30 @@
-/** From the document's schemas to values of them. */
+/** Generates values from the document's schemas. */
 
 import fc from "fast-check";
 
-/** JSON Schema as it is read. */
+/** JSON Schema as parsed. */
 export type Schema = Record<string, unknown>;
 
-/** Stands for something that is really there, such as a region or the slug of a cluster: known when a request is sent. */
+/** Placeholder for an existing resource, such as a region or the slug of a cluster, which is known only when a request is sent. */
 export class Real {
   readonly name: string;
   readonly pick: number;
 
-  /** @param pick which one of those there are */
+  /** @param pick selects one of the existing resources */
   constructor(name: string, pick: number) {
     this.name = name;
     this.pick = pick;
   }
 }
 
-/** Something that is there of this name. */
+/** Placeholder for an existing resource of this name. */
 export const real = (name: string): fc.Arbitrary<Real> => fc.nat(1_000).map((pick) => new Real(name, pick));
 
-/** Mostly something that is there, seldom something invented. */
+/** Mostly an existing resource, rarely an invented one. */
 export const orReal = (name: string, invented: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
   fc.oneof({ weight: REAL_WEIGHT, arbitrary: real(name) as fc.Arbitrary<unknown> }, { weight: 1, arbitrary: invented });
 
-/** Makes an object of entries, `__proto__` too. */
+/** Builds an object from entries, including `__proto__`. */
 export function objectOf(entries: readonly (readonly [string, unknown])[]): Record<string, unknown> {
   const made: Record<string, unknown> = {};
   for (const [name, value] of entries) {
@@ -33,34 +33,34 @@ export function objectOf(entries: readonly (readonly [string, unknown])[]): Reco
   return made;
 }
 
-/** Keywords that say something about values and are taken up below. */
+/** Supported keywords that restrict values. */
 const USED = new Set(
   "type properties required additionalProperties propertyNames maxProperties items maxItems enum anyOf oneOf $ref pattern format minLength maxLength minimum maximum".split(
     " ",
   ),
 );
-/** Keywords that say nothing about values. */
+/** Keywords that do not restrict values. */
 const IDLE = new Set("title description default example examples contentMediaType".split(" "));
 
-/** How often a property that need not be there is: of one, this many are not. */
+/** Number of absences of an optional property for each presence. */
 const ABSENT_WEIGHT = 4;
-/** How often a property that is needed although no schema says so is left out all the same: of one that is, this many are there. */
+/** Number of presences of a property that is needed although no schema requires it, for each absence. */
 const NEEDED_WEIGHT = 30;
-/** How often something real stands where there is something real: of one invented, this many. */
+/** Number of existing resources for each invented one. */
 const REAL_WEIGHT = 60;
-/** Beyond this nothing grows by itself: what is larger is made on purpose, elsewhere. */
+/** Maximum size of generated values; larger ones are generated deliberately, elsewhere. */
 const MOST = 6;
 
 const count = (value: unknown, otherwise: number) => (typeof value === "number" ? value : otherwise);
 
 /**
- * Makes conversions of schemas.
+ * Builds converters of schemas.
  *
  * @param components the document's schemas by name, for `$ref`
- * @param realNames properties that name something that is there, and the name `Real` has for it
- * @param needed properties that are nearly always there although they are not required, by component
- * @returns what makes values of a schema, in which things that are there stand as `Real`; it throws Error for a keyword that
- *   it does not know, so that a schema never says more than what is generated keeps to
+ * @param realNames properties that name an existing resource, and its name for `Real`
+ * @param needed properties that are nearly always present although they are not required, by component
+ * @returns a function that generates values of a schema, with existing resources as `Real`; it throws Error for an unknown
+ * keyword, so that no rule of a schema is ignored
  */
 export function converter(
   components: Record<string, Schema>,
@@ -71,7 +71,7 @@ export function converter(
 
   function convert(schema: Schema, likely: readonly string[] = []): fc.Arbitrary<unknown> {
     const unknown = Object.keys(schema).filter((keyword) => !USED.has(keyword) && !IDLE.has(keyword));
-    if (unknown.length > 0) throw new Error(`test/fuzz/arbitrary.ts does not know ${unknown.join(", ")}`);
+    if (unknown.length > 0) throw new Error(`test/fuzz/arbitrary.ts does not support ${unknown.join(", ")}`);
     if (typeof schema.$ref === "string") return ofReference(schema.$ref);
     if (Array.isArray(schema.enum)) return fc.constantFrom(...schema.enum);
     const either = schema.anyOf ?? schema.oneOf;
@@ -88,14 +88,14 @@ export function converter(
       case "object":
         return ofObject(schema, likely);
       default:
-        throw new Error(`test/fuzz/arbitrary.ts does not know the type ${JSON.stringify(schema.type)}`);
+        throw new Error(`test/fuzz/arbitrary.ts does not support the type ${JSON.stringify(schema.type)}`);
     }
   }
 
   function ofReference(ref: string): fc.Arbitrary<unknown> {
     const name = ref.slice("#/components/schemas/".length);
     const target = components[name];
-    if (target === undefined) throw new Error(`there is no ${ref}`);
+    if (target === undefined) throw new Error(`${ref} not found`);
     const made = referred.get(name) ?? convert(target, needed[name]);
     referred.set(name, made);
     return made;
@@ -125,7 +125,7 @@ export function converter(
   return (schema) => convert(schema);
 }
 
-/** Text of a schema; free text has any characters. */
+/** Generates text of a schema; free text has any characters. */
 function ofText(schema: Schema): fc.Arbitrary<string> {
   if (schema.format === "uuid") return fc.uuid();
   const [min, max] = [count(schema.minLength, 0), count(schema.maxLength, Number.POSITIVE_INFINITY)];
@@ -143,7 +143,7 @@ function ofText(schema: Schema): fc.Arbitrary<string> {
     .filter((text) => pattern.test(text) && text.length >= min && text.length <= max);
 }
 
-/** A pattern without what it looks ahead for at its begin, which fast-check cannot generate from; it is checked afterwards. */
+/** Returns a pattern without its initial lookahead, which fast-check cannot generate; it is checked afterwards. */
 function withoutLookahead(pattern: string): string {
   if (!pattern.startsWith("^(?=")) return pattern;
   let depth = 0;

@@ -1,4 +1,4 @@
-/** Bringing clusters up, as the reconciler does: some operations succeed on such alone. */
+/** Starts clusters like the reconciler, because some operations need a started one. */
 
 import { randomUUID } from "node:crypto";
 import { createPrerequisites } from "#core/cluster-access/prerequisites.ts";
@@ -6,7 +6,7 @@ import { createReconciler, reconcile } from "#core/provisioning/reconcile.ts";
 import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import type { World } from "#test/support/world.ts";
 
-/** Makes what brings a cluster up, by its identity, to `started` and with an OIDC client that no issuer knows. */
+/** Returns a function that brings a cluster, by its identity, to `started` and with an OIDC client that no issuer knows. */
 export function bringUpIn({ services, keyring }: World): (identity: string) => Promise<void> {
   const { table, clock } = services;
   const identityProvider = {

@@ -1,26 +1,26 @@
-/** A request as it stands before it is written. */
+/** Draft of a request before it is encoded. */
 
 import type { Caller } from "./scene.ts";
 
-/** What mutations are done to. */
+/** Draft that mutations change. */
 export interface Draft {
   method: string;
-  /** Written as they stand: whoever puts something in encodes it, or does not. */
+  /** Path segments, sent unchanged: mutations encode them or not. */
   segments: string[];
-  /** `name=value`, written as they stand, too. */
+  /** `name=value` pairs, sent unchanged, too. */
   query: string[];
   headers: Record<string, string>;
   caller: Caller;
-  /** Undefined where the operation takes none. */
+  /** Undefined if the operation takes no body. */
   body: unknown;
-  /** Instead of what JSON makes of the body. */
+  /** Text in place of the JSON of the body. */
   raw: string | Uint8Array<ArrayBuffer> | undefined;
 }
 
-/** What one is written as, in a path or in a query. */
+/** Encodes a value for a path or a query. */
 export const encoded = (text: string): string => encodeURIComponent(text.toWellFormed());
 
-/** The body as text; what was made of it before, where that is text. */
+/** Returns the body as text, or the text that a mutation made of it. */
 export function textOf({ raw, body }: Draft): string {
   if (typeof raw === "string") return raw;
   if (raw !== undefined) return Buffer.from(raw).toString("latin1");

@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz [-- --requests N] [-- --seed N] [-- --round N]`: requests generated from the OpenAPI document, sent to the app
- * on an embedded engine. Ends with 1 where an answer is not as the document says, or an operation never succeeded.
+ * `npm run fuzz [-- --requests N] [-- --seed N] [-- --round N]`: sends requests generated from the OpenAPI document to the app on
+ * an embedded engine. Exits with 1 if a response does not match the document, or an operation never succeeded.
  */
 
 import { randomInt, randomUUID } from "node:crypto";

@@ -1,4 +1,4 @@
-/** From the document to requests: plans first, in which things that are there are only named; then what is sent. */
+/** Generates requests from the document: first plans, in which existing resources are placeholders, then requests. */
 
 import fc from "fast-check";
 import type { DocumentedOperation, OpenApi } from "#test/support/contract.ts";
@@ -8,48 +8,48 @@ import { HEADERS } from "./junk.ts";
 import { hostileMutations, type Mutation, mutate, nearMutations } from "./mutations.ts";
 import { type Caller, REAL_NAMES, type Scene } from "./scene.ts";
 
-/** How far from its contract a request is. */
+/** Deviation of a request from its contract. */
 export type Kind = "valid" | "nearly valid" | "hostile";
 
-/** A request as it was drawn, before it is known what there is. */
+/** Generated request, before the existing resources are known. */
 export interface Plan {
   operationId: string;
   method: string;
   path: string;
   kind: Kind;
-  /** Which cluster it is about. */
+  /** Selects the target cluster. */
   target: number;
   caller: Caller;
-  /** Values by the name of their parameter. */
+  /** Values by parameter name. */
   segments: Record<string, unknown>;
   query: [name: string, value: unknown][];
   headers: [name: string, value: unknown][];
   body: unknown;
   mutations: Mutation[];
-  /** Whether it is sent twice, as a client does that lost the answer. */
+  /** True if the request is sent twice, like a client that lost the response. */
   again: boolean;
 }
 
-/** A request as it is sent. */
+/** Request as it is sent. */
 export interface Sent {
   method: string;
   path: string;
   headers: Record<string, string>;
   caller: Caller;
   body: string | Uint8Array<ArrayBuffer> | undefined;
-  /** Whether it goes where the plan says, with the plan's method. */
+  /** True if path and method are those of the plan. */
   isOnTarget: boolean;
 }
 
-/** Of so many parameters that need not be there, one is. */
+/** An optional parameter is present once in this many cases. */
 const PARAMETER_RARITY = 8;
 
-/** Names in bodies that name something that is there. A change of environment is to another one. */
+/** Properties of bodies that name an existing resource. A change of environment is to another one. */
 const REAL_IN_BODIES = new Map(
   [...REAL_NAMES].map((name) => [name, name === "environmentSlug" ? "newEnvironment" : name]),
 );
 
-/** What the API needs of them; the documentation requires nothing. */
+/** Properties that the API needs although the documentation does not require them. */
 const NEEDED = { CreateNodePool: ["name", "nodeSize"], CreateClusterNodePool: ["name", "nodeSize"] };
 
 const KINDS: fc.Arbitrary<Kind> = fc.oneof(
@@ -79,7 +79,7 @@ function drawnFor({ name, schema }: Parameter, realName: string, convert: Conver
   return name === "Prefer" && likely !== undefined ? fc.constantFrom(...likely) : convert(schema);
 }
 
-/** What stands for a path's parameters where an operation is about what is deleted. */
+/** Values of path parameters for operations on deleted resources. */
 const OF_DELETED: Record<string, string> = { clusterSlug: "deletedSlug", environmentSlug: "deletedEnvironment" };
 
 function parametersOf(operation: DocumentedOperation, where: string, convert: Convert) {
@@ -129,19 +129,19 @@ function planOf(path: string, method: string, operation: DocumentedOperation, co
     }));
 }
 
-/** How often writes are drawn: other requests need what they make. */
+/** Frequency of writes: other requests need the resources that they create. */
 const WRITE_WEIGHT = 4;
-/** How many clusters are made before anything else. */
+/** Number of clusters that are created first. */
 const FIRST = 8;
-/** How often a cluster is deleted: less often than one is made. */
+/** Frequency of deletions of clusters: lower than that of creations. */
 const DELETION_WEIGHT = 2;
 
 /**
- * Makes the drawing of plans from a document.
+ * Builds a generator of plans from a document.
  *
- * @returns what draws so many plans; the same seed gives the same plans, and more of them begin with the same ones. It
- *   begins with creations, so that the rest finds something.
- * @throws Error where the document has a schema that nothing can be generated from yet
+ * @returns a function that generates the given number of plans; the same seed gives the same plans, and a larger number begins
+ * with the same ones. It begins with creations, so that later requests find resources.
+ * @throws Error if the document has a schema that is not supported yet
  */
 export function planner(document: OpenApi): (seed: number, count: number) => Plan[] {
   const convert = converter(document.components.schemas, REAL_IN_BODIES, NEEDED);
@@ -176,14 +176,14 @@ function resolve(value: unknown, scene: Scene, target: number): unknown {
   return objectOf(Object.entries(value).map(([name, each]) => [name, resolve(each, scene, target)]));
 }
 
-/** What a header can carry; anything else no client could send. */
+/** Characters of a header; a client could send no others. */
 const sendable = (text: string) => text.replaceAll(/[^\t\x20-\x7e\x80-\xff]/g, "?");
 
 const pathOf = ({ segments, query }: Draft) =>
   `${segments.join("/")}${query.length === 0 ? "" : `?${query.join("&")}`}`;
 
 /**
- * Makes a plan's request, of what is there by now.
+ * Builds the request of a plan from the existing resources.
  *
  * @throws Error as `Scene.real`
  */
@@ -215,7 +215,7 @@ export function render(plan: Plan, scene: Scene): Sent {
   };
   return {
     method: draft.method,
-    // A target begins with a slash, whatever became of its segments.
+    // A target begins with a slash, whatever the mutations of its segments.
     path: path.startsWith("/") ? path : `/${path}`,
     headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, sendable(value)])),
     caller: draft.caller,

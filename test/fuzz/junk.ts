@@ -1,4 +1,4 @@
-/** Values that somebody may get wrong, or send on purpose. */
+/** Invalid values, sent by mistake or on purpose. */
 
 import fc from "fast-check";
 
@@ -37,7 +37,7 @@ const STRANGE = [
   "?",
 ];
 
-/** Text as no sensible client sends it, names of properties too. */
+/** Unusual texts, including names of properties. */
 export const nastyText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(...INHERITED, ...HALVES, ...BREAKING, ...STRANGE),
   fc.string({ unit: "binary", maxLength: 20 }),
@@ -56,7 +56,7 @@ const numbers = fc.oneof(
   fc.maxSafeInteger(),
 );
 
-/** Any JSON value, more often one of another type than one would look for. */
+/** Any JSON value, most often of another type than expected. */
 export const junk: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom<unknown>(null, true, false, "", [], {}, [[]], [null], { a: { b: [null] } }, { ipRange: null }),
   numbers,
@@ -64,7 +64,7 @@ export const junk: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
 );
 
-/** Numbers as JSON may spell them and JavaScript never would. */
+/** Numbers in valid JSON spellings that JavaScript never writes. */
 export const ODD_NUMBERS = [
   "1e400",
   "-1e400",

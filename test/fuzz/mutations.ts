@@ -1,4 +1,4 @@
-/** Ways in which a valid request becomes another. */
+/** Mutates valid requests. */
 
 import fc from "fast-check";
 import { objectOf } from "./arbitrary.ts";
@@ -6,7 +6,7 @@ import { type Draft, encoded, textOf } from "./draft.ts";
 import { HEADERS, junk, nastyText, ODD_NUMBERS } from "./junk.ts";
 import { CALLERS } from "./scene.ts";
 
-/** One change, as it was drawn: `at` chooses among what there is, `value` and `text` are what may be put there. */
+/** One generated mutation: `at` selects a place, `value` and `text` are possible new values. */
 export interface Mutation {
   name: string;
   at: number;
@@ -16,7 +16,7 @@ export interface Mutation {
 
 type Change = (draft: Draft, mutation: Mutation) => void;
 
-/** A place in JSON: who holds it, and under which name. */
+/** Place in JSON: its container and its name. */
 interface Place {
   holder: Record<string, unknown> | unknown[];
   name: string | number;
@@ -37,7 +37,7 @@ function put({ holder, name }: Place, value: unknown): void {
 
 const oneOf = <T>(list: readonly T[], at: number): T | undefined => list[at % Math.max(1, list.length)];
 
-/** Changes one place of the body; a body that has none becomes the value itself. */
+/** Changes one place of the body; a body without places is replaced by the value. */
 const inBody =
   (change: (place: Place, mutation: Mutation) => void): Change =>
   (draft, mutation) => {
@@ -164,7 +164,7 @@ const RAW_PAIRS = [
   "pageable=%7B",
 ];
 
-/** These nobody sends by mistake. */
+/** Mutations that do not happen by mistake. */
 const HOSTILE: Record<string, Change> = {
   truncated: onText((text, { at }) => text.slice(0, at % (text.length + 1))),
   followed: onText((text, { at }) => `${text}${oneOf([",", "]", "\u0000", "{}", "//", "\n\n"], at)}`),
@@ -246,19 +246,19 @@ const NEEDS_BODY = new Set(
 const fitting = (changes: Record<string, Change>, takesBody: boolean) =>
   Object.keys(changes).filter((name) => takesBody || !NEEDS_BODY.has(name));
 
-/** One or two small mistakes. @param takesBody whether the operation has a body to make them in */
+/** One or two small mistakes. @param takesBody true if the operation has a body to change */
 export const nearMutations = (takesBody: boolean): fc.Arbitrary<Mutation[]> =>
   fc.array(drawn(fitting(NEAR, takesBody)), { minLength: 1, maxLength: 2 });
 
-/** One attack, perhaps with a small mistake before it. @param takesBody as above */
+/** One attack, with or without a small mistake before it. @param takesBody as above */
 export const hostileMutations = (takesBody: boolean): fc.Arbitrary<Mutation[]> =>
   fc
     .tuple(fc.array(drawn(fitting(NEAR, takesBody)), { maxLength: 1 }), drawn(fitting(HOSTILE, takesBody)))
     .map(([near, one]) => [...near, one]);
 
-/** Does a mutation to a draft. */
+/** Applies a mutation to a draft. */
 export function mutate(draft: Draft, mutation: Mutation): void {
-  // What is put in may be changed in its turn, and what was drawn is shared.
+  // An inserted value may be mutated later, and the generated one is shared.
   const value = structuredClone(mutation.value);
   (NEAR[mutation.name] ?? HOSTILE[mutation.name])?.(draft, { ...mutation, value });
 }

@@ -1,4 +1,4 @@
-/** Sends generated requests to the app as it is served, and holds every answer to the document. */
+/** Sends generated requests to the served app, and compares every response with the document. */
 
 import { gunzipSync } from "node:zlib";
 import { allRoutes } from "#functions/api/all-routes.ts";
@@ -10,24 +10,24 @@ import type { Json, World } from "#test/support/world.ts";
 import { type Plan, planner, render, type Sent } from "./generate.ts";
 import { makeScene, type Scene } from "./scene.ts";
 
-/** Requests to one organisation; then comes a new one, before what is full answers everything with a conflict. */
+/** Number of requests to one organisation. Then a new one is used, before limits make every response a conflict. */
 export const ROUND = 2_500;
 
-/** What a run is made of. */
+/** Options of a run. */
 export interface RunOptions {
   seed: number;
   requests: number;
-  /** Only this round of it. */
+  /** Runs only this round. */
   round?: number | undefined;
-  /** How many rounds at a time; within one, requests follow each other. */
+  /** Number of parallel rounds; the requests of a round are sequential. */
   lanes: number;
-  /** What answers are held to; the committed document unless given. */
+  /** Document to compare responses with; the committed one by default. */
   document?: OpenApi;
-  /** Called after every so many requests. */
+  /** Called after each batch of requests. */
   onProgress?: (sent: number, failed: number) => void;
 }
 
-/** An answer that is not as it must be. */
+/** Response that does not match the document. */
 export interface Failure {
   round: number;
   /** Position in its round, from 0. */
@@ -35,22 +35,22 @@ export interface Failure {
   plan: Pick<Plan, "operationId" | "kind" | "mutations">;
   sent: Sent;
   problem: string;
-  /** What the server logged of it. */
+  /** Log lines of the request. */
   logs: string[];
 }
 
-/** What became of a run. */
+/** Result of a run. */
 export interface Report {
   sent: number;
-  /** How many answers of each status, by operation as it was planned. */
+  /** Number of responses of each status, by planned operation. */
   statuses: Map<string, Map<number, number>>;
   failures: Failure[];
   slowest: { milliseconds: number; of: string };
 }
 
-/** How many requests between two words of progress. */
+/** Number of requests between two progress reports. */
 const STEP = 500;
-/** The longest a request may take, in milliseconds: far more than any needs, far less than for ever. */
+/** Maximum duration of a request, in milliseconds: far more than any needs. */
 const PATIENCE = 20_000;
 
 interface Answered {
@@ -61,11 +61,11 @@ interface Answered {
 
 interface Target {
   fetch(request: Request): Response | Promise<Response>;
-  /** Every warning and error that was logged. */
+  /** Every logged warning and error. */
   logs: string[];
 }
 
-/** The app with all that the local server serves. */
+/** The app with all routes of the local server. */
 function serveAll({ services, keyring }: World): Target {
   const logs: string[] = [];
   const log = createLogger("warn", (line) => logs.push(line));
@@ -77,7 +77,7 @@ function serveAll({ services, keyring }: World): Target {
   return { fetch: (request) => app.fetch(request), logs };
 }
 
-/** Waits for an answer, not for ever. @throws Error where none comes */
+/** Waits for a response with a timeout. @throws Error after the timeout */
 async function inTime<T>(answer: T | Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const never = new Promise<never>((_, reject) => {
@@ -100,14 +100,14 @@ async function exchange(target: Target, { method, path, headers, body }: Sent): 
 }
 
 /**
- * Sends so many requests, drawn from the document, in rounds of `ROUND`, each to an organisation of its own.
+ * Sends requests generated from the document, in rounds of `ROUND`, each to a new organisation.
  *
- * @param world whose table is there
- * @throws Error where no requests can be generated, or no organisation can be made
+ * @param world with a table
+ * @throws Error if no requests can be generated, or no organisation can be created
  */
 export async function run(world: World, options: RunOptions): Promise<Report> {
   const { seed, requests, lanes, onProgress, document = committed } = options;
-  // It keeps every call it sees, and a run has millions.
+  // It records every call, and a run has millions.
   world.table.client.middlewareStack.remove("wire");
   const contract = contractOf(document);
   const plansOf = planner(document);
@@ -117,7 +117,7 @@ export async function run(world: World, options: RunOptions): Promise<Report> {
     report.statuses.set(operation.operationId, new Map());
   }
 
-  /** @param scene what takes notice of a success; absent for a repeat, of which there is nothing more to learn */
+  /** @param scene records a success; absent for a repeat, which gives no new information */
   async function sendOne(scene: Scene | undefined, plan: Plan, sent: Sent, place: { round: number; position: number }) {
     const started = performance.now();
     const { operationId, kind, mutations } = plan;
@@ -174,14 +174,14 @@ export async function run(world: World, options: RunOptions): Promise<Report> {
   return report;
 }
 
-/** The operations that never succeeded, of which so many answers were no proof. */
+/** Returns the operations that never succeeded. */
 export function neverDone({ statuses }: Report): string[] {
   return [...statuses]
     .filter(([, counts]) => ![...counts.keys()].some((status) => status >= 200 && status < 300))
     .map(([operationId]) => operationId);
 }
 
-/** One line an operation: how many answers of each status. */
+/** Formats one line per operation: number of responses of each status. */
 export function tableOf({ statuses }: Report): string {
   return [...statuses]
     .map(([operationId, counts]) => {
@@ -191,7 +191,7 @@ export function tableOf({ statuses }: Report): string {
     .join("\n");
 }
 
-/** All that is needed to look into a failure, and to have it again. */
+/** Formats all that is needed to examine a failure and to reproduce it. */
 export function tellOf(failure: Failure, seed: number, requests: number): string {
   const { round, position, plan, sent, problem, logs } = failure;
   const { body, headers, method, path, caller } = sent;

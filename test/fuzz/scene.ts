@@ -1,4 +1,4 @@
-/** What is there while requests are sent: an organisation with its people, and the clusters that were made last. */
+/** Existing resources while requests are sent: an organisation with its people, and the last created clusters. */
 
 import { createSchedule } from "#core/admin/maintenance-schedules.ts";
 import { clusterVersions, profileByIdentity, providerBySlug, regionOf, updateChannels } from "#core/catalogue/index.ts";
@@ -7,13 +7,13 @@ import type { Json, Tenant, World } from "#test/support/world.ts";
 import type { Real } from "./arbitrary.ts";
 import { bringUpIn } from "./bring-up.ts";
 
-/** A node pool as paths name it. */
+/** Node pool as paths name it. */
 interface KnownPool {
   id: string;
   tag: string;
 }
 
-/** A cluster as paths name it. */
+/** Cluster as paths name it. */
 interface KnownCluster {
   environment: string;
   slug: string;
@@ -21,32 +21,32 @@ interface KnownCluster {
   pools: KnownPool[];
 }
 
-/** A cluster that was deleted. */
+/** Deleted cluster. */
 interface GoneCluster {
   environment: string;
   slug: string;
   identity: string;
 }
 
-/** Who asks: people of several roles, somebody of another organisation, and nobody. */
+/** Callers: people of several roles, a member of another organisation, and an anonymous one. */
 export const CALLERS = ["admin", "developer", "viewer", "billing-admin", "stranger", "nobody"] as const;
 export type Caller = (typeof CALLERS)[number];
 
-/** What requests are sent into. */
+/** Resources that requests are sent to. */
 export interface Scene {
   tokens: Readonly<Record<Caller, string | undefined>>;
   /**
-   * What is there of a name, such as `region`. Everything of one target belongs together: a cluster, its environment, its
-   * pools and its tag.
+   * Returns an existing resource of a name, such as `region`. All resources of one target belong together: a cluster, its
+   * environment, its pools and its tag.
    *
-   * @throws Error for a name of which nothing is ever there
+   * @throws Error for a name without resources
    */
   real({ name, pick }: Real, target: number): unknown;
-  /** Takes notice of a success, so that later requests go to what it made, and not to what it took away. */
+  /** Records a success, so that later requests use created resources, and not deleted ones. */
   learn(operationId: string, target: number, sent: { isDryRun: boolean }, headers: Headers, body: Json): Promise<void>;
 }
 
-/** So many clusters are kept in mind; what was made before stays in the lists alone. */
+/** Number of remembered clusters; older ones appear only in lists. */
 const KNOWN = 12;
 const ENVIRONMENTS = ["production", "staging", "test"];
 const POD_SUBNETS = ["10.0.0.0/12", "10.244.0.0/16", "172.16.0.0/16", "192.168.0.0/24"];
@@ -59,7 +59,7 @@ const PAGEABLES = [
   {},
 ];
 
-/** Names of path segments, properties and parameters for which `Scene.real` knows something. */
+/** Names of path segments, properties and parameters that `Scene.real` supports. */
 export const REAL_NAMES: ReadonlySet<string> = new Set([
   "availabilityZone",
   "cloudAccountIdentity",
@@ -95,7 +95,7 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
 
 const at = <T>(list: readonly T[], position: number): T | undefined => list[position % list.length];
 
-/** Makes an organisation to send requests into, and another whose people are strangers here. */
+/** Creates an organisation for requests, and another one whose members are strangers here. */
 export async function makeScene(world: World): Promise<Scene> {
   const tenant = await world.tenant(ENVIRONMENTS);
   const { admin: stranger } = await world.tenant(ENVIRONMENTS);
@@ -150,7 +150,7 @@ export async function makeScene(world: World): Promise<Scene> {
       serviceSubnet: SERVICE_SUBNETS.map((ipRange) => ({ ipRange })),
     };
     const found = of[name];
-    if (found === undefined) throw new Error(`nothing real is known of ${name}`);
+    if (found === undefined) throw new Error(`no existing resource of the name ${name}`);
     return at(found, pick) ?? "";
   }
 
@@ -188,7 +188,7 @@ export async function makeScene(world: World): Promise<Scene> {
       const cluster = at(known, target);
       if (operationId === "createCluster") {
         noteCluster(headers, body);
-        // Some stay as they are made, for other operations do more with those.
+        // Some remain as created, because other operations can do more with them.
         if (made++ % 3 !== 0) await bringUp(body.identity);
       }
       if (operationId === "undeleteCluster") {
@@ -202,7 +202,7 @@ export async function makeScene(world: World): Promise<Scene> {
         noteCluster(headers, body);
         const moved = known.at(-1);
         if (moved?.slug === cluster.slug) moved.pools = cluster.pools;
-        // Every other one stays as it is, being deleted.
+        // Every second one remains in deletion.
         if (body.status === "deleting" && target % 2 === 0) await bury(cluster, body.identity);
       }
       if (operationId === "listNodePools") {
@@ -221,7 +221,7 @@ export async function makeScene(world: World): Promise<Scene> {
   };
 }
 
-/** What everybody may choose from, of the provider of the organisation's account. */
+/** Values that every caller can choose, of the provider of the organisation's account. */
 function catalogueOf({ account }: Tenant): Record<string, readonly unknown[]> {
   const provider = providerBySlug(profileByIdentity(account.cloudProfile)?.cloudProvider ?? "");
   const region = provider === undefined ? undefined : regionOf(provider, "eu-west-1");

@@ -1,4 +1,4 @@
-/** What is expected of the stacks, one by one, so that a planted fault can be held against each. */
+/** Expectations of the stacks, listed separately so that each planted fault can be compared with each. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,14 +10,14 @@ import { STREAM_FILTER, streamInvocations } from "#functions/reconciler/invocati
 import { ACCOUNT, arnOf, REGION } from "./graph.ts";
 import type { Json, Statement, View } from "./view.ts";
 
-/** The stage an expectation is held against. */
+/** Stage that an expectation is checked against. */
 export interface Expected {
   stage: string;
   kind: "production" | "shared" | "branch" | "personal";
   dev: boolean;
 }
 
-/** One thing that has to be so. */
+/** One expectation. */
 export type Expectation = (view: View, expected: Expected) => void;
 
 const groups: [string, RouteGroup][] = Object.entries(routeGroups);
@@ -28,7 +28,7 @@ const grants: Record<string, Grant> = {
 const API_FUNCTIONS = [...groups.map(([name]) => name), "Default"];
 const FUNCTIONS = [...Object.keys(grants), "Default"].sort();
 
-/** A stage that lasts has 16 sweeps, one that comes and goes a single one. */
+/** A lasting stage has 16 sweeps, an ephemeral one has one. */
 const sweepNames = (expected: Expected) =>
   Array.from({ length: isEphemeral(expected) ? 1 : 16 }, (_, index) => `Sweep${index}`);
 
@@ -44,7 +44,7 @@ const statement = (actions: string[], resources: string[], Condition?: Statement
 
 const KEY_ARN = `arn:aws:kms:${REGION}:${ACCOUNT}:key/Key`;
 
-/** What a grant comes to in a policy. */
+/** Returns the policy statements of a grant. */
 function grantStatements({ arn, name }: View["table"], { table, indexes, key }: Grant) {
   const onTable = statement(
     table.map((action) => `dynamodb:${action}`),
@@ -70,13 +70,13 @@ const logStatement = (stage: string, name: string) =>
 
 const deadLettersOf = (stage: string) => `arn:aws:sqs:${REGION}:${ACCOUNT}:ame-clusters-${stage}-dead-letters`;
 
-/** What `sst dev` adds to every function, which it needs to reach the machine of whoever runs it. */
+/** Permissions that `sst dev` adds to every function, which needs them to reach the developer's machine. */
 const LIVE = [
   statement(["appsync:*"], ["*"]),
   statement(["s3:*"], ["arn:aws:s3:::asset-bucket", "arn:aws:s3:::asset-bucket/*"]),
 ];
 
-/** What it takes to be woken by the stream. */
+/** Permissions that a function needs to read the stream. */
 const streamStatements = ({ table }: View, stage: string) => [
   statement(
     ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
@@ -87,21 +87,21 @@ const streamStatements = ({ table }: View, stage: string) => [
 
 const fieldsOf = (format: string): Json => JSON.parse(format.replaceAll(/:\$context\.[a-zA-Z.]+/g, ":1"));
 
-/** Everything that is expected, by name. */
+/** All expectations, by name. */
 export const expectations = {
-  "every path leads to its function, and nothing else does"({ routes }) {
+  "every path is routed to its function, and no other path is"({ routes }) {
     const expected = groups.flatMap(([name, { paths }]) => paths.map((path) => [`ANY ${path}`, name]));
     expect(routes).toEqual({ ...Object.fromEntries(expected), $default: "Default" });
   },
 
-  "routes name the variable at each position the same, or the gateway rejects them"({ routes }) {
+  "routes use one variable name per position, because the gateway rejects others"({ routes }) {
     const names = new Map<string, Set<string>>();
     for (const route of Object.keys(routes).filter((key) => key !== "$default")) {
       let parent = "";
       for (const part of route.replace(/^\S+ /, "").split("/")) {
         const [, variable] = /^\{(.*)\}$/.exec(part) ?? [];
         if (variable !== undefined) names.set(parent, (names.get(parent) ?? new Set()).add(variable));
-        // Variables of any name are one position.
+        // Variables of any name are the same position.
         parent += `/${variable === undefined ? part : "{}"}`;
       }
     }
@@ -109,7 +109,7 @@ export const expectations = {
     expect([...names].filter(([, { size }]) => size > 1)).toEqual([]);
   },
 
-  "events come in payload version 2"({ all }) {
+  "functions receive events in payload version 2"({ all }) {
     const integrations = all("aws:apigatewayv2/integration:Integration");
     expect(integrations.length).toBeGreaterThan(20);
     for (const { inputs } of integrations) {
@@ -121,7 +121,7 @@ export const expectations = {
     expect(Object.keys(functions).sort()).toEqual(FUNCTIONS);
     for (const { inputs } of Object.values(functions)) {
       expect(inputs).toMatchObject(
-        // In `sst dev` it is a bridge to the machine of whoever runs it.
+        // In `sst dev` it is a bridge to the developer's machine.
         dev
           ? { runtime: "provided.al2023", memorySize: 1024 }
           : { runtime: "nodejs24.x", architectures: ["arm64"], memorySize: 1024 },
@@ -129,11 +129,11 @@ export const expectations = {
     }
   },
 
-  "functions of the API answer before the gateway does"({ functions }) {
+  "the timeout of API functions is shorter than the gateway's"({ functions }) {
     for (const name of API_FUNCTIONS) expect(functions[name]?.inputs.timeout, name).toBeLessThan(30);
   },
 
-  "each function may do what its code does, and nothing else"(view, { stage, dev }) {
+  "each function has exactly the permissions that its code uses"(view, { stage, dev }) {
     for (const [name, { policy }] of Object.entries(view.functions)) {
       expect(policy, name).toEqual([
         ...(grants[name] === undefined ? [] : grantStatements(view.table, grants[name])),
@@ -144,7 +144,7 @@ export const expectations = {
     }
   },
 
-  "roles are taken by the service alone"({ all, functions }, expected) {
+  "only the intended service can assume a role"({ all, functions }, expected) {
     const trusted = (service: string) => [
       expect.objectContaining({ Action: "sts:AssumeRole", Effect: "Allow", Principal: { Service: service } }),
     ];
@@ -160,7 +160,7 @@ export const expectations = {
     ]);
   },
 
-  "the scheduler takes its roles for schedules of this account only"({ all }) {
+  "the scheduler can assume its roles only for schedules of this account"({ all }) {
     const trusts = all("aws:iam/role:Role")
       .flatMap(({ inputs }) => (inputs as Json).assumeRolePolicy.Statement)
       .filter(({ Principal }: Json) => Principal.Service === "scheduler.amazonaws.com");
@@ -170,7 +170,7 @@ export const expectations = {
     }
   },
 
-  "functions know what they work with, and nobody but the reconciler the token"({ functions, table }, { stage }) {
+  "functions get their settings, and only the reconciler gets the token"({ functions, table }, { stage }) {
     for (const [name, { inputs }] of Object.entries(functions)) {
       const { variables } = inputs.environment;
       expect(variables, name).toMatchObject({
@@ -185,7 +185,7 @@ export const expectations = {
     }
   },
 
-  "logs are JSON, and kept as long as the stage says"({ all, functions }, expected) {
+  "logs are JSON, with the retention of the stage"({ all, functions }, expected) {
     for (const [name, { inputs }] of Object.entries(functions)) {
       const logGroup = `/aws/lambda/ame-clusters/${expected.stage}/${name}`;
       expect(inputs.loggingConfig, name).toEqual({ logFormat: "JSON", logGroup });
@@ -209,7 +209,7 @@ export const expectations = {
     });
     const keys: string[] = [partitionKey, sortKey];
     for (const index of Object.values(indexes)) {
-      // Keys are in every index. DynamoDB refuses one that is listed once more.
+      // Keys are in every index. DynamoDB refuses a key that is listed again.
       const included: readonly string[] = index.include;
       expect(included.filter((name) => [...keys, index.partitionKey, index.sortKey].includes(name))).toEqual([]);
     }
@@ -224,7 +224,7 @@ export const expectations = {
     );
   },
 
-  "data outlive mistakes where they are anybody's"({ graph, one, all }, expected) {
+  "data of a lasting stage are protected against mistakes"({ graph, one, all }, expected) {
     const isProduction = expected.kind === "production";
     expect(graph.app).toMatchObject({ protect: isProduction, removal: isProduction ? "retain" : "remove" });
     const table = one("aws:dynamodb/table:Table", "TableTable");
@@ -237,28 +237,28 @@ export const expectations = {
     }
   },
 
-  "the key can be replicated to another region, which cannot be made up for later"({ one }) {
+  "the key is multi-Region, which cannot be changed later"({ one }) {
     expect(one("aws:kms/key:Key", "Key").inputs.multiRegion).toBe(true);
   },
 
-  "the key gets new material every year"({ one }, { stage }) {
+  "the key is rotated every year"({ one }, { stage }) {
     expect(one("aws:kms/key:Key", "Key").inputs.enableKeyRotation).toBe(true);
     expect(one("aws:kms/alias:Alias", "KeyAlias").inputs.name).toBe(`alias/ame-clusters-${stage}`);
   },
 
-  "the gateway limits what comes in, and leaves CORS to the functions"({ one }) {
+  "the gateway limits requests, and leaves CORS to the functions"({ one }) {
     const { defaultRouteSettings } = one("aws:apigatewayv2/stage:Stage", "ApiStage").inputs;
     expect(defaultRouteSettings).toEqual({ throttlingRateLimit: 500, throttlingBurstLimit: 1000 });
     expect(one("aws:apigatewayv2/api:Api", "ApiApi").inputs).not.toHaveProperty("corsConfiguration");
   },
 
-  "every request is logged as JSON with its id, and with nothing a caller writes"({ one }) {
+  "every request is logged as JSON with its id, without text of the caller"({ one }) {
     const { format } = one("aws:apigatewayv2/stage:Stage", "ApiStage").inputs.accessLogSettings;
     expect(fieldsOf(format)).toMatchObject({ requestId: "$context.requestId", status: 1, routeKey: expect.anything() });
     expect(format).not.toMatch(/userAgent|\$context\.path|error\.message/);
   },
 
-  "the stream wakes the reconciler for pointers with work, and gives up in good time"({ one, functions }, { stage }) {
+  "the stream triggers the reconciler for pointers with work, with limited retries"({ one, functions }, { stage }) {
     const mapping = one(
       "aws:lambda/eventSourceMapping:EventSourceMapping",
       "TableSubscriberReconcileEventSourceMapping",
@@ -280,7 +280,7 @@ export const expectations = {
     expect(filterCriteria.filters.map(({ pattern }: Json) => JSON.parse(pattern))).toEqual([STREAM_FILTER]);
   },
 
-  "schedules sweep every share every minute, and no call waits for another"({ one, all, functions }, expected) {
+  "schedules sweep every share every minute, and calls do not queue up"({ one, all, functions }, expected) {
     const invocations = all("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig");
     expect(invocations.map(({ inputs }) => inputs)).toEqual([
       {
@@ -306,7 +306,7 @@ export const expectations = {
     }
   },
 
-  "the reconciler has its own share of concurrency where the stage lasts"({ one, functions }, expected) {
+  "the reconciler of a lasting stage has reserved concurrency"({ one, functions }, expected) {
     const reserved = FUNCTIONS.map((name) => [name, functions[name]?.inputs.reservedConcurrentExecutions]);
     const shares: Record<string, number> = isEphemeral(expected)
       ? {}
@@ -316,11 +316,11 @@ export const expectations = {
       "aws:lambda/eventSourceMapping:EventSourceMapping",
       "TableSubscriberReconcileEventSourceMapping",
     ).inputs;
-    // A new table on demand has four partitions, each with a shard of the stream.
+    // A new on-demand table has four partitions, each with a shard of the stream.
     if (shares.ReconcileStream) expect(shares.ReconcileStream).toBeGreaterThanOrEqual(4 * parallelizationFactor);
   },
 
-  "an operator of a stage that lasts is woken for what is wrong, at one place"(view, expected) {
+  "all alarms of a lasting stage notify the operator through one topic"(view, expected) {
     const { all, one, functions, table } = view;
     const alarms = new Map(
       all("aws:cloudwatch/metricAlarm:MetricAlarm").map(({ name, inputs }) => [name, inputs as Json]),
@@ -367,7 +367,7 @@ export const expectations = {
       dimensions: { FunctionName: nameOf("ReconcileSchedule") },
       threshold: 0,
     });
-    // An HTTP API has no metric of its own 429s: its access log is counted.
+    // An HTTP API has no metric of its own 429s, so its access log is counted.
     const counted = one("aws:cloudwatch/logMetricFilter:LogMetricFilter", "GatewayThrottledCount").inputs;
     const accessLog = one("aws:cloudwatch/logGroup:LogGroup", "ApiAccessLog").inputs;
     expect([counted.logGroupName, counted.pattern]).toEqual([
@@ -394,7 +394,7 @@ export const expectations = {
       dimensions: { QueueName: `ame-clusters-${expected.stage}-dead-letters` },
       threshold: 0,
     });
-    // Where nobody looks, there is no metric: that has to wake somebody, too.
+    // If no function runs, there is no metric, and that must raise an alarm, too.
     expect(alarms.get("ClustersOverdue")).toMatchObject({
       namespace: "AmeClusters",
       metricName: "OldestDue",
@@ -424,11 +424,11 @@ export const expectations = {
       ["failures", "ReconcileFailures", { Stage: expected.stage }],
       ["attempts", "Reconciled", { Stage: expected.stage }],
     ]);
-    // CloudWatch takes 10 metrics in an alarm of an expression.
+    // CloudWatch accepts 10 metrics in an alarm of an expression.
     for (const { metricQueries = [] } of alarms.values()) expect(metricQueries.length).toBeLessThanOrEqual(10);
   },
 
-  "dead letters wait two weeks for somebody to look"({ one }) {
+  "dead letters are stored for two weeks"({ one }) {
     expect(one("aws:sqs/queue:Queue", "DeadLetters").inputs).toMatchObject({
       messageRetentionSeconds: 14 * 24 * 60 * 60,
       sqsManagedSseEnabled: true,
@@ -445,7 +445,7 @@ export const expectations = {
     const policies = [...text.matchAll(/```json\n(.*?)```/gs)].map(([, json = ""]) => JSON.parse(json));
     const { Statement } = policies.find((each) => each.Statement !== undefined);
     const actions = Statement.flatMap(({ Action }: Json) => Action) as string[];
-    // Modules of Pulumi that do not have the name of the service in IAM.
+    // Pulumi modules whose name differs from the service's name in IAM.
     const services: Record<string, string> = { apigatewayv2: "apigateway" };
     const used = graph.resources.flatMap(({ type }) => {
       const [, module = "", kind = ""] = /^aws:(\w+)\/(\w+):/.exec(type) ?? [];
@@ -457,14 +457,14 @@ export const expectations = {
     expect([...new Set(used)].filter((service) => !granted.has(service))).toEqual([]);
   },
 
-  "what is of a stage carries its name"({ graph }, { stage }) {
+  "names of a stage's resources contain the stage's name"({ graph }, { stage }) {
     const named = graph.resources.filter(({ type, inputs }) => /^aws:/.test(type) && typeof inputs.name === "string");
     expect(named.length).toBeGreaterThan(20);
     const strange = named.filter(({ inputs }) => !String(inputs.name).includes(stage));
     expect(strange.map(({ name }) => name)).toEqual(["ApiStage"]);
   },
 
-  "a branch's stage, and no other, says when it may go"({ graph }, { kind }) {
+  "only a branch's stage has an expiry tag"({ graph }, { kind }) {
     const { tags } = (graph.app as Json).providers.aws.defaultTags;
     if (kind !== "branch") return expect(tags).toEqual({});
     expect(tags).toEqual({ expires: expect.stringMatching(/^\d{4}-\d\d-\d\d$/) });

@@ -1,47 +1,47 @@
-/** Faults as somebody could make them, each with what has to notice it. */
+/** Possible faults of the stacks, each with the expectation that must detect it. */
 
 import type { expectations } from "./expectations.ts";
 import type { Change } from "./graph.ts";
 
-/** A fault. */
+/** Planted fault. */
 export interface Fault extends Change {
   noticed: keyof typeof expectations | "running the stacks";
 }
 
-const PERMISSIONS = "each function may do what its code does, and nothing else";
-const ROLES = "roles are taken by the service alone";
-const STREAM = "the stream wakes the reconciler for pointers with work, and gives up in good time";
-const ALARMS = "an operator of a stage that lasts is woken for what is wrong, at one place";
-const SCHEDULE = "schedules sweep every share every minute, and no call waits for another";
-const DATA = "data outlive mistakes where they are anybody's";
+const PERMISSIONS = "each function has exactly the permissions that its code uses";
+const ROLES = "only the intended service can assume a role";
+const STREAM = "the stream triggers the reconciler for pointers with work, with limited retries";
+const ALARMS = "all alarms of a lasting stage notify the operator through one topic";
+const SCHEDULE = "schedules sweep every share every minute, and calls do not queue up";
+const DATA = "data of a lasting stage are protected against mistakes";
 
-/** Every fault by what it is. */
+/** Every fault by its name. */
 export const faults: Record<string, Fault> = {
-  "a path left out": {
+  "a missing path": {
     file: "functions/api/route-groups.ts",
     from: /paths: \[[^\]]*\/upgrades`\]/,
     to: "paths: []",
-    noticed: "every path leads to its function, and nothing else does",
+    noticed: "every path is routed to its function, and no other path is",
   },
   "another variable name at a position": {
     file: "functions/api/route-groups.ts",
     from: /clusters\/\{environment\}\/move/,
     to: "clusters/{cluster}/move",
-    noticed: "routes name the variable at each position the same, or the gateway rejects them",
+    noticed: "routes use one variable name per position, because the gateway rejects others",
   },
   "another name for a node pool": {
     file: "functions/api/route-groups.ts",
     from: /pools\/\{\w+\}`/,
     to: "pools/{other}`",
-    noticed: "routes name the variable at each position the same, or the gateway rejects them",
+    noticed: "routes use one variable name per position, because the gateway rejects others",
   },
   "a role for schedules of every account": {
     file: "stacks/reconciler.ts",
     from: /Condition: .*/,
     to: "",
-    noticed: "the scheduler takes its roles for schedules of this account only",
+    noticed: "the scheduler can assume its roles only for schedules of this account",
   },
-  "a key of an index listed once more": {
+  "an index that lists a key twice": {
     file: "stacks/table.ts",
     from: /projection: \[\.\.\.index\.include\]/,
     to: 'projection: ["sk", ...index.include]',
@@ -51,9 +51,9 @@ export const faults: Record<string, Fault> = {
     file: "stacks/key.ts",
     from: /multiRegion: true/,
     to: "multiRegion: false",
-    noticed: "the key can be replicated to another region, which cannot be made up for later",
+    noticed: "the key is multi-Region, which cannot be changed later",
   },
-  "throttling of indexes unseen": {
+  "throttling of indexes without an alarm": {
     file: "stacks/alarms.ts",
     from: /\.\.\.Object\.keys\(tableDefinition\.indexes\)\.map.*/,
     to: "",
@@ -66,25 +66,25 @@ export const faults: Record<string, Fault> = {
     noticed: ALARMS,
   },
   "crashes without an alarm": { file: "stacks/alarms.ts", from: /"Errors"/, to: '"Invocations"', noticed: ALARMS },
-  "nothing for what has no function": {
+  "no function for unknown paths": {
     file: "stacks/api.ts",
     from: /api\.route\("\$default".*/,
     to: "",
-    noticed: "every path leads to its function, and nothing else does",
+    noticed: "every path is routed to its function, and no other path is",
   },
-  "the table for whoever serves files": {
+  "table access for the function that serves files": {
     file: "stacks/api.ts",
     from: /bundle: "default"/,
     to: 'grant: routeGroups.Health.grant, bundle: "default"',
     noticed: PERMISSIONS,
   },
-  "a handler that is not there": {
+  "a missing handler": {
     file: "stacks/reconciler.ts",
     from: /handler: "schedule"/,
     to: 'handler: "sweep"',
     noticed: "running the stacks",
   },
-  "a bundle that is not there": {
+  "a missing bundle": {
     file: "stacks/reconciler.ts",
     from: /bundle: "reconcile"/,
     to: 'bundle: "nothing" as "reconcile"',
@@ -102,7 +102,7 @@ export const faults: Record<string, Fault> = {
     to: 'resources: ["*"]',
     noticed: PERMISSIONS,
   },
-  "an action too few": {
+  "a missing action": {
     file: "functions/api/route-groups.ts",
     from: /, "ConditionCheckItem"\] as const/,
     to: "] as const",
@@ -136,13 +136,13 @@ export const faults: Record<string, Fault> = {
     file: "stacks/function.ts",
     from: /environment: \$output\(\{/,
     to: "environment: $output({ OIDC_ISSUER_URL: settings.oidcIssuerUrl,",
-    noticed: "functions know what they work with, and nobody but the reconciler the token",
+    noticed: "functions get their settings, and only the reconciler gets the token",
   },
   "a function slower than the gateway": {
     file: "stacks/api.ts",
     from: /"29 seconds"/,
     to: '"30 seconds"',
-    noticed: "functions of the API answer before the gateway does",
+    noticed: "the timeout of API functions is shorter than the gateway's",
   },
   "another processor": {
     file: "stacks/function.ts",
@@ -150,17 +150,17 @@ export const faults: Record<string, Fault> = {
     to: '"x86_64"',
     noticed: "functions run on Node 24 and arm64, with explicit memory",
   },
-  "logs for ever": {
+  "logs that are never deleted": {
     file: "stacks/function.ts",
     from: /, retentionInDays: stage\.logDays/,
     to: "",
-    noticed: "logs are JSON, and kept as long as the stage says",
+    noticed: "logs are JSON, with the retention of the stage",
   },
   "logs as text": {
     file: "stacks/function.ts",
     from: /format: "json"/,
     to: 'format: "text"',
-    noticed: "logs are JSON, and kept as long as the stage says",
+    noticed: "logs are JSON, with the retention of the stage",
   },
   "no time to live": {
     file: "stacks/table.ts",
@@ -168,7 +168,7 @@ export const faults: Record<string, Fault> = {
     to: "",
     noticed: "the table has the keys, indexes and time to live of its definition",
   },
-  "a table that anybody deletes": {
+  "a table without deletion protection": {
     file: "stacks/table.ts",
     from: /deletionProtection: .*/,
     to: "",
@@ -186,37 +186,37 @@ export const faults: Record<string, Fault> = {
     to: 'removal: "remove",',
     noticed: DATA,
   },
-  "a key that goes with its stack": {
+  "a key that is deleted with its stack": {
     file: "stacks/key.ts",
     from: /\{ protect: isKept, retainOnDelete: isKept \}/,
     to: "{}",
     noticed: DATA,
   },
-  "the same key for ever": {
+  "a key without rotation": {
     file: "stacks/key.ts",
     from: /enableKeyRotation: true/,
     to: "enableKeyRotation: false",
-    noticed: "the key gets new material every year",
+    noticed: "the key is rotated every year",
   },
-  "no limit to requests": {
+  "no request limit": {
     file: "stacks/api.ts",
     from: /args\.defaultRouteSettings = /,
     to: "const ignored = ",
-    noticed: "the gateway limits what comes in, and leaves CORS to the functions",
+    noticed: "the gateway limits requests, and leaves CORS to the functions",
   },
   "CORS by the gateway": {
     file: "stacks/api.ts",
     from: /args\.corsConfiguration = undefined;/,
     to: "",
-    noticed: "the gateway limits what comes in, and leaves CORS to the functions",
+    noticed: "the gateway limits requests, and leaves CORS to the functions",
   },
-  "what callers write in the access log": {
+  "caller's text in the access log": {
     file: "stacks/api.ts",
     from: /'"time"/,
     to: `'"userAgent":"$context.identity.userAgent"', '"time"`,
-    noticed: "every request is logged as JSON with its id, and with nothing a caller writes",
+    noticed: "every request is logged as JSON with its id, without text of the caller",
   },
-  "every record wakes": {
+  "a stream filter that passes every record": {
     file: "stacks/reconciler.ts",
     from: /filters: \[STREAM_FILTER\],/,
     to: "",
@@ -228,19 +228,19 @@ export const faults: Record<string, Fault> = {
     to: "",
     noticed: STREAM,
   },
-  "retries without an end": {
+  "unlimited retries": {
     file: "stacks/reconciler.ts",
     from: /args\.maximumRetryAttempts = .*;/,
     to: "",
     noticed: STREAM,
   },
-  "letters that die unread": {
+  "dead letters that expire unread": {
     file: "stacks/reconciler.ts",
     from: /args\.destinationConfig = .*;/,
     to: "",
     noticed: STREAM,
   },
-  "records before the deployment left out": {
+  "skipped records from before the deployment": {
     file: "stacks/reconciler.ts",
     from: /args\.startingPosition = .*;/,
     to: "",
@@ -262,12 +262,17 @@ export const faults: Record<string, Fault> = {
     file: "stacks/reconciler.ts",
     from: /reserved\(streamInvocations\.reservedConcurrency\)/,
     to: "reserved(10)",
-    noticed: "the reconciler has its own share of concurrency where the stage lasts",
+    noticed: "the reconciler of a lasting stage has reserved concurrency",
   },
-  "an alarm that nobody hears": { file: "stacks/alarms.ts", from: /alarmActions: .*/, to: "", noticed: ALARMS },
-  "an alarm left out": { file: "stacks/alarms.ts", from: /"StreamBehind"/, to: '"DeadLetters2"', noticed: ALARMS },
-  "silence taken for peace": { file: "stacks/alarms.ts", from: /missing: "breaching",\n/, to: "", noticed: ALARMS },
-  "the whole region's throttles": {
+  "an alarm without a receiver": { file: "stacks/alarms.ts", from: /alarmActions: .*/, to: "", noticed: ALARMS },
+  "a missing alarm": { file: "stacks/alarms.ts", from: /"StreamBehind"/, to: '"DeadLetters2"', noticed: ALARMS },
+  "missing data treated as good": {
+    file: "stacks/alarms.ts",
+    from: /missing: "breaching",\n/,
+    to: "",
+    noticed: ALARMS,
+  },
+  "throttles of the whole region": {
     file: "stacks/alarms.ts",
     from: /\{ FunctionName \}, "Sum"/,
     to: '{}, "Sum"',
@@ -284,7 +289,7 @@ export const faults: Record<string, Fault> = {
     file: "stacks/reconciler.ts",
     from: /\$\{\$app\.name\}-\$\{stage\.name\}-dead-letters/,
     to: "dead-letters",
-    noticed: "what is of a stage carries its name",
+    noticed: "names of a stage's resources contain the stage's name",
   },
   "a key under another name": {
     file: "stacks/key.ts",

@@ -1,11 +1,11 @@
-/** What the stacks would make, as data: how it is got, and how it is looked at. */
+/** Returns the resources that the stacks would create, as data. */
 
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { promisify } from "node:util";
 
-/** A resource with what it is made from. */
+/** Resource with its inputs. */
 export interface Resource {
   type: string;
   name: string;
@@ -14,26 +14,26 @@ export interface Resource {
   retainOnDelete: boolean;
 }
 
-/** Everything that would be made. */
+/** All resources that would be created. */
 export interface Graph {
-  /** What the configuration says of the app. */
+  /** Configuration of the app. */
   app: Record<string, unknown>;
   resources: Resource[];
 }
 
-/** A fault planted into a source file. */
+/** Fault planted into a source file. */
 export interface Change {
   /** Relative to the project. */
   file: string;
-  /** What is replaced where it first stands. */
+  /** Text whose first occurrence is replaced. */
   from: RegExp;
   to: string;
 }
 
-/** What is run. */
+/** Options of a run. */
 export interface Run {
   stage: string;
-  /** As `sst dev` does. */
+  /** Like `sst dev`. */
   dev?: boolean;
   change?: Change;
   environment?: Record<string, string | undefined>;
@@ -45,10 +45,10 @@ export const ACCOUNT = "123456789012";
 const ROOT = resolve(import.meta.dirname, "../..");
 const RESULTS = join(ROOT, ".sst/graphs");
 
-/** SST's components, as `npm run infra:install` puts them there. */
+/** SST's components, as `npm run infra:install` installs them. */
 export const PLATFORM = join(ROOT, ".sst/platform");
 
-/** How Pulumi marks a value that is secret. */
+/** Pulumi's mark of a secret value. */
 const SECRET = "4dabf18193072939515e22adb298388d";
 
 let runs = 0;
@@ -56,7 +56,7 @@ let runs = 0;
 /**
  * Runs the stacks.
  *
- * @throws Error with what the run printed, where it fails
+ * @throws Error with the output of the run if it fails
  */
 export async function synthesize({ stage, dev = false, change, environment = {} }: Run): Promise<Graph> {
   mkdirSync(RESULTS, { recursive: true });
@@ -75,14 +75,14 @@ export async function synthesize({ stage, dev = false, change, environment = {} 
   }
 }
 
-/** Where a run puts what it makes on the way, by the file of its result. */
+/** Returns the folder for intermediate files of a run, by its result file. */
 export const placesOf = (resultFile: string) => ({
-  // Beside SST's own packages, which it loads.
+  // Next to SST's own packages, which it loads.
   program: join(PLATFORM, `synthesized.${basename(resultFile, ".json")}.mjs`),
   work: resultFile.replace(/\.json$/, ""),
 });
 
-/** What ARNs of a type name the resource by. */
+/** Names of resource types in ARNs. */
 const ARNS: Record<string, (name: string) => string> = {
   "aws:dynamodb/table:Table": (name) => `dynamodb:${REGION}:${ACCOUNT}:table/${name}`,
   "aws:lambda/function:Function": (name) => `lambda:${REGION}:${ACCOUNT}:function:${name}`,
@@ -93,11 +93,11 @@ const ARNS: Record<string, (name: string) => string> = {
   "aws:cloudwatch/logGroup:LogGroup": (name) => `logs:${REGION}:${ACCOUNT}:log-group:${name}`,
 };
 
-/** The ARN of a resource. */
+/** Returns the ARN of a resource. */
 export const arnOf = (type: string, name: string): string =>
   `arn:aws:${(ARNS[type] ?? ((each: string) => `mock:${REGION}:${ACCOUNT}:${type.split(":").at(-1)}/${each}`))(name)}`;
 
-/** What AWS would tell of a resource it made, as far as others are made from it. */
+/** Outputs that AWS would return for a created resource, as far as other resources use them. */
 export function outputsOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
   const called = typeof inputs.name === "string" ? inputs.name : name;
   const arn = arnOf(type, called);
@@ -137,7 +137,7 @@ interface PolicyStatement {
   conditions?: { test: string; variable: string; values: string[] }[];
 }
 
-/** What AWS would answer to a question of a program. */
+/** Returns AWS's response to a program's query. */
 export function answerTo(token: string, inputs: Record<string, unknown>): Record<string, unknown> {
   if (token === "aws:iam/getPolicyDocument:getPolicyDocument") {
     const statements = inputs.statements as PolicyStatement[] | undefined;
@@ -156,6 +156,6 @@ export function answerTo(token: string, inputs: Record<string, unknown>): Record
     "aws:index/getCallerIdentity:getCallerIdentity": { accountId: ACCOUNT },
   };
   const value = known[token];
-  if (value === undefined) throw new Error(`nobody answers ${token} here`);
+  if (value === undefined) throw new Error(`no mocked response for ${token}`);
   return value;
 }

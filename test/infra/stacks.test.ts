@@ -35,11 +35,11 @@ describe.each(stages)("the stage $stage", (expected) => {
   beforeAll(async () => {
     view = await run(expected);
   });
-  test.each(all)("%s", (_, expectation) => expectation(view, expected));
+  test.each(all)("the expectation holds: %s", (_, expectation) => expectation(view, expected));
 });
 
-describe("what whoever deploys says", () => {
-  test("every problem is told, before anything is made", async () => {
+describe("settings of a deployment", () => {
+  test("a deployment with several invalid settings reports all of them before it creates anything", async () => {
     const wrong = { OIDC_ISSUER_URL: "", API_DOMAIN: "Nowhere", API_CERTIFICATE_ARN: "mine", ALARM_EMAIL: "ann" };
     const failed = await run({ stage: "production", environment: wrong }).then(
       () => "it went well",
@@ -50,7 +50,7 @@ describe("what whoever deploys says", () => {
   });
 
   test.each(["http://issuer.example", "https://issuer.example/?realm=one", "https://me:word@issuer.example"])(
-    "%s is no issuer, which the functions would find out too late",
+    "%s as the issuer URL is refused at the deployment, not first by the functions",
     (OIDC_ISSUER_URL) => {
       expect(() => readSettings({ OIDC_ISSUER_URL }, stageOf("dev-ann"))).toThrow("of a host and a path alone");
     },
@@ -67,7 +67,7 @@ describe("what whoever deploys says", () => {
   });
 });
 
-describe("a domain", () => {
+describe("the custom domain of a stage", () => {
   const domain = { API_DOMAIN: "api.example.com" };
   const certificate = "arn:aws:acm:eu-west-1:123456789012:certificate/mine";
   const named = ({ all, one }: View) => ({
@@ -79,14 +79,14 @@ describe("a domain", () => {
     ["production", ["api.example.com"]],
     ["staging", ["staging.api.example.com"]],
     ["branch-a-change", []],
-  ])("of %s is %j, and the API answers nowhere else", async (stage, names) => {
+  ])("the domain of %s is %j, and the API has no other address", async (stage, names) => {
     const view = await run({ stage, environment: { ...domain, API_CERTIFICATE_ARN: certificate } });
     expect(named(view)).toEqual({ names, onlyThere: names.length > 0 });
     const made = view.all("aws:apigatewayv2/domainName:DomainName")[0]?.inputs.domainNameConfiguration;
     if (names.length > 0) expect(made).toMatchObject({ certificateArn: certificate, securityPolicy: "TLS_1_2" });
   });
 
-  test("whose DNS is in the account gets its certificate and its record by itself", async () => {
+  test("a domain whose DNS zone is in the account gets its certificate and its record", async () => {
     const view = await run({ stage: "production", environment: domain });
     expect(named(view)).toEqual({ names: ["api.example.com"], onlyThere: true });
     expect(view.all("aws:acm/certificate:Certificate").map(({ inputs }) => inputs.domainName)).toEqual([
@@ -97,8 +97,8 @@ describe("a domain", () => {
   });
 });
 
-describe("a fault is noticed", { concurrent: true }, () => {
-  test.each(Object.entries(faults))("%s", async (_, { noticed, ...change }) => {
+describe("detection of planted faults", { concurrent: true }, () => {
+  test.each(Object.entries(faults))("the planted fault is detected: %s", async (_, { noticed, ...change }) => {
     const failed = run({ stage: "production", change });
     if (noticed === "running the stacks") return await expect(failed).rejects.toThrow();
     const view = await failed;

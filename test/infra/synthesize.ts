@@ -1,6 +1,6 @@
 /**
- * Runs the stacks as the SST command does, with Pulumi's engine mocked, and writes what would be made. A process of its own for
- * each run: SST's components keep state in their modules, and make resources until the event loop is empty.
+ * Runs the stacks like the SST command, with Pulumi's engine mocked, and writes the resources that would be created. Each run is
+ * a separate process: SST's components keep state in their modules, and create resources until the event loop is empty.
  *
  * Usage: node synthesize.ts STAGE RESULT_FILE [FILE PATTERN FLAGS REPLACEMENT]
  */
@@ -22,7 +22,7 @@ const root = resolve(import.meta.dirname, "../..");
 const platform = PLATFORM;
 const { program, work } = placesOf(resultFile);
 
-/** What of Pulumi is used here; the very instance that the bundled program loads. */
+/** The part of Pulumi that is used here; the same instance that the bundled program loads. */
 interface Pulumi {
   runtime: {
     setMocks(
@@ -41,7 +41,7 @@ interface Pulumi {
   };
 }
 
-/** What the bundled configuration exports. */
+/** Exports of the bundled configuration. */
 interface Program {
   mod: { app(input: { stage: string }): Promise<Record<string, unknown>>; run(): Promise<unknown> };
   run(program: () => Promise<unknown>): Promise<unknown>;
@@ -53,7 +53,7 @@ import { fileURLToPath as topLevelFileUrlToPath, URL as topLevelURL } from "url"
 const __filename = topLevelFileUrlToPath(import.meta.url);
 const __dirname = topLevelFileUrlToPath(new topLevelURL(".", import.meta.url));`;
 
-/** Reads our own files with the imports that the command puts before each, and with the fault to be seen. */
+/** Reads our own files with the imports that the command adds to each, and with the planted fault. */
 const sources: Plugin = {
   name: "sources",
   setup(building) {
@@ -62,7 +62,7 @@ const sources: Plugin = {
       let contents = readFileSync(path, "utf8");
       if (fault !== undefined && fault.file === relative(root, path)) {
         const changed = contents.replace(fault.from, () => fault.to);
-        if (changed === contents) throw new Error(`there is no ${fault.from} in ${fault.file}`);
+        if (changed === contents) throw new Error(`${fault.from} not found in ${fault.file}`);
         contents = changed;
       }
       const globals = `import * as aws from "@pulumi/aws"; import * as sst from "${platform}/src/components";`;
@@ -71,7 +71,7 @@ const sources: Plugin = {
   },
 };
 
-/** Bundles the configuration as the command does, and loads it. @param app what the configuration said of the app */
+/** Bundles the configuration like the command, and loads it. @param app the configuration's description of the app */
 async function load(app: Record<string, unknown>): Promise<Program> {
   await build({
     stdin: {
@@ -116,7 +116,7 @@ async function load(app: Record<string, unknown>): Promise<Program> {
   return (await import(`${pathToFileURL(program)}?${Object.keys(app).length}`)) as Program;
 }
 
-/** What the command does to build a function whose bundle is given: nothing. Here it is seen that there is something to call. */
+/** Replaces the command's build of a function with a given bundle. Checks that the handler exists. */
 function built({ bundle = "", handler }: { bundle?: string; handler: string }) {
   const out = join(root, bundle);
   const [file, called] = [join(out, handler.replace(/\.[^.]*$/, ".mjs")), handler.split(".").at(-1)];
@@ -125,14 +125,14 @@ function built({ bundle = "", handler }: { bundle?: string; handler: string }) {
   return { handler, out, errors: isThere ? [] : [`${relative(root, file)} has no ${called}`], sourcemaps: [] };
 }
 
-/** What the command does for a function in `sst dev`: it takes it from its source once it is called. */
+/** Replaces the command's handling of a function in `sst dev`, which builds it from its source at the first call. */
 function addTarget({ handler }: { handler: string }) {
   const file = join(root, handler.replace(/\.[^.]*$/, ".ts"));
-  if (!existsSync(file)) throw new Error(`there is no ${relative(root, file)}`);
+  if (!existsSync(file)) throw new Error(`${relative(root, file)} not found`);
   return true;
 }
 
-/** The command's side of the calls that components make. */
+/** Implements the command's side of the components' calls. */
 const calls: Record<string, (input: never) => unknown> = {
   "Runtime.Build": built,
   "Runtime.AddTarget": addTarget,
@@ -174,7 +174,7 @@ const { mod: configuration } = await load({});
 const app = { stage, ...(await configuration.app({ stage })) };
 const { run, mod } = await load(app);
 process.once("beforeExit", () => {
-  // Pulumi makes what hangs on outputs of others as they come in: all is there only when nothing is left to do.
+  // Pulumi creates resources when the outputs that they depend on arrive: the graph is complete when the event loop is empty.
   for (const resource of resources) {
     const { protect = false, retainOnDelete = false } = options.get(`${resource.type}::${resource.name}`) ?? {};
     Object.assign(resource, { protect, retainOnDelete });

@@ -1,19 +1,19 @@
-/** Looking at a graph: resources by type and name, functions with all that belongs to them, and where routes lead. */
+/** Queries a graph: resources by type and name, functions with their roles and settings, and targets of routes. */
 
 import type { Graph, Resource } from "./graph.ts";
 
-/** A JSON value of a resource whose shape a test asserts. */
+/** JSON value of a resource whose form a test asserts. */
 // biome-ignore lint/suspicious/noExplicitAny: inputs are whatever the components make of them; tests look into them and assert
 export type Json = any;
 
-/** A statement of a policy. */
+/** Statement of a policy. */
 export interface Statement {
   Action: string[];
   Resource: string[];
   Condition?: { test: string; variable: string; values: string[] }[];
 }
 
-/** A function with its role. */
+/** Function with its role. */
 export interface FunctionView {
   inputs: Json;
   arn: string;
@@ -21,14 +21,14 @@ export interface FunctionView {
   policy: Statement[];
 }
 
-/** A graph as it is asked about. */
+/** Graph with queries. */
 export interface View {
   graph: Graph;
   all(type: string): Resource[];
-  /** The only resource of a type with a name. @throws Error where there is none, or several */
+  /** Returns the only resource of a type with a name. @throws Error if there is none, or several */
   one(type: string, name: string): Resource & { inputs: Json };
   functions: Record<string, FunctionView>;
-  /** The function's name of every route. */
+  /** Name of the function of every route. */
   routes: Record<string, string>;
   table: { name: string; arn: string };
 }
@@ -36,7 +36,7 @@ export interface View {
 const byArn = (resources: readonly Resource[], arn: unknown, arnOf: (each: Resource) => string) =>
   resources.find((each) => arnOf(each) === arn);
 
-/** Looks at a graph. @param arnOf how resources are named */
+/** Builds the queries of a graph. @param arnOf returns the ARN of a resource */
 export function viewOf(graph: Graph, arnOf: (type: string, name: string) => string): View {
   const arn = ({ type, name, inputs }: Resource) => arnOf(type, typeof inputs.name === "string" ? inputs.name : name);
   const all = (type: string) => graph.resources.filter((resource) => resource.type === type);

@@ -1,4 +1,4 @@
-/** A file server that stands for the sites nodes download from, and the small programs it has. */
+/** File server that replaces the sites that nodes download from, with small test programs. */
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { type Architecture, architectures, type Component, components } from "#core/node-bootstrap/checksums.ts";
 import { type Download, type NodeSoftware, nodeSoftware, pathOf, sites } from "#core/node-bootstrap/software.ts";
 
-/** Where the programs note how they were called. */
+/** File in which the programs record their calls. */
 export const CALLS = "/var/log/calls";
 
 const noting = `printf '%s\\n' "$(basename "$0") $*" >>${CALLS}`;
@@ -32,7 +32,7 @@ esac
 
 const program = (name: string) => `#!/bin/bash\n# ${name}\n${noting}\n`;
 
-/** What is in a download. A `/` at the end of nothing: a single program is a file, an archive a folder of them. */
+/** Returns the content of a download: text for a single program, files by path for an archive. */
 function contentOf({ component, version }: Download, architecture: Architecture): string | Record<string, string> {
   const mark = `${component} ${version} ${architecture}`;
   switch (component) {
@@ -71,20 +71,20 @@ function packed(content: string | Record<string, string>): Buffer {
   return bytes;
 }
 
-/** A running file server. */
+/** Running file server. */
 export interface DownloadSite {
-  /** What a node downloads of a version, with the checksums of what is here. */
+  /** Downloads of a version, with the checksums of the files here. */
   software(version: string): NodeSoftware;
-  /** The environment in which a script downloads from here. */
+  /** Environment in which a script downloads from here. */
   readonly environment: Readonly<Record<string, string>>;
-  /** What was asked for since it was last forgotten, in order. */
+  /** Returns the requests since the last reset, in order. */
   readonly requests: string[];
-  /** Spoils what is sent of paths that hold a text, until called with nothing. */
+  /** Corrupts responses of paths that contain a text, until called without one. */
   spoil(part?: string, how?: "changed" | "cut"): void;
   close(): Promise<void>;
 }
 
-/** Starts a file server on a free port of loopback. */
+/** Starts a file server on a free loopback port. */
 export async function startDownloadSite(): Promise<DownloadSite> {
   const files = new Map<string, Buffer>();
   const requests: string[] = [];

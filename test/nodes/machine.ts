@@ -1,4 +1,4 @@
-/** A machine to run scripts on: a Debian of its own in a folder, but for what would touch this one, which only notes its call. */
+/** Machine to run scripts on: a Debian in a folder. Programs that would affect the host only record their calls. */
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -6,13 +6,13 @@ import { dirname, join } from "node:path";
 import { makeDebian } from "#test/support/debian.ts";
 import { CALLS } from "./download-site.ts";
 
-/** What would act on the kernel or on the services of the machine that the tests run on. */
+/** Programs that would affect the kernel or the services of the host. */
 const NOTED = ["systemctl", "modprobe", "sysctl", "swapoff"];
 
-/** Answers `sysctl -n` with what the scripts set. */
+/** Answers `sysctl -n` with the values that the scripts set. */
 export const SYSCTL = "if [[ $1 == -n ]]; then echo 1; fi\n";
 
-/** What the scripts put on a machine, but for packages. */
+/** Files that the scripts write on a machine, except packages. */
 const INSTALLED = [
   "usr/local/bin",
   "opt/cni",
@@ -33,14 +33,14 @@ const INSTALLED = [
 
 const OS_RELEASE = "etc/os-release";
 
-/** How a script ended. */
+/** Result of a script. */
 export interface Outcome {
   code: number | null;
-  /** Both of its outputs. */
+  /** Stdout and stderr. */
   said: string;
 }
 
-/** A machine. */
+/** Test machine. */
 export class Machine {
   readonly root: string;
   #osRelease = "";
@@ -50,9 +50,9 @@ export class Machine {
   }
 
   /**
-   * Makes a machine that runs Debian 12.
+   * Creates a machine that runs Debian 12.
    *
-   * @throws Error where debootstrap is missing or fails, and for anybody but root
+   * @throws Error if debootstrap is missing or fails, and for every user but root
    */
   static make(): Machine {
     const root = makeDebian(["systemd"]);
@@ -63,7 +63,7 @@ export class Machine {
     return machine;
   }
 
-  /** Puts a program in front of the system's. It notes its call. @param rest what it does beside that, in bash */
+  /** Puts a program before the system's on the path. It records its call. @param rest additional code, in bash */
   stub(name: string, rest = ""): void {
     this.write(`usr/local/sbin/${name}`, `#!/bin/bash\nprintf '%s\\n' "${name} $*" >>${CALLS}\n${rest}`, 0o755);
   }
@@ -72,7 +72,7 @@ export class Machine {
     rmSync(join(this.root, "usr/local/sbin", name), { force: true });
   }
 
-  /** Takes away everything but packages. */
+  /** Deletes everything except packages. */
   reset(): void {
     for (const path of INSTALLED) rmSync(join(this.root, path), { recursive: true, force: true });
     this.write(OS_RELEASE, this.#osRelease);
@@ -81,13 +81,13 @@ export class Machine {
     this.forget();
   }
 
-  /** Makes it look like another system. */
+  /** Makes the machine look like another system. */
   become(id: string, version: string, machine: string): void {
     this.write(OS_RELEASE, `ID=${id}\nVERSION_ID="${version}"\n`);
     this.stub("uname", `[[ $1 == -m ]] && echo ${machine}\n`);
   }
 
-  /** What the noted programs were called with since it was last forgotten. */
+  /** Returns the calls of the recorded programs since the last reset. */
   calls(): string[] {
     return this.has(CALLS) ? this.read(CALLS).split("\n").slice(0, -1) : [];
   }
@@ -111,7 +111,7 @@ export class Machine {
     writeFileSync(whole, content, { mode });
   }
 
-  /** Every file that the scripts put there, with its permissions and when it was written. */
+  /** Returns every file that the scripts wrote, with its permissions and its modification time. */
   installed(): Map<string, { mode: string; writtenAt: number }> {
     const found = new Map<string, { mode: string; writtenAt: number }>();
     const visit = (path: string) => {
@@ -126,10 +126,10 @@ export class Machine {
   }
 
   /**
-   * Runs a script on it.
+   * Runs a script on the machine.
    *
    * @param script bash
-   * @param options its environment, and who runs it, root where nobody is named
+   * @param options its environment and its user, root by default
    */
   run(
     script: string,

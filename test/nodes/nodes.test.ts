@@ -24,7 +24,7 @@ const install = (documents: JoinConfigResponse) => run(text(documents.installScr
 const upgrade = (documents: JoinConfigResponse) => run(text(documents.upgradeScriptBase64));
 const join = (documents: JoinConfigResponse) => run(documents.joinCommand);
 
-/** Writes what the user data says, as cloud-init does. @returns the commands that it then runs */
+/** Writes the files of the user data, like cloud-init. @returns the commands that it then runs */
 function writeAsCloudInit({ cloudInitUserDataBase64 }: JoinConfigResponse): string[][] {
   const { write_files, runcmd } = parse(text(cloudInitUserDataBase64)) as {
     write_files: { path: string; content: string; permissions: string; encoding?: string }[];
@@ -37,7 +37,7 @@ function writeAsCloudInit({ cloudInitUserDataBase64 }: JoinConfigResponse): stri
   return runcmd;
 }
 
-/** How the scripts set what the kernel and logind allow. */
+/** Expected calls with which the scripts set kernel and logind limits. */
 const SETTING_HOST = [
   "sysctl --quiet --load /etc/sysctl.d/zz-ame-clusters.conf",
   "sysctl -n net.bridge.bridge-nf-call-iptables",
@@ -47,7 +47,7 @@ const SETTING_HOST = [
   "systemctl kill --signal=SIGHUP systemd-logind.service",
 ];
 
-/** Starts over with what is on the machine: what was called and downloaded before is forgotten. */
+/** Starts again with the present files of the machine, and resets recorded calls and downloads. */
 function forget(): void {
   machine.forget();
   site.requests.length = 0;
@@ -56,7 +56,7 @@ function forget(): void {
 beforeAll(async () => {
   site = await startDownloadSite();
   machine = Machine.make();
-  // With the system's own packages, once; afterwards they are there.
+  // With the system's own packages, once; afterwards they are installed.
   const { code, said } = await install(documentsOf());
   if (code !== 0) throw new Error(said);
 });
@@ -72,7 +72,7 @@ beforeEach(() => {
   forget();
 });
 
-test("a bare Debian 12 becomes a machine that is ready to join, and a second run changes nothing", async () => {
+test("a bare Debian 12 becomes ready to join, and a second run changes nothing", async () => {
   const documents = documentsOf();
   const first = await install(documents);
   expect(first).toMatchObject({ code: 0 });
@@ -161,7 +161,7 @@ describe("a setting of the host", () => {
       .findLast((line) => line.startsWith(key))
       ?.replaceAll(" ", "");
 
-  test("counts although files of the system set another one", async () => {
+  test("a host setting applies although system files set another value", async () => {
     deliver(DELIVERED);
     expect(await install(documentsOf())).toMatchObject({ code: 0 });
     expect(await lastOf("systemd/logind.conf", "InhibitDelayMaxSec")).toBe("InhibitDelayMaxSec=60");
@@ -177,7 +177,7 @@ describe("a setting of the host", () => {
     ["etc/systemd/logind.conf.d/zzz.conf", "[Login]\nInhibitDelayMaxSec=30\n", "logind's InhibitDelayMaxSec is '30'"],
     ["etc/systemd/networkd.conf.d/zzz.conf", "[Network]\nManageForeignRoutes=yes\n", "ManageForeignRoutes is 'yes'"],
     ["etc/apt/apt.conf", 'Unattended-Upgrade::Automatic-Reboot "1";\n', "Automatic-Reboot is 'true'"],
-  ])("that a file read later sets to another value, %s, is an error", async (path, content, message) => {
+  ])("a host setting that a later file overrides, %s, is an error", async (path, content, message) => {
     deliver({ [path]: content });
     const { code, said } = await install(documentsOf());
     await withdraw({ [path]: content });
@@ -185,14 +185,14 @@ describe("a setting of the host", () => {
     expect(code).toBe(1);
   });
 
-  test("that a file read later sets to a longer delay of a shutdown is left as it is", async () => {
+  test("a host setting that a later file raises to a longer shutdown delay is not changed", async () => {
     const longer = { "etc/systemd/logind.conf.d/zzz.conf": "[Login]\nInhibitDelayMaxSec=2min\n" };
     deliver(longer);
     expect(await install(documentsOf())).toMatchObject({ code: 0 });
     await withdraw(longer);
   });
 
-  test("that the kernel does not take is an error", async () => {
+  test("a host setting that the kernel ignores is an error", async () => {
     machine.stub("sysctl", "if [[ $1 == -n ]]; then echo 0; fi\n");
     const { code, said } = await install(documentsOf());
     machine.stub("sysctl", SYSCTL);
@@ -212,9 +212,9 @@ test("needrestart restarts no service of a node", async () => {
   expect(said).toBe("ame-clusters-join.service\ncontainerd.service\nkubelet.service\n");
 });
 
-test("another package manager at work is waited for", async () => {
+test("the script waits for another running package manager", async () => {
   expect((await run("dpkg --purge socat")).code).toBe(0);
-  // As apt locks it: a lock of POSIX that ends with the process.
+  // Like apt's lock: a POSIX lock that ends with the process.
   const holder = spawn("python3", [
     "-c",
     "import fcntl, sys, time; file = open(sys.argv[1], 'w'); fcntl.lockf(file, fcntl.LOCK_EX); print('locked', flush=True); time.sleep(600)",
@@ -235,7 +235,7 @@ test("another package manager at work is waited for", async () => {
   expect((await run("dpkg --status socat")).said).toContain("Status: install ok installed");
 });
 
-test("a failure of a package manager that is no lock ends the script at once", async () => {
+test("a failure of the package manager other than a lock ends the script at once", async () => {
   expect((await run("dpkg --purge socat")).code).toBe(0);
   machine.stub("apt-get", "echo 'E: Unable to locate package socat' >&2; exit 100\n");
   const { code } = await install(documentsOf());
@@ -245,7 +245,7 @@ test("a failure of a package manager that is no lock ends the script at once", a
   expect(await install(documentsOf())).toMatchObject({ code: 0 });
 });
 
-test("a kernel module that Ubuntu has in a package of its own is installed, and one that is missing is named", async () => {
+test("a kernel module in a separate Ubuntu package is installed, and a missing one is named", async () => {
   machine.become("ubuntu", "22.04", "aarch64");
   machine.stub("uname", "if [[ $1 == -m ]]; then echo aarch64; else echo 5.15.0-1-raspi; fi\n");
   machine.stub("modprobe", "[[ $1 != br_netfilter || -e /extra ]]\n");
@@ -261,7 +261,7 @@ test("a kernel module that Ubuntu has in a package of its own is installed, and 
   expect(missing.said).toContain("error: the kernel module br_netfilter cannot be loaded");
 });
 
-test("systemd finds nothing wrong with the units", async () => {
+test("systemd accepts the units", async () => {
   const documents = documentsOf();
   writeAsCloudInit(documents);
   expect(await install(documents)).toMatchObject({ code: 0 });
@@ -272,7 +272,7 @@ test("systemd finds nothing wrong with the units", async () => {
   expect(verified).toEqual({ code: 0, said: "" });
 });
 
-test("every system, on every kind of machine, gets what is made for it", async () => {
+test("every system and architecture gets its own configuration", async () => {
   const documents = documentsOf();
   for (const [id, version] of [
     ["ubuntu", "22.04"],
@@ -294,7 +294,7 @@ test("every system, on every kind of machine, gets what is made for it", async (
   }
 });
 
-describe("what is refused leaves a machine as it is", () => {
+describe("a refused run does not change the machine", () => {
   const refused = async (script: string, message: string, user?: string) => {
     const before = machine.installed();
     forget();
@@ -309,7 +309,7 @@ describe("what is refused leaves a machine as it is", () => {
     expect(site.requests).toEqual([]);
   };
 
-  test("another system, another kind of machine, anybody but root", async () => {
+  test("another system, another architecture and every user but root are refused", async () => {
     const documents = documentsOf();
     for (const script of [text(documents.installScriptBase64), text(documents.upgradeScriptBase64)]) {
       machine.become("ubuntu", "20.04", "x86_64");
@@ -321,7 +321,7 @@ describe("what is refused leaves a machine as it is", () => {
     }
   });
 
-  test("an upgrade of a machine that has not joined, and one over more than a minor version or back", async () => {
+  test("an upgrade is refused on a machine that has not joined, over more than one minor version, and to a lower version", async () => {
     await refused(text(documentsOf().upgradeScriptBase64), "this machine has not joined a cluster");
     const documents = documentsOf({ version: "v1.34.3-u-ame.1" });
     await install(documents);
@@ -332,7 +332,7 @@ describe("what is refused leaves a machine as it is", () => {
     await refused(upgradeTo("v1.35.0-u-ame.1"), "this node runs Kubernetes v1.33.4: upgrade it one minor version");
   });
 
-  test("another version on a node that has joined", async () => {
+  test("another version on a node that has joined is refused", async () => {
     const documents = documentsOf();
     await install(documents);
     await join(documents);
@@ -341,7 +341,7 @@ describe("what is refused leaves a machine as it is", () => {
   });
 });
 
-test("what is not what was published is not installed, and the next run goes on from there", async () => {
+test("a download with a wrong checksum is not installed, and the next run continues from there", async () => {
   const documents = documentsOf();
   site.spoil("containerd-2.1.6");
   const changed = await install(documents);
@@ -359,9 +359,9 @@ test("what is not what was published is not installed, and the next run goes on 
   expect(site.requests.filter((path) => path.includes("runc"))).toEqual([]);
 });
 
-test("a download that breaks off is tried again, and given up with a message", async () => {
+test("an interrupted download is repeated, and then fails with a message", async () => {
   site.spoil("/kubelet", "cut");
-  // Without its pauses.
+  // Without its delays.
   machine.stub("curl", 'exec /usr/bin/curl --retry-delay 1 --retry-all-errors --retry-max-time 3 "$@"\n');
   const { code, said } = await install(documentsOf());
   machine.unstub("curl");
@@ -370,7 +370,7 @@ test("a download that breaks off is tried again, and given up with a message", a
   expect(machine.has("usr/local/bin/kubelet")).toBe(false);
 });
 
-test("a joined node is upgraded in the order of Kubernetes' documentation, and a second run restarts the kubelet alone", async () => {
+test("a joined node is upgraded in the order of Kubernetes' documentation, and a second run only restarts the kubelet", async () => {
   const before = documentsOf({ version: "v1.33.8-u-ame.1" });
   expect(await install(before)).toMatchObject({ code: 0 });
   expect(await join(before)).toMatchObject({ code: 0 });
@@ -411,7 +411,7 @@ test("a joined node is upgraded in the order of Kubernetes' documentation, and a
 });
 
 describe("security updates before the first join", () => {
-  // The package, as if it had been installed.
+  // As if the package was installed.
   const withUpdates = (rest = "") => {
     machine.stub("apt-get");
     machine.stub("unattended-upgrade", rest);
@@ -428,7 +428,7 @@ describe("security updates before the first join", () => {
     "unattended-upgrade --verbose",
   ];
 
-  test("are installed where the pool asks for them, and a reboot is left to others", async () => {
+  test("security updates are installed if the pool requests them, without a reboot", async () => {
     withUpdates("touch /run/reboot-required\n");
     const documents = documentsOf({ pool: poolToJoin({ securityUpdatesOnJoin: "INSTALL" }) });
     expect(await install(documents)).toMatchObject({ code: 0 });
@@ -439,7 +439,7 @@ describe("security updates before the first join", () => {
     expect(updateCalls()).toEqual(UPDATING.slice(0, 2));
   });
 
-  test("reboot the machine where the pool asks for that too, before anything is installed", async () => {
+  test("security updates with a requested reboot restart the machine before anything is installed", async () => {
     withUpdates("if [[ ! -e /updated ]]; then touch /run/reboot-required /updated; fi\n");
     const documents = documentsOf({ pool: poolToJoin({ securityUpdatesOnJoin: "INSTALL_AND_REBOOT" }) });
     const first = await install(documents);
@@ -459,7 +459,7 @@ describe("security updates before the first join", () => {
   });
 });
 
-test("cloud-init's files install and join, also when the first attempt to join fails half-way", async () => {
+test("cloud-init's files install and join, also when the first join fails halfway", async () => {
   const documents = documentsOf();
   const { joinCommand } = documents;
   const runcmd = writeAsCloudInit(documents);

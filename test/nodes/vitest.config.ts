@@ -1,10 +1,10 @@
 import { defineConfig } from "vitest/config";
 
-/** Scripts run on machines of their own, which need root, debootstrap and Debian's packages; `npm test` does without. */
+/** Runs scripts on test machines, which need root, debootstrap and Debian's packages. `npm test` does not include them. */
 export default defineConfig({
   test: {
     include: ["test/nodes/**/*.test.ts"],
-    // One machine, on which one thing happens after the other.
+    // All tests use one machine, in order.
     fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 300_000,

@@ -1,4 +1,4 @@
-/** Reads the project's YAML with the code of the programs that it is written for: kubelet, kubectl and cloud-init's PyYAML. */
+/** Reads the project's YAML with the code of its consumers: kubelet, kubectl and cloud-init's PyYAML. */
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -23,12 +23,14 @@ const PYTHON = "/usr/bin/python3";
 const hasPyYaml = spawnSync(PYTHON, ["-c", "import yaml"]).status === 0;
 
 if (!hasGo)
-  process.stderr.write("Go is missing: the code of kubelet and kubectl reads no document. Install Go 1.26 or newer.\n");
-if (!hasPyYaml) process.stderr.write("PyYAML is missing and reads no document. Install python3-yaml.\n");
+  process.stderr.write(
+    "Go is missing: tests with the code of kubelet and kubectl are skipped. Install Go 1.26 or newer.\n",
+  );
+if (!hasPyYaml) process.stderr.write("PyYAML is missing: its tests are skipped. Install python3-yaml.\n");
 
 const decode = (base64: string) => Buffer.from(base64, "base64").toString();
 
-/** Documents with a text in every place that can hold one of a user. */
+/** Documents with a text in every place that can contain a user's text. */
 const documentsWith = (text: string) => {
   const taints = [{ key: text, value: text, effect: "NoSchedule" as const }];
   const documents = joinDocuments(clusterToJoin({ clusterDomain: text, pool: poolToJoin({ name: text, taints }) }));
@@ -48,10 +50,10 @@ const kubeconfigWith = (text: string) =>
     issuerUrl: text,
   });
 
-/** Everything that `toYaml` can be given, with a text as a value, in a list and as a key. */
+/** Every input of `toYaml`, with a text as a value, in a list and as a key. */
 const valueWith = (text: string) => ({ value: text, list: [text, true, 7], nested: [{ [text]: text }] });
 
-describe.skipIf(!hasGo)("the code of kubelet and kubectl", () => {
+describe.skipIf(!hasGo)("reading documents with the code of kubelet and kubectl", () => {
   const work = mkdtempSync(join(tmpdir(), "yaml-readers-"));
   const program = join(work, "yaml-readers");
 
@@ -86,7 +88,7 @@ describe.skipIf(!hasGo)("the code of kubelet and kubectl", () => {
       expect(error).toBeUndefined();
       const { registerWithTaints, clusterDomain, shutdownGracePeriod } = read;
       const text = MISREAD[at] ?? "";
-      // Go's JSON leaves out what is empty.
+      // Go's JSON omits empty values.
       const kept = text === "" ? { effect: "NoSchedule", key: "" } : all[at]?.taints[0];
       expect(registerWithTaints).toEqual([kept]);
       expect(clusterDomain ?? "").toBe(text);
@@ -94,7 +96,7 @@ describe.skipIf(!hasGo)("the code of kubelet and kubectl", () => {
     }
   });
 
-  test("a taint without quotes, and a property that the kubelet does not know, are refused, so that the decoder judges", () => {
+  test("the kubelet's decoder refuses a taint without quotes and an unknown property, so it is strict", () => {
     const kubelet = documentsWith("yes").kubelet;
     const [unquoted, unknown] = readAll("kubelet", [
       kubelet.replace('value: "yes"', "value: yes"),
@@ -104,7 +106,7 @@ describe.skipIf(!hasGo)("the code of kubelet and kubectl", () => {
     expect(unknown?.error).toContain("unknownProperty");
   });
 
-  test("kubectl resolves context, cluster and user of a kubeconfig, and reads every parameter as it is", () => {
+  test("kubectl resolves context, cluster and user of a kubeconfig, and reads every parameter unchanged", () => {
     const results = readAll(
       "kubectl",
       MISREAD.map((text) => toYaml(kubeconfigWith(text === "" ? "a" : text))),
@@ -233,7 +235,7 @@ describe.skipIf(!hasGo)("the code of kubelet and kubectl", () => {
   });
 });
 
-describe.skipIf(!hasPyYaml && !isRequired)("PyYAML", () => {
+describe.skipIf(!hasPyYaml && !isRequired)("reading documents with PyYAML", () => {
   const readAll = (texts: readonly string[]) =>
     JSON.parse(
       run(
@@ -246,11 +248,11 @@ describe.skipIf(!hasPyYaml && !isRequired)("PyYAML", () => {
       ),
     );
 
-  test("reads every text back", () => {
+  test("PyYAML reads every text back", () => {
     expect(readAll(MISREAD.map((text) => toYaml(valueWith(text))))).toEqual(MISREAD.map(valueWith));
   });
 
-  test("reads user data, kubelet's configuration and kubeconfig as YAML 1.2 does", () => {
+  test("PyYAML reads user data, kubelet's configuration and kubeconfig as YAML 1.2 does", () => {
     const texts = MISREAD.flatMap((text) => {
       const { kubelet, userData } = documentsWith(text);
       return [kubelet, userData, toYaml(kubeconfigWith(text))];

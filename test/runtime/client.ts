@@ -1,35 +1,35 @@
-/** A request as a client sends it: over a socket to the local server, and as the event that API Gateway makes of it. */
+/** Sends a request like a client: over a socket to the local server, and as the event that API Gateway makes of it. */
 
 import { request as send } from "node:http";
 import type { GatewayResult } from "#functions/http/gateway.ts";
 
-/** A request. */
+/** HTTP request. */
 export interface ClientRequest {
   method: string;
-  /** As it stands in the request's first line, with the query. */
+  /** As in the request line, with the query. */
   target: string;
-  /** In the order they are sent; a name may come more than once. */
+  /** In sending order; a name can be repeated. */
   headers?: readonly (readonly [name: string, value: string])[];
   body?: string | Buffer;
-  /** Whether API Gateway hands the body on as base64, as it does with what it does not take for text. */
+  /** True if API Gateway passes the body as base64, as it does for content that is not text. */
   isBase64Encoded?: boolean;
-  /** The stage it is sent to. */
+  /** Stage that it is sent to. */
   stage?: string;
 }
 
-/** An answer as far as both transports give it. */
+/** Response, as far as both transports return it. */
 export interface ClientAnswer {
   status: number;
-  /** By name; without what belongs to the connection. */
+  /** By name, without connection headers. */
   headers: Record<string, string>;
-  /** In base64, so that a difference is one of bytes. */
+  /** In base64, so that comparisons are exact. */
   body: string;
 }
 
-/** The host that both sides believe to be. */
+/** Host name that both sides use. */
 export const HOST = "api.example.test";
 
-/** What a connection adds. */
+/** Headers that the connection adds. */
 const CONNECTION = new Set(["connection", "content-length", "date", "keep-alive", "transfer-encoding"]);
 
 const sorted = (headers: Iterable<readonly [string, string]>) =>
@@ -67,8 +67,8 @@ export function sendTo(port: number, { method, target, headers = [], body }: Cli
 }
 
 /**
- * Makes the event, as API Gateway does: the path decoded and behind its stage, the query as it was sent, names in lower case,
- * values of one name joined, cookies apart.
+ * Builds the event like API Gateway: the decoded path after its stage, the query as sent, lower-case names, joined values of one
+ * name, and separate cookies.
  */
 export function eventOf({
   method,
@@ -117,7 +117,7 @@ export function eventOf({
   };
 }
 
-/** The answer that API Gateway makes of a function's result. */
+/** Builds the response that API Gateway makes of a function's result. */
 export function answerOf({ statusCode, headers, body, isBase64Encoded }: GatewayResult): ClientAnswer {
   return {
     status: statusCode,

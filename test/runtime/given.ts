@@ -1,20 +1,20 @@
-/** A clock and identities that are the same on both sides of a comparison, whichever process asks for them. */
+/** Clock and identities that are the same on both sides of a comparison, in any process. */
 
 import type { IdGenerator } from "#core/context.ts";
 
-/** What one request or event is given. */
+/** Clock and ids of one request or event. */
 export interface Given {
-  /** Stands still, except where somebody sleeps. */
+  /** Advances only during a sleep. */
   clock: () => Date;
   draw: IdGenerator;
   sleep: (ms: number) => Promise<void>;
 }
 
 /**
- * Makes what the next request is given.
+ * Builds the clock and ids of a request.
  *
- * @param number of the request, from which everything follows
- * @param start of the first, in milliseconds since the epoch
+ * @param number of the request, which determines everything
+ * @param start time of the first request, in milliseconds since the epoch
  */
 export function givenFor(number: number, start: number): Given {
   let now = start + number * 1_000;
@@ -33,9 +33,9 @@ export function givenFor(number: number, start: number): Given {
 }
 
 /**
- * The same for a process that handles one request after the other: what it is given moves on with each.
+ * Builds the same for a process that handles sequential requests: each request gets the next values.
  *
- * @param start of the first request, in milliseconds since the epoch
+ * @param start time of the first request, in milliseconds since the epoch
  * @param first its number
  */
 export function movingGiven(start: number, first = 0): Given & { next(): void } {

@@ -1,4 +1,4 @@
-/** As much of Lambda as runs a function: the runtime API on loopback, and the official runtime client as a process. */
+/** Lambda emulation for one function: the runtime API on loopback, and the official runtime client as a process. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -9,39 +9,39 @@ import { join } from "node:path";
 const ROOT = join(import.meta.dirname, "../..");
 const CLIENT = join(ROOT, ".ci/runtime-client/node_modules/aws-lambda-ric/index.mjs");
 
-/** How long anything may take, in milliseconds. */
+/** Timeout of every operation, in milliseconds. */
 const LIMIT_MS = 20_000;
 
-/** What a function's process answers. */
+/** Response of a function's process. */
 export interface Invoked {
-  /** What the handler returned. */
+  /** Value that the handler returned. */
   result?: unknown;
-  /** What it threw, as Lambda reports it. */
+  /** Error that it threw, as Lambda reports it. */
   error?: { errorType: string; errorMessage: string };
-  /** From the event's being handed over to its answer, in milliseconds. */
+  /** Time from the delivery of the event to the response, in milliseconds. */
   milliseconds: number;
 }
 
-/** A function's running copy. */
+/** Running instance of a function. */
 export interface RunningFunction {
-  /** From the start of the process to its asking for the first event, in milliseconds. */
+  /** Time from the start of the process to its request for the first event, in milliseconds. */
   initMilliseconds: number;
   invoke(event: unknown): Promise<Invoked>;
-  /** What it wrote to stdout and stderr. */
+  /** Its output on stdout and stderr. */
   output(): string;
   stop(): Promise<void>;
 }
 
-/** How a function is started. */
+/** Start options of a function. */
 export interface Started {
-  /** The folder its code is in. */
+  /** Folder of the code. */
   taskRoot: string;
-  /** The file in it and what of that is called, such as `bundle.handler`. */
+  /** Name of the file and its export, such as `bundle.handler`. */
   handler: string;
   environment: Record<string, string>;
 }
 
-/** A value that arrives later. */
+/** Value that is set later. */
 function later<T>() {
   let resolve: (value: T) => void = () => {};
   let reject: (error: Error) => void = () => {};
@@ -57,10 +57,10 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return text;
 }
 
-/** Lambda's runtime API for one copy of a function, which handles one event at a time. */
+/** Lambda's runtime API for one instance of a function, which handles one event at a time. */
 class RuntimeApi {
   readonly server: Server;
-  /** Resolves when the function asks for its first event; rejects where it cannot start. */
+  /** Resolves when the function requests its first event; rejects if it cannot start. */
   readonly ready = later<void>();
   #waiting: ServerResponse | undefined;
   #present: { event: unknown; answered: ReturnType<typeof later<Invoked>>; handedOver: number } | undefined;
@@ -68,7 +68,7 @@ class RuntimeApi {
 
   constructor() {
     this.server = createServer((request, response) => void this.#serve(request, response));
-    // Who never asks whether it starts must not end the process.
+    // An unobserved rejection must not end the process.
     this.ready.promise.catch(() => {});
   }
 
@@ -109,7 +109,7 @@ class RuntimeApi {
       .end(JSON.stringify(present.event));
   }
 
-  /** Hands an event over. */
+  /** Delivers an event. */
   invoke(event: unknown): Promise<Invoked> {
     if (this.#present !== undefined) throw new Error("one event at a time");
     this.#present = { event, answered: later<Invoked>(), handedOver: 0 };
@@ -118,7 +118,7 @@ class RuntimeApi {
     return answered.promise;
   }
 
-  /** Ends whatever is waited for. */
+  /** Rejects all pending waits. */
   fail(error: Error): void {
     this.ready.reject(error);
     this.#present?.answered.reject(error);
@@ -128,12 +128,12 @@ class RuntimeApi {
 /**
  * Starts a function under the runtime client.
  *
- * @returns once it asks for its first event
- * @throws Error where the client is not installed, or the function does not start, with what it said
+ * @returns when the function requests its first event
+ * @throws Error if the client is not installed, or the function does not start, with its output
  */
 export async function startFunction({ taskRoot, handler, environment }: Started): Promise<RunningFunction> {
   if (!existsSync(CLIENT)) {
-    throw new Error("Lambda's runtime client is not installed: npm run runtime-client:install");
+    throw new Error("Lambda's runtime client is not installed: run npm run runtime-client:install");
   }
   const api = new RuntimeApi();
   await new Promise<void>((done) => api.server.listen(0, "127.0.0.1", done));
@@ -190,7 +190,7 @@ function collect(child: ChildProcess): () => string {
 async function within<T>(promise: Promise<T>, output: () => string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited in vain; the function said: ${output()}`)), LIMIT_MS);
+    timer = setTimeout(() => reject(new Error(`timeout; output of the function: ${output()}`)), LIMIT_MS);
   });
   try {
     return await Promise.race([promise, late]);

@@ -1,16 +1,16 @@
-/** What is asked of every bundle: requests with whatever a gateway changes on their way. */
+/** Requests for every bundle, with the changes that a gateway makes to them. */
 
 import type { BundleName } from "#functions/build/bundles.ts";
 import type { Tenant } from "#test/support/world.ts";
 import type { ClientRequest } from "./client.ts";
 
-/** A request to the function that serves it, and the status of its answer. */
+/** Request with the function that serves it, and its expected status. */
 export type Scenario = ClientRequest & { bundle: BundleName; status: number };
 
-/** How many clusters there are from the start, whose page is larger than a function may answer uncompressed. */
+/** Number of initial clusters, whose page exceeds a function's uncompressed limit. */
 export const LARGE_CLUSTERS = 100;
 
-/** What makes such a cluster large. */
+/** Property that makes such a cluster large. */
 export const LARGE = {
   addons: Object.fromEntries(
     Array.from({ length: 11 }, (_, number) => [
@@ -20,7 +20,7 @@ export const LARGE = {
   ),
 };
 
-/** Every request, in the order they are sent. */
+/** All requests, in sending order. */
 export function scenarios(tenant: Tenant): Scenario[] {
   const token = ["Authorization", `Token ${tenant.admin}`] as const;
   const id = (text: string) => ["X-Request-Id", text] as const;
@@ -46,7 +46,7 @@ export function scenarios(tenant: Tenant): Scenario[] {
   const pools = [{ name: "web", nodeSize: "t3.medium" }];
   const keyed = [token, id("keyed"), json, ["Idempotency-Key", "key of one"]] as const;
   return [
-    // Bodies: as text, as base64, in other letters, repeated, broken, missing and too large.
+    // Bodies: as text, as base64, with non-ASCII characters, repeated, broken, missing and too large.
     create({ name: "one", nodePools: pools }),
     create({ name: "two", description: "Grüße ☃ 𝒳" }, { isBase64Encoded: true }),
     create({ name: "three" }, { headers: keyed }),
@@ -65,7 +65,7 @@ export function scenarios(tenant: Tenant): Scenario[] {
       { name: "strict", oddity: 1 },
       { headers: [token, id("strict"), json, ["Prefer", "wait=1"], ["Prefer", "handling=strict"]], status: 400 },
     ),
-    // Headers: cookies, several of one name, empty ones, other spellings, ones that are refused.
+    // Headers: cookies, repeated names, empty values, other spellings, refused values.
     clusters({ target: at("one"), headers: [token, id("cookies"), ["Cookie", "a=1; b=2"]], status: 200 }),
     clusters({
       target: at("one"),
@@ -92,14 +92,14 @@ export function scenarios(tenant: Tenant): Scenario[] {
       body: '{"description": "changed"}',
       status: 200,
     }),
-    // Queries: several of one name, encoded, unknown, repeated.
+    // Queries: repeated names, encoded, unknown, repeated.
     clusters({ target: `${org}?sort=name,desc&sort=region&pageSize=2&page=1`, status: 200 }),
     clusters({ target: `${org}?pageable=%7B%22size%22%3A1%7D`, status: 200 }),
     clusters({ target: `${org}?name=one&%C3%BC=1&a%20b=2&plus+plus=3&empty=&bare`, status: 200 }),
     clusters({ target: `${org}?pageSize=1&pageSize=2`, status: 400 }),
     clusters({ target: `${at()}?pageSize=0`, status: 400 }),
     clusters({ target: `${org}?status=nonsense%26more%3Dof%23it`, status: 400 }),
-    // Paths: encoded though they need not be, and with what ends a path, a query or an escape.
+    // Paths: encoded without need, and with characters that end a path, a query or an escape.
     clusters({ target: at("one").replace("production", "produc%74ion"), status: 200 }),
     clusters({ target: `${at().replace("clusters", "%63lusters")}/%6Fne`, status: 200 }),
     ...["a%20b", "50%25", "%2541", "a%3Fb=1", "a%23b", "%C3%BC", "a%2Cb;c", "..a", "%22", "%7B%7D"].map((slug) =>
@@ -114,11 +114,11 @@ export function scenarios(tenant: Tenant): Scenario[] {
     clusters({ method: "HEAD", target: at("absent"), status: 404 }),
     clusters({ method: "DELETE", target: at("one"), status: 405 }),
     clusters({ method: "OPTIONS", target: at("one"), status: 204 }),
-    // Stages: a prefix in the path, and so in every link.
+    // Stages: a prefix in the path and in every link.
     clusters({ stage: "dev", target: `${org}?pageSize=1`, status: 200 }),
     create({ name: "staged" }, { stage: "dev" }),
     clusters({ stage: "dev", target: "/developer", status: 404 }),
-    // What is left of a cluster.
+    // Leftovers of a cluster.
     clusters({ target: `${at("one")}/events?pageSize=1`, status: 200 }),
     clusters({
       method: "POST",
@@ -127,7 +127,7 @@ export function scenarios(tenant: Tenant): Scenario[] {
       body: '{"currentEnvironment": "production", "newEnvironment": "staging"}',
       status: 200,
     }),
-    // A page that only goes through compressed.
+    // A page that is allowed only compressed.
     clusters({
       target: `${tenant.path("staging")}?pageSize=${LARGE_CLUSTERS}`,
       headers: [token, id("large"), ["Accept-Encoding", "gzip, deflate"]],
@@ -181,7 +181,7 @@ function others(
     reading("references", "/api/v1/cluster-versions"),
     reading("references", `/api/v1/orgs/${tenant.slug}/environments`),
     reading("references", "/api/v1/cloud-providers/a%20w%20s/nodetypes", 404),
-    // Pages of browsers, which the functions answer themselves.
+    // Browser pages, which the functions answer themselves.
     { ...reading("references", "/api/v1/memberships", 204), method: "OPTIONS", headers: browser },
     { ...reading("references", "/api/v1/memberships"), headers: [...headers, ...browser] },
     {

@@ -37,7 +37,7 @@ const ENGINE = { region: "eu-west-1", credentials: { accessKeyId: "local", secre
 const START = Math.ceil(Date.now() / 1_000) * 1_000;
 const ISSUER = "https://issuer.example.test";
 
-/** An issuer that registers everybody. */
+/** Issuer that registers every client. */
 const provider: IdentityProvider = {
   issuer: ISSUER,
   register: async (name) => ({ clientId: `client of ${name}`, clientSecret: "secret" }),
@@ -47,7 +47,7 @@ const provider: IdentityProvider = {
 let world: World;
 let tenant: Tenant;
 let kms: Kms;
-/** The same as the world's table, before anything is asked of either. */
+/** Copy of the world's table, from before the first request to either. */
 let other: Table;
 let engine: Engine;
 let folder: string;
@@ -56,7 +56,7 @@ let config: Config;
 let given: ReturnType<typeof movingGiven>;
 const running = new Map<BundleName, RunningFunction>();
 
-/** The module that Lambda is told to call, which gives the built bundle what the local server is given too. */
+/** Builds the module that Lambda calls, which gives the built bundle the same clock and ids as the local server. */
 function entryOf(name: BundleName): string {
   const file = (path: string) => JSON.stringify(join(ROOT, path));
   return `import * as bundle from ${file(`${BUNDLES_DIRECTORY}/${name}/bundle.mjs`)};
@@ -79,7 +79,7 @@ ${bundles[name].handlers.map((handler) => `export const ${handler} = called(bund
 `;
 }
 
-/** What a bundle's requests are numbered from, so that no two draw the same. */
+/** First number of a bundle's requests, so that no two generate the same ids. */
 const firstOf = (name: BundleName) => Object.keys(bundles).indexOf(name) * 1_000;
 
 async function start(name: BundleName, handler = "handler"): Promise<RunningFunction> {
@@ -120,7 +120,7 @@ async function copy(from: Table, to: Table): Promise<void> {
   }
 }
 
-/** The services of the local side, which see whatever the present request is given. */
+/** Services of the local side, with the clock and ids of the current request. */
 const localServices = (): Services =>
   createServices({
     table: world.table,
@@ -149,7 +149,7 @@ beforeAll(async () => {
   await make("production", { name: "ready" });
   given = movingGiven(START, 10_000);
   expect(await carry(await recordsOf(world.table, "ready"))).toEqual({ batchItemFailures: [] });
-  // Of the same name, since secrets are held to it.
+  // Of the same name, because secrets are bound to it.
   engine = await startEngine();
   other = openTable({ name: world.table.name, endpoint: engine.endpoint, client: ENGINE });
   await createTable(other);
@@ -174,13 +174,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A record of the table's stream for the pointer of a production's cluster, as if it were written just now. */
+/** Returns a stream record for the pointer of a production cluster, as if it was just written. */
 async function recordsOf(table: Table, ...slugs: string[]): Promise<Json[]> {
   const items = await itemsOf(table);
   return slugs.map((slug, at) => {
     const cluster = items.find(({ sk, pk }) => pk === `ORG#${tenant.slug}` && sk === `CLUSTER#production#${slug}`);
     const pointer = items.find(({ pk, sk }) => pk === `CLUSTER#${cluster?.identity}` && sk === "CLUSTER");
-    if (pointer === undefined) throw new Error(`no pointer of ${slug}`);
+    if (pointer === undefined) throw new Error(`pointer of ${slug} not found`);
     return {
       eventID: `${at}`,
       eventName: "MODIFY",
@@ -200,7 +200,7 @@ async function recordsOf(table: Table, ...slugs: string[]): Promise<Json[]> {
   });
 }
 
-/** Lets the local side work on records. */
+/** Processes records on the local side. */
 async function carry(Records: Json[]) {
   const restore = keepEnvironment();
   const { AWS_ENDPOINT_URL_DYNAMODB: DYNAMODB_ENDPOINT, ...rest } = environment(inject("endpoint"));
@@ -212,7 +212,7 @@ async function carry(Records: Json[]) {
   return answer;
 }
 
-/** Both sides' answers to a request. */
+/** Returns both sides' responses to a request. */
 async function both(scenario: Scenario) {
   const lambda = await start(scenario.bundle);
   given.next();
@@ -223,7 +223,7 @@ async function both(scenario: Scenario) {
   return { local, lambda: answerOf(result as GatewayResult) };
 }
 
-test("every bundle answers as the local server does, to the byte, and writes the same", async () => {
+test("every bundle returns the same bytes as the local server, and writes the same", async () => {
   const seen = new Set<BundleName>();
   for (const scenario of scenarios(tenant)) {
     seen.add(scenario.bundle);
@@ -240,7 +240,7 @@ test("every bundle answers as the local server does, to the byte, and writes the
   expect(await itemsOf(other)).toEqual(await itemsOf(world.table));
 });
 
-test("the reconciler's bundle works on the stream's records as it does here", async () => {
+test("the reconciler's bundle processes stream records like the local one", async () => {
   const lambda = await start("reconcile", "stream");
   const records = await recordsOf(world.table, "one", "three", "odd");
   const removed = { ...structuredClone(records[2]), eventName: "REMOVE" };
@@ -254,7 +254,7 @@ test("the reconciler's bundle works on the stream's records as it does here", as
   expect(await compare(records[0])).toEqual({ batchItemFailures: [] });
   expect(await compare(removed)).toEqual({ batchItemFailures: [] });
   expect(await compare()).toEqual({ batchItemFailures: [] });
-  // A pointer that a later version wrote: its record has to come again, and keeps no other from its turn.
+  // A pointer of a later version: its record must be repeated, and must not block others.
   const pointer = unmarshall(records[2].dynamodb.NewImage);
   for (const { client, name: TableName } of [world.table, other]) {
     await client.send(new PutCommand({ TableName, Item: { ...pointer, entityVersion: 99 } }));
@@ -268,7 +268,7 @@ test("the reconciler's bundle works on the stream's records as it does here", as
   expect(await phases(other)).toContainEqual(expect.objectContaining({ slug: "one", status: "started" }));
 });
 
-test("a function's lines are JSON, one a request, and hold no token", async () => {
+test("the log lines of a function are JSON, one per request, and contain no token", async () => {
   const lambda = await start("clusters");
   const lines = lambda
     .output()
@@ -292,7 +292,7 @@ test("a function's lines are JSON, one a request, and hold no token", async () =
   expect(lambda.output()).not.toContain(tenant.admin.slice(-20));
 });
 
-test("a function whose environment is wrong does not start, and says what is wrong", async () => {
+test("a function with an invalid environment does not start, and reports the errors", async () => {
   const started = startFunction({
     taskRoot: join(ROOT, BUNDLES_DIRECTORY, "clusters"),
     handler: "bundle.handler",

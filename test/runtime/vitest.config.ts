@@ -1,6 +1,8 @@
 import { defineConfig } from "vitest/config";
 
-/** The built bundles under Lambda's own runtime client, which is installed apart: `npm ci --prefix .ci/runtime-client`. */
+/**
+ * Runs the built bundles under Lambda's own runtime client, which is installed separately: `npm ci --prefix .ci/runtime-client`.
+ */
 export default defineConfig({
   test: {
     include: ["test/runtime/*.test.ts"],

@@ -9,7 +9,7 @@ const COMMAND = join(import.meta.dirname, "../../stacks/command.ts");
 let programs: string;
 let calls: string;
 
-/** Puts a program on the path that notes how it was called. */
+/** Adds a program to the path that records its calls. */
 function program(name: string, script = ""): void {
   const file = join(programs, name);
   writeFileSync(file, `#!/bin/sh\necho "${name} $*" >> ${calls}\n${script}\n`);
@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(programs, { recursive: true, force: true }));
 
-/** Runs the command. @returns how it ended, what it said, and what it called, but for git */
+/** Runs the command. @returns its exit code, output, and calls of other programs except git */
 function run(...given: string[]): Promise<{ status: number; said: string; called: string[] }> {
   return new Promise((resolve) => {
     const child = execFile(
@@ -43,17 +43,17 @@ function run(...given: string[]): Promise<{ status: number; said: string; called
 }
 
 describe("deploy", () => {
-  test("builds, then deploys the stage of the branch one is on", async () => {
+  test("deploy builds, then deploys the stage of the current branch", async () => {
     const { status, called } = await run("deploy");
     expect([status, called]).toEqual([0, ["npm run --silent build", "sst deploy --stage branch-a-change"]]);
   });
 
-  test("deploys the stage that is named, or that of the branch that is", async () => {
+  test("deploy uses the named stage, or that of the named branch", async () => {
     expect((await run("deploy", "--stage", "production")).called.at(-1)).toBe("sst deploy --stage production");
     expect((await run("deploy", "--branch", "another")).called.at(-1)).toBe("sst deploy --stage branch-another");
   });
 
-  test("does not take main's stage for granted, nor any where there is no branch", async () => {
+  test("deploy requires a stage on the main branch, and without a branch", async () => {
     expect(await run("deploy", "--branch", "main")).toMatchObject({ status: 1, called: [] });
     program("git");
     const { status, said, called } = await run("deploy");
@@ -61,7 +61,7 @@ describe("deploy", () => {
     expect(said).toMatch(/--stage NAME/);
   });
 
-  test("deploys nothing that was not built", async () => {
+  test("deploy stops if the build fails", async () => {
     program("npm", "exit 3");
     const { status, said, called } = await run("deploy");
     expect([status, called]).toEqual([1, ["npm run --silent build"]]);
@@ -70,19 +70,19 @@ describe("deploy", () => {
 });
 
 describe("remove", () => {
-  test("removes a branch's stage", async () => {
+  test("remove removes a branch's stage", async () => {
     const { status, called } = await run("remove", "--stage", "branch-x");
     expect([status, called]).toEqual([0, ["sst remove --stage branch-x"]]);
   });
 
-  test("succeeds for a stage that is not there, and says so", async () => {
+  test("remove succeeds for a stage that does not exist, with a message", async () => {
     program("sst", "echo 'Stage not found' >&2; exit 1");
     const { status, said } = await run("remove", "--branch", "never-deployed");
     expect(status).toBe(0);
     expect(said).toMatch(/^There is no stage branch-never-deployed\. Nothing had to be removed\.$/m);
   });
 
-  test("fails when SST fails for another reason, and shows what SST printed", async () => {
+  test("remove fails if SST fails for another reason, and shows SST's output", async () => {
     program("sst", "echo 'Concurrent update detected' >&2; exit 1");
     const { status, said } = await run("remove", "--branch", "a-change");
     expect(status).toBe(1);
@@ -90,28 +90,31 @@ describe("remove", () => {
     expect(said).toMatch(/^sst remove --stage branch-a-change failed$/m);
   });
 
-  test("fails when SST cannot be run", async () => {
+  test("remove fails if SST cannot be run", async () => {
     rmSync(join(programs, "sst"));
     const { status, said } = await run("remove", "--branch", "a-change");
     expect(status).toBe(1);
     expect(said).toMatch(/^sst cannot be run: /m);
   });
 
-  test.each(["production", "staging"])("refuses to remove %s, and says what to read", async (stage) => {
-    const { status, said, called } = await run("remove", "--stage", stage);
-    expect([status, called]).toEqual([1, []]);
-    expect(said).toMatch(new RegExp(`${stage} is not removed: .*docs/stages\\.md`));
-    expect(said).not.toMatch(/at .*\.ts:/);
-  });
+  test.each(["production", "staging"])(
+    "remove refuses to remove %s, and refers to the documentation",
+    async (stage) => {
+      const { status, said, called } = await run("remove", "--stage", stage);
+      expect([status, called]).toEqual([1, []]);
+      expect(said).toMatch(new RegExp(`${stage} is not removed: .*docs/stages\\.md`));
+      expect(said).not.toMatch(/at .*\.ts:/);
+    },
+  );
 });
 
 describe("dev", () => {
-  test("has a stage of one's own", async () => {
+  test("dev uses a personal stage", async () => {
     const { status, called } = await run("dev");
     expect([status, called]).toEqual([0, [expect.stringMatching(/^sst dev --stage dev-[a-z0-9-]+$/)]]);
   });
 
-  test.each(["production", "staging"])("never takes the requests of %s", async (stage) => {
+  test.each(["production", "staging"])("dev never uses the stage %s", async (stage) => {
     expect(await run("dev", "--stage", stage)).toMatchObject({ status: 1, called: [] });
   });
 });
@@ -127,7 +130,7 @@ describe("sweep", () => {
       })),
     });
 
-  test("removes what is over, and one that fails keeps no other from going", async () => {
+  test("sweep removes expired stages, and a failure does not stop the others", async () => {
     program("aws", `echo '${listing(["branch-a", "branch-b", "production"])}'`);
     program("sst", 'test "$3" != branch-a');
     const { status, said, called } = await run("sweep");
@@ -136,7 +139,7 @@ describe("sweep", () => {
     expect(said).toMatch(/still there: branch-a$/m);
   });
 
-  test("succeeds when a stage went away after it was listed", async () => {
+  test("sweep succeeds if a stage was removed after it was listed", async () => {
     program("aws", `echo '${listing(["branch-a", "branch-b"])}'`);
     program("sst", 'test "$3" != branch-a || { echo "Stage not found"; exit 1; }');
     const { status, called } = await run("sweep");
@@ -144,7 +147,7 @@ describe("sweep", () => {
     expect(status).toBe(0);
   });
 
-  test("is content with nothing to do", async () => {
+  test("sweep succeeds without expired stages", async () => {
     program("aws", `echo '${listing([])}'`);
     const { status, said } = await run("sweep");
     expect([status, said]).toEqual([0, "No stage's time is over.\n"]);
@@ -157,7 +160,7 @@ test.each([
   [["deploy", "again"]],
   [["deploy", "--force"]],
   [["deploy", "--stage", "a", "--branch", "b"]],
-])("%j is told how it is used, and does nothing", async (given) => {
+])("the arguments %j cause a usage message, and nothing is done", async (given) => {
   const { status, said, called } = await run(...given);
   expect([status, called]).toEqual([1, []]);
   expect(said.length).toBeGreaterThan(10);

@@ -30,8 +30,8 @@ function refused(environment: Record<string, string>, stage = production): strin
   return [];
 }
 
-describe("a lasting stage", () => {
-  test("with every setting is deployed with them", () => {
+describe("settings of a lasting stage", () => {
+  test("a lasting stage with every setting is deployed with them", () => {
     expect(readSettings(complete, production)).toEqual({
       oidcIssuerUrl: complete.OIDC_ISSUER_URL,
       domain: { name: complete.API_DOMAIN, certificate: complete.API_CERTIFICATE_ARN },
@@ -45,7 +45,7 @@ describe("a lasting stage", () => {
     });
   });
 
-  test.each(Object.keys(complete))("without %s is refused, also when the variable is empty", (name) => {
+  test.each(Object.keys(complete))("a lasting stage without %s is refused, also when the variable is empty", (name) => {
     for (const stage of [production, stageOf("staging")]) {
       const { [name as keyof typeof complete]: _, ...rest } = complete;
       expect(refused(rest, stage)).toContain(name);
@@ -53,13 +53,13 @@ describe("a lasting stage", () => {
     }
   });
 
-  test("that states none for each optional setting goes without them", () => {
+  test("a lasting stage can state none for each optional setting", () => {
     const without = { ...complete, ...Object.fromEntries(OPTIONAL.map((name) => [name, "none"])) };
     const { domain, alarmEmail, passedOn } = readSettings(without, production);
     expect([domain, alarmEmail, passedOn.CORS_ORIGINS]).toEqual([undefined, undefined, undefined]);
   });
 
-  test("cannot state none for a setting that it needs", () => {
+  test("a lasting stage cannot state none for a required setting", () => {
     expect(refused({ ...complete, OIDC_ISSUER_URL: "none", LOG_LEVEL: "none", HOSTING_POOL_ID: "none" })).toEqual([
       "OIDC_ISSUER_URL",
       "HOSTING_POOL_ID",
@@ -67,20 +67,20 @@ describe("a lasting stage", () => {
     ]);
   });
 
-  test("with nothing is told every setting at once", () => {
+  test("a lasting stage without settings is refused with every missing setting", () => {
     expect(new Set(refused({}))).toEqual(new Set(settingNames(production)));
     expect(new Set(settingNames(production))).toEqual(new Set(Object.keys(complete)));
   });
 });
 
-test("an ephemeral stage needs the issuer only, and ignores the domain and the alarms", () => {
+test("an ephemeral stage needs only the issuer, and ignores the domain and the alarms", () => {
   const { domain, alarmEmail } = readSettings(complete, branch);
   expect([domain, alarmEmail]).toEqual([undefined, undefined]);
   expect(readSettings({ OIDC_ISSUER_URL: complete.OIDC_ISSUER_URL }, branch).passedOn).toEqual({});
   expect(refused({}, branch)).toEqual(["OIDC_ISSUER_URL"]);
 });
 
-test("LOG_LEVEL can be every level but silent, which would stop the metrics that alarms depend on", () => {
+test("LOG_LEVEL can be every level except silent, because alarms depend on logged metrics", () => {
   expect(deployableLogLevels).toEqual(logLevels.filter((level) => level !== "silent"));
   for (const stage of [production, branch]) {
     expect(refused({ ...complete, LOG_LEVEL: "silent" }, stage)).toEqual(["LOG_LEVEL"]);

@@ -9,11 +9,11 @@ describe("the stage of a branch", () => {
     ["Feature/Log_In", /^branch-feature-log-in-[0-9a-z]{7}$/],
     ["a-branch-whose-name-is-longer-than-a-stage-may-have", /^branch-a-branch-whose-na-[0-9a-z]{7}$/],
     ["日本語", /^branch-[0-9a-z]{7}$/],
-  ])("of %s is named after it", (branch, stage) => {
+  ])("the stage of the branch %s is named after it", (branch, stage) => {
     expect(branchStage(branch)).toMatch(stage);
   });
 
-  test("is a branch's, whatever the name, and no other branch's", () => {
+  test("the stage of a branch with any name is a branch's stage, and differs from other branches' stages", () => {
     const branch = fc.string({ unit: "grapheme", minLength: 1, maxLength: 80 });
     fc.assert(
       fc.property(branch, (name) => {
@@ -35,38 +35,38 @@ describe("the stage of a branch", () => {
     expect(new Set(alike.map(branchStage)).size).toBe(alike.length);
   });
 
-  test("ends a week after its last deployment", () => {
+  test("the stage of a branch expires a week after its last deployment", () => {
     expect(expiryFrom(new Date("2026-11-27T23:59:00Z"))).toBe("2026-12-04");
   });
 });
 
-describe("a stage", () => {
+describe("the name of a stage", () => {
   test.each([
     ["production", "production", false, 365],
     ["staging", "shared", false, 30],
     ["branch-x", "branch", true, 7],
     ["dev-ann", "personal", true, 7],
-  ])("%s is %s", (name, kind, isEphemeral, logDays) => {
+  ])("the stage %s is %s", (name, kind, isEphemeral, logDays) => {
     expect(stageOf(name)).toEqual({ name, kind, isEphemeral, logDays });
   });
 
-  test.each(["", "Production", "1st", "a_b", "a b", "x".repeat(33)])("is not called %j", (name) => {
+  test.each(["", "Production", "1st", "a_b", "a b", "x".repeat(33)])("a stage cannot have the name %j", (name) => {
     expect(() => stageOf(name)).toThrow(/no name of a stage/);
   });
 
-  test("of a person is not another person's", () => {
+  test("personal stages of two people differ", () => {
     expect(personalStage("ann")).toBe("dev-ann");
     expect(personalStage("Ann")).not.toBe("dev-ann");
   });
 });
 
-describe("the sweep", () => {
+describe("the sweep of expired stages", () => {
   const tagged = (stage: string, expires?: string) => ({
     Tags: [{ Key: "sst:stage", Value: stage }, ...(expires === undefined ? [] : [{ Key: "expires", Value: expires }])],
   });
   const now = new Date("2026-11-27T03:17:00Z");
 
-  test("finds branches' stages whose day has passed, each once", () => {
+  test("the sweep finds each expired stage of a branch once", () => {
     const found = [
       tagged("branch-old", "2026-11-26"),
       tagged("branch-old", "2026-11-26"),
@@ -77,7 +77,7 @@ describe("the sweep", () => {
     expect(expiredStages({ ResourceTagMappingList: found }, now)).toEqual(["branch-old", "branch-older"]);
   });
 
-  test("never finds another stage, whatever its tags say", () => {
+  test("the sweep never finds another stage, whatever its tags", () => {
     const found = [
       tagged("production", "2020-01-01"),
       tagged("staging", "2020-01-01"),

@@ -10,7 +10,7 @@ const files = globSync(".github/{workflows,actions/*}/*.yml", { cwd: ROOT }).sor
 const texts = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), "utf8")]));
 const workflow = (name: string): Json => parse(texts.get(`.github/workflows/${name}.yml`) ?? "");
 
-test("there are those of a change's life", () => {
+test("workflows exist for every step of a change", () => {
   expect(files.map((file) => file.split("/").at(-1))).toEqual([
     "action.yml",
     "check.yml",
@@ -20,17 +20,17 @@ test("there are those of a change's life", () => {
   ]);
 });
 
-test("what others wrote is taken at a commit, with its version beside it", () => {
+test("external actions are pinned to a commit, with their version in a comment", () => {
   const used = [...texts.values()].flatMap((text) => [...text.matchAll(/uses: (.*)/g)].map(([, what = ""]) => what));
   expect(used.length).toBeGreaterThan(8);
   for (const what of used) expect(what).toMatch(/^(\.\/\.github\/|[\w.-]+\/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$)/);
 });
 
-test("AWS is reached by role, and there is no key to steal", () => {
+test("workflows access AWS by role and store no access key", () => {
   for (const [file, text] of texts) expect(text, file).not.toMatch(/secrets\.|aws-access-key|pull_request_target/);
 });
 
-test("no script sees a name that somebody else chose, but as the value of a variable", () => {
+test("scripts use names that other people chose only as values of variables", () => {
   for (const [file, text] of texts) {
     for (const { run = "" } of Object.values<Json>(parse(text).jobs ?? {}).flatMap(({ steps = [] }) => steps)) {
       expect(run, file).not.toContain("${{");
@@ -38,7 +38,7 @@ test("no script sees a name that somebody else chose, but as the value of a vari
   }
 });
 
-test("a job may read and nothing else, but for what it is there for", () => {
+test("a job has only read permission, except for its own purpose", () => {
   for (const name of ["check", "stage", "production", "sweep"]) {
     expect(workflow(name).permissions).toEqual({ contents: "read" });
   }
@@ -51,14 +51,14 @@ test("a job may read and nothing else, but for what it is there for", () => {
   expect(allowed("check")).toEqual({ check: undefined });
 });
 
-test("production is deployed from main, once everything was checked", () => {
+test("production is deployed from main, after every check succeeded", () => {
   const { on, jobs } = workflow("production");
   expect(on).toEqual({ push: { branches: ["main"] } });
   expect(jobs.deploy.needs).toBe("check");
   expect(jobs.deploy.environment.name).toBe("production");
 });
 
-test("a branch's stage goes with the branch or its pull request, and at night when its time is over", () => {
+test("a branch's stage is removed with the branch or its pull request, and at night when it expired", () => {
   const { on, jobs } = workflow("stage");
   expect(Object.keys(on)).toEqual(["pull_request", "delete"]);
   expect(on.pull_request.types).toContain("closed");
@@ -78,7 +78,7 @@ test.each([
   },
 );
 
-/** The first major of each action whose action.yml says `using: node24`. Earlier ones run on Node 20, which runners drop. */
+/** First major of each action whose action.yml has `using: node24`. Earlier ones run on Node 20, which runners drop. */
 const FIRST_MAJOR_ON_NODE_24: Record<string, number> = {
   "actions/checkout": 5,
   "actions/setup-go": 6,

@@ -1,15 +1,15 @@
-/** The operator's command inside of the test's own process. */
+/** Runs the operator's command inside the test's own process. */
 
 import { runCommand } from "#functions/admin/run.ts";
 
-/** What a command left. */
+/** Result of a command. */
 export interface AdminRun {
   code: number;
   stdout: string;
   stderr: string;
 }
 
-/** Runs a command. @param environment all that it sees */
+/** Runs a command. @param environment its complete environment */
 export async function runAdmin(environment: Record<string, string>, ...words: string[]): Promise<AdminRun> {
   let [stdout, stderr] = ["", ""];
   const code = await runCommand(words, {

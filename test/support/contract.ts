@@ -1,4 +1,4 @@
-/** Holds every answer of the suite to the OpenAPI document. */
+/** Compares every response of the suite with the OpenAPI document. */
 
 import { readFileSync } from "node:fs";
 import { Ajv2020, type AnySchemaObject, type ValidateFunction } from "ajv/dist/2020.js";
@@ -14,7 +14,7 @@ interface Response {
   content?: Record<string, Media>;
 }
 
-/** An operation as the document has it. */
+/** Operation of the document. */
 export interface DocumentedOperation {
   operationId: string;
   parameters?: { name: string; in: string; description?: string; schema: AnySchemaObject }[];
@@ -22,7 +22,7 @@ export interface DocumentedOperation {
   responses: Record<string, Response>;
 }
 
-/** The committed document, as far as tests look into it. */
+/** The parts of the committed document that tests use. */
 export interface OpenApi {
   paths: Record<string, Record<string, DocumentedOperation>>;
   components: {
@@ -31,20 +31,23 @@ export interface OpenApi {
   };
 }
 
-/** The document as it is committed. */
+/** The committed document. */
 export const committed: OpenApi = JSON.parse(
   readFileSync(new URL("../../functions/openapi/openapi.json", import.meta.url), "utf8"),
 );
 
-/** What answers and requests are held to: the committed document, or another. */
+/** Checks of responses and requests against the committed document, or another one. */
 export interface Contract {
-  /** @throws Error naming everything that does not fit */
+  /** @throws Error that names every mismatch */
   expectContract(method: string, path: string, status: number, headers: Headers, body: unknown): void;
-  /** Says what a value has against a schema; undefined where it fits. Properties the schema does not have are let pass. */
+  /**
+   * Describes the mismatches of a value with a schema; undefined if it matches. Properties that are not in the schema are
+   * allowed.
+   */
   mismatch(schema: AnySchemaObject, value: unknown): string | undefined;
 }
 
-/** Refuses properties that are not documented: of answers everything is known. */
+/** Refuses undocumented properties, because responses are documented completely. */
 function strict(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(strict);
   if (typeof schema !== "object" || schema === null) return schema;
@@ -58,7 +61,7 @@ const without = (schema: AnySchemaObject, name: string): AnySchemaObject => {
   return { ...schema, properties };
 };
 
-/** The components as answers other than a dry run's have them: all that is drawn is there, consequences are not. */
+/** Components for responses other than those of a dry run: generated properties are required, consequences are forbidden. */
 const done = (schemas: OpenApi["components"]["schemas"]) =>
   Object.fromEntries(
     Object.entries(schemas).map(([name, schema]): [string, AnySchemaObject] => {
@@ -71,7 +74,7 @@ const done = (schemas: OpenApi["components"]["schemas"]) =>
     }),
   );
 
-/** Headers whose presence means something; the rest is the transport's. */
+/** Headers that are compared; others belong to the transport. */
 const MEANT = [
   "allow",
   "content-encoding",
@@ -85,7 +88,7 @@ const MEANT = [
   "www-authenticate",
 ];
 
-/** Makes checks of a document. */
+/** Builds the checks of a document. */
 export function contractOf(document: OpenApi): Contract {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   formats.default(ajv);
@@ -114,7 +117,7 @@ export function contractOf(document: OpenApi): Contract {
   const ERROR = { $ref: "#/components/schemas/ErrorMessageResponse" };
   const routes = Object.entries(document.paths)
     .map(([path, operations]) => ({ segments: path.split("/"), operations }))
-    // The more of a path is literal, the sooner it matches.
+    // Paths with more literal segments are matched first.
     .sort((one, other) => named(one.segments) - named(other.segments));
 
   function find(method: string, pathname: string): DocumentedOperation | undefined {
@@ -153,23 +156,21 @@ export function contractOf(document: OpenApi): Contract {
     const { pathname, searchParams } = new URL(`http://localhost${path}`);
     const operation = find(method, pathname);
     const isEmpty = body === undefined;
-    // Where HEAD is refused, it is as if no operation led there.
+    // A refused HEAD is treated as a path without an operation.
     if (operation === undefined || (method === "HEAD" && status === 405)) {
       const isPreflight = method === "OPTIONS" && status === 204;
       if (isPreflight && isEmpty) return [];
       const told = method === "HEAD" ? undefined : mismatchIn("done", ERROR, body);
       const isRefusal = status === 404 || status === 405;
-      return [
-        ...(isRefusal ? [] : ["no operation of the document leads there"]),
-        ...(told === undefined ? [] : [told]),
-      ];
+      return [...(isRefusal ? [] : ["the document has no operation for it"]), ...(told === undefined ? [] : [told])];
     }
     const response = operation.responses[status];
     if (response === undefined) return [`${operation.operationId} has no documented ${status}`];
     const problems = headerProblems(headers, response);
     const [type = ""] = (headers.get("content-type") ?? "").split(";");
     const media = response.content?.[type] ?? response.content?.["application/json"];
-    if (method === "HEAD" || media === undefined) return isEmpty ? problems : [...problems, "there is a body"];
+    if (method === "HEAD" || media === undefined)
+      return isEmpty ? problems : [...problems, "it has an undocumented body"];
     if (response.content?.[type] === undefined) problems.push(`it is not documented as ${type}`);
     const isDryRun = status < 300 && searchParams.get("dryRun") === "true";
     const mismatch = mismatchIn(isDryRun ? "dry-run" : "done", media.schema, body);
@@ -182,14 +183,14 @@ export function contractOf(document: OpenApi): Contract {
       const problems = problemsOf(method, path, status, headers, body);
       if (problems.length === 0) return;
       const shown = JSON.stringify(body)?.slice(0, 2_000);
-      throw new Error(`${method} ${path} answered ${status} outside of its contract: ${problems.join("; ")}\n${shown}`);
+      throw new Error(`${method} ${path} returned ${status} outside of its contract: ${problems.join("; ")}\n${shown}`);
     },
   };
 }
 
 const named = (segments: readonly string[]) => segments.filter((segment) => segment.startsWith("{")).length;
 
-/** Whether a path is one of a template's; a parameter stands for any segment that is not empty. */
+/** Returns true if a path matches a template; a parameter matches any segment that is not empty. */
 const fits = (template: readonly string[], given: readonly string[]) =>
   template.length === given.length &&
   template.every((segment, position) =>
@@ -199,12 +200,12 @@ const fits = (template: readonly string[], given: readonly string[]) =>
 let contract: Contract | undefined;
 
 /**
- * Holds an answer to the committed document: its status, headers and body, of which nothing may be undocumented. Where no
- * operation leads, it only has to be refused in the one shape of errors, or be a preflight.
+ * Compares a response with the committed document: its status, headers and body must be documented completely. Without a matching
+ * operation, it must be an error of the documented form, or a preflight.
  *
  * @param path with its query
- * @param body as JSON gave it; undefined where there was none
- * @throws Error naming everything that does not fit
+ * @param body parsed JSON; undefined without a body
+ * @throws Error that names every mismatch
  */
 export function expectContract(method: string, path: string, status: number, headers: Headers, body: unknown): void {
   contract ??= contractOf(committed);

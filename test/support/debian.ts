@@ -1,4 +1,4 @@
-/** A Debian of its own in a folder, to run things in that must not touch this machine. */
+/** Creates a Debian in a folder, for programs that must not affect the host. */
 
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync } from "node:fs";
@@ -8,14 +8,14 @@ import { join } from "node:path";
 const MIRROR = process.env.DEBIAN_MIRROR ?? "http://deb.debian.org/debian";
 
 /**
- * Makes a Debian 12 with as little in it as there can be.
+ * Creates a minimal Debian 12.
  *
- * @param packages what it has beside that
+ * @param packages additional packages
  * @returns the folder
- * @throws Error where debootstrap is missing or fails, and for anybody but root
+ * @throws Error if debootstrap is missing or fails, and for every user but root
  */
 export function makeDebian(packages: readonly string[] = []): string {
-  if (process.getuid?.() !== 0) throw new Error("Only root can make a Debian in a folder: run this as root.");
+  if (process.getuid?.() !== 0) throw new Error("Only root can create a Debian in a folder: run this as root.");
   const root = mkdtempSync(join(tmpdir(), "debian-"));
   const include = packages.length === 0 ? [] : [`--include=${packages.join(",")}`];
   const made = spawnSync("debootstrap", ["--variant=minbase", ...include, "bookworm", root, MIRROR], {
@@ -23,7 +23,7 @@ export function makeDebian(packages: readonly string[] = []): string {
   });
   if (made.error !== undefined) throw new Error("debootstrap is missing: apt-get install debootstrap");
   if (made.status !== 0) throw new Error(`debootstrap failed:\n${made.stdout}${made.stderr}`);
-  // For whoever else than root is on it.
+  // For other users than root.
   chmodSync(root, 0o755);
   return root;
 }

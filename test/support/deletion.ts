@@ -1,4 +1,4 @@
-/** The end of deletions, which only the reconciler brings about. */
+/** Completes deletions, like the reconciler. */
 
 import { clusterEntity } from "#core/cluster/entity.ts";
 import { isDeleting } from "#core/cluster/rules/transitions.ts";
@@ -13,9 +13,10 @@ import { commit } from "#core/table/transaction.ts";
 /**
  * Makes a tombstone of a deleting cluster.
  *
- * @param given which of those of the slug; absent for the first in key order, the present holder before displaced ones
- * @returns the identity of the cluster that is gone
- * @throws Error where there is none, or it changed meanwhile
+ * @param given selects one of the clusters of the slug; by default the first in key order, the current owner before superseded
+ * ones
+ * @returns the identity of the deleted cluster
+ * @throws Error if there is none, or it changed meanwhile
  */
 export async function endDeletion(
   services: Services,
@@ -48,6 +49,6 @@ export async function endDeletion(
     },
   );
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
-  if (failures.length > 0) throw new Error(`the deletion of ${slug} did not end: ${JSON.stringify(failures)}`);
+  if (failures.length > 0) throw new Error(`the deletion of ${slug} did not complete: ${JSON.stringify(failures)}`);
   return identity;
 }

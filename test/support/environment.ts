@@ -1,9 +1,9 @@
-/** Setting the process's environment for a while. Files of one worker share it, so each has to leave it as it was. */
+/** Sets environment variables of the process temporarily. Files of one worker share it, so each must restore it. */
 
 /**
- * Remembers the environment.
+ * Saves the environment.
  *
- * @returns what makes it as it was. In place: another object in its place would be seen by some and not by others
+ * @returns a function that restores it. It changes the object in place, because existing references would not see a new object
  */
 export function keepEnvironment(): () => void {
   const before = { ...process.env };

@@ -1,9 +1,9 @@
-/** What every error has, whatever it says. */
+/** Asserts the common form of errors. */
 
 import { expect } from "vitest";
 import type { Answer } from "./world.ts";
 
-/** Asserts an error's status and words, and that it has the one shape of errors. */
+/** Asserts an error's status, its text, and the common form of errors. */
 export function expectError(answer: Answer, status: number, says: RegExp): void {
   expect(answer.status, answer.text).toBe(status);
   expect(answer.headers.get("content-type")).toBe("application/json; charset=utf-8");

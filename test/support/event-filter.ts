@@ -1,6 +1,6 @@
 /**
- * The rules by which AWS filters records of an event source, as its documentation of Lambda's event filtering states them. Those
- * that no pattern of ours uses are refused, so that no test rests on a rule that is not here.
+ * Implements the rules by which AWS filters records of an event source, as documented for Lambda's event filtering. Rules that no
+ * pattern of this project uses are refused, so that no test depends on a missing rule.
  */
 
 type Leaf = string | number | boolean | null;
@@ -11,10 +11,10 @@ const childOf = (value: unknown, key: string): unknown =>
   isLeaf(value) || Array.isArray(value) ? undefined : (value as Record<string, unknown>)[key];
 
 /**
- * Tells whether a record passes a filter. All keys of a pattern must match, at least one entry of each list, and texts are equal
- * character by character. `exists` looks at leaves alone: an object in a leaf's place counts as absent.
+ * Returns true if a record passes a filter. All keys of a pattern must match, with at least one entry of each list, and texts are
+ * compared exactly. `exists` considers only leaves: an object in place of a leaf counts as absent.
  *
- * @throws Error where the pattern has a rule that is not implemented here, or a leaf that is no list
+ * @throws Error if the pattern has a rule that is not implemented here, or a leaf that is not a list
  */
 export function passesFilter(pattern: Pattern, record: unknown): boolean {
   return Object.entries(pattern).every(([key, wanted]) => {

@@ -1,4 +1,4 @@
-/** Captures the examples of the OpenAPI document from answers of the served app. */
+/** Captures the examples of the OpenAPI document from responses of the served app. */
 
 import { randomUUID } from "node:crypto";
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
@@ -25,7 +25,7 @@ const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
-/** Replaces an answer's secrets, and documents that are too long for an example. */
+/** Replaces secrets of a response, and documents that are too long for an example. */
 function shortened(name: string, value: string): string {
   if (name === "caCertificate") return CERTIFICATE;
   if (name === "certificate-authority-data") return base64(CERTIFICATE);
@@ -40,16 +40,16 @@ function shortened(name: string, value: string): string {
     .replace(/http:\/\/127\.0\.0\.1:\d+/, "https://login.example.com");
 }
 
-/** The organisation that the examples are of, and everything that has to be known to ask for more. */
+/** Organisation of the examples, with the data that further requests need. */
 interface Scene {
   world: ConfiguredWorld;
   tokens: Record<"admin" | "viewer" | "stranger" | "elsewhere", string>;
-  /** The identities of the examples, by the real ones. */
+  /** Identities of the examples, by the real ones. */
   shown: Map<string, string>;
   examples: AnswerExamples;
 }
 
-/** Replaces what differs from run to run: identities, moments, secrets. */
+/** Replaces values that differ from run to run: identities, times, secrets. */
 function canonical(shown: Map<string, string>, body: Json): Json {
   const text = JSON.stringify(body, (name, value) => (typeof value === "string" ? shortened(name, value) : value));
   const identityOf = (real: string) => {
@@ -125,7 +125,7 @@ type Operation = (typeof operations)[number];
 
 const operationOf = (operationId: string): Operation => {
   const found = operations.find((each) => each.operationId === operationId);
-  if (found === undefined) throw new Error(`there is no operation ${operationId}`);
+  if (found === undefined) throw new Error(`operation ${operationId} not found`);
   return found;
 };
 
@@ -135,7 +135,7 @@ interface Asking extends Sending {
   as?: keyof Scene["tokens"] | "nobody";
 }
 
-/** Sends an operation's example request, or another. The identities of the examples are replaced by the real ones. */
+/** Sends an operation's example request, or another one. Replaces identities of the examples by the real ones. */
 function ask({ world, tokens, shown }: Scene, operationId: string, asking: Asking = {}): Promise<Answer> {
   const { at = {}, query = "", as = "admin", ...sending } = asking;
   const { method, path } = operationOf(operationId);
@@ -153,7 +153,7 @@ function ask({ world, tokens, shown }: Scene, operationId: string, asking: Askin
   });
 }
 
-/** Sends a request and keeps its answer as the example of its operation and status. */
+/** Sends a request and stores its response as the example of its operation and status. */
 async function capture(scene: Scene, operationId: string, status: number, asking: Asking = {}, of = operationId) {
   const answer = await ask(scene, operationId, asking);
   if (answer.status !== status)
@@ -162,10 +162,10 @@ async function capture(scene: Scene, operationId: string, status: number, asking
   return answer;
 }
 
-/** Remembers which real identity an identity of the examples replaces. */
+/** Records the real identity for an identity of the examples. */
 const learn = ({ shown }: Scene, real: string, of: keyof typeof IDENTITIES) => shown.set(real, IDENTITIES[of]);
 
-/** Requests that are wrong in what an operation takes, where a query is not what to show. */
+/** Requests with errors in the operation's own input, for operations whose query is not the best example. */
 const INVALID: Record<string, unknown> = {
   createCluster: { ...(requests.createCluster as object), version: "1.34", region: "mars" },
   createNodePool: { name: "batch", nodeSize: "huge" },
@@ -200,11 +200,11 @@ function missingIn({ path, operationId }: Operation): PathValues {
   return { organisationSlug: "Acme" };
 }
 
-/** Captures the errors of each operation that need no state of their own. */
+/** Captures the errors of each operation that need no special state. */
 async function captureErrors(scene: Scene): Promise<void> {
   for (const operation of operations) {
     const { operationId, errors, method, path } = operation;
-    // There is nothing to undelete before something was deleted.
+    // Before the first deletion, nothing can be undeleted.
     if (errors.includes(400) && operationId !== "undeleteCluster")
       await capture(scene, operationId, 400, invalidRequest(operation));
     if (errors.includes(403)) {
@@ -238,7 +238,7 @@ async function captureSharedErrors(scene: Scene): Promise<void> {
   await any("getCluster", 503);
   await capture(scene, "getReadiness", 503);
   world.wire.fault = () => undefined;
-  // An item of a version that no release has ever written.
+  // An item of a version that no release writes.
   const stamp = (version: number) =>
     world.table.client.send(
       new UpdateCommand({
@@ -253,7 +253,7 @@ async function captureSharedErrors(scene: Scene): Promise<void> {
   await stamp(clusterEntity.version);
 }
 
-/** Captures what a cluster answers from its creation to its return after a deletion. */
+/** Captures the responses about a cluster from its creation to its undelete. */
 async function captureLife(scene: Scene): Promise<void> {
   const { world } = scene;
   const staging = { environmentSlug: "staging" };
@@ -308,9 +308,9 @@ async function captureLife(scene: Scene): Promise<void> {
 }
 
 /**
- * Captures an example of every answer with a body that the document describes.
+ * Captures an example of every response with a body that the document describes.
  *
- * @throws Error for an answer that the app does not give
+ * @throws Error for a response that the app does not return
  */
 export async function captureExamples(): Promise<AnswerExamples> {
   const scene = await makeScene();

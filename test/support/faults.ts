@@ -1,4 +1,4 @@
-/** What the embedded engine never does by itself: conflicts, throttling, lost answers, latency. And counting calls. */
+/** Injects behaviour that the embedded engine never has: conflicts, throttling, lost responses, latency. Also counts calls. */
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,7 +6,7 @@ import { TransactionCanceledException, TransactionInProgressException } from "@a
 import type { Table } from "#core/table/client.ts";
 import { permit } from "./permissions.ts";
 
-/** One call to the database as it goes over the wire. */
+/** One database call as sent. */
 export interface Call {
   /** Such as `BatchGetItem`. */
   operation: string;
@@ -14,28 +14,28 @@ export interface Call {
 }
 
 /**
- * What to do to a call: fail it before it reaches the engine, lose the answer after it did, refuse it for load, or say that
- * an earlier sending of the same transaction is in progress.
+ * Fault of a call: fail before the engine gets it, lose the response after it did, throttle it, or report that an earlier attempt
+ * of the same transaction is in progress.
  */
 export type Fault = "before" | "after" | "throttle" | "in progress" | undefined;
 
-/** When a call was under way. */
+/** Time range of a call. */
 export interface Span extends Call {
   start: number;
   end: number;
 }
 
-/** Stands between the server and the engine. */
+/** Connection between the server and the engine. */
 export interface Wire {
-  /** Asked for every call. */
+  /** Called for every call. */
   fault: (call: Call) => Fault;
   /** Added to every call. */
   latencyMs: number;
-  /** Whether transactions that overlap in an item are cancelled, as DynamoDB does. */
+  /** True if transactions with a common item are cancelled, as DynamoDB does. */
   conflicts: boolean;
-  /** Every call since it was emptied last. */
+  /** Every call since the last reset. */
   readonly spans: Span[];
-  /** How many transactions were cancelled because of others. */
+  /** Number of transactions that were cancelled because of others. */
   conflicted: number;
 }
 
@@ -69,7 +69,7 @@ const named = (name: string, message: string) => Object.assign(new Error(message
 /**
  * Puts a wire between a table's client and the engine. The SDK's own retries happen outside of it.
  *
- * @param busy keys with a transaction under way; shared by all who write to one table
+ * @param busy keys with a transaction in progress; shared by all writers of one table
  */
 export function tap(table: Table, busy = new Set<string>()): Wire {
   const wire: Wire = { fault: () => undefined, latencyMs: 0, conflicts: false, spans: [], conflicted: 0 };
@@ -114,11 +114,11 @@ export function tap(table: Table, busy = new Set<string>()): Wire {
 }
 
 /**
- * Has something happen around a table's calls, once unless said otherwise.
+ * Runs an action around a table's calls, once by default.
  *
- * @param act what happens, while the call waits
- * @param when before the call is sent, or after its answer came
- * @param isMeant tells the calls from others by their input as JSON; transactions unless it is given
+ * @param act action, for which the call waits
+ * @param when before the call is sent, or after its response arrived
+ * @param isMeant selects calls by their input as JSON; transactions by default
  */
 export function interrupt(
   { client }: Table,
@@ -139,7 +139,7 @@ export function interrupt(
   );
 }
 
-/** Which calls are interrupted. */
+/** Calls that are interrupted. */
 export interface Interruption {
   when?: "before" | "after";
   times?: number;
@@ -151,10 +151,9 @@ const isTransaction = (input: string): boolean => input.includes('"TransactItems
 const CLIENT_TOKEN = /"ClientRequestToken":"[0-9a-f-]{36}"/;
 
 /**
- * Has the engine take a transaction that is sent again for a new one, as one that restarted in between does: each sending
- * gets a token of its own.
+ * Makes the engine execute a repeated transaction again, like an engine that restarted: each attempt gets its own token.
  *
- * @returns how many sendings of transactions there were
+ * @returns the number of attempts of transactions
  */
 export function forgetTransactions({ client }: Table): { readonly sendings: number } {
   const seen = { sendings: 0 };
@@ -172,10 +171,7 @@ export function forgetTransactions({ client }: Table): { readonly sendings: numb
   return seen;
 }
 
-/**
- * How many calls one after the other a request waited for: the longest chain in which each began only after the one before
- * had ended.
- */
+/** Counts the round trips of a request: the longest chain of calls in which each began after the previous one ended. */
 export function waitsOf(spans: readonly Span[]): number {
   let waits = 0;
   let end = Number.NEGATIVE_INFINITY;

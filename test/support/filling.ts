@@ -1,4 +1,4 @@
-/** Many clusters at once, put into the table beside the API. */
+/** Writes many clusters to the table without the API. */
 
 import { randomUUID } from "node:crypto";
 import { BatchWriteCommand } from "@aws-sdk/lib-dynamodb";
@@ -8,7 +8,7 @@ import { clusterKey } from "#core/table/keys.ts";
 import type { Environment } from "#core/tenancy/environment.ts";
 import type { Tenant, World } from "./world.ts";
 
-/** DynamoDB takes at most this many items in one BatchWriteItem. */
+/** Maximum number of items of one BatchWriteItem in DynamoDB. */
 const BATCH = 25;
 
 /** Batches under way at the same time. */
@@ -33,12 +33,13 @@ export async function fill(world: World, tenant: Tenant, ...given: Copies): Prom
 type Copies = [template: Cluster, count: number, vary?: () => Partial<Cluster>, tell?: (done: number) => void];
 
 /**
- * Puts copies of a cluster into an environment `production`. Whatever else a creation writes is not there.
+ * Writes copies of a cluster to an environment `production`, and rebuilds its page index. Reads find them; the other items of a
+ * creation are missing.
  *
  * @param template a cluster of any organisation
- * @param count how many copies; `c000000` is the first
- * @param vary says what is different in a copy
- * @param tell called now and then with how many are there
+ * @param count number of copies; `c000000` is the first
+ * @param vary returns the changes of a copy
+ * @param tell called regularly with the number of written copies
  */
 export async function put(
   { table }: World,

@@ -1,4 +1,4 @@
-/** Gives every test file the address of one DynamoDB engine: `inject("endpoint")`. */
+/** Provides every test file with the address of one DynamoDB engine: `inject("endpoint")`. */
 
 import type { TestProject } from "vitest/node";
 import { isLoopbackUrl } from "#core/shared/ip.ts";
@@ -11,11 +11,11 @@ declare module "vitest" {
 }
 
 /**
- * Starts an engine in memory for the whole run, or takes the one that `DYNAMODB_ENDPOINT` names.
+ * Starts an engine in memory for the whole run, or uses the one that `DYNAMODB_ENDPOINT` names.
  *
- * @param project Where `endpoint` is provided.
- * @returns What ends the engine after the last test; an engine that was running before is left alone.
- * @throws Error where `DYNAMODB_ENDPOINT` is not on loopback, since tests delete tables; and as `startEngine` does.
+ * @param project receives `endpoint`
+ * @returns a function that stops the engine after the last test, but not one that was already running
+ * @throws Error if `DYNAMODB_ENDPOINT` is not on loopback, because tests delete tables; and as `startEngine` does
  */
 export default async function setup(project: Pick<TestProject, "provide">): Promise<() => Promise<void>> {
   const given = process.env.DYNAMODB_ENDPOINT;

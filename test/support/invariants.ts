@@ -1,4 +1,4 @@
-/** What must hold at every moment between two transactions: counters, index, pointers and items agree. */
+/** Checks the invariants between any two transactions: counters, index, pointers and items are consistent. */
 
 import { expect } from "vitest";
 import { findInconsistencies } from "#core/admin/integrity/organisation.ts";
@@ -33,7 +33,7 @@ export async function tombstonesOf(services: Services, organisation: string): Pr
 export const eventsOf = (services: Services, identity: string): Promise<RawItem[]> =>
   services.table.query({ pk: pointerKey(identity).pk, prefix: EVENT_PREFIX });
 
-/** Asserts that everything stored of an organisation agrees. */
+/** Asserts that all stored items of an organisation are consistent. */
 export async function expectInvariants(given: Services, organisation: string): Promise<void> {
   const services = await snapshotOf(given, organisation);
   expect(await findInconsistencies(services, organisation)).toEqual([]);

@@ -1,4 +1,4 @@
-/** A world whose clusters have what their nodes and clients need, with a real OIDC issuer on a port of its own. */
+/** Creates a world whose clusters have node and client configurations, with a real OIDC issuer on its own port. */
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -14,21 +14,23 @@ import { type LivingWorld, makeLivingWorld } from "./reconciling.ts";
 import { learn } from "./secrets.ts";
 import type { WorldOptions } from "./world.ts";
 
-/** A world with an issuer. */
+/** World with an issuer. */
 export interface ConfiguredWorld extends LivingWorld {
   issuer: LocalIssuer;
-  /** Stands before the issuer; what is put into it counts from the next call on. */
+  /** Wraps the issuer; a fault applies from the next call on. */
   provider: { register: IdentityProvider["register"]; remove: IdentityProvider["remove"] };
-  /** What the operator was told, a line each. */
+  /** Messages to the operator, one per line. */
   warnings: string[];
-  /** Gives a cluster to a worker, as if it were due. @param budgetMs how long the worker goes on, in milliseconds */
+  /** Reconciles a cluster as if it was due. @param budgetMs time limit of the worker, in milliseconds */
   reconcileOnce(identity: string, budgetMs?: number): Promise<unknown>;
-  /** Removes an item behind everybody's back. */
+  /** Deletes an item in the database. */
   remove(item: Key): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Makes one. @param options as those of a living world; unless they say otherwise, calls may take as long as on a busy machine */
+/**
+ * Creates such a world. @param options those of a world with a reconciler; calls may by default take as long as on a busy machine
+ */
 export async function makeConfiguredWorld(options: WorldOptions & { callMs?: number } = {}): Promise<ConfiguredWorld> {
   let issuer: LocalIssuer | undefined;
   const server = createServer((request, response) => {
@@ -38,7 +40,7 @@ export async function makeConfiguredWorld(options: WorldOptions & { callMs?: num
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const warnings: string[] = [];
   const early = async () => {
-    throw new Error("the issuer is not there yet");
+    throw new Error("the issuer is not running yet");
   };
   const provider: ConfiguredWorld["provider"] = { register: early, remove: early };
   const world = await makeLivingWorld({

@@ -1,6 +1,6 @@
 /**
- * What KMS says of itself, as far as two calls go: the protocol and the errors of the real one, and a key of our own. It is no
- * proof of KMS; it shows what is sent, and that the context is held to.
+ * KMS test server for two calls: the protocol and errors of the real service, with a local key. It does not prove that KMS
+ * behaves the same; it shows the requests, and enforces the context.
  */
 
 import { createHash, randomBytes } from "node:crypto";
@@ -10,15 +10,15 @@ import { text } from "node:stream/consumers";
 import { seal, unseal } from "#core/secrets/seal.ts";
 import type { Json } from "./world.ts";
 
-/** The key's name. */
+/** ARN of the key. */
 export const KMS_KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e";
 
-/** A KMS on loopback. */
+/** KMS server on loopback. */
 export interface Kms {
   endpoint: string;
-  /** Every call since it was emptied last. */
+  /** Every call since the last reset. */
   calls: { operation: string; input: Json }[];
-  /** What every call is answered instead. */
+  /** Error that every call returns. */
   refusal: { status: number; type: string; message: string } | undefined;
   stop(): Promise<void>;
 }
@@ -41,7 +41,7 @@ function answer(key: Buffer, operation: string, input: Json): [status: number, b
   }
 }
 
-/** Starts one with a key of its own. */
+/** Starts a server with a new key. */
 export async function startKms(): Promise<Kms> {
   const key = randomBytes(32);
   const calls: Kms["calls"] = [];

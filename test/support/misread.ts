@@ -1,4 +1,4 @@
-/** Texts that readers of YAML 1.1 or 1.2 read as another type, or refuse, where they are written without quotes. */
+/** Texts that readers of YAML 1.1 or 1.2 read as another type, or refuse, when written without quotes. */
 
 export const MISREAD: readonly string[] = [
   ...["yes", "Yes", "YES", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF", "y", "Y", "n", "N"],

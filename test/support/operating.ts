@@ -1,4 +1,4 @@
-/** What tests of the operator's commands share: one tenant in a living world, and a worker that something happens to. */
+/** Shared parts of tests of the operator's commands: one tenant in a world with a reconciler, and a worker that is interrupted. */
 
 import { expect } from "vitest";
 import type { Pointer } from "#core/cluster/entity.ts";
@@ -8,19 +8,19 @@ import type { ReconcilerServices } from "#core/provisioning/reconcile.ts";
 import { type LivingWorld, makeLivingWorld } from "./reconciling.ts";
 import type { Answer, Json, Tenant } from "./world.ts";
 
-/** A tenant whose clusters, all called one unless it is said otherwise, are in production. */
+/** Tenant whose clusters are in production, with the name one by default. */
 export interface Scene {
   world: LivingWorld;
   tenant: Tenant;
   send(method: string, path: string, body?: unknown): Promise<Answer>;
-  /** Makes a cluster with two pools. */
+  /** Creates a cluster with two pools. */
   create(more?: Record<string, unknown>): Promise<Json>;
-  /** Asks the cluster for a status. */
+  /** Requests a status of the cluster. */
   ask(status: string): Promise<Answer>;
-  /** The path of the cluster. */
+  /** Returns the path of the cluster. */
   at: { organisation: string; environment: string; cluster: string };
   pointerOf(identity: string): Promise<Pointer>;
-  /** A reconciler in the middle of whose step something happens once. */
+  /** Reconciler in whose step an action happens once. */
   interrupted(act: () => Promise<unknown>, during?: "observe" | "apply"): ReconcilerServices;
 }
 
@@ -29,7 +29,7 @@ const POOLS = [
   { name: "jobs", nodeSize: "m5.large", autoScaling: true, minSize: 1, maxSize: 9 },
 ];
 
-/** Makes a world with one tenant. */
+/** Creates a world with one tenant. */
 export async function makeScene(): Promise<Scene> {
   const world = await makeLivingWorld();
   const tenant = await world.tenant();
@@ -47,7 +47,7 @@ export async function makeScene(): Promise<Scene> {
     at: { organisation: tenant.slug, environment: "production", cluster: "one" },
     async pointerOf(identity) {
       const pointer = await readPointer(world.services, identity);
-      if (pointer === undefined) throw new Error("no pointer");
+      if (pointer === undefined) throw new Error("pointer not found");
       return pointer;
     },
     interrupted: (act, during = "observe") => interrupted(world.reconciler, act, during),
@@ -77,6 +77,6 @@ function interrupted(
       await provisioner.apply(plan, signal);
     },
   };
-  // What happens takes as long as it takes, and is no call that is given up.
+  // The action may take any time, and does not count as a call with a timeout.
   return { ...reconciler, callMs: 60_000, provisioner: between };
 }

@@ -1,4 +1,6 @@
-/** The functions' permissions in tests: as on AWS, a function that does what it may not is refused. And what each did. */
+/**
+ * Enforces the functions' permissions in tests: a call without permission is refused, as on AWS. Also records the calls of each.
+ */
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Keyring } from "#core/secrets/keyring.ts";
@@ -10,13 +12,13 @@ import { learn } from "./secrets.ts";
 
 const NO_GRANT: Grant = { table: [], indexes: [] };
 
-/** Permissions of each operation by its id, and of each function of the reconciler by its name in the stack. */
+/** Permissions of each function, by its name in the stack. */
 export const grants: Readonly<Record<string, Grant>> = {
   ...Object.fromEntries(routeRows.map(({ id, grant = NO_GRANT }) => [id, grant])),
   ...reconcilerGrants,
 };
 
-/** Who acts, and what they were refused. Tests' own doing has no name, and may everything. */
+/** Current actor, and its refused calls. Tests themselves have no name and all permissions. */
 interface Actor {
   name: string;
   refused: string[];
@@ -24,7 +26,7 @@ interface Actor {
 
 const acting = new AsyncLocalStorage<Actor>();
 
-/** What was done under each name. */
+/** Calls of each actor. */
 export const done = new Map<string, Set<string>>();
 
 function decoded(segment: string): string {
@@ -44,9 +46,9 @@ export function operationAt(method: string, path: string): string {
 }
 
 /**
- * Works as a function.
+ * Runs code as a function.
  *
- * @throws Error that names what it was refused, however it took that
+ * @throws Error that names the refused calls, also if the code handled the refusal
  */
 export async function as<T>(name: string, work: () => T | Promise<T>): Promise<T> {
   const actor: Actor = { name, refused: [] };
@@ -56,7 +58,7 @@ export async function as<T>(name: string, work: () => T | Promise<T>): Promise<T
   return result;
 }
 
-/** What a grant allows, a word each. */
+/** Lists the actions of a grant. */
 export const allowed = ({ table, indexes, key = [] }: Grant): string[] => [
   ...table,
   ...indexes.map((index) => `Query ${index}`),
@@ -82,13 +84,13 @@ const ITEM_ACTIONS: Record<string, string> = {
   ConditionCheck: "ConditionCheckItem",
 };
 
-/** What follows an action on anything else than the function's own table. */
+/** Suffix of an action on anything else than the function's own table. */
 const elsewhere = (table: string, named: string) => (named === table ? "" : ` ${named}`);
 
 /**
- * Holds a call to the database to what its function may do.
+ * Checks the permission for a database call.
  *
- * @param table the only one there is for functions
+ * @param table name of the functions' only table
  * @throws Error as AWS refuses
  */
 export function permit({ operation, input }: Call, table: string): void {
@@ -108,9 +110,9 @@ export function permit({ operation, input }: Call, table: string): void {
 }
 
 /**
- * The same keyring, as KMS would hold functions to what they may do with the key.
+ * Wraps a keyring and checks the functions' permissions for the key, like KMS.
  *
- * @param table which every context has to name
+ * @param table name that every context must contain
  */
 export const permitted = (keyring: Keyring, table: string): Keyring => ({
   ...keyring,

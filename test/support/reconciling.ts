@@ -1,4 +1,4 @@
-/** A reconciler for tests: the clock moves only when somebody waits. */
+/** Reconciler for tests: the clock advances only during waits. */
 
 import type { Prerequisite } from "#core/provisioning/prerequisite.ts";
 import { createReconciler, type ReconcilerServices } from "#core/provisioning/reconcile.ts";
@@ -7,23 +7,23 @@ import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
 import { as } from "./permissions.ts";
 import { makeWorld, type World, type WorldOptions } from "./world.ts";
 
-/** A world whose clusters come to life. */
+/** World with a reconciler. */
 export interface LivingWorld extends World {
   reconciler: ReconcilerServices;
-  /** Moves the clock. @param ms milliseconds */
+  /** Advances the clock. @param ms milliseconds */
   pass(ms: number): void;
-  /** Works on everything that is due, and again after the time it asks for, until nothing is due within a while. */
+  /** Reconciles everything that is due, and again after the requested delay, until nothing is due within a limit. */
   settle(withinMs?: number): Promise<void>;
   faults: { next: SimulationOptions["faults"] };
 }
 
-/** One step of building, in milliseconds. */
+/** Duration of one build step, in milliseconds. */
 export const STEP_MS = 800;
 
 /**
- * Makes a world with a reconciler beside its server, both on one clock that stands still unless it is moved.
+ * Creates a world with a reconciler next to its server, both with one clock that is advanced explicitly.
  *
- * @param options `callMs` is how long a call of the reconciler may take, `preparations` its own steps; none unless given
+ * @param options `callMs` is the timeout of a call of the reconciler, `preparations` its own steps; none by default
  */
 export async function makeLivingWorld(
   options: WorldOptions & { callMs?: number; preparations?: (world: World) => readonly Prerequisite[] } = {},

@@ -1,4 +1,4 @@
-/** Servers as users start them: processes of their own, on data of their own. */
+/** Starts servers like users: as separate processes with their own data. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -7,17 +7,17 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isRunning, type ProcessIdentity } from "#functions/local/process-identity.ts";
 
-/** The project. */
+/** Root folder of the project. */
 export const ROOT = resolve(import.meta.dirname, "../..");
 
-/** A running server. */
+/** Running server. */
 export interface Server {
   url: string;
   token: string;
   output: () => string;
-  /** Sends a signal to npm and everything it started in its group, as a terminal does. */
+  /** Sends a signal to npm and its whole process group, like a terminal. */
   signal(signal: NodeJS.Signals): void;
-  /** Sends a signal to the server alone. */
+  /** Sends a signal only to the server. */
   signalServer(signal: NodeJS.Signals): void;
   exited: Promise<number | null>;
 }
@@ -25,7 +25,7 @@ export interface Server {
 const children: ChildProcess[] = [];
 const directories: string[] = [];
 
-/** Ends every process that was started, with the engines they left, and removes their data. */
+/** Ends every started process with its engines, and deletes their data. */
 export function cleanUp(): void {
   for (const child of children.splice(0)) {
     try {
@@ -47,20 +47,20 @@ function killEngine(directory: string): void {
   if (isRunning(engine)) process.kill(engine.pid, "SIGKILL");
 }
 
-/** A directory for data that does not exist yet. */
+/** Returns a data directory that does not exist yet. */
 export function temporary(): string {
   const directory = mkdtempSync(join(tmpdir(), "ame-server-"));
   directories.push(directory);
   return join(directory, "data");
 }
 
-/** Runs an npm script as a user would. */
+/** Runs an npm script like a user. */
 export const npm = (args: readonly string[], environment: Record<string, string>) => launch("npm", args, environment);
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 
 /**
- * Runs a script of package.json as npm does, without npm, which takes longer to start than what it starts.
+ * Runs a script of package.json like npm, but without npm, which starts slowly.
  *
  * @param name such as `admin`
  */
@@ -88,13 +88,13 @@ function launch(command: string, args: readonly string[], environment: Record<st
   return { child, exited, stdout: () => stdout, stderr: () => stderr };
 }
 
-/** Waits for something. @throws Error where it does not come within `limitMs` milliseconds */
+/** Waits for a condition. @throws Error after `limitMs` milliseconds */
 export async function until<T>(what: () => T | undefined | Promise<T | undefined>, limitMs = 30_000): Promise<T> {
   const end = performance.now() + limitMs;
   for (;;) {
     const value = await what();
     if (value !== undefined) return value;
-    if (performance.now() > end) throw new Error("waited in vain");
+    if (performance.now() > end) throw new Error("timeout while waiting");
     await sleep(20);
   }
 }
@@ -102,8 +102,8 @@ export async function until<T>(what: () => T | undefined | Promise<T | undefined
 /**
  * Starts a server and waits until it listens.
  *
- * @param through what runs the script: `npm`, as a user does, or the shell alone
- * @throws Error with its output where it ends before
+ * @param through program that runs the script: `npm`, like a user, or only the shell
+ * @throws Error with its output if it ends before
  */
 export async function start(environment: Record<string, string>, through?: "npm"): Promise<Server> {
   const { child, exited, stdout, stderr } =
@@ -130,12 +130,12 @@ export async function start(environment: Record<string, string>, through?: "npm"
   };
 }
 
-/** The one process below npm: its shell became the server, as the shell alone does. */
+/** Returns the only process below npm: its shell was replaced by the server, as the shell itself does. */
 function belowNpm(npmPid: number): number {
   const [child] = readFileSync(`/proc/${npmPid}/task/${npmPid}/children`, "utf8").trim().split(" ");
   return Number(child);
 }
 
-/** The engine on a directory, as its record tells. */
+/** Reads the engine of a directory from its record. */
 export const engineOf = (directory: string): ProcessIdentity =>
   JSON.parse(readFileSync(join(directory, "engine.json"), "utf8")).engine;

@@ -1,11 +1,11 @@
-/** An organisation as it was at one moment: read once, then asked as often as wanted. */
+/** Snapshot of an organisation at one moment: read once, then queried repeatedly. */
 
 import type { Services } from "#core/context.ts";
 import type { Table } from "#core/table/client.ts";
 import { keyText, organisationKey } from "#core/table/keys.ts";
 
 /**
- * Services that read everything of an organisation's partition from memory, and everything else from the table.
+ * Builds services that read an organisation's partition from memory, and everything else from the table.
  *
  * @param organisation its slug
  */

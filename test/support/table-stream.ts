@@ -1,19 +1,20 @@
-/** The stream of a table on the embedded engine, record by record as DynamoDB's streams have them. */
+/** Reads the stream of a table on the embedded engine as records of DynamoDB's streams. */
 
 import { UpdateTableCommand } from "@aws-sdk/client-dynamodb";
 import type { Table } from "#core/table/client.ts";
 import type { StreamRecord } from "#functions/reconciler/handlers.ts";
 
-/** A record with what every record has. */
+/** Record with its common properties. */
 export interface TableRecord extends StreamRecord {
   eventName: "INSERT" | "MODIFY" | "REMOVE";
 }
 
 /**
- * Turns a table's stream on, with new images as on AWS. Tables of tests have none unless this is called: it makes every write slower.
+ * Enables a table's stream, with new images as on AWS. Tables of tests have none by default, because a stream slows down every
+ * write.
  *
  * @param endpoint of the engine
- * @returns a function that reads the records since it was called last
+ * @returns a function that reads the records since its last call
  */
 export async function openStream(table: Table, endpoint: string): Promise<() => Promise<TableRecord[]>> {
   const specification = { StreamEnabled: true, StreamViewType: "NEW_IMAGE" } as const;

@@ -1,4 +1,4 @@
-/** Organisations to test in. */
+/** Creates organisations for tests. */
 
 import { randomBytes, randomUUID } from "node:crypto";
 import { createAccount } from "#core/admin/cloud-accounts.ts";
@@ -18,7 +18,7 @@ import type { CloudAccount, MaintenanceSchedule } from "#core/tenancy/references
 import type { EnvironmentRole, Role } from "#core/tenancy/role.ts";
 import { formatToken, hashToken, parseToken, SECRET_BYTES } from "#core/tenancy/token.ts";
 
-/** An organisation to test in. */
+/** Test organisation. */
 export interface Tenant {
   slug: string;
   identity: string;
@@ -26,17 +26,17 @@ export interface Tenant {
   account: CloudAccount;
   byonAccount: CloudAccount;
   schedule: MaintenanceSchedule;
-  /** A token of a new admin. */
+  /** Token of a new admin. */
   admin: string;
-  /** Makes somebody with a role, other roles in environments (by slug), and a token. */
+  /** Creates a person with a role, role overrides for environments (by slug), and a token. */
   person(role: Role, overrides?: Record<string, EnvironmentRole>): Promise<{ user: string; token: string }>;
-  /** A cluster's creation that is accepted as it is. */
+  /** Builds a valid creation of a cluster. */
   creation(more?: Record<string, unknown>): Record<string, unknown>;
-  /** Where clusters are. */
+  /** Returns a path of clusters. */
   path(environment?: string, cluster?: string): string;
 }
 
-/** What is stored of an organisation, and what its makers were given back. */
+/** Stored items of an organisation, and the results of its creation. */
 interface Made extends Pick<Tenant, "slug" | "identity" | "environments" | "account" | "byonAccount" | "schedule"> {
   admin: { user: string; token: string };
 }
@@ -47,8 +47,8 @@ let count = 0;
 const newSlug = () => `org_${++count}-${randomUUID().slice(0, 8)}`;
 
 /**
- * Makes makers of organisations. The first organisation with environments of some names is made by the functions that make
- * organisations; others with the same are copies of it under names of their own, in one transaction instead of a dozen.
+ * Builds functions that create organisations. The first organisation with given environment names is created by the regular
+ * functions; later ones with the same names are copies with new names, in one transaction, not a dozen.
  */
 export function tenantsOn(services: Services): (environments: readonly string[]) => Promise<Tenant> {
   const patterns = new Map<string, Promise<Pattern>>();
@@ -89,10 +89,10 @@ async function itemsOf({ table }: Services, { slug, admin }: Made): Promise<RawI
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
-/** Stores an organisation again, with another slug, other identities and another token. */
+/** Stores a copy of an organisation with another slug, other identities and another token. */
 async function copy(services: Services, pattern: Pattern): Promise<Made> {
   const text = JSON.stringify(pattern);
-  // What the catalogue names is the same for all.
+  // References to the catalogue are the same for all.
   const own = [...new Set(text.match(UUID))].filter((each) => profileByIdentity(each) === undefined);
   const others = new Map(own.map((each) => [each, randomUUID()]));
   const renamed = text.replaceAll(UUID, (each) => others.get(each) ?? each).replaceAll(pattern.slug, newSlug());
@@ -105,7 +105,7 @@ async function copy(services: Services, pattern: Pattern): Promise<Made> {
     transaction.create("copy", item.hash === hashToken(token) ? { ...item, hash: hashToken(fresh) } : item);
   }
   const failures = await commit(services.table, transaction, deadlineIn());
-  if (failures.length > 0) throw new Error(`${made.slug} is there already`);
+  if (failures.length > 0) throw new Error(`${made.slug} already exists`);
   return { ...made, admin: { ...made.admin, token: fresh } };
 }
 

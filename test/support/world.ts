@@ -1,4 +1,4 @@
-/** A table of its own, the served app in front of it, organisations with their people, and requests as clients send them. */
+/** Test world: a new table, the served app, organisations with their people, and requests like those of clients. */
 
 import { randomUUID } from "node:crypto";
 import { gunzipSync } from "node:zlib";
@@ -23,11 +23,11 @@ import { type Tenant, tenantsOn } from "./tenants.ts";
 
 export type { Tenant } from "./tenants.ts";
 
-/** A JSON value whose shape a test asserts. */
+/** JSON value whose form a test asserts. */
 // biome-ignore lint/suspicious/noExplicitAny: answers are whatever the server sends; tests look into them and assert
 export type Json = any;
 
-/** An answer. */
+/** HTTP response. */
 export interface Answer {
   status: number;
   headers: Headers;
@@ -35,15 +35,15 @@ export interface Answer {
   text: string;
 }
 
-/** How a request is sent. */
+/** Options of a request. */
 export interface Sending {
   token?: string | undefined;
   /** Sent as JSON. */
   body?: unknown;
-  /** Sent as it is. */
+  /** Sent unchanged. */
   raw?: string | Uint8Array | ReadableStream;
   headers?: Record<string, string>;
-  /** Who holds the connection. */
+  /** Peer of the connection. */
   peer?: string;
 }
 
@@ -51,45 +51,45 @@ export interface Sending {
 export interface World {
   services: Services;
   wire: Wire;
-  /** Keys with a transaction under way, of all processes on the table. */
+  /** Keys with a transaction in progress, of all processes on the table. */
   busy: Set<string>;
   table: Table;
   keyring: Keyring;
-  /** What was logged, a line each. */
+  /** Logged lines. */
   logs: string[];
   log: Logger;
   send(method: string, path: string, sending?: Sending): Promise<Answer>;
-  /** As `send`, with the answer's bytes as they are. */
+  /** Like `send`, with the response's bytes unchanged. */
   raw(method: string, path: string, sending?: Sending): Promise<{ status: number; headers: Headers; bytes: Buffer }>;
   tenant(environments?: readonly string[]): Promise<Tenant>;
-  /** Another process on the same table: a client and a wire of its own, that shares only what the database knows. */
+  /** Creates another process on the same table: its client and wire are separate, and it shares only the database. */
   sibling(): World;
 }
 
-/** What a world may be made with beside the defaults. */
+/** Options of a world. */
 export interface WorldOptions extends Partial<Omit<Services, "table">> {
-  /** How often the SDK sends a call, at most. */
+  /** Maximum number of attempts of the SDK for a call. */
   maxAttempts?: number;
-  /** How long one sending of a call may take, in milliseconds. */
+  /** Timeout of one attempt of a call, in milliseconds. */
   sendingMs?: number;
-  /** Whether calls are signed as for AWS, which is so unless it is said otherwise. */
+  /** True if calls are signed as for AWS, which is the default. */
   isSigned?: boolean;
   trustedProxies?: string[];
   corsOrigins?: string[];
-  /** One of its own where it is absent. */
+  /** A new one if absent. */
   keyring?: Keyring;
-  /** What every answer is held to; nothing where it is absent. */
+  /** Check of every response; none if absent. */
   judge?: typeof expectContract;
 }
 
-/** What a client says to an engine that takes anybody. */
+/** Credentials for an engine that accepts any. */
 export const ENGINE = { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
 
 interface Signed {
   headers: Record<string, string>;
 }
 
-/** Engines look at a signature's form alone, and making a true one is a third of what a call costs here. */
+/** Engines check only the form of a signature, and computing a valid one is a third of a call's cost here. */
 const UNSIGNED = {
   signer: {
     async sign<Request extends Signed>(request: Request): Promise<Request> {
@@ -103,9 +103,9 @@ const UNSIGNED = {
   },
 };
 
-/** Makes a world with a table of its own, on the engine under test. Its answers are held to the OpenAPI document. */
+/** Creates a world with a new table on the engine under test. Its responses are compared with the OpenAPI document. */
 export async function makeWorld(options: WorldOptions = {}): Promise<World> {
-  // Loaded here, because the benchmark uses worlds too, and vitest cannot be loaded outside of its runner.
+  // Imported here, because the benchmark uses worlds too, and vitest cannot be imported outside of its runner.
   const { inject } = await import("vitest");
   const given = { judge: expectContract, isSigned: false, ...options, endpoint: inject("endpoint") };
   const world = worldOn(`test-${randomUUID()}`, given, new Set());
@@ -114,9 +114,9 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
 }
 
 /**
- * Makes a world on a table, which may still have to be made.
+ * Creates a world on a table, which may not exist yet.
  *
- * @param busy keys with a transaction under way; shared by all processes on the table
+ * @param busy keys with a transaction in progress; shared by all processes on the table
  */
 export function worldOn(name: string, options: WorldOptions & { endpoint: string }, busy: Set<string>): World {
   const { endpoint, maxAttempts = 4, sendingMs, isSigned = true, judge, ...rest } = options;
@@ -152,7 +152,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
         ...headers,
       },
       ...(sent === undefined ? {} : { body: sent }),
-      // What Node asks for when the body is a stream.
+      // Node requires it when the body is a stream.
       ...(sent instanceof ReadableStream ? { duplex: "half" as const } : {}),
     };
     const response = await as(operationAt(method, path), () => app.request(path, request, { peer }));
@@ -182,7 +182,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
   };
 }
 
-/** Where secrets are handed out. */
+/** Operations that return secrets. */
 const HANDS_OUT = /\/(join-config|oidc-config|kubeconfig)(\?|$)/;
 
 function valueIn(bytes: Buffer, headers: Headers): Json {

@@ -1,7 +1,7 @@
 /**
- * The peer of the benchmark: creating, getting and listing clusters as it is usually built, on Express with
- * serverless-express, Zod and ElectroDB. It knows tokens, roles and the shape of a creation; no page numbers, entity tags,
- * idempotency, totals, events or reconciler.
+ * The peer of the benchmark: creates, reads and lists clusters with the usual libraries: Express with serverless-express, Zod and
+ * ElectroDB. It has tokens, roles and the form of a creation, but no page numbers, entity tags, idempotency, totals, events or
+ * reconciler.
  */
 
 import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
@@ -128,10 +128,10 @@ app.get("/api/v1/orgs/:organisation/clusters/:environment/:slug", async (request
 
 const serve = serverlessExpress({ app });
 
-/** The Lambda; Node 24's runtime refuses serverless-express's own, which takes a callback. */
+/** The Lambda handler. Node 24's runtime refuses serverless-express's own, because it takes a callback. */
 export const handler = (event, context) => serve(event, context);
 
-/** Puts an organisation with a member, a token and clusters into the table. @returns the token */
+/** Writes an organisation with a member, a token and clusters to the table. @returns the token */
 export async function seed(organisation, count) {
   const [tokenId, user, secret] = [randomUUID(), randomUUID(), randomUUID()];
   await Token.put({ tokenId, user, hash: hashOf(secret).toString("hex") }).go();

@@ -22,7 +22,7 @@ async function all<T>(elements: AsyncIterable<T>): Promise<T[]> {
   return found;
 }
 
-/** Keeps what an export makes, in memory. */
+/** Collects the output of an export in memory. */
 async function keep(table: Table): Promise<string[]> {
   let kept: string[] = [];
   await exportTable({ table, clock }, async (lines) => {
@@ -41,7 +41,7 @@ const bringBack = (table: Table, lines: readonly string[], resume = false) =>
 
 const itemsOf = async (table: Table) => (await all(scanRaw(table))).map(encodeItem).toSorted();
 
-/** What is said of something that is refused. */
+/** Returns the message of a refusal. */
 async function refusalOf(work: Promise<unknown>): Promise<string> {
   const error = await work.then(
     () => undefined,
@@ -51,7 +51,7 @@ async function refusalOf(work: Promise<unknown>): Promise<string> {
   return `${(error as AppError).code}: ${(error as AppError).details.join("; ")}`;
 }
 
-/** An attribute of every type, with what is easily lost. */
+/** An attribute of every DynamoDB type, with values that are easily lost. */
 const EVERYTHING: WireItem = {
   pk: { S: "EVERY" },
   sk: { S: "THING" },
@@ -72,7 +72,7 @@ const EVERYTHING: WireItem = {
   },
 };
 
-/** A table with clusters that run, are deleted and are being deleted, and one attribute of every type. */
+/** Table with running clusters, deleted clusters, clusters in deletion, and one attribute of every type. */
 let scene: Scene;
 let backup: string[];
 
@@ -87,8 +87,8 @@ beforeAll(async () => {
   backup = await keep(scene.world.table);
 });
 
-describe("an item", () => {
-  test("comes back from its line as it was, of whichever types its attributes are", () => {
+describe("a backup line of an item", () => {
+  test("an item with attributes of any type is decoded from its backup line unchanged", () => {
     const line = encodeItem(EVERYTHING);
     expect(line).not.toContain("\n");
     expect(encodeItem(decodeItem(line))).toBe(line);
@@ -103,7 +103,7 @@ describe("an item", () => {
     expect([texts, numbers]).toEqual([{ SS: ["", "a", "b"] }, { NS: ["1", "2.5", "3"] }]);
   });
 
-  test("has one line, whatever order its names and sets are in", () => {
+  test("an item has one backup line, whatever the order of its names and set members", () => {
     const turned = Object.fromEntries(Object.entries(EVERYTHING).toReversed());
     expect(encodeItem({ ...turned, texts: { SS: ["", "a", "b"] } })).toBe(encodeItem(EVERYTHING));
   });
@@ -119,23 +119,23 @@ describe("an item", () => {
     ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"NULL":false}}}', "notation"],
     ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":"x"}}', "notation"],
     ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"SS":["x",1]}}}', "notation"],
-  ])("is not read from %s", (line, text) => {
+  ])("the line %s is not decoded as an item", (line, text) => {
     expect(() => decodeItem(line)).toThrow(text);
   });
 });
 
 describe("a backup", () => {
-  test("brings every item back as it was, and only then the table counts as whole", async () => {
+  test("a restored backup contains every item unchanged, and only then does the table count as complete", async () => {
     const { table } = await makeWorld();
     const { items } = await bringBack(table, backup);
     expect(items).toBeGreaterThan(30);
     expect(await itemsOf(table)).toEqual(await itemsOf(scene.world.table));
     await requireNoPendingImport(table);
-    // But for when it was made, it is the same again.
+    // A second export is the same, except for its creation time.
     expect((await keep(table)).slice(1, -1).toSorted()).toEqual(backup.slice(1, -1).toSorted());
   });
 
-  test("is served the same", async () => {
+  test("a restored table serves the same responses", async () => {
     const copy = await makeWorld();
     await bringBack(copy.table, backup);
     const paths = [
@@ -154,7 +154,7 @@ describe("a backup", () => {
     }
   });
 
-  test("tells what is in it, and what of that this release cannot read", async () => {
+  test("inspecting a backup reports its contents and the items that this release cannot read", async () => {
     const verified = await verifyBackup(from(backup));
     expect(verified.items).toBe(backup.length - 2);
     expect(verified.byEntity).toMatchObject({ cluster: 3, tombstone: 1, pointer: 4, organisation: 1 });
@@ -165,13 +165,13 @@ describe("a backup", () => {
   const line = () => Math.floor(backup.length / 2);
   const damages: [name: string, damage: () => string[], text: string][] = [
     ["that is empty", () => [], "line 1: is not how a backup begins"],
-    ["that begins otherwise", () => backup.slice(1), "line 1: is not how a backup begins"],
+    ["without its first line", () => backup.slice(1), "line 1: is not how a backup begins"],
     [
       "of another format",
       () => [backup[0]?.replace('"format":1', '"format":2') ?? "", ...backup.slice(1)],
       "of format 2, and this reads 1",
     ],
-    ["that was cut off", () => backup.slice(0, -1), `ends after line ${"{last}"}, in the middle`],
+    ["without its last line", () => backup.slice(0, -1), `ends after line ${"{last}"}, in the middle`],
     ["with a line missing", () => backup.toSpliced(line(), 1), "items, and says"],
     ["with a line twice", () => backup.toSpliced(line(), 0, backup[line()] ?? ""), "items, and says"],
     [
@@ -180,16 +180,16 @@ describe("a backup", () => {
       "checksum",
     ],
     [
-      "with something changed",
+      "with a changed name in an item",
       () => backup.map((each) => each.replace('"name":{"S":"two"}', '"name":{"S":"tow"}')),
       "checksum",
     ],
-    ["with a line that is no item", () => backup.with(line(), '{"Item":{}}'), "is no item"],
-    ["with a line that is nothing", () => backup.with(line(), ""), "is no item"],
-    ["with something behind it", () => [...backup, "{}"], "comes after the last one"],
+    ["with a line that is not an item", () => backup.with(line(), '{"Item":{}}'), "is no item"],
+    ["with an empty line", () => backup.with(line(), ""), "is no item"],
+    ["with a line after its end", () => [...backup, "{}"], "comes after the last one"],
   ];
 
-  test.each(damages)("%s is refused before anything is written", async (_, damage, text) => {
+  test.each(damages)("a backup %s is refused before anything is written", async (_, damage, text) => {
     const { table } = scene.world.sibling();
     const unused = { ...table, client: undefined } as unknown as Table;
     const expected = text.replace("{last}", String(backup.length - 1));
@@ -197,7 +197,7 @@ describe("a backup", () => {
     expect(await refusalOf(verifyBackup(from(damage())))).toContain(expected);
   });
 
-  test("of a later release is refused", async () => {
+  test("a backup of a later release is refused", async () => {
     const later = (name: string, version: number) => {
       const [first = "", ...rest] = backup;
       const start = JSON.parse(first);
@@ -216,8 +216,8 @@ describe("a backup", () => {
   });
 });
 
-describe("an import", () => {
-  test("is refused where something is in the table", async () => {
+describe("an import of a backup", () => {
+  test("an import into a table that is not empty is refused", async () => {
     const { table } = await makeWorld();
     await batchWrite(table, [EVERYTHING]);
     expect(await refusalOf(bringBack(table, backup))).toBe(
@@ -227,14 +227,14 @@ describe("an import", () => {
     expect(await itemsOf(table)).toEqual([encodeItem(EVERYTHING)]);
   });
 
-  /** Fails for good after so many writes. */
+  /** Fails permanently after the given number of writes. */
   function dyingAfter(world: World, writes: number): Table {
     let left = writes;
     world.wire.fault = ({ operation }) => (operation === "BatchWriteItem" && left-- <= 0 ? "before" : undefined);
     return world.table;
   }
 
-  test("that was killed is told of until it was gone on with", async () => {
+  test("an interrupted import is reported until it is resumed", async () => {
     const world = await makeWorld({ maxAttempts: 1 });
     for (const writes of [0, 1, 2]) {
       const resume = writes > 0;
@@ -246,7 +246,7 @@ describe("an import", () => {
       expect(await refusalOf(keep(world.table))).toContain("backup.unfinished");
       expect(await refusalOf(bringBack(world.table, backup))).toContain("backup.unfinished");
     }
-    // Only with the backup that it was begun with.
+    // It can only be resumed with the same backup.
     const other = await keep((await makeWorld()).table);
     expect(await refusalOf(bringBack(world.table, other, true))).toContain("backup.other");
     await bringBack(world.table, backup, true);
@@ -255,7 +255,7 @@ describe("an import", () => {
     expect(await refusalOf(bringBack(world.table, backup, true))).toContain("backup.not_empty");
   });
 
-  test("writes pointers when everything else is there, for with them the reconciler finds work", async () => {
+  test("an import writes pointers last, because they give the reconciler work", async () => {
     const world = await makeWorld();
     await bringBack(world.table, backup);
     const kinds = world.wire.spans
@@ -268,13 +268,13 @@ describe("an import", () => {
     expect(kinds.filter(Boolean)).toHaveLength(4);
   });
 
-  test("that somebody wrote beside fails, and the table does not count as whole", async () => {
+  test("an import during which another process wrote fails, and the table does not count as complete", async () => {
     const world = await makeWorld();
     let isWritten = false;
     const { table } = world;
     const watched: Table = {
       ...table,
-      // The first thing that is read after the mark was written is the whole table, at the end.
+      // The first read after the mark was written is the scan of the whole table at the end.
       client: new Proxy(table.client, {
         get: (client, name) => {
           if (name !== "send") return Reflect.get(client, name);
@@ -297,7 +297,7 @@ describe("an import", () => {
     expect(await refusalOf(requireNoPendingImport(table))).toContain("cut off");
   });
 
-  test("is begun once", async () => {
+  test("an import into one table cannot be started twice", async () => {
     const { table } = await makeWorld();
     const both = await Promise.allSettled([bringBack(table, backup), bringBack(table, backup)]);
     expect(both.filter(({ status }) => status === "fulfilled").length).toBeLessThanOrEqual(1);
@@ -306,8 +306,8 @@ describe("an import", () => {
   });
 });
 
-describe("an export", () => {
-  /** A table in which somebody writes at the end of the first readings. */
+describe("an export of a backup", () => {
+  /** Table to which another process writes at the end of the first scans. */
   function busy(world: World, readings: number): { table: Table; count: () => number } {
     const { table } = world;
     let scans = 0;
@@ -327,7 +327,7 @@ describe("an export", () => {
     return { table: { ...table, client }, count: () => scans };
   }
 
-  test("is of one moment: it reads again where somebody wrote", async () => {
+  test("an export shows one moment: it scans again when another process wrote during the scan", async () => {
     const world = await makeWorld();
     const { table, count } = busy(world, 3);
     const lines = await keep(table);
@@ -336,7 +336,7 @@ describe("an export", () => {
     expect(lines[1]).toContain('"scans":{"N":"3"}');
   });
 
-  test("gives up where somebody always writes", async () => {
+  test("an export fails when another process writes during every scan", async () => {
     const { table, count } = busy(await makeWorld(), Number.POSITIVE_INFINITY);
     expect(await refusalOf(keep(table))).toContain("backup.unsettled: Others wrote during each of 6 readings");
     expect(count()).toBe(6);

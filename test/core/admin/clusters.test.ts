@@ -16,8 +16,8 @@ beforeEach(async () => {
 
 const due = (withinMinutes?: number) => listDue(world.services, withinMinutes);
 
-describe("what is due", () => {
-  test("comes longest due first, with how late it is, and ahead of time where that is asked for", async () => {
+describe("the operator's list of due clusters", () => {
+  test("due clusters are listed longest overdue first, with their delay, and future ones on request", async () => {
     const first = await scene.create();
     world.pass(61_500);
     const second = await scene.create({ name: "two" });
@@ -32,14 +32,14 @@ describe("what is due", () => {
     ]);
     await world.settle();
     expect(await due()).toEqual([]);
-    // A cluster at rest is looked at again within the hour.
+    // A converged cluster is due again within the hour.
     expect(await due(61)).toEqual([
       expect.objectContaining({ lateSeconds: 0 }),
       expect.objectContaining({ lateSeconds: 0 }),
     ]);
   });
 
-  test("says what went wrong how often, and who has it", async () => {
+  test("the list of due clusters shows the failure, its count and the lease owner", async () => {
     const { identity } = await scene.create();
     world.faults.next = () => ({ kind: "fails", message: "no quota" });
     await reconcile(world.reconciler, identity, 0);
@@ -53,8 +53,8 @@ describe("what is due", () => {
   });
 });
 
-describe("showing a cluster", () => {
-  test("tells state, pools, what the reconciler noted and the newest events, by identity and by path alike", async () => {
+describe("the operator's view of a cluster", () => {
+  test("a cluster is shown with state, pools, reconciler notes and newest events, by identity and by path", async () => {
     const { identity, version } = await scene.create();
     await world.settle();
     const shown = await showCluster(world.services, { identity: identity.toUpperCase() });
@@ -88,7 +88,7 @@ describe("showing a cluster", () => {
     expect([events.length, new Set(events.map(({ type }) => type))]).toEqual([20, new Set(["cluster.updated"])]);
   });
 
-  test("that is deleted says so, and shows what it was", async () => {
+  test("a deleted cluster is shown as deleted, with its last state", async () => {
     const { identity } = await scene.create();
     await scene.ask("deleting");
     await world.settle();
@@ -119,15 +119,15 @@ describe("showing a cluster", () => {
       /^There is no cluster "#" in environment "a b" of organisation "Demo"/,
     ],
     [{ organisation: "demo", environment: "production", cluster: "nobody" }, /^There is no cluster "nobody"/],
-  ])("says of %j that it is not there", async (sought, message) => {
+  ])("the cluster %j is reported as not found", async (sought, message) => {
     for (const act of [showCluster, retryCluster, orphanedResources, forgetCluster]) {
       await expect(act(world.services, sought)).rejects.toMatchObject({ kind: "missing", message });
     }
   });
 });
 
-describe("trying a cluster again", () => {
-  test("makes it due now, forgets how often it failed, and leaves the lease alone", async () => {
+describe("the operator's retry of a cluster", () => {
+  test("a retry makes the cluster due now, resets its failure count, and does not change the lease", async () => {
     const { identity } = await scene.create();
     world.faults.next = () => ({ kind: "fails", message: "no quota" });
     for (let failures = 0; failures < 2; failures++) {
@@ -155,11 +155,11 @@ describe("trying a cluster again", () => {
     expect((await showCluster(world.services, scene.at)).status).toBe("started");
   });
 
-  test("is not missed by a worker that is just coming to rest", async () => {
+  test("a retry is not lost when a worker finishes at the same time", async () => {
     const { identity } = await scene.create();
     await world.settle();
     world.pass(3_600_000);
-    // Converged: without being woken the worker would look again in an hour.
+    // Converged: without a trigger the worker would return in an hour.
     await reconcile(
       scene.interrupted(() => retryCluster(world.services, { identity })),
       identity,
@@ -168,7 +168,7 @@ describe("trying a cluster again", () => {
     expect(await due()).toMatchObject([{ identity, lease: { until: undefined } }]);
   });
 
-  test("is refused once it is deleted", async () => {
+  test("a retry of a deleted cluster is refused", async () => {
     const { identity } = await scene.create();
     await scene.ask("deleting");
     await world.settle();

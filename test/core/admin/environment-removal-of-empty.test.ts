@@ -34,7 +34,7 @@ async function moveToStaging(each: string): Promise<void> {
 
 const chunksOf = async (environment: string) => await readChunks(world.table, tenant.slug, environment);
 
-/** Leaves 1000 empty buckets in 250 chunks, as clusters do that came and went. */
+/** Leaves 1000 empty buckets in 250 chunks, as created and deleted clusters do. */
 async function plantEmptyBuckets(): Promise<void> {
   const environment = await production();
   const buckets = Array.from(
@@ -59,8 +59,8 @@ function interrupted(act: () => Promise<void>): World {
   return sibling;
 }
 
-describe("removing an environment", () => {
-  test("of a thousand empty buckets leaves none of them, though every call takes its time", async () => {
+describe("removing an environment without clusters", () => {
+  test("removing an environment deletes its thousand empty buckets, although every call is slow", async () => {
     await plantEmptyBuckets();
     const slow = world.sibling();
     slow.wire.latencyMs = 20;
@@ -72,7 +72,7 @@ describe("removing an environment", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("that cannot be finished in time is refused, leaves it whole, and goes on when asked again", async () => {
+  test("a removal that cannot finish in time is refused, changes nothing visible, and continues when requested again", async () => {
     await plantEmptyBuckets();
     const hasty = { ...world.services, writeTimeoutMs: 1 };
     const refusal = { kind: "unavailable", retryAfterSeconds: 1 };
@@ -87,7 +87,7 @@ describe("removing an environment", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("takes what clusters left behind that came and went meanwhile", async () => {
+  test("removing an environment deletes buckets of clusters that were created and deleted concurrently", async () => {
     const names = Array.from({ length: 24 }, (_, number) => name(number));
     const other = interrupted(async () => {
       for (const each of names) expect((await create(each)).status).toBe(200);
@@ -99,7 +99,7 @@ describe("removing an environment", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("takes a chunk too that was split off meanwhile", async () => {
+  test("removing an environment deletes a chunk that was split off concurrently", async () => {
     const buckets = ["", "c1", "c2", "c3"].map((bound): Bucket => ({ id: `id${bound}`, bound, n: 0, v: 1 }));
     const full = chunkItem(tenant.slug, await production(), "", buckets);
     await commit(world.table, new Transaction().put("index", full), deadlineIn());
@@ -112,7 +112,7 @@ describe("removing an environment", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("takes no chunk away once a cluster came, of however many", async () => {
+  test("removing an environment deletes no chunk after a cluster was created, whatever the number of chunks", async () => {
     await plantEmptyBuckets();
     const other = interrupted(async () => {
       expect((await create(name(900))).status).toBe(200);
@@ -123,7 +123,7 @@ describe("removing an environment", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("leaves alone another of its name that was made meanwhile", async () => {
+  test("removing an environment does not change a new environment of the same name", async () => {
     const other = interrupted(async () => {
       await removeEnvironment(world.services, tenant.slug, "production");
       await createEnvironment(world.services, tenant.slug, { name: "production", type: "other" });
@@ -133,7 +133,7 @@ describe("removing an environment", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("or a cluster that comes meanwhile: one of both, and the index is whole", async () => {
+  test("one of a removal and a concurrent creation of a cluster succeeds, and the index is consistent", async () => {
     for (let round = 0; round < 12; round++) {
       const [removed, ...made] = await Promise.all([
         removeEnvironment(world.sibling().services, tenant.slug, "production").then(

@@ -48,13 +48,13 @@ function interrupted(act: () => Promise<void>): World {
   return sibling;
 }
 
-describe("an environment of deleting clusters alone", () => {
+describe("removing an environment that has only deleting clusters", () => {
   beforeEach(async () => {
     for (const name of ["a", "b", "c", "d", "e"]) await deleting(name);
     await create("keep", "staging");
   });
 
-  test("is hidden at once with them: by path, in every list, page and total", async () => {
+  test("a removed environment is hidden at once with its clusters: by path, and in every list, page and total", async () => {
     const every = [tenant.path(), `${tenant.path()}?sortDirection=DESC`, `${tenant.path()}?sort=name`];
     for (const list of every) expect(await namesIn(list)).toHaveLength(6);
     await remove();
@@ -92,7 +92,7 @@ describe("an environment of deleting clusters alone", () => {
     expect((await checkIndexes(world.services, tenant.slug)).discrepancies).toEqual([]);
   });
 
-  test("is hidden from who has a role of an own there, too", async () => {
+  test("a removed environment is hidden from members with a role override for it, too", async () => {
     const { token } = await tenant.person("viewer", { production: "admin", staging: "none" });
     const list = () => world.send("GET", tenant.path(), { token });
     expect((await list()).body.totalElements).toBe(5);
@@ -103,7 +103,7 @@ describe("an environment of deleting clusters alone", () => {
     await expect(setMember(world.services, tenant.slug, role)).rejects.toMatchObject({ kind: "missing" });
   });
 
-  test("keeps its slug until they are gone, then gives it to another", async () => {
+  test("a removed environment's slug is available only after its last cluster was deleted", async () => {
     await remove();
     await expect(remove()).rejects.toMatchObject({ kind: "missing" });
     const again = () => createEnvironment(world.services, tenant.slug, { name: "Production", type: "other" });
@@ -126,14 +126,14 @@ describe("an environment of deleting clusters alone", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("is not removed while a cluster in it is not deleting", async () => {
+  test("an environment with a cluster that is not deleting is not removed", async () => {
     await create("live");
     await expect(remove()).rejects.toMatchObject({ kind: "conflict" });
     expect(await namesIn(tenant.path("production"))).toHaveLength(6);
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("is removed at once where the last of them goes before it is hidden", async () => {
+  test("an environment is removed at once when its last cluster is deleted before the environment is hidden", async () => {
     const { services } = interrupted(async () => {
       for (const name of ["a", "b", "c", "d", "e"]) await finish(name);
       expect(await finishEnvironment()).toBe(true);
@@ -143,7 +143,7 @@ describe("an environment of deleting clusters alone", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("is finished by two at once", async () => {
+  test("two concurrent workers complete the removal of an environment", async () => {
     await remove();
     for (const name of ["a", "b", "c", "d", "e"]) await finish(name);
     expect(await Promise.all([finishEnvironment(), finishEnvironment()])).toEqual([true, true]);
@@ -151,8 +151,8 @@ describe("an environment of deleting clusters alone", () => {
   });
 });
 
-describe.each(["before", "after"] as const)("calls that fail %s they happen", (fault) => {
-  /** Fails each call of some work in turn, on a stage of its own, until there is none left. @returns how many there are */
+describe.each(["before", "after"] as const)("removing an environment whose calls fail (%s the call)", (fault) => {
+  /** Fails each call of an operation in turn, on a stage of its own. @returns the number of calls */
   async function failEach(
     stage: () => Promise<void>,
     work: (services: World["services"]) => Promise<unknown>,
@@ -179,7 +179,7 @@ describe.each(["before", "after"] as const)("calls that fail %s they happen", (f
     }
   }
 
-  test("leave it hidden or not, and asking again hides it", async () => {
+  test("a failed removal leaves the environment hidden or unchanged, and repeating it hides the environment", async () => {
     const stage = async () => {
       await deleting("a");
     };
@@ -191,7 +191,7 @@ describe.each(["before", "after"] as const)("calls that fail %s they happen", (f
     world = await makeWorld({ pageIndex: { bucket: 2, chunk: 2 } });
   });
 
-  test("leave it there or not, and coming again finishes it", async () => {
+  test("a failed completion leaves the environment hidden or removed, and repeating it completes the removal", async () => {
     const stage = async () => {
       await deleting("a");
       await remove();
@@ -206,8 +206,8 @@ describe.each(["before", "after"] as const)("calls that fail %s they happen", (f
   });
 });
 
-describe("a cluster that comes while its environment is removed", () => {
-  test("is refused, though it read the environment before", async () => {
+describe("a cluster that arrives while its environment is removed", () => {
+  test("creating a cluster in an environment that is removed after it was read is refused", async () => {
     await deleting("a");
     const other = interrupted(() => remove());
     const body = tenant.creation({ name: "late" });
@@ -217,7 +217,7 @@ describe("a cluster that comes while its environment is removed", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("by a move or an undelete is refused, too", async () => {
+  test("a move or an undelete into an environment that is being removed is refused", async () => {
     await deleting("a");
     await deleting("gone");
     await finish("gone");
@@ -239,7 +239,7 @@ describe("a cluster that comes while its environment is removed", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("keeps it where it is there first", async () => {
+  test("an environment is not removed when a cluster arrived first", async () => {
     await deleting("a");
     const other = interrupted(async () => {
       await create("early");
@@ -249,7 +249,7 @@ describe("a cluster that comes while its environment is removed", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("races with it: one of both", async () => {
+  test("one of a concurrent removal and arrival of a cluster succeeds", async () => {
     for (let round = 0; round < 8; round++) {
       const environment = `race-${round}`;
       await createEnvironment(world.services, tenant.slug, { name: environment, type: "other" });

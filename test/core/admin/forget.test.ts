@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 
 describe("forgetting a cluster", () => {
-  test("tells before and after what may be left behind, and changes nothing before", async () => {
+  test("forgetting a cluster reports possible leftovers before and after, and changes nothing before the confirmation", async () => {
     const { identity, version } = await scene.create();
     await world.settle();
     world.pass(3_600_000);
@@ -65,7 +65,7 @@ describe("forgetting a cluster", () => {
     ],
     ["deleting", () => world.settle().then(() => scene.ask("deleting"))],
     [
-      "deleting, its slug taken again",
+      "deleting, with its slug reused",
       async () => {
         await scene.ask("deleting");
         await scene.create();
@@ -81,7 +81,7 @@ describe("forgetting a cluster", () => {
     ],
   ];
 
-  test.each(STATES)("that is %s keeps everything in agreement", async (_, become) => {
+  test.each(STATES)("forgetting a cluster in state %s leaves a consistent table", async (_, become) => {
     const { identity } = await scene.create();
     await become();
     const before = await clustersOf(world.services, tenant.slug);
@@ -92,7 +92,7 @@ describe("forgetting a cluster", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("lets it be brought back", async () => {
+  test("a forgotten cluster can be undeleted", async () => {
     const { identity } = await scene.create();
     await world.settle();
     await forgetCluster(world.services, scene.at);
@@ -106,7 +106,7 @@ describe("forgetting a cluster", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("finishes the deletion of an environment that waited for it", async () => {
+  test("forgetting a cluster completes the deletion of an environment that waited for it", async () => {
     const { identity } = await scene.create();
     await createEnvironment(world.services, tenant.slug, { name: "Spare", type: "other" });
     await scene.ask("deleting");
@@ -117,7 +117,7 @@ describe("forgetting a cluster", () => {
     expect((await listEnvironments(world.services, tenant.slug)).map(({ slug }) => slug)).toContain("production");
   });
 
-  test("that was killed before it finished that is finished by asking again", async () => {
+  test("an interrupted forget is completed by repeating it", async () => {
     const { identity } = await scene.create();
     await scene.ask("deleting");
     await removeEnvironment(world.services, tenant.slug, "production");
@@ -140,7 +140,7 @@ describe("forgetting a cluster", () => {
     ["building it", "observe", async () => {}],
     ["resyncing it", "observe", () => world.settle().then(() => world.pass(3_600_000))],
     ["applying its plan", "apply", async () => {}],
-  ] as const)("fences a worker that is %s", async (_, during, become) => {
+  ] as const)("forgetting a cluster fences a worker that is %s", async (_, during, become) => {
     const { identity } = await scene.create();
     await become();
     const worker = scene.interrupted(() => forgetCluster(world.services, { identity }), during);
@@ -150,7 +150,7 @@ describe("forgetting a cluster", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("takes what a worker wrote meanwhile along", async () => {
+  test("forgetting a cluster deletes items that a worker wrote concurrently", async () => {
     const { identity } = await scene.create();
     const sibling = world.sibling();
     interrupt(sibling.table, async () => {

@@ -22,7 +22,7 @@ import { commit, Transaction } from "#core/table/transaction.ts";
 import { referencesEntity } from "#core/tenancy/references-entity.ts";
 import { makeScene, type Scene } from "#test/support/operating.ts";
 
-/** A cluster that runs, with pools and secrets, one that was deleted, and one that is being deleted and lost its slug. */
+/** Creates a running cluster with pools and secrets, a deleted one, and one that is being deleted and lost its slug. */
 let scene: Scene;
 let running: string;
 let deleted: string;
@@ -31,11 +31,11 @@ let pool: Key;
 const check = (through: Partial<Table> = {}): Promise<CheckReport> =>
   checkTable({ ...scene.world.services, table: { ...scene.world.table, ...through } });
 
-/** What one look finds. */
+/** Returns the findings of one check. */
 async function look(): Promise<string[]> {
   const { services } = scene.world;
   const { contradictions } = await checkItems(services);
-  // An item that cannot be read is told of by the first, and stops the second.
+  // An item that cannot be read is reported by the first check, and stops the second.
   const more = await findInconsistencies(services, scene.tenant.slug).catch(() => []);
   return [...contradictions, ...more].map(({ where }) => where);
 }
@@ -66,12 +66,12 @@ beforeAll(async () => {
   pool = nodePoolKey(running, first?.id ?? 0);
 });
 
-test("a table that agrees has nothing to tell, also while clusters come and go", async () => {
+test("the check finds nothing in a consistent table, also while clusters are created and deleted", async () => {
   expect(await check()).toMatchObject({ organisations: 1, contradictions: [] });
   expect((await check()).items).toBeGreaterThan(20);
 });
 
-describe("is noticed:", () => {
+describe("the integrity check finds an inconsistency", () => {
   const organisation = () => scene.tenant.slug;
   const inOrganisation = (sk: string): Key => ({ ...organisationKey(organisation()), sk });
   const add = (attribute: string) => (item: RawItem | undefined) =>
@@ -86,7 +86,7 @@ describe("is noticed:", () => {
   ][] = [
     ["a cluster without pointer", /^cluster .*: pointer$/, () => pointerKey(running), away],
     [
-      "a pointer that leads elsewhere",
+      "a pointer to another cluster",
       /^item CLUSTER#/,
       () => pointerKey(running),
       (item) => item && { ...item, path: "CLUSTER#production#other" },
@@ -100,30 +100,30 @@ describe("is noticed:", () => {
     ["a missing cluster", /: totals$/, () => inOrganisation("CLUSTER#production#one"), away],
     ["a missing node pool", /^cluster .*: compute$/, () => pool, away],
     ["an organisation's total", /^organisation .*: totals$/, () => totalKey(organisation()), add("clusters")],
-    ["a member more", /^organisation .*: totals$/, () => totalKey(organisation()), add("members")],
+    ["an additional member", /^organisation .*: totals$/, () => totalKey(organisation()), add("members")],
     [
       "an environment's total",
       /^environment .*\/production: totals$/,
       () => inOrganisation("ENV#production"),
       add("totalCpu"),
     ],
-    ["an environment that is gone", /clusters in no environment$/, () => inOrganisation("ENV#production"), away],
+    ["a missing environment", /clusters in no environment$/, () => inOrganisation("ENV#production"), away],
     [
-      "a counter of use",
+      "a wrong usage counter",
       /clusters that use/,
       () => usageKey(organisation(), scene.tenant.account.identity),
       add("clusters"),
     ],
     [
-      "a counter of use that is gone",
+      "a missing usage counter",
       /clusters that use/,
       () => usageKey(organisation(), scene.tenant.account.identity),
       away,
     ],
-    ["a chunk of the page index", /: page index$/, () => inOrganisation("INDEX#production#"), away],
-    ["a tombstone that is gone", /^item CLUSTER#/, () => inOrganisation(`DELETED#production#one#${deleted}`), away],
+    ["a wrong chunk of the page index", /: page index$/, () => inOrganisation("INDEX#production#"), away],
+    ["a missing tombstone", /^item CLUSTER#/, () => inOrganisation(`DELETED#production#one#${deleted}`), away],
     [
-      "something left of a deleted cluster",
+      "a leftover item of a deleted cluster",
       /^deleted cluster .*: remains$/,
       () => secretKey(deleted, "KEY"),
       () => ({
@@ -138,7 +138,7 @@ describe("is noticed:", () => {
       }),
     ],
     [
-      "a secret of no cluster",
+      "a secret without a cluster",
       /^item .* SECRET#KEY$/,
       () => secretKey("nobody", "KEY"),
       () => ({
@@ -170,14 +170,14 @@ describe("is noticed:", () => {
       }),
     ],
     [
-      "an item of an organisation that is not there",
+      "an item of a missing organisation",
       /^item ORG#nobody/,
       () => ({ pk: "ORG#nobody", sk: "REFERENCES" }),
       () =>
         referencesEntity.write({ pk: "ORG#nobody", sk: "REFERENCES" }, { accounts: {}, schedules: {}, revision: 1 }),
     ],
     [
-      "an item that does not fit",
+      "an item that does not match its schema",
       /^item CLUSTER#/,
       () => pointerKey(running),
       (item) => item && { ...item, fence: "high" },
@@ -191,7 +191,7 @@ describe("is noticed:", () => {
     ["an item of a later release", /^item CLUSTER#/, () => pointerKey(running), add("entityVersion")],
   ];
 
-  test.each(faults)("%s", async (_, where, keyOf, become) => {
+  test.each(faults)("the check reports %s", async (_, where, keyOf, become) => {
     const key = keyOf();
     const before = await read(key);
     await write({ key, item: become(before) });
@@ -200,12 +200,12 @@ describe("is noticed:", () => {
     expect(found).toContainEqual(expect.stringMatching(where));
   });
 
-  test("and afterwards everything agrees again", async () => {
+  test("the check finds nothing after the inconsistencies were repaired", async () => {
     expect(await check()).toMatchObject({ contradictions: [] });
   });
 });
 
-test("what was just being written is not taken for wrong", async () => {
+test("the check does not report a write in progress", async () => {
   const stray = pointerKey(randomUUID());
   let scans = 0;
   const { contradictions } = await check({

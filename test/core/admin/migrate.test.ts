@@ -12,7 +12,7 @@ import { commit, Transaction } from "#core/table/transaction.ts";
 import { ROOT } from "#test/support/server.ts";
 import { makeWorld } from "#test/support/world.ts";
 
-/** A shape through its releases: a name in one text, then in two, then with a language that was always meant. */
+/** A shape in three versions: a name in one text, then in two, then with a language that was always implied. */
 const first = defineEntity("person", 1, v.object({ name: v.string(), age: v.number() }));
 const SecondPerson = v.object({ given: v.string(), family: v.string(), age: v.number() });
 const ThirdPerson = v.object({ ...SecondPerson.entries, language: v.string() });
@@ -21,46 +21,46 @@ const split = ({ name, ...rest }: RawItem) => {
   return { ...rest, given, family };
 };
 const third = defineEntity("person", 3, ThirdPerson, { 1: split, 2: (item) => ({ ...item, language: "en" }) });
-/** The release before, which already reads what the third writes. */
+/** The previous release, which already reads the third version. */
 const second = defineEntity("person", 2, SecondPerson, { 1: split, 3: ({ language: _, ...rest }) => rest });
 
 const key = (id: number) => ({ pk: `PERSON#${id}`, sk: "PERSON" });
 const name = "Ada Lovelace";
 
-describe("a stored shape", () => {
+describe("a stored shape with versions", () => {
   const item = first.write(key(1), { name, age: 36 }, { slimSk: "PERSON" });
   const ada = { ...key(1), given: "Ada", family: "Lovelace", age: 36 };
 
-  test("reads items of older versions, step by step", () => {
+  test("items of older versions are read through each migration step", () => {
     expect(third.read(item)).toEqual({ ...ada, language: "en" });
     expect(second.read(item)).toEqual(ada);
     expect(first.read(item)).toEqual({ ...key(1), name, age: 36 });
   });
 
-  test("is written in the present version, whatever was read", () => {
+  test("an item is written in the current version, whatever version was read", () => {
     expect(third.write(key(1), third.read(item))).toMatchObject({ entity: "person", entityVersion: 3, given: "Ada" });
   });
 
-  test("reads the next version where the release was made ready for it", () => {
+  test("the next version is read by a release that supports it", () => {
     const newer = third.write(key(1), { ...ada, language: "fr" });
     expect(second.read(newer)).toEqual(ada);
     expect(() => first.read(newer)).toThrow("PERSON#1 PERSON is person 3, not person 1");
   });
 
-  test("keeps attributes that it does not name where an item is brought to its version", () => {
+  test("a migration step keeps attributes that the shape does not name", () => {
     expect(third.bring(item)).toEqual({ ...ada, language: "en", slimSk: "PERSON", entity: "person", entityVersion: 3 });
     const present = third.bring(item);
     expect(third.bring(present)).toBe(present);
   });
 
-  test("lets no step change key or stamp", () => {
+  test("a migration step cannot change the key or the version stamp", () => {
     const wild = defineEntity("person", 2, v.object({}), {
       1: (attributes) => ({ ...attributes, pk: "x", sk: "x", entity: "x", entityVersion: 7 }),
     });
     expect(wild.bring(item)).toMatchObject({ ...key(1), entity: "person", entityVersion: 2 });
   });
 
-  test("refuses other entities, unknown versions and what does not fit after the steps", () => {
+  test("other entities, unknown versions and items that do not match after the steps are refused", () => {
     expect(() => third.read({ ...item, entity: "animal" })).toThrow("is animal 1, not person 3");
     expect(() => third.read({ ...item, entityVersion: 4 })).toThrow("is person 4, not person 3");
     expect(() => third.read({ ...item, entityVersion: "many" })).toThrow("is person many, not person 3");
@@ -68,13 +68,13 @@ describe("a stored shape", () => {
   });
 
   test.each([[{ 1: split }], [{ 5: split }], [{ 3: split }]])(
-    "is refused with a step that leads nowhere: %o",
+    "a shape with a step that leads to no version is refused: %o",
     (steps) => {
       expect(() => defineEntity("person", 3, ThirdPerson, steps)).toThrow(RangeError);
     },
   );
 
-  test("of every kind is known to the operator's commands", () => {
+  test("the operator's commands know every stored shape", () => {
     const sources = globSync("core/**/*.ts", { cwd: ROOT }).map((file) => readFileSync(join(ROOT, file), "utf8"));
     const defined = sources.flatMap((source) =>
       [...source.matchAll(/= defineEntity\(\s*"([a-z-]+)"/g)].map(([, it]) => it),
@@ -84,7 +84,7 @@ describe("a stored shape", () => {
   });
 });
 
-describe("a migration", () => {
+describe("a migration of stored items", () => {
   const PEOPLE = 40;
 
   /** A table of people of three versions, a third each. */
@@ -104,7 +104,7 @@ describe("a migration", () => {
     await make(...Array.from({ length: PEOPLE }, (_, id) => of(id)));
     const read = async (id: number) => {
       const item = (await table.get([key(id)])).get(keyText(key(id)));
-      if (item === undefined) throw new Error(`no person ${id}`);
+      if (item === undefined) throw new Error(`person ${id} not found`);
       return item;
     };
     const migrate = (through: Table = table): Promise<MigrationReport> =>
@@ -112,7 +112,7 @@ describe("a migration", () => {
     return { table, make, read, migrate };
   }
 
-  /** The same table, in whose scan something happens before an item is handed out. */
+  /** The same table, in whose scan something happens before an item is returned. */
   const during = (table: Table, act: (item: RawItem, position: number) => Promise<unknown>): Table => ({
     ...table,
     async *scan() {
@@ -124,7 +124,7 @@ describe("a migration", () => {
     },
   });
 
-  test("brings every item to the present version once, keeping what the shape does not name", async () => {
+  test("a migration brings every item to the current version once, and keeps attributes that the shape does not name", async () => {
     const { read, migrate } = await makePeople();
     expect(await migrate()).toEqual({ items: PEOPLE, migrated: { person: 27 }, strange: [] });
     for (let id = 0; id < PEOPLE; id++) {
@@ -136,13 +136,13 @@ describe("a migration", () => {
     expect(await migrate()).toEqual({ items: PEOPLE, migrated: {}, strange: [] });
   });
 
-  test("loses nothing that servers of either release write meanwhile", async () => {
+  test("a migration loses no concurrent write of servers of either release", async () => {
     const { table, read, migrate } = await makePeople();
     const meanwhile = during(table, async ({ pk }) => {
       const id = Number(pk.slice("PERSON#".length));
       const transaction = new Transaction();
       const person = { given: "Grace", family: "Hopper", age: 100 + id };
-      // An update in place, one that adds an attribute and touches no other, a whole item of either release, a deletion.
+      // An in-place update, one that adds an attribute, a complete item of either release, and a deletion.
       if (id === 0) transaction.update("person", key(id), "SET #age = :age", { values: { ":age": 100 } });
       else if (id === 3) transaction.update("person", key(id), "SET #note = :note", { values: { ":note": "kept" } });
       else if (id === 6) transaction.put("person", second.write(key(id), person));
@@ -151,16 +151,16 @@ describe("a migration", () => {
       else return;
       expect(await commit(table, transaction, deadlineIn(8_000))).toEqual([]);
     });
-    // What the scan handed out before it was written, the migration meets as it was.
+    // The migration sees an item as the scan returned it before the write.
     expect(await migrate({ ...meanwhile, get: table.get })).toMatchObject({ strange: [] });
     expect(await read(0)).toMatchObject({ entityVersion: 3, given: "Ada", age: 100 });
     expect(await read(3)).toMatchObject({ entityVersion: 3, given: "Ada", note: "kept" });
     expect(await read(6)).toMatchObject({ entityVersion: 3, given: "Grace", age: 106, language: "en" });
     expect(await read(9)).toMatchObject({ entityVersion: 3, given: "Grace", language: "fr" });
-    await expect(read(12)).rejects.toThrow("no person 12");
+    await expect(read(12)).rejects.toThrow("person 12 not found");
   });
 
-  test("that was killed is finished by the next", async () => {
+  test("an interrupted migration is completed by the next one", async () => {
     const { table, migrate } = await makePeople();
     const dying = during(table, async (_, position) => {
       if (position === 30) throw new Error("killed");
@@ -173,7 +173,7 @@ describe("a migration", () => {
     expect(await migrate()).toMatchObject({ migrated: {} });
   });
 
-  test("leaves what it does not know as it is, and tells of it", async () => {
+  test("a migration does not change unknown items, and reports them", async () => {
     const { make, read, migrate } = await makePeople();
     const strangers: RawItem[] = [
       { ...key(100), entity: "animal", entityVersion: 1 },
@@ -192,7 +192,7 @@ describe("a migration", () => {
     for (const [at, stranger] of strangers.entries()) expect(await read(100 + at)).toEqual(stranger);
   });
 
-  test("is not seen by readers", async () => {
+  test("readers do not notice a migration", async () => {
     const { table, migrate } = await makePeople();
     let isOver = false;
     const reading = (async () => {

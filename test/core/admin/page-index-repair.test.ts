@@ -54,7 +54,7 @@ async function index(of: World, word: "check" | "rebuild"): Promise<{ found: Jso
   return { found: (print as Json).discrepancies, failed };
 }
 
-/** Another process, in which something happens around calls: those in whose input a text stands. */
+/** Another process, in which something happens around the calls whose input contains a text. */
 function interrupted(text: string, when: "before" | "after", act: () => Promise<void>, times = 1): World {
   const sibling = world.sibling();
   interrupt(sibling.table, act, { when, times, isMeant: (input) => input.includes(text) });
@@ -67,8 +67,8 @@ const make = async (environment: string) => {
   await createEnvironment(world.services, tenant.slug, { name: environment, type: "other" });
 };
 
-describe("a bucket that is written in all the while", () => {
-  /** In every look, after the clusters were read: as if one came and went. */
+describe("a bucket to which other processes write continuously", () => {
+  /** Runs in every scan, after the clusters were read: as if a cluster was created and deleted. */
   const restless = async () => {
     const bound = (await chunks())[0]?.buckets[1]?.bound ?? "none";
     const other = interrupted(
@@ -77,7 +77,7 @@ describe("a bucket that is written in all the while", () => {
       async () => {
         const [chunk] = await chunks();
         const bucket = chunk?.buckets[1];
-        if (chunk === undefined || bucket === undefined) throw new Error("no bucket");
+        if (chunk === undefined || bucket === undefined) throw new Error("bucket not found");
         const touch = new Transaction().update("index", chunk.key, "SET #buckets.#id.#v = :v", {
           names: { "#id": bucket.id },
           values: { ":v": bucket.v + 1 },
@@ -89,7 +89,7 @@ describe("a bucket that is written in all the while", () => {
     return { bound, other };
   };
 
-  test("fails the check, which names it", async () => {
+  test("a continuously changing bucket fails the check, which names the bucket", async () => {
     await createAll(names);
     const { bound, other } = await restless();
     expect(await index(other, "check")).toEqual({
@@ -104,12 +104,12 @@ describe("a bucket that is written in all the while", () => {
     });
   });
 
-  test("is named by a rebuild, which mends the others", async () => {
+  test("a rebuild names a continuously changing bucket and repairs the others", async () => {
     await createAll(names);
     const { bound, other } = await restless();
     const last = (await chunks()).at(-1);
     const bucket = last?.buckets.at(-1);
-    if (last === undefined || bucket === undefined) throw new Error("no bucket");
+    if (last === undefined || bucket === undefined) throw new Error("bucket not found");
     const spoil = new Transaction().update("index", last.key, "SET #buckets.#id.#n = :n", {
       names: { "#id": bucket.id },
       values: { ":n": 0 },
@@ -124,39 +124,42 @@ describe("a bucket that is written in all the while", () => {
   });
 });
 
-describe.each(["check", "rebuild"] as const)("%s beside whoever makes and removes environments", (word) => {
-  test("finds nothing wrong with one that is made meanwhile", async () => {
-    const other = interrupted(LISTED_ENVIRONMENTS, "after", () => make("fresh"));
-    expect(await index(other, word)).toEqual({ found: [], failed: false });
-    await expectInvariants(world.services, tenant.slug);
-  });
-
-  test("finds nothing wrong with one that is removed meanwhile, and leaves it so", async () => {
-    const other = interrupted(LISTED_ENVIRONMENTS, "after", remove);
-    expect(await index(other, word)).toEqual({ found: [], failed: false });
-    expect(await chunks()).toEqual([]);
-    await expectInvariants(world.services, tenant.slug);
-  });
-
-  test("finds nothing wrong with one that is removed between two reads of the index", async () => {
-    const other = interrupted('":prefix":"INDEX#"', "after", remove);
-    expect(await index(other, word)).toEqual({ found: [], failed: false });
-    expect(await chunks()).toEqual([]);
-  });
-
-  test("finds nothing wrong with one that is replaced meanwhile, and leaves the new one alone", async () => {
-    const other = interrupted(LISTED_ENVIRONMENTS, "after", async () => {
-      await remove();
-      await make("production");
-      await createAll(names);
+describe.each(["check", "rebuild"] as const)(
+  "the index %s concurrent with the creation and removal of environments",
+  (word) => {
+    test("an environment that is created concurrently is not reported", async () => {
+      const other = interrupted(LISTED_ENVIRONMENTS, "after", () => make("fresh"));
+      expect(await index(other, word)).toEqual({ found: [], failed: false });
+      await expectInvariants(world.services, tenant.slug);
     });
-    expect(await index(other, word)).toEqual({ found: [], failed: false });
-    await expectInvariants(world.services, tenant.slug);
-  });
-});
 
-describe("rebuilding", () => {
-  test("reads four times as much for four times as many clusters", async () => {
+    test("an environment that is removed concurrently is not reported and not changed", async () => {
+      const other = interrupted(LISTED_ENVIRONMENTS, "after", remove);
+      expect(await index(other, word)).toEqual({ found: [], failed: false });
+      expect(await chunks()).toEqual([]);
+      await expectInvariants(world.services, tenant.slug);
+    });
+
+    test("an environment that is removed between two reads of the index is not reported", async () => {
+      const other = interrupted('":prefix":"INDEX#"', "after", remove);
+      expect(await index(other, word)).toEqual({ found: [], failed: false });
+      expect(await chunks()).toEqual([]);
+    });
+
+    test("an environment that is replaced concurrently is not reported, and the new one is not changed", async () => {
+      const other = interrupted(LISTED_ENVIRONMENTS, "after", async () => {
+        await remove();
+        await make("production");
+        await createAll(names);
+      });
+      expect(await index(other, word)).toEqual({ found: [], failed: false });
+      await expectInvariants(world.services, tenant.slug);
+    });
+  },
+);
+
+describe("rebuilding the page index", () => {
+  test("a rebuild reads four times as much for four times as many clusters", async () => {
     await createAll(["c0"]);
     const [item] = await world.table.query({ pk: `ORG#${tenant.slug}`, prefix: "CLUSTER#production#c0" });
     if (item === undefined) throw new Error("no cluster to copy");
@@ -173,9 +176,9 @@ describe("rebuilding", () => {
     expect((await unitsOf(160)) / (await unitsOf(40))).toBeLessThan(5);
   });
 
-  test("makes no index for an environment that is removed while it is mended", async () => {
+  test("a rebuild creates no index for an environment that is removed concurrently", async () => {
     const [chunk] = await chunks();
-    if (chunk === undefined) throw new Error("no chunk");
+    if (chunk === undefined) throw new Error("chunk not found");
     await commit(world.table, new Transaction().delete("index", chunk.key), deadlineIn());
     const other = interrupted('"TransactItems"', "before", remove);
     expect(await rebuildPageIndex(other.services, tenant.slug, await production())).toEqual([]);
@@ -183,11 +186,11 @@ describe("rebuilding", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("tells of a mend once, however often somebody was in the way", async () => {
+  test("a repair is reported once, whatever the number of conflicts", async () => {
     await createAll(names);
     const [chunk] = await chunks();
     const bucket = chunk?.buckets[0];
-    if (chunk === undefined || bucket === undefined) throw new Error("no bucket");
+    if (chunk === undefined || bucket === undefined) throw new Error("bucket not found");
     const spoil = (n: number, v: number) =>
       commit(
         world.table,
@@ -205,7 +208,7 @@ describe("rebuilding", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("removes what an environment left behind that is gone", async () => {
+  test("a rebuild deletes the leftover chunks of a removed environment", async () => {
     const gone = { slug: "gone", identity: "f3c1c6a4-5a3a-4d63-9a5b-b7c3c2f1a001" };
     const bucket = { id: "old", bound: "", n: 0, v: 1 };
     await commit(world.table, new Transaction().put("index", chunkItem(tenant.slug, gone, "", [bucket])), deadlineIn());
@@ -219,7 +222,7 @@ describe("rebuilding", () => {
     ]);
   });
 
-  test("removes what an environment left behind whose name another has now", async () => {
+  test("a rebuild deletes the leftover chunks of a removed environment whose name another environment has", async () => {
     const gone = { slug: "production", identity: "f3c1c6a4-5a3a-4d63-9a5b-b7c3c2f1a001" };
     const bucket = { id: "old", bound: "c5", n: 0, v: 1 };
     await commit(
@@ -234,8 +237,8 @@ describe("rebuilding", () => {
   });
 });
 
-describe("the write that empties a bucket", () => {
-  test("takes it away without a wait more", async () => {
+describe("removing the last cluster of a bucket", () => {
+  test("the write that empties a bucket deletes the bucket without an additional round trip", async () => {
     await createAll(names);
     expect((await chunks())[0]?.buckets).toMatchObject([{ n: 2 }, { bound: "c002", n: 2 }]);
     await moveAll(["c002"]);
@@ -245,7 +248,7 @@ describe("the write that empties a bucket", () => {
     expect((await chunks())[0]?.buckets).toMatchObject([{ n: 2 }]);
   });
 
-  test("takes it away, and chunks too", async () => {
+  test("the write that empties a bucket also deletes an empty chunk", async () => {
     await createAll(names);
     await createAll(names.map((each) => `x${each}`));
     for (const each of [...names, ...names.map((slug) => `x${slug}`)]) {
@@ -261,12 +264,12 @@ describe("the write that empties a bucket", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("leaves it where somebody came meanwhile", async () => {
+  test("the write that empties a bucket keeps the bucket if a cluster was added concurrently", async () => {
     await createAll(names);
     const chunk = (await chunks())[0];
     const last = chunk?.buckets.at(-1);
-    if (chunk === undefined || last === undefined) throw new Error("no bucket");
-    // As if it had held one cluster when it was read, and others came since.
+    if (chunk === undefined || last === undefined) throw new Error("bucket not found");
+    // As if the bucket had one cluster when it was read, and others were added since.
     const stale = { ...last, n: 1, v: last.v - 1 };
     const transaction = new Transaction();
     const read = { ...chunk, buckets: [...chunk.buckets.slice(0, -1), stale] };
@@ -275,16 +278,16 @@ describe("the write that empties a bucket", () => {
     expect(await checkPageIndex(world.services, tenant.slug, await production())).toEqual([]);
   });
 
-  test("does not mislead whoever splits the bucket before it", async () => {
+  test("the deletion of an empty bucket does not cause a wrong concurrent split of the bucket before it", async () => {
     await createAll(names);
-    // The last bucket of the first chunk is full, and one cluster is left after it, in a chunk of its own.
+    // The last bucket of the first chunk is full, and one cluster is left after it, in another chunk.
     await createAll(["c0021", "c0022"]);
     await moveAll(names.slice(5));
     expect(await chunks()).toMatchObject([
       { buckets: [{ n: 2 }, { bound: "c002", n: SMALL.bucket }] },
       { lowerBound: "c004", buckets: [{ n: 1 }] },
     ]);
-    // The clusters of the full bucket are read, and only then where it ends: the one after it is gone.
+    // The clusters of the full bucket are read, and only then its upper bound: the next bucket is deleted.
     const other = interrupted('"INDEX#production#~"', "before", async () => {
       await sleep(100);
       await moveAll(["c004"]);

@@ -19,7 +19,7 @@ import { makeWorld, type World } from "#test/support/world.ts";
 
 let world: World;
 let services: Services;
-/** Servers of the same table, who know nothing of each other. */
+/** Servers that share one table and have no other connection. */
 let servers: World[];
 let made = 0;
 
@@ -29,14 +29,14 @@ beforeAll(async () => {
   servers = [world, world.sibling(), world.sibling()];
 });
 
-/** A new organisation with nothing in it. */
+/** Creates an empty organisation. */
 async function organisation(within: Services = services): Promise<string> {
   const slug = `org-${++made}`;
   await createOrganisation(within, { slug, name: "Testers" });
   return slug;
 }
 
-/** How a call ends: `ok`, or the refusal's kind, code and the first thing it names. Anything but a refusal is a defect. */
+/** Describes the outcome of a call: `ok`, or the refusal's kind, code and first name. Any other error is a defect. */
 async function outcome(call: Promise<unknown>): Promise<string> {
   try {
     await call;
@@ -50,7 +50,10 @@ async function outcome(call: Promise<unknown>): Promise<string> {
 const times = <T>(count: number, make: (number: number) => T): T[] =>
   Array.from({ length: count }, (_, at) => make(at));
 
-/** How calls made at once through several servers end, where transactions that overlap are cancelled as DynamoDB does. */
+/**
+ * Describes the outcomes of concurrent calls through several servers, where overlapping transactions are cancelled as DynamoDB
+ * does.
+ */
 async function contended(
   count: number,
   call: (within: Services, at: number) => Promise<unknown>[],
@@ -72,7 +75,7 @@ const windows = (count: number, more: object = {}) =>
 const account = (more: object = {}) => ({ displayName: "Main", cloudProfile: "aws", credentials: "main", ...more });
 const schedule = (more: object = {}) => ({ name: "nightly", ...more });
 
-/** Makes an organisation's references hold many copies of one account and one schedule. */
+/** Fills an organisation's references with copies of one account and one schedule. */
 async function fill(slug: string, count: number): Promise<void> {
   const [one] = await listAccounts(services, slug);
   const [other] = await listSchedules(services, slug);
@@ -83,7 +86,7 @@ async function fill(slug: string, count: number): Promise<void> {
 }
 
 describe("a cloud account", () => {
-  test("is there once it was made, with its credentials and no secret", async () => {
+  test("a created cloud account is listed with its credential names and without secrets", async () => {
     const slug = await organisation();
     const metadata = { tenantId: "é", parentFolder: null, unknown: 1 };
     const one = await createAccount(services, slug, account({ metadata }));
@@ -98,7 +101,7 @@ describe("a cloud account", () => {
     expect(bare.primaryCloudCredentialsIdentity).toBeUndefined();
   });
 
-  test("is refused with a value that is not allowed", async () => {
+  test("a cloud account with an invalid value is refused", async () => {
     const slug = await organisation();
     const wrong = {
       displayName: ["", "x".repeat(65), "a/b", " - &", "é", "a\n", null],
@@ -120,7 +123,7 @@ describe("a cloud account", () => {
     expect(await listAccounts(services, slug)).toEqual([]);
   });
 
-  test("has a name of its own among those of its provider in its organisation", async () => {
+  test("a cloud account's name must be unique within its provider and organisation", async () => {
     const slug = await organisation();
     await createAccount(services, slug, account());
     await createAccount(services, slug, account({ cloudProfile: "azure" }));
@@ -131,7 +134,7 @@ describe("a cloud account", () => {
 });
 
 describe("a maintenance schedule", () => {
-  test("keeps its windows as they were spelled", async () => {
+  test("a maintenance schedule keeps the spelling of its windows", async () => {
     const slug = await organisation();
     const sent = [
       windows(1, { day: "sat", startTime: "2:00", duration: 1 }),
@@ -143,7 +146,7 @@ describe("a maintenance schedule", () => {
     expect(await listSchedules(services, slug)).toHaveLength(2);
   });
 
-  test("is refused with a value that is not allowed", async () => {
+  test("a maintenance schedule with an invalid value is refused", async () => {
     const slug = await organisation();
     const wrong = {
       day: ["Caturday", "", "SATURDAY ", 6],
@@ -163,7 +166,7 @@ describe("a maintenance schedule", () => {
 });
 
 describe("the references of an organisation", () => {
-  test("are all kept when many are made at once", async () => {
+  test("all references are stored when many are created concurrently", async () => {
     const slug = await organisation();
     const ends = await contended(12, (within, at) => [
       createAccount(within, slug, account({ displayName: `A ${at}` })),
@@ -179,7 +182,7 @@ describe("the references of an organisation", () => {
     expect(revision).toBe(1 + 25);
   });
 
-  test("are at most 200 accounts and 200 schedules, also when many are made at once", async () => {
+  test("at most 200 accounts and 200 schedules are stored, also when many are created concurrently", async () => {
     const slug = await organisation();
     await createAccount(services, slug, account());
     await createSchedule(services, slug, schedule());
@@ -193,7 +196,7 @@ describe("the references of an organisation", () => {
     expect(await listSchedules(services, slug)).toHaveLength(MAX_REFERENCES);
   });
 
-  test("fit into one item, as many as there may be and each as large as it may be", async () => {
+  test("the maximum number of references of maximum size fits into one item", async () => {
     const slug = await organisation();
     const value = "x".repeat(160);
     const metadata = { parentFolder: value, parentResourcePool: value, tenantId: value };
@@ -210,15 +213,15 @@ describe("the references of an organisation", () => {
 });
 
 describe("a member", () => {
-  test("has one membership for each e-mail address, also when it is made twice at the same moment", async () => {
+  test("an e-mail address gets one membership, also when two are created concurrently", async () => {
     const slug = await organisation();
     const spellings = ["a@example.com", "A@example.com", "a@EXAMPLE.com"];
-    // Slow calls: everybody has looked for the address before anybody has written it.
+    // Slow calls: every server looks up the address before one of them writes it.
     await contended(3, (within, at) => [setMember(within, slug, { email: spellings[at], role: "viewer" })], 30);
     expect(await listMembers(services, slug)).toHaveLength(1);
   });
 
-  test("keeps every change that others make at the same moment", async () => {
+  test("a change of a member keeps all concurrent changes", async () => {
     const slug = await organisation();
     const { user } = await setMember(services, slug, { email: "a@b", role: "viewer", kubernetesRole: "edit" });
     const names = times(8, (at) => `e${at}`);
@@ -242,7 +245,7 @@ describe("a member", () => {
     [{ email: "a@b", role: "admin", environment: "e" }, "invalid environment"],
     [{ email: "a@b", role: "admin", environmentRole: "none" }, "invalid environment"],
     [{ email: "a@b", role: "admin", environment: "#", environmentRole: "none" }, "missing environment.missing"],
-  ])("is not made of %j", async (input, refusal) => {
+  ])("a member cannot be created from %j", async (input, refusal) => {
     const slug = await organisation();
     expect(await outcome(setMember(services, slug, input))).toBe(refusal);
     expect(await listMembers(services, slug)).toEqual([]);
@@ -250,7 +253,7 @@ describe("a member", () => {
 });
 
 describe("an organisation", () => {
-  test("has a slug of its own, also when several are made at once", async () => {
+  test("an organisation gets a unique slug, also when several are created concurrently", async () => {
     const [slug, wrong] = [`org-${++made}`, ["", "A", "a.b", "a#b", "é", "x".repeat(64)]];
     const ends = await contended(6, (within, at) => [createOrganisation(within, { slug, name: `Name ${at}` })]);
     expect(ends).toEqual({ ok: 1, "conflict organisation.slug_held": 5 });
@@ -263,7 +266,7 @@ describe("an organisation", () => {
     }
   });
 
-  test("that is not there has nothing and gets nothing", async () => {
+  test("an unknown organisation lists nothing and accepts nothing", async () => {
     for (const slug of ["nobody", "", "No-Body", "a#b", "x".repeat(64), "__proto__"]) {
       const lists = [listAccounts, listSchedules, listMembers, listEnvironments, showOrganisation];
       const calls = () => [
@@ -281,7 +284,7 @@ describe("an organisation", () => {
 describe("an environment", () => {
   const make = (within: Services, slug: string, name = "") => createEnvironment(within, slug, { name, type: "other" });
 
-  test("has a slug of its own, and is counted once, also when several are made or removed at once", async () => {
+  test("an environment gets a unique slug and is counted once, also when several are created or removed concurrently", async () => {
     const slug = await organisation();
     const spellings = ["A b", "a-b", "a  B", "a&b", "-a-b-"];
     const ends = await contended(5, (within, at) => [make(within, slug, spellings[at])]);
@@ -295,7 +298,7 @@ describe("an environment", () => {
     expect(await listEnvironments(services, slug)).toMatchObject([{ identity: again.identity, heldClusters: 0 }]);
   });
 
-  test("is one of at most 1,000, also when many are made at once", async () => {
+  test("an organisation has at most 1,000 environments, also when many are created concurrently", async () => {
     const slug = await organisation();
     const values = { ":n": MAX_ENVIRONMENTS - 3 };
     const transaction = new Transaction().update("total", totalKey(slug), "SET #environments = :n", { values });
@@ -305,7 +308,7 @@ describe("an environment", () => {
     expect(await listEnvironments(services, slug)).toHaveLength(3);
   });
 
-  test("is never removed while a cluster is made in it, whoever comes first", async () => {
+  test("an environment is never removed while a cluster is created in it, in either order", async () => {
     const tenant = await world.tenant(times(12, (at) => `e-${at}`));
     const pairs: string[] = [];
     const pair = async (within: Services, at: number) => {
@@ -320,18 +323,18 @@ describe("an environment", () => {
   });
 });
 
-describe("where a call to the database fails", () => {
+describe("operations during which a database call fails", () => {
   type Operation = (within: Services, slug: string, token: string) => Promise<unknown>;
-  /** How each operation is called, and how many items it changes. */
+  /** Calls of each operation, with the number of items that it changes. */
   const operations: [name: string, items: number, run: Operation][] = [
-    ["making an account", 2, (within, slug) => createAccount(within, slug, account())],
-    ["making a schedule", 2, (within, slug) => createSchedule(within, slug, schedule())],
-    ["making an organisation", 3, (within, slug) => createOrganisation(within, { slug: `${slug}-new`, name: "abc" })],
-    ["making an environment", 3, (within, slug) => createEnvironment(within, slug, { name: "new", type: "other" })],
+    ["creating an account", 2, (within, slug) => createAccount(within, slug, account())],
+    ["creating a schedule", 2, (within, slug) => createSchedule(within, slug, schedule())],
+    ["creating an organisation", 3, (within, slug) => createOrganisation(within, { slug: `${slug}-new`, name: "abc" })],
+    ["creating an environment", 3, (within, slug) => createEnvironment(within, slug, { name: "new", type: "other" })],
     ["removing an environment", 3, (within, slug) => removeEnvironment(within, slug, "old")],
-    ["making a member", 3, (within, slug) => setMember(within, slug, { email: "new@b", role: "viewer" })],
+    ["creating a member", 3, (within, slug) => setMember(within, slug, { email: "new@b", role: "viewer" })],
     ["changing a member", 1, (within, slug) => setMember(within, slug, { email: "old@b", role: "admin" })],
-    ["making a token", 2, (within) => createToken(within, { user: within.ids.identity(), name: "new" })],
+    ["creating a token", 2, (within) => createToken(within, { user: within.ids.identity(), name: "new" })],
     ["revoking a token", 1, (within, _, token) => revokeToken(within, token)],
   ];
 
@@ -346,7 +349,7 @@ describe("where a call to the database fails", () => {
     return items;
   }
 
-  /** Runs an operation while one of its calls fails, then once more, and counts the items that were changed by the first run. */
+  /** Runs an operation while one of its calls fails, then once more, and counts the items that the first run changed. */
   async function attempt(within: World, run: Operation, fault: Fault, at: number) {
     const slug = await organisation(within.services);
     await createEnvironment(within.services, slug, { name: "old", type: "other" });
@@ -366,30 +369,36 @@ describe("where a call to the database fails", () => {
     return { end, again, changed: changed.length, reached: calls > at };
   }
 
-  test.each(operations)("%s is all done or not at all, and can be asked for again", async (_, items, run) => {
-    const fragile = await makeWorld({ maxAttempts: 1 });
-    for (const fault of ["before", "after", "throttle"] as const) {
-      const seen = new Set<number>();
-      for (let at = 0; ; at++) {
-        const { end, again, changed, reached } = await attempt(fragile, run, fault, at);
-        if (!reached || (fault === "throttle" && at > 0)) break;
-        expect(end, `${fault} call ${at}`).toBe("unavailable table.unavailable");
-        expect([0, items]).toContain(changed);
-        expect(changed === 0 ? ["ok"] : ["ok", "conflict", "missing"]).toContain(again.split(" ")[0]);
-        seen.add(changed);
+  test.each(operations)(
+    "%s with a failing database call is done completely or not at all, and can be repeated",
+    async (_, items, run) => {
+      const fragile = await makeWorld({ maxAttempts: 1 });
+      for (const fault of ["before", "after", "throttle"] as const) {
+        const seen = new Set<number>();
+        for (let at = 0; ; at++) {
+          const { end, again, changed, reached } = await attempt(fragile, run, fault, at);
+          if (!reached || (fault === "throttle" && at > 0)) break;
+          expect(end, `${fault} call ${at}`).toBe("unavailable table.unavailable");
+          expect([0, items]).toContain(changed);
+          expect(changed === 0 ? ["ok"] : ["ok", "conflict", "missing"]).toContain(again.split(" ")[0]);
+          seen.add(changed);
+        }
+        expect(seen).toContain(fault === "after" ? items : 0);
       }
-      expect(seen).toContain(fault === "after" ? items : 0);
-    }
-  });
+    },
+  );
 
-  test.each(operations)("%s is done once when the call is sent again, arrived or not", async (_, items, run) => {
-    const robust = await makeWorld();
-    for (const fault of ["before", "after"] as const) {
-      for (let at = 0; ; at++) {
-        const { end, changed, reached } = await attempt(robust, run, fault, at);
-        expect({ at, fault, end, changed }).toEqual({ at, fault, end: "ok", changed: items });
-        if (!reached) break;
+  test.each(operations)(
+    "%s is done once when the client repeats a database call, whether or not the first call arrived",
+    async (_, items, run) => {
+      const robust = await makeWorld();
+      for (const fault of ["before", "after"] as const) {
+        for (let at = 0; ; at++) {
+          const { end, changed, reached } = await attempt(robust, run, fault, at);
+          expect({ at, fault, end, changed }).toEqual({ at, fault, end: "ok", changed: items });
+          if (!reached) break;
+        }
       }
-    }
-  });
+    },
+  );
 });

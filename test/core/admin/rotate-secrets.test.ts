@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 beforeEach(empty);
 
-/** Begins with nothing. */
+/** Deletes all items. */
 async function empty(): Promise<void> {
   for await (const item of world.table.scan()) {
     await commit(world.table, new Transaction().delete("item", item), deadlineIn());
@@ -31,7 +31,7 @@ async function empty(): Promise<void> {
   keyring = localKeyring(store);
 }
 
-/** Writes what the reconciler's steps write. @returns the cluster's identity */
+/** Writes the secrets that the reconciler's steps write. @returns the cluster's identity */
 async function keep(table = world.table.name, ring = keyring): Promise<string> {
   const identity = randomUUID();
   const vault = await newVault({ ...world.table, name: table }, ring, identity, new Date().toISOString());
@@ -59,17 +59,17 @@ const rotate = (more: Partial<Parameters<typeof rotateSecrets>[0]> = {}) =>
 
 const keys = () => store.read().keys;
 
-describe("an envelope", () => {
-  test("that is copied to another item or another cluster does not open", async () => {
+describe("the envelope of a cluster's secrets", () => {
+  test("an envelope that was copied to another item or another cluster is not opened", async () => {
     const [one, other] = [await keep(), await keep()];
     const held = await readSecrets(world.table, one);
     const copied = new Map([...held, ["OIDC", { ...secretKey(one, "OIDC"), sealed: held.get("CA")?.sealed }]]);
     await expect(openSecret(world.table, keyring, one, copied, "OIDC", Secret)).rejects.toThrow(UnsealError);
-    // With the data key it was sealed with: that one does not open either, for it is another cluster's.
+    // Copied with its data key: it is not opened either, because the data key belongs to another cluster.
     await expect(openSecret(world.table, keyring, other, held, "CA", Secret)).rejects.toThrow(UnsealError);
   });
 
-  test("does not open with another keyring, nor in another table", async () => {
+  test("an envelope is not opened with another keyring or in another table", async () => {
     const one = await keep();
     await expect(open(one, "CA", localKeyring(memoryKeyStore()))).rejects.toThrow(/is not in the keyring/);
     const held = await readSecrets(world.table, one);
@@ -77,13 +77,13 @@ describe("an envelope", () => {
     await expect(openSecret(elsewhere, keyring, one, held, "CA", Secret)).rejects.toThrow(UnsealError);
   });
 
-  test("that is not there is nothing", async () => {
+  test("a missing envelope is read as undefined", async () => {
     expect(await open(randomUUID(), "CA")).toBeUndefined();
   });
 });
 
-describe("a rotation", () => {
-  test("encrypts everything anew, with new data keys under a new key, and removes the old one", async () => {
+describe("a rotation of the encryption key", () => {
+  test("a rotation encrypts everything with new data keys under a new key, and removes the old key", async () => {
     const identities = [await keep(), await keep(), await keep()];
     const [old] = keys();
     const before = new Map<string, unknown>();
@@ -98,7 +98,7 @@ describe("a rotation", () => {
     }
   });
 
-  test("that is cut off at any call is finished by the next one, which goes on and begins nothing anew", async () => {
+  test("a rotation that is interrupted at any call is completed by the next one, which repeats nothing", async () => {
     let cut = 0;
     for (let call = 0; ; call++) {
       await empty();
@@ -119,7 +119,7 @@ describe("a rotation", () => {
     expect(cut).toBeGreaterThan(5);
   });
 
-  test("beside whoever makes secrets and reads them leaves everything readable", async () => {
+  test("a rotation concurrent with writers and readers of secrets leaves every secret readable", async () => {
     const identities = await Promise.all(Array.from({ length: 8 }, () => keep()));
     let isOver = false;
     const reading = (async () => {
@@ -139,7 +139,7 @@ describe("a rotation", () => {
     }
   });
 
-  test("leaves readable what another writer adds to a cluster's secrets while it works on them", async () => {
+  test("a rotation leaves secrets readable that another writer adds to the same cluster", async () => {
     const one = await keep();
     let isAdded = false;
     const slow: Keyring = {
@@ -166,7 +166,7 @@ describe("a rotation", () => {
     expect(await open(one, "LATE")).toEqual({ value: "late" });
   });
 
-  test("that cannot do one cluster's does all others', and keeps the old key until it can", async () => {
+  test("a rotation that fails for one cluster encrypts all others, and keeps the old key until that one succeeds", async () => {
     const whole = await Promise.all(Array.from({ length: 3 }, () => keep()));
     const [old] = keys();
     const elsewhere = localKeyring(memoryKeyStore());
@@ -184,16 +184,16 @@ describe("a rotation", () => {
     expect(keys()[0]).not.toEqual(old);
   });
 
-  test("of two at once leaves everything readable", async () => {
+  test("two concurrent rotations leave every secret readable", async () => {
     const identities = await Promise.all(Array.from({ length: 4 }, () => keep()));
     await Promise.all([rotate(), rotate()]);
     await expectAll(identities);
   });
 
-  test("in a table that they were brought into makes them readable there, also where it was cut off", async () => {
+  test("a rotation in a restored table makes its secrets readable there, also after an interruption", async () => {
     const brought = [await keep("former"), await keep("former")];
     await expect(rotate()).rejects.toThrow("the secrets of 2 clusters could not be encrypted anew");
-    // Brought along with a rotation that was cut off in the other table, after which this one was made there.
+    // Restored with an interrupted rotation of the other table. The rotation of this table was created after that.
     brought.push(await keep("former"));
     const own = await keep();
     let writes = 0;
@@ -203,12 +203,12 @@ describe("a rotation", () => {
     expect(await rotate({ fromTable: "former" })).toEqual({ resumed: true, clusters: 3 });
     await expectAll([...brought, own]);
     expect(keys()).toHaveLength(1);
-    // From now on they are this table's.
+    // From now on they belong to this table.
     expect(await rotate()).toEqual({ resumed: false, clusters: 4 });
     await expectAll([...brought, own]);
   });
 
-  test("from a table that they are not of is refused", async () => {
+  test("a rotation with secrets that belong to another table is refused", async () => {
     await keep("former");
     await expect(rotate({ fromTable: "other" })).rejects.toThrow(
       "the secrets of one cluster could not be encrypted anew",

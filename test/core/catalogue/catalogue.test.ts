@@ -34,18 +34,18 @@ const repeated = <T>(values: readonly T[]): T[] => values.filter((value, at) => 
 
 function providerOf(slug: string): CloudProvider {
   const provider = providerBySlug(slug);
-  if (provider === undefined) throw new Error(`no provider ${slug}`);
+  if (provider === undefined) throw new Error(`provider ${slug} not found`);
   return provider;
 }
 
 function regionIn(provider: string, slug: string): Region {
   const region = regionOf(providerOf(provider), slug);
-  if (region === undefined) throw new Error(`no region ${slug} of ${provider}`);
+  if (region === undefined) throw new Error(`region ${slug} of ${provider} not found`);
   return region;
 }
 
-describe("providers", () => {
-  it("cover every type once, under their types as slugs", () => {
+describe("providers of the catalogue", () => {
+  it("each provider type occurs once and is the slug of its provider", () => {
     expect([...cloudProviderTypes]).toEqual([
       "none",
       "byon",
@@ -61,7 +61,7 @@ describe("providers", () => {
     expect(cloudProviders.map((provider) => provider.slug)).toEqual(cloudProviders.map((provider) => provider.type));
   });
 
-  it("lists clouds before bring-your-own-nodes and the provider without machines", () => {
+  it("providers are listed with clouds first, then bring-your-own-nodes and the provider without machines", () => {
     expect(cloudProviders.map((provider) => provider.slug)).toEqual([
       "aws",
       "azure",
@@ -75,16 +75,19 @@ describe("providers", () => {
     ]);
   });
 
-  it.each(cloudProviders)("$slug has two regions, three zones in each, four node types, or more", (provider) => {
-    expect(provider.regions.length).toBeGreaterThanOrEqual(2);
-    for (const region of provider.regions) {
-      expect(region.provider).toBe(provider.slug);
-      expect(region.availabilityZones.length, region.slug).toBeGreaterThanOrEqual(3);
-    }
-    expect(provider.nodeTypes.length).toBeGreaterThanOrEqual(4);
-  });
+  it.each(cloudProviders)(
+    "the provider $slug has at least two regions, three zones per region and four node types",
+    (provider) => {
+      expect(provider.regions.length).toBeGreaterThanOrEqual(2);
+      for (const region of provider.regions) {
+        expect(region.provider).toBe(provider.slug);
+        expect(region.availabilityZones.length, region.slug).toBeGreaterThanOrEqual(3);
+      }
+      expect(provider.nodeTypes.length).toBeGreaterThanOrEqual(4);
+    },
+  );
 
-  it("have unique, positive, safe ids", () => {
+  it("catalogue ids are unique, positive, safe integers", () => {
     for (const rows of [cloudProviders, regions, zones]) {
       const ids = rows.map((row) => row.id);
       expect(repeated(ids)).toEqual([]);
@@ -92,7 +95,7 @@ describe("providers", () => {
     }
   });
 
-  it("have slugs that can stand in a path, unique where they are looked up", () => {
+  it("catalogue slugs are valid in a path and unique within their parent", () => {
     for (const rows of [
       cloudProviders,
       ...cloudProviders.map((provider) => provider.regions),
@@ -104,7 +107,7 @@ describe("providers", () => {
     }
   });
 
-  it("have names, and dates in UTC with milliseconds", () => {
+  it("catalogue entries have names, and dates in UTC with milliseconds", () => {
     for (const row of [...cloudProviders, ...regions, ...zones]) {
       expect(row.name).not.toBe("");
       expect(row.createdAt).toMatch(DATE);
@@ -113,21 +116,24 @@ describe("providers", () => {
     }
   });
 
-  it.each(cloudProviders)("$slug has node types of whole cores and megabytes under unique names", ({ nodeTypes }) => {
-    expect(repeated(nodeTypes.map((nodeType) => nodeType.type))).toEqual([]);
-    for (const { type, cpu, memory } of nodeTypes) {
-      // Only what brings its own machines may have an unknown size.
-      const least = type === "byon" ? 0 : 1;
-      expect(Number.isSafeInteger(cpu) && cpu >= least, type).toBe(true);
-      expect(Number.isSafeInteger(memory) && memory >= least * 1024, type).toBe(true);
-    }
-  });
+  it.each(cloudProviders)(
+    "node types of the provider $slug have whole cores and megabytes and unique names",
+    ({ nodeTypes }) => {
+      expect(repeated(nodeTypes.map((nodeType) => nodeType.type))).toEqual([]);
+      for (const { type, cpu, memory } of nodeTypes) {
+        // Only providers of the user's own machines may have an unknown size.
+        const least = type === "byon" ? 0 : 1;
+        expect(Number.isSafeInteger(cpu) && cpu >= least, type).toBe(true);
+        expect(Number.isSafeInteger(memory) && memory >= least * 1024, type).toBe(true);
+      }
+    },
+  );
 
-  it("begin with byon, of unknown size, where nodes are one's own", () => {
+  it("node types of providers of the user's own machines begin with byon, of unknown size", () => {
     expect(providerOf("byon").nodeTypes[0]).toEqual({ type: "byon", cpu: 0, memory: 0 });
   });
 
-  it("are served whole", () => {
+  it("providers are served with all properties", () => {
     const { regions: _, nodeTypes: __, ...aws } = providerOf("aws");
     const date = "2026-11-01T00:00:00.000Z";
     expect(aws).toEqual({
@@ -160,8 +166,8 @@ describe("providers", () => {
   });
 });
 
-describe("profiles", () => {
-  it("are one for each provider, enabled, public, with all of its regions", () => {
+describe("profiles of the catalogue", () => {
+  it("each provider has one enabled, public profile with all of its regions", () => {
     expect(cloudProfiles.map(({ identity: _, ...profile }) => profile)).toEqual(
       cloudProviders.map((provider) => ({
         displayName: provider.name,
@@ -175,21 +181,21 @@ describe("profiles", () => {
     );
   });
 
-  it("have unique UUIDs for identities", () => {
+  it("profile identities are unique UUIDs", () => {
     const identities = cloudProfiles.map((profile) => profile.identity);
     expect(identities.filter((identity) => !UUID_V4.test(identity))).toEqual([]);
     expect(repeated(identities)).toEqual([]);
   });
 });
 
-describe("versions", () => {
+describe("Kubernetes versions of the catalogue", () => {
   const numbers = clusterVersions.map(({ version }) => {
     const parsed = parseVersion(version);
-    if (parsed === undefined) throw new Error(`${version} is no version`);
+    if (parsed === undefined) throw new Error(`${version} is not a version`);
     return { version, ...parsed };
   });
 
-  it("are the ones that nodes can be installed with, oldest first", () => {
+  it("the catalogue lists the versions that nodes can be installed with, oldest first", () => {
     expect(clusterVersions).toEqual(
       [
         "v1.33.4-u-ame.1",
@@ -205,7 +211,7 @@ describe("versions", () => {
     expect(repeated(clusterVersions.map(({ version }) => version))).toEqual([]);
   });
 
-  it("span three minors or more, two patches of each, and two builds of some patch", () => {
+  it("versions span at least three minors with two patches each, and one patch has two builds", () => {
     const byMinor = Object.values(Object.groupBy(numbers, ({ minor }) => minor)).map((rows) => rows ?? []);
     expect(byMinor.length).toBeGreaterThanOrEqual(3);
     for (const rows of byMinor) expect(new Set(rows.map(({ patch }) => patch)).size).toBeGreaterThanOrEqual(2);
@@ -213,7 +219,7 @@ describe("versions", () => {
     expect(Math.max(...builds.map((rows) => rows?.length ?? 0))).toBeGreaterThanOrEqual(2);
   });
 
-  it("have a channel for each minor that leads to its newest version", () => {
+  it("each minor has a channel that leads to its newest version", () => {
     expect(updateChannels).toEqual([
       { name: "v1.33", available: true, kubernetesClusterVersion: "v1.33.8-u-ame.1" },
       { name: "v1.34", available: true, kubernetesClusterVersion: "v1.34.4-u-ame.2" },
@@ -231,7 +237,7 @@ describe("versions", () => {
     }
   });
 
-  it("are read as numbers", () => {
+  it("a version is parsed into numbers", () => {
     expect(parseVersion("v1.33.4-u-ame.2")).toEqual({ major: 1, minor: 33, patch: 4, build: 2 });
     expect(parseVersion("v1.0.0-u-ame.0")).toEqual({ major: 1, minor: 0, patch: 0, build: 0 });
     expect(parseVersion("v1.9999.10-u-ame.120")).toEqual({ major: 1, minor: 9999, patch: 10, build: 120 });
@@ -257,11 +263,11 @@ describe("versions", () => {
     "v1.33.4-u-ame.1e1",
     "v1.33.4-u-ame.99999",
     "v1x33x4-u-ame.2",
-  ])("do not include %j", (text) => {
+  ])("%j is not parsed as a version", (text) => {
     expect(parseVersion(text)).toBeUndefined();
   });
 
-  it("are ordered by number, not by text", () => {
+  it("versions are ordered by number, not by text", () => {
     expect(compareVersions("v1.10.0-u-ame.1", "v1.9.0-u-ame.1")).toBeGreaterThan(0);
     expect(compareVersions("v1.33.10-u-ame.1", "v1.33.9-u-ame.1")).toBeGreaterThan(0);
     expect(compareVersions("v1.33.4-u-ame.10", "v1.33.4-u-ame.9")).toBeGreaterThan(0);
@@ -269,32 +275,32 @@ describe("versions", () => {
     expect(compareVersions("v1.33.4-u-ame.1", "v1.33.4-u-ame.1")).toBe(0);
   });
 
-  it("are ordered by minor before patch before build", () => {
+  it("versions are ordered by minor, then patch, then build", () => {
     expect(compareVersions("v1.34.0-u-ame.0", "v1.33.9-u-ame.9")).toBeGreaterThan(0);
     expect(compareVersions("v1.33.5-u-ame.0", "v1.33.4-u-ame.9")).toBeGreaterThan(0);
   });
 
-  it("come after texts that are no versions", () => {
+  it("versions sort after texts that are not versions", () => {
     expect(compareVersions("latest", "v1.33.4-u-ame.1")).toBeLessThan(0);
     expect(compareVersions("v1.33.4-u-ame.1", "")).toBeGreaterThan(0);
     expect(compareVersions("latest", "newest")).toBe(0);
   });
 });
 
-describe("lookups", () => {
-  it("find a provider by its slug", () => {
+describe("catalogue lookups", () => {
+  it("a provider is found by its slug", () => {
     for (const provider of cloudProviders) expect(providerBySlug(provider.slug)).toBe(provider);
     for (const slug of ["", "AWS", "gcp", "constructor"]) expect(providerBySlug(slug)).toBeUndefined();
   });
 
-  it("find a region within its provider only", () => {
+  it("a region is found only within its provider", () => {
     for (const provider of cloudProviders) {
       for (const region of provider.regions) expect(regionOf(provider, region.slug)).toBe(region);
     }
     for (const slug of ["", "westeurope", "length"]) expect(regionOf(providerOf("aws"), slug)).toBeUndefined();
   });
 
-  it("find a zone within its region only", () => {
+  it("a zone is found only within its region", () => {
     for (const region of regions) {
       for (const zone of region.availabilityZones) expect(zoneOf(region, zone.slug)).toBe(zone);
     }
@@ -302,48 +308,48 @@ describe("lookups", () => {
     for (const slug of ["", "eu-central-1a", "1"]) expect(zoneOf(ireland, slug)).toBeUndefined();
   });
 
-  it("find a node type within its provider only, in its exact spelling", () => {
+  it("a node type is found only within its provider, in its exact spelling", () => {
     for (const provider of cloudProviders) {
       for (const nodeType of provider.nodeTypes) expect(nodeTypeOf(provider, nodeType.type)).toBe(nodeType);
     }
     for (const type of ["", "T3.medium", "cx23"]) expect(nodeTypeOf(providerOf("aws"), type)).toBeUndefined();
   });
 
-  it("find a profile by its identity", () => {
+  it("a profile is found by its identity", () => {
     for (const profile of cloudProfiles) expect(profileByIdentity(profile.identity)).toBe(profile);
     for (const identity of ["", "aws", "00000000-0000-4000-8000-000000000000"]) {
       expect(profileByIdentity(identity)).toBeUndefined();
     }
   });
 
-  it("find a channel by its name", () => {
+  it("a channel is found by its name", () => {
     for (const channel of updateChannels) expect(channelByName(channel.name)).toBe(channel);
     for (const name of ["", "1.34", "v1.36", "v1.34.4-u-ame.2"]) expect(channelByName(name)).toBeUndefined();
   });
 
-  it("know a version in full only", () => {
+  it("a version is found only by its full name", () => {
     for (const { version } of clusterVersions) expect(isAvailableVersion(version)).toBe(true);
     for (const text of ["", "1.34", "v1.34", "v1.34.4", "v1.34.4-u-ame.3", "v1.34.4-u-ame.02"]) {
       expect(isAvailableVersion(text)).toBe(false);
     }
   });
 
-  it("know whose nodes are one's own", () => {
+  it("providers of the user's own machines are recognised", () => {
     expect(cloudProviderTypes.filter(isBringYourOwn)).toEqual(["byon"]);
   });
 });
 
-describe("ids never change", () => {
+describe("catalogue ids never change", () => {
   type Ids = Readonly<Record<string, number | string>>;
 
-  /** What is wrong with the ids served, each with what to do about it. */
+  /** Describes the errors of the served ids, each with the action to take. */
   function drift(served: Ids, golden: Ids): string[] {
     const problems: string[] = [];
     for (const [key, id] of Object.entries(golden)) {
       if (!Object.hasOwn(served, key)) {
-        problems.push(`${key} vanished, which clusters may use: bring the row back with id ${id}, as unavailable`);
+        problems.push(`${key} is missing, but clusters may use it: restore the row with id ${id}, as unavailable`);
       } else if (served[key] !== id) {
-        problems.push(`${key} had id ${id} and now has ${served[key]}; clients have stored it: give it back`);
+        problems.push(`${key} had id ${id} and now has ${served[key]}, but clients have stored the old id: restore it`);
       }
     }
     for (const [key, id] of Object.entries(served)) {
@@ -354,30 +360,30 @@ describe("ids never change", () => {
     return problems;
   }
 
-  it("of providers", () => {
+  it("the ids of providers do not change", () => {
     const served = cloudProviders.map(({ slug, id }) => [slug, id] as const);
     expect(drift(Object.fromEntries(served), known.providers)).toEqual([]);
   });
 
-  it("of regions", () => {
+  it("the ids of regions do not change", () => {
     const served = regions.map(({ provider, slug, id }) => [`${provider}/${slug}`, id] as const);
     expect(drift(Object.fromEntries(served), known.regions)).toEqual([]);
   });
 
-  it("of zones", () => {
+  it("the ids of zones do not change", () => {
     const served = regions.flatMap((region) =>
       region.availabilityZones.map(({ slug, id }) => [`${region.provider}/${region.slug}/${slug}`, id] as const),
     );
     expect(drift(Object.fromEntries(served), known.zones)).toEqual([]);
   });
 
-  it("of profiles", () => {
+  it("the ids of profiles do not change", () => {
     const served = cloudProfiles.map(({ cloudProvider, identity }) => [cloudProvider, identity] as const);
     expect(drift(Object.fromEntries(served), known.profiles)).toEqual([]);
   });
 });
 
-it("the revision rises with the data", () => {
+it("a change of the catalogue's data raises its revision", () => {
   const data = JSON.stringify([cloudProviders, cloudProfiles, clusterVersions, updateChannels]);
   const sha256 = createHash("sha256").update(data).digest("hex");
   expect(

@@ -6,7 +6,7 @@ import type { BootstrapTokens } from "#core/cluster-access/entity.ts";
 const HOUR = 60 * 60_000;
 const start = Date.parse("2026-11-27T00:00:00.000Z");
 
-/** Admits so many tokens, one a minute. */
+/** Adds the given number of tokens, one a minute. */
 function admitMany(count: number): { tokens: BootstrapTokens | undefined; revoked: string[]; drawn: string[] } {
   let tokens: BootstrapTokens | undefined;
   const revoked: string[] = [];
@@ -19,13 +19,13 @@ function admitMany(count: number): { tokens: BootstrapTokens | undefined; revoke
   return { tokens, revoked, drawn };
 }
 
-test("tokens have kubeadm's format and are all different", () => {
+test("bootstrap tokens have kubeadm's format and are all different", () => {
   const drawn = Array.from({ length: 500 }, generateToken);
   expect(drawn.filter((token) => !/^[a-z0-9]{6}\.[a-z0-9]{16}$/.test(token))).toEqual([]);
   expect(new Set(drawn).size).toBe(500);
 });
 
-test("of a token only its id, its hash and its times are kept", () => {
+test("a bootstrap token is stored only as id, hash and times", () => {
   const {
     tokens,
     drawn: [token = ""],
@@ -41,7 +41,7 @@ test("of a token only its id, its hash and its times are kept", () => {
   expect(JSON.stringify(tokens)).not.toContain(token.slice(7));
 });
 
-test("at most so many are good at a time, and the oldest give way", () => {
+test("the number of valid bootstrap tokens is limited, and the oldest are revoked", () => {
   const { tokens, revoked, drawn } = admitMany(MAX_TOKENS + 3);
   const ids = drawn.map((token) => token.slice(0, 6));
   expect(tokens?.tokens.map(({ id }) => id)).toEqual(ids.slice(3));
@@ -49,7 +49,7 @@ test("at most so many are good at a time, and the oldest give way", () => {
   expect(tokens?.revision).toBe(MAX_TOKENS + 3);
 });
 
-test("those that expired are forgotten and not told as revoked", () => {
+test("expired bootstrap tokens are deleted and not reported as revoked", () => {
   const { tokens } = admitMany(MAX_TOKENS);
   const { after, revoked } = addToken(tokens, "one", generateToken(), new Date(start + 24 * HOUR + 5 * 60_000));
   expect(after.tokens).toHaveLength(MAX_TOKENS - 6 + 1);

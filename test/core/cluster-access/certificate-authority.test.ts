@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, sign, verify, X509Certificate } from
 import { expect, test } from "vitest";
 import { makeCertificateAuthority } from "#core/cluster-access/certificate-authority.ts";
 
-test("a certificate authority signs for itself, may sign others, and is good for ten years", async () => {
+test("a certificate authority is self-signed, may sign others, and is valid for ten years", async () => {
   const now = new Date("2026-11-27T00:00:00.000Z");
   const { certificate, privateKey } = await makeCertificateAuthority("an-identity", now);
   const read = new X509Certificate(certificate);
@@ -18,7 +18,7 @@ test("a certificate authority signs for itself, may sign others, and is good for
   expect(verify("sha256", data, createPublicKey(certificate), signature)).toBe(true);
 });
 
-test("two are never alike", async () => {
+test("two certificate authorities have different keys", async () => {
   const [one, other] = await Promise.all([
     makeCertificateAuthority("same", new Date()),
     makeCertificateAuthority("same", new Date()),

@@ -7,7 +7,7 @@ import { errorFields } from "#functions/runtime/log.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
-/** An issuer that answers what a test wants, by method and path. */
+/** Issuer whose responses each test sets, by method and path. */
 let routes: Record<string, Answer>;
 let requests: { method: string; path: string; authorization: string | undefined; body: string }[];
 let origin: string;
@@ -59,7 +59,7 @@ const refusal = async (from = provider()): Promise<Error> => {
   return error as Error;
 };
 
-test("a client is registered with the initial token, for a program on a person's own machine", async () => {
+test("a client is registered with the initial token as a native application", async () => {
   expect(await register()).toEqual({
     clientId: "an-id",
     clientSecret: "a-secret",
@@ -78,9 +78,9 @@ test("a client is registered with the initial token, for a program on a person's
 test.each([
   ["nothing", undefined],
   ["half of it", { registration_access_token: undefined }],
-  ["what is no URL", { registration_client_uri: "/register/an-id" }],
+  ["a text that is not a URL", { registration_client_uri: "/register/an-id" }],
   ["an address without TLS", { registration_client_uri: "http://issuer.example/register/an-id" }],
-])("a client of whose management the issuer tells %s is one that cannot be managed", async (_, more) => {
+])("a client for which the issuer returns %s as its management data cannot be managed", async (_, more) => {
   const none = { registration_client_uri: undefined, registration_access_token: undefined };
   routes["POST /register"] = json(201, client(more ?? none));
   expect(await register()).toEqual({ clientId: "an-id", clientSecret: "a-secret" });
@@ -88,13 +88,9 @@ test.each([
 
 test.each<[string, Answer, RegExp]>([
   ["refuses the token", json(401, {}, { "www-authenticate": "Bearer" }), /may have expired: it answered 401$/],
-  [
-    "refuses what was asked",
-    json(400, { error: "invalid_client_metadata" }),
-    /it answered 400 invalid_client_metadata$/,
-  ],
-  ["refuses without a word", (_, response) => void response.writeHead(403).end("secret"), /it answered 403$/],
-])("an issuer that %s made no client", async (_, answer, words) => {
+  ["refuses the request", json(400, { error: "invalid_client_metadata" }), /it answered 400 invalid_client_metadata$/],
+  ["refuses without a body", (_, response) => void response.writeHead(403).end("secret"), /it answered 403$/],
+])("no client is created by an issuer that %s", async (_, answer, words) => {
   routes["POST /register"] = answer;
   const error = await refusal();
   expect(error).toBeInstanceOf(NotRegistered);
@@ -102,15 +98,15 @@ test.each<[string, Answer, RegExp]>([
 });
 
 test.each<[string, Answer, RegExp]>([
-  ["is not there", (_, response) => void response.writeHead(502).end(), /it answered 502$/],
+  ["does not exist", (_, response) => void response.writeHead(502).end(), /it answered 502$/],
   [
-    "sends elsewhere",
+    "redirects",
     (_, response) => void response.writeHead(302, { location: "https://elsewhere" }).end(),
     /it answered 302$/,
   ],
-  ["sends garbage", (_, response) => void response.writeHead(200).end("<html>"), /content-type/],
+  ["sends an invalid body", (_, response) => void response.writeHead(200).end("<html>"), /content-type/],
   [
-    "registers nobody",
+    "has no registration endpoint",
     (request, response) => json(200, metadata({ registration_endpoint: undefined }))(request, response),
     /it registers no clients/,
   ],
@@ -120,11 +116,11 @@ test.each<[string, Answer, RegExp]>([
     /it calls itself https:\/\/another\.example/,
   ],
   [
-    "has a slash more in its name",
+    "has an additional slash in its name",
     (request, response) => json(200, metadata({ issuer: `${origin}/realm/` }))(request, response),
     /it calls itself .*\/realm\//,
   ],
-])("no client is asked for where an issuer %s", async (_, answer, words) => {
+])("no registration is sent to an issuer that %s", async (_, answer, words) => {
   routes[DISCOVERY] = answer;
   const error = await refusal();
   expect(error).toBeInstanceOf(NotRegistered);
@@ -132,22 +128,22 @@ test.each<[string, Answer, RegExp]>([
   expect(requests.map(({ method }) => method)).toEqual(["GET"]);
 });
 
-test("the name of an issuer is held to the letter, also where only a URL's parser would not tell", async () => {
+test("the issuer's name is compared exactly, also when a URL parser sees no difference", async () => {
   routes = { "GET /.well-known/openid-configuration": json(200, metadata({ issuer: `${origin}/` })) };
   expect((await refusal(identityProvider(origin))).message).toContain(`it calls itself ${origin}/`);
 });
 
 test.each<[string, Answer]>([
-  ["breaks down", json(500, { error: "server_error" })],
-  ["hangs up", (request) => void request.socket.destroy()],
-  ["sends elsewhere", (_, response) => void response.writeHead(307, { location: "https://elsewhere" }).end()],
+  ["fails with 500", json(500, { error: "server_error" })],
+  ["closes the connection", (request) => void request.socket.destroy()],
+  ["redirects", (_, response) => void response.writeHead(307, { location: "https://elsewhere" }).end()],
   [
-    "sends garbage",
+    "sends an invalid body",
     (_, response) => void response.writeHead(201, { "content-type": "application/json" }).end("{secret"),
   ],
-  ["leaves the secret out", json(201, client({ client_secret: undefined }))],
-  ["sends a secret that is none", json(201, client({ client_secret: 424_242 }))],
-])("nobody knows whether there is a client where an issuer %s", async (_, answer) => {
+  ["omits the secret", json(201, client({ client_secret: undefined }))],
+  ["sends an invalid secret", json(201, client({ client_secret: 424_242 }))],
+])("the registration is unconfirmed when an issuer %s", async (_, answer) => {
   routes["POST /register"] = answer;
   const error = await refusal();
   expect(error).not.toBeInstanceOf(NotRegistered);
@@ -157,7 +153,7 @@ test.each<[string, Answer]>([
   expect(logged).not.toMatch(/secret["\s]*[:{]|424|a-registration-token|the-initial-token/);
 });
 
-test("an issuer that answers too late is not waited for", async () => {
+test("a response of the issuer after the timeout is not awaited", async () => {
   routes["POST /register"] = () => {};
   const error = await provider()
     .register("a name", AbortSignal.timeout(50))
@@ -166,7 +162,7 @@ test("an issuer that answers too late is not waited for", async () => {
   expect(error).not.toBeInstanceOf(NotRegistered);
 });
 
-test("an issuer is asked where it registers clients before each registration", async () => {
+test("the registration endpoint is discovered before each registration", async () => {
   const one = provider();
   await register(one);
   routes[DISCOVERY] = json(200, metadata({ registration_endpoint: `${origin}/moved` }));
@@ -185,29 +181,25 @@ test("an issuer that answers discovery with 503 is not sent a registration, and 
 
 test.each([
   ["done", 204, true],
-  ["gone already", 401, true],
-  ["gone already, in another word", 404, true],
-  ["not what the issuer does", 405, false],
-])("a removal that is %s is a %i", async (_, status, isGone) => {
+  ["already deleted", 401, true],
+  ["already deleted, in other words", 404, true],
+  ["not implemented by the issuer", 405, false],
+])("a removal with the result (%s) is recognised from the status %i", async (_, status, isGone) => {
   routes["DELETE /register/an-id"] = (_, response) => void response.writeHead(status).end();
   expect(await remove(`${origin}/register/an-id`)).toBe(isGone);
   expect(requests).toMatchObject([{ method: "DELETE", authorization: "Bearer a-registration-token" }]);
 });
 
 test.each<[string, Answer, RegExp]>([
-  ["breaks down", json(500, { error: "a-secret" }), /it answered 500$/],
-  [
-    "sends elsewhere",
-    (_, response) => void response.writeHead(307, { location: "/stolen" }).end(),
-    /removing a client from/,
-  ],
-])("a removal is not done where an issuer %s, and the token goes nowhere else", async (_, answer, words) => {
+  ["fails with 500", json(500, { error: "a-secret" }), /it answered 500$/],
+  ["redirects", (_, response) => void response.writeHead(307, { location: "/stolen" }).end(), /removing a client from/],
+])("a removal fails when an issuer %s, and the token is not sent anywhere else", async (_, answer, words) => {
   routes["DELETE /register/an-id"] = answer;
   await expect(remove(`${origin}/register/an-id`)).rejects.toThrow(words);
   expect(requests).toHaveLength(1);
 });
 
-test.each([200, 201, 202])("a complete client is registered where an issuer answers %i", async (status) => {
+test.each([200, 201, 202])("a complete client is accepted from an issuer that responds %i", async (status) => {
   routes["POST /register"] = (_, response) =>
     void response.writeHead(status, { "content-type": "text/plain" }).end(JSON.stringify(client()));
   expect(await register()).toMatchObject({ clientId: "an-id", clientSecret: "a-secret" });
@@ -237,7 +229,7 @@ test.each([
   ["response_types", ["token"]],
   ["token_endpoint_auth_method", "none"],
   ["token_endpoint_auth_method", "private_key_jwt"],
-])("a client with %s %j is removed again, or its outcome is in doubt", async (name, value) => {
+])("a client with %s %j is removed again, or reported as unconfirmed", async (name, value) => {
   routes["POST /register"] = json(201, client({ [name]: value }));
   const kept = await refusal();
   expect(kept).not.toBeInstanceOf(NotRegistered);
@@ -250,7 +242,7 @@ test.each([
   expect(removed.message).toContain("was removed again");
 });
 
-test("an answer that cannot be used is refused with every problem in it", async () => {
+test("an unusable response is refused with every problem in it", async () => {
   routes["POST /register"] = json(201, client({ client_secret: undefined, grant_types: [], response_types: [] }));
   expect((await refusal()).message).toMatch(/client_secret .*grant_types .*response_types /);
 });
@@ -276,7 +268,7 @@ const endless =
     more();
   };
 
-test("an endless answer is not read to its end", async () => {
+test("an endless response is not read to its end", async () => {
   routes["POST /register"] = endless(201);
   const registration = await refusal();
   expect(registration.message).toContain("longer than 65536 bytes");
@@ -287,7 +279,7 @@ test("an endless answer is not read to its end", async () => {
   expect(discovery).toBeInstanceOf(NotRegistered);
 });
 
-test.each([301, 302, 303, 307, 308])("a redirect by %i is not followed anywhere", async (status) => {
+test.each([301, 302, 303, 307, 308])("a redirect with %i is not followed", async (status) => {
   const elsewhere: Answer = (_, response) =>
     void response.writeHead(status, { location: `${origin.replace("127.0.0.1", "localhost")}/stolen` }).end();
   routes["POST /register"] = elsewhere;
@@ -325,13 +317,13 @@ test.each<[number, Record<string, string>, boolean, number | undefined]>([
   expect([error instanceof NotRegistered, (error as NotRegistered).retryAfterMs]).toEqual([isRefusal, retryAfterMs]);
 });
 
-test("an error code that is none is not repeated", async () => {
+test("an invalid error code is not repeated in messages", async () => {
   routes["POST /register"] = json(400, { error: "the-initial-token" });
   expect((await refusal()).message).toMatch(/it answered 400$/);
 });
 
 test.each(["http://issuer.example/register", "https://user:password@issuer.example/register", "/register", "register"])(
-  "no client is asked for at %s",
+  "no registration is sent to %s",
   async (registration_endpoint) => {
     routes[DISCOVERY] = json(200, metadata({ registration_endpoint }));
     expect(await refusal()).toBeInstanceOf(NotRegistered);
@@ -339,7 +331,7 @@ test.each(["http://issuer.example/register", "https://user:password@issuer.examp
   },
 );
 
-test("no client was made where nothing listens at the registration endpoint", async () => {
+test("no client was created when nothing listens at the registration endpoint", async () => {
   const closed = createServer();
   await new Promise<void>((done) => closed.listen(0, "127.0.0.1", done));
   const { port } = closed.address() as AddressInfo;
@@ -353,7 +345,7 @@ test("no client was made where nothing listens at the registration endpoint", as
   expect(await refusal(identityProvider(elsewhere))).toBeInstanceOf(NotRegistered);
 });
 
-test.each([403, 501])("a removal that is answered %i is not what the issuer does", async (status) => {
+test.each([403, 501])("a removal with the response %i is reported as unsupported by the issuer", async (status) => {
   routes["DELETE /register/an-id"] = (_, response) => void response.writeHead(status).end();
   expect(await remove(`${origin}/register/an-id`)).toBe(false);
 });

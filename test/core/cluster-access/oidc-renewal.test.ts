@@ -9,14 +9,14 @@ import { pointerKey } from "#core/table/keys.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
-/** An issuer on loopback that registers a client for every request, and answers as a test has it. */
+/** Issuer on loopback that registers a client for every request, with responses that each test sets. */
 let answerWith: (response: ServerResponse, client: Json) => void;
 let onRemoval: number;
-/** When secrets expire that are handed out, in seconds since the epoch. */
+/** Expiry of issued secrets, in seconds since the epoch. */
 let expiry: () => number;
 const alive = new Set<string>();
 let registered = 0;
-/** Identities of the clusters of the present test. */
+/** Identities of the clusters of the current test. */
 const made: string[] = [];
 let origin: string;
 
@@ -25,7 +25,7 @@ const server = createServer(async (request, response) => {
   await text(request);
   const send = (status: number, body: Json) =>
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-  // It never says where it registers clients.
+  // Discovery never responds.
   if (url.startsWith("/slow")) return;
   if (method === "GET") return void send(200, { issuer: origin, registration_endpoint: `${origin}/register` });
   if (method === "DELETE") {
@@ -64,7 +64,7 @@ beforeEach(async () => {
   answerWith = (response, client) => void response.writeHead(201).end(JSON.stringify(client));
   tenant = await world.tenant();
 });
-// A cluster of a test before would register clients, too.
+// A cluster of an earlier test would register clients, too.
 afterEach(async () => {
   world.faults.next = undefined;
   for (const identity of made.splice(0)) await world.remove(pointerKey(identity));
@@ -86,7 +86,7 @@ const patch = async (body: Json) => {
   expect(answer.status, answer.text).toBe(200);
 };
 
-/** Asks for the cluster "one". @returns its identity */
+/** Reads the cluster "one". @returns its identity */
 async function ask(): Promise<string> {
   const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
   expect(answer.status, answer.text).toBe(200);
@@ -94,20 +94,20 @@ async function ask(): Promise<string> {
   return answer.body.identity;
 }
 
-/** Makes the cluster "one", and does all that is due within minutes. @returns its identity */
+/** Creates the cluster "one", and reconciles all that is due within minutes. @returns its identity */
 async function create(): Promise<string> {
   const identity = await ask();
   await world.settle(6 * 60_000);
   return identity;
 }
 
-/** Has secrets expire so many milliseconds after they are made. */
+/** Sets the lifetime of secrets, in milliseconds. */
 const expireAfter = (ms: number) => {
   expiry = () => Math.floor((now() + ms) / 1_000);
 };
 
 describe("a client secret that expires", () => {
-  test("is renewed when a third of its lifetime is left, and the client before is removed", async () => {
+  test("a client secret is renewed when a third of its lifetime is left, and the previous client is removed", async () => {
     expireAfter(6 * HOUR_MS);
     await create();
     expect((await get(at("oidc-config"))).body.clientId).toBe("client-1");
@@ -123,7 +123,7 @@ describe("a client secret that expires", () => {
     expect(await reconciled()).toMatchObject({ status: "True" });
   });
 
-  test("is renewed where the cluster is stopped, and where the provisioner cannot see it", async () => {
+  test("a client secret is renewed while the cluster is stopped, and while the provisioner cannot observe it", async () => {
     expireAfter(6 * HOUR_MS);
     await create();
     await patch({ status: "stopping" });
@@ -136,7 +136,7 @@ describe("a client secret that expires", () => {
     expect((await get(at("oidc-config"))).body.clientId).toBe("client-3");
   });
 
-  test("is not handed out after it expired, and a condition shows why it is not renewed", async () => {
+  test("an expired client secret is not returned, and a condition shows the failed renewal", async () => {
     expireAfter(6 * HOUR_MS);
     const identity = await create();
     answerWith = (response, client) => {
@@ -163,7 +163,7 @@ describe("a client secret that expires", () => {
     expect([alive.size, (await reconciled()).status]).toEqual([1, "True"]);
   });
 
-  test("is not handed out at the very moment of its expiry, before anything looked again", async () => {
+  test("a client secret is not returned from the moment of its expiry, before the next reconcile", async () => {
     expireAfter(6 * HOUR_MS);
     await create();
     world.pass(6 * HOUR_MS);
@@ -172,7 +172,7 @@ describe("a client secret that expires", () => {
     expect((await get(at("oidc-config"))).body.clientId).toBe("client-2");
   });
 
-  test("that has expired when it is handed over is never used, and its client is removed", async () => {
+  test("a client secret that is already expired when received is never used, and its client is removed", async () => {
     expireAfter(-HOUR_MS);
     await create();
     expect((await get(at("oidc-config"))).status).toBe(409);
@@ -183,7 +183,7 @@ describe("a client secret that expires", () => {
     expect([alive.size, (await reconciled()).reason]).toEqual([1, "OidcRegistrationInDoubt"]);
   });
 
-  test("of a client before that cannot be removed at once keeps nothing from being used", async () => {
+  test("a previous client that cannot be removed at once does not delay the use of the new one", async () => {
     expireAfter(6 * HOUR_MS);
     await create();
     onRemoval = 500;
@@ -201,44 +201,50 @@ describe("a client secret that expires", () => {
   });
 });
 
-describe("a registration in doubt", () => {
+describe("an unconfirmed registration of a client", () => {
   const answers: [string, typeof answerWith][] = [
-    ["too late", () => {}],
-    ["that it failed", (response) => void response.writeHead(500).end()],
-    ["through a gateway that gave up", (response) => void response.writeHead(504).end()],
-    ["that it is overloaded", (response) => void response.writeHead(503).end()],
-    ["that it is overloaded for 1 s", (response) => void response.writeHead(503, { "retry-after": "1" }).end()],
+    ["nothing before the timeout", () => {}],
+    ["an error", (response) => void response.writeHead(500).end()],
+    ["a gateway timeout", (response) => void response.writeHead(504).end()],
+    ["an overload", (response) => void response.writeHead(503).end()],
+    ["an overload with Retry-After", (response) => void response.writeHead(503, { "retry-after": "1" }).end()],
     ["400 without an error code", (response) => void response.writeHead(400).end()],
-    ["that there is a conflict", (response) => void response.writeHead(409).end("{}")],
-    ["with a hung-up connection", (response) => void response.destroy()],
-    ["with a redirect", (response) => void response.writeHead(303, { location: "/elsewhere" }).end()],
-    ["without a body", (response) => void response.writeHead(201).end()],
-    ["with a page", (response) => void response.writeHead(201, { "content-type": "text/html" }).end("<html>")],
-    ["with half a client", (response, client) => void response.writeHead(201).end(JSON.stringify(client).slice(0, 40))],
-    ["that it accepted", (response) => void response.writeHead(202).end("{}")],
-    ["without a secret", (response, { client_id }) => void response.writeHead(201).end(JSON.stringify({ client_id }))],
+    ["a conflict", (response) => void response.writeHead(409).end("{}")],
+    ["a closed connection", (response) => void response.destroy()],
+    ["a redirect", (response) => void response.writeHead(303, { location: "/elsewhere" }).end()],
+    ["an empty response", (response) => void response.writeHead(201).end()],
+    ["an HTML page", (response) => void response.writeHead(201, { "content-type": "text/html" }).end("<html>")],
+    ["half a client", (response, client) => void response.writeHead(201).end(JSON.stringify(client).slice(0, 40))],
+    ["an acceptance without a client", (response) => void response.writeHead(202).end("{}")],
+    [
+      "a client without a secret",
+      (response, { client_id }) => void response.writeHead(201).end(JSON.stringify({ client_id })),
+    ],
   ];
-  test.each(answers)("leaves one client where the issuer answers %s, until an operator retries", async (_, answer) => {
-    answerWith = answer;
-    const identity = await create();
-    await world.settle(RESYNC_MS);
-    expect(registered).toBe(1);
-    expect((await get(at("oidc-config"))).status).toBe(409);
-    const condition = await reconciled();
-    expect(condition).toMatchObject({ status: "False", reason: "OidcRegistrationInDoubt" });
-    expect(condition.message).toContain(`"kubernetes ${identity}"`);
-    expect(condition.message).toContain("cluster retry");
-    await retryCluster(world.services, { identity });
-    await world.settle(RESYNC_MS);
-    expect(registered).toBe(2);
-    answerWith = (response, client) => void response.writeHead(200).end(JSON.stringify(client));
-    await retryCluster(world.services, { identity });
-    await world.settle(6 * 60_000);
-    expect((await get(at("oidc-config"))).body.clientId).toBe("client-3");
-    expect(await reconciled()).toMatchObject({ status: "True" });
-  });
+  test.each(answers)(
+    "one client at most is left when the issuer answers with %s, until an operator retries",
+    async (_, answer) => {
+      answerWith = answer;
+      const identity = await create();
+      await world.settle(RESYNC_MS);
+      expect(registered).toBe(1);
+      expect((await get(at("oidc-config"))).status).toBe(409);
+      const condition = await reconciled();
+      expect(condition).toMatchObject({ status: "False", reason: "OidcRegistrationInDoubt" });
+      expect(condition.message).toContain(`"kubernetes ${identity}"`);
+      expect(condition.message).toContain("cluster retry");
+      await retryCluster(world.services, { identity });
+      await world.settle(RESYNC_MS);
+      expect(registered).toBe(2);
+      answerWith = (response, client) => void response.writeHead(200).end(JSON.stringify(client));
+      await retryCluster(world.services, { identity });
+      await world.settle(6 * 60_000);
+      expect((await get(at("oidc-config"))).body.clientId).toBe("client-3");
+      expect(await reconciled()).toMatchObject({ status: "True" });
+    },
+  );
 
-  test("is none where discovery is what takes too long", async () => {
+  test("a timeout of discovery is not an unconfirmed registration", async () => {
     world.provider.register = identityProvider(`${origin}/slow`).register;
     await world.reconcileOnce(await ask());
     Object.assign(world.provider, hostile);
@@ -246,7 +252,7 @@ describe("a registration in doubt", () => {
     expect((await get(at("oidc-config"))).body.clientId).toBe("client-1");
   });
 
-  test("at a renewal leaves the secret before in use until it expires", async () => {
+  test("an unconfirmed registration at a renewal leaves the previous secret in use until it expires", async () => {
     expireAfter(6 * HOUR_MS);
     await create();
     answerWith = (response) => void response.destroy();

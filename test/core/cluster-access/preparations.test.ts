@@ -13,13 +13,13 @@ import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.
 import type { Json, Tenant } from "#test/support/world.ts";
 
 const own = localKeyring(memoryKeyStore());
-/** Stands before the keyring; what is put into it counts from the next call on. */
+/** Wraps the keyring; its fault applies from the next call on. */
 const keyring = { ...own };
 
 let world: ConfiguredWorld;
 let tenant: Tenant;
 let real: ConfiguredWorld["provider"];
-/** Clients that are registered with the issuer, by their ids. */
+/** Clients that are registered with the issuer, by id. */
 const alive = new Set<string>();
 
 beforeAll(async () => {
@@ -50,7 +50,7 @@ afterAll(() => world.stop());
 
 let made = 0;
 
-/** Makes a cluster. @returns how it is reached, and its identity */
+/** Creates a cluster. @returns its URL and its identity */
 async function create(): Promise<{ slug: string; identity: string }> {
   const body = tenant.creation({ name: `cluster ${++made}` });
   const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
@@ -73,12 +73,12 @@ const closed = async (): Promise<never> => {
   throw new Error("closed");
 };
 
-/** Registers nothing for certain. */
+/** Refuses every registration definitely. */
 const refused = async (): Promise<never> => {
   throw new NotRegistered("closed");
 };
 
-/** What lets a worker come as far as a write to the database, which is lost or whose answer is, and no further. */
+/** Stops a worker at a write to the database: the write or its response is lost. */
 const killedAt =
   (write: number, when: "before" | "after"): ConfiguredWorld["wire"]["fault"] =>
   ({ operation }) => {
@@ -87,14 +87,14 @@ const killedAt =
     return when;
   };
 
-/** @returns the cluster as it is shown, once all that is due within minutes is done: as long as steps that fail back off */
+/** Reconciles all that is due within minutes, as long as failing steps back off. @returns the cluster as shown */
 async function settled(slug: string): Promise<Json> {
   await world.settle(6 * 60_000);
   return (await get(at(slug))).body;
 }
 
-describe("a client", () => {
-  test("is never left behind unseen by a worker that is killed", async () => {
+describe("registering and removing the client of a cluster", () => {
+  test("a killed worker never leaves an unrecorded client behind", async () => {
     for (let write = 0, isOver = false; !isOver; write++) {
       for (const when of ["before", "after"] as const) {
         alive.clear();
@@ -104,10 +104,10 @@ describe("a client", () => {
         await world.reconcileOnce(identity).catch(() => {});
         world.wire.fault = () => undefined;
         isOver ||= when === "before" && (await clientOf(identity))?.clientId !== undefined;
-        // As long as its lease lasts.
+        // For the duration of its lease.
         world.pass(60_000);
         await settled(slug);
-        // A registration in doubt waits for an operator, and leaves one client at most.
+        // An unconfirmed registration waits for an operator, and leaves one client at most.
         expect(alive.size).toBeLessThanOrEqual(1);
         await retryCluster(world.services, { identity });
         await settled(slug);
@@ -118,7 +118,7 @@ describe("a client", () => {
     }
   });
 
-  test("that may have been registered when the worker died is told of, also where the cluster goes", async () => {
+  test("a client that may have been registered when the worker died is reported, also when the cluster is deleted", async () => {
     const { slug, identity } = await create();
     world.provider.register = async (name, signal) => {
       await real.register(name, signal);
@@ -137,7 +137,7 @@ describe("a client", () => {
     expect(world.warnings).toEqual([expect.stringContaining(`kubernetes ${identity}`)]);
   });
 
-  test("that was surely not registered is not told of", async () => {
+  test("a client that was certainly not registered is not reported", async () => {
     const { slug } = await create();
     world.provider.register = async () => {
       throw new NotRegistered("closed");
@@ -149,7 +149,7 @@ describe("a client", () => {
     expect([alive.size, world.warnings]).toEqual([1, []]);
   });
 
-  test("whose registration comes too late is taken away again", async () => {
+  test("a client whose registration completes after the worker lost its lease is removed again", async () => {
     const slow = await makeConfiguredWorld({ callMs: 1_000, maxAttempts: 1 });
     const { register, remove } = slow.provider;
     const [given, removed] = [Promise.withResolvers<void>(), Promise.withResolvers<boolean>()];
@@ -176,7 +176,7 @@ describe("a client", () => {
     await slow.stop();
   });
 
-  test("is not asked for while its secret could not be encrypted", async () => {
+  test("no client is requested while its secret cannot be encrypted", async () => {
     const { slug } = await create();
     keyring.generate = closed;
     expect((await settled(slug)).status).toBe("new");
@@ -194,7 +194,7 @@ describe("a client", () => {
     Object.assign(keyring, own);
     expect((await settled(slug)).status).toBe("started");
     expect([alive.size, world.warnings]).toEqual([1, []]);
-    // Nor does the cluster go while its registration token cannot be decrypted.
+    // The deletion does not complete either while its registration token cannot be decrypted.
     keyring.unwrap = closed;
     await patch(slug, { status: "deleting" });
     expect((await settled(slug)).status).toBe("deleting");
@@ -205,7 +205,7 @@ describe("a client", () => {
     expect([alive.size, world.warnings]).toEqual([0, []]);
   });
 
-  test("goes with its cluster, wherever that moved and came back, and when its environment is deleted", async () => {
+  test("a client is removed with its cluster, also after moves and an undelete, and with a deleted environment", async () => {
     const { slug } = await create();
     await settled(slug);
     const admin = { token: tenant.admin };
@@ -230,10 +230,10 @@ describe("a client", () => {
   });
 });
 
-describe("a rotation of secrets", () => {
+describe("a rotation of secrets concurrent with the registration of a client", () => {
   const rotate = () => rotateSecrets({ ...world.services, keyring: own, graceMs: 0 });
 
-  /** @returns what has secrets rotated once, beside whoever calls it, and waits for that */
+  /** @returns a function that rotates secrets once, concurrently with its caller, and waits for the rotation */
   const rotating = () => {
     const [asked, done] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     void asked.promise.then(rotate).then(() => done.resolve(), done.reject);
@@ -243,7 +243,7 @@ describe("a rotation of secrets", () => {
     };
   };
 
-  test("while a client is being registered has another one made, and the first taken away", async () => {
+  test("a rotation during the registration of a client causes a second registration, and the first client is removed", async () => {
     const { slug } = await create();
     const rotateOnce = rotating();
     world.provider.register = async (name, signal) => {
@@ -256,7 +256,7 @@ describe("a rotation of secrets", () => {
     expect(world.warnings).toEqual([]);
   });
 
-  test("while another issuer is about to be asked leaves the secret of the one before readable", async () => {
+  test("a rotation before a registration with another issuer leaves the previous issuer's secret readable", async () => {
     const { slug, identity } = await create();
     await settled(slug);
     const before = (await get(at(slug, "oidc-config"))).body;
@@ -281,13 +281,13 @@ describe("a rotation of secrets", () => {
     Object.assign(world.provider, real);
     await settled(slug);
     expect((await get(at(slug, "oidc-config"))).body.issuerUrl).toBe(before.issuerUrl);
-    // The client before is removed with the token that was recorded, whatever its issuer is called.
+    // The previous client is removed with the recorded token, whatever the name of its issuer.
     expect([...alive]).toEqual([(await get(at(slug, "oidc-config"))).body.clientId]);
     expect(world.warnings).toEqual([]);
   });
 });
 
-test("what is built is not held up by an issuer that does not answer", async () => {
+test("an issuer that does not answer does not delay the building of a cluster", async () => {
   const { slug, identity } = await create();
   await settled(slug);
   for (const item of await world.table.query({ pk: secretKey(identity, OIDC_CLIENT).pk, prefix: "SECRET#" })) {

@@ -8,9 +8,9 @@ import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
-/** A world whose client sends every call once: what fails there is seen by the operation. */
+/** World whose client sends every call once, so that the operation sees each failure. */
 let once: World;
-/** A world of clients with all the time there is: that they succeed is the point here, not how fast this machine is. */
+/** World whose clients have a long timeout: the tests check that they succeed, not how fast this machine is. */
 let patient: World;
 let tenant: Tenant;
 
@@ -30,8 +30,8 @@ const POOLS = [
   { name: "jobs", nodeSize: "m5.large", autoScaling: true, minSize: 0, maxSize: 9, availabilityZone: "eu-west-1b" },
 ];
 
-describe("everything a creation writes", () => {
-  test("is written in one transaction, and agrees", async () => {
+describe("the items written by the creation of a cluster", () => {
+  test("a creation writes all items consistently in one transaction", async () => {
     const body = tenant.creation({ nodePools: POOLS, maintenanceScheduleIdentity: tenant.schedule.identity });
     world.wire.spans.length = 0;
     const answer = await world.send("POST", tenant.path("production"), {
@@ -47,7 +47,7 @@ describe("everything a creation writes", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("has an event that says who, from where, and what", async () => {
+  test("a creation appends an event with the caller, its address and the changes", async () => {
     const { user, token } = await tenant.person("developer");
     const body = tenant.creation({ nodePools: POOLS.slice(0, 1), description: "mine" });
     const answer = await world.send("POST", tenant.path("production"), {
@@ -77,7 +77,7 @@ describe("everything a creation writes", () => {
     });
   });
 
-  test("has a pointer that is due at once", async () => {
+  test("a created cluster has a pointer that is due at once", async () => {
     const answer = await world.send("POST", tenant.path("production"), {
       token: tenant.admin,
       body: tenant.creation(),
@@ -94,7 +94,7 @@ describe("everything a creation writes", () => {
     });
   });
 
-  test("fits into the transaction with 50 node pools and a displaced holder", async () => {
+  test("a creation with 50 node pools and a superseded slug owner fits into one transaction", async () => {
     const nodePools = Array.from({ length: 50 }, (_, number) => ({ name: `pool-${number}`, nodeSize: "t3.medium" }));
     const first = await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
     await markDeleting("production", "one");
@@ -117,10 +117,10 @@ describe("everything a creation writes", () => {
   });
 });
 
-/** Brings a cluster to deleting as accepting its deletion will: status, totals and counters in one transaction. */
+/** Sets a cluster to deleting as an accepted deletion does: status, totals and counters in one transaction. */
 async function markDeleting(environment: string, slug: string): Promise<void> {
   const cluster = (await clustersOf(world.services, tenant.slug)).find((each) => each.slug === slug);
-  if (cluster === undefined) throw new Error(`no cluster ${slug}`);
+  if (cluster === undefined) throw new Error(`cluster ${slug} not found`);
   const organisation = tenant.slug;
   const pk = `ORG#${organisation}`;
   const less = { ":less": -1, ":cpu": -cluster.cpu, ":memory": -cluster.memory };
@@ -143,8 +143,8 @@ async function markDeleting(environment: string, slug: string): Promise<void> {
   expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
 }
 
-describe("a slug", () => {
-  test("whose holder is deleting can be taken 32 times, then not until one is gone", async () => {
+describe("the slug of a cluster", () => {
+  test("a slug whose owner is deleting can be reused 32 times, then not until one of them is removed", async () => {
     const body = tenant.creation();
     for (let round = 0; round < 33; round++) {
       const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
@@ -158,7 +158,7 @@ describe("a slug", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("goes to one of ten who ask for it at once, and the others are told who has it", async () => {
+  test("one of ten concurrent creations gets a slug, and the others get an error that names its owner", async () => {
     const processes = [world, world.sibling(), world.sibling()];
     for (const { wire } of processes) wire.conflicts = true;
     const answers = await Promise.all(
@@ -176,7 +176,7 @@ describe("a slug", () => {
 });
 
 describe("a creation whose database calls fail", () => {
-  /** How many calls a creation makes. */
+  /** Counts the calls of a creation. */
   async function callsOf(of: World, where: Tenant): Promise<number> {
     of.wire.spans.length = 0;
     const body = where.creation({ name: "measured", nodePools: POOLS });
@@ -189,40 +189,46 @@ describe("a creation whose database calls fail", () => {
     of.wire.fault = () => (calls++ === position ? fault : undefined);
   };
 
-  test.each(["before", "after", "throttle"] as const)("once, %s they happen, succeeds all the same", async (fault) => {
-    const calls = await callsOf(world, tenant);
-    expect(calls).toBeGreaterThanOrEqual(4);
-    for (let position = 0; position < calls; position++) {
-      failing(world, position, fault);
-      const body = tenant.creation({ name: `c${position}`, nodePools: POOLS });
-      const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
-      expect(answer.status, answer.text).toBe(200);
-      world.wire.fault = () => undefined;
-      const list = await world.send("GET", tenant.path(), { token: tenant.admin });
-      expect(list.body.totalElements).toBe(position + 2);
-    }
-    await expectInvariants(world.services, tenant.slug);
-  });
+  test.each(["before", "after", "throttle"] as const)(
+    "a creation succeeds when each of its calls fails once (%s the call)",
+    async (fault) => {
+      const calls = await callsOf(world, tenant);
+      expect(calls).toBeGreaterThanOrEqual(4);
+      for (let position = 0; position < calls; position++) {
+        failing(world, position, fault);
+        const body = tenant.creation({ name: `c${position}`, nodePools: POOLS });
+        const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+        expect(answer.status, answer.text).toBe(200);
+        world.wire.fault = () => undefined;
+        const list = await world.send("GET", tenant.path(), { token: tenant.admin });
+        expect(list.body.totalElements).toBe(position + 2);
+      }
+      await expectInvariants(world.services, tenant.slug);
+    },
+  );
 
-  test.each(["before", "after"] as const)("for good, %s they happen, leaves all or nothing", async (fault) => {
-    const where = await once.tenant();
-    const calls = await callsOf(once, where);
-    for (let position = 0; position < calls; position++) {
-      failing(once, position, fault);
-      const body = where.creation({ name: `c${position}`, nodePools: POOLS });
-      const answer = await once.send("POST", where.path("production"), { token: where.admin, body });
-      expect(answer.status).toBe(503);
-      expect(answer.headers.get("retry-after")).toBe("1");
-      once.wire.fault = () => undefined;
-      const clusters = await clustersOf(once.services, where.slug);
-      const isThere = clusters.some(({ slug }) => slug === `c${position}`);
-      expect(isThere).toBe(fault === "after" && position === calls - 1);
-      await expectInvariants(once.services, where.slug);
-    }
-  });
+  test.each(["before", "after"] as const)(
+    "a creation whose call fails permanently (%s the call) writes everything or nothing",
+    async (fault) => {
+      const where = await once.tenant();
+      const calls = await callsOf(once, where);
+      for (let position = 0; position < calls; position++) {
+        failing(once, position, fault);
+        const body = where.creation({ name: `c${position}`, nodePools: POOLS });
+        const answer = await once.send("POST", where.path("production"), { token: where.admin, body });
+        expect(answer.status).toBe(503);
+        expect(answer.headers.get("retry-after")).toBe("1");
+        once.wire.fault = () => undefined;
+        const clusters = await clustersOf(once.services, where.slug);
+        const isThere = clusters.some(({ slug }) => slug === `c${position}`);
+        expect(isThere).toBe(fault === "after" && position === calls - 1);
+        await expectInvariants(once.services, where.slug);
+      }
+    },
+  );
 });
 
-describe("limits and what is referred to, seen only by the transaction", () => {
+describe("limits and references that only the transaction checks", () => {
   const change = (sk: string, update: string, values: Record<string, unknown>, names: Record<string, string>) =>
     world.table.client.send(
       new UpdateCommand({
@@ -234,7 +240,7 @@ describe("limits and what is referred to, seen only by the transaction", () => {
       }),
     );
 
-  test("an organisation with 100,000 clusters gets a conflict that names the limit", async () => {
+  test("creating a cluster in an organisation with 100,000 clusters returns a conflict that names the limit", async () => {
     await change("TOTAL", "SET #clusters = :n", { ":n": 100_000 }, { "#clusters": "clusters" });
     const answer = await world.send("POST", tenant.path("production"), {
       token: tenant.admin,
@@ -245,7 +251,7 @@ describe("limits and what is referred to, seen only by the transaction", () => {
     expect(await clustersOf(world.services, tenant.slug)).toEqual([]);
   });
 
-  test("an account that was removed meanwhile is a problem of the request", async () => {
+  test("creating a cluster with an account that was removed concurrently returns a validation error", async () => {
     const key = { pk: `ORG#${tenant.slug}`, sk: `USE#${tenant.account.identity}` };
     await commit(world.table, new Transaction().delete("usage", key), deadlineIn());
     const answer = await world.send("POST", tenant.path("production"), {
@@ -258,12 +264,12 @@ describe("limits and what is referred to, seen only by the transaction", () => {
   });
 });
 
-describe("many clients create clusters in one organisation at once, and all succeed", () => {
+describe("concurrent creations in one organisation", () => {
   test.each([
-    ["a hundred, of one server", 100, 1],
-    ["a hundred, of four servers whose transactions cancel each other", 100, 4],
-    ["a hundred, of a hundred functions whose transactions cancel each other", 100, 100],
-  ])("%s", async (_, clients, servers) => {
+    ["a hundred clients of one server", 100, 1],
+    ["a hundred clients of four servers whose transactions cancel each other", 100, 4],
+    ["a hundred clients of a hundred functions whose transactions cancel each other", 100, 100],
+  ])("%s create clusters in one organisation concurrently, and all succeed", async (_, clients, servers) => {
     const where = await patient.tenant();
     const processes = Array.from({ length: servers }, () => patient.sibling());
     for (const { wire } of processes) Object.assign(wire, { conflicts: true, latencyMs: 15 });
@@ -285,11 +291,11 @@ describe("many clients create clusters in one organisation at once, and all succ
     await expectInvariants(patient.services, where.slug);
   });
 
-  test("but not while somebody else keeps writing: then they are told to come back", async () => {
+  test("a creation returns an error with Retry-After when another process never stops writing", async () => {
     const hasty = await makeWorld({ writeTimeoutMs: 50 });
     const where = await hasty.tenant();
     hasty.wire.conflicts = true;
-    // Another process that never ends its transaction on the organisation's total.
+    // Another process that never finishes its transaction on the organisation's total.
     hasty.busy.add(JSON.stringify([{ S: `ORG#${where.slug}` }, { S: "TOTAL" }]));
     const answer = await hasty.send("POST", where.path("production"), { token: where.admin, body: where.creation() });
     expect(answer.status).toBe(503);

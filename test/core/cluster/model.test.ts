@@ -13,7 +13,7 @@ interface Cluster {
   environment: Environment;
   slug: string;
   deleting: boolean;
-  /** Whether a later cluster took the slug of this deleting one. */
+  /** True if a later cluster took the slug of this deleting cluster. */
   displaced: boolean;
   name: string;
   autoUpgrade: boolean;
@@ -21,7 +21,7 @@ interface Cluster {
   pools: Map<string, number>;
 }
 
-/** Everything as it must be, told by what was answered. */
+/** Expected state, derived from the responses. */
 class Model {
   readonly clusters: Cluster[] = [];
 
@@ -29,7 +29,7 @@ class Model {
     return this.clusters.find((each) => each.environment === environment && each.slug === slug && !each.displaced);
   }
 
-  /** Makes room at a place, if it can be taken. */
+  /** Reserves a slug if it is available. */
   take(environment: string, slug: string): boolean {
     const holder = this.present(environment, slug);
     if (holder !== undefined && !holder.deleting) return false;
@@ -47,7 +47,7 @@ const byText = (one: string, other: string) => (one < other ? -1 : one > other ?
 
 const VERSIONS = ["v1.34.3-u-ame.1", "v1.34.4-u-ame.1", "v1.34.4-u-ame.2"];
 
-/** Whether a cluster is one of those that a filter asks for. */
+/** Returns true if a cluster matches a filter. */
 const FILTERS: Record<string, (value: string, cluster: Cluster) => boolean> = {
   status: (value, { deleting }) => value === (deleting ? "deleting" : "new"),
   version: (value, { version }) => value === version,
@@ -118,7 +118,7 @@ interface User {
   isAdmin: boolean;
 }
 
-/** Sends a step as one of several users, and holds its answer against the model. */
+/** Sends a step as one of several users, and compares its response with the model. */
 async function run(tenant: Tenant, { token, isAdmin }: User, model: Model, given: Step): Promise<void> {
   const { environment, name } = given;
   const slug = slugOf(name);
@@ -161,7 +161,7 @@ async function run(tenant: Tenant, { token, isAdmin }: User, model: Model, given
       const { to, patch } = given;
       const holder = to === environment ? undefined : model.present(to, slug);
       const refused = to !== environment && (cluster?.deleting === true || (holder !== undefined && !holder.deleting));
-      // A PATCH to where it is asks for no move.
+      // A PATCH to the present location requests no move.
       const mayAsk = isAdmin || (patch && to === environment);
       const status = mayAsk ? (cluster === undefined ? 404 : refused ? 409 : 200) : 403;
       if (patch) await send("PATCH", path, { environmentSlug: to }, status);
@@ -211,10 +211,10 @@ async function run(tenant: Tenant, { token, isAdmin }: User, model: Model, given
 
 const identitiesOf = ({ content }: Json): string[] => content.map(({ identity }: Json) => identity);
 
-/** A shown property as text; of these versions the order is that of their texts. */
+/** Returns a shown property as text. These versions have the same order as their texts. */
 const textOf = (shown: Json): string => (typeof shown === "object" ? shown.slugValue : String(shown));
 
-test("any sequence of writes and lists by several users answers as the model does, and all counters agree", async () => {
+test("any sequence of writes and lists by several users gives the model's responses, and all counters agree", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(step, fc.nat(2)), { minLength: 15, maxLength: 45 }), async (steps) => {
       const tenant = await world.tenant(ENVIRONMENTS);
@@ -231,7 +231,7 @@ test("any sequence of writes and lists by several users answers as the model doe
   );
 });
 
-test("two writers at once on one cluster lose nothing; held to a tag, one of them is told", async () => {
+test("two concurrent writers of one cluster lose no change; with If-Match one of them is refused", async () => {
   const tenant = await world.tenant(ENVIRONMENTS);
   await world.send("POST", tenant.path("a"), { token: tenant.admin, body: tenant.creation({ name: "one" }) });
   const path = tenant.path("a", "one");

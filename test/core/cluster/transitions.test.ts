@@ -14,7 +14,7 @@ import { commit, Transaction } from "#core/table/transaction.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
-/** What may come next, as the contract's table has it with what it adds for all of them. */
+/** Allowed next states: the contract's table, with the states that it adds to all of them. */
 const NEXT: Record<Exclude<ClusterStatus, "unknown">, ClusterStatus[]> = {
   new: ["provisioning", "deleting", "unknown"],
   provisioning: ["provisioned", "deleting", "unknown"],
@@ -27,7 +27,7 @@ const NEXT: Record<Exclude<ClusterStatus, "unknown">, ClusterStatus[]> = {
   deleted: ["new"],
 };
 
-/** What the contract says to a wish, whatever was asked before: starting, stopping, deleting. */
+/** The contract's verdicts for a requested status, whatever was requested before: starting, stopping, deleting. */
 const VERDICTS: Record<Exclude<ClusterStatus, "unknown">, [string, string, string]> = {
   new: ["unchanged", "refused", "accepted"],
   provisioning: ["unchanged", "refused", "accepted"],
@@ -42,8 +42,8 @@ const VERDICTS: Record<Exclude<ClusterStatus, "unknown">, [string, string, strin
 
 const KNOWN = Object.keys(NEXT) as Exclude<ClusterStatus, "unknown">[];
 
-describe("the life of a cluster", () => {
-  test.each(KNOWN)("goes on from %s as the contract's table has it, whatever is wanted", (from) => {
+describe("the state machine of a cluster", () => {
+  test.each(KNOWN)("the states after %s are those of the contract's table, whatever the desired status", (from) => {
     for (const desired of desiredStatuses) {
       const next = clusterStatuses.filter((to) => canFollow(from, to, desired));
       expect([desired, next.toSorted()]).toEqual([desired, NEXT[from].toSorted()]);
@@ -54,25 +54,28 @@ describe("the life of a cluster", () => {
     ["starting", ["provisioning", "provisioned", "starting", "started", "deleting"], ["stopping", "deleted"]],
     ["stopping", ["stopping", "stopped", "deleting"], ["new", "provisioning", "starting", "deleted"]],
     ["deleting", ["deleting", "deleted"], ["new", "provisioning", "starting", "started", "stopping", "stopped"]],
-  ])("goes on from unknown to what fits %s", (desired, allowed, forbidden) => {
+  ])("the states after unknown are those that fit the desired status %s", (desired, allowed, forbidden) => {
     expect(allowed.filter((to) => !canFollow("unknown", to, desired))).toEqual([]);
     expect(forbidden.filter((to) => canFollow("unknown", to, desired))).toEqual([]);
   });
 
-  test("holds no state that the contract does not know", () => {
+  test("the state machine contains only states of the contract", () => {
     expect([...KNOWN, "unknown"].toSorted()).toEqual([...clusterStatuses].toSorted());
   });
 });
 
-describe("a wish", () => {
-  test.each(KNOWN)("of a cluster that is %s is judged by the contract's table, whatever was asked before", (status) => {
-    for (const desired of desiredStatuses) {
-      const verdicts = (["starting", "stopping", "deleting"] as const).map((wish) =>
-        evaluateStatusRequest(status, desired, wish),
-      );
-      expect([desired, verdicts]).toEqual([desired, VERDICTS[status]]);
-    }
-  });
+describe("a requested status", () => {
+  test.each(KNOWN)(
+    "a requested status of a cluster in state %s gets the contract's verdict, whatever was requested before",
+    (status) => {
+      for (const desired of desiredStatuses) {
+        const verdicts = (["starting", "stopping", "deleting"] as const).map((wish) =>
+          evaluateStatusRequest(status, desired, wish),
+        );
+        expect([desired, verdicts]).toEqual([desired, VERDICTS[status]]);
+      }
+    },
+  );
 
   test.each<[DesiredStatus, DesiredStatus, string]>([
     ["starting", "starting", "unchanged"],
@@ -84,12 +87,12 @@ describe("a wish", () => {
     ["deleting", "starting", "refused"],
     ["deleting", "stopping", "refused"],
     ["deleting", "deleting", "unchanged"],
-  ])("of a cluster that cannot be told and was asked for %s, for %s, is %s", (desired, wish, verdict) => {
+  ])("for an unknown cluster with desired status %s, a request for %s is %s", (desired, wish, verdict) => {
     expect(evaluateStatusRequest("unknown", desired, wish)).toBe(verdict);
   });
 });
 
-describe("a cluster over HTTP", () => {
+describe("a change of status over HTTP", () => {
   let world: World;
   let tenant: Tenant;
   beforeAll(async () => {
@@ -104,7 +107,7 @@ describe("a cluster over HTTP", () => {
   const get = () => world.send("GET", path(), { token: tenant.admin });
   const revision = async () => Number((await get()).headers.get("etag")?.match(/\d+/)?.[0]);
 
-  /** Creates the cluster "one", and brings it where only the reconciler does. */
+  /** Creates the cluster "one" in a state that only the reconciler sets. */
   async function make(state: Partial<Cluster> = {}): Promise<string> {
     const body = tenant.creation({ nodePools: [{ name: "web", nodeSize: "t3.medium" }] });
     const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
@@ -113,10 +116,10 @@ describe("a cluster over HTTP", () => {
     return answer.body.identity;
   }
 
-  /** Writes the cluster as the reconciler will. */
+  /** Writes the cluster as the reconciler does. */
   async function bring(state: Partial<Cluster>): Promise<void> {
     const [cluster] = await clustersOf(world.services, tenant.slug);
-    if (cluster === undefined) throw new Error("no cluster");
+    if (cluster === undefined) throw new Error("cluster not found");
     const item = clusterItem({ ...cluster, ...state, revision: cluster.revision + 1 });
     expect(await commit(world.table, new Transaction().put("cluster", item), deadlineIn())).toEqual([]);
   }
@@ -127,10 +130,10 @@ describe("a cluster over HTTP", () => {
   );
 
   test.each(cases)(
-    "that is %s and was asked for %s is answered as the contract's table has it",
+    "a cluster in state %s with desired status %s gets the responses of the contract's table",
     async (status, desiredStatus) => {
       const identity = await make();
-      // One that was asked to go is counted nowhere any more, also while nobody can tell where it is.
+      // A cluster with a requested deletion is not counted, also while its state is unknown.
       if (isDeleting({ status, desiredStatus })) expect((await patch({ status: "deleting" })).status).toBe(200);
       for (const wish of ["starting", "stopping", "deleting"] as const) {
         await bring({ status, desiredStatus });
@@ -152,7 +155,7 @@ describe("a cluster over HTTP", () => {
     },
   );
 
-  test("that is protected against deletion is not deleted, unless the same request takes the protection away", async () => {
+  test("a cluster with delete protection is not deleted unless the same request removes the protection", async () => {
     await make({ status: "started" });
     for (const body of [
       { deleteProtection: true, status: "deleting" },
@@ -187,7 +190,7 @@ describe("a cluster over HTTP", () => {
     { status: "deleting", enableAutoUpgrade: true },
     { updateChannel: "v1.35" },
     { version: "v1.35.0-u-ame.1" },
-  ])("that is deleting is refused %j", async (body) => {
+  ])("a deleting cluster refuses the change %j", async (body) => {
     await make();
     expect((await patch({ status: "deleting" })).status).toBe(200);
     const before = await get();
@@ -199,7 +202,7 @@ describe("a cluster over HTTP", () => {
   });
 
   test.each([...LIVE, "unknown"] as const)(
-    "that is %s may change its network interface while new alone",
+    "a cluster in state %s can change its network interface only while it is new",
     async (status) => {
       await make({ status });
       const answer = await patch({ cni: "calico" });
@@ -209,7 +212,7 @@ describe("a cluster over HTTP", () => {
     },
   );
 
-  test("whose deletion was accepted stays one that is deleted, also while nobody can tell where it is", async () => {
+  test("a cluster with an accepted deletion remains in deletion, also while its state is unknown", async () => {
     const identity = await make();
     expect((await patch({ status: "deleting" })).status).toBe(200);
     await bring({ status: "unknown" });
@@ -220,12 +223,12 @@ describe("a cluster over HTTP", () => {
     const changed = await patch({ enableAutoUpgrade: true });
     const moved = await patch({ environmentSlug: "staging" });
     expect([more.status, changed.status, moved.status]).toEqual([409, 409, 409]);
-    // Its slug was free from the moment on that the deletion was accepted.
+    // Its slug is available from the moment when the deletion was accepted.
     const again = await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
     expect(again.status, again.text).toBe(200);
   });
 
-  test("that cannot do one thing of a request does nothing of it", async () => {
+  test("a request of which one change is invalid changes nothing", async () => {
     await make({ status: "started" });
     const before = await get();
     for (const wrong of [

@@ -5,14 +5,14 @@ import { type Fault, forgetTransactions } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
 import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
-/** A world whose clients repeat what fails. */
+/** World whose clients repeat failed calls. */
 let world: World;
-/** A world whose client sends every call once: what fails there is seen by the operation. */
+/** World whose client sends every call once, so that the operation sees each failure. */
 let once: World;
-/** A world whose engine takes a transaction that is sent again for a new one. */
+/** World whose engine executes a repeated transaction again. */
 let forgetful: World;
 
-// Small buckets of the page index, so that the cluster's return meets a split.
+// Small buckets of the page index, so that the restored cluster causes a split.
 const SMALL = { pageIndex: { bucket: 2, chunk: 64 } };
 
 beforeAll(async () => {
@@ -32,7 +32,7 @@ interface Stage {
   undelete(headers?: Record<string, string>): Promise<Answer>;
 }
 
-/** A deleted cluster with two pools, in whose place another is being deleted, in a full bucket. */
+/** Creates a deleted cluster with two pools, whose slug belongs to another deleting cluster, in a full bucket. */
 async function stageOn(of: World): Promise<Stage> {
   const tenant = await of.tenant();
   const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
@@ -58,7 +58,7 @@ async function stageOn(of: World): Promise<Stage> {
   };
 }
 
-/** Whether the cluster is back, or not: anything between fails. */
+/** Asserts that the cluster is either restored or not; any partial state fails. */
 async function isBack(of: World, { tenant, identity }: Stage): Promise<boolean> {
   await expectInvariants(of.services, tenant.slug);
   const cluster = (await clustersOf(of.services, tenant.slug)).find((each) => each.identity === identity);
@@ -75,7 +75,7 @@ const failing = (of: World, position: number, fault: Fault) => {
   of.wire.fault = () => (calls++ === position ? fault : undefined);
 };
 
-/** Brings a cluster back with nothing in its way. @returns the calls it makes */
+/** Restores a cluster that nothing blocks. @returns the calls that it makes */
 async function measure(of: World): Promise<string[]> {
   const stage = await stageOn(of);
   of.wire.spans.length = 0;
@@ -87,34 +87,40 @@ async function measure(of: World): Promise<string[]> {
 }
 
 describe("an undelete whose database calls fail", () => {
-  test.each(["before", "after"] as const)("once, %s they happen, happens once", async (fault) => {
-    const calls = await measure(world);
-    for (let position = 0; position < calls.length; position++) {
-      const stage = await stageOn(world);
-      failing(world, position, fault);
-      const answer = await stage.undelete();
-      world.wire.fault = () => undefined;
-      expect([position, answer.status], answer.text).toEqual([position, 200]);
-      expect(await isBack(world, stage)).toBe(true);
-    }
-  });
+  test.each(["before", "after"] as const)(
+    "an undelete whose calls fail once each (%s the call) happens once",
+    async (fault) => {
+      const calls = await measure(world);
+      for (let position = 0; position < calls.length; position++) {
+        const stage = await stageOn(world);
+        failing(world, position, fault);
+        const answer = await stage.undelete();
+        world.wire.fault = () => undefined;
+        expect([position, answer.status], answer.text).toEqual([position, 200]);
+        expect(await isBack(world, stage)).toBe(true);
+      }
+    },
+  );
 
-  test.each(["before", "after"] as const)("for good, %s they happen, leaves all or nothing", async (fault) => {
-    const calls = await measure(once);
-    const written = calls.lastIndexOf("TransactWriteItems");
-    expect(written).toBe(calls.length - 1);
-    for (let position = 0; position < calls.length; position++) {
-      const stage = await stageOn(once);
-      failing(once, position, fault);
-      const answer = await stage.undelete();
-      once.wire.fault = () => undefined;
-      expect([position, answer.status, answer.headers.get("retry-after")]).toEqual([position, 503, "1"]);
-      expect(await isBack(once, stage)).toBe(fault === "after" && position === written);
-    }
-  });
+  test.each(["before", "after"] as const)(
+    "an undelete whose call fails permanently (%s the call) restores everything or nothing",
+    async (fault) => {
+      const calls = await measure(once);
+      const written = calls.lastIndexOf("TransactWriteItems");
+      expect(written).toBe(calls.length - 1);
+      for (let position = 0; position < calls.length; position++) {
+        const stage = await stageOn(once);
+        failing(once, position, fault);
+        const answer = await stage.undelete();
+        once.wire.fault = () => undefined;
+        expect([position, answer.status, answer.headers.get("retry-after")]).toEqual([position, 503, "1"]);
+        expect(await isBack(once, stage)).toBe(fault === "after" && position === written);
+      }
+    },
+  );
 
   test.each([{}, { "idempotency-key": "mine" }])(
-    "is recognised as its own where the database forgot it, %o",
+    "a repeated undelete is recognised when the database forgot its client token, %o",
     async (headers) => {
       const stage = await stageOn(forgetful);
       let sendings = 0;

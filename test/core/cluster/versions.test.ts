@@ -11,7 +11,7 @@ import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 const ALL = clusterVersions.map(({ version }) => version);
 const minorOf = (version: string) => parseVersion(version)?.minor ?? Number.NaN;
 
-describe("a version", () => {
+describe("a change of the Kubernetes version", () => {
   test.each([
     ["up within the minor", "v1.33.4-u-ame.1", "v1.33.8-u-ame.1", true],
     ["up by a build", "v1.34.4-u-ame.1", "v1.34.4-u-ame.2", true],
@@ -22,11 +22,11 @@ describe("a version", () => {
     ["down by a build", "v1.33.4-u-ame.2", "v1.33.4-u-ame.1", true],
     ["down by one minor", "v1.34.3-u-ame.1", "v1.33.8-u-ame.1", false],
     ["down by two minors", "v1.35.0-u-ame.1", "v1.33.8-u-ame.1", false],
-  ])("%s, from %s to %s: %s", (_, from, to, reachable) => {
+  ])("a change of version %s, from %s to %s, is reachable: %s", (_, from, to, reachable) => {
     expect(isReachable({ version: from }, to)).toBe(reachable);
   });
 
-  test("before a minor upgrade can be gone back to, and no other below", () => {
+  test("a cluster can go back to the version before a minor upgrade, and to no other lower version", () => {
     const upgraded = { version: "v1.34.4-u-ame.1", rollbackVersion: "v1.33.4-u-ame.2" };
     expect(ALL.filter((to) => minorOf(to) === 33 && isReachable(upgraded, to))).toEqual(["v1.33.4-u-ame.2"]);
     expect(reachableVersions(upgraded)).toEqual([
@@ -38,11 +38,14 @@ describe("a version", () => {
     ]);
   });
 
-  test.each(ALL)("%s reaches what is not itself, in its minor or the next, ascending", (version) => {
-    const minor = minorOf(version);
-    const expected = ALL.filter((to) => to !== version && [minor, minor + 1].includes(minorOf(to)));
-    expect(reachableVersions({ version })).toEqual(expected);
-  });
+  test.each(ALL)(
+    "the versions reachable from %s exclude itself, are in its minor or the next, and are ascending",
+    (version) => {
+      const minor = minorOf(version);
+      const expected = ALL.filter((to) => to !== version && [minor, minor + 1].includes(minorOf(to)));
+      expect(reachableVersions({ version })).toEqual(expected);
+    },
+  );
 
   test.each([
     ["v1.33.8-u-ame.1", "v1.34.3-u-ame.1", "v1.33.8-u-ame.1"],
@@ -50,12 +53,12 @@ describe("a version", () => {
     ["v1.34.4-u-ame.2", "v1.34.3-u-ame.1", undefined],
     ["v1.34.4-u-ame.1", "v1.34.4-u-ame.2", undefined],
     ["v1.34.3-u-ame.1", "v1.33.8-u-ame.1", undefined],
-  ])("accepted from %s to %s leaves the way back to %s", (from, to, back) => {
+  ])("the rollback version after an accepted change from %s to %s is %s", (from, to, back) => {
     expect(rollbackAfter({ version: from }, to)).toBe(back);
   });
 });
 
-describe("a cluster over HTTP", () => {
+describe("a change of version over HTTP", () => {
   let world: World;
   let tenant: Tenant;
   beforeAll(async () => {
@@ -69,18 +72,18 @@ describe("a cluster over HTTP", () => {
   const patch = (body: unknown) => world.send("PATCH", path(), { token: tenant.admin, body });
   const present = async () => (await world.send("GET", path(), { token: tenant.admin })).body;
 
-  /** Creates the cluster "one" in a state, which only the reconciler brings it to. */
+  /** Creates the cluster "one" in a state that only the reconciler sets. */
   async function make(version: string, state: Partial<Cluster>): Promise<void> {
     const body = tenant.creation({ version });
     const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
     expect(answer.status, answer.text).toBe(200);
     const [cluster] = await clustersOf(world.services, tenant.slug);
-    if (cluster === undefined) throw new Error("no cluster");
+    if (cluster === undefined) throw new Error("cluster not found");
     const item = clusterItem({ ...cluster, ...state, revision: cluster.revision + 1 });
     expect(await commit(world.table, new Transaction().put("cluster", item), deadlineIn())).toEqual([]);
   }
 
-  test("goes up, back and on along what is reachable, and is told what that is where it asks for more", async () => {
+  test("a cluster can go up, back and up again through reachable versions, and errors list the reachable versions", async () => {
     await make("v1.33.4-u-ame.2", { status: "started" });
     const far = await patch({ version: "v1.35.0-u-ame.1" });
     expect(far.status).toBe(400);
@@ -90,7 +93,7 @@ describe("a cluster over HTTP", () => {
       expect(details[0]).toContain(version);
     }
     expect(details[0]).not.toContain("v1.35.1");
-    // Up a minor and back, twice; then a patch is accepted, and the way back is closed.
+    // Up a minor and back, twice. Then a patch is accepted, and going back is no longer possible.
     for (const version of ["v1.34.3-u-ame.1", "v1.33.4-u-ame.2", "v1.34.3-u-ame.1", "v1.34.4-u-ame.2"]) {
       const answer = await patch({ version });
       expect([answer.status, answer.body.version]).toEqual([200, version]);
@@ -102,14 +105,14 @@ describe("a cluster over HTTP", () => {
     expect((await present()).version).toBe("v1.34.4-u-ame.2");
   });
 
-  test("keeps the way back while other things, and the same version, are asked for", async () => {
+  test("going back remains possible after requests for other changes and for the same version", async () => {
     await make("v1.33.8-u-ame.1", { status: "started" });
     for (const body of [{ version: "v1.34.4-u-ame.2" }, { version: "v1.34.4-u-ame.2" }, { deleteProtection: true }]) {
       expect((await patch(body)).status).toBe(200);
     }
     expect((await patch({ version: "v1.33.4-u-ame.1" })).status).toBe(400);
     expect((await patch({ version: "v1.33.8-u-ame.1" })).status).toBe(200);
-    // Back is a version accepted like any other: what it came from is no way back.
+    // Going back is an accepted version like any other: it does not allow a return to the version before it.
     expect((await patch({ version: "v1.35.0-u-ame.1" })).status).toBe(400);
   });
 
@@ -128,7 +131,7 @@ describe("a cluster over HTTP", () => {
     ["started", "starting", { status: "deleting" }, 409],
   ];
   test.each(asked)(
-    "%s, last asked for %s, that is asked for another version with %j is answered %i",
+    "a cluster in state %s with desired status %s that gets a PATCH of its version with %j returns %i",
     async (...row) => {
       const [status, desiredStatus, more, expected] = row;
       await make("v1.34.4-u-ame.1", { status, desiredStatus });
@@ -141,7 +144,7 @@ describe("a cluster over HTTP", () => {
     },
   );
 
-  test("that is deleting is refused another version; one nobody has is a 400 even then, one out of reach a 409", async () => {
+  test("a deleting cluster refuses another version: 400 for an unknown version, 409 for an unreachable one", async () => {
     await make("v1.33.4-u-ame.1", {});
     expect((await patch({ status: "deleting" })).status).toBe(200);
     expect((await patch({ version: "v1.33.4-u-ame.2" })).status).toBe(409);

@@ -8,14 +8,14 @@ import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants
 import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
-/** A world whose client sends every call once: what fails there is seen by the operation. */
+/** World whose client sends every call once, so that the operation sees each failure. */
 let once: World;
-/** A world whose engine takes a transaction that is sent again for a new one. */
+/** World whose engine executes a repeated transaction again. */
 let forgetful: World;
 let forgotten: { readonly sendings: number };
 
 beforeAll(async () => {
-  // Small buckets of the page index, so that a move meets a split.
+  // Small buckets of the page index, so that a move causes a split.
   world = await makeWorld({ pageIndex: { bucket: 2, chunk: 64 } });
   once = await makeWorld({ maxAttempts: 1 });
   forgetful = await makeWorld({ pageIndex: { bucket: 2, chunk: 64 } });
@@ -27,11 +27,11 @@ afterEach(() => {
     Object.assign(wire, { fault: () => undefined, conflicts: false, latencyMs: 0 });
 });
 
-/** A cluster of its own to write to. */
+/** Creates a cluster for one write. */
 interface Stage {
   tenant: Tenant;
   identity: string;
-  /** The id of its one pool. */
+  /** Id of its only pool. */
   pool: number;
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   at(environment: string, ...rest: unknown[]): string;
@@ -45,7 +45,7 @@ async function stageOn(of: World): Promise<Stage> {
   const nodePools = [{ name: "web", nodeSize: "t3.medium", minSize: 2 }];
   const body = tenant.creation({ nodePools, maintenanceScheduleIdentity: tenant.schedule.identity });
   const { body: made } = await send("POST", tenant.path("production"), body);
-  // Something beside the way of a move, and a deleting holder at its end.
+  // Clusters next to the path of a move, and a deleting slug owner at its destination.
   expect((await send("POST", tenant.path("staging"), tenant.creation({ name: "zero" }))).status).toBe(200);
   expect((await send("POST", tenant.path("staging"), tenant.creation())).status).toBe(200);
   expect((await send("PATCH", at("staging"), { status: "deleting" })).status).toBe(200);
@@ -53,10 +53,10 @@ async function stageOn(of: World): Promise<Stage> {
   return { tenant, identity: made.identity, pool: pool?.id ?? 0, send, at };
 }
 
-/** Brings the stage's cluster to stopped, as only the reconciler does. */
+/** Sets the stage's cluster to stopped, which only the reconciler does. */
 async function stop(of: World, { tenant, identity }: Stage): Promise<void> {
   const cluster = (await clustersOf(of.services, tenant.slug)).find((each) => each.identity === identity);
-  if (cluster === undefined) throw new Error("no cluster");
+  if (cluster === undefined) throw new Error("cluster not found");
   const state = { status: "stopped", desiredStatus: "stopping", revision: cluster.revision + 1 } as const;
   const written = new Transaction().put("cluster", clusterItem({ ...cluster, ...state }));
   expect(await commit(of.table, written, deadlineIn())).toEqual([]);
@@ -67,7 +67,7 @@ const BODY = { cni: "calico", deleteProtection: true, maintenanceScheduleIdentit
 const MOVE = { currentEnvironment: "production", newEnvironment: "staging" };
 const NEW = { name: "new", nodeSize: "t3.medium", minSize: 4 };
 
-/** Every write; `held` names what its `If-Match` holds it to. */
+/** All writes; `held` names the resource of the `If-Match` tag. */
 const WRITES: [string, (stage: Stage, headers?: Headers) => Promise<Answer>, held: "cluster" | "pool" | undefined][] = [
   ["a change", ({ send, at }, headers) => send("PATCH", at("production"), BODY, headers), "cluster"],
   [
@@ -99,7 +99,7 @@ const WRITES: [string, (stage: Stage, headers?: Headers) => Promise<Answer>, hel
   ],
 ];
 
-/** Everything that a write of the stage may touch, without times and what is drawn. */
+/** Everything that a write of the stage may change, without times and generated values. */
 async function stateOf(of: World, { tenant, identity }: Stage) {
   const clusters = await clustersOf(of.services, tenant.slug);
   const pools = await nodePoolsOf(of.table, identity);
@@ -118,7 +118,7 @@ async function stateOf(of: World, { tenant, identity }: Stage) {
   };
 }
 
-/** Asserts counters, index and pointers, and that the cluster counts what its live pools ask for. */
+/** Asserts counters, index and pointers, and that the cluster counts the requests of its live pools. */
 async function expectWhole(of: World, stage: Stage): Promise<void> {
   await expectInvariants(of.services, stage.tenant.slug);
   const cluster = (await clustersOf(of.services, stage.tenant.slug)).find((each) => each.identity === stage.identity);
@@ -134,7 +134,7 @@ const failing = (of: World, position: number, fault: Fault) => {
 
 const measured = new Map<World, Map<unknown, Promise<{ status: number; calls: string[] }>>>();
 
-/** What a write answers and which calls it makes with nothing in its way; done once. */
+/** Response and calls of a write that nothing blocks; measured once. */
 function measure(of: World, write: (stage: Stage) => Promise<Answer>) {
   const writes = measured.get(of) ?? new Map();
   measured.set(of, writes);
@@ -156,7 +156,7 @@ async function doUndisturbed(of: World, write: (stage: Stage) => Promise<Answer>
   return { status: answer.status, calls };
 }
 
-/** What a state says whatever was drawn for its stage: how far revisions, events and pools are, and where clusters are. */
+/** State without generated values of the stage: revisions, events, pools and locations of clusters. */
 const gist = ({ clusters, pools, events }: Awaited<ReturnType<typeof stateOf>>) => ({
   clusters: clusters.map(({ environment, slug, status, cni, cpu, revision }) => [
     environment,
@@ -171,10 +171,10 @@ const gist = ({ clusters, pools, events }: Awaited<ReturnType<typeof stateOf>>) 
 });
 
 describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
-  // To an operation a call that is refused for load is one that never arrived; the client's pauses make it slow.
+  // For an operation, a throttled call is a call that never arrived. The client's backoff makes it slow.
   test.each<Fault>(
     name === "a change" || name === "a new pool" ? ["before", "after", "throttle"] : ["before", "after"],
-  )("once, %s they happen, succeeds and happens once", async (fault) => {
+  )("a write of which each call fails once (%s the call) succeeds and happens once", async (fault) => {
     const { status, calls } = await measure(world, write);
     expect(calls.length).toBeGreaterThanOrEqual(2);
     const states = [];
@@ -191,32 +191,35 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
     expect(states[0]?.events).toHaveLength(2);
   });
 
-  test.each(["before", "after"] as const)("for good, %s they happen, leaves all or nothing", async (fault) => {
-    const { calls } = await measure(once, write);
-    const written = calls.lastIndexOf("TransactWriteItems");
-    expect(written).toBe(calls.length - 1);
-    for (let position = 0; position < calls.length; position++) {
-      const stage = await stageOn(once);
-      const before = await stateOf(once, stage);
-      failing(once, position, fault);
-      const answer = await write(stage);
-      once.wire.fault = () => undefined;
-      expect([position, answer.status]).toEqual([position, 503]);
-      expect(answer.headers.get("retry-after")).toBe("1");
-      const after = await stateOf(once, stage);
-      if (fault === "after" && position === written) expect(after.events).toHaveLength(before.events.length + 1);
-      else expect(after).toEqual(before);
-      await expectWhole(once, stage);
-    }
-  });
+  test.each(["before", "after"] as const)(
+    "a write of which one call fails permanently (%s the call) changes everything or nothing",
+    async (fault) => {
+      const { calls } = await measure(once, write);
+      const written = calls.lastIndexOf("TransactWriteItems");
+      expect(written).toBe(calls.length - 1);
+      for (let position = 0; position < calls.length; position++) {
+        const stage = await stageOn(once);
+        const before = await stateOf(once, stage);
+        failing(once, position, fault);
+        const answer = await write(stage);
+        once.wire.fault = () => undefined;
+        expect([position, answer.status]).toEqual([position, 503]);
+        expect(answer.headers.get("retry-after")).toBe("1");
+        const after = await stateOf(once, stage);
+        if (fault === "after" && position === written) expect(after.events).toHaveLength(before.events.length + 1);
+        else expect(after).toEqual(before);
+        await expectWhole(once, stage);
+      }
+    },
+  );
 
-  /** Does the write while its answer is lost and the engine forgets that it was there. */
+  /** Runs the write while its response is lost and the engine forgets the transaction. */
   async function loseAnswer(headers: (stage: Stage) => Promise<Headers>): Promise<void> {
     const stage = await stageOn(forgetful);
     const sent = await headers(stage);
     let lost = false;
     forgetful.wire.fault = ({ operation, input }) => {
-      // A split of the page index on the way is a transaction too, and not the one that is meant.
+      // A split of the page index is a transaction too, but not the one that this test means.
       if (lost || operation !== "TransactWriteItems" || !JSON.stringify(input).includes("EVENT#")) return undefined;
       lost = true;
       return "after";
@@ -230,18 +233,18 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
     expect(answer.status, answer.text).toBe(name === "a removed pool" ? 204 : 200);
   }
 
-  test("is recognised as its own when the answer was lost and the database forgot the client token", async () => {
+  test("a write whose response was lost is recognised when the database forgot the client token", async () => {
     await loseAnswer(async () => ({}));
   });
 
-  test.runIf(held !== undefined)("and that was held to a tag is recognised as its own, too", async () => {
+  test.runIf(held !== undefined)("a write with If-Match whose response was lost is recognised, too", async () => {
     await loseAnswer(async ({ send, at, pool }) => {
       const path = held === "cluster" ? at("production") : at("production", "pools", pool);
       return { "if-match": (await send("GET", path)).headers.get("etag") ?? "" };
     });
   });
 
-  test("waits for others who write at the same place, and is told to come back where they never end", async () => {
+  test("a write retries on conflicts, and returns an error with Retry-After when they never end", async () => {
     const hasty = await makeWorld({ writeTimeoutMs: 50 });
     const stage = await stageOn(hasty);
     const before = await stateOf(hasty, stage);
@@ -256,8 +259,8 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
   });
 });
 
-describe("one more write whose answer is lost", () => {
-  test("makes one cluster, also where the database forgot that it was sent before", async () => {
+describe("a write that is repeated because its response was lost", () => {
+  test("a repeated creation makes one cluster, also when the database forgot the first one", async () => {
     const tenant = await forgetful.tenant();
     const { sendings } = forgotten;
     forgetful.wire.fault = ({ operation }) =>
@@ -270,7 +273,7 @@ describe("one more write whose answer is lost", () => {
     await expectInvariants(forgetful.services, tenant.slug);
   });
 
-  test("starts the stopped cluster once", async () => {
+  test("a repeated start starts the stopped cluster once", async () => {
     const stage = await stageOn(world);
     await stop(world, stage);
     let writes = 0;

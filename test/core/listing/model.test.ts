@@ -7,7 +7,7 @@ import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 const ENVIRONMENTS = ["a", "a-b", "ab", "b"] as const;
 type Environment = (typeof ENVIRONMENTS)[number];
 
-/** Who looks, and what is in their sight. */
+/** Caller, with the environments that the caller can access. */
 const LOOKERS = [
   { role: "admin", overrides: {}, sees: ["a", "a-b", "ab", "b"] },
   { role: "viewer", overrides: { "a-b": "none" }, sees: ["a", "ab", "b"] },
@@ -48,7 +48,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** The list as it must be: every cluster as environment and slug. */
+/** Expected list: every cluster as environment and slug. */
 class Model {
   readonly clusters: { environment: string; slug: string }[] = [];
 
@@ -113,7 +113,7 @@ async function run(tenant: Tenant, tokens: readonly string[], model: Model, give
   });
 }
 
-test("any creates and lists, by callers with different environments in sight, answer as the model does", async () => {
+test("any sequence of creates and lists, by callers with access to different environments, gives the model's responses", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
       const tenant = await world.tenant(ENVIRONMENTS);
@@ -127,7 +127,7 @@ test("any creates and lists, by callers with different environments in sight, an
   );
 });
 
-test("every page size walks the whole list once, in both directions", async () => {
+test("pages of every size cover the whole list once, in both directions", async () => {
   const tenant = await world.tenant(ENVIRONMENTS);
   const model = new Model();
   for (let number = 0; number < 30; number++) {

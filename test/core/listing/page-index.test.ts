@@ -9,7 +9,7 @@ import { commit, Transaction } from "#core/table/transaction.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
-/** Four clusters a bucket, four buckets a chunk: every split and removal with few clusters. */
+/** Four clusters per bucket and four buckets per chunk: splits and removals with few clusters. */
 const SMALL = { bucket: 4, chunk: 4 };
 
 let world: World;
@@ -22,7 +22,7 @@ beforeEach(async () => {
 
 const name = (number: number) => `c${String(number).padStart(3, "0")}`;
 
-/** Creates clusters, a few at a time: buckets this small are split so often that more would only wait for each other. */
+/** Creates a few clusters at a time: small buckets are split so often that more creations would only wait for each other. */
 async function createAll(names: readonly string[]): Promise<void> {
   for (let start = 0; start < names.length; start += 6) {
     await Promise.all(names.slice(start, start + 6).map(createOne));
@@ -42,11 +42,11 @@ async function listed(): Promise<string[]> {
   return answer.body.content.map(({ slug }: { slug: { slugValue: string } }) => slug.slugValue);
 }
 
-/** Takes a cluster away as its final deletion will: item and count in one transaction, the rest does not matter here. */
+/** Removes a cluster as its final deletion does: item and count in one transaction. The rest does not matter here. */
 async function take(slug: string): Promise<void> {
   for (;;) {
     const chunk = await readChunkOf(world.table, tenant.slug, "production", slug);
-    if (chunk === undefined) throw new Error("no chunk");
+    if (chunk === undefined) throw new Error("chunk not found");
     const transaction = new Transaction().delete("cluster", clusterKey(tenant.slug, "production", slug));
     decrementBucket(transaction, "index", chunk, bucketOf(chunk, slug));
     if ((await commit(world.table, transaction, deadlineIn())).length === 0) return;
@@ -55,13 +55,13 @@ async function take(slug: string): Promise<void> {
 
 const production = () => {
   const { production: environment } = tenant.environments;
-  if (environment === undefined) throw new Error("no environment");
+  if (environment === undefined) throw new Error("environment not found");
   return environment;
 };
 const check = () => checkPageIndex(world.services, tenant.slug, production());
 
-describe("buckets", () => {
-  test("are split when full, and chunks too, whatever the order of names", async () => {
+describe("buckets of the page index", () => {
+  test("full buckets and chunks are split, whatever the order of names", async () => {
     const names = Array.from({ length: 45 }, (_, number) => name((number * 37) % 45));
     await createAll(names);
     const all = await chunks();
@@ -75,13 +75,13 @@ describe("buckets", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("hold ascending names, which all go to the end", async () => {
+  test("buckets accept ascending names, which all go to the end", async () => {
     for (let number = 0; number < 24; number++) await createAll([name(number)]);
     expect(await listed()).toEqual(Array.from({ length: 24 }, (_, number) => name(number)));
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("that are emptied are gone, chunks too, and what is left still finds every slug", async () => {
+  test("emptied buckets and chunks are deleted, and the remaining ones still find every slug", async () => {
     const names = Array.from({ length: 30 }, (_, number) => name(number));
     await createAll(names);
     const before = await chunks();
@@ -99,7 +99,7 @@ describe("buckets", () => {
     expect(await listed()).toEqual([...kept, "c0005", "c0205", "c0285"].sort());
   });
 
-  test("that were left empty are removed, and those stay that clusters come to meanwhile", async () => {
+  test("buckets that are already empty are deleted, unless clusters are added concurrently", async () => {
     const empty = (bound: string) => ({ id: `id${bound}`, bound, n: 0, v: 0 });
     const bounds = [
       ["", "c1", "c2", "c3"],
@@ -123,7 +123,7 @@ describe("buckets", () => {
     expect(await listed()).toEqual(["c11", "c55", "c71", "c99"]);
   });
 
-  test("of one environment never hold another's clusters", async () => {
+  test("buckets of one environment never contain clusters of another", async () => {
     await createAll([name(1)]);
     const body = tenant.creation({ name: name(1) });
     expect((await world.send("POST", tenant.path("staging"), { token: tenant.admin, body })).status).toBe(200);
@@ -135,7 +135,7 @@ describe("buckets", () => {
   });
 });
 
-describe("checking and rebuilding", () => {
+describe("checking and rebuilding the page index", () => {
   const spoil = async (chunk: Chunk, update: string, names: Record<string, string>, values: Record<string, unknown>) =>
     world.table.client.send(
       new UpdateCommand({
@@ -158,33 +158,33 @@ describe("checking and rebuilding", () => {
     await expectInvariants(world.services, tenant.slug);
   };
 
-  test("mend a wrong count", async () => {
+  test("a rebuild repairs a wrong count", async () => {
     await createAll(names);
     const [chunk] = await chunks();
-    if (chunk === undefined) throw new Error("no chunk");
+    if (chunk === undefined) throw new Error("chunk not found");
     const id = chunk.buckets[0]?.id ?? "";
     await spoil(chunk, "SET #b.#id.#n = :n", { "#b": "buckets", "#id": id, "#n": "n" }, { ":n": 1 });
     await expectMended();
   });
 
-  test("mend a lost bucket, whose clusters then lie in its left neighbour", async () => {
+  test("a rebuild repairs a lost bucket, whose clusters then belong to its left neighbour", async () => {
     await createAll(names);
     const chunk = (await chunks()).find(({ buckets }) => buckets.length > 1);
     const id = chunk?.buckets.at(-1)?.id;
-    if (chunk === undefined || id === undefined) throw new Error("no bucket");
+    if (chunk === undefined || id === undefined) throw new Error("bucket not found");
     await spoil(chunk, "REMOVE #b.#id", { "#b": "buckets", "#id": id }, {});
     await expectMended();
   });
 
-  test.each([0, 1])("mend lost chunk number %i", async (lost) => {
+  test.each([0, 1])("a rebuild repairs the loss of chunk number %i", async (lost) => {
     await createAll(names);
     const chunk = (await chunks())[lost];
-    if (chunk === undefined) throw new Error("no chunk");
+    if (chunk === undefined) throw new Error("chunk not found");
     await commit(world.table, new Transaction().delete("chunk", chunk.key), deadlineIn());
     await expectMended();
   });
 
-  test("mend an index that is gone altogether", async () => {
+  test("a rebuild creates a completely lost index", async () => {
     await createAll(names);
     for (const chunk of await chunks()) {
       await commit(world.table, new Transaction().delete("chunk", chunk.key), deadlineIn());
@@ -192,20 +192,20 @@ describe("checking and rebuilding", () => {
     await expectMended();
   });
 
-  test("mend buckets that are out of order", async () => {
+  test("a rebuild repairs buckets in a wrong order", async () => {
     await createAll(names);
     const [chunk] = await chunks();
-    if (chunk === undefined) throw new Error("no chunk");
+    if (chunk === undefined) throw new Error("chunk not found");
     const buckets = chunk.buckets.map((bucket, position) => (position === 0 ? { ...bucket, bound: "zzz" } : bucket));
     const item = chunkItem(tenant.slug, production(), "", buckets);
     await commit(world.table, new Transaction().put("chunk", item), deadlineIn());
     await expectMended();
   });
 
-  test("agree with clusters that are created meanwhile", async () => {
+  test("check and rebuild are correct while clusters are created", async () => {
     await createAll(names.slice(0, 10));
     const [chunk] = await chunks();
-    if (chunk === undefined) throw new Error("no chunk");
+    if (chunk === undefined) throw new Error("chunk not found");
     const id = chunk.buckets[0]?.id ?? "";
     await spoil(chunk, "SET #b.#id.#n = :n", { "#b": "buckets", "#id": id, "#n": "n" }, { ":n": 0 });
     await Promise.all([
@@ -219,8 +219,8 @@ describe("checking and rebuilding", () => {
   });
 });
 
-describe("an environment's part of the index", () => {
-  test("goes with the environment", async () => {
+describe("the page index of one environment", () => {
+  test("the page index of an environment is deleted with the environment", async () => {
     await removeEnvironment(world.services, tenant.slug, "staging");
     const items = await world.table.get([
       environmentKey(tenant.slug, "staging"),
@@ -231,7 +231,7 @@ describe("an environment's part of the index", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("stays, as the environment does, while there are clusters", async () => {
+  test("the page index of an environment remains, like the environment, while it has clusters", async () => {
     await createAll([name(1)]);
     await expect(removeEnvironment(world.services, tenant.slug, "production")).rejects.toMatchObject({
       kind: "conflict",

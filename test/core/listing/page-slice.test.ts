@@ -4,7 +4,7 @@ import type { Chunk } from "#core/listing/page-index.ts";
 import { shortestSeparator } from "#core/listing/page-index-split.ts";
 import { type BucketRead, slicePage } from "#core/listing/page-slice.ts";
 
-/** Keys cut at arbitrary places, as an index would have them. */
+/** Keys cut at arbitrary places, as in an index. */
 const indexed = fc
   .array(
     fc.array(fc.uniqueArray(fc.stringMatching(/^[a-z0-9]{1,4}$/), { maxLength: 8 }), { minLength: 1, maxLength: 4 }),
@@ -36,7 +36,7 @@ const indexed = fc
     return { keys, chunks };
   });
 
-/** Reads as the table would. */
+/** Reads like the table. */
 function read(keys: readonly string[], { span, backward, limit, skip }: BucketRead): { got: string[]; cost: number } {
   const inside = keys.filter((key) => key >= span.from && key <= span.to);
   if (backward) inside.reverse();
@@ -45,8 +45,8 @@ function read(keys: readonly string[], { span, backward, limit, skip }: BucketRe
   return { got: backward ? got.reverse() : got, cost: items.length };
 }
 
-describe("slicing a page out of the index", () => {
-  test("finds exactly the elements of every page, in both directions", () => {
+describe("reading a page with the index", () => {
+  test("every page has exactly its elements, in both directions", () => {
     fc.assert(
       fc.property(
         indexed,
@@ -65,7 +65,7 @@ describe("slicing a page out of the index", () => {
     );
   });
 
-  test("reads no more than twice what a page inside of one bucket holds at its nearer end, and nothing more elsewhere", () => {
+  test("a page inside a bucket reads at most twice its size from the nearer end, and other pages read nothing more", () => {
     fc.assert(
       fc.property(indexed, fc.nat(40), fc.integer({ min: 1, max: 20 }), (index, offset, size) => {
         const { reads } = slicePage(index.chunks, offset, size, false);
@@ -78,7 +78,7 @@ describe("slicing a page out of the index", () => {
     );
   });
 
-  test("reads nothing past the end", () => {
+  test("a page past the end reads nothing", () => {
     fc.assert(
       fc.property(indexed, fc.boolean(), (index, descending) => {
         expect(slicePage(index.chunks, index.keys.length, 5, descending).reads).toEqual([]);
@@ -87,8 +87,8 @@ describe("slicing a page out of the index", () => {
   });
 });
 
-describe("choosing a separator", () => {
-  test("cuts in the middle and never between clusters of one slug", () => {
+describe("choosing the separator for a split", () => {
+  test("a split cuts in the middle and never between clusters of one slug", () => {
     expect(shortestSeparator(["a", "b", "c", "d"])).toBe("c");
     expect(shortestSeparator(["a", "a", "a", "b"])).toBe("b");
     expect(shortestSeparator(["a", "b", "b", "b"])).toBe("b");

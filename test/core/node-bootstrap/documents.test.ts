@@ -17,7 +17,7 @@ import { checkSyntax, run, testWith } from "./tools.ts";
 const work = mkdtempSync(join(tmpdir(), "join-documents-"));
 afterAll(() => rmSync(work, { recursive: true }));
 
-/** Writes a text where a program can read it. */
+/** Writes a text to a file that a program can read. */
 function file(name: string, content: string): string {
   const path = join(work, name);
   writeFileSync(path, content);
@@ -29,7 +29,7 @@ type Document = Exclude<keyof JoinConfigResponse, "joinCommand" | "versions">;
 const text = (documents: JoinConfigResponse, document: Document): string =>
   Buffer.from(documents[document], "base64").toString();
 
-/** What cloud-init writes on the machine, by path. */
+/** Returns the files that cloud-init writes on the machine, by path. */
 function filesOf(documents: JoinConfigResponse): Map<string, { content: string; permissions: string }> {
   const configuration = parse(text(documents, "cloudInitUserDataBase64")) as {
     write_files: { path: string; content: string; permissions: string; encoding?: string }[];
@@ -42,7 +42,7 @@ function filesOf(documents: JoinConfigResponse): Map<string, { content: string; 
   );
 }
 
-// Every branch that the scripts have.
+// Every branch of the scripts.
 const ofCluster = joinDocuments(clusterToJoin());
 const ofPools = [
   ...upgradeStrategies.map((upgradeStrategy) => poolToJoin({ upgradeStrategy })),
@@ -58,7 +58,7 @@ test("a taint that YAML 1.1 reads as another type reaches the kubelet as a strin
   await expect(configuration).toMatchFileSnapshot("golden/kubelet-taint-yes.yaml");
 });
 
-test("every string of the user data and of the kubelet's configuration is read in the same way by YAML 1.1 and 1.2", () => {
+test("YAML 1.1 and 1.2 read every string of the user data and the kubelet's configuration in the same way", () => {
   for (const value of MISREAD) {
     const taints = [{ key: value, value, effect: "NoSchedule" as const }];
     const pool = poolToJoin({ name: value, taints });
@@ -74,12 +74,12 @@ test("every string of the user data and of the kubelet's configuration is read i
   }
 });
 
-test("documents are what the API promises", () => {
+test("node documents have the form that the API documents", () => {
   for (const documents of all) expect(v.parse(Response, documents)).toEqual(documents);
   expect(ofCluster.versions).toEqual({ kubernetes: "1.33.4", containerd: "2.1.6", crictl: "1.33.0" });
 });
 
-test("the join command names endpoint, token and authority", () => {
+test("the join command contains the endpoint, the token and the authority's hash", () => {
   expect(ofCluster.joinCommand).toBe(
     `kubeadm join api.example.com:6443 --token ${TOKEN} --discovery-token-ca-cert-hash ${PUBLIC_KEY_HASH}`,
   );
@@ -95,7 +95,7 @@ testWith("openssl")("openssl finds the same public key in the authority", () => 
   expect(`sha256:${digest.split(" ")[0]}`).toBe(publicKeyHash(CERTIFICATE));
 });
 
-test("an input that cannot be one is refused, and a token is never repeated", () => {
+test("an invalid input for node documents is refused, and the error does not contain the token", () => {
   expect(() => joinDocuments(clusterToJoin({ version: "v1.33.99-u-ame.1" }))).toThrow("v1.33.99-u-ame.1 is not known");
   expect(() => joinDocuments(clusterToJoin({ endpoint: "http://api.example.com" }))).toThrow("https://host:port");
   expect(() => joinDocuments(clusterToJoin({ endpoint: "https://api.example.com/path" }))).toThrow("https://host:port");
@@ -106,13 +106,13 @@ test("an input that cannot be one is refused, and a token is never repeated", ()
   expect(() => joinDocuments(clusterToJoin({ token: "abcdef.secret;" }))).toThrow(/^((?!secret).)*$/);
 });
 
-test("the cluster's DNS is the tenth address of its services", () => {
+test("the cluster's DNS address is the tenth address of its service range", () => {
   expect(clusterDns("10.96.0.0/12")).toBe("10.96.0.10");
   expect(clusterDns("172.20.255.0/24")).toBe("172.20.255.10");
   expect(clusterDns("2001:db8::/112")).toBe("2001:db8::a");
 });
 
-test("a kubelet is told DNS, cgroup driver and taints, and nothing of taints where there are none", () => {
+test("the kubelet's configuration has DNS, cgroup driver and taints, and no taints property without taints", () => {
   const pool = poolToJoin();
   const documents = joinDocuments(clusterToJoin({ pool, clusterDomain: "cluster.example" }));
   const configuration = parse(text(documents, "kubeletConfigBase64"));
@@ -127,7 +127,7 @@ test("a kubelet is told DNS, cgroup driver and taints, and nothing of taints whe
   expect(parse(text(ofCluster, "kubeletConfigBase64"))).not.toHaveProperty("registerWithTaints");
 });
 
-test("a kubelet registers the labels it may, and the script names the others", () => {
+test("a kubelet registers the labels that it may set, and the script prints the others", () => {
   const labels = {
     zone: "a",
     "topology.kubernetes.io/zone": "a",
@@ -152,12 +152,12 @@ test("a kubelet registers the labels it may, and the script names the others", (
   );
 });
 
-test("whether machines may be rebooted is a label that no label of the user's hides", () => {
+test("a user's label cannot override the label that allows reboots of machines", () => {
   const pool = poolToJoin({ labels: { [REBOOTS_LABEL]: "disabled" } });
   expect(text(joinDocuments(clusterToJoin({ pool })), "installScriptBase64")).toContain(`${REBOOTS_LABEL}=enabled`);
 });
 
-test("security updates are installed, and the machine rebooted, only where the pool asks for it", () => {
+test("security updates and the reboot run only if the pool requests them", () => {
   const scriptOf = (updates: (typeof securityUpdates)[number]) =>
     text(joinDocuments(clusterToJoin({ pool: poolToJoin({ securityUpdatesOnJoin: updates }) })), "installScriptBase64");
   expect(scriptOf("OFF")).not.toContain("unattended-upgrade --verbose\n");
@@ -167,7 +167,7 @@ test("security updates are installed, and the machine rebooted, only where the p
   expect(scriptOf("INSTALL_AND_REBOOT")).toContain("systemctl reboot\n");
 });
 
-test("cloud-init installs with the same script, joins with the same command, and hides the token from others", () => {
+test("cloud-init uses the same install script and join command, and makes the token unreadable for other users", () => {
   for (const documents of all) {
     const files = filesOf(documents);
     expect(files.get("/usr/local/sbin/ame-clusters-install")).toEqual({
@@ -177,12 +177,12 @@ test("cloud-init installs with the same script, joins with the same command, and
     const joining = files.get("/usr/local/sbin/ame-clusters-join");
     expect(joining?.content).toContain(`exec ${documents.joinCommand}\n`);
     expect(joining?.permissions).toBe("0700");
-    // What EC2 allows.
+    // The limit of EC2.
     expect(text(documents, "cloudInitUserDataBase64").length).toBeLessThan(16 * 1024);
   }
 });
 
-test("the token stands where it is needed and nowhere else", () => {
+test("the token occurs only in the documents that need it", () => {
   for (const { documents } of ofPools) {
     expect(text(documents, "installScriptBase64")).not.toContain(TOKEN);
     expect(text(documents, "upgradeScriptBase64")).not.toContain(TOKEN);
@@ -193,7 +193,7 @@ test("the token stands where it is needed and nowhere else", () => {
 const joinScriptOf = (documents: JoinConfigResponse) =>
   filesOf(documents).get("/usr/local/sbin/ame-clusters-join")?.content ?? "";
 
-test("the scripts are bash", () => {
+test("the node scripts are valid bash", () => {
   checkSyntax(
     all.flatMap((documents) => [
       text(documents, "installScriptBase64"),
@@ -204,7 +204,7 @@ test("the scripts are bash", () => {
 });
 
 testWith("shellcheck")("shellcheck finds nothing in any script", () => {
-  // Upgrade scripts of other pools differ in their head alone, which is comment.
+  // Upgrade scripts of other pools differ only in their head, which is a comment.
   const written = [
     ...ofPools.slice(upgradeStrategies.length).map(({ documents }) => text(documents, "installScriptBase64")),
     text(ofCluster, "installScriptBase64"),
@@ -215,12 +215,12 @@ testWith("shellcheck")("shellcheck finds nothing in any script", () => {
   expect(run("shellcheck", ["--norc", ...paths])).toBe("");
 });
 
-testWith("cloud-init")("cloud-init's own schema takes the user data", () => {
+testWith("cloud-init")("cloud-init's own schema accepts the user data", () => {
   const path = file("user-data", text(ofCluster, "cloudInitUserDataBase64"));
   expect(run("cloud-init", ["schema", "--config-file", path])).toContain("Valid");
 });
 
-test("the documents are the ones that were looked at by somebody", async () => {
+test("the node documents equal the reviewed golden files", async () => {
   const golden = (name: string) => `golden/${name}`;
   await expect(text(ofCluster, "upgradeScriptBase64")).toMatchFileSnapshot(golden("upgrade-cluster.sh"));
   await expect(text(ofCluster, "kubeletConfigBase64")).toMatchFileSnapshot(golden("kubelet-cluster.yaml"));

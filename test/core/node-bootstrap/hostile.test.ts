@@ -28,13 +28,13 @@ const HOSTILE = [
   "\u0007\u001b[31m",
 ];
 
-/** What a shell makes of some words, each ended by a NUL. */
+/** Returns the words that a shell reads from a text, each ended by a NUL. */
 const wordsOf = (words: string) =>
   run("bash", ["-c", `set -eu; printf '%s\\0' ${words}`])
     .split("\0")
     .slice(0, -1);
 
-test("a quoted text is one word of a shell, whatever is in it", () => {
+test("a quoted text is one shell word, whatever its characters", () => {
   const texts = fc
     .sample(fc.string({ unit: "grapheme", minLength: 0, maxLength: 20 }), { numRuns: 500, seed: 1 })
     .map((each) => each.replaceAll("\0", ""));
@@ -44,13 +44,13 @@ test("a quoted text is one word of a shell, whatever is in it", () => {
   expect(() => quote("a\0b")).toThrow("NUL");
 });
 
-test("a comment stays a comment", () => {
+test("a comment with any text remains a comment", () => {
   const comments = HOSTILE.map((text) => `# ${comment(text)}`).join("\n");
   expect(run("bash", ["-c", `${comments}\necho only this`])).toBe("only this\n");
   expect(comment("a\nb\r\u2028c\u0007")).toBe("a b  c ");
 });
 
-test("a file is written as it is, whatever is in it", () => {
+test("a file is written unchanged, whatever its characters", () => {
   const pathOf = (text: string) => `/etc/${text || "x"}`;
   const commands = HOSTILE.map((text) => writeCommand(pathOf(text), "0644", text)).join("\n");
   const written = run("bash", ["-c", `set -eu; write() { printf '%s\\0' "$@"; }\n${commands}`]);
@@ -64,7 +64,7 @@ test("an endpoint is one word of the join command", () => {
   }
 });
 
-test("taints, domains and names reach the kubelet as they are, and the script stays what it is", () => {
+test("hostile taints, domains and names reach the kubelet unchanged and do not change the script", () => {
   const plain = joinDocuments(clusterToJoin({ pool: poolToJoin() }));
   const scripts: string[] = [];
   for (const text of HOSTILE) {
@@ -77,7 +77,7 @@ test("taints, domains and names reach the kubelet as they are, and the script st
       const script = Buffer.from(documents[name], "base64").toString();
       scripts.push(script);
       expect(script).toContain(quoteAlways(configuration));
-      // But for the places where they stand it is the script of any other pool.
+      // Except for the places of these values, it is the script of any other pool.
       const without = (whole: string, its: string) =>
         whole
           .replace(quoteAlways(its), "")
@@ -94,7 +94,7 @@ test("taints, domains and names reach the kubelet as they are, and the script st
   checkSyntax(scripts);
 });
 
-test("a label that Kubernetes does not know as one is refused, for nothing of it may reach systemd", () => {
+test("an invalid Kubernetes label is refused, so that no part of it reaches systemd", () => {
   for (const text of HOSTILE.filter((each) => each !== "" && each !== "-n")) {
     expect(() => joinDocuments(clusterToJoin({ pool: poolToJoin({ labels: { role: text } }) }))).toThrow("Not labels");
     expect(() => joinDocuments(clusterToJoin({ pool: poolToJoin({ labels: { [text]: "a" } }) }))).toThrow("Not labels");

@@ -1,8 +1,8 @@
-/** Clusters and pools to join. */
+/** Builds clusters and pools to join. */
 
 import type { JoinedPool, JoinInput } from "#core/node-bootstrap/input.ts";
 
-// The authority of nobody: its key was thrown away. ECDSA P-256, as ours are.
+// Test authority whose key was deleted. ECDSA P-256, like the keys of this project.
 export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBgjCCASegAwIBAgIUZr7RLNCziSyavCwJBuHnd07reN4wCgYIKoZIzj0EAwIw
 FTETMBEGA1UEAwwKa3ViZXJuZXRlczAgFw0yNjExMjcwMjI4MDdaGA8yMTI2MTEw
@@ -16,12 +16,12 @@ rGcDEyHK
 -----END CERTIFICATE-----
 `;
 
-/** What openssl says of its public key. */
+/** Hash of its public key as openssl prints it. */
 export const PUBLIC_KEY_HASH = "sha256:07ad4a94608cdcb0df914ec469a13195718fd685e3f982b28cc886755f15fc7c";
 
 export const TOKEN = "abcdef.0123456789abcdef";
 
-/** A cluster to join. @param overrides what is not as usual */
+/** Builds a cluster to join. @param overrides properties that differ from the default */
 export const clusterToJoin = (overrides: Partial<JoinInput> = {}): JoinInput => ({
   endpoint: "https://api.example.com:6443",
   certificate: CERTIFICATE,
@@ -31,7 +31,7 @@ export const clusterToJoin = (overrides: Partial<JoinInput> = {}): JoinInput => 
   ...overrides,
 });
 
-/** A pool to join. @param overrides what is not as usual */
+/** Builds a pool to join. @param overrides properties that differ from the default */
 export const poolToJoin = (overrides: Partial<JoinedPool> = {}): JoinedPool => ({
   name: "workers",
   labels: { role: "worker", "node-role.kubernetes.io/worker": "" },

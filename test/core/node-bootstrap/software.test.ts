@@ -3,7 +3,7 @@ import { clusterVersions } from "#core/catalogue/index.ts";
 import { architectures, checksums, components } from "#core/node-bootstrap/checksums.ts";
 import { nodeSoftware, pathOf } from "#core/node-bootstrap/software.ts";
 
-test("nodes of every version there is can be installed, on every kind of machine", () => {
+test("nodes of every catalogue version can be installed on every architecture", () => {
   for (const { version } of clusterVersions) {
     const software = nodeSoftware(version);
     expect(software, version).toBeDefined();
@@ -20,18 +20,18 @@ test("nodes of every version there is can be installed, on every kind of machine
   }
 });
 
-test("no two downloads have the same checksum, as they would where one was copied to the wrong place", () => {
+test("all downloads have different checksums, so no checksum was copied to a wrong row", () => {
   const all = Object.values(checksums).flatMap((versions) => Object.values(versions).flatMap(Object.values));
   expect(new Set(all).size).toBe(all.length);
 });
 
-test("what is not known is no version of nodes", () => {
+test("an unknown version is not a version for nodes", () => {
   expect(nodeSoftware("v1.33.99-u-ame.1")).toBeUndefined();
   expect(nodeSoftware("v1.99.0-u-ame.1")).toBeUndefined();
   expect(nodeSoftware("v1.33.4")).toBeUndefined();
 });
 
-test("downloads are where their projects publish them", () => {
+test("downloads have the URLs that their projects publish", () => {
   const software = nodeSoftware("v1.34.4-u-ame.2");
   if (software === undefined) throw new Error("1.34.4 is not known");
   expect(components.map((component) => pathOf(software.downloads[component], "arm64"))).toEqual([

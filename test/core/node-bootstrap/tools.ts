@@ -1,4 +1,4 @@
-/** The programs that judge what is rendered. Where one is not installed its tests are skipped, unless CI says that it has to be. */
+/** Programs that check rendered documents. If one is not installed, its tests are skipped, unless CI requires it. */
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { test } from "vitest";
@@ -7,14 +7,14 @@ type Tool = "shellcheck" | "cloud-init" | "openssl";
 
 const isInstalled = (tool: Tool) => spawnSync(tool, ["--version"]).error === undefined;
 
-/** A test that needs a program. @param tool its name, as it is called */
+/** Defines a test that needs a program. @param tool name of its executable */
 export const testWith = (tool: Tool) => test.skipIf(process.env.JOIN_TOOLS !== "required" && !isInstalled(tool));
 
 /**
- * Runs a program and waits.
+ * Runs a program and waits for its end.
  *
- * @returns what it wrote
- * @throws Error with what it wrote where it fails
+ * @returns its output
+ * @throws Error with its output if it fails
  */
 export function run(program: string, parameters: readonly string[], input = ""): string {
   try {
@@ -25,10 +25,10 @@ export function run(program: string, parameters: readonly string[], input = ""):
   }
 }
 
-/** Checks that texts are bash, all in one process. @throws Error with what bash says where one is not */
+/** Checks that texts are valid bash, all in one process. @throws Error with bash's message if one is not */
 export function checkSyntax(scripts: readonly string[]): void {
   const check = `mapfile -d '' scripts; for each in "\${scripts[@]}"; do bash -n <<<"$each" 2>&1 || exit 1; done`;
   const said = run("bash", ["-c", check], scripts.map((each) => `${each}\0`).join(""));
-  // Not every fault makes it fail.
+  // Some faults do not change the exit code.
   if (said !== "") throw new Error(said);
 }

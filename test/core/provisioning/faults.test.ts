@@ -35,7 +35,7 @@ async function create(more: Record<string, unknown> = {}): Promise<Json> {
   return answer.body;
 }
 
-/** What a property became, one after the other, by the events. */
+/** Values of a property over time, from the events. */
 async function wayOf(identity: string, path: string): Promise<unknown[]> {
   const events = await eventsOf(world.services, identity);
   const changes = events.flatMap(({ changes }): Json[] => JSON.parse(String(changes)));
@@ -46,7 +46,7 @@ const failuresOf = (identity: string) => wayOf(identity, "conditions[Reconciled]
 
 const condition = (cluster: Json, type: string) => cluster.conditions.find((each: Json) => each.type === type);
 
-/** Lets the next calls for the cluster that was made last go wrong. */
+/** Makes the next calls for the last created cluster fail. */
 const fail = (fault: ProvisionerFault, times: number, operation: string) => {
   let left = times;
   world.faults.next = (call) =>
@@ -60,7 +60,7 @@ const faults: [string, ProvisionerFault][] = [
 ];
 
 describe.each(faults)("a provisioner that %s", (_, fault) => {
-  test.each(["observe", "apply"])("to %s is asked again, and the cluster comes up", async (operation) => {
+  test.each(["observe", "apply"])("a failed call to %s is repeated, and the cluster starts", async (operation) => {
     const { identity } = await create();
     fail(fault, 2, operation);
     await world.settle();
@@ -69,7 +69,7 @@ describe.each(faults)("a provisioner that %s", (_, fault) => {
     expect((await failuresOf(identity)).length).toBeGreaterThan(0);
   });
 
-  test("while a cluster is torn down is asked again, and it goes", async () => {
+  test("a failed teardown is repeated, and the cluster is deleted", async () => {
     await create();
     await world.settle();
     await send("PATCH", at(), { status: "deleting" });
@@ -79,8 +79,8 @@ describe.each(faults)("a provisioner that %s", (_, fault) => {
   });
 });
 
-describe("a provisioner that fails", () => {
-  test("is told of in conditions and in few events, and is left alone for longer and longer", async () => {
+describe("a provisioner that fails permanently", () => {
+  test("a permanent failure is shown in conditions and in few events, and the backoff grows", async () => {
     const { identity } = await create();
     const calls: number[] = [];
     world.faults.next = ({ operation, identity: called }) => {
@@ -100,14 +100,14 @@ describe("a provisioner that fails", () => {
     expect(failures.length).toBeGreaterThan(2);
     const pauses = calls.slice(1).map((call, index) => call - (calls[index] ?? 0));
     expect(pauses.at(-1)).toBeGreaterThan(60_000);
-    // Nine doublings lead to the longest pause of five minutes.
+    // Nine doublings lead to the maximum backoff of five minutes.
     expect(calls.length).toBeLessThan(20);
     world.faults.next = undefined;
     await world.settle();
     expect(await get()).toMatchObject({ status: "started" });
   });
 
-  test("with words without end is told of in some of them", async () => {
+  test("a very long error of the provisioner is shown truncated", async () => {
     const { identity } = await create();
     fail({ kind: "fails", message: `${"x".repeat(999)}😀${"y".repeat(1_000_000)}` }, 1, "apply");
     await world.settle();
@@ -115,7 +115,7 @@ describe("a provisioner that fails", () => {
     expect((await get()).status).toBe("started");
   });
 
-  test("to show a cluster leaves it as it was known, and after three times unknown, until it is seen again", async () => {
+  test("a cluster that the provisioner cannot observe keeps its state, is unknown after three failures, and recovers when observed", async () => {
     const { identity } = await create();
     await world.settle();
     await send("PATCH", at(), { status: "stopping" });
@@ -129,8 +129,8 @@ describe("a provisioner that fails", () => {
   });
 });
 
-describe("a provisioner whose answer never came", () => {
-  test("but that did what it was asked later is told by the fence that it is too late", async () => {
+describe("a provisioner whose response is lost", () => {
+  test("a provisioner that executes a lost call later is refused by the fencing token", async () => {
     const { identity } = await create({ version: "v1.34.4-u-ame.1" });
     const { provisioner } = world.reconciler;
     let late: (() => Promise<void>) | undefined;
@@ -156,20 +156,20 @@ describe("a provisioner whose answer never came", () => {
   });
 });
 
-describe("a provisioner that forgets a cluster", () => {
-  test("makes it unknown, and it is built again", async () => {
+describe("a provisioner that loses a cluster", () => {
+  test("a lost cluster becomes unknown and is built again", async () => {
     const { identity } = await create();
     await world.settle();
     fail({ kind: "forgets" }, 1, "observe");
-    // Nobody asked for anything: the look that is taken every hour finds it.
+    // No request triggers it: the hourly reconcile finds it.
     await world.settle(2 * 60 * 60_000);
     expect((await statusesOf(identity)).slice(3, 5)).toEqual(["started", "unknown"]);
     expect(await get()).toMatchObject({ status: "started", provisionStatus: "DONE" });
   });
 });
 
-describe("a provisioner that lies", () => {
-  test("that a cluster serves is believed only until the next look", async () => {
+describe("a provisioner that reports a wrong result", () => {
+  test("a wrong report that a cluster serves is corrected at the next observation", async () => {
     const { identity } = await create();
     const observation = {
       collectedAt: "2026-11-23T10:00:00.000Z",
@@ -186,7 +186,7 @@ describe("a provisioner that lies", () => {
     expect((await statusesOf(identity)).filter((status) => status === "unknown").length).toBeGreaterThan(0);
   });
 
-  test("that it did what was asked is found out", async () => {
+  test("a wrong report that a change was applied is detected", async () => {
     await create();
     await world.settle();
     await send("PATCH", at(), { status: "stopping" });
@@ -196,8 +196,8 @@ describe("a provisioner that lies", () => {
   });
 });
 
-describe("two reconcilers", () => {
-  test("at one cluster are one after the other", async () => {
+describe("two reconcilers of one cluster", () => {
+  test("two reconcilers of one cluster run one after the other", async () => {
     const { identity } = await create();
     const both = await Promise.all([
       reconcileAll(world.reconciler, [identity], 1),
@@ -210,7 +210,7 @@ describe("two reconcilers", () => {
     expect(await statusesOf(identity)).toEqual(["provisioning", "provisioned", "starting", "started"]);
   });
 
-  test("of which one stalls past its lease: what it planned and what it would write is refused", async () => {
+  test("the plan and the writes of a reconciler that stalls past its lease are refused", async () => {
     const { identity } = await create();
     await world.settle();
     await send("PATCH", at(), { status: "stopping" });
@@ -252,7 +252,7 @@ describe("two reconcilers", () => {
     expect(await provisioner.observe(identity, new AbortController().signal)).toMatchObject({ power: "started" });
   });
 
-  test("keep what a user asks for while a step is under way", async () => {
+  test("two reconcilers keep a user's request that arrives during a step", async () => {
     const { identity } = await create();
     const { provisioner } = world.reconciler;
     let asked = false;

@@ -28,7 +28,7 @@ const send = (method: string, path: string, body?: unknown): Promise<Answer> =>
 const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
 const get = async (query = ""): Promise<Json> => (await send("GET", at() + query)).body;
 
-/** Makes a cluster in a new organisation. */
+/** Creates a cluster in a new organisation. */
 async function create(more: Record<string, unknown> = {}): Promise<Json> {
   tenant = await world.tenant();
   const answer = await send("POST", tenant.path("production"), tenant.creation({ nodePools: POOLS, ...more }));
@@ -36,7 +36,7 @@ async function create(more: Record<string, unknown> = {}): Promise<Json> {
   return answer.body;
 }
 
-/** How a property went, by the events: what it was first, and what it became. */
+/** Values of a property over time, from the events: first value, then each change. */
 async function wayOf(identity: string, path: string): Promise<unknown[]> {
   const events = await eventsOf(world.services, identity);
   const changes = events.flatMap(({ changes }): Json[] => JSON.parse(String(changes)));
@@ -45,8 +45,8 @@ async function wayOf(identity: string, path: string): Promise<unknown[]> {
 
 const condition = (cluster: Json, type: string) => cluster.conditions.find((each: Json) => each.type === type);
 
-describe("a cluster", () => {
-  test("that was created is built in every phase, starts, and tells so", async () => {
+describe("the life of a cluster under the reconciler", () => {
+  test("a created cluster passes every phase, starts, and has events for them", async () => {
     const { identity } = await create();
     await world.settle();
     const cluster = await get("?includeDetails=true");
@@ -75,7 +75,7 @@ describe("a cluster", () => {
     expect(pools.map((pool: Json) => pool.provisionStatus)).toEqual(["DONE", "DONE"]);
   });
 
-  test("with the default step is started within 15 s of its clock", async () => {
+  test("a cluster starts within 15 s of its clock with the default step", async () => {
     const { createdAt } = await create();
     await world.settle(15_000);
     const { status, conditions } = await get();
@@ -84,7 +84,7 @@ describe("a cluster", () => {
     expect(Date.parse(ready) - Date.parse(createdAt)).toBeLessThan(15_000);
   });
 
-  test("stops, keeps what it is, and starts again at another version", async () => {
+  test("a cluster stops, keeps its configuration, and starts again with another version", async () => {
     const { identity, version } = await create({ version: "v1.34.4-u-ame.1" });
     await world.settle();
     expect((await send("PATCH", at(), { status: "stopping" })).body.status).toBe("stopping");
@@ -98,7 +98,7 @@ describe("a cluster", () => {
     expect(version).not.toBe(next);
   });
 
-  test("that is deleted is gone, with pools, index entry and counts, and leaves its tombstone and events", async () => {
+  test("a deleted cluster is removed with pools, index entry and counts, and leaves its tombstone and events", async () => {
     const { identity } = await create();
     await world.settle();
     expect((await send("PATCH", at(), { status: "deleting" })).status).toBe(200);
@@ -112,7 +112,7 @@ describe("a cluster", () => {
     expect(stones.map((stone) => [stone.identity, stone.status])).toEqual([[identity, "deleted"]]);
   });
 
-  test("that was in a deleted environment is gone, and then the environment's slug is free", async () => {
+  test("a cluster in a deleted environment is removed, and then the environment's slug is available", async () => {
     await create();
     await send("PATCH", at(), { status: "deleting" });
     await removeEnvironment(world.services, tenant.slug, "production");
@@ -123,7 +123,7 @@ describe("a cluster", () => {
     expect((await send("GET", at())).status).toBe(404);
   });
 
-  test("that is deleted before anything was built is gone too", async () => {
+  test("a cluster that is deleted before it was built is removed too", async () => {
     await create();
     await send("PATCH", at(), { status: "deleting" });
     await world.settle();
@@ -131,8 +131,8 @@ describe("a cluster", () => {
   });
 });
 
-describe("a started cluster", () => {
-  test("takes new, changed and removed pools up", async () => {
+describe("changes of a started cluster", () => {
+  test("new, changed and removed pools of a started cluster are applied", async () => {
     await create();
     await world.settle();
     const web = (await send("GET", at("pools"))).body.find((pool: Json) => pool.name === "web");
@@ -150,7 +150,7 @@ describe("a started cluster", () => {
     expect(seen?.nodePools.map(({ nodes }) => nodes).toSorted()).toEqual([1, 5]);
   });
 
-  test("has one path for each node pool in all of its events", async () => {
+  test("a node pool has the same path in all of its cluster's events", async () => {
     const zoned = { name: "web", nodeSize: "t3.medium", availabilityZone: "eu-west-1a" };
     await create({ nodePools: [{ name: "web", nodeSize: "t3.medium" }, zoned] });
     await world.settle();
@@ -177,7 +177,7 @@ describe("a started cluster", () => {
     expect(requested.changes).toEqual([{ path: "nodePools[jobs].provisionStatus", from: "DONE", to: "DELETING" }]);
   });
 
-  test("has as many nodes as its pools ask for, between their sizes where they scale, and none while it is stopped", async () => {
+  test("the number of nodes follows the pools, within the limits of autoscaled pools, and is zero while stopped", async () => {
     const { identity } = await create();
     await world.settle();
     const pools = (await send("GET", at("pools"))).body;
@@ -204,7 +204,7 @@ describe("a started cluster", () => {
     expect(await become("PATCH", at(), { status: "starting" })).toEqual([1, 2]);
   });
 
-  test("upgrades each pool by its strategy, for a minor version and for a patch", async () => {
+  test("each pool is upgraded by its strategy, for a minor version and for a patch", async () => {
     const replaced = { method: "replace", drain: true };
     const drained = { method: "inPlace", drain: true };
     const inPlace = { method: "inPlace", drain: false };
@@ -246,7 +246,7 @@ describe("a started cluster", () => {
     ["up", "v1.34.4-u-ame.1", "v1.35.0-u-ame.1"],
     ["down", "v1.35.1-u-ame.1", "v1.35.0-u-ame.1"],
   ])(
-    "is brought %s: no node is ever newer than the control plane, and each pool goes its own way",
+    "a cluster brought %s never has a node newer than the control plane, and each pool follows its strategy",
     async (_, from, to) => {
       const { identity } = await create({ version: from });
       await world.settle();
@@ -258,7 +258,7 @@ describe("a started cluster", () => {
       Object.assign(provisioner, {
         async observe(...given: Parameters<typeof observe>) {
           const answer = await observe(...given);
-          // Others are looked at, too, once in a while.
+          // Other clusters are observed, too, from time to time.
           if (given[0] === identity) {
             seen.push([answer?.version, ...(answer?.nodePools ?? []).map(({ version }) => version)]);
           }
@@ -287,7 +287,7 @@ describe("a started cluster", () => {
   test.each([
     ["provisioned", 2],
     ["starting", 3],
-  ])("whose version was changed while it was %s serves the last one asked for", async (status, steps) => {
+  ])("a cluster whose version was changed while it was %s runs the last requested version", async (status, steps) => {
     await create({ version: "v1.34.4-u-ame.1" });
     await reconcile(world.reconciler, (await get()).identity, steps * STEP_MS);
     expect((await get()).status).toBe(status);
@@ -300,8 +300,8 @@ describe("a started cluster", () => {
   });
 });
 
-describe("the tag of a cluster", () => {
-  test("changes with its status and not when it is only looked at, and conditions tell what they have observed", async () => {
+describe("the entity tag and conditions of a cluster", () => {
+  test("the entity tag changes with the status and not with observations, and conditions name the observed generation", async () => {
     const { identity } = await create();
     await world.settle();
     const first = await send("GET", at());

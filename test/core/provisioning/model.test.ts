@@ -7,7 +7,7 @@ import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants
 import { type LivingWorld, makeLivingWorld } from "#test/support/reconciling.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
-/** More of them with `MODEL_RUNS`. A run takes half a second, several times that where others use the machine too. */
+/** `MODEL_RUNS` sets more runs. A run takes half a second, and several times that on a busy machine. */
 const RUNS = Number(process.env.MODEL_RUNS ?? 8);
 const LIMIT_MS = 60_000 + RUNS * 6_000;
 
@@ -110,7 +110,7 @@ async function run(tenant: Tenant, given: Step): Promise<void> {
   }
 }
 
-/** Asserts that a cluster's states, as its events tell them, follow each other as the state machine has it. */
+/** Asserts that a cluster's states, as its events show them, follow the state machine. */
 async function expectLegal(identity: string): Promise<void> {
   let desired: DesiredStatus = "starting";
   let at = "new";
@@ -123,7 +123,7 @@ async function expectLegal(identity: string): Promise<void> {
     const change = changes.find(({ path }) => path === "status");
     if (change === undefined) continue;
     expect(change.from).toBe(at);
-    // What a user asks for from unknown shows as that at once.
+    // A status requested from unknown is shown at once.
     const isLegal = asked !== undefined || canFollow(change.from, change.to, desired);
     expect([change.from, change.to, desired, isLegal]).toEqual([change.from, change.to, desired, true]);
     at = change.to;
@@ -131,7 +131,7 @@ async function expectLegal(identity: string): Promise<void> {
   }
 }
 
-test("whatever is asked and whatever goes wrong, states follow each other as they may, and everything becomes as asked", {
+test("states follow the state machine and clusters converge, whatever is requested and whatever fails", {
   timeout: LIMIT_MS,
 }, async () => {
   await fc.assert(

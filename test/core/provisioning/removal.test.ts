@@ -18,7 +18,7 @@ beforeEach(async () => {
   world = scene.world;
 });
 
-/** Puts things into a cluster's partition. @returns the sort keys */
+/** Writes items to a cluster's partition. @returns the sort keys */
 async function leave(identity: string, ...kinds: [kind: string, count: number][]): Promise<string[]> {
   const { pk } = pointerKey(identity);
   const sks = kinds.flatMap(([kind, count]) => Array.from({ length: count }, (_, number) => `${kind}#${number}`));
@@ -30,21 +30,21 @@ async function leave(identity: string, ...kinds: [kind: string, count: number][]
   return sks;
 }
 
-/** The kinds of what is stored of a cluster. */
+/** Lists the kinds of stored items of a cluster. */
 async function kindsOf(identity: string): Promise<string[]> {
   const items = await world.table.query({ pk: pointerKey(identity).pk, from: " ", to: "~", keysOnly: true });
   return [...new Set(items.map(({ sk }) => sk.split("#")[0] ?? ""))];
 }
 
-/** Makes a cluster that has more than a transaction takes. */
+/** Creates a cluster with more items than one transaction can delete. */
 async function made(): Promise<string> {
   const { identity } = await scene.create();
   await leave(identity, ["SECRET", 60], ["ANYTHING", 20], ["EVENTUALLY", 30]);
   return identity;
 }
 
-describe("a cluster that is deleted", () => {
-  test("takes along whatever there is of it, but its pointer and its events", async () => {
+describe("the final deletion of a cluster", () => {
+  test("the deletion of a cluster deletes all of its items except its pointer and its events", async () => {
     const identity = await made();
     await world.settle();
     const other = (await scene.create({ name: "two" })).identity;
@@ -56,7 +56,7 @@ describe("a cluster that is deleted", () => {
     await expectInvariants(world.services, scene.tenant.slug);
   });
 
-  test("takes along what comes in the last moment, and the key of its secrets last", async () => {
+  test("the deletion of a cluster deletes items written at the last moment, and the key of its secrets last", async () => {
     const { identity } = await scene.create();
     const { pk } = pointerKey(identity);
     await leave(identity, ["SECRET#A", 60], ["SECRET#Z", 60]);
@@ -85,7 +85,7 @@ describe("a cluster that is deleted", () => {
     expect([isLate, await kindsOf(identity)]).toEqual([true, ["CLUSTER", "EVENT"]]);
   });
 
-  test("comes back without its secrets", async () => {
+  test("an undeleted cluster has no secrets of its previous life", async () => {
     const identity = await made();
     await scene.ask("deleting");
     await world.settle();
@@ -93,7 +93,7 @@ describe("a cluster that is deleted", () => {
     expect(await kindsOf(identity)).toEqual(["CLUSTER", "EVENT", "POOL"]);
   });
 
-  test("is gone in the end, whichever of its worker's writes is the last before it dies", async () => {
+  test("a cluster is deleted in the end, whichever write is the last before its worker dies", async () => {
     let deaths = 0;
     for (let write = 1; ; write++) {
       const identity = await made();
@@ -111,7 +111,7 @@ describe("a cluster that is deleted", () => {
       if (outcome !== "died") break;
       deaths++;
     }
-    // Lease, tearing down, two steps, the tombstone, rest.
+    // Lease, teardown, two steps, tombstone, release.
     expect(deaths).toBe(6);
     expect(await clustersOf(world.services, scene.tenant.slug)).toEqual([]);
     const stones = await tombstonesOf(world.services, scene.tenant.slug);
@@ -119,7 +119,7 @@ describe("a cluster that is deleted", () => {
     await expectInvariants(world.services, scene.tenant.slug);
   });
 
-  test("keeps the secrets of its new life from a worker of its old one", async () => {
+  test("the new secrets of an undeleted cluster are safe from a worker of its previous life", async () => {
     const { identity } = await scene.create();
     await scene.ask("deleting");
     const late = scene.interrupted(async () => {
@@ -134,8 +134,8 @@ describe("a cluster that is deleted", () => {
   });
 });
 
-describe("a cluster that is forgotten", () => {
-  test("takes its secrets along, also where the operator was killed and asks again", async () => {
+describe("forgetting a cluster with secrets", () => {
+  test("a forgotten cluster's secrets are deleted, also when the operator's command was killed and repeated", async () => {
     const identity = await made();
     const sibling = world.sibling();
     let transactions = 0;
@@ -149,13 +149,13 @@ describe("a cluster that is forgotten", () => {
     await expectInvariants(world.services, scene.tenant.slug);
   });
 
-  test("and brought back in the same moment keeps what is new", async () => {
+  test("a cluster that is forgotten and undeleted at the same time keeps its new items", async () => {
     const { identity } = await scene.create();
     const sibling = world.sibling();
     let back: Promise<unknown> | undefined;
     sibling.table.client.middlewareStack.add(
       (next) => async (args) => {
-        // After its transaction, before it looks for what is left.
+        // After its transaction, before it looks for leftover items.
         if (JSON.stringify(args.input).includes('":from":" "')) {
           back ??= scene
             .send("POST", `${scene.tenant.path("production", "one")}/undelete`)

@@ -19,7 +19,7 @@ const POOL = { name: "web", nodeSize: "t3.medium" };
 let world: LivingWorld;
 let tenant: Tenant;
 let original: Provisioner["apply"];
-/** Every plan that the provisioner got, with what ran at that moment. */
+/** Every plan that the provisioner received, with the running versions at that time. */
 let steps: { plan: Plan; running: Observation | undefined }[] = [];
 
 beforeAll(async () => {
@@ -56,7 +56,7 @@ async function create(version: string, nodePools: object[] = [POOL]): Promise<st
   return answer.body.identity;
 }
 
-/** Asserts that a plan follows the version skew policy from what runs. */
+/** Asserts that a plan follows the version skew policy from the running versions. */
 function expectPolicy({ plan, running }: (typeof steps)[number]): void {
   const from = running?.version;
   const shown = JSON.stringify({
@@ -79,8 +79,8 @@ function expectPolicy({ plan, running }: (typeof steps)[number]): void {
   }
 }
 
-describe("a second version during an upgrade", () => {
-  test("two minors above what runs is refused with what is reachable, and accepted once the first one runs", async () => {
+describe("a second change of version during an upgrade", () => {
+  test("a version two minors above the running one is refused with the reachable versions, and accepted once the first one runs", async () => {
     const identity = await create("v1.33.4-u-ame.1");
     await world.settle();
     expect((await patch({ version: "v1.34.3-u-ame.1" })).status).toBe(200);
@@ -101,7 +101,7 @@ describe("a second version during an upgrade", () => {
     steps.forEach(expectPolicy);
   });
 
-  test("is offered by upgrades exactly where a change accepts it, at every moment of the upgrade", async () => {
+  test("the upgrades endpoint offers exactly the versions that a PATCH accepts, at every moment of an upgrade", async () => {
     const identity = await create("v1.33.4-u-ame.2");
     const check = async () => {
       const { body } = await send("GET", at("upgrades"));
@@ -130,7 +130,7 @@ describe("a second version during an upgrade", () => {
     expect((await check()).runningVersion).toBe("v1.34.3-u-ame.1");
   });
 
-  test("back to what runs takes the upgrade back, and another version of that minor is refused once it is under way", async () => {
+  test("a PATCH to the running version cancels the upgrade, and another version of that minor is refused during it", async () => {
     const identity = await create("v1.33.4-u-ame.1");
     await world.settle();
     await patch({ version: "v1.34.3-u-ame.1" });
@@ -144,7 +144,7 @@ describe("a second version during an upgrade", () => {
     steps.forEach(expectPolicy);
   });
 
-  test("waits for the start of a cluster that was stopped on its way", async () => {
+  test("a second version waits for the start of a cluster that was stopped during its upgrade", async () => {
     await create("v1.33.4-u-ame.1");
     await world.settle();
     await patch({ version: "v1.34.3-u-ame.1" });
@@ -166,7 +166,7 @@ describe("a second version during an upgrade", () => {
     expect((await get()).actualState.version).toBe("v1.33.4-u-ame.1");
   });
 
-  test("of a cluster brought back is judged by the version that it is built with", async () => {
+  test("the version of an undeleted cluster is validated against the version that it is built with", async () => {
     await create("v1.33.4-u-ame.1");
     await world.settle();
     await patch({ version: "v1.34.3-u-ame.1" });
@@ -182,7 +182,7 @@ describe("a second version during an upgrade", () => {
     steps.forEach(expectPolicy);
   });
 
-  test("a pool that is made during an upgrade begins with what the control plane runs", async () => {
+  test("a pool created during an upgrade starts with the control plane's running version", async () => {
     const identity = await create("v1.34.4-u-ame.1");
     await world.settle();
     await patch({ version: "v1.35.0-u-ame.1" });
@@ -197,7 +197,7 @@ describe("a second version during an upgrade", () => {
   });
 });
 
-describe("a plan", () => {
+describe("the plan of a change of version", () => {
   const [POOL_OF_33] = [{ identity: "p", name: "web", upgradeStrategy: "INPLACE", provisionStatus: "DONE" }];
   const seen = (version: string | undefined, pool: string): Observation => ({
     collectedAt: "2026-11-23T10:00:00.000Z",
@@ -213,7 +213,7 @@ describe("a plan", () => {
     return [version, nodePools[0]?.version];
   };
 
-  test("passes every minor where two were asked for at once, each once the one before runs", () => {
+  test("a plan over two minors passes each minor, and waits until the previous one runs", () => {
     const asked = { version: "v1.35.0-u-ame.1" };
     const [one, two] = ["v1.33.4-u-ame.1", "v1.34.4-u-ame.2"] as const;
     expect(plan({ ...asked, plannedVersion: one }, seen(one, one))).toEqual([two, one]);
@@ -222,14 +222,14 @@ describe("a plan", () => {
     expect(plan({ ...asked, plannedVersion: asked.version }, seen(asked.version, one))).toEqual([asked.version, two]);
   });
 
-  test("waits with the control plane until no node would be more than three minors older", () => {
+  test("a plan upgrades the control plane only when no node would be more than three minors older", () => {
     const [asked, planned] = ["v1.35.0-u-ame.1", "v1.34.3-u-ame.1"];
     const cluster = { version: asked, plannedVersion: planned };
     expect(plan(cluster, seen(planned, "v1.32.0-u-ame.1"))[0]).toBe(asked);
     expect(plan(cluster, seen(planned, "v1.31.0-u-ame.1"))).toEqual([planned, "v1.31.0-u-ame.1"]);
   });
 
-  test("goes back with the nodes first, and with the control plane once they are ready", () => {
+  test("a downgrade plan changes the nodes first, and the control plane when they are ready", () => {
     const [back, present] = ["v1.33.4-u-ame.1", "v1.34.3-u-ame.1"];
     const cluster = { version: back, rollbackVersion: back, plannedVersion: present };
     expect(plan(cluster, seen(present, present))).toEqual([present, back]);
@@ -239,14 +239,14 @@ describe("a plan", () => {
     expect(plan(cluster, seen(present, back))).toEqual([back, back]);
   });
 
-  test("of a cluster that is stopped leaves its control plane as it is", () => {
+  test("a plan of a stopped cluster does not change its control plane", () => {
     const [asked, present] = ["v1.35.0-u-ame.1", "v1.34.3-u-ame.1"];
     const cluster = { version: asked, plannedVersion: present, desiredStatus: "stopping" as const };
     expect(plan(cluster, seen(present, present))).toEqual([present, present]);
   });
 });
 
-describe("random requests, failures and deaths of workers", () => {
+describe("random requests, failures and deaths of workers during upgrades", () => {
   const fault: fc.Arbitrary<ProvisionerFault | undefined> = fc.oneof(
     { weight: 4, arbitrary: fc.constant(undefined) },
     { weight: 2, arbitrary: fc.constant({ kind: "fails" as const, message: "no" }) },
@@ -269,7 +269,7 @@ describe("random requests, failures and deaths of workers", () => {
       arbitrary: fc.record({
         kind: fc.constant("work" as const),
         budgetMs: fc.constantFrom(0, STEP_MS, 3_000, 20_000),
-        // Longer than a lease, so that it is another worker that goes on.
+        // Longer than a lease, so that another worker continues.
         pass: fc.constantFrom(0, STEP_MS, 60_000),
         dies: fc.boolean(),
         faults: fc.array(fault, { maxLength: 5 }),
@@ -277,7 +277,7 @@ describe("random requests, failures and deaths of workers", () => {
     },
   );
 
-  test("no step skips a minor or breaks the skew policy, and the version that was asked for is reached", {
+  test("no step skips a minor or violates the skew policy, and the requested version is reached", {
     timeout: 60_000 + RUNS * 8_000,
   }, async () => {
     await fc.assert(
@@ -299,7 +299,7 @@ describe("random requests, failures and deaths of workers", () => {
               const faults = [...each.faults];
               world.faults.next = () => faults.shift();
               if (each.dies) {
-                // A worker dies between a call and what it would record: its answer is lost and its lease expires.
+                // A worker dies between a call and its write: the response is lost and the lease expires.
                 const { provisioner } = world.reconciler;
                 const dying: Provisioner = {
                   ...provisioner,

@@ -11,7 +11,7 @@ const MINUTE_MS = 60_000;
 const at = (minute: number) => new Date(Date.parse("2026-11-27T10:00:00Z") + minute * MINUTE_MS);
 const sorted = (shards: readonly string[]) => [...shards].sort();
 
-/** Puts pointers that are due into the table. */
+/** Writes pointers that are due. */
 async function putDue({ table }: World, organisation: string, count: number, dueAt: string): Promise<string[]> {
   const identities = Array.from({ length: count }, () => randomUUID());
   for (let start = 0; start < count; start += 25) {
@@ -24,19 +24,19 @@ async function putDue({ table }: World, organisation: string, count: number, due
   return identities;
 }
 
-describe("sweeps that share the due index out", () => {
+describe("sweeps that share the due index", () => {
   const counts = [true, false].map((isEphemeral) => sweepInvocations(isEphemeral).count);
 
-  test.each([...counts, DUE_SHARDS])("look in every partition once a minute, with %i sweeps", (count) => {
+  test.each([...counts, DUE_SHARDS])("%i sweeps read every partition once a minute", (count) => {
     for (const minute of [0, 1, 17]) {
       const shares = Array.from({ length: count }, (_, index) => shardsOf({ index, count }, at(minute)));
       expect(sorted(shares.flat())).toEqual(sorted(dueShards));
-      // Each has as many partitions as the others, so that adding sweeps adds as much to what a minute can take.
+      // All sweeps have the same number of partitions, so additional sweeps add the same capacity.
       expect(new Set(shares.map(({ length }) => length))).toEqual(new Set([DUE_SHARDS / count]));
     }
   });
 
-  test("leave no partition out for two minutes in a row where one schedule does not run", () => {
+  test("no partition is skipped for two minutes in a row when one schedule does not run", () => {
     const { count } = sweepInvocations(false);
     const swept = (minute: number) =>
       Array.from({ length: count - 1 }, (_, index) => shardsOf({ index: index + 1, count }, at(minute))).flat();
@@ -46,7 +46,7 @@ describe("sweeps that share the due index out", () => {
     }
   });
 
-  test("find what is due in their own partitions, and together everything once", async () => {
+  test("each sweep finds due clusters of its own partitions, and all sweeps together find each cluster once", async () => {
     const world = await makeWorld({ clock: () => at(5) });
     const identities = await putDue(world, "org", 200, at(0).toISOString());
     const { count } = sweepInvocations(false);
@@ -61,8 +61,8 @@ describe("sweeps that share the due index out", () => {
   });
 });
 
-describe("finding what is due", () => {
-  test("takes the organisations in turns, with the longest due cluster first", async () => {
+describe("finding due clusters", () => {
+  test("due clusters are found in turns by organisation, with the longest overdue first", async () => {
     const world = await makeWorld({ clock: () => at(60) });
     const many = await putDue(world, "large", 2_000, at(0).toISOString());
     const [late = ""] = await putDue(world, "small", 1, at(50).toISOString());

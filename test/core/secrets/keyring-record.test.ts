@@ -29,7 +29,7 @@ const recorded = async () => {
   return item && keyringEntity.read(item).keyIds;
 };
 
-/** Stores a data key, as the reconciler does. */
+/** Stores a data key like the reconciler. */
 async function keepSecret(of = store): Promise<void> {
   const transaction = new Transaction();
   const vault = await newVault(world.table, localKeyring(of), randomUUID(), new Date().toISOString());
@@ -37,13 +37,13 @@ async function keepSecret(of = store): Promise<void> {
   expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
 }
 
-test("the first start makes a key and records it", async () => {
+test("the first start creates a key and records it", async () => {
   expect(await require()).toBe("");
   expect(ids()).toHaveLength(1);
   expect(await recorded()).toEqual(ids());
 });
 
-test("a start with an empty or another keyring is refused, names the missing key and makes none", async () => {
+test("a start with an empty or another keyring is refused, names the missing key and creates none", async () => {
   await require();
   const [key] = ids();
   const empty = memoryKeyStore();
@@ -56,7 +56,7 @@ test("a start with an empty or another keyring is refused, names the missing key
   expect(await require()).toBe("");
 });
 
-test("a table without the record is searched for the keys of its secrets", async () => {
+test("a table without the keyring record is searched for the keys of its secrets", async () => {
   await keepSecret();
   const other = memoryKeyStore();
   expect(await require(other)).toContain(`${ids()[0]}`);
@@ -65,7 +65,7 @@ test("a table without the record is searched for the keys of its secrets", async
   expect(await recorded()).toEqual(ids());
 });
 
-test("the record names every key that is needed, at whichever call a rotation is cut off", async () => {
+test("the keyring record names every required key, at whichever call a rotation is interrupted", async () => {
   await require();
   await keepSecret();
   let cut = 0;
@@ -76,7 +76,7 @@ test("the record names every key that is needed, at whichever call a rotation is
       () => undefined,
     );
     world.wire.fault = () => undefined;
-    // Its own keys are never refused, and a keyring of one key alone is where secrets name another one.
+    // Its own keys are never refused. A keyring with one key is refused when secrets name another one.
     expect(await require()).toBe("");
     expect(await recorded()).toEqual(ids());
     if (result !== undefined) break;
@@ -86,7 +86,7 @@ test("the record names every key that is needed, at whichever call a rotation is
   expect(ids()).toHaveLength(1);
 });
 
-test("keys from before a rotation are refused after it, and those from after it beside a database from before it", async () => {
+test("keys from before a rotation are refused after it, and later keys are refused with an older database", async () => {
   await require();
   await keepSecret();
   const before = memoryKeyStore();

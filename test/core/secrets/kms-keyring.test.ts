@@ -23,7 +23,7 @@ const keyring = ({ keyId = "0d990263-018e-4e65-a703-eff731de951e", maxAttempts =
     credentials: { accessKeyId: "test", secretAccessKey: "test" },
   });
 
-test("data keys are made and decrypted with the context as encryption context", async () => {
+test("KMS creates and decrypts data keys with the context as encryption context", async () => {
   const context = { table: "ame", cluster: "one" };
   const { key, wrapped } = await keyring().generate(context);
   expect(key).toHaveLength(32);
@@ -36,7 +36,7 @@ test("data keys are made and decrypted with the context as encryption context", 
   ]);
 });
 
-test("a data key does not decrypt for another cluster", async () => {
+test("a data key of one cluster is not decrypted for another cluster", async () => {
   const { wrapped } = await keyring().generate({ table: "ame", cluster: "one" });
   await expect(keyring().unwrap(wrapped, { table: "ame", cluster: "two" })).rejects.toThrow(
     "decrypting a data key was refused by the service that keeps the keys: InvalidCiphertextException",
@@ -52,7 +52,7 @@ test.each([
   ["KMSInvalidStateException", 400, "making a data key was refused"],
   ["ThrottlingException", 400, "is out of reach or overloaded"],
   ["KMSInternalException", 500, "is out of reach or overloaded"],
-])("%s is told without the names of keys and callers, which stay for the log", async (type, status, words) => {
+])("the error %s is shown without names of keys and callers, which are only logged", async (type, status, words) => {
   kms.refusal = { status, type, message: `User: somebody is not authorized on ${ARN}` };
   const error: Error = await keyring({ maxAttempts: 1 })
     .generate({})
@@ -63,7 +63,7 @@ test.each([
   expect(JSON.stringify(errorFields(error))).toContain(ARN);
 });
 
-test("a data key is current under the key that is set, however it is named, and there is nothing to renew", async () => {
+test("a data key under the configured KMS key is current, however the key is named, and is not renewed", async () => {
   expect(await keyring().isCurrent(ARN)).toBe(true);
   expect(await keyring().isCurrent(ARN.replace("0d99", "1d99"))).toBe(false);
   expect(await kmsKeyring(ARN, { endpoint: kms.endpoint }).isCurrent(ARN)).toBe(true);

@@ -6,8 +6,8 @@ import { seal, UnsealError, unseal } from "#core/secrets/seal.ts";
 const key = randomBytes(32);
 const context = { table: "t", pk: "CLUSTER#1", sk: "SECRET#CA" };
 
-describe("what is sealed", () => {
-  test("is opened with the same key and context alone, whatever it is", () => {
+describe("sealed data", () => {
+  test("sealed data of any content is opened only with the same key and context", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 2_000 }), (bytes) => {
         const plaintext = Buffer.from(bytes);
@@ -18,7 +18,7 @@ describe("what is sealed", () => {
     );
   });
 
-  test("is never the same twice", () => {
+  test("sealing the same data twice gives different ciphertexts", () => {
     expect(seal(key, Buffer.from("x"), context)).not.toBe(seal(key, Buffer.from("x"), context));
   });
 
@@ -38,9 +38,9 @@ describe("what is sealed", () => {
     ["another vector", () => unseal(key, changed(0), context)],
     ["another tag", () => unseal(key, changed(12), context)],
     ["another ciphertext", () => unseal(key, changed(-1), context)],
-    ["a ciphertext that is cut off", () => unseal(key, sealed.slice(0, 20), context)],
+    ["a truncated ciphertext", () => unseal(key, sealed.slice(0, 20), context)],
     ["nothing", () => unseal(key, "", context)],
-  ])("is not opened with %s, in words that tell nothing", (_, open) => {
+  ])("sealed data is not opened with %s, and the error reveals nothing", (_, open) => {
     expect(open).toThrow(UnsealError);
     expect(open).toThrow(/^a secret (does not belong|is cut off)/);
   });

@@ -14,18 +14,18 @@ function address(text: string) {
   return parsed;
 }
 
-/** Any character: ASCII as often as all others. */
+/** Any character; ASCII as often as all others together. */
 const character = fc
   .oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.integer({ min: 0xe000, max: 0x10ffff }))
   .map((code) => String.fromCodePoint(code));
 
 const quad = (number: number) => [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join(".");
-/** The network bits of a number; a shift by 32 is none in JavaScript. */
+/** Returns the network bits of a number. JavaScript ignores a shift by 32. */
 const network = (number: number, bits: number) => (bits === 0 ? 0 : (number & (-1 << (32 - bits))) >>> 0);
 const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const prefix = fc.integer({ min: 0, max: 32 });
 
-describe("an address", () => {
+describe("parsing an IP address", () => {
   test.each([
     ["203.0.113.9", "203.0.113.9"],
     ["0.0.0.0", "0.0.0.0"],
@@ -35,7 +35,7 @@ describe("an address", () => {
     ["::ffff:203.0.113.9", "203.0.113.9"],
     ["::FFFF:cb00:7109", "203.0.113.9"],
     ["fe80::1%eth0", "fe80::1"],
-  ])("%s reads as %s", (text, read) => {
+  ])("the address %s is parsed as %s", (text, read) => {
     expect(parseAddress(text)?.toString()).toBe(read);
   });
 
@@ -67,11 +67,11 @@ describe("an address", () => {
     "%eth0",
     "::ffff:010.0.0.1",
     "::ffff:0x7f.0.0.1",
-  ])("is not %j", (text) => {
+  ])("the text %j is not an address", (text) => {
     expect(parseAddress(text)).toBeUndefined();
   });
 
-  test("is never found in a way that throws, whatever the text", () => {
+  test("parsing any text as an address never throws", () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.string({ unit: character }), fc.string({ unit: fc.constantFrom(..."0f:./%") })),
@@ -86,9 +86,9 @@ describe("an address", () => {
   });
 });
 
-describe("a block", () => {
+describe("a CIDR block", () => {
   test.each(["0.0.0.0/0", "10.0.0.0/8", "10.1.2.3/32", "10.1.2.2/31", "::/0", "2001:db8::/32", "2001:db8::1/128"])(
-    "%s is one",
+    "%s is a CIDR block",
     (text) => {
       expect(block(text).bits).toBe(Number(text.split("/")[1]));
     },
@@ -123,7 +123,7 @@ describe("a block", () => {
     "::g/64",
     "::ffff:010.0.0.0/112",
     `${"0".repeat(10_000)}/8`,
-  ])("is not %j", (text) => {
+  ])("%j is not a CIDR block", (text) => {
     expect(parseCidr(text)).toBe("must be an IPv4 or IPv6 range in CIDR notation, such as 10.0.0.0/16");
   });
 
@@ -136,11 +136,11 @@ describe("a block", () => {
     ["10.128.0.0/8", "must have no bits set after its prefix length"],
     ["2001:db8::1/127", "must have no bits set after its prefix length"],
     ["2001:db8:8000::/32", "must have no bits set after its prefix length"],
-  ])("%s is none: it %s", (text, wrong) => {
+  ])("%s is not a valid CIDR block: it %s", (text, wrong) => {
     expect(parseCidr(text)).toBe(wrong);
   });
 
-  test("is accepted exactly where no bit after the prefix is set", () => {
+  test("a CIDR block is valid exactly when no bit after the prefix is set", () => {
     fc.assert(
       fc.property(uint32, prefix, (number, bits) => {
         const fits = network(number, bits) === number;
@@ -150,10 +150,10 @@ describe("a block", () => {
     );
   });
 
-  test("contains exactly the addresses with its prefix", () => {
+  test("a CIDR block contains exactly the addresses with its prefix", () => {
     fc.assert(
       fc.property(uint32, prefix, uint32, fc.boolean(), (number, bits, other, near) => {
-        // Half of the addresses differ from the block in few places, or next to none would be inside.
+        // Half of the addresses differ from the block in few places. Otherwise almost none would be inside.
         const candidate = near ? (number ^ (other >>> Math.min(31, bits))) >>> 0 : other;
         const inside = network(candidate, bits) === network(number, bits);
         const whole = block(`${quad(network(number, bits))}/${bits}`);
@@ -163,20 +163,20 @@ describe("a block", () => {
     );
   });
 
-  test("never contains an address of the other family", () => {
+  test("a CIDR block never contains an address of the other family", () => {
     expect(contains(block("0.0.0.0/0"), address("::1"))).toBe(false);
     expect(contains(block("::/0"), address("10.0.0.1"))).toBe(false);
     expect(contains(block("::/0"), address("2001:db8::1"))).toBe(true);
     expect(contains(block("2001:db8::/33"), address("2001:db8:8000::1"))).toBe(false);
   });
 
-  test("of IPv4 addresses mapped into IPv6 is refused, or contains those addresses", () => {
+  test("a CIDR block of IPv4 addresses mapped into IPv6 is refused, or contains those addresses", () => {
     const mapped = parseCidr("::ffff:10.0.0.0/104");
     expect(typeof mapped === "string" || contains(mapped, address("10.1.2.3"))).toBe(true);
     expect(typeof mapped !== "string" && contains(mapped, address("11.0.0.0"))).toBe(false);
   });
 
-  test("overlaps another exactly where one begins inside the other, whichever is named first", () => {
+  test("two CIDR blocks overlap exactly when one begins inside the other, in either order", () => {
     fc.assert(
       fc.property(uint32, prefix, uint32, prefix, fc.boolean(), (one, oneBits, other, otherBits, near) => {
         const second = near ? (one ^ (other >>> Math.min(31, oneBits))) >>> 0 : other;
@@ -189,14 +189,14 @@ describe("a block", () => {
     );
   });
 
-  test("does not overlap one of the other family", () => {
+  test("CIDR blocks of different families do not overlap", () => {
     expect(overlap(block("0.0.0.0/0"), block("::/0"))).toBe(false);
     expect(overlap(block("::/0"), block("10.0.0.0/8"))).toBe(false);
     expect(overlap(block("2001:db8::/32"), block("2001:db8:1::/48"))).toBe(true);
   });
 });
 
-describe("whether a URL is on this machine", () => {
+describe("URLs on this machine", () => {
   test.each([
     "http://127.0.0.1:8000",
     "https://127.0.0.1",
@@ -205,7 +205,7 @@ describe("whether a URL is on this machine", () => {
     "http://localhost:8000",
     "http://LOCALHOST",
     "http://[::1]:8000",
-  ])("is true for %s", (url) => {
+  ])("%s is a URL on this machine", (url) => {
     expect(isLoopbackUrl(url)).toBe(true);
   });
 
@@ -223,7 +223,7 @@ describe("whether a URL is on this machine", () => {
     "localhost:8000",
     "127.0.0.1",
     "",
-  ])("is false for %s", (url) => {
+  ])("%s is not a URL on this machine", (url) => {
     expect(isLoopbackUrl(url)).toBe(false);
   });
 });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseJson } from "#core/shared/json.ts";
 
-/** Has V8 remember names that escapes begin like, which is what it mistakes them for. */
+/** Makes V8 cache names with the same beginning as escapes, which it then confuses with them. */
 function mislead(): void {
   for (const name of ["\\", "\\n", "\\u", "\\u000"]) {
     JSON.parse(JSON.stringify({ [name]: 0 }));
@@ -12,8 +12,8 @@ function mislead(): void {
 
 const escaped = ["\n", '"', "\\", "\u0000", "\r\nx: 1", "é\n", "a\tb", "\u2028\\"];
 
-describe("a name with an escape in it", () => {
-  test.each(escaped)("is read as it was written, whatever was read before: %j", (name) => {
+describe("parsing a JSON name that contains an escape", () => {
+  test.each(escaped)("a name with an escape is parsed correctly, whatever was parsed before: %j", (name) => {
     mislead();
     const value = { h: 1, [name]: { h: [{ [name]: name }] } };
     expect(JSON.stringify(parseJson(JSON.stringify(value)))).toBe(JSON.stringify(value));
@@ -24,12 +24,12 @@ describe("a name with an escape in it", () => {
     ['{"h":1,"\\/":2}', "/"],
     ['{"h":1,"\\ud83d\\ude00":2}', "😀"],
     ['{"h":1 , "\\u0022"\n\t\r :2}', '"'],
-  ])("is read however it was written: %s", (text, name) => {
+  ])("a name with an escape is parsed in every spelling: %s", (text, name) => {
     mislead();
     expect(parseJson(text)).toEqual({ h: 1, [name]: 2 });
   });
 
-  test("is a name like any other where it is there twice, or is one of an object's own", () => {
+  test("a name with an escape can be repeated or be the name of an object's built-in property", () => {
     expect(JSON.stringify(parseJson('{"\\u0061":1,"b":2,"a":3,"\\u0031":4}'))).toBe('{"1":4,"a":3,"b":2}');
     const odd = parseJson('{"\\u005f_proto__":{"a":1},"constructor":2}') as object;
     expect(Object.entries(odd)).toEqual([
@@ -40,13 +40,13 @@ describe("a name with an escape in it", () => {
   });
 });
 
-test("what looks like a name inside of a value stays a value", () => {
+test("a text inside a value that looks like a name remains a value", () => {
   const value = { '"a":"\\n"': '{"\\":1,"b": "c":', "\\": ['"', ":", '\\":'] };
   mislead();
   expect(parseJson(JSON.stringify(value))).toEqual(value);
 });
 
-test("anything is read as it was written", () => {
+test("any JSON value is parsed as it was written", () => {
   const character = fc.constantFrom("\\", "\n", '"', "a", "n", "\u0000", ":", "é", "😀", "1");
   const text = fc.string({ unit: character, maxLength: 4 });
   const { value } = fc.letrec<{ value: unknown }>((tie) => ({
@@ -69,7 +69,7 @@ test("anything is read as it was written", () => {
 });
 
 test.each(["", "{", '{"\\n":}', '{"\\n" 1}', '"\\', '{"\\x":1}', '{"a":1,}', "{'\\n':1}", '"\\n":1'])(
-  "what is no JSON is refused: %s",
+  "invalid JSON is refused: %s",
   (text) => {
     expect(() => parseJson(text)).toThrow(SyntaxError);
   },
@@ -81,7 +81,7 @@ test.each([
   ["one name of escapes", `{"${"\\n".repeat(128_000)}":0}`],
   ["many names", `{${Array.from({ length: 20_000 }, (_, at) => `"\\n${at}":0`).join()}}`],
   ["many backslashes", `{"\\n":"${"\\\\".repeat(64_000)}"}`],
-])("a large body is read in a moment: %s", (_, text) => {
+])("a large body is parsed quickly: %s", (_, text) => {
   const started = performance.now();
   parseJson(text);
   expect(performance.now() - started).toBeLessThan(2_000);

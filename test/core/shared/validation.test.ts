@@ -5,7 +5,7 @@ import { invalid } from "#core/shared/errors.ts";
 import { text } from "#core/shared/schemas.ts";
 import { encodeName, formatValue as shown, validate } from "#core/shared/validation.ts";
 
-/** Any character: ASCII as often as all others. */
+/** Any character; ASCII as often as all others together. */
 const character = fc
   .oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.integer({ min: 0xe000, max: 0x10ffff }))
   .map((code) => String.fromCodePoint(code));
@@ -28,11 +28,11 @@ const Order = v.object({
 const texts = (input: unknown) =>
   validate(Order, input).problems.map(({ path, message: wrong }) => `${path}: ${wrong}`);
 
-/** Parsed, as the transport does it: `__proto__` is then a name like any other. */
+/** Parsed from JSON like a request: `__proto__` is then a name like any other. */
 const json = (source: string): unknown => JSON.parse(source);
 
-describe("an input that fits", () => {
-  test("comes back whole, with defaults and without what is unknown", () => {
+describe("validating an input that matches its schema", () => {
+  test("a valid input is returned complete, with defaults and without unknown properties", () => {
     const input = {
       title: "abc",
       active: false,
@@ -52,7 +52,7 @@ describe("an input that fits", () => {
     expect(checked.unknown).toEqual(["extra", "pools[0].more"]);
   });
 
-  test("is as if a null were left out, wherever that may be", () => {
+  test("a null in an input counts as an absent property, at every depth", () => {
     const input = {
       title: "abc",
       active: null,
@@ -69,7 +69,7 @@ describe("an input that fits", () => {
     });
   });
 
-  test("is never written to, nor handed on as the same object", () => {
+  test("an input is never changed, and the result is a new object", () => {
     const input = { title: "abc", pools: [{ name: "x" }], labels: {} };
     const before = JSON.stringify(input);
     const output = validate(Order, input).complete();
@@ -79,7 +79,7 @@ describe("an input that fits", () => {
   });
 
   test.each(["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "valueOf", "length", "", "0"])(
-    "keeps the name %j of a map",
+    "a map keeps an entry with the name %j",
     (name) => {
       const labels = validate(Order, json(`{"title": "abc", "labels": {${JSON.stringify(name)}: "value"}}`)).complete()
         .labels;
@@ -93,7 +93,7 @@ describe("an input that fits", () => {
   );
 
   test.each(["__proto__", "constructor", "toString", "hasOwnProperty"])(
-    "does not have a property %s by inheritance",
+    "a validated object does not inherit a property %s",
     (name) => {
       const Inherited = v.object({ [name]: v.optional(v.string()) });
       expect(validate(Inherited, {}).complete()).toEqual({});
@@ -104,8 +104,8 @@ describe("an input that fits", () => {
   );
 });
 
-describe("an input with mistakes", () => {
-  test("is told all of them, each with its path", () => {
+describe("validating an input with errors", () => {
+  test("an input with several errors gets all of them, each with its path", () => {
     const input = {
       title: "a",
       active: "yes",
@@ -132,7 +132,7 @@ describe("an input with mistakes", () => {
     ]);
   });
 
-  test("is told where an array is missing, and where there is one too many", () => {
+  test("a missing array and an unexpected array are both reported", () => {
     expect(texts({ title: [], pools: {}, labels: [], notes: "" })).toEqual([
       "title: an array is not allowed: must be a string",
       "pools: an object is not allowed: must be an array",
@@ -141,7 +141,7 @@ describe("an input with mistakes", () => {
     ]);
   });
 
-  test("keeps the parts of it that are good", () => {
+  test("the valid parts of an input with errors are returned", () => {
     const checked = validate(Order, {
       title: 5,
       active: true,
@@ -156,7 +156,7 @@ describe("an input with mistakes", () => {
     });
   });
 
-  test("says several things of one value in one problem", () => {
+  test("several errors of one value are reported in one problem", () => {
     const Strict = v.object({ name: v.pipe(v.string(), v.maxLength(3), v.regex(/^[a-z]+$/, "must be small letters")) });
     const { problems } = validate(Strict, { name: "ABCD" });
     expect(problems).toEqual([
@@ -164,7 +164,7 @@ describe("an input with mistakes", () => {
     ]);
   });
 
-  test("counts a null like an absence where something is required", () => {
+  test("a null for a required property is reported as missing", () => {
     expect(texts({ title: null, pools: [null, {}] })).toEqual([
       "title: is required",
       "pools[0]: is required",
@@ -172,7 +172,7 @@ describe("an input with mistakes", () => {
     ]);
   });
 
-  test("is judged by number of entries only once the entries are good", () => {
+  test("the number of entries is checked only when all entries are valid", () => {
     expect(texts({ title: "abc", pools: [{ name: "a" }, { name: "b" }, { name: "c" }] })).toEqual([
       "pools: an array is not allowed: must have at most 2 entries",
     ]);
@@ -182,12 +182,12 @@ describe("an input with mistakes", () => {
     ]);
   });
 
-  test("is never complete", () => {
+  test("an input with errors is never complete", () => {
     expect(() => validate(Order, {}).complete()).toThrow("a value with problems is not complete");
   });
 
   test.each([null, undefined, true, 0, "", "x", [], [[]], Number.POSITIVE_INFINITY, -0])(
-    "that is %j instead of an object is one problem",
+    "the input %j in place of an object is one problem",
     (input) => {
       const { problems, draft } = validate(Order, input);
       expect(problems).toHaveLength(1);
@@ -197,7 +197,7 @@ describe("an input with mistakes", () => {
     },
   );
 
-  test("shortens long names and values in what it says", () => {
+  test("long names and values are truncated in messages", () => {
     const long = "n".repeat(100_000);
     const [name, value] = texts({ title: "abc", labels: { [long]: "", a: "b" }, colour: long }).sort();
     expect(name).toBe(`colour: "${"n".repeat(64)}"… (100000 characters) is not allowed: must be one of red, green`);
@@ -205,7 +205,7 @@ describe("an input with mistakes", () => {
     expect((value ?? "").length).toBeLessThan(250);
   });
 
-  test("names properties nobody knows so that they can stand in a header, also below names of the caller's", () => {
+  test("unknown properties are named in characters that a header allows, also below names of the caller", () => {
     const names = ['a"b', "a\\b", "a,b", "a\r\nb: c", "é", "\ud800", "a b", "\u0000"];
     const unknown = names.flatMap((name) => [
       ...validate(Order, { title: "abc", [name]: 1 }).unknown,
@@ -216,13 +216,13 @@ describe("an input with mistakes", () => {
     expect(unknown.filter((each) => !/^[\x21-\x7e]+$/.test(each) || /["\\,]/.test(each))).toEqual([]);
   });
 
-  test("is well-formed Unicode in all that is said of it", () => {
+  test("all messages are well-formed Unicode", () => {
     const input = { title: "abc", colour: `${"x".repeat(63)}😀`, notes: { "\ud800": {}, [`${"y".repeat(63)}😀`]: 1 } };
     expect(texts(input)).toHaveLength(3);
     expect(texts(input).filter((each) => !each.isWellFormed())).toEqual([]);
   });
 
-  test("may be anything JSON can hold: whatever is wrong, there is a text for it and no exception", () => {
+  test("any JSON input gets a message for each error and no exception", () => {
     fc.assert(
       fc.property(
         fc.jsonValue({ stringUnit: character }),
@@ -238,7 +238,7 @@ describe("an input with mistakes", () => {
     );
   });
 
-  test("can be nested as deeply as JSON can be parsed", () => {
+  test("an input can be nested as deeply as JSON can be parsed", () => {
     for (const deep of ["[".repeat(1e5) + "]".repeat(1e5), `${'{"a":'.repeat(1e5)}1${"}".repeat(1e5)}`]) {
       expect(texts(json(`{"title": ${deep}}`))).toHaveLength(1);
       expect(texts(json(`{"title": "abc", "pools": [${deep}]}`))).toHaveLength(1);
@@ -247,7 +247,7 @@ describe("an input with mistakes", () => {
   });
 });
 
-describe("a value in a message", () => {
+describe("formatting a value for a message", () => {
   test.each([
     ["x".repeat(65), `"${"x".repeat(64)}"… (65 characters)`],
     ["x".repeat(64), `"${"x".repeat(64)}"`],
@@ -262,13 +262,13 @@ describe("a value in a message", () => {
     [[1, 2], "an array"],
     [{ a: 1 }, "an object"],
     [{ toString: null }, "an object"],
-  ])("%j is shown as %s", (value, text_) => {
+  ])("the value %j is formatted as %s", (value, text_) => {
     expect(shown(value)).toBe(text_);
   });
 });
 
-describe("a name in a header", () => {
-  test("holds no character that could end or break it, and tells names apart", () => {
+describe("formatting a name for a header", () => {
+  test("a name in a header contains no character that could break it, and different names remain different", () => {
     fc.assert(
       fc.property(fc.string({ unit: character }), (name) => {
         expect(encodeName(name)).toMatch(/^[A-Za-z0-9%_.!~*'()-]*$/);

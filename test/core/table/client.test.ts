@@ -15,7 +15,7 @@ afterAll(() => {
   }
 });
 
-/** What stands where the database should be. */
+/** Server in place of the database. */
 async function listen(answer: RequestListener): Promise<string> {
   const server = createServer(answer);
   servers.push(server);
@@ -30,7 +30,7 @@ const stalling: RequestListener = (_, response) => {
   response.write("{");
 };
 
-/** The engine, but no write is answered, and everything else only when it is asked for the last time. */
+/** The engine, but writes get no response, and other calls only at the last retry. */
 const ailing: RequestListener = async (request, response) => {
   const isLast = String(request.headers["amz-sdk-request"]).startsWith("attempt=4");
   if (!isLast || String(request.headers["x-amz-target"]).endsWith("TransactWriteItems")) return;
@@ -41,11 +41,11 @@ const ailing: RequestListener = async (request, response) => {
   response.end(Buffer.from(await answer.arrayBuffer()));
 };
 
-describe.concurrent("a caller of a database that does not answer is told so", () => {
+describe.concurrent("a request to a database that does not answer", () => {
   test.for([
-    ["that is silent", silent],
-    ["that stalls in the middle of an answer", stalling],
-  ] as const)("%s: within half the time that writers wait for each other, nearly", async ([_, answer], { expect }) => {
+    ["a silent database", silent],
+    ["a database that stalls in the middle of a response", stalling],
+  ] as const)("%s causes a 503 within nearly half of the write timeout", async ([_, answer], { expect }) => {
     const world = await makeWorld();
     const tenant = await world.tenant();
     const dead = worldOn(`dead-${randomUUID()}`, { endpoint: await listen(answer) }, new Set());
@@ -55,7 +55,9 @@ describe.concurrent("a caller of a database that does not answer is told so", ()
     expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
   });
 
-  test("in about that time where reads just come through and the write does not", async ({ expect }) => {
+  test("a write without a response causes a 503 in about that time, also when reads barely succeed", async ({
+    expect,
+  }) => {
     const world = await makeWorld();
     const tenant = await world.tenant();
     const sick = worldOn(world.table.name, { endpoint: await listen(ailing) }, new Set());

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as keys from "#core/table/keys.ts";
 
-/** Every builder, how many parts it takes, and which of them may be empty. */
+/** Every key builder, with its number of parts and the parts that may be empty. */
 const builders: Record<string, { parts: number; build: (...parts: string[]) => unknown; mayBeEmpty?: number }> = {
   organisationKey: { parts: 1, build: keys.organisationKey },
   environmentKey: { parts: 2, build: keys.environmentKey },
@@ -32,10 +32,10 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   idempotencyKey: { parts: 2, build: keys.idempotencyKey },
 };
 
-/** What takes keys apart, or writes them down. */
+/** Functions that parse or format keys. */
 const READERS = new Set(["keyText", "clusterOfPointer", "organisationOf", "pointerBeside", "userOf"]);
 
-/** Each place a text can come to, the other parts being good ones. */
+/** Every position of a text in a key, with valid other parts. */
 const places = Object.entries(builders).flatMap(([name, { parts, build, mayBeEmpty }]) =>
   Array.from({ length: parts }, (_, place) => ({
     name,
@@ -45,7 +45,7 @@ const places = Object.entries(builders).flatMap(([name, { parts, build, mayBeEmp
   })),
 );
 
-/** Texts that would let two inputs become one key, or a key become something else. */
+/** Texts that could make two inputs one key, or give a key another meaning. */
 const FORBIDDEN = [
   "#",
   "a#b",
@@ -77,31 +77,31 @@ const sortKey = ({ environment, slug: own, identity: displaced }: Place) =>
     ? keys.clusterKey("org", environment, own).sk
     : keys.supersededClusterKey("org", environment, own, displaced).sk;
 
-/** By code point, as DynamoDB sorts. */
+/** Compares by code point, as DynamoDB sorts. */
 const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
 
-describe("a key", () => {
-  test("is built by every builder there is", () => {
+describe("table keys", () => {
+  test("every exported key builder is tested", () => {
     const exported = Object.entries(keys).filter(([name, each]) => typeof each === "function" && !READERS.has(name));
     expect(exported.map(([name]) => name).sort()).toEqual(Object.keys(builders).sort());
   });
 
-  test.each(places)("of $name takes what slugs, identities and dates are made of in part $place", (at) => {
+  test.each(places)("the key of $name accepts the characters of slugs, identities and dates in part $place", (at) => {
     for (const text of ["a", "a-b_c", "V1.2:3", "0".repeat(100)]) expect(() => at.with(text)).not.toThrow();
   });
 
-  test.each(places)("of $name refuses separators and whatever else in part $place", (at) => {
+  test.each(places)("the key of $name refuses separators and other characters in part $place", (at) => {
     for (const text of FORBIDDEN) expect(() => at.with(text), JSON.stringify(text)).toThrow(RangeError);
     expect(() => at.with("0".repeat(101))).toThrow(RangeError);
     if (!at.mayBeEmpty) expect(() => at.with("")).toThrow(RangeError);
   });
 
-  test("of a node pool holds its id in full", () => {
+  test("the key of a node pool contains its full id", () => {
     expect(keys.nodePoolKey("good", 2 ** 52 - 1).sk).toBe("POOL#4503599627370495");
     expect(() => keys.nodePoolKey("good", 1e21)).toThrow(RangeError);
   });
 
-  test("is another one for every other input and builder", () => {
+  test("different inputs or builders give different keys", () => {
     const part = fc.string({ unit: fc.constantFrom(..."aA.:_-"), minLength: 1, maxLength: 2 });
     const single = Object.entries(builders).filter(
       ([name]) => !/^(besideEvents|clusters|dueShard|eventsBefore|tombstonePrefix)/.test(name),
@@ -119,7 +119,7 @@ describe("a key", () => {
     );
   });
 
-  test("leads to a cluster where it is a pointer, and nowhere else", () => {
+  test("only the key of a pointer leads to a cluster", () => {
     expect(keys.clusterIdentityOf(keys.pointerKey("good"))).toBe("good");
     for (const [name, { parts, build }] of Object.entries(builders)) {
       const key = build(...Array.from({ length: parts }, () => "good"));
@@ -128,7 +128,7 @@ describe("a key", () => {
     }
   });
 
-  test("of what is listed begins with the prefix it is listed by, and no other key of the partition does", () => {
+  test("keys of listed items begin with the prefix of their list, and no other key of the partition does", () => {
     const inPartition = Object.entries({
       [keys.ENVIRONMENT_PREFIX]: keys.environmentKey("org", "x"),
       [keys.MEMBER_PREFIX]: keys.memberKey("org", "x"),
@@ -151,7 +151,7 @@ describe("a key", () => {
     expect(keys.userOrganisationKey("u", "o").sk.startsWith(keys.USER_ORGANISATION_PREFIX)).toBe(true);
   });
 
-  test("of an event sorts by its time, then by its ulid", () => {
+  test("keys of events sort by time, then by ULID", () => {
     const [early, late] = ["2026-11-23T10:00:00.009Z", "2026-11-23T10:00:00.010Z"];
     const sorted = [
       keys.eventKey("c", early, "01A"),
@@ -161,7 +161,7 @@ describe("a key", () => {
     expect(sorted.map(({ sk }) => sk)).toEqual(sorted.map(({ sk }) => sk).sort(byText));
   });
 
-  test("of an event lies before another exactly where it is older", () => {
+  test("the key of an event sorts before another exactly when the event is older", () => {
     const at = fc.constantFrom("2026-11-23T10:00:00.009Z", "2026-11-23T10:00:00.010Z");
     const ulid = fc.string({ unit: fc.constantFrom(..."0129ABYZ"), minLength: 3, maxLength: 3 });
     fc.assert(
@@ -175,8 +175,8 @@ describe("a key", () => {
   });
 });
 
-describe("what lies beside a cluster's events", () => {
-  test("is everything else in its partition", () => {
+describe("the key ranges of a cluster's partition without its events", () => {
+  test("the ranges without events contain every other item of the partition", () => {
     const ranges = keys.rangesExceptEvents("c");
     const isIn = ({ pk, sk }: keys.Key) =>
       ranges.some((range) => pk === range.pk && sk >= range.from && sk <= range.to);
@@ -188,8 +188,8 @@ describe("what lies beside a cluster's events", () => {
   });
 });
 
-describe("the sort keys of clusters", () => {
-  test("order by environment, slug, the present holder first, then identity", () => {
+describe("sort keys of clusters in the list index", () => {
+  test("sort keys of clusters order by environment, slug, current owner first, then identity", () => {
     const rank = ({ environment, slug: own, identity: displaced }: Place) => [environment, own, displaced ?? ""];
     fc.assert(
       fc.property(fc.array(place, { maxLength: 30 }), (places) => {
@@ -204,7 +204,7 @@ describe("the sort keys of clusters", () => {
     );
   });
 
-  test("lie between two separators exactly where the slug is not below the first and is below the second", () => {
+  test("a sort key is between two separators exactly if its slug is not below the first and is below the second", () => {
     fc.assert(
       fc.property(place, slug, slug, (held, a, b) => {
         const sk = sortKey(held);
@@ -217,7 +217,7 @@ describe("the sort keys of clusters", () => {
     );
   });
 
-  test("of one environment lie between its beginning and its end, and nobody else's do", () => {
+  test("exactly the sort keys of one environment are between its start and its end", () => {
     fc.assert(
       fc.property(place, slug, slug, (held, environment, a) => {
         const sk = sortKey(held);
@@ -230,7 +230,7 @@ describe("the sort keys of clusters", () => {
     );
   });
 
-  test("that were displaced from a slug begin with the present holder's and a separator", () => {
+  test("sort keys of superseded clusters begin with the current owner's key and a separator", () => {
     fc.assert(
       fc.property(slug, slug, identity, slug, (environment, held, displaced, other) => {
         const prefix = `${keys.clusterKey("org", environment, held).sk}#`;
@@ -242,8 +242,8 @@ describe("the sort keys of clusters", () => {
   });
 });
 
-describe("the chunks of the page index", () => {
-  test("sort by their lower bounds, the first one first", () => {
+describe("keys of chunks of the page index", () => {
+  test("keys of chunks sort by their lower bounds, with the first chunk first", () => {
     fc.assert(
       fc.property(slug, slug, slug, (environment, a, b) => {
         const at = (bound: string) => keys.indexChunkKey("org", environment, bound).sk;
@@ -253,7 +253,7 @@ describe("the chunks of the page index", () => {
     );
   });
 
-  test("of one environment are found by its prefix alone", () => {
+  test("a prefix finds exactly the chunks of one environment", () => {
     fc.assert(
       fc.property(slug, slug, slug, (environment, other, bound) => {
         const prefix = keys.indexChunkKey("org", environment, "").sk;
@@ -263,14 +263,14 @@ describe("the chunks of the page index", () => {
   });
 });
 
-describe("the due index", () => {
-  test("spreads clusters over all of its partitions, always to the same one", () => {
+describe("partitions of the due index", () => {
+  test("the due index spreads clusters over all partitions, and a cluster always has the same one", () => {
     const identities = Array.from({ length: 2_000 }, (_, number) => `cluster-${number}`);
     const shards = identities.map(keys.dueShard);
     expect(identities.map(keys.dueShard)).toEqual(shards);
     const counts = Object.values(Object.groupBy(shards, (shard) => shard)).map((each) => each?.length ?? 0);
     expect(counts).toHaveLength(keys.DUE_SHARDS);
-    // 62.5 are expected in each; every partition has its fair share within a wide margin.
+    // Each partition expects 62.5; the margin is wide.
     expect(Math.min(...counts)).toBeGreaterThan(35);
     expect(Math.max(...counts)).toBeLessThan(95);
   });

@@ -2,9 +2,9 @@ import { afterEach, beforeAll, expect, test } from "vitest";
 import type { Fault } from "#test/support/faults.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
-/** A world whose writers give up soon. Its client repeats a call whose answer is lost. */
+/** World with a short write timeout. Its client repeats a call whose response is lost. */
 let hasty: World;
-/** A world whose client sends every call once. */
+/** World whose client sends every call once. */
 let once: World;
 
 beforeAll(async () => {
@@ -26,33 +26,33 @@ const UNKNOWN = "It is not known whether this write was made: read the current s
 const post = (world: World, tenant: Tenant) =>
   world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
 
-/** Lets another process hold an item that every creation writes to. */
+/** Lets another process lock an item that every creation writes. */
 function occupy(world: World, tenant: Tenant): void {
   world.wire.conflicts = true;
   world.busy.add(JSON.stringify([{ S: `ORG#${tenant.slug}` }, { S: "TOTAL" }]));
 }
 
-/** Injects a fault into transactions. @param which tells it from the number of the sending, 1 for the first */
+/** Injects a fault into transactions. @param which selects it from the number of the attempt, 1 for the first */
 function failWrites(world: World, which: (sending: number) => Fault): void {
   let sending = 0;
   world.wire.fault = ({ operation }) => (operation === "TransactWriteItems" ? which(++sending) : undefined);
 }
 
-test("a write that only met conflicts is answered 503 and says that it was not made", async () => {
+test("a write that met only conflicts returns 503 and says that it was not made", async () => {
   const tenant = await hasty.tenant();
   occupy(hasty, tenant);
   const answer = await post(hasty, tenant);
   expect([answer.status, answer.body.message]).toEqual([503, `${CONTENDED} This write was not made; try again.`]);
 });
 
-test("a write whose earlier sending is in progress is answered 503 and says that its outcome is unknown", async () => {
+test("a write whose earlier attempt is in progress returns 503 and says that its outcome is unknown", async () => {
   const tenant = await hasty.tenant();
   failWrites(hasty, () => "in progress");
   const answer = await post(hasty, tenant);
   expect([answer.status, answer.body.message]).toEqual([503, `${CONTENDED} ${UNKNOWN}`]);
 });
 
-test("a write that was in progress once and met conflicts then says that its outcome is unknown", async () => {
+test("a write that was in progress once and then met conflicts returns 503 and says that its outcome is unknown", async () => {
   const tenant = await hasty.tenant();
   occupy(hasty, tenant);
   failWrites(hasty, (sending) => (sending === 1 ? "in progress" : undefined));
@@ -60,7 +60,7 @@ test("a write that was in progress once and met conflicts then says that its out
   expect([answer.status, answer.body.message]).toEqual([503, `${CONTENDED} ${UNKNOWN}`]);
 });
 
-test("a write whose answer was lost and whose repetition met conflicts says that its outcome is unknown", async () => {
+test("a write whose response was lost and whose retry met conflicts returns 503 and says that its outcome is unknown", async () => {
   const tenant = await hasty.tenant();
   failWrites(hasty, (sending) => {
     if (sending === 2) occupy(hasty, tenant);
@@ -69,13 +69,13 @@ test("a write whose answer was lost and whose repetition met conflicts says that
   const answer = await post(hasty, tenant);
   expect([answer.status, answer.body.message]).toEqual([503, `${CONTENDED} ${UNKNOWN}`]);
   hasty.busy.clear();
-  // It was made, which the client could not know.
+  // It was made, but the client could not know.
   const list = await hasty.send("GET", tenant.path("production"), { token: tenant.admin });
   expect(list.body.totalElements).toBe(1);
 });
 
 test.each(["before", "after", "throttle"] as const)(
-  "a write with the injected fault %s is answered 503 and says that its outcome is unknown",
+  "a write with the injected fault %s returns 503 and says that its outcome is unknown",
   async (fault) => {
     const tenant = await once.tenant();
     failWrites(once, () => fault);
@@ -84,7 +84,7 @@ test.each(["before", "after", "throttle"] as const)(
   },
 );
 
-test("a read that fails is answered 503 without a word about a write", async () => {
+test("a read that fails returns 503 and does not mention a write", async () => {
   const tenant = await once.tenant();
   once.wire.fault = () => "before";
   const answer = await post(once, tenant);

@@ -8,12 +8,12 @@ import { formatToken, hashToken, parseToken, SECRET_BYTES, sameHash, TOKEN_PREFI
 import { makeWorld, type World } from "#test/support/world.ts";
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/** What a secret scanner would look for. */
+/** Pattern that a secret scanner looks for. */
 const RECOGNISED = /\bame_[0-9A-Za-z]{93}\b/;
 const HIGHEST = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 const LOWEST = "00000000-0000-0000-0000-000000000000";
 
-/** Any character: ASCII as often as all others. */
+/** Any character; ASCII as often as all others together. */
 const character = fc
   .oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.integer({ min: 0xe000, max: 0x10ffff }))
   .map((code) => String.fromCodePoint(code));
@@ -25,7 +25,7 @@ const uuid = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) =>
 );
 const secret = fc.uint8Array({ minLength: SECRET_BYTES, maxLength: SECRET_BYTES });
 
-/** Appends the checksum that belongs to a text, whatever the text is. */
+/** Appends the checksum of a text, also when the text is not a valid token. */
 function withChecksum(text: string): string {
   let [rest, digits] = [crc32(text), ""];
   for (; digits.length < 6; rest = Math.floor(rest / 62)) digits = `${ALPHABET[rest % 62]}${digits}`;
@@ -33,7 +33,7 @@ function withChecksum(text: string): string {
 }
 
 describe("a token", () => {
-  test("says whose it is and which record to read, for every identity and secret", () => {
+  test("a token encodes its user and its record, for every identity and secret", () => {
     fc.assert(
       fc.property(uuid, uuid, secret, (tokenId, user, bytes) => {
         const text = formatToken(tokenId, user, bytes);
@@ -42,7 +42,7 @@ describe("a token", () => {
     );
   });
 
-  test("has one length and a recognisable form, also for the lowest and the highest bytes", () => {
+  test("a token has a fixed length and a recognisable form, also for the lowest and highest bytes", () => {
     const lowest = formatToken(LOWEST, LOWEST, new Uint8Array(SECRET_BYTES));
     const highest = formatToken(HIGHEST, HIGHEST, new Uint8Array(SECRET_BYTES).fill(255));
     const edges = [lowest, highest];
@@ -58,7 +58,7 @@ describe("a token", () => {
     );
   });
 
-  test("differs wherever the record, the user or the secret does", () => {
+  test("two tokens differ when the record, the user or the secret differs", () => {
     const one = formatToken(LOWEST, LOWEST, new Uint8Array(SECRET_BYTES));
     const secondSecret = new Uint8Array(SECRET_BYTES).fill(1, 31);
     const others = [
@@ -69,7 +69,7 @@ describe("a token", () => {
     expect(new Set([one, ...others]).size).toBe(4);
   });
 
-  test("is the same for an identity in capitals, and reads back in small letters", () => {
+  test("an identity in capitals gives the same token, and is parsed back in lower case", () => {
     const bytes = new Uint8Array(SECRET_BYTES).fill(7);
     const text = formatToken(HIGHEST.toUpperCase(), LOWEST, bytes);
     expect(text).toBe(formatToken(HIGHEST, LOWEST, bytes));
@@ -77,8 +77,8 @@ describe("a token", () => {
   });
 });
 
-describe("what is no token", () => {
-  test("is a token with any one character changed", () => {
+describe("a text that is not a token", () => {
+  test("a token with any one character changed is refused", () => {
     const text = formatToken(HIGHEST, LOWEST, new Uint8Array(SECRET_BYTES).fill(9));
     const accepted = Array.from(text).flatMap((character, at) =>
       Array.from(ALPHABET)
@@ -89,7 +89,7 @@ describe("what is no token", () => {
     expect(accepted).toEqual([]);
   });
 
-  test("is a token with two neighbouring characters exchanged", () => {
+  test("a token with two neighbouring characters exchanged is refused", () => {
     const text = formatToken(HIGHEST, LOWEST, new Uint8Array(SECRET_BYTES).fill(9));
     const accepted = Array.from(text, (_, at) => text.slice(0, at) + text[at + 1] + text[at] + text.slice(at + 2))
       .slice(0, -1)
@@ -97,7 +97,7 @@ describe("what is no token", () => {
     expect(accepted).toEqual([]);
   });
 
-  test("is a token that lost characters, gained some, or is spelled in another way", () => {
+  test("a token with missing or additional characters or another spelling is refused", () => {
     const text = formatToken(HIGHEST, LOWEST, new Uint8Array(SECRET_BYTES).fill(9));
     const wrong = [
       "",
@@ -119,7 +119,7 @@ describe("what is no token", () => {
     expect(wrong.filter((each) => parseToken(each) !== undefined)).toEqual([]);
   });
 
-  test("is any other text", () => {
+  test("any other text is refused as a token", () => {
     fc.assert(
       fc.property(fc.string({ unit: character, maxLength: 200 }), (text) => {
         expect(parseToken(text)).toBeUndefined();
@@ -128,7 +128,7 @@ describe("what is no token", () => {
     );
   });
 
-  test("has a good checksum and an identity that is larger than sixteen bytes", () => {
+  test("a token with a valid checksum and an identity of more than sixteen bytes is refused", () => {
     const good = formatToken(LOWEST, LOWEST, new Uint8Array(SECRET_BYTES));
     expect(withChecksum(good.slice(0, -6))).toBe(good);
     const body = good.slice(TOKEN_PREFIX.length, -6);
@@ -140,7 +140,7 @@ describe("what is no token", () => {
 });
 
 describe("a token's hash", () => {
-  test("is the SHA-256 of the whole token and holds nothing of it", () => {
+  test("a token's hash is the SHA-256 of the whole token and contains no part of it", () => {
     fc.assert(
       fc.property(uuid, uuid, secret, (tokenId, user, bytes) => {
         const text = formatToken(tokenId, user, bytes);
@@ -148,13 +148,13 @@ describe("a token's hash", () => {
         expect(hash).toBe(createHash("sha256").update(text, "utf8").digest("hex"));
         expect(hash).toMatch(/^[0-9a-f]{64}$/);
         expect(hash).not.toContain(Buffer.from(bytes).toString("hex").slice(0, 16));
-        // What is handed on of a token never holds the secret, by which it could be used.
+        // The parsed token never contains the secret, which would allow its use.
         expect(JSON.stringify(parseToken(text))).not.toContain(text.slice(TOKEN_PREFIX.length + 44, -6));
       }),
     );
   });
 
-  test("equals itself alone", () => {
+  test("a token's hash equals only itself", () => {
     const [one, other] = [hashToken("one"), hashToken("other")];
     expect(sameHash(one, one)).toBe(true);
     expect(sameHash(one, other)).toBe(false);
@@ -176,7 +176,7 @@ describe("a token's record", () => {
   const make = (more: object = {}) => createToken(world.services, { user, name: "laptop", ...more });
   const refusalOf = (call: Promise<unknown>) => call.then(() => undefined).catch((error: AppError) => error);
 
-  test("says who may use it until when and from where; the token itself is kept nowhere", async () => {
+  test("a token's record stores its user, expiry and allowed networks, but not the token", async () => {
     const { record, token } = await make({ user: user.toUpperCase(), sources: ["10.0.0.0/8", "::1/128"] });
     expect(record).toEqual({
       tokenId: parseToken(token)?.tokenId,
@@ -195,12 +195,12 @@ describe("a token's record", () => {
     expect(shown).not.toContain(hashToken(token));
   });
 
-  test("can be limited to days, of which none is possible", async () => {
+  test("a token can be valid for 0 to 3,650 days", async () => {
     expect((await make({ days: 0 })).record.expiresAt).toBe(new Date(now).toISOString());
     expect((await make({ days: 3_650 })).record.expiresAt).toBe(new Date(now + 3_650 * 86_400_000).toISOString());
   });
 
-  test("is not made of what is not allowed, and nothing of it is kept", async () => {
+  test("a token with invalid values is refused and nothing is stored", async () => {
     const nobody = "0f8fad5b-d9cb-469f-a165-70867728950e";
     const wrong = {
       user: [null, "", "me", `${nobody}0`, `${nobody}#`],
@@ -223,7 +223,7 @@ describe("a token's record", () => {
     expect(await listTokens(world.services, nobody)).toEqual([]);
   });
 
-  test("is listed with all others of its user, oldest first, also beyond a hundred", async () => {
+  test("a user's tokens are listed oldest first, also when there are more than a hundred", async () => {
     const other = world.services.ids.identity();
     for (let made = 0; made < 103; made++) {
       now += 1_000;
@@ -233,7 +233,7 @@ describe("a token's record", () => {
     expect(names).toEqual(Array.from({ length: 103 }, (_, made) => `token ${made}`));
   });
 
-  test("is revoked by its id or by the token itself, once and for all", async () => {
+  test("a token is revoked by its id or by the token itself, permanently", async () => {
     for (const given of ["id", "ID", "token"] as const) {
       const { record, token } = await make();
       const { tokenId } = record;
@@ -245,7 +245,7 @@ describe("a token's record", () => {
     }
   });
 
-  test("that is not there cannot be revoked, and what was given is not repeated", async () => {
+  test("revoking an unknown token fails, and the error does not repeat the input", async () => {
     now += 1_000;
     const { token } = await make();
     const stranger = formatToken(world.services.ids.identity(), user, new Uint8Array(SECRET_BYTES));

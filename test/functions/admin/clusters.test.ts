@@ -2,7 +2,7 @@ import { expect, inject, test } from "vitest";
 import { runAdmin } from "#test/support/admin.ts";
 import { makeWorld } from "#test/support/world.ts";
 
-test("the operator's command tells what is due, shows a cluster, and forgets it only with --yes", async () => {
+test("the operator's command lists due clusters, shows a cluster, and forgets it only with --yes", async () => {
   const world = await makeWorld();
   const tenant = await world.tenant();
   const made = await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
@@ -28,7 +28,7 @@ test("the operator's command tells what is due, shows a cluster, and forgets it 
     code: 0,
     printed: { identity, status: "new", nodePools: [], pointer: { attempts: 0 } },
   });
-  // Not beside the others: it moves what they look at.
+  // Not in parallel with the others: it moves the cluster that they read.
   const retried = await admin("cluster", "retry", "--id", identity);
   expect(retried).toMatchObject({ code: 0, printed: { identity } });
   expect(kept).toMatchObject({ code: 1, printed: { forgotten: false, leftBehind: { identity, region: "eu-west-1" } } });

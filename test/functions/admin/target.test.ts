@@ -9,7 +9,7 @@ import { ENGINE, makeWorld } from "#test/support/world.ts";
 
 const KEY = "arn:aws:kms:eu-west-1:123456789012:key/7edd36c4-8016-41db-8eb9-66bfbfa7cc47";
 
-/** What `sst shell` adds to an environment. */
+/** Variables that `sst shell` adds to an environment. */
 const SHELL = {
   SST_RESOURCE_App: '{"name": "ame-clusters", "stage": "production" }',
   SST_RESOURCE_Table: '{"name":"ame-clusters-production-TableTable-bcdefghk"}',
@@ -18,7 +18,7 @@ const SHELL = {
   AWS_REGION: "eu-west-1",
 };
 
-/** What is said of an environment that is refused. */
+/** Returns the message for an invalid environment. */
 function problemsOf(environment: Record<string, string>): readonly string[] {
   try {
     resolveTarget(environment);
@@ -29,8 +29,8 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
   return [];
 }
 
-describe("the operator's command works on", () => {
-  test("the data directory where nothing else is said", () => {
+describe("the database that the operator's command uses", () => {
+  test("the operator's command uses the data directory by default", () => {
     expect(resolveTarget({}).place).toEqual({ on: "directory", directory: ".data" });
     expect(resolveTarget({ DATA_DIR: "elsewhere", SST_RESOURCE_App: "" }).place).toEqual({
       on: "directory",
@@ -38,13 +38,13 @@ describe("the operator's command works on", () => {
     });
   });
 
-  test("an engine that is named", () => {
+  test("the operator's command uses the engine that the environment names", () => {
     const { config, place } = resolveTarget({ DYNAMODB_ENDPOINT: "http://127.0.0.1:8000", TABLE_NAME: "other" });
     expect(place).toEqual({ on: "engine", endpoint: "http://127.0.0.1:8000" });
     expect(config).toMatchObject({ TABLE_NAME: "other", STAGE: "local" });
   });
 
-  test("a stage's table and key within sst shell", () => {
+  test("the operator's command within sst shell uses the stage's table and key", () => {
     const { config, place } = resolveTarget(SHELL);
     expect(place).toEqual({ on: "aws", stage: "production", region: "eu-west-1" });
     expect(config).toMatchObject({
@@ -54,7 +54,7 @@ describe("the operator's command works on", () => {
     });
   });
 
-  test("another table of the stage's account where one is named", () => {
+  test("the operator's command within sst shell uses another table of the account if one is named", () => {
     const { config, place } = resolveTarget({
       ...SHELL,
       TABLE_NAME: "restored",
@@ -65,7 +65,7 @@ describe("the operator's command works on", () => {
     expect(config).toMatchObject({ TABLE_NAME: "restored", KMS_KEY_ID: "alias/old" });
   });
 
-  test("nothing where two are named, or none that it could reach", () => {
+  test("the operator's command refuses an environment that names two databases, or none", () => {
     expect(problemsOf({ ...SHELL, DYNAMODB_ENDPOINT: "http://127.0.0.1:8000" })).toEqual([
       "DYNAMODB_ENDPOINT: is set, within sst shell of stage production; which of the two is meant?",
     ]);
@@ -75,7 +75,7 @@ describe("the operator's command works on", () => {
     expect(resolveTarget({ DATA_DIR: ":memory:", DYNAMODB_ENDPOINT: "http://127.0.0.1:8000" }).place.on).toBe("engine");
   });
 
-  test("nothing where the stage was never deployed, of which every missing link is told", () => {
+  test("the operator's command refuses a stage that was never deployed, and lists every missing link", () => {
     expect(problemsOf({ SST_RESOURCE_App: SHELL.SST_RESOURCE_App, SST_RESOURCE_Table: "{}" })).toEqual([
       "sst shell does not provide the table and the key of this stage; deploy the stage first",
       expect.stringMatching(/^SST_RESOURCE_Table\.name: /),
@@ -84,23 +84,23 @@ describe("the operator's command works on", () => {
   });
 });
 
-describe("a command within sst shell", () => {
+describe("an operator's command within sst shell", () => {
   const restore = keepEnvironment();
   afterEach(restore);
 
-  test("makes the first organisation and a token that works, and no table where there is none", async () => {
+  test("a command creates the first organisation and a valid token, but no missing table", async () => {
     const world = await makeWorld();
-    // The SDK's own variable: what would go to AWS goes to the engine under test.
+    // The SDK's own variable sends calls for AWS to the engine under test.
     const environment = {
       ...SHELL,
       AWS_ENDPOINT_URL_DYNAMODB: inject("endpoint"),
       AWS_ACCESS_KEY_ID: "local",
       AWS_SECRET_ACCESS_KEY: "local",
-      // The engine under test keeps tables by region.
+      // The engine under test separates tables by region.
       AWS_REGION: "local",
     };
     const table = (name: string) => ({ SST_RESOURCE_Table: JSON.stringify({ name }) });
-    // The SDK reads the process's own.
+    // The SDK reads the environment of the process.
     Object.assign(process.env, environment);
     const admin = (name: string, ...words: string[]) => runAdmin({ ...environment, ...table(name) }, ...words);
     const member = ["--org", "first", "--email", "ann@example.com"];

@@ -27,7 +27,7 @@ async function textOf(given: GatewayEvent): Promise<string | undefined> {
   return text;
 }
 
-describe("a request made of an event", () => {
+describe("the request built from a gateway event", () => {
   test.each([
     ["/a b", "/a%20b"],
     ["/50%", "/50%25"],
@@ -37,7 +37,7 @@ describe("a request made of an event", () => {
     ["/ü/☃", "/%C3%BC/%E2%98%83"],
     ["/half\ud800", "/half%EF%BF%BD"],
     ["//", "//"],
-  ])("spells the decoded path %j as %s", (rawPath, path) => {
+  ])("the decoded path %j is encoded as %s", (rawPath, path) => {
     const url = new URL(requestOf(event({ rawPath, rawQueryString: "a=%20b&a=c" })).url);
     expect(url.pathname).toBe(path);
     expect(url.search).toBe("?a=%20b&a=c");
@@ -50,12 +50,12 @@ describe("a request made of an event", () => {
     ["dev", "/developer", "/developer", ""],
     ["dev", "/api/v1/memberships", "/api/v1/memberships", ""],
     ["api", "/api/api/v1/memberships", "/api/v1/memberships", "/api"],
-  ])("on stage %s of %s is for %s", (stage, rawPath, path, prefix) => {
+  ])("on stage %s the path %s is converted to %s", (stage, rawPath, path, prefix) => {
     expect(new URL(requestOf(event({ stage, rawPath })).url).pathname).toBe(path);
     expect(baseUrlOf(event({ stage, rawPath }))).toBe(`https://api.example.test${prefix}`);
   });
 
-  test("has the event's body, as text or as bytes, or none", async () => {
+  test("a request has the event's body as text, as bytes, or no body", async () => {
     expect(await textOf(event())).toBeUndefined();
     expect(await textOf(event({ body: "" }))).toBe("");
     expect(await textOf(event({ body: "ü" }))).toBe("ü");
@@ -63,7 +63,7 @@ describe("a request made of an event", () => {
     expect(await textOf(event({ body, isBase64Encoded: true }))).toBe("ü");
   });
 
-  test("has headers under any spelling, empty ones too, and the cookies beside them", () => {
+  test("a request has the event's headers in any spelling, empty ones included, and its cookies", () => {
     const { headers } = requestOf(event({ headers: { "X-A": "1, 2", "x-empty": "" }, cookies: ["a=1", "b=2"] }));
     expect([headers.get("x-a"), headers.get("X-Empty"), headers.get("cookie")]).toEqual(["1, 2", "", "a=1; b=2"]);
     expect(headers.get("x-none")).toBeNull();
@@ -71,10 +71,10 @@ describe("a request made of an event", () => {
   });
 });
 
-describe("what the gateway is given", () => {
+describe("the response for the gateway", () => {
   const init = (headers: Record<string, string> = {}) => ({ status: 200, headers });
 
-  test("is text, or base64 where it is compressed", async () => {
+  test("a response body is text, or base64 if it is compressed", async () => {
     const bytes = Buffer.from("ü");
     expect(await resultOf(new MinimalResponse(bytes, init({ ETag: '"1"' })))).toEqual({
       statusCode: 200,
@@ -86,7 +86,7 @@ describe("what the gateway is given", () => {
     expect(compressed).toMatchObject({ body: bytes.toString("base64"), isBase64Encoded: true });
   });
 
-  test("is the same of a response of the platform's", async () => {
+  test("a response of the platform's Response class gives the same result", async () => {
     const plain = new MinimalResponse(Buffer.from("ü"), { status: 201, headers: { "x-a": "1" } });
     expect(await resultOf(new Response(plain.body, { status: 201, headers: [...plain.headers] }))).toEqual(
       await resultOf(plain),
@@ -95,7 +95,7 @@ describe("what the gateway is given", () => {
   });
 });
 
-test("a path has one spelling, however it was sent", () => {
+test("equivalent spellings of a path are normalised to one", () => {
   const spelled = ["/a%62c/d@e", "/abc/d%40e", "/%61bc/%64@e"].map(canonicalPath);
   expect(new Set(spelled)).toEqual(new Set(["/abc/d%40e"]));
   expect(canonicalPath("/%ff/%/a")).toBe("/%ff/%/a");

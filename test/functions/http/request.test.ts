@@ -9,32 +9,35 @@ const TOKEN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e";
 const USER = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const token = formatToken(TOKEN_ID, USER, new Uint8Array(32).fill(5));
 
-/** Any character: ASCII as often as all others. */
+/** Any character; ASCII as often as all others together. */
 const character = fc
   .oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.integer({ min: 0xe000, max: 0x10ffff }))
   .map((code) => String.fromCodePoint(code));
 
 describe("the request id", () => {
-  test.each(["a", "0".repeat(128), "A-b_9"])("%j is kept", (id) => {
+  test.each(["a", "0".repeat(128), "A-b_9"])("the request id %j is accepted", (id) => {
     expect(requestIdOf(id)).toBe(id);
   });
 
-  test.each([undefined, "", "0".repeat(129), "a b", "a\n", "a.b", "é", 'a"', "a\u0000", "../a"])("%j is not", (id) => {
-    expect(requestIdOf(id)).toBeUndefined();
-  });
+  test.each([undefined, "", "0".repeat(129), "a b", "a\n", "a.b", "é", 'a"', "a\u0000", "../a"])(
+    "the request id %j is replaced",
+    (id) => {
+      expect(requestIdOf(id)).toBeUndefined();
+    },
+  );
 });
 
-describe("credentials", () => {
+describe("parsing credentials", () => {
   const read = { tokenId: TOKEN_ID, user: USER, hash: hashToken(token) };
 
   test.each([`Token ${token}`, `token ${token}`, `TOKEN   ${token}`, `Bearer ${token}`, `bearer ${token}  `])(
-    "are read from %j",
+    "credentials are read from the header %j",
     (header) => {
       expect(credentialsOf(header)).toEqual(read);
     },
   );
 
-  test("are in no other header", () => {
+  test("credentials are read from no other header", () => {
     const schemes = ["", "Token", "Token ", `Token${token}`, `Basic ${token}`, token];
     const tokens = [`"${token}"`, `token=${token}`, `${token} ${token}`, `${token},`, token.slice(0, -1)];
     const wrapped = [...tokens, `${token}\u0000`];
@@ -44,7 +47,7 @@ describe("credentials", () => {
   });
 });
 
-describe("the query", () => {
+describe("parsing the query", () => {
   test.each<[string, string[]]>([
     ["", []],
     ["?", []],
@@ -59,18 +62,18 @@ describe("the query", () => {
     ["?a=1?b=2", ["a=1?b=2"]],
     ["?a=1#b=2", ["a=1"]],
     ["?__proto__=1&constructor=2", ["__proto__=1", "constructor=2"]],
-  ])("%j is read in order, decoded", (query, pairs) => {
+  ])("the query %j is decoded in order", (query, pairs) => {
     expect(queryOf(`http://host/path${query}`).pairs.map((pair) => pair.join("="))).toEqual(pairs);
   });
 
-  test("is measured in bytes as it was sent", () => {
+  test("the size of a query is measured in bytes as sent", () => {
     expect(queryOf("http://host/path?a=%20").bytes).toBe(5);
     expect(queryOf("http://host/path?a=é").bytes).toBe(4);
     expect(queryOf(`http://host/path?${"&".repeat(5_000)}`)).toEqual({ pairs: [], bytes: 5_000 });
     expect(queryOf("http://host/path").bytes).toBe(0);
   });
 
-  test("reads back whatever names and values were written", () => {
+  test("any names and values are read back from an encoded query", () => {
     const word = fc.string({ unit: character, maxLength: 8 });
     fc.assert(
       fc.property(fc.array(fc.tuple(word, word), { maxLength: 5 }), (pairs) => {
@@ -107,18 +110,21 @@ describe("the source address", () => {
     [undefined, "198.51.100.1", ["0.0.0.0/0", "::/0"], undefined],
     ["/run/socket", "198.51.100.1", ["0.0.0.0/0", "::/0"], "/run/socket"],
     ["10.0.0.1", "198.51.100.1", ["nonsense"], "10.0.0.1"],
-  ])("of %j that forwards %j and trusts %j is %j", (peer, forwarded, trusted, source) => {
-    expect(sourceAddressOf(peer, forwarded, trusted)).toBe(source);
-  });
+  ])(
+    "the source address for peer %j, forwarded %j and trusted proxies %j is %j",
+    (peer, forwarded, trusted, source) => {
+      expect(sourceAddressOf(peer, forwarded, trusted)).toBe(source);
+    },
+  );
 
-  test("is never one that nobody trusted has vouched for, however long the header is", () => {
+  test("the source address is never one that no trusted proxy reported, for a header of any length", () => {
     const forged = Array.from({ length: 2_000 }, (_, number) => `198.51.100.${number % 256}`).join(", ");
     expect(sourceAddressOf("10.0.0.1", `${forged}, 203.0.113.9, 10.0.0.2`, proxies)).toBe("203.0.113.9");
     const hops = `198.51.100.1, ${Array(2_000).fill("10.0.0.9").join(",")}`;
     expect(sourceAddressOf("10.0.0.1", hops, proxies)).toBe("198.51.100.1");
   });
 
-  test("is the connection's for any header, where it comes from no trusted proxy", () => {
+  test("the source address is the peer's for any header if the peer is not a trusted proxy", () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(..."10.2:,f %x") }), (forwarded) => {
         expect(sourceAddressOf("203.0.113.9", forwarded, proxies)).toBe("203.0.113.9");
@@ -127,7 +133,7 @@ describe("the source address", () => {
   });
 });
 
-describe("a request with odd", () => {
+describe("hostile parts of a request", () => {
   let world: World;
   let tenant: Tenant;
 
@@ -138,7 +144,7 @@ describe("a request with odd", () => {
     expect((await world.send("POST", tenant.path("production"), { token: tenant.admin, body })).status).toBe(200);
   });
 
-  /** Sends a request; its answer has the status, headers that are headers, and where it is an error, the shape of errors. */
+  /** Sends a request and asserts its status, valid headers, and the documented form of an error. */
   async function expectAnswer(status: number, method: string, path: string, sending: Sending = {}): Promise<Headers> {
     const answer = await world.send(method, path, { token: tenant.admin, ...sending });
     const told = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 200)}: ${answer.text.slice(0, 300)}`;
@@ -152,7 +158,7 @@ describe("a request with odd", () => {
     return answer.headers;
   }
 
-  test("queries is answered, or told what is wrong with them", async () => {
+  test("a request with a hostile query returns a result or its errors", async () => {
     const fine =
       "? ?& ?% ?%zz=%&%c3%28=%ff ?%00=%00 ?=&=&& ?__proto__=1&constructor=2&toString=3 ?x=%0d%0ax-evil:1 ?\ud800=😀";
     for (const query of fine.split(" ")) {
@@ -173,17 +179,17 @@ describe("a request with odd", () => {
     expect((await world.send("GET", tenant.path("staging"), { token: tenant.admin })).body.totalElements).toBe(0);
   });
 
-  test("and many parameters that nobody knows is warned of them, in headers that clients and gateways take", async () => {
+  test("a request with many unknown parameters is warned of them, in headers that clients and gateways accept", async () => {
     const names = Array.from({ length: 600 }, (_, number) => `p${number}=`).join("&");
     for (const query of [names, `x=${"(".repeat(4_000)}`]) {
       const headers = await expectAnswer(200, "GET", `${tenant.path()}?pageNumber=9&${query}`);
       expect(headers.get("warning")).toMatch(query === names ? /, p9, and 590 more"$/ : / x"$/);
-      // Beyond 16 KiB of headers Node's fetch fails, and proxies answer 502.
+      // Above 16 KiB of headers Node's fetch fails, and proxies return 502.
       expect([...headers].flat().join(": ").length).toBeLessThan(16 * 1_024);
     }
   });
 
-  test("segments in its path is answered 404, wherever they stand", async () => {
+  test("a request with a hostile path segment returns 404, at any position", async () => {
     const segments =
       "%2F ..%2f.. %2e%2e%2f %00 production%00 PRODUCTION prödüction %ff % %zz %E0%A4%A %F0%9F%98%80 __proto__ constructor " +
       `production;a=b production%20 production. production%0d%0a * @ %2570roduction ${"a".repeat(64)} ${"a".repeat(5_000)} \ud800 -- a|b`;
@@ -200,7 +206,7 @@ describe("a request with odd", () => {
     await expectAnswer(200, "GET", `${org}/%70roduction/%6F%6e%65`);
   });
 
-  test("methods is answered 405 with those that are allowed, and 404 where nothing is", async () => {
+  test("a request with another method returns 405 with the allowed ones, or 404 without a route", async () => {
     for (const method of ["PUT", "DELETE", "OPTIONS", "PROPFIND", "patch", "__proto__", "X".repeat(5_000)]) {
       expect((await expectAnswer(405, method, tenant.path("production"))).get("allow")).toBe("GET, HEAD, POST");
       expect((await expectAnswer(405, method, tenant.path("a%00b", "%ff"))).get("allow")).toBe("GET, HEAD, PATCH");
@@ -209,7 +215,7 @@ describe("a request with odd", () => {
     expect((await world.send("HEAD", tenant.path("production"), { token: tenant.admin })).text).toBe("");
   });
 
-  test("credentials is answered 401, all alike", async () => {
+  test("a request with hostile credentials returns the same 401", async () => {
     const good = tenant.admin;
     const odd = ["", "Token", "Token x", "\u00ff", good, `Basic ${good}`, `Token\t${good}`, `Token ${good}x`];
     const others = [`Token ${good} ${good}`, `Token ${good.toLowerCase()}`, `Bearer ${"ame_".repeat(4_000)}`];
@@ -225,7 +231,7 @@ describe("a request with odd", () => {
     await expectAnswer(200, "GET", tenant.path(), { headers: { authorization: `bEARER   ${good}  ` } });
   });
 
-  test("request ids has an id of its own in the answer", async () => {
+  test("a request with a hostile request id gets a generated id in the response", async () => {
     for (const id of ["", "é", 'a"b', "a b", "a,b", "x".repeat(129), "x".repeat(10_000), "../..", "\u00ff"]) {
       const headers = await expectAnswer(200, "GET", tenant.path(), { headers: { "x-request-id": id } });
       expect(headers.get("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
@@ -234,7 +240,7 @@ describe("a request with odd", () => {
     expect(kept.get("x-request-id")).toBe("A_b-9");
   });
 
-  test("addresses is let in exactly where its token may be used from there", async () => {
+  test("a request with a hostile address is accepted exactly when its token allows the address", async () => {
     const { user } = await tenant.person("viewer");
     const sources = ["203.0.113.0/24", "2001:db8::/64"];
     const { token: limited } = await createToken(world.services, { user, name: "x", sources });

@@ -29,7 +29,7 @@ async function stop(server: Server): Promise<void> {
   expect(await server.exited).toBe(0);
 }
 
-test("a table that was exported, wiped and imported is whole, and the server answers the same", async () => {
+test("a table that was exported, deleted and imported is complete, and the server returns the same responses", async () => {
   const DATA_DIR = temporary();
   const environment = { DATA_DIR, SIMULATED_STEP_MS: "20" };
   const first = await start(environment);
@@ -68,7 +68,7 @@ test("a table that was exported, wiped and imported is whole, and the server ans
   const { clientSecret } = JSON.parse(before[5]?.text ?? "");
   learn(clientSecret, first.token);
 
-  // Beside the server, which rests.
+  // In parallel with the idle server.
   const file = join(dirname(DATA_DIR), "backup.jsonl.gz");
   const exported = await admin(environment, "backup", "export", "--file", file);
   expect(exported).toMatchObject({ code: 0, stderr: "" });
@@ -83,7 +83,7 @@ test("a table that was exported, wiped and imported is whole, and the server ans
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("is in use by a server") });
   await stop(first);
 
-  // Nothing of the database comes along; what lies beside it does.
+  // The database is not copied; the files next to it are.
   const restored = { ...environment, DATA_DIR: temporary() };
   mkdirSync(restored.DATA_DIR, { mode: 0o700 });
   for (const beside of ["keys.json", "issuer.json", "token"]) {
@@ -110,7 +110,7 @@ test("a table that was exported, wiped and imported is whole, and the server ans
   await stop(second);
 });
 
-test("a server does not start on a table into which an import was cut off", async () => {
+test("a server does not start on a table with an interrupted import", async () => {
   const { table } = await makeWorld();
   const mark = importEntity.write(importKey, { sha256: "0", startedAt: "2026-11-24T00:00:00.000Z" });
   await commit(table, new Transaction().create("import", mark), deadlineIn(8_000));

@@ -7,17 +7,17 @@ import type { Json } from "#test/support/world.ts";
 
 afterEach(cleanUp);
 
-/** More of them with `CRASH_ROUNDS`. */
+/** `CRASH_ROUNDS` sets more rounds. */
 const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 8);
 
-/** A round takes some 2 s, several times that where others use the machine too. */
+/** A round takes 2 s, and several times that on a busy machine. */
 const LIMIT_MS = 90_000 + ROUNDS * 4_000;
 
 const NAMES = ["a", "b", "c", "d", "e", "f"];
 const VERSIONS = ["v1.34.3-u-ame.1", "v1.34.4-u-ame.1", "v1.34.4-u-ame.2"];
 const PHASES: Record<string, string[]> = { starting: ["started"], stopping: ["stopped"] };
 
-/** What was acknowledged of a cluster last; undefined where there is none that is not deleting. */
+/** Last acknowledged state of a cluster; undefined if no cluster exists that is not deleting. */
 interface Acknowledged {
   environment: "production" | "staging";
   identity: string;
@@ -25,10 +25,10 @@ interface Acknowledged {
   desired: DesiredStatus;
 }
 
-/** Whoever sends requests for one name, one after the other, and remembers what was acknowledged. */
+/** Sends requests for one name, one after the other, and remembers the acknowledged state. */
 class User {
   last: Acknowledged | undefined;
-  /** Whether the answer to the last request was lost: then it may have happened or not. */
+  /** True if the response to the last request was lost, so that the request may have happened or not. */
   isUnsure = false;
   readonly name: string;
   writes = 0;
@@ -37,7 +37,7 @@ class User {
     this.name = name;
   }
 
-  /** Sends one request at random. @returns false where the server is gone */
+  /** Sends one random request. @returns false if the server ended */
   async act(send: Send, account: string): Promise<boolean> {
     const draw = Math.random();
     if (this.last === undefined) {
@@ -81,7 +81,7 @@ class User {
     this.last = desired === "deleting" ? undefined : { environment, identity, version, desired };
   }
 
-  /** Asserts that what was acknowledged is there. */
+  /** Asserts that the acknowledged state is stored. */
   async look(send: Send): Promise<void> {
     const found = [];
     for (const environment of ["production", "staging"]) {
@@ -108,7 +108,7 @@ class User {
 
 type Send = (method: string, path: string, body?: Json) => Promise<{ status: number; body: Json } | undefined>;
 
-/** @returns a sender whose answer is undefined where the server went away */
+/** @returns a sender that gives undefined if the server ended */
 const sender =
   (server: Server): Send =>
   async (method, path, body) => {
@@ -125,7 +125,7 @@ const sender =
     }
   };
 
-/** Asserts that each state followed the one before it, once, as the state machine has it. */
+/** Asserts that each state followed the one before it, once, by the state machine. */
 async function expectLegal(send: Send, path: string): Promise<void> {
   const answer = await send("GET", `${path}/events?size=100`);
   expect(answer?.status).toBe(200);
@@ -141,7 +141,7 @@ async function expectLegal(send: Send, path: string): Promise<void> {
   }
 }
 
-test(`${ROUNDS} times killed at random moments, nothing acknowledged is lost and every cluster becomes as asked`, {
+test(`a server that is killed ${ROUNDS} times at random moments loses no acknowledged write, and every cluster converges`, {
   timeout: LIMIT_MS,
 }, async () => {
   const DATA_DIR = temporary();
@@ -167,7 +167,7 @@ test(`${ROUNDS} times killed at random moments, nothing acknowledged is lost and
     await sleep(100 + Math.random() * 500);
     const engine = engineOf(DATA_DIR);
     server.signalServer("SIGKILL");
-    // Every other time the engine too, as when a machine loses its power.
+    // Every second time the engine too, as in a power failure.
     if (round % 2 === 1 && isRunning(engine)) process.kill(engine.pid, "SIGKILL");
     await Promise.all([...acting, server.exited]);
   }

@@ -23,7 +23,7 @@ import setup from "../../support/global-setup.ts";
 const onLinux = process.platform === "linux";
 const generous = { timeout: 30_000, interval: 20 };
 
-/** A directory of the test's own; whatever engine still runs on it afterwards is killed. */
+/** Creates a directory for the test; engines that still run on it afterwards are killed. */
 function temporaryDirectory(): string {
   const parent = mkdtempSync(join(tmpdir(), "ame-engine-"));
   onTestFinished(() => {
@@ -33,7 +33,7 @@ function temporaryDirectory(): string {
   return join(parent, "data");
 }
 
-/** Every process that has a path in this directory after `--db-path` among its arguments. */
+/** Lists the processes that have a path in this directory after `--db-path` among their arguments. */
 function enginesOn(directory: string): number[] {
   const running = onLinux ? commandLinesFromProc() : commandLinesFromPs();
   return running.filter(([pid, line]) => line.includes(`--db-path ${directory}`) && isThere(pid)).map(([pid]) => pid);
@@ -46,7 +46,7 @@ function commandLinesFromProc(): [number, string][] {
       try {
         return [Number(pid), readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")];
       } catch {
-        // It ended since the folder was listed.
+        // It ended after the folder was listed.
         return [Number(pid), ""];
       }
     });
@@ -111,7 +111,7 @@ async function createTable(endpoint: string, name: string): Promise<void> {
 
 const tables = (endpoint: string) => call(endpoint, "ListTables", {});
 
-/** As `openDataDirectory`, with the engine registered to be stopped when the test is over. */
+/** Calls `openDataDirectory`, and stops the engine when the test ends. */
 async function open(directory: string, role: "server" | "admin", waitMs = 30_000) {
   const opened = await openDataDirectory(directory, { role, waitMs });
   onTestFinished(() => opened.stop());
@@ -126,7 +126,7 @@ async function start(options?: { databaseFile: string }) {
 
 type Reply = { endpoint?: string; shared?: boolean; error?: string };
 
-/** A process of its own that opens the directory when told to, reports, and keeps it until it is killed or told to stop. */
+/** Starts a process that opens the directory on request, reports, and uses it until it is killed or asked to stop. */
 class Opener {
   readonly child: ChildProcess;
   readonly lines: AsyncIterator<string>;
@@ -160,11 +160,11 @@ class Opener {
 
   async reply(): Promise<Reply> {
     const { value, done } = await this.lines.next();
-    if (done) throw new Error("the opener ended without a word");
+    if (done) throw new Error("the opener ended without a report");
     return JSON.parse(value);
   }
 
-  /** Lets it go on: first to open the directory, then to stop. */
+  /** Lets the process continue: first to open the directory, then to stop. */
   go(): void {
     this.child.stdin?.write("go\n");
   }
@@ -182,7 +182,7 @@ async function opener(directory: string, role: "server" | "admin" = "server", wa
   return made;
 }
 
-/** Leaves a directory whose owner was killed while its engine runs on; returns what `engine.json` says. */
+/** Leaves a directory whose owner was killed while its engine runs. @returns the content of `engine.json` */
 async function abandon(directory: string): Promise<Recorded> {
   const owner = await opener(directory);
   owner.go();
@@ -202,7 +202,7 @@ function pretend(property: "arch" | "platform", value: string): void {
   });
 }
 
-/** A program that is started in place of the engine. */
+/** Writes a program that is started in place of the engine. */
 function fakeEngine(script: string): string {
   const path = join(mkdtempSync(join(tmpdir(), "ame-fake-engine-")), "dynoxide");
   onTestFinished(() => rmSync(join(path, ".."), { recursive: true, force: true }));
@@ -216,7 +216,7 @@ function fakeEngine(script: string): string {
 }
 
 describe("startEngine", () => {
-  test("answers until it is stopped, and then its process is gone", async () => {
+  test("startEngine starts an engine that answers until it is stopped, and whose process then ends", async () => {
     const engine = await start();
     await createTable(engine.endpoint, "first");
     expect(await tables(engine.endpoint)).toEqual({ TableNames: ["first"] });
@@ -230,13 +230,13 @@ describe("startEngine", () => {
     await expect(fetch(engine.endpoint)).rejects.toThrow();
   });
 
-  test("keeps two engines in memory apart", async () => {
+  test("startEngine isolates two engines in memory", async () => {
     const [one, other] = await Promise.all([start(), start()]);
     await createTable(one.endpoint, "only-in-one");
     expect(await tables(other.endpoint)).toEqual({ TableNames: [] });
   });
 
-  test("keeps data in a database file, and none for :memory:", async () => {
+  test("startEngine stores data in a database file, and in none for :memory:", async () => {
     const directory = temporaryDirectory();
     mkdirSync(directory);
     for (const databaseFile of [join(directory, "kept.db"), ":memory:"]) {
@@ -250,21 +250,21 @@ describe("startEngine", () => {
     expect(existsSync(":memory:")).toBe(false);
   });
 
-  test.runIf(onLinux)("is a process group of its own, which Ctrl-C in a terminal does not reach", async () => {
+  test.runIf(onLinux)("startEngine starts a new process group, which Ctrl-C in a terminal does not reach", async () => {
     const { pid } = await start();
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const [, , processGroup] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     expect(Number(processGroup)).toBe(pid);
   });
 
-  test("tells when the engine ends by itself", async () => {
+  test("startEngine reports when the engine ends by itself", async () => {
     const engine = await start();
     process.kill(engine.pid, "SIGKILL");
     expect(await engine.exited).toEqual({ code: null, signal: "SIGKILL", requested: false });
     await engine.stop();
   });
 
-  test("kills an engine that does not heed SIGTERM", async () => {
+  test("startEngine kills an engine that ignores SIGTERM", async () => {
     const engine = await start();
     process.kill(engine.pid, "SIGSTOP");
     await engine.stop();
@@ -272,7 +272,7 @@ describe("startEngine", () => {
     expect(await engine.exited).toEqual({ code: null, signal: "SIGKILL", requested: true });
   });
 
-  test("kills the engine when the process exits without stopping it", async () => {
+  test("startEngine kills the engine when the process exits without stopping it", async () => {
     const program = `
       const { startEngine } = await import(${JSON.stringify(new URL("../../../functions/local/engine.ts", import.meta.url))});
       const { pid } = await startEngine();
@@ -290,16 +290,16 @@ describe("startEngine", () => {
     await expect.poll(() => isThere(pid), generous).toBe(false);
   });
 
-  test("tries another port when the engine ends at once", async () => {
+  test("startEngine tries another port when the engine ends at once", async () => {
     const { binary, log } = loggingEngine('[ $(wc -l <"$log") -lt 3 ] && exit 1');
     const engine = await start();
     expect(await tables(engine.endpoint)).toEqual({ TableNames: [] });
     const launches = readFileSync(log, "utf8").trim().split("\n");
     expect(launches).toHaveLength(3);
-    expect(new Set(launches).size, `${binary} must not be given one port twice`).toBe(3);
+    expect(new Set(launches).size, `${binary} must not get the same port twice`).toBe(3);
   });
 
-  test("gives up after four attempts and says how to see why", async () => {
+  test("startEngine fails after four attempts and says how to find the cause", async () => {
     const { binary, log } = loggingEngine("exit 3");
     await expect(startEngine()).rejects.toThrow(new RegExp(`4 times.*exit code 3.*${binary} --port`));
     expect(readFileSync(log, "utf8").trim().split("\n")).toHaveLength(4);
@@ -320,7 +320,7 @@ describe("startEngine", () => {
     return new URL("dynoxide", manifest).pathname;
   }
 
-  test("names the ways out where there is no engine for the platform", async () => {
+  test("startEngine names the alternatives if no engine exists for the platform", async () => {
     vi.stubEnv("DYNOXIDE_BIN", undefined);
     pretend("arch", "mips");
     onTestFinished(() => {
@@ -329,7 +329,7 @@ describe("startEngine", () => {
     await expect(startEngine()).rejects.toThrow(/no .*engine for \S+-mips: .*DYNOXIDE_BIN.*DYNAMODB_ENDPOINT/);
   });
 
-  test("names a DYNOXIDE_BIN that is not there", async () => {
+  test("startEngine names a missing DYNOXIDE_BIN", async () => {
     vi.stubEnv("DYNOXIDE_BIN", "/nowhere/dynoxide");
     onTestFinished(() => {
       vi.unstubAllEnvs();
@@ -339,7 +339,7 @@ describe("startEngine", () => {
 });
 
 describe("openDataDirectory", () => {
-  test("keeps data across stop and start, and leaves no record behind", async () => {
+  test("openDataDirectory keeps data across stop and start, and leaves no record behind", async () => {
     const directory = temporaryDirectory();
     const first = await open(directory, "server");
     await createTable(first.endpoint, "kept");
@@ -353,7 +353,7 @@ describe("openDataDirectory", () => {
     expect(await tables(second.endpoint)).toEqual({ TableNames: ["kept"] });
   });
 
-  test("makes the directory and its files readable for its user alone", async () => {
+  test("openDataDirectory makes the directory and its files accessible only for its user", async () => {
     const directory = temporaryDirectory();
     await open(directory, "server");
     const mode = (path: string) => statSync(path).mode & 0o777;
@@ -363,7 +363,7 @@ describe("openDataDirectory", () => {
     for (const file of files) expect(mode(join(directory, file)), file).toBe(0o600);
   });
 
-  test("records the owner and the engine by pid and start", async () => {
+  test("openDataDirectory records the owner and the engine by pid and start time", async () => {
     const directory = temporaryDirectory();
     const { endpoint } = await open(directory, "server");
     const [pid] = enginesOn(directory);
@@ -374,13 +374,13 @@ describe("openDataDirectory", () => {
     });
   });
 
-  test("refuses a second server at once and names the pid of the first", async () => {
+  test("openDataDirectory refuses a second server at once with the pid of the first", async () => {
     const directory = temporaryDirectory();
     const owner = await opener(directory);
     owner.go();
     const { endpoint } = await owner.reply();
 
-    // Longer than a test may take: it must not wait for a server.
+    // Longer than the test's timeout: it must not wait for a server.
     const second = openDataDirectory(directory, { role: "server", waitMs: 600_000 });
 
     await expect(second).rejects.toThrow(new RegExp(`server with pid ${owner.child.pid}.*DATA_DIR`));
@@ -388,7 +388,7 @@ describe("openDataDirectory", () => {
     expect(enginesOn(directory)).toHaveLength(1);
   });
 
-  test("lets an admin command use a running server's engine and leaves it running", async () => {
+  test("openDataDirectory lets an admin command share a running server's engine and leaves it running", async () => {
     const directory = temporaryDirectory();
     const owner = await opener(directory);
     owner.go();
@@ -403,7 +403,7 @@ describe("openDataDirectory", () => {
     expect(recorded(directory).owner.pid).toBe(owner.child.pid);
   });
 
-  test("lets an admin command wait for a server's engine that is still starting", async () => {
+  test("openDataDirectory lets an admin command wait for a server's engine that is still starting", async () => {
     const directory = temporaryDirectory();
     const record = { role: "server", owner: identityOf(process.pid) };
     writeRecord(directory, record);
@@ -413,14 +413,14 @@ describe("openDataDirectory", () => {
     expect(await admin).toMatchObject({ endpoint: engine.endpoint, shared: true });
   });
 
-  test("tells an admin command whose engine does not come up", async () => {
+  test("openDataDirectory gives an admin command an error if the engine does not start", async () => {
     const directory = temporaryDirectory();
     writeRecord(directory, { role: "server", owner: identityOf(process.pid) });
     const admin = openDataDirectory(directory, { role: "admin", waitMs: 100 });
     await expect(admin).rejects.toThrow(new RegExp(`pid ${process.pid}.*does not answer`));
   });
 
-  test("lets a server wait until an admin command is done", async () => {
+  test("openDataDirectory lets a server wait for the end of an admin command", async () => {
     const directory = temporaryDirectory();
     const admin = await opener(directory, "admin");
     admin.go();
@@ -432,14 +432,14 @@ describe("openDataDirectory", () => {
     expect(enginesOn(directory)).toHaveLength(1);
   });
 
-  test("refuses a server when an admin command takes too long", async () => {
+  test("openDataDirectory refuses a server when an admin command takes too long", async () => {
     const directory = temporaryDirectory();
     await open(directory, "admin");
     const server = openDataDirectory(directory, { role: "server", waitMs: 100 });
     await expect(server).rejects.toThrow(new RegExp(`admin command with pid ${process.pid}`));
   });
 
-  test("gives admin commands that run at once each its turn", async () => {
+  test("openDataDirectory runs concurrent admin commands one after the other", async () => {
     const directory = temporaryDirectory();
     const admins = await Promise.all(Array.from({ length: 4 }, () => opener(directory, "admin", 50_000)));
     for (const admin of admins) admin.go();
@@ -456,27 +456,27 @@ describe("openDataDirectory", () => {
     expect(enginesOn(directory)).toEqual([]);
   });
 
-  test("does not let an admin command use an engine that another one is about to stop", async () => {
+  test("openDataDirectory does not share the engine of an admin command that is about to stop it", async () => {
     const directory = temporaryDirectory();
     const first = await opener(directory, "admin");
     first.go();
     expect(await first.reply()).toMatchObject({ shared: false });
     const second = open(directory, "admin", 50_000);
-    // Time to do the wrong thing; what is right does not depend on it.
+    // Time for a wrong implementation to fail; a correct one does not depend on it.
     await new Promise((resolve) => setTimeout(resolve, 300));
     first.go();
     expect(await first.reply()).toEqual({});
     expect((await second).shared).toBe(false);
   });
 
-  test("shares the engine of an admin command that takes too long with another one", async () => {
+  test("openDataDirectory shares the engine of an admin command that takes too long with another one", async () => {
     const directory = temporaryDirectory();
     const { endpoint } = await open(directory, "admin");
     const other = await openDataDirectory(directory, { role: "admin", waitMs: 100 });
     expect(other).toMatchObject({ endpoint, shared: true });
   });
 
-  test("ends the engine that a killed owner left behind and keeps its data", async () => {
+  test("openDataDirectory ends the engine of a killed owner and keeps its data", async () => {
     const directory = temporaryDirectory();
     const owner = await opener(directory);
     owner.go();
@@ -494,7 +494,7 @@ describe("openDataDirectory", () => {
     expect(enginesOn(directory)).toEqual([recorded(directory).engine.pid]);
   });
 
-  test("ends an engine left behind that does not heed SIGTERM", async () => {
+  test("openDataDirectory ends an abandoned engine that ignores SIGTERM", async () => {
     const directory = temporaryDirectory();
     const left = await abandon(directory);
     process.kill(left.engine.pid, "SIGSTOP");
@@ -503,7 +503,7 @@ describe("openDataDirectory", () => {
     expect(enginesOn(directory)).toHaveLength(1);
   });
 
-  test("ends an engine left behind by an owner that had not yet waited for it", async () => {
+  test("openDataDirectory ends the engine of an owner that was killed while the engine started", async () => {
     const directory = temporaryDirectory();
     const { engine, ...left } = await abandon(directory);
     writeRecord(directory, { ...left, engine: { pid: engine.pid, startedAt: engine.startedAt } });
@@ -511,7 +511,7 @@ describe("openDataDirectory", () => {
     expect(isRunning(engine)).toBe(false);
   });
 
-  test("neither takes a process with a recycled pid for the owner nor kills it", async () => {
+  test("openDataDirectory neither accepts a process with a reused pid as the owner nor kills it", async () => {
     const directory = temporaryDirectory();
     const bystander = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
     onTestFinished(() => {
@@ -535,7 +535,7 @@ describe("openDataDirectory", () => {
     expect(exited).not.toHaveBeenCalled();
   });
 
-  test("does not kill the process that has the pid of both the owner and the engine", async () => {
+  test("openDataDirectory does not kill the process that has the recorded pid of both owner and engine", async () => {
     const directory = temporaryDirectory();
     const stranger = { pid: process.pid, startedAt: "another time" };
     writeRecord(directory, { role: "admin", owner: stranger, engine: { ...stranger, endpoint: inject("endpoint") } });
@@ -552,7 +552,7 @@ describe("openDataDirectory", () => {
       { role: "server", owner: { pid: -1, startedAt: "" }, engine: { pid: 0, startedAt: "" } },
     ],
     ["an unknown role", () => ({ role: "root", owner: identityOf(process.pid), engine: identityOf(process.pid) })],
-  ] as const)("replaces an engine.json that holds %s", async ([, content]) => {
+  ] as const)("openDataDirectory replaces an engine.json with %s", async ([, content]) => {
     const directory = temporaryDirectory();
     writeRecord(directory, typeof content === "function" ? content() : content);
     await open(directory, "server");
@@ -560,7 +560,7 @@ describe("openDataDirectory", () => {
     expect(enginesOn(directory)).toEqual([recorded(directory).engine.pid]);
   });
 
-  test("has one owner and one engine when five processes find the same stale record", async () => {
+  test("openDataDirectory gives one owner and one engine when five processes find the same stale record", async () => {
     const directory = temporaryDirectory();
     await abandon(directory);
     for (let round = 0; round < 3; round++) {
@@ -579,14 +579,14 @@ describe("openDataDirectory", () => {
     }
   });
 
-  test("gives the directory free when the engine cannot be started", async () => {
+  test("openDataDirectory releases the directory when the engine cannot be started", async () => {
     const directory = temporaryDirectory();
     fakeEngine("exit 1");
     await expect(openDataDirectory(directory, { role: "server" })).rejects.toThrow(/ended at once/);
     expect(existsSync(join(directory, "engine.json"))).toBe(false);
   });
 
-  test("has the engine on record before that can open the database", async () => {
+  test("openDataDirectory records the engine before the engine can open the database", async () => {
     const directory = temporaryDirectory();
     const seen = join(directory, "..", "seen");
     fakeEngine(`cp '${directory}/engine.json' '${seen}'; echo $$ >'${seen}.pid'; exit 1`);
@@ -596,7 +596,7 @@ describe("openDataDirectory", () => {
     expect(record.engine.pid).toBe(Number(readFileSync(`${seen}.pid`, "utf8")));
   });
 
-  test("stops in order when the directory was deleted meanwhile", async () => {
+  test("openDataDirectory stops without error when the directory was deleted", async () => {
     const directory = temporaryDirectory();
     const opened = await open(directory, "server");
     rmSync(directory, { recursive: true });
@@ -604,7 +604,7 @@ describe("openDataDirectory", () => {
     expect(enginesOn(directory)).toEqual([]);
   });
 
-  test("leaves a record alone that is another owner's by now", async () => {
+  test("openDataDirectory does not change the record of a later owner", async () => {
     const directory = temporaryDirectory();
     const opened = await open(directory, "server");
     const other = { role: "server", owner: identityOf(process.ppid) };
@@ -615,7 +615,7 @@ describe("openDataDirectory", () => {
 });
 
 describe("identify", () => {
-  test.runIf(onLinux)("reads the start of a process whose name holds spaces and parentheses", async () => {
+  test.runIf(onLinux)("identify reads the start time of a process whose name has spaces and parentheses", async () => {
     const directory = mkdtempSync(join(tmpdir(), "ame-engine-"));
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
     const path = join(directory, "a) Z 1 (2 3");
@@ -629,7 +629,7 @@ describe("identify", () => {
       return { child, identity: identityOf(child.pid) };
     };
     const one = await startNamed();
-    // Start times are counted in hundredths of a second.
+    // Start times have a resolution of 10 ms.
     await new Promise((resolve) => setTimeout(resolve, 50));
     const other = await startNamed();
 
@@ -642,7 +642,7 @@ describe("identify", () => {
   });
 
   test.runIf(onLinux).for(["linux", "darwin"])(
-    "does not count a zombie as running on %s",
+    "identify does not count a zombie as running on %s",
     async (platform, { skip }) => {
       skip(platform === "darwin" && !existsSync("/bin/ps"), "there is no ps here");
       const parent = spawn("/bin/sh", ["-c", "exec 3<&0; sh -c 'read -r end <&3' & echo $!; exec sleep 600"], {
@@ -652,18 +652,18 @@ describe("identify", () => {
         parent.kill("SIGKILL");
       });
       const { value } = await createInterface({ input: parent.stdout })[Symbol.asyncIterator]().next();
-      // The shell might still collect its child, but not the program that it becomes.
+      // The shell could still reap its child, but the program that replaces it does not.
       await expect.poll(() => readFileSync(`/proc/${parent.pid}/comm`, "utf8"), generous).toBe("sleep\n");
       expect(identityOf(Number(value))).toBeDefined();
       parent.stdin.end();
       pretend("platform", platform);
       await expect.poll(() => identify(Number(value)), generous).toBeUndefined();
-      // Still there, if only as an entry in the table of processes.
+      // It still exists, but only as an entry in the process table.
       expect(process.kill(Number(value), 0)).toBe(true);
     },
   );
 
-  test.runIf(existsSync("/bin/ps"))("asks ps where there is no /proc", async () => {
+  test.runIf(existsSync("/bin/ps"))("identify uses ps on a system without /proc", async () => {
     pretend("platform", "darwin");
     const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
     onTestFinished(() => {
@@ -681,7 +681,7 @@ describe("identify", () => {
     await expect.poll(() => isRunning(identity), generous).toBe(false);
   });
 
-  test.runIf(existsSync("/bin/ps"))("throws where it can ask nobody", () => {
+  test.runIf(existsSync("/bin/ps"))("identify throws without /proc and ps", () => {
     pretend("platform", "darwin");
     vi.stubEnv("PATH", "/nowhere");
     onTestFinished(() => {
@@ -691,7 +691,7 @@ describe("identify", () => {
   });
 });
 
-describe("global setup", () => {
+describe("the global setup of the tests", () => {
   function projectWith() {
     const provide = vi.fn((_key: "endpoint", _value: string) => {});
     return { provide };
@@ -704,14 +704,14 @@ describe("global setup", () => {
     });
   }
 
-  test("refuses an engine that is not on loopback", async () => {
+  test("the global setup refuses an engine that is not on loopback", async () => {
     stubEndpoint("https://dynamodb.eu-west-1.amazonaws.com");
     const project = projectWith();
     await expect(setup(project)).rejects.toThrow(/tests write and delete tables; refusing .*amazonaws\.com/);
     expect(project.provide).not.toHaveBeenCalled();
   });
 
-  test("uses the engine that DYNAMODB_ENDPOINT names and leaves it running", async () => {
+  test("the global setup uses the engine of DYNAMODB_ENDPOINT and leaves it running", async () => {
     const engine = await start();
     stubEndpoint(engine.endpoint);
     const project = projectWith();
@@ -721,7 +721,7 @@ describe("global setup", () => {
     expect(await tables(engine.endpoint)).toEqual({ TableNames: [] });
   });
 
-  test("starts an engine and stops it after the tests", async () => {
+  test("the global setup starts an engine and stops it after the tests", async () => {
     stubEndpoint(undefined);
     const project = projectWith();
     const teardown = await setup(project);

@@ -8,7 +8,7 @@ import { cleanUp, type Server, start, until } from "#test/support/server.ts";
 
 let server: Server;
 let token: OutgoingHttpHeaders;
-/** A client with one connection, which it keeps. */
+/** Client with one keep-alive connection. */
 let agent: Agent;
 
 beforeAll(async () => {
@@ -26,7 +26,7 @@ interface Answer {
   status: number | undefined;
   headers: IncomingMessage["headers"];
   body: string;
-  /** The client's port, which tells connections apart. */
+  /** The client's port, which identifies the connection. */
   port: number | undefined;
 }
 
@@ -34,7 +34,7 @@ interface Answer {
  * Sends a request over the agent's connection.
  *
  * @param send writes the body; the request ends when it is done
- * @throws Error where the connection ends before the answer, ECONNRESET among them
+ * @throws Error if the connection ends before the response, ECONNRESET among them
  */
 function ask(
   method: string,
@@ -61,7 +61,7 @@ function ask(
 
 const CHUNK = 50_000;
 
-/** Sends a request with a body of so many bytes. */
+/** Sends a request with a body of the given number of bytes. */
 function askWithBody(method: string, path: string, headers: OutgoingHttpHeaders, bytes: number, isChunked: boolean) {
   const framing = isChunked ? { "transfer-encoding": "chunked" } : { "content-length": bytes };
   return ask(method, path, { ...headers, ...framing }, (write) => {
@@ -69,7 +69,7 @@ function askWithBody(method: string, path: string, headers: OutgoingHttpHeaders,
   });
 }
 
-/** Answers that are sent before the body was read, or without reading it. */
+/** Responses that are sent before the body was read, or without reading it. */
 const early: [number, string, string, () => OutgoingHttpHeaders][] = [
   [401, "POST", CLUSTERS, () => JSON_TYPE],
   [404, "POST", "/nothing", () => ({ ...JSON_TYPE, ...token })],
@@ -86,11 +86,11 @@ const cases = early.flatMap(([status, method, path, headers]) =>
   sizes.flatMap((bytes) => [false, true].map((isChunked) => ({ status, method, path, headers, bytes, isChunked }))),
 );
 
-/** The longest body that is discarded to keep a connection, in bytes. */
+/** Maximum body that is discarded to keep a connection, in bytes. */
 const MAX_DISCARDED_BYTES = 1_048_576;
 
 test.each(cases)(
-  "the request after a $status to $method $path with $bytes bytes (chunked: $isChunked) is answered",
+  "the request after a $status to $method $path with $bytes bytes (chunked: $isChunked) gets a response",
   async ({ status, method, path, headers, bytes, isChunked }) => {
     agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const first = await askWithBody(method, path, headers(), bytes, isChunked);
@@ -102,7 +102,7 @@ test.each(cases)(
   },
 );
 
-test.each([false, true])("the request after a body over the limit is answered (chunked: %s)", async (isChunked) => {
+test.each([false, true])("the request after a body over the limit gets a response (chunked: %s)", async (isChunked) => {
   for (const bytes of [262_145, 300_000, 1_500_000, 5_000_000]) {
     agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const first = await askWithBody("POST", CLUSTERS, { ...JSON_TYPE, ...token }, bytes, isChunked);
@@ -115,13 +115,13 @@ test.each([false, true])("the request after a body over the limit is answered (c
   }
 });
 
-test("a client that sends the rest of its body long after the answer keeps its connection", async () => {
+test("a client that sends the rest of its body long after the response keeps its connection", async () => {
   agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const headers = { ...JSON_TYPE, ...token, "content-length": 300_000 };
   const first = await ask("POST", CLUSTERS, headers, async (write, answered) => {
     write(Buffer.alloc(CHUNK));
     await answered;
-    // Longer than the half second after which @hono/node-server ends a connection whose body nobody reads.
+    // Longer than the half second after which @hono/node-server closes a connection with an unread body.
     await sleep(1_000);
     for (let sent = CHUNK; sent < 300_000; sent += CHUNK) write(Buffer.alloc(CHUNK));
   });
@@ -130,7 +130,7 @@ test("a client that sends the rest of its body long after the answer keeps its c
   expect([next.status, next.port]).toEqual([200, first.port]);
 });
 
-test("connections are offered for longer than proxies and clients keep theirs", async () => {
+test("the keep-alive timeout of the server is longer than those of proxies and clients", async () => {
   agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const { headers } = await ask("GET", "/healthz", {});
   expect(Number(/^timeout=(\d+)$/.exec(`${headers["keep-alive"]}`)?.[1])).toBeGreaterThanOrEqual(65);
@@ -146,7 +146,7 @@ test.each([
   ["431", `GET /healthz HTTP/1.1\r\nhost: x\r\nx: ${"a".repeat(40_000)}\r\n\r\n`],
   ["400", "nonsense\r\n\r\n"],
   ["400", "POST /healthz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n"],
-])("what Node answers itself, %s, says that the connection is closed", async (status, sent) => {
+])("a response of Node itself, %s, says that the connection is closed", async (status, sent) => {
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname);
   let received = "";
@@ -163,7 +163,7 @@ test.each([
   expect(received).toMatch(new RegExp(`HTTP/1.1 ${status} [\\s\\S]*\r\nConnection: close\r\n`));
 });
 
-test("a client that stops sending after it was told that the connection is closed is disconnected", async () => {
+test("a client that stops sending after the server announced the close is disconnected", async () => {
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname);
   let received = "";

@@ -17,7 +17,7 @@ let tenant: Tenant;
 let clientId: string;
 
 beforeAll(async () => {
-  // One try for each call to the database.
+  // One attempt for each database call.
   world = await makeConfiguredWorld({ maxAttempts: 1 });
   tenant = await world.tenant();
   ({ clientId } = await world.provider.register("<kubernetes>", AbortSignal.timeout(5_000)));
@@ -32,7 +32,7 @@ afterAll(async () => {
 
 const CHALLENGE = { code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", code_challenge_method: "S256" };
 
-/** Begins a login, as a client's link does. @param more parameters, undefined for one that is left out */
+/** Starts a login, like a client's link. @param more parameters; undefined omits one */
 async function begin(more: Record<string, string | undefined> = {}) {
   const url = new URL(`${world.issuer.issuer}/auth`);
   const given = {
@@ -56,7 +56,7 @@ async function begin(more: Record<string, string | undefined> = {}) {
   return { status: answer.status, location: location && new URL(location, url).href, cookie };
 }
 
-/** Sends the form of a login that was begun. */
+/** Sends the form of a started login. */
 async function submit({ location, cookie }: { location: string; cookie: string }, body: string) {
   const answer = await fetch(location, {
     method: "POST",
@@ -67,7 +67,7 @@ async function submit({ location, cookie }: { location: string; cookie: string }
   return { status: answer.status, headers: answer.headers, page: await answer.text() };
 }
 
-test("a login leads to where the client registered, and nowhere else", async () => {
+test("a login redirects only to the client's registered URI", async () => {
   const ours = await begin();
   expect([ours.status, new URL(ours.location).origin]).toEqual([303, new URL(world.issuer.issuer).origin]);
   for (const redirect_uri of ["https://elsewhere.example", "http://localhost.elsewhere.example:8000", undefined]) {
@@ -79,12 +79,12 @@ test("a login leads to where the client registered, and nowhere else", async () 
   expect([status, location]).toEqual([400, ""]);
 });
 
-test("a login without proof of who began it is refused", async () => {
+test("a login without proof of the browser that started it is refused", async () => {
   const { location } = await begin({ code_challenge: undefined, code_challenge_method: undefined });
   expect(location).toMatch(/^http:\/\/localhost:8000\/?\?error=invalid_request/);
 });
 
-test("the page says for whom, and lets nothing of anybody else's in", async () => {
+test("the login page shows the escaped name of the client, and its policy forbids scripts, other hosts and framing", async () => {
   const { location, cookie } = await begin();
   const shown = await fetch(location, { headers: { cookie } });
   expect(await shown.text()).toContain("<p>to &#60;kubernetes&#62;</p>");
@@ -93,7 +93,7 @@ test("the page says for whom, and lets nothing of anybody else's in", async () =
   expect(loginPage(`"><script>`, `<b>'&`)).not.toMatch(/<script>|<b>/);
 });
 
-test("a token that cannot be looked up is not told as one that does not work, and another try may do", async () => {
+test("a token that cannot be looked up causes another error than an invalid token, and the user can retry", async () => {
   const begun = await begin();
   world.wire.fault = () => "before";
   const late = await submit(begun, `token=${tenant.admin}`);
@@ -105,14 +105,14 @@ test("a token that cannot be looked up is not told as one that does not work, an
   expect((await submit(begun, `token=${tenant.admin}`)).status).toBe(303);
 });
 
-test("a login that nobody began is over, by any method", async () => {
+test("an unknown login is reported as expired, for any method", async () => {
   for (const method of ["GET", "POST", "PUT", "DELETE", "OPTIONS"]) {
     const { status } = await fetch(`${world.issuer.issuer}/login/none`, { method });
     expect([method, status]).toEqual([method, 400]);
   }
 });
 
-test("the issuer has one name, whatever it is called by, and answers on its own path alone", async () => {
+test("the issuer has one name, whatever the host header, and answers only under its path", async () => {
   const { port } = new URL(world.issuer.issuer);
   const discovery = await new Promise<Json>((done, fail) => {
     const path = "/oidc/.well-known/openid-configuration";
@@ -130,7 +130,7 @@ test("the issuer has one name, whatever it is called by, and answers on its own 
   }
 });
 
-test("nobody registers a client without the initial token", async () => {
+test("a client registration without the initial token is refused", async () => {
   const { status } = await fetch(`${world.issuer.issuer}/reg`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -139,7 +139,7 @@ test("nobody registers a client without the initial token", async () => {
   expect(status).toBe(401);
 });
 
-test("keys and clients are kept for their user alone, and what is not theirs is not written over", async () => {
+test("the file of keys and clients is accessible only for its user, and a damaged file is refused and not overwritten", async () => {
   const directory = temporary();
   mkdirSync(directory);
   const file = join(directory, "issuer.json");
@@ -162,7 +162,7 @@ test("keys and clients are kept for their user alone, and what is not theirs is 
   expect(existsSync(`${file}.next`)).toBe(false);
 });
 
-/** What an issuer of a release before kept in its file, in plain text. */
+/** Plain-text content of the file of an issuer of an earlier release. */
 const PLAIN = {
   keys: [{ kty: "RSA", d: "the-private-exponent", use: "sig" }],
   cookieKeys: ["the-cookie-key"],
@@ -186,7 +186,7 @@ function plainFile(): string {
   return file;
 }
 
-test("a file in plain text of an older release is read, and is encrypted at the start", async () => {
+test("a plain-text file of an older release is read, and encrypted at the start", async () => {
   const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
   const store = await openIssuerStore(place);
   expectEncrypted(place.file);
@@ -196,14 +196,14 @@ test("a file in plain text of an older release is read, and is encrypted at the 
   expect([again.keys, again.cookieKeys]).toEqual([PLAIN.keys, PLAIN.cookieKeys]);
 });
 
-test("a file in plain text is encrypted by a rotation, too", async () => {
+test("a plain-text file is encrypted by a rotation, too", async () => {
   const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
   await issuerFile(place).rotate();
   expectEncrypted(place.file);
   expect((await openIssuerStore(place)).keys).toEqual(PLAIN.keys);
 });
 
-test("rotations beside an issuer that registers clients lose none, and leave all of it under the present key", async () => {
+test("rotations concurrent with registrations lose no client, and leave everything under the current key", async () => {
   const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
   const clients = (await openIssuerStore(place)).adapter("Client");
   const ids = Array.from({ length: 20 }, (_, at) => `client-${at}`);
@@ -234,7 +234,7 @@ test("a rotation keeps a client that is registered after the rotation read the f
   expect(await (await openIssuerStore(place)).adapter("Client").find("late")).toEqual({ client_id: "late" });
 });
 
-test("a file whose key is lost, or whose text was moved from another file, is refused and stays as it is", async () => {
+test("a file whose key is lost, or whose text was moved from another file, is refused and not changed", async () => {
   const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
   await openIssuerStore(place);
   const content = readFileSync(place.file, "utf8");

@@ -23,7 +23,7 @@ async function admin(environment: Record<string, string>, ...words: string[]) {
   return { code: await exited, stdout: stdout().trim(), stderr: stderr() };
 }
 
-/** Starts a server that is expected not to start. @returns what it says on stderr */
+/** Starts a server that must not start. @returns its output on stderr */
 async function refusal(environment: Record<string, string>): Promise<string> {
   const { exited, stdout, stderr } = script("start", [], environment);
   expect(await exited, stdout()).toBe(1);
@@ -42,7 +42,7 @@ const withStatus = (server: Server, status: string) =>
     return body.status === status ? true : undefined;
   });
 
-/** Makes a started cluster in a new data directory. */
+/** Creates a started cluster in a new data directory. */
 async function withCluster() {
   const DATA_DIR = temporary();
   const environment = { DATA_DIR, SIMULATED_STEP_MS: "20" };
@@ -68,7 +68,7 @@ async function withCluster() {
 const authorityIn = (kubeconfig: unknown) =>
   /certificate-authority-data[^A-Za-z0-9+/]+([A-Za-z0-9+/=]{40,})/.exec(JSON.stringify(kubeconfig))?.[1];
 
-test("a server whose keys.json is lost, cut off or another one refuses to start, and changes nothing", async () => {
+test("a server whose keys.json is lost, truncated or replaced refuses to start, and changes nothing", async () => {
   const { environment, config } = await withCluster();
   const file = join(environment.DATA_DIR, "keys.json");
   const issuer = readFileSync(join(environment.DATA_DIR, "issuer.json"), "utf8");
@@ -105,12 +105,12 @@ test("a server whose keys.json is lost, cut off or another one refuses to start,
   expect((await send(server, "GET", `${ONE}/oidc-config`)).body).toEqual(config);
 });
 
-test("a server without anything stored whose KEYS_FILE is missing is told to make one", async () => {
+test("a server with an empty database and a missing KEYS_FILE says how to create one", async () => {
   const file = join(temporary(), "keys.json");
   expect(await refusal({ DATA_DIR: temporary(), KEYS_FILE: file })).toContain(`secrets key --file ${file}`);
 });
 
-test("after secrets discard a server starts without keys.json, and its clusters go on with new clients", async () => {
+test("after secrets discard a server starts without keys.json, and its clusters get new clients", async () => {
   const { environment, identity, config, kubeconfig } = await withCluster();
   const file = join(environment.DATA_DIR, "keys.json");
   renameSync(file, `${file}.lost`);
@@ -140,7 +140,7 @@ test("after secrets discard a server starts without keys.json, and its clusters 
       redirect_uri: "http://localhost:8000",
     }),
   });
-  // The new issuer knows the new client; it is the code that is none.
+  // The new issuer knows the new client; only the code is invalid.
   expect(await answer.json()).toMatchObject({ error: "invalid_grant" });
   const { body: kubeconfigAgain } = await send(server, "GET", `${ONE}/kubeconfig`);
   expect(authorityIn(kubeconfigAgain)).toBeDefined();
@@ -166,7 +166,7 @@ test.each([
   ["missing", ": is missing", (file: string) => rmSync(file)],
   ["cut off", " is damaged", (file: string) => writeFileSync(file, readFileSync(file, "utf8").slice(0, -20))],
 ])(
-  "a %s issuer.json is made again after secrets discard only, and clusters get clients of the new issuer",
+  "a %s issuer.json is created again only after secrets discard, and clusters get clients of the new issuer",
   async (_, words, lose) => {
     const { environment, config } = await withCluster();
     const issuer = join(environment.DATA_DIR, "issuer.json");

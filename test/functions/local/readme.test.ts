@@ -13,7 +13,7 @@ function blocksOf(file: string, heading: string): [language: string, text: strin
   return [...own.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = "", text = ""]) => [language, text]);
 }
 
-/** Runs a script as a user does. @returns its standard output */
+/** Runs a script like a user. @returns its output */
 async function bash(script: string, environment: Record<string, string>): Promise<string> {
   const child = spawn("bash", ["-euo", "pipefail", "-c", script], {
     cwd: ROOT,
@@ -29,7 +29,7 @@ async function bash(script: string, environment: Record<string, string>): Promis
   return printed;
 }
 
-/** Returns states and phases in the order of their recording. Timing decides which of them share an event. */
+/** States and phases in recorded order; timing decides which of them share an event. */
 const waysIn = (printed: string) => {
   const words = printed.split(/\s/);
   return [/^"status":/, /^[a-z]+$/, /^[A-Z_]+$/].map((kind) => words.filter((word) => kind.test(word)));
@@ -47,7 +47,7 @@ test("the sessions of README.md and docs/life-of-a-cluster.md print what is docu
   const [answers = "", lived = ""] = (await bash(script, { DATA_DIR })).split("----\n");
   const [identity = ""] = answers.split("\n");
   expect(identity).toMatch(/^[0-9a-f-]{36}$/);
-  // The reconciler may run before the list is read, so the status may be later than the documented one.
+  // The reconciler may have begun before the list is read, so the status may be later than the README's.
   const withoutStatus = (text: string) => text.replace(/status: '[a-z]+'/, "status: ''");
   expect(withoutStatus(answers.slice(identity.length + 1))).toBe(withoutStatus(listed));
   expect(waysIn(lived)).toEqual(waysIn(printed));

@@ -12,7 +12,7 @@ afterEach(cleanUp);
 
 const CLUSTERS = "/api/v1/orgs/demo/clusters";
 
-/** Sends a request as the demo's admin. */
+/** Sends a request as the demo organisation's admin. */
 const sender =
   (server: Server) =>
   async (method: string, path: string, body?: Json): Promise<{ status: number; body: Json }> => {
@@ -31,7 +31,7 @@ async function admin(environment: Record<string, string>, ...words: string[]): P
   return stdout().trim();
 }
 
-test("what is handed out stands nowhere in the database or the log, survives a rotation and a restart", async () => {
+test("returned secrets are not in the database or the log, and survive a rotation and a restart", async () => {
   const DATA_DIR = temporary();
   const environment = { DATA_DIR, SIMULATED_STEP_MS: "20", LOG_LEVEL: "debug" };
   const first = await start(environment);
@@ -72,12 +72,12 @@ test("what is handed out stands nowhere in the database or the log, survives a r
   expect(JSON.parse(sealedAfter).dataKey.wrappedBy).toBe(after[0].id);
   for (const sealed of [sealedBefore, sealedAfter]) expectNoSecrets(sealed, "issuer.json");
   expect(await openIssuer()).toEqual(issuer);
-  // The server reads the new key although it never heard of the rotation.
+  // The server reads the new key without a notification of the rotation.
   expect((await send("GET", `${one}/oidc-config`)).body).toEqual(config.body);
   first.signal("SIGTERM");
   expect(await first.exited).toBe(0);
 
-  // On the same port it is the same issuer, with the client that it had.
+  // On the same port it is the same issuer, with its existing client.
   const second = await start({ ...environment, PORT: port });
   expect((await sender(second)("GET", `${one}/oidc-config`)).body).toEqual(config.body);
   const discovery = (await (await fetch(`${config.body.issuerUrl}/.well-known/openid-configuration`)).json()) as Json;
@@ -90,12 +90,12 @@ test("what is handed out stands nowhere in the database or the log, survives a r
       redirect_uri: "http://localhost:8000",
     }),
   });
-  // It knows the client; it is the code that is none.
+  // It knows the client; only the code is invalid.
   expect(await answer.json()).toMatchObject({ error: "invalid_grant" });
   second.signal("SIGTERM");
   expect(await second.exited).toBe(0);
 
-  // The server's only announcement of the token is not the log.
+  // The log begins after the line that prints the token.
   const log = [first, second].map(({ output }) => output().slice(output().indexOf("\n{"))).join("\n");
   expect(log).toContain(one.replace("demo", "{organisation}").replace("production/one", "{environment}/{cluster}"));
   expectNoSecrets(log, "the log");

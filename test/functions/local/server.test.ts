@@ -40,7 +40,7 @@ const total = async (server: Server) =>
   ((await (await clusters(server)).json()) as { totalElements: number }).totalElements;
 
 describe("npm start", () => {
-  test("serves with the printed token, keeps it for its user alone, and ends in order", async () => {
+  test("npm start serves with the printed token, makes its files accessible only for its user, and stops cleanly", async () => {
     const directory = temporary();
     const server = await start({ DATA_DIR: directory }, "npm");
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
@@ -55,7 +55,7 @@ describe("npm start", () => {
     expect(server.output()).not.toContain('"level":"error"');
   });
 
-  test("keeps clusters and the token over a restart, and seeds nothing twice", async () => {
+  test("npm start keeps clusters and the token over a restart, and seeds nothing twice", async () => {
     const directory = temporary();
     const first = await start({ DATA_DIR: directory });
     await createOne(first, directory, "kept");
@@ -75,7 +75,7 @@ describe("npm start", () => {
     expect(JSON.stringify(await admin(directory, "account", "list", "--org", "demo"))).not.toMatch(/secret":|apiKey/);
   });
 
-  test("loses nothing when it is killed, and ends the engine it left behind", async () => {
+  test("npm start loses nothing after a kill, and ends the abandoned engine", async () => {
     const directory = temporary();
     const first = await start({ DATA_DIR: directory }, "npm");
     await createOne(first, directory, "survivor");
@@ -90,7 +90,7 @@ describe("npm start", () => {
   });
 
   test.each(["SIGINT", "SIGTERM"] as const)(
-    "finishes a running request at %s, asked twice, and exits 0",
+    "npm start finishes a running request at %s, sent twice, and exits with 0",
     async (signal) => {
       const server = await start({ DATA_DIR: ":memory:" }, "npm");
       const { hostname, port } = new URL(server.url);
@@ -104,7 +104,7 @@ describe("npm start", () => {
         `POST /api/v1/orgs/demo/clusters/production HTTP/1.1\r\nhost: x\r\nauthorization: Token ${server.token}\r\n` +
           `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n{`,
       );
-      // The server is in the middle of the request once it has read its first half.
+      // The server is processing the request after it has read its first half.
       await sleep(200);
       server.signal(signal);
       await until(() => (server.output().includes('"stopping"') ? true : undefined));
@@ -118,7 +118,7 @@ describe("npm start", () => {
     },
   );
 
-  test("in memory keeps nothing and only prints the token, on whichever address of the machine it listens", async () => {
+  test("npm start in memory stores nothing and only prints the token, for any listen address", async () => {
     const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
     const address = addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
     const server = await start({ DATA_DIR: ":memory:", HOST: address });
@@ -131,7 +131,7 @@ describe("npm start", () => {
     expect(() => statSync(join(ROOT, ":memory:"))).toThrow("ENOENT");
   });
 
-  test("tells when the database is gone, and ends", async () => {
+  test("npm start reports the loss of the database, and exits", async () => {
     const directory = temporary();
     const server = await start({ DATA_DIR: directory });
     process.kill(engineOf(directory).pid, "SIGKILL");
@@ -139,7 +139,7 @@ describe("npm start", () => {
     expect(server.output()).toContain("the database engine ended by itself");
   });
 
-  test("uses another engine where one is given", async () => {
+  test("npm start uses another engine if one is configured", async () => {
     const table = `server-${Date.now()}`;
     const environment = { DATA_DIR: temporary(), DYNAMODB_ENDPOINT: inject("endpoint"), TABLE_NAME: table };
     const server = await start(environment);
@@ -147,7 +147,7 @@ describe("npm start", () => {
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
   });
 
-  test("refuses an engine without transactions, and says so", async () => {
+  test("npm start refuses an engine without transactions with a message", async () => {
     const engine = createServer((request, response) => {
       const operation = String(request.headers["x-amz-target"]).split(".")[1];
       response.setHeader("content-type", "application/x-amz-json-1.0");
@@ -166,7 +166,7 @@ describe("npm start", () => {
     engine.close();
   });
 
-  test("names every variable that is wrong", async () => {
+  test("npm start lists every invalid variable", async () => {
     const { exited, stderr } = script("start", [], { PORT: "many", LOG_LEVEL: "loud", DATA_DIR: temporary() });
     expect(await exited).toBe(1);
     for (const problem of ["PORT: must be a whole number", "LOG_LEVEL: must be one of"]) {
@@ -176,7 +176,7 @@ describe("npm start", () => {
 });
 
 describe("npm run admin", () => {
-  test("works alone, then beside a running server, on the same data", async () => {
+  test("npm run admin works without a server and then with a running server, on the same data", async () => {
     const directory = temporary();
     await admin(directory, "org", "create", "--slug", "acme", "--name", "Acme");
     await admin(directory, "env", "create", "--org", "acme", "--name", "Live Site", "--type", "production");
@@ -215,18 +215,18 @@ describe("npm run admin", () => {
   });
 
   test.each([
-    ["no such command", ["cluster", "explode"], 2, 'There is no command "cluster explode"'],
+    ["an unknown command", ["cluster", "explode"], 2, 'There is no command "cluster explode"'],
     ["a missing option", ["env", "create", "--org", "demo"], 2, "Missing: --name, --type"],
     ["an unknown option", ["org", "show", "demo", "--loud"], 2, "--loud"],
-    ["a refused value", ["org", "create", "--slug", "A b", "--name", "x"], 1, "slug: "],
+    ["an invalid value", ["org", "create", "--slug", "A b", "--name", "x"], 1, "slug: "],
     ["a missing organisation", ["env", "list", "--org", "nobody"], 1, 'There is no organisation "nobody"'],
     [
-      "a secret, while nothing can encrypt it",
+      "a secret, while no encryption is configured",
       ["account", "create", "--org", "demo", "--name", "x", "--provider", "aws", "--secret", "apiKey=abc"],
       1,
       "secrets are not taken yet",
     ],
-  ])("answers %s", async (_, words, code, text) => {
+  ])("npm run admin refuses %s", async (_, words, code, text) => {
     const ran = await runAdmin({ DATA_DIR: temporary() }, ...words);
     expect(ran.code).toBe(code);
     expect(ran.stderr).toContain(text);

@@ -20,7 +20,7 @@ const ELSEWHERE = {
   KEYS_FILE: "/run/secrets/keys.json",
 };
 
-/** What is said of something that is refused. */
+/** Returns the message of a refusal. */
 function problemsOf(work: () => unknown): readonly string[] {
   try {
     work();
@@ -31,8 +31,8 @@ function problemsOf(work: () => unknown): readonly string[] {
   return [];
 }
 
-describe("a server that keeps nothing", () => {
-  test("finds everything elsewhere", () => {
+describe("a stateless server", () => {
+  test("a stateless server uses external state for everything", () => {
     expect(problemsOf(() => requireExternalState(readConfig(ELSEWHERE)))).toEqual([]);
     const inKms = { ...ELSEWHERE, KEYS_FILE: "", KMS_KEY_ID: "alias/ame" };
     expect(problemsOf(() => requireExternalState(readConfig(inKms)))).toEqual([]);
@@ -41,7 +41,7 @@ describe("a server that keeps nothing", () => {
     }
   });
 
-  test("does not start without, and names everything that is missing", async () => {
+  test("a stateless server without external state does not start, and lists every missing setting", async () => {
     const { exited, stderr, stdout } = script("start", [], { DATA_DIR: ":none:" });
     expect(await exited).toBe(1);
     expect(stdout()).toBe("");
@@ -55,11 +55,11 @@ describe("a server that keeps nothing", () => {
   });
 });
 
-describe("a keyring", () => {
+describe("the keyring file", () => {
   const keyring = (environment: Record<string, string>) => keyringFrom(readConfig(environment));
   const context = { cluster: "one" };
 
-  test("of a file that is named is that file's, and is never made", async () => {
+  test("a keyring file that is configured is used, and never created", async () => {
     const directory = temporary();
     mkdirSync(directory);
     const file = join(directory, "keys.json");
@@ -77,7 +77,7 @@ describe("a keyring", () => {
     expect(keyFile(file, { isOwn: false }).read().keys).toHaveLength(1);
   });
 
-  test("of a data directory is for its user alone, also where its file was brought back for everybody", async () => {
+  test("a data directory's keyring file is accessible only for its user, also after it was restored with other permissions", async () => {
     const directory = temporary();
     mkdirSync(directory);
     const file = join(directory, "keys.json");
@@ -88,7 +88,7 @@ describe("a keyring", () => {
     expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
     expect(statSync(file).mode & 0o777).toBe(0o600);
 
-    // What is cut off is not written over: the rest may be brought back.
+    // A truncated file is not overwritten, because a backup may be restored.
     const whole = readFileSync(file, "utf8");
     for (const cut of [whole.slice(0, -20), "", '{"keys":[]}']) {
       writeFileSync(file, cut);
@@ -105,7 +105,7 @@ describe("a keyring", () => {
     expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
   });
 
-  test("is one, not two and not none", () => {
+  test("exactly one source of keys must be configured", () => {
     expect(problemsOf(() => keyring({ KEYS_FILE: "keys.json", KMS_KEY_ID: "alias/ame" }))).toEqual([
       "KEYS_FILE: is set, and KMS_KEY_ID is; which of the two is meant?",
     ]);
@@ -115,7 +115,7 @@ describe("a keyring", () => {
   });
 });
 
-describe("an engine is shown", () => {
+describe("credentials for the database engine", () => {
   const shown = async (environment: Record<string, string>) => {
     const config = readConfig(environment);
     const { client } = servicesFrom(config, config.DYNAMODB_ENDPOINT).table;
@@ -123,13 +123,13 @@ describe("an engine is shown", () => {
     return [accessKeyId, await client.config.region()];
   };
 
-  test("nobody in particular where it is on this machine, or there is nobody to show", async () => {
+  test("an engine on this machine, or an environment without credentials, gets placeholder credentials", async () => {
     const anybody = ["local", "local"];
     expect(await shown({ DYNAMODB_ENDPOINT: "http://127.0.0.1:8000", AWS_ACCESS_KEY_ID: "AKIA" })).toEqual(anybody);
     expect(await shown({ DYNAMODB_ENDPOINT: "http://dynamodb:8000" })).toEqual(anybody);
   });
 
-  test("the credentials of the environment where it is elsewhere", async () => {
+  test("an engine on another machine gets the credentials of the environment", async () => {
     const known = { AWS_ACCESS_KEY_ID: "AKIA", AWS_SECRET_ACCESS_KEY: "secret", AWS_REGION: "eu-west-1" };
     const restore = keepEnvironment();
     Object.assign(process.env, known);

@@ -1,11 +1,11 @@
-/** Clients that wait on a server that runs: they disconnect, or the server stops. */
+/** Clients that wait on a running server: they disconnect, or the server stops. */
 
 import { afterEach, expect, test } from "vitest";
 import { cleanUp, type Server, script, start, temporary, until } from "#test/support/server.ts";
 
 afterEach(cleanUp);
 
-/** Starts a server with a cluster that stays new. */
+/** Starts a server with a cluster that remains new. */
 async function startWithCluster(): Promise<Server> {
   const directory = temporary();
   const server = await start({ DATA_DIR: directory, SIMULATED_STEP_MS: "3600000" });
@@ -36,21 +36,21 @@ const wait = (server: Server, seconds: number, signal?: AbortSignal) =>
     ...(signal === undefined ? {} : { signal }),
   });
 
-/** Sends one more request than may wait. @returns all of them, once a hundred wait and the other one is answered */
+/** Sends one request more than may wait. @returns all requests, when a hundred wait and the other one has a response */
 async function fill(server: Server, signal?: AbortSignal): Promise<Promise<Response>[]> {
   const waiting = Array.from({ length: 101 }, () => wait(server, 10, signal));
   expect((await Promise.race(waiting)).headers.get("retry-after")).toBe("5");
   return waiting;
 }
 
-test("a client that disconnects frees its place", async () => {
+test("a waiting client that disconnects frees its place", async () => {
   const server = await startWithCluster();
   const client = new AbortController();
   const waiting = await fill(server, client.signal);
   client.abort();
   const ended = await Promise.allSettled(waiting);
   expect(ended.filter(({ status }) => status === "rejected")).toHaveLength(100);
-  // The server hears of it a moment later.
+  // The server notices it a moment later.
   await until(async () => (await wait(server, 1)).headers.get("retry-after") === null || undefined, 5_000);
   const again = Array.from({ length: 100 }, () => wait(server, 1));
   for (const { headers } of await Promise.all(again)) {
@@ -58,7 +58,7 @@ test("a client that disconnects frees its place", async () => {
   }
 });
 
-test("a server that stops answers those who wait with the cluster as it is and Retry-After", async () => {
+test("a stopping server answers waiting requests with the current cluster and Retry-After", async () => {
   const server = await startWithCluster();
   const waiting = await fill(server);
   server.signal("SIGTERM");

@@ -7,7 +7,7 @@ import { createLogger } from "#functions/runtime/log.ts";
 import { until } from "#test/support/server.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
-/** The first sweep is the last: a test does not last until the next one. */
+/** Only the first sweep runs: a test ends before the next one. */
 const UNSWEPT: WorkerOptions = { sweepMs: 600_000, concurrency: 4 };
 
 let world: World;
@@ -23,7 +23,7 @@ beforeEach(async () => {
 
 afterEach(() => stop());
 
-/** Starts a worker in the process of a world. @param stepMs of building, in milliseconds */
+/** Starts a worker in the process of a world. @param stepMs duration of a build step, in milliseconds */
 function begin(options: WorkerOptions, stepMs = 1): void {
   const stopping = new AbortController();
   const { services, table } = world;
@@ -44,7 +44,7 @@ const become = (status: string) =>
   until(async () => ((await send("GET", path())).body.status === status ? true : undefined), 10_000);
 const outcomes = () => logs.map((line) => JSON.parse(line).outcome);
 
-test("what this process writes is worked on at once, and again when it changes", async () => {
+test("the worker processes writes of its own process at once, and again after a change", async () => {
   begin(UNSWEPT);
   await until(() => (world.wire.spans.length > 0 ? true : undefined));
   await send("POST", tenant.path("production"), tenant.creation());
@@ -53,12 +53,12 @@ test("what this process writes is worked on at once, and again when it changes",
   await become("stopped");
   await send("PATCH", path(), { status: "deleting" });
   await until(async () => ((await send("GET", path())).status === 404 ? true : undefined), 10_000);
-  // Whoever had nothing to do any more was not asked again and again.
+  // Clusters without pending work were not processed again and again.
   await until(() => (outcomes().at(-1) === "idle" ? true : undefined));
   expect(outcomes().length).toBeLessThan(10);
 });
 
-test("what another process wrote, and what was due before, is found by the sweep", async () => {
+test("the sweep finds writes of other processes and clusters that were due before", async () => {
   const sibling = world.sibling();
   await send("POST", tenant.path("production"), tenant.creation(), sibling);
   begin({ ...UNSWEPT, sweepMs: 100 });
@@ -67,7 +67,7 @@ test("what another process wrote, and what was due before, is found by the sweep
   await become("stopped");
 });
 
-test("more clusters than are worked on at a time all have their turn", async () => {
+test("more clusters than the worker processes at a time are all processed", async () => {
   begin(UNSWEPT);
   const names = ["a", "b", "c", "d", "e", "f", "g"];
   await Promise.all(names.map((name) => send("POST", tenant.path("production"), tenant.creation({ name }))));
@@ -75,7 +75,7 @@ test("more clusters than are worked on at a time all have their turn", async () 
   await until(async () => ((await started()) === names.length ? true : undefined), 10_000);
 });
 
-test("told to stop, it lets go of what it has and begins nothing more", async () => {
+test("a stopping worker releases its clusters and starts no new ones", async () => {
   begin(UNSWEPT, 60_000);
   await send("POST", tenant.path("production"), tenant.creation());
   await become("provisioning");

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { AppError } from "#core/shared/errors.ts";
 import { logLevels, readConfig } from "#functions/runtime/config.ts";
 
-/** What is said of an environment that is refused. */
+/** Returns the message for an invalid environment. */
 function problemsOf(environment: Record<string, string>): readonly string[] {
   try {
     readConfig(environment);
@@ -31,18 +31,18 @@ const DEFAULTS = {
   TRUSTED_PROXIES: [],
 };
 
-describe("an environment", () => {
-  test("without any variable has every default", () => {
+describe("configuration from environment variables", () => {
+  test("an environment without variables gives every default", () => {
     expect(readConfig({})).toEqual(DEFAULTS);
   });
 
-  test("with empty variables is as if they were not set", () => {
+  test("empty variables count as not set", () => {
     const names = [...Object.keys(DEFAULTS), "DYNAMODB_ENDPOINT"];
     expect(readConfig(Object.fromEntries(names.map((name) => [name, ""])))).toEqual(DEFAULTS);
     expect(readConfig(Object.fromEntries(names.map((name) => [name, undefined])))).toEqual(DEFAULTS);
   });
 
-  test("with every variable says what each of them means", () => {
+  test("every variable sets its configuration value", () => {
     expect(
       readConfig({
         PORT: "0",
@@ -78,12 +78,12 @@ describe("an environment", () => {
     });
   });
 
-  test("passes nothing on that is no variable of ours", () => {
+  test("unknown variables are ignored", () => {
     const secret = readConfig({ AWS_SECRET_ACCESS_KEY: "secret", PATH: "/bin", port: "1" });
     expect(secret).toEqual(DEFAULTS);
   });
 
-  test("with several mistakes is told all of them at once, each by its name", () => {
+  test("an environment with several errors is refused with all of them, each with its variable", () => {
     const problems = problemsOf({
       PORT: "70000",
       DYNAMODB_ENDPOINT: "not a url",
@@ -107,7 +107,7 @@ describe("an environment", () => {
   });
 });
 
-describe("a variable", () => {
+describe("a configuration variable", () => {
   test.each(logLevels)("LOG_LEVEL can be %s", (level) => {
     expect(readConfig({ LOG_LEVEL: level }).LOG_LEVEL).toBe(level);
   });
@@ -178,7 +178,7 @@ describe("a variable", () => {
     "https://issuer.example",
     "http://127.0.0.1:4000/oidc",
     "http://[::1]",
-  ])("OIDC_ISSUER_URL can be %s, to the letter", (url) => {
+  ])("OIDC_ISSUER_URL can be %s, and is used unchanged", (url) => {
     expect(readConfig({ OIDC_ISSUER_URL: url }).OIDC_ISSUER_URL).toBe(url);
   });
 
@@ -194,7 +194,7 @@ describe("a variable", () => {
     expect(readConfig({ PUBLIC_URL: "http://127.0.0.1:4000" }).PUBLIC_URL).toBe("http://127.0.0.1:4000");
   });
 
-  test("takes its largest and smallest value", () => {
+  test("a number variable accepts its minimum and its maximum", () => {
     expect(readConfig({ PORT: "65535" }).PORT).toBe(65_535);
     expect(readConfig({ HOSTING_POOL_ID: "1" }).HOSTING_POOL_ID).toBe(1);
     expect(readConfig({ TABLE_NAME: "abc" }).TABLE_NAME).toBe("abc");
