@@ -1,13 +1,6 @@
 /** What an operator sees of the reconciler's work and does about it. Called by the operator's command alone, for any tenant. */
 
-import {
-  type Change,
-  type Cluster,
-  type ClusterEvent,
-  eventEntity,
-  type Pointer,
-  pointerEntity,
-} from "../cluster/entity.ts";
+import { type Cluster, type ClusterEvent, eventEntity, type Pointer, pointerEntity } from "../cluster/entity.ts";
 import { reconcileRequest } from "../cluster/rules/reconcile-request.ts";
 import { TOMBSTONE_DAYS, tombstoneTransaction } from "../cluster/store/tombstone.ts";
 import {
@@ -24,7 +17,6 @@ import { completeDeletion } from "../provisioning/cleanup.ts";
 import { findDue } from "../provisioning/work-queue.ts";
 import { readSecrets } from "../secrets/vault.ts";
 import { conflict } from "../shared/errors.ts";
-import { parseJson } from "../shared/json.ts";
 import { deadlineIn } from "../shared/retry.ts";
 import { EVENT_PREFIX, keyText, pointerKey, secretKey, tombstoneKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
@@ -73,7 +65,7 @@ export interface DueCluster extends Pick<Pointer, "identity" | "organisation" | 
   lease: LeaseReport;
 }
 
-type EventReport = Omit<ClusterEvent, "clusterIdentity" | "changes" | "ttl"> & { changes: Change[] };
+type EventReport = Omit<ClusterEvent, "clusterIdentity" | "ttl">;
 
 /** A cluster as an operator sees it. */
 export interface ClusterReport extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof STATE> {
@@ -161,8 +153,8 @@ async function newestEvents({ table }: Pick<Services, "table">, identity: string
   const { pk } = pointerKey(identity);
   const items = await table.query({ pk, prefix: EVENT_PREFIX, backward: true, limit: SHOWN_EVENTS });
   return items.map((item) => {
-    const { clusterIdentity: _, ttl: _ttl, pk: _pk, sk: _sk, changes, ...event } = eventEntity.read(item);
-    return { ...event, changes: parseJson<Change[]>(changes) };
+    const { clusterIdentity: _, ttl: _ttl, pk: _pk, sk: _sk, ...event } = eventEntity.read(item);
+    return event;
   });
 }
 

@@ -2,7 +2,6 @@
 
 import { type Cluster, clusterEntity, type Pointer, tombstoneEntity } from "../cluster/entity.ts";
 import type { ClusterPath } from "../cluster/operations/get.ts";
-import { poolsOf } from "../cluster/store/tombstone.ts";
 import type { Services } from "../context.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import { nodePoolsOf } from "../node-pool/items.ts";
@@ -50,12 +49,12 @@ async function followPointer({ table }: Pick<Services, "table">, identity: strin
     if (pointer === undefined || pointer.path === before) return undefined;
     const key = { pk: organisationKey(pointer.organisation).pk, sk: pointer.path };
     const item = (await table.get([key])).get(keyText(key));
-    if (item?.identity === identity) {
-      if (item.entity === tombstoneEntity.name) {
-        const tombstone = tombstoneEntity.read(item);
-        return { pointer, cluster: tombstone, pools: poolsOf(tombstone), deletedAt: tombstone.deletedAt };
-      }
-      const cluster = clusterEntity.read(item);
+    if (item?.entity === tombstoneEntity.name) {
+      const tombstone = tombstoneEntity.read(item);
+      return { pointer, cluster: tombstone, pools: tombstone.nodePools, deletedAt: tombstone.deletedAt };
+    }
+    const cluster = item && clusterEntity.read(item);
+    if (cluster?.identity === identity) {
       return { pointer, cluster, pools: await nodePoolsOf(table, identity), deletedAt: undefined };
     }
     // It went elsewhere between the two readings, and the pointer says where.

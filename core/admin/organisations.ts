@@ -62,7 +62,8 @@ export async function createOrganisation(services: Services, input: unknown): Pr
     .create("total", totalEntity.write(totalKey(slug), total));
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   const present = failures.find(({ label }) => label === "organisation")?.present;
-  if (failures.length > 0 && present?.identity !== organisation.identity) {
+  const isOwn = present !== undefined && organisationEntity.read(present).identity === organisation.identity;
+  if (failures.length > 0 && !isOwn) {
     throw conflict("organisation.slug_held", `slug: the slug "${slug}" is already used by another organisation`);
   }
   return organisation;

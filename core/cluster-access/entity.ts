@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { Sealed } from "../secrets/vault.ts";
-import { defineEntity } from "../table/entity.ts";
+import { defineEntity, sameProperties } from "../table/entity.ts";
 
 /** The name of the item of a cluster's certificate authority. */
 export const CERTIFICATE_AUTHORITY = "CA";
@@ -87,4 +87,7 @@ const StoredBootstrapTokens = v.object({
 export type BootstrapTokens = v.InferOutput<typeof StoredBootstrapTokens>;
 
 /** How the bootstrap tokens of a cluster are stored. */
-export const bootstrapTokensEntity = defineEntity("bootstrap-tokens", 1, StoredBootstrapTokens);
+export const bootstrapTokensEntity = defineEntity("bootstrap-tokens", 2, StoredBootstrapTokens, {
+  attributes: ["revision"],
+  steps: { 1: sameProperties },
+});

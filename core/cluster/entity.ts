@@ -1,16 +1,24 @@
 /** Stored shapes of clusters, their pointers, events and tombstones. */
 
 import * as v from "valibot";
-import { defineEntity } from "../table/entity.ts";
+import { StoredNodePool } from "../node-pool/entity.ts";
+import { parseJson } from "../shared/json.ts";
+import { freeNames } from "../shared/schemas.ts";
+import { LIST_ATTRIBUTES } from "../table/definition.ts";
+import { defineEntity, type Migration } from "../table/entity.ts";
 import { Condition } from "./condition.ts";
 import { eventTypes, upgradeEvent } from "./event-types.ts";
 import {
+  type APIAddon,
   clusterStatuses,
   desiredStatuses,
   networkInterfaces,
   podSecurityProfiles,
   provisionStatuses,
 } from "./schema.ts";
+
+/** Converts the add-ons of a cluster or tombstone of version 1, which stored them as JSON text, to version 2. */
+const readAddons: Migration = (cluster) => ({ ...cluster, addons: parseJson(String(cluster.addons)) });
 
 const StoredCluster = v.object({
   identity: v.string(),
@@ -48,8 +56,7 @@ const StoredCluster = v.object({
   clusterPodSubnet: v.string(),
   serviceSubnet: v.string(),
   ipWhitelist: v.array(v.object({ cidr: v.string(), description: v.string() })),
-  /** JSON: names are free text, and the SDK's marshaller loses some, such as `__proto__`. */
-  addons: v.string(),
+  addons: freeNames<APIAddon>(),
   status: v.picklist(clusterStatuses),
   desiredStatus: v.picklist(desiredStatuses),
   provisionStatus: v.picklist(provisionStatuses),
@@ -78,7 +85,10 @@ const StoredCluster = v.object({
 export type Cluster = v.InferOutput<typeof StoredCluster>;
 
 /** Entity of a cluster. */
-export const clusterEntity = defineEntity("cluster", 1, StoredCluster);
+export const clusterEntity = defineEntity("cluster", 2, StoredCluster, {
+  attributes: [...LIST_ATTRIBUTES, "rollbackVersion", "runningVersion", "plannedVersion"],
+  steps: { 1: readAddons },
+});
 
 const StoredPointer = v.object({
   identity: v.string(),
@@ -120,6 +130,17 @@ export type Pointer = v.InferOutput<typeof StoredPointer>;
 /** Entity of a pointer. */
 export const pointerEntity = defineEntity("pointer", 1, StoredPointer);
 
+const StoredChange = v.object({
+  path: v.string(),
+  /** Absent if there was no value before. */
+  from: v.optional(v.unknown()),
+  /** Absent if there is no value now. */
+  to: v.optional(v.unknown()),
+});
+
+/** Changed property. */
+export type Change = v.InferOutput<typeof StoredChange>;
+
 const StoredEvent = v.object({
   type: v.picklist(eventTypes),
   at: v.string(),
@@ -129,8 +150,7 @@ const StoredEvent = v.object({
   tokenId: v.optional(v.string()),
   sourceAddress: v.optional(v.string()),
   requestId: v.optional(v.string()),
-  /** JSON of [{path, from, to}], for the same reason as the add-ons of a cluster. */
-  changes: v.string(),
+  changes: v.array(StoredChange),
   ttl: v.number(),
 });
 
@@ -138,19 +158,15 @@ const StoredEvent = v.object({
 export type ClusterEvent = v.InferOutput<typeof StoredEvent>;
 
 /** Entity of an event. */
-export const eventEntity = defineEntity("event", 2, StoredEvent, { 1: upgradeEvent });
-
-/** Changed property. `from` is absent if there was no value before, `to` if there is none now. */
-export interface Change {
-  path: string;
-  from?: unknown;
-  to?: unknown;
-}
+export const eventEntity = defineEntity("event", 3, StoredEvent, {
+  attributes: ["ttl"],
+  steps: { 1: upgradeEvent, 2: (event) => ({ ...event, changes: parseJson(String(event.changes)) }) },
+});
 
 const StoredTombstone = v.object({
   ...StoredCluster.entries,
-  /** JSON of the stored pools as last requested, without those that were being deleted. */
-  nodePools: v.string(),
+  /** The pools as last requested, without those that were being deleted. */
+  nodePools: v.array(StoredNodePool),
   deletedAt: v.string(),
   ttl: v.number(),
 });
@@ -159,4 +175,7 @@ const StoredTombstone = v.object({
 export type Tombstone = v.InferOutput<typeof StoredTombstone>;
 
 /** Entity of a tombstone. */
-export const tombstoneEntity = defineEntity("tombstone", 1, StoredTombstone);
+export const tombstoneEntity = defineEntity("tombstone", 2, StoredTombstone, {
+  attributes: ["revision", "deletedAt", "ttl"],
+  steps: { 1: (stone) => ({ ...readAddons(stone), nodePools: JSON.parse(String(stone.nodePools)) }) },
+});

@@ -51,6 +51,8 @@ export const APIAddon = v.object({
   enabled: v.optional(v.boolean()),
 });
 
+export type APIAddon = v.InferOutput<typeof APIAddon>;
+
 /** IpWhitelistRequest of the API documentation. */
 export const IpWhitelistRequest = v.object({
   cidr: IPRange,

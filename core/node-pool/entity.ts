@@ -1,6 +1,7 @@
 /** Node pools as they are stored. */
 
 import * as v from "valibot";
+import { freeNames } from "../shared/schemas.ts";
 import { defineEntity } from "../table/entity.ts";
 import { ClusterNodePoolResponse, securityUpdates } from "./schema.ts";
 
@@ -12,11 +13,11 @@ export interface NodePool extends ClusterNodePoolResponse {
   revision: number;
 }
 
-const StoredNodePool = v.object({
+/** Schema of a stored node pool. */
+export const StoredNodePool = v.object({
   ...ClusterNodePoolResponse.entries,
-  /** JSON, as for labels: the SDK's marshaller fails on a map with a name such as `constructor`. */
-  annotations: v.string(),
-  labels: v.string(),
+  annotations: freeNames<string>(),
+  labels: freeNames<string>(),
   /** Absent in pools that were stored before this property existed. */
   securityUpdatesOnJoin: v.optional(v.picklist(securityUpdates), "OFF"),
   clusterIdentity: v.string(),
@@ -25,4 +26,13 @@ const StoredNodePool = v.object({
 });
 
 /** Entity of a node pool. */
-export const nodePoolEntity = defineEntity("node-pool", 1, StoredNodePool);
+export const nodePoolEntity = defineEntity("node-pool", 2, StoredNodePool, {
+  attributes: ["revision"],
+  steps: {
+    1: (pool) => ({
+      ...pool,
+      annotations: JSON.parse(String(pool.annotations)),
+      labels: JSON.parse(String(pool.labels)),
+    }),
+  },
+});

@@ -8,19 +8,8 @@ import { type NodePool, nodePoolEntity } from "./entity.ts";
 import type { ClusterNodePoolResponse } from "./schema.ts";
 
 /** Builds the item to write. */
-export function nodePoolItem(pool: NodePool): RawItem {
-  const { annotations, labels, ...rest } = pool;
-  return nodePoolEntity.write(nodePoolKey(pool.clusterIdentity, pool.id), {
-    ...rest,
-    annotations: JSON.stringify(annotations),
-    labels: JSON.stringify(labels),
-  });
-}
-
-function readNodePool(item: RawItem): NodePool {
-  const { annotations, labels, ...rest } = nodePoolEntity.read(item);
-  return { ...rest, annotations: JSON.parse(annotations), labels: JSON.parse(labels) };
-}
+export const nodePoolItem = (pool: NodePool): RawItem =>
+  nodePoolEntity.write(nodePoolKey(pool.clusterIdentity, pool.id), pool);
 
 /**
  * Reads all pools of a cluster, including deleting ones, oldest first.
@@ -30,7 +19,7 @@ function readNodePool(item: RawItem): NodePool {
 export async function nodePoolsOf(table: Table, clusterIdentity: string): Promise<NodePool[]> {
   const items = await table.query({ pk: pointerKey(clusterIdentity).pk, prefix: NODE_POOL_PREFIX });
   return items
-    .map(readNodePool)
+    .map((item): NodePool => nodePoolEntity.read(item))
     .sort((one, other) =>
       one.createdAt < other.createdAt ? -1 : one.createdAt > other.createdAt ? 1 : one.id - other.id,
     );

@@ -17,8 +17,7 @@ export const IDEMPOTENCY_LABEL = "idempotency";
 
 const StoredResponseItem = v.object({
   fingerprint: v.string(),
-  /** JSON, because the names in it are free text. */
-  body: v.string(),
+  body: v.unknown(),
   tag: v.string(),
   /** Unknown properties of the request, encoded for the warning. */
   ignored: v.array(v.string()),
@@ -27,7 +26,10 @@ const StoredResponseItem = v.object({
 });
 
 /** Entity of a stored response. */
-export const storedResponseEntity = defineEntity("idempotency-record", 1, StoredResponseItem);
+export const storedResponseEntity = defineEntity("idempotency-record", 2, StoredResponseItem, {
+  attributes: ["ttl"],
+  steps: { 1: (response) => ({ ...response, body: parseJson(String(response.body)) }) },
+});
 
 /** Stored response of a successful request. */
 export interface StoredResponse {
@@ -56,7 +58,7 @@ export function findReplay(context: Context, item: RawItem | undefined): StoredR
   }
   context.responseMetadata.replayed = true;
   for (const name of kept.ignored) context.responseMetadata.ignored.add(name);
-  return { body: parseJson(kept.body), etag: kept.tag };
+  return { body: kept.body, etag: kept.tag };
 }
 
 /**
@@ -86,7 +88,7 @@ export function storeResponse(context: Context, transaction: Transaction, actor:
   const now = context.clock();
   const record = {
     fingerprint,
-    body: JSON.stringify(answer.body),
+    body: answer.body,
     tag: answer.etag,
     ignored: [...context.responseMetadata.ignored],
     createdAt: now.toISOString(),

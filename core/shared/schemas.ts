@@ -79,5 +79,15 @@ export const int32 = v.pipe(v.number(), v.metadata({ type: "integer", format: "i
 /** Whole number in a response, at most 2^53, so that JavaScript reads it exactly. */
 export const int64 = v.pipe(v.number(), v.metadata({ type: "integer", format: "int64" }));
 
+/**
+ * Builds the schema of a stored object whose names are free text. Names and values are not validated, because valibot's record
+ * leaves out names such as `__proto__` and `constructor`.
+ */
+export const freeNames = <Value>() =>
+  v.custom<Record<string, Value>>(
+    (input) => typeof input === "object" && input !== null && !Array.isArray(input),
+    "must be an object",
+  );
+
 /** Slug of the API documentation. */
 export const Slug = v.object({ slugValue: v.string() });

@@ -64,11 +64,10 @@ export interface Table {
    * Reads items by key, strongly consistent, in one wait (more than 100 keys side by side).
    *
    * @param keys may repeat; at most a few hundred
-   * @param attributes names of the attributes to read beside the keys; all where it is absent
    * @returns the items that exist, under `keyText` of their keys
    * @throws AppError unavailable where the database cannot be reached or refuses for load
    */
-  get(keys: readonly Key[], attributes?: readonly string[]): Promise<Map<string, RawItem>>;
+  get(keys: readonly Key[]): Promise<Map<string, RawItem>>;
   /**
    * Reads a range of one partition, strongly consistent, in key order.
    *
@@ -126,7 +125,7 @@ type Connected = Pick<Table, "client" | "name" | "turns" | "commits" | "meter">;
 const tableOf = (reached: Connected): Table => ({
   ...reached,
   metered: (meter) => tableOf({ ...reached, meter }),
-  get: (keys, attributes) => batchGet(reached, keys, attributes),
+  get: (keys) => batchGet(reached, keys),
   query: (range) => queryAll(reached, range),
   scan: () => scanAll(reached),
 });
@@ -135,21 +134,7 @@ const tableOf = (reached: Connected): Table => ({
 export const withCapacity = (meter: Meter | undefined) =>
   meter === undefined ? {} : { ReturnConsumedCapacity: "TOTAL" as const };
 
-/** Limits what is read of items to some attributes and the keys. */
-function projection(attributes: readonly string[] | undefined) {
-  if (attributes === undefined) return {};
-  const names = ["pk", "sk", ...attributes].map((name, position): [string, string] => [`#${position}`, name]);
-  return {
-    ProjectionExpression: names.map(([placeholder]) => placeholder).join(", "),
-    ExpressionAttributeNames: Object.fromEntries(names),
-  };
-}
-
-async function batchGet(
-  { client, name: table, meter }: Connected,
-  keys: readonly Key[],
-  attributes?: readonly string[],
-) {
+async function batchGet({ client, name: table, meter }: Connected, keys: readonly Key[]) {
   const wanted = [...new Map(keys.map((key) => [keyText(key), { pk: key.pk, sk: key.sk }])).values()];
   const batches: Key[][] = [];
   for (let start = 0; start < wanted.length; start += BATCH_GET_KEYS) {
@@ -166,7 +151,7 @@ async function batchGet(
         const output: BatchGetCommandOutput = await mapErrors(
           client.send(
             new BatchGetCommand({
-              RequestItems: { [table]: { Keys: left, ConsistentRead: true, ...projection(attributes) } },
+              RequestItems: { [table]: { Keys: left, ConsistentRead: true } },
               ...withCapacity(meter),
             }),
           ),

@@ -1,15 +1,24 @@
-/** Items as they lie in the table: stamped with entity and version, parsed with a schema when read. */
+/**
+ * Items of the table: stamped with entity and version, divided into attributes and one document, and parsed with a schema when
+ * they are read.
+ */
 
 import * as v from "valibot";
+import { parseJson } from "../shared/json.ts";
 import type { Key } from "./keys.ts";
 
 /** An item as the table gives it, before its schema has looked at it. */
 export type RawItem = Key & Readonly<Record<string, unknown>>;
 
+/** Name of the attribute that contains every property that DynamoDB need not see, as one JSON text. */
+export const DOCUMENT = "document";
+
 /** A stored shape: its name, its version and how to read and write it. */
 export interface Entity<Stored extends object, Written extends object = Stored> {
   readonly name: string;
   readonly version: number;
+  /** Names of the properties that are attributes of an item. The other properties are in its document. */
+  readonly attributes: readonly string[];
   /**
    * Reads a stored item, of this version or of one that steps lead from. Attributes the schema does not name are dropped.
    *
@@ -22,12 +31,18 @@ export interface Entity<Stored extends object, Written extends object = Stored> 
    * @throws Error naming the key where the item is not of this entity, or no steps lead from its version
    */
   bring(item: RawItem): RawItem;
-  /** Makes the item to write: key, stamp, attributes. Undefined attributes are left out. */
+  /** Makes the item to write: key, stamp, attributes and document. Undefined properties are left out. */
   write(key: Key, stored: Written, extra?: Readonly<Record<string, unknown>>): RawItem;
 }
 
-/** Makes an item's attributes those of the next version, or of the one before. Key and stamp are not its to change. */
-export type Migration = (attributes: RawItem) => Readonly<Record<string, unknown>>;
+/**
+ * Makes an item's properties those of the next version, or of the one before. It gets and returns the properties side by side,
+ * whether they are attributes or in the document. Key and stamp are not its to change.
+ */
+export type Migration = (properties: RawItem) => Readonly<Record<string, unknown>>;
+
+/** Step between versions that have the same properties and differ in which of them are attributes. */
+export const sameProperties: Migration = (properties) => properties;
 
 /**
  * How items of other versions are read, by that version: each step leads one version nearer to the present one. Steps from older
@@ -35,20 +50,31 @@ export type Migration = (attributes: RawItem) => Readonly<Record<string, unknown
  */
 export type Migrations = Readonly<Record<number, Migration>>;
 
+/** How a stored shape is laid out in an item, and how items of other versions are read. */
+export interface EntityOptions<Property extends string> {
+  /**
+   * Properties that are attributes: those that a condition, an update expression, an index or the time to live names. Each other
+   * property is in the document. All properties are attributes if it is absent. A change of it needs a new version.
+   */
+  readonly attributes?: readonly Property[];
+  /** Steps from the other versions that may be met. */
+  readonly steps?: Migrations;
+}
+
 /**
  * Defines a stored shape.
  *
  * @param name stored as `entity`, so that a stream filter and a person can tell items apart
  * @param version stored as `entityVersion`; raised when the stored shape changes, with a step from the one before
- * @param schema what the attributes must fit
- * @param steps from the other versions that may be met
+ * @param schema what the properties must fit; those in the document are JSON values
+ * @param options which properties are attributes, and the steps from other versions
  * @throws RangeError where a step leads to a version from which none goes on
  */
 export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, undefined>>(
   name: string,
   version: number,
   schema: Schema,
-  steps: Migrations = {},
+  { attributes, steps = {} }: EntityOptions<keyof Schema["entries"] & string> = {},
 ): Entity<v.InferOutput<Schema>, v.InferInput<Schema>> {
   const nearer = (from: number) => (from < version ? from + 1 : from - 1);
   for (const from of Object.keys(steps).map(Number)) {
@@ -56,8 +82,12 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
       throw new RangeError(`${name} ${version}: the step from ${from} leads nowhere`);
     }
   }
-  function bring(item: RawItem): RawItem {
-    let brought = item;
+  const properties = Object.keys(schema.entries);
+  const inDocument = new Set(attributes === undefined ? [] : properties.filter((each) => !isOneOf(attributes, each)));
+
+  /** Returns the properties of an item at this version, side by side. */
+  function present(item: RawItem): RawItem {
+    let brought = joined(item);
     while (brought.entity === name && brought.entityVersion !== version) {
       const from = Number(brought.entityVersion);
       const step = steps[from];
@@ -69,12 +99,28 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
       `${item.pk} ${item.sk} is ${String(item.entity)} ${String(item.entityVersion)}, not ${name} ${version}`,
     );
   }
+
+  /** Divides properties into attributes and document. */
+  function divided(whole: RawItem): RawItem {
+    if (inDocument.size === 0) return whole;
+    const item: Record<string, unknown> = {};
+    const document: Record<string, unknown> = {};
+    for (const [property, value] of Object.entries(whole)) {
+      (inDocument.has(property) ? document : item)[property] = value;
+    }
+    return { ...item, pk: whole.pk, sk: whole.sk, [DOCUMENT]: JSON.stringify(document) };
+  }
+
   return {
     name,
     version,
-    bring,
+    attributes: attributes ?? properties,
+    bring: (item) => {
+      const whole = present(item);
+      return item.entityVersion === version ? item : divided(whole);
+    },
     read(item) {
-      const parsed = v.safeParse(schema, bring(item));
+      const parsed = v.safeParse(schema, present(item));
       if (!parsed.success) {
         const where = parsed.issues.map((issue) => v.getDotPath(issue) ?? "?").join(", ");
         throw new Error(`${item.pk} ${item.sk} does not fit ${name} ${version} at ${where}`);
@@ -82,7 +128,16 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
       return { ...parsed.output, pk: item.pk, sk: item.sk };
     },
     write(key, stored, extra = {}) {
-      return { ...stored, ...extra, pk: key.pk, sk: key.sk, entity: name, entityVersion: version };
+      return divided({ ...stored, ...extra, pk: key.pk, sk: key.sk, entity: name, entityVersion: version });
     },
   };
+}
+
+const isOneOf = (names: readonly string[], name: string): boolean => names.includes(name);
+
+/** Puts the properties of an item's document beside its attributes. Names in the values are free text. */
+function joined(item: RawItem): RawItem {
+  if (item[DOCUMENT] === undefined) return item;
+  const { [DOCUMENT]: document, ...attributes } = item;
+  return { ...parseJson<object>(String(document)), ...attributes, pk: item.pk, sk: item.sk };
 }

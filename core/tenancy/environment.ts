@@ -1,7 +1,7 @@
 /** Stored shape of environments. */
 
 import * as v from "valibot";
-import { defineEntity } from "../table/entity.ts";
+import { defineEntity, sameProperties } from "../table/entity.ts";
 
 /** Types of environments of the API documentation. */
 export const environmentTypes = ["production", "staging", "development", "demo", "other"] as const;
@@ -32,4 +32,16 @@ const StoredEnvironment = v.object({
 export type Environment = v.InferOutput<typeof StoredEnvironment>;
 
 /** Entity of an environment. */
-export const environmentEntity = defineEntity("environment", 1, StoredEnvironment);
+export const environmentEntity = defineEntity("environment", 2, StoredEnvironment, {
+  attributes: [
+    "identity",
+    "totalClusters",
+    "totalCpu",
+    "totalMemory",
+    "heldClusters",
+    "modifiedAt",
+    "deletedAt",
+    "revision",
+  ],
+  steps: { 1: sameProperties },
+});

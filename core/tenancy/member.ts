@@ -1,7 +1,7 @@
 /** Stored shapes of members and tokens. */
 
 import * as v from "valibot";
-import { defineEntity } from "../table/entity.ts";
+import { defineEntity, sameProperties } from "../table/entity.ts";
 import { environmentRoles, roles } from "./role.ts";
 
 const StoredMember = v.object({
@@ -22,7 +22,10 @@ const StoredMember = v.object({
 export type Member = v.InferOutput<typeof StoredMember>;
 
 /** Entity of a membership. */
-export const memberEntity = defineEntity("member", 1, StoredMember);
+export const memberEntity = defineEntity("member", 2, StoredMember, {
+  attributes: ["revision"],
+  steps: { 1: sameProperties },
+});
 
 const StoredToken = v.object({
   tokenId: v.string(),
@@ -40,7 +43,10 @@ const StoredToken = v.object({
 export type Token = v.InferOutput<typeof StoredToken>;
 
 /** Entity of a token. */
-export const tokenEntity = defineEntity("token", 1, StoredToken);
+export const tokenEntity = defineEntity("token", 2, StoredToken, {
+  attributes: ["revokedAt"],
+  steps: { 1: sameProperties },
+});
 
 const StoredUserToken = v.object({ tokenId: v.string() });
 

@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { type AppError, notFound } from "../shared/errors.ts";
 import { formatValue } from "../shared/validation.ts";
-import { defineEntity } from "../table/entity.ts";
+import { defineEntity, sameProperties } from "../table/entity.ts";
 
 /** Types of organisations of the API documentation. */
 export const organisationTypes = ["BUSINESS", "ENTERPRISE", "INDIVIDUAL", "TRIAL"] as const;
@@ -40,7 +40,10 @@ const StoredOrganisation = v.object({
 export type Organisation = v.InferOutput<typeof StoredOrganisation>;
 
 /** Entity of an organisation. */
-export const organisationEntity = defineEntity("organisation", 1, StoredOrganisation);
+export const organisationEntity = defineEntity("organisation", 2, StoredOrganisation, {
+  attributes: ["deletedEnvironments"],
+  steps: { 1: sameProperties },
+});
 
 const StoredTotal = v.object({
   clusters: v.number(),

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { cloudProviderTypes } from "../catalogue/index.ts";
-import { defineEntity, type RawItem } from "../table/entity.ts";
+import { defineEntity, type RawItem, sameProperties } from "../table/entity.ts";
 import { referencesKey } from "../table/keys.ts";
 
 const StoredCredentials = v.object({
@@ -76,7 +76,10 @@ const StoredReferences = v.object({
 export type References = v.InferOutput<typeof StoredReferences>;
 
 /** Entity of the references of an organisation. */
-export const referencesEntity = defineEntity("references", 1, StoredReferences);
+export const referencesEntity = defineEntity("references", 2, StoredReferences, {
+  attributes: ["revision"],
+  steps: { 1: sameProperties },
+});
 
 /** Builds the item to write. */
 export function referencesItem(organisation: string, { accounts, schedules, revision }: References): RawItem {

@@ -21,7 +21,7 @@ beforeAll(async () => {
   expect(status).toBe(200);
   const [template] = await clustersOf(world.services, tenant.slug);
   if (template === undefined) throw new Error("cluster not found");
-  await fill(world, tenant, template, 460, () => ({ addons: JSON.stringify(addons()) }));
+  await fill(world, tenant, template, 460, () => ({ addons: addons() }));
 });
 
 const list = (size: number, headers: Record<string, string> = {}) =>

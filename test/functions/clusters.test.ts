@@ -1,10 +1,10 @@
-import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import * as v from "valibot";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createAccount } from "#core/admin/cloud-accounts.ts";
 import { clusterVersions } from "#core/catalogue/index.ts";
 import { ClusterResponse } from "#core/cluster/schema.ts";
 import { clusterKey, type Key, pointerKey, referencesKey, totalKey } from "#core/table/keys.ts";
+import { overwrite as overwriteIn } from "#test/support/overwrite.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 const NOW = "2026-11-23T10:00:00.123Z";
@@ -27,18 +27,8 @@ let names = 0;
 /** Creates a cluster with a new name. */
 const createWith = (more: Record<string, unknown>) => create(tenant.creation({ name: `c ${++names}`, ...more }));
 
-/** Writes one attribute in the database, because no operation can change it yet. */
-const overwrite = ({ pk, sk }: Key, path: readonly string[], value: unknown) =>
-  world.table.client.send(
-    new UpdateCommand({
-      TableName: world.table.name,
-      Key: { pk, sk },
-      UpdateExpression: `SET ${path.map((_, position) => `#p${position}`).join(".")} = :value`,
-      ConditionExpression: "attribute_exists(pk)",
-      ExpressionAttributeNames: Object.fromEntries(path.map((name, position) => [`#p${position}`, name])),
-      ExpressionAttributeValues: { ":value": value },
-    }),
-  );
+/** Writes one property in the database, because no operation can change it yet. */
+const overwrite = (key: Key, path: readonly string[], value: unknown) => overwriteIn(world.table, key, path, value);
 
 const keyOf = (slug: string, environment = "production") => clusterKey(tenant.slug, environment, slug);
 

@@ -1,8 +1,8 @@
-import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import * as v from "valibot";
 import { beforeAll, describe, expect, test } from "vitest";
 import { SortObject } from "#core/listing/pageable.ts";
 import { clusterKey, type Key, pointerKey } from "#core/table/keys.ts";
+import { overwrite as overwriteIn } from "#test/support/overwrite.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 // Environments and clusters whose slugs are prefixes of each other, for which a wrong order is likely.
@@ -52,17 +52,7 @@ async function follow(answer: Answer, relation: string): Promise<Answer> {
 
 const json = (value: unknown) => `pageable=${encodeURIComponent(JSON.stringify(value))}`;
 
-const overwrite = ({ table }: World, { pk, sk }: Key, name: string, value: unknown) =>
-  table.client.send(
-    new UpdateCommand({
-      TableName: table.name,
-      Key: { pk, sk },
-      UpdateExpression: "SET #name = :value",
-      ConditionExpression: "attribute_exists(pk)",
-      ExpressionAttributeNames: { "#name": name },
-      ExpressionAttributeValues: { ":value": value },
-    }),
-  );
+const overwrite = ({ table }: World, key: Key, name: string, value: unknown) => overwriteIn(table, key, [name], value);
 
 describe("a list of clusters", () => {
   test("a list of clusters has by default the first fifty, by environment slug and cluster slug", async () => {
@@ -339,7 +329,7 @@ describe("a list of clusters", () => {
     const path = there.path("production");
     // Far larger than an allowed cluster, so that 16 clusters are enough, not 400.
     const customValues = Object.fromEntries(Array.from({ length: 50 }, (_, at) => [`k${at}`, "x".repeat(1_000)]));
-    const addons = JSON.stringify(Object.fromEntries([..."abcdef"].map((name) => [name, { customValues }])));
+    const addons = Object.fromEntries([..."abcdef"].map((name) => [name, { customValues }]));
     for (let at = 0; at < 16; at++) {
       const body = there.creation({ name: `c${at}` });
       expect((await world.send("POST", path, { token: there.admin, body })).status).toBe(200);

@@ -160,7 +160,7 @@ describe("an OIDC configuration", () => {
     expect((await get(at())).body).toMatchObject({ status: "started", ameOIDC: true });
     expect((await config()).clientId).toBeDefined();
     const phases = (await eventsOf(world.services, identity)).flatMap(({ changes }) =>
-      (JSON.parse(String(changes)) as Json[]).filter(({ path }) => path === "provisionStatus").map(({ to }) => to),
+      (changes as Json[]).filter(({ path }) => path === "provisionStatus").map(({ to }) => to),
     );
     expect(phases).toEqual([
       "OIDC_PROVISIONED",

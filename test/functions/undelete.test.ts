@@ -1,4 +1,3 @@
-import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { tombstoneEntity } from "#core/cluster/entity.ts";
 import { nodePoolsOf } from "#core/node-pool/items.ts";
@@ -6,6 +5,7 @@ import { type Key, keyText, pointerKey, referencesKey, tombstoneKey, totalKey } 
 import { endDeletion } from "#test/support/deletion.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
+import { overwrite } from "#test/support/overwrite.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
@@ -60,16 +60,7 @@ function expectRefused(answer: Answer, status: number, ...details: RegExp[]): vo
 }
 
 /** Changes a stored item in the database. */
-const change = (key: Key, name: string, value: unknown) =>
-  world.table.client.send(
-    new UpdateCommand({
-      TableName: world.table.name,
-      Key: { pk: key.pk, sk: key.sk },
-      UpdateExpression: "SET #name = :value",
-      ExpressionAttributeNames: { "#name": name },
-      ExpressionAttributeValues: { ":value": value },
-    }),
-  );
+const change = (key: Key, name: string, value: unknown) => overwrite(world.table, key, [name], value);
 
 describe("the final deletion of a cluster", () => {
   test("a deleted cluster leaves a tombstone and its pointer for 30 days, and frees slug, pools and counters", async () => {
@@ -89,7 +80,7 @@ describe("the final deletion of a cluster", () => {
     const event = (await eventsOf(world.services, made.identity)).at(-1);
     expect(event).toMatchObject({ type: "cluster.deleted", at: tombstone?.deletedAt });
     expect(event).not.toHaveProperty("user");
-    expect(JSON.parse(String(event?.changes))).toEqual([{ path: "status", from: "deleting", to: "deleted" }]);
+    expect(event?.changes).toEqual([{ path: "status", from: "deleting", to: "deleted" }]);
   });
 
   test("the final deletion of 80 pools fits into one transaction, and an undelete restores only live pools", async () => {
@@ -158,7 +149,7 @@ describe("undeleting a cluster", () => {
     expect(pointer).not.toHaveProperty("lastError");
     const event = (await eventsOf(world.services, identity)).at(-1);
     expect(event).toMatchObject({ type: "cluster.undeleted", requestId: "request-1", at: answer.body.modifiedAt });
-    expect(JSON.parse(String(event?.changes))).toContainEqual({ path: "status", from: "deleted", to: "new" });
+    expect(event?.changes).toContainEqual({ path: "status", from: "deleted", to: "new" });
   });
 
   test("an undelete does not restore the version before the last upgrade", async () => {

@@ -208,7 +208,7 @@ test("a change of a pool's labels is not done by an observation from before it w
   await world.settle();
   expect((await send("GET", path)).body.provisionStatus).toBe("DONE");
   const events = (await eventsOf(world.services, identity)).flatMap(({ changes }): Json[] =>
-    JSON.parse(String(changes)),
+    changes,
   );
   const states = events.filter((each) => each.path === "nodePools[web].provisionStatus").map(({ to }) => to);
   expect(states.slice(-3)).toEqual(["DONE", "PROVISIONING", "DONE"]);

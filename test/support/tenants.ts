@@ -102,7 +102,7 @@ async function copy(services: Services, pattern: Pattern): Promise<Made> {
   const fresh = formatToken(others.get(tokenId) ?? "", made.admin.user, randomBytes(SECRET_BYTES));
   const transaction = new Transaction();
   for (const item of items) {
-    transaction.create("copy", item.hash === hashToken(token) ? { ...item, hash: hashToken(fresh) } : item);
+    transaction.create("copy", JSON.parse(JSON.stringify(item).replaceAll(hashToken(token), hashToken(fresh))));
   }
   const failures = await commit(services.table, transaction, deadlineIn());
   if (failures.length > 0) throw new Error(`${made.slug} already exists`);

@@ -45,8 +45,10 @@ const kept = (key: Key | undefined): Dependency[] => (key === undefined ? [] : [
 function dependenciesOf(item: RawItem): Dependency[] {
   if (item.entity === pointerEntity.name) {
     const { identity, organisation, path } = pointerEntity.read(item);
-    const leadsTo = [clusterEntity.name, tombstoneEntity.name];
-    const holds = (found: RawItem) => found.identity === identity && leadsTo.includes(String(found.entity));
+    const holds = (found: RawItem) =>
+      [clusterEntity, tombstoneEntity].some(
+        (entity) => entity.name === found.entity && entity.read(found).identity === identity,
+      );
     return [{ key: { ...organisationKey(organisation), sk: path }, holds }];
   }
   if (OF_CLUSTERS.has(String(item.entity))) return kept(pointerKeyOf(item));

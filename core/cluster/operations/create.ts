@@ -10,7 +10,6 @@ import { parseWriteQuery } from "../../request/dry-run.ts";
 import { IDEMPOTENCY_LABEL, storeResponse, withReplay } from "../../request/idempotency.ts";
 import type { RawQuery } from "../../request/query.ts";
 import { type AppError, conflict, invalid } from "../../shared/errors.ts";
-import { parseJson } from "../../shared/json.ts";
 import { type Deadline, deadlineIn } from "../../shared/retry.ts";
 import { isSlug, slugOf } from "../../shared/slug.ts";
 import { clusterKey, keyText, totalKey } from "../../table/keys.ts";
@@ -256,7 +255,7 @@ async function write(context: Context, authorized: Authorized<unknown>, given: C
 function changesOf({ settings, nodePools }: ValidatedCreate): Change[] {
   const own = Object.entries(settings)
     .filter(([, value]) => value !== undefined)
-    .map(([path, value]) => ({ path, to: path === "addons" ? parseJson(settings.addons) : value }));
+    .map(([path, value]) => ({ path, to: value }));
   const pools = nodePools.map(({ name, availabilityZone, nodeSize, minSize, maxSize }) => ({
     path: nodePoolPath({ name, availabilityZone }),
     to: { name, availabilityZone, nodeSize, minSize, maxSize },

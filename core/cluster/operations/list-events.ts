@@ -4,11 +4,10 @@ import * as v from "valibot";
 import type { Context } from "../../context.ts";
 import { parseQuery } from "../../listing/in-memory-page.ts";
 import { type Parameter, type RawQuery, wholeNumber } from "../../request/query.ts";
-import { parseJson } from "../../shared/json.ts";
 import { dateTime, identity } from "../../shared/schemas.ts";
 import type { RawItem } from "../../table/entity.ts";
 import { EVENT_PREFIX, eventsBefore, pointerKey } from "../../table/keys.ts";
-import { type Change, type ClusterEvent, eventEntity } from "../entity.ts";
+import { type ClusterEvent, eventEntity } from "../entity.ts";
 import { eventTypes } from "../event-types.ts";
 import { EVENT_DAYS } from "../store/event-log.ts";
 import { authorizeCluster, type ClusterPath } from "./get.ts";
@@ -94,7 +93,7 @@ function positionOf({ sk }: RawItem): Position {
 
 const toResponse = ({ at, changes, requestId, sourceAddress, tokenId, type, user }: ClusterEvent) => ({
   at,
-  changes: parseJson<Change[]>(changes),
+  changes: changes,
   requestId,
   sourceAddress,
   tokenId,

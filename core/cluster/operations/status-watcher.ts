@@ -7,7 +7,8 @@ import type { CommitListeners } from "../../table/commit-listeners.ts";
 import type { RawItem } from "../../table/entity.ts";
 import { type Key, keyText } from "../../table/keys.ts";
 import { SharedReads } from "../../table/shared-reads.ts";
-import { AWAITED_ATTRIBUTES, type Awaitable, hasStatus } from "./wait.ts";
+import { clusterEntity } from "../entity.ts";
+import { hasStatus } from "./wait.ts";
 
 /** Interval between reads for changes by other processes, in milliseconds. Own commits cause a read at once. */
 const POLL_INTERVAL_MS = 1_000;
@@ -181,10 +182,7 @@ export class PollingStatusWatcher implements StatusWatcher {
     if (first === undefined) return;
     let items: ReadonlyMap<string, RawItem>;
     try {
-      items = await first.table.get(
-        waiters.map(({ cluster }) => cluster),
-        AWAITED_ATTRIBUTES,
-      );
+      items = await first.table.get(waiters.map(({ cluster }) => cluster));
     } catch (error) {
       // A short outage must not end a wait. The read at the end of each wait reports a longer one.
       if (error instanceof AppError && error.kind === "unavailable") return;
@@ -192,10 +190,20 @@ export class PollingStatusWatcher implements StatusWatcher {
       return;
     }
     for (const { cluster, status, wake } of waiters) {
-      const item = items.get(keyText(cluster));
-      // An item of an older version may lack these attributes: the woken request reads it through its entity.
-      const isUnreadable = !Array.isArray(item?.conditions) || typeof item.generation !== "number";
-      if (isUnreadable || hasStatus(item as unknown as Awaitable, status)) wake();
+      if (isOver(items.get(keyText(cluster)), status)) wake();
     }
+  }
+}
+
+/** Returns whether the wait for a status is over: the cluster has it, does not exist, or its item cannot be read. */
+function isOver(item: RawItem | undefined, awaited: string): boolean {
+  if (item === undefined) return true;
+  // An attribute in every version, because the list index contains it: the document of most items need not be parsed.
+  if (item.status !== awaited) return false;
+  try {
+    return hasStatus(clusterEntity.read(item), awaited);
+  } catch {
+    // The woken request reads it again, and reports what is wrong.
+    return true;
   }
 }

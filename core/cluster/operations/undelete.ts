@@ -31,7 +31,6 @@ import {
   type SlugContext,
   type SlugState,
 } from "../store/slug-reservation.ts";
-import { poolsOf } from "../store/tombstone.ts";
 import type { Representation } from "./create.ts";
 
 /** Maximum number of tombstones read for one slug; if there are more, the caller must send an identity. */
@@ -251,7 +250,7 @@ async function write(context: Context, authorized: Authorized<unknown>, given: U
   if (place.chunk === undefined) return false;
   const transaction = new Transaction();
   if (!(await reserveSlug(context, transaction, cluster, place.owner, place.chunk, deadline))) return false;
-  for (const pool of poolsOf(tombstone)) {
+  for (const pool of tombstone.nodePools) {
     const revision = pool.revision + 1;
     const again = { provisionStatus: "ACCEPTED", runningVersion: undefined, modifiedAt: now, revision } as const;
     transaction.create("pool", nodePoolItem({ ...pool, ...again }));

@@ -31,11 +31,8 @@ export const awaitedStatus: Parameter<Status | undefined> = {
   },
 };
 
-/** Attributes of a cluster that decide whether a wait is over. */
-export const AWAITED_ATTRIBUTES = ["status", "conditions", "generation"] as const;
-
 /** Part of a cluster that decides whether a wait is over. */
-export type Awaitable = Pick<Cluster, (typeof AWAITED_ATTRIBUTES)[number]>;
+export type Awaitable = Pick<Cluster, "status" | "conditions" | "generation">;
 
 /**
  * Returns whether a cluster has the awaited status. A final status (started, stopped) counts only once the reconciler has

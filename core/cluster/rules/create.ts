@@ -311,7 +311,7 @@ function toValidatedCreate(input: CreateCluster, provider: CloudProvider, versio
     provider,
     nodePools: input.nodePools.map(settingsOf),
     settings: {
-      addons: JSON.stringify(input.addons ?? {}),
+      addons: input.addons ?? {},
       autoUpgrade: input.enableAutoUpgrade ?? false,
       cloudAccountIdentity: input.cloudAccountIdentity,
       clusterPodSubnet: input.clusterPodSubnet?.ipRange ?? DEFAULT_POD_SUBNET,

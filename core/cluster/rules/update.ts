@@ -3,7 +3,6 @@
 import { channelByName, clusterVersions, isAvailableVersion, updateChannels } from "../../catalogue/index.ts";
 import { largestProperty } from "../../node-pool/rules.ts";
 import { type AppError, conflict, invalid, type Problem } from "../../shared/errors.ts";
-import { parseJson } from "../../shared/json.ts";
 import { normaliseIpWhitelist } from "../../shared/schemas.ts";
 import { formatValue, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
@@ -60,11 +59,9 @@ export function parseUpdate(body: unknown): ParsedUpdate {
   return { problems, unknown, request: { input: problems.length > 0 ? parts : checked.complete(), clears } };
 }
 
-const storedAddons = (addons: UpdateCluster["addons"]) => (addons === undefined ? undefined : JSON.stringify(addons));
-
-/** Converts JSON to a form with sorted names, so that equal values are equal texts. */
-function canonical(text: string): string {
-  return JSON.stringify(parseJson(text), (_, value) =>
+/** Formats a value as JSON with sorted names, so that equal values are equal texts. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, value) =>
     isObject(value)
       ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
       : value,
@@ -73,7 +70,7 @@ function canonical(text: string): string {
 
 /** Builds the cluster after the change, without checks. Status and location are handled separately. */
 function withUpdate(cluster: Cluster, { input, clears }: UpdateRequest): Cluster {
-  const addons = storedAddons(input.addons);
+  const { addons } = input;
   const sameAddons = addons === undefined || canonical(addons) === canonical(cluster.addons);
   const version = input.version ?? cluster.version;
   return {
@@ -117,12 +114,10 @@ const TRACKED_FIELDS = [
   ["version", "version"],
 ] as const;
 
-const eventValue = (name: string, value: unknown) => (name === "addons" ? parseJson(String(value)) : value);
-
 /** Lists the differences between a cluster before and after a change, for an event. */
 export function diffClusters(before: Cluster, after: Cluster): Change[] {
   return TRACKED_FIELDS.filter(([name]) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).map(
-    ([name, path]): Change => ({ path, from: eventValue(name, before[name]), to: eventValue(name, after[name]) }),
+    ([name, path]): Change => ({ path, from: before[name], to: after[name] }),
   );
 }
 
@@ -166,10 +161,7 @@ export function updateProblems(cluster: Cluster, wish: UpdateRequest, references
     refuse("version", after.version, `must be one of ${known.join(", ")}`);
   }
   const { name, description, region, addons, ipWhitelist } = after;
-  const largest = largestProperty(
-    { name, description, region, addons: parseJson(addons), ipWhitelist },
-    MAX_CLUSTER_BYTES,
-  );
+  const largest = largestProperty({ name, description, region, addons, ipWhitelist }, MAX_CLUSTER_BYTES);
   if (largest !== undefined && diffClusters(cluster, after).length > 0) {
     problems.push({
       path: largest,

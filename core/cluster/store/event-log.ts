@@ -51,7 +51,7 @@ export function buildEvent(
     type,
     at,
     clusterIdentity,
-    changes: JSON.stringify(changes),
+    changes: [...changes],
     ttl: Math.floor(milliseconds / 1_000) + EVENT_DAYS * DAY_SECONDS,
   });
 }

@@ -1,7 +1,6 @@
 /** Maps clusters to items of the table and to responses. */
 
 import { catalogueRevision, channelByName } from "../../catalogue/index.ts";
-import { parseJson } from "../../shared/json.ts";
 import type { RawItem } from "../../table/entity.ts";
 import { clusterKey, pointerKey, supersededClusterKey } from "../../table/keys.ts";
 import type { Organisation } from "../../tenancy/organisation.ts";
@@ -75,7 +74,7 @@ export function toClusterResponse(cluster: Cluster, surroundings: ResponseContex
   const { account, primary, credentials, schedule } = referents(cluster, references);
   return {
     actualState: observation && actualStateOf(observation),
-    addons: parseJson(cluster.addons),
+    addons: cluster.addons,
     ameOIDC: hasReached(cluster, "OIDC_PROVISIONED"),
     autoUpgrade: cluster.autoUpgrade,
     cloudAccount: account && {

@@ -18,9 +18,6 @@ import type { EventType } from "../event-types.ts";
 import { applyCounters } from "./counters.ts";
 import { buildEvent } from "./event-log.ts";
 
-/** Returns the pools of a deleted cluster as last requested. */
-export const poolsOf = ({ nodePools }: Tombstone): NodePool[] => JSON.parse(nodePools);
-
 /** Retention of tombstones, in days. */
 export const TOMBSTONE_DAYS = 30;
 
@@ -59,7 +56,7 @@ export function tombstoneTransaction(
     ...cluster,
     status: "deleted",
     revision: cluster.revision + 1,
-    nodePools: JSON.stringify(pools.filter(isLive)),
+    nodePools: pools.filter(isLive),
     deletedAt: now,
     ttl: Math.floor(Date.parse(now) / 1_000) + TOMBSTONE_DAYS * DAY_SECONDS,
   };

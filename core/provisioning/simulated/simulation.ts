@@ -1,7 +1,7 @@
 /** The world in which simulated clusters are: kept in the table, so that it outlives the process, and moved by the clock alone. */
 
 import * as v from "valibot";
-import { defineEntity, type RawItem } from "../../table/entity.ts";
+import { defineEntity, type RawItem, sameProperties } from "../../table/entity.ts";
 import { simulationKey } from "../../table/keys.ts";
 import { builtPhases, type Observation, type Plan } from "../provisioner.ts";
 
@@ -34,7 +34,10 @@ const Simulation = v.object({
 /** A simulated cluster. */
 export type Simulation = v.InferOutput<typeof Simulation>;
 /** A simulated cluster, as it is stored. */
-export const simulationEntity = defineEntity("simulation", 1, Simulation);
+export const simulationEntity = defineEntity("simulation", 2, Simulation, {
+  attributes: ["fence", "ttl"],
+  steps: { 1: sameProperties },
+});
 
 /** How many steps each thing takes. */
 const STEPS = { phase: 1, power: 2, version: 2, replaced: 3, inPlace: 1, destroyed: 2 } as const;

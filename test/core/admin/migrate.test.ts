@@ -20,9 +20,11 @@ const split = ({ name, ...rest }: RawItem) => {
   const [given, family] = String(name).split(" ");
   return { ...rest, given, family };
 };
-const third = defineEntity("person", 3, ThirdPerson, { 1: split, 2: (item) => ({ ...item, language: "en" }) });
+const third = defineEntity("person", 3, ThirdPerson, {
+  steps: { 1: split, 2: (item) => ({ ...item, language: "en" }) },
+});
 /** The previous release, which already reads the third version. */
-const second = defineEntity("person", 2, SecondPerson, { 1: split, 3: ({ language: _, ...rest }) => rest });
+const second = defineEntity("person", 2, SecondPerson, { steps: { 1: split, 3: ({ language: _, ...rest }) => rest } });
 
 const key = (id: number) => ({ pk: `PERSON#${id}`, sk: "PERSON" });
 const name = "Ada Lovelace";
@@ -55,7 +57,7 @@ describe("a stored shape with versions", () => {
 
   test("a migration step cannot change the key or the version stamp", () => {
     const wild = defineEntity("person", 2, v.object({}), {
-      1: (attributes) => ({ ...attributes, pk: "x", sk: "x", entity: "x", entityVersion: 7 }),
+      steps: { 1: (attributes) => ({ ...attributes, pk: "x", sk: "x", entity: "x", entityVersion: 7 }) },
     });
     expect(wild.bring(item)).toMatchObject({ ...key(1), entity: "person", entityVersion: 2 });
   });
@@ -70,7 +72,7 @@ describe("a stored shape with versions", () => {
   test.each([[{ 1: split }], [{ 5: split }], [{ 3: split }]])(
     "a shape with a step that leads to no version is refused: %o",
     (steps) => {
-      expect(() => defineEntity("person", 3, ThirdPerson, steps)).toThrow(RangeError);
+      expect(() => defineEntity("person", 3, ThirdPerson, { steps })).toThrow(RangeError);
     },
   );
 

@@ -69,7 +69,7 @@ describe("the items written by the creation of a cluster", () => {
       requestId: "request-1",
       ttl: Math.floor(at / 1000) + 90 * 24 * 60 * 60,
     });
-    const changes = JSON.parse(String(event?.changes));
+    const changes = event?.changes;
     expect(changes).toContainEqual({ path: "description", to: "mine" });
     expect(changes).toContainEqual({
       path: "nodePools[web]",

@@ -38,7 +38,7 @@ async function create(more: Record<string, unknown> = {}): Promise<Json> {
 /** Values of a property over time, from the events. */
 async function wayOf(identity: string, path: string): Promise<unknown[]> {
   const events = await eventsOf(world.services, identity);
-  const changes = events.flatMap(({ changes }): Json[] => JSON.parse(String(changes)));
+  const changes = events.flatMap(({ changes }): Json[] => changes);
   return changes.filter((change) => change.path === path).map(({ to }) => to);
 }
 const statusesOf = (identity: string) => wayOf(identity, "status");

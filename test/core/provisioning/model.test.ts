@@ -116,7 +116,7 @@ async function expectLegal(identity: string): Promise<void> {
   let at = "new";
   let phase = "ACCEPTED";
   for (const event of await eventsOf(world.services, identity)) {
-    const changes: Json[] = JSON.parse(String(event.changes));
+    const changes: Json[] = event.changes;
     const asked = changes.find(({ path }) => path === "desiredStatus");
     if (asked !== undefined) desired = asked.to;
     phase = changes.find(({ path }) => path === "provisionStatus")?.to ?? phase;

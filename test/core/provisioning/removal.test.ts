@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { forgetCluster } from "#core/admin/clusters.ts";
-import { poolsOf } from "#core/cluster/store/tombstone.ts";
 import { LEASE_MS } from "#core/provisioning/lease.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { DATA_KEY } from "#core/secrets/vault.ts";
@@ -115,7 +114,7 @@ describe("the final deletion of a cluster", () => {
     expect(deaths).toBe(6);
     expect(await clustersOf(world.services, scene.tenant.slug)).toEqual([]);
     const stones = await tombstonesOf(world.services, scene.tenant.slug);
-    expect(stones.map((stone) => poolsOf(stone).length)).toEqual(Array(deaths + 1).fill(2));
+    expect(stones.map(({ nodePools }) => nodePools.length)).toEqual(Array(deaths + 1).fill(2));
     await expectInvariants(world.services, scene.tenant.slug);
   });
 
