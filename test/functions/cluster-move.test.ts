@@ -84,9 +84,7 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
     expect((await send("GET", `${tenant.path("staging", "one")}/pools`)).body).toEqual(pools.body);
     const events = await eventsOf(world.services, made.identity);
     expect(events.map(({ type }) => type)).toEqual(["cluster.created", "cluster.moved"]);
-    expect(JSON.parse(String(events[1]?.changes))).toEqual([
-      { path: "environmentSlug", from: "production", to: "staging" },
-    ]);
+    expect(events[1]?.changes).toEqual([{ path: "environmentSlug", from: "production", to: "staging" }]);
     expect(await places()).toEqual([["staging", false, made.identity]]);
     await expectInvariants(world.services, tenant.slug);
   });

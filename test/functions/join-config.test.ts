@@ -2,6 +2,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { MAX_TOKENS } from "#core/cluster-access/bootstrap-tokens.ts";
+import { bootstrapTokensEntity } from "#core/cluster-access/entity.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { pointerKey } from "#core/table/keys.ts";
@@ -54,7 +55,7 @@ afterAll(() => world.stop());
 /** Returns the stored items of tokens. */
 async function kept(): Promise<Json[]> {
   const [item] = await world.table.query({ pk: `CLUSTER#${identity}`, prefix: "SECRET#BOOTSTRAP" });
-  return (item?.tokens as Json[] | undefined) ?? [];
+  return item === undefined ? [] : bootstrapTokensEntity.read(item).tokens;
 }
 
 const eventsOf = async (type: string): Promise<Json[]> =>

@@ -207,9 +207,7 @@ test("a change of a pool's labels is not done by an observation from before it w
   expect(conditionsOf(await get()).NodePoolsReady).toBe("False");
   await world.settle();
   expect((await send("GET", path)).body.provisionStatus).toBe("DONE");
-  const events = (await eventsOf(world.services, identity)).flatMap(({ changes }): Json[] =>
-    changes,
-  );
+  const events = (await eventsOf(world.services, identity)).flatMap(({ changes }): Json[] => changes);
   const states = events.filter((each) => each.path === "nodePools[web].provisionStatus").map(({ to }) => to);
   expect(states.slice(-3)).toEqual(["DONE", "PROVISIONING", "DONE"]);
   expect(states.filter((each) => each === "DONE")).toHaveLength(2);

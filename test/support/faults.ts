@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { TransactionCanceledException, TransactionInProgressException } from "@aws-sdk/client-dynamodb";
 import type { Table } from "#core/table/client.ts";
 import { permit } from "./permissions.ts";
+import { checkAttributes } from "./stored-attributes.ts";
 
 /** One database call as sent. */
 export interface Call {
@@ -82,6 +83,7 @@ export function tap(table: Table, busy = new Set<string>()): Wire {
       const keys = wire.conflicts && call.operation === "TransactWriteItems" ? keysOf(call) : [];
       try {
         permit(call, table.name);
+        checkAttributes(call);
         if (fault === "before") throw named("TimeoutError", "injected: the call never arrived");
         if (fault === "throttle") throw named("ThrottlingException", "injected: too many calls");
         if (fault === "in progress") {

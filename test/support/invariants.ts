@@ -2,9 +2,15 @@
 
 import { expect } from "vitest";
 import { findInconsistencies } from "#core/admin/integrity/organisation.ts";
-import { type Cluster, clusterEntity, type Tombstone, tombstoneEntity } from "#core/cluster/entity.ts";
+import {
+  type Cluster,
+  type ClusterEvent,
+  clusterEntity,
+  eventEntity,
+  type Tombstone,
+  tombstoneEntity,
+} from "#core/cluster/entity.ts";
 import type { Services } from "#core/context.ts";
-import type { RawItem } from "#core/table/entity.ts";
 import {
   CLUSTER_PREFIX,
   EVENT_PREFIX,
@@ -30,8 +36,10 @@ export async function tombstonesOf(services: Services, organisation: string): Pr
 }
 
 /** Reads the events of a cluster, oldest first. */
-export const eventsOf = (services: Services, identity: string): Promise<RawItem[]> =>
-  services.table.query({ pk: pointerKey(identity).pk, prefix: EVENT_PREFIX });
+export async function eventsOf(services: Services, identity: string): Promise<(ClusterEvent & Key)[]> {
+  const items = await services.table.query({ pk: pointerKey(identity).pk, prefix: EVENT_PREFIX });
+  return items.map((item) => eventEntity.read(item));
+}
 
 /** Asserts that all stored items of an organisation are consistent. */
 export async function expectInvariants(given: Services, organisation: string): Promise<void> {

@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createEnvironment, removeEnvironment } from "#core/admin/environments.ts";
 import type { Plan } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
-import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
+import { eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
 import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
@@ -108,7 +108,7 @@ describe("the life of a cluster under the reconciler", () => {
     expect((await wayOf(identity, "status")).slice(-2)).toEqual(["deleting", "deleted"]);
     const pk = `CLUSTER#${identity}`;
     expect(await world.table.query({ pk, prefix: "POOL#" })).toEqual([]);
-    const stones = await world.table.query({ pk: `ORG#${tenant.slug}`, prefix: "DELETED#" });
+    const stones = await tombstonesOf(world.services, tenant.slug);
     expect(stones.map((stone) => [stone.identity, stone.status])).toEqual([[identity, "deleted"]]);
   });
 

@@ -1,0 +1,148 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
+import { gunzipSync } from "node:zlib";
+import { beforeAll, describe, expect, inject, test } from "vitest";
+import { importBackup } from "#core/admin/backup/import.ts";
+import { entities } from "#core/admin/entities.ts";
+import { parseJson } from "#core/shared/json.ts";
+import { runAdmin } from "#test/support/admin.ts";
+import { expectInvariants } from "#test/support/invariants.ts";
+import { ROOT } from "#test/support/server.ts";
+import { type Answer, type Json, makeWorld, type World } from "#test/support/world.ts";
+
+const FIXTURE = join(ROOT, "test/fixtures/previous-release");
+const backup = gunzipSync(readFileSync(join(FIXTURE, "backup.jsonl.gz")));
+const { tokens, creation, answers } = JSON.parse(readFileSync(join(FIXTURE, "answers.json"), "utf8")) as {
+  tokens: Record<"ann" | "bob" | "revoked", string>;
+  creation: string;
+  answers: Record<string, string>;
+};
+
+/** Shortly after the backup was made. */
+const clock = () => new Date("2026-11-27T23:40:00.000Z");
+
+const SHOP = "/api/v1/orgs/acme/clusters/live/shop";
+const PATHS = [...Object.keys(answers), "/api/v1/orgs/acme/clusters?status=started&sort=name,desc"];
+
+/** Formats JSON with sorted names, so that equal values are equal texts, whatever their names. */
+const canonical = (text: string): string =>
+  JSON.stringify(parseJson(text), (_, value) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+      : value,
+  );
+
+/** Creates a world with the previous release's database. */
+async function makePreviousWorld(): Promise<World> {
+  const world = await makeWorld({ clock });
+  const lines = () => createInterface({ input: Readable.from([backup]) });
+  await importBackup({ table: world.table, clock, writeTimeoutMs: 8_000, resume: false }, lines);
+  return world;
+}
+
+const send = (world: World, method: string, path: string, body?: unknown): Promise<Answer> =>
+  world.send(method, path, { token: tokens.ann, ...(body === undefined ? {} : { body }) });
+
+async function read(world: World): Promise<Record<string, string>> {
+  const texts: Record<string, string> = {};
+  for (const path of PATHS) {
+    const { status, text } = await send(world, "GET", path);
+    expect([path, status]).toEqual([path, 200]);
+    texts[path] = text;
+  }
+  return texts;
+}
+
+async function migrate({ table }: World): Promise<Json> {
+  const environment = { DYNAMODB_ENDPOINT: inject("endpoint"), TABLE_NAME: table.name };
+  const { code, stdout, stderr } = await runAdmin(environment, "table", "migrate");
+  expect([code, stderr.replaceAll(/^\d+ items\n/gm, "")]).toEqual([0, ""]);
+  return JSON.parse(stdout);
+}
+
+describe("a database that the previous release wrote", () => {
+  test("the present release returns what the previous release returned, before and after a migration", async () => {
+    const world = await makePreviousWorld();
+    const before = await read(world);
+    for (const [path, text] of Object.entries(answers)) expect(canonical(before[path] ?? "")).toBe(canonical(text));
+    await expectInvariants(world.services, "acme");
+
+    const { items, migrated, strange } = await migrate(world);
+    expect(strange).toEqual([]);
+    const isOlder = (line: string) => {
+      const { Item } = JSON.parse(line);
+      const present = entities.find(({ name }) => name === Item?.entity?.S);
+      return present !== undefined && Number(Item.entityVersion.N) < present.version;
+    };
+    const older = backup.toString().trim().split("\n").filter(isOlder).length;
+    const sum = Object.values<number>(migrated).reduce((total, count) => total + count, 0);
+    expect([sum, items > older]).toEqual([older, true]);
+    for (const entity of ["cluster", "node-pool", "event", "tombstone", "references", "token", "member"]) {
+      expect(migrated[entity]).toBeGreaterThan(0);
+    }
+
+    expect(await read(world)).toEqual(before);
+    await expectInvariants(world.services, "acme");
+    expect(await migrate(world)).toMatchObject({ migrated: {}, strange: [] });
+  });
+
+  describe.each([
+    ["before a migration", async () => {}],
+    ["after a migration", migrate],
+  ] as const)("requests %s", (_, prepare) => {
+    let world: World;
+    beforeAll(async () => {
+      world = await makePreviousWorld();
+      await prepare(world);
+    });
+
+    test("a revoked token is refused, and the role of a member in one environment applies", async () => {
+      const get = async (token: string, path: string) => (await world.send("GET", path, { token })).status;
+      expect(await get(tokens.revoked, SHOP)).toBe(401);
+      expect(await get(tokens.bob, SHOP)).toBe(200);
+      const create = async (environment: string) => {
+        const path = `/api/v1/orgs/acme/clusters/${environment}?dryRun=true`;
+        return (
+          await world.send("POST", path, { token: tokens.bob, body: { ...parseJson<object>(creation), name: "x" } })
+        ).status;
+      };
+      expect([await create("live"), await create("lab")]).toEqual([403, 200]);
+    });
+
+    test("a retry of a creation returns the stored response", async () => {
+      const headers = { "idempotency-key": "shop-once", "content-type": "application/json" };
+      const again = await world.send("POST", "/api/v1/orgs/acme/clusters/live", {
+        token: tokens.ann,
+        raw: creation,
+        headers,
+      });
+      expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([200, "true"]);
+      const shop = parseJson<Json>(answers[SHOP] ?? "");
+      expect(again.body.identity).toBe(shop.identity);
+      expect(canonical(JSON.stringify(again.body.addons))).toBe(canonical(JSON.stringify(shop.addons)));
+    });
+
+    test("clusters, node pools and tombstones can be written", async () => {
+      const shop = parseJson<Json>(answers[SHOP] ?? "");
+      const changed = await send(world, "PATCH", SHOP, { deleteProtection: true });
+      expect([changed.status, changed.body.deleteProtection]).toEqual([200, true]);
+      expect(canonical(JSON.stringify(changed.body.addons))).toBe(canonical(JSON.stringify(shop.addons)));
+
+      const [pool] = parseJson<Json[]>(answers[`${SHOP}/pools`] ?? "");
+      const resized = await send(world, "PUT", `${SHOP}/pools/${pool.id}`, { maxSize: 5 });
+      expect([resized.status, resized.body.maxSize]).toEqual([200, 5]);
+      expect(resized.body.labels).toEqual(pool.labels);
+
+      const restored = await send(world, "POST", "/api/v1/orgs/acme/clusters/live/gone/undelete");
+      expect([restored.status, restored.body.status]).toEqual([200, "new"]);
+      expect(canonical(JSON.stringify(restored.body.addons))).toBe(canonical(JSON.stringify(shop.addons)));
+      const pools = await send(world, "GET", "/api/v1/orgs/acme/clusters/live/gone/pools");
+      expect(pools.body).toMatchObject([{ name: "old", labels: { constructor: "deleted" } }]);
+
+      expect((await send(world, "GET", `${SHOP}/join-config`)).status).toBe(200);
+      await expectInvariants(world.services, "acme");
+    });
+  });
+});
