@@ -50,7 +50,6 @@ export const APIAddon = v.object({
   ),
   enabled: v.optional(v.boolean()),
 });
-
 export type APIAddon = v.InferOutput<typeof APIAddon>;
 
 /** IpWhitelistRequest of the API documentation. */

@@ -137,20 +137,22 @@ export async function attemptUpdate(
   });
   const targetEnvironment = target === undefined ? undefined : authorizeTarget(authorized, path.organisation, target);
   if (authorized.replay !== undefined) return authorized.replay as Representation<ClusterResponse>;
-  const item = authorized.prefetched(at());
-  const moved =
-    targetEnvironment && authorized.prefetched(clusterKey(path.organisation, targetEnvironment.slug, path.cluster));
+  const clusterAt = (key: Key) => {
+    const item = authorized.prefetched(key);
+    return item && clusterEntity.read(item);
+  };
+  const cluster = clusterAt(at());
+  const moved = targetEnvironment && clusterAt(clusterKey(path.organisation, targetEnvironment.slug, path.cluster));
   const show = (result: Cluster): Representation<ClusterResponse> => ({
     body: toClusterResponse(result, { ...authorized, showCompute: false }),
     etag: clusterEtag(result, authorized.references),
   });
   const answer = request.answer ?? show;
-  for (const each of [item, moved]) {
+  for (const each of [cluster, moved]) {
     // An earlier attempt succeeded, and its response was lost.
-    if (each?.writtenBy === request.writtenBy) return answer(clusterEntity.read(each), show);
+    if (each?.writtenBy === request.writtenBy) return answer(each, show);
   }
-  if (item === undefined) throw clusterNotFound(path.cluster, path.environment);
-  const cluster = clusterEntity.read(item);
+  if (cluster === undefined) throw clusterNotFound(path.cluster, path.environment);
 
   const query = parseWriteQuery(request.query);
   const strict = reportUnknown(context, query.unknown, request.unknown);

@@ -4,6 +4,7 @@ import { exportTable } from "#core/admin/backup/export.ts";
 import { importBackup } from "#core/admin/backup/import.ts";
 import { requireNoPendingImport } from "#core/admin/backup/import-lock.ts";
 import { verifyBackup } from "#core/admin/backup/verify.ts";
+import { clusterEntity } from "#core/cluster/entity.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import type { Table } from "#core/table/client.ts";
@@ -210,7 +211,7 @@ describe("a backup", () => {
       return [...lines, JSON.stringify(end)];
     };
     const { table } = await makeWorld();
-    expect(await refusalOf(bringBack(table, later("cluster", 2)))).toMatch(/^backup\.later: cluster 2: /);
+    expect(await refusalOf(bringBack(table, later("cluster", clusterEntity.version + 1)))).toMatch(/^backup\.later: cluster 3: /);
     expect(await refusalOf(bringBack(table, later("animal", 1)))).toMatch(/^backup\.later: animal 1: /);
     expect(await itemsOf(table)).toEqual([]);
   });
