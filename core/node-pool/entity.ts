@@ -16,6 +16,9 @@ export interface NodePool extends ClusterNodePoolResponse {
 /** Schema of a stored node pool. */
 export const StoredNodePool = v.object({
   ...ClusterNodePoolResponse.entries,
+  autoScaling: v.optional(v.boolean(), false),
+  enableNodeAutoReplacement: v.optional(v.boolean(), true),
+  enableNodeReboots: v.optional(v.boolean(), false),
   annotations: freeNames<string>(),
   labels: freeNames<string>(),
   /** Absent in pools that were stored before this property existed. */

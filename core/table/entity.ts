@@ -66,7 +66,8 @@ export interface EntityOptions<Property extends string> {
  *
  * @param name stored as `entity`, so that a stream filter and a person can tell items apart
  * @param version stored as `entityVersion`; raised when the stored shape changes, with a step from the one before
- * @param schema what the properties must fit; those in the document are JSON values
+ * @param schema what the properties must fit; those in the document are JSON values. A property in the document that has the default
+ *   of its schema is not stored, so a default may not change without a new version
  * @param options which properties are attributes, and the steps from other versions
  * @throws RangeError where a step leads to a version from which none goes on
  */
@@ -83,6 +84,7 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
     }
   }
   const properties = Object.keys(schema.entries);
+  const defaults = new Map(properties.map((each) => [each, defaultOf(schema.entries[each])]));
   const inDocument = new Set(attributes === undefined ? [] : properties.filter((each) => !isOneOf(attributes, each)));
 
   /** Returns the properties of an item at this version, side by side. */
@@ -100,13 +102,14 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
     );
   }
 
-  /** Divides properties into attributes and document. */
+  /** Divides properties into attributes and document. A property of the document that has its default is left out. */
   function divided(whole: RawItem): RawItem {
     if (inDocument.size === 0) return whole;
     const item: Record<string, unknown> = {};
     const document: Record<string, unknown> = {};
     for (const [property, value] of Object.entries(whole)) {
-      (inDocument.has(property) ? document : item)[property] = value;
+      if (!inDocument.has(property)) item[property] = value;
+      else if (value !== defaults.get(property)) document[property] = value;
     }
     return { ...item, pk: whole.pk, sk: whole.sk, [DOCUMENT]: JSON.stringify(document) };
   }
@@ -132,6 +135,10 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
     },
   };
 }
+
+/** Returns the default of a property that may be absent; undefined if there is none. */
+const defaultOf = (property: v.GenericSchema | undefined): unknown =>
+  (property as { default?: unknown } | undefined)?.default;
 
 const isOneOf = (names: readonly string[], name: string): boolean => names.includes(name);
 
