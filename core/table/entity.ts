@@ -104,14 +104,15 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
 
   /** Divides properties into attributes and document. A property of the document that has its default is left out. */
   function divided(whole: RawItem): RawItem {
-    if (inDocument.size === 0) return whole;
     const item: Record<string, unknown> = {};
     const document: Record<string, unknown> = {};
     for (const [property, value] of Object.entries(whole)) {
+      if (property === DOCUMENT) continue;
       if (!inDocument.has(property)) item[property] = value;
       else if (value !== defaults.get(property)) document[property] = value;
     }
-    return { ...item, pk: whole.pk, sk: whole.sk, [DOCUMENT]: JSON.stringify(document) };
+    if (inDocument.size > 0) item[DOCUMENT] = JSON.stringify(document);
+    return { ...item, pk: whole.pk, sk: whole.sk };
   }
 
   return {
@@ -142,9 +143,8 @@ const defaultOf = (property: v.GenericSchema | undefined): unknown =>
 
 const isOneOf = (names: readonly string[], name: string): boolean => names.includes(name);
 
-/** Puts the properties of an item's document beside its attributes. Names in the values are free text. */
+/** Puts the properties of an item's document beside its attributes, of which the document stays one. */
 function joined(item: RawItem): RawItem {
-  if (item[DOCUMENT] === undefined) return item;
-  const { [DOCUMENT]: document, ...attributes } = item;
-  return { ...parseJson<object>(String(document)), ...attributes, pk: item.pk, sk: item.sk };
+  // Not a spread into a new object, which takes several times as long for so many properties.
+  return item[DOCUMENT] === undefined ? item : Object.assign(parseJson<object>(String(item[DOCUMENT])), item);
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Change } from "#core/cluster/entity.ts";
+import { eventEntity } from "#core/cluster/entity.ts";
 import { buildEvent } from "#core/cluster/store/event-log.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -260,8 +260,8 @@ describe("events stored by version 1", () => {
     ];
     for (const [number, [type, changes]] of upgraded.entries()) {
       const at = new Date(now + 1 + number).toISOString();
-      const { type: _, ...item } = buildEvent(world.services, identity, "cluster.updated", at, changes as Change[]);
-      const old: Json = { ...item, type, entityVersion: 1 };
+      const event = eventEntity.read(buildEvent(world.services, identity, "cluster.updated", at, []));
+      const old: Json = { ...event, type, changes: JSON.stringify(changes), entity: "event", entityVersion: 1 };
       await commit(world.table, new Transaction().create("event", old), deadlineIn());
     }
     const { body } = await get();

@@ -211,7 +211,9 @@ describe("a backup", () => {
       return [...lines, JSON.stringify(end)];
     };
     const { table } = await makeWorld();
-    expect(await refusalOf(bringBack(table, later("cluster", clusterEntity.version + 1)))).toMatch(/^backup\.later: cluster 3: /);
+    expect(await refusalOf(bringBack(table, later("cluster", clusterEntity.version + 1)))).toMatch(
+      /^backup\.later: cluster 3: /,
+    );
     expect(await refusalOf(bringBack(table, later("animal", 1)))).toMatch(/^backup\.later: animal 1: /);
     expect(await itemsOf(table)).toEqual([]);
   });
