@@ -103,15 +103,17 @@ async function migrateItem(
  * touching any of them stays too.
  */
 function replacing(before: RawItem, after: RawItem): Transaction {
-  const attributes = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const present = new Map<string, unknown>(Object.entries(before));
+  const brought = new Map<string, unknown>(Object.entries(after));
+  const attributes = new Set([...present.keys(), ...brought.keys()]);
   const names: Record<string, string> = {};
   const values: Record<string, unknown> = {};
   const conditions: string[] = [];
   const sets: string[] = [];
   const removes: string[] = [];
-  for (const [at, attribute] of attributes.entries()) {
+  for (const [at, attribute] of [...attributes].entries()) {
     const [name, old, next] = [`#a${at}`, `:old${at}`, `:new${at}`];
-    const [was, becomes] = [before[attribute], after[attribute]];
+    const [was, becomes] = [present.get(attribute), brought.get(attribute)];
     names[name] = attribute;
     if (was !== undefined) values[old] = was;
     conditions.push(was === undefined ? `attribute_not_exists(${name})` : `${name} = ${old}`);

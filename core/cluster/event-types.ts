@@ -2,7 +2,7 @@
 
 import { nodePoolPath } from "../node-pool/rules.ts";
 import { parseJson } from "../shared/json.ts";
-import type { RawItem } from "../table/entity.ts";
+import type { Properties } from "../table/entity.ts";
 import type { Change } from "./entity.ts";
 
 /** All types of events: a noun and a verb in the past tense. */
@@ -50,7 +50,7 @@ function renamedPath(change: Change, isCreation: boolean): Change {
  *
  * @param item an event of version 1
  */
-export function upgradeEvent(item: RawItem): Readonly<Record<string, unknown>> {
+export function upgradeEvent(item: Properties): Readonly<Record<string, unknown>> {
   const type = String(item.type);
   const changes = parseJson<Change[]>(String(item.changes));
   return {

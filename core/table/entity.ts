@@ -7,11 +7,31 @@ import * as v from "valibot";
 import { parseJson } from "../shared/json.ts";
 import type { Key } from "./keys.ts";
 
-/** An item as the table gives it, before its schema has looked at it. */
-export type RawItem = Key & Readonly<Record<string, unknown>>;
-
 /** Name of the attribute that contains every property that DynamoDB need not see, as one JSON text. */
 export const DOCUMENT = "document";
+
+/**
+ * Attributes that code reads from items without their entity, besides the stamp. Each is an attribute in every entity whose items
+ * are read in this way. Other properties may be in a document, so the type of an item does not have them.
+ */
+type BareAttribute =
+  | "deletedAt"
+  | "dueAt"
+  | "environmentIdentity"
+  | "fence"
+  | "identity"
+  | "organisation"
+  | "sealed"
+  | "status"
+  | "ttl";
+
+/** An item as the table gives it, before its schema has looked at it. */
+export type RawItem = Key & {
+  readonly [Name in "entity" | "entityVersion" | typeof DOCUMENT | BareAttribute]?: unknown;
+};
+
+/** The properties of an item, whether they are attributes or in the document. */
+export type Properties = Key & Readonly<Record<string, unknown>>;
 
 /** A stored shape: its name, its version and how to read and write it. */
 export interface Entity<Stored extends object, Written extends object = Stored> {
@@ -39,7 +59,7 @@ export interface Entity<Stored extends object, Written extends object = Stored> 
  * Makes an item's properties those of the next version, or of the one before. It gets and returns the properties side by side,
  * whether they are attributes or in the document. Key and stamp are not its to change.
  */
-export type Migration = (properties: RawItem) => Readonly<Record<string, unknown>>;
+export type Migration = (properties: Properties) => Readonly<Record<string, unknown>>;
 
 /** Step between versions that have the same properties and differ in which of them are attributes. */
 export const sameProperties: Migration = (properties) => properties;
@@ -88,7 +108,7 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
   const inDocument = new Set(attributes === undefined ? [] : properties.filter((each) => !isOneOf(attributes, each)));
 
   /** Returns the properties of an item at this version, side by side. */
-  function present(item: RawItem): RawItem {
+  function present(item: RawItem): Properties {
     let brought = joined(item);
     while (brought.entity === name && brought.entityVersion !== version) {
       const from = Number(brought.entityVersion);
@@ -103,7 +123,7 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
   }
 
   /** Divides properties into attributes and document. A property of the document that has its default is left out. */
-  function divided(whole: RawItem): RawItem {
+  function divided(whole: Properties): RawItem {
     const item: Record<string, unknown> = {};
     const document: Record<string, unknown> = {};
     for (const [property, value] of Object.entries(whole)) {
@@ -144,7 +164,8 @@ const defaultOf = (property: v.GenericSchema | undefined): unknown =>
 const isOneOf = (names: readonly string[], name: string): boolean => names.includes(name);
 
 /** Puts the properties of an item's document beside its attributes, of which the document stays one. */
-function joined(item: RawItem): RawItem {
+function joined(item: RawItem): Properties {
   // Not a spread into a new object, which takes several times as long for so many properties.
-  return item[DOCUMENT] === undefined ? item : Object.assign(parseJson<object>(String(item[DOCUMENT])), item);
+  const document = item[DOCUMENT] === undefined ? {} : parseJson<Record<string, unknown>>(String(item[DOCUMENT]));
+  return Object.assign(document, item);
 }

@@ -144,7 +144,7 @@ describe("undeleting a cluster", () => {
       dueAt: answer.body.modifiedAt,
       attempts: 0,
       fence: before?.fence,
-      wakes: Number(before?.wakes) + 1,
+      wakes: Number((before as Json).wakes) + 1,
     });
     expect(pointer).not.toHaveProperty("lastError");
     const event = (await eventsOf(world.services, identity)).at(-1);

@@ -9,6 +9,7 @@ import { BatchWriteCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { getRequestListener } from "@hono/node-server";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { clusterEntity } from "#core/cluster/entity.ts";
 import type { IdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import { createServices, type Services } from "#core/context.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
@@ -263,6 +264,7 @@ test("the reconciler's bundle processes stream records like the local one", asyn
   const phases = async (table: Table) =>
     (await itemsOf(table))
       .filter(({ sk, pk }) => pk === `ORG#${tenant.slug}` && String(sk).startsWith("CLUSTER#production#"))
+      .map((item) => clusterEntity.read(item))
       .map(({ slug, status, provisionStatus, revision }) => ({ slug, status, provisionStatus, revision }));
   expect(await phases(other)).toEqual(await phases(world.table));
   expect(await phases(other)).toContainEqual(expect.objectContaining({ slug: "one", status: "started" }));

@@ -320,7 +320,7 @@ describe("an export of a backup", () => {
         return async (command: object) => {
           const answer = await target.send(command as never);
           if (command.constructor.name === "ScanCommand" && ++scans <= readings) {
-            const transaction = new Transaction().put("x", { pk: "BUSY", sk: "BUSY", scans });
+            const transaction = new Transaction().put("x", { pk: "BUSY", sk: "BUSY", ...{ scans } });
             expect(await commit(table, transaction, deadlineIn(8_000))).toEqual([]);
           }
           return answer;

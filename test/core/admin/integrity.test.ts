@@ -6,7 +6,7 @@ import { findInconsistencies } from "#core/admin/integrity/organisation.ts";
 import { nodePoolsOf } from "#core/node-pool/items.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import type { Table } from "#core/table/client.ts";
-import type { RawItem } from "#core/table/entity.ts";
+import type { Properties, RawItem } from "#core/table/entity.ts";
 import {
   type Key,
   keyText,
@@ -75,7 +75,7 @@ describe("the integrity check finds an inconsistency", () => {
   const organisation = () => scene.tenant.slug;
   const inOrganisation = (sk: string): Key => ({ ...organisationKey(organisation()), sk });
   const add = (attribute: string) => (item: RawItem | undefined) =>
-    item && { ...item, [attribute]: Number(item[attribute]) + 1 };
+    item && { ...item, [attribute]: Number((item as Properties)[attribute]) + 1 };
   const away = () => undefined;
 
   const faults: [

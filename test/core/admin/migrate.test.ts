@@ -6,7 +6,7 @@ import { entities } from "#core/admin/entities.ts";
 import { type MigrationReport, migrateItems } from "#core/admin/migrate.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import type { Table } from "#core/table/client.ts";
-import { defineEntity, type RawItem } from "#core/table/entity.ts";
+import { defineEntity, type Properties, type RawItem } from "#core/table/entity.ts";
 import { keyText } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { ROOT } from "#test/support/server.ts";
@@ -16,7 +16,7 @@ import { makeWorld } from "#test/support/world.ts";
 const first = defineEntity("person", 1, v.object({ name: v.string(), age: v.number() }));
 const SecondPerson = v.object({ given: v.string(), family: v.string(), age: v.number() });
 const ThirdPerson = v.object({ ...SecondPerson.entries, language: v.string() });
-const split = ({ name, ...rest }: RawItem) => {
+const split = ({ name, ...rest }: Properties) => {
   const [given, family] = String(name).split(" ");
   return { ...rest, given, family };
 };
@@ -66,7 +66,7 @@ describe("a stored shape with versions", () => {
     expect(() => third.read({ ...item, entity: "animal" })).toThrow("is animal 1, not person 3");
     expect(() => third.read({ ...item, entityVersion: 4 })).toThrow("is person 4, not person 3");
     expect(() => third.read({ ...item, entityVersion: "many" })).toThrow("is person many, not person 3");
-    expect(() => third.read({ ...item, age: "old" })).toThrow("PERSON#1 PERSON does not fit person 3 at age");
+    expect(() => third.read({ ...item, ...{ age: "old" } })).toThrow("PERSON#1 PERSON does not fit person 3 at age");
   });
 
   test.each([[{ 1: split }], [{ 5: split }], [{ 3: split }]])(

@@ -5,11 +5,11 @@ import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { type KeyStore, localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { UnsealError } from "#core/secrets/seal.ts";
-import { DATA_KEY, newVault, openSecret, openVault, readSecrets } from "#core/secrets/vault.ts";
+import { DATA_KEY, dataKeyEntity, newVault, openSecret, openVault, readSecrets } from "#core/secrets/vault.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { secretKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
-import { makeWorld, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type World } from "#test/support/world.ts";
 
 const NAMES = ["CA", "OIDC"];
 const Secret = v.object({ value: v.string() });
@@ -82,19 +82,22 @@ describe("the envelope of a cluster's secrets", () => {
   });
 });
 
+/** Returns the encrypted part of a secret's item. */
+const secretIn = (item: Json) => item.sealed ?? item.ciphertext;
+
 describe("a rotation of the encryption key", () => {
   test("a rotation encrypts everything with new data keys under a new key, and removes the old key", async () => {
     const identities = [await keep(), await keep(), await keep()];
     const [old] = keys();
     const before = new Map<string, unknown>();
-    for await (const item of world.table.scan()) before.set(`${item.pk} ${item.sk}`, item.sealed ?? item.ciphertext);
+    for await (const item of world.table.scan()) before.set(`${item.pk} ${item.sk}`, secretIn(item));
     expect(await rotate()).toEqual({ resumed: false, clusters: 3 });
     await expectAll(identities);
     expect(keys()).toHaveLength(1);
     expect(keys()[0]?.id).not.toBe(old?.id);
     for await (const item of world.table.scan()) {
       if (["secrets-rotation", "keyring"].includes(String(item.entity))) continue;
-      expect(item.sealed ?? item.ciphertext).not.toEqual(before.get(`${item.pk} ${item.sk}`));
+      expect(secretIn(item)).not.toEqual(before.get(`${item.pk} ${item.sk}`));
     }
   });
 
@@ -135,7 +138,7 @@ describe("a rotation of the encryption key", () => {
     await expectAll(identities);
     for await (const item of world.table.scan()) {
       if (item.sk === secretKey(randomUUID(), DATA_KEY).sk)
-        expect(keys().map(({ id }) => id)).toContain(item.wrappedBy);
+        expect(keys().map(({ id }) => id)).toContain(dataKeyEntity.read(item).wrappedBy);
     }
   });
 

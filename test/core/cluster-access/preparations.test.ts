@@ -66,7 +66,7 @@ const patch = async (slug: string, body: Json) => {
 };
 const reconciled = async (slug: string): Promise<Json> =>
   (await get(at(slug))).body.conditions.find(({ type }: Json) => type === "Reconciled");
-const clientOf = async (identity: string) =>
+const clientOf = async (identity: string): Promise<Json> =>
   (await world.table.query({ pk: `CLUSTER#${identity}`, prefix: "SECRET#OIDC" }))[0];
 
 const closed = async (): Promise<never> => {
