@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import type { Services } from "../context.ts";
 import { conflict, invalid } from "../shared/errors.ts";
-import { maxCharacters, text } from "../shared/schemas.ts";
+import { maxCharacters, textOfBytes } from "../shared/schemas.ts";
 import { validate } from "../shared/validation.ts";
 import { addReference, readReferences } from "../tenancy/references.ts";
 import { MAX_REFERENCES, type MaintenanceSchedule } from "../tenancy/references-entity.ts";
@@ -15,7 +15,8 @@ const START_TIME = /^([01]?[0-9]|2[0-3]):[0-5][0-9]$/;
 const LONGEST_WINDOW = 1_440;
 
 const CreateSchedule = v.object({
-  name: v.pipe(text, v.minLength(1), maxCharacters(64)),
+  // All schedules of an organisation share one item; 256 bytes are 64 characters of any kind that JSON does not escape.
+  name: v.pipe(textOfBytes(256), v.minLength(1), maxCharacters(64)),
   windows: v.optional(
     v.pipe(
       v.array(

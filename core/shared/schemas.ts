@@ -21,11 +21,17 @@ export const maxCharacters = (most: number) => {
   return { ...action, "~run": run };
 };
 
-/** Builds the schema of free text with a maximum length in bytes of UTF-8, for data with limited space. */
+/**
+ * Builds the schema of free text with a maximum length in bytes of UTF-8, for data with limited space. Characters that JSON
+ * escapes, such as quotes, count as their escapes, because documents of items contain these.
+ */
 export const textOfBytes = (most: number) =>
   v.pipe(
     text,
-    v.check((value) => Buffer.byteLength(value) <= most, `must be at most ${most} bytes`),
+    v.check(
+      (value) => Buffer.byteLength(JSON.stringify(value)) - 2 <= most,
+      `must be at most ${most} bytes of UTF-8, with characters that JSON escapes counted as their escapes`,
+    ),
   );
 
 /** Identity, converted to lower case, because UUIDs are case-insensitive. */

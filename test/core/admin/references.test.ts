@@ -108,6 +108,7 @@ describe("a cloud account", () => {
       cloudProfile: ["AWS", "__proto__", "", null, ["aws"]],
       "metadata.tenantId": [
         { tenantId: "x".repeat(161) },
+        { tenantId: '"'.repeat(81) },
         { tenantId: "é".repeat(81) },
         { tenantId: 1 },
         { tenantId: "\ud800" },
@@ -161,6 +162,7 @@ describe("a maintenance schedule", () => {
     }
     expect(await outcome(createSchedule(services, slug, schedule({ windows: windows(21) })))).toBe("invalid windows");
     expect(await outcome(createSchedule(services, slug, schedule({ name: "x".repeat(65) })))).toBe("invalid name");
+    expect(await outcome(createSchedule(services, slug, schedule({ name: "\u0000".repeat(43) })))).toBe("invalid name");
     expect(await listSchedules(services, slug)).toEqual([]);
   });
 });
@@ -196,17 +198,20 @@ describe("the references of an organisation", () => {
     expect(await listSchedules(services, slug)).toHaveLength(MAX_REFERENCES);
   });
 
-  test("the maximum number of references of maximum size fits into one item", async () => {
+  test.each([
+    ["plain text", "x".repeat(160), "\uffff".repeat(64)],
+    ["text that JSON escapes", '"'.repeat(80), '"'.repeat(64)],
+    ["text of four bytes a character", "😀".repeat(40), "😀".repeat(64)],
+  ])("the maximum number of references of maximum size fits into one item: %s", async (_, value, name) => {
     const slug = await organisation();
-    const value = "x".repeat(160);
     const metadata = { parentFolder: value, parentResourcePool: value, tenantId: value };
     const texts = { displayName: "x".repeat(64), credentials: "c".repeat(64) };
     await createAccount(services, slug, account({ ...texts, metadata }));
-    await createSchedule(services, slug, schedule({ name: "\uffff".repeat(64), windows: windows(20) }));
+    await createSchedule(services, slug, schedule({ name, windows: windows(20) }));
     // The engine refuses items of more than 400 KB, as DynamoDB does.
     await fill(slug, MAX_REFERENCES - 1);
     await createAccount(services, slug, account({ ...texts, metadata, displayName: "last" }));
-    await createSchedule(services, slug, schedule({ name: "\uffff".repeat(64), windows: windows(20) }));
+    await createSchedule(services, slug, schedule({ name, windows: windows(20) }));
     expect(await listAccounts(services, slug)).toHaveLength(MAX_REFERENCES);
     expect(await listSchedules(services, slug)).toHaveLength(MAX_REFERENCES);
   });
