@@ -17,12 +17,13 @@ import { clusterKey, keyText, totalKey } from "../../table/keys.ts";
 import { commit, type Failure, Transaction } from "../../table/transaction.ts";
 import type { Environment } from "../../tenancy/environment.ts";
 import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tenancy/organisation.ts";
-import { type Change, type Cluster, clusterEntity } from "../entity.ts";
+import { type Cluster, clusterEntity } from "../entity.ts";
+import type { EventOf } from "../event-types.ts";
 import { initialConditions } from "../rules/conditions.ts";
 import { type ValidatedCreate, validateCreate } from "../rules/create.ts";
 import type { ClusterResponse } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
-import { buildUserEvent } from "../store/event-log.ts";
+import { appendEvent, requesterOf } from "../store/event-log.ts";
 import { clusterEtag, pointerItem, toClusterResponse } from "../store/items.ts";
 import { retryOnConflict } from "../store/mutation.ts";
 import {
@@ -241,27 +242,29 @@ async function write(context: Context, authorized: Authorized<unknown>, given: C
     wakes: 0,
     attempts: 0,
   };
-  transaction
-    .create("pointer", pointerItem(pointer, createdAt))
-    .create(
-      "event",
-      buildUserEvent(context, authorized.actor, cluster.identity, "cluster.created", createdAt, changesOf(creation)),
-    );
+  transaction.create("pointer", pointerItem(pointer, createdAt));
+  const source = {
+    clusterIdentity: cluster.identity,
+    at: createdAt,
+    requester: requesterOf(context, authorized.actor),
+  };
+  appendEvent(context, transaction, createdEvent(creation), source);
   applyCounters(transaction, undefined, cluster);
   storeResponse(context, transaction, authorized.actor, answer);
   return handleFailures(await commit(context.table, transaction, deadline), cluster);
 }
 
-/** Lists the changes for the event of a creation: every setting, and the label and size of each pool. */
-function changesOf({ settings, nodePools }: ValidatedCreate): Change[] {
-  const own = Object.entries(settings)
-    .filter(([, value]) => value !== undefined)
-    .map(([path, value]) => ({ path, to: path === "addons" ? parseJson(settings.addons) : value }));
+/** Builds the event of a creation: every setting, and the label and size of each pool. */
+function createdEvent({ settings, nodePools }: ValidatedCreate): EventOf<"cluster.created"> {
+  const names = Object.keys(settings) as (keyof typeof settings)[];
+  const own = names
+    .filter((name) => settings[name] !== undefined)
+    .map((path) => ({ path, to: path === "addons" ? parseJson(settings.addons) : settings[path] }));
   const pools = nodePools.map(({ name, availabilityZone, nodeSize, minSize, maxSize }) => ({
     path: nodePoolPath({ name, availabilityZone }),
     to: { name, availabilityZone, nodeSize, minSize, maxSize },
   }));
-  return [...own, ...pools];
+  return { type: "cluster.created", changes: [...own, ...pools] };
 }
 
 /** Maps failed conditions to errors. @returns true if everything is written, false to read again */

@@ -25,8 +25,8 @@ import { conflict, invalid, type Problem } from "../../shared/errors.ts";
 import { type Deadline, deadlineIn } from "../../shared/retry.ts";
 import { validate } from "../../shared/validation.ts";
 import { clusterKey } from "../../table/keys.ts";
-import { type Change, type Cluster, clusterEntity } from "../entity.ts";
-import type { EventType } from "../event-types.ts";
+import { type Cluster, clusterEntity } from "../entity.ts";
+import type { EventOf } from "../event-types.ts";
 import { type Consequence, nodePoolConsequences } from "../rules/consequences.ts";
 import { isDeleting } from "../rules/transitions.ts";
 import { invalidState } from "../rules/update.ts";
@@ -136,7 +136,7 @@ async function save(
   context: Context,
   { authorized, cluster, provider, pools }: PoolContext,
   pool: NodePool,
-  given: { type: EventType; changes: readonly Change[]; writtenBy: string; isNew?: boolean },
+  given: { event: EventOf; writtenBy: string; isNew?: boolean },
   deadline: Deadline,
 ): Promise<true | undefined> {
   const live = [...pools.filter(({ id }) => id !== pool.id), pool].filter(isLive);
@@ -146,8 +146,7 @@ async function save(
     {
       before: cluster,
       after: { ...cluster, ...computeOf(provider, live) },
-      type: given.type,
-      changes: given.changes,
+      event: given.event,
       mutationId: given.writtenBy,
       arePoolsChanged: true,
       extraWrites(transaction) {
@@ -226,7 +225,7 @@ export async function create(context: Context, input: CreateNodePoolInput): Prom
       context,
       at,
       pool,
-      { type: "node-pool.created", changes, writtenBy: generated.identity, isNew: true },
+      { event: { type: "node-pool.created", changes }, writtenBy: generated.identity, isNew: true },
       deadline,
     );
     return done && represent(pool);
@@ -279,16 +278,16 @@ export async function update(context: Context, input: UpdateNodePoolInput): Prom
       const properties = changes.map(({ path }) => path.slice(path.lastIndexOf(".") + 1));
       return dryRunResult(represent(after).body, nodePoolConsequences(pool, properties));
     }
-    const done = await save(context, at, after, { type: "node-pool.updated", changes, writtenBy }, deadline);
+    const done = await save(context, at, after, { event: { type: "node-pool.updated", changes }, writtenBy }, deadline);
     return done && represent(after);
   });
 }
 
-function settingsChanged(pool: NodePool, settings: NodePoolSettings): Change[] {
-  return Object.entries(settings).flatMap(([name, to]): Change[] => {
-    const from = pool[name as keyof NodePoolSettings];
-    return isEqual(from, to) ? [] : [{ path: `${nodePoolPath(pool)}.${name}`, from, to }];
-  });
+function settingsChanged(pool: NodePool, settings: NodePoolSettings): EventOf<"node-pool.updated">["changes"] {
+  const names = Object.keys(settings) as (keyof NodePoolSettings)[];
+  return names
+    .filter((name) => !isEqual(pool[name], settings[name]))
+    .map((name) => ({ path: `${nodePoolPath(pool)}.${name}` as const, from: pool[name], to: settings[name] }));
 }
 
 /** Returns whether two values are equal; the order of names in maps does not matter. */
@@ -326,8 +325,15 @@ export async function remove(context: Context, input: RemoveNodePoolInput): Prom
         modifiedAt: context.clock().toISOString(),
         revision: pool.revision + 1,
       };
-      const changes = [{ path: `${nodePoolPath(pool)}.provisionStatus`, from: pool.provisionStatus, to: "DELETING" }];
-      return await save(context, at, after, { type: "node-pool.deletion-requested", changes, writtenBy }, deadline);
+      const path = `${nodePoolPath(pool)}.provisionStatus` as const;
+      const changes = [{ path, from: pool.provisionStatus, to: after.provisionStatus }];
+      return await save(
+        context,
+        at,
+        after,
+        { event: { type: "node-pool.deletion-requested", changes }, writtenBy },
+        deadline,
+      );
     },
   );
   return done === true ? undefined : done;

@@ -20,7 +20,7 @@ import { isDeleting } from "../rules/transitions.ts";
 import { diffClusters } from "../rules/update.ts";
 import { type ClusterResponse, UndeleteCluster } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
-import { buildUserEvent } from "../store/event-log.ts";
+import { appendEvent, requesterOf } from "../store/event-log.ts";
 import { clusterEtag, toClusterResponse } from "../store/items.ts";
 import { retryOnConflict } from "../store/mutation.ts";
 import {
@@ -274,11 +274,10 @@ async function write(context: Context, authorized: Authorized<unknown>, given: U
           ":none": 0,
         },
       },
-    )
-    .create(
-      "event",
-      buildUserEvent(context, authorized.actor, identity, "cluster.undeleted", now, diffClusters(tombstone, cluster)),
     );
+  const event = { type: "cluster.undeleted", changes: diffClusters(tombstone, cluster) } as const;
+  const source = { clusterIdentity: identity, at: now, requester: requesterOf(context, authorized.actor) };
+  appendEvent(context, transaction, event, source);
   applyCounters(transaction, undefined, cluster);
   storeResponse(context, transaction, authorized.actor, answer);
   return (await commit(context.table, transaction, deadline)).length === 0;

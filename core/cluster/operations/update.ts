@@ -193,7 +193,7 @@ export async function attemptUpdate(
     {
       before: cluster,
       after,
-      type,
+      event: { type, changes },
       mutationId: request.writtenBy,
       ...(route === undefined ? {} : { route }),
       extraWrites(transaction, result) {

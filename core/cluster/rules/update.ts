@@ -8,6 +8,7 @@ import { normaliseIpWhitelist } from "../../shared/schemas.ts";
 import { formatValue, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Change, Cluster } from "../entity.ts";
+import type { TrackedName } from "../event-types.ts";
 import { MAX_CLUSTER_BYTES, UpdateCluster } from "../schema.ts";
 import { evaluateStatusRequest, isDeleting } from "./transitions.ts";
 import { controlPlaneVersions, isReachable, reachableVersions, rollbackAfter } from "./versions.ts";
@@ -115,14 +116,14 @@ const TRACKED_FIELDS = [
   ["status", "status"],
   ["updateChannel", "updateChannel"],
   ["version", "version"],
-] as const;
+] as const satisfies readonly (readonly [name: keyof Cluster, path: TrackedName])[];
 
 const eventValue = (name: string, value: unknown) => (name === "addons" ? parseJson(String(value)) : value);
 
 /** Lists the differences between a cluster before and after a change, for an event. */
-export function diffClusters(before: Cluster, after: Cluster): Change[] {
+export function diffClusters(before: Cluster, after: Cluster): Change<TrackedName>[] {
   return TRACKED_FIELDS.filter(([name]) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).map(
-    ([name, path]): Change => ({ path, from: eventValue(name, before[name]), to: eventValue(name, after[name]) }),
+    ([name, path]) => ({ path, from: eventValue(name, before[name]), to: eventValue(name, after[name]) }),
   );
 }
 

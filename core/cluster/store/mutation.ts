@@ -5,13 +5,12 @@ import { bucketOf, type Chunk, decrementBucket } from "../../listing/page-index.
 import { backoff, type Deadline } from "../../shared/retry.ts";
 import { clusterKey, pointerKey } from "../../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../../table/transaction.ts";
-import type { Change, Cluster } from "../entity.ts";
-import type { EventType } from "../event-types.ts";
+import type { Cluster } from "../entity.ts";
+import type { EventOf } from "../event-types.ts";
 import { acceptChange } from "../rules/accept-change.ts";
 import { reconcileRequest } from "../rules/reconcile-request.ts";
-import { diffClusters } from "../rules/update.ts";
 import { applyCounters } from "./counters.ts";
-import { buildUserEvent } from "./event-log.ts";
+import { appendEvent, requesterOf } from "./event-log.ts";
 import { clusterItem } from "./items.ts";
 import { reserveSlug, type SlugState } from "./slug-reservation.ts";
 
@@ -25,10 +24,7 @@ export interface MovePlan {
 export interface ClusterMutation {
   before: Cluster;
   after: Cluster;
-  /** Type of the event. */
-  type: EventType;
-  /** Changes for the event, in addition to the differences between before and after. */
-  changes?: readonly Change[];
+  event: EventOf;
   /** Id of this change, the same for all its attempts. */
   mutationId: string;
   /** Present if `after` is in another environment. */
@@ -73,18 +69,12 @@ export async function commitMutation(
   }
   applyCounters(transaction, before, after);
   const request = reconcileRequest(after.identity, now);
-  transaction
-    .update("pointer", pointerKey(after.identity), `SET #path = :path, ${request.set} ADD ${request.add}`, {
-      condition: "attribute_exists(#pk)",
-      values: { ...request.values, ":path": clusterKey(after.organisation, after.environment, after.slug).sk },
-    })
-    .create(
-      "event",
-      buildUserEvent(context, actor, after.identity, given.type, now, [
-        ...diffClusters(before, after),
-        ...(given.changes ?? []),
-      ]),
-    );
+  transaction.update("pointer", pointerKey(after.identity), `SET #path = :path, ${request.set} ADD ${request.add}`, {
+    condition: "attribute_exists(#pk)",
+    values: { ...request.values, ":path": clusterKey(after.organisation, after.environment, after.slug).sk },
+  });
+  const source = { clusterIdentity: after.identity, at: now, requester: requesterOf(context, actor) };
+  appendEvent(context, transaction, given.event, source);
   given.extraWrites?.(transaction, after);
   const failures = await commit(context.table, transaction, deadline);
   if (failures.length === 0) return after;
