@@ -62,3 +62,8 @@ export const nodePoolConsequences = (pool: NodePool, properties: readonly string
     effect: (ROLLING as readonly string[]).includes(property) ? "rollsNodes" : "inPlace",
     nodePools: affected([pool]),
   }));
+
+/** Predicts the effects of the removal of a node pool. */
+export const removalConsequences = (pool: NodePool): Consequence[] => [
+  { property: "nodePool", effect: "rollsNodes", nodePools: affected([pool]) },
+];

@@ -75,7 +75,7 @@ export interface CreateValidation {
   problems: Problem[];
   unknown: string[];
   /** Undefined if there are problems. */
-  creation: ValidatedCreate | undefined;
+  validated: ValidatedCreate | undefined;
 }
 
 const blankIsAbsent = (value: unknown) => (value === "" ? undefined : value);
@@ -144,9 +144,9 @@ export function validateCreate(
   references: References,
   provisioner: ProvisionerTraits,
 ): CreateValidation {
-  const checked = validate(CreateCluster, normalise(body));
-  const problems = new Problems(checked.problems);
-  const draft = checked.draft ?? {};
+  const shape = validate(CreateCluster, normalise(body));
+  const problems = new Problems(shape.problems);
+  const draft = shape.draft ?? {};
   const provider = validateAccount(draft, references, provisioner, problems);
   const region = validateRegion(draft, provider, problems);
   const version = validateVersion(draft, problems);
@@ -159,11 +159,11 @@ export function validateCreate(
     problems.add(largest, `makes the cluster exceed the limit of ${MAX_CLUSTER_BYTES} bytes; shorten this property`);
   const whitelist = problems.has("ipWhitelist") ? undefined : draft.ipWhitelist;
   for (const { path, message } of whitelistProblems(whitelist, body)) problems.add(path, message);
-  const good = problems.list.length === 0 && provider !== undefined && version !== undefined;
+  const isValid = problems.list.length === 0 && provider !== undefined && version !== undefined;
   return {
     problems: problems.list,
-    unknown: checked.unknown,
-    creation: good ? toValidatedCreate(checked.complete(), provider, version) : undefined,
+    unknown: shape.unknown,
+    validated: isValid ? toValidatedCreate(shape.complete(), provider, version) : undefined,
   };
 }
 
