@@ -123,7 +123,7 @@ function recordCluster(context: Context, path: PathSlugs, read: (key: Key) => Ra
 }
 
 /**
- * Authorizes a caller for a path without an organisation. Checks only the token, in the same order as `enter`.
+ * Authorizes a caller for a path without an organisation. Checks only the token, in the same order as `authorize`.
  *
  * @param beside query to run in parallel with the read of the token, for the user in the token's text
  * @throws AppError token 401, source address 403, errors of the request itself (415, 413, 400)

@@ -215,7 +215,7 @@ export const nodePoolPath = ({ name, availabilityZone }: Pick<NodePool, "name" |
 
 /** Way in which the nodes of a pool change from one version to another. */
 export interface NodeUpgrade {
-  /** Whether new nodes replace the nodes, or the nodes are upgraded in place. */
+  /** Whether new nodes replace the old ones, or the nodes are upgraded in place. */
   method: "replace" | "inPlace";
   /** Whether pods are moved away first. */
   drain: boolean;

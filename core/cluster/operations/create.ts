@@ -4,12 +4,10 @@ import { type Authorized, authorize, environmentNotFound } from "../../access/au
 import type { Context } from "../../context.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolItem } from "../../node-pool/items.ts";
-import { computeOf, nodePoolPath } from "../../node-pool/rules.ts";
 import { MAX_NODE_POOLS } from "../../node-pool/schema.ts";
 import { IDEMPOTENCY_LABEL, type Representation, storeResponse } from "../../request/idempotency.ts";
 import type { RawQuery } from "../../request/query.ts";
 import { type AppError, conflict, invalid } from "../../shared/errors.ts";
-import { parseJson } from "../../shared/json.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import { isSlug, slugOf } from "../../shared/slug.ts";
 import { clusterKey, keyText, totalKey } from "../../table/keys.ts";
@@ -17,9 +15,8 @@ import { commit, type Failure, Transaction } from "../../table/transaction.ts";
 import type { Environment } from "../../tenancy/environment.ts";
 import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tenancy/organisation.ts";
 import type { Cluster } from "../entity.ts";
-import type { EventOf } from "../event-types.ts";
-import { initialConditions } from "../rules/conditions.ts";
 import { type ValidatedCreate, validateCreate } from "../rules/create.ts";
+import { createdEvent, newCluster, newNodePools, type PoolIds } from "../rules/new-cluster.ts";
 import { slugConflict } from "../rules/slug.ts";
 import type { ClusterResponse } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
@@ -47,7 +44,7 @@ export interface CreateInput {
 /** Ids that the server generates for a cluster, the same for all attempts: an own write is recognised by them. */
 interface GeneratedIds {
   identity: string;
-  nodePools: { id: number; identity: string }[];
+  nodePools: PoolIds[];
 }
 
 /**
@@ -117,13 +114,22 @@ async function attempt(
   if (owner?.identity === generated.identity) return representCluster(owner, authorized);
   const refusal = slugConflict(slugState, "name") ?? nodePoolLimit(settings);
   if (refusal !== undefined) throw refusal;
-  const cluster = newCluster(context, loaded, generated.identity);
+  const cluster = newCluster(settings, {
+    identity: generated.identity,
+    organisation: authorized.organisation.slug,
+    environment: loaded.environment,
+    slug: loaded.slug,
+    owner,
+    hostingPool: context.hostingPool,
+    now: context.clock().toISOString(),
+  });
   const response = representCluster(cluster, authorized);
   if (loaded.dryRun) {
     await requireRoom(context, cluster.organisation);
     return { kind: "dryRun", body: withoutGenerated(response.body), consequences: [] };
   }
-  const pools = newNodePools(context, cluster, settings, generated);
+  generatePoolIds(context, generated, settings.nodePools.length);
+  const pools = newNodePools(cluster, settings, generated.nodePools);
   const isWritten = await write(context, authorized, { cluster, pools, settings, slugState, response, deadline });
   return isWritten ? response : undefined;
 }
@@ -158,61 +164,15 @@ function slugIn(body: unknown): string | undefined {
   return isSlug(slug) ? slug : undefined;
 }
 
-function newCluster(
-  context: Context,
-  { authorized, environment, settings: validated, slug, slugState }: LoadedCreate,
-  identity: string,
-): Cluster {
-  const now = context.clock().toISOString();
-  const { settings, provider, nodePools } = validated;
-  return {
-    ...settings,
-    ...computeOf(provider, nodePools),
-    identity,
-    organisation: authorized.organisation.slug,
-    environment: environment.slug,
-    environmentIdentity: environment.identity,
-    slug,
-    cloudProvider: provider.slug,
-    environmentPrometheusRules: true,
-    deleteProtection: false,
-    status: "new",
-    desiredStatus: "starting",
-    provisionStatus: "ACCEPTED",
-    furthestPhase: "ACCEPTED",
-    poolID: context.hostingPool.id,
-    poolName: context.hostingPool.name,
-    createdAt: now,
-    modifiedAt: now,
-    // Above the superseded owner's revision, so that the two never have the same entity tag.
-    revision: (slugState.owner?.revision ?? 0) + 1,
-    generation: 1,
-    conditions: initialConditions(now),
-  };
-}
-
-function newNodePools(
-  context: Context,
-  cluster: Cluster,
-  { nodePools }: ValidatedCreate,
-  generated: GeneratedIds,
-): NodePool[] {
+/** Generates the ids of node pools that the attempts before have not generated: each id once. */
+function generatePoolIds(context: Context, generated: GeneratedIds, count: number): void {
   const ids = new Set(generated.nodePools.map(({ id }) => id));
-  while (ids.size < nodePools.length) ids.add(context.ids.number());
-  // Pools of one creation have the same age; ascending ids preserve the order in the request.
+  while (ids.size < count) ids.add(context.ids.number());
+  // All pools get the same age, and then ascending ids preserve the order in the request.
   const ascending = [...ids].sort((one, other) => one - other);
-  generated.nodePools = ascending.map((id, at) => ({
+  generated.nodePools = ascending.map((id, position) => ({
     id,
-    identity: generated.nodePools[at]?.identity ?? context.ids.identity(),
-  }));
-  return nodePools.map((settings, position) => ({
-    ...settings,
-    ...(generated.nodePools[position] ?? { id: context.ids.number(), identity: context.ids.identity() }),
-    clusterIdentity: cluster.identity,
-    provisionStatus: "ACCEPTED",
-    createdAt: cluster.createdAt,
-    modifiedAt: cluster.createdAt,
-    revision: 1,
+    identity: generated.nodePools[position]?.identity ?? context.ids.identity(),
   }));
 }
 
@@ -252,19 +212,6 @@ async function write(context: Context, authorized: Authorized, given: CreateWrit
   applyCounters(transaction, undefined, cluster);
   storeResponse(context, transaction, authorized.actor, response);
   return handleFailures(await commit(context.table, transaction, deadline), cluster);
-}
-
-/** Builds the event of a creation: every setting, and the label and size of each pool. */
-function createdEvent({ settings, nodePools }: ValidatedCreate): EventOf<"cluster.created"> {
-  const names = Object.keys(settings) as (keyof typeof settings)[];
-  const own = names
-    .filter((name) => settings[name] !== undefined)
-    .map((path) => ({ path, to: path === "addons" ? parseJson(settings.addons) : settings[path] }));
-  const pools = nodePools.map(({ name, availabilityZone, nodeSize, minSize, maxSize }) => ({
-    path: nodePoolPath({ name, availabilityZone }),
-    to: { name, availabilityZone, nodeSize, minSize, maxSize },
-  }));
-  return { type: "cluster.created", changes: [...own, ...pools] };
 }
 
 /** Maps failed conditions to errors. @returns true if everything is written, false to read again */

@@ -12,9 +12,8 @@ import type { RawItem } from "../../table/entity.ts";
 import { clusterKey, type Key, pointerKey, tombstoneKey, tombstonePrefix, totalKey } from "../../table/keys.ts";
 import { commit, Transaction } from "../../table/transaction.ts";
 import { type Cluster, type Tombstone, tombstoneEntity } from "../entity.ts";
-import { initialConditions } from "../rules/conditions.ts";
 import { reconcileRequest } from "../rules/reconcile-request.ts";
-import { restoreBlockers } from "../rules/restore.ts";
+import { restoreBlockers, restoredCluster } from "../rules/restore.ts";
 import { DELETION_SECONDS, slugConflict } from "../rules/slug.ts";
 import { isDeleting } from "../rules/transitions.ts";
 import { diffClusters } from "../rules/update.ts";
@@ -105,7 +104,7 @@ async function attempt(
   const refusal = slugConflict(slugState, "slug");
   if (refusal !== undefined) throw refusal;
 
-  const cluster = restoredCluster(context, tombstone, owner, request.mutationId);
+  const cluster = restoredCluster(tombstone, owner, request.mutationId, context.clock().toISOString());
   const response = representCluster(cluster, authorized);
   if (dryRun) return { kind: "dryRun", body: response.body, consequences: [] };
   const isWritten = await write(context, authorized, { tombstone, cluster, slugState, response, deadline });
@@ -190,42 +189,6 @@ const nothingDeleted = ({ identity, input: { cluster, environment } }: UndeleteR
     "cluster.not_deleted",
     `No cluster "${cluster}"${identity === undefined ? "" : ` with identity ${identity}`} was deleted in environment "${environment}" within the last 30 days.`,
   );
-
-/** Builds the cluster as last requested, to be provisioned from the beginning. */
-function restoredCluster(
-  context: Context,
-  tombstone: Tombstone & Key,
-  owner: Cluster | undefined,
-  mutationId: string,
-): Cluster {
-  // No control plane runs: it will be provisioned with the last requested version.
-  const {
-    nodePools: _,
-    deletedAt: _deletedAt,
-    ttl: _ttl,
-    pk: _pk,
-    sk: _sk,
-    rollbackVersion: _back,
-    runningVersion: _running,
-    plannedVersion: _planned,
-    ...kept
-  } = tombstone;
-  const now = context.clock().toISOString();
-  const generation = tombstone.generation + 1;
-  return {
-    ...kept,
-    status: "new",
-    desiredStatus: "starting",
-    provisionStatus: "ACCEPTED",
-    furthestPhase: "ACCEPTED",
-    conditions: initialConditions(now, generation),
-    generation,
-    // Above the revisions of both clusters that had the slug, so that no two have the same entity tag.
-    revision: Math.max(tombstone.revision, owner?.revision ?? 0) + 1,
-    modifiedAt: now,
-    writtenBy: mutationId,
-  };
-}
 
 interface UndeleteWrite {
   tombstone: Tombstone & Key;

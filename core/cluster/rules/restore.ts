@@ -2,10 +2,12 @@
 
 import { isAvailableVersion } from "../../catalogue/index.ts";
 import type { RawItem } from "../../table/entity.ts";
+import type { Key } from "../../table/keys.ts";
 import type { Environment } from "../../tenancy/environment.ts";
 import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tenancy/organisation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster, Tombstone } from "../entity.ts";
+import { initialConditions } from "./conditions.ts";
 import { slugTakenMessage } from "./slug.ts";
 import { isDeleting } from "./transitions.ts";
 
@@ -45,4 +47,45 @@ export function restoreBlockers(tombstone: Tombstone, owner: Cluster | undefined
   if (!isAvailableVersion(version)) blockers.push(`version: ${version} is not available any more`);
   if (total !== undefined && totalEntity.read(total).clusters >= MAX_CLUSTERS) blockers.push(ORGANISATION_FULL_MESSAGE);
   return blockers;
+}
+
+/**
+ * Builds the cluster as last requested, to be provisioned from the beginning.
+ *
+ * @param owner deleting cluster that owns the slug now
+ * @param mutationId id of the change
+ * @param now RFC 3339
+ */
+export function restoredCluster(
+  tombstone: Tombstone & Key,
+  owner: Cluster | undefined,
+  mutationId: string,
+  now: string,
+): Cluster {
+  // No control plane runs. It will be provisioned with the last requested version.
+  const {
+    nodePools: _,
+    deletedAt: _deletedAt,
+    ttl: _ttl,
+    pk: _pk,
+    sk: _sk,
+    rollbackVersion: _back,
+    runningVersion: _running,
+    plannedVersion: _planned,
+    ...settings
+  } = tombstone;
+  const generation = tombstone.generation + 1;
+  return {
+    ...settings,
+    status: "new",
+    desiredStatus: "starting",
+    provisionStatus: "ACCEPTED",
+    furthestPhase: "ACCEPTED",
+    conditions: initialConditions(now, generation),
+    generation,
+    // Above the revisions of both clusters that had the slug, so that no two have the same entity tag.
+    revision: Math.max(tombstone.revision, owner?.revision ?? 0) + 1,
+    modifiedAt: now,
+    writtenBy: mutationId,
+  };
 }

@@ -47,21 +47,21 @@ function normalise(body: unknown): { body: unknown; clears: Set<string> } {
   if (!isObject(body)) return { body, clears: new Set() };
   const clears = new Set(CLEARABLE.filter((name) => body[name] === ""));
   const blank = new Set([...clears, ...BLANK_IS_ABSENT.filter((name) => body[name] === "")]);
-  const kept = Object.fromEntries(Object.entries(body).filter(([name]) => !blank.has(name)));
-  return { body: { ...kept, ipWhitelist: normaliseIpWhitelist(kept.ipWhitelist) }, clears };
+  const present = Object.fromEntries(Object.entries(body).filter(([name]) => !blank.has(name)));
+  return { body: { ...present, ipWhitelist: normaliseIpWhitelist(present.ipWhitelist) }, clears };
 }
 
 /** Parses a request to change a cluster. @param body as sent */
 export function parseUpdate(body: unknown): ParsedUpdate {
   const { body: normalised, clears } = normalise(body);
-  const checked = validate(UpdateCluster, normalised);
-  const { unknown } = checked;
-  const isRefused = checked.problems.some(({ path }) => path === "ipWhitelist");
-  const whitelist = isRefused ? undefined : checked.draft?.ipWhitelist;
-  const problems = [...checked.problems, ...whitelistProblems(whitelist, body)];
+  const shape = validate(UpdateCluster, normalised);
+  const { unknown } = shape;
+  const isMalformed = shape.problems.some(({ path }) => path === "ipWhitelist");
+  const whitelist = isMalformed ? undefined : shape.draft?.ipWhitelist;
+  const problems = [...shape.problems, ...whitelistProblems(whitelist, body)];
   // Lists and maps count only as a whole. Other well-formed properties are validated together with the malformed ones.
-  const { addons: _, ipWhitelist: _list, ...parts } = checked.draft ?? {};
-  return { problems, unknown, request: { input: problems.length > 0 ? parts : checked.complete(), clears } };
+  const { addons: _, ipWhitelist: _list, ...parts } = shape.draft ?? {};
+  return { problems, unknown, request: { input: problems.length > 0 ? parts : shape.complete(), clears } };
 }
 
 const storedAddons = (addons: UpdateCluster["addons"]) => (addons === undefined ? undefined : JSON.stringify(addons));
