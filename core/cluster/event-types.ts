@@ -27,7 +27,7 @@ export const eventTypes = [
 ] as const;
 
 /** The type of an event. */
-export type EventType = (typeof eventTypes)[number];
+type EventType = (typeof eventTypes)[number];
 
 /** Name of a property that users can change, in requests and events. */
 export type TrackedName = keyof UpdateCluster | "desiredStatus" | "environmentPrometheusRules";

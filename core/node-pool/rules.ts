@@ -25,7 +25,7 @@ export function normaliseNodePool(pool: unknown): unknown {
 }
 
 /** Location of a cluster's nodes. A part is undefined if the cluster's own input for it is not valid. */
-export interface Placement {
+interface Placement {
   provider: CloudProvider | undefined;
   region: Region | undefined;
 }

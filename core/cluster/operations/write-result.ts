@@ -25,7 +25,7 @@ export interface DryRun<Body> {
 export type WriteResult<Body> = Representation<Body> | DryRun<Body>;
 
 /** Options of a write, with their problems. */
-export interface WriteOptions {
+interface WriteOptions {
   dryRun: boolean;
   /** Problems of the query, and unknown properties of a strict request. */
   problems: readonly Problem[];

@@ -21,6 +21,7 @@ import {
   settingsOf,
 } from "../../node-pool/rules.ts";
 import type { Problem } from "../../shared/errors.ts";
+import { isObject } from "../../shared/json.ts";
 import { normaliseIpRange, normaliseIpWhitelist } from "../../shared/schemas.ts";
 import { type Draft, formatValue, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
@@ -33,7 +34,7 @@ import { whitelistProblems } from "./whitelist.ts";
 const MAX_VALIDATED_NODE_POOLS = 1_000;
 
 /** Settings of a cluster that users choose, with defaults applied. */
-export type ClusterSettings = Pick<
+type ClusterSettings = Pick<
   Cluster,
   | "addons"
   | "autoUpgrade"
@@ -64,7 +65,7 @@ export interface ValidatedCreate {
 }
 
 /** Result of validating a request to create a cluster. */
-export interface CreateValidation {
+interface CreateValidation {
   problems: Problem[];
   unknown: string[];
   /** Undefined if there are problems. */
@@ -72,8 +73,6 @@ export interface CreateValidation {
 }
 
 const blankIsAbsent = (value: unknown) => (value === "" ? undefined : value);
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const BLANK_IS_ABSENT = ["cni", "maintenanceScheduleIdentity", "podSecurityStandardsProfile", "updateChannel"];
 

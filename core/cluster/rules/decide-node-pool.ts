@@ -16,6 +16,7 @@ import {
 import { type ClusterNodePoolResponse, CreateNodePool, MAX_NODE_POOLS } from "../../node-pool/schema.ts";
 import { type Precondition, revisionMismatch } from "../../request/preconditions.ts";
 import { type AppError, conflict, invalid, type Problem } from "../../shared/errors.ts";
+import { canonicalJson } from "../../shared/json.ts";
 import { type Validated, validate } from "../../shared/validation.ts";
 import type { Cluster } from "../entity.ts";
 import type { EventOf } from "../event-types.ts";
@@ -207,17 +208,8 @@ const poolDeletingConflict = (pool: NodePool): AppError | undefined =>
     ? undefined
     : conflict("node_pool.deleting", `The node pool ${nodePoolLabel(pool)} is being deleted and cannot change.`);
 
-/** Lists the names of the settings that change. */
+/** Lists the names of the settings that change; the order of names in maps does not matter. */
 function changedNames(pool: NodePool, settings: NodePoolSettings): (keyof NodePoolSettings)[] {
   const names = Object.keys(settings) as (keyof NodePoolSettings)[];
-  return names.filter((name) => !isEqual(pool[name], settings[name]));
-}
-
-/** Returns whether two values are equal; the order of names in maps does not matter. */
-function isEqual(one: unknown, other: unknown): boolean {
-  const ordered = (_: string, value: unknown) =>
-    typeof value === "object" && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)))
-      : value;
-  return JSON.stringify(one, ordered) === JSON.stringify(other, ordered);
+  return names.filter((name) => canonicalJson(pool[name]) !== canonicalJson(settings[name]));
 }

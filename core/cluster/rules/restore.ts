@@ -12,7 +12,7 @@ import { slugTakenMessage } from "./slug.ts";
 import { isDeleting } from "./transitions.ts";
 
 /** Current state of the tenant. */
-export interface CurrentState {
+interface CurrentState {
   environment: Environment | undefined;
   references: References;
   /** Counters of the organisation. */

@@ -2,6 +2,7 @@
 
 import type { Problem } from "../../shared/errors.ts";
 import { overlap, overlappedSpecialRange, parseCidr } from "../../shared/ip.ts";
+import { isObject } from "../../shared/json.ts";
 import { type Draft, formatValue } from "../../shared/validation.ts";
 import type { CreateCluster } from "../schema.ts";
 
@@ -20,8 +21,7 @@ type Subnet = (typeof subnets)[number];
 
 /** Returns the path of a subnet as sent: in an object, or as plain text. */
 function pathOf(body: unknown, name: Subnet): string {
-  const value: unknown = Object(body)[name];
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? `${name}.ipRange` : name;
+  return isObject(body) && isObject(body[name]) ? `${name}.ipRange` : name;
 }
 
 /**

@@ -3,7 +3,7 @@
 import { channelByName, clusterVersions, isAvailableVersion, updateChannels } from "../../catalogue/index.ts";
 import { largestProperty } from "../../node-pool/rules.ts";
 import { type AppError, conflict, invalid, type Problem } from "../../shared/errors.ts";
-import { parseJson } from "../../shared/json.ts";
+import { canonicalJson, isObject, parseJson } from "../../shared/json.ts";
 import { normaliseIpWhitelist } from "../../shared/schemas.ts";
 import { formatValue, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
@@ -15,7 +15,7 @@ import { controlPlaneVersions, isReachable, reachableVersions, rollbackAfter } f
 import { whitelistProblems } from "./whitelist.ts";
 
 /** Well-formed request to change a cluster. */
-export interface UpdateRequest {
+interface UpdateRequest {
   input: UpdateCluster;
   /** Names of the properties to remove. */
   clears: ReadonlySet<string>;
@@ -35,9 +35,6 @@ const CLEARABLE = ["maintenanceScheduleIdentity", "updateChannel"];
 
 /** Properties for which clients send an empty string instead of no value. */
 const BLANK_IS_ABSENT = ["version", "cni", "podSecurityStandardsProfile", "cloudCredentialsIdentity", "status"];
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * Accepts input in addition to the documented forms: ranges as plain strings, empty strings to remove a value or for no
@@ -66,19 +63,11 @@ export function parseUpdate(body: unknown): ParsedUpdate {
 
 const storedAddons = (addons: UpdateCluster["addons"]) => (addons === undefined ? undefined : JSON.stringify(addons));
 
-/** Converts JSON to a form with sorted names, so that equal values are equal texts. */
-function canonical(text: string): string {
-  return JSON.stringify(parseJson(text), (_, value) =>
-    isObject(value)
-      ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : value,
-  );
-}
-
 /** Builds the cluster after the change, without checks. Status and location are handled separately. */
 function withUpdate(cluster: Cluster, { input, clears, environmentPrometheusRules }: UpdateRequest): Cluster {
   const addons = storedAddons(input.addons);
-  const sameAddons = addons === undefined || canonical(addons) === canonical(cluster.addons);
+  const sameAddons =
+    addons === undefined || canonicalJson(parseJson(addons)) === canonicalJson(parseJson(cluster.addons));
   const version = input.version ?? cluster.version;
   return {
     ...cluster,

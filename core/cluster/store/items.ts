@@ -32,7 +32,7 @@ export function pointerItem(pointer: Pointer, now: string): RawItem {
 }
 
 /** Context of a cluster's response. */
-export interface ResponseContext {
+interface ResponseContext {
   organisation: Pick<Organisation, "identity" | "slug">;
   references: References;
   /** True to include cpu and memory. */

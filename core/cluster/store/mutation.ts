@@ -24,7 +24,7 @@ export interface MovePlan {
 }
 
 /** Write of a user to a cluster. */
-export interface ClusterMutation<Body> {
+interface ClusterMutation<Body> {
   before: Cluster;
   after: Cluster;
   event: EventOf;

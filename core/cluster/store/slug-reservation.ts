@@ -12,7 +12,7 @@ import { MAX_DELETING_OWNERS, type SlugOwners } from "../rules/slug.ts";
 import { clusterItem, supersededClusterItem } from "./items.ts";
 
 /** Location of a slug. */
-export interface SlugLocation {
+interface SlugLocation {
   organisation: string;
   environment: string;
   slug: string;
