@@ -4,8 +4,8 @@ import { compareVersions } from "../catalogue/index.ts";
 import type { Cluster } from "../cluster/entity.ts";
 import { isStep, minorOf, newestOfMinor, oldestOf } from "../cluster/rules/versions.ts";
 import type { NodePool } from "../node-pool/entity.ts";
-import { isLive } from "../node-pool/rules.ts";
-import type { Observation, ObservedPool, Plan, PoolUpgrade } from "./provisioner.ts";
+import { isLive, nodeUpgradeOf } from "../node-pool/rules.ts";
+import type { Observation, ObservedPool, Plan } from "./provisioner.ts";
 
 /** How many minor versions a kubelet may be older than its API server. */
 export const KUBELET_SKEW = 3;
@@ -15,13 +15,6 @@ export const observedPool = (seen: Observation | undefined, { identity }: NodePo
   seen?.nodePools.find((each) => each.identity === identity);
 
 const isOlder = (one: string, other: string): boolean => compareVersions(one, other) < 0;
-
-/** How a pool's nodes come from one version to another, by its strategy. */
-function upgradeOf({ upgradeStrategy: strategy }: NodePool, from: string, to: string): PoolUpgrade {
-  const isMinor = minorOf(from) !== minorOf(to);
-  const replaces = strategy === "REPLACE" || (isMinor && strategy.startsWith("REPLACE_MINOR"));
-  return { method: replaces ? "replace" : "inPlace", drain: replaces || !strategy.endsWith("WITHOUT_DRAIN") };
-}
 
 /** One step from a version towards another: the target, the newest version of the next minor, or nowhere. */
 function nextVersionToward(from: string, target: string, rollbackVersion: string | undefined): string {
@@ -101,7 +94,7 @@ export function buildPlan(
       const from = observedPool(seen, pool)?.version ?? (goesDown ? step : oldest);
       const target = goesDown ? step : isUp && (version === asked || isSkewed) ? version : from;
       const allowed = oldestOf(target, oldest);
-      const upgrade = upgradeOf(pool, from, allowed);
+      const upgrade = nodeUpgradeOf(pool, from, allowed);
       const isTooFar = upgrade.method === "inPlace" && minorOf(allowed) > minorOf(from) + 1;
       // A machine that stays passes every minor; one that is replaced never ran the old one.
       const to = isTooFar ? oldestOf(newestOfMinor(minorOf(from) + 1) ?? from, allowed) : allowed;

@@ -3,20 +3,13 @@
 import type { Cluster } from "../cluster/entity.ts";
 import type { ProvisionerTraits } from "../context.ts";
 import type { NodePool } from "../node-pool/entity.ts";
-
-/** How a pool's nodes come to another version. */
-export interface PoolUpgrade {
-  /** Whether nodes are replaced by new ones, or upgraded where they are. */
-  method: "replace" | "inPlace";
-  /** Whether pods are moved away first. */
-  drain: boolean;
-}
+import type { NodeUpgrade } from "../node-pool/rules.ts";
 
 /** A node pool as it is to be. */
 export interface PlannedPool {
   pool: NodePool;
   version: string;
-  upgrade: PoolUpgrade;
+  upgrade: NodeUpgrade;
 }
 
 /** A cluster as it is to be now; on the way to another version that is a step of the way. */

@@ -1,12 +1,12 @@
 /** Writing down what became of a step: status, phase, pools, conditions and the event of it, in one fenced transaction. */
 
 import type { Condition } from "../cluster/condition.ts";
-import { type Change, type Cluster, clusterEntity } from "../cluster/entity.ts";
-import type { EventType } from "../cluster/event-types.ts";
+import { type Cluster, clusterEntity } from "../cluster/entity.ts";
+import type { EventOf, ProgressChange } from "../cluster/event-types.ts";
 import { type ConditionInput, withTransitionTimes } from "../cluster/rules/conditions.ts";
 import { canFollow } from "../cluster/rules/transitions.ts";
 import { provisionStatuses } from "../cluster/schema.ts";
-import { buildEvent } from "../cluster/store/event-log.ts";
+import { appendEvent } from "../cluster/store/event-log.ts";
 import { TOMBSTONE_DAYS, tombstoneTransaction } from "../cluster/store/tombstone.ts";
 import type { Services } from "../context.ts";
 import { readChunkOf } from "../listing/page-index.ts";
@@ -102,7 +102,7 @@ export async function writeStatus(
   });
   for (const [pool, status] of kept) writePool(transaction, pool, status, versionOf(known, pool));
   if (event !== undefined) {
-    transaction.create("event", buildEvent(services, cluster.identity, event.type, now, event.changes));
+    appendEvent(services, transaction, event, { clusterIdentity: cluster.identity, at: now });
   }
   renewLease(services, transaction, lease, known.note);
   const failed = await failedLabel(services, transaction);
@@ -188,33 +188,31 @@ function changesOf(
   before: Cluster,
   after: Cluster,
   pools: readonly [NodePool, NodePool["provisionStatus"] | undefined][],
-): Change[] {
-  const own = (["status", "provisionStatus"] as const)
-    .filter((name) => before[name] !== after[name])
-    .map((path): Change => ({ path, from: before[path], to: after[path] }));
+): ProgressChange[] {
+  const own: ProgressChange[] = [
+    { path: "status" as const, from: before.status, to: after.status },
+    { path: "provisionStatus" as const, from: before.provisionStatus, to: after.provisionStatus },
+  ].filter(({ from, to }) => from !== to);
   const theirs = pools
     .filter(([pool, status]) => pool.provisionStatus !== status)
-    .map(([pool, to]): Change => {
-      const path = `${nodePoolPath(pool)}.provisionStatus`;
+    .map(([pool, to]): ProgressChange => {
+      const path = `${nodePoolPath(pool)}.provisionStatus` as const;
       return to === undefined ? { path, from: pool.provisionStatus } : { path, from: pool.provisionStatus, to };
     });
   return [...own, ...theirs];
 }
 
 /** What is told of a step: a change, or that it failed; of failures in a row the first, second, fourth, eighth and so on. */
-function eventOf(
-  { error, attempts }: StepResult,
-  changes: readonly Change[],
-): { type: EventType; changes: readonly Change[] } | undefined {
+function eventOf({ error, attempts }: StepResult, changes: readonly ProgressChange[]): EventOf | undefined {
   const isRound = Number.isInteger(Math.log2(attempts));
-  const failure: Change[] =
+  const failure =
     error === undefined || !isRound
       ? []
-      : [{ path: "conditions[Reconciled]", to: `${error.operation}: ${error.message}` }];
+      : [{ path: "conditions[Reconciled]", to: `${error.operation}: ${error.message}` } as const];
   const all = [...changes, ...failure];
   const [first] = all;
   if (first === undefined) return undefined;
-  if (changes.length === 0) return { type: "cluster.step-failed", changes: all };
+  if (changes.length === 0) return { type: "cluster.step-failed", changes: failure };
   if (first.path === "status") return { type: "cluster.status-changed", changes: all };
   return {
     type: first.path === "provisionStatus" ? "cluster.phase-reached" : "node-pool.status-changed",
