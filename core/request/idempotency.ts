@@ -20,7 +20,7 @@ const StoredResponseItem = v.object({
   /** JSON, because the names in it are free text. */
   body: v.string(),
   tag: v.string(),
-  /** Unknown properties of the request, encoded for the warning. */
+  /** Unknown properties and options of the request. */
   ignored: v.array(v.string()),
   createdAt: v.string(),
   ttl: v.number(),
@@ -32,7 +32,7 @@ export const storedResponseEntity = defineEntity("idempotency-record", 1, Stored
 /** Stored response of a successful request. */
 export interface StoredResponse {
   body: unknown;
-  /** The entity tag, with its quotes. */
+  /** The entity tag; empty for a dry run. */
   etag: string;
 }
 
@@ -42,7 +42,7 @@ const seconds = (date: Date) => Math.floor(date.getTime() / 1_000);
  * Returns the stored response to this request.
  *
  * @param item record as read
- * @throws AppError unprocessable if the key belongs to another request
+ * @throws AppError idempotencyKeyReused if the key belongs to another request
  */
 export function findReplay(context: Context, item: RawItem | undefined): StoredResponse | undefined {
   if (item === undefined || context.idempotency === undefined) return undefined;
@@ -50,8 +50,8 @@ export function findReplay(context: Context, item: RawItem | undefined): StoredR
   // DynamoDB removes expired items late.
   if (kept.ttl <= seconds(context.clock())) return undefined;
   if (kept.fingerprint !== context.idempotency.fingerprint) {
-    throw new AppError("unprocessable", "idempotency.other_request", [
-      "Idempotency-Key: this key was already used for another request; use a new key",
+    throw new AppError("idempotencyKeyReused", "idempotency.other_request", [
+      `${context.idempotency.name}: this key was already used for another request; use a new key`,
     ]);
   }
   context.responseMetadata.replayed = true;

@@ -1,18 +1,17 @@
 /** Creates a cluster. */
 
 import { type Authorized, authorize, environmentNotFound } from "../../access/authorize.ts";
-import { type Context, reportUnknown } from "../../context.ts";
+import { type Context, reportUnknown, type WriteOptions } from "../../context.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolItem } from "../../node-pool/items.ts";
 import { computeOf, nodePoolPath } from "../../node-pool/rules.ts";
 import { MAX_NODE_POOLS } from "../../node-pool/schema.ts";
-import { parseWriteQuery } from "../../request/dry-run.ts";
 import { IDEMPOTENCY_LABEL, storeResponse, withReplay } from "../../request/idempotency.ts";
-import type { RawQuery } from "../../request/query.ts";
 import { type AppError, conflict, invalid } from "../../shared/errors.ts";
 import { parseJson } from "../../shared/json.ts";
 import { type Deadline, deadlineIn } from "../../shared/retry.ts";
 import { isSlug, slugOf } from "../../shared/slug.ts";
+import type { Parsed, Validated } from "../../shared/validation.ts";
 import { clusterKey, keyText, totalKey } from "../../table/keys.ts";
 import { commit, type Failure, Transaction } from "../../table/transaction.ts";
 import type { Environment } from "../../tenancy/environment.ts";
@@ -20,7 +19,7 @@ import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tena
 import { type Change, type Cluster, clusterEntity } from "../entity.ts";
 import { initialConditions } from "../rules/conditions.ts";
 import { type ValidatedCreate, validateCreate } from "../rules/create.ts";
-import type { ClusterResponse } from "../schema.ts";
+import type { ClusterResponse, CreateCluster } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
 import { buildUserEvent } from "../store/event-log.ts";
 import { clusterEtag, pointerItem, toClusterResponse } from "../store/items.ts";
@@ -37,15 +36,14 @@ import {
 export interface CreateInput {
   organisation: string;
   environment: string;
-  query: RawQuery;
-  /** Parsed JSON body. */
-  body: unknown;
+  options: Parsed<WriteOptions>;
+  body: Validated<CreateCluster>;
 }
 
 /** Response of an operation on a cluster. */
 export interface Representation<Body> {
   body: Body;
-  /** The entity tag, with its quotes. */
+  /** The entity tag; empty for a dry run. */
   etag: string;
 }
 
@@ -82,7 +80,7 @@ async function attempt(
   deadline: Deadline,
 ): Promise<Representation<ClusterResponse> | undefined> {
   const { organisation, environment } = input;
-  const slug = slugIn(input.body);
+  const slug = slugIn(input.body.value?.name);
   const authorized = await authorize(context, {
     path: { organisation, environment },
     role: "developer",
@@ -92,10 +90,10 @@ async function attempt(
   });
   if (authorized.replay !== undefined) return authorized.replay as Representation<ClusterResponse>;
   const judgement = validateCreate(input.body, authorized.references, context.provisioner);
-  const query = parseWriteQuery(input.query);
-  const strict = reportUnknown(context, query.unknown, judgement.unknown);
+  const { options } = input;
+  const strict = reportUnknown(context, options.unknown, input.body.unknown);
   const { creation } = judgement;
-  const problems = [...query.problems, ...strict, ...judgement.problems];
+  const problems = [...options.problems, ...strict, ...judgement.problems];
   if (creation === undefined || problems.length > 0) throw invalid(problems);
   if (slug === undefined || authorized.environment === undefined) throw new Error("a name without problems has a slug");
   const holderItem = authorized.prefetched(clusterKey(organisation, environment, slug));
@@ -117,7 +115,7 @@ async function attempt(
   if (place.owner?.identity === cluster.identity) return show(place.owner);
   requireAvailable(place, "name");
   requireFewPools(creation);
-  if (query.values.dryRun) {
+  if (options.value.dryRun) {
     await requireRoom(context, cluster.organisation);
     return { body: withoutGenerated(show(cluster).body), etag: "" };
   }
@@ -149,10 +147,9 @@ function requireFewPools({ nodePools }: ValidatedCreate): void {
   );
 }
 
-/** Returns the slug for the name in a body, if there is one: the first read needs it before the body is validated. */
-function slugIn(body: unknown): string | undefined {
-  const name = typeof body === "object" && body !== null && "name" in body ? body.name : undefined;
-  const slug = typeof name === "string" && name.length <= 63 ? slugOf(name) : "";
+/** Returns the slug for a name, if there is one: the first read needs it before all of the request is validated. */
+function slugIn(name: string | undefined): string | undefined {
+  const slug = name !== undefined && name.length <= 63 ? slugOf(name) : "";
   return isSlug(slug) ? slug : undefined;
 }
 

@@ -1,25 +1,36 @@
 /** Moves a cluster to another environment. */
 
 import { authorize } from "../../access/authorize.ts";
-import { type Context, reportUnknown } from "../../context.ts";
-import { parseWriteQuery } from "../../request/dry-run.ts";
+import { type Context, reportUnknown, type WriteOptions } from "../../context.ts";
 import { withReplay } from "../../request/idempotency.ts";
 import type { Precondition } from "../../request/preconditions.ts";
-import type { RawQuery } from "../../request/query.ts";
 import { invalid } from "../../shared/errors.ts";
 import { type Deadline, deadlineIn } from "../../shared/retry.ts";
-import { validate } from "../../shared/validation.ts";
+import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
+import { textProperty } from "../rules/update.ts";
 import { type ClusterResponse, MoveCluster } from "../schema.ts";
 import { retryOnConflict } from "../store/mutation.ts";
 import type { Representation } from "./create.ts";
-import { attemptUpdate, stringProperty } from "./update.ts";
+import { attemptUpdate } from "./update.ts";
+
+/** Parsed body of a move. */
+export interface ParsedMove extends Validated<MoveCluster> {
+  /** Text for the environment to move to, also if it is no slug. */
+  target: string | undefined;
+}
+
+/** Parses the body of a move. @param body as sent */
+export const parseMove = (body: unknown): ParsedMove => ({
+  ...validate(MoveCluster, body),
+  target: textProperty(body, "newEnvironment"),
+});
 
 /** Request to move a cluster; the body names both environments. */
 export interface MoveInput {
   organisation: string;
   cluster: string;
-  query: RawQuery;
-  body: unknown;
+  options: Parsed<WriteOptions>;
+  body: ParsedMove;
   precondition?: Precondition;
 }
 
@@ -32,7 +43,7 @@ export interface MoveInput {
  */
 export async function move(context: Context, input: MoveInput): Promise<Representation<ClusterResponse>> {
   const { organisation, cluster } = input;
-  const { draft, problems, unknown } = validate(MoveCluster, input.body);
+  const { value: draft, problems, unknown, target } = input.body;
   // An empty text is a value too: no environment has this slug.
   const environment = draft?.currentEnvironment;
   const blank = draft?.newEnvironment === "";
@@ -44,15 +55,15 @@ export async function move(context: Context, input: MoveInput): Promise<Represen
     : problems;
   if (environment === undefined) {
     await authorize(context, { path: { organisation, cluster }, role: "admin" });
-    const query = parseWriteQuery(input.query);
-    throw invalid([...query.problems, ...reportUnknown(context, query.unknown, unknown), ...problems]);
+    const { options } = input;
+    throw invalid([...options.problems, ...reportUnknown(context, options.unknown, unknown), ...problems]);
   }
   const writtenBy = context.ids.identity();
   const work = (deadline: Deadline) =>
     attemptUpdate(context, deadline, {
       path: { organisation, environment, cluster },
-      query: input.query,
-      target: stringProperty(input.body, "newEnvironment"),
+      options: input.options,
+      target,
       targetPath: "newEnvironment",
       right: "admin",
       unknown,

@@ -2,7 +2,7 @@
 
 import { type Authorized, authorize } from "../../access/authorize.ts";
 import { type CloudProvider, providerBySlug, regionOf } from "../../catalogue/index.ts";
-import { type Context, reportUnknown } from "../../context.ts";
+import { type Context, reportUnknown, type WriteOptions } from "../../context.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolItem, nodePoolsOf, putNodePools, toNodePoolResponse } from "../../node-pool/items.ts";
 import {
@@ -13,17 +13,14 @@ import {
   nodePoolLabel,
   nodePoolPath,
   nodePoolProblems,
-  normaliseNodePool,
   settingsOf,
 } from "../../node-pool/rules.ts";
 import { type ClusterNodePoolResponse, CreateNodePool, MAX_NODE_POOLS } from "../../node-pool/schema.ts";
-import { parseWriteQuery } from "../../request/dry-run.ts";
 import { type StoredResponse, storeResponse, withReplay } from "../../request/idempotency.ts";
 import { type Precondition, requireRevision } from "../../request/preconditions.ts";
-import type { RawQuery } from "../../request/query.ts";
 import { conflict, invalid, type Problem } from "../../shared/errors.ts";
 import { type Deadline, deadlineIn } from "../../shared/retry.ts";
-import { validate } from "../../shared/validation.ts";
+import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
 import { clusterKey } from "../../table/keys.ts";
 import { type Change, type Cluster, clusterEntity } from "../entity.ts";
 import type { EventType } from "../event-types.ts";
@@ -45,8 +42,8 @@ export interface CreateNodePoolInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
-  body: unknown;
+  options: Parsed<WriteOptions>;
+  body: Validated<CreateNodePool>;
 }
 
 /** Request to change a node pool: `nodePool` is its numeric id or its identity. */
@@ -61,7 +58,7 @@ export type RemoveNodePoolInput = Omit<UpdateNodePoolInput, "body">;
 /** Response of an operation on a pool. */
 export interface NodePoolRepresentation {
   body: ClusterNodePoolResponse;
-  /** The entity tag, with its quotes. */
+  /** The entity tag; empty for a dry run. */
   etag: string;
 }
 
@@ -93,15 +90,15 @@ async function readPoolContext(
   const cluster = clusterEntity.read(item);
   const provider = providerBySlug(cluster.cloudProvider);
   if (provider === undefined) throw new Error(`the catalogue has no provider ${cluster.cloudProvider} any more`);
-  const query = parseWriteQuery(input.query);
-  const problems = [...query.problems, ...reportUnknown(context, query.unknown, unknown)];
+  const { options } = input;
+  const problems = [...options.problems, ...reportUnknown(context, options.unknown, unknown)];
   const pools = await nodePoolsOf(context.table, cluster.identity);
-  return { authorized, cluster, provider, problems, pools, dryRun: query.values.dryRun };
+  return { authorized, cluster, provider, problems, pools, dryRun: options.value.dryRun };
 }
 
 const represent = (pool: NodePool): NodePoolRepresentation => ({
   body: toNodePoolResponse(pool),
-  etag: `"${pool.revision}"`,
+  etag: `${pool.revision}`,
 });
 
 /** Result of a dry run. */
@@ -195,7 +192,7 @@ function requireRoom(pools: readonly NodePool[]): void {
  * @throws AppError as `enter`; not found; invalid with every problem; conflict for a taken name, limits, a deleting cluster
  */
 export async function create(context: Context, input: CreateNodePoolInput): Promise<NodePoolRepresentation> {
-  const { draft = {}, problems, unknown, complete } = validate(CreateNodePool, normaliseNodePool(input.body));
+  const { value: draft = {}, problems, unknown, complete } = input.body;
   const generated = { id: context.ids.number(), identity: context.ids.identity() };
   const attempt = async (deadline: Deadline): Promise<NodePoolRepresentation | undefined> => {
     const at = await readPoolContext(context, input, unknown);
@@ -242,7 +239,7 @@ export async function create(context: Context, input: CreateNodePoolInput): Prom
  *   pool
  */
 export async function update(context: Context, input: UpdateNodePoolInput): Promise<NodePoolRepresentation> {
-  const { draft = {}, problems, unknown } = validate(CreateNodePool, normaliseNodePool(input.body));
+  const { value: draft = {}, problems, unknown } = input.body;
   const writtenBy = context.ids.identity();
   return await retryOnConflict(deadlineIn(context.writeTimeoutMs), async (deadline) => {
     const at = await readPoolContext(context, input, unknown);
@@ -254,7 +251,7 @@ export async function update(context: Context, input: UpdateNodePoolInput): Prom
     const wanted = mergeSettings(pool, draft);
     const all = [...at.problems, ...problems, ...nodePoolProblems(wanted, faulty, "", placement, draft, pool)];
     if (all.length > 0) throw invalid(all);
-    requireRevision(input.precondition, pool.revision, `"${pool.revision}"`);
+    requireRevision(input.precondition, pool.revision, `${pool.revision}`);
     const settings = settingsOf(validate(CreateNodePool, wanted).complete());
     const changes = settingsChanged(pool, settings);
     if (changes.length === 0) return at.dryRun ? dryRunResult(represent(pool).body, []) : represent(pool);
@@ -313,11 +310,11 @@ export async function remove(context: Context, input: RemoveNodePoolInput): Prom
     deadlineIn(context.writeTimeoutMs),
     async (deadline): Promise<true | DryRunResult | undefined> => {
       const at = await readPoolContext(context, input, []);
-      if ("body" in at) throw new Error("a response to DELETE is never stored");
+      if ("body" in at) throw new Error("the response to a removal is never stored");
       const pool = findNodePool(at.pools, input);
       if (at.problems.length > 0) throw invalid(at.problems);
       if (at.cluster.writtenBy === writtenBy) return true;
-      requireRevision(input.precondition, pool.revision, `"${pool.revision}"`);
+      requireRevision(input.precondition, pool.revision, `${pool.revision}`);
       if (at.dryRun) return { consequences: isLive(pool) ? removal(pool) : [] };
       if (!isLive(pool)) return true;
       const after: NodePool = {

@@ -1,10 +1,9 @@
 /** Sets whether a cluster inherits the Prometheus rules of its environment. */
 
 import * as v from "valibot";
-import type { Context } from "../../context.ts";
-import type { RawQuery } from "../../request/query.ts";
+import type { Context, WriteOptions } from "../../context.ts";
 import { deadlineIn } from "../../shared/retry.ts";
-import { validate } from "../../shared/validation.ts";
+import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
 import { isDeleting } from "../rules/transitions.ts";
 import { diffClusters, invalidState } from "../rules/update.ts";
 import { retryOnConflict } from "../store/mutation.ts";
@@ -12,6 +11,11 @@ import { attemptUpdate } from "./update.ts";
 
 /** Request body. The API documentation shows none; this one and a plain `true` or `false` are accepted. */
 export const UpdatePrometheusRules = v.object({ environmentPrometheusRules: v.boolean() });
+export type UpdatePrometheusRules = v.InferOutput<typeof UpdatePrometheusRules>;
+
+/** Parses the body: an object, or a plain `true` or `false`. @param body as sent */
+export const parsePrometheusRules = (body: unknown): Validated<UpdatePrometheusRules> =>
+  validate(UpdatePrometheusRules, typeof body === "boolean" ? { environmentPrometheusRules: body } : body);
 
 /** Response of the API documentation. */
 export const MessageResponse = v.object({ message: v.string() });
@@ -21,8 +25,8 @@ export interface PrometheusRulesInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
-  body: unknown;
+  options: Parsed<WriteOptions>;
+  body: Validated<UpdatePrometheusRules>;
 }
 
 /**
@@ -35,8 +39,7 @@ export async function updatePrometheusRules(
   input: PrometheusRulesInput,
 ): Promise<{ body: v.InferOutput<typeof MessageResponse>; etag: string }> {
   const { organisation, environment, cluster } = input;
-  const body = typeof input.body === "boolean" ? { environmentPrometheusRules: input.body } : input.body;
-  const { problems, unknown, draft } = validate(UpdatePrometheusRules, body);
+  const { problems, unknown, value: draft } = input.body;
   const inherits = draft?.environmentPrometheusRules === true;
   const verb = inherits ? "inherits" : "does not inherit";
   const message = `The cluster "${cluster}" ${verb} the Prometheus rules of environment "${environment}".`;
@@ -44,7 +47,7 @@ export async function updatePrometheusRules(
   const done = await retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) =>
     attemptUpdate(context, deadline, {
       path: { organisation, environment, cluster },
-      query: input.query,
+      options: input.options,
       target: undefined,
       targetPath: "",
       right: "developer",

@@ -1,14 +1,12 @@
 /** Restores a deleted cluster. */
 
 import { type Authorized, authorize } from "../../access/authorize.ts";
-import { type Context, reportUnknown } from "../../context.ts";
+import { type Context, reportUnknown, type WriteOptions } from "../../context.ts";
 import { nodePoolItem } from "../../node-pool/items.ts";
-import { parseWriteQuery } from "../../request/dry-run.ts";
 import { storeResponse, withReplay } from "../../request/idempotency.ts";
-import type { RawQuery } from "../../request/query.ts";
 import { AppError, conflict, invalid, notFound } from "../../shared/errors.ts";
 import { type Deadline, deadlineIn } from "../../shared/retry.ts";
-import { validate } from "../../shared/validation.ts";
+import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
 import type { RawItem } from "../../table/entity.ts";
 import { clusterKey, type Key, pointerKey, tombstoneKey, tombstonePrefix, totalKey } from "../../table/keys.ts";
 import { commit, Transaction } from "../../table/transaction.ts";
@@ -42,10 +40,12 @@ export interface UndeleteInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
-  /** Parsed JSON body; undefined if there was none. */
-  body: unknown;
+  options: Parsed<WriteOptions>;
+  body: Validated<UndeleteCluster>;
 }
+
+/** Parses the body of a restoration. `null` counts as absent, as in every body. @param body as sent; undefined if there was none */
+export const parseUndelete = (body: unknown): Validated<UndeleteCluster> => validate(UndeleteCluster, body ?? {});
 
 /** Data that is read in parallel with the authorization. */
 interface UndeleteReads {
@@ -57,7 +57,6 @@ interface UndeleteReads {
 interface UndeleteRequest {
   input: UndeleteInput;
   identity: string | undefined;
-  checked: ReturnType<typeof validate<typeof UndeleteCluster>>;
   writtenBy: string;
 }
 
@@ -69,12 +68,9 @@ interface UndeleteRequest {
  *   everything that is missing or taken, or the candidates if there are several
  */
 export async function undelete(context: Context, input: UndeleteInput): Promise<Representation<ClusterResponse>> {
-  // `null` counts as absent, as in every body.
-  const checked = validate(UndeleteCluster, input.body ?? {});
   const wish: UndeleteRequest = {
     input,
-    checked,
-    identity: checked.draft?.identity,
+    identity: input.body.value?.identity,
     writtenBy: context.ids.identity(),
   };
   const done = await withReplay(context, () =>
@@ -114,9 +110,9 @@ async function attempt(
   };
   const candidates = candidatesOf(context, wish, authorized);
   if (candidates.length === 0 && !isStillDeleting(place, wish.identity)) throw nothingDeleted(wish);
-  const query = parseWriteQuery(wish.input.query);
-  const strict = reportUnknown(context, query.unknown, wish.checked.unknown);
-  const problems = [...query.problems, ...strict, ...wish.checked.problems];
+  const { options, body } = wish.input;
+  const strict = reportUnknown(context, options.unknown, body.unknown);
+  const problems = [...options.problems, ...strict, ...body.problems];
   if (problems.length > 0) throw invalid(problems);
   const tombstone = selectTombstone(candidates, wish, authorized);
   // A concurrent request restored it between the two reads.
@@ -131,7 +127,7 @@ async function attempt(
 
   const cluster = restoredCluster(context, tombstone, owner, wish.writtenBy);
   const answer = show(cluster);
-  if (query.values.dryRun) return { body: { ...answer.body, ...{ consequences: [] } }, etag: "" };
+  if (options.value.dryRun) return { body: { ...answer.body, ...{ consequences: [] } }, etag: "" };
   return (await write(context, authorized, { tombstone, cluster, place, answer, deadline })) ? answer : undefined;
 }
 

@@ -1,18 +1,16 @@
-/** Changes a cluster by PATCH, and moves it, which a PATCH can do too. */
+/** Changes a cluster, and moves it, which a change can do too. */
 
 import { type Authorized, authorize, roleInsufficient } from "../../access/authorize.ts";
-import { type Context, reportUnknown } from "../../context.ts";
+import { type Context, reportUnknown, type WriteOptions } from "../../context.ts";
 import { type Chunk, readChunkOf } from "../../listing/page-index.ts";
 import { nodePoolsOf, putNodePools } from "../../node-pool/items.ts";
 import { isLive } from "../../node-pool/rules.ts";
-import { parseWriteQuery } from "../../request/dry-run.ts";
 import { storeResponse, storeResponseOnly } from "../../request/idempotency.ts";
 import { type Precondition, requireRevision } from "../../request/preconditions.ts";
-import type { RawQuery } from "../../request/query.ts";
 import { invalid, type Problem } from "../../shared/errors.ts";
 import { type Deadline, deadlineIn } from "../../shared/retry.ts";
 import { isOrganisationSlug, isSlug } from "../../shared/slug.ts";
-import { formatValue } from "../../shared/validation.ts";
+import { formatValue, type Parsed } from "../../shared/validation.ts";
 import { clusterKey, environmentKey, type Key } from "../../table/keys.ts";
 import { type Environment, environmentEntity } from "../../tenancy/environment.ts";
 import type { References } from "../../tenancy/references-entity.ts";
@@ -25,7 +23,7 @@ import {
   applyUpdate,
   diffClusters,
   invalidState,
-  parseUpdate,
+  type ParsedUpdate,
   requireReachable,
   updateProblems,
 } from "../rules/update.ts";
@@ -41,10 +39,9 @@ export interface UpdateInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
-  /** Parsed JSON body. */
-  body: unknown;
-  /** Precondition of `If-Match`. */
+  options: Parsed<WriteOptions>;
+  body: ParsedUpdate;
+  /** Revisions of which the write requires one. */
   precondition?: Precondition;
 }
 
@@ -63,13 +60,13 @@ interface Target {
  *   conflict
  */
 export async function update(context: Context, input: UpdateInput): Promise<Representation<ClusterResponse>> {
-  const { problems, unknown, request } = parseUpdate(input.body);
+  const { problems, unknown, value: request, target } = input.body;
   const writtenBy = context.ids.identity();
   const done = await retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) =>
     attemptUpdate(context, deadline, {
       path: { organisation: input.organisation, environment: input.environment, cluster: input.cluster },
-      query: input.query,
-      target: stringProperty(input.body, "environmentSlug"),
+      options: input.options,
+      target,
       targetPath: "environmentSlug",
       right: requiredRole(input),
       writtenBy,
@@ -82,26 +79,16 @@ export async function update(context: Context, input: UpdateInput): Promise<Repr
   return done as Representation<ClusterResponse>;
 }
 
-/** Returns a string property of a body. The role and the keys to read depend on it before the body is validated. */
-export function stringProperty(body: unknown, name: string): string | undefined {
-  const value =
-    typeof body === "object" && body !== null && Object.hasOwn(body, name)
-      ? (body as Record<string, unknown>)[name]
-      : undefined;
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
 /** Returns the required role. It depends on the body, even if the body changes nothing. */
-function requiredRole({ body, environment }: UpdateInput): RequiredRole {
-  const target = stringProperty(body, "environmentSlug");
-  const isAdmins = stringProperty(body, "status") === "deleting" || (target !== undefined && target !== environment);
+function requiredRole({ body: { target, value }, environment }: UpdateInput): RequiredRole {
+  const isAdmins = value.input.status === "deleting" || (target !== undefined && target !== environment);
   return isAdmins ? "admin" : "developer";
 }
 
 /** Request of one change, with its rules. */
 export interface ChangeRequest {
   path: { organisation: string; environment: string; cluster: string };
-  query: RawQuery;
+  options: Parsed<WriteOptions>;
   /** Environment in the request, if it contains one. */
   target: string | undefined;
   /** Path of that property. */
@@ -152,9 +139,9 @@ export async function attemptUpdate(
   if (item === undefined) throw clusterNotFound(path.cluster, path.environment);
   const cluster = clusterEntity.read(item);
 
-  const query = parseWriteQuery(request.query);
-  const strict = reportUnknown(context, query.unknown, request.unknown);
-  const problems = [...query.problems, ...strict, ...request.judge(cluster, authorized.references)];
+  const { options } = request;
+  const strict = reportUnknown(context, options.unknown, request.unknown);
+  const problems = [...options.problems, ...strict, ...request.judge(cluster, authorized.references)];
   if (target !== undefined && targetEnvironment === undefined) {
     problems.push({
       path: request.targetPath,
@@ -170,7 +157,7 @@ export async function attemptUpdate(
       ? amended
       : { ...amended, environment: targetEnvironment.slug, environmentIdentity: targetEnvironment.identity };
   const changes = diffClusters(cluster, after);
-  if (changes.length === 0 && !query.values.dryRun) {
+  if (changes.length === 0 && !options.value.dryRun) {
     const unchanged = answer(cluster, show);
     return (await storeResponseOnly(context, authorized.actor, unchanged, deadline)) ? unchanged : undefined;
   }
@@ -180,8 +167,8 @@ export async function attemptUpdate(
   const isDeletion = after.status === "deleting";
   const type = route !== undefined ? "cluster.moved" : isDeletion ? "cluster.deletion-requested" : "cluster.updated";
   const pools =
-    query.values.dryRun || affectsNodePools(cluster, after) ? await nodePoolsOf(context.table, cluster.identity) : [];
-  if (query.values.dryRun) {
+    options.value.dryRun || affectsNodePools(cluster, after) ? await nodePoolsOf(context.table, cluster.identity) : [];
+  if (options.value.dryRun) {
     const consequences = consequencesOf(cluster, after, changes, pools.filter(isLive));
     const now = context.clock().toISOString();
     const wouldBe = changes.length === 0 ? after : acceptChange(cluster, after, false, now);

@@ -23,7 +23,7 @@ import {
 import type { Problem } from "../../shared/errors.ts";
 import { overlap, overlappedSpecialRange, parseCidr } from "../../shared/ip.ts";
 import { normaliseIpRange, normaliseIpWhitelist } from "../../shared/schemas.ts";
-import { type Draft, formatValue, validate } from "../../shared/validation.ts";
+import { type Draft, formatValue, type Validated, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "../schema.ts";
@@ -73,7 +73,6 @@ export interface ValidatedCreate {
 /** Result of validating a request to create a cluster. */
 export interface CreateValidation {
   problems: Problem[];
-  unknown: string[];
   /** Undefined if there are problems. */
   creation: ValidatedCreate | undefined;
 }
@@ -102,9 +101,12 @@ function normalise(body: unknown): unknown {
   };
 }
 
+/** Parses a request to create a cluster. @param body as sent */
+export const parseCreate = (body: unknown): Validated<CreateCluster> => validate(CreateCluster, normalise(body));
+
 /** Returns the path of a subnet as sent: in an object, or as plain text. */
-const subnetPath = (body: unknown, name: Subnet): string =>
-  isObject(body) && isObject(body[name]) ? `${name}.ipRange` : name;
+const subnetPath = ({ value, shorthands }: Validated<CreateCluster>, name: Subnet): string =>
+  value?.[name] === undefined || shorthands.has(name) ? name : `${name}.ipRange`;
 
 /** Collects problems, at most one for each path: a property with the wrong type gets no second problem for its value. */
 class Problems {
@@ -135,34 +137,32 @@ class Problems {
 /**
  * Validates a request to create a cluster and finds every problem: shape, catalogue, references, and rules between properties.
  *
- * @param body as sent
+ * @param checked parsed request
  * @param references references of the organisation
  * @param provisioner decides whether the account needs credentials
  */
 export function validateCreate(
-  body: unknown,
+  checked: Validated<CreateCluster>,
   references: References,
   provisioner: ProvisionerTraits,
 ): CreateValidation {
-  const checked = validate(CreateCluster, normalise(body));
   const problems = new Problems(checked.problems);
-  const draft = checked.draft ?? {};
+  const draft = checked.value ?? {};
   const provider = validateAccount(draft, references, provisioner, problems);
   const region = validateRegion(draft, provider, problems);
   const version = validateVersion(draft, problems);
   validateFeatures(draft, references, problems);
-  validateSubnets(draft, (name) => subnetPath(body, name), problems);
+  validateSubnets(draft, (name) => subnetPath(checked, name), problems);
   validateNodePools(draft, { provider, region }, problems);
   const { nodePools: _, ...own } = draft;
   const largest = largestProperty(own, MAX_CLUSTER_BYTES);
   if (largest !== undefined)
     problems.add(largest, `makes the cluster exceed the limit of ${MAX_CLUSTER_BYTES} bytes; shorten this property`);
   const whitelist = problems.has("ipWhitelist") ? undefined : draft.ipWhitelist;
-  for (const { path, message } of whitelistProblems(whitelist, body)) problems.add(path, message);
+  for (const { path, message } of whitelistProblems(whitelist, checked.shorthands)) problems.add(path, message);
   const good = problems.list.length === 0 && provider !== undefined && version !== undefined;
   return {
     problems: problems.list,
-    unknown: checked.unknown,
     creation: good ? toValidatedCreate(checked.complete(), provider, version) : undefined,
   };
 }

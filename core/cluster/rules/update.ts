@@ -5,7 +5,7 @@ import { largestProperty } from "../../node-pool/rules.ts";
 import { type AppError, conflict, invalid, type Problem } from "../../shared/errors.ts";
 import { parseJson } from "../../shared/json.ts";
 import { normaliseIpWhitelist } from "../../shared/schemas.ts";
-import { formatValue, validate } from "../../shared/validation.ts";
+import { formatValue, type Parsed, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Change, Cluster } from "../entity.ts";
 import { MAX_CLUSTER_BYTES, UpdateCluster } from "../schema.ts";
@@ -20,11 +20,9 @@ export interface UpdateRequest {
 }
 
 /** Request to change a cluster, validated as far as possible without the cluster. */
-export interface ParsedUpdate {
-  problems: Problem[];
-  unknown: string[];
-  /** Well-formed parts of the request. */
-  request: UpdateRequest;
+export interface ParsedUpdate extends Parsed<UpdateRequest> {
+  /** Text for the environment to move to, also if it is no slug: the caller's role there is checked first. */
+  target: string | undefined;
 }
 
 const CLEARABLE = ["maintenanceScheduleIdentity", "updateChannel"];
@@ -53,11 +51,22 @@ export function parseUpdate(body: unknown): ParsedUpdate {
   const checked = validate(UpdateCluster, normalised);
   const { unknown } = checked;
   const isRefused = checked.problems.some(({ path }) => path === "ipWhitelist");
-  const whitelist = isRefused ? undefined : checked.draft?.ipWhitelist;
-  const problems = [...checked.problems, ...whitelistProblems(whitelist, body)];
+  const whitelist = isRefused ? undefined : checked.value?.ipWhitelist;
+  const problems = [...checked.problems, ...whitelistProblems(whitelist, checked.shorthands)];
   // Lists and maps count only as a whole. Other well-formed properties are validated together with the malformed ones.
-  const { addons: _, ipWhitelist: _list, ...parts } = checked.draft ?? {};
-  return { problems, unknown, request: { input: problems.length > 0 ? parts : checked.complete(), clears } };
+  const { addons: _, ipWhitelist: _list, ...parts } = checked.value ?? {};
+  return {
+    value: { input: problems.length > 0 ? parts : checked.complete(), clears },
+    problems,
+    unknown,
+    target: textProperty(body, "environmentSlug"),
+  };
+}
+
+/** Returns a text in a body that is not validated; undefined if there is none, or it is empty. */
+export function textProperty(body: unknown, name: string): string | undefined {
+  const value = isObject(body) && Object.hasOwn(body, name) ? body[name] : undefined;
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 const storedAddons = (addons: UpdateCluster["addons"]) => (addons === undefined ? undefined : JSON.stringify(addons));

@@ -132,5 +132,5 @@ export function clusterEtag(cluster: Cluster, references: References): string {
   const { account, credentials, primary, schedule } = referents(cluster, references);
   const shown = new Set([account, credentials, primary, schedule]);
   const sum = [...shown].reduce((total, referent) => total + (referent?.revision ?? 0), 0);
-  return `"${cluster.revision}.${sum}.${catalogueRevision}"`;
+  return `${cluster.revision}.${sum}.${catalogueRevision}`;
 }

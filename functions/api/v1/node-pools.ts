@@ -1,0 +1,43 @@
+/** Requests and responses of the operations on node pools in `/api/v1`. */
+
+import { parseNodePool } from "#core/node-pool/rules.ts";
+import type { ApiRequest } from "../../http/app.ts";
+import { etagHeader } from "../../http/errors.ts";
+import { ifMatch, notModifiedOr } from "../../http/preconditions.ts";
+import type { Dialect } from "../dialect.ts";
+import type { nodePoolOperations } from "../node-pools.ts";
+import { API_PREFIX } from "../routes.ts";
+import { clusterOf, noOptions, writeOptions } from "./request.ts";
+
+const nodePoolOf = (request: ApiRequest) => ({ ...clusterOf(request), nodePool: request.segment("nodePool") });
+
+/** Operations on node pools in `/api/v1`. */
+export const nodePoolDialect: Dialect<typeof nodePoolOperations> = {
+  prefix: API_PREFIX,
+  decode: {
+    listNodePools: (request) => ({ ...clusterOf(request), ...noOptions(request) }),
+    createNodePool: (request) => ({
+      ...clusterOf(request),
+      ...writeOptions(request),
+      body: parseNodePool(request.body),
+    }),
+    getNodePool: (request) => ({ ...nodePoolOf(request), ...noOptions(request) }),
+    updateNodePool: (request) => ({
+      ...nodePoolOf(request),
+      ...writeOptions(request),
+      ...ifMatch(request),
+      body: parseNodePool(request.body),
+    }),
+    deleteNodePool: (request) => ({ ...nodePoolOf(request), ...writeOptions(request), ...ifMatch(request) }),
+  },
+  encode: {
+    listNodePools: (body) => ({ body }),
+    createNodePool({ body, etag }, { url }) {
+      const location = etag === "" ? {} : { location: `${url}/${body.id}` };
+      return { body, headers: { ...etagHeader(etag), ...location } };
+    },
+    getNodePool: ({ body, etag }, request) => notModifiedOr(request, body, etag),
+    updateNodePool: ({ body, etag }) => ({ body, headers: etagHeader(etag) }),
+    deleteNodePool: (dryRun) => (dryRun === undefined ? { status: 204 } : { body: dryRun }),
+  },
+};
