@@ -460,11 +460,11 @@ describe("creating a cluster", () => {
     expect(expectCreated(await createWith(body(0)))).toMatchObject({ ipWhitelist, addons, description });
     const answer = await createWith(body(1));
     expect(answer.status).toBe(400);
-    expect(answer.body.details.map((detail: string) => /must be .* long/.exec(detail)?.[0]).sort()).toEqual([
-      "must be at most 100 long",
-      "must be at most 1024 long",
-      "must be at most 500 long",
-      "must be at most 63 long",
+    expect(answer.body.details.map((detail: string) => /must have .* characters/.exec(detail)?.[0]).sort()).toEqual([
+      "must have at most 100 characters",
+      "must have at most 1024 characters",
+      "must have at most 500 characters",
+      "must have at most 63 characters",
     ]);
   });
 

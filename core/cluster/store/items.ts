@@ -126,11 +126,11 @@ export function toClusterResponse(cluster: Cluster, context: ResponseContext): C
  * Builds the entity tag of a cluster: its revision, the sum of the revisions of the referenced items in its response, and the
  * catalogue's revision.
  *
- * @returns the tag with its quotes
+ * @returns the tag without quotes
  */
 export function clusterEtag(cluster: Cluster, references: References): string {
   const { account, credentials, primary, schedule } = referents(cluster, references);
   const referenced = new Set([account, credentials, primary, schedule]);
   const sum = [...referenced].reduce((total, referent) => total + (referent?.revision ?? 0), 0);
-  return `"${cluster.revision}.${sum}.${catalogueRevision}"`;
+  return `${cluster.revision}.${sum}.${catalogueRevision}`;
 }

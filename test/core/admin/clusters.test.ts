@@ -121,7 +121,7 @@ describe("the operator's view of a cluster", () => {
     [{ organisation: "demo", environment: "production", cluster: "nobody" }, /^There is no cluster "nobody"/],
   ])("the cluster %j is reported as not found", async (sought, message) => {
     for (const act of [showCluster, retryCluster, orphanedResources, forgetCluster]) {
-      await expect(act(world.services, sought)).rejects.toMatchObject({ kind: "missing", message });
+      await expect(act(world.services, sought)).rejects.toMatchObject({ kind: "notFound", message });
     }
   });
 });
