@@ -8,8 +8,8 @@ import {
   type Pointer,
   pointerEntity,
 } from "../cluster/entity.ts";
-import { reconcileRequest } from "../cluster/rules/reconcile-request.ts";
-import { TOMBSTONE_DAYS, tombstoneTransaction } from "../cluster/store/tombstone.ts";
+import { markDueForRetry, retire } from "../cluster/store/pointer.ts";
+import { tombstoneTransaction } from "../cluster/store/tombstone.ts";
 import {
   clientNameOf,
   isUnconfirmed,
@@ -26,7 +26,7 @@ import { readSecrets } from "../secrets/vault.ts";
 import { conflict } from "../shared/errors.ts";
 import { parseJson } from "../shared/json.ts";
 import { deadlineIn } from "../shared/retry.ts";
-import { EVENT_PREFIX, keyText, pointerKey, secretKey, tombstoneKey } from "../table/keys.ts";
+import { EVENT_PREFIX, keyText, pointerKey, secretKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
 import { listAccounts } from "./cloud-accounts.ts";
 import { type ClusterRecord, type ClusterRef, findCluster } from "./find-cluster.ts";
@@ -191,27 +191,14 @@ export async function retryCluster(
 async function retryTransaction({ table }: Services, identity: string, dueAt: string): Promise<Transaction> {
   const key = secretKey(identity, OIDC_CLIENT);
   const item = (await table.get([key])).get(keyText(key));
-  const transaction = addRetry(new Transaction(), identity, dueAt);
+  const transaction = new Transaction();
+  markDueForRetry(transaction, identity, dueAt);
   const client = item && oidcClientEntity.read(item);
   if (client === undefined || !isUnconfirmed(client)) return transaction;
   return transaction.update("oidc-client", key, "SET #retryAllowedFor = :intended", {
     condition: "#intendedAt = :intended",
     values: { ":intended": client.intendedAt },
   });
-}
-
-/** Adds to a transaction that a cluster is due now (label `pointer`), on condition that it is not deleted. */
-export function addRetry(transaction: Transaction, identity: string, dueAt: string): Transaction {
-  const request = reconcileRequest(identity, dueAt);
-  return transaction.update(
-    "pointer",
-    pointerKey(identity),
-    `SET #attempts = :none, ${request.set} REMOVE #lastError ADD ${request.add}`,
-    {
-      condition: "attribute_exists(#pk) AND attribute_not_exists(#ttl)",
-      values: { ...request.values, ":none": 0 },
-    },
-  );
 }
 
 const deletedAlready = (identity: string) => conflict("cluster.deleted", `The cluster ${identity} is deleted already.`);
@@ -276,23 +263,12 @@ export async function forgetCluster(services: Services, sought: ClusterRef): Pro
   }
 }
 
-/** The same as at the end of a deletion, and nobody comes back to it. */
 async function forgetTransaction(services: Services, { cluster, pools }: ClusterRecord): Promise<Transaction> {
-  const { organisation, environment, slug, identity } = cluster;
+  const { organisation, environment, slug } = cluster;
   const chunk = await readChunkOf(services.table, organisation, environment, slug);
   if (chunk === undefined) throw new Error(`${environment} has no page index`);
   const now = services.clock();
-  return tombstoneTransaction(services, cluster, pools, chunk, now.toISOString(), "cluster.forgotten").update(
-    "pointer",
-    pointerKey(identity),
-    "SET #path = :path, #ttl = :ttl REMOVE #duePk, #dueAt, #requestedAt, #leaseUntil ADD #fence :one",
-    {
-      condition: "attribute_exists(#pk)",
-      values: {
-        ":path": tombstoneKey(organisation, environment, slug, identity).sk,
-        ":ttl": Math.floor(now.getTime() / 1_000) + TOMBSTONE_DAYS * 24 * 60 * 60,
-        ":one": 1,
-      },
-    },
-  );
+  const transaction = tombstoneTransaction(services, cluster, pools, chunk, now.toISOString(), "cluster.forgotten");
+  retire(transaction, cluster, now);
+  return transaction;
 }

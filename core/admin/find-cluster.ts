@@ -2,11 +2,11 @@
 
 import { type Cluster, clusterEntity, type Pointer, tombstoneEntity } from "../cluster/entity.ts";
 import type { ClusterPath } from "../cluster/operations/get.ts";
+import { readPointer } from "../cluster/store/pointer.ts";
 import { poolsOf } from "../cluster/store/tombstone.ts";
 import type { Services } from "../context.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import { nodePoolsOf } from "../node-pool/items.ts";
-import { readPointer } from "../provisioning/lease.ts";
 import { AppError, notFound } from "../shared/errors.ts";
 import { isOrganisationSlug, isSlug } from "../shared/slug.ts";
 import { clusterKey, type Key, keyText, organisationKey, tombstonePrefix } from "../table/keys.ts";

@@ -1,5 +1,6 @@
 /** Giving up secrets whose key is lost, so that clusters go on with new ones. */
 
+import { markDueForRetry } from "../cluster/store/pointer.ts";
 import {
   CERTIFICATE_AUTHORITY,
   clientNameOf,
@@ -15,7 +16,6 @@ import { AppError } from "../shared/errors.ts";
 import { backoff, deadlineIn } from "../shared/retry.ts";
 import { secretKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
-import { addRetry } from "./clusters.ts";
 
 /** What a search for lost secrets needs. */
 export interface LostSecretsSearch extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
@@ -102,7 +102,7 @@ async function discard(search: LostSecretsSearch, { clusterIdentity, dataKey }: 
     }
     if (held.has(OIDC_CLIENT)) transaction.delete("oidc-client", secretKey(clusterIdentity, OIDC_CLIENT));
     if (transaction.size === 0) return;
-    if (!isDeleted) addRetry(transaction, clusterIdentity, clock().toISOString());
+    if (!isDeleted) markDueForRetry(transaction, clusterIdentity, clock().toISOString());
     const failures = await commit(table, transaction, deadline);
     if (failures.length === 0) return;
     // A deleted cluster is not worked on any more, but what is left of its secrets still goes.

@@ -37,8 +37,8 @@ const defined = <Values extends Record<string, string | undefined>>(values: Valu
     [Name in keyof Values]?: string;
   };
 
-const heldClient = ({ held }: PrerequisiteContext): OidcClient | undefined => {
-  const item = held.get(OIDC_CLIENT);
+const heldClient = ({ secrets }: PrerequisiteContext): OidcClient | undefined => {
+  const item = secrets.get(OIDC_CLIENT);
   return item && oidcClientEntity.read(item);
 };
 
@@ -113,7 +113,7 @@ export function oidcClient(services: PrerequisiteServices): Prerequisite {
   };
 
   const secretOf = (prepared: PrerequisiteContext) =>
-    openSecret(table, keyring, prepared.cluster.identity, prepared.held, OIDC_CLIENT, OidcClientSecret);
+    openSecret(table, keyring, prepared.cluster.identity, prepared.secrets, OIDC_CLIENT, OidcClientSecret);
 
   /** Splits the client before into what is recorded until it is removed, and its token. */
   const formerOf = async (prepared: PrerequisiteContext, before: OidcClient | undefined) => {
@@ -270,7 +270,7 @@ export function formerOidcClient(services: PrerequisiteServices): Prerequisite {
     if (former === undefined) return;
     const { identity } = prepared.cluster;
     const { table, keyring } = services;
-    const secret = await openSecret(table, keyring, identity, prepared.held, OIDC_CLIENT, OidcClientSecret);
+    const secret = await openSecret(table, keyring, identity, prepared.secrets, OIDC_CLIENT, OidcClientSecret);
     await removeOne(services, prepared, { ...former, token: secret?.formerRegistrationAccessToken }, signal);
   };
   return {

@@ -21,11 +21,11 @@ export interface PrerequisiteServices extends Pick<Services, "table" | "clock"> 
  */
 export async function vaultOf(
   { table, clock, keyring }: PrerequisiteServices,
-  { cluster, held }: PrerequisiteContext,
+  { cluster, secrets }: PrerequisiteContext,
 ): Promise<Vault> {
   const { identity } = cluster;
   return (
-    (await openVault(table, keyring, identity, held)) ??
+    (await openVault(table, keyring, identity, secrets)) ??
     (await newVault(table, keyring, identity, clock().toISOString()))
   );
 }

@@ -20,7 +20,7 @@ export const createPrerequisites = (services: PrerequisiteServices): readonly Pr
 function certificateAuthority(services: PrerequisiteServices): Prerequisite {
   return {
     operation: "making the certificate authority",
-    isDone: ({ held }) => held.has(CERTIFICATE_AUTHORITY),
+    isDone: ({ secrets }) => secrets.has(CERTIFICATE_AUTHORITY),
     async prepare(prepared, write) {
       const { identity } = prepared.cluster;
       const now = services.clock();

@@ -1,7 +1,8 @@
 /** The reconciler inside the local server: woken by what this process writes, with a sweep for everything else. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ReconcilerServices, reconcile } from "#core/provisioning/reconcile.ts";
+import { reconcile } from "#core/provisioning/reconcile.ts";
+import type { ReconcilerServices } from "#core/provisioning/services.ts";
 import { findDue } from "#core/provisioning/work-queue.ts";
 import { clusterIdentityOf } from "#core/table/keys.ts";
 import { errorFields, type Logger } from "../runtime/log.ts";

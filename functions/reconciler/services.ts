@@ -2,7 +2,7 @@
 
 import { createPrerequisites, type PrerequisiteServices } from "#core/cluster-access/prerequisites.ts";
 import type { Services } from "#core/context.ts";
-import { createReconciler, type ReconcilerServices } from "#core/provisioning/reconcile.ts";
+import { createReconciler, type ReconcilerServices } from "#core/provisioning/services.ts";
 import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import type { Config } from "#functions/runtime/config.ts";
 
@@ -22,6 +22,6 @@ export function reconcilerFrom(
   const provisioner = simulatedProvisioner({ table, clock, stepMs: config.SIMULATED_STEP_MS });
   return createReconciler(services, provisioner, {
     ...given,
-    preparations: createPrerequisites({ table, clock, ...own }),
+    prerequisites: createPrerequisites({ table, clock, ...own }),
   });
 }

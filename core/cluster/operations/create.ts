@@ -23,8 +23,9 @@ import { type ValidatedCreate, validateCreate } from "../rules/create.ts";
 import type { ClusterResponse } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
 import { buildUserEvent } from "../store/event-log.ts";
-import { clusterEtag, pointerItem, toClusterResponse } from "../store/items.ts";
+import { clusterEtag, toClusterResponse } from "../store/items.ts";
 import { retryOnConflict } from "../store/mutation.ts";
+import { pointerItem } from "../store/pointer.ts";
 import {
   readSlugContext,
   requireAvailable,
@@ -233,16 +234,8 @@ async function write(context: Context, authorized: Authorized<unknown>, given: C
   if (!(await reserveSlug(context, transaction, cluster, owner, chunk, deadline))) return false;
   for (const pool of pools) transaction.create("pool", nodePoolItem(pool));
   const { createdAt } = cluster;
-  const pointer = {
-    identity: cluster.identity,
-    organisation: cluster.organisation,
-    path: clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
-    fence: 0,
-    wakes: 0,
-    attempts: 0,
-  };
   transaction
-    .create("pointer", pointerItem(pointer, createdAt))
+    .create("pointer", pointerItem(cluster, createdAt))
     .create(
       "event",
       buildUserEvent(context, authorized.actor, cluster.identity, "cluster.created", createdAt, changesOf(creation)),

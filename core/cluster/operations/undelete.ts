@@ -10,11 +10,10 @@ import { AppError, conflict, invalid, notFound } from "../../shared/errors.ts";
 import { type Deadline, deadlineIn } from "../../shared/retry.ts";
 import { validate } from "../../shared/validation.ts";
 import type { RawItem } from "../../table/entity.ts";
-import { clusterKey, type Key, pointerKey, tombstoneKey, tombstonePrefix, totalKey } from "../../table/keys.ts";
+import { clusterKey, type Key, tombstoneKey, tombstonePrefix, totalKey } from "../../table/keys.ts";
 import { commit, Transaction } from "../../table/transaction.ts";
 import { type Cluster, clusterEntity, type Tombstone, tombstoneEntity } from "../entity.ts";
 import { initialConditions } from "../rules/conditions.ts";
-import { reconcileRequest } from "../rules/reconcile-request.ts";
 import { restoreBlockers } from "../rules/restore.ts";
 import { isDeleting } from "../rules/transitions.ts";
 import { diffClusters } from "../rules/update.ts";
@@ -23,6 +22,7 @@ import { applyCounters } from "../store/counters.ts";
 import { buildUserEvent } from "../store/event-log.ts";
 import { clusterEtag, toClusterResponse } from "../store/items.ts";
 import { retryOnConflict } from "../store/mutation.ts";
+import { markRestored } from "../store/pointer.ts";
 import {
   DELETION_SECONDS,
   readSlugContext,
@@ -256,25 +256,12 @@ async function write(context: Context, authorized: Authorized<unknown>, given: U
     const again = { provisionStatus: "ACCEPTED", runningVersion: undefined, modifiedAt: now, revision } as const;
     transaction.create("pool", nodePoolItem({ ...pool, ...again }));
   }
-  const request = reconcileRequest(identity, now);
+  markRestored(transaction, cluster, now);
   transaction
     .delete("tombstone", tombstone, {
       condition: "#deletedAt = :deletedAt AND #revision = :revision",
       values: { ":deletedAt": tombstone.deletedAt, ":revision": tombstone.revision },
     })
-    .update(
-      "pointer",
-      pointerKey(identity),
-      `SET #path = :path, #attempts = :none, ${request.set} REMOVE #ttl, #lastError, #observation ADD ${request.add}`,
-      {
-        condition: "attribute_exists(#pk)",
-        values: {
-          ...request.values,
-          ":path": clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
-          ":none": 0,
-        },
-      },
-    )
     .create(
       "event",
       buildUserEvent(context, authorized.actor, identity, "cluster.undeleted", now, diffClusters(tombstone, cluster)),

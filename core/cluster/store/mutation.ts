@@ -3,16 +3,16 @@
 import type { Actor, Context } from "../../context.ts";
 import { bucketOf, type Chunk, decrementBucket } from "../../listing/page-index.ts";
 import { backoff, type Deadline } from "../../shared/retry.ts";
-import { clusterKey, pointerKey } from "../../table/keys.ts";
+import { clusterKey } from "../../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../../table/transaction.ts";
 import type { Change, Cluster } from "../entity.ts";
 import type { EventType } from "../event-types.ts";
 import { acceptChange } from "../rules/accept-change.ts";
-import { reconcileRequest } from "../rules/reconcile-request.ts";
 import { diffClusters } from "../rules/update.ts";
 import { applyCounters } from "./counters.ts";
 import { buildUserEvent } from "./event-log.ts";
 import { clusterItem } from "./items.ts";
+import { markDue } from "./pointer.ts";
 import { reserveSlug, type SlugState } from "./slug-reservation.ts";
 
 /** Destination of a moving cluster, and the part of the page index that it leaves. */
@@ -72,19 +72,14 @@ export async function commitMutation(
     decrementBucket(transaction, "left-index", from, bucketOf(from, before.slug));
   }
   applyCounters(transaction, before, after);
-  const request = reconcileRequest(after.identity, now);
-  transaction
-    .update("pointer", pointerKey(after.identity), `SET #path = :path, ${request.set} ADD ${request.add}`, {
-      condition: "attribute_exists(#pk)",
-      values: { ...request.values, ":path": clusterKey(after.organisation, after.environment, after.slug).sk },
-    })
-    .create(
-      "event",
-      buildUserEvent(context, actor, after.identity, given.type, now, [
-        ...diffClusters(before, after),
-        ...(given.changes ?? []),
-      ]),
-    );
+  markDue(transaction, after, now);
+  transaction.create(
+    "event",
+    buildUserEvent(context, actor, after.identity, given.type, now, [
+      ...diffClusters(before, after),
+      ...(given.changes ?? []),
+    ]),
+  );
   given.extraWrites?.(transaction, after);
   const failures = await commit(context.table, transaction, deadline);
   if (failures.length === 0) return after;
