@@ -23,7 +23,7 @@ import type { Environment } from "../tenancy/environment.ts";
 /** Maximum number of scans of a bucket that concurrent writers change. */
 const MAX_PASSES = 50;
 
-/** Maximum number of scans in which a chunk looks inconsistent: a concurrent split causes one, at most two. */
+/** Number of scans in which a chunk may look inconsistent: a concurrent split causes one, at most two. */
 const MAX_INCONSISTENT_PASSES = 3;
 
 /** Difference between the page index and the clusters. */
@@ -56,76 +56,121 @@ function inconsistency(chunk: Chunk, next: Chunk | undefined, environment: Envir
 interface Inspection {
   readonly findings: readonly Finding[];
   /** Buckets that concurrent writers changed during every scan. */
-  readonly restless: readonly Bucket[];
+  readonly busy: readonly Bucket[];
 }
 
 /** Inspects an environment. If it is removed during the inspection, its index is removed too and nothing is wrong. */
 async function inspect(services: Services, organisation: string, environment: Environment): Promise<Inspection> {
-  const inspection = await scanOnce(services, organisation, environment);
+  const inspection = await scan(services, organisation, environment);
   const key = environmentKey(organisation, environment.slug);
   const present = (await services.table.get([key])).get(keyText(key));
-  return present?.identity === environment.identity ? inspection : { findings: [], restless: [] };
+  return present?.identity === environment.identity ? inspection : { findings: [], busy: [] };
 }
 
-/** Scans every bucket of an environment until each was counted without a concurrent write. */
-async function scanOnce(services: Services, organisation: string, environment: Environment): Promise<Inspection> {
-  const { table } = services;
+/** Scans an environment repeatedly until every bucket was compared without a concurrent write. */
+async function scan(services: Services, organisation: string, environment: Environment): Promise<Inspection> {
   const findings: Finding[] = [];
-  let restless: Bucket[] = [];
-  const settled = new Set<string>();
-  const whole = (text: string, chunk: Chunk | undefined, slugs: readonly string[]): Inspection => ({
-    findings: [{ environment: environment.slug, text, chunk, slugs }],
-    restless: [],
-  });
-  looks: for (let times = 1; times <= MAX_PASSES; times++) {
-    const chunks = await readChunks(table, organisation, environment.slug);
-    const slugsBetween = (bound: string, next: Chunk | undefined) =>
-      readSlugs(table, organisation, keyRange(environment.slug, bound, next?.lowerBound));
-    if (chunks[0]?.lowerBound !== "") {
-      return whole("the first chunk is missing", undefined, await slugsBetween("", chunks[0]));
+  let busy: readonly Bucket[] = [];
+  const compared = new Set<string>();
+  for (let count = 1; count <= MAX_PASSES; count++) {
+    const pass = await scanPass(services, organisation, environment, compared);
+    if (pass.kind === "inconsistent") {
+      if (pass.mayBeSplit && count <= MAX_INCONSISTENT_PASSES) continue;
+      const { text, chunk, next } = pass;
+      const slugs = await readSlugsOf(services, organisation, environment, chunk?.lowerBound ?? "", next);
+      return { findings: [{ environment: environment.slug, text, chunk, slugs }], busy: [] };
     }
-    const counted = new Map<string, string[]>();
-    for (const [position, chunk] of chunks.entries()) {
-      const next = chunks[position + 1];
-      const wrong = inconsistency(chunk, next, environment);
-      if (wrong !== undefined) {
-        if (times <= MAX_INCONSISTENT_PASSES) continue looks;
-        return whole(`chunk "${chunk.lowerBound}" ${wrong}`, chunk, await slugsBetween(chunk.lowerBound, next));
-      }
-      // Count only the remaining buckets again: a shorter scan meets fewer concurrent writes.
-      if (chunk.buckets.every(({ id }) => settled.has(id))) continue;
-      const slugs = await slugsBetween(chunk.lowerBound, next);
-      for (const [at, bucket] of chunk.buckets.entries()) {
-        const end = chunk.buckets[at + 1]?.bound;
-        counted.set(
-          bucket.id,
-          slugs.filter((slug) => slug >= bucket.bound && (end === undefined || slug < end)),
-        );
-      }
-    }
-    // The counts are valid for the buckets that did not change during the scan.
-    const after = await readChunks(table, organisation, environment.slug);
-    const before = new Map(chunks.flatMap(({ buckets }) => buckets.map((bucket) => [bucket.id, bucket])));
-    restless = [];
-    for (const chunk of after) {
-      for (const bucket of chunk.buckets) {
-        if (settled.has(bucket.id)) continue;
-        const slugs = counted.get(bucket.id);
-        if (slugs === undefined || before.get(bucket.id)?.v !== bucket.v) {
-          restless.push(bucket);
-          continue;
-        }
-        settled.add(bucket.id);
-        if (bucket.n !== slugs.length || bucket.n > services.pageIndex.bucket) {
-          const text = `bucket "${bucket.bound}" counts ${bucket.n} clusters, but ${slugs.length} exist`;
-          findings.push({ environment: environment.slug, text, chunk, bucket, slugs });
-        }
-      }
-    }
-    if (restless.length === 0) break;
+    findings.push(...pass.findings);
+    if (pass.kind === "settled") return { findings, busy: [] };
+    busy = pass.buckets;
   }
-  return { findings, restless };
+  return { findings, busy };
 }
+
+/**
+ * Result of one scan: all buckets are compared, some were changed by concurrent writers, or a chunk is wrong as a whole. A
+ * concurrent split can make a chunk look wrong.
+ */
+type Pass =
+  | { kind: "settled"; findings: readonly Finding[] }
+  | { kind: "busy"; findings: readonly Finding[]; buckets: readonly Bucket[] }
+  | { kind: "inconsistent"; text: string; chunk: Chunk | undefined; next: Chunk | undefined; mayBeSplit: boolean };
+
+/** Scans the buckets of an environment that were not compared yet. @param compared ids of compared buckets; it adds to them */
+async function scanPass(
+  services: Services,
+  organisation: string,
+  environment: Environment,
+  compared: Set<string>,
+): Promise<Pass> {
+  const chunks = await readChunks(services.table, organisation, environment.slug);
+  const [first] = chunks;
+  if (first?.lowerBound !== "") {
+    return {
+      kind: "inconsistent",
+      text: "the first chunk is missing",
+      chunk: undefined,
+      next: first,
+      mayBeSplit: false,
+    };
+  }
+  const slugsOf = new Map<string, string[]>();
+  for (const [position, chunk] of chunks.entries()) {
+    const next = chunks[position + 1];
+    const fault = inconsistency(chunk, next, environment);
+    if (fault !== undefined) {
+      return { kind: "inconsistent", text: `chunk "${chunk.lowerBound}" ${fault}`, chunk, next, mayBeSplit: true };
+    }
+    // Only the remaining buckets are read again: a shorter scan meets fewer concurrent writes.
+    if (chunk.buckets.every(({ id }) => compared.has(id))) continue;
+    const slugs = await readSlugsOf(services, organisation, environment, chunk.lowerBound, next);
+    for (const [at, { id, bound }] of chunk.buckets.entries()) {
+      const end = chunk.buckets[at + 1]?.bound;
+      slugsOf.set(
+        id,
+        slugs.filter((slug) => slug >= bound && (end === undefined || slug < end)),
+      );
+    }
+  }
+  return await compareBuckets(services, organisation, environment, { chunks, slugsOf }, compared);
+}
+
+/** Compares the buckets that did not change since they were read: only for these the read slugs are complete. */
+async function compareBuckets(
+  services: Services,
+  organisation: string,
+  environment: Environment,
+  read: { chunks: readonly Chunk[]; slugsOf: ReadonlyMap<string, readonly string[]> },
+  compared: Set<string>,
+): Promise<Pass> {
+  const before = new Map(read.chunks.flatMap(({ buckets }) => buckets.map((bucket) => [bucket.id, bucket])));
+  const findings: Finding[] = [];
+  const busy: Bucket[] = [];
+  for (const chunk of await readChunks(services.table, organisation, environment.slug)) {
+    for (const bucket of chunk.buckets) {
+      if (compared.has(bucket.id)) continue;
+      const slugs = read.slugsOf.get(bucket.id);
+      if (slugs === undefined || before.get(bucket.id)?.v !== bucket.v) {
+        busy.push(bucket);
+        continue;
+      }
+      compared.add(bucket.id);
+      if (bucket.n === slugs.length && bucket.n <= services.pageIndex.bucket) continue;
+      const text = `bucket "${bucket.bound}" counts ${bucket.n} clusters, but ${slugs.length} exist`;
+      findings.push({ environment: environment.slug, text, chunk, bucket, slugs });
+    }
+  }
+  return busy.length === 0 ? { kind: "settled", findings } : { kind: "busy", findings, buckets: busy };
+}
+
+/** Reads the slugs of an environment's clusters from a bound to the next chunk. */
+const readSlugsOf = (
+  { table }: Services,
+  organisation: string,
+  { slug }: Environment,
+  bound: string,
+  next: Chunk | undefined,
+): Promise<string[]> => readSlugs(table, organisation, keyRange(slug, bound, next?.lowerBound));
 
 const busyMessage = (environment: Environment, { bound }: Bucket): Discrepancy => ({
   environment: environment.slug,
@@ -144,10 +189,10 @@ export async function checkPageIndex(
   organisation: string,
   environment: Environment,
 ): Promise<Discrepancy[]> {
-  const { findings, restless } = await inspect(services, organisation, environment);
+  const { findings, busy } = await inspect(services, organisation, environment);
   return [
     ...findings.map(({ environment: slug, text }) => ({ environment: slug, text })),
-    ...restless.map((bucket) => busyMessage(environment, bucket)),
+    ...busy.map((bucket) => busyMessage(environment, bucket)),
   ];
 }
 
@@ -279,16 +324,16 @@ export async function rebuildPageIndex(
   organisation: string,
   environment: Environment,
 ): Promise<Discrepancy[]> {
-  const mended: Discrepancy[] = [];
+  const repaired: Discrepancy[] = [];
   for (let round = 0; round < MAX_PASSES * 10; round++) {
-    const { findings, restless } = await inspect(services, organisation, environment);
+    const { findings, busy } = await inspect(services, organisation, environment);
     if (findings.length === 0) {
       await removeEmptyBuckets(services, organisation, environment.slug, deadlineIn(services.writeTimeoutMs));
-      return [...mended, ...restless.map((bucket) => busyMessage(environment, bucket))];
+      return [...repaired, ...busy.map((bucket) => busyMessage(environment, bucket))];
     }
     for (const finding of findings) {
       const { environment: slug, text } = finding;
-      if (await repair(services, organisation, environment, finding)) mended.push({ environment: slug, text });
+      if (await repair(services, organisation, environment, finding)) repaired.push({ environment: slug, text });
     }
   }
   throw new Error(
