@@ -36,20 +36,20 @@ function nextVersionToward(from: string, target: string, rollbackVersion: string
  * step to a newer minor begins. Until then it can be changed within the minor, and be rolled back.
  */
 function controlPlaneStep(cluster: Cluster, observation: Observation | undefined): string {
-  const { version: asked, plannedVersion: planned, rollbackVersion, desiredStatus } = cluster;
+  const { version: requested, plannedVersion: planned, rollbackVersion, desiredStatus } = cluster;
   const running = observation?.version;
   const next = running === undefined ? undefined : newestOfMinor(minorOf(running) + 1);
   if (planned === undefined) {
-    const isFar = running !== undefined && minorOf(asked) > minorOf(running) + 1;
-    return (isFar ? next : undefined) ?? asked;
+    const isFar = running !== undefined && minorOf(requested) > minorOf(running) + 1;
+    return (isFar ? next : undefined) ?? requested;
   }
   // The planned version may be lost, for example if the control plane was restored from a backup: continue from the running one.
   const isLost = running !== undefined && minorOf(planned) > minorOf(running) + 1;
   const current = (isLost ? next : undefined) ?? planned;
-  if (desiredStatus !== "starting" || asked === current || current !== planned) return current;
-  if (running === planned || observation === undefined) return nextVersionToward(planned, asked, rollbackVersion);
-  const isPossible = [running ?? planned, planned].every((from) => isStep(from, asked, rollbackVersion));
-  return isPossible && minorOf(asked) <= minorOf(planned) ? asked : planned;
+  if (desiredStatus !== "starting" || requested === current || current !== planned) return current;
+  if (running === planned || observation === undefined) return nextVersionToward(planned, requested, rollbackVersion);
+  const isPossible = [running ?? planned, planned].every((from) => isStep(from, requested, rollbackVersion));
+  return isPossible && minorOf(requested) <= minorOf(planned) ? requested : planned;
 }
 
 /** Returns the pools whose nodes are too old for a control plane of a version. */
@@ -84,7 +84,7 @@ export function buildPlan(
   fence: number,
 ): Plan {
   const live = pools.filter(isLive);
-  const asked = cluster.version;
+  const requested = cluster.version;
   const present = cluster.plannedVersion;
   const step = controlPlaneStep(cluster, observation);
   const isSkewed = poolsTooOld(observation, step).length > 0;
@@ -102,7 +102,7 @@ export function buildPlan(
     isRunning: cluster.desiredStatus === "starting",
     nodePools: live.map((pool) => {
       const from = observedPool(observation, pool)?.version ?? (isRollback ? step : oldest);
-      const target = isRollback ? step : isUp && (version === asked || isSkewed) ? version : from;
+      const target = isRollback ? step : isUp && (version === requested || isSkewed) ? version : from;
       const allowed = oldestOf(target, oldest);
       const upgrade = upgradeOf(pool, from, allowed);
       const isTooFar = upgrade.method === "inPlace" && minorOf(allowed) > minorOf(from) + 1;
