@@ -21,7 +21,7 @@ import { slugConflict } from "../rules/slug.ts";
 import type { ClusterResponse, CreateCluster } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
 import { appendEvent, requesterOf } from "../store/event-log.ts";
-import { pointerItem } from "../store/items.ts";
+import { pointerItem } from "../store/pointer.ts";
 import {
   readSlugContext,
   reserveSlug,
@@ -192,15 +192,7 @@ async function write(context: Context, authorized: Authorized, given: CreateWrit
   if (!(await reserveSlug(context, transaction, cluster, owner, chunk, deadline))) return false;
   for (const pool of pools) transaction.create("pool", nodePoolItem(pool));
   const { createdAt } = cluster;
-  const pointer = {
-    identity: cluster.identity,
-    organisation: cluster.organisation,
-    path: clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
-    fence: 0,
-    wakes: 0,
-    attempts: 0,
-  };
-  transaction.create("pointer", pointerItem(pointer, createdAt));
+  transaction.create("pointer", pointerItem(cluster, createdAt));
   const source = {
     clusterIdentity: cluster.identity,
     at: createdAt,

@@ -8,10 +8,9 @@ import { AppError, conflict, invalid, notFound } from "../../shared/errors.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
 import type { RawItem } from "../../table/entity.ts";
-import { clusterKey, type Key, pointerKey, tombstoneKey, tombstonePrefix, totalKey } from "../../table/keys.ts";
+import { clusterKey, type Key, tombstoneKey, tombstonePrefix, totalKey } from "../../table/keys.ts";
 import { commit, Transaction } from "../../table/transaction.ts";
 import { type Cluster, type Tombstone, tombstoneEntity } from "../entity.ts";
-import { reconcileRequest } from "../rules/reconcile-request.ts";
 import { restoreBlockers, restoredCluster } from "../rules/restore.ts";
 import { DELETION_SECONDS, slugConflict } from "../rules/slug.ts";
 import { isDeleting } from "../rules/transitions.ts";
@@ -19,6 +18,7 @@ import { diffClusters } from "../rules/update.ts";
 import { type ClusterResponse, UndeleteCluster } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
 import { appendEvent, requesterOf } from "../store/event-log.ts";
+import { markRestored } from "../store/pointer.ts";
 import {
   readSlugContext,
   reserveSlug,
@@ -211,25 +211,11 @@ async function write(context: Context, authorized: Authorized, given: UndeleteWr
     const restored = { provisionStatus: "ACCEPTED", runningVersion: undefined, modifiedAt: now, revision } as const;
     transaction.create("pool", nodePoolItem({ ...pool, ...restored }));
   }
-  const due = reconcileRequest(identity, now);
-  transaction
-    .delete("tombstone", tombstone, {
-      condition: "#deletedAt = :deletedAt AND #revision = :revision",
-      values: { ":deletedAt": tombstone.deletedAt, ":revision": tombstone.revision },
-    })
-    .update(
-      "pointer",
-      pointerKey(identity),
-      `SET #path = :path, #attempts = :none, ${due.set} REMOVE #ttl, #lastError, #observation ADD ${due.add}`,
-      {
-        condition: "attribute_exists(#pk)",
-        values: {
-          ...due.values,
-          ":path": clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
-          ":none": 0,
-        },
-      },
-    );
+  markRestored(transaction, cluster, now);
+  transaction.delete("tombstone", tombstone, {
+    condition: "#deletedAt = :deletedAt AND #revision = :revision",
+    values: { ":deletedAt": tombstone.deletedAt, ":revision": tombstone.revision },
+  });
   const event = { type: "cluster.undeleted", changes: diffClusters(tombstone, cluster) } as const;
   const source = { clusterIdentity: identity, at: now, requester: requesterOf(context, authorized.actor) };
   appendEvent(context, transaction, event, source);
