@@ -59,9 +59,8 @@ export interface Authorized<Alongside = unknown, Body = unknown> {
 
 /**
  * Authorizes a caller. Reads the token, the organisation, the membership, the references and what the operation asks for in one
- * round trip. Then checks in the order of the contract: token 401, source address 403, errors of the request itself (415, 413,
- * 400), malformed path 404, no role in the organisation 403, missing environment 404, insufficient role there 403, another
- * request with the same idempotency key 422.
+ * round trip. Then checks in the order of the contract: token, source address, a request that cannot be parsed, malformed path,
+ * no role in the organisation, missing environment, insufficient role there, another request with the same idempotency key.
  *
  * @throws AppError the first of these errors that applies
  */
@@ -126,7 +125,7 @@ function recordCluster(context: Context, path: PathSlugs, read: (key: Key) => Ra
  * Authorizes a caller for a path without an organisation. Checks only the token, in the same order as `authorize`.
  *
  * @param beside query to run in parallel with the read of the token, for the user in the token's text
- * @throws AppError token 401, source address 403, errors of the request itself (415, 413, 400)
+ * @throws AppError unauthenticated; forbidden for the source address; the error of a request that cannot be parsed
  */
 export async function authenticate<Beside = undefined>(
   context: Context,

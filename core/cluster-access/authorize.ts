@@ -5,20 +5,19 @@ import { authorizeCluster, type ClusterPath } from "../cluster/operations/get.ts
 import { isDeleting } from "../cluster/rules/transitions.ts";
 import type { provisionStatuses } from "../cluster/schema.ts";
 import { hasReached } from "../cluster/store/items.ts";
-import type { Actor, Context } from "../context.ts";
-import { parseQuery } from "../listing/in-memory-page.ts";
+import { type Actor, type Context, type NoOptions, requireValid } from "../context.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import { nodePoolsOf } from "../node-pool/items.ts";
-import type { RawQuery } from "../request/query.ts";
 import { readSecrets, type StoredSecrets } from "../secrets/vault.ts";
 import { type AppError, conflict } from "../shared/errors.ts";
+import type { Parsed } from "../shared/validation.ts";
 import { keyText, pointerKey } from "../table/keys.ts";
 import type { RequiredRole } from "../tenancy/role.ts";
 import { CERTIFICATE_AUTHORITY, certificateAuthorityEntity } from "./entity.ts";
 
 /** Which cluster's configuration. */
 export interface ConfigurationInput extends ClusterPath {
-  query: RawQuery;
+  options: Parsed<NoOptions>;
 }
 
 /** What a configuration is made of. */
@@ -94,7 +93,7 @@ export async function authorizeConfiguration(
     context.table.get([pointerKey(identity)]),
     withPools ? nodePoolsOf(context.table, identity) : [],
   ]);
-  parseQuery(context, input.query, {});
+  requireValid(context, input.options);
   if (isDeleting(cluster)) {
     throw deleting(what, cluster);
   }

@@ -9,10 +9,10 @@ import {
   zoneOf,
 } from "../catalogue/index.ts";
 import type { Problem } from "../shared/errors.ts";
-import { type Draft, formatValue } from "../shared/validation.ts";
+import { type Draft, formatValue, type Validated, validate } from "../shared/validation.ts";
 import type { NodePool } from "./entity.ts";
 import { reservedNameProblems } from "./reserved-names.ts";
-import { type CreateNodePool, MAX_NODE_POOL_BYTES } from "./schema.ts";
+import { CreateNodePool, MAX_NODE_POOL_BYTES } from "./schema.ts";
 
 const BLANK_IS_ABSENT = ["availabilityZone", "name", "nodeSize", "securityUpdatesOnJoin", "upgradeStrategy"];
 
@@ -23,6 +23,10 @@ export function normaliseNodePool(pool: unknown): unknown {
     Object.entries(pool).filter(([name, value]) => value !== "" || !BLANK_IS_ABSENT.includes(name)),
   );
 }
+
+/** Parses a request to create or change a node pool. @param pool as sent */
+export const parseNodePool = (pool: unknown): Validated<CreateNodePool> =>
+  validate(CreateNodePool, normaliseNodePool(pool));
 
 /** Location of a cluster's nodes. A part is undefined if the cluster's own input for it is not valid. */
 interface Placement {

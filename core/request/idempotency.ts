@@ -20,7 +20,7 @@ const StoredResponseItem = v.object({
   /** JSON, because the names in it are free text. */
   body: v.string(),
   tag: v.string(),
-  /** Unknown properties of the request, encoded for the warning. */
+  /** Unknown properties and options of the request. */
   ignored: v.array(v.string()),
   createdAt: v.string(),
   ttl: v.number(),
@@ -33,7 +33,7 @@ export const storedResponseEntity = defineEntity("idempotency-record", 1, Stored
 export interface Representation<Body> {
   kind: "representation";
   body: Body;
-  /** The entity tag, with its quotes. */
+  /** The entity tag, without quotes. */
   etag: string;
 }
 
@@ -44,7 +44,7 @@ const seconds = (date: Date) => Math.floor(date.getTime() / 1_000);
  * belongs to one request, by its fingerprint.
  *
  * @param item record as read
- * @throws AppError unprocessable if the key belongs to another request
+ * @throws AppError idempotencyKeyReused if the key belongs to another request
  */
 export function findReplay<Body>(context: Context, item: RawItem | undefined): Representation<Body> | undefined {
   if (item === undefined || context.idempotency === undefined) return undefined;
@@ -52,8 +52,8 @@ export function findReplay<Body>(context: Context, item: RawItem | undefined): R
   // DynamoDB removes expired items late.
   if (stored.ttl <= seconds(context.clock())) return undefined;
   if (stored.fingerprint !== context.idempotency.fingerprint) {
-    throw new AppError("unprocessable", "idempotency.other_request", [
-      "Idempotency-Key: this key was already used for another request; use a new key",
+    throw new AppError("idempotencyKeyReused", "idempotency.other_request", [
+      `${context.idempotency.name}: this key was already used for another request; use a new key`,
     ]);
   }
   context.responseMetadata.replayed = true;

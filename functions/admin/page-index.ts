@@ -2,9 +2,9 @@
 
 import { allEnvironments } from "#core/admin/environments.ts";
 import { showOrganisation } from "#core/admin/organisations.ts";
+import type { Discrepancy } from "#core/admin/page-index-inspection.ts";
 import {
   checkPageIndex,
-  type Discrepancy,
   orphanedChunks,
   rebuildPageIndex,
   removeOrphanedChunks,

@@ -4,7 +4,6 @@ import type { Hono, Context as HonoContext } from "hono";
 import { HonoBase } from "hono/hono-base";
 import { LinearRouter } from "hono/router/linear-router";
 import type { Context, Services } from "#core/context.ts";
-import type { RawQuery } from "#core/request/query.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { repeatAsSent } from "#core/shared/literals.ts";
 import { isOrganisationSlug } from "#core/shared/slug.ts";
@@ -13,6 +12,7 @@ import type { Config } from "#functions/runtime/config.ts";
 import { errorFields, type LogFields, type Logger } from "../runtime/log.ts";
 import { allowOrigins } from "./cors.ts";
 import { type ApiResponse, errorResponse, internalErrorResponse, methodNotAllowed, unknownRoute } from "./errors.ts";
+import type { RawQuery } from "./query.ts";
 import {
   canonicalPath,
   credentialsOf,

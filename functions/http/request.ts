@@ -2,12 +2,13 @@
 
 import { createHash } from "node:crypto";
 import type { Context, Credentials, IdempotencyRequest } from "#core/context.ts";
-import type { RawQuery } from "#core/request/query.ts";
 import { AppError, invalid } from "#core/shared/errors.ts";
 import { contains, parseAddress, parseCidr } from "#core/shared/ip.ts";
 import { parseJson } from "#core/shared/json.ts";
 import { formatValue } from "#core/shared/validation.ts";
 import { parseToken } from "#core/tenancy/token.ts";
+import { HttpError } from "./errors.ts";
+import type { RawQuery } from "./query.ts";
 
 /** The largest body, in bytes. */
 export const MAX_BODY_BYTES = 256 * 1024;
@@ -125,6 +126,7 @@ export const NO_BODY: ReadBody = { body: undefined, refusal: undefined, hash: sh
 
 const refuse = (refusal: AppError): ReadBody => ({ ...NO_BODY, refusal });
 
+const KEY_HEADER = "Idempotency-Key";
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/;
 
 /**
@@ -139,12 +141,13 @@ export function idempotencyOf(
   query: RawQuery,
   bodyHash: string,
 ): IdempotencyRequest | AppError | undefined {
-  const key = request.headers.get("idempotency-key");
+  const key = request.headers.get(KEY_HEADER);
   if (key === null || query.pairs.some(([name, value]) => name === "dryRun" && value === "true")) return undefined;
   if (!IDEMPOTENCY_KEY.test(key)) {
-    return invalid([{ path: "Idempotency-Key", message: "must be 1 to 255 printable ASCII characters" }]);
+    return invalid([{ path: KEY_HEADER, message: "must be 1 to 255 printable ASCII characters" }]);
   }
   return {
+    name: KEY_HEADER,
     keyHash: sha256(key),
     storesResponse: request.method === "POST",
     fingerprint: sha256([request.method, url.pathname, url.search, bodyHash].join("\n")),
@@ -169,21 +172,21 @@ function preference(header: string, name: string): string | undefined {
  * @returns whether unknown properties are to be refused, and how many seconds the caller would wait; 0 also where its number
  *   is none
  */
-export function preferencesOf(header = ""): Pick<Context, "strict" | "waitSeconds"> {
+export function preferencesOf(header = ""): Pick<Context, "strictSetting" | "waitSeconds"> {
   const wait = preference(header, "wait") ?? "";
   return {
-    strict: preference(header, "handling") === "strict",
+    strictSetting: preference(header, "handling") === "strict" ? "Prefer: handling=strict" : undefined,
     waitSeconds: /^[0-9]+$/.test(wait) ? Number(wait) : 0,
   };
 }
 
 /** Says which preferences were heeded; undefined where none was. */
 export function preferencesApplied({
-  strict,
+  strictSetting,
   responseMetadata,
-}: Pick<Context, "strict" | "responseMetadata">): string | undefined {
+}: Pick<Context, "strictSetting" | "responseMetadata">): string | undefined {
   const applied = [
-    ...(strict ? ["handling=strict"] : []),
+    ...(strictSetting === undefined ? [] : ["handling=strict"]),
     ...(responseMetadata.waitedSeconds > 0 ? [`wait=${responseMetadata.waitedSeconds}`] : []),
   ];
   return applied.length === 0 ? undefined : applied.join(", ");
@@ -197,9 +200,11 @@ export async function readBody(request: IncomingBody, isOptional = false): Promi
   const hasBody = mayHaveBody && (isJson(type) || (await hasBytes(request)));
   if (hasBody && !isJson(type)) {
     return refuse(
-      new AppError("unsupportedMediaType", "body.media_type", [
+      new HttpError(
+        "unsupportedMediaType",
+        "body.media_type",
         `The content type ${formatValue(type ?? "", 100)} is not supported; send application/json in UTF-8.`,
-      ]),
+      ),
     );
   }
   let bytes: Uint8Array | undefined;
@@ -210,7 +215,7 @@ export async function readBody(request: IncomingBody, isOptional = false): Promi
     return refuse(new AppError("invalid", "body.broken_off", ["The body broke off before its end."]));
   }
   if (bytes === undefined) {
-    return refuse(new AppError("tooLarge", "body.too_large", [`The body is larger than ${MAX_BODY_BYTES} bytes.`]));
+    return refuse(new HttpError("tooLarge", "body.too_large", `The body is larger than ${MAX_BODY_BYTES} bytes.`));
   }
   if (isOptional && bytes.length === 0) return NO_BODY;
   try {

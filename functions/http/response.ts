@@ -38,7 +38,7 @@ export async function write(
 ): Promise<Response> {
   const headers: Record<string, string> = { ...answered.headers, [REQUEST_ID]: context.requestId };
   const { ignored, replayed, retryAfterSeconds } = context.responseMetadata;
-  if (ignored.size > 0) headers.warning = warningOf([...ignored]);
+  if (ignored.size > 0) headers.warning = warningOf(ignored);
   if (replayed && answered.status < 400) headers["idempotency-replayed"] = "true";
   if (retryAfterSeconds !== undefined && answered.status < 400) headers["retry-after"] = `${retryAfterSeconds}`;
   const applied = preferencesApplied(context);
@@ -79,9 +79,16 @@ function takesGzip(header: string | undefined): boolean {
   });
 }
 
-/** Names what was ignored, in one header that no name can break out of. @param names percent-encoded */
-function warningOf(names: readonly string[]): string {
-  const shown = names.slice(0, WARNED_NAMES).map((name) => name.slice(0, WARNED_BYTES));
+/** Builds the text of a warning that names what was ignored. No name can end the header early, because names are encoded. */
+function warningOf(ignored: ReadonlySet<string>): string {
+  const names = [...new Set([...ignored].map(encodePath))];
+  const shown = names.slice(0, WARNED_NAMES);
   const more = names.length - shown.length;
   return `299 - "Ignored, because unknown: ${shown.join(", ")}${more > 0 ? `, and ${more} more` : ""}"`;
 }
+
+/** Encodes the path of a property for a header, and cuts it. Positions in lists stay readable: `nodePools[0].more`. */
+export const encodePath = (path: string): string =>
+  encodeURIComponent(path.toWellFormed())
+    .replace(/%5B(\d+)%5D/g, "[$1]")
+    .slice(0, WARNED_BYTES);

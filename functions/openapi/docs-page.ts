@@ -3,10 +3,10 @@
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Hono, Context as HonoContext } from "hono";
-import { isNotModified, readPrecondition } from "#core/request/preconditions.ts";
 import type { AppError } from "#core/shared/errors.ts";
-import { type ApiResponse, errorResponse, methodNotAllowed } from "../http/errors.ts";
+import { type ApiResponse, errorResponse, etagHeader, methodNotAllowed } from "../http/errors.ts";
 import type { GatewayEvent } from "../http/gateway.ts";
+import { isNotModified } from "../http/preconditions.ts";
 import { requestIdOf } from "../http/request.ts";
 import type { Logger } from "../runtime/log.ts";
 
@@ -76,7 +76,7 @@ interface File {
 
 const file = (type: string, content: string | Buffer): File => {
   const bytes = Buffer.from(content);
-  return { type, bytes, etag: `"${createHash("sha256").update(bytes).digest("base64url")}"` };
+  return { type, bytes, etag: createHash("sha256").update(bytes).digest("base64url") };
 };
 
 /** Files that are read, not written here. */
@@ -111,7 +111,7 @@ export type Served = Omit<ApiResponse, "body"> & { body?: Buffer };
 
 function fileAnswer(c: HonoContext, { type, bytes, etag }: File): Served {
   const headers: Record<string, string> = {
-    etag,
+    ...etagHeader(etag),
     // Asked about every time, so that a new version is seen at once, and sent only where it changed.
     "cache-control": "no-cache",
     "content-security-policy": POLICY,
@@ -119,7 +119,7 @@ function fileAnswer(c: HonoContext, { type, bytes, etag }: File): Served {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
   };
-  if (isNotModified(readPrecondition(c.req.header("if-none-match")), etag)) return { status: 304, headers };
+  if (isNotModified(c.req.header("if-none-match"), etag)) return { status: 304, headers };
   return { status: 200, headers: { ...headers, "content-type": type }, body: bytes };
 }
 

@@ -3,10 +3,11 @@
 import { DEFAULT_EVENTS, MAX_EVENTS } from "#core/cluster/operations/list-events.ts";
 import { sortable } from "#core/cluster/operations/search.ts";
 import { WAIT_LIMITS } from "#core/cluster/operations/status-watcher.ts";
-import { awaitable, MAX_WAIT_SECONDS } from "#core/cluster/operations/wait.ts";
+import { MAX_WAIT_SECONDS } from "#core/cluster/operations/wait.ts";
 import { clusterStatuses } from "#core/cluster/schema.ts";
-import { MAX_PAGE_SIZE } from "#core/listing/pageable.ts";
+import { MAX_PAGE_SIZE } from "#core/listing/page.ts";
 import type { ParameterName } from "../api/routes.ts";
+import { awaitable } from "../api/v1/clusters.ts";
 import type { JsonSchema } from "./convert.ts";
 import { IDENTITIES, NODE_POOL_ID } from "./examples.ts";
 

@@ -11,7 +11,6 @@ import { ClusterUpgradesResponse, NewerVersion, ReachableVersion } from "#core/c
 import type * as Consequences from "#core/cluster/rules/consequences.ts";
 import * as Cluster from "#core/cluster/schema.ts";
 import * as Configuration from "#core/cluster-access/schema.ts";
-import { PageableObject, SortObject } from "#core/listing/pageable.ts";
 import * as NodePool from "#core/node-pool/schema.ts";
 import {
   AvailabilityZone,
@@ -28,6 +27,7 @@ import {
   Region,
 } from "#core/references/schema.ts";
 import { IPRange, identity, int32, int64, Slug } from "#core/shared/schemas.ts";
+import { PageableObject, SortObject } from "../api/v1/page.ts";
 import { ErrorMessageResponse } from "../http/errors.ts";
 import { convert, type JsonSchema } from "./convert.ts";
 

@@ -2,7 +2,7 @@
 
 import { RESYNC_MS } from "#core/provisioning/reconcile.ts";
 import { DUE_SHARDS } from "#core/table/keys.ts";
-import { SWEEP_BEGINNING_MS } from "#functions/reconciler/handlers.ts";
+import { SWEEP_START_MS } from "#functions/reconciler/handlers.ts";
 import { sweepInvocations } from "#functions/reconciler/invocations.ts";
 import { row, table } from "./document.ts";
 
@@ -31,7 +31,7 @@ export function capacityOf({ cpuMs, readUnits, writeUnits }: Look, clusters = CL
   const resyncSeconds = (RESYNC_MS * 0.75) / 1_000;
   const looksPerSecond = clusters / resyncSeconds;
   const sweepPerSecond = 1_000 / (cpuMs / (FUNCTION_MB / PROCESSOR_MB));
-  const sweepPerMinute = sweepPerSecond * (SWEEP_BEGINNING_MS / 1_000);
+  const sweepPerMinute = sweepPerSecond * (SWEEP_START_MS / 1_000);
   return {
     looksPerSecond,
     sweepPerSecond,

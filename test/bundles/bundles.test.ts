@@ -73,7 +73,9 @@ describe.each(names)("the bundle of %s", (name) => {
 
 test("every Lambda entry point has a bundle with a budget", () => {
   const entries = globSync("functions/{api,reconciler}/*.ts", { cwd: ROOT }).filter((file) =>
-    /^export (const \w+ = (lambda|handlerOf)|async function handler)\(/m.test(readFileSync(join(ROOT, file), "utf8")),
+    /^export (const \w+ = (lambda|createHandler)|async function handler)\(/m.test(
+      readFileSync(join(ROOT, file), "utf8"),
+    ),
   );
   expect(entries.length).toBeGreaterThan(4);
   expect(entries.sort()).toEqual(

@@ -1,8 +1,8 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import * as v from "valibot";
 import { beforeAll, describe, expect, test } from "vitest";
-import { SortObject } from "#core/listing/pageable.ts";
 import { clusterKey, type Key, pointerKey } from "#core/table/keys.ts";
+import { SortObject } from "#functions/api/v1/page.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 // Environments and clusters whose slugs are prefixes of each other, for which a wrong order is likely.

@@ -144,7 +144,7 @@ describe("the reachable versions of a cluster", () => {
   test("upgrades is blocked exactly when a PATCH is refused", async () => {
     await create("states", "v1.33.8-u-ame.1");
     const cluster = await stored("states");
-    const { request } = parseUpdate({ version: "v1.34.3-u-ame.1" });
+    const { value: request } = parseUpdate({ version: "v1.34.3-u-ame.1" });
     const accepts = (present: Cluster) => updateConflict(present, request, applyUpdate(present, request)) === undefined;
     // Deleted clusters are never read, so their result does not matter.
     for (const status of clusterStatuses.filter((each) => each !== "deleted")) {

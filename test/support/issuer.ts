@@ -46,7 +46,7 @@ export async function makeConfiguredWorld(options: WorldOptions & { callMs?: num
   const world = await makeLivingWorld({
     callMs: 5_000,
     ...options,
-    preparations: ({ services: { table, clock }, keyring }) =>
+    prerequisites: ({ services: { table, clock }, keyring }) =>
       createPrerequisites({
         table,
         clock,

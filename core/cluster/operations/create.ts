@@ -1,15 +1,15 @@
 /** Creates a cluster. */
 
 import { type Authorized, authorize, environmentNotFound } from "../../access/authorize.ts";
-import type { Context } from "../../context.ts";
+import type { Context, WriteOptions } from "../../context.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolItem } from "../../node-pool/items.ts";
 import { MAX_NODE_POOLS } from "../../node-pool/schema.ts";
 import { IDEMPOTENCY_LABEL, type Representation, storeResponse } from "../../request/idempotency.ts";
-import type { RawQuery } from "../../request/query.ts";
 import { type AppError, conflict, invalid } from "../../shared/errors.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import { isSlug, slugOf } from "../../shared/slug.ts";
+import type { Parsed, Validated } from "../../shared/validation.ts";
 import { clusterKey, keyText, totalKey } from "../../table/keys.ts";
 import { commit, type Failure, Transaction } from "../../table/transaction.ts";
 import type { Environment } from "../../tenancy/environment.ts";
@@ -18,10 +18,10 @@ import type { Cluster } from "../entity.ts";
 import { type ValidatedCreate, validateCreate } from "../rules/create.ts";
 import { createdEvent, newCluster, newNodePools, type PoolIds } from "../rules/new-cluster.ts";
 import { slugConflict } from "../rules/slug.ts";
-import type { ClusterResponse } from "../schema.ts";
+import type { ClusterResponse, CreateCluster } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
 import { appendEvent, requesterOf } from "../store/event-log.ts";
-import { pointerItem } from "../store/items.ts";
+import { pointerItem } from "../store/pointer.ts";
 import {
   readSlugContext,
   reserveSlug,
@@ -36,9 +36,8 @@ import { readWriteOptions, representCluster, runWrite, type WriteResult } from "
 export interface CreateInput {
   organisation: string;
   environment: string;
-  query: RawQuery;
-  /** Parsed JSON body. */
-  body: unknown;
+  options: Parsed<WriteOptions>;
+  body: Validated<CreateCluster>;
 }
 
 /** Ids that the server generates for a cluster, the same for all attempts: an own write is recognised by them. */
@@ -77,9 +76,9 @@ interface LoadedCreate {
 /** Authorizes and validates a request in one round trip. @returns the stored response instead, if there is one */
 async function loadCreate(
   context: Context,
-  { organisation, environment, query, body }: CreateInput,
+  { organisation, environment, options, body }: CreateInput,
 ): Promise<LoadedCreate | Representation<ClusterResponse>> {
-  const slug = slugIn(body);
+  const slug = slugIn(body.value?.name);
   const authorized = await authorize<SlugContext | undefined, ClusterResponse>(context, {
     path: { organisation, environment },
     role: "developer",
@@ -89,7 +88,7 @@ async function loadCreate(
   });
   if (authorized.replay !== undefined) return authorized.replay;
   const validation = validateCreate(body, authorized.references, context.provisioner);
-  const { dryRun, problems: others } = readWriteOptions(context, query, validation.unknown);
+  const { dryRun, problems: others } = readWriteOptions(context, options, body.unknown);
   const { validated: settings } = validation;
   const problems = [...others, ...validation.problems];
   if (settings === undefined || problems.length > 0) throw invalid(problems);
@@ -157,10 +156,9 @@ const nodePoolLimit = ({ nodePools }: ValidatedCreate): AppError | undefined =>
         `nodePools: ${nodePools.length} node pools are not allowed: a cluster can have at most ${MAX_NODE_POOLS}`,
       );
 
-/** Returns the slug for the name in a body, if there is one: the first read needs it before the body is validated. */
-function slugIn(body: unknown): string | undefined {
-  const name = typeof body === "object" && body !== null && "name" in body ? body.name : undefined;
-  const slug = typeof name === "string" && name.length <= 63 ? slugOf(name) : "";
+/** Returns the slug for a name, if there is one: the first read needs it before all of the request is validated. */
+function slugIn(name: string | undefined): string | undefined {
+  const slug = name !== undefined && name.length <= 63 ? slugOf(name) : "";
   return isSlug(slug) ? slug : undefined;
 }
 
@@ -194,15 +192,7 @@ async function write(context: Context, authorized: Authorized, given: CreateWrit
   if (!(await reserveSlug(context, transaction, cluster, owner, chunk, deadline))) return false;
   for (const pool of pools) transaction.create("pool", nodePoolItem(pool));
   const { createdAt } = cluster;
-  const pointer = {
-    identity: cluster.identity,
-    organisation: cluster.organisation,
-    path: clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
-    fence: 0,
-    wakes: 0,
-    attempts: 0,
-  };
-  transaction.create("pointer", pointerItem(pointer, createdAt));
+  transaction.create("pointer", pointerItem(cluster, createdAt));
   const source = {
     clusterIdentity: cluster.identity,
     at: createdAt,

@@ -1,21 +1,33 @@
 /** Moves a cluster to another environment. */
 
 import { authorize } from "../../access/authorize.ts";
-import type { Context } from "../../context.ts";
+import type { Context, WriteOptions } from "../../context.ts";
 import type { Precondition } from "../../request/preconditions.ts";
-import type { RawQuery } from "../../request/query.ts";
 import { invalid } from "../../shared/errors.ts";
-import { validate } from "../../shared/validation.ts";
+import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
+import { textProperty } from "../rules/update.ts";
 import { type ClusterResponse, MoveCluster } from "../schema.ts";
-import { runUpdate, stringProperty } from "./update.ts";
+import { runUpdate } from "./update.ts";
 import { readWriteOptions, type WriteResult } from "./write-result.ts";
+
+/** Parsed body of a move. */
+export interface ParsedMove extends Validated<MoveCluster> {
+  /** Text for the environment to move to, also if it is no slug. */
+  target: string | undefined;
+}
+
+/** Parses the body of a move. @param body as sent */
+export const parseMove = (body: unknown): ParsedMove => ({
+  ...validate(MoveCluster, body),
+  target: textProperty(body, "newEnvironment"),
+});
 
 /** Request to move a cluster; the body names both environments. */
 export interface MoveInput {
   organisation: string;
   cluster: string;
-  query: RawQuery;
-  body: unknown;
+  options: Parsed<WriteOptions>;
+  body: ParsedMove;
   precondition?: Precondition;
 }
 
@@ -27,23 +39,22 @@ export interface MoveInput {
  *   conflict if the slug is taken there, or the cluster is being deleted
  */
 export async function move(context: Context, input: MoveInput): Promise<WriteResult<ClusterResponse>> {
-  const { organisation, cluster, query, body, precondition } = input;
-  const { draft, problems: found, unknown } = validate(MoveCluster, body);
+  const { organisation, cluster, options, body, precondition } = input;
+  const { value: draft, problems: found, unknown, target } = body;
   const environment = draft?.currentEnvironment;
   if (environment === undefined) {
     await authorize(context, { path: { organisation, cluster }, role: "admin" });
-    throw invalid([...readWriteOptions(context, query, unknown).problems, ...found]);
+    throw invalid([...readWriteOptions(context, options, unknown).problems, ...found]);
   }
   // An empty text is a value too: no environment has this slug.
   const empty = { path: "newEnvironment", message: '"" is not allowed: must be an environment of the organisation' };
   const problems = draft?.newEnvironment === "" ? [...found, empty] : found;
-  const target = stringProperty(body, "newEnvironment");
   return await runUpdate(context, {
     path: { organisation, environment, cluster },
-    query,
+    options,
     role: "admin",
-    update: { problems, unknown, request: { input: {}, clears: new Set() } },
-    target: target === undefined ? undefined : { environment: target, property: "newEnvironment" },
+    update: { problems, unknown, value: { input: {}, clears: new Set() }, target },
+    targetProperty: "newEnvironment",
     precondition,
   });
 }

@@ -1,14 +1,13 @@
 /** Lists and gets the node pools of a cluster. */
 
 import { authorize } from "../../access/authorize.ts";
-import { type Context, reportUnknown } from "../../context.ts";
+import { type Context, type NoOptions, reportUnknown } from "../../context.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolEtag, nodePoolsOf, toNodePoolResponse } from "../../node-pool/items.ts";
 import type { ClusterNodePoolResponse } from "../../node-pool/schema.ts";
 import type { Representation } from "../../request/idempotency.ts";
-import { parseQueryParameters, type RawQuery } from "../../request/query.ts";
 import { type AppError, invalid, notFound, type Problem } from "../../shared/errors.ts";
-import { formatValue } from "../../shared/validation.ts";
+import { formatValue, type Parsed } from "../../shared/validation.ts";
 import { clusterKey } from "../../table/keys.ts";
 import { clusterEntity } from "../entity.ts";
 import { clusterNotFound } from "./get.ts";
@@ -18,7 +17,7 @@ export interface ListNodePoolsInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
+  options: Parsed<NoOptions>;
 }
 
 /** Request for one node pool: `nodePool` is its numeric id or its identity. */
@@ -33,7 +32,7 @@ export interface GetNodePoolInput extends ListNodePoolsInput {
 async function poolsAt(
   context: Context,
   input: ListNodePoolsInput,
-): Promise<{ pools: NodePool[]; problems: Problem[] }> {
+): Promise<{ pools: NodePool[]; problems: readonly Problem[] }> {
   const { organisation, environment, cluster: slug } = input;
   const key = () => clusterKey(organisation, environment, slug);
   const authorized = await authorize(context, {
@@ -43,9 +42,9 @@ async function poolsAt(
   });
   const item = authorized.prefetched(key());
   if (item === undefined) throw clusterNotFound(slug, environment);
-  const query = parseQueryParameters(input.query, {});
-  reportUnknown(context, query.unknown);
-  return { pools: await nodePoolsOf(context.table, clusterEntity.read(item).identity), problems: query.problems };
+  const { unknown, problems } = input.options;
+  reportUnknown(context, unknown);
+  return { pools: await nodePoolsOf(context.table, clusterEntity.read(item).identity), problems };
 }
 
 /**

@@ -2,14 +2,14 @@
 
 import { type Authorized, authorize } from "../../access/authorize.ts";
 import { providerBySlug } from "../../catalogue/index.ts";
-import type { Context } from "../../context.ts";
+import type { Context, WriteOptions } from "../../context.ts";
 import { nodePoolsOf } from "../../node-pool/items.ts";
 import { computeOf, isLive } from "../../node-pool/rules.ts";
-import type { ClusterNodePoolResponse } from "../../node-pool/schema.ts";
+import type { ClusterNodePoolResponse, CreateNodePool } from "../../node-pool/schema.ts";
 import type { Representation } from "../../request/idempotency.ts";
 import type { Precondition } from "../../request/preconditions.ts";
-import type { RawQuery } from "../../request/query.ts";
 import type { Deadline } from "../../shared/retry.ts";
+import type { Parsed, Validated } from "../../shared/validation.ts";
 import { clusterKey } from "../../table/keys.ts";
 import { clusterEntity } from "../entity.ts";
 import {
@@ -18,7 +18,6 @@ import {
   decideUpdate,
   type NodePoolDecision,
   type NodePoolState,
-  parseNodePool,
 } from "../rules/decide-node-pool.ts";
 import { commitMutation } from "../store/mutation.ts";
 import { clusterNotFound } from "./get.ts";
@@ -30,8 +29,8 @@ export interface CreateNodePoolInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
-  body: unknown;
+  options: Parsed<WriteOptions>;
+  body: Validated<CreateNodePool>;
 }
 
 /** Request to change a node pool: `nodePool` is its numeric id or its identity. */
@@ -49,9 +48,9 @@ export type RemoveNodePoolInput = Omit<UpdateNodePoolInput, "body">;
  * @throws AppError as `authorize`; not found; invalid with every problem; conflict for a taken name, limits, a deleting cluster
  */
 export function create(context: Context, input: CreateNodePoolInput): Promise<WriteResult<ClusterNodePoolResponse>> {
-  const request = parseNodePool(input.body);
+  const { body } = input;
   const id = context.ids.number();
-  return writeNodePool(context, input, request.unknown, (state) => decideCreate(state, request, id));
+  return writeNodePool(context, input, body.unknown, (state) => decideCreate(state, body, id));
 }
 
 /**
@@ -61,9 +60,9 @@ export function create(context: Context, input: CreateNodePoolInput): Promise<Wr
  *   or pool
  */
 export function update(context: Context, input: UpdateNodePoolInput): Promise<WriteResult<ClusterNodePoolResponse>> {
-  const request = parseNodePool(input.body);
-  return writeNodePool(context, input, request.unknown, (state) =>
-    decideUpdate(state, request, findNodePool(state.pools, input), input.precondition),
+  const { body } = input;
+  return writeNodePool(context, input, body.unknown, (state) =>
+    decideUpdate(state, body, findNodePool(state.pools, input), input.precondition),
   );
 }
 
@@ -119,7 +118,7 @@ interface LoadedNodePools {
 /** Reads the cluster of the path, then its pools, in two round trips. @returns the stored response instead, if there is one */
 async function loadNodePools(
   context: Context,
-  { organisation, environment, cluster: slug, query }: Omit<CreateNodePoolInput, "body">,
+  { organisation, environment, cluster: slug, options }: Omit<CreateNodePoolInput, "body">,
   unknown: readonly string[],
   mutationId: string,
 ): Promise<LoadedNodePools | Representation<ClusterNodePoolResponse>> {
@@ -135,10 +134,10 @@ async function loadNodePools(
   const cluster = clusterEntity.read(item);
   const provider = providerBySlug(cluster.cloudProvider);
   if (provider === undefined) throw new Error(`the catalogue has no provider ${cluster.cloudProvider} any more`);
-  const options = readWriteOptions(context, query, unknown);
+  const { dryRun, problems } = readWriteOptions(context, options, unknown);
   const pools = await nodePoolsOf(context.table, cluster.identity);
   const now = context.clock().toISOString();
-  return { kind: "loaded", authorized, state: { ...options, cluster, provider, pools, mutationId, now } };
+  return { kind: "loaded", authorized, state: { dryRun, problems, cluster, provider, pools, mutationId, now } };
 }
 
 /** Writes one pool with its cluster. @returns undefined after a concurrent change */

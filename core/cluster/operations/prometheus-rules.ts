@@ -1,14 +1,18 @@
 /** Sets whether a cluster inherits the Prometheus rules of its environment. */
 
 import * as v from "valibot";
-import type { Context } from "../../context.ts";
-import type { RawQuery } from "../../request/query.ts";
-import { validate } from "../../shared/validation.ts";
+import type { Context, WriteOptions } from "../../context.ts";
+import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
 import { runUpdate } from "./update.ts";
 import type { WriteResult } from "./write-result.ts";
 
 /** Request body. The API documentation shows none; this one and a plain `true` or `false` are accepted. */
 export const UpdatePrometheusRules = v.object({ environmentPrometheusRules: v.boolean() });
+export type UpdatePrometheusRules = v.InferOutput<typeof UpdatePrometheusRules>;
+
+/** Parses the body: an object, or a plain `true` or `false`. @param body as sent */
+export const parsePrometheusRules = (body: unknown): Validated<UpdatePrometheusRules> =>
+  validate(UpdatePrometheusRules, typeof body === "boolean" ? { environmentPrometheusRules: body } : body);
 
 /** Response of the API documentation. */
 export const MessageResponse = v.object({ message: v.string() });
@@ -18,8 +22,8 @@ export interface PrometheusRulesInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
-  body: unknown;
+  options: Parsed<WriteOptions>;
+  body: Validated<UpdatePrometheusRules>;
 }
 
 /**
@@ -31,16 +35,20 @@ export async function updatePrometheusRules(
   context: Context,
   input: PrometheusRulesInput,
 ): Promise<WriteResult<v.InferOutput<typeof MessageResponse>>> {
-  const { organisation, environment, cluster, query } = input;
-  const body = typeof input.body === "boolean" ? { environmentPrometheusRules: input.body } : input.body;
-  const { problems, unknown, draft } = validate(UpdatePrometheusRules, body);
+  const { organisation, environment, cluster, options } = input;
+  const { problems, unknown, value: draft } = input.body;
   const environmentPrometheusRules = draft?.environmentPrometheusRules === true;
   const result = await runUpdate(context, {
     path: { organisation, environment, cluster },
-    query,
+    options,
     role: "developer",
-    update: { problems, unknown, request: { input: {}, clears: new Set(), environmentPrometheusRules } },
-    target: undefined,
+    update: {
+      problems,
+      unknown,
+      value: { input: {}, clears: new Set(), environmentPrometheusRules },
+      target: undefined,
+    },
+    targetProperty: "",
     precondition: undefined,
   });
   const verb = environmentPrometheusRules ? "inherits" : "does not inherit";

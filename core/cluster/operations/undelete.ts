@@ -1,18 +1,16 @@
 /** Restores a deleted cluster. */
 
 import { type Authorized, authorize } from "../../access/authorize.ts";
-import type { Context } from "../../context.ts";
+import type { Context, WriteOptions } from "../../context.ts";
 import { nodePoolItem } from "../../node-pool/items.ts";
 import { type Representation, storeResponse } from "../../request/idempotency.ts";
-import type { RawQuery } from "../../request/query.ts";
-import { AppError, conflict, invalid, notFound, type Problem } from "../../shared/errors.ts";
+import { AppError, conflict, invalid, notFound } from "../../shared/errors.ts";
 import type { Deadline } from "../../shared/retry.ts";
-import { validate } from "../../shared/validation.ts";
+import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
 import type { RawItem } from "../../table/entity.ts";
-import { clusterKey, type Key, pointerKey, tombstoneKey, tombstonePrefix, totalKey } from "../../table/keys.ts";
+import { clusterKey, type Key, tombstoneKey, tombstonePrefix, totalKey } from "../../table/keys.ts";
 import { commit, Transaction } from "../../table/transaction.ts";
 import { type Cluster, type Tombstone, tombstoneEntity } from "../entity.ts";
-import { reconcileRequest } from "../rules/reconcile-request.ts";
 import { restoreBlockers, restoredCluster } from "../rules/restore.ts";
 import { DELETION_SECONDS, slugConflict } from "../rules/slug.ts";
 import { isDeleting } from "../rules/transitions.ts";
@@ -20,6 +18,7 @@ import { diffClusters } from "../rules/update.ts";
 import { type ClusterResponse, UndeleteCluster } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
 import { appendEvent, requesterOf } from "../store/event-log.ts";
+import { markRestored } from "../store/pointer.ts";
 import {
   readSlugContext,
   reserveSlug,
@@ -38,10 +37,12 @@ export interface UndeleteInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
-  /** Parsed JSON body; undefined if there was none. */
-  body: unknown;
+  options: Parsed<WriteOptions>;
+  body: Validated<UndeleteCluster>;
 }
+
+/** Parses the body of a restoration. `null` counts as absent, as in every body. @param body as sent; undefined if there was none */
+export const parseUndelete = (body: unknown): Validated<UndeleteCluster> => validate(UndeleteCluster, body ?? {});
 
 /** Data that is read in parallel with the authorization. */
 interface UndeleteReads {
@@ -54,8 +55,6 @@ interface UndeleteRequest {
   input: UndeleteInput;
   /** Identity of the deleted cluster; undefined for the only one with the slug. */
   identity: string | undefined;
-  problems: readonly Problem[];
-  unknown: readonly string[];
   mutationId: string;
 }
 
@@ -67,10 +66,11 @@ interface UndeleteRequest {
  *   everything that is missing or taken, or the candidates if there are several
  */
 export async function undelete(context: Context, input: UndeleteInput): Promise<WriteResult<ClusterResponse>> {
-  // `null` counts as absent, as in every body.
-  const { problems, unknown, draft } = validate(UndeleteCluster, input.body ?? {});
-  const mutationId = context.ids.identity();
-  const request: UndeleteRequest = { input, problems, unknown, identity: draft?.identity, mutationId };
+  const request: UndeleteRequest = {
+    input,
+    identity: input.body.value?.identity,
+    mutationId: context.ids.identity(),
+  };
   return await runWrite(context, (deadline) => attempt(context, request, deadline));
 }
 
@@ -82,7 +82,7 @@ async function attempt(
 ): Promise<WriteResult<ClusterResponse> | undefined> {
   const authorized = await authorizeUndelete(context, request);
   if (authorized.replay !== undefined) return authorized.replay;
-  const { organisation, environment, cluster: slug } = request.input;
+  const { organisation, environment, cluster: slug, options, body } = request.input;
   const slugState = slugStateOf(
     authorized.prefetched(clusterKey(organisation, environment, slug)),
     authorized.alongside?.slug,
@@ -92,8 +92,8 @@ async function attempt(
   if (owner?.writtenBy === request.mutationId) return representCluster(owner, authorized);
   const candidates = candidatesOf(context, request, authorized);
   if (candidates.length === 0 && !isStillDeleting(slugState, request.identity)) throw nothingDeleted(request);
-  const { dryRun, problems: others } = readWriteOptions(context, request.input.query, request.unknown);
-  const problems = [...others, ...request.problems];
+  const { dryRun, problems: others } = readWriteOptions(context, options, body.unknown);
+  const problems = [...others, ...body.problems];
   if (problems.length > 0) throw invalid(problems);
   const tombstone = selectTombstone(candidates, request, authorized);
   // A concurrent request restored it between the two reads.
@@ -211,25 +211,11 @@ async function write(context: Context, authorized: Authorized, given: UndeleteWr
     const restored = { provisionStatus: "ACCEPTED", runningVersion: undefined, modifiedAt: now, revision } as const;
     transaction.create("pool", nodePoolItem({ ...pool, ...restored }));
   }
-  const due = reconcileRequest(identity, now);
-  transaction
-    .delete("tombstone", tombstone, {
-      condition: "#deletedAt = :deletedAt AND #revision = :revision",
-      values: { ":deletedAt": tombstone.deletedAt, ":revision": tombstone.revision },
-    })
-    .update(
-      "pointer",
-      pointerKey(identity),
-      `SET #path = :path, #attempts = :none, ${due.set} REMOVE #ttl, #lastError, #observation ADD ${due.add}`,
-      {
-        condition: "attribute_exists(#pk)",
-        values: {
-          ...due.values,
-          ":path": clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
-          ":none": 0,
-        },
-      },
-    );
+  markRestored(transaction, cluster, now);
+  transaction.delete("tombstone", tombstone, {
+    condition: "#deletedAt = :deletedAt AND #revision = :revision",
+    values: { ":deletedAt": tombstone.deletedAt, ":revision": tombstone.revision },
+  });
   const event = { type: "cluster.undeleted", changes: diffClusters(tombstone, cluster) } as const;
   const source = { clusterIdentity: identity, at: now, requester: requesterOf(context, authorized.actor) };
   appendEvent(context, transaction, event, source);

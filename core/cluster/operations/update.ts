@@ -1,15 +1,15 @@
-/** Changes a cluster by PATCH; runs the changes of other operations too. */
+/** Changes a cluster, and runs the changes of other operations too. */
 
 import { type Authorized, authorize, roleInsufficient } from "../../access/authorize.ts";
-import type { Context } from "../../context.ts";
+import type { Context, WriteOptions } from "../../context.ts";
 import { type Chunk, readChunkOf } from "../../listing/page-index.ts";
 import { nodePoolsOf } from "../../node-pool/items.ts";
 import { isLive } from "../../node-pool/rules.ts";
 import { type Representation, storeResponseOnly } from "../../request/idempotency.ts";
 import type { Precondition } from "../../request/preconditions.ts";
-import type { RawQuery } from "../../request/query.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import { isOrganisationSlug, isSlug } from "../../shared/slug.ts";
+import type { Parsed } from "../../shared/validation.ts";
 import { clusterKey, environmentKey, type Key } from "../../table/keys.ts";
 import { type Environment, environmentEntity } from "../../tenancy/environment.ts";
 import { type RequiredRole, roleIn, satisfies } from "../../tenancy/role.ts";
@@ -17,7 +17,7 @@ import { type Cluster, clusterEntity } from "../entity.ts";
 import { acceptChange, affectsNodePools, reopenNodePools } from "../rules/accept-change.ts";
 import { consequencesOf } from "../rules/consequences.ts";
 import { type Destination, decideUpdate, type UpdateDecision, type UpdateState } from "../rules/decide-update.ts";
-import { type ParsedUpdate, parseUpdate } from "../rules/update.ts";
+import type { ParsedUpdate } from "../rules/update.ts";
 import type { ClusterResponse } from "../schema.ts";
 import { clusterEtag } from "../store/items.ts";
 import { commitMutation, type MovePlan } from "../store/mutation.ts";
@@ -30,22 +30,21 @@ export interface UpdateInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
-  /** Parsed JSON body. */
-  body: unknown;
-  /** Precondition of `If-Match`. */
+  options: Parsed<WriteOptions>;
+  body: ParsedUpdate;
+  /** Revisions of which the write requires one. */
   precondition?: Precondition;
 }
 
-/** Change of one cluster as data, the same for PATCH, move and the Prometheus rules. */
+/** Change of one cluster as data, the same for updates, moves and the Prometheus rules. */
 export interface UpdateCommand {
   path: ClusterPath;
-  query: RawQuery;
+  options: Parsed<WriteOptions>;
   /** Role that the caller needs in the environment of the path. */
   role: RequiredRole;
   update: ParsedUpdate;
-  /** Environment in the request, and the path of that property; undefined if the request names none. */
-  target: { environment: string; property: string } | undefined;
+  /** Path of the property that names the environment to move to. */
+  targetProperty: string;
   precondition: Precondition | undefined;
 }
 
@@ -57,31 +56,20 @@ export interface UpdateCommand {
  *   conflict
  */
 export async function update(context: Context, input: UpdateInput): Promise<WriteResult<ClusterResponse>> {
-  const { organisation, environment, cluster, query, body, precondition } = input;
-  const target = stringProperty(body, "environmentSlug");
+  const { organisation, environment, cluster, options, body, precondition } = input;
   return await runUpdate(context, {
     path: { organisation, environment, cluster },
-    query,
+    options,
     role: requiredRole(input),
-    update: parseUpdate(body),
-    target: target === undefined ? undefined : { environment: target, property: "environmentSlug" },
+    update: body,
+    targetProperty: "environmentSlug",
     precondition,
   });
 }
 
-/** Returns a string property of a body. The role and the keys to read depend on it before the body is validated. */
-export function stringProperty(body: unknown, name: string): string | undefined {
-  const value =
-    typeof body === "object" && body !== null && Object.hasOwn(body, name)
-      ? (body as Record<string, unknown>)[name]
-      : undefined;
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
 /** Returns the required role. It depends on the body, even if the body changes nothing. */
-function requiredRole({ body, environment }: UpdateInput): RequiredRole {
-  const target = stringProperty(body, "environmentSlug");
-  const isAdmins = stringProperty(body, "status") === "deleting" || (target !== undefined && target !== environment);
+function requiredRole({ body: { target, value }, environment }: UpdateInput): RequiredRole {
+  const isAdmins = value.input.status === "deleting" || (target !== undefined && target !== environment);
   return isAdmins ? "admin" : "developer";
 }
 
@@ -137,15 +125,15 @@ async function loadUpdate(
 ): Promise<LoadedUpdate | Representation<ClusterResponse>> {
   const { path, precondition, update } = command;
   const { organisation, environment, cluster: slug } = path;
-  const target = command.target?.environment === environment ? undefined : command.target;
+  const target = update.target === environment ? undefined : update.target;
   const key = () => clusterKey(organisation, environment, slug);
   const authorized = await authorize<DestinationReads | undefined, ClusterResponse>(context, {
     path,
     role: command.role,
-    keys: () => [key(), ...destinationKeys(path, target?.environment)],
-    alongside: () => readDestination(context, path, target?.environment),
+    keys: () => [key(), ...destinationKeys(path, target)],
+    alongside: () => readDestination(context, path, target),
   });
-  const to = target && authorizeDestination(authorized, organisation, target.environment);
+  const to = target === undefined ? undefined : authorizeDestination(authorized, organisation, target);
   if (authorized.replay !== undefined) return authorized.replay;
   const item = authorized.prefetched(key());
   const itemThere = to && authorized.prefetched(clusterKey(organisation, to.slug, slug));
@@ -156,14 +144,12 @@ async function loadUpdate(
   if (item === undefined) throw clusterNotFound(slug, environment);
   const cluster = clusterEntity.read(item);
   const slugState = slugStateOf(itemThere, authorized.alongside?.slug);
-  const destination: Destination | undefined = target && {
-    property: target.property,
-    slug: target.environment,
-    environment: to,
-    owners: slugState,
-  };
+  const destination: Destination | undefined =
+    target === undefined
+      ? undefined
+      : { property: command.targetProperty, slug: target, environment: to, owners: slugState };
   const { references } = authorized;
-  const options = readWriteOptions(context, command.query, update.unknown);
+  const options = readWriteOptions(context, command.options, update.unknown);
   const etag = clusterEtag(cluster, references);
   return {
     kind: "loaded",

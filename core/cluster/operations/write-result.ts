@@ -1,12 +1,10 @@
 /** Results of writes, and the parts that all writes share. */
 
 import type { Authorized } from "../../access/authorize.ts";
-import { type Context, reportUnknown } from "../../context.ts";
-import { parseWriteQuery } from "../../request/dry-run.ts";
+import { type Context, reportUnknown, type WriteOptions } from "../../context.ts";
 import { type Representation, withReplay } from "../../request/idempotency.ts";
-import type { RawQuery } from "../../request/query.ts";
-import type { Problem } from "../../shared/errors.ts";
 import { type Deadline, deadlineIn } from "../../shared/retry.ts";
+import type { Parsed } from "../../shared/validation.ts";
 import { retryOnConflict } from "../../table/transaction.ts";
 import type { Cluster } from "../entity.ts";
 import type { Consequence } from "../rules/consequences.ts";
@@ -24,18 +22,16 @@ export interface DryRun<Body> {
 /** Result of a write. */
 export type WriteResult<Body> = Representation<Body> | DryRun<Body>;
 
-/** Options of a write, with their problems. */
-interface WriteOptions {
-  dryRun: boolean;
-  /** Problems of the query, and unknown properties of a strict request. */
-  problems: readonly Problem[];
-}
-
-/** Parses the query of a write and reports its unknown parameters. @param unknown unknown properties of the body */
-export function readWriteOptions(context: Context, query: RawQuery, unknown: readonly string[]): WriteOptions {
-  const { values, problems, unknown: parameters } = parseWriteQuery(query);
-  return { dryRun: values.dryRun, problems: [...problems, ...reportUnknown(context, parameters, unknown)] };
-}
+/**
+ * Reads the options of a write and reports unknown ones.
+ *
+ * @param unknown unknown properties of the body
+ * @returns the options, with their problems and the unknown properties of a strict request
+ */
+export const readWriteOptions = (context: Context, options: Parsed<WriteOptions>, unknown: readonly string[]) => ({
+  dryRun: options.value.dryRun,
+  problems: [...options.problems, ...reportUnknown(context, options.unknown, unknown)],
+});
 
 /**
  * Runs a write: retries it after concurrent changes, and replays the stored response to a retry of the same request.

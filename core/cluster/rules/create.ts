@@ -23,7 +23,7 @@ import {
 import type { Problem } from "../../shared/errors.ts";
 import { isObject } from "../../shared/json.ts";
 import { normaliseIpRange, normaliseIpWhitelist } from "../../shared/schemas.ts";
-import { type Draft, formatValue, validate } from "../../shared/validation.ts";
+import { type Draft, formatValue, type Validated, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "../schema.ts";
@@ -67,7 +67,6 @@ export interface ValidatedCreate {
 /** Result of validating a request to create a cluster. */
 interface CreateValidation {
   problems: Problem[];
-  unknown: string[];
   /** Undefined if there are problems. */
   validated: ValidatedCreate | undefined;
 }
@@ -90,6 +89,9 @@ function normalise(body: unknown): unknown {
     nodePools: Array.isArray(body.nodePools) ? body.nodePools.map(normaliseNodePool) : body.nodePools,
   };
 }
+
+/** Parses a request to create a cluster. @param body as sent */
+export const parseCreate = (body: unknown): Validated<CreateCluster> => validate(CreateCluster, normalise(body));
 
 /** Collects problems, at most one for each path: a property with the wrong type gets no second problem for its value. */
 class Problems {
@@ -120,34 +122,32 @@ class Problems {
 /**
  * Validates a request to create a cluster and finds every problem: shape, catalogue, references, and rules between properties.
  *
- * @param body as sent
+ * @param shape parsed request
  * @param references references of the organisation
  * @param provisioner decides whether the account needs credentials
  */
 export function validateCreate(
-  body: unknown,
+  shape: Validated<CreateCluster>,
   references: References,
   provisioner: ProvisionerTraits,
 ): CreateValidation {
-  const shape = validate(CreateCluster, normalise(body));
   const problems = new Problems(shape.problems);
-  const draft = shape.draft ?? {};
+  const draft = shape.value ?? {};
   const provider = validateAccount(draft, references, provisioner, problems);
   const region = validateRegion(draft, provider, problems);
   const version = validateVersion(draft, problems);
   validateFeatures(draft, references, problems);
-  for (const { path, message } of subnetProblems(draft, body, problems.paths)) problems.add(path, message);
+  for (const { path, message } of subnetProblems(shape, problems.paths)) problems.add(path, message);
   validateNodePools(draft, { provider, region }, problems);
   const { nodePools: _, ...own } = draft;
   const largest = largestProperty(own, MAX_CLUSTER_BYTES);
   if (largest !== undefined)
     problems.add(largest, `makes the cluster exceed the limit of ${MAX_CLUSTER_BYTES} bytes; shorten this property`);
   const whitelist = problems.has("ipWhitelist") ? undefined : draft.ipWhitelist;
-  for (const { path, message } of whitelistProblems(whitelist, body)) problems.add(path, message);
+  for (const { path, message } of whitelistProblems(whitelist, shape.shorthands)) problems.add(path, message);
   const isValid = problems.list.length === 0 && provider !== undefined && version !== undefined;
   return {
     problems: problems.list,
-    unknown: shape.unknown,
     validated: isValid ? toValidatedCreate(shape.complete(), provider, version) : undefined,
   };
 }

@@ -10,7 +10,6 @@ import {
   nodePoolLabel,
   nodePoolPath,
   nodePoolProblems,
-  normaliseNodePool,
   settingsOf,
 } from "../../node-pool/rules.ts";
 import { type ClusterNodePoolResponse, CreateNodePool, MAX_NODE_POOLS } from "../../node-pool/schema.ts";
@@ -52,10 +51,6 @@ export type NodePoolDecision =
   | { kind: "dryRun"; body: Partial<ClusterNodePoolResponse>; consequences: Consequence[] }
   | { kind: "write"; pool: NodePool; event: EventOf };
 
-/** Parses the body of a write. @param body as sent */
-export const parseNodePool = (body: unknown): Validated<CreateNodePool> =>
-  validate(CreateNodePool, normaliseNodePool(body));
-
 const placementOf = ({ provider, cluster }: NodePoolState) => ({
   provider,
   region: regionOf(provider, cluster.region),
@@ -73,7 +68,7 @@ export function decideCreate(state: NodePoolState, request: Validated<CreateNode
   // An earlier attempt succeeded, and its response was lost.
   const own = pools.find(({ identity }) => identity === mutationId);
   if (own !== undefined) return { kind: "unchanged", pool: own };
-  const { draft = {}, problems } = request;
+  const { value: draft = {}, problems } = request;
   const found = nodePoolProblems(draft, pathsOf(problems), "", placementOf(state));
   const all = [...state.problems, ...problems, ...found];
   if (all.length > 0) return { kind: "refuse", error: invalid(all) };
@@ -108,7 +103,7 @@ export function decideUpdate(
   const { cluster } = state;
   // An earlier attempt succeeded, and its response was lost.
   if (cluster.writtenBy === state.mutationId) return { kind: "unchanged", pool };
-  const { draft = {}, problems } = request;
+  const { value: draft = {}, problems } = request;
   const requested = mergeSettings(pool, draft);
   const found = nodePoolProblems(requested, pathsOf(problems), "", placementOf(state), draft, pool);
   const all = [...state.problems, ...problems, ...found];

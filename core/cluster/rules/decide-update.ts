@@ -34,7 +34,7 @@ export interface Destination {
 /** Request to change a cluster, and the state that decides about it. */
 export interface UpdateState {
   cluster: Cluster;
-  /** Current entity tag of the cluster, with its quotes. */
+  /** Current entity tag of the cluster, without quotes. */
   etag: string;
   references: References;
   update: ParsedUpdate;
@@ -56,7 +56,7 @@ export type UpdateDecision =
 /** Decides about a change of a cluster, in the contract's order: problems, precondition, conflicts, reachable versions. */
 export function decideUpdate(state: UpdateState): UpdateDecision {
   const { cluster, destination } = state;
-  const { request } = state.update;
+  const { value: request } = state.update;
   const problems = [
     ...state.problems,
     ...state.update.problems,

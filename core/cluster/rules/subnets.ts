@@ -2,8 +2,7 @@
 
 import type { Problem } from "../../shared/errors.ts";
 import { overlap, overlappedSpecialRange, parseCidr } from "../../shared/ip.ts";
-import { isObject } from "../../shared/json.ts";
-import { type Draft, formatValue } from "../../shared/validation.ts";
+import { formatValue, type Validated } from "../../shared/validation.ts";
 import type { CreateCluster } from "../schema.ts";
 
 /** Default subnet for pods. Both defaults are the same as in Kubernetes and do not overlap. */
@@ -20,32 +19,30 @@ export const subnets = ["clusterPodSubnet", "serviceSubnet"] as const;
 type Subnet = (typeof subnets)[number];
 
 /** Returns the path of a subnet as sent: in an object, or as plain text. */
-function pathOf(body: unknown, name: Subnet): string {
-  return isObject(body) && isObject(body[name]) ? `${name}.ipRange` : name;
-}
+const pathOf = ({ value, shorthands }: Validated<CreateCluster>, name: Subnet): string =>
+  value?.[name] === undefined || shorthands.has(name) ? name : `${name}.ipRange`;
 
 /**
  * Finds the problems of the subnets of a new cluster beyond their shape.
  *
- * @param draft well-formed parts of the request
- * @param body request as sent, for the paths of problems
+ * @param request parsed request
  * @param faulty paths that already have a problem
  */
-export function subnetProblems(draft: Draft<CreateCluster>, body: unknown, faulty: ReadonlySet<string>): Problem[] {
+export function subnetProblems(request: Validated<CreateCluster>, faulty: ReadonlySet<string>): Problem[] {
   const ranges = [
-    ["clusterPodSubnet", draft.clusterPodSubnet?.ipRange ?? DEFAULT_POD_SUBNET],
-    ["serviceSubnet", draft.serviceSubnet?.ipRange ?? DEFAULT_SERVICE_SUBNET],
+    ["clusterPodSubnet", request.value?.clusterPodSubnet?.ipRange ?? DEFAULT_POD_SUBNET],
+    ["serviceSubnet", request.value?.serviceSubnet?.ipRange ?? DEFAULT_SERVICE_SUBNET],
   ] as const;
-  const problems = ranges.flatMap(([name, text]) => rangeProblems(pathOf(body, name), text));
+  const problems = ranges.flatMap(([name, text]) => rangeProblems(pathOf(request, name), text));
   if (problems.length > 0 || subnets.some((name) => faulty.has(name))) return problems;
   const [pods, services] = ranges.map(([, text]) => parseCidr(text));
   if (pods === undefined || services === undefined || typeof pods === "string" || typeof services === "string")
     return [];
   if (!overlap(pods, services)) return [];
   // Report the subnet that was sent, because only that one can be changed.
-  const [[name, text], other] = draft.serviceSubnet === undefined ? ranges : [ranges[1], ranges[0]];
-  const message = `${formatValue(text)} is not allowed: must not overlap ${pathOf(body, other[0])}, which is ${other[1]}`;
-  return [{ path: pathOf(body, name), message }];
+  const [[name, text], other] = request.value?.serviceSubnet === undefined ? ranges : [ranges[1], ranges[0]];
+  const message = `${formatValue(text)} is not allowed: must not overlap ${pathOf(request, other[0])}, which is ${other[1]}`;
+  return [{ path: pathOf(request, name), message }];
 }
 
 /** Finds the problems of one subnet. */

@@ -5,7 +5,7 @@ import { largestProperty } from "../../node-pool/rules.ts";
 import { type AppError, conflict, invalid, type Problem } from "../../shared/errors.ts";
 import { canonicalJson, isObject, parseJson } from "../../shared/json.ts";
 import { normaliseIpWhitelist } from "../../shared/schemas.ts";
-import { formatValue, validate } from "../../shared/validation.ts";
+import { formatValue, type Parsed, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Change, Cluster } from "../entity.ts";
 import type { TrackedName } from "../event-types.ts";
@@ -24,11 +24,9 @@ interface UpdateRequest {
 }
 
 /** Request to change a cluster, validated as far as possible without the cluster. */
-export interface ParsedUpdate {
-  problems: Problem[];
-  unknown: string[];
-  /** Well-formed parts of the request. */
-  request: UpdateRequest;
+export interface ParsedUpdate extends Parsed<UpdateRequest> {
+  /** Text for the environment to move to, also if it is no slug: the caller's role there is checked first. */
+  target: string | undefined;
 }
 
 const CLEARABLE = ["maintenanceScheduleIdentity", "updateChannel"];
@@ -54,11 +52,22 @@ export function parseUpdate(body: unknown): ParsedUpdate {
   const shape = validate(UpdateCluster, normalised);
   const { unknown } = shape;
   const isMalformed = shape.problems.some(({ path }) => path === "ipWhitelist");
-  const whitelist = isMalformed ? undefined : shape.draft?.ipWhitelist;
-  const problems = [...shape.problems, ...whitelistProblems(whitelist, body)];
+  const whitelist = isMalformed ? undefined : shape.value?.ipWhitelist;
+  const problems = [...shape.problems, ...whitelistProblems(whitelist, shape.shorthands)];
   // Lists and maps count only as a whole. Other well-formed properties are validated together with the malformed ones.
-  const { addons: _, ipWhitelist: _list, ...parts } = shape.draft ?? {};
-  return { problems, unknown, request: { input: problems.length > 0 ? parts : shape.complete(), clears } };
+  const { addons: _, ipWhitelist: _list, ...parts } = shape.value ?? {};
+  return {
+    value: { input: problems.length > 0 ? parts : shape.complete(), clears },
+    problems,
+    unknown,
+    target: textProperty(body, "environmentSlug"),
+  };
+}
+
+/** Returns a text in a body that is not validated; undefined if there is none, or it is empty. */
+export function textProperty(body: unknown, name: string): string | undefined {
+  const value = isObject(body) && Object.hasOwn(body, name) ? body[name] : undefined;
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 const storedAddons = (addons: UpdateCluster["addons"]) => (addons === undefined ? undefined : JSON.stringify(addons));

@@ -3,11 +3,10 @@
 import { catalogueRevision, channelByName } from "../../catalogue/index.ts";
 import { parseJson } from "../../shared/json.ts";
 import type { RawItem } from "../../table/entity.ts";
-import { clusterKey, pointerKey, supersededClusterKey } from "../../table/keys.ts";
+import { clusterKey, supersededClusterKey } from "../../table/keys.ts";
 import type { Organisation } from "../../tenancy/organisation.ts";
 import type { CloudAccount, CloudCredentials, References } from "../../tenancy/references-entity.ts";
-import { type Cluster, clusterEntity, type Pointer, pointerEntity } from "../entity.ts";
-import { firstReconcileRequest } from "../rules/reconcile-request.ts";
+import { type Cluster, clusterEntity, type Pointer } from "../entity.ts";
 import { type ClusterResponse, provisionStatuses } from "../schema.ts";
 
 /** Builds the item of the cluster that owns its slug. */
@@ -20,15 +19,6 @@ export function clusterItem(cluster: Cluster): RawItem {
 export function supersededClusterItem(cluster: Cluster): RawItem {
   const key = supersededClusterKey(cluster.organisation, cluster.environment, cluster.slug, cluster.identity);
   return clusterEntity.write(key, cluster, { slimSk: key.sk });
-}
-
-/**
- * Builds the pointer of a new cluster, which requests the first reconciliation.
- *
- * @param now RFC 3339
- */
-export function pointerItem(pointer: Pointer, now: string): RawItem {
-  return pointerEntity.write(pointerKey(pointer.identity), pointer, firstReconcileRequest(pointer.identity, now));
 }
 
 /** Context of a cluster's response. */
@@ -126,11 +116,11 @@ export function toClusterResponse(cluster: Cluster, context: ResponseContext): C
  * Builds the entity tag of a cluster: its revision, the sum of the revisions of the referenced items in its response, and the
  * catalogue's revision.
  *
- * @returns the tag with its quotes
+ * @returns the tag without quotes
  */
 export function clusterEtag(cluster: Cluster, references: References): string {
   const { account, credentials, primary, schedule } = referents(cluster, references);
   const referenced = new Set([account, credentials, primary, schedule]);
   const sum = [...referenced].reduce((total, referent) => total + (referent?.revision ?? 0), 0);
-  return `"${cluster.revision}.${sum}.${catalogueRevision}"`;
+  return `${cluster.revision}.${sum}.${catalogueRevision}`;
 }

@@ -6,15 +6,15 @@ import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolItem, putNodePools } from "../../node-pool/items.ts";
 import { type Representation, storeResponse } from "../../request/idempotency.ts";
 import type { Deadline } from "../../shared/retry.ts";
-import { clusterKey, pointerKey } from "../../table/keys.ts";
+import { clusterKey } from "../../table/keys.ts";
 import { commit, Transaction } from "../../table/transaction.ts";
 import type { Cluster } from "../entity.ts";
 import type { EventOf } from "../event-types.ts";
 import { acceptChange } from "../rules/accept-change.ts";
-import { reconcileRequest } from "../rules/reconcile-request.ts";
 import { applyCounters } from "./counters.ts";
 import { appendEvent, requesterOf } from "./event-log.ts";
 import { clusterItem } from "./items.ts";
+import { markDue } from "./pointer.ts";
 import { reserveSlug, type SlugState } from "./slug-reservation.ts";
 
 /** Destination of a moving cluster, and the part of the page index that it leaves. */
@@ -73,11 +73,7 @@ export async function commitMutation<Body>(
     decrementBucket(transaction, "left-index", from, bucketOf(from, before.slug));
   }
   applyCounters(transaction, before, after);
-  const request = reconcileRequest(after.identity, now);
-  transaction.update("pointer", pointerKey(after.identity), `SET #path = :path, ${request.set} ADD ${request.add}`, {
-    condition: "attribute_exists(#pk)",
-    values: { ...request.values, ":path": clusterKey(after.organisation, after.environment, after.slug).sk },
-  });
+  markDue(transaction, after, now);
   const source = { clusterIdentity: after.identity, at: now, requester: requesterOf(context, actor) };
   appendEvent(context, transaction, mutation.event, source);
   for (const pool of newPools) transaction.create("pool", nodePoolItem(pool));

@@ -68,7 +68,7 @@ describe("removing an environment without clusters", () => {
     await removeEnvironment(slow.services, tenant.slug, "production");
     expect(performance.now() - start).toBeLessThan(WRITE_TIMEOUT_MS);
     expect(await chunksOf("production")).toEqual([]);
-    await expect(production()).rejects.toMatchObject({ kind: "missing" });
+    await expect(production()).rejects.toMatchObject({ kind: "notFound" });
     await expectInvariants(world.services, tenant.slug);
   });
 

@@ -245,7 +245,7 @@ describe("a member", () => {
     [{ email: "a@b", role: "admin", user: "1" }, "invalid user"],
     [{ email: "a@b", role: "admin", environment: "e" }, "invalid environment"],
     [{ email: "a@b", role: "admin", environmentRole: "none" }, "invalid environment"],
-    [{ email: "a@b", role: "admin", environment: "#", environmentRole: "none" }, "missing environment.missing"],
+    [{ email: "a@b", role: "admin", environment: "#", environmentRole: "none" }, "notFound environment.missing"],
   ])("a member cannot be created from %j", async (input, refusal) => {
     const slug = await organisation();
     expect(await outcome(setMember(services, slug, input))).toBe(refusal);
@@ -286,7 +286,7 @@ describe("an organisation", () => {
         createEnvironment(services, slug, { name: "x", type: "other" }),
         setMember(services, slug, { email: "a@b", role: "admin" }),
       ];
-      expect(await contended(1, calls)).toEqual({ "missing organisation.missing": 9 });
+      expect(await contended(1, calls)).toEqual({ "notFound organisation.missing": 9 });
     }
   });
 });
@@ -301,7 +301,7 @@ describe("an environment", () => {
     expect(ends).toEqual({ ok: 1, "conflict environment.slug_taken": 4 });
     await expectInvariants(services, slug);
     const removed = await contended(4, (within) => [removeEnvironment(within, slug, "a-b")]);
-    expect(Object.keys(removed).filter((end) => end !== "ok" && end !== "missing environment.missing")).toEqual([]);
+    expect(Object.keys(removed).filter((end) => end !== "ok" && end !== "notFound environment.missing")).toEqual([]);
     expect(await listEnvironments(services, slug)).toEqual([]);
     await expectInvariants(services, slug);
     const again = await make(services, slug, "A b");
@@ -390,7 +390,7 @@ describe("operations during which a database call fails", () => {
           if (!reached || (fault === "throttle" && at > 0)) break;
           expect(end, `${fault} call ${at}`).toBe("unavailable table.unavailable");
           expect([0, items]).toContain(changed);
-          expect(changed === 0 ? ["ok"] : ["ok", "conflict", "missing"]).toContain(again.split(" ")[0]);
+          expect(changed === 0 ? ["ok"] : ["ok", "conflict", "notFound"]).toContain(again.split(" ")[0]);
           seen.add(changed);
         }
         expect(seen).toContain(fault === "after" ? items : 0);

@@ -171,7 +171,9 @@ describe("a rotation of the encryption key", () => {
     const [old] = keys();
     const elsewhere = localKeyring(memoryKeyStore());
     const lost = await keep(world.table.name, elsewhere);
-    await expect(rotate()).rejects.toThrow(new RegExp(`^the secrets of one cluster .*: ${lost}: the key .* is not in`));
+    await expect(rotate()).rejects.toThrow(
+      new RegExp(`^failed to rotate the secrets of one cluster.*: ${lost}: the key .* is not in`),
+    );
     await expectAll(whole);
     expect(keys()[0]).toEqual(old);
     const held = await readSecrets(world.table, lost);
@@ -192,7 +194,7 @@ describe("a rotation of the encryption key", () => {
 
   test("a rotation in a restored table makes its secrets readable there, also after an interruption", async () => {
     const brought = [await keep("former"), await keep("former")];
-    await expect(rotate()).rejects.toThrow("the secrets of 2 clusters could not be encrypted anew");
+    await expect(rotate()).rejects.toThrow("failed to rotate the secrets of 2 clusters");
     // Restored with an interrupted rotation of the other table. The rotation of this table was created after that.
     brought.push(await keep("former"));
     const own = await keep();
@@ -210,8 +212,6 @@ describe("a rotation of the encryption key", () => {
 
   test("a rotation with secrets that belong to another table is refused", async () => {
     await keep("former");
-    await expect(rotate({ fromTable: "other" })).rejects.toThrow(
-      "the secrets of one cluster could not be encrypted anew",
-    );
+    await expect(rotate({ fromTable: "other" })).rejects.toThrow("failed to rotate the secrets of one cluster");
   });
 });

@@ -190,7 +190,7 @@ describe("a client secret that expires", () => {
     onRemoval = 500;
     await world.settle(5 * HOUR_MS);
     expect((await get(at("oidc-config"))).body.clientId).toBe("client-2");
-    expect((await reconciled()).message).toContain("removing the OIDC client that was replaced");
+    expect((await reconciled()).message).toContain("removing the replaced OIDC client");
     onRemoval = 204;
     await world.settle(10 * 60_000);
     expect([[...alive], (await reconciled()).status]).toEqual([["client-2"], "True"]);
