@@ -36,7 +36,7 @@ export async function listMembers(services: Services, organisation: string): Pro
 /**
  * Finds a member by e-mail address, case-insensitively.
  *
- * @throws AppError missing
+ * @throws AppError not found
  */
 export async function memberByEmail(services: Services, organisation: string, email: string): Promise<Member> {
   const wanted = email.toLowerCase();
@@ -52,7 +52,7 @@ export async function memberByEmail(services: Services, organisation: string, em
  *
  * @param organisation slug of the organisation
  * @param input email, user (uuid of a user of another organisation), role, kubernetesRole, environment with environmentRole
- * @throws AppError invalid; missing for organisation or environment
+ * @throws AppError invalid; not found for organisation or environment
  */
 export async function setMember(services: Services, organisation: string, input: unknown): Promise<Member> {
   const checked = validate(SetMember, input);

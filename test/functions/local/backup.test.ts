@@ -117,5 +117,5 @@ test("a server does not start on a table with an interrupted import", async () =
   const environment = { DYNAMODB_ENDPOINT: inject("endpoint"), TABLE_NAME: table.name, DATA_DIR: temporary() };
   const { exited, stderr } = script("start", [], environment);
   expect(await exited).toBe(1);
-  expect(stderr()).toContain("was cut off, so not everything is there");
+  expect(stderr()).toContain("is incomplete, so items are missing");
 });
