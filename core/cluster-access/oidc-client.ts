@@ -19,8 +19,8 @@ import {
   OidcClientSecret,
   oidcClientEntity,
 } from "./entity.ts";
-import { NotRegistered, type RegisteredClient } from "./identity-provider.ts";
-import { type PrerequisiteServices, vaultOf } from "./prerequisite-services.ts";
+import { NotRegisteredError, type RegisteredClient } from "./identity-provider.ts";
+import { openOrCreateVault, type PrerequisiteServices } from "./prerequisite-services.ts";
 
 /** How long the removal of a client that cannot be used may take, in milliseconds. */
 const DISCARD_MS = 5_000;
@@ -138,7 +138,7 @@ export function oidcClient(services: PrerequisiteServices): Prerequisite {
     refuseInDoubt(prepared, before);
     warnOfDoubt(prepared, before);
     // First: without encryption there must be no secret.
-    const vault = await vaultOf(services, prepared);
+    const vault = await openOrCreateVault(services, prepared);
     const { former, formerRegistrationAccessToken } = await formerOf(prepared, before);
     const intendedAt = clock().toISOString();
     const asIntended = stillIntended({ intendedAt });
@@ -156,7 +156,7 @@ export function oidcClient(services: PrerequisiteServices): Prerequisite {
     });
     if (!isIntended) return false;
     const made = await identityProvider.register(clientNameOf(identity), signal).catch(async (error: unknown) => {
-      if (error instanceof NotRegistered) await settle();
+      if (error instanceof NotRegisteredError) await settle();
       throw error;
     });
     const { clientId, clientSecret, expiresAt, registrationUri, registrationAccessToken } = made;

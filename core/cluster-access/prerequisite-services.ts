@@ -1,4 +1,4 @@
-/** What the reconciler's own steps work with. */
+/** Services of the reconciler's prerequisites. */
 
 import type { Services } from "../context.ts";
 import type { PrerequisiteContext } from "../provisioning/prerequisite.ts";
@@ -6,20 +6,20 @@ import type { Keyring } from "../secrets/keyring.ts";
 import { newVault, openVault, type Vault } from "../secrets/vault.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
 
-/** What the steps work with. */
+/** Services that the prerequisites use. */
 export interface PrerequisiteServices extends Pick<Services, "table" | "clock"> {
   readonly keyring: Keyring;
   readonly identityProvider: IdentityProvider;
-  /** Logs what an operator has to know. */
+  /** Logs a warning for the operator. */
   readonly warn: (message: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
 /**
- * Opens the cluster's vault, or makes it where there is none yet.
+ * Opens the vault of a cluster, or creates it.
  *
- * @throws Error where the keyring does not decrypt its data key
+ * @throws Error if the keyring does not decrypt its data key
  */
-export async function vaultOf(
+export async function openOrCreateVault(
   { table, clock, keyring }: PrerequisiteServices,
   { cluster, held }: PrerequisiteContext,
 ): Promise<Vault> {

@@ -1,4 +1,4 @@
-/** Configurations: the contract's shapes. */
+/** Contract shapes of configurations. */
 
 import * as v from "valibot";
 
@@ -35,7 +35,7 @@ export type OidcConfigResponse = v.InferOutput<typeof OidcConfigResponse>;
 const named = <Shape extends v.GenericSchema>(name: string, shape: Shape) =>
   v.array(v.object({ name: v.string(), [name]: shape }));
 
-/** A kubeconfig as kubectl reads it, with a plugin that logs in with the cluster's issuer. */
+/** Kubeconfig for kubectl, with a plugin that logs in through the cluster's issuer. */
 export const KubeconfigResponse = v.object({
   apiVersion: v.literal("v1"),
   kind: v.literal("Config"),
