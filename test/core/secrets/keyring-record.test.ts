@@ -47,11 +47,11 @@ test("a start with an empty or another keyring is refused, names the missing key
   await require();
   const [key] = ids();
   const empty = memoryKeyStore();
-  expect(await require(empty)).toMatch(new RegExp(`^${PLACE}: is missing, with the key ${key}, .*secrets discard`));
+  expect(await require(empty)).toMatch(new RegExp(`^${PLACE}: is missing, with the key ${key} .*secrets discard`));
   expect(empty.find()).toBeUndefined();
   const other = memoryKeyStore();
   other.read();
-  expect(await require(other)).toMatch(new RegExp(`^${PLACE}: lacks the key ${key}, `));
+  expect(await require(other)).toMatch(new RegExp(`^${PLACE}: lacks the key ${key} `));
   expect(await recorded()).toEqual([key]);
   expect(await require()).toBe("");
 });

@@ -39,19 +39,15 @@ test("KMS creates and decrypts data keys with the context as encryption context"
 test("a data key of one cluster is not decrypted for another cluster", async () => {
   const { wrapped } = await keyring().generate({ table: "ame", cluster: "one" });
   await expect(keyring().unwrap(wrapped, { table: "ame", cluster: "two" })).rejects.toThrow(
-    "decrypting a data key was refused by the service that keeps the keys: InvalidCiphertextException",
+    "The key service refused decrypting a data key: InvalidCiphertextException",
   );
 });
 
 test.each([
-  [
-    "AccessDeniedException",
-    400,
-    "making a data key was refused by the service that keeps the keys: AccessDeniedException",
-  ],
-  ["KMSInvalidStateException", 400, "making a data key was refused"],
-  ["ThrottlingException", 400, "is out of reach or overloaded"],
-  ["KMSInternalException", 500, "is out of reach or overloaded"],
+  ["AccessDeniedException", 400, "The key service refused generating a data key: AccessDeniedException"],
+  ["KMSInvalidStateException", 400, "The key service refused generating a data key"],
+  ["ThrottlingException", 400, "is unreachable or overloaded"],
+  ["KMSInternalException", 500, "is unreachable or overloaded"],
 ])("the error %s is shown without names of keys and callers, which are only logged", async (type, status, words) => {
   kms.refusal = { status, type, message: `User: somebody is not authorized on ${ARN}` };
   const error: Error = await keyring({ maxAttempts: 1 })
@@ -59,7 +55,7 @@ test.each([
     .catch((thrown) => thrown);
   expect(error.message).toContain(words);
   expect(error.message).not.toContain(ARN);
-  expect(error instanceof AppError).toBe(words === "is out of reach or overloaded");
+  expect(error instanceof AppError).toBe(words === "is unreachable or overloaded");
   expect(JSON.stringify(errorFields(error))).toContain(ARN);
 });
 

@@ -76,7 +76,7 @@ test("a server whose keys.json is lost, truncated or replaced refuses to start, 
   const [{ id }] = JSON.parse(whole).keys;
   rmSync(file);
   const lost = await refusal(environment);
-  for (const words of [`${file}: is missing, with the key ${id}`, "Bring the file back", "secrets discard"]) {
+  for (const words of [`${file}: is missing, with the key ${id}`, "Restore the file", "secrets discard"]) {
     expect(lost).toContain(words);
   }
   expect(existsSync(file)).toBe(false);
