@@ -12,7 +12,7 @@ import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
 const CONCURRENCY = 16;
 
 /** Properties of an entity that a migration needs. */
-export type MigratedEntity = Pick<Entity<object>, "name" | "version" | "bring">;
+export type MigratedEntity = Pick<Entity<object>, "name" | "version" | "upgrade">;
 
 /** Dependencies and options of a migration. */
 export interface MigrationOptions {
@@ -87,7 +87,7 @@ async function migrateItem(
     const before: RawItem = item;
     let after: RawItem;
     try {
-      after = entity.bring(before);
+      after = entity.upgrade(before);
     } catch (error) {
       return errorText(error);
     }

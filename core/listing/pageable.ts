@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { type Parameter, parsePairs, type QueryPairs } from "../request/query.ts";
 import type { Problem } from "../shared/errors.ts";
 import { parseJson } from "../shared/json.ts";
-import { literalsIn } from "../shared/literals.ts";
+import { findLiterals } from "../shared/literals.ts";
 import { int32, int64 } from "../shared/schemas.ts";
 import { elementPath, formatValue, memberPath, shorten } from "../shared/validation.ts";
 
@@ -102,7 +102,7 @@ function pairsOf(text: string): QueryPairs | undefined {
     return undefined;
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const literals = literalsIn(text);
+  const literals = findLiterals(text);
   return Object.entries(value).flatMap(([name, member]): [string, string, string][] => {
     if (member === null) return [];
     const members: unknown[] = Array.isArray(member) ? member : [member];

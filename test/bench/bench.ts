@@ -180,7 +180,11 @@ async function pagesOf(bench: Bench, template: Cluster, count: number): Promise<
 async function main(): Promise<void> {
   const engine = await startEngine();
   try {
-    const world = worldOn(`bench-${randomUUID()}`, { endpoint: engine.endpoint, sendingMs: SENDING_MS }, new Set());
+    const world = worldOn(
+      `bench-${randomUUID()}`,
+      { endpoint: engine.endpoint, requestTimeoutMs: SENDING_MS },
+      new Set(),
+    );
     await createTable(world.table);
     const tenant = await world.tenant();
     const timed = world.sibling();

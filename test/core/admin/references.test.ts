@@ -128,7 +128,7 @@ describe("a cloud account", () => {
     await createAccount(services, slug, account());
     await createAccount(services, slug, account({ cloudProfile: "azure" }));
     await createAccount(services, await organisation(), account());
-    expect(await outcome(createAccount(services, slug, account()))).toBe("conflict account.name_held");
+    expect(await outcome(createAccount(services, slug, account()))).toBe("conflict account.name_taken");
     expect(await listAccounts(services, slug)).toHaveLength(2);
   });
 });
@@ -173,7 +173,7 @@ describe("the references of an organisation", () => {
       createAccount(within, slug, account({ displayName: "same" })),
       createSchedule(within, slug, schedule()),
     ]);
-    expect(ends).toEqual({ ok: 25, "conflict account.name_held": 11 });
+    expect(ends).toEqual({ ok: 25, "conflict account.name_taken": 11 });
     expect(servers.reduce((sum, { wire }) => sum + wire.conflicted, 0)).toBeGreaterThan(0);
     const { accounts, schedules, revision } = await readReferences(services, slug);
     const names = Object.values(accounts).map(({ displayName }) => displayName);
@@ -256,7 +256,7 @@ describe("an organisation", () => {
   test("an organisation gets a unique slug, also when several are created concurrently", async () => {
     const [slug, wrong] = [`org-${++made}`, ["", "A", "a.b", "a#b", "é", "x".repeat(64)]];
     const ends = await contended(6, (within, at) => [createOrganisation(within, { slug, name: `Name ${at}` })]);
-    expect(ends).toEqual({ ok: 1, "conflict organisation.slug_held": 5 });
+    expect(ends).toEqual({ ok: 1, "conflict organisation.slug_taken": 5 });
     const none = { clusters: 0, cpu: 0, memory: 0, environments: 0 };
     expect((await showOrganisation(services, slug)).total).toMatchObject(none);
     for (const text of wrong)
@@ -288,7 +288,7 @@ describe("an environment", () => {
     const slug = await organisation();
     const spellings = ["A b", "a-b", "a  B", "a&b", "-a-b-"];
     const ends = await contended(5, (within, at) => [make(within, slug, spellings[at])]);
-    expect(ends).toEqual({ ok: 1, "conflict environment.slug_held": 4 });
+    expect(ends).toEqual({ ok: 1, "conflict environment.slug_taken": 4 });
     await expectInvariants(services, slug);
     const removed = await contended(4, (within) => [removeEnvironment(within, slug, "a-b")]);
     expect(Object.keys(removed).filter((end) => end !== "ok" && end !== "missing environment.missing")).toEqual([]);

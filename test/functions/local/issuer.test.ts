@@ -97,7 +97,7 @@ test("a token that cannot be looked up causes another error than an invalid toke
   const begun = await begin();
   world.wire.fault = () => "before";
   const late = await submit(begun, `token=${tenant.admin}`);
-  expect([late.status, late.page.includes("is out of reach or overloaded")]).toEqual([503, true]);
+  expect([late.status, late.page.includes("is unreachable or overloaded")]).toEqual([503, true]);
   world.wire.fault = () => undefined;
   const wrong = await submit(begun, "token=nonsense");
   expect([wrong.status, wrong.page.includes("This token does not work.")]).toEqual([401, true]);

@@ -162,7 +162,7 @@ describe("npm start", () => {
       DYNAMODB_ENDPOINT: `http://127.0.0.1:${port}`,
     });
     expect(await exited).toBe(1);
-    expect(stderr()).toContain("does not do TransactWriteItems");
+    expect(stderr()).toContain("does not support TransactWriteItems");
     engine.close();
   });
 
