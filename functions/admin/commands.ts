@@ -1,4 +1,4 @@
-/** The operator's commands. Each calls the same core functions that HTTP operations call, and returns what to print. */
+/** The operator's commands. Each calls core functions, as HTTP operations do, and returns what to print. */
 
 import { createAccount, listAccounts } from "#core/admin/cloud-accounts.ts";
 import { createEnvironment, listEnvironments, removeEnvironment } from "#core/admin/environments.ts";
@@ -10,18 +10,18 @@ import { profileByIdentity } from "#core/catalogue/index.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { backupCommands } from "./backup.ts";
 import { clusterCommands } from "./clusters.ts";
-import { type Command, many, numeric, one, org, several, text } from "./command.ts";
+import { type Command, many, multiple, numeric, one, org, text } from "./command.ts";
 import { checkIndexes, rebuildIndexes } from "./page-index.ts";
 import { secretsCommands } from "./secrets.ts";
 import { tableCommands } from "./table.ts";
 
-/** `SATURDAY 02:00 120`: day, time in UTC, minutes. */
-function windowOf(value: string) {
+/** Parses `SATURDAY 02:00 120`: day, time in UTC, minutes. */
+function parseWindow(value: string) {
   const [day, startTime, duration] = value.trim().split(/\s+/);
   return { day, startTime, duration: numeric(duration) };
 }
 
-/** Every command, by its one or two words. */
+/** All commands by name, one or two words. */
 export const commands: Readonly<Record<string, Command>> = {
   "org create": {
     usage: "--slug <slug> --name <name> [--type BUSINESS|ENTERPRISE|INDIVIDUAL|TRIAL] [--email <contact>]",
@@ -76,7 +76,7 @@ export const commands: Readonly<Record<string, Command>> = {
       name: text,
       provider: text,
       credentials: text,
-      secret: several,
+      secret: multiple,
       "tenant-id": text,
       "parent-folder": text,
       "parent-resource-pool": text,
@@ -85,7 +85,7 @@ export const commands: Readonly<Record<string, Command>> = {
     async run(services, given) {
       if (many(given, "secret").length > 0) {
         throw new AppError("invalid", "account.secrets_refused", [
-          "--secret: secrets are not taken yet, for no provisioner would use them; --credentials <name> makes a record without any",
+          "--secret: secrets are not supported, because no provisioner uses them; create a record without a secret with --credentials <name>",
         ]);
       }
       const { values } = given;
@@ -117,10 +117,10 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   "schedule create": {
     usage: '--org <slug> --name <name> [--window "SATURDAY 02:00 120"]…',
-    options: { org: text, name: text, window: several },
+    options: { org: text, name: text, window: multiple },
     required: ["org", "name"],
     async run(services, given) {
-      const windows = many(given, "window").map(windowOf);
+      const windows = many(given, "window").map(parseWindow);
       return { print: await createSchedule(services, org(given), { name: given.values.name, windows }) };
     },
   },
@@ -154,7 +154,7 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   "token create": {
     usage: "--org <slug> --email <address> --name <name> [--days 365] [--source <CIDR>]…",
-    options: { org: text, email: text, name: text, days: text, source: several },
+    options: { org: text, email: text, name: text, days: text, source: multiple },
     required: ["org", "email", "name"],
     async run(services, given) {
       const { user } = await memberByEmail(services, org(given), one(given, "email") ?? "");

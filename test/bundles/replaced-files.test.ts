@@ -9,7 +9,7 @@ import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
-import { type Built, buildBundle, optionsFor } from "#functions/build/build.ts";
+import { type BuiltBundle, buildBundle, optionsFor } from "#functions/build/build.ts";
 import { type BundleName, bundles } from "#functions/build/bundles.ts";
 import { keptErrors, replacedFiles, withoutErrors } from "#functions/build/replaced-files.ts";
 import { type Engine, startEngine } from "#functions/local/engine.ts";
@@ -17,7 +17,7 @@ import { type Engine, startEngine } from "#functions/local/engine.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const SHIMS = "functions/build/shims";
 const names = Object.keys(bundles) as BundleName[];
-const built: Built[] = [];
+const built: BuiltBundle[] = [];
 
 beforeAll(async () => {
   for (const name of names) built.push(await buildBundle(name));

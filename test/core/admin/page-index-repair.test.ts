@@ -49,8 +49,12 @@ const production = () => getEnvironment(world.services, tenant.slug, "production
 /** Runs the operator's command on the tenant's organisation. */
 async function index(of: World, word: "check" | "rebuild"): Promise<{ found: Json[]; failed: boolean }> {
   const given = { values: { org: tenant.slug }, positionals: [] };
-  const around = { config: readConfig({}), place: { on: "directory", directory: "unused" } as const, tell: () => {} };
-  const { print, failed = false } = (await commands[`index ${word}`]?.run(of.services, given, around)) ?? {};
+  const context = {
+    config: readConfig({}),
+    target: { on: "directory", directory: "unused" } as const,
+    report: () => {},
+  };
+  const { print, failed = false } = (await commands[`index ${word}`]?.run(of.services, given, context)) ?? {};
   return { found: (print as Json).discrepancies, failed };
 }
 
@@ -212,7 +216,11 @@ describe("rebuilding the page index", () => {
     const gone = { slug: "gone", identity: "f3c1c6a4-5a3a-4d63-9a5b-b7c3c2f1a001" };
     const bucket = { id: "old", bound: "", n: 0, v: 1 };
     await commit(world.table, new Transaction().put("index", chunkItem(tenant.slug, gone, "", [bucket])), deadlineIn());
-    const stray = { organisation: tenant.slug, environment: "gone", text: 'chunk "" belongs to no environment' };
+    const stray = {
+      organisation: tenant.slug,
+      environment: "gone",
+      text: 'chunk "" does not belong to an environment',
+    };
     expect(await index(world, "check")).toEqual({ found: [stray], failed: true });
     expect((await index(world, "rebuild")).found).toEqual([stray]);
     expect(await index(world, "check")).toEqual({ found: [], failed: false });

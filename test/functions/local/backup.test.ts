@@ -79,7 +79,7 @@ test("a table that was exported, deleted and imported is complete, and the serve
     admin(environment, "backup", "export", "--file", file),
     admin(environment, "backup", "import", "--file", file),
   ]);
-  expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining("is there already") });
+  expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining("already exists") });
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("is in use by a server") });
   await stop(first);
 
