@@ -4,7 +4,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, r
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
-import { answers, type Engine, type EngineExit, launchEngine, pollMs, stopWithinMs } from "./engine.ts";
+import { type Engine, type EngineExit, isResponding, launchEngine, pollMs, stopWithinMs } from "./engine.ts";
 import { withFileLock } from "./file-lock.ts";
 import { identify, isRunning, type ProcessIdentity } from "./process-identity.ts";
 
@@ -54,7 +54,7 @@ export async function openDataDirectory(
     const waited = performance.now() >= deadline;
     const endpoint = record.engine?.endpoint;
     const mayShare = role === "admin" && (record.role === "server" || waited);
-    if (mayShare && endpoint !== undefined && (await answers(endpoint))) {
+    if (mayShare && endpoint !== undefined && (await isResponding(endpoint))) {
       return { endpoint, shared: true, stop: async () => {} };
     }
     if (waited) throw inUse(home, record, mayShare ? ", and its database engine does not respond" : "");

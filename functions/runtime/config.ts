@@ -34,16 +34,16 @@ const whole = (least: number, most: number) =>
     v.maxValue(most, `must be at most ${most}`),
   );
 
-/** Writes an origin as browsers send it (RFC 6454, section 6.2): in lower case, without a default port and a path. */
-function asBrowsersSend(text: string): string {
+/** Returns an origin as browsers send it (RFC 6454, section 6.2): in lower case, without a default port and a path. */
+function browserOrigin(text: string): string {
   const origin = URL.parse(text)?.origin ?? "null";
-  // Of a scheme that is not the web's the parser knows no origin.
+  // The parser does not know the origin of other schemes.
   return origin === "null" ? text : origin;
 }
 
 const servable = v.check(
   (text: string) => URL.parse(text) === null || hasServableHost(text),
-  "must not be of an unspecified, link-local, multicast or reserved address, which no client can reach",
+  "must not have an unspecified, link-local, multicast or reserved address, which no client can reach",
 );
 
 const Variables = v.object({
@@ -84,7 +84,7 @@ const Variables = v.object({
   CORS_ORIGINS: v.optional(
     v.pipe(
       list,
-      v.transform((origins) => origins.map(asBrowsersSend)),
+      v.transform((origins) => origins.map(browserOrigin)),
     ),
     "",
   ),

@@ -91,7 +91,7 @@ test("a container without its required settings names them and exits", async () 
   const { ended, said } = image.run();
   expect(await ended).toEqual({ code: 1, signal: null });
   for (const variable of ["DYNAMODB_ENDPOINT", "KEYS_FILE", "OIDC_ISSUER_URL"])
-    expect(said()).toContain(`${variable}: is not set`);
+    expect(said()).toContain(`${variable}: is required`);
 });
 
 test("several replicas serve the same data, as an unprivileged user, on a read-only file system", async () => {

@@ -122,7 +122,7 @@ describe("an OIDC configuration", () => {
     for (const token of ["", "nonsense", tenant.admin.replace(/.$/, "!")]) {
       const { status, location, page } = await logIn(url, token);
       expect([status, location]).toEqual([401, ""]);
-      expect(page).toContain("This token does not work.");
+      expect(page).toContain("This token is not valid.");
     }
   });
 

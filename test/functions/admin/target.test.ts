@@ -115,8 +115,8 @@ describe("an operator's command within sst shell", () => {
 
     const missing = await admin("not-there", "org", "create", "--slug", "first", "--name", "First");
     expect(missing).toMatchObject({ code: 1, stdout: "" });
-    expect(missing.stderr).toContain('no table "not-there"');
+    expect(missing.stderr).toContain('the table "not-there" does not exist');
     const elsewhere = openTable({ name: "not-there", endpoint: inject("endpoint"), client: ENGINE });
-    await expect(requireTable(elsewhere)).rejects.toThrow('no table "not-there"');
+    await expect(requireTable(elsewhere)).rejects.toThrow('the table "not-there" does not exist');
   });
 });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { loginPage } from "#functions/local/issuer/page.ts";
-import { encryptedFile } from "#functions/local/issuer/sealed-file.ts";
+import { openEncryptedFile } from "#functions/local/issuer/sealed-file.ts";
 import { isIssuerLost, issuerFile, openIssuerStore } from "#functions/local/issuer/store.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import { cleanUp, temporary } from "#test/support/server.ts";
@@ -100,7 +100,7 @@ test("a token that cannot be looked up causes another error than an invalid toke
   expect([late.status, late.page.includes("is unreachable or overloaded")]).toEqual([503, true]);
   world.wire.fault = () => undefined;
   const wrong = await submit(begun, "token=nonsense");
-  expect([wrong.status, wrong.page.includes("This token does not work.")]).toEqual([401, true]);
+  expect([wrong.status, wrong.page.includes("This token is not valid.")]).toEqual([401, true]);
   expect((await submit(begun, `token=${"a".repeat(5_000)}`)).status).toBe(413);
   expect((await submit(begun, `token=${tenant.admin}`)).status).toBe(303);
 });
@@ -157,7 +157,7 @@ test("the file of keys and clients is accessible only for its user, and a damage
 
   const cut = readFileSync(file, "utf8").slice(0, -100);
   writeFileSync(file, cut);
-  await expect(openIssuerStore(place)).rejects.toThrow(/is damaged: its content is not JSON\. Bring the file back/);
+  await expect(openIssuerStore(place)).rejects.toThrow(/is damaged: its content is not JSON\. Restore the file/);
   expect(readFileSync(file, "utf8")).toBe(cut);
   expect(existsSync(`${file}.next`)).toBe(false);
 });
@@ -244,7 +244,7 @@ test("a file whose key is lost, or whose text was moved from another file, is re
   );
   expect([await isIssuerLost(place), await isIssuerLost(other)]).toEqual([false, true]);
   await expect(issuerFile(other).rotate()).rejects.toThrow("cannot be decrypted");
-  await expect(encryptedFile(place.file, place.keyring, "another purpose").read()).rejects.toThrow(
+  await expect(openEncryptedFile(place.file, place.keyring, "another purpose").read()).rejects.toThrow(
     "cannot be decrypted",
   );
   expect(readFileSync(place.file, "utf8")).toBe(content);

@@ -81,12 +81,12 @@ test("a server whose keys.json is lost, truncated or replaced refuses to start, 
   }
   expect(existsSync(file)).toBe(false);
   const rotated = await admin(environment, "secrets", "rotate", "--grace", "0");
-  expect([rotated.code, rotated.stderr.includes(`there is no ${file}`)]).toEqual([1, true]);
+  expect([rotated.code, rotated.stderr.includes(`${file} does not exist`)]).toEqual([1, true]);
   expect(existsSync(file)).toBe(false);
 
   for (const damaged of [whole.slice(0, -20), "", '{"keys":[]}']) {
     writeFileSync(file, damaged);
-    expect(await refusal(environment)).toContain(`${file} holds no keys: bring it back from a backup`);
+    expect(await refusal(environment)).toContain(`${file} contains no keys: restore it from a backup`);
     expect(readFileSync(file, "utf8")).toBe(damaged);
   }
 

@@ -136,7 +136,7 @@ describe("npm start", () => {
     const server = await start({ DATA_DIR: directory });
     process.kill(engineOf(directory).pid, "SIGKILL");
     expect(await server.exited).not.toBe(0);
-    expect(server.output()).toContain("the database engine ended by itself");
+    expect(server.output()).toContain("the database engine ended unexpectedly");
   });
 
   test("npm start uses another engine if one is configured", async () => {
