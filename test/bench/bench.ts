@@ -27,10 +27,10 @@ import { measureStarts } from "./starts.ts";
 const ROUNDS = 200;
 
 /**
- * How long one sending of a call may take, in milliseconds. The server's own second is too short for 100,000 clusters in another order: their
- * 40 ranges are asked for side by side, and the embedded engine answers one after the other.
+ * Timeout of one attempt of a call, in milliseconds. The server's default of one second is too short for 100,000 clusters in another
+ * order: their 40 ranges are read in parallel, and the embedded engine processes them one after the other.
  */
-const SENDING_MS = 60_000;
+const REQUEST_TIMEOUT_MS = 60_000;
 
 const { values: options } = parseArgs({
   options: { large: { type: "boolean", default: false }, only: { type: "string" } },
@@ -182,7 +182,7 @@ async function main(): Promise<void> {
   try {
     const world = worldOn(
       `bench-${randomUUID()}`,
-      { endpoint: engine.endpoint, requestTimeoutMs: SENDING_MS },
+      { endpoint: engine.endpoint, requestTimeoutMs: REQUEST_TIMEOUT_MS },
       new Set(),
     );
     await createTable(world.table);
@@ -281,7 +281,7 @@ function reportOperations(rows: readonly string[]): void {
   const operations = [
     "operation",
     "calls",
-    "waits",
+    "round trips",
     "read / write units",
     "in process",
     "raw",
@@ -292,7 +292,7 @@ function reportOperations(rows: readonly string[]): void {
     "docs/performance.md",
     "bench",
     `Measured on ${machine()}. p50 / p95 in milliseconds of ${ROUNDS} rounds; "raw" sends the same reads with the bare client, in the
-same waves, interleaved with ours. Capacity is in read / write units, as the engine counts it.
+same waves, alternating with ours. Capacity is in read / write units, as the engine counts it.
 
 ${table(operations, rows)}`,
   );
@@ -312,7 +312,7 @@ function reportPages(pages: readonly string[]): void {
     "docs/performance.md",
     "pages",
     `Measured on ${machine()}, with a load average of ${loadavg()[0]?.toFixed(1)} at the end.
-Each page is measured once. The last column is the rebuilding of the page index from nothing.
+Each page is measured once. The last column is a complete rebuild of the page index.
 
 ${table(sizes, pages)}`,
   );

@@ -6,9 +6,9 @@ import { type Consumption, monthOf, requestPrice, TRAFFIC, WORK, type WorkConsum
 const amount = (dollars: number) => (dollars >= 100 ? Math.round(dollars).toLocaleString("en") : dollars.toFixed(2));
 
 const HEADS = ["database calls", "read units", "write units", "key requests"];
-const OFTEN = "times a month for each cluster";
+const OFTEN = "per cluster and month";
 
-/** Formats the tables of docs/cost.md. */
+/** Formats the tables of docs/cost.md. @param asked consumption of operations @param worked consumption of the reconciler */
 export function tablesOf(asked: ReadonlyMap<string, Consumption>, worked: ReadonlyMap<string, WorkConsumption>) {
   const cells = ({ calls, readUnits, writeUnits, keyRequests }: Consumption) => [
     calls,
@@ -26,12 +26,9 @@ export function tablesOf(asked: ReadonlyMap<string, Consumption>, worked: Readon
     return row(clusters.toLocaleString("en"), ...[requests, month.work, storage, fixed, total].map(amount));
   });
   return {
-    operations: table(["operation", ...HEADS, "a million of them, $", OFTEN], operations),
-    work: table(["work", ...HEADS, "seconds waited", OFTEN], work),
-    months: table(
-      ["clusters", "requests, $", "reconciler, $", "storage, $", "the stage itself, $", "a month, $"],
-      months,
-    ),
+    operations: table(["operation", ...HEADS, "per million, $", OFTEN], operations),
+    work: table(["work", ...HEADS, "seconds of waiting", OFTEN], work),
+    months: table(["clusters", "requests, $", "reconciler, $", "storage, $", "fixed, $", "total per month, $"], months),
   };
 }
 

@@ -24,7 +24,7 @@ import { type Consumption, SWEEP, type WorkConsumption } from "./prices.ts";
 /** Current time, which advances only when the reconciler waits. */
 let now = Date.now();
 
-/** KMS calls and seconds waited since the last read. */
+/** KMS calls and seconds of waiting since the last read. */
 const counted = { keyRequests: 0, seconds: 0 };
 
 function taken(): typeof counted {
@@ -102,7 +102,7 @@ async function operationsOf(world: World, tenant: Tenant): Promise<Asked[]> {
     get("get a node pool", pool),
     get("get the join configuration", `${cluster}/join-config`),
     get("get a pool's join configuration", `${pool}/join-config`),
-    { ...get("make a pool's join configuration", `${pool}/join-config`), method: "POST" },
+    { ...get("create a pool's join configuration", `${pool}/join-config`), method: "POST" },
     get("get the OIDC configuration", `${cluster}/oidc-config`),
     get("get the kubeconfig", `${cluster}/kubeconfig`),
     get("list memberships", "/api/v1/memberships"),
@@ -111,7 +111,7 @@ async function operationsOf(world: World, tenant: Tenant): Promise<Asked[]> {
     get("get a maintenance schedule", `${schedules}/${tenant.schedule.identity}`),
     get("list environments", `${org}/environments`),
     get("get an environment", `${org}/environments/production`),
-    get("list kinds of environments", "/api/v1/environments/types"),
+    get("list environment types", "/api/v1/environments/types"),
     get("list cloud accounts", `${org}/cloud-accounts`),
     get("get a cloud account", `${org}/cloud-accounts/${tenant.account.identity}`),
     get("list credentials", `${org}/cloud-accounts/${tenant.account.identity}/credentials`),
@@ -200,7 +200,7 @@ async function measure(
   await fill(world, tenant, clusterEntity.read(item), CLUSTERS);
   const one = (await create("production", "one")).body.identity;
   const worked = new Map<string, WorkConsumption>();
-  worked.set("bring a cluster up", await workOn(world, one));
+  worked.set("provision a cluster", await workOn(world, one));
   const asked = new Map<string, Consumption>();
   const routes = new Set<string>();
   for (const operation of await operationsOf(world, tenant)) {
@@ -208,14 +208,14 @@ async function measure(
     asked.set(operation.name, consumed);
     routes.add(route);
     if (operation.name === "change a cluster") {
-      worked.set("follow a change", await workOn(world, one));
+      worked.set("apply a change", await workOn(world, one));
       now += 2 * 60 * 60_000;
-      worked.set("look at a cluster at rest", await workOn(world, one));
+      worked.set("check an idle cluster", await workOn(world, one));
     }
   }
-  worked.set("take a cluster down", await workOn(world, one));
+  worked.set("remove a deleted cluster", await workOn(world, one));
   const undelete = {
-    name: "bring a cluster back",
+    name: "undelete a cluster",
     method: "POST",
     path: `${tenant.path("production", "one")}/undelete`,
   };

@@ -73,11 +73,11 @@ export const TRAFFIC: Readonly<Record<string, number>> = {
 
 /** Work of the reconciler per cluster and month. */
 export const WORK: Readonly<Record<string, number>> = {
-  "bring a cluster up": 0.1,
-  "take a cluster down": 0.1,
-  "follow a change": 60,
+  "provision a cluster": 0.1,
+  "remove a deleted cluster": 0.1,
+  "apply a change": 60,
   // Every half to whole hour.
-  "look at a cluster at rest": 975,
+  "check an idle cluster": 975,
 };
 
 /** Fixed parts of a stage of any size. */
@@ -150,4 +150,4 @@ export function monthOf(
 }
 
 /** Work of a stage of any size in each minute: all of its sweeps together. */
-export const SWEEP = "sweep for what is due";
+export const SWEEP = "sweep for due clusters";

@@ -1,4 +1,4 @@
-/** Measures looks at idle clusters, many in parallel in one invocation, as in a sweep. Writes docs/performance.md. */
+/** Measures the checks of idle clusters, many in parallel in one invocation, as in a sweep. Writes docs/performance.md. */
 
 import { randomUUID } from "node:crypto";
 import type { Services } from "#core/context.ts";
@@ -78,15 +78,15 @@ export async function measureRest(): Promise<void> {
       "rest",
       [
         `Measured on ${machine()}: ${CLUSTERS} clusters with two node pools that are due`,
-        `for their resync, in one sweep, at most 100 at a time; median of ${ROUNDS} sweeps, divided by the clusters. The processor's time is the`,
-        "worker's alone, without the engine's.",
+        `for their resync, in one sweep, at most 100 at a time; median of ${ROUNDS} sweeps, divided by the clusters. The CPU time is that of`,
+        "the worker, without the engine.",
         "",
         table(
-          ["a look at a cluster at rest", "amount"],
+          ["check of an idle cluster", "amount"],
           [
-            row("processor's time, ms", cpu),
-            row("time that goes by with the engine on the same two cores, ms", wall),
-            row("calls to the database", calls),
+            row("CPU time, ms", cpu),
+            row("elapsed time with the engine on the same two cores, ms", wall),
+            row("database calls", calls),
             row("read units", reads),
             row("write units", writes),
           ],

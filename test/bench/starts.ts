@@ -86,7 +86,7 @@ export const client = DynamoDBDocumentClient.from(new DynamoDBClient({}));
 export const commands = [BatchGetCommand, QueryCommand, ScanCommand, TransactWriteCommand];`;
 
 /** Builds one more file. @returns its path */
-async function built(folder: string, name: string, options: BuildOptions): Promise<string> {
+async function buildFile(folder: string, name: string, options: BuildOptions): Promise<string> {
   const outfile = join(folder, name, "bundle.mjs").replace(/mjs$/, options.format === "cjs" ? "cjs" : "mjs");
   mkdirSync(join(folder, name), { recursive: true });
   const { outputFiles = [] } = await build({ ...options, outfile, sourcemap: false, write: false, metafile: false });
@@ -103,16 +103,16 @@ async function buildOthers(folder: string) {
   const clusters = optionsFor(bundles.clusters.entry);
   const { entryPoints: _, ...shared } = clusters;
   return {
-    bare: await built(folder, "bare", { ...shared, ...PLAIN, stdin: { contents: BARE, resolveDir: ROOT } }),
-    peer: await built(folder, "peer", {
+    bare: await buildFile(folder, "bare", { ...shared, ...PLAIN, stdin: { contents: BARE, resolveDir: ROOT } }),
+    peer: await buildFile(folder, "peer", {
       ...shared,
       ...PLAIN,
       banner: { js: REQUIRE },
       absWorkingDir: PEER,
       entryPoints: [join(PEER, "function.mjs")],
     }),
-    plain: await built(folder, "plain", { ...clusters, ...PLAIN }),
-    commonJs: await built(folder, "common-js", { ...clusters, format: "cjs" }),
+    plain: await buildFile(folder, "plain", { ...clusters, ...PLAIN }),
+    commonJs: await buildFile(folder, "common-js", { ...clusters, format: "cjs" }),
   };
 }
 
@@ -123,11 +123,11 @@ const NAMES = Object.keys(bundles) as BundleName[];
 const shapesOf = (folder: string, others: Awaited<ReturnType<typeof buildOthers>>): Loaded[] => {
   const cache = (name: string) => ({ NODE_COMPILE_CACHE: join(folder, name) });
   return [
-    { name: "as a module: what is deployed", file: fileOf("clusters") },
+    { name: "as a module (deployed)", file: fileOf("clusters") },
     { name: "as CommonJS", file: others.commonJs },
     { name: "as a module, with a compile cache", file: fileOf("clusters"), environment: cache("modules") },
     { name: "as CommonJS, with a compile cache", file: others.commonJs, environment: cache("common") },
-    { name: "with all of the SDK and with names, as SST bundles", file: others.plain },
+    { name: "with the whole SDK and with names, as SST bundles", file: others.plain },
   ];
 };
 
@@ -205,15 +205,15 @@ function report({ bare, peer, functions, shapes, loaded, timed }: Measured): voi
     const [ofFirst] = warm?.values() ?? [];
     return row(each.name, ...sizes(each), ...loading(each), ms(init), ms(first), ms(ofFirst));
   };
-  const heads = ["KiB minified", "KiB gzip", "import ms", "of the bare client's"];
+  const heads = ["KiB minified", "KiB gzip", "import ms", "ratio to the bare client"];
   const [ours, theirs] = ["clusters", peer.name].map((name) => timed.get(name)?.warm ?? new Map<string, number>());
   const compared = [...(ours ?? [])].map(([name, time]) => row(name, ms(time), ms(theirs?.get(name))));
   writeBetween(
     "docs/performance.md",
     "starts",
-    `Measured on ${machine()}, Lambda's runtime client. Import: median of ${IMPORTS} fresh
-processes of each, in turn, in milliseconds as they went by / of a processor's time. Init, from the process's start to its asking for
-an event, and first, until the first event is answered: median of ${STARTS}, in turn. Warm: median of ${WARM} events.
+    `Measured on ${machine()}, Lambda's runtime client. Import: median of ${IMPORTS} new
+    processes of each, in turn, in milliseconds: elapsed time / CPU time. Init: from the start of the process to its request for an event;
+    first: until the response to the first event; medians of ${STARTS}, in turn. Warm: median of ${WARM} events.
 
 ${table(["function", ...heads, "init ms", "first ms", "warm ms"], [bare, ...functions, peer].map(line))}
 
