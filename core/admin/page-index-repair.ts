@@ -3,8 +3,8 @@
 import type { Services } from "../context.ts";
 import {
   type Bucket,
+  buildChunkItem,
   type Chunk,
-  chunkItem,
   keyRange,
   newBucketId,
   readChunkOf,
@@ -212,7 +212,7 @@ async function repair(
   // Without a chunk nothing can be added there, so what was counted still holds.
   const unchanged = chunk === undefined ? { condition: "attribute_not_exists(#pk)" } : unchangedChunk(chunk);
   const transaction = new Transaction()
-    .put("index", chunkItem(organisation, environment, lowerBound, [only]), unchanged)
+    .put("index", buildChunkItem(organisation, environment, lowerBound, [only]), unchanged)
     // A chunk that nobody else would remove must not outlive its environment.
     .check("environment", environmentKey(organisation, environment.slug), {
       condition: "#identity = :identity",

@@ -4,7 +4,7 @@ import * as oauth from "oauth4webapi";
 import * as v from "valibot";
 import { RetryableError } from "../provisioning/prerequisite.ts";
 import {
-  hasConnected,
+  mayHaveReachedServer,
   NotRegisteredError,
   REDIRECT_URIS,
   type RegisteredClient,
@@ -54,7 +54,7 @@ const issuerMismatch = (issuer: string) => `it identifies itself as ${issuer}; c
  * @param issuer URL of the issuer; with `http`, traffic is not encrypted
  * @param initialAccessToken token for registrations, if the issuer requires one
  */
-export function identityProvider(issuer: string, initialAccessToken?: string): IdentityProvider {
+export function createIdentityProvider(issuer: string, initialAccessToken?: string): IdentityProvider {
   const url = new URL(issuer);
   const insecure = { [oauth.allowInsecureRequests]: url.protocol === "http:" };
 
@@ -94,7 +94,7 @@ export function identityProvider(issuer: string, initialAccessToken?: string): I
     const response = await oauth
       .dynamicClientRegistrationRequest(server, metadata, options)
       .catch((error: unknown): never => {
-        throw hasConnected(error) ? error : new NotRegisteredError(reasonOf(error), { cause: error });
+        throw mayHaveReachedServer(error) ? error : new NotRegisteredError(reasonOf(error), { cause: error });
       });
     if (!response.ok) throw await refusalOf(response);
     const { client, management, problems } = readClient(await readText(response, MAX_REGISTRATION_BYTES));

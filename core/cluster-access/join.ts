@@ -33,7 +33,7 @@ const WHAT = "join configuration";
  *
  * @throws AppError as `authorizeConfiguration`, if the caller is no admin; not found if the pool does not exist; unavailable
  */
-export async function joinConfig(context: Context, input: JoinInput): Promise<JoinConfigResponse> {
+export async function issueJoinConfig(context: Context, input: JoinInput): Promise<JoinConfigResponse> {
   const { nodePool } = input;
   const configured = await authorizeConfiguration(context, input, {
     right: "admin",

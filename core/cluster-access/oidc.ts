@@ -41,7 +41,7 @@ async function readClient(
  * @throws AppError as `authorizeConfiguration`, if the caller's role is below developer; conflict if the secret expired and is not
  *   renewed yet
  */
-export const oidcConfig = (
+export const readOidcConfig = (
   context: Context,
   keyring: Keyring,
   input: ConfigurationInput,
@@ -105,9 +105,9 @@ const contextName = ({ organisation, environment, cluster }: ConfigurationInput)
  * Builds a kubeconfig with which kubectl logs in through the cluster's issuer. It contains no secret beyond those of the OIDC
  * configuration. Two round trips.
  *
- * @throws AppError as `oidcConfig`; conflict before the control plane exists
+ * @throws AppError as `readOidcConfig`; conflict before the control plane exists
  */
-export async function kubeconfig(
+export async function readKubeconfig(
   context: Context,
   keyring: Keyring,
   input: ConfigurationInput,

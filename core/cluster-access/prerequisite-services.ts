@@ -3,7 +3,7 @@
 import type { Services } from "../context.ts";
 import type { PrerequisiteContext } from "../provisioning/prerequisite.ts";
 import type { Keyring } from "../secrets/keyring.ts";
-import { newVault, openVault, type Vault } from "../secrets/vault.ts";
+import { createVault, openVault, type Vault } from "../secrets/vault.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
 
 /** Services that the prerequisites use. */
@@ -26,6 +26,6 @@ export async function openOrCreateVault(
   const { identity } = cluster;
   return (
     (await openVault(table, keyring, identity, held)) ??
-    (await newVault(table, keyring, identity, clock().toISOString()))
+    (await createVault(table, keyring, identity, clock().toISOString()))
   );
 }

@@ -29,18 +29,18 @@ const SECRET_METHODS: readonly string[] = ["client_secret_basic", "client_secret
 /** Last time that RFC 3339 can express, in seconds since the epoch. A later value is most likely in milliseconds. */
 const LAST_SECOND = Date.UTC(9999, 11, 31, 23, 59, 59) / 1_000;
 
-const limited = (maxLength: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(maxLength));
+const limitedString = (maxLength: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(maxLength));
 const ignoreInvalid = <Schema extends v.GenericSchema>(schema: Schema) => v.fallback(v.nullish(schema), undefined);
 const list = v.nullish(v.array(v.string()));
 
 const Management = v.object({
-  registration_client_uri: ignoreInvalid(limited(2_048)),
-  registration_access_token: ignoreInvalid(limited(8_192)),
+  registration_client_uri: ignoreInvalid(limitedString(2_048)),
+  registration_access_token: ignoreInvalid(limitedString(8_192)),
 });
 
 const ClientInformation = v.object({
-  client_id: limited(1_024),
-  client_secret: limited(4_096),
+  client_id: limitedString(1_024),
+  client_secret: limitedString(4_096),
   /** Seconds since the epoch, 0 for never. Issuers that omit it do not expire secrets. */
   client_secret_expires_at: v.nullish(
     v.pipe(v.union([v.number(), v.pipe(v.string(), v.digits(), v.toNumber())]), v.minValue(0), v.maxValue(LAST_SECOND)),
@@ -155,7 +155,7 @@ const CERTIFICATE_CODES = /^(CERT_|ERR_TLS_CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE
  *
  * @param error error of `fetch`
  */
-export function hasConnected(error: unknown): boolean {
+export function mayHaveReachedServer(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : undefined;
   const causes: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
   return !causes.every((each) => {

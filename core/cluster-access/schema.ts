@@ -32,17 +32,17 @@ export const OidcConfigResponse = v.object({
 });
 export type OidcConfigResponse = v.InferOutput<typeof OidcConfigResponse>;
 
-const named = <Shape extends v.GenericSchema>(name: string, shape: Shape) =>
+const namedList = <Shape extends v.GenericSchema>(name: string, shape: Shape) =>
   v.array(v.object({ name: v.string(), [name]: shape }));
 
 /** Kubeconfig for kubectl, with a plugin that logs in through the cluster's issuer. */
 export const KubeconfigResponse = v.object({
   apiVersion: v.literal("v1"),
   kind: v.literal("Config"),
-  clusters: named("cluster", v.object({ "certificate-authority-data": base64, server: v.string() })),
-  contexts: named("context", v.object({ cluster: v.string(), user: v.string() })),
+  clusters: namedList("cluster", v.object({ "certificate-authority-data": base64, server: v.string() })),
+  contexts: namedList("context", v.object({ cluster: v.string(), user: v.string() })),
   "current-context": v.string(),
-  users: named(
+  users: namedList(
     "user",
     v.object({
       exec: v.object({

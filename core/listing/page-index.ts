@@ -60,7 +60,7 @@ export function readChunk(item: RawItem): Chunk {
 }
 
 /** Builds the item of a chunk. @param buckets at least one; the bound of the first is the chunk's */
-export function chunkItem(
+export function buildChunkItem(
   organisation: string,
   environment: { slug: string; identity: string },
   lowerBound: string,
@@ -81,8 +81,8 @@ const bucketsById = (buckets: readonly Bucket[]) =>
 export const newBucketId = (number: number): string => (number % 2 ** 48).toString(36);
 
 /** Builds the first chunk of a new environment: one empty bucket that begins before every slug. */
-export const firstChunk = (organisation: string, environment: { slug: string; identity: string }, id: string) =>
-  chunkItem(organisation, environment, "", [{ id, bound: "", n: 0, v: 0 }]);
+export const buildFirstChunk = (organisation: string, environment: { slug: string; identity: string }, id: string) =>
+  buildChunkItem(organisation, environment, "", [{ id, bound: "", n: 0, v: 0 }]);
 
 /**
  * Reads all chunks of an organisation, or of one environment, in key order.

@@ -35,7 +35,7 @@ exec ${joinCommand}
 `;
 
 // Some clouds limit user data to 16 KiB, so long files are compressed.
-const compressed = (content: string) => ({
+const compress = (content: string) => ({
   encoding: "gz+b64",
   content: gzipSync(content, { level: 9 }).toString("base64"),
 });
@@ -45,7 +45,7 @@ export function buildCloudInit(install: string, joinCommand: string): string {
   const owner = "root:root";
   const configuration = {
     write_files: [
-      { path: INSTALL, owner, permissions: "0755", ...compressed(install) },
+      { path: INSTALL, owner, permissions: "0755", ...compress(install) },
       // It contains the token.
       { path: JOIN, owner, permissions: "0700", content: joinScript(joinCommand) },
       { path: `/etc/systemd/system/${UNIT}`, owner, permissions: "0644", content: JOIN_UNIT },

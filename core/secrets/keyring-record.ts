@@ -25,7 +25,7 @@ export interface KeyringRecordServices extends Pick<Services, "table" | "writeTi
 }
 
 /** Finds the keys of all stored data keys. Reads the whole table. */
-export async function keysOfDataKeys(table: Table): Promise<Set<string>> {
+export async function findWrappingKeys(table: Table): Promise<Set<string>> {
   const ids = new Set<string>();
   for await (const item of table.scan()) {
     if (item.entity === dataKeyEntity.name) ids.add(dataKeyEntity.read(item).wrappedBy);
@@ -79,7 +79,7 @@ export async function recordKeys(
 export async function requireKeys(services: KeyringRecordServices, place: string): Promise<void> {
   const { table, keyring } = services;
   await recordKeys(services, async (recorded, present) => {
-    const missing = [...(recorded ?? (await keysOfDataKeys(table)))].filter((id) => !present.includes(id));
+    const missing = [...(recorded ?? (await findWrappingKeys(table)))].filter((id) => !present.includes(id));
     if (missing.length > 0) throw keysMissing(place, present.length > 0, missing);
     if (present.length > 0) return present;
     await keyring.ensure();

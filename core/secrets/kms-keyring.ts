@@ -34,7 +34,7 @@ async function callKms<Output>(operation: string, call: Promise<Output>): Promis
  * @param keyId id, ARN or alias of the key
  * @param client client options, such as endpoint and credentials
  */
-export function kmsKeyring(keyId: string, client: KMSClientConfig = {}): Keyring {
+export function createKmsKeyring(keyId: string, client: KMSClientConfig = {}): Keyring {
   const kms = new KMSClient({
     maxAttempts: 3,
     requestHandler: {

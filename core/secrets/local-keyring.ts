@@ -27,7 +27,7 @@ export interface KeyStore {
 }
 
 /** Creates a store whose keys end with the process. */
-export function memoryKeyStore(): KeyStore {
+export function createMemoryKeyStore(): KeyStore {
   let keys: LocalKeys | undefined;
   const read = () => {
     keys ??= firstKeys();
@@ -58,7 +58,7 @@ const firstKeys = (): LocalKeys => ({ keys: [newKey()] });
  *
  * @param store store of the keys
  */
-export function localKeyring(store: KeyStore): Keyring {
+export function createLocalKeyring(store: KeyStore): Keyring {
   const read = () => store.read().keys;
   return {
     async generate(context) {

@@ -93,7 +93,7 @@ function vaultWith(
  * @param now RFC 3339
  * @param writeKey adds the key to a transaction; by default on condition that there is none yet (label `data-key`)
  */
-export async function newVault(
+export async function createVault(
   table: Table,
   keyring: Keyring,
   clusterIdentity: string,

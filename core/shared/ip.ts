@@ -26,12 +26,12 @@ export class Address {
     const words = Array.from({ length: this.length / size }, (_, at) =>
       BigInt.asUintN(size, this.value >> BigInt(this.length - size * (at + 1))),
     );
-    return this.version === 4 ? words.join(".") : shortened(words.map((word) => word.toString(16)));
+    return this.version === 4 ? words.join(".") : compressZeros(words.map((word) => word.toString(16)));
   }
 }
 
 /** Replaces the longest run of at least two zeros by `::`, the first of equally long ones. */
-function shortened(words: readonly string[]): string {
+function compressZeros(words: readonly string[]): string {
   let [start, length] = [0, 1];
   for (let at = 0; at < words.length; at++) {
     let end = at;
@@ -64,12 +64,12 @@ export function parseAddress(text: string): Address | undefined {
 const isMapped = ({ version, value }: Address): boolean => version === 6 && value >> 32n === 0xffffn;
 
 function read(text: string): Address | undefined {
-  if (isIPv4(text)) return new Address(4, joined(text.split(".").map(BigInt), 8n));
+  if (isIPv4(text)) return new Address(4, joinWords(text.split(".").map(BigInt), 8n));
   // The text after `%` names an interface of one machine.
-  return isIPv6(text) && !text.includes("%") ? new Address(6, joined(wordsOf(text), 16n)) : undefined;
+  return isIPv6(text) && !text.includes("%") ? new Address(6, joinWords(wordsOf(text), 16n)) : undefined;
 }
 
-const joined = (words: readonly bigint[], size: bigint): bigint =>
+const joinWords = (words: readonly bigint[], size: bigint): bigint =>
   words.reduce((value, word) => (value << size) | word, 0n);
 
 /** Returns the eight words of a valid IPv6 address. */
@@ -82,7 +82,7 @@ function wordsOf(text: string): bigint[] {
 /** Returns one word, or two for a dotted end. */
 function wordOf(part: string): bigint[] {
   if (!part.includes(".")) return [BigInt(`0x${part}`)];
-  const value = joined(part.split(".").map(BigInt), 8n);
+  const value = joinWords(part.split(".").map(BigInt), 8n);
   return [value >> 16n, BigInt.asUintN(16, value)];
 }
 

@@ -68,12 +68,12 @@ export function repeatAsSent(error: unknown, json: string | undefined): unknown 
 }
 
 function asSent(detail: string, literals: ReadonlyMap<string, string>): string {
-  const root = replaced(detail, "The body, ", literals.get(""), ", is not allowed: ");
+  const root = replaceLiteral(detail, "The body, ", literals.get(""), ", is not allowed: ");
   if (root !== undefined) return root;
   // A name in a path may contain the separator.
   for (let end = detail.indexOf(": "); end !== -1; end = detail.indexOf(": ", end + 1)) {
     const path = detail.slice(0, end);
-    const text = replaced(detail, `${path}: `, literals.get(path), " is not allowed: ") ?? detail;
+    const text = replaceLiteral(detail, `${path}: `, literals.get(path), " is not allowed: ") ?? detail;
     // Quoted text of the user may look like a statement about a sibling property.
     if (!/^(-?\d|true |false )/.test(detail.slice(end + 2))) {
       if (text !== detail) return text;
@@ -89,7 +89,12 @@ function asSent(detail: string, literals: ReadonlyMap<string, string>): string {
 }
 
 /** Returns a detail with the literal in place of its value; undefined if the detail is not about the literal. */
-function replaced(detail: string, before: string, literal: string | undefined, after: string): string | undefined {
+function replaceLiteral(
+  detail: string,
+  before: string,
+  literal: string | undefined,
+  after: string,
+): string | undefined {
   if (literal === undefined) return undefined;
   const value: unknown = JSON.parse(literal);
   const [read, sent] =

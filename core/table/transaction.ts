@@ -43,7 +43,7 @@ function placeholders(text: string, names: Readonly<Record<string, string>>): Re
   return Object.fromEntries(used.map((placeholder) => [placeholder, names[placeholder] ?? placeholder.slice(1)]));
 }
 
-function shared(table: string, { condition, names = {}, values }: Expression, update = "") {
+function buildCommonInput(table: string, { condition, names = {}, values }: Expression, update = "") {
   const used = placeholders(`${condition ?? ""} ${update}`, names);
   return {
     TableName: table,
@@ -75,7 +75,7 @@ export class Transaction {
 
   /** Writes a whole item. */
   put(label: string, item: RawItem, expression: Expression = {}): this {
-    return this.#add(label, item, (table) => ({ Put: { ...shared(table, expression), Item: { ...item } } }));
+    return this.#add(label, item, (table) => ({ Put: { ...buildCommonInput(table, expression), Item: { ...item } } }));
   }
 
   /** Writes a whole item on condition that it does not exist. */
@@ -86,20 +86,22 @@ export class Transaction {
   /** Updates attributes of an item. Without a condition, DynamoDB creates a missing item. */
   update(label: string, key: Key, update: string, expression: Expression = {}): this {
     return this.#add(label, key, (table) => ({
-      Update: { ...shared(table, expression, update), Key: withoutUndefined(key), UpdateExpression: update },
+      Update: { ...buildCommonInput(table, expression, update), Key: withoutUndefined(key), UpdateExpression: update },
     }));
   }
 
   /** Deletes an item. */
   delete(label: string, key: Key, expression: Expression = {}): this {
-    return this.#add(label, key, (table) => ({ Delete: { ...shared(table, expression), Key: withoutUndefined(key) } }));
+    return this.#add(label, key, (table) => ({
+      Delete: { ...buildCommonInput(table, expression), Key: withoutUndefined(key) },
+    }));
   }
 
   /** Adds a condition on an item that the transaction does not change. */
   check(label: string, key: Key, expression: Expression & { condition: string }): this {
     return this.#add(label, key, (table) => ({
       ConditionCheck: {
-        ...shared(table, expression),
+        ...buildCommonInput(table, expression),
         ConditionExpression: expression.condition,
         Key: withoutUndefined(key),
       },

@@ -9,13 +9,13 @@ import { exportTable } from "#core/admin/backup/export.ts";
 import type { Lines } from "#core/admin/backup/format.ts";
 import { importBackup } from "#core/admin/backup/import.ts";
 import { verifyBackup } from "#core/admin/backup/verify.ts";
-import { type Command, type CommandLine, one, text, UsageError } from "./command.ts";
+import { type Command, type CommandLine, optionValue, stringOption, UsageError } from "./command.ts";
 
 const isCompressed = (file: string) => file.endsWith(".gz");
 
 const FILE = "--file <path; compressed if it ends with .gz>";
 
-const fileIn = (given: CommandLine) => one(given, "file") ?? "";
+const fileIn = (given: CommandLine) => optionValue(given, "file") ?? "";
 
 /** Reads the lines of a file. Only a line feed ends a line, because items may contain any other line separator. */
 const linesOf = (file: string): Lines =>
@@ -50,7 +50,7 @@ async function writePart(file: string, lines: AsyncIterable<string>): Promise<vo
 export const backupCommands: Readonly<Record<string, Command>> = {
   "backup export": {
     usage: FILE,
-    options: { file: text },
+    options: { file: stringOption },
     required: ["file"],
     async run(services, given) {
       const file = fileIn(given);
@@ -66,7 +66,7 @@ export const backupCommands: Readonly<Record<string, Command>> = {
   },
   "backup verify": {
     usage: FILE,
-    options: { file: text },
+    options: { file: stringOption },
     required: ["file"],
     database: "none",
     async run(_, given) {
@@ -76,7 +76,7 @@ export const backupCommands: Readonly<Record<string, Command>> = {
   },
   "backup import": {
     usage: `${FILE} [--resume]`,
-    options: { file: text, resume: { type: "boolean" } },
+    options: { file: stringOption, resume: { type: "boolean" } },
     required: ["file"],
     database: "exclusive",
     async run({ table, clock, writeTimeoutMs }, given, { report }) {

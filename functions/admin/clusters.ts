@@ -3,18 +3,18 @@
 import { forgetCluster, listDue, orphanedResources, retryCluster, showCluster } from "#core/admin/clusters.ts";
 import type { ClusterRef } from "#core/admin/find-cluster.ts";
 import { invalid } from "#core/shared/errors.ts";
-import { type Command, type CommandLine, numeric, one, text, UsageError } from "./command.ts";
+import { type Command, type CommandLine, optionValue, parseNumber, stringOption, UsageError } from "./command.ts";
 
 /** Maximum of --within: a year, in minutes. */
 const MAX_MINUTES = 366 * 24 * 60;
 
 const CLUSTER_USAGE = "--id <identity>, or --org <slug> --env <slug> --cluster <slug>";
-const clusterOptions = { id: text, org: text, env: text, cluster: text } as const;
+const clusterOptions = { id: stringOption, org: stringOption, env: stringOption, cluster: stringOption } as const;
 
 /** Reads the options that identify a cluster, in one of two ways. @throws UsageError */
 function readClusterRef(given: CommandLine): ClusterRef {
   const [identity, organisation, environment, cluster] = ["id", "org", "env", "cluster"].map((name) =>
-    one(given, name),
+    optionValue(given, name),
   );
   const path = [organisation, environment, cluster];
   if (identity !== undefined && path.every((part) => part === undefined)) return { identity };
@@ -26,7 +26,7 @@ function readClusterRef(given: CommandLine): ClusterRef {
 
 /** @throws AppError invalid */
 function readMinutes(given: CommandLine): number {
-  const within = numeric(one(given, "within") ?? "0");
+  const within = parseNumber(optionValue(given, "within") ?? "0");
   if (typeof within === "number" && within >= 0 && within <= MAX_MINUTES) return within;
   throw invalid([{ path: "--within", message: `must be a number of minutes from 0 to ${MAX_MINUTES}` }]);
 }
@@ -35,7 +35,7 @@ function readMinutes(given: CommandLine): number {
 export const clusterCommands: Readonly<Record<string, Command>> = {
   due: {
     usage: "[--within <minutes>]",
-    options: { within: text },
+    options: { within: stringOption },
     async run(services, given) {
       return { print: await listDue(services, readMinutes(given)) };
     },

@@ -46,23 +46,23 @@ export interface Command {
 }
 
 /** Option with one value. */
-export const text = { type: "string" } as const;
+export const stringOption = { type: "string" } as const;
 /** Option that can be repeated. */
-export const multiple = { type: "string", multiple: true } as const;
+export const repeatableOption = { type: "string", multiple: true } as const;
 
 /** Returns the value of an option; undefined if it is absent. */
-export const one = (given: CommandLine, name: string): string | undefined => {
+export const optionValue = (given: CommandLine, name: string): string | undefined => {
   const value = given.values[name];
   return typeof value === "string" ? value : undefined;
 };
 /** Returns the values of an option that can be repeated. */
-export const many = (given: CommandLine, name: string): string[] => {
+export const optionValues = (given: CommandLine, name: string): string[] => {
   const value = given.values[name];
   return Array.isArray(value) ? value : [];
 };
 /** Returns the value of a required --org. */
-export const org = (given: CommandLine) => one(given, "org") ?? "";
+export const orgOption = (given: CommandLine) => optionValue(given, "org") ?? "";
 
 /** Converts decimal text to a number. Other text is returned unchanged, for the schema to refuse. */
-export const numeric = (value: string | undefined): unknown =>
+export const parseNumber = (value: string | undefined): unknown =>
   value === undefined || !/^-?[0-9]+(\.[0-9]+)?$/.test(value) ? value : Number(value);

@@ -4,20 +4,28 @@ import { existsSync, rmSync } from "node:fs";
 import { discardLostSecrets, findLostSecrets } from "#core/admin/lost-secrets.ts";
 import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { localKeyring } from "#core/secrets/local-keyring.ts";
+import { createLocalKeyring } from "#core/secrets/local-keyring.ts";
 import { invalid } from "#core/shared/errors.ts";
-import { type IssuerPlace, isIssuerLost, issuerFile } from "../local/issuer/store.ts";
-import { keyFile } from "../local/key-file.ts";
-import { keyringFrom } from "../local/keyring.ts";
+import { type IssuerPlace, isIssuerLost, openIssuerFile } from "../local/issuer/store.ts";
+import { createKeyFileStore } from "../local/key-file.ts";
+import { createKeyring } from "../local/keyring.ts";
 import { fileIn, ISSUER_FILE } from "../local/storage-mode.ts";
-import { type Command, type CommandContext, type CommandLine, numeric, one, text, UsageError } from "./command.ts";
+import {
+  type Command,
+  type CommandContext,
+  type CommandLine,
+  optionValue,
+  parseNumber,
+  stringOption,
+  UsageError,
+} from "./command.ts";
 
 /** Maximum of --grace: an hour, in seconds. */
 const MAX_SECONDS = 3_600;
 
 /** @throws AppError invalid */
 function readSeconds(given: CommandLine): number {
-  const grace = numeric(one(given, "grace") ?? "30");
+  const grace = parseNumber(optionValue(given, "grace") ?? "30");
   if (typeof grace === "number" && grace >= 0 && grace <= MAX_SECONDS) return grace;
   throw invalid([{ path: "--grace", message: `must be a number of seconds from 0 to ${MAX_SECONDS}` }]);
 }
@@ -32,28 +40,28 @@ function issuerIn({ config, target }: CommandContext, keyring: Keyring): IssuerP
 export const secretsCommands: Readonly<Record<string, Command>> = {
   "secrets key": {
     usage: "--file <path>",
-    options: { file: text },
+    options: { file: stringOption },
     required: ["file"],
     database: "none",
     async run(_, given) {
-      const file = one(given, "file") ?? "";
+      const file = optionValue(given, "file") ?? "";
       if (existsSync(file)) throw new UsageError(`${file} already exists; choose another path or remove the file.\n`);
-      await localKeyring(keyFile(file, { isOwn: true })).ensure();
+      await createLocalKeyring(createKeyFileStore(file, { isOwn: true })).ensure();
       return { print: { file } };
     },
   },
   "secrets rotate": {
     usage:
       "[--grace <seconds that the old key stays valid for writes in progress; 30>] [--from-table <name of the table in which the secrets were encrypted>]",
-    options: { grace: text, "from-table": text },
+    options: { grace: stringOption, "from-table": stringOption },
     async run(services, given, context) {
       const onProgress = (done: number) => context.report(`${done} clusters`);
       const graceMs = readSeconds(given) * 1_000;
-      const keyring = keyringFrom(context.config);
+      const keyring = createKeyring(context.config);
       const issuer = issuerIn(context, keyring);
-      const outside = issuer === undefined ? [] : [issuerFile(issuer)];
+      const outside = issuer === undefined ? [] : [openIssuerFile(issuer)];
       const rotating = { ...services, keyring, graceMs, onProgress, outside };
-      return { print: await rotateSecrets({ ...rotating, fromTable: one(given, "from-table") }) };
+      return { print: await rotateSecrets({ ...rotating, fromTable: optionValue(given, "from-table") }) };
     },
   },
   "secrets discard": {
@@ -62,7 +70,7 @@ export const secretsCommands: Readonly<Record<string, Command>> = {
     // A running server may be registering clients with the issuer that is discarded.
     database: "exclusive",
     async run(services, given, context) {
-      const keyring = keyringFrom(context.config);
+      const keyring = createKeyring(context.config);
       const issuer = context.config.OIDC_ISSUER_URL === undefined ? issuerIn(context, keyring) : undefined;
       const isLost = issuer !== undefined && (await isIssuerLost(issuer));
       const search = { ...services, keyring, isIssuerLost: isLost };

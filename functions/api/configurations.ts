@@ -1,10 +1,10 @@
 /** The routes to what nodes and clients of a cluster need. */
 
-import { joinConfig, kubeconfig, oidcConfig } from "#core/cluster-access/index.ts";
+import { issueJoinConfig, readKubeconfig, readOidcConfig } from "#core/cluster-access/index.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { toYaml } from "#core/shared/yaml.ts";
-import { required } from "#functions/runtime/config.ts";
+import { requireVariable } from "#functions/runtime/config.ts";
 import { type ApiRequest, type AppDependencies, createApp, type HandlerResponse, type Route } from "../http/app.ts";
 import { lambda } from "../http/lambda.ts";
 import { type Handlers, type OperationIdOf, routesWith } from "./routes.ts";
@@ -40,15 +40,16 @@ const noStore = (body: unknown): HandlerResponse => ({ body, headers: { "cache-c
 /** Returns the routes of the operations that hand out configurations. @param keyring with which secrets were encrypted */
 export function configurationRoutes(keyring: Keyring): readonly Route[] {
   const joinPool = async (request: ApiRequest) =>
-    noStore(await joinConfig(request.context, { ...ofCluster(request), nodePool: request.segment("nodePool") }));
+    noStore(await issueJoinConfig(request.context, { ...ofCluster(request), nodePool: request.segment("nodePool") }));
   const handlers: Handlers<OperationIdOf<"Configurations">> = {
-    getClusterJoinConfig: async (request) => noStore(await joinConfig(request.context, ofCluster(request))),
+    getClusterJoinConfig: async (request) => noStore(await issueJoinConfig(request.context, ofCluster(request))),
     getNodePoolJoinConfig: joinPool,
     // Published clients send a POST without a body.
     createNodePoolJoinConfig: joinPool,
-    getClusterOidcConfig: async (request) => noStore(await oidcConfig(request.context, keyring, ofCluster(request))),
+    getClusterOidcConfig: async (request) =>
+      noStore(await readOidcConfig(request.context, keyring, ofCluster(request))),
     async getClusterKubeconfig(request) {
-      const body = await kubeconfig(request.context, keyring, ofCluster(request));
+      const body = await readKubeconfig(request.context, keyring, ofCluster(request));
       const { headers, ...response } = noStore(body);
       const isYaml = prefersYaml(request.header("accept"));
       return {
@@ -67,5 +68,5 @@ export const createConfigurationsApp = (dependencies: AppDependencies, keyring: 
 
 /** The Lambda of this route group. */
 export const handler = lambda((dependencies, config) =>
-  createConfigurationsApp(dependencies, kmsKeyring(required(config, "KMS_KEY_ID"))),
+  createConfigurationsApp(dependencies, createKmsKeyring(requireVariable(config, "KMS_KEY_ID"))),
 );

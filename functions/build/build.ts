@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { BUNDLES_DIRECTORY, type Bundle, type BundleName, bundles } from "./bundles.ts";
-import { replacedFiles, withoutErrors } from "./replaced-files.ts";
+import { removeErrors, replacedFiles } from "./replaced-files.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -39,7 +39,7 @@ const CLIENT_FILES: Plugin = {
       };
     });
     onLoad({ filter: /\/client-[a-z]+\/dist-es\/schemas\/schemas_0\.js$/ }, async ({ path }) => ({
-      contents: withoutErrors(await readFile(path, "utf8")),
+      contents: removeErrors(await readFile(path, "utf8")),
     }));
     onLoad({ filter: /\/node_modules\/(@smithy|@aws-sdk)\/.*\.js$/ }, ({ path }) => {
       const [, file = ""] = /.*\/node_modules\/(.*)/.exec(path) ?? [];

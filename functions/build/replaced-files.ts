@@ -81,23 +81,23 @@ export const replacedFiles: readonly ReplacedFile[] = [
  * Errors of the SDK's services that stay separate classes, because code checks for the class (`instanceof`) or the class marks the
  * call as retryable (`$retryable`). Every other error has the service's base class, with the same name, message and metadata.
  */
-export const keptErrors: ReadonlySet<string> = new Set([
+export const preservedErrors: ReadonlySet<string> = new Set([
   "ReplicatedWriteConflictException",
   "TransactionCanceledException",
   "TransactionInProgressException",
 ]);
 
 /**
- * Removes errors that are not in `keptErrors` from a service's schemas. Their classes are then unused, and the bundler drops them.
+ * Removes errors that are not in `preservedErrors` from a service's schemas. Their classes are then unused, and the bundler drops them.
  *
  * @param schemas source text of a client's `schemas_0.js`
  * @throws Error if the text registers no error in the expected form
  */
-export function withoutErrors(schemas: string): string {
+export function removeErrors(schemas: string): string {
   const registered = /^export var (\w+)\$ = \[-3, n0, [^;]*;\nn0_registry\.registerError\(\1\$, \1\);\n/gm;
   const dropped = new Set<string>();
   const left = schemas.replace(registered, (text, name: string) => {
-    if (keptErrors.has(name)) return text;
+    if (preservedErrors.has(name)) return text;
     dropped.add(name);
     return "";
   });

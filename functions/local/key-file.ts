@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { type KeyStore, LocalKeys } from "#core/secrets/local-keyring.ts";
 import { withFileLock } from "./file-lock.ts";
-import { writePrivately } from "./private-file.ts";
+import { writePrivateFile } from "./private-file.ts";
 
 /**
  * Creates a key store in a file. Without the file all secrets of the database are lost, so back it up, but separately from the
@@ -16,7 +16,7 @@ import { writePrivately } from "./private-file.ts";
  *   configuration names is only read and rotated
  * @throws Error at the first use if the file is missing, or is not a key file
  */
-export function keyFile(file: string, { isOwn }: { isOwn: boolean }): KeyStore {
+export function createKeyFileStore(file: string, { isOwn }: { isOwn: boolean }): KeyStore {
   const lock = join(dirname(file), "keys.lock");
   let isPrivate = !isOwn;
   const find = () => {
@@ -31,7 +31,7 @@ export function keyFile(file: string, { isOwn }: { isOwn: boolean }): KeyStore {
     if (found === undefined) throw new Error(`${file} does not exist: restore it from a backup`);
     return found;
   };
-  const write = (keys: LocalKeys) => writePrivately(file, `${JSON.stringify(keys)}\n`);
+  const write = (keys: LocalKeys) => writePrivateFile(file, `${JSON.stringify(keys)}\n`);
   return {
     find,
     read,

@@ -1,18 +1,18 @@
 /** Chooses the keyring by the configuration. */
 
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
-import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { AppError } from "#core/shared/errors.ts";
 import type { Config } from "#functions/runtime/config.ts";
-import { keyFile } from "./key-file.ts";
+import { createKeyFileStore } from "./key-file.ts";
 import { fileIn, isStateless, requireExternalState } from "./storage-mode.ts";
 
 /** Key file in the data directory. */
 const KEYS = "keys.json";
 
 /** Returns the location of the keyring's keys, for messages to the operator. */
-export const keyringPlace = (config: Config): string =>
+export const keyringLocation = (config: Config): string =>
   config.KMS_KEY_ID ?? config.KEYS_FILE ?? fileIn(config, KEYS) ?? "the memory of an earlier server process";
 
 /**
@@ -21,17 +21,17 @@ export const keyringPlace = (config: Config): string =>
  *
  * @throws AppError invalid if both are set, or neither and the server stores no data itself
  */
-export function keyringFrom(config: Config): Keyring {
+export function createKeyring(config: Config): Keyring {
   const { KMS_KEY_ID, KEYS_FILE } = config;
   if (KMS_KEY_ID !== undefined && KEYS_FILE !== undefined) {
     throw new AppError("invalid", "config.two_keyrings", [
       "KEYS_FILE: must not be set together with KMS_KEY_ID; unset one of them",
     ]);
   }
-  if (KMS_KEY_ID !== undefined) return kmsKeyring(KMS_KEY_ID);
+  if (KMS_KEY_ID !== undefined) return createKmsKeyring(KMS_KEY_ID);
   // A configured file is shared with other servers, so it is not created here.
-  if (KEYS_FILE !== undefined) return localKeyring(keyFile(KEYS_FILE, { isOwn: false }));
+  if (KEYS_FILE !== undefined) return createLocalKeyring(createKeyFileStore(KEYS_FILE, { isOwn: false }));
   if (isStateless(config)) requireExternalState(config);
   const file = fileIn(config, KEYS);
-  return localKeyring(file === undefined ? memoryKeyStore() : keyFile(file, { isOwn: true }));
+  return createLocalKeyring(file === undefined ? createMemoryKeyStore() : createKeyFileStore(file, { isOwn: true }));
 }

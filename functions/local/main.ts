@@ -3,7 +3,7 @@
 import { getRequestListener } from "@hono/node-server";
 import { requireNoPendingImport } from "#core/admin/backup/import-lock.ts";
 import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
-import { identityProvider } from "#core/cluster-access/identity-provider.ts";
+import { createIdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import type { Services } from "#core/context.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { requireKeys } from "#core/secrets/keyring-record.ts";
@@ -19,7 +19,7 @@ import { openDataDirectory } from "./data-directory.ts";
 import { type EngineExit, startEngine } from "./engine.ts";
 import { closeServer, createHttpServer, listen, originOf } from "./http-server.ts";
 import { type LocalIssuer, startIssuer } from "./issuer/issuer.ts";
-import { keyringFrom, keyringPlace } from "./keyring.ts";
+import { createKeyring, keyringLocation } from "./keyring.ts";
 import { seed } from "./seed.ts";
 import { directoryIn, fileIn, ISSUER_FILE, isStateless, requireExternalState } from "./storage-mode.ts";
 import { work } from "./worker.ts";
@@ -64,8 +64,8 @@ async function main(config: Config, log: Logger): Promise<void> {
     await createTable(services.table);
     await requireTransactions(services.table);
     await requireNoPendingImport(services.table);
-    const keyring = keyringFrom(config);
-    await requireKeys({ ...services, keyring }, keyringPlace(config));
+    const keyring = createKeyring(config);
+    await requireKeys({ ...services, keyring }, keyringLocation(config));
     const access = await prepareAccess(config, services);
     const app = createLocalApp({ services, log, config, keyring, ready: () => databaseAnswers(services) });
     const listener = getRequestListener(app.fetch);
@@ -104,8 +104,8 @@ function startWork(
   const since = config.DYNAMODB_ENDPOINT === undefined ? { startedAt: services.clock() } : {};
   const provider =
     issuer === undefined
-      ? identityProvider(config.OIDC_ISSUER_URL ?? "", config.OIDC_INITIAL_ACCESS_TOKEN)
-      : identityProvider(issuer.issuer, issuer.initialAccessToken);
+      ? createIdentityProvider(config.OIDC_ISSUER_URL ?? "", config.OIDC_INITIAL_ACCESS_TOKEN)
+      : createIdentityProvider(issuer.issuer, issuer.initialAccessToken);
   const own = { keyring, identityProvider: provider, warn: log.warn };
   const given = { ...since, stopping: end.signal };
   const done = work(reconcilerFrom(config, services, own, given), end.signal, log);

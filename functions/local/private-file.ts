@@ -7,7 +7,7 @@ import { chmodSync, renameSync, writeFileSync } from "node:fs";
  *
  * @param file path in an existing directory; only one writer at a time
  */
-export function writePrivately(file: string, text: string): void {
+export function writePrivateFile(file: string, text: string): void {
   const next = `${file}.next`;
   writeFileSync(next, text, { mode: 0o600, flush: true });
   // An existing file would keep its mode.

@@ -12,7 +12,7 @@ import { cloudProfiles } from "#core/catalogue/index.ts";
 import type { Services } from "#core/context.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { parseToken } from "#core/tenancy/token.ts";
-import { writePrivately } from "./private-file.ts";
+import { writePrivateFile } from "./private-file.ts";
 
 /** Slug of the demo organisation. */
 export const DEMO = "demo";
@@ -81,7 +81,7 @@ function readToken(directory: string): string | undefined {
 
 function writeToken(directory: string, token: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  writePrivately(
+  writePrivateFile(
     tokenFile(directory),
     `${token}
 `,

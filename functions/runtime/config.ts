@@ -123,7 +123,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
  *
  * @throws AppError that names the variable if it is not set
  */
-export function required<Name extends "OIDC_ISSUER_URL" | "KMS_KEY_ID">(config: Config, name: Name): string {
+export function requireVariable<Name extends "OIDC_ISSUER_URL" | "KMS_KEY_ID">(config: Config, name: Name): string {
   const value = config[name];
   if (value === undefined) throw new AppError("invalid", "config.invalid", [`${name}: is not set`]);
   return value;

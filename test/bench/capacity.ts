@@ -51,7 +51,7 @@ export function calculateCapacity({ cpuMs, readUnits, writeUnits }: CheckCost, c
 const whole = (value: number) => Math.round(value).toLocaleString("en");
 
 /** Formats the calculation as a table. */
-export function capacityTable(check: CheckCost): string {
+export function formatCapacityTable(check: CheckCost): string {
   const capacity = calculateCapacity(check);
   const { sweeps, isUsed } = capacity;
   return table(

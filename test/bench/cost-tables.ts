@@ -1,7 +1,14 @@
 /** Writes and reads the tables of docs/cost.md. */
 
 import { row, table } from "./document.ts";
-import { type Consumption, monthOf, requestPrice, TRAFFIC, WORK, type WorkConsumption } from "./prices.ts";
+import {
+  type Consumption,
+  calculateMonth,
+  calculateRequestPrice,
+  TRAFFIC,
+  WORK,
+  type WorkConsumption,
+} from "./prices.ts";
 
 const amount = (dollars: number) => (dollars >= 100 ? Math.round(dollars).toLocaleString("en") : dollars.toFixed(2));
 
@@ -9,7 +16,10 @@ const HEADS = ["database calls", "read units", "write units", "key requests"];
 const OFTEN = "per cluster and month";
 
 /** Formats the tables of docs/cost.md. @param asked consumption of operations @param worked consumption of the reconciler */
-export function tablesOf(asked: ReadonlyMap<string, Consumption>, worked: ReadonlyMap<string, WorkConsumption>) {
+export function formatCostTables(
+  asked: ReadonlyMap<string, Consumption>,
+  worked: ReadonlyMap<string, WorkConsumption>,
+) {
   const cells = ({ calls, readUnits, writeUnits, keyRequests }: Consumption) => [
     calls,
     readUnits,
@@ -17,11 +27,11 @@ export function tablesOf(asked: ReadonlyMap<string, Consumption>, worked: Readon
     keyRequests,
   ];
   const operations = [...asked].map(([name, each]) =>
-    row(name, ...cells(each), amount(requestPrice(each) * 1_000_000), TRAFFIC[name] ?? ""),
+    row(name, ...cells(each), amount(calculateRequestPrice(each) * 1_000_000), TRAFFIC[name] ?? ""),
   );
   const work = [...worked].map(([name, each]) => row(name, ...cells(each), each.seconds, WORK[name] ?? ""));
   const months = [1, 1_000, 100_000, 1_000_000].map((clusters) => {
-    const month = monthOf(clusters, asked, worked);
+    const month = calculateMonth(clusters, asked, worked);
     const { requests, storage, fixed, total } = month;
     return row(clusters.toLocaleString("en"), ...[requests, month.work, storage, fixed, total].map(amount));
   });
@@ -48,7 +58,7 @@ function consumptionOf([calls = 0, readUnits = 0, writeUnits = 0, keyRequests = 
 }
 
 /** Reads the consumption back from the tables. */
-export function consumptionIn({ operations, work }: { operations: string; work: string }) {
+export function parseConsumption({ operations, work }: { operations: string; work: string }) {
   return {
     asked: new Map([...numbersOf(operations)].map(([name, cells]) => [name, consumptionOf(cells)])),
     worked: new Map(

@@ -8,7 +8,7 @@ import { clusterEntity } from "#core/cluster/entity.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { findDue } from "#core/provisioning/work-queue.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { Meter } from "#core/table/capacity-meter.ts";
 import { createTable } from "#core/table/create.ts";
 import { allRoutes } from "#functions/api/all-routes.ts";
@@ -17,7 +17,7 @@ import { reconcilerFrom } from "#functions/reconciler/services.ts";
 import { readConfig } from "#functions/runtime/config.ts";
 import { fill } from "#test/support/filling.ts";
 import { type Json, type Tenant, type World, worldOn } from "#test/support/world.ts";
-import { tablesOf } from "./cost-tables.ts";
+import { formatCostTables } from "./cost-tables.ts";
 import { writeBetween } from "./document.ts";
 import { type Consumption, SWEEP, type WorkConsumption } from "./prices.ts";
 
@@ -35,7 +35,7 @@ function taken(): typeof counted {
 
 /** Keyring that counts every call, as KMS does. */
 function countedKeyring(): Keyring {
-  const keyring = localKeyring(memoryKeyStore());
+  const keyring = createLocalKeyring(createMemoryKeyStore());
   return {
     ...keyring,
     generate(context) {
@@ -53,7 +53,7 @@ function countedKeyring(): Keyring {
 const CLUSTERS = 1_000;
 
 /** Operation to measure. */
-interface Asked {
+interface MeasuredRequest {
   name: string;
   method: string;
   path: string;
@@ -63,7 +63,7 @@ interface Asked {
 async function ask(
   world: World,
   tenant: Tenant,
-  { name, method, path, body }: Asked,
+  { name, method, path, body }: MeasuredRequest,
 ): Promise<Consumption & { route: string }> {
   world.logs.length = 0;
   world.wire.spans.length = 0;
@@ -76,14 +76,14 @@ async function ask(
 }
 
 /** Lists every operation of the API, with writes in a possible order. */
-async function operationsOf(world: World, tenant: Tenant): Promise<Asked[]> {
+async function operationsOf(world: World, tenant: Tenant): Promise<MeasuredRequest[]> {
   const cluster = tenant.path("production", "one");
   const pools = (await world.send("GET", `${cluster}/pools`, { token: tenant.admin })).body;
   const pool = `${cluster}/pools/${pools[0].id}`;
   const org = `/api/v1/orgs/${tenant.slug}`;
   const schedules = `/api/v1/organisations/${tenant.slug}/maintenance-schedule`;
-  const get = (name: string, path: string): Asked => ({ name, method: "GET", path });
-  const make = (name: string, nodePools: Json[]): Asked => ({
+  const get = (name: string, path: string): MeasuredRequest => ({ name, method: "GET", path });
+  const make = (name: string, nodePools: Json[]): MeasuredRequest => ({
     name: `create a cluster with ${name}`,
     method: "POST",
     path: tenant.path("staging"),
@@ -242,7 +242,7 @@ async function main(): Promise<void> {
     const world = worldOn(`costs-${randomUUID()}`, options, new Set());
     await createTable(world.table);
     const { asked, worked } = await measure(world);
-    const { operations, work, months } = tablesOf(asked, worked);
+    const { operations, work, months } = formatCostTables(asked, worked);
     writeBetween("docs/cost.md", "operations", operations);
     writeBetween("docs/cost.md", "work", work);
     writeBetween("docs/cost.md", "months", months);

@@ -105,7 +105,7 @@ const units = ({ readUnits, writeUnits, keyRequests }: Consumption) =>
 const seconds = (count: number) => count * FUNCTIONS.gigabytes * PRICES.gigabyteSecond;
 
 /** Returns the cost of a request, with the gateway, the function, its logs and its units. */
-export const requestPrice = (consumed: Consumption): number =>
+export const calculateRequestPrice = (consumed: Consumption): number =>
   units(consumed) +
   million(1, PRICES.gatewayRequests + PRICES.functionCalls) +
   seconds(FUNCTIONS.requestSeconds) +
@@ -132,12 +132,12 @@ const sum = (often: Readonly<Record<string, number>>, price: (name: string) => n
  * @param worked consumption of every kind of work
  * @throws Error if the traffic names an unknown operation
  */
-export function monthOf(
+export function calculateMonth(
   clusters: number,
   asked: ReadonlyMap<string, Consumption>,
   worked: ReadonlyMap<string, WorkConsumption>,
 ): Month {
-  const requests = clusters * sum(TRAFFIC, (name) => requestPrice(known(asked, name)));
+  const requests = clusters * sum(TRAFFIC, (name) => calculateRequestPrice(known(asked, name)));
   const work = clusters * sum(WORK, (name) => workPrice(known(worked, name)));
   const storage = ((clusters * CLUSTER_BYTES) / 1e9) * PRICES.storedGigabyte;
   const sweep = million(1, PRICES.functionCalls + PRICES.scheduledCalls) + seconds(FUNCTIONS.sweepSeconds);

@@ -10,7 +10,7 @@ import { reconcilerFrom } from "#functions/reconciler/services.ts";
 import { readConfig } from "#functions/runtime/config.ts";
 import { createLogger } from "#functions/runtime/log.ts";
 import { worldOn } from "#test/support/world.ts";
-import { capacityTable } from "./capacity.ts";
+import { formatCapacityTable } from "./capacity.ts";
 import { machine, row, table, writeBetween } from "./document.ts";
 
 const CLUSTERS = 300;
@@ -92,7 +92,7 @@ export async function measureRest(): Promise<void> {
           ],
         ),
         "",
-        capacityTable({ cpuMs: cpu, readUnits: reads, writeUnits: writes }),
+        formatCapacityTable({ cpuMs: cpu, readUnits: reads, writeUnits: writes }),
       ].join("\n"),
     );
   } finally {

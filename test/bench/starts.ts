@@ -19,7 +19,8 @@ import { startKms } from "#test/support/kms.ts";
 import { worldOn } from "#test/support/world.ts";
 import { machine, row, table, writeBetween } from "./document.ts";
 import {
-  askedOf,
+  buildComparedRequests,
+  buildRequests,
   LAMBDA,
   median,
   PEER,
@@ -29,8 +30,7 @@ import {
   preparePeer,
   STARTS,
   serveInTurn,
-  type Timed,
-  threeOf,
+  type Timing,
   WARM,
 } from "./serving.ts";
 
@@ -41,20 +41,20 @@ const say = (text: string) => process.stderr.write(`${text}\n`);
 const ms = (value: number | undefined) => (value === undefined ? "–" : value.toFixed(1));
 
 /** File to load, with additional arguments of its process. */
-interface Loaded {
+interface LoadedFile {
   name: string;
   file: string;
   environment?: Record<string, string>;
 }
 
-/** Loading time, in milliseconds: elapsed time and CPU time. */
-interface Loading {
+/** LoadTime time, in milliseconds: elapsed time and CPU time. */
+interface LoadTime {
   wall: number;
   cpu: number;
 }
 
 /** Loads a file in a new process. */
-function load({ file, environment = {} }: Loaded): Loading {
+function load({ file, environment = {} }: LoadedFile): LoadTime {
   const script = `const [start, before] = [performance.now(), process.cpuUsage()];
     await import(${JSON.stringify(file)});
     const { user, system } = process.cpuUsage(before);
@@ -64,8 +64,8 @@ function load({ file, environment = {} }: Loaded): Loading {
 }
 
 /** Loads files in turn, so that other load on the machine affects them equally. @returns the medians by name */
-function loadInTurn(all: readonly Loaded[]): Map<string, Loading> {
-  const times = new Map(all.map(({ name }): [string, Loading[]] => [name, []]));
+function loadInTurn(all: readonly LoadedFile[]): Map<string, LoadTime> {
+  const times = new Map(all.map(({ name }): [string, LoadTime[]] => [name, []]));
   // Once before, to fill the file system's cache and the compile caches.
   for (const each of all) load(each);
   for (let round = 0; round < IMPORTS; round++) {
@@ -120,7 +120,7 @@ const fileOf = (name: BundleName) => join(ROOT, BUNDLES_DIRECTORY, name, "bundle
 const NAMES = Object.keys(bundles) as BundleName[];
 
 /** The clusters' function in alternative forms, next to the deployed one. */
-const shapesOf = (folder: string, others: Awaited<ReturnType<typeof buildOthers>>): Loaded[] => {
+const shapesOf = (folder: string, others: Awaited<ReturnType<typeof buildOthers>>): LoadedFile[] => {
   const cache = (name: string) => ({ NODE_COMPILE_CACHE: join(folder, name) });
   return [
     { name: "as a module (deployed)", file: fileOf("clusters") },
@@ -148,16 +148,16 @@ export async function measureStarts(): Promise<void> {
     const bare = { name: "the bare document client", file: others.bare };
     const peer = { name: "Express, Zod and ElectroDB", file: others.peer };
     const shapes = shapesOf(folder, others);
-    const functions = NAMES.map((name): Loaded => ({ name, file: fileOf(name) }));
+    const functions = NAMES.map((name): LoadedFile => ({ name, file: fileOf(name) }));
     const loaded = loadInTurn([bare, ...functions, ...shapes, peer]);
     say(`starting ${STARTS} times each`);
     const world = worldOn("bench", { endpoint: engine.endpoint }, new Set());
-    const asked = askedOf(await prepare(world, kms.endpoint));
+    const asked = buildRequests(await prepare(world, kms.endpoint));
     const idle = worldOn("bench-idle", { endpoint: engine.endpoint }, new Set());
     await createTable(idle.table);
     const environment = { ...LAMBDA, AWS_ENDPOINT_URL_DYNAMODB: engine.endpoint, AWS_ENDPOINT_URL_KMS: kms.endpoint };
     const creation = { region: "eu-west-1", version: "v1.34.4-u-ame.2", cloudAccountIdentity: randomUUID() };
-    const peerAsked = threeOf(await preparePeer(engine.endpoint), "acme", (name) => ({
+    const peerAsked = buildComparedRequests(await preparePeer(engine.endpoint), "acme", (name) => ({
       ...{ ...creation, name, nodePools: [POOL] },
     }));
     const timed = await serveInTurn([
@@ -180,27 +180,27 @@ export async function measureStarts(): Promise<void> {
 }
 
 /** All measurements. */
-interface Measured {
-  bare: Loaded;
-  peer: Loaded;
-  functions: readonly Loaded[];
-  shapes: readonly Loaded[];
-  loaded: ReadonlyMap<string, Loading>;
-  timed: ReadonlyMap<string, Timed>;
+interface Measurements {
+  bare: LoadedFile;
+  peer: LoadedFile;
+  functions: readonly LoadedFile[];
+  shapes: readonly LoadedFile[];
+  loaded: ReadonlyMap<string, LoadTime>;
+  timed: ReadonlyMap<string, Timing>;
 }
 
-function report({ bare, peer, functions, shapes, loaded, timed }: Measured): void {
+function report({ bare, peer, functions, shapes, loaded, timed }: Measurements): void {
   const importOf = (name: string) => loaded.get(name) ?? { wall: Number.NaN, cpu: Number.NaN };
-  const sizes = ({ file }: Loaded) => {
+  const sizes = ({ file }: LoadedFile) => {
     const bytes = readFileSync(file);
     return [(bytes.length / 1024).toFixed(0), (gzipSync(bytes).length / 1024).toFixed(0)];
   };
-  const loading = ({ name }: Loaded) => {
+  const loading = ({ name }: LoadedFile) => {
     const [own, bares] = [importOf(name), importOf(bare.name)];
     const ratios = [own.wall / bares.wall, own.cpu / bares.cpu].map((ratio) => ratio.toFixed(2));
     return [`${ms(own.wall)} / ${ms(own.cpu)}`, ratios.join(" / ")];
   };
-  const line = (each: Loaded) => {
+  const line = (each: LoadedFile) => {
     const { init, first, warm } = timed.get(each.name) ?? {};
     const [ofFirst] = warm?.values() ?? [];
     return row(each.name, ...sizes(each), ...loading(each), ms(init), ms(first), ms(ofFirst));

@@ -7,7 +7,7 @@ import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts
 import { createServices, type Services } from "#core/context.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { parseJson } from "#core/shared/json.ts";
 import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
@@ -120,7 +120,12 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
  */
 export function worldOn(name: string, options: WorldOptions & { endpoint: string }, busy: Set<string>): World {
   const { endpoint, maxAttempts = 4, requestTimeoutMs, isSigned = true, judge, ...rest } = options;
-  const { trustedProxies = [], corsOrigins = [], keyring = localKeyring(memoryKeyStore()), ...given } = rest;
+  const {
+    trustedProxies = [],
+    corsOrigins = [],
+    keyring = createLocalKeyring(createMemoryKeyStore()),
+    ...given
+  } = rest;
   const client = { ...ENGINE, ...(isSigned ? {} : UNSIGNED), maxAttempts };
   const table = openTable({ name, endpoint, client, ...(requestTimeoutMs && { requestTimeoutMs }) });
   const statusWatcher = new PollingStatusWatcher(table.commits);

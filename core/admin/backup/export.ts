@@ -6,7 +6,7 @@ import { conflict } from "../../shared/errors.ts";
 import { encodeItem } from "../../table/dynamodb-json.ts";
 import { scanRaw } from "../../table/raw-scan.ts";
 import { entities } from "../entities.ts";
-import { type BackupEnd, ContentChecksum, endLine, startLine } from "./format.ts";
+import { type BackupEnd, buildEndLine, buildStartLine, ContentChecksum } from "./format.ts";
 import { requireNoPendingImport } from "./import-lock.ts";
 
 /** Maximum number of scans. If no two scans in a row are equal, the export fails, because the table is written to all the time. */
@@ -53,13 +53,13 @@ async function* linesOf({ table, clock }: ExportServices, onEnd: (end: BackupEnd
     return line;
   };
   const versions = Object.fromEntries(entities.map(({ name, version }) => [name, version]));
-  yield hashed(startLine({ table: table.name, startedAt: clock().toISOString(), entities: versions }));
+  yield hashed(buildStartLine({ table: table.name, startedAt: clock().toISOString(), entities: versions }));
   for await (const item of scanRaw(table)) {
     const line = encodeItem(item);
     contents.add(line);
     yield hashed(line);
   }
   const end = { items: contents.items, sha256: digest.digest("hex"), contents: contents.text };
-  yield endLine(end);
+  yield buildEndLine(end);
   onEnd(end);
 }

@@ -66,11 +66,11 @@ export class ContentChecksum {
 }
 
 /** Builds the first line. */
-export const startLine = (start: Omit<BackupStart, "format">): string =>
+export const buildStartLine = (start: Omit<BackupStart, "format">): string =>
   JSON.stringify({ backup: { format: FORMAT, ...start } });
 
 /** Builds the last line. */
-export const endLine = (end: BackupEnd): string => JSON.stringify({ end });
+export const buildEndLine = (end: BackupEnd): string => JSON.stringify({ end });
 
 /** Builds the error for a file that is not a complete backup. */
 const invalidBackup = (...problems: [string, ...string[]]) => new AppError("invalid", "backup.invalid", problems);

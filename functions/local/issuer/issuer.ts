@@ -9,7 +9,7 @@ import { oidcClientEntity } from "#core/cluster-access/entity.ts";
 import type { Services } from "#core/context.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { errorFields, type Logger } from "../../runtime/log.ts";
-import { loginPage } from "./page.ts";
+import { renderLoginPage } from "./page.ts";
 import { type IssuerPlace, type IssuerStore, openIssuerStore } from "./store.ts";
 
 /** Path of the issuer on the server. */
@@ -140,7 +140,7 @@ async function interact(
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
       "referrer-policy": "no-referrer",
     });
-    response.end(loginPage(client?.clientName ?? "a client", problem));
+    response.end(renderLoginPage(client?.clientName ?? "a client", problem));
   };
   if (request.method !== "POST") return show(200);
   if (Number(request.headers["content-length"] ?? MAX_FORM_BYTES + 1) > MAX_FORM_BYTES)

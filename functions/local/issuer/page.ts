@@ -8,7 +8,7 @@ const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => `&#
  * @param client name of the client that logs in
  * @param problem error of the last attempt
  */
-export const loginPage = (client: string, problem: string | undefined): string => `<!doctype html>
+export const renderLoginPage = (client: string, problem: string | undefined): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">

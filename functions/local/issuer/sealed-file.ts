@@ -7,7 +7,7 @@ import type { Keyring } from "#core/secrets/keyring.ts";
 import { type SealContext, seal, unseal } from "#core/secrets/seal.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { withFileLock } from "../file-lock.ts";
-import { writePrivately } from "../private-file.ts";
+import { writePrivateFile } from "../private-file.ts";
 
 const SealedFile = v.object({
   dataKey: v.object({ wrappedBy: v.string(), ciphertext: v.string() }),
@@ -69,7 +69,7 @@ export function openEncryptedFile(file: string, keyring: Keyring, purpose: strin
       const text = textFor(contentOf());
       if (text === undefined) return false;
       const sealed = seal(key, Buffer.from(text), { ...context, wrappedBy: wrapped.wrappedBy });
-      writePrivately(file, `${JSON.stringify({ dataKey: wrapped, sealed })}\n`);
+      writePrivateFile(file, `${JSON.stringify({ dataKey: wrapped, sealed })}\n`);
       return true;
     });
   }

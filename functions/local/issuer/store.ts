@@ -48,7 +48,7 @@ export interface IssuerPlace {
 }
 
 /** Opens the file of the local issuer. */
-export const issuerFile = ({ file, keyring }: IssuerPlace): EncryptedFile =>
+export const openIssuerFile = ({ file, keyring }: IssuerPlace): EncryptedFile =>
   openEncryptedFile(file, keyring, "local-oidc-issuer");
 
 /**
@@ -59,7 +59,7 @@ export const issuerFile = ({ file, keyring }: IssuerPlace): EncryptedFile =>
  * @throws AppError invalid if the file cannot be decrypted, or has an unknown content; unavailable as the keyring
  */
 export async function openIssuerStore(place: IssuerPlace | undefined): Promise<IssuerStore> {
-  const file = place && issuerFile(place);
+  const file = place && openIssuerFile(place);
   const found = place && (await readState(place));
   const state = found?.state ?? (await createState());
   const entries = new Map<string, Entry>(Object.entries(state.entries));
@@ -75,7 +75,7 @@ export async function openIssuerStore(place: IssuerPlace | undefined): Promise<I
 /** @returns undefined if the file does not exist */
 async function readState(place: IssuerPlace): Promise<{ state: PersistedState; isPlain: boolean } | undefined> {
   try {
-    const opened = await issuerFile(place).read();
+    const opened = await openIssuerFile(place).read();
     return opened && { state: parseState(place.file, opened.text), isPlain: opened.isPlain };
   } catch (error) {
     if (error instanceof AppError) throw error;

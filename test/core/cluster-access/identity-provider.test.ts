@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { identityProvider, NotRegisteredError } from "#core/cluster-access/identity-provider.ts";
+import { createIdentityProvider, NotRegisteredError } from "#core/cluster-access/identity-provider.ts";
 import { errorFields } from "#functions/runtime/log.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -49,7 +49,7 @@ afterAll(async () => {
   await new Promise((done) => server.close(done));
 });
 
-const provider = () => identityProvider(`${origin}/realm`, "the-initial-token");
+const provider = () => createIdentityProvider(`${origin}/realm`, "the-initial-token");
 const register = (from = provider()) => from.register("a name", AbortSignal.timeout(5_000));
 const remove = (registrationUri: string) =>
   provider().remove({ registrationUri, registrationAccessToken: "a-registration-token" }, AbortSignal.timeout(5_000));
@@ -134,7 +134,7 @@ test.each<[string, Answer, RegExp]>([
 
 test("the issuer's name is compared exactly, also when a URL parser sees no difference", async () => {
   routes = { "GET /.well-known/openid-configuration": json(200, metadata({ issuer: `${origin}/` })) };
-  expect((await refusal(identityProvider(origin))).message).toContain(`it identifies itself as ${origin}/`);
+  expect((await refusal(createIdentityProvider(origin))).message).toContain(`it identifies itself as ${origin}/`);
 });
 
 test.each<[string, Answer]>([
@@ -349,7 +349,7 @@ test("no client was created when nothing listens at the registration endpoint", 
   routes[DISCOVERY] = json(200, metadata({ registration_endpoint: `https://127.0.0.1:${port}/register` }));
   const error = await refusal();
   expect([error instanceof NotRegisteredError, error.message.includes("ECONNREFUSED")]).toEqual([true, true]);
-  expect(await refusal(identityProvider(elsewhere))).toBeInstanceOf(NotRegisteredError);
+  expect(await refusal(createIdentityProvider(elsewhere))).toBeInstanceOf(NotRegisteredError);
 });
 
 test.each([403, 501])("a removal with the response %i is reported as unsupported by the issuer", async (status) => {

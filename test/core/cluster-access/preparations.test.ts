@@ -4,7 +4,7 @@ import { removeEnvironment } from "#core/admin/environments.ts";
 import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import { OIDC_CLIENT } from "#core/cluster-access/entity.ts";
 import { NotRegisteredError } from "#core/cluster-access/identity-provider.ts";
-import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { secretKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -12,7 +12,7 @@ import { expectInvariants } from "#test/support/invariants.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
-const own = localKeyring(memoryKeyStore());
+const own = createLocalKeyring(createMemoryKeyStore());
 /** Wraps the keyring; its fault applies from the next call on. */
 const keyring = { ...own };
 

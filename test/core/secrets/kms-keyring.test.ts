@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { errorFields } from "#functions/runtime/log.ts";
 import { KMS_KEY_ARN as ARN, type Kms, startKms } from "#test/support/kms.ts";
@@ -16,7 +16,7 @@ beforeEach(() => {
 afterAll(() => kms.stop());
 
 const keyring = ({ keyId = "0d990263-018e-4e65-a703-eff731de951e", maxAttempts = 3 } = {}) =>
-  kmsKeyring(keyId, {
+  createKmsKeyring(keyId, {
     maxAttempts,
     endpoint: kms.endpoint,
     region: "eu-west-1",
@@ -62,7 +62,7 @@ test.each([
 test("a data key under the configured KMS key is current, however the key is named, and is not renewed", async () => {
   expect(await keyring().isCurrent(ARN)).toBe(true);
   expect(await keyring().isCurrent(ARN.replace("0d99", "1d99"))).toBe(false);
-  expect(await kmsKeyring(ARN, { endpoint: kms.endpoint }).isCurrent(ARN)).toBe(true);
+  expect(await createKmsKeyring(ARN, { endpoint: kms.endpoint }).isCurrent(ARN)).toBe(true);
   const byAlias = keyring({ keyId: "alias/ame" });
   expect(await byAlias.isCurrent(ARN)).toBe(false);
   await byAlias.generate({});

@@ -2,8 +2,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, write
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { AppError } from "#core/shared/errors.ts";
-import { keyFile } from "#functions/local/key-file.ts";
-import { keyringFrom } from "#functions/local/keyring.ts";
+import { createKeyFileStore } from "#functions/local/key-file.ts";
+import { createKeyring } from "#functions/local/keyring.ts";
 import { requireExternalState } from "#functions/local/storage-mode.ts";
 import { readConfig } from "#functions/runtime/config.ts";
 import { servicesFrom } from "#functions/runtime/services.ts";
@@ -56,7 +56,7 @@ describe("a stateless server", () => {
 });
 
 describe("the keyring file", () => {
-  const keyring = (environment: Record<string, string>) => keyringFrom(readConfig(environment));
+  const keyring = (environment: Record<string, string>) => createKeyring(readConfig(environment));
   const context = { cluster: "one" };
 
   test("a keyring file that is configured is used, and never created", async () => {
@@ -76,7 +76,7 @@ describe("the keyring file", () => {
     expect(await keyring({ KEYS_FILE: file }).unwrap(wrapped, context)).toEqual(key);
     expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
     expect((await runAdmin({}, "secrets", "key", "--file", file)).code).toBe(2);
-    expect(keyFile(file, { isOwn: false }).read().keys).toHaveLength(1);
+    expect(createKeyFileStore(file, { isOwn: false }).read().keys).toHaveLength(1);
   });
 
   test("a data directory's keyring file is accessible only for its user, also after it was restored with other permissions", async () => {
