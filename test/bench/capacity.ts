@@ -4,7 +4,7 @@ import { RESYNC_MS } from "#core/provisioning/reconcile.ts";
 import { DUE_SHARDS } from "#core/table/keys.ts";
 import { SWEEP_BEGINNING_MS } from "#functions/reconciler/handlers.ts";
 import { sweepInvocations } from "#functions/reconciler/invocations.ts";
-import { row, table } from "./document.ts";
+import { formatRow, formatTable } from "./document.ts";
 
 /** Cost of one check of an idle cluster. */
 export interface CheckCost {
@@ -54,28 +54,36 @@ const whole = (value: number) => Math.round(value).toLocaleString("en");
 export function formatCapacityTable(check: CheckCost): string {
   const capacity = calculateCapacity(check);
   const { sweeps, isUsed } = capacity;
-  return table(
+  return formatTable(
     [`${CLUSTERS.toLocaleString("en")} idle clusters`, "amount", "calculation"],
     [
-      row("checks per second", whole(capacity.checksPerSecond), "clusters / 45 minutes"),
-      row("one sweep, checks per second", whole(capacity.sweepPerSecond), "1,000 ms / (CPU time / (1,024 / 1,769))"),
-      row("one sweep, checks per minute", whole(capacity.sweepPerMinute), "started within 50 s"),
-      row(`${sweeps} sweeps, checks per minute`, whole(capacity.sweepPerMinute * sweeps), `${sweeps} × one`),
-      row("used", `${whole(isUsed * 100)} %`, "60 × checks per second / checks per minute"),
-      row(`maximum number of clusters for ${sweeps} sweeps`, whole(capacity.atMost), "checks per minute × 45 minutes"),
-      row(
+      formatRow("checks per second", whole(capacity.checksPerSecond), "clusters / 45 minutes"),
+      formatRow(
+        "one sweep, checks per second",
+        whole(capacity.sweepPerSecond),
+        "1,000 ms / (CPU time / (1,024 / 1,769))",
+      ),
+      formatRow("one sweep, checks per minute", whole(capacity.sweepPerMinute), "started within 50 s"),
+      formatRow(`${sweeps} sweeps, checks per minute`, whole(capacity.sweepPerMinute * sweeps), `${sweeps} × one`),
+      formatRow("used", `${whole(isUsed * 100)} %`, "60 × checks per second / checks per minute"),
+      formatRow(
+        `maximum number of clusters for ${sweeps} sweeps`,
+        whole(capacity.atMost),
+        "checks per minute × 45 minutes",
+      ),
+      formatRow(
         `maximum number of clusters for ${DUE_SHARDS} sweeps`,
         whole(capacity.atMostWithAllShards),
         "one sweep per partition",
       ),
-      row(
+      formatRow(
         "minutes until all are checked, if all are due at once",
         whole(capacity.catchUpMinutes),
         "clusters / checks per minute",
       ),
-      row("read units per second", whole(capacity.readUnitsPerSecond), "checks × read units"),
-      row("write units per second", whole(capacity.writeUnitsPerSecond), "checks × write units"),
-      row(
+      formatRow("read units per second", whole(capacity.readUnitsPerSecond), "checks × read units"),
+      formatRow("write units per second", whole(capacity.writeUnitsPerSecond), "checks × write units"),
+      formatRow(
         "write units of one partition of the due index, per second",
         whole(capacity.indexWritesPerShard),
         `checks × 2 / ${DUE_SHARDS}`,

@@ -1,6 +1,6 @@
 /** Writes and reads the tables of docs/cost.md. */
 
-import { row, table } from "./document.ts";
+import { formatRow, formatTable } from "./document.ts";
 import {
   type Consumption,
   calculateMonth,
@@ -27,18 +27,21 @@ export function formatCostTables(
     keyRequests,
   ];
   const operations = [...asked].map(([name, each]) =>
-    row(name, ...cells(each), amount(calculateRequestPrice(each) * 1_000_000), TRAFFIC[name] ?? ""),
+    formatRow(name, ...cells(each), amount(calculateRequestPrice(each) * 1_000_000), TRAFFIC[name] ?? ""),
   );
-  const work = [...worked].map(([name, each]) => row(name, ...cells(each), each.seconds, WORK[name] ?? ""));
+  const work = [...worked].map(([name, each]) => formatRow(name, ...cells(each), each.seconds, WORK[name] ?? ""));
   const months = [1, 1_000, 100_000, 1_000_000].map((clusters) => {
     const month = calculateMonth(clusters, asked, worked);
     const { requests, storage, fixed, total } = month;
-    return row(clusters.toLocaleString("en"), ...[requests, month.work, storage, fixed, total].map(amount));
+    return formatRow(clusters.toLocaleString("en"), ...[requests, month.work, storage, fixed, total].map(amount));
   });
   return {
-    operations: table(["operation", ...HEADS, "per million, $", OFTEN], operations),
-    work: table(["work", ...HEADS, "seconds of waiting", OFTEN], work),
-    months: table(["clusters", "requests, $", "reconciler, $", "storage, $", "fixed, $", "total per month, $"], months),
+    operations: formatTable(["operation", ...HEADS, "per million, $", OFTEN], operations),
+    work: formatTable(["work", ...HEADS, "seconds of waiting", OFTEN], work),
+    months: formatTable(
+      ["clusters", "requests, $", "reconciler, $", "storage, $", "fixed, $", "total per month, $"],
+      months,
+    ),
   };
 }
 

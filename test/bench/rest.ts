@@ -11,7 +11,7 @@ import { readConfig } from "#functions/runtime/config.ts";
 import { createLogger } from "#functions/runtime/log.ts";
 import { worldOn } from "#test/support/world.ts";
 import { formatCapacityTable } from "./capacity.ts";
-import { machine, row, table, writeBetween } from "./document.ts";
+import { describeMachine, formatRow, formatTable, writeBetween } from "./document.ts";
 
 const CLUSTERS = 300;
 const ROUNDS = 7;
@@ -77,18 +77,18 @@ export async function measureRest(): Promise<void> {
       "docs/performance.md",
       "rest",
       [
-        `Measured on ${machine()}: ${CLUSTERS} clusters with two node pools that are due`,
+        `Measured on ${describeMachine()}: ${CLUSTERS} clusters with two node pools that are due`,
         `for their resync, in one sweep, at most 100 at a time; median of ${ROUNDS} sweeps, divided by the clusters. The CPU time is that of`,
         "the worker, without the engine.",
         "",
-        table(
+        formatTable(
           ["check of an idle cluster", "amount"],
           [
-            row("CPU time, ms", cpu),
-            row("elapsed time with the engine on the same two cores, ms", wall),
-            row("database calls", calls),
-            row("read units", reads),
-            row("write units", writes),
+            formatRow("CPU time, ms", cpu),
+            formatRow("elapsed time with the engine on the same two cores, ms", wall),
+            formatRow("database calls", calls),
+            formatRow("read units", reads),
+            formatRow("write units", writes),
           ],
         ),
         "",

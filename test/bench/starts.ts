@@ -17,7 +17,7 @@ import { BUNDLES_DIRECTORY, type BundleName, bundles } from "#functions/build/bu
 import { startEngine } from "#functions/local/engine.ts";
 import { startKms } from "#test/support/kms.ts";
 import { worldOn } from "#test/support/world.ts";
-import { machine, row, table, writeBetween } from "./document.ts";
+import { describeMachine, formatRow, formatTable, writeBetween } from "./document.ts";
 import {
   buildComparedRequests,
   buildRequests,
@@ -203,25 +203,25 @@ function report({ bare, peer, functions, shapes, loaded, timed }: Measurements):
   const line = (each: LoadedFile) => {
     const { init, first, warm } = timed.get(each.name) ?? {};
     const [ofFirst] = warm?.values() ?? [];
-    return row(each.name, ...sizes(each), ...loading(each), ms(init), ms(first), ms(ofFirst));
+    return formatRow(each.name, ...sizes(each), ...loading(each), ms(init), ms(first), ms(ofFirst));
   };
   const heads = ["KiB minified", "KiB gzip", "import ms", "ratio to the bare client"];
   const [ours, theirs] = ["clusters", peer.name].map((name) => timed.get(name)?.warm ?? new Map<string, number>());
-  const compared = [...(ours ?? [])].map(([name, time]) => row(name, ms(time), ms(theirs?.get(name))));
+  const compared = [...(ours ?? [])].map(([name, time]) => formatRow(name, ms(time), ms(theirs?.get(name))));
   writeBetween(
     "docs/performance.md",
     "starts",
-    `Measured on ${machine()}, Lambda's runtime client. Import: median of ${IMPORTS} new
+    `Measured on ${describeMachine()}, Lambda's runtime client. Import: median of ${IMPORTS} new
     processes of each, in turn, in milliseconds: elapsed time / CPU time. Init: from the start of the process to its request for an event;
     first: until the response to the first event; medians of ${STARTS}, in turn. Warm: median of ${WARM} events.
 
-${table(["function", ...heads, "init ms", "first ms", "warm ms"], [bare, ...functions, peer].map(line))}
+${formatTable(["function", ...heads, "init ms", "first ms", "warm ms"], [bare, ...functions, peer].map(line))}
 
-${table(
+${formatTable(
   ["clusters", ...heads],
-  shapes.map((each) => row(each.name, ...sizes(each), ...loading(each))),
+  shapes.map((each) => formatRow(each.name, ...sizes(each), ...loading(each))),
 )}
 
-${table(["warm, under the runtime client", "ms", `${peer.name}, ms`], compared)}`,
+${formatTable(["warm, under the runtime client", "ms", `${peer.name}, ms`], compared)}`,
   );
 }

@@ -105,13 +105,13 @@ async function checkEnvironments(
       [],
     );
     const live = stored.filter((cluster) => !isDeleting(cluster));
-    const { totalClusters, heldClusters, totalCpu, totalMemory } = environment;
+    const { totalClusters, allClusters, totalCpu, totalMemory } = environment;
     findings.same(
       `${where}: totals`,
-      { totalClusters, heldClusters, totalCpu, totalMemory },
+      { totalClusters, allClusters, totalCpu, totalMemory },
       {
         totalClusters: live.length,
-        heldClusters: stored.length,
+        allClusters: stored.length,
         totalCpu: sum(live, ({ cpu }) => cpu),
         totalMemory: sum(live, ({ memory }) => memory),
       },
