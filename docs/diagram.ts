@@ -42,7 +42,7 @@ export function buildStateDiagram(): string {
     .filter((from) => !isBoxed(from))
     .flatMap((from) => followersOf(from).map((to) => arrowBetween(from, to)));
   return [
-    "buildStateDiagram-v2",
+    "stateDiagram-v2",
     "  [*] --> new",
     '  state "exists" as exists {',
     ...inside.map((line) => `    ${line}`),

@@ -113,12 +113,12 @@ describe("a backup line of an item", () => {
     ["{}", "not an item"],
     ['{"Item":{"pk":{"S":"x"}}}', "without a key"],
     ['{"Item":{"pk":{"S":"x"},"sk":{"N":"1"}}}', "without a key"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"S":1}}}', "notation"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"S":"x","N":"1"}}}', "notation"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"X":"x"}}}', "notation"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"NULL":false}}}', "notation"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":"x"}}', "notation"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"SS":["x",1]}}}', "notation"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"S":1}}}', "not DynamoDB JSON"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"S":"x","N":"1"}}}', "not DynamoDB JSON"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"X":"x"}}}', "not DynamoDB JSON"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"NULL":false}}}', "not DynamoDB JSON"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":"x"}}', "not DynamoDB JSON"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"SS":["x",1]}}}', "not DynamoDB JSON"],
   ])("the line %s is not decoded as an item", (line, text) => {
     expect(() => decodeItem(line)).toThrow(text);
   });
