@@ -15,7 +15,7 @@ import {
 
 export { NotRegisteredError, type RegisteredClient } from "./registration-response.ts";
 
-/** An OIDC issuer that registers clients. */
+/** OIDC issuer that registers clients. */
 export interface IdentityProvider {
   /** URL that identifies the issuer to clients. */
   readonly issuer: string;

@@ -4,14 +4,14 @@ import * as v from "valibot";
 
 const base64 = v.pipe(v.string(), v.base64());
 
-/** The documentation's JoinConfigVersions. */
+/** JoinConfigVersions of the API documentation. */
 export const JoinConfigVersions = v.object({
   containerd: v.string(),
   crictl: v.string(),
   kubernetes: v.string(),
 });
 
-/** The documentation's JoinConfigResponse. */
+/** JoinConfigResponse of the API documentation. */
 export const JoinConfigResponse = v.object({
   cloudInitUserDataBase64: base64,
   installScriptBase64: base64,
@@ -22,12 +22,12 @@ export const JoinConfigResponse = v.object({
 });
 export type JoinConfigResponse = v.InferOutput<typeof JoinConfigResponse>;
 
-/** The documentation's OidcConfigResponse. */
+/** OidcConfigResponse of the API documentation. */
 export const OidcConfigResponse = v.object({
   caCertificate: v.string(),
   clientId: v.string(),
   clientSecret: v.string(),
-  endpoint: v.optional(v.pipe(v.string(), v.description("Left out until the control plane is built."))),
+  endpoint: v.optional(v.pipe(v.string(), v.description("Absent until the control plane is provisioned."))),
   issuerUrl: v.string(),
 });
 export type OidcConfigResponse = v.InferOutput<typeof OidcConfigResponse>;

@@ -38,9 +38,9 @@ export function isTransient(error: unknown): boolean {
 }
 
 /**
- * Returns how often the SDK sent a call that failed: more than once where it repeated the call by itself.
+ * Returns the number of attempts of a failed call: more than one if the SDK repeated it.
  *
- * @param error what the call threw
+ * @param error error of the call
  */
 export function attemptsOf(error: unknown): number {
   const { $metadata } = error as { $metadata?: { attempts?: unknown } };

@@ -29,7 +29,7 @@ const CONCURRENCY = 100;
 /** Item that must exist, with an optional condition on it. */
 interface Dependency {
   key: Key;
-  holds?: (item: RawItem) => boolean;
+  isValid?: (item: RawItem) => boolean;
 }
 
 /** Entities in the partition of a cluster that depend on its pointer. Events are stored longer. */
@@ -46,8 +46,8 @@ function dependenciesOf(item: RawItem): Dependency[] {
   if (item.entity === pointerEntity.name) {
     const { identity, organisation, path } = pointerEntity.read(item);
     const leadsTo = [clusterEntity.name, tombstoneEntity.name];
-    const holds = (found: RawItem) => found.identity === identity && leadsTo.includes(String(found.entity));
-    return [{ key: { ...organisationKey(organisation), sk: path }, holds }];
+    const isValid = (found: RawItem) => found.identity === identity && leadsTo.includes(String(found.entity));
+    return [{ key: { ...organisationKey(organisation), sk: path }, isValid }];
   }
   if (OF_CLUSTERS.has(String(item.entity))) return dependsOn(pointerKeyOf(item));
   if (item.entity === tokenEntity.name) {
@@ -84,9 +84,9 @@ export async function checkItems({ table, clock }: Pick<Services, "table" | "clo
   let pending: [RawItem, Dependency][] = [];
   const checkDependencies = async () => {
     const found = await table.get(pending.map(([, { key }]) => key));
-    for (const [item, { key, holds }] of pending) {
+    for (const [item, { key, isValid }] of pending) {
       const target = found.get(keyText(key));
-      if (target === undefined || holds?.(target) === false)
+      if (target === undefined || isValid?.(target) === false)
         fault(item, `depends on ${key.pk} ${key.sk}, which does not exist or is of another item`);
     }
     pending = [];
