@@ -92,8 +92,8 @@ export async function authorize<Alongside = undefined, Body = unknown>(
 
   const memberItem = read(memberKey(path.organisation, actor.user));
   const organisationItem = read(organisationKey(path.organisation));
-  const referencesItem = read(referencesKey(path.organisation));
-  if (memberItem === undefined || organisationItem === undefined || referencesItem === undefined) {
+  const buildReferencesItem = read(referencesKey(path.organisation));
+  if (memberItem === undefined || organisationItem === undefined || buildReferencesItem === undefined) {
     throw notAMember(path.organisation);
   }
   const member = memberEntity.read(memberItem);
@@ -106,7 +106,7 @@ export async function authorize<Alongside = undefined, Body = unknown>(
     replay: record === undefined ? undefined : findReplay<Body>(context, read(record)),
     organisation: organisationEntity.read(organisationItem),
     member,
-    references: referencesEntity.read(referencesItem),
+    references: referencesEntity.read(buildReferencesItem),
     environment,
     prefetched: read,
     alongside,

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import type { Services } from "../context.ts";
-import { firstChunk, newBucketId } from "../listing/page-index.ts";
+import { buildFirstChunk, newBucketId } from "../listing/page-index.ts";
 import { type AppError, conflict, invalid, notFound } from "../shared/errors.ts";
 import { type Deadline, deadlineIn } from "../shared/retry.ts";
 import { maxCharacters, text } from "../shared/schemas.ts";
@@ -58,7 +58,7 @@ export async function createEnvironment(
     totalClusters: 0,
     totalCpu: 0,
     totalMemory: 0,
-    heldClusters: 0,
+    allClusters: 0,
     createdAt: now,
     modifiedAt: now,
     revision: 1,
@@ -66,7 +66,7 @@ export async function createEnvironment(
   const key = environmentKey(organisation, environment.slug);
   const transaction = new Transaction()
     .create("environment", environmentEntity.write(key, environment))
-    .put("index", firstChunk(organisation, environment, newBucketId(services.ids.number())))
+    .put("index", buildFirstChunk(organisation, environment, newBucketId(services.ids.number())))
     .update("total", totalKey(organisation), "ADD #environments :one", {
       condition: "#environments < :most",
       values: { ":one": 1, ":most": MAX_ENVIRONMENTS },
@@ -138,7 +138,7 @@ export async function removeEnvironment(services: Services, organisation: string
     if (environment?.identity !== identity || environment.deletedAt !== undefined) return;
     if (environment.totalClusters > 0) throw notEmpty(slug);
     const done =
-      environment.heldClusters === 0
+      environment.allClusters === 0
         ? await deleteEmpty(services, organisation, environment, deadline)
         : await markDeleted(services, organisation, environment, deadline);
     if (done) return;
@@ -162,7 +162,7 @@ async function markDeleted(
       {
         // Without a deleting cluster, no later removal of a cluster would remove the environment.
         condition:
-          "#identity = :identity AND #totalClusters = :none AND #heldClusters > :none AND attribute_not_exists(#deletedAt)",
+          "#identity = :identity AND #totalClusters = :none AND #allClusters > :none AND attribute_not_exists(#deletedAt)",
         values: { ":identity": identity, ":none": 0, ":now": services.clock().toISOString(), ":one": 1 },
       },
     )

@@ -3,8 +3,8 @@
 import type { Services } from "../context.ts";
 import {
   type Bucket,
+  buildChunkItem,
   type Chunk,
-  chunkItem,
   newBucketId,
   readChunkOf,
   readChunks,
@@ -99,7 +99,7 @@ async function repair(
   // Without a chunk no cluster can be added there, so the read slugs are still complete.
   const unchanged = chunk === undefined ? { condition: "attribute_not_exists(#pk)" } : unchangedChunk(chunk);
   const transaction = new Transaction()
-    .put("index", chunkItem(organisation, environment, lowerBound, [only]), unchanged)
+    .put("index", buildChunkItem(organisation, environment, lowerBound, [only]), unchanged)
     // A chunk must not outlive its environment, because only the removal of the environment removes it.
     .check("environment", environmentKey(organisation, environment.slug), {
       condition: "#identity = :identity",

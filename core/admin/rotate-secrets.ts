@@ -4,12 +4,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import type { Services } from "../context.ts";
 import type { Keyring } from "../secrets/keyring.ts";
-import { keysOfDataKeys, recordKeys } from "../secrets/keyring-record.ts";
+import { findWrappingKeys, recordKeys } from "../secrets/keyring-record.ts";
 import {
+  createVault,
   DATA_KEY,
   type DataKey,
   dataKeyEntity,
-  newVault,
   openVault,
   readSecrets,
   Sealed,
@@ -78,7 +78,7 @@ export async function rotateSecrets(rotating: RotationServices): Promise<Rotatio
     await keyring.renew();
     // Recorded before an item refers to the new key. Missing keys stay recorded, because their secrets still exist.
     await recordKeys(rotating, async (recorded, present) => [
-      ...new Set([...(recorded ?? (await keysOfDataKeys(table))), ...present]),
+      ...new Set([...(recorded ?? (await findWrappingKeys(table))), ...present]),
     ]);
     await saveProgress(rotating, { startedAt, fromTable });
   }
@@ -104,7 +104,7 @@ export async function rotateSecrets(rotating: RotationServices): Promise<Rotatio
   await sleep(graceMs);
   await pass();
   if (failed.size > 0) throw remainingClusters(failed);
-  const used = await keysOfDataKeys(table);
+  const used = await findWrappingKeys(table);
   for (const secrets of outside) used.add((await secrets.wrappedBy()) ?? "");
   // The record first: after an interruption it lists too few keys, which the next start completes.
   await recordKeys(rotating, async (_, present) =>
@@ -196,7 +196,7 @@ async function tryCluster(
   const old = await openInOriginalTable(rotating, clusterIdentity, held);
   if (old === undefined) return true;
   const replace = (transaction: Transaction, item: RawItem) => void transaction.put("data-key", item, asRead(data));
-  const renewed = await newVault(table, keyring, clusterIdentity, clock().toISOString(), replace);
+  const renewed = await createVault(table, keyring, clusterIdentity, clock().toISOString(), replace);
   const transaction = new Transaction();
   renewed.bindTo(transaction);
   for (const [name, item] of held) {

@@ -13,8 +13,8 @@ import {
   OidcClientSecret,
   oidcClientEntity,
 } from "./entity.ts";
-import { NotRegistered, type RegisteredClient } from "./identity-provider.ts";
-import { type PrerequisiteServices, vaultOf } from "./prerequisite-services.ts";
+import { NotRegisteredError, type RegisteredClient } from "./identity-provider.ts";
+import { openOrCreateVault, type PrerequisiteServices } from "./prerequisite-services.ts";
 
 /** Timeout of the removal of a client that cannot be used, in milliseconds. */
 const DISCARD_MS = 5_000;
@@ -98,7 +98,7 @@ export class OidcRegistrar {
     this.#requireConfirmed(context, before);
     this.#warnUnconfirmed(context, before);
     // Opened first: no client is registered if its secret could not be encrypted.
-    const vault = await vaultOf(this.#services, context);
+    const vault = await openOrCreateVault(this.#services, context);
     const former = await this.#formerOf(context, before);
     const { identity } = context.cluster;
     const intent = {
@@ -161,7 +161,7 @@ export class OidcRegistrar {
     const { identityProvider, clock } = this.#services;
     const name = clientNameOf(intent.clusterIdentity);
     const client = await identityProvider.register(name, signal).catch(async (error: unknown) => {
-      if (error instanceof NotRegistered) await this.#settle(intent);
+      if (error instanceof NotRegisteredError) await this.#settle(intent);
       throw error;
     });
     const { expiresAt } = client;

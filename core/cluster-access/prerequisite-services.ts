@@ -3,7 +3,7 @@
 import type { Services } from "../context.ts";
 import type { PrerequisiteContext } from "../provisioning/prerequisite.ts";
 import type { Keyring } from "../secrets/keyring.ts";
-import { newVault, openVault, type Vault } from "../secrets/vault.ts";
+import { createVault, openVault, type Vault } from "../secrets/vault.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
 
 /** Services of the prerequisites. */
@@ -19,13 +19,13 @@ export interface PrerequisiteServices extends Pick<Services, "table" | "clock"> 
  *
  * @throws Error if the keyring cannot decrypt the data key
  */
-export async function vaultOf(
+export async function openOrCreateVault(
   { table, clock, keyring }: PrerequisiteServices,
   { cluster, secrets }: PrerequisiteContext,
 ): Promise<Vault> {
   const { identity } = cluster;
   return (
     (await openVault(table, keyring, identity, secrets)) ??
-    (await newVault(table, keyring, identity, clock().toISOString()))
+    (await createVault(table, keyring, identity, clock().toISOString()))
   );
 }

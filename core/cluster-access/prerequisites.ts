@@ -3,10 +3,10 @@
 import type { Prerequisite } from "../provisioning/prerequisite.ts";
 import { secretKey } from "../table/keys.ts";
 import { Transaction } from "../table/transaction.ts";
-import { makeCertificateAuthority } from "./certificate-authority.ts";
+import { createCertificateAuthority } from "./certificate-authority.ts";
 import { CERTIFICATE_AUTHORITY, certificateAuthorityEntity } from "./entity.ts";
 import { formerOidcClient, oidcClient } from "./oidc-client.ts";
-import { type PrerequisiteServices, vaultOf } from "./prerequisite-services.ts";
+import { openOrCreateVault, type PrerequisiteServices } from "./prerequisite-services.ts";
 
 export type { PrerequisiteServices } from "./prerequisite-services.ts";
 
@@ -24,8 +24,8 @@ function certificateAuthority(services: PrerequisiteServices): Prerequisite {
     async prepare(context, write) {
       const { identity } = context.cluster;
       const now = services.clock();
-      const vault = await vaultOf(services, context);
-      const { certificate, privateKey } = await makeCertificateAuthority(identity, now);
+      const vault = await openOrCreateVault(services, context);
+      const { certificate, privateKey } = await createCertificateAuthority(identity, now);
       const item = certificateAuthorityEntity.write(secretKey(identity, CERTIFICATE_AUTHORITY), {
         clusterIdentity: identity,
         certificate,

@@ -1,70 +1,71 @@
-/** Items as they lie in the table: stamped with entity and version, parsed with a schema when read. */
+/** Stored items: marked with entity and version when written, parsed with a schema when read. */
 
 import * as v from "valibot";
 import type { Key } from "./keys.ts";
 
-/** An item as the table gives it, before its schema has looked at it. */
+/** Item as read from the table, before its schema is applied. */
 export type RawItem = Key & Readonly<Record<string, unknown>>;
 
-/** A stored shape: its name, its version and how to read and write it. */
+/** Stored shape with its name, its version and its conversions. */
 export interface Entity<Stored extends object, Written extends object = Stored> {
   readonly name: string;
   readonly version: number;
   /**
-   * Reads a stored item, of this version or of one that steps lead from. Attributes the schema does not name are dropped.
+   * Parses a stored item of this version, or of a version with migrations to this one. Removes attributes that the schema does not name.
    *
-   * @throws Error naming key and attribute where the item is not of this entity or does not fit: a defect, or another's hand
+   * @throws Error with key and attribute if the item is of another entity or does not match the schema: a defect or a manual change
    */
   read(item: RawItem): Stored & Key;
   /**
    * Brings an item to this version, with all of its attributes. One of this version comes back as it is.
+   * Migrates an item to this version, with all of its attributes. Returns an item of this version unchanged.
    *
-   * @throws Error naming the key where the item is not of this entity, or no steps lead from its version
+   * @throws Error with the key if the item is of another entity, or its version has no migration
    */
-  bring(item: RawItem): RawItem;
-  /** Makes the item to write: key, stamp, attributes. Undefined attributes are left out. */
+  upgrade(item: RawItem): RawItem;
+  /** Builds the item to write: key, entity, version and attributes. Undefined attributes are omitted. */
   write(key: Key, stored: Written, extra?: Readonly<Record<string, unknown>>): RawItem;
 }
 
-/** Makes an item's attributes those of the next version, or of the one before. Key and stamp are not its to change. */
+/** Converts the attributes of an item to the next version or to the one before. It cannot change key, entity and version. */
 export type Migration = (attributes: RawItem) => Readonly<Record<string, unknown>>;
 
 /**
- * How items of other versions are read, by that version: each step leads one version nearer to the present one. Steps from older
- * versions stay until no item is of them any more; a step from the next version lets a release read what the one after it writes.
+ * Migrations by the version that they read: each converts to the version that is one nearer to the current one. Migrations from older
+ * versions remain until no item has them. A migration from the next version lets a release read items of the release after it.
  */
 export type Migrations = Readonly<Record<number, Migration>>;
 
 /**
  * Defines a stored shape.
  *
- * @param name stored as `entity`, so that a stream filter and a person can tell items apart
- * @param version stored as `entityVersion`; raised when the stored shape changes, with a step from the one before
- * @param schema what the attributes must fit
- * @param steps from the other versions that may be met
- * @throws RangeError where a step leads to a version from which none goes on
+ * @param name stored as `entity`, so that stream filters and operators can distinguish items
+ * @param version stored as `entityVersion`; raised with a migration when the stored shape changes
+ * @param schema schema of the attributes
+ * @param migrations migrations from other versions
+ * @throws RangeError if a migration leads to a version without a further migration
  */
 export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, undefined>>(
   name: string,
   version: number,
   schema: Schema,
-  steps: Migrations = {},
+  migrations: Migrations = {},
 ): Entity<v.InferOutput<Schema>, v.InferInput<Schema>> {
   const nearer = (from: number) => (from < version ? from + 1 : from - 1);
-  for (const from of Object.keys(steps).map(Number)) {
-    if (from === version || (nearer(from) !== version && steps[nearer(from)] === undefined)) {
-      throw new RangeError(`${name} ${version}: the step from ${from} leads nowhere`);
+  for (const from of Object.keys(migrations).map(Number)) {
+    if (from === version || (nearer(from) !== version && migrations[nearer(from)] === undefined)) {
+      throw new RangeError(`${name} ${version}: the migration from ${from} does not lead to the current version`);
     }
   }
-  function bring(item: RawItem): RawItem {
-    let brought = item;
-    while (brought.entity === name && brought.entityVersion !== version) {
-      const from = Number(brought.entityVersion);
-      const step = steps[from];
-      if (step === undefined) break;
-      brought = { ...step(brought), pk: item.pk, sk: item.sk, entity: name, entityVersion: nearer(from) };
+  function upgrade(item: RawItem): RawItem {
+    let current = item;
+    while (current.entity === name && current.entityVersion !== version) {
+      const from = Number(current.entityVersion);
+      const migrate = migrations[from];
+      if (migrate === undefined) break;
+      current = { ...migrate(current), pk: item.pk, sk: item.sk, entity: name, entityVersion: nearer(from) };
     }
-    if (brought.entity === name && brought.entityVersion === version) return brought;
+    if (current.entity === name && current.entityVersion === version) return current;
     throw new Error(
       `${item.pk} ${item.sk} is ${String(item.entity)} ${String(item.entityVersion)}, not ${name} ${version}`,
     );
@@ -72,12 +73,12 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
   return {
     name,
     version,
-    bring,
+    upgrade,
     read(item) {
-      const parsed = v.safeParse(schema, bring(item));
+      const parsed = v.safeParse(schema, upgrade(item));
       if (!parsed.success) {
         const where = parsed.issues.map((issue) => v.getDotPath(issue) ?? "?").join(", ");
-        throw new Error(`${item.pk} ${item.sk} does not fit ${name} ${version} at ${where}`);
+        throw new Error(`${item.pk} ${item.sk} does not match ${name} ${version} at ${where}`);
       }
       return { ...parsed.output, pk: item.pk, sk: item.sk };
     },

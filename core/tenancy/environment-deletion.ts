@@ -1,4 +1,4 @@
-/** Deletes an environment that holds no clusters, with its part of the page index. */
+/** Deletes an environment without clusters, and its part of the page index. */
 
 import type { Services } from "../context.ts";
 import { readChunks, unchangedChunk } from "../listing/page-index.ts";
@@ -38,7 +38,7 @@ export async function finishEnvironmentDeletion(
   const deadline = deadlineIn(services.writeTimeoutMs);
   const environment = await readEnvironment(services, organisation, slug);
   if (environment?.deletedAt === undefined) return true;
-  if (environment.heldClusters > 0) return false;
+  if (environment.allClusters > 0) return false;
   return await deleteEmpty(services, organisation, environment, deadline);
 }
 
@@ -56,7 +56,7 @@ export async function deleteEmpty(
 ): Promise<boolean> {
   const key = environmentKey(organisation, slug);
   const isEmpty = {
-    condition: "#identity = :identity AND #heldClusters = :none",
+    condition: "#identity = :identity AND #allClusters = :none",
     values: { ":identity": identity, ":none": 0 },
   };
   for (let round = 1; ; round++) {

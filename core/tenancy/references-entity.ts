@@ -79,7 +79,7 @@ export type References = v.InferOutput<typeof StoredReferences>;
 export const referencesEntity = defineEntity("references", 1, StoredReferences);
 
 /** Builds the item to write. */
-export function referencesItem(organisation: string, { accounts, schedules, revision }: References): RawItem {
+export function buildReferencesItem(organisation: string, { accounts, schedules, revision }: References): RawItem {
   const stored = Object.fromEntries(
     Object.entries(schedules).map(([identity, schedule]) => [
       identity,

@@ -1,10 +1,10 @@
 /** Routes of the operations that return configurations of nodes and clients of a cluster. */
 
-import { joinConfig, kubeconfig, oidcConfig } from "#core/cluster-access/index.ts";
+import { issueJoinConfig, readKubeconfig, readOidcConfig } from "#core/cluster-access/index.ts";
 import type { Context } from "#core/context.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
-import { required } from "#functions/runtime/config.ts";
+import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { requireVariable } from "#functions/runtime/config.ts";
 import { type AppDependencies, createApp, type Route } from "../http/app.ts";
 import { lambda } from "../http/lambda.ts";
 import { dialectRoutes } from "./dialect.ts";
@@ -14,14 +14,14 @@ import { configurationDialect } from "./v1/configurations.ts";
 /** Returns the operations that return configurations, by their ids. @param keyring keyring with which secrets were encrypted */
 export const configurationOperations = (keyring: Keyring) =>
   ({
-    getClusterJoinConfig: joinConfig,
-    getNodePoolJoinConfig: joinConfig,
+    getClusterJoinConfig: issueJoinConfig,
+    getNodePoolJoinConfig: issueJoinConfig,
     // Published clients send a POST without a body.
-    createNodePoolJoinConfig: joinConfig,
-    getClusterOidcConfig: (context: Context, input: Parameters<typeof oidcConfig>[2]) =>
-      oidcConfig(context, keyring, input),
-    getClusterKubeconfig: (context: Context, input: Parameters<typeof kubeconfig>[2]) =>
-      kubeconfig(context, keyring, input),
+    createNodePoolJoinConfig: issueJoinConfig,
+    getClusterOidcConfig: (context: Context, input: Parameters<typeof readOidcConfig>[2]) =>
+      readOidcConfig(context, keyring, input),
+    getClusterKubeconfig: (context: Context, input: Parameters<typeof readKubeconfig>[2]) =>
+      readKubeconfig(context, keyring, input),
   }) satisfies OperationsOf<"Configurations">;
 
 /** Returns the routes of the operations that return configurations. @param keyring keyring with which secrets were encrypted */
@@ -34,5 +34,5 @@ export const createConfigurationsApp = (dependencies: AppDependencies, keyring: 
 
 /** Lambda of this route group. */
 export const handler = lambda((dependencies, config) =>
-  createConfigurationsApp(dependencies, kmsKeyring(required(config, "KMS_KEY_ID"))),
+  createConfigurationsApp(dependencies, createKmsKeyring(requireVariable(config, "KMS_KEY_ID"))),
 );

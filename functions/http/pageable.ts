@@ -3,7 +3,7 @@
 import { MAX_PAGE_SIZE, type PageRequest } from "#core/listing/page.ts";
 import type { Problem } from "#core/shared/errors.ts";
 import { parseJson } from "#core/shared/json.ts";
-import { literalsIn } from "#core/shared/literals.ts";
+import { findLiterals } from "#core/shared/literals.ts";
 import { elementPath, formatValue, memberPath, type Parsed, shorten } from "#core/shared/validation.ts";
 import { type Parameter, parsePairs, type QueryPairs, wholeNumber } from "./query.ts";
 
@@ -40,7 +40,7 @@ function pairsOf(text: string): QueryPairs | undefined {
     return undefined;
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const literals = literalsIn(text);
+  const literals = findLiterals(text);
   return Object.entries(value).flatMap(([name, member]): [string, string, string][] => {
     if (member === null) return [];
     const members: unknown[] = Array.isArray(member) ? member : [member];

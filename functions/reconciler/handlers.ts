@@ -1,16 +1,16 @@
 /** Lambda functions of the reconciler: one on the table's stream, and one on schedules, which finds all other due clusters. */
 
 import * as v from "valibot";
-import { identityProvider } from "#core/cluster-access/identity-provider.ts";
+import { createIdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import type { PrerequisiteServices } from "#core/cluster-access/prerequisites.ts";
 import type { Services } from "#core/context.ts";
 import { MAX_INLINE_MS } from "#core/provisioning/reconcile.ts";
 import type { ReconcilerServices } from "#core/provisioning/services.ts";
 import { type DueItem, findDue, reconcileAll, shardsOf } from "#core/provisioning/work-queue.ts";
-import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { Meter } from "#core/table/capacity-meter.ts";
 import { clusterIdentityOf, DUE_SHARDS, dueShards } from "#core/table/keys.ts";
-import { type Config, readConfig, required } from "#functions/runtime/config.ts";
+import { type Config, readConfig, requireVariable } from "#functions/runtime/config.ts";
 import { createLogger, errorFields, type Logger } from "../runtime/log.ts";
 import { FAILURES_METRIC, LATENESS_METRIC, metricFields, RECONCILED_METRIC } from "../runtime/metrics.ts";
 import { servicesFrom } from "../runtime/services.ts";
@@ -215,9 +215,9 @@ function fromEnvironment({ keyring, identityProvider: provider, ...overrides }: 
   const services = { ...servicesFrom(config, config.DYNAMODB_ENDPOINT), ...overrides };
   const log = createLogger(config.LOG_LEVEL);
   const own = {
-    keyring: keyring ?? kmsKeyring(required(config, "KMS_KEY_ID")),
+    keyring: keyring ?? createKmsKeyring(requireVariable(config, "KMS_KEY_ID")),
     identityProvider:
-      provider ?? identityProvider(required(config, "OIDC_ISSUER_URL"), config.OIDC_INITIAL_ACCESS_TOKEN),
+      provider ?? createIdentityProvider(requireVariable(config, "OIDC_ISSUER_URL"), config.OIDC_INITIAL_ACCESS_TOKEN),
     warn: log.warn,
   };
   return { config, services, own, log };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { literalsIn } from "#core/shared/literals.ts";
+import { findLiterals } from "#core/shared/literals.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
@@ -201,7 +201,7 @@ describe("literals", () => {
     }));
     fc.assert(
       fc.property(json, (text) => {
-        const found = literalsIn(text);
+        const found = findLiterals(text);
         const visit = (value: unknown, path: string): void => {
           if (value instanceof Source) {
             const isPlain = String(Number(value.text)) === value.text;
@@ -224,7 +224,7 @@ describe("literals", () => {
     ["many", `[${"1.0,".repeat(60_000)}1.0]`],
     ["one long text", `["${"\\n".repeat(128_000)}",1.0]`],
   ])("of a large body are found without an error: %s", (kind, text) => {
-    const found = literalsIn(text);
+    const found = findLiterals(text);
     expect(found.size).toBe(kind === "deep" ? 0 : kind === "many" ? 60_001 : 1);
   });
 });

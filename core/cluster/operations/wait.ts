@@ -71,7 +71,7 @@ export async function untilStatus<Read extends { cluster: Awaitable }>(
   const deadline = deadlineIn(Math.max(1, startedAt + seconds * 1_000 - performance.now()));
   try {
     for (;;) {
-      const timeoutMs = Math.ceil(deadline.remainingMs() * deadline.totalMs);
+      const timeoutMs = Math.ceil(deadline.remaining() * deadline.totalMs);
       await statusWatcher.change({ ...awaited, table, status, timeoutMs });
       // The client disconnected, so the answer is not sent.
       if (awaited.signal?.aborted === true) return first;

@@ -13,7 +13,7 @@ import { totalKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { MAX_ENVIRONMENTS } from "#core/tenancy/organisation.ts";
 import { readReferences } from "#core/tenancy/references.ts";
-import { MAX_REFERENCES, type References, referencesItem } from "#core/tenancy/references-entity.ts";
+import { buildReferencesItem, MAX_REFERENCES, type References } from "#core/tenancy/references-entity.ts";
 import type { Fault } from "#test/support/faults.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type World } from "#test/support/world.ts";
@@ -82,7 +82,7 @@ async function fill(slug: string, count: number): Promise<void> {
   const [other] = await listSchedules(services, slug);
   const copies = <T>(of: T) => Object.fromEntries(times(count, (at) => [`copy-${at}`.padEnd(36, "-"), of]));
   const references = { accounts: copies(one), schedules: copies(other), revision: 3 } as References;
-  const item = referencesItem(slug, references);
+  const item = buildReferencesItem(slug, references);
   expect(await commit(world.table, new Transaction().put("references", item), deadlineIn())).toEqual([]);
 }
 
@@ -305,7 +305,7 @@ describe("an environment", () => {
     expect(await listEnvironments(services, slug)).toEqual([]);
     await expectInvariants(services, slug);
     const again = await make(services, slug, "A b");
-    expect(await listEnvironments(services, slug)).toMatchObject([{ identity: again.identity, heldClusters: 0 }]);
+    expect(await listEnvironments(services, slug)).toMatchObject([{ identity: again.identity, allClusters: 0 }]);
   });
 
   test("an organisation has at most 1,000 environments, also when many are created concurrently", async () => {

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { retryCluster } from "#core/admin/clusters.ts";
-import { type IdentityProvider, identityProvider } from "#core/cluster-access/identity-provider.ts";
+import { createIdentityProvider, type IdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import { pointerKey } from "#core/table/keys.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
@@ -50,7 +50,7 @@ beforeAll(async () => {
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   world = await makeConfiguredWorld({ callMs: 1_500 });
-  const { register, remove } = identityProvider(origin, "initial");
+  const { register, remove } = createIdentityProvider(origin, "initial");
   hostile = { register, remove };
 });
 beforeEach(async () => {
@@ -246,7 +246,7 @@ describe("an unconfirmed registration of a client", () => {
   );
 
   test("a timeout of discovery is not an unconfirmed registration", async () => {
-    world.provider.register = identityProvider(`${origin}/slow`).register;
+    world.provider.register = createIdentityProvider(`${origin}/slow`).register;
     await world.reconcileOnce(await ask());
     Object.assign(world.provider, hostile);
     await world.settle(10 * 60_000);
