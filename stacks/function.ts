@@ -1,7 +1,7 @@
 /// <reference path="../.sst/platform/config.d.ts" />
 /** How every function is made: what it runs on, what it may do, and where its logs go. */
 
-import type { Grant } from "#functions/api/grants.ts";
+import type { Grant } from "../functions/api/grants.ts";
 import { type BundleName, type bundles, codeOf } from "../functions/build/bundles.ts";
 import type { Settings } from "./settings.ts";
 import type { Stage } from "./stage.ts";

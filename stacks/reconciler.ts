@@ -1,7 +1,7 @@
 /// <reference path="../.sst/platform/config.d.ts" />
 /** The reconciler: woken by the table's stream, and every minute for what no event woke. */
 
-import { reconcilerGrants } from "#functions/api/grants.ts";
+import { reconcilerGrants } from "../functions/api/grants.ts";
 import {
   STREAM_FILTER,
   streamInvocations,

@@ -77,14 +77,14 @@ export async function createEnvironment(
   if (holder?.identity === environment.identity) return environment;
   if (holder?.deletedAt !== undefined) {
     throw conflict(
-      "environment.slug_held",
+      "environment.slug_taken",
       `name: an environment with the slug "${environment.slug}" is still being deleted; try again later`,
       REMOVAL_SECONDS,
     );
   }
   if (holder !== undefined) {
     throw conflict(
-      "environment.slug_held",
+      "environment.slug_taken",
       `name: the slug "${environment.slug}" is already used by the environment "${environmentEntity.read(holder).name}"`,
     );
   }

@@ -63,7 +63,7 @@ export async function createOrganisation(services: Services, input: unknown): Pr
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   const present = failures.find(({ label }) => label === "organisation")?.present;
   if (failures.length > 0 && present?.identity !== organisation.identity) {
-    throw conflict("organisation.slug_held", `slug: the slug "${slug}" is already used by another organisation`);
+    throw conflict("organisation.slug_taken", `slug: the slug "${slug}" is already used by another organisation`);
   }
   return organisation;
 }

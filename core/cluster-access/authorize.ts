@@ -70,7 +70,7 @@ export const deleting = (what: string, { slug }: Cluster): AppError =>
  * @param what the configuration is, for whom it is refused
  * @param phase from which on there is one
  * @param withPools whether pools are read too
- * @throws AppError as `enter`; missing; invalid for the query; conflict before the phase and while the cluster is being deleted
+ * @throws AppError as `authorize`; missing; invalid for the query; conflict before the phase and while the cluster is being deleted
  */
 export async function authorizeConfiguration(
   context: Context,

@@ -1,8 +1,9 @@
 /** What a machine needs to become a node of a cluster. */
 
+import type { EventOf } from "../cluster/event-types.ts";
 import { findNodePool } from "../cluster/operations/node-pool-read.ts";
 import { nodeVersionOf } from "../cluster/rules/versions.ts";
-import { buildUserEvent } from "../cluster/store/event-log.ts";
+import { appendEvent, requesterOf } from "../cluster/store/event-log.ts";
 import type { Context } from "../context.ts";
 import { joinDocuments } from "../node-bootstrap/documents.ts";
 import { isLive } from "../node-pool/rules.ts";
@@ -90,25 +91,25 @@ function addTokenWrite(
 ): Transaction {
   const now = context.clock();
   const { after, revoked } = addToken(before, identity, token, now);
-  const changes = [
-    { path: "bootstrapToken", to: after.tokens.at(-1)?.id },
-    ...(poolIdentity === undefined ? [] : [{ path: "nodePool", to: poolIdentity }]),
-    ...revoked.map((from) => ({ path: "bootstrapToken", from })),
-  ];
-  return (
-    new Transaction()
-      .put(
-        TOKENS,
-        bootstrapTokensEntity.write(secretKey(identity, BOOTSTRAP_TOKENS), after),
-        before === undefined
-          ? { condition: "attribute_not_exists(#pk)" }
-          : { condition: "#revision = :before", values: { ":before": before.revision } },
-      )
-      // What is gone shall not get secrets again, of which nobody would ever rid it.
-      .check("pointer", pointerKey(identity), { condition: "attribute_exists(#pk) AND attribute_not_exists(#ttl)" })
-      .create(
-        "event",
-        buildUserEvent(context, actor, identity, "cluster.join-config-issued", now.toISOString(), changes),
-      )
-  );
+  const transaction = new Transaction()
+    .put(
+      TOKENS,
+      bootstrapTokensEntity.write(secretKey(identity, BOOTSTRAP_TOKENS), after),
+      before === undefined
+        ? { condition: "attribute_not_exists(#pk)" }
+        : { condition: "#revision = :before", values: { ":before": before.revision } },
+    )
+    // A deleted cluster must not get secrets again, because nothing would delete them.
+    .check("pointer", pointerKey(identity), { condition: "attribute_exists(#pk) AND attribute_not_exists(#ttl)" });
+  const event: EventOf = {
+    type: "cluster.join-config-issued",
+    changes: [
+      { path: "bootstrapToken", to: after.tokens.at(-1)?.id },
+      ...(poolIdentity === undefined ? [] : [{ path: "nodePool" as const, to: poolIdentity }]),
+      ...revoked.map((from) => ({ path: "bootstrapToken" as const, from })),
+    ],
+  };
+  const source = { clusterIdentity: identity, at: now.toISOString(), requester: requesterOf(context, actor) };
+  appendEvent(context, transaction, event, source);
+  return transaction;
 }

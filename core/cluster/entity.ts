@@ -141,10 +141,10 @@ export type ClusterEvent = v.InferOutput<typeof StoredEvent>;
 export const eventEntity = defineEntity("event", 2, StoredEvent, { 1: upgradeEvent });
 
 /** Changed property. `from` is absent if there was no value before, `to` if there is none now. */
-export interface Change {
-  path: string;
-  from?: unknown;
-  to?: unknown;
+export interface Change<Path extends string = string, Value = unknown> {
+  path: Path;
+  from?: Value | undefined;
+  to?: Value | undefined;
 }
 
 const StoredTombstone = v.object({

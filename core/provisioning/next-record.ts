@@ -1,8 +1,8 @@
 /** Decides what to record after a step: status, phase, node pools, conditions and event. Pure rules. */
 
 import type { Condition } from "../cluster/condition.ts";
-import type { Change, Cluster } from "../cluster/entity.ts";
-import type { EventType } from "../cluster/event-types.ts";
+import type { Cluster } from "../cluster/entity.ts";
+import type { EventOf, ProgressChange } from "../cluster/event-types.ts";
 import { type ConditionInput, withTransitionTimes } from "../cluster/rules/conditions.ts";
 import { canFollow } from "../cluster/rules/transitions.ts";
 import { provisionStatuses } from "../cluster/schema.ts";
@@ -34,7 +34,7 @@ export interface RecordChanges {
   kind: "changed";
   cluster: Cluster;
   pools: readonly PoolRecord[];
-  event: { type: EventType; changes: readonly Change[] } | undefined;
+  event: EventOf | undefined;
   /** True if a status or phase changed: then the next transition may be due at once. */
   isTransition: boolean;
 }
@@ -135,29 +135,31 @@ const furthest = ({ furthestPhase }: Cluster, phase: Cluster["provisionStatus"])
 const isSame = (one: readonly Condition[], other: readonly Condition[]) =>
   JSON.stringify(one) === JSON.stringify(other);
 
-function changesOf(before: Cluster, after: Cluster, pools: readonly PoolRecord[]): Change[] {
-  const own = (["status", "provisionStatus"] as const)
-    .filter((name) => before[name] !== after[name])
-    .map((path): Change => ({ path, from: before[path], to: after[path] }));
+function changesOf(before: Cluster, after: Cluster, pools: readonly PoolRecord[]): ProgressChange[] {
+  const own: ProgressChange[] = [
+    { path: "status" as const, from: before.status, to: after.status },
+    { path: "provisionStatus" as const, from: before.provisionStatus, to: after.provisionStatus },
+  ].filter(({ from, to }) => from !== to);
   const ofPools = pools
     .filter((pool) => pool.before.provisionStatus !== pool.after?.provisionStatus)
-    .map((pool): Change => {
-      const change = { path: `${nodePoolPath(pool.before)}.provisionStatus`, from: pool.before.provisionStatus };
+    .map((pool): ProgressChange => {
+      const path = `${nodePoolPath(pool.before)}.provisionStatus` as const;
+      const change = { path, from: pool.before.provisionStatus };
       return pool.after === undefined ? change : { ...change, to: pool.after.provisionStatus };
     });
   return [...own, ...ofPools];
 }
 
 /** Builds the event of changes or of a failure. Of consecutive failures it reports the first, second, fourth, eighth and so on. */
-function eventOf({ error, state: { attempts } }: StepResult, changes: readonly Change[]): RecordChanges["event"] {
+function eventOf({ error, state: { attempts } }: StepResult, changes: readonly ProgressChange[]): EventOf | undefined {
   const isReported = error !== undefined && Number.isInteger(Math.log2(attempts));
-  const failure: Change[] = isReported
-    ? [{ path: "conditions[Reconciled]", to: `${error.operation}: ${error.message}` }]
+  const failure = isReported
+    ? [{ path: "conditions[Reconciled]", to: `${error.operation}: ${error.message}` } as const]
     : [];
   const all = [...changes, ...failure];
   const [first] = all;
   if (first === undefined) return undefined;
-  if (changes.length === 0) return { type: "cluster.step-failed", changes: all };
+  if (changes.length === 0) return { type: "cluster.step-failed", changes: failure };
   if (first.path === "status") return { type: "cluster.status-changed", changes: all };
   return {
     type: first.path === "provisionStatus" ? "cluster.phase-reached" : "node-pool.status-changed",

@@ -4,8 +4,8 @@ import { compareVersions } from "../catalogue/index.ts";
 import type { Cluster } from "../cluster/entity.ts";
 import { isStep, minorOf, newestOfMinor, oldestOf } from "../cluster/rules/versions.ts";
 import type { NodePool } from "../node-pool/entity.ts";
-import { isLive } from "../node-pool/rules.ts";
-import type { Observation, ObservedPool, Plan, PoolUpgrade } from "./provisioner.ts";
+import { isLive, nodeUpgradeOf } from "../node-pool/rules.ts";
+import type { Observation, ObservedPool, Plan } from "./provisioner.ts";
 
 /** Number of minor versions that a kubelet may be older than its API server. */
 export const KUBELET_SKEW = 3;
@@ -15,13 +15,6 @@ export const observedPool = (observation: Observation | undefined, { identity }:
   observation?.nodePools.find((each) => each.identity === identity);
 
 const isOlder = (one: string, other: string): boolean => compareVersions(one, other) < 0;
-
-/** Returns the method by which a pool's nodes change their version, according to its strategy. */
-function upgradeOf({ upgradeStrategy: strategy }: NodePool, from: string, to: string): PoolUpgrade {
-  const isMinor = minorOf(from) !== minorOf(to);
-  const replaces = strategy === "REPLACE" || (isMinor && strategy.startsWith("REPLACE_MINOR"));
-  return { method: replaces ? "replace" : "inPlace", drain: replaces || !strategy.endsWith("WITHOUT_DRAIN") };
-}
 
 /** Returns one step towards a version: the target, the newest version of the next minor, or `from` if no step is possible. */
 function nextVersionToward(from: string, target: string, rollbackVersion: string | undefined): string {
@@ -104,7 +97,7 @@ export function buildPlan(
       const from = observedPool(observation, pool)?.version ?? (isRollback ? step : oldest);
       const target = isRollback ? step : isUp && (version === requested || isSkewed) ? version : from;
       const allowed = oldestOf(target, oldest);
-      const upgrade = upgradeOf(pool, from, allowed);
+      const upgrade = nodeUpgradeOf(pool, from, allowed);
       const isTooFar = upgrade.method === "inPlace" && minorOf(allowed) > minorOf(from) + 1;
       // An upgrade in place must not skip a minor; a replaced machine never ran the former one.
       const to = isTooFar ? oldestOf(newestOfMinor(minorOf(from) + 1) ?? from, allowed) : allowed;

@@ -3,20 +3,13 @@
 import type { Cluster } from "../cluster/entity.ts";
 import type { ProvisionerTraits } from "../context.ts";
 import type { NodePool } from "../node-pool/entity.ts";
-
-/** Method by which the nodes of a pool change their version. */
-export interface PoolUpgrade {
-  /** Replaces nodes by new ones, or upgrades them in place. */
-  method: "replace" | "inPlace";
-  /** True to move pods away first. */
-  drain: boolean;
-}
+import type { NodeUpgrade } from "../node-pool/rules.ts";
 
 /** Requested node pool. */
 export interface PlannedPool {
   pool: NodePool;
   version: string;
-  upgrade: PoolUpgrade;
+  upgrade: NodeUpgrade;
 }
 
 /** Requested state of a cluster, or a step on the way to another version. */

@@ -1,7 +1,7 @@
 /** Writes the result of a step: status, phase, node pools, conditions and event, in one fenced transaction. */
 
 import { type Cluster, clusterEntity } from "../cluster/entity.ts";
-import { buildEvent } from "../cluster/store/event-log.ts";
+import { appendEvent } from "../cluster/store/event-log.ts";
 import { type Lease, retireUnderLease } from "../cluster/store/pointer.ts";
 import { tombstoneTransaction } from "../cluster/store/tombstone.ts";
 import type { Services } from "../context.ts";
@@ -58,7 +58,7 @@ async function writeChanges(
   });
   for (const pool of pools) writePool(transaction, pool);
   if (event !== undefined) {
-    transaction.create("event", buildEvent(services, cluster.identity, event.type, now, event.changes));
+    appendEvent(services, transaction, event, { clusterIdentity: cluster.identity, at: now });
   }
   renewLease(services, transaction, lease, state);
   const failed = await commitFenced(services, transaction);

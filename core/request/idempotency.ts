@@ -29,9 +29,10 @@ const StoredResponseItem = v.object({
 /** Entity of a stored response. */
 export const storedResponseEntity = defineEntity("idempotency-record", 1, StoredResponseItem);
 
-/** Stored response of a successful request. */
-export interface StoredResponse {
-  body: unknown;
+/** Representation of an item: the result of a successful request, stored for its retries. */
+export interface Representation<Body> {
+  kind: "representation";
+  body: Body;
   /** The entity tag, with its quotes. */
   etag: string;
 }
@@ -39,24 +40,25 @@ export interface StoredResponse {
 const seconds = (date: Date) => Math.floor(date.getTime() / 1_000);
 
 /**
- * Returns the stored response to this request.
+ * Returns the stored response to this request. Its body has the type of the operation's response, because a stored response
+ * belongs to one request, by its fingerprint.
  *
  * @param item record as read
  * @throws AppError unprocessable if the key belongs to another request
  */
-export function findReplay(context: Context, item: RawItem | undefined): StoredResponse | undefined {
+export function findReplay<Body>(context: Context, item: RawItem | undefined): Representation<Body> | undefined {
   if (item === undefined || context.idempotency === undefined) return undefined;
-  const kept = storedResponseEntity.read(item);
+  const stored = storedResponseEntity.read(item);
   // DynamoDB removes expired items late.
-  if (kept.ttl <= seconds(context.clock())) return undefined;
-  if (kept.fingerprint !== context.idempotency.fingerprint) {
+  if (stored.ttl <= seconds(context.clock())) return undefined;
+  if (stored.fingerprint !== context.idempotency.fingerprint) {
     throw new AppError("unprocessable", "idempotency.other_request", [
       "Idempotency-Key: this key was already used for another request; use a new key",
     ]);
   }
   context.responseMetadata.replayed = true;
-  for (const name of kept.ignored) context.responseMetadata.ignored.add(name);
-  return { body: parseJson(kept.body), etag: kept.tag };
+  for (const name of stored.ignored) context.responseMetadata.ignored.add(name);
+  return { kind: "representation", body: parseJson<Body>(stored.body), etag: stored.tag };
 }
 
 /**
@@ -65,7 +67,10 @@ export function findReplay(context: Context, item: RawItem | undefined): StoredR
  *
  * @throws the error of the work
  */
-export async function withReplay<T>(context: Context, work: () => Promise<T>): Promise<T | StoredResponse> {
+export async function withReplay<Body, Other>(
+  context: Context,
+  work: () => Promise<Representation<Body> | Other>,
+): Promise<Representation<Body> | Other> {
   try {
     return await work();
   } catch (error) {
@@ -73,21 +78,26 @@ export async function withReplay<T>(context: Context, work: () => Promise<T>): P
     const isConflict = error instanceof AppError && error.kind === "conflict";
     if (!isConflict || credentials === undefined || idempotency?.storesResponse !== true) throw error;
     const key = idempotencyKey(credentials.tokenId, idempotency.keyHash);
-    const kept = findReplay(context, (await table.get([key])).get(keyText(key)));
-    if (kept === undefined) throw error;
-    return kept;
+    const replay = findReplay<Body>(context, (await table.get([key])).get(keyText(key)));
+    if (replay === undefined) throw error;
+    return replay;
   }
 }
 
 /** Adds the stored response to a transaction, if the caller sent a key. */
-export function storeResponse(context: Context, transaction: Transaction, actor: Actor, answer: StoredResponse): void {
+export function storeResponse(
+  context: Context,
+  transaction: Transaction,
+  actor: Actor,
+  response: Representation<unknown>,
+): void {
   if (context.idempotency?.storesResponse !== true) return;
   const { keyHash, fingerprint } = context.idempotency;
   const now = context.clock();
   const record = {
     fingerprint,
-    body: JSON.stringify(answer.body),
-    tag: answer.etag,
+    body: JSON.stringify(response.body),
+    tag: response.etag,
     ignored: [...context.responseMetadata.ignored],
     createdAt: now.toISOString(),
     ttl: seconds(now) + RETENTION_HOURS * 60 * 60,
@@ -112,11 +122,11 @@ export function storeResponse(context: Context, transaction: Transaction, actor:
 export async function storeResponseOnly(
   context: Context,
   actor: Actor,
-  answer: StoredResponse,
+  response: Representation<unknown>,
   deadline: Deadline,
 ): Promise<boolean> {
   if (context.idempotency?.storesResponse !== true) return true;
   const transaction = new Transaction();
-  storeResponse(context, transaction, actor, answer);
+  storeResponse(context, transaction, actor, response);
   return (await commit(context.table, transaction, deadline)).length === 0;
 }

@@ -33,18 +33,22 @@ export function readPrecondition(header: string | undefined): Precondition | und
 }
 
 /**
- * Checks `If-Match` of a write, with the strong comparison of RFC 9110, section 13.1.1: a weak tag never matches. Only the
+ * Compares `If-Match` of a write with the stored revision, with the strong comparison of RFC 9110, section 13.1.1: a weak tag never matches. Only the
  * first part of a tag, the revision, is compared, because a change of a referenced item does not conflict with the write.
  *
  * @param present current entity tag with its quotes, for the error
- * @throws AppError preconditionFailed with the current entity tag
+ * @returns preconditionFailed with the current entity tag, if the precondition does not hold
  */
-export function requireRevision(precondition: Precondition | undefined, revision: number, present: string): void {
-  if (precondition === undefined || precondition.any) return;
+export function revisionMismatch(
+  precondition: Precondition | undefined,
+  revision: number,
+  present: string,
+): AppError | undefined {
+  if (precondition === undefined || precondition.any) return undefined;
   const { tags } = precondition;
-  if (tags.some(({ opaque, weak }) => !weak && opaque.split(".")[0] === `${revision}`)) return;
+  if (tags.some(({ opaque, weak }) => !weak && opaque.split(".")[0] === `${revision}`)) return undefined;
   const hint = tags.some(({ weak }) => weak) ? '; a weak entity tag, W/"…", never matches' : "";
-  throw new AppError(
+  return new AppError(
     "preconditionFailed",
     "precondition.failed",
     [`If-Match: does not match the current entity tag, ${present}${hint}`],

@@ -58,3 +58,13 @@ function named(value: unknown, names: readonly string[]): unknown {
   }
   return whole.value;
 }
+
+/** Returns whether a value of JSON is an object: neither null nor an array. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Writes a value as JSON with sorted names, so that equal values are equal texts. */
+export const canonicalJson = (value: unknown): string =>
+  JSON.stringify(value, (_, each) =>
+    isObject(each) ? Object.fromEntries(Object.entries(each).sort(([one], [other]) => (one < other ? -1 : 1))) : each,
+  );

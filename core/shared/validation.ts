@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import type { Problem } from "./errors.ts";
+import { isObject } from "./json.ts";
 
 type Schema = v.GenericSchema;
 
@@ -96,9 +97,6 @@ const element = ({ shown, header }: PropertyPath, index: number): PropertyPath =
   shown: elementPath(shown, index),
   header: `${header}[${index}]`.slice(0, SHOWN),
 });
-
-const isObject = (input: unknown): input is Record<string, unknown> =>
-  typeof input === "object" && input !== null && !Array.isArray(input);
 
 interface Shape extends Schema {
   wrapped?: Schema;

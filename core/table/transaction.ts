@@ -148,6 +148,24 @@ export const writeTimedOut = ({ isUnknown = false } = {}): AppError =>
     `Other requests kept writing to the same data. ${isUnknown ? OUTCOME_UNKNOWN : "This write was not made; try again."}`,
   );
 
+/**
+ * Retries a read and write with backoff until it succeeds or the deadline expires.
+ *
+ * @param attempt reads everything again; returns undefined after a concurrent change
+ * @throws AppError unavailable at the deadline
+ */
+export async function retryOnConflict<T>(
+  deadline: Deadline,
+  attempt: (deadline: Deadline) => Promise<T | undefined>,
+): Promise<T> {
+  for (let number = 1; ; number++) {
+    const result = await attempt(deadline);
+    if (result !== undefined) return result;
+    if (deadline.expired()) throw writeTimedOut();
+    await backoff(number, deadline);
+  }
+}
+
 async function send(table: Table, transaction: Transaction, deadline: Deadline): Promise<Failure[]> {
   const { operations } = transaction;
   if (operations.length > TRANSACTION_OPERATIONS) {

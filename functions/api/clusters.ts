@@ -5,8 +5,9 @@ import { upgrades } from "#core/cluster/operations/upgrades.ts";
 import { type ApiRequest, type AppDependencies, createApp } from "../http/app.ts";
 import { lambda } from "../http/lambda.ts";
 import { linkHeader } from "../http/links.ts";
-import { etagHeader, ifMatch, notModifiedOr } from "../http/preconditions.ts";
+import { ifMatch, notModifiedOr } from "../http/preconditions.ts";
 import { type Handlers, type OperationIdOf, routesWith } from "./routes.ts";
+import { writeResponse } from "./write-response.ts";
 
 const inOrganisation = ({ segment, query }: ApiRequest) => ({ organisation: segment("organisation"), query });
 const inEnvironment = (request: ApiRequest) => ({
@@ -25,9 +26,8 @@ const handlers: Handlers<OperationIdOf<"Clusters">> = {
     return { body: page, headers: { link: linkHeader(request.url, links) } };
   },
   async createCluster(request) {
-    const { body, etag } = await Cluster.create(request.context, { ...inEnvironment(request), body: request.body });
-    const location = etag === "" ? {} : { location: `${request.url}/${body.slug.slugValue}` };
-    return { body, headers: { ...etagHeader(etag), ...location } };
+    const result = await Cluster.create(request.context, { ...inEnvironment(request), body: request.body });
+    return writeResponse(result, ({ slug }) => ({ location: `${request.url}/${slug.slugValue}` }));
   },
   async getCluster(request) {
     const { body, etag, details } = await Cluster.get(request.context, {
@@ -41,32 +41,19 @@ const handlers: Handlers<OperationIdOf<"Clusters">> = {
     return { body: page, headers: { link: linkHeader(request.url, links) } };
   },
   async updateCluster(request) {
-    const { body, etag } = await Cluster.update(request.context, {
-      ...ofCluster(request),
-      ...ifMatch(request),
-      body: request.body,
-    });
-    return { body, headers: etagHeader(etag) };
+    const input = { ...ofCluster(request), ...ifMatch(request), body: request.body };
+    return writeResponse(await Cluster.update(request.context, input));
   },
   async moveCluster(request) {
-    const { body, etag } = await Cluster.move(request.context, {
-      ...inOrganisation(request),
-      ...ifMatch(request),
-      cluster: request.segment("cluster"),
-      body: request.body,
-    });
-    return { body, headers: etagHeader(etag) };
+    const input = { ...inOrganisation(request), ...ifMatch(request), cluster: request.segment("cluster") };
+    return writeResponse(await Cluster.move(request.context, { ...input, body: request.body }));
   },
   async updatePrometheusRulesInheritance(request) {
-    const { body, etag } = await Cluster.updatePrometheusRules(request.context, {
-      ...ofCluster(request),
-      body: request.body,
-    });
-    return { body, headers: etagHeader(etag) };
+    const input = { ...ofCluster(request), body: request.body };
+    return writeResponse(await Cluster.updatePrometheusRules(request.context, input));
   },
   async undeleteCluster(request) {
-    const { body, etag } = await Cluster.undelete(request.context, { ...ofCluster(request), body: request.body });
-    return { body, headers: etagHeader(etag) };
+    return writeResponse(await Cluster.undelete(request.context, { ...ofCluster(request), body: request.body }));
   },
   async getClusterUpgrades(request) {
     return { body: await upgrades(request.context, ofCluster(request)) };

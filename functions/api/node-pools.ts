@@ -3,8 +3,9 @@
 import * as NodePool from "#core/cluster/operations/node-pools.ts";
 import { type ApiRequest, type AppDependencies, createApp } from "../http/app.ts";
 import { lambda } from "../http/lambda.ts";
-import { etagHeader, ifMatch, notModifiedOr } from "../http/preconditions.ts";
+import { ifMatch, notModifiedOr } from "../http/preconditions.ts";
 import { type Handlers, type OperationIdOf, routesWith } from "./routes.ts";
+import { writeResponse } from "./write-response.ts";
 
 const ofCluster = ({ segment, query }: ApiRequest) => ({
   organisation: segment("organisation"),
@@ -20,22 +21,20 @@ const handlers: Handlers<OperationIdOf<"NodePools">> = {
     return { body: await NodePool.list(request.context, ofCluster(request)) };
   },
   async createNodePool(request) {
-    const { body, etag } = await NodePool.create(request.context, { ...ofCluster(request), body: request.body });
-    const location = etag === "" ? {} : { location: `${request.url}/${body.id}` };
-    return { body, headers: { ...etagHeader(etag), ...location } };
+    const result = await NodePool.create(request.context, { ...ofCluster(request), body: request.body });
+    return writeResponse(result, ({ id }) => ({ location: `${request.url}/${id}` }));
   },
   async getNodePool(request) {
-    const { body, tag } = await NodePool.get(request.context, ofNodePool(request));
-    return notModifiedOr(request, body, tag);
+    const { body, etag } = await NodePool.get(request.context, ofNodePool(request));
+    return notModifiedOr(request, body, etag);
   },
   async updateNodePool(request) {
     const given = { ...ofNodePool(request), ...ifMatch(request), body: request.body };
-    const { body, etag } = await NodePool.update(request.context, given);
-    return { body, headers: etagHeader(etag) };
+    return writeResponse(await NodePool.update(request.context, given));
   },
   async deleteNodePool(request) {
-    const rehearsal = await NodePool.remove(request.context, { ...ofNodePool(request), ...ifMatch(request) });
-    return rehearsal === undefined ? { status: 204 } : { body: rehearsal };
+    const result = await NodePool.remove(request.context, { ...ofNodePool(request), ...ifMatch(request) });
+    return result.kind === "dryRun" ? writeResponse(result) : { status: 204 };
   },
 };
 

@@ -9,9 +9,6 @@ export function ifMatch({ header }: ApiRequest): { precondition?: Precondition }
   return precondition === undefined ? {} : { precondition };
 }
 
-/** The header of an entity tag; a dry run has none. */
-export const etagHeader = (etag: string): Record<string, string> => (etag === "" ? {} : { etag });
-
 /** Answers a read, or that nothing changed since the caller's `If-None-Match`. @param etag with its quotes */
 export function notModifiedOr({ header }: ApiRequest, body: unknown, etag: string): HandlerResponse {
   const unchanged = isNotModified(readPrecondition(header("if-none-match")), etag);

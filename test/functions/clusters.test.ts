@@ -449,7 +449,7 @@ describe("creating a cluster", () => {
     expect(expectCreated(await createWith({ ipWhitelist })).ipWhitelist).toEqual(ipWhitelist);
   });
 
-  test("counts characters as JSON Schema does, where one is two units of UTF-16 and four bytes of UTF-8", async () => {
+  test("lengths count characters, as JSON Schema does, also characters of two UTF-16 units and four UTF-8 bytes", async () => {
     const emoji = (length: number) => "😀".repeat(length);
     const body = (more: number) => ({
       description: emoji(500 + more),
@@ -460,15 +460,17 @@ describe("creating a cluster", () => {
     expect(expectCreated(await createWith(body(0)))).toMatchObject({ ipWhitelist, addons, description });
     const answer = await createWith(body(1));
     expect(answer.status).toBe(400);
-    expect(answer.body.details.map((detail: string) => /must be .* long/.exec(detail)?.[0]).sort()).toEqual([
-      "must be at most 100 long",
-      "must be at most 1024 long",
-      "must be at most 500 long",
-      "must be at most 63 long",
+    expect(
+      answer.body.details.map((detail: string) => /must have at most \d+ characters/.exec(detail)?.[0]).sort(),
+    ).toEqual([
+      "must have at most 100 characters",
+      "must have at most 1024 characters",
+      "must have at most 500 characters",
+      "must have at most 63 characters",
     ]);
   });
 
-  test("keeps names and values of add-ons as they were sent, and adds nothing", async () => {
+  test("names and values of add-ons are returned as sent, without additions", async () => {
     const addons = `{"__proto__":{"enabled":true},"constructor":{"customValues":{"__proto__":"p","toString":"","\\u0000":"\\u2028"}},
       "":{},"É \\uD83D\\uDE00":{"enabled":false,"customValues":{}},"${"n".repeat(63)}":{"customValues":{"k":"${"€".repeat(341)}"}}}`;
     const raw = JSON.stringify(tenant.creation({ name: "with addons" })).replace("{", `{"addons":${addons},`);

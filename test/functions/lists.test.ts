@@ -338,7 +338,8 @@ describe("a list of clusters", () => {
     const there = await world.tenant(["production"]);
     const path = there.path("production");
     // Far larger than an allowed cluster, so that 16 clusters are enough, not 400.
-    const addons = JSON.stringify({ a: { customValues: { k: "x".repeat(300_000) } } });
+    const customValues = Object.fromEntries(Array.from({ length: 50 }, (_, at) => [`k${at}`, "x".repeat(1_000)]));
+    const addons = JSON.stringify(Object.fromEntries([..."abcdef"].map((name) => [name, { customValues }])));
     for (let at = 0; at < 16; at++) {
       const body = there.creation({ name: `c${at}` });
       expect((await world.send("POST", path, { token: there.admin, body })).status).toBe(200);

@@ -256,7 +256,7 @@ describe("a node pool of a new cluster", () => {
 
   test("takes a nodeSize of 63 characters that are four bytes each, and no more", async () => {
     const tooLong = await createWith([pool({ nodeSize: "😀".repeat(64) })]);
-    expect(expectOnly(tooLong.answer, "nodePools[0].nodeSize")).toContain("must be at most 63 long");
+    expect(expectOnly(tooLong.answer, "nodePools[0].nodeSize")).toContain("must have at most 63 characters");
     const unknown = await createWith([pool({ nodeSize: "😀".repeat(63) })]);
     expect(expectOnly(unknown.answer, "nodePools[0].nodeSize")).toContain("must be a node type of");
   });

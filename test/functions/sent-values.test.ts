@@ -85,7 +85,7 @@ describe("a number in a message", () => {
   test("is not taken from a text that looks like it", async () => {
     const text = JSON.stringify('{"minSize":1.0} minSize is 1 ');
     expect(await refused({}, { name: text, minSize: "1.0" })).toEqual([
-      `nodePools[0].name: ${text} is not allowed: must be 1 to 25 of a-z, 0-9 and -`,
+      `nodePools[0].name: ${text} is not allowed: must be 1 to 25 characters: a-z, 0-9 and -`,
     ]);
   });
 

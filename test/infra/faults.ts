@@ -19,20 +19,14 @@ const DATA = "data of a lasting stage are protected against mistakes";
 export const faults: Record<string, Fault> = {
   "a missing path": {
     file: "functions/api/route-groups.ts",
-    from: /paths: \[[^\]]*\/upgrades`\]/,
-    to: "paths: []",
+    from: /toGateway\(path\)\)\)/,
+    to: "toGateway(path))).slice(1)",
     noticed: "every path is routed to its function, and no other path is",
   },
   "another variable name at a position": {
     file: "functions/api/route-groups.ts",
-    from: /clusters\/\{environment\}\/move/,
-    to: "clusters/{cluster}/move",
-    noticed: "routes use one variable name per position, because the gateway rejects others",
-  },
-  "another name for a node pool": {
-    file: "functions/api/route-groups.ts",
-    from: /pools\/\{\w+\}`/,
-    to: "pools/{other}`",
+    from: /toGateway\(path\)/,
+    to: "path",
     noticed: "routes use one variable name per position, because the gateway rejects others",
   },
   "a role for schedules of every account": {
@@ -103,9 +97,9 @@ export const faults: Record<string, Fault> = {
     noticed: PERMISSIONS,
   },
   "a missing action": {
-    file: "functions/api/route-groups.ts",
-    from: /, "ConditionCheckItem"\] as const/,
-    to: "] as const",
+    file: "functions/api/routes.ts",
+    from: /, "ConditionCheckItem"\]/,
+    to: "]",
     noticed: PERMISSIONS,
   },
   "the key without its context": {

@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { type Grant, reconcilerGrants } from "#functions/api/grants.ts";
 import { routeRows } from "#functions/api/routes.ts";
-import { matchesPath } from "#functions/http/request.ts";
+import { canonicalPath, matchesPath } from "#functions/http/request.ts";
 import type { Call } from "./faults.ts";
 import { learn } from "./secrets.ts";
 
@@ -29,20 +29,12 @@ const acting = new AsyncLocalStorage<Actor>();
 /** Calls of each actor. */
 export const done = new Map<string, Set<string>>();
 
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
-}
-
 /** Returns the id of the operation that a request calls; `none` where there is no such operation. */
 export function operationAt(method: string, path: string): string {
   const { pathname } = new URL(/^https?:/.test(path) ? path : `http://localhost${path}`);
-  const plain = pathname.split("/").map(decoded).join("/");
+  const canonical = canonicalPath(pathname);
   const wanted = method === "HEAD" ? "GET" : method;
-  return routeRows.find((row) => row.method === wanted && matchesPath(row.path, plain))?.id ?? "none";
+  return routeRows.find((row) => row.method === wanted && matchesPath(row.path, canonical))?.id ?? "none";
 }
 
 /**

@@ -3,6 +3,7 @@
 import { authorize } from "../../access/authorize.ts";
 import type { Context } from "../../context.ts";
 import { parseQuery } from "../../listing/in-memory-page.ts";
+import type { Representation } from "../../request/idempotency.ts";
 import { flag, type RawQuery } from "../../request/query.ts";
 import { type AppError, notFound } from "../../shared/errors.ts";
 import type { Table } from "../../table/client.ts";
@@ -11,7 +12,6 @@ import type { RequiredRole } from "../../tenancy/role.ts";
 import { clusterEntity, type Pointer, pointerEntity } from "../entity.ts";
 import type { ClusterResponse } from "../schema.ts";
 import { clusterEtag, toClusterResponse } from "../store/items.ts";
-import type { Representation } from "./create.ts";
 import { awaitedStatus, untilStatus } from "./wait.ts";
 
 /** Request for a cluster. */
@@ -33,7 +33,7 @@ export type ClusterPath = Pick<GetInput, "organisation" | "environment" | "clust
  * Authorizes a caller and reads the cluster that owns a slug. One database round trip.
  *
  * @param role role that the caller needs
- * @throws AppError as `enter`; not found
+ * @throws AppError as `authorize`; not found
  */
 export async function authorizeCluster(
   context: Context,
@@ -58,7 +58,7 @@ const PARAMETERS = { "show-compute": flag, includeDetails: flag, waitFor: awaite
  * the wait, in addition to the reads that all waiting requests share.
  *
  * @returns the cluster, its entity tag, and whether it includes details, which change without the tag
- * @throws AppError as `enter`, also if the caller loses access during the wait; not found, also if the cluster is removed during
+ * @throws AppError as `authorize`, also if the caller loses access during the wait; not found, also if the cluster is removed during
  *   the wait; invalid for the query
  */
 export async function get(
@@ -84,6 +84,7 @@ export async function get(
   const { organisation, references } = authorized;
   const observed = includeDetails ? await observations({ table }, [cluster.identity]) : undefined;
   return {
+    kind: "representation",
     body: toClusterResponse(cluster, {
       organisation,
       references,

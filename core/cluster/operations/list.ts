@@ -44,7 +44,7 @@ const KNOWN_PARAMETERS = new Set(Object.keys({ ...FLAGS, ...filters }));
  * Lists clusters. Two database round trips in the default order or its reverse, for every size of organisation: the page index
  * maps the page number to keys. Three in another order or with filters. `includeDetails` adds one.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid with every problem of the query
+ * @throws AppError as `authorize`; forbidden for a billing-admin; invalid with every problem of the query
  */
 export async function list(context: Context, input: ListInput): Promise<ClusterPage> {
   const { organisation, environment } = input;

@@ -3,8 +3,9 @@
 import { authorize } from "../../access/authorize.ts";
 import { type Context, reportUnknown } from "../../context.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
-import { nodePoolsOf, toNodePoolResponse } from "../../node-pool/items.ts";
+import { nodePoolEtag, nodePoolsOf, toNodePoolResponse } from "../../node-pool/items.ts";
 import type { ClusterNodePoolResponse } from "../../node-pool/schema.ts";
+import type { Representation } from "../../request/idempotency.ts";
 import { parseQueryParameters, type RawQuery } from "../../request/query.ts";
 import { type AppError, invalid, notFound, type Problem } from "../../shared/errors.ts";
 import { formatValue } from "../../shared/validation.ts";
@@ -50,7 +51,7 @@ async function poolsAt(
 /**
  * Lists all node pools of a cluster, oldest first, including deleting ones. Two database round trips.
  *
- * @throws AppError as `enter`; not found
+ * @throws AppError as `authorize`; not found
  */
 export async function list(context: Context, input: ListNodePoolsInput): Promise<ClusterNodePoolResponse[]> {
   const { pools, problems } = await poolsAt(context, input);
@@ -62,17 +63,21 @@ export async function list(context: Context, input: ListNodePoolsInput): Promise
  * Gets one node pool. Two database round trips.
  *
  * @returns the pool and its entity tag
- * @throws AppError as `enter`; not found
+ * @throws AppError as `authorize`; not found
  */
-export async function get(
-  context: Context,
-  input: GetNodePoolInput,
-): Promise<{ body: ClusterNodePoolResponse; tag: string }> {
+export async function get(context: Context, input: GetNodePoolInput): Promise<Representation<ClusterNodePoolResponse>> {
   const { pools, problems } = await poolsAt(context, input);
   const pool = findNodePool(pools, input);
   if (problems.length > 0) throw invalid(problems);
-  return { body: toNodePoolResponse(pool), tag: `"${pool.revision}"` };
+  return representNodePool(pool);
 }
+
+/** Builds the representation of a node pool. */
+export const representNodePool = (pool: NodePool): Representation<ClusterNodePoolResponse> => ({
+  kind: "representation",
+  body: toNodePoolResponse(pool),
+  etag: nodePoolEtag(pool),
+});
 
 /** Finds a pool by its numeric id or its identity. @throws AppError not found */
 export function findNodePool(pools: readonly NodePool[], given: { nodePool: string; cluster: string }): NodePool {

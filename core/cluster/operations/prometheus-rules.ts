@@ -3,12 +3,9 @@
 import * as v from "valibot";
 import type { Context } from "../../context.ts";
 import type { RawQuery } from "../../request/query.ts";
-import { deadlineIn } from "../../shared/retry.ts";
 import { validate } from "../../shared/validation.ts";
-import { isDeleting } from "../rules/transitions.ts";
-import { diffClusters, invalidState } from "../rules/update.ts";
-import { retryOnConflict } from "../store/mutation.ts";
-import { attemptUpdate } from "./update.ts";
+import { runUpdate } from "./update.ts";
+import type { WriteResult } from "./write-result.ts";
 
 /** Request body. The API documentation shows none; this one and a plain `true` or `false` are accepted. */
 export const UpdatePrometheusRules = v.object({ environmentPrometheusRules: v.boolean() });
@@ -33,34 +30,20 @@ export interface PrometheusRulesInput {
 export async function updatePrometheusRules(
   context: Context,
   input: PrometheusRulesInput,
-): Promise<{ body: v.InferOutput<typeof MessageResponse>; etag: string }> {
-  const { organisation, environment, cluster } = input;
+): Promise<WriteResult<v.InferOutput<typeof MessageResponse>>> {
+  const { organisation, environment, cluster, query } = input;
   const body = typeof input.body === "boolean" ? { environmentPrometheusRules: input.body } : input.body;
   const { problems, unknown, draft } = validate(UpdatePrometheusRules, body);
-  const inherits = draft?.environmentPrometheusRules === true;
-  const verb = inherits ? "inherits" : "does not inherit";
+  const environmentPrometheusRules = draft?.environmentPrometheusRules === true;
+  const result = await runUpdate(context, {
+    path: { organisation, environment, cluster },
+    query,
+    role: "developer",
+    update: { problems, unknown, request: { input: {}, clears: new Set(), environmentPrometheusRules } },
+    target: undefined,
+    precondition: undefined,
+  });
+  const verb = environmentPrometheusRules ? "inherits" : "does not inherit";
   const message = `The cluster "${cluster}" ${verb} the Prometheus rules of environment "${environment}".`;
-  const writtenBy = context.ids.identity();
-  const done = await retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) =>
-    attemptUpdate(context, deadline, {
-      path: { organisation, environment, cluster },
-      query: input.query,
-      target: undefined,
-      targetPath: "",
-      right: "developer",
-      unknown,
-      writtenBy,
-      judge: () => problems,
-      amend(present) {
-        const after = { ...present, environmentPrometheusRules: inherits };
-        if (isDeleting(present) && diffClusters(present, after).length > 0) {
-          throw invalidState(present, "a cluster that is being deleted cannot be changed");
-        }
-        return after;
-      },
-      precondition: undefined,
-      answer: (result, show) => ({ body: { message }, etag: show(result).etag }),
-    }),
-  );
-  return done as { body: v.InferOutput<typeof MessageResponse>; etag: string };
+  return { ...result, body: { message } };
 }

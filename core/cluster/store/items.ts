@@ -22,7 +22,7 @@ export function supersededClusterItem(cluster: Cluster): RawItem {
 }
 
 /** Context of a cluster's response. */
-export interface ResponseContext {
+interface ResponseContext {
   organisation: Pick<Organisation, "identity" | "slug">;
   references: References;
   /** True to include cpu and memory. */
@@ -57,11 +57,11 @@ export function hasReached(cluster: Cluster, phase: (typeof provisionStatuses)[n
 }
 
 /** Returns the public part of an observation; the endpoint of the API server is only part of configurations. */
-const actualStateOf = ({ endpoint: _, ...shown }: NonNullable<Pointer["observation"]>) => shown;
+const actualStateOf = ({ endpoint: _, ...state }: NonNullable<Pointer["observation"]>) => state;
 
 /** Builds the response for a cluster. Absent properties are omitted from the JSON. */
-export function toClusterResponse(cluster: Cluster, surroundings: ResponseContext): ClusterResponse {
-  const { organisation, references, showCompute, observation } = surroundings;
+export function toClusterResponse(cluster: Cluster, context: ResponseContext): ClusterResponse {
+  const { organisation, references, showCompute, observation } = context;
   const { account, primary, credentials, schedule } = referents(cluster, references);
   return {
     actualState: observation && actualStateOf(observation),
@@ -120,7 +120,7 @@ export function toClusterResponse(cluster: Cluster, surroundings: ResponseContex
  */
 export function clusterEtag(cluster: Cluster, references: References): string {
   const { account, credentials, primary, schedule } = referents(cluster, references);
-  const shown = new Set([account, credentials, primary, schedule]);
-  const sum = [...shown].reduce((total, referent) => total + (referent?.revision ?? 0), 0);
+  const referenced = new Set([account, credentials, primary, schedule]);
+  const sum = [...referenced].reduce((total, referent) => total + (referent?.revision ?? 0), 0);
   return `"${cluster.revision}.${sum}.${catalogueRevision}"`;
 }

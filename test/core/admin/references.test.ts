@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createAccount, listAccounts } from "#core/admin/cloud-accounts.ts";
 import { createEnvironment, listEnvironments, removeEnvironment } from "#core/admin/environments.ts";
@@ -128,7 +129,7 @@ describe("a cloud account", () => {
     await createAccount(services, slug, account());
     await createAccount(services, slug, account({ cloudProfile: "azure" }));
     await createAccount(services, await organisation(), account());
-    expect(await outcome(createAccount(services, slug, account()))).toBe("conflict account.name_held");
+    expect(await outcome(createAccount(services, slug, account()))).toBe("conflict account.name_taken");
     expect(await listAccounts(services, slug)).toHaveLength(2);
   });
 });
@@ -173,7 +174,7 @@ describe("the references of an organisation", () => {
       createAccount(within, slug, account({ displayName: "same" })),
       createSchedule(within, slug, schedule()),
     ]);
-    expect(ends).toEqual({ ok: 25, "conflict account.name_held": 11 });
+    expect(ends).toEqual({ ok: 25, "conflict account.name_taken": 11 });
     expect(servers.reduce((sum, { wire }) => sum + wire.conflicted, 0)).toBeGreaterThan(0);
     const { accounts, schedules, revision } = await readReferences(services, slug);
     const names = Object.values(accounts).map(({ displayName }) => displayName);
@@ -250,13 +251,22 @@ describe("a member", () => {
     expect(await outcome(setMember(services, slug, input))).toBe(refusal);
     expect(await listMembers(services, slug)).toEqual([]);
   });
+
+  test("a taken e-mail address and a missing role of a new member are refused in one error", async () => {
+    const slug = await organisation();
+    const { user } = await setMember(services, slug, { email: "a@b", role: "viewer" });
+    const refused = setMember(services, slug, { email: "A@b", user: randomUUID() });
+    await expect(refused).rejects.toMatchObject({
+      details: [`email: is already used by another member, ${user}`, expect.stringMatching(/^role: is required/)],
+    });
+  });
 });
 
 describe("an organisation", () => {
   test("an organisation gets a unique slug, also when several are created concurrently", async () => {
     const [slug, wrong] = [`org-${++made}`, ["", "A", "a.b", "a#b", "é", "x".repeat(64)]];
     const ends = await contended(6, (within, at) => [createOrganisation(within, { slug, name: `Name ${at}` })]);
-    expect(ends).toEqual({ ok: 1, "conflict organisation.slug_held": 5 });
+    expect(ends).toEqual({ ok: 1, "conflict organisation.slug_taken": 5 });
     const none = { clusters: 0, cpu: 0, memory: 0, environments: 0 };
     expect((await showOrganisation(services, slug)).total).toMatchObject(none);
     for (const text of wrong)
@@ -288,7 +298,7 @@ describe("an environment", () => {
     const slug = await organisation();
     const spellings = ["A b", "a-b", "a  B", "a&b", "-a-b-"];
     const ends = await contended(5, (within, at) => [make(within, slug, spellings[at])]);
-    expect(ends).toEqual({ ok: 1, "conflict environment.slug_held": 4 });
+    expect(ends).toEqual({ ok: 1, "conflict environment.slug_taken": 4 });
     await expectInvariants(services, slug);
     const removed = await contended(4, (within) => [removeEnvironment(within, slug, "a-b")]);
     expect(Object.keys(removed).filter((end) => end !== "ok" && end !== "missing environment.missing")).toEqual([]);

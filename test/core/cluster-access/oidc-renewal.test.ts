@@ -4,7 +4,6 @@ import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { retryCluster } from "#core/admin/clusters.ts";
 import { type IdentityProvider, identityProvider } from "#core/cluster-access/identity-provider.ts";
-import { RESYNC_MS } from "#core/provisioning/reconcile.ts";
 import { pointerKey } from "#core/table/keys.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
@@ -76,6 +75,8 @@ afterAll(async () => {
 });
 
 const HOUR_MS = 60 * 60_000;
+/** Time in which a failing step is retried about ten times, in milliseconds. */
+const QUARTER_MS = HOUR_MS / 4;
 const now = () => world.services.clock().getTime();
 const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
 const get = (path: string) => world.send("GET", path, { token: tenant.admin });
@@ -226,7 +227,7 @@ describe("an unconfirmed registration of a client", () => {
     async (_, answer) => {
       answerWith = answer;
       const identity = await create();
-      await world.settle(RESYNC_MS);
+      await world.settle(QUARTER_MS);
       expect(registered).toBe(1);
       expect((await get(at("oidc-config"))).status).toBe(409);
       const condition = await reconciled();
@@ -234,7 +235,7 @@ describe("an unconfirmed registration of a client", () => {
       expect(condition.message).toContain(`"kubernetes ${identity}"`);
       expect(condition.message).toContain("cluster retry");
       await retryCluster(world.services, { identity });
-      await world.settle(RESYNC_MS);
+      await world.settle(QUARTER_MS);
       expect(registered).toBe(2);
       answerWith = (response, client) => void response.writeHead(200).end(JSON.stringify(client));
       await retryCluster(world.services, { identity });

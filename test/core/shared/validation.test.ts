@@ -160,7 +160,7 @@ describe("validating an input with errors", () => {
     const Strict = v.object({ name: v.pipe(v.string(), v.maxLength(3), v.regex(/^[a-z]+$/, "must be small letters")) });
     const { problems } = validate(Strict, { name: "ABCD" });
     expect(problems).toEqual([
-      { path: "name", text: '"ABCD" is not allowed: must have at most 3 characters; must be small letters' },
+      { path: "name", message: '"ABCD" is not allowed: must have at most 3 characters; must be small letters' },
     ]);
   });
 

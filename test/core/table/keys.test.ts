@@ -11,8 +11,8 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   totalKey: { parts: 1, build: keys.totalKey },
   usageKey: { parts: 2, build: keys.usageKey },
   clusterKey: { parts: 3, build: keys.clusterKey },
-  displacedClusterKey: { parts: 4, build: keys.supersededClusterKey },
-  clustersFrom: { parts: 2, build: keys.clustersStart, mayBeEmpty: 1 },
+  supersededClusterKey: { parts: 4, build: keys.supersededClusterKey },
+  clustersStart: { parts: 2, build: keys.clustersStart, mayBeEmpty: 1 },
   clustersBefore: { parts: 2, build: keys.clustersBefore, mayBeEmpty: 1 },
   clustersEnd: { parts: 1, build: keys.clustersEnd },
   tombstoneKey: { parts: 4, build: keys.tombstoneKey },
@@ -27,13 +27,13 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   userTokenKey: { parts: 2, build: keys.userTokenKey },
   userOrganisationKey: { parts: 2, build: keys.userOrganisationKey },
   simulationKey: { parts: 1, build: keys.simulationKey },
-  besideEvents: { parts: 1, build: keys.rangesExceptEvents },
+  rangesExceptEvents: { parts: 1, build: keys.rangesExceptEvents },
   dueShard: { parts: 1, build: keys.dueShard },
   idempotencyKey: { parts: 2, build: keys.idempotencyKey },
 };
 
 /** Functions that parse or format keys. */
-const READERS = new Set(["keyText", "clusterOfPointer", "organisationOf", "pointerBeside", "userOf"]);
+const READERS = new Set(["keyText", "clusterIdentityOf", "organisationOf", "pointerKeyOf", "userOf"]);
 
 /** Every position of a text in a key, with valid other parts. */
 const places = Object.entries(builders).flatMap(([name, { parts, build, mayBeEmpty }]) =>
@@ -104,7 +104,7 @@ describe("table keys", () => {
   test("different inputs or builders give different keys", () => {
     const part = fc.string({ unit: fc.constantFrom(..."aA.:_-"), minLength: 1, maxLength: 2 });
     const single = Object.entries(builders).filter(
-      ([name]) => !/^(besideEvents|clusters|dueShard|eventsBefore|tombstonePrefix)/.test(name),
+      ([name]) => !/^(rangesExceptEvents|clusters|dueShard|eventsBefore|tombstonePrefix)/.test(name),
     );
     const parts = fc.array(part, { minLength: 4, maxLength: 4 });
     const builder = fc.constantFrom(...single);
