@@ -72,7 +72,7 @@ function profileOf(account: CloudAccount): Catalogue.CloudProfile {
 /**
  * Lists the cloud accounts of an organisation, oldest first. The filters compare for equality. One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid with every problem of the options
+ * @throws AppError as `authorize`; forbidden for a billing-admin; invalid with every problem of the options
  */
 export async function listCloudAccounts(
   context: Context,
@@ -93,7 +93,7 @@ export async function listCloudAccounts(
 /**
  * Gets one cloud account. One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; not found; invalid for the options
+ * @throws AppError as `authorize`; forbidden for a billing-admin; not found; invalid for the options
  */
 export async function getCloudAccount(context: Context, input: OfAccount): Promise<CloudAccountResponse> {
   const { organisation } = input;
@@ -107,7 +107,7 @@ export async function getCloudAccount(context: Context, input: OfAccount): Promi
 /**
  * Lists the public parts of a cloud account's credentials, oldest first. One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; not found; invalid with every problem of the options
+ * @throws AppError as `authorize`; forbidden for a billing-admin; not found; invalid with every problem of the options
  */
 export async function listCloudCredentials(
   context: Context,
@@ -135,7 +135,7 @@ function findAccount(
   );
 }
 
-/** Lists the cloud profiles, for every role. @throws AppError as `enter`; invalid with every problem of the options */
+/** Lists the cloud profiles, for every role. @throws AppError as `authorize`; invalid with every problem of the options */
 export async function listCloudProfiles(
   context: Context,
   input: InOrganisation<PageOptions>,
@@ -145,7 +145,7 @@ export async function listCloudProfiles(
   return paginate(Catalogue.cloudProfiles.map(toCloudProfile), page, undefined);
 }
 
-/** Lists the providers, for every role. @throws AppError as `enter`; invalid with every problem of the options */
+/** Lists the providers, for every role. @throws AppError as `authorize`; invalid with every problem of the options */
 export async function listCloudProviders(
   context: Context,
   input: InOrganisation<PageOptions>,
@@ -158,7 +158,7 @@ export async function listCloudProviders(
 /**
  * Lists the regions of a provider, for every role.
  *
- * @throws AppError as `enter`; not found; invalid with every problem of the options
+ * @throws AppError as `authorize`; not found; invalid with every problem of the options
  */
 export async function listRegions(
   context: Context,
@@ -174,7 +174,7 @@ export async function listRegions(
 /**
  * Lists the availability zones of a region, for every role, in a stable order.
  *
- * @throws AppError as `enter`; not found; invalid with every problem of the options
+ * @throws AppError as `authorize`; not found; invalid with every problem of the options
  */
 export async function listAvailabilityZones(context: Context, input: OfRegion): Promise<Page<AvailabilityZone>> {
   const { organisation, provider, region: slug } = input;
@@ -203,7 +203,7 @@ export async function listNodeTypes(context: Context, input: OfProvider): Promis
 /**
  * Lists the update channels, for every role, by version.
  *
- * @throws AppError as `enter`; invalid with every problem of the options
+ * @throws AppError as `authorize`; invalid with every problem of the options
  */
 export async function listUpdateChannels(
   context: Context,

@@ -13,7 +13,7 @@ import { type EnvironmentResponse, toEnvironmentResponse } from "./schema.ts";
 /**
  * Lists the environments that the caller can access, by slug. One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid with every problem of the options
+ * @throws AppError as `authorize`; forbidden for a billing-admin; invalid with every problem of the options
  */
 export async function listEnvironments(
   context: Context,
@@ -38,7 +38,7 @@ export async function listEnvironments(
 /**
  * Gets one environment. One database round trip.
  *
- * @throws AppError as `enter`; invalid with every problem of the options
+ * @throws AppError as `authorize`; invalid with every problem of the options
  */
 export async function getEnvironment(
   context: Context,

@@ -30,7 +30,7 @@ const byAge = (one: MaintenanceSchedule, other: MaintenanceSchedule) =>
  * Lists the maintenance schedules of an organisation, oldest first, each with the number of clusters that use it and are not
  * deleting. Two database round trips: the keys of the counters are known only after the first.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid for the options
+ * @throws AppError as `authorize`; forbidden for a billing-admin; invalid for the options
  */
 export async function listMaintenanceSchedules(
   context: Context,
@@ -53,7 +53,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  * Gets one maintenance schedule. One database round trip.
  *
  * @param input organisation (slug), schedule (identity, case-insensitive)
- * @throws AppError as `enter`; forbidden for a billing-admin; not found; invalid for the options
+ * @throws AppError as `authorize`; forbidden for a billing-admin; not found; invalid for the options
  */
 export async function getMaintenanceSchedule(
   context: Context,

@@ -59,7 +59,7 @@ export async function listMemberships(
 /**
  * Gets an organisation, for every role in it. One database round trip.
  *
- * @throws AppError as `enter`; invalid for the options
+ * @throws AppError as `authorize`; invalid for the options
  */
 export async function getOrganisation(
   context: Context,

@@ -1,6 +1,6 @@
 /**
  * The table of routes: one row for each operation of the API. The Hono apps, the gateway's routes, the functions' permissions,
- * the OpenAPI document and the fuzz run derive from it. It carries no code of the operations, so stacks and tests read it, too.
+ * the OpenAPI document and the fuzz run derive from it. It contains no code of the operations, so stacks and tests import it too.
  */
 
 import type { Context } from "#core/context.ts";
@@ -38,7 +38,7 @@ export type ParameterName =
 
 /** One operation of the API. */
 export interface RouteRow {
-  /** The function that serves it. */
+  /** Function that serves it. */
   group: RouteGroupName;
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Path after the dialect's prefix, with its variables in braces. A variable stands for one segment that is not empty. */
@@ -47,17 +47,17 @@ export interface RouteRow {
   parameters: readonly ParameterName[];
   /** Schema of the JSON body; absent for an operation without a body. */
   body?: SchemaName;
-  /** Whether the body may be left out. */
+  /** True if the body may be absent. */
   isBodyOptional?: true;
   /** Schema of the response; `[]` after a name makes it a list; absent for a response without a body. */
   success?: SchemaName | `${SchemaName}[]` | "object" | "string[]";
-  /** What the operation may do with the data; absent for an operation that needs none. */
+  /** Permissions on the data; absent for an operation that reads none. */
   grant?: Grant;
-  /** Whether it needs no token. */
+  /** True if it needs no token. */
   isPublic?: true;
-  /** Whether HEAD is refused, because the GET leaves something behind. */
+  /** True if HEAD is refused, because the GET changes data. */
   refusesHead?: true;
-  /** Whether the response is never stored for a retry with the same idempotency key: it holds secrets. */
+  /** True if the response is never stored for a retry with the same idempotency key, because it contains secrets. */
   ignoresIdempotencyKey?: true;
 }
 

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { AppError, type ErrorKind } from "#core/shared/errors.ts";
 import { formatValue } from "#core/shared/validation.ts";
 
-/** The documentation's ErrorMessageResponse. */
+/** ErrorMessageResponse of the API documentation. */
 export const ErrorMessageResponse = v.object({ details: v.array(v.string()), message: v.string() });
 
 const STATUS: Record<ErrorKind, number> = {
@@ -72,18 +72,14 @@ export const etagHeader = (etag: string | undefined): Record<string, string> =>
 
 /** Builds the response to a defect. It contains only the request's id, with which the log entry can be found. */
 export function internalErrorResponse(requestId: string): ApiResponse {
-  const message = `An internal error occurred. If you report it, name the request ${requestId}.`;
+  const message = `Internal error. If you report it, quote the request id ${requestId}.`;
   return { status: 500, body: { message, details: [message] }, headers: {} };
 }
 
 /** Builds the error for a path that no route has. */
 export const unknownRoute = (path: string): AppError =>
-  new AppError("notFound", "route.unknown", [`There is nothing at ${formatValue(path, 200)}.`]);
+  new AppError("notFound", "route.unknown", [`Unknown path ${formatValue(path, 200)}.`]);
 
 /** Builds the error for a method that no route of the path has. */
 export const methodNotAllowed = (method: string, allowed: readonly string[]): AppError =>
-  new HttpError(
-    "methodNotAllowed",
-    "route.method",
-    `${method} is not allowed here; allowed are ${allowed.join(", ")}.`,
-  );
+  new HttpError("methodNotAllowed", "route.method", `${method} is not allowed here; allowed: ${allowed.join(", ")}.`);

@@ -159,7 +159,7 @@ describe("a value of a request's query or path in a message", () => {
     const account = await get(`/api/v1/orgs/${tenant.slug}/cloud-accounts/${long}`);
     expect(account.body.message).toContain(`"${"9".repeat(64)}"… (150 characters)`);
     const path = await get(`/${"p".repeat(300)}`);
-    expect(path.body.message).toBe(`There is nothing at "/${"p".repeat(199)}"… (301 characters).`);
+    expect(path.body.message).toBe(`Unknown path "/${"p".repeat(199)}"… (301 characters).`);
     const type = `text/${"x".repeat(150)}`;
     const posted = await world.send("POST", tenant.path("production"), {
       token: tenant.admin,

@@ -45,7 +45,7 @@ export const clusterNotFound = (cluster: string, environment: string): AppError 
  * Authorizes a caller and reads the cluster that owns a slug. One database round trip.
  *
  * @param role role that the caller needs
- * @throws AppError as `enter`; not found
+ * @throws AppError as `authorize`; not found
  */
 export async function authorizeCluster(
   context: Context,
@@ -68,7 +68,7 @@ export async function authorizeCluster(
  * end of the wait, in addition to the reads that all waiting requests share.
  *
  * @returns the cluster, its entity tag, and whether it includes details, which change without the tag
- * @throws AppError as `enter`, also if the caller loses access during the wait; not found, also if the cluster is removed during
+ * @throws AppError as `authorize`, also if the caller loses access during the wait; not found, also if the cluster is removed during
  *   the wait; invalid for the options
  */
 export async function get(

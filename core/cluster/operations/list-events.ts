@@ -107,7 +107,7 @@ const toResponse = ({ at, changes, requestId, sourceAddress, tokenId, type, user
  * Lists the events of the cluster that owns a slug, newest first, by its identity: also events from other environments. Two
  * database round trips. New events come before the first page and do not shift later pages.
  *
- * @throws AppError as `enter`; not found; invalid with every problem of the options
+ * @throws AppError as `authorize`; not found; invalid with every problem of the options
  */
 export async function listEvents(context: Context, input: ListEventsInput): Promise<EventPage> {
   const { cluster } = await authorizeCluster(context, input);

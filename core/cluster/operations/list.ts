@@ -39,7 +39,7 @@ const DEFAULT_ORDER = ["environmentSlug", "slug"];
  * Lists clusters. Two database round trips in the default order or its reverse, for every size of organisation: the page index
  * maps the page number to keys. Three in another order or with filters. `includeDetails` adds one.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid with every problem of the options
+ * @throws AppError as `authorize`; forbidden for a billing-admin; invalid with every problem of the options
  */
 export async function list(context: Context, input: ListInput): Promise<Page<ClusterResponse>> {
   const { organisation, environment } = input;

@@ -134,7 +134,7 @@ function chainTo(
 /**
  * Lists the versions that a cluster can change to. One database round trip.
  *
- * @throws AppError as `enter`; not found; invalid for the options
+ * @throws AppError as `authorize`; not found; invalid for the options
  */
 export async function upgrades(
   context: Context,
