@@ -58,7 +58,7 @@ export async function createEnvironment(
     totalClusters: 0,
     totalCpu: 0,
     totalMemory: 0,
-    allClusters: 0,
+    heldClusters: 0,
     createdAt: now,
     modifiedAt: now,
     revision: 1,
@@ -138,7 +138,7 @@ export async function removeEnvironment(services: Services, organisation: string
     if (environment?.identity !== identity || environment.deletedAt !== undefined) return;
     if (environment.totalClusters > 0) throw notEmpty(slug);
     const done =
-      environment.allClusters === 0
+      environment.heldClusters === 0
         ? await deleteEmpty(services, organisation, environment, deadline)
         : await markDeleted(services, organisation, environment, deadline);
     if (done) return;
@@ -162,7 +162,7 @@ async function markDeleted(
       {
         // Without a deleting cluster, no later removal of a cluster would remove the environment.
         condition:
-          "#identity = :identity AND #totalClusters = :none AND #allClusters > :none AND attribute_not_exists(#deletedAt)",
+          "#identity = :identity AND #totalClusters = :none AND #heldClusters > :none AND attribute_not_exists(#deletedAt)",
         values: { ":identity": identity, ":none": 0, ":now": services.clock().toISOString(), ":one": 1 },
       },
     )

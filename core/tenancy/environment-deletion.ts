@@ -38,7 +38,7 @@ export async function finishEnvironmentDeletion(
   const deadline = deadlineIn(services.writeTimeoutMs);
   const environment = await readEnvironment(services, organisation, slug);
   if (environment?.deletedAt === undefined) return true;
-  if (environment.allClusters > 0) return false;
+  if (environment.heldClusters > 0) return false;
   return await deleteEmpty(services, organisation, environment, deadline);
 }
 
@@ -56,7 +56,7 @@ export async function deleteEmpty(
 ): Promise<boolean> {
   const key = environmentKey(organisation, slug);
   const isEmpty = {
-    condition: "#identity = :identity AND #allClusters = :none",
+    condition: "#identity = :identity AND #heldClusters = :none",
     values: { ":identity": identity, ":none": 0 },
   };
   for (let round = 1; ; round++) {

@@ -20,7 +20,7 @@ const StoredEnvironment = v.object({
   totalCpu: v.number(),
   totalMemory: v.number(),
   /** All clusters, including deleting ones: an environment is removed only when this is 0. */
-  allClusters: v.number(),
+  heldClusters: v.number(),
   createdAt: v.string(),
   modifiedAt: v.string(),
   /** Set if it was deleted while it contained deleting clusters: it is hidden, and removed with the last of them. */

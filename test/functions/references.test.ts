@@ -463,7 +463,7 @@ describe.each(PATHS)("the reference path %#", (path, billingAdmin, stranger) => 
 
   test("a reference path returns no internal property", async () => {
     const { text } = await get(path());
-    expect(text).not.toMatch(/"(revision|allClusters|pk|sk|hash|entity|ttl|user|environmentRoles|credentials)":/);
+    expect(text).not.toMatch(/"(revision|heldClusters|pk|sk|hash|entity|ttl|user|environmentRoles|credentials)":/);
   });
 });
 

@@ -105,13 +105,13 @@ async function checkEnvironments(
       [],
     );
     const live = stored.filter((cluster) => !isDeleting(cluster));
-    const { totalClusters, allClusters, totalCpu, totalMemory } = environment;
+    const { totalClusters, heldClusters, totalCpu, totalMemory } = environment;
     findings.same(
       `${where}: totals`,
-      { totalClusters, allClusters, totalCpu, totalMemory },
+      { totalClusters, heldClusters, totalCpu, totalMemory },
       {
         totalClusters: live.length,
-        allClusters: stored.length,
+        heldClusters: stored.length,
         totalCpu: sum(live, ({ cpu }) => cpu),
         totalMemory: sum(live, ({ memory }) => memory),
       },

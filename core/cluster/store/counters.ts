@@ -16,7 +16,7 @@ interface Delta {
   whenAdding: Expression;
 }
 
-/** Lists the counters of a cluster. A deleting cluster counts only in `allClusters` of its environment. */
+/** Lists the counters of a cluster. A deleting cluster counts only in `heldClusters` of its environment. */
 function countsOf(cluster: Cluster): Delta[] {
   const { organisation, environment, environmentIdentity, cpu, memory } = cluster;
   const live = isDeleting(cluster) ? 0 : 1;
@@ -24,7 +24,7 @@ function countsOf(cluster: Cluster): Delta[] {
     {
       label: "environment",
       key: environmentKey(organisation, environment),
-      by: { allClusters: 1, totalClusters: live, totalCpu: live * cpu, totalMemory: live * memory },
+      by: { heldClusters: 1, totalClusters: live, totalCpu: live * cpu, totalMemory: live * memory },
       whenAdding: {
         condition: "#identity = :identity AND attribute_not_exists(#deletedAt)",
         values: { ":identity": environmentIdentity },
@@ -72,7 +72,7 @@ export function applyCounters(transaction: Transaction, before: Cluster | undefi
     if (changed.length === 0) continue;
     const update = `ADD ${changed.map(([name]) => `#${name} :${name}`).join(", ")}`;
     const values = Object.fromEntries(changed.map(([name, amount]) => [`:${name}`, amount]));
-    const isOneMore = (by.clusters ?? 0) > 0 || (by.allClusters ?? 0) > 0;
+    const isOneMore = (by.clusters ?? 0) > 0 || (by.heldClusters ?? 0) > 0;
     const condition = label === "total" && isOneMore ? LIMIT : isOneMore ? whenAdding : {};
     transaction.update(label, key, update, { ...condition, values: { ...condition.values, ...values } });
   }

@@ -305,7 +305,7 @@ describe("an environment", () => {
     expect(await listEnvironments(services, slug)).toEqual([]);
     await expectInvariants(services, slug);
     const again = await make(services, slug, "A b");
-    expect(await listEnvironments(services, slug)).toMatchObject([{ identity: again.identity, allClusters: 0 }]);
+    expect(await listEnvironments(services, slug)).toMatchObject([{ identity: again.identity, heldClusters: 0 }]);
   });
 
   test("an organisation has at most 1,000 environments, also when many are created concurrently", async () => {
