@@ -29,7 +29,7 @@ export default $config({
     const shared = { stage, settings, table, key };
     const { api, functions: ofApi } = createApi(shared);
     const { deadLetters, functions: ofReconciler } = createReconciler(shared);
-    // Nobody is woken for a stage that comes and goes.
+    // Short-lived stages have no alarms.
     if (!stage.isEphemeral) {
       const functions = { ...ofApi, ...ofReconciler };
       const { ReconcileStream: onStream, ReconcileSchedule: onSchedule } = ofReconciler;

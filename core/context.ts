@@ -3,8 +3,9 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
 import type { CloudProviderType } from "./catalogue/index.ts";
-import type { AppError, Problem } from "./shared/errors.ts";
+import { type AppError, invalid, type Problem } from "./shared/errors.ts";
 import { WRITE_TIMEOUT_MS } from "./shared/retry.ts";
+import type { Parsed } from "./shared/validation.ts";
 import type { Table } from "./table/client.ts";
 import type { Key } from "./table/keys.ts";
 
@@ -114,14 +115,11 @@ export interface Context extends Services {
   readonly sourceAddress: string | undefined;
   /** Contents of the token; undefined if there is none, or it is not a token of this product. */
   readonly credentials: Credentials | undefined;
-  /**
-   * Error of the request itself (content type, size, JSON). Only a caller with a valid token gets it, so it is passed on to the
-   * check of the token.
-   */
+  /** Error of a request that cannot be parsed. Only a caller with a valid token gets it, so the check of the token throws it. */
   readonly requestError: AppError | undefined;
-  /** True if unknown properties are refused instead of ignored (`Prefer: handling=strict`). */
-  readonly strict: boolean;
-  /** Maximum wait that the caller allows (`Prefer: wait`), in seconds; 0 for no wait. */
+  /** Setting with which the caller asked to refuse unknown properties, for messages; undefined if they are ignored. */
+  readonly strictSetting: string | undefined;
+  /** Maximum wait that the caller allows, in seconds; 0 for no wait. */
   readonly waitSeconds: number;
   /** Idempotency key of the request; undefined if the caller sent none. */
   readonly idempotency: IdempotencyRequest | undefined;
@@ -130,17 +128,19 @@ export interface Context extends Services {
 
 /** Request with an idempotency key: it may be repeated, and its effect must happen once. */
 export interface IdempotencyRequest {
+  /** Name of the key in messages, as the caller knows it. */
+  readonly name: string;
   /** SHA-256 of the caller's key, in hexadecimal. */
   readonly keyHash: string;
-  /** True if its response is stored: for POST. Other requests are only compared with the key's request. */
+  /** True if its response is stored. Other requests are only compared with the key's request. */
   readonly storesResponse: boolean;
-  /** Method, path with query, and SHA-256 of the body: a key belongs to one request only. */
+  /** SHA-256 of everything that the caller sent, in hexadecimal: a key belongs to one request only. */
   readonly fingerprint: string;
 }
 
 /** Metadata that operations record beside the response. */
 export interface ResponseMetadata {
-  /** Unknown properties and query parameters, encoded for a header. */
+  /** Unknown properties and options. */
   readonly ignored: Set<string>;
   /** True if the response is the stored one of an earlier request with the same key. */
   replayed: boolean;
@@ -152,23 +152,44 @@ export interface ResponseMetadata {
   cluster?: string;
 }
 
+/** Options of an operation that has none: only unknown ones can have been sent. */
+export type NoOptions = Readonly<Record<never, never>>;
+
+/** Options of a write. */
+export interface WriteOptions {
+  /** True to make all checks, return the response and change nothing. */
+  readonly dryRun: boolean;
+}
+
 /**
- * Records unknown parameters and properties.
+ * Records unknown options and properties.
  *
- * @param parameters unknown query parameters, which are always ignored
- * @param properties unknown properties of the body, ignored unless the request is strict
+ * @param options unknown options, which are always ignored
+ * @param properties unknown properties, ignored unless the request is strict
  * @returns the properties as problems if the request is strict
  */
 export function reportUnknown(
-  context: Context,
-  parameters: readonly string[],
+  { strictSetting, responseMetadata }: Context,
+  options: readonly string[],
   properties: readonly string[] = [],
 ): Problem[] {
-  for (const name of parameters) context.responseMetadata.ignored.add(name);
-  if (context.strict)
-    return properties.map((path) => ({ path, message: "unknown property (Prefer: handling=strict)" }));
-  for (const name of properties) context.responseMetadata.ignored.add(name);
+  for (const name of options) responseMetadata.ignored.add(name);
+  if (strictSetting !== undefined) {
+    return properties.map((path) => ({ path, message: `unknown property (${strictSetting})` }));
+  }
+  for (const name of properties) responseMetadata.ignored.add(name);
   return [];
+}
+
+/**
+ * Returns the options of a read, and records unknown ones.
+ *
+ * @throws AppError invalid with every problem
+ */
+export function requireValid<T>(context: Context, { value, problems, unknown }: Parsed<T>): T {
+  reportUnknown(context, unknown);
+  if (problems.length > 0) throw invalid(problems);
+  return value;
 }
 
 /** Caller, verified by its token. */

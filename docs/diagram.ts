@@ -28,7 +28,7 @@ function arrowBetween(from: ClusterStatus, to: ClusterStatus): string {
  *
  * @returns Mermaid, ending in a line break
  */
-export function stateDiagram(): string {
+export function buildStateDiagram(): string {
   const shared: readonly ClusterStatus[] = ["deleting", "unknown"];
   const isBoxed = (status: ClusterStatus) =>
     !shared.includes(status) && shared.every((to) => wishesFor(status, to).length === desiredStatuses.length);
@@ -59,9 +59,9 @@ export function stateDiagram(): string {
  * @param document Markdown
  * @throws Error if a mark is missing
  */
-export function withDiagram(document: string): string {
+export function insertDiagram(document: string): string {
   const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`the document does not contain "${BEGIN}" and then "${END}"`);
   const before = document.slice(0, begin + BEGIN.length);
-  return `${before}\n\n\`\`\`mermaid\n${stateDiagram()}\`\`\`\n\n${document.slice(end)}`;
+  return `${before}\n\n\`\`\`mermaid\n${buildStateDiagram()}\`\`\`\n\n${document.slice(end)}`;
 }

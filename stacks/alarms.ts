@@ -1,5 +1,5 @@
 /// <reference path="../.sst/platform/config.d.ts" />
-/** What wakes an operator. docs/operations.md says of each alarm what it means and what to do. */
+/** Alarms for operators. docs/operations.md explains each alarm and its actions. */
 
 import { tableDefinition } from "../core/table/definition.ts";
 import {
@@ -12,36 +12,36 @@ import {
 import type { Settings } from "./settings.ts";
 import type { Stage } from "./stage.ts";
 
-/** What the alarms' stack depends on. */
+/** Inputs of the alarms' stack. */
 export interface AlarmInputs {
   stage: Stage;
   settings: Settings;
   api: sst.aws.ApiGatewayV2;
   table: sst.aws.Dynamo;
   deadLetters: aws.sqs.Queue;
-  /** Every function by its name. */
+  /** All functions by name. */
   functions: Readonly<Record<string, sst.aws.Function>>;
-  /** The one on the stream. */
+  /** Function of the stream. */
   onStream: sst.aws.Function;
-  /** The one that is called asynchronously, by the schedule. */
+  /** Function of the schedule, which is invoked asynchronously. */
   onSchedule: sst.aws.Function;
 }
 
 type Dimensions = Record<string, $util.Input<string>>;
 
-/** When a metric is too much. */
-interface Watched {
+/** Condition of an alarm. */
+interface AlarmCondition {
   description: string;
   threshold: number;
-  /** How many of the last periods have to be beyond it. */
+  /** Number of the last periods that must exceed the threshold. */
   of: [beyond: number, periods: number];
-  /** What it means that there is none; by default that all is well. */
+  /** Meaning of missing data; by default that there is no problem. */
   missing?: "breaching" | "notBreaching";
 }
 
 const FIVE_MINUTES = 300;
 
-/** Makes the alarms, all of which go to one topic. */
+/** Creates the alarms, which all notify one topic. */
 export function createAlarms(inputs: AlarmInputs) {
   const { stage, settings, api, table, deadLetters, functions, onStream, onSchedule } = inputs;
   const prefix = `${$app.name}-${stage.name}`;
@@ -56,7 +56,7 @@ export function createAlarms(inputs: AlarmInputs) {
 
   const alarm = (
     name: string,
-    { description, threshold, of: [beyond, periods], missing = "notBreaching" }: Watched,
+    { description, threshold, of: [beyond, periods], missing = "notBreaching" }: AlarmCondition,
     metric: Partial<aws.cloudwatch.MetricAlarmArgs>,
   ) =>
     new aws.cloudwatch.MetricAlarm(name, {
@@ -96,46 +96,46 @@ export function createAlarms(inputs: AlarmInputs) {
 
   alarm(
     "ServerErrors",
-    { description: "More than one request in a hundred is answered 5xx.", threshold: 1, of: [2, 3] },
+    { description: "More than one request in a hundred gets a 5xx response.", threshold: 1, of: [2, 3] },
     math("IF(requests > 0, 100 * errors / requests, 0)", "AWS/ApiGateway", {
       errors: ["5xx", { ApiId: api.nodes.api.id }],
       requests: ["Count", { ApiId: api.nodes.api.id }],
     }),
   );
-  // An HTTP API has no metric of its own 429s: they are counted in its access log, where no integration answered.
-  const turnedAway = { name: "GatewayThrottled", namespace: `${METRICS_NAMESPACE}/${stage.name}` };
+  // An HTTP API has no metric for its own 429 responses: they are counted in its access log, as responses without an integration.
+  const throttled = { name: "GatewayThrottled", namespace: `${METRICS_NAMESPACE}/${stage.name}` };
   new aws.cloudwatch.LogMetricFilter("GatewayThrottledCount", {
     name: `${prefix}-GatewayThrottled`,
     logGroupName: api.nodes.logGroup.name,
     pattern: '{ ($.status = 429) && ($.integrationStatus = "-") }',
-    metricTransformation: { ...turnedAway, value: "1" },
+    metricTransformation: { ...throttled, value: "1" },
   });
   alarm(
     "GatewayThrottled",
-    { description: "The gateway answered requests with 429.", threshold: 0, of: [2, 3] },
-    one(turnedAway.namespace, turnedAway.name, {}, "Sum"),
+    { description: "The gateway responded with 429.", threshold: 0, of: [2, 3] },
+    one(throttled.namespace, throttled.name, {}, "Sum"),
   );
   alarm(
-    "SlowAnswers",
+    "SlowResponses",
     { description: "One request in a hundred takes more than 2 s.", threshold: 2_000, of: [3, 3] },
     one(METRICS_NAMESPACE, LATENCY_METRIC, { Stage: stage.name }, "p99"),
   );
   for (const [name, { name: FunctionName }] of Object.entries(functions)) {
     alarm(
       `${name}Throttled`,
-      { description: `Calls of the function ${name} were turned away.`, threshold: 0, of: [1, 1] },
+      { description: `Invocations of the function ${name} were throttled.`, threshold: 0, of: [1, 1] },
       one("AWS/Lambda", "Throttles", { FunctionName }, "Sum"),
     );
-    // Handlers answer for what they expect: this is a crash, a timeout, a lack of memory or a failed start.
+    // Handlers handle expected errors, so this is a crash, a timeout, a lack of memory or a failed start.
     alarm(
       `${name}Errors`,
-      { description: `Calls of the function ${name} ended without an answer.`, threshold: 0, of: [1, 1] },
+      { description: `Invocations of the function ${name} failed without a response.`, threshold: 0, of: [1, 1] },
       one("AWS/Lambda", "Errors", { FunctionName }, "Sum"),
     );
   }
   alarm(
     "SweepsDropped",
-    { description: "Sweeps were given up before they began.", threshold: 0, of: [2, 3] },
+    { description: "Sweeps were dropped before they started.", threshold: 0, of: [2, 3] },
     one("AWS/Lambda", "AsyncEventsDropped", { FunctionName: onSchedule.name }, "Sum"),
   );
   // Metrics of the table do not include its indexes.
@@ -149,7 +149,7 @@ export function createAlarms(inputs: AlarmInputs) {
   ]);
   alarm(
     "TableThrottled",
-    { description: "Calls to the table or to one of its indexes were turned away.", threshold: 0, of: [2, 3] },
+    { description: "Calls to the table or to one of its indexes were throttled.", threshold: 0, of: [2, 3] },
     math(
       throttleEvents.map(([id]) => `FILL(${id}, 0)`).join(" + "),
       "AWS/DynamoDB",
@@ -166,18 +166,18 @@ export function createAlarms(inputs: AlarmInputs) {
   );
   alarm(
     "StreamBehind",
-    { description: "The reconciler hears of changes more than a minute late.", threshold: 60_000, of: [2, 3] },
+    { description: "The reconciler receives changes more than a minute late.", threshold: 60_000, of: [2, 3] },
     one("AWS/Lambda", "IteratorAge", { FunctionName: onStream.name }, "Maximum"),
   );
   alarm(
     "DeadLetters",
-    { description: "There is something the reconciler gave up on.", threshold: 0, of: [1, 1] },
+    { description: "The reconciler has given up on a change or a sweep.", threshold: 0, of: [1, 1] },
     one("AWS/SQS", "ApproximateNumberOfMessagesVisible", { QueueName: deadLetters.name }, "Maximum"),
   );
   alarm(
     "ClustersOverdue",
     {
-      description: "A cluster has waited more than five minutes to be worked on, or nobody looks.",
+      description: "A cluster has been due for more than five minutes, or there are no sweeps.",
       threshold: FIVE_MINUTES,
       of: [3, 5],
       missing: "breaching",

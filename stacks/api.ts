@@ -1,19 +1,19 @@
 /// <reference path="../.sst/platform/config.d.ts" />
-/** The HTTP API: the paths of each route group lead to its own function. */
+/** HTTP API: the paths of each route group lead to its own function. */
 
 import { type RouteGroup, routeGroups } from "../functions/api/route-groups.ts";
 import { createFunction, type Shared } from "./function.ts";
 
-/** What the API's stack depends on. */
+/** Inputs of the API's stack. */
 export type ApiInputs = Shared;
 
-/** What all requests together may come to, beyond which the gateway answers 429. */
+/** Limits of all requests together; above them the gateway responds with 429. */
 const REQUESTS_PER_SECOND = 500;
 const REQUESTS_AT_ONCE = 1000;
 
 /**
- * What is logged of a request. Nothing a caller may choose freely is in it, for the gateway puts values between quotes as they
- * are; functions log paths and clients, and name the request by the same id.
+ * Format of the access log. It contains no value that a caller can choose freely, because the gateway does not escape quotes.
+ * Functions log paths and clients, with the same request id.
  */
 const ACCESS_LOG = `{${[
   '"requestId":"$context.requestId"',
@@ -27,20 +27,20 @@ const ACCESS_LOG = `{${[
   '"integrationStatus":"$context.integrationStatus"',
 ].join(",")}}`;
 
-/** Makes the API. */
+/** Creates the API. */
 export function createApi(inputs: ApiInputs) {
   const { stage, settings } = inputs;
   const domain = stage.isEphemeral ? undefined : settings.domain;
   const name = domain && (stage.kind === "production" ? domain.name : `${stage.name}.${domain.name}`);
   const api = new sst.aws.ApiGatewayV2("Api", {
-    // The functions answer browsers' preflights themselves, the same as the local server.
+    // The functions handle the preflight requests of browsers, as the local server does.
     cors: false,
     ...(name === undefined
       ? {}
       : { domain: domain?.certificate === undefined ? name : { name, dns: false, cert: domain.certificate } }),
     transform: {
       api(args) {
-        // With a configuration of its own, even an empty one, the gateway would drop the functions' headers.
+        // With any configuration, even an empty one, the gateway would remove the functions' headers.
         args.corsConfiguration = undefined;
         args.disableExecuteApiEndpoint = name !== undefined;
         return undefined;
@@ -63,7 +63,7 @@ export function createApi(inputs: ApiInputs) {
     },
   });
   const functions: Record<string, sst.aws.Function> = {};
-  // Below the gateway's own limit of 30 s, so that it is the function that answers.
+  // Below the gateway's own limit of 30 s, so that the function can respond before it.
   const timeout = "29 seconds";
   for (const [group, { bundle, paths, grant }] of Object.entries<RouteGroup>(routeGroups)) {
     const made = createFunction(group, { ...inputs, bundle, handler: "handler", timeout, grant });

@@ -1,4 +1,4 @@
-/** `npm run dev`, `deploy`, `remove` and `sweep`: which stage it is about, and what may not be done to it. SST does the rest. */
+/** Chooses and checks the stage of `npm run dev`, `deploy`, `remove` and `sweep`, then runs SST. */
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { userInfo } from "node:os";
@@ -8,28 +8,28 @@ import { expiredStages, LIST_TABLES } from "./sweep.ts";
 
 const USAGE = `Usage: npm run <command> -- [--stage NAME | --branch NAME]
 
-  dev      runs the functions on this machine, behind a stage of your own
-  deploy   deploys a stage; without a name that of the branch you are on
-  remove   removes a branch's stage or one of your own, with everything in it
-  sweep    removes the stages of branches whose time is over`;
+  dev      runs the functions on this machine, behind your personal stage
+    deploy   deploys a stage; without a name that of the current branch
+    remove   removes a branch's stage or a personal stage, with all its data
+    sweep    removes the expired stages of branches`;
 
-/** What is told and nothing more: no trace belongs to it. */
-class Refusal extends Error {}
+/** Error that is shown without a stack trace. */
+class CommandError extends Error {}
 
 const run = (command: string, ...given: string[]): void => {
   const { status, error } = spawnSync(command, given, { stdio: "inherit" });
-  if (error !== undefined) throw new Refusal(`${command} cannot be run: ${error.message}`);
-  if (status !== 0) throw new Refusal(`${command} ${given.join(" ")} failed`);
+  if (error !== undefined) throw new CommandError(`${command} cannot be run: ${error.message}`);
+  if (status !== 0) throw new CommandError(`${command} ${given.join(" ")} failed`);
 };
 
 const output = (command: string, ...given: string[]): string => execFileSync(command, given, { encoding: "utf8" });
 
-/** What SST prints for a stage that it has no state of (`project.ErrStageNotFound`). It fails then. */
-const NOT_THERE = /\bstage not found\b/i;
+/** SST's message for a stage without state (`project.ErrStageNotFound`). SST fails then. */
+const STAGE_NOT_FOUND = /\bstage not found\b/i;
 
 /**
- * Removes a stage. A stage that is not there counts as removed: a merge closes the pull request and deletes the branch, and
- * each of the two asks for the removal.
+ * Removes a stage. A missing stage counts as removed: a merge closes the pull request and deletes the branch, and both events start
+ * the removal.
  */
 async function removeStage(stage: string): Promise<void> {
   const given = ["remove", "--stage", stage];
@@ -42,28 +42,28 @@ async function removeStage(stage: string): Promise<void> {
     });
   }
   const status = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", (error) => reject(new Refusal(`sst cannot be run: ${error.message}`)));
+    child.once("error", (error) => reject(new CommandError(`sst cannot be run: ${error.message}`)));
     child.once("close", resolve);
   });
   if (status === 0) return;
-  if (!NOT_THERE.test(printed)) throw new Refusal(`sst ${given.join(" ")} failed`);
-  process.stdout.write(`There is no stage ${stage}. Nothing had to be removed.\n`);
+  if (!STAGE_NOT_FOUND.test(printed)) throw new CommandError(`sst ${given.join(" ")} failed`);
+  process.stdout.write(`The stage ${stage} does not exist. Nothing was removed.\n`);
 }
 
-/** The stage that is meant. */
-function stageFor(command: string, { stage, branch }: { stage?: string; branch?: string }): Stage {
-  if (stage !== undefined && branch !== undefined) throw new Refusal("Give --stage or --branch, not both.");
+/** Returns the stage that the options or the current branch name. */
+function selectStage(command: string, { stage, branch }: { stage?: string; branch?: string }): Stage {
+  if (stage !== undefined && branch !== undefined) throw new CommandError("Use --stage or --branch, not both.");
   if (stage !== undefined) return stageOf(stage);
   if (branch === undefined && command === "dev") return stageOf(personalStage(userInfo().username));
   const of = branch ?? output("git", "branch", "--show-current").trim();
-  if (of === "") throw new Refusal("There is no branch here. Name the stage: --stage NAME");
-  if (of === "main") throw new Refusal(`main is what ${PRODUCTION} runs. If you mean that: --stage ${PRODUCTION}`);
+  if (of === "") throw new CommandError("The current commit is not on a branch. Name the stage: --stage NAME");
+  if (of === "main") throw new CommandError(`${PRODUCTION} runs main. To use it, name it: --stage ${PRODUCTION}`);
   return stageOf(branchStage(of));
 }
 
 const commands: Record<string, (stage: Stage) => void | Promise<void>> = {
   dev({ name, isEphemeral }) {
-    if (!isEphemeral) throw new Refusal(`${name} is not only yours: its requests would come to this machine.`);
+    if (!isEphemeral) throw new CommandError(`${name} is a shared stage: dev would send its requests to this machine.`);
     run("sst", "dev", "--stage", name);
   },
   deploy({ name }) {
@@ -72,18 +72,18 @@ const commands: Record<string, (stage: Stage) => void | Promise<void>> = {
   },
   async remove({ name, isEphemeral }) {
     if (!isEphemeral) {
-      throw new Refusal(
-        `${name} is not removed: its data are somebody's. What has to be switched off first is in docs/stages.md.`,
+      throw new CommandError(
+        `${name} cannot be removed: it contains data of users. docs/stages.md lists the protections to switch off first.`,
       );
     }
     await removeStage(name);
   },
 };
 
-/** Removes every stage whose time is over. One that fails keeps no other from going. */
+/** Removes every expired stage. A failure does not stop the removal of the others. */
 async function sweep(): Promise<void> {
   const expired = expiredStages(JSON.parse(output("aws", ...LIST_TABLES)), new Date());
-  process.stdout.write(`${expired.length === 0 ? "No stage's time is over." : `Removing ${expired.join(", ")}`}\n`);
+  process.stdout.write(`${expired.length === 0 ? "No stage has expired." : `Removing ${expired.join(", ")}`}\n`);
   const failed: string[] = [];
   for (const stage of expired) {
     try {
@@ -93,7 +93,7 @@ async function sweep(): Promise<void> {
       process.stderr.write(`${(error as Error).message}\n`);
     }
   }
-  if (failed.length > 0) throw new Refusal(`These are still there: ${failed.join(", ")}`);
+  if (failed.length > 0) throw new CommandError(`These stages were not removed: ${failed.join(", ")}`);
 }
 
 try {
@@ -106,13 +106,13 @@ try {
     await sweep();
   } else {
     const perform = commands[command];
-    if (perform === undefined || positionals.length > 1) throw new Refusal(USAGE);
-    const stage = stageFor(command, values);
+    if (perform === undefined || positionals.length > 1) throw new CommandError(USAGE);
+    const stage = selectStage(command, values);
     process.stdout.write(`Stage ${stage.name}\n`);
     await perform(stage);
   }
 } catch (error) {
-  const isTold = error instanceof Refusal || error instanceof RangeError || error instanceof TypeError;
-  process.stderr.write(`${isTold ? error.message : String((error as Error).stack)}\n`);
+  const isExpected = error instanceof CommandError || error instanceof RangeError || error instanceof TypeError;
+  process.stderr.write(`${isExpected ? error.message : String((error as Error).stack)}\n`);
   process.exitCode = 1;
 }

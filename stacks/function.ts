@@ -1,12 +1,12 @@
 /// <reference path="../.sst/platform/config.d.ts" />
-/** How every function is made: what it runs on, what it may do, and where its logs go. */
+/** Creates functions: their runtime, permissions and logs. */
 
 import type { Grant } from "../functions/api/grants.ts";
 import { type BundleName, type bundles, codeOf } from "../functions/build/bundles.ts";
 import type { Settings } from "./settings.ts";
 import type { Stage } from "./stage.ts";
 
-/** What all functions are made with. */
+/** Inputs that all functions share. */
 export interface Shared {
   stage: Stage;
   settings: Settings;
@@ -14,23 +14,23 @@ export interface Shared {
   key: aws.kms.Key;
 }
 
-/** What is a function's own. */
+/** Inputs of one function. */
 export interface FunctionInputs<Name extends BundleName = BundleName> extends Shared {
   bundle: Name;
-  /** What of the bundle is called. */
+  /** Export of the bundle that Lambda calls. */
   handler: (typeof bundles)[Name]["handlers"][number];
   timeout: `${number} seconds`;
-  /** What it does with the data; absent for one that does nothing. */
+  /** Access to the data; absent for a function without access. */
   grant?: Grant;
   environment?: Record<string, $util.Input<string>>;
   permissions?: sst.aws.FunctionPermissionArgs[];
-  /** How many of it may run at a time, which are then kept for it. */
+  /** Number of concurrent executions, as a limit and as a reservation. */
   concurrency?: number;
-  /** For one that is called on a schedule: what does not run within a minute never does, for the next call brings another. */
+  /** True for a function of a schedule: an invocation that does not start within a minute is dropped, because the next one follows. */
   once?: boolean;
 }
 
-/** What a function may do with the table and the key, and with nothing else. */
+/** Builds the permissions for the table and the key. */
 function permissionsFor({ table, key }: Shared, grant: Grant): sst.aws.FunctionPermissionArgs[] {
   const onTable = { actions: grant.table.map((action) => `dynamodb:${action}`), resources: [table.arn] };
   const onIndexes = {
@@ -40,20 +40,20 @@ function permissionsFor({ table, key }: Shared, grant: Grant): sst.aws.FunctionP
   const onKey = {
     actions: (grant.key ?? []).map((action) => `kms:${action}`),
     resources: [key.arn],
-    // Only what was encrypted for a cluster of this table.
+    // Only data keys of this table's clusters.
     conditions: [{ test: "StringEquals", variable: "kms:EncryptionContext:table", values: [table.name] }],
   };
   return [onTable, ...(grant.indexes.length === 0 ? [] : [onIndexes]), ...(grant.key === undefined ? [] : [onKey])];
 }
 
-/** Makes a function. */
+/** Creates a function with its log group. */
 export function createFunction<Name extends BundleName>(name: string, inputs: FunctionInputs<Name>) {
   const { stage, settings, table, key, grant, permissions = [], concurrency, once = false } = inputs;
-  const isKept = stage.kind === "production";
+  const isProduction = stage.kind === "production";
   const logs = new aws.cloudwatch.LogGroup(
     `${name}Logs`,
     { name: `/aws/lambda/${$app.name}/${stage.name}/${name}`, retentionInDays: stage.logDays },
-    { retainOnDelete: isKept },
+    { retainOnDelete: isProduction },
   );
   return new sst.aws.Function(name, {
     ...codeOf(inputs.bundle, inputs.handler, $dev),
@@ -61,7 +61,7 @@ export function createFunction<Name extends BundleName>(name: string, inputs: Fu
     architecture: "arm64",
     memory: "1024 MB",
     timeout: inputs.timeout,
-    // An empty variable is an unset one.
+    // An empty variable counts as unset.
     environment: $output({
       ...settings.passedOn,
       STAGE: stage.name,
@@ -79,13 +79,13 @@ export function createFunction<Name extends BundleName>(name: string, inputs: Fu
     ...(once ? { retries: 0 } : {}),
     transform: {
       role(args) {
-        // SST lets everybody in the account take a function's role, and gives it the logs of all functions.
+        // SST lets every principal of the account assume a function's role, and allows access to the logs of all functions.
         args.assumeRolePolicy = aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" });
         args.managedPolicyArns = [];
         return undefined;
       },
       eventInvokeConfig(args) {
-        // What is turned away for want of concurrency is no retry, and would come for six hours.
+        // Throttled invocations are not counted as retries, and Lambda would repeat them for six hours.
         args.maximumEventAgeInSeconds = 60;
         return undefined;
       },

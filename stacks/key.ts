@@ -1,30 +1,30 @@
 /// <reference path="../.sst/platform/config.d.ts" />
-/** The key that clusters' data keys are encrypted with. */
+/** KMS key that encrypts the data keys of clusters. */
 
 import type { Stage } from "./stage.ts";
 
-/** What the key's stack depends on. */
+/** Inputs of the key's stack. */
 export interface KeyInputs {
   stage: Stage;
 }
 
-/** Makes the key, which never leaves KMS and gets new material every year. */
+/** Creates the key, which never leaves KMS and gets new key material every year. */
 export function createKey({ stage }: KeyInputs) {
-  const isKept = stage.kind === "production";
+  const isProduction = stage.kind === "production";
   const key = new aws.kms.Key(
     "Key",
     {
       description: `Data keys of the clusters of ${$app.name}, stage ${stage.name}`,
       enableKeyRotation: true,
-      // Cannot be changed later. With it, a replica in another region decrypts backups that are restored there.
+      // Cannot be changed later. It allows a replica key in another region, which decrypts backups that are restored there.
       multiRegion: true,
       deletionWindowInDays: stage.isEphemeral ? 7 : 30,
     },
-    // Without it no secret in any backup of the table decrypts.
-    { protect: isKept, retainOnDelete: isKept },
+    // Without the key, no secret in a backup of the table can be decrypted.
+    { protect: isProduction, retainOnDelete: isProduction },
   );
   new aws.kms.Alias("KeyAlias", { name: `alias/${$app.name}-${stage.name}`, targetKeyId: key.keyId });
-  // By which the operator's command finds it, within `sst shell`.
+  // The operator's command reads this link within `sst shell`.
   new sst.Linkable("SecretsKey", { properties: { arn: key.arn } });
   return key;
 }

@@ -1,5 +1,5 @@
 /// <reference path="../.sst/platform/config.d.ts" />
-/** The reconciler: woken by the table's stream, and every minute for what no event woke. */
+/** Reconciler: started by the table's stream, and every minute for clusters without an event. */
 
 import { reconcilerGrants } from "../functions/api/grants.ts";
 import {
@@ -10,16 +10,16 @@ import {
 } from "../functions/reconciler/invocations.ts";
 import { createFunction, type Shared } from "./function.ts";
 
-/** What the reconciler's stack depends on. */
+/** Inputs of the reconciler's stack. */
 export type ReconcilerInputs = Shared;
 
-/** How long what could not be worked on is kept for an operator to see, in seconds: as long as the queue can. */
+/** Retention of dead letters, in seconds: the maximum of SQS. */
 const DEAD_LETTER_SECONDS = 14 * 24 * 60 * 60;
 
-/** A record of the stream older than this wakes nobody: the schedule has found what it was about. */
+/** Maximum age of a stream record, in seconds. Older ones are dropped, because the schedule finds their clusters. */
 const RECORD_SECONDS = 600;
 
-/** Lets the scheduler take a role for schedules of this account only: it is a service that all accounts share. */
+/** Lets the scheduler assume a role only for schedules of this account, because all accounts share the scheduler. */
 function trustOwnSchedules(args: aws.iam.RoleArgs): undefined {
   args.assumeRolePolicy = {
     Version: "2012-10-17",
@@ -34,7 +34,7 @@ function trustOwnSchedules(args: aws.iam.RoleArgs): undefined {
   };
 }
 
-/** Makes the reconciler. */
+/** Creates the reconciler's functions, their triggers and the queue for dead letters. */
 export function createReconciler(inputs: ReconcilerInputs) {
   const { stage, settings, table } = inputs;
   const deadLetters = new aws.sqs.Queue("DeadLetters", {
@@ -42,7 +42,7 @@ export function createReconciler(inputs: ReconcilerInputs) {
     messageRetentionSeconds: DEAD_LETTER_SECONDS,
     sqsManagedSseEnabled: true,
   });
-  // Empty unless it is set: not every identity provider asks for one.
+  // Empty unless set: some identity providers require no token.
   const token = new sst.Secret("OidcInitialAccessToken", "");
   const environment = { OIDC_ISSUER_URL: settings.oidcIssuerUrl, OIDC_INITIAL_ACCESS_TOKEN: token.value };
   const onStream: sst.aws.FunctionPermissionArgs[] = [
@@ -52,7 +52,7 @@ export function createReconciler(inputs: ReconcilerInputs) {
     },
     { actions: ["sqs:SendMessage"], resources: [deadLetters.arn] },
   ];
-  // Kept for it, so that requests cannot starve it, nor it them. Stages that come and go take what is left.
+  // Reserved, so that requests and the reconciler cannot use up each other's concurrency. Ephemeral stages reserve nothing.
   const reserved = (concurrency: number) => (stage.isEphemeral ? {} : { concurrency });
 
   const onEvents = createFunction("ReconcileStream", {
@@ -94,7 +94,7 @@ export function createReconciler(inputs: ReconcilerInputs) {
     once: true,
     ...reserved(sweeps.reservedConcurrency),
   });
-  // Not rate(1 minute), which counts from each schedule's creation: sweeps change their shares at the same moment.
+  // Not rate(1 minute), which starts at the creation of each schedule: all sweeps must change their shares at the same time.
   const everyMinute = {
     function: onSchedule,
     schedule: "cron(* * * * ? *)",

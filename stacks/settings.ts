@@ -1,15 +1,15 @@
-/** The settings of a deployment, which environment variables state. */
+/** Settings of a deployment, from environment variables. */
 
 import { hasServableHost, isLoopbackUrl } from "../core/shared/ip.ts";
 import type { Stage } from "./stage.ts";
 
-/** What a lasting stage states for a setting that it goes without. */
+/** Value that a permanent stage sets for an unused setting. */
 const NONE = "none";
 
-/** Settings that a stage can go without. */
+/** Settings that can be unused. */
 const OPTIONAL = ["API_DOMAIN", "API_CERTIFICATE_ARN", "ALARM_EMAIL", "CORS_ORIGINS"] as const;
 
-/** Settings that functions read by the same names. */
+/** Settings that are passed on to functions with the same names. */
 const OF_FUNCTIONS = ["CORS_ORIGINS", "HOSTING_POOL_ID", "HOSTING_POOL_NAME", "LOG_LEVEL"] as const;
 
 /** Levels at which functions on AWS may log: all but `silent`, because alarms depend on metrics in the log. */
@@ -17,11 +17,11 @@ export const deployableLogLevels = ["debug", "info", "warn", "error"] as const;
 
 /** Settings of a deployment. */
 export interface Settings {
-  /** The identity provider with which clusters' clients are registered. */
+  /** URL of the identity provider that registers the clients of clusters. */
   oidcIssuerUrl: string;
-  /** The domain of the API, if it has one. Production uses it as it is, another shared stage a name below it. */
+  /** Domain of the API, if it has one. Production uses it, another shared stage a subdomain. */
   domain: { name: string; certificate: string | undefined } | undefined;
-  /** The address that alarms are sent to. */
+  /** E-mail address for alarms. */
   alarmEmail: string | undefined;
   /** Environment variables of every function. */
   passedOn: Readonly<Record<string, string>>;
@@ -32,15 +32,15 @@ export function settingNames({ isEphemeral }: Pick<Stage, "isEphemeral">): strin
   return ["OIDC_ISSUER_URL", ...new Set([...(isEphemeral ? [] : OPTIONAL), ...OF_FUNCTIONS])];
 }
 
-/** Returns whether functions accept a URL as that of an issuer; with another they would fail at their start. */
+/** Returns whether functions accept a URL as an issuer; with any other URL they would fail at their start. */
 function isIssuer(text: string): boolean {
-  // A function on AWS reaches nothing at loopback.
+  // A function on AWS cannot reach a loopback address.
   if (!hasServableHost(text) || isLoopbackUrl(text)) return false;
   const { protocol, search, hash, username, password } = new URL(text);
   return protocol === "https:" && [search, hash, username, password].every((part) => part === "");
 }
 
-/** For each setting, what its value must be. OIDC_ISSUER_URL has a check of its own. */
+/** Rules for the values of settings. OIDC_ISSUER_URL has its own check. */
 const rules: Record<string, { isValid: (value: string) => boolean; must: string }> = {
   API_DOMAIN: {
     isValid: (value) => /^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])$/.test(value),
@@ -59,18 +59,18 @@ const rules: Record<string, { isValid: (value: string) => boolean; must: string 
   HOSTING_POOL_NAME: { isValid: () => true, must: "a name" },
   LOG_LEVEL: {
     isValid: (value) => (deployableLogLevels as readonly string[]).includes(value),
-    must: `one of ${deployableLogLevels.join(", ")}; alarms depend on metrics in the log, so silent is refused`,
+    must: `one of ${deployableLogLevels.join(", ")}; silent is not allowed, because alarms depend on metrics in the log`,
   },
 };
 
 /**
  * Reads the settings of a stage. Empty variables count as unset.
  *
- * A lasting stage must state every setting, `none` for one that it goes without. Otherwise a deployment from another machine
- * would remove the domain, the alarm subscription or the allowed origins without a word.
+ * A permanent stage must set every setting, to `none` if it is unused. Otherwise a deployment from another machine could silently
+ * remove the domain, the alarm subscription or the allowed origins.
  *
- * @param environment the environment variables of the deployment
- * @throws Error that names everything that is missing or wrong
+ * @param environment environment variables of the deployment
+ * @throws Error that lists every missing or invalid setting
  */
 export function readSettings(environment: Readonly<Record<string, string | undefined>>, stage: Stage): Settings {
   const isOptional = (name: string) => (OPTIONAL as readonly string[]).includes(name);
@@ -81,21 +81,25 @@ export function readSettings(environment: Readonly<Record<string, string | undef
 
   const oidcIssuerUrl = given("OIDC_ISSUER_URL") ?? "";
   if (oidcIssuerUrl === "") {
-    problems.push("OIDC_ISSUER_URL: is not set; clusters' clients are registered with that identity provider");
+    problems.push(
+      "OIDC_ISSUER_URL: is not set; it must be the identity provider that registers the clients of clusters",
+    );
   } else if (!isIssuer(oidcIssuerUrl)) {
-    problems.push("OIDC_ISSUER_URL: must be an https URL, of a host and a path alone, that functions on AWS can reach");
+    problems.push(
+      "OIDC_ISSUER_URL: must be an https URL with only a host and a path, which functions on AWS can reach",
+    );
   }
   for (const [name, { isValid, must }] of Object.entries(rules).filter(([each]) => names.includes(each))) {
     const value = given(name);
     if (value !== undefined && !isValid(value)) problems.push(`${name}: is ${JSON.stringify(value)}; must be ${must}`);
     if (!stage.isEphemeral && !stated.has(name)) {
-      const orNone = isOptional(name) ? `, or ${NONE} to go without` : "";
-      problems.push(`${name}: is not set; the stage ${stage.name} must state it: ${must}${orNone}`);
+      const orNone = isOptional(name) ? `, or ${NONE} for none` : "";
+      problems.push(`${name}: is not set; the stage ${stage.name} requires it: ${must}${orNone}`);
     }
   }
   const [domain, certificate] = [given("API_DOMAIN"), given("API_CERTIFICATE_ARN")];
   if (certificate !== undefined && domain === undefined) {
-    problems.push("API_CERTIFICATE_ARN: is for API_DOMAIN, which is not set");
+    problems.push("API_CERTIFICATE_ARN: requires API_DOMAIN, which is not set");
   }
   if (problems.length > 0) throw new Error(`Nothing was deployed:\n${problems.map((each) => `- ${each}`).join("\n")}`);
   return {

@@ -1,13 +1,13 @@
-/** Finding branches' stages whose time is over, by the tags of what they are made of. */
+/** Finds expired stages of branches by the tags of their tables. */
 
 import { stageOf } from "./stage.ts";
 
-/** What AWS answers of resources with tags, as far as it is read. */
+/** Used part of AWS's response with tagged resources. */
 export interface TaggedResources {
   ResourceTagMappingList?: { Tags?: { Key: string; Value: string }[] }[];
 }
 
-/** What the AWS command is asked: each stage's table, which goes with its stage at once. */
+/** Arguments of the AWS command that lists the table of each stage. A stage's table is removed together with the stage. */
 export const LIST_TABLES = [
   "resourcegroupstaggingapi",
   "get-resources",
@@ -21,10 +21,10 @@ export const LIST_TABLES = [
 ];
 
 /**
- * Finds the stages whose day has passed. A stage that is not a branch's never is one, whatever its tags say.
+ * Finds stages whose expiry date has passed. Only stages of branches expire, whatever the tags of others are.
  *
- * @param found what AWS answers
- * @param now of the sweep
+ * @param found response of AWS
+ * @param now time of the sweep
  */
 export function expiredStages({ ResourceTagMappingList = [] }: TaggedResources, now: Date): string[] {
   const today = now.toISOString().slice(0, 10);

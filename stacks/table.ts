@@ -1,17 +1,17 @@
 /// <reference path="../.sst/platform/config.d.ts" />
-/** The one table, made from the same definition as the local one. */
+/** Table, created from the same definition as the local one. */
 
 import { tableDefinition } from "../core/table/definition.ts";
 import type { Stage } from "./stage.ts";
 
-/** What the table's stack depends on. */
+/** Inputs of the table's stack. */
 export interface TableInputs {
   stage: Stage;
 }
 
 /**
- * Makes the table: on demand, with its stream, time to live, point-in-time recovery and indexes. Where the stage is not
- * ephemeral, it may only be deleted once somebody has switched its protection off.
+ * Creates the table: on demand, with its stream, time to live, point-in-time recovery and indexes. In a permanent stage it can be
+ * deleted only after its deletion protection was switched off.
  */
 export function createTable({ stage }: TableInputs) {
   const { partitionKey, sortKey, ttl, indexes } = tableDefinition;

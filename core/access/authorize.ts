@@ -1,7 +1,7 @@
 /** Authorizes every operation: reads all items with known keys in one round trip, then checks in a fixed order. */
 
 import type { Actor, Context, Services } from "../context.ts";
-import { findReplay, type StoredResponse } from "../request/idempotency.ts";
+import { findReplay, type Representation } from "../request/idempotency.ts";
 import { type AppError, forbidden, notFound, unauthenticated } from "../shared/errors.ts";
 import { contains, parseAddress, parseCidr } from "../shared/ip.ts";
 import { isOrganisationSlug, isSlug } from "../shared/slug.ts";
@@ -32,18 +32,18 @@ export interface PathSlugs {
 }
 
 /** Requirements of an operation, and additional reads. The functions are called only when the path is well formed. */
-export interface AuthorizeOptions<Beside> {
+export interface AuthorizeOptions<Alongside> {
   path: PathSlugs;
   /** Role that the caller needs in the environment of the path; not checked for a path without an environment. */
   role: RequiredRole;
   /** More items to read in the same round trip. */
   keys?: () => readonly Key[];
   /** Query to run in parallel. */
-  alongside?: () => Promise<Beside>;
+  alongside?: () => Promise<Alongside>;
 }
 
-/** Result of an authorization. */
-export interface Authorized<Beside> {
+/** Result of an authorization. `Body` is the body of the operation's response. */
+export interface Authorized<Alongside = unknown, Body = unknown> {
   actor: Actor;
   organisation: Organisation;
   member: Member;
@@ -53,25 +53,24 @@ export interface Authorized<Beside> {
   /** Returns an item that `keys` requested. */
   prefetched(key: Key): RawItem | undefined;
   /** Stored response to an earlier request with the same idempotency key. */
-  replay: StoredResponse | undefined;
-  alongside: Beside | undefined;
+  replay: Representation<Body> | undefined;
+  alongside: Alongside | undefined;
 }
 
 /**
  * Authorizes a caller. Reads the token, the organisation, the membership, the references and what the operation asks for in one
- * round trip. Then checks in the order of the contract: token 401, source address 403, errors of the request itself (415, 413,
- * 400), malformed path 404, no role in the organisation 403, missing environment 404, insufficient role there 403, another
- * request with the same idempotency key 422.
+ * round trip. Then checks in the order of the contract: token, source address, a request that cannot be parsed, malformed path,
+ * no role in the organisation, missing environment, insufficient role there, another request with the same idempotency key.
  *
  * @throws AppError the first of these errors that applies
  */
-export async function authorize<Beside = undefined>(
+export async function authorize<Alongside = undefined, Body = unknown>(
   context: Context,
-  wanted: AuthorizeOptions<Beside>,
-): Promise<Authorized<Beside>> {
+  options: AuthorizeOptions<Alongside>,
+): Promise<Authorized<Alongside, Body>> {
   const { credentials, table } = context;
   if (credentials === undefined) throw unauthenticated();
-  const { path } = wanted;
+  const { path } = options;
   // Verify the token even if the request is refused anyway: without a valid token a caller learns nothing, not even about its JSON.
   const readable = isWellFormed(path) && context.requestError === undefined;
   const tokenAt = tokenKey(credentials.tokenId);
@@ -80,10 +79,10 @@ export async function authorize<Beside = undefined>(
   const [items, alongside] = await Promise.all([
     table.get(
       readable
-        ? [tokenAt, ...recordKeys, ...tenantKeys(path, credentials.user), ...(wanted.keys?.() ?? [])]
+        ? [tokenAt, ...recordKeys, ...tenantKeys(path, credentials.user), ...(options.keys?.() ?? [])]
         : [tokenAt],
     ),
-    readable ? wanted.alongside?.() : undefined,
+    readable ? options.alongside?.() : undefined,
   ]);
   const read = (key: Key) => items.get(keyText(key));
 
@@ -93,21 +92,21 @@ export async function authorize<Beside = undefined>(
 
   const memberItem = read(memberKey(path.organisation, actor.user));
   const organisationItem = read(organisationKey(path.organisation));
-  const referencesItem = read(referencesKey(path.organisation));
-  if (memberItem === undefined || organisationItem === undefined || referencesItem === undefined) {
+  const buildReferencesItem = read(referencesKey(path.organisation));
+  if (memberItem === undefined || organisationItem === undefined || buildReferencesItem === undefined) {
     throw notAMember(path.organisation);
   }
   const member = memberEntity.read(memberItem);
   const environment =
-    path.environment === undefined ? undefined : authorizeEnvironment(path, member, wanted.role, read);
+    path.environment === undefined ? undefined : authorizeEnvironment(path, member, options.role, read);
   recordCluster(context, path, read);
   const [record] = recordKeys;
   return {
     actor,
-    replay: record === undefined ? undefined : findReplay(context, read(record)),
+    replay: record === undefined ? undefined : findReplay<Body>(context, read(record)),
     organisation: organisationEntity.read(organisationItem),
     member,
-    references: referencesEntity.read(referencesItem),
+    references: referencesEntity.read(buildReferencesItem),
     environment,
     prefetched: read,
     alongside,
@@ -123,10 +122,10 @@ function recordCluster(context: Context, path: PathSlugs, read: (key: Key) => Ra
 }
 
 /**
- * Authorizes a caller for a path without an organisation. Checks only the token, in the same order as `enter`.
+ * Authorizes a caller for a path without an organisation. Checks only the token, in the same order as `authorize`.
  *
  * @param beside query to run in parallel with the read of the token, for the user in the token's text
- * @throws AppError token 401, source address 403, errors of the request itself (415, 413, 400)
+ * @throws AppError unauthenticated; forbidden for the source address; the error of a request that cannot be parsed
  */
 export async function authenticate<Beside = undefined>(
   context: Context,

@@ -91,7 +91,7 @@ export async function createAccount(services: Services, organisation: string, in
     }
     if (others.some((each) => each.displayName === displayName && each.cloudProfile === profile.identity)) {
       throw conflict(
-        "account.name_held",
+        "account.name_taken",
         `displayName: the organisation already has a cloud account "${displayName}" of ${profile.displayName}; choose another name`,
       );
     }

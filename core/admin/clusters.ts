@@ -1,8 +1,8 @@
-/** What an operator sees of the reconciler's work and does about it. Called by the operator's command alone, for any tenant. */
+/** Operator's view of clusters and of the reconciler: list due ones, show, retry and forget. Only for the operator's command. */
 
 import { type Cluster, type ClusterEvent, eventEntity, type Pointer, pointerEntity } from "../cluster/entity.ts";
-import { reconcileRequest } from "../cluster/rules/reconcile-request.ts";
-import { TOMBSTONE_DAYS, tombstoneTransaction } from "../cluster/store/tombstone.ts";
+import { markDueForRetry, retire } from "../cluster/store/pointer.ts";
+import { tombstoneTransaction } from "../cluster/store/tombstone.ts";
 import {
   clientNameOf,
   isUnconfirmed,
@@ -18,17 +18,17 @@ import { findDue } from "../provisioning/work-queue.ts";
 import { readSecrets } from "../secrets/vault.ts";
 import { conflict } from "../shared/errors.ts";
 import { deadlineIn } from "../shared/retry.ts";
-import { EVENT_PREFIX, keyText, pointerKey, secretKey, tombstoneKey } from "../table/keys.ts";
+import { EVENT_PREFIX, keyText, pointerKey, secretKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
 import { listAccounts } from "./cloud-accounts.ts";
 import { type ClusterRecord, type ClusterRef, findCluster } from "./find-cluster.ts";
 
-/** How many events are shown of a cluster. */
+/** Number of events in a cluster's report. */
 const SHOWN_EVENTS = 20;
 
 const IDENTITY = ["identity", "organisation", "environment", "slug", "status"] as const;
 const STATE = ["name", "desiredStatus", "provisionStatus", "version", "revision", "generation", "conditions"] as const;
-const PLACE = ["cloudProvider", "region"] as const;
+const LOCATION = ["cloudProvider", "region"] as const;
 const CONTROL_PLANE = ["version", "highlyAvailable", "poolID", "poolName"] as const;
 const POOL = [
   "id",
@@ -40,7 +40,7 @@ const POOL = [
   "maxSize",
   "provisionStatus",
 ] as const;
-const NOTED = ["path", "dueAt", "wakes", "attempts", "lastError", "observation"] as const;
+const POINTER = ["path", "dueAt", "wakes", "attempts", "lastError", "observation"] as const;
 
 type Named<T, Names extends readonly (keyof T)[]> = Pick<T, Names[number]>;
 
@@ -48,50 +48,50 @@ function pick<T extends object, const Names extends readonly (keyof T)[]>(of: T,
   return Object.fromEntries(names.map((name) => [name, of[name]])) as Named<T, Names>;
 }
 
-/** Who has a cluster to itself. */
+/** Lease of a cluster. */
 export interface LeaseReport {
-  /** RFC 3339; undefined while nobody works on it. */
+  /** RFC 3339; undefined if no worker has it. */
   until: string | undefined;
   isHeld: boolean;
   fence: number;
 }
 
-/** A cluster with work pending. */
+/** Cluster that is due. */
 export interface DueCluster extends Pick<Pointer, "identity" | "organisation" | "path" | "attempts" | "lastError"> {
   /** RFC 3339. */
   dueAt: string;
-  /** For how many seconds it has been due; 0 for what is due later. */
+  /** Time since the due time, in seconds; 0 for a cluster that is due later. */
   lateSeconds: number;
   lease: LeaseReport;
 }
 
 type EventReport = Omit<ClusterEvent, "clusterIdentity" | "ttl">;
 
-/** A cluster as an operator sees it. */
+/** Report on a cluster. */
 export interface ClusterReport extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof STATE> {
-  /** Since when it is deleted and until when it can be brought back, RFC 3339; undefined while it is there. */
+  /** Time of the deletion, and end of the retention, RFC 3339; undefined for a cluster that is not deleted. */
   deleted: { at: string; keptUntil: string | undefined } | undefined;
   nodePools: Named<NodePool, typeof POOL>[];
-  pointer: Named<Pointer, typeof NOTED> & { lease: LeaseReport };
-  /** Newest first, 20 at most. */
+  pointer: Named<Pointer, typeof POINTER> & { lease: LeaseReport };
+  /** Newest first, at most 20. */
   events: EventReport[];
 }
 
-/** What may still be running of a cluster whose record is taken away. */
-export interface OrphanedResources extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof PLACE> {
-  /** Without a name where the account is gone. */
+/** Resources that may still exist after the record of a cluster is removed. */
+export interface OrphanedResources extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof LOCATION> {
+  /** Without a name if the account was removed. */
   cloudAccount: { identity: string; displayName: string | undefined };
   controlPlane: Named<Cluster, typeof CONTROL_PLANE>;
-  /** What the provisioner last told; undefined where it was never asked. */
+  /** Last observation by the provisioner; undefined before the first. */
   observation: Pointer["observation"];
   /**
-   * Its client with its OIDC issuer, and whether there may be more under that name that nobody recorded; undefined where none was
-   * ever asked for.
+   * Client at the OIDC issuer; undefined if no registration was started. `isInDoubt`: the issuer may have further clients with that
+   * name, which are not recorded.
    */
   oidcClient:
     | (Named<OidcClient, readonly ["issuer", "clientId", "former"]> & { name: string; isInDoubt: boolean })
     | undefined;
-  /** Those that were being deleted too; each has from `minSize` to `maxSize` nodes. */
+  /** All pools, including deleting ones; each has from `minSize` to `maxSize` nodes. */
   nodePools: Named<NodePool, typeof POOL>[];
 }
 
@@ -102,11 +102,11 @@ const leaseOf = ({ leaseUntil, fence }: Pointer, now: Date): LeaseReport => ({
 });
 
 /**
- * Lists clusters that are due, longest due first, by their pointers as they are now.
+ * Lists clusters that are due, the longest overdue first.
  *
- * @param withinMinutes looks so many minutes ahead
- * @returns at most `DUE_PER_SHARD` from each partition of the due index
- * @throws AppError unavailable where the database cannot be reached
+ * @param withinMinutes also lists clusters that become due within this time, in minutes
+ * @returns at most `DUE_PER_SHARD` clusters from each partition of the due index
+ * @throws AppError unavailable if the database cannot be reached
  */
 export async function listDue(services: Pick<Services, "table" | "clock">, withinMinutes = 0): Promise<DueCluster[]> {
   const now = services.clock();
@@ -118,7 +118,7 @@ export async function listDue(services: Pick<Services, "table" | "clock">, withi
       const item = items.get(keyText(pointerKey(identity)));
       const pointer = item && pointerEntity.read(item);
       const { dueAt } = pointer ?? {};
-      // The index lags: who was worked on since is not due any more.
+      // The index lags: a cluster that was reconciled since may not be due any more.
       if (pointer === undefined || dueAt === undefined || Date.parse(dueAt) > until.getTime()) return [];
       const { organisation, path, attempts, lastError } = pointer;
       const lateSeconds = Math.max(0, Math.floor((now.getTime() - Date.parse(dueAt)) / 1_000));
@@ -129,22 +129,22 @@ export async function listDue(services: Pick<Services, "table" | "clock">, withi
 }
 
 /**
- * Shows a cluster with its pools, what the reconciler noted and its newest events; a deleted one as it was last.
+ * Reports on a cluster, its pools, its pointer and its newest events. A deleted cluster is shown in its last state.
  *
  * @throws AppError as `findCluster`
  */
 export async function showCluster(
   services: Pick<Services, "table" | "clock">,
-  sought: ClusterRef,
+  ref: ClusterRef,
 ): Promise<ClusterReport> {
-  const { pointer, cluster, pools, deletedAt } = await findCluster(services, sought);
+  const { pointer, cluster, pools, deletedAt } = await findCluster(services, ref);
   const keptUntil = pointer.ttl === undefined ? undefined : new Date(pointer.ttl * 1_000).toISOString();
   return {
     deleted: deletedAt === undefined ? undefined : { at: deletedAt, keptUntil },
     ...pick(cluster, IDENTITY),
     ...pick(cluster, STATE),
     nodePools: pools.map((pool) => pick(pool, POOL)),
-    pointer: { ...pick(pointer, NOTED), lease: leaseOf(pointer, services.clock()) },
+    pointer: { ...pick(pointer, POINTER), lease: leaseOf(pointer, services.clock()) },
     events: await newestEvents(services, cluster.identity),
   };
 }
@@ -159,23 +159,20 @@ async function newestEvents({ table }: Pick<Services, "table">, identity: string
 }
 
 /**
- * Makes a cluster due now, as if nothing had gone wrong before. A worker that has its lease keeps it and takes one more step. Where
- * the outcome of the registration of its OIDC client is in doubt, this allows one more registration.
+ * Makes a cluster due now, and resets its backoff. A worker that has its lease keeps it and takes one more step. If the registration
+ * of its OIDC client is unconfirmed, this allows one more registration.
  *
- * @returns the identity, and when it is due
- * @throws AppError as `findCluster`; conflict where it is deleted; unavailable as `commit`
+ * @returns the identity, and the due time
+ * @throws AppError as `findCluster`; conflict if it is deleted; unavailable as `commit`
  */
-export async function retryCluster(
-  services: Services,
-  sought: ClusterRef,
-): Promise<{ identity: string; dueAt: string }> {
-  const { identity } = (await findCluster(services, sought)).cluster;
+export async function retryCluster(services: Services, ref: ClusterRef): Promise<{ identity: string; dueAt: string }> {
+  const { identity } = (await findCluster(services, ref)).cluster;
   const deadline = deadlineIn(services.writeTimeoutMs);
   for (;;) {
     const dueAt = services.clock().toISOString();
     const failures = await commit(services.table, await retryTransaction(services, identity, dueAt), deadline);
     if (failures.length === 0) return { identity, dueAt };
-    if (failures.some(({ label }) => label === "pointer")) throw deletedAlready(identity);
+    if (failures.some(({ label }) => label === "pointer")) throw alreadyDeleted(identity);
     if (deadline.expired()) throw writeTimedOut();
   }
 }
@@ -183,7 +180,8 @@ export async function retryCluster(
 async function retryTransaction({ table }: Services, identity: string, dueAt: string): Promise<Transaction> {
   const key = secretKey(identity, OIDC_CLIENT);
   const item = (await table.get([key])).get(keyText(key));
-  const transaction = addRetry(new Transaction(), identity, dueAt);
+  const transaction = new Transaction();
+  markDueForRetry(transaction, identity, dueAt);
   const client = item && oidcClientEntity.read(item);
   if (client === undefined || !isUnconfirmed(client)) return transaction;
   return transaction.update("oidc-client", key, "SET #retryAllowedFor = :intended", {
@@ -192,46 +190,32 @@ async function retryTransaction({ table }: Services, identity: string, dueAt: st
   });
 }
 
-/** Adds to a transaction that a cluster is due now (label `pointer`), on condition that it is not deleted. */
-export function addRetry(transaction: Transaction, identity: string, dueAt: string): Transaction {
-  const request = reconcileRequest(identity, dueAt);
-  return transaction.update(
-    "pointer",
-    pointerKey(identity),
-    `SET #attempts = :none, ${request.set} REMOVE #lastError ADD ${request.add}`,
-    {
-      condition: "attribute_exists(#pk) AND attribute_not_exists(#ttl)",
-      values: { ...request.values, ":none": 0 },
-    },
-  );
-}
-
-const deletedAlready = (identity: string) => conflict("cluster.deleted", `The cluster ${identity} is deleted already.`);
+const alreadyDeleted = (identity: string) => conflict("cluster.deleted", `The cluster ${identity} is already deleted.`);
 
 /**
- * Tells what may be left behind of a cluster that were forgotten now, and changes nothing.
+ * Returns the resources that would remain if a cluster were forgotten now. Changes nothing.
  *
- * @throws AppError as `findCluster`; conflict where it is deleted
+ * @throws AppError as `findCluster`; conflict if it is deleted
  */
-export async function orphanedResources(services: Services, sought: ClusterRef): Promise<OrphanedResources> {
-  return await toOrphanedResources(services, await findCluster(services, sought));
+export async function orphanedResources(services: Services, ref: ClusterRef): Promise<OrphanedResources> {
+  return await toOrphanedResources(services, await findCluster(services, ref));
 }
 
 async function toOrphanedResources(
   services: Services,
   { cluster, pointer, pools, deletedAt }: ClusterRecord,
 ): Promise<OrphanedResources> {
-  if (deletedAt !== undefined) throw deletedAlready(cluster.identity);
+  if (deletedAt !== undefined) throw alreadyDeleted(cluster.identity);
   const { cloudAccountIdentity: identity } = cluster;
-  const [accounts, held] = await Promise.all([
+  const [accounts, secrets] = await Promise.all([
     listAccounts(services, cluster.organisation),
     readSecrets(services.table, cluster.identity),
   ]);
   const account = accounts.find((each) => each.identity === identity);
-  const client = held.get(OIDC_CLIENT);
+  const client = secrets.get(OIDC_CLIENT);
   return {
     ...pick(cluster, IDENTITY),
-    ...pick(cluster, PLACE),
+    ...pick(cluster, LOCATION),
     cloudAccount: { identity, displayName: account?.displayName },
     controlPlane: pick(cluster, CONTROL_PLANE),
     observation: pointer.observation,
@@ -247,44 +231,33 @@ const orphanedClient = (client: OidcClient): OrphanedResources["oidcClient"] => 
 });
 
 /**
- * Takes a cluster's record away without asking the provisioner, in whatever state it is: for one whose cloud account is gone
- * for good. A worker that has it loses its lease. Called again it only finishes what waited for the cluster to be gone.
+ * Removes the record of a cluster in any state without calling the provisioner, for a cluster whose cloud account no longer exists.
+ * A worker that has the lease loses it. A repeated call only completes the deletion.
  *
- * @returns what may be left behind
- * @throws AppError as `findCluster`; conflict where it is deleted; unavailable as `commit`, then calling again tells
+ * @returns the resources that may still exist
+ * @throws AppError as `findCluster`; conflict if it is deleted; unavailable as `commit`: then a repeated call shows the result
  */
-export async function forgetCluster(services: Services, sought: ClusterRef): Promise<OrphanedResources> {
+export async function forgetCluster(services: Services, ref: ClusterRef): Promise<OrphanedResources> {
   const deadline = deadlineIn(services.writeTimeoutMs);
   for (;;) {
-    const found = await findCluster(services, sought);
+    const found = await findCluster(services, ref);
     if (found.deletedAt !== undefined) await completeDeletion(services, found.cluster);
-    const leftBehind = await toOrphanedResources(services, found);
+    const orphaned = await toOrphanedResources(services, found);
     const failures = await commit(services.table, await forgetTransaction(services, found), deadline);
     if (failures.length === 0) {
       await completeDeletion(services, found.cluster);
-      return leftBehind;
+      return orphaned;
     }
     if (deadline.expired()) throw writeTimedOut();
   }
 }
 
-/** The same as at the end of a deletion, and nobody comes back to it. */
 async function forgetTransaction(services: Services, { cluster, pools }: ClusterRecord): Promise<Transaction> {
-  const { organisation, environment, slug, identity } = cluster;
+  const { organisation, environment, slug } = cluster;
   const chunk = await readChunkOf(services.table, organisation, environment, slug);
-  if (chunk === undefined) throw new Error(`${environment} has no page index`);
+  if (chunk === undefined) throw new Error(`environment "${environment}" has no page index`);
   const now = services.clock();
-  return tombstoneTransaction(services, cluster, pools, chunk, now.toISOString(), "cluster.forgotten").update(
-    "pointer",
-    pointerKey(identity),
-    "SET #path = :path, #ttl = :ttl REMOVE #duePk, #dueAt, #requestedAt, #leaseUntil ADD #fence :one",
-    {
-      condition: "attribute_exists(#pk)",
-      values: {
-        ":path": tombstoneKey(organisation, environment, slug, identity).sk,
-        ":ttl": Math.floor(now.getTime() / 1_000) + TOMBSTONE_DAYS * 24 * 60 * 60,
-        ":one": 1,
-      },
-    },
-  );
+  const transaction = tombstoneTransaction(services, cluster, pools, chunk, now.toISOString(), "cluster.forgotten");
+  retire(transaction, cluster, now);
+  return transaction;
 }

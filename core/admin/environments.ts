@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import type { Services } from "../context.ts";
-import { firstChunk, newBucketId } from "../listing/page-index.ts";
+import { buildFirstChunk, newBucketId } from "../listing/page-index.ts";
 import { type AppError, conflict, invalid, notFound } from "../shared/errors.ts";
 import { type Deadline, deadlineIn } from "../shared/retry.ts";
 import { maxCharacters, text } from "../shared/schemas.ts";
@@ -66,7 +66,7 @@ export async function createEnvironment(
   const key = environmentKey(organisation, environment.slug);
   const transaction = new Transaction()
     .create("environment", environmentEntity.write(key, environment))
-    .put("index", firstChunk(organisation, environment, newBucketId(services.ids.number())))
+    .put("index", buildFirstChunk(organisation, environment, newBucketId(services.ids.number())))
     .update("total", totalKey(organisation), "ADD #environments :one", {
       condition: "#environments < :most",
       values: { ":one": 1, ":most": MAX_ENVIRONMENTS },
@@ -77,14 +77,14 @@ export async function createEnvironment(
   if (holder?.identity === environment.identity) return environment;
   if (holder?.deletedAt !== undefined) {
     throw conflict(
-      "environment.slug_held",
+      "environment.slug_taken",
       `name: an environment with the slug "${environment.slug}" is still being deleted; try again later`,
       REMOVAL_SECONDS,
     );
   }
   if (holder !== undefined) {
     throw conflict(
-      "environment.slug_held",
+      "environment.slug_taken",
       `name: the slug "${environment.slug}" is already used by the environment "${environmentEntity.read(holder).name}"`,
     );
   }

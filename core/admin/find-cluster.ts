@@ -1,51 +1,50 @@
-/** Finding one cluster as an operator names it, whatever became of it. No tenant is checked here. */
+/** Finds a cluster for an operator, also a moved or deleted one. It does not check the tenant. */
 
 import { type Cluster, clusterEntity, type Pointer, tombstoneEntity } from "../cluster/entity.ts";
 import type { ClusterPath } from "../cluster/operations/get.ts";
+import { readPointer } from "../cluster/store/pointer.ts";
 import type { Services } from "../context.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import { nodePoolsOf } from "../node-pool/items.ts";
-import { readPointer } from "../provisioning/lease.ts";
 import { AppError, notFound } from "../shared/errors.ts";
 import { isOrganisationSlug, isSlug } from "../shared/slug.ts";
 import { clusterKey, type Key, keyText, organisationKey, tombstonePrefix } from "../table/keys.ts";
 
-/** Which cluster: by its identity, or by where it is or last was. */
+/** Reference to a cluster: its identity, or its present or last path. */
 export type ClusterRef = { identity: string } | ClusterPath;
 
-/** A cluster with all that is kept of it but its events. */
+/** Cluster with its pointer and pools. */
 export interface ClusterRecord {
   pointer: Pointer;
   cluster: Cluster & Key;
-  /** Those that are being deleted too; of a deleted cluster only those that were not. */
+  /** All pools, including deleting ones; of a deleted cluster only those that were not being deleted. */
   pools: readonly NodePool[];
-  /** RFC 3339; undefined while the cluster is there. */
+  /** RFC 3339; undefined for a cluster that is not deleted. */
   deletedAt: string | undefined;
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * Finds a cluster, or its tombstone. A path leads to the slug's present holder, and without one to what was deleted there.
+ * Finds a cluster or its tombstone. A path refers to the present owner of the slug, or else to the cluster that was deleted there.
  *
- * @returns the pointer as it was before the cluster, and that as it was before its pools
- * @throws AppError missing; conflict where a path leads to several deleted clusters; unavailable where the database cannot be
- *   reached
+ * @returns items read one after the other: the pointer, the cluster, its pools
+ * @throws AppError notFound; conflict if several clusters were deleted at a path; unavailable if the database cannot be reached
  */
 export async function findCluster(
   services: Pick<Services, "table" | "clock">,
-  sought: ClusterRef,
+  ref: ClusterRef,
 ): Promise<ClusterRecord> {
-  const identity = "identity" in sought ? sought.identity.toLowerCase() : await identityAt(services, sought);
+  const identity = "identity" in ref ? ref.identity.toLowerCase() : await identityAt(services, ref);
   const found = UUID.test(identity) ? await followPointer(services, identity) : undefined;
-  if (found === undefined) throw notFound("cluster.missing", `There is no cluster of the identity "${identity}".`);
+  if (found === undefined) throw notFound("cluster.missing", `There is no cluster with the identity "${identity}".`);
   return found;
 }
 
 async function followPointer({ table }: Pick<Services, "table">, identity: string): Promise<ClusterRecord | undefined> {
   for (let before: string | undefined; ; ) {
     const pointer = await readPointer({ table }, identity);
-    // Nothing there at the second look either: the tombstone expired before its pointer.
+    // The same path again has no item: the tombstone expired before its pointer.
     if (pointer === undefined || pointer.path === before) return undefined;
     const key = { pk: organisationKey(pointer.organisation).pk, sk: pointer.path };
     const item = (await table.get([key])).get(keyText(key));
@@ -57,7 +56,7 @@ async function followPointer({ table }: Pick<Services, "table">, identity: strin
     if (cluster?.identity === identity) {
       return { pointer, cluster, pools: await nodePoolsOf(table, identity), deletedAt: undefined };
     }
-    // It went elsewhere between the two readings, and the pointer says where.
+    // The cluster was moved between the two reads; the pointer has its new path.
     before = pointer.path;
   }
 }
@@ -67,15 +66,17 @@ async function identityAt({ table, clock }: Pick<Services, "table" | "clock">, p
   const isPath = isOrganisationSlug(organisation) && isSlug(environment) && isSlug(slug);
   if (!isPath) throw clusterNotFound(path);
   const key = clusterKey(organisation, environment, slug);
-  const holder = (await table.get([key])).get(keyText(key));
-  if (holder !== undefined) return clusterEntity.read(holder).identity;
-  const stones = await table.query({ pk: key.pk, prefix: tombstonePrefix(environment, slug) });
-  const kept = stones.map((stone) => tombstoneEntity.read(stone)).filter(({ ttl }) => ttl > clock().getTime() / 1_000);
+  const owner = (await table.get([key])).get(keyText(key));
+  if (owner !== undefined) return clusterEntity.read(owner).identity;
+  const tombstones = await table.query({ pk: key.pk, prefix: tombstonePrefix(environment, slug) });
+  const kept = tombstones
+    .map((item) => tombstoneEntity.read(item))
+    .filter(({ ttl }) => ttl > clock().getTime() / 1_000);
   const [only, ...others] = kept;
   if (only === undefined) throw clusterNotFound(path);
   if (others.length === 0) return only.identity;
   throw new AppError("conflict", "cluster.several_deleted", [
-    `Several clusters "${slug}" in environment "${environment}" were deleted; say which by its identity:`,
+    `Several clusters "${slug}" in environment "${environment}" were deleted; select one by its identity:`,
     ...kept.map(({ identity, deletedAt }) => `${identity} was deleted at ${deletedAt}`),
   ]);
 }
@@ -83,5 +84,5 @@ async function identityAt({ table, clock }: Pick<Services, "table" | "clock">, p
 const clusterNotFound = ({ organisation, environment, cluster }: ClusterPath): AppError =>
   notFound(
     "cluster.missing",
-    `There is no cluster "${cluster}" in environment "${environment}" of organisation "${organisation}", nor was one deleted there lately.`,
+    `There is no cluster "${cluster}" in environment "${environment}" of organisation "${organisation}", and none was deleted there in the last 30 days.`,
   );

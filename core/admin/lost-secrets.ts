@@ -1,5 +1,6 @@
-/** Giving up secrets whose key is lost, so that clusters go on with new ones. */
+/** Discards secrets whose key is lost, so that clusters get new ones. */
 
+import { markDueForRetry } from "../cluster/store/pointer.ts";
 import {
   CERTIFICATE_AUTHORITY,
   clientNameOf,
@@ -15,21 +16,20 @@ import { AppError } from "../shared/errors.ts";
 import { backoff, deadlineIn } from "../shared/retry.ts";
 import { secretKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
-import { addRetry } from "./clusters.ts";
 
-/** What a search for lost secrets needs. */
+/** Services of a search for lost secrets. */
 export interface LostSecretsSearch extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
   readonly keyring: Keyring;
-  /** Whether the issuer of all clusters is lost with the clients it knew. */
+  /** True if the issuer of all clusters is lost, with its clients. */
   readonly isIssuerLost: boolean;
 }
 
-/** What one cluster has lost. */
+/** Lost secrets of one cluster. */
 export interface LostSecrets {
   clusterIdentity: string;
-  /** Whether the private key of its certificate authority is lost, and everything else that was encrypted. */
+  /** True if all encrypted secrets are lost, including the private key of the certificate authority. */
   dataKey: boolean;
-  /** The client that is replaced by a new one; it stays with its issuer, where it has to be removed by hand. */
+  /** Client that is replaced by a new one. It remains at its issuer, where an operator has to remove it. */
   oidcClient: { issuer: string | undefined; clientId: string | undefined; name: string } | undefined;
 }
 
@@ -42,14 +42,14 @@ const clientOf = ({ clusterIdentity, issuer, clientId }: OidcClient): LostSecret
 /**
  * Finds the clusters whose secrets the keyring cannot decrypt, because it lacks the key. Reads the whole table.
  *
- * @throws AppError invalid for a keyring that cannot lose keys; unavailable where the database cannot be reached
+ * @throws AppError invalid for a keyring that cannot lose keys; unavailable if the database cannot be reached
  */
 export async function findLostSecrets({ table, keyring, isIssuerLost }: LostSecretsSearch): Promise<LostSecrets[]> {
   const present = await keyring.ids();
   if (present === undefined) {
     throw new AppError("invalid", "secrets.not_discardable", [
-      "KMS_KEY_ID: is set. Secrets are discarded only where keys.json or KEYS_FILE is lost; " +
-        "for a cluster whose KMS key will not come back there is `cluster forget`.",
+      "KMS_KEY_ID: is set, but secrets can only be discarded if keys.json or KEYS_FILE is lost. " +
+        "If a KMS key is permanently lost, use `cluster forget` for its clusters.",
     ]);
   }
   const lost = new Set<string>();
@@ -71,8 +71,9 @@ export async function findLostSecrets({ table, keyring, isIssuerLost }: LostSecr
 }
 
 /**
- * Discards what `findLostSecrets` found. A cluster keeps its certificate and its bootstrap tokens, loses the private key of its
- * certificate authority, and is due at once, so that the reconciler registers a new OIDC client. Cut off, it is called again.
+ * Discards the secrets that `findLostSecrets` found. A cluster keeps its certificate and its bootstrap tokens. It loses the private
+ * key of its certificate authority, and becomes due, so that the reconciler registers a new OIDC client. If interrupted, call it
+ * again.
  *
  * @throws AppError unavailable as `commit`
  */
@@ -86,26 +87,26 @@ async function discard(search: LostSecretsSearch, { clusterIdentity, dataKey }: 
   const deadline = deadlineIn(writeTimeoutMs);
   const present = (await keyring.ids()) ?? [];
   for (let round = 1, isDeleted = false; ; round++) {
-    const held = await readSecrets(table, clusterIdentity);
+    const secrets = await readSecrets(table, clusterIdentity);
     const transaction = new Transaction();
-    const keyItem = held.get(DATA_KEY);
+    const keyItem = secrets.get(DATA_KEY);
     const data = keyItem && dataKeyEntity.read(keyItem);
     if (dataKey && data !== undefined && !present.includes(data.wrappedBy)) {
       transaction.delete("data-key", secretKey(clusterIdentity, DATA_KEY), {
         condition: "#keyId = :keyId",
         values: { ":keyId": data.keyId },
       });
-      if (held.has(CERTIFICATE_AUTHORITY)) {
+      if (secrets.has(CERTIFICATE_AUTHORITY)) {
         const key = secretKey(clusterIdentity, CERTIFICATE_AUTHORITY);
         transaction.update("certificate-authority", key, "REMOVE #sealed", { condition: "attribute_exists(#pk)" });
       }
     }
-    if (held.has(OIDC_CLIENT)) transaction.delete("oidc-client", secretKey(clusterIdentity, OIDC_CLIENT));
+    if (secrets.has(OIDC_CLIENT)) transaction.delete("oidc-client", secretKey(clusterIdentity, OIDC_CLIENT));
     if (transaction.size === 0) return;
-    if (!isDeleted) addRetry(transaction, clusterIdentity, clock().toISOString());
+    if (!isDeleted) markDueForRetry(transaction, clusterIdentity, clock().toISOString());
     const failures = await commit(table, transaction, deadline);
     if (failures.length === 0) return;
-    // A deleted cluster is not worked on any more, but what is left of its secrets still goes.
+    // A deleted cluster cannot become due, but its remaining secrets are still discarded.
     isDeleted ||= failures.some(({ label }) => label === "pointer");
     if (deadline.expired()) throw writeTimedOut();
     await backoff(round, deadline);

@@ -1,4 +1,4 @@
-/** Bringing stored items to the versions of the present release, beside running servers. For the operator's command. */
+/** Migrates stored items to the versions of this release while servers run. For the operator's command. */
 
 import { isDeepStrictEqual } from "node:util";
 import { errorText } from "../shared/errors.ts";
@@ -8,44 +8,44 @@ import type { Entity, RawItem } from "../table/entity.ts";
 import { keyText } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
 
-/** How many items are written side by side. */
+/** Number of items that are written in parallel. */
 const CONCURRENCY = 16;
 
-/** What migrating needs to know of an entity. */
-export type MigratedItem = Pick<Entity<object>, "name" | "version" | "bring">;
+/** Properties of an entity that a migration needs. */
+export type MigratedEntity = Pick<Entity<object>, "name" | "version" | "upgrade">;
 
-/** What a migration works with. */
+/** Dependencies and options of a migration. */
 export interface MigrationOptions {
   readonly table: Table;
-  /** How long it may wait for others who write at the same item, in milliseconds. */
+  /** Time for the write of one item, including retries after conflicts with other writers, in milliseconds. */
   readonly writeTimeoutMs: number;
-  /** Every entity there is. */
-  readonly entities: readonly MigratedItem[];
-  /** Told after every few items. @param done items brought so far */
+  /** All entities. */
+  readonly entities: readonly MigratedEntity[];
+  /** Called after each group of items. @param done number of items migrated so far */
   readonly onProgress?: (done: number) => void;
 }
 
-/** What a migration found and did. */
+/** Result of a migration. */
 export interface MigrationReport {
-  /** Items that were looked at. */
+  /** Number of items that were read. */
   items: number;
-  /** Items that were brought to the present version, by entity. */
+  /** Number of items that were migrated, by entity. */
   migrated: Record<string, number>;
-  /** Items that were left as they are: of an entity or a version that this release does not know, or that do not fit. */
+  /** Items that were not changed: their entity or version is unknown to this release, or their migration failed. */
   strange: string[];
 }
 
 /**
- * Rewrites every item of an older version, each on condition that it still is as it was read. Killed at any moment, it is finished
- * by the next call, which finds less to do.
+ * Rewrites every item of an older version, on condition that it is unchanged since it was read. An interrupted migration is
+ * completed by running it again.
  *
- * @throws AppError unavailable where the database cannot be reached, or others kept writing at one item
+ * @throws AppError unavailable if the database cannot be reached, or others kept writing one item
  */
 export async function migrateItems(migrating: MigrationOptions): Promise<MigrationReport> {
   const { table, entities, onProgress } = migrating;
   const byName = new Map(entities.map((entity) => [entity.name, entity]));
   const report: MigrationReport = { items: 0, migrated: {}, strange: [] };
-  let older: [MigratedItem, RawItem][] = [];
+  let older: [MigratedEntity, RawItem][] = [];
   let done = 0;
   const write = async () => {
     const outcomes = await Promise.all(older.map(([entity, item]) => migrateItem(migrating, entity, item)));
@@ -73,25 +73,25 @@ export async function migrateItems(migrating: MigrationOptions): Promise<Migrati
   return report;
 }
 
-/** @returns whether it was this that brought the item; what is wrong with it where it cannot be brought */
+/** @returns true if this call migrated the item, false if another process did, a text with the reason if it cannot be migrated */
 async function migrateItem(
   { table, writeTimeoutMs }: MigrationOptions,
-  entity: MigratedItem,
+  entity: MigratedEntity,
   found: RawItem,
 ): Promise<boolean | string> {
   const deadline: Deadline = deadlineIn(writeTimeoutMs);
   let item: RawItem | undefined = found;
   for (let round = 1; ; round++) {
-    // Gone meanwhile, or brought by who wrote it.
+    // Another process deleted or migrated it meanwhile.
     if (item === undefined || item.entity !== entity.name || item.entityVersion === entity.version) return false;
     const before: RawItem = item;
     let after: RawItem;
     try {
-      after = entity.bring(before);
+      after = entity.upgrade(before);
     } catch (error) {
       return errorText(error);
     }
-    if ((await commit(table, replacing(before, after), deadline)).length === 0) return true;
+    if ((await commit(table, replacement(before, after), deadline)).length === 0) return true;
     if (deadline.expired()) throw writeTimedOut();
     await backoff(round, deadline);
     item = (await table.get([before])).get(keyText(before));
@@ -99,13 +99,13 @@ async function migrateItem(
 }
 
 /**
- * Changes what differs and nothing else, on condition that every attribute is as it was read. So what others add meanwhile without
- * touching any of them stays too.
+ * Builds an update of the attributes that differ, on condition that every attribute is as it was read. Attributes that other
+ * processes add meanwhile are not lost.
  */
-function replacing(before: RawItem, after: RawItem): Transaction {
+function replacement(before: RawItem, after: RawItem): Transaction {
   const present = new Map<string, unknown>(Object.entries(before));
-  const brought = new Map<string, unknown>(Object.entries(after));
-  const attributes = new Set([...present.keys(), ...brought.keys()]);
+  const upgraded = new Map<string, unknown>(Object.entries(after));
+  const attributes = new Set([...present.keys(), ...upgraded.keys()]);
   const names: Record<string, string> = {};
   const values: Record<string, unknown> = {};
   const conditions: string[] = [];
@@ -113,7 +113,7 @@ function replacing(before: RawItem, after: RawItem): Transaction {
   const removes: string[] = [];
   for (const [at, attribute] of [...attributes].entries()) {
     const [name, old, next] = [`#a${at}`, `:old${at}`, `:new${at}`];
-    const [was, becomes] = [present.get(attribute), brought.get(attribute)];
+    const [was, becomes] = [present.get(attribute), upgraded.get(attribute)];
     names[name] = attribute;
     if (was !== undefined) values[old] = was;
     conditions.push(was === undefined ? `attribute_not_exists(${name})` : `${name} = ${old}`);

@@ -17,7 +17,7 @@ import {
   type Total,
   totalEntity,
 } from "../tenancy/organisation.ts";
-import { type References, referencesItem } from "../tenancy/references-entity.ts";
+import { buildReferencesItem, type References } from "../tenancy/references-entity.ts";
 
 const CreateOrganisation = v.object({
   slug: v.pipe(v.string(), v.check(isOrganisationSlug, "must be 1 to 63 characters: a-z, 0-9, - and _")),
@@ -58,13 +58,13 @@ export async function createOrganisation(services: Services, input: unknown): Pr
   const total: Total = { clusters: 0, cpu: 0, memory: 0, environments: 0, members: 0 };
   const transaction = new Transaction()
     .create("organisation", organisationEntity.write(organisationKey(slug), organisation))
-    .create("references", referencesItem(slug, references))
+    .create("references", buildReferencesItem(slug, references))
     .create("total", totalEntity.write(totalKey(slug), total));
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   const present = failures.find(({ label }) => label === "organisation")?.present;
   const isOwn = present !== undefined && organisationEntity.read(present).identity === organisation.identity;
   if (failures.length > 0 && !isOwn) {
-    throw conflict("organisation.slug_held", `slug: the slug "${slug}" is already used by another organisation`);
+    throw conflict("organisation.slug_taken", `slug: the slug "${slug}" is already used by another organisation`);
   }
   return organisation;
 }

@@ -3,13 +3,11 @@
 import type { Services } from "../context.ts";
 import {
   type Bucket,
+  buildChunkItem,
   type Chunk,
-  chunkItem,
-  keyRange,
   newBucketId,
   readChunkOf,
   readChunks,
-  readSlugs,
   removableBuckets,
   removeBuckets,
   unchangedChunk,
@@ -19,118 +17,7 @@ import { type Deadline, deadlineIn } from "../shared/retry.ts";
 import { environmentKey, keyText } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
 import type { Environment } from "../tenancy/environment.ts";
-
-/** Maximum number of scans of a bucket that concurrent writers change. */
-const MAX_PASSES = 50;
-
-/** Maximum number of scans in which a chunk looks inconsistent: a concurrent split causes one, at most two. */
-const MAX_INCONSISTENT_PASSES = 3;
-
-/** Difference between the page index and the clusters. */
-export interface Discrepancy {
-  readonly environment: string;
-  readonly text: string;
-}
-
-/** Wrong part of the index, and the actual clusters. */
-interface Finding extends Discrepancy {
-  readonly chunk: Chunk | undefined;
-  /** Absent if the whole chunk is wrong. */
-  readonly bucket?: Bucket;
-  /** Slugs of the actual clusters, one for each. */
-  readonly slugs: readonly string[];
-}
-
-/** Returns the fault of a chunk. Its bounds must ascend from its own lower bound and stay below the next chunk's. */
-function inconsistency(chunk: Chunk, next: Chunk | undefined, environment: Environment): string | undefined {
-  if (chunk.environmentIdentity !== environment.identity) return "belongs to a deleted environment";
-  const bounds = chunk.buckets.map(({ bound }) => bound);
-  const isSound =
-    bounds[0] === chunk.lowerBound &&
-    bounds.every((bound, position) => position === 0 || bound > (bounds[position - 1] ?? "")) &&
-    (next === undefined || (bounds.at(-1) ?? "") < next.lowerBound);
-  return isSound ? undefined : "has buckets out of order";
-}
-
-/** Result of inspecting an environment's part of the index. */
-interface Inspection {
-  readonly findings: readonly Finding[];
-  /** Buckets that concurrent writers changed during every scan. */
-  readonly restless: readonly Bucket[];
-}
-
-/** Inspects an environment. If it is removed during the inspection, its index is removed too and nothing is wrong. */
-async function inspect(services: Services, organisation: string, environment: Environment): Promise<Inspection> {
-  const inspection = await scanOnce(services, organisation, environment);
-  const key = environmentKey(organisation, environment.slug);
-  const present = (await services.table.get([key])).get(keyText(key));
-  return present?.identity === environment.identity ? inspection : { findings: [], restless: [] };
-}
-
-/** Scans every bucket of an environment until each was counted without a concurrent write. */
-async function scanOnce(services: Services, organisation: string, environment: Environment): Promise<Inspection> {
-  const { table } = services;
-  const findings: Finding[] = [];
-  let restless: Bucket[] = [];
-  const settled = new Set<string>();
-  const whole = (text: string, chunk: Chunk | undefined, slugs: readonly string[]): Inspection => ({
-    findings: [{ environment: environment.slug, text, chunk, slugs }],
-    restless: [],
-  });
-  looks: for (let times = 1; times <= MAX_PASSES; times++) {
-    const chunks = await readChunks(table, organisation, environment.slug);
-    const slugsBetween = (bound: string, next: Chunk | undefined) =>
-      readSlugs(table, organisation, keyRange(environment.slug, bound, next?.lowerBound));
-    if (chunks[0]?.lowerBound !== "") {
-      return whole("the first chunk is missing", undefined, await slugsBetween("", chunks[0]));
-    }
-    const counted = new Map<string, string[]>();
-    for (const [position, chunk] of chunks.entries()) {
-      const next = chunks[position + 1];
-      const wrong = inconsistency(chunk, next, environment);
-      if (wrong !== undefined) {
-        if (times <= MAX_INCONSISTENT_PASSES) continue looks;
-        return whole(`chunk "${chunk.lowerBound}" ${wrong}`, chunk, await slugsBetween(chunk.lowerBound, next));
-      }
-      // Count only the remaining buckets again: a shorter scan meets fewer concurrent writes.
-      if (chunk.buckets.every(({ id }) => settled.has(id))) continue;
-      const slugs = await slugsBetween(chunk.lowerBound, next);
-      for (const [at, bucket] of chunk.buckets.entries()) {
-        const end = chunk.buckets[at + 1]?.bound;
-        counted.set(
-          bucket.id,
-          slugs.filter((slug) => slug >= bucket.bound && (end === undefined || slug < end)),
-        );
-      }
-    }
-    // The counts are valid for the buckets that did not change during the scan.
-    const after = await readChunks(table, organisation, environment.slug);
-    const before = new Map(chunks.flatMap(({ buckets }) => buckets.map((bucket) => [bucket.id, bucket])));
-    restless = [];
-    for (const chunk of after) {
-      for (const bucket of chunk.buckets) {
-        if (settled.has(bucket.id)) continue;
-        const slugs = counted.get(bucket.id);
-        if (slugs === undefined || before.get(bucket.id)?.v !== bucket.v) {
-          restless.push(bucket);
-          continue;
-        }
-        settled.add(bucket.id);
-        if (bucket.n !== slugs.length || bucket.n > services.pageIndex.bucket) {
-          const text = `bucket "${bucket.bound}" counts ${bucket.n} clusters, but ${slugs.length} exist`;
-          findings.push({ environment: environment.slug, text, chunk, bucket, slugs });
-        }
-      }
-    }
-    if (restless.length === 0) break;
-  }
-  return { findings, restless };
-}
-
-const busyMessage = (environment: Environment, { bound }: Bucket): Discrepancy => ({
-  environment: environment.slug,
-  text: `bucket "${bound}" was not compared: it changed during each of ${MAX_PASSES} scans`,
-});
+import { busyMessage, type Discrepancy, type Finding, inspect, MAX_PASSES } from "./page-index-inspection.ts";
 
 /**
  * Compares the page index of an environment with its clusters. A bucket that changes during a scan is scanned again. The result
@@ -144,10 +31,10 @@ export async function checkPageIndex(
   organisation: string,
   environment: Environment,
 ): Promise<Discrepancy[]> {
-  const { findings, restless } = await inspect(services, organisation, environment);
+  const { findings, busy } = await inspect(services, organisation, environment);
   return [
     ...findings.map(({ environment: slug, text }) => ({ environment: slug, text })),
-    ...restless.map((bucket) => busyMessage(environment, bucket)),
+    ...busy.map((bucket) => busyMessage(environment, bucket)),
   ];
 }
 
@@ -198,7 +85,7 @@ function splitIntoBuckets(services: Services, bound: string, slugs: readonly str
   return buckets;
 }
 
-/** Repairs one finding. @returns false after a concurrent write; the next inspection finds what is left */
+/** Repairs one finding. @returns false after a concurrent write; the next inspection finds the rest */
 async function repair(
   services: Services,
   organisation: string,
@@ -209,11 +96,11 @@ async function repair(
   const lowerBound = chunk?.lowerBound ?? "";
   // A bucket that is too full is split after the next inspection.
   const only = { ...newBucket(services, lowerBound), n: slugs.length };
-  // Without a chunk nothing can be added there, so what was counted still holds.
+  // Without a chunk no cluster can be added there, so the read slugs are still complete.
   const unchanged = chunk === undefined ? { condition: "attribute_not_exists(#pk)" } : unchangedChunk(chunk);
   const transaction = new Transaction()
-    .put("index", chunkItem(organisation, environment, lowerBound, [only]), unchanged)
-    // A chunk that nobody else would remove must not outlive its environment.
+    .put("index", buildChunkItem(organisation, environment, lowerBound, [only]), unchanged)
+    // A chunk must not outlive its environment, because only the removal of the environment removes it.
     .check("environment", environmentKey(organisation, environment.slug), {
       condition: "#identity = :identity",
       values: { ":identity": environment.identity },
@@ -279,16 +166,16 @@ export async function rebuildPageIndex(
   organisation: string,
   environment: Environment,
 ): Promise<Discrepancy[]> {
-  const mended: Discrepancy[] = [];
+  const repaired: Discrepancy[] = [];
   for (let round = 0; round < MAX_PASSES * 10; round++) {
-    const { findings, restless } = await inspect(services, organisation, environment);
+    const { findings, busy } = await inspect(services, organisation, environment);
     if (findings.length === 0) {
       await removeEmptyBuckets(services, organisation, environment.slug, deadlineIn(services.writeTimeoutMs));
-      return [...mended, ...restless.map((bucket) => busyMessage(environment, bucket))];
+      return [...repaired, ...busy.map((bucket) => busyMessage(environment, bucket))];
     }
     for (const finding of findings) {
       const { environment: slug, text } = finding;
-      if (await repair(services, organisation, environment, finding)) mended.push({ environment: slug, text });
+      if (await repair(services, organisation, environment, finding)) repaired.push({ environment: slug, text });
     }
   }
   throw new Error(

@@ -93,13 +93,13 @@ export async function listTokens(services: Services, user: string): Promise<Toke
  * Revokes a token: the next request with it is refused. Revoking it again changes nothing.
  *
  * @param given id of the token, or the token itself
- * @throws AppError missing
+ * @throws AppError not found
  */
 export async function revokeToken(services: Services, given: string): Promise<TokenRecord> {
   const tokenId = parseToken(given)?.tokenId ?? given.toLowerCase();
   // Never repeat the input: it may be a mistyped token.
-  const gone = notFound("token.missing", "There is no such token.");
-  if (!v.is(uuid, tokenId)) throw gone;
+  const missing = notFound("token.missing", "There is no such token.");
+  if (!v.is(uuid, tokenId)) throw missing;
   const transaction = new Transaction().update(
     "token",
     tokenKey(tokenId),
@@ -108,6 +108,6 @@ export async function revokeToken(services: Services, given: string): Promise<To
   );
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   const item = (await services.table.get([tokenKey(tokenId)])).get(keyText(tokenKey(tokenId)));
-  if (failures.length > 0 || item === undefined) throw gone;
+  if (failures.length > 0 || item === undefined) throw missing;
   return toRecord(tokenEntity.read(item));
 }

@@ -1,15 +1,15 @@
-/** Encrypting all secrets anew: a new data key for every cluster, under a new key of the keyring. */
+/** Rotates the keys of all secrets: a new data key for every cluster, encrypted with a new key of the keyring. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import type { Services } from "../context.ts";
 import type { Keyring } from "../secrets/keyring.ts";
-import { keysOfDataKeys, recordKeys } from "../secrets/keyring-record.ts";
+import { findWrappingKeys, recordKeys } from "../secrets/keyring-record.ts";
 import {
+  createVault,
   DATA_KEY,
   type DataKey,
   dataKeyEntity,
-  newVault,
   openVault,
   readSecrets,
   Sealed,
@@ -26,59 +26,59 @@ const StoredRotation = v.object({
   finishedAt: v.optional(v.string()),
   fromTable: v.optional(v.string()),
 });
-/** The last rotation, as it is stored. */
+/** Entity of the last rotation. */
 export const rotationEntity = defineEntity("secrets-rotation", 1, StoredRotation);
 
-/** What rotating works with. */
+/** Services of a rotation. */
 export interface RotationServices extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
   readonly keyring: Keyring;
   /**
-   * How long after everything is encrypted anew the old keys are kept, in milliseconds: longer than a data key that was made
-   * before may take to be written.
+   * Retention of the old keys after all secrets are encrypted again, in milliseconds: longer than the write of a data key that was
+   * created before may take.
    */
   readonly graceMs: number;
-  /** The name of the table that they were encrypted in, where they were brought into another one since. */
+  /** Name of the table in which the secrets were encrypted, if they were copied to another table since. */
   readonly fromTable?: string | undefined;
-  /** Secrets that the keyring encrypts outside of the table. */
+  /** Secrets outside of the table that the keyring encrypts. */
   readonly outside?: readonly OutsideSecrets[];
-  /** Told after every cluster. @param done clusters so far */
+  /** Called after every cluster. @param done number of clusters so far */
   readonly onProgress?: (done: number) => void;
 }
 
-/** Secrets that lie outside of the table, such as in a file. */
+/** Secrets outside of the table, for example in a file. */
 export interface OutsideSecrets {
-  /** Encrypts them with a new data key under the keyring's present key. */
+  /** Encrypts them with a new data key, which is encrypted with the keyring's current key. */
   rotate(): Promise<void>;
-  /** Returns the id of the key that encrypts their data key; undefined where there are none. */
+  /** Returns the id of the key that encrypts their data key; undefined if there are none. */
   wrappedBy(): Promise<string | undefined>;
 }
 
-/** What a rotation did. */
+/** Result of a rotation. */
 export interface RotationReport {
-  /** Whether it went on with one that was cut off. */
+  /** True if it continued an interrupted rotation. */
   resumed: boolean;
   clusters: number;
 }
 
 /**
- * Encrypts all secrets anew, beside running servers. Killed at any moment, it is finished by the next call: what is done already
- * is not done again. A cluster whose secrets cannot be encrypted anew keeps no other from it, but the rotation from its end: the old
- * keys stay until a later call has done that cluster's, too.
+ * Encrypts all secrets with new keys while servers are running. If interrupted, the next call continues it and skips finished
+ * clusters. A cluster whose secrets cannot be encrypted does not block the others, but the old keys stay until a later call has
+ * encrypted its secrets too.
  *
- * @throws AppError unavailable where the database or the keyring cannot be reached; Error that names clusters that are not done
+ * @throws AppError unavailable if the database or the keyring cannot be reached; Error that lists clusters that are not finished
  */
 export async function rotateSecrets(rotating: RotationServices): Promise<RotationReport> {
   const { table, keyring, clock, graceMs, fromTable, outside = [] } = rotating;
   const item = (await table.get([rotationKey])).get(keyText(rotationKey));
   const before = item && rotationEntity.read(item);
-  // What another table's rotation had begun with is not begun here.
+  // An interrupted rotation of another table does not count: its new key is not in use here.
   const resumed = before !== undefined && before.finishedAt === undefined && before.fromTable === fromTable;
   const startedAt = resumed ? before.startedAt : clock().toISOString();
   if (!resumed) {
     await keyring.renew();
-    // Before anything names the new key. Keys that are missing stay on record, for what they encrypted is still there.
+    // Recorded before an item refers to the new key. Missing keys stay recorded, because their secrets still exist.
     await recordKeys(rotating, async (recorded, present) => [
-      ...new Set([...(recorded ?? (await keysOfDataKeys(table))), ...present]),
+      ...new Set([...(recorded ?? (await findWrappingKeys(table))), ...present]),
     ]);
     await saveProgress(rotating, { startedAt, fromTable });
   }
@@ -104,9 +104,9 @@ export async function rotateSecrets(rotating: RotationServices): Promise<Rotatio
   await sleep(graceMs);
   await pass();
   if (failed.size > 0) throw remainingClusters(failed);
-  const used = await keysOfDataKeys(table);
+  const used = await findWrappingKeys(table);
   for (const secrets of outside) used.add((await secrets.wrappedBy()) ?? "");
-  // The record first: cut off in between, it names fewer keys than there are, which is completed at the next start.
+  // The record first: after an interruption it lists too few keys, which the next start completes.
   await recordKeys(rotating, async (_, present) =>
     present.filter((id, at) => at === present.length - 1 || used.has(id)),
   );
@@ -115,18 +115,18 @@ export async function rotateSecrets(rotating: RotationServices): Promise<Rotatio
   return { resumed, clusters: identities.size };
 }
 
-/** How many clusters are named that are not done. */
-const NAMED = 20;
+/** Maximum number of unfinished clusters in the error. */
+const MAX_LISTED = 20;
 
 function remainingClusters(failed: ReadonlyMap<string, unknown>): Error {
-  const named = [...failed].slice(0, NAMED).map(([identity, error]) => {
+  const listed = [...failed].slice(0, MAX_LISTED).map(([identity, error]) => {
     return `${identity}: ${error instanceof Error ? error.message : String(error)}`;
   });
-  const more = failed.size > NAMED ? [`and ${failed.size - NAMED} more`] : [];
+  const more = failed.size > MAX_LISTED ? [`and ${failed.size - MAX_LISTED} more`] : [];
   const count = failed.size === 1 ? "one cluster" : `${failed.size} clusters`;
   const [cause] = failed.values();
   return new Error(
-    `the secrets of ${count} could not be encrypted anew, and the old keys stay: ${[...named, ...more].join("; ")}`,
+    `failed to rotate the secrets of ${count}; the old keys are retained: ${[...listed, ...more].join("; ")}`,
     { cause },
   );
 }
@@ -145,7 +145,7 @@ async function* dataKeys({ table }: RotationServices): AsyncGenerator<DataKey> {
   }
 }
 
-/** Encrypts the secrets of one cluster anew, all in one transaction. */
+/** Encrypts the secrets of one cluster with a new data key, in one transaction. */
 async function rotateCluster(rotating: RotationServices, clusterIdentity: string, startedAt: string): Promise<void> {
   const deadline = deadlineIn(rotating.writeTimeoutMs);
   for (let round = 1; !(await tryCluster(rotating, clusterIdentity, startedAt, deadline)); round++) {
@@ -154,8 +154,8 @@ async function rotateCluster(rotating: RotationServices, clusterIdentity: string
   }
 }
 
-/** Opens secrets in the table they were encrypted in: the former one, or this one where they were made since. */
-async function openWhereItWas(
+/** Opens the vault with the table in which the secrets were encrypted: the former one, or this one for newer secrets. */
+async function openInOriginalTable(
   { table, keyring, fromTable }: RotationServices,
   clusterIdentity: string,
   held: StoredSecrets,
@@ -172,13 +172,13 @@ async function openWhereItWas(
 
 const Values = v.record(v.string(), v.string());
 
-/** Holds a data key to being what it was, with nothing encrypted with it since. */
+/** Builds the condition that a data key is unchanged and no secret was encrypted with it since the read. */
 const asRead = ({ keyId, revision }: DataKey): Expression => ({
   condition: `#keyId = :keyId AND ${revision === undefined ? "attribute_not_exists(#revision)" : "#revision = :revision"}`,
   values: { ":keyId": keyId, ...(revision === undefined ? {} : { ":revision": revision }) },
 });
 
-/** @returns false where somebody wrote at the same time */
+/** Encrypts the secrets of one cluster with a new data key. @returns false after a concurrent write */
 async function tryCluster(
   rotating: RotationServices,
   clusterIdentity: string,
@@ -188,15 +188,15 @@ async function tryCluster(
   const { table, keyring, clock } = rotating;
   const held = await readSecrets(table, clusterIdentity);
   const keyItem = held.get(DATA_KEY);
-  // The cluster went away meanwhile.
+  // The cluster was deleted meanwhile.
   if (keyItem === undefined) return true;
   const data = dataKeyEntity.read(keyItem);
   // Another rotation was faster.
   if (data.createdAt >= startedAt && (await keyring.isCurrent(data.wrappedBy))) return true;
-  const old = await openWhereItWas(rotating, clusterIdentity, held);
+  const old = await openInOriginalTable(rotating, clusterIdentity, held);
   if (old === undefined) return true;
   const replace = (transaction: Transaction, item: RawItem) => void transaction.put("data-key", item, asRead(data));
-  const renewed = await newVault(table, keyring, clusterIdentity, clock().toISOString(), replace);
+  const renewed = await createVault(table, keyring, clusterIdentity, clock().toISOString(), replace);
   const transaction = new Transaction();
   renewed.bindTo(transaction);
   for (const [name, item] of held) {

@@ -32,7 +32,7 @@ export {
 } from "./versions.ts";
 
 /**
- * Revision of the catalogue's data, the last part of every cluster's ETag. Raise it by one with every change of data;
+ * Revision of the catalogue's data, the last part of every cluster's entity tag. Raise it by one with every change of data;
  * otherwise callers keep their cached responses.
  */
 export const catalogueRevision = 2;

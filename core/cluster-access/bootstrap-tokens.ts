@@ -1,12 +1,12 @@
-/** Bootstrap tokens: with which a machine proves once that it may become a node. Pure rules, but for the drawing. */
+/** Bootstrap tokens, with which a machine authenticates once to join as a node. Pure functions, except for token generation. */
 
 import { createHash, randomInt } from "node:crypto";
 import type { BootstrapTokens } from "./entity.ts";
 
-/** How long a token is good for, in hours: kubeadm's own default. */
+/** Lifetime of a token, in hours; the default of kubeadm. */
 export const TOKEN_HOURS = 24;
 
-/** How many tokens of a cluster are good at a time; the oldest gives way. */
+/** Maximum number of valid tokens of a cluster. A further token revokes the oldest. */
 export const MAX_TOKENS = 20;
 
 // Kubernetes' format: https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/
@@ -16,17 +16,17 @@ const SECRET_LENGTH = 16;
 
 const randomText = (length: number) => Array.from({ length }, () => ALPHABET[randomInt(ALPHABET.length)]).join("");
 
-/** Draws a token, such as `abcdef.0123456789abcdef`. */
+/** Generates a token, such as `abcdef.0123456789abcdef`. */
 export const generateToken = (): string => `${randomText(ID_LENGTH)}.${randomText(SECRET_LENGTH)}`;
 
-/** What is kept of a token. A plain SHA-256 is enough for 82 random bits that are good for a day. */
+/** Returns the stored hash of a token. Plain SHA-256 is enough for 82 random bits that are valid for a day. */
 const hashOf = (token: string) => createHash("sha256").update(token).digest("hex");
 
 /**
- * Adds a token to those of a cluster. Those that expired are forgotten, and of too many the oldest are revoked.
+ * Adds a token to those of a cluster. Removes expired tokens. Revokes the oldest ones above `MAX_TOKENS`.
  *
- * @param before undefined where there was none yet
- * @returns all tokens as they are now, and the ids of those that were good and are not any more
+ * @param before stored tokens; undefined if there are none yet
+ * @returns the new stored tokens, and the ids of the revoked ones
  */
 export function addToken(
   before: BootstrapTokens | undefined,
@@ -37,14 +37,14 @@ export function addToken(
   const at = now.toISOString();
   const expiresAt = new Date(now.getTime() + TOKEN_HOURS * 60 * 60_000).toISOString();
   const [id = ""] = token.split(".");
-  const alive = (before?.tokens ?? []).filter((each) => each.expiresAt > at);
-  const kept = alive.slice(-(MAX_TOKENS - 1));
+  const valid = (before?.tokens ?? []).filter((each) => each.expiresAt > at);
+  const remaining = valid.slice(-(MAX_TOKENS - 1));
   return {
     after: {
       clusterIdentity,
       revision: (before?.revision ?? 0) + 1,
-      tokens: [...kept, { id, hash: hashOf(token), createdAt: at, expiresAt }],
+      tokens: [...remaining, { id, hash: hashOf(token), createdAt: at, expiresAt }],
     },
-    revoked: alive.filter((each) => !kept.includes(each)).map((each) => each.id),
+    revoked: valid.filter((each) => !remaining.includes(each)).map((each) => each.id),
   };
 }

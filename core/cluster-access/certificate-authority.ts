@@ -1,32 +1,32 @@
-/** The certificate authority of a cluster: what its nodes and clients recognise its API server by. */
+/** Certificate authority of a cluster, by which nodes and clients verify the API server. */
 
 import "reflect-metadata";
 import { createPrivateKey } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 
-/** As long as kubeadm's own, in years. */
+/** Validity of a certificate authority, in years; the same as kubeadm's. */
 const YEARS = 10;
 const YEAR_MS = 365 * 24 * 60 * 60_000;
 
-/** Clocks of nodes may be late by as much, in milliseconds. */
+/** Tolerated delay of the clocks of nodes, in milliseconds. */
 const CLOCK_SKEW_MS = 5 * 60_000;
 
-// kubeadm offers ECDSA-P256 for its own; a key is drawn in a millisecond, where RSA takes a hundred.
+// kubeadm supports ECDSA-P256 for its own authority. Generating such a key takes a millisecond, an RSA key a hundred.
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
-/** A certificate authority, both as PEM; the key as PKCS #8. */
+/** Certificate and private key of a certificate authority, PEM; the key as PKCS #8. */
 export interface CertificateAuthority {
   certificate: string;
   privateKey: string;
 }
 
 /**
- * Makes a certificate authority that signs for itself.
+ * Creates a self-signed certificate authority.
  *
- * @param clusterIdentity stands in its name, so that one cluster's is never taken for another's
- * @param now from when on it is valid, for ten years
+ * @param clusterIdentity part of the subject name, so that the authorities of two clusters cannot be confused
+ * @param now start of its validity of ten years
  */
-export async function makeCertificateAuthority(clusterIdentity: string, now: Date): Promise<CertificateAuthority> {
+export async function createCertificateAuthority(clusterIdentity: string, now: Date): Promise<CertificateAuthority> {
   const keys = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const { keyCertSign, digitalSignature, keyEncipherment } = x509.KeyUsageFlags;
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({

@@ -1,68 +1,68 @@
-/** What nodes and clients of a cluster need, as it is stored beside it. */
+/** Stored shapes of what nodes and clients of a cluster need. */
 
 import * as v from "valibot";
 import { Sealed } from "../secrets/vault.ts";
 import { defineEntity, sameProperties } from "../table/entity.ts";
 
-/** The name of the item of a cluster's certificate authority. */
+/** Name of the item of a cluster's certificate authority. */
 export const CERTIFICATE_AUTHORITY = "CA";
-/** The name of the item of a cluster's OIDC client. */
+/** Name of the item of a cluster's OIDC client. */
 export const OIDC_CLIENT = "OIDC";
-/** The name of the item of a cluster's bootstrap tokens. */
+/** Name of the item of a cluster's bootstrap tokens. */
 export const BOOTSTRAP_TOKENS = "BOOTSTRAP";
 
 const StoredCertificateAuthority = v.object({
   clusterIdentity: v.string(),
   /** PEM. */
   certificate: v.string(),
-  /** Absent once the key that encrypted it was lost and discarded. */
+  /** Absent after the key that encrypted it was lost and discarded. */
   sealed: v.optional(Sealed),
   createdAt: v.string(),
 });
 
-/** How a certificate authority is stored. */
+/** Entity of a certificate authority. */
 export const certificateAuthorityEntity = defineEntity("certificate-authority", 1, StoredCertificateAuthority);
 
-/** What of a certificate authority is encrypted: PKCS #8, PEM. */
+/** Encrypted part of a certificate authority: private key in PKCS #8, PEM. */
 export const CertificateAuthoritySecret = v.object({ privateKey: v.string() });
 
 const StoredOidcClient = v.object({
   clusterIdentity: v.string(),
-  /** When it was last about to be registered, RFC 3339. */
+  /** Time of the last attempt to register a client, RFC 3339. */
   intendedAt: v.string(),
-  /** Of which intention it is known what became of it; while that is another one, or none, nobody knows of the last one. */
+  /** The attempt (`intendedAt`) whose outcome is known. If it differs from `intendedAt` or is absent, the last outcome is unknown. */
   settledAt: v.optional(v.string()),
-  /** The issuer that was last about to be asked. */
+  /** Issuer of the last attempt. */
   intendedIssuer: v.optional(v.string()),
-  /** The intention in doubt after which an operator allowed one more registration. */
+  /** The unconfirmed attempt (`intendedAt`) after which an operator allowed one more registration. */
   retryAllowedFor: v.optional(v.string()),
   issuer: v.optional(v.string()),
   clientId: v.optional(v.string()),
-  /** When the client's secret expires, and from when on it is to be replaced, RFC 3339; absent where it does not expire. */
+  /** Expiry of the client's secret and time of its renewal, RFC 3339; absent if it does not expire. */
   expiresAt: v.optional(v.string()),
   renewAt: v.optional(v.string()),
-  /** Where it is managed, where the issuer lets it be. */
+  /** Management URL of the client, if the issuer supports management (RFC 7592). */
   registrationUri: v.optional(v.string()),
-  /** The client that this one replaced, until it is removed. Its token is beside the present one's. */
+  /** Client that this one replaced, until it is removed. Its access token is encrypted together with this one's. */
   former: v.optional(v.object({ issuer: v.string(), clientId: v.string(), registrationUri: v.string() })),
   sealed: v.optional(Sealed),
 });
 export type OidcClient = v.InferOutput<typeof StoredOidcClient>;
 
-/** How a client of the issuer is stored. */
+/** Entity of an OIDC client. */
 export const oidcClientEntity = defineEntity("oidc-client", 1, StoredOidcClient);
 
-/** Whether nobody knows what became of the last registration: there may be a client that is not recorded. */
+/** Returns whether the outcome of the last registration is unknown: the issuer may have a client that is not recorded. */
 export const isUnconfirmed = ({ intendedAt, settledAt }: OidcClient): boolean => settledAt !== intendedAt;
 
-/** Whether a client's secret has expired. @param now the present moment */
+/** Returns whether a client's secret has expired. @param now the present time */
 export const hasExpired = ({ expiresAt }: OidcClient, now: Date): boolean =>
   expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime();
 
-/** The name that a cluster's client is registered under, by which the issuer's operator finds it. */
+/** Returns the name under which a cluster's client is registered, for the issuer's operator. */
 export const clientNameOf = (clusterIdentity: string): string => `kubernetes ${clusterIdentity}`;
 
-/** What of an OIDC client is encrypted. */
+/** Encrypted part of an OIDC client. */
 export const OidcClientSecret = v.object({
   clientSecret: v.string(),
   registrationAccessToken: v.optional(v.string()),
@@ -72,10 +72,10 @@ export const OidcClientSecret = v.object({
 const StoredBootstrapTokens = v.object({
   clusterIdentity: v.string(),
   revision: v.number(),
-  /** The oldest first. */
+  /** Oldest first. */
   tokens: v.array(
     v.object({
-      /** The public part, which names it. */
+      /** Public part of the token. */
       id: v.string(),
       /** SHA-256 of the whole token, in hexadecimal. */
       hash: v.string(),
@@ -86,8 +86,8 @@ const StoredBootstrapTokens = v.object({
 });
 export type BootstrapTokens = v.InferOutput<typeof StoredBootstrapTokens>;
 
-/** How the bootstrap tokens of a cluster are stored. */
+/** Entity of the bootstrap tokens of a cluster. */
 export const bootstrapTokensEntity = defineEntity("bootstrap-tokens", 2, StoredBootstrapTokens, {
   attributes: ["revision"],
-  steps: { 1: sameProperties },
+  migrations: { 1: sameProperties },
 });

@@ -1,4 +1,4 @@
-/** Configurations: what is public. */
+/** Public operations of cluster configurations. */
 
-export { type JoinInput, joinConfig } from "./join.ts";
-export { kubeconfig, oidcConfig } from "./oidc.ts";
+export { issueJoinConfig, type JoinInput } from "./join.ts";
+export { readKubeconfig, readOidcConfig } from "./oidc.ts";

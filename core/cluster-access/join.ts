@@ -1,10 +1,11 @@
-/** What a machine needs to become a node of a cluster. */
+/** Issues join configurations, with which machines become nodes of a cluster. */
 
+import type { EventOf } from "../cluster/event-types.ts";
 import { findNodePool } from "../cluster/operations/node-pool-read.ts";
 import { nodeVersionOf } from "../cluster/rules/versions.ts";
-import { buildUserEvent } from "../cluster/store/event-log.ts";
+import { appendEvent, requesterOf } from "../cluster/store/event-log.ts";
 import type { Context } from "../context.ts";
-import { joinDocuments } from "../node-bootstrap/documents.ts";
+import { buildJoinDocuments } from "../node-bootstrap/documents.ts";
 import { isLive } from "../node-pool/rules.ts";
 import { conflict } from "../shared/errors.ts";
 import { deadlineIn } from "../shared/retry.ts";
@@ -14,14 +15,14 @@ import {
   type AuthorizedConfiguration,
   authorizeConfiguration,
   type ConfigurationInput,
-  deleting,
-  notReady,
+  deletingError,
+  notReadyError,
 } from "./authorize.ts";
 import { addToken, generateToken } from "./bootstrap-tokens.ts";
 import { BOOTSTRAP_TOKENS, type BootstrapTokens, bootstrapTokensEntity } from "./entity.ts";
 import type { JoinConfigResponse } from "./schema.ts";
 
-/** Which cluster's join configuration, and of which pool: its numeric id or its identity, where the machine shall be in one. */
+/** Path of a cluster, and optionally the numeric id or identity of the node pool that the machine joins. */
 export interface JoinInput extends ConfigurationInput {
   nodePool?: string;
 }
@@ -29,11 +30,11 @@ export interface JoinInput extends ConfigurationInput {
 const WHAT = "join configuration";
 
 /**
- * Makes a join configuration: a bootstrap token for this answer alone, and documents with it. Three waits on the database.
+ * Issues a join configuration: a new bootstrap token and documents that contain it. Three round trips.
  *
- * @throws AppError as `authorizeConfiguration`, of a caller who is no admin; missing where there is no such pool; unavailable
+ * @throws AppError as `authorizeConfiguration`, if the caller is no admin; not found if the pool does not exist; unavailable
  */
-export async function joinConfig(context: Context, input: JoinInput): Promise<JoinConfigResponse> {
+export async function issueJoinConfig(context: Context, input: JoinInput): Promise<JoinConfigResponse> {
   const { nodePool } = input;
   const configured = await authorizeConfiguration(context, input, {
     right: "admin",
@@ -46,17 +47,17 @@ export async function joinConfig(context: Context, input: JoinInput): Promise<Jo
   if (pool !== undefined && !isLive(pool)) {
     throw conflict("node_pool.deleting", `The node pool "${pool.name}" is being deleted: no machine can join it.`);
   }
-  if (endpoint === undefined) throw notReady(WHAT, cluster);
+  if (endpoint === undefined) throw notReadyError(WHAT, cluster);
   const token = generateToken();
   const { serviceSubnet } = cluster;
   const version = nodeVersionOf(cluster, configured.observedVersion);
   const given = { endpoint, certificate, token, version, serviceSubnet };
-  const documents = joinDocuments(pool === undefined ? given : { ...given, pool });
+  const documents = buildJoinDocuments(pool === undefined ? given : { ...given, pool });
   await storeToken(context, configured, token, pool?.identity);
   return documents;
 }
 
-/** Keeps what the token will be recognised by, and tells of it. Who was faster is not asked for anew: the refusal says it. */
+/** Stores the hash of the token and an event. After a conflict, the failed condition returns the current tokens without a read. */
 async function storeToken(
   context: Context,
   configured: AuthorizedConfiguration,
@@ -64,7 +65,7 @@ async function storeToken(
   poolIdentity: string | undefined,
 ): Promise<void> {
   const deadline = deadlineIn(context.writeTimeoutMs);
-  let item = configured.held.get(BOOTSTRAP_TOKENS);
+  let item = configured.secrets.get(BOOTSTRAP_TOKENS);
   for (;;) {
     const before = item && bootstrapTokensEntity.read(item);
     const failures = await commit(
@@ -73,7 +74,7 @@ async function storeToken(
       deadline,
     );
     if (failures.length === 0) return;
-    if (failures.some(({ label }) => label === "pointer")) throw deleting(WHAT, configured.cluster);
+    if (failures.some(({ label }) => label === "pointer")) throw deletingError(WHAT, configured.cluster);
     if (deadline.expired()) throw writeTimedOut();
     item = failures.find(({ label }) => label === TOKENS)?.present;
   }
@@ -90,25 +91,25 @@ function addTokenWrite(
 ): Transaction {
   const now = context.clock();
   const { after, revoked } = addToken(before, identity, token, now);
-  const changes = [
-    { path: "bootstrapToken", to: after.tokens.at(-1)?.id },
-    ...(poolIdentity === undefined ? [] : [{ path: "nodePool", to: poolIdentity }]),
-    ...revoked.map((from) => ({ path: "bootstrapToken", from })),
-  ];
-  return (
-    new Transaction()
-      .put(
-        TOKENS,
-        bootstrapTokensEntity.write(secretKey(identity, BOOTSTRAP_TOKENS), after),
-        before === undefined
-          ? { condition: "attribute_not_exists(#pk)" }
-          : { condition: "#revision = :before", values: { ":before": before.revision } },
-      )
-      // What is gone shall not get secrets again, of which nobody would ever rid it.
-      .check("pointer", pointerKey(identity), { condition: "attribute_exists(#pk) AND attribute_not_exists(#ttl)" })
-      .create(
-        "event",
-        buildUserEvent(context, actor, identity, "cluster.join-config-issued", now.toISOString(), changes),
-      )
-  );
+  const transaction = new Transaction()
+    .put(
+      TOKENS,
+      bootstrapTokensEntity.write(secretKey(identity, BOOTSTRAP_TOKENS), after),
+      before === undefined
+        ? { condition: "attribute_not_exists(#pk)" }
+        : { condition: "#revision = :before", values: { ":before": before.revision } },
+    )
+    // A deleted cluster must not get secrets again, because nothing would delete them.
+    .check("pointer", pointerKey(identity), { condition: "attribute_exists(#pk) AND attribute_not_exists(#ttl)" });
+  const event: EventOf = {
+    type: "cluster.join-config-issued",
+    changes: [
+      { path: "bootstrapToken", to: after.tokens.at(-1)?.id },
+      ...(poolIdentity === undefined ? [] : [{ path: "nodePool" as const, to: poolIdentity }]),
+      ...revoked.map((from) => ({ path: "bootstrapToken" as const, from })),
+    ],
+  };
+  const source = { clusterIdentity: identity, at: now.toISOString(), requester: requesterOf(context, actor) };
+  appendEvent(context, transaction, event, source);
+  return transaction;
 }

@@ -1,30 +1,30 @@
-/** What a person's client needs to log in: the OIDC configuration, and a kubeconfig made of it. */
+/** Reads the OIDC configuration of a cluster and builds a kubeconfig from it. */
 
 import type { Context } from "../context.ts";
 import type { Keyring } from "../secrets/keyring.ts";
 import { openSecret } from "../secrets/vault.ts";
-import { authorizeConfiguration, type ConfigurationInput, expired, notReady } from "./authorize.ts";
+import { authorizeConfiguration, type ConfigurationInput, notReadyError, secretExpiredError } from "./authorize.ts";
 import { hasExpired, OIDC_CLIENT, OidcClientSecret, oidcClientEntity } from "./entity.ts";
 import type { KubeconfigResponse, OidcConfigResponse } from "./schema.ts";
 
-/** What a client of a cluster gets to know. */
-async function clientOf(
+/** Reads and decrypts the OIDC client of a cluster. */
+async function readClient(
   context: Context,
   keyring: Keyring,
   input: ConfigurationInput,
   wanted: { what: string; phase: "OIDC_PROVISIONED" | "CLUSTER_PROVISIONED" },
 ): Promise<OidcConfigResponse> {
   const configured = await authorizeConfiguration(context, input, { right: "developer", ...wanted });
-  const { cluster, held, certificate, endpoint } = configured;
-  const item = held.get(OIDC_CLIENT);
+  const { cluster, secrets, certificate, endpoint } = configured;
+  const item = secrets.get(OIDC_CLIENT);
   const client = item && oidcClientEntity.read(item);
   const { clientId, issuer, expiresAt } = client ?? {};
   if (client !== undefined && expiresAt !== undefined && hasExpired(client, context.clock())) {
-    throw expired(wanted.what, cluster, expiresAt);
+    throw secretExpiredError(wanted.what, cluster, expiresAt);
   }
-  const secret = await openSecret(context.table, keyring, cluster.identity, held, OIDC_CLIENT, OidcClientSecret);
-  if (clientId === undefined || issuer === undefined || secret === undefined) throw notReady(wanted.what, cluster);
-  if (endpoint === undefined && wanted.phase === "CLUSTER_PROVISIONED") throw notReady(wanted.what, cluster);
+  const secret = await openSecret(context.table, keyring, cluster.identity, secrets, OIDC_CLIENT, OidcClientSecret);
+  if (clientId === undefined || issuer === undefined || secret === undefined) throw notReadyError(wanted.what, cluster);
+  if (endpoint === undefined && wanted.phase === "CLUSTER_PROVISIONED") throw notReadyError(wanted.what, cluster);
   return {
     caCertificate: certificate,
     clientId,
@@ -35,29 +35,29 @@ async function clientOf(
 }
 
 /**
- * Hands out the OIDC client of a cluster. Two waits on the database, one more while its secrets are being encrypted anew.
+ * Returns the OIDC client of a cluster. Two round trips, and one more while a rotation re-encrypts its secrets.
  *
- * @param keyring with which the secret was encrypted
- * @throws AppError as `authorizeConfiguration`, of a caller who has not the right of a developer; conflict where the secret has expired
- *   and is not renewed yet
+ * @param keyring keyring that decrypts the secret
+ * @throws AppError as `authorizeConfiguration`, if the caller's role is below developer; conflict if the secret expired and is not
+ *   renewed yet
  */
-export const oidcConfig = (
+export const readOidcConfig = (
   context: Context,
   keyring: Keyring,
   input: ConfigurationInput,
 ): Promise<OidcConfigResponse> =>
-  clientOf(context, keyring, input, { what: "OIDC configuration", phase: "OIDC_PROVISIONED" });
+  readClient(context, keyring, input, { what: "OIDC configuration", phase: "OIDC_PROVISIONED" });
 
-/** The plugin that logs in: kubectl finds it as `kubectl-oidc_login` (https://github.com/int128/kubelogin). */
+/** Hint of the login plugin, which kubectl finds as `kubectl-oidc_login` (https://github.com/int128/kubelogin). */
 const INSTALL_HINT = "Install kubelogin, the oidc-login plugin of kubectl: kubectl krew install oidc-login";
 
 /**
  * Builds a kubeconfig.
  *
- * @param name the name of its context, cluster and user
- * @param config what its plugin logs in with; its `endpoint` is the API server
+ * @param name name of its context, cluster and user
+ * @param config OIDC client for the login plugin; its `endpoint` is the API server
  */
-export function kubeconfigOf(name: string, config: OidcConfigResponse): KubeconfigResponse {
+export function buildKubeconfig(name: string, config: OidcConfigResponse): KubeconfigResponse {
   const { endpoint = "", caCertificate, issuerUrl, clientId, clientSecret } = config;
   return {
     apiVersion: "v1",
@@ -94,24 +94,24 @@ export function kubeconfigOf(name: string, config: OidcConfigResponse): Kubeconf
 }
 
 /**
- * Returns the name of a cluster's context, cluster and user in a kubeconfig: its slugs, joined with dots.
+ * Returns the name of the context, cluster and user in a kubeconfig: the slugs, joined with dots.
  *
- * No slug contains a dot, so the name is unambiguous. A slash is read as a folder by tools that keep a file for each context.
+ * Slugs contain no dot, so the name is unambiguous. Tools with a file for each context read a slash as a folder.
  */
 const contextName = ({ organisation, environment, cluster }: ConfigurationInput): string =>
   [organisation, environment, cluster].join(".");
 
 /**
- * Makes a kubeconfig with which kubectl logs in with the cluster's issuer. It holds no secret that the OIDC configuration does
- * not hand out. Two waits on the database.
+ * Builds a kubeconfig with which kubectl logs in through the cluster's issuer. It contains no secret beyond those of the OIDC
+ * configuration. Two round trips.
  *
- * @throws AppError as `oidcConfig`; conflict before the control plane is built
+ * @throws AppError as `readOidcConfig`; conflict before the control plane exists
  */
-export async function kubeconfig(
+export async function readKubeconfig(
   context: Context,
   keyring: Keyring,
   input: ConfigurationInput,
 ): Promise<KubeconfigResponse> {
   const wanted = { what: "kubeconfig", phase: "CLUSTER_PROVISIONED" } as const;
-  return kubeconfigOf(contextName(input), await clientOf(context, keyring, input, wanted));
+  return buildKubeconfig(contextName(input), await readClient(context, keyring, input, wanted));
 }

@@ -1,31 +1,31 @@
-/** What the reconciler's own steps work with. */
+/** Services of the prerequisites. */
 
 import type { Services } from "../context.ts";
 import type { PrerequisiteContext } from "../provisioning/prerequisite.ts";
 import type { Keyring } from "../secrets/keyring.ts";
-import { newVault, openVault, type Vault } from "../secrets/vault.ts";
+import { createVault, openVault, type Vault } from "../secrets/vault.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
 
-/** What the steps work with. */
+/** Services of the prerequisites. */
 export interface PrerequisiteServices extends Pick<Services, "table" | "clock"> {
   readonly keyring: Keyring;
   readonly identityProvider: IdentityProvider;
-  /** Logs what an operator has to know. */
+  /** Logs a warning for operators. */
   readonly warn: (message: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
 /**
- * Opens the cluster's vault, or makes it where there is none yet.
+ * Opens the vault of a cluster, or creates it if the cluster has none yet.
  *
- * @throws Error where the keyring does not decrypt its data key
+ * @throws Error if the keyring cannot decrypt the data key
  */
-export async function vaultOf(
+export async function openOrCreateVault(
   { table, clock, keyring }: PrerequisiteServices,
-  { cluster, held }: PrerequisiteContext,
+  { cluster, secrets }: PrerequisiteContext,
 ): Promise<Vault> {
   const { identity } = cluster;
   return (
-    (await openVault(table, keyring, identity, held)) ??
-    (await newVault(table, keyring, identity, clock().toISOString()))
+    (await openVault(table, keyring, identity, secrets)) ??
+    (await createVault(table, keyring, identity, clock().toISOString()))
   );
 }

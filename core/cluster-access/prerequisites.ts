@@ -1,16 +1,16 @@
-/** The steps that give a cluster what its nodes and clients need. */
+/** Prerequisites of a cluster: its certificate authority and its OIDC client. */
 
 import type { Prerequisite } from "../provisioning/prerequisite.ts";
 import { secretKey } from "../table/keys.ts";
 import { Transaction } from "../table/transaction.ts";
-import { makeCertificateAuthority } from "./certificate-authority.ts";
+import { createCertificateAuthority } from "./certificate-authority.ts";
 import { CERTIFICATE_AUTHORITY, certificateAuthorityEntity } from "./entity.ts";
 import { formerOidcClient, oidcClient } from "./oidc-client.ts";
-import { type PrerequisiteServices, vaultOf } from "./prerequisite-services.ts";
+import { openOrCreateVault, type PrerequisiteServices } from "./prerequisite-services.ts";
 
 export type { PrerequisiteServices } from "./prerequisite-services.ts";
 
-/** The steps in their order. */
+/** Creates the prerequisites, in their order. */
 export const createPrerequisites = (services: PrerequisiteServices): readonly Prerequisite[] => [
   certificateAuthority(services),
   oidcClient(services),
@@ -19,13 +19,13 @@ export const createPrerequisites = (services: PrerequisiteServices): readonly Pr
 
 function certificateAuthority(services: PrerequisiteServices): Prerequisite {
   return {
-    operation: "making the certificate authority",
-    isDone: ({ held }) => held.has(CERTIFICATE_AUTHORITY),
-    async prepare(prepared, write) {
-      const { identity } = prepared.cluster;
+    operation: "creating the certificate authority",
+    isDone: ({ secrets }) => secrets.has(CERTIFICATE_AUTHORITY),
+    async prepare(context, write) {
+      const { identity } = context.cluster;
       const now = services.clock();
-      const vault = await vaultOf(services, prepared);
-      const { certificate, privateKey } = await makeCertificateAuthority(identity, now);
+      const vault = await openOrCreateVault(services, context);
+      const { certificate, privateKey } = await createCertificateAuthority(identity, now);
       const item = certificateAuthorityEntity.write(secretKey(identity, CERTIFICATE_AUTHORITY), {
         clusterIdentity: identity,
         certificate,

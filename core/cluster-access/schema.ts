@@ -1,17 +1,17 @@
-/** Configurations: the contract's shapes. */
+/** Contract shapes of configurations. */
 
 import * as v from "valibot";
 
 const base64 = v.pipe(v.string(), v.base64());
 
-/** The documentation's JoinConfigVersions. */
+/** JoinConfigVersions of the API documentation. */
 export const JoinConfigVersions = v.object({
   containerd: v.string(),
   crictl: v.string(),
   kubernetes: v.string(),
 });
 
-/** The documentation's JoinConfigResponse. */
+/** JoinConfigResponse of the API documentation. */
 export const JoinConfigResponse = v.object({
   cloudInitUserDataBase64: base64,
   installScriptBase64: base64,
@@ -22,27 +22,27 @@ export const JoinConfigResponse = v.object({
 });
 export type JoinConfigResponse = v.InferOutput<typeof JoinConfigResponse>;
 
-/** The documentation's OidcConfigResponse. */
+/** OidcConfigResponse of the API documentation. */
 export const OidcConfigResponse = v.object({
   caCertificate: v.string(),
   clientId: v.string(),
   clientSecret: v.string(),
-  endpoint: v.optional(v.pipe(v.string(), v.description("Left out until the control plane is built."))),
+  endpoint: v.optional(v.pipe(v.string(), v.description("Absent until the control plane is provisioned."))),
   issuerUrl: v.string(),
 });
 export type OidcConfigResponse = v.InferOutput<typeof OidcConfigResponse>;
 
-const named = <Shape extends v.GenericSchema>(name: string, shape: Shape) =>
+const namedList = <Shape extends v.GenericSchema>(name: string, shape: Shape) =>
   v.array(v.object({ name: v.string(), [name]: shape }));
 
-/** A kubeconfig as kubectl reads it, with a plugin that logs in with the cluster's issuer. */
+/** Kubeconfig for kubectl, with a plugin that logs in through the cluster's issuer. */
 export const KubeconfigResponse = v.object({
   apiVersion: v.literal("v1"),
   kind: v.literal("Config"),
-  clusters: named("cluster", v.object({ "certificate-authority-data": base64, server: v.string() })),
-  contexts: named("context", v.object({ cluster: v.string(), user: v.string() })),
+  clusters: namedList("cluster", v.object({ "certificate-authority-data": base64, server: v.string() })),
+  contexts: namedList("context", v.object({ cluster: v.string(), user: v.string() })),
   "current-context": v.string(),
-  users: named(
+  users: namedList(
     "user",
     v.object({
       exec: v.object({

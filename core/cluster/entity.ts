@@ -87,7 +87,7 @@ export type Cluster = v.InferOutput<typeof StoredCluster>;
 /** Entity of a cluster. */
 export const clusterEntity = defineEntity("cluster", 2, StoredCluster, {
   attributes: [...LIST_ATTRIBUTES, "rollbackVersion", "runningVersion", "plannedVersion"],
-  steps: { 1: readAddons },
+  migrations: { 1: readAddons },
 });
 
 const StoredPointer = v.object({
@@ -138,9 +138,6 @@ const StoredChange = v.object({
   to: v.optional(v.unknown()),
 });
 
-/** Changed property. */
-export type Change = v.InferOutput<typeof StoredChange>;
-
 const StoredEvent = v.object({
   type: v.picklist(eventTypes),
   at: v.string(),
@@ -160,8 +157,15 @@ export type ClusterEvent = v.InferOutput<typeof StoredEvent>;
 /** Entity of an event. */
 export const eventEntity = defineEntity("event", 3, StoredEvent, {
   attributes: ["ttl"],
-  steps: { 1: upgradeEvent, 2: (event) => ({ ...event, changes: parseJson(String(event.changes)) }) },
+  migrations: { 1: upgradeEvent, 2: (event) => ({ ...event, changes: parseJson(String(event.changes)) }) },
 });
+
+/** Changed property. `from` is absent if there was no value before, `to` if there is none now. */
+export interface Change<Path extends string = string, Value = unknown> {
+  path: Path;
+  from?: Value | undefined;
+  to?: Value | undefined;
+}
 
 const StoredTombstone = v.object({
   ...StoredCluster.entries,
@@ -177,5 +181,5 @@ export type Tombstone = v.InferOutput<typeof StoredTombstone>;
 /** Entity of a tombstone. */
 export const tombstoneEntity = defineEntity("tombstone", 2, StoredTombstone, {
   attributes: ["revision", "deletedAt", "ttl"],
-  steps: { 1: (stone) => ({ ...readAddons(stone), nodePools: JSON.parse(String(stone.nodePools)) }) },
+  migrations: { 1: (stone) => ({ ...readAddons(stone), nodePools: JSON.parse(String(stone.nodePools)) }) },
 });

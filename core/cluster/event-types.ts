@@ -1,9 +1,11 @@
-/** Types of events, and upgrades of events that older versions stored. */
+/** Catalogue of events with their changes, and upgrades of events that older versions stored. */
 
-import { nodePoolPath } from "../node-pool/rules.ts";
+import type { NodePool } from "../node-pool/entity.ts";
+import { type NodePoolPath, type NodePoolSettings, nodePoolPath } from "../node-pool/rules.ts";
 import { parseJson } from "../shared/json.ts";
 import type { Properties } from "../table/entity.ts";
-import type { Change } from "./entity.ts";
+import type { Change, Cluster } from "./entity.ts";
+import type { UpdateCluster } from "./schema.ts";
 
 /** All types of events: a noun and a verb in the past tense. */
 export const eventTypes = [
@@ -25,7 +27,47 @@ export const eventTypes = [
 ] as const;
 
 /** The type of an event. */
-export type EventType = (typeof eventTypes)[number];
+type EventType = (typeof eventTypes)[number];
+
+/** Name of a property that users can change, in requests and events. */
+export type TrackedName = keyof UpdateCluster | "desiredStatus" | "environmentPrometheusRules";
+
+/** Change of the progress of a cluster or of a node pool. */
+export type ProgressChange =
+  | Change<"status", Cluster["status"]>
+  | Change<"provisionStatus", Cluster["provisionStatus"]>
+  | NodePoolStatusChange
+  | FailureChange;
+
+type NodePoolStatusChange = Change<`${NodePoolPath}.provisionStatus`, NodePool["provisionStatus"]>;
+
+/** Operation that failed, and why. */
+type FailureChange = Change<"conditions[Reconciled]", string>;
+
+/** Changes of each type of event. */
+interface EventChanges {
+  "cluster.created": Change<keyof Cluster | NodePoolPath>;
+  "cluster.updated": Change<TrackedName>;
+  "cluster.moved": Change<TrackedName>;
+  "cluster.deletion-requested": Change<TrackedName>;
+  "cluster.deleted": Change<"status", Cluster["status"]>;
+  "cluster.forgotten": Change<"status", Cluster["status"]>;
+  "cluster.undeleted": Change<TrackedName>;
+  "cluster.status-changed": ProgressChange;
+  "cluster.phase-reached": ProgressChange;
+  "cluster.step-failed": FailureChange;
+  /** Ids of tokens that were issued and revoked, and the identity of the pool that the machine joins. */
+  "cluster.join-config-issued": Change<"bootstrapToken" | "nodePool", string>;
+  "node-pool.created": Change<NodePoolPath, NodePoolSettings>;
+  "node-pool.updated": Change<`${NodePoolPath}.${keyof NodePoolSettings}`>;
+  "node-pool.deletion-requested": NodePoolStatusChange;
+  "node-pool.status-changed": ProgressChange;
+}
+
+/** Event of one of the given types, with its changes. */
+export type EventOf<Type extends EventType = EventType> = {
+  [Each in Type]: { type: Each; changes: readonly EventChanges[Each][] };
+}[Type];
 
 /** Types that were renamed in version 2 of stored events. */
 const RENAMED: Readonly<Record<string, EventType>> = {

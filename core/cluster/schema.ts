@@ -117,9 +117,11 @@ export const MoveCluster = v.object({
   currentEnvironment: v.pipe(text, maxCharacters(100)),
   newEnvironment: v.pipe(text, maxCharacters(100)),
 });
+export type MoveCluster = v.InferOutput<typeof MoveCluster>;
 
 /** Body of a restoration: identity of the deleted cluster; absent for the only one with the slug. */
 export const UndeleteCluster = v.object({ identity: v.optional(uuid) });
+export type UndeleteCluster = v.InferOutput<typeof UndeleteCluster>;
 
 /** IpWhitelistResponse of the API documentation. */
 export const IpWhitelistResponse = v.object({ cidr, description: v.string() });

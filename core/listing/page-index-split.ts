@@ -8,8 +8,8 @@ import { commit, Transaction } from "../table/transaction.ts";
 import {
   type Bucket,
   bucketOf,
+  buildChunkItem,
   type Chunk,
-  chunkItem,
   keyRange,
   newBucketId,
   readChunk,
@@ -63,7 +63,7 @@ async function readBucketSlugs(
  * @param slugs slugs in order, one for each cluster
  * @returns undefined if all slugs are the same
  */
-export function shortestSeparator(slugs: readonly string[]): string | undefined {
+export function findMiddleSeparator(slugs: readonly string[]): string | undefined {
   let best: { slug: string; distance: number } | undefined;
   slugs.forEach((slug, position) => {
     if (position === 0 || slugs[position - 1] === slug) return;
@@ -122,7 +122,7 @@ export async function splitBucket(
   if (slugs === undefined) return false;
   const after = slugs.findIndex((slug) => slug > pending);
   slugs.splice(after === -1 ? slugs.length : after, 0, pending);
-  const separator = shortestSeparator(slugs);
+  const separator = findMiddleSeparator(slugs);
   if (separator === undefined) throw new Error(`${slugs.length} clusters share the slug ${pending}`);
   const left = slugs.filter((slug) => slug < separator).length;
   const halves = [
@@ -161,6 +161,6 @@ export async function splitChunk(
       names,
       values,
     })
-    .create("right", chunkItem(organisation, environment, first.bound, moved));
+    .create("right", buildChunkItem(organisation, environment, first.bound, moved));
   return (await commit(table, transaction, deadline)).length === 0;
 }

@@ -60,7 +60,7 @@ export function readChunk(item: RawItem): Chunk {
 }
 
 /** Builds the item of a chunk. @param buckets at least one; the bound of the first is the chunk's */
-export function chunkItem(
+export function buildChunkItem(
   organisation: string,
   environment: { slug: string; identity: string },
   lowerBound: string,
@@ -81,8 +81,8 @@ const bucketsById = (buckets: readonly Bucket[]) =>
 export const newBucketId = (number: number): string => (number % 2 ** 48).toString(36);
 
 /** Builds the first chunk of a new environment: one empty bucket that begins before every slug. */
-export const firstChunk = (organisation: string, environment: { slug: string; identity: string }, id: string) =>
-  chunkItem(organisation, environment, "", [{ id, bound: "", n: 0, v: 0 }]);
+export const buildFirstChunk = (organisation: string, environment: { slug: string; identity: string }, id: string) =>
+  buildChunkItem(organisation, environment, "", [{ id, bound: "", n: 0, v: 0 }]);
 
 /**
  * Reads all chunks of an organisation, or of one environment, in key order.
@@ -185,17 +185,17 @@ export function removableBuckets({ buckets, lowerBound }: Chunk): Bucket[] {
  * the bucket before them then extends to the next bucket.
  *
  * @param label label of the condition
- * @param gone result of `removableBuckets`, at least one
+ * @param removed result of `removableBuckets`, at least one
  */
-export function removeBuckets(transaction: Transaction, label: string, chunk: Chunk, gone: readonly Bucket[]): void {
-  const paths = gone.map((_, position) => `#buckets.#b${position}`);
+export function removeBuckets(transaction: Transaction, label: string, chunk: Chunk, removed: readonly Bucket[]): void {
+  const paths = removed.map((_, position) => `#buckets.#b${position}`);
   const expression = {
     condition: paths.map((path, position) => `${path}.#v = :v${position}`).join(" AND "),
-    names: Object.fromEntries(gone.map(({ id }, position) => [`#b${position}`, id])),
-    values: Object.fromEntries(gone.map(({ v }, position) => [`:v${position}`, v])),
+    names: Object.fromEntries(removed.map(({ id }, position) => [`#b${position}`, id])),
+    values: Object.fromEntries(removed.map(({ v }, position) => [`:v${position}`, v])),
   };
   // A new bucket comes only from the split of an existing one, so the condition also excludes new buckets.
-  if (gone.length === chunk.buckets.length) transaction.delete(label, chunk.key, expression);
+  if (removed.length === chunk.buckets.length) transaction.delete(label, chunk.key, expression);
   else transaction.update(label, chunk.key, `REMOVE ${paths.join(", ")}`, expression);
 }
 

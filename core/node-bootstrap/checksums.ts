@@ -1,28 +1,28 @@
 /**
- * SHA-256 of what nodes download, in hexadecimal, as it was published. Nothing here was computed by us, and none is guessed.
+ * SHA-256 checksums of the downloads of nodes, in hexadecimal, as published. None was computed by this project.
  *
  * Sources:
- * - kubernetes-sigs/kubespray, roles/kubespray_defaults/vars/main/checksums.yml at 005bdce7f1867958838a2d0bb4f7e67893d98f64: all
- * - kubernetes/kops, pkg/assets/assetdata, as a second one: k8s-1.33.yaml (395caf805e4ab9b8833203a795d828615097787f),
+ * - kubernetes-sigs/kubespray, roles/kubespray_defaults/vars/main/checksums.yml at 005bdce7f1867958838a2d0bb4f7e67893d98f64: all checksums
+ * - kubernetes/kops, pkg/assets/assetdata, as a second source: k8s-1.33.yaml (395caf805e4ab9b8833203a795d828615097787f),
  *   k8s-1.34.yaml (36e59b1161536294696eee5ce6b1af68c9abcf64; 1.34.3, not 1.34.4), k8s-1.35.yaml
  *   (1ab42e11d7b1dcca90ac0f4f5d127ca20ec5b641), containerd-2.1.yaml (36e59b1161536294696eee5ce6b1af68c9abcf64), runc-1.3.yaml
  *   (1b32a73c2cb208635fdf2dbc174c9dfc93795e27), cni-1.8.yaml (c3038ce4889a6801bea18285b6d38fbb98018b6b)
  *
- * Where both have one they are equal. Of kubeadm and kubelet 1.34.4 and crictl 1.34.0 for arm64 only the first has one.
+ * Checksums in both sources are equal. Those of kubeadm and kubelet 1.34.4 and of crictl 1.34.0 for arm64 are only in the first.
  */
 
-/** The machines there are downloads for, by Kubernetes' and Go's names. */
+/** Supported architectures, with the names of Kubernetes and Go. */
 export const architectures = ["amd64", "arm64"] as const;
 export type Architecture = (typeof architectures)[number];
 
-/** One checksum for each kind of machine. */
+/** Checksums by architecture. */
 export type Checksums = Readonly<Record<Architecture, string>>;
 
-/** What a node is made of. */
+/** Components that a node downloads. */
 export const components = ["containerd", "runc", "cni-plugins", "crictl", "kubeadm", "kubelet"] as const;
 export type Component = (typeof components)[number];
 
-/** By component and its version, without a leading `v`. */
+/** Checksums by component and version, without a leading `v`. */
 export const checksums: Readonly<Record<Component, Readonly<Record<string, Checksums>>>> = {
   containerd: {
     "2.1.6": {

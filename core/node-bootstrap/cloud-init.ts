@@ -1,4 +1,4 @@
-/** Cloud-init: a machine that installs what it needs and joins when it first starts. */
+/** Builds cloud-init user data: the machine installs its software and joins at its first boot. */
 
 import { gzipSync } from "node:zlib";
 import { toYaml } from "../shared/yaml.ts";
@@ -7,7 +7,7 @@ const INSTALL = "/usr/local/sbin/ame-clusters-install";
 const JOIN = "/usr/local/sbin/ame-clusters-join";
 const UNIT = "ame-clusters-join.service";
 
-// A unit rather than a command of cloud-init's: it goes on after a reboot, and tries again while the API server is away.
+// A systemd unit instead of a cloud-init command: it continues after a reboot and retries while the API server is not reachable.
 const JOIN_UNIT = `[Unit]
 Description=Installs a Kubernetes node and joins its cluster
 Wants=network-online.target
@@ -29,24 +29,24 @@ WantedBy=multi-user.target
 
 const joinScript = (joinCommand: string): string => `#!/usr/bin/env bash
 set -euo pipefail
-# kubeadm does not join over what a join left behind that did not come to its end.
+# kubeadm does not join over the files of an incomplete join.
 if [[ -e /etc/kubernetes/pki/ca.crt ]]; then kubeadm reset --force; fi
 exec ${joinCommand}
 `;
 
-// Some clouds allow 16 KiB of user data, so what is long is compressed.
-const compressed = (content: string) => ({
+// Some clouds limit user data to 16 KiB, so long files are compressed.
+const compress = (content: string) => ({
   encoding: "gz+b64",
   content: gzipSync(content, { level: 9 }).toString("base64"),
 });
 
-/** Makes the user data, a `#cloud-config`. @param install the install script @param joinCommand one line of shell */
-export function cloudInit(install: string, joinCommand: string): string {
+/** Builds the user data, a `#cloud-config`. @param install the install script @param joinCommand one line of shell */
+export function buildCloudInit(install: string, joinCommand: string): string {
   const owner = "root:root";
   const configuration = {
     write_files: [
-      { path: INSTALL, owner, permissions: "0755", ...compressed(install) },
-      // It holds the token.
+      { path: INSTALL, owner, permissions: "0755", ...compress(install) },
+      // It contains the token.
       { path: JOIN, owner, permissions: "0700", content: joinScript(joinCommand) },
       { path: `/etc/systemd/system/${UNIT}`, owner, permissions: "0644", content: JOIN_UNIT },
     ],

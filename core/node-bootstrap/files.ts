@@ -1,19 +1,19 @@
-/** The files of a node that are the same whatever it belongs to. */
+/** Files of a node that do not depend on its cluster or pool. */
 
 import { toYaml } from "../shared/yaml.ts";
 import { CONTAINER_RUNTIME_ENDPOINT, SHUTDOWN_GRACE_SECONDS } from "./kubelet.ts";
 
-/** What the kernel has to have loaded for containers and their network. */
+/** Kernel modules that containers and their network need. */
 export const KERNEL_MODULES = ["overlay", "br_netfilter"] as const;
 
-/** What is passed between pods goes through the host's rules, and the host passes it on. */
+/** Kernel settings: traffic between pods passes the host's firewall rules, and the host forwards it. */
 export const SYSCTLS = `net.bridge.bridge-nf-call-iptables = 1
 net.bridge.bridge-nf-call-ip6tables = 1
 net.ipv4.ip_forward = 1
 `;
 
-/** containerd's configuration. @param pauseImage the image that holds a pod's namespaces open */
-export const containerdConfiguration = (pauseImage: string): string => `version = 3
+/** Builds containerd's configuration. @param pauseImage image whose container owns the namespaces of a pod */
+export const buildContainerdConfiguration = (pauseImage: string): string => `version = 3
 
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
 sandbox = '${pauseImage}'
@@ -28,7 +28,7 @@ runtime_type = 'io.containerd.runc.v2'
 SystemdCgroup = true
 `;
 
-/** containerd as systemd runs it. */
+/** systemd unit of containerd. */
 export const CONTAINERD_UNIT = `[Unit]
 Description=containerd container runtime
 Documentation=https://containerd.io
@@ -51,13 +51,13 @@ TasksMax=infinity
 WantedBy=multi-user.target
 `;
 
-/** Where crictl finds containerd. */
+/** Configuration of crictl: the socket of containerd. */
 export const CRICTL_CONFIGURATION = toYaml({
   "runtime-endpoint": CONTAINER_RUNTIME_ENDPOINT,
   "image-endpoint": CONTAINER_RUNTIME_ENDPOINT,
 });
 
-/** The kubelet as systemd runs it. */
+/** systemd unit of the kubelet. */
 export const KUBELET_UNIT = `[Unit]
 Description=kubelet: the Kubernetes node agent
 Documentation=https://kubernetes.io/docs/
@@ -74,7 +74,7 @@ RestartSec=10
 WantedBy=multi-user.target
 `;
 
-/** kubeadm's drop-in: https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/kubelet-integration */
+/** systemd drop-in of kubeadm: https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/kubelet-integration */
 export const KUBEADM_DROP_IN = `[Service]
 Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
 Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml --config-dir=/etc/kubernetes/kubelet.conf.d"
@@ -85,25 +85,25 @@ ExecStart=/usr/local/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $
 `;
 
 /**
- * Lets the kubelet delay a shutdown. logind reads the files of /etc, /run and /usr/lib in one order, by name, and the last value
- * counts: `unattended-upgrades-logind-maxdelay.conf` of Debian and Ubuntu allows 30 seconds and is read after the kubelet's own
+ * Allows the kubelet to delay a shutdown. logind reads the files of /etc, /run and /usr/lib together, ordered by name, and the last
+ * value wins: `unattended-upgrades-logind-maxdelay.conf` of Debian and Ubuntu allows 30 seconds and is read after the kubelet's own
  * `99-kubelet.conf`.
  */
 export const LOGIND_CONFIGURATION = `[Login]
 InhibitDelayMaxSec=${SHUTDOWN_GRACE_SECONDS}
 `;
 
-/** Keeps systemd-networkd, when it restarts, from removing the routes and rules that the cluster's network has added. */
+/** Prevents systemd-networkd from removing routes and rules of the cluster's network when it restarts. */
 export const NETWORKD_CONFIGURATION = `[Network]
 ManageForeignRoutes=no
 ManageForeignRoutingPolicyRules=no
 `;
 
-/** Keeps needrestart from restarting these services, above all the one that runs the install script. */
+/** Prevents needrestart from restarting these services, above all the one that runs the install script. */
 export const NEEDRESTART_CONFIGURATION = `$nrconf{override_rc}{qr(^(ame-clusters-join|containerd|kubelet)\\.service$)} = 0;
 1;
 `;
 
-/** Nothing on the machine reboots it by itself: what does so has to drain the node first, one node at a time. */
+/** Disables automatic reboots: a reboot must drain the node first, one node at a time. */
 export const NO_UNATTENDED_REBOOT = `Unattended-Upgrade::Automatic-Reboot "false";
 `;

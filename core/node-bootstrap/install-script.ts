@@ -1,27 +1,27 @@
-/** The script that makes a machine ready to join. */
+/** Builds the script that prepares a machine to join. */
 
 import { KERNEL_MODULES } from "./files.ts";
 import type { JoinedPool, JoinInput } from "./input.ts";
-import { nodeLabels } from "./kubelet.ts";
+import { splitNodeLabels } from "./kubelet.ts";
 import {
+  buildDownloadVariables,
+  buildHeader,
+  buildInstallCommand,
+  buildWriteCommand,
   CHECK_FUNCTIONS,
   CHECK_SYSTEM,
-  downloads,
   FUNCTIONS,
-  head,
-  installCommand,
-  ofPool,
   PACKAGE_FUNCTIONS,
-  writeCommand,
+  poolSuffix,
 } from "./script.ts";
 import { quote } from "./shell.ts";
 import type { NodeSoftware } from "./software.ts";
-import { CONTAINER_TOOLS, containerRuntime, HOST_SETTINGS, kubelet, UPDATE_SETTINGS } from "./steps.ts";
+import { CONTAINER_TOOLS, HOST_SETTINGS, installContainerRuntime, installKubelet, UPDATE_SETTINGS } from "./steps.ts";
 
 /**
- * The packages that kubeadm, kubelet, containerd and the script itself need and that minimal images lack. apparmor: the kernels of
- * Debian and Ubuntu enable AppArmor, and containerd needs `apparmor_parser` to load the profile of containers. dbus: through it the
- * kubelet delays a shutdown. mount: kubeadm, kubelet and swapoff.
+ * Packages that kubeadm, kubelet, containerd and the script need and that minimal images lack. apparmor: the kernels of Debian and
+ * Ubuntu enable AppArmor, and containerd needs `apparmor_parser` to load the profile of containers. dbus: the kubelet delays a
+ * shutdown through it. mount: for kubeadm, kubelet and swapoff.
  */
 const PACKAGES = [
   "apparmor",
@@ -40,8 +40,8 @@ const PACKAGES = [
 
 const UPDATER = "unattended-upgrades";
 
-// Whether a node is updated later is not for the join to decide, and installing the package would turn it on.
-const KEEP_UPDATER_STILL = `  debconf-set-selections <<<'${UPDATER} ${UPDATER}/enable_auto_updates boolean false'
+// Installing the package would enable automatic updates, which are not the join's decision.
+const DISABLE_UPDATER = `  debconf-set-selections <<<'${UPDATER} ${UPDATER}/enable_auto_updates boolean false'
 `;
 
 const installPackages = (packages: readonly string[]): string => `
@@ -54,20 +54,20 @@ for package in "\${packages[@]}"; do
 done
 if ((\${#missing[@]} > 0)); then
   apt_get update
-${packages.includes(UPDATER) ? KEEP_UPDATER_STILL : ""}  apt_get install --yes --no-install-recommends "\${missing[@]}"
+${packages.includes(UPDATER) ? DISABLE_UPDATER : ""}  apt_get install --yes --no-install-recommends "\${missing[@]}"
 fi
 `;
 
 const REBOOT = `
 if [[ -e /run/reboot-required ]]; then
-  say 'the updates ask for a reboot: rebooting; run this script again afterwards, and then join'
+  say 'the updates require a reboot: rebooting now; afterwards run this script again, and then the join command'
   systemctl reboot
-  # Not ready yet: whoever runs this and then the join command must not go on.
+  # Not ready yet: a caller must not continue with the join command.
   exit 75
 fi
 `;
 
-/** Only before the first join: what is a node already is updated by other means. */
+/** Builds the step that installs security updates before the first join. Nodes that have joined are updated by other means. */
 const updateFirst = (updates: JoinedPool["securityUpdatesOnJoin"]): string =>
   updates === "OFF"
     ? ""
@@ -81,9 +81,9 @@ fi
 `.replace("\n\nfi", "\nfi");
 
 const PREPARE_KERNEL = `
-${writeCommand("/etc/modules-load.d/ame-clusters.conf", "0644", KERNEL_MODULES.map((each) => `${each}\n`).join(""))}
+${buildWriteCommand("/etc/modules-load.d/ame-clusters.conf", "0644", KERNEL_MODULES.map((each) => `${each}\n`).join(""))}
 
-# Some of Ubuntu's kernels, such as those of Raspberry Pis, have these modules in a package of their own.
+# Some kernels of Ubuntu, such as those for Raspberry Pi, have these modules in a separate package.
 load_module() {
   if modprobe "$1"; then return; fi
   local package
@@ -94,13 +94,13 @@ load_module() {
     apt_get install --yes --no-install-recommends "$package" || true
     if modprobe "$1"; then return; fi
   fi
-  fail "the kernel module $1 cannot be loaded: install a kernel that has it, or reboot where the running kernel was replaced"
+  fail "the kernel module $1 cannot be loaded: install a kernel that has it, or reboot if the running kernel was replaced"
 }
 ${KERNEL_MODULES.map((each) => `load_module ${each}`).join("\n")}
 
 ${HOST_SETTINGS}
 
-# A kubelet does not start on a machine that swaps.
+# A kubelet does not start on a machine with swap.
 swapoff --all
 if [[ -f /etc/fstab ]]; then
   sed --in-place --regexp-extended 's/^([^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap[[:space:]])/# \\1/' /etc/fstab
@@ -110,7 +110,7 @@ systemctl mask swap.target
 
 const startContainerRuntime = (software: NodeSoftware): string => `
 changed=no
-${containerRuntime(software)}
+${installContainerRuntime(software)}
 systemctl daemon-reload
 systemctl enable containerd.service
 if [[ $changed == yes ]]; then systemctl restart containerd.service; else systemctl start containerd.service; fi
@@ -122,59 +122,59 @@ function startKubelet(input: JoinInput, labels: readonly string[]): string {
   const extra = labels.length === 0 ? "" : `--node-labels=${labels.join(",")}`;
   return `
 changed=no
-${installCommand("kubeadm")}
-${kubelet(input)}
-${writeCommand("/etc/default/kubelet", "0644", `KUBELET_EXTRA_ARGS=${extra}\n`)}
+${buildInstallCommand("kubeadm")}
+${installKubelet(input)}
+${buildWriteCommand("/etc/default/kubelet", "0644", `KUBELET_EXTRA_ARGS=${extra}\n`)}
 install -d -m 0755 /etc/kubernetes/manifests
 systemctl daemon-reload
 systemctl enable kubelet.service
-# Until the machine has joined, the kubelet has nothing to run with; kubeadm starts it.
+# Before the join, the kubelet has no configuration to run with; kubeadm starts it.
 if [[ $changed == yes && -e /etc/kubernetes/kubelet.conf ]]; then systemctl restart kubelet.service; fi
 `;
 }
 
-/** A joined node is upgraded in another order, after its control plane. */
-const refuseOtherVersion = ({ kubernetes }: NodeSoftware): string => `
+/** Builds the check that a joined node has the right version. Its upgrade has another order, after the control plane. */
+const checkVersion = ({ kubernetes }: NodeSoftware): string => `
 if [[ -e /etc/kubernetes/kubelet.conf && -x /usr/local/bin/kubelet ]]; then
   present=$(/usr/local/bin/kubelet --version)
   [[ $present == ${quote(`Kubernetes v${kubernetes}`)} ]] ||
-    fail "this node has joined and runs $present: run the upgrade script to bring it to v${kubernetes}"
+    fail "this node has joined and runs $present: run the upgrade script to upgrade it to v${kubernetes}"
 fi
 `;
 
-const farewell = (refused: readonly string[]): string =>
+const refusedLabelsNote = (refused: readonly string[]): string =>
   refused.length === 0
     ? ""
-    : `say ${quote(`A kubelet may not give itself these labels; set them with kubectl label node: ${refused.join(" ")}`)}\n`;
+    : `say ${quote(`a kubelet cannot set these labels itself; set them with kubectl label node: ${refused.join(" ")}`)}\n`;
 
 /**
- * Makes the script that installs everything a node runs and configures it, up to the join itself. It can be run again.
+ * Builds the script that installs and configures the software of a node. It does not join. It can be run again.
  *
- * @throws Error as `nodeLabels` and `kubeletConfiguration`
+ * @throws Error as `splitNodeLabels` and `buildKubeletConfiguration`
  */
-export function installScript(input: JoinInput, software: NodeSoftware): string {
+export function buildInstallScript(input: JoinInput, software: NodeSoftware): string {
   const { pool, version } = input;
   const updates = pool?.securityUpdatesOnJoin ?? "OFF";
-  const labels = pool === undefined ? { registered: [], refused: [] } : nodeLabels(pool);
+  const labels = pool === undefined ? { registered: [], refused: [] } : splitNodeLabels(pool);
   const packages = updates === "OFF" ? PACKAGES : [...PACKAGES, UPDATER];
   return [
-    head([
-      `Makes a machine ready to become a node of a cluster of version ${version}${ofPool(pool)}.`,
-      "Run it as root, then the join command. It can be run again; it changes only what is not so already.",
+    buildHeader([
+      `Prepares a machine to join a cluster of version ${version}${poolSuffix(pool)} as a node.`,
+      "Run it as root, then run the join command. It can be run again: then it changes only what differs.",
     ]),
     CHECK_SYSTEM,
     FUNCTIONS,
     PACKAGE_FUNCTIONS,
     CHECK_FUNCTIONS,
-    downloads(software),
-    refuseOtherVersion(software),
+    buildDownloadVariables(software),
+    checkVersion(software),
     UPDATE_SETTINGS,
     installPackages(packages),
     updateFirst(updates),
     PREPARE_KERNEL,
     startContainerRuntime(software),
     startKubelet(input, labels.registered),
-    farewell(labels.refused),
+    refusedLabelsNote(labels.refused),
     `say ${quote(`this machine is ready to join: Kubernetes v${software.kubernetes}`)}\n`,
   ]
     .map((part) => `${part.trim()}\n`)

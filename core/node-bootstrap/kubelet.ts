@@ -1,37 +1,37 @@
-/** How a node's kubelet is configured. */
+/** Builds the configuration of a node's kubelet. */
 
 import { isKubeletLabel, REBOOTS_LABEL, reservedReason } from "../node-pool/reserved-names.ts";
 import { Address, parseCidr } from "../shared/ip.ts";
 import { toYaml } from "../shared/yaml.ts";
 import type { JoinedPool, JoinInput } from "./input.ts";
 
-/** Where the container runtime listens. */
+/** Socket of the container runtime. */
 export const CONTAINER_RUNTIME_ENDPOINT = "unix:///run/containerd/containerd.sock";
 
 /**
- * Where the kubelet reads our configuration. kubeadm writes the cluster's to a file of its own at every join and upgrade; what is
- * here is laid over it.
+ * File of our kubelet configuration. kubeadm writes the cluster's configuration to another file at every join and upgrade; the values
+ * of this file override it.
  */
 export const KUBELET_DROP_IN = "/etc/kubernetes/kubelet.conf.d/50-ame-clusters.conf";
 
 const DEFAULT_DOMAIN = "cluster.local";
 
-/** The time in seconds that pods have to end while the machine shuts down. logind has to allow the kubelet that delay. */
+/** Time for pods to end when the machine shuts down, in seconds. logind must allow the kubelet this delay. */
 export const SHUTDOWN_GRACE_SECONDS = 60;
 
-/** Tells the address of the cluster's DNS, by kubeadm's rule the tenth of the services. @throws Error for what is no block */
-export function clusterDns(serviceSubnet: string): string {
+/** Returns the address of the cluster's DNS: the tenth of the service subnet, as in kubeadm. @throws Error for an invalid subnet */
+export function clusterDnsAddress(serviceSubnet: string): string {
   const block = parseCidr(serviceSubnet);
-  if (typeof block === "string") throw new Error(`The service subnet ${serviceSubnet} ${block}.`);
+  if (typeof block === "string") throw new Error(`Invalid service subnet ${serviceSubnet}: ${block}.`);
   return new Address(block.address.version, block.address.value + 10n).toString();
 }
 
 /**
- * Makes a node's KubeletConfiguration, kubelet.config.k8s.io/v1beta1, as YAML. It is whole enough to start a kubelet with it alone.
+ * Builds a node's KubeletConfiguration, kubelet.config.k8s.io/v1beta1, as YAML. A kubelet can start with this file only.
  *
- * @throws Error where the service subnet is no block
+ * @throws Error if the service subnet is invalid
  */
-export function kubeletConfiguration({ serviceSubnet, clusterDomain, pool }: JoinInput): string {
+export function buildKubeletConfiguration({ serviceSubnet, clusterDomain, pool }: JoinInput): string {
   const taints = (pool?.taints ?? []).map(({ key, value, effect }) => ({
     key,
     ...(value === undefined ? {} : { value }),
@@ -47,43 +47,43 @@ export function kubeletConfiguration({ serviceSubnet, clusterDomain, pool }: Joi
     },
     authorization: { mode: "Webhook" },
     cgroupDriver: "systemd",
-    clusterDNS: [clusterDns(serviceSubnet)],
+    clusterDNS: [clusterDnsAddress(serviceSubnet)],
     clusterDomain: clusterDomain ?? DEFAULT_DOMAIN,
     containerRuntimeEndpoint: CONTAINER_RUNTIME_ENDPOINT,
     ...(taints.length === 0 ? {} : { registerWithTaints: taints }),
     rotateCertificates: true,
-    // So that pods end in order where the machine shuts down.
+    // Pods end in order when the machine shuts down.
     shutdownGracePeriod: `${SHUTDOWN_GRACE_SECONDS}s`,
     shutdownGracePeriodCriticalPods: "20s",
   };
   return toYaml(configuration);
 }
 
-// What Kubernetes allows in a label, and nothing that means anything to a shell, to systemd or between labels.
+// Characters that Kubernetes allows in a label, without those that have a meaning for a shell, for systemd or between labels.
 const KEY = /^[A-Za-z0-9._/-]+$/;
 const VALUE = /^[A-Za-z0-9._-]*$/;
 
-/** The labels of a node, each `key=value`, in order of their keys. */
+/** Labels of a node, each `key=value`, ordered by key. */
 export interface NodeLabels {
-  /** With which the kubelet registers its node. */
+  /** Labels with which the kubelet registers its node. */
   readonly registered: readonly string[];
-  /** Which only somebody with rights on nodes may set: a kubelet that asks for them does not start. */
+  /** Labels that only a user with rights on nodes may set: a kubelet does not start with them. */
   readonly refused: readonly string[];
 }
 
 /**
- * Returns the labels of a pool's nodes. A stored label that the machine or this service writes itself is left out.
+ * Returns the labels of a pool's nodes, without stored labels that the machine or this service sets itself.
  *
- * @throws Error for labels that Kubernetes does not know as such, naming each
+ * @throws Error that lists the labels that Kubernetes does not accept
  */
-export function nodeLabels({ labels, enableNodeReboots }: JoinedPool): NodeLabels {
+export function splitNodeLabels({ labels, enableNodeReboots }: JoinedPool): NodeLabels {
   const reboots = { [REBOOTS_LABEL]: enableNodeReboots ? "enabled" : "disabled" };
   const free = Object.entries(labels).filter(
     ([key]) => !isKubeletLabel(key) || reservedReason("labels", key, false) === undefined,
   );
   const entries = [...free, ...Object.entries(reboots)].sort(([a], [b]) => (a < b ? -1 : 1));
   const wrong = entries.filter(([key, value]) => !KEY.test(key) || !VALUE.test(value));
-  if (wrong.length > 0) throw new Error(`Not labels: ${wrong.map((each) => JSON.stringify(each)).join(", ")}.`);
+  if (wrong.length > 0) throw new Error(`Invalid labels: ${wrong.map((each) => JSON.stringify(each)).join(", ")}.`);
   const written = (own: boolean) =>
     entries.filter(([key]) => isKubeletLabel(key) === own).map(([key, value]) => `${key}=${value}`);
   return { registered: written(true), refused: written(false) };

@@ -1,16 +1,16 @@
-/** What the scripts of a node share: bash for Ubuntu 22.04 and 24.04 and Debian 12, on amd64 and arm64. */
+/** Common parts of the scripts of a node: bash for Ubuntu 22.04 and 24.04 and Debian 12, on amd64 and arm64. */
 
 import { type Component, components } from "./checksums.ts";
 import type { JoinedPool } from "./input.ts";
-import { comment, quote, quoteAlways } from "./shell.ts";
-import { type NodeSoftware, pathOf, sites } from "./software.ts";
+import { quote, quoteAlways, toComment } from "./shell.ts";
+import { downloadPath, type NodeSoftware, sites } from "./software.ts";
 
-/** Where it is noted which downloads are installed. */
+/** Directory with a record of the installed downloads. */
 const STATE = "/var/lib/ame-clusters";
 
-/** The beginning of every script. @param lines what the script is and how it is used, for who reads it */
-export const head = (lines: readonly string[]): string => `#!/usr/bin/env bash
-${lines.map((line) => `# ${comment(line)}`.trimEnd()).join("\n")}
+/** Builds the start of a script. @param lines description and usage, as comments */
+export const buildHeader = (lines: readonly string[]): string => `#!/usr/bin/env bash
+${lines.map((line) => `# ${toComment(line)}`.trimEnd()).join("\n")}
 set -euo pipefail
 umask 022
 # Debian's su keeps the user's PATH, which lacks sbin.
@@ -26,13 +26,13 @@ fail() {
 }
 `;
 
-/** Names a pool in a head, after its cluster. */
-export const ofPool = (pool: JoinedPool | undefined): string =>
+/** Returns the name of a pool, for a script's description after its cluster. */
+export const poolSuffix = (pool: JoinedPool | undefined): string =>
   pool === undefined ? "" : `, in its pool ${pool.name}`;
 
-/** Refuses systems that the script does not know; sets `architecture`. */
+/** Exits on unsupported systems; sets `architecture`. */
 export const CHECK_SYSTEM = `
-[[ $(id -u) == 0 ]] || fail 'this script has to run as root: start it with sudo'
+[[ $(id -u) == 0 ]] || fail 'this script must run as root: start it with sudo'
 
 system=unknown
 if [[ -r /etc/os-release ]]; then
@@ -41,29 +41,29 @@ if [[ -r /etc/os-release ]]; then
 fi
 case $system in
   'ubuntu 22.04' | 'ubuntu 24.04' | 'debian 12') ;;
-  *) fail "this system is '$system'; nodes run Ubuntu 22.04, Ubuntu 24.04 or Debian 12" ;;
+  *) fail "this system is '$system'; supported are Ubuntu 22.04, Ubuntu 24.04 and Debian 12" ;;
 esac
 
 case $(uname -m) in
   x86_64) architecture=amd64 ;;
   aarch64) architecture=arm64 ;;
-  *) fail "this machine is $(uname -m); nodes run on amd64 (x86_64) or arm64 (aarch64)" ;;
+  *) fail "this machine is $(uname -m); supported are amd64 (x86_64) and arm64 (aarch64)" ;;
 esac
 
-command -v systemctl >/dev/null || fail 'systemctl is missing; nodes are run by systemd'
+command -v systemctl >/dev/null || fail 'systemctl is missing; nodes require systemd'
 `;
 
-/** The time in seconds that scripts wait for another package manager, such as unattended-upgrades at a machine's first boot. */
+/** Time that scripts wait for another package manager, such as unattended-upgrades at the first boot, in seconds. */
 const PACKAGE_LOCK_SECONDS = 900;
 
 /**
- * Running package managers while another one may be running. `DPkg::Lock::Timeout` covers dpkg's lock only: apt-get gives up at once
- * on the locks of /var/lib/apt/lists and /var/cache/apt/archives, and so does unattended-upgrade on its own.
+ * Shell functions that run package managers while another one may be running. `DPkg::Lock::Timeout` covers dpkg's lock only: apt-get
+ * does not wait for the locks of /var/lib/apt/lists and /var/cache/apt/archives, and unattended-upgrade waits for none.
  */
 export const PACKAGE_FUNCTIONS = `
 export DEBIAN_FRONTEND=noninteractive
 
-# wait_for_lock COMMAND...: runs a package manager, and runs it again while another one holds a lock that it needs.
+# wait_for_lock COMMAND...: runs a package manager. Repeats it while another package manager holds a lock that it needs.
 wait_for_lock() {
   local give_up=$((SECONDS + ${PACKAGE_LOCK_SECONDS})) code=0
   while true; do
@@ -77,8 +77,8 @@ wait_for_lock() {
       "$work/package-output"; then
       return "$code"
     fi
-    ((SECONDS < give_up)) || fail "another package manager has held its lock for ${PACKAGE_LOCK_SECONDS / 60} minutes; run this script again when it has ended"
-    say 'waiting for another package manager to end'
+    ((SECONDS < give_up)) || fail "another package manager has held its lock for ${PACKAGE_LOCK_SECONDS / 60} minutes; run this script again after it has finished"
+    say 'waiting for another package manager to finish'
     sleep 10
   done
 }
@@ -89,31 +89,31 @@ apt_get() {
 }
 `;
 
-/** Checking which value counts where several files set it. */
+/** Shell functions that check the effective value of a setting that several files can set. */
 export const CHECK_FUNCTIONS = `
-# check_value WHAT EXPECTED VALUE: fails where another file has set another value.
+# check_value NAME EXPECTED VALUE: fails if another file sets another value.
 check_value() {
-  [[ $3 == "$2" ]] || fail "$1 is '$3', but has to be '$2': another file of this system sets it; remove that setting and run this script again"
+  [[ $3 == "$2" ]] || fail "$1 is '$3', but must be '$2': another file of this system sets it; remove that setting and run this script again"
 }
 
-# check_seconds WHAT LEAST VALUE: the same for a span of time as systemd writes it, such as 90 or 2min, which may be longer.
+# check_seconds NAME MINIMUM VALUE: checks a time span in systemd's format, such as 90 or 2min, which may be longer.
 check_seconds() {
   local microseconds
   microseconds=$(systemd-analyze timespan "$3" 2>/dev/null | sed -n 's/^ *[^ :]*s: //p' | head -n 1)
   [[ $3 == infinity ]] || ((\${microseconds:-0} >= $2 * 1000000)) || check_value "$1" "$2 or longer" "$3"
 }
 
-# last_value CONFIGURATION KEY: the value that counts, of a configuration that systemd reads from several files.
+# last_value CONFIGURATION KEY: the effective value of a setting that systemd reads from several files.
 last_value() { systemd-analyze cat-config "$1" | sed -n "s/^[[:space:]]*$2[[:space:]]*=[[:space:]]*//p" | tail -n 1; }
 `;
 
-/** Writing files and installing what was downloaded. Each sets `changed` to yes where something was not so before. */
+/** Shell functions that write files and install downloads. Each sets `changed` to yes if it changed something. */
 export const FUNCTIONS = `
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 changed=no
 
-# put FROM TO MODE: in one step, so that nobody ever sees half of a file, and a program may be running meanwhile.
+# put FROM TO MODE: replaces the file in one step, because other programs may read it or run it.
 put() {
   install -d -m 0755 "$(dirname "$2")"
   install -m "$3" "$1" "$2.new"
@@ -132,9 +132,9 @@ write() {
 download() {
   say "downloading $1"
   curl --fail --silent --show-error --location --retry 5 --retry-connrefused --connect-timeout 20 \\
-    --output "$3" "$1" || fail "$1 could not be downloaded"
+    --output "$3" "$1" || fail "$1 cannot be downloaded"
   printf '%s  %s\\n' "$2" "$3" | sha256sum --check --status ||
-    fail "$1 is not what was published: its SHA-256 is $(sha256sum "$3" | cut -d ' ' -f 1), not $2; nothing of it is installed"
+    fail "$1 is not the published file: its SHA-256 is $(sha256sum "$3" | cut -d ' ' -f 1), not $2; nothing of it is installed"
 }
 
 # is_installed NAME SHA256 FILE
@@ -148,13 +148,13 @@ install_program() {
   write "${STATE}/$1" 0644 "$3"
 }
 
-# install_archive NAME URL SHA256 DIRECTORY FOLDER FIRST: the programs in the archive's folder go to the directory; FIRST is one.
+# install_archive NAME URL SHA256 DIRECTORY FOLDER FIRST: installs the programs of the archive's folder; FIRST is one of them.
 install_archive() {
   if is_installed "$1" "$3" "$4/$6"; then return; fi
   download "$2" "$3" "$work/$1"
   mkdir "$work/$1.content"
   tar --extract --file "$work/$1" --directory "$work/$1.content" --no-same-owner
-  [[ -f $work/$1.content/$5/$6 ]] || fail "$2 has no $6 in it"
+  [[ -f $work/$1.content/$5/$6 ]] || fail "$2 does not contain $6"
   local file
   for file in "$work/$1.content/$5"/*; do
     if [[ -f $file && -x $file ]]; then put "$file" "$4/$(basename "$file")" 0755; fi
@@ -163,17 +163,17 @@ install_archive() {
 }
 `;
 
-/** The downloads as shell variables: `<component>_url` and `<component>_sha256`. Each site can be another one. */
-export function downloads({ downloads: known }: NodeSoftware): string {
+/** Builds the shell variables of the downloads: `<component>_url` and `<component>_sha256`. The environment can set other sites. */
+export function buildDownloadVariables({ downloads: known }: NodeSoftware): string {
   const variables = new Map(components.map((each) => [sites[each].variable, sites[each].address]));
   const lines = components.map((component) => {
     const { checksums: sums } = known[component];
     const name = variableOf(component);
-    const path = pathOf(known[component], "$architecture");
+    const path = downloadPath(known[component], "$architecture");
     return { name, sums, url: `${name}_url="$${sites[component].variable}/${path}"` };
   });
   return `
-# Where everything comes from; a mirror can be named in the environment.
+# Download sites; the environment can set a mirror for each.
 ${Array.from(variables, ([variable, address]) => `: "\${${variable}:=${address}}"`).join("\n")}
 ${lines.map(({ url }) => url).join("\n")}
 case $architecture in
@@ -195,8 +195,8 @@ const ARCHIVES = {
   crictl: { directory: "/usr/local/bin", folder: ".", first: "crictl" },
 } as const;
 
-/** The command that installs a component. */
-export function installCommand(component: Component): string {
+/** Builds the command that installs a component. */
+export function buildInstallCommand(component: Component): string {
   const name = variableOf(component);
   const from = `"$${name}_url" "$${name}_sha256"`;
   if (component === "containerd" || component === "cni-plugins" || component === "crictl") {
@@ -206,9 +206,9 @@ export function installCommand(component: Component): string {
   return `install_program ${component} ${from}`;
 }
 
-/** The command that writes a file. @param mode such as `0644` */
-export function writeCommand(path: string, mode: string, content: string): string {
-  // What looks like a variable is the file's own.
+/** Builds the command that writes a file. @param mode such as `0644` */
+export function buildWriteCommand(path: string, mode: string, content: string): string {
+  // A `$` in the content belongs to the file.
   const directive = /[$`]/.test(content) ? "# shellcheck disable=SC2016\n" : "";
   return `${directive}write ${quote(path)} ${mode} ${quoteAlways(content)}`;
 }

@@ -1,22 +1,22 @@
-/** Writing for a POSIX shell. */
+/** Quotes text for a POSIX shell. */
 
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
 /**
- * Quotes a text so that a shell reads it as one word and as nothing else.
+ * Quotes a text so that a shell reads it as exactly one word.
  *
- * @throws Error for a NUL, which no shell can hold
+ * @throws Error for a NUL, which a shell cannot represent
  */
 export function quote(text: string): string {
-  if (text.includes("\0")) throw new Error("A shell's word cannot hold a NUL.");
+  if (text.includes("\0")) throw new Error("A word of a shell cannot contain a NUL character.");
   return PLAIN.test(text) ? text : quoteAlways(text);
 }
 
-/** The same, in quotes also where none are needed. @throws Error as `quote` */
+/** Quotes a text even if it needs no quotes. @throws Error as `quote` */
 export function quoteAlways(text: string): string {
-  if (text.includes("\0")) throw new Error("A shell's word cannot hold a NUL.");
+  if (text.includes("\0")) throw new Error("A word of a shell cannot contain a NUL character.");
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** A text for a comment: whatever could end the line is a space. */
-export const comment = (text: string): string => text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, " ");
+/** Makes a text safe for a comment: replaces every character that could end the line by a space. */
+export const toComment = (text: string): string => text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, " ");

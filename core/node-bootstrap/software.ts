@@ -1,9 +1,9 @@
-/** Which software a node of a cluster version runs, and where it is downloaded from. */
+/** Software of the nodes of a cluster version, and its download sites. */
 
 import { parseVersion } from "../catalogue/versions.ts";
 import { type Checksums, type Component, checksums, components } from "./checksums.ts";
 
-/** One thing that a node downloads. */
+/** Component that a node downloads. */
 export interface Download {
   readonly component: Component;
   /** Without a leading `v`. */
@@ -11,31 +11,31 @@ export interface Download {
   readonly checksums: Checksums;
 }
 
-/** All that a node runs. */
+/** Software of a node. */
 export interface NodeSoftware {
-  /** Kubernetes' own version, such as `1.33.4`. */
+  /** Version of Kubernetes, such as `1.33.4`. */
   readonly kubernetes: string;
   readonly downloads: Readonly<Record<Component, Download>>;
-  /** The image that holds a pod's namespaces open; the one kubeadm of this version expects. */
+  /** Image whose container owns the namespaces of a pod; kubeadm of this version expects it. */
   readonly pauseImage: string;
 }
 
-type OfMinor = Readonly<Record<Exclude<Component, "kubeadm" | "kubelet">, string> & { pause: string }>;
+type MinorSoftware = Readonly<Record<Exclude<Component, "kubeadm" | "kubelet">, string> & { pause: string }>;
 
-// containerd by https://containerd.io/releases/#kubernetes-support, crictl by the same minor, pause by kubeadm's constants.
-const byMinor: Readonly<Record<number, OfMinor>> = {
+// containerd: https://containerd.io/releases/#kubernetes-support; crictl: same minor; pause: constants of kubeadm.
+const byMinor: Readonly<Record<number, MinorSoftware>> = {
   33: { containerd: "2.1.6", runc: "1.3.3", "cni-plugins": "1.8.0", crictl: "1.33.0", pause: "3.10" },
   34: { containerd: "2.1.6", runc: "1.3.3", "cni-plugins": "1.8.0", crictl: "1.34.0", pause: "3.10.1" },
   35: { containerd: "2.1.6", runc: "1.3.3", "cni-plugins": "1.8.0", crictl: "1.35.0", pause: "3.10.1" },
 };
 
 /**
- * Tells what a node of a cluster version runs. All builds of a Kubernetes patch run the same.
+ * Finds the software of the nodes of a cluster version. It is the same for all builds of a Kubernetes patch.
  *
  * @param version such as `v1.33.4-u-ame.2`
- * @returns undefined where the version is none, or a checksum of it is not known
+ * @returns undefined for an invalid version, or if a checksum is unknown
  */
-export function nodeSoftware(version: string): NodeSoftware | undefined {
+export function findNodeSoftware(version: string): NodeSoftware | undefined {
   const parsed = parseVersion(version);
   const ofMinor = parsed && byMinor[parsed.minor];
   if (parsed === undefined || ofMinor === undefined) return undefined;
@@ -54,14 +54,14 @@ export function nodeSoftware(version: string): NodeSoftware | undefined {
   };
 }
 
-/** A site that nodes download from. */
+/** Download site. */
 export interface Site {
-  /** The environment variable that names another one, such as a mirror. */
+  /** Environment variable that sets another site, such as a mirror. */
   readonly variable: string;
   readonly address: string;
 }
 
-/** Every site, by the component it has. Kubernetes' two come from the same. */
+/** Sites by component. kubeadm and kubelet have the same one. */
 export const sites: Readonly<Record<Component, Site>> = {
   containerd: { variable: "CONTAINERD_URL", address: "https://github.com/containerd/containerd/releases/download" },
   runc: { variable: "RUNC_URL", address: "https://github.com/opencontainers/runc/releases/download" },
@@ -75,11 +75,11 @@ export const sites: Readonly<Record<Component, Site>> = {
 };
 
 /**
- * Tells where below its site a download is.
+ * Returns the path of a download on its site.
  *
- * @param architecture one of `architectures`, or a shell's variable that holds one
+ * @param architecture one of `architectures`, or a shell variable that contains one
  */
-export function pathOf({ component, version }: Download, architecture: string): string {
+export function downloadPath({ component, version }: Download, architecture: string): string {
   const folder = `v${version}`;
   switch (component) {
     case "containerd":

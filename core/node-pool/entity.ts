@@ -31,7 +31,7 @@ export const StoredNodePool = v.object({
 /** Entity of a node pool. */
 export const nodePoolEntity = defineEntity("node-pool", 2, StoredNodePool, {
   attributes: ["revision"],
-  steps: {
+  migrations: {
     1: (pool) => ({
       ...pool,
       annotations: JSON.parse(String(pool.annotations)),

@@ -39,6 +39,9 @@ export function putNodePools(transaction: Transaction, pools: readonly NodePool[
   }
 }
 
+/** Returns the entity tag of a pool, without quotes: its revision. */
+export const nodePoolEtag = ({ revision }: Pick<NodePool, "revision">): string => `${revision}`;
+
 /** Builds the response for a pool. */
 export function toNodePoolResponse(pool: NodePool): ClusterNodePoolResponse {
   return {

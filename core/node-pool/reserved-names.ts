@@ -1,14 +1,14 @@
-/** Names of labels, annotations and taints that users cannot give to the machines of a node pool, and the reasons. Pure rules. */
+/** Names of labels, annotations and taints that users cannot set on the machines of a node pool, and the reasons. Pure functions. */
 
 import type { Problem } from "../shared/errors.ts";
 import { type Draft, formatValue, memberPath } from "../shared/validation.ts";
 import type { NodePool } from "./entity.ts";
 import type { CreateNodePool } from "./schema.ts";
 
-/** The prefix of every label, annotation and taint that this service writes on machines. */
+/** Prefix of every label, annotation and taint that this service sets on machines. */
 export const PRODUCT_PREFIX = "ame-clusters/";
 
-/** The label that says whether programs that reboot machines, such as kured, may reboot this one. */
+/** Label that states whether programs that reboot machines, such as kured, may reboot this one. */
 export const REBOOTS_LABEL = `${PRODUCT_PREFIX}node-reboots`;
 
 // https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/kubelet/pkg/apis/well_known_labels.go; keys in lower case.
@@ -18,60 +18,60 @@ const MACHINE = /^(kubernetes\.io\/hostname|(beta\.)?kubernetes\.io\/(os|arch)|n
 const CLOUD =
   /^((topology|failure-domain\.beta)\.kubernetes\.io\/(zone|region)|(beta|node)\.kubernetes\.io\/instance-type|topology\.k8s\.aws\/.*)$/;
 
-/** Returns whether a kubelet may register its node with a label: outside of Kubernetes' domains, or as `IsKubeletLabel` allows. */
+/** Returns whether a kubelet may register its node with a label: not of Kubernetes' domains, or allowed by `IsKubeletLabel`. */
 export const isKubeletLabel = (key: string): boolean =>
   !KUBERNETES.test(key) || KUBELET_DOMAIN.test(key) || MACHINE.test(key) || CLOUD.test(key);
 
-const OWN_DOMAIN = "use a prefix of your own, such as example.com/";
+const OWN_DOMAIN = "use your own prefix, such as example.com/";
 const ALL = "labels annotations taints";
 
 /**
- * Which kinds of names are reserved, and why. Keys are compared in lower case. Sources:
- * https://kubernetes.io/docs/reference/labels-annotations-taints/ for what the kubelet, kubeadm and Kubernetes' controllers write;
- * pkg/volume/csi/nodeinfomanager for the topology of storage drivers; the documentation of Calico, Cilium and Flannel for what they
- * write on nodes; cluster-autoscaler/utils/taints for its taints.
+ * Reserved names by kind, with the reason. Keys are compared in lower case. Sources:
+ * https://kubernetes.io/docs/reference/labels-annotations-taints/ for the names that the kubelet, kubeadm and Kubernetes' controllers
+ * set; pkg/volume/csi/nodeinfomanager for the topology of storage drivers; the documentation of Calico, Cilium and Flannel for the
+ * names that they set on nodes; cluster-autoscaler/utils/taints for its taints.
  */
 const RESERVED: readonly (readonly [kinds: string, pattern: RegExp, reason: string])[] = [
-  [ALL, /^ame-clusters\/node-reboots$/, "this service writes it; set enableNodeReboots instead"],
-  [ALL, /^ame-clusters\//, `this service writes the names under ${PRODUCT_PREFIX}; ${OWN_DOMAIN}`],
-  [ALL, MACHINE, `the kubelet of each machine writes the machine's own value; ${OWN_DOMAIN}`],
+  [ALL, /^ame-clusters\/node-reboots$/, "this service sets it; set enableNodeReboots instead"],
+  [ALL, /^ame-clusters\//, `this service sets the names with the prefix ${PRODUCT_PREFIX}; ${OWN_DOMAIN}`],
+  [ALL, MACHINE, `the kubelet of each machine sets the machine's own value; ${OWN_DOMAIN}`],
   [
     ALL,
     /^node-role\.kubernetes\.io\/(control-plane|master)$/,
-    "kubeadm marks nodes of the control plane with it; use another role, such as node-role.kubernetes.io/worker",
+    "kubeadm sets it on nodes of the control plane; use another role, such as node-role.kubernetes.io/worker",
   ],
   [
     "labels",
     /^topology\.(([^/]+\.)?csi(\.[^/]+)?|gke\.io)\//,
-    `the kubelet of each machine writes what its storage driver reports; ${OWN_DOMAIN}`,
+    `the kubelet of each machine sets the values of its storage driver; ${OWN_DOMAIN}`,
   ],
   [
     "annotations",
     /^(volumes\.kubernetes\.io\/(controller-managed-attach-detach|keep-terminated-pod-volumes)|node\.alpha\.kubernetes\.io\/ttl|csi\.volume\.kubernetes\.io\/nodeid|alpha\.kubernetes\.io\/provided-node-ip|kubeadm(\.alpha)?\.kubernetes\.io\/.*|kubectl\.kubernetes\.io\/last-applied-configuration|container\.googleapis\.com\/instance_id)$/,
-    `Kubernetes writes each node's own value; ${OWN_DOMAIN}`,
+    `Kubernetes sets each node's own value; ${OWN_DOMAIN}`,
   ],
   [
     "annotations",
     /^(projectcalico\.org\/(ipv[46].*addr(ess)?|wireguardpublickey(v6)?)$|network\.cilium\.io\/|io\.cilium\.network\.|flannel\.alpha\.coreos\.com\/)/,
-    `the cluster's network writes each node's own value; ${OWN_DOMAIN}`,
+    `the cluster's network sets each node's own value; ${OWN_DOMAIN}`,
   ],
   [
     "taints",
     /^(node\.(alpha\.)?kubernetes\.io\/(not-?ready|unreachable|unschedulable|(memory|disk|pid)-pressure|network-unavailable|out-?of-?disk|out-of-service)|node\.cloudprovider\.kubernetes\.io\/.*|(tobedeletedby|deletioncandidateof)clusterautoscaler)$/,
-    `Kubernetes sets and removes it by the state of each node; ${OWN_DOMAIN}`,
+    `Kubernetes sets and removes it according to the state of each node; ${OWN_DOMAIN}`,
   ],
 ];
 
-// A kubelet may not set these either. Cluster API and administrators do, so the user's value counts.
+// A kubelet may not set these either, but Cluster API and administrators do, so the user's value applies.
 const SET_BY_ADMINISTRATORS = /^node-(role|restriction)\.kubernetes\.io\//;
 
 /**
- * Returns why a name cannot be chosen by a user.
+ * Returns the reason why a user cannot set a name.
  *
- * @param kind of property that the name is in
- * @param name as it was sent; compared in lower case, because Kubernetes folds prefixes of annotations
- * @param isCloud whether the machines are made in a cloud, whose controller writes zone, region and type of each machine
- * @returns undefined for a name that is free
+ * @param kind property that contains the name
+ * @param name name as sent; compared in lower case, because Kubernetes converts prefixes of annotations to lower case
+ * @param isCloud true for machines in a cloud, whose controller sets zone, region and type of each machine
+ * @returns undefined if the user can set it
  */
 export function reservedReason(
   kind: "labels" | "annotations" | "taints",
@@ -82,17 +82,17 @@ export function reservedReason(
   const [, , reason] = RESERVED.find(([kinds, pattern]) => kinds.includes(kind) && pattern.test(key)) ?? [];
   if (reason !== undefined || kind !== "labels") return reason;
   if (isCloud && CLOUD.test(key)) {
-    return `the cloud's controller writes each machine's own value; set availabilityZone and nodeSize, or ${OWN_DOMAIN}`;
+    return `the cloud's controller sets each machine's own value; set availabilityZone and nodeSize, or ${OWN_DOMAIN}`;
   }
   if (SET_BY_ADMINISTRATORS.test(key) || isKubeletLabel(name)) return undefined;
   return `a kubelet may not set labels of this domain and does not start with them; ${OWN_DOMAIN}`;
 }
 
 /**
- * Finds reserved names in what was sent for a pool. What the stored pool has too is no change and never a problem.
+ * Finds reserved names in the request for a pool. Values that the stored pool already has are never a problem.
  *
- * @param sent the well-formed parts of what was sent
- * @param stored the pool before the change; undefined for a new one
+ * @param sent well-formed parts of the request
+ * @param stored pool before the change; undefined for a new one
  * @param isCloud as for `reservedReason`
  */
 export function reservedNameProblems(

@@ -1,11 +1,18 @@
 /** Rules and defaults of node pools. Pure functions. */
 
-import { type CloudProvider, isBringYourOwn, nodeTypeOf, type Region, zoneOf } from "../catalogue/index.ts";
+import {
+  type CloudProvider,
+  isBringYourOwn,
+  nodeTypeOf,
+  parseVersion,
+  type Region,
+  zoneOf,
+} from "../catalogue/index.ts";
 import type { Problem } from "../shared/errors.ts";
-import { type Draft, formatValue } from "../shared/validation.ts";
+import { type Draft, formatValue, type Validated, validate } from "../shared/validation.ts";
 import type { NodePool } from "./entity.ts";
 import { reservedNameProblems } from "./reserved-names.ts";
-import { type CreateNodePool, MAX_NODE_POOL_BYTES } from "./schema.ts";
+import { CreateNodePool, MAX_NODE_POOL_BYTES } from "./schema.ts";
 
 const BLANK_IS_ABSENT = ["availabilityZone", "name", "nodeSize", "securityUpdatesOnJoin", "upgradeStrategy"];
 
@@ -17,8 +24,12 @@ export function normaliseNodePool(pool: unknown): unknown {
   );
 }
 
+/** Parses a request to create or change a node pool. @param pool as sent */
+export const parseNodePool = (pool: unknown): Validated<CreateNodePool> =>
+  validate(CreateNodePool, normaliseNodePool(pool));
+
 /** Location of a cluster's nodes. A part is undefined if the cluster's own input for it is not valid. */
-export interface Placement {
+interface Placement {
   provider: CloudProvider | undefined;
   region: Region | undefined;
 }
@@ -196,12 +207,40 @@ export function settingsOf(pool: CreateNodePool): NodePoolSettings {
 export const nodePoolLabel = ({ name, availabilityZone }: Pick<NodePool, "name" | "availabilityZone">): string =>
   availabilityZone === undefined ? `"${name}"` : `"${name}" in ${availabilityZone}`;
 
+/** Path of a node pool in events. */
+export type NodePoolPath = `nodePools[${string}]`;
+
 /**
  * Returns the path of a node pool in events: `nodePools[web/eu-west-1a]`, without a zone `nodePools[web]`. Name and zone
  * never change; ids mean nothing to a reader, and positions change with every deletion.
  */
-export const nodePoolPath = ({ name, availabilityZone }: Pick<NodePool, "name" | "availabilityZone">): string =>
+export const nodePoolPath = ({ name, availabilityZone }: Pick<NodePool, "name" | "availabilityZone">): NodePoolPath =>
   `nodePools[${availabilityZone === undefined ? name : `${name}/${availabilityZone}`}]`;
+
+/** Way in which the nodes of a pool change from one version to another. */
+export interface NodeUpgrade {
+  /** Whether new nodes replace the old ones, or the nodes are upgraded in place. */
+  method: "replace" | "inPlace";
+  /** Whether pods are moved away first. */
+  drain: boolean;
+}
+
+/**
+ * Returns how the nodes of a pool change from one version to another: the pool's strategy decides, depending on whether the
+ * minor version changes. Dry runs and the plans of the reconciler both use this rule.
+ *
+ * @param from version that the nodes run
+ * @param to version that the nodes get
+ */
+export function nodeUpgradeOf(
+  { upgradeStrategy: strategy }: Pick<NodePool, "upgradeStrategy">,
+  from: string,
+  to: string,
+): NodeUpgrade {
+  const isMinor = parseVersion(from)?.minor !== parseVersion(to)?.minor;
+  const replaces = strategy === "REPLACE" || (isMinor && strategy.startsWith("REPLACE_MINOR"));
+  return { method: replaces ? "replace" : "inPlace", drain: replaces || !strategy.endsWith("WITHOUT_DRAIN") };
+}
 
 /** Returns whether a pool is not being deleted: then its name is taken, and totals count it. */
 export const isLive = ({ provisionStatus }: Pick<NodePool, "provisionStatus">): boolean =>

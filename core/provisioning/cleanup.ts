@@ -1,4 +1,4 @@
-/** The end of a cluster beside its tombstone: what else is stored of it, and what waited for it to be gone. */
+/** Completes a deletion: removes the remaining items of a cluster, and the environment that waited for the deletion. */
 
 import type { Cluster } from "../cluster/entity.ts";
 import { leftoverKeys } from "../cluster/store/tombstone.ts";
@@ -10,37 +10,37 @@ import { commit, TRANSACTION_OPERATIONS, Transaction } from "../table/transactio
 import { finishEnvironmentDeletion } from "../tenancy/environment-deletion.ts";
 
 /**
- * Takes away what `leftoverKeys` finds, in as many transactions as it takes. Called again it goes on where it was.
+ * Deletes the items that `leftoverKeys` finds, in as many transactions as needed. A repeated call deletes the rest.
  *
- * @param hold adds the condition on the pointer, under which the cluster is the caller's to take away
- * @returns whether nothing of it is left; false where that condition did not hold
+ * @param guard adds to each transaction the condition on the pointer under which the caller may delete
+ * @returns false if that condition failed
  * @throws AppError unavailable as `commit`
  */
 export async function deleteLeftovers(
   services: Pick<Services, "table" | "writeTimeoutMs">,
   identity: string,
-  hold: (transaction: Transaction) => void,
+  guard: (transaction: Transaction) => void,
 ): Promise<boolean> {
   const { sk: key } = secretKey(identity, DATA_KEY);
-  // What is encrypted goes before its key: whoever goes on after a crash may have to read it once more.
-  const remains = (await leftoverKeys(services, identity)).toSorted((one, other) =>
+  // The key is deleted last: after a crash, the next worker may have to decrypt the remaining secrets.
+  const leftovers = (await leftoverKeys(services, identity)).toSorted((one, other) =>
     one.sk === key ? 1 : other.sk === key ? -1 : 0,
   );
   const atOnce = TRANSACTION_OPERATIONS - 1;
-  for (let start = 0; start < remains.length; start += atOnce) {
+  for (let start = 0; start < leftovers.length; start += atOnce) {
     const transaction = new Transaction();
-    for (const each of remains.slice(start, start + atOnce)) transaction.delete("remains", each);
-    hold(transaction);
+    for (const each of leftovers.slice(start, start + atOnce)) transaction.delete("leftover", each);
+    guard(transaction);
     if ((await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs))).length > 0) return false;
   }
   return true;
 }
 
 /**
- * Takes away what came to a cluster's partition in the last moment, unless it was brought back, and its environment, where that
- * waited for it. Called again it does no harm.
+ * Deletes items that were added to the partition of a deleted cluster at the last moment, unless the cluster was restored. Then
+ * removes its environment, if that is being deleted and has no clusters left. Idempotent.
  *
- * @throws AppError unavailable where time did not suffice; the next try has less to do
+ * @throws AppError unavailable if the time was too short; the next attempt has less to do
  */
 export async function completeDeletion(
   services: Services,

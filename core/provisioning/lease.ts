@@ -1,35 +1,31 @@
-/** Having a cluster to oneself for a while: the lease on its pointer, and the fence that makes late writes fail. */
+/** Exclusive lease of a worker on a cluster, with a fencing token. */
 
-import { type Pointer, pointerEntity } from "../cluster/entity.ts";
+import type { Pointer } from "../cluster/entity.ts";
+import {
+  extendLease,
+  type Lease,
+  type ReconcileState,
+  readPointer,
+  release,
+  releaseRequested,
+  takeLease,
+} from "../cluster/store/pointer.ts";
 import type { Services } from "../context.ts";
 import { deadlineIn } from "../shared/retry.ts";
-import { dueShard, keyText, pointerKey } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
 
-/** How long a worker has a cluster without writing anything, in milliseconds: longer than one step may take. */
+/** Duration of a lease after the last write of its worker, in milliseconds: longer than one step may take. */
 export const LEASE_MS = 45_000;
 
-/** A worker's hold on a cluster. */
-export interface Lease {
-  identity: string;
-  fence: number;
-}
-
-/** Reads a pointer. @returns undefined where there is no such cluster */
-export async function readPointer({ table }: Pick<Services, "table">, identity: string): Promise<Pointer | undefined> {
-  const key = pointerKey(identity);
-  const item = (await table.get([key])).get(keyText(key));
-  return item && pointerEntity.read(item);
-}
-
-/** Why a cluster was not taken. */
-export type LeaseRefusal = "gone" | "idle" | "early" | "leased";
+/**
+ * Reason for not reconciling a cluster: it does not exist, nothing is pending, it is due later, or another worker has the lease.
+ */
+export type LeaseRefusal = "notFound" | "notPending" | "notDue" | "leased";
 
 /**
- * Takes a cluster that is due.
+ * Acquires the lease of a cluster that is due.
  *
- * @param services `startedAt`, where leases taken before are of a process that is known to be gone
- * @returns the lease, or why there is none: no such cluster, nothing pending, not due yet, or another worker has it
+ * @param services `startedAt`: leases taken before are ignored, because their process has ended
  * @throws AppError unavailable as `commit`
  */
 export async function acquireLease(
@@ -38,130 +34,78 @@ export async function acquireLease(
 ): Promise<Lease | LeaseRefusal> {
   const now = services.clock();
   const pointer = await readPointer(services, identity);
-  if (pointer === undefined) return "gone";
-  if (pointer.dueAt === undefined) return "idle";
-  if (Date.parse(pointer.dueAt) > now.getTime()) return "early";
-  if (isHeld(pointer, now, services.startedAt)) return "leased";
+  if (pointer === undefined) return "notFound";
+  if (pointer.dueAt === undefined) return "notPending";
+  if (Date.parse(pointer.dueAt) > now.getTime()) return "notDue";
+  if (isLeased(pointer, now, services.startedAt)) return "leased";
   return (await raiseFence(services, { identity, fence: pointer.fence })) ?? "leased";
 }
 
 /**
- * Raises the fence: whatever was planned under a lower one is refused from now on, also by the provisioner once it sees a plan
- * of this one. A worker does it that gave up a call, which may still have its effect.
+ * Raises the fencing token, so that the table refuses writes with a lower one, and the provisioner does once it received a plan
+ * with this one. A worker also calls it after a timeout, because the aborted call may still take effect.
  *
- * @param from the fence as it was read, or the worker's lease
- * @returns the lease, a new one; undefined where another worker was faster
+ * @param from token as it was read, or the worker's lease
+ * @returns the new lease; undefined if another worker was faster
  * @throws AppError unavailable as `commit`
  */
 export async function raiseFence(services: Services, from: Lease): Promise<Lease | undefined> {
-  const fence = from.fence + 1;
-  const transaction = new Transaction().update(
-    "pointer",
-    pointerKey(from.identity),
-    "SET #fence = :fence, #leaseUntil = :until",
-    {
-      condition: "#fence = :before",
-      values: { ":fence": fence, ":before": from.fence, ":until": leaseEnd(services) },
-    },
-  );
+  const transaction = new Transaction();
+  const lease = takeLease(transaction, from, leaseEnd(services));
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
-  return failures.length === 0 ? { identity: from.identity, fence } : undefined;
+  return failures.length === 0 ? lease : undefined;
 }
 
-function isHeld({ leaseUntil }: Pointer, now: Date, startedAt: Date | undefined): boolean {
+function isLeased({ leaseUntil }: Pointer, now: Date, startedAt: Date | undefined): boolean {
   const until = leaseUntil === undefined ? 0 : Date.parse(leaseUntil);
-  // A lease of a process that is gone; were it not, the fence would still keep it from writing.
+  // If its process still runs after all, the fencing token refuses that process's writes.
   if (startedAt !== undefined && until - LEASE_MS < startedAt.getTime()) return false;
   return until > now.getTime();
 }
 
-const leaseEnd = ({ clock }: Pick<Services, "clock">) => new Date(clock().getTime() + LEASE_MS).toISOString();
-
-/** What a worker notes on the pointer. */
-export interface ReconcileNotes {
-  observation?: Pointer["observation"];
-  attempts: number;
-  lastError?: Pointer["lastError"];
-}
+/** Returns the end of a lease that starts or is extended now, RFC 3339. */
+export const leaseEnd = ({ clock }: Pick<Services, "clock">): string =>
+  new Date(clock().getTime() + LEASE_MS).toISOString();
 
 /**
- * Adds to a transaction that the worker goes on: what it notes, and a lease as long as a new one. It fails (label `pointer`) for
- * a worker whose lease another has taken since.
+ * Adds the extension of a lease to a transaction, which then fails (label `pointer`) if another worker took the lease.
  *
- * @param note left as it is where there is nothing new to note
- * @param more assignments on the pointer, with the values they name
+ * @param state undefined to keep the stored one
  */
-export function renewLease(
-  services: Services,
-  transaction: Transaction,
-  lease: Lease,
-  note?: ReconcileNotes,
-  more: { sets?: readonly string[]; values?: Record<string, unknown> } = {},
-): void {
-  const { update, values } = note === undefined ? NO_NOTES : applyNotes(note);
-  const sets = ["#leaseUntil = :until", ...update.sets, ...(more.sets ?? [])];
-  const removes = update.removes.length === 0 ? "" : ` REMOVE ${update.removes.join(", ")}`;
-  transaction.update("pointer", pointerKey(lease.identity), `SET ${sets.join(", ")}${removes}`, {
-    condition: "#fence = :fence",
-    values: { ...values, ...more.values, ":fence": lease.fence, ":until": leaseEnd(services) },
-  });
+export function renewLease(services: Services, transaction: Transaction, lease: Lease, state?: ReconcileState): void {
+  extendLease(transaction, lease, leaseEnd(services), state);
 }
 
-const NO_NOTES = { update: { sets: [], removes: [] }, values: {} };
-
-function applyNotes({ observation, attempts, lastError }: ReconcileNotes) {
-  const sets = ["#attempts = :attempts"];
-  const values: Record<string, unknown> = { ":attempts": attempts };
-  if (observation !== undefined) {
-    sets.push("#observation = :observation");
-    values[":observation"] = observation;
-  }
-  if (lastError !== undefined) {
-    sets.push("#lastError = :lastError");
-    values[":lastError"] = lastError;
-  }
-  return { update: { sets, removes: lastError === undefined ? ["#lastError"] : [] }, values };
+/** End of a worker's lease. */
+export interface Release {
+  /** Number of requests when the cluster was read. */
+  wakes: number;
+  state: ReconcileState;
+  /** Time of the next reconciliation; undefined if nothing is pending. */
+  dueAt: Date | undefined;
+  /** True to keep the lease if another request arrived since the cluster was read. */
+  keepIfRequested: boolean;
 }
 
 /**
- * Ends a lease.
+ * Releases a lease. If another request arrived, the cluster stays due.
  *
- * @param wakes of the pointer as it was when the cluster was read
- * @param dueAt when to look again; undefined where nothing is pending
- * @param stays whether the worker would rather go on where somebody asked for something since
- * @returns whether it is over, was over before, or, with `stays`, somebody asked for something since and the lease still holds
+ * @returns `requested` if the lease continues for another request; `fenced` if another worker had taken the lease
  * @throws AppError unavailable as `commit`
  */
-export async function release(
+export async function releaseLease(
   services: Services,
   lease: Lease,
-  wakes: number,
-  note: ReconcileNotes,
-  dueAt: Date | undefined,
-  stays: boolean,
-): Promise<"released" | "fenced" | "woken"> {
-  const { update, values } = applyNotes(note);
-  const key = pointerKey(lease.identity);
-  const removes = ["#leaseUntil", ...update.removes];
+  { wakes, state, dueAt, keepIfRequested }: Release,
+): Promise<"released" | "fenced" | "requested"> {
   const deadline = deadlineIn(services.writeTimeoutMs);
-  const due = dueAt?.toISOString();
-  const sets = [...update.sets, ...(due === undefined ? [] : ["#duePk = :duePk", "#dueAt = :dueAt"])];
-  // What was requested is done, also what came during the lease: `wakes` is as it was when the cluster was read.
-  const gone = [...removes, "#requestedAt", ...(due === undefined ? ["#duePk", "#dueAt"] : [])];
-  const marks = due === undefined ? {} : { ":duePk": dueShard(lease.identity), ":dueAt": due };
-  const quiet = new Transaction().update("pointer", key, `SET ${sets.join(", ")} REMOVE ${gone.join(", ")}`, {
-    condition: "#fence = :fence AND #wakes = :wakes",
-    values: { ...values, ...marks, ":fence": lease.fence, ":wakes": wakes },
-  });
-  const [failure] = await commit(services.table, quiet, deadline);
+  const complete = new Transaction();
+  release(complete, lease, wakes, state, dueAt);
+  const [failure] = await commit(services.table, complete, deadline);
   if (failure === undefined) return "released";
   if (failure.present?.fence !== lease.fence) return "fenced";
-  if (stays) return "woken";
-  // What was asked for since left the cluster due, and due it stays. Its `requestedAt` stays too: with the lease gone, this
-  // record invokes the stream's function, which the request's own record under the lease did not.
-  const woken = new Transaction().update("pointer", key, `SET ${update.sets.join(", ")} REMOVE ${removes.join(", ")}`, {
-    condition: "#fence = :fence",
-    values: { ...values, ":fence": lease.fence },
-  });
-  return (await commit(services.table, woken, deadline)).length === 0 ? "released" : "fenced";
+  if (keepIfRequested) return "requested";
+  const due = new Transaction();
+  releaseRequested(due, lease, state);
+  return (await commit(services.table, due, deadline)).length === 0 ? "released" : "fenced";
 }

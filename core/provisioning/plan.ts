@@ -1,95 +1,91 @@
-/** The next step of a cluster, held to Kubernetes' version skew policy (https://kubernetes.io/releases/version-skew-policy/). */
+/** Plans versions within Kubernetes' version skew policy (https://kubernetes.io/releases/version-skew-policy/). */
 
 import { compareVersions } from "../catalogue/index.ts";
 import type { Cluster } from "../cluster/entity.ts";
 import { isStep, minorOf, newestOfMinor, oldestOf } from "../cluster/rules/versions.ts";
 import type { NodePool } from "../node-pool/entity.ts";
-import { isLive } from "../node-pool/rules.ts";
-import type { Observation, ObservedPool, Plan, PoolUpgrade } from "./provisioner.ts";
+import { isLive, nodeUpgradeOf } from "../node-pool/rules.ts";
+import type { Observation, ObservedPool, Plan } from "./provisioner.ts";
 
-/** How many minor versions a kubelet may be older than its API server. */
+/** Number of minor versions that a kubelet may be older than its API server. */
 export const KUBELET_SKEW = 3;
 
 /** Returns the observation of a node pool. */
-export const observedPool = (seen: Observation | undefined, { identity }: NodePool): ObservedPool | undefined =>
-  seen?.nodePools.find((each) => each.identity === identity);
+export const observedPool = (observation: Observation | undefined, { identity }: NodePool): ObservedPool | undefined =>
+  observation?.nodePools.find((each) => each.identity === identity);
 
 const isOlder = (one: string, other: string): boolean => compareVersions(one, other) < 0;
 
-/** How a pool's nodes come from one version to another, by its strategy. */
-function upgradeOf({ upgradeStrategy: strategy }: NodePool, from: string, to: string): PoolUpgrade {
-  const isMinor = minorOf(from) !== minorOf(to);
-  const replaces = strategy === "REPLACE" || (isMinor && strategy.startsWith("REPLACE_MINOR"));
-  return { method: replaces ? "replace" : "inPlace", drain: replaces || !strategy.endsWith("WITHOUT_DRAIN") };
-}
-
-/** One step from a version towards another: the target, the newest version of the next minor, or nowhere. */
+/** Returns one step towards a version: the target, the newest version of the next minor, or `from` if no step is possible. */
 function nextVersionToward(from: string, target: string, rollbackVersion: string | undefined): string {
   if (isStep(from, target, rollbackVersion)) return target;
   if (isOlder(target, from)) return from;
-  // No way leads on where the catalogue lacks the next minor.
+  // No step is possible if the catalogue lacks the next minor.
   return newestOfMinor(minorOf(from) + 1) ?? from;
 }
 
 /**
- * Picks the version of the control plane for the next plan, without regard to nodes. A step under way is finished before one to a
- * newer minor begins; it can be changed within the minor, and taken back.
+ * Selects the version of the control plane for the next plan, without regard to nodes. A step in progress is completed before a
+ * step to a newer minor begins. Until then it can be changed within the minor, and be rolled back.
  */
-function controlPlaneStep(cluster: Cluster, seen: Observation | undefined): string {
-  const { version: asked, plannedVersion: planned, rollbackVersion, desiredStatus } = cluster;
-  const running = seen?.version;
+function controlPlaneStep(cluster: Cluster, observation: Observation | undefined): string {
+  const { version: requested, plannedVersion: planned, rollbackVersion, desiredStatus } = cluster;
+  const running = observation?.version;
   const next = running === undefined ? undefined : newestOfMinor(minorOf(running) + 1);
   if (planned === undefined) {
-    const isFar = running !== undefined && minorOf(asked) > minorOf(running) + 1;
-    return (isFar ? next : undefined) ?? asked;
+    const isFar = running !== undefined && minorOf(requested) > minorOf(running) + 1;
+    return (isFar ? next : undefined) ?? requested;
   }
-  // What was planned may be lost, such as where the control plane was restored from a backup: it is approached from what runs.
+  // The planned version may be lost, for example if the control plane was restored from a backup: continue from the running one.
   const isLost = running !== undefined && minorOf(planned) > minorOf(running) + 1;
   const current = (isLost ? next : undefined) ?? planned;
-  if (desiredStatus !== "starting" || asked === current || current !== planned) return current;
-  if (running === planned || seen === undefined) return nextVersionToward(planned, asked, rollbackVersion);
-  const isPossible = [running ?? planned, planned].every((from) => isStep(from, asked, rollbackVersion));
-  return isPossible && minorOf(asked) <= minorOf(planned) ? asked : planned;
+  if (desiredStatus !== "starting" || requested === current || current !== planned) return current;
+  if (running === planned || observation === undefined) return nextVersionToward(planned, requested, rollbackVersion);
+  const isPossible = [running ?? planned, planned].every((from) => isStep(from, requested, rollbackVersion));
+  return isPossible && minorOf(requested) <= minorOf(planned) ? requested : planned;
 }
 
-/** Names the pools whose nodes are too old for a control plane of a version. */
-export const poolsTooOld = (seen: Observation | undefined, version: string): ObservedPool[] =>
-  (seen?.nodePools ?? []).filter((pool) => minorOf(version) - minorOf(pool.version) > KUBELET_SKEW);
+/** Returns the pools whose nodes are too old for a control plane of a version. */
+export const poolsTooOld = (observation: Observation | undefined, version: string): ObservedPool[] =>
+  (observation?.nodePools ?? []).filter((pool) => minorOf(version) - minorOf(pool.version) > KUBELET_SKEW);
 
-/** Whether every node is at most of a version, for certain: also none of a pool that is being deleted or replaced. */
-function hasNoNodes(live: readonly NodePool[], seen: Observation | undefined, version: string): boolean {
-  if (seen === undefined) return true;
-  // Where the control plane was not seen at a newer version, no pool was ever planned at one.
-  const wasNeverUp = seen.version === undefined || !isOlder(version, seen.version);
+/** Returns true if certainly no node is newer than a version, including nodes that are being deleted or replaced. */
+function hasNoNewerNodes(live: readonly NodePool[], observation: Observation | undefined, version: string): boolean {
+  if (observation === undefined) return true;
+  // Pools are only planned at a newer version after the control plane was observed at it.
+  const wasNeverNewer = observation.version === undefined || !isOlder(version, observation.version);
   return (
-    seen.nodePools.every((pool) => !isOlder(version, pool.version) && (wasNeverUp || pool.state === "ready")) &&
-    (wasNeverUp || live.every((pool) => observedPool(seen, pool) !== undefined))
+    observation.nodePools.every(
+      (pool) => !isOlder(version, pool.version) && (wasNeverNewer || pool.state === "ready"),
+    ) &&
+    (wasNeverNewer || live.every((pool) => observedPool(observation, pool) !== undefined))
   );
 }
 
 /**
- * Plans the next step of a cluster. The control plane goes up by one minor at a time and before its pools, and waits until no
- * node is more than three minors older than the next one. On the way down the pools go first. No node is planned newer than what
- * the control plane runs for certain.
+ * Plans the next step of a cluster. In an upgrade the control plane precedes its pools, one minor at a time, and waits while a
+ * node would be more than three minors older. In a rollback the pools precede it. No node is planned newer than the oldest
+ * version that the control plane may run.
  *
- * @param seen undefined where nothing is there yet
+ * @param observation undefined if nothing exists yet
+ * @param fence fencing token of the worker's lease
  */
 export function buildPlan(
   cluster: Cluster,
   pools: readonly NodePool[],
-  seen: Observation | undefined,
+  observation: Observation | undefined,
   fence: number,
 ): Plan {
   const live = pools.filter(isLive);
-  const asked = cluster.version;
+  const requested = cluster.version;
   const present = cluster.plannedVersion;
-  const step = controlPlaneStep(cluster, seen);
-  const isSkewed = poolsTooOld(seen, step).length > 0;
-  const goesDown = present !== undefined && isOlder(step, present);
-  const isHeld = present !== undefined && (isSkewed || (goesDown && !hasNoNodes(live, seen, step)));
-  const version = isHeld ? present : step;
-  const known = [seen?.version, cluster.plannedVersion].filter((each) => each !== undefined);
-  // The API server may run any of these.
+  const step = controlPlaneStep(cluster, observation);
+  const isSkewed = poolsTooOld(observation, step).length > 0;
+  const isRollback = present !== undefined && isOlder(step, present);
+  const mustWait = present !== undefined && (isSkewed || (isRollback && !hasNoNewerNodes(live, observation, step)));
+  const version = mustWait ? present : step;
+  const known = [observation?.version, cluster.plannedVersion].filter((each) => each !== undefined);
+  // The API server may run any of these versions.
   const oldest = oldestOf(version, ...known);
   const isUp = known.every((each) => each === version);
   return {
@@ -98,12 +94,12 @@ export function buildPlan(
     version,
     isRunning: cluster.desiredStatus === "starting",
     nodePools: live.map((pool) => {
-      const from = observedPool(seen, pool)?.version ?? (goesDown ? step : oldest);
-      const target = goesDown ? step : isUp && (version === asked || isSkewed) ? version : from;
+      const from = observedPool(observation, pool)?.version ?? (isRollback ? step : oldest);
+      const target = isRollback ? step : isUp && (version === requested || isSkewed) ? version : from;
       const allowed = oldestOf(target, oldest);
-      const upgrade = upgradeOf(pool, from, allowed);
+      const upgrade = nodeUpgradeOf(pool, from, allowed);
       const isTooFar = upgrade.method === "inPlace" && minorOf(allowed) > minorOf(from) + 1;
-      // A machine that stays passes every minor; one that is replaced never ran the old one.
+      // An upgrade in place must not skip a minor; a replaced machine never ran the former one.
       const to = isTooFar ? oldestOf(newestOfMinor(minorOf(from) + 1) ?? from, allowed) : allowed;
       return { pool, version: to, upgrade };
     }),

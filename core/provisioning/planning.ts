@@ -1,4 +1,4 @@
-/** What is to be written of a cluster. Pure rules over what is asked and what is seen. */
+/** Next status, phase and pool status of a cluster, from its requested configuration and the observation. Pure rules. */
 
 import type { Cluster } from "../cluster/entity.ts";
 import type { ClusterStatus } from "../cluster/rules/transitions.ts";
@@ -10,36 +10,34 @@ import { builtPhases, type Observation, type ObservedPool } from "./provisioner.
 
 type ProvisionStatus = (typeof provisionStatuses)[number];
 
-/** The states of a cluster that comes up, in the order it goes through them. */
+/** Statuses of a starting cluster, in their order. */
 const UPWARD: readonly ClusterStatus[] = ["new", "provisioning", "provisioned", "starting", "started"];
 const DOWNWARD: readonly ClusterStatus[] = ["stopping", "stopped"];
 
-/** The state that what is seen amounts to, in the words of the contract. @param desired what was last asked for */
-export function observedStatus(seen: Observation | undefined, desired: Cluster["desiredStatus"]): ClusterStatus {
-  if (desired === "deleting") return seen === undefined ? "deleted" : "deleting";
+/** Returns the status that an observation shows. @param desired last requested status */
+export function observedStatus(observation: Observation | undefined, desired: Cluster["desiredStatus"]): ClusterStatus {
+  if (desired === "deleting") return observation === undefined ? "deleted" : "deleting";
   if (desired === "stopping") {
-    if (seen?.phase !== "DONE") return "unknown";
-    return seen.power === "stopped" ? "stopped" : "stopping";
+    if (observation?.phase !== "DONE") return "unknown";
+    return observation.power === "stopped" ? "stopped" : "stopping";
   }
-  if (seen === undefined) return "new";
-  if (seen.phase === undefined) return "provisioning";
-  if (seen.phase === "CLUSTER_PROVISIONED") return "provisioned";
-  return seen.phase === "DONE" && seen.power === "started" ? "started" : "starting";
+  if (observation === undefined) return "new";
+  if (observation.phase === undefined) return "provisioning";
+  if (observation.phase === "CLUSTER_PROVISIONED") return "provisioned";
+  return observation.phase === "DONE" && observation.power === "started" ? "started" : "starting";
 }
 
 /**
- * The next state to record on the way to what is seen: one transition of the state machine. What went back, against the
- * machine, is unknown first.
- *
- * @returns the present state where nothing is to be recorded
+ * Returns the next status on the way to the observed one: at most one transition of the state machine. A cluster that went back
+ * in a way that no transition allows becomes unknown first.
  */
-export function nextStatus({ status, desiredStatus }: Cluster, seen: Observation | undefined): ClusterStatus {
-  const target = observedStatus(seen, desiredStatus);
+export function nextStatus({ status, desiredStatus }: Cluster, observation: Observation | undefined): ClusterStatus {
+  const target = observedStatus(observation, desiredStatus);
   if (target === status) return status;
   if (status === "unknown") return canFollow(status, target, desiredStatus) ? target : status;
-  const way = desiredStatus === "stopping" ? DOWNWARD : desiredStatus === "starting" ? UPWARD : [];
-  const [from, to] = [way.indexOf(status), way.indexOf(target)];
-  const next = from >= 0 && to > from ? way[from + 1] : undefined;
+  const path = desiredStatus === "stopping" ? DOWNWARD : desiredStatus === "starting" ? UPWARD : [];
+  const [from, to] = [path.indexOf(status), path.indexOf(target)];
+  const next = from >= 0 && to > from ? path[from + 1] : undefined;
   if (next !== undefined && canFollow(status, next, desiredStatus)) return next;
   // A stopped cluster that starts is never less than built: its start shows as that until it serves.
   if (desiredStatus === "deleting") return canFollow(status, target, desiredStatus) ? target : status;
@@ -47,18 +45,18 @@ export function nextStatus({ status, desiredStatus }: Cluster, seen: Observation
 }
 
 /**
- * The next phase to record; one at a time, and none backwards but by way of UNKNOWN.
+ * Returns the next phase to record: at most one further than the present one. An earlier phase is only recorded after UNKNOWN.
  *
- * @param known what is seen, and whether what comes before building is done
+ * @param step observation, and whether the prerequisites are satisfied
  */
 export function nextPhase(
   cluster: Cluster,
   status: ClusterStatus,
-  { seen, isPrepared }: { seen: Observation | undefined; isPrepared: boolean },
+  { observation, isPrepared }: { observation: Observation | undefined; isPrepared: boolean },
 ): ProvisionStatus {
   if (status === "unknown") return "UNKNOWN";
   if (cluster.desiredStatus === "deleting") return cluster.provisionStatus;
-  const built = seen?.phase === undefined ? -1 : builtPhases.indexOf(seen.phase);
+  const built = observation?.phase === undefined ? -1 : builtPhases.indexOf(observation.phase);
   const least = provisionStatuses.indexOf(isPrepared ? "OIDC_PROVISIONED" : "ACCEPTED");
   const reached = built < 0 ? least : built + provisionStatuses.indexOf("CLUSTER_PROVISIONED");
   if (cluster.provisionStatus === "UNKNOWN") return provisionStatuses[reached] ?? cluster.provisionStatus;
@@ -67,20 +65,20 @@ export function nextPhase(
 }
 
 /**
- * How far a pool is, by what is seen; undefined once a deleting one is gone.
+ * Returns the next status of a pool; undefined if it was being deleted and no longer exists.
  *
- * @param isCurrent whether what is seen was observed after everything that is asked for was applied: only then a pool is done
+ * @param isCurrent true if the observation was made after the whole requested configuration was applied: only then a pool is done
  */
 export function nextPoolStatus(
   cluster: Cluster,
   pool: NodePool,
-  seen: Observation | undefined,
+  observation: Observation | undefined,
   isCurrent: boolean,
 ): NodePool["provisionStatus"] | undefined {
-  const observed = observedPool(seen, pool);
+  const observed = observedPool(observation, pool);
   if (pool.provisionStatus === "DELETING") return observed === undefined ? undefined : "DELETING";
-  // What stands still tells nothing of its pools.
-  if (cluster.desiredStatus !== "starting" || seen === undefined) return pool.provisionStatus;
+  // The nodes of a stopped cluster do not run, so the observation shows nothing about its pools.
+  if (cluster.desiredStatus !== "starting" || observation === undefined) return pool.provisionStatus;
   if (observed === undefined) return pool.provisionStatus;
   if (observed.state === "failed") return "FAILED";
   if (!matchesPlan(cluster, pool, observed)) return "PROVISIONING";
@@ -90,15 +88,19 @@ export function nextPoolStatus(
 const matchesPlan = (cluster: Cluster, pool: NodePool, { state, version, nodes }: ObservedPool): boolean =>
   state === "ready" && version === cluster.version && nodes >= pool.minSize && nodes <= pool.maxSize;
 
-/** Whether everything is as it was asked, so that there is nothing to come back for. */
-export function isConverged(cluster: Cluster, pools: readonly NodePool[], seen: Observation | undefined): boolean {
+/** Returns true if the cluster has its requested configuration, so that no further step is needed. */
+export function isConverged(
+  cluster: Cluster,
+  pools: readonly NodePool[],
+  observation: Observation | undefined,
+): boolean {
   if (pools.some(({ provisionStatus }) => provisionStatus === "DELETING")) return false;
   if (cluster.desiredStatus === "stopping") return cluster.status === "stopped";
   if (cluster.desiredStatus === "deleting") return false;
   return (
     cluster.status === "started" &&
     cluster.provisionStatus === "DONE" &&
-    seen?.version === cluster.version &&
+    observation?.version === cluster.version &&
     pools.every(({ provisionStatus }) => provisionStatus === "DONE")
   );
 }

@@ -1,22 +1,22 @@
-/** What a cluster needs before a provisioner builds it, and what has to go once it is torn down: the reconciler's own steps. */
+/** Prerequisites: what the reconciler creates before the provisioner builds a cluster, and removes after its deletion. */
 
 import type { Condition } from "../cluster/condition.ts";
 import type { Cluster } from "../cluster/entity.ts";
 import type { StoredSecrets } from "../secrets/vault.ts";
 import type { Transaction } from "../table/transaction.ts";
 
-/** A cluster, and what is stored of its secrets. */
+/** Cluster with its stored secrets. */
 export interface PrerequisiteContext {
   cluster: Cluster;
-  held: StoredSecrets;
+  secrets: StoredSecrets;
 }
 
-/** Writes what a step made, fenced by the worker's lease. @returns whether it is written */
+/** Commits the result of a step under the worker's lease. @returns true if it is committed */
 export type Write = (transaction: Transaction) => Promise<boolean>;
 
-/** A failure of a step that says when to try again. */
+/** Failure with a delay before the next attempt. */
 export class RetryableError extends Error {
-  /** How long to wait before the next try, in milliseconds; undefined leaves it to the back-off. */
+  /** Minimum delay before the next attempt, in milliseconds; undefined for the backoff alone. */
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, options: { cause?: unknown; retryAfterMs?: number | undefined } = {}) {
@@ -25,10 +25,10 @@ export class RetryableError extends Error {
   }
 }
 
-/** A failure of a step with a reason of its own on the condition Reconciled. */
+/** Failure of a prerequisite, with its reason for the condition Reconciled. */
 export class PrerequisiteError extends RetryableError {
   readonly reason: Condition["reason"];
-  /** Whether the step waits until an operator allows another try. */
+  /** True if the step is not retried until an operator allows it. */
   readonly waitsForOperator: boolean;
 
   constructor(
@@ -42,16 +42,16 @@ export class PrerequisiteError extends RetryableError {
   }
 }
 
-/** One step. It may be killed at any moment, and is then begun again. */
+/** Prerequisite of a cluster. Its methods may be interrupted at any moment and are then called again. */
 export interface Prerequisite {
-  /** What is told where it fails, such as "making the certificate authority". */
+  /** Name of the operation in errors, such as "creating the certificate authority". */
   readonly operation: string;
-  /** Whether there is nothing to do, by what is stored. */
-  isDone(prepared: PrerequisiteContext): boolean;
-  /** Returns when there is something to do again, though nothing is asked for; undefined for never. */
-  dueAt?(prepared: PrerequisiteContext): Date | undefined;
-  /** Does it. @returns false where its result was not written: another worker has the cluster, or it changed meanwhile */
-  prepare(prepared: PrerequisiteContext, write: Write, signal: AbortSignal): Promise<boolean>;
-  /** Undoes what lies elsewhere than in the table, from which the cluster's secrets go with the cluster. */
-  remove?(prepared: PrerequisiteContext, signal: AbortSignal): Promise<void>;
+  /** Returns true if the stored secrets show that it is satisfied. */
+  isDone(context: PrerequisiteContext): boolean;
+  /** Returns the time at which it has to be satisfied again; undefined for never. */
+  dueAt?(context: PrerequisiteContext): Date | undefined;
+  /** Satisfies it. @returns false if the result was not committed: another worker has the lease, or the cluster changed */
+  prepare(context: PrerequisiteContext, write: Write, signal: AbortSignal): Promise<boolean>;
+  /** Removes what it created outside of the table; the secrets in the table are deleted with the cluster. */
+  remove?(context: PrerequisiteContext, signal: AbortSignal): Promise<void>;
 }

@@ -1,37 +1,30 @@
-/** What turns a configuration into a running cluster. */
+/** Interface of a provisioner, which turns a configuration into a running cluster. */
 
 import type { Cluster } from "../cluster/entity.ts";
 import type { ProvisionerTraits } from "../context.ts";
 import type { NodePool } from "../node-pool/entity.ts";
+import type { NodeUpgrade } from "../node-pool/rules.ts";
 
-/** How a pool's nodes come to another version. */
-export interface PoolUpgrade {
-  /** Whether nodes are replaced by new ones, or upgraded where they are. */
-  method: "replace" | "inPlace";
-  /** Whether pods are moved away first. */
-  drain: boolean;
-}
-
-/** A node pool as it is to be. */
+/** Requested node pool. */
 export interface PlannedPool {
   pool: NodePool;
   version: string;
-  upgrade: PoolUpgrade;
+  upgrade: NodeUpgrade;
 }
 
-/** A cluster as it is to be now; on the way to another version that is a step of the way. */
+/** Requested state of a cluster, or a step on the way to another version. */
 export interface Plan {
   cluster: Cluster;
-  /** Rises with every lease: what was planned under a lower one is refused. */
+  /** Fencing token, raised by every lease: the provisioner refuses a plan with a lower one than it has received. */
   fence: number;
-  /** Of the control plane. */
+  /** Version of the control plane. */
   version: string;
   isRunning: boolean;
-  /** Without those that are being deleted: what is not here is taken away. */
+  /** Pools that are not being deleted; the provisioner deletes all others. */
   nodePools: readonly PlannedPool[];
 }
 
-/** Phases of building that a provisioner tells; what comes before is the reconciler's own. */
+/** Phases of building that a provisioner reports. The reconciler itself sets the earlier phases. */
 export const builtPhases = [
   "CLUSTER_PROVISIONED",
   "INITIAL_NODE_POOLS_PROVISIONED",
@@ -39,40 +32,40 @@ export const builtPhases = [
   "DONE",
 ] as const;
 
-/** A node pool as it is. */
+/** Observed node pool. */
 export interface ObservedPool {
   identity: string;
   version: string;
   nodes: number;
-  /** `ready` only when it is as it was last planned. */
+  /** `ready` only if the pool matches its last plan. */
   state: "pending" | "ready" | "failed";
 }
 
-/** A cluster as it is. */
+/** Observed cluster. */
 export interface Observation {
   /** RFC 3339. */
   collectedAt: string;
-  /** The furthest phase of building that is complete; undefined while none is. */
+  /** Furthest complete phase of building; undefined before the first. */
   phase: (typeof builtPhases)[number] | undefined;
   power: "starting" | "started" | "stopping" | "stopped";
-  /** Of the control plane, once there is one. */
+  /** Version of the control plane; undefined before it exists. */
   version: string | undefined;
-  /** Where its API server is to be reached, `https://host:port`, once that is known. */
+  /** URL of the API server, `https://host:port`; undefined until it is known. */
   endpoint: string | undefined;
   nodePools: readonly ObservedPool[];
 }
 
 /**
- * A way to make clusters real. Everything may be called again at any time, with the same effect as once. Every call may fail,
- * and one whose caller gave up may still have its effect, unless a higher fence was seen since.
+ * Provisioner of clusters. All calls are idempotent. Every call may fail, and a call that timed out may still take effect, unless
+ * the provisioner has received a higher fencing token since.
  */
 export interface Provisioner extends ProvisionerTraits {
-  /** How long to wait before the next look at something under way, in milliseconds. */
+  /** Delay before the next observation of a change in progress, in milliseconds. */
   readonly pollMs: number;
-  /** Asks for a cluster to become as planned; it returns when that is accepted, not when it is done. */
+  /** Requests the planned state; returns when the request is accepted, not when it is complete. */
   apply(plan: Plan, signal: AbortSignal): Promise<void>;
-  /** Looks at a cluster. @returns undefined where nothing is there of it */
+  /** Observes a cluster. @returns undefined if nothing of it exists */
   observe(identity: string, signal: AbortSignal): Promise<Observation | undefined>;
-  /** Asks for everything of a cluster to be taken away. @param fence as in a plan */
+  /** Requests the deletion of all resources of a cluster. @param fence fencing token, as in a plan */
   destroy(identity: string, fence: number, signal: AbortSignal): Promise<void>;
 }

@@ -1,31 +1,32 @@
-/** Finding clusters with work pending, and working on them side by side. */
+/** Finds clusters that are due, and reconciles them concurrently. */
 
 import type { Services } from "../context.ts";
 import { DUE_INDEX } from "../table/definition.ts";
 import { clusterIdentityOf, dueShards } from "../table/keys.ts";
-import { type Outcome, type ReconcilerServices, reconcile } from "./reconcile.ts";
+import { type Outcome, reconcile } from "./reconcile.ts";
+import type { ReconcilerServices } from "./services.ts";
 
-/** How many due clusters are read of each partition of the due index at most: a few pages of 1 MB, as DynamoDB cuts them. */
+/** Maximum number of due clusters read from each partition of the due index: a few of DynamoDB's pages of 1 MB. */
 export const DUE_PER_SHARD = 5_000;
 
-/** A cluster that is due. */
+/** Cluster that is due. */
 export interface DueItem {
   identity: string;
-  /** The slug of its organisation. */
+  /** Slug of the organisation. */
   organisation: string;
   /** RFC 3339. */
   dueAt: string;
 }
 
 /**
- * Finds clusters that are due. The organisations take turns, and each organisation's clusters are ordered by due time: with
- * 100,000 due clusters of one organisation, the first due cluster of every other one is still among the first. The first of all
- * is the one that is longest due. The index may lag by seconds; each find is compared with its pointer before anything is done.
+ * Finds clusters that are due, round robin over the organisations, and by due time within each. So if one organisation has
+ * 100,000 due clusters, the first due clusters of all others still come first. The first cluster of the result has the earliest
+ * due time. The index may lag by seconds, so the pointer is read before a cluster is reconciled.
  *
- * @param until the moment by which they must be due; now, unless the operator looks ahead
- * @param shards partitions of the due index to look in; all unless given
- * @returns at most `DUE_PER_SHARD` from each partition
- * @throws AppError unavailable where the database cannot be reached
+ * @param until latest due time; the operator's command looks ahead with it
+ * @param shards partitions of the due index to read
+ * @returns at most `DUE_PER_SHARD` clusters from each partition
+ * @throws AppError unavailable if the database cannot be reached
  */
 export async function findDue(
   { table, clock }: Pick<Services, "table" | "clock">,
@@ -43,7 +44,7 @@ export async function findDue(
   return roundRobin(due.sort((one, other) => (one.dueAt < other.dueAt ? -1 : 1)));
 }
 
-/** Takes one cluster of each organisation after the other, in the order in which they are given. */
+/** Takes one cluster of each organisation in turn, in the given order. */
 function roundRobin(due: readonly DueItem[]): DueItem[] {
   const rounds: DueItem[][] = [];
   const taken = new Map<string, number>();
@@ -56,7 +57,7 @@ function roundRobin(due: readonly DueItem[]): DueItem[] {
   return rounds.flat();
 }
 
-/** One of several sweeps that share the partitions of the due index out among themselves. */
+/** Share of a sweep: several sweeps divide the partitions of the due index among themselves. */
 export interface SweepShare {
   /** From 0 to one less than `count`. */
   index: number;
@@ -64,26 +65,26 @@ export interface SweepShare {
 }
 
 /**
- * Returns the partitions of the due index that a sweep looks in. In each minute they are another sweep's: where one schedule does
- * not run, each of its partitions is left out in one minute of `count`, and none is left out for good.
+ * Returns the partitions of the due index that a sweep reads. They rotate every minute: if one schedule does not run, each partition
+ * is skipped in one minute of `count`, and none is skipped permanently.
  *
- * @param at when the sweep was due; those of the same minute share all partitions out
+ * @param at scheduled time of the sweep; the sweeps of one minute read all partitions together
  */
 export function shardsOf({ index, count }: SweepShare, at: Date): string[] {
   const share = (index + Math.floor(at.getTime() / 60_000)) % count;
   return dueShards.filter((_, shard) => shard % count === share);
 }
 
-/** What became of one cluster. */
+/** Result of the reconciliation of one cluster. */
 export type ReconcileResult = { identity: string } & ({ outcome: Outcome } | { error: unknown });
 
 /**
- * Works on clusters, so many at a time. One that fails keeps no other from its turn.
+ * Reconciles clusters concurrently. A failure does not affect the other clusters.
  *
- * @param concurrency how many at a time
- * @param budgetMs how long to go on with each, in milliseconds
- * @param hasTime whether another may be begun; those that are not stay due
- * @returns what became of those that were begun
+ * @param concurrency maximum number of clusters at a time
+ * @param budgetMs time to spend on each cluster, in milliseconds
+ * @param hasTime returns false to start no further cluster; those that are not started stay due
+ * @returns the results of the clusters that were started
  */
 export async function reconcileAll(
   services: ReconcilerServices,
@@ -93,16 +94,16 @@ export async function reconcileAll(
   hasTime: () => boolean = () => true,
 ): Promise<ReconcileResult[]> {
   const left = [...new Set(identities)];
-  const worked: ReconcileResult[] = [];
+  const results: ReconcileResult[] = [];
   const workers = Array.from({ length: Math.min(concurrency, left.length) }, async () => {
     for (let identity = left.shift(); identity !== undefined && hasTime(); identity = left.shift()) {
       try {
-        worked.push({ identity, outcome: await reconcile(services, identity, budgetMs) });
+        results.push({ identity, outcome: await reconcile(services, identity, budgetMs) });
       } catch (error) {
-        worked.push({ identity, error });
+        results.push({ identity, error });
       }
     }
   });
   await Promise.all(workers);
-  return worked;
+  return results;
 }

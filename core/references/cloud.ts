@@ -4,12 +4,11 @@ import type * as v from "valibot";
 import { authenticate, authorize } from "../access/authorize.ts";
 import * as Catalogue from "../catalogue/index.ts";
 import type { UpdateChannelResponse } from "../cluster/schema.ts";
-import type { Context } from "../context.ts";
-import { type PageWithLinks, paginate, parsePageQuery, parseQuery } from "../listing/in-memory-page.ts";
-import type { Parameter, RawQuery } from "../request/query.ts";
+import { type Context, type NoOptions, requireValid } from "../context.ts";
+import { type Page, type PageOptions, paginate } from "../listing/page.ts";
 import { type AppError, notFound } from "../shared/errors.ts";
 import { isSlug } from "../shared/slug.ts";
-import { formatValue } from "../shared/validation.ts";
+import { formatValue, type Parsed } from "../shared/validation.ts";
 import type { CloudAccount, References } from "../tenancy/references-entity.ts";
 import { requireListAccess } from "./memberships.ts";
 import {
@@ -31,31 +30,34 @@ import {
 } from "./schema.ts";
 
 /** Request about an organisation. */
-export interface InOrganisation {
+export interface InOrganisation<Options = NoOptions> {
   organisation: string;
-  query: RawQuery;
+  options: Parsed<Options>;
 }
 
 /** Request about one cloud account: `account` is its identity, case-insensitive. */
-export interface OfAccount extends InOrganisation {
+export interface OfAccount<Options = NoOptions> extends InOrganisation<Options> {
   account: string;
 }
 
-/** Request about one provider, by slug. */
-export interface OfProvider extends InOrganisation {
+/** Request for a list of what one provider has; `provider` is its slug. */
+export interface OfProvider {
   provider: string;
+  options: Parsed<PageOptions>;
 }
 
-/** Request about one region, by slug. */
+/** Request for a list of what one region has; `region` is its slug. */
 export interface OfRegion extends OfProvider {
+  organisation: string;
   region: string;
 }
 
-/** Filter by equality. An empty value does not filter, as in every list. */
-const equal: Parameter<string | undefined> = {
-  defaultValue: undefined,
-  parse: (text) => ({ value: text === "" ? undefined : text }),
-};
+/** Options of a list of cloud accounts. Undefined members do not filter. */
+export interface CloudAccountListOptions extends PageOptions {
+  displayName: string | undefined;
+  /** Slug of the provider. */
+  cloudProvider: string | undefined;
+}
 
 const byAge = (one: { createdAt: string; identity: string }, other: { createdAt: string; identity: string }) =>
   `${one.createdAt} ${one.identity}` < `${other.createdAt} ${other.identity}` ? -1 : 1;
@@ -68,62 +70,62 @@ function profileOf(account: CloudAccount): Catalogue.CloudProfile {
 }
 
 /**
- * Lists the cloud accounts of an organisation, oldest first. `display-name` and `cloud-provider-slug` filter by equality.
- * One database round trip.
+ * Lists the cloud accounts of an organisation, oldest first. The filters compare for equality. One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid with every problem of the query
+ * @throws AppError as `authorize`; forbidden for a billing-admin; invalid with every problem of the options
  */
 export async function listCloudAccounts(
   context: Context,
-  input: InOrganisation,
-): Promise<PageWithLinks<CloudAccountResponse>> {
+  input: InOrganisation<CloudAccountListOptions>,
+): Promise<Page<CloudAccountResponse>> {
   const { organisation } = input;
   const { member, references } = await authorize(context, { path: { organisation }, role: "viewer" });
   requireListAccess(member, "cloud accounts");
-  const query = parsePageQuery(context, input.query, { "display-name": equal, "cloud-provider-slug": equal });
-  const { "display-name": name, "cloud-provider-slug": provider } = query.values;
+  const { page, displayName, cloudProvider } = requireValid(context, input.options);
   const accounts = Object.values(references.accounts)
-    .filter(({ displayName }) => name === undefined || displayName === name)
-    .filter((account) => provider === undefined || profileOf(account).cloudProvider === provider)
+    .filter((account) => displayName === undefined || account.displayName === displayName)
+    .filter((account) => cloudProvider === undefined || profileOf(account).cloudProvider === cloudProvider)
     .sort(byAge);
-  const { page, links } = paginate(accounts, query, "createdAt");
-  const content = page.content.map((account) => toCloudAccountResponse(account, profileOf(account)));
-  return { page: { ...page, content }, links };
+  const listed = paginate(accounts, page, "createdAt");
+  return { ...listed, content: listed.content.map((account) => toCloudAccountResponse(account, profileOf(account))) };
 }
 
 /**
  * Gets one cloud account. One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; not found; invalid for the query
+ * @throws AppError as `authorize`; forbidden for a billing-admin; not found; invalid for the options
  */
 export async function getCloudAccount(context: Context, input: OfAccount): Promise<CloudAccountResponse> {
   const { organisation } = input;
   const { member, references } = await authorize(context, { path: { organisation }, role: "viewer" });
   requireListAccess(member, "cloud accounts");
   const account = findAccount(references, input);
-  parseQuery(context, input.query, {});
+  requireValid(context, input.options);
   return toCloudAccountResponse(account, profileOf(account));
 }
 
 /**
  * Lists the public parts of a cloud account's credentials, oldest first. One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; not found; invalid with every problem of the query
+ * @throws AppError as `authorize`; forbidden for a billing-admin; not found; invalid with every problem of the options
  */
 export async function listCloudCredentials(
   context: Context,
-  input: OfAccount,
-): Promise<PageWithLinks<CloudCredentialsResponse>> {
+  input: OfAccount<PageOptions>,
+): Promise<Page<CloudCredentialsResponse>> {
   const { organisation } = input;
   const { member, references } = await authorize(context, { path: { organisation }, role: "viewer" });
   requireListAccess(member, "cloud credentials");
   const account = findAccount(references, input);
-  const query = parsePageQuery(context, input.query, {});
+  const { page } = requireValid(context, input.options);
   const credentials = account.credentials.toSorted(byAge).map((each) => toCloudCredentialsResponse(each, account));
-  return paginate(credentials, query, "createdAt");
+  return paginate(credentials, page, "createdAt");
 }
 
-function findAccount({ accounts }: References, { account: given, organisation }: OfAccount): CloudAccount {
+function findAccount(
+  { accounts }: References,
+  { account: given, organisation }: Pick<OfAccount, "account" | "organisation">,
+): CloudAccount {
   const identity = given.toLowerCase();
   const account = Object.hasOwn(accounts, identity) ? accounts[identity] : undefined;
   if (account !== undefined) return account;
@@ -133,92 +135,95 @@ function findAccount({ accounts }: References, { account: given, organisation }:
   );
 }
 
-/** Lists the cloud profiles, for every role. @throws AppError as `enter`; invalid with every problem of the query */
-export async function listCloudProfiles(context: Context, input: InOrganisation): Promise<PageWithLinks<CloudProfile>> {
+/** Lists the cloud profiles, for every role. @throws AppError as `authorize`; invalid with every problem of the options */
+export async function listCloudProfiles(
+  context: Context,
+  input: InOrganisation<PageOptions>,
+): Promise<Page<CloudProfile>> {
   await authorize(context, { path: { organisation: input.organisation }, role: "viewer" });
-  const query = parsePageQuery(context, input.query, {});
-  return paginate(Catalogue.cloudProfiles.map(toCloudProfile), query, undefined);
+  const { page } = requireValid(context, input.options);
+  return paginate(Catalogue.cloudProfiles.map(toCloudProfile), page, undefined);
 }
 
-/** Lists the providers, for every role. @throws AppError as `enter`; invalid with every problem of the query */
+/** Lists the providers, for every role. @throws AppError as `authorize`; invalid with every problem of the options */
 export async function listCloudProviders(
   context: Context,
-  input: InOrganisation,
-): Promise<PageWithLinks<CloudProvider>> {
+  input: InOrganisation<PageOptions>,
+): Promise<Page<CloudProvider>> {
   await authorize(context, { path: { organisation: input.organisation }, role: "viewer" });
-  const query = parsePageQuery(context, input.query, {});
-  return paginate(Catalogue.cloudProviders.map(toCloudProvider), query, undefined);
+  const { page } = requireValid(context, input.options);
+  return paginate(Catalogue.cloudProviders.map(toCloudProvider), page, undefined);
 }
 
 /**
  * Lists the regions of a provider, for every role.
  *
- * @throws AppError as `enter`; not found; invalid with every problem of the query
+ * @throws AppError as `authorize`; not found; invalid with every problem of the options
  */
-export async function listRegions(context: Context, input: OfProvider): Promise<PageWithLinks<Region>> {
+export async function listRegions(
+  context: Context,
+  input: OfProvider & { organisation: string },
+): Promise<Page<Region>> {
   const { organisation, provider } = input;
   await authorize(requireSlugs(context, { provider }), { path: { organisation }, role: "viewer" });
   const { regions } = findProvider(provider);
-  const query = parsePageQuery(context, input.query, {});
-  return paginate(regions.map(toRegion), query, undefined);
+  const { page } = requireValid(context, input.options);
+  return paginate(regions.map(toRegion), page, undefined);
 }
 
 /**
  * Lists the availability zones of a region, for every role, in a stable order.
  *
- * @throws AppError as `enter`; not found; invalid with every problem of the query
+ * @throws AppError as `authorize`; not found; invalid with every problem of the options
  */
-export async function listAvailabilityZones(
-  context: Context,
-  input: OfRegion,
-): Promise<PageWithLinks<AvailabilityZone>> {
+export async function listAvailabilityZones(context: Context, input: OfRegion): Promise<Page<AvailabilityZone>> {
   const { organisation, provider, region: slug } = input;
   await authorize(requireSlugs(context, { provider, region: slug }), { path: { organisation }, role: "viewer" });
   const region = Catalogue.regionOf(findProvider(provider), slug);
   if (region === undefined) {
     throw notFound("region.missing", `There is no region "${slug}" of the cloud provider "${provider}".`);
   }
-  const query = parsePageQuery(context, input.query, {});
-  return paginate(region.availabilityZones.map(toAvailabilityZone), query, undefined);
+  const { page } = requireValid(context, input.options);
+  return paginate(region.availabilityZones.map(toAvailabilityZone), page, undefined);
 }
 
 /**
  * Lists the node types of a provider, for every caller with a valid token.
  *
- * @throws AppError as `authenticate`; not found; invalid with every problem of the query
+ * @throws AppError as `authenticate`; not found; invalid with every problem of the options
  */
-export async function listNodeTypes(
-  context: Context,
-  input: Omit<OfProvider, "organisation">,
-): Promise<PageWithLinks<NodeType>> {
+export async function listNodeTypes(context: Context, input: OfProvider): Promise<Page<NodeType>> {
   const { provider } = input;
   await authenticate(requireSlugs(context, { provider }));
   const { nodeTypes } = findProvider(provider);
-  const query = parsePageQuery(context, input.query, {});
-  return paginate(nodeTypes.map(toNodeType), query, undefined);
+  const { page } = requireValid(context, input.options);
+  return paginate(nodeTypes.map(toNodeType), page, undefined);
 }
 
 /**
  * Lists the update channels, for every role, by version.
  *
- * @throws AppError as `enter`; invalid with every problem of the query
+ * @throws AppError as `authorize`; invalid with every problem of the options
  */
 export async function listUpdateChannels(
   context: Context,
-  input: InOrganisation,
-): Promise<PageWithLinks<v.InferOutput<typeof UpdateChannelResponse>>> {
+  input: InOrganisation<PageOptions>,
+): Promise<Page<v.InferOutput<typeof UpdateChannelResponse>>> {
   await authorize(context, { path: { organisation: input.organisation }, role: "viewer" });
-  const query = parsePageQuery(context, input.query, {});
+  const { page } = requireValid(context, input.options);
   const channels = Catalogue.updateChannels
     .toSorted((one, other) => Catalogue.compareVersions(one.kubernetesClusterVersion, other.kubernetesClusterVersion))
     .map(({ available, kubernetesClusterVersion, name }) => ({ available, kubernetesClusterVersion, name }));
-  return paginate(channels, query, "kubernetesClusterVersion");
+  return paginate(channels, page, "kubernetesClusterVersion");
 }
 
-/** Lists the available versions, oldest first. @throws AppError as `authenticate`; invalid for the query */
-export async function listClusterVersions(context: Context, input: { query: RawQuery }): Promise<ClusterVersion[]> {
+/** Lists the available versions, oldest first. @throws AppError as `authenticate`; invalid for the options */
+export async function listClusterVersions(
+  context: Context,
+  input: { options: Parsed<NoOptions> },
+): Promise<ClusterVersion[]> {
   await authenticate(context);
-  parseQuery(context, input.query, {});
+  requireValid(context, input.options);
   return Catalogue.clusterVersions.filter(({ available }) => available).map(({ version }) => ({ version }));
 }
 

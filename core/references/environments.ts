@@ -1,27 +1,24 @@
 /** Lists and gets environments for members of their organisation. */
 
 import { authenticate, authorize, environmentNotFound } from "../access/authorize.ts";
-import type { Context } from "../context.ts";
-import { type PageWithLinks, paginate, parsePageQuery, parseQuery } from "../listing/in-memory-page.ts";
-import { flag, type RawQuery } from "../request/query.ts";
+import { type Context, type NoOptions, requireValid } from "../context.ts";
+import { type Page, type PageOptions, paginate } from "../listing/page.ts";
+import type { Parsed } from "../shared/validation.ts";
 import { ENVIRONMENT_PREFIX, organisationKey } from "../table/keys.ts";
 import { environmentEntity, environmentTypes } from "../tenancy/environment.ts";
 import { roleIn, satisfies } from "../tenancy/role.ts";
 import { requireListAccess } from "./memberships.ts";
 import { type EnvironmentResponse, toEnvironmentResponse } from "./schema.ts";
 
-/** Accepted for clients that send it: the totals are stored with the environment and always shown. */
-const FLAGS = { "show-compute": flag };
-
 /**
  * Lists the environments that the caller can access, by slug. One database round trip.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid with every problem of the query
+ * @throws AppError as `authorize`; forbidden for a billing-admin; invalid with every problem of the options
  */
 export async function listEnvironments(
   context: Context,
-  input: { organisation: string; query: RawQuery },
-): Promise<PageWithLinks<EnvironmentResponse>> {
+  input: { organisation: string; options: Parsed<PageOptions> },
+): Promise<Page<EnvironmentResponse>> {
   const { organisation } = input;
   const authorized = await authorize(context, {
     path: { organisation },
@@ -30,33 +27,36 @@ export async function listEnvironments(
   });
   const { member } = authorized;
   requireListAccess(member, "environments");
-  const query = parsePageQuery(context, input.query, FLAGS);
+  const { page } = requireValid(context, input.options);
   const environments = (authorized.alongside ?? [])
     .map((item) => environmentEntity.read(item))
     .filter(({ deletedAt, identity }) => deletedAt === undefined && satisfies(roleIn(member, identity), "viewer"));
-  const { page, links } = paginate(environments, query, "slug");
-  return { page: { ...page, content: page.content.map((each) => toEnvironmentResponse(each, organisation)) }, links };
+  const listed = paginate(environments, page, "slug");
+  return { ...listed, content: listed.content.map((each) => toEnvironmentResponse(each, organisation)) };
 }
 
 /**
  * Gets one environment. One database round trip.
  *
- * @throws AppError as `enter`; invalid with every problem of the query
+ * @throws AppError as `authorize`; invalid with every problem of the options
  */
 export async function getEnvironment(
   context: Context,
-  input: { organisation: string; environment: string; query: RawQuery },
+  input: { organisation: string; environment: string; options: Parsed<NoOptions> },
 ): Promise<EnvironmentResponse> {
   const { organisation, environment: slug } = input;
   const { environment } = await authorize(context, { path: { organisation, environment: slug }, role: "viewer" });
   if (environment === undefined) throw environmentNotFound(slug, organisation);
-  parseQuery(context, input.query, FLAGS);
+  requireValid(context, input.options);
   return toEnvironmentResponse(environment, organisation);
 }
 
-/** Lists the types of environments. @throws AppError as `authenticate`; invalid for the query */
-export async function listEnvironmentTypes(context: Context, input: { query: RawQuery }): Promise<readonly string[]> {
+/** Lists the types of environments. @throws AppError as `authenticate`; invalid for the options */
+export async function listEnvironmentTypes(
+  context: Context,
+  input: { options: Parsed<NoOptions> },
+): Promise<readonly string[]> {
   await authenticate(context);
-  parseQuery(context, input.query, {});
+  requireValid(context, input.options);
   return environmentTypes;
 }

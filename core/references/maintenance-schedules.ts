@@ -3,11 +3,9 @@
 import type * as v from "valibot";
 import { authorize } from "../access/authorize.ts";
 import type { MaintenanceScheduleResponse } from "../cluster/schema.ts";
-import type { Context } from "../context.ts";
-import { parseQuery } from "../listing/in-memory-page.ts";
-import type { RawQuery } from "../request/query.ts";
+import { type Context, type NoOptions, requireValid } from "../context.ts";
 import { notFound } from "../shared/errors.ts";
-import { formatValue } from "../shared/validation.ts";
+import { formatValue, type Parsed } from "../shared/validation.ts";
 import type { RawItem } from "../table/entity.ts";
 import { keyText, usageKey } from "../table/keys.ts";
 import { type MaintenanceSchedule, usageEntity } from "../tenancy/references-entity.ts";
@@ -32,16 +30,16 @@ const byAge = (one: MaintenanceSchedule, other: MaintenanceSchedule) =>
  * Lists the maintenance schedules of an organisation, oldest first, each with the number of clusters that use it and are not
  * deleting. Two database round trips: the keys of the counters are known only after the first.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid for the query
+ * @throws AppError as `authorize`; forbidden for a billing-admin; invalid for the options
  */
 export async function listMaintenanceSchedules(
   context: Context,
-  input: { organisation: string; query: RawQuery },
+  input: { organisation: string; options: Parsed<NoOptions> },
 ): Promise<Response[]> {
   const { organisation } = input;
   const { member, references } = await authorize(context, { path: { organisation }, role: "viewer" });
   requireListAccess(member, "maintenance schedules");
-  parseQuery(context, input.query, {});
+  requireValid(context, input.options);
   const schedules = Object.values(references.schedules).sort(byAge);
   const usage = await context.table.get(schedules.map(({ identity }) => usageKey(organisation, identity)));
   return schedules.map((schedule) =>
@@ -55,11 +53,11 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  * Gets one maintenance schedule. One database round trip.
  *
  * @param input organisation (slug), schedule (identity, case-insensitive)
- * @throws AppError as `enter`; forbidden for a billing-admin; not found; invalid for the query
+ * @throws AppError as `authorize`; forbidden for a billing-admin; not found; invalid for the options
  */
 export async function getMaintenanceSchedule(
   context: Context,
-  input: { organisation: string; schedule: string; query: RawQuery },
+  input: { organisation: string; schedule: string; options: Parsed<NoOptions> },
 ): Promise<Response> {
   const { organisation } = input;
   const identity = input.schedule.toLowerCase();
@@ -77,6 +75,6 @@ export async function getMaintenanceSchedule(
       `There is no maintenance schedule ${formatValue(input.schedule)} in organisation "${organisation}".`,
     );
   }
-  parseQuery(context, input.query, {});
+  requireValid(context, input.options);
   return toMaintenanceScheduleResponse(schedule, authorized.prefetched(usageKey(organisation, identity)));
 }

@@ -1,10 +1,10 @@
 /** Reads the caller's memberships and the organisations of the caller. */
 
 import { authenticate, authorize } from "../access/authorize.ts";
-import type { Context } from "../context.ts";
-import { type PageWithLinks, paginate, parsePageQuery, parseQuery } from "../listing/in-memory-page.ts";
-import type { RawQuery } from "../request/query.ts";
+import { type Context, type NoOptions, requireValid } from "../context.ts";
+import { type Page, type PageOptions, paginate } from "../listing/page.ts";
 import { forbidden } from "../shared/errors.ts";
+import type { Parsed } from "../shared/validation.ts";
 import { keyText, memberKey, organisationKey, USER_ORGANISATION_PREFIX, userOrganisationKey } from "../table/keys.ts";
 import { type Member, memberEntity, userOrganisationEntity } from "../tenancy/member.ts";
 import { organisationEntity } from "../tenancy/organisation.ts";
@@ -33,17 +33,17 @@ export function requireListAccess(member: Member, what: string): void {
 /**
  * Lists the organisations that the caller is a member of, by slug. Two database round trips.
  *
- * @throws AppError as `authenticate`; invalid with every problem of the query
+ * @throws AppError as `authenticate`; invalid with every problem of the options
  */
 export async function listMemberships(
   context: Context,
-  input: { query: RawQuery },
-): Promise<PageWithLinks<MembershipResponse>> {
+  input: { options: Parsed<PageOptions> },
+): Promise<Page<MembershipResponse>> {
   const { table } = context;
   const authorized = await authenticate(context, (user) =>
     table.query({ pk: userOrganisationKey(user, user).pk, prefix: USER_ORGANISATION_PREFIX }),
   );
-  const query = parsePageQuery(context, input.query, {});
+  const { page } = requireValid(context, input.options);
   const { user } = authorized.actor;
   const slugs = (authorized.beside ?? []).map((item) => userOrganisationEntity.read(item).organisation);
   const items = await table.get(slugs.flatMap((slug) => [organisationKey(slug), memberKey(slug, user)]));
@@ -53,19 +53,19 @@ export async function listMemberships(
     if (organisation === undefined || member === undefined) return [];
     return [toMembershipResponse(organisationEntity.read(organisation), memberEntity.read(member))];
   });
-  return paginate(memberships, query, "slug");
+  return paginate(memberships, page, "slug");
 }
 
 /**
  * Gets an organisation, for every role in it. One database round trip.
  *
- * @throws AppError as `enter`; invalid for the query
+ * @throws AppError as `authorize`; invalid for the options
  */
 export async function getOrganisation(
   context: Context,
-  input: { organisation: string; query: RawQuery },
+  input: { organisation: string; options: Parsed<NoOptions> },
 ): Promise<OrganisationResponse> {
   const { organisation } = await authorize(context, { path: { organisation: input.organisation }, role: "viewer" });
-  parseQuery(context, input.query, {});
+  requireValid(context, input.options);
   return toOrganisationResponse(organisation);
 }

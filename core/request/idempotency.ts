@@ -19,7 +19,7 @@ const StoredResponseItem = v.object({
   fingerprint: v.string(),
   body: v.unknown(),
   tag: v.string(),
-  /** Unknown properties of the request, encoded for the warning. */
+  /** Unknown properties and options of the request. */
   ignored: v.array(v.string()),
   createdAt: v.string(),
   ttl: v.number(),
@@ -28,37 +28,39 @@ const StoredResponseItem = v.object({
 /** Entity of a stored response. */
 export const storedResponseEntity = defineEntity("idempotency-record", 2, StoredResponseItem, {
   attributes: ["ttl"],
-  steps: { 1: (response) => ({ ...response, body: parseJson(String(response.body)) }) },
+  migrations: { 1: (response) => ({ ...response, body: parseJson(String(response.body)) }) },
 });
 
-/** Stored response of a successful request. */
-export interface StoredResponse {
-  body: unknown;
-  /** The entity tag, with its quotes. */
+/** Representation of an item: the result of a successful request, stored for its retries. */
+export interface Representation<Body> {
+  kind: "representation";
+  body: Body;
+  /** The entity tag, without quotes. */
   etag: string;
 }
 
 const seconds = (date: Date) => Math.floor(date.getTime() / 1_000);
 
 /**
- * Returns the stored response to this request.
+ * Returns the stored response to this request. Its body has the type of the operation's response, because a stored response
+ * belongs to one request, by its fingerprint.
  *
  * @param item record as read
- * @throws AppError unprocessable if the key belongs to another request
+ * @throws AppError idempotencyKeyReused if the key belongs to another request
  */
-export function findReplay(context: Context, item: RawItem | undefined): StoredResponse | undefined {
+export function findReplay<Body>(context: Context, item: RawItem | undefined): Representation<Body> | undefined {
   if (item === undefined || context.idempotency === undefined) return undefined;
-  const kept = storedResponseEntity.read(item);
+  const stored = storedResponseEntity.read(item);
   // DynamoDB removes expired items late.
-  if (kept.ttl <= seconds(context.clock())) return undefined;
-  if (kept.fingerprint !== context.idempotency.fingerprint) {
-    throw new AppError("unprocessable", "idempotency.other_request", [
-      "Idempotency-Key: this key was already used for another request; use a new key",
+  if (stored.ttl <= seconds(context.clock())) return undefined;
+  if (stored.fingerprint !== context.idempotency.fingerprint) {
+    throw new AppError("idempotencyKeyReused", "idempotency.other_request", [
+      `${context.idempotency.name}: this key was already used for another request; use a new key`,
     ]);
   }
   context.responseMetadata.replayed = true;
-  for (const name of kept.ignored) context.responseMetadata.ignored.add(name);
-  return { body: kept.body, etag: kept.tag };
+  for (const name of stored.ignored) context.responseMetadata.ignored.add(name);
+  return { kind: "representation", body: stored.body as Body, etag: stored.tag };
 }
 
 /**
@@ -67,7 +69,10 @@ export function findReplay(context: Context, item: RawItem | undefined): StoredR
  *
  * @throws the error of the work
  */
-export async function withReplay<T>(context: Context, work: () => Promise<T>): Promise<T | StoredResponse> {
+export async function withReplay<Body, Other>(
+  context: Context,
+  work: () => Promise<Representation<Body> | Other>,
+): Promise<Representation<Body> | Other> {
   try {
     return await work();
   } catch (error) {
@@ -75,21 +80,26 @@ export async function withReplay<T>(context: Context, work: () => Promise<T>): P
     const isConflict = error instanceof AppError && error.kind === "conflict";
     if (!isConflict || credentials === undefined || idempotency?.storesResponse !== true) throw error;
     const key = idempotencyKey(credentials.tokenId, idempotency.keyHash);
-    const kept = findReplay(context, (await table.get([key])).get(keyText(key)));
-    if (kept === undefined) throw error;
-    return kept;
+    const replay = findReplay<Body>(context, (await table.get([key])).get(keyText(key)));
+    if (replay === undefined) throw error;
+    return replay;
   }
 }
 
 /** Adds the stored response to a transaction, if the caller sent a key. */
-export function storeResponse(context: Context, transaction: Transaction, actor: Actor, answer: StoredResponse): void {
+export function storeResponse(
+  context: Context,
+  transaction: Transaction,
+  actor: Actor,
+  response: Representation<unknown>,
+): void {
   if (context.idempotency?.storesResponse !== true) return;
   const { keyHash, fingerprint } = context.idempotency;
   const now = context.clock();
   const record = {
     fingerprint,
-    body: answer.body,
-    tag: answer.etag,
+    body: response.body,
+    tag: response.etag,
     ignored: [...context.responseMetadata.ignored],
     createdAt: now.toISOString(),
     ttl: seconds(now) + RETENTION_HOURS * 60 * 60,
@@ -114,11 +124,11 @@ export function storeResponse(context: Context, transaction: Transaction, actor:
 export async function storeResponseOnly(
   context: Context,
   actor: Actor,
-  answer: StoredResponse,
+  response: Representation<unknown>,
   deadline: Deadline,
 ): Promise<boolean> {
   if (context.idempotency?.storesResponse !== true) return true;
   const transaction = new Transaction();
-  storeResponse(context, transaction, actor, answer);
+  storeResponse(context, transaction, actor, response);
   return (await commit(context.table, transaction, deadline)).length === 0;
 }

@@ -1,64 +1,36 @@
-/** Preconditions of requests: `If-Match` and `If-None-Match`. */
+/** Preconditions of writes: the caller names the revisions that it wants to change. */
 
 import { AppError } from "../shared/errors.ts";
 
-/** Entity tag in a header. */
-export interface EntityTag {
-  /** Opaque tag without its quotes. */
-  readonly opaque: string;
-  /** True for a weak tag: `W/"…"`. */
-  readonly weak: boolean;
-}
-
-/** Entity tags in a header; `any` for `*`, which matches every existing item. */
+/** Entity tags of which one must be current, or else the write is refused. */
 export interface Precondition {
-  readonly any: boolean;
-  readonly tags: readonly EntityTag[];
-}
-
-/** Pattern of one member in a list of entity tags (RFC 9110, section 8.8.3). `W/` is case-sensitive. */
-const LISTED_TAG = /(?:^|,)[ \t]*(W\/)?"([^"]*)"(?=[ \t]*(?:,|$))/g;
-
-/**
- * Parses a header with a list of entity tags (RFC 9110). A malformed member is left out, so it matches nothing.
- *
- * @param header header as sent
- * @returns undefined if it was not sent
- */
-export function readPrecondition(header: string | undefined): Precondition | undefined {
-  if (header === undefined) return undefined;
-  if (header.trim() === "*") return { any: true, tags: [] };
-  const members = [...header.matchAll(LISTED_TAG)];
-  return { any: false, tags: members.map(([, weak, opaque = ""]) => ({ opaque, weak: weak !== undefined })) };
+  /** Name of the precondition in messages, as the caller knows it. */
+  readonly name: string;
+  readonly tags: readonly string[];
+  /** Text that the message ends with; empty for none. */
+  readonly hint: string;
 }
 
 /**
- * Checks `If-Match` of a write, with the strong comparison of RFC 9110, section 13.1.1: a weak tag never matches. Only the
- * first part of a tag, the revision, is compared, because a change of a referenced item does not conflict with the write.
+ * Compares the precondition of a write with the stored revision. Only the first part of an entity tag, the revision, is compared, because a change of a
+ * referenced item does not conflict with the write.
  *
- * @param present current entity tag with its quotes, for the error
- * @throws AppError preconditionFailed with the current entity tag
+ * @param precondition undefined if the caller sent none
+ * @param present current entity tag, for the error
+ * @returns preconditionFailed with the current entity tag, if the precondition does not hold
  */
-export function requireRevision(precondition: Precondition | undefined, revision: number, present: string): void {
-  if (precondition === undefined || precondition.any) return;
-  const { tags } = precondition;
-  if (tags.some(({ opaque, weak }) => !weak && opaque.split(".")[0] === `${revision}`)) return;
-  const hint = tags.some(({ weak }) => weak) ? '; a weak entity tag, W/"…", never matches' : "";
-  throw new AppError(
+export function revisionMismatch(
+  precondition: Precondition | undefined,
+  revision: number,
+  present: string,
+): AppError | undefined {
+  if (precondition === undefined) return undefined;
+  const { name, tags, hint } = precondition;
+  if (tags.some((tag) => tag.split(".")[0] === `${revision}`)) return undefined;
+  return new AppError(
     "preconditionFailed",
     "precondition.failed",
-    [`If-Match: does not match the current entity tag, ${present}${hint}`],
-    {
-      tag: present,
-    },
+    [`${name}: does not match the current entity tag, "${present}"${hint}`],
+    { etag: present },
   );
 }
-
-/**
- * Returns whether `If-None-Match` of a read matches, so that the response is "not modified". Uses the weak comparison of RFC
- * 9110, section 13.1.2, which ignores `W/`.
- *
- * @param tag current entity tag, with its quotes
- */
-export const isNotModified = (precondition: Precondition | undefined, tag: string): boolean =>
-  precondition !== undefined && (precondition.any || precondition.tags.some(({ opaque }) => `"${opaque}"` === tag));

@@ -1,4 +1,4 @@
-/** The record of which keys encrypt what is stored, by which a lost keyring is recognised before it is replaced. */
+/** Record of the keys that encrypt stored data, to detect a lost keyring before a new one replaces it. */
 
 import * as v from "valibot";
 import type { Services } from "../context.ts";
@@ -12,20 +12,20 @@ import type { Keyring } from "./keyring.ts";
 import { dataKeyEntity } from "./vault.ts";
 
 const StoredKeyring = v.object({
-  /** Ids of keys; every data key that is stored was encrypted by one of them. */
+  /** Ids of the keys that encrypted the stored data keys. */
   keyIds: v.array(v.string()),
 });
 
-/** How the record is stored. */
+/** Entity of the record. */
 export const keyringEntity = defineEntity("keyring", 1, StoredKeyring);
 
-/** What reading and writing the record needs. */
+/** Services that the record needs. */
 export interface KeyringRecordServices extends Pick<Services, "table" | "writeTimeoutMs"> {
   readonly keyring: Keyring;
 }
 
-/** Finds the keys of stored data keys by reading the whole table. */
-export async function keysOfDataKeys(table: Table): Promise<Set<string>> {
+/** Finds the keys of all stored data keys. Reads the whole table. */
+export async function findWrappingKeys(table: Table): Promise<Set<string>> {
   const ids = new Set<string>();
   for await (const item of table.scan()) {
     if (item.entity === dataKeyEntity.name) ids.add(dataKeyEntity.read(item).wrappedBy);
@@ -33,30 +33,30 @@ export async function keysOfDataKeys(table: Table): Promise<Set<string>> {
   return ids;
 }
 
-/** Reads the record. @returns undefined where there is none: nothing was stored yet, or by a release without the record */
+/** Reads the record. @returns undefined if there is none: nothing is stored, or an older release stored it */
 async function recordedKeys(table: Table): Promise<string[] | undefined> {
   const item = (await table.get([keyringKey])).get(keyText(keyringKey));
   return item && keyringEntity.read(item).keyIds;
 }
 
 /**
- * Replaces the record by what becomes of it. Does nothing for a keyring that cannot be lost.
+ * Updates the record. Does nothing for a keyring whose keys cannot be lost.
  *
- * @param become gets the ids that were recorded, undefined where there is no record, and those of the keyring; called again
- *   where another process changed the record meanwhile
- * @throws AppError unavailable as `commit`; what `become` throws
+ * @param update receives the recorded ids (undefined without a record) and those of the keyring, and returns the new ids; called
+ *   again if another process changed the record meanwhile
+ * @throws AppError unavailable as `commit`; errors of `update`
  */
 export async function recordKeys(
   { table, writeTimeoutMs, keyring }: KeyringRecordServices,
-  become: (recorded: string[] | undefined, present: readonly string[]) => Promise<readonly string[]>,
+  update: (recorded: string[] | undefined, present: readonly string[]) => Promise<readonly string[]>,
 ): Promise<void> {
   const deadline = deadlineIn(writeTimeoutMs);
   for (let round = 1; ; round++) {
     const before = await recordedKeys(table);
-    // After the record: a key that is made in between is then not taken for one that is missing.
+    // Read after the record: otherwise a key that is created in between would be reported as missing.
     const present = await keyring.ids();
     if (present === undefined) return;
-    const keyIds = [...(await become(before, present))];
+    const keyIds = [...(await update(before, present))];
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(keyIds)) return;
     const asRead: Expression =
       before === undefined
@@ -70,17 +70,16 @@ export async function recordKeys(
 }
 
 /**
- * Makes sure that the keyring has every key that stored secrets name, and makes its first key where nothing is stored. Reads
- * the whole table once, where there is no record yet.
+ * Checks that the keyring has every key that stored secrets need. Creates its first key if nothing is stored. Without a record,
+ * reads the whole table once.
  *
- * @param place where the keys are, for the message
- * @throws AppError invalid where a key is missing; unavailable where the database cannot be reached; Error where the keys cannot
- *   be read
+ * @param place location of the keys, for the message
+ * @throws AppError invalid if a key is missing; unavailable if the database cannot be reached; Error if the keys cannot be read
  */
-export async function requireKeys(recording: KeyringRecordServices, place: string): Promise<void> {
-  const { table, keyring } = recording;
-  await recordKeys(recording, async (recorded, present) => {
-    const missing = [...(recorded ?? (await keysOfDataKeys(table)))].filter((id) => !present.includes(id));
+export async function requireKeys(services: KeyringRecordServices, place: string): Promise<void> {
+  const { table, keyring } = services;
+  await recordKeys(services, async (recorded, present) => {
+    const missing = [...(recorded ?? (await findWrappingKeys(table)))].filter((id) => !present.includes(id));
     if (missing.length > 0) throw keysMissing(place, present.length > 0, missing);
     if (present.length > 0) return present;
     await keyring.ensure();
@@ -88,11 +87,11 @@ export async function requireKeys(recording: KeyringRecordServices, place: strin
   });
 }
 
-function keysMissing(place: string, isThere: boolean, missing: readonly string[]): AppError {
+function keysMissing(place: string, exists: boolean, missing: readonly string[]): AppError {
   const keys = `${missing.length === 1 ? "the key" : "the keys"} ${missing.join(", ")}`;
   return new AppError("invalid", "secrets.keys_missing", [
-    `${place}: ${isThere ? "lacks" : "is missing, with"} ${keys}, by which stored secrets are encrypted. ` +
-      "Bring the file back from a backup and start again. If it is lost for good, stop all servers and run " +
+    `${place}: ${exists ? "lacks" : "is missing, with"} ${keys} of stored secrets. ` +
+      "Restore the file from a backup and start again. If it is lost, stop all servers and run " +
       "`npm run admin -- secrets discard`: it lists the secrets that cannot be decrypted, and removes them with --yes.",
   ]);
 }

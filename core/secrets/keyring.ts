@@ -1,33 +1,33 @@
-/** Keys that encrypt data keys, and never leave where they are kept. */
+/** Keyring: keys that encrypt data keys and never leave their store. */
 
 import type { SealContext } from "./seal.ts";
 
-/** A data key as it may be stored. */
+/** Encrypted data key, for storage. */
 export interface WrappedKey {
-  /** Which key of the keyring encrypted it. */
+  /** Id of the keyring's key that encrypted it. */
   readonly wrappedBy: string;
   /** Base64. */
   readonly ciphertext: string;
 }
 
-/** Makes data keys, and decrypts them again. */
+/** Generates and decrypts data keys. */
 export interface Keyring {
-  /** Draws a data key of 32 bytes. @param context without which it does not decrypt */
+  /** Generates a data key of 32 bytes. @param context required for its decryption */
   generate(context: SealContext): Promise<{ key: Buffer; wrapped: WrappedKey }>;
-  /** Decrypts a data key. @throws Error where key or context are not those it was made with */
+  /** Decrypts a data key. @throws Error if key or context are not those of its generation */
   unwrap(wrapped: WrappedKey, context: SealContext): Promise<Buffer>;
-  /** Whether data keys are made under this key now. @param id `wrappedBy` of a data key */
+  /** Returns whether new data keys use this key. @param id `wrappedBy` of a data key */
   isCurrent(id: string): Promise<boolean>;
-  /** Lists the ids of all keys, the newest last; undefined where the service that keeps them cannot lose them. */
+  /** Lists the ids of all keys, the newest last; undefined if the key service cannot lose keys. */
   ids(): Promise<readonly string[] | undefined>;
-  /** Makes the first key where there is none. @throws Error where keys are only brought from elsewhere */
+  /** Creates the first key if there is none. @throws Error if this process may not create keys */
   ensure(): Promise<void>;
-  /** Makes a new key, under which all data keys are made from now on. */
+  /** Creates a new key, which encrypts all later data keys. */
   renew(): Promise<void>;
   /**
-   * Removes keys under which no data key is any more.
+   * Removes unused keys.
    *
-   * @param isUsed whether there is a data key under a key of the ring
+   * @param isUsed returns whether a data key is encrypted with a key of the ring
    */
   retire(isUsed: (id: string) => boolean): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** A keyring in AWS KMS, where the key itself never leaves the service. */
+/** Keyring in AWS KMS: the key never leaves the service. */
 
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient, type KMSClientConfig } from "@aws-sdk/client-kms";
 import { unavailable } from "../shared/errors.ts";
@@ -6,38 +6,35 @@ import { isTransient } from "../table/errors.ts";
 import type { Keyring } from "./keyring.ts";
 import { KEY_BYTES } from "./seal.ts";
 
-/** How long one sending of a call may take, in milliseconds. */
+/** Timeout of one attempt of a call, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 2_000;
 
 /**
- * Awaits a call to KMS. What KMS says names keys and callers, and users are told why a step failed: it stays in the cause.
+ * Awaits a call to KMS. Messages of KMS name keys and callers, and this error is shown to users, so they are only in its cause.
  *
- * @throws AppError unavailable where KMS was out of reach or overloaded; Error, with nothing but the kind of its refusal
+ * @throws AppError unavailable if KMS is unreachable or overloaded; Error with only the name of the KMS error
  */
-async function callKms<Output>(doing: string, call: Promise<Output>): Promise<Output> {
+async function callKms<Output>(operation: string, call: Promise<Output>): Promise<Output> {
   try {
     return await call;
   } catch (error) {
     if (isTransient(error)) {
-      const late = unavailable(
-        "secrets.unavailable",
-        "The service that keeps the keys is out of reach or overloaded. Try again.",
-      );
-      throw Object.assign(late, { cause: error });
+      const failure = unavailable("secrets.unavailable", "The key service is unreachable or overloaded. Try again.");
+      throw Object.assign(failure, { cause: error });
     }
     const kind = error instanceof Error ? error.name : "an unknown error";
-    throw new Error(`${doing} was refused by the service that keeps the keys: ${kind}`, { cause: error });
+    throw new Error(`The key service refused ${operation}: ${kind}`, { cause: error });
   }
 }
 
 /**
- * Makes a keyring of one KMS key. The context of a data key is its encryption context, which the service logs and holds it to.
- * Its calls throw AppError unavailable where the service was out of reach or overloaded.
+ * Creates a keyring of one KMS key. The context of a data key is its encryption context, which KMS logs and verifies. Its calls throw
+ * AppError unavailable if KMS is unreachable or overloaded.
  *
- * @param keyId the key's id or ARN, or an alias of it
- * @param client overrides for the client, endpoint and credentials among them
+ * @param keyId id, ARN or alias of the key
+ * @param client client options, such as endpoint and credentials
  */
-export function kmsKeyring(keyId: string, client: KMSClientConfig = {}): Keyring {
+export function createKmsKeyring(keyId: string, client: KMSClientConfig = {}): Keyring {
   const kms = new KMSClient({
     maxAttempts: 3,
     requestHandler: {
@@ -47,18 +44,18 @@ export function kmsKeyring(keyId: string, client: KMSClientConfig = {}): Keyring
     },
     ...client,
   });
-  /** Which key an alias stands for, as data keys tell. */
+  /** ARN of the key, from the last generated data key; `keyId` may be an alias. */
   let current: string | undefined;
   return {
     async generate(context) {
       const { Plaintext, CiphertextBlob, KeyId } = await callKms(
-        "making a data key",
+        "generating a data key",
         kms.send(
           new GenerateDataKeyCommand({ KeyId: keyId, NumberOfBytes: KEY_BYTES, EncryptionContext: { ...context } }),
         ),
       );
       current = KeyId;
-      if (Plaintext === undefined || CiphertextBlob === undefined) throw new Error("KMS gave no data key");
+      if (Plaintext === undefined || CiphertextBlob === undefined) throw new Error("KMS returned no data key");
       const wrapped = { wrappedBy: KeyId ?? keyId, ciphertext: Buffer.from(CiphertextBlob).toString("base64") };
       return { key: Buffer.from(Plaintext), wrapped };
     },
@@ -73,14 +70,14 @@ export function kmsKeyring(keyId: string, client: KMSClientConfig = {}): Keyring
           }),
         ),
       );
-      if (Plaintext === undefined) throw new Error("KMS gave no data key");
+      if (Plaintext === undefined) throw new Error("KMS returned no data key");
       return Buffer.from(Plaintext);
     },
-    // It answers with the ARN, where it may have been asked by the id alone.
+    // KMS responds with the ARN, also to a request with the id.
     isCurrent: async (id) => id === keyId || id === current || id.endsWith(`/${keyId}`),
     ids: async () => undefined,
     async ensure() {},
-    // KMS rotates the key's material by itself, and keeps what older data keys were made with.
+    // KMS rotates the key's material itself, and retains older material for existing data keys.
     async renew() {},
     async retire() {},
   };

@@ -1,11 +1,11 @@
-/** A keyring on one machine, whose keys lie beside the database and not in it. */
+/** Keyring on one machine, whose keys are stored outside of the database. */
 
 import { randomBytes, randomUUID } from "node:crypto";
 import * as v from "valibot";
 import type { Keyring } from "./keyring.ts";
 import { KEY_BYTES, seal, unseal } from "./seal.ts";
 
-/** The keys, the newest last. */
+/** Keys, the newest last. */
 export const LocalKeys = v.object({
   keys: v.pipe(
     v.array(v.object({ id: v.string(), key: v.pipe(v.string(), v.base64()), createdAt: v.string() })),
@@ -14,31 +14,31 @@ export const LocalKeys = v.object({
 });
 export type LocalKeys = v.InferOutput<typeof LocalKeys>;
 
-/** Where keys are kept. Several processes may do so at a time. */
+/** Store of keys, for several processes at the same time. */
 export interface KeyStore {
-  /** Reads the keys. @returns undefined where there are none; @throws Error where they cannot be read */
+  /** Reads the keys. @returns undefined if there are none; @throws Error if they cannot be read */
   find(): LocalKeys | undefined;
-  /** Reads the keys. @throws Error where there are none */
+  /** Reads the keys. @throws Error if there are none */
   read(): LocalKeys;
-  /** Stores the first keys, unless there are some. @throws Error where keys are only brought from elsewhere */
+  /** Stores the first keys if there are none. @throws Error if this process may not create keys */
   create(first: () => LocalKeys): void;
-  /** Replaces the keys by what becomes of them; no other process does so meanwhile. */
-  change(become: (before: LocalKeys) => LocalKeys): void;
+  /** Updates the keys; no other process updates them meanwhile. */
+  change(update: (before: LocalKeys) => LocalKeys): void;
 }
 
-/** Keys that end with the process. */
-export function memoryKeyStore(): KeyStore {
-  let kept: LocalKeys | undefined;
+/** Creates a store whose keys end with the process. */
+export function createMemoryKeyStore(): KeyStore {
+  let keys: LocalKeys | undefined;
   const read = () => {
-    kept ??= firstKeys();
-    return kept;
+    keys ??= firstKeys();
+    return keys;
   };
   return {
-    find: () => kept,
+    find: () => keys,
     read,
     create: () => void read(),
-    change(become) {
-      kept = become(read());
+    change(update) {
+      keys = update(read());
     },
   };
 }
@@ -54,11 +54,11 @@ function newKey() {
 const firstKeys = (): LocalKeys => ({ keys: [newKey()] });
 
 /**
- * Makes a keyring of kept keys. They are read anew each time, because another process may have rotated them.
+ * Creates a keyring of stored keys. Reads the store at every call, because another process may have rotated the keys.
  *
- * @param store where they are kept
+ * @param store store of the keys
  */
-export function localKeyring(store: KeyStore): Keyring {
+export function createLocalKeyring(store: KeyStore): Keyring {
   const read = () => store.read().keys;
   return {
     async generate(context) {

@@ -1,4 +1,4 @@
-/** The secrets of one cluster: a data key of its own, and everything encrypted with it. */
+/** Secrets of one cluster: its data key, and everything that is encrypted with it. */
 
 import { randomUUID } from "node:crypto";
 import * as v from "valibot";
@@ -16,41 +16,41 @@ const StoredDataKey = v.object({
   wrappedBy: v.string(),
   ciphertext: v.string(),
   createdAt: v.string(),
-  /** Rises with everything that is encrypted with it after it was made. Absent before the first. */
+  /** Rises with every value that is encrypted with the key after its creation. Absent before the first. */
   revision: v.optional(v.number()),
 });
 export type DataKey = v.InferOutput<typeof StoredDataKey>;
 
-/** How a data key is stored. */
+/** Entity of a data key. */
 export const dataKeyEntity = defineEntity("data-key", 1, StoredDataKey);
 
-/** The name of the item that holds a cluster's data key. */
+/** Name of the item of a cluster's data key. */
 export const DATA_KEY = "KEY";
 
-/** An encrypted value as it lies in an item, in the attribute `sealed`. */
+/** Encrypted value in the attribute `sealed` of an item. */
 export const Sealed = v.object({ keyId: v.string(), ciphertext: v.string() });
 export type Sealed = v.InferOutput<typeof Sealed>;
 
-/** What is stored of a cluster's secrets, by name. */
+/** Stored items of a cluster's secrets, by name. */
 export type StoredSecrets = ReadonlyMap<string, RawItem>;
 
-/** Reads everything stored of a cluster's secrets, still encrypted. One wait on the database. */
+/** Reads the stored secrets of a cluster, still encrypted. One round trip. */
 export async function readSecrets(table: Table, clusterIdentity: string): Promise<StoredSecrets> {
   const { pk } = secretKey(clusterIdentity, DATA_KEY);
   const items = await table.query({ pk, prefix: SECRET_PREFIX });
   return new Map(items.map((item) => [item.sk.slice(SECRET_PREFIX.length), item]));
 }
 
-/** The secrets of one cluster, open. */
+/** Secrets of one cluster, with its decrypted data key. */
 export interface Vault {
   readonly keyId: string;
-  /** Encrypts values for the item of that name, where alone they decrypt. */
+  /** Encrypts values for the item of a name. They decrypt only there. */
   seal(name: string, values: Readonly<Record<string, string>>): Sealed;
-  /** Decrypts. @throws UnsealError where it was sealed for another item or with another key; ValiError as the schema */
+  /** Decrypts. @throws UnsealError if it was encrypted for another item or with another key; ValiError as the schema */
   open<Shape extends v.GenericSchema>(name: string, sealed: Sealed, schema: Shape): v.InferOutput<Shape>;
   /**
-   * Holds a transaction that writes something sealed to the data key it was sealed with: it is made with it, or has to be there
-   * still (label `data-key`), and is seen to have more to it, so that whoever replaces it leaves nothing behind.
+   * Binds a transaction that writes an encrypted value to the data key: it creates the key, or requires that the key is still the
+   * stored one (label `data-key`), and raises the key's revision, so that a concurrent rotation includes the new value.
    */
   bindTo(transaction: Transaction): void;
 }
@@ -88,37 +88,37 @@ function vaultWith(
 }
 
 /**
- * Draws a new data key for a cluster.
+ * Generates a new data key for a cluster.
  *
  * @param now RFC 3339
- * @param hold how a transaction is held to it; by default the key must not be there yet (label `data-key`)
+ * @param writeKey adds the key to a transaction; by default on condition that there is none yet (label `data-key`)
  */
-export async function newVault(
+export async function createVault(
   table: Table,
   keyring: Keyring,
   clusterIdentity: string,
   now: string,
-  hold = (transaction: Transaction, item: RawItem): void => void transaction.create("data-key", item),
+  writeKey = (transaction: Transaction, item: RawItem): void => void transaction.create("data-key", item),
 ): Promise<Vault> {
   const { key, wrapped } = await keyring.generate(wrappingContext(table, clusterIdentity));
   const data: DataKey = { clusterIdentity, keyId: randomUUID(), ...wrapped, createdAt: now };
   const item = dataKeyEntity.write(secretKey(clusterIdentity, DATA_KEY), data);
-  return vaultWith(table, data, key, (transaction) => hold(transaction, item));
+  return vaultWith(table, data, key, (transaction) => writeKey(transaction, item));
 }
 
 /**
- * Opens a cluster's secrets with the data key that is stored.
+ * Opens a cluster's secrets with the stored data key.
  *
- * @returns undefined where there is none yet
- * @throws Error where the keyring does not decrypt it
+ * @returns undefined if there is none
+ * @throws Error if the keyring does not decrypt it
  */
 export async function openVault(
   table: Table,
   keyring: Keyring,
   clusterIdentity: string,
-  held: StoredSecrets,
+  secrets: StoredSecrets,
 ): Promise<Vault | undefined> {
-  const item = held.get(DATA_KEY);
+  const item = secrets.get(DATA_KEY);
   if (item === undefined) return undefined;
   const data = dataKeyEntity.read(item);
   const key = await keyring.unwrap(data, wrappingContext(table, clusterIdentity));
@@ -130,28 +130,28 @@ export async function openVault(
   });
 }
 
-/** How often a secret is read again that was encrypted anew while it was being read. */
-const READINGS = 4;
+/** Maximum number of reads of a secret that a rotation re-encrypts at the same time. */
+const MAX_READS = 4;
 
 /**
- * Decrypts one of a cluster's secrets. Where a rotation encrypts them anew at this moment, item and data key may have been read
- * from before and after it: then both are read again.
+ * Decrypts one of a cluster's secrets. If a rotation re-encrypts them at the same time, item and data key may have been read from
+ * before and after it: then both are read again.
  *
- * @param held what was read of them
- * @param name of the item, whose attribute `sealed` it is
- * @returns undefined where there is none
- * @throws Error where the keyring does not decrypt the data key; UnsealError; AppError unavailable where rotations do not end
+ * @param secrets stored secrets, from `readSecrets`
+ * @param name name of the item with the attribute `sealed`
+ * @returns undefined if there is none
+ * @throws Error if the keyring does not decrypt the data key; UnsealError; AppError unavailable if rotations do not end
  */
 export async function openSecret<Shape extends v.GenericSchema>(
   table: Table,
   keyring: Keyring,
   clusterIdentity: string,
-  held: StoredSecrets,
+  secrets: StoredSecrets,
   name: string,
   schema: Shape,
 ): Promise<v.InferOutput<Shape> | undefined> {
-  let present = held;
-  for (let reading = 1; reading <= READINGS; reading++) {
+  let present = secrets;
+  for (let reads = 1; reads <= MAX_READS; reads++) {
     const stored = present.get(name)?.sealed;
     if (stored === undefined) return undefined;
     const sealed = v.parse(Sealed, stored);
@@ -159,5 +159,5 @@ export async function openSecret<Shape extends v.GenericSchema>(
     if (vault?.keyId === sealed.keyId) return vault.open(name, sealed, schema);
     present = await readSecrets(table, clusterIdentity);
   }
-  throw unavailable("secrets.rotating", "The secrets of this cluster are being encrypted anew. Try again.");
+  throw unavailable("secrets.rotating", "The secrets of this cluster are being re-encrypted. Try again.");
 }

@@ -1,17 +1,14 @@
 /** Errors that callers may see. Any other error is a defect, and its text is not sent to callers. */
 
-/** Kinds of errors. The transport maps each to one status, so a new kind does not compile until it is mapped. */
+/** Kinds of errors. Each transport maps every kind, so a new kind does not compile until it is mapped. */
 export type ErrorKind =
   | "invalid"
   | "unauthenticated"
   | "forbidden"
-  | "missing"
-  | "methodNotAllowed"
+  | "notFound"
   | "conflict"
   | "preconditionFailed"
-  | "unprocessable"
-  | "tooLarge"
-  | "unsupportedMediaType"
+  | "idempotencyKeyReused"
   | "unavailable";
 
 /** Problem of a request. `path` is empty if it does not belong to a single property. */
@@ -31,7 +28,7 @@ export class AppError extends Error {
   readonly code: string;
   readonly details: readonly string[];
   readonly retryAfterSeconds: number | undefined;
-  /** Current entity tag, for a failed precondition. */
+  /** Current entity tag, if a precondition failed. */
   readonly etag: string | undefined;
 
   /**
@@ -39,13 +36,13 @@ export class AppError extends Error {
    * @param code dotted and stable, `noun.reason`
    * @param details one sentence for each problem, at least one
    * @param options `retryAfterSeconds`: delay after which a retry may succeed; `total`: number of problems, if `details` does not
-   *   contain all; `tag`: current entity tag
+   *   contain all; `etag`: current entity tag
    */
   constructor(
     kind: ErrorKind,
     code: string,
     details: readonly [string, ...string[]],
-    options: { retryAfterSeconds?: number | undefined; total?: number; tag?: string } = {},
+    options: { retryAfterSeconds?: number | undefined; total?: number; etag?: string } = {},
   ) {
     const others = (options.total ?? details.length) - 1;
     super(others === 0 ? details[0] : `${details[0]} (and ${others} more)`);
@@ -54,7 +51,7 @@ export class AppError extends Error {
     this.code = code;
     this.details = details;
     this.retryAfterSeconds = options.retryAfterSeconds;
-    this.etag = options.tag;
+    this.etag = options.etag;
   }
 }
 
@@ -77,9 +74,7 @@ export function invalid(problems: readonly Problem[]): AppError {
 
 /** Builds the error for a missing, malformed, unknown, expired or revoked token. It does not reveal which. */
 export function unauthenticated(): AppError {
-  return new AppError("unauthenticated", "token.refused", [
-    "A valid personal access token is needed: send it as `Authorization: Token <token>`.",
-  ]);
+  return new AppError("unauthenticated", "token.refused", ["A valid personal access token is needed."]);
 }
 
 /** Builds the error for a forbidden request. @param text sentence that names the missing permission */
@@ -89,7 +84,7 @@ export function forbidden(code: string, text: string): AppError {
 
 /** Builds the error for an item that does not exist. @param text sentence that names the item */
 export function notFound(code: string, text: string): AppError {
-  return new AppError("missing", code, [text]);
+  return new AppError("notFound", code, [text]);
 }
 
 /**

@@ -26,12 +26,12 @@ export class Address {
     const words = Array.from({ length: this.length / size }, (_, at) =>
       BigInt.asUintN(size, this.value >> BigInt(this.length - size * (at + 1))),
     );
-    return this.version === 4 ? words.join(".") : shortened(words.map((word) => word.toString(16)));
+    return this.version === 4 ? words.join(".") : compressZeros(words.map((word) => word.toString(16)));
   }
 }
 
 /** Replaces the longest run of at least two zeros by `::`, the first of equally long ones. */
-function shortened(words: readonly string[]): string {
+function compressZeros(words: readonly string[]): string {
   let [start, length] = [0, 1];
   for (let at = 0; at < words.length; at++) {
     let end = at;
@@ -64,12 +64,12 @@ export function parseAddress(text: string): Address | undefined {
 const isMapped = ({ version, value }: Address): boolean => version === 6 && value >> 32n === 0xffffn;
 
 function read(text: string): Address | undefined {
-  if (isIPv4(text)) return new Address(4, joined(text.split(".").map(BigInt), 8n));
+  if (isIPv4(text)) return new Address(4, joinWords(text.split(".").map(BigInt), 8n));
   // The text after `%` names an interface of one machine.
-  return isIPv6(text) && !text.includes("%") ? new Address(6, joined(wordsOf(text), 16n)) : undefined;
+  return isIPv6(text) && !text.includes("%") ? new Address(6, joinWords(wordsOf(text), 16n)) : undefined;
 }
 
-const joined = (words: readonly bigint[], size: bigint): bigint =>
+const joinWords = (words: readonly bigint[], size: bigint): bigint =>
   words.reduce((value, word) => (value << size) | word, 0n);
 
 /** Returns the eight words of a valid IPv6 address. */
@@ -82,7 +82,7 @@ function wordsOf(text: string): bigint[] {
 /** Returns one word, or two for a dotted end. */
 function wordOf(part: string): bigint[] {
   if (!part.includes(".")) return [BigInt(`0x${part}`)];
-  const value = joined(part.split(".").map(BigInt), 8n);
+  const value = joinWords(part.split(".").map(BigInt), 8n);
   return [value >> 16n, BigInt.asUintN(16, value)];
 }
 
@@ -119,9 +119,9 @@ export function overlap(one: CidrBlock, other: CidrBlock): boolean {
   return one.bits <= other.bits ? contains(one, other.address) : contains(other, one.address);
 }
 
-/** A range whose addresses no host on another link can have. */
+/** Special-purpose range. */
 export interface SpecialRange extends CidrBlock {
-  /** In CIDR notation. */
+  /** The range in CIDR notation. */
   readonly text: string;
   readonly use: "this network" | "loopback" | "link-local" | "multicast or reserved" | "unspecified or IPv4-compatible";
 }
@@ -133,10 +133,10 @@ const special = (text: string, use: SpecialRange["use"]): SpecialRange => ({
 });
 
 /**
- * The special-purpose ranges (RFC 6890 and IANA's registries of both families) in which Kubernetes' `ValidateNonSpecialIP` or
- * Linux's routing allows no address of a pod, a service or a remote client. The other ranges of the registries can be used in a
- * network of one's own: private and shared addresses, benchmarking, documentation, translation. 240.0.0.0/4 is left out of
- * them, because RFC 6890 allows it neither as a source nor as a destination. IPv4-mapped blocks are refused by `parseCidr`.
+ * Special-purpose ranges (RFC 6890 and IANA's registries of both families) that Kubernetes' `ValidateNonSpecialIP` or Linux's routing
+ * excludes for a pod, a service or a remote client. The other ranges of the registries can be used in a private network: private and
+ * shared addresses, benchmarking, documentation, translation. 240.0.0.0/4 is excluded too, because RFC 6890 allows it neither as a
+ * source nor as a destination. `parseCidr` refuses IPv4-mapped blocks.
  */
 const SPECIAL_RANGES = [
   special("0.0.0.0/8", "this network"),
@@ -149,11 +149,11 @@ const SPECIAL_RANGES = [
   special("ff00::/8", "multicast or reserved"),
 ];
 
-/** Returns the special-purpose range that a block shares an address with. */
+/** Returns the special-purpose range that overlaps a block. */
 export const overlappedSpecialRange = (block: CidrBlock): SpecialRange | undefined =>
   SPECIAL_RANGES.find((range) => overlap(range, block));
 
-/** Returns the special-purpose range that holds all of a block; `0.0.0.0/0` is in none. */
+/** Returns the special-purpose range that contains a whole block; no range contains `0.0.0.0/0`. */
 export const enclosingSpecialRange = (block: CidrBlock): SpecialRange | undefined =>
   SPECIAL_RANGES.find((range) => range.bits <= block.bits && overlap(range, block));
 
@@ -161,7 +161,7 @@ export const enclosingSpecialRange = (block: CidrBlock): SpecialRange | undefine
  * Returns whether requests can come from a block to a server that listens on any interface of a machine. Loopback and
  * link-local addresses count, because a client or a proxy may run on the machine itself or on its link.
  *
- * @param text in CIDR notation; from what is no block nothing can come
+ * @param text block in CIDR notation; false for an invalid one
  */
 export function canSendRequests(text: string): boolean {
   const block = parseCidr(text);
@@ -171,10 +171,10 @@ export function canSendRequests(text: string): boolean {
 }
 
 /**
- * Returns whether the host of a URL can be that of a server: a name, or an address outside the special-purpose ranges.
- * Loopback counts, because clients may run on the same machine.
+ * Returns whether the host of a URL can be a server: a name, or an address outside the special-purpose ranges. Loopback is allowed,
+ * because clients may run on the same machine.
  *
- * @param url the whole address; one that cannot be parsed has no host
+ * @param url complete URL; false for an invalid one
  */
 export function hasServableHost(url: string): boolean {
   const parsed = URL.parse(url);

@@ -30,7 +30,7 @@ export function parseJson<Value = unknown>(text: string): Value {
     // A string by itself is a value, which is parsed correctly.
     return `"n${names.push(JSON.parse(string)) - 1}"`;
   });
-  return hasEscapes ? (named(JSON.parse(numbered), names) as Value) : parsed;
+  return hasEscapes ? (restoreNames(JSON.parse(numbered), names) as Value) : parsed;
 }
 
 type Container = unknown[] | object;
@@ -38,7 +38,7 @@ type Container = unknown[] | object;
 const isContainer = (value: unknown): value is Container => typeof value === "object" && value !== null;
 
 /** Restores the numbered names of a value. Without recursion, because the nesting of the input has no limit. */
-function named(value: unknown, names: readonly string[]): unknown {
+function restoreNames(value: unknown, names: readonly string[]): unknown {
   const shell = (source: Container): Container => (Array.isArray(source) ? [] : {});
   const whole: { value?: unknown } = {};
   const pending: [source: Container, target: Container, isWhole?: boolean][] = [[{ value }, whole, true]];
@@ -58,3 +58,13 @@ function named(value: unknown, names: readonly string[]): unknown {
   }
   return whole.value;
 }
+
+/** Returns whether a value of JSON is an object: neither null nor an array. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Writes a value as JSON with sorted names, so that equal values are equal texts. */
+export const canonicalJson = (value: unknown): string =>
+  JSON.stringify(value, (_, each) =>
+    isObject(each) ? Object.fromEntries(Object.entries(each).sort(([one], [other]) => (one < other ? -1 : 1))) : each,
+  );

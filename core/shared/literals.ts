@@ -1,12 +1,12 @@
-/** Values in messages, as the JSON text of a request wrote them. Used only after a request was refused, because it reads the text again. */
+/** Restores in messages how a request wrote its values. Used only after a request was refused, because it reads the JSON text again. */
 
 import { AppError } from "./errors.ts";
 import { elementPath, formatValue, memberPath, shorten } from "./validation.ts";
 
-/** A string, a number, a word or a sign of JSON. */
+/** A JSON token: string, number, keyword or punctuation. */
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[-\w][\w.+-]*|[{}[\],]/g;
 
-/** No schema of this API is deeper. */
+/** Maximum depth of a path. No schema of this API is deeper. */
 const DEPTH = 8;
 
 interface Container {
@@ -18,13 +18,13 @@ interface Container {
 }
 
 /**
- * Finds the literals whose text differs from what JavaScript or this API makes of their value: numbers that are written in
- * another way, such as `1e400` or `9007199254740993`, and strings with capital letters, because identities are folded.
+ * Finds literals whose text differs from the value that JavaScript or this API reads: numbers in another notation, such as `1e400`
+ * or `9007199254740993`, and strings with capital letters, because identities are converted to lower case.
  *
  * @param json valid JSON
- * @returns literals by path, as problems name paths; of a member that is there twice, the last
+ * @returns literals by path, in the form of problem paths; for a repeated property, the last
  */
-export function literalsIn(json: string): Map<string, string> {
+export function findLiterals(json: string): Map<string, string> {
   const literals = new Map<string, string>();
   const containers: Container[] = [];
   for (const [token] of json.matchAll(TOKEN)) {
@@ -52,15 +52,15 @@ const pathIn = ({ path, index, name = "" }: Container): string =>
   index === undefined ? memberPath(path, name) : elementPath(path, index);
 
 /**
- * Changes what an error repeats of a body to what was sent.
+ * Replaces the values in the messages of an error by the literals of the request.
  *
- * @param error any error; only an AppError that refuses input is changed
- * @param json the request's body; undefined where it had none, or none that could be read
+ * @param error any error; only an AppError of kind invalid is changed
+ * @param json body of the request; undefined if it is absent or cannot be parsed
  * @returns the error
  */
 export function repeatAsSent(error: unknown, json: string | undefined): unknown {
   if (!(error instanceof AppError) || error.kind !== "invalid" || json === undefined) return error;
-  const literals = literalsIn(json);
+  const literals = findLiterals(json);
   if (literals.size === 0) return error;
   const details = error.details.map((detail) => asSent(detail, literals));
   const more = error.message.slice(error.details[0]?.length);
@@ -68,13 +68,13 @@ export function repeatAsSent(error: unknown, json: string | undefined): unknown 
 }
 
 function asSent(detail: string, literals: ReadonlyMap<string, string>): string {
-  const root = replaced(detail, "The body, ", literals.get(""), ", is not allowed: ");
+  const root = replaceLiteral(detail, "The body, ", literals.get(""), ", is not allowed: ");
   if (root !== undefined) return root;
   // A name in a path may contain the separator.
   for (let end = detail.indexOf(": "); end !== -1; end = detail.indexOf(": ", end + 1)) {
     const path = detail.slice(0, end);
-    const text = replaced(detail, `${path}: `, literals.get(path), " is not allowed: ") ?? detail;
-    // A text of the user's may look like a statement about a sibling; it is in quotation marks.
+    const text = replaceLiteral(detail, `${path}: `, literals.get(path), " is not allowed: ") ?? detail;
+    // Quoted text of the user may look like a statement about a sibling property.
     if (!/^(-?\d|true |false )/.test(detail.slice(end + 2))) {
       if (text !== detail) return text;
       continue;
@@ -88,8 +88,13 @@ function asSent(detail: string, literals: ReadonlyMap<string, string>): string {
   return detail;
 }
 
-/** Returns a detail with the literal in place of its value; undefined where the detail is not about the literal. */
-function replaced(detail: string, before: string, literal: string | undefined, after: string): string | undefined {
+/** Returns a detail with the literal in place of its value; undefined if the detail is not about the literal. */
+function replaceLiteral(
+  detail: string,
+  before: string,
+  literal: string | undefined,
+  after: string,
+): string | undefined {
   if (literal === undefined) return undefined;
   const value: unknown = JSON.parse(literal);
   const [read, sent] =

@@ -1,38 +1,38 @@
-/** Waiting before another try, and knowing when to stop trying. */
+/** Exponential backoff and deadlines. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 
 const FIRST_BACKOFF_MS = 5;
-// A hundred writers on one item then try some 250 times a second, which keeps the item busy and the processor free.
+// With this maximum, a hundred writers of one item send some 250 attempts a second, which uses the item without a busy processor.
 const MAX_BACKOFF_MS = 800;
 
-/** How long writers wait for each other, by the contract, in milliseconds. */
+/** Timeout of a write, including retries after conflicts, in milliseconds. Part of the contract. */
 export const WRITE_TIMEOUT_MS = 8_000;
 
-/** A moment after which trying again is given up. Elapsed time, not the clock's: a test's clock may stand still. */
+/** Time limit for retries. Uses elapsed time instead of the injected clock, which may not advance in a test. */
 export interface Deadline {
   readonly expired: () => boolean;
-  /** How much of the time is left, from 1 down to 0. */
-  readonly remainingMs: () => number;
-  /** How long it was from the start, in milliseconds. */
+  /** Remaining fraction of the time, from 1 down to 0. */
+  readonly remaining: () => number;
+  /** Duration from the start to the limit, in milliseconds. */
   readonly totalMs: number;
 }
 
-/** @param ms how long from now */
+/** Creates a deadline. @param ms duration from now, in milliseconds */
 export function deadlineIn(ms: number = WRITE_TIMEOUT_MS): Deadline {
   const end = performance.now() + ms;
-  const remainingMs = () => Math.min(1, Math.max(0, (end - performance.now()) / ms));
-  return { expired: () => performance.now() >= end, remainingMs, totalMs: ms };
+  const remaining = () => Math.min(1, Math.max(0, (end - performance.now()) / ms));
+  return { expired: () => performance.now() >= end, remaining, totalMs: ms };
 }
 
 /**
- * Waits for something, but not past a deadline.
+ * Waits for an event until a deadline.
  *
- * @returns whether it came in time
+ * @returns false if the deadline expired first
  */
 export async function waitUntil(event: Promise<unknown>, deadline: Deadline): Promise<boolean> {
   const stop = new AbortController();
-  const late = sleep(deadline.remainingMs() * deadline.totalMs, false, { signal: stop.signal }).catch(() => false);
+  const late = sleep(deadline.remaining() * deadline.totalMs, false, { signal: stop.signal }).catch(() => false);
   try {
     return await Promise.race([event.then(() => true), late]);
   } finally {
@@ -41,13 +41,13 @@ export async function waitUntil(event: Promise<unknown>, deadline: Deadline): Pr
 }
 
 /**
- * Waits before another try: exponential, with full jitter, so that many writers on one item do not march in step. Whoever
- * has less time left waits less, so that the longest waiting are not the ones to give up.
+ * Waits before a retry: exponential backoff with full jitter, so that the writers of one item spread out. With less time until the
+ * deadline it waits less, so that the oldest writers do not time out first.
  *
- * @param attempt 1 before the second try
+ * @param attempt number of failed attempts, from 1
  */
 export async function backoff(attempt: number, deadline?: Deadline): Promise<void> {
-  const urgency = Math.max(0.1, deadline?.remainingMs() ?? 1);
+  const urgency = Math.max(0.1, deadline?.remaining() ?? 1);
   const ceiling = urgency * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt);
   await sleep(Math.random() * ceiling);
 }

@@ -50,8 +50,8 @@ export const cidr = v.pipe(
     const block = parseCidr(dataset.value);
     if (typeof block === "string") addIssue({ message: block });
   }),
-  // The longest form: an IPv6 address with an IPv4 end, and its prefix.
-  v.metadata({ maxLength: 49, description: "A block of addresses in CIDR notation, host bits zero." }),
+  // The longest form: an IPv6 address that ends in IPv4 notation, with a prefix length.
+  v.metadata({ maxLength: 49, description: "Address block in CIDR notation, host bits zero." }),
 );
 
 /** IPRange of the API documentation. */

@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import type { Problem } from "./errors.ts";
+import { isObject } from "./json.ts";
 
 type Schema = v.GenericSchema;
 
@@ -33,13 +34,19 @@ export class Shorthand {
   }
 }
 
-/** Result of a validation. */
-export interface Validated<T> {
-  /** Valid parts; undefined if there are none. */
-  draft: Draft<T> | undefined;
-  problems: Problem[];
-  /** Paths of properties that the schema does not have, percent-encoded for a header. */
-  unknown: string[];
+/** Parsed input. An operation gets it with its problems, because it reports them only to a caller that it has authorized. */
+export interface Parsed<T> {
+  /** Well-formed parts of the input. */
+  readonly value: T;
+  readonly problems: readonly Problem[];
+  /** Paths of the properties, or names of the parameters, that the input has and its schema lacks. */
+  readonly unknown: readonly string[];
+}
+
+/** Result of a validation. The value is undefined if no part of it is well formed. */
+export interface Validated<T> extends Parsed<Draft<T> | undefined> {
+  /** Paths of objects in whose place a plain value was sent. */
+  readonly shorthands: ReadonlySet<string>;
   /** Returns the whole value, if there are no problems. */
   complete(): T;
 }
@@ -52,14 +59,14 @@ export interface Validated<T> {
  * @param input any JSON value, or a `Shorthand` in place of an object
  */
 export function validate<S extends Schema>(schema: S, input: unknown): Validated<v.InferOutput<S>> {
-  const found: Found = { problems: [], unknown: [] };
-  const draft = walk(schema, input, ROOT, found) as Draft<v.InferOutput<S>> | undefined;
+  const found: Found = { problems: [], unknown: [], shorthands: new Set() };
+  const value = walk(schema, input, ROOT, found) as Draft<v.InferOutput<S>> | undefined;
   return {
-    draft,
+    value,
     ...found,
     complete() {
       if (found.problems.length > 0) throw new Error("a value with problems is not complete");
-      return draft as v.InferOutput<S>;
+      return value as v.InferOutput<S>;
     },
   };
 }
@@ -67,15 +74,16 @@ export function validate<S extends Schema>(schema: S, input: unknown): Validated
 interface Found {
   problems: Problem[];
   unknown: string[];
+  shorthands: Set<string>;
 }
 
-/** Path in an input: `shown` for problems, shortened, and `header` encoded for a header. */
+/** Path in an input: `shown` for problems, with each name shortened, and `plain`, of which only the start is kept. */
 interface PropertyPath {
   shown: string;
-  header: string;
+  plain: string;
 }
 
-const ROOT: PropertyPath = { shown: "", header: "" };
+const ROOT: PropertyPath = { shown: "", plain: "" };
 
 /** Returns a member's path as a problem names it: the name cut short, and halves of surrogate pairs as escapes. */
 export function memberPath(path: string, name: string): string {
@@ -89,16 +97,13 @@ export const elementPath = (path: string, index: number): string => `${path}[${i
 
 const member = (place: PropertyPath, name: string): PropertyPath => ({
   shown: memberPath(place.shown, name),
-  header: `${place.header}${place.shown === "" ? "" : "."}${encodeName(name)}`.slice(0, SHOWN),
+  plain: `${place.plain}${place.shown === "" ? "" : "."}${name}`.slice(0, SHOWN),
 });
 
-const element = ({ shown, header }: PropertyPath, index: number): PropertyPath => ({
+const element = ({ shown, plain }: PropertyPath, index: number): PropertyPath => ({
   shown: elementPath(shown, index),
-  header: `${header}[${index}]`.slice(0, SHOWN),
+  plain: elementPath(plain, index).slice(0, SHOWN),
 });
-
-const isObject = (input: unknown): input is Record<string, unknown> =>
-  typeof input === "object" && input !== null && !Array.isArray(input);
 
 interface Shape extends Schema {
   wrapped?: Schema;
@@ -144,7 +149,7 @@ function walkContainer(shape: Shape, input: unknown, place: PropertyPath, found:
   const { entries, key, value } = shape;
   if (entries !== undefined) {
     for (const name of Object.keys(input)) {
-      if (!Object.hasOwn(entries, name)) found.unknown.push(member(place, name).header);
+      if (!Object.hasOwn(entries, name)) found.unknown.push(member(place, name).plain);
     }
     const parts = new Map(
       Object.entries(entries).map(([name, entry]) => [
@@ -172,6 +177,7 @@ function walkContainer(shape: Shape, input: unknown, place: PropertyPath, found:
 function walkShorthand({ entries }: Shape, { property, value }: Shorthand, place: PropertyPath, found: Found): unknown {
   const entry = entries?.[property];
   if (entry === undefined) throw new Error(`the schema has no property ${property} that a plain value can replace`);
+  found.shorthands.add(place.shown);
   const part = walk(entry, value, place, found);
   return part === undefined ? {} : { [property]: part };
 }
@@ -254,6 +260,3 @@ export function shorten(text: string, most = SHOWN, write: (text: string) => str
   if (characters.length <= most) return write(text);
   return `${write(characters.slice(0, most).join(""))}… (${characters.length} characters)`;
 }
-
-/** Encodes the name of a property for a header. */
-export const encodeName = (name: string): string => encodeURIComponent(name.toWellFormed());

@@ -27,7 +27,7 @@ const escapeCharacter = (character: string) => `\\u${character.charCodeAt(0).toS
  * `12:30:00`, `2026-01-01`, `~`, `<<`, `=` (https://yaml.org/type/). Keys are quoted unless no reader can read them as
  * another type.
  *
- * @param value what the document contains
+ * @param value content of the document
  * @returns the document, with a line break at its end
  * @throws Error for a string with half of a surrogate pair, which UTF-8 cannot encode, and for a number that is not a safe
  *   integer

@@ -1,13 +1,13 @@
-/** Counts what calls consume. */
+/** Counts consumed capacity. */
 
-/** What DynamoDB says a call consumed. */
+/** Consumed capacity in a response of DynamoDB. */
 interface Consumed {
   CapacityUnits?: number | undefined;
 }
 
 /**
- * Adds up what calls consumed, in DynamoDB's capacity units. Calls that failed are not in it, since DynamoDB does not say
- * what they consumed.
+ * Sums the consumed capacity of calls, in capacity units. Failed calls are not included, because DynamoDB does not report their
+ * consumption.
  */
 export class Meter {
   #readUnits = 0;
@@ -23,13 +23,13 @@ export class Meter {
     return this.#writeUnits;
   }
 
-  /** Counts a read. */
-  read(consumed: readonly (Consumed | undefined)[] | undefined): void {
+  /** Adds the consumption of a read. */
+  countRead(consumed: readonly (Consumed | undefined)[] | undefined): void {
     this.#readUnits += sum(consumed);
   }
 
-  /** Counts a write. */
-  wrote(consumed: readonly (Consumed | undefined)[] | undefined): void {
+  /** Adds the consumption of a write. */
+  countWrite(consumed: readonly (Consumed | undefined)[] | undefined): void {
     this.#writeUnits += sum(consumed);
   }
 }

@@ -1,4 +1,4 @@
-/** The one DynamoDB client. Only this folder imports the AWS SDK for data. */
+/** DynamoDB client of the project. Only this folder imports the AWS SDK for DynamoDB. */
 
 import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
 import {
@@ -19,53 +19,53 @@ import { mapErrors } from "./errors.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
 import { type Key, keyText } from "./keys.ts";
 
-/** DynamoDB takes at most this many keys in one BatchGetItem. */
+/** Maximum number of keys in one BatchGetItem. */
 export const BATCH_GET_KEYS = 100;
 
 /**
- * Items that one page of an unbounded Query or Scan holds, at most. DynamoDB ends a page after 1 MB, which is fewer items unless they
- * are smaller than 210 bytes. The embedded engine reads all that is left of the range before it cuts a page of 1 MB from it: without a
- * limit the time for a range grows with the square of its items.
+ * Maximum number of items in one page of an unbounded Query or Scan. DynamoDB ends a page after 1 MB, which is fewer items unless they
+ * are smaller than 210 bytes. The embedded engine reads the rest of the range before it cuts a page of 1 MB from it: without a limit,
+ * the time for a range grows with the square of its items.
  */
 const PAGE_ITEMS = 5_000;
 
-/** How often what a BatchGetItem left over is asked for again, before the database counts as overloaded. */
+/** Maximum number of retries of unprocessed keys of a BatchGetItem. Then the database counts as overloaded. */
 const UNPROCESSED_RETRIES = 10;
 
-/** What is asked of one partition. `from` and `to` are inclusive bounds of the sort key. */
+/** Range of one partition. `from` and `to` are inclusive bounds of the sort key. */
 export interface Range {
   pk: string;
   from?: string;
   to?: string;
   prefix?: string;
-  /** Read from the end. */
+  /** Reads from the end. */
   backward?: boolean;
-  /** Stop after this many items; absent reads all of them. */
+  /** Maximum number of items; absent for all. */
   limit?: number;
-  /** Give the keys alone. */
+  /** Reads only the keys. */
   keysOnly?: boolean;
-  /** Read this index instead, whose rows may lag by seconds. */
+  /** Index to read instead of the table; its rows may be seconds old. */
   index?: typeof LIST_INDEX | typeof DUE_INDEX;
 }
 
-/** The table and how to read it. Writes go through `commit` in transact.ts. */
+/** Table with its read operations. Writes go through `commit` in transaction.ts. */
 export interface Table {
   readonly name: string;
   readonly client: DynamoDBDocumentClient;
-  /** Turns of this process's writers, by the text of their keys. */
-  readonly turns: KeyedMutex;
-  /** What this process wrote, for whoever listens. */
+  /** Serialises the writers of this process by key. */
+  readonly mutex: KeyedMutex;
+  /** Listeners for the commits of this process. */
   readonly commits: CommitListeners;
-  /** What counts what its calls consume; undefined where nobody asks. */
+  /** Counts the consumed capacity of its calls; undefined if it is not counted. */
   readonly meter: Meter | undefined;
-  /** The same table through the same client, whose calls are counted. */
+  /** Returns the same table with the same client and a capacity meter. */
   metered(meter: Meter): Table;
   /**
-   * Reads items by key, strongly consistent, in one wait (more than 100 keys side by side).
+   * Reads items by key, strongly consistent, in one round trip (more than 100 keys in parallel).
    *
    * @param keys may repeat; at most a few hundred
-   * @returns the items that exist, under `keyText` of their keys
-   * @throws AppError unavailable where the database cannot be reached or refuses for load
+   * @returns the existing items by `keyText` of their keys
+   * @throws AppError unavailable if the database is unreachable or overloaded
    */
   get(keys: readonly Key[]): Promise<Map<string, RawItem>>;
   /**
@@ -74,67 +74,71 @@ export interface Table {
    * @throws AppError unavailable as `get`
    */
   query(range: Range): Promise<RawItem[]>;
-  /** Reads every item of the table. For the operator's commands alone: no request and no reconciler may call it. */
+  /** Reads every item of the table. Only for the operator's commands: no request and no reconciler may call it. */
   scan(): AsyncGenerator<RawItem>;
 }
 
-/** Where the table is and how to reach it. */
+/** Options of a table's client. */
 export interface TableOptions {
   name: string;
-  /** Another engine than AWS's own. */
+  /** URL of another engine than DynamoDB on AWS. */
   endpoint?: string | undefined;
-  /** Overrides for the client, credentials and region among them. */
+  /** Client options, such as credentials and region. */
   client?: DynamoDBClientConfig;
-  /** How long one sending of a call may take, and how long its answer may pause, in milliseconds; a second unless given. */
-  sendingMs?: number;
+  /** Timeout of one attempt of a call, and of a pause in its response, in milliseconds; default one second. */
+  requestTimeoutMs?: number;
 }
 
-/** Every call is small. */
+/** Default timeout of one attempt, in milliseconds. Every call is small. */
 const REQUEST_TIMEOUT_MS = 1_000;
 
 /**
- * Opens the table. Nothing is sent until the first call.
+ * Opens the table. Sends nothing until the first call.
  *
- * A call that hangs is worth other tries within the request: four with their pauses take some 4 s, so that the two waits of
- * an operation stay about within the 8 s that writers wait for each other (PATIENCE_MS).
+ * A hanging call is retried within the request: four attempts with their backoff take some 4 s, so that the two round trips of an
+ * operation take about the 8 s of WRITE_TIMEOUT_MS at most.
  */
-export function openTable({ name, endpoint, client: more, sendingMs = REQUEST_TIMEOUT_MS }: TableOptions): Table {
+export function openTable({
+  name,
+  endpoint,
+  client: more,
+  requestTimeoutMs = REQUEST_TIMEOUT_MS,
+}: TableOptions): Table {
   const base = new DynamoDBClient({
     maxAttempts: 4,
     requestHandler: {
-      connectionTimeout: sendingMs,
-      requestTimeout: sendingMs,
+      connectionTimeout: requestTimeoutMs,
+      requestTimeout: requestTimeoutMs,
       throwOnRequestTimeout: true,
-      // The request's own timeout ends with the headers of the answer.
-      socketTimeout: sendingMs,
+      // requestTimeout covers only the time until the headers of the response.
+      socketTimeout: requestTimeoutMs,
       httpAgent: { maxSockets: 256, keepAlive: true },
       httpsAgent: { maxSockets: 256, keepAlive: true },
     },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...more,
   });
-  // It walks through everything that is sent and answered, to make it fit for a log that nobody keeps: a fifth of the time
-  // that a page of a hundred clusters takes.
+  // It formats every request and response for a log that is not used: a fifth of the time of a page of a hundred clusters.
   base.middlewareStack.remove("loggerMiddleware");
   const client = DynamoDBDocumentClient.from(base, { marshallOptions: { removeUndefinedValues: true } });
-  return tableOf({ client, name, turns: new KeyedMutex(), commits: new CommitListeners(), meter: undefined });
+  return createTableOf({ client, name, mutex: new KeyedMutex(), commits: new CommitListeners(), meter: undefined });
 }
 
-type Connected = Pick<Table, "client" | "name" | "turns" | "commits" | "meter">;
+type Connection = Pick<Table, "client" | "name" | "mutex" | "commits" | "meter">;
 
-const tableOf = (reached: Connected): Table => ({
-  ...reached,
-  metered: (meter) => tableOf({ ...reached, meter }),
-  get: (keys) => batchGet(reached, keys),
-  query: (range) => queryAll(reached, range),
-  scan: () => scanAll(reached),
+const createTableOf = (connection: Connection): Table => ({
+  ...connection,
+  metered: (meter) => createTableOf({ ...connection, meter }),
+  get: (keys) => batchGet(connection, keys),
+  query: (range) => queryAll(connection, range),
+  scan: () => scanAll(connection),
 });
 
-/** Asks for what a call consumed, where that is counted. */
+/** Requests the consumed capacity of a call if it is counted. */
 export const withCapacity = (meter: Meter | undefined) =>
   meter === undefined ? {} : { ReturnConsumedCapacity: "TOTAL" as const };
 
-async function batchGet({ client, name: table, meter }: Connected, keys: readonly Key[]) {
+async function batchGet({ client, name: table, meter }: Connection, keys: readonly Key[]) {
   const wanted = [...new Map(keys.map((key) => [keyText(key), { pk: key.pk, sk: key.sk }])).values()];
   const batches: Key[][] = [];
   for (let start = 0; start < wanted.length; start += BATCH_GET_KEYS) {
@@ -156,7 +160,7 @@ async function batchGet({ client, name: table, meter }: Connected, keys: readonl
             }),
           ),
         );
-        meter?.read(output.ConsumedCapacity);
+        meter?.countRead(output.ConsumedCapacity);
         for (const item of output.Responses?.[table] ?? []) {
           found.set(keyText(item as RawItem), item as RawItem);
         }
@@ -185,7 +189,7 @@ function keyCondition(range: Range): Pick<QueryCommandInput, "KeyConditionExpres
   throw new RangeError("a range needs a prefix, or both bounds");
 }
 
-async function queryAll({ client, name: table, meter }: Connected, range: Range): Promise<RawItem[]> {
+async function queryAll({ client, name: table, meter }: Connection, range: Range): Promise<RawItem[]> {
   const items: RawItem[] = [];
   let start: Record<string, unknown> | undefined;
   do {
@@ -204,14 +208,14 @@ async function queryAll({ client, name: table, meter }: Connected, range: Range)
         }),
       ),
     );
-    meter?.read([output.ConsumedCapacity]);
+    meter?.countRead([output.ConsumedCapacity]);
     items.push(...((output.Items ?? []) as RawItem[]));
     start = output.LastEvaluatedKey;
   } while (start !== undefined && (range.limit === undefined || items.length < range.limit));
   return items;
 }
 
-async function* scanAll({ client, name: table }: Connected): AsyncGenerator<RawItem> {
+async function* scanAll({ client, name: table }: Connection): AsyncGenerator<RawItem> {
   let start: Record<string, unknown> | undefined;
   do {
     const output = await mapErrors(

@@ -1,24 +1,24 @@
-/** Telling the rest of this process what was written: what a table's stream tells other processes. */
+/** Notifies other code of this process about commits, as the table's stream notifies other processes. */
 
 import type { Key } from "./keys.ts";
 
-/** Who wants to know. It must not throw, for what was written is written. @param keys of every item of one transaction */
+/** Listener for commits. It must not throw, because the commit is already done. @param keys keys of all items of one transaction */
 export type CommitListener = (keys: readonly Key[]) => void;
 
 /**
- * Tells listeners of every transaction of this process that is known to be committed. One whose answer was lost may be missing,
- * so nobody may rely on being told.
+ * Notifies listeners about every transaction of this process that is known to be committed. A commit whose response was lost may be
+ * missing, so listeners must not depend on completeness.
  */
 export class CommitListeners {
   readonly #listeners = new Set<CommitListener>();
 
-  /** Begins to tell. @returns what ends it */
+  /** Adds a listener. @returns a function that removes it */
   subscribe(listener: CommitListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Tells everybody who listens. */
+  /** Calls every listener. */
   notify(keys: readonly Key[]): void {
     for (const listener of this.#listeners) listener(keys);
   }

@@ -1,4 +1,4 @@
-/** Making the table on an engine of one's own. On AWS the stack makes it. */
+/** Creates the table on an own engine. On AWS the stack creates it. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -15,20 +15,19 @@ import { deadlineIn } from "../shared/retry.ts";
 import type { Table } from "./client.ts";
 import { tableDefinition } from "./definition.ts";
 
-/** How long an engine may take to make the table, and how often it is asked, in milliseconds. */
+/** Maximum time for the creation of the table, and interval of the checks, in milliseconds. */
 const CREATION_TIMEOUT_MS = 120_000;
 const CREATION_POLL_MS = 500;
 
 const indexes = Object.entries(tableDefinition.indexes);
 
 /**
- * Makes the table with its indexes and time to live, unless it is there already.
+ * Creates the table with its indexes and time to live, unless it exists.
  *
- * It has no stream: with one, the embedded engine looks at every record it holds on every write
- * (docs/decisions/local-engine.md).
+ * It has no stream: with one, the embedded engine reads all its stream records at every write (docs/decisions/local-engine.md).
  *
- * @param table on an engine where this may be done
- * @throws what the engine answers, where it cannot
+ * @param table table on an engine that allows its creation
+ * @throws the error of the engine
  */
 export async function createTable(table: Table): Promise<void> {
   const { partitionKey, sortKey, ttl } = tableDefinition;
@@ -41,7 +40,7 @@ export async function createTable(table: Table): Promise<void> {
     { AttributeName: hash, KeyType: "HASH" as const },
     { AttributeName: range, KeyType: "RANGE" as const },
   ];
-  // The document client's own send has no control plane commands in its types; the engine is the same.
+  // The type of the document client's `send` lacks the control plane commands; it accepts them.
   const client: Pick<DynamoDBClient, "send"> = table.client;
   try {
     await client.send(
@@ -70,7 +69,7 @@ export async function createTable(table: Table): Promise<void> {
   );
 }
 
-/** Waits for a table that this process or another one has just asked for. */
+/** Waits until a table that this or another process is creating is ready. */
 async function waitUntilActive(client: Pick<DynamoDBClient, "send">, name: string): Promise<void> {
   const deadline = deadlineIn(CREATION_TIMEOUT_MS);
   for (;;) {
@@ -84,23 +83,23 @@ async function waitUntilActive(client: Pick<DynamoDBClient, "send">, name: strin
 const PROBE = { pk: "PROBE", sk: "PROBE" };
 
 /**
- * Proves that the table is there, where it is not for us to make it. Changes nothing.
+ * Checks that the table exists, if this process may not create it. Changes nothing.
  *
- * @throws Error that names the table where there is none; AppError unavailable where the database cannot be reached
+ * @throws Error with the name of the missing table; AppError unavailable if the database cannot be reached
  */
 export async function requireTable(table: Table): Promise<void> {
   try {
     await table.get([PROBE]);
   } catch (error) {
     if (!(error instanceof ResourceNotFoundException)) throw error;
-    throw new Error(`there is no table "${table.name}" in this account and region`, { cause: error });
+    throw new Error(`the table "${table.name}" does not exist in this account and region`, { cause: error });
   }
 }
 
 /**
- * Proves that the engine has transactions, without which nothing here is safe. Changes nothing.
+ * Checks that the engine supports transactions, which every write needs. Changes nothing.
  *
- * @throws Error that names the engine's answer where it has none
+ * @throws Error with the engine's response if it does not support them
  */
 export async function requireTransactions(table: Table): Promise<void> {
   try {
@@ -114,7 +113,7 @@ export async function requireTransactions(table: Table): Promise<void> {
   } catch (error) {
     if (error instanceof DynamoDBServiceException) {
       throw new Error(
-        `This engine does not do TransactWriteItems (${error.name}: ${error.message}). Use one that does, or leave DYNAMODB_ENDPOINT unset for the embedded engine.`,
+        `This engine does not support TransactWriteItems (${error.name}: ${error.message}). Use an engine that supports it, or unset DYNAMODB_ENDPOINT for the embedded engine.`,
         { cause: error },
       );
     }

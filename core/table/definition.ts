@@ -1,12 +1,12 @@
-/** The table's shape, shared by the local server, the tests and the stack that makes it on AWS. Imports nothing. */
+/** Definition of the table for the local server, the tests and the AWS stack. Imports nothing. */
 
-/** The index of pending work: sparse, over pointers that carry a due mark. */
+/** Index of pending work: sparse, contains the pointers that are due. */
 export const DUE_INDEX = "due-index";
 
-/** The index for other orders and filters: sparse, over clusters, with a few attributes each. */
+/** List index, for other orders and filters: sparse, contains a few attributes of each cluster. */
 export const LIST_INDEX = "slim-index";
 
-/** What a row of the slim index carries beside the keys; with them and all names about 350 bytes. */
+/** Attributes in a row of the list index besides the keys; about 350 bytes with keys and attribute names. */
 export const LIST_ATTRIBUTES = [
   "identity",
   "name",
@@ -21,7 +21,7 @@ export const LIST_ATTRIBUTES = [
   "revision",
 ] as const;
 
-/** Key attributes and indexes. `slimSk` repeats `sk` on clusters only, which is what makes that index sparse. */
+/** Key attributes and indexes. Only clusters have `slimSk`, a copy of `sk`, so the list index is sparse. */
 export const tableDefinition = {
   partitionKey: "pk",
   sortKey: "sk",

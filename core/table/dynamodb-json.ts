@@ -1,15 +1,15 @@
-/** Items in DynamoDB's own notation, which tells every type of attribute from every other, as lines of text. */
+/** Converts items to lines of DynamoDB JSON, which preserves the type of every attribute. */
 
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import type { RawItem } from "./entity.ts";
 
-/** An item as it goes over the wire. */
+/** Item in DynamoDB JSON. */
 export type WireItem = Record<string, AttributeValue>;
 
 const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
 
-/** Maps in the order of their names, so that equal items are equal lines. */
+/** Sorts maps by name, so that equal items are equal lines. */
 const withSortedKeys = <From, To>(map: Readonly<Record<string, From>>, convert: (value: From) => To) =>
   Object.fromEntries(
     Object.entries(map)
@@ -17,7 +17,7 @@ const withSortedKeys = <From, To>(map: Readonly<Record<string, From>>, convert: 
       .map(([name, value]) => [name, convert(value)]),
   );
 
-/** @throws Error where the value is of a type that DynamoDB does not have */
+/** @throws Error for a type that DynamoDB does not have */
 function toJson(value: AttributeValue): unknown {
   if (value.M !== undefined) return { M: withSortedKeys(value.M, toJson) };
   if (value.L !== undefined) return { L: value.L.map(toJson) };
@@ -36,7 +36,7 @@ const isTexts = (value: unknown): value is string[] => Array.isArray(value) && v
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** @throws Error where it is no value in DynamoDB's notation */
+/** @throws Error for a value that is not DynamoDB JSON */
 function fromJson(json: unknown): AttributeValue {
   const [entry, ...more] = isMap(json) ? Object.entries(json) : [];
   if (entry !== undefined && more.length === 0) {
@@ -50,16 +50,16 @@ function fromJson(json: unknown): AttributeValue {
     if (type === "L" && Array.isArray(value)) return { L: value.map(fromJson) };
     if (type === "M" && isMap(value)) return { M: withSortedKeys(value, fromJson) };
   }
-  throw new Error("not in DynamoDB's notation");
+  throw new Error("not DynamoDB JSON");
 }
 
-/** Writes an item as one line, which equal items have in common, without its end. */
+/** Encodes an item as one line without a line break. Equal items are equal lines. */
 export const encodeItem = (item: WireItem): string => JSON.stringify({ Item: withSortedKeys(item, toJson) });
 
 /**
- * Reads what `encodeItem` wrote.
+ * Decodes a line of `encodeItem`.
  *
- * @throws Error where it is something else
+ * @throws Error for any other text
  */
 export function decodeItem(line: string): WireItem {
   const parsed: unknown = JSON.parse(line);
@@ -69,5 +69,5 @@ export function decodeItem(line: string): WireItem {
   return item;
 }
 
-/** An item as the rest of the code has it. */
+/** Converts an item to plain JavaScript values. */
 export const unmarshallItem = (item: WireItem): RawItem => unmarshall(item) as RawItem;

@@ -1,6 +1,6 @@
 /**
- * Items of the table: stamped with entity and version, divided into attributes and one document, and parsed with a schema when
- * they are read.
+ * Stored items: marked with entity and version and divided into attributes and one document when written, parsed with a schema when
+ * read.
  */
 
 import * as v from "valibot";
@@ -11,7 +11,7 @@ import type { Key } from "./keys.ts";
 export const DOCUMENT = "document";
 
 /**
- * Attributes that code reads from items without their entity, besides the stamp. Each is an attribute in every entity whose items
+ * Attributes that code reads from items without their entity, besides entity and version. Each is an attribute in every entity whose items
  * are read in this way. Other properties may be in a document, so the type of an item does not have them.
  */
 type BareAttribute =
@@ -25,7 +25,7 @@ type BareAttribute =
   | "status"
   | "ttl";
 
-/** An item as the table gives it, before its schema has looked at it. */
+/** Item as read from the table, before its schema is applied. */
 export type RawItem = Key & {
   readonly [Name in "entity" | "entityVersion" | typeof DOCUMENT | BareAttribute]?: unknown;
 };
@@ -33,74 +33,74 @@ export type RawItem = Key & {
 /** The properties of an item, whether they are attributes or in the document. */
 export type Properties = Key & Readonly<Record<string, unknown>>;
 
-/** A stored shape: its name, its version and how to read and write it. */
+/** Stored shape with its name, its version and its conversions. */
 export interface Entity<Stored extends object, Written extends object = Stored> {
   readonly name: string;
   readonly version: number;
   /** Names of the properties that are attributes of an item. The other properties are in its document. */
   readonly attributes: readonly string[];
   /**
-   * Reads a stored item, of this version or of one that steps lead from. Attributes the schema does not name are dropped.
+   * Parses a stored item of this version, or of a version with migrations to this one. Removes properties that the schema does not name.
    *
-   * @throws Error naming key and attribute where the item is not of this entity or does not fit: a defect, or another's hand
+   * @throws Error with key and property if the item is of another entity or does not match the schema: a defect or a manual change
    */
   read(item: RawItem): Stored & Key;
   /**
-   * Brings an item to this version, with all of its attributes. One of this version comes back as it is.
+   * Migrates an item to this version, with all of its attributes. Returns an item of this version unchanged.
    *
-   * @throws Error naming the key where the item is not of this entity, or no steps lead from its version
+   * @throws Error with the key if the item is of another entity, or its version has no migration
    */
-  bring(item: RawItem): RawItem;
-  /** Makes the item to write: key, stamp, attributes and document. Undefined properties are left out. */
+  upgrade(item: RawItem): RawItem;
+  /** Builds the item to write: key, entity, version, attributes and document. Undefined properties are omitted. */
   write(key: Key, stored: Written, extra?: Readonly<Record<string, unknown>>): RawItem;
 }
 
 /**
- * Makes an item's properties those of the next version, or of the one before. It gets and returns the properties side by side,
- * whether they are attributes or in the document. Key and stamp are not its to change.
+ * Converts the properties of an item to the next version or to the one before. It gets and returns attributes and properties of the
+ * document in one object. It cannot change key, entity and version.
  */
 export type Migration = (properties: Properties) => Readonly<Record<string, unknown>>;
 
-/** Step between versions that have the same properties and differ in which of them are attributes. */
+/** Migration between versions that have the same properties and differ in which of them are attributes. */
 export const sameProperties: Migration = (properties) => properties;
 
 /**
- * How items of other versions are read, by that version: each step leads one version nearer to the present one. Steps from older
- * versions stay until no item is of them any more; a step from the next version lets a release read what the one after it writes.
+ * Migrations by the version that they read: each converts to the version that is one nearer to the current one. Migrations from older
+ * versions remain until no item has them. A migration from the next version lets a release read items of the release after it.
  */
 export type Migrations = Readonly<Record<number, Migration>>;
 
-/** How a stored shape is laid out in an item, and how items of other versions are read. */
+/** Layout of a stored shape in an item, and migrations from other versions. */
 export interface EntityOptions<Property extends string> {
   /**
    * Properties that are attributes: those that a condition, an update expression, an index or the time to live names. Each other
    * property is in the document. All properties are attributes if it is absent. A change of it needs a new version.
    */
   readonly attributes?: readonly Property[];
-  /** Steps from the other versions that may be met. */
-  readonly steps?: Migrations;
+  /** Migrations from other versions. */
+  readonly migrations?: Migrations;
 }
 
 /**
  * Defines a stored shape.
  *
- * @param name stored as `entity`, so that a stream filter and a person can tell items apart
- * @param version stored as `entityVersion`; raised when the stored shape changes, with a step from the one before
- * @param schema what the properties must fit; those in the document are JSON values. A property in the document that has the default
+ * @param name stored as `entity`, so that stream filters and operators can distinguish items
+ * @param version stored as `entityVersion`; raised with a migration when the stored shape changes
+ * @param schema schema of the properties; those in the document are JSON values. A property in the document that has the default
  *   of its schema is not stored, so a default may not change without a new version
- * @param options which properties are attributes, and the steps from other versions
- * @throws RangeError where a step leads to a version from which none goes on
+ * @param options attributes, and migrations from other versions
+ * @throws RangeError if a migration leads to a version without a further migration
  */
 export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, undefined>>(
   name: string,
   version: number,
   schema: Schema,
-  { attributes, steps = {} }: EntityOptions<keyof Schema["entries"] & string> = {},
+  { attributes, migrations = {} }: EntityOptions<keyof Schema["entries"] & string> = {},
 ): Entity<v.InferOutput<Schema>, v.InferInput<Schema>> {
   const nearer = (from: number) => (from < version ? from + 1 : from - 1);
-  for (const from of Object.keys(steps).map(Number)) {
-    if (from === version || (nearer(from) !== version && steps[nearer(from)] === undefined)) {
-      throw new RangeError(`${name} ${version}: the step from ${from} leads nowhere`);
+  for (const from of Object.keys(migrations).map(Number)) {
+    if (from === version || (nearer(from) !== version && migrations[nearer(from)] === undefined)) {
+      throw new RangeError(`${name} ${version}: the migration from ${from} does not lead to the current version`);
     }
   }
   const properties = Object.keys(schema.entries);
@@ -109,14 +109,14 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
 
   /** Returns the properties of an item at this version, side by side. */
   function present(item: RawItem): Properties {
-    let brought = joined(item);
-    while (brought.entity === name && brought.entityVersion !== version) {
-      const from = Number(brought.entityVersion);
-      const step = steps[from];
-      if (step === undefined) break;
-      brought = { ...step(brought), pk: item.pk, sk: item.sk, entity: name, entityVersion: nearer(from) };
+    let current = joined(item);
+    while (current.entity === name && current.entityVersion !== version) {
+      const from = Number(current.entityVersion);
+      const migrate = migrations[from];
+      if (migrate === undefined) break;
+      current = { ...migrate(current), pk: item.pk, sk: item.sk, entity: name, entityVersion: nearer(from) };
     }
-    if (brought.entity === name && brought.entityVersion === version) return brought;
+    if (current.entity === name && current.entityVersion === version) return current;
     throw new Error(
       `${item.pk} ${item.sk} is ${String(item.entity)} ${String(item.entityVersion)}, not ${name} ${version}`,
     );
@@ -139,7 +139,7 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
     name,
     version,
     attributes: attributes ?? properties,
-    bring: (item) => {
+    upgrade: (item) => {
       const whole = present(item);
       return item.entityVersion === version ? item : divided(whole);
     },
@@ -147,7 +147,7 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
       const parsed = v.safeParse(schema, present(item));
       if (!parsed.success) {
         const where = parsed.issues.map((issue) => v.getDotPath(issue) ?? "?").join(", ");
-        throw new Error(`${item.pk} ${item.sk} does not fit ${name} ${version} at ${where}`);
+        throw new Error(`${item.pk} ${item.sk} does not match ${name} ${version} at ${where}`);
       }
       return { ...parsed.output, pk: item.pk, sk: item.sk };
     },

@@ -1,4 +1,4 @@
-/** What the SDK throws, told apart: what passes by itself, and what is a defect. */
+/** Classifies errors of the SDK as transient or as defects. */
 
 import { unavailable } from "../shared/errors.ts";
 
@@ -24,7 +24,7 @@ const NETWORK_ERRORS = new Set([
 ]);
 
 /**
- * Whether an error of the SDK means that the database was out of reach or overloaded, which another try may find mended.
+ * Returns whether an error of the SDK means that the database was unreachable or overloaded, so that a retry may succeed.
  *
  * @param error anything thrown
  */
@@ -38,9 +38,9 @@ export function isTransient(error: unknown): boolean {
 }
 
 /**
- * Returns how often the SDK sent a call that failed: more than once where it repeated the call by itself.
+ * Returns the number of attempts of a failed call: more than one if the SDK repeated it.
  *
- * @param error what the call threw
+ * @param error error of the call
  */
 export function attemptsOf(error: unknown): number {
   const { $metadata } = error as { $metadata?: { attempts?: unknown } };
@@ -48,21 +48,21 @@ export function attemptsOf(error: unknown): number {
 }
 
 /**
- * Turns an outage into the domain's own error. Everything else comes back untouched.
+ * Converts a transient error to the domain's error. Returns other errors unchanged.
  *
- * @param error what a call to the database threw
- * @param advice what the caller is to know or do; trying again unless it is given
+ * @param error error of a call to the database
+ * @param advice what the caller should know or do
  */
 export function toUnavailable(error: unknown, advice = "Try again."): unknown {
   if (!isTransient(error)) return error;
-  const refusal = unavailable("table.unavailable", `The database is out of reach or overloaded. ${advice}`);
-  return Object.assign(refusal, { cause: error });
+  const failure = unavailable("table.unavailable", `The database is unreachable or overloaded. ${advice}`);
+  return Object.assign(failure, { cause: error });
 }
 
 /**
  * Awaits a call to the database.
  *
- * @throws AppError unavailable where the database was out of reach or overloaded, else what the call threw
+ * @throws AppError unavailable if the database is unreachable or overloaded; otherwise the error of the call
  */
 export async function mapErrors<Output>(call: Promise<Output>): Promise<Output> {
   try {

@@ -1,21 +1,20 @@
-/** Taking turns inside one process: whoever would be cancelled for meeting another waits for it instead. */
+/** Serialises work by key inside one process, so that transactions on the same items do not cancel each other. */
 
 import { type Deadline, waitUntil } from "../shared/retry.ts";
 
 /**
- * Hands out turns on keys, first come, first served. Two that share no key never wait for each other. Everybody waits only
- * for those who came before, so nobody waits for ever.
+ * FIFO mutex for each key. Calls without a common key run in parallel. A call waits only for earlier calls, so there is no deadlock.
  *
- * A server that lives long sends many transactions at once, and DynamoDB cancels those that overlap; a Lambda sends one, for
- * which this costs nothing. Between processes the database alone decides, and cancelled transactions are tried again.
+ * A server sends many transactions at once, and DynamoDB cancels those that overlap. A Lambda function sends one at a time, for which
+ * the mutex costs nothing. Between processes only the database decides, and cancelled transactions are retried.
  */
 export class KeyedMutex {
   readonly #last = new Map<string, Promise<void>>();
 
   /**
-   * Waits for a turn on all keys and does the work in it.
+   * Acquires all keys and runs the work.
    *
-   * @returns undefined where the deadline passed before the turn came; then the work was not begun
+   * @returns undefined if the deadline expired before the keys were free; then the work did not start
    */
   async runExclusive<T>(
     keys: readonly string[],
@@ -33,7 +32,7 @@ export class KeyedMutex {
       for (const key of keys) if (this.#last.get(key) === turn) this.#last.delete(key);
     };
     if (!(await waitUntil(before, deadline))) {
-      // Those behind us still wait for those before us.
+      // Later calls still wait for earlier ones.
       void before.then(forget);
       return undefined;
     }

@@ -1,4 +1,4 @@
-/** The whole table as it goes over the wire, to keep and to bring back. For the operator's commands alone. */
+/** Reads and writes all items of the table in DynamoDB JSON, for backups. Only for the operator's commands. */
 
 import {
   type AttributeValue,
@@ -14,20 +14,20 @@ import type { Table } from "./client.ts";
 import type { WireItem } from "./dynamodb-json.ts";
 import { mapErrors } from "./errors.ts";
 
-/** DynamoDB takes at most this many items in one BatchWriteItem. */
+/** Maximum number of items in one BatchWriteItem. */
 export const BATCH_WRITE_ITEMS = 25;
 
-/** How often what a BatchWriteItem left over is sent again, before the database counts as overloaded. */
+/** Maximum number of retries of unprocessed items of a BatchWriteItem. Then the database counts as overloaded. */
 const UNPROCESSED_RETRIES = 12;
 
-// The document client's own send has other commands in its types; the client below is the same.
+// The type of the document client's `send` lacks these commands; it accepts them.
 const clientOf = ({ client }: Table): Pick<DynamoDBClient, "send"> => client;
 
 /**
- * Reads every item, strongly consistent each, but not all of one moment.
+ * Reads every item, strongly consistent, but not as a snapshot of one moment.
  *
- * @param limit how many items are enough
- * @throws AppError unavailable where the database cannot be reached
+ * @param limit maximum number of items
+ * @throws AppError unavailable if the database cannot be reached
  */
 export async function* scanRaw(table: Table, limit = Number.POSITIVE_INFINITY): AsyncGenerator<WireItem> {
   let start: Record<string, AttributeValue> | undefined;
@@ -50,10 +50,10 @@ export async function* scanRaw(table: Table, limit = Number.POSITIVE_INFINITY): 
 }
 
 /**
- * Writes items over whatever is there, each by itself.
+ * Writes items without conditions, each by itself.
  *
- * @param items of different keys, at most `BATCH_WRITE_ITEMS`
- * @throws AppError unavailable where the database cannot be reached or refuses for load; some may be written then
+ * @param items at most `BATCH_WRITE_ITEMS`, with different keys
+ * @throws AppError unavailable if the database is unreachable or overloaded; some items may be written then
  */
 export async function batchWrite(table: Table, items: readonly WireItem[]): Promise<void> {
   let left: WriteRequest[] = items.map((Item) => ({ PutRequest: { Item } }));

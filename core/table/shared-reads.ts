@@ -6,7 +6,7 @@ import type { RawItem } from "./entity.ts";
 import { type Key, keyText } from "./keys.ts";
 
 /**
- * How many requests continue with what was read before the event loop handles other requests. One takes about half a
+ * Number of requests that continue after a read before the event loop handles other requests. One takes about half a
  * millisecond, so other requests are delayed by some 5 ms.
  */
 const REQUESTS_PER_SLICE = 10;
@@ -19,8 +19,8 @@ interface PendingRead {
 }
 
 /**
- * A queue of reads by key, for work that yields to other requests. At most one call is in flight. Each call reads what is in
- * the queue when it is sent, up to 100 different keys, so requests that need the same items share them.
+ * Queue of reads by key, for work that yields to other requests. At most one call is in flight. Each call reads the keys that are in
+ * the queue when it is sent, up to 100 different ones, so requests that need the same items share them.
  */
 export class SharedReads {
   #queue: PendingRead[] = [];
@@ -28,11 +28,11 @@ export class SharedReads {
 
   /**
    * Returns a table whose `get` goes through this queue. Its reads are as consistent as those of the given table: a call is
-   * sent after its reads were asked for. What a call consumes counts for the first request that it serves.
+   * sent after its reads were requested. Consumed capacity counts for the first request of a call.
    *
-   * Where the database is unavailable, every read in the queue fails, because each would fail after a timeout of its own.
+   * If the database is unavailable, every read in the queue fails, because each would fail after a timeout of its own.
    *
-   * @param table the table of one request
+   * @param table table of one request
    */
   of(table: Table): Table {
     return {
@@ -50,7 +50,7 @@ export class SharedReads {
     if (this.#isDraining) return;
     this.#isDraining = true;
     while (this.#queue.length > 0) {
-      // Collects the reads of requests that were woken at the same time.
+      // Collects the reads of requests that continued at the same time.
       await yieldToEvents();
       const { batch, keys } = this.#takeBatch();
       try {

@@ -1,4 +1,4 @@
-/** Writing: one transaction of conditional operations, one operation an item, failures as domain results. */
+/** Writes: transactions of conditional operations, one for each item. Failed conditions are results, not errors. */
 
 import { randomUUID } from "node:crypto";
 import { TransactionCanceledException, TransactionInProgressException } from "@aws-sdk/client-dynamodb";
@@ -11,18 +11,18 @@ import type { RawItem } from "./entity.ts";
 import { attemptsOf, toUnavailable } from "./errors.ts";
 import { type Key, keyText } from "./keys.ts";
 
-/** DynamoDB takes at most this many operations in one transaction. */
+/** Maximum number of operations in one transaction. */
 export const TRANSACTION_OPERATIONS = 100;
 
-/** A condition in DynamoDB's language, with what the placeholders of it and of an update stand for. */
+/** Condition in DynamoDB's expression syntax, with the values of its placeholders and of those of an update. */
 export interface Expression {
   condition?: string;
-  /** `#name` stands for the attribute `name`, unless it is given here. */
+  /** Placeholders `#name` stand for the attribute `name`, unless listed here. */
   names?: Readonly<Record<string, string>>;
   values?: Readonly<Record<string, unknown>>;
 }
 
-/** A condition that did not hold. `present` is the item as it was then, if there was one. */
+/** Failed condition. `present` is the item at that time; undefined if it did not exist. */
 export interface Failure {
   readonly label: string;
   readonly key: Key;
@@ -37,13 +37,13 @@ interface Operation {
   write: (table: string) => Write;
 }
 
-/** DynamoDB reserves some 570 words, `clusters` among them, so every attribute is named through a placeholder. */
+/** Collects placeholders. Every attribute has one, because DynamoDB reserves some 570 words, such as `clusters`. */
 function placeholders(text: string, names: Readonly<Record<string, string>>): Record<string, string> {
   const used = text.match(/#[A-Za-z0-9]+/g) ?? [];
   return Object.fromEntries(used.map((placeholder) => [placeholder, names[placeholder] ?? placeholder.slice(1)]));
 }
 
-function shared(table: string, { condition, names = {}, values }: Expression, update = "") {
+function buildCommonInput(table: string, { condition, names = {}, values }: Expression, update = "") {
   const used = placeholders(`${condition ?? ""} ${update}`, names);
   return {
     TableName: table,
@@ -57,49 +57,51 @@ function shared(table: string, { condition, names = {}, values }: Expression, up
 const withoutUndefined = (key: Key) => ({ pk: key.pk, sk: key.sk });
 
 /**
- * A transaction being put together: a map from key to one operation, because DynamoDB refuses two on one item.
- * Each operation has a label, by which a failed condition is recognised.
+ * Transaction under construction: one operation for each key, because DynamoDB refuses two on one item. Each operation has a label,
+ * which identifies a failed condition.
  */
 export class Transaction {
   readonly #operations = new Map<string, Operation>();
 
-  /** How many items it touches. */
+  /** Number of items. */
   get size(): number {
     return this.#operations.size;
   }
 
-  /** The operations in the order they were added. */
+  /** Operations in the order of their addition. */
   get operations(): readonly Operation[] {
     return [...this.#operations.values()];
   }
 
   /** Writes a whole item. */
   put(label: string, item: RawItem, expression: Expression = {}): this {
-    return this.#add(label, item, (table) => ({ Put: { ...shared(table, expression), Item: { ...item } } }));
+    return this.#add(label, item, (table) => ({ Put: { ...buildCommonInput(table, expression), Item: { ...item } } }));
   }
 
-  /** Writes a whole item where there is none yet. */
+  /** Writes a whole item on condition that it does not exist. */
   create(label: string, item: RawItem): this {
     return this.put(label, item, { condition: "attribute_not_exists(#pk)" });
   }
 
-  /** Changes attributes of an item. Without a condition DynamoDB makes the item where there is none. */
+  /** Updates attributes of an item. Without a condition, DynamoDB creates a missing item. */
   update(label: string, key: Key, update: string, expression: Expression = {}): this {
     return this.#add(label, key, (table) => ({
-      Update: { ...shared(table, expression, update), Key: withoutUndefined(key), UpdateExpression: update },
+      Update: { ...buildCommonInput(table, expression, update), Key: withoutUndefined(key), UpdateExpression: update },
     }));
   }
 
-  /** Removes an item. */
+  /** Deletes an item. */
   delete(label: string, key: Key, expression: Expression = {}): this {
-    return this.#add(label, key, (table) => ({ Delete: { ...shared(table, expression), Key: withoutUndefined(key) } }));
+    return this.#add(label, key, (table) => ({
+      Delete: { ...buildCommonInput(table, expression), Key: withoutUndefined(key) },
+    }));
   }
 
-  /** Holds the transaction to a condition on an item that it does not change. */
+  /** Adds a condition on an item that the transaction does not change. */
   check(label: string, key: Key, expression: Expression & { condition: string }): this {
     return this.#add(label, key, (table) => ({
       ConditionCheck: {
-        ...shared(table, expression),
+        ...buildCommonInput(table, expression),
         ConditionExpression: expression.condition,
         Key: withoutUndefined(key),
       },
@@ -116,37 +118,55 @@ export class Transaction {
 }
 
 /**
- * Commits a transaction: all of it or nothing.
+ * Commits a transaction, completely or not at all.
  *
- * Writers of this process on the same items take turns; conflicts with other processes are tried again with jitter until the
- * deadline. The client token is one for the whole call, so that a commit whose answer was lost is recognised by the database
- * when it is sent again. What is written is told to `table.commits`.
+ * Writers of this process on the same items run one after the other. Conflicts with other processes are retried with jitter until the
+ * deadline. All attempts have the same client token, so the database recognises a commit whose response was lost. Notifies
+ * `table.commits`.
  *
- * @returns the conditions that did not hold; empty means that everything is written
- * @throws AppError unavailable when others kept writing until the deadline, or the database cannot be reached. Its message says
- *   whether the transaction was not made or its outcome is unknown; in both cases it is all or nothing
+ * @returns the failed conditions; empty if the transaction was committed
+ * @throws AppError unavailable if others kept writing until the deadline, or the database cannot be reached. Its message says
+ *   whether the transaction was not made or its outcome is unknown
  */
 export async function commit(table: Table, transaction: Transaction, deadline: Deadline): Promise<Failure[]> {
   const keys = transaction.operations.map(({ key }) => key);
-  const taken = await table.turns.runExclusive(keys.map(keyText), deadline, () => send(table, transaction, deadline));
-  if (taken === undefined) throw writeTimedOut();
-  if (taken.done.length === 0) table.commits.notify(keys);
-  return taken.done;
+  const result = await table.mutex.runExclusive(keys.map(keyText), deadline, () => send(table, transaction, deadline));
+  if (result === undefined) throw writeTimedOut();
+  if (result.done.length === 0) table.commits.notify(keys);
+  return result.done;
 }
 
-/** Says that the outcome of a write is unknown, and what to do about it. */
-const OUTCOME_UNKNOWN = "It is not known whether this write was made: read the current state before you try again.";
+/** Advice for a write whose outcome is unknown. */
+const OUTCOME_UNKNOWN = "The outcome of this write is unknown: read the current state before you try again.";
 
 /**
- * Builds the error for a write that met other writes until the deadline.
+ * Builds the error for a write that conflicted with other writes until the deadline.
  *
- * @param options.isUnknown whether a sending of the write may have succeeded without its answer being received
+ * @param options.isUnknown true if an attempt may have succeeded and its response was lost
  */
 export const writeTimedOut = ({ isUnknown = false } = {}): AppError =>
   unavailable(
     "table.contended",
     `Other requests kept writing to the same data. ${isUnknown ? OUTCOME_UNKNOWN : "This write was not made; try again."}`,
   );
+
+/**
+ * Retries a read and write with backoff until it succeeds or the deadline expires.
+ *
+ * @param attempt reads everything again; returns undefined after a concurrent change
+ * @throws AppError unavailable at the deadline
+ */
+export async function retryOnConflict<T>(
+  deadline: Deadline,
+  attempt: (deadline: Deadline) => Promise<T | undefined>,
+): Promise<T> {
+  for (let number = 1; ; number++) {
+    const result = await attempt(deadline);
+    if (result !== undefined) return result;
+    if (deadline.expired()) throw writeTimedOut();
+    await backoff(number, deadline);
+  }
+}
 
 async function send(table: Table, transaction: Transaction, deadline: Deadline): Promise<Failure[]> {
   const { operations } = transaction;
@@ -162,7 +182,7 @@ async function send(table: Table, transaction: Transaction, deadline: Deadline):
   for (let attempt = 1; ; attempt++) {
     try {
       const { ConsumedCapacity } = await table.client.send(new TransactWriteCommand(input));
-      table.meter?.wrote(ConsumedCapacity);
+      table.meter?.countWrite(ConsumedCapacity);
       return [];
     } catch (error) {
       if (error instanceof TransactionCanceledException) {
@@ -170,7 +190,7 @@ async function send(table: Table, transaction: Transaction, deadline: Deadline):
         if (failures.length > 0) return failures;
       }
       if (!isContention(error)) throw toUnavailable(error, OUTCOME_UNKNOWN);
-      // A sending that the SDK repeated may have arrived after all, and so may one that is in progress.
+      // An attempt that the SDK repeated may have succeeded, and so may one that is in progress.
       isUnknown ||= error instanceof TransactionInProgressException || attemptsOf(error) > 1;
       if (deadline.expired()) throw writeTimedOut({ isUnknown });
       await backoff(attempt, deadline);
@@ -183,7 +203,7 @@ function conditionsFailed(operations: readonly Operation[], error: TransactionCa
   return operations.flatMap(({ label, key }, position) => {
     const reason = reasons[position];
     if (reason?.Code !== "ConditionalCheckFailed") return [];
-    // lib-dynamodb leaves the items of cancellation reasons in DynamoDB's own notation.
+    // lib-dynamodb leaves the items of cancellation reasons in DynamoDB JSON.
     return [{ label, key, present: reason.Item === undefined ? undefined : (unmarshall(reason.Item) as RawItem) }];
   });
 }
@@ -191,7 +211,7 @@ function conditionsFailed(operations: readonly Operation[], error: TransactionCa
 const CONTENTION = new Set(["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]);
 
 function isContention(error: unknown): boolean {
-  // The first sending of this very transaction is still under way: its answer was lost, its outcome is not known yet.
+  // The first attempt of this transaction is still in progress: its response was lost, and its outcome is unknown.
   if (error instanceof TransactionInProgressException) return true;
   if (!(error instanceof TransactionCanceledException)) return false;
   const codes = (error.CancellationReasons ?? []).map((reason) => reason.Code ?? "None");

@@ -1,4 +1,4 @@
-/** Deletes an environment that holds no clusters, with its part of the page index. */
+/** Deletes an environment without clusters, and its part of the page index. */
 
 import type { Services } from "../context.ts";
 import { readChunks, unchangedChunk } from "../listing/page-index.ts";

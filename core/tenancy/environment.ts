@@ -43,5 +43,5 @@ export const environmentEntity = defineEntity("environment", 2, StoredEnvironmen
     "deletedAt",
     "revision",
   ],
-  steps: { 1: sameProperties },
+  migrations: { 1: sameProperties },
 });

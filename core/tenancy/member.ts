@@ -24,7 +24,7 @@ export type Member = v.InferOutput<typeof StoredMember>;
 /** Entity of a membership. */
 export const memberEntity = defineEntity("member", 2, StoredMember, {
   attributes: ["revision"],
-  steps: { 1: sameProperties },
+  migrations: { 1: sameProperties },
 });
 
 const StoredToken = v.object({
@@ -45,7 +45,7 @@ export type Token = v.InferOutput<typeof StoredToken>;
 /** Entity of a token. */
 export const tokenEntity = defineEntity("token", 2, StoredToken, {
   attributes: ["revokedAt"],
-  steps: { 1: sameProperties },
+  migrations: { 1: sameProperties },
 });
 
 const StoredUserToken = v.object({ tokenId: v.string() });

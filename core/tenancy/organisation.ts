@@ -42,7 +42,7 @@ export type Organisation = v.InferOutput<typeof StoredOrganisation>;
 /** Entity of an organisation. */
 export const organisationEntity = defineEntity("organisation", 2, StoredOrganisation, {
   attributes: ["deletedEnvironments"],
-  steps: { 1: sameProperties },
+  migrations: { 1: sameProperties },
 });
 
 const StoredTotal = v.object({

@@ -78,11 +78,11 @@ export type References = v.InferOutput<typeof StoredReferences>;
 /** Entity of the references of an organisation. */
 export const referencesEntity = defineEntity("references", 2, StoredReferences, {
   attributes: ["revision"],
-  steps: { 1: sameProperties },
+  migrations: { 1: sameProperties },
 });
 
 /** Builds the item to write. */
-export function referencesItem(organisation: string, { accounts, schedules, revision }: References): RawItem {
+export function buildReferencesItem(organisation: string, { accounts, schedules, revision }: References): RawItem {
   const stored = Object.fromEntries(
     Object.entries(schedules).map(([identity, schedule]) => [
       identity,

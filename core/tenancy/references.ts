@@ -6,7 +6,7 @@ import { isOrganisationSlug } from "../shared/slug.ts";
 import { keyText, referencesKey, usageKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
 import { organisationNotFound } from "./organisation.ts";
-import { type References, referencesEntity, referencesItem, usageEntity } from "./references-entity.ts";
+import { buildReferencesItem, type References, referencesEntity, usageEntity } from "./references-entity.ts";
 
 /** Reads the references of an organisation. @throws AppError not found */
 export async function readReferences(services: Services, organisation: string): Promise<References> {
@@ -35,7 +35,7 @@ export async function addReference(
     const present = await readReferences(services, organisation);
     const next: References = { ...change(present), revision: present.revision + 1 };
     const transaction = new Transaction()
-      .put("references", referencesItem(organisation, next), {
+      .put("references", buildReferencesItem(organisation, next), {
         condition: "#revision = :revision",
         values: { ":revision": present.revision },
       })

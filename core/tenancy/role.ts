@@ -1,4 +1,4 @@
-/** Roles and their permissions. Pure rules. */
+/** Roles and their permissions. Pure functions. */
 
 import type { Member } from "./member.ts";
 
@@ -16,7 +16,7 @@ export type RequiredRole = "viewer" | "developer" | "admin";
 const RANK: Record<EnvironmentRole, number> = { none: 0, "billing-admin": 0, viewer: 1, developer: 2, admin: 3 };
 
 /** Returns whether a role includes the required one. */
-export const satisfies = (role: EnvironmentRole, right: RequiredRole): boolean => RANK[role] >= RANK[right];
+export const satisfies = (role: EnvironmentRole, required: RequiredRole): boolean => RANK[role] >= RANK[required];
 
 /**
  * Returns the role of a member in an environment: the role in the organisation, unless the environment overrides it.

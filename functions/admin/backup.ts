@@ -1,4 +1,4 @@
-/** The operator's commands that keep the whole table in a file and bring it back. */
+/** The operator's commands for backups of the whole table. */
 
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
@@ -9,15 +9,15 @@ import { exportTable } from "#core/admin/backup/export.ts";
 import type { Lines } from "#core/admin/backup/format.ts";
 import { importBackup } from "#core/admin/backup/import.ts";
 import { verifyBackup } from "#core/admin/backup/verify.ts";
-import { type Command, type Given, one, text, UsageError } from "./command.ts";
+import { type Command, type CommandLine, optionValue, stringOption, UsageError } from "./command.ts";
 
 const isCompressed = (file: string) => file.endsWith(".gz");
 
-const FILE = "--file <path, compressed where it ends with .gz>";
+const FILE = "--file <path; compressed if it ends with .gz>";
 
-const fileIn = (given: Given) => one(given, "file") ?? "";
+const fileIn = (given: CommandLine) => optionValue(given, "file") ?? "";
 
-/** Reads a file's lines. Only a line feed ends one: what items hold may be any other character. */
+/** Reads the lines of a file. Only a line feed ends a line, because items may contain any other line separator. */
 const linesOf = (file: string): Lines =>
   async function* () {
     const bytes = createReadStream(file);
@@ -33,30 +33,30 @@ const linesOf = (file: string): Lines =>
     if (rest !== "") yield rest;
   };
 
-async function* ended(lines: AsyncIterable<string>): AsyncGenerator<string> {
+async function* withLineFeeds(lines: AsyncIterable<string>): AsyncGenerator<string> {
   for await (const line of lines) yield `${line}\n`;
 }
 
-/** Writes lines to a file that its user alone can read. There is none until all of it is on the disk. */
-async function keepIn(file: string, lines: AsyncIterable<string>): Promise<void> {
+/** Writes lines to `<file>.part`, which only its user can read. The caller renames it when it is complete. */
+async function writePart(file: string, lines: AsyncIterable<string>): Promise<void> {
   const next = `${file}.part`;
   await rm(next, { force: true });
   const sink = createWriteStream(next, { mode: 0o600, flags: "wx", flush: true });
-  const source = Readable.from(ended(lines), { objectMode: false });
+  const source = Readable.from(withLineFeeds(lines), { objectMode: false });
   await (isCompressed(file) ? pipeline(source, createGzip(), sink) : pipeline(source, sink));
 }
 
-/** The commands by name. */
+/** Commands by name. */
 export const backupCommands: Readonly<Record<string, Command>> = {
   "backup export": {
     usage: FILE,
-    options: { file: text },
+    options: { file: stringOption },
     required: ["file"],
     async run(services, given) {
       const file = fileIn(given);
-      if (existsSync(file)) throw new UsageError(`${file} is there already.\n`);
+      if (existsSync(file)) throw new UsageError(`${file} already exists; choose another path or remove the file.\n`);
       try {
-        const end = await exportTable(services, (lines) => keepIn(file, lines));
+        const end = await exportTable(services, (lines) => writePart(file, lines));
         await rename(`${file}.part`, file);
         return { print: { file, table: services.table.name, ...end } };
       } finally {
@@ -66,7 +66,7 @@ export const backupCommands: Readonly<Record<string, Command>> = {
   },
   "backup verify": {
     usage: FILE,
-    options: { file: text },
+    options: { file: stringOption },
     required: ["file"],
     database: "none",
     async run(_, given) {
@@ -76,18 +76,18 @@ export const backupCommands: Readonly<Record<string, Command>> = {
   },
   "backup import": {
     usage: `${FILE} [--resume]`,
-    options: { file: text, resume: { type: "boolean" } },
+    options: { file: stringOption, resume: { type: "boolean" } },
     required: ["file"],
-    database: "alone",
-    async run({ table, clock, writeTimeoutMs }, given, { tell }) {
-      const onProgress = (done: number) => tell(`${done} items`);
+    database: "exclusive",
+    async run({ table, clock, writeTimeoutMs }, given, { report }) {
+      const onProgress = (done: number) => report(`${done} items`);
       const importing = { table, clock, writeTimeoutMs, resume: given.values.resume === true, onProgress };
       const { start, items } = await importBackup(importing, linesOf(fileIn(given)));
       const note =
         start.table === table.name
           ? {}
           : {
-              note: `This was table ${start.table}; secrets decrypt here after \`secrets rotate --from-table ${start.table}\`.`,
+              note: `The backup is of the table ${start.table}. To decrypt secrets in this table, run \`secrets rotate --from-table ${start.table}\`.`,
             };
       return { print: { table: table.name, items, ...note } };
     },

@@ -1,69 +1,72 @@
-/** The operator's commands about clusters: what is due, how one is, trying again, and taking one's record away. */
+/** The operator's commands for clusters: list due clusters, show, retry and forget one. */
 
 import { forgetCluster, listDue, orphanedResources, retryCluster, showCluster } from "#core/admin/clusters.ts";
 import type { ClusterRef } from "#core/admin/find-cluster.ts";
 import { invalid } from "#core/shared/errors.ts";
-import { type Command, type Given, numeric, one, text, UsageError } from "./command.ts";
+import { type Command, type CommandLine, optionValue, parseNumber, stringOption, UsageError } from "./command.ts";
 
-/** How far ahead the operator may look: a year, in minutes. */
-const LONGEST_MINUTES = 366 * 24 * 60;
+/** Maximum of --within: a year, in minutes. */
+const MAX_MINUTES = 366 * 24 * 60;
 
-const WHICH = "--id <identity>, or --org <slug> --env <slug> --cluster <slug>";
-const which = { id: text, org: text, env: text, cluster: text } as const;
+const CLUSTER_USAGE = "--id <identity>, or --org <slug> --env <slug> --cluster <slug>";
+const clusterOptions = { id: stringOption, org: stringOption, env: stringOption, cluster: stringOption } as const;
 
-/** The cluster that was named, in one of the two ways. @throws UsageError */
-function soughtIn(given: Given): ClusterRef {
+/** Reads the options that identify a cluster, in one of two ways. @throws UsageError */
+function readClusterRef(given: CommandLine): ClusterRef {
   const [identity, organisation, environment, cluster] = ["id", "org", "env", "cluster"].map((name) =>
-    one(given, name),
+    optionValue(given, name),
   );
   const path = [organisation, environment, cluster];
   if (identity !== undefined && path.every((part) => part === undefined)) return { identity };
   if (identity === undefined && organisation !== undefined && environment !== undefined && cluster !== undefined) {
     return { organisation, environment, cluster };
   }
-  throw new UsageError(`Say which cluster: ${WHICH}.`);
+  throw new UsageError(`Specify the cluster: ${CLUSTER_USAGE}.`);
 }
 
 /** @throws AppError invalid */
-function minutesIn(given: Given): number {
-  const within = numeric(one(given, "within") ?? "0");
-  if (typeof within === "number" && within >= 0 && within <= LONGEST_MINUTES) return within;
-  throw invalid([{ path: "--within", message: `must be a number of minutes from 0 to ${LONGEST_MINUTES}` }]);
+function readMinutes(given: CommandLine): number {
+  const within = parseNumber(optionValue(given, "within") ?? "0");
+  if (typeof within === "number" && within >= 0 && within <= MAX_MINUTES) return within;
+  throw invalid([{ path: "--within", message: `must be a number of minutes from 0 to ${MAX_MINUTES}` }]);
 }
 
-/** The commands by name. */
+/** Commands by name. */
 export const clusterCommands: Readonly<Record<string, Command>> = {
   due: {
     usage: "[--within <minutes>]",
-    options: { within: text },
+    options: { within: stringOption },
     async run(services, given) {
-      return { print: await listDue(services, minutesIn(given)) };
+      return { print: await listDue(services, readMinutes(given)) };
     },
   },
   "cluster show": {
-    usage: WHICH,
-    options: which,
+    usage: CLUSTER_USAGE,
+    options: clusterOptions,
     async run(services, given) {
-      return { print: await showCluster(services, soughtIn(given)) };
+      return { print: await showCluster(services, readClusterRef(given)) };
     },
   },
   "cluster retry": {
-    usage: WHICH,
-    options: which,
+    usage: CLUSTER_USAGE,
+    options: clusterOptions,
     async run(services, given) {
-      return { print: await retryCluster(services, soughtIn(given)) };
+      return { print: await retryCluster(services, readClusterRef(given)) };
     },
   },
   "cluster forget": {
-    usage: `${WHICH}; --yes`,
-    options: { ...which, yes: { type: "boolean" } },
+    usage: `${CLUSTER_USAGE}; --yes`,
+    options: { ...clusterOptions, yes: { type: "boolean" } },
     async run(services, given) {
-      const sought = soughtIn(given);
+      const cluster = readClusterRef(given);
       if (given.values.yes === true)
-        return { print: { forgotten: true, leftBehind: await forgetCluster(services, sought) } };
+        return { print: { forgotten: true, leftBehind: await forgetCluster(services, cluster) } };
       const note =
-        "Nothing was changed. With --yes the record goes, and this may stay behind where the cluster was made.";
-      return { print: { forgotten: false, note, leftBehind: await orphanedResources(services, sought) }, failed: true };
+        "Nothing was changed. With --yes the record is deleted, and these resources may remain at the provider and the issuer.";
+      return {
+        print: { forgotten: false, note, leftBehind: await orphanedResources(services, cluster) },
+        failed: true,
+      };
     },
   },
 };

@@ -1,68 +1,68 @@
-/** What one command of the operator's is made of. */
+/** Structure of the operator's commands, with helpers to read their options. */
 
 import type { ParseArgsOptionsConfig } from "node:util";
 import type { Services } from "#core/context.ts";
 import type { Config } from "#functions/runtime/config.ts";
 
-/** Where the data are. */
+/** Database that a command uses. */
 export type DatabaseTarget =
   | { readonly on: "aws"; readonly stage: string; readonly region: string | undefined }
   | { readonly on: "engine"; readonly endpoint: string }
   | { readonly on: "directory"; readonly directory: string };
 
-/** What is wrong with the command line. */
+/** Error of the command line. */
 export class UsageError extends Error {}
 
-/** What the command line said: options by name, and what stood beside them. */
-export interface Given {
+/** Parsed command line: options by name, and positional arguments. */
+export interface CommandLine {
   values: Readonly<Record<string, string | string[] | boolean | undefined>>;
   positionals: readonly string[];
 }
 
-/** What surrounds a command. */
-export interface Surroundings {
+/** Environment of a command. */
+export interface CommandContext {
   config: Config;
-  place: DatabaseTarget;
-  /** Tells the operator how far it is, a line each. */
-  tell(text: string): void;
+  target: DatabaseTarget;
+  /** Prints progress, one line for each call. */
+  report(text: string): void;
 }
 
-/** One command. */
+/** Command of the operator. */
 export interface Command {
-  /** Its options and positionals, as help shows them. */
+  /** Options and positional arguments, as shown by help. */
   usage: string;
-  /** Options it takes; those in `required` must be there. */
+  /** Accepted options; those in `required` are mandatory. */
   options: ParseArgsOptionsConfig;
   required?: readonly string[];
-  /** How many positionals it takes. */
+  /** Number of positional arguments. */
   positionals?: number;
   /**
-   * How it uses the database: beside a running server unless it is said otherwise; `alone` refuses one, where that can be told,
-   * which is on a data directory; `none` opens no database.
+   * Use of the database. By default the command may run beside a server. `exclusive` refuses to run beside a server on the same data
+   * directory. `none` opens no database.
    */
-  database?: "alone" | "none";
-  /** @returns what to print, a text as it is and all else as JSON; `failed` makes the exit code 1 */
-  run(services: Services, given: Given, around: Surroundings): Promise<{ print: unknown; failed?: boolean }>;
+  database?: "exclusive" | "none";
+  /** @returns what to print, a string as it is and anything else as JSON; `failed` sets the exit code 1 */
+  run(services: Services, given: CommandLine, context: CommandContext): Promise<{ print: unknown; failed?: boolean }>;
 }
 
-/** An option with one value. */
-export const text = { type: "string" } as const;
-/** An option that may stand several times. */
-export const several = { type: "string", multiple: true } as const;
+/** Option with one value. */
+export const stringOption = { type: "string" } as const;
+/** Option that can be repeated. */
+export const repeatableOption = { type: "string", multiple: true } as const;
 
-/** An option's value. @returns undefined where it was not given */
-export const one = (given: Given, name: string): string | undefined => {
+/** Returns the value of an option; undefined if it is absent. */
+export const optionValue = (given: CommandLine, name: string): string | undefined => {
   const value = given.values[name];
   return typeof value === "string" ? value : undefined;
 };
-/** The values of an option that may stand several times. */
-export const many = (given: Given, name: string): string[] => {
+/** Returns the values of an option that can be repeated. */
+export const optionValues = (given: CommandLine, name: string): string[] => {
   const value = given.values[name];
   return Array.isArray(value) ? value : [];
 };
-/** The organisation, where it is required. */
-export const org = (given: Given) => one(given, "org") ?? "";
+/** Returns the value of a required --org. */
+export const orgOption = (given: CommandLine) => optionValue(given, "org") ?? "";
 
-/** A number as the schema behind it will judge it: what is no number is not passed off as one. */
-export const numeric = (value: string | undefined): unknown =>
+/** Converts decimal text to a number. Other text is returned unchanged, for the schema to refuse. */
+export const parseNumber = (value: string | undefined): unknown =>
   value === undefined || !/^-?[0-9]+(\.[0-9]+)?$/.test(value) ? value : Number(value);

@@ -1,4 +1,4 @@
-/** The operator's commands. Each calls the same core functions that HTTP operations call, and returns what to print. */
+/** The operator's commands. Each calls core functions, as HTTP operations do, and returns what to print. */
 
 import { createAccount, listAccounts } from "#core/admin/cloud-accounts.ts";
 import { createEnvironment, listEnvironments, removeEnvironment } from "#core/admin/environments.ts";
@@ -10,22 +10,30 @@ import { profileByIdentity } from "#core/catalogue/index.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { backupCommands } from "./backup.ts";
 import { clusterCommands } from "./clusters.ts";
-import { type Command, many, numeric, one, org, several, text } from "./command.ts";
+import {
+  type Command,
+  optionValue,
+  optionValues,
+  orgOption,
+  parseNumber,
+  repeatableOption,
+  stringOption,
+} from "./command.ts";
 import { checkIndexes, rebuildIndexes } from "./page-index.ts";
 import { secretsCommands } from "./secrets.ts";
 import { tableCommands } from "./table.ts";
 
-/** `SATURDAY 02:00 120`: day, time in UTC, minutes. */
-function windowOf(value: string) {
+/** Parses `SATURDAY 02:00 120`: day, time in UTC, minutes. */
+function parseWindow(value: string) {
   const [day, startTime, duration] = value.trim().split(/\s+/);
-  return { day, startTime, duration: numeric(duration) };
+  return { day, startTime, duration: parseNumber(duration) };
 }
 
-/** Every command, by its one or two words. */
+/** All commands by name, one or two words. */
 export const commands: Readonly<Record<string, Command>> = {
   "org create": {
     usage: "--slug <slug> --name <name> [--type BUSINESS|ENTERPRISE|INDIVIDUAL|TRIAL] [--email <contact>]",
-    options: { slug: text, name: text, type: text, email: text },
+    options: { slug: stringOption, name: stringOption, type: stringOption, email: stringOption },
     required: ["slug", "name"],
     async run(services, given) {
       const { slug, name, type, email } = given.values;
@@ -43,53 +51,59 @@ export const commands: Readonly<Record<string, Command>> = {
   "env create": {
     usage:
       "--org <slug> --name <name> --type production|staging|development|demo|other [--purpose …] [--description …]",
-    options: { org: text, name: text, type: text, purpose: text, description: text },
+    options: {
+      org: stringOption,
+      name: stringOption,
+      type: stringOption,
+      purpose: stringOption,
+      description: stringOption,
+    },
     required: ["org", "name", "type"],
     async run(services, given) {
       const { name, type, purpose, description } = given.values;
-      return { print: await createEnvironment(services, org(given), { name, type, purpose, description }) };
+      return { print: await createEnvironment(services, orgOption(given), { name, type, purpose, description }) };
     },
   },
   "env delete": {
     usage: "--org <slug> --slug <slug>",
-    options: { org: text, slug: text },
+    options: { org: stringOption, slug: stringOption },
     required: ["org", "slug"],
     async run(services, given) {
-      const slug = one(given, "slug") ?? "";
-      await removeEnvironment(services, org(given), slug);
+      const slug = optionValue(given, "slug") ?? "";
+      await removeEnvironment(services, orgOption(given), slug);
       return { print: { deleted: slug } };
     },
   },
   "env list": {
     usage: "--org <slug>",
-    options: { org: text },
+    options: { org: stringOption },
     required: ["org"],
     async run(services, given) {
-      return { print: await listEnvironments(services, org(given)) };
+      return { print: await listEnvironments(services, orgOption(given)) };
     },
   },
   "account create": {
     usage:
       "--org <slug> --name <name> --provider <slug or profile identity> [--credentials <name>] [--tenant-id …] [--parent-folder …] [--parent-resource-pool …]",
     options: {
-      org: text,
-      name: text,
-      provider: text,
-      credentials: text,
-      secret: several,
-      "tenant-id": text,
-      "parent-folder": text,
-      "parent-resource-pool": text,
+      org: stringOption,
+      name: stringOption,
+      provider: stringOption,
+      credentials: stringOption,
+      secret: repeatableOption,
+      "tenant-id": stringOption,
+      "parent-folder": stringOption,
+      "parent-resource-pool": stringOption,
     },
     required: ["org", "name", "provider"],
     async run(services, given) {
-      if (many(given, "secret").length > 0) {
+      if (optionValues(given, "secret").length > 0) {
         throw new AppError("invalid", "account.secrets_refused", [
-          "--secret: secrets are not taken yet, for no provisioner would use them; --credentials <name> makes a record without any",
+          "--secret: secrets are not supported, because no provisioner uses them; create a record without a secret with --credentials <name>",
         ]);
       }
       const { values } = given;
-      const account = await createAccount(services, org(given), {
+      const account = await createAccount(services, orgOption(given), {
         displayName: values.name,
         cloudProfile: values.provider,
         credentials: values.credentials,
@@ -104,11 +118,11 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   "account list": {
     usage: "--org <slug> [--provider <slug>] [--quiet]",
-    options: { org: text, provider: text, quiet: { type: "boolean" } },
+    options: { org: stringOption, provider: stringOption, quiet: { type: "boolean" } },
     required: ["org"],
     async run(services, given) {
-      const provider = one(given, "provider");
-      const accounts = (await listAccounts(services, org(given))).filter(
+      const provider = optionValue(given, "provider");
+      const accounts = (await listAccounts(services, orgOption(given))).filter(
         ({ cloudProfile }) => provider === undefined || profileByIdentity(cloudProfile)?.cloudProvider === provider,
       );
       if (given.values.quiet !== true) return { print: accounts };
@@ -117,59 +131,72 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   "schedule create": {
     usage: '--org <slug> --name <name> [--window "SATURDAY 02:00 120"]…',
-    options: { org: text, name: text, window: several },
+    options: { org: stringOption, name: stringOption, window: repeatableOption },
     required: ["org", "name"],
     async run(services, given) {
-      const windows = many(given, "window").map(windowOf);
-      return { print: await createSchedule(services, org(given), { name: given.values.name, windows }) };
+      const windows = optionValues(given, "window").map(parseWindow);
+      return { print: await createSchedule(services, orgOption(given), { name: given.values.name, windows }) };
     },
   },
   "schedule list": {
     usage: "--org <slug>",
-    options: { org: text },
+    options: { org: stringOption },
     required: ["org"],
     async run(services, given) {
-      return { print: await listSchedules(services, org(given)) };
+      return { print: await listSchedules(services, orgOption(given)) };
     },
   },
   "member set": {
     usage:
       "--org <slug> --email <address> [--user <uuid>] [--kubernetes-role …] --role viewer|developer|admin|billing-admin, or --env <slug> --role …|none|inherit",
-    options: { org: text, email: text, user: text, role: text, env: text, "kubernetes-role": text },
+    options: {
+      org: stringOption,
+      email: stringOption,
+      user: stringOption,
+      role: stringOption,
+      env: stringOption,
+      "kubernetes-role": stringOption,
+    },
     required: ["org", "email"],
     async run(services, given) {
       const { email, user, role, env } = given.values;
       const roles = env === undefined ? { role } : { environment: env, environmentRole: role };
       const kubernetesRole = given.values["kubernetes-role"];
-      return { print: await setMember(services, org(given), { email, user, kubernetesRole, ...roles }) };
+      return { print: await setMember(services, orgOption(given), { email, user, kubernetesRole, ...roles }) };
     },
   },
   "member list": {
     usage: "--org <slug>",
-    options: { org: text },
+    options: { org: stringOption },
     required: ["org"],
     async run(services, given) {
-      return { print: await listMembers(services, org(given)) };
+      return { print: await listMembers(services, orgOption(given)) };
     },
   },
   "token create": {
     usage: "--org <slug> --email <address> --name <name> [--days 365] [--source <CIDR>]…",
-    options: { org: text, email: text, name: text, days: text, source: several },
+    options: {
+      org: stringOption,
+      email: stringOption,
+      name: stringOption,
+      days: stringOption,
+      source: repeatableOption,
+    },
     required: ["org", "email", "name"],
     async run(services, given) {
-      const { user } = await memberByEmail(services, org(given), one(given, "email") ?? "");
-      const days = numeric(one(given, "days"));
-      const sources = many(given, "source");
+      const { user } = await memberByEmail(services, orgOption(given), optionValue(given, "email") ?? "");
+      const days = parseNumber(optionValue(given, "days"));
+      const sources = optionValues(given, "source");
       const { record, token } = await createToken(services, { user, name: given.values.name, days, sources });
       return { print: { token, ...record } };
     },
   },
   "token list": {
     usage: "--org <slug> --email <address>",
-    options: { org: text, email: text },
+    options: { org: stringOption, email: stringOption },
     required: ["org", "email"],
     async run(services, given) {
-      const { user } = await memberByEmail(services, org(given), one(given, "email") ?? "");
+      const { user } = await memberByEmail(services, orgOption(given), optionValue(given, "email") ?? "");
       return { print: await listTokens(services, user) };
     },
   },
@@ -183,17 +210,17 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   "index check": {
     usage: "[--org <slug>]",
-    options: { org: text },
+    options: { org: stringOption },
     async run(services, given) {
-      const found = await checkIndexes(services, one(given, "org"));
+      const found = await checkIndexes(services, optionValue(given, "org"));
       return { print: found, failed: found.discrepancies.length > 0 };
     },
   },
   "index rebuild": {
     usage: "[--org <slug>]",
-    options: { org: text },
+    options: { org: stringOption },
     async run(services, given) {
-      return { print: await rebuildIndexes(services, one(given, "org")) };
+      return { print: await rebuildIndexes(services, optionValue(given, "org")) };
     },
   },
   ...clusterCommands,

@@ -1,8 +1,8 @@
-/** The operator's command: `npm run admin -- <command> …`, beside a running server or alone. */
+/** Entry point of the operator's command: `npm run admin -- <command> …`, with or without a running server. */
 
 import { runCommand } from "./run.ts";
 
-// Leaving through exit takes the engine along that this command may have started.
+// Exit handlers also stop an engine that this command has started.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 process.exitCode = await runCommand(process.argv.slice(2), {

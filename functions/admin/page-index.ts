@@ -1,10 +1,10 @@
-/** Checking and rebuilding the page indexes of one organisation or of all. */
+/** Checks and rebuilds the page indexes of one organisation or of all. */
 
 import { allEnvironments } from "#core/admin/environments.ts";
 import { showOrganisation } from "#core/admin/organisations.ts";
+import type { Discrepancy } from "#core/admin/page-index-inspection.ts";
 import {
   checkPageIndex,
-  type Discrepancy,
   orphanedChunks,
   rebuildPageIndex,
   removeOrphanedChunks,
@@ -12,15 +12,15 @@ import {
 import type { Services } from "#core/context.ts";
 import { organisationEntity } from "#core/tenancy/organisation.ts";
 
-/** What was looked at and what was found there. */
+/** Result of a check or a rebuild. */
 export interface IndexReport {
   organisations: number;
   environments: number;
   discrepancies: (Discrepancy & { organisation: string })[];
 }
 
-/** All organisations there are: the one thing here that reads the whole table, which only an operator may. */
-async function organisationsOf(services: Services, only: string | undefined): Promise<string[]> {
+/** Lists organisations. Without a slug, reads the whole table. */
+async function listOrganisations(services: Services, only: string | undefined): Promise<string[]> {
   if (only !== undefined) return [(await showOrganisation(services, only)).organisation.slug];
   const slugs: string[] = [];
   for await (const item of services.table.scan()) {
@@ -34,7 +34,7 @@ async function report(
   only: string | undefined,
   visit: (organisation: string, environments: Awaited<ReturnType<typeof allEnvironments>>) => Promise<Discrepancy[]>,
 ): Promise<IndexReport> {
-  const organisations = await organisationsOf(services, only);
+  const organisations = await listOrganisations(services, only);
   const found: IndexReport = { organisations: organisations.length, environments: 0, discrepancies: [] };
   for (const organisation of organisations) {
     const environments = await allEnvironments(services, organisation);
@@ -44,25 +44,25 @@ async function report(
   return found;
 }
 
-const strayText = ({ environment, lowerBound }: { environment: string; lowerBound: string }): Discrepancy => ({
+const orphanDiscrepancy = ({ environment, lowerBound }: { environment: string; lowerBound: string }): Discrepancy => ({
   environment,
-  text: `chunk "${lowerBound}" belongs to no environment`,
+  text: `chunk "${lowerBound}" does not belong to an environment`,
 });
 
-/** Compares page indexes with their clusters. @param only an organisation's slug; absent for all */
+/** Compares page indexes with their clusters. @param only slug of an organisation; undefined for all */
 export async function checkIndexes(services: Services, only: string | undefined): Promise<IndexReport> {
   return await report(services, only, async (organisation, environments) => {
-    const found: Discrepancy[] = (await orphanedChunks(services, organisation, environments)).map(strayText);
+    const found: Discrepancy[] = (await orphanedChunks(services, organisation, environments)).map(orphanDiscrepancy);
     for (const environment of environments) found.push(...(await checkPageIndex(services, organisation, environment)));
     return found;
   });
 }
 
-/** Makes page indexes agree with their clusters, while the server goes on. @returns what was mended, or could not be compared */
+/** Repairs page indexes while servers run. @returns what was repaired, or could not be compared */
 export async function rebuildIndexes(services: Services, only: string | undefined): Promise<IndexReport> {
   return await report(services, only, async (organisation, environments) => {
-    const stray = await orphanedChunks(services, organisation, environments);
-    const found = (await removeOrphanedChunks(services, organisation, stray)).map(strayText);
+    const orphans = await orphanedChunks(services, organisation, environments);
+    const found = (await removeOrphanedChunks(services, organisation, orphans)).map(orphanDiscrepancy);
     for (const environment of environments)
       found.push(...(await rebuildPageIndex(services, organisation, environment)));
     return found;

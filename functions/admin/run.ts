@@ -1,27 +1,27 @@
-/** The operator's command: what its words mean, where it works, and what it says. */
+/** Parses and runs the operator's command. */
 
 import { parseArgs } from "node:util";
 import { errorText } from "#core/shared/errors.ts";
 import { createTable, requireTable } from "#core/table/create.ts";
 import { servicesFrom } from "../runtime/services.ts";
-import { type Command, type Given, UsageError } from "./command.ts";
+import { type Command, type CommandLine, UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
-import { openPlace, resolveTarget } from "./target.ts";
+import { openTarget, resolveTarget } from "./target.ts";
 
 const usage = (): string =>
   `Usage: npm run admin -- <command>\n\n${Object.entries(commands)
     .map(([name, command]) => `  ${name} ${command.usage}`)
     .join("\n")}\n`;
 
-/** The command that the words begin with: two of them, or one. @returns undefined where there is none */
-const nameIn = (words: readonly string[]): string | undefined =>
+/** Finds the command name, the first two words or the first one. @returns undefined if there is none */
+const findName = (words: readonly string[]): string | undefined =>
   [2, 1].map((count) => words.slice(0, count).join(" ")).find((name) => Object.hasOwn(commands, name));
 
-function readCommand(words: readonly string[]): { command: Command; given: Given } {
-  const name = nameIn(words);
+function parseCommand(words: readonly string[]): { command: Command; given: CommandLine } {
+  const name = findName(words);
   const command = name === undefined ? undefined : commands[name];
   if (name === undefined || command === undefined) {
-    throw new UsageError(`There is no command "${words.slice(0, 2).join(" ")}".\n\n${usage()}`);
+    throw new UsageError(`Unknown command "${words.slice(0, 2).join(" ")}".\n\n${usage()}`);
   }
   const help = `Usage: npm run admin -- ${name} ${command.usage}\n`;
   try {
@@ -30,29 +30,31 @@ function readCommand(words: readonly string[]): { command: Command; given: Given
       options: command.options,
       allowPositionals: (command.positionals ?? 0) > 0,
     });
-    const absent = (command.required ?? []).filter((option) => values[option] === undefined);
-    if (absent.length > 0)
-      throw new UsageError(`Missing: ${absent.map((option) => `--${option}`).join(", ")}.\n${help}`);
+    const missing = (command.required ?? []).filter((option) => values[option] === undefined);
+    if (missing.length > 0)
+      throw new UsageError(`Missing: ${missing.map((option) => `--${option}`).join(", ")}.\n${help}`);
     if (positionals.length !== (command.positionals ?? 0)) throw new UsageError(help);
-    return { command, given: { values: values as Given["values"], positionals } };
+    return { command, given: { values: values as CommandLine["values"], positionals } };
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${errorText(error)}\n${help}`);
   }
 }
 
-/** Where a command runs, and who hears of it. */
+/** Environment variables and outputs of a command. */
 export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** What was asked for, and what was not. */
+  /** Output for results. */
   readonly out: (text: string) => void;
+  /** Output for errors and progress. */
   readonly err: (text: string) => void;
 }
 
 /**
- * Runs the command that the words say.
+ * Runs a command.
  *
- * @returns the exit code: 1 where it failed or found something, 2 where the words are none of it
+ * @param words command name, options and positional arguments
+ * @returns the exit code: 1 if the command failed or found something, 2 for an invalid command line
  */
 export async function runCommand(words: readonly string[], terminal: Terminal): Promise<number> {
   try {
@@ -68,20 +70,20 @@ async function run(words: readonly string[], { environment, out, err }: Terminal
     out(usage());
     return 0;
   }
-  const { command, given } = readCommand(words);
-  const { config, place } = resolveTarget(environment);
-  if (place.on === "aws") {
-    err(`Stage ${place.stage}, table ${config.TABLE_NAME}, ${place.region ?? "default region"}\n`);
+  const { command, given } = parseCommand(words);
+  const { config, target } = resolveTarget(environment);
+  if (target.on === "aws") {
+    err(`Stage ${target.stage}, table ${config.TABLE_NAME}, ${target.region ?? "default region"}\n`);
   }
-  const database = await openPlace(place, command.database);
+  const database = await openTarget(target, command.database);
   try {
     const services = servicesFrom(config, database.endpoint);
-    // On AWS the stack makes it, and knows of it.
-    if (command.database !== "none") await (place.on === "aws" ? requireTable : createTable)(services.table);
+    // On AWS the stack creates the table.
+    if (command.database !== "none") await (target.on === "aws" ? requireTable : createTable)(services.table);
     const { print, failed = false } = await command.run(services, given, {
       config,
-      place,
-      tell: (text) => err(`${text}\n`),
+      target,
+      report: (text) => err(`${text}\n`),
     });
     out(`${typeof print === "string" ? print : JSON.stringify(print, null, 2)}\n`);
     return failed ? 1 : 0;

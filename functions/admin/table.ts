@@ -1,11 +1,11 @@
-/** The operator's commands about the whole table. */
+/** The operator's commands for the whole table. */
 
 import { entities } from "#core/admin/entities.ts";
 import { checkTable } from "#core/admin/integrity/check.ts";
 import { migrateItems } from "#core/admin/migrate.ts";
 import type { Command } from "./command.ts";
 
-/** The commands by name. */
+/** Commands by name. */
 export const tableCommands: Readonly<Record<string, Command>> = {
   "table check": {
     usage: "",
@@ -18,8 +18,8 @@ export const tableCommands: Readonly<Record<string, Command>> = {
   "table migrate": {
     usage: "",
     options: {},
-    async run({ table, writeTimeoutMs }, _, { tell }) {
-      const onProgress = (done: number) => tell(`${done} items`);
+    async run({ table, writeTimeoutMs }, _, { report: reportProgress }) {
+      const onProgress = (done: number) => reportProgress(`${done} items`);
       const report = await migrateItems({ table, writeTimeoutMs, entities, onProgress });
       return { print: report, failed: report.strange.length > 0 };
     },

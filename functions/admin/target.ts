@@ -1,4 +1,4 @@
-/** Which database the operator's command works on: a stage's on AWS, an engine that runs, or the data directory's own. */
+/** Chooses and opens the database of a command: that of a stage on AWS, a running engine, or that of the data directory. */
 
 import { AppError } from "#core/shared/errors.ts";
 import { readSstLinks } from "#functions/admin/sst-links.ts";
@@ -8,52 +8,54 @@ import { directoryIn } from "../local/storage-mode.ts";
 import type { Command, DatabaseTarget } from "./command.ts";
 
 /**
- * Says where the data are, and what the environment says beside that. What would leave it open is refused: an operator's command
- * must not change another database than the one that was meant.
+ * Reads the target and the configuration from the environment. Refuses an ambiguous environment, because a command must not change
+ * another database than the intended one.
  *
- * @param environment the process's; within `sst shell` it names the stage's table and key
- * @throws AppError invalid where a variable is wrong, or where no place or two are named
+ * @param environment environment variables; within `sst shell` they contain the stage's table and key
+ * @throws AppError invalid if a variable is invalid, or the environment names no database or two
  */
 export function resolveTarget(environment: Readonly<Record<string, string | undefined>>): {
   config: Config;
-  place: DatabaseTarget;
+  target: DatabaseTarget;
 } {
   const linked = readSstLinks(environment);
   const config = readConfig(linked ?? environment);
   const { DYNAMODB_ENDPOINT: endpoint } = config;
   const directory = directoryIn(config);
-  const refusal = (text: string) => new AppError("invalid", "config.place", [text]);
+  const invalidTarget = (text: string) => new AppError("invalid", "config.place", [text]);
   if (linked !== undefined) {
     if (endpoint !== undefined) {
-      throw refusal(`DYNAMODB_ENDPOINT: is set, within sst shell of stage ${linked.STAGE}; which of the two is meant?`);
+      throw invalidTarget(
+        `DYNAMODB_ENDPOINT: must not be set within sst shell of the stage ${linked.STAGE}; unset it, or run the command without sst shell`,
+      );
     }
-    return { config, place: { on: "aws", stage: linked.STAGE, region: environment.AWS_REGION || undefined } };
+    return { config, target: { on: "aws", stage: linked.STAGE, region: environment.AWS_REGION || undefined } };
   }
-  if (endpoint !== undefined) return { config, place: { on: "engine", endpoint } };
+  if (endpoint !== undefined) return { config, target: { on: "engine", endpoint } };
   if (directory === undefined) {
-    throw refusal(
-      "There is no database here, or it is in memory, its server's alone; set DATA_DIR or DYNAMODB_ENDPOINT.",
+    throw invalidTarget(
+      "No database is configured, or it is in the memory of its server; set DATA_DIR or DYNAMODB_ENDPOINT.",
     );
   }
-  return { config, place: { on: "directory", directory } };
+  return { config, target: { on: "directory", directory } };
 }
 
-/** A database that is open. */
+/** Open database. */
 export interface OpenedDatabase {
-  /** Absent on AWS, and where nothing was opened. */
+  /** Absent on AWS, and if nothing was opened. */
   readonly endpoint?: string;
   stop(): Promise<void>;
 }
 
 /**
- * Opens a database.
+ * Opens the database of a command.
  *
- * @param use how the command uses it
+ * @param use how the command uses the database
  * @throws Error as `openDataDirectory`
  */
-export async function openPlace(place: DatabaseTarget, use: Command["database"]): Promise<OpenedDatabase> {
-  if (place.on === "directory" && use !== "none") {
-    return await openDataDirectory(place.directory, { role: use === "alone" ? "server" : "admin" });
+export async function openTarget(target: DatabaseTarget, use: Command["database"]): Promise<OpenedDatabase> {
+  if (target.on === "directory" && use !== "none") {
+    return await openDataDirectory(target.directory, { role: use === "exclusive" ? "server" : "admin" });
   }
-  return { ...(place.on === "engine" ? { endpoint: place.endpoint } : {}), stop: async () => {} };
+  return { ...(target.on === "engine" ? { endpoint: target.endpoint } : {}), stop: async () => {} };
 }

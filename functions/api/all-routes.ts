@@ -11,8 +11,8 @@ import { referenceRoutes } from "./references.ts";
 /**
  * Returns every route, without those of the documentation's page.
  *
- * @param keyring with which the clusters' secrets are encrypted
- * @param ready whether the database answers
+ * @param keyring keyring with which the clusters' secrets are encrypted
+ * @param ready returns whether the database responds
  */
 export const allRoutes = (keyring: Keyring, ready: () => Promise<boolean>): readonly Route[] => [
   ...healthRoutes(ready),

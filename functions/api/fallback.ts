@@ -1,4 +1,4 @@
-/** What no other function serves: the API's document and its page; and for everything else a refusal in the API's own words. */
+/** Serves the OpenAPI document, its page, and the errors for all paths without a function. */
 
 import { randomUUID } from "node:crypto";
 import type { Hono } from "hono";
@@ -13,7 +13,7 @@ import { addDocs, type DocsSources, refusal, writeServed } from "../openapi/docs
 import { createLogger, type Logger } from "../runtime/log.ts";
 import { routeRows } from "./routes.ts";
 
-/** Returns the methods with which a path is served; none where it is not. */
+/** Returns the methods of a path; none for an unknown path. */
 function methodsOf(path: string): string[] {
   const methods = new Set<string>(
     routeRows.filter((row) => matchesPath(row.path, path)).map(({ method }): string => method),
@@ -25,8 +25,8 @@ function methodsOf(path: string): string[] {
 /**
  * Makes the app.
  *
- * @param sources where the files of the documentation are
- * @param origins whose pages may ask from a browser
+ * @param sources locations of the documentation's files
+ * @param origins origins whose pages may send requests from a browser
  */
 export function createDefaultApp(log: Logger, sources: DocsSources, origins: readonly string[] = []): Hono {
   const app: Hono = new HonoBase({ router: new LinearRouter() });
@@ -43,10 +43,10 @@ export function createDefaultApp(log: Logger, sources: DocsSources, origins: rea
 
 let app: Hono | undefined;
 
-/** The Lambda of every path that no route group has. The files lie beside its code. */
+/** Lambda of every path that no route group has. The files are beside its code. */
 export async function handler(event: GatewayEvent): Promise<GatewayResult> {
   app ??= start();
-  // An app reads no more of a request than a plain one has.
+  // An app reads only members that a plain request has.
   return resultOf(await app.fetch(requestOf(event) as unknown as Request, { event }));
 }
 

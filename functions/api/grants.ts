@@ -10,11 +10,11 @@ export type KeyAction = "Decrypt" | "GenerateDataKey";
 
 /** Permissions on the table and the key. */
 export interface Grant {
-  /** On the table itself. A transaction needs the action of each of its operations. */
+  /** Actions on the table itself. A transaction needs the action of each of its operations. */
   table: readonly TableAction[];
   /** Indexes that may be queried. */
   indexes: readonly (typeof LIST_INDEX | typeof DUE_INDEX)[];
-  /** On the key that encrypts the data keys of clusters; absent for functions that read no secret. */
+  /** Actions on the key that encrypts the data keys of clusters; absent for functions that read no secrets. */
   key?: readonly KeyAction[];
 }
 

@@ -1,4 +1,4 @@
-/** What watches the server asks: is it there, and is the database. */
+/** Routes of health checks: of the process, and of the database. */
 
 import type { Services } from "#core/context.ts";
 import { unavailable } from "#core/shared/errors.ts";
@@ -7,18 +7,18 @@ import { createApp, type Route } from "../http/app.ts";
 import { lambda } from "../http/lambda.ts";
 import { type Handlers, type OperationIdOf, routesWith } from "./routes.ts";
 
-/** Asks the database for something that is not there. @returns whether it answers */
+/** Reads an item that does not exist. @returns whether the database responds */
 export async function databaseAnswers({ table }: Pick<Services, "table">): Promise<boolean> {
   try {
     await table.get([tokenKey("00000000-0000-0000-0000-000000000000")]);
     return true;
   } catch {
-    // Whatever it is, the answer to "is the database there" is no.
+    // Every error means that the database does not respond.
     return false;
   }
 }
 
-/** Returns the health routes. @param ready whether the database answers */
+/** Returns the health routes. @param ready returns whether the database responds */
 export const healthRoutes = (ready: () => Promise<boolean>): readonly Route[] => {
   const handlers: Handlers<OperationIdOf<"Health">> = {
     getHealth: async () => ({ body: { status: "ok" } }),
@@ -30,7 +30,7 @@ export const healthRoutes = (ready: () => Promise<boolean>): readonly Route[] =>
   return routesWith(handlers);
 };
 
-/** The Lambda of this route group. */
+/** Lambda of this route group. */
 export const handler = lambda((dependencies) =>
   createApp(
     dependencies,

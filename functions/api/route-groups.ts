@@ -4,10 +4,10 @@ import type { BundleName } from "../build/bundles.ts";
 import type { Grant } from "./grants.ts";
 import { type RouteGroupName, type RouteRow, routeRows } from "./routes.ts";
 
-/** A function behind the API. */
+/** Function behind the API. */
 export interface RouteGroup {
   bundle: BundleName;
-  /** The paths that lead to it, with every method: it answers 405 itself where there is no such operation. */
+  /** Paths that it serves, with every method: it returns 405 itself for a method without an operation. */
   paths: readonly string[];
   grant: Grant;
 }

@@ -1,8 +1,9 @@
 /**
  * The table of routes: one row for each operation of the API. The Hono apps, the gateway's routes, the functions' permissions,
- * the OpenAPI document and the fuzz run derive from it. It carries no code of the operations, so stacks and tests read it, too.
+ * the OpenAPI document and the fuzz run derive from it. It contains no code of the operations, so stacks and tests import it too.
  */
 
+import type { Context } from "#core/context.ts";
 import { LIST_INDEX } from "#core/table/definition.ts";
 import type { Route } from "../http/app.ts";
 import type { SchemaName } from "../openapi/schemas.ts";
@@ -37,37 +38,36 @@ export type ParameterName =
 
 /** One operation of the API. */
 export interface RouteRow {
-  /** The function that serves it. */
+  /** Function that serves it. */
   group: RouteGroupName;
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** With its variables in braces. A variable stands for one segment that is not empty. */
+  /** Path after the dialect's prefix, with its variables in braces. A variable stands for one segment that is not empty. */
   path: string;
   /** Query parameters and headers of the request. */
   parameters: readonly ParameterName[];
   /** Schema of the JSON body; absent for an operation without a body. */
   body?: SchemaName;
-  /** Whether the body may be left out. */
+  /** True if the body may be absent. */
   isBodyOptional?: true;
   /** Schema of the response; `[]` after a name makes it a list; absent for a response without a body. */
   success?: SchemaName | `${SchemaName}[]` | "object" | "string[]";
-  /** What the operation may do with the data; absent for an operation that needs none. */
+  /** Permissions on the data; absent for an operation that reads none. */
   grant?: Grant;
-  /** Whether it needs no token. */
+  /** True if it needs no token. */
   isPublic?: true;
-  /** Whether HEAD is refused, because the GET leaves something behind. */
+  /** True if HEAD is refused, because the GET changes data. */
   refusesHead?: true;
-  /** Whether the response is never stored for a retry with the same idempotency key: it holds secrets. */
+  /** True if the response is never stored for a retry with the same idempotency key, because it contains secrets. */
   ignoresIdempotencyKey?: true;
 }
 
-const API = "/api/v1";
-const ORGANISATION = `${API}/orgs/{organisation}`;
+const ORGANISATION = "/orgs/{organisation}";
 const CLUSTERS = `${ORGANISATION}/clusters`;
 const CLUSTER = `${CLUSTERS}/{environment}/{cluster}`;
 const POOL = `${CLUSTER}/pools/{nodePool}`;
 const ACCOUNT = `${ORGANISATION}/cloud-accounts/{account}`;
 const PROVIDER = `${ORGANISATION}/cloud-providers/{provider}`;
-const SCHEDULES = `${API}/organisations/{organisation}/maintenance-schedule`;
+const SCHEDULES = "/organisations/{organisation}/maintenance-schedule";
 
 const GETS = { table: ["BatchGetItem"], indexes: [] } as const satisfies Grant;
 const READS = { table: ["BatchGetItem", "Query"], indexes: [] } as const satisfies Grant;
@@ -279,13 +279,13 @@ const read = <const Row extends Omit<RouteRow, "group" | "method">>(row: Row) =>
 
 const references = {
   listMemberships: read({
-    path: `${API}/memberships`,
+    path: "/memberships",
     parameters: PAGE,
     success: "PageOrganisationMembershipResponse",
     grant: READS,
   }),
   getOrganisation: read({
-    path: `${API}/organisations/{organisation}`,
+    path: "/organisations/{organisation}",
     parameters: PLAIN,
     success: "OrganisationResponse",
     grant: GETS,
@@ -303,7 +303,7 @@ const references = {
     grant: GETS,
   }),
   listEnvironmentTypes: read({
-    path: `${API}/environments/types`,
+    path: "/environments/types",
     parameters: PLAIN,
     success: "string[]",
     grant: GETS,
@@ -341,13 +341,13 @@ const references = {
     grant: GETS,
   }),
   listNodeTypes: read({
-    path: `${API}/cloud-providers/{provider}/nodetypes`,
+    path: "/cloud-providers/{provider}/nodetypes",
     parameters: PAGE,
     success: "PageNodeType",
     grant: GETS,
   }),
   listClusterVersions: read({
-    path: `${API}/cluster-versions`,
+    path: "/cluster-versions",
     parameters: PLAIN,
     success: "ClusterVersion[]",
     grant: GETS,
@@ -400,29 +400,47 @@ const service = {
   },
 } as const satisfies Record<string, RouteRow>;
 
+/** Prefix of the documented dialect. The operations of the service itself have none. */
+export const API_PREFIX = "/api/v1";
+
 /** Every operation of the API by its id, in the order of the OpenAPI document. */
 export const routes = { ...clusters, ...nodePools, ...configurations, ...references, ...service };
 
-/** The id of an operation. */
+/** Id of an operation. */
 export type OperationId = keyof typeof routes;
 
-/** The ids of the operations of one function. */
+/** Ids of the operations of one function. */
 export type OperationIdOf<Group extends RouteGroupName> = {
   [Id in OperationId]: (typeof routes)[Id]["group"] extends Group ? Id : never;
 }[OperationId];
 
-/** Every row with its id. */
-export const routeRows: readonly (RouteRow & { id: OperationId })[] = (
-  Object.entries(routes) as [OperationId, RouteRow][]
-).map(([id, row]) => ({ id, ...row }));
+/** Every row with its id, in the order of the OpenAPI document. */
+const rows = Object.entries(routes) as [OperationId, RouteRow][];
+
+/** Every row with its id and its whole path in the documented dialect. */
+export const routeRows: readonly (RouteRow & { id: OperationId })[] = rows.map(([id, row]) => ({
+  id,
+  ...row,
+  path: `${Object.hasOwn(service, id) ? "" : API_PREFIX}${row.path}`,
+}));
+
+/** Operations of `core/` for each operation of one function. */
+export type OperationsOf<Group extends RouteGroupName> = Readonly<
+  Record<OperationIdOf<Group>, (context: Context, input: never) => Promise<unknown>>
+>;
 
 /** Handlers of operations by their ids. */
 export type Handlers<Id extends OperationId> = Readonly<Record<Id, Route["handle"]>>;
 
-/** Returns the routes of some operations, in the order of the table. */
-export const routesWith = <Id extends OperationId>(handlers: Handlers<Id>): readonly Route[] =>
-  routeRows.flatMap(({ id, method, path, body, isBodyOptional, refusesHead, ignoresIdempotencyKey }) => {
-    const handle = (handlers as Partial<Handlers<OperationId>>)[id];
-    const takesBody = body !== undefined && (isBodyOptional ? "optional" : true);
-    return handle === undefined ? [] : [{ method, path, takesBody, refusesHead, ignoresIdempotencyKey, handle }];
+/**
+ * Returns the routes of some operations, in the order of the table.
+ *
+ * @param prefix prefix of their paths
+ */
+export const routesWith = (handlers: Partial<Handlers<OperationId>>, prefix = ""): readonly Route[] =>
+  rows.flatMap(([id, { method, path, body, isBodyOptional, refusesHead, ignoresIdempotencyKey }]) => {
+    const handle = handlers[id];
+    const takesBody: Route["takesBody"] = body !== undefined && (isBodyOptional ? "optional" : true);
+    const route = { method, path: `${prefix}${path}`, takesBody, refusesHead, ignoresIdempotencyKey };
+    return handle === undefined ? [] : [{ ...route, handle }];
   });

@@ -1,34 +1,34 @@
-/** How a bundle is made, the same for the stacks, for the checks of its size and for the runs of it under Lambda's runtime. */
+/** Builds the bundles, for the stacks, for the checks of their sizes and for the tests under Lambda's runtime. */
 
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { BUNDLES_DIRECTORY, type Bundle, type BundleName, bundles } from "./bundles.ts";
-import { replacedFiles, withoutErrors } from "./replaced-files.ts";
+import { removeErrors, replacedFiles } from "./replaced-files.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
-/** Where source maps go: beside what is uploaded, so that a trace can be read without loading a map with every start. */
+/** Directory of source maps. They are not uploaded, so that a function does not load a map at every start. */
 const MAPS_DIRECTORY = ".build/maps";
 
 const shim = (file: string) => join(import.meta.dirname, "shims", file);
 
-/** What of the SDK no function needs, and what each gets instead. Together they would be a third of a bundle, and of its start. */
+/** Modules of the SDK that no function needs, with their shims. They would be a third of a bundle and of its start time. */
 const SUBSTITUTES = {
   "@aws-sdk/credential-provider-node": shim("credentials.ts"),
   "@smithy/core/event-streams": shim("event-streams.ts"),
   "mnemonist/lru-cache": shim("lru-cache.ts"),
   "node:http": shim("http.ts"),
   "node:process": shim("process.ts"),
-  // The same as modules, of which only what is used is kept.
+  // The same code as ES modules, so that unused parts are dropped.
   yaml: join(ROOT, "node_modules/yaml/browser/index.js"),
 };
 
 const REPLACED = new Map(replacedFiles.map(({ file, shim: name }) => [file, name]));
 
-/** The same for what the SDK's clients import of their own files, which have no name to be known by. */
-const OF_CLIENTS: Plugin = {
-  name: "of-clients",
+/** Replaces files that the SDK's clients import from their own packages: they have no module name for an alias. */
+const CLIENT_FILES: Plugin = {
+  name: "client-files",
   setup({ onLoad }) {
     onLoad({ filter: /\/client-[a-z]+\/dist-es\/endpoint\/endpointResolver\.js$/ }, ({ path }) => {
       const [, service = ""] = /client-([a-z]+)/.exec(path) ?? [];
@@ -39,7 +39,7 @@ const OF_CLIENTS: Plugin = {
       };
     });
     onLoad({ filter: /\/client-[a-z]+\/dist-es\/schemas\/schemas_0\.js$/ }, async ({ path }) => ({
-      contents: withoutErrors(await readFile(path, "utf8")),
+      contents: removeErrors(await readFile(path, "utf8")),
     }));
     onLoad({ filter: /\/node_modules\/(@smithy|@aws-sdk)\/.*\.js$/ }, ({ path }) => {
       const [, file = ""] = /.*\/node_modules\/(.*)/.exec(path) ?? [];
@@ -50,7 +50,7 @@ const OF_CLIENTS: Plugin = {
         resolveDir: import.meta.dirname,
       };
     });
-    // Only the version is read, and the rest is every dependency and script there is.
+    // Only the version is used; the rest lists all dependencies and scripts.
     onLoad({ filter: /\/client-[a-z]+\/package\.json$/ }, async ({ path }) => {
       const { version } = JSON.parse(await readFile(path, "utf8")) as { version: string };
       return { contents: JSON.stringify({ version }), loader: "json" };
@@ -59,9 +59,9 @@ const OF_CLIENTS: Plugin = {
 };
 
 /**
- * The options a bundle is built with.
+ * Returns the build options of a bundle.
  *
- * @param entry the entry point, relative to the project
+ * @param entry entry point, relative to the project
  */
 export const optionsFor = (entry: string) =>
   ({
@@ -75,7 +75,7 @@ export const optionsFor = (entry: string) =>
     minify: true,
     legalComments: "none",
     alias: SUBSTITUTES,
-    plugins: [OF_CLIENTS],
+    plugins: [CLIENT_FILES],
     metafile: true,
     sourcemap: "external",
     outfile: "bundle.mjs",
@@ -83,20 +83,20 @@ export const optionsFor = (entry: string) =>
     logLevel: "silent",
   }) as const satisfies BuildOptions;
 
-/** A bundle as it was built. */
-export interface Built {
+/** Built bundle. */
+export interface BuiltBundle {
   code: Uint8Array;
   map: Uint8Array;
-  /** Every file that went into it, relative to the project, with how many bytes of it are left. */
+  /** Files in the bundle, relative to the project, with their remaining bytes. */
   inputs: ReadonlyMap<string, number>;
 }
 
 /**
  * Builds one bundle in memory.
  *
- * @throws BuildFailure of esbuild, which names every error and where it is
+ * @throws BuildFailure of esbuild with every error and its location
  */
-export async function buildBundle(name: BundleName): Promise<Built> {
+export async function buildBundle(name: BundleName): Promise<BuiltBundle> {
   const { outputFiles, metafile } = await build(optionsFor(bundles[name].entry));
   const file = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.contents ?? new Uint8Array();
   const [output] = Object.values(metafile.outputs).filter(({ entryPoint }) => entryPoint !== undefined);
@@ -107,9 +107,9 @@ export async function buildBundle(name: BundleName): Promise<Built> {
 }
 
 /**
- * Builds every bundle into its folder below `.build/functions`, which holds nothing else afterwards.
+ * Builds every bundle into its folder below `.build/functions`, and removes everything else there.
  *
- * @returns how large each is, in bytes
+ * @returns the sizes in bytes
  * @throws BuildFailure of esbuild
  */
 export async function buildAll(): Promise<Map<BundleName, number>> {

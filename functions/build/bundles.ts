@@ -1,29 +1,29 @@
-/** The functions there are on AWS: what each is made of, what of it is called, and how large it may be. No code of theirs. */
+/** Functions on AWS: entry points, handlers, size budgets and additional files. Imports none of their code. */
 
-/** A function's bundle. */
+/** Bundle of a function. */
 export interface Bundle {
-  /** The entry point, relative to the project. */
+  /** Entry point, relative to the project. */
   entry: string;
-  /** What Lambda may call of it. */
+  /** Exports that Lambda may call. */
   handlers: readonly string[];
-  /** How large it may be, minified, in bytes. */
+  /** Maximum size, minified, in bytes. */
   budgetBytes: number;
-  /** Files that lie beside it, by their names there; where they are in the project. */
+  /** Additional files: name in the bundle's folder, and path in the project. */
   files?: Readonly<Record<string, string>>;
 }
 
 const KIB = 1024;
 
-/** What most functions of the API stay within. */
+/** Budget of most functions of the API. */
 const API_BYTES = 300 * KIB;
 
-/** Every bundle by its name, with its budget. Each is loaded whole whenever a function starts, so what it carries is what it costs. */
+/** Bundles by name. A function loads its whole bundle at every cold start, so size costs start time. */
 export const bundles = {
   clusters: { entry: "functions/api/clusters.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   "node-pools": { entry: "functions/api/node-pools.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   references: { entry: "functions/api/references.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   health: { entry: "functions/api/health.ts", handlers: ["handler"], budgetBytes: API_BYTES },
-  // No client for anything.
+  // Without a client of any service.
   default: {
     entry: "functions/api/fallback.ts",
     handlers: ["handler"],
@@ -33,24 +33,24 @@ export const bundles = {
       "redoc.js": "node_modules/redoc/bundles/redoc.standalone.js",
     },
   },
-  // A client for KMS, and what writes YAML.
+  // With a client for KMS and a YAML writer.
   configurations: { entry: "functions/api/configurations.ts", handlers: ["handler"], budgetBytes: 352 * KIB },
-  // A client for KMS and X.509; nobody waits for it.
+  // With a client for KMS and X.509. No request waits for its start.
   reconcile: { entry: "functions/reconciler/handlers.ts", handlers: ["stream", "schedule"], budgetBytes: 520 * KIB },
 } as const satisfies Record<string, Bundle>;
 
-/** The name of a bundle. */
+/** Name of a bundle. */
 export type BundleName = keyof typeof bundles;
 
-/** Where `npm run build` puts the bundles, relative to the project; each has a folder of its own that is uploaded as it is. */
+/** Output directory of `npm run build`, relative to the project, with a folder for each bundle, which is uploaded unchanged. */
 export const BUNDLES_DIRECTORY = ".build/functions";
 
 /**
- * Says where a function's code is, in the words of SST's components.
+ * Returns the location of a function's code, as arguments for SST's components.
  *
- * @param name of the bundle
- * @param handler what of it Lambda calls
- * @param dev whether it runs from its sources, as `sst dev` does, instead of from what `npm run build` made of them
+ * @param name name of the bundle
+ * @param handler export that Lambda calls
+ * @param dev true to run from sources, as `sst dev` does, instead of from the bundle
  */
 export function codeOf<Name extends BundleName>(
   name: Name,

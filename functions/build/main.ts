@@ -1,4 +1,4 @@
-/** `npm run build`: makes every function's bundle, and says how large it is. */
+/** Entry point of `npm run build`: builds every bundle and prints its size. */
 
 import { buildAll } from "./build.ts";
 

@@ -1,19 +1,19 @@
-/** The files of the SDK's packages that bundles get another file for: they have no name of their own that an alias could replace. */
+/** Files of the SDK's packages that bundles replace by shims: they have no module name for an alias. */
 
-/** One such file. */
+/** Replaced file. */
 export interface ReplacedFile {
-  /** The file below `node_modules`. */
+  /** Path below `node_modules`. */
   file: string;
-  /** The file in `shims/`, which exports the same names and says why none of what it leaves out is used. */
+  /** File in `shims/`. It exports the same names and explains why the omitted parts are unused. */
   shim: string;
-  /** SHA-256 of the file that the shim was written for. Another one means: read what changed, then state the new one. */
+  /** SHA-256 of the file that the shim replaces. If it changes: review the change, then update the checksum. */
   sha256: string;
 }
 
 const SMITHY = "@smithy/core/dist-es/submodules";
 const AWS = "@aws-sdk/core/dist-es/submodules/client";
 
-/** Every replaced file. */
+/** All replaced files. */
 export const replacedFiles: readonly ReplacedFile[] = [
   {
     file: `${AWS}/util-endpoints/lib/aws/partition.js`,
@@ -78,27 +78,26 @@ export const replacedFiles: readonly ReplacedFile[] = [
 ];
 
 /**
- * The errors of the SDK's services that stay classes of their own, because code asks for the class (`instanceof`) or the class
- * says that the call may be repeated (`$retryable`). Every other error is of the service's base class, with the same name,
- * message and metadata.
+ * Errors of the SDK's services that stay separate classes, because code checks for the class (`instanceof`) or the class marks the
+ * call as retryable (`$retryable`). Every other error has the service's base class, with the same name, message and metadata.
  */
-export const keptErrors: ReadonlySet<string> = new Set([
+export const preservedErrors: ReadonlySet<string> = new Set([
   "ReplicatedWriteConflictException",
   "TransactionCanceledException",
   "TransactionInProgressException",
 ]);
 
 /**
- * Takes the errors that are not kept out of a service's schemas. Their classes are then unused, and the bundler drops them.
+ * Removes errors that are not in `preservedErrors` from a service's schemas. Their classes are then unused, and the bundler drops them.
  *
  * @param schemas source text of a client's `schemas_0.js`
- * @throws Error where the text registers no error in the expected form
+ * @throws Error if the text registers no error in the expected form
  */
-export function withoutErrors(schemas: string): string {
+export function removeErrors(schemas: string): string {
   const registered = /^export var (\w+)\$ = \[-3, n0, [^;]*;\nn0_registry\.registerError\(\1\$, \1\);\n/gm;
   const dropped = new Set<string>();
   const left = schemas.replace(registered, (text, name: string) => {
-    if (keptErrors.has(name)) return text;
+    if (preservedErrors.has(name)) return text;
     dropped.add(name);
     return "";
   });

@@ -1,10 +1,9 @@
-/** Hono apps from routes: everything between the transport and an operation, once for all of them. */
+/** Builds Hono apps from routes: the common code between the transport and an operation. */
 
 import type { Hono, Context as HonoContext } from "hono";
 import { HonoBase } from "hono/hono-base";
 import { LinearRouter } from "hono/router/linear-router";
 import type { Context, Services } from "#core/context.ts";
-import type { RawQuery } from "#core/request/query.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { repeatAsSent } from "#core/shared/literals.ts";
 import { isOrganisationSlug } from "#core/shared/slug.ts";
@@ -13,6 +12,7 @@ import type { Config } from "#functions/runtime/config.ts";
 import { errorFields, type LogFields, type Logger } from "../runtime/log.ts";
 import { allowOrigins } from "./cors.ts";
 import { type ApiResponse, errorResponse, internalErrorResponse, methodNotAllowed, unknownRoute } from "./errors.ts";
+import type { RawQuery } from "./query.ts";
 import {
   canonicalPath,
   credentialsOf,
@@ -27,82 +27,82 @@ import {
 } from "./request.ts";
 import { REQUEST_ID, type Respond, write } from "./response.ts";
 
-/** What apps are made with. */
+/** Dependencies of an app. */
 export interface AppDependencies {
   services: Services;
   log: Logger;
   config: Pick<Config, "TRUSTED_PROXIES" | "CORS_ORIGINS" | "PUBLIC_URL">;
-  /** The address of whoever holds the connection, which every transport knows in its own way. */
+  /** Returns the address of the peer of the connection; each transport has its own way. */
   peerAddress: (c: HonoContext) => string | undefined;
-  /** What precedes the API's paths where callers are, such as `https://host/stage`; absent, scheme and host of the request. */
+  /** Returns the URL before the API's paths, such as `https://host/stage`; if absent, scheme and host of the request. */
   baseUrl?: (c: HonoContext) => string;
-  /** Makes responses; absent, the platform's own. */
+  /** Makes responses; if absent, the platform's own. */
   respond?: Respond;
-  /** Writes down a request that was answered; absent, as a line of the log. */
+  /** Records a request after its response; if absent, as a line of the log. */
   record?: (facts: RequestFacts, c: HonoContext) => void;
 }
 
-/** What is written down of a request. Never a token, a secret or a body. */
+/** Record of a request. It contains no token, secret or body. */
 export interface RequestFacts extends LogFields {
   requestId: string;
   method: string;
-  /** The route's path, with the names of its segments; undefined where there is none. */
+  /** The route's path, with the names of its segments; undefined if no route matches. */
   route: string | undefined;
   tokenId: string | undefined;
-  /** As the path names it. */
+  /** Slug of the organisation in the path. */
   organisation: string | undefined;
-  /** The cluster the path leads to, or that was made. */
+  /** Identity of the cluster of the path, or of the created cluster. */
   clusterIdentity: string | undefined;
   status: number;
   /** The code of an error. */
   reason: string | undefined;
   milliseconds: number;
-  /** How long it was asked to wait for a status, at most. */
+  /** Maximum wait for a status, in seconds; 0 for no wait. */
   waitSeconds: number;
-  /** What its calls to the database consumed, in capacity units. */
+  /** Capacity units that its calls to the database consumed. */
   readUnits: number;
   writeUnits: number;
 }
 
-/** A request as a route's handler gets it. */
+/** Request as a route's handler gets it. */
 export interface ApiRequest {
   context: Context;
-  /** A segment of the path, decoded; empty where the route has none of that name. */
+  /** Returns a segment of the path, decoded; empty if the route has none of that name. */
   segment(name: string): string;
   query: RawQuery;
   header(name: string): string | undefined;
-  /** The JSON body of routes that take one. */
+  /** JSON body, for routes with one; not validated. */
   body: unknown;
   /** Scheme, host and path, without the query. */
   url: string;
-  /** Aborted when the client disconnects; undefined where the transport does not tell. */
+  /** Aborted when the client disconnects; undefined if the transport does not report it. */
   readonly signal: AbortSignal | undefined;
 }
 
-/** What a handler answers: 200 with a body unless it says otherwise. */
+/** Response of a handler; the default status is 200. */
 export type HandlerResponse = Partial<ApiResponse>;
 
-/** One operation: how it is reached, and what it does. */
+/** Route of one operation, with its handler. */
 export interface Route {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** With its variables in braces, such as `/api/v1/orgs/{organisation}/clusters`. */
+  /** Path with its variables in braces, such as `/api/v1/orgs/{organisation}/clusters`. */
   path: string;
-  /** Whether it reads a JSON body; an optional one is undefined where there is none. */
+  /** True if it has a JSON body; an optional body is undefined if none was sent. */
   takesBody?: boolean | "optional";
-  /** Whether HEAD is refused, because the GET leaves something behind. */
+  /** True if HEAD is refused, because the GET changes data. */
   refusesHead?: boolean | undefined;
-  /** Whether the response is never stored for a retry with the same idempotency key: it holds secrets. */
+  /** True if the response is never stored for a retry with the same idempotency key, because it contains secrets. */
   ignoresIdempotencyKey?: boolean | undefined;
   handle(request: ApiRequest): Promise<HandlerResponse>;
 }
 
 /**
- * Makes an app of routes. A request for anything else is answered 404, or 405 where only its method is wrong; a defect is
- * logged and answered 500 with nothing but the request's id.
+ * Makes an app of routes. An unknown path gets 404, and an unknown method of a known path 405. A defect is logged, and its
+ * response is 500 with the request's id.
  */
 export function createApp(dependencies: AppDependencies, routes: readonly Route[]): Hono {
-  // Some thirty routes need no index, and Hono's own looks methods up in plain objects, where `__proto__` is found. Its base
-  // carries no other router.
+  // About forty routes need no index. Hono's own index looks methods up in plain objects, where it finds `__proto__`. HonoBase
+  // contains no other router.
   const app: Hono = new HonoBase({ router: new LinearRouter() });
   app.onError((error, c) =>
     serve(c, dependencies, undefined, async () => {
@@ -112,7 +112,7 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
   allowOrigins(app, dependencies.config.CORS_ORIGINS, dependencies.services.ids.identity);
   for (const route of routes) {
     app.on(route.method, route.path.replaceAll(/\{(\w+)\}/g, ":$1"), (c, next) => {
-      // This router also takes an empty segment and a slash at the end, which lead nowhere here.
+      // This router also matches an empty segment and a slash at the end, which no path of this API has.
       if (!matchesPath(route.path, pathOf(c))) return next();
       if (c.req.method === "HEAD" && route.refusesHead === true) {
         return serve(c, dependencies, undefined, async () => notRouted(c, routes));
@@ -124,7 +124,7 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
   return app;
 }
 
-/** A request's path as everything here sees it. */
+/** Returns a request's path in canonical form. */
 const pathOf = (c: HonoContext): string => canonicalPath(new URL(c.req.url).pathname);
 
 async function answer(
@@ -180,7 +180,7 @@ async function notRouted(c: HonoContext, routes: readonly Route[]): Promise<ApiR
 const requestIdFor = (c: HonoContext, { ids }: Services): string =>
   requestIdOf(c.req.header(REQUEST_ID)) ?? ids.identity();
 
-/** Runs one request from the transport to the written answer, and writes it down. */
+/** Runs one request from the transport to the written response, and records it. */
 async function serve(
   c: HonoContext,
   { services, log, config, peerAddress, respond = platformResponse, record }: AppDependencies,
@@ -223,7 +223,7 @@ async function serve(
 
 const platformResponse: Respond = (body, init) => new Response(body, init);
 
-/** Lets a handler answer, and answers for it where it throws. */
+/** Runs a handler, and builds the response if it throws. */
 async function runHandler(
   context: Context,
   log: Logger,

@@ -1,11 +1,11 @@
-/** Pages of other origins, as far as they are allowed. */
+/** Cross-origin requests from browsers (CORS). */
 
 import type { Hono } from "hono";
 import { cors } from "hono/cors";
 import { requestIdOf } from "./request.ts";
 import { REQUEST_ID } from "./response.ts";
 
-/** What a browser's page may send and see, where its origin is allowed. */
+/** Methods and headers for pages of allowed origins. */
 const CORS = {
   allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
   allowHeaders: [
@@ -22,14 +22,14 @@ const CORS = {
 };
 
 /**
- * Lets pages of some origins call an app from a browser. Goes before its routes.
+ * Allows pages of some origins to call an app from a browser. Must be called before the routes are added.
  *
- * @param origins none switch it off
- * @param newId draws the id of a request that has none
+ * @param origins allowed origins; an empty list disables CORS
+ * @param newId generates the id of a request without one
  */
 export function allowOrigins(app: Hono, origins: readonly string[], newId: () => string): void {
   if (origins.length === 0) return;
-  // Answers to preflights are made without an operation, and carry the request's id like all others.
+  // Responses to preflights are made without an operation, and contain the request's id like all others.
   app.use(async (c, next) => {
     await next();
     if (!c.res.headers.has(REQUEST_ID)) c.header(REQUEST_ID, requestIdOf(c.req.header(REQUEST_ID)) ?? newId());

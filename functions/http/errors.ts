@@ -1,64 +1,85 @@
-/** From kinds of errors to statuses, and the one body every error has. */
+/** Statuses of errors, and the body that every error has. */
 
 import * as v from "valibot";
 import { AppError, type ErrorKind } from "#core/shared/errors.ts";
 import { formatValue } from "#core/shared/validation.ts";
 
-/** The documentation's ErrorMessageResponse. */
+/** ErrorMessageResponse of the API documentation. */
 export const ErrorMessageResponse = v.object({ details: v.array(v.string()), message: v.string() });
 
 const STATUS: Record<ErrorKind, number> = {
   invalid: 400,
   unauthenticated: 401,
   forbidden: 403,
-  missing: 404,
-  methodNotAllowed: 405,
+  notFound: 404,
   conflict: 409,
   preconditionFailed: 412,
-  tooLarge: 413,
-  unsupportedMediaType: 415,
-  unprocessable: 422,
+  idempotencyKeyReused: 422,
   unavailable: 503,
 };
 
-/** What a client may authenticate with. Both schemes take the same token. */
+const HTTP_STATUS = { methodNotAllowed: 405, tooLarge: 413, unsupportedMediaType: 415 } as const;
+
+/** Kinds of errors that only HTTP has. */
+export type HttpErrorKind = keyof typeof HTTP_STATUS;
+
+/** Error of a kind that only HTTP has. Operations pass it on as they pass on any error of a request that cannot be parsed. */
+export class HttpError extends AppError {
+  readonly status: number;
+
+  /** @param text sentence for the caller */
+  constructor(kind: HttpErrorKind, code: string, text: string) {
+    super("invalid", code, [text]);
+    this.status = HTTP_STATUS[kind];
+  }
+}
+
+/** Authentication schemes. Both take the same token. */
 const CHALLENGE = 'Token realm="ame", Bearer realm="ame"';
 
-/** An answer before it is written. */
+/** Says how a token is sent, for a request without a valid one. */
+const TOKEN_NEEDED = "A valid personal access token is needed: send it as `Authorization: Token <token>`.";
+
+/** Response before it is written. */
 export interface ApiResponse {
   status: number;
   body?: unknown;
-  /** The body as it is sent, where that is not JSON. */
+  /** The body as it is sent, if that is not JSON. */
   media?: { type: string; text: string };
   headers: Record<string, string>;
 }
 
-/** Shapes what a caller is told of an error that is meant for callers. */
+/** Builds the response to an error that callers may see. */
 export function errorResponse(error: AppError): ApiResponse {
   const { kind, message, details, retryAfterSeconds, etag } = error;
+  if (kind === "unauthenticated") {
+    const body = { message: TOKEN_NEEDED, details: [TOKEN_NEEDED] };
+    return { status: STATUS[kind], body, headers: { "www-authenticate": CHALLENGE } };
+  }
   return {
-    status: STATUS[kind],
+    status: error instanceof HttpError ? error.status : STATUS[kind],
     body: { message, details },
     headers: {
       ...(retryAfterSeconds === undefined ? {} : { "retry-after": `${retryAfterSeconds}` }),
-      ...(etag === undefined ? {} : { etag }),
-      ...(kind === "unauthenticated" ? { "www-authenticate": CHALLENGE } : {}),
+      ...etagHeader(etag),
     },
   };
 }
 
-/** Shapes the answer to a defect: nothing of it, but the request's id, by which the log has the rest. */
+/** Builds the header of an entity tag. @param etag without quotes; undefined or empty for none, as of a dry run */
+export const etagHeader = (etag: string | undefined): Record<string, string> =>
+  etag === undefined || etag === "" ? {} : { etag: `"${etag}"` };
+
+/** Builds the response to a defect. It contains only the request's id, with which the log entry can be found. */
 export function internalErrorResponse(requestId: string): ApiResponse {
-  const message = `An internal error occurred. If you report it, name the request ${requestId}.`;
+  const message = `Internal error. If you report it, quote the request id ${requestId}.`;
   return { status: 500, body: { message, details: [message] }, headers: {} };
 }
 
-/** No route leads there. */
+/** Builds the error for a path that no route has. */
 export const unknownRoute = (path: string): AppError =>
-  new AppError("missing", "route.unknown", [`There is nothing at ${formatValue(path, 200)}.`]);
+  new AppError("notFound", "route.unknown", [`Unknown path ${formatValue(path, 200)}.`]);
 
-/** A route leads there, but not with this method. */
+/** Builds the error for a method that no route of the path has. */
 export const methodNotAllowed = (method: string, allowed: readonly string[]): AppError =>
-  new AppError("methodNotAllowed", "route.method", [
-    `${method} is not allowed here; allowed are ${allowed.join(", ")}.`,
-  ]);
+  new HttpError("methodNotAllowed", "route.method", `${method} is not allowed here; allowed: ${allowed.join(", ")}.`);

@@ -1,15 +1,15 @@
-/** Events of an HTTP API in API Gateway, payload version 2, as requests; and responses as it takes them. */
+/** Converts events of an HTTP API in API Gateway, payload version 2, to requests, and responses to its results. */
 
 import { MinimalResponse, PlainHeaders, PlainRequest } from "./minimal-fetch.ts";
 
-/** As much of an event as is read. */
+/** Event of API Gateway: the members that are read. */
 export interface GatewayEvent {
-  /** The path, decoded; with the stage in front of it where that is not `$default`. */
+  /** Decoded path; it begins with the stage unless that is `$default`. */
   rawPath: string;
-  /** The query as it was sent, without the question mark. */
+  /** Query as sent, without the question mark. */
   rawQueryString: string;
   cookies?: string[];
-  /** By names in lower case; values of the same name are joined with commas. */
+  /** Headers by names in lower case; values of the same name are joined with commas. */
   headers?: Record<string, string | undefined>;
   body?: string;
   isBase64Encoded: boolean;
@@ -21,7 +21,7 @@ export interface GatewayEvent {
   };
 }
 
-/** What API Gateway makes an answer of. */
+/** Result from which API Gateway makes a response. */
 export interface GatewayResult {
   statusCode: number;
   headers: Record<string, string>;
@@ -29,18 +29,18 @@ export interface GatewayResult {
   isBase64Encoded: boolean;
 }
 
-/** The stage as it stands in front of paths; empty where it does not. */
+/** Returns the prefix that the stage adds to paths; empty for none. */
 function stageIn({ rawPath, requestContext: { stage } }: GatewayEvent): string {
   const prefix = `/${stage}`;
   return stage !== "$default" && (rawPath === prefix || rawPath.startsWith(`${prefix}/`)) ? prefix : "";
 }
 
-/** What precedes the API's paths in what a client asked for. */
+/** Returns the URL before the API's paths, as the client sent it. */
 export const baseUrlOf = (event: GatewayEvent): string => `https://${event.requestContext.domainName}${stageIn(event)}`;
 
 /**
- * Makes a request of an event. API Gateway has decoded the path, so that a `#`, a `%` or a space stands in it as itself; what
- * was `%2F` cannot be told from a slash any more.
+ * Makes a request of an event. API Gateway has decoded the path: it can contain `#`, `%` and spaces, and `%2F` has become a
+ * slash.
  */
 export function requestOf(event: GatewayEvent): PlainRequest {
   const { rawPath, rawQueryString, cookies, headers = {}, body, isBase64Encoded, requestContext } = event;
@@ -58,7 +58,7 @@ export function requestOf(event: GatewayEvent): PlainRequest {
   );
 }
 
-/** Makes what API Gateway takes of a response; bytes that are not text go as base64. */
+/** Makes the result of a response; compressed bytes are encoded as base64. */
 export async function resultOf(response: Response | MinimalResponse): Promise<GatewayResult> {
   const bytes =
     response instanceof MinimalResponse ? (response.body ?? Buffer.of()) : Buffer.from(await response.arrayBuffer());

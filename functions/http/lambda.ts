@@ -1,4 +1,4 @@
-/** Apps as Lambda functions behind an HTTP API with payload version 2. */
+/** Serves apps as Lambda functions behind an HTTP API with payload version 2. */
 
 import type { Hono } from "hono";
 import type { Services } from "#core/context.ts";
@@ -10,31 +10,31 @@ import type { AppDependencies, RequestFacts } from "./app.ts";
 import { baseUrlOf, type GatewayEvent, type GatewayResult, requestOf, resultOf } from "./gateway.ts";
 import { MinimalResponse } from "./minimal-fetch.ts";
 
-/** What an app is told beside a request. */
+/** Data of a call beside its request. */
 interface Bindings {
   event: GatewayEvent;
-  /** Lambda's own id of the call. */
+  /** Lambda's id of the call. */
   lambdaRequestId: string | undefined;
-  /** Whether this is the first call of this copy of the function. */
+  /** True for the first call of this instance of the function. */
   coldStart: boolean;
 }
 
-/** A Lambda handler of API Gateway's events. */
+/** Lambda handler of API Gateway's events. */
 export interface GatewayHandler {
   (event: GatewayEvent, context: { awsRequestId?: string }): Promise<GatewayResult>;
   /**
-   * The same handler with services of one's own, such as a clock that stands still. Which of them Lambda calls is the
-   * function's configuration; no request can choose.
+   * Returns the same handler with other services, such as a fixed clock. The function's configuration determines which handler
+   * Lambda calls; a request cannot.
    */
   with(given: Partial<Services>): GatewayHandler;
 }
 
-/** Makes an app of what all have and of what the environment says. */
+/** Makes an app from the common dependencies and the configuration. */
 type Create = (dependencies: AppDependencies, config: Config) => Hono;
 
 /**
- * Makes the Lambda handler of an app. On Lambda the app is made at once, so that what it costs is paid while the function
- * starts; elsewhere the module can be imported without an environment.
+ * Makes the Lambda handler of an app. On Lambda the app is made while the function starts. Elsewhere it is made at the first call,
+ * so the module can be imported without environment variables.
  */
 export function lambda(create: Create): GatewayHandler {
   return handlerOf(create, {}, process.env.AWS_LAMBDA_FUNCTION_NAME !== undefined);
@@ -47,13 +47,13 @@ function handlerOf(create: Create, given: Partial<Services>, atOnce: boolean): G
     app ??= start(create, given);
     const bindings: Bindings = { event, lambdaRequestId: awsRequestId, coldStart };
     coldStart = false;
-    // An app reads no more of a request than a plain one has.
+    // An app reads only members that a plain request has.
     return resultOf(await app.fetch(requestOf(event) as unknown as Request, bindings));
   };
   return Object.assign(handler, { with: (more: Partial<Services>) => handlerOf(create, more, atOnce) });
 }
 
-/** Makes an app with what every entry point of the API is made with, from the environment alone. */
+/** Makes an app from environment variables. */
 function start(create: Create, given: Partial<Services>): Hono {
   const config = readConfig(process.env);
   return create(dependencies(config, given), config);
@@ -66,7 +66,7 @@ function dependencies(config: Config, given: Partial<Services>): AppDependencies
     services,
     log,
     config,
-    // The address API Gateway saw, which no header can change.
+    // The address that API Gateway saw, which no header can change.
     peerAddress: (c) => (c.env as Bindings).event.requestContext.http.sourceIp,
     baseUrl: (c) => baseUrlOf((c.env as Bindings).event),
     respond: (body, init) => new MinimalResponse(body, init) as unknown as Response,
@@ -74,7 +74,7 @@ function dependencies(config: Config, given: Partial<Services>): AppDependencies
   };
 }
 
-/** Writes the line of a request, which is its metrics too. */
+/** Logs a request in a line that also contains its metrics. */
 function record(log: Logger, stage: string, at: number, facts: RequestFacts, bindings: Bindings): void {
   const { event, lambdaRequestId, coldStart } = bindings;
   const metrics = metricFields(

@@ -1,6 +1,6 @@
 /**
- * Requests and responses in as few words as an app reads of them. Node loads its own at their first use, which takes a third
- * as long as everything else a function loads (docs/performance.md); these take nothing.
+ * Minimal requests and responses with the members that an app reads. Node loads its own classes at their first use, which takes a
+ * third of the time of everything else that a function loads (docs/performance.md).
  */
 
 /** Headers with names in lower case. */
@@ -11,23 +11,23 @@ export class PlainHeaders implements Iterable<[string, string]> {
     this.#values = new Map([...given].map(([name, value]) => [name.toLowerCase(), value]));
   }
 
-  /** A header's value; null where it is not there. */
+  /** Returns a header's value; null if there is none. */
   get(name: string): string | null {
     return this.#values.get(name.toLowerCase()) ?? null;
   }
 
-  /** Whether a header is there. */
+  /** Returns whether there is a header. */
   has(name: string): boolean {
     return this.#values.has(name.toLowerCase());
   }
 
-  /** Every header in the order it was given. */
+  /** Iterates over the headers in their order. */
   [Symbol.iterator](): Iterator<[string, string]> {
     return this.#values[Symbol.iterator]();
   }
 }
 
-/** A request whose body is there as a whole. */
+/** Request whose body is in memory. */
 export class PlainRequest {
   readonly method: string;
   readonly url: string;
@@ -49,7 +49,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-/** A response whose body is there as a whole. What makes a platform's response of it finds what it needs. */
+/** Response whose body is in memory. It has the members that a conversion to a platform's response reads. */
 export class MinimalResponse {
   readonly status: number;
   readonly headers: PlainHeaders;

@@ -1,33 +1,34 @@
-/** From an HTTP request to what operations take. */
+/** Parses the parts of an HTTP request that are the same for all operations. */
 
 import { createHash } from "node:crypto";
 import type { Context, Credentials, IdempotencyRequest } from "#core/context.ts";
-import type { RawQuery } from "#core/request/query.ts";
 import { AppError, invalid } from "#core/shared/errors.ts";
 import { contains, parseAddress, parseCidr } from "#core/shared/ip.ts";
 import { parseJson } from "#core/shared/json.ts";
 import { formatValue } from "#core/shared/validation.ts";
 import { parseToken } from "#core/tenancy/token.ts";
+import { HttpError } from "./errors.ts";
+import type { RawQuery } from "./query.ts";
 
-/** The largest body, in bytes. */
+/** Maximum size of a body, in bytes. */
 export const MAX_BODY_BYTES = 256 * 1024;
 
 const REQUEST_ID = /^[A-Za-z0-9_-]{1,128}$/;
 const AUTHORIZATION = /^(?:token|bearer) +([^ ]+) *$/i;
 
-/** The id a caller gave a request, if it is one we can repeat. */
+/** Returns the id that a caller gave a request, if it is valid. */
 export const requestIdOf = (header: string | undefined): string | undefined =>
   header !== undefined && REQUEST_ID.test(header) ? header : undefined;
 
-/** What an Authorization header says; undefined where it holds no token of ours. */
+/** Parses an Authorization header; undefined if it contains no token of this product. */
 export function credentialsOf(header: string | undefined): Credentials | undefined {
   const [, token] = AUTHORIZATION.exec(header ?? "") ?? [];
   return token === undefined ? undefined : parseToken(token);
 }
 
 /**
- * A path with every segment percent-encoded in one way, however it was sent. Gateways hand paths on decoded, so that the
- * spelling is lost; a spelling that made a difference would make one between transports.
+ * Returns a path with every segment percent-encoded in one way. Gateways pass paths on decoded, so the spelling must make no
+ * difference: otherwise transports would differ.
  */
 export const canonicalPath = (pathname: string): string =>
   pathname
@@ -36,13 +37,13 @@ export const canonicalPath = (pathname: string): string =>
       try {
         return encodeURIComponent(decodeURIComponent(segment));
       } catch {
-        // Not UTF-8, or no percent-encoding at all: there is nothing behind it.
+        // Not UTF-8, or no valid percent-encoding: no path of this API has such a segment.
         return segment;
       }
     })
     .join("/");
 
-/** Returns whether a template serves a path. A variable in braces stands for any segment that is not empty. */
+/** Returns whether a template serves a path. A variable in braces matches any segment that is not empty. */
 export function matchesPath(template: string, pathname: string): boolean {
   const [wanted, given] = [template.split("/"), pathname.split("/")];
   return (
@@ -53,7 +54,7 @@ export function matchesPath(template: string, pathname: string): boolean {
   );
 }
 
-/** A request's query. Percent-encoding that is broken, or is not UTF-8, stays as it is; `+` is a space. */
+/** Parses a request's query. Percent-encoding that is malformed, or is not UTF-8, is not decoded; `+` is a space. */
 export function queryOf(url: string): RawQuery {
   const start = url.indexOf("?");
   const text = start === -1 ? "" : (url.slice(start + 1).split("#")[0] ?? "");
@@ -65,15 +66,14 @@ export function queryOf(url: string): RawQuery {
   return { pairs, bytes: Buffer.byteLength(text) };
 }
 
-/** Returns a decoded text, or the text as it was sent where decoding replaced bytes that are not UTF-8. */
+/** Returns a decoded text, or the text as sent if decoding replaced bytes that are not UTF-8. */
 const decodedOr = (decoded: string, sent: string): string =>
   decoded.includes("\ufffd") && !/%EF%BF%BD|\ufffd/i.test(sent) ? sent : decoded;
 
 /**
- * The caller's address. What proxies say counts only as far as they are trusted: from the nearest on, the first address
- * that is not a trusted proxy's.
+ * Returns the caller's address: from the nearest proxy on, the first address that is not one of a trusted proxy.
  *
- * @param peer who holds the connection
+ * @param peer peer of the connection
  * @param forwarded X-Forwarded-For, the farthest first
  * @param trusted CIDR blocks of trusted proxies
  */
@@ -102,16 +102,16 @@ export function sourceAddressOf(
   return source === undefined ? undefined : (parseAddress(source)?.toString() ?? source);
 }
 
-/** As much of a request as its body needs. */
+/** Members of a request that are read for its body. */
 interface IncomingBody {
   headers: Pick<Headers, "get">;
   body: AsyncIterable<Uint8Array> | null;
 }
 
-/** A body as JSON gave it, or why it could not be read. */
+/** Body of a request, or the reason why it could not be read. */
 export interface ReadBody {
   body: unknown;
-  /** The text that the body was read from; undefined where none was read. */
+  /** The text that the body was read from; undefined if none was read. */
   text?: string;
   refusal: AppError | undefined;
   /** SHA-256 of the bytes, in hexadecimal. */
@@ -120,18 +120,19 @@ export interface ReadBody {
 
 const sha256 = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
 
-/** The body of a request that has none. */
+/** Result for a request without a body. */
 export const NO_BODY: ReadBody = { body: undefined, refusal: undefined, hash: sha256("") };
 
 const refuse = (refusal: AppError): ReadBody => ({ ...NO_BODY, refusal });
 
+const KEY_HEADER = "Idempotency-Key";
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/;
 
 /**
- * What makes a repeat of a request recognisable, where it has an `Idempotency-Key`. A dry run changes nothing and has none.
+ * Parses the `Idempotency-Key` of a request. A dry run changes nothing, so its key is ignored.
  *
  * @param bodyHash SHA-256 of the body's bytes
- * @returns what is wrong with the key, where it cannot be one
+ * @returns the error of a malformed key; undefined if there is none
  */
 export function idempotencyOf(
   request: Request,
@@ -139,23 +140,24 @@ export function idempotencyOf(
   query: RawQuery,
   bodyHash: string,
 ): IdempotencyRequest | AppError | undefined {
-  const key = request.headers.get("idempotency-key");
+  const key = request.headers.get(KEY_HEADER);
   if (key === null || query.pairs.some(([name, value]) => name === "dryRun" && value === "true")) return undefined;
   if (!IDEMPOTENCY_KEY.test(key)) {
-    return invalid([{ path: "Idempotency-Key", message: "must be 1 to 255 printable ASCII characters" }]);
+    return invalid([{ path: KEY_HEADER, message: "must be 1 to 255 printable ASCII characters" }]);
   }
   return {
+    name: KEY_HEADER,
     keyHash: sha256(key),
     storesResponse: request.method === "POST",
     fingerprint: sha256([request.method, url.pathname, url.search, bodyHash].join("\n")),
   };
 }
 
-/** The value of a preference, without quotes; undefined where it is not there. Of several, the first counts (RFC 7240). */
+/** Returns the value of a preference, without quotes; undefined if there is none. Of several, the first counts (RFC 7240). */
 function preference(header: string, name: string): string | undefined {
-  // A comma within quotes separates nothing.
+  // A comma within quotes does not separate.
   for (const each of header.match(/(?:[^,"]|"(?:[^"\\]|\\.)*")+/g) ?? []) {
-    // What follows a semicolon are parameters, of which these preferences have none.
+    // Parameters follow a semicolon; these preferences have none.
     const [own = ""] = each.split(";");
     const [token = "", ...value] = own.split("=");
     if (token.trim().toLowerCase() === name) return value.join("=").trim().replaceAll('"', "").toLowerCase();
@@ -164,53 +166,54 @@ function preference(header: string, name: string): string | undefined {
 }
 
 /**
- * Reads a `Prefer` header, as far as it is understood.
+ * Parses the known preferences of a `Prefer` header.
  *
- * @returns whether unknown properties are to be refused, and how many seconds the caller would wait; 0 also where its number
- *   is none
+ * @returns the setting that refuses unknown properties, and the maximum wait in seconds; 0 also if that is not a whole number
  */
-export function preferencesOf(header = ""): Pick<Context, "strict" | "waitSeconds"> {
+export function preferencesOf(header = ""): Pick<Context, "strictSetting" | "waitSeconds"> {
   const wait = preference(header, "wait") ?? "";
   return {
-    strict: preference(header, "handling") === "strict",
+    strictSetting: preference(header, "handling") === "strict" ? "Prefer: handling=strict" : undefined,
     waitSeconds: /^[0-9]+$/.test(wait) ? Number(wait) : 0,
   };
 }
 
-/** Says which preferences were heeded; undefined where none was. */
+/** Lists the applied preferences for `Preference-Applied`; undefined if there are none. */
 export function preferencesApplied({
-  strict,
+  strictSetting,
   responseMetadata,
-}: Pick<Context, "strict" | "responseMetadata">): string | undefined {
+}: Pick<Context, "strictSetting" | "responseMetadata">): string | undefined {
   const applied = [
-    ...(strict ? ["handling=strict"] : []),
+    ...(strictSetting === undefined ? [] : ["handling=strict"]),
     ...(responseMetadata.waitedSeconds > 0 ? [`wait=${responseMetadata.waitedSeconds}`] : []),
   ];
   return applied.length === 0 ? undefined : applied.join(", ");
 }
 
-/** Reads a JSON body: content type first, then size, then syntax. @param isOptional whether there may be none */
+/** Reads a JSON body: content type first, then size, then syntax. @param isOptional true if the body may be absent */
 export async function readBody(request: IncomingBody, isOptional = false): Promise<ReadBody> {
   const type = request.headers.get("content-type");
   const mayHaveBody = request.body !== null && request.headers.get("content-length") !== "0";
-  // Node's server gives every POST a body to read, also where the request has none.
+  // Node's server gives every POST a body to read, also if the request has none.
   const hasBody = mayHaveBody && (isJson(type) || (await hasBytes(request)));
   if (hasBody && !isJson(type)) {
     return refuse(
-      new AppError("unsupportedMediaType", "body.media_type", [
+      new HttpError(
+        "unsupportedMediaType",
+        "body.media_type",
         `The content type ${formatValue(type ?? "", 100)} is not supported; send application/json in UTF-8.`,
-      ]),
+      ),
     );
   }
   let bytes: Uint8Array | undefined;
   try {
     bytes = hasBody ? await readBytes(request) : new Uint8Array();
   } catch {
-    // Whatever broke, it was between the client and here, and is no reason to say more.
-    return refuse(new AppError("invalid", "body.broken_off", ["The body broke off before its end."]));
+    // The connection failed; the reason is of no use to the client.
+    return refuse(new AppError("invalid", "body.broken_off", ["The body ended before it was complete."]));
   }
   if (bytes === undefined) {
-    return refuse(new AppError("tooLarge", "body.too_large", [`The body is larger than ${MAX_BODY_BYTES} bytes.`]));
+    return refuse(new HttpError("tooLarge", "body.too_large", `The body is larger than ${MAX_BODY_BYTES} bytes.`));
   }
   if (isOptional && bytes.length === 0) return NO_BODY;
   try {
@@ -223,7 +226,7 @@ export async function readBody(request: IncomingBody, isOptional = false): Promi
   }
 }
 
-/** Whether a content type is JSON in UTF-8, which is what it is unless it says otherwise. */
+/** Returns whether a content type is JSON in UTF-8, the default charset. */
 function isJson(type: string | null): boolean {
   const [media = "", ...parameters] = (type ?? "").toLowerCase().split(";");
   const charset = parameters.map((each) => each.trim()).find((each) => each.startsWith("charset="));
@@ -233,18 +236,18 @@ function isJson(type: string | null): boolean {
   );
 }
 
-/** Whether there is anything to read, which then is not to be read any more. */
+/** Returns whether a body has bytes. It consumes them. */
 async function hasBytes({ body }: IncomingBody): Promise<boolean> {
   try {
     for await (const chunk of body ?? []) if (chunk.length > 0) return true;
     return false;
   } catch {
-    // It broke off, so there was to be something.
+    // The connection failed, so the client was sending a body.
     return true;
   }
 }
 
-/** Reads a body up to the limit. Undefined where there is more. */
+/** Reads a body up to the limit; undefined if it is larger. */
 async function readBytes(request: IncomingBody): Promise<Uint8Array | undefined> {
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) return undefined;
   const chunks: Uint8Array[] = [];

@@ -1,4 +1,4 @@
-/** The app of the local server: all routes, health and the docs. */
+/** App of the local server: all routes, health and the documentation page. */
 
 import type { IncomingMessage } from "node:http";
 import type { Hono } from "hono";
@@ -7,14 +7,14 @@ import { allRoutes } from "../api/all-routes.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
 import { addDocs } from "../openapi/docs-page.ts";
 
-/** What it is made with. */
+/** Dependencies of the app. */
 export interface LocalAppDependencies extends Pick<AppDependencies, "services" | "log" | "config"> {
   keyring: Keyring;
-  /** Whether the database answers. */
+  /** Returns whether the database responds. */
   ready: () => Promise<boolean>;
 }
 
-/** Makes the app of the local server, behind Node's own server. */
+/** Creates the app of the local server. Node's own server runs it. */
 export function createLocalApp({ services, log, config, keyring, ready }: LocalAppDependencies): Hono {
   const peerAddress: AppDependencies["peerAddress"] = (c) =>
     (c.env as { incoming?: IncomingMessage }).incoming?.socket.remoteAddress;

@@ -1,44 +1,43 @@
-/** The data directory: its database, which at most one engine may have open, and the record of who has. */
+/** Data directory: its database, which only one engine can open, and the record of its owner. */
 
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
-import { answers, type Engine, type EngineExit, launchEngine, pollMs, stopWithinMs } from "./engine.ts";
+import { type Engine, type EngineExit, isResponding, launchEngine, pollMs, stopWithinMs } from "./engine.ts";
 import { withFileLock } from "./file-lock.ts";
 import { identify, isRunning, type ProcessIdentity } from "./process-identity.ts";
 
 const ownerPollMs = 50;
 
-/** Who opens a data directory: the server keeps it, an admin command needs it for moments and may use a running one. */
+/** Role of the process that opens a data directory: a server owns it, an admin command needs it briefly and may use a running engine. */
 export type Role = "server" | "admin";
 
 /**
- * An engine on a data directory, which either this process started (`shared` is false; `stop` ends it and gives the
- * directory free) or another one did (`shared` is true; `stop` leaves it alone).
+ * Engine on a data directory. Either this process started it (`shared` is false; `stop` ends it and releases the directory), or
+ * another process did (`shared` is true; `stop` does nothing).
  */
 export type OpenedEngine =
   | { endpoint: string; shared: true; stop(): Promise<void> }
   | { endpoint: string; shared: false; stop(): Promise<void>; exited: Promise<EngineExit> };
 
 /**
- * Opens the database in a data directory, which at most one engine may have open, since it is one SQLite file.
+ * Opens the database in a data directory. Only one engine can open it, because it is one SQLite file.
  *
- * `engine.json` in the directory is the lock and names its owner and its engine. Where nobody owns it an engine is
- * started. Where the owner was killed, the engine it left behind is ended first; a pid that now belongs to another
- * process is neither taken for the owner nor killed. Of several processes that do this at the same moment one becomes
- * the owner, and the others find it as such.
+ * `engine.json` in the directory is the lock; it names the owner and the engine. Without an owner, an engine is started. If the owner
+ * was killed, its engine is stopped first. A pid that was reused by another process is neither treated as the owner nor killed. If
+ * several processes start at the same time, one becomes the owner and the others find it.
  *
- * An admin command uses the engine of a running server. It does not at once use that of another admin command, which
- * would end it under its feet, but waits for its turn; only behind one that runs longer than `waitMs` it shares.
+ * An admin command uses the engine of a running server. It does not use the engine of another admin command at once, because that
+ * engine may stop at any time. It waits first, and shares the engine only after `waitMs`.
  *
- * @param directory Made, for its user alone, if it is missing; the database in it is `ame.db`.
- * @param options.role Who opens it; see {@link Role}.
- * @param options.waitMs How long to wait for an admin command to finish or for an owner's engine to come up, in
- *   milliseconds; 5000 by default.
+ * @param directory Created, only for its user, if it is missing; the database in it is `ame.db`.
+ * @param options.role Role of this process; see {@link Role}.
+ * @param options.waitMs Time to wait for an admin command to finish or for an owner's engine to start, in milliseconds; default
+ *   5000.
  * @returns The engine, ready for requests.
- * @throws Error naming the owner's pid where a server is to be started and another server owns the directory (at once),
- *   or where waiting did not help; and as `startEngine` does.
+ * @throws Error with the owner's pid if this is a server and another server owns the directory (at once), or if the wait did not
+ *   help; and as `startEngine`.
  */
 export async function openDataDirectory(
   directory: string,
@@ -55,10 +54,10 @@ export async function openDataDirectory(
     const waited = performance.now() >= deadline;
     const endpoint = record.engine?.endpoint;
     const mayShare = role === "admin" && (record.role === "server" || waited);
-    if (mayShare && endpoint !== undefined && (await answers(endpoint))) {
+    if (mayShare && endpoint !== undefined && (await isResponding(endpoint))) {
       return { endpoint, shared: true, stop: async () => {} };
     }
-    if (waited) throw inUse(home, record, mayShare ? ", whose database engine does not answer" : "");
+    if (waited) throw inUse(home, record, mayShare ? ", and its database engine does not respond" : "");
     await sleep(ownerPollMs);
   }
 }
@@ -66,7 +65,7 @@ export async function openDataDirectory(
 type Home = { directory: string; database: string; record: string; guard: string };
 
 const Process = v.object({ pid: v.pipe(v.number(), v.integer(), v.minValue(1)), startedAt: v.string() });
-// An engine without an endpoint is either still starting or was left behind by an earlier owner and is being ended.
+// An engine without an endpoint is either starting, or was left by an earlier owner and is being stopped.
 const EngineRecord = v.object({
   role: v.picklist(["server", "admin"]),
   owner: Process,
@@ -87,19 +86,19 @@ function prepareHome(directory: string): Home {
     record: join(path, "engine.json"),
     guard: join(path, "engine.lock"),
   };
-  // SQLite would make it readable for everybody; the files it adds beside a database take over that one's mode.
+  // SQLite would create it readable for all users. Its additional files get the mode of the database.
   if (!existsSync(home.database)) closeSync(openSync(home.database, "a", 0o600));
   return home;
 }
 
-/** Makes this process the owner of the directory, unless a running one is. */
+/** Makes this process the owner of the directory, unless a running process is. */
 function claimHome(home: Home, role: Role): Claim {
   const owner = identify(process.pid);
-  if (owner === undefined) throw new Error("cannot tell when this process started");
+  if (owner === undefined) throw new Error("cannot determine the start time of this process");
   return withFileLock(home.guard, () => {
     const found = readRecord(home);
     if (found !== undefined && isRunning(found.owner)) return { won: false, record: found };
-    // Keeps the dead owner's engine on record: we may be killed too before we have ended it.
+    // Keep the dead owner's engine on record: this process may be killed before it has stopped that engine.
     const leftover = found?.engine && { engine: { pid: found.engine.pid, startedAt: found.engine.startedAt } };
     writeRecord(home, { role, owner, ...leftover });
     return { won: true, owner, previous: found };
@@ -114,7 +113,7 @@ function readRecord(home: Home): EngineRecord | undefined {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
   }
-  // Records change by renaming, so only a crash of the machine leaves a broken one, and with it ended every engine.
+  // Records are replaced by renaming, so only a crash of the machine leaves an invalid one, and it also ended every engine.
   try {
     const parsed = v.safeParse(EngineRecord, JSON.parse(text));
     return parsed.success ? parsed.output : undefined;
@@ -123,7 +122,7 @@ function readRecord(home: Home): EngineRecord | undefined {
   }
 }
 
-/** Needs no guard after the claim: only the owner writes, and as long as it runs nobody else becomes the owner. */
+/** Needs no lock after the claim: only the owner writes, and no other process becomes the owner while it runs. */
 function writeRecord(home: Home, record: EngineRecord): void {
   const next = `${home.record}.next`;
   writeFileSync(next, `${JSON.stringify(record)}\n`, { mode: 0o600 });
@@ -131,7 +130,7 @@ function writeRecord(home: Home, record: EngineRecord): void {
 }
 
 function releaseHome(home: Home, owner: ProcessIdentity): void {
-  // Whoever deleted the directory under a running server should still see it stop in order.
+  // If the directory was deleted under a running server, the server must still stop normally.
   if (!existsSync(home.directory)) return;
   withFileLock(home.guard, () => {
     const found = readRecord(home);
@@ -143,9 +142,9 @@ async function startOwned(home: Home, role: Role, claim: Claim & { won: true }):
   const { owner, previous } = claim;
   if (previous?.engine !== undefined) {
     try {
-      await reap(previous.engine);
+      await stopOrphan(previous.engine);
     } catch (error) {
-      // So that whoever opens the directory next meets that engine again.
+      // The next process that opens the directory must find that engine.
       writeRecord(home, previous);
       throw error;
     }
@@ -173,22 +172,22 @@ async function startOwned(home: Home, role: Role, claim: Claim & { won: true }):
   }
 }
 
-/** Ends an engine whose owner is gone; asks first, because an engine that ends in order closes its database. */
-async function reap(engine: ProcessIdentity): Promise<void> {
+/** Stops an engine whose owner is gone. Sends SIGTERM first, so that the engine can close its database. */
+async function stopOrphan(engine: ProcessIdentity): Promise<void> {
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     const deadline = performance.now() + stopWithinMs;
     if (isRunning(engine)) kill(engine.pid, signal);
     while (isRunning(engine) && performance.now() < deadline) await sleep(pollMs);
   }
   if (isRunning(engine))
-    throw new Error(`the database engine with pid ${engine.pid}, left by a killed process, does not end`);
+    throw new Error(`the database engine with pid ${engine.pid}, left by a killed process, does not stop`);
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    // It ended between the check and the signal.
+    // It ended after the check.
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** Runs the embedded DynamoDB engine. `data-directory.ts` keeps it the only one on its data. */
+/** Runs the embedded DynamoDB engine. `data-directory.ts` ensures that only one engine opens a database. */
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,45 +9,45 @@ import { identify, type ProcessIdentity } from "./process-identity.ts";
 
 const launchAttempts = 4;
 const readyWithinMs = 30_000;
-/** How long an engine may take to end before it is killed, in milliseconds. */
+/** Time for an engine to stop before it is killed, in milliseconds. */
 export const stopWithinMs = 5_000;
-/** How long between two looks at something that is about to happen, in milliseconds. */
+/** Interval of polling, in milliseconds. */
 export const pollMs = 10;
 
-/** How an engine ended; `requested` is false where nobody had called `stop` before. */
+/** Exit of an engine; `requested` is false if `stop` was not called before. */
 export type EngineExit = { code: number | null; signal: NodeJS.Signals | null; requested: boolean };
 
-/** A running engine that this process started. */
+/** Running engine that this process started. */
 export type Engine = {
-  /** Where it answers, such as `http://127.0.0.1:41234`; any key and any region are accepted there. */
+  /** URL, such as `http://127.0.0.1:41234`; it accepts any key and any region. */
   endpoint: string;
   pid: number;
-  /** Ends the engine, by force after 5 s, and waits until its process is gone; calling it again is harmless. */
+  /** Stops the engine, by force after 5 s, and waits until its process has ended. Further calls are harmless. */
   stop(): Promise<void>;
-  /** Resolves when the process is gone, whoever ended it; never rejects. */
+  /** Resolves when the process has ended, for any reason; never rejects. */
   exited: Promise<EngineExit>;
 };
 
 /**
- * Starts an engine of its own on a free loopback port and waits until it answers.
+ * Starts an own engine on a free loopback port and waits until it responds.
  *
- * The engine is a process group of its own, so that Ctrl-C in a terminal reaches only this process, which can then
- * finish its requests before it stops the engine. It is killed when this process exits without having stopped it.
+ * The engine has its own process group, so that Ctrl-C in a terminal reaches only this process, which can finish its requests before
+ * it stops the engine. The engine is killed if this process exits without stopping it.
  *
- * @param options.databaseFile Where the data is kept; without it (or as `:memory:`) the data ends with the engine.
- *   Nothing here keeps a second engine off the same file: {@link openDataDirectory} does.
+ * @param options.databaseFile File of the data; without it (or with `:memory:`) the data ends with the engine. This function does
+ *   not prevent a second engine on the same file: {@link openDataDirectory} does.
  * @returns The engine, ready for requests.
- * @throws Error where there is no engine for this platform, where it does not start in 4 attempts (each on another
- *   port), or where it does not answer within 30 s.
+ * @throws Error if there is no engine for this platform, if it does not start in 4 attempts (each on another port), or if it does
+ *   not respond within 30 s.
  */
 export async function startEngine(options: { databaseFile?: string } = {}): Promise<Engine> {
   return launchEngine(options.databaseFile, () => {});
 }
 
 /**
- * Starts engines until one answers.
+ * Starts engines until one responds.
  *
- * @param onStart called for each of them before it can touch the database
+ * @param onStart called for each engine before it opens the database
  * @throws Error as `startEngine`
  */
 export async function launchEngine(
@@ -59,19 +59,19 @@ export async function launchEngine(
     const port = await freePort();
     const engine = await startProcess(binary, port, databaseFile, onStart);
     if (await becomesReady(engine)) return engine;
-    const { code, signal, requested } = await stopped(engine);
-    if (requested) throw new Error(`the database engine ${binary} did not answer within ${readyWithinMs / 1000} s`);
-    // Another process may have taken the port between our looking and the engine's.
+    const { code, signal, requested } = await stopAndWait(engine);
+    if (requested) throw new Error(`the database engine ${binary} did not respond within ${readyWithinMs / 1000} s`);
+    // Another process may have taken the port between the check and the start of the engine.
     if (attempt === launchAttempts) {
       throw new Error(
-        `the database engine ended at once, ${attempt} times, the last time with ${signal ?? `exit code ${code}`}; ` +
-          `run it by hand to see why: ${binary} --port ${port}${databaseFile === undefined ? "" : ` --db-path ${databaseFile}`}`,
+        `the database engine ended at once in ${attempt} attempts, the last time with ${signal ?? `exit code ${code}`}; ` +
+          `run it manually to see the reason: ${binary} --port ${port}${databaseFile === undefined ? "" : ` --db-path ${databaseFile}`}`,
       );
     }
   }
 }
 
-async function stopped(engine: Engine): Promise<EngineExit> {
+async function stopAndWait(engine: Engine): Promise<EngineExit> {
   await engine.stop();
   return engine.exited;
 }
@@ -84,8 +84,8 @@ async function startProcess(
 ): Promise<Engine> {
   const args = ["--host", "127.0.0.1", "--port", `${port}`];
   if (databaseFile !== undefined && databaseFile !== ":memory:") args.push("--db-path", resolve(databaseFile));
-  // The shell becomes the engine, same pid and same start, only when it is told to, and ends when its input does. So an
-  // engine is on record before it opens the database: killed at any moment, we leave none that nobody knows of.
+  // The shell becomes the engine, with the same pid and start time, only after it reads a line, and ends if its input ends. So an
+  // engine is on record before it opens the database: if this process is killed at any time, no unknown engine remains.
   const child = spawn("/bin/sh", ["-c", 'read -r go && exec "$0" "$@" </dev/null', binary, ...args], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
@@ -121,7 +121,7 @@ async function startProcess(
     await exited;
     throw error;
   }
-  // It may be gone already; `exited` tells that.
+  // The engine may have ended already; `exited` reports that.
   child.stdin.on("error", () => {});
   child.stdin.end("go\n");
   return {
@@ -142,15 +142,15 @@ async function becomesReady(engine: Engine): Promise<boolean> {
   });
   const deadline = performance.now() + readyWithinMs;
   while (!ended && performance.now() < deadline) {
-    // Whoever answers while our process is gone is somebody else on that port.
-    if (await answers(engine.endpoint)) return !ended;
+    // If the process has ended, the response came from another process on that port.
+    if (await isResponding(engine.endpoint)) return !ended;
     await Promise.race([sleep(pollMs), end]);
   }
   return false;
 }
 
-/** Whether an engine, or anything else that speaks HTTP, answers at an endpoint. */
-export async function answers(endpoint: string): Promise<boolean> {
+/** Returns whether an engine, or any other HTTP server, responds at a URL. */
+export async function isResponding(endpoint: string): Promise<boolean> {
   try {
     const response = await fetch(endpoint, {
       method: "POST",
@@ -161,7 +161,7 @@ export async function answers(endpoint: string): Promise<boolean> {
     await response.arrayBuffer();
     return response.status < 500;
   } catch {
-    // Refused, reset or too slow: the caller asks again or gives up.
+    // Refused, reset or timed out: the caller retries or gives up.
     return false;
   }
 }
@@ -188,7 +188,7 @@ function engineBinary(): string {
   } catch (error) {
     throw new Error(
       `there is no embedded database engine for ${platform}${binary ? ` at ${binary}` : ""}: set DYNOXIDE_BIN to the ` +
-        "path of a dynoxide program, or DYNAMODB_ENDPOINT to the address of a DynamoDB engine that runs already",
+        "path of a dynoxide program, or DYNAMODB_ENDPOINT to the URL of a running DynamoDB engine",
       { cause: error },
     );
   }

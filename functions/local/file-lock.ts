@@ -1,26 +1,26 @@
-/** Doing one thing at a time across processes. */
+/** Mutual exclusion across processes. */
 
 import { closeSync, existsSync, openSync } from "node:fs";
 
-/** How long to wait for other processes, in milliseconds. */
-const PATIENCE_MS = 30_000;
+/** Timeout of the lock, in milliseconds. */
+const LOCK_TIMEOUT_MS = 30_000;
 
 /**
- * Runs something while no other process does so under the same lock.
+ * Runs work while no other process holds the same lock.
  *
- * Renaming and exclusive creation cannot replace a stale record safely: between reading it and removing it another process may
- * have put its own in its place. A lock file would only move the question to whose lock is stale. SQLite's lock on an (empty)
- * database is the kernel's, which ends with the process that holds it, however that dies.
+ * Renaming and exclusive creation cannot replace a stale record safely: between its read and its removal, another process may have
+ * replaced it. A lock file has the same problem with stale locks. SQLite's lock on an empty database is a lock of the kernel, which
+ * ends with its process in every case.
  *
- * @param lock path of the lock, which is made where it is missing
- * @param work synchronous, and no longer than a few small files take
+ * @param lock path of the lock file, which is created if it is missing
+ * @param work synchronous work that takes no longer than access to a few small files
  */
 export function withFileLock<T>(lock: string, work: () => T): T {
-  // SQLite would make it readable for everybody.
+  // SQLite would create it readable for all users.
   if (!existsSync(lock)) closeSync(openSync(lock, "a", 0o600));
-  // Loaded here because early releases of Node 24 print a warning for it, which an engine in memory can do without.
+  // Loaded here, because early releases of Node 24 print a warning for it. An engine in memory does not need it.
   const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
-  const guard = new DatabaseSync(lock, { timeout: PATIENCE_MS });
+  const guard = new DatabaseSync(lock, { timeout: LOCK_TIMEOUT_MS });
   try {
     guard.exec("BEGIN EXCLUSIVE");
     return work();

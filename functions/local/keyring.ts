@@ -1,36 +1,37 @@
-/** The keyring that the environment asks for. */
+/** Chooses the keyring by the configuration. */
 
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
-import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { AppError } from "#core/shared/errors.ts";
 import type { Config } from "#functions/runtime/config.ts";
-import { keyFile } from "./key-file.ts";
+import { createKeyFileStore } from "./key-file.ts";
 import { fileIn, isStateless, requireExternalState } from "./storage-mode.ts";
 
-/** The file of the data directory with the keys of its keyring. */
+/** Key file in the data directory. */
 const KEYS = "keys.json";
 
-/** Names the place of the keyring's keys, for messages to the operator. */
-export const keyringPlace = (config: Config): string =>
-  config.KMS_KEY_ID ?? config.KEYS_FILE ?? fileIn(config, KEYS) ?? "the memory of the server that was there before";
+/** Returns the location of the keyring's keys, for messages to the operator. */
+export const keyringLocation = (config: Config): string =>
+  config.KMS_KEY_ID ?? config.KEYS_FILE ?? fileIn(config, KEYS) ?? "the memory of an earlier server process";
 
 /**
- * Makes the keyring: in KMS where `KMS_KEY_ID` says so, of the keys in `KEYS_FILE`, else of keys in the data directory.
+ * Creates the keyring: in KMS if `KMS_KEY_ID` is set, with the keys in `KEYS_FILE` if that is set, otherwise with keys in the data
+ * directory or in memory.
  *
- * @throws AppError invalid where two are named, or none and nothing is kept here
+ * @throws AppError invalid if both are set, or neither and the server stores no data itself
  */
-export function keyringFrom(config: Config): Keyring {
+export function createKeyring(config: Config): Keyring {
   const { KMS_KEY_ID, KEYS_FILE } = config;
   if (KMS_KEY_ID !== undefined && KEYS_FILE !== undefined) {
     throw new AppError("invalid", "config.two_keyrings", [
-      "KEYS_FILE: is set, and KMS_KEY_ID is; which of the two is meant?",
+      "KEYS_FILE: must not be set together with KMS_KEY_ID; unset one of them",
     ]);
   }
-  if (KMS_KEY_ID !== undefined) return kmsKeyring(KMS_KEY_ID);
-  // Who names a file has it from elsewhere: one that is made here would be another one in every other place.
-  if (KEYS_FILE !== undefined) return localKeyring(keyFile(KEYS_FILE, { isOwn: false }));
+  if (KMS_KEY_ID !== undefined) return createKmsKeyring(KMS_KEY_ID);
+  // A configured file is shared with other servers, so it is not created here.
+  if (KEYS_FILE !== undefined) return createLocalKeyring(createKeyFileStore(KEYS_FILE, { isOwn: false }));
   if (isStateless(config)) requireExternalState(config);
   const file = fileIn(config, KEYS);
-  return localKeyring(file === undefined ? memoryKeyStore() : keyFile(file, { isOwn: true }));
+  return createLocalKeyring(file === undefined ? createMemoryKeyStore() : createKeyFileStore(file, { isOwn: true }));
 }

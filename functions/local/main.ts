@@ -1,9 +1,9 @@
-/** The local server: all routes on one port, on an embedded engine or a given one. */
+/** Entry point of the local server: all routes on one port, with an embedded or an external engine. */
 
 import { getRequestListener } from "@hono/node-server";
 import { requireNoPendingImport } from "#core/admin/backup/import-lock.ts";
 import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
-import { identityProvider } from "#core/cluster-access/identity-provider.ts";
+import { createIdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import type { Services } from "#core/context.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { requireKeys } from "#core/secrets/keyring-record.ts";
@@ -19,7 +19,7 @@ import { openDataDirectory } from "./data-directory.ts";
 import { type EngineExit, startEngine } from "./engine.ts";
 import { closeServer, createHttpServer, listen, originOf } from "./http-server.ts";
 import { type LocalIssuer, startIssuer } from "./issuer/issuer.ts";
-import { keyringFrom, keyringPlace } from "./keyring.ts";
+import { createKeyring, keyringLocation } from "./keyring.ts";
 import { seed } from "./seed.ts";
 import { directoryIn, fileIn, ISSUER_FILE, isStateless, requireExternalState } from "./storage-mode.ts";
 import { work } from "./worker.ts";
@@ -36,20 +36,20 @@ async function openDatabase(config: Config): Promise<Database> {
   return directory === undefined ? await startEngine() : await openDataDirectory(directory, { role: "server" });
 }
 
-/** Says where the server is, and how it is authorized. */
-function announce(url: string, entrance: string): void {
-  process.stdout.write(`AME Clusters listens on ${url}\n${entrance}\n`);
+/** Prints the server's URL and where its token is. */
+function announce(url: string, access: string): void {
+  process.stdout.write(`AME Clusters listens on ${url}\n${access}\n`);
 }
 
-/** Makes the organisation to try things in, where there is a place for its token. @returns how it is authorized */
-async function entranceOf(config: Config, services: Services): Promise<string> {
+/** Creates the demo organisation, unless the server stores no data itself. @returns text about the access to the server */
+async function prepareAccess(config: Config, services: Services): Promise<string> {
   if (isStateless(config))
-    return "Organisations and tokens are made by the operator's command, functions/admin/main.ts.";
+    return "Create organisations and tokens with the operator's command, functions/admin/main.ts.";
   const directory = directoryIn(config);
   const token = await seed(services, directory);
   const also = directory === undefined ? "" : `, also in ${directory}/token`;
   return token === undefined
-    ? `The token in ${directory}/token does not work any more; remove the file and start again for a new one.`
+    ? `The token in ${directory}/token is not valid any more; remove the file and start again to get a new one.`
     : `Token of the organisation "demo"${also}: ${token}`;
 }
 
@@ -64,9 +64,9 @@ async function main(config: Config, log: Logger): Promise<void> {
     await createTable(services.table);
     await requireTransactions(services.table);
     await requireNoPendingImport(services.table);
-    const keyring = keyringFrom(config);
-    await requireKeys({ ...services, keyring }, keyringPlace(config));
-    const entrance = await entranceOf(config, services);
+    const keyring = createKeyring(config);
+    await requireKeys({ ...services, keyring }, keyringLocation(config));
+    const access = await prepareAccess(config, services);
     const app = createLocalApp({ services, log, config, keyring, ready: () => databaseAnswers(services) });
     const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
@@ -74,18 +74,18 @@ async function main(config: Config, log: Logger): Promise<void> {
       if (issuer?.handle(request, response) !== true) void listener(request, response);
     });
     const origin = originOf(await listen(server, { port: config.PORT, host: config.HOST }));
-    // Only now is it known where it can be reached.
+    // The port is known only after the start of the server.
     if (config.OIDC_ISSUER_URL === undefined) {
       const file = fileIn(config, ISSUER_FILE);
       issuer = await startIssuer({ origin, place: file === undefined ? undefined : { file, keyring }, services, log });
     }
     const working = startWork(config, services, keyring, issuer, log);
-    announce(origin, entrance);
+    announce(origin, access);
     const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);
     log.info("stopping", typeof ended === "string" ? { signal: ended } : { engine: ended });
     statusWatcher.close();
     await Promise.all([closeServer(server), working.stop()]);
-    if (typeof ended !== "string") throw new Error("the database engine ended by itself");
+    if (typeof ended !== "string") throw new Error("the database engine ended unexpectedly");
   } finally {
     await database.stop();
   }
@@ -100,12 +100,12 @@ function startWork(
   log: Logger,
 ): { stop(): Promise<void> } {
   const end = new AbortController();
-  // On an engine of its own this process is the only one that works: whoever holds a lease from before is gone.
+  // With an embedded engine, this is the only reconciler: an existing lease belongs to an earlier process.
   const since = config.DYNAMODB_ENDPOINT === undefined ? { startedAt: services.clock() } : {};
   const provider =
     issuer === undefined
-      ? identityProvider(config.OIDC_ISSUER_URL ?? "", config.OIDC_INITIAL_ACCESS_TOKEN)
-      : identityProvider(issuer.issuer, issuer.initialAccessToken);
+      ? createIdentityProvider(config.OIDC_ISSUER_URL ?? "", config.OIDC_INITIAL_ACCESS_TOKEN)
+      : createIdentityProvider(issuer.issuer, issuer.initialAccessToken);
   const own = { keyring, identityProvider: provider, warn: log.warn };
   const given = { ...since, stopping: end.signal };
   const done = work(reconcilerFrom(config, services, own, given), end.signal, log);
@@ -117,7 +117,7 @@ function startWork(
   };
 }
 
-/** Resolves at the first request to stop. Later ones change nothing: stopping is under way. */
+/** Resolves at the first stop signal. Later signals have no effect. */
 function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve(signal));
@@ -129,10 +129,10 @@ try {
   const config = readConfig(process.env);
   log = createLogger(config.LOG_LEVEL);
   await main(config, log);
-  // Timers and kept-alive connections of clients must not hold the process once everything is stopped.
+  // Timers and open connections of clients must not keep the process alive.
   process.exit(0);
 } catch (error) {
-  log.error("the server could not go on", errorFields(error));
+  log.error("server failed", errorFields(error));
   process.stderr.write(`${errorText(error)}\n`);
   process.exit(1);
 }

@@ -1,16 +1,16 @@
-/** Files that their user alone can read. */
+/** Writes files that only their user can read. */
 
 import { chmodSync, renameSync, writeFileSync } from "node:fs";
 
 /**
- * Replaces a file in one step: whoever reads it sees the former or the new one, also after the machine crashed.
+ * Replaces a file atomically: a reader gets the old or the new content, also after a crash of the machine.
  *
- * @param file in a directory that is there already; one writer at a time
+ * @param file path in an existing directory; only one writer at a time
  */
-export function writePrivately(file: string, text: string): void {
+export function writePrivateFile(file: string, text: string): void {
   const next = `${file}.next`;
   writeFileSync(next, text, { mode: 0o600, flush: true });
-  // A file that was there keeps its mode when it is written to.
+  // An existing file would keep its mode.
   chmodSync(next, 0o600);
   renameSync(next, file);
 }

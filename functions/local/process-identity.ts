@@ -1,18 +1,18 @@
-/** Tells one process from another that was later given the same pid. */
+/** Distinguishes processes that had the same pid at different times. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
-/** A pid together with an opaque token for the moment it started; compare tokens for equality only. */
+/** Pid with an opaque token of the process's start time; compare tokens only for equality. */
 export type ProcessIdentity = { pid: number; startedAt: string };
 
 /**
- * Reads the identity of a process as it is now.
+ * Reads the current identity of a process.
  *
- * @param pid The process to look at; need not exist.
- * @returns The identity, or undefined where no such process runs. A zombie counts as not running: it holds no file and
- *   no port any more, and in a container without an init process nobody may ever collect it.
- * @throws Error where the system offers neither `/proc` nor a working `ps`: taking a process for dead because it could
- *   not be looked up would let two engines open one database.
+ * @param pid Pid of a process, which need not exist.
+ * @returns The identity, or undefined if no such process runs. A zombie counts as not running: it has no open files and ports, and in
+ *   a container without an init process it may remain for ever.
+ * @throws Error if the system has neither `/proc` nor a working `ps`: if a running process counted as ended, two engines could open
+ *   one database.
  */
 export function identify(pid: number): ProcessIdentity | undefined {
   const startedAt = process.platform === "linux" ? startedAtFromProc(pid) : startedAtFromPs(pid);
@@ -20,10 +20,10 @@ export function identify(pid: number): ProcessIdentity | undefined {
 }
 
 /**
- * Tells whether exactly this process, and not a later one under the same pid, is running.
+ * Returns whether exactly this process, not a later one with the same pid, is running.
  *
- * @param identity What {@link identify} returned for it, perhaps in another process or before a reboot.
- * @throws Error as {@link identify} does.
+ * @param identity Result of {@link identify}, perhaps from another process or before a reboot.
+ * @throws Error as {@link identify}.
  */
 export function isRunning(identity: ProcessIdentity): boolean {
   return identify(identity.pid)?.startedAt === identity.startedAt;
@@ -42,7 +42,7 @@ function startedAtFromProc(pid: number): string | undefined {
     if (hasCode(error, "ENOENT") || hasCode(error, "ESRCH")) return undefined;
     throw error;
   }
-  // Field 2 is the program's name in parentheses and may itself hold spaces and parentheses; no later field can.
+  // Field 2 is the program's name in parentheses and may contain spaces and parentheses. Later fields do not.
   const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const ticks = fields[18];
   if (ticks === undefined) throw new Error(`/proc/${pid}/stat has no start time`);
@@ -53,7 +53,7 @@ function readBootId(): string {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   } catch {
-    // Some sandboxes hide it, from every process alike; the ticks alone then have to do.
+    // Some sandboxes hide it from every process. Then only the ticks distinguish processes.
     return "";
   }
 }
@@ -69,7 +69,7 @@ function startedAtFromPs(pid: number): string | undefined {
     }).trim();
   } catch (error) {
     if (error instanceof Error && "status" in error && error.status === 1) return undefined;
-    throw new Error("cannot tell which processes run: `ps` does not work here", { cause: error });
+    throw new Error("cannot list processes: `ps` does not work here", { cause: error });
   }
   const [, state, startedAt] = /^(\S+)\s+(.+)$/.exec(line) ?? [];
   return state === undefined || state.startsWith("Z") ? undefined : startedAt;

@@ -1,4 +1,4 @@
-/** What a new data directory begins with: an organisation to try things in, and a token for it. */
+/** Creates the demo organisation and its token in a new data directory. */
 
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,9 +12,9 @@ import { cloudProfiles } from "#core/catalogue/index.ts";
 import type { Services } from "#core/context.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { parseToken } from "#core/tenancy/token.ts";
-import { writePrivately } from "./private-file.ts";
+import { writePrivateFile } from "./private-file.ts";
 
-/** The organisation that is there from the first start. */
+/** Slug of the demo organisation. */
 export const DEMO = "demo";
 
 const DEMO_MEMBER = "demo@example.com";
@@ -27,29 +27,28 @@ const SCHEDULES = [
   },
 ];
 
-/** Does what may have been done by an earlier start that was killed half-way. */
-async function unlessThere(make: Promise<unknown>): Promise<void> {
+/** Ignores a conflict: an earlier, interrupted start has already created the object. */
+async function ignoreConflict(creation: Promise<unknown>): Promise<void> {
   try {
-    await make;
+    await creation;
   } catch (error) {
     if (!(error instanceof AppError && error.kind === "conflict")) throw error;
   }
 }
 
 /**
- * Seeds the demo organisation: environments, a cloud account with credentials (without any secret) for every provider, two
- * maintenance schedules, a member with a token. What is there already stays as it is, so a start that was killed half-way is
- * finished by the next.
+ * Creates the demo organisation: environments, a cloud account with credentials (without a secret) for every provider, two
+ * maintenance schedules, a member with a token. Existing objects do not change, so the next start completes an interrupted one.
  *
- * @param directory where the token is kept, in a file that its user alone can read; undefined keeps it nowhere
- * @returns the token; undefined where the file was there already, but the token in it does not work any more
+ * @param directory directory of the token file, which only its user can read; undefined writes no file
+ * @returns the token; undefined if the file exists and its token is not valid any more
  */
 export async function seed(services: Services, directory: string | undefined): Promise<string | undefined> {
-  const kept = directory === undefined ? undefined : keptToken(directory);
-  if (kept !== undefined) return await stillGood(services, kept);
-  await unlessThere(createOrganisation(services, { slug: DEMO, name: "Demo" }));
-  await unlessThere(createEnvironment(services, DEMO, { name: "production", type: "production" }));
-  await unlessThere(createEnvironment(services, DEMO, { name: "staging", type: "staging" }));
+  const stored = directory === undefined ? undefined : readToken(directory);
+  if (stored !== undefined) return await ifValid(services, stored);
+  await ignoreConflict(createOrganisation(services, { slug: DEMO, name: "Demo" }));
+  await ignoreConflict(createEnvironment(services, DEMO, { name: "production", type: "production" }));
+  await ignoreConflict(createEnvironment(services, DEMO, { name: "staging", type: "staging" }));
   const accounts = await listAccounts(services, DEMO);
   for (const { identity, cloudProvider, displayName } of cloudProfiles) {
     if (accounts.some(({ cloudProfile }) => cloudProfile === identity)) continue;
@@ -66,35 +65,35 @@ export async function seed(services: Services, directory: string | undefined): P
   await setMember(services, DEMO, { email: DEMO_MEMBER, role: "admin", kubernetesRole: "cluster-admin" });
   const { user } = await memberByEmail(services, DEMO, DEMO_MEMBER);
   const { token } = await createToken(services, { user, name: "local server" });
-  // The file comes last: without it everything above is looked at again.
-  if (directory !== undefined) keepToken(directory, token);
+  // Written last: without the file, the next start checks everything above again.
+  if (directory !== undefined) writeToken(directory, token);
   return token;
 }
 
 const tokenFile = (directory: string) => join(directory, "token");
 
-function keptToken(directory: string): string | undefined {
+function readToken(directory: string): string | undefined {
   const file = tokenFile(directory);
   if (!existsSync(file)) return undefined;
   const text = readFileSync(file, "utf8").trim();
   return parseToken(text) === undefined ? undefined : text;
 }
 
-function keepToken(directory: string, token: string): void {
+function writeToken(directory: string, token: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  writePrivately(
+  writePrivateFile(
     tokenFile(directory),
     `${token}
 `,
   );
 }
 
-async function stillGood(services: Services, token: string): Promise<string | undefined> {
+async function ifValid(services: Services, token: string): Promise<string | undefined> {
   const credentials = parseToken(token);
   if (credentials === undefined) return undefined;
   const records = await listTokens(services, credentials.user);
   const record = records.find(({ tokenId }) => tokenId === credentials.tokenId);
-  const works =
+  const isValid =
     record !== undefined && record.revokedAt === undefined && Date.parse(record.expiresAt) > services.clock().getTime();
-  return works ? token : undefined;
+  return isValid ? token : undefined;
 }

@@ -1,27 +1,29 @@
-/** The reconciler inside the local server: woken by what this process writes, with a sweep for everything else. */
+/** Reconciler of the local server: triggered by writes of this process, and by a periodic sweep. */
 
+import { AsyncResource } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ReconcilerServices, reconcile } from "#core/provisioning/reconcile.ts";
+import { reconcile } from "#core/provisioning/reconcile.ts";
+import type { ReconcilerServices } from "#core/provisioning/services.ts";
 import { findDue } from "#core/provisioning/work-queue.ts";
 import { clusterIdentityOf } from "#core/table/keys.ts";
 import { errorFields, type Logger } from "../runtime/log.ts";
 
-/** How a worker works. */
+/** Options of the worker. */
 export interface WorkerOptions {
-  /** How long between two sweeps, in milliseconds. */
+  /** Interval between two sweeps, in milliseconds. */
   sweepMs: number;
-  /** How many clusters are worked on at a time. */
+  /** Maximum number of clusters reconciled at a time. */
   concurrency: number;
 }
 
 const DEFAULTS: WorkerOptions = { sweepMs: 5_000, concurrency: 64 };
 
 /**
- * Works on whatever is due until it is told to stop: at once on what this process writes, and by a sweep, first at the start, on
- * what other processes wrote and on what is due by the clock.
+ * Reconciles clusters until it is stopped. Writes of this process trigger it at once. A sweep, the first at the start, finds
+ * clusters that other processes changed, and clusters that became due.
  *
- * @param stopping what tells it to stop
- * @returns resolves once it is told to stop and the steps under way are done; never rejects
+ * @param stopping aborted to stop
+ * @returns resolves when it was stopped and all steps in progress are complete; never rejects
  */
 export async function work(
   services: ReconcilerServices,
@@ -31,32 +33,33 @@ export async function work(
 ): Promise<void> {
   const running = new Map<string, Promise<void>>();
   const waiting = new Set<string>();
-  const begin = () => {
+  // Bound, because a reconciliation must not run in the asynchronous context of the request that triggered it.
+  const startWaiting = AsyncResource.bind(() => {
     for (const identity of waiting) {
       if (stopping.aborted || running.size >= concurrency) return;
       if (running.has(identity)) continue;
       waiting.delete(identity);
-      const done = carry(services, log, identity).finally(() => {
+      const done = reconcileAndLog(services, log, identity).finally(() => {
         running.delete(identity);
-        begin();
+        startWaiting();
       });
       running.set(identity, done);
     }
-  };
+  });
   const unsubscribe = services.table.commits.subscribe((keys) => {
     for (const key of keys) {
       const identity = clusterIdentityOf(key);
-      // One that is being worked on is looked at once more: this may have come after its last look.
+      // A running cluster is added too: the write may have come after the last read of its reconciliation.
       if (identity !== undefined) waiting.add(identity);
     }
-    begin();
+    startWaiting();
   });
   while (!stopping.aborted) {
     try {
       for (const { identity } of await findDue(services)) if (!running.has(identity)) waiting.add(identity);
-      begin();
+      startWaiting();
     } catch (error) {
-      log.warn("looking for due clusters failed", errorFields(error));
+      log.warn("failed to find due clusters", errorFields(error));
     }
     await sleep(sweepMs, undefined, { signal: stopping }).catch(() => {});
   }
@@ -64,10 +67,10 @@ export async function work(
   await Promise.all(running.values());
 }
 
-async function carry(services: ReconcilerServices, log: Logger, cluster: string): Promise<void> {
+async function reconcileAndLog(services: ReconcilerServices, log: Logger, identity: string): Promise<void> {
   try {
-    log.debug("reconciled", { clusterIdentity: cluster, outcome: await reconcile(services, cluster) });
+    log.debug("reconciled", { clusterIdentity: identity, outcome: await reconcile(services, identity) });
   } catch (error) {
-    log.warn("reconciling failed; the cluster stays due", { clusterIdentity: cluster, ...errorFields(error) });
+    log.warn("reconciling failed; the cluster stays due", { clusterIdentity: identity, ...errorFields(error) });
   }
 }

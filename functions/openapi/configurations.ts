@@ -1,16 +1,16 @@
-/** Descriptions of the operations that hand out configurations. */
+/** Descriptions of the operations that return configurations. */
 
 import type { OperationIdOf } from "../api/routes.ts";
 import { type Description, type Descriptions, READ } from "./operation.ts";
 
-/** Before its phase, and while the cluster is being deleted, there is none. */
+/** 409: before the phase that creates the configuration, and while the cluster is being deleted. */
 const ERRORS = [...READ, 409] as const;
 
 const join = {
   tag: "Configurations",
   successes: {
     200: {
-      description: "The join configuration, with a bootstrap token made for this answer.",
+      description: "The join configuration, with a new bootstrap token.",
       headers: ["Cache-Control"],
     },
   },
@@ -23,24 +23,24 @@ export const configurationDescriptions: Descriptions<OperationIdOf<"Configuratio
     ...join,
     summary: "Get join configuration of a cluster",
     description:
-      "What a machine needs to become a node: a command, scripts and cloud-init user data, each with a bootstrap token that is good for 24 hours. At most 20 tokens of a cluster are good at a time. Needs an admin.",
+      "Documents with which a machine becomes a node: a command, scripts and cloud-init user data, each with a bootstrap token that is valid for 24 hours. A cluster has at most 20 valid tokens. Requires the role admin.",
   },
   getNodePoolJoinConfig: {
     ...join,
     summary: "Get join configuration of a node pool",
-    description: "As the cluster's, with the labels, taints and reboot setting of the pool.",
+    description: "The cluster's join configuration with the labels, taints and reboot setting of the pool.",
   },
   createNodePoolJoinConfig: {
     ...join,
     summary: "Make join configuration of a node pool",
     description:
-      "The same as by GET, as published clients ask for it. It takes no body, and is never kept for a repeat.",
+      "The same as by GET, for published clients that send POST. It has no body, and its response is not stored for a retry.",
   },
   getClusterOidcConfig: {
     tag: "Configurations",
     summary: "Get OIDC configuration of a cluster",
     description:
-      "The cluster's own client with its OIDC issuer, from provisionStatus OIDC_PROVISIONED on. Needs a developer.",
+      "The cluster's client at its OIDC issuer, from provisionStatus OIDC_PROVISIONED on. Requires the role developer.",
     successes: {
       200: {
         description: "The OIDC configuration.",
@@ -53,7 +53,7 @@ export const configurationDescriptions: Descriptions<OperationIdOf<"Configuratio
     tag: "Configurations",
     summary: "Get kubeconfig of a cluster",
     description:
-      "With it kubectl logs in with the cluster's issuer, through its plugin oidc-login. JSON, or YAML where `Accept` prefers `application/yaml`. Needs a developer.",
+      "Configuration with which kubectl logs in at the cluster's issuer, through its plugin oidc-login. JSON, or YAML if `Accept` prefers `application/yaml`. Requires the role developer.",
     successes: {
       200: {
         description: "The kubeconfig.",

@@ -1,25 +1,25 @@
-/** From valibot's schemas to JSON Schema, losing nothing that is not named here. */
+/** Converts valibot's schemas to JSON Schema. Rules that are lost in the conversion are listed here. */
 
 import { toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import { cidr } from "#core/shared/schemas.ts";
 
-/** JSON Schema 2020-12, as far as this document uses it. */
+/** JSON Schema 2020-12. */
 export type JsonSchema = Record<string, unknown>;
 
-/** Rules that JSON Schema has no words for, by the message of their `v.check`. */
+/** Rules that JSON Schema cannot express, by the message of their `v.check`. */
 const DROPPED_CHECKS: ReadonlySet<string> = new Set([
   "must be well-formed Unicode, without half a surrogate pair",
   "must not be under cluster.x-k8s.io",
 ]);
 
-/** Rules that have no message of their own: the arithmetic of CIDR blocks. */
+/** Rules without a message of their own: the arithmetic of CIDR blocks. */
 const DROPPED_ACTIONS: ReadonlySet<unknown> = new Set(cidr.pipe.filter(({ type }) => type === "raw_check"));
 
-/** Transformations after which the type is still what it was. */
+/** Transformations that do not change the type. */
 const HARMLESS: ReadonlySet<string> = new Set(["to_lower_case"]);
 
-/** How a component is referred to. */
+/** Returns a reference to a component. */
 export const refTo = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
 
 function isDropped(action: { type: string }): boolean {
@@ -28,9 +28,9 @@ function isDropped(action: { type: string }): boolean {
 }
 
 /**
- * Converts named schemas; where one stands in another, it is referred to.
+ * Converts named schemas; a schema inside another becomes a reference.
  *
- * @throws Error for a rule that JSON Schema cannot express and that is not named here
+ * @throws Error for a rule that JSON Schema cannot express and that is not listed here
  */
 export function convert(schemas: Readonly<Record<string, v.GenericSchema>>): Record<string, JsonSchema> {
   const converted = toJsonSchemaDefs(schemas, {
@@ -39,18 +39,18 @@ export function convert(schemas: Readonly<Record<string, v.GenericSchema>>): Rec
     overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,
     overrideAction({ valibotAction, jsonSchema, errors }) {
       if (errors === undefined || isDropped(valibotAction)) return jsonSchema;
-      throw new Error(`${errors.join(" ")} Name it in functions/openapi/convert.ts, or write it in other words.`);
+      throw new Error(`${errors.join(" ")} List it in functions/openapi/convert.ts, or express it in another way.`);
     },
     overrideSchema({ valibotSchema, jsonSchema, errors }) {
       if (errors !== undefined) throw new Error(errors.join(" "));
-      // Every number of this API is whole.
+      // Every number in this API is a whole number.
       return valibotSchema.type === "number" ? { ...jsonSchema, type: "integer" } : jsonSchema;
     },
   });
   return Object.fromEntries(Object.entries(converted).map(([name, schema]) => [name, tidy(schema as JsonSchema)]));
 }
 
-/** Leaves out empty lists of what is required, which say nothing, and refuses one that names nothing there. */
+/** Removes empty lists of required properties. */
 function tidy(schema: JsonSchema): JsonSchema {
   return JSON.parse(
     JSON.stringify(schema, (name, value) =>

@@ -1,18 +1,18 @@
-/** The API's document and its reference page: every file is one of ours, and nothing else is loaded. */
+/** Serves the OpenAPI document and its reference page. The page loads only files of this server. */
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Hono, Context as HonoContext } from "hono";
-import { isNotModified, readPrecondition } from "#core/request/preconditions.ts";
 import type { AppError } from "#core/shared/errors.ts";
-import { type ApiResponse, errorResponse, methodNotAllowed } from "../http/errors.ts";
+import { type ApiResponse, errorResponse, etagHeader, methodNotAllowed } from "../http/errors.ts";
 import type { GatewayEvent } from "../http/gateway.ts";
+import { isNotModified } from "../http/preconditions.ts";
 import { requestIdOf } from "../http/request.ts";
 import type { Logger } from "../runtime/log.ts";
 
 /**
- * What a page may load: files of this server and no others. The hashes are of the empty style, which redoc then fills by
- * script, and of the one style its bundle holds. Its makers' picture on their own host is not let through.
+ * Content security policy: the page may load only files of this server. The hashes are those of the empty style, which redoc fills by
+ * script, and of the one style in its bundle. The picture on redoc's own host stays blocked.
  */
 const POLICY = [
   "default-src 'none'",
@@ -42,7 +42,7 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-// Search is off: it needs a worker made of a blob, which the policy forbids.
+// Search is off, because it needs a worker from a blob, which the policy forbids.
 const SCRIPT = `Redoc.init(
   "/openapi.json",
   {
@@ -67,7 +67,7 @@ const STYLE = "body { margin: 0; padding: 0; font-family: system-ui, sans-serif;
 
 const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#1f5fa8" d="M8 0l7 4v8l-7 4-7-4V4z"/></svg>\n`;
 
-/** A file in memory. */
+/** File in memory. */
 interface File {
   type: string;
   bytes: Buffer;
@@ -76,17 +76,17 @@ interface File {
 
 const file = (type: string, content: string | Buffer): File => {
   const bytes = Buffer.from(content);
-  return { type, bytes, etag: `"${createHash("sha256").update(bytes).digest("base64url")}"` };
+  return { type, bytes, etag: createHash("sha256").update(bytes).digest("base64url") };
 };
 
-/** Files that are read, not written here. */
+/** Locations of files that are read from disk. */
 export interface DocsSources {
   document: URL;
   /** Redoc, in one file. */
   script: URL;
 }
 
-/** Where they are in the project. */
+/** Locations in the project. */
 const SOURCES: DocsSources = {
   document: new URL("./openapi.json", import.meta.url),
   get script() {
@@ -94,7 +94,7 @@ const SOURCES: DocsSources = {
   },
 };
 
-/** Everything there is, by path: nothing of a request ever becomes a path on disk. */
+/** Files by path. No part of a request becomes a path on disk. */
 const PATHS: Record<string, (sources: DocsSources) => File> = {
   "/openapi.json": ({ document }) => file("application/json", readFileSync(document)),
   "/docs": () => file("text/html; charset=utf-8", PAGE),
@@ -106,29 +106,28 @@ const PATHS: Record<string, (sources: DocsSources) => File> = {
 
 const READING = ["GET", "HEAD"];
 
-/** What an answer is made of: an error, or a file's bytes. */
+/** Response with an error or a file's bytes. */
 export type Served = Omit<ApiResponse, "body"> & { body?: Buffer };
 
 function fileAnswer(c: HonoContext, { type, bytes, etag }: File): Served {
   const headers: Record<string, string> = {
-    etag,
-    // Asked about every time, so that a new version is seen at once, and sent only where it changed.
+    ...etagHeader(etag),
+    // Validated at every request, so that a new version is used at once; sent only if it changed.
     "cache-control": "no-cache",
     "content-security-policy": POLICY,
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
   };
-  if (isNotModified(readPrecondition(c.req.header("if-none-match")), etag)) return { status: 304, headers };
+  if (isNotModified(c.req.header("if-none-match"), etag)) return { status: 304, headers };
   return { status: 200, headers: { ...headers, "content-type": type }, body: bytes };
 }
 
 /**
- * Adds `/openapi.json`, the page at `/docs` with its files, and the way there from `/`. Each file is read once, when it is first
- * asked for.
+ * Adds `/openapi.json`, the page at `/docs` with its files, and a redirect from `/`. Each file is read once, at its first request.
  *
- * @param app whose other routes stay as they are
- * @param sources where files are read from; the project, unless they were put elsewhere
+ * @param app app to which the routes are added
+ * @param sources locations of files; by default those in the project
  * @returns the same app
  */
 export function addDocs(app: Hono, log: Logger, sources: DocsSources = SOURCES): Hono {
@@ -147,7 +146,7 @@ export function addDocs(app: Hono, log: Logger, sources: DocsSources = SOURCES):
   ];
   for (const [path, serve] of routes) {
     app.all(path, (c, next) => {
-      // The router also takes a slash at the end, which leads nowhere here.
+      // The router also matches a slash at the end, which no path of this API has.
       if (new URL(c.req.url).pathname !== path) return next();
       const isRead = c.req.method === "GET" || c.req.method === "HEAD";
       return writeServed(c, log, path, isRead ? serve(c) : refusal(methodNotAllowed(c.req.method, READING), READING));
@@ -158,7 +157,7 @@ export function addDocs(app: Hono, log: Logger, sources: DocsSources = SOURCES):
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
-/** An error as it is served. @param allowed the methods there are instead */
+/** Builds the response to an error. @param allowed methods of the path */
 export function refusal(error: AppError, allowed: readonly string[] = []): Served {
   const { body, status, headers } = errorResponse(error);
   const allow = allowed.length === 0 ? {} : { allow: allowed.join(", ") };
@@ -169,7 +168,7 @@ export function refusal(error: AppError, allowed: readonly string[] = []): Serve
   };
 }
 
-/** Writes an answer, and a line of the log about it. @param route undefined where there is none */
+/** Writes a response, and logs it. @param route undefined if no route matches */
 export function writeServed(
   c: HonoContext,
   log: Logger,

@@ -12,24 +12,24 @@ const DESCRIPTION = `An open control plane API for Kubernetes clusters on any cl
 clusters, clusters hold node pools.
 
 Authenticate with a personal access token, \`Authorization: Token <token>\`; \`Bearer\` is the same. Bodies are JSON in UTF-8, at
-most 256 KiB. \`null\` in a request equals leaving the property out; what is absent is left out of answers. Unknown properties and
-parameters are ignored and named in a \`Warning\`, or refused with \`Prefer: handling=strict\`.
+most 256 KiB. \`null\` in a request is the same as an absent property; responses omit absent properties. Unknown properties and
+parameters are ignored and named in a \`Warning\` header; with \`Prefer: handling=strict\`, unknown properties are refused.
 
-Every error is an ErrorMessageResponse: \`message\` stands alone, \`details\` names every problem with its path. HEAD works as GET does;
-another method than those documented is a 405 with \`Allow\`, another path a 404. Every answer carries \`X-Request-Id\`.`;
+Every error is an ErrorMessageResponse: \`message\` is complete by itself, \`details\` lists every problem with its path. HEAD works like
+GET. An undocumented method gets 405 with \`Allow\`, an unknown path 404. Every response has an \`X-Request-Id\`.`;
 
 const ERRORS: Record<ErrorStatus, { description: string; headers?: readonly HeaderName[] }> = {
-  400: { description: "The request is invalid; every problem is named." },
-  401: { description: "There is no valid token.", headers: ["WWW-Authenticate"] },
-  403: { description: "The token or the caller's role does not allow it." },
-  404: { description: "What the path names is not there." },
-  409: { description: "It conflicts with the present state.", headers: ["Retry-After"] },
+  400: { description: "The request is invalid; every problem is listed." },
+  401: { description: "The token is missing or not valid.", headers: ["WWW-Authenticate"] },
+  403: { description: "The token or the caller's role does not allow the request." },
+  404: { description: "The path, or something that it names, does not exist." },
+  409: { description: "The request conflicts with the current state.", headers: ["Retry-After"] },
   412: { description: "No tag in `If-Match` matches the current entity tag.", headers: ["ETag"] },
   413: { description: "The body is too large." },
   415: { description: "The body is not JSON in UTF-8." },
   422: { description: "The `Idempotency-Key` was used for another request." },
-  500: { description: "A defect. The log has the rest, by the request's id." },
-  503: { description: "It could not be done now, and may be tried again as it is.", headers: ["Retry-After"] },
+  500: { description: "Internal error. The log has the details under the request's id." },
+  503: { description: "Temporary failure; the same request can be retried.", headers: ["Retry-After"] },
 };
 
 /** Returns the schema of a name in the table of routes. */
@@ -45,7 +45,7 @@ function contentOf(schema: JsonSchema, example: unknown, alsoYaml = false) {
   return { "application/json": media, ...(alsoYaml ? { "application/yaml": media } : {}) };
 }
 
-/** Headers of an answer: its own, and those any answer to the operation can have. */
+/** Returns the headers of a response: its own, and those that every response can have. */
 const headersOf = (names: readonly HeaderName[] = []) => {
   const always: HeaderName[] = ["Preference-Applied", "Warning", "X-Request-Id"];
   return Object.fromEntries(
@@ -101,7 +101,7 @@ function paths(): Record<string, Record<string, unknown>> {
   return found;
 }
 
-/** Makes the document: always the same of the same sources. */
+/** Builds the document. The same sources give the same document. */
 export const openApiDocument = () => ({
   openapi: "3.1.0",
   info: {
@@ -129,5 +129,5 @@ export const openApiDocument = () => ({
   },
 });
 
-/** Writes the document as it is committed. */
+/** Returns the text of the document as it is committed. */
 export const writtenDocument = (): string => `${JSON.stringify(openApiDocument(), null, 1)}\n`;

@@ -1,8 +1,8 @@
-/** Examples of requests and answers: one organisation, a cluster, its pool, and what they refer to. */
+/** Examples of requests and responses: one organisation, a cluster, its pool, and what they refer to. */
 
 import { readFileSync } from "node:fs";
 
-/** Identities in the examples, by what they are of. */
+/** Identities in the examples, by kind. */
 export const IDENTITIES = {
   account: "8c25decc-c430-41e8-a835-bfd2928c2f84",
   cluster: "7edd36c4-8016-41db-8eb9-66bfbfa7cc47",
@@ -14,19 +14,19 @@ export const IDENTITIES = {
   user: "9a7f2c31-52cf-4a0f-8f1c-3d9f0a1b2c3d",
 };
 
-/** The id of the node pool in the examples. */
+/** Id of the node pool in the examples. */
 export const NODE_POOL_ID = 2_417_820_514_307_211;
 
-/** Bodies of answers by operation and status; those under `any` are the same for every operation. */
+/** Bodies of responses by operation and status; those under `any` are the same for every operation. */
 export type AnswerExamples = Record<string, Record<string, unknown>>;
 
-/** The file of answers, which `test/contract/examples.test.ts` writes from the answers of the served app. */
+/** File of responses, which `test/contract/examples.test.ts` writes from the served app. */
 export const EXAMPLES_FILE = new URL("./examples.json", import.meta.url);
 
 let answers: AnswerExamples | undefined;
 
 /**
- * Returns the example of an answer's body.
+ * Returns the example of a response's body.
  *
  * @throws Error where there is none: run `npx vitest run test/contract/examples --update`
  */

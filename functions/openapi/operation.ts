@@ -5,24 +5,24 @@ import type { JsonSchema } from "./convert.ts";
 import type { HeaderName } from "./parameters.ts";
 import type { SchemaName } from "./schemas.ts";
 
-/** How operations are grouped, and what each group is. */
+/** Groups of operations, with their descriptions. */
 export const tags = {
   Clusters: "Kubernetes clusters of an organisation, inside its environments.",
   "Node pools": "The nodes of a cluster, in pools of one kind.",
   Configurations:
-    "What nodes and clients of a cluster need. These answers hold secrets, and are never to be stored on their way.",
-  References: "What a cluster's creation refers to, read only.",
-  Service: "The service itself. Needs no token.",
+    "Configurations of nodes and clients of a cluster. The responses contain secrets, so caches must not store them.",
+  References: "Read-only data to which a new cluster refers.",
+  Service: "The service itself. No token is needed.",
 } as const;
 
-/** A success beside what the table of routes says of it. */
+/** Successful response: the description beside the row in the table of routes. */
 export interface Success {
   description: string;
-  /** Schema of the body, where it is another than that of the table of routes. */
+  /** Schema of the body, if it differs from the one in the table of routes. */
   schema?: SchemaName;
-  /** Whether a client may ask for the body as YAML. */
+  /** True if a client can request the body as YAML. */
   alsoYaml?: true;
-  /** Beside the headers that every response can have. */
+  /** Headers in addition to those that every response can have. */
   headers?: readonly HeaderName[];
 }
 
@@ -34,7 +34,7 @@ export interface Description {
   tag: keyof typeof tags;
   summary: string;
   description: string;
-  /** Schema of the body, where it is no named one. */
+  /** Schema of the body, if it is not a named one. */
   request?: JsonSchema;
   successes: Readonly<Partial<Record<200 | 204 | 304, Success>>>;
   errors: readonly ErrorStatus[];
@@ -45,14 +45,14 @@ export type Descriptions<Id extends OperationId> = Readonly<Record<Id, Descripti
 
 const AUTHENTICATED: readonly ErrorStatus[] = [400, 401, 403, 500, 503];
 
-/** The errors of a read with something in its path. */
+/** Errors of a read with variables in its path. */
 export const READ: readonly ErrorStatus[] = [...AUTHENTICATED, 404];
 
-/** The errors of a read whose path names nothing. */
+/** Errors of a read without variables in its path. */
 export const READ_ALL: readonly ErrorStatus[] = AUTHENTICATED;
 
-/** The errors of a write with a body. */
+/** Errors of a write with a body. */
 export const WRITE: readonly ErrorStatus[] = [...READ, 409, 413, 415, 422];
 
-/** What a conditional read answers where nothing changed. */
-export const UNCHANGED: Success = { description: "It is as the caller knows it.", headers: ["ETag"] };
+/** Response to a conditional read of unchanged data. */
+export const UNCHANGED: Success = { description: "Not modified.", headers: ["ETag"] };

@@ -1,4 +1,4 @@
-/** Descriptions of operations for the OpenAPI document: on clusters and node pools here, the others beside. */
+/** Descriptions of operations for the OpenAPI document: those on clusters and node pools, and the list of all. */
 
 import type { OperationId, OperationIdOf } from "../api/routes.ts";
 import { configurationDescriptions } from "./configurations.ts";
@@ -23,7 +23,7 @@ const clusterDescriptions: Descriptions<OperationIdOf<"Clusters">> = {
     tag: "Clusters",
     summary: "List clusters of an organisation",
     description:
-      "All clusters in the caller's sight, by environment and cluster slug unless another order is asked for. Other orders and filters read an index that may lag by seconds.",
+      "All clusters that the caller can access, by environment and cluster slug unless another order is requested. Other orders and filters read an index that can be some seconds out of date.",
     successes: { 200: page },
     errors: READ,
   },
@@ -38,7 +38,7 @@ const clusterDescriptions: Descriptions<OperationIdOf<"Clusters">> = {
     tag: "Clusters",
     summary: "Create cluster",
     description:
-      "Creates a cluster inside an environment, with its node pools. Every problem is reported at once. IP ranges may also be sent as plain strings.",
+      "Creates a cluster inside an environment, with its node pools. Every problem is reported at once. IP ranges can also be sent as plain strings.",
     successes: {
       200: { ...cluster, description: "The new cluster.", headers: ["ETag", "Location", "Idempotency-Replayed"] },
     },
@@ -48,7 +48,7 @@ const clusterDescriptions: Descriptions<OperationIdOf<"Clusters">> = {
     tag: "Clusters",
     summary: "Get cluster",
     description:
-      "The present holder of the slug. With includeDetails the answer is never a 304. With waitFor and `Prefer: wait=N` the answer may take N seconds. Where the server has no place for another request that waits, it answers at once, with the cluster as it is and `Retry-After`.",
+      "The cluster that has the slug now. With includeDetails the response is never a 304. With waitFor and `Prefer: wait=N` the response can take N seconds. If too many requests wait already, the response comes at once, with the current cluster and `Retry-After`.",
     successes: {
       200: { ...cluster, headers: ["ETag", "Retry-After"] },
       304: { ...UNCHANGED, headers: ["ETag", "Retry-After"] },
@@ -59,16 +59,17 @@ const clusterDescriptions: Descriptions<OperationIdOf<"Clusters">> = {
     tag: "Clusters",
     summary: "Update cluster",
     description:
-      "Changes what the body holds: all of it or nothing. `status` starts, stops and deletes; `environmentSlug` moves; `maintenanceScheduleIdentity` and `updateChannel` are cleared by an empty string.",
-    successes: { 200: { ...cluster, description: "The cluster as it is now." } },
+      "Changes the properties in the body: all of them or none. `status` starts, stops and deletes; `environmentSlug` moves; `maintenanceScheduleIdentity` and `updateChannel` are cleared by an empty string.",
+    successes: { 200: { ...cluster, description: "The changed cluster." } },
     errors: [...WRITE, 412],
   },
   moveCluster: {
     tag: "Clusters",
     summary: "Move cluster",
-    description: "Moves a cluster to another environment: slug and identity stay. Needs the role admin in both.",
+    description:
+      "Moves a cluster to another environment; its slug and identity do not change. Requires the role admin in both environments.",
     successes: {
-      200: { ...cluster, description: "The cluster where it is now.", headers: ["ETag", "Idempotency-Replayed"] },
+      200: { ...cluster, description: "The moved cluster.", headers: ["ETag", "Idempotency-Replayed"] },
     },
     errors: [...WRITE, 412],
   },
@@ -79,7 +80,7 @@ const clusterDescriptions: Descriptions<OperationIdOf<"Clusters">> = {
     request: { oneOf: [{ type: "boolean" }, { $ref: "#/components/schemas/UpdatePrometheusRules" }] },
     successes: {
       200: {
-        description: "What holds now, in words.",
+        description: "The current setting as text.",
         headers: ["ETag", "Idempotency-Replayed"],
       },
     },
@@ -89,19 +90,20 @@ const clusterDescriptions: Descriptions<OperationIdOf<"Clusters">> = {
     tag: "Clusters",
     summary: "Undelete cluster",
     description:
-      "Brings back a cluster that was deleted within 30 days: the same identity, settings and node pools, built anew. Where several of the slug were deleted, `identity` says which; the 409 names them. Needs the role admin.",
+      "Restores a cluster that was deleted within the last 30 days, with the same identity, settings and node pools; it is provisioned again. If several clusters with the slug were deleted, `identity` selects one; the 409 lists them. Requires the role admin.",
     successes: {
-      200: { ...cluster, description: "The cluster as it is now.", headers: ["ETag", "Idempotency-Replayed"] },
+      200: { ...cluster, description: "The changed cluster.", headers: ["ETag", "Idempotency-Replayed"] },
     },
     errors: WRITE,
   },
   getClusterUpgrades: {
     tag: "Clusters",
     summary: "Get upgrade path",
-    description: "The versions reachable now, the chain to each newer one, and what blocks each.",
+    description:
+      "The versions to which the cluster can change now, the chain of versions to each newer one, and what blocks each.",
     successes: {
       200: {
-        description: "Where the version can go.",
+        description: "The reachable and the newer versions.",
       },
     },
     errors: READ,
@@ -110,7 +112,7 @@ const clusterDescriptions: Descriptions<OperationIdOf<"Clusters">> = {
     tag: "Clusters",
     summary: "List events of a cluster",
     description:
-      "What happened to the present holder of the slug, newest first, wherever it was then. The link to the next page is in `Link`; there is none on the last.",
+      "Events of the cluster that has the slug now, newest first, also from other environments. `Link` contains the next page; the last page has no such link.",
     successes: {
       200: {
         description: "A page of events.",
@@ -125,7 +127,7 @@ const nodePoolDescriptions: Descriptions<OperationIdOf<"NodePools">> = {
   listNodePools: {
     tag: "Node pools",
     summary: "List node pools",
-    description: "All node pools of a cluster, oldest first, those being deleted too.",
+    description: "All node pools of a cluster, oldest first, including those that are being deleted.",
     successes: {
       200: {
         description: "The node pools.",
@@ -152,20 +154,22 @@ const nodePoolDescriptions: Descriptions<OperationIdOf<"NodePools">> = {
   updateNodePool: {
     tag: "Node pools",
     summary: "Update node pool",
-    description: "Changes a node pool; what the body leaves out stays. Name and availability zone cannot change.",
-    successes: { 200: { ...nodePool, description: "The node pool as it is now." } },
+    description:
+      "Changes a node pool; properties that the body omits do not change. Name and availability zone cannot change.",
+    successes: { 200: { ...nodePool, description: "The changed node pool." } },
     errors: [...WRITE, 412],
   },
   deleteNodePool: {
     tag: "Node pools",
     summary: "Delete node pool",
-    description: "Frees the pool's name at once; the pool is listed as DELETING until it is gone.",
+    description:
+      "Deletes a node pool. Its name is available at once; the pool is listed as DELETING until it is removed.",
     successes: {
       200: {
-        description: "Only to a dry run: what would be.",
+        description: "Result of a dry run.",
         schema: "DryRunResponse",
       },
-      204: { description: "It is being deleted." },
+      204: { description: "The node pool is being deleted." },
     },
     errors: [...READ, 412, 422],
   },

@@ -1,16 +1,17 @@
-/** What requests carry beside their body, and what answers carry beside theirs. */
+/** Parameters of requests, and headers of responses. */
 
 import { DEFAULT_EVENTS, MAX_EVENTS } from "#core/cluster/operations/list-events.ts";
 import { sortable } from "#core/cluster/operations/search.ts";
 import { WAIT_LIMITS } from "#core/cluster/operations/status-watcher.ts";
-import { awaitable, MAX_WAIT_SECONDS } from "#core/cluster/operations/wait.ts";
+import { MAX_WAIT_SECONDS } from "#core/cluster/operations/wait.ts";
 import { clusterStatuses } from "#core/cluster/schema.ts";
-import { MAX_PAGE_SIZE } from "#core/listing/pageable.ts";
+import { MAX_PAGE_SIZE } from "#core/listing/page.ts";
 import type { ParameterName } from "../api/routes.ts";
+import { awaitable } from "../api/v1/clusters.ts";
 import type { JsonSchema } from "./convert.ts";
 import { IDENTITIES, NODE_POOL_ID } from "./examples.ts";
 
-/** A parameter of a path, a query or a header. */
+/** Parameter of a path, a query or a header. */
 export interface Parameter {
   name: string;
   in: "path" | "query" | "header";
@@ -78,31 +79,28 @@ const flag = (name: string, description: string) => query(name, description, { t
 
 const showCompute = flag("show-compute", "Whether to show `cpu` (cores) and `memory` (MiB).");
 
-const includeDetails = flag("includeDetails", "Whether to show `actualState`: what was last observed.");
+const includeDetails = flag("includeDetails", "Whether to show `actualState`, the last observation.");
 
 const waitFor = query(
   "waitFor",
-  `With \`Prefer: wait=N\` the answer comes once the cluster has this status, or after N seconds (at most ${MAX_WAIT_SECONDS}) as it then is. At most ${WAIT_LIMITS.perToken} requests of a token and ${WAIT_LIMITS.perProcess} of a server wait at the same time, and the functions on AWS never wait: any other is answered at once, as the cluster is, with \`Retry-After\` and without \`wait\` in \`Preference-Applied\`.`,
+  `With \`Prefer: wait=N\` the response comes when the cluster has this status, or after N seconds (at most ${MAX_WAIT_SECONDS}) with the cluster's current status. At most ${WAIT_LIMITS.perToken} requests of a token and ${WAIT_LIMITS.perProcess} of a server wait at the same time, and the functions on AWS never wait. Other requests get the current cluster at once, with \`Retry-After\` and without \`wait\` in \`Preference-Applied\`.`,
   { type: "string", enum: awaitable },
 );
 
 const eventsPage = {
-  size: query("size", `Events a page, at most ${MAX_EVENTS}.`, {
+  size: query("size", `Number of events in a page, at most ${MAX_EVENTS}.`, {
     type: "integer",
     format: "int32",
     minimum: 1,
     maximum: MAX_EVENTS,
     default: DEFAULT_EVENTS,
   }),
-  cursor: query("cursor", "Where the page begins: opaque, out of the link to it, and only for the same cluster.", {
+  cursor: query("cursor", "Start of the page: an opaque value from a `next` link of the same cluster.", {
     type: "string",
   }),
 };
 
-const dryRun = flag(
-  "dryRun",
-  "Makes all checks and answers what would be, with its `consequences`, and changes nothing.",
-);
+const dryRun = flag("dryRun", "Makes all checks and returns the result with its `consequences`, but changes nothing.");
 
 const pageNumber = { type: "integer", format: "int32", minimum: 0 };
 const pageSize = { type: "integer", format: "int32", minimum: 1, maximum: MAX_PAGE_SIZE };
@@ -111,16 +109,16 @@ const pageSize = { type: "integer", format: "int32", minimum: 1, maximum: MAX_PA
  * Lists the parameters of a page. Each can also be sent as a member of `pageable`, so none declares its default: generated
  * clients send declared defaults, which would contradict what the caller sends in another spelling.
  *
- * @param properties what the list can be ordered by
+ * @param properties properties by which the list can be sorted
  */
 const pageable = (properties: readonly string[] = []): Parameter[] => [
-  query("pageNumber", "Which page, from 0. Omitted: 0.", pageNumber),
-  { ...query("page", "Use `pageNumber`, which is the same.", pageNumber), deprecated: true },
-  query("pageSize", `Elements a page, at most ${MAX_PAGE_SIZE}. Omitted: 50.`, pageSize),
-  { ...query("size", "Use `pageSize`, which is the same.", pageSize), deprecated: true },
+  query("pageNumber", "Number of the page, from 0. Default: 0.", pageNumber),
+  { ...query("page", "Same as `pageNumber`; use that.", pageNumber), deprecated: true },
+  query("pageSize", `Number of elements in a page, at most ${MAX_PAGE_SIZE}. Default: 50.`, pageSize),
+  { ...query("size", "Same as `pageSize`; use that.", pageSize), deprecated: true },
   query(
     "sortDirection",
-    "Reverses the default order (DESC), or is the direction of a `sort` without one. Omitted: ASC.",
+    "Reverses the default order (DESC), or is the direction of a `sort` without one. Default: ASC.",
     {
       type: "string",
       enum: ["ASC", "DESC"],
@@ -129,22 +127,26 @@ const pageable = (properties: readonly string[] = []): Parameter[] => [
   ...(properties.length === 0
     ? []
     : [
-        query("sort", `A property, alone or followed by \`,asc\` or \`,desc\`: ${properties.join(", ")}. Repeatable.`, {
-          type: "array",
-          items: { type: "string", pattern: `^(${properties.join("|")})(,([aA][sS][cC]|[dD][eE][sS][cC]))?$` },
-        }),
+        query(
+          "sort",
+          `A property, optionally followed by \`,asc\` or \`,desc\`: ${properties.join(", ")}. Repeatable.`,
+          {
+            type: "array",
+            items: { type: "string", pattern: `^(${properties.join("|")})(,([aA][sS][cC]|[dD][eE][sS][cC]))?$` },
+          },
+        ),
       ]),
-  query("pageable", "The same members as a JSON object. Omitted: pageSize=50, pageNumber=0, sortDirection=ASC.", {
+  query("pageable", "The same parameters as a JSON object. Default: pageSize=50, pageNumber=0, sortDirection=ASC.", {
     type: "string",
     contentMediaType: "application/json",
   }),
 ];
 
 const equal = (name: string, what: string, schema: JsonSchema = { type: "string" }) =>
-  query(name, `Only those with this ${what}. Empty: no filter.`, schema);
+  query(name, `Only those with this ${what}. An empty value does not filter.`, schema);
 
 const clusterFilters = {
-  // An empty filter is none, so the format alone would be too strict.
+  // An empty value does not filter, so the schema must allow it.
   maintenanceSchedule: equal("maintenanceSchedule", "maintenance schedule (its identity)", {
     anyOf: [uuid, { type: "string", maxLength: 0 }],
   }),
@@ -152,7 +154,7 @@ const clusterFilters = {
   cloudProvider: equal("cloudProvider", "cloud provider (its slug)"),
   region: equal("region", "region"),
   version: equal("version", "version"),
-  name: query("name", "Only those whose name begins like this.", { type: "string" }),
+  name: query("name", "Only those whose name begins with this text.", { type: "string" }),
 };
 
 const accountFilters = {
@@ -169,17 +171,17 @@ const header = (name: string, description: string, schema: JsonSchema): Paramete
 
 const ifMatch = header(
   "If-Match",
-  "Entity tags, of which only the first part counts (the revision); `*` for anything that is there. Otherwise 412.",
+  "Entity tags, of which one must be current, or else 412. Only the first part, the revision, is compared. `*` matches everything.",
   { type: "string" },
 );
 
-const ifNoneMatch = header("If-None-Match", "Entity tags; where one is the present, 304 without a body.", {
+const ifNoneMatch = header("If-None-Match", "Entity tags; if one is current, the response is a 304 without a body.", {
   type: "string",
 });
 
 const idempotencyKey = header(
   "Idempotency-Key",
-  "Whoever repeats the request with this key within 24 hours gets the answer to the first. Not with dryRun.",
+  "A retry with this key within 24 hours gets the response to the first request. Ignored with dryRun.",
   { type: "string", minLength: 1, maxLength: 255, pattern: "^[\\x20-\\x7e]+$" },
 );
 
@@ -190,7 +192,7 @@ const prefer = header("Prefer", "`handling=strict`: unknown properties are refus
 
 const preferWait = header(
   "Prefer",
-  `\`wait=N\`: with waitFor, how many seconds to wait at most; above ${MAX_WAIT_SECONDS} counts as ${MAX_WAIT_SECONDS}. \`handling=strict\`: unknown properties are refused with a 400.`,
+  `\`wait=N\`: with waitFor, the maximum wait in seconds; more than ${MAX_WAIT_SECONDS} counts as ${MAX_WAIT_SECONDS}. \`handling=strict\`: unknown properties are refused with a 400.`,
   { type: "string", examples: ["wait=10", "handling=strict"] },
 );
 
@@ -216,7 +218,7 @@ const parameters: Readonly<Record<ParameterName, Parameter | readonly Parameter[
 export const describeParameters = (names: readonly ParameterName[]): Parameter[] =>
   names.flatMap((name) => parameters[name]);
 
-/** A header of an answer. */
+/** Header of a response. */
 export interface Header {
   description: string;
   schema: JsonSchema;
@@ -229,32 +231,32 @@ const text = (description: string, more: Partial<Header> = {}): Header => ({
   ...more,
 });
 
-/** The headers of answers, by name. */
+/** Headers of responses, by name. */
 export const headers = {
-  "Cache-Control": text("`no-store`: there are secrets in the answer.", {
+  "Cache-Control": text("`no-store`, because the response contains secrets.", {
     required: true,
     schema: { type: "string", enum: ["no-store"] },
   }),
-  "Content-Encoding": text("`gzip`, beyond 1 MB, for whoever accepts that.", {
+  "Content-Encoding": text("`gzip`, above 1 MB, if the client accepts it.", {
     schema: { type: "string", enum: ["gzip"] },
   }),
   ETag: text("The entity tag. A dry run has none."),
-  "Idempotency-Replayed": text("This is the answer to an earlier request with the same `Idempotency-Key`.", {
+  "Idempotency-Replayed": text("This is the response to an earlier request with the same `Idempotency-Key`.", {
     schema: { type: "string", enum: ["true"] },
   }),
-  Link: text("The pages around this one (RFC 8288): first, prev, next, last.", { required: true }),
-  Location: text("Where it is. A dry run has none."),
-  "Preference-Applied": text("Which preferences of `Prefer` were heeded: `handling=strict`, `wait=N`, or both.", {
+  Link: text("Links to related pages (RFC 8288): first, prev, next, last.", { required: true }),
+  Location: text("URL of the new item. A dry run has none."),
+  "Preference-Applied": text("Applied preferences of `Prefer`: `handling=strict`, `wait=N`, or both.", {
     schema: { type: "string", pattern: `^(handling=strict|(handling=strict, )?wait=([1-9]|${MAX_WAIT_SECONDS}))$` },
   }),
-  "Retry-After": text("How many seconds to wait before trying again.", {
+  "Retry-After": text("Delay before a retry, in seconds.", {
     schema: { type: "integer", minimum: 0 },
   }),
-  Vary: text("What the answer depends on."),
+  Vary: text("Request headers on which the response depends."),
   "WWW-Authenticate": text("How to authenticate.", { required: true }),
-  Warning: text("299: names what was ignored, because nobody knows it."),
-  "X-Request-Id": text("The request's id: the caller's, or a new one.", { required: true }),
+  Warning: text("299: names unknown properties and parameters, which were ignored."),
+  "X-Request-Id": text("Id of the request: the caller's, or a generated one.", { required: true }),
 } satisfies Record<string, Header>;
 
-/** The name of a header of an answer. */
+/** Name of a header of a response. */
 export type HeaderName = keyof typeof headers;

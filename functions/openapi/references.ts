@@ -1,27 +1,27 @@
-/** Descriptions of the operations that read what a cluster refers to, and of those on the service itself. */
+/** Descriptions of the operations that read what a cluster refers to, and of the service's own operations. */
 
 import { type OperationIdOf, routes } from "../api/routes.ts";
 import { type Description, type Descriptions, READ, READ_ALL } from "./operation.ts";
 
 type ReferenceId = OperationIdOf<"References">;
 
-/** Texts of a read: summary, description, and what the response is. */
+/** Texts of a read: summary, description, and description of the response. */
 type Texts = readonly [summary: string, description: string, response: string];
 
 const TEXTS: Readonly<Record<ReferenceId, Texts>> = {
   listMemberships: [
     "List memberships",
-    "The organisations the caller is a member of, and the role in each.",
+    "Organisations of which the caller is a member, with the caller's role in each.",
     "A page.",
   ],
-  getOrganisation: ["Get organisation", "An organisation the caller is a member of.", "The organisation."],
+  getOrganisation: ["Get organisation", "An organisation of which the caller is a member.", "The organisation."],
   listEnvironments: [
     "List environments",
-    "The environments in the caller's sight, by slug. Their totals are always shown.",
+    "Environments that the caller can access, by slug. Their totals are always shown.",
     "A page.",
   ],
   getEnvironment: ["Get environment", "One environment.", "The environment."],
-  listEnvironmentTypes: ["List environment types", "The kinds of environment there are.", "Their names."],
+  listEnvironmentTypes: ["List environment types", "Types of environments.", "The names of the types."],
   listCloudAccounts: [
     "List cloud accounts",
     "The organisation's accounts with cloud providers, oldest first.",
@@ -30,20 +30,20 @@ const TEXTS: Readonly<Record<ReferenceId, Texts>> = {
   getCloudAccount: ["Get cloud account", "One cloud account.", "The cloud account."],
   listCloudCredentials: [
     "List cloud credentials",
-    "The credentials of a cloud account, oldest first; never their secrets.",
+    "Credentials of a cloud account, oldest first, without secrets.",
     "A page.",
   ],
-  listCloudProfiles: ["List cloud profiles", "What cloud accounts can be made from.", "A page."],
-  listCloudProviders: ["List cloud providers", "The cloud providers there are.", "A page."],
+  listCloudProfiles: ["List cloud profiles", "Profiles from which cloud accounts are created.", "A page."],
+  listCloudProviders: ["List cloud providers", "All cloud providers.", "A page."],
   listRegions: ["List regions", "The regions of a cloud provider.", "A page."],
   listAvailabilityZones: ["List availability zones", "The availability zones of a region.", "A page."],
-  listNodeTypes: ["List node types", "What nodes a cloud provider has: cores and MB.", "A page."],
+  listNodeTypes: ["List node types", "Types of nodes of a cloud provider, with cores and MB.", "A page."],
   listClusterVersions: [
     "List cluster versions",
-    "The versions clusters can be made with, oldest first.",
+    "Versions with which clusters can be created, oldest first.",
     "The versions.",
   ],
-  listUpdateChannels: ["List update channels", "The update channels, by the version they lead to.", "A page."],
+  listUpdateChannels: ["List update channels", "Update channels, by their version.", "A page."],
   listMaintenanceSchedules: [
     "List maintenance schedules",
     "The organisation's maintenance schedules, oldest first.",
@@ -74,21 +74,21 @@ const service = {
   tag: "Service",
 } as const;
 
-const healthy = { description: "It is." } as const;
+const healthy = { description: "The service is available." } as const;
 
 /** Operations on the service itself. */
 export const serviceDescriptions: Descriptions<OperationIdOf<"Health" | "Default">> = {
   getHealth: {
     ...service,
-    summary: "Is the server there",
-    description: "Asks nothing but the process itself.",
+    summary: "Check liveness",
+    description: "Returns 200 while the process runs; does not use the database.",
     successes: { 200: healthy },
     errors: [500],
   },
   getReadiness: {
     ...service,
-    summary: "Can the server serve",
-    description: "Asks the database.",
+    summary: "Check readiness",
+    description: "Returns 200 if the database responds.",
     successes: { 200: healthy },
     errors: [500, 503],
   },
@@ -101,7 +101,7 @@ export const serviceDescriptions: Descriptions<OperationIdOf<"Health" | "Default
         description: "The document.",
         headers: ["ETag"],
       },
-      304: { description: "It is as the caller knows it.", headers: ["ETag"] },
+      304: { description: "Not modified.", headers: ["ETag"] },
     },
     errors: [],
   },

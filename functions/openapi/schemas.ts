@@ -1,4 +1,4 @@
-/** The document's components: the contract's shapes under the documentation's own names. */
+/** Components of the document: the contract's shapes under the documentation's names. */
 
 import * as v from "valibot";
 import {
@@ -11,7 +11,6 @@ import { ClusterUpgradesResponse, NewerVersion, ReachableVersion } from "#core/c
 import type * as Consequences from "#core/cluster/rules/consequences.ts";
 import * as Cluster from "#core/cluster/schema.ts";
 import * as Configuration from "#core/cluster-access/schema.ts";
-import { PageableObject, SortObject } from "#core/listing/pageable.ts";
 import * as NodePool from "#core/node-pool/schema.ts";
 import {
   AvailabilityZone,
@@ -28,48 +27,49 @@ import {
   Region,
 } from "#core/references/schema.ts";
 import { IPRange, identity, int32, int64, Slug } from "#core/shared/schemas.ts";
+import { PageableObject, SortObject } from "../api/v1/page.ts";
 import { ErrorMessageResponse } from "../http/errors.ts";
 import { convert, type JsonSchema } from "./convert.ts";
 
 const ConsequenceNodePool = v.object({
   identity,
-  nodes: v.pipe(int32, v.description("How many nodes it has at least.")),
+  nodes: v.pipe(int32, v.description("Minimum number of its nodes.")),
 });
 
-/** What a change would do: `inPlace` leaves running nodes alone, `rollsNodes` replaces them or takes them away. */
+/** Effect of a change: `inPlace` does not affect running nodes, `rollsNodes` replaces or removes them. */
 const Consequence = v.object({
   effect: v.picklist(["inPlace", "rollsNodes"] satisfies Consequences.Effect[]),
   nodePools: v.array(ConsequenceNodePool),
   property: v.string(),
 }) satisfies v.GenericSchema<Consequences.Consequence>;
 
-/** What only a dry run's answer has. */
-const consequences = v.optional(v.pipe(v.array(Consequence), v.description("Only in the answer to a dry run.")));
+/** Property that only the response to a dry run has. */
+const consequences = v.optional(v.pipe(v.array(Consequence), v.description("Only in the response to a dry run.")));
 
-const DRAWN = "Left out by a dry run of a creation: the server draws it when it creates.";
+const GENERATED = "Absent in a dry run of a creation, because the server generates it when it creates the item.";
 
-const drawn = (of: v.GenericSchema<string | number>) => v.optional(v.pipe(of, v.description(DRAWN)));
+const generated = (of: v.GenericSchema<string | number>) => v.optional(v.pipe(of, v.description(GENERATED)));
 
-// A dry run answers in the shapes of the real thing, so what it leaves out is required nowhere; the check of the suite's
-// answers is stricter, for it knows which of them were dry runs.
+// A dry run has the same schema as the real response, so properties that it omits are optional. The tests check responses more strictly,
+// because they know which of them were dry runs.
 const ClusterResponse = v.object({
   ...Cluster.ClusterResponse.entries,
   consequences,
-  createdAt: drawn(Cluster.ClusterResponse.entries.createdAt),
-  identity: drawn(identity),
-  modifiedAt: drawn(Cluster.ClusterResponse.entries.modifiedAt),
+  createdAt: generated(Cluster.ClusterResponse.entries.createdAt),
+  identity: generated(identity),
+  modifiedAt: generated(Cluster.ClusterResponse.entries.modifiedAt),
 });
 const ClusterNodePoolResponse = v.object({
   ...NodePool.ClusterNodePoolResponse.entries,
   consequences,
-  createdAt: drawn(NodePool.ClusterNodePoolResponse.entries.createdAt),
-  id: drawn(int64),
-  identity: drawn(identity),
-  modifiedAt: drawn(NodePool.ClusterNodePoolResponse.entries.modifiedAt),
+  createdAt: generated(NodePool.ClusterNodePoolResponse.entries.createdAt),
+  id: generated(int64),
+  identity: generated(identity),
+  modifiedAt: generated(NodePool.ClusterNodePoolResponse.entries.modifiedAt),
 });
 
-/** What every answer has, and a dry run's has not. */
-export const drawnProperties: Readonly<Record<string, readonly string[]>> = {
+/** Properties that every response has except that of a dry run. */
+export const generatedProperties: Readonly<Record<string, readonly string[]>> = {
   ClusterResponse: ["createdAt", "identity", "modifiedAt"],
   ClusterNodePoolResponse: ["createdAt", "id", "identity", "modifiedAt"],
 };
@@ -158,7 +158,7 @@ const SCHEMAS = {
   UpdatePrometheusRules,
 };
 
-/** The name of a component. */
+/** Name of a component. */
 export type SchemaName = keyof typeof SCHEMAS;
 
 const NOT_SERVED = "0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16 and 224.0.0.0/3";
@@ -166,7 +166,7 @@ const WHITELIST = `ipWhitelist names each range once, and none within ${NOT_SERV
 const CLUSTER_BYTES = `All that is stored of a request is at most ${Cluster.MAX_CLUSTER_BYTES} bytes as JSON in UTF-8.`;
 const POOL_BYTES = `A node pool is at most ${NodePool.MAX_NODE_POOL_BYTES} bytes as JSON in UTF-8; no two taints have the same key and effect.`;
 
-/** Rules of requests that JSON Schema has no words for. */
+/** Rules of requests that JSON Schema cannot express. */
 const DESCRIPTIONS: { readonly [name in SchemaName]?: string } = {
   CreateCluster: `${CLUSTER_BYTES} ${WHITELIST} clusterPodSubnet and serviceSubnet are IPv4 from /12 to /24, and overlap neither each other nor ${NOT_SERVED}.`,
   UpdateCluster: `${CLUSTER_BYTES} ${WHITELIST}`,
@@ -175,7 +175,7 @@ const DESCRIPTIONS: { readonly [name in SchemaName]?: string } = {
   UpdateNodePool: POOL_BYTES,
 };
 
-/** Makes `components.schemas`. */
+/** Builds `components.schemas`. */
 export function componentSchemas(): Record<string, JsonSchema> {
   const schemas = convert(SCHEMAS);
   return {

@@ -1,49 +1,53 @@
-/** The reconciler as Lambda functions: on the table's stream, and on schedules for what no event woke. */
+/** Lambda functions of the reconciler: one on the table's stream, and one on schedules, which finds all other due clusters. */
 
 import * as v from "valibot";
-import { identityProvider } from "#core/cluster-access/identity-provider.ts";
+import { createIdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import type { PrerequisiteServices } from "#core/cluster-access/prerequisites.ts";
 import type { Services } from "#core/context.ts";
-import { MAX_INLINE_MS, type ReconcilerServices } from "#core/provisioning/reconcile.ts";
+import { MAX_INLINE_MS } from "#core/provisioning/reconcile.ts";
+import type { ReconcilerServices } from "#core/provisioning/services.ts";
 import { type DueItem, findDue, reconcileAll, shardsOf } from "#core/provisioning/work-queue.ts";
-import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { Meter } from "#core/table/capacity-meter.ts";
 import { clusterIdentityOf, DUE_SHARDS, dueShards } from "#core/table/keys.ts";
-import { type Config, readConfig, required } from "#functions/runtime/config.ts";
+import { type Config, readConfig, requireVariable } from "#functions/runtime/config.ts";
 import { createLogger, errorFields, type Logger } from "../runtime/log.ts";
 import { FAILURES_METRIC, LATENESS_METRIC, metricFields, RECONCILED_METRIC } from "../runtime/metrics.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { reconcilerFrom } from "./services.ts";
 
-/** What of a record of a DynamoDB stream matters here. */
+/** Used part of a record of a DynamoDB stream. */
 export interface StreamRecord {
   dynamodb?: { SequenceNumber?: string; NewImage?: Record<string, { S?: string }> };
 }
 
-/** What a stream's function answers: the records to be sent again. */
-export interface BatchAnswer {
+/** Response of the stream's function: the records to retry. */
+export interface BatchResponse {
   batchItemFailures: { itemIdentifier: string }[];
 }
 
-/** Clusters worked on at a time by one function: a whole batch of the stream, for most of the time they are waited for. */
+/** Number of clusters that one invocation reconciles at a time: a whole batch of the stream, because most of the time is waiting. */
 const CONCURRENCY = 100;
 
-/** How long an invocation on the stream begins with clusters, in milliseconds. Each may then take `MAX_INLINE_MS` and the step under way. */
-const STREAM_BEGINNING_MS = 30_000;
+/**
+ * Time during which an invocation on the stream starts clusters, in milliseconds. Each may then take `MAX_INLINE_MS` and the rest
+ * of its step.
+ */
+const STREAM_START_MS = 30_000;
 
-/** How long a sweep begins with clusters, in milliseconds: most of its minute. No record waits for it. */
-export const SWEEP_BEGINNING_MS = 50_000;
+/** Time during which a sweep starts clusters, in milliseconds: most of its minute, because no record waits for it. */
+export const SWEEP_START_MS = 50_000;
 
-/** What is counted of a call. */
+/** Counts of one invocation, for its metrics. */
 interface Tally {
-  /** Clusters that were worked on, and those of them that failed. */
-  worked: number;
+  /** Number of clusters that were reconciled, and of those that failed. */
+  reconciled: number;
   failed: number;
-  /** How long whoever waited longest had been due when the call began; undefined where nobody looked. */
+  /** Delay of the longest overdue cluster at the start of a sweep, in seconds; undefined for the stream. */
   lateSeconds?: number;
 }
 
-/** What one call works with. */
+/** Services and counts of one invocation. */
 interface Work {
   services: ReconcilerServices;
   log: Logger;
@@ -51,31 +55,30 @@ interface Work {
 }
 
 /**
- * Works on clusters until it is too late to begin with another, and logs what failed.
+ * Reconciles clusters, and logs failures. Clusters that are not started by a time stay due.
  *
- * @param endAt when that is, in milliseconds since the epoch
- * @returns how many were begun, and the identities of those that failed
+ * @param endAt that time, in milliseconds since the epoch
+ * @returns the number of started clusters, and the identities of those that failed
  */
-async function workUntil(endAt: number, { services, log, tally }: Work, identities: readonly string[]) {
+async function reconcileUntil(endAt: number, { services, log, tally }: Work, identities: readonly string[]) {
   const hasTime = () => services.clock().getTime() < endAt;
-  const worked = await reconcileAll(services, identities, CONCURRENCY, MAX_INLINE_MS, hasTime);
-  const failed = worked.filter((each) => "error" in each);
+  const results = await reconcileAll(services, identities, CONCURRENCY, MAX_INLINE_MS, hasTime);
+  const failed = results.filter((each) => "error" in each);
   if (tally !== undefined) {
-    tally.worked += worked.length;
+    tally.reconciled += results.length;
     tally.failed += failed.length;
   }
   for (const { identity, error } of failed) {
     log.warn("reconciling failed; the cluster stays due", { clusterIdentity: identity, ...errorFields(error) });
   }
-  return { begun: worked.length, failed: failed.map(({ identity }) => identity) };
+  return { started: results.length, failed: failed.map(({ identity }) => identity) };
 }
 
 /**
- * The cluster that a record asks to work on: its pointer was written, says that it is due, and nobody has it. What is due later is
- * left to the schedule, and what is leased to whoever has it, who looks at the pointer once more before letting go: both are
- * mostly the reconciler's own marks. What was removed, by us or by its time to live, asks for nothing.
+ * Returns the identity of a cluster whose pointer was written, and which is due and not leased. The schedule finds a cluster that
+ * is due later. The worker with the lease detects a request before it releases the lease. A deleted pointer requests nothing.
  */
-function clusterIn({ dynamodb }: StreamRecord, now: number): string | undefined {
+function dueClusterOf({ dynamodb }: StreamRecord, now: number): string | undefined {
   const { pk, sk, dueAt, leaseUntil } = dynamodb?.NewImage ?? {};
   const isDue = dueAt?.S !== undefined && Date.parse(dueAt.S) <= now;
   const isLeased = leaseUntil?.S !== undefined && Date.parse(leaseUntil.S) > now;
@@ -83,23 +86,23 @@ function clusterIn({ dynamodb }: StreamRecord, now: number): string | undefined 
 }
 
 /**
- * Works on clusters whose pointers say that they are due now. Those for which there is no time stay due, for the schedule.
+ * Reconciles the due clusters of a batch of records. Clusters for which the time is too short stay due for the schedule.
  *
- * @returns the first record of each cluster that failed, to be sent again
+ * @returns the first record of each cluster that failed, to retry
  */
-export async function onStream(work: Work, records: readonly StreamRecord[]): Promise<BatchAnswer> {
+export async function onStream(work: Work, records: readonly StreamRecord[]): Promise<BatchResponse> {
   const now = work.services.clock().getTime();
   const sequenceOf = new Map<string, string>();
   for (const record of records) {
-    const identity = clusterIn(record, now);
+    const identity = dueClusterOf(record, now);
     if (identity === undefined || sequenceOf.has(identity)) continue;
     sequenceOf.set(identity, record.dynamodb?.SequenceNumber ?? "");
   }
-  const { failed } = await workUntil(now + STREAM_BEGINNING_MS, work, [...sequenceOf.keys()]);
+  const { failed } = await reconcileUntil(now + STREAM_START_MS, work, [...sequenceOf.keys()]);
   return { batchItemFailures: failed.map((identity) => ({ itemIdentifier: sequenceOf.get(identity) ?? "" })) };
 }
 
-/** How late a cluster is, in seconds; nobody is not late. */
+/** Returns the delay of a due cluster, in seconds; 0 if there is none. */
 const latenessOf = (due: DueItem | undefined, now: Date): number =>
   due === undefined ? 0 : Math.max(0, (now.getTime() - Date.parse(due.dueAt)) / 1_000);
 
@@ -115,7 +118,7 @@ const Sweep = v.union([
   v.strictObject({}),
 ]);
 
-/** Which partitions of the due index a sweep looks in. @throws Error where the event is not a `SweepEvent` or empty */
+/** Returns the partitions of the due index that a sweep reads. @throws Error if the event is neither a `SweepEvent` nor empty */
 function shardsIn(event: unknown): readonly string[] {
   const parsed = v.safeParse(Sweep, event);
   if (!parsed.success) {
@@ -128,15 +131,15 @@ function shardsIn(event: unknown): readonly string[] {
 }
 
 /**
- * Works on everything that is due in the sweep's share of the due index, until nothing is or it is too late to begin.
+ * Reconciles all due clusters in the sweep's share of the due index, until none is left or the time is used up.
  *
- * @param event a `SweepEvent`, or `{}` for a sweep of all shares
- * @returns how many were worked on
- * @throws Error where the event is neither
+ * @param event `SweepEvent`, or `{}` for a sweep of all shares
+ * @returns the number of reconciled clusters
+ * @throws Error if the event is neither
  */
 export async function onSchedule(work: Work, event: unknown): Promise<{ worked: number }> {
   const shards = shardsIn(event);
-  const endAt = work.services.clock().getTime() + SWEEP_BEGINNING_MS;
+  const endAt = work.services.clock().getTime() + SWEEP_START_MS;
   let worked = 0;
   const seen = new Set<string>();
   while (work.services.clock().getTime() < endAt) {
@@ -144,48 +147,48 @@ export async function onSchedule(work: Work, event: unknown): Promise<{ worked: 
     if (work.tally !== undefined) work.tally.lateSeconds ??= latenessOf(found[0], work.services.clock());
     const due = found.flatMap(({ identity }) => (seen.has(identity) ? [] : [identity]));
     if (due.length === 0) break;
-    // Each once: what is due again at once is the next minute's.
+    // Each cluster once: the sweep of the next minute reconciles those that are due again.
     for (const identity of due) seen.add(identity);
-    worked += (await workUntil(endAt, work, due)).begun;
+    worked += (await reconcileUntil(endAt, work, due)).started;
   }
   return { worked };
 }
 
-/** What a handler may be given instead of what the environment says. */
-type Given = Partial<
+/** Replacements for services from the environment, for tests. */
+type Overrides = Partial<
   Services & Pick<ReconcilerServices, "sleep"> & Pick<PrerequisiteServices, "keyring" | "identityProvider">
 >;
 
-/** A Lambda handler of the reconciler. */
+/** Lambda handler of the reconciler. */
 export interface WorkHandler<Event, Answer> {
   (event: Event, context: { awsRequestId?: string }): Promise<Answer>;
-  /** The same handler with services of one's own, such as a clock that is moved by hand. */
-  with(given: Given): WorkHandler<Event, Answer>;
+  /** Returns the same handler with other services, such as a clock that is advanced explicitly. */
+  with(overrides: Overrides): WorkHandler<Event, Answer>;
 }
 
-/** Makes the handler of what wakes the reconciler. What all calls share is made with the first. */
-function handlerOf<Event, Answer>(
+/** Creates a handler. Its first invocation creates what all invocations share. */
+function createHandler<Event, Answer>(
   source: string,
   run: (work: Work, event: Event) => Promise<Answer>,
-  given: Given = {},
+  overrides: Overrides = {},
 ): WorkHandler<Event, Answer> {
-  let made: Made | undefined;
+  let shared: Shared | undefined;
   const handler = async (event: Event, { awsRequestId }: { awsRequestId?: string }) => {
     const started = performance.now();
-    const coldStart = made === undefined;
-    made ??= fromEnvironment(given);
-    const { config, log, own } = made;
+    const coldStart = shared === undefined;
+    shared ??= fromEnvironment(overrides);
+    const { config, log, own } = shared;
     const meter = new Meter();
-    const services = { ...made.services, table: made.services.table.metered(meter) };
-    const tally: Tally = { worked: 0, failed: 0 };
+    const services = { ...shared.services, table: shared.services.table.metered(meter) };
+    const tally: Tally = { reconciled: 0, failed: 0 };
     try {
-      return await run({ services: reconcilerFrom(config, services, own, given), log, tally }, event);
+      return await run({ services: reconcilerFrom(config, services, own, overrides), log, tally }, event);
     } finally {
       const milliseconds = Math.round(performance.now() - started);
       const metrics = metricFields(
         config.STAGE,
         {
-          [RECONCILED_METRIC]: [tally.worked, "Count"],
+          [RECONCILED_METRIC]: [tally.reconciled, "Count"],
           [FAILURES_METRIC]: [tally.failed, "Count"],
           ...(tally.lateSeconds === undefined ? {} : { [LATENESS_METRIC]: [tally.lateSeconds, "Seconds"] }),
           ReadUnits: [meter.readUnits, "Count"],
@@ -196,32 +199,34 @@ function handlerOf<Event, Answer>(
       log.metric("reconciled", { source, lambdaRequestId: awsRequestId, milliseconds, coldStart, ...metrics });
     }
   };
-  return Object.assign(handler, { with: (more: Given) => handlerOf(source, run, more) });
+  return Object.assign(handler, { with: (more: Overrides) => createHandler(source, run, more) });
 }
 
-/** What all calls share. */
-interface Made {
+/** State that all invocations share. */
+interface Shared {
   config: Config;
   services: Services;
   own: Omit<PrerequisiteServices, "table" | "clock">;
   log: Logger;
 }
 
-function fromEnvironment({ keyring, identityProvider: provider, ...given }: Given): Made {
+function fromEnvironment({ keyring, identityProvider: provider, ...overrides }: Overrides): Shared {
   const config = readConfig(process.env);
-  const services = { ...servicesFrom(config, config.DYNAMODB_ENDPOINT), ...given };
+  const services = { ...servicesFrom(config, config.DYNAMODB_ENDPOINT), ...overrides };
   const log = createLogger(config.LOG_LEVEL);
   const own = {
-    keyring: keyring ?? kmsKeyring(required(config, "KMS_KEY_ID")),
+    keyring: keyring ?? createKmsKeyring(requireVariable(config, "KMS_KEY_ID")),
     identityProvider:
-      provider ?? identityProvider(required(config, "OIDC_ISSUER_URL"), config.OIDC_INITIAL_ACCESS_TOKEN),
+      provider ?? createIdentityProvider(requireVariable(config, "OIDC_ISSUER_URL"), config.OIDC_INITIAL_ACCESS_TOKEN),
     warn: log.warn,
   };
   return { config, services, own, log };
 }
 
-/** The Lambda on the table's stream. */
-export const stream = handlerOf("stream", (work, { Records }: { Records: StreamRecord[] }) => onStream(work, Records));
+/** Lambda handler on the table's stream. */
+export const stream = createHandler("stream", (work, { Records }: { Records: StreamRecord[] }) =>
+  onStream(work, Records),
+);
 
-/** The Lambda on the schedules. */
-export const schedule = handlerOf("schedule", (work, event: unknown) => onSchedule(work, event));
+/** Lambda handler on the schedules. */
+export const schedule = createHandler("schedule", (work, event: unknown) => onSchedule(work, event));

@@ -1,16 +1,16 @@
-/** The reconciler as the environment asks for it, the same wherever it runs. Functions that only serve the API do not carry it. */
+/** Builds the reconciler from the configuration, for Lambda and the local server. Functions of the API do not import it. */
 
 import { createPrerequisites, type PrerequisiteServices } from "#core/cluster-access/prerequisites.ts";
 import type { Services } from "#core/context.ts";
-import { createReconciler, type ReconcilerServices } from "#core/provisioning/reconcile.ts";
+import { createReconciler, type ReconcilerServices } from "#core/provisioning/services.ts";
 import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import type { Config } from "#functions/runtime/config.ts";
 
 /**
- * Makes what the reconciler works with.
+ * Builds the services of the reconciler.
  *
- * @param own what its own steps work with
- * @param given when the process began and what tells it to stop, where it lives that long; how it waits
+ * @param own services of the prerequisites
+ * @param given start of the process and its stop signal, for a process that outlives one call; replacement of the wait in tests
  */
 export function reconcilerFrom(
   config: Config,
@@ -22,6 +22,6 @@ export function reconcilerFrom(
   const provisioner = simulatedProvisioner({ table, clock, stepMs: config.SIMULATED_STEP_MS });
   return createReconciler(services, provisioner, {
     ...given,
-    preparations: createPrerequisites({ table, clock, ...own }),
+    prerequisites: createPrerequisites({ table, clock, ...own }),
   });
 }

@@ -34,16 +34,16 @@ const whole = (least: number, most: number) =>
     v.maxValue(most, `must be at most ${most}`),
   );
 
-/** Writes an origin as browsers send it (RFC 6454, section 6.2): in lower case, without a default port and a path. */
-function asBrowsersSend(text: string): string {
+/** Returns an origin as browsers send it (RFC 6454, section 6.2): in lower case, without a default port and a path. */
+function browserOrigin(text: string): string {
   const origin = URL.parse(text)?.origin ?? "null";
-  // Of a scheme that is not the web's the parser knows no origin.
+  // The parser does not know the origin of other schemes.
   return origin === "null" ? text : origin;
 }
 
 const servable = v.check(
   (text: string) => URL.parse(text) === null || hasServableHost(text),
-  "must not be of an unspecified, link-local, multicast or reserved address, which no client can reach",
+  "must not have an unspecified, link-local, multicast or reserved address, which no client can reach",
 );
 
 const Variables = v.object({
@@ -84,7 +84,7 @@ const Variables = v.object({
   CORS_ORIGINS: v.optional(
     v.pipe(
       list,
-      v.transform((origins) => origins.map(asBrowsersSend)),
+      v.transform((origins) => origins.map(browserOrigin)),
     ),
     "",
   ),
@@ -123,7 +123,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
  *
  * @throws AppError that names the variable if it is not set
  */
-export function required<Name extends "OIDC_ISSUER_URL" | "KMS_KEY_ID">(config: Config, name: Name): string {
+export function requireVariable<Name extends "OIDC_ISSUER_URL" | "KMS_KEY_ID">(config: Config, name: Name): string {
   const value = config[name];
   if (value === undefined) throw new AppError("invalid", "config.invalid", [`${name}: is not set`]);
   return value;

@@ -1,27 +1,27 @@
-/** Logs: JSON lines on stderr, one a request and one for what an operator should know. */
+/** Logs JSON lines to stderr: one for each request, and those for operators. */
 
 import { logLevels } from "#functions/runtime/config.ts";
 
-/** Facts of a line. Never a token, a secret or a body. */
+/** Fields of a log line. They must not contain a token, a secret or a body. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Writes lines of at least its level. */
+/** Logger that writes lines of its level and above. */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
-  /** Writes a line that metrics are taken from: at every level, unless nothing is written at all. */
+  /** Writes a line with metrics: at every level except silent. */
   metric(message: string, fields: LogFields): void;
 }
 
 type LevelName = (typeof logLevels)[number];
 
 /**
- * Makes a logger.
+ * Creates a logger.
  *
- * @param level the lowest level that is written
- * @param write takes a line with its end
+ * @param level lowest level that is written
+ * @param write writes a line, which includes its line feed
  */
 export function createLogger(
   level: LevelName,
@@ -46,7 +46,7 @@ export function createLogger(
   };
 }
 
-/** What of an error belongs into a log: its text and where it came from, and the same of its cause. */
+/** Returns the log fields of an error: its text and stack, and those of its cause. */
 export function errorFields(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: String(error) };
   return {

@@ -1,31 +1,31 @@
-/** Metrics in CloudWatch's embedded metric format: numbers inside of a log line, taken out of it by CloudWatch. */
+/** Metrics in CloudWatch's embedded metric format: CloudWatch extracts the numbers from a log line. */
 
 import type { LogFields } from "./log.ts";
 
-/** CloudWatch's namespace of them. */
+/** CloudWatch namespace of the metrics. */
 export const METRICS_NAMESPACE = "AmeClusters";
 
-/** What a metric counts in. */
+/** Unit of a metric. */
 type Unit = "Count" | "Milliseconds" | "Seconds";
 
-/** How long it took to answer a request, but for those that asked to wait. */
+/** Duration of a request, except for requests that asked to wait. */
 export const LATENCY_METRIC = "Latency";
 
-/** How long the cluster that waits longest has been due, at each sweep. */
+/** Age of the oldest due cluster at each sweep. */
 export const LATENESS_METRIC = "OldestDue";
 
-/** The number of clusters that an invocation worked on. */
+/** Number of clusters that an invocation reconciled. */
 export const RECONCILED_METRIC = "Reconciled";
 
-/** The number of clusters that an invocation worked on and failed with. */
+/** Number of clusters whose reconciliation failed in an invocation. */
 export const FAILURES_METRIC = "ReconcileFailures";
 
 /**
- * Makes the fields that turn a log line into metrics. They have one dimension, the stage: each further one would multiply
- * what CloudWatch charges, and the line says everything else.
+ * Builds the fields that make a log line contain metrics. The stage is the only dimension, because CloudWatch charges for each
+ * combination of dimensions, and the line contains everything else.
  *
- * @param metrics by name
- * @param at milliseconds since the epoch
+ * @param metrics values by name
+ * @param at time, in milliseconds since the epoch
  */
 export function metricFields(
   stage: string,

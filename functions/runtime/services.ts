@@ -1,4 +1,4 @@
-/** Services as the environment asks for them, the same for every entry point. */
+/** Creates the services from the configuration, for every entry point. */
 
 import { createServices, type Services } from "#core/context.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
@@ -6,20 +6,20 @@ import { isLoopbackUrl } from "#core/shared/ip.ts";
 import { openTable } from "#core/table/client.ts";
 import type { Config } from "#functions/runtime/config.ts";
 
-/** An engine on this machine takes anybody, and some keep tables by who asks: it is always the same one. */
-const ANYBODY = { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
+/** Fixed credentials for an engine on this machine: it accepts all, but some engines separate tables by credentials. */
+const LOCAL_CREDENTIALS = { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
 
 /**
- * Makes the services.
+ * Creates the services.
  *
- * @param config what the environment says
- * @param endpoint of an engine of one's own, to which credentials are shown only where it is elsewhere and there are any; absent
- *   for DynamoDB on AWS
+ * @param config configuration
+ * @param endpoint URL of another engine. It gets the configured credentials only if it is on another machine; absent for DynamoDB on
+ *   AWS
  */
 export function servicesFrom(config: Config, endpoint?: string): Services {
   const isKnown = endpoint === undefined || (config.AWS_ACCESS_KEY_ID !== undefined && !isLoopbackUrl(endpoint));
   return createServices({
-    table: openTable({ name: config.TABLE_NAME, endpoint, ...(isKnown ? {} : { client: ANYBODY }) }),
+    table: openTable({ name: config.TABLE_NAME, endpoint, ...(isKnown ? {} : { client: LOCAL_CREDENTIALS }) }),
     provisioner: simulatedTraits,
     hostingPool: { id: config.HOSTING_POOL_ID, name: config.HOSTING_POOL_NAME },
   });

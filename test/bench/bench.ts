@@ -20,17 +20,17 @@ import { createLogger } from "#functions/runtime/log.ts";
 import { type Span, waitsOf } from "#test/support/faults.ts";
 import { put, rebuild } from "#test/support/filling.ts";
 import { type Tenant, type World, worldOn } from "#test/support/world.ts";
-import { machine, row, table, writeBetween } from "./document.ts";
+import { describeMachine, formatRow, formatTable, writeBetween } from "./document.ts";
 import { measureRest } from "./rest.ts";
 import { measureStarts } from "./starts.ts";
 
 const ROUNDS = 200;
 
 /**
- * How long one sending of a call may take, in milliseconds. The server's own second is too short for 100,000 clusters in another order: their
- * 40 ranges are asked for side by side, and the embedded engine answers one after the other.
+ * Timeout of one attempt of a call, in milliseconds. The server's default of one second is too short for 100,000 clusters in another
+ * order: their 40 ranges are read in parallel, and the embedded engine processes them one after the other.
  */
-const SENDING_MS = 60_000;
+const REQUEST_TIMEOUT_MS = 60_000;
 
 const { values: options } = parseArgs({
   options: { large: { type: "boolean", default: false }, only: { type: "string" } },
@@ -134,7 +134,7 @@ async function measure(bench: Bench, operation: Operation): Promise<string> {
   const [process, bare, overHttp] = [ascending(times.process), ascending(times.raw), ascending(times.http)];
   const ratio = operation.isRead ? (quantile(process, 0.5) / quantile(bare, 0.5)).toFixed(2) : "–";
   say(`  ${operation.name}: ${ms(quantile(process, 0.5))} ms, ratio ${ratio}`);
-  return row(
+  return formatRow(
     operation.name,
     spans.length,
     waitsOf(spans),
@@ -166,7 +166,7 @@ async function pagesOf(bench: Bench, template: Cluster, count: number): Promise<
   const first = await page("pageSize=50");
   const last = await page(`pageSize=50&pageNumber=${Math.ceil(count / 50) - 1}`);
   const byName = await page("pageSize=50&sort=name,desc");
-  return row(
+  return formatRow(
     count.toLocaleString("en"),
     first.units,
     last.units,
@@ -180,7 +180,11 @@ async function pagesOf(bench: Bench, template: Cluster, count: number): Promise<
 async function main(): Promise<void> {
   const engine = await startEngine();
   try {
-    const world = worldOn(`bench-${randomUUID()}`, { endpoint: engine.endpoint, sendingMs: SENDING_MS }, new Set());
+    const world = worldOn(
+      `bench-${randomUUID()}`,
+      { endpoint: engine.endpoint, requestTimeoutMs: REQUEST_TIMEOUT_MS },
+      new Set(),
+    );
     await createTable(world.table);
     const tenant = await world.tenant();
     const timed = world.sibling();
@@ -277,7 +281,7 @@ function reportOperations(rows: readonly string[]): void {
   const operations = [
     "operation",
     "calls",
-    "waits",
+    "round trips",
     "read / write units",
     "in process",
     "raw",
@@ -287,10 +291,10 @@ function reportOperations(rows: readonly string[]): void {
   writeBetween(
     "docs/performance.md",
     "bench",
-    `Measured on ${machine()}. p50 / p95 in milliseconds of ${ROUNDS} rounds; "raw" sends the same reads with the bare client, in the
-same waves, interleaved with ours. Capacity is in read / write units, as the engine counts it.
+    `Measured on ${describeMachine()}. p50 / p95 in milliseconds of ${ROUNDS} rounds; "raw" sends the same reads with the bare client, in the
+same waves, alternating with ours. Capacity is in read / write units, as the engine counts it.
 
-${table(operations, rows)}`,
+${formatTable(operations, rows)}`,
   );
 }
 
@@ -307,10 +311,10 @@ function reportPages(pages: readonly string[]): void {
   writeBetween(
     "docs/performance.md",
     "pages",
-    `Measured on ${machine()}, with a load average of ${loadavg()[0]?.toFixed(1)} at the end.
-Each page is measured once. The last column is the rebuilding of the page index from nothing.
+    `Measured on ${describeMachine()}, with a load average of ${loadavg()[0]?.toFixed(1)} at the end.
+Each page is measured once. The last column is a complete rebuild of the page index.
 
-${table(sizes, pages)}`,
+${formatTable(sizes, pages)}`,
   );
 }
 

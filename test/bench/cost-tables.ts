@@ -1,15 +1,25 @@
 /** Writes and reads the tables of docs/cost.md. */
 
-import { row, table } from "./document.ts";
-import { type Consumption, monthOf, requestPrice, TRAFFIC, WORK, type WorkConsumption } from "./prices.ts";
+import { formatRow, formatTable } from "./document.ts";
+import {
+  type Consumption,
+  calculateMonth,
+  calculateRequestPrice,
+  TRAFFIC,
+  WORK,
+  type WorkConsumption,
+} from "./prices.ts";
 
 const amount = (dollars: number) => (dollars >= 100 ? Math.round(dollars).toLocaleString("en") : dollars.toFixed(2));
 
 const HEADS = ["database calls", "read units", "write units", "key requests"];
-const OFTEN = "times a month for each cluster";
+const OFTEN = "per cluster and month";
 
-/** Formats the tables of docs/cost.md. */
-export function tablesOf(asked: ReadonlyMap<string, Consumption>, worked: ReadonlyMap<string, WorkConsumption>) {
+/** Formats the tables of docs/cost.md. @param asked consumption of operations @param worked consumption of the reconciler */
+export function formatCostTables(
+  asked: ReadonlyMap<string, Consumption>,
+  worked: ReadonlyMap<string, WorkConsumption>,
+) {
   const cells = ({ calls, readUnits, writeUnits, keyRequests }: Consumption) => [
     calls,
     readUnits,
@@ -17,19 +27,19 @@ export function tablesOf(asked: ReadonlyMap<string, Consumption>, worked: Readon
     keyRequests,
   ];
   const operations = [...asked].map(([name, each]) =>
-    row(name, ...cells(each), amount(requestPrice(each) * 1_000_000), TRAFFIC[name] ?? ""),
+    formatRow(name, ...cells(each), amount(calculateRequestPrice(each) * 1_000_000), TRAFFIC[name] ?? ""),
   );
-  const work = [...worked].map(([name, each]) => row(name, ...cells(each), each.seconds, WORK[name] ?? ""));
+  const work = [...worked].map(([name, each]) => formatRow(name, ...cells(each), each.seconds, WORK[name] ?? ""));
   const months = [1, 1_000, 100_000, 1_000_000].map((clusters) => {
-    const month = monthOf(clusters, asked, worked);
+    const month = calculateMonth(clusters, asked, worked);
     const { requests, storage, fixed, total } = month;
-    return row(clusters.toLocaleString("en"), ...[requests, month.work, storage, fixed, total].map(amount));
+    return formatRow(clusters.toLocaleString("en"), ...[requests, month.work, storage, fixed, total].map(amount));
   });
   return {
-    operations: table(["operation", ...HEADS, "a million of them, $", OFTEN], operations),
-    work: table(["work", ...HEADS, "seconds waited", OFTEN], work),
-    months: table(
-      ["clusters", "requests, $", "reconciler, $", "storage, $", "the stage itself, $", "a month, $"],
+    operations: formatTable(["operation", ...HEADS, "per million, $", OFTEN], operations),
+    work: formatTable(["work", ...HEADS, "seconds of waiting", OFTEN], work),
+    months: formatTable(
+      ["clusters", "requests, $", "reconciler, $", "storage, $", "fixed, $", "total per month, $"],
       months,
     ),
   };
@@ -51,7 +61,7 @@ function consumptionOf([calls = 0, readUnits = 0, writeUnits = 0, keyRequests = 
 }
 
 /** Reads the consumption back from the tables. */
-export function consumptionIn({ operations, work }: { operations: string; work: string }) {
+export function parseConsumption({ operations, work }: { operations: string; work: string }) {
   return {
     asked: new Map([...numbersOf(operations)].map(([name, cells]) => [name, consumptionOf(cells)])),
     worked: new Map(

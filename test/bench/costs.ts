@@ -8,7 +8,7 @@ import { clusterEntity } from "#core/cluster/entity.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { findDue } from "#core/provisioning/work-queue.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { Meter } from "#core/table/capacity-meter.ts";
 import { createTable } from "#core/table/create.ts";
 import { allRoutes } from "#functions/api/all-routes.ts";
@@ -17,14 +17,14 @@ import { reconcilerFrom } from "#functions/reconciler/services.ts";
 import { readConfig } from "#functions/runtime/config.ts";
 import { fill } from "#test/support/filling.ts";
 import { type Json, type Tenant, type World, worldOn } from "#test/support/world.ts";
-import { tablesOf } from "./cost-tables.ts";
+import { formatCostTables } from "./cost-tables.ts";
 import { writeBetween } from "./document.ts";
 import { type Consumption, SWEEP, type WorkConsumption } from "./prices.ts";
 
 /** Current time, which advances only when the reconciler waits. */
 let now = Date.now();
 
-/** KMS calls and seconds waited since the last read. */
+/** KMS calls and seconds of waiting since the last read. */
 const counted = { keyRequests: 0, seconds: 0 };
 
 function taken(): typeof counted {
@@ -35,7 +35,7 @@ function taken(): typeof counted {
 
 /** Keyring that counts every call, as KMS does. */
 function countedKeyring(): Keyring {
-  const keyring = localKeyring(memoryKeyStore());
+  const keyring = createLocalKeyring(createMemoryKeyStore());
   return {
     ...keyring,
     generate(context) {
@@ -53,7 +53,7 @@ function countedKeyring(): Keyring {
 const CLUSTERS = 1_000;
 
 /** Operation to measure. */
-interface Asked {
+interface MeasuredRequest {
   name: string;
   method: string;
   path: string;
@@ -63,7 +63,7 @@ interface Asked {
 async function ask(
   world: World,
   tenant: Tenant,
-  { name, method, path, body }: Asked,
+  { name, method, path, body }: MeasuredRequest,
 ): Promise<Consumption & { route: string }> {
   world.logs.length = 0;
   world.wire.spans.length = 0;
@@ -76,14 +76,14 @@ async function ask(
 }
 
 /** Lists every operation of the API, with writes in a possible order. */
-async function operationsOf(world: World, tenant: Tenant): Promise<Asked[]> {
+async function operationsOf(world: World, tenant: Tenant): Promise<MeasuredRequest[]> {
   const cluster = tenant.path("production", "one");
   const pools = (await world.send("GET", `${cluster}/pools`, { token: tenant.admin })).body;
   const pool = `${cluster}/pools/${pools[0].id}`;
   const org = `/api/v1/orgs/${tenant.slug}`;
   const schedules = `/api/v1/organisations/${tenant.slug}/maintenance-schedule`;
-  const get = (name: string, path: string): Asked => ({ name, method: "GET", path });
-  const make = (name: string, nodePools: Json[]): Asked => ({
+  const get = (name: string, path: string): MeasuredRequest => ({ name, method: "GET", path });
+  const make = (name: string, nodePools: Json[]): MeasuredRequest => ({
     name: `create a cluster with ${name}`,
     method: "POST",
     path: tenant.path("staging"),
@@ -102,7 +102,7 @@ async function operationsOf(world: World, tenant: Tenant): Promise<Asked[]> {
     get("get a node pool", pool),
     get("get the join configuration", `${cluster}/join-config`),
     get("get a pool's join configuration", `${pool}/join-config`),
-    { ...get("make a pool's join configuration", `${pool}/join-config`), method: "POST" },
+    { ...get("create a pool's join configuration", `${pool}/join-config`), method: "POST" },
     get("get the OIDC configuration", `${cluster}/oidc-config`),
     get("get the kubeconfig", `${cluster}/kubeconfig`),
     get("list memberships", "/api/v1/memberships"),
@@ -111,7 +111,7 @@ async function operationsOf(world: World, tenant: Tenant): Promise<Asked[]> {
     get("get a maintenance schedule", `${schedules}/${tenant.schedule.identity}`),
     get("list environments", `${org}/environments`),
     get("get an environment", `${org}/environments/production`),
-    get("list kinds of environments", "/api/v1/environments/types"),
+    get("list environment types", "/api/v1/environments/types"),
     get("list cloud accounts", `${org}/cloud-accounts`),
     get("get a cloud account", `${org}/cloud-accounts/${tenant.account.identity}`),
     get("list credentials", `${org}/cloud-accounts/${tenant.account.identity}/credentials`),
@@ -200,7 +200,7 @@ async function measure(
   await fill(world, tenant, clusterEntity.read(item), CLUSTERS);
   const one = (await create("production", "one")).body.identity;
   const worked = new Map<string, WorkConsumption>();
-  worked.set("bring a cluster up", await workOn(world, one));
+  worked.set("provision a cluster", await workOn(world, one));
   const asked = new Map<string, Consumption>();
   const routes = new Set<string>();
   for (const operation of await operationsOf(world, tenant)) {
@@ -208,14 +208,14 @@ async function measure(
     asked.set(operation.name, consumed);
     routes.add(route);
     if (operation.name === "change a cluster") {
-      worked.set("follow a change", await workOn(world, one));
+      worked.set("apply a change", await workOn(world, one));
       now += 2 * 60 * 60_000;
-      worked.set("look at a cluster at rest", await workOn(world, one));
+      worked.set("check an idle cluster", await workOn(world, one));
     }
   }
-  worked.set("take a cluster down", await workOn(world, one));
+  worked.set("remove a deleted cluster", await workOn(world, one));
   const undelete = {
-    name: "bring a cluster back",
+    name: "undelete a cluster",
     method: "POST",
     path: `${tenant.path("production", "one")}/undelete`,
   };
@@ -242,7 +242,7 @@ async function main(): Promise<void> {
     const world = worldOn(`costs-${randomUUID()}`, options, new Set());
     await createTable(world.table);
     const { asked, worked } = await measure(world);
-    const { operations, work, months } = tablesOf(asked, worked);
+    const { operations, work, months } = formatCostTables(asked, worked);
     writeBetween("docs/cost.md", "operations", operations);
     writeBetween("docs/cost.md", "work", work);
     writeBetween("docs/cost.md", "months", months);

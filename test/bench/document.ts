@@ -7,15 +7,15 @@ import { join, resolve } from "node:path";
 const ROOT = resolve(import.meta.dirname, "../..");
 
 /** Returns the machine and the day of a measurement. */
-export const machine = (): string =>
+export const describeMachine = (): string =>
   `${new Date().toISOString().slice(0, 10)}: ${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, Node ${process.versions.node}, embedded engine`;
 
 /** Formats a row of a table. */
-export const row = (...cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
+export const formatRow = (...cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
 
 /** Formats a table. */
-export const table = (heads: readonly string[], rows: readonly string[]): string =>
-  [row(...heads), row(...heads.map(() => "---")), ...rows].join("\n");
+export const formatTable = (heads: readonly string[], rows: readonly string[]): string =>
+  [formatRow(...heads), formatRow(...heads.map(() => "---")), ...rows].join("\n");
 
 const marks = (name: string) => [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`] as const;
 

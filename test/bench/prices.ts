@@ -73,11 +73,11 @@ export const TRAFFIC: Readonly<Record<string, number>> = {
 
 /** Work of the reconciler per cluster and month. */
 export const WORK: Readonly<Record<string, number>> = {
-  "bring a cluster up": 0.1,
-  "take a cluster down": 0.1,
-  "follow a change": 60,
+  "provision a cluster": 0.1,
+  "remove a deleted cluster": 0.1,
+  "apply a change": 60,
   // Every half to whole hour.
-  "look at a cluster at rest": 975,
+  "check an idle cluster": 975,
 };
 
 /** Fixed parts of a stage of any size. */
@@ -105,7 +105,7 @@ const units = ({ readUnits, writeUnits, keyRequests }: Consumption) =>
 const seconds = (count: number) => count * FUNCTIONS.gigabytes * PRICES.gigabyteSecond;
 
 /** Returns the cost of a request, with the gateway, the function, its logs and its units. */
-export const requestPrice = (consumed: Consumption): number =>
+export const calculateRequestPrice = (consumed: Consumption): number =>
   units(consumed) +
   million(1, PRICES.gatewayRequests + PRICES.functionCalls) +
   seconds(FUNCTIONS.requestSeconds) +
@@ -132,12 +132,12 @@ const sum = (often: Readonly<Record<string, number>>, price: (name: string) => n
  * @param worked consumption of every kind of work
  * @throws Error if the traffic names an unknown operation
  */
-export function monthOf(
+export function calculateMonth(
   clusters: number,
   asked: ReadonlyMap<string, Consumption>,
   worked: ReadonlyMap<string, WorkConsumption>,
 ): Month {
-  const requests = clusters * sum(TRAFFIC, (name) => requestPrice(known(asked, name)));
+  const requests = clusters * sum(TRAFFIC, (name) => calculateRequestPrice(known(asked, name)));
   const work = clusters * sum(WORK, (name) => workPrice(known(worked, name)));
   const storage = ((clusters * CLUSTER_BYTES) / 1e9) * PRICES.storedGigabyte;
   const sweep = million(1, PRICES.functionCalls + PRICES.scheduledCalls) + seconds(FUNCTIONS.sweepSeconds);
@@ -150,4 +150,4 @@ export function monthOf(
 }
 
 /** Work of a stage of any size in each minute: all of its sweeps together. */
-export const SWEEP = "sweep for what is due";
+export const SWEEP = "sweep for due clusters";

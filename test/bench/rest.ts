@@ -1,4 +1,4 @@
-/** Measures looks at idle clusters, many in parallel in one invocation, as in a sweep. Writes docs/performance.md. */
+/** Measures the checks of idle clusters, many in parallel in one invocation, as in a sweep. Writes docs/performance.md. */
 
 import { randomUUID } from "node:crypto";
 import type { Services } from "#core/context.ts";
@@ -10,8 +10,8 @@ import { reconcilerFrom } from "#functions/reconciler/services.ts";
 import { readConfig } from "#functions/runtime/config.ts";
 import { createLogger } from "#functions/runtime/log.ts";
 import { worldOn } from "#test/support/world.ts";
-import { capacityTable } from "./capacity.ts";
-import { machine, row, table, writeBetween } from "./document.ts";
+import { formatCapacityTable } from "./capacity.ts";
+import { describeMachine, formatRow, formatTable, writeBetween } from "./document.ts";
 
 const CLUSTERS = 300;
 const ROUNDS = 7;
@@ -77,22 +77,22 @@ export async function measureRest(): Promise<void> {
       "docs/performance.md",
       "rest",
       [
-        `Measured on ${machine()}: ${CLUSTERS} clusters with two node pools that are due`,
-        `for their resync, in one sweep, at most 100 at a time; median of ${ROUNDS} sweeps, divided by the clusters. The processor's time is the`,
-        "worker's alone, without the engine's.",
+        `Measured on ${describeMachine()}: ${CLUSTERS} clusters with two node pools that are due`,
+        `for their resync, in one sweep, at most 100 at a time; median of ${ROUNDS} sweeps, divided by the clusters. The CPU time is that of`,
+        "the worker, without the engine.",
         "",
-        table(
-          ["a look at a cluster at rest", "amount"],
+        formatTable(
+          ["check of an idle cluster", "amount"],
           [
-            row("processor's time, ms", cpu),
-            row("time that goes by with the engine on the same two cores, ms", wall),
-            row("calls to the database", calls),
-            row("read units", reads),
-            row("write units", writes),
+            formatRow("CPU time, ms", cpu),
+            formatRow("elapsed time with the engine on the same two cores, ms", wall),
+            formatRow("database calls", calls),
+            formatRow("read units", reads),
+            formatRow("write units", writes),
           ],
         ),
         "",
-        capacityTable({ cpuMs: cpu, readUnits: reads, writeUnits: writes }),
+        formatCapacityTable({ cpuMs: cpu, readUnits: reads, writeUnits: writes }),
       ].join("\n"),
     );
   } finally {

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { join, resolve } from "node:path";
 import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { reconcile } from "#core/provisioning/reconcile.ts";
-import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { createTable } from "#core/table/create.ts";
 import type { BundleName } from "#functions/build/bundles.ts";
 import { reconcilerFrom } from "#functions/reconciler/services.ts";
@@ -39,22 +39,22 @@ export const LAMBDA = {
 const ENGINE = { region: "eu-west-1", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
 
 /** One request to a function, sent repeatedly. */
-export interface Asked {
+export interface MeasuredRequest {
   name: string;
   event: (round: number) => unknown;
 }
 
 /** Function under the runtime client. */
-export interface Served {
+export interface ServedFunction {
   name: string;
   taskRoot: string;
   handler: string;
   environment: Record<string, string>;
-  asked: readonly Asked[];
+  asked: readonly MeasuredRequest[];
 }
 
 /** Duration, in milliseconds. */
-export interface Timed {
+export interface Timing {
   init: number;
   first: number;
   /** By the name of the request. */
@@ -69,7 +69,7 @@ async function invoke(lambda: RunningFunction, event: unknown): Promise<number> 
 }
 
 /** Starts every function in turn, several times. */
-export async function serveInTurn(all: readonly Served[]): Promise<Map<string, Timed>> {
+export async function serveInTurn(all: readonly ServedFunction[]): Promise<Map<string, Timing>> {
   const times = new Map(all.map(({ name }) => [name, { init: [] as number[], first: [] as number[] }]));
   const warm = new Map<string, Map<string, number>>();
   let round = 0;
@@ -102,11 +102,11 @@ export async function serveInTurn(all: readonly Served[]): Promise<Map<string, T
 }
 
 /** Requests to each function; the first and warm times are those of the first request. */
-export function askedOf(tenant: Tenant): Record<BundleName, Asked[]> {
+export function buildRequests(tenant: Tenant): Record<BundleName, MeasuredRequest[]> {
   const ask = asking(tenant.admin);
   const cluster = tenant.path("production", "c0");
   return {
-    clusters: threeOf(tenant.admin, tenant.slug, (name) => tenant.creation({ name, nodePools: [POOL] })),
+    clusters: buildComparedRequests(tenant.admin, tenant.slug, (name) => tenant.creation({ name, nodePools: [POOL] })),
     "node-pools": [ask("list node pools", "GET", `${cluster}/pools`)],
     references: [ask("list environments", "GET", `/api/v1/orgs/${tenant.slug}/environments`)],
     configurations: [ask("kubeconfig", "GET", `${cluster}/kubeconfig`)],
@@ -121,7 +121,7 @@ export const POOL = { name: "web", nodeSize: "t3.medium" };
 
 const asking =
   (token: string) =>
-  (name: string, method: string, target: string, body?: (round: number) => unknown): Asked => ({
+  (name: string, method: string, target: string, body?: (round: number) => unknown): MeasuredRequest => ({
     name,
     event(round) {
       const headers = [["authorization", `Token ${token}`] as const, ["content-type", "application/json"] as const];
@@ -130,7 +130,11 @@ const asking =
   });
 
 /** Operations on both sides of the comparison. */
-export function threeOf(token: string, organisation: string, creation: (name: string) => unknown): Asked[] {
+export function buildComparedRequests(
+  token: string,
+  organisation: string,
+  creation: (name: string) => unknown,
+): MeasuredRequest[] {
   const ask = asking(token);
   const clusters = `/api/v1/orgs/${organisation}/clusters`;
   return [
@@ -160,7 +164,7 @@ async function bringUp(world: World, kms: string, tenant: Tenant): Promise<void>
   const issuer = LAMBDA.OIDC_ISSUER_URL;
   const register = async () => ({ clientId: "client", clientSecret: "x".repeat(43) });
   const own = {
-    keyring: kmsKeyring(KMS_KEY_ARN, { ...ENGINE, endpoint: kms }),
+    keyring: createKmsKeyring(KMS_KEY_ARN, { ...ENGINE, endpoint: kms }),
     identityProvider: { issuer, register, remove: async () => true },
     warn: () => {},
   };

@@ -17,9 +17,10 @@ import { BUNDLES_DIRECTORY, type BundleName, bundles } from "#functions/build/bu
 import { startEngine } from "#functions/local/engine.ts";
 import { startKms } from "#test/support/kms.ts";
 import { worldOn } from "#test/support/world.ts";
-import { machine, row, table, writeBetween } from "./document.ts";
+import { describeMachine, formatRow, formatTable, writeBetween } from "./document.ts";
 import {
-  askedOf,
+  buildComparedRequests,
+  buildRequests,
   LAMBDA,
   median,
   PEER,
@@ -29,8 +30,7 @@ import {
   preparePeer,
   STARTS,
   serveInTurn,
-  type Timed,
-  threeOf,
+  type Timing,
   WARM,
 } from "./serving.ts";
 
@@ -41,20 +41,20 @@ const say = (text: string) => process.stderr.write(`${text}\n`);
 const ms = (value: number | undefined) => (value === undefined ? "–" : value.toFixed(1));
 
 /** File to load, with additional arguments of its process. */
-interface Loaded {
+interface LoadedFile {
   name: string;
   file: string;
   environment?: Record<string, string>;
 }
 
-/** Loading time, in milliseconds: elapsed time and CPU time. */
-interface Loading {
+/** LoadTime time, in milliseconds: elapsed time and CPU time. */
+interface LoadTime {
   wall: number;
   cpu: number;
 }
 
 /** Loads a file in a new process. */
-function load({ file, environment = {} }: Loaded): Loading {
+function load({ file, environment = {} }: LoadedFile): LoadTime {
   const script = `const [start, before] = [performance.now(), process.cpuUsage()];
     await import(${JSON.stringify(file)});
     const { user, system } = process.cpuUsage(before);
@@ -64,8 +64,8 @@ function load({ file, environment = {} }: Loaded): Loading {
 }
 
 /** Loads files in turn, so that other load on the machine affects them equally. @returns the medians by name */
-function loadInTurn(all: readonly Loaded[]): Map<string, Loading> {
-  const times = new Map(all.map(({ name }): [string, Loading[]] => [name, []]));
+function loadInTurn(all: readonly LoadedFile[]): Map<string, LoadTime> {
+  const times = new Map(all.map(({ name }): [string, LoadTime[]] => [name, []]));
   // Once before, to fill the file system's cache and the compile caches.
   for (const each of all) load(each);
   for (let round = 0; round < IMPORTS; round++) {
@@ -86,7 +86,7 @@ export const client = DynamoDBDocumentClient.from(new DynamoDBClient({}));
 export const commands = [BatchGetCommand, QueryCommand, ScanCommand, TransactWriteCommand];`;
 
 /** Builds one more file. @returns its path */
-async function built(folder: string, name: string, options: BuildOptions): Promise<string> {
+async function buildFile(folder: string, name: string, options: BuildOptions): Promise<string> {
   const outfile = join(folder, name, "bundle.mjs").replace(/mjs$/, options.format === "cjs" ? "cjs" : "mjs");
   mkdirSync(join(folder, name), { recursive: true });
   const { outputFiles = [] } = await build({ ...options, outfile, sourcemap: false, write: false, metafile: false });
@@ -103,16 +103,16 @@ async function buildOthers(folder: string) {
   const clusters = optionsFor(bundles.clusters.entry);
   const { entryPoints: _, ...shared } = clusters;
   return {
-    bare: await built(folder, "bare", { ...shared, ...PLAIN, stdin: { contents: BARE, resolveDir: ROOT } }),
-    peer: await built(folder, "peer", {
+    bare: await buildFile(folder, "bare", { ...shared, ...PLAIN, stdin: { contents: BARE, resolveDir: ROOT } }),
+    peer: await buildFile(folder, "peer", {
       ...shared,
       ...PLAIN,
       banner: { js: REQUIRE },
       absWorkingDir: PEER,
       entryPoints: [join(PEER, "function.mjs")],
     }),
-    plain: await built(folder, "plain", { ...clusters, ...PLAIN }),
-    commonJs: await built(folder, "common-js", { ...clusters, format: "cjs" }),
+    plain: await buildFile(folder, "plain", { ...clusters, ...PLAIN }),
+    commonJs: await buildFile(folder, "common-js", { ...clusters, format: "cjs" }),
   };
 }
 
@@ -120,14 +120,14 @@ const fileOf = (name: BundleName) => join(ROOT, BUNDLES_DIRECTORY, name, "bundle
 const NAMES = Object.keys(bundles) as BundleName[];
 
 /** The clusters' function in alternative forms, next to the deployed one. */
-const shapesOf = (folder: string, others: Awaited<ReturnType<typeof buildOthers>>): Loaded[] => {
+const shapesOf = (folder: string, others: Awaited<ReturnType<typeof buildOthers>>): LoadedFile[] => {
   const cache = (name: string) => ({ NODE_COMPILE_CACHE: join(folder, name) });
   return [
-    { name: "as a module: what is deployed", file: fileOf("clusters") },
+    { name: "as a module (deployed)", file: fileOf("clusters") },
     { name: "as CommonJS", file: others.commonJs },
     { name: "as a module, with a compile cache", file: fileOf("clusters"), environment: cache("modules") },
     { name: "as CommonJS, with a compile cache", file: others.commonJs, environment: cache("common") },
-    { name: "with all of the SDK and with names, as SST bundles", file: others.plain },
+    { name: "with the whole SDK and with names, as SST bundles", file: others.plain },
   ];
 };
 
@@ -148,16 +148,16 @@ export async function measureStarts(): Promise<void> {
     const bare = { name: "the bare document client", file: others.bare };
     const peer = { name: "Express, Zod and ElectroDB", file: others.peer };
     const shapes = shapesOf(folder, others);
-    const functions = NAMES.map((name): Loaded => ({ name, file: fileOf(name) }));
+    const functions = NAMES.map((name): LoadedFile => ({ name, file: fileOf(name) }));
     const loaded = loadInTurn([bare, ...functions, ...shapes, peer]);
     say(`starting ${STARTS} times each`);
     const world = worldOn("bench", { endpoint: engine.endpoint }, new Set());
-    const asked = askedOf(await prepare(world, kms.endpoint));
+    const asked = buildRequests(await prepare(world, kms.endpoint));
     const idle = worldOn("bench-idle", { endpoint: engine.endpoint }, new Set());
     await createTable(idle.table);
     const environment = { ...LAMBDA, AWS_ENDPOINT_URL_DYNAMODB: engine.endpoint, AWS_ENDPOINT_URL_KMS: kms.endpoint };
     const creation = { region: "eu-west-1", version: "v1.34.4-u-ame.2", cloudAccountIdentity: randomUUID() };
-    const peerAsked = threeOf(await preparePeer(engine.endpoint), "acme", (name) => ({
+    const peerAsked = buildComparedRequests(await preparePeer(engine.endpoint), "acme", (name) => ({
       ...{ ...creation, name, nodePools: [POOL] },
     }));
     const timed = await serveInTurn([
@@ -180,48 +180,48 @@ export async function measureStarts(): Promise<void> {
 }
 
 /** All measurements. */
-interface Measured {
-  bare: Loaded;
-  peer: Loaded;
-  functions: readonly Loaded[];
-  shapes: readonly Loaded[];
-  loaded: ReadonlyMap<string, Loading>;
-  timed: ReadonlyMap<string, Timed>;
+interface Measurements {
+  bare: LoadedFile;
+  peer: LoadedFile;
+  functions: readonly LoadedFile[];
+  shapes: readonly LoadedFile[];
+  loaded: ReadonlyMap<string, LoadTime>;
+  timed: ReadonlyMap<string, Timing>;
 }
 
-function report({ bare, peer, functions, shapes, loaded, timed }: Measured): void {
+function report({ bare, peer, functions, shapes, loaded, timed }: Measurements): void {
   const importOf = (name: string) => loaded.get(name) ?? { wall: Number.NaN, cpu: Number.NaN };
-  const sizes = ({ file }: Loaded) => {
+  const sizes = ({ file }: LoadedFile) => {
     const bytes = readFileSync(file);
     return [(bytes.length / 1024).toFixed(0), (gzipSync(bytes).length / 1024).toFixed(0)];
   };
-  const loading = ({ name }: Loaded) => {
+  const loading = ({ name }: LoadedFile) => {
     const [own, bares] = [importOf(name), importOf(bare.name)];
     const ratios = [own.wall / bares.wall, own.cpu / bares.cpu].map((ratio) => ratio.toFixed(2));
     return [`${ms(own.wall)} / ${ms(own.cpu)}`, ratios.join(" / ")];
   };
-  const line = (each: Loaded) => {
+  const line = (each: LoadedFile) => {
     const { init, first, warm } = timed.get(each.name) ?? {};
     const [ofFirst] = warm?.values() ?? [];
-    return row(each.name, ...sizes(each), ...loading(each), ms(init), ms(first), ms(ofFirst));
+    return formatRow(each.name, ...sizes(each), ...loading(each), ms(init), ms(first), ms(ofFirst));
   };
-  const heads = ["KiB minified", "KiB gzip", "import ms", "of the bare client's"];
+  const heads = ["KiB minified", "KiB gzip", "import ms", "ratio to the bare client"];
   const [ours, theirs] = ["clusters", peer.name].map((name) => timed.get(name)?.warm ?? new Map<string, number>());
-  const compared = [...(ours ?? [])].map(([name, time]) => row(name, ms(time), ms(theirs?.get(name))));
+  const compared = [...(ours ?? [])].map(([name, time]) => formatRow(name, ms(time), ms(theirs?.get(name))));
   writeBetween(
     "docs/performance.md",
     "starts",
-    `Measured on ${machine()}, Lambda's runtime client. Import: median of ${IMPORTS} fresh
-processes of each, in turn, in milliseconds as they went by / of a processor's time. Init, from the process's start to its asking for
-an event, and first, until the first event is answered: median of ${STARTS}, in turn. Warm: median of ${WARM} events.
+    `Measured on ${describeMachine()}, Lambda's runtime client. Import: median of ${IMPORTS} new
+    processes of each, in turn, in milliseconds: elapsed time / CPU time. Init: from the start of the process to its request for an event;
+    first: until the response to the first event; medians of ${STARTS}, in turn. Warm: median of ${WARM} events.
 
-${table(["function", ...heads, "init ms", "first ms", "warm ms"], [bare, ...functions, peer].map(line))}
+${formatTable(["function", ...heads, "init ms", "first ms", "warm ms"], [bare, ...functions, peer].map(line))}
 
-${table(
+${formatTable(
   ["clusters", ...heads],
-  shapes.map((each) => row(each.name, ...sizes(each), ...loading(each))),
+  shapes.map((each) => formatRow(each.name, ...sizes(each), ...loading(each))),
 )}
 
-${table(["warm, under the runtime client", "ms", `${peer.name}, ms`], compared)}`,
+${formatTable(["warm, under the runtime client", "ms", `${peer.name}, ms`], compared)}`,
   );
 }

@@ -2,12 +2,12 @@ import { execFileSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Built, buildAll, buildBundle } from "#functions/build/build.ts";
+import { type BuiltBundle, buildAll, buildBundle } from "#functions/build/build.ts";
 import { BUNDLES_DIRECTORY, type BundleName, bundles, codeOf } from "#functions/build/bundles.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const names = Object.keys(bundles) as BundleName[];
-const built = new Map<BundleName, Built>();
+const built = new Map<BundleName, BuiltBundle>();
 
 beforeAll(async () => {
   await buildAll();
@@ -73,7 +73,9 @@ describe.each(names)("the bundle of %s", (name) => {
 
 test("every Lambda entry point has a bundle with a budget", () => {
   const entries = globSync("functions/{api,reconciler}/*.ts", { cwd: ROOT }).filter((file) =>
-    /^export (const \w+ = (lambda|handlerOf)|async function handler)\(/m.test(readFileSync(join(ROOT, file), "utf8")),
+    /^export (const \w+ = (lambda|createHandler)|async function handler)\(/m.test(
+      readFileSync(join(ROOT, file), "utf8"),
+    ),
   );
   expect(entries.length).toBeGreaterThan(4);
   expect(entries.sort()).toEqual(

@@ -34,10 +34,7 @@ test("the fallback function finds its files next to its code in the uploaded bun
   expect([redoc.statusCode, redoc.headers["content-type"]]).toEqual([200, "text/javascript; charset=utf-8"]);
   expect(redoc.body.length).toBeGreaterThan(500_000);
   const nothing = await get("/nothing here");
-  expect([nothing.statusCode, JSON.parse(nothing.body).message]).toEqual([
-    404,
-    'There is nothing at "/nothing%20here".',
-  ]);
+  expect([nothing.statusCode, JSON.parse(nothing.body).message]).toEqual([404, 'Unknown path "/nothing%20here".']);
 });
 
 test("the fallback function finds its files in `sst dev`, where it is built from its source", () => {

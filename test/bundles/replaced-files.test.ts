@@ -9,15 +9,15 @@ import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
-import { type Built, buildBundle, optionsFor } from "#functions/build/build.ts";
+import { type BuiltBundle, buildBundle, optionsFor } from "#functions/build/build.ts";
 import { type BundleName, bundles } from "#functions/build/bundles.ts";
-import { keptErrors, replacedFiles, withoutErrors } from "#functions/build/replaced-files.ts";
+import { preservedErrors, removeErrors, replacedFiles } from "#functions/build/replaced-files.ts";
 import { type Engine, startEngine } from "#functions/local/engine.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const SHIMS = "functions/build/shims";
 const names = Object.keys(bundles) as BundleName[];
-const built: Built[] = [];
+const built: BuiltBundle[] = [];
 
 beforeAll(async () => {
   for (const name of names) built.push(await buildBundle(name));
@@ -69,7 +69,7 @@ describe("errors of the SDK in bundles", () => {
   test("keep their class where the class says that the call may be repeated", () => {
     const retryable = errors.filter(([, Class]) => new Class({ message: "" }).$retryable !== undefined);
     expect(retryable.map(([name]) => name)).toEqual(["ReplicatedWriteConflictException"]);
-    for (const [name] of retryable) expect(keptErrors).toContain(name);
+    for (const [name] of retryable) expect(preservedErrors).toContain(name);
   });
 
   test("have a class that the code refers to only where it is kept", () => {
@@ -77,15 +77,15 @@ describe("errors of the SDK in bundles", () => {
     for (const { code } of built) {
       const text = Buffer.from(code).toString();
       const referred = errors.filter(([name]) => new RegExp(`com\\.amazonaws\\.\\w+#${name}\\b`).test(text));
-      expect(referred.map(([name]) => name).filter((name) => !keptErrors.has(name))).toEqual([]);
+      expect(referred.map(([name]) => name).filter((name) => !preservedErrors.has(name))).toEqual([]);
     }
   });
 
   test("are not taken out of schemas of another form, or of which another schema refers to an error", () => {
     const registered = `export var AError$ = [-3, n0, _A,\n    { [_e]: _c },\n    [_m],\n    [0]\n];\nn0_registry.registerError(AError$, AError);\n`;
-    expect(withoutErrors(`${registered}export var B$ = [3, n0, _B];\n`)).toBe("export var B$ = [3, n0, _B];\n");
-    expect(() => withoutErrors("export var B$ = [3, n0, _B];\n")).toThrow("do not register errors");
-    expect(() => withoutErrors(`${registered}export var B$ = [3, n0, _B, () => AError$];\n`)).toThrow("AError");
+    expect(removeErrors(`${registered}export var B$ = [3, n0, _B];\n`)).toBe("export var B$ = [3, n0, _B];\n");
+    expect(() => removeErrors("export var B$ = [3, n0, _B];\n")).toThrow("do not register errors");
+    expect(() => removeErrors(`${registered}export var B$ = [3, n0, _B, () => AError$];\n`)).toThrow("AError");
   });
 });
 

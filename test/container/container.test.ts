@@ -4,8 +4,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { localKeyring } from "#core/secrets/local-keyring.ts";
-import { keyFile } from "#functions/local/key-file.ts";
+import { createLocalKeyring } from "#core/secrets/local-keyring.ts";
+import { createKeyFileStore } from "#functions/local/key-file.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import { until } from "#test/support/server.ts";
 import type { Json } from "#test/support/world.ts";
@@ -25,7 +25,7 @@ beforeAll(async () => {
   world = await makeConfiguredWorld();
   secrets = mkdtempSync(join(tmpdir(), "secrets-"));
   const file = join(secrets, "keys.json");
-  await localKeyring(keyFile(file, { isOwn: true })).ensure();
+  await createLocalKeyring(createKeyFileStore(file, { isOwn: true })).ensure();
   chownSync(file, 1000, 1000);
   // A container engine creates this for a mount.
   mkdirSync(join(image.root, "run/secrets"), { recursive: true });
@@ -91,7 +91,7 @@ test("a container without its required settings names them and exits", async () 
   const { ended, said } = image.run();
   expect(await ended).toEqual({ code: 1, signal: null });
   for (const variable of ["DYNAMODB_ENDPOINT", "KEYS_FILE", "OIDC_ISSUER_URL"])
-    expect(said()).toContain(`${variable}: is not set`);
+    expect(said()).toContain(`${variable}: is required`);
 });
 
 test("several replicas serve the same data, as an unprivileged user, on a read-only file system", async () => {

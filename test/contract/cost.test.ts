@@ -1,45 +1,45 @@
 import { describe, expect, test } from "vitest";
-import { capacityOf, capacityTable } from "#test/bench/capacity.ts";
-import { consumptionIn, tablesOf } from "#test/bench/cost-tables.ts";
+import { calculateCapacity, formatCapacityTable } from "#test/bench/capacity.ts";
+import { formatCostTables, parseConsumption } from "#test/bench/cost-tables.ts";
 import { readBetween } from "#test/bench/document.ts";
-import { monthOf } from "#test/bench/prices.ts";
+import { calculateMonth } from "#test/bench/prices.ts";
 
 const documented = (name: string) => readBetween("docs/cost.md", name);
-const { asked, worked } = consumptionIn({ operations: documented("operations"), work: documented("work") });
+const { asked, worked } = parseConsumption({ operations: documented("operations"), work: documented("work") });
 
 test("the prices of docs/cost.md follow from its units, traffic and list prices", () => {
-  const { operations, work, months } = tablesOf(asked, worked);
+  const { operations, work, months } = formatCostTables(asked, worked);
   expect(documented("operations")).toBe(operations);
   expect(documented("work")).toBe(work);
   expect(documented("months")).toBe(months);
 });
 
 test("the monthly cost is the cost of the stage plus a constant cost per cluster", () => {
-  const month = (clusters: number) => monthOf(clusters, asked, worked);
+  const month = (clusters: number) => calculateMonth(clusters, asked, worked);
   expect(month(0).total).toBeCloseTo(month(0).fixed);
   const each = month(1).total - month(0).total;
   expect(month(1_000).total).toBeCloseTo(month(0).total + 1_000 * each);
 });
 
 test("traffic that names an unknown operation is refused", () => {
-  expect(() => monthOf(1, new Map(), worked)).toThrow(/no measurement of: get a cluster/);
+  expect(() => calculateMonth(1, new Map(), worked)).toThrow(/no measurement of: get a cluster/);
 });
 
 describe("the cost of idle clusters in docs/performance.md", () => {
   const text = readBetween("docs/performance.md", "rest");
   const amount = (name: string) => Number(text.match(new RegExp(`^\\| ${name} \\| ([0-9.]+) \\|$`, "m"))?.[1]);
   const look = {
-    cpuMs: amount("processor's time, ms"),
+    cpuMs: amount("CPU time, ms"),
     readUnits: amount("read units"),
     writeUnits: amount("write units"),
   };
 
   test("the documented cost of idle clusters follows from the measurements and the deployed settings", () => {
-    expect(text).toContain(capacityTable(look));
+    expect(text).toContain(formatCapacityTable(look));
   });
 
   test("one stage keeps up with 1,000,000 idle clusters", () => {
-    expect(capacityOf(look).atMost).toBeGreaterThan(1_000_000);
-    expect(capacityOf(look).indexWritesPerShard).toBeLessThan(1_000);
+    expect(calculateCapacity(look).atMost).toBeGreaterThan(1_000_000);
+    expect(calculateCapacity(look).indexWritesPerShard).toBeLessThan(1_000);
   });
 });

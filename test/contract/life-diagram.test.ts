@@ -4,7 +4,7 @@ import { conditionReasons, conditionTypes } from "#core/cluster/condition.ts";
 import { type ClusterStatus, canFollow } from "#core/cluster/rules/transitions.ts";
 import { clusterStatuses, desiredStatuses, provisionStatuses } from "#core/cluster/schema.ts";
 import { nodePoolProvisionStatuses } from "#core/node-pool/schema.ts";
-import { stateDiagram, withDiagram } from "../../docs/diagram.ts";
+import { buildStateDiagram, insertDiagram } from "../../docs/diagram.ts";
 
 const document = readFileSync(new URL("../../docs/life-of-a-cluster.md", import.meta.url), "utf8");
 
@@ -23,8 +23,8 @@ function arrowsOf(diagram: string): string[] {
 
 describe("the document about the life of a cluster", () => {
   test("docs/life-of-a-cluster.md shows the current state machine (otherwise run `npm run diagram`)", () => {
-    expect(document).toBe(withDiagram(document));
-    expect(document).toContain(stateDiagram());
+    expect(document).toBe(insertDiagram(document));
+    expect(document).toContain(buildStateDiagram());
   });
 
   test("the diagram has every allowed transition and no other", () => {
@@ -33,7 +33,7 @@ describe("the document about the life of a cluster", () => {
         clusterStatuses.filter((to: ClusterStatus) => canFollow(from, to, wish)).map((to) => `${from} ${wish} ${to}`),
       ),
     );
-    expect(arrowsOf(stateDiagram()).toSorted()).toEqual(all.toSorted());
+    expect(arrowsOf(buildStateDiagram()).toSorted()).toEqual(all.toSorted());
   });
 
   test.each([
@@ -47,7 +47,7 @@ describe("the document about the life of a cluster", () => {
     expect(names.filter((name) => !document.includes(`\`${name}\``))).toEqual([]);
   });
 
-  test("withDiagram throws for a document without the two marks", () => {
-    expect(() => withDiagram("# The life of a cluster\n")).toThrow("does not contain");
+  test("insertDiagram throws for a document without the two marks", () => {
+    expect(() => insertDiagram("# The life of a cluster\n")).toThrow("does not contain");
   });
 });

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
-import { filters, sortable } from "#core/cluster/operations/search.ts";
-import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { sortable } from "#core/cluster/operations/search.ts";
+import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { allRoutes } from "#functions/api/all-routes.ts";
+import { filters } from "#functions/api/v1/clusters.ts";
 import { convert } from "#functions/openapi/convert.ts";
 import { writtenDocument } from "#functions/openapi/document.ts";
 import { committed, contractOf, type DocumentedOperation } from "#test/support/contract.ts";
@@ -88,7 +89,7 @@ describe("the OpenAPI document contains the documented contract", () => {
 });
 
 describe("the OpenAPI document and the served app", () => {
-  const served = allRoutes(localKeyring(memoryKeyStore()), async () => true).map(
+  const served = allRoutes(createLocalKeyring(createMemoryKeyStore()), async () => true).map(
     ({ method, path }) => `${method} ${path.replaceAll(/\{\w+\}/g, "{}")}`,
   );
 

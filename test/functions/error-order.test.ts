@@ -33,7 +33,7 @@ const longQuery = `?x=${"y".repeat(4096)}`;
 
 /** All possible errors of a request, in the order in which they are returned. */
 const ORDER = {
-  "unknown route": [404, /nothing at/],
+  "unknown route": [404, /Unknown path/],
   "wrong method": [405, /not allowed here/],
   "bad token": [401, /token/],
   "other content type": [415, /content type/],

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { eventEntity } from "#core/cluster/entity.ts";
-import { buildEvent } from "#core/cluster/store/event-log.ts";
+import { appendEvent } from "#core/cluster/store/event-log.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
+import { eventKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { eventsOf } from "#test/support/invariants.ts";
@@ -69,9 +69,11 @@ const told = async (path?: string): Promise<string[]> => (await get(path)).body.
 
 /** Writes an event of the reconciler. @param at milliseconds since the epoch */
 async function reconcile(identity: string, at: number): Promise<void> {
-  const changes = [{ path: "status", from: "new", to: "provisioning" }];
-  const item = buildEvent(world.services, identity, "cluster.status-changed", new Date(at).toISOString(), changes);
-  await commit(world.table, new Transaction().create("event", item), deadlineIn());
+  const changes = [{ path: "status", from: "new", to: "provisioning" }] as const;
+  const event = { type: "cluster.status-changed", changes } as const;
+  const transaction = new Transaction();
+  appendEvent(world.services, transaction, event, { clusterIdentity: identity, at: new Date(at).toISOString() });
+  await commit(world.table, transaction, deadlineIn());
 }
 
 describe("the events of a cluster", () => {
@@ -260,8 +262,17 @@ describe("events stored by version 1", () => {
     ];
     for (const [number, [type, changes]] of upgraded.entries()) {
       const at = new Date(now + 1 + number).toISOString();
-      const event = eventEntity.read(buildEvent(world.services, identity, "cluster.updated", at, []));
-      const old: Json = { ...event, type, changes: JSON.stringify(changes), entity: "event", entityVersion: 1 };
+      const key = eventKey(identity, at, world.services.ids.ulid(Date.parse(at)));
+      const old: Json = {
+        ...key,
+        type,
+        at,
+        clusterIdentity: identity,
+        changes: JSON.stringify(changes),
+        ttl: Date.parse(at),
+        entity: "event",
+        entityVersion: 1,
+      };
       await commit(world.table, new Transaction().create("event", old), deadlineIn());
     }
     const { body } = await get();

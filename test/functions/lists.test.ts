@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { beforeAll, describe, expect, test } from "vitest";
-import { SortObject } from "#core/listing/pageable.ts";
 import { clusterKey, type Key, pointerKey } from "#core/table/keys.ts";
+import { SortObject } from "#functions/api/v1/page.ts";
 import { overwrite as overwriteIn } from "#test/support/overwrite.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 

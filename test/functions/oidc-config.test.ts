@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 
 import { parse } from "yaml";
 import { forgetCluster, orphanedResources, retryCluster } from "#core/admin/clusters.ts";
-import { NotRegistered } from "#core/cluster-access/identity-provider.ts";
+import { NotRegisteredError } from "#core/cluster-access/identity-provider.ts";
 
 import { waitsOf } from "#test/support/faults.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
@@ -122,7 +122,7 @@ describe("an OIDC configuration", () => {
     for (const token of ["", "nonsense", tenant.admin.replace(/.$/, "!")]) {
       const { status, location, page } = await logIn(url, token);
       expect([status, location]).toEqual([401, ""]);
-      expect(page).toContain("This token does not work.");
+      expect(page).toContain("This token is not valid.");
     }
   });
 
@@ -142,7 +142,7 @@ describe("an OIDC configuration", () => {
 
   test("an OIDC configuration is available from OIDC_PROVISIONED on, and returns 409 with Retry-After before", async () => {
     world.provider.register = async () => {
-      throw new NotRegistered("closed");
+      throw new NotRegisteredError("closed");
     };
     const identity = await create();
     await world.reconcileOnce(identity);

@@ -540,7 +540,7 @@ describe("missing references and the order of errors", () => {
     [() => `${organisation}/maintenance-schedule/__proto__`, /no maintenance schedule "__proto__"/],
     [() => `${organisation}/maintenance-schedule/a%23b`, /no maintenance schedule "a#b"/],
     [() => "/api/v1/organisations/Not.A.Slug", /slug in the path/],
-    [() => "/api/v1/environments/mars", /nothing at/],
+    [() => "/api/v1/environments/mars", /Unknown path/],
   ])("a missing reference returns 404 with a message (%#)", async (path, says) => {
     const answer = await get(path());
     expect(answer.status, answer.text).toBe(404);

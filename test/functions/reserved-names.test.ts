@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { joinDocuments } from "#core/node-bootstrap/documents.ts";
+import { buildJoinDocuments } from "#core/node-bootstrap/documents.ts";
 import { nodePoolItem, nodePoolsOf } from "#core/node-pool/items.ts";
 import { PRODUCT_PREFIX } from "#core/node-pool/reserved-names.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
@@ -58,7 +58,7 @@ const KINDS = ["labels", "annotations", "taints"];
 
 /** The labels in `--node-labels`, and the taints, that documents hold for a pool without labels and taints. */
 function writtenByProduct(): { labels: string[]; taints: unknown[] } {
-  const documents = joinDocuments(clusterToJoin({ pool: poolToJoin({ labels: {}, taints: [] }) }));
+  const documents = buildJoinDocuments(clusterToJoin({ pool: poolToJoin({ labels: {}, taints: [] }) }));
   const script = Buffer.from(documents.installScriptBase64, "base64").toString();
   const [, labels = ""] = /--node-labels=(\S*)/.exec(script) ?? [];
   const kubelet = parse(Buffer.from(documents.kubeletConfigBase64, "base64").toString());
@@ -75,15 +75,13 @@ describe("names that the product writes", () => {
     expect(taints).toEqual([]);
     for (const name of labels) {
       expect(name.startsWith(PRODUCT_PREFIX)).toBe(true);
-      for (const kind of KINDS)
-        await expectRefused(kind, name, /this service writes it; set enableNodeReboots instead$/);
+      for (const kind of KINDS) await expectRefused(kind, name, /this service sets it; set enableNodeReboots instead$/);
     }
   });
 
   test("every other name with the product's prefix is refused, and a longer prefix is free", async () => {
     await expectRefused("labels", "ame-clusters/Node-Reboots", /set enableNodeReboots instead$/);
-    for (const kind of KINDS)
-      await expectRefused(kind, "ame-clusters/x", /use a prefix of your own, such as example.com/);
+    for (const kind of KINDS) await expectRefused(kind, "ame-clusters/x", /use your own prefix, such as example.com/);
     expect((await create({ labels: { "x.ame-clusters/node-reboots": "a", "node-reboots": "b" } })).answer.status).toBe(
       200,
     );
@@ -123,7 +121,11 @@ describe("names that Kubernetes writes on each node", () => {
     ["taints", "node.kubernetes.io/network-unavailable"],
     ["taints", "node.kubernetes.io/out-of-service"],
   ])("%s: %s is refused with the reason", async (kind = "", name = "") => {
-    await expectRefused(kind, name, / (own value|its storage driver reports|by the state of each node); /);
+    await expectRefused(
+      kind,
+      name,
+      / (own value|the values of its storage driver|according to the state of each node); /,
+    );
   });
 
   test("zone, region and machine type are free on machines of the user's own, which no cloud's controller labels", async () => {
@@ -150,7 +152,7 @@ describe("labels that a kubelet may not set", () => {
         await expectRefused(
           kind,
           `node-role.kubernetes.io/${role}`,
-          /kubeadm marks nodes of the control plane with it; use /,
+          /kubeadm sets it on nodes of the control plane; use /,
         );
       }
     },
@@ -200,7 +202,7 @@ test("a reserved name that is stored already can be repeated and removed, but no
     "labels.ame-clusters/node-reboots",
     "taints[0].key",
   ]);
-  const documents = joinDocuments(
+  const documents = buildJoinDocuments(
     clusterToJoin({ pool: poolToJoin({ labels: stored.labels, enableNodeReboots: false }) }),
   );
   const script = Buffer.from(documents.installScriptBase64, "base64").toString();

@@ -1,8 +1,9 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { filters, sortable } from "#core/cluster/operations/search.ts";
+import { sortable } from "#core/cluster/operations/search.ts";
 import { listRanges } from "#core/listing/list-index.ts";
+import { filters } from "#functions/api/v1/clusters.ts";
 import { waitsOf } from "#test/support/faults.ts";
 import { clustersOf } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { literalsIn } from "#core/shared/literals.ts";
+import { findLiterals } from "#core/shared/literals.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
@@ -159,7 +159,7 @@ describe("a value of a request's query or path in a message", () => {
     const account = await get(`/api/v1/orgs/${tenant.slug}/cloud-accounts/${long}`);
     expect(account.body.message).toContain(`"${"9".repeat(64)}"… (150 characters)`);
     const path = await get(`/${"p".repeat(300)}`);
-    expect(path.body.message).toBe(`There is nothing at "/${"p".repeat(199)}"… (301 characters).`);
+    expect(path.body.message).toBe(`Unknown path "/${"p".repeat(199)}"… (301 characters).`);
     const type = `text/${"x".repeat(150)}`;
     const posted = await world.send("POST", tenant.path("production"), {
       token: tenant.admin,
@@ -201,7 +201,7 @@ describe("literals", () => {
     }));
     fc.assert(
       fc.property(json, (text) => {
-        const found = literalsIn(text);
+        const found = findLiterals(text);
         const visit = (value: unknown, path: string): void => {
           if (value instanceof Source) {
             const isPlain = String(Number(value.text)) === value.text;
@@ -224,7 +224,7 @@ describe("literals", () => {
     ["many", `[${"1.0,".repeat(60_000)}1.0]`],
     ["one long text", `["${"\\n".repeat(128_000)}",1.0]`],
   ])("of a large body are found without an error: %s", (kind, text) => {
-    const found = literalsIn(text);
+    const found = findLiterals(text);
     expect(found.size).toBe(kind === "deep" ? 0 : kind === "many" ? 60_001 : 1);
   });
 });

@@ -2,7 +2,8 @@
 
 import { randomUUID } from "node:crypto";
 import { createPrerequisites } from "#core/cluster-access/prerequisites.ts";
-import { createReconciler, reconcile } from "#core/provisioning/reconcile.ts";
+import { reconcile } from "#core/provisioning/reconcile.ts";
+import { createReconciler } from "#core/provisioning/services.ts";
 import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import type { World } from "#test/support/world.ts";
 
@@ -14,9 +15,9 @@ export function bringUpIn({ services, keyring }: World): (identity: string) => P
     register: async () => ({ clientId: randomUUID(), clientSecret: randomUUID() }),
     remove: async () => true,
   };
-  const preparations = createPrerequisites({ table, clock, keyring, identityProvider, warn: () => {} });
+  const prerequisites = createPrerequisites({ table, clock, keyring, identityProvider, warn: () => {} });
   const provisioner = simulatedProvisioner({ table, clock, stepMs: 1 });
-  const reconciler = createReconciler(services, provisioner, { preparations });
+  const reconciler = createReconciler(services, provisioner, { prerequisites });
   return async (identity) => {
     await reconcile(reconciler, identity);
   };

@@ -334,7 +334,7 @@ export const expectations = {
     });
     const ofFunctions = FUNCTIONS.flatMap((name) => [`${name}Throttled`, `${name}Errors`]);
     const others = [
-      ...["ServerErrors", "SlowAnswers", "GatewayThrottled", "TableThrottled", "StreamBehind", "SweepsDropped"],
+      ...["ServerErrors", "SlowResponses", "GatewayThrottled", "TableThrottled", "StreamBehind", "SweepsDropped"],
       ...["DeadLetters", "ReconcileFailing", "ClustersOverdue"],
     ];
     expect([...alarms.keys()].sort()).toEqual([...ofFunctions, ...others].sort());
@@ -377,7 +377,7 @@ export const expectations = {
     const { name: metricName, namespace } = counted.metricTransformation;
     expect(namespace).toContain(expected.stage);
     expect(alarms.get("GatewayThrottled")).toMatchObject({ metricName, namespace, statistic: "Sum", threshold: 0 });
-    expect(alarms.get("SlowAnswers")).toMatchObject({
+    expect(alarms.get("SlowResponses")).toMatchObject({
       namespace: "AmeClusters",
       metricName: "Latency",
       dimensions: { Stage: expected.stage },

@@ -52,7 +52,7 @@ describe("settings of a deployment", () => {
   test.each(["http://issuer.example", "https://issuer.example/?realm=one", "https://me:word@issuer.example"])(
     "%s as the issuer URL is refused at the deployment, not first by the functions",
     (OIDC_ISSUER_URL) => {
-      expect(() => readSettings({ OIDC_ISSUER_URL }, stageOf("dev-ann"))).toThrow("of a host and a path alone");
+      expect(() => readSettings({ OIDC_ISSUER_URL }, stageOf("dev-ann"))).toThrow("with only a host and a path");
     },
   );
 

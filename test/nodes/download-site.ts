@@ -8,7 +8,13 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Architecture, architectures, type Component, components } from "#core/node-bootstrap/checksums.ts";
-import { type Download, type NodeSoftware, nodeSoftware, pathOf, sites } from "#core/node-bootstrap/software.ts";
+import {
+  type Download,
+  downloadPath,
+  findNodeSoftware,
+  type NodeSoftware,
+  sites,
+} from "#core/node-bootstrap/software.ts";
 
 /** File in which the programs record their calls. */
 export const CALLS = "/var/log/calls";
@@ -109,11 +115,11 @@ export async function startDownloadSite(): Promise<DownloadSite> {
 
   return {
     software(version) {
-      const real = nodeSoftware(version);
+      const real = findNodeSoftware(version);
       if (real === undefined) throw new Error(`${version} is not known`);
       const put = (download: Download): Download => {
         const sums = architectures.map((architecture) => {
-          const path = `${folderOf(download.component)}/${pathOf(download, architecture)}`;
+          const path = `${folderOf(download.component)}/${downloadPath(download, architecture)}`;
           const bytes = files.get(path) ?? packed(contentOf(download, architecture));
           files.set(path, bytes);
           return [architecture, createHash("sha256").update(bytes).digest("hex")];

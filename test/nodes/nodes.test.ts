@@ -5,7 +5,7 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { JoinConfigResponse } from "#core/cluster-access/schema.ts";
-import { joinDocuments } from "#core/node-bootstrap/documents.ts";
+import { buildJoinDocuments } from "#core/node-bootstrap/documents.ts";
 import type { JoinInput } from "#core/node-bootstrap/input.ts";
 import { clusterToJoin, poolToJoin, TOKEN } from "#test/core/node-bootstrap/inputs.ts";
 import { type DownloadSite, startDownloadSite } from "./download-site.ts";
@@ -16,7 +16,7 @@ let site: DownloadSite;
 
 const documentsOf = (overrides: Partial<JoinInput> = {}) => {
   const input = clusterToJoin({ pool: poolToJoin(), ...overrides });
-  return joinDocuments(input, site.software(input.version));
+  return buildJoinDocuments(input, site.software(input.version));
 };
 const text = (encoded: string) => Buffer.from(encoded, "base64").toString();
 const run = (script: string) => machine.run(script, { environment: site.environment });
@@ -196,7 +196,7 @@ describe("a setting of the host", () => {
     machine.stub("sysctl", "if [[ $1 == -n ]]; then echo 0; fi\n");
     const { code, said } = await install(documentsOf());
     machine.stub("sysctl", SYSCTL);
-    expect(said).toContain("the sysctl net.bridge.bridge-nf-call-iptables is '0', but has to be '1'");
+    expect(said).toContain("the sysctl net.bridge.bridge-nf-call-iptables is '0', but must be '1'");
     expect(code).toBe(1);
   });
 });
@@ -230,7 +230,7 @@ test("the script waits for another running package manager", async () => {
   await run("rm /locked");
   const { code, said } = await installing;
   machine.unstub("sleep");
-  expect(said).toContain("waiting for another package manager to end\n");
+  expect(said).toContain("waiting for another package manager to finish\n");
   expect(code, said).toBe(0);
   expect((await run("dpkg --status socat")).said).toContain("Status: install ok installed");
 });
@@ -313,11 +313,11 @@ describe("a refused run does not change the machine", () => {
     const documents = documentsOf();
     for (const script of [text(documents.installScriptBase64), text(documents.upgradeScriptBase64)]) {
       machine.become("ubuntu", "20.04", "x86_64");
-      await refused(script, "this system is 'ubuntu 20.04'; nodes run Ubuntu 22.04, Ubuntu 24.04 or Debian 12");
+      await refused(script, "this system is 'ubuntu 20.04'; supported are Ubuntu 22.04, Ubuntu 24.04 and Debian 12");
       machine.become("debian", "12", "riscv64");
-      await refused(script, "this machine is riscv64; nodes run on amd64 (x86_64) or arm64 (aarch64)");
+      await refused(script, "this machine is riscv64; supported are amd64 (x86_64) and arm64 (aarch64)");
       machine.reset();
-      await refused(script, "this script has to run as root", "65534:65534");
+      await refused(script, "this script must run as root", "65534:65534");
     }
   });
 
@@ -327,7 +327,10 @@ describe("a refused run does not change the machine", () => {
     await install(documents);
     await join(documents);
     const upgradeTo = (version: string) => text(documentsOf({ version }).upgradeScriptBase64);
-    await refused(upgradeTo("v1.33.8-u-ame.1"), "this node runs Kubernetes v1.34.3: nodes are not brought back");
+    await refused(
+      upgradeTo("v1.33.8-u-ame.1"),
+      "this node runs Kubernetes v1.34.3: a downgrade to an older minor version",
+    );
     machine.write("usr/local/bin/kubelet", "#!/bin/bash\necho Kubernetes v1.33.4\n", 0o755);
     await refused(upgradeTo("v1.35.0-u-ame.1"), "this node runs Kubernetes v1.33.4: upgrade it one minor version");
   });
@@ -347,7 +350,7 @@ test("a download with a wrong checksum is not installed, and the next run contin
   const changed = await install(documents);
   expect(changed.code).toBe(1);
   expect(changed.said).toMatch(
-    /error: http\S+containerd-2\.1\.6\S+ is not what was published: its SHA-256 is [0-9a-f]{64}/,
+    /error: http\S+containerd-2\.1\.6\S+ is not the published file: its SHA-256 is [0-9a-f]{64}/,
   );
   expect(machine.has("usr/local/bin/runc")).toBe(true);
   expect(machine.has("usr/local/bin/containerd")).toBe(false);
@@ -366,7 +369,7 @@ test("an interrupted download is repeated, and then fails with a message", async
   const { code, said } = await install(documentsOf());
   machine.unstub("curl");
   expect(code).toBe(1);
-  expect(said).toMatch(/error: http\S+kubelet could not be downloaded/);
+  expect(said).toMatch(/error: http\S+kubelet cannot be downloaded/);
   expect(machine.has("usr/local/bin/kubelet")).toBe(false);
 });
 

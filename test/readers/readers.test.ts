@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { kubeconfigOf } from "#core/cluster-access/oidc.ts";
-import { joinDocuments } from "#core/node-bootstrap/documents.ts";
+import { buildKubeconfig } from "#core/cluster-access/oidc.ts";
+import { buildJoinDocuments } from "#core/node-bootstrap/documents.ts";
 import { CreateNodePool } from "#core/node-pool/schema.ts";
 import { enclosingSpecialRange, parseCidr } from "#core/shared/ip.ts";
 import { validate } from "#core/shared/validation.ts";
@@ -33,7 +33,9 @@ const decode = (base64: string) => Buffer.from(base64, "base64").toString();
 /** Documents with a text in every place that can contain a user's text. */
 const documentsWith = (text: string) => {
   const taints = [{ key: text, value: text, effect: "NoSchedule" as const }];
-  const documents = joinDocuments(clusterToJoin({ clusterDomain: text, pool: poolToJoin({ name: text, taints }) }));
+  const documents = buildJoinDocuments(
+    clusterToJoin({ clusterDomain: text, pool: poolToJoin({ name: text, taints }) }),
+  );
   return {
     taints,
     kubelet: decode(documents.kubeletConfigBase64),
@@ -42,7 +44,7 @@ const documentsWith = (text: string) => {
 };
 
 const kubeconfigWith = (text: string) =>
-  kubeconfigOf(text, {
+  buildKubeconfig(text, {
     caCertificate: CERTIFICATE,
     clientId: text,
     clientSecret: text,

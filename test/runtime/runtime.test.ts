@@ -13,7 +13,7 @@ import { clusterEntity } from "#core/cluster/entity.ts";
 import type { IdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import { createServices, type Services } from "#core/context.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
-import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
 import type { RawItem } from "#core/table/entity.ts";
@@ -160,7 +160,7 @@ beforeAll(async () => {
     services: localServices(),
     log: createLogger("silent"),
     config,
-    keyring: kmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE }),
+    keyring: createKmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE }),
     ready: async () => true,
   });
   server = createServer(getRequestListener(app.fetch));
@@ -206,7 +206,7 @@ async function carry(Records: Json[]) {
   const restore = keepEnvironment();
   const { AWS_ENDPOINT_URL_DYNAMODB: DYNAMODB_ENDPOINT, ...rest } = environment(inject("endpoint"));
   Object.assign(process.env, rest, { DYNAMODB_ENDPOINT, LOG_LEVEL: "silent" });
-  const keyring = kmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE });
+  const keyring = createKmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE });
   const { clock, draw: ids, sleep } = given;
   const answer = await stream.with({ clock, ids, sleep, keyring, identityProvider: provider })({ Records }, {});
   restore();

@@ -79,7 +79,7 @@ describe("remove", () => {
     program("sst", "echo 'Stage not found' >&2; exit 1");
     const { status, said } = await run("remove", "--branch", "never-deployed");
     expect(status).toBe(0);
-    expect(said).toMatch(/^There is no stage branch-never-deployed\. Nothing had to be removed\.$/m);
+    expect(said).toMatch(/^The stage branch-never-deployed does not exist\. Nothing was removed\.$/m);
   });
 
   test("remove fails if SST fails for another reason, and shows SST's output", async () => {
@@ -102,7 +102,7 @@ describe("remove", () => {
     async (stage) => {
       const { status, said, called } = await run("remove", "--stage", stage);
       expect([status, called]).toEqual([1, []]);
-      expect(said).toMatch(new RegExp(`${stage} is not removed: .*docs/stages\\.md`));
+      expect(said).toMatch(new RegExp(`${stage} cannot be removed: .*docs/stages\\.md`));
       expect(said).not.toMatch(/at .*\.ts:/);
     },
   );
@@ -136,7 +136,7 @@ describe("sweep", () => {
     const { status, said, called } = await run("sweep");
     expect(called.slice(1)).toEqual(["sst remove --stage branch-a", "sst remove --stage branch-b"]);
     expect(status).toBe(1);
-    expect(said).toMatch(/still there: branch-a$/m);
+    expect(said).toMatch(/were not removed: branch-a$/m);
   });
 
   test("sweep succeeds if a stage was removed after it was listed", async () => {
@@ -150,7 +150,7 @@ describe("sweep", () => {
   test("sweep succeeds without expired stages", async () => {
     program("aws", `echo '${listing([])}'`);
     const { status, said } = await run("sweep");
-    expect([status, said]).toEqual([0, "No stage's time is over.\n"]);
+    expect([status, said]).toEqual([0, "No stage has expired.\n"]);
   });
 });
 

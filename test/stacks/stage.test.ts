@@ -51,7 +51,7 @@ describe("the name of a stage", () => {
   });
 
   test.each(["", "Production", "1st", "a_b", "a b", "x".repeat(33)])("a stage cannot have the name %j", (name) => {
-    expect(() => stageOf(name)).toThrow(/no name of a stage/);
+    expect(() => stageOf(name)).toThrow(/Invalid stage name/);
   });
 
   test("personal stages of two people differ", () => {

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Ajv2020, type AnySchemaObject, type ValidateFunction } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
-import { drawnProperties } from "#functions/openapi/schemas.ts";
+import { generatedProperties } from "#functions/openapi/schemas.ts";
 
 interface Media {
   schema: AnySchemaObject;
@@ -65,7 +65,7 @@ const without = (schema: AnySchemaObject, name: string): AnySchemaObject => {
 const done = (schemas: OpenApi["components"]["schemas"]) =>
   Object.fromEntries(
     Object.entries(schemas).map(([name, schema]): [string, AnySchemaObject] => {
-      const required = [...(schema.required ?? []), ...(drawnProperties[name] ?? [])];
+      const required = [...(schema.required ?? []), ...(generatedProperties[name] ?? [])];
       const whole = required.length === 0 ? schema : { ...schema, required };
       return [
         name,

@@ -2,12 +2,13 @@
 
 import { clusterEntity } from "#core/cluster/entity.ts";
 import { isDeleting } from "#core/cluster/rules/transitions.ts";
-import { TOMBSTONE_DAYS, tombstoneTransaction } from "#core/cluster/store/tombstone.ts";
+import { retire } from "#core/cluster/store/pointer.ts";
+import { tombstoneTransaction } from "#core/cluster/store/tombstone.ts";
 import type { Services } from "#core/context.ts";
 import { readChunkOf } from "#core/listing/page-index.ts";
 import { nodePoolsOf } from "#core/node-pool/items.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
-import { clusterKey, pointerKey, tombstoneKey } from "#core/table/keys.ts";
+import { clusterKey } from "#core/table/keys.ts";
 import { commit } from "#core/table/transaction.ts";
 
 /**
@@ -33,21 +34,10 @@ export async function endDeletion(
   const chunk = await readChunkOf(services.table, organisation, environment, slug);
   if (cluster === undefined || chunk === undefined) throw new Error(`no deleting cluster ${slug} in ${environment}`);
   const { identity } = cluster;
-  const now = services.clock().toISOString();
-  const transaction = tombstoneTransaction(services, cluster, await nodePoolsOf(services.table, identity), chunk, now);
-  transaction.update(
-    "pointer",
-    pointerKey(identity),
-    "SET #path = :path, #ttl = :ttl ADD #fence :one REMOVE #duePk, #dueAt, #requestedAt, #leaseUntil",
-    {
-      condition: "attribute_exists(#pk)",
-      values: {
-        ":path": tombstoneKey(organisation, environment, slug, identity).sk,
-        ":ttl": Math.floor(Date.parse(now) / 1_000) + TOMBSTONE_DAYS * 24 * 60 * 60,
-        ":one": 1,
-      },
-    },
-  );
+  const now = services.clock();
+  const pools = await nodePoolsOf(services.table, identity);
+  const transaction = tombstoneTransaction(services, cluster, pools, chunk, now.toISOString());
+  retire(transaction, cluster, now);
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   if (failures.length > 0) throw new Error(`the deletion of ${slug} did not complete: ${JSON.stringify(failures)}`);
   return identity;

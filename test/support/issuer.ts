@@ -2,7 +2,7 @@
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type IdentityProvider, identityProvider } from "#core/cluster-access/identity-provider.ts";
+import { createIdentityProvider, type IdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import { createPrerequisites } from "#core/cluster-access/prerequisites.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
@@ -46,7 +46,7 @@ export async function makeConfiguredWorld(options: WorldOptions & { callMs?: num
   const world = await makeLivingWorld({
     callMs: 5_000,
     ...options,
-    preparations: ({ services: { table, clock }, keyring }) =>
+    prerequisites: ({ services: { table, clock }, keyring }) =>
       createPrerequisites({
         table,
         clock,
@@ -60,7 +60,7 @@ export async function makeConfiguredWorld(options: WorldOptions & { callMs?: num
       }),
   });
   issuer = await startIssuer({ origin, place: undefined, services: world.services, log: world.log });
-  const { register: ask, remove } = identityProvider(issuer.issuer, issuer.initialAccessToken);
+  const { register: ask, remove } = createIdentityProvider(issuer.issuer, issuer.initialAccessToken);
   learn(issuer.initialAccessToken);
   const register: IdentityProvider["register"] = async (name, signal) => {
     const made = await ask(name, signal);

@@ -2,9 +2,9 @@
 
 import { expect } from "vitest";
 import type { Pointer } from "#core/cluster/entity.ts";
-import { readPointer } from "#core/provisioning/lease.ts";
+import { readPointer } from "#core/cluster/store/pointer.ts";
 import type { Provisioner } from "#core/provisioning/provisioner.ts";
-import type { ReconcilerServices } from "#core/provisioning/reconcile.ts";
+import type { ReconcilerServices } from "#core/provisioning/services.ts";
 import { type LivingWorld, makeLivingWorld } from "./reconciling.ts";
 import type { Answer, Json, Tenant } from "./world.ts";
 

@@ -1,7 +1,7 @@
 /** Reconciler for tests: the clock advances only during waits. */
 
 import type { Prerequisite } from "#core/provisioning/prerequisite.ts";
-import { createReconciler, type ReconcilerServices } from "#core/provisioning/reconcile.ts";
+import { createReconciler, type ReconcilerServices } from "#core/provisioning/services.ts";
 import { type SimulationOptions, simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
 import { as } from "./permissions.ts";
@@ -23,14 +23,14 @@ export const STEP_MS = 800;
 /**
  * Creates a world with a reconciler next to its server, both with one clock that is advanced explicitly.
  *
- * @param options `callMs` is the timeout of a call of the reconciler, `preparations` its own steps; none by default
+ * @param options `callMs` is the timeout of a call of the reconciler, `prerequisites` its own steps; none by default
  */
 export async function makeLivingWorld(
-  options: WorldOptions & { callMs?: number; preparations?: (world: World) => readonly Prerequisite[] } = {},
+  options: WorldOptions & { callMs?: number; prerequisites?: (world: World) => readonly Prerequisite[] } = {},
 ): Promise<LivingWorld> {
   let now = Date.parse("2026-11-23T10:00:00.000Z");
   const clock = () => new Date(now);
-  const { callMs = 200, preparations, ...given } = options;
+  const { callMs = 200, prerequisites, ...given } = options;
   const world = await makeWorld({ clock, ...given });
   const faults: LivingWorld["faults"] = { next: undefined };
   const provisioner = simulatedProvisioner({
@@ -46,7 +46,7 @@ export async function makeLivingWorld(
   const reconciler = createReconciler(world.services, provisioner, {
     sleep,
     callMs,
-    preparations: preparations?.(world) ?? [],
+    prerequisites: prerequisites?.(world) ?? [],
   });
   const settle: LivingWorld["settle"] = async (withinMs = 30 * 60_000) => {
     const end = now + withinMs;

@@ -7,7 +7,7 @@ import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts
 import { createServices, type Services } from "#core/context.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { parseJson } from "#core/shared/json.ts";
 import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
@@ -71,7 +71,7 @@ export interface WorldOptions extends Partial<Omit<Services, "table">> {
   /** Maximum number of attempts of the SDK for a call. */
   maxAttempts?: number;
   /** Timeout of one attempt of a call, in milliseconds. */
-  sendingMs?: number;
+  requestTimeoutMs?: number;
   /** True if calls are signed as for AWS, which is the default. */
   isSigned?: boolean;
   trustedProxies?: string[];
@@ -119,10 +119,15 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
  * @param busy keys with a transaction in progress; shared by all processes on the table
  */
 export function worldOn(name: string, options: WorldOptions & { endpoint: string }, busy: Set<string>): World {
-  const { endpoint, maxAttempts = 4, sendingMs, isSigned = true, judge, ...rest } = options;
-  const { trustedProxies = [], corsOrigins = [], keyring = localKeyring(memoryKeyStore()), ...given } = rest;
+  const { endpoint, maxAttempts = 4, requestTimeoutMs, isSigned = true, judge, ...rest } = options;
+  const {
+    trustedProxies = [],
+    corsOrigins = [],
+    keyring = createLocalKeyring(createMemoryKeyStore()),
+    ...given
+  } = rest;
   const client = { ...ENGINE, ...(isSigned ? {} : UNSIGNED), maxAttempts };
-  const table = openTable({ name, endpoint, client, ...(sendingMs && { sendingMs }) });
+  const table = openTable({ name, endpoint, client, ...(requestTimeoutMs && { requestTimeoutMs }) });
   const statusWatcher = new PollingStatusWatcher(table.commits);
   const services = createServices({ table, provisioner: simulatedTraits, statusWatcher, ...given });
   const logs: string[] = [];

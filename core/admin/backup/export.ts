@@ -1,4 +1,4 @@
-/** Keeping the whole table. */
+/** Exports the whole table as a backup. */
 
 import { createHash } from "node:crypto";
 import type { Services } from "../../context.ts";
@@ -6,33 +6,34 @@ import { conflict } from "../../shared/errors.ts";
 import { encodeItem } from "../../table/dynamodb-json.ts";
 import { scanRaw } from "../../table/raw-scan.ts";
 import { entities } from "../entities.ts";
-import { type BackupEnd, ContentChecksum, endLine, startLine } from "./format.ts";
+import { type BackupEnd, buildEndLine, buildStartLine, ContentChecksum } from "./format.ts";
 import { requireNoPendingImport } from "./import-lock.ts";
 
-/** How often the table is read, before it counts as one that is written to all the time. */
-const READINGS = 6;
+/** Maximum number of scans. If no two scans in a row are equal, the export fails, because the table is written to all the time. */
+const MAX_SCANS = 6;
 
-type Kept = Pick<Services, "table" | "clock">;
+type ExportServices = Pick<Services, "table" | "clock">;
 
 /**
- * Makes a backup of the table as it is at one moment: it is read until two readings come to the same, so that it was so all the
- * time from the end of the first to the beginning of the second.
+ * Exports the table as it is at one moment. Scans it until two scans in a row are equal: then it did not change between the end of
+ * the first and the start of the second.
  *
- * @param keep keeps the lines of one reading, in place of those it was given before
- * @returns what the last line of what was kept says
- * @throws AppError conflict where others wrote during every reading, or the table itself is not whole; unavailable where the database cannot be reached
+ * @param save stores the lines of one scan and replaces those of the scan before
+ * @returns the last line of the stored backup
+ * @throws AppError conflict if there were writes during every scan, or an import is incomplete; unavailable if the database
+ *   cannot be reached
  */
 export async function exportTable(
-  kept: Kept,
-  keep: (lines: AsyncIterable<string>) => Promise<void>,
+  services: ExportServices,
+  save: (lines: AsyncIterable<string>) => Promise<void>,
 ): Promise<BackupEnd> {
-  await requireNoPendingImport(kept.table);
+  await requireNoPendingImport(services.table);
   let before: string | undefined;
-  for (let reading = 1; reading <= READINGS; reading++) {
+  for (let scan = 1; scan <= MAX_SCANS; scan++) {
     let end: BackupEnd | undefined;
-    await keep(
-      linesOf(kept, (read) => {
-        end = read;
+    await save(
+      linesOf(services, (line) => {
+        end = line;
       }),
     );
     if (end !== undefined && end.contents === before) return end;
@@ -40,25 +41,25 @@ export async function exportTable(
   }
   throw conflict(
     "backup.unsettled",
-    `Others wrote during each of ${READINGS} readings, so no two of them are the same. Stop the server, or read a copy of the table that nobody writes to.`,
+    `The table was written to during each of ${MAX_SCANS} scans, so no two scans are equal. Stop the server, or export a copy of the table that has no writers.`,
   );
 }
 
-async function* linesOf({ table, clock }: Kept, over: (end: BackupEnd) => void): AsyncGenerator<string> {
+async function* linesOf({ table, clock }: ExportServices, onEnd: (end: BackupEnd) => void): AsyncGenerator<string> {
   const contents = new ContentChecksum();
   const digest = createHash("sha256");
-  const counted = (line: string) => {
+  const hashed = (line: string) => {
     digest.update(`${line}\n`);
     return line;
   };
   const versions = Object.fromEntries(entities.map(({ name, version }) => [name, version]));
-  yield counted(startLine({ table: table.name, startedAt: clock().toISOString(), entities: versions }));
+  yield hashed(buildStartLine({ table: table.name, startedAt: clock().toISOString(), entities: versions }));
   for await (const item of scanRaw(table)) {
     const line = encodeItem(item);
     contents.add(line);
-    yield counted(line);
+    yield hashed(line);
   }
   const end = { items: contents.items, sha256: digest.digest("hex"), contents: contents.text };
-  yield endLine(end);
-  over(end);
+  yield buildEndLine(end);
+  onEnd(end);
 }

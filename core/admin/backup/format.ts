@@ -1,21 +1,21 @@
-/** What a backup is: a first line that says of what, a line an item, and a last line by which a whole one is known. */
+/** Format of a backup: a first line that describes it, one line for each item, and a last line with counts and checksums. */
 
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { AppError, errorText } from "../../shared/errors.ts";
 import { decodeItem, type WireItem } from "../../table/dynamodb-json.ts";
 
-/** How backups are written now. */
+/** Version of the format that this release writes and reads. */
 const FORMAT = 1;
 
 const Start = v.object({
   backup: v.object({
     format: v.number(),
-    /** The table it is of: secrets decrypt in a table of that name alone. */
+    /** Name of the exported table. Secrets decrypt only in a table of the same name. */
     table: v.string(),
     /** RFC 3339. */
     startedAt: v.string(),
-    /** The versions of entities in the release that wrote it. */
+    /** Versions of the entities in the release that wrote the backup. */
     entities: v.record(v.string(), v.number()),
   }),
 });
@@ -25,83 +25,85 @@ const End = v.object({
     items: v.number(),
     /** SHA-256 of every byte before this line, in hexadecimal. */
     sha256: v.string(),
-    /** What the items come to together, in whichever order, in hexadecimal. */
+    /** Checksum of all items, independent of their order, in hexadecimal. */
     contents: v.string(),
   }),
 });
 
-/** What the first line says. */
+/** Content of the first line. */
 export type BackupStart = v.InferOutput<typeof Start>["backup"];
-/** What the last line says. */
+/** Content of the last line. */
 export type BackupEnd = v.InferOutput<typeof End>["end"];
 
-/** Reads the lines of a backup from the first on, as often as it is called. */
+/** Reads the lines of a backup from the first; can be called repeatedly. */
 export type Lines = () => AsyncIterable<string>;
 
 const SUM_MODULUS = 2n ** 256n;
 
 /**
- * Adds up what items come to together, whichever order they come in: engines have different ones. The sum of the SHA-256 of
- * their lines tells any two tables apart that differ by accident.
+ * Checksum of a set of items, independent of their order, because engines scan in different orders. It is the sum of the SHA-256
+ * of their lines. It detects accidental differences, not forged ones.
  */
 export class ContentChecksum {
   #sum = 0n;
   #items = 0;
 
-  /** Adds an item's line. */
+  /** Adds the line of an item. */
   add(line: string): void {
     this.#sum = (this.#sum + BigInt(`0x${createHash("sha256").update(line).digest("hex")}`)) % SUM_MODULUS;
     this.#items++;
   }
 
-  /** How many were added. */
+  /** Number of added items. */
   get items(): number {
     return this.#items;
   }
 
-  /** What they come to, in hexadecimal. */
+  /** The checksum, in hexadecimal. */
   get text(): string {
     return this.#sum.toString(16).padStart(64, "0");
   }
 }
 
-/** The first line. */
-export const startLine = (start: Omit<BackupStart, "format">): string =>
+/** Builds the first line. */
+export const buildStartLine = (start: Omit<BackupStart, "format">): string =>
   JSON.stringify({ backup: { format: FORMAT, ...start } });
 
-/** The last line. */
-export const endLine = (end: BackupEnd): string => JSON.stringify({ end });
+/** Builds the last line. */
+export const buildEndLine = (end: BackupEnd): string => JSON.stringify({ end });
 
-/** What is told of a file that is no whole backup. */
-const refusal = (...problems: [string, ...string[]]) => new AppError("invalid", "backup.refused", problems);
+/** Builds the error for a file that is not a complete backup. */
+const invalidBackup = (...problems: [string, ...string[]]) => new AppError("invalid", "backup.invalid", problems);
 
 function parse<Schema extends v.GenericSchema>(schema: Schema, line: string): v.InferOutput<Schema> | undefined {
   try {
     const parsed = v.safeParse(schema, JSON.parse(line));
     return parsed.success ? parsed.output : undefined;
   } catch {
-    // It is not even JSON.
+    // Not JSON.
     return undefined;
   }
 }
 
 function startIn(line: string | undefined): BackupStart {
   const start = line === undefined ? undefined : parse(Start, line)?.backup;
-  if (start === undefined) throw refusal("line 1: is not how a backup begins");
-  if (start.format !== FORMAT) throw refusal(`line 1: is a backup of format ${start.format}, and this reads ${FORMAT}`);
+  if (start === undefined) throw invalidBackup("line 1: is not the first line of a backup");
+  if (start.format !== FORMAT) {
+    throw invalidBackup(`line 1: unsupported backup format ${start.format}; this release reads format ${FORMAT}`);
+  }
   return start;
 }
 
-/** A backup that was looked at from the first line to the last. */
+/** Content of the first and the last line of a backup that was read completely. */
 export interface BackupSummary extends BackupEnd {
   start: BackupStart;
 }
 
 /**
- * Reads a backup from the first line to the last, and makes sure that nothing is missing or changed.
+ * Reads a whole backup and checks that it is complete and unchanged.
  *
- * @param visit told of every item with its line's number
- * @throws AppError invalid where it is no backup, or not a whole one
+ * @param visit called with every item and the number of its line
+ * @throws AppError invalid if it is not a backup, or an incomplete or changed one
  */
 export async function readBackup(
   lines: Lines,
@@ -114,7 +116,7 @@ export async function readBackup(
   let number = 0;
   for await (const line of lines()) {
     number++;
-    if (end !== undefined) throw refusal(`line ${number}: comes after the last one`);
+    if (end !== undefined) throw invalidBackup(`line ${number}: follows the last line of the backup`);
     if (start === undefined) {
       start = startIn(line);
     } else {
@@ -126,11 +128,12 @@ export async function readBackup(
     digest.update(`${line}\n`);
   }
   start ??= startIn(undefined);
-  if (end === undefined) throw refusal(`it ends after line ${number}, in the middle: the last line is missing`);
+  if (end === undefined) throw invalidBackup(`incomplete backup: ends after line ${number} without a last line`);
   const found = { items: contents.items, sha256: digest.digest("hex"), contents: contents.text };
-  if (found.items !== end.items) throw refusal(`it holds ${found.items} items, and says ${end.items}`);
-  if (found.sha256 !== end.sha256 || found.contents !== end.contents)
-    throw refusal("it was changed: its checksum is another");
+  if (found.items !== end.items) throw invalidBackup(`contains ${found.items} items; its last line says ${end.items}`);
+  if (found.sha256 !== end.sha256 || found.contents !== end.contents) {
+    throw invalidBackup("checksum mismatch: the file was changed after the export");
+  }
   return { start, ...end };
 }
 
@@ -138,6 +141,6 @@ function itemOf(line: string, number: number): WireItem {
   try {
     return decodeItem(line);
   } catch (error) {
-    throw refusal(`line ${number}: is no item (${errorText(error)})`);
+    throw invalidBackup(`line ${number}: is not an item (${errorText(error)})`);
   }
 }

@@ -1,4 +1,4 @@
-/** The mark of a table that is being filled from a backup, until everything is there. */
+/** Lock item of a table during an import. It remains until the import is complete. */
 
 import * as v from "valibot";
 import { conflict } from "../../shared/errors.ts";
@@ -7,24 +7,24 @@ import { defineEntity } from "../../table/entity.ts";
 import { importKey, keyText } from "../../table/keys.ts";
 
 const StoredImport = v.object({ sha256: v.string(), startedAt: v.string() });
-/** An import that is not over, as it is stored. */
+/** Stored shape of a pending import. */
 export const importEntity = defineEntity("import", 1, StoredImport);
 
 /**
- * Makes sure that no import into the table was cut off: what is there is not whole.
+ * Checks that the table has no incomplete import.
  *
- * @throws AppError conflict where one was
+ * @throws AppError conflict if it has one
  */
 export async function requireNoPendingImport(table: Table): Promise<void> {
   const present = await pendingImport(table);
   if (present === undefined) return;
   throw conflict(
     "backup.unfinished",
-    `An import that began at ${present.startedAt} was cut off, so not everything is there. Go on with \`backup import --resume\`.`,
+    `The import that started at ${present.startedAt} is incomplete, so items are missing. Continue it with \`backup import --resume\`.`,
   );
 }
 
-/** Reads the mark. @returns undefined where there is none */
+/** Reads the lock item. @returns undefined if no import is pending */
 export async function pendingImport(table: Table) {
   const item = (await table.get([importKey])).get(keyText(importKey));
   return item && importEntity.read(item);

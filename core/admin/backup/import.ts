@@ -1,4 +1,4 @@
-/** Bringing a backup back into an empty table. */
+/** Imports a backup into an empty table. */
 
 import { pointerEntity } from "../../cluster/entity.ts";
 import type { Services } from "../../context.ts";
@@ -13,25 +13,25 @@ import { entities } from "../entities.ts";
 import { type BackupSummary, ContentChecksum, type Lines, readBackup } from "./format.ts";
 import { importEntity, pendingImport, requireNoPendingImport } from "./import-lock.ts";
 
-/** How many batches are written side by side. */
+/** Number of batches that are written in parallel. */
 const CONCURRENCY = 4;
 
-/** What an import works with. */
+/** Dependencies and options of an import. */
 export interface ImportServices extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
-  /** Whether one that was cut off may be gone on with. */
+  /** Continues an interrupted import. */
   readonly resume: boolean;
-  /** Told after every few items. @param done items written so far */
+  /** Called after each group of batches. @param done number of items written so far */
   readonly onProgress?: (done: number) => void;
 }
 
 /**
- * Brings a backup back. The backup is read to its end before anything is written, and the table is read after everything is, to hold
- * it against the backup. Until then a mark in the table tells that it is not whole.
+ * Imports a backup. The whole backup is checked before the first write. The table is compared with the backup after the last write.
+ * A lock item marks the table as incomplete until then.
  *
- * Pointers come last: with them a reconciler finds work, which must not be before everything else of a cluster is there.
+ * Pointers are written last: a reconciler finds its work through them, and all other items of a cluster must exist by then.
  *
- * @throws AppError invalid where it is no whole backup, or one of a later release; conflict where the table is not empty, was
- *   being filled from another backup, or is not the same as the backup afterwards; unavailable where the database cannot be reached
+ * @throws AppError invalid if the backup is not complete, or of a later release; conflict if the table is not empty, has a pending
+ *   import of another backup, or differs from the backup afterwards; unavailable if the database cannot be reached
  */
 export async function importBackup(importing: ImportServices, lines: Lines): Promise<BackupSummary> {
   const { table } = importing;
@@ -42,23 +42,23 @@ export async function importBackup(importing: ImportServices, lines: Lines): Pro
   const others = await writeAll(importing, lines, (item) => !isPointer(item), 0);
   await writeAll(importing, lines, isPointer, others);
   await compare(table, backup);
-  await note(importing, new Transaction().delete("import", importKey));
+  await commitNow(importing, new Transaction().delete("import", importKey));
   return backup;
 }
 
-/** A release knows what was stored by those before it, and nothing of those after it. */
+/** Checks that this release knows the stored versions of the backup: it can read those of older releases, not of later ones. */
 function requireKnown({ start }: BackupSummary): void {
   const known = new Map(entities.map(({ name, version }) => [name, version]));
   const [first, ...more] = Object.entries(start.entities)
     .filter(([name, version]) => version > (known.get(name) ?? -1))
     .map(
       ([name, version]) =>
-        `${name} ${version}: this release does not know it; use one that is not older than the backup's`,
+        `${name} ${version}: unknown to this release; use the release that wrote the backup, or a later one`,
     );
   if (first !== undefined) throw new AppError("invalid", "backup.later", [first, ...more]);
 }
 
-/** Marks the table as being filled, on condition that nothing is in it, or goes on where that was done before. */
+/** Locks the table if it is empty, or resumes the pending import of the same backup. */
 async function startImport(importing: ImportServices, { sha256 }: BackupSummary): Promise<void> {
   const { table, clock, resume } = importing;
   const present = await pendingImport(table);
@@ -67,28 +67,28 @@ async function startImport(importing: ImportServices, { sha256 }: BackupSummary)
     if (present.sha256 === sha256) return;
     throw conflict(
       "backup.other",
-      "The import that was cut off was of another backup. Go on with that one, or empty the table.",
+      "The pending import is of another backup. Continue it with that backup, or empty the table.",
     );
   }
   for await (const { pk, sk } of scanRaw(table, 1)) {
     throw conflict(
       "backup.not_empty",
-      `The table is not empty: ${pk?.S} ${sk?.S} is in it. A backup is brought back into an empty one.`,
+      `The table is not empty: it contains ${pk?.S} ${sk?.S}. A backup can be imported only into an empty table.`,
     );
   }
-  const mark = importEntity.write(importKey, { sha256, startedAt: clock().toISOString() });
-  const failures = await note(importing, new Transaction().create("import", mark));
-  if (failures.length > 0) throw conflict("backup.twice", "Another import into this table has just begun.");
+  const lock = importEntity.write(importKey, { sha256, startedAt: clock().toISOString() });
+  const failures = await commitNow(importing, new Transaction().create("import", lock));
+  if (failures.length > 0) throw conflict("backup.concurrent", "Another import into this table has just started.");
 }
 
-const note = ({ table, writeTimeoutMs }: ImportServices, transaction: Transaction) =>
+const commitNow = ({ table, writeTimeoutMs }: ImportServices, transaction: Transaction) =>
   commit(table, transaction, deadlineIn(writeTimeoutMs));
 
-/** Writes some of the items. @param done items written before @returns items written now and before */
+/** Writes the items that a filter selects. @param done items written before @returns items written now and before */
 async function writeAll(
   { table, onProgress }: ImportServices,
   lines: Lines,
-  isMeant: (item: WireItem) => boolean,
+  isSelected: (item: WireItem) => boolean,
   done: number,
 ): Promise<number> {
   let written = done;
@@ -100,7 +100,7 @@ async function writeAll(
     batches = [[]];
   };
   await readBackup(lines, async (item) => {
-    if (!isMeant(item)) return;
+    if (!isSelected(item)) return;
     const last = batches.at(-1);
     if (last !== undefined && last.length < BATCH_WRITE_ITEMS) last.push(item);
     else if (batches.length < CONCURRENCY) batches.push([item]);
@@ -113,7 +113,7 @@ async function writeAll(
   return written;
 }
 
-/** @throws AppError conflict where the table and the backup are not the same */
+/** @throws AppError conflict if the table differs from the backup */
 async function compare(table: Table, { items, contents }: BackupSummary): Promise<void> {
   const present = new ContentChecksum();
   for await (const item of scanRaw(table)) {
@@ -122,6 +122,6 @@ async function compare(table: Table, { items, contents }: BackupSummary): Promis
   if (present.items === items && present.text === contents) return;
   throw conflict(
     "backup.differs",
-    `Everything is written, but the table is not the same as the backup: it holds ${present.items} items, the backup ${items}. Somebody else wrote to it. Empty it and begin anew.`,
+    `The table differs from the backup after the import: it has ${present.items} items, the backup ${items}. Another process wrote to it. Empty the table and import again.`,
   );
 }

@@ -1,22 +1,22 @@
-/** Looking at a backup before it is needed. */
+/** Verifies a backup before it is needed. */
 
 import { errorText } from "../../shared/errors.ts";
 import { unmarshallItem } from "../../table/dynamodb-json.ts";
 import { entities } from "../entities.ts";
 import { type BackupSummary, type Lines, readBackup } from "./format.ts";
 
-/** What is in a backup. */
+/** Summary of a verified backup. */
 export interface VerifiedBackup extends BackupSummary {
-  /** How many items there are of each entity. */
+  /** Number of items of each entity. */
   byEntity: Record<string, number>;
   /** Items that this release cannot read. */
   unreadable: string[];
 }
 
 /**
- * Reads a backup to its end, and every item in it as the server would.
+ * Reads a whole backup, and reads every item in it as the server would.
  *
- * @throws AppError invalid where it is no whole backup
+ * @throws AppError invalid if it is not a complete backup
  */
 export async function verifyBackup(lines: Lines): Promise<VerifiedBackup> {
   const known = new Map(entities.map((entity) => [entity.name, entity]));
@@ -28,7 +28,7 @@ export async function verifyBackup(lines: Lines): Promise<VerifiedBackup> {
       const name = String(item.entity);
       byEntity[name] = (byEntity[name] ?? 0) + 1;
       const entity = known.get(name);
-      if (entity === undefined) throw new Error(`${item.pk} ${item.sk} is of an unknown entity, ${name}`);
+      if (entity === undefined) throw new Error(`${item.pk} ${item.sk} is of the unknown entity ${name}`);
       entity.read(item);
     } catch (error) {
       unreadable.push(`line ${line}: ${errorText(error)}`);

@@ -1,43 +1,43 @@
-/** Looking at everything that is stored: whether it can be read, and whether it agrees. For the operator's command. */
+/** Checks every stored item: that it can be read, and that items agree with each other. For the operator's command. */
 
 import type { Services } from "../../context.ts";
 import { AppError, errorText } from "../../shared/errors.ts";
 import { checkItems } from "./items.ts";
 import { findInconsistencies, type Inconsistency } from "./organisation.ts";
 
-/** How often something is looked at before it counts as wrong: others may be in the middle of changing it. */
+/** Number of times that a finding must occur before it is reported: other processes may be writing. */
 const MAX_CHECKS = 3;
 
-/** What a check found. */
+/** Result of a check. */
 export interface CheckReport {
   items: number;
   organisations: number;
-  /** What was found at every look. */
+  /** Findings that occurred in every round. */
   contradictions: Inconsistency[];
 }
 
-/** Keeps of what was found last what was found before too. */
-const again = (before: readonly Inconsistency[], now: readonly Inconsistency[]): Inconsistency[] => {
+/** Returns the findings of this round that the round before had too. */
+const repeated = (before: readonly Inconsistency[], now: readonly Inconsistency[]): Inconsistency[] => {
   const known = new Set(before.map(({ where }) => where));
   return now.filter(({ where }) => known.has(where));
 };
 
-/** Looks until nothing is found, but not for ever. @returns what the first look gave, and what was found at all of them */
-async function recheck<Look>(
-  look: () => Promise<Look>,
-  found: (look: Look) => readonly Inconsistency[],
-): Promise<[Look, Inconsistency[]]> {
-  const first = await look();
+/** Repeats a check until it finds nothing, at most `MAX_CHECKS` times. @returns its first result, and what every round found */
+async function recheck<Result>(
+  check: () => Promise<Result>,
+  found: (result: Result) => readonly Inconsistency[],
+): Promise<[Result, Inconsistency[]]> {
+  const first = await check();
   let left = [...found(first)];
-  for (let times = 2; times <= MAX_CHECKS && left.length > 0; times++) left = again(left, found(await look()));
+  for (let times = 2; times <= MAX_CHECKS && left.length > 0; times++) left = repeated(left, found(await check()));
   return [first, left];
 }
 
 /**
- * Checks the whole table. What is found is looked at again, so that what others are just writing is not taken for wrong; on a
- * table that many write to, some of that may stay.
+ * Checks the whole table. Repeats a check that finds something, so that transactions of other processes are not reported. With
+ * many writers, some false findings may remain.
  *
- * @throws AppError unavailable where the database cannot be reached
+ * @throws AppError unavailable if the database cannot be reached
  */
 export async function checkTable(services: Services): Promise<CheckReport> {
   const [{ items, organisations }, contradictions] = await recheck(
@@ -54,7 +54,7 @@ export async function checkTable(services: Services): Promise<CheckReport> {
   return { items, organisations: organisations.length, contradictions };
 }
 
-/** An item that cannot be read stops a check of its organisation; it must not stop those of the others. */
+/** Finds inconsistencies of one organisation. An unreadable item stops only the check of its organisation. */
 async function inconsistenciesOf(services: Services, organisation: string): Promise<Inconsistency[]> {
   try {
     return await findInconsistencies(services, organisation);

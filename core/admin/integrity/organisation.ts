@@ -1,4 +1,4 @@
-/** What must hold of an organisation between any two transactions: counters, page index, pointers and items agree. */
+/** Checks the invariants of an organisation between transactions: counters, page index, pointers and items agree. */
 
 import { isDeepStrictEqual } from "node:util";
 import { providerBySlug } from "../../catalogue/index.ts";
@@ -25,35 +25,35 @@ import { allEnvironments } from "../environments.ts";
 import { showOrganisation } from "../organisations.ts";
 import { checkPageIndex, orphanedChunks } from "../page-index-repair.ts";
 
-/** Something that does not agree. */
+/** Stored data that does not agree. */
 export interface Inconsistency {
-  /** What is wrong, named the same at every look. */
+  /** Place and kind of the inconsistency; the same in every round. */
   readonly where: string;
-  /** How it is, and how it should be. */
+  /** Stored value and expected value. */
   readonly text: string;
 }
 
-type Held = Cluster & Key;
-type Gone = Tombstone & Key;
+type StoredCluster = Cluster & Key;
+type StoredTombstone = Tombstone & Key;
 
-/** How many clusters' pools are read side by side. */
+/** Number of clusters whose pools are read in parallel. */
 const CONCURRENCY = 16;
 
 const sum = <T>(elements: readonly T[], value: (element: T) => number) =>
   elements.reduce((total, element) => total + value(element), 0);
 
-/** Collects what does not agree. */
+/** Collects inconsistencies. */
 class Findings {
   readonly list: Inconsistency[] = [];
 
-  /** Notes it where two things that should be the same are not. */
+  /** Adds an inconsistency if two values differ. */
   same(where: string, is: unknown, should: unknown): void {
     if (isDeepStrictEqual(is, should)) return;
     this.list.push({ where, text: `is ${JSON.stringify(is)}, should be ${JSON.stringify(should)}` });
   }
 }
 
-/** Does something for each of many, some at a time. */
+/** Runs an action for each element, `CONCURRENCY` at a time. */
 async function forEach<T>(elements: readonly T[], act: (element: T) => Promise<void>): Promise<void> {
   for (let start = 0; start < elements.length; start += CONCURRENCY) {
     await Promise.all(elements.slice(start, start + CONCURRENCY).map(act));
@@ -61,22 +61,23 @@ async function forEach<T>(elements: readonly T[], act: (element: T) => Promise<v
 }
 
 /**
- * Finds everything stored of an organisation that contradicts the rest. Beside writers it may find what they are just doing:
- * what counts is what is found again.
+ * Finds stored data of an organisation that contradicts other data. While others write, it may also find unfinished changes: only
+ * repeated findings are reliable.
  *
  * @param organisation its slug
- * @throws AppError missing where there is no such organisation; unavailable where the database cannot be reached; Error where
- *   an item cannot be read
+ * @throws AppError not found; unavailable if the database cannot be reached; Error if an item cannot be read
  */
 export async function findInconsistencies(services: Services, organisation: string): Promise<Inconsistency[]> {
   const { table } = services;
   const { pk } = organisationKey(organisation);
   const findings = new Findings();
   const [clusters, tombstones, environments] = await Promise.all([
-    table.query({ pk, prefix: CLUSTER_PREFIX }).then((items) => items.map((item): Held => clusterEntity.read(item))),
+    table
+      .query({ pk, prefix: CLUSTER_PREFIX })
+      .then((items) => items.map((item): StoredCluster => clusterEntity.read(item))),
     table
       .query({ pk, prefix: TOMBSTONE_PREFIX })
-      .then((items) => items.map((item): Gone => tombstoneEntity.read(item))),
+      .then((items) => items.map((item): StoredTombstone => tombstoneEntity.read(item))),
     allEnvironments(services, organisation),
   ]);
   await checkEnvironments(services, organisation, environments, clusters, findings);
@@ -91,26 +92,26 @@ async function checkEnvironments(
   services: Services,
   organisation: string,
   environments: readonly Environment[],
-  clusters: readonly Held[],
+  clusters: readonly StoredCluster[],
   findings: Findings,
 ): Promise<void> {
   for (const environment of environments) {
     const where = `environment ${organisation}/${environment.slug}`;
-    const held = clusters.filter((cluster) => cluster.environment === environment.slug);
-    const strangers = held.filter(({ environmentIdentity }) => environmentIdentity !== environment.identity);
+    const stored = clusters.filter((cluster) => cluster.environment === environment.slug);
+    const foreign = stored.filter(({ environmentIdentity }) => environmentIdentity !== environment.identity);
     findings.same(
       `${where}: clusters of another environment of that name`,
-      strangers.map(({ slug }) => slug),
+      foreign.map(({ slug }) => slug),
       [],
     );
-    const live = held.filter((cluster) => !isDeleting(cluster));
+    const live = stored.filter((cluster) => !isDeleting(cluster));
     const { totalClusters, heldClusters, totalCpu, totalMemory } = environment;
     findings.same(
       `${where}: totals`,
       { totalClusters, heldClusters, totalCpu, totalMemory },
       {
         totalClusters: live.length,
-        heldClusters: held.length,
+        heldClusters: stored.length,
         totalCpu: sum(live, ({ cpu }) => cpu),
         totalMemory: sum(live, ({ memory }) => memory),
       },
@@ -120,16 +121,16 @@ async function checkEnvironments(
     }
   }
   const known = new Set(environments.map(({ slug }) => slug));
-  const homeless = clusters.filter(({ environment }) => !known.has(environment));
+  const orphans = clusters.filter(({ environment }) => !known.has(environment));
   findings.same(
     `organisation ${organisation}: clusters in no environment`,
-    homeless.map(({ sk }) => sk),
+    orphans.map(({ sk }) => sk),
     [],
   );
-  const stray = await orphanedChunks(services, organisation, environments);
+  const chunks = await orphanedChunks(services, organisation, environments);
   findings.same(
     `organisation ${organisation}: page index of no environment`,
-    stray.map(({ key }) => key.sk),
+    chunks.map(({ key }) => key.sk),
     [],
   );
   const buckets = (await readChunks(services.table, organisation)).flatMap((chunk) => chunk.buckets);
@@ -174,7 +175,7 @@ async function checkTotals(
   );
 }
 
-async function checkUsage({ table }: Services, pk: string, clusters: readonly Held[], findings: Findings) {
+async function checkUsage({ table }: Services, pk: string, clusters: readonly StoredCluster[], findings: Findings) {
   const users = new Map<string, number>();
   for (const cluster of clusters) {
     if (isDeleting(cluster)) continue;
@@ -194,7 +195,7 @@ async function checkUsage({ table }: Services, pk: string, clusters: readonly He
 async function checkClusters(
   { table }: Services,
   organisation: string,
-  clusters: readonly Held[],
+  clusters: readonly StoredCluster[],
   findings: Findings,
 ): Promise<void> {
   const pointers = await table.get(clusters.map(({ identity }) => pointerKey(identity)));
@@ -202,8 +203,8 @@ async function checkClusters(
     const where = `cluster ${identity}`;
     const item = pointers.get(keyText(pointerKey(identity)));
     const pointer = item && pointerEntity.read(item);
-    const leads = pointer && { path: pointer.path, organisation: pointer.organisation, ttl: pointer.ttl };
-    findings.same(`${where}: pointer`, leads, { path: sk, organisation, ttl: undefined });
+    const target = pointer && { path: pointer.path, organisation: pointer.organisation, ttl: pointer.ttl };
+    findings.same(`${where}: pointer`, target, { path: sk, organisation, ttl: undefined });
     const pools = (await nodePoolsOf(table, identity)).filter(isLive);
     const names = new Set(pools.map(({ name, availabilityZone }) => `${name}/${availabilityZone}`));
     findings.same(`${where}: names of node pools`, names.size, pools.length);
@@ -212,12 +213,12 @@ async function checkClusters(
   });
 }
 
-/** Of a cluster that is gone nothing is left but tombstone, pointer and events. */
+/** Checks deleted clusters: only tombstone, pointer and events remain. */
 async function checkTombstones(
   services: Services,
   organisation: string,
-  clusters: readonly Held[],
-  tombstones: readonly Gone[],
+  clusters: readonly StoredCluster[],
+  tombstones: readonly StoredTombstone[],
   findings: Findings,
 ): Promise<void> {
   const present = new Set(clusters.map(({ identity }) => identity));
@@ -225,21 +226,21 @@ async function checkTombstones(
   await forEach(tombstones, async ({ identity, sk, ttl, status }) => {
     const where = `deleted cluster ${identity}`;
     findings.same(`${where}: status`, status, "deleted");
-    findings.same(`${where}: is there`, present.has(identity), false);
+    findings.same(`${where}: still exists`, present.has(identity), false);
     const item = pointers.get(keyText(pointerKey(identity)));
     const pointer = item && pointerEntity.read(item);
-    const leads = pointer && { path: pointer.path, organisation: pointer.organisation, ttl: pointer.ttl };
-    findings.same(`${where}: pointer`, leads, { path: sk, organisation, ttl });
+    const target = pointer && { path: pointer.path, organisation: pointer.organisation, ttl: pointer.ttl };
+    findings.same(`${where}: pointer`, target, { path: sk, organisation, ttl });
     const pools = await nodePoolsOf(services.table, identity);
     findings.same(
       `${where}: node pools`,
       pools.map(({ id }) => id),
       [],
     );
-    const remains = await leftoverKeys(services, identity);
+    const leftovers = await leftoverKeys(services, identity);
     findings.same(
-      `${where}: remains`,
-      remains.map((key) => key.sk),
+      `${where}: leftover items`,
+      leftovers.map((key) => key.sk),
       [],
     );
   });

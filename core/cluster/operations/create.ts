@@ -1,57 +1,49 @@
 /** Creates a cluster. */
 
 import { type Authorized, authorize, environmentNotFound } from "../../access/authorize.ts";
-import { type Context, reportUnknown } from "../../context.ts";
+import type { Context, WriteOptions } from "../../context.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolItem } from "../../node-pool/items.ts";
-import { computeOf, nodePoolPath } from "../../node-pool/rules.ts";
 import { MAX_NODE_POOLS } from "../../node-pool/schema.ts";
-import { parseWriteQuery } from "../../request/dry-run.ts";
-import { IDEMPOTENCY_LABEL, storeResponse, withReplay } from "../../request/idempotency.ts";
-import type { RawQuery } from "../../request/query.ts";
+import { IDEMPOTENCY_LABEL, type Representation, storeResponse } from "../../request/idempotency.ts";
 import { type AppError, conflict, invalid } from "../../shared/errors.ts";
-import { type Deadline, deadlineIn } from "../../shared/retry.ts";
+import type { Deadline } from "../../shared/retry.ts";
 import { isSlug, slugOf } from "../../shared/slug.ts";
+import type { Parsed, Validated } from "../../shared/validation.ts";
 import { clusterKey, keyText, totalKey } from "../../table/keys.ts";
 import { commit, type Failure, Transaction } from "../../table/transaction.ts";
 import type { Environment } from "../../tenancy/environment.ts";
 import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tenancy/organisation.ts";
-import { type Change, type Cluster, clusterEntity } from "../entity.ts";
-import { initialConditions } from "../rules/conditions.ts";
+import type { Cluster } from "../entity.ts";
 import { type ValidatedCreate, validateCreate } from "../rules/create.ts";
-import type { ClusterResponse } from "../schema.ts";
+import { createdEvent, newCluster, newNodePools, type PoolIds } from "../rules/new-cluster.ts";
+import { slugConflict } from "../rules/slug.ts";
+import type { ClusterResponse, CreateCluster } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
-import { buildUserEvent } from "../store/event-log.ts";
-import { clusterEtag, pointerItem, toClusterResponse } from "../store/items.ts";
-import { retryOnConflict } from "../store/mutation.ts";
+import { appendEvent, requesterOf } from "../store/event-log.ts";
+import { pointerItem } from "../store/pointer.ts";
 import {
   readSlugContext,
-  requireAvailable,
   reserveSlug,
   SLUG_LABELS,
+  type SlugContext,
   type SlugState,
+  slugStateOf,
 } from "../store/slug-reservation.ts";
+import { readWriteOptions, representCluster, runWrite, type WriteResult } from "./write-result.ts";
 
 /** Request to create a cluster. */
 export interface CreateInput {
   organisation: string;
   environment: string;
-  query: RawQuery;
-  /** Parsed JSON body. */
-  body: unknown;
-}
-
-/** Response of an operation on a cluster. */
-export interface Representation<Body> {
-  body: Body;
-  /** The entity tag, with its quotes. */
-  etag: string;
+  options: Parsed<WriteOptions>;
+  body: Validated<CreateCluster>;
 }
 
 /** Ids that the server generates for a cluster, the same for all attempts: an own write is recognised by them. */
 interface GeneratedIds {
   identity: string;
-  nodePools: { id: number; identity: string }[];
+  nodePools: PoolIds[];
 }
 
 /**
@@ -61,16 +53,49 @@ interface GeneratedIds {
  * A repeat of its own transaction, whose response was lost, is recognised by the generated identity. Concurrent creates retry;
  * the second one for a slug gets the conflict.
  *
- * @throws AppError as `enter`; invalid with every problem; conflict for a taken slug, and for limits
+ * @throws AppError as `authorize`; invalid with every problem; conflict for a taken slug, and for limits
  */
-export async function create(context: Context, input: CreateInput): Promise<Representation<ClusterResponse>> {
+export async function create(context: Context, input: CreateInput): Promise<WriteResult<ClusterResponse>> {
   const generated: GeneratedIds = { identity: context.ids.identity(), nodePools: [] };
-  const done = await withReplay(context, () =>
-    retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) => attempt(context, input, generated, deadline)),
-  );
-  const shown = done as Representation<ClusterResponse>;
-  context.responseMetadata.cluster = shown.body.identity;
-  return shown;
+  const result = await runWrite(context, (deadline) => attempt(context, input, generated, deadline));
+  if (result.kind === "representation") context.responseMetadata.cluster = result.body.identity;
+  return result;
+}
+
+/** Valid request to create a cluster, and the state that decides about it. */
+interface LoadedCreate {
+  kind: "loaded";
+  authorized: Authorized;
+  environment: Environment;
+  settings: ValidatedCreate;
+  slug: string;
+  slugState: SlugState;
+  dryRun: boolean;
+}
+
+/** Authorizes and validates a request in one round trip. @returns the stored response instead, if there is one */
+async function loadCreate(
+  context: Context,
+  { organisation, environment, options, body }: CreateInput,
+): Promise<LoadedCreate | Representation<ClusterResponse>> {
+  const slug = slugIn(body.value?.name);
+  const authorized = await authorize<SlugContext | undefined, ClusterResponse>(context, {
+    path: { organisation, environment },
+    role: "developer",
+    keys: () => (slug === undefined ? [] : [clusterKey(organisation, environment, slug)]),
+    alongside: async () =>
+      slug === undefined ? undefined : readSlugContext(context, { organisation, environment, slug }),
+  });
+  if (authorized.replay !== undefined) return authorized.replay;
+  const validation = validateCreate(body, authorized.references, context.provisioner);
+  const { dryRun, problems: others } = readWriteOptions(context, options, body.unknown);
+  const { validated: settings } = validation;
+  const problems = [...others, ...validation.problems];
+  if (settings === undefined || problems.length > 0) throw invalid(problems);
+  if (slug === undefined || authorized.environment === undefined) throw new Error("a name without problems has a slug");
+  const owner = authorized.prefetched(clusterKey(organisation, environment, slug));
+  const slugState = slugStateOf(owner, authorized.alongside);
+  return { kind: "loaded", authorized, environment: authorized.environment, settings, slug, slugState, dryRun };
 }
 
 /** Makes one attempt. @returns undefined after a concurrent change: then everything must be read again */
@@ -79,56 +104,39 @@ async function attempt(
   input: CreateInput,
   generated: GeneratedIds,
   deadline: Deadline,
-): Promise<Representation<ClusterResponse> | undefined> {
-  const { organisation, environment } = input;
-  const slug = slugIn(input.body);
-  const authorized = await authorize(context, {
-    path: { organisation, environment },
-    role: "developer",
-    keys: () => (slug === undefined ? [] : [clusterKey(organisation, environment, slug)]),
-    alongside: async () =>
-      slug === undefined ? undefined : readSlugContext(context, { organisation, environment, slug }),
+): Promise<WriteResult<ClusterResponse> | undefined> {
+  const loaded = await loadCreate(context, input);
+  if (loaded.kind === "representation") return loaded;
+  const { authorized, settings, slugState } = loaded;
+  const { owner } = slugState;
+  // An earlier attempt succeeded, and its response was lost.
+  if (owner?.identity === generated.identity) return representCluster(owner, authorized);
+  const refusal = slugConflict(slugState, "name") ?? nodePoolLimit(settings);
+  if (refusal !== undefined) throw refusal;
+  const cluster = newCluster(settings, {
+    identity: generated.identity,
+    organisation: authorized.organisation.slug,
+    environment: loaded.environment,
+    slug: loaded.slug,
+    owner,
+    hostingPool: context.hostingPool,
+    now: context.clock().toISOString(),
   });
-  if (authorized.replay !== undefined) return authorized.replay as Representation<ClusterResponse>;
-  const judgement = validateCreate(input.body, authorized.references, context.provisioner);
-  const query = parseWriteQuery(input.query);
-  const strict = reportUnknown(context, query.unknown, judgement.unknown);
-  const { creation } = judgement;
-  const problems = [...query.problems, ...strict, ...judgement.problems];
-  if (creation === undefined || problems.length > 0) throw invalid(problems);
-  if (slug === undefined || authorized.environment === undefined) throw new Error("a name without problems has a slug");
-  const holderItem = authorized.prefetched(clusterKey(organisation, environment, slug));
-  const place: SlugState = {
-    owner: holderItem === undefined ? undefined : clusterEntity.read(holderItem),
-    superseded: authorized.alongside?.superseded ?? [],
-    chunk: authorized.alongside?.chunk,
-  };
-  const cluster = {
-    ...newCluster(context, authorized, authorized.environment, creation, slug, generated),
-    // Above the displaced holder's revision, so that the two never have the same entity tag.
-    revision: (place.owner?.revision ?? 0) + 1,
-  };
-  const { references } = authorized;
-  const show = (made: Cluster): Representation<ClusterResponse> => ({
-    body: toClusterResponse(made, { organisation: authorized.organisation, references, showCompute: false }),
-    etag: clusterEtag(made, references),
-  });
-  if (place.owner?.identity === cluster.identity) return show(place.owner);
-  requireAvailable(place, "name");
-  requireFewPools(creation);
-  if (query.values.dryRun) {
+  const response = representCluster(cluster, authorized);
+  if (loaded.dryRun) {
     await requireRoom(context, cluster.organisation);
-    return { body: withoutGenerated(show(cluster).body), etag: "" };
+    return { kind: "dryRun", body: withoutGenerated(response.body), consequences: [] };
   }
-  const answer = show(cluster);
-  const pools = newNodePools(context, cluster, creation, generated);
-  return (await write(context, authorized, { cluster, pools, creation, place, answer, deadline })) ? answer : undefined;
+  generatePoolIds(context, generated, settings.nodePools.length);
+  const pools = newNodePools(cluster, settings, generated.nodePools);
+  const isWritten = await write(context, authorized, { cluster, pools, settings, slugState, response, deadline });
+  return isWritten ? response : undefined;
 }
 
 /** Removes the properties that the server would generate, for a dry run. */
-function withoutGenerated(cluster: ClusterResponse): ClusterResponse {
+function withoutGenerated(cluster: ClusterResponse): Partial<ClusterResponse> {
   const { identity: _, createdAt: _created, modifiedAt: _modified, ...rest } = cluster;
-  return { ...rest, consequences: [] } as unknown as ClusterResponse;
+  return rest;
 }
 
 /** Checks the organisation's limit for a dry run, which sends no transaction. */
@@ -140,127 +148,60 @@ async function requireRoom(context: Context, organisation: string): Promise<void
 
 const organisationFull = (): AppError => conflict("organisation.cluster_limit", ORGANISATION_FULL_MESSAGE);
 
-function requireFewPools({ nodePools }: ValidatedCreate): void {
-  if (nodePools.length <= MAX_NODE_POOLS) return;
-  throw conflict(
-    "cluster.node_pool_limit",
-    `nodePools: ${nodePools.length} node pools are not allowed: a cluster can have at most ${MAX_NODE_POOLS}`,
-  );
-}
+const nodePoolLimit = ({ nodePools }: ValidatedCreate): AppError | undefined =>
+  nodePools.length <= MAX_NODE_POOLS
+    ? undefined
+    : conflict(
+        "cluster.node_pool_limit",
+        `nodePools: ${nodePools.length} node pools are not allowed: a cluster can have at most ${MAX_NODE_POOLS}`,
+      );
 
-/** Returns the slug for the name in a body, if there is one: the first read needs it before the body is validated. */
-function slugIn(body: unknown): string | undefined {
-  const name = typeof body === "object" && body !== null && "name" in body ? body.name : undefined;
-  const slug = typeof name === "string" && name.length <= 63 ? slugOf(name) : "";
+/** Returns the slug for a name, if there is one: the first read needs it before all of the request is validated. */
+function slugIn(name: string | undefined): string | undefined {
+  const slug = name !== undefined && name.length <= 63 ? slugOf(name) : "";
   return isSlug(slug) ? slug : undefined;
 }
 
-function newCluster(
-  context: Context,
-  authorized: Authorized<unknown>,
-  environment: Environment,
-  creation: ValidatedCreate,
-  slug: string,
-  generated: GeneratedIds,
-): Cluster {
-  const now = context.clock().toISOString();
-  return {
-    ...creation.settings,
-    ...computeOf(creation.provider, creation.nodePools),
-    identity: generated.identity,
-    organisation: authorized.organisation.slug,
-    environment: environment.slug,
-    environmentIdentity: environment.identity,
-    slug,
-    cloudProvider: creation.provider.slug,
-    environmentPrometheusRules: true,
-    deleteProtection: false,
-    status: "new",
-    desiredStatus: "starting",
-    provisionStatus: "ACCEPTED",
-    furthestPhase: "ACCEPTED",
-    poolID: context.hostingPool.id,
-    poolName: context.hostingPool.name,
-    createdAt: now,
-    modifiedAt: now,
-    revision: 1,
-    generation: 1,
-    conditions: initialConditions(now),
-  };
-}
-
-function newNodePools(
-  context: Context,
-  cluster: Cluster,
-  creation: ValidatedCreate,
-  generated: GeneratedIds,
-): NodePool[] {
+/** Generates the ids of node pools that the attempts before have not generated: each id once. */
+function generatePoolIds(context: Context, generated: GeneratedIds, count: number): void {
   const ids = new Set(generated.nodePools.map(({ id }) => id));
-  while (ids.size < creation.nodePools.length) ids.add(context.ids.number());
-  // Pools of one creation have the same age; ascending ids preserve the order in the request.
+  while (ids.size < count) ids.add(context.ids.number());
+  // All pools get the same age, and then ascending ids preserve the order in the request.
   const ascending = [...ids].sort((one, other) => one - other);
-  generated.nodePools = ascending.map((id, at) => ({
+  generated.nodePools = ascending.map((id, position) => ({
     id,
-    identity: generated.nodePools[at]?.identity ?? context.ids.identity(),
-  }));
-  return creation.nodePools.map((settings, position) => ({
-    ...settings,
-    ...(generated.nodePools[position] ?? { id: context.ids.number(), identity: context.ids.identity() }),
-    clusterIdentity: cluster.identity,
-    provisionStatus: "ACCEPTED",
-    createdAt: cluster.createdAt,
-    modifiedAt: cluster.createdAt,
-    revision: 1,
+    identity: generated.nodePools[position]?.identity ?? context.ids.identity(),
   }));
 }
 
 interface CreateWrite {
   cluster: Cluster;
   pools: readonly NodePool[];
-  creation: ValidatedCreate;
-  place: SlugState;
-  answer: Representation<ClusterResponse>;
+  settings: ValidatedCreate;
+  slugState: SlugState;
+  response: Representation<ClusterResponse>;
   deadline: Deadline;
 }
 
 /** Writes everything. @returns false if the data that was read is out of date */
-async function write(context: Context, authorized: Authorized<unknown>, given: CreateWrite): Promise<boolean> {
-  const { cluster, pools, creation, place, answer, deadline } = given;
-  const { owner, chunk } = place;
+async function write(context: Context, authorized: Authorized, given: CreateWrite): Promise<boolean> {
+  const { cluster, pools, settings, slugState, response, deadline } = given;
+  const { owner, chunk } = slugState;
   if (chunk === undefined) throw environmentNotFound(cluster.environment, cluster.organisation);
   const transaction = new Transaction();
   if (!(await reserveSlug(context, transaction, cluster, owner, chunk, deadline))) return false;
   for (const pool of pools) transaction.create("pool", nodePoolItem(pool));
   const { createdAt } = cluster;
-  const pointer = {
-    identity: cluster.identity,
-    organisation: cluster.organisation,
-    path: clusterKey(cluster.organisation, cluster.environment, cluster.slug).sk,
-    fence: 0,
-    wakes: 0,
-    attempts: 0,
+  transaction.create("pointer", pointerItem(cluster, createdAt));
+  const source = {
+    clusterIdentity: cluster.identity,
+    at: createdAt,
+    requester: requesterOf(context, authorized.actor),
   };
-  transaction
-    .create("pointer", pointerItem(pointer, createdAt))
-    .create(
-      "event",
-      buildUserEvent(context, authorized.actor, cluster.identity, "cluster.created", createdAt, changesOf(creation)),
-    );
+  appendEvent(context, transaction, createdEvent(settings), source);
   applyCounters(transaction, undefined, cluster);
-  storeResponse(context, transaction, authorized.actor, answer);
+  storeResponse(context, transaction, authorized.actor, response);
   return handleFailures(await commit(context.table, transaction, deadline), cluster);
-}
-
-/** Lists the changes for the event of a creation: every setting, and the label and size of each pool. */
-function changesOf({ settings, nodePools }: ValidatedCreate): Change[] {
-  const own = Object.entries(settings)
-    .filter(([, value]) => value !== undefined)
-    .map(([path, value]) => ({ path, to: value }));
-  const pools = nodePools.map(({ name, availabilityZone, nodeSize, minSize, maxSize }) => ({
-    path: nodePoolPath({ name, availabilityZone }),
-    to: { name, availabilityZone, nodeSize, minSize, maxSize },
-  }));
-  return [...own, ...pools];
 }
 
 /** Maps failed conditions to errors. @returns true if everything is written, false to read again */

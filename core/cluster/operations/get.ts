@@ -1,39 +1,51 @@
 /** Gets a cluster. */
 
 import { authorize } from "../../access/authorize.ts";
-import type { Context } from "../../context.ts";
-import { parseQuery } from "../../listing/in-memory-page.ts";
-import { flag, type RawQuery } from "../../request/query.ts";
+import { type Context, requireValid } from "../../context.ts";
+import type { Representation } from "../../request/idempotency.ts";
 import { type AppError, notFound } from "../../shared/errors.ts";
+import type { Parsed } from "../../shared/validation.ts";
 import type { Table } from "../../table/client.ts";
 import { clusterKey, keyText, memberKey, pointerKey, tokenKey } from "../../table/keys.ts";
 import type { RequiredRole } from "../../tenancy/role.ts";
-import { clusterEntity, type Pointer, pointerEntity } from "../entity.ts";
+import { type Cluster, clusterEntity, type Pointer, pointerEntity } from "../entity.ts";
 import type { ClusterResponse } from "../schema.ts";
 import { clusterEtag, toClusterResponse } from "../store/items.ts";
-import type { Representation } from "./create.ts";
-import { awaitedStatus, untilStatus } from "./wait.ts";
+import { untilStatus } from "./wait.ts";
 
-/** Request for a cluster. */
-export interface GetInput {
+/** Path of a cluster. */
+export interface ClusterPath {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
+}
+
+/** Options of a read of a cluster. */
+export interface GetOptions {
+  /** True to show CPU and memory. */
+  showCompute: boolean;
+  /** True to show what was last observed. */
+  includeDetails: boolean;
+  /** Status to wait for, if the caller allows a wait; undefined for none. */
+  awaitedStatus: Cluster["status"] | undefined;
+}
+
+/** Request for a cluster. */
+export interface GetInput extends ClusterPath {
+  options: Parsed<GetOptions>;
+  /** Aborted when the client disconnects; undefined if the transport does not report it. */
+  signal: AbortSignal | undefined;
 }
 
 /** Builds the error for a path whose cluster does not exist. */
 export const clusterNotFound = (cluster: string, environment: string): AppError =>
   notFound("cluster.missing", `There is no cluster "${cluster}" in environment "${environment}".`);
 
-/** Path of a cluster. */
-export type ClusterPath = Pick<GetInput, "organisation" | "environment" | "cluster">;
-
 /**
  * Authorizes a caller and reads the cluster that owns a slug. One database round trip.
  *
  * @param role role that the caller needs
- * @throws AppError as `enter`; not found
+ * @throws AppError as `authorize`; not found
  */
 export async function authorizeCluster(
   context: Context,
@@ -51,19 +63,17 @@ export async function authorizeCluster(
   return { authorized, cluster: clusterEntity.read(item) };
 }
 
-const PARAMETERS = { "show-compute": flag, includeDetails: flag, waitFor: awaitedStatus };
-
 /**
- * Gets the cluster that owns a slug. One database round trip, two with `includeDetails`. With `waitFor`, one more at the end of
- * the wait, in addition to the reads that all waiting requests share.
+ * Gets the cluster that owns a slug. One database round trip, two with `includeDetails`. With a status to wait for, one more at the
+ * end of the wait, in addition to the reads that all waiting requests share.
  *
  * @returns the cluster, its entity tag, and whether it includes details, which change without the tag
- * @throws AppError as `enter`, also if the caller loses access during the wait; not found, also if the cluster is removed during
- *   the wait; invalid for the query
+ * @throws AppError as `authorize`, also if the caller loses access during the wait; not found, also if the cluster is removed during
+ *   the wait; invalid for the options
  */
 export async function get(
   context: Context,
-  input: GetInput & { signal?: AbortSignal | undefined },
+  input: GetInput,
 ): Promise<Representation<ClusterResponse> & { details: boolean }> {
   const startedAt = performance.now();
   const { organisation: slug, environment, cluster: clusterSlug, signal } = input;
@@ -71,10 +81,10 @@ export async function get(
   // Many clients may begin to wait at the same moment, for example when they reconnect: they share these reads, too.
   const table = context.waitSeconds > 0 ? context.statusWatcher.sharedTable(context.table) : context.table;
   const first = await read(table);
-  const { "show-compute": showCompute, includeDetails, waitFor } = parseQuery(context, input.query, PARAMETERS);
+  const { showCompute, includeDetails, awaitedStatus } = requireValid(context, input.options);
   const { tokenId, user } = first.authorized.actor;
   const { authorized, cluster } = await untilStatus(context, tokenId, first, {
-    status: waitFor,
+    status: awaitedStatus,
     cluster: clusterKey(slug, environment, clusterSlug),
     authorizedBy: [tokenKey(tokenId), memberKey(slug, user)],
     startedAt,
@@ -84,6 +94,7 @@ export async function get(
   const { organisation, references } = authorized;
   const observed = includeDetails ? await observations({ table }, [cluster.identity]) : undefined;
   return {
+    kind: "representation",
     body: toClusterResponse(cluster, {
       organisation,
       references,

@@ -1,10 +1,10 @@
 /** Lists the events of a cluster in pages. */
 
 import * as v from "valibot";
-import type { Context } from "../../context.ts";
-import { parseQuery } from "../../listing/in-memory-page.ts";
-import { type Parameter, type RawQuery, wholeNumber } from "../../request/query.ts";
+import { type Context, requireValid } from "../../context.ts";
+import type { Problem } from "../../shared/errors.ts";
 import { dateTime, identity } from "../../shared/schemas.ts";
+import type { Parsed } from "../../shared/validation.ts";
 import type { RawItem } from "../../table/entity.ts";
 import { EVENT_PREFIX, eventsBefore, pointerKey } from "../../table/keys.ts";
 import { type ClusterEvent, eventEntity } from "../entity.ts";
@@ -52,43 +52,44 @@ export const ClusterEventsResponse = v.object({
 });
 export type ClusterEventsResponse = v.InferOutput<typeof ClusterEventsResponse>;
 
-/** Request for events of a cluster. */
-export interface ListEventsInput extends ClusterPath {
-  query: RawQuery;
-}
-
-/** Page of events, and the queries of the first and the next page. */
-export interface ListedEvents {
-  page: ClusterEventsResponse;
-  links: [rel: string, query: string][];
-}
-
-/** Position of an event in the order of its cluster's events. */
-interface Position {
+/** Position of an event in the order of a cluster's events. */
+export interface EventPosition {
+  /** Identity of the cluster. */
+  cluster: string;
+  /** Time of the event, RFC 3339. */
   at: string;
   ulid: string;
 }
 
-const CURSOR = /^([0-9a-f-]{36})#([0-9TZ:.-]{24})#([0-9A-Z]{26})$/;
+/** Position at which the caller asks to continue. */
+export interface EventCursor extends EventPosition {
+  /** Problem to report if the position is one of another cluster. */
+  foreign: Problem;
+}
 
-const toCursor = (of: string, { at, ulid }: Position): string =>
-  Buffer.from(`${of}#${at}#${ulid}`).toString("base64url");
+/** Options of a list of events. */
+export interface ListEventsOptions {
+  /** Maximum number of events in the page. */
+  size: number;
+  /** Position after which the page begins; undefined for the first page. */
+  after: EventCursor | undefined;
+}
 
-/** Builds the parser of a cursor, the last event of the previous page. @param of identity of the cluster */
-const cursorOf = (of: string): Parameter<Position | undefined> => ({
-  defaultValue: undefined,
-  parse(text) {
-    const [, whose, at = "", ulid = ""] = CURSOR.exec(Buffer.from(text, "base64url").toString()) ?? [];
-    // Decoding ignores characters outside base64url, so compare with the encoded form.
-    return whose === of && toCursor(of, { at, ulid }) === text
-      ? { value: { at, ulid } }
-      : { wrong: "must be a cursor from a `next` link of this cluster's events" };
-  },
-});
+/** Request for events of a cluster. */
+export interface ListEventsInput extends ClusterPath {
+  options: Parsed<ListEventsOptions>;
+}
 
-function positionOf({ sk }: RawItem): Position {
+/** Page of events. */
+export interface EventPage {
+  content: ClusterEventResponse[];
+  /** Position after which the next page begins; undefined on the last page. */
+  next: EventPosition | undefined;
+}
+
+function positionOf(cluster: string, { sk }: RawItem): EventPosition {
   const [at = "", ulid = ""] = sk.slice(EVENT_PREFIX.length).split("#");
-  return { at, ulid };
+  return { cluster, at, ulid };
 }
 
 const toResponse = ({ at, changes, requestId, sourceAddress, tokenId, type, user }: ClusterEvent) => ({
@@ -105,19 +106,16 @@ const toResponse = ({ at, changes, requestId, sourceAddress, tokenId, type, user
  * Lists the events of the cluster that owns a slug, newest first, by its identity: also events from other environments. Two
  * database round trips. New events come before the first page and do not shift later pages.
  *
- * @throws AppError as `enter`; not found; invalid with every problem of the query
+ * @throws AppError as `authorize`; not found; invalid with every problem of the options
  */
-export async function listEvents(context: Context, input: ListEventsInput): Promise<ListedEvents> {
+export async function listEvents(context: Context, input: ListEventsInput): Promise<EventPage> {
   const { cluster } = await authorizeCluster(context, input);
-  const { size, cursor } = parseQuery(context, input.query, {
-    size: wholeNumber(1, MAX_EVENTS, DEFAULT_EVENTS),
-    cursor: cursorOf(cluster.identity),
-  });
+  const { size, after } = requireValid(context, ofCluster(cluster.identity, input.options));
   const items = await context.table.query({
     pk: pointerKey(cluster.identity).pk,
-    ...(cursor === undefined
+    ...(after === undefined
       ? { prefix: EVENT_PREFIX }
-      : { from: EVENT_PREFIX, to: eventsBefore(cursor.at, cursor.ulid) }),
+      : { from: EVENT_PREFIX, to: eventsBefore(after.at, after.ulid) }),
     backward: true,
     // One more event shows whether another page follows.
     limit: size + 1,
@@ -126,11 +124,16 @@ export async function listEvents(context: Context, input: ListEventsInput): Prom
   // DynamoDB removes expired items late. Events expire in order: all events after an expired one are expired too.
   const found = items.map((item) => ({ item, event: eventEntity.read(item) })).filter(({ event }) => event.ttl > now);
   const shown = found.slice(0, size);
-  const last = shown.at(-1);
-  const query = (more: Record<string, string>) => new URLSearchParams({ ...more, size: `${size}` }).toString();
-  const links: ListedEvents["links"] = [["first", query({})]];
-  if (last !== undefined && found.length > size) {
-    links.push(["next", query({ cursor: toCursor(cluster.identity, positionOf(last.item)) })]);
-  }
-  return { page: { content: shown.map(({ event }) => toResponse(event)) }, links };
+  const last = found.length > size ? shown.at(-1) : undefined;
+  return {
+    content: shown.map(({ event }) => toResponse(event)),
+    next: last && positionOf(cluster.identity, last.item),
+  };
+}
+
+/** Adds the problem of a position that belongs to another cluster. */
+function ofCluster(identity: string, options: Parsed<ListEventsOptions>): Parsed<ListEventsOptions> {
+  const { after } = options.value;
+  if (after === undefined || after.cluster === identity) return options;
+  return { ...options, problems: [...options.problems, after.foreign] };
 }

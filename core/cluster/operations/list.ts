@@ -1,52 +1,47 @@
 /** Lists the clusters of an organisation or of one environment. */
 
 import { authorize } from "../../access/authorize.ts";
-import { type Context, reportUnknown } from "../../context.ts";
+import { type Context, requireValid } from "../../context.ts";
+import { type Page, type PageOptions, type PageRequest, requestedOrder } from "../../listing/page.ts";
 import { type Chunk, readChunks } from "../../listing/page-index.ts";
 import { type BucketRead, slicePage } from "../../listing/page-slice.ts";
-import {
-  buildPage,
-  type Page,
-  type Pageable,
-  pageableNames,
-  pageLinks,
-  parsePageable,
-} from "../../listing/pageable.ts";
-import { flag, parseQueryParameters, type RawQuery } from "../../request/query.ts";
-import { forbidden, invalid } from "../../shared/errors.ts";
+import { forbidden } from "../../shared/errors.ts";
+import type { Parsed } from "../../shared/validation.ts";
 import { organisationKey } from "../../table/keys.ts";
 import { canList, roleIn, satisfies } from "../../tenancy/role.ts";
 import { type Cluster, clusterEntity } from "../entity.ts";
 import type { ClusterResponse } from "../schema.ts";
 import { toClusterResponse } from "../store/items.ts";
 import { observations } from "./get.ts";
-import { filters, isSearch, search, sortable } from "./search.ts";
+import { type Filters, isSearch, search } from "./search.ts";
+
+/** Options of a list of clusters. */
+export interface ListOptions extends PageOptions {
+  filters: Filters;
+  /** True to show CPU and memory. */
+  showCompute: boolean;
+  /** True to show what was last observed. */
+  includeDetails: boolean;
+}
 
 /** Request for a page of clusters. */
 export interface ListInput {
   organisation: string;
   /** Absent for all environments that the caller can access. */
   environment?: string;
-  query: RawQuery;
+  options: Parsed<ListOptions>;
 }
 
-/** Page of clusters, and the queries of related pages. */
-export interface ClusterPage {
-  page: Page<ClusterResponse>;
-  links: [rel: string, query: string][];
-}
-
-const FLAGS = { "show-compute": flag, includeDetails: flag };
-
-const KNOWN_PARAMETERS = new Set(Object.keys({ ...FLAGS, ...filters }));
+/** Properties of the default order. */
+const DEFAULT_ORDER = ["environmentSlug", "slug"];
 
 /**
  * Lists clusters. Two database round trips in the default order or its reverse, for every size of organisation: the page index
  * maps the page number to keys. Three in another order or with filters. `includeDetails` adds one.
  *
- * @throws AppError as `enter`; forbidden for a billing-admin; invalid with every problem of the query
+ * @throws AppError as `authorize`; forbidden for a billing-admin; invalid with every problem of the options
  */
-export async function list(context: Context, input: ListInput): Promise<ClusterPage> {
+export async function list(context: Context, input: ListInput): Promise<Page<ClusterResponse>> {
   const { organisation, environment } = input;
   const authorized = await authorize(context, {
     path: environment === undefined ? { organisation } : { organisation, environment },
@@ -60,16 +55,16 @@ export async function list(context: Context, input: ListInput): Promise<ClusterP
       `Your role in organisation "${organisation}" does not allow reading clusters.`,
     );
   }
-  const { pageable, flags, wanted } = readListQuery(context, input.query);
+  const { page, filters, showCompute, includeDetails } = requireValid(context, input.options);
   const chunks = authorized.alongside ?? [];
   const hidden = new Set(authorized.organisation.deletedEnvironments);
   const sees: VisibilityFilter = ({ environmentIdentity }) =>
     !hidden.has(environmentIdentity) && satisfies(roleIn(member, environmentIdentity), "viewer");
-  const { clusters, total } = isSearch(pageable, wanted)
-    ? await search(context, organisation, chunks, sees, pageable, wanted)
-    : await readPage(context, organisation, chunks.filter(sees), sees, pageable);
+  const { clusters, total } = isSearch(page, filters)
+    ? await search(context, organisation, chunks, sees, page, filters)
+    : await readPage(context, organisation, chunks.filter(sees), sees, page);
 
-  const observed = flags.includeDetails
+  const observed = includeDetails
     ? await observations(
         context,
         clusters.map(({ identity }) => identity),
@@ -79,26 +74,15 @@ export async function list(context: Context, input: ListInput): Promise<ClusterP
     toClusterResponse(cluster, {
       organisation: authorized.organisation,
       references,
-      showCompute: flags["show-compute"],
+      showCompute,
       observation: observed?.get(cluster.identity),
     }),
   );
-  const page = buildPage(content, total, pageable);
-  return { page, links: pageLinks(page, input.query.pairs, pageable, KNOWN_PARAMETERS) };
+  return { content, total, sort: requestedOrder(page, DEFAULT_ORDER) };
 }
 
 /** Filter by environment: returns whether the caller can access it. */
 type VisibilityFilter = (place: Pick<Chunk, "environmentIdentity">) => boolean;
-
-function readListQuery(context: Context, query: RawQuery) {
-  const { values, problems, unknown } = parseQueryParameters(query, { ...FLAGS, ...filters }, pageableNames);
-  const page = parsePageable(query.pairs, sortable);
-  reportUnknown(context, [...unknown, ...page.unknown]);
-  const all = [...problems, ...page.problems];
-  if (all.length > 0) throw invalid(all);
-  const { "show-compute": showCompute, includeDetails, ...wanted } = values;
-  return { pageable: page.pageable, flags: { "show-compute": showCompute, includeDetails }, wanted };
-}
 
 /** Reads a page in the default order or its reverse. */
 async function readPage(
@@ -106,7 +90,7 @@ async function readPage(
   organisation: string,
   chunks: readonly Chunk[],
   sees: VisibilityFilter,
-  { pageNumber, pageSize, descending }: Pageable,
+  { pageNumber, pageSize, descending = false }: PageRequest,
 ): Promise<{ clusters: Cluster[]; total: number }> {
   const { reads, total } = slicePage(chunks, pageNumber * pageSize, pageSize, descending);
   const read = await Promise.all(reads.map((each) => readBucket(context, organisation, each)));

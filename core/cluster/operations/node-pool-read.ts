@@ -1,13 +1,13 @@
 /** Lists and gets the node pools of a cluster. */
 
 import { authorize } from "../../access/authorize.ts";
-import { type Context, reportUnknown } from "../../context.ts";
+import { type Context, type NoOptions, reportUnknown } from "../../context.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
-import { nodePoolsOf, toNodePoolResponse } from "../../node-pool/items.ts";
+import { nodePoolEtag, nodePoolsOf, toNodePoolResponse } from "../../node-pool/items.ts";
 import type { ClusterNodePoolResponse } from "../../node-pool/schema.ts";
-import { parseQueryParameters, type RawQuery } from "../../request/query.ts";
+import type { Representation } from "../../request/idempotency.ts";
 import { type AppError, invalid, notFound, type Problem } from "../../shared/errors.ts";
-import { formatValue } from "../../shared/validation.ts";
+import { formatValue, type Parsed } from "../../shared/validation.ts";
 import { clusterKey } from "../../table/keys.ts";
 import { clusterEntity } from "../entity.ts";
 import { clusterNotFound } from "./get.ts";
@@ -17,7 +17,7 @@ export interface ListNodePoolsInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
+  options: Parsed<NoOptions>;
 }
 
 /** Request for one node pool: `nodePool` is its numeric id or its identity. */
@@ -32,7 +32,7 @@ export interface GetNodePoolInput extends ListNodePoolsInput {
 async function poolsAt(
   context: Context,
   input: ListNodePoolsInput,
-): Promise<{ pools: NodePool[]; problems: Problem[] }> {
+): Promise<{ pools: NodePool[]; problems: readonly Problem[] }> {
   const { organisation, environment, cluster: slug } = input;
   const key = () => clusterKey(organisation, environment, slug);
   const authorized = await authorize(context, {
@@ -42,15 +42,15 @@ async function poolsAt(
   });
   const item = authorized.prefetched(key());
   if (item === undefined) throw clusterNotFound(slug, environment);
-  const query = parseQueryParameters(input.query, {});
-  reportUnknown(context, query.unknown);
-  return { pools: await nodePoolsOf(context.table, clusterEntity.read(item).identity), problems: query.problems };
+  const { unknown, problems } = input.options;
+  reportUnknown(context, unknown);
+  return { pools: await nodePoolsOf(context.table, clusterEntity.read(item).identity), problems };
 }
 
 /**
  * Lists all node pools of a cluster, oldest first, including deleting ones. Two database round trips.
  *
- * @throws AppError as `enter`; not found
+ * @throws AppError as `authorize`; not found
  */
 export async function list(context: Context, input: ListNodePoolsInput): Promise<ClusterNodePoolResponse[]> {
   const { pools, problems } = await poolsAt(context, input);
@@ -62,17 +62,21 @@ export async function list(context: Context, input: ListNodePoolsInput): Promise
  * Gets one node pool. Two database round trips.
  *
  * @returns the pool and its entity tag
- * @throws AppError as `enter`; not found
+ * @throws AppError as `authorize`; not found
  */
-export async function get(
-  context: Context,
-  input: GetNodePoolInput,
-): Promise<{ body: ClusterNodePoolResponse; tag: string }> {
+export async function get(context: Context, input: GetNodePoolInput): Promise<Representation<ClusterNodePoolResponse>> {
   const { pools, problems } = await poolsAt(context, input);
   const pool = findNodePool(pools, input);
   if (problems.length > 0) throw invalid(problems);
-  return { body: toNodePoolResponse(pool), tag: `"${pool.revision}"` };
+  return representNodePool(pool);
 }
+
+/** Builds the representation of a node pool. */
+export const representNodePool = (pool: NodePool): Representation<ClusterNodePoolResponse> => ({
+  kind: "representation",
+  body: toNodePoolResponse(pool),
+  etag: nodePoolEtag(pool),
+});
 
 /** Finds a pool by its numeric id or its identity. @throws AppError not found */
 export function findNodePool(pools: readonly NodePool[], given: { nodePool: string; cluster: string }): NodePool {

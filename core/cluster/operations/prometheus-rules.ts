@@ -1,17 +1,18 @@
 /** Sets whether a cluster inherits the Prometheus rules of its environment. */
 
 import * as v from "valibot";
-import type { Context } from "../../context.ts";
-import type { RawQuery } from "../../request/query.ts";
-import { deadlineIn } from "../../shared/retry.ts";
-import { validate } from "../../shared/validation.ts";
-import { isDeleting } from "../rules/transitions.ts";
-import { diffClusters, invalidState } from "../rules/update.ts";
-import { retryOnConflict } from "../store/mutation.ts";
-import { attemptUpdate } from "./update.ts";
+import type { Context, WriteOptions } from "../../context.ts";
+import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
+import { runUpdate } from "./update.ts";
+import type { WriteResult } from "./write-result.ts";
 
 /** Request body. The API documentation shows none; this one and a plain `true` or `false` are accepted. */
 export const UpdatePrometheusRules = v.object({ environmentPrometheusRules: v.boolean() });
+export type UpdatePrometheusRules = v.InferOutput<typeof UpdatePrometheusRules>;
+
+/** Parses the body: an object, or a plain `true` or `false`. @param body as sent */
+export const parsePrometheusRules = (body: unknown): Validated<UpdatePrometheusRules> =>
+  validate(UpdatePrometheusRules, typeof body === "boolean" ? { environmentPrometheusRules: body } : body);
 
 /** Response of the API documentation. */
 export const MessageResponse = v.object({ message: v.string() });
@@ -21,8 +22,8 @@ export interface PrometheusRulesInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
-  body: unknown;
+  options: Parsed<WriteOptions>;
+  body: Validated<UpdatePrometheusRules>;
 }
 
 /**
@@ -33,34 +34,24 @@ export interface PrometheusRulesInput {
 export async function updatePrometheusRules(
   context: Context,
   input: PrometheusRulesInput,
-): Promise<{ body: v.InferOutput<typeof MessageResponse>; etag: string }> {
-  const { organisation, environment, cluster } = input;
-  const body = typeof input.body === "boolean" ? { environmentPrometheusRules: input.body } : input.body;
-  const { problems, unknown, draft } = validate(UpdatePrometheusRules, body);
-  const inherits = draft?.environmentPrometheusRules === true;
-  const verb = inherits ? "inherits" : "does not inherit";
-  const message = `The cluster "${cluster}" ${verb} the Prometheus rules of environment "${environment}".`;
-  const writtenBy = context.ids.identity();
-  const done = await retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) =>
-    attemptUpdate(context, deadline, {
-      path: { organisation, environment, cluster },
-      query: input.query,
-      target: undefined,
-      targetPath: "",
-      right: "developer",
+): Promise<WriteResult<v.InferOutput<typeof MessageResponse>>> {
+  const { organisation, environment, cluster, options } = input;
+  const { problems, unknown, value: draft } = input.body;
+  const environmentPrometheusRules = draft?.environmentPrometheusRules === true;
+  const result = await runUpdate(context, {
+    path: { organisation, environment, cluster },
+    options,
+    role: "developer",
+    update: {
+      problems,
       unknown,
-      writtenBy,
-      judge: () => problems,
-      amend(present) {
-        const after = { ...present, environmentPrometheusRules: inherits };
-        if (isDeleting(present) && diffClusters(present, after).length > 0) {
-          throw invalidState(present, "a cluster that is being deleted cannot be changed");
-        }
-        return after;
-      },
-      precondition: undefined,
-      answer: (result, show) => ({ body: { message }, etag: show(result).etag }),
-    }),
-  );
-  return done as { body: v.InferOutput<typeof MessageResponse>; etag: string };
+      value: { input: {}, clears: new Set(), environmentPrometheusRules },
+      target: undefined,
+    },
+    targetProperty: "",
+    precondition: undefined,
+  });
+  const verb = environmentPrometheusRules ? "inherits" : "does not inherit";
+  const message = `The cluster "${cluster}" ${verb} the Prometheus rules of environment "${environment}".`;
+  return { ...result, body: { message } };
 }

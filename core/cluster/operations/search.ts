@@ -3,12 +3,10 @@
 import { compareVersions } from "../../catalogue/index.ts";
 import type { Context } from "../../context.ts";
 import { type ListRow, listRanges, readListRows } from "../../listing/list-index.ts";
+import type { PageRequest } from "../../listing/page.ts";
 import type { Chunk, KeyRange } from "../../listing/page-index.ts";
-import type { Pageable } from "../../listing/pageable.ts";
-import type { Parameter } from "../../request/query.ts";
 import { keyText } from "../../table/keys.ts";
 import { type Cluster, clusterEntity } from "../entity.ts";
-import { clusterStatuses } from "../schema.ts";
 
 /** Properties by which a list can be sorted: attributes of the list index, and the slug, which is part of its key. */
 export const sortable: readonly (keyof ListRow | "slug")[] = [
@@ -16,30 +14,17 @@ export const sortable: readonly (keyof ListRow | "slug")[] = [
   ...(["status", "version", "region", "cloudProvider"] as const),
 ];
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-const filter = (isValid: (text: string) => boolean, wrong: string): Parameter<string | undefined> => ({
-  defaultValue: undefined,
-  parse: (text) => (text === "" ? { value: undefined } : isValid(text) ? { value: text } : { wrong }),
-});
-
-const anything = filter(() => true, "");
-
-/** Filters of a list. An empty value does not filter, as the API documentation says for its own filter. */
-export const filters = {
-  maintenanceSchedule: filter((text) => UUID.test(text), "must be a uuid"),
-  status: filter(
-    (text) => (clusterStatuses as readonly string[]).includes(text),
-    `must be one of ${clusterStatuses.join(", ")}`,
-  ),
-  cloudProvider: anything,
-  region: anything,
-  version: anything,
-  name: anything,
-};
-
-/** Values of the filters in a query. */
-export type Filters = { [Name in keyof typeof filters]: string | undefined };
+/** Filters of a list; undefined members do not filter. */
+export interface Filters {
+  readonly status: Cluster["status"] | undefined;
+  readonly cloudProvider: string | undefined;
+  readonly region: string | undefined;
+  readonly version: string | undefined;
+  /** Start of the name. */
+  readonly name: string | undefined;
+  /** Identity of a maintenance schedule, in lower case. */
+  readonly maintenanceSchedule: string | undefined;
+}
 
 type Filtered = Pick<
   Cluster,
@@ -54,7 +39,7 @@ export function matches(cluster: Omit<Filtered, "status"> & { status: string }, 
     equal(wanted.cloudProvider, cluster.cloudProvider) &&
     equal(wanted.region, cluster.region) &&
     equal(wanted.version, cluster.version) &&
-    equal(wanted.maintenanceSchedule?.toLowerCase(), cluster.maintenanceScheduleIdentity) &&
+    equal(wanted.maintenanceSchedule, cluster.maintenanceScheduleIdentity) &&
     (wanted.name === undefined || cluster.name.startsWith(wanted.name))
   );
 }
@@ -66,8 +51,8 @@ const orderValue = (row: ListRow, property: string): string =>
   property === "slug" ? (row.sk.split("#")[2] ?? "") : String(row[property as keyof ListRow] ?? "");
 
 /** Sorts rows; equal rows keep the default order. */
-function ordered(rows: readonly ListRow[], { sort, hasDirection, descending }: Pageable): ListRow[] {
-  if (sort.length === 0) return hasDirection && descending ? [...rows].reverse() : [...rows];
+function ordered(rows: readonly ListRow[], { sort, descending }: PageRequest): ListRow[] {
+  if (sort.length === 0) return descending === true ? [...rows].reverse() : [...rows];
   return [...rows].sort((one, other) => {
     for (const { property, descending: down } of sort) {
       const compare = property === "version" ? compareVersions : byText;
@@ -79,8 +64,8 @@ function ordered(rows: readonly ListRow[], { sort, hasDirection, descending }: P
 }
 
 /** Returns whether a list needs more than the page index. */
-export const isSearch = (pageable: Pageable, wanted: Filters): boolean =>
-  pageable.sort.length > 0 || Object.values(wanted).some((value) => value !== undefined);
+export const isSearch = (page: PageRequest, wanted: Filters): boolean =>
+  page.sort.length > 0 || Object.values(wanted).some((value) => value !== undefined);
 
 /**
  * Finds a page: reads ranges of the list index in parallel, filters and sorts the rows, then reads the clusters of the page. Two
@@ -94,7 +79,7 @@ export async function search(
   organisation: string,
   chunks: readonly Chunk[],
   isVisible: (place: { environmentIdentity: string }) => boolean,
-  pageable: Pageable,
+  request: PageRequest,
   wanted: Filters,
 ): Promise<{ clusters: Cluster[]; total: number }> {
   const ranges: KeyRange[] = listRanges(chunks, isVisible);
@@ -105,8 +90,8 @@ export async function search(
     seen.add(row.identity);
     return true;
   });
-  const offset = pageable.pageNumber * pageable.pageSize;
-  const page = ordered(found, pageable).slice(offset, offset + pageable.pageSize);
+  const offset = request.pageNumber * request.pageSize;
+  const page = ordered(found, request).slice(offset, offset + request.pageSize);
   const items = await context.table.get(page);
   const clusters = page.flatMap((row): Cluster[] => {
     const item = items.get(keyText(row));

@@ -1,263 +1,222 @@
-/** Changes a cluster by PATCH, and moves it, which a PATCH can do too. */
+/** Changes a cluster, and runs the changes of other operations too. */
 
 import { type Authorized, authorize, roleInsufficient } from "../../access/authorize.ts";
-import { type Context, reportUnknown } from "../../context.ts";
+import type { Context, WriteOptions } from "../../context.ts";
 import { type Chunk, readChunkOf } from "../../listing/page-index.ts";
-import { nodePoolsOf, putNodePools } from "../../node-pool/items.ts";
+import { nodePoolsOf } from "../../node-pool/items.ts";
 import { isLive } from "../../node-pool/rules.ts";
-import { parseWriteQuery } from "../../request/dry-run.ts";
-import { storeResponse, storeResponseOnly } from "../../request/idempotency.ts";
-import { type Precondition, requireRevision } from "../../request/preconditions.ts";
-import type { RawQuery } from "../../request/query.ts";
-import { invalid, type Problem } from "../../shared/errors.ts";
-import { type Deadline, deadlineIn } from "../../shared/retry.ts";
+import { type Representation, storeResponseOnly } from "../../request/idempotency.ts";
+import type { Precondition } from "../../request/preconditions.ts";
+import type { Deadline } from "../../shared/retry.ts";
 import { isOrganisationSlug, isSlug } from "../../shared/slug.ts";
-import { formatValue } from "../../shared/validation.ts";
+import type { Parsed } from "../../shared/validation.ts";
 import { clusterKey, environmentKey, type Key } from "../../table/keys.ts";
 import { type Environment, environmentEntity } from "../../tenancy/environment.ts";
-import type { References } from "../../tenancy/references-entity.ts";
 import { type RequiredRole, roleIn, satisfies } from "../../tenancy/role.ts";
 import { type Cluster, clusterEntity } from "../entity.ts";
 import { acceptChange, affectsNodePools, reopenNodePools } from "../rules/accept-change.ts";
 import { consequencesOf } from "../rules/consequences.ts";
-import { isDeleting } from "../rules/transitions.ts";
-import {
-  applyUpdate,
-  diffClusters,
-  invalidState,
-  parseUpdate,
-  requireReachable,
-  updateProblems,
-} from "../rules/update.ts";
+import { type Destination, decideUpdate, type UpdateDecision, type UpdateState } from "../rules/decide-update.ts";
+import type { ParsedUpdate } from "../rules/update.ts";
 import type { ClusterResponse } from "../schema.ts";
-import { clusterEtag, toClusterResponse } from "../store/items.ts";
-import { commitMutation, type MovePlan, retryOnConflict } from "../store/mutation.ts";
-import { readSlugContext, requireAvailable, type SlugContext, type SlugState } from "../store/slug-reservation.ts";
-import type { Representation } from "./create.ts";
-import { clusterNotFound } from "./get.ts";
+import { clusterEtag } from "../store/items.ts";
+import { commitMutation, type MovePlan } from "../store/mutation.ts";
+import { readSlugContext, type SlugContext, slugStateOf } from "../store/slug-reservation.ts";
+import { type ClusterPath, clusterNotFound } from "./get.ts";
+import { type DryRun, readWriteOptions, representCluster, runWrite, type WriteResult } from "./write-result.ts";
 
 /** Request to change a cluster. */
 export interface UpdateInput {
   organisation: string;
   environment: string;
   cluster: string;
-  query: RawQuery;
-  /** Parsed JSON body. */
-  body: unknown;
-  /** Precondition of `If-Match`. */
+  options: Parsed<WriteOptions>;
+  body: ParsedUpdate;
+  /** Revisions of which the write requires one. */
   precondition?: Precondition;
 }
 
-/** Data about the destination of a move. */
-interface Target {
-  environment: string;
-  vicinity: SlugContext | undefined;
-  left: Chunk | undefined;
+/** Change of one cluster as data, the same for updates, moves and the Prometheus rules. */
+export interface UpdateCommand {
+  path: ClusterPath;
+  options: Parsed<WriteOptions>;
+  /** Role that the caller needs in the environment of the path. */
+  role: RequiredRole;
+  update: ParsedUpdate;
+  /** Path of the property that names the environment to move to. */
+  targetProperty: string;
+  precondition: Precondition | undefined;
 }
 
 /**
  * Changes a cluster: the whole request, or nothing. Two database round trips, three if the change makes node pools
  * unfinished. A request that changes nothing writes nothing.
  *
- * @throws AppError as `enter`; forbidden for changes that only an admin may make; not found; invalid; preconditionFailed;
+ * @throws AppError as `authorize`; forbidden for changes that only an admin may make; not found; invalid; preconditionFailed;
  *   conflict
  */
-export async function update(context: Context, input: UpdateInput): Promise<Representation<ClusterResponse>> {
-  const { problems, unknown, request } = parseUpdate(input.body);
-  const writtenBy = context.ids.identity();
-  const done = await retryOnConflict(deadlineIn(context.writeTimeoutMs), (deadline) =>
-    attemptUpdate(context, deadline, {
-      path: { organisation: input.organisation, environment: input.environment, cluster: input.cluster },
-      query: input.query,
-      target: stringProperty(input.body, "environmentSlug"),
-      targetPath: "environmentSlug",
-      right: requiredRole(input),
-      writtenBy,
-      unknown,
-      judge: (cluster, references) => [...problems, ...updateProblems(cluster, request, references)],
-      amend: (cluster) => applyUpdate(cluster, request),
-      precondition: input.precondition,
-    }),
-  );
-  return done as Representation<ClusterResponse>;
-}
-
-/** Returns a string property of a body. The role and the keys to read depend on it before the body is validated. */
-export function stringProperty(body: unknown, name: string): string | undefined {
-  const value =
-    typeof body === "object" && body !== null && Object.hasOwn(body, name)
-      ? (body as Record<string, unknown>)[name]
-      : undefined;
-  return typeof value === "string" && value !== "" ? value : undefined;
+export async function update(context: Context, input: UpdateInput): Promise<WriteResult<ClusterResponse>> {
+  const { organisation, environment, cluster, options, body, precondition } = input;
+  return await runUpdate(context, {
+    path: { organisation, environment, cluster },
+    options,
+    role: requiredRole(input),
+    update: body,
+    targetProperty: "environmentSlug",
+    precondition,
+  });
 }
 
 /** Returns the required role. It depends on the body, even if the body changes nothing. */
-function requiredRole({ body, environment }: UpdateInput): RequiredRole {
-  const target = stringProperty(body, "environmentSlug");
-  const isAdmins = stringProperty(body, "status") === "deleting" || (target !== undefined && target !== environment);
+function requiredRole({ body: { target, value }, environment }: UpdateInput): RequiredRole {
+  const isAdmins = value.input.status === "deleting" || (target !== undefined && target !== environment);
   return isAdmins ? "admin" : "developer";
 }
 
-/** Request of one change, with its rules. */
-export interface ChangeRequest {
-  path: { organisation: string; environment: string; cluster: string };
-  query: RawQuery;
-  /** Environment in the request, if it contains one. */
-  target: string | undefined;
-  /** Path of that property. */
-  targetPath: string;
-  right: RequiredRole;
-  /** Id of this change, the same for all its attempts. */
-  writtenBy: string;
-  /** Unknown properties of the body. */
-  unknown: readonly string[];
-  /** Finds the problems of the request. */
-  judge: (cluster: Cluster, references: References) => readonly Problem[];
-  /** Builds the changed cluster for a request without problems. @throws AppError conflict */
-  amend: (cluster: Cluster) => Cluster;
-  precondition: Precondition | undefined;
-  /** Builds the response, if it is not the cluster. */
-  answer?: (result: Cluster, show: (result: Cluster) => Representation<ClusterResponse>) => Representation<object>;
+/** Runs a change. @throws AppError as `update` */
+export async function runUpdate(context: Context, command: UpdateCommand): Promise<WriteResult<ClusterResponse>> {
+  // One id for all attempts, so that an attempt recognises the write of an earlier one.
+  const mutationId = context.ids.identity();
+  return await runWrite(context, async (deadline) => {
+    const loaded = await loadUpdate(context, command, mutationId);
+    if (loaded.kind === "representation") return loaded;
+    const { authorized, state } = loaded;
+    const decision = decideUpdate(state);
+    switch (decision.kind) {
+      case "refuse":
+        throw decision.error;
+      case "unchanged": {
+        const unchanged = representCluster(state.cluster, authorized);
+        const isStored = await storeResponseOnly(context, authorized.actor, unchanged, deadline);
+        return isStored ? unchanged : undefined;
+      }
+      case "dryRun":
+        return await dryRun(context, loaded, decision);
+      case "write":
+        return await writeUpdate(context, loaded, decision, mutationId, deadline);
+    }
+  });
 }
 
-/** Makes one attempt of a change. @returns undefined after a concurrent change */
-export async function attemptUpdate(
+/** Data that is read about the destination of a move. */
+interface DestinationReads {
+  slug: SlugContext;
+  /** Part of the page index that the cluster leaves. */
+  left: Chunk | undefined;
+}
+
+/** State that decides about a change, as read. */
+interface LoadedUpdate {
+  kind: "loaded";
+  authorized: Authorized;
+  state: UpdateState;
+  move: MovePlan | undefined;
+}
+
+/**
+ * Authorizes a change and reads the state that decides about it, in one round trip.
+ *
+ * @returns the response instead, if it is stored or an earlier attempt made the change
+ */
+async function loadUpdate(
   context: Context,
-  deadline: Deadline,
-  request: ChangeRequest,
-): Promise<Representation<object> | undefined> {
-  const { path } = request;
-  const target = request.target === path.environment ? undefined : request.target;
-  const at = () => clusterKey(path.organisation, path.environment, path.cluster);
-  const authorized = await authorize(context, {
+  command: UpdateCommand,
+  mutationId: string,
+): Promise<LoadedUpdate | Representation<ClusterResponse>> {
+  const { path, precondition, update } = command;
+  const { organisation, environment, cluster: slug } = path;
+  const target = update.target === environment ? undefined : update.target;
+  const key = () => clusterKey(organisation, environment, slug);
+  const authorized = await authorize<DestinationReads | undefined, ClusterResponse>(context, {
     path,
-    role: request.right,
-    keys: () => [at(), ...targetKeys(path, target)],
-    alongside: async () => readTarget(context, path, target),
+    role: command.role,
+    keys: () => [key(), ...destinationKeys(path, target)],
+    alongside: () => readDestination(context, path, target),
   });
-  const targetEnvironment = target === undefined ? undefined : authorizeTarget(authorized, path.organisation, target);
-  if (authorized.replay !== undefined) return authorized.replay as Representation<ClusterResponse>;
-  const clusterAt = (key: Key) => {
-    const item = authorized.prefetched(key);
-    return item && clusterEntity.read(item);
-  };
-  const cluster = clusterAt(at());
-  const moved = targetEnvironment && clusterAt(clusterKey(path.organisation, targetEnvironment.slug, path.cluster));
-  const show = (result: Cluster): Representation<ClusterResponse> => ({
-    body: toClusterResponse(result, { ...authorized, showCompute: false }),
-    etag: clusterEtag(result, authorized.references),
-  });
-  const answer = request.answer ?? show;
-  for (const each of [cluster, moved]) {
+  const to = target === undefined ? undefined : authorizeDestination(authorized, organisation, target);
+  if (authorized.replay !== undefined) return authorized.replay;
+  const item = authorized.prefetched(key());
+  const itemThere = to && authorized.prefetched(clusterKey(organisation, to.slug, slug));
+  const cluster = item && clusterEntity.read(item);
+  for (const each of [cluster, itemThere && clusterEntity.read(itemThere)]) {
     // An earlier attempt succeeded, and its response was lost.
-    if (each?.writtenBy === request.writtenBy) return answer(each, show);
+    if (each?.writtenBy === mutationId) return representCluster(each, authorized);
   }
-  if (cluster === undefined) throw clusterNotFound(path.cluster, path.environment);
-
-  const query = parseWriteQuery(request.query);
-  const strict = reportUnknown(context, query.unknown, request.unknown);
-  const problems = [...query.problems, ...strict, ...request.judge(cluster, authorized.references)];
-  if (target !== undefined && targetEnvironment === undefined) {
-    problems.push({
-      path: request.targetPath,
-      message: `${formatValue(target)} is not allowed: must be an environment of the organisation`,
-    });
-  }
-  if (problems.length > 0) throw invalid(problems);
-  requireRevision(request.precondition, cluster.revision, clusterEtag(cluster, authorized.references));
-
-  const amended = request.amend(cluster);
-  const after =
-    targetEnvironment === undefined
-      ? amended
-      : { ...amended, environment: targetEnvironment.slug, environmentIdentity: targetEnvironment.identity };
-  const changes = diffClusters(cluster, after);
-  if (changes.length === 0 && !query.values.dryRun) {
-    const unchanged = answer(cluster, show);
-    return (await storeResponseOnly(context, authorized.actor, unchanged, deadline)) ? unchanged : undefined;
-  }
-
-  const route = targetEnvironment === undefined ? undefined : planMove(authorized, after, targetEnvironment, request);
-  requireReachable(cluster, after);
-  const isDeletion = after.status === "deleting";
-  const type = route !== undefined ? "cluster.moved" : isDeletion ? "cluster.deletion-requested" : "cluster.updated";
-  const pools =
-    query.values.dryRun || affectsNodePools(cluster, after) ? await nodePoolsOf(context.table, cluster.identity) : [];
-  if (query.values.dryRun) {
-    const consequences = consequencesOf(cluster, after, changes, pools.filter(isLive));
-    const now = context.clock().toISOString();
-    const wouldBe = changes.length === 0 ? after : acceptChange(cluster, after, false, now);
-    return { body: { ...answer(wouldBe, show).body, consequences }, etag: "" };
-  }
-  const written = await commitMutation(
-    context,
-    authorized.actor,
-    {
-      before: cluster,
-      after,
-      type,
-      mutationId: request.writtenBy,
-      ...(route === undefined ? {} : { route }),
-      extraWrites(transaction, result) {
-        if (affectsNodePools(cluster, after)) putNodePools(transaction, reopenNodePools(pools));
-        storeResponse(context, transaction, authorized.actor, answer(result, show));
-      },
-    },
-    deadline,
-  );
-  return written === undefined ? undefined : answer(written, show);
+  if (cluster === undefined) throw clusterNotFound(slug, environment);
+  const slugState = slugStateOf(itemThere, authorized.alongside?.slug);
+  const destination: Destination | undefined =
+    target === undefined
+      ? undefined
+      : { property: command.targetProperty, slug: target, environment: to, owners: slugState };
+  const { references } = authorized;
+  const options = readWriteOptions(context, command.options, update.unknown);
+  const etag = clusterEtag(cluster, references);
+  return {
+    kind: "loaded",
+    authorized,
+    state: { ...options, cluster, etag, references, update, precondition, destination },
+    move: to && { from: chunkOf(authorized.alongside?.left, environment), to: slugState },
+  };
 }
 
-function targetKeys(path: ChangeRequest["path"], target: string | undefined): Key[] {
-  if (target === undefined || !isSlug(target)) return [];
-  return [environmentKey(path.organisation, target), clusterKey(path.organisation, target, path.cluster)];
+function chunkOf(chunk: Chunk | undefined, environment: string): Chunk {
+  if (chunk === undefined) throw new Error(`${environment} has no page index`);
+  return chunk;
 }
 
-async function readTarget(
+/** Builds the result of a dry run. */
+async function dryRun(
   context: Context,
-  { organisation, environment, cluster: slug }: ChangeRequest["path"],
+  { authorized, state }: LoadedUpdate,
+  { after, changes }: UpdateDecision & { kind: "dryRun" },
+): Promise<DryRun<ClusterResponse>> {
+  const { cluster } = state;
+  const pools = await nodePoolsOf(context.table, cluster.identity);
+  const now = context.clock().toISOString();
+  const accepted = changes.length === 0 ? after : acceptChange(cluster, after, false, now);
+  const { body } = representCluster(accepted, authorized);
+  return { kind: "dryRun", body, consequences: consequencesOf(cluster, after, changes, pools.filter(isLive)) };
+}
+
+/** Writes a change. @returns undefined after a concurrent change */
+async function writeUpdate(
+  context: Context,
+  { authorized, state, move }: LoadedUpdate,
+  { after, event }: UpdateDecision & { kind: "write" },
+  mutationId: string,
+  deadline: Deadline,
+): Promise<Representation<ClusterResponse> | undefined> {
+  const { cluster: before } = state;
+  const pools = affectsNodePools(before, after) ? await nodePoolsOf(context.table, before.identity) : [];
+  const represent = (written: Cluster) => representCluster(written, authorized);
+  const mutation = { before, after, event, mutationId, move, changedPools: reopenNodePools(pools), represent };
+  return await commitMutation(context, authorized.actor, mutation, deadline);
+}
+
+function destinationKeys({ organisation, cluster }: ClusterPath, target: string | undefined): Key[] {
+  if (target === undefined || !isSlug(target)) return [];
+  return [environmentKey(organisation, target), clusterKey(organisation, target, cluster)];
+}
+
+async function readDestination(
+  context: Context,
+  { organisation, environment, cluster: slug }: ClusterPath,
   target: string | undefined,
-): Promise<Target | undefined> {
+): Promise<DestinationReads | undefined> {
   if (target === undefined || !isSlug(target) || !isOrganisationSlug(organisation)) return undefined;
-  const [vicinity, left] = await Promise.all([
+  const [slugContext, left] = await Promise.all([
     readSlugContext(context, { organisation, environment: target, slug }),
     readChunkOf(context.table, organisation, environment, slug),
   ]);
-  return { environment: target, vicinity, left };
+  return { slug: slugContext, left };
 }
 
 /** Finds the destination environment. @throws AppError forbidden if the caller is not an admin there too */
-function authorizeTarget(
-  authorized: Authorized<unknown>,
-  organisation: string,
-  target: string,
-): Environment | undefined {
+function authorizeDestination(authorized: Authorized, organisation: string, target: string): Environment | undefined {
   const item = isSlug(target) ? authorized.prefetched(environmentKey(organisation, target)) : undefined;
   const environment = item && environmentEntity.read(item);
   if (environment === undefined || environment.deletedAt !== undefined) return undefined;
   if (!satisfies(roleIn(authorized.member, environment.identity), "admin"))
     throw roleInsufficient("admin", environment.slug);
   return environment;
-}
-
-/** Builds the route of a move. @throws AppError conflict if the cluster is deleting, or its slug is taken there */
-function planMove(
-  authorized: Authorized<Target | undefined>,
-  after: Cluster,
-  to: Environment,
-  request: ChangeRequest,
-): MovePlan | undefined {
-  if (isDeleting(after)) {
-    throw invalidState(after, `${request.targetPath}: a cluster that is being deleted cannot move`);
-  }
-  const holder = authorized.prefetched(clusterKey(after.organisation, to.slug, after.slug));
-  const { vicinity, left } = authorized.alongside ?? {};
-  const place: SlugState = {
-    owner: holder === undefined ? undefined : clusterEntity.read(holder),
-    superseded: vicinity?.superseded ?? [],
-    chunk: vicinity?.chunk,
-  };
-  requireAvailable(place, request.targetPath);
-  if (left === undefined) throw new Error(`${request.path.environment} has no page index`);
-  return { from: left, to: place };
 }

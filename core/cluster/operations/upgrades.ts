@@ -2,9 +2,8 @@
 
 import * as v from "valibot";
 import { type ClusterVersion, clusterVersions, compareVersions } from "../../catalogue/index.ts";
-import type { Context } from "../../context.ts";
-import { parseQuery } from "../../listing/in-memory-page.ts";
-import type { RawQuery } from "../../request/query.ts";
+import { type Context, type NoOptions, requireValid } from "../../context.ts";
+import type { Parsed } from "../../shared/validation.ts";
 import type { Cluster } from "../entity.ts";
 import { controlPlaneVersions, isReachable, minorOf, type Versioned } from "../rules/versions.ts";
 import { authorizeCluster, type ClusterPath } from "./get.ts";
@@ -135,13 +134,13 @@ function chainTo(
 /**
  * Lists the versions that a cluster can change to. One database round trip.
  *
- * @throws AppError as `enter`; not found; invalid for the query
+ * @throws AppError as `authorize`; not found; invalid for the options
  */
 export async function upgrades(
   context: Context,
-  input: ClusterPath & { query: RawQuery },
+  input: ClusterPath & { options: Parsed<NoOptions> },
 ): Promise<ClusterUpgradesResponse> {
   const { cluster } = await authorizeCluster(context, input);
-  parseQuery(context, input.query, {});
+  requireValid(context, input.options);
   return upgradesOf(cluster, clusterVersions);
 }

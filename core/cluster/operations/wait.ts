@@ -1,12 +1,10 @@
 /** Waits until a cluster has a status. */
 
 import type { Context } from "../../context.ts";
-import type { Parameter } from "../../request/query.ts";
 import { deadlineIn } from "../../shared/retry.ts";
 import type { Table } from "../../table/client.ts";
 import type { Key } from "../../table/keys.ts";
 import type { Cluster } from "../entity.ts";
-import { clusterStatuses } from "../schema.ts";
 
 /** Maximum wait of a request, in seconds: well below the timeouts of gateways and clients. */
 export const MAX_WAIT_SECONDS = 10;
@@ -15,21 +13,6 @@ export const MAX_WAIT_SECONDS = 10;
 export const RETRY_AFTER_SECONDS = 5;
 
 type Status = Cluster["status"];
-
-/** Statuses by their value of `waitFor`. */
-const AWAITED: ReadonlyMap<string, Status> = new Map(clusterStatuses.map((status) => [`status:${status}`, status]));
-
-/** Values of `waitFor`. */
-export const awaitable: readonly string[] = [...AWAITED.keys()];
-
-/** Parser of the awaited status, such as `status:started`. */
-export const awaitedStatus: Parameter<Status | undefined> = {
-  defaultValue: undefined,
-  parse(text) {
-    const value = AWAITED.get(text);
-    return value === undefined ? { wrong: `must be one of ${awaitable.join(", ")}` } : { value };
-  },
-};
 
 /** Part of a cluster that decides whether a wait is over. */
 export type Awaitable = Pick<Cluster, "status" | "conditions" | "generation">;
@@ -85,7 +68,7 @@ export async function untilStatus<Read extends { cluster: Awaitable }>(
   const deadline = deadlineIn(Math.max(1, startedAt + seconds * 1_000 - performance.now()));
   try {
     for (;;) {
-      const timeoutMs = Math.ceil(deadline.remainingMs() * deadline.totalMs);
+      const timeoutMs = Math.ceil(deadline.remaining() * deadline.totalMs);
       await statusWatcher.change({ ...awaited, table, status, timeoutMs });
       // The client disconnected, so the answer is not sent.
       if (awaited.signal?.aborted === true) return first;

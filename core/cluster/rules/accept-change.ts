@@ -33,26 +33,26 @@ const UPDATING: ConditionInput = {
 function unfinishedConditions(before: Cluster, after: Cluster, arePoolsChanged: boolean): ConditionInput[] {
   const isVersioned = before.version !== after.version;
   const isRestarted = before.status !== after.status && after.status === "starting";
-  const told: ConditionInput[] = before.status === after.status ? [] : conditionsOfStatus(after.status);
+  const unfinished: ConditionInput[] = before.status === after.status ? [] : conditionsOfStatus(after.status);
   if (isVersioned) {
     const message = `Version ${after.version} was accepted and is not applied yet.`;
-    told.push({ type: "UpToDate", status: "False", reason: "ControlPlaneUpgrading", message });
+    unfinished.push({ type: "UpToDate", status: "False", reason: "ControlPlaneUpgrading", message });
   } else if (CONFIGURATION.some((name) => differs(name, before, after))) {
     const message = "A change of the configuration was accepted and is not applied yet.";
-    told.push({ type: "UpToDate", status: "False", reason: "ConfigurationPending", message });
+    unfinished.push({ type: "UpToDate", status: "False", reason: "ConfigurationPending", message });
   }
-  if (isVersioned || isRestarted || arePoolsChanged) told.push(UPDATING);
-  if (told.length === 0) return [];
+  if (isVersioned || isRestarted || arePoolsChanged) unfinished.push(UPDATING);
+  if (unfinished.length === 0) return [];
   const message = "A change was accepted; the reconciler has not processed it yet.";
-  return [...told, { type: "Reconciled", status: "Unknown", reason: "Accepted", message }];
+  return [...unfinished, { type: "Reconciled", status: "Unknown", reason: "Accepted", message }];
 }
 
 /**
  * Returns a condition after a write: the last new condition of its type applies. A condition that is not True already shows as
  * unfinished with a reason and stays, except after a change of status.
  */
-function replace(old: Condition, told: readonly ConditionInput[], isNewStatus: boolean, now: string): Condition {
-  const next = told.findLast(({ type }) => type === old.type);
+function replace(old: Condition, unfinished: readonly ConditionInput[], isNewStatus: boolean, now: string): Condition {
+  const next = unfinished.findLast(({ type }) => type === old.type);
   if (next === undefined || (old.status !== "True" && !(isNewStatus && next.type !== "Reconciled"))) return old;
   return { ...old, ...next, lastTransitionTime: next.status === old.status ? old.lastTransitionTime : now };
 }
@@ -65,9 +65,9 @@ function replace(old: Condition, told: readonly ConditionInput[], isNewStatus: b
  * @param now RFC 3339
  */
 export function acceptChange(before: Cluster, after: Cluster, arePoolsChanged: boolean, now: string): Cluster {
-  const told = unfinishedConditions(before, after, arePoolsChanged);
+  const unfinished = unfinishedConditions(before, after, arePoolsChanged);
   const isNewStatus = before.status !== after.status;
-  const conditions = before.conditions.map((each) => replace(each, told, isNewStatus, now));
+  const conditions = before.conditions.map((each) => replace(each, unfinished, isNewStatus, now));
   return { ...after, conditions, generation: before.generation + 1 };
 }
 

@@ -27,16 +27,18 @@ export const initialConditions = (now: string, generation = 1): Condition[] =>
 /**
  * Adds transition times to new conditions: the earlier time if the status did not change.
  *
+ * @param before conditions before the change
+ * @param present conditions after the change
  * @param generation generation of the cluster that was observed
  * @param now RFC 3339
  */
 export function withTransitionTimes(
   before: readonly Condition[],
-  told: readonly ConditionInput[],
+  present: readonly ConditionInput[],
   generation: number,
   now: string,
 ): Condition[] {
-  return told.map((each) => {
+  return present.map((each) => {
     const old = before.find(({ type }) => type === each.type);
     const lastTransitionTime = old?.status === each.status ? old.lastTransitionTime : now;
     return { ...each, lastTransitionTime, observedGeneration: generation };

@@ -1,8 +1,7 @@
 /** Predicts the effects of a change on running nodes, for a dry run. Pure functions. */
 
-import { parseVersion } from "../../catalogue/index.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
-import type { NodePoolSettings } from "../../node-pool/rules.ts";
+import { type NodePoolSettings, nodeUpgradeOf } from "../../node-pool/rules.ts";
 import type { Change, Cluster } from "../entity.ts";
 
 /** Effect on nodes: they stay, or are replaced or removed. */
@@ -15,13 +14,7 @@ export interface Consequence {
   nodePools: { identity: string; nodes: number }[];
 }
 
-const touched = (pools: readonly NodePool[]) => pools.map(({ identity, minSize }) => ({ identity, nodes: minSize }));
-
-/** Returns whether a change of version replaces the nodes of a pool. The pool's strategy decides. */
-function isReplaced({ upgradeStrategy }: NodePool, from: string, to: string): boolean {
-  const isMinor = parseVersion(from)?.minor !== parseVersion(to)?.minor;
-  return upgradeStrategy === "REPLACE" || (isMinor && upgradeStrategy.startsWith("REPLACE_MINOR"));
-}
+const affected = (pools: readonly NodePool[]) => pools.map(({ identity, minSize }) => ({ identity, nodes: minSize }));
 
 /**
  * Predicts the effects of a change of a cluster. A change of version replaces a pool's nodes depending on the version they run.
@@ -40,15 +33,22 @@ export function consequencesOf(
     .filter(({ path }) => path !== "desiredStatus")
     .flatMap(({ path: property }): Consequence[] => {
       if (property === "status") {
-        const goes = after.status === "stopping" || after.status === "deleting";
-        return [{ property, effect: goes ? "rollsNodes" : "inPlace", nodePools: goes ? touched(pools) : [] }];
+        const removesNodes = after.status === "stopping" || after.status === "deleting";
+        return removesNodes
+          ? [{ property, effect: "rollsNodes", nodePools: affected(pools) }]
+          : [{ property, effect: "inPlace", nodePools: [] }];
       }
       if (property !== "version") return [{ property, effect: "inPlace", nodePools: [] }];
-      const replaced = pools.filter((pool) => isReplaced(pool, pool.runningVersion ?? controlPlane, after.version));
-      const kept = pools.filter((pool) => !replaced.includes(pool));
-      const rolls: Consequence = { property, effect: "rollsNodes", nodePools: touched(replaced) };
-      const stays: Consequence = { property, effect: "inPlace", nodePools: touched(kept) };
-      return [...(replaced.length > 0 ? [rolls] : []), ...(kept.length > 0 || replaced.length === 0 ? [stays] : [])];
+      const isReplaced = (pool: NodePool) =>
+        nodeUpgradeOf(pool, pool.runningVersion ?? controlPlane, after.version).method === "replace";
+      const replaced = affected(pools.filter(isReplaced));
+      const inPlace = affected(pools.filter((pool) => !isReplaced(pool)));
+      return [
+        ...(replaced.length > 0 ? [{ property, effect: "rollsNodes" as const, nodePools: replaced }] : []),
+        ...(inPlace.length > 0 || replaced.length === 0
+          ? [{ property, effect: "inPlace" as const, nodePools: inPlace }]
+          : []),
+      ];
     });
 }
 
@@ -60,5 +60,10 @@ export const nodePoolConsequences = (pool: NodePool, properties: readonly string
   properties.map((property) => ({
     property,
     effect: (ROLLING as readonly string[]).includes(property) ? "rollsNodes" : "inPlace",
-    nodePools: touched([pool]),
+    nodePools: affected([pool]),
   }));
+
+/** Predicts the effects of the removal of a node pool. */
+export const removalConsequences = (pool: NodePool): Consequence[] => [
+  { property: "nodePool", effect: "rollsNodes", nodePools: affected([pool]) },
+];

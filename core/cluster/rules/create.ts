@@ -21,26 +21,20 @@ import {
   settingsOf,
 } from "../../node-pool/rules.ts";
 import type { Problem } from "../../shared/errors.ts";
-import { overlap, overlappedSpecialRange, parseCidr } from "../../shared/ip.ts";
+import { isObject } from "../../shared/json.ts";
 import { normaliseIpRange, normaliseIpWhitelist } from "../../shared/schemas.ts";
-import { type Draft, formatValue, validate } from "../../shared/validation.ts";
+import { type Draft, formatValue, type Validated, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "../schema.ts";
+import { DEFAULT_POD_SUBNET, DEFAULT_SERVICE_SUBNET, subnetProblems, subnets } from "./subnets.ts";
 import { whitelistProblems } from "./whitelist.ts";
-
-/** Default subnets for pods and services, the same as in Kubernetes. They do not overlap. */
-const DEFAULT_POD_SUBNET = "10.244.0.0/16";
-const DEFAULT_SERVICE_SUBNET = "10.96.0.0/12";
-
-/** Prefix lengths of the largest and the smallest subnet for pods or services. */
-const SUBNET_BITS = { least: 12, most: 24 };
 
 /** Maximum number of pools that are validated one by one: more are refused for their number in any case. */
 const MAX_VALIDATED_NODE_POOLS = 1_000;
 
 /** Settings of a cluster that users choose, with defaults applied. */
-export type ClusterSettings = Pick<
+type ClusterSettings = Pick<
   Cluster,
   | "addons"
   | "autoUpgrade"
@@ -71,21 +65,15 @@ export interface ValidatedCreate {
 }
 
 /** Result of validating a request to create a cluster. */
-export interface CreateValidation {
+interface CreateValidation {
   problems: Problem[];
-  unknown: string[];
   /** Undefined if there are problems. */
-  creation: ValidatedCreate | undefined;
+  validated: ValidatedCreate | undefined;
 }
 
 const blankIsAbsent = (value: unknown) => (value === "" ? undefined : value);
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const BLANK_IS_ABSENT = ["cni", "maintenanceScheduleIdentity", "podSecurityStandardsProfile", "updateChannel"];
-
-const SUBNETS = ["clusterPodSubnet", "serviceSubnet"] as const;
-type Subnet = (typeof SUBNETS)[number];
 
 /** Accepts input in addition to the documented forms: ranges as plain strings, empty strings for no value. */
 function normalise(body: unknown): unknown {
@@ -96,15 +84,14 @@ function normalise(body: unknown): unknown {
   });
   return {
     ...blanked(body, BLANK_IS_ABSENT),
-    ...Object.fromEntries(SUBNETS.map((name) => [name, normaliseIpRange(blankIsAbsent(body[name]))])),
+    ...Object.fromEntries(subnets.map((name) => [name, normaliseIpRange(blankIsAbsent(body[name]))])),
     ipWhitelist: normaliseIpWhitelist(body.ipWhitelist),
     nodePools: Array.isArray(body.nodePools) ? body.nodePools.map(normaliseNodePool) : body.nodePools,
   };
 }
 
-/** Returns the path of a subnet as sent: in an object, or as plain text. */
-const subnetPath = (body: unknown, name: Subnet): string =>
-  isObject(body) && isObject(body[name]) ? `${name}.ipRange` : name;
+/** Parses a request to create a cluster. @param body as sent */
+export const parseCreate = (body: unknown): Validated<CreateCluster> => validate(CreateCluster, normalise(body));
 
 /** Collects problems, at most one for each path: a property with the wrong type gets no second problem for its value. */
 class Problems {
@@ -135,35 +122,33 @@ class Problems {
 /**
  * Validates a request to create a cluster and finds every problem: shape, catalogue, references, and rules between properties.
  *
- * @param body as sent
+ * @param shape parsed request
  * @param references references of the organisation
  * @param provisioner decides whether the account needs credentials
  */
 export function validateCreate(
-  body: unknown,
+  shape: Validated<CreateCluster>,
   references: References,
   provisioner: ProvisionerTraits,
 ): CreateValidation {
-  const checked = validate(CreateCluster, normalise(body));
-  const problems = new Problems(checked.problems);
-  const draft = checked.draft ?? {};
+  const problems = new Problems(shape.problems);
+  const draft = shape.value ?? {};
   const provider = validateAccount(draft, references, provisioner, problems);
   const region = validateRegion(draft, provider, problems);
   const version = validateVersion(draft, problems);
   validateFeatures(draft, references, problems);
-  validateSubnets(draft, (name) => subnetPath(body, name), problems);
+  for (const { path, message } of subnetProblems(shape, problems.paths)) problems.add(path, message);
   validateNodePools(draft, { provider, region }, problems);
   const { nodePools: _, ...own } = draft;
   const largest = largestProperty(own, MAX_CLUSTER_BYTES);
   if (largest !== undefined)
     problems.add(largest, `makes the cluster exceed the limit of ${MAX_CLUSTER_BYTES} bytes; shorten this property`);
   const whitelist = problems.has("ipWhitelist") ? undefined : draft.ipWhitelist;
-  for (const { path, message } of whitelistProblems(whitelist, body)) problems.add(path, message);
-  const good = problems.list.length === 0 && provider !== undefined && version !== undefined;
+  for (const { path, message } of whitelistProblems(whitelist, shape.shorthands)) problems.add(path, message);
+  const isValid = problems.list.length === 0 && provider !== undefined && version !== undefined;
   return {
     problems: problems.list,
-    unknown: checked.unknown,
-    creation: good ? toValidatedCreate(checked.complete(), provider, version) : undefined,
+    validated: isValid ? toValidatedCreate(shape.complete(), provider, version) : undefined,
   };
 }
 
@@ -245,39 +230,6 @@ function validateFeatures(draft: Draft<CreateCluster>, references: References, p
     problems.add(
       "maintenanceScheduleIdentity",
       `${formatValue(schedule)} is not allowed: must be a maintenance schedule of the organisation`,
-    );
-  }
-}
-
-function validateSubnets(draft: Draft<CreateCluster>, pathOf: (name: Subnet) => string, problems: Problems): void {
-  const subnets = [
-    ["clusterPodSubnet", draft.clusterPodSubnet?.ipRange ?? DEFAULT_POD_SUBNET],
-    ["serviceSubnet", draft.serviceSubnet?.ipRange ?? DEFAULT_SERVICE_SUBNET],
-  ] as const;
-  for (const [name, text] of subnets) {
-    const block = parseCidr(text);
-    const { least, most } = SUBNET_BITS;
-    if (typeof block === "string") continue;
-    if (block.address.version !== 4 || block.bits < least || block.bits > most) {
-      problems.add(pathOf(name), `${formatValue(text)} is not allowed: must be IPv4 from /${least} to /${most}`);
-    }
-    const special = overlappedSpecialRange(block);
-    if (special !== undefined) {
-      problems.add(
-        pathOf(name),
-        `${formatValue(text)} is not allowed: must not overlap ${special.text} (${special.use}), in which Kubernetes serves no endpoints`,
-      );
-    }
-  }
-  if (subnets.some(([name]) => problems.has(name))) return;
-  const [pods, services] = subnets.map(([, text]) => parseCidr(text));
-  if (pods === undefined || services === undefined || typeof pods === "string" || typeof services === "string") return;
-  if (overlap(pods, services)) {
-    // Report the subnet that was sent, because only that one can be changed.
-    const [[name, text], other] = draft.serviceSubnet === undefined ? subnets : [subnets[1], subnets[0]];
-    problems.add(
-      pathOf(name),
-      `${formatValue(text)} is not allowed: must not overlap ${pathOf(other[0])}, which is ${other[1]}`,
     );
   }
 }

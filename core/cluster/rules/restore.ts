@@ -2,15 +2,17 @@
 
 import { isAvailableVersion } from "../../catalogue/index.ts";
 import type { RawItem } from "../../table/entity.ts";
+import type { Key } from "../../table/keys.ts";
 import type { Environment } from "../../tenancy/environment.ts";
 import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tenancy/organisation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster, Tombstone } from "../entity.ts";
-import { slugTakenMessage } from "./slug-taken.ts";
+import { initialConditions } from "./conditions.ts";
+import { slugTakenMessage } from "./slug.ts";
 import { isDeleting } from "./transitions.ts";
 
 /** Current state of the tenant. */
-export interface CurrentState {
+interface CurrentState {
   environment: Environment | undefined;
   references: References;
   /** Counters of the organisation. */
@@ -20,30 +22,70 @@ export interface CurrentState {
 /**
  * Finds everything that a cluster needs and that is missing or taken.
  *
- * @param holder cluster that owns the slug now
+ * @param owner cluster that owns the slug now
  * @returns one message for each, with the property first, if there is one
  */
-export function restoreBlockers(tombstone: Tombstone, holder: Cluster | undefined, present: CurrentState): string[] {
+export function restoreBlockers(tombstone: Tombstone, owner: Cluster | undefined, present: CurrentState): string[] {
   const { environment, references, total } = present;
-  const obstacles: string[] = [];
-  if (holder !== undefined && !isDeleting(holder)) obstacles.push(slugTakenMessage(holder, "slug"));
+  const blockers: string[] = [];
+  if (owner !== undefined && !isDeleting(owner)) blockers.push(slugTakenMessage(owner, "slug"));
   if (environment?.identity !== tombstone.environmentIdentity) {
-    obstacles.push(
+    blockers.push(
       `environmentIdentity: the cluster's environment "${tombstone.environment}" was deleted; an environment of the same name is not the same one`,
     );
   }
   const { cloudAccountIdentity: account, maintenanceScheduleIdentity: schedule, version } = tombstone;
   const accountNow = Object.hasOwn(references.accounts, account) ? references.accounts[account] : undefined;
   if (accountNow === undefined)
-    obstacles.push(`cloudAccountIdentity: the cloud account "${account}" does not exist any more`);
+    blockers.push(`cloudAccountIdentity: the cloud account "${account}" does not exist any more`);
   else if (!accountNow.enabled) {
-    obstacles.push(`cloudAccountIdentity: the cloud account "${accountNow.displayName}" is disabled`);
+    blockers.push(`cloudAccountIdentity: the cloud account "${accountNow.displayName}" is disabled`);
   }
   if (schedule !== undefined && !Object.hasOwn(references.schedules, schedule)) {
-    obstacles.push(`maintenanceScheduleIdentity: the maintenance schedule "${schedule}" does not exist any more`);
+    blockers.push(`maintenanceScheduleIdentity: the maintenance schedule "${schedule}" does not exist any more`);
   }
-  if (!isAvailableVersion(version)) obstacles.push(`version: ${version} is not available any more`);
-  if (total !== undefined && totalEntity.read(total).clusters >= MAX_CLUSTERS)
-    obstacles.push(ORGANISATION_FULL_MESSAGE);
-  return obstacles;
+  if (!isAvailableVersion(version)) blockers.push(`version: ${version} is not available any more`);
+  if (total !== undefined && totalEntity.read(total).clusters >= MAX_CLUSTERS) blockers.push(ORGANISATION_FULL_MESSAGE);
+  return blockers;
+}
+
+/**
+ * Builds the cluster as last requested, to be provisioned from the beginning.
+ *
+ * @param owner deleting cluster that owns the slug now
+ * @param mutationId id of the change
+ * @param now RFC 3339
+ */
+export function restoredCluster(
+  tombstone: Tombstone & Key,
+  owner: Cluster | undefined,
+  mutationId: string,
+  now: string,
+): Cluster {
+  // No control plane runs. It will be provisioned with the last requested version.
+  const {
+    nodePools: _,
+    deletedAt: _deletedAt,
+    ttl: _ttl,
+    pk: _pk,
+    sk: _sk,
+    rollbackVersion: _back,
+    runningVersion: _running,
+    plannedVersion: _planned,
+    ...settings
+  } = tombstone;
+  const generation = tombstone.generation + 1;
+  return {
+    ...settings,
+    status: "new",
+    desiredStatus: "starting",
+    provisionStatus: "ACCEPTED",
+    furthestPhase: "ACCEPTED",
+    conditions: initialConditions(now, generation),
+    generation,
+    // Above the revisions of both clusters that had the slug, so that no two have the same entity tag.
+    revision: Math.max(tombstone.revision, owner?.revision ?? 0) + 1,
+    modifiedAt: now,
+    writtenBy: mutationId,
+  };
 }

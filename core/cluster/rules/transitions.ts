@@ -71,8 +71,8 @@ const ACCEPTED: Readonly<Record<DesiredStatus, readonly ClusterStatus[]>> = {
 export function evaluateStatusRequest(
   status: ClusterStatus,
   desired: DesiredStatus,
-  wish: DesiredStatus,
+  requested: DesiredStatus,
 ): "accepted" | "unchanged" | "refused" {
-  if (FULFILLED[wish].includes(status) || (status === "unknown" && desired === wish)) return "unchanged";
-  return ACCEPTED[wish].includes(status) ? "accepted" : "refused";
+  if (FULFILLED[requested].includes(status) || (status === "unknown" && desired === requested)) return "unchanged";
+  return ACCEPTED[requested].includes(status) ? "accepted" : "refused";
 }

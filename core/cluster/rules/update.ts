@@ -3,36 +3,36 @@
 import { channelByName, clusterVersions, isAvailableVersion, updateChannels } from "../../catalogue/index.ts";
 import { largestProperty } from "../../node-pool/rules.ts";
 import { type AppError, conflict, invalid, type Problem } from "../../shared/errors.ts";
+import { canonicalJson, isObject } from "../../shared/json.ts";
 import { normaliseIpWhitelist } from "../../shared/schemas.ts";
-import { formatValue, validate } from "../../shared/validation.ts";
+import { formatValue, type Parsed, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Change, Cluster } from "../entity.ts";
+import type { TrackedName } from "../event-types.ts";
 import { MAX_CLUSTER_BYTES, UpdateCluster } from "../schema.ts";
 import { evaluateStatusRequest, isDeleting } from "./transitions.ts";
 import { controlPlaneVersions, isReachable, reachableVersions, rollbackAfter } from "./versions.ts";
 import { whitelistProblems } from "./whitelist.ts";
 
-/** Well-formed request to change a cluster. `clears` names the properties to remove. */
-export interface UpdateRequest {
+/** Well-formed request to change a cluster. */
+interface UpdateRequest {
   input: UpdateCluster;
+  /** Names of the properties to remove. */
   clears: ReadonlySet<string>;
+  /** Whether the cluster inherits the Prometheus rules of its environment; absent for no change. */
+  environmentPrometheusRules?: boolean;
 }
 
 /** Request to change a cluster, validated as far as possible without the cluster. */
-export interface ParsedUpdate {
-  problems: Problem[];
-  unknown: string[];
-  /** Well-formed parts of the request. */
-  request: UpdateRequest;
+export interface ParsedUpdate extends Parsed<UpdateRequest> {
+  /** Text for the environment to move to, also if it is no slug: the caller's role there is checked first. */
+  target: string | undefined;
 }
 
 const CLEARABLE = ["maintenanceScheduleIdentity", "updateChannel"];
 
 /** Properties for which clients send an empty string instead of no value. */
 const BLANK_IS_ABSENT = ["version", "cni", "podSecurityStandardsProfile", "cloudCredentialsIdentity", "status"];
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * Accepts input in addition to the documented forms: ranges as plain strings, empty strings to remove a value or for no
@@ -42,36 +42,38 @@ function normalise(body: unknown): { body: unknown; clears: Set<string> } {
   if (!isObject(body)) return { body, clears: new Set() };
   const clears = new Set(CLEARABLE.filter((name) => body[name] === ""));
   const blank = new Set([...clears, ...BLANK_IS_ABSENT.filter((name) => body[name] === "")]);
-  const kept = Object.fromEntries(Object.entries(body).filter(([name]) => !blank.has(name)));
-  return { body: { ...kept, ipWhitelist: normaliseIpWhitelist(kept.ipWhitelist) }, clears };
+  const present = Object.fromEntries(Object.entries(body).filter(([name]) => !blank.has(name)));
+  return { body: { ...present, ipWhitelist: normaliseIpWhitelist(present.ipWhitelist) }, clears };
 }
 
 /** Parses a request to change a cluster. @param body as sent */
 export function parseUpdate(body: unknown): ParsedUpdate {
   const { body: normalised, clears } = normalise(body);
-  const checked = validate(UpdateCluster, normalised);
-  const { unknown } = checked;
-  const isRefused = checked.problems.some(({ path }) => path === "ipWhitelist");
-  const whitelist = isRefused ? undefined : checked.draft?.ipWhitelist;
-  const problems = [...checked.problems, ...whitelistProblems(whitelist, body)];
+  const shape = validate(UpdateCluster, normalised);
+  const { unknown } = shape;
+  const isMalformed = shape.problems.some(({ path }) => path === "ipWhitelist");
+  const whitelist = isMalformed ? undefined : shape.value?.ipWhitelist;
+  const problems = [...shape.problems, ...whitelistProblems(whitelist, shape.shorthands)];
   // Lists and maps count only as a whole. Other well-formed properties are validated together with the malformed ones.
-  const { addons: _, ipWhitelist: _list, ...parts } = checked.draft ?? {};
-  return { problems, unknown, request: { input: problems.length > 0 ? parts : checked.complete(), clears } };
+  const { addons: _, ipWhitelist: _list, ...parts } = shape.value ?? {};
+  return {
+    value: { input: problems.length > 0 ? parts : shape.complete(), clears },
+    problems,
+    unknown,
+    target: textProperty(body, "environmentSlug"),
+  };
 }
 
-/** Formats a value as JSON with sorted names, so that equal values are equal texts. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, value) =>
-    isObject(value)
-      ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : value,
-  );
+/** Returns a text in a body that is not validated; undefined if there is none, or it is empty. */
+export function textProperty(body: unknown, name: string): string | undefined {
+  const value = isObject(body) && Object.hasOwn(body, name) ? body[name] : undefined;
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 /** Builds the cluster after the change, without checks. Status and location are handled separately. */
-function withUpdate(cluster: Cluster, { input, clears }: UpdateRequest): Cluster {
+function withUpdate(cluster: Cluster, { input, clears, environmentPrometheusRules }: UpdateRequest): Cluster {
   const { addons } = input;
-  const sameAddons = addons === undefined || canonical(addons) === canonical(cluster.addons);
+  const sameAddons = addons === undefined || canonicalJson(addons) === canonicalJson(cluster.addons);
   const version = input.version ?? cluster.version;
   return {
     ...cluster,
@@ -82,6 +84,7 @@ function withUpdate(cluster: Cluster, { input, clears }: UpdateRequest): Cluster
     autoUpgrade: input.enableAutoUpgrade ?? cluster.autoUpgrade,
     highlyAvailable: input.enableHighAvailability ?? cluster.highlyAvailable,
     enableNetworkEncryption: input.enableNetworkEncryption ?? cluster.enableNetworkEncryption,
+    environmentPrometheusRules: environmentPrometheusRules ?? cluster.environmentPrometheusRules,
     ipWhitelist:
       input.ipWhitelist?.map(({ cidr, description }) => ({ cidr: cidr.ipRange, description })) ?? cluster.ipWhitelist,
     maintenanceScheduleIdentity: clears.has("maintenanceScheduleIdentity")
@@ -112,12 +115,12 @@ const TRACKED_FIELDS = [
   ["status", "status"],
   ["updateChannel", "updateChannel"],
   ["version", "version"],
-] as const;
+] as const satisfies readonly (readonly [name: keyof Cluster, path: TrackedName])[];
 
 /** Lists the differences between a cluster before and after a change, for an event. */
-export function diffClusters(before: Cluster, after: Cluster): Change[] {
+export function diffClusters(before: Cluster, after: Cluster): Change<TrackedName>[] {
   return TRACKED_FIELDS.filter(([name]) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).map(
-    ([name, path]): Change => ({ path, from: before[name], to: after[name] }),
+    ([name, path]) => ({ path, from: before[name], to: after[name] }),
   );
 }
 
@@ -125,8 +128,8 @@ export function diffClusters(before: Cluster, after: Cluster): Change[] {
  * Finds every problem of a change that does not depend on the status of the cluster. A value that equals the stored one is no
  * change and never a problem.
  */
-export function updateProblems(cluster: Cluster, wish: UpdateRequest, references: References): Problem[] {
-  const after = withUpdate(cluster, wish);
+export function updateProblems(cluster: Cluster, request: UpdateRequest, references: References): Problem[] {
+  const after = withUpdate(cluster, request);
   const problems: Problem[] = [];
   const refuse = (path: string, value: unknown, text: string) =>
     problems.push({ path, message: `${formatValue(value)} is not allowed: ${text}` });
@@ -172,48 +175,60 @@ export function updateProblems(cluster: Cluster, wish: UpdateRequest, references
 }
 
 /**
- * Applies a change, unless it conflicts with the state of the cluster after the change.
+ * Applies a change without checks of the cluster's state: `updateConflict` has them.
  *
- * @param wish a request without problems
- * @returns the changed cluster at its old location; the same values if nothing changes
- * @throws AppError conflict that contains the current status
+ * @param request a request without problems
+ * @returns the changed cluster in its present environment; the same object if nothing changes
  */
-export function applyUpdate(cluster: Cluster, wish: UpdateRequest): Cluster {
-  const changed = withUpdate(cluster, wish);
-  const asked = wish.input.status;
-  const verdict =
-    asked === undefined ? "unchanged" : evaluateStatusRequest(cluster.status, cluster.desiredStatus, asked);
-  if (asked !== undefined && verdict === "refused") throw invalidState(cluster, `status: cannot become ${asked}`);
-  const after: Cluster =
-    asked !== undefined && verdict === "accepted" ? { ...changed, status: asked, desiredStatus: asked } : changed;
-  if (diffClusters(cluster, after).length === 0) return cluster;
+export function applyUpdate(cluster: Cluster, request: UpdateRequest): Cluster {
+  const changed = withUpdate(cluster, request);
+  const { status } = request.input;
+  const isAccepted =
+    status !== undefined && evaluateStatusRequest(cluster.status, cluster.desiredStatus, status) === "accepted";
+  const after: Cluster = isAccepted ? { ...changed, status, desiredStatus: status } : changed;
+  return diffClusters(cluster, after).length === 0 ? cluster : after;
+}
 
-  if (isDeleting(cluster)) throw invalidState(cluster, "a cluster that is being deleted cannot be changed");
+/**
+ * Finds the conflict of a change with the state of the cluster.
+ *
+ * @param after result of `applyUpdate`
+ * @returns conflict that contains the current status; undefined if there is none
+ */
+export function updateConflict(cluster: Cluster, { input }: UpdateRequest, after: Cluster): AppError | undefined {
+  const { status } = input;
+  if (status !== undefined && evaluateStatusRequest(cluster.status, cluster.desiredStatus, status) === "refused") {
+    return invalidState(cluster, `status: cannot become ${status}`);
+  }
+  if (after === cluster) return undefined;
+  if (isDeleting(cluster)) return invalidState(cluster, "a cluster that is being deleted cannot be changed");
   if (after.status === "deleting" && after.deleteProtection) {
-    throw conflict(
+    return conflict(
       "cluster.delete_protected",
       `status: the cluster "${cluster.name}" is protected against deletion; set deleteProtection to false first, or in the same request`,
     );
   }
   if (after.cni !== cluster.cni && cluster.status !== "new") {
-    throw invalidState(cluster, `cni: can only change while the cluster is new`);
+    return invalidState(cluster, "cni: can only change while the cluster is new");
   }
-  if (after.version !== cluster.version) {
-    const goesDown =
-      ["stopping", "stopped", "deleting"].includes(after.status) ||
-      (after.status === "unknown" && after.desiredStatus !== "starting");
-    if (goesDown) throw invalidState(cluster, "version: can only change while the cluster is running or starting");
+  const isGoingDown =
+    ["stopping", "stopped", "deleting"].includes(after.status) ||
+    (after.status === "unknown" && after.desiredStatus !== "starting");
+  if (after.version !== cluster.version && isGoingDown) {
+    return invalidState(cluster, "version: can only change while the cluster is running or starting");
   }
-  return after;
+  return undefined;
 }
 
 /**
- * Refuses a version that is not reachable from the running one. In the contract's order this check follows every conflict.
+ * Returns the error for a version that is not reachable from the running one. In the contract's order this check follows every
+ * conflict.
  *
- * @throws AppError invalid that contains the running version, the planned version and the versions that are reachable now
+ * @returns invalid with the running version, the planned version and the versions that are reachable now; undefined if the
+ *   version is reachable or does not change
  */
-export function requireReachable(cluster: Cluster, { version }: Cluster): void {
-  if (version === cluster.version || isReachable(cluster, version)) return;
+export function unreachableVersion(cluster: Cluster, { version }: Cluster): AppError | undefined {
+  if (version === cluster.version || isReachable(cluster, version)) return undefined;
   const present = cluster.runningVersion ?? cluster.plannedVersion ?? cluster.version;
   const target = controlPlaneVersions(cluster).length > 1 ? cluster.plannedVersion : cluster.version;
   const state =
@@ -222,9 +237,9 @@ export function requireReachable(cluster: Cluster, { version }: Cluster): void {
       : `the control plane runs ${present} and is changing to ${target}`;
   const reachable = reachableVersions(cluster);
   const next = reachable.length === 0 ? "no other version is reachable now" : `reachable now: ${reachable.join(", ")}`;
-  throw invalid([{ path: "version", message: `${formatValue(version)} is not allowed: ${state}; ${next}` }]);
+  return invalid([{ path: "version", message: `${formatValue(version)} is not allowed: ${state}; ${next}` }]);
 }
 
 /** Builds the error for a request that the current status of the cluster does not allow. */
 export const invalidState = (cluster: Cluster, text: string): AppError =>
-  conflict("cluster.wrong_state", `${text}; the cluster "${cluster.name}" is ${cluster.status}`);
+  conflict("cluster.invalid_state", `${text}; the cluster "${cluster.name}" is ${cluster.status}`);

@@ -12,9 +12,11 @@ import type { CreateCluster } from "../schema.ts";
  * @param list the well-formed parts of what was sent; undefined where the list as a whole is refused already
  * @param body the request as it was sent, which tells how a range was written: problems name the path that the caller wrote
  */
-export function whitelistProblems(list: Draft<CreateCluster["ipWhitelist"]>, body: unknown): Problem[] {
+export function whitelistProblems(
+  list: Draft<CreateCluster["ipWhitelist"]>,
+  shorthands: ReadonlySet<string>,
+): Problem[] {
   const seen = new Map<string, number>();
-  const sent = (body as { ipWhitelist?: { cidr: unknown }[] } | undefined)?.ipWhitelist;
   return (list ?? []).flatMap((entry, index) => {
     const text = entry?.cidr?.ipRange ?? "";
     const block = parseCidr(text);
@@ -28,7 +30,8 @@ export function whitelistProblems(list: Draft<CreateCluster["ipWhitelist"]>, bod
         ? first !== undefined && `ipWhitelist[${first}] is the same range; send each range once`
         : `must not be within ${special.text} (${special.use}), from which no request can come`;
     if (wrong === false) return [];
-    const member = typeof sent?.[index]?.cidr === "string" ? "" : ".ipRange";
-    return [{ path: `ipWhitelist[${index}].cidr${member}`, message: `${formatValue(text)} is not allowed: ${wrong}` }];
+    const range = `ipWhitelist[${index}].cidr`;
+    const path = shorthands.has(range) ? range : `${range}.ipRange`;
+    return [{ path, message: `${formatValue(text)} is not allowed: ${wrong}` }];
   });
 }

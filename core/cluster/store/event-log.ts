@@ -1,57 +1,49 @@
-/** Builds events of clusters, which are written in the transaction of the change. */
+/** Appends events of clusters to the transaction of the change. */
 
 import type { Actor, Context, Services } from "../../context.ts";
-import type { RawItem } from "../../table/entity.ts";
 import { eventKey } from "../../table/keys.ts";
-import { type Change, type ClusterEvent, eventEntity } from "../entity.ts";
-import type { EventType } from "../event-types.ts";
+import type { Transaction } from "../../table/transaction.ts";
+import { type ClusterEvent, eventEntity } from "../entity.ts";
+import type { EventOf } from "../event-types.ts";
 
 /** Retention of events, in days. */
 export const EVENT_DAYS = 90;
 
 const DAY_SECONDS = 24 * 60 * 60;
 
-/**
- * Builds the event of a user's change.
- *
- * @param at time of the change, RFC 3339; the same as in the changed item
- */
-export const buildUserEvent = (
-  context: Context,
-  actor: Actor,
-  clusterIdentity: string,
-  type: EventType,
-  at: string,
-  changes: readonly Change[],
-): RawItem =>
-  buildEvent(context, clusterIdentity, type, at, changes, {
-    user: actor.user,
-    tokenId: actor.tokenId,
-    sourceAddress: context.sourceAddress,
-    requestId: context.requestId,
-  });
+/** User and request that caused a change. */
+type Requester = Pick<ClusterEvent, "user" | "tokenId" | "sourceAddress" | "requestId">;
 
-/**
- * Builds an event.
- *
- * @param at time of the change, RFC 3339; the same as in the changed item
- * @param asker the user and the request; absent for a change by the reconciler
- */
-export function buildEvent(
+/** Cluster and time of an event, and the request that caused it. */
+interface EventSource {
+  clusterIdentity: string;
+  /** Time of the change, RFC 3339; the same as in the changed item. */
+  at: string;
+  /** Absent for a change by the reconciler or an operator. */
+  requester?: Requester;
+}
+
+/** Returns the user and the request of a change, for its event. */
+export const requesterOf = (
+  { sourceAddress, requestId }: Pick<Context, "sourceAddress" | "requestId">,
+  { user, tokenId }: Actor,
+): Requester => ({ user, tokenId, sourceAddress, requestId });
+
+/** Appends an event to the transaction of the change. The operation has the label `event`. */
+export function appendEvent(
   { ids }: Pick<Services, "ids">,
-  clusterIdentity: string,
-  type: EventType,
-  at: string,
-  changes: readonly Change[],
-  asker: Pick<ClusterEvent, "user" | "tokenId" | "sourceAddress" | "requestId"> = {},
-): RawItem {
+  transaction: Transaction,
+  { type, changes }: EventOf,
+  { clusterIdentity, at, requester }: EventSource,
+): void {
   const milliseconds = Date.parse(at);
-  return eventEntity.write(eventKey(clusterIdentity, at, ids.ulid(milliseconds)), {
-    ...asker,
+  const item = eventEntity.write(eventKey(clusterIdentity, at, ids.ulid(milliseconds)), {
+    ...requester,
     type,
     at,
     clusterIdentity,
     changes: [...changes],
     ttl: Math.floor(milliseconds / 1_000) + EVENT_DAYS * DAY_SECONDS,
   });
+  transaction.create("event", item);
 }

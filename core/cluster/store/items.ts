@@ -2,11 +2,10 @@
 
 import { catalogueRevision, channelByName } from "../../catalogue/index.ts";
 import type { RawItem } from "../../table/entity.ts";
-import { clusterKey, pointerKey, supersededClusterKey } from "../../table/keys.ts";
+import { clusterKey, supersededClusterKey } from "../../table/keys.ts";
 import type { Organisation } from "../../tenancy/organisation.ts";
 import type { CloudAccount, CloudCredentials, References } from "../../tenancy/references-entity.ts";
-import { type Cluster, clusterEntity, type Pointer, pointerEntity } from "../entity.ts";
-import { firstReconcileRequest } from "../rules/reconcile-request.ts";
+import { type Cluster, clusterEntity, type Pointer } from "../entity.ts";
 import { type ClusterResponse, provisionStatuses } from "../schema.ts";
 
 /** Builds the item of the cluster that owns its slug. */
@@ -21,17 +20,8 @@ export function supersededClusterItem(cluster: Cluster): RawItem {
   return clusterEntity.write(key, cluster, { slimSk: key.sk });
 }
 
-/**
- * Builds the pointer of a new cluster, which requests the first reconciliation.
- *
- * @param now RFC 3339
- */
-export function pointerItem(pointer: Pointer, now: string): RawItem {
-  return pointerEntity.write(pointerKey(pointer.identity), pointer, firstReconcileRequest(pointer.identity, now));
-}
-
 /** Context of a cluster's response. */
-export interface ResponseContext {
+interface ResponseContext {
   organisation: Pick<Organisation, "identity" | "slug">;
   references: References;
   /** True to include cpu and memory. */
@@ -66,11 +56,11 @@ export function hasReached(cluster: Cluster, phase: (typeof provisionStatuses)[n
 }
 
 /** Returns the public part of an observation; the endpoint of the API server is only part of configurations. */
-const actualStateOf = ({ endpoint: _, ...shown }: NonNullable<Pointer["observation"]>) => shown;
+const actualStateOf = ({ endpoint: _, ...state }: NonNullable<Pointer["observation"]>) => state;
 
 /** Builds the response for a cluster. Absent properties are omitted from the JSON. */
-export function toClusterResponse(cluster: Cluster, surroundings: ResponseContext): ClusterResponse {
-  const { organisation, references, showCompute, observation } = surroundings;
+export function toClusterResponse(cluster: Cluster, context: ResponseContext): ClusterResponse {
+  const { organisation, references, showCompute, observation } = context;
   const { account, primary, credentials, schedule } = referents(cluster, references);
   return {
     actualState: observation && actualStateOf(observation),
@@ -125,11 +115,11 @@ export function toClusterResponse(cluster: Cluster, surroundings: ResponseContex
  * Builds the entity tag of a cluster: its revision, the sum of the revisions of the referenced items in its response, and the
  * catalogue's revision.
  *
- * @returns the tag with its quotes
+ * @returns the tag without quotes
  */
 export function clusterEtag(cluster: Cluster, references: References): string {
   const { account, credentials, primary, schedule } = referents(cluster, references);
-  const shown = new Set([account, credentials, primary, schedule]);
-  const sum = [...shown].reduce((total, referent) => total + (referent?.revision ?? 0), 0);
-  return `"${cluster.revision}.${sum}.${catalogueRevision}"`;
+  const referenced = new Set([account, credentials, primary, schedule]);
+  const sum = [...referenced].reduce((total, referent) => total + (referent?.revision ?? 0), 0);
+  return `${cluster.revision}.${sum}.${catalogueRevision}`;
 }

@@ -1,18 +1,20 @@
-/** Changes a cluster: reads, validates and writes in one transaction, and retries after a concurrent change. */
+/** Writes the change of a cluster by a user in one transaction. */
 
 import type { Actor, Context } from "../../context.ts";
 import { bucketOf, type Chunk, decrementBucket } from "../../listing/page-index.ts";
-import { backoff, type Deadline } from "../../shared/retry.ts";
-import { clusterKey, pointerKey } from "../../table/keys.ts";
-import { commit, Transaction, writeTimedOut } from "../../table/transaction.ts";
-import type { Change, Cluster } from "../entity.ts";
-import type { EventType } from "../event-types.ts";
+import type { NodePool } from "../../node-pool/entity.ts";
+import { nodePoolItem, putNodePools } from "../../node-pool/items.ts";
+import { type Representation, storeResponse } from "../../request/idempotency.ts";
+import type { Deadline } from "../../shared/retry.ts";
+import { clusterKey } from "../../table/keys.ts";
+import { commit, Transaction } from "../../table/transaction.ts";
+import type { Cluster } from "../entity.ts";
+import type { EventOf } from "../event-types.ts";
 import { acceptChange } from "../rules/accept-change.ts";
-import { reconcileRequest } from "../rules/reconcile-request.ts";
-import { diffClusters } from "../rules/update.ts";
 import { applyCounters } from "./counters.ts";
-import { buildUserEvent } from "./event-log.ts";
+import { appendEvent, requesterOf } from "./event-log.ts";
 import { clusterItem } from "./items.ts";
+import { markDue } from "./pointer.ts";
 import { reserveSlug, type SlugState } from "./slug-reservation.ts";
 
 /** Destination of a moving cluster, and the part of the page index that it leaves. */
@@ -22,74 +24,65 @@ export interface MovePlan {
 }
 
 /** Write of a user to a cluster. */
-export interface ClusterMutation {
+interface ClusterMutation<Body> {
   before: Cluster;
   after: Cluster;
-  /** Type of the event. */
-  type: EventType;
-  /** Changes for the event, in addition to the differences between before and after. */
-  changes?: readonly Change[];
+  event: EventOf;
   /** Id of this change, the same for all its attempts. */
   mutationId: string;
   /** Present if `after` is in another environment. */
-  route?: MovePlan;
-  /** True if a node pool is created, changed or deleted in the same transaction. */
-  arePoolsChanged?: boolean;
-  /** Adds more operations to the same transaction. @param after the cluster as written */
-  extraWrites?: (transaction: Transaction, after: Cluster) => void;
+  move?: MovePlan | undefined;
+  /** New node pools of the cluster. */
+  newPools?: readonly NodePool[];
+  /** Changed node pools of the cluster, each with the stored revision plus one. */
+  changedPools?: readonly NodePool[];
+  /** Builds the response, which is stored for retries with the same idempotency key. @param after the cluster as written */
+  represent: (after: Cluster) => Representation<Body>;
 }
 
 /**
- * Writes a change: the cluster on condition that it is unchanged since the read, its counters, its pointer with the due time and
- * its event. For a move also its location and both parts of the page index.
+ * Writes a change: the cluster on condition that it is unchanged since the read, its pools, its counters, its pointer with the
+ * due time, its event and the response. For a move also its location and both parts of the page index.
  *
- * @returns the cluster as written; undefined after a concurrent change: then the caller reads again
+ * @returns the response; undefined after a concurrent change: then the caller reads again
  * @throws AppError unavailable as `commit`
  */
-export async function commitMutation(
+export async function commitMutation<Body>(
   context: Context,
   actor: Actor,
-  given: ClusterMutation,
+  mutation: ClusterMutation<Body>,
   deadline: Deadline,
-): Promise<Cluster | undefined> {
-  const { before, route } = given;
+): Promise<Representation<Body> | undefined> {
+  const { before, move, newPools = [], changedPools = [] } = mutation;
   const now = context.clock().toISOString();
   const after: Cluster = {
-    ...acceptChange(before, given.after, given.arePoolsChanged === true, now),
-    revision: Math.max(before.revision, route?.to.owner?.revision ?? 0) + 1,
+    ...acceptChange(before, mutation.after, newPools.length + changedPools.length > 0, now),
+    revision: Math.max(before.revision, move?.to.owner?.revision ?? 0) + 1,
     modifiedAt: now,
-    writtenBy: given.mutationId,
+    writtenBy: mutation.mutationId,
   };
-  const asRead = unchangedSince(before);
+  const unchanged = unchangedSince(before);
   const transaction = new Transaction();
-  if (route === undefined) {
-    transaction.put("cluster", clusterItem(after), asRead);
+  if (move === undefined) {
+    transaction.put("cluster", clusterItem(after), unchanged);
   } else {
-    const { from, to } = route;
+    const { from, to } = move;
     if (to.chunk === undefined) return undefined;
     if (!(await reserveSlug(context, transaction, after, to.owner, to.chunk, deadline))) return undefined;
-    transaction.delete("left", clusterKey(before.organisation, before.environment, before.slug), asRead);
+    transaction.delete("left", clusterKey(before.organisation, before.environment, before.slug), unchanged);
     decrementBucket(transaction, "left-index", from, bucketOf(from, before.slug));
   }
   applyCounters(transaction, before, after);
-  const request = reconcileRequest(after.identity, now);
-  transaction
-    .update("pointer", pointerKey(after.identity), `SET #path = :path, ${request.set} ADD ${request.add}`, {
-      condition: "attribute_exists(#pk)",
-      values: { ...request.values, ":path": clusterKey(after.organisation, after.environment, after.slug).sk },
-    })
-    .create(
-      "event",
-      buildUserEvent(context, actor, after.identity, given.type, now, [
-        ...diffClusters(before, after),
-        ...(given.changes ?? []),
-      ]),
-    );
-  given.extraWrites?.(transaction, after);
+  markDue(transaction, after, now);
+  const source = { clusterIdentity: after.identity, at: now, requester: requesterOf(context, actor) };
+  appendEvent(context, transaction, mutation.event, source);
+  for (const pool of newPools) transaction.create("pool", nodePoolItem(pool));
+  putNodePools(transaction, changedPools);
+  const response = mutation.represent(after);
+  storeResponse(context, transaction, actor, response);
   const failures = await commit(context.table, transaction, deadline);
-  if (failures.length === 0) return after;
-  // The data that was read is out of date: the next read determines the response.
-  return undefined;
+  // After a failure, the data that was read is out of date: the next read determines the response.
+  return failures.length === 0 ? response : undefined;
 }
 
 /**
@@ -109,22 +102,4 @@ function unchangedSince(read: Cluster): { condition: string; values: Record<stri
       ...(read.plannedVersion === undefined ? {} : { ":plannedVersion": read.plannedVersion }),
     },
   };
-}
-
-/**
- * Retries an attempt with backoff until it succeeds or the deadline expires.
- *
- * @param attempt reads everything again; returns undefined after a concurrent change
- * @throws AppError unavailable at the deadline
- */
-export async function retryOnConflict<T>(
-  deadline: Deadline,
-  attempt: (deadline: Deadline) => Promise<T | undefined>,
-): Promise<T> {
-  for (let round = 1; ; round++) {
-    const done = await attempt(deadline);
-    if (done !== undefined) return done;
-    if (deadline.expired()) throw writeTimedOut();
-    await backoff(round, deadline);
-  }
 }

@@ -14,9 +14,8 @@ import {
 } from "../../table/keys.ts";
 import { Transaction } from "../../table/transaction.ts";
 import { type Cluster, type Tombstone, tombstoneEntity } from "../entity.ts";
-import type { EventType } from "../event-types.ts";
 import { applyCounters } from "./counters.ts";
-import { buildEvent } from "./event-log.ts";
+import { appendEvent } from "./event-log.ts";
 
 /** Retention of tombstones, in days. */
 export const TOMBSTONE_DAYS = 30;
@@ -49,7 +48,7 @@ export function tombstoneTransaction(
   pools: readonly NodePool[],
   chunk: Chunk,
   now: string,
-  eventType: EventType = "cluster.deleted",
+  eventType: "cluster.deleted" | "cluster.forgotten" = "cluster.deleted",
 ): Transaction {
   const { organisation, environment, slug, identity } = cluster;
   const tombstone: Tombstone = {
@@ -65,11 +64,9 @@ export function tombstoneTransaction(
       condition: "#identity = :identity AND #revision = :revision",
       values: { ":identity": identity, ":revision": cluster.revision },
     })
-    .create("tombstone", tombstoneEntity.write(tombstoneKey(organisation, environment, slug, identity), tombstone))
-    .create(
-      "event",
-      buildEvent(services, identity, eventType, now, [{ path: "status", from: cluster.status, to: "deleted" }]),
-    );
+    .create("tombstone", tombstoneEntity.write(tombstoneKey(organisation, environment, slug, identity), tombstone));
+  const changes = [{ path: "status", from: cluster.status, to: "deleted" }] as const;
+  appendEvent(services, transaction, { type: eventType, changes }, { clusterIdentity: identity, at: now });
   for (const { id } of pools) transaction.delete("pool", nodePoolKey(identity, id));
   decrementBucket(transaction, "left-index", chunk, bucketOf(chunk, slug));
   applyCounters(transaction, cluster, undefined);

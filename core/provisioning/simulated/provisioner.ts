@@ -1,4 +1,4 @@
-/** A provisioner that builds nothing, in the order and with the delays of one that does, and with faults on demand. */
+/** Simulated provisioner: reports the phases and delays of a real one, and injects faults on request. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { deadlineIn } from "../../shared/retry.ts";
@@ -9,39 +9,38 @@ import type { Observation, Plan, Provisioner } from "../provisioner.ts";
 import { applyDestroy, applyPlan, observe, readSimulation, type Simulation, simulationItem } from "./simulation.ts";
 import { simulatedTraits } from "./traits.ts";
 
-/** One call to the provisioner. */
+/** Call to the provisioner. */
 export interface ProvisionerCall {
   operation: "apply" | "observe" | "destroy";
   identity: string;
 }
 
-/** What goes wrong with a call. */
+/** Fault of a call. */
 export type ProvisionerFault =
-  /** It throws and has no effect. */
+  /** The call throws and has no effect. */
   | { kind: "fails"; message: string }
-  /** It has its effect, and its answer never comes. */
+  /** The call takes effect and never returns. */
   | { kind: "hangs" }
-  /** It has its effect, and its answer comes after so many milliseconds. */
+  /** The call takes effect and returns after a delay, in milliseconds. */
   | { kind: "late"; ms: number }
-  /** Everything of the cluster is gone before it begins. */
+  /** All resources of the cluster are lost before the call. */
   | { kind: "forgets" }
-  /** It has no effect and says that it had; observing gives this. */
+  /** The call has no effect and reports success; an observation returns this value. */
   | { kind: "lies"; observation?: Observation | undefined };
 
-/** What a simulated provisioner is made with. */
+/** Options of a simulated provisioner. */
 export interface SimulationOptions {
   table: Table;
   clock: () => Date;
-  /** How long one step of building takes, in milliseconds. */
+  /** Duration of one step of building, in milliseconds. */
   stepMs: number;
-  /** Asked for every call. */
+  /** Returns the fault of a call. */
   faults?: (call: ProvisionerCall) => ProvisionerFault | undefined;
 }
 
-/** A plan older than one that was seen already. */
-const outdated = (identity: string) => new Error(`a newer plan for ${identity} was seen before`);
+const outdated = (identity: string) => new Error(`a newer plan for cluster ${identity} was received before`);
 
-/** Makes a provisioner whose clusters exist in the table alone. */
+/** Creates a provisioner whose clusters exist only in the table. */
 export function simulatedProvisioner(options: SimulationOptions): Provisioner {
   const { table, clock, stepMs, faults = () => undefined } = options;
 
@@ -51,15 +50,15 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
     return item && readSimulation(item);
   }
 
-  /** Changes a cluster, unless somebody with a higher fence was there before. */
+  /** Changes a cluster. @throws Error if a call with a higher fencing token was received before */
   async function change(
     identity: string,
     fence: number,
-    become: (before: Simulation | undefined) => Simulation | undefined,
+    update: (before: Simulation | undefined) => Simulation | undefined,
   ): Promise<void> {
     const before = await read(identity);
     if (before !== undefined && before.fence > fence) throw outdated(identity);
-    const after = become(before);
+    const after = update(before);
     if (after === undefined || after === before) return;
     const transaction = new Transaction().put("simulation", simulationItem(identity, after), {
       condition: before === undefined ? "attribute_not_exists(#pk)" : "#fence = :fence",
@@ -72,7 +71,7 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
     await commit(table, new Transaction().delete("simulation", simulationKey(identity)), deadlineIn());
   }
 
-  /** Does a call as its fault has it. @param lie what is answered instead, where the fault is a lie */
+  /** Makes a call with its fault. @param lie returns the result of a call that only reports success */
   async function call<T>(
     given: ProvisionerCall,
     signal: AbortSignal,
@@ -100,8 +99,8 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
     },
     observe(identity, signal) {
       const work = async () => {
-        const world = await read(identity);
-        return world && observe(identity, world, clock().getTime(), stepMs);
+        const simulation = await read(identity);
+        return simulation && observe(identity, simulation, clock().getTime(), stepMs);
       };
       return call({ operation: "observe", identity }, signal, work, (observation) => observation);
     },

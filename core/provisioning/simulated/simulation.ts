@@ -1,4 +1,4 @@
-/** The world in which simulated clusters are: kept in the table, so that it outlives the process, and moved by the clock alone. */
+/** State of simulated clusters: stored in the table, so that it survives the process. Only time and calls change it. */
 
 import * as v from "valibot";
 import { defineEntity, type RawItem, sameProperties } from "../../table/entity.ts";
@@ -10,9 +10,9 @@ const Pool = v.object({
   version: v.string(),
   minSize: v.number(),
   maxSize: v.number(),
-  /** What else was planned of it, to tell a change. */
+  /** Other planned properties, as JSON, to detect a change. */
   shape: v.string(),
-  /** When it will have become like this, in milliseconds since the epoch. */
+  /** Time at which the plan is complete, in milliseconds since the epoch. */
   readyAt: v.number(),
   before: v.object({ version: v.string(), nodes: v.number() }),
 });
@@ -31,24 +31,24 @@ const Simulation = v.object({
   ttl: v.optional(v.number()),
 });
 
-/** A simulated cluster. */
+/** State of a simulated cluster. */
 export type Simulation = v.InferOutput<typeof Simulation>;
-/** A simulated cluster, as it is stored. */
+/** Entity of a simulated cluster. */
 export const simulationEntity = defineEntity("simulation", 2, Simulation, {
   attributes: ["fence", "ttl"],
-  steps: { 1: sameProperties },
+  migrations: { 1: sameProperties },
 });
 
-/** How many steps each thing takes. */
+/** Number of steps of each operation. */
 const STEPS = { phase: 1, power: 2, version: 2, replaced: 3, inPlace: 1, destroyed: 2 } as const;
 
-/** What is left of a destroyed cluster stays this long, so that no late plan builds it again, in seconds. */
+/** Retention of a destroyed cluster's state, in seconds, so that a delayed plan does not build the cluster again. */
 const RETENTION_SECONDS = 60 * 24 * 60 * 60;
 
-/** Reads a simulated cluster. @throws Error where the item is none */
+/** Reads a simulated cluster. @throws Error if the item is of another entity */
 export const readSimulation = (item: RawItem): Simulation => simulationEntity.read(item);
 
-/** Makes the item of a simulated cluster. */
+/** Builds the item of a simulated cluster. */
 export const simulationItem = (identity: string, simulation: Simulation): RawItem =>
   simulationEntity.write(simulationKey(identity), simulation);
 
@@ -56,12 +56,12 @@ const nodesOf = (pool: Pool, now: number): number =>
   now >= pool.readyAt ? Math.min(Math.max(pool.before.nodes, pool.minSize), pool.maxSize) : pool.before.nodes;
 
 /**
- * What becomes of the world by a plan.
+ * Applies a plan.
  *
- * @param before undefined where there is nothing yet
+ * @param before undefined if nothing exists yet
  * @param now milliseconds since the epoch
- * @param stepMs how long a step takes
- * @returns the same object where the plan changes nothing
+ * @param stepMs duration of a step, in milliseconds
+ * @returns the same object if the plan changes nothing
  */
 export function applyPlan(before: Simulation | undefined, plan: Plan, now: number, stepMs: number): Simulation {
   const old = before?.destroyedAt === undefined ? before : undefined;
@@ -120,7 +120,7 @@ export function applyPlan(before: Simulation | undefined, plan: Plan, now: numbe
   };
 }
 
-/** What becomes of the world when a cluster is to be taken away; also where there is nothing, for a late plan shall find it gone. */
+/** Destroys a cluster, also one that does not exist yet: a delayed plan must find it destroyed. */
 export function applyDestroy(before: Simulation | undefined, fence: number, now: number): Simulation {
   const nothing = {
     builtAt: 0,
@@ -138,29 +138,35 @@ export function applyDestroy(before: Simulation | undefined, fence: number, now:
   };
 }
 
-const versionAt = (world: Simulation, now: number, stepMs: number): string =>
-  now >= world.versionChangedAt + STEPS.version * stepMs ? world.version : world.versionBefore;
+const versionAt = (simulation: Simulation, now: number, stepMs: number): string =>
+  now >= simulation.versionChangedAt + STEPS.version * stepMs ? simulation.version : simulation.versionBefore;
 
 /**
- * What can be seen of a simulated cluster.
+ * Observes a simulated cluster.
  *
  * @param now milliseconds since the epoch
- * @returns undefined once nothing is there of it any more
+ * @returns undefined once the cluster is destroyed
  */
-export function observe(identity: string, world: Simulation, now: number, stepMs: number): Observation | undefined {
-  if (world.destroyedAt !== undefined && now >= world.destroyedAt + STEPS.destroyed * stepMs) return undefined;
-  const steps = Math.floor((now - world.builtAt) / (STEPS.phase * stepMs));
+export function observe(
+  identity: string,
+  simulation: Simulation,
+  now: number,
+  stepMs: number,
+): Observation | undefined {
+  if (simulation.destroyedAt !== undefined && now >= simulation.destroyedAt + STEPS.destroyed * stepMs)
+    return undefined;
+  const steps = Math.floor((now - simulation.builtAt) / (STEPS.phase * stepMs));
   const phase = builtPhases[Math.min(steps, builtPhases.length) - 1];
-  const isPowered = now >= world.powerChangedAt + STEPS.power * stepMs && phase === "DONE";
-  const isOn = world.isRunning && isPowered;
+  const isPowered = now >= simulation.powerChangedAt + STEPS.power * stepMs && phase === "DONE";
+  const isOn = simulation.isRunning && isPowered;
   return {
     collectedAt: new Date(now).toISOString(),
     phase,
-    power: world.isRunning ? (isPowered ? "started" : "starting") : isPowered ? "stopped" : "stopping",
-    version: phase === undefined ? undefined : versionAt(world, now, stepMs),
-    // Nothing answers there, and by RFC 2606 nothing ever will.
+    power: simulation.isRunning ? (isPowered ? "started" : "starting") : isPowered ? "stopped" : "stopping",
+    version: phase === undefined ? undefined : versionAt(simulation, now, stepMs),
+    // RFC 2606 reserves the domain `invalid`, so no server can answer there.
     endpoint: phase === undefined ? undefined : `https://${identity}.clusters.invalid:6443`,
-    nodePools: world.nodePools.map((pool) => ({
+    nodePools: simulation.nodePools.map((pool) => ({
       identity: pool.identity,
       version: now >= pool.readyAt ? pool.version : pool.before.version,
       nodes: isOn ? nodesOf(pool, now) : 0,

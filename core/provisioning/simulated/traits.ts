@@ -1,6 +1,6 @@
-/** What the API knows of the simulated provisioner. */
+/** Traits of the simulated provisioner. */
 
 import type { ProvisionerTraits } from "../../context.ts";
 
-/** Builds nothing anywhere, so it needs nobody's credentials. */
+/** Traits of a provisioner that creates nothing in a cloud, so it needs no credentials. */
 export const simulatedTraits: ProvisionerTraits = { name: "simulated", needsCredentials: () => false };

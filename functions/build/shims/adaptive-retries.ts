@@ -1,12 +1,11 @@
 /**
- * Replaces the SDK's strategy of adaptive retries and its rate limiter. Every function uses the standard retries, which are the
- * default.
+ * Replaces the SDK's adaptive retry strategy and its rate limiter. Every function uses the standard retries, which are the default.
  */
 
-/** As much of the strategy as a client creates where `AWS_RETRY_MODE` is `adaptive`. */
+/** Part of the strategy that a client creates if `AWS_RETRY_MODE` is `adaptive`. */
 export class AdaptiveRetryStrategy {
-  /** @throws Error always: adaptive retries were asked for */
+  /** @throws Error always: adaptive retries were requested */
   constructor() {
-    throw new Error("adaptive retries are not in this bundle: leave AWS_RETRY_MODE unset, or set it to standard");
+    throw new Error("adaptive retries are not in this bundle: unset AWS_RETRY_MODE, or set it to standard");
   }
 }

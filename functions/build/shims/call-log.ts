@@ -1,6 +1,5 @@
 /**
- * Replaces the SDK's log of calls. No client is given a logger, and the middleware copies everything that is sent and answered
- * in any case.
+ * Replaces the SDK's call log. No client has a logger, and the middleware would copy every request and response anyway.
  */
 
 /** Returns a middleware that changes nothing. */
@@ -10,7 +9,7 @@ export const loggerMiddleware =
   (args: Args): Promise<Output> =>
     next(args);
 
-/** Where the middleware would be in the stack. */
+/** Position of the middleware in the stack. */
 export const loggerMiddlewareOptions = { name: "loggerMiddleware", step: "initialize", override: true };
 
 /** Returns a plugin that adds nothing. */

@@ -1,6 +1,6 @@
-/** What stands in for the SDK's chain of credential providers in a bundle: on Lambda they are in the environment. */
+/** Replaces the SDK's chain of credential providers: on Lambda, credentials are in the environment. */
 
-/** Credentials as the SDK takes them. */
+/** Credentials for the SDK. */
 interface Credentials {
   accessKeyId: string;
   secretAccessKey: string;
@@ -8,9 +8,9 @@ interface Credentials {
 }
 
 /**
- * Makes the provider that the SDK's clients ask for credentials when they are given none.
+ * Creates the default credential provider of the SDK's clients.
  *
- * @returns reads the environment; rejects where it holds no credentials
+ * @returns a function that reads the environment and rejects if it contains no credentials
  */
 export function defaultProvider(): () => Promise<Credentials> {
   return async () => {
@@ -20,7 +20,7 @@ export function defaultProvider(): () => Promise<Credentials> {
       AWS_SESSION_TOKEN: sessionToken,
     } = process.env;
     if (accessKeyId === undefined || secretAccessKey === undefined) {
-      throw new Error("the environment holds no AWS credentials");
+      throw new Error("the environment contains no AWS credentials");
     }
     return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
   };

@@ -1,12 +1,12 @@
 /**
  * Replaces the SDK's parsers of dates and times. No call of a function sends or receives a timestamp: DynamoDB's reads and
- * transactions and KMS's data keys have none. Only the header `Retry-After` may hold a date.
+ * transactions and KMS's data keys have none. Only the header `Retry-After` may contain a date.
  */
 
-/** Returns the date of a `Retry-After` header. @throws RangeError where the text is no date, as the SDK's parser throws */
+/** Returns the date of a `Retry-After` header. @throws RangeError if the text is not a date, like the SDK's parser */
 export function parseRfc7231DateTime(value: unknown): Date {
   const date = new Date(String(value));
-  if (Number.isNaN(date.getTime())) throw new RangeError("the text is no date");
+  if (Number.isNaN(date.getTime())) throw new RangeError("the text is not a date");
   return date;
 }
 

@@ -1,22 +1,21 @@
 /**
- * What stands in for the rules by which a client finds its endpoint: they cover what no function of ours asks for, and are a
- * thirtieth of a bundle.
+ * Replaces the endpoint rules of the SDK's clients: they cover cases that no function needs, and are a thirtieth of a bundle.
  */
 
-/** As much of the rules' parameters as decides here. */
+/** Used parameters of the rules. */
 interface Parameters {
   Region?: string;
-  /** An engine of one's own. */
+  /** URL of another engine. */
   Endpoint?: string;
   UseFIPS?: boolean;
   UseDualStack?: boolean;
 }
 
 /**
- * Makes what finds a service's endpoint. That throws an Error where no region is known, or a kind of endpoint is asked for
- * that is not in here.
+ * Creates the endpoint resolver of a service. It throws an Error without a region, or for a kind of endpoint that is not in the
+ * bundle.
  *
- * @param service as hosts name it
+ * @param service service name in host names
  */
 export const resolverFor =
   (service: string) =>

@@ -1,6 +1,6 @@
 /**
- * What stands in for the SDK's event streams, which no call of ours uses. They are loaded on demand, and a bundler that
- * keeps a module for that keeps everything below it whole.
+ * Replaces the SDK's event streams, which no call uses. The SDK loads them dynamically, and a bundler keeps a dynamically loaded
+ * module with everything that it imports.
  */
 
 export {};

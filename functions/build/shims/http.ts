@@ -1,9 +1,9 @@
 /**
- * What stands in for Node's HTTP client, which the SDK loads for an engine of one's own: importing that looks at everything it
- * exports, WebSocket among it, and so loads as much as everything else together.
+ * Replaces Node's HTTP client, which the SDK loads for another engine. Importing the module reads all its exports, including
+ * WebSocket, and so loads as much code as everything else together.
  */
 
 const http = process.getBuiltinModule("node:http");
 
-/** As much as the SDK uses of it. */
+/** Used parts of the module. */
 export const { Agent, request } = http;

@@ -1,13 +1,13 @@
-/** What stands in for the cache of discovered endpoints: DynamoDB's client makes one and, since discovery is off, keeps it empty. */
+/** Replaces the cache of discovered endpoints: DynamoDB's client creates one and leaves it empty, because discovery is off. */
 
-/** As much of the cache as that takes. */
+/** Used part of the cache. */
 export default class EmptyCache {
-  /** Holds nothing. */
+  /** Returns that the cache is empty. */
   has(): false {
     return false;
   }
 
-  /** @throws Error always: somebody switched endpoint discovery on */
+  /** @throws Error always: endpoint discovery was switched on */
   set(): never {
     throw new Error("endpoint discovery is not in this bundle");
   }

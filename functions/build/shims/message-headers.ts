@@ -1,6 +1,6 @@
-/** Replaces the SDK's formatter of the headers of event stream messages. Signing a request does not use it. */
+/** Replaces the SDK's header formatter of event stream messages. Request signing does not use it. */
 
-/** As much of the formatter as a signer creates. */
+/** Part of the formatter that a signer creates. */
 export class HeaderFormatter {
   /** Fails. @throws Error always: a message of an event stream is signed */
   format(): never {
@@ -8,7 +8,7 @@ export class HeaderFormatter {
   }
 }
 
-/** As much of the number as the package exports. */
+/** Part of the number class that the package exports. */
 export class Int64 {
   /** @throws Error always: only headers of messages use it */
   constructor() {

@@ -1,6 +1,6 @@
-/** Replaces what makes the SDK's paginators, which are created when their module loads. `core/table` follows keys by itself. */
+/** Replaces the factory of the SDK's paginators, which are created when their module loads. `core/table` paginates itself. */
 
-/** Returns a paginator. That throws an Error always: it is not in the bundle. */
+/** Returns a paginator that always throws an Error. */
 export const createPaginator = () => (): never => {
   throw new Error("the SDK's paginators are not in this bundle");
 };

@@ -1,12 +1,12 @@
 /**
- * What stands in for the SDK's table of AWS partitions: only its rules for endpoints read the table, and `endpoint.ts` stands in
- * for those. The user agent asks for its prefix, which is empty by default.
+ * Replaces the SDK's table of AWS partitions. Only its endpoint rules read the table, and `endpoint.ts` replaces those. The user agent
+ * needs its prefix, which is empty by default.
  */
 
-/** Returns the prefix of the user agent, which is empty unless other partitions are set. */
+/** Returns the prefix of the user agent, which is empty without other partitions. */
 export const getUserAgentPrefix = (): string => "";
 
-/** Fails. @throws Error always: no client in a bundle asks for a partition */
+/** Fails. @throws Error always: no client in a bundle needs a partition */
 export function partition(): never {
   throw new Error("the table of AWS partitions is not in this bundle");
 }

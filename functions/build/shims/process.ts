@@ -1,7 +1,7 @@
 /**
- * What stands in for Node's module of the process: importing that looks at everything it exports, which loads inspectors,
- * reports and workers that nobody uses here.
+ * Replaces Node's process module. Importing it reads all its exports, and so loads inspectors, reports and workers that are not used
+ * here.
  */
 
-/** As much as the SDK reads of it. */
+/** Properties that the SDK reads. */
 export const { env, versions } = process;

@@ -1,4 +1,4 @@
-/** Replaces what lists the SDK's features in use for the header `User-Agent`. AWS counts them, and no answer depends on them. */
+/** Replaces the list of used SDK features in the header `User-Agent`. AWS counts them, and no response depends on them. */
 
-/** Adds no feature. */
+/** Adds no feature to the header. */
 export const checkFeatures = (): Promise<void> => Promise.resolve();

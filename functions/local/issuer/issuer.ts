@@ -1,4 +1,4 @@
-/** An OIDC issuer on a path of the local server, so that clusters have one where nobody set any. */
+/** OIDC issuer on a path of the local server, the default issuer of clusters. */
 
 import { existsSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -9,68 +9,70 @@ import { oidcClientEntity } from "#core/cluster-access/entity.ts";
 import type { Services } from "#core/context.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { errorFields, type Logger } from "../../runtime/log.ts";
-import { loginPage } from "./page.ts";
+import { renderLoginPage } from "./page.ts";
 import { type IssuerPlace, type IssuerStore, openIssuerStore } from "./store.ts";
 
-/** Where it is on the server. */
+/** Path of the issuer on the server. */
 export const ISSUER_PATH = "/oidc";
 
-/** A login form holds one token. */
+/** Maximum size of a login form, which contains one token, in bytes. */
 const MAX_FORM_BYTES = 4_096;
 
-/** What a client may know of whoever logs in. */
+/** Scopes that clients can request. */
 const SCOPES = "openid offline_access";
 
-/** The issuer as the server has it. */
+/** Issuer of the local server. */
 export interface LocalIssuer {
-  /** What clients know it by. */
+  /** URL that identifies the issuer to clients. */
   readonly issuer: string;
   readonly initialAccessToken: string;
-  /** Answers a request on its path. @returns false where the request is somebody else's */
+  /** Handles a request on its path. @returns false if the path is not the issuer's */
   handle(request: IncomingMessage, response: ServerResponse): boolean;
 }
 
-/** What it is made with. */
+/** Options of the issuer. */
 export interface LocalIssuerOptions {
   /** Scheme, host and port of the server. */
   origin: string;
-  /** Where it keeps its keys and clients; undefined keeps nothing. */
+  /** Storage of its keys and clients; undefined stores nothing. */
   place: IssuerPlace | undefined;
   services: Pick<Services, "table" | "clock">;
   log: Logger;
 }
 
 /**
- * Makes sure that a missing file is not one that was lost: clusters have no clients of this issuer. Reads the whole table.
+ * Checks that a missing file was not lost: no cluster may have a client of this issuer. Reads the whole table.
  *
- * @throws AppError invalid where they do
+ * @throws AppError invalid if a cluster has one
  */
 async function requireNoClients({ table }: Pick<Services, "table">, issuer: string, file: string): Promise<void> {
   for await (const item of table.scan()) {
     if (item.entity !== oidcClientEntity.name || oidcClientEntity.read(item).issuer !== issuer) continue;
     throw new AppError("invalid", "issuer.missing", [
-      `${file}: is missing, with the keys of ${issuer} and the clients that clusters have of it. Bring the file back from a backup and ` +
-        "start again. If it is lost for good, run `npm run admin -- secrets discard`: it lists these clients, and removes them with --yes.",
+      `${file}: is missing, with the keys of ${issuer} and its clients for clusters. Restore the file from a backup and ` +
+        "start again. If it is lost, run `npm run admin -- secrets discard`: it lists these clients, and removes them with --yes.",
     ]);
   }
 }
 
-/** Starts the issuer. @throws AppError invalid where its file is lost; as `openIssuerStore` */
+/** Starts the issuer. @throws AppError invalid if its file is lost; as `openIssuerStore` */
 export async function startIssuer({ origin, place, services, log }: LocalIssuerOptions): Promise<LocalIssuer> {
   const issuer = `${origin}${ISSUER_PATH}`;
   if (place !== undefined && !existsSync(place.file)) await requireNoClients(services, issuer, place.file);
   const store = await openIssuerStore(place);
   const provider = new Provider(issuer, configuration(store));
   const { host } = new URL(origin);
-  provider.on("grant.error", (_, error) => log.debug("the local OIDC issuer gave no token", errorFields(error)));
-  provider.on("server_error", (_, error) => log.error("the local OIDC issuer failed", errorFields(error)));
+  provider.on("grant.error", (_, error) => log.debug("local OIDC issuer refused a token", errorFields(error)));
+  provider.on("server_error", (_, error) => log.error("local OIDC issuer failed", errorFields(error)));
   const answer = provider.callback();
   const login = (request: IncomingMessage, response: ServerResponse) =>
     interact(provider, services, request, response).catch((error: unknown) => {
-      log.warn("a login failed", errorFields(error));
-      const isOver = error instanceof errors.SessionNotFound;
-      if (!response.headersSent) response.writeHead(isOver ? 400 : 500, { "content-type": "text/plain" });
-      response.end(isOver ? "This login is over. Start again in your client.\n" : "The login failed. Try again.\n");
+      log.warn("login failed", errorFields(error));
+      const isExpired = error instanceof errors.SessionNotFound;
+      if (!response.headersSent) response.writeHead(isExpired ? 400 : 500, { "content-type": "text/plain" });
+      response.end(
+        isExpired ? "This login has expired. Start again in your client.\n" : "The login failed. Try again.\n",
+      );
     });
   return {
     issuer,
@@ -78,11 +80,11 @@ export async function startIssuer({ origin, place, services, log }: LocalIssuerO
     handle(request, response) {
       const path = request.url ?? "";
       if (!path.startsWith(`${ISSUER_PATH}/`)) return false;
-      // It tells its endpoints by what it was called, and has one name alone.
+      // The library builds its URLs from the host of the request, and the issuer has only one URL.
       request.headers.host = host;
       if (path.startsWith(`${ISSUER_PATH}/login/`)) void login(request, response);
       else {
-        // The issuer thinks it is at the root, and finds out where it is by what the request was before.
+        // The library expects to be at the root, and derives its path from the original URL.
         Object.assign(request, { originalUrl: path, url: path.slice(ISSUER_PATH.length) });
         void answer(request, response);
       }
@@ -95,12 +97,12 @@ const configuration = (store: IssuerStore): Configuration => ({
   adapter: store.adapter,
   jwks: { keys: store.keys },
   cookies: { keys: store.cookieKeys },
-  // Everybody who may log in to a cluster has the same client's secret, so that alone proves nothing.
+  // All users of a cluster share the client's secret, so it does not authenticate a user.
   pkce: { required: () => true },
   scopes: SCOPES.split(" "),
   claims: { openid: ["sub"] },
   findAccount: (_, accountId) => ({ accountId, claims: async () => ({ sub: accountId }) }),
-  // Whoever logs in means to: there is nothing to agree to.
+  // The login itself is the consent.
   async loadExistingGrant(ctx) {
     const { provider, client, session } = ctx.oidc;
     const grant = new provider.Grant({ clientId: client?.clientId, accountId: session?.accountId });
@@ -110,7 +112,7 @@ const configuration = (store: IssuerStore): Configuration => ({
   },
   renderError(ctx, { error, error_description: description }) {
     ctx.type = "text";
-    ctx.body = `${error}: ${description ?? "the request cannot be answered"}\n`;
+    ctx.body = `${error}: ${description ?? "invalid request"}\n`;
   },
   interactions: { url: (_, { uid }) => `${ISSUER_PATH}/login/${uid}` },
   features: {
@@ -121,7 +123,7 @@ const configuration = (store: IssuerStore): Configuration => ({
   ttl: { AccessToken: 3_600, IdToken: 3_600, Interaction: 3_600, Session: 86_400, Grant: 86_400, RefreshToken: 86_400 },
 });
 
-/** Shows the page, or takes the token that was put into it. */
+/** Shows the login page, or verifies the token that was sent with it. */
 async function interact(
   provider: Provider,
   services: LocalIssuerOptions["services"],
@@ -138,20 +140,20 @@ async function interact(
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
       "referrer-policy": "no-referrer",
     });
-    response.end(loginPage(client?.clientName ?? "a client", problem));
+    response.end(renderLoginPage(client?.clientName ?? "a client", problem));
   };
   if (request.method !== "POST") return show(200);
   if (Number(request.headers["content-length"] ?? MAX_FORM_BYTES + 1) > MAX_FORM_BYTES)
-    return show(413, "That is too much.");
+    return show(413, `The form is too long: at most ${MAX_FORM_BYTES} bytes are allowed.`);
   const token = new URLSearchParams(await text(request)).get("token") ?? "";
   try {
     const { user } = await verifyTokenText(services, token.trim(), request.socket.remoteAddress);
-    // A native client's user has to agree in a browser, which is what the button was pressed for.
+    // A native client requires consent in a browser, which the button of the page gives.
     await provider.interactionFinished(request, response, { login: { accountId: user }, consent: {} });
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    // The API's own words say how to send a token there.
-    if (error.kind === "unauthenticated") show(401, "This token does not work.");
+    // The API's message explains how to send a token to the API.
+    if (error.kind === "unauthenticated") show(401, "This token is not valid.");
     else show(error.kind === "forbidden" ? 403 : 503, error.message);
   }
 }

@@ -1,14 +1,14 @@
-/** The page on which a person proves who they are. */
+/** Login page of the local issuer. */
 
-const harmless = (text: string) => text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
+const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 
 /**
- * Writes the page.
+ * Builds the page.
  *
- * @param client what logs in, by its name
- * @param problem what was wrong with the last try
+ * @param client name of the client that logs in
+ * @param problem error of the last attempt
  */
-export const loginPage = (client: string, problem: string | undefined): string => `<!doctype html>
+export const renderLoginPage = (client: string, problem: string | undefined): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -28,8 +28,8 @@ button { font: inherit; font-weight: 600; margin-top: 1rem; padding: .5rem 1rem;
 <body>
 <form method="post">
 <h1>Log in</h1>
-<p>to ${harmless(client)}</p>
-${problem === undefined ? "" : `<p role="alert">${harmless(problem)}</p>\n`}<label for="token">Personal access token</label>
+<p>to ${escapeHtml(client)}</p>
+${problem === undefined ? "" : `<p role="alert">${escapeHtml(problem)}</p>\n`}<label for="token">Personal access token</label>
 <input id="token" name="token" type="password" autocomplete="off" required autofocus>
 <button type="submit">Log in</button>
 </form>

@@ -1,4 +1,4 @@
-/** A file that is encrypted with a data key of its own, which the keyring encrypts. */
+/** File that is encrypted with its own data key, which the keyring encrypts. */
 
 import { existsSync, readFileSync } from "node:fs";
 import * as v from "valibot";
@@ -7,33 +7,33 @@ import type { Keyring } from "#core/secrets/keyring.ts";
 import { type SealContext, seal, unseal } from "#core/secrets/seal.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { withFileLock } from "../file-lock.ts";
-import { writePrivately } from "../private-file.ts";
+import { writePrivateFile } from "../private-file.ts";
 
 const SealedFile = v.object({
   dataKey: v.object({ wrappedBy: v.string(), ciphertext: v.string() }),
   sealed: v.string(),
 });
 
-/** A file's content, and whether it was written by a release that did not encrypt it. */
+/** Content of a file; `isPlain` if it was written without encryption, by an older release. */
 export interface OpenedFile {
   text: string;
   isPlain: boolean;
 }
 
-/** An encrypted file. */
+/** Encrypted file. */
 export interface EncryptedFile extends OutsideSecrets {
   /**
    * Reads and decrypts the file.
    *
-   * @returns undefined where there is no file
-   * @throws Error that names the file, without its content; AppError unavailable where the keyring cannot be reached
+   * @returns undefined if the file does not exist
+   * @throws Error with the name of the file, without its content; AppError unavailable if the keyring cannot be reached
    */
   read(): Promise<OpenedFile | undefined>;
   /**
    * Replaces the file, encrypted with a new data key.
    *
-   * @param content makes the text when it is this writer's turn, so that of two writers the later one has all of it
-   * @throws AppError unavailable where the keyring cannot be reached
+   * @param content returns the text; called under the lock, so that the later of two writers includes the other's changes
+   * @throws AppError unavailable if the keyring cannot be reached
    */
   write(content: () => string): Promise<void>;
 }
@@ -41,10 +41,10 @@ export interface EncryptedFile extends OutsideSecrets {
 /**
  * Opens an encrypted file. Several processes may write to it.
  *
- * @param file in a directory that is there already
- * @param purpose what the ciphertext is bound to: it does not decrypt as a file of another purpose
+ * @param file path in an existing directory
+ * @param purpose context of the ciphertext: it does not decrypt as a file of another purpose
  */
-export function encryptedFile(file: string, keyring: Keyring, purpose: string): EncryptedFile {
+export function openEncryptedFile(file: string, keyring: Keyring, purpose: string): EncryptedFile {
   const context: SealContext = { purpose };
   const contentOf = () => (existsSync(file) ? readFileSync(file, "utf8") : undefined);
 
@@ -62,14 +62,14 @@ export function encryptedFile(file: string, keyring: Keyring, purpose: string): 
     }
   }
 
-  /** Draws a data key before the file is locked, because a lock is held for synchronous work only. */
+  /** Generates the data key before the lock, because only synchronous work may run under the lock. */
   async function replace(textFor: (content: string | undefined) => string | undefined): Promise<boolean> {
     const { key, wrapped } = await keyring.generate(context);
     return withFileLock(`${file}.lock`, () => {
       const text = textFor(contentOf());
       if (text === undefined) return false;
       const sealed = seal(key, Buffer.from(text), { ...context, wrappedBy: wrapped.wrappedBy });
-      writePrivately(file, `${JSON.stringify({ dataKey: wrapped, sealed })}\n`);
+      writePrivateFile(file, `${JSON.stringify({ dataKey: wrapped, sealed })}\n`);
       return true;
     });
   }
@@ -87,7 +87,7 @@ export function encryptedFile(file: string, keyring: Keyring, purpose: string): 
         const content = contentOf();
         if (content === undefined) return;
         const { text } = await decrypt(content);
-        // Another process wrote to it meanwhile: what it wrote is read again.
+        // Another process has changed the file meanwhile: read it again.
         if (await replace((present) => (present === content ? text : undefined))) return;
       }
     },
@@ -98,13 +98,13 @@ export function encryptedFile(file: string, keyring: Keyring, purpose: string): 
   };
 }
 
-/** @returns undefined where the content is not encrypted. @throws Error where it is cut off */
+/** @returns undefined if the content is not encrypted. @throws Error if it is truncated */
 function parse(file: string, content: string): v.InferOutput<typeof SealedFile> | undefined {
   let value: unknown;
   try {
     value = JSON.parse(content);
   } catch {
-    // What went wrong would be told with what stands in the file.
+    // Do not pass the cause on: it contains parts of the file.
     throw new Error(`${file} is damaged: its content is not JSON`);
   }
   const parsed = v.safeParse(SealedFile, value);

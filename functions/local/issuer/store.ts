@@ -1,4 +1,4 @@
-/** What the local issuer keeps: its keys and clients in an encrypted file, all else as long as it runs. */
+/** Storage of the local issuer: keys and clients in an encrypted file, everything else in memory. */
 
 import { randomBytes } from "node:crypto";
 import { exportJWK, generateKeyPair } from "jose";
@@ -6,81 +6,81 @@ import type { Adapter, AdapterFactory, AdapterPayload } from "oidc-provider";
 import * as v from "valibot";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { AppError, errorText } from "#core/shared/errors.ts";
-import { type EncryptedFile, encryptedFile } from "./sealed-file.ts";
+import { type EncryptedFile, openEncryptedFile } from "./sealed-file.ts";
 
-/** Kinds of records without which a client could not be used or managed after a restart. */
-const KEPT = new Set(["Client", "RegistrationAccessToken"]);
+/** Kinds of records that clients need after a restart. */
+const PERSISTED_KINDS = new Set(["Client", "RegistrationAccessToken"]);
 
 interface Entry {
   payload: AdapterPayload;
-  /** Milliseconds since the epoch; absent where it stays. */
+  /** Expiry, milliseconds since the epoch; absent if it does not expire. */
   until?: number | undefined;
 }
 
-/** What stands in the file. */
-const Kept = v.object({
+/** Content of the file. */
+const PersistedState = v.object({
   keys: v.array(v.looseObject({ kty: v.string() })),
   cookieKeys: v.array(v.string()),
   initialAccessToken: v.string(),
   /** By kind and id, such as `Client:abc`. */
   entries: v.record(v.string(), v.object({ payload: v.looseObject({}), until: v.optional(v.number()) })),
 });
-type Kept = v.InferOutput<typeof Kept>;
+type PersistedState = v.InferOutput<typeof PersistedState>;
 
-async function firstKept(): Promise<Kept> {
+async function createState(): Promise<PersistedState> {
   const { privateKey } = await generateKeyPair("RS256", { extractable: true });
   const random = () => randomBytes(32).toString("base64url");
   const key = { ...(await exportJWK(privateKey)), kty: "RSA", alg: "RS256", use: "sig" };
   return { keys: [key], cookieKeys: [random()], initialAccessToken: random(), entries: {} };
 }
 
-/** What the issuer is made with. */
-export interface IssuerStore extends Omit<Kept, "entries"> {
+/** Keys, tokens and storage adapter for the issuer. */
+export interface IssuerStore extends Omit<PersistedState, "entries"> {
   adapter: AdapterFactory;
 }
 
-/** Where the issuer keeps what lasts. */
+/** Location of the issuer's file. */
 export interface IssuerPlace {
   /** `issuer.json` in the data directory. */
   file: string;
-  /** What encrypts it. */
+  /** Keyring that encrypts the file. */
   keyring: Keyring;
 }
 
 /** Opens the file of the local issuer. */
-export const issuerFile = ({ file, keyring }: IssuerPlace): EncryptedFile =>
-  encryptedFile(file, keyring, "local-oidc-issuer");
+export const openIssuerFile = ({ file, keyring }: IssuerPlace): EncryptedFile =>
+  openEncryptedFile(file, keyring, "local-oidc-issuer");
 
 /**
  * Opens the store.
  *
- * @param place the file is written with every change of what is kept. One that an older release did not encrypt is read and
- *   encrypted. Undefined keeps nothing
- * @throws AppError invalid where the file cannot be decrypted, or is not what this wrote; unavailable as the keyring
+ * @param place location of the file, which is written at every persisted change. An unencrypted file of an older release is read and
+ *   encrypted. Undefined stores everything in memory
+ * @throws AppError invalid if the file cannot be decrypted, or has an unknown content; unavailable as the keyring
  */
 export async function openIssuerStore(place: IssuerPlace | undefined): Promise<IssuerStore> {
-  const file = place && issuerFile(place);
-  const found = place && (await readKept(place));
-  const kept = found?.kept ?? (await firstKept());
-  const entries = new Map<string, Entry>(Object.entries(kept.entries));
+  const file = place && openIssuerFile(place);
+  const found = place && (await readState(place));
+  const state = found?.state ?? (await createState());
+  const entries = new Map<string, Entry>(Object.entries(state.entries));
   const textNow = () => {
-    const durable = [...entries].filter(([key]) => KEPT.has(key.split(":")[0] ?? ""));
-    return JSON.stringify({ ...kept, entries: Object.fromEntries(durable) });
+    const persisted = [...entries].filter(([key]) => PERSISTED_KINDS.has(key.split(":")[0] ?? ""));
+    return JSON.stringify({ ...state, entries: Object.fromEntries(persisted) });
   };
   const save = async () => await file?.write(textNow);
   if (found?.isPlain !== false) await save();
-  return { ...kept, adapter: (kind) => adapterOf(kind, entries, save) };
+  return { ...state, adapter: (kind) => adapterOf(kind, entries, save) };
 }
 
-/** @returns undefined where there is no file */
-async function readKept(place: IssuerPlace): Promise<{ kept: Kept; isPlain: boolean } | undefined> {
+/** @returns undefined if the file does not exist */
+async function readState(place: IssuerPlace): Promise<{ state: PersistedState; isPlain: boolean } | undefined> {
   try {
-    const opened = await issuerFile(place).read();
-    return opened && { kept: keptIn(place.file, opened.text), isPlain: opened.isPlain };
+    const opened = await openIssuerFile(place).read();
+    return opened && { state: parseState(place.file, opened.text), isPlain: opened.isPlain };
   } catch (error) {
     if (error instanceof AppError) throw error;
     throw new AppError("invalid", "issuer.unreadable", [
-      `${errorText(error)}. Bring the file back from a backup. If it is lost, stop the server and run ` +
+      `${errorText(error)}. Restore the file from a backup. If it is lost, stop the server and run ` +
         "`npm run admin -- secrets discard`: it lists the clients that are lost with it, and removes them with --yes.",
     ]);
   }
@@ -89,23 +89,23 @@ async function readKept(place: IssuerPlace): Promise<{ kept: Kept; isPlain: bool
 /** Returns whether the file of the issuer is missing or cannot be read. @throws AppError unavailable as the keyring */
 export async function isIssuerLost(place: IssuerPlace): Promise<boolean> {
   try {
-    return (await readKept(place)) === undefined;
+    return (await readState(place)) === undefined;
   } catch (error) {
     if (error instanceof AppError && error.kind === "invalid") return true;
     throw error;
   }
 }
 
-function keptIn(file: string, text: string): Kept {
-  const parsed = v.safeParse(Kept, JSON.parse(text));
-  // What does not fit would be told with what stands in the file.
-  if (!parsed.success) throw new Error(`${file} is not what the local OIDC issuer wrote`);
+function parseState(file: string, text: string): PersistedState {
+  const parsed = v.safeParse(PersistedState, JSON.parse(text));
+  // Do not pass the issues on: they contain parts of the file.
+  if (!parsed.success) throw new Error(`${file} is not a file of the local OIDC issuer`);
   return parsed.output;
 }
 
 function adapterOf(kind: string, entries: Map<string, Entry>, save: () => Promise<void>): Adapter {
   const changed = async () => {
-    if (KEPT.has(kind)) await save();
+    if (PERSISTED_KINDS.has(kind)) await save();
   };
   const isAlive = ({ until }: Entry) => until === undefined || until > Date.now();
   const own = () => [...entries].filter(([key]) => key.startsWith(`${kind}:`));

@@ -114,12 +114,12 @@ describe("a backup line of an item", () => {
     ["{}", "not an item"],
     ['{"Item":{"pk":{"S":"x"}}}', "without a key"],
     ['{"Item":{"pk":{"S":"x"},"sk":{"N":"1"}}}', "without a key"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"S":1}}}', "notation"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"S":"x","N":"1"}}}', "notation"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"X":"x"}}}', "notation"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"NULL":false}}}', "notation"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":"x"}}', "notation"],
-    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"SS":["x",1]}}}', "notation"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"S":1}}}', "not DynamoDB JSON"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"S":"x","N":"1"}}}', "not DynamoDB JSON"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"X":"x"}}}', "not DynamoDB JSON"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"NULL":false}}}', "not DynamoDB JSON"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":"x"}}', "not DynamoDB JSON"],
+    ['{"Item":{"pk":{"S":"x"},"sk":{"S":"x"},"a":{"SS":["x",1]}}}', "not DynamoDB JSON"],
   ])("the line %s is not decoded as an item", (line, text) => {
     expect(() => decodeItem(line)).toThrow(text);
   });
@@ -165,36 +165,36 @@ describe("a backup", () => {
 
   const line = () => Math.floor(backup.length / 2);
   const damages: [name: string, damage: () => string[], text: string][] = [
-    ["that is empty", () => [], "line 1: is not how a backup begins"],
-    ["without its first line", () => backup.slice(1), "line 1: is not how a backup begins"],
+    ["that is empty", () => [], "line 1: is not the first line of a backup"],
+    ["without its first line", () => backup.slice(1), "line 1: is not the first line of a backup"],
     [
       "of another format",
       () => [backup[0]?.replace('"format":1', '"format":2') ?? "", ...backup.slice(1)],
-      "of format 2, and this reads 1",
+      "unsupported backup format 2; this release reads format 1",
     ],
-    ["without its last line", () => backup.slice(0, -1), `ends after line ${"{last}"}, in the middle`],
-    ["with a line missing", () => backup.toSpliced(line(), 1), "items, and says"],
-    ["with a line twice", () => backup.toSpliced(line(), 0, backup[line()] ?? ""), "items, and says"],
+    ["without its last line", () => backup.slice(0, -1), `ends after line ${"{last}"} without a last line`],
+    ["with a line missing", () => backup.toSpliced(line(), 1), "items; its last line says"],
+    ["with a line twice", () => backup.toSpliced(line(), 0, backup[line()] ?? ""), "items; its last line says"],
     [
       "with lines in another order",
       () => [backup[0] ?? "", ...backup.slice(1, -1).toReversed(), backup.at(-1) ?? ""],
-      "checksum",
+      "checksum mismatch",
     ],
     [
       "with a changed name in an item",
       () => backup.map((each) => each.replace('"name":{"S":"two"}', '"name":{"S":"tow"}')),
-      "checksum",
+      "checksum mismatch",
     ],
-    ["with a line that is not an item", () => backup.with(line(), '{"Item":{}}'), "is no item"],
-    ["with an empty line", () => backup.with(line(), ""), "is no item"],
-    ["with a line after its end", () => [...backup, "{}"], "comes after the last one"],
+    ["with a line that is not an item", () => backup.with(line(), '{"Item":{}}'), "is not an item"],
+    ["with an empty line", () => backup.with(line(), ""), "is not an item"],
+    ["with a line after its end", () => [...backup, "{}"], "follows the last line of the backup"],
   ];
 
   test.each(damages)("a backup %s is refused before anything is written", async (_, damage, text) => {
     const { table } = scene.world.sibling();
     const unused = { ...table, client: undefined } as unknown as Table;
     const expected = text.replace("{last}", String(backup.length - 1));
-    expect(await refusalOf(bringBack(unused, damage()))).toContain(`backup.refused: `);
+    expect(await refusalOf(bringBack(unused, damage()))).toContain(`backup.invalid: `);
     expect(await refusalOf(verifyBackup(from(damage())))).toContain(expected);
   });
 
@@ -224,7 +224,7 @@ describe("an import of a backup", () => {
     const { table } = await makeWorld();
     await batchWrite(table, [EVERYTHING]);
     expect(await refusalOf(bringBack(table, backup))).toBe(
-      "backup.not_empty: The table is not empty: EVERY THING is in it. A backup is brought back into an empty one.",
+      "backup.not_empty: The table is not empty: it contains EVERY THING. A backup can be imported only into an empty table.",
     );
     expect(await refusalOf(bringBack(table, backup, true))).toContain("backup.not_empty");
     expect(await itemsOf(table)).toEqual([encodeItem(EVERYTHING)]);
@@ -244,7 +244,7 @@ describe("an import of a backup", () => {
       await expect(bringBack(dyingAfter(world, writes), backup, resume)).rejects.toThrow();
       world.wire.fault = () => undefined;
       expect(await refusalOf(requireNoPendingImport(world.table))).toContain(
-        "began at 2026-11-24T00:00:00.000Z was cut off",
+        "started at 2026-11-24T00:00:00.000Z is incomplete",
       );
       expect(await refusalOf(keep(world.table))).toContain("backup.unfinished");
       expect(await refusalOf(bringBack(world.table, backup))).toContain("backup.unfinished");
@@ -296,8 +296,8 @@ describe("an import of a backup", () => {
         },
       }),
     };
-    expect(await refusalOf(bringBack(watched, backup))).toMatch(/^backup\.differs: .*Somebody else wrote to it/);
-    expect(await refusalOf(requireNoPendingImport(table))).toContain("cut off");
+    expect(await refusalOf(bringBack(watched, backup))).toMatch(/^backup\.differs: .*Another process wrote to it/);
+    expect(await refusalOf(requireNoPendingImport(table))).toContain("is incomplete");
   });
 
   test("an import into one table cannot be started twice", async () => {
@@ -311,7 +311,7 @@ describe("an import of a backup", () => {
 
 describe("an export of a backup", () => {
   /** Table to which another process writes at the end of the first scans. */
-  function busy(world: World, readings: number): { table: Table; count: () => number } {
+  function busy(world: World, writes: number): { table: Table; count: () => number } {
     const { table } = world;
     let scans = 0;
     const client = new Proxy(table.client, {
@@ -319,7 +319,7 @@ describe("an export of a backup", () => {
         if (name !== "send") return Reflect.get(target, name);
         return async (command: object) => {
           const answer = await target.send(command as never);
-          if (command.constructor.name === "ScanCommand" && ++scans <= readings) {
+          if (command.constructor.name === "ScanCommand" && ++scans <= writes) {
             const transaction = new Transaction().put("x", { pk: "BUSY", sk: "BUSY", ...{ scans } });
             expect(await commit(table, transaction, deadlineIn(8_000))).toEqual([]);
           }
@@ -341,7 +341,7 @@ describe("an export of a backup", () => {
 
   test("an export fails when another process writes during every scan", async () => {
     const { table, count } = busy(await makeWorld(), Number.POSITIVE_INFINITY);
-    expect(await refusalOf(keep(table))).toContain("backup.unsettled: Others wrote during each of 6 readings");
+    expect(await refusalOf(keep(table))).toContain("backup.unsettled: The table was written to during each of 6 scans");
     expect(count()).toBe(6);
   });
 });

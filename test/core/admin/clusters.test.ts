@@ -112,8 +112,8 @@ describe("the operator's view of a cluster", () => {
   });
 
   test.each([
-    [{ identity: "4dd78818-1f3e-499f-a4a3-9b4784658b49" }, /^There is no cluster of the identity "4dd78818-/],
-    [{ identity: "../one" }, /^There is no cluster of the identity "..\/one"/],
+    [{ identity: "4dd78818-1f3e-499f-a4a3-9b4784658b49" }, /^There is no cluster with the identity "4dd78818-/],
+    [{ identity: "../one" }, /^There is no cluster with the identity "..\/one"/],
     [
       { organisation: "Demo", environment: "a b", cluster: "#" },
       /^There is no cluster "#" in environment "a b" of organisation "Demo"/,
@@ -121,7 +121,7 @@ describe("the operator's view of a cluster", () => {
     [{ organisation: "demo", environment: "production", cluster: "nobody" }, /^There is no cluster "nobody"/],
   ])("the cluster %j is reported as not found", async (sought, message) => {
     for (const act of [showCluster, retryCluster, orphanedResources, forgetCluster]) {
-      await expect(act(world.services, sought)).rejects.toMatchObject({ kind: "missing", message });
+      await expect(act(world.services, sought)).rejects.toMatchObject({ kind: "notFound", message });
     }
   });
 });

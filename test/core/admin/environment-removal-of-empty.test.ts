@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { createEnvironment, getEnvironment, removeEnvironment } from "#core/admin/environments.ts";
 import { checkPageIndex } from "#core/admin/page-index-repair.ts";
-import { type Bucket, chunkItem, readChunks } from "#core/listing/page-index.ts";
+import { type Bucket, buildChunkItem, readChunks } from "#core/listing/page-index.ts";
 import { splitChunk } from "#core/listing/page-index-split.ts";
 import { deadlineIn, WRITE_TIMEOUT_MS } from "#core/shared/retry.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -45,7 +45,7 @@ async function plantEmptyBuckets(): Promise<void> {
     const transaction = new Transaction();
     for (let at = start; at < Math.min(start + 100 * SMALL.chunk, buckets.length); at += SMALL.chunk) {
       const part = buckets.slice(at, at + SMALL.chunk);
-      transaction.put("index", chunkItem(tenant.slug, environment, part[0]?.bound ?? "", part));
+      transaction.put("index", buildChunkItem(tenant.slug, environment, part[0]?.bound ?? "", part));
     }
     expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
   }
@@ -68,7 +68,7 @@ describe("removing an environment without clusters", () => {
     await removeEnvironment(slow.services, tenant.slug, "production");
     expect(performance.now() - start).toBeLessThan(WRITE_TIMEOUT_MS);
     expect(await chunksOf("production")).toEqual([]);
-    await expect(production()).rejects.toMatchObject({ kind: "missing" });
+    await expect(production()).rejects.toMatchObject({ kind: "notFound" });
     await expectInvariants(world.services, tenant.slug);
   });
 
@@ -101,7 +101,7 @@ describe("removing an environment without clusters", () => {
 
   test("removing an environment deletes a chunk that was split off concurrently", async () => {
     const buckets = ["", "c1", "c2", "c3"].map((bound): Bucket => ({ id: `id${bound}`, bound, n: 0, v: 1 }));
-    const full = chunkItem(tenant.slug, await production(), "", buckets);
+    const full = buildChunkItem(tenant.slug, await production(), "", buckets);
     await commit(world.table, new Transaction().put("index", full), deadlineIn());
     const other = interrupted(async () => {
       const [chunk] = await chunksOf("production");

@@ -65,7 +65,7 @@ describe("removing an environment that has only deleting clusters", () => {
     expect(await namesIn(`${tenant.path()}?name=a`)).toEqual([]);
     expect(await namesIn(`/api/v1/orgs/${tenant.slug}/environments`)).toEqual(["staging"]);
     expect((await listEnvironments(world.services, tenant.slug)).map(({ slug }) => slug)).toEqual(["staging"]);
-    await expect(getEnvironment(world.services, tenant.slug, "production")).rejects.toMatchObject({ kind: "missing" });
+    await expect(getEnvironment(world.services, tenant.slug, "production")).rejects.toMatchObject({ kind: "notFound" });
     const body = { status: "stopping" };
     const move = { currentEnvironment: "production", newEnvironment: "staging" };
     for (const [method, path, sent] of [
@@ -100,12 +100,12 @@ describe("removing an environment that has only deleting clusters", () => {
     expect((await list()).body).toMatchObject({ totalElements: 0, content: [] });
     expect((await world.send("GET", tenant.path("production"), { token })).status).toBe(404);
     const role = { email: "x@example.com", role: "viewer", environment: "production", environmentRole: "admin" };
-    await expect(setMember(world.services, tenant.slug, role)).rejects.toMatchObject({ kind: "missing" });
+    await expect(setMember(world.services, tenant.slug, role)).rejects.toMatchObject({ kind: "notFound" });
   });
 
   test("a removed environment's slug is available only after its last cluster was deleted", async () => {
     await remove();
-    await expect(remove()).rejects.toMatchObject({ kind: "missing" });
+    await expect(remove()).rejects.toMatchObject({ kind: "notFound" });
     const again = () => createEnvironment(world.services, tenant.slug, { name: "Production", type: "other" });
     for (const name of ["a", "b", "c", "d", "e"]) {
       await expect(again()).rejects.toMatchObject({ kind: "conflict", retryAfterSeconds: 30 });
@@ -172,7 +172,7 @@ describe.each(["before", "after"] as const)("removing an environment whose calls
       once.wire.fault = () => undefined;
       if (failure !== undefined) expect(failure).toMatchObject({ kind: "unavailable" });
       await expectInvariants(once.services, tenant.slug);
-      await work(once.services).catch((error) => expect(error).toMatchObject({ kind: "missing" }));
+      await work(once.services).catch((error) => expect(error).toMatchObject({ kind: "notFound" }));
       await expectInvariants(once.services, tenant.slug);
       await expectWhole();
       if (failure === undefined) return position;

@@ -124,7 +124,7 @@ describe("the integrity check finds an inconsistency", () => {
     ["a missing tombstone", /^item CLUSTER#/, () => inOrganisation(`DELETED#production#one#${deleted}`), away],
     [
       "a leftover item of a deleted cluster",
-      /^deleted cluster .*: remains$/,
+      /^deleted cluster .*: leftover items$/,
       () => secretKey(deleted, "KEY"),
       () => ({
         ...secretKey(deleted, "KEY"),

@@ -21,10 +21,12 @@ const split = ({ name, ...rest }: Properties) => {
   return { ...rest, given, family };
 };
 const third = defineEntity("person", 3, ThirdPerson, {
-  steps: { 1: split, 2: (item) => ({ ...item, language: "en" }) },
+  migrations: { 1: split, 2: (item) => ({ ...item, language: "en" }) },
 });
 /** The previous release, which already reads the third version. */
-const second = defineEntity("person", 2, SecondPerson, { steps: { 1: split, 3: ({ language: _, ...rest }) => rest } });
+const second = defineEntity("person", 2, SecondPerson, {
+  migrations: { 1: split, 3: ({ language: _, ...rest }) => rest },
+});
 
 const key = (id: number) => ({ pk: `PERSON#${id}`, sk: "PERSON" });
 const name = "Ada Lovelace";
@@ -50,29 +52,35 @@ describe("a stored shape with versions", () => {
   });
 
   test("a migration step keeps attributes that the shape does not name", () => {
-    expect(third.bring(item)).toEqual({ ...ada, language: "en", slimSk: "PERSON", entity: "person", entityVersion: 3 });
-    const present = third.bring(item);
-    expect(third.bring(present)).toBe(present);
+    expect(third.upgrade(item)).toEqual({
+      ...ada,
+      language: "en",
+      slimSk: "PERSON",
+      entity: "person",
+      entityVersion: 3,
+    });
+    const present = third.upgrade(item);
+    expect(third.upgrade(present)).toBe(present);
   });
 
   test("a migration step cannot change the key or the version stamp", () => {
     const wild = defineEntity("person", 2, v.object({}), {
-      steps: { 1: (attributes) => ({ ...attributes, pk: "x", sk: "x", entity: "x", entityVersion: 7 }) },
+      migrations: { 1: (attributes) => ({ ...attributes, pk: "x", sk: "x", entity: "x", entityVersion: 7 }) },
     });
-    expect(wild.bring(item)).toMatchObject({ ...key(1), entity: "person", entityVersion: 2 });
+    expect(wild.upgrade(item)).toMatchObject({ ...key(1), entity: "person", entityVersion: 2 });
   });
 
   test("other entities, unknown versions and items that do not match after the steps are refused", () => {
     expect(() => third.read({ ...item, entity: "animal" })).toThrow("is animal 1, not person 3");
     expect(() => third.read({ ...item, entityVersion: 4 })).toThrow("is person 4, not person 3");
     expect(() => third.read({ ...item, entityVersion: "many" })).toThrow("is person many, not person 3");
-    expect(() => third.read({ ...item, ...{ age: "old" } })).toThrow("PERSON#1 PERSON does not fit person 3 at age");
+    expect(() => third.read({ ...item, ...{ age: "old" } })).toThrow("PERSON#1 PERSON does not match person 3 at age");
   });
 
   test.each([[{ 1: split }], [{ 5: split }], [{ 3: split }]])(
     "a shape with a step that leads to no version is refused: %o",
     (steps) => {
-      expect(() => defineEntity("person", 3, ThirdPerson, { steps })).toThrow(RangeError);
+      expect(() => defineEntity("person", 3, ThirdPerson, { migrations: steps })).toThrow(RangeError);
     },
   );
 

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { createEnvironment, getEnvironment, removeEnvironment } from "#core/admin/environments.ts";
 import { checkPageIndex, rebuildPageIndex } from "#core/admin/page-index-repair.ts";
 import { clusterEntity } from "#core/cluster/entity.ts";
-import { bucketOf, chunkItem, decrementBucket, readChunks } from "#core/listing/page-index.ts";
+import { bucketOf, buildChunkItem, decrementBucket, readChunks } from "#core/listing/page-index.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { Meter } from "#core/table/capacity-meter.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -49,8 +49,12 @@ const production = () => getEnvironment(world.services, tenant.slug, "production
 /** Runs the operator's command on the tenant's organisation. */
 async function index(of: World, word: "check" | "rebuild"): Promise<{ found: Json[]; failed: boolean }> {
   const given = { values: { org: tenant.slug }, positionals: [] };
-  const around = { config: readConfig({}), place: { on: "directory", directory: "unused" } as const, tell: () => {} };
-  const { print, failed = false } = (await commands[`index ${word}`]?.run(of.services, given, around)) ?? {};
+  const context = {
+    config: readConfig({}),
+    target: { on: "directory", directory: "unused" } as const,
+    report: () => {},
+  };
+  const { print, failed = false } = (await commands[`index ${word}`]?.run(of.services, given, context)) ?? {};
   return { found: (print as Json).discrepancies, failed };
 }
 
@@ -211,8 +215,16 @@ describe("rebuilding the page index", () => {
   test("a rebuild deletes the leftover chunks of a removed environment", async () => {
     const gone = { slug: "gone", identity: "f3c1c6a4-5a3a-4d63-9a5b-b7c3c2f1a001" };
     const bucket = { id: "old", bound: "", n: 0, v: 1 };
-    await commit(world.table, new Transaction().put("index", chunkItem(tenant.slug, gone, "", [bucket])), deadlineIn());
-    const stray = { organisation: tenant.slug, environment: "gone", text: 'chunk "" belongs to no environment' };
+    await commit(
+      world.table,
+      new Transaction().put("index", buildChunkItem(tenant.slug, gone, "", [bucket])),
+      deadlineIn(),
+    );
+    const stray = {
+      organisation: tenant.slug,
+      environment: "gone",
+      text: 'chunk "" does not belong to an environment',
+    };
     expect(await index(world, "check")).toEqual({ found: [stray], failed: true });
     expect((await index(world, "rebuild")).found).toEqual([stray]);
     expect(await index(world, "check")).toEqual({ found: [], failed: false });
@@ -227,7 +239,7 @@ describe("rebuilding the page index", () => {
     const bucket = { id: "old", bound: "c5", n: 0, v: 1 };
     await commit(
       world.table,
-      new Transaction().put("index", chunkItem(tenant.slug, gone, "c5", [bucket])),
+      new Transaction().put("index", buildChunkItem(tenant.slug, gone, "c5", [bucket])),
       deadlineIn(),
     );
     const { found } = await index(world, "rebuild");

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createAccount, listAccounts } from "#core/admin/cloud-accounts.ts";
 import { createEnvironment, listEnvironments, removeEnvironment } from "#core/admin/environments.ts";
@@ -12,7 +13,7 @@ import { totalKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { MAX_ENVIRONMENTS } from "#core/tenancy/organisation.ts";
 import { readReferences } from "#core/tenancy/references.ts";
-import { MAX_REFERENCES, type References, referencesItem } from "#core/tenancy/references-entity.ts";
+import { buildReferencesItem, MAX_REFERENCES, type References } from "#core/tenancy/references-entity.ts";
 import type { Fault } from "#test/support/faults.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type World } from "#test/support/world.ts";
@@ -81,7 +82,7 @@ async function fill(slug: string, count: number): Promise<void> {
   const [other] = await listSchedules(services, slug);
   const copies = <T>(of: T) => Object.fromEntries(times(count, (at) => [`copy-${at}`.padEnd(36, "-"), of]));
   const references = { accounts: copies(one), schedules: copies(other), revision: 3 } as References;
-  const item = referencesItem(slug, references);
+  const item = buildReferencesItem(slug, references);
   expect(await commit(world.table, new Transaction().put("references", item), deadlineIn())).toEqual([]);
 }
 
@@ -129,7 +130,7 @@ describe("a cloud account", () => {
     await createAccount(services, slug, account());
     await createAccount(services, slug, account({ cloudProfile: "azure" }));
     await createAccount(services, await organisation(), account());
-    expect(await outcome(createAccount(services, slug, account()))).toBe("conflict account.name_held");
+    expect(await outcome(createAccount(services, slug, account()))).toBe("conflict account.name_taken");
     expect(await listAccounts(services, slug)).toHaveLength(2);
   });
 });
@@ -175,7 +176,7 @@ describe("the references of an organisation", () => {
       createAccount(within, slug, account({ displayName: "same" })),
       createSchedule(within, slug, schedule()),
     ]);
-    expect(ends).toEqual({ ok: 25, "conflict account.name_held": 11 });
+    expect(ends).toEqual({ ok: 25, "conflict account.name_taken": 11 });
     expect(servers.reduce((sum, { wire }) => sum + wire.conflicted, 0)).toBeGreaterThan(0);
     const { accounts, schedules, revision } = await readReferences(services, slug);
     const names = Object.values(accounts).map(({ displayName }) => displayName);
@@ -249,11 +250,20 @@ describe("a member", () => {
     [{ email: "a@b", role: "admin", user: "1" }, "invalid user"],
     [{ email: "a@b", role: "admin", environment: "e" }, "invalid environment"],
     [{ email: "a@b", role: "admin", environmentRole: "none" }, "invalid environment"],
-    [{ email: "a@b", role: "admin", environment: "#", environmentRole: "none" }, "missing environment.missing"],
+    [{ email: "a@b", role: "admin", environment: "#", environmentRole: "none" }, "notFound environment.missing"],
   ])("a member cannot be created from %j", async (input, refusal) => {
     const slug = await organisation();
     expect(await outcome(setMember(services, slug, input))).toBe(refusal);
     expect(await listMembers(services, slug)).toEqual([]);
+  });
+
+  test("a taken e-mail address and a missing role of a new member are refused in one error", async () => {
+    const slug = await organisation();
+    const { user } = await setMember(services, slug, { email: "a@b", role: "viewer" });
+    const refused = setMember(services, slug, { email: "A@b", user: randomUUID() });
+    await expect(refused).rejects.toMatchObject({
+      details: [`email: is already used by another member, ${user}`, expect.stringMatching(/^role: is required/)],
+    });
   });
 });
 
@@ -261,7 +271,7 @@ describe("an organisation", () => {
   test("an organisation gets a unique slug, also when several are created concurrently", async () => {
     const [slug, wrong] = [`org-${++made}`, ["", "A", "a.b", "a#b", "é", "x".repeat(64)]];
     const ends = await contended(6, (within, at) => [createOrganisation(within, { slug, name: `Name ${at}` })]);
-    expect(ends).toEqual({ ok: 1, "conflict organisation.slug_held": 5 });
+    expect(ends).toEqual({ ok: 1, "conflict organisation.slug_taken": 5 });
     const none = { clusters: 0, cpu: 0, memory: 0, environments: 0 };
     expect((await showOrganisation(services, slug)).total).toMatchObject(none);
     for (const text of wrong)
@@ -281,7 +291,7 @@ describe("an organisation", () => {
         createEnvironment(services, slug, { name: "x", type: "other" }),
         setMember(services, slug, { email: "a@b", role: "admin" }),
       ];
-      expect(await contended(1, calls)).toEqual({ "missing organisation.missing": 9 });
+      expect(await contended(1, calls)).toEqual({ "notFound organisation.missing": 9 });
     }
   });
 });
@@ -293,10 +303,10 @@ describe("an environment", () => {
     const slug = await organisation();
     const spellings = ["A b", "a-b", "a  B", "a&b", "-a-b-"];
     const ends = await contended(5, (within, at) => [make(within, slug, spellings[at])]);
-    expect(ends).toEqual({ ok: 1, "conflict environment.slug_held": 4 });
+    expect(ends).toEqual({ ok: 1, "conflict environment.slug_taken": 4 });
     await expectInvariants(services, slug);
     const removed = await contended(4, (within) => [removeEnvironment(within, slug, "a-b")]);
-    expect(Object.keys(removed).filter((end) => end !== "ok" && end !== "missing environment.missing")).toEqual([]);
+    expect(Object.keys(removed).filter((end) => end !== "ok" && end !== "notFound environment.missing")).toEqual([]);
     expect(await listEnvironments(services, slug)).toEqual([]);
     await expectInvariants(services, slug);
     const again = await make(services, slug, "A b");
@@ -385,7 +395,7 @@ describe("operations during which a database call fails", () => {
           if (!reached || (fault === "throttle" && at > 0)) break;
           expect(end, `${fault} call ${at}`).toBe("unavailable table.unavailable");
           expect([0, items]).toContain(changed);
-          expect(changed === 0 ? ["ok"] : ["ok", "conflict", "missing"]).toContain(again.split(" ")[0]);
+          expect(changed === 0 ? ["ok"] : ["ok", "conflict", "notFound"]).toContain(again.split(" ")[0]);
           seen.add(changed);
         }
         expect(seen).toContain(fault === "after" ? items : 0);

@@ -3,9 +3,9 @@ import * as v from "valibot";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { type KeyStore, localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { createLocalKeyring, createMemoryKeyStore, type KeyStore } from "#core/secrets/local-keyring.ts";
 import { UnsealError } from "#core/secrets/seal.ts";
-import { DATA_KEY, dataKeyEntity, newVault, openSecret, openVault, readSecrets } from "#core/secrets/vault.ts";
+import { createVault, DATA_KEY, dataKeyEntity, openSecret, openVault, readSecrets } from "#core/secrets/vault.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { secretKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -27,14 +27,14 @@ async function empty(): Promise<void> {
   for await (const item of world.table.scan()) {
     await commit(world.table, new Transaction().delete("item", item), deadlineIn());
   }
-  store = memoryKeyStore();
-  keyring = localKeyring(store);
+  store = createMemoryKeyStore();
+  keyring = createLocalKeyring(store);
 }
 
 /** Writes the secrets that the reconciler's steps write. @returns the cluster's identity */
 async function keep(table = world.table.name, ring = keyring): Promise<string> {
   const identity = randomUUID();
-  const vault = await newVault({ ...world.table, name: table }, ring, identity, new Date().toISOString());
+  const vault = await createVault({ ...world.table, name: table }, ring, identity, new Date().toISOString());
   const transaction = new Transaction();
   vault.bindTo(transaction);
   for (const name of NAMES) {
@@ -71,7 +71,7 @@ describe("the envelope of a cluster's secrets", () => {
 
   test("an envelope is not opened with another keyring or in another table", async () => {
     const one = await keep();
-    await expect(open(one, "CA", localKeyring(memoryKeyStore()))).rejects.toThrow(/is not in the keyring/);
+    await expect(open(one, "CA", createLocalKeyring(createMemoryKeyStore()))).rejects.toThrow(/is not in the keyring/);
     const held = await readSecrets(world.table, one);
     const elsewhere = { ...world.table, name: "another" };
     await expect(openSecret(elsewhere, keyring, one, held, "CA", Secret)).rejects.toThrow(UnsealError);
@@ -172,9 +172,11 @@ describe("a rotation of the encryption key", () => {
   test("a rotation that fails for one cluster encrypts all others, and keeps the old key until that one succeeds", async () => {
     const whole = await Promise.all(Array.from({ length: 3 }, () => keep()));
     const [old] = keys();
-    const elsewhere = localKeyring(memoryKeyStore());
+    const elsewhere = createLocalKeyring(createMemoryKeyStore());
     const lost = await keep(world.table.name, elsewhere);
-    await expect(rotate()).rejects.toThrow(new RegExp(`^the secrets of one cluster .*: ${lost}: the key .* is not in`));
+    await expect(rotate()).rejects.toThrow(
+      new RegExp(`^failed to rotate the secrets of one cluster.*: ${lost}: the key .* is not in`),
+    );
     await expectAll(whole);
     expect(keys()[0]).toEqual(old);
     const held = await readSecrets(world.table, lost);
@@ -195,7 +197,7 @@ describe("a rotation of the encryption key", () => {
 
   test("a rotation in a restored table makes its secrets readable there, also after an interruption", async () => {
     const brought = [await keep("former"), await keep("former")];
-    await expect(rotate()).rejects.toThrow("the secrets of 2 clusters could not be encrypted anew");
+    await expect(rotate()).rejects.toThrow("failed to rotate the secrets of 2 clusters");
     // Restored with an interrupted rotation of the other table. The rotation of this table was created after that.
     brought.push(await keep("former"));
     const own = await keep();
@@ -213,8 +215,6 @@ describe("a rotation of the encryption key", () => {
 
   test("a rotation with secrets that belong to another table is refused", async () => {
     await keep("former");
-    await expect(rotate({ fromTable: "other" })).rejects.toThrow(
-      "the secrets of one cluster could not be encrypted anew",
-    );
+    await expect(rotate({ fromTable: "other" })).rejects.toThrow("failed to rotate the secrets of one cluster");
   });
 });

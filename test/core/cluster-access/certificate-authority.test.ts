@@ -1,10 +1,10 @@
 import { createPrivateKey, createPublicKey, sign, verify, X509Certificate } from "node:crypto";
 import { expect, test } from "vitest";
-import { makeCertificateAuthority } from "#core/cluster-access/certificate-authority.ts";
+import { createCertificateAuthority } from "#core/cluster-access/certificate-authority.ts";
 
 test("a certificate authority is self-signed, may sign others, and is valid for ten years", async () => {
   const now = new Date("2026-11-27T00:00:00.000Z");
-  const { certificate, privateKey } = await makeCertificateAuthority("an-identity", now);
+  const { certificate, privateKey } = await createCertificateAuthority("an-identity", now);
   const read = new X509Certificate(certificate);
   expect(certificate).toMatch(/^-----BEGIN CERTIFICATE-----\n[\s\S]+\n-----END CERTIFICATE-----\n$/);
   expect(read.ca).toBe(true);
@@ -20,8 +20,8 @@ test("a certificate authority is self-signed, may sign others, and is valid for 
 
 test("two certificate authorities have different keys", async () => {
   const [one, other] = await Promise.all([
-    makeCertificateAuthority("same", new Date()),
-    makeCertificateAuthority("same", new Date()),
+    createCertificateAuthority("same", new Date()),
+    createCertificateAuthority("same", new Date()),
   ]);
   expect(new X509Certificate(one.certificate).serialNumber).not.toBe(
     new X509Certificate(other.certificate).serialNumber,

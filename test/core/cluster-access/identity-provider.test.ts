@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { identityProvider, NotRegistered } from "#core/cluster-access/identity-provider.ts";
+import { createIdentityProvider, NotRegisteredError } from "#core/cluster-access/identity-provider.ts";
 import { errorFields } from "#functions/runtime/log.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -49,7 +49,7 @@ afterAll(async () => {
   await new Promise((done) => server.close(done));
 });
 
-const provider = () => identityProvider(`${origin}/realm`, "the-initial-token");
+const provider = () => createIdentityProvider(`${origin}/realm`, "the-initial-token");
 const register = (from = provider()) => from.register("a name", AbortSignal.timeout(5_000));
 const remove = (registrationUri: string) =>
   provider().remove({ registrationUri, registrationAccessToken: "a-registration-token" }, AbortSignal.timeout(5_000));
@@ -87,50 +87,54 @@ test.each([
 });
 
 test.each<[string, Answer, RegExp]>([
-  ["refuses the token", json(401, {}, { "www-authenticate": "Bearer" }), /may have expired: it answered 401$/],
-  ["refuses the request", json(400, { error: "invalid_client_metadata" }), /it answered 400 invalid_client_metadata$/],
-  ["refuses without a body", (_, response) => void response.writeHead(403).end("secret"), /it answered 403$/],
+  ["refuses the token", json(401, {}, { "www-authenticate": "Bearer" }), /may have expired: it responded with 401$/],
+  [
+    "refuses the request",
+    json(400, { error: "invalid_client_metadata" }),
+    /it responded with 400 invalid_client_metadata$/,
+  ],
+  ["refuses without a body", (_, response) => void response.writeHead(403).end("secret"), /it responded with 403$/],
 ])("no client is created by an issuer that %s", async (_, answer, words) => {
   routes["POST /register"] = answer;
   const error = await refusal();
-  expect(error).toBeInstanceOf(NotRegistered);
+  expect(error).toBeInstanceOf(NotRegisteredError);
   expect(error.message).toMatch(words);
 });
 
 test.each<[string, Answer, RegExp]>([
-  ["does not exist", (_, response) => void response.writeHead(502).end(), /it answered 502$/],
+  ["does not exist", (_, response) => void response.writeHead(502).end(), /it responded with 502$/],
   [
     "redirects",
     (_, response) => void response.writeHead(302, { location: "https://elsewhere" }).end(),
-    /it answered 302$/,
+    /it responded with 302$/,
   ],
   ["sends an invalid body", (_, response) => void response.writeHead(200).end("<html>"), /content-type/],
   [
     "has no registration endpoint",
     (request, response) => json(200, metadata({ registration_endpoint: undefined }))(request, response),
-    /it registers no clients/,
+    /it does not support client registration/,
   ],
   [
     "has another name",
     (request, response) => json(200, metadata({ issuer: "https://another.example" }))(request, response),
-    /it calls itself https:\/\/another\.example/,
+    /it identifies itself as https:\/\/another\.example/,
   ],
   [
     "has an additional slash in its name",
     (request, response) => json(200, metadata({ issuer: `${origin}/realm/` }))(request, response),
-    /it calls itself .*\/realm\//,
+    /it identifies itself as .*\/realm\//,
   ],
 ])("no registration is sent to an issuer that %s", async (_, answer, words) => {
   routes[DISCOVERY] = answer;
   const error = await refusal();
-  expect(error).toBeInstanceOf(NotRegistered);
+  expect(error).toBeInstanceOf(NotRegisteredError);
   expect(error.message).toMatch(words);
   expect(requests.map(({ method }) => method)).toEqual(["GET"]);
 });
 
 test("the issuer's name is compared exactly, also when a URL parser sees no difference", async () => {
   routes = { "GET /.well-known/openid-configuration": json(200, metadata({ issuer: `${origin}/` })) };
-  expect((await refusal(identityProvider(origin))).message).toContain(`it calls itself ${origin}/`);
+  expect((await refusal(createIdentityProvider(origin))).message).toContain(`it identifies itself as ${origin}/`);
 });
 
 test.each<[string, Answer]>([
@@ -146,7 +150,7 @@ test.each<[string, Answer]>([
 ])("the registration is unconfirmed when an issuer %s", async (_, answer) => {
   routes["POST /register"] = answer;
   const error = await refusal();
-  expect(error).not.toBeInstanceOf(NotRegistered);
+  expect(error).not.toBeInstanceOf(NotRegisteredError);
   expect(error.message).toContain(`registering a client with ${origin}/realm: `);
   // As it would be logged, with what caused it. The issuer's address holds a random port, which may contain digits of the secret.
   const logged = JSON.stringify(errorFields(error)).replaceAll(origin, "http://issuer");
@@ -159,7 +163,7 @@ test("a response of the issuer after the timeout is not awaited", async () => {
     .register("a name", AbortSignal.timeout(50))
     .catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ message: expect.stringContaining("registering a client with") });
-  expect(error).not.toBeInstanceOf(NotRegistered);
+  expect(error).not.toBeInstanceOf(NotRegisteredError);
 });
 
 test("the registration endpoint is discovered before each registration", async () => {
@@ -175,7 +179,7 @@ test("an issuer that answers discovery with 503 is not sent a registration, and 
   await register(one);
   routes[DISCOVERY] = json(503, {}, { "retry-after": "30" });
   const error = await refusal(one);
-  expect([error instanceof NotRegistered, (error as NotRegistered).retryAfterMs]).toEqual([true, 30_000]);
+  expect([error instanceof NotRegisteredError, (error as NotRegisteredError).retryAfterMs]).toEqual([true, 30_000]);
   expect(requests.filter(({ method }) => method === "POST")).toHaveLength(1);
 });
 
@@ -191,7 +195,7 @@ test.each([
 });
 
 test.each<[string, Answer, RegExp]>([
-  ["fails with 500", json(500, { error: "a-secret" }), /it answered 500$/],
+  ["fails with 500", json(500, { error: "a-secret" }), /it responded with 500$/],
   ["redirects", (_, response) => void response.writeHead(307, { location: "/stolen" }).end(), /removing a client from/],
 ])("a removal fails when an issuer %s, and the token is not sent anywhere else", async (_, answer, words) => {
   routes["DELETE /register/an-id"] = answer;
@@ -232,14 +236,14 @@ test.each([
 ])("a client with %s %j is removed again, or reported as unconfirmed", async (name, value) => {
   routes["POST /register"] = json(201, client({ [name]: value }));
   const kept = await refusal();
-  expect(kept).not.toBeInstanceOf(NotRegistered);
+  expect(kept).not.toBeInstanceOf(NotRegisteredError);
   expect(kept.message).toContain(name);
   routes["DELETE /register/an-id"] = (_, response) => void response.writeHead(401).end();
-  expect(await refusal()).not.toBeInstanceOf(NotRegistered);
+  expect(await refusal()).not.toBeInstanceOf(NotRegisteredError);
   routes["DELETE /register/an-id"] = (_, response) => void response.writeHead(204).end();
   const removed = await refusal();
-  expect(removed).toBeInstanceOf(NotRegistered);
-  expect(removed.message).toContain("was removed again");
+  expect(removed).toBeInstanceOf(NotRegisteredError);
+  expect(removed.message).toContain("the new client was removed");
 });
 
 test("an unusable response is refused with every problem in it", async () => {
@@ -272,11 +276,11 @@ test("an endless response is not read to its end", async () => {
   routes["POST /register"] = endless(201);
   const registration = await refusal();
   expect(registration.message).toContain("longer than 65536 bytes");
-  expect(registration).not.toBeInstanceOf(NotRegistered);
+  expect(registration).not.toBeInstanceOf(NotRegisteredError);
   routes[DISCOVERY] = endless(200);
   const discovery = await refusal();
   expect(discovery.message).toContain("longer than 262144 bytes");
-  expect(discovery).toBeInstanceOf(NotRegistered);
+  expect(discovery).toBeInstanceOf(NotRegisteredError);
 });
 
 test.each([301, 302, 303, 307, 308])("a redirect with %i is not followed", async (status) => {
@@ -285,9 +289,9 @@ test.each([301, 302, 303, 307, 308])("a redirect with %i is not followed", async
   routes["POST /register"] = elsewhere;
   expect((await refusal()).message).toMatch(new RegExp(`redirects are not followed.* ${status}$`));
   routes["DELETE /register/an-id"] = elsewhere;
-  await expect(remove(`${origin}/register/an-id`)).rejects.toThrow(`it answered ${status}`);
+  await expect(remove(`${origin}/register/an-id`)).rejects.toThrow(`it responded with ${status}`);
   routes[DISCOVERY] = elsewhere;
-  expect(await refusal()).toBeInstanceOf(NotRegistered);
+  expect(await refusal()).toBeInstanceOf(NotRegisteredError);
   expect(requests.map(({ path }) => path)).not.toContain("/stolen");
 });
 
@@ -314,19 +318,22 @@ test.each<[number, Record<string, string>, boolean, number | undefined]>([
 ])("a %i with %j is a refusal: %s", async (status, headers, isRefusal, retryAfterMs) => {
   routes["POST /register"] = json(status, {}, headers);
   const error = await refusal();
-  expect([error instanceof NotRegistered, (error as NotRegistered).retryAfterMs]).toEqual([isRefusal, retryAfterMs]);
+  expect([error instanceof NotRegisteredError, (error as NotRegisteredError).retryAfterMs]).toEqual([
+    isRefusal,
+    retryAfterMs,
+  ]);
 });
 
 test("an invalid error code is not repeated in messages", async () => {
   routes["POST /register"] = json(400, { error: "the-initial-token" });
-  expect((await refusal()).message).toMatch(/it answered 400$/);
+  expect((await refusal()).message).toMatch(/it responded with 400$/);
 });
 
 test.each(["http://issuer.example/register", "https://user:password@issuer.example/register", "/register", "register"])(
   "no registration is sent to %s",
   async (registration_endpoint) => {
     routes[DISCOVERY] = json(200, metadata({ registration_endpoint }));
-    expect(await refusal()).toBeInstanceOf(NotRegistered);
+    expect(await refusal()).toBeInstanceOf(NotRegisteredError);
     expect(requests).toHaveLength(1);
   },
 );
@@ -341,8 +348,8 @@ test("no client was created when nothing listens at the registration endpoint", 
   await register(one);
   routes[DISCOVERY] = json(200, metadata({ registration_endpoint: `https://127.0.0.1:${port}/register` }));
   const error = await refusal();
-  expect([error instanceof NotRegistered, error.message.includes("ECONNREFUSED")]).toEqual([true, true]);
-  expect(await refusal(identityProvider(elsewhere))).toBeInstanceOf(NotRegistered);
+  expect([error instanceof NotRegisteredError, error.message.includes("ECONNREFUSED")]).toEqual([true, true]);
+  expect(await refusal(createIdentityProvider(elsewhere))).toBeInstanceOf(NotRegisteredError);
 });
 
 test.each([403, 501])("a removal with the response %i is reported as unsupported by the issuer", async (status) => {

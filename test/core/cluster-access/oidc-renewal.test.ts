@@ -3,8 +3,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { retryCluster } from "#core/admin/clusters.ts";
-import { type IdentityProvider, identityProvider } from "#core/cluster-access/identity-provider.ts";
-import { RESYNC_MS } from "#core/provisioning/reconcile.ts";
+import { createIdentityProvider, type IdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import { pointerKey } from "#core/table/keys.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
@@ -51,7 +50,7 @@ beforeAll(async () => {
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   world = await makeConfiguredWorld({ callMs: 1_500 });
-  const { register, remove } = identityProvider(origin, "initial");
+  const { register, remove } = createIdentityProvider(origin, "initial");
   hostile = { register, remove };
 });
 beforeEach(async () => {
@@ -76,6 +75,8 @@ afterAll(async () => {
 });
 
 const HOUR_MS = 60 * 60_000;
+/** Time in which a failing step is retried about ten times, in milliseconds. */
+const QUARTER_MS = HOUR_MS / 4;
 const now = () => world.services.clock().getTime();
 const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
 const get = (path: string) => world.send("GET", path, { token: tenant.admin });
@@ -189,7 +190,7 @@ describe("a client secret that expires", () => {
     onRemoval = 500;
     await world.settle(5 * HOUR_MS);
     expect((await get(at("oidc-config"))).body.clientId).toBe("client-2");
-    expect((await reconciled()).message).toContain("removing the OIDC client that was replaced");
+    expect((await reconciled()).message).toContain("removing the replaced OIDC client");
     onRemoval = 204;
     await world.settle(10 * 60_000);
     expect([[...alive], (await reconciled()).status]).toEqual([["client-2"], "True"]);
@@ -226,7 +227,7 @@ describe("an unconfirmed registration of a client", () => {
     async (_, answer) => {
       answerWith = answer;
       const identity = await create();
-      await world.settle(RESYNC_MS);
+      await world.settle(QUARTER_MS);
       expect(registered).toBe(1);
       expect((await get(at("oidc-config"))).status).toBe(409);
       const condition = await reconciled();
@@ -234,7 +235,7 @@ describe("an unconfirmed registration of a client", () => {
       expect(condition.message).toContain(`"kubernetes ${identity}"`);
       expect(condition.message).toContain("cluster retry");
       await retryCluster(world.services, { identity });
-      await world.settle(RESYNC_MS);
+      await world.settle(QUARTER_MS);
       expect(registered).toBe(2);
       answerWith = (response, client) => void response.writeHead(200).end(JSON.stringify(client));
       await retryCluster(world.services, { identity });
@@ -245,7 +246,7 @@ describe("an unconfirmed registration of a client", () => {
   );
 
   test("a timeout of discovery is not an unconfirmed registration", async () => {
-    world.provider.register = identityProvider(`${origin}/slow`).register;
+    world.provider.register = createIdentityProvider(`${origin}/slow`).register;
     await world.reconcileOnce(await ask());
     Object.assign(world.provider, hostile);
     await world.settle(10 * 60_000);

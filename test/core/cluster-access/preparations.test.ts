@@ -3,8 +3,8 @@ import { orphanedResources, retryCluster } from "#core/admin/clusters.ts";
 import { removeEnvironment } from "#core/admin/environments.ts";
 import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import { OIDC_CLIENT } from "#core/cluster-access/entity.ts";
-import { NotRegistered } from "#core/cluster-access/identity-provider.ts";
-import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { NotRegisteredError } from "#core/cluster-access/identity-provider.ts";
+import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { secretKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -12,7 +12,7 @@ import { expectInvariants } from "#test/support/invariants.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
-const own = localKeyring(memoryKeyStore());
+const own = createLocalKeyring(createMemoryKeyStore());
 /** Wraps the keyring; its fault applies from the next call on. */
 const keyring = { ...own };
 
@@ -75,7 +75,7 @@ const closed = async (): Promise<never> => {
 
 /** Refuses every registration definitely. */
 const refused = async (): Promise<never> => {
-  throw new NotRegistered("closed");
+  throw new NotRegisteredError("closed");
 };
 
 /** Stops a worker at a write to the database: the write or its response is lost. */
@@ -140,7 +140,7 @@ describe("registering and removing the client of a cluster", () => {
   test("a client that was certainly not registered is not reported", async () => {
     const { slug } = await create();
     world.provider.register = async () => {
-      throw new NotRegistered("closed");
+      throw new NotRegisteredError("closed");
     };
     expect((await settled(slug)).status).toBe("new");
     expect((await reconciled(slug)).message).toContain("closed");
@@ -183,7 +183,7 @@ describe("registering and removing the client of a cluster", () => {
     Object.assign(keyring, own);
     // With a certificate authority, but without a client yet.
     world.provider.register = async () => {
-      throw new NotRegistered("closed");
+      throw new NotRegisteredError("closed");
     };
     await settled(slug);
     Object.assign(world.provider, real);

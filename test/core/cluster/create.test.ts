@@ -17,7 +17,7 @@ let tenant: Tenant;
 beforeEach(async () => {
   world ??= await makeWorld();
   once ??= await makeWorld({ maxAttempts: 1 });
-  patient ??= await makeWorld({ writeTimeoutMs: 120_000, sendingMs: 30_000 });
+  patient ??= await makeWorld({ writeTimeoutMs: 120_000, requestTimeoutMs: 30_000 });
   tenant = await world.tenant();
 });
 

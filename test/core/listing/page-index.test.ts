@@ -2,7 +2,14 @@ import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { beforeEach, describe, expect, test } from "vitest";
 import { removeEnvironment } from "#core/admin/environments.ts";
 import { checkPageIndex, rebuildPageIndex, removeEmptyBuckets } from "#core/admin/page-index-repair.ts";
-import { bucketOf, type Chunk, chunkItem, decrementBucket, readChunkOf, readChunks } from "#core/listing/page-index.ts";
+import {
+  bucketOf,
+  buildChunkItem,
+  type Chunk,
+  decrementBucket,
+  readChunkOf,
+  readChunks,
+} from "#core/listing/page-index.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { clusterKey, environmentKey, indexChunkKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -108,7 +115,7 @@ describe("buckets of the page index", () => {
     ];
     const transaction = new Transaction();
     for (const [bound = "", ...others] of bounds) {
-      transaction.put("chunk", chunkItem(tenant.slug, production(), bound, [bound, ...others].map(empty)));
+      transaction.put("chunk", buildChunkItem(tenant.slug, production(), bound, [bound, ...others].map(empty)));
     }
     await commit(world.table, transaction, deadlineIn());
     await createAll(["c55", "c99"]);
@@ -197,7 +204,7 @@ describe("checking and rebuilding the page index", () => {
     const [chunk] = await chunks();
     if (chunk === undefined) throw new Error("chunk not found");
     const buckets = chunk.buckets.map((bucket, position) => (position === 0 ? { ...bucket, bound: "zzz" } : bucket));
-    const item = chunkItem(tenant.slug, production(), "", buckets);
+    const item = buildChunkItem(tenant.slug, production(), "", buckets);
     await commit(world.table, new Transaction().put("chunk", item), deadlineIn());
     await expectMended();
   });

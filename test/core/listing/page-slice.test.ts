@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Chunk } from "#core/listing/page-index.ts";
-import { shortestSeparator } from "#core/listing/page-index-split.ts";
+import { findMiddleSeparator } from "#core/listing/page-index-split.ts";
 import { type BucketRead, slicePage } from "#core/listing/page-slice.ts";
 
 /** Keys cut at arbitrary places, as in an index. */
@@ -89,9 +89,9 @@ describe("reading a page with the index", () => {
 
 describe("choosing the separator for a split", () => {
   test("a split cuts in the middle and never between clusters of one slug", () => {
-    expect(shortestSeparator(["a", "b", "c", "d"])).toBe("c");
-    expect(shortestSeparator(["a", "a", "a", "b"])).toBe("b");
-    expect(shortestSeparator(["a", "b", "b", "b"])).toBe("b");
-    expect(shortestSeparator(["a", "a"])).toBeUndefined();
+    expect(findMiddleSeparator(["a", "b", "c", "d"])).toBe("c");
+    expect(findMiddleSeparator(["a", "a", "a", "b"])).toBe("b");
+    expect(findMiddleSeparator(["a", "b", "b", "b"])).toBe("b");
+    expect(findMiddleSeparator(["a", "a"])).toBeUndefined();
   });
 });

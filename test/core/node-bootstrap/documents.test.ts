@@ -6,8 +6,8 @@ import * as v from "valibot";
 import { afterAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { type JoinConfigResponse, JoinConfigResponse as Response } from "#core/cluster-access/schema.ts";
-import { joinDocuments, publicKeyHash } from "#core/node-bootstrap/documents.ts";
-import { clusterDns } from "#core/node-bootstrap/kubelet.ts";
+import { buildJoinDocuments, hashPublicKey } from "#core/node-bootstrap/documents.ts";
+import { clusterDnsAddress } from "#core/node-bootstrap/kubelet.ts";
 import { REBOOTS_LABEL } from "#core/node-pool/reserved-names.ts";
 import { securityUpdates, upgradeStrategies } from "#core/node-pool/schema.ts";
 import { MISREAD } from "#test/support/misread.ts";
@@ -43,16 +43,16 @@ function filesOf(documents: JoinConfigResponse): Map<string, { content: string; 
 }
 
 // Every branch of the scripts.
-const ofCluster = joinDocuments(clusterToJoin());
+const ofCluster = buildJoinDocuments(clusterToJoin());
 const ofPools = [
   ...upgradeStrategies.map((upgradeStrategy) => poolToJoin({ upgradeStrategy })),
   ...securityUpdates.map((securityUpdatesOnJoin) => poolToJoin({ securityUpdatesOnJoin, enableNodeReboots: false })),
-].map((pool) => ({ pool, documents: joinDocuments(clusterToJoin({ version: "v1.34.4-u-ame.2", pool })) }));
+].map((pool) => ({ pool, documents: buildJoinDocuments(clusterToJoin({ version: "v1.34.4-u-ame.2", pool })) }));
 const all = [ofCluster, ...ofPools.map(({ documents }) => documents)];
 
 test("a taint that YAML 1.1 reads as another type reaches the kubelet as a string, as in the golden document", async () => {
   const taints = [{ key: "dedicated", value: "yes", effect: "NoSchedule" as const }];
-  const documents = joinDocuments(clusterToJoin({ pool: poolToJoin({ taints }) }));
+  const documents = buildJoinDocuments(clusterToJoin({ pool: poolToJoin({ taints }) }));
   const configuration = text(documents, "kubeletConfigBase64");
   expect(parse(configuration, { version: "1.1" })).toMatchObject({ registerWithTaints: taints });
   await expect(configuration).toMatchFileSnapshot("golden/kubelet-taint-yes.yaml");
@@ -62,7 +62,7 @@ test("YAML 1.1 and 1.2 read every string of the user data and the kubelet's conf
   for (const value of MISREAD) {
     const taints = [{ key: value, value, effect: "NoSchedule" as const }];
     const pool = poolToJoin({ name: value, taints });
-    const documents = joinDocuments(clusterToJoin({ pool, clusterDomain: value }));
+    const documents = buildJoinDocuments(clusterToJoin({ pool, clusterDomain: value }));
     for (const name of ["cloudInitUserDataBase64", "kubeletConfigBase64"] as const) {
       const document = text(documents, name);
       expect(parse(document, { version: "1.1" })).toEqual(parse(document, { version: "1.2" }));
@@ -83,7 +83,7 @@ test("the join command contains the endpoint, the token and the authority's hash
   expect(ofCluster.joinCommand).toBe(
     `kubeadm join api.example.com:6443 --token ${TOKEN} --discovery-token-ca-cert-hash ${PUBLIC_KEY_HASH}`,
   );
-  const commandTo = (endpoint: string) => joinDocuments(clusterToJoin({ endpoint })).joinCommand;
+  const commandTo = (endpoint: string) => buildJoinDocuments(clusterToJoin({ endpoint })).joinCommand;
   expect(commandTo("https://api.example.com")).toContain(" api.example.com:443 ");
   expect(commandTo("https://203.0.113.9:16443/")).toContain(" 203.0.113.9:16443 ");
   expect(commandTo("https://[2001:db8::1]:6443")).toContain(" '[2001:db8::1]:6443' ");
@@ -92,29 +92,33 @@ test("the join command contains the endpoint, the token and the authority's hash
 testWith("openssl")("openssl finds the same public key in the authority", () => {
   const key = run("openssl", ["x509", "-pubkey", "-noout"], CERTIFICATE);
   const digest = run("bash", ["-c", "openssl pkey -pubin -outform der | openssl dgst -sha256 -r"], key);
-  expect(`sha256:${digest.split(" ")[0]}`).toBe(publicKeyHash(CERTIFICATE));
+  expect(`sha256:${digest.split(" ")[0]}`).toBe(hashPublicKey(CERTIFICATE));
 });
 
 test("an invalid input for node documents is refused, and the error does not contain the token", () => {
-  expect(() => joinDocuments(clusterToJoin({ version: "v1.33.99-u-ame.1" }))).toThrow("v1.33.99-u-ame.1 is not known");
-  expect(() => joinDocuments(clusterToJoin({ endpoint: "http://api.example.com" }))).toThrow("https://host:port");
-  expect(() => joinDocuments(clusterToJoin({ endpoint: "https://api.example.com/path" }))).toThrow("https://host:port");
-  expect(() => joinDocuments(clusterToJoin({ serviceSubnet: "10.96.0.1/12" }))).toThrow(
-    "10.96.0.1/12 must have no bits",
+  expect(() => buildJoinDocuments(clusterToJoin({ version: "v1.33.99-u-ame.1" }))).toThrow(
+    "v1.33.99-u-ame.1 is unknown",
   );
-  expect(() => joinDocuments(clusterToJoin({ certificate: "nothing" }))).toThrow();
-  expect(() => joinDocuments(clusterToJoin({ token: "abcdef.secret;" }))).toThrow(/^((?!secret).)*$/);
+  expect(() => buildJoinDocuments(clusterToJoin({ endpoint: "http://api.example.com" }))).toThrow("https://host:port");
+  expect(() => buildJoinDocuments(clusterToJoin({ endpoint: "https://api.example.com/path" }))).toThrow(
+    "https://host:port",
+  );
+  expect(() => buildJoinDocuments(clusterToJoin({ serviceSubnet: "10.96.0.1/12" }))).toThrow(
+    "10.96.0.1/12: must have no bits",
+  );
+  expect(() => buildJoinDocuments(clusterToJoin({ certificate: "nothing" }))).toThrow();
+  expect(() => buildJoinDocuments(clusterToJoin({ token: "abcdef.secret;" }))).toThrow(/^((?!secret).)*$/);
 });
 
 test("the cluster's DNS address is the tenth address of its service range", () => {
-  expect(clusterDns("10.96.0.0/12")).toBe("10.96.0.10");
-  expect(clusterDns("172.20.255.0/24")).toBe("172.20.255.10");
-  expect(clusterDns("2001:db8::/112")).toBe("2001:db8::a");
+  expect(clusterDnsAddress("10.96.0.0/12")).toBe("10.96.0.10");
+  expect(clusterDnsAddress("172.20.255.0/24")).toBe("172.20.255.10");
+  expect(clusterDnsAddress("2001:db8::/112")).toBe("2001:db8::a");
 });
 
 test("the kubelet's configuration has DNS, cgroup driver and taints, and no taints property without taints", () => {
   const pool = poolToJoin();
-  const documents = joinDocuments(clusterToJoin({ pool, clusterDomain: "cluster.example" }));
+  const documents = buildJoinDocuments(clusterToJoin({ pool, clusterDomain: "cluster.example" }));
   const configuration = parse(text(documents, "kubeletConfigBase64"));
   expect(configuration).toMatchObject({
     apiVersion: "kubelet.config.k8s.io/v1beta1",
@@ -138,7 +142,7 @@ test("a kubelet registers the labels that it may set, and the script prints the 
     "notkubernetes.io/team": "x",
   };
   const pool = poolToJoin({ labels, enableNodeReboots: false });
-  const script = text(joinDocuments(clusterToJoin({ pool })), "installScriptBase64");
+  const script = text(buildJoinDocuments(clusterToJoin({ pool })), "installScriptBase64");
   const registered = [
     `${REBOOTS_LABEL}=disabled`,
     "disk.node.kubernetes.io/kind=ssd",
@@ -154,12 +158,17 @@ test("a kubelet registers the labels that it may set, and the script prints the 
 
 test("a user's label cannot override the label that allows reboots of machines", () => {
   const pool = poolToJoin({ labels: { [REBOOTS_LABEL]: "disabled" } });
-  expect(text(joinDocuments(clusterToJoin({ pool })), "installScriptBase64")).toContain(`${REBOOTS_LABEL}=enabled`);
+  expect(text(buildJoinDocuments(clusterToJoin({ pool })), "installScriptBase64")).toContain(
+    `${REBOOTS_LABEL}=enabled`,
+  );
 });
 
 test("security updates and the reboot run only if the pool requests them", () => {
   const scriptOf = (updates: (typeof securityUpdates)[number]) =>
-    text(joinDocuments(clusterToJoin({ pool: poolToJoin({ securityUpdatesOnJoin: updates }) })), "installScriptBase64");
+    text(
+      buildJoinDocuments(clusterToJoin({ pool: poolToJoin({ securityUpdatesOnJoin: updates }) })),
+      "installScriptBase64",
+    );
   expect(scriptOf("OFF")).not.toContain("unattended-upgrade --verbose\n");
   expect(scriptOf("INSTALL")).toContain("  wait_for_lock unattended-upgrade --verbose\n");
   expect(scriptOf("INSTALL")).not.toContain("systemctl reboot");

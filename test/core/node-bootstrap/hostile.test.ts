@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { joinDocuments } from "#core/node-bootstrap/documents.ts";
-import { writeCommand } from "#core/node-bootstrap/script.ts";
-import { comment, quote, quoteAlways } from "#core/node-bootstrap/shell.ts";
+import { buildJoinDocuments } from "#core/node-bootstrap/documents.ts";
+import { buildWriteCommand } from "#core/node-bootstrap/script.ts";
+import { quote, quoteAlways, toComment } from "#core/node-bootstrap/shell.ts";
 import { clusterToJoin, poolToJoin } from "./inputs.ts";
 import { checkSyntax, run } from "./tools.ts";
 
@@ -45,32 +45,32 @@ test("a quoted text is one shell word, whatever its characters", () => {
 });
 
 test("a comment with any text remains a comment", () => {
-  const comments = HOSTILE.map((text) => `# ${comment(text)}`).join("\n");
+  const comments = HOSTILE.map((text) => `# ${toComment(text)}`).join("\n");
   expect(run("bash", ["-c", `${comments}\necho only this`])).toBe("only this\n");
-  expect(comment("a\nb\r\u2028c\u0007")).toBe("a b  c ");
+  expect(toComment("a\nb\r\u2028c\u0007")).toBe("a b  c ");
 });
 
 test("a file is written unchanged, whatever its characters", () => {
   const pathOf = (text: string) => `/etc/${text || "x"}`;
-  const commands = HOSTILE.map((text) => writeCommand(pathOf(text), "0644", text)).join("\n");
+  const commands = HOSTILE.map((text) => buildWriteCommand(pathOf(text), "0644", text)).join("\n");
   const written = run("bash", ["-c", `set -eu; write() { printf '%s\\0' "$@"; }\n${commands}`]);
   expect(written.split("\0").slice(0, -1)).toEqual(HOSTILE.flatMap((text) => [pathOf(text), "0644", text]));
 });
 
 test("an endpoint is one word of the join command", () => {
   for (const host of ["$(id)", "'a'", "a;b", "`id`", "a&&b", "*"]) {
-    const { joinCommand } = joinDocuments(clusterToJoin({ endpoint: `https://${host}:6443` }));
+    const { joinCommand } = buildJoinDocuments(clusterToJoin({ endpoint: `https://${host}:6443` }));
     expect(wordsOf(joinCommand)[2]).toBe(`${host}:6443`);
   }
 });
 
 test("hostile taints, domains and names reach the kubelet unchanged and do not change the script", () => {
-  const plain = joinDocuments(clusterToJoin({ pool: poolToJoin() }));
+  const plain = buildJoinDocuments(clusterToJoin({ pool: poolToJoin() }));
   const scripts: string[] = [];
   for (const text of HOSTILE) {
     const taints = [{ key: text, value: text, effect: "NoSchedule" as const }];
     const pool = poolToJoin({ name: text, taints });
-    const documents = joinDocuments(clusterToJoin({ pool, clusterDomain: text }));
+    const documents = buildJoinDocuments(clusterToJoin({ pool, clusterDomain: text }));
     const configuration = Buffer.from(documents.kubeletConfigBase64, "base64").toString();
     expect(parse(configuration)).toMatchObject({ registerWithTaints: taints, clusterDomain: text });
     for (const name of ["installScriptBase64", "upgradeScriptBase64"] as const) {
@@ -96,9 +96,15 @@ test("hostile taints, domains and names reach the kubelet unchanged and do not c
 
 test("an invalid Kubernetes label is refused, so that no part of it reaches systemd", () => {
   for (const text of HOSTILE.filter((each) => each !== "" && each !== "-n")) {
-    expect(() => joinDocuments(clusterToJoin({ pool: poolToJoin({ labels: { role: text } }) }))).toThrow("Not labels");
-    expect(() => joinDocuments(clusterToJoin({ pool: poolToJoin({ labels: { [text]: "a" } }) }))).toThrow("Not labels");
+    expect(() => buildJoinDocuments(clusterToJoin({ pool: poolToJoin({ labels: { role: text } }) }))).toThrow(
+      "Invalid labels",
+    );
+    expect(() => buildJoinDocuments(clusterToJoin({ pool: poolToJoin({ labels: { [text]: "a" } }) }))).toThrow(
+      "Invalid labels",
+    );
   }
   const labels = { "a b": "1", c: "d,e=f" };
-  expect(() => joinDocuments(clusterToJoin({ pool: poolToJoin({ labels }) }))).toThrow('["a b","1"], ["c","d,e=f"]');
+  expect(() => buildJoinDocuments(clusterToJoin({ pool: poolToJoin({ labels }) }))).toThrow(
+    '["a b","1"], ["c","d,e=f"]',
+  );
 });

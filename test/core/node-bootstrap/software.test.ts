@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { clusterVersions } from "#core/catalogue/index.ts";
 import { architectures, checksums, components } from "#core/node-bootstrap/checksums.ts";
-import { nodeSoftware, pathOf } from "#core/node-bootstrap/software.ts";
+import { downloadPath, findNodeSoftware } from "#core/node-bootstrap/software.ts";
 
 test("nodes of every catalogue version can be installed on every architecture", () => {
   for (const { version } of clusterVersions) {
-    const software = nodeSoftware(version);
+    const software = findNodeSoftware(version);
     expect(software, version).toBeDefined();
     expect(version).toMatch(new RegExp(`^v${software?.kubernetes.replaceAll(".", "\\.")}-u-ame\\.`));
     for (const component of components) {
@@ -26,15 +26,15 @@ test("all downloads have different checksums, so no checksum was copied to a wro
 });
 
 test("an unknown version is not a version for nodes", () => {
-  expect(nodeSoftware("v1.33.99-u-ame.1")).toBeUndefined();
-  expect(nodeSoftware("v1.99.0-u-ame.1")).toBeUndefined();
-  expect(nodeSoftware("v1.33.4")).toBeUndefined();
+  expect(findNodeSoftware("v1.33.99-u-ame.1")).toBeUndefined();
+  expect(findNodeSoftware("v1.99.0-u-ame.1")).toBeUndefined();
+  expect(findNodeSoftware("v1.33.4")).toBeUndefined();
 });
 
 test("downloads have the URLs that their projects publish", () => {
-  const software = nodeSoftware("v1.34.4-u-ame.2");
+  const software = findNodeSoftware("v1.34.4-u-ame.2");
   if (software === undefined) throw new Error("1.34.4 is not known");
-  expect(components.map((component) => pathOf(software.downloads[component], "arm64"))).toEqual([
+  expect(components.map((component) => downloadPath(software.downloads[component], "arm64"))).toEqual([
     "v2.1.6/containerd-2.1.6-linux-arm64.tar.gz",
     "v1.3.3/runc.arm64",
     "v1.8.0/cni-plugins-linux-arm64-v1.8.0.tgz",

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { LEASE_MS, readPointer } from "#core/provisioning/lease.ts";
+import { readPointer } from "#core/cluster/store/pointer.ts";
+import { LEASE_MS } from "#core/provisioning/lease.ts";
 import type { Plan } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
@@ -92,7 +93,7 @@ describe("a provisioner that fails permanently", () => {
     expect(condition(await get(), "Reconciled")).toMatchObject({
       status: "False",
       reason: "ProvisionerFailed",
-      message: "applying the configuration did not succeed and is tried again: the cloud is full",
+      message: "applying the configuration failed; it will be retried: the cloud is full",
     });
     expect((await readPointer(world.services, identity))?.attempts).toBe(calls.length);
     const failures = await failuresOf(identity);

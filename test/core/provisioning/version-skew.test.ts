@@ -4,6 +4,7 @@ import { clusterVersions, compareVersions } from "#core/catalogue/index.ts";
 import type { Cluster } from "#core/cluster/entity.ts";
 import { minorOf } from "#core/cluster/rules/versions.ts";
 import type { NodePool } from "#core/node-pool/entity.ts";
+import { upgradeStrategies } from "#core/node-pool/schema.ts";
 import { buildPlan } from "#core/provisioning/plan.ts";
 import type { Observation, Plan, Provisioner } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
@@ -78,6 +79,56 @@ function expectPolicy({ plan, running }: (typeof steps)[number]): void {
     if (from !== undefined) expect(compareVersions(version, plan.version), shown).toBeLessThanOrEqual(0);
   }
 }
+
+describe("the dry run of a change of version", () => {
+  test("it announces for each strategy and kind of change whether the reconciler replaces the nodes", async () => {
+    const named = upgradeStrategies.map((upgradeStrategy, number) => ({
+      ...POOL,
+      name: `pool-${number}`,
+      upgradeStrategy,
+    }));
+    const identity = await create("v1.33.4-u-ame.1", named);
+    await world.settle();
+    const pools = (await send("GET", at("pools"))).body;
+    const kinds = [
+      ["patch up", "v1.33.4-u-ame.2"],
+      ["patch down", "v1.33.4-u-ame.1"],
+      ["minor up", "v1.34.3-u-ame.1"],
+      ["minor down", "v1.33.4-u-ame.1"],
+    ] as const;
+    const replaced: Record<string, string[]> = {};
+    for (const [kind, version] of kinds) {
+      const { body } = await send("PATCH", `${at()}?dryRun=true`, { version });
+      const announced = new Map<string, string>(
+        body.consequences.flatMap(({ effect, nodePools }: Json) =>
+          nodePools.map((pool: Json) => [pool.identity, effect === "rollsNodes" ? "replace" : "inPlace"]),
+        ),
+      );
+      steps = [];
+      expect((await patch({ version })).status).toBe(200);
+      await world.settle();
+      const made = new Map<string, string>();
+      for (const { plan, running } of steps.filter(({ plan }) => plan.cluster.identity === identity)) {
+        for (const { pool, version: to, upgrade } of plan.nodePools) {
+          const from = running?.nodePools.find((each) => each.identity === pool.identity)?.version;
+          if (from !== to) made.set(pool.identity, upgrade.method);
+        }
+      }
+      expect(made.size, kind).toBe(upgradeStrategies.length);
+      expect(Object.fromEntries(made), kind).toEqual(Object.fromEntries(announced));
+      replaced[kind] = pools
+        .filter((pool: Json) => made.get(pool.identity) === "replace")
+        .map((pool: Json) => pool.upgradeStrategy);
+    }
+    const onMinor = upgradeStrategies.filter((strategy) => strategy.startsWith("REPLACE"));
+    expect(replaced).toEqual({
+      "patch up": ["REPLACE"],
+      "patch down": ["REPLACE"],
+      "minor up": expect.arrayContaining(onMinor),
+      "minor down": expect.arrayContaining(onMinor),
+    });
+  });
+});
 
 describe("a second change of version during an upgrade", () => {
   test("a version two minors above the running one is refused with the reachable versions, and accepted once the first one runs", async () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { BatchWriteCommand } from "@aws-sdk/lib-dynamodb";
 import { describe, expect, test } from "vitest";
-import { pointerItem } from "#core/cluster/store/items.ts";
+import { pointerItem } from "#core/cluster/store/pointer.ts";
 import { findDue, shardsOf } from "#core/provisioning/work-queue.ts";
 import { DUE_SHARDS, dueShard, dueShards } from "#core/table/keys.ts";
 import { sweepInvocations } from "#functions/reconciler/invocations.ts";
@@ -16,8 +16,8 @@ async function putDue({ table }: World, organisation: string, count: number, due
   const identities = Array.from({ length: count }, () => randomUUID());
   for (let start = 0; start < count; start += 25) {
     const requests = identities.slice(start, start + 25).map((identity) => {
-      const pointer = { identity, organisation, path: "CLUSTER#production#x", fence: 0, wakes: 0, attempts: 0 };
-      return { PutRequest: { Item: pointerItem(pointer, dueAt) } };
+      const cluster = { identity, organisation, environment: "production", slug: "x" };
+      return { PutRequest: { Item: pointerItem(cluster, dueAt) } };
     });
     await table.client.send(new BatchWriteCommand({ RequestItems: { [table.name]: requests } }));
   }

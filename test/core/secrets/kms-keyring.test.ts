@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { kmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { errorFields } from "#functions/runtime/log.ts";
 import { KMS_KEY_ARN as ARN, type Kms, startKms } from "#test/support/kms.ts";
@@ -16,7 +16,7 @@ beforeEach(() => {
 afterAll(() => kms.stop());
 
 const keyring = ({ keyId = "0d990263-018e-4e65-a703-eff731de951e", maxAttempts = 3 } = {}) =>
-  kmsKeyring(keyId, {
+  createKmsKeyring(keyId, {
     maxAttempts,
     endpoint: kms.endpoint,
     region: "eu-west-1",
@@ -39,19 +39,15 @@ test("KMS creates and decrypts data keys with the context as encryption context"
 test("a data key of one cluster is not decrypted for another cluster", async () => {
   const { wrapped } = await keyring().generate({ table: "ame", cluster: "one" });
   await expect(keyring().unwrap(wrapped, { table: "ame", cluster: "two" })).rejects.toThrow(
-    "decrypting a data key was refused by the service that keeps the keys: InvalidCiphertextException",
+    "The key service refused decrypting a data key: InvalidCiphertextException",
   );
 });
 
 test.each([
-  [
-    "AccessDeniedException",
-    400,
-    "making a data key was refused by the service that keeps the keys: AccessDeniedException",
-  ],
-  ["KMSInvalidStateException", 400, "making a data key was refused"],
-  ["ThrottlingException", 400, "is out of reach or overloaded"],
-  ["KMSInternalException", 500, "is out of reach or overloaded"],
+  ["AccessDeniedException", 400, "The key service refused generating a data key: AccessDeniedException"],
+  ["KMSInvalidStateException", 400, "The key service refused generating a data key"],
+  ["ThrottlingException", 400, "is unreachable or overloaded"],
+  ["KMSInternalException", 500, "is unreachable or overloaded"],
 ])("the error %s is shown without names of keys and callers, which are only logged", async (type, status, words) => {
   kms.refusal = { status, type, message: `User: somebody is not authorized on ${ARN}` };
   const error: Error = await keyring({ maxAttempts: 1 })
@@ -59,14 +55,14 @@ test.each([
     .catch((thrown) => thrown);
   expect(error.message).toContain(words);
   expect(error.message).not.toContain(ARN);
-  expect(error instanceof AppError).toBe(words === "is out of reach or overloaded");
+  expect(error instanceof AppError).toBe(words === "is unreachable or overloaded");
   expect(JSON.stringify(errorFields(error))).toContain(ARN);
 });
 
 test("a data key under the configured KMS key is current, however the key is named, and is not renewed", async () => {
   expect(await keyring().isCurrent(ARN)).toBe(true);
   expect(await keyring().isCurrent(ARN.replace("0d99", "1d99"))).toBe(false);
-  expect(await kmsKeyring(ARN, { endpoint: kms.endpoint }).isCurrent(ARN)).toBe(true);
+  expect(await createKmsKeyring(ARN, { endpoint: kms.endpoint }).isCurrent(ARN)).toBe(true);
   const byAlias = keyring({ keyId: "alias/ame" });
   expect(await byAlias.isCurrent(ARN)).toBe(false);
   await byAlias.generate({});

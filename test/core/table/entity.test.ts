@@ -17,8 +17,8 @@ const Ship = v.object({
 const attributes = ["revision", "owner"] as const;
 
 /** A shape in two versions: all properties are attributes, then only two. */
-const before = defineEntity("ship", 1, Ship, { steps: { 2: sameProperties } });
-const ship = defineEntity("ship", 2, Ship, { attributes, steps: { 1: sameProperties } });
+const before = defineEntity("ship", 1, Ship, { migrations: { 2: sameProperties } });
+const ship = defineEntity("ship", 2, Ship, { attributes, migrations: { 1: sameProperties } });
 
 const key: Key = { pk: "SHIP#1", sk: "SHIP" };
 const FREE: readonly string[] = [
@@ -74,18 +74,18 @@ describe("an entity with a document", () => {
     const old = before.write(key, stored, { slimSk: "SHIP" });
     expect(old).toHaveProperty("name");
     expect(entriesOf(ship.read(old).flags)).toEqual(entriesOf(stored.flags));
-    expect(ship.bring(old)).toEqual(ship.write(key, stored, { slimSk: "SHIP" }));
+    expect(ship.upgrade(old)).toEqual(ship.write(key, stored, { slimSk: "SHIP" }));
   });
 
   test("a release before documents reads an item with a document through the step from its version", () => {
     const item = ship.write(key, stored, { slimSk: "SHIP" });
     expect(before.read(item)).toEqual({ ...ship.read(item) });
-    expect(before.bring(item)).not.toHaveProperty(DOCUMENT);
-    expect(before.bring(item)).toMatchObject({ name: "Ada", revision: 3, slimSk: "SHIP", entityVersion: 1 });
+    expect(before.upgrade(item)).not.toHaveProperty(DOCUMENT);
+    expect(before.upgrade(item)).toMatchObject({ name: "Ada", revision: 3, slimSk: "SHIP", entityVersion: 1 });
   });
 
   test("an item whose document does not fit the schema is refused with the name of the property", () => {
     const item = { ...ship.write(key, stored), [DOCUMENT]: '{"name":7,"flags":[]}' };
-    expect(() => ship.read(item)).toThrow("SHIP#1 SHIP does not fit ship 2 at name, flags");
+    expect(() => ship.read(item)).toThrow("SHIP#1 SHIP does not match ship 2 at name, flags");
   });
 });

@@ -20,8 +20,8 @@ afterEach(() => {
 });
 
 const CONTENDED = "Other requests kept writing to the same data.";
-const UNREACHABLE = "The database is out of reach or overloaded.";
-const UNKNOWN = "It is not known whether this write was made: read the current state before you try again.";
+const UNREACHABLE = "The database is unreachable or overloaded.";
+const UNKNOWN = "The outcome of this write is unknown: read the current state before you try again.";
 
 const post = (world: World, tenant: Tenant) =>
   world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });

@@ -251,7 +251,7 @@ describe("a token's record", () => {
     const stranger = formatToken(world.services.ids.identity(), user, new Uint8Array(SECRET_BYTES));
     for (const given of ["", "a#b", LOWEST, stranger, token.slice(0, -1), `${token}x`, "\u0000"]) {
       const refusal = await refusalOf(revokeToken(world.services, given));
-      expect(refusal).toMatchObject({ kind: "missing", details: ["There is no such token."] });
+      expect(refusal).toMatchObject({ kind: "notFound", details: ["There is no such token."] });
     }
     expect((await listTokens(world.services, user)).at(-1)).not.toHaveProperty("revokedAt");
   });

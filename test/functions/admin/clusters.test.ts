@@ -32,9 +32,9 @@ test("the operator's command lists due clusters, shows a cluster, and forgets it
   const retried = await admin("cluster", "retry", "--id", identity);
   expect(retried).toMatchObject({ code: 0, printed: { identity } });
   expect(kept).toMatchObject({ code: 1, printed: { forgotten: false, leftBehind: { identity, region: "eu-west-1" } } });
-  const missing = 'There is no cluster of the identity "4dd78818-1f3e-499f-a4a3-9b4784658b49".\n';
+  const missing = 'There is no cluster with the identity "4dd78818-1f3e-499f-a4a3-9b4784658b49".\n';
   expect(stranger).toMatchObject({ code: 1, stderr: missing });
-  expect(nobody).toMatchObject({ code: 2, stderr: expect.stringContaining("Say which cluster: --id") });
+  expect(nobody).toMatchObject({ code: 2, stderr: expect.stringContaining("Specify the cluster: --id") });
 
   const forgotten = await admin("cluster", "forget", "--id", identity, "--yes");
   expect(forgotten).toMatchObject({ code: 0, printed: { forgotten: true, leftBehind: { identity } } });

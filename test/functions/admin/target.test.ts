@@ -31,22 +31,22 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
 
 describe("the database that the operator's command uses", () => {
   test("the operator's command uses the data directory by default", () => {
-    expect(resolveTarget({}).place).toEqual({ on: "directory", directory: ".data" });
-    expect(resolveTarget({ DATA_DIR: "elsewhere", SST_RESOURCE_App: "" }).place).toEqual({
+    expect(resolveTarget({}).target).toEqual({ on: "directory", directory: ".data" });
+    expect(resolveTarget({ DATA_DIR: "elsewhere", SST_RESOURCE_App: "" }).target).toEqual({
       on: "directory",
       directory: "elsewhere",
     });
   });
 
   test("the operator's command uses the engine that the environment names", () => {
-    const { config, place } = resolveTarget({ DYNAMODB_ENDPOINT: "http://127.0.0.1:8000", TABLE_NAME: "other" });
-    expect(place).toEqual({ on: "engine", endpoint: "http://127.0.0.1:8000" });
+    const { config, target } = resolveTarget({ DYNAMODB_ENDPOINT: "http://127.0.0.1:8000", TABLE_NAME: "other" });
+    expect(target).toEqual({ on: "engine", endpoint: "http://127.0.0.1:8000" });
     expect(config).toMatchObject({ TABLE_NAME: "other", STAGE: "local" });
   });
 
   test("the operator's command within sst shell uses the stage's table and key", () => {
-    const { config, place } = resolveTarget(SHELL);
-    expect(place).toEqual({ on: "aws", stage: "production", region: "eu-west-1" });
+    const { config, target } = resolveTarget(SHELL);
+    expect(target).toEqual({ on: "aws", stage: "production", region: "eu-west-1" });
     expect(config).toMatchObject({
       STAGE: "production",
       TABLE_NAME: "ame-clusters-production-TableTable-bcdefghk",
@@ -55,24 +55,26 @@ describe("the database that the operator's command uses", () => {
   });
 
   test("the operator's command within sst shell uses another table of the account if one is named", () => {
-    const { config, place } = resolveTarget({
+    const { config, target } = resolveTarget({
       ...SHELL,
       TABLE_NAME: "restored",
       KMS_KEY_ID: "alias/old",
       AWS_REGION: "",
     });
-    expect(place).toEqual({ on: "aws", stage: "production", region: undefined });
+    expect(target).toEqual({ on: "aws", stage: "production", region: undefined });
     expect(config).toMatchObject({ TABLE_NAME: "restored", KMS_KEY_ID: "alias/old" });
   });
 
   test("the operator's command refuses an environment that names two databases, or none", () => {
     expect(problemsOf({ ...SHELL, DYNAMODB_ENDPOINT: "http://127.0.0.1:8000" })).toEqual([
-      "DYNAMODB_ENDPOINT: is set, within sst shell of stage production; which of the two is meant?",
+      "DYNAMODB_ENDPOINT: must not be set within sst shell of the stage production; unset it, or run the command without sst shell",
     ]);
     expect(problemsOf({ DATA_DIR: ":memory:" })).toEqual([
       expect.stringContaining("set DATA_DIR or DYNAMODB_ENDPOINT"),
     ]);
-    expect(resolveTarget({ DATA_DIR: ":memory:", DYNAMODB_ENDPOINT: "http://127.0.0.1:8000" }).place.on).toBe("engine");
+    expect(resolveTarget({ DATA_DIR: ":memory:", DYNAMODB_ENDPOINT: "http://127.0.0.1:8000" }).target.on).toBe(
+      "engine",
+    );
   });
 
   test("the operator's command refuses a stage that was never deployed, and lists every missing link", () => {
@@ -113,8 +115,8 @@ describe("an operator's command within sst shell", () => {
 
     const missing = await admin("not-there", "org", "create", "--slug", "first", "--name", "First");
     expect(missing).toMatchObject({ code: 1, stdout: "" });
-    expect(missing.stderr).toContain('no table "not-there"');
+    expect(missing.stderr).toContain('the table "not-there" does not exist');
     const elsewhere = openTable({ name: "not-there", endpoint: inject("endpoint"), client: ENGINE });
-    await expect(requireTable(elsewhere)).rejects.toThrow('no table "not-there"');
+    await expect(requireTable(elsewhere)).rejects.toThrow('the table "not-there" does not exist');
   });
 });

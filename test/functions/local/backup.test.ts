@@ -79,7 +79,7 @@ test("a table that was exported, deleted and imported is complete, and the serve
     admin(environment, "backup", "export", "--file", file),
     admin(environment, "backup", "import", "--file", file),
   ]);
-  expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining("is there already") });
+  expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining("already exists") });
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("is in use by a server") });
   await stop(first);
 
@@ -117,5 +117,5 @@ test("a server does not start on a table with an interrupted import", async () =
   const environment = { DYNAMODB_ENDPOINT: inject("endpoint"), TABLE_NAME: table.name, DATA_DIR: temporary() };
   const { exited, stderr } = script("start", [], environment);
   expect(await exited).toBe(1);
-  expect(stderr()).toContain("was cut off, so not everything is there");
+  expect(stderr()).toContain("is incomplete, so items are missing");
 });

@@ -301,7 +301,7 @@ describe("startEngine", () => {
 
   test("startEngine fails after four attempts and says how to find the cause", async () => {
     const { binary, log } = loggingEngine("exit 3");
-    await expect(startEngine()).rejects.toThrow(new RegExp(`4 times.*exit code 3.*${binary} --port`));
+    await expect(startEngine()).rejects.toThrow(new RegExp(`4 attempts.*exit code 3.*${binary} --port`));
     expect(readFileSync(log, "utf8").trim().split("\n")).toHaveLength(4);
   });
 
@@ -417,7 +417,7 @@ describe("openDataDirectory", () => {
     const directory = temporaryDirectory();
     writeRecord(directory, { role: "server", owner: identityOf(process.pid) });
     const admin = openDataDirectory(directory, { role: "admin", waitMs: 100 });
-    await expect(admin).rejects.toThrow(new RegExp(`pid ${process.pid}.*does not answer`));
+    await expect(admin).rejects.toThrow(new RegExp(`pid ${process.pid}.*does not respond`));
   });
 
   test("openDataDirectory lets a server wait for the end of an admin command", async () => {

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Keyring } from "#core/secrets/keyring.ts";
-import { localKeyring, memoryKeyStore } from "#core/secrets/local-keyring.ts";
-import { loginPage } from "#functions/local/issuer/page.ts";
-import { encryptedFile } from "#functions/local/issuer/sealed-file.ts";
-import { isIssuerLost, issuerFile, openIssuerStore } from "#functions/local/issuer/store.ts";
+import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { renderLoginPage } from "#functions/local/issuer/page.ts";
+import { openEncryptedFile } from "#functions/local/issuer/sealed-file.ts";
+import { isIssuerLost, openIssuerFile, openIssuerStore } from "#functions/local/issuer/store.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import { cleanUp, temporary } from "#test/support/server.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
@@ -90,17 +90,17 @@ test("the login page shows the escaped name of the client, and its policy forbid
   expect(await shown.text()).toContain("<p>to &#60;kubernetes&#62;</p>");
   expect(shown.headers.get("content-security-policy")).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
   expect(shown.headers.get("cache-control")).toBe("no-store");
-  expect(loginPage(`"><script>`, `<b>'&`)).not.toMatch(/<script>|<b>/);
+  expect(renderLoginPage(`"><script>`, `<b>'&`)).not.toMatch(/<script>|<b>/);
 });
 
 test("a token that cannot be looked up causes another error than an invalid token, and the user can retry", async () => {
   const begun = await begin();
   world.wire.fault = () => "before";
   const late = await submit(begun, `token=${tenant.admin}`);
-  expect([late.status, late.page.includes("is out of reach or overloaded")]).toEqual([503, true]);
+  expect([late.status, late.page.includes("is unreachable or overloaded")]).toEqual([503, true]);
   world.wire.fault = () => undefined;
   const wrong = await submit(begun, "token=nonsense");
-  expect([wrong.status, wrong.page.includes("This token does not work.")]).toEqual([401, true]);
+  expect([wrong.status, wrong.page.includes("This token is not valid.")]).toEqual([401, true]);
   expect((await submit(begun, `token=${"a".repeat(5_000)}`)).status).toBe(413);
   expect((await submit(begun, `token=${tenant.admin}`)).status).toBe(303);
 });
@@ -143,7 +143,7 @@ test("the file of keys and clients is accessible only for its user, and a damage
   const directory = temporary();
   mkdirSync(directory);
   const file = join(directory, "issuer.json");
-  const place = { file, keyring: localKeyring(memoryKeyStore()) };
+  const place = { file, keyring: createLocalKeyring(createMemoryKeyStore()) };
   const first = await openIssuerStore(place);
   await first.adapter("Client").upsert("one", { client_id: "one" }, 0);
   await first.adapter("Session").upsert("two", { uid: "two" }, 60);
@@ -157,7 +157,7 @@ test("the file of keys and clients is accessible only for its user, and a damage
 
   const cut = readFileSync(file, "utf8").slice(0, -100);
   writeFileSync(file, cut);
-  await expect(openIssuerStore(place)).rejects.toThrow(/is damaged: its content is not JSON\. Bring the file back/);
+  await expect(openIssuerStore(place)).rejects.toThrow(/is damaged: its content is not JSON\. Restore the file/);
   expect(readFileSync(file, "utf8")).toBe(cut);
   expect(existsSync(`${file}.next`)).toBe(false);
 });
@@ -187,7 +187,7 @@ function plainFile(): string {
 }
 
 test("a plain-text file of an older release is read, and encrypted at the start", async () => {
-  const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
+  const place = { file: plainFile(), keyring: createLocalKeyring(createMemoryKeyStore()) };
   const store = await openIssuerStore(place);
   expectEncrypted(place.file);
   expect(store.initialAccessToken).toBe(PLAIN.initialAccessToken);
@@ -197,29 +197,29 @@ test("a plain-text file of an older release is read, and encrypted at the start"
 });
 
 test("a plain-text file is encrypted by a rotation, too", async () => {
-  const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
-  await issuerFile(place).rotate();
+  const place = { file: plainFile(), keyring: createLocalKeyring(createMemoryKeyStore()) };
+  await openIssuerFile(place).rotate();
   expectEncrypted(place.file);
   expect((await openIssuerStore(place)).keys).toEqual(PLAIN.keys);
 });
 
 test("rotations concurrent with registrations lose no client, and leave everything under the current key", async () => {
-  const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
+  const place = { file: plainFile(), keyring: createLocalKeyring(createMemoryKeyStore()) };
   const clients = (await openIssuerStore(place)).adapter("Client");
   const ids = Array.from({ length: 20 }, (_, at) => `client-${at}`);
   const registering = (async () => {
     for (const id of ids) await clients.upsert(id, { client_id: id }, 0);
   })();
   await place.keyring.renew();
-  await Promise.all([registering, ...ids.map(() => issuerFile(place).rotate())]);
-  await issuerFile(place).rotate();
-  expect(await place.keyring.isCurrent((await issuerFile(place).wrappedBy()) ?? "")).toBe(true);
+  await Promise.all([registering, ...ids.map(() => openIssuerFile(place).rotate())]);
+  await openIssuerFile(place).rotate();
+  expect(await place.keyring.isCurrent((await openIssuerFile(place).wrappedBy()) ?? "")).toBe(true);
   const after = (await openIssuerStore(place)).adapter("Client");
   for (const id of ids) expect(await after.find(id)).toEqual({ client_id: id });
 });
 
 test("a rotation keeps a client that is registered after the rotation read the file", async () => {
-  const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
+  const place = { file: plainFile(), keyring: createLocalKeyring(createMemoryKeyStore()) };
   const clients = (await openIssuerStore(place)).adapter("Client");
   let draws = 0;
   const keyring: Keyring = {
@@ -229,28 +229,28 @@ test("a rotation keeps a client that is registered after the rotation read the f
       return await place.keyring.generate(context);
     },
   };
-  await issuerFile({ ...place, keyring }).rotate();
+  await openIssuerFile({ ...place, keyring }).rotate();
   expect(draws).toBe(2);
   expect(await (await openIssuerStore(place)).adapter("Client").find("late")).toEqual({ client_id: "late" });
 });
 
 test("a file whose key is lost, or whose text was moved from another file, is refused and not changed", async () => {
-  const place = { file: plainFile(), keyring: localKeyring(memoryKeyStore()) };
+  const place = { file: plainFile(), keyring: createLocalKeyring(createMemoryKeyStore()) };
   await openIssuerStore(place);
   const content = readFileSync(place.file, "utf8");
-  const other = { ...place, keyring: localKeyring(memoryKeyStore()) };
+  const other = { ...place, keyring: createLocalKeyring(createMemoryKeyStore()) };
   await expect(openIssuerStore(other)).rejects.toThrow(
     /cannot be decrypted: the key .* is not in the keyring.*secrets discard/,
   );
   expect([await isIssuerLost(place), await isIssuerLost(other)]).toEqual([false, true]);
-  await expect(issuerFile(other).rotate()).rejects.toThrow("cannot be decrypted");
-  await expect(encryptedFile(place.file, place.keyring, "another purpose").read()).rejects.toThrow(
+  await expect(openIssuerFile(other).rotate()).rejects.toThrow("cannot be decrypted");
+  await expect(openEncryptedFile(place.file, place.keyring, "another purpose").read()).rejects.toThrow(
     "cannot be decrypted",
   );
   expect(readFileSync(place.file, "utf8")).toBe(content);
   for (const wrong of [content.slice(0, -20), ""]) {
     writeFileSync(place.file, wrong);
-    await expect(issuerFile(place).rotate()).rejects.toThrow("is damaged");
+    await expect(openIssuerFile(place).rotate()).rejects.toThrow("is damaged");
     expect(readFileSync(place.file, "utf8")).toBe(wrong);
   }
 });

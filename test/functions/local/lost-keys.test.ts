@@ -76,17 +76,17 @@ test("a server whose keys.json is lost, truncated or replaced refuses to start, 
   const [{ id }] = JSON.parse(whole).keys;
   rmSync(file);
   const lost = await refusal(environment);
-  for (const words of [`${file}: is missing, with the key ${id}`, "Bring the file back", "secrets discard"]) {
+  for (const words of [`${file}: is missing, with the key ${id}`, "Restore the file", "secrets discard"]) {
     expect(lost).toContain(words);
   }
   expect(existsSync(file)).toBe(false);
   const rotated = await admin(environment, "secrets", "rotate", "--grace", "0");
-  expect([rotated.code, rotated.stderr.includes(`there is no ${file}`)]).toEqual([1, true]);
+  expect([rotated.code, rotated.stderr.includes(`${file} does not exist`)]).toEqual([1, true]);
   expect(existsSync(file)).toBe(false);
 
   for (const damaged of [whole.slice(0, -20), "", '{"keys":[]}']) {
     writeFileSync(file, damaged);
-    expect(await refusal(environment)).toContain(`${file} holds no keys: bring it back from a backup`);
+    expect(await refusal(environment)).toContain(`${file} contains no keys: restore it from a backup`);
     expect(readFileSync(file, "utf8")).toBe(damaged);
   }
 

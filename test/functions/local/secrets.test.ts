@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { issuerFile } from "#functions/local/issuer/store.ts";
-import { keyringFrom } from "#functions/local/keyring.ts";
+import { openIssuerFile } from "#functions/local/issuer/store.ts";
+import { createKeyring } from "#functions/local/keyring.ts";
 import { readConfig } from "#functions/runtime/config.ts";
 import { expectNoSecrets, learn, learnFrom, secretsIn } from "#test/support/secrets.ts";
 import { cleanUp, type Server, script, start, temporary, until } from "#test/support/server.ts";
@@ -52,8 +52,8 @@ test("returned secrets are not in the database or the log, and survive a rotatio
   const before = JSON.parse(readFileSync(join(DATA_DIR, "keys.json"), "utf8")).keys;
   const issuerPath = join(DATA_DIR, "issuer.json");
   const openIssuer = async () => {
-    const keyring = keyringFrom(readConfig({ DATA_DIR }));
-    return JSON.parse((await issuerFile({ file: issuerPath, keyring }).read())?.text ?? "");
+    const keyring = createKeyring(readConfig({ DATA_DIR }));
+    return JSON.parse((await openIssuerFile({ file: issuerPath, keyring }).read())?.text ?? "");
   };
   const issuer = await openIssuer();
   const clients = Object.values(issuer.entries as Json[]).map(({ payload }) => payload.client_secret);

@@ -2,8 +2,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, write
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { AppError } from "#core/shared/errors.ts";
-import { keyFile } from "#functions/local/key-file.ts";
-import { keyringFrom } from "#functions/local/keyring.ts";
+import { createKeyFileStore } from "#functions/local/key-file.ts";
+import { createKeyring } from "#functions/local/keyring.ts";
 import { requireExternalState } from "#functions/local/storage-mode.ts";
 import { readConfig } from "#functions/runtime/config.ts";
 import { servicesFrom } from "#functions/runtime/services.ts";
@@ -56,14 +56,16 @@ describe("a stateless server", () => {
 });
 
 describe("the keyring file", () => {
-  const keyring = (environment: Record<string, string>) => keyringFrom(readConfig(environment));
+  const keyring = (environment: Record<string, string>) => createKeyring(readConfig(environment));
   const context = { cluster: "one" };
 
   test("a keyring file that is configured is used, and never created", async () => {
     const directory = temporary();
     mkdirSync(directory);
     const file = join(directory, "keys.json");
-    await expect(keyring({ ...ELSEWHERE, KEYS_FILE: file }).generate(context)).rejects.toThrow(`there is no ${file}`);
+    await expect(keyring({ ...ELSEWHERE, KEYS_FILE: file }).generate(context)).rejects.toThrow(
+      `${file} does not exist`,
+    );
     const made = await runAdmin({ DATA_DIR: join(directory, "unused") }, "secrets", "key", "--file", file);
     expect(made.code, made.stderr).toBe(0);
     expect(made.stdout).not.toContain(JSON.parse(readFileSync(file, "utf8")).keys[0].key);
@@ -74,14 +76,14 @@ describe("the keyring file", () => {
     expect(await keyring({ KEYS_FILE: file }).unwrap(wrapped, context)).toEqual(key);
     expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
     expect((await runAdmin({}, "secrets", "key", "--file", file)).code).toBe(2);
-    expect(keyFile(file, { isOwn: false }).read().keys).toHaveLength(1);
+    expect(createKeyFileStore(file, { isOwn: false }).read().keys).toHaveLength(1);
   });
 
   test("a data directory's keyring file is accessible only for its user, also after it was restored with other permissions", async () => {
     const directory = temporary();
     mkdirSync(directory);
     const file = join(directory, "keys.json");
-    await expect(keyring({ DATA_DIR: directory }).generate(context)).rejects.toThrow(`there is no ${file}`);
+    await expect(keyring({ DATA_DIR: directory }).generate(context)).rejects.toThrow(`${file} does not exist`);
     await keyring({ DATA_DIR: directory }).ensure();
     const { key, wrapped } = await keyring({ DATA_DIR: directory }).generate(context);
     chmodSync(file, 0o644);
@@ -92,14 +94,14 @@ describe("the keyring file", () => {
     const whole = readFileSync(file, "utf8");
     for (const cut of [whole.slice(0, -20), "", '{"keys":[]}']) {
       writeFileSync(file, cut);
-      const words = `${file} holds no keys: bring it back from a backup`;
+      const words = `${file} contains no keys: restore it from a backup`;
       await expect(keyring({ DATA_DIR: directory }).generate(context)).rejects.toThrow(words);
       await expect(keyring({ DATA_DIR: directory }).renew()).rejects.toThrow(words);
       expect(readFileSync(file, "utf8")).toBe(cut);
     }
     rmSync(file);
-    await expect(keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).rejects.toThrow(`there is no ${file}`);
-    await expect(keyring({ DATA_DIR: directory }).generate(context)).rejects.toThrow(`there is no ${file}`);
+    await expect(keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).rejects.toThrow(`${file} does not exist`);
+    await expect(keyring({ DATA_DIR: directory }).generate(context)).rejects.toThrow(`${file} does not exist`);
     expect(existsSync(file)).toBe(false);
     writeFileSync(file, whole);
     expect(await keyring({ DATA_DIR: directory }).unwrap(wrapped, context)).toEqual(key);
@@ -107,10 +109,10 @@ describe("the keyring file", () => {
 
   test("exactly one source of keys must be configured", () => {
     expect(problemsOf(() => keyring({ KEYS_FILE: "keys.json", KMS_KEY_ID: "alias/ame" }))).toEqual([
-      "KEYS_FILE: is set, and KMS_KEY_ID is; which of the two is meant?",
+      "KEYS_FILE: must not be set together with KMS_KEY_ID; unset one of them",
     ]);
     expect(problemsOf(() => keyring({ ...ELSEWHERE, KEYS_FILE: "" }))).toEqual([
-      expect.stringMatching(/^KEYS_FILE: is not set, and no KMS_KEY_ID is/),
+      expect.stringMatching(/^KEYS_FILE: is required, unless KMS_KEY_ID is set/),
     ]);
   });
 });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createReconciler } from "#core/provisioning/reconcile.ts";
+import { createReconciler } from "#core/provisioning/services.ts";
 import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import { type WorkerOptions, work } from "#functions/local/worker.ts";
 import { createLogger } from "#functions/runtime/log.ts";
@@ -54,7 +54,7 @@ test("the worker processes writes of its own process at once, and again after a 
   await send("PATCH", path(), { status: "deleting" });
   await until(async () => ((await send("GET", path())).status === 404 ? true : undefined), 10_000);
   // Clusters without pending work were not processed again and again.
-  await until(() => (outcomes().at(-1) === "idle" ? true : undefined));
+  await until(() => (outcomes().at(-1) === "notPending" ? true : undefined));
   expect(outcomes().length).toBeLessThan(10);
 });
 

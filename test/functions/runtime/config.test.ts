@@ -161,7 +161,7 @@ describe("a configuration variable", () => {
       ["OIDC_ISSUER_URL", "PUBLIC_URL"].map((name): [string, string, string] => [
         name,
         url,
-        "must not be of an unspecified, link-local, multicast or reserved address, which no client can reach",
+        "must not have an unspecified, link-local, multicast or reserved address, which no client can reach",
       ]),
     ),
     [

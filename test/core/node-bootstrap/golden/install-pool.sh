@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a machine ready to become a node of a cluster of version v1.34.4-u-ame.2, in its pool workers.
-# Run it as root, then the join command. It can be run again; it changes only what is not so already.
+# Prepares a machine to join a cluster of version v1.34.4-u-ame.2, in its pool workers as a node.
+# Run it as root, then run the join command. It can be run again: then it changes only what differs.
 set -euo pipefail
 umask 022
 # Debian's su keeps the user's PATH, which lacks sbin.
@@ -15,7 +15,7 @@ fail() {
   exit 1
 }
 
-[[ $(id -u) == 0 ]] || fail 'this script has to run as root: start it with sudo'
+[[ $(id -u) == 0 ]] || fail 'this script must run as root: start it with sudo'
 
 system=unknown
 if [[ -r /etc/os-release ]]; then
@@ -24,22 +24,22 @@ if [[ -r /etc/os-release ]]; then
 fi
 case $system in
   'ubuntu 22.04' | 'ubuntu 24.04' | 'debian 12') ;;
-  *) fail "this system is '$system'; nodes run Ubuntu 22.04, Ubuntu 24.04 or Debian 12" ;;
+  *) fail "this system is '$system'; supported are Ubuntu 22.04, Ubuntu 24.04 and Debian 12" ;;
 esac
 
 case $(uname -m) in
   x86_64) architecture=amd64 ;;
   aarch64) architecture=arm64 ;;
-  *) fail "this machine is $(uname -m); nodes run on amd64 (x86_64) or arm64 (aarch64)" ;;
+  *) fail "this machine is $(uname -m); supported are amd64 (x86_64) and arm64 (aarch64)" ;;
 esac
 
-command -v systemctl >/dev/null || fail 'systemctl is missing; nodes are run by systemd'
+command -v systemctl >/dev/null || fail 'systemctl is missing; nodes require systemd'
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 changed=no
 
-# put FROM TO MODE: in one step, so that nobody ever sees half of a file, and a program may be running meanwhile.
+# put FROM TO MODE: replaces the file in one step, because other programs may read it or run it.
 put() {
   install -d -m 0755 "$(dirname "$2")"
   install -m "$3" "$1" "$2.new"
@@ -58,9 +58,9 @@ write() {
 download() {
   say "downloading $1"
   curl --fail --silent --show-error --location --retry 5 --retry-connrefused --connect-timeout 20 \
-    --output "$3" "$1" || fail "$1 could not be downloaded"
+    --output "$3" "$1" || fail "$1 cannot be downloaded"
   printf '%s  %s\n' "$2" "$3" | sha256sum --check --status ||
-    fail "$1 is not what was published: its SHA-256 is $(sha256sum "$3" | cut -d ' ' -f 1), not $2; nothing of it is installed"
+    fail "$1 is not the published file: its SHA-256 is $(sha256sum "$3" | cut -d ' ' -f 1), not $2; nothing of it is installed"
 }
 
 # is_installed NAME SHA256 FILE
@@ -74,13 +74,13 @@ install_program() {
   write "/var/lib/ame-clusters/$1" 0644 "$3"
 }
 
-# install_archive NAME URL SHA256 DIRECTORY FOLDER FIRST: the programs in the archive's folder go to the directory; FIRST is one.
+# install_archive NAME URL SHA256 DIRECTORY FOLDER FIRST: installs the programs of the archive's folder; FIRST is one of them.
 install_archive() {
   if is_installed "$1" "$3" "$4/$6"; then return; fi
   download "$2" "$3" "$work/$1"
   mkdir "$work/$1.content"
   tar --extract --file "$work/$1" --directory "$work/$1.content" --no-same-owner
-  [[ -f $work/$1.content/$5/$6 ]] || fail "$2 has no $6 in it"
+  [[ -f $work/$1.content/$5/$6 ]] || fail "$2 does not contain $6"
   local file
   for file in "$work/$1.content/$5"/*; do
     if [[ -f $file && -x $file ]]; then put "$file" "$4/$(basename "$file")" 0755; fi
@@ -90,7 +90,7 @@ install_archive() {
 
 export DEBIAN_FRONTEND=noninteractive
 
-# wait_for_lock COMMAND...: runs a package manager, and runs it again while another one holds a lock that it needs.
+# wait_for_lock COMMAND...: runs a package manager. Repeats it while another package manager holds a lock that it needs.
 wait_for_lock() {
   local give_up=$((SECONDS + 900)) code=0
   while true; do
@@ -104,8 +104,8 @@ wait_for_lock() {
       "$work/package-output"; then
       return "$code"
     fi
-    ((SECONDS < give_up)) || fail "another package manager has held its lock for 15 minutes; run this script again when it has ended"
-    say 'waiting for another package manager to end'
+    ((SECONDS < give_up)) || fail "another package manager has held its lock for 15 minutes; run this script again after it has finished"
+    say 'waiting for another package manager to finish'
     sleep 10
   done
 }
@@ -115,22 +115,22 @@ apt_get() {
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 
-# check_value WHAT EXPECTED VALUE: fails where another file has set another value.
+# check_value NAME EXPECTED VALUE: fails if another file sets another value.
 check_value() {
-  [[ $3 == "$2" ]] || fail "$1 is '$3', but has to be '$2': another file of this system sets it; remove that setting and run this script again"
+  [[ $3 == "$2" ]] || fail "$1 is '$3', but must be '$2': another file of this system sets it; remove that setting and run this script again"
 }
 
-# check_seconds WHAT LEAST VALUE: the same for a span of time as systemd writes it, such as 90 or 2min, which may be longer.
+# check_seconds NAME MINIMUM VALUE: checks a time span in systemd's format, such as 90 or 2min, which may be longer.
 check_seconds() {
   local microseconds
   microseconds=$(systemd-analyze timespan "$3" 2>/dev/null | sed -n 's/^ *[^ :]*s: //p' | head -n 1)
   [[ $3 == infinity ]] || ((${microseconds:-0} >= $2 * 1000000)) || check_value "$1" "$2 or longer" "$3"
 }
 
-# last_value CONFIGURATION KEY: the value that counts, of a configuration that systemd reads from several files.
+# last_value CONFIGURATION KEY: the effective value of a setting that systemd reads from several files.
 last_value() { systemd-analyze cat-config "$1" | sed -n "s/^[[:space:]]*$2[[:space:]]*=[[:space:]]*//p" | tail -n 1; }
 
-# Where everything comes from; a mirror can be named in the environment.
+# Download sites; the environment can set a mirror for each.
 : "${CONTAINERD_URL:=https://github.com/containerd/containerd/releases/download}"
 : "${RUNC_URL:=https://github.com/opencontainers/runc/releases/download}"
 : "${CNI_PLUGINS_URL:=https://github.com/containernetworking/plugins/releases/download}"
@@ -164,7 +164,7 @@ esac
 if [[ -e /etc/kubernetes/kubelet.conf && -x /usr/local/bin/kubelet ]]; then
   present=$(/usr/local/bin/kubelet --version)
   [[ $present == 'Kubernetes v1.34.4' ]] ||
-    fail "this node has joined and runs $present: run the upgrade script to bring it to v1.34.4"
+    fail "this node has joined and runs $present: run the upgrade script to upgrade it to v1.34.4"
 fi
 
 # shellcheck disable=SC2016
@@ -194,9 +194,9 @@ if [[ ! -e /etc/kubernetes/kubelet.conf ]]; then
   apt_get update
   wait_for_lock unattended-upgrade --verbose
   if [[ -e /run/reboot-required ]]; then
-    say 'the updates ask for a reboot: rebooting; run this script again afterwards, and then join'
+    say 'the updates require a reboot: rebooting now; afterwards run this script again, and then the join command'
     systemctl reboot
-    # Not ready yet: whoever runs this and then the join command must not go on.
+    # Not ready yet: a caller must not continue with the join command.
     exit 75
   fi
 fi
@@ -205,7 +205,7 @@ write /etc/modules-load.d/ame-clusters.conf 0644 'overlay
 br_netfilter
 '
 
-# Some of Ubuntu's kernels, such as those of Raspberry Pis, have these modules in a package of their own.
+# Some kernels of Ubuntu, such as those for Raspberry Pi, have these modules in a separate package.
 load_module() {
   if modprobe "$1"; then return; fi
   local package
@@ -216,7 +216,7 @@ load_module() {
     apt_get install --yes --no-install-recommends "$package" || true
     if modprobe "$1"; then return; fi
   fi
-  fail "the kernel module $1 cannot be loaded: install a kernel that has it, or reboot where the running kernel was replaced"
+  fail "the kernel module $1 cannot be loaded: install a kernel that has it, or reboot if the running kernel was replaced"
 }
 load_module overlay
 load_module br_netfilter
@@ -234,7 +234,7 @@ write /etc/systemd/logind.conf.d/zz-ame-clusters.conf 0644 '[Login]
 InhibitDelayMaxSec=60
 '
 check_seconds "logind's InhibitDelayMaxSec" 60 "$(last_value systemd/logind.conf InhibitDelayMaxSec)"
-# On this signal logind reads its configuration again.
+# logind reads its configuration again on this signal.
 if systemctl is-active --quiet systemd-logind.service; then systemctl kill --signal=SIGHUP systemd-logind.service; fi
 
 changed=no
@@ -248,7 +248,7 @@ check_value "systemd-networkd's ManageForeignRoutingPolicyRules" no \
 # systemd-networkd reads its configuration only when it starts. A node that has joined keeps its routes until then.
 if [[ $changed == yes && ! -e /etc/kubernetes/kubelet.conf ]]; then systemctl try-restart systemd-networkd.service; fi
 
-# A kubelet does not start on a machine that swaps.
+# A kubelet does not start on a machine with swap.
 swapoff --all
 if [[ -f /etc/fstab ]]; then
   sed --in-place --regexp-extended 's/^([^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap[[:space:]])/# \1/' /etc/fstab
@@ -361,9 +361,9 @@ write /etc/default/kubelet 0644 'KUBELET_EXTRA_ARGS=--node-labels=ame-clusters/n
 install -d -m 0755 /etc/kubernetes/manifests
 systemctl daemon-reload
 systemctl enable kubelet.service
-# Until the machine has joined, the kubelet has nothing to run with; kubeadm starts it.
+# Before the join, the kubelet has no configuration to run with; kubeadm starts it.
 if [[ $changed == yes && -e /etc/kubernetes/kubelet.conf ]]; then systemctl restart kubelet.service; fi
 
-say 'A kubelet may not give itself these labels; set them with kubectl label node: node-role.kubernetes.io/worker='
+say 'a kubelet cannot set these labels itself; set them with kubectl label node: node-role.kubernetes.io/worker='
 
 say 'this machine is ready to join: Kubernetes v1.34.4'

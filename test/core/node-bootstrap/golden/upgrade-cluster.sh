@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Upgrades a node to the cluster's version v1.33.4-u-ame.2.
-# Run it as root, once the control plane has that version. It can be run again.
+# Run it as root after the control plane was upgraded to that version. It can be run again.
 #
 # One node after the other:
 # 1. kubectl drain <node> --ignore-daemonsets --delete-emptydir-data
@@ -20,7 +20,7 @@ fail() {
   exit 1
 }
 
-[[ $(id -u) == 0 ]] || fail 'this script has to run as root: start it with sudo'
+[[ $(id -u) == 0 ]] || fail 'this script must run as root: start it with sudo'
 
 system=unknown
 if [[ -r /etc/os-release ]]; then
@@ -29,22 +29,22 @@ if [[ -r /etc/os-release ]]; then
 fi
 case $system in
   'ubuntu 22.04' | 'ubuntu 24.04' | 'debian 12') ;;
-  *) fail "this system is '$system'; nodes run Ubuntu 22.04, Ubuntu 24.04 or Debian 12" ;;
+  *) fail "this system is '$system'; supported are Ubuntu 22.04, Ubuntu 24.04 and Debian 12" ;;
 esac
 
 case $(uname -m) in
   x86_64) architecture=amd64 ;;
   aarch64) architecture=arm64 ;;
-  *) fail "this machine is $(uname -m); nodes run on amd64 (x86_64) or arm64 (aarch64)" ;;
+  *) fail "this machine is $(uname -m); supported are amd64 (x86_64) and arm64 (aarch64)" ;;
 esac
 
-command -v systemctl >/dev/null || fail 'systemctl is missing; nodes are run by systemd'
+command -v systemctl >/dev/null || fail 'systemctl is missing; nodes require systemd'
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 changed=no
 
-# put FROM TO MODE: in one step, so that nobody ever sees half of a file, and a program may be running meanwhile.
+# put FROM TO MODE: replaces the file in one step, because other programs may read it or run it.
 put() {
   install -d -m 0755 "$(dirname "$2")"
   install -m "$3" "$1" "$2.new"
@@ -63,9 +63,9 @@ write() {
 download() {
   say "downloading $1"
   curl --fail --silent --show-error --location --retry 5 --retry-connrefused --connect-timeout 20 \
-    --output "$3" "$1" || fail "$1 could not be downloaded"
+    --output "$3" "$1" || fail "$1 cannot be downloaded"
   printf '%s  %s\n' "$2" "$3" | sha256sum --check --status ||
-    fail "$1 is not what was published: its SHA-256 is $(sha256sum "$3" | cut -d ' ' -f 1), not $2; nothing of it is installed"
+    fail "$1 is not the published file: its SHA-256 is $(sha256sum "$3" | cut -d ' ' -f 1), not $2; nothing of it is installed"
 }
 
 # is_installed NAME SHA256 FILE
@@ -79,13 +79,13 @@ install_program() {
   write "/var/lib/ame-clusters/$1" 0644 "$3"
 }
 
-# install_archive NAME URL SHA256 DIRECTORY FOLDER FIRST: the programs in the archive's folder go to the directory; FIRST is one.
+# install_archive NAME URL SHA256 DIRECTORY FOLDER FIRST: installs the programs of the archive's folder; FIRST is one of them.
 install_archive() {
   if is_installed "$1" "$3" "$4/$6"; then return; fi
   download "$2" "$3" "$work/$1"
   mkdir "$work/$1.content"
   tar --extract --file "$work/$1" --directory "$work/$1.content" --no-same-owner
-  [[ -f $work/$1.content/$5/$6 ]] || fail "$2 has no $6 in it"
+  [[ -f $work/$1.content/$5/$6 ]] || fail "$2 does not contain $6"
   local file
   for file in "$work/$1.content/$5"/*; do
     if [[ -f $file && -x $file ]]; then put "$file" "$4/$(basename "$file")" 0755; fi
@@ -93,22 +93,22 @@ install_archive() {
   write "/var/lib/ame-clusters/$1" 0644 "$3"
 }
 
-# check_value WHAT EXPECTED VALUE: fails where another file has set another value.
+# check_value NAME EXPECTED VALUE: fails if another file sets another value.
 check_value() {
-  [[ $3 == "$2" ]] || fail "$1 is '$3', but has to be '$2': another file of this system sets it; remove that setting and run this script again"
+  [[ $3 == "$2" ]] || fail "$1 is '$3', but must be '$2': another file of this system sets it; remove that setting and run this script again"
 }
 
-# check_seconds WHAT LEAST VALUE: the same for a span of time as systemd writes it, such as 90 or 2min, which may be longer.
+# check_seconds NAME MINIMUM VALUE: checks a time span in systemd's format, such as 90 or 2min, which may be longer.
 check_seconds() {
   local microseconds
   microseconds=$(systemd-analyze timespan "$3" 2>/dev/null | sed -n 's/^ *[^ :]*s: //p' | head -n 1)
   [[ $3 == infinity ]] || ((${microseconds:-0} >= $2 * 1000000)) || check_value "$1" "$2 or longer" "$3"
 }
 
-# last_value CONFIGURATION KEY: the value that counts, of a configuration that systemd reads from several files.
+# last_value CONFIGURATION KEY: the effective value of a setting that systemd reads from several files.
 last_value() { systemd-analyze cat-config "$1" | sed -n "s/^[[:space:]]*$2[[:space:]]*=[[:space:]]*//p" | tail -n 1; }
 
-# Where everything comes from; a mirror can be named in the environment.
+# Download sites; the environment can set a mirror for each.
 : "${CONTAINERD_URL:=https://github.com/containerd/containerd/releases/download}"
 : "${RUNC_URL:=https://github.com/opencontainers/runc/releases/download}"
 : "${CNI_PLUGINS_URL:=https://github.com/containernetworking/plugins/releases/download}"
@@ -142,13 +142,13 @@ esac
 [[ -e /etc/kubernetes/kubelet.conf && -x /usr/local/bin/kubelet ]] ||
   fail 'this machine has not joined a cluster: run the install script and the join command'
 present=$(/usr/local/bin/kubelet --version)
-[[ $present =~ ^Kubernetes\ v1\.([0-9]+)\.[0-9]+ ]] || fail "this node runs '$present', which is no version that is known here"
+[[ $present =~ ^Kubernetes\ v1\.([0-9]+)\.[0-9]+ ]] || fail "this node runs '$present', an unknown version"
 minor=${BASH_REMATCH[1]}
-((minor <= 33)) || fail "this node runs $present: nodes are not brought back to an older minor version"
+((minor <= 33)) || fail "this node runs $present: a downgrade to an older minor version is not supported"
 ((minor >= 32)) || fail "this node runs $present: upgrade it one minor version at a time"
 say "upgrading from $present to Kubernetes v1.33.4"
 
-# First kubeadm, and with it the node's configuration from the control plane, which has the new version already.
+# First kubeadm and the node's configuration from the control plane, which already has the new version.
 install_program kubeadm "$kubeadm_url" "$kubeadm_sha256"
 /usr/local/bin/kubeadm upgrade node
 
@@ -215,7 +215,7 @@ write /etc/systemd/logind.conf.d/zz-ame-clusters.conf 0644 '[Login]
 InhibitDelayMaxSec=60
 '
 check_seconds "logind's InhibitDelayMaxSec" 60 "$(last_value systemd/logind.conf InhibitDelayMaxSec)"
-# On this signal logind reads its configuration again.
+# logind reads its configuration again on this signal.
 if systemctl is-active --quiet systemd-logind.service; then systemctl kill --signal=SIGHUP systemd-logind.service; fi
 
 changed=no
@@ -238,7 +238,7 @@ write /etc/apt/apt.conf.d/zz-ame-clusters 0644 'Unattended-Upgrade::Automatic-Re
 eval "$(apt-config shell automatic_reboot Unattended-Upgrade::Automatic-Reboot/b)"
 check_value "apt's Unattended-Upgrade::Automatic-Reboot" false "${automatic_reboot-}"
 
-# Last the kubelet.
+# The kubelet last.
 install_program kubelet "$kubelet_url" "$kubelet_sha256"
 write /etc/systemd/system/kubelet.service 0644 '[Unit]
 Description=kubelet: the Kubernetes node agent

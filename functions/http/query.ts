@@ -1,7 +1,7 @@
 /** Parses query parameters, with every problem and every unknown name. */
 
-import type { Problem } from "../shared/errors.ts";
-import { encodeName, formatValue } from "../shared/validation.ts";
+import type { Problem } from "#core/shared/errors.ts";
+import { formatValue, type Parsed } from "#core/shared/validation.ts";
 
 /**
  * Decoded names and values of a query, in the order in which they were sent. `shown` is the value in messages, if `formatValue` would
@@ -30,8 +30,12 @@ export const flag: Parameter<boolean> = {
 
 const WHOLE = /^(0|[1-9][0-9]{0,15})$/;
 
-/** Builds the parser of a whole number within bounds. @param defaultValue default */
-export const wholeNumber = (least: number, most: number, defaultValue: number): Parameter<number> => ({
+/** Builds the parser of a whole number within bounds. @param defaultValue value if it was not sent */
+export const wholeNumber = <Default extends number | undefined>(
+  least: number,
+  most: number,
+  defaultValue: Default,
+): Parameter<number | Default> => ({
   defaultValue,
   parse(text) {
     const value = WHOLE.test(text) ? Number(text) : Number.NaN;
@@ -40,15 +44,13 @@ export const wholeNumber = (least: number, most: number, defaultValue: number): 
 });
 
 /** Maximum length of a query as sent, in bytes. */
-export const MAX_QUERY_BYTES = 4 * 1024;
+const MAX_QUERY_BYTES = 4 * 1024;
 
-/** Parsed query. */
-export interface Query<Parameters extends Record<string, Parameter<unknown>>> {
-  values: { [Name in keyof Parameters]: Parameters[Name] extends Parameter<infer T> ? T : never };
-  problems: Problem[];
-  /** Names of unknown parameters, encoded for a header. */
-  unknown: string[];
-}
+/** Parsers of parameters, by name. */
+export type Parameters = Readonly<Record<string, Parameter<unknown>>>;
+
+/** Values of parameters, by name. */
+export type Values<Of extends Parameters> = { [Name in keyof Of]: Of[Name] extends Parameter<infer T> ? T : never };
 
 /**
  * Parses the query of a request. A query that is too long is a problem of its own.
@@ -57,19 +59,15 @@ export interface Query<Parameters extends Record<string, Parameter<unknown>>> {
  * @param parameters parsers by name; a repeated parameter is a problem
  * @param others names that another parser reads
  */
-export function parseQueryParameters<Parameters extends Record<string, Parameter<unknown>>>(
+export function parseQuery<Of extends Parameters>(
   query: RawQuery,
-  parameters: Parameters,
+  parameters: Of,
   others?: ReadonlySet<string>,
-): Query<Parameters> {
-  const read = parsePairs(query.pairs, parameters, others);
-  if (query.bytes > MAX_QUERY_BYTES) {
-    read.problems.unshift({
-      path: "",
-      message: `The query is ${query.bytes} bytes long; at most ${MAX_QUERY_BYTES} are allowed.`,
-    });
-  }
-  return read;
+): Parsed<Values<Of>> {
+  const parsed = parsePairs(query.pairs, parameters, others);
+  if (query.bytes <= MAX_QUERY_BYTES) return parsed;
+  const message = `The query is ${query.bytes} bytes long; at most ${MAX_QUERY_BYTES} are allowed.`;
+  return { ...parsed, problems: [{ path: "", message }, ...parsed.problems] };
 }
 
 /**
@@ -79,11 +77,11 @@ export function parseQueryParameters<Parameters extends Record<string, Parameter
  * @param parameters parsers by name; a repeated parameter is a problem
  * @param others names that another parser reads
  */
-export function parsePairs<Parameters extends Record<string, Parameter<unknown>>>(
+export function parsePairs<Of extends Parameters>(
   pairs: QueryPairs,
-  parameters: Parameters,
+  parameters: Of,
   others: ReadonlySet<string> = new Set(),
-): Query<Parameters> {
+): Parsed<Values<Of>> {
   const problems: Problem[] = [];
   const unknown = new Set<string>();
   const values = new Map<string, unknown>(
@@ -93,7 +91,7 @@ export function parsePairs<Parameters extends Record<string, Parameter<unknown>>
   for (const [name, text, shown = formatValue(text)] of pairs) {
     const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
     if (parameter === undefined) {
-      if (!others.has(name)) unknown.add(encodeName(name));
+      if (!others.has(name)) unknown.add(name);
       continue;
     }
     if (seen.has(name)) {
@@ -105,5 +103,5 @@ export function parsePairs<Parameters extends Record<string, Parameter<unknown>>
     if ("wrong" in parsed) problems.push({ path: name, message: `${shown} is not allowed: ${parsed.wrong}` });
     else values.set(name, parsed.value);
   }
-  return { values: Object.fromEntries(values) as Query<Parameters>["values"], problems, unknown: [...unknown] };
+  return { value: Object.fromEntries(values) as Values<Of>, problems, unknown: [...unknown] };
 }

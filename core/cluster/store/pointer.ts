@@ -1,0 +1,239 @@
+/**
+ * Updates of a cluster's pointer: when the cluster is due, which worker has the lease, and what the last reconciliation found.
+ * Every operation that these functions add to a transaction has the label `pointer`.
+ */
+
+import type { Services } from "../../context.ts";
+import type { RawItem } from "../../table/entity.ts";
+import { clusterKey, dueShard, keyText, pointerKey, tombstoneKey } from "../../table/keys.ts";
+import type { Expression, Transaction } from "../../table/transaction.ts";
+import { type Cluster, type Pointer, pointerEntity } from "../entity.ts";
+import { TOMBSTONE_DAYS } from "./tombstone.ts";
+
+/** Identity and path of a cluster. */
+type Located = Pick<Cluster, "identity" | "organisation" | "environment" | "slug">;
+
+/** Exclusive lease of a worker on a cluster. */
+export interface Lease {
+  /** Identity of the cluster. */
+  identity: string;
+  /** Fencing token: a write with a lower one than the pointer's is refused. */
+  fence: number;
+}
+
+/** Result of the last reconciliation. */
+export type ReconcileState = Pick<Pointer, "attempts" | "lastError" | "observation">;
+
+/** Attributes of a pointer that no error and no failed attempt has. */
+const NO_FAILURES = { set: { attempts: 0 }, remove: ["lastError"] } as const;
+
+/** Attributes that place a pointer in the due index. */
+const DUE = ["duePk", "dueAt"] as const;
+
+interface Changes {
+  set?: Readonly<Record<string, unknown>>;
+  remove?: readonly string[];
+  add?: Readonly<Record<string, number>>;
+}
+
+function updatePointer(
+  transaction: Transaction,
+  identity: string,
+  { set = {}, remove = [], add = {} }: Changes,
+  { condition, values }: Expression & { condition: string },
+): void {
+  const clauses: [string, string[]][] = [
+    ["SET", Object.keys(set).map((name) => `#${name} = :${name}`)],
+    ["REMOVE", remove.map((name) => `#${name}`)],
+    ["ADD", Object.keys(add).map((name) => `#${name} :${name}`)],
+  ];
+  const update = clauses.flatMap(([verb, terms]) => (terms.length === 0 ? [] : [`${verb} ${terms.join(", ")}`]));
+  const assigned = Object.entries({ ...set, ...add }).map(([name, value]) => [`:${name}`, value]);
+  transaction.update("pointer", pointerKey(identity), update.join(" "), {
+    condition,
+    values: { ...Object.fromEntries(assigned), ...values },
+  });
+}
+
+const pathOf = ({ organisation, environment, slug }: Located): string => clusterKey(organisation, environment, slug).sk;
+
+const EXISTS = { condition: "attribute_exists(#pk)" };
+
+const holdsLease = (fence: number) => ({ condition: "#fence = :held", values: { ":held": fence } });
+
+/** Returns the attributes that place a pointer in the due index. @param dueAt RFC 3339 */
+const due = (identity: string, dueAt: string) => ({ duePk: dueShard(identity), dueAt });
+
+/**
+ * Requests a reconciliation now. The stream's filter (`functions/reconciler/invocations.ts`) selects records by `requestedAt`,
+ * which a worker removes at the end of its lease. `wakes` counts requests, so that a worker detects one during its lease.
+ */
+const requestNow = (identity: string, now: string) => ({
+  set: { ...due(identity, now), requestedAt: now },
+  add: { wakes: 1 },
+});
+
+/** Reads a pointer. @returns undefined if there is no such cluster */
+export async function readPointer({ table }: Pick<Services, "table">, identity: string): Promise<Pointer | undefined> {
+  const key = pointerKey(identity);
+  const item = (await table.get([key])).get(keyText(key));
+  return item && pointerEntity.read(item);
+}
+
+/**
+ * Builds the pointer of a new cluster, which requests the first reconciliation.
+ *
+ * @param now RFC 3339
+ */
+export function pointerItem(cluster: Located, now: string): RawItem {
+  const { identity, organisation } = cluster;
+  const pointer: Pointer = { identity, organisation, path: pathOf(cluster), fence: 0, wakes: 0, attempts: 0 };
+  return pointerEntity.write(pointerKey(identity), pointer, { ...due(identity, now), requestedAt: now });
+}
+
+/**
+ * Makes a cluster due because a user changed it. It also updates the path, which a move changes.
+ *
+ * @param now RFC 3339
+ */
+export function markDue(transaction: Transaction, cluster: Located, now: string): void {
+  const { set, add } = requestNow(cluster.identity, now);
+  updatePointer(transaction, cluster.identity, { set: { ...set, path: pathOf(cluster) }, add }, EXISTS);
+}
+
+/**
+ * Makes a restored cluster due: like `markDue`, and removes the result of its former reconciliations and its expiry.
+ *
+ * @param now RFC 3339
+ */
+export function markRestored(transaction: Transaction, cluster: Located, now: string): void {
+  const { set, add } = requestNow(cluster.identity, now);
+  const changes = {
+    set: { ...set, ...NO_FAILURES.set, path: pathOf(cluster) },
+    remove: ["ttl", ...NO_FAILURES.remove, "observation"],
+    add,
+  };
+  updatePointer(transaction, cluster.identity, changes, EXISTS);
+}
+
+/**
+ * Makes a cluster due without backoff, on condition that it is not deleted.
+ *
+ * @param identity of the cluster
+ * @param now RFC 3339
+ */
+export function markDueForRetry(transaction: Transaction, identity: string, now: string): void {
+  const { set, add } = requestNow(identity, now);
+  updatePointer(
+    transaction,
+    identity,
+    { set: { ...set, ...NO_FAILURES.set }, remove: NO_FAILURES.remove, add },
+    { condition: `${EXISTS.condition} AND attribute_not_exists(#ttl)` },
+  );
+}
+
+/**
+ * Takes a lease with a new fencing token, on condition that the present token is that of `from`.
+ *
+ * @param leaseUntil end of the lease, RFC 3339
+ * @returns the new lease, valid once the transaction is committed
+ */
+export function takeLease(transaction: Transaction, from: Lease, leaseUntil: string): Lease {
+  const { identity } = from;
+  const fence = from.fence + 1;
+  updatePointer(transaction, identity, { set: { fence, leaseUntil } }, holdsLease(from.fence));
+  return { identity, fence };
+}
+
+function stateChanges({ observation, attempts, lastError }: ReconcileState): Required<Pick<Changes, "set" | "remove">> {
+  const observed = observation === undefined ? {} : { observation };
+  if (lastError === undefined) return { set: { attempts, ...observed }, remove: ["lastError"] };
+  return { set: { attempts, ...observed, lastError }, remove: [] };
+}
+
+const unchanged = { set: {}, remove: [] };
+
+/**
+ * Extends a lease, on condition that no other worker has taken one since.
+ *
+ * @param leaseUntil end of the lease, RFC 3339
+ * @param state undefined to keep the stored one
+ */
+export function extendLease(transaction: Transaction, lease: Lease, leaseUntil: string, state?: ReconcileState): void {
+  const { set, remove } = state === undefined ? unchanged : stateChanges(state);
+  updatePointer(transaction, lease.identity, { set: { ...set, leaseUntil }, remove }, holdsLease(lease.fence));
+}
+
+/**
+ * Ends a lease and all requests, on condition that none arrived since the pointer was read.
+ *
+ * @param wakes number of requests when the pointer was read
+ * @param dueAt time of the next reconciliation; undefined if nothing is pending
+ */
+export function release(
+  transaction: Transaction,
+  lease: Lease,
+  wakes: number,
+  state: ReconcileState,
+  dueAt: Date | undefined,
+): void {
+  const { identity, fence } = lease;
+  const { set, remove } = stateChanges(state);
+  const { condition, values } = holdsLease(fence);
+  updatePointer(
+    transaction,
+    identity,
+    {
+      set: { ...set, ...(dueAt === undefined ? {} : due(identity, dueAt.toISOString())) },
+      remove: [...remove, "leaseUntil", "requestedAt", ...(dueAt === undefined ? DUE : [])],
+    },
+    { condition: `${condition} AND #wakes = :wakes`, values: { ...values, ":wakes": wakes } },
+  );
+}
+
+/**
+ * Ends a lease and leaves the cluster due for the requests that arrived during the lease. Their `requestedAt` stays: without the
+ * lease this record passes the stream's filter, which the records under the lease did not.
+ */
+export function releaseRequested(transaction: Transaction, lease: Lease, state: ReconcileState): void {
+  const { set, remove } = stateChanges(state);
+  updatePointer(transaction, lease.identity, { set, remove: [...remove, "leaseUntil"] }, holdsLease(lease.fence));
+}
+
+function tombstoneReference({ organisation, environment, slug, identity }: Located, now: Date) {
+  const ttl = Math.floor(now.getTime() / 1_000) + TOMBSTONE_DAYS * 24 * 60 * 60;
+  return { path: tombstoneKey(organisation, environment, slug, identity).sk, ttl };
+}
+
+/**
+ * Points to the tombstone of a deleted cluster and expires with it. The cluster stays due, and the worker keeps its lease to
+ * complete the deletion.
+ *
+ * @param leaseUntil end of the lease, RFC 3339
+ */
+export function retireUnderLease(
+  transaction: Transaction,
+  lease: Lease,
+  cluster: Located,
+  now: Date,
+  leaseUntil: string,
+  state: ReconcileState,
+): void {
+  const { set, remove } = stateChanges(state);
+  const changes = { set: { ...set, leaseUntil, ...tombstoneReference(cluster, now) }, remove };
+  updatePointer(transaction, lease.identity, changes, holdsLease(lease.fence));
+}
+
+/** Points to the tombstone of a deleted cluster and expires with it. The cluster is not due any more, and a worker loses its lease. */
+export function retire(transaction: Transaction, cluster: Located, now: Date): void {
+  updatePointer(
+    transaction,
+    cluster.identity,
+    {
+      set: tombstoneReference(cluster, now),
+      remove: [...DUE, "requestedAt", "leaseUntil"],
+      add: { fence: 1 },
+    },
+    EXISTS,
+  );
+}

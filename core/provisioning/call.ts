@@ -1,0 +1,69 @@
+/** Calls to the provisioner and to prerequisites, with a timeout. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Condition } from "../cluster/condition.ts";
+import { PrerequisiteError, RetryableError } from "./prerequisite.ts";
+
+/** Maximum stored length of an error message, in characters: a provisioner may report whole logs. */
+const MAX_MESSAGE_LENGTH = 1_000;
+
+/** Error of a step. */
+export interface StepError {
+  /** Failed operation, such as "applying the configuration". */
+  operation: string;
+  message: string;
+  isTimeout: boolean;
+  /** True if a prerequisite failed, such as the registration of an OIDC client. */
+  isPrerequisite?: boolean;
+  /** Reason for the condition Reconciled; by default it follows from the kind of failure. */
+  reason?: Condition["reason"];
+  /** True if the step is not retried until an operator allows it. */
+  waitsForOperator?: boolean;
+  /** Minimum delay before the next attempt, in milliseconds. */
+  retryAfterMs?: number | undefined;
+}
+
+/**
+ * Makes a call and returns its value or its error. After the timeout it aborts the call, which may still take effect.
+ *
+ * @param callMs timeout, in milliseconds
+ * @param operation name of the call in errors
+ */
+export async function callWithTimeout<T>(
+  { callMs }: { readonly callMs: number },
+  operation: string,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<{ value?: T; error: StepError | undefined }> {
+  const aborted = new AbortController();
+  const finished = new AbortController();
+  const timeout = sleep(callMs, undefined, { signal: finished.signal }).then(
+    () => {
+      aborted.abort();
+      return { error: { operation, message: `no answer within ${callMs / 1_000} s`, isTimeout: true } };
+    },
+    () => new Promise<never>(() => {}),
+  );
+  const done = call(aborted.signal).then(
+    (value) => ({ value, error: undefined }),
+    (error: unknown) => ({ error: { operation, message: messageOf(error), isTimeout: false, ...detailsOf(error) } }),
+  );
+  try {
+    return await Promise.race([done, timeout]);
+  } finally {
+    finished.abort();
+  }
+}
+
+function detailsOf(error: unknown): Partial<StepError> {
+  const { reason, waitsForOperator } = error instanceof PrerequisiteError ? error : {};
+  return {
+    ...(reason === undefined ? {} : { reason }),
+    ...(waitsForOperator ? { waitsForOperator } : {}),
+    ...(error instanceof RetryableError ? { retryAfterMs: error.retryAfterMs } : {}),
+  };
+}
+
+function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH).toWellFormed()}…` : text;
+}

@@ -1,0 +1,36 @@
+/** Dependencies of the reconciler. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Services } from "../context.ts";
+import type { Prerequisite } from "./prerequisite.ts";
+import type { Provisioner } from "./provisioner.ts";
+
+/** Timeout of one call to the provisioner or of one prerequisite, in milliseconds. */
+export const CALL_TIMEOUT_MS = 10_000;
+
+/** Services of the reconciler. */
+export interface ReconcilerServices extends Services {
+  readonly provisioner: Provisioner;
+  /** Steps before the provisioner builds a cluster, in this order. */
+  readonly prerequisites: readonly Prerequisite[];
+  /** Waits for a number of milliseconds; injected like the clock, which it may advance. */
+  readonly sleep: (ms: number) => Promise<void>;
+  /** Timeout of one call, in milliseconds. */
+  readonly callMs: number;
+  /** Start of this process, if no other one can have a lease: leases taken before are ignored. */
+  readonly startedAt?: Date;
+  /** Once aborted, the reconciler releases each cluster after its current step. */
+  readonly stopping?: AbortSignal;
+}
+
+/** Builds the services of a reconciler. Without `given` it has no prerequisites, waits in real time and never stops. */
+export function createReconciler(
+  services: Services,
+  provisioner: Provisioner,
+  given: Partial<Pick<ReconcilerServices, "prerequisites" | "sleep" | "callMs" | "startedAt" | "stopping">> = {},
+): ReconcilerServices {
+  const signal = given.stopping;
+  // An abort ends the wait early, which is no error.
+  const wait = (ms: number) => sleep(ms, undefined, signal && { signal }).catch(() => {});
+  return { prerequisites: [], sleep: wait, callMs: CALL_TIMEOUT_MS, ...given, ...services, provisioner };
+}

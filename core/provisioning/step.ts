@@ -1,0 +1,186 @@
+/** One step of a reconciliation: a prerequisite, or calls to the provisioner. Every step is idempotent and may be interrupted. */
+
+import type { Cluster } from "../cluster/entity.ts";
+import { hasReached } from "../cluster/store/items.ts";
+import type { Lease } from "../cluster/store/pointer.ts";
+import type { NodePool } from "../node-pool/entity.ts";
+import { deadlineIn } from "../shared/retry.ts";
+import type { Key } from "../table/keys.ts";
+import { commit, Transaction } from "../table/transaction.ts";
+import { callWithTimeout, type StepError } from "./call.ts";
+import { renewLease } from "./lease.ts";
+import { buildPlan } from "./plan.ts";
+import type { PrerequisiteContext } from "./prerequisite.ts";
+import type { Observation } from "./provisioner.ts";
+import type { ReconcilerServices } from "./services.ts";
+
+/** Input of a step: the cluster with its key, and its stored secrets. */
+export interface StepContext extends PrerequisiteContext {
+  cluster: Cluster & Key;
+}
+
+/** Result of a step. */
+export interface Step {
+  /** Cluster as stored after the step. */
+  cluster: Cluster & Key;
+  /** Last observation; undefined if nothing exists, or `isUnobservable`. */
+  observation: Observation | undefined;
+  /** True if the provisioner failed to observe the cluster. */
+  isUnobservable: boolean;
+  /** True if the observation was made after the whole requested configuration was applied. */
+  isCurrent: boolean;
+  /** True if all prerequisites are satisfied, or, for a deleting cluster, removed. */
+  isPrepared: boolean;
+  error: StepError | undefined;
+}
+
+/**
+ * Runs the next step of a cluster.
+ *
+ * @returns `interrupted` if the cluster or its secrets have to be read again
+ * @throws AppError unavailable as `commit`
+ */
+export async function runStep(
+  services: ReconcilerServices,
+  lease: Lease,
+  context: StepContext,
+  pools: readonly NodePool[],
+): Promise<Step | "interrupted"> {
+  return context.cluster.desiredStatus === "deleting"
+    ? await destroy(services, lease, context)
+    : await build(services, lease, context, pools);
+}
+
+const observe = ({ provisioner, callMs }: ReconcilerServices, { identity }: Cluster) =>
+  callWithTimeout({ callMs }, "observing the cluster", (signal) => provisioner.observe(identity, signal));
+
+async function destroy(services: ReconcilerServices, { fence }: Lease, context: StepContext): Promise<Step> {
+  const { cluster } = context;
+  const destroyed = await callWithTimeout(services, "deleting the cluster", (signal) =>
+    services.provisioner.destroy(cluster.identity, fence, signal),
+  );
+  const { value: observation, error: unobservable } = await observe(services, cluster);
+  const isGone = destroyed.error === undefined && unobservable === undefined && observation === undefined;
+  const remaining = isGone ? await removePrerequisites(services, context) : undefined;
+  const error = destroyed.error ?? unobservable ?? remaining;
+  return {
+    cluster,
+    observation,
+    isUnobservable: unobservable !== undefined,
+    isCurrent: error === undefined,
+    isPrepared: isGone && remaining === undefined,
+    error,
+  };
+}
+
+async function build(
+  services: ReconcilerServices,
+  lease: Lease,
+  context: StepContext,
+  pools: readonly NodePool[],
+): Promise<Step | "interrupted"> {
+  const { cluster } = context;
+  const isPrepared = services.prerequisites.every((each) => each.isDone(context));
+  // Before the observation: a secret is renewed in time even if the provisioner is unavailable.
+  const failed = isPrepared ? undefined : await satisfyNext(services, lease, context);
+  // The new secrets are read before the next step depends on them.
+  if (!isPrepared && failed === undefined) return "interrupted";
+  const { value: observation, error } = await observe(services, cluster);
+  const observed = { cluster, observation, isUnobservable: error !== undefined, isCurrent: false, isPrepared };
+  if (error !== undefined) return { ...observed, error };
+  // A cluster whose prerequisites were satisfied before, for example with another issuer, is not blocked by a renewal.
+  if (failed !== undefined && !hasReached(cluster, "OIDC_PROVISIONED")) return { ...observed, error: failed };
+  return await apply(services, lease, pools, { ...observed, error: failed });
+}
+
+/** Applies the next plan. @param observed result so far: the observation, and the error of a prerequisite */
+async function apply(
+  services: ReconcilerServices,
+  lease: Lease,
+  pools: readonly NodePool[],
+  observed: Step,
+): Promise<Step | "interrupted"> {
+  const { cluster, observation, error } = observed;
+  const plan = buildPlan(cluster, pools, observation, lease.fence);
+  const planned = await recordPlan(services, lease, cluster, plan.version, observation);
+  if (planned === undefined) return "interrupted";
+  const step = { ...observed, cluster: planned };
+  const applied = await callWithTimeout(services, "applying the configuration", (signal) =>
+    services.provisioner.apply(plan, signal),
+  );
+  if (applied.error !== undefined) return { ...step, error: applied.error };
+  const isObserved = cluster.conditions.every(({ observedGeneration }) => observedGeneration === cluster.generation);
+  if (isObserved) return { ...step, isCurrent: true };
+  // The first observation of a generation must be newer than its plan: the one before shows the former configuration.
+  const after = await observe(services, cluster);
+  const isUnobservable = after.error !== undefined;
+  return {
+    ...step,
+    observation: after.value,
+    isUnobservable,
+    isCurrent: !isUnobservable,
+    error: after.error ?? error,
+  };
+}
+
+/**
+ * Stores the version of the control plane in a plan before the provisioner gets the plan. Later requests for a version are
+ * validated against it, whatever the result of the call.
+ *
+ * @returns the cluster as stored; undefined if another worker has the lease, or the cluster changed
+ */
+async function recordPlan(
+  services: ReconcilerServices,
+  lease: Lease,
+  cluster: Cluster & Key,
+  version: string,
+  observation: Observation | undefined,
+): Promise<(Cluster & Key) | undefined> {
+  if (cluster.plannedVersion === version) return cluster;
+  const { rollbackVersion, ...rest } = cluster;
+  // A cluster that is built with this version never ran the former one.
+  const isNew = observation === undefined && cluster.plannedVersion === undefined;
+  const after = { ...rest, plannedVersion: version, ...(isNew ? {} : { rollbackVersion }) };
+  const transaction = new Transaction().update(
+    "cluster",
+    cluster,
+    `SET #plannedVersion = :version${isNew ? " REMOVE #rollbackVersion" : ""}`,
+    {
+      condition: "#identity = :identity AND #revision = :revision",
+      values: { ":version": version, ":identity": cluster.identity, ":revision": cluster.revision },
+    },
+  );
+  return (await commitUnderLease(services, lease, transaction)) ? after : undefined;
+}
+
+async function commitUnderLease(services: ReconcilerServices, lease: Lease, transaction: Transaction) {
+  renewLease(services, transaction, lease);
+  return (await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs))).length === 0;
+}
+
+/** Satisfies the first prerequisite that is not satisfied. @returns its error */
+async function satisfyNext(
+  services: ReconcilerServices,
+  lease: Lease,
+  context: PrerequisiteContext,
+): Promise<StepError | undefined> {
+  const next = services.prerequisites.find((each) => !each.isDone(context));
+  if (next === undefined) return undefined;
+  const write = (transaction: Transaction) => commitUnderLease(services, lease, transaction);
+  // The returned value is not needed: the next read shows the result, and whether the lease is still held.
+  const { error } = await callWithTimeout(services, next.operation, (signal) => next.prepare(context, write, signal));
+  return error && { ...error, isPrerequisite: true };
+}
+
+/** Removes what prerequisites created outside of the table. @returns the first error */
+async function removePrerequisites(
+  services: ReconcilerServices,
+  context: PrerequisiteContext,
+): Promise<StepError | undefined> {
+  for (const { remove, operation } of services.prerequisites) {
+    if (remove === undefined) continue;
+    const { error } = await callWithTimeout(services, `undoing: ${operation}`, (signal) => remove(context, signal));
+    if (error !== undefined) return { ...error, isPrerequisite: true };
+  }
+  return undefined;
+}

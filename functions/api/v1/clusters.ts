@@ -1,0 +1,172 @@
+/** Requests and responses of the operations on clusters in `/api/v1`. */
+
+import * as Cluster from "#core/cluster/operations/index.ts";
+import {
+  DEFAULT_EVENTS,
+  type EventCursor,
+  type EventPosition,
+  type ListEventsOptions,
+  MAX_EVENTS,
+} from "#core/cluster/operations/list-events.ts";
+import { sortable } from "#core/cluster/operations/search.ts";
+import { parseCreate } from "#core/cluster/rules/create.ts";
+import { parseUpdate } from "#core/cluster/rules/update.ts";
+import { clusterStatuses } from "#core/cluster/schema.ts";
+import { formatValue, type Parsed } from "#core/shared/validation.ts";
+import type { ApiRequest, HandlerResponse } from "../../http/app.ts";
+import { etagHeader } from "../../http/errors.ts";
+import { linkHeader } from "../../http/links.ts";
+import { ifMatch, notModifiedOr } from "../../http/preconditions.ts";
+import { flag, type Parameter, parseQuery, wholeNumber } from "../../http/query.ts";
+import type { clusterOperations } from "../clusters.ts";
+import type { Dialect } from "../dialect.ts";
+import { API_PREFIX } from "../routes.ts";
+import { encodePage, parsePageQuery } from "./page.ts";
+import { anyText, clusterOf, environmentOf, noOptions, organisationOf, writeOptions } from "./request.ts";
+import { encodeWrite } from "./write-result.ts";
+
+type ClusterStatus = (typeof clusterStatuses)[number];
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Builds the parser of a filter that has only some values. @param find returns undefined for another value */
+const filter = <T>(find: (text: string) => T | undefined, wrong: string): Parameter<T | undefined> => ({
+  defaultValue: undefined,
+  parse(text) {
+    const value = find(text);
+    return text === "" || value !== undefined ? { value } : { wrong };
+  },
+});
+
+/** Parsers of the filters of a list. */
+export const filters = {
+  maintenanceSchedule: filter((text) => (UUID.test(text) ? text.toLowerCase() : undefined), "must be a uuid"),
+  status: filter<ClusterStatus>(
+    (text) => clusterStatuses.find((status) => status === text),
+    `must be one of ${clusterStatuses.join(", ")}`,
+  ),
+  cloudProvider: anyText,
+  region: anyText,
+  version: anyText,
+  name: anyText,
+};
+
+const LIST_PARAMETERS = { "show-compute": flag, includeDetails: flag, ...filters };
+
+function listOptions(request: ApiRequest) {
+  const { value, ...found } = parsePageQuery(request, LIST_PARAMETERS, sortable);
+  const { page, "show-compute": showCompute, includeDetails, ...wanted } = value;
+  return { options: { value: { page, showCompute, includeDetails, filters: wanted }, ...found } };
+}
+
+/** Statuses by their value of `waitFor`. */
+const AWAITED: ReadonlyMap<string, ClusterStatus> = new Map(
+  clusterStatuses.map((status) => [`status:${status}`, status]),
+);
+
+/** Values of `waitFor`. */
+export const awaitable: readonly string[] = [...AWAITED.keys()];
+
+const waitFor: Parameter<ClusterStatus | undefined> = {
+  defaultValue: undefined,
+  parse(text) {
+    const value = AWAITED.get(text);
+    return value === undefined ? { wrong: `must be one of ${awaitable.join(", ")}` } : { value };
+  },
+};
+
+function getOptions({ query }: ApiRequest) {
+  const { value, ...found } = parseQuery(query, { "show-compute": flag, includeDetails: flag, waitFor });
+  const { "show-compute": showCompute, includeDetails, waitFor: awaitedStatus } = value;
+  return { options: { value: { showCompute, includeDetails, awaitedStatus }, ...found } };
+}
+
+const CURSOR = /^([0-9a-f-]{36})#([0-9TZ:.-]{24})#([0-9A-Z]{26})$/;
+
+const FOREIGN_CURSOR = "must be a cursor from a `next` link of this cluster's events";
+
+const toCursor = ({ cluster, at, ulid }: EventPosition): string =>
+  Buffer.from(`${cluster}#${at}#${ulid}`).toString("base64url");
+
+/** Parser of a cursor: the last event of the previous page. */
+const cursor: Parameter<EventCursor | undefined> = {
+  defaultValue: undefined,
+  parse(text) {
+    const [, cluster = "", at = "", ulid = ""] = CURSOR.exec(Buffer.from(text, "base64url").toString()) ?? [];
+    const position = { cluster, at, ulid };
+    // Decoding ignores characters outside base64url, so compare with the encoded form.
+    if (cluster === "" || toCursor(position) !== text) return { wrong: FOREIGN_CURSOR };
+    const foreign = { path: "cursor", message: `${formatValue(text)} is not allowed: ${FOREIGN_CURSOR}` };
+    return { value: { ...position, foreign } };
+  },
+};
+
+function eventOptions({ query }: ApiRequest): { options: Parsed<ListEventsOptions> } {
+  const { value, ...found } = parseQuery(query, { size: wholeNumber(1, MAX_EVENTS, DEFAULT_EVENTS), cursor });
+  return { options: { value: { size: value.size, after: value.cursor }, ...found } };
+}
+
+function encodeEvents(
+  { content, next }: { content: unknown[]; next: EventPosition | undefined },
+  { url }: ApiRequest,
+  { options }: { options: Parsed<ListEventsOptions> },
+): HandlerResponse {
+  const query = (more: Record<string, string>) =>
+    new URLSearchParams({ ...more, size: `${options.value.size}` }).toString();
+  const links: [rel: string, query: string][] = [["first", query({})]];
+  if (next !== undefined) links.push(["next", query({ cursor: toCursor(next) })]);
+  return { body: { content }, headers: { link: linkHeader(url, links) } };
+}
+
+/** Operations on clusters in `/api/v1`. */
+export const clusterDialect: Dialect<typeof clusterOperations> = {
+  prefix: API_PREFIX,
+  decode: {
+    listOrganisationClusters: (request) => ({ ...organisationOf(request), ...listOptions(request) }),
+    listEnvironmentClusters: (request) => ({ ...environmentOf(request), ...listOptions(request) }),
+    createCluster: (request) => ({
+      ...environmentOf(request),
+      ...writeOptions(request),
+      body: parseCreate(request.body),
+    }),
+    getCluster: (request) => ({ ...clusterOf(request), ...getOptions(request), signal: request.signal }),
+    updateCluster: (request) => ({
+      ...clusterOf(request),
+      ...writeOptions(request),
+      ...ifMatch(request),
+      body: parseUpdate(request.body),
+    }),
+    moveCluster: (request) => ({
+      ...organisationOf(request),
+      cluster: request.segment("cluster"),
+      ...writeOptions(request),
+      ...ifMatch(request),
+      body: Cluster.parseMove(request.body),
+    }),
+    updatePrometheusRulesInheritance: (request) => ({
+      ...clusterOf(request),
+      ...writeOptions(request),
+      body: Cluster.parsePrometheusRules(request.body),
+    }),
+    undeleteCluster: (request) => ({
+      ...clusterOf(request),
+      ...writeOptions(request),
+      body: Cluster.parseUndelete(request.body),
+    }),
+    getClusterUpgrades: (request) => ({ ...clusterOf(request), ...noOptions(request) }),
+    listClusterEvents: (request) => ({ ...clusterOf(request), ...eventOptions(request) }),
+  },
+  encode: {
+    listOrganisationClusters: encodePage(LIST_PARAMETERS),
+    listEnvironmentClusters: encodePage(LIST_PARAMETERS),
+    createCluster: (result, { url }) => encodeWrite(result, ({ slug }) => ({ location: `${url}/${slug.slugValue}` })),
+    getCluster: ({ body, etag, details }, request) =>
+      details ? { body, headers: etagHeader(etag) } : notModifiedOr(request, body, etag),
+    updateCluster: (result) => encodeWrite(result),
+    moveCluster: (result) => encodeWrite(result),
+    updatePrometheusRulesInheritance: (result) => encodeWrite(result),
+    undeleteCluster: (result) => encodeWrite(result),
+    getClusterUpgrades: (body) => ({ body }),
+    listClusterEvents: encodeEvents,
+  },
+};

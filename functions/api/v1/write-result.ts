@@ -1,0 +1,18 @@
+/** Converts the results of writes to responses. */
+
+import type { WriteResult } from "#core/cluster/operations/write-result.ts";
+import type { HandlerResponse } from "../../http/app.ts";
+import { etagHeader } from "../../http/errors.ts";
+
+/**
+ * Builds the response to a write: the representation with its entity tag, or the result of a dry run without one.
+ *
+ * @param headersOf builds more headers for a representation
+ */
+export const encodeWrite = <Body>(
+  result: WriteResult<Body>,
+  headersOf: (body: Body) => Record<string, string> = () => ({}),
+): HandlerResponse =>
+  result.kind === "dryRun"
+    ? { body: { ...result.body, consequences: result.consequences } }
+    : { body: result.body, headers: { ...etagHeader(result.etag), ...headersOf(result.body) } };
