@@ -18,7 +18,8 @@ export const IDEMPOTENCY_LABEL = "idempotency";
 const StoredResponseItem = v.object({
   fingerprint: v.string(),
   body: v.unknown(),
-  tag: v.string(),
+  /** Entity tag, without quotes. */
+  etag: v.string(),
   /** Unknown properties and options of the request. */
   ignored: v.array(v.string()),
   createdAt: v.string(),
@@ -28,7 +29,13 @@ const StoredResponseItem = v.object({
 /** Entity of a stored response. */
 export const storedResponseEntity = defineEntity("idempotency-record", 2, StoredResponseItem, {
   attributes: ["ttl"],
-  migrations: { 1: (response) => ({ ...response, body: parseJson(String(response.body)) }) },
+  migrations: {
+    1: ({ tag, body, ...rest }) => ({
+      ...rest,
+      body: parseJson(String(body)),
+      etag: String(tag).replaceAll('"', ""),
+    }),
+  },
 });
 
 /** Representation of an item: the result of a successful request, stored for its retries. */
@@ -60,7 +67,7 @@ export function findReplay<Body>(context: Context, item: RawItem | undefined): R
   }
   context.responseMetadata.replayed = true;
   for (const name of stored.ignored) context.responseMetadata.ignored.add(name);
-  return { kind: "representation", body: stored.body as Body, etag: stored.tag };
+  return { kind: "representation", body: stored.body as Body, etag: stored.etag };
 }
 
 /**
@@ -99,7 +106,7 @@ export function storeResponse(
   const record = {
     fingerprint,
     body: response.body,
-    tag: response.etag,
+    etag: response.etag,
     ignored: [...context.responseMetadata.ignored],
     createdAt: now.toISOString(),
     ttl: seconds(now) + RETENTION_HOURS * 60 * 60,

@@ -119,6 +119,7 @@ describe("a database that the previous release wrote", () => {
         headers,
       });
       expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([200, "true"]);
+      expect(again.headers.get("etag")).toMatch(/^"1\.[\d.]+"$/);
       const shop = parseJson<Json>(answers[SHOP] ?? "");
       expect(again.body.identity).toBe(shop.identity);
       expect(canonical(JSON.stringify(again.body.addons))).toBe(canonical(JSON.stringify(shop.addons)));
