@@ -28,7 +28,11 @@ function readNodePool(item: RawItem): NodePool {
  * @param clusterIdentity identity of a cluster whose tenant was checked: the key of a pool contains no other tenant data
  */
 export async function nodePoolsOf(table: Table, clusterIdentity: string): Promise<NodePool[]> {
-  const items = await table.query({ pk: pointerKey(clusterIdentity).pk, prefix: NODE_POOL_PREFIX });
+  return readNodePools(await table.query({ pk: pointerKey(clusterIdentity).pk, prefix: NODE_POOL_PREFIX }));
+}
+
+/** Reads pools from their items, oldest first. */
+export function readNodePools(items: readonly RawItem[]): NodePool[] {
   return items
     .map(readNodePool)
     .sort((one, other) =>
