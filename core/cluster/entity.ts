@@ -95,10 +95,15 @@ const StoredPointer = v.object({
   organisation: v.string(),
   /** Sort key of the cluster's item, updated by every write that changes that key. */
   path: v.string(),
-  /** Fencing token: raised by every lease, so that writes of a delayed worker are refused. */
+  /**
+   * Fencing token, by which writes of a delayed worker are refused. Raised by every lease after one that was not released, and by
+   * the end of a lease with a failed call.
+   */
   fence: v.number(),
   /** End of a worker's exclusive lease, RFC 3339. */
   leaseUntil: v.optional(v.string()),
+  /** Random id of the last lease: a worker whose response was lost recognises its own lease by it. */
+  leaseId: v.optional(v.string()),
   /** Raised by every write of a user, so that two writes in the same millisecond are not confused. */
   wakes: v.number(),
   /** Time of the next reconciliation; absent if nothing is pending. */

@@ -17,7 +17,11 @@ export const nodePoolItem = (pool: NodePool): RawItem =>
  * @param clusterIdentity identity of a cluster whose tenant was checked: the key of a pool contains no other tenant data
  */
 export async function nodePoolsOf(table: Table, clusterIdentity: string): Promise<NodePool[]> {
-  const items = await table.query({ pk: pointerKey(clusterIdentity).pk, prefix: NODE_POOL_PREFIX });
+  return readNodePools(await table.query({ pk: pointerKey(clusterIdentity).pk, prefix: NODE_POOL_PREFIX }));
+}
+
+/** Reads pools from their items, oldest first. */
+export function readNodePools(items: readonly RawItem[]): NodePool[] {
   return items
     .map((item): NodePool => nodePoolEntity.read(item))
     .sort((one, other) =>

@@ -1,13 +1,14 @@
 /** Exclusive lease of a worker on a cluster, with a fencing token. */
 
+import { randomUUID } from "node:crypto";
 import type { Pointer } from "../cluster/entity.ts";
 import {
   extendLease,
   type Lease,
   type ReconcileState,
-  readPointer,
-  release,
+  type Release,
   releaseRequested,
+  takeDueLease,
   takeLease,
 } from "../cluster/store/pointer.ts";
 import type { Services } from "../context.ts";
@@ -22,30 +23,43 @@ export const LEASE_MS = 45_000;
  */
 export type LeaseRefusal = "notFound" | "notPending" | "notDue" | "leased";
 
+/** Lease with the pointer as read when it was taken. */
+export interface AcquiredLease {
+  lease: Lease;
+  pointer: Pointer;
+}
+
 /**
- * Acquires the lease of a cluster that is due.
+ * Acquires the lease of a cluster that is due, in one call.
  *
  * @param services `startedAt`: leases taken before are ignored, because their process has ended
- * @throws AppError unavailable as `commit`
+ * @throws AppError unavailable if the database cannot be reached. A lease that was taken nevertheless expires
  */
 export async function acquireLease(
   services: Services & { startedAt?: Date },
   identity: string,
-): Promise<Lease | LeaseRefusal> {
+): Promise<AcquiredLease | LeaseRefusal> {
   const now = services.clock();
-  const pointer = await readPointer(services, identity);
-  if (pointer === undefined) return "notFound";
+  // If an earlier process still runs after all, the fencing token refuses its writes.
+  const endedBefore = services.startedAt === undefined ? 0 : services.startedAt.getTime() + LEASE_MS - 1;
+  const request = {
+    leaseId: randomUUID(),
+    now: now.toISOString(),
+    leaseUntil: leaseEnd(services),
+    expired: new Date(Math.max(now.getTime(), endedBefore)).toISOString(),
+  };
+  const result = await takeDueLease(services, identity, request);
+  if (result === undefined) return "notFound";
+  const { isTaken, pointer } = result;
+  if (isTaken) return { lease: { identity, fence: pointer.fence }, pointer };
   if (pointer.dueAt === undefined) return "notPending";
-  if (Date.parse(pointer.dueAt) > now.getTime()) return "notDue";
-  if (isLeased(pointer, now, services.startedAt)) return "leased";
-  return (await raiseFence(services, { identity, fence: pointer.fence })) ?? "leased";
+  return pointer.dueAt > request.now ? "notDue" : "leased";
 }
 
 /**
  * Raises the fencing token, so that the table refuses writes with a lower one, and the provisioner does once it received a plan
- * with this one. A worker also calls it after a timeout, because the aborted call may still take effect.
+ * with this one. A worker calls it after a timeout, because the aborted call may still take effect.
  *
- * @param from token as it was read, or the worker's lease
  * @returns the new lease; undefined if another worker was faster
  * @throws AppError unavailable as `commit`
  */
@@ -54,13 +68,6 @@ export async function raiseFence(services: Services, from: Lease): Promise<Lease
   const lease = takeLease(transaction, from, leaseEnd(services));
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   return failures.length === 0 ? lease : undefined;
-}
-
-function isLeased({ leaseUntil }: Pointer, now: Date, startedAt: Date | undefined): boolean {
-  const until = leaseUntil === undefined ? 0 : Date.parse(leaseUntil);
-  // If its process still runs after all, the fencing token refuses that process's writes.
-  if (startedAt !== undefined && until - LEASE_MS < startedAt.getTime()) return false;
-  return until > now.getTime();
 }
 
 /** Returns the end of a lease that starts or is extended now, RFC 3339. */
@@ -76,36 +83,19 @@ export function renewLease(services: Services, transaction: Transaction, lease: 
   extendLease(transaction, lease, leaseEnd(services), state);
 }
 
-/** End of a worker's lease. */
-export interface Release {
-  /** Number of requests when the cluster was read. */
-  wakes: number;
-  state: ReconcileState;
-  /** Time of the next reconciliation; undefined if nothing is pending. */
-  dueAt: Date | undefined;
-  /** True to keep the lease if another request arrived since the cluster was read. */
-  keepIfRequested: boolean;
-}
-
 /**
- * Releases a lease. If another request arrived, the cluster stays due.
+ * Releases a lease for which another request arrived. The cluster stays due.
  *
- * @returns `requested` if the lease continues for another request; `fenced` if another worker had taken the lease
+ * @returns `fenced` if another worker had taken the lease
  * @throws AppError unavailable as `commit`
  */
-export async function releaseLease(
+export async function releaseForRequest(
   services: Services,
   lease: Lease,
-  { wakes, state, dueAt, keepIfRequested }: Release,
-): Promise<"released" | "fenced" | "requested"> {
-  const deadline = deadlineIn(services.writeTimeoutMs);
-  const complete = new Transaction();
-  release(complete, lease, wakes, state, dueAt);
-  const [failure] = await commit(services.table, complete, deadline);
-  if (failure === undefined) return "released";
-  if (failure.present?.fence !== lease.fence) return "fenced";
-  if (keepIfRequested) return "requested";
-  const due = new Transaction();
-  releaseRequested(due, lease, state);
-  return (await commit(services.table, due, deadline)).length === 0 ? "released" : "fenced";
+  ending: Release,
+): Promise<"released" | "fenced"> {
+  const transaction = new Transaction();
+  releaseRequested(transaction, lease, ending);
+  const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
+  return failures.length === 0 ? "released" : "fenced";
 }

@@ -90,6 +90,7 @@ export function buildPlan(
   const isUp = known.every((each) => each === version);
   return {
     cluster,
+    observation,
     fence,
     version,
     isRunning: cluster.desiredStatus === "starting",

@@ -15,7 +15,9 @@ export interface PlannedPool {
 /** Requested state of a cluster, or a step on the way to another version. */
 export interface Plan {
   cluster: Cluster;
-  /** Fencing token, raised by every lease: the provisioner refuses a plan with a lower one than it has received. */
+  /** Observation that the plan follows from; undefined if nothing existed. */
+  observation: Observation | undefined;
+  /** Fencing token of the worker's lease: the provisioner refuses a plan with a lower one than it has received. */
   fence: number;
   /** Version of the control plane. */
   version: string;

@@ -4,19 +4,19 @@
  */
 
 import { type Cluster, clusterEntity, type Pointer } from "../cluster/entity.ts";
-import { type Lease, type ReconcileState, readPointer } from "../cluster/store/pointer.ts";
+import { type Lease, type ReconcileState, type Release, readPointer } from "../cluster/store/pointer.ts";
 import type { Services } from "../context.ts";
-import type { NodePool } from "../node-pool/entity.ts";
-import { nodePoolsOf } from "../node-pool/items.ts";
-import { readSecrets } from "../secrets/vault.ts";
-import { type Key, keyText, organisationKey } from "../table/keys.ts";
+import { readNodePools } from "../node-pool/items.ts";
+import { readSecrets, secretsByName } from "../secrets/vault.ts";
+import { keyText, NODE_POOL_PREFIX, organisationKey, poolsAndSecretsRange } from "../table/keys.ts";
 import { completeDeletion } from "./cleanup.ts";
-import { acquireLease, type LeaseRefusal, raiseFence, releaseLease } from "./lease.ts";
+import { acquireLease, type LeaseRefusal, raiseFence, releaseForRequest } from "./lease.ts";
+import { nextRecord, type RecordChanges, type StepResult } from "./next-record.ts";
 import { isConverged, observedStatus } from "./planning.ts";
 import type { PrerequisiteContext } from "./prerequisite.ts";
 import type { ReconcilerServices } from "./services.ts";
-import { writeStatus } from "./status-writer.ts";
-import { runStep, type Step, type StepContext } from "./step.ts";
+import { finalizeDeletion, releaseLease, writeRecord } from "./status-writer.ts";
+import { runStep, type Step, type StoredState } from "./step.ts";
 
 /** Default time for one cluster in one invocation, and the longest wait between two of its steps, in milliseconds. */
 export const MAX_INLINE_MS = 20_000;
@@ -38,19 +38,29 @@ export const RESYNC_MS = 60 * 60_000;
 export type Outcome = LeaseRefusal | "released" | "fenced";
 
 /**
- * Result of one iteration, as in a Kubernetes controller. `isTimeout`: a call timed out that may still take effect.
- * `requeueAfterMs` is undefined if nothing is pending.
+ * What a worker knows during its lease. What it reads or writes stays known, so that no iteration reads it again. Every write is
+ * conditional on it.
  */
-type Result =
-  | { next: "fenced" }
-  | { next: "requeue"; isTimeout?: boolean }
-  | {
-      next: "requeueAfter";
-      requeueAfterMs: number | undefined;
-      isTimeout?: boolean;
-      state: ReconcileState;
-      wakes: number;
-    };
+interface Turn {
+  lease: Lease;
+  /** Undefined to read it again. */
+  pointer: Pointer | undefined;
+  /** True after a wait, in which a request may have arrived: then the pointer is read again. */
+  isStale: boolean;
+  /** Undefined to read it again, which is not done before the pointer is known. */
+  stored: StoredState | undefined;
+  /** True after a failed call, which may still take effect after the lease. */
+  hasFailed: boolean;
+}
+
+/** Limits of a reconciliation. */
+interface Limits {
+  /** Returns whether an action after a wait is still within the time. @param ms wait, in milliseconds */
+  hasTime(ms?: number): boolean;
+}
+
+/** Result of one iteration, as in a Kubernetes controller; or the end of the lease. */
+type Result = "fenced" | "released" | "requeue" | { requeueAfterMs: number };
 
 /**
  * Reconciles a cluster that is due until nothing is pending, the next step is due later than an invocation lasts, or the time
@@ -65,89 +75,159 @@ export async function reconcile(
   identity: string,
   budgetMs: number = MAX_INLINE_MS,
 ): Promise<Outcome> {
-  let lease = await acquireLease(services, identity);
-  if (typeof lease === "string") return lease;
+  const acquired = await services.inTurn(() => acquireLease(services, identity));
+  if (typeof acquired === "string") return acquired;
   const now = () => services.clock().getTime();
   const end = now() + budgetMs;
-  const hasTime = (ms = 0) => now() + ms < end && services.stopping?.aborted !== true;
+  const limits = { hasTime: (ms = 0) => now() + ms < end && services.stopping?.aborted !== true };
+  const turn: Turn = { ...acquired, isStale: false, stored: undefined, hasFailed: false };
   for (let iteration = 1; ; iteration++) {
-    const result = await reconcileOnce(services, lease);
-    if (result.next === "fenced") return "fenced";
-    if (result.isTimeout) {
-      const raised = await raiseFence(services, lease);
-      if (raised === undefined) return "fenced";
-      lease = raised;
-    }
-    if (result.next === "requeue") {
+    const result = await services.inTurn(() => iterate(services, turn, limits));
+    if (result === "fenced" || result === "released") return result;
+    if (result === "requeue") {
       if (iteration < MAX_ITERATIONS) continue;
       throw new Error(`cluster ${identity} does not converge: ${MAX_ITERATIONS} iterations without a wait`);
     }
-    const { requeueAfterMs, state, wakes } = result;
-    if (requeueAfterMs !== undefined && requeueAfterMs <= MAX_INLINE_MS && hasTime(requeueAfterMs)) {
-      await services.sleep(requeueAfterMs);
-      continue;
-    }
-    const dueAt = requeueAfterMs === undefined ? undefined : new Date(now() + requeueAfterMs);
-    const released = await releaseLease(services, lease, { wakes, state, dueAt, keepIfRequested: hasTime() });
-    if (released !== "requested") return released;
+    await services.sleep(result.requeueAfterMs);
+    turn.isStale = true;
   }
 }
 
-/** Reads a cluster, runs its next step, and records the result. */
-async function reconcileOnce(services: ReconcilerServices, lease: Lease): Promise<Result> {
-  // Read before the cluster: a request after this read raises `wakes`, which the release of the lease detects.
-  const pointer = await readPointer(services, lease.identity);
-  if (pointer === undefined || pointer.fence !== lease.fence) return { next: "fenced" };
-  if (pointer.ttl !== undefined) return await reconcileDeleted(services, pointer);
-  const cluster = await readCluster(services, pointer);
-  // The cluster was moved between the two reads.
-  if (cluster === undefined) return { next: "requeue" };
-  const [pools, secrets] = await Promise.all([
-    nodePoolsOf(services.table, cluster.identity),
-    readSecrets(services.table, cluster.identity),
-  ]);
-  const context = { cluster, secrets };
-  const step = await runStep(services, lease, context, pools);
-  if (step === "interrupted") return { next: "requeue" };
-  return await recordStep(services, lease, pointer, context, pools, step);
+/** Reads the pointer, unless it is known and no wait followed. @returns undefined if the lease is lost */
+async function readTurn(services: Services, turn: Turn): Promise<Pointer | undefined> {
+  const before = turn.pointer;
+  if (before === undefined || turn.isStale) {
+    turn.pointer = await readPointer(services, turn.lease.identity);
+    turn.isStale = false;
+    if (!isSameRequest(before, turn.pointer)) turn.stored = undefined;
+  }
+  return turn.pointer?.fence === turn.lease.fence ? turn.pointer : undefined;
 }
 
-async function reconcileDeleted(services: ReconcilerServices, pointer: Pointer): Promise<Result> {
+/** Returns whether no request, move or deletion came between two reads of a pointer. Each changes one of these attributes. */
+const isSameRequest = (one: Pointer | undefined, other: Pointer | undefined): boolean =>
+  one?.wakes === other?.wakes && one?.path === other?.path && one?.ttl === other?.ttl;
+
+/** Forgets what is stored, so that the next iteration reads everything. */
+function forget(turn: Turn): "requeue" {
+  turn.pointer = undefined;
+  turn.stored = undefined;
+  return "requeue";
+}
+
+/** Runs the next step of a cluster, and records the result. */
+async function iterate(services: ReconcilerServices, turn: Turn, limits: Limits): Promise<Result> {
+  // Read before the cluster: a request after this read raises `wakes`, which the release of the lease detects.
+  const pointer = await readTurn(services, turn);
+  if (pointer === undefined) return "fenced";
+  if (pointer.ttl !== undefined) return await reconcileDeleted(services, turn, pointer, limits);
+  turn.stored ??= await readStored(services, pointer);
+  // The cluster was moved between the two reads.
+  if (turn.stored === undefined) return forget(turn);
+  const { stored } = turn;
+  const step = await runStep(services, turn.lease, stored);
+  if (step === "changed") return forget(turn);
+  if (step === "prepared") {
+    turn.stored = { ...stored, secrets: await readSecrets(services.table, turn.lease.identity) };
+    return "requeue";
+  }
+  if (step.error !== undefined) turn.hasFailed = true;
+  const result = await recordStep(services, turn, pointer, stored, step, limits);
+  if (step.error?.isTimeout !== true || result === "fenced" || result === "released") return result;
+  const raised = await raiseFence(services, turn.lease);
+  if (raised === undefined) return "fenced";
+  turn.lease = raised;
+  turn.pointer = turn.pointer && { ...turn.pointer, fence: raised.fence };
+  return result;
+}
+
+async function reconcileDeleted(
+  services: ReconcilerServices,
+  turn: Turn,
+  pointer: Pointer,
+  limits: Limits,
+): Promise<Result> {
+  const { lease, hasFailed } = turn;
   const [, environment = ""] = pointer.path.split("#");
   await completeDeletion(services, { ...pointer, environment });
-  return { next: "requeueAfter", requeueAfterMs: undefined, state: { attempts: 0 }, wakes: pointer.wakes };
+  const ending: Release = { wakes: pointer.wakes, state: { attempts: 0 }, dueAt: undefined, mustFence: hasFailed };
+  const written = await releaseLease(services, lease, ending);
+  if (written === "written") return "released";
+  if (written === "fenced") return "fenced";
+  return limits.hasTime() ? forget(turn) : await releaseForRequest(services, lease, ending);
 }
 
-async function readCluster(services: Services, pointer: Pointer): Promise<(Cluster & Key) | undefined> {
+/** Reads a cluster with its node pools and its secrets, in one round trip. @returns undefined if it was moved */
+async function readStored(services: Services, pointer: Pointer): Promise<StoredState | undefined> {
   const key = { pk: organisationKey(pointer.organisation).pk, sk: pointer.path };
-  const item = (await services.table.get([key])).get(keyText(key));
-  return item && clusterEntity.read(item);
+  const [clusters, items] = await Promise.all([
+    services.table.get([key]),
+    services.table.query(poolsAndSecretsRange(pointer.identity)),
+  ]);
+  const item = clusters.get(keyText(key));
+  if (item === undefined) return undefined;
+  const pools = readNodePools(items.filter(({ sk }) => sk.startsWith(NODE_POOL_PREFIX)));
+  return { cluster: clusterEntity.read(item), pools, secrets: secretsByName(items) };
 }
 
-/** Records the result of a step and determines when the next one is due. */
+/**
+ * Records the result of a step, one transition after the other, and determines when the next step is due. The last write also
+ * releases the lease, unless the worker continues.
+ */
 async function recordStep(
   services: ReconcilerServices,
-  lease: Lease,
+  turn: Turn,
   pointer: Pointer,
-  context: StepContext,
-  pools: readonly NodePool[],
+  stored: StoredState,
   step: Step,
+  limits: Limits,
 ): Promise<Result> {
-  const { wakes } = pointer;
+  const { lease } = turn;
   const { error, observation, isUnobservable } = step;
   const attempts = error === undefined ? 0 : pointer.attempts + 1;
-  const state = stateAfter(services, context.cluster, pointer, step, attempts);
+  const state = stateAfter(services, stored.cluster, pointer, step, attempts);
   const isUnknown = isUnobservable && attempts >= UNKNOWN_AFTER_FAILURES;
-  const recorded = await writeStatus(services, lease, { ...step, pools, isUnknown, state });
-  if (recorded === "fenced") return { next: "fenced" };
-  const isTimeout = error?.isTimeout === true;
-  if (recorded === "again") return { next: "requeue", isTimeout };
-  const requeueAfterMs =
-    error === undefined
-      ? nextDelay(services, context, recorded.cluster, isConverged(recorded.cluster, recorded.pools, observation))
-      : Math.max(backoffDelay(attempts), error.retryAfterMs ?? 0);
-  return { next: "requeueAfter", requeueAfterMs, isTimeout, state, wakes };
+  let present: StepResult = { ...step, pools: stored.pools, isUnknown, state };
+  for (;;) {
+    const now = services.clock().toISOString();
+    const record = nextRecord(present, now);
+    if (record.kind === "deleted") {
+      return (await finalizeDeletion(services, lease, present)) === "fenced" ? "fenced" : forget(turn);
+    }
+    const after = record.kind === "changed" ? recorded(present, record) : present;
+    const isTransition = record.kind === "changed" && record.isTransition;
+    // After a failed call the next transition is decided by another attempt.
+    const mayContinue = isTransition && (error !== undefined || nextRecord(after, now).kind !== "unchanged");
+    const delay =
+      error === undefined
+        ? nextDelay(
+            services,
+            { ...stored, cluster: after.cluster },
+            isConverged(after.cluster, after.pools, observation),
+          )
+        : Math.max(backoffDelay(attempts), error.retryAfterMs ?? 0);
+    const isInline = delay !== undefined && delay <= MAX_INLINE_MS && limits.hasTime(delay);
+    const dueAt = delay === undefined ? undefined : new Date(services.clock().getTime() + delay);
+    const ending: Release = { wakes: pointer.wakes, state, dueAt, mustFence: turn.hasFailed };
+    const isLast = !mayContinue && !isInline;
+    const written = await writeRecord(services, lease, present, record, now, isLast ? ending : undefined);
+    if (written === "fenced") return "fenced";
+    if (written === "requested" && !limits.hasTime()) return await releaseForRequest(services, lease, ending);
+    if (written !== "written") return forget(turn);
+    if (isLast) return "released";
+    turn.stored = { ...stored, cluster: after.cluster, pools: after.pools };
+    if (!mayContinue) return { requeueAfterMs: delay as number };
+    if (error !== undefined) return forget(turn);
+    present = after;
+  }
 }
+
+/** Returns a step with the recorded cluster and node pools. */
+const recorded = (step: StepResult, { cluster, pools }: RecordChanges): StepResult => ({
+  ...step,
+  cluster: { ...cluster, pk: step.cluster.pk, sk: step.cluster.sk },
+  pools: pools.flatMap((pool) => pool.after ?? []),
+});
 
 /** Builds the state that is stored on the pointer. If the cluster was not observed, the last observation stays. */
 function stateAfter(
@@ -174,13 +254,8 @@ function stateAfter(
 }
 
 /** Returns the delay before the next observation, or before a prerequisite is due again, in milliseconds. */
-function nextDelay(
-  services: ReconcilerServices,
-  context: PrerequisiteContext,
-  recorded: Cluster,
-  isDone: boolean,
-): number | undefined {
-  const isUp = recorded.desiredStatus === "starting";
+function nextDelay(services: ReconcilerServices, context: PrerequisiteContext, isDone: boolean): number | undefined {
+  const isUp = context.cluster.desiredStatus === "starting";
   const delay = isDone ? (isUp ? withJitter(RESYNC_MS) : undefined) : services.provisioner.pollMs;
   if (context.cluster.desiredStatus === "deleting") return delay;
   const now = services.clock().getTime();

@@ -17,20 +17,31 @@ export interface ReconcilerServices extends Services {
   readonly sleep: (ms: number) => Promise<void>;
   /** Timeout of one call, in milliseconds. */
   readonly callMs: number;
+  /** Runs one iteration when it is its turn among the other work of this process. */
+  readonly inTurn: <T>(iteration: () => Promise<T>) => Promise<T>;
   /** Start of this process, if no other one can have a lease: leases taken before are ignored. */
   readonly startedAt?: Date;
   /** Once aborted, the reconciler releases each cluster after its current step. */
   readonly stopping?: AbortSignal;
 }
 
-/** Builds the services of a reconciler. Without `given` it has no prerequisites, waits in real time and never stops. */
+/**
+ * Builds the services of a reconciler. Without `given` it has no prerequisites, waits in real time, runs every iteration at once and
+ * never stops.
+ */
 export function createReconciler(
   services: Services,
   provisioner: Provisioner,
-  given: Partial<Pick<ReconcilerServices, "prerequisites" | "sleep" | "callMs" | "startedAt" | "stopping">> = {},
+  given: Partial<Omit<ReconcilerServices, keyof Services | "provisioner">> = {},
 ): ReconcilerServices {
   const signal = given.stopping;
   // An abort ends the wait early, which is no error.
   const wait = (ms: number) => sleep(ms, undefined, signal && { signal }).catch(() => {});
-  return { prerequisites: [], sleep: wait, callMs: CALL_TIMEOUT_MS, ...given, ...services, provisioner };
+  const defaults = {
+    prerequisites: [],
+    sleep: wait,
+    callMs: CALL_TIMEOUT_MS,
+    inTurn: <T>(work: () => Promise<T>) => work(),
+  };
+  return { ...defaults, ...given, ...services, provisioner };
 }

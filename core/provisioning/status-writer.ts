@@ -1,58 +1,64 @@
-/** Writes the result of a step: status, phase, node pools, conditions and event, in one fenced transaction. */
+/** Writes the result of a step: status, phase, node pools, conditions, event and lease, in one fenced transaction. */
 
 import { type Cluster, clusterEntity } from "../cluster/entity.ts";
 import { appendEvent } from "../cluster/store/event-log.ts";
-import { type Lease, retireUnderLease } from "../cluster/store/pointer.ts";
+import { type Lease, type Release, release, retireUnderLease } from "../cluster/store/pointer.ts";
 import { tombstoneTransaction } from "../cluster/store/tombstone.ts";
 import type { Services } from "../context.ts";
 import { readChunkOf } from "../listing/page-index.ts";
-import type { NodePool } from "../node-pool/entity.ts";
 import { nodePoolItem } from "../node-pool/items.ts";
 import { deadlineIn } from "../shared/retry.ts";
 import { type Key, nodePoolKey } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
 import { deleteLeftovers } from "./cleanup.ts";
 import { leaseEnd, renewLease } from "./lease.ts";
-import { nextRecord, type PoolRecord, type RecordChanges, type StepResult } from "./next-record.ts";
-
-/** Recorded cluster and node pools. */
-interface WrittenStatus {
-  cluster: Cluster;
-  pools: readonly NodePool[];
-}
+import type { PoolRecord, RecordChanges, StepResult } from "./next-record.ts";
 
 /**
- * Records the result of a step.
+ * Result of a write under a lease: committed, not committed because the stored state changed or another request arrived, or not
+ * committed because another worker has the lease.
+ */
+export type Written = "written" | "changed" | "requested" | "fenced";
+
+/**
+ * Writes the record of a step, and extends the lease or ends it in the same transaction. Without a change, without an error to count
+ * and without an end of the lease, there is nothing to write.
  *
- * @returns the recorded state if no further transition is possible; `again` if one may be, or the cluster changed meanwhile;
- *   `fenced` if another worker has the lease
+ * @param now time of the record, RFC 3339
+ * @param ending undefined to keep the lease
  * @throws AppError unavailable as `commit`
  */
-export async function writeStatus(
+export async function writeRecord(
   services: Services,
   lease: Lease,
-  step: StepResult,
-): Promise<WrittenStatus | "again" | "fenced"> {
-  const { cluster, pools } = step;
-  const now = services.clock().toISOString();
-  const next = nextRecord(step, now);
-  if (next.kind === "deleted") return await finalizeDeletion(services, lease, step);
-  if (next.kind === "changed") return await writeChanges(services, lease, step, next, now);
-  if (step.error === undefined) return { cluster, pools };
-  // Only the number of failures changed.
-  const counted = new Transaction();
-  renewLease(services, counted, lease, step.state);
-  return (await commitFenced(services, counted)) ?? { cluster, pools };
+  { cluster, state, error }: StepResult,
+  record: RecordChanges | { kind: "unchanged" },
+  now: string,
+  ending: Release | undefined,
+): Promise<Written> {
+  const transaction = new Transaction();
+  if (record.kind === "changed") addChanges(services, transaction, cluster, record, now);
+  else if (error === undefined && ending === undefined) return "written";
+  if (ending === undefined) renewLease(services, transaction, lease, state);
+  else release(transaction, lease, ending);
+  return await commitFenced(services, lease, transaction);
 }
 
-async function writeChanges(
+/** Ends a lease. @throws AppError unavailable as `commit` */
+export async function releaseLease(services: Services, lease: Lease, ending: Release): Promise<Written> {
+  const transaction = new Transaction();
+  release(transaction, lease, ending);
+  return await commitFenced(services, lease, transaction);
+}
+
+function addChanges(
   services: Services,
-  lease: Lease,
-  { cluster, state }: StepResult,
-  { cluster: after, pools, event, isTransition }: RecordChanges,
+  transaction: Transaction,
+  cluster: Cluster & Key,
+  { cluster: after, pools, event }: RecordChanges,
   now: string,
-): Promise<WrittenStatus | "again" | "fenced"> {
-  const transaction = new Transaction().put("cluster", clusterItemAt(cluster, after), {
+): void {
+  transaction.put("cluster", clusterItemAt(cluster, after), {
     condition: "#identity = :identity AND #revision = :revision",
     values: { ":identity": cluster.identity, ":revision": cluster.revision },
   });
@@ -60,17 +66,15 @@ async function writeChanges(
   if (event !== undefined) {
     appendEvent(services, transaction, event, { clusterIdentity: cluster.identity, at: now });
   }
-  renewLease(services, transaction, lease, state);
-  const failed = await commitFenced(services, transaction);
-  if (failed !== undefined) return failed;
-  return isTransition ? "again" : { cluster: after, pools: pools.flatMap((pool) => pool.after ?? []) };
 }
 
-/** Commits a transaction that extends the lease. @returns undefined if it is committed */
-async function commitFenced(services: Services, transaction: Transaction): Promise<"again" | "fenced" | undefined> {
+/** Commits a transaction that extends or ends the lease. */
+async function commitFenced(services: Services, lease: Lease, transaction: Transaction): Promise<Written> {
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
-  if (failures.length === 0) return undefined;
-  return failures.some(({ label }) => label === "pointer") ? "fenced" : "again";
+  if (failures.length === 0) return "written";
+  const pointer = failures.find(({ label }) => label === "pointer");
+  if (pointer === undefined) return "changed";
+  return pointer.present?.fence === lease.fence ? "requested" : "fenced";
 }
 
 /** Builds the item with the key it was read from, which differs for a cluster whose slug another one took. */
@@ -88,11 +92,11 @@ function writePool(transaction: Transaction, { before, after }: PoolRecord): voi
  * Replaces a cluster that no longer exists by its tombstone. Its secrets are deleted before, so that no tombstone has any. The
  * pointer stays due to complete the deletion.
  */
-async function finalizeDeletion(
+export async function finalizeDeletion(
   services: Services,
   lease: Lease,
   { cluster, pools, state }: StepResult,
-): Promise<"again" | "fenced"> {
+): Promise<Written> {
   const { organisation, environment, slug, identity } = cluster;
   const isDeleted = await deleteLeftovers(services, identity, (transaction) =>
     renewLease(services, transaction, lease, state),
@@ -103,5 +107,5 @@ async function finalizeDeletion(
   const now = services.clock();
   const transaction = tombstoneTransaction(services, cluster, pools, chunk, now.toISOString());
   retireUnderLease(transaction, lease, cluster, now, leaseEnd(services), state);
-  return (await commitFenced(services, transaction)) ?? "again";
+  return await commitFenced(services, lease, transaction);
 }

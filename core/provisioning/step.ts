@@ -14,9 +14,10 @@ import type { PrerequisiteContext } from "./prerequisite.ts";
 import type { Observation } from "./provisioner.ts";
 import type { ReconcilerServices } from "./services.ts";
 
-/** Input of a step: the cluster with its key, and its stored secrets. */
-export interface StepContext extends PrerequisiteContext {
+/** Cluster as stored: with its key, its secrets and its node pools. */
+export interface StoredState extends PrerequisiteContext {
   cluster: Cluster & Key;
+  pools: readonly NodePool[];
 }
 
 /** Result of a step. */
@@ -34,34 +35,36 @@ export interface Step {
   error: StepError | undefined;
 }
 
+/** Step without a result to record: a prerequisite was satisfied, or the stored state changed meanwhile. */
+export type Unfinished = "prepared" | "changed";
+
 /**
  * Runs the next step of a cluster.
  *
- * @returns `interrupted` if the cluster or its secrets have to be read again
+ * @returns `prepared` if the secrets have to be read again, `changed` if the whole stored state has to be
  * @throws AppError unavailable as `commit`
  */
 export async function runStep(
   services: ReconcilerServices,
   lease: Lease,
-  context: StepContext,
-  pools: readonly NodePool[],
-): Promise<Step | "interrupted"> {
-  return context.cluster.desiredStatus === "deleting"
-    ? await destroy(services, lease, context)
-    : await build(services, lease, context, pools);
+  stored: StoredState,
+): Promise<Step | Unfinished> {
+  return stored.cluster.desiredStatus === "deleting"
+    ? await destroy(services, lease, stored)
+    : await build(services, lease, stored);
 }
 
 const observe = ({ provisioner, callMs }: ReconcilerServices, { identity }: Cluster) =>
   callWithTimeout({ callMs }, "observing the cluster", (signal) => provisioner.observe(identity, signal));
 
-async function destroy(services: ReconcilerServices, { fence }: Lease, context: StepContext): Promise<Step> {
-  const { cluster } = context;
+async function destroy(services: ReconcilerServices, { fence }: Lease, stored: StoredState): Promise<Step> {
+  const { cluster } = stored;
   const destroyed = await callWithTimeout(services, "deleting the cluster", (signal) =>
     services.provisioner.destroy(cluster.identity, fence, signal),
   );
   const { value: observation, error: unobservable } = await observe(services, cluster);
   const isGone = destroyed.error === undefined && unobservable === undefined && observation === undefined;
-  const remaining = isGone ? await removePrerequisites(services, context) : undefined;
+  const remaining = isGone ? await removePrerequisites(services, stored) : undefined;
   const error = destroyed.error ?? unobservable ?? remaining;
   return {
     cluster,
@@ -73,18 +76,14 @@ async function destroy(services: ReconcilerServices, { fence }: Lease, context: 
   };
 }
 
-async function build(
-  services: ReconcilerServices,
-  lease: Lease,
-  context: StepContext,
-  pools: readonly NodePool[],
-): Promise<Step | "interrupted"> {
-  const { cluster } = context;
-  const isPrepared = services.prerequisites.every((each) => each.isDone(context));
+async function build(services: ReconcilerServices, lease: Lease, stored: StoredState): Promise<Step | Unfinished> {
+  const { cluster, pools } = stored;
   // Before the observation: a secret is renewed in time even if the provisioner is unavailable.
-  const failed = isPrepared ? undefined : await satisfyNext(services, lease, context);
+  const prepared = await satisfyNext(services, lease, stored);
   // The new secrets are read before the next step depends on them.
-  if (!isPrepared && failed === undefined) return "interrupted";
+  if (prepared === "prepared" || prepared === "changed") return prepared;
+  const failed = prepared;
+  const isPrepared = failed === undefined;
   const { value: observation, error } = await observe(services, cluster);
   const observed = { cluster, observation, isUnobservable: error !== undefined, isCurrent: false, isPrepared };
   if (error !== undefined) return { ...observed, error };
@@ -99,19 +98,19 @@ async function apply(
   lease: Lease,
   pools: readonly NodePool[],
   observed: Step,
-): Promise<Step | "interrupted"> {
+): Promise<Step | Unfinished> {
   const { cluster, observation, error } = observed;
   const plan = buildPlan(cluster, pools, observation, lease.fence);
   const planned = await recordPlan(services, lease, cluster, plan.version, observation);
-  if (planned === undefined) return "interrupted";
+  if (planned === undefined) return "changed";
   const step = { ...observed, cluster: planned };
   const applied = await callWithTimeout(services, "applying the configuration", (signal) =>
     services.provisioner.apply(plan, signal),
   );
   if (applied.error !== undefined) return { ...step, error: applied.error };
   const isObserved = cluster.conditions.every(({ observedGeneration }) => observedGeneration === cluster.generation);
-  if (isObserved) return { ...step, isCurrent: true };
-  // The first observation of a generation must be newer than its plan: the one before shows the former configuration.
+  if (isObserved && observation !== undefined) return { ...step, isCurrent: true };
+  // The first observation of a generation must be newer than its plan: the one before shows the former configuration, or nothing.
   const after = await observe(services, cluster);
   const isUnobservable = after.error !== undefined;
   return {
@@ -158,18 +157,24 @@ async function commitUnderLease(services: ReconcilerServices, lease: Lease, tran
   return (await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs))).length === 0;
 }
 
-/** Satisfies the first prerequisite that is not satisfied. @returns its error */
+/**
+ * Satisfies the first prerequisite that is not satisfied.
+ *
+ * @returns its error or its success; undefined if all are satisfied already
+ */
 async function satisfyNext(
   services: ReconcilerServices,
   lease: Lease,
   context: PrerequisiteContext,
-): Promise<StepError | undefined> {
+): Promise<StepError | Unfinished | undefined> {
   const next = services.prerequisites.find((each) => !each.isDone(context));
   if (next === undefined) return undefined;
   const write = (transaction: Transaction) => commitUnderLease(services, lease, transaction);
-  // The returned value is not needed: the next read shows the result, and whether the lease is still held.
-  const { error } = await callWithTimeout(services, next.operation, (signal) => next.prepare(context, write, signal));
-  return error && { ...error, isPrerequisite: true };
+  const { value: isCommitted, error } = await callWithTimeout(services, next.operation, (signal) =>
+    next.prepare(context, write, signal),
+  );
+  if (error !== undefined) return { ...error, isPrerequisite: true };
+  return isCommitted === true ? "prepared" : "changed";
 }
 
 /** Removes what prerequisites created outside of the table. @returns the first error */

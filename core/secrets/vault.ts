@@ -37,9 +37,14 @@ export type StoredSecrets = ReadonlyMap<string, RawItem>;
 /** Reads the stored secrets of a cluster, still encrypted. One round trip. */
 export async function readSecrets(table: Table, clusterIdentity: string): Promise<StoredSecrets> {
   const { pk } = secretKey(clusterIdentity, DATA_KEY);
-  const items = await table.query({ pk, prefix: SECRET_PREFIX });
-  return new Map(items.map((item) => [item.sk.slice(SECRET_PREFIX.length), item]));
+  return secretsByName(await table.query({ pk, prefix: SECRET_PREFIX }));
 }
+
+/** Returns the secrets among items of a cluster, by name. */
+export const secretsByName = (items: readonly RawItem[]): StoredSecrets =>
+  new Map(
+    items.filter(({ sk }) => sk.startsWith(SECRET_PREFIX)).map((item) => [item.sk.slice(SECRET_PREFIX.length), item]),
+  );
 
 /** Secrets of one cluster, with its decrypted data key. */
 export interface Vault {

@@ -136,6 +136,13 @@ export const nodePoolKey = (clusterIdentity: string, id: number) => ofCluster(cl
 /** Sort key prefix of node pools. */
 export const NODE_POOL_PREFIX = "POOL#";
 
+/** Returns the range of a cluster's partition that contains its node pools and its secrets, and nothing else. */
+export const poolsAndSecretsRange = (clusterIdentity: string): { pk: string; from: string; to: string } => ({
+  pk: pointerKey(clusterIdentity).pk,
+  from: NODE_POOL_PREFIX,
+  to: `${SECRET_PREFIX}~`,
+});
+
 /** Key of a secret of a cluster, or of the data key of its secrets. @param name such as `KEY` */
 export const secretKey = (clusterIdentity: string, name: string) => ofCluster(clusterIdentity, `SECRET#${part(name)}`);
 

@@ -43,7 +43,8 @@ function placeholders(text: string, names: Readonly<Record<string, string>>): Re
   return Object.fromEntries(used.map((placeholder) => [placeholder, names[placeholder] ?? placeholder.slice(1)]));
 }
 
-function buildCommonInput(table: string, { condition, names = {}, values }: Expression, update = "") {
+/** Builds the part of a write that all operations have. @param update update expression */
+export function buildCommonInput(table: string, { condition, names = {}, values }: Expression, update = "") {
   const used = placeholders(`${condition ?? ""} ${update}`, names);
   return {
     TableName: table,

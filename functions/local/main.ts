@@ -22,6 +22,7 @@ import { type LocalIssuer, startIssuer } from "./issuer/issuer.ts";
 import { createKeyring, keyringLocation } from "./keyring.ts";
 import { seed } from "./seed.ts";
 import { directoryIn, fileIn, ISSUER_FILE, isStateless, requireExternalState } from "./storage-mode.ts";
+import { Turns } from "./turns.ts";
 import { work } from "./worker.ts";
 
 interface Database {
@@ -70,7 +71,9 @@ async function main(config: Config, log: Logger): Promise<void> {
     const app = createLocalApp({ services, log, config, keyring, ready: () => databaseAnswers(services) });
     const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
+    const turns = new Turns();
     const server = createHttpServer((request, response) => {
+      response.once("close", turns.beginRequest());
       if (issuer?.handle(request, response) !== true) void listener(request, response);
     });
     const origin = originOf(await listen(server, { port: config.PORT, host: config.HOST }));
@@ -79,7 +82,7 @@ async function main(config: Config, log: Logger): Promise<void> {
       const file = fileIn(config, ISSUER_FILE);
       issuer = await startIssuer({ origin, place: file === undefined ? undefined : { file, keyring }, services, log });
     }
-    const working = startWork(config, services, keyring, issuer, log);
+    const working = startWork(config, services, keyring, issuer, turns, log);
     announce(origin, access);
     const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);
     log.info("stopping", typeof ended === "string" ? { signal: ended } : { engine: ended });
@@ -91,12 +94,13 @@ async function main(config: Config, log: Logger): Promise<void> {
   }
 }
 
-/** Runs the reconciler beside the server. */
+/** Runs the reconciler beside the server. @param turns give requests priority */
 function startWork(
   config: Config,
   services: Services,
   keyring: Keyring,
   issuer: LocalIssuer | undefined,
+  turns: Turns,
   log: Logger,
 ): { stop(): Promise<void> } {
   const end = new AbortController();
@@ -107,7 +111,8 @@ function startWork(
       ? createIdentityProvider(config.OIDC_ISSUER_URL ?? "", config.OIDC_INITIAL_ACCESS_TOKEN)
       : createIdentityProvider(issuer.issuer, issuer.initialAccessToken);
   const own = { keyring, identityProvider: provider, warn: log.warn };
-  const given = { ...since, stopping: end.signal };
+  const inTurn = <T>(iteration: () => Promise<T>) => turns.run(iteration);
+  const given = { ...since, stopping: end.signal, inTurn };
   const done = work(reconcilerFrom(config, services, own, given), end.signal, log);
   return {
     stop() {

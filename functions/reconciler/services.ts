@@ -10,13 +10,13 @@ import type { Config } from "#functions/runtime/config.ts";
  * Builds the services of the reconciler.
  *
  * @param own services of the prerequisites
- * @param given start of the process and its stop signal, for a process that outlives one call; replacement of the wait in tests
+ * @param given start of the process, its stop signal and its turns, for a process that outlives one call; replacement of the wait in tests
  */
 export function reconcilerFrom(
   config: Config,
   services: Services,
   own: Omit<PrerequisiteServices, "table" | "clock">,
-  given: Partial<Pick<ReconcilerServices, "startedAt" | "stopping" | "sleep">> = {},
+  given: Partial<Pick<ReconcilerServices, "startedAt" | "stopping" | "sleep" | "inTurn">> = {},
 ): ReconcilerServices {
   const { table, clock } = services;
   const provisioner = simulatedProvisioner({ table, clock, stepMs: config.SIMULATED_STEP_MS });

@@ -4,9 +4,11 @@
  */
 
 import type { Services } from "../../context.ts";
+import { deadlineIn } from "../../shared/retry.ts";
 import type { RawItem } from "../../table/entity.ts";
 import { clusterKey, dueShard, keyText, pointerKey, tombstoneKey } from "../../table/keys.ts";
 import type { Expression, Transaction } from "../../table/transaction.ts";
+import { updateItem } from "../../table/update.ts";
 import { type Cluster, type Pointer, pointerEntity } from "../entity.ts";
 import { TOMBSTONE_DAYS } from "./tombstone.ts";
 
@@ -36,12 +38,11 @@ interface Changes {
   add?: Readonly<Record<string, number>>;
 }
 
-function updatePointer(
-  transaction: Transaction,
-  identity: string,
+/** Builds the update expression of changes, and the condition with the values of both. */
+function expressionOf(
   { set = {}, remove = [], add = {} }: Changes,
   { condition, values }: Expression & { condition: string },
-): void {
+): [update: string, expression: Expression & { condition: string }] {
   const clauses: [string, string[]][] = [
     ["SET", Object.keys(set).map((name) => `#${name} = :${name}`)],
     ["REMOVE", remove.map((name) => `#${name}`)],
@@ -49,10 +50,16 @@ function updatePointer(
   ];
   const update = clauses.flatMap(([verb, terms]) => (terms.length === 0 ? [] : [`${verb} ${terms.join(", ")}`]));
   const assigned = Object.entries({ ...set, ...add }).map(([name, value]) => [`:${name}`, value]);
-  transaction.update("pointer", pointerKey(identity), update.join(" "), {
-    condition,
-    values: { ...Object.fromEntries(assigned), ...values },
-  });
+  return [update.join(" "), { condition, values: { ...Object.fromEntries(assigned), ...values } }];
+}
+
+function updatePointer(
+  transaction: Transaction,
+  identity: string,
+  changes: Changes,
+  condition: Expression & { condition: string },
+): void {
+  transaction.update("pointer", pointerKey(identity), ...expressionOf(changes, condition));
 }
 
 const pathOf = ({ organisation, environment, slug }: Located): string => clusterKey(organisation, environment, slug).sk;
@@ -132,6 +139,58 @@ export function markDueForRetry(transaction: Transaction, identity: string, now:
   );
 }
 
+/** Lease that a worker requests. */
+export interface LeaseRequest {
+  /** Random id of this request, the same for all of its attempts. */
+  leaseId: string;
+  /** Present time, RFC 3339. */
+  now: string;
+  /** End of the lease, RFC 3339. */
+  leaseUntil: string;
+  /** Leases that end then or earlier have expired, RFC 3339. */
+  expired: string;
+}
+
+/** Returns whether a worker has a lease that has not expired. */
+const isLeased = ({ leaseUntil }: Pointer, { expired }: LeaseRequest): boolean =>
+  leaseUntil !== undefined && leaseUntil > expired;
+
+/**
+ * Leases a cluster that is due, and reads its pointer with the same call.
+ *
+ * After a lease that was released, the fencing token stays the same: its worker makes no more calls, and raised the token if one of
+ * its calls failed. After a lease that expired, a second call raises the token, because its worker may still run.
+ *
+ * @returns the pointer; `isTaken` is false if the cluster is not due or is leased. Undefined if there is no such cluster
+ * @throws AppError unavailable as `updateItem`
+ */
+export async function takeDueLease(
+  { table, writeTimeoutMs }: Pick<Services, "table" | "writeTimeoutMs">,
+  identity: string,
+  request: LeaseRequest,
+): Promise<{ isTaken: boolean; pointer: Pointer } | undefined> {
+  const { leaseId, leaseUntil, now } = request;
+  const deadline = deadlineIn(writeTimeoutMs);
+  const take = async (changes: Changes, condition: string, values: Record<string, unknown>) => {
+    const expression = expressionOf(changes, { condition: `#dueAt <= :due AND ${condition}`, values });
+    const { isUpdated, item } = await updateItem(table, pointerKey(identity), ...expression, deadline);
+    const pointer = item && pointerEntity.read(item);
+    const isOwn = pointer?.leaseId === leaseId && pointer.leaseUntil !== undefined;
+    return pointer && { isTaken: isUpdated || isOwn, pointer };
+  };
+  const set = { leaseUntil, leaseId };
+  const taken = await take({ set }, "attribute_not_exists(#leaseUntil)", { ":due": now });
+  if (taken === undefined || taken.isTaken) return taken;
+  const { pointer } = taken;
+  const isExpired = pointer.leaseUntil !== undefined && !isLeased(pointer, request);
+  if (!isExpired || pointer.dueAt === undefined || pointer.dueAt > now) return taken;
+  return await take({ set, add: { fence: 1 } }, "#fence = :held AND #leaseUntil = :ended", {
+    ":due": now,
+    ":held": pointer.fence,
+    ":ended": pointer.leaseUntil,
+  });
+}
+
 /**
  * Takes a lease with a new fencing token, on condition that the present token is that of `from`.
  *
@@ -164,19 +223,22 @@ export function extendLease(transaction: Transaction, lease: Lease, leaseUntil: 
   updatePointer(transaction, lease.identity, { set: { ...set, leaseUntil }, remove }, holdsLease(lease.fence));
 }
 
-/**
- * Ends a lease and all requests, on condition that none arrived since the pointer was read.
- *
- * @param wakes number of requests when the pointer was read
- * @param dueAt time of the next reconciliation; undefined if nothing is pending
- */
-export function release(
-  transaction: Transaction,
-  lease: Lease,
-  wakes: number,
-  state: ReconcileState,
-  dueAt: Date | undefined,
-): void {
+/** End of a worker's lease. */
+export interface Release {
+  /** Number of requests when the pointer was read. */
+  wakes: number;
+  state: ReconcileState;
+  /** Time of the next reconciliation; undefined if nothing is pending. */
+  dueAt: Date | undefined;
+  /** True if a call of the worker failed, and may still take effect: then the fencing token is raised. */
+  mustFence: boolean;
+}
+
+/** Raises the fencing token at the end of a lease, if that is necessary. */
+const fencing = (mustFence: boolean) => (mustFence ? { add: { fence: 1 } } : {});
+
+/** Ends a lease and all requests, on condition that none arrived since the pointer was read. */
+export function release(transaction: Transaction, lease: Lease, { wakes, state, dueAt, mustFence }: Release): void {
   const { identity, fence } = lease;
   const { set, remove } = stateChanges(state);
   const { condition, values } = holdsLease(fence);
@@ -186,6 +248,7 @@ export function release(
     {
       set: { ...set, ...(dueAt === undefined ? {} : due(identity, dueAt.toISOString())) },
       remove: [...remove, "leaseUntil", "requestedAt", ...(dueAt === undefined ? DUE : [])],
+      ...fencing(mustFence),
     },
     { condition: `${condition} AND #wakes = :wakes`, values: { ...values, ":wakes": wakes } },
   );
@@ -195,9 +258,10 @@ export function release(
  * Ends a lease and leaves the cluster due for the requests that arrived during the lease. Their `requestedAt` stays: without the
  * lease this record passes the stream's filter, which the records under the lease did not.
  */
-export function releaseRequested(transaction: Transaction, lease: Lease, state: ReconcileState): void {
+export function releaseRequested(transaction: Transaction, lease: Lease, { state, mustFence }: Release): void {
   const { set, remove } = stateChanges(state);
-  updatePointer(transaction, lease.identity, { set, remove: [...remove, "leaseUntil"] }, holdsLease(lease.fence));
+  const changes = { set, remove: [...remove, "leaseUntil"], ...fencing(mustFence) };
+  updatePointer(transaction, lease.identity, changes, holdsLease(lease.fence));
 }
 
 function tombstoneReference({ organisation, environment, slug, identity }: Located, now: Date) {

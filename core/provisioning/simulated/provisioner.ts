@@ -44,19 +44,28 @@ const outdated = (identity: string) => new Error(`a newer plan for cluster ${ide
 export function simulatedProvisioner(options: SimulationOptions): Provisioner {
   const { table, clock, stepMs, faults = () => undefined } = options;
 
+  /** State of each observation, so that a plan that follows from it does not read the state again. */
+  const observed = new WeakMap<Observation, Simulation>();
+
   async function read(identity: string): Promise<Simulation | undefined> {
     const key = simulationKey(identity);
     const item = (await table.get([key])).get(keyText(key));
     return item && readSimulation(item);
   }
 
-  /** Changes a cluster. @throws Error if a call with a higher fencing token was received before */
+  /**
+   * Changes a cluster. A change of nothing writes nothing.
+   *
+   * @param known state as read before; undefined to read it
+   * @throws Error if a call with a higher fencing token was received before
+   */
   async function change(
     identity: string,
     fence: number,
     update: (before: Simulation | undefined) => Simulation | undefined,
+    known?: Simulation,
   ): Promise<void> {
-    const before = await read(identity);
+    const before = known ?? (await read(identity));
     if (before !== undefined && before.fence > fence) throw outdated(identity);
     const after = update(before);
     if (after === undefined || after === before) return;
@@ -64,7 +73,9 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
       condition: before === undefined ? "attribute_not_exists(#pk)" : "#fence = :fence",
       ...(before === undefined ? {} : { values: { ":fence": before.fence } }),
     });
-    if ((await commit(table, transaction, deadlineIn())).length > 0) throw outdated(identity);
+    if ((await commit(table, transaction, deadlineIn())).length === 0) return;
+    if (known === undefined) throw outdated(identity);
+    await change(identity, fence, update);
   }
 
   async function forget(identity: string): Promise<void> {
@@ -94,13 +105,17 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
     pollMs: stepMs,
     apply(plan: Plan, signal) {
       const { identity } = plan.cluster;
-      const work = () => change(identity, plan.fence, (before) => applyPlan(before, plan, clock().getTime(), stepMs));
+      const update = (before: Simulation | undefined) => applyPlan(before, plan, clock().getTime(), stepMs);
+      const known = plan.observation && observed.get(plan.observation);
+      const work = () => change(identity, plan.fence, update, known);
       return call({ operation: "apply", identity }, signal, work, nothing);
     },
     observe(identity, signal) {
       const work = async () => {
         const simulation = await read(identity);
-        return simulation && observe(identity, simulation, clock().getTime(), stepMs);
+        const observation = simulation && observe(identity, simulation, clock().getTime(), stepMs);
+        if (observation !== undefined && simulation !== undefined) observed.set(observation, simulation);
+        return observation;
       };
       return call({ operation: "observe", identity }, signal, work, (observation) => observation);
     },

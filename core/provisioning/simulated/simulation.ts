@@ -122,6 +122,7 @@ export function applyPlan(before: Simulation | undefined, plan: Plan, now: numbe
 
 /** Destroys a cluster, also one that does not exist yet: a delayed plan must find it destroyed. */
 export function applyDestroy(before: Simulation | undefined, fence: number, now: number): Simulation {
+  if (before?.destroyedAt !== undefined && before.fence === fence) return before;
   const nothing = {
     builtAt: 0,
     isRunning: false,

@@ -48,7 +48,7 @@ describe("the operator's list of due clusters", () => {
     await acquireLease(world.services, identity);
     const until = new Date(world.services.clock().getTime() + 45_000).toISOString();
     expect(await due()).toMatchObject([
-      { attempts: 1, lastError: { message: "no quota" }, lease: { isHeld: true, until, fence: 2 } },
+      { attempts: 1, lastError: { message: "no quota" }, lease: { isHeld: true, until, fence: 1 } },
     ]);
   });
 });

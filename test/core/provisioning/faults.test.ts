@@ -180,7 +180,7 @@ describe("a provisioner that reports a wrong result", () => {
       endpoint: undefined,
       nodePools: [],
     } as const;
-    fail({ kind: "lies", observation }, 8, "observe");
+    fail({ kind: "lies", observation }, 2, "observe");
     await world.settle();
     expect(await get()).toMatchObject({ status: "started", provisionStatus: "DONE" });
     expect(condition(await get(), "UpToDate").status).toBe("True");

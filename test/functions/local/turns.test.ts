@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { type TurnLimits, Turns } from "#functions/local/turns.ts";
+
+/** Limits without a time that passes in a test. */
+const LIMITS: TurnLimits = { idle: 3, busy: 1, lingerMs: 0, requestMs: 600_000, waitMs: 600_000 };
+
+/** Iterations that run until they are ended. */
+function iterationsOf(turns: Turns) {
+  const running: { name: string; end: () => void }[] = [];
+  const begin = (name: string) =>
+    turns.run(() => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      running.push({ name, end: resolve });
+      return promise;
+    });
+  const end = (name: string) => {
+    const position = running.findIndex((each) => each.name === name);
+    running.splice(position, 1)[0]?.end();
+  };
+  return { begin, end, names: () => running.map(({ name }) => name) };
+}
+
+const settled = () => sleep(5);
+
+test("without requests, iterations run up to the limit, and a later one starts when one ends", async () => {
+  const { begin, end, names } = iterationsOf(new Turns(LIMITS));
+  const all = ["a", "b", "c", "d"].map(begin);
+  await settled();
+  expect(names()).toEqual(["a", "b", "c"]);
+  end("b");
+  await all[1];
+  await settled();
+  expect(names()).toEqual(["a", "c", "d"]);
+});
+
+test("beside a request one iteration runs at a time, in the order of arrival, and the others start at the end of the request", async () => {
+  const turns = new Turns(LIMITS);
+  const { begin, end, names } = iterationsOf(turns);
+  const endFirst = turns.beginRequest();
+  const endSecond = turns.beginRequest();
+  const all = ["a", "b", "c", "d"].map(begin);
+  await settled();
+  expect(names()).toEqual(["a"]);
+  end("a");
+  await all[0];
+  await settled();
+  expect(names()).toEqual(["b"]);
+  endFirst();
+  endFirst();
+  await settled();
+  expect(names()).toEqual(["b"]);
+  endSecond();
+  await expect.poll(names).toEqual(["b", "c", "d"]);
+});
+
+test("a failed iteration makes room for the next one", async () => {
+  const turns = new Turns({ ...LIMITS, idle: 1 });
+  const { begin, names } = iterationsOf(turns);
+  const failed = turns.run(() => Promise.reject(new Error("no")));
+  void begin("a");
+  await expect(failed).rejects.toThrow("no");
+  await expect.poll(names).toEqual(["a"]);
+});
+
+test("a request that waits for a status does not take priority for its whole duration", async () => {
+  const turns = new Turns({ ...LIMITS, requestMs: 1 });
+  const { begin, names } = iterationsOf(turns);
+  turns.beginRequest();
+  for (const name of ["a", "b"]) void begin(name);
+  await expect.poll(names).toEqual(["a", "b"]);
+});
+
+test("beside constant requests an iteration waits for its turn for a limited time", async () => {
+  const turns = new Turns({ ...LIMITS, waitMs: 1 });
+  const { begin, names } = iterationsOf(turns);
+  turns.beginRequest();
+  for (const name of ["a", "b", "c"]) void begin(name);
+  await expect.poll(names).toEqual(["a", "b", "c"]);
+});
