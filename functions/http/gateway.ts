@@ -60,13 +60,20 @@ export function requestOf(event: GatewayEvent): PlainRequest {
 
 /** Makes the result of a response; compressed bytes are encoded as base64. */
 export async function resultOf(response: Response | MinimalResponse): Promise<GatewayResult> {
-  const bytes =
-    response instanceof MinimalResponse ? (response.body ?? Buffer.of()) : Buffer.from(await response.arrayBuffer());
   const isBase64Encoded = response.headers.has("content-encoding");
   return {
     statusCode: response.status,
     headers: Object.fromEntries(response.headers),
-    body: bytes.toString(isBase64Encoded ? "base64" : "utf8"),
+    body: textOf(await bodyOf(response), isBase64Encoded),
     isBase64Encoded,
   };
+}
+
+const bodyOf = async (response: Response | MinimalResponse): Promise<string | Buffer> =>
+  response instanceof MinimalResponse ? (response.body ?? "") : Buffer.from(await response.arrayBuffer());
+
+/** Returns a body as the result has it. Plain text is passed on without a copy. */
+function textOf(body: string | Buffer, isBase64Encoded: boolean): string {
+  if (isBase64Encoded) return Buffer.from(body).toString("base64");
+  return typeof body === "string" ? body : body.toString();
 }

@@ -53,10 +53,10 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 export class MinimalResponse {
   readonly status: number;
   readonly headers: PlainHeaders;
-  readonly body: Buffer<ArrayBuffer> | null;
+  readonly body: string | Buffer<ArrayBuffer> | null;
 
   constructor(
-    body: Buffer<ArrayBuffer> | null,
+    body: string | Buffer<ArrayBuffer> | null,
     { status, headers }: { status: number; headers: Record<string, string> },
   ) {
     this.status = status;

@@ -2,6 +2,7 @@
 
 import type { Precondition } from "#core/request/preconditions.ts";
 import type { ApiRequest, HandlerResponse } from "./app.ts";
+import { withoutCoding } from "./content-coding.ts";
 import { etagHeader } from "./errors.ts";
 
 /** Entity tag in a header. */
@@ -31,23 +32,30 @@ export function ifMatch({ header }: Pick<ApiRequest, "header">): { precondition?
   const text = header("if-match");
   if (text === undefined || isAny(text)) return {};
   const tags = entityTags(text);
-  const strong = tags.filter(({ weak }) => !weak).map(({ opaque }) => opaque);
+  const strong = tags.filter(({ weak }) => !weak).map(({ opaque }) => withoutCoding(opaque));
   const hint = tags.length > strong.length ? '; a weak entity tag, W/"…", never matches' : "";
   return { precondition: { name: "If-Match", tags: strong, hint } };
 }
 
 /**
- * Returns whether `If-None-Match` of a read matches, so that the response is "not modified". Uses the weak comparison (RFC
- * 9110, section 13.1.2), which ignores `W/`.
+ * Returns the entity tag of the response that the client already has, if `If-None-Match` of a read matches, so that the response is
+ * "not modified". Uses the weak comparison (RFC 9110, section 13.1.2), which ignores `W/`. A tag also matches with a content coding,
+ * because the data is the same.
  *
  * @param header undefined if it was not sent
  * @param etag current entity tag, without quotes
+ * @returns the first tag that matches, without quotes, so that a cache finds its response by it; undefined if none matches
  */
-export const isNotModified = (header: string | undefined, etag: string): boolean =>
-  header !== undefined && (isAny(header) || entityTags(header).some(({ opaque }) => opaque === etag));
+export function unmodifiedTag(header: string | undefined, etag: string): string | undefined {
+  if (header === undefined) return undefined;
+  if (isAny(header)) return etag;
+  return entityTags(header).find(({ opaque }) => opaque === etag || withoutCoding(opaque) === etag)?.opaque;
+}
 
 /** Builds the response to a read: 304 if the caller's `If-None-Match` has the current entity tag. @param etag without quotes */
 export function notModifiedOr({ header }: Pick<ApiRequest, "header">, body: unknown, etag: string): HandlerResponse {
-  const headers = etagHeader(etag);
-  return isNotModified(header("if-none-match"), etag) ? { status: 304, headers } : { body, headers };
+  const unmodified = unmodifiedTag(header("if-none-match"), etag);
+  return unmodified === undefined
+    ? { body, headers: etagHeader(etag) }
+    : { status: 304, headers: etagHeader(unmodified) };
 }

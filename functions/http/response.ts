@@ -1,8 +1,8 @@
 /** Writes responses. */
 
-import { gzip } from "node:zlib";
 import type { Context } from "#core/context.ts";
 import { AppError } from "#core/shared/errors.ts";
+import { encodeBody, varyByCoding } from "./content-coding.ts";
 import { type ApiResponse, errorResponse } from "./errors.ts";
 import { preferencesApplied } from "./request.ts";
 
@@ -10,18 +10,18 @@ import { preferencesApplied } from "./request.ts";
 const WARNED_BYTES = 64;
 const WARNED_NAMES = 10;
 
-/** Minimum size of a compressed response, in bytes. */
-const COMPRESSED_BYTES = 1024 * 1024;
-
 /** Maximum size of a response, in bytes: less than API Gateway accepts from a Lambda, because of its envelope. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+/** Status of a read whose data the client already has. */
+const NOT_MODIFIED = 304;
 
 /** Header of a request's id. */
 export const REQUEST_ID = "x-request-id";
 
-/** Makes a response. @param body its bytes; null for none */
+/** Makes a response. @param body its text, or its bytes if they are compressed; null for none */
 export type Respond = (
-  body: Buffer<ArrayBuffer> | null,
+  body: string | Buffer<ArrayBuffer> | null,
   init: { status: number; headers: Record<string, string> },
 ) => Response;
 
@@ -43,39 +43,24 @@ export async function write(
   if (retryAfterSeconds !== undefined && answered.status < 400) headers["retry-after"] = `${retryAfterSeconds}`;
   const applied = preferencesApplied(context);
   if (applied !== undefined) headers["preference-applied"] = applied;
-  if (answered.body === undefined) return respond(null, { status: answered.status, headers });
-  const { text: written, type } = answered.media ?? { text: JSON.stringify(answered.body), type: "application/json" };
-  const text = Buffer.from(written);
-  const isLarge = text.length > COMPRESSED_BYTES;
-  const bytes = isLarge && takesGzip(accepted) ? await compress(text) : text;
-  if (bytes.length > MAX_ANSWER_BYTES) {
+  if (answered.body === undefined) {
+    // The body that a read would have sent could be compressed.
+    return respond(null, {
+      status: answered.status,
+      headers: answered.status === NOT_MODIFIED ? varyByCoding(headers) : headers,
+    });
+  }
+  const { text, type } = answered.media ?? { text: JSON.stringify(answered.body), type: "application/json" };
+  const encoded = await encodeBody({ body: text, headers }, accepted);
+  if (Buffer.byteLength(encoded.body) > MAX_ANSWER_BYTES) {
     const refusal = new AppError("invalid", "answer.too_large", [
       `pageSize: the response would be larger than ${MAX_ANSWER_BYTES} bytes; use a smaller pageSize`,
     ]);
     return write(errorResponse(refusal), context, accepted, respond);
   }
-  return respond(bytes, {
+  return respond(encoded.body, {
     status: answered.status,
-    headers: {
-      ...headers,
-      ...(isLarge ? { vary: "Accept-Encoding" } : {}),
-      ...(bytes === text ? {} : { "content-encoding": "gzip" }),
-      "content-type": `${type}; charset=utf-8`,
-    },
-  });
-}
-
-// Not promisified, because importing node:util loads workers and argument parsers at every start of a function.
-const compress = (text: Buffer): Promise<Buffer<ArrayBuffer>> =>
-  new Promise((resolve, reject) => {
-    gzip(text, (error, bytes) => (error === null ? resolve(bytes) : reject(error)));
-  });
-
-/** Returns whether a client accepts gzip: it names gzip, or `*`, with a weight above 0. */
-function takesGzip(header: string | undefined): boolean {
-  return (header ?? "").split(",").some((each) => {
-    const [coding = "", ...parameters] = each.split(";").map((part) => part.trim().toLowerCase());
-    return ["gzip", "x-gzip", "*"].includes(coding) && !parameters.some((part) => /^q=0(\.0*)?$/.test(part));
+    headers: { ...encoded.headers, "content-type": `${type}; charset=utf-8` },
   });
 }
 

@@ -4,9 +4,10 @@ import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Hono, Context as HonoContext } from "hono";
 import type { AppError } from "#core/shared/errors.ts";
+import { encodeBody, varyByCoding } from "../http/content-coding.ts";
 import { type ApiResponse, errorResponse, etagHeader, methodNotAllowed } from "../http/errors.ts";
 import type { GatewayEvent } from "../http/gateway.ts";
-import { isNotModified } from "../http/preconditions.ts";
+import { unmodifiedTag } from "../http/preconditions.ts";
 import { requestIdOf } from "../http/request.ts";
 import type { Logger } from "../runtime/log.ts";
 
@@ -70,7 +71,7 @@ const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path 
 /** File in memory. */
 interface File {
   type: string;
-  bytes: Buffer;
+  bytes: Buffer<ArrayBuffer>;
   etag: string;
 }
 
@@ -107,11 +108,12 @@ const PATHS: Record<string, (sources: DocsSources) => File> = {
 const READING = ["GET", "HEAD"];
 
 /** Response with an error or a file's bytes. */
-export type Served = Omit<ApiResponse, "body"> & { body?: Buffer };
+export type Served = Omit<ApiResponse, "body"> & { body?: string | Buffer<ArrayBuffer> };
 
 function fileAnswer(c: HonoContext, { type, bytes, etag }: File): Served {
+  const unmodified = unmodifiedTag(c.req.header("if-none-match"), etag);
   const headers: Record<string, string> = {
-    ...etagHeader(etag),
+    ...etagHeader(unmodified ?? etag),
     // Validated at every request, so that a new version is used at once; sent only if it changed.
     "cache-control": "no-cache",
     "content-security-policy": POLICY,
@@ -119,7 +121,7 @@ function fileAnswer(c: HonoContext, { type, bytes, etag }: File): Served {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
   };
-  if (isNotModified(c.req.header("if-none-match"), etag)) return { status: 304, headers };
+  if (unmodified !== undefined) return { status: 304, headers: varyByCoding(headers) };
   return { status: 200, headers: { ...headers, "content-type": type }, body: bytes };
 }
 
@@ -164,22 +166,21 @@ export function refusal(error: AppError, allowed: readonly string[] = []): Serve
   return {
     status,
     headers: { ...headers, ...allow, "content-type": JSON_TYPE },
-    body: Buffer.from(JSON.stringify(body)),
+    body: JSON.stringify(body),
   };
 }
 
 /** Writes a response, and logs it. @param route undefined if no route matches */
-export function writeServed(
+export async function writeServed(
   c: HonoContext,
   log: Logger,
   route: string | undefined,
   { status, headers, body }: Served,
-): Response {
+): Promise<Response> {
   const requestId = requestIdOf(c.req.header("x-request-id")) ?? randomUUID();
   const gatewayRequestId = (c.env as { event?: GatewayEvent } | undefined)?.event?.requestContext.requestId;
   log.info("request", { requestId, gatewayRequestId, method: c.req.method, route, status });
-  return new Response(body === undefined ? null : new Uint8Array(body), {
-    status,
-    headers: { ...headers, "x-request-id": requestId },
-  });
+  const encoded =
+    body === undefined ? { body: null, headers } : await encodeBody({ body, headers }, c.req.header("accept-encoding"));
+  return new Response(encoded.body, { status, headers: { ...encoded.headers, "x-request-id": requestId } });
 }

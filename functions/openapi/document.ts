@@ -45,11 +45,15 @@ function contentOf(schema: JsonSchema, example: unknown, alsoYaml = false) {
   return { "application/json": media, ...(alsoYaml ? { "application/yaml": media } : {}) };
 }
 
-/** Returns the headers of a response: its own, and those that every response can have. */
-const headersOf = (names: readonly HeaderName[] = []) => {
+/** Returns the headers of a response: its own, and those that every response of the status can have. */
+const headersOf = (status: number, names: readonly HeaderName[] = []) => {
+  const isPlain = status === 204 || names.includes("Cache-Control");
+  const encoding: HeaderName[] = isPlain ? [] : status === 304 ? ["Vary"] : ["Content-Encoding", "Vary"];
   const always: HeaderName[] = ["Preference-Applied", "Warning", "X-Request-Id"];
   return Object.fromEntries(
-    [...names, ...always].sort().map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+    [...new Set([...names, ...encoding, ...always])]
+      .sort()
+      .map((name) => [name, { $ref: `#/components/headers/${name}` }]),
   );
 };
 
@@ -58,7 +62,7 @@ function success(id: OperationId, status: string, given: Success) {
   const name = schema ?? (status === "200" ? (routes[id] as RouteRow).success : undefined);
   return {
     description,
-    headers: headersOf(names),
+    headers: headersOf(Number(status), names),
     ...(name === undefined ? {} : { content: contentOf(schemaOf(name), answerExample(id, status), alsoYaml) }),
   };
 }
@@ -66,7 +70,7 @@ function success(id: OperationId, status: string, given: Success) {
 function refusal(id: OperationId, status: ErrorStatus) {
   const { description, headers: names } = ERRORS[status];
   const content = contentOf(refTo("ErrorMessageResponse"), answerExample(id, status));
-  return { description, headers: headersOf(names), content };
+  return { description, headers: headersOf(status, names), content };
 }
 
 function operationObject({ id, path, parameters, body, isBodyOptional, isPublic }: (typeof routeRows)[number]) {

@@ -7,7 +7,7 @@ import { referenceDescriptions, serviceDescriptions } from "./references.ts";
 
 const page = {
   description: "A page of clusters.",
-  headers: ["Link", "Content-Encoding", "Vary"],
+  headers: ["Link"],
 } as const;
 const cluster = {
   description: "The cluster.",
@@ -116,7 +116,7 @@ const clusterDescriptions: Descriptions<OperationIdOf<"Clusters">> = {
     successes: {
       200: {
         description: "A page of events.",
-        headers: ["Link", "Content-Encoding", "Vary"],
+        headers: ["Link"],
       },
     },
     errors: READ,

@@ -237,10 +237,13 @@ export const headers = {
     required: true,
     schema: { type: "string", enum: ["no-store"] },
   }),
-  "Content-Encoding": text("`gzip`, above 1 MB, if the client accepts it.", {
-    schema: { type: "string", enum: ["gzip"] },
-  }),
-  ETag: text("The entity tag. A dry run has none."),
+  "Content-Encoding": text(
+    "`br` or `gzip`, of a body over 16 KiB, or of any if the client refuses `identity`, if the client accepts it.",
+    {
+      schema: { type: "string", enum: ["br", "gzip"] },
+    },
+  ),
+  ETag: text("The entity tag; of a compressed body it ends with `-br` or `-gzip`. A dry run has none."),
   "Idempotency-Replayed": text("This is the response to an earlier request with the same `Idempotency-Key`.", {
     schema: { type: "string", enum: ["true"] },
   }),

@@ -59,7 +59,7 @@ function describe(id: ReferenceId, [summary, description, response]: Texts): Des
     summary,
     description,
     successes: {
-      200: { description: response, headers: success.startsWith("Page") ? ["Link", "Content-Encoding", "Vary"] : [] },
+      200: { description: response, headers: success.startsWith("Page") ? ["Link"] : [] },
     },
     errors: path.includes("{") ? READ : READ_ALL,
   };

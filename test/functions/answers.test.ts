@@ -1,8 +1,7 @@
-import { gunzipSync } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fill } from "#test/support/filling.ts";
 import { clustersOf } from "#test/support/invariants.ts";
-import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { makeWorld, type Tenant, unpack, type World } from "#test/support/world.ts";
 
 let world: World;
 let tenant: Tenant;
@@ -27,25 +26,72 @@ beforeAll(async () => {
 const list = (size: number, headers: Record<string, string> = {}) =>
   world.raw("GET", `${tenant.path()}?pageSize=${size}`, { token: tenant.admin, headers });
 
-describe("a large response", () => {
-  test("a response over 1 MB is compressed for clients that accept it, with the headers for it", async () => {
-    const plain = await list(150);
-    expect(plain.headers.get("content-encoding")).toBeNull();
-    expect(plain.headers.get("vary")).toContain("Accept-Encoding");
-    for (const accepted of ["gzip", "br;q=1.0, gzip;q=0.8", "*"]) {
-      const gzipped = await list(150, { "accept-encoding": accepted });
-      expect(gzipped.headers.get("content-encoding")).toBe("gzip");
-      expect(gunzipSync(gzipped.bytes).equals(plain.bytes)).toBe(true);
-    }
-    for (const refused of ["gzip;q=0", "br", ""]) {
-      expect((await list(150, { "accept-encoding": refused })).headers.get("content-encoding")).toBeNull();
-    }
+/** Reads a page of three clusters, over 16 KiB. */
+const page = (accepted: string, method = "GET") =>
+  world.raw(method, `${tenant.path()}?pageSize=3`, { token: tenant.admin, headers: { "accept-encoding": accepted } });
+
+/** Sends a request for one cluster, under 16 KiB. */
+const cluster = (method: string, headers: Record<string, string>, body?: unknown) =>
+  world.raw(method, tenant.path("production", "c000001"), { token: tenant.admin, headers, body });
+
+describe("a response over 16 KiB", () => {
+  test.each([
+    ["gzip, deflate, br", "br"],
+    ["gzip", "gzip"],
+    ["GZIP;q=1.000", "gzip"],
+    ["x-gzip", "gzip"],
+    ["br;q=0.5, gzip", "gzip"],
+    ["br; q=0.8 , gzip;q=0.80", "br"],
+    ["*", "br"],
+    ["gzip;q=0, *", "br"],
+    ["br;q=0.0, *;q=0.1", "gzip"],
+    ["*;q=0, gzip", "gzip"],
+    ["identity;q=0, gzip;q=0.001", "gzip"],
+    ["identity;q=0.5, gzip;q=0.5", "gzip"],
+  ])("a response for Accept-Encoding %j is compressed as %s", async (accepted, coding) => {
+    const answer = await page(accepted);
+    expect(answer.headers.get("content-encoding")).toBe(coding);
+    expect(answer.headers.get("vary")).toContain("Accept-Encoding");
+    const plain = await page("identity");
+    expect(unpack(answer.bytes, answer.headers).equals(plain.bytes)).toBe(true);
+    expect(answer.bytes.length).toBeLessThan(plain.bytes.length);
   });
 
-  test("a small response is not compressed", async () => {
-    const answer = await list(2, { "accept-encoding": "gzip" });
+  test.each([
+    "",
+    "deflate, zstd",
+    "gzip;q=0",
+    "br;q=0.000, gzip;q=0.0",
+    "*;q=0",
+    "identity;q=0",
+    "identity, gzip;q=0.9, br;q=0.9",
+    "gzip;q=2",
+    "gzip;q=-1",
+    "gzip;q=",
+    "gzip;level=1",
+    "gzip br",
+  ])("a response for Accept-Encoding %j is not compressed, and varies by the header", async (accepted) => {
+    const answer = await page(accepted);
     expect(answer.headers.get("content-encoding")).toBeNull();
-    expect(JSON.parse(answer.bytes.toString()).content).toHaveLength(2);
+    expect(answer.headers.get("vary")).toContain("Accept-Encoding");
+    expect(JSON.parse(answer.bytes.toString()).content).toHaveLength(3);
+  });
+
+  test("a response to HEAD has the headers of the compressed response to GET, and no body", async () => {
+    const [head, get] = [await page("br", "HEAD"), await page("br")];
+    const compared = ["content-encoding", "vary", "content-type", "link"];
+    for (const name of compared) expect(head.headers.get(name), name).toBe(get.headers.get(name));
+    expect([head.status, head.bytes.length]).toEqual([200, 0]);
+  });
+
+  test("a response over 256 KiB is compressed with the same content", async () => {
+    const plain = await list(150);
+    expect(plain.bytes.length).toBeGreaterThan(1024 * 1024);
+    for (const coding of ["br", "gzip"]) {
+      const answer = await list(150, { "accept-encoding": coding });
+      expect(answer.headers.get("content-encoding")).toBe(coding);
+      expect(unpack(answer.bytes, answer.headers).equals(plain.bytes)).toBe(true);
+    }
   });
 
   test("a response over 4 MB is refused with a smaller pageSize, unless compression makes it small enough", async () => {
@@ -55,6 +101,53 @@ describe("a large response", () => {
     const compressed = await list(460, { "accept-encoding": "gzip" });
     expect(compressed.status).toBe(200);
     expect(compressed.bytes.length).toBeLessThan(4 * 1024 * 1024);
+  });
+});
+
+describe("a response of at most 16 KiB", () => {
+  test("a response is compressed only for a client that refuses plain bodies", async () => {
+    const plain = await cluster("GET", { "accept-encoding": "br, gzip" });
+    expect(plain.headers.get("content-encoding")).toBeNull();
+    expect(plain.headers.get("vary")).toContain("Accept-Encoding");
+    expect(plain.bytes.length).toBeLessThanOrEqual(16 * 1024);
+    for (const accepted of ["gzip, identity;q=0", "gzip, *;q=0"]) {
+      const answer = await cluster("GET", { "accept-encoding": accepted });
+      expect(answer.headers.get("content-encoding")).toBe("gzip");
+      expect(unpack(answer.bytes, answer.headers).equals(plain.bytes)).toBe(true);
+    }
+  });
+
+  test("a cluster's entity tag names the content coding, and conditional requests accept it with and without", async () => {
+    const plainTag = (await cluster("GET", {})).headers.get("etag") ?? "";
+    const tag = (await cluster("GET", { "accept-encoding": "br, *;q=0" })).headers.get("etag");
+    expect(tag).toBe(plainTag.replace(/"$/, '-br"'));
+    for (const given of [plainTag, tag ?? ""]) {
+      const unchanged = await cluster("GET", { "if-none-match": `"other", ${given}`, "accept-encoding": "br" });
+      expect([unchanged.status, unchanged.bytes.length]).toEqual([304, 0]);
+      expect(unchanged.headers.get("etag")).toBe(given);
+      expect(unchanged.headers.get("vary")).toContain("Accept-Encoding");
+      expect(unchanged.headers.get("content-encoding")).toBeNull();
+      const write = await cluster("PATCH", { "if-match": given }, {});
+      expect(write.status, write.bytes.toString()).toBe(200);
+    }
+    expect((await cluster("GET", { "if-none-match": '"other-br"' })).status).toBe(200);
+    expect((await cluster("PATCH", { "if-match": '"999-br"' }, {})).status).toBe(412);
+  });
+
+  test("a node pool's entity tag with a content coding matches in If-Match", async () => {
+    const other = await world.tenant();
+    const { admin: token } = other;
+    await world.send("POST", other.path("production"), { token, body: other.creation({ name: "shop" }) });
+    const pools = `${other.path("production", "shop")}/pools`;
+    const sent = { token, body: { name: "web", nodeSize: "t3.medium" } };
+    const headers = { "accept-encoding": "gzip, *;q=0" };
+    const made = await world.send("POST", pools, { ...sent, headers });
+    expect(made.headers.get("etag")).toMatch(/^"\d+-gzip"$/);
+    const one = `${pools}/${made.body.id}`;
+    const tag = (await world.send("GET", one, { token, headers })).headers.get("etag") ?? "";
+    const change = { token, body: { maxSize: 4 }, headers: { "if-match": tag } };
+    expect((await world.send("PUT", one, change)).status).toBe(200);
+    expect((await world.send("PUT", one, change)).status).toBe(412);
   });
 });
 

@@ -1,10 +1,11 @@
 import { Hono } from "hono";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createDefaultApp } from "#functions/api/fallback.ts";
+import { resultOf } from "#functions/http/gateway.ts";
 import { addDocs } from "#functions/openapi/docs-page.ts";
 import { createLogger } from "#functions/runtime/log.ts";
 import { committed, expectContract } from "#test/support/contract.ts";
-import { makeWorld, type World } from "#test/support/world.ts";
+import { makeWorld, unpack, type World } from "#test/support/world.ts";
 
 const logs: string[] = [];
 const document = new URL("../../functions/openapi/openapi.json", import.meta.url);
@@ -92,4 +93,16 @@ test("the fallback function serves the same OpenAPI document and docs page as th
       expect(answer, `${method} ${path}`).toEqual(served);
     }
   }
+});
+
+test("the fallback function compresses the OpenAPI document for the gateway, and returns 304 for the entity tag of the result", async () => {
+  const result = await resultOf(await app.request("/openapi.json", { headers: { "accept-encoding": "gzip, br" } }));
+  expect(result).toMatchObject({ statusCode: 200, isBase64Encoded: true });
+  expect(result.headers).toMatchObject({ "content-encoding": "br", vary: "Accept-Encoding" });
+  const text = unpack(Buffer.from(result.body, "base64"), new Headers(result.headers)).toString();
+  expect(JSON.parse(text)).toEqual(committed);
+  const etag = result.headers.etag ?? "";
+  expect(etag).toMatch(/^"[\w-]{43}-br"$/);
+  const again = await app.request("/openapi.json", { headers: { "if-none-match": etag } });
+  expect([again.status, again.headers.get("etag"), again.headers.get("vary")]).toEqual([304, etag, "Accept-Encoding"]);
 });

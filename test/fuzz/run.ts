@@ -1,12 +1,11 @@
 /** Sends generated requests to the served app, and compares every response with the document. */
 
-import { gunzipSync } from "node:zlib";
 import { allRoutes } from "#functions/api/all-routes.ts";
 import { createApp } from "#functions/http/app.ts";
 import { addDocs } from "#functions/openapi/docs-page.ts";
 import { createLogger } from "#functions/runtime/log.ts";
 import { committed, contractOf, type OpenApi } from "#test/support/contract.ts";
-import type { Json, World } from "#test/support/world.ts";
+import { type Json, unpack, type World } from "#test/support/world.ts";
 import { type Plan, planner, render, type Sent } from "./generate.ts";
 import { makeScene, type Scene } from "./scene.ts";
 
@@ -94,7 +93,7 @@ async function exchange(target: Target, { method, path, headers, body }: Sent): 
   const init = { method, headers, ...(body === undefined ? {} : { body }) };
   const response = await inTime(target.fetch(new Request(`http://localhost${path}`, init)));
   const bytes = Buffer.from(await response.arrayBuffer());
-  const plain = response.headers.get("content-encoding") === "gzip" ? gunzipSync(bytes) : bytes;
+  const plain = unpack(bytes, response.headers);
   const answered = plain.length === 0 ? undefined : JSON.parse(plain.toString());
   return { status: response.status, headers: response.headers, body: answered };
 }

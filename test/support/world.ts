@@ -1,7 +1,7 @@
 /** Test world: a new table, the served app, organisations with their people, and requests like those of clients. */
 
 import { randomUUID } from "node:crypto";
-import { gunzipSync } from "node:zlib";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { parse } from "yaml";
 import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import { createServices, type Services } from "#core/context.ts";
@@ -163,7 +163,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     const response = await as(operationAt(method, path), () => app.request(path, request, { peer }));
     const bytes = Buffer.from(await response.arrayBuffer());
     const { status, headers: answered } = response;
-    const plain = answered.has("content-encoding") ? gunzipSync(bytes) : bytes;
+    const plain = unpack(bytes, answered);
     judge?.(method, path, status, answered, valueIn(plain, answered));
     if (HANDS_OUT.test(path)) learnFrom(plain.toString());
     else expectNoSecrets(plain.toString(), `the answer to ${method} ${path}`);
@@ -180,11 +180,19 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     raw,
     async send(method, path, sending) {
       const { status, headers, bytes } = await raw(method, path, sending);
-      return { status, headers, text: bytes.toString(), body: valueIn(bytes, headers) };
+      const plain = unpack(bytes, headers);
+      return { status, headers, text: plain.toString(), body: valueIn(plain, headers) };
     },
     sibling: () => worldOn(name, { ...options, keyring }, busy),
     tenant: (environments = ["production", "staging"]) => tenant(environments),
   };
+}
+
+/** Returns the body of a response without its content coding. A response to HEAD has the coding and no body. */
+export function unpack(bytes: Buffer, headers: Headers): Buffer {
+  const coding = headers.get("content-encoding");
+  if (coding === null || bytes.length === 0) return bytes;
+  return coding === "br" ? brotliDecompressSync(bytes) : gunzipSync(bytes);
 }
 
 /** Operations that return secrets. */

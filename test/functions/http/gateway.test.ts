@@ -82,6 +82,7 @@ describe("the response for the gateway", () => {
       body: "ü",
       isBase64Encoded: false,
     });
+    expect(await resultOf(new MinimalResponse("ü", init()))).toMatchObject({ body: "ü", isBase64Encoded: false });
     const compressed = await resultOf(new MinimalResponse(bytes, init({ "content-encoding": "gzip" })));
     expect(compressed).toMatchObject({ body: bytes.toString("base64"), isBase64Encoded: true });
   });
