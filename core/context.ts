@@ -41,7 +41,7 @@ export interface PageIndexLimits {
 }
 
 /** Sizes of the page index in production. */
-export const pageIndexLimits: PageIndexLimits = { bucket: 64, chunk: 64 };
+const pageIndexLimits: PageIndexLimits = { bucket: 64, chunk: 64 };
 
 /** Content of a personal access token: the record to read, its user, and the hash to compare with the record. */
 export interface Credentials {
@@ -87,7 +87,7 @@ export interface StatusWatcher {
 }
 
 /** Lets no request wait: a function on AWS serves one request at a time, so a waiting request would occupy it. */
-export const noStatusWatcher: StatusWatcher = {
+const noStatusWatcher: StatusWatcher = {
   isClosed: false,
   reserve: () => undefined,
   sharedTable: (table) => table,
@@ -139,7 +139,7 @@ export interface IdempotencyRequest {
 }
 
 /** Metadata that operations record beside the response. */
-export interface ResponseMetadata {
+interface ResponseMetadata {
   /** Unknown properties and options. */
   readonly ignored: Set<string>;
   /** True if the response is the stored one of an earlier request with the same key. */

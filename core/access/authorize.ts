@@ -25,14 +25,14 @@ import { type RequiredRole, roleIn, satisfies } from "../tenancy/role.ts";
 import { parseToken, sameHash } from "../tenancy/token.ts";
 
 /** Slugs of a request's path, as sent. */
-export interface PathSlugs {
+interface PathSlugs {
   organisation: string;
   environment?: string;
   cluster?: string;
 }
 
 /** Requirements of an operation, and additional reads. The functions are called only when the path is well formed. */
-export interface AuthorizeOptions<Alongside> {
+interface AuthorizeOptions<Alongside> {
   path: PathSlugs;
   /** Role that the caller needs in the environment of the path; not checked for a path without an environment. */
   role: RequiredRole;
@@ -196,7 +196,7 @@ function verifyToken(
 }
 
 /** Returns whether a token is neither revoked nor expired. */
-export function isActive(token: Token, now: Date): boolean {
+function isActive(token: Token, now: Date): boolean {
   return token.revokedAt === undefined && Date.parse(token.expiresAt) > now.getTime();
 }
 

@@ -57,7 +57,7 @@ function pick<T extends object, const Names extends readonly (keyof T)[]>(of: T,
 }
 
 /** Lease of a cluster. */
-export interface LeaseReport {
+interface LeaseReport {
   /** RFC 3339; undefined if no worker has it. */
   until: string | undefined;
   isHeld: boolean;
@@ -65,7 +65,7 @@ export interface LeaseReport {
 }
 
 /** Cluster that is due. */
-export interface DueCluster extends Pick<Pointer, "identity" | "organisation" | "path" | "attempts" | "lastError"> {
+interface DueCluster extends Pick<Pointer, "identity" | "organisation" | "path" | "attempts" | "lastError"> {
   /** RFC 3339. */
   dueAt: string;
   /** Time since the due time, in seconds; 0 for a cluster that is due later. */
@@ -76,7 +76,7 @@ export interface DueCluster extends Pick<Pointer, "identity" | "organisation" | 
 type EventReport = Omit<ClusterEvent, "clusterIdentity" | "changes" | "ttl"> & { changes: Change[] };
 
 /** Report on a cluster. */
-export interface ClusterReport extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof STATE> {
+interface ClusterReport extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof STATE> {
   /** Time of the deletion, and end of the retention, RFC 3339; undefined for a cluster that is not deleted. */
   deleted: { at: string; keptUntil: string | undefined } | undefined;
   nodePools: Named<NodePool, typeof POOL>[];
@@ -86,7 +86,7 @@ export interface ClusterReport extends Named<Cluster, typeof IDENTITY>, Named<Cl
 }
 
 /** Resources that may still exist after the record of a cluster is removed. */
-export interface OrphanedResources extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof LOCATION> {
+interface OrphanedResources extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof LOCATION> {
   /** Without a name if the account was removed. */
   cloudAccount: { identity: string; displayName: string | undefined };
   controlPlane: Named<Cluster, typeof CONTROL_PLANE>;

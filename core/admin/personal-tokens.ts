@@ -31,7 +31,7 @@ const CreateToken = v.object({
 });
 
 /** Record of a token as shown to its user, without the token and its hash. */
-export type TokenRecord = Omit<Token, "hash">;
+type TokenRecord = Omit<Token, "hash">;
 
 /**
  * Creates a token for a user.

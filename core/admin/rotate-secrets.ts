@@ -30,7 +30,7 @@ const StoredRotation = v.object({
 export const rotationEntity = defineEntity("secrets-rotation", 1, StoredRotation);
 
 /** Services of a rotation. */
-export interface RotationServices extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
+interface RotationServices extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
   readonly keyring: Keyring;
   /**
    * Retention of the old keys after all secrets are encrypted again, in milliseconds: longer than the write of a data key that was
@@ -54,7 +54,7 @@ export interface OutsideSecrets {
 }
 
 /** Result of a rotation. */
-export interface RotationReport {
+interface RotationReport {
   /** True if it continued an interrupted rotation. */
   resumed: boolean;
   clusters: number;

@@ -4,7 +4,7 @@ import { createHash, randomInt } from "node:crypto";
 import type { BootstrapTokens } from "./entity.ts";
 
 /** Lifetime of a token, in hours; the default of kubeadm. */
-export const TOKEN_HOURS = 24;
+const TOKEN_HOURS = 24;
 
 /** Maximum number of valid tokens of a cluster. A further token revokes the oldest. */
 export const MAX_TOKENS = 20;

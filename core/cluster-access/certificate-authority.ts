@@ -15,7 +15,7 @@ const CLOCK_SKEW_MS = 5 * 60_000;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 /** Certificate and private key of a certificate authority, PEM; the key as PKCS #8. */
-export interface CertificateAuthority {
+interface CertificateAuthority {
   certificate: string;
   privateKey: string;
 }

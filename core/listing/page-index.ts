@@ -206,7 +206,7 @@ export const unchangedChunk = ({ buckets }: Chunk): Expression & { condition: st
 });
 
 /** Returns the slug in the sort key of a cluster, which owns its slug or is displaced. */
-export function slugOfKey(sk: string): string {
+function slugOfKey(sk: string): string {
   const [, , slug = ""] = sk.split("#");
   return slug;
 }

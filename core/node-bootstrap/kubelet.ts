@@ -64,7 +64,7 @@ const KEY = /^[A-Za-z0-9._/-]+$/;
 const VALUE = /^[A-Za-z0-9._-]*$/;
 
 /** Labels of a node, each `key=value`, ordered by key. */
-export interface NodeLabels {
+interface NodeLabels {
   /** Labels with which the kubelet registers its node. */
   readonly registered: readonly string[];
   /** Labels that only a user with rights on nodes may set: a kubelet does not start with them. */

@@ -77,7 +77,7 @@ export function renewLease(services: Services, transaction: Transaction, lease: 
 }
 
 /** End of a worker's lease. */
-export interface Release {
+interface Release {
   /** Number of requests when the cluster was read. */
   wakes: number;
   state: ReconcileState;

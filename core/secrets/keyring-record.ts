@@ -20,7 +20,7 @@ const StoredKeyring = v.object({
 export const keyringEntity = defineEntity("keyring", 1, StoredKeyring);
 
 /** Services that the record needs. */
-export interface KeyringRecordServices extends Pick<Services, "table" | "writeTimeoutMs"> {
+interface KeyringRecordServices extends Pick<Services, "table" | "writeTimeoutMs"> {
   readonly keyring: Keyring;
 }
 

@@ -120,7 +120,7 @@ export function overlap(one: CidrBlock, other: CidrBlock): boolean {
 }
 
 /** Special-purpose range. */
-export interface SpecialRange extends CidrBlock {
+interface SpecialRange extends CidrBlock {
   /** The range in CIDR notation. */
   readonly text: string;
   readonly use: "this network" | "loopback" | "link-local" | "multicast or reserved" | "unspecified or IPv4-compatible";

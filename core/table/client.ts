@@ -33,7 +33,7 @@ const PAGE_ITEMS = 5_000;
 const UNPROCESSED_RETRIES = 10;
 
 /** Range of one partition. `from` and `to` are inclusive bounds of the sort key. */
-export interface Range {
+interface Range {
   pk: string;
   from?: string;
   to?: string;
@@ -80,7 +80,7 @@ export interface Table {
 }
 
 /** Options of a table's client. */
-export interface TableOptions {
+interface TableOptions {
   name: string;
   /** URL of another engine than DynamoDB on AWS. */
   endpoint?: string | undefined;

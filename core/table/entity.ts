@@ -28,13 +28,13 @@ export interface Entity<Stored extends object, Written extends object = Stored> 
 }
 
 /** Converts the attributes of an item to the next version or to the one before. It cannot change key, entity and version. */
-export type Migration = (attributes: RawItem) => Readonly<Record<string, unknown>>;
+type Migration = (attributes: RawItem) => Readonly<Record<string, unknown>>;
 
 /**
  * Migrations by the version that they read: each converts to the version that is one nearer to the current one. Migrations from older
  * versions remain until no item has them. A migration from the next version lets a release read items of the release after it.
  */
-export type Migrations = Readonly<Record<number, Migration>>;
+type Migrations = Readonly<Record<number, Migration>>;
 
 /**
  * Defines a stored shape.

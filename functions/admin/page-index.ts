@@ -13,7 +13,7 @@ import type { Services } from "#core/context.ts";
 import { organisationEntity } from "#core/tenancy/organisation.ts";
 
 /** Result of a check or a rebuild. */
-export interface IndexReport {
+interface IndexReport {
   organisations: number;
   environments: number;
   discrepancies: (Discrepancy & { organisation: string })[];

@@ -25,7 +25,7 @@ export const clusterOperations = {
 export const clusterRoutes = dialectRoutes(clusterOperations, clusterDialect);
 
 /** Makes the app of this route group. */
-export const createClustersApp = (dependencies: AppDependencies) => createApp(dependencies, clusterRoutes);
+const createClustersApp = (dependencies: AppDependencies) => createApp(dependencies, clusterRoutes);
 
 /** Lambda of this route group. */
 export const handler = lambda(createClustersApp);

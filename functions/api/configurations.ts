@@ -29,7 +29,7 @@ export const configurationRoutes = (keyring: Keyring): readonly Route[] =>
   dialectRoutes(configurationOperations(keyring), configurationDialect);
 
 /** Makes the app of this route group. */
-export const createConfigurationsApp = (dependencies: AppDependencies, keyring: Keyring) =>
+const createConfigurationsApp = (dependencies: AppDependencies, keyring: Keyring) =>
   createApp(dependencies, configurationRoutes(keyring));
 
 /** Lambda of this route group. */

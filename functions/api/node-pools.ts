@@ -20,7 +20,7 @@ export const nodePoolOperations = {
 export const nodePoolRoutes = dialectRoutes(nodePoolOperations, nodePoolDialect);
 
 /** Makes the app of this route group. */
-export const createNodePoolsApp = (dependencies: AppDependencies) => createApp(dependencies, nodePoolRoutes);
+const createNodePoolsApp = (dependencies: AppDependencies) => createApp(dependencies, nodePoolRoutes);
 
 /** Lambda of this route group. */
 export const handler = lambda(createNodePoolsApp);

@@ -35,7 +35,7 @@ export const referenceOperations = {
 export const referenceRoutes = dialectRoutes(referenceOperations, referenceDialect);
 
 /** Makes the app of this route group. */
-export const createReferencesApp = (dependencies: AppDependencies) => createApp(dependencies, referenceRoutes);
+const createReferencesApp = (dependencies: AppDependencies) => createApp(dependencies, referenceRoutes);
 
 /** Lambda of this route group. */
 export const handler = lambda(createReferencesApp);

@@ -20,7 +20,7 @@ interface Bindings {
 }
 
 /** Lambda handler of API Gateway's events. */
-export interface GatewayHandler {
+interface GatewayHandler {
   (event: GatewayEvent, context: { awsRequestId?: string }): Promise<GatewayResult>;
   /**
    * Returns the same handler with other services, such as a fixed clock. The function's configuration determines which handler

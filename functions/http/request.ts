@@ -109,7 +109,7 @@ interface IncomingBody {
 }
 
 /** Body of a request, or the reason why it could not be read. */
-export interface ReadBody {
+interface ReadBody {
   body: unknown;
   /** The text that the body was read from; undefined if none was read. */
   text?: string;

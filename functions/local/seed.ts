@@ -15,7 +15,7 @@ import { parseToken } from "#core/tenancy/token.ts";
 import { writePrivateFile } from "./private-file.ts";
 
 /** Slug of the demo organisation. */
-export const DEMO = "demo";
+const DEMO = "demo";
 
 const DEMO_MEMBER = "demo@example.com";
 

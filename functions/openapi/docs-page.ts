@@ -107,7 +107,7 @@ const PATHS: Record<string, (sources: DocsSources) => File> = {
 const READING = ["GET", "HEAD"];
 
 /** Response with an error or a file's bytes. */
-export type Served = Omit<ApiResponse, "body"> & { body?: Buffer };
+type Served = Omit<ApiResponse, "body"> & { body?: Buffer };
 
 function fileAnswer(c: HonoContext, { type, bytes, etag }: File): Served {
   const headers: Record<string, string> = {

@@ -102,7 +102,7 @@ function paths(): Record<string, Record<string, unknown>> {
 }
 
 /** Builds the document. The same sources give the same document. */
-export const openApiDocument = () => ({
+const openApiDocument = () => ({
   openapi: "3.1.0",
   info: {
     title: "AME Clusters",

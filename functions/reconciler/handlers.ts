@@ -22,7 +22,7 @@ export interface StreamRecord {
 }
 
 /** Response of the stream's function: the records to retry. */
-export interface BatchResponse {
+interface BatchResponse {
   batchItemFailures: { itemIdentifier: string }[];
 }
 
@@ -160,7 +160,7 @@ type Overrides = Partial<
 >;
 
 /** Lambda handler of the reconciler. */
-export interface WorkHandler<Event, Answer> {
+interface WorkHandler<Event, Answer> {
   (event: Event, context: { awsRequestId?: string }): Promise<Answer>;
   /** Returns the same handler with other services, such as a clock that is advanced explicitly. */
   with(overrides: Overrides): WorkHandler<Event, Answer>;

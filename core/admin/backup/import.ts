@@ -17,7 +17,7 @@ import { importEntity, pendingImport, requireNoPendingImport } from "./import-lo
 const CONCURRENCY = 4;
 
 /** Dependencies and options of an import. */
-export interface ImportServices extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
+interface ImportServices extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
   /** Continues an interrupted import. */
   readonly resume: boolean;
   /** Called after each group of batches. @param done number of items written so far */

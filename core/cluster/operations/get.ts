@@ -21,7 +21,7 @@ export interface ClusterPath {
 }
 
 /** Options of a read of a cluster. */
-export interface GetOptions {
+interface GetOptions {
   /** True to show CPU and memory. */
   showCompute: boolean;
   /** True to show what was last observed. */
@@ -31,7 +31,7 @@ export interface GetOptions {
 }
 
 /** Request for a cluster. */
-export interface GetInput extends ClusterPath {
+interface GetInput extends ClusterPath {
   options: Parsed<GetOptions>;
   /** Aborted when the client disconnects; undefined if the transport does not report it. */
   signal: AbortSignal | undefined;

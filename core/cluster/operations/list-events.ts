@@ -77,12 +77,12 @@ export interface ListEventsOptions {
 }
 
 /** Request for events of a cluster. */
-export interface ListEventsInput extends ClusterPath {
+interface ListEventsInput extends ClusterPath {
   options: Parsed<ListEventsOptions>;
 }
 
 /** Page of events. */
-export interface EventPage {
+interface EventPage {
   content: ClusterEventResponse[];
   /** Position after which the next page begins; undefined on the last page. */
   next: EventPosition | undefined;

@@ -16,7 +16,7 @@ import { observations } from "./get.ts";
 import { type Filters, isSearch, search } from "./search.ts";
 
 /** Options of a list of clusters. */
-export interface ListOptions extends PageOptions {
+interface ListOptions extends PageOptions {
   filters: Filters;
   /** True to show CPU and memory. */
   showCompute: boolean;
@@ -25,7 +25,7 @@ export interface ListOptions extends PageOptions {
 }
 
 /** Request for a page of clusters. */
-export interface ListInput {
+interface ListInput {
   organisation: string;
   /** Absent for all environments that the caller can access. */
   environment?: string;

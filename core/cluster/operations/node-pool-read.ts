@@ -13,7 +13,7 @@ import { clusterEntity } from "../entity.ts";
 import { clusterNotFound } from "./get.ts";
 
 /** Request for the node pools of a cluster. */
-export interface ListNodePoolsInput {
+interface ListNodePoolsInput {
   organisation: string;
   environment: string;
   cluster: string;
@@ -21,7 +21,7 @@ export interface ListNodePoolsInput {
 }
 
 /** Request for one node pool: `nodePool` is its numeric id or its identity. */
-export interface GetNodePoolInput extends ListNodePoolsInput {
+interface GetNodePoolInput extends ListNodePoolsInput {
   nodePool: string;
 }
 

@@ -32,7 +32,7 @@ type Filtered = Pick<
 >;
 
 /** Returns whether a cluster matches the filters. */
-export function matches(cluster: Omit<Filtered, "status"> & { status: string }, wanted: Filters): boolean {
+function matches(cluster: Omit<Filtered, "status"> & { status: string }, wanted: Filters): boolean {
   const equal = (given: string | undefined, value: string | undefined) => given === undefined || given === value;
   return (
     equal(wanted.status, cluster.status) &&

@@ -33,7 +33,7 @@ import { readWriteOptions, representCluster, runWrite, type WriteResult } from "
 const MAX_CANDIDATES = 100;
 
 /** Request to restore a cluster. */
-export interface UndeleteInput {
+interface UndeleteInput {
   organisation: string;
   environment: string;
   cluster: string;

@@ -26,7 +26,7 @@ import { type ClusterPath, clusterNotFound } from "./get.ts";
 import { type DryRun, readWriteOptions, representCluster, runWrite, type WriteResult } from "./write-result.ts";
 
 /** Request to change a cluster. */
-export interface UpdateInput {
+interface UpdateInput {
   organisation: string;
   environment: string;
   cluster: string;
@@ -37,7 +37,7 @@ export interface UpdateInput {
 }
 
 /** Change of one cluster as data, the same for updates, moves and the Prometheus rules. */
-export interface UpdateCommand {
+interface UpdateCommand {
   path: ClusterPath;
   options: Parsed<WriteOptions>;
   /** Role that the caller needs in the environment of the path. */

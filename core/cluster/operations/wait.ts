@@ -10,7 +10,7 @@ import type { Cluster } from "../entity.ts";
 export const MAX_WAIT_SECONDS = 10;
 
 /** Delay before a caller that could not wait retries, in seconds. */
-export const RETRY_AFTER_SECONDS = 5;
+const RETRY_AFTER_SECONDS = 5;
 
 type Status = Cluster["status"];
 
@@ -31,7 +31,7 @@ export function hasStatus({ status, conditions, generation }: Awaitable, awaited
 }
 
 /** What a request waits for, and how. */
-export interface Wait<Read> {
+interface Wait<Read> {
   /** Undefined if the caller does not wait. */
   status: Status | undefined;
   /** Key of the cluster. */

@@ -13,7 +13,7 @@ import { renderLoginPage } from "./page.ts";
 import { type IssuerPlace, type IssuerStore, openIssuerStore } from "./store.ts";
 
 /** Path of the issuer on the server. */
-export const ISSUER_PATH = "/oidc";
+const ISSUER_PATH = "/oidc";
 
 /** Maximum size of a login form, which contains one token, in bytes. */
 const MAX_FORM_BYTES = 4_096;
@@ -31,7 +31,7 @@ export interface LocalIssuer {
 }
 
 /** Options of the issuer. */
-export interface LocalIssuerOptions {
+interface LocalIssuerOptions {
   /** Scheme, host and port of the server. */
   origin: string;
   /** Storage of its keys and clients; undefined stores nothing. */
