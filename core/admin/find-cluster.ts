@@ -70,15 +70,15 @@ async function identityAt({ table, clock }: Pick<Services, "table" | "clock">, p
   const owner = (await table.get([key])).get(keyText(key));
   if (owner !== undefined) return clusterEntity.read(owner).identity;
   const tombstones = await table.query({ pk: key.pk, prefix: tombstonePrefix(environment, slug) });
-  const kept = tombstones
+  const deleted = tombstones
     .map((item) => tombstoneEntity.read(item))
     .filter(({ ttl }) => ttl > clock().getTime() / 1_000);
-  const [only, ...others] = kept;
+  const [only, ...others] = deleted;
   if (only === undefined) throw clusterNotFound(path);
   if (others.length === 0) return only.identity;
   throw new AppError("conflict", "cluster.several_deleted", [
     `Several clusters "${slug}" in environment "${environment}" were deleted; select one by its identity:`,
-    ...kept.map(({ identity, deletedAt }) => `${identity} was deleted at ${deletedAt}`),
+    ...deleted.map(({ identity, deletedAt }) => `${identity} was deleted at ${deletedAt}`),
   ]);
 }
 

@@ -37,7 +37,7 @@ const WHAT = "join configuration";
 export async function issueJoinConfig(context: Context, input: JoinInput): Promise<JoinConfigResponse> {
   const { nodePool } = input;
   const configured = await authorizeConfiguration(context, input, {
-    right: "admin",
+    role: "admin",
     what: WHAT,
     phase: "CLUSTER_PROVISIONED",
     withPools: nodePool !== undefined,

@@ -154,10 +154,10 @@ async function batchGet(
   keys: readonly Key[],
   attributes?: readonly string[],
 ) {
-  const wanted = [...new Map(keys.map((key) => [keyText(key), { pk: key.pk, sk: key.sk }])).values()];
+  const uniqueKeys = [...new Map(keys.map((key) => [keyText(key), { pk: key.pk, sk: key.sk }])).values()];
   const batches: Key[][] = [];
-  for (let start = 0; start < wanted.length; start += BATCH_GET_KEYS) {
-    batches.push(wanted.slice(start, start + BATCH_GET_KEYS));
+  for (let start = 0; start < uniqueKeys.length; start += BATCH_GET_KEYS) {
+    batches.push(uniqueKeys.slice(start, start + BATCH_GET_KEYS));
   }
   const found = new Map<string, RawItem>();
   await Promise.all(

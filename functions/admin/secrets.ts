@@ -6,7 +6,7 @@ import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { createLocalKeyring } from "#core/secrets/local-keyring.ts";
 import { invalid } from "#core/shared/errors.ts";
-import { type IssuerPlace, isIssuerLost, openIssuerFile } from "../local/issuer/store.ts";
+import { type IssuerLocation, isIssuerLost, openIssuerFile } from "../local/issuer/store.ts";
 import { createKeyFileStore } from "../local/key-file.ts";
 import { createKeyring } from "../local/keyring.ts";
 import { fileIn, ISSUER_FILE } from "../local/storage-mode.ts";
@@ -31,7 +31,7 @@ function readSeconds(given: CommandLine): number {
 }
 
 /** Returns the file of the local issuer. @returns undefined for a stage on AWS, also if this machine has a data directory */
-function issuerIn({ config, target }: CommandContext, keyring: Keyring): IssuerPlace | undefined {
+function issuerIn({ config, target }: CommandContext, keyring: Keyring): IssuerLocation | undefined {
   const file = target.on === "aws" ? undefined : fileIn(config, ISSUER_FILE);
   return file === undefined ? undefined : { file, keyring };
 }

@@ -14,7 +14,7 @@ const WARNED_NAMES = 10;
 const COMPRESSED_BYTES = 1024 * 1024;
 
 /** Maximum size of a response, in bytes: less than API Gateway accepts from a Lambda, because of its envelope. */
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 
 /** Header of a request's id. */
 export const REQUEST_ID = "x-request-id";
@@ -30,32 +30,32 @@ export type Respond = (
  *
  * @param accepted the caller's `Accept-Encoding`
  */
-export async function write(
-  answered: ApiResponse,
+export async function writeResponse(
+  response: ApiResponse,
   context: Context,
   accepted: string | undefined,
   respond: Respond,
 ): Promise<Response> {
-  const headers: Record<string, string> = { ...answered.headers, [REQUEST_ID]: context.requestId };
+  const headers: Record<string, string> = { ...response.headers, [REQUEST_ID]: context.requestId };
   const { ignored, replayed, retryAfterSeconds } = context.responseMetadata;
   if (ignored.size > 0) headers.warning = warningOf(ignored);
-  if (replayed && answered.status < 400) headers["idempotency-replayed"] = "true";
-  if (retryAfterSeconds !== undefined && answered.status < 400) headers["retry-after"] = `${retryAfterSeconds}`;
+  if (replayed && response.status < 400) headers["idempotency-replayed"] = "true";
+  if (retryAfterSeconds !== undefined && response.status < 400) headers["retry-after"] = `${retryAfterSeconds}`;
   const applied = preferencesApplied(context);
   if (applied !== undefined) headers["preference-applied"] = applied;
-  if (answered.body === undefined) return respond(null, { status: answered.status, headers });
-  const { text: written, type } = answered.media ?? { text: JSON.stringify(answered.body), type: "application/json" };
+  if (response.body === undefined) return respond(null, { status: response.status, headers });
+  const { text: written, type } = response.media ?? { text: JSON.stringify(response.body), type: "application/json" };
   const text = Buffer.from(written);
   const isLarge = text.length > COMPRESSED_BYTES;
   const bytes = isLarge && takesGzip(accepted) ? await compress(text) : text;
-  if (bytes.length > MAX_ANSWER_BYTES) {
-    const refusal = new AppError("invalid", "answer.too_large", [
-      `pageSize: the response would be larger than ${MAX_ANSWER_BYTES} bytes; use a smaller pageSize`,
+  if (bytes.length > MAX_RESPONSE_BYTES) {
+    const refusal = new AppError("invalid", "response.too_large", [
+      `pageSize: the response would be larger than ${MAX_RESPONSE_BYTES} bytes; use a smaller pageSize`,
     ]);
-    return write(errorResponse(refusal), context, accepted, respond);
+    return writeResponse(errorResponse(refusal), context, accepted, respond);
   }
   return respond(bytes, {
-    status: answered.status,
+    status: response.status,
     headers: {
       ...headers,
       ...(isLarge ? { vary: "Accept-Encoding" } : {}),

@@ -10,7 +10,7 @@ import { requireKeys } from "#core/secrets/keyring-record.ts";
 import { errorText } from "#core/shared/errors.ts";
 import { createTable, requireTransactions } from "#core/table/create.ts";
 import { type Config, readConfig } from "#functions/runtime/config.ts";
-import { databaseAnswers } from "../api/health.ts";
+import { isDatabaseAvailable } from "../api/health.ts";
 import { reconcilerFrom } from "../reconciler/services.ts";
 import { createLogger, errorFields, type Logger } from "../runtime/log.ts";
 import { servicesFrom } from "../runtime/services.ts";
@@ -67,7 +67,7 @@ async function main(config: Config, log: Logger): Promise<void> {
     const keyring = createKeyring(config);
     await requireKeys({ ...services, keyring }, keyringLocation(config));
     const access = await prepareAccess(config, services);
-    const app = createLocalApp({ services, log, config, keyring, ready: () => databaseAnswers(services) });
+    const app = createLocalApp({ services, log, config, keyring, ready: () => isDatabaseAvailable(services) });
     const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
     const server = createHttpServer((request, response) => {

@@ -109,7 +109,7 @@ const READING = ["GET", "HEAD"];
 /** Response with an error or a file's bytes. */
 type Served = Omit<ApiResponse, "body"> & { body?: Buffer };
 
-function fileAnswer(c: HonoContext, { type, bytes, etag }: File): Served {
+function buildFileResponse(c: HonoContext, { type, bytes, etag }: File): Served {
   const headers: Record<string, string> = {
     ...etagHeader(etag),
     // Validated at every request, so that a new version is used at once; sent only if it changed.
@@ -141,7 +141,7 @@ export function addDocs(app: Hono, log: Logger, sources: DocsSources = SOURCES):
     ["/", () => ({ status: 302, headers: { location: "/docs" } })],
     ...Object.entries(PATHS).map(([path, make]): [string, (c: HonoContext) => Served] => [
       path,
-      (c) => fileAnswer(c, fileAt(path, make)),
+      (c) => buildFileResponse(c, fileAt(path, make)),
     ]),
   ];
   for (const [path, serve] of routes) {

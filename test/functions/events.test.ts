@@ -5,7 +5,7 @@ import { appendEvent } from "#core/cluster/store/event-log.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { eventKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
-import { waitsOf } from "#test/support/faults.ts";
+import { roundTripsOf } from "#test/support/faults.ts";
 import { eventsOf } from "#test/support/invariants.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -369,7 +369,7 @@ describe("access to and cost of an event list", () => {
       world.wire.spans.length = 0;
       expect((await get(path)).status).toBe(200);
       expect(world.wire.spans.map(({ operation }) => operation)).toEqual(["BatchGetItem", "Query"]);
-      expect(waitsOf(world.wire.spans)).toBe(2);
+      expect(roundTripsOf(world.wire.spans)).toBe(2);
       expect(world.wire.spans[1]?.input.Limit).toBe(path === pathOf() ? 26 : 3);
     }
     world.wire.latencyMs = 0;

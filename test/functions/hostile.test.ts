@@ -3,7 +3,14 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { CreateCluster } from "#core/cluster/schema.ts";
 import { CreateNodePool } from "#core/node-pool/schema.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
-import { type Answer, type Json, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
+import {
+  type Answer,
+  type Json,
+  makeWorld,
+  type RequestOptions,
+  type Tenant,
+  type World,
+} from "#test/support/world.ts";
 
 /** Requests that may be accepted go to production. Staging stays empty, because every request to it must be refused. */
 const [ACCEPTED, REFUSED, FUZZED] = ["production", "staging", "fuzzed"];
@@ -26,7 +33,7 @@ beforeAll(async () => {
 });
 
 /** Sends a request and asserts that it returns no 5xx, valid headers, and errors of the documented form. */
-async function send(method: string, path: string, sending: Sending = {}): Promise<Answer> {
+async function send(method: string, path: string, sending: RequestOptions = {}): Promise<Answer> {
   const answer = await world.send(method, path, { token: tenant.admin, ...sending });
   const told = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`;
   expect(answer.status, told).toBeLessThan(500);
@@ -53,14 +60,14 @@ const withPool = (more: object) => creation({ nodePools: [pool(more)] });
 /** Object with one property of any name, including `__proto__`. */
 const named = <T>(name: string, value: T): Record<string, T> => Object.fromEntries([[name, value]]);
 
-async function accepted(sending: Sending): Promise<Answer> {
+async function accepted(sending: RequestOptions): Promise<Answer> {
   const answer = await send("POST", tenant.path(ACCEPTED), sending);
   expect(answer.status, `${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`).toBe(200);
   return answer;
 }
 
 /** Sends a request that must be refused, and asserts that nothing was created. */
-async function refused(sending: Sending, status = 400): Promise<Answer> {
+async function refused(sending: RequestOptions, status = 400): Promise<Answer> {
   const answer = await send("POST", tenant.path(REFUSED), sending);
   const before = strays;
   strays = (await send("GET", `${tenant.path(REFUSED)}?size=1`)).body.totalElements;

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { setMember } from "#core/admin/members.ts";
-import { forgetTransactions } from "#test/support/faults.ts";
+import { regenerateClientTokens } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { type Answer, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
+import { type Answer, makeWorld, type RequestOptions, type Tenant, type World } from "#test/support/world.ts";
 
 const START = Date.parse("2026-11-23T10:00:00.123Z");
 const HOUR = 60 * 60 * 1_000;
@@ -31,14 +31,15 @@ const at = (environment = "production", ...rest: string[]) => [tenant.path(envir
 const POOL = { name: "web", nodeSize: "t3.medium" };
 
 /** Sends a POST with the idempotency key. */
-const post = (path: string, body: unknown, more: Sending = {}, by: World = world) =>
+const post = (path: string, body: unknown, more: RequestOptions = {}, by: World = world) =>
   by.send("POST", path, {
     token: tenant.admin,
     body,
     ...more,
     headers: { "idempotency-key": key, ...more.headers },
   });
-const create = (more: Sending = {}, body: Record<string, unknown> = {}) => post(at(), tenant.creation(body), more);
+const create = (more: RequestOptions = {}, body: Record<string, unknown> = {}) =>
+  post(at(), tenant.creation(body), more);
 const tell = ({ status, body, headers }: Answer) => ({
   status,
   body,
@@ -110,7 +111,7 @@ describe.each(OPERATIONS)("a retry of %s", (name, path, body) => {
     let sendings = 0;
     forgetful.wire.fault = ({ operation }) =>
       operation === "TransactWriteItems" && ++sendings === 1 ? "after" : undefined;
-    forgetTransactions(forgetful.table);
+    regenerateClientTokens(forgetful.table);
     const answer = await post(path(), sent(), {}, forgetful);
     expect([sendings, answer.status], answer.text).toEqual([2, 200]);
     expect(tell(await post(path(), sent()))).toEqual(tell(answer));

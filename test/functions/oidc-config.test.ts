@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import { forgetCluster, orphanedResources, retryCluster } from "#core/admin/clusters.ts";
 import { NotRegisteredError } from "#core/cluster-access/identity-provider.ts";
 
-import { waitsOf } from "#test/support/faults.ts";
+import { roundTripsOf } from "#test/support/faults.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
@@ -177,7 +177,7 @@ describe("an OIDC configuration", () => {
     for (const path of ["oidc-config", "kubeconfig"]) {
       world.wire.spans.length = 0;
       expect((await get(at(path))).status).toBe(200);
-      expect([path, waitsOf(world.wire.spans)]).toEqual([path, 2]);
+      expect([path, roundTripsOf(world.wire.spans)]).toEqual([path, 2]);
     }
     world.wire.latencyMs = 0;
   });

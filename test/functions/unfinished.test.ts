@@ -3,16 +3,16 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
 import { eventsOf } from "#test/support/invariants.ts";
-import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 6);
 
-let world: LivingWorld;
+let world: ReconciledWorld;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  world = await makeLivingWorld({ callMs: 30 });
+  world = await makeReconciledWorld({ callMs: 30 });
 });
 
 afterEach(() => {

@@ -128,7 +128,7 @@ export async function run(world: World, options: RunOptions): Promise<Report> {
       judge(sent, answered);
       if (answered.status < 300 && sent.isOnTarget) {
         const isDryRun = new URL(`http://localhost${sent.path}`).searchParams.get("dryRun") === "true";
-        await scene?.learn(operationId, plan.target, { isDryRun }, answered.headers, answered.body);
+        await scene?.addKnownSecrets(operationId, plan.target, { isDryRun }, answered.headers, answered.body);
       }
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);

@@ -8,7 +8,7 @@ import { as } from "./permissions.ts";
 import { makeWorld, type World, type WorldOptions } from "./world.ts";
 
 /** World with a reconciler. */
-export interface LivingWorld extends World {
+export interface ReconciledWorld extends World {
   reconciler: ReconcilerServices;
   /** Advances the clock. @param ms milliseconds */
   pass(ms: number): void;
@@ -25,14 +25,14 @@ export const STEP_MS = 800;
  *
  * @param options `callMs` is the timeout of a call of the reconciler, `prerequisites` its own steps; none by default
  */
-export async function makeLivingWorld(
+export async function makeReconciledWorld(
   options: WorldOptions & { callMs?: number; prerequisites?: (world: World) => readonly Prerequisite[] } = {},
-): Promise<LivingWorld> {
+): Promise<ReconciledWorld> {
   let now = Date.parse("2026-11-23T10:00:00.000Z");
   const clock = () => new Date(now);
   const { callMs = 200, prerequisites, ...given } = options;
   const world = await makeWorld({ clock, ...given });
-  const faults: LivingWorld["faults"] = { next: undefined };
+  const faults: ReconciledWorld["faults"] = { next: undefined };
   const provisioner = simulatedProvisioner({
     table: world.table,
     clock,
@@ -48,7 +48,7 @@ export async function makeLivingWorld(
     callMs,
     prerequisites: prerequisites?.(world) ?? [],
   });
-  const settle: LivingWorld["settle"] = async (withinMs = 30 * 60_000) => {
+  const settle: ReconciledWorld["settle"] = async (withinMs = 30 * 60_000) => {
     const end = now + withinMs;
     for (;;) {
       const due = await as("ReconcileSchedule", () => findDue(reconciler, new Date(end)));

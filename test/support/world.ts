@@ -12,13 +12,13 @@ import { parseJson } from "#core/shared/json.ts";
 import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
 import { allRoutes } from "#functions/api/all-routes.ts";
-import { databaseAnswers } from "#functions/api/health.ts";
+import { isDatabaseAvailable } from "#functions/api/health.ts";
 import { createApp } from "#functions/http/app.ts";
 import { createLogger, type Logger } from "#functions/runtime/log.ts";
 import { expectContract } from "./contract.ts";
 import { tap, type Wire } from "./faults.ts";
 import { as, operationAt, permitted } from "./permissions.ts";
-import { expectNoSecrets, learnFrom } from "./secrets.ts";
+import { addSecretsOf, expectNoSecrets } from "./secrets.ts";
 import { type Tenant, tenantsOn } from "./tenants.ts";
 
 export type { Tenant } from "./tenants.ts";
@@ -36,7 +36,7 @@ export interface Answer {
 }
 
 /** Options of a request. */
-export interface Sending {
+export interface RequestOptions {
   token?: string | undefined;
   /** Sent as JSON. */
   body?: unknown;
@@ -58,9 +58,13 @@ export interface World {
   /** Logged lines. */
   logs: string[];
   log: Logger;
-  send(method: string, path: string, sending?: Sending): Promise<Answer>;
+  send(method: string, path: string, options?: RequestOptions): Promise<Answer>;
   /** Like `send`, with the response's bytes unchanged. */
-  raw(method: string, path: string, sending?: Sending): Promise<{ status: number; headers: Headers; bytes: Buffer }>;
+  raw(
+    method: string,
+    path: string,
+    options?: RequestOptions,
+  ): Promise<{ status: number; headers: Headers; bytes: Buffer }>;
   tenant(environments?: readonly string[]): Promise<Tenant>;
   /** Creates another process on the same table: its client and wire are separate, and it shares only the database. */
   sibling(): World;
@@ -142,12 +146,12 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
       config: { TRUSTED_PROXIES: trustedProxies, CORS_ORIGINS: corsOrigins },
       peerAddress: (c) => (c.env as { peer?: string }).peer,
     },
-    allRoutes(permitted(keyring, name), () => databaseAnswers(services)),
+    allRoutes(permitted(keyring, name), () => isDatabaseAvailable(services)),
   );
   const wire = tap(table, busy);
   const tenant = tenantsOn(services);
-  const raw: World["raw"] = async (method, path, sending = {}) => {
-    const { token, body, raw: given, headers = {}, peer = "127.0.0.1" } = sending;
+  const raw: World["raw"] = async (method, path, options = {}) => {
+    const { token, body, raw: given, headers = {}, peer = "127.0.0.1" } = options;
     const sent = given ?? (body === undefined ? undefined : JSON.stringify(body));
     const request = {
       method,
@@ -165,8 +169,8 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     const { status, headers: answered } = response;
     const plain = answered.has("content-encoding") ? gunzipSync(bytes) : bytes;
     judge?.(method, path, status, answered, valueIn(plain, answered));
-    if (HANDS_OUT.test(path)) learnFrom(plain.toString());
-    else expectNoSecrets(plain.toString(), `the answer to ${method} ${path}`);
+    if (RETURNS_SECRETS.test(path)) addSecretsOf(plain.toString());
+    else expectNoSecrets(plain.toString(), `the response to ${method} ${path}`);
     return { status, headers: answered, bytes };
   };
   return {
@@ -178,8 +182,8 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     logs,
     log,
     raw,
-    async send(method, path, sending) {
-      const { status, headers, bytes } = await raw(method, path, sending);
+    async send(method, path, options) {
+      const { status, headers, bytes } = await raw(method, path, options);
       return { status, headers, text: bytes.toString(), body: valueIn(bytes, headers) };
     },
     sibling: () => worldOn(name, { ...options, keyring }, busy),
@@ -188,7 +192,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
 }
 
 /** Operations that return secrets. */
-const HANDS_OUT = /\/(join-config|oidc-config|kubeconfig)(\?|$)/;
+const RETURNS_SECRETS = /\/(join-config|oidc-config|kubeconfig)(\?|$)/;
 
 function valueIn(bytes: Buffer, headers: Headers): Json {
   if (bytes.length === 0) return undefined;

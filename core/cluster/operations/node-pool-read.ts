@@ -80,8 +80,8 @@ export const representNodePool = (pool: NodePool): Representation<ClusterNodePoo
 
 /** Finds a pool by its numeric id or its identity. @throws AppError not found */
 export function findNodePool(pools: readonly NodePool[], given: { nodePool: string; cluster: string }): NodePool {
-  const wanted = given.nodePool.toLowerCase();
-  const pool = pools.find(({ id, identity }) => `${id}` === wanted || identity === wanted);
+  const idOrIdentity = given.nodePool.toLowerCase();
+  const pool = pools.find(({ id, identity }) => `${id}` === idOrIdentity || identity === idOrIdentity);
   if (pool === undefined) throw nodePoolNotFound(given.nodePool, given.cluster);
   return pool;
 }

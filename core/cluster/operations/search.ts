@@ -32,15 +32,15 @@ type Filtered = Pick<
 >;
 
 /** Returns whether a cluster matches the filters. */
-function matches(cluster: Omit<Filtered, "status"> & { status: string }, wanted: Filters): boolean {
+function matches(cluster: Omit<Filtered, "status"> & { status: string }, filters: Filters): boolean {
   const equal = (given: string | undefined, value: string | undefined) => given === undefined || given === value;
   return (
-    equal(wanted.status, cluster.status) &&
-    equal(wanted.cloudProvider, cluster.cloudProvider) &&
-    equal(wanted.region, cluster.region) &&
-    equal(wanted.version, cluster.version) &&
-    equal(wanted.maintenanceSchedule, cluster.maintenanceScheduleIdentity) &&
-    (wanted.name === undefined || cluster.name.startsWith(wanted.name))
+    equal(filters.status, cluster.status) &&
+    equal(filters.cloudProvider, cluster.cloudProvider) &&
+    equal(filters.region, cluster.region) &&
+    equal(filters.version, cluster.version) &&
+    equal(filters.maintenanceSchedule, cluster.maintenanceScheduleIdentity) &&
+    (filters.name === undefined || cluster.name.startsWith(filters.name))
   );
 }
 
@@ -64,8 +64,8 @@ function ordered(rows: readonly ListRow[], { sort, descending }: PageRequest): L
 }
 
 /** Returns whether a list needs more than the page index. */
-export const isSearch = (page: PageRequest, wanted: Filters): boolean =>
-  page.sort.length > 0 || Object.values(wanted).some((value) => value !== undefined);
+export const isSearch = (page: PageRequest, filters: Filters): boolean =>
+  page.sort.length > 0 || Object.values(filters).some((value) => value !== undefined);
 
 /**
  * Finds a page: reads ranges of the list index in parallel, filters and sorts the rows, then reads the clusters of the page. Two
@@ -78,15 +78,15 @@ export async function search(
   context: Context,
   organisation: string,
   chunks: readonly Chunk[],
-  isVisible: (place: { environmentIdentity: string }) => boolean,
+  isVisible: (cluster: { environmentIdentity: string }) => boolean,
   request: PageRequest,
-  wanted: Filters,
+  filters: Filters,
 ): Promise<{ clusters: Cluster[]; total: number }> {
   const ranges: KeyRange[] = listRanges(chunks, isVisible);
   const rows = await readListRows(context.table, organisation, ranges);
   const seen = new Set<string>();
   const found = rows.filter((row) => {
-    if (!isVisible(row) || !matches(row, wanted) || seen.has(row.identity)) return false;
+    if (!isVisible(row) || !matches(row, filters) || seen.has(row.identity)) return false;
     seen.add(row.identity);
     return true;
   });
@@ -96,7 +96,7 @@ export async function search(
   const clusters = page.flatMap((row): Cluster[] => {
     const item = items.get(keyText(row));
     const cluster = item === undefined ? undefined : clusterEntity.read(item);
-    return cluster?.identity === row.identity && matches(cluster, wanted) ? [cluster] : [];
+    return cluster?.identity === row.identity && matches(cluster, filters) ? [cluster] : [];
   });
   return { clusters, total: found.length };
 }

@@ -55,8 +55,8 @@ const LIST_PARAMETERS = { "show-compute": flag, includeDetails: flag, ...filters
 
 function listOptions(request: ApiRequest) {
   const { value, ...found } = parsePageQuery(request, LIST_PARAMETERS, sortable);
-  const { page, "show-compute": showCompute, includeDetails, ...wanted } = value;
-  return { options: { value: { page, showCompute, includeDetails, filters: wanted }, ...found } };
+  const { page, "show-compute": showCompute, includeDetails, ...filters } = value;
+  return { options: { value: { page, showCompute, includeDetails, filters: filters }, ...found } };
 }
 
 /** Statuses by their value of `waitFor`. */

@@ -3,7 +3,7 @@ import { clusterItem } from "#core/cluster/store/items.ts";
 import { nodePoolsOf } from "#core/node-pool/items.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
-import { type Fault, forgetTransactions } from "#test/support/faults.ts";
+import { type Fault, regenerateClientTokens } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
   world = await makeWorld({ pageIndex: { bucket: 2, chunk: 64 } });
   once = await makeWorld({ maxAttempts: 1 });
   forgetful = await makeWorld({ pageIndex: { bucket: 2, chunk: 64 } });
-  forgotten = forgetTransactions(forgetful.table);
+  forgotten = regenerateClientTokens(forgetful.table);
 });
 
 afterEach(() => {

@@ -6,15 +6,15 @@ import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
-let world: LivingWorld;
+let world: ReconciledWorld;
 let tenant: Tenant;
 let last: string;
 
 beforeAll(async () => {
-  world = await makeLivingWorld();
+  world = await makeReconciledWorld();
 });
 
 afterEach(async () => {
