@@ -18,7 +18,7 @@ import {
   oidcClientEntity,
 } from "../cluster-access/entity.ts";
 import type { Services } from "../context.ts";
-import { readChunkOf } from "../listing/page-index.ts";
+import { readChunkOf, requireChunk } from "../listing/page-index.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import { completeDeletion } from "../provisioning/cleanup.ts";
 import { findDue } from "../provisioning/work-queue.ts";
@@ -262,8 +262,7 @@ export async function forgetCluster(services: Services, ref: ClusterRef): Promis
 
 async function forgetTransaction(services: Services, { cluster, pools }: ClusterRecord): Promise<Transaction> {
   const { organisation, environment, slug } = cluster;
-  const chunk = await readChunkOf(services.table, organisation, environment, slug);
-  if (chunk === undefined) throw new Error(`environment "${environment}" has no page index`);
+  const chunk = requireChunk(await readChunkOf(services.table, organisation, environment, slug), environment);
   const now = services.clock();
   const transaction = tombstoneTransaction(services, cluster, pools, chunk, now.toISOString(), "cluster.forgotten");
   retire(transaction, cluster, now);

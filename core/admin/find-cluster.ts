@@ -1,5 +1,6 @@
 /** Finds a cluster for an operator, also a moved or deleted one. It does not check the tenant. */
 
+import * as v from "valibot";
 import { type Cluster, clusterEntity, type Pointer, tombstoneEntity } from "../cluster/entity.ts";
 import type { ClusterPath } from "../cluster/operations/get.ts";
 import { readPointer } from "../cluster/store/pointer.ts";
@@ -8,7 +9,9 @@ import type { Services } from "../context.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import { nodePoolsOf } from "../node-pool/items.ts";
 import { AppError, notFound } from "../shared/errors.ts";
+import { uuid } from "../shared/schemas.ts";
 import { isOrganisationSlug, isSlug } from "../shared/slug.ts";
+import { hasTtlExpired } from "../shared/time.ts";
 import { clusterKey, type Key, keyText, organisationKey, tombstonePrefix } from "../table/keys.ts";
 
 /** Reference to a cluster: its identity, or its present or last path. */
@@ -24,8 +27,6 @@ export interface ClusterRecord {
   deletedAt: string | undefined;
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /**
  * Finds a cluster or its tombstone. A path refers to the present owner of the slug, or else to the cluster that was deleted there.
  *
@@ -37,7 +38,7 @@ export async function findCluster(
   ref: ClusterRef,
 ): Promise<ClusterRecord> {
   const identity = "identity" in ref ? ref.identity.toLowerCase() : await identityAt(services, ref);
-  const found = UUID.test(identity) ? await followPointer(services, identity) : undefined;
+  const found = v.is(uuid, identity) ? await followPointer(services, identity) : undefined;
   if (found === undefined) throw notFound("cluster.missing", `There is no cluster with the identity "${identity}".`);
   return found;
 }
@@ -72,7 +73,7 @@ async function identityAt({ table, clock }: Pick<Services, "table" | "clock">, p
   const tombstones = await table.query({ pk: key.pk, prefix: tombstonePrefix(environment, slug) });
   const deleted = tombstones
     .map((item) => tombstoneEntity.read(item))
-    .filter(({ ttl }) => ttl > clock().getTime() / 1_000);
+    .filter((tombstone) => !hasTtlExpired(tombstone, clock()));
   const [only, ...others] = deleted;
   if (only === undefined) throw clusterNotFound(path);
   if (others.length === 0) return only.identity;

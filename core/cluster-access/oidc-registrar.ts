@@ -3,6 +3,7 @@
 import { type PrerequisiteContext, PrerequisiteError, type Write } from "../provisioning/prerequisite.ts";
 import { openSecret, type Vault } from "../secrets/vault.ts";
 import { deadlineIn } from "../shared/retry.ts";
+import { DAY_MS } from "../shared/time.ts";
 import { secretKey } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
 import {
@@ -23,7 +24,7 @@ const DISCARD_MS = 5_000;
 const MIN_LIFETIME_MS = 30_000;
 
 /** Longest time between the renewal of a secret and its expiry, in milliseconds; otherwise a third of its lifetime. */
-const MAX_RENEWAL_MARGIN_MS = 7 * 24 * 60 * 60_000;
+const MAX_RENEWAL_MARGIN_MS = 7 * DAY_MS;
 
 /** Registration that is about to be sent. */
 type Intent = Pick<OidcClient, "clusterIdentity" | "intendedAt"> & { intendedIssuer: string };

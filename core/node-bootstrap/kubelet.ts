@@ -2,6 +2,7 @@
 
 import { isKubeletLabel, REBOOTS_LABEL, reservedReason } from "../node-pool/reserved-names.ts";
 import { Address, parseCidr } from "../shared/ip.ts";
+import { compareNames } from "../shared/order.ts";
 import { toYaml } from "../shared/yaml.ts";
 import type { JoinedPool, JoinInput } from "./input.ts";
 
@@ -81,7 +82,7 @@ export function splitNodeLabels({ labels, enableNodeReboots }: JoinedPool): Node
   const free = Object.entries(labels).filter(
     ([key]) => !isKubeletLabel(key) || reservedReason("labels", key, false) === undefined,
   );
-  const entries = [...free, ...Object.entries(reboots)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries = [...free, ...Object.entries(reboots)].sort(compareNames);
   const wrong = entries.filter(([key, value]) => !KEY.test(key) || !VALUE.test(value));
   if (wrong.length > 0) throw new Error(`Invalid labels: ${wrong.map((each) => JSON.stringify(each)).join(", ")}.`);
   const written = (own: boolean) =>

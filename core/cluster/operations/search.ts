@@ -5,6 +5,7 @@ import type { Context } from "../../context.ts";
 import { type ListRow, listRanges, readListRows } from "../../listing/list-index.ts";
 import type { PageRequest } from "../../listing/page.ts";
 import type { Chunk, KeyRange } from "../../listing/page-index.ts";
+import { compareText } from "../../shared/order.ts";
 import { keyText } from "../../table/keys.ts";
 import { type Cluster, clusterEntity } from "../entity.ts";
 
@@ -44,8 +45,6 @@ function matches(cluster: Omit<Filtered, "status"> & { status: string }, filters
   );
 }
 
-const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
-
 /** Returns a row's value of a sort property; the slug is part of the key. */
 const orderValue = (row: ListRow, property: string): string =>
   property === "slug" ? (row.sk.split("#")[2] ?? "") : String(row[property as keyof ListRow] ?? "");
@@ -55,7 +54,7 @@ function ordered(rows: readonly ListRow[], { sort, descending }: PageRequest): L
   if (sort.length === 0) return descending === true ? [...rows].reverse() : [...rows];
   return [...rows].sort((one, other) => {
     for (const { property, descending: down } of sort) {
-      const compare = property === "version" ? compareVersions : byText;
+      const compare = property === "version" ? compareVersions : compareText;
       const result = compare(orderValue(one, property), orderValue(other, property));
       if (result !== 0) return down ? -result : result;
     }

@@ -2,7 +2,7 @@
 
 import { type Authorized, authorize, roleInsufficient } from "../../access/authorize.ts";
 import type { Context, WriteOptions } from "../../context.ts";
-import { type Chunk, readChunkOf } from "../../listing/page-index.ts";
+import { type Chunk, readChunkOf, requireChunk } from "../../listing/page-index.ts";
 import { nodePoolsOf } from "../../node-pool/items.ts";
 import { isLive } from "../../node-pool/rules.ts";
 import { type Representation, storeResponseOnly } from "../../request/idempotency.ts";
@@ -155,13 +155,8 @@ async function loadUpdate(
     kind: "loaded",
     authorized,
     state: { ...options, cluster, etag, references, update, precondition, destination },
-    move: to && { from: chunkOf(authorized.alongside?.left, environment), to: slugState },
+    move: to && { from: requireChunk(authorized.alongside?.left, environment), to: slugState },
   };
-}
-
-function chunkOf(chunk: Chunk | undefined, environment: string): Chunk {
-  if (chunk === undefined) throw new Error(`${environment} has no page index`);
-  return chunk;
 }
 
 /** Builds the result of a dry run. */
