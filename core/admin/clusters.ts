@@ -205,7 +205,7 @@ const alreadyDeleted = (identity: string) => conflict("cluster.deleted", `The cl
  *
  * @throws AppError as `findCluster`; conflict if it is deleted
  */
-export async function orphanedResources(services: Services, ref: ClusterRef): Promise<OrphanedResources> {
+export async function findOrphanedResources(services: Services, ref: ClusterRef): Promise<OrphanedResources> {
   return await toOrphanedResources(services, await findCluster(services, ref));
 }
 

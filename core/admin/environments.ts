@@ -101,11 +101,11 @@ export async function createEnvironment(
 
 /** Lists the environments of an organisation by slug, without those that are being deleted. @throws AppError not found */
 export async function listEnvironments(services: Services, organisation: string): Promise<Environment[]> {
-  return (await allEnvironments(services, organisation)).filter(({ deletedAt }) => deletedAt === undefined);
+  return (await listAllEnvironments(services, organisation)).filter(({ deletedAt }) => deletedAt === undefined);
 }
 
 /** Lists the environments of an organisation by slug, including those that are being deleted. @throws AppError not found */
-export async function allEnvironments(services: Services, organisation: string): Promise<Environment[]> {
+export async function listAllEnvironments(services: Services, organisation: string): Promise<Environment[]> {
   await requireOrganisation(services, organisation);
   const { pk } = organisationKey(organisation);
   const items = await services.table.query({ pk, prefix: ENVIRONMENT_PREFIX });

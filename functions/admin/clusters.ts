@@ -1,6 +1,6 @@
 /** The operator's commands for clusters: list due clusters, show, retry and forget one. */
 
-import { forgetCluster, listDue, orphanedResources, retryCluster, showCluster } from "#core/admin/clusters.ts";
+import { findOrphanedResources, forgetCluster, listDue, retryCluster, showCluster } from "#core/admin/clusters.ts";
 import type { ClusterRef } from "#core/admin/find-cluster.ts";
 import { invalid } from "#core/shared/errors.ts";
 import { type Command, type CommandLine, optionValue, parseNumber, stringOption, UsageError } from "./command.ts";
@@ -64,7 +64,7 @@ export const clusterCommands: Readonly<Record<string, Command>> = {
       const note =
         "Nothing was changed. With --yes the record is deleted, and these resources may remain at the provider and the issuer.";
       return {
-        print: { forgotten: false, note, leftBehind: await orphanedResources(services, cluster) },
+        print: { forgotten: false, note, leftBehind: await findOrphanedResources(services, cluster) },
         failed: true,
       };
     },

@@ -6,7 +6,7 @@ import type { Keyring } from "#core/secrets/keyring.ts";
 import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { requireVariable } from "#functions/runtime/config.ts";
 import { type AppDependencies, createApp, type Route } from "../http/app.ts";
-import { lambda } from "../http/lambda.ts";
+import { createLambdaHandler } from "../http/lambda.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { configurationDialect } from "./v1/configurations.ts";
@@ -33,6 +33,6 @@ const createConfigurationsApp = (dependencies: AppDependencies, keyring: Keyring
   createApp(dependencies, configurationRoutes(keyring));
 
 /** Lambda of this route group. */
-export const handler = lambda((dependencies, config) =>
+export const handler = createLambdaHandler((dependencies, config) =>
   createConfigurationsApp(dependencies, createKmsKeyring(requireVariable(config, "KMS_KEY_ID"))),
 );

@@ -4,7 +4,7 @@ import type { Services } from "#core/context.ts";
 import { unavailable } from "#core/shared/errors.ts";
 import { tokenKey } from "#core/table/keys.ts";
 import { createApp, type Route } from "../http/app.ts";
-import { lambda } from "../http/lambda.ts";
+import { createLambdaHandler } from "../http/lambda.ts";
 import { type Handlers, type OperationIdOf, routesWith } from "./routes.ts";
 
 /** Reads an item that does not exist. @returns whether the database responds */
@@ -31,7 +31,7 @@ export const healthRoutes = (ready: () => Promise<boolean>): readonly Route[] =>
 };
 
 /** Lambda of this route group. */
-export const handler = lambda((dependencies) =>
+export const handler = createLambdaHandler((dependencies) =>
   createApp(
     dependencies,
     healthRoutes(() => isDatabaseAvailable(dependencies.services)),

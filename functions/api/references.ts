@@ -5,7 +5,7 @@ import { getEnvironment, listEnvironments, listEnvironmentTypes } from "#core/re
 import { getMaintenanceSchedule, listMaintenanceSchedules } from "#core/references/maintenance-schedules.ts";
 import { getOrganisation, listMemberships } from "#core/references/memberships.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
-import { lambda } from "../http/lambda.ts";
+import { createLambdaHandler } from "../http/lambda.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { referenceDialect } from "./v1/references.ts";
@@ -38,4 +38,4 @@ export const referenceRoutes = dialectRoutes(referenceOperations, referenceDiale
 const createReferencesApp = (dependencies: AppDependencies) => createApp(dependencies, referenceRoutes);
 
 /** Lambda of this route group. */
-export const handler = lambda(createReferencesApp);
+export const handler = createLambdaHandler(createReferencesApp);

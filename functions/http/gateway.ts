@@ -1,5 +1,6 @@
 /** Converts events of an HTTP API in API Gateway, payload version 2, to requests, and responses to its results. */
 
+import type { Hono } from "hono";
 import { MinimalHeaders, MinimalRequest, MinimalResponse } from "./minimal-fetch.ts";
 
 /** Event of API Gateway: the members that are read. */
@@ -56,6 +57,16 @@ export function requestOf(event: GatewayEvent): MinimalRequest {
       body: body === undefined ? undefined : Buffer.from(body, isBase64Encoded ? "base64" : "utf8"),
     },
   );
+}
+
+/** Runs an app for an event. @param bindings values for the app's handlers */
+export async function fetchFrom(
+  app: Hono,
+  event: GatewayEvent,
+  bindings: { event: GatewayEvent },
+): Promise<GatewayResult> {
+  // An app reads only members that a minimal request has.
+  return resultOf(await app.fetch(requestOf(event) as unknown as Request, bindings));
 }
 
 /** Makes the result of a response; compressed bytes are encoded as base64. */

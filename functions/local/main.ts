@@ -22,7 +22,7 @@ import { type LocalIssuer, startIssuer } from "./issuer/issuer.ts";
 import { createKeyring, keyringLocation } from "./keyring.ts";
 import { seed } from "./seed.ts";
 import { directoryIn, fileIn, ISSUER_FILE, isStateless, requireExternalState } from "./storage-mode.ts";
-import { work } from "./worker.ts";
+import { runWorker } from "./worker.ts";
 
 interface Database {
   endpoint: string;
@@ -108,7 +108,7 @@ function startWork(
       : createIdentityProvider(issuer.issuer, issuer.initialAccessToken);
   const own = { keyring, identityProvider: provider, warn: log.warn };
   const given = { ...since, stopping: end.signal };
-  const done = work(reconcilerFrom(config, services, own, given), end.signal, log);
+  const done = runWorker(reconcilerFrom(config, services, own, given), end.signal, log);
   return {
     stop() {
       end.abort();

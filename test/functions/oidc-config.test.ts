@@ -3,7 +3,7 @@ import * as oidc from "openid-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { parse } from "yaml";
-import { forgetCluster, orphanedResources, retryCluster } from "#core/admin/clusters.ts";
+import { findOrphanedResources, forgetCluster, retryCluster } from "#core/admin/clusters.ts";
 import { NotRegisteredError } from "#core/cluster-access/identity-provider.ts";
 
 import { roundTripsOf } from "#test/support/faults.ts";
@@ -273,7 +273,7 @@ describe("the OIDC client of a cluster", () => {
     const { clientId, issuerUrl: issuer } = await config();
     const client = { issuer, clientId, name: `kubernetes ${identity}`, isInDoubt: false };
     const where = { organisation: tenant.slug, environment: "production", cluster: "one" };
-    expect((await orphanedResources(world.services, where)).oidcClient).toEqual(client);
+    expect((await findOrphanedResources(world.services, where)).oidcClient).toEqual(client);
     expect((await forgetCluster(world.services, where)).oidcClient).toEqual(client);
     await expectInvariants(world.services, tenant.slug);
   });

@@ -11,7 +11,7 @@ import type { RequiredRole } from "../../tenancy/role.ts";
 import { type Cluster, clusterEntity, type Pointer, pointerEntity } from "../entity.ts";
 import type { ClusterResponse } from "../schema.ts";
 import { clusterEtag, toClusterResponse } from "../store/items.ts";
-import { untilStatus } from "./wait.ts";
+import { waitForStatus } from "./wait.ts";
 
 /** Path of a cluster. */
 export interface ClusterPath {
@@ -83,7 +83,7 @@ export async function get(
   const first = await read(table);
   const { showCompute, includeDetails, awaitedStatus } = requireValid(context, input.options);
   const { tokenId, user } = first.authorized.actor;
-  const { authorized, cluster } = await untilStatus(context, tokenId, first, {
+  const { authorized, cluster } = await waitForStatus(context, tokenId, first, {
     status: awaitedStatus,
     cluster: clusterKey(slug, environment, clusterSlug),
     authorizedBy: [tokenKey(tokenId), memberKey(slug, user)],

@@ -194,8 +194,11 @@ export class PollingStatusWatcher implements StatusWatcher {
     for (const { cluster, status, wake } of waiters) {
       const item = items.get(keyText(cluster));
       // An item of an older version may lack these attributes: the woken request reads it through its entity.
-      const isUnreadable = !Array.isArray(item?.conditions) || typeof item.generation !== "number";
-      if (isUnreadable || hasStatus(item as unknown as Awaitable, status)) wake();
+      if (!isAwaitable(item) || hasStatus(item, status)) wake();
     }
   }
 }
+
+/** Returns whether an item has the attributes that decide whether a wait is over. */
+const isAwaitable = (item: RawItem | undefined): item is RawItem & Awaitable =>
+  typeof item?.status === "string" && typeof item.generation === "number" && Array.isArray(item.conditions);

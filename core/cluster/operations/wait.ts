@@ -55,7 +55,7 @@ interface Wait<Read> {
  * @returns result of the last read
  * @throws AppError as `read`
  */
-export async function untilStatus<Read extends { cluster: Awaitable }>(
+export async function waitForStatus<Read extends { cluster: Awaitable }>(
   { waitSeconds, responseMetadata, statusWatcher, table }: Context,
   tokenId: string,
   first: Read,

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { forgetCluster, listDue, orphanedResources, retryCluster, showCluster } from "#core/admin/clusters.ts";
+import { findOrphanedResources, forgetCluster, listDue, retryCluster, showCluster } from "#core/admin/clusters.ts";
 import { acquireLease } from "#core/provisioning/lease.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
@@ -120,7 +120,7 @@ describe("the operator's view of a cluster", () => {
     ],
     [{ organisation: "demo", environment: "production", cluster: "nobody" }, /^There is no cluster "nobody"/],
   ])("the cluster %j is reported as not found", async (sought, message) => {
-    for (const act of [showCluster, retryCluster, orphanedResources, forgetCluster]) {
+    for (const act of [showCluster, retryCluster, findOrphanedResources, forgetCluster]) {
       await expect(act(world.services, sought)).rejects.toMatchObject({ kind: "notFound", message });
     }
   });

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { forgetCluster, listDue, orphanedResources, showCluster } from "#core/admin/clusters.ts";
+import { findOrphanedResources, forgetCluster, listDue, showCluster } from "#core/admin/clusters.ts";
 import { createEnvironment, listEnvironments, removeEnvironment } from "#core/admin/environments.ts";
 import { acquireLease } from "#core/provisioning/lease.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
@@ -23,7 +23,7 @@ describe("forgetting a cluster", () => {
     world.pass(3_600_000);
     await acquireLease(world.services, identity);
     const before = await showCluster(world.services, scene.at);
-    const told = await orphanedResources(world.services, scene.at);
+    const told = await findOrphanedResources(world.services, scene.at);
     expect(await showCluster(world.services, scene.at)).toEqual(before);
     expect(told).toMatchObject({
       ...{ identity, environment: "production", slug: "one", status: "started" },
@@ -48,7 +48,7 @@ describe("forgetting a cluster", () => {
     const { dueAt, leaseUntil } = await scene.pointerOf(identity);
     expect([dueAt, leaseUntil]).toEqual([undefined, undefined]);
     await expect(forgetCluster(world.services, { identity })).rejects.toMatchObject({ kind: "conflict" });
-    await expect(orphanedResources(world.services, { identity })).rejects.toMatchObject({ kind: "conflict" });
+    await expect(findOrphanedResources(world.services, { identity })).rejects.toMatchObject({ kind: "conflict" });
     await expectInvariants(world.services, tenant.slug);
   });
 
