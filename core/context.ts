@@ -28,7 +28,7 @@ export interface HostingPool {
 /** Traits of a provisioner that the API depends on without loading the provisioner. */
 export interface ProvisionerTraits {
   readonly name: string;
-  /** Whether a cluster on such a provider can only be built with the cloud account's credentials. */
+  /** True if a cluster on such a provider can only be built with the cloud account's credentials. */
   needsCredentials(type: CloudProviderType): boolean;
 }
 
@@ -58,7 +58,7 @@ export interface AwaitedChange {
   status: string;
   /** Items that authorize the request: it is woken when this process writes one of them. */
   authorizedBy: readonly Key[];
-  /** How long to wait at most, in milliseconds. */
+  /** Maximum duration of the wait, in milliseconds. */
   timeoutMs: number;
   /** Aborted when the client disconnects. */
   signal: AbortSignal | undefined;
@@ -66,7 +66,7 @@ export interface AwaitedChange {
 
 /** Wakes requests that wait for a cluster's status. */
 export interface StatusWatcher {
-  /** Whether the process is shutting down, so that no request may wait any longer. */
+  /** True while the process is shutting down, so that no request may wait any longer. */
   readonly isClosed: boolean;
   /**
    * Reserves a place for a request that waits.

@@ -20,7 +20,7 @@ const DEFAULT_DAYS = 365;
 /** Retention of a token's record after the token expired, in days: its name can still be looked up. */
 const RETENTION_DAYS = 90;
 
-const source = v.pipe(cidr, v.check(canSendRequests, "must hold addresses that requests can come from"));
+const source = v.pipe(cidr, v.check(canSendRequests, "must contain addresses that requests can come from"));
 
 const CreateToken = v.object({
   user: uuid,

@@ -83,8 +83,8 @@ export function splitNodeLabels({ labels, enableNodeReboots }: JoinedPool): Node
     ([key]) => !isKubeletLabel(key) || reservedReason("labels", key, false) === undefined,
   );
   const entries = [...free, ...Object.entries(reboots)].sort(compareNames);
-  const wrong = entries.filter(([key, value]) => !KEY.test(key) || !VALUE.test(value));
-  if (wrong.length > 0) throw new Error(`Invalid labels: ${wrong.map((each) => JSON.stringify(each)).join(", ")}.`);
+  const invalid = entries.filter(([key, value]) => !KEY.test(key) || !VALUE.test(value));
+  if (invalid.length > 0) throw new Error(`Invalid labels: ${invalid.map((each) => JSON.stringify(each)).join(", ")}.`);
   const written = (own: boolean) =>
     entries.filter(([key]) => isKubeletLabel(key) === own).map(([key, value]) => `${key}=${value}`);
   return { registered: written(true), refused: written(false) };

@@ -3,6 +3,7 @@
 import { findOrphanedResources, forgetCluster, listDue, retryCluster, showCluster } from "#core/admin/clusters.ts";
 import type { ClusterRef } from "#core/admin/find-cluster.ts";
 import { invalid } from "#core/shared/errors.ts";
+import { formatValue } from "#core/shared/validation.ts";
 import { type Command, type CommandLine, optionValue, parseNumber, stringOption, UsageError } from "./command.ts";
 
 /** Maximum of --within: a year, in minutes. */
@@ -26,9 +27,15 @@ function readClusterRef(given: CommandLine): ClusterRef {
 
 /** @throws AppError invalid */
 function readMinutes(given: CommandLine): number {
-  const within = parseNumber(optionValue(given, "within") ?? "0");
+  const text = optionValue(given, "within") ?? "0";
+  const within = parseNumber(text);
   if (typeof within === "number" && within >= 0 && within <= MAX_MINUTES) return within;
-  throw invalid([{ path: "--within", message: `must be a number of minutes from 0 to ${MAX_MINUTES}` }]);
+  throw invalid([
+    {
+      path: "--within",
+      message: `${formatValue(text)} is not allowed: must be a number of minutes from 0 to ${MAX_MINUTES}`,
+    },
+  ]);
 }
 
 /** Commands by name. */

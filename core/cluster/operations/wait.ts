@@ -30,7 +30,7 @@ export function hasStatus({ status, conditions, generation }: Awaitable, awaited
   return !isAtRest || conditions.every(({ observedGeneration }) => observedGeneration >= generation);
 }
 
-/** What a request waits for, and how. */
+/** Wait of a request for a status of a cluster. */
 interface Wait<Read> {
   /** Undefined if the caller does not wait. */
   status: Status | undefined;
