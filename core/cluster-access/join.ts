@@ -23,7 +23,7 @@ import { BOOTSTRAP_TOKENS, type BootstrapTokens, bootstrapTokensEntity } from ".
 import type { JoinConfigResponse } from "./schema.ts";
 
 /** Path of a cluster, and optionally the numeric id or identity of the node pool that the machine joins. */
-export interface JoinInput extends ConfigurationInput {
+interface JoinInput extends ConfigurationInput {
   nodePool?: string;
 }
 

@@ -1,6 +1,7 @@
 /** Routes of the operations that return configurations of nodes and clients of a cluster. */
 
-import { issueJoinConfig, readKubeconfig, readOidcConfig } from "#core/cluster-access/index.ts";
+import { issueJoinConfig } from "#core/cluster-access/join.ts";
+import { readKubeconfig, readOidcConfig } from "#core/cluster-access/oidc.ts";
 import type { Context } from "#core/context.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";

@@ -92,3 +92,12 @@ export const encodePath = (path: string): string =>
   encodeURIComponent(path.toWellFormed())
     .replace(/%5B(\d+)%5D/g, "[$1]")
     .slice(0, WARNED_BYTES);
+
+/**
+ * Formats the Link header (RFC 8288) of a page, with absolute URLs.
+ *
+ * @param url URL of the request, without its query
+ * @param links relation and query of each link
+ */
+export const linkHeader = (url: string, links: readonly (readonly [rel: string, query: string])[]): string =>
+  links.map(([rel, query]) => `<${url}?${query}>; rel="${rel}"`).join(", ");

@@ -66,7 +66,8 @@ async function readAll(path: string, between: () => Promise<unknown> = async () 
 }
 
 /** Returns the types of the events, newest first. */
-const told = async (path?: string): Promise<string[]> => (await get(path)).body.content.map(({ type }: Json) => type);
+const eventTypes = async (path?: string): Promise<string[]> =>
+  (await get(path)).body.content.map(({ type }: Json) => type);
 
 /** Writes an event of the reconciler. @param at milliseconds since the epoch */
 async function reconcile(identity: string, at: number): Promise<void> {
@@ -143,7 +144,7 @@ describe("the events of a cluster", () => {
     expect(pages.flat().map(({ at, requestId }) => [at, requestId])).toEqual(
       stored.map(({ at, requestId }) => [at, requestId]),
     );
-    expect(await told()).toHaveLength(7 + pages.length);
+    expect(await eventTypes()).toHaveLength(7 + pages.length);
   });
 
   test("an event in the same millisecond as a page's last event appears on the next page", async () => {
@@ -174,14 +175,14 @@ describe("the events of a cluster", () => {
     const first = await get(`${pathOf()}?size=1`);
     const next = linkOf(first, "next") ?? "";
     now = Math.floor((now - 2_000) / 1_000) * 1_000 + 90 * DAY - 1;
-    expect(await told()).toEqual(["cluster.updated", "cluster.created"]);
+    expect(await eventTypes()).toEqual(["cluster.updated", "cluster.created"]);
     now += 1;
-    expect(await told()).toEqual(["cluster.updated"]);
+    expect(await eventTypes()).toEqual(["cluster.updated"]);
     expect(linkOf(await get(`${pathOf()}?size=1`), "next")).toBeUndefined();
     const behind = await get(next);
     expect([behind.status, behind.body]).toEqual([200, { content: [] }]);
     now += 2_000;
-    expect(await told()).toEqual([]);
+    expect(await eventTypes()).toEqual([]);
   });
 
   test("events and cursors of a cluster remain valid after a move", async () => {
@@ -191,7 +192,7 @@ describe("the events of a cluster", () => {
     now += 1;
     await patch({ environmentSlug: "staging" });
     expect((await get()).status).toBe(404);
-    expect(await told(pathOf("staging"))).toEqual(["cluster.moved", "cluster.updated", "cluster.created"]);
+    expect(await eventTypes(pathOf("staging"))).toEqual(["cluster.moved", "cluster.updated", "cluster.created"]);
     const moved = await get(`${pathOf("staging")}?cursor=${cursorIn(next)}`);
     expect(moved.body.content.map(({ type }: Json) => type)).toEqual(["cluster.created"]);
   });
@@ -202,7 +203,7 @@ describe("the events of a cluster", () => {
     await happen();
     const cursor = cursorIn(linkOf(await get(`${pathOf()}?size=1`), "next"));
     await patch({ deleteProtection: false, status: "deleting" });
-    expect(await told()).toHaveLength(4);
+    expect(await eventTypes()).toHaveLength(4);
     const second = await create();
     const { body } = await get();
     expect(body.content).toMatchObject([{ type: "cluster.created" }]);
@@ -289,7 +290,7 @@ describe("the cursor of an event list", () => {
       [other, "two"],
     ]) {
       await reconcile(of ?? "", now);
-      expect(await told(pathOf("production", name))).toHaveLength(2);
+      expect(await eventTypes(pathOf("production", name))).toHaveLength(2);
     }
     const cursor = cursorIn(linkOf(await get(`${pathOf()}?size=1`), "next"));
     const written = (text: string) => Buffer.from(text).toString("base64url");

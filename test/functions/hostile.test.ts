@@ -35,8 +35,8 @@ beforeAll(async () => {
 /** Sends a request and asserts that it returns no 5xx, valid headers, and errors of the documented form. */
 async function send(method: string, path: string, sending: RequestOptions = {}): Promise<Answer> {
   const answer = await world.send(method, path, { token: tenant.admin, ...sending });
-  const told = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`;
-  expect(answer.status, told).toBeLessThan(500);
+  const description = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`;
+  expect(answer.status, description).toBeLessThan(500);
   expect([...answer.headers].flat().filter((text) => !/^[\x20-\x7e]*$/.test(text))).toEqual([]);
   expect(answer.headers.get("x-request-id")).toMatch(/^[A-Za-z0-9_-]{1,128}$/);
   if (answer.status < 400 || method === "HEAD") return answer;
@@ -47,7 +47,7 @@ async function send(method: string, path: string, sending: RequestOptions = {}):
   const texts: unknown[] = [message, ...details];
   const isText = (text: unknown) => typeof text === "string" && text !== "" && text.isWellFormed();
   expect(texts.filter((text) => !isText(text))).toEqual([]);
-  expect(message.startsWith(details[0]), told).toBe(true);
+  expect(message.startsWith(details[0]), description).toBe(true);
   return answer;
 }
 
@@ -172,8 +172,8 @@ describe("hostile names and texts", () => {
       expect(Object.keys(cluster.addons[name].customValues)).toEqual(["h", name]);
       const path = tenant.path(ACCEPTED, cluster.slug.slugValue);
       const [made] = (await send("GET", `${path}/events`)).body.content;
-      const told = made.changes.find((change: Json) => change.path === "addons");
-      expect(Object.keys(told.to)).toEqual(["h", name]);
+      const change = made.changes.find(({ path }: Json) => path === "addons");
+      expect(Object.keys(change.to)).toEqual(["h", name]);
     }
   });
 

@@ -240,7 +240,7 @@ describe("the OIDC client of a cluster", () => {
       if (lost === undefined) {
         lost = made.clientId;
         // The worker stalls, its lease expires, and another worker takes the cluster.
-        world.pass(60_000);
+        world.advanceClock(60_000);
         await world.reconcileOnce(identity);
       }
       return made;

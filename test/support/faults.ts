@@ -155,14 +155,14 @@ const CLIENT_TOKEN = /"ClientRequestToken":"[0-9a-f-]{36}"/;
  *
  * @returns the number of attempts of transactions
  */
-export function regenerateClientTokens({ client }: Table): { readonly sendings: number } {
-  const seen = { sendings: 0 };
+export function regenerateClientTokens({ client }: Table): { readonly attempts: number } {
+  const seen = { attempts: 0 };
   client.middlewareStack.add(
     (next) => async (args) => {
       const request = args.request as HttpRequest;
       const text = textOf(request);
       if (!CLIENT_TOKEN.test(text)) return next(args);
-      seen.sendings++;
+      seen.attempts++;
       request.body = new TextEncoder().encode(text.replace(CLIENT_TOKEN, `"ClientRequestToken":"${randomUUID()}"`));
       return next(args);
     },

@@ -11,7 +11,7 @@ import { makeWorld, type World, type WorldOptions } from "./world.ts";
 export interface ReconciledWorld extends World {
   reconciler: ReconcilerServices;
   /** Advances the clock. @param ms milliseconds */
-  pass(ms: number): void;
+  advanceClock(ms: number): void;
   /** Reconciles everything that is due, and again after the requested delay, until nothing is due within a limit. */
   settle(withinMs?: number): Promise<void>;
   faults: { next: SimulationOptions["faults"] };
@@ -39,10 +39,10 @@ export async function makeReconciledWorld(
     stepMs: STEP_MS,
     faults: (call) => faults.next?.(call),
   });
-  const pass = (ms: number) => {
+  const advanceClock = (ms: number) => {
     now += ms;
   };
-  const sleep = async (ms: number) => pass(ms);
+  const sleep = async (ms: number) => advanceClock(ms);
   const reconciler = createReconciler(world.services, provisioner, {
     sleep,
     callMs,
@@ -60,5 +60,5 @@ export async function makeReconciledWorld(
       for (const each of worked) if ("error" in each) throw each.error;
     }
   };
-  return { ...world, reconciler, pass, settle, faults };
+  return { ...world, reconciler, advanceClock, settle, faults };
 }

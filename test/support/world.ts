@@ -83,7 +83,7 @@ export interface WorldOptions extends Partial<Omit<Services, "table">> {
   /** A new one if absent. */
   keyring?: Keyring;
   /** Check of every response; none if absent. */
-  judge?: typeof expectContract;
+  validateResponse?: typeof expectContract;
 }
 
 /** Credentials for an engine that accepts any. */
@@ -111,7 +111,7 @@ const UNSIGNED = {
 export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   // Imported here, because the benchmark uses worlds too, and vitest cannot be imported outside of its runner.
   const { inject } = await import("vitest");
-  const given = { judge: expectContract, isSigned: false, ...options, endpoint: inject("endpoint") };
+  const given = { validateResponse: expectContract, isSigned: false, ...options, endpoint: inject("endpoint") };
   const world = worldOn(`test-${randomUUID()}`, given, new Set());
   await createTable(world.table);
   return world;
@@ -123,7 +123,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
  * @param busy keys with a transaction in progress; shared by all processes on the table
  */
 export function worldOn(name: string, options: WorldOptions & { endpoint: string }, busy: Set<string>): World {
-  const { endpoint, maxAttempts = 4, requestTimeoutMs, isSigned = true, judge, ...rest } = options;
+  const { endpoint, maxAttempts = 4, requestTimeoutMs, isSigned = true, validateResponse, ...rest } = options;
   const {
     trustedProxies = [],
     corsOrigins = [],
@@ -168,7 +168,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     const bytes = Buffer.from(await response.arrayBuffer());
     const { status, headers: answered } = response;
     const plain = answered.has("content-encoding") ? gunzipSync(bytes) : bytes;
-    judge?.(method, path, status, answered, valueIn(plain, answered));
+    validateResponse?.(method, path, status, answered, valueIn(plain, answered));
     if (RETURNS_SECRETS.test(path)) addSecretsOf(plain.toString());
     else expectNoSecrets(plain.toString(), `the response to ${method} ${path}`);
     return { status, headers: answered, bytes };

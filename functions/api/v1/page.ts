@@ -5,9 +5,9 @@ import type { Page, PageOptions, PageRequest } from "#core/listing/page.ts";
 import { int32, int64 } from "#core/shared/schemas.ts";
 import type { Parsed } from "#core/shared/validation.ts";
 import type { ApiRequest, HandlerResponse } from "../../http/app.ts";
-import { linkHeader } from "../../http/links.ts";
 import { pageableNames, parsePageable } from "../../http/pageable.ts";
 import { type Parameters, parseQuery, type QueryPairs, type Values } from "../../http/query.ts";
+import { linkHeader } from "../../http/response.ts";
 
 /** SortObject of the API documentation. */
 export const SortObject = v.object({

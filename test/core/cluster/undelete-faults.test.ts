@@ -123,15 +123,15 @@ describe("an undelete whose database calls fail", () => {
     "a repeated undelete is recognised when the database forgot its client token, %o",
     async (headers) => {
       const stage = await stageOn(forgetful);
-      let sendings = 0;
+      let attempts = 0;
       forgetful.wire.fault = ({ operation }) => {
         if (operation !== "TransactWriteItems") return undefined;
-        sendings++;
-        return sendings === 1 ? "after" : undefined;
+        attempts++;
+        return attempts === 1 ? "after" : undefined;
       };
       const answer = await stage.undelete(headers);
       forgetful.wire.fault = () => undefined;
-      expect([sendings >= 2, answer.status], answer.text).toEqual([true, 200]);
+      expect([attempts >= 2, answer.status], answer.text).toEqual([true, 200]);
       expect(answer.body.identity).toBe(stage.identity);
       expect(await isBack(forgetful, stage)).toBe(true);
     },

@@ -151,7 +151,7 @@ describe("a provisioner whose response is lost", () => {
     expect(await reconcile({ ...world.reconciler, provisioner: slow }, identity)).toBe("released");
     await world.settle();
     await expect(late?.()).rejects.toThrow("a newer plan");
-    world.pass(10 * STEP_MS);
+    world.advanceClock(10 * STEP_MS);
     const seen = await provisioner.observe(identity, new AbortController().signal);
     expect(seen).toMatchObject({ version: "v1.35.0-u-ame.1" });
   });
@@ -238,7 +238,7 @@ describe("two reconcilers of one cluster", () => {
     );
     await expect.poll(() => plans.length).toBe(1);
     expect(plans[0]?.isRunning).toBe(false);
-    world.pass(LEASE_MS + 1);
+    world.advanceClock(LEASE_MS + 1);
     await world.settle();
     expect((await get()).status).toBe("stopped");
     await send("PATCH", at(), { status: "starting" });
@@ -249,7 +249,7 @@ describe("two reconcilers of one cluster", () => {
     expect(await stalled).toBe("fenced");
     await world.settle();
     expect(await get()).toEqual(before);
-    world.pass(10 * STEP_MS);
+    world.advanceClock(10 * STEP_MS);
     expect(await provisioner.observe(identity, new AbortController().signal)).toMatchObject({ power: "started" });
   });
 

@@ -80,7 +80,7 @@ async function run(tenant: Tenant, given: Step): Promise<void> {
   if (given.kind === "work") {
     const faults = [...given.faults];
     world.faults.next = () => faults.shift();
-    world.pass(given.pass);
+    world.advanceClock(given.pass);
     const due = (await findDue(world.reconciler)).map(({ identity }) => identity);
     for (const each of await reconcileAll(world.reconciler, due, 2, given.budgetMs))
       if ("error" in each) throw each.error;

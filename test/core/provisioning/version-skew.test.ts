@@ -346,7 +346,7 @@ describe("random requests, failures and deaths of workers during upgrades", () =
               const [pool] = (await send("GET", at("pools"))).body;
               if (pool !== undefined) await send("DELETE", at("pools", pool.id));
             } else {
-              world.pass(each.pass);
+              world.advanceClock(each.pass);
               const faults = [...each.faults];
               world.faults.next = () => faults.shift();
               if (each.dies) {

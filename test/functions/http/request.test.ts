@@ -152,8 +152,8 @@ describe("hostile parts of a request", () => {
     sending: RequestOptions = {},
   ): Promise<Headers> {
     const answer = await world.send(method, path, { token: tenant.admin, ...sending });
-    const told = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 200)}: ${answer.text.slice(0, 300)}`;
-    expect(answer.status, told).toBe(status);
+    const description = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 200)}: ${answer.text.slice(0, 300)}`;
+    expect(answer.status, description).toBe(status);
     expect([...answer.headers].flat().filter((text) => !/^[\x20-\x7e]*$/.test(text))).toEqual([]);
     if (status >= 400 && method !== "HEAD") {
       expect(Object.keys(answer.body).sort()).toEqual(["details", "message"]);

@@ -105,7 +105,7 @@ describe("registering and removing the client of a cluster", () => {
         world.wire.fault = () => undefined;
         isOver ||= when === "before" && (await clientOf(identity))?.clientId !== undefined;
         // For the duration of its lease.
-        world.pass(60_000);
+        world.advanceClock(60_000);
         await settled(slug);
         // An unconfirmed registration waits for an operator, and leaves one client at most.
         expect(alive.size).toBeLessThanOrEqual(1);
