@@ -28,7 +28,7 @@ export interface HostingPool {
 /** Traits of a provisioner that the API depends on without loading the provisioner. */
 export interface ProvisionerTraits {
   readonly name: string;
-  /** Whether a cluster on such a provider can only be built with the cloud account's credentials. */
+  /** True if a cluster on such a provider can only be built with the cloud account's credentials. */
   needsCredentials(type: CloudProviderType): boolean;
 }
 
@@ -41,7 +41,7 @@ export interface PageIndexLimits {
 }
 
 /** Sizes of the page index in production. */
-export const pageIndexLimits: PageIndexLimits = { bucket: 64, chunk: 64 };
+const pageIndexLimits: PageIndexLimits = { bucket: 64, chunk: 64 };
 
 /** Content of a personal access token: the record to read, its user, and the hash to compare with the record. */
 export interface Credentials {
@@ -58,7 +58,7 @@ export interface AwaitedChange {
   status: string;
   /** Items that authorize the request: it is woken when this process writes one of them. */
   authorizedBy: readonly Key[];
-  /** How long to wait at most, in milliseconds. */
+  /** Maximum duration of the wait, in milliseconds. */
   timeoutMs: number;
   /** Aborted when the client disconnects. */
   signal: AbortSignal | undefined;
@@ -66,7 +66,7 @@ export interface AwaitedChange {
 
 /** Wakes requests that wait for a cluster's status. */
 export interface StatusWatcher {
-  /** Whether the process is shutting down, so that no request may wait any longer. */
+  /** True while the process is shutting down, so that no request may wait any longer. */
   readonly isClosed: boolean;
   /**
    * Reserves a place for a request that waits.
@@ -87,7 +87,7 @@ export interface StatusWatcher {
 }
 
 /** Lets no request wait: a function on AWS serves one request at a time, so a waiting request would occupy it. */
-export const noStatusWatcher: StatusWatcher = {
+const noStatusWatcher: StatusWatcher = {
   isClosed: false,
   reserve: () => undefined,
   sharedTable: (table) => table,
@@ -139,7 +139,7 @@ export interface IdempotencyRequest {
 }
 
 /** Metadata that operations record beside the response. */
-export interface ResponseMetadata {
+interface ResponseMetadata {
   /** Unknown properties and options. */
   readonly ignored: Set<string>;
   /** True if the response is the stored one of an earlier request with the same key. */

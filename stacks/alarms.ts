@@ -13,7 +13,7 @@ import type { Settings } from "./settings.ts";
 import type { Stage } from "./stage.ts";
 
 /** Inputs of the alarms' stack. */
-export interface AlarmInputs {
+interface AlarmInputs {
   stage: Stage;
   settings: Settings;
   api: sst.aws.ApiGatewayV2;

@@ -5,7 +5,7 @@ import { type RouteGroup, routeGroups } from "../functions/api/route-groups.ts";
 import { createFunction, type Shared } from "./function.ts";
 
 /** Inputs of the API's stack. */
-export type ApiInputs = Shared;
+type ApiInputs = Shared;
 
 /** Limits of all requests together; above them the gateway responds with 429. */
 const REQUESTS_PER_SECOND = 500;

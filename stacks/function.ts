@@ -15,7 +15,7 @@ export interface Shared {
 }
 
 /** Inputs of one function. */
-export interface FunctionInputs<Name extends BundleName = BundleName> extends Shared {
+interface FunctionInputs<Name extends BundleName = BundleName> extends Shared {
   bundle: Name;
   /** Export of the bundle that Lambda calls. */
   handler: (typeof bundles)[Name]["handlers"][number];

@@ -4,7 +4,7 @@
 import type { Stage } from "./stage.ts";
 
 /** Inputs of the key's stack. */
-export interface KeyInputs {
+interface KeyInputs {
   stage: Stage;
 }
 

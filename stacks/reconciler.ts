@@ -11,7 +11,7 @@ import {
 import { createFunction, type Shared } from "./function.ts";
 
 /** Inputs of the reconciler's stack. */
-export type ReconcilerInputs = Shared;
+type ReconcilerInputs = Shared;
 
 /** Retention of dead letters, in seconds: the maximum of SQS. */
 const DEAD_LETTER_SECONDS = 14 * 24 * 60 * 60;

@@ -17,7 +17,7 @@ export interface Stage {
   name: string;
   /** `production`; `branch` and `personal` are ephemeral; `shared` is any other. */
   kind: "production" | "shared" | "branch" | "personal";
-  /** Whether commands may remove the stage with all its data. */
+  /** True if commands may remove the stage with all its data. */
   isEphemeral: boolean;
   /** Retention of logs, in days. */
   logDays: number;

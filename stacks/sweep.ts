@@ -3,7 +3,7 @@
 import { stageOf } from "./stage.ts";
 
 /** Used part of AWS's response with tagged resources. */
-export interface TaggedResources {
+interface TaggedResources {
   ResourceTagMappingList?: { Tags?: { Key: string; Value: string }[] }[];
 }
 

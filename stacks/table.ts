@@ -5,7 +5,7 @@ import { tableDefinition } from "../core/table/definition.ts";
 import type { Stage } from "./stage.ts";
 
 /** Inputs of the table's stack. */
-export interface TableInputs {
+interface TableInputs {
   stage: Stage;
 }
 

@@ -25,14 +25,14 @@ import { type RequiredRole, roleIn, satisfies } from "../tenancy/role.ts";
 import { parseToken, sameHash } from "../tenancy/token.ts";
 
 /** Slugs of a request's path, as sent. */
-export interface PathSlugs {
+interface PathSlugs {
   organisation: string;
   environment?: string;
   cluster?: string;
 }
 
 /** Requirements of an operation, and additional reads. The functions are called only when the path is well formed. */
-export interface AuthorizeOptions<Alongside> {
+interface AuthorizeOptions<Alongside> {
   path: PathSlugs;
   /** Role that the caller needs in the environment of the path; not checked for a path without an environment. */
   role: RequiredRole;
@@ -92,8 +92,8 @@ export async function authorize<Alongside = undefined, Body = unknown>(
 
   const memberItem = read(memberKey(path.organisation, actor.user));
   const organisationItem = read(organisationKey(path.organisation));
-  const buildReferencesItem = read(referencesKey(path.organisation));
-  if (memberItem === undefined || organisationItem === undefined || buildReferencesItem === undefined) {
+  const referencesItem = read(referencesKey(path.organisation));
+  if (memberItem === undefined || organisationItem === undefined || referencesItem === undefined) {
     throw notAMember(path.organisation);
   }
   const member = memberEntity.read(memberItem);
@@ -106,7 +106,7 @@ export async function authorize<Alongside = undefined, Body = unknown>(
     replay: record === undefined ? undefined : findReplay<Body>(context, read(record)),
     organisation: organisationEntity.read(organisationItem),
     member,
-    references: referencesEntity.read(buildReferencesItem),
+    references: referencesEntity.read(referencesItem),
     environment,
     prefetched: read,
     alongside,
@@ -124,23 +124,23 @@ function recordCluster(context: Context, path: PathSlugs, read: (key: Key) => Ra
 /**
  * Authorizes a caller for a path without an organisation. Checks only the token, in the same order as `authorize`.
  *
- * @param beside query to run in parallel with the read of the token, for the user in the token's text
+ * @param alongside query to run in parallel with the read of the token, for the user in the token's text
  * @throws AppError unauthenticated; forbidden for the source address; the error of a request that cannot be parsed
  */
-export async function authenticate<Beside = undefined>(
+export async function authenticate<Alongside = undefined>(
   context: Context,
-  beside?: (user: string) => Promise<Beside>,
-): Promise<{ actor: Actor; beside: Beside | undefined }> {
+  alongside?: (user: string) => Promise<Alongside>,
+): Promise<{ actor: Actor; alongside: Alongside | undefined }> {
   const { credentials, requestError, table } = context;
   if (credentials === undefined) throw unauthenticated();
   const key = tokenKey(credentials.tokenId);
   const [items, found] = await Promise.all([
     table.get([key]),
-    requestError === undefined ? beside?.(credentials.user) : undefined,
+    requestError === undefined ? alongside?.(credentials.user) : undefined,
   ]);
   const actor = verifyToken(context, items.get(keyText(key)));
   if (requestError !== undefined) throw requestError;
-  return { actor, beside: found };
+  return { actor, alongside: found };
 }
 
 /**
@@ -196,7 +196,7 @@ function verifyToken(
 }
 
 /** Returns whether a token is neither revoked nor expired. */
-export function isActive(token: Token, now: Date): boolean {
+function isActive(token: Token, now: Date): boolean {
   return token.revokedAt === undefined && Date.parse(token.expiresAt) > now.getTime();
 }
 
@@ -213,7 +213,7 @@ function isAllowedSource(token: Token, sourceAddress: string | undefined): boole
 function authorizeEnvironment(
   path: PathSlugs,
   member: Member,
-  right: RequiredRole,
+  role: RequiredRole,
   read: (key: Key) => RawItem | undefined,
 ): Environment {
   const slug = path.environment ?? "";
@@ -222,7 +222,7 @@ function authorizeEnvironment(
   if (environment === undefined || environment.deletedAt !== undefined) {
     throw environmentNotFound(slug, path.organisation);
   }
-  if (!satisfies(roleIn(member, environment.identity), right)) throw roleInsufficient(right, slug);
+  if (!satisfies(roleIn(member, environment.identity), role)) throw roleInsufficient(role, slug);
   return environment;
 }
 
@@ -246,8 +246,8 @@ export const environmentNotFound = (environment: string, organisation: string): 
   notFound("environment.missing", `There is no environment "${environment}" in organisation "${organisation}".`);
 
 /** Builds the error for an insufficient role in an environment. */
-export const roleInsufficient = (right: RequiredRole, environment: string): AppError =>
+export const roleInsufficient = (role: RequiredRole, environment: string): AppError =>
   forbidden(
     "environment.forbidden",
-    `This request requires the role ${right} or higher in environment "${environment}".`,
+    `This request requires the role ${role} or higher in environment "${environment}".`,
   );

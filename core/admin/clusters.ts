@@ -11,7 +11,7 @@ import {
   oidcClientEntity,
 } from "../cluster-access/entity.ts";
 import type { Services } from "../context.ts";
-import { readChunkOf } from "../listing/page-index.ts";
+import { readChunkOf, requireChunk } from "../listing/page-index.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import { completeDeletion } from "../provisioning/cleanup.ts";
 import { findDue } from "../provisioning/work-queue.ts";
@@ -49,7 +49,7 @@ function pick<T extends object, const Names extends readonly (keyof T)[]>(of: T,
 }
 
 /** Lease of a cluster. */
-export interface LeaseReport {
+interface LeaseReport {
   /** RFC 3339; undefined if no worker has it. */
   until: string | undefined;
   isHeld: boolean;
@@ -57,7 +57,7 @@ export interface LeaseReport {
 }
 
 /** Cluster that is due. */
-export interface DueCluster extends Pick<Pointer, "identity" | "organisation" | "path" | "attempts" | "lastError"> {
+interface DueCluster extends Pick<Pointer, "identity" | "organisation" | "path" | "attempts" | "lastError"> {
   /** RFC 3339. */
   dueAt: string;
   /** Time since the due time, in seconds; 0 for a cluster that is due later. */
@@ -68,7 +68,7 @@ export interface DueCluster extends Pick<Pointer, "identity" | "organisation" | 
 type EventReport = Omit<ClusterEvent, "clusterIdentity" | "ttl">;
 
 /** Report on a cluster. */
-export interface ClusterReport extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof STATE> {
+interface ClusterReport extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof STATE> {
   /** Time of the deletion, and end of the retention, RFC 3339; undefined for a cluster that is not deleted. */
   deleted: { at: string; keptUntil: string | undefined } | undefined;
   nodePools: Named<NodePool, typeof POOL>[];
@@ -78,7 +78,7 @@ export interface ClusterReport extends Named<Cluster, typeof IDENTITY>, Named<Cl
 }
 
 /** Resources that may still exist after the record of a cluster is removed. */
-export interface OrphanedResources extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof LOCATION> {
+interface OrphanedResources extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof LOCATION> {
   /** Without a name if the account was removed. */
   cloudAccount: { identity: string; displayName: string | undefined };
   controlPlane: Named<Cluster, typeof CONTROL_PLANE>;
@@ -197,7 +197,7 @@ const alreadyDeleted = (identity: string) => conflict("cluster.deleted", `The cl
  *
  * @throws AppError as `findCluster`; conflict if it is deleted
  */
-export async function orphanedResources(services: Services, ref: ClusterRef): Promise<OrphanedResources> {
+export async function findOrphanedResources(services: Services, ref: ClusterRef): Promise<OrphanedResources> {
   return await toOrphanedResources(services, await findCluster(services, ref));
 }
 
@@ -254,8 +254,7 @@ export async function forgetCluster(services: Services, ref: ClusterRef): Promis
 
 async function forgetTransaction(services: Services, { cluster, pools }: ClusterRecord): Promise<Transaction> {
   const { organisation, environment, slug } = cluster;
-  const chunk = await readChunkOf(services.table, organisation, environment, slug);
-  if (chunk === undefined) throw new Error(`environment "${environment}" has no page index`);
+  const chunk = requireChunk(await readChunkOf(services.table, organisation, environment, slug), environment);
   const now = services.clock();
   const transaction = tombstoneTransaction(services, cluster, pools, chunk, now.toISOString(), "cluster.forgotten");
   retire(transaction, cluster, now);

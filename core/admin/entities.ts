@@ -17,7 +17,7 @@ import { importEntity } from "./backup/import-lock.ts";
 import { rotationEntity } from "./rotate-secrets.ts";
 
 /** Operations that every entity has. */
-export type AnyEntity = Pick<Entity<object>, "name" | "version" | "attributes" | "read" | "upgrade">;
+type AnyEntity = Pick<Entity<object>, "name" | "version" | "attributes" | "read" | "upgrade">;
 
 /** All entities. */
 export const entities: readonly AnyEntity[] = [

@@ -73,19 +73,19 @@ export async function createEnvironment(
     });
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   const failed = new Map(failures.map((failure) => [failure.label, failure]));
-  const holder = failed.get("environment")?.present;
-  if (holder?.identity === environment.identity) return environment;
-  if (holder?.deletedAt !== undefined) {
+  const owner = failed.get("environment")?.present;
+  if (owner?.identity === environment.identity) return environment;
+  if (owner?.deletedAt !== undefined) {
     throw conflict(
       "environment.slug_taken",
       `name: an environment with the slug "${environment.slug}" is still being deleted; try again later`,
       REMOVAL_SECONDS,
     );
   }
-  if (holder !== undefined) {
+  if (owner !== undefined) {
     throw conflict(
       "environment.slug_taken",
-      `name: the slug "${environment.slug}" is already used by the environment "${environmentEntity.read(holder).name}"`,
+      `name: the slug "${environment.slug}" is already used by the environment "${environmentEntity.read(owner).name}"`,
     );
   }
   const total = failed.get("total");
@@ -101,11 +101,11 @@ export async function createEnvironment(
 
 /** Lists the environments of an organisation by slug, without those that are being deleted. @throws AppError not found */
 export async function listEnvironments(services: Services, organisation: string): Promise<Environment[]> {
-  return (await allEnvironments(services, organisation)).filter(({ deletedAt }) => deletedAt === undefined);
+  return (await listAllEnvironments(services, organisation)).filter(({ deletedAt }) => deletedAt === undefined);
 }
 
 /** Lists the environments of an organisation by slug, including those that are being deleted. @throws AppError not found */
-export async function allEnvironments(services: Services, organisation: string): Promise<Environment[]> {
+export async function listAllEnvironments(services: Services, organisation: string): Promise<Environment[]> {
   await requireOrganisation(services, organisation);
   const { pk } = organisationKey(organisation);
   const items = await services.table.query({ pk, prefix: ENVIRONMENT_PREFIX });

@@ -1,5 +1,6 @@
 /** Finds a cluster for an operator, also a moved or deleted one. It does not check the tenant. */
 
+import * as v from "valibot";
 import { type Cluster, clusterEntity, type Pointer, tombstoneEntity } from "../cluster/entity.ts";
 import type { ClusterPath } from "../cluster/operations/get.ts";
 import { readPointer } from "../cluster/store/pointer.ts";
@@ -7,7 +8,9 @@ import type { Services } from "../context.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import { nodePoolsOf } from "../node-pool/items.ts";
 import { AppError, notFound } from "../shared/errors.ts";
+import { uuid } from "../shared/schemas.ts";
 import { isOrganisationSlug, isSlug } from "../shared/slug.ts";
+import { hasTtlExpired } from "../shared/time.ts";
 import { clusterKey, type Key, keyText, organisationKey, tombstonePrefix } from "../table/keys.ts";
 
 /** Reference to a cluster: its identity, or its present or last path. */
@@ -23,8 +26,6 @@ export interface ClusterRecord {
   deletedAt: string | undefined;
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /**
  * Finds a cluster or its tombstone. A path refers to the present owner of the slug, or else to the cluster that was deleted there.
  *
@@ -36,7 +37,7 @@ export async function findCluster(
   ref: ClusterRef,
 ): Promise<ClusterRecord> {
   const identity = "identity" in ref ? ref.identity.toLowerCase() : await identityAt(services, ref);
-  const found = UUID.test(identity) ? await followPointer(services, identity) : undefined;
+  const found = v.is(uuid, identity) ? await followPointer(services, identity) : undefined;
   if (found === undefined) throw notFound("cluster.missing", `There is no cluster with the identity "${identity}".`);
   return found;
 }
@@ -69,15 +70,15 @@ async function identityAt({ table, clock }: Pick<Services, "table" | "clock">, p
   const owner = (await table.get([key])).get(keyText(key));
   if (owner !== undefined) return clusterEntity.read(owner).identity;
   const tombstones = await table.query({ pk: key.pk, prefix: tombstonePrefix(environment, slug) });
-  const kept = tombstones
+  const deleted = tombstones
     .map((item) => tombstoneEntity.read(item))
-    .filter(({ ttl }) => ttl > clock().getTime() / 1_000);
-  const [only, ...others] = kept;
+    .filter((tombstone) => !hasTtlExpired(tombstone, clock()));
+  const [only, ...others] = deleted;
   if (only === undefined) throw clusterNotFound(path);
   if (others.length === 0) return only.identity;
   throw new AppError("conflict", "cluster.several_deleted", [
     `Several clusters "${slug}" in environment "${environment}" were deleted; select one by its identity:`,
-    ...kept.map(({ identity, deletedAt }) => `${identity} was deleted at ${deletedAt}`),
+    ...deleted.map(({ identity, deletedAt }) => `${identity} was deleted at ${deletedAt}`),
   ]);
 }
 

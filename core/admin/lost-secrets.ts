@@ -18,14 +18,14 @@ import { secretKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
 
 /** Services of a search for lost secrets. */
-export interface LostSecretsSearch extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
+interface LostSecretsSearch extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
   readonly keyring: Keyring;
   /** True if the issuer of all clusters is lost, with its clients. */
   readonly isIssuerLost: boolean;
 }
 
 /** Lost secrets of one cluster. */
-export interface LostSecrets {
+interface LostSecrets {
   clusterIdentity: string;
   /** True if all encrypted secrets are lost, including the private key of the certificate authority. */
   dataKey: boolean;

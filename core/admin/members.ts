@@ -40,7 +40,7 @@ export async function listMembers(services: Services, organisation: string): Pro
  *
  * @throws AppError not found
  */
-export async function memberByEmail(services: Services, organisation: string, email: string): Promise<Member> {
+export async function findMemberByEmail(services: Services, organisation: string, email: string): Promise<Member> {
   const members = await listMembers(services, organisation);
   const member = members.find((each) => each.email.toLowerCase() === email.toLowerCase());
   if (member === undefined) {

@@ -12,10 +12,10 @@ import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
 const CONCURRENCY = 16;
 
 /** Properties of an entity that a migration needs. */
-export type MigratedEntity = Pick<Entity<object>, "name" | "version" | "upgrade">;
+type MigratedEntity = Pick<Entity<object>, "name" | "version" | "upgrade">;
 
 /** Dependencies and options of a migration. */
-export interface MigrationOptions {
+interface MigrationOptions {
   readonly table: Table;
   /** Time for the write of one item, including retries after conflicts with other writers, in milliseconds. */
   readonly writeTimeoutMs: number;

@@ -38,7 +38,7 @@ function inconsistency(chunk: Chunk, next: Chunk | undefined, environment: Envir
 }
 
 /** Result of inspecting an environment's part of the index. */
-export interface Inspection {
+interface Inspection {
   readonly findings: readonly Finding[];
   /** Buckets that concurrent writers changed during every scan. */
   readonly busy: readonly Bucket[];

@@ -7,13 +7,12 @@ import { invalid, notFound } from "../shared/errors.ts";
 import { canSendRequests } from "../shared/ip.ts";
 import { deadlineIn } from "../shared/retry.ts";
 import { cidr, maxCharacters, text, uuid } from "../shared/schemas.ts";
+import { DAY_MS, ttlAfter } from "../shared/time.ts";
 import { validate } from "../shared/validation.ts";
 import { keyText, tokenKey, USER_TOKEN_PREFIX, userTokenKey } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
 import { type Token, tokenEntity, userTokenEntity } from "../tenancy/member.ts";
 import { formatToken, hashToken, parseToken, SECRET_BYTES } from "../tenancy/token.ts";
-
-const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** Default lifetime of a token, in days. */
 const DEFAULT_DAYS = 365;
@@ -21,7 +20,7 @@ const DEFAULT_DAYS = 365;
 /** Retention of a token's record after the token expired, in days: its name can still be looked up. */
 const RETENTION_DAYS = 90;
 
-const source = v.pipe(cidr, v.check(canSendRequests, "must hold addresses that requests can come from"));
+const source = v.pipe(cidr, v.check(canSendRequests, "must contain addresses that requests can come from"));
 
 const CreateToken = v.object({
   user: uuid,
@@ -31,7 +30,7 @@ const CreateToken = v.object({
 });
 
 /** Record of a token as shown to its user, without the token and its hash. */
-export type TokenRecord = Omit<Token, "hash">;
+type TokenRecord = Omit<Token, "hash">;
 
 /**
  * Creates a token for a user.
@@ -57,7 +56,7 @@ export async function createToken(services: Services, input: unknown): Promise<{
     sources,
   };
   const hash = hashToken(token);
-  const ttl = Math.floor((expires.getTime() + RETENTION_DAYS * DAY_MS) / 1_000);
+  const ttl = ttlAfter(expires, RETENTION_DAYS * DAY_MS);
   const transaction = new Transaction()
     .create("token", tokenEntity.write(tokenKey(tokenId), { ...record, hash }, { ttl }))
     .create("user-token", userTokenEntity.write(userTokenKey(user, tokenId), { tokenId }, { ttl }));

@@ -30,7 +30,7 @@ const StoredRotation = v.object({
 export const rotationEntity = defineEntity("secrets-rotation", 1, StoredRotation);
 
 /** Services of a rotation. */
-export interface RotationServices extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
+interface RotationServices extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
   readonly keyring: Keyring;
   /**
    * Retention of the old keys after all secrets are encrypted again, in milliseconds: longer than the write of a data key that was
@@ -54,7 +54,7 @@ export interface OutsideSecrets {
 }
 
 /** Result of a rotation. */
-export interface RotationReport {
+interface RotationReport {
   /** True if it continued an interrupted rotation. */
   resumed: boolean;
   clusters: number;
@@ -158,13 +158,13 @@ async function rotateCluster(rotating: RotationServices, clusterIdentity: string
 async function openInOriginalTable(
   { table, keyring, fromTable }: RotationServices,
   clusterIdentity: string,
-  held: StoredSecrets,
+  secrets: StoredSecrets,
 ) {
-  if (fromTable === undefined) return await openVault(table, keyring, clusterIdentity, held);
+  if (fromTable === undefined) return await openVault(table, keyring, clusterIdentity, secrets);
   try {
-    return await openVault({ ...table, name: fromTable }, keyring, clusterIdentity, held);
+    return await openVault({ ...table, name: fromTable }, keyring, clusterIdentity, secrets);
   } catch (error) {
-    return await openVault(table, keyring, clusterIdentity, held).catch(() => {
+    return await openVault(table, keyring, clusterIdentity, secrets).catch(() => {
       throw error;
     });
   }
@@ -186,20 +186,20 @@ async function tryCluster(
   deadline: Deadline,
 ): Promise<boolean> {
   const { table, keyring, clock } = rotating;
-  const held = await readSecrets(table, clusterIdentity);
-  const keyItem = held.get(DATA_KEY);
+  const secrets = await readSecrets(table, clusterIdentity);
+  const keyItem = secrets.get(DATA_KEY);
   // The cluster was deleted meanwhile.
   if (keyItem === undefined) return true;
   const data = dataKeyEntity.read(keyItem);
   // Another rotation was faster.
   if (data.createdAt >= startedAt && (await keyring.isCurrent(data.wrappedBy))) return true;
-  const old = await openInOriginalTable(rotating, clusterIdentity, held);
+  const old = await openInOriginalTable(rotating, clusterIdentity, secrets);
   if (old === undefined) return true;
   const replace = (transaction: Transaction, item: RawItem) => void transaction.put("data-key", item, asRead(data));
   const renewed = await createVault(table, keyring, clusterIdentity, clock().toISOString(), replace);
   const transaction = new Transaction();
   renewed.bindTo(transaction);
-  for (const [name, item] of held) {
+  for (const [name, item] of secrets) {
     if (item.sealed === undefined) continue;
     const sealed = v.parse(Sealed, item.sealed);
     if (sealed.keyId !== old.keyId) return false;

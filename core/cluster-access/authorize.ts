@@ -65,7 +65,7 @@ export const deletingError = (what: string, { slug }: Cluster): AppError =>
 /**
  * Authorizes a caller and reads the data that a configuration is built from. Two round trips.
  *
- * @param right role that the caller needs
+ * @param role role that the caller needs
  * @param what name of the configuration, for error messages
  * @param phase earliest provision status at which the configuration exists
  * @param withPools reads the node pools too
@@ -75,18 +75,18 @@ export async function authorizeConfiguration(
   context: Context,
   input: ConfigurationInput,
   {
-    right,
+    role,
     what,
     phase,
     withPools = false,
   }: {
-    right: RequiredRole;
+    role: RequiredRole;
     what: string;
     phase: (typeof provisionStatuses)[number];
     withPools?: boolean;
   },
 ): Promise<AuthorizedConfiguration> {
-  const { authorized, cluster } = await authorizeCluster(context, input, right);
+  const { authorized, cluster } = await authorizeCluster(context, input, role);
   const { identity } = cluster;
   const [secrets, pointers, pools] = await Promise.all([
     readSecrets(context.table, identity),

@@ -1,10 +1,11 @@
 /** Bootstrap tokens, with which a machine authenticates once to join as a node. Pure functions, except for token generation. */
 
 import { createHash, randomInt } from "node:crypto";
+import { HOUR_MS } from "../shared/time.ts";
 import type { BootstrapTokens } from "./entity.ts";
 
 /** Lifetime of a token, in hours; the default of kubeadm. */
-export const TOKEN_HOURS = 24;
+const TOKEN_HOURS = 24;
 
 /** Maximum number of valid tokens of a cluster. A further token revokes the oldest. */
 export const MAX_TOKENS = 20;
@@ -35,7 +36,7 @@ export function addToken(
   now: Date,
 ): { after: BootstrapTokens; revoked: string[] } {
   const at = now.toISOString();
-  const expiresAt = new Date(now.getTime() + TOKEN_HOURS * 60 * 60_000).toISOString();
+  const expiresAt = new Date(now.getTime() + TOKEN_HOURS * HOUR_MS).toISOString();
   const [id = ""] = token.split(".");
   const valid = (before?.tokens ?? []).filter((each) => each.expiresAt > at);
   const remaining = valid.slice(-(MAX_TOKENS - 1));

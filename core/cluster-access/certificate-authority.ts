@@ -1,12 +1,13 @@
 /** Certificate authority of a cluster, by which nodes and clients verify the API server. */
 
+import { DAY_MS } from "../shared/time.ts";
 import "reflect-metadata";
 import { createPrivateKey } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 
 /** Validity of a certificate authority, in years; the same as kubeadm's. */
 const YEARS = 10;
-const YEAR_MS = 365 * 24 * 60 * 60_000;
+const YEAR_MS = 365 * DAY_MS;
 
 /** Tolerated delay of the clocks of nodes, in milliseconds. */
 const CLOCK_SKEW_MS = 5 * 60_000;
@@ -15,7 +16,7 @@ const CLOCK_SKEW_MS = 5 * 60_000;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 /** Certificate and private key of a certificate authority, PEM; the key as PKCS #8. */
-export interface CertificateAuthority {
+interface CertificateAuthority {
   certificate: string;
   privateKey: string;
 }

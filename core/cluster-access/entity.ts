@@ -23,9 +23,6 @@ const StoredCertificateAuthority = v.object({
 /** Entity of a certificate authority. */
 export const certificateAuthorityEntity = defineEntity("certificate-authority", 1, StoredCertificateAuthority);
 
-/** Encrypted part of a certificate authority: private key in PKCS #8, PEM. */
-export const CertificateAuthoritySecret = v.object({ privateKey: v.string() });
-
 const StoredOidcClient = v.object({
   clusterIdentity: v.string(),
   /** Time of the last attempt to register a client, RFC 3339. */

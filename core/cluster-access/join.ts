@@ -23,7 +23,7 @@ import { BOOTSTRAP_TOKENS, type BootstrapTokens, bootstrapTokensEntity } from ".
 import type { JoinConfigResponse } from "./schema.ts";
 
 /** Path of a cluster, and optionally the numeric id or identity of the node pool that the machine joins. */
-export interface JoinInput extends ConfigurationInput {
+interface JoinInput extends ConfigurationInput {
   nodePool?: string;
 }
 
@@ -37,7 +37,7 @@ const WHAT = "join configuration";
 export async function issueJoinConfig(context: Context, input: JoinInput): Promise<JoinConfigResponse> {
   const { nodePool } = input;
   const configured = await authorizeConfiguration(context, input, {
-    right: "admin",
+    role: "admin",
     what: WHAT,
     phase: "CLUSTER_PROVISIONED",
     withPools: nodePool !== undefined,

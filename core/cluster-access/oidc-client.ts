@@ -4,29 +4,29 @@ import { type Prerequisite, PrerequisiteError, RetryableError } from "../provisi
 import { secretKey } from "../table/keys.ts";
 import { Transaction } from "../table/transaction.ts";
 import { hasExpired, OIDC_CLIENT, type OidcClient } from "./entity.ts";
-import { OidcRegistrar, stillIntended, storedClient } from "./oidc-registrar.ts";
+import { OidcRegistrar, stillIntended, storedClientOf } from "./oidc-registrar.ts";
 import type { PrerequisiteServices } from "./prerequisite-services.ts";
 
 /** Creates the prerequisite that registers a cluster's client, and replaces it before its secret expires. */
-export function oidcClient(services: PrerequisiteServices): Prerequisite {
+export function createOidcClientPrerequisite(services: PrerequisiteServices): Prerequisite {
   const { identityProvider, clock } = services;
   const registrar = new OidcRegistrar(services);
   return {
     operation: "registering the OIDC client",
     isDone(context) {
-      const client = storedClient(context);
+      const client = storedClientOf(context);
       if (client?.clientId === undefined || client.issuer !== identityProvider.issuer) return false;
       return client.renewAt === undefined || Date.parse(client.renewAt) > clock().getTime();
     },
     dueAt(context) {
-      const { renewAt } = storedClient(context) ?? {};
+      const { renewAt } = storedClientOf(context) ?? {};
       return renewAt === undefined ? undefined : new Date(renewAt);
     },
     async prepare(context, write, signal) {
       try {
         return await registrar.register(context, write, signal);
       } catch (error) {
-        const client = storedClient(context);
+        const client = storedClientOf(context);
         throw client !== undefined && hasExpired(client, clock()) ? expired(client, error) : error;
       }
     },
@@ -49,13 +49,13 @@ function expired({ expiresAt }: OidcClient, error: unknown): PrerequisiteError {
 }
 
 /** Creates the prerequisite that removes a replaced client. */
-export function formerOidcClient(services: PrerequisiteServices): Prerequisite {
+export function createFormerOidcClientPrerequisite(services: PrerequisiteServices): Prerequisite {
   const registrar = new OidcRegistrar(services);
   return {
     operation: "removing the replaced OIDC client",
-    isDone: (context) => storedClient(context)?.former === undefined,
+    isDone: (context) => storedClientOf(context)?.former === undefined,
     async prepare(context, write, signal) {
-      const client = storedClient(context);
+      const client = storedClientOf(context);
       await registrar.removeFormer(context, signal);
       if (client === undefined) return true;
       const key = secretKey(context.cluster.identity, OIDC_CLIENT);

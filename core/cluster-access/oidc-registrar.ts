@@ -3,6 +3,7 @@
 import { type PrerequisiteContext, PrerequisiteError, type Write } from "../provisioning/prerequisite.ts";
 import { openSecret, type Vault } from "../secrets/vault.ts";
 import { deadlineIn } from "../shared/retry.ts";
+import { DAY_MS } from "../shared/time.ts";
 import { secretKey } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
 import {
@@ -23,7 +24,7 @@ const DISCARD_MS = 5_000;
 const MIN_LIFETIME_MS = 30_000;
 
 /** Longest time between the renewal of a secret and its expiry, in milliseconds; otherwise a third of its lifetime. */
-const MAX_RENEWAL_MARGIN_MS = 7 * 24 * 60 * 60_000;
+const MAX_RENEWAL_MARGIN_MS = 7 * DAY_MS;
 
 /** Registration that is about to be sent. */
 type Intent = Pick<OidcClient, "clusterIdentity" | "intendedAt"> & { intendedIssuer: string };
@@ -50,7 +51,7 @@ const withoutUndefined = <Values extends Record<string, string | undefined>>(val
 const keyOf = (clusterIdentity: string) => secretKey(clusterIdentity, OIDC_CLIENT);
 
 /** Reads the stored client of a cluster. @returns undefined before the first registration */
-export function storedClient({ secrets }: PrerequisiteContext): OidcClient | undefined {
+export function storedClientOf({ secrets }: PrerequisiteContext): OidcClient | undefined {
   const item = secrets.get(OIDC_CLIENT);
   return item && oidcClientEntity.read(item);
 }
@@ -94,7 +95,7 @@ export class OidcRegistrar {
    */
   async register(context: PrerequisiteContext, write: Write, signal: AbortSignal): Promise<boolean> {
     const { identityProvider, clock } = this.#services;
-    const before = storedClient(context);
+    const before = storedClientOf(context);
     this.#requireConfirmed(context, before);
     this.#warnUnconfirmed(context, before);
     // Opened first: no client is registered if its secret could not be encrypted.
@@ -116,7 +117,7 @@ export class OidcRegistrar {
 
   /** Removes the client of a deleted cluster. @throws Error if another attempt may succeed */
   async remove(context: PrerequisiteContext, signal: AbortSignal): Promise<void> {
-    const client = storedClient(context);
+    const client = storedClientOf(context);
     if (client?.clientId !== undefined && client.issuer !== undefined) {
       const { issuer, clientId, registrationUri } = client;
       const secret = registrationUri === undefined ? undefined : await this.#secretOf(context);
@@ -131,7 +132,7 @@ export class OidcRegistrar {
 
   /** Removes the client that another one replaced. @throws Error if another attempt may succeed */
   async removeFormer(context: PrerequisiteContext, signal: AbortSignal): Promise<void> {
-    const { former } = storedClient(context) ?? {};
+    const { former } = storedClientOf(context) ?? {};
     if (former === undefined) return;
     const secret = await this.#secretOf(context);
     await this.#removeOrWarn(context, { ...former, token: secret?.formerRegistrationAccessToken }, signal);

@@ -12,19 +12,20 @@ async function readClient(
   context: Context,
   keyring: Keyring,
   input: ConfigurationInput,
-  wanted: { what: string; phase: "OIDC_PROVISIONED" | "CLUSTER_PROVISIONED" },
+  options: { what: string; phase: "OIDC_PROVISIONED" | "CLUSTER_PROVISIONED" },
 ): Promise<OidcConfigResponse> {
-  const configured = await authorizeConfiguration(context, input, { right: "developer", ...wanted });
+  const configured = await authorizeConfiguration(context, input, { role: "developer", ...options });
   const { cluster, secrets, certificate, endpoint } = configured;
   const item = secrets.get(OIDC_CLIENT);
   const client = item && oidcClientEntity.read(item);
   const { clientId, issuer, expiresAt } = client ?? {};
   if (client !== undefined && expiresAt !== undefined && hasExpired(client, context.clock())) {
-    throw secretExpiredError(wanted.what, cluster, expiresAt);
+    throw secretExpiredError(options.what, cluster, expiresAt);
   }
   const secret = await openSecret(context.table, keyring, cluster.identity, secrets, OIDC_CLIENT, OidcClientSecret);
-  if (clientId === undefined || issuer === undefined || secret === undefined) throw notReadyError(wanted.what, cluster);
-  if (endpoint === undefined && wanted.phase === "CLUSTER_PROVISIONED") throw notReadyError(wanted.what, cluster);
+  if (clientId === undefined || issuer === undefined || secret === undefined)
+    throw notReadyError(options.what, cluster);
+  if (endpoint === undefined && options.phase === "CLUSTER_PROVISIONED") throw notReadyError(options.what, cluster);
   return {
     caCertificate: certificate,
     clientId,
@@ -112,6 +113,6 @@ export async function readKubeconfig(
   keyring: Keyring,
   input: ConfigurationInput,
 ): Promise<KubeconfigResponse> {
-  const wanted = { what: "kubeconfig", phase: "CLUSTER_PROVISIONED" } as const;
-  return buildKubeconfig(contextName(input), await readClient(context, keyring, input, wanted));
+  const options = { what: "kubeconfig", phase: "CLUSTER_PROVISIONED" } as const;
+  return buildKubeconfig(contextName(input), await readClient(context, keyring, input, options));
 }

@@ -5,7 +5,7 @@ import { secretKey } from "../table/keys.ts";
 import { Transaction } from "../table/transaction.ts";
 import { createCertificateAuthority } from "./certificate-authority.ts";
 import { CERTIFICATE_AUTHORITY, certificateAuthorityEntity } from "./entity.ts";
-import { formerOidcClient, oidcClient } from "./oidc-client.ts";
+import { createFormerOidcClientPrerequisite, createOidcClientPrerequisite } from "./oidc-client.ts";
 import { openOrCreateVault, type PrerequisiteServices } from "./prerequisite-services.ts";
 
 export type { PrerequisiteServices } from "./prerequisite-services.ts";
@@ -13,8 +13,8 @@ export type { PrerequisiteServices } from "./prerequisite-services.ts";
 /** Creates the prerequisites, in their order. */
 export const createPrerequisites = (services: PrerequisiteServices): readonly Prerequisite[] => [
   certificateAuthority(services),
-  oidcClient(services),
-  formerOidcClient(services),
+  createOidcClientPrerequisite(services),
+  createFormerOidcClientPrerequisite(services),
 ];
 
 function certificateAuthority(services: PrerequisiteServices): Prerequisite {

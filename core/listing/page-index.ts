@@ -6,6 +6,7 @@
 
 import * as v from "valibot";
 import type { PageIndexLimits } from "../context.ts";
+import { compareText } from "../shared/order.ts";
 import type { Table } from "../table/client.ts";
 import { defineEntity, type RawItem } from "../table/entity.ts";
 import {
@@ -48,14 +49,12 @@ export interface Chunk {
   readonly buckets: readonly Bucket[];
 }
 
-const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
-
 /** Reads the item of a chunk. */
 export function readChunk(item: RawItem): Chunk {
   const { pk, sk, environment, environmentIdentity, lowerBound, buckets } = chunkEntity.read(item);
   const ordered = Object.entries(buckets)
     .map(([id, bucket]) => ({ id, ...bucket }))
-    .sort((one, other) => byText(one.bound, other.bound));
+    .sort((one, other) => compareText(one.bound, other.bound));
   return { key: { pk, sk }, environment, environmentIdentity, lowerBound, buckets: ordered };
 }
 
@@ -110,6 +109,12 @@ export async function readChunkOf(
     limit: 1,
   });
   return item === undefined ? undefined : readChunk(item);
+}
+
+/** Returns a chunk of an environment that exists. @throws Error if there is none */
+export function requireChunk(chunk: Chunk | undefined, environment: string): Chunk {
+  if (chunk === undefined) throw new Error(`environment "${environment}" has no page index`);
+  return chunk;
 }
 
 /** Returns the bucket of a slug. */
@@ -206,7 +211,7 @@ export const unchangedChunk = ({ buckets }: Chunk): Expression & { condition: st
 });
 
 /** Returns the slug in the sort key of a cluster, which owns its slug or is displaced. */
-export function slugOfKey(sk: string): string {
+function slugOfKey(sk: string): string {
   const [, , slug = ""] = sk.split("#");
   return slug;
 }

@@ -11,7 +11,7 @@ export interface BucketRead {
 }
 
 /** Reads for a page: buckets in ascending order, and the number of elements in the whole list. */
-export interface Slice {
+interface Slice {
   readonly reads: readonly BucketRead[];
   readonly total: number;
 }

@@ -1,7 +1,7 @@
 /** Pages of lists: the requested page and its content. */
 
 /** Sort key. */
-export interface Order {
+interface Order {
   readonly property: string;
   readonly descending: boolean;
 }

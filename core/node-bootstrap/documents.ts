@@ -25,7 +25,7 @@ export function hashPublicKey(certificate: string): string {
 }
 
 /** Builds the command with which a prepared machine joins, one line of shell. @throws Error for a malformed input */
-export function buildJoinCommand({ endpoint, certificate, token }: JoinInput): string {
+function buildJoinCommand({ endpoint, certificate, token }: JoinInput): string {
   const [, host, port = ":443"] = ENDPOINT.exec(endpoint) ?? [];
   if (host === undefined) throw new Error(`Invalid API server endpoint ${endpoint}: must be https://host:port.`);
   // The token is a secret, so it is not repeated.
@@ -40,7 +40,7 @@ export function buildJoinCommand({ endpoint, certificate, token }: JoinInput): s
 }
 
 /** Documents with which a machine becomes a node. */
-export interface JoinDocuments {
+interface JoinDocuments {
   cloudInitUserDataBase64: string;
   installScriptBase64: string;
   /** One line of shell that contains the bootstrap token. */

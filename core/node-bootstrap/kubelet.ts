@@ -2,6 +2,7 @@
 
 import { isKubeletLabel, REBOOTS_LABEL, reservedReason } from "../node-pool/reserved-names.ts";
 import { Address, parseCidr } from "../shared/ip.ts";
+import { compareNames } from "../shared/order.ts";
 import { toYaml } from "../shared/yaml.ts";
 import type { JoinedPool, JoinInput } from "./input.ts";
 
@@ -64,7 +65,7 @@ const KEY = /^[A-Za-z0-9._/-]+$/;
 const VALUE = /^[A-Za-z0-9._-]*$/;
 
 /** Labels of a node, each `key=value`, ordered by key. */
-export interface NodeLabels {
+interface NodeLabels {
   /** Labels with which the kubelet registers its node. */
   readonly registered: readonly string[];
   /** Labels that only a user with rights on nodes may set: a kubelet does not start with them. */
@@ -81,9 +82,9 @@ export function splitNodeLabels({ labels, enableNodeReboots }: JoinedPool): Node
   const free = Object.entries(labels).filter(
     ([key]) => !isKubeletLabel(key) || reservedReason("labels", key, false) === undefined,
   );
-  const entries = [...free, ...Object.entries(reboots)].sort(([a], [b]) => (a < b ? -1 : 1));
-  const wrong = entries.filter(([key, value]) => !KEY.test(key) || !VALUE.test(value));
-  if (wrong.length > 0) throw new Error(`Invalid labels: ${wrong.map((each) => JSON.stringify(each)).join(", ")}.`);
+  const entries = [...free, ...Object.entries(reboots)].sort(compareNames);
+  const invalid = entries.filter(([key, value]) => !KEY.test(key) || !VALUE.test(value));
+  if (invalid.length > 0) throw new Error(`Invalid labels: ${invalid.map((each) => JSON.stringify(each)).join(", ")}.`);
   const written = (own: boolean) =>
     entries.filter(([key]) => isKubeletLabel(key) === own).map(([key, value]) => `${key}=${value}`);
   return { registered: written(true), refused: written(false) };

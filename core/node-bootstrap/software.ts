@@ -55,7 +55,7 @@ export function findNodeSoftware(version: string): NodeSoftware | undefined {
 }
 
 /** Download site. */
-export interface Site {
+interface Site {
   /** Environment variable that sets another site, such as a mirror. */
   readonly variable: string;
   readonly address: string;

@@ -219,9 +219,9 @@ export const nodePoolPath = ({ name, availabilityZone }: Pick<NodePool, "name" |
 
 /** Way in which the nodes of a pool change from one version to another. */
 export interface NodeUpgrade {
-  /** Whether new nodes replace the old ones, or the nodes are upgraded in place. */
+  /** Replaces the old nodes by new ones, or upgrades them in place. */
   method: "replace" | "inPlace";
-  /** Whether pods are moved away first. */
+  /** True if pods are moved away first. */
   drain: boolean;
 }
 

@@ -7,7 +7,7 @@ import { dateTime, identity, int64, maxCharacters, text } from "../shared/schema
 export const MAX_NODE_POOLS = 50;
 
 /** Maximum number of nodes in a pool. */
-export const MAX_NODES = 1_000;
+const MAX_NODES = 1_000;
 
 /** Maximum size of a pool's user data, as JSON, in bytes. */
 export const MAX_NODE_POOL_BYTES = 4 * 1024;
@@ -22,7 +22,7 @@ export const upgradeStrategies = [
 ] as const;
 
 /** Effects of a taint on pods that do not tolerate it, as in Kubernetes. */
-export const taintEffects = ["NoSchedule", "PreferNoSchedule", "NoExecute"] as const;
+const taintEffects = ["NoSchedule", "PreferNoSchedule", "NoExecute"] as const;
 
 /** Handling of security updates when a machine joins for the first time. Existing nodes are not changed. */
 export const securityUpdates = ["OFF", "INSTALL", "INSTALL_AND_REBOOT"] as const;

@@ -40,7 +40,7 @@ export interface RecordChanges {
 }
 
 /** Decision on a record: nothing to write, changes to write, or the completion of a deletion. */
-export type NextRecord = { kind: "unchanged" } | { kind: "deleted" } | RecordChanges;
+type NextRecord = { kind: "unchanged" } | { kind: "deleted" } | RecordChanges;
 
 /**
  * Decides what to record after a step: at most one transition of the cluster's status and one of its phase.

@@ -8,7 +8,7 @@ import { isLive, nodeUpgradeOf } from "../node-pool/rules.ts";
 import type { Observation, ObservedPool, Plan } from "./provisioner.ts";
 
 /** Number of minor versions that a kubelet may be older than its API server. */
-export const KUBELET_SKEW = 3;
+const KUBELET_SKEW = 3;
 
 /** Returns the observation of a node pool. */
 export const observedPool = (observation: Observation | undefined, { identity }: NodePool): ObservedPool | undefined =>
@@ -46,7 +46,7 @@ function controlPlaneStep(cluster: Cluster, observation: Observation | undefined
 }
 
 /** Returns the pools whose nodes are too old for a control plane of a version. */
-export const poolsTooOld = (observation: Observation | undefined, version: string): ObservedPool[] =>
+const poolsTooOld = (observation: Observation | undefined, version: string): ObservedPool[] =>
   (observation?.nodePools ?? []).filter((pool) => minorOf(version) - minorOf(pool.version) > KUBELET_SKEW);
 
 /** Returns true if certainly no node is newer than a version, including nodes that are being deleted or replaced. */

@@ -22,7 +22,7 @@ import { runStep, type Step, type StoredState } from "./step.ts";
 export const MAX_INLINE_MS = 20_000;
 
 /** Consecutive failures after which a cluster that cannot be observed counts as unknown. */
-export const UNKNOWN_AFTER_FAILURES = 3;
+const UNKNOWN_AFTER_FAILURES = 3;
 
 /** Iterations without a wait after which the reconciler reports a defect instead of looping forever. */
 const MAX_ITERATIONS = 1_000;

@@ -6,7 +6,7 @@ import type { Prerequisite } from "./prerequisite.ts";
 import type { Provisioner } from "./provisioner.ts";
 
 /** Timeout of one call to the provisioner or of one prerequisite, in milliseconds. */
-export const CALL_TIMEOUT_MS = 10_000;
+const CALL_TIMEOUT_MS = 10_000;
 
 /** Services of the reconciler. */
 export interface ReconcilerServices extends Services {

@@ -7,7 +7,7 @@ import { type Outcome, reconcile } from "./reconcile.ts";
 import type { ReconcilerServices } from "./services.ts";
 
 /** Maximum number of due clusters read from each partition of the due index: a few of DynamoDB's pages of 1 MB. */
-export const DUE_PER_SHARD = 5_000;
+const DUE_PER_SHARD = 5_000;
 
 /** Cluster that is due. */
 export interface DueItem {
@@ -58,7 +58,7 @@ function roundRobin(due: readonly DueItem[]): DueItem[] {
 }
 
 /** Share of a sweep: several sweeps divide the partitions of the due index among themselves. */
-export interface SweepShare {
+interface SweepShare {
   /** From 0 to one less than `count`. */
   index: number;
   count: number;
@@ -76,7 +76,7 @@ export function shardsOf({ index, count }: SweepShare, at: Date): string[] {
 }
 
 /** Result of the reconciliation of one cluster. */
-export type ReconcileResult = { identity: string } & ({ outcome: Outcome } | { error: unknown });
+type ReconcileResult = { identity: string } & ({ outcome: Outcome } | { error: unknown });
 
 /**
  * Reconciles clusters concurrently. A failure does not affect the other clusters.

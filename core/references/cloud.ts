@@ -30,30 +30,30 @@ import {
 } from "./schema.ts";
 
 /** Request about an organisation. */
-export interface InOrganisation<Options = NoOptions> {
+interface InOrganisation<Options = NoOptions> {
   organisation: string;
   options: Parsed<Options>;
 }
 
 /** Request about one cloud account: `account` is its identity, case-insensitive. */
-export interface OfAccount<Options = NoOptions> extends InOrganisation<Options> {
+interface OfAccount<Options = NoOptions> extends InOrganisation<Options> {
   account: string;
 }
 
 /** Request for a list of what one provider has; `provider` is its slug. */
-export interface OfProvider {
+interface OfProvider {
   provider: string;
   options: Parsed<PageOptions>;
 }
 
 /** Request for a list of what one region has; `region` is its slug. */
-export interface OfRegion extends OfProvider {
+interface OfRegion extends OfProvider {
   organisation: string;
   region: string;
 }
 
 /** Options of a list of cloud accounts. Undefined members do not filter. */
-export interface CloudAccountListOptions extends PageOptions {
+interface CloudAccountListOptions extends PageOptions {
   displayName: string | undefined;
   /** Slug of the provider. */
   cloudProvider: string | undefined;

@@ -1,10 +1,11 @@
 /** Lists and gets maintenance schedules for members of their organisation. */
 
-import type * as v from "valibot";
+import * as v from "valibot";
 import { authorize } from "../access/authorize.ts";
 import type { MaintenanceScheduleResponse } from "../cluster/schema.ts";
 import { type Context, type NoOptions, requireValid } from "../context.ts";
 import { notFound } from "../shared/errors.ts";
+import { uuid } from "../shared/schemas.ts";
 import { formatValue, type Parsed } from "../shared/validation.ts";
 import type { RawItem } from "../table/entity.ts";
 import { keyText, usageKey } from "../table/keys.ts";
@@ -47,8 +48,6 @@ export async function listMaintenanceSchedules(
   );
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /**
  * Gets one maintenance schedule. One database round trip.
  *
@@ -64,7 +63,7 @@ export async function getMaintenanceSchedule(
   const authorized = await authorize(context, {
     path: { organisation },
     role: "viewer",
-    keys: () => (UUID.test(identity) ? [usageKey(organisation, identity)] : []),
+    keys: () => (v.is(uuid, identity) ? [usageKey(organisation, identity)] : []),
   });
   requireListAccess(authorized.member, "maintenance schedules");
   const { schedules } = authorized.references;

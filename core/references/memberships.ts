@@ -25,7 +25,7 @@ import {
 export function requireListAccess(member: Member, what: string): void {
   if (canList(member)) return;
   throw forbidden(
-    "organisation.no_sight",
+    "organisation.role_insufficient",
     `Your role in organisation "${member.organisation}" does not allow reading ${what}.`,
   );
 }
@@ -45,7 +45,7 @@ export async function listMemberships(
   );
   const { page } = requireValid(context, input.options);
   const { user } = authorized.actor;
-  const slugs = (authorized.beside ?? []).map((item) => userOrganisationEntity.read(item).organisation);
+  const slugs = (authorized.alongside ?? []).map((item) => userOrganisationEntity.read(item).organisation);
   const items = await table.get(slugs.flatMap((slug) => [organisationKey(slug), memberKey(slug, user)]));
   const memberships = slugs.flatMap((slug) => {
     const organisation = items.get(keyText(organisationKey(slug)));

@@ -3,14 +3,12 @@
 import * as v from "valibot";
 import type * as Catalogue from "../catalogue/index.ts";
 import { cloudProviderTypes, isBringYourOwn, providerBySlug } from "../catalogue/index.ts";
-import { Slug } from "../shared/schemas.ts";
+import { dateTime, Slug } from "../shared/schemas.ts";
 import { type Environment, environmentTypes } from "../tenancy/environment.ts";
 import type { Member } from "../tenancy/member.ts";
 import { type Organisation, organisationTypes } from "../tenancy/organisation.ts";
 import type * as Stored from "../tenancy/references-entity.ts";
 import { roles } from "../tenancy/role.ts";
-
-const dateTime = v.pipe(v.string(), v.isoTimestamp());
 
 /** CloudProvider of the API documentation. `byon`: the customer supplies the nodes, and their sizes are free text. */
 export const CloudProvider = v.object({

@@ -5,6 +5,7 @@ import type { Actor, Context } from "../context.ts";
 import { AppError } from "../shared/errors.ts";
 import { parseJson } from "../shared/json.ts";
 import type { Deadline } from "../shared/retry.ts";
+import { epochSeconds, HOUR_MS, hasTtlExpired, ttlAfter } from "../shared/time.ts";
 import { defineEntity, type RawItem } from "../table/entity.ts";
 import { idempotencyKey, keyText } from "../table/keys.ts";
 import { commit, type Expression, Transaction } from "../table/transaction.ts";
@@ -46,8 +47,6 @@ export interface Representation<Body> {
   etag: string;
 }
 
-const seconds = (date: Date) => Math.floor(date.getTime() / 1_000);
-
 /**
  * Returns the stored response to this request. Its body has the type of the operation's response, because a stored response
  * belongs to one request, by its fingerprint.
@@ -59,7 +58,7 @@ export function findReplay<Body>(context: Context, item: RawItem | undefined): R
   if (item === undefined || context.idempotency === undefined) return undefined;
   const stored = storedResponseEntity.read(item);
   // DynamoDB removes expired items late.
-  if (stored.ttl <= seconds(context.clock())) return undefined;
+  if (hasTtlExpired(stored, context.clock())) return undefined;
   if (stored.fingerprint !== context.idempotency.fingerprint) {
     throw new AppError("idempotencyKeyReused", "idempotency.other_request", [
       `${context.idempotency.name}: this key was already used for another request; use a new key`,
@@ -109,11 +108,11 @@ export function storeResponse(
     etag: response.etag,
     ignored: [...context.responseMetadata.ignored],
     createdAt: now.toISOString(),
-    ttl: seconds(now) + RETENTION_HOURS * 60 * 60,
+    ttl: ttlAfter(now, RETENTION_HOURS * HOUR_MS),
   };
   const unused: Expression = {
     condition: "attribute_not_exists(#pk) OR #ttl <= :now",
-    values: { ":now": seconds(now) },
+    values: { ":now": epochSeconds(now) },
   };
   transaction.put(
     IDEMPOTENCY_LABEL,

@@ -20,7 +20,7 @@ const StoredKeyring = v.object({
 export const keyringEntity = defineEntity("keyring", 1, StoredKeyring);
 
 /** Services that the record needs. */
-export interface KeyringRecordServices extends Pick<Services, "table" | "writeTimeoutMs"> {
+interface KeyringRecordServices extends Pick<Services, "table" | "writeTimeoutMs"> {
   readonly keyring: Keyring;
 }
 
@@ -73,24 +73,24 @@ export async function recordKeys(
  * Checks that the keyring has every key that stored secrets need. Creates its first key if nothing is stored. Without a record,
  * reads the whole table once.
  *
- * @param place location of the keys, for the message
+ * @param location location of the keys, for the message
  * @throws AppError invalid if a key is missing; unavailable if the database cannot be reached; Error if the keys cannot be read
  */
-export async function requireKeys(services: KeyringRecordServices, place: string): Promise<void> {
+export async function requireKeys(services: KeyringRecordServices, location: string): Promise<void> {
   const { table, keyring } = services;
   await recordKeys(services, async (recorded, present) => {
     const missing = [...(recorded ?? (await findWrappingKeys(table)))].filter((id) => !present.includes(id));
-    if (missing.length > 0) throw keysMissing(place, present.length > 0, missing);
+    if (missing.length > 0) throw keysMissing(location, present.length > 0, missing);
     if (present.length > 0) return present;
     await keyring.ensure();
     return (await keyring.ids()) ?? [];
   });
 }
 
-function keysMissing(place: string, exists: boolean, missing: readonly string[]): AppError {
+function keysMissing(location: string, exists: boolean, missing: readonly string[]): AppError {
   const keys = `${missing.length === 1 ? "the key" : "the keys"} ${missing.join(", ")}`;
   return new AppError("invalid", "secrets.keys_missing", [
-    `${place}: ${exists ? "lacks" : "is missing, with"} ${keys} of stored secrets. ` +
+    `${location}: ${exists ? "lacks" : "is missing, with"} ${keys} of stored secrets. ` +
       "Restore the file from a backup and start again. If it is lost, stop all servers and run " +
       "`npm run admin -- secrets discard`: it lists the secrets that cannot be decrypted, and removes them with --yes.",
   ]);

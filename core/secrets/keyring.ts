@@ -3,7 +3,7 @@
 import type { SealContext } from "./seal.ts";
 
 /** Encrypted data key, for storage. */
-export interface WrappedKey {
+interface WrappedKey {
   /** Id of the keyring's key that encrypted it. */
   readonly wrappedBy: string;
   /** Base64. */

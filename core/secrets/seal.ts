@@ -1,6 +1,7 @@
 /** Authenticated encryption, AES-256-GCM, bound to the place of the ciphertext. */
 
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { compareNames } from "../shared/order.ts";
 
 /** Length of a key, in bytes. */
 export const KEY_BYTES = 32;
@@ -15,7 +16,7 @@ export type SealContext = Readonly<Record<string, string>>;
 
 /** Encodes a context with ordered names, so that equal contexts give equal bytes. */
 const bytesOf = (context: SealContext): Buffer =>
-  Buffer.from(JSON.stringify(Object.entries(context).sort(([one], [other]) => (one < other ? -1 : 1))));
+  Buffer.from(JSON.stringify(Object.entries(context).sort(compareNames)));
 
 /**
  * Encrypts and authenticates a plaintext.

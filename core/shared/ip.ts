@@ -120,17 +120,17 @@ export function overlap(one: CidrBlock, other: CidrBlock): boolean {
 }
 
 /** Special-purpose range. */
-export interface SpecialRange extends CidrBlock {
+interface SpecialRange extends CidrBlock {
   /** The range in CIDR notation. */
   readonly text: string;
   readonly use: "this network" | "loopback" | "link-local" | "multicast or reserved" | "unspecified or IPv4-compatible";
 }
 
-const special = (text: string, use: SpecialRange["use"]): SpecialRange => ({
-  ...(parseCidr(text) as CidrBlock),
-  text,
-  use,
-});
+function special(text: string, use: SpecialRange["use"]): SpecialRange {
+  const block = parseCidr(text);
+  if (typeof block === "string") throw new Error(`${text} ${block}`);
+  return { ...block, text, use };
+}
 
 /**
  * Special-purpose ranges (RFC 6890 and IANA's registries of both families) that Kubernetes' `ValidateNonSpecialIP` or Linux's routing

@@ -1,5 +1,7 @@
 /** Parses JSON whose names are free text. */
 
+import { compareNames } from "./order.ts";
+
 /** Pattern of a JSON string. */
 const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"/g;
 
@@ -66,5 +68,5 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 /** Writes a value as JSON with sorted names, so that equal values are equal texts. */
 export const canonicalJson = (value: unknown): string =>
   JSON.stringify(value, (_, each) =>
-    isObject(each) ? Object.fromEntries(Object.entries(each).sort(([one], [other]) => (one < other ? -1 : 1))) : each,
+    isObject(each) ? Object.fromEntries(Object.entries(each).sort(compareNames)) : each,
   );

@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { parseCidr } from "./ip.ts";
+import { isObject } from "./json.ts";
 import { Shorthand } from "./validation.ts";
 
 /** Free text, stored and returned as sent. Only text that UTF-8 cannot encode is refused, because it cannot be stored. */
@@ -65,9 +66,7 @@ export const normaliseIpRange = (value: unknown): unknown =>
 export const normaliseIpWhitelist = (list: unknown): unknown =>
   Array.isArray(list)
     ? list.map((entry: unknown) =>
-        typeof entry === "object" && entry !== null && "cidr" in entry
-          ? { ...entry, cidr: normaliseIpRange(entry.cidr) }
-          : entry,
+        isObject(entry) && "cidr" in entry ? { ...entry, cidr: normaliseIpRange(entry.cidr) } : entry,
       )
     : list;
 

@@ -95,9 +95,9 @@ export function memberPath(path: string, name: string): string {
 /** Returns an element's path as a problem names it. */
 export const elementPath = (path: string, index: number): string => `${path}[${index}]`;
 
-const member = (place: PropertyPath, name: string): PropertyPath => ({
-  shown: memberPath(place.shown, name),
-  plain: `${place.plain}${place.shown === "" ? "" : "."}${name}`.slice(0, SHOWN),
+const member = (path: PropertyPath, name: string): PropertyPath => ({
+  shown: memberPath(path.shown, name),
+  plain: `${path.plain}${path.shown === "" ? "" : "."}${name}`.slice(0, SHOWN),
 });
 
 const element = ({ shown, plain }: PropertyPath, index: number): PropertyPath => ({
@@ -115,46 +115,46 @@ interface Shape extends Schema {
   default?: unknown;
 }
 
-function walk(schema: Schema, input: unknown, place: PropertyPath, found: Found): unknown {
+function walk(schema: Schema, input: unknown, path: PropertyPath, found: Found): unknown {
   const shape = schema as Shape;
   if (shape.type === "optional" && shape.wrapped !== undefined) {
-    if (input !== undefined && input !== null) return walk(shape.wrapped, input, place, found);
+    if (input !== undefined && input !== null) return walk(shape.wrapped, input, path, found);
     return shape.default;
   }
   if (input === undefined || input === null) {
-    found.problems.push({ path: place.shown, message: place.shown === "" ? "The body is required." : "is required" });
+    found.problems.push({ path: path.shown, message: path.shown === "" ? "The body is required." : "is required" });
     return undefined;
   }
   if (shape.type === "object" || shape.type === "array" || shape.type === "record") {
     const before = found.problems.length;
-    const value = walkContainer(shape, input, place, found);
+    const value = walkContainer(shape, input, path, found);
     // Checks of a container (number, size) run only if its parts are valid. Their output is not used, because valibot omits names
     // such as `constructor` when it builds a record.
-    if (found.problems.length === before && shape.pipe !== undefined) leaf(shape, value, place, found);
+    if (found.problems.length === before && shape.pipe !== undefined) leaf(shape, value, path, found);
     return found.problems.length > before && !isContainer(value) ? undefined : value;
   }
-  return leaf(shape, input, place, found);
+  return leaf(shape, input, path, found);
 }
 
 const isContainer = (value: unknown) => typeof value === "object" && value !== null;
 
-function walkContainer(shape: Shape, input: unknown, place: PropertyPath, found: Found): unknown {
+function walkContainer(shape: Shape, input: unknown, path: PropertyPath, found: Found): unknown {
   if (shape.type === "array" && shape.item !== undefined) {
     const { item } = shape;
-    if (!Array.isArray(input)) return addProblem(place, input, "must be an array", found);
-    return input.map((each, index) => walk(item, each, element(place, index), found));
+    if (!Array.isArray(input)) return addProblem(path, input, "must be an array", found);
+    return input.map((each, index) => walk(item, each, element(path, index), found));
   }
-  if (input instanceof Shorthand) return walkShorthand(shape, input, place, found);
-  if (!isObject(input)) return addProblem(place, input, "must be an object", found);
+  if (input instanceof Shorthand) return walkShorthand(shape, input, path, found);
+  if (!isObject(input)) return addProblem(path, input, "must be an object", found);
   const { entries, key, value } = shape;
   if (entries !== undefined) {
     for (const name of Object.keys(input)) {
-      if (!Object.hasOwn(entries, name)) found.unknown.push(member(place, name).plain);
+      if (!Object.hasOwn(entries, name)) found.unknown.push(member(path, name).plain);
     }
     const parts = new Map(
       Object.entries(entries).map(([name, entry]) => [
         name,
-        walk(entry, Object.hasOwn(input, name) ? input[name] : undefined, member(place, name), found),
+        walk(entry, Object.hasOwn(input, name) ? input[name] : undefined, member(path, name), found),
       ]),
     );
     // In the order in which they were sent, so that data stored as text is returned as sent; defaults last.
@@ -166,7 +166,7 @@ function walkContainer(shape: Shape, input: unknown, place: PropertyPath, found:
   const parts: [string, unknown][] = [];
   for (const [name, part] of Object.entries(input)) {
     if (part === null) continue;
-    const at = member(place, name);
+    const at = member(path, name);
     if (key !== undefined) leaf(key, name, at, found);
     if (value !== undefined) parts.push([name, walk(value, part, at, found)]);
   }
@@ -174,19 +174,19 @@ function walkContainer(shape: Shape, input: unknown, place: PropertyPath, found:
   return Object.fromEntries(parts);
 }
 
-function walkShorthand({ entries }: Shape, { property, value }: Shorthand, place: PropertyPath, found: Found): unknown {
+function walkShorthand({ entries }: Shape, { property, value }: Shorthand, path: PropertyPath, found: Found): unknown {
   const entry = entries?.[property];
   if (entry === undefined) throw new Error(`the schema has no property ${property} that a plain value can replace`);
-  found.shorthands.add(place.shown);
-  const part = walk(entry, value, place, found);
+  found.shorthands.add(path.shown);
+  const part = walk(entry, value, path, found);
   return part === undefined ? {} : { [property]: part };
 }
 
-function leaf(schema: Schema, input: unknown, place: PropertyPath, found: Found): unknown {
+function leaf(schema: Schema, input: unknown, path: PropertyPath, found: Found): unknown {
   const parsed = v.safeParse(schema, input);
   if (parsed.success) return parsed.output;
   const texts = new Set(parsed.issues.map((issue) => requirement(issue)));
-  return addProblem(place, input, [...texts].join("; "), found);
+  return addProblem(path, input, [...texts].join("; "), found);
 }
 
 function addProblem({ shown }: PropertyPath, input: unknown, text: string, { problems }: Found): undefined {

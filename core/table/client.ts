@@ -33,7 +33,7 @@ const PAGE_ITEMS = 5_000;
 const UNPROCESSED_RETRIES = 10;
 
 /** Range of one partition. `from` and `to` are inclusive bounds of the sort key. */
-export interface Range {
+interface Range {
   pk: string;
   from?: string;
   to?: string;
@@ -79,7 +79,7 @@ export interface Table {
 }
 
 /** Options of a table's client. */
-export interface TableOptions {
+interface TableOptions {
   name: string;
   /** URL of another engine than DynamoDB on AWS. */
   endpoint?: string | undefined;
@@ -139,10 +139,10 @@ export const withCapacity = (meter: Meter | undefined) =>
   meter === undefined ? {} : { ReturnConsumedCapacity: "TOTAL" as const };
 
 async function batchGet({ client, name: table, meter }: Connection, keys: readonly Key[]) {
-  const wanted = [...new Map(keys.map((key) => [keyText(key), { pk: key.pk, sk: key.sk }])).values()];
+  const uniqueKeys = [...new Map(keys.map((key) => [keyText(key), { pk: key.pk, sk: key.sk }])).values()];
   const batches: Key[][] = [];
-  for (let start = 0; start < wanted.length; start += BATCH_GET_KEYS) {
-    batches.push(wanted.slice(start, start + BATCH_GET_KEYS));
+  for (let start = 0; start < uniqueKeys.length; start += BATCH_GET_KEYS) {
+    batches.push(uniqueKeys.slice(start, start + BATCH_GET_KEYS));
   }
   const found = new Map<string, RawItem>();
   await Promise.all(

@@ -3,7 +3,7 @@
 import type { Key } from "./keys.ts";
 
 /** Listener for commits. It must not throw, because the commit is already done. @param keys keys of all items of one transaction */
-export type CommitListener = (keys: readonly Key[]) => void;
+type CommitListener = (keys: readonly Key[]) => void;
 
 /**
  * Notifies listeners about every transaction of this process that is known to be committed. A commit whose response was lost may be

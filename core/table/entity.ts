@@ -68,7 +68,7 @@ export const sameProperties: Migration = (properties) => properties;
  * Migrations by the version that they read: each converts to the version that is one nearer to the current one. Migrations from older
  * versions remain until no item has them. A migration from the next version lets a release read items of the release after it.
  */
-export type Migrations = Readonly<Record<number, Migration>>;
+type Migrations = Readonly<Record<number, Migration>>;
 
 /** Layout of a stored shape in an item, and migrations from other versions. */
 export interface EntityOptions<Property extends string> {

@@ -22,24 +22,24 @@ export class KeyedMutex {
     work: () => Promise<T>,
   ): Promise<{ done: T } | undefined> {
     const before = Promise.all(keys.map((key) => this.#last.get(key)));
-    let leave = () => {};
-    const turn = new Promise<void>((resolve) => {
-      leave = resolve;
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
     });
-    for (const key of keys) this.#last.set(key, turn);
-    const forget = () => {
-      leave();
-      for (const key of keys) if (this.#last.get(key) === turn) this.#last.delete(key);
+    for (const key of keys) this.#last.set(key, released);
+    const unlock = () => {
+      release();
+      for (const key of keys) if (this.#last.get(key) === released) this.#last.delete(key);
     };
     if (!(await waitUntil(before, deadline))) {
       // Later calls still wait for earlier ones.
-      void before.then(forget);
+      void before.then(unlock);
       return undefined;
     }
     try {
       return { done: await work() };
     } finally {
-      forget();
+      unlock();
     }
   }
 }

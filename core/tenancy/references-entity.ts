@@ -34,7 +34,7 @@ const StoredAccount = v.object({
 export type CloudAccount = v.InferOutput<typeof StoredAccount>;
 
 /** Maintenance window: `startTime` as `H:MM` or `HH:MM` in UTC, `duration` in minutes, spelled as sent. */
-export interface MaintenanceWindow {
+interface MaintenanceWindow {
   day: string;
   startTime: string;
   duration: number;

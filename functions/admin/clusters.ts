@@ -1,8 +1,9 @@
 /** The operator's commands for clusters: list due clusters, show, retry and forget one. */
 
-import { forgetCluster, listDue, orphanedResources, retryCluster, showCluster } from "#core/admin/clusters.ts";
+import { findOrphanedResources, forgetCluster, listDue, retryCluster, showCluster } from "#core/admin/clusters.ts";
 import type { ClusterRef } from "#core/admin/find-cluster.ts";
 import { invalid } from "#core/shared/errors.ts";
+import { formatValue } from "#core/shared/validation.ts";
 import { type Command, type CommandLine, optionValue, parseNumber, stringOption, UsageError } from "./command.ts";
 
 /** Maximum of --within: a year, in minutes. */
@@ -26,9 +27,15 @@ function readClusterRef(given: CommandLine): ClusterRef {
 
 /** @throws AppError invalid */
 function readMinutes(given: CommandLine): number {
-  const within = parseNumber(optionValue(given, "within") ?? "0");
+  const text = optionValue(given, "within") ?? "0";
+  const within = parseNumber(text);
   if (typeof within === "number" && within >= 0 && within <= MAX_MINUTES) return within;
-  throw invalid([{ path: "--within", message: `must be a number of minutes from 0 to ${MAX_MINUTES}` }]);
+  throw invalid([
+    {
+      path: "--within",
+      message: `${formatValue(text)} is not allowed: must be a number of minutes from 0 to ${MAX_MINUTES}`,
+    },
+  ]);
 }
 
 /** Commands by name. */
@@ -64,7 +71,7 @@ export const clusterCommands: Readonly<Record<string, Command>> = {
       const note =
         "Nothing was changed. With --yes the record is deleted, and these resources may remain at the provider and the issuer.";
       return {
-        print: { forgotten: false, note, leftBehind: await orphanedResources(services, cluster) },
+        print: { forgotten: false, note, leftBehind: await findOrphanedResources(services, cluster) },
         failed: true,
       };
     },

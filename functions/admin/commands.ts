@@ -3,7 +3,7 @@
 import { createAccount, listAccounts } from "#core/admin/cloud-accounts.ts";
 import { createEnvironment, listEnvironments, removeEnvironment } from "#core/admin/environments.ts";
 import { createSchedule, listSchedules } from "#core/admin/maintenance-schedules.ts";
-import { listMembers, memberByEmail, setMember } from "#core/admin/members.ts";
+import { findMemberByEmail, listMembers, setMember } from "#core/admin/members.ts";
 import { createOrganisation, showOrganisation } from "#core/admin/organisations.ts";
 import { createToken, listTokens, revokeToken } from "#core/admin/personal-tokens.ts";
 import { profileByIdentity } from "#core/catalogue/index.ts";
@@ -184,7 +184,7 @@ export const commands: Readonly<Record<string, Command>> = {
     },
     required: ["org", "email", "name"],
     async run(services, given) {
-      const { user } = await memberByEmail(services, orgOption(given), optionValue(given, "email") ?? "");
+      const { user } = await findMemberByEmail(services, orgOption(given), optionValue(given, "email") ?? "");
       const days = parseNumber(optionValue(given, "days"));
       const sources = optionValues(given, "source");
       const { record, token } = await createToken(services, { user, name: given.values.name, days, sources });
@@ -196,7 +196,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { org: stringOption, email: stringOption },
     required: ["org", "email"],
     async run(services, given) {
-      const { user } = await memberByEmail(services, orgOption(given), optionValue(given, "email") ?? "");
+      const { user } = await findMemberByEmail(services, orgOption(given), optionValue(given, "email") ?? "");
       return { print: await listTokens(services, user) };
     },
   },

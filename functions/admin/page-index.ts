@@ -1,6 +1,6 @@
 /** Checks and rebuilds the page indexes of one organisation or of all. */
 
-import { allEnvironments } from "#core/admin/environments.ts";
+import { listAllEnvironments } from "#core/admin/environments.ts";
 import { showOrganisation } from "#core/admin/organisations.ts";
 import type { Discrepancy } from "#core/admin/page-index-inspection.ts";
 import {
@@ -13,7 +13,7 @@ import type { Services } from "#core/context.ts";
 import { organisationEntity } from "#core/tenancy/organisation.ts";
 
 /** Result of a check or a rebuild. */
-export interface IndexReport {
+interface IndexReport {
   organisations: number;
   environments: number;
   discrepancies: (Discrepancy & { organisation: string })[];
@@ -32,12 +32,15 @@ async function listOrganisations(services: Services, only: string | undefined): 
 async function report(
   services: Services,
   only: string | undefined,
-  visit: (organisation: string, environments: Awaited<ReturnType<typeof allEnvironments>>) => Promise<Discrepancy[]>,
+  visit: (
+    organisation: string,
+    environments: Awaited<ReturnType<typeof listAllEnvironments>>,
+  ) => Promise<Discrepancy[]>,
 ): Promise<IndexReport> {
   const organisations = await listOrganisations(services, only);
   const found: IndexReport = { organisations: organisations.length, environments: 0, discrepancies: [] };
   for (const organisation of organisations) {
-    const environments = await allEnvironments(services, organisation);
+    const environments = await listAllEnvironments(services, organisation);
     found.environments += environments.length;
     found.discrepancies.push(...(await visit(organisation, environments)).map((each) => ({ organisation, ...each })));
   }

@@ -42,7 +42,7 @@ function parseCommand(words: readonly string[]): { command: Command; given: Comm
 }
 
 /** Environment variables and outputs of a command. */
-export interface Terminal {
+interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Output for results. */
   readonly out: (text: string) => void;

@@ -6,7 +6,8 @@ import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { createLocalKeyring } from "#core/secrets/local-keyring.ts";
 import { invalid } from "#core/shared/errors.ts";
-import { type IssuerPlace, isIssuerLost, openIssuerFile } from "../local/issuer/store.ts";
+import { formatValue } from "#core/shared/validation.ts";
+import { type IssuerLocation, isIssuerLost, openIssuerFile } from "../local/issuer/store.ts";
 import { createKeyFileStore } from "../local/key-file.ts";
 import { createKeyring } from "../local/keyring.ts";
 import { fileIn, ISSUER_FILE } from "../local/storage-mode.ts";
@@ -27,11 +28,16 @@ const MAX_SECONDS = 3_600;
 function readSeconds(given: CommandLine): number {
   const grace = parseNumber(optionValue(given, "grace") ?? "30");
   if (typeof grace === "number" && grace >= 0 && grace <= MAX_SECONDS) return grace;
-  throw invalid([{ path: "--grace", message: `must be a number of seconds from 0 to ${MAX_SECONDS}` }]);
+  throw invalid([
+    {
+      path: "--grace",
+      message: `${formatValue(optionValue(given, "grace"))} is not allowed: must be a number of seconds from 0 to ${MAX_SECONDS}`,
+    },
+  ]);
 }
 
 /** Returns the file of the local issuer. @returns undefined for a stage on AWS, also if this machine has a data directory */
-function issuerIn({ config, target }: CommandContext, keyring: Keyring): IssuerPlace | undefined {
+function issuerIn({ config, target }: CommandContext, keyring: Keyring): IssuerLocation | undefined {
   const file = target.on === "aws" ? undefined : fileIn(config, ISSUER_FILE);
   return file === undefined ? undefined : { file, keyring };
 }

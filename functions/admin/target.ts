@@ -41,7 +41,7 @@ export function resolveTarget(environment: Readonly<Record<string, string | unde
 }
 
 /** Open database. */
-export interface OpenedDatabase {
+interface OpenedDatabase {
   /** Absent on AWS, and if nothing was opened. */
   readonly endpoint?: string;
   stop(): Promise<void>;

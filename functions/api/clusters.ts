@@ -2,7 +2,7 @@
 
 import * as Cluster from "#core/cluster/operations/index.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
-import { lambda } from "../http/lambda.ts";
+import { createLambdaHandler } from "../http/lambda.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { clusterDialect } from "./v1/clusters.ts";
@@ -25,7 +25,7 @@ export const clusterOperations = {
 export const clusterRoutes = dialectRoutes(clusterOperations, clusterDialect);
 
 /** Makes the app of this route group. */
-export const createClustersApp = (dependencies: AppDependencies) => createApp(dependencies, clusterRoutes);
+const createClustersApp = (dependencies: AppDependencies) => createApp(dependencies, clusterRoutes);
 
 /** Lambda of this route group. */
-export const handler = lambda(createClustersApp);
+export const handler = createLambdaHandler(createClustersApp);

@@ -1,12 +1,13 @@
 /** Routes of the operations that return configurations of nodes and clients of a cluster. */
 
-import { issueJoinConfig, readKubeconfig, readOidcConfig } from "#core/cluster-access/index.ts";
+import { issueJoinConfig } from "#core/cluster-access/join.ts";
+import { readKubeconfig, readOidcConfig } from "#core/cluster-access/oidc.ts";
 import type { Context } from "#core/context.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { requireVariable } from "#functions/runtime/config.ts";
 import { type AppDependencies, createApp, type Route } from "../http/app.ts";
-import { lambda } from "../http/lambda.ts";
+import { createLambdaHandler } from "../http/lambda.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { configurationDialect } from "./v1/configurations.ts";
@@ -29,10 +30,10 @@ export const configurationRoutes = (keyring: Keyring): readonly Route[] =>
   dialectRoutes(configurationOperations(keyring), configurationDialect);
 
 /** Makes the app of this route group. */
-export const createConfigurationsApp = (dependencies: AppDependencies, keyring: Keyring) =>
+const createConfigurationsApp = (dependencies: AppDependencies, keyring: Keyring) =>
   createApp(dependencies, configurationRoutes(keyring));
 
 /** Lambda of this route group. */
-export const handler = lambda((dependencies, config) =>
+export const handler = createLambdaHandler((dependencies, config) =>
   createConfigurationsApp(dependencies, createKmsKeyring(requireVariable(config, "KMS_KEY_ID"))),
 );

@@ -11,7 +11,7 @@ import { type OperationId, routesWith } from "./routes.ts";
 type Operation = (context: Context, input: never) => Promise<unknown>;
 
 /** Operations by their ids in the table of routes. */
-export type Operations = Readonly<Partial<Record<OperationId, Operation>>>;
+type Operations = Readonly<Partial<Record<OperationId, Operation>>>;
 
 type InputOf<Of> = Of extends (context: Context, input: infer Input) => unknown ? Input : never;
 type ResultOf<Of> = Of extends (context: Context, input: never) => Promise<infer Result> ? Result : never;

@@ -7,9 +7,9 @@ import { LinearRouter } from "hono/router/linear-router";
 import { readConfig } from "#functions/runtime/config.ts";
 import { allowOrigins } from "../http/cors.ts";
 import { methodNotAllowed, unknownRoute } from "../http/errors.ts";
-import { type GatewayEvent, type GatewayResult, requestOf, resultOf } from "../http/gateway.ts";
+import { fetchFrom, type GatewayEvent, type GatewayResult } from "../http/gateway.ts";
 import { canonicalPath, matchesPath } from "../http/request.ts";
-import { addDocs, type DocsSources, refusal, writeServed } from "../openapi/docs-page.ts";
+import { addDocs, buildErrorResponse, type DocsSources, writeFileResponse } from "../openapi/docs-page.ts";
 import { createLogger, type Logger } from "../runtime/log.ts";
 import { routeRows } from "./routes.ts";
 
@@ -36,7 +36,7 @@ export function createDefaultApp(log: Logger, sources: DocsSources, origins: rea
     const path = canonicalPath(new URL(c.req.url).pathname);
     const allowed = methodsOf(path);
     const error = allowed.length === 0 ? unknownRoute(path) : methodNotAllowed(c.req.method, allowed);
-    return writeServed(c, log, undefined, refusal(error, allowed));
+    return writeFileResponse(c, log, undefined, buildErrorResponse(error, allowed));
   });
   return app;
 }
@@ -46,8 +46,7 @@ let app: Hono | undefined;
 /** Lambda of every path that no route group has. The files are beside its code. */
 export async function handler(event: GatewayEvent): Promise<GatewayResult> {
   app ??= start();
-  // An app reads only members that a plain request has.
-  return resultOf(await app.fetch(requestOf(event) as unknown as Request, { event }));
+  return fetchFrom(app, event, { event });
 }
 
 function start(): Hono {

@@ -3,10 +3,10 @@
 import { DUE_INDEX, type LIST_INDEX } from "#core/table/definition.ts";
 
 /** An action on the table in IAM's words, without the service. */
-export type TableAction = "BatchGetItem" | "Query" | "PutItem" | "UpdateItem" | "DeleteItem" | "ConditionCheckItem";
+type TableAction = "BatchGetItem" | "Query" | "PutItem" | "UpdateItem" | "DeleteItem" | "ConditionCheckItem";
 
 /** An action on the key in IAM's words, without the service. */
-export type KeyAction = "Decrypt" | "GenerateDataKey";
+type KeyAction = "Decrypt" | "GenerateDataKey";
 
 /** Permissions on the table and the key. */
 export interface Grant {

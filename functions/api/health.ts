@@ -4,11 +4,11 @@ import type { Services } from "#core/context.ts";
 import { unavailable } from "#core/shared/errors.ts";
 import { tokenKey } from "#core/table/keys.ts";
 import { createApp, type Route } from "../http/app.ts";
-import { lambda } from "../http/lambda.ts";
+import { createLambdaHandler } from "../http/lambda.ts";
 import { type Handlers, type OperationIdOf, routesWith } from "./routes.ts";
 
 /** Reads an item that does not exist. @returns whether the database responds */
-export async function databaseAnswers({ table }: Pick<Services, "table">): Promise<boolean> {
+export async function isDatabaseAvailable({ table }: Pick<Services, "table">): Promise<boolean> {
   try {
     await table.get([tokenKey("00000000-0000-0000-0000-000000000000")]);
     return true;
@@ -24,16 +24,16 @@ export const healthRoutes = (ready: () => Promise<boolean>): readonly Route[] =>
     getHealth: async () => ({ body: { status: "ok" } }),
     async getReadiness() {
       if (await ready()) return { body: { status: "ok" } };
-      throw unavailable("table.unavailable", "The database does not answer.");
+      throw unavailable("table.unavailable", "The database does not respond. Try again later.");
     },
   };
   return routesWith(handlers);
 };
 
 /** Lambda of this route group. */
-export const handler = lambda((dependencies) =>
+export const handler = createLambdaHandler((dependencies) =>
   createApp(
     dependencies,
-    healthRoutes(() => databaseAnswers(dependencies.services)),
+    healthRoutes(() => isDatabaseAvailable(dependencies.services)),
   ),
 );

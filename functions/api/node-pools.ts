@@ -2,7 +2,7 @@
 
 import * as NodePool from "#core/cluster/operations/node-pools.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
-import { lambda } from "../http/lambda.ts";
+import { createLambdaHandler } from "../http/lambda.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { nodePoolDialect } from "./v1/node-pools.ts";
@@ -20,7 +20,7 @@ export const nodePoolOperations = {
 export const nodePoolRoutes = dialectRoutes(nodePoolOperations, nodePoolDialect);
 
 /** Makes the app of this route group. */
-export const createNodePoolsApp = (dependencies: AppDependencies) => createApp(dependencies, nodePoolRoutes);
+const createNodePoolsApp = (dependencies: AppDependencies) => createApp(dependencies, nodePoolRoutes);
 
 /** Lambda of this route group. */
-export const handler = lambda(createNodePoolsApp);
+export const handler = createLambdaHandler(createNodePoolsApp);

@@ -5,7 +5,7 @@ import { getEnvironment, listEnvironments, listEnvironmentTypes } from "#core/re
 import { getMaintenanceSchedule, listMaintenanceSchedules } from "#core/references/maintenance-schedules.ts";
 import { getOrganisation, listMemberships } from "#core/references/memberships.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
-import { lambda } from "../http/lambda.ts";
+import { createLambdaHandler } from "../http/lambda.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { referenceDialect } from "./v1/references.ts";
@@ -35,7 +35,7 @@ export const referenceOperations = {
 export const referenceRoutes = dialectRoutes(referenceOperations, referenceDialect);
 
 /** Makes the app of this route group. */
-export const createReferencesApp = (dependencies: AppDependencies) => createApp(dependencies, referenceRoutes);
+const createReferencesApp = (dependencies: AppDependencies) => createApp(dependencies, referenceRoutes);
 
 /** Lambda of this route group. */
-export const handler = lambda(createReferencesApp);
+export const handler = createLambdaHandler(createReferencesApp);

@@ -121,8 +121,8 @@ export async function buildAll(): Promise<Map<BundleName, number>> {
       await write(join(BUNDLES_DIRECTORY, name, "bundle.mjs"), code);
       await write(join(MAPS_DIRECTORY, `${name}.mjs.map`), map);
       const { files = {} }: Bundle = bundles[name];
-      for (const [beside, file] of Object.entries(files)) {
-        await write(join(BUNDLES_DIRECTORY, name, beside), await readFile(join(ROOT, file)));
+      for (const [target, file] of Object.entries(files)) {
+        await write(join(BUNDLES_DIRECTORY, name, target), await readFile(join(ROOT, file)));
       }
       return [name, code.length];
     }),

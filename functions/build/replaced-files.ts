@@ -1,7 +1,7 @@
 /** Files of the SDK's packages that bundles replace by shims: they have no module name for an alias. */
 
 /** Replaced file. */
-export interface ReplacedFile {
+interface ReplacedFile {
   /** Path below `node_modules`. */
   file: string;
   /** File in `shims/`. It exports the same names and explains why the omitted parts are unused. */

@@ -25,7 +25,7 @@ import {
   requestIdOf,
   sourceAddressOf,
 } from "./request.ts";
-import { REQUEST_ID, type Respond, write } from "./response.ts";
+import { REQUEST_ID, type Respond, writeResponse } from "./response.ts";
 
 /** Dependencies of an app. */
 export interface AppDependencies {
@@ -117,7 +117,7 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
       if (c.req.method === "HEAD" && route.refusesHead === true) {
         return serve(c, dependencies, undefined, async () => notRouted(c, routes));
       }
-      return serve(c, dependencies, route.path, (request) => answer(c, dependencies, request, route));
+      return serve(c, dependencies, route.path, (request) => handleRequest(c, dependencies, request, route));
     });
   }
   app.notFound((c) => serve(c, dependencies, undefined, async () => notRouted(c, routes)));
@@ -127,7 +127,7 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
 /** Returns a request's path in canonical form. */
 const pathOf = (c: HonoContext): string => canonicalPath(new URL(c.req.url).pathname);
 
-async function answer(
+async function handleRequest(
   c: HonoContext,
   { config, baseUrl }: AppDependencies,
   context: Context,
@@ -158,10 +158,10 @@ async function answer(
       return (c.req.raw as Partial<Request>).signal;
     },
   });
-  const answered = await handled.catch((error: unknown) => {
+  const result = await handled.catch((error: unknown) => {
     throw repeatAsSent(error, read.text);
   });
-  return { status: 200, headers: {}, ...answered };
+  return { status: 200, headers: {}, ...result };
 }
 
 async function notRouted(c: HonoContext, routes: readonly Route[]): Promise<ApiResponse> {
@@ -202,8 +202,8 @@ async function serve(
   };
   const { requestId } = context;
   const asked = { requestId, method: c.req.method, route, tokenId: context.credentials?.tokenId };
-  const { answered, reason } = await runHandler(context, log, asked, () => handle(context));
-  const response = await write(answered, context, c.req.header("accept-encoding"), respond);
+  const { result, reason } = await runHandler(context, log, asked, () => handle(context));
+  const response = await writeResponse(result, context, c.req.header("accept-encoding"), respond);
   const organisation = c.req.param("organisation");
   const facts: RequestFacts = {
     ...asked,
@@ -229,15 +229,15 @@ async function runHandler(
   log: Logger,
   facts: Record<string, unknown>,
   handle: () => Promise<ApiResponse>,
-): Promise<{ answered: ApiResponse; reason: string | undefined }> {
+): Promise<{ result: ApiResponse; reason: string | undefined }> {
   try {
-    return { answered: await handle(), reason: undefined };
+    return { result: await handle(), reason: undefined };
   } catch (error) {
     if (error instanceof AppError) {
       if (error.kind === "unavailable") log.warn("unavailable", { ...facts, ...errorFields(error) });
-      return { answered: errorResponse(error), reason: error.code };
+      return { result: errorResponse(error), reason: error.code };
     }
     log.error("defect", { ...facts, ...errorFields(error) });
-    return { answered: internalErrorResponse(context.requestId), reason: "defect" };
+    return { result: internalErrorResponse(context.requestId), reason: "defect" };
   }
 }

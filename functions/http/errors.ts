@@ -21,7 +21,7 @@ const STATUS: Record<ErrorKind, number> = {
 const HTTP_STATUS = { methodNotAllowed: 405, tooLarge: 413, unsupportedMediaType: 415 } as const;
 
 /** Kinds of errors that only HTTP has. */
-export type HttpErrorKind = keyof typeof HTTP_STATUS;
+type HttpErrorKind = keyof typeof HTTP_STATUS;
 
 /** Error of a kind that only HTTP has. Operations pass it on as they pass on any error of a request that cannot be parsed. */
 export class HttpError extends AppError {

@@ -1,6 +1,7 @@
 /** Converts events of an HTTP API in API Gateway, payload version 2, to requests, and responses to its results. */
 
-import { MinimalResponse, PlainHeaders, PlainRequest } from "./minimal-fetch.ts";
+import type { Hono } from "hono";
+import { MinimalHeaders, MinimalRequest, MinimalResponse } from "./minimal-fetch.ts";
 
 /** Event of API Gateway: the members that are read. */
 export interface GatewayEvent {
@@ -42,20 +43,30 @@ export const baseUrlOf = (event: GatewayEvent): string => `https://${event.reque
  * Makes a request of an event. API Gateway has decoded the path: it can contain `#`, `%` and spaces, and `%2F` has become a
  * slash.
  */
-export function requestOf(event: GatewayEvent): PlainRequest {
+export function requestOf(event: GatewayEvent): MinimalRequest {
   const { rawPath, rawQueryString, cookies, headers = {}, body, isBase64Encoded, requestContext } = event;
   const path = rawPath.slice(stageIn(event).length).toWellFormed().split("/").map(encodeURIComponent).join("/");
   const given = Object.entries(headers).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
-  return new PlainRequest(
+  return new MinimalRequest(
     `https://${requestContext.domainName}${path}${rawQueryString === "" ? "" : `?${rawQueryString}`}`,
     {
       method: requestContext.http.method,
-      headers: new PlainHeaders(cookies === undefined ? given : [...given, ["cookie", cookies.join("; ")]]),
+      headers: new MinimalHeaders(cookies === undefined ? given : [...given, ["cookie", cookies.join("; ")]]),
       body: body === undefined ? undefined : Buffer.from(body, isBase64Encoded ? "base64" : "utf8"),
     },
   );
+}
+
+/** Runs an app for an event. @param bindings values for the app's handlers */
+export async function fetchFrom(
+  app: Hono,
+  event: GatewayEvent,
+  bindings: { event: GatewayEvent },
+): Promise<GatewayResult> {
+  // An app reads only members that a minimal request has.
+  return resultOf(await app.fetch(requestOf(event) as unknown as Request, bindings));
 }
 
 /** Makes the result of a response; compressed bytes are encoded as base64. */

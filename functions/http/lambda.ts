@@ -7,7 +7,7 @@ import { createLogger, type Logger } from "../runtime/log.ts";
 import { LATENCY_METRIC, metricFields } from "../runtime/metrics.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import type { AppDependencies, RequestFacts } from "./app.ts";
-import { baseUrlOf, type GatewayEvent, type GatewayResult, requestOf, resultOf } from "./gateway.ts";
+import { baseUrlOf, fetchFrom, type GatewayEvent, type GatewayResult } from "./gateway.ts";
 import { MinimalResponse } from "./minimal-fetch.ts";
 
 /** Data of a call beside its request. */
@@ -20,7 +20,7 @@ interface Bindings {
 }
 
 /** Lambda handler of API Gateway's events. */
-export interface GatewayHandler {
+interface GatewayHandler {
   (event: GatewayEvent, context: { awsRequestId?: string }): Promise<GatewayResult>;
   /**
    * Returns the same handler with other services, such as a fixed clock. The function's configuration determines which handler
@@ -36,7 +36,7 @@ type Create = (dependencies: AppDependencies, config: Config) => Hono;
  * Makes the Lambda handler of an app. On Lambda the app is made while the function starts. Elsewhere it is made at the first call,
  * so the module can be imported without environment variables.
  */
-export function lambda(create: Create): GatewayHandler {
+export function createLambdaHandler(create: Create): GatewayHandler {
   return handlerOf(create, {}, process.env.AWS_LAMBDA_FUNCTION_NAME !== undefined);
 }
 
@@ -47,8 +47,7 @@ function handlerOf(create: Create, given: Partial<Services>, atOnce: boolean): G
     app ??= start(create, given);
     const bindings: Bindings = { event, lambdaRequestId: awsRequestId, coldStart };
     coldStart = false;
-    // An app reads only members that a plain request has.
-    return resultOf(await app.fetch(requestOf(event) as unknown as Request, bindings));
+    return fetchFrom(app, event, bindings);
   };
   return Object.assign(handler, { with: (more: Partial<Services>) => handlerOf(create, more, atOnce) });
 }

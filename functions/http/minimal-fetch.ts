@@ -4,7 +4,7 @@
  */
 
 /** Headers with names in lower case. */
-export class PlainHeaders implements Iterable<[string, string]> {
+export class MinimalHeaders implements Iterable<[string, string]> {
   readonly #values: Map<string, string>;
 
   constructor(given: Iterable<readonly [string, string]> = []) {
@@ -28,15 +28,15 @@ export class PlainHeaders implements Iterable<[string, string]> {
 }
 
 /** Request whose body is in memory. */
-export class PlainRequest {
+export class MinimalRequest {
   readonly method: string;
   readonly url: string;
-  readonly headers: PlainHeaders;
+  readonly headers: MinimalHeaders;
   readonly body: AsyncIterable<Uint8Array> | null;
 
   constructor(
     url: string,
-    { method, headers, body }: { method: string; headers: PlainHeaders; body: Uint8Array | undefined },
+    { method, headers, body }: { method: string; headers: MinimalHeaders; body: Uint8Array | undefined },
   ) {
     this.method = method;
     this.url = url;
@@ -52,7 +52,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 /** Response whose body is in memory. It has the members that a conversion to a platform's response reads. */
 export class MinimalResponse {
   readonly status: number;
-  readonly headers: PlainHeaders;
+  readonly headers: MinimalHeaders;
   readonly body: string | Buffer<ArrayBuffer> | null;
 
   constructor(
@@ -60,7 +60,7 @@ export class MinimalResponse {
     { status, headers }: { status: number; headers: Record<string, string> },
   ) {
     this.status = status;
-    this.headers = new PlainHeaders(Object.entries(headers));
+    this.headers = new MinimalHeaders(Object.entries(headers));
     this.body = body;
   }
 }

@@ -14,7 +14,7 @@ const MAX_PAGE_NUMBER = 2 ** 31 - 1;
 
 const direction: Parameter<"ASC" | "DESC" | undefined> = {
   defaultValue: undefined,
-  parse: (text) => (text === "ASC" || text === "DESC" ? { value: text } : { wrong: "must be ASC or DESC" }),
+  parse: (text) => (text === "ASC" || text === "DESC" ? { value: text } : { error: "must be ASC or DESC" }),
 };
 
 /** All names of the members, in a query and inside the JSON of `pageable`. */
@@ -85,8 +85,8 @@ export function parsePageable(pairs: QueryPairs, sortable: readonly string[] = [
   const sort: { property: string; way: string | undefined }[] = [];
   const found = new Map<string, { name: string; value: unknown }>();
   for (const { pairs: source, prefix } of spread) {
-    const { value: values, problems: wrong } = parsePairs(source, MEMBERS, pageableNames);
-    problems.push(...wrong.map(({ path, message }) => ({ path: `${prefix}${path}`, message })));
+    const { value: values, problems: invalid } = parsePairs(source, MEMBERS, pageableNames);
+    problems.push(...invalid.map(({ path, message }) => ({ path: `${prefix}${path}`, message })));
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined) continue;
       const member = name === "page" ? "pageNumber" : name === "size" ? "pageSize" : name;

@@ -18,14 +18,14 @@ export interface RawQuery {
 /** Parser of one parameter: returns its value, or the text of the problem. */
 export interface Parameter<T> {
   defaultValue: T;
-  parse(value: string): { value: T } | { wrong: string };
+  parse(value: string): { value: T } | { error: string };
 }
 
 /** Parser of `true` or `false`; the default is false. */
 export const flag: Parameter<boolean> = {
   defaultValue: false,
   parse: (value) =>
-    value === "true" || value === "false" ? { value: value === "true" } : { wrong: "must be true or false" },
+    value === "true" || value === "false" ? { value: value === "true" } : { error: "must be true or false" },
 };
 
 const WHOLE = /^(0|[1-9][0-9]{0,15})$/;
@@ -39,7 +39,7 @@ export const wholeNumber = <Default extends number | undefined>(
   defaultValue,
   parse(text) {
     const value = WHOLE.test(text) ? Number(text) : Number.NaN;
-    return value >= least && value <= most ? { value } : { wrong: `must be a whole number from ${least} to ${most}` };
+    return value >= least && value <= most ? { value } : { error: `must be a whole number from ${least} to ${most}` };
   },
 });
 
@@ -100,7 +100,7 @@ export function parsePairs<Of extends Parameters>(
     }
     seen.add(name);
     const parsed = parameter.parse(text);
-    if ("wrong" in parsed) problems.push({ path: name, message: `${shown} is not allowed: ${parsed.wrong}` });
+    if ("error" in parsed) problems.push({ path: name, message: `${shown} is not allowed: ${parsed.error}` });
     else values.set(name, parsed.value);
   }
   return { value: Object.fromEntries(values) as Values<Of>, problems, unknown: [...unknown] };

@@ -109,7 +109,7 @@ interface IncomingBody {
 }
 
 /** Body of a request, or the reason why it could not be read. */
-export interface ReadBody {
+interface ReadBody {
   body: unknown;
   /** The text that the body was read from; undefined if none was read. */
   text?: string;
@@ -210,7 +210,7 @@ export async function readBody(request: IncomingBody, isOptional = false): Promi
     bytes = hasBody ? await readBytes(request) : new Uint8Array();
   } catch {
     // The connection failed; the reason is of no use to the client.
-    return refuse(new AppError("invalid", "body.broken_off", ["The body ended before it was complete."]));
+    return refuse(new AppError("invalid", "body.incomplete", ["The body ended before it was complete."]));
   }
   if (bytes === undefined) {
     return refuse(new HttpError("tooLarge", "body.too_large", `The body is larger than ${MAX_BODY_BYTES} bytes.`));

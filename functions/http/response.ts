@@ -11,7 +11,7 @@ const WARNED_BYTES = 64;
 const WARNED_NAMES = 10;
 
 /** Maximum size of a response, in bytes: less than API Gateway accepts from a Lambda, because of its envelope. */
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 
 /** Status of a read whose data the client already has. */
 const NOT_MODIFIED = 304;
@@ -30,36 +30,36 @@ export type Respond = (
  *
  * @param accepted the caller's `Accept-Encoding`
  */
-export async function write(
-  answered: ApiResponse,
+export async function writeResponse(
+  response: ApiResponse,
   context: Context,
   accepted: string | undefined,
   respond: Respond,
 ): Promise<Response> {
-  const headers: Record<string, string> = { ...answered.headers, [REQUEST_ID]: context.requestId };
+  const headers: Record<string, string> = { ...response.headers, [REQUEST_ID]: context.requestId };
   const { ignored, replayed, retryAfterSeconds } = context.responseMetadata;
   if (ignored.size > 0) headers.warning = warningOf(ignored);
-  if (replayed && answered.status < 400) headers["idempotency-replayed"] = "true";
-  if (retryAfterSeconds !== undefined && answered.status < 400) headers["retry-after"] = `${retryAfterSeconds}`;
+  if (replayed && response.status < 400) headers["idempotency-replayed"] = "true";
+  if (retryAfterSeconds !== undefined && response.status < 400) headers["retry-after"] = `${retryAfterSeconds}`;
   const applied = preferencesApplied(context);
   if (applied !== undefined) headers["preference-applied"] = applied;
-  if (answered.body === undefined) {
+  if (response.body === undefined) {
     // The body that a read would have sent could be compressed.
     return respond(null, {
-      status: answered.status,
-      headers: answered.status === NOT_MODIFIED ? varyByCoding(headers) : headers,
+      status: response.status,
+      headers: response.status === NOT_MODIFIED ? varyByCoding(headers) : headers,
     });
   }
-  const { text, type } = answered.media ?? { text: JSON.stringify(answered.body), type: "application/json" };
+  const { text, type } = response.media ?? { text: JSON.stringify(response.body), type: "application/json" };
   const encoded = await encodeBody({ body: text, headers }, accepted);
-  if (Buffer.byteLength(encoded.body) > MAX_ANSWER_BYTES) {
-    const refusal = new AppError("invalid", "answer.too_large", [
-      `pageSize: the response would be larger than ${MAX_ANSWER_BYTES} bytes; use a smaller pageSize`,
+  if (Buffer.byteLength(encoded.body) > MAX_RESPONSE_BYTES) {
+    const refusal = new AppError("invalid", "response.too_large", [
+      `pageSize: the response would be larger than ${MAX_RESPONSE_BYTES} bytes; use a smaller pageSize`,
     ]);
-    return write(errorResponse(refusal), context, accepted, respond);
+    return writeResponse(errorResponse(refusal), context, accepted, respond);
   }
   return respond(encoded.body, {
-    status: answered.status,
+    status: response.status,
     headers: { ...encoded.headers, "content-type": `${type}; charset=utf-8` },
   });
 }
@@ -77,3 +77,12 @@ export const encodePath = (path: string): string =>
   encodeURIComponent(path.toWellFormed())
     .replace(/%5B(\d+)%5D/g, "[$1]")
     .slice(0, WARNED_BYTES);
+
+/**
+ * Formats the Link header (RFC 8288) of a page, with absolute URLs.
+ *
+ * @param url URL of the request, without its query
+ * @param links relation and query of each link
+ */
+export const linkHeader = (url: string, links: readonly (readonly [rel: string, query: string])[]): string =>
+  links.map(([rel, query]) => `<${url}?${query}>; rel="${rel}"`).join(", ");

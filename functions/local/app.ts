@@ -8,7 +8,7 @@ import { type AppDependencies, createApp } from "../http/app.ts";
 import { addDocs } from "../openapi/docs-page.ts";
 
 /** Dependencies of the app. */
-export interface LocalAppDependencies extends Pick<AppDependencies, "services" | "log" | "config"> {
+interface LocalAppDependencies extends Pick<AppDependencies, "services" | "log" | "config"> {
   keyring: Keyring;
   /** Returns whether the database responds. */
   ready: () => Promise<boolean>;

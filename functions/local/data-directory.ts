@@ -11,13 +11,13 @@ import { identify, isRunning, type ProcessIdentity } from "./process-identity.ts
 const ownerPollMs = 50;
 
 /** Role of the process that opens a data directory: a server owns it, an admin command needs it briefly and may use a running engine. */
-export type Role = "server" | "admin";
+type Role = "server" | "admin";
 
 /**
  * Engine on a data directory. Either this process started it (`shared` is false; `stop` ends it and releases the directory), or
  * another process did (`shared` is true; `stop` does nothing).
  */
-export type OpenedEngine =
+type OpenedEngine =
   | { endpoint: string; shared: true; stop(): Promise<void> }
   | { endpoint: string; shared: false; stop(): Promise<void>; exited: Promise<EngineExit> };
 

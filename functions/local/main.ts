@@ -10,7 +10,7 @@ import { requireKeys } from "#core/secrets/keyring-record.ts";
 import { errorText } from "#core/shared/errors.ts";
 import { createTable, requireTransactions } from "#core/table/create.ts";
 import { type Config, readConfig } from "#functions/runtime/config.ts";
-import { databaseAnswers } from "../api/health.ts";
+import { isDatabaseAvailable } from "../api/health.ts";
 import { reconcilerFrom } from "../reconciler/services.ts";
 import { createLogger, errorFields, type Logger } from "../runtime/log.ts";
 import { servicesFrom } from "../runtime/services.ts";
@@ -23,7 +23,7 @@ import { createKeyring, keyringLocation } from "./keyring.ts";
 import { seed } from "./seed.ts";
 import { directoryIn, fileIn, ISSUER_FILE, isStateless, requireExternalState } from "./storage-mode.ts";
 import { Turns } from "./turns.ts";
-import { work } from "./worker.ts";
+import { runWorker } from "./worker.ts";
 
 interface Database {
   endpoint: string;
@@ -68,7 +68,7 @@ async function main(config: Config, log: Logger): Promise<void> {
     const keyring = createKeyring(config);
     await requireKeys({ ...services, keyring }, keyringLocation(config));
     const access = await prepareAccess(config, services);
-    const app = createLocalApp({ services, log, config, keyring, ready: () => databaseAnswers(services) });
+    const app = createLocalApp({ services, log, config, keyring, ready: () => isDatabaseAvailable(services) });
     const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
     const turns = new Turns();
@@ -113,7 +113,7 @@ function startWork(
   const own = { keyring, identityProvider: provider, warn: log.warn };
   const inTurn = <T>(iteration: () => Promise<T>) => turns.run(iteration);
   const given = { ...since, stopping: end.signal, inTurn };
-  const done = work(reconcilerFrom(config, services, own, given), end.signal, log);
+  const done = runWorker(reconcilerFrom(config, services, own, given), end.signal, log);
   return {
     stop() {
       end.abort();

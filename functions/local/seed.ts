@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createAccount, listAccounts } from "#core/admin/cloud-accounts.ts";
 import { createEnvironment } from "#core/admin/environments.ts";
 import { createSchedule, listSchedules } from "#core/admin/maintenance-schedules.ts";
-import { memberByEmail, setMember } from "#core/admin/members.ts";
+import { findMemberByEmail, setMember } from "#core/admin/members.ts";
 import { createOrganisation } from "#core/admin/organisations.ts";
 import { createToken, listTokens } from "#core/admin/personal-tokens.ts";
 import { cloudProfiles } from "#core/catalogue/index.ts";
@@ -15,7 +15,7 @@ import { parseToken } from "#core/tenancy/token.ts";
 import { writePrivateFile } from "./private-file.ts";
 
 /** Slug of the demo organisation. */
-export const DEMO = "demo";
+const DEMO = "demo";
 
 const DEMO_MEMBER = "demo@example.com";
 
@@ -63,7 +63,7 @@ export async function seed(services: Services, directory: string | undefined): P
     if (!schedules.some(({ name }) => name === schedule.name)) await createSchedule(services, DEMO, schedule);
   }
   await setMember(services, DEMO, { email: DEMO_MEMBER, role: "admin", kubernetesRole: "cluster-admin" });
-  const { user } = await memberByEmail(services, DEMO, DEMO_MEMBER);
+  const { user } = await findMemberByEmail(services, DEMO, DEMO_MEMBER);
   const { token } = await createToken(services, { user, name: "local server" });
   // Written last: without the file, the next start checks everything above again.
   if (directory !== undefined) writeToken(directory, token);

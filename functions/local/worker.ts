@@ -25,7 +25,7 @@ const DEFAULTS: WorkerOptions = { sweepMs: 5_000, concurrency: 64 };
  * @param stopping aborted to stop
  * @returns resolves when it was stopped and all steps in progress are complete; never rejects
  */
-export async function work(
+export async function runWorker(
   services: ReconcilerServices,
   stopping: AbortSignal,
   log: Logger,

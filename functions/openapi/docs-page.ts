@@ -108,9 +108,9 @@ const PATHS: Record<string, (sources: DocsSources) => File> = {
 const READING = ["GET", "HEAD"];
 
 /** Response with an error or a file's bytes. */
-export type Served = Omit<ApiResponse, "body"> & { body?: string | Buffer<ArrayBuffer> };
+type FileResponse = Omit<ApiResponse, "body"> & { body?: string | Buffer<ArrayBuffer> };
 
-function fileAnswer(c: HonoContext, { type, bytes, etag }: File): Served {
+function buildFileResponse(c: HonoContext, { type, bytes, etag }: File): FileResponse {
   const unmodified = unmodifiedTag(c.req.header("if-none-match"), etag);
   const headers: Record<string, string> = {
     ...etagHeader(unmodified ?? etag),
@@ -139,11 +139,11 @@ export function addDocs(app: Hono, log: Logger, sources: DocsSources = SOURCES):
     read.set(path, found);
     return found;
   };
-  const routes: [path: string, serve: (c: HonoContext) => Served][] = [
+  const routes: [path: string, serve: (c: HonoContext) => FileResponse][] = [
     ["/", () => ({ status: 302, headers: { location: "/docs" } })],
-    ...Object.entries(PATHS).map(([path, make]): [string, (c: HonoContext) => Served] => [
+    ...Object.entries(PATHS).map(([path, make]): [string, (c: HonoContext) => FileResponse] => [
       path,
-      (c) => fileAnswer(c, fileAt(path, make)),
+      (c) => buildFileResponse(c, fileAt(path, make)),
     ]),
   ];
   for (const [path, serve] of routes) {
@@ -151,7 +151,12 @@ export function addDocs(app: Hono, log: Logger, sources: DocsSources = SOURCES):
       // The router also matches a slash at the end, which no path of this API has.
       if (new URL(c.req.url).pathname !== path) return next();
       const isRead = c.req.method === "GET" || c.req.method === "HEAD";
-      return writeServed(c, log, path, isRead ? serve(c) : refusal(methodNotAllowed(c.req.method, READING), READING));
+      return writeFileResponse(
+        c,
+        log,
+        path,
+        isRead ? serve(c) : buildErrorResponse(methodNotAllowed(c.req.method, READING), READING),
+      );
     });
   }
   return app;
@@ -160,7 +165,7 @@ export function addDocs(app: Hono, log: Logger, sources: DocsSources = SOURCES):
 const JSON_TYPE = "application/json; charset=utf-8";
 
 /** Builds the response to an error. @param allowed methods of the path */
-export function refusal(error: AppError, allowed: readonly string[] = []): Served {
+export function buildErrorResponse(error: AppError, allowed: readonly string[] = []): FileResponse {
   const { body, status, headers } = errorResponse(error);
   const allow = allowed.length === 0 ? {} : { allow: allowed.join(", ") };
   return {
@@ -171,11 +176,11 @@ export function refusal(error: AppError, allowed: readonly string[] = []): Serve
 }
 
 /** Writes a response, and logs it. @param route undefined if no route matches */
-export async function writeServed(
+export async function writeFileResponse(
   c: HonoContext,
   log: Logger,
   route: string | undefined,
-  { status, headers, body }: Served,
+  { status, headers, body }: FileResponse,
 ): Promise<Response> {
   const requestId = requestIdOf(c.req.header("x-request-id")) ?? randomUUID();
   const gatewayRequestId = (c.env as { event?: GatewayEvent } | undefined)?.event?.requestContext.requestId;

@@ -2,7 +2,7 @@
 
 import { type OperationId, type RouteRow, routeRows, routes } from "../api/routes.ts";
 import { type JsonSchema, refTo } from "./convert.ts";
-import { answerExample, requests } from "./examples.ts";
+import { findResponseExample, requests } from "./examples.ts";
 import { type ErrorStatus, type Success, tags } from "./operation.ts";
 import { descriptions } from "./operations.ts";
 import { describeParameters, documentedPath, type HeaderName, headers, pathParameters } from "./parameters.ts";
@@ -63,13 +63,13 @@ function success(id: OperationId, status: string, given: Success) {
   return {
     description,
     headers: headersOf(Number(status), names),
-    ...(name === undefined ? {} : { content: contentOf(schemaOf(name), answerExample(id, status), alsoYaml) }),
+    ...(name === undefined ? {} : { content: contentOf(schemaOf(name), findResponseExample(id, status), alsoYaml) }),
   };
 }
 
 function refusal(id: OperationId, status: ErrorStatus) {
   const { description, headers: names } = ERRORS[status];
-  const content = contentOf(refTo("ErrorMessageResponse"), answerExample(id, status));
+  const content = contentOf(refTo("ErrorMessageResponse"), findResponseExample(id, status));
   return { description, headers: headersOf(status, names), content };
 }
 
@@ -106,7 +106,7 @@ function paths(): Record<string, Record<string, unknown>> {
 }
 
 /** Builds the document. The same sources give the same document. */
-export const openApiDocument = () => ({
+const openApiDocument = () => ({
   openapi: "3.1.0",
   info: {
     title: "AME Clusters",

@@ -18,21 +18,21 @@ export const IDENTITIES = {
 export const NODE_POOL_ID = 2_417_820_514_307_211;
 
 /** Bodies of responses by operation and status; those under `any` are the same for every operation. */
-export type AnswerExamples = Record<string, Record<string, unknown>>;
+export type ResponseExamples = Record<string, Record<string, unknown>>;
 
 /** File of responses, which `test/contract/examples.test.ts` writes from the served app. */
 export const EXAMPLES_FILE = new URL("./examples.json", import.meta.url);
 
-let answers: AnswerExamples | undefined;
+let responses: ResponseExamples | undefined;
 
 /**
  * Returns the example of a response's body.
  *
  * @throws Error where there is none: run `npx vitest run test/contract/examples --update`
  */
-export function answerExample(operationId: string, status: number | string): unknown {
-  answers ??= JSON.parse(readFileSync(EXAMPLES_FILE, "utf8")) as AnswerExamples;
-  const example = answers[operationId]?.[status] ?? answers.any?.[status];
+export function findResponseExample(operationId: string, status: number | string): unknown {
+  responses ??= JSON.parse(readFileSync(EXAMPLES_FILE, "utf8")) as ResponseExamples;
+  const example = responses[operationId]?.[status] ?? responses.any?.[status];
   if (example === undefined) {
     throw new Error(`${operationId} has no example of ${status}: npx vitest run test/contract/examples --update`);
   }

@@ -12,7 +12,7 @@ import type { JsonSchema } from "./convert.ts";
 import { IDENTITIES, NODE_POOL_ID } from "./examples.ts";
 
 /** Parameter of a path, a query or a header. */
-export interface Parameter {
+interface Parameter {
   name: string;
   in: "path" | "query" | "header";
   description: string;
@@ -219,7 +219,7 @@ export const describeParameters = (names: readonly ParameterName[]): Parameter[]
   names.flatMap((name) => parameters[name]);
 
 /** Header of a response. */
-export interface Header {
+interface Header {
   description: string;
   schema: JsonSchema;
   required?: boolean;

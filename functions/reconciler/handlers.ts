@@ -22,7 +22,7 @@ export interface StreamRecord {
 }
 
 /** Response of the stream's function: the records to retry. */
-export interface BatchResponse {
+interface BatchResponse {
   batchItemFailures: { itemIdentifier: string }[];
 }
 
@@ -160,18 +160,18 @@ type Overrides = Partial<
 >;
 
 /** Lambda handler of the reconciler. */
-export interface WorkHandler<Event, Answer> {
-  (event: Event, context: { awsRequestId?: string }): Promise<Answer>;
+interface WorkHandler<Event, Output> {
+  (event: Event, context: { awsRequestId?: string }): Promise<Output>;
   /** Returns the same handler with other services, such as a clock that is advanced explicitly. */
-  with(overrides: Overrides): WorkHandler<Event, Answer>;
+  with(overrides: Overrides): WorkHandler<Event, Output>;
 }
 
 /** Creates a handler. Its first invocation creates what all invocations share. */
-function createHandler<Event, Answer>(
+function createHandler<Event, Output>(
   source: string,
-  run: (work: Work, event: Event) => Promise<Answer>,
+  run: (work: Work, event: Event) => Promise<Output>,
   overrides: Overrides = {},
-): WorkHandler<Event, Answer> {
+): WorkHandler<Event, Output> {
   let shared: Shared | undefined;
   const handler = async (event: Event, { awsRequestId }: { awsRequestId?: string }) => {
     const started = performance.now();

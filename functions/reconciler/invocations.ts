@@ -49,7 +49,7 @@ export function sweepInvocations(isEphemeral: boolean): { count: number; reserve
 }
 
 /** Event that a schedule passes to its sweep. */
-export interface SweepEvent {
+interface SweepEvent {
   /** From 0 to one less than `count`. */
   index: number;
   count: number;

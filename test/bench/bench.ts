@@ -17,7 +17,7 @@ import { nodePoolRoutes } from "#functions/api/node-pools.ts";
 import { createApp } from "#functions/http/app.ts";
 import { startEngine } from "#functions/local/engine.ts";
 import { createLogger } from "#functions/runtime/log.ts";
-import { type Span, waitsOf } from "#test/support/faults.ts";
+import { roundTripsOf, type Span } from "#test/support/faults.ts";
 import { put, rebuild } from "#test/support/filling.ts";
 import { type Tenant, type World, worldOn } from "#test/support/world.ts";
 import { describeMachine, formatRow, formatTable, writeBetween } from "./document.ts";
@@ -137,7 +137,7 @@ async function measure(bench: Bench, operation: Operation): Promise<string> {
   return formatRow(
     operation.name,
     spans.length,
-    waitsOf(spans),
+    roundTripsOf(spans),
     `${readUnits} / ${writeUnits}`,
     `${ms(quantile(process, 0.5))} / ${ms(quantile(process, 0.95))}`,
     operation.isRead ? `${ms(quantile(bare, 0.5))} / ${ms(quantile(bare, 0.95))}` : "–",

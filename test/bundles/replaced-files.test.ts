@@ -39,16 +39,16 @@ async function exportsOf(file: string): Promise<string[]> {
 }
 
 describe.each(replacedFiles)("the replacement of $file", ({ file, shim, sha256 }) => {
-  test("was written for the installed version of the SDK", () => {
+  test(`${file} has the SHA-256 of the version that its replacement was written for`, () => {
     const source = readFileSync(join(ROOT, "node_modules", file));
     expect(createHash("sha256").update(source).digest("hex")).toBe(sha256);
   });
 
-  test("exports what the file exports", async () => {
+  test(`the replacement of ${file} exports the same names`, async () => {
     expect(await exportsOf(`${SHIMS}/${shim}`)).toEqual(await exportsOf(`node_modules/${file}`));
   });
 
-  test("is in a bundle, and the file is in none", () => {
+  test(`a bundle contains the replacement of ${file}, and no bundle contains the file`, () => {
     const bytesOf = (path: string) => built.map(({ inputs }) => inputs.get(path) ?? 0);
     expect(Math.max(...bytesOf(`${SHIMS}/${shim}`))).toBeGreaterThan(0);
     expect(Math.max(...bytesOf(`node_modules/${file}`))).toBe(0);
@@ -66,13 +66,13 @@ const classesOf = (client: object, base: string): [name: string, ErrorClass][] =
 const errors = [...classesOf(dynamodb, "DynamoDBServiceException"), ...classesOf(kms, "KMSServiceException")] as const;
 
 describe("errors of the SDK in bundles", () => {
-  test("keep their class where the class says that the call may be repeated", () => {
+  test("bundles keep the class of each error whose class marks the call as retryable", () => {
     const retryable = errors.filter(([, Class]) => new Class({ message: "" }).$retryable !== undefined);
     expect(retryable.map(([name]) => name)).toEqual(["ReplicatedWriteConflictException"]);
     for (const [name] of retryable) expect(preservedErrors).toContain(name);
   });
 
-  test("have a class that the code refers to only where it is kept", () => {
+  test("bundles refer to no error class that was removed", () => {
     expect(errors.length).toBeGreaterThan(50);
     for (const { code } of built) {
       const text = Buffer.from(code).toString();
@@ -81,7 +81,7 @@ describe("errors of the SDK in bundles", () => {
     }
   });
 
-  test("are not taken out of schemas of another form, or of which another schema refers to an error", () => {
+  test("removeErrors throws for schemas of another form, and for an error that another schema refers to", () => {
     const registered = `export var AError$ = [-3, n0, _A,\n    { [_e]: _c },\n    [_m],\n    [0]\n];\nn0_registry.registerError(AError$, AError);\n`;
     expect(removeErrors(`${registered}export var B$ = [3, n0, _B];\n`)).toBe("export var B$ = [3, n0, _B];\n");
     expect(() => removeErrors("export var B$ = [3, n0, _B];\n")).toThrow("do not register errors");
@@ -98,7 +98,7 @@ const ENTRY = `
   export const cancel = (table) => table.client.send(new TransactWriteCommand({ TransactItems: [{ ConditionCheck: {
     TableName: table.name, Key: { pk: "none", sk: "none" }, ConditionExpression: "attribute_exists(pk)" } }] }));`;
 
-/** What the two bundles export. */
+/** Exports of the two bundles. */
 interface Compared {
   openTable: typeof openTable;
   isServiceError(error: unknown): boolean;
@@ -144,7 +144,7 @@ describe("a call that fails", () => {
     return { error, read: { name, message, $fault, status: $metadata?.httpStatusCode, CancellationReasons } };
   }
 
-  test("throws an error of the same name, message and metadata where the class is not kept", async () => {
+  test("a failed call throws an error with the same name, message and metadata if its class was removed", async () => {
     const name = `none-${randomUUID()}`;
     const [replaced, whole] = await Promise.all(
       variants.map(async (each) => {
@@ -156,7 +156,7 @@ describe("a call that fails", () => {
     expect(replaced).toEqual(whole);
   });
 
-  test("throws the same class with its reasons where the class is kept", async () => {
+  test("a failed call throws the same class with the same reasons if its class is kept", async () => {
     const name = `cancelled-${randomUUID()}`;
     await createTable(openTable(options(name)));
     const failures = await Promise.all(

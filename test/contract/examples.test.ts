@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { routeRows } from "#functions/api/routes.ts";
-import { type AnswerExamples, answerExample, EXAMPLES_FILE, requests } from "#functions/openapi/examples.ts";
+import { EXAMPLES_FILE, findResponseExample, type ResponseExamples, requests } from "#functions/openapi/examples.ts";
 import { descriptions } from "#functions/openapi/operations.ts";
 import { captureExamples } from "#test/support/examples.ts";
 
-let captured: AnswerExamples;
+let captured: ResponseExamples;
 
 beforeAll(async () => {
   captured = await captureExamples();
@@ -18,7 +18,7 @@ describe("the response examples of the OpenAPI document", () => {
   test.each(routeRows)("the examples of $id cover each status with a body", ({ id }) => {
     const { successes, errors } = descriptions[id];
     for (const status of [...(200 in successes ? [200] : []), ...errors]) {
-      expect(answerExample(id, status)).toBeDefined();
+      expect(findResponseExample(id, status)).toBeDefined();
     }
   });
 });

@@ -9,7 +9,7 @@ interface Import {
   from: string;
   /** File path relative to the project, or a package name. */
   to: string;
-  /** Whether only types are imported, which leave nothing at run time. */
+  /** True if only types are imported, which leave nothing at run time. */
   isType?: true;
 }
 

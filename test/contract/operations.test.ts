@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { commands } from "#functions/admin/commands.ts";
@@ -48,6 +48,30 @@ function brokenLinks(file: string, markdown: string): string[] {
   });
 }
 
+/** Code in a document: spans in backticks, and the lines of code blocks. */
+const codeIn = (markdown: string): string[] => [
+  ...[...markdown.matchAll(/^ *```.*?^ *```$/gms)].flatMap(([block]) => block.split("\n").slice(1, -1)),
+  ...[...markdown.replace(/^ *```.*?^ *```$/gms, "").matchAll(/`([^`]+)`/g)].map(([, span = ""]) => span),
+];
+
+const FOLDERS = readdirSync(ROOT, { withFileTypes: true }).flatMap((each) => (each.isDirectory() ? [each.name] : []));
+const PATH = /(?<![\w./$<>-])[\w.-]+(?:\/(?:[\w.-]+|\{[\w,]+\}|<\w+>|\*+))*(?:\.(?:ts|md|json|sh))?(?![\w/])/g;
+
+/** Lists the paths of the project in code: they begin with one of its folders, or are names of TypeScript or Markdown files. */
+const pathsIn = (code: string): string[] =>
+  [...code.matchAll(PATH)]
+    .map(([path]) => path.replace(/[.,:]$/, ""))
+    .filter(
+      (path) => (path.includes("/") && FOLDERS.includes(path.split("/")[0] ?? "")) || /^[\w.-]+\.(ts|md)$/.test(path),
+    )
+    .filter((path) => !/[<*]|^node_modules/.test(path));
+
+const projectFiles = globSync("{.ci,core,docs,functions,stacks,test}/**/*", { cwd: ROOT }).concat(readdirSync(ROOT));
+
+/** Returns whether a path in a document is a file or folder, or, like an argument of vitest, the start or the end of one. */
+const isInProject = (path: string): boolean =>
+  projectFiles.some((file) => file === path || file.startsWith(path) || file.endsWith(`/${path}`));
+
 describe("documentation", () => {
   test("every documented operator's command exists with its options", () => {
     const written = documents.flatMap((file) => commandsIn(read(file)));
@@ -63,14 +87,34 @@ describe("documentation", () => {
     const functions = [...Object.keys(routeGroups), ...Object.keys(reconcilerGrants), "Default"];
     const alarms = [...named, ...functions.flatMap((name) => [`${name}Throttled`, `${name}Errors`])];
     expect(alarms.length).toBeGreaterThan(12);
-    const told = operations
+    const documented = operations
       .split("\n")
       .filter((line) => line.startsWith("| `"))
       .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, name]) => name));
-    expect(alarms.filter((alarm) => !told.includes(alarm))).toEqual([]);
-    expect(told.filter((name) => /(Throttled|Errors)$|^Clusters/.test(name ?? "") && !alarms.includes(name))).toEqual(
-      [],
+    expect(alarms.filter((alarm) => !documented.includes(alarm))).toEqual([]);
+    expect(
+      documented.filter((name) => /(Throttled|Errors)$|^Clusters/.test(name ?? "") && !alarms.includes(name)),
+    ).toEqual([]);
+  });
+
+  test("every path of the project in the code of a Markdown file exists", () => {
+    const written = documents
+      .filter((file) => file !== "CHANGELOG.md")
+      .flatMap((file) => codeIn(read(file)).flatMap((code) => pathsIn(code).map((path) => ({ file, path }))));
+    expect(written.length).toBeGreaterThan(100);
+    expect(written.filter(({ path }) => !isInProject(path))).toEqual([]);
+    expect(pathsIn("npx vitest run test/core/missing --update")).toEqual(["test/core/missing"]);
+    expect(isInProject("test/core/missing")).toBe(false);
+  });
+
+  test("every identifier in CONTRIBUTING.md is in the code", () => {
+    const spans = codeIn(read("CONTRIBUTING.md")).filter((code) => !/^(npm|npx|bash) /.test(code));
+    const names = spans.flatMap((code) => code.match(/\b(?:[A-Za-z]*[a-z][A-Z]\w*|[A-Z]+_[A-Z_]+)\b/g) ?? []);
+    expect(names.length).toBeGreaterThan(12);
+    const words = new Set(
+      projectFiles.filter((file) => file.endsWith(".ts")).flatMap((file) => read(file).match(/\w+/g) ?? []),
     );
+    expect(names.filter((name) => !words.has(name))).toEqual([]);
   });
 
   test("every relative link in a Markdown file leads to a file and to a heading", () => {

@@ -61,7 +61,7 @@ async function send(method: string, path: string, body?: unknown) {
 async function onStream(identity: string): Promise<void> {
   for (let round = 0; round < 6; round++) {
     await as("ReconcileStream", () => reconcileAll(world.reconciler, [identity], 4));
-    world.pass(60_000);
+    world.advanceClock(60_000);
   }
 }
 

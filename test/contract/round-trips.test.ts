@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { endDeletion } from "#test/support/deletion.ts";
-import { waitsOf } from "#test/support/faults.ts";
+import { finishDeletion } from "#test/support/deletion.ts";
+import { roundTripsOf } from "#test/support/faults.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
@@ -27,11 +27,11 @@ beforeAll(async () => {
 async function costOf(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
   world.wire.spans.length = 0;
   const { status, text } = await world.send(method, path, { token: tenant.admin, body, headers });
-  return { status, text, waits: waitsOf(world.wire.spans), calls: world.wire.spans.length };
+  return { status, text, roundTrips: roundTripsOf(world.wire.spans), calls: world.wire.spans.length };
 }
 
 describe("sequential database round trips per request", () => {
-  const budgets: [name: string, path: () => string, waits: number][] = [
+  const budgets: [name: string, path: () => string, roundTrips: number][] = [
     ["a cluster", () => tenant.path("production", "c0"), 1],
     ["a cluster with details", () => `${tenant.path("production", "c0")}?includeDetails=true`, 2],
     ["a cluster with compute", () => `${tenant.path("production", "c0")}?show-compute=true`, 1],
@@ -44,16 +44,16 @@ describe("sequential database round trips per request", () => {
     ["a page with compute and details", () => `${tenant.path()}?show-compute=true&includeDetails=true`, 3],
   ];
 
-  test.each(budgets)("reading %s makes the expected number of round trips", async (_, path, waits) => {
+  test.each(budgets)("reading %s makes the expected number of round trips", async (_, path, roundTrips) => {
     const cost = await costOf("GET", path());
     expect(cost.status, cost.text).toBe(200);
-    expect(cost.waits).toBe(waits);
+    expect(cost.roundTrips).toBe(roundTrips);
   });
 
   test("creating a cluster makes two round trips", async () => {
     const cost = await costOf("POST", tenant.path("production"), tenant.creation({ name: "new" }));
     expect(cost.status, cost.text).toBe(200);
-    expect(cost.waits).toBe(2);
+    expect(cost.roundTrips).toBe(2);
     expect(cost.calls).toBeLessThanOrEqual(4);
   });
 
@@ -61,7 +61,14 @@ describe("sequential database round trips per request", () => {
   const NEW = { name: "new", nodeSize: "t3.medium" };
   const KEY = { "idempotency-key": "once" };
   const NEWER = { version: "v1.35.1-u-ame.1" };
-  const writes: [name: string, method: string, path: () => string, body: unknown, waits: number, headers?: object][] = [
+  const writes: [
+    name: string,
+    method: string,
+    path: () => string,
+    body: unknown,
+    roundTrips: number,
+    headers?: object,
+  ][] = [
     ["changing a cluster", "PATCH", () => tenant.path("production", "c0"), { enableAutoUpgrade: true }, 2],
     ["changing its version, which reads its node pools", "PATCH", () => tenant.path("production", "c0"), NEWER, 3],
     [
@@ -90,10 +97,10 @@ describe("sequential database round trips per request", () => {
 
   test.each(writes)(
     "%s makes the expected number of round trips",
-    async (_, method, path, body, waits, headers = {}) => {
+    async (_, method, path, body, roundTrips, headers = {}) => {
       const cost = await costOf(method, path(), body, { ...headers });
       expect(cost.status, cost.text).toBeLessThan(205);
-      expect(cost.waits).toBe(waits);
+      expect(cost.roundTrips).toBe(roundTrips);
     },
   );
 
@@ -108,17 +115,17 @@ describe("sequential database round trips per request", () => {
     const body = where.creation({ name: "c" });
     const answer = await small.send("POST", where.path("production"), { token: where.admin, body });
     expect(answer.status, answer.text).toBe(200);
-    expect(waitsOf(small.wire.spans)).toBe(3);
+    expect(roundTripsOf(small.wire.spans)).toBe(3);
   });
 
   test("undeleting a cluster makes the expected number of round trips", async () => {
     const path = tenant.path("staging", "gone");
     expect((await costOf("POST", tenant.path("staging"), tenant.creation({ name: "gone" }))).status).toBe(200);
     expect((await costOf("PATCH", path, { status: "deleting" })).status).toBe(200);
-    await endDeletion(world.services, tenant.slug, "staging", "gone");
+    await finishDeletion(world.services, tenant.slug, "staging", "gone");
     const cost = await costOf("POST", `${path}/undelete`, {});
     expect(cost.status, cost.text).toBe(200);
-    expect(cost.waits).toBe(2);
+    expect(cost.roundTrips).toBe(2);
     expect(cost.calls).toBeLessThanOrEqual(5);
   });
 
@@ -128,7 +135,7 @@ describe("sequential database round trips per request", () => {
     world.wire.spans.length = 0;
     const answer = await world.send("GET", tenant.path("production", "c0"), { token: other.admin });
     expect(answer.status).toBe(401);
-    expect(waitsOf(world.wire.spans)).toBe(1);
+    expect(roundTripsOf(world.wire.spans)).toBe(1);
     world.wire.spans.length = 0;
     expect((await world.send("GET", tenant.path("production", "c0"), { token: "ame_nothing" })).status).toBe(401);
     expect(world.wire.spans).toEqual([]);

@@ -6,7 +6,14 @@ import { createOrganisation } from "#core/admin/organisations.ts";
 import { createToken, revokeToken } from "#core/admin/personal-tokens.ts";
 import type { EnvironmentRole, Role } from "#core/tenancy/role.ts";
 import { formatToken, SECRET_BYTES } from "#core/tenancy/token.ts";
-import { type Answer, type Json, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
+import {
+  type Answer,
+  type Json,
+  makeWorld,
+  type RequestOptions,
+  type Tenant,
+  type World,
+} from "#test/support/world.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 const START = Date.parse("2026-11-23T10:00:00.000Z");
@@ -44,7 +51,7 @@ const OPERATIONS: Operation[] = ["list", "list environment", "create", "get", "l
 let created = 0;
 
 /** Sends an operation to an organisation of the tenant's form. */
-function act(operation: Operation, sending: Sending, environment = "production", organisation = tenant.slug) {
+function act(operation: Operation, sending: RequestOptions, environment = "production", organisation = tenant.slug) {
   const path = (...parts: string[]) => ["/api/v1/orgs", organisation, "clusters", ...parts].join("/");
   const cluster = environment === "staging" ? "three" : "one";
   const paths: Record<Operation, string> = {
@@ -68,7 +75,7 @@ function expectForbidden(answer: Answer): void {
 }
 
 describe("authentication with a token", () => {
-  const get = (sending: Sending) => act("get", sending);
+  const get = (sending: RequestOptions) => act("get", sending);
 
   test.each(["Token", "Bearer", "token", "BEARER"])("a token is accepted with the scheme %s", async (scheme) => {
     expect((await get({ headers: { authorization: `${scheme} ${tenant.admin}` } })).status).toBe(200);
@@ -154,14 +161,14 @@ describe("authentication with a token", () => {
     expect(world.logs.join("\n")).not.toContain(secret);
   });
 
-  const from = async (sources: string[], sending: Sending) => {
+  const from = async (sources: string[], sending: RequestOptions) => {
     const { user } = await tenant.person("viewer");
     const { token } = await createToken(world.services, { user, name: "limited", sources });
     return get({ ...sending, token });
   };
   const forwarded = (peer: string, list: string) => ({ peer, headers: { "x-forwarded-for": list } });
 
-  test.each<[string, string[], Sending, number]>([
+  test.each<[string, string[], RequestOptions, number]>([
     ["inside its range", ["192.0.2.0/24"], { peer: "192.0.2.200" }, 200],
     ["outside its range", ["192.0.2.0/24"], { peer: "192.0.3.1" }, 403],
     ["inside its second range", ["192.0.2.0/24", "198.51.100.7/32"], { peer: "198.51.100.7" }, 200],

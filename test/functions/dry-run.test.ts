@@ -173,16 +173,17 @@ describe("dry runs of invalid requests", () => {
 
 describe("consequences of a dry run", () => {
   const ids = () => ({ web: { identity: web.identity, nodes: 3 }, jobs: { identity: jobs.identity, nodes: 2 } });
-  type Told = { property: string; effect: string; nodePools: { identity: string; nodes: number }[] };
-  const told = async (body: unknown): Promise<Told[]> => (await rehearse("PATCH", at(), body)).body.consequences;
-  const rolled = (consequences: Told[], property: string) =>
+  type Consequence = { property: string; effect: string; nodePools: { identity: string; nodes: number }[] };
+  const consequencesOf = async (body: unknown): Promise<Consequence[]> =>
+    (await rehearse("PATCH", at(), body)).body.consequences;
+  const rolled = (consequences: Consequence[], property: string) =>
     consequences
       .filter((each) => each.property === property && each.effect === "rollsNodes")
       .flatMap((each) => each.nodePools);
 
   test("a dry run that changes nothing has no consequences", async () => {
-    expect(await told({})).toEqual([]);
-    expect(await told({ cni: "cilium", status: "starting" })).toEqual([]);
+    expect(await consequencesOf({})).toEqual([]);
+    expect(await consequencesOf({ cni: "cilium", status: "starting" })).toEqual([]);
     expect((await rehearse("PUT", at("production", "pools", `${web.id}`), { minSize: 3 })).body.consequences).toEqual(
       [],
     );
@@ -190,16 +191,16 @@ describe("consequences of a dry run", () => {
 
   test("consequences name each changed property with its effect", async () => {
     const body = { addons: { a: {} }, deleteProtection: true, enableAutoUpgrade: true, updateChannel: "v1.34" };
-    const consequences = await told(body);
+    const consequences = await consequencesOf(body);
     expect(consequences.map(({ property }) => property).toSorted()).toEqual(Object.keys(body).toSorted());
     expect(consequences.every(({ effect, nodePools }) => effect === "inPlace" && nodePools.length === 0)).toBe(true);
   });
 
   test("a minor version affects pools that are replaced at minors, a build only pools that are always replaced", async () => {
     await bring({ version: "v1.34.4-u-ame.1" });
-    expect(rolled(await told({ version: "v1.35.0-u-ame.1" }), "version")).toEqual([ids().web, ids().jobs]);
-    expect(rolled(await told({ version: "v1.34.4-u-ame.2" }), "version")).toEqual([ids().web]);
-    const named = (await told({ version: "v1.34.4-u-ame.2" })).flatMap(({ nodePools }) => nodePools);
+    expect(rolled(await consequencesOf({ version: "v1.35.0-u-ame.1" }), "version")).toEqual([ids().web, ids().jobs]);
+    expect(rolled(await consequencesOf({ version: "v1.34.4-u-ame.2" }), "version")).toEqual([ids().web]);
+    const named = (await consequencesOf({ version: "v1.34.4-u-ame.2" })).flatMap(({ nodePools }) => nodePools);
     expect(named.map(({ nodes }) => nodes).toSorted()).toEqual([1, 2, 3]);
   });
 
@@ -207,12 +208,14 @@ describe("consequences of a dry run", () => {
     await send("DELETE", at("production", "pools", `${jobs.id}`));
     await bring({ status: "started" });
     for (const status of ["stopping", "deleting"]) {
-      const nodes = rolled(await told({ status }), "status");
+      const nodes = rolled(await consequencesOf({ status }), "status");
       expect(nodes.map((each) => each.nodes).toSorted()).toEqual([1, 3]);
       expect(nodes).toContainEqual(ids().web);
     }
     await bring({ status: "stopped", desiredStatus: "stopping" });
-    expect(await told({ status: "starting" })).toEqual([{ property: "status", effect: "inPlace", nodePools: [] }]);
+    expect(await consequencesOf({ status: "starting" })).toEqual([
+      { property: "status", effect: "inPlace", nodePools: [] },
+    ]);
   });
 
   test.each([
@@ -222,7 +225,7 @@ describe("consequences of a dry run", () => {
     [{ upgradeStrategy: "INPLACE" }, ["upgradeStrategy"], ["inPlace"]],
   ])("consequences of changing a pool by %j name %j with the effects %j", async (body, properties, effects) => {
     const { consequences } = (await rehearse("PUT", at("production", "pools", `${web.id}`), body)).body;
-    const sorted = (consequences as Told[]).toSorted((one, other) => (one.property < other.property ? -1 : 1));
+    const sorted = (consequences as Consequence[]).toSorted((one, other) => (one.property < other.property ? -1 : 1));
     expect(sorted.map(({ property }) => property)).toEqual(properties);
     expect(sorted.map(({ effect }) => effect)).toEqual(effects);
     expect(sorted.every(({ nodePools }) => nodePools[0]?.identity === web.identity)).toBe(true);

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { expectError } from "#test/support/errors.ts";
-import { type Answer, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
+import { type Answer, makeWorld, type RequestOptions, type Tenant, type World } from "#test/support/world.ts";
 
 const MAX_BODY = 256 * 1024;
 
@@ -27,7 +27,8 @@ beforeAll(async () => {
   pool = `${(await get(`${tenant.path("production", "held")}/pools`)).body[0].id}`;
 });
 
-const get = (path: string, sending: Sending = {}) => world.send("GET", path, { token: tenant.admin, ...sending });
+const get = (path: string, sending: RequestOptions = {}) =>
+  world.send("GET", path, { token: tenant.admin, ...sending });
 
 const longQuery = `?x=${"y".repeat(4096)}`;
 

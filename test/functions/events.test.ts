@@ -4,7 +4,7 @@ import { appendEvent } from "#core/cluster/store/event-log.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { eventKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
-import { waitsOf } from "#test/support/faults.ts";
+import { roundTripsOf } from "#test/support/faults.ts";
 import { eventsOf } from "#test/support/invariants.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -65,7 +65,8 @@ async function readAll(path: string, between: () => Promise<unknown> = async () 
 }
 
 /** Returns the types of the events, newest first. */
-const told = async (path?: string): Promise<string[]> => (await get(path)).body.content.map(({ type }: Json) => type);
+const eventTypes = async (path?: string): Promise<string[]> =>
+  (await get(path)).body.content.map(({ type }: Json) => type);
 
 /** Writes an event of the reconciler. @param at milliseconds since the epoch */
 async function reconcile(identity: string, at: number): Promise<void> {
@@ -142,7 +143,7 @@ describe("the events of a cluster", () => {
     expect(pages.flat().map(({ at, requestId }) => [at, requestId])).toEqual(
       stored.map(({ at, requestId }) => [at, requestId]),
     );
-    expect(await told()).toHaveLength(7 + pages.length);
+    expect(await eventTypes()).toHaveLength(7 + pages.length);
   });
 
   test("an event in the same millisecond as a page's last event appears on the next page", async () => {
@@ -173,14 +174,14 @@ describe("the events of a cluster", () => {
     const first = await get(`${pathOf()}?size=1`);
     const next = linkOf(first, "next") ?? "";
     now = Math.floor((now - 2_000) / 1_000) * 1_000 + 90 * DAY - 1;
-    expect(await told()).toEqual(["cluster.updated", "cluster.created"]);
+    expect(await eventTypes()).toEqual(["cluster.updated", "cluster.created"]);
     now += 1;
-    expect(await told()).toEqual(["cluster.updated"]);
+    expect(await eventTypes()).toEqual(["cluster.updated"]);
     expect(linkOf(await get(`${pathOf()}?size=1`), "next")).toBeUndefined();
     const behind = await get(next);
     expect([behind.status, behind.body]).toEqual([200, { content: [] }]);
     now += 2_000;
-    expect(await told()).toEqual([]);
+    expect(await eventTypes()).toEqual([]);
   });
 
   test("events and cursors of a cluster remain valid after a move", async () => {
@@ -190,7 +191,7 @@ describe("the events of a cluster", () => {
     now += 1;
     await patch({ environmentSlug: "staging" });
     expect((await get()).status).toBe(404);
-    expect(await told(pathOf("staging"))).toEqual(["cluster.moved", "cluster.updated", "cluster.created"]);
+    expect(await eventTypes(pathOf("staging"))).toEqual(["cluster.moved", "cluster.updated", "cluster.created"]);
     const moved = await get(`${pathOf("staging")}?cursor=${cursorIn(next)}`);
     expect(moved.body.content.map(({ type }: Json) => type)).toEqual(["cluster.created"]);
   });
@@ -201,7 +202,7 @@ describe("the events of a cluster", () => {
     await happen();
     const cursor = cursorIn(linkOf(await get(`${pathOf()}?size=1`), "next"));
     await patch({ deleteProtection: false, status: "deleting" });
-    expect(await told()).toHaveLength(4);
+    expect(await eventTypes()).toHaveLength(4);
     const second = await create();
     const { body } = await get();
     expect(body.content).toMatchObject([{ type: "cluster.created" }]);
@@ -290,7 +291,7 @@ describe("the cursor of an event list", () => {
       [other, "two"],
     ]) {
       await reconcile(of ?? "", now);
-      expect(await told(pathOf("production", name))).toHaveLength(2);
+      expect(await eventTypes(pathOf("production", name))).toHaveLength(2);
     }
     const cursor = cursorIn(linkOf(await get(`${pathOf()}?size=1`), "next"));
     const written = (text: string) => Buffer.from(text).toString("base64url");
@@ -370,7 +371,7 @@ describe("access to and cost of an event list", () => {
       world.wire.spans.length = 0;
       expect((await get(path)).status).toBe(200);
       expect(world.wire.spans.map(({ operation }) => operation)).toEqual(["BatchGetItem", "Query"]);
-      expect(waitsOf(world.wire.spans)).toBe(2);
+      expect(roundTripsOf(world.wire.spans)).toBe(2);
       expect(world.wire.spans[1]?.input.Limit).toBe(path === pathOf() ? 26 : 3);
     }
     world.wire.latencyMs = 0;

@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 /** Response without the parts that differ from one request to the next. */
-async function told(answer: Response) {
+async function summarize(answer: Response) {
   const headers = Object.fromEntries([...answer.headers].filter(([name]) => name !== "x-request-id"));
   return { status: answer.status, headers, body: await answer.text() };
 }
@@ -45,7 +45,7 @@ describe("requests that match no function's route", () => {
       const answer = await app.request(`http://localhost${path}`, { method });
       const served = await world.raw(method, path);
       expect(answer.headers.get("x-request-id")).toMatch(/./);
-      const { status, headers, body } = await told(answer);
+      const { status, headers, body } = await summarize(answer);
       expect(status).toBe(404);
       expect(body).toBe(served.bytes.toString());
       expect(headers["content-type"]).toBe(served.headers.get("content-type"));
@@ -89,7 +89,7 @@ test("the fallback function serves the same OpenAPI document and docs page as th
   for (const path of ["/", "/openapi.json", "/docs", "/docs/page.js", "/docs/redoc.js"]) {
     for (const method of ["GET", "HEAD", "POST"]) {
       const answers = await Promise.all([app.request(path, { method }), local.request(path, { method })]);
-      const [answer, served] = await Promise.all(answers.map(told));
+      const [answer, served] = await Promise.all(answers.map(summarize));
       expect(answer, `${method} ${path}`).toEqual(served);
     }
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { neverDone, type Report, run, tellOf } from "#test/fuzz/run.ts";
+import { describeFailure, neverSucceeded, type Report, run } from "#test/fuzz/run.ts";
 import { committed, type OpenApi } from "#test/support/contract.ts";
 import { makeWorld } from "#test/support/world.ts";
 
@@ -14,8 +14,8 @@ test("every random request returns a documented response, and every operation ca
 }, async () => {
   const requests = 1_200;
   const report = await fuzz(requests, committed);
-  expect(report.failures.slice(0, 5).map((failure) => tellOf(failure, SEED, requests))).toEqual([]);
-  expect(neverDone(report)).toEqual([]);
+  expect(report.failures.slice(0, 5).map((failure) => describeFailure(failure, SEED, requests))).toEqual([]);
+  expect(neverSucceeded(report)).toEqual([]);
 });
 
 test("an undocumented response is reported", async () => {

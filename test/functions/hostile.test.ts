@@ -3,7 +3,14 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { CreateCluster } from "#core/cluster/schema.ts";
 import { CreateNodePool } from "#core/node-pool/schema.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
-import { type Answer, type Json, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
+import {
+  type Answer,
+  type Json,
+  makeWorld,
+  type RequestOptions,
+  type Tenant,
+  type World,
+} from "#test/support/world.ts";
 
 /** Requests that may be accepted go to production. Staging stays empty, because every request to it must be refused. */
 const [ACCEPTED, REFUSED, FUZZED] = ["production", "staging", "fuzzed"];
@@ -26,10 +33,10 @@ beforeAll(async () => {
 });
 
 /** Sends a request and asserts that it returns no 5xx, valid headers, and errors of the documented form. */
-async function send(method: string, path: string, sending: Sending = {}): Promise<Answer> {
+async function send(method: string, path: string, sending: RequestOptions = {}): Promise<Answer> {
   const answer = await world.send(method, path, { token: tenant.admin, ...sending });
-  const told = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`;
-  expect(answer.status, told).toBeLessThan(500);
+  const description = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`;
+  expect(answer.status, description).toBeLessThan(500);
   expect([...answer.headers].flat().filter((text) => !/^[\x20-\x7e]*$/.test(text))).toEqual([]);
   expect(answer.headers.get("x-request-id")).toMatch(/^[A-Za-z0-9_-]{1,128}$/);
   if (answer.status < 400 || method === "HEAD") return answer;
@@ -40,7 +47,7 @@ async function send(method: string, path: string, sending: Sending = {}): Promis
   const texts: unknown[] = [message, ...details];
   const isText = (text: unknown) => typeof text === "string" && text !== "" && text.isWellFormed();
   expect(texts.filter((text) => !isText(text))).toEqual([]);
-  expect(message.startsWith(details[0]), told).toBe(true);
+  expect(message.startsWith(details[0]), description).toBe(true);
   return answer;
 }
 
@@ -53,14 +60,14 @@ const withPool = (more: object) => creation({ nodePools: [pool(more)] });
 /** Object with one property of any name, including `__proto__`. */
 const named = <T>(name: string, value: T): Record<string, T> => Object.fromEntries([[name, value]]);
 
-async function accepted(sending: Sending): Promise<Answer> {
+async function accepted(sending: RequestOptions): Promise<Answer> {
   const answer = await send("POST", tenant.path(ACCEPTED), sending);
   expect(answer.status, `${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`).toBe(200);
   return answer;
 }
 
 /** Sends a request that must be refused, and asserts that nothing was created. */
-async function refused(sending: Sending, status = 400): Promise<Answer> {
+async function refused(sending: RequestOptions, status = 400): Promise<Answer> {
   const answer = await send("POST", tenant.path(REFUSED), sending);
   const before = strays;
   strays = (await send("GET", `${tenant.path(REFUSED)}?size=1`)).body.totalElements;
@@ -165,8 +172,8 @@ describe("hostile names and texts", () => {
       expect(Object.keys(cluster.addons[name].customValues)).toEqual(["h", name]);
       const path = tenant.path(ACCEPTED, cluster.slug.slugValue);
       const [made] = (await send("GET", `${path}/events`)).body.content;
-      const told = made.changes.find((change: Json) => change.path === "addons");
-      expect(Object.keys(told.to)).toEqual(["h", name]);
+      const change = made.changes.find(({ path }: Json) => path === "addons");
+      expect(Object.keys(change.to)).toEqual(["h", name]);
     }
   });
 

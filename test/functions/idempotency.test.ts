@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { setMember } from "#core/admin/members.ts";
 import { memberEntity } from "#core/tenancy/member.ts";
-import { forgetTransactions } from "#test/support/faults.ts";
+import { regenerateClientTokens } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { type Answer, makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
+import { type Answer, makeWorld, type RequestOptions, type Tenant, type World } from "#test/support/world.ts";
 
 const START = Date.parse("2026-11-23T10:00:00.123Z");
 const HOUR = 60 * 60 * 1_000;
@@ -32,15 +32,16 @@ const at = (environment = "production", ...rest: string[]) => [tenant.path(envir
 const POOL = { name: "web", nodeSize: "t3.medium" };
 
 /** Sends a POST with the idempotency key. */
-const post = (path: string, body: unknown, more: Sending = {}, by: World = world) =>
+const post = (path: string, body: unknown, more: RequestOptions = {}, by: World = world) =>
   by.send("POST", path, {
     token: tenant.admin,
     body,
     ...more,
     headers: { "idempotency-key": key, ...more.headers },
   });
-const create = (more: Sending = {}, body: Record<string, unknown> = {}) => post(at(), tenant.creation(body), more);
-const tell = ({ status, body, headers }: Answer) => ({
+const create = (more: RequestOptions = {}, body: Record<string, unknown> = {}) =>
+  post(at(), tenant.creation(body), more);
+const summarize = ({ status, body, headers }: Answer) => ({
   status,
   body,
   etag: headers.get("etag"),
@@ -80,7 +81,7 @@ describe.each(OPERATIONS)("a retry of %s", (name, path, body) => {
     const [cluster] = await clustersOf(world.services, tenant.slug);
     const events = await eventsOf(world.services, cluster?.identity ?? "");
     const second = await post(path(), sent());
-    expect(tell(second)).toEqual(tell(first));
+    expect(summarize(second)).toEqual(summarize(first));
     expect(isReplayed(second)).toBe("true");
     expect(await eventsOf(world.services, cluster?.identity ?? "")).toEqual(events);
     expect(await clustersOf(world.services, tenant.slug)).toEqual([cluster]);
@@ -97,7 +98,7 @@ describe.each(OPERATIONS)("a retry of %s", (name, path, body) => {
     const [first] = answers.filter((answer) => isReplayed(answer) === null);
     expect(answers.map(({ status, text }) => (status === 200 ? 200 : text))).toEqual(Array(10).fill(200));
     expect(answers.map((answer) => isReplayed(answer)).toSorted()).toEqual([null, ...Array(9).fill("true")].toSorted());
-    for (const answer of answers) expect(tell(answer)).toEqual(first === undefined ? undefined : tell(first));
+    for (const answer of answers) expect(summarize(answer)).toEqual(first === undefined ? undefined : summarize(first));
     expect(first?.status).toBe(200);
     const [cluster, ...others] = await clustersOf(world.services, tenant.slug);
     expect(others).toEqual([]);
@@ -108,13 +109,13 @@ describe.each(OPERATIONS)("a retry of %s", (name, path, body) => {
   test("a retry after a lost response returns the first response, also when the database forgot the transaction", async () => {
     await prepare();
     const forgetful = world.sibling();
-    let sendings = 0;
+    let attempts = 0;
     forgetful.wire.fault = ({ operation }) =>
-      operation === "TransactWriteItems" && ++sendings === 1 ? "after" : undefined;
-    forgetTransactions(forgetful.table);
+      operation === "TransactWriteItems" && ++attempts === 1 ? "after" : undefined;
+    regenerateClientTokens(forgetful.table);
     const answer = await post(path(), sent(), {}, forgetful);
-    expect([sendings, answer.status], answer.text).toEqual([2, 200]);
-    expect(tell(await post(path(), sent()))).toEqual(tell(answer));
+    expect([attempts, answer.status], answer.text).toEqual([2, 200]);
+    expect(summarize(await post(path(), sent()))).toEqual(summarize(answer));
     await expectInvariants(world.services, tenant.slug);
   });
 });
@@ -148,7 +149,7 @@ test("a retry returns the first response when the first request commits between 
   const first = await post(path, POOL);
   goOn();
   expect([first.status, isReplayed(first)]).toEqual([200, null]);
-  expect(tell(await repeat)).toEqual(tell(first));
+  expect(summarize(await repeat)).toEqual(summarize(first));
 });
 
 describe("an idempotency key", () => {
@@ -186,7 +187,7 @@ describe("an idempotency key", () => {
     expect([other.status, isReplayed(other)]).toEqual([200, null]);
     now += 23 * HOUR;
     const replay = await create({}, { name: "two" });
-    expect([tell(replay), isReplayed(replay)]).toEqual([tell(other), "true"]);
+    expect([summarize(replay), isReplayed(replay)]).toEqual([summarize(other), "true"]);
     expect(await count()).toBe(2);
   });
 
@@ -206,7 +207,7 @@ describe("an idempotency key", () => {
     expect([first.status, isReplayed(first)]).toEqual([200, null]);
     expect((await world.send("POST", path, { token: tenant.admin, body: false })).status).toBe(200);
     const repeat = await post(path, true);
-    expect([tell(repeat), isReplayed(repeat)]).toEqual([tell(first), "true"]);
+    expect([summarize(repeat), isReplayed(repeat)]).toEqual([summarize(first), "true"]);
     const { body } = await world.send("GET", at("production", "one"), { token: tenant.admin });
     expect(body.environmentPrometheusRules).toBe(false);
   });
@@ -226,7 +227,7 @@ describe("an idempotency key", () => {
     expect((await create({ token })).status).toBe(409);
     const other = await create({ token }, { name: "two" });
     expect([other.status, isReplayed(other)]).toEqual([200, null]);
-    expect(tell(await create())).toEqual(tell(first));
+    expect(summarize(await create())).toEqual(summarize(first));
   });
 
   test("a retry returns the first response after the cluster was deleted and its slug reused", async () => {
@@ -234,7 +235,7 @@ describe("an idempotency key", () => {
     await world.send("PATCH", at("production", "one"), { token: tenant.admin, body: { status: "deleting" } });
     await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
     const repeat = await create();
-    expect([tell(repeat), isReplayed(repeat)]).toEqual([tell(first), "true"]);
+    expect([summarize(repeat), isReplayed(repeat)]).toEqual([summarize(first), "true"]);
     expect(await count()).toBe(2);
   });
 

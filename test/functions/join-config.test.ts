@@ -7,7 +7,7 @@ import { reconcile } from "#core/provisioning/reconcile.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { pointerKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
-import { waitsOf } from "#test/support/faults.ts";
+import { roundTripsOf } from "#test/support/faults.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import { secretsIn } from "#test/support/secrets.ts";
@@ -182,7 +182,7 @@ describe("a join configuration", () => {
     for (const path of [at("join-config"), at("pools", `${pool.id}`, "join-config")]) {
       world.wire.spans.length = 0;
       expect((await send("GET", path)).status).toBe(200);
-      expect([path, waitsOf(world.wire.spans)]).toEqual([path, 3]);
+      expect([path, roundTripsOf(world.wire.spans)]).toEqual([path, 3]);
     }
     world.wire.latencyMs = 0;
   });

@@ -2,14 +2,14 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { createToken } from "#core/admin/personal-tokens.ts";
 import { handler } from "#functions/api/clusters.ts";
 import type { GatewayEvent } from "#functions/http/gateway.ts";
-import { keepEnvironment } from "#test/support/environment.ts";
+import { saveEnvironment } from "#test/support/environment.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
 let tenant: Tenant;
 /** Imports a new copy of the function, which reads the environment at its first call. */
 const fresh = handler.with({});
-const restore = keepEnvironment();
+const restore = saveEnvironment();
 
 beforeAll(async () => {
   world = await makeWorld();

@@ -3,10 +3,10 @@ import * as oidc from "openid-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { parse } from "yaml";
-import { forgetCluster, orphanedResources, retryCluster } from "#core/admin/clusters.ts";
+import { findOrphanedResources, forgetCluster, retryCluster } from "#core/admin/clusters.ts";
 import { NotRegisteredError } from "#core/cluster-access/identity-provider.ts";
 
-import { waitsOf } from "#test/support/faults.ts";
+import { roundTripsOf } from "#test/support/faults.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
@@ -177,7 +177,7 @@ describe("an OIDC configuration", () => {
     for (const path of ["oidc-config", "kubeconfig"]) {
       world.wire.spans.length = 0;
       expect((await get(at(path))).status).toBe(200);
-      expect([path, waitsOf(world.wire.spans)]).toEqual([path, 2]);
+      expect([path, roundTripsOf(world.wire.spans)]).toEqual([path, 2]);
     }
     world.wire.latencyMs = 0;
   });
@@ -240,7 +240,7 @@ describe("the OIDC client of a cluster", () => {
       if (lost === undefined) {
         lost = made.clientId;
         // The worker stalls, its lease expires, and another worker takes the cluster.
-        world.pass(60_000);
+        world.advanceClock(60_000);
         await world.reconcileOnce(identity);
       }
       return made;
@@ -273,7 +273,7 @@ describe("the OIDC client of a cluster", () => {
     const { clientId, issuerUrl: issuer } = await config();
     const client = { issuer, clientId, name: `kubernetes ${identity}`, isInDoubt: false };
     const where = { organisation: tenant.slug, environment: "production", cluster: "one" };
-    expect((await orphanedResources(world.services, where)).oidcClient).toEqual(client);
+    expect((await findOrphanedResources(world.services, where)).oidcClient).toEqual(client);
     expect((await forgetCluster(world.services, where)).oidcClient).toEqual(client);
     await expectInvariants(world.services, tenant.slug);
   });

@@ -84,7 +84,7 @@ describe("the stream function", () => {
     const leased = await pointerRecord(identity);
     expect(leased.dynamodb).toMatchObject({ NewImage: { dueAt: {}, leaseUntil: {} } });
     expect(await calls(() => stream(leased))).toBe(0);
-    world.pass(60_000);
+    world.advanceClock(60_000);
     await stream(leased);
     expect(await statusOf()).toBe("started");
     const later = await pointerRecord(identity);
@@ -166,10 +166,10 @@ describe("the scheduled function", () => {
       await scene.create();
       const services = scene.interrupted(async () => {
         await scene.create({ name: "two" });
-        world.pass(ms);
+        world.advanceClock(ms);
       });
       expect(await onSchedule({ ...work(), services }, {})).toEqual({ worked: expected });
-      world.pass(60_000);
+      world.advanceClock(60_000);
       await onSchedule(work(), {});
       expect(await statusOf("two")).toBe("started");
     },

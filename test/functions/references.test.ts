@@ -26,7 +26,7 @@ import {
   Region,
 } from "#core/references/schema.ts";
 import { formatToken, SECRET_BYTES } from "#core/tenancy/token.ts";
-import { waitsOf } from "#test/support/faults.ts";
+import { roundTripsOf } from "#test/support/faults.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 const NOW = "2026-11-23T10:00:00.123Z";
@@ -595,7 +595,7 @@ test("a reference read makes one round trip; memberships and the list of schedul
       world.wire.spans.length = 0;
       expect((await get(path())).status).toBe(200);
       const isTwo = path() === "/api/v1/memberships" || path() === `${organisation}/maintenance-schedule`;
-      expect(waitsOf(world.wire.spans), path()).toBe(isTwo ? 2 : 1);
+      expect(roundTripsOf(world.wire.spans), path()).toBe(isTwo ? 2 : 1);
     }
   } finally {
     world.wire.latencyMs = 0;

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest"
 import { handler } from "#functions/api/clusters.ts";
 import type { GatewayEvent, GatewayResult } from "#functions/http/gateway.ts";
 import { schedule, stream } from "#functions/reconciler/handlers.ts";
-import { keepEnvironment } from "#test/support/environment.ts";
+import { saveEnvironment } from "#test/support/environment.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
 let tenant: Tenant;
-const restore = keepEnvironment();
+const restore = saveEnvironment();
 
 beforeAll(async () => {
   world = await makeWorld();

@@ -2,7 +2,7 @@ import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { beforeAll, describe, expect, test } from "vitest";
 import { clusterKey } from "#core/table/keys.ts";
 import { expectError } from "#test/support/errors.ts";
-import { makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
+import { makeWorld, type RequestOptions, type Tenant, type World } from "#test/support/world.ts";
 
 const MAX_BODY = 256 * 1024;
 
@@ -18,8 +18,10 @@ beforeAll(async () => {
   expect(answer.status, answer.text).toBe(200);
 });
 
-const get = (path: string, sending: Sending = {}) => world.send("GET", path, { token: tenant.admin, ...sending });
-const post = (sending: Sending) => world.send("POST", tenant.path("production"), { token: tenant.admin, ...sending });
+const get = (path: string, sending: RequestOptions = {}) =>
+  world.send("GET", path, { token: tenant.admin, ...sending });
+const post = (sending: RequestOptions) =>
+  world.send("POST", tenant.path("production"), { token: tenant.admin, ...sending });
 
 describe("the path of a request", () => {
   const org = () => `/api/v1/orgs/${tenant.slug}`;

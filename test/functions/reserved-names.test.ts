@@ -79,7 +79,7 @@ describe("names that the product writes", () => {
     }
   });
 
-  test("every other name with the product's prefix is refused, and a longer prefix is free", async () => {
+  test("every other name with the product's prefix is refused, and a name with a longer prefix is accepted", async () => {
     await expectRefused("labels", "ame-clusters/Node-Reboots", /set enableNodeReboots instead$/);
     for (const kind of KINDS) await expectRefused(kind, "ame-clusters/x", /use your own prefix, such as example.com/);
     expect((await create({ labels: { "x.ame-clusters/node-reboots": "a", "node-reboots": "b" } })).answer.status).toBe(
@@ -120,7 +120,7 @@ describe("names that Kubernetes writes on each node", () => {
     ]),
     ["taints", "node.kubernetes.io/network-unavailable"],
     ["taints", "node.kubernetes.io/out-of-service"],
-  ])("%s: %s is refused with the reason", async (kind = "", name = "") => {
+  ])("%s with the name %s, which Kubernetes writes, are refused with the reason", async (kind = "", name = "") => {
     await expectRefused(
       kind,
       name,
@@ -128,7 +128,7 @@ describe("names that Kubernetes writes on each node", () => {
     );
   });
 
-  test("zone, region and machine type are free on machines of the user's own, which no cloud's controller labels", async () => {
+  test("labels for zone, region and machine type are accepted for machines of the user's own", async () => {
     const labels = { "topology.kubernetes.io/zone": "rack-1", "node.kubernetes.io/instance-type": "r740" };
     const { answer, pools } = await create({ labels, nodeSize: undefined }, byon());
     expect([answer.status, (await send("GET", pools)).body[0].labels]).toEqual([200, labels]);
@@ -139,7 +139,7 @@ describe("names that Kubernetes writes on each node", () => {
 
 describe("labels that a kubelet may not set", () => {
   test.each(["example.k8s.io/team", "kubernetes.io/role", "app.kubernetes.io/name", "topology.k8s.io/zone"])(
-    "%s is refused, because a kubelet does not start with it",
+    "the label %s is refused, because a kubelet does not start with it",
     async (name) => {
       await expectRefused("labels", name, /a kubelet may not set labels of this domain and does not start with them; /);
     },
@@ -158,7 +158,7 @@ describe("labels that a kubelet may not set", () => {
     },
   );
 
-  test("names that administrators set, and those that users choose for all machines of a pool, are accepted", async () => {
+  test("names that administrators and users set on nodes are accepted", async () => {
     const sent = {
       labels: {
         "node-role.kubernetes.io/worker": "",
@@ -179,7 +179,7 @@ describe("labels that a kubelet may not set", () => {
   });
 });
 
-test("a reserved name that is stored already can be repeated and removed, but not changed, and machines do not get it", async () => {
+test("a stored reserved name can be sent again and removed, but not changed, and is not set on machines", async () => {
   const stored = {
     labels: { "ame-clusters/node-reboots": "enabled", "kubernetes.io/hostname": "one", team: "a" },
     annotations: { "node.alpha.kubernetes.io/ttl": "0" },

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { sortable } from "#core/cluster/operations/search.ts";
 import { listRanges } from "#core/listing/list-index.ts";
 import { filters } from "#functions/api/v1/clusters.ts";
-import { waitsOf } from "#test/support/faults.ts";
+import { roundTripsOf } from "#test/support/faults.ts";
 import { clustersOf } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -171,7 +171,7 @@ describe("a list with another order or with filters", () => {
 
   test("a filtered list makes three round trips, four with details, with parallel reads", async () => {
     world.wire.latencyMs = 15;
-    for (const [search, waits] of [
+    for (const [search, roundTrips] of [
       ["sort=name", 3],
       ["status=started", 3],
       ["sort=version,desc&includeDetails=true", 4],
@@ -179,7 +179,7 @@ describe("a list with another order or with filters", () => {
       world.wire.spans.length = 0;
       const answer = await world.send("GET", `${tenant.path()}?${search}`, { token: tenant.admin });
       expect(answer.status, answer.text).toBe(200);
-      expect(waitsOf(world.wire.spans)).toBe(waits);
+      expect(roundTripsOf(world.wire.spans)).toBe(roundTrips);
     }
     world.wire.latencyMs = 0;
   });

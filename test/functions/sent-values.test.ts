@@ -40,7 +40,7 @@ describe("a number in a message", () => {
     "0.30000000000000000000001",
     "123456789012345678901234567890",
     "1e-400",
-  ])("is shown as it was sent, where a text is wanted: %s", async (number) => {
+  ])("a message shows the number %s as sent if a property must not be a number", async (number) => {
     expect(await refused({ description: number })).toEqual([`description: ${number} is not allowed: must be a string`]);
     expect(await refused({ addons: `{"a.b: c":{"enabled":${number}},"d":{"enabled":1.50}}` })).toEqual([
       `addons.a.b: c.enabled: ${number} is not allowed: must be true or false`,
@@ -54,26 +54,26 @@ describe("a number in a message", () => {
   });
 
   test.each(["9007199254740993", "1e400", "1001.0", "0.10", "-1.0", "1e3000"])(
-    "is shown as it was sent, where it is a size of a pool: %s",
+    "a message shows the number %s as sent if it is not a valid size of a pool",
     async (number) => {
       const [first, ...others] = await refused({}, { minSize: number });
       expect([first?.startsWith(`nodePools[0].minSize: ${number} is not allowed: `), others]).toEqual([true, []]);
     },
   );
 
-  test("is shown as it was sent, where two sizes do not fit, both of them", async () => {
+  test("a message shows both sizes of a pool as sent if maxSize is less than minSize", async () => {
     expect(await refused({}, { autoScaling: "true", minSize: "3.0", maxSize: "20e-1" })).toEqual([
       "nodePools[0].maxSize: 20e-1 is not allowed: must be at least minSize, which is 3.0",
     ]);
   });
 
-  test("that is very long is cut, and the message says how long it was", async () => {
+  test("a message shows the first 64 digits of a very long number, and its length", async () => {
     const number = "9".repeat(5_000);
     const [detail] = await refused({}, { minSize: number });
     expect(detail).toContain(`nodePools[0].minSize: ${"9".repeat(64)}… (5000 characters) is not allowed: `);
   });
 
-  test("of a member that is there twice is the last, as for its value", async () => {
+  test("a message shows the last number of a property that was sent twice", async () => {
     expect(
       await refused({ addons: '{"a":{"enabled":1.0,"enabled":2}, "a":{"enabled":3.50, "\\u0065nabled":4.0}}' }),
     ).toEqual(["addons.a.enabled: 4.0 is not allowed: must be true or false"]);
@@ -82,14 +82,14 @@ describe("a number in a message", () => {
     ]);
   });
 
-  test("is not taken from a text that looks like it", async () => {
+  test("a message does not show a number from a text that looks like the property", async () => {
     const text = JSON.stringify('{"minSize":1.0} minSize is 1 ');
     expect(await refused({}, { name: text, minSize: "1.0" })).toEqual([
       `nodePools[0].name: ${text} is not allowed: must be 1 to 25 characters: a-z, 0-9 and -`,
     ]);
   });
 
-  test("is shown as it was sent in a change of a pool and inside pageable", async () => {
+  test("messages about a changed pool and about pageable show numbers as sent", async () => {
     const name = "changed";
     const body = tenant.creation({ name, nodePools: [{ name: "web", nodeSize: "t3.medium", minSize: 2 }] });
     expect((await world.send("POST", tenant.path("production"), { token: tenant.admin, body })).status).toBe(200);
@@ -113,7 +113,7 @@ describe("a number in a message", () => {
 });
 
 describe("a text in a message", () => {
-  test("that is an identity has the letters that were sent", async () => {
+  test("a message shows an identity in upper case as sent", async () => {
     const identity = "ABCDEF00-0000-4000-8000-00000000ABCD";
     const details = await refused({ cloudAccountIdentity: JSON.stringify(identity) });
     expect(details).toEqual([
@@ -121,7 +121,7 @@ describe("a text in a message", () => {
     ]);
   });
 
-  test("shows half of a surrogate pair as the escape it was sent as, in values and names", async () => {
+  test("a message shows half of a surrogate pair as its escape, in values and names", async () => {
     expect(await refused({ region: '"\\ud800x"' })).toContainEqual(
       expect.stringContaining('region: "\\ud800x" is not allowed'),
     );
@@ -130,7 +130,7 @@ describe("a text in a message", () => {
     );
   });
 
-  test("that is long is cut between characters, and the message says how long it was", async () => {
+  test("a message shows the first 64 characters of a long text, and its length", async () => {
     const [detail] = await refused({ region: JSON.stringify("😀".repeat(70)) });
     expect(detail).toContain(`region: "${"😀".repeat(64)}"… (70 characters) is not allowed`);
     expect((await refused({ region: JSON.stringify("😀".repeat(64)) }))[0]).toContain(
@@ -149,12 +149,12 @@ describe("a value of a request's query or path in a message", () => {
     ["%c3%a9", '"é"'],
     ["%EF%BF%BD", '"\ufffd"'],
     ["a=b%26", '"a=b&"'],
-  ])("%s is shown as %s", async (sent, shown) => {
+  ])("a message shows the query value %s as %s", async (sent, shown) => {
     const { status, body } = await get(`${tenant.path("production")}?x&pageSize=${sent}`);
     expect([status, body.message]).toEqual([400, expect.stringContaining(`pageSize: ${shown} is not allowed`)]);
   });
 
-  test("that is long is cut, and the message says how long it was", async () => {
+  test("a message shows the start of a long path segment or header, and its length", async () => {
     const long = "9".repeat(150);
     const account = await get(`/api/v1/orgs/${tenant.slug}/cloud-accounts/${long}`);
     expect(account.body.message).toContain(`"${"9".repeat(64)}"… (150 characters)`);
@@ -181,8 +181,8 @@ class Source {
   }
 }
 
-describe("literals", () => {
-  test("are those of every number that is written in another way than JavaScript writes it, under its path", () => {
+describe("findLiterals", () => {
+  test("findLiterals returns each number that JavaScript writes in another way, by its path", () => {
     const literal = fc.oneof(
       fc.double({ noDefaultInfinity: true, noNaN: true }).map((value) => `${JSON.stringify(value)}`),
       fc.constantFrom("1.0", "-0", "1e400", "9007199254740993", "true", "null", '"x"', '"\\"]},{[:"'),
@@ -223,7 +223,7 @@ describe("literals", () => {
     ["deep", `${'{"a":['.repeat(40_000)}1.0${"]}".repeat(40_000)}`],
     ["many", `[${"1.0,".repeat(60_000)}1.0]`],
     ["one long text", `["${"\\n".repeat(128_000)}",1.0]`],
-  ])("of a large body are found without an error: %s", (kind, text) => {
+  ])("findLiterals reads a large body without an error: %s", (kind, text) => {
     const found = findLiterals(text);
     expect(found.size).toBe(kind === "deep" ? 0 : kind === "many" ? 60_001 : 1);
   });

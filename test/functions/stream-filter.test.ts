@@ -56,7 +56,7 @@ describe("records of a cluster's whole life that pass the stream filter", () => 
     expect((await scene.pointerOf(identity)).requestedAt).toBeUndefined();
     // Converged, for some hours.
     for (let hour = 0; hour < 4; hour++) {
-      world.pass(HOUR_MS);
+      world.advanceClock(HOUR_MS);
       expect(await onSchedule(work(), {})).toEqual({ worked: 1 });
       const looked = await read();
       expect([looked.pointers.length > 1, looked.passed.length]).toEqual([true, 0]);
@@ -83,7 +83,7 @@ describe("records of a cluster's whole life that pass the stream filter", () => 
     world.faults.next = () => ({ kind: "fails", message: "no quota" });
     for (let minute = 0; minute < 6; minute++) {
       await onSchedule(work(), {});
-      world.pass(5 * 60_000);
+      world.advanceClock(5 * 60_000);
     }
     const { pointers, passed } = await read();
     expect([pointers.length > 6, passed]).toEqual([true, []]);
@@ -120,7 +120,7 @@ describe("a request during a worker's lease", () => {
     await read();
     const services = scene.interrupted(async () => {
       await retryCluster(world.services, scene.at);
-      world.pass(25_000);
+      world.advanceClock(25_000);
     });
     expect(await reconcileAll(services, [identity], 1)).toMatchObject([{ outcome: "released" }]);
     const { passed } = await read();
@@ -139,7 +139,7 @@ describe("a request during a worker's lease", () => {
     world.wire.fault = () => undefined;
     await change({ enableAutoUpgrade: true });
     expect((await read()).passed.map(({ eventName }) => eventName)).toEqual(["INSERT"]);
-    world.pass(60_000);
+    world.advanceClock(60_000);
     expect(await onSchedule(work(), {})).toEqual({ worked: 1 });
     expect((await scene.pointerOf(identity)).requestedAt).toBeUndefined();
   });

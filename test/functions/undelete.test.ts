@@ -2,8 +2,8 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { tombstoneEntity } from "#core/cluster/entity.ts";
 import { nodePoolsOf } from "#core/node-pool/items.ts";
 import { type Key, keyText, pointerKey, referencesKey, tombstoneKey, totalKey } from "#core/table/keys.ts";
-import { endDeletion } from "#test/support/deletion.ts";
-import { waitsOf } from "#test/support/faults.ts";
+import { finishDeletion } from "#test/support/deletion.ts";
+import { roundTripsOf } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
 import { overwrite } from "#test/support/overwrite.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -44,7 +44,7 @@ async function create(more: Record<string, unknown> = {}): Promise<Json> {
 }
 
 const remove = async () => expect((await send("PATCH", at(), { status: "deleting" })).status).toBe(200);
-const finish = (identity?: string) => endDeletion(world.services, tenant.slug, "production", "one", identity);
+const finish = (identity?: string) => finishDeletion(world.services, tenant.slug, "production", "one", identity);
 
 /** Creates a cluster and deletes it completely. @returns its last representation */
 async function deleted(more: Record<string, unknown> = {}): Promise<Json> {
@@ -168,7 +168,7 @@ describe("undeleting a cluster", () => {
     world.wire.latencyMs = 15;
     world.wire.spans.length = 0;
     expect((await undelete(null)).status).toBe(200);
-    expect(waitsOf(world.wire.spans)).toBe(2);
+    expect(roundTripsOf(world.wire.spans)).toBe(2);
   });
 
   test("an undelete supersedes a deleting cluster of the slug, with a higher revision", async () => {

@@ -3,16 +3,16 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
 import { eventsOf } from "#test/support/invariants.ts";
-import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 6);
 
-let world: LivingWorld;
+let world: ReconciledWorld;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  world = await makeLivingWorld({ callMs: 30 });
+  world = await makeReconciledWorld({ callMs: 30 });
 });
 
 afterEach(() => {
@@ -139,13 +139,13 @@ describe.each(writes)(
       for (const cluster of shown) {
         expect(cluster.generation).toBe(before.generation + 1);
         for (const each of cluster.conditions) expect(each.observedGeneration).toBe(before.generation);
-        const told = conditionsOf(cluster);
-        for (const type of untrue) expect([type, told[type]]).not.toEqual([type, "True"]);
-        if (untrue.length > 0) expect(told.Reconciled).not.toBe("True");
+        const conditions = conditionsOf(cluster);
+        for (const type of untrue) expect([type, conditions[type]]).not.toEqual([type, "True"]);
+        if (untrue.length > 0) expect(conditions.Reconciled).not.toBe("True");
         // Other conditions did not change.
         const untouched = before.conditions.filter(({ type }: Json) => ![...untrue, "Reconciled"].includes(type));
         for (const { type, status: old } of untouched) {
-          expect([type, told[type]]).toEqual([type, old]);
+          expect([type, conditions[type]]).toEqual([type, old]);
         }
         expect(cluster.status).toBe(status ?? before.status);
       }
@@ -219,7 +219,7 @@ test("a change that the provisioner does not accept remains unfinished, also whi
   for (const operation of ["apply", "observe"]) {
     world.faults.next = (call) =>
       call.identity === identity && call.operation === operation ? { kind: "fails", message: "no" } : undefined;
-    world.pass(60_000);
+    world.advanceClock(60_000);
     await reconcile(world.reconciler, identity, 0);
     const cluster = await get();
     for (const { type, status, observedGeneration } of cluster.conditions) {
@@ -301,7 +301,7 @@ describe("random writes and reconcile steps", () => {
             await send("PATCH", at(), { addons: { [each.name]: { enabled: true } } });
           } else {
             const faults = [...each.faults];
-            world.pass(each.pass);
+            world.advanceClock(each.pass);
             world.faults.next = () => faults.shift();
             await reconcile(world.reconciler, identity, each.budgetMs);
             world.faults.next = undefined;

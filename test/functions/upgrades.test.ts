@@ -11,7 +11,7 @@ import {
 import { applyUpdate, parseUpdate, updateConflict } from "#core/cluster/rules/update.ts";
 import { clusterStatuses, desiredStatuses } from "#core/cluster/schema.ts";
 import { clusterKey, keyText } from "#core/table/keys.ts";
-import { waitsOf } from "#test/support/faults.ts";
+import { roundTripsOf } from "#test/support/faults.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
@@ -205,7 +205,7 @@ describe("access to and cost of upgrades", () => {
     world.wire.latencyMs = 0;
     expect(answer.status, answer.text).toBe(200);
     expect(answer.headers.get("warning")).toContain("colour");
-    expect(waitsOf(world.wire.spans)).toBe(1);
+    expect(roundTripsOf(world.wire.spans)).toBe(1);
   });
 
   test("reading upgrades returns errors in the general order", async () => {

@@ -8,7 +8,7 @@ import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.t
 import type { World } from "#test/support/world.ts";
 
 /** Returns a function that brings a cluster, by its identity, to `started` and with an OIDC client that no issuer knows. */
-export function bringUpIn({ services, keyring }: World): (identity: string) => Promise<void> {
+export function createFixturesIn({ services, keyring }: World): (identity: string) => Promise<void> {
   const { table, clock } = services;
   const identityProvider = {
     issuer: "https://login.example.com",

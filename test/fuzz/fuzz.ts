@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { createTable } from "#core/table/create.ts";
 import { startEngine } from "#functions/local/engine.ts";
 import { worldOn } from "#test/support/world.ts";
-import { neverDone, run, tableOf, tellOf } from "./run.ts";
+import { describeFailure, neverSucceeded, run, tableOf } from "./run.ts";
 
 const SHOWN = 20;
 
@@ -37,10 +37,10 @@ async function main(): Promise<void> {
       say(`  ${sent} sent, ${failed} failed, ${Math.round(sent / seconds)} a second`);
     };
     const report = await run(world, { seed, requests, round, lanes: 2, onProgress });
-    const never = round === undefined ? neverDone(report) : [];
+    const never = round === undefined ? neverSucceeded(report) : [];
     process.stdout.write(`${tableOf(report)}\n`);
     say(`The slowest took ${Math.round(report.slowest.milliseconds)} ms: ${report.slowest.of}`);
-    for (const failure of report.failures.slice(0, SHOWN)) say(`\n${tellOf(failure, seed, requests)}`);
+    for (const failure of report.failures.slice(0, SHOWN)) say(`\n${describeFailure(failure, seed, requests)}`);
     if (never.length > 0) say(`Never succeeded: ${never.join(", ")}`);
     say(`${report.sent} sent with seed ${seed}, ${report.failures.length} failed`);
     if (report.failures.length > 0 || never.length > 0) process.exitCode = 1;

@@ -124,10 +124,10 @@ export async function run(world: World, options: RunOptions): Promise<Report> {
       const answered = await exchange(target, sent);
       const counts = report.statuses.get(operationId);
       counts?.set(answered.status, (counts.get(answered.status) ?? 0) + 1);
-      judge(sent, answered);
+      checkResponse(sent, answered);
       if (answered.status < 300 && sent.isOnTarget) {
         const isDryRun = new URL(`http://localhost${sent.path}`).searchParams.get("dryRun") === "true";
-        await scene?.learn(operationId, plan.target, { isDryRun }, answered.headers, answered.body);
+        await scene?.addKnownSecrets(operationId, plan.target, { isDryRun }, answered.headers, answered.body);
       }
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
@@ -145,7 +145,7 @@ export async function run(world: World, options: RunOptions): Promise<Report> {
     if (++report.sent % STEP === 0) onProgress?.(report.sent, report.failures.length);
   }
 
-  function judge({ method, path }: Sent, { status, headers, body }: Answered): void {
+  function checkResponse({ method, path }: Sent, { status, headers, body }: Answered): void {
     if (status >= 500) throw new Error(`it answered ${status}: ${JSON.stringify(body)}`);
     const strange = [...headers].filter(([, value]) => !/^[\x20-\x7e]*$/.test(value));
     if (strange.length > 0) throw new Error(`headers hold more than printable ASCII: ${JSON.stringify(strange)}`);
@@ -174,7 +174,7 @@ export async function run(world: World, options: RunOptions): Promise<Report> {
 }
 
 /** Returns the operations that never succeeded. */
-export function neverDone({ statuses }: Report): string[] {
+export function neverSucceeded({ statuses }: Report): string[] {
   return [...statuses]
     .filter(([, counts]) => ![...counts.keys()].some((status) => status >= 200 && status < 300))
     .map(([operationId]) => operationId);
@@ -184,14 +184,14 @@ export function neverDone({ statuses }: Report): string[] {
 export function tableOf({ statuses }: Report): string {
   return [...statuses]
     .map(([operationId, counts]) => {
-      const told = [...counts].sort(([one], [other]) => one - other).map(([status, count]) => `${status}: ${count}`);
-      return `${operationId.padEnd(34)} ${told.join("  ")}`;
+      const columns = [...counts].sort(([one], [other]) => one - other).map(([status, count]) => `${status}: ${count}`);
+      return `${operationId.padEnd(34)} ${columns.join("  ")}`;
     })
     .join("\n");
 }
 
 /** Formats all that is needed to examine a failure and to reproduce it. */
-export function tellOf(failure: Failure, seed: number, requests: number): string {
+export function describeFailure(failure: Failure, seed: number, requests: number): string {
   const { round, position, plan, sent, problem, logs } = failure;
   const { body, headers, method, path, caller } = sent;
   const shown =

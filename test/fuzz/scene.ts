@@ -2,10 +2,10 @@
 
 import { createSchedule } from "#core/admin/maintenance-schedules.ts";
 import { clusterVersions, profileByIdentity, providerBySlug, regionOf, updateChannels } from "#core/catalogue/index.ts";
-import { endDeletion } from "#test/support/deletion.ts";
+import { finishDeletion } from "#test/support/deletion.ts";
 import type { Json, Tenant, World } from "#test/support/world.ts";
 import type { Real } from "./arbitrary.ts";
-import { bringUpIn } from "./bring-up.ts";
+import { createFixturesIn } from "./bring-up.ts";
 
 /** Node pool as paths name it. */
 interface KnownPool {
@@ -43,7 +43,13 @@ export interface Scene {
    */
   real({ name, pick }: Real, target: number): unknown;
   /** Records a success, so that later requests use created resources, and not deleted ones. */
-  learn(operationId: string, target: number, sent: { isDryRun: boolean }, headers: Headers, body: Json): Promise<void>;
+  addKnownSecrets(
+    operationId: string,
+    target: number,
+    sent: { isDryRun: boolean },
+    headers: Headers,
+    body: Json,
+  ): Promise<void>;
 }
 
 /** Number of remembered clusters; older ones appear only in lists. */
@@ -113,7 +119,7 @@ export async function makeScene(world: World): Promise<Scene> {
     stranger,
     nobody: undefined,
   };
-  const bringUp = bringUpIn(world);
+  const bringUp = createFixturesIn(world);
   let made = 0;
   const inCatalogue = catalogueOf(tenant);
   const schedules = [tenant.schedule.identity, nightly.identity];
@@ -155,7 +161,7 @@ export async function makeScene(world: World): Promise<Scene> {
   }
 
   async function bury(cluster: KnownCluster, identity: string): Promise<void> {
-    await endDeletion(world.services, tenant.slug, cluster.environment, cluster.slug);
+    await finishDeletion(world.services, tenant.slug, cluster.environment, cluster.slug);
     gone.push({ environment: cluster.environment, slug: cluster.slug, identity });
     if (gone.length > KNOWN) gone.shift();
   }
@@ -183,7 +189,7 @@ export async function makeScene(world: World): Promise<Scene> {
   return {
     tokens,
     real,
-    async learn(operationId, target, { isDryRun }, headers, body) {
+    async addKnownSecrets(operationId, target, { isDryRun }, headers, body) {
       if (isDryRun || (body === undefined && operationId !== "deleteNodePool")) return;
       const cluster = at(known, target);
       if (operationId === "createCluster") {

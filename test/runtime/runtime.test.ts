@@ -25,7 +25,7 @@ import { type Engine, startEngine } from "#functions/local/engine.ts";
 import { stream } from "#functions/reconciler/handlers.ts";
 import { type Config, readConfig } from "#functions/runtime/config.ts";
 import { createLogger } from "#functions/runtime/log.ts";
-import { keepEnvironment } from "#test/support/environment.ts";
+import { saveEnvironment } from "#test/support/environment.ts";
 import { KMS_KEY_ARN, type Kms, startKms } from "#test/support/kms.ts";
 import { type Json, type Tenant, type World, worldOn } from "#test/support/world.ts";
 import { answerOf, eventOf, HOST, sendTo } from "./client.ts";
@@ -203,7 +203,7 @@ async function recordsOf(table: Table, ...slugs: string[]): Promise<Json[]> {
 
 /** Processes records on the local side. */
 async function carry(Records: Json[]) {
-  const restore = keepEnvironment();
+  const restore = saveEnvironment();
   const { AWS_ENDPOINT_URL_DYNAMODB: DYNAMODB_ENDPOINT, ...rest } = environment(inject("endpoint"));
   Object.assign(process.env, rest, { DYNAMODB_ENDPOINT, LOG_LEVEL: "silent" });
   const keyring = createKmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE });

@@ -160,9 +160,12 @@ export function contractOf(document: OpenApi): Contract {
     if (operation === undefined || (method === "HEAD" && status === 405)) {
       const isPreflight = method === "OPTIONS" && status === 204;
       if (isPreflight && isEmpty) return [];
-      const told = method === "HEAD" ? undefined : mismatchIn("done", ERROR, body);
+      const mismatch = method === "HEAD" ? undefined : mismatchIn("done", ERROR, body);
       const isRefusal = status === 404 || status === 405;
-      return [...(isRefusal ? [] : ["the document has no operation for it"]), ...(told === undefined ? [] : [told])];
+      return [
+        ...(isRefusal ? [] : ["the document has no operation for it"]),
+        ...(mismatch === undefined ? [] : [mismatch]),
+      ];
     }
     const response = operation.responses[status];
     if (response === undefined) return [`${operation.operationId} has no documented ${status}`];

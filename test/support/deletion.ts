@@ -19,7 +19,7 @@ import { commit } from "#core/table/transaction.ts";
  * @returns the identity of the deleted cluster
  * @throws Error if there is none, or it changed meanwhile
  */
-export async function endDeletion(
+export async function finishDeletion(
   services: Services,
   organisation: string,
   environment: string,

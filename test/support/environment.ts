@@ -5,7 +5,7 @@
  *
  * @returns a function that restores it. It changes the object in place, because existing references would not see a new object
  */
-export function keepEnvironment(): () => void {
+export function saveEnvironment(): () => void {
   const before = { ...process.env };
   return () => {
     for (const name of Object.keys(process.env)) if (!Object.hasOwn(before, name)) delete process.env[name];

@@ -13,11 +13,11 @@ import { clusterEntity } from "#core/cluster/entity.ts";
 import { randomIds } from "#core/context.ts";
 import { clusterKey } from "#core/table/keys.ts";
 import { routeRows } from "#functions/api/routes.ts";
-import { type AnswerExamples, IDENTITIES, NODE_POOL_ID, requests } from "#functions/openapi/examples.ts";
+import { IDENTITIES, NODE_POOL_ID, type ResponseExamples, requests } from "#functions/openapi/examples.ts";
 import { descriptions } from "#functions/openapi/operations.ts";
 import { describeParameters, documentedPath } from "#functions/openapi/parameters.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "./issuer.ts";
-import type { Answer, Json, Sending } from "./world.ts";
+import type { Answer, Json, RequestOptions } from "./world.ts";
 
 const MOMENT = "2026-11-24T00:10:45.660Z";
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
@@ -46,7 +46,7 @@ interface Scene {
   tokens: Record<"admin" | "viewer" | "stranger" | "elsewhere", string>;
   /** Identities of the examples, by the real ones. */
   shown: Map<string, string>;
-  examples: AnswerExamples;
+  examples: ResponseExamples;
 }
 
 /** Replaces values that differ from run to run: identities, times, secrets. */
@@ -129,7 +129,7 @@ const operationOf = (operationId: string): Operation => {
   return found;
 };
 
-interface Asking extends Sending {
+interface Asking extends RequestOptions {
   at?: PathValues;
   query?: string;
   as?: keyof Scene["tokens"] | "nobody";
@@ -163,7 +163,7 @@ async function capture(scene: Scene, operationId: string, status: number, asking
 }
 
 /** Records the real identity for an identity of the examples. */
-const learn = ({ shown }: Scene, real: string, of: keyof typeof IDENTITIES) => shown.set(real, IDENTITIES[of]);
+const recordIdentity = ({ shown }: Scene, real: string, of: keyof typeof IDENTITIES) => shown.set(real, IDENTITIES[of]);
 
 /** Requests with errors in the operation's own input, for operations whose query is not the best example. */
 const INVALID: Record<string, unknown> = {
@@ -261,9 +261,9 @@ async function captureLife(scene: Scene): Promise<void> {
   const deletion = { deleteProtection: false, status: "deleting" };
 
   const created = await ask(scene, "createCluster");
-  learn(scene, created.body.identity, "cluster");
+  recordIdentity(scene, created.body.identity, "cluster");
   const [pool] = (await ask(scene, "listNodePools")).body;
-  learn(scene, pool.identity, "pool");
+  recordIdentity(scene, pool.identity, "pool");
   scene.examples.createCluster = { 200: canonical(scene.shown, created.body) };
   for (const early of ["getClusterJoinConfig", "getClusterOidcConfig", "getClusterKubeconfig"]) {
     await capture(scene, early, 409);
@@ -312,7 +312,7 @@ async function captureLife(scene: Scene): Promise<void> {
  *
  * @throws Error for a response that the app does not return
  */
-export async function captureExamples(): Promise<AnswerExamples> {
+export async function captureExamples(): Promise<ResponseExamples> {
   const scene = await makeScene();
   try {
     await captureLife(scene);

@@ -157,14 +157,14 @@ const CLIENT_TOKEN = /"ClientRequestToken":"[0-9a-f-]{36}"/;
  *
  * @returns the number of attempts of transactions
  */
-export function forgetTransactions({ client }: Table): { readonly sendings: number } {
-  const seen = { sendings: 0 };
+export function regenerateClientTokens({ client }: Table): { readonly attempts: number } {
+  const seen = { attempts: 0 };
   client.middlewareStack.add(
     (next) => async (args) => {
       const request = args.request as HttpRequest;
       const text = textOf(request);
       if (!CLIENT_TOKEN.test(text)) return next(args);
-      seen.sendings++;
+      seen.attempts++;
       request.body = new TextEncoder().encode(text.replace(CLIENT_TOKEN, `"ClientRequestToken":"${randomUUID()}"`));
       return next(args);
     },
@@ -174,13 +174,13 @@ export function forgetTransactions({ client }: Table): { readonly sendings: numb
 }
 
 /** Counts the round trips of a request: the longest chain of calls in which each began after the previous one ended. */
-export function waitsOf(spans: readonly Span[]): number {
-  let waits = 0;
+export function roundTripsOf(spans: readonly Span[]): number {
+  let roundTrips = 0;
   let end = Number.NEGATIVE_INFINITY;
   for (const span of [...spans].sort((one, other) => one.end - other.end)) {
     if (span.start < end) continue;
-    waits++;
+    roundTrips++;
     end = span.end;
   }
-  return waits;
+  return roundTrips;
 }

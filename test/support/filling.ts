@@ -30,7 +30,7 @@ export async function fill(world: World, tenant: Tenant, ...given: Copies): Prom
   await rebuild(world, tenant);
 }
 
-type Copies = [template: Cluster, count: number, vary?: () => Partial<Cluster>, tell?: (done: number) => void];
+type Copies = [template: Cluster, count: number, vary?: () => Partial<Cluster>, onProgress?: (done: number) => void];
 
 /**
  * Writes copies of a cluster to an environment `production`, and rebuilds its page index. Reads find them; the other items of a
@@ -39,7 +39,7 @@ type Copies = [template: Cluster, count: number, vary?: () => Partial<Cluster>, 
  * @param template a cluster of any organisation
  * @param count number of copies; `c000000` is the first
  * @param vary returns the changes of a copy
- * @param tell called regularly with the number of written copies
+ * @param onProgress called regularly with the number of written copies
  */
 export async function put(
   { table }: World,
@@ -47,15 +47,15 @@ export async function put(
   template: Cluster,
   count: number,
   vary: () => Partial<Cluster> = () => ({}),
-  tell: (done: number) => void = () => {},
+  onProgress: (done: number) => void = () => {},
 ): Promise<void> {
   const { slug: organisation } = tenant;
   const { slug: environment, identity: environmentIdentity } = production(tenant);
-  const place = { organisation, environment, environmentIdentity };
+  const owner = { organisation, environment, environmentIdentity };
   const copyAt = (number: number) => {
     const slug = `c${String(number).padStart(6, "0")}`;
     const key = clusterKey(organisation, environment, slug);
-    const copy = { ...template, ...place, name: slug, ...vary(), identity: randomUUID(), slug };
+    const copy = { ...template, ...owner, name: slug, ...vary(), identity: randomUUID(), slug };
     return { PutRequest: { Item: clusterEntity.write(key, copy, { slimSk: key.sk }) } };
   };
   let next = 0;
@@ -65,7 +65,7 @@ export async function put(
       next += BATCH;
       const copies = Array.from({ length: Math.min(BATCH, count - start) }, (_, at) => copyAt(start + at));
       await table.client.send(new BatchWriteCommand({ RequestItems: { [table.name]: copies } }));
-      if (start % (200 * BATCH) === 0) tell(start);
+      if (start % (200 * BATCH) === 0) onProgress(start);
     }
   };
   // The next batches are built while the engine writes.

@@ -10,12 +10,12 @@ import type { Key } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { type LocalIssuer, startIssuer } from "#functions/local/issuer/issuer.ts";
 import { permitted } from "./permissions.ts";
-import { type LivingWorld, makeLivingWorld } from "./reconciling.ts";
-import { learn } from "./secrets.ts";
+import { makeReconciledWorld, type ReconciledWorld } from "./reconciling.ts";
+import { addKnownSecrets } from "./secrets.ts";
 import type { WorldOptions } from "./world.ts";
 
 /** World with an issuer. */
-export interface ConfiguredWorld extends LivingWorld {
+export interface ConfiguredWorld extends ReconciledWorld {
   issuer: LocalIssuer;
   /** Wraps the issuer; a fault applies from the next call on. */
   provider: { register: IdentityProvider["register"]; remove: IdentityProvider["remove"] };
@@ -43,7 +43,7 @@ export async function makeConfiguredWorld(options: WorldOptions & { callMs?: num
     throw new Error("the issuer is not running yet");
   };
   const provider: ConfiguredWorld["provider"] = { register: early, remove: early };
-  const world = await makeLivingWorld({
+  const world = await makeReconciledWorld({
     callMs: 5_000,
     ...options,
     prerequisites: ({ services: { table, clock }, keyring }) =>
@@ -61,10 +61,10 @@ export async function makeConfiguredWorld(options: WorldOptions & { callMs?: num
   });
   issuer = await startIssuer({ origin, place: undefined, services: world.services, log: world.log });
   const { register: ask, remove } = createIdentityProvider(issuer.issuer, issuer.initialAccessToken);
-  learn(issuer.initialAccessToken);
+  addKnownSecrets(issuer.initialAccessToken);
   const register: IdentityProvider["register"] = async (name, signal) => {
     const made = await ask(name, signal);
-    learn(made.clientSecret, made.registrationAccessToken);
+    addKnownSecrets(made.clientSecret, made.registrationAccessToken);
     return made;
   };
   Object.assign(provider, { register, remove });

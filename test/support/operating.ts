@@ -5,12 +5,12 @@ import type { Pointer } from "#core/cluster/entity.ts";
 import { readPointer } from "#core/cluster/store/pointer.ts";
 import type { Provisioner } from "#core/provisioning/provisioner.ts";
 import type { ReconcilerServices } from "#core/provisioning/services.ts";
-import { type LivingWorld, makeLivingWorld } from "./reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld } from "./reconciling.ts";
 import type { Answer, Json, Tenant } from "./world.ts";
 
 /** Tenant whose clusters are in production, with the name one by default. */
 export interface Scene {
-  world: LivingWorld;
+  world: ReconciledWorld;
   tenant: Tenant;
   send(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Creates a cluster with two pools. */
@@ -31,7 +31,7 @@ const POOLS = [
 
 /** Creates a world with one tenant. */
 export async function makeScene(): Promise<Scene> {
-  const world = await makeLivingWorld();
+  const world = await makeReconciledWorld();
   const tenant = await world.tenant();
   const send: Scene["send"] = (method, path, body) => world.send(method, path, { token: tenant.admin, body });
   return {

@@ -8,7 +8,7 @@ import { type Grant, reconcilerGrants } from "#functions/api/grants.ts";
 import { routeRows } from "#functions/api/routes.ts";
 import { canonicalPath, matchesPath } from "#functions/http/request.ts";
 import type { Call } from "./faults.ts";
-import { learn } from "./secrets.ts";
+import { addKnownSecrets } from "./secrets.ts";
 
 const NO_GRANT: Grant = { table: [], indexes: [] };
 
@@ -111,7 +111,7 @@ export const permitted = (keyring: Keyring, table: string): Keyring => ({
   async generate(context) {
     take([`kms:GenerateDataKey${elsewhere(table, context.table ?? "without a table")}`]);
     const made = await keyring.generate(context);
-    learn(made.key.toString("base64"), made.key.toString("hex"));
+    addKnownSecrets(made.key.toString("base64"), made.key.toString("hex"));
     return made;
   },
   async unwrap(wrapped, context) {

@@ -8,10 +8,10 @@ import { as } from "./permissions.ts";
 import { makeWorld, type World, type WorldOptions } from "./world.ts";
 
 /** World with a reconciler. */
-export interface LivingWorld extends World {
+export interface ReconciledWorld extends World {
   reconciler: ReconcilerServices;
   /** Advances the clock. @param ms milliseconds */
-  pass(ms: number): void;
+  advanceClock(ms: number): void;
   /** Reconciles everything that is due, and again after the requested delay, until nothing is due within a limit. */
   settle(withinMs?: number): Promise<void>;
   faults: { next: SimulationOptions["faults"] };
@@ -25,30 +25,30 @@ export const STEP_MS = 800;
  *
  * @param options `callMs` is the timeout of a call of the reconciler, `prerequisites` its own steps; none by default
  */
-export async function makeLivingWorld(
+export async function makeReconciledWorld(
   options: WorldOptions & { callMs?: number; prerequisites?: (world: World) => readonly Prerequisite[] } = {},
-): Promise<LivingWorld> {
+): Promise<ReconciledWorld> {
   let now = Date.parse("2026-11-23T10:00:00.000Z");
   const clock = () => new Date(now);
   const { callMs = 200, prerequisites, ...given } = options;
   const world = await makeWorld({ clock, ...given });
-  const faults: LivingWorld["faults"] = { next: undefined };
+  const faults: ReconciledWorld["faults"] = { next: undefined };
   const provisioner = simulatedProvisioner({
     table: world.table,
     clock,
     stepMs: STEP_MS,
     faults: (call) => faults.next?.(call),
   });
-  const pass = (ms: number) => {
+  const advanceClock = (ms: number) => {
     now += ms;
   };
-  const sleep = async (ms: number) => pass(ms);
+  const sleep = async (ms: number) => advanceClock(ms);
   const reconciler = createReconciler(world.services, provisioner, {
     sleep,
     callMs,
     prerequisites: prerequisites?.(world) ?? [],
   });
-  const settle: LivingWorld["settle"] = async (withinMs = 30 * 60_000) => {
+  const settle: ReconciledWorld["settle"] = async (withinMs = 30 * 60_000) => {
     const end = now + withinMs;
     for (;;) {
       const due = await as("ReconcileSchedule", () => findDue(reconciler, new Date(end)));
@@ -60,5 +60,5 @@ export async function makeLivingWorld(
       for (const each of worked) if ("error" in each) throw each.error;
     }
   };
-  return { ...world, reconciler, pass, settle, faults };
+  return { ...world, reconciler, advanceClock, settle, faults };
 }

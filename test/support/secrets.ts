@@ -4,33 +4,37 @@
 const known = new Set<string>();
 
 /** Number of secrets that are searched for: every line of every log is searched for all of them. */
-const MOST_KNOWN = 300;
+const MAX_KNOWN = 300;
 
 /** Patterns of personal access tokens, private keys, and kubeadm's tokens in a command. */
-const LOOKS = [/ame_[0-9A-Za-z]{93}/, /-----BEGIN [A-Z ]*PRIVATE KEY-----/, /--token [a-z0-9]{6}\.[a-z0-9]{16}/];
+const SECRET_PATTERNS = [
+  /ame_[0-9A-Za-z]{93}/,
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----/,
+  /--token [a-z0-9]{6}\.[a-z0-9]{16}/,
+];
 
 /** Remembers secrets, only the last ones if there are very many. */
-export function learn(...secrets: readonly (string | undefined)[]): void {
+export function addKnownSecrets(...secrets: readonly (string | undefined)[]): void {
   for (const secret of secrets) if (secret !== undefined) known.add(secret);
-  const oldest = [...known].slice(0, Math.max(0, known.size - MOST_KNOWN));
+  const oldest = [...known].slice(0, Math.max(0, known.size - MAX_KNOWN));
   for (const secret of oldest) known.delete(secret);
 }
 
 /** Patterns of secrets in the responses that return them. */
-const HANDED_OUT = [
+const RETURNED_SECRETS = [
   /"clientSecret":"([^"]+)"/g,
   /--oidc-client-secret=([A-Za-z0-9_-]+)/g,
   /--token ([a-z0-9]{6}\.[a-z0-9]{16})/g,
 ];
 
 /** Remembers the secrets of a response. */
-export function learnFrom(text: string): void {
-  learn(...HANDED_OUT.flatMap((look) => Array.from(text.matchAll(look), ([, secret]) => secret)));
+export function addSecretsOf(text: string): void {
+  addKnownSecrets(...RETURNED_SECRETS.flatMap((look) => Array.from(text.matchAll(look), ([, secret]) => secret)));
 }
 
 /** Lists every secret in a text. */
 export const secretsIn = (text: string): string[] => [
-  ...LOOKS.flatMap((look) => look.exec(text)?.[0] ?? []),
+  ...SECRET_PATTERNS.flatMap((look) => look.exec(text)?.[0] ?? []),
   ...[...known].filter((secret) => text.includes(secret)),
 ];
 

@@ -12,13 +12,13 @@ import { parseJson } from "#core/shared/json.ts";
 import { openTable, type Table } from "#core/table/client.ts";
 import { createTable } from "#core/table/create.ts";
 import { allRoutes } from "#functions/api/all-routes.ts";
-import { databaseAnswers } from "#functions/api/health.ts";
+import { isDatabaseAvailable } from "#functions/api/health.ts";
 import { createApp } from "#functions/http/app.ts";
 import { createLogger, type Logger } from "#functions/runtime/log.ts";
 import { expectContract } from "./contract.ts";
 import { tap, type Wire } from "./faults.ts";
 import { as, operationAt, permitted } from "./permissions.ts";
-import { expectNoSecrets, learnFrom } from "./secrets.ts";
+import { addSecretsOf, expectNoSecrets } from "./secrets.ts";
 import { type Tenant, tenantsOn } from "./tenants.ts";
 
 export type { Tenant } from "./tenants.ts";
@@ -36,7 +36,7 @@ export interface Answer {
 }
 
 /** Options of a request. */
-export interface Sending {
+export interface RequestOptions {
   token?: string | undefined;
   /** Sent as JSON. */
   body?: unknown;
@@ -58,9 +58,13 @@ export interface World {
   /** Logged lines. */
   logs: string[];
   log: Logger;
-  send(method: string, path: string, sending?: Sending): Promise<Answer>;
+  send(method: string, path: string, options?: RequestOptions): Promise<Answer>;
   /** Like `send`, with the response's bytes unchanged. */
-  raw(method: string, path: string, sending?: Sending): Promise<{ status: number; headers: Headers; bytes: Buffer }>;
+  raw(
+    method: string,
+    path: string,
+    options?: RequestOptions,
+  ): Promise<{ status: number; headers: Headers; bytes: Buffer }>;
   tenant(environments?: readonly string[]): Promise<Tenant>;
   /** Creates another process on the same table: its client and wire are separate, and it shares only the database. */
   sibling(): World;
@@ -79,7 +83,7 @@ export interface WorldOptions extends Partial<Omit<Services, "table">> {
   /** A new one if absent. */
   keyring?: Keyring;
   /** Check of every response; none if absent. */
-  judge?: typeof expectContract;
+  validateResponse?: typeof expectContract;
 }
 
 /** Credentials for an engine that accepts any. */
@@ -107,7 +111,7 @@ const UNSIGNED = {
 export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   // Imported here, because the benchmark uses worlds too, and vitest cannot be imported outside of its runner.
   const { inject } = await import("vitest");
-  const given = { judge: expectContract, isSigned: false, ...options, endpoint: inject("endpoint") };
+  const given = { validateResponse: expectContract, isSigned: false, ...options, endpoint: inject("endpoint") };
   const world = worldOn(`test-${randomUUID()}`, given, new Set());
   await createTable(world.table);
   return world;
@@ -119,7 +123,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
  * @param busy keys with a transaction in progress; shared by all processes on the table
  */
 export function worldOn(name: string, options: WorldOptions & { endpoint: string }, busy: Set<string>): World {
-  const { endpoint, maxAttempts = 4, requestTimeoutMs, isSigned = true, judge, ...rest } = options;
+  const { endpoint, maxAttempts = 4, requestTimeoutMs, isSigned = true, validateResponse, ...rest } = options;
   const {
     trustedProxies = [],
     corsOrigins = [],
@@ -142,12 +146,12 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
       config: { TRUSTED_PROXIES: trustedProxies, CORS_ORIGINS: corsOrigins },
       peerAddress: (c) => (c.env as { peer?: string }).peer,
     },
-    allRoutes(permitted(keyring, name), () => databaseAnswers(services)),
+    allRoutes(permitted(keyring, name), () => isDatabaseAvailable(services)),
   );
   const wire = tap(table, busy);
   const tenant = tenantsOn(services);
-  const raw: World["raw"] = async (method, path, sending = {}) => {
-    const { token, body, raw: given, headers = {}, peer = "127.0.0.1" } = sending;
+  const raw: World["raw"] = async (method, path, options = {}) => {
+    const { token, body, raw: given, headers = {}, peer = "127.0.0.1" } = options;
     const sent = given ?? (body === undefined ? undefined : JSON.stringify(body));
     const request = {
       method,
@@ -164,9 +168,9 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     const bytes = Buffer.from(await response.arrayBuffer());
     const { status, headers: answered } = response;
     const plain = unpack(bytes, answered);
-    judge?.(method, path, status, answered, valueIn(plain, answered));
-    if (HANDS_OUT.test(path)) learnFrom(plain.toString());
-    else expectNoSecrets(plain.toString(), `the answer to ${method} ${path}`);
+    validateResponse?.(method, path, status, answered, valueIn(plain, answered));
+    if (RETURNS_SECRETS.test(path)) addSecretsOf(plain.toString());
+    else expectNoSecrets(plain.toString(), `the response to ${method} ${path}`);
     return { status, headers: answered, bytes };
   };
   return {
@@ -178,8 +182,8 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     logs,
     log,
     raw,
-    async send(method, path, sending) {
-      const { status, headers, bytes } = await raw(method, path, sending);
+    async send(method, path, options) {
+      const { status, headers, bytes } = await raw(method, path, options);
       const plain = unpack(bytes, headers);
       return { status, headers, text: plain.toString(), body: valueIn(plain, headers) };
     },
@@ -196,7 +200,7 @@ export function unpack(bytes: Buffer, headers: Headers): Buffer {
 }
 
 /** Operations that return secrets. */
-const HANDS_OUT = /\/(join-config|oidc-config|kubeconfig)(\?|$)/;
+const RETURNS_SECRETS = /\/(join-config|oidc-config|kubeconfig)(\?|$)/;
 
 function valueIn(bytes: Buffer, headers: Headers): Json {
   if (bytes.length === 0) return undefined;

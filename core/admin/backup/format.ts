@@ -31,7 +31,7 @@ const End = v.object({
 });
 
 /** Content of the first line. */
-export type BackupStart = v.InferOutput<typeof Start>["backup"];
+type BackupStart = v.InferOutput<typeof Start>["backup"];
 /** Content of the last line. */
 export type BackupEnd = v.InferOutput<typeof End>["end"];
 

@@ -16,7 +16,7 @@ export const importEntity = defineEntity("import", 1, StoredImport);
  * @throws AppError conflict if it has one
  */
 export async function requireNoPendingImport(table: Table): Promise<void> {
-  const present = await pendingImport(table);
+  const present = await findPendingImport(table);
   if (present === undefined) return;
   throw conflict(
     "backup.unfinished",
@@ -25,7 +25,7 @@ export async function requireNoPendingImport(table: Table): Promise<void> {
 }
 
 /** Reads the lock item. @returns undefined if no import is pending */
-export async function pendingImport(table: Table) {
+export async function findPendingImport(table: Table) {
   const item = (await table.get([importKey])).get(keyText(importKey));
   return item && importEntity.read(item);
 }

@@ -11,13 +11,13 @@ import { BATCH_WRITE_ITEMS, batchWrite, scanRaw } from "../../table/raw-scan.ts"
 import { commit, Transaction } from "../../table/transaction.ts";
 import { entities } from "../entities.ts";
 import { type BackupSummary, ContentChecksum, type Lines, readBackup } from "./format.ts";
-import { importEntity, pendingImport, requireNoPendingImport } from "./import-lock.ts";
+import { findPendingImport, importEntity, requireNoPendingImport } from "./import-lock.ts";
 
 /** Number of batches that are written in parallel. */
 const CONCURRENCY = 4;
 
 /** Dependencies and options of an import. */
-export interface ImportServices extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
+interface ImportServices extends Pick<Services, "table" | "clock" | "writeTimeoutMs"> {
   /** Continues an interrupted import. */
   readonly resume: boolean;
   /** Called after each group of batches. @param done number of items written so far */
@@ -61,7 +61,7 @@ function requireKnown({ start }: BackupSummary): void {
 /** Locks the table if it is empty, or resumes the pending import of the same backup. */
 async function startImport(importing: ImportServices, { sha256 }: BackupSummary): Promise<void> {
   const { table, clock, resume } = importing;
-  const present = await pendingImport(table);
+  const present = await findPendingImport(table);
   if (present !== undefined) {
     if (!resume) await requireNoPendingImport(table);
     if (present.sha256 === sha256) return;

@@ -6,7 +6,7 @@ import { entities } from "../entities.ts";
 import { type BackupSummary, type Lines, readBackup } from "./format.ts";
 
 /** Summary of a verified backup. */
-export interface VerifiedBackup extends BackupSummary {
+interface VerifiedBackup extends BackupSummary {
   /** Number of items of each entity. */
   byEntity: Record<string, number>;
   /** Items that this release cannot read. */

@@ -66,7 +66,7 @@ function dependenciesOf(item: RawItem): Dependency[] {
 }
 
 /** Result of the check of all items. */
-export interface ItemsReport {
+interface ItemsReport {
   items: number;
   /** Slugs, in order. */
   organisations: string[];

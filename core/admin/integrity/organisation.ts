@@ -21,7 +21,7 @@ import {
 } from "../../table/keys.ts";
 import type { Environment } from "../../tenancy/environment.ts";
 import { usageEntity } from "../../tenancy/references-entity.ts";
-import { allEnvironments } from "../environments.ts";
+import { listAllEnvironments } from "../environments.ts";
 import { showOrganisation } from "../organisations.ts";
 import { checkPageIndex, orphanedChunks } from "../page-index-repair.ts";
 
@@ -78,7 +78,7 @@ export async function findInconsistencies(services: Services, organisation: stri
     table
       .query({ pk, prefix: TOMBSTONE_PREFIX })
       .then((items) => items.map((item): StoredTombstone => tombstoneEntity.read(item))),
-    allEnvironments(services, organisation),
+    listAllEnvironments(services, organisation),
   ]);
   await checkEnvironments(services, organisation, environments, clusters, findings);
   await checkTotals(services, organisation, environments, findings);

@@ -33,7 +33,7 @@ import {
 import { readWriteOptions, representCluster, runWrite, type WriteResult } from "./write-result.ts";
 
 /** Request to create a cluster. */
-export interface CreateInput {
+interface CreateInput {
   organisation: string;
   environment: string;
   options: Parsed<WriteOptions>;

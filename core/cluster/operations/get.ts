@@ -11,7 +11,7 @@ import type { RequiredRole } from "../../tenancy/role.ts";
 import { type Cluster, clusterEntity, type Pointer, pointerEntity } from "../entity.ts";
 import type { ClusterResponse } from "../schema.ts";
 import { clusterEtag, toClusterResponse } from "../store/items.ts";
-import { untilStatus } from "./wait.ts";
+import { waitForStatus } from "./wait.ts";
 
 /** Path of a cluster. */
 export interface ClusterPath {
@@ -21,7 +21,7 @@ export interface ClusterPath {
 }
 
 /** Options of a read of a cluster. */
-export interface GetOptions {
+interface GetOptions {
   /** True to show CPU and memory. */
   showCompute: boolean;
   /** True to show what was last observed. */
@@ -31,7 +31,7 @@ export interface GetOptions {
 }
 
 /** Request for a cluster. */
-export interface GetInput extends ClusterPath {
+interface GetInput extends ClusterPath {
   options: Parsed<GetOptions>;
   /** Aborted when the client disconnects; undefined if the transport does not report it. */
   signal: AbortSignal | undefined;
@@ -83,7 +83,7 @@ export async function get(
   const first = await read(table);
   const { showCompute, includeDetails, awaitedStatus } = requireValid(context, input.options);
   const { tokenId, user } = first.authorized.actor;
-  const { authorized, cluster } = await untilStatus(context, tokenId, first, {
+  const { authorized, cluster } = await waitForStatus(context, tokenId, first, {
     status: awaitedStatus,
     cluster: clusterKey(slug, environment, clusterSlug),
     authorizedBy: [tokenKey(tokenId), memberKey(slug, user)],

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { type Context, requireValid } from "../../context.ts";
 import type { Problem } from "../../shared/errors.ts";
 import { dateTime, identity } from "../../shared/schemas.ts";
+import { hasTtlExpired } from "../../shared/time.ts";
 import type { Parsed } from "../../shared/validation.ts";
 import type { RawItem } from "../../table/entity.ts";
 import { EVENT_PREFIX, eventsBefore, pointerKey } from "../../table/keys.ts";
@@ -76,12 +77,12 @@ export interface ListEventsOptions {
 }
 
 /** Request for events of a cluster. */
-export interface ListEventsInput extends ClusterPath {
+interface ListEventsInput extends ClusterPath {
   options: Parsed<ListEventsOptions>;
 }
 
 /** Page of events. */
-export interface EventPage {
+interface EventPage {
   content: ClusterEventResponse[];
   /** Position after which the next page begins; undefined on the last page. */
   next: EventPosition | undefined;
@@ -120,9 +121,11 @@ export async function listEvents(context: Context, input: ListEventsInput): Prom
     // One more event shows whether another page follows.
     limit: size + 1,
   });
-  const now = Math.floor(context.clock().getTime() / 1_000);
+  const now = context.clock();
   // DynamoDB removes expired items late. Events expire in order: all events after an expired one are expired too.
-  const found = items.map((item) => ({ item, event: eventEntity.read(item) })).filter(({ event }) => event.ttl > now);
+  const found = items
+    .map((item) => ({ item, event: eventEntity.read(item) }))
+    .filter(({ event }) => !hasTtlExpired(event, now));
   const shown = found.slice(0, size);
   const last = found.length > size ? shown.at(-1) : undefined;
   return {

@@ -16,7 +16,7 @@ import { observations } from "./get.ts";
 import { type Filters, isSearch, search } from "./search.ts";
 
 /** Options of a list of clusters. */
-export interface ListOptions extends PageOptions {
+interface ListOptions extends PageOptions {
   filters: Filters;
   /** True to show CPU and memory. */
   showCompute: boolean;
@@ -25,7 +25,7 @@ export interface ListOptions extends PageOptions {
 }
 
 /** Request for a page of clusters. */
-export interface ListInput {
+interface ListInput {
   organisation: string;
   /** Absent for all environments that the caller can access. */
   environment?: string;
@@ -58,11 +58,11 @@ export async function list(context: Context, input: ListInput): Promise<Page<Clu
   const { page, filters, showCompute, includeDetails } = requireValid(context, input.options);
   const chunks = authorized.alongside ?? [];
   const hidden = new Set(authorized.organisation.deletedEnvironments);
-  const sees: VisibilityFilter = ({ environmentIdentity }) =>
+  const isVisible: VisibilityFilter = ({ environmentIdentity }) =>
     !hidden.has(environmentIdentity) && satisfies(roleIn(member, environmentIdentity), "viewer");
   const { clusters, total } = isSearch(page, filters)
-    ? await search(context, organisation, chunks, sees, page, filters)
-    : await readPage(context, organisation, chunks.filter(sees), sees, page);
+    ? await search(context, organisation, chunks, isVisible, page, filters)
+    : await readPage(context, organisation, chunks.filter(isVisible), isVisible, page);
 
   const observed = includeDetails
     ? await observations(
@@ -82,19 +82,19 @@ export async function list(context: Context, input: ListInput): Promise<Page<Clu
 }
 
 /** Filter by environment: returns whether the caller can access it. */
-type VisibilityFilter = (place: Pick<Chunk, "environmentIdentity">) => boolean;
+type VisibilityFilter = (chunk: Pick<Chunk, "environmentIdentity">) => boolean;
 
 /** Reads a page in the default order or its reverse. */
 async function readPage(
   context: Context,
   organisation: string,
   chunks: readonly Chunk[],
-  sees: VisibilityFilter,
+  isVisible: VisibilityFilter,
   { pageNumber, pageSize, descending = false }: PageRequest,
 ): Promise<{ clusters: Cluster[]; total: number }> {
   const { reads, total } = slicePage(chunks, pageNumber * pageSize, pageSize, descending);
   const read = await Promise.all(reads.map((each) => readBucket(context, organisation, each)));
-  const ascending = distinct(read.flat(), sees);
+  const ascending = distinct(read.flat(), isVisible);
   return { clusters: (descending ? ascending.reverse() : ascending).slice(0, pageSize), total };
 }
 
@@ -116,10 +116,10 @@ async function readBucket(context: Context, organisation: string, read: BucketRe
  * Removes duplicates that a move between two reads can cause, and clusters of an environment that was replaced by another one
  * with the same name.
  */
-function distinct(clusters: readonly Cluster[], sees: VisibilityFilter): Cluster[] {
+function distinct(clusters: readonly Cluster[], isVisible: VisibilityFilter): Cluster[] {
   const seen = new Set<string>();
   return clusters.filter((cluster) => {
-    if (seen.has(cluster.identity) || !sees(cluster)) return false;
+    if (seen.has(cluster.identity) || !isVisible(cluster)) return false;
     seen.add(cluster.identity);
     return true;
   });

@@ -11,7 +11,7 @@ import { runUpdate } from "./update.ts";
 import { readWriteOptions, type WriteResult } from "./write-result.ts";
 
 /** Parsed body of a move. */
-export interface ParsedMove extends Validated<MoveCluster> {
+interface ParsedMove extends Validated<MoveCluster> {
   /** Text for the environment to move to, also if it is no slug. */
   target: string | undefined;
 }
@@ -23,7 +23,7 @@ export const parseMove = (body: unknown): ParsedMove => ({
 });
 
 /** Request to move a cluster; the body names both environments. */
-export interface MoveInput {
+interface MoveInput {
   organisation: string;
   cluster: string;
   options: Parsed<WriteOptions>;

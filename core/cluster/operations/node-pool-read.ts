@@ -13,7 +13,7 @@ import { clusterEntity } from "../entity.ts";
 import { clusterNotFound } from "./get.ts";
 
 /** Request for the node pools of a cluster. */
-export interface ListNodePoolsInput {
+interface ListNodePoolsInput {
   organisation: string;
   environment: string;
   cluster: string;
@@ -21,7 +21,7 @@ export interface ListNodePoolsInput {
 }
 
 /** Request for one node pool: `nodePool` is its numeric id or its identity. */
-export interface GetNodePoolInput extends ListNodePoolsInput {
+interface GetNodePoolInput extends ListNodePoolsInput {
   nodePool: string;
 }
 
@@ -80,8 +80,8 @@ export const representNodePool = (pool: NodePool): Representation<ClusterNodePoo
 
 /** Finds a pool by its numeric id or its identity. @throws AppError not found */
 export function findNodePool(pools: readonly NodePool[], given: { nodePool: string; cluster: string }): NodePool {
-  const wanted = given.nodePool.toLowerCase();
-  const pool = pools.find(({ id, identity }) => `${id}` === wanted || identity === wanted);
+  const idOrIdentity = given.nodePool.toLowerCase();
+  const pool = pools.find(({ id, identity }) => `${id}` === idOrIdentity || identity === idOrIdentity);
   if (pool === undefined) throw nodePoolNotFound(given.nodePool, given.cluster);
   return pool;
 }

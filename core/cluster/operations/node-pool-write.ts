@@ -25,7 +25,7 @@ import { findNodePool, representNodePool } from "./node-pool-read.ts";
 import { readWriteOptions, runWrite, type WriteResult } from "./write-result.ts";
 
 /** Request to create a node pool. */
-export interface CreateNodePoolInput {
+interface CreateNodePoolInput {
   organisation: string;
   environment: string;
   cluster: string;
@@ -34,13 +34,13 @@ export interface CreateNodePoolInput {
 }
 
 /** Request to change a node pool: `nodePool` is its numeric id or its identity. */
-export interface UpdateNodePoolInput extends CreateNodePoolInput {
+interface UpdateNodePoolInput extends CreateNodePoolInput {
   nodePool: string;
   precondition?: Precondition;
 }
 
 /** Request to remove a node pool. */
-export type RemoveNodePoolInput = Omit<UpdateNodePoolInput, "body">;
+type RemoveNodePoolInput = Omit<UpdateNodePoolInput, "body">;
 
 /**
  * Creates a node pool. Three database round trips.

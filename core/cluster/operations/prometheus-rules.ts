@@ -18,7 +18,7 @@ export const parsePrometheusRules = (body: unknown): Validated<UpdatePrometheusR
 export const MessageResponse = v.object({ message: v.string() });
 
 /** Request to inherit the rules, or not to. */
-export interface PrometheusRulesInput {
+interface PrometheusRulesInput {
   organisation: string;
   environment: string;
   cluster: string;

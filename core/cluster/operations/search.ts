@@ -5,6 +5,7 @@ import type { Context } from "../../context.ts";
 import { type ListRow, listRanges, readListRows } from "../../listing/list-index.ts";
 import type { PageRequest } from "../../listing/page.ts";
 import type { Chunk, KeyRange } from "../../listing/page-index.ts";
+import { compareText } from "../../shared/order.ts";
 import { keyText } from "../../table/keys.ts";
 import { type Cluster, clusterEntity } from "../entity.ts";
 
@@ -32,19 +33,17 @@ type Filtered = Pick<
 >;
 
 /** Returns whether a cluster matches the filters. */
-export function matches(cluster: Omit<Filtered, "status"> & { status: string }, wanted: Filters): boolean {
+function matches(cluster: Omit<Filtered, "status"> & { status: string }, filters: Filters): boolean {
   const equal = (given: string | undefined, value: string | undefined) => given === undefined || given === value;
   return (
-    equal(wanted.status, cluster.status) &&
-    equal(wanted.cloudProvider, cluster.cloudProvider) &&
-    equal(wanted.region, cluster.region) &&
-    equal(wanted.version, cluster.version) &&
-    equal(wanted.maintenanceSchedule, cluster.maintenanceScheduleIdentity) &&
-    (wanted.name === undefined || cluster.name.startsWith(wanted.name))
+    equal(filters.status, cluster.status) &&
+    equal(filters.cloudProvider, cluster.cloudProvider) &&
+    equal(filters.region, cluster.region) &&
+    equal(filters.version, cluster.version) &&
+    equal(filters.maintenanceSchedule, cluster.maintenanceScheduleIdentity) &&
+    (filters.name === undefined || cluster.name.startsWith(filters.name))
   );
 }
-
-const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
 
 /** Returns a row's value of a sort property; the slug is part of the key. */
 const orderValue = (row: ListRow, property: string): string =>
@@ -55,7 +54,7 @@ function ordered(rows: readonly ListRow[], { sort, descending }: PageRequest): L
   if (sort.length === 0) return descending === true ? [...rows].reverse() : [...rows];
   return [...rows].sort((one, other) => {
     for (const { property, descending: down } of sort) {
-      const compare = property === "version" ? compareVersions : byText;
+      const compare = property === "version" ? compareVersions : compareText;
       const result = compare(orderValue(one, property), orderValue(other, property));
       if (result !== 0) return down ? -result : result;
     }
@@ -64,8 +63,8 @@ function ordered(rows: readonly ListRow[], { sort, descending }: PageRequest): L
 }
 
 /** Returns whether a list needs more than the page index. */
-export const isSearch = (page: PageRequest, wanted: Filters): boolean =>
-  page.sort.length > 0 || Object.values(wanted).some((value) => value !== undefined);
+export const isSearch = (page: PageRequest, filters: Filters): boolean =>
+  page.sort.length > 0 || Object.values(filters).some((value) => value !== undefined);
 
 /**
  * Finds a page: reads ranges of the list index in parallel, filters and sorts the rows, then reads the clusters of the page. Two
@@ -78,15 +77,15 @@ export async function search(
   context: Context,
   organisation: string,
   chunks: readonly Chunk[],
-  isVisible: (place: { environmentIdentity: string }) => boolean,
+  isVisible: (cluster: { environmentIdentity: string }) => boolean,
   request: PageRequest,
-  wanted: Filters,
+  filters: Filters,
 ): Promise<{ clusters: Cluster[]; total: number }> {
   const ranges: KeyRange[] = listRanges(chunks, isVisible);
   const rows = await readListRows(context.table, organisation, ranges);
   const seen = new Set<string>();
   const found = rows.filter((row) => {
-    if (!isVisible(row) || !matches(row, wanted) || seen.has(row.identity)) return false;
+    if (!isVisible(row) || !matches(row, filters) || seen.has(row.identity)) return false;
     seen.add(row.identity);
     return true;
   });
@@ -96,7 +95,7 @@ export async function search(
   const clusters = page.flatMap((row): Cluster[] => {
     const item = items.get(keyText(row));
     const cluster = item === undefined ? undefined : clusterEntity.read(item);
-    return cluster?.identity === row.identity && matches(cluster, wanted) ? [cluster] : [];
+    return cluster?.identity === row.identity && matches(cluster, filters) ? [cluster] : [];
   });
   return { clusters, total: found.length };
 }

@@ -14,7 +14,7 @@ import { hasStatus } from "./wait.ts";
 const POLL_INTERVAL_MS = 1_000;
 
 /** Maximum number of requests that wait at the same time. */
-export interface WaitLimits {
+interface WaitLimits {
   readonly perToken: number;
   readonly perProcess: number;
 }

@@ -6,6 +6,7 @@ import { nodePoolItem } from "../../node-pool/items.ts";
 import { type Representation, storeResponse } from "../../request/idempotency.ts";
 import { AppError, conflict, invalid, notFound } from "../../shared/errors.ts";
 import type { Deadline } from "../../shared/retry.ts";
+import { hasTtlExpired } from "../../shared/time.ts";
 import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
 import type { RawItem } from "../../table/entity.ts";
 import { clusterKey, type Key, tombstoneKey, tombstonePrefix, totalKey } from "../../table/keys.ts";
@@ -32,7 +33,7 @@ import { readWriteOptions, representCluster, runWrite, type WriteResult } from "
 const MAX_CANDIDATES = 100;
 
 /** Request to restore a cluster. */
-export interface UndeleteInput {
+interface UndeleteInput {
   organisation: string;
   environment: string;
   cluster: string;
@@ -149,10 +150,9 @@ function candidatesOf(
     ...(authorized.alongside?.tombstones ?? []),
     ...tombstoneKeys(request).map((key) => authorized.prefetched(key)),
   ];
-  const now = context.clock().getTime() / 1_000;
   return items
     .flatMap((item) => (item === undefined ? [] : [tombstoneEntity.read(item)]))
-    .filter(({ ttl }) => ttl > now);
+    .filter((tombstone) => !hasTtlExpired(tombstone, context.clock()));
 }
 
 function isStillDeleting({ owner, superseded }: SlugState, identity: string | undefined): boolean {

@@ -2,7 +2,7 @@
 
 import { type Authorized, authorize, roleInsufficient } from "../../access/authorize.ts";
 import type { Context, WriteOptions } from "../../context.ts";
-import { type Chunk, readChunkOf } from "../../listing/page-index.ts";
+import { type Chunk, readChunkOf, requireChunk } from "../../listing/page-index.ts";
 import { nodePoolsOf } from "../../node-pool/items.ts";
 import { isLive } from "../../node-pool/rules.ts";
 import { type Representation, storeResponseOnly } from "../../request/idempotency.ts";
@@ -26,7 +26,7 @@ import { type ClusterPath, clusterNotFound } from "./get.ts";
 import { type DryRun, readWriteOptions, representCluster, runWrite, type WriteResult } from "./write-result.ts";
 
 /** Request to change a cluster. */
-export interface UpdateInput {
+interface UpdateInput {
   organisation: string;
   environment: string;
   cluster: string;
@@ -37,7 +37,7 @@ export interface UpdateInput {
 }
 
 /** Change of one cluster as data, the same for updates, moves and the Prometheus rules. */
-export interface UpdateCommand {
+interface UpdateCommand {
   path: ClusterPath;
   options: Parsed<WriteOptions>;
   /** Role that the caller needs in the environment of the path. */
@@ -155,13 +155,8 @@ async function loadUpdate(
     kind: "loaded",
     authorized,
     state: { ...options, cluster, etag, references, update, precondition, destination },
-    move: to && { from: chunkOf(authorized.alongside?.left, environment), to: slugState },
+    move: to && { from: requireChunk(authorized.alongside?.left, environment), to: slugState },
   };
-}
-
-function chunkOf(chunk: Chunk | undefined, environment: string): Chunk {
-  if (chunk === undefined) throw new Error(`${environment} has no page index`);
-  return chunk;
 }
 
 /** Builds the result of a dry run. */

@@ -10,7 +10,7 @@ import type { Cluster } from "../entity.ts";
 export const MAX_WAIT_SECONDS = 10;
 
 /** Delay before a caller that could not wait retries, in seconds. */
-export const RETRY_AFTER_SECONDS = 5;
+const RETRY_AFTER_SECONDS = 5;
 
 type Status = Cluster["status"];
 
@@ -27,8 +27,8 @@ export function hasStatus({ status, conditions, generation }: Awaitable, awaited
   return !isAtRest || conditions.every(({ observedGeneration }) => observedGeneration >= generation);
 }
 
-/** What a request waits for, and how. */
-export interface Wait<Read> {
+/** Wait of a request for a status of a cluster. */
+interface Wait<Read> {
   /** Undefined if the caller does not wait. */
   status: Status | undefined;
   /** Key of the cluster. */
@@ -52,7 +52,7 @@ export interface Wait<Read> {
  * @returns result of the last read
  * @throws AppError as `read`
  */
-export async function untilStatus<Read extends { cluster: Awaitable }>(
+export async function waitForStatus<Read extends { cluster: Awaitable }>(
   { waitSeconds, responseMetadata, statusWatcher, table }: Context,
   tokenId: string,
   first: Read,

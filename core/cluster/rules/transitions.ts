@@ -9,7 +9,7 @@ export type ClusterStatus = (typeof clusterStatuses)[number];
 export type DesiredStatus = (typeof desiredStatuses)[number];
 
 /** Statuses that can follow each status. `canFollow` adds rules for all of them. */
-export const transitions: Readonly<Record<ClusterStatus, readonly ClusterStatus[]>> = {
+const transitions: Readonly<Record<ClusterStatus, readonly ClusterStatus[]>> = {
   new: ["provisioning"],
   provisioning: ["provisioned"],
   provisioned: ["starting"],

@@ -19,7 +19,7 @@ interface UpdateRequest {
   input: UpdateCluster;
   /** Names of the properties to remove. */
   clears: ReadonlySet<string>;
-  /** Whether the cluster inherits the Prometheus rules of its environment; absent for no change. */
+  /** True if the cluster inherits the Prometheus rules of its environment; absent for no change. */
   environmentPrometheusRules?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What an IP whitelist must keep to beyond its shape. Pure rules. */
+/** Checks the entries of an IP whitelist. Pure rules. */
 
 import type { Problem } from "../../shared/errors.ts";
 import { enclosingSpecialRange, parseCidr } from "../../shared/ip.ts";
@@ -25,13 +25,13 @@ export function whitelistProblems(
     const meaning = `${block.address}/${block.bits}`;
     const first = seen.get(meaning);
     if (first === undefined) seen.set(meaning, index);
-    const wrong =
+    const problem =
       special === undefined
         ? first !== undefined && `ipWhitelist[${first}] is the same range; send each range once`
         : `must not be within ${special.text} (${special.use}), from which no request can come`;
-    if (wrong === false) return [];
+    if (problem === false) return [];
     const range = `ipWhitelist[${index}].cidr`;
     const path = shorthands.has(range) ? range : `${range}.ipRange`;
-    return [{ path, message: `${formatValue(text)} is not allowed: ${wrong}` }];
+    return [{ path, message: `${formatValue(text)} is not allowed: ${problem}` }];
   });
 }

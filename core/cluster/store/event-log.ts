@@ -1,6 +1,7 @@
 /** Appends events of clusters to the transaction of the change. */
 
 import type { Actor, Context, Services } from "../../context.ts";
+import { DAY_MS, ttlAfter } from "../../shared/time.ts";
 import { eventKey } from "../../table/keys.ts";
 import type { Transaction } from "../../table/transaction.ts";
 import { type ClusterEvent, eventEntity } from "../entity.ts";
@@ -8,8 +9,6 @@ import type { EventOf } from "../event-types.ts";
 
 /** Retention of events, in days. */
 export const EVENT_DAYS = 90;
-
-const DAY_SECONDS = 24 * 60 * 60;
 
 /** User and request that caused a change. */
 type Requester = Pick<ClusterEvent, "user" | "tokenId" | "sourceAddress" | "requestId">;
@@ -43,7 +42,7 @@ export function appendEvent(
     at,
     clusterIdentity,
     changes: [...changes],
-    ttl: Math.floor(milliseconds / 1_000) + EVENT_DAYS * DAY_SECONDS,
+    ttl: ttlAfter(new Date(at), EVENT_DAYS * DAY_MS),
   });
   transaction.create("event", item);
 }

@@ -4,6 +4,7 @@ import type { Services } from "../../context.ts";
 import { bucketOf, type Chunk, decrementBucket } from "../../listing/page-index.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { isLive } from "../../node-pool/rules.ts";
+import { DAY_MS, ttlAfter } from "../../shared/time.ts";
 import {
   clusterIdentityOf,
   type Key,
@@ -19,8 +20,6 @@ import { appendEvent } from "./event-log.ts";
 
 /** Retention of tombstones, in days. */
 export const TOMBSTONE_DAYS = 30;
-
-const DAY_SECONDS = 24 * 60 * 60;
 
 /** Finds all items of a cluster except its own item, pointer, pools and events: for example its secrets. */
 export async function leftoverKeys({ table }: Pick<Services, "table">, identity: string): Promise<Key[]> {
@@ -57,7 +56,7 @@ export function tombstoneTransaction(
     revision: cluster.revision + 1,
     nodePools: pools.filter(isLive),
     deletedAt: now,
-    ttl: Math.floor(Date.parse(now) / 1_000) + TOMBSTONE_DAYS * DAY_SECONDS,
+    ttl: ttlAfter(new Date(now), TOMBSTONE_DAYS * DAY_MS),
   };
   const transaction = new Transaction()
     .delete("cluster", cluster, {

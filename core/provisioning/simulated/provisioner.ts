@@ -10,7 +10,7 @@ import { applyDestroy, applyPlan, observe, readSimulation, type Simulation, simu
 import { simulatedTraits } from "./traits.ts";
 
 /** Call to the provisioner. */
-export interface ProvisionerCall {
+interface ProvisionerCall {
   operation: "apply" | "observe" | "destroy";
   identity: string;
 }

@@ -15,9 +15,9 @@ import { clusterStatuses } from "#core/cluster/schema.ts";
 import { formatValue, type Parsed } from "#core/shared/validation.ts";
 import type { ApiRequest, HandlerResponse } from "../../http/app.ts";
 import { etagHeader } from "../../http/errors.ts";
-import { linkHeader } from "../../http/links.ts";
 import { ifMatch, notModifiedOr } from "../../http/preconditions.ts";
 import { flag, type Parameter, parseQuery, wholeNumber } from "../../http/query.ts";
+import { linkHeader } from "../../http/response.ts";
 import type { clusterOperations } from "../clusters.ts";
 import type { Dialect } from "../dialect.ts";
 import { API_PREFIX } from "../routes.ts";
@@ -30,11 +30,11 @@ type ClusterStatus = (typeof clusterStatuses)[number];
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Builds the parser of a filter that has only some values. @param find returns undefined for another value */
-const filter = <T>(find: (text: string) => T | undefined, wrong: string): Parameter<T | undefined> => ({
+const filter = <T>(find: (text: string) => T | undefined, error: string): Parameter<T | undefined> => ({
   defaultValue: undefined,
   parse(text) {
     const value = find(text);
-    return text === "" || value !== undefined ? { value } : { wrong };
+    return text === "" || value !== undefined ? { value } : { error };
   },
 });
 
@@ -55,8 +55,8 @@ const LIST_PARAMETERS = { "show-compute": flag, includeDetails: flag, ...filters
 
 function listOptions(request: ApiRequest) {
   const { value, ...found } = parsePageQuery(request, LIST_PARAMETERS, sortable);
-  const { page, "show-compute": showCompute, includeDetails, ...wanted } = value;
-  return { options: { value: { page, showCompute, includeDetails, filters: wanted }, ...found } };
+  const { page, "show-compute": showCompute, includeDetails, ...filters } = value;
+  return { options: { value: { page, showCompute, includeDetails, filters: filters }, ...found } };
 }
 
 /** Statuses by their value of `waitFor`. */
@@ -71,7 +71,7 @@ const waitFor: Parameter<ClusterStatus | undefined> = {
   defaultValue: undefined,
   parse(text) {
     const value = AWAITED.get(text);
-    return value === undefined ? { wrong: `must be one of ${awaitable.join(", ")}` } : { value };
+    return value === undefined ? { error: `must be one of ${awaitable.join(", ")}` } : { value };
   },
 };
 
@@ -95,7 +95,7 @@ const cursor: Parameter<EventCursor | undefined> = {
     const [, cluster = "", at = "", ulid = ""] = CURSOR.exec(Buffer.from(text, "base64url").toString()) ?? [];
     const position = { cluster, at, ulid };
     // Decoding ignores characters outside base64url, so compare with the encoded form.
-    if (cluster === "" || toCursor(position) !== text) return { wrong: FOREIGN_CURSOR };
+    if (cluster === "" || toCursor(position) !== text) return { error: FOREIGN_CURSOR };
     const foreign = { path: "cursor", message: `${formatValue(text)} is not allowed: ${FOREIGN_CURSOR}` };
     return { value: { ...position, foreign } };
   },

@@ -5,9 +5,9 @@ import type { Page, PageOptions, PageRequest } from "#core/listing/page.ts";
 import { int32, int64 } from "#core/shared/schemas.ts";
 import type { Parsed } from "#core/shared/validation.ts";
 import type { ApiRequest, HandlerResponse } from "../../http/app.ts";
-import { linkHeader } from "../../http/links.ts";
 import { pageableNames, parsePageable } from "../../http/pageable.ts";
 import { type Parameters, parseQuery, type QueryPairs, type Values } from "../../http/query.ts";
+import { linkHeader } from "../../http/response.ts";
 
 /** SortObject of the API documentation. */
 export const SortObject = v.object({
@@ -121,9 +121,9 @@ function pageLinks(
   known: ReadonlySet<string>,
 ): [rel: string, query: string][] {
   const others = pairs.filter(([name]) => !pageableNames.has(name));
-  const query = (kept: QueryPairs, pageNumber?: number) =>
+  const query = (parameters: QueryPairs, pageNumber?: number) =>
     new URLSearchParams([
-      ...kept,
+      ...parameters,
       ...(pageNumber === undefined ? [] : [["pageNumber", `${pageNumber}`]]),
       ["pageSize", `${request.pageSize}`],
       ...request.sort.map(({ property, descending }) => ["sort", `${property},${descending ? "desc" : "asc"}`]),
@@ -132,11 +132,11 @@ function pageLinks(
         : []),
     ] as [string, string][]).toString();
   const isLong = query(others).length > MAX_UNKNOWN_BYTES;
-  const kept = isLong ? others.filter(([name]) => known.has(name)) : others;
+  const parameters = isLong ? others.filter(([name]) => known.has(name)) : others;
   const final = Math.max(0, page.totalPages - 1);
-  const links: [string, string][] = [["first", query(kept, 0)]];
-  if (page.number > 0) links.push(["prev", query(kept, Math.min(page.number - 1, final))]);
-  if (page.number < final) links.push(["next", query(kept, page.number + 1)]);
-  links.push(["last", query(kept, final)]);
+  const links: [string, string][] = [["first", query(parameters, 0)]];
+  if (page.number > 0) links.push(["prev", query(parameters, Math.min(page.number - 1, final))]);
+  if (page.number < final) links.push(["next", query(parameters, page.number + 1)]);
+  links.push(["last", query(parameters, final)]);
   return links;
 }

@@ -10,10 +10,10 @@ import type { Services } from "#core/context.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { errorFields, type Logger } from "../../runtime/log.ts";
 import { renderLoginPage } from "./page.ts";
-import { type IssuerPlace, type IssuerStore, openIssuerStore } from "./store.ts";
+import { type IssuerLocation, type IssuerStore, openIssuerStore } from "./store.ts";
 
 /** Path of the issuer on the server. */
-export const ISSUER_PATH = "/oidc";
+const ISSUER_PATH = "/oidc";
 
 /** Maximum size of a login form, which contains one token, in bytes. */
 const MAX_FORM_BYTES = 4_096;
@@ -31,11 +31,11 @@ export interface LocalIssuer {
 }
 
 /** Options of the issuer. */
-export interface LocalIssuerOptions {
+interface LocalIssuerOptions {
   /** Scheme, host and port of the server. */
   origin: string;
   /** Storage of its keys and clients; undefined stores nothing. */
-  place: IssuerPlace | undefined;
+  place: IssuerLocation | undefined;
   services: Pick<Services, "table" | "clock">;
   log: Logger;
 }
@@ -64,7 +64,7 @@ export async function startIssuer({ origin, place, services, log }: LocalIssuerO
   const { host } = new URL(origin);
   provider.on("grant.error", (_, error) => log.debug("local OIDC issuer refused a token", errorFields(error)));
   provider.on("server_error", (_, error) => log.error("local OIDC issuer failed", errorFields(error)));
-  const answer = provider.callback();
+  const handle = provider.callback();
   const login = (request: IncomingMessage, response: ServerResponse) =>
     interact(provider, services, request, response).catch((error: unknown) => {
       log.warn("login failed", errorFields(error));
@@ -86,7 +86,7 @@ export async function startIssuer({ origin, place, services, log }: LocalIssuerO
       else {
         // The library expects to be at the root, and derives its path from the original URL.
         Object.assign(request, { originalUrl: path, url: path.slice(ISSUER_PATH.length) });
-        void answer(request, response);
+        void handle(request, response);
       }
       return true;
     },

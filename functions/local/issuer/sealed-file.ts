@@ -15,7 +15,7 @@ const SealedFile = v.object({
 });
 
 /** Content of a file; `isPlain` if it was written without encryption, by an older release. */
-export interface OpenedFile {
+interface OpenedFile {
   text: string;
   isPlain: boolean;
 }

@@ -40,7 +40,7 @@ export interface IssuerStore extends Omit<PersistedState, "entries"> {
 }
 
 /** Location of the issuer's file. */
-export interface IssuerPlace {
+export interface IssuerLocation {
   /** `issuer.json` in the data directory. */
   file: string;
   /** Keyring that encrypts the file. */
@@ -48,7 +48,7 @@ export interface IssuerPlace {
 }
 
 /** Opens the file of the local issuer. */
-export const openIssuerFile = ({ file, keyring }: IssuerPlace): EncryptedFile =>
+export const openIssuerFile = ({ file, keyring }: IssuerLocation): EncryptedFile =>
   openEncryptedFile(file, keyring, "local-oidc-issuer");
 
 /**
@@ -58,7 +58,7 @@ export const openIssuerFile = ({ file, keyring }: IssuerPlace): EncryptedFile =>
  *   encrypted. Undefined stores everything in memory
  * @throws AppError invalid if the file cannot be decrypted, or has an unknown content; unavailable as the keyring
  */
-export async function openIssuerStore(place: IssuerPlace | undefined): Promise<IssuerStore> {
+export async function openIssuerStore(place: IssuerLocation | undefined): Promise<IssuerStore> {
   const file = place && openIssuerFile(place);
   const found = place && (await readState(place));
   const state = found?.state ?? (await createState());
@@ -73,7 +73,7 @@ export async function openIssuerStore(place: IssuerPlace | undefined): Promise<I
 }
 
 /** @returns undefined if the file does not exist */
-async function readState(place: IssuerPlace): Promise<{ state: PersistedState; isPlain: boolean } | undefined> {
+async function readState(place: IssuerLocation): Promise<{ state: PersistedState; isPlain: boolean } | undefined> {
   try {
     const opened = await openIssuerFile(place).read();
     return opened && { state: parseState(place.file, opened.text), isPlain: opened.isPlain };
@@ -87,7 +87,7 @@ async function readState(place: IssuerPlace): Promise<{ state: PersistedState; i
 }
 
 /** Returns whether the file of the issuer is missing or cannot be read. @throws AppError unavailable as the keyring */
-export async function isIssuerLost(place: IssuerPlace): Promise<boolean> {
+export async function isIssuerLost(place: IssuerLocation): Promise<boolean> {
   try {
     return (await readState(place)) === undefined;
   } catch (error) {

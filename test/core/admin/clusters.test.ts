@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { forgetCluster, listDue, orphanedResources, retryCluster, showCluster } from "#core/admin/clusters.ts";
+import { findOrphanedResources, forgetCluster, listDue, retryCluster, showCluster } from "#core/admin/clusters.ts";
 import { acquireLease } from "#core/provisioning/lease.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
@@ -19,9 +19,9 @@ const due = (withinMinutes?: number) => listDue(world.services, withinMinutes);
 describe("the operator's list of due clusters", () => {
   test("due clusters are listed longest overdue first, with their delay, and future ones on request", async () => {
     const first = await scene.create();
-    world.pass(61_500);
+    world.advanceClock(61_500);
     const second = await scene.create({ name: "two" });
-    world.pass(2_000);
+    world.advanceClock(2_000);
     expect(await due()).toEqual([
       {
         ...{ identity: first.identity, organisation: tenant.slug, path: "CLUSTER#production#one" },
@@ -44,7 +44,7 @@ describe("the operator's list of due clusters", () => {
     world.faults.next = () => ({ kind: "fails", message: "no quota" });
     await reconcile(world.reconciler, identity, 0);
     world.faults.next = undefined;
-    world.pass(60_000);
+    world.advanceClock(60_000);
     await acquireLease(world.services, identity);
     const until = new Date(world.services.clock().getTime() + 45_000).toISOString();
     expect(await due()).toMatchObject([
@@ -120,7 +120,7 @@ describe("the operator's view of a cluster", () => {
     ],
     [{ organisation: "demo", environment: "production", cluster: "nobody" }, /^There is no cluster "nobody"/],
   ])("the cluster %j is reported as not found", async (sought, message) => {
-    for (const act of [showCluster, retryCluster, orphanedResources, forgetCluster]) {
+    for (const act of [showCluster, retryCluster, findOrphanedResources, forgetCluster]) {
       await expect(act(world.services, sought)).rejects.toMatchObject({ kind: "notFound", message });
     }
   });
@@ -132,13 +132,13 @@ describe("the operator's retry of a cluster", () => {
     world.faults.next = () => ({ kind: "fails", message: "no quota" });
     for (let failures = 0; failures < 2; failures++) {
       await reconcile(world.reconciler, identity, 0);
-      world.pass(10_000);
+      world.advanceClock(10_000);
     }
     world.faults.next = undefined;
     await acquireLease(world.services, identity);
     const before = await scene.pointerOf(identity);
     expect(before).toMatchObject({ attempts: 2, lastError: { message: "no quota" } });
-    world.pass(5_000);
+    world.advanceClock(5_000);
     const { dueAt } = await retryCluster(world.services, scene.at);
     const { lastError: _, ...rest } = before;
     expect(dueAt).toBe(world.services.clock().toISOString());
@@ -150,7 +150,7 @@ describe("the operator's retry of a cluster", () => {
       wakes: before.wakes + 1,
     });
     await expectInvariants(world.services, tenant.slug);
-    world.pass(60_000);
+    world.advanceClock(60_000);
     await world.settle();
     expect((await showCluster(world.services, scene.at)).status).toBe("started");
   });
@@ -158,7 +158,7 @@ describe("the operator's retry of a cluster", () => {
   test("a retry is not lost when a worker finishes at the same time", async () => {
     const { identity } = await scene.create();
     await world.settle();
-    world.pass(3_600_000);
+    world.advanceClock(3_600_000);
     // Converged: without a trigger the worker would return in an hour.
     await reconcile(
       scene.interrupted(() => retryCluster(world.services, { identity })),

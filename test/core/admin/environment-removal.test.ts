@@ -4,7 +4,7 @@ import { setMember } from "#core/admin/members.ts";
 import { readChunks } from "#core/listing/page-index.ts";
 import { finishEnvironmentDeletion } from "#core/tenancy/environment-deletion.ts";
 import { checkIndexes } from "#functions/admin/page-index.ts";
-import { endDeletion } from "#test/support/deletion.ts";
+import { finishDeletion } from "#test/support/deletion.ts";
 import { interrupt } from "#test/support/faults.ts";
 import { clustersOf, expectInvariants } from "#test/support/invariants.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -32,7 +32,7 @@ async function deleting(name: string, environment = "production"): Promise<Json>
 }
 
 const remove = (services = world.services) => removeEnvironment(services, tenant.slug, "production");
-const finish = (slug: string) => endDeletion(world.services, tenant.slug, "production", slug);
+const finish = (slug: string) => finishDeletion(world.services, tenant.slug, "production", slug);
 const finishEnvironment = () => finishEnvironmentDeletion(world.services, tenant.slug, "production");
 const namesIn = async (path: string) => {
   const { status, body, text } = await send("GET", path);

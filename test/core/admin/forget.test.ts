@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { forgetCluster, listDue, orphanedResources, showCluster } from "#core/admin/clusters.ts";
+import { findOrphanedResources, forgetCluster, listDue, showCluster } from "#core/admin/clusters.ts";
 import { createEnvironment, listEnvironments, removeEnvironment } from "#core/admin/environments.ts";
 import { acquireLease } from "#core/provisioning/lease.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
@@ -20,12 +20,12 @@ describe("forgetting a cluster", () => {
   test("forgetting a cluster reports possible leftovers before and after, and changes nothing before the confirmation", async () => {
     const { identity, version } = await scene.create();
     await world.settle();
-    world.pass(3_600_000);
+    world.advanceClock(3_600_000);
     await acquireLease(world.services, identity);
     const before = await showCluster(world.services, scene.at);
-    const told = await orphanedResources(world.services, scene.at);
+    const orphaned = await findOrphanedResources(world.services, scene.at);
     expect(await showCluster(world.services, scene.at)).toEqual(before);
-    expect(told).toMatchObject({
+    expect(orphaned).toMatchObject({
       ...{ identity, environment: "production", slug: "one", status: "started" },
       ...{ cloudProvider: "aws", region: "eu-west-1" },
       cloudAccount: { identity: tenant.account.identity, displayName: "AWS" },
@@ -36,7 +36,7 @@ describe("forgetting a cluster", () => {
         { name: "jobs", nodeSize: "m5.large", minSize: 1, maxSize: 9 },
       ],
     });
-    expect(await forgetCluster(world.services, scene.at)).toEqual(told);
+    expect(await forgetCluster(world.services, scene.at)).toEqual(orphaned);
     const { deleted, status, events, pointer } = await showCluster(world.services, { identity });
     expect([status, deleted?.at]).toEqual(["deleted", world.services.clock().toISOString()]);
     expect(events[0]).toEqual({
@@ -48,7 +48,7 @@ describe("forgetting a cluster", () => {
     const { dueAt, leaseUntil } = await scene.pointerOf(identity);
     expect([dueAt, leaseUntil]).toEqual([undefined, undefined]);
     await expect(forgetCluster(world.services, { identity })).rejects.toMatchObject({ kind: "conflict" });
-    await expect(orphanedResources(world.services, { identity })).rejects.toMatchObject({ kind: "conflict" });
+    await expect(findOrphanedResources(world.services, { identity })).rejects.toMatchObject({ kind: "conflict" });
     await expectInvariants(world.services, tenant.slug);
   });
 
@@ -138,7 +138,7 @@ describe("forgetting a cluster", () => {
 
   test.each([
     ["building it", "observe", async () => {}],
-    ["resyncing it", "observe", () => world.settle().then(() => world.pass(3_600_000))],
+    ["resyncing it", "observe", () => world.settle().then(() => world.advanceClock(3_600_000))],
     ["applying its plan", "apply", async () => {}],
   ] as const)("forgetting a cluster fences a worker that is %s", async (_, during, become) => {
     const { identity } = await scene.create();

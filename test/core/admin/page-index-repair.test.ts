@@ -9,7 +9,7 @@ import { Meter } from "#core/table/capacity-meter.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { commands } from "#functions/admin/commands.ts";
 import { readConfig } from "#functions/runtime/config.ts";
-import { interrupt, waitsOf } from "#test/support/faults.ts";
+import { interrupt, roundTripsOf } from "#test/support/faults.ts";
 import { fill } from "#test/support/filling.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -256,7 +256,7 @@ describe("removing the last cluster of a bucket", () => {
     await moveAll(["c002"]);
     world.wire.spans.length = 0;
     await moveAll(["c003"]);
-    expect(waitsOf(world.wire.spans)).toBe(2);
+    expect(roundTripsOf(world.wire.spans)).toBe(2);
     expect((await chunks())[0]?.buckets).toMatchObject([{ n: 2 }]);
   });
 

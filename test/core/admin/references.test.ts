@@ -8,6 +8,7 @@ import { createOrganisation, showOrganisation } from "#core/admin/organisations.
 import { createToken, revokeToken } from "#core/admin/personal-tokens.ts";
 import type { Services } from "#core/context.ts";
 import { AppError } from "#core/shared/errors.ts";
+import { compareNames } from "#core/shared/order.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { totalKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -355,7 +356,7 @@ describe("operations during which a database call fails", () => {
 
   const inOrder = (_: string, value: unknown) =>
     typeof value === "object" && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
+      ? Object.fromEntries(Object.entries(value).sort(compareNames))
       : value;
 
   async function snapshot({ table }: World): Promise<Map<string, string>> {

@@ -167,7 +167,7 @@ describe("a client secret that expires", () => {
   test("a client secret is not returned from the moment of its expiry, before the next reconcile", async () => {
     expireAfter(6 * HOUR_MS);
     await create();
-    world.pass(6 * HOUR_MS);
+    world.advanceClock(6 * HOUR_MS);
     expect((await get(at("oidc-config"))).status).toBe(409);
     await world.settle(60_000);
     expect((await get(at("oidc-config"))).body.clientId).toBe("client-2");

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { sortable } from "#core/cluster/operations/search.ts";
+import { compareText } from "#core/shared/order.ts";
 import { slugOf } from "#core/shared/slug.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -39,11 +40,9 @@ class Model {
 
   ordered(): Cluster[] {
     const key = (each: Cluster) => `${each.environment}#${each.slug}${each.displaced ? `#${each.identity}` : ""}`;
-    return [...this.clusters].sort((one, other) => byText(key(one), key(other)));
+    return [...this.clusters].sort((one, other) => compareText(key(one), key(other)));
   }
 }
-
-const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
 
 const VERSIONS = ["v1.34.3-u-ame.1", "v1.34.4-u-ame.1", "v1.34.4-u-ame.2"];
 
@@ -198,7 +197,7 @@ async function run(tenant: Tenant, { token, isAdmin }: User, model: Model, given
       const shown = new Map<string, Json>(whole.content.map((each: Json) => [each.identity, each]));
       const rank = ({ identity }: Cluster) => textOf(shown.get(identity)?.[sort ?? ""]);
       if (sort !== undefined) {
-        wanted.sort((one, other) => byText(rank(one), rank(other)) * (way === "DESC" ? -1 : 1));
+        wanted.sort((one, other) => compareText(rank(one), rank(other)) * (way === "DESC" ? -1 : 1));
       }
       expect(identitiesOf(whole)).toEqual(wanted.map(({ identity }) => identity));
       expect(whole.totalElements).toBe(wanted.length);

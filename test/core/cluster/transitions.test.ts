@@ -69,8 +69,8 @@ describe("a requested status", () => {
     "a requested status of a cluster in state %s gets the contract's verdict, whatever was requested before",
     (status) => {
       for (const desired of desiredStatuses) {
-        const verdicts = (["starting", "stopping", "deleting"] as const).map((wish) =>
-          evaluateStatusRequest(status, desired, wish),
+        const verdicts = (["starting", "stopping", "deleting"] as const).map((requested) =>
+          evaluateStatusRequest(status, desired, requested),
         );
         expect([desired, verdicts]).toEqual([desired, VERDICTS[status]]);
       }
@@ -87,8 +87,8 @@ describe("a requested status", () => {
     ["deleting", "starting", "refused"],
     ["deleting", "stopping", "refused"],
     ["deleting", "deleting", "unchanged"],
-  ])("for an unknown cluster with desired status %s, a request for %s is %s", (desired, wish, verdict) => {
-    expect(evaluateStatusRequest("unknown", desired, wish)).toBe(verdict);
+  ])("for an unknown cluster with desired status %s, a request for %s is %s", (desired, requested, verdict) => {
+    expect(evaluateStatusRequest("unknown", desired, requested)).toBe(verdict);
   });
 });
 
@@ -135,21 +135,21 @@ describe("a change of status over HTTP", () => {
       const identity = await make();
       // A cluster with a requested deletion is not counted, also while its state is unknown.
       if (isDeleting({ status, desiredStatus })) expect((await patch({ status: "deleting" })).status).toBe(200);
-      for (const wish of ["starting", "stopping", "deleting"] as const) {
+      for (const requested of ["starting", "stopping", "deleting"] as const) {
         await bring({ status, desiredStatus });
         const before = await revision();
         const events = (await eventsOf(world.services, identity)).length;
-        const verdict = evaluateStatusRequest(status, desiredStatus, wish);
-        const answer = await patch({ status: wish });
-        expect([wish, answer.status]).toEqual([wish, verdict === "refused" ? 409 : 200]);
+        const verdict = evaluateStatusRequest(status, desiredStatus, requested);
+        const answer = await patch({ status: requested });
+        expect([requested, answer.status]).toEqual([requested, verdict === "refused" ? 409 : 200]);
         if (verdict === "refused") expect(answer.body.message).toContain(status);
-        const taken = { status: wish, desiredStatus: wish };
+        const taken = { status: requested, desiredStatus: requested };
         const { body } = await get();
         expect(body).toMatchObject(verdict === "accepted" ? taken : { status, desiredStatus });
         expect(await revision()).toBe(verdict === "accepted" ? before + 1 : before);
         const [, type] = (await eventsOf(world.services, identity)).slice(events - 1);
-        const told = wish === "deleting" ? "cluster.deletion-requested" : "cluster.updated";
-        expect(type?.type).toBe(verdict === "accepted" ? told : undefined);
+        const eventType = requested === "deleting" ? "cluster.deletion-requested" : "cluster.updated";
+        expect(type?.type).toBe(verdict === "accepted" ? eventType : undefined);
       }
       await expectInvariants(world.services, tenant.slug);
     },

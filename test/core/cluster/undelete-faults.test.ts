@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { nodePoolsOf } from "#core/node-pool/items.ts";
-import { endDeletion } from "#test/support/deletion.ts";
-import { type Fault, forgetTransactions } from "#test/support/faults.ts";
+import { finishDeletion } from "#test/support/deletion.ts";
+import { type Fault, regenerateClientTokens } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
 import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
   world = await makeWorld(SMALL);
   once = await makeWorld({ ...SMALL, maxAttempts: 1 });
   forgetful = await makeWorld(SMALL);
-  forgetTransactions(forgetful.table);
+  regenerateClientTokens(forgetful.table);
 });
 
 afterEach(() => {
@@ -47,7 +47,7 @@ async function stageOn(of: World): Promise<Stage> {
   const remove = () => send("PATCH", tenant.path("production", "one"), { status: "deleting" });
   const identity = await create("one");
   await remove();
-  await endDeletion(of.services, tenant.slug, "production", "one");
+  await finishDeletion(of.services, tenant.slug, "production", "one");
   await create("one");
   await remove();
   await create("zero");
@@ -123,15 +123,15 @@ describe("an undelete whose database calls fail", () => {
     "a repeated undelete is recognised when the database forgot its client token, %o",
     async (headers) => {
       const stage = await stageOn(forgetful);
-      let sendings = 0;
+      let attempts = 0;
       forgetful.wire.fault = ({ operation }) => {
         if (operation !== "TransactWriteItems") return undefined;
-        sendings++;
-        return sendings === 1 ? "after" : undefined;
+        attempts++;
+        return attempts === 1 ? "after" : undefined;
       };
       const answer = await stage.undelete(headers);
       forgetful.wire.fault = () => undefined;
-      expect([sendings >= 2, answer.status], answer.text).toEqual([true, 200]);
+      expect([attempts >= 2, answer.status], answer.text).toEqual([true, 200]);
       expect(answer.body.identity).toBe(stage.identity);
       expect(await isBack(forgetful, stage)).toBe(true);
     },

@@ -3,7 +3,7 @@ import { clusterItem } from "#core/cluster/store/items.ts";
 import { nodePoolsOf } from "#core/node-pool/items.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
-import { type Fault, forgetTransactions } from "#test/support/faults.ts";
+import { type Fault, regenerateClientTokens } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
@@ -12,14 +12,14 @@ let world: World;
 let once: World;
 /** World whose engine executes a repeated transaction again. */
 let forgetful: World;
-let forgotten: { readonly sendings: number };
+let forgotten: { readonly attempts: number };
 
 beforeAll(async () => {
   // Small buckets of the page index, so that a move causes a split.
   world = await makeWorld({ pageIndex: { bucket: 2, chunk: 64 } });
   once = await makeWorld({ maxAttempts: 1 });
   forgetful = await makeWorld({ pageIndex: { bucket: 2, chunk: 64 } });
-  forgotten = forgetTransactions(forgetful.table);
+  forgotten = regenerateClientTokens(forgetful.table);
 });
 
 afterEach(() => {
@@ -224,12 +224,12 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
       lost = true;
       return "after";
     };
-    const { sendings } = forgotten;
+    const { attempts } = forgotten;
     const answer = await write(stage, sent);
     forgetful.wire.fault = () => undefined;
     await expectWhole(forgetful, stage);
     expect((await stateOf(forgetful, stage)).events).toHaveLength(2);
-    expect([lost, forgotten.sendings - sendings >= 2]).toEqual([true, true]);
+    expect([lost, forgotten.attempts - attempts >= 2]).toEqual([true, true]);
     expect(answer.status, answer.text).toBe(name === "a removed pool" ? 204 : 200);
   }
 
@@ -262,12 +262,12 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
 describe("a write that is repeated because its response was lost", () => {
   test("a repeated creation makes one cluster, also when the database forgot the first one", async () => {
     const tenant = await forgetful.tenant();
-    const { sendings } = forgotten;
+    const { attempts } = forgotten;
     forgetful.wire.fault = ({ operation }) =>
-      operation === "TransactWriteItems" && forgotten.sendings === sendings ? "after" : undefined;
+      operation === "TransactWriteItems" && forgotten.attempts === attempts ? "after" : undefined;
     const body = tenant.creation({ nodePools: [NEW] });
     const answer = await forgetful.send("POST", tenant.path("production"), { token: tenant.admin, body });
-    expect([forgotten.sendings - sendings, answer.status], answer.text).toEqual([2, 200]);
+    expect([forgotten.attempts - attempts, answer.status], answer.text).toEqual([2, 200]);
     const clusters = await clustersOf(forgetful.services, tenant.slug);
     expect(clusters.map(({ identity }) => identity)).toEqual([answer.body.identity]);
     await expectInvariants(forgetful.services, tenant.slug);

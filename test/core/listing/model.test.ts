@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
+import { compareText } from "#core/shared/order.ts";
 import { slugOf } from "#core/shared/slug.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -60,10 +61,9 @@ class Model {
   }
 
   list(sees: readonly string[], environment: string | undefined, descending: boolean): string[] {
-    const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
     const ordered = this.clusters
       .filter((each) => sees.includes(each.environment) && (environment ?? each.environment) === each.environment)
-      .sort((one, other) => byText(one.environment, other.environment) || byText(one.slug, other.slug))
+      .sort((one, other) => compareText(one.environment, other.environment) || compareText(one.slug, other.slug))
       .map((each) => `${each.environment}/${each.slug}`);
     return descending ? ordered.reverse() : ordered;
   }

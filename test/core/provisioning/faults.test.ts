@@ -6,15 +6,15 @@ import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
-let world: LivingWorld;
+let world: ReconciledWorld;
 let tenant: Tenant;
 let last: string;
 
 beforeAll(async () => {
-  world = await makeLivingWorld();
+  world = await makeReconciledWorld();
 });
 
 afterEach(async () => {
@@ -151,7 +151,7 @@ describe("a provisioner whose response is lost", () => {
     expect(await reconcile({ ...world.reconciler, provisioner: slow }, identity)).toBe("released");
     await world.settle();
     await expect(late?.()).rejects.toThrow("a newer plan");
-    world.pass(10 * STEP_MS);
+    world.advanceClock(10 * STEP_MS);
     const seen = await provisioner.observe(identity, new AbortController().signal);
     expect(seen).toMatchObject({ version: "v1.35.0-u-ame.1" });
   });
@@ -238,7 +238,7 @@ describe("two reconcilers of one cluster", () => {
     );
     await expect.poll(() => plans.length).toBe(1);
     expect(plans[0]?.isRunning).toBe(false);
-    world.pass(LEASE_MS + 1);
+    world.advanceClock(LEASE_MS + 1);
     await world.settle();
     expect((await get()).status).toBe("stopped");
     await send("PATCH", at(), { status: "starting" });
@@ -249,7 +249,7 @@ describe("two reconcilers of one cluster", () => {
     expect(await stalled).toBe("fenced");
     await world.settle();
     expect(await get()).toEqual(before);
-    world.pass(10 * STEP_MS);
+    world.advanceClock(10 * STEP_MS);
     expect(await provisioner.observe(identity, new AbortController().signal)).toMatchObject({ power: "started" });
   });
 

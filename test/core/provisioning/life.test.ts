@@ -3,14 +3,14 @@ import { createEnvironment, removeEnvironment } from "#core/admin/environments.t
 import type { Plan } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
-import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
-let world: LivingWorld;
+let world: ReconciledWorld;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  world = await makeLivingWorld();
+  world = await makeReconciledWorld();
 });
 
 afterEach(async () => {

@@ -4,7 +4,7 @@ import { canFollow, type DesiredStatus } from "#core/cluster/rules/transitions.t
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
 import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { type LivingWorld, makeLivingWorld } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld } from "#test/support/reconciling.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
 /** `MODEL_RUNS` sets more runs. A run takes half a second, and several times that on a busy machine. */
@@ -68,10 +68,10 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-let world: LivingWorld;
+let world: ReconciledWorld;
 
 beforeAll(async () => {
-  world = await makeLivingWorld({ callMs: 30 });
+  world = await makeReconciledWorld({ callMs: 30 });
 });
 
 async function run(tenant: Tenant, given: Step): Promise<void> {
@@ -80,7 +80,7 @@ async function run(tenant: Tenant, given: Step): Promise<void> {
   if (given.kind === "work") {
     const faults = [...given.faults];
     world.faults.next = () => faults.shift();
-    world.pass(given.pass);
+    world.advanceClock(given.pass);
     const due = (await findDue(world.reconciler)).map(({ identity }) => identity);
     for (const each of await reconcileAll(world.reconciler, due, 2, given.budgetMs))
       if ("error" in each) throw each.error;

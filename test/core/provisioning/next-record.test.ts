@@ -2,14 +2,14 @@ import { beforeAll, expect, test } from "vitest";
 import { type Cluster, clusterEntity } from "#core/cluster/entity.ts";
 import { nextRecord, type StepResult } from "#core/provisioning/next-record.ts";
 import { clusterKey, type Key, keyText } from "#core/table/keys.ts";
-import { makeLivingWorld } from "#test/support/reconciling.ts";
+import { makeReconciledWorld } from "#test/support/reconciling.ts";
 
 const NOW = "2026-11-23T12:00:00.000Z";
 
 let cluster: Cluster & Key;
 
 beforeAll(async () => {
-  const world = await makeLivingWorld();
+  const world = await makeReconciledWorld();
   const tenant = await world.tenant();
   await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
   await world.settle();

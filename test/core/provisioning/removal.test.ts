@@ -107,7 +107,7 @@ describe("the final deletion of a cluster", () => {
       };
       const outcome = await reconcile(world.reconciler, identity).catch(() => "died");
       world.wire.fault = () => undefined;
-      world.pass(LEASE_MS);
+      world.advanceClock(LEASE_MS);
       await world.settle();
       expect(await kindsOf(identity)).toEqual(["CLUSTER", "EVENT"]);
       if (outcome !== "died") break;
@@ -125,7 +125,7 @@ describe("the final deletion of a cluster", () => {
     const { identity } = await scene.create();
     await scene.ask("deleting");
     const late = scene.interrupted(async () => {
-      world.pass(LEASE_MS);
+      world.advanceClock(LEASE_MS);
       await world.settle();
       await scene.send("POST", `${scene.tenant.path("production", "one")}/undelete`);
       await leave(identity, ["SECRET", 3]);

@@ -10,21 +10,21 @@ import type { Observation, Plan, Provisioner } from "#core/provisioning/provisio
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
-import { type LivingWorld, makeLivingWorld, STEP_MS } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
 import type { Answer, Json, Tenant } from "#test/support/world.ts";
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 6);
 const VERSIONS = clusterVersions.map(({ version }) => version);
 const POOL = { name: "web", nodeSize: "t3.medium" };
 
-let world: LivingWorld;
+let world: ReconciledWorld;
 let tenant: Tenant;
 let original: Provisioner["apply"];
 /** Every plan that the provisioner received, with the running versions at that time. */
 let steps: { plan: Plan; running: Observation | undefined }[] = [];
 
 beforeAll(async () => {
-  world = await makeLivingWorld({ callMs: 30 });
+  world = await makeReconciledWorld({ callMs: 30 });
   const { provisioner } = world.reconciler;
   original = provisioner.apply.bind(provisioner);
   Object.assign(provisioner, {
@@ -346,7 +346,7 @@ describe("random requests, failures and deaths of workers during upgrades", () =
               const [pool] = (await send("GET", at("pools"))).body;
               if (pool !== undefined) await send("DELETE", at("pools", pool.id));
             } else {
-              world.pass(each.pass);
+              world.advanceClock(each.pass);
               const faults = [...each.faults];
               world.faults.next = () => faults.shift();
               if (each.dies) {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { compareText } from "#core/shared/order.ts";
 import * as keys from "#core/table/keys.ts";
 
 /** Every key builder, with its number of parts and the parts that may be empty. */
@@ -78,7 +79,6 @@ const sortKey = ({ environment, slug: own, identity: displaced }: Place) =>
     : keys.supersededClusterKey("org", environment, own, displaced).sk;
 
 /** Compares by code point, as DynamoDB sorts. */
-const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
 
 describe("table keys", () => {
   test("every exported key builder is tested", () => {
@@ -158,7 +158,7 @@ describe("table keys", () => {
       keys.eventKey("c", early, "01B"),
       keys.eventKey("c", late, "01A"),
     ];
-    expect(sorted.map(({ sk }) => sk)).toEqual(sorted.map(({ sk }) => sk).sort(byText));
+    expect(sorted.map(({ sk }) => sk)).toEqual(sorted.map(({ sk }) => sk).sort(compareText));
   });
 
   test("the key of an event sorts before another exactly when the event is older", () => {
@@ -193,10 +193,10 @@ describe("sort keys of clusters in the list index", () => {
     const rank = ({ environment, slug: own, identity: displaced }: Place) => [environment, own, displaced ?? ""];
     fc.assert(
       fc.property(fc.array(place, { maxLength: 30 }), (places) => {
-        const byKey = places.map(sortKey).sort(byText);
+        const byKey = places.map(sortKey).sort(compareText);
         const byMeaning = [...places].sort((one, other) => {
           const others = rank(other);
-          return rank(one).reduce((order, part, at) => order || byText(part, others[at] ?? ""), 0);
+          return rank(one).reduce((order, part, at) => order || compareText(part, others[at] ?? ""), 0);
         });
         expect(byKey).toEqual(byMeaning.map(sortKey));
       }),
@@ -247,7 +247,7 @@ describe("keys of chunks of the page index", () => {
     fc.assert(
       fc.property(slug, slug, slug, (environment, a, b) => {
         const at = (bound: string) => keys.indexChunkKey("org", environment, bound).sk;
-        expect(byText(at(a), at(b))).toBe(byText(a, b));
+        expect(compareText(at(a), at(b))).toBe(compareText(a, b));
         expect(at("") < at(a)).toBe(true);
       }),
     );

@@ -4,7 +4,7 @@ import { openTable } from "#core/table/client.ts";
 import { requireTable } from "#core/table/create.ts";
 import { resolveTarget } from "#functions/admin/target.ts";
 import { runAdmin } from "#test/support/admin.ts";
-import { keepEnvironment } from "#test/support/environment.ts";
+import { saveEnvironment } from "#test/support/environment.ts";
 import { ENGINE, makeWorld } from "#test/support/world.ts";
 
 const KEY = "arn:aws:kms:eu-west-1:123456789012:key/7edd36c4-8016-41db-8eb9-66bfbfa7cc47";
@@ -87,7 +87,7 @@ describe("the database that the operator's command uses", () => {
 });
 
 describe("an operator's command within sst shell", () => {
-  const restore = keepEnvironment();
+  const restore = saveEnvironment();
   afterEach(restore);
 
   test("a command creates the first organisation and a valid token, but no missing table", async () => {

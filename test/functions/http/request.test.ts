@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { createToken } from "#core/admin/personal-tokens.ts";
 import { formatToken, hashToken } from "#core/tenancy/token.ts";
 import { credentialsOf, queryOf, requestIdOf, sourceAddressOf } from "#functions/http/request.ts";
-import { makeWorld, type Sending, type Tenant, type World } from "#test/support/world.ts";
+import { makeWorld, type RequestOptions, type Tenant, type World } from "#test/support/world.ts";
 
 const TOKEN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e";
 const USER = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
@@ -145,10 +145,15 @@ describe("hostile parts of a request", () => {
   });
 
   /** Sends a request and asserts its status, valid headers, and the documented form of an error. */
-  async function expectAnswer(status: number, method: string, path: string, sending: Sending = {}): Promise<Headers> {
+  async function expectAnswer(
+    status: number,
+    method: string,
+    path: string,
+    sending: RequestOptions = {},
+  ): Promise<Headers> {
     const answer = await world.send(method, path, { token: tenant.admin, ...sending });
-    const told = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 200)}: ${answer.text.slice(0, 300)}`;
-    expect(answer.status, told).toBe(status);
+    const description = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 200)}: ${answer.text.slice(0, 300)}`;
+    expect(answer.status, description).toBe(status);
     expect([...answer.headers].flat().filter((text) => !/^[\x20-\x7e]*$/.test(text))).toEqual([]);
     if (status >= 400 && method !== "HEAD") {
       expect(Object.keys(answer.body).sort()).toEqual(["details", "message"]);

@@ -7,7 +7,7 @@ import { deadlineIn } from "#core/shared/retry.ts";
 import { importKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { runAdmin as admin } from "#test/support/admin.ts";
-import { expectNoSecrets, learn } from "#test/support/secrets.ts";
+import { addKnownSecrets, expectNoSecrets } from "#test/support/secrets.ts";
 import { cleanUp, type Server, script, start, temporary, until } from "#test/support/server.ts";
 import { type Json, makeWorld } from "#test/support/world.ts";
 
@@ -66,7 +66,7 @@ test("a table that was exported, deleted and imported is complete, and the serve
   const before = await answersOf(first);
   expect(new Set(before.map(({ status }) => status))).toEqual(new Set([200]));
   const { clientSecret } = JSON.parse(before[5]?.text ?? "");
-  learn(clientSecret, first.token);
+  addKnownSecrets(clientSecret, first.token);
 
   // In parallel with the idle server.
   const file = join(dirname(DATA_DIR), "backup.jsonl.gz");

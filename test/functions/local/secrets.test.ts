@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { openIssuerFile } from "#functions/local/issuer/store.ts";
 import { createKeyring } from "#functions/local/keyring.ts";
 import { readConfig } from "#functions/runtime/config.ts";
-import { expectNoSecrets, learn, learnFrom, secretsIn } from "#test/support/secrets.ts";
+import { addKnownSecrets, addSecretsOf, expectNoSecrets, secretsIn } from "#test/support/secrets.ts";
 import { cleanUp, type Server, script, start, temporary, until } from "#test/support/server.ts";
 import type { Json } from "#test/support/world.ts";
 
@@ -48,7 +48,7 @@ test("returned secrets are not in the database or the log, and survive a rotatio
   expect(config.status).toBe(200);
   const joining = await send("GET", `${one}/join-config`);
   expect(joining.status).toBe(200);
-  learnFrom(JSON.stringify(joining.body));
+  addSecretsOf(JSON.stringify(joining.body));
   const before = JSON.parse(readFileSync(join(DATA_DIR, "keys.json"), "utf8")).keys;
   const issuerPath = join(DATA_DIR, "issuer.json");
   const openIssuer = async () => {
@@ -58,8 +58,13 @@ test("returned secrets are not in the database or the log, and survive a rotatio
   const issuer = await openIssuer();
   const clients = Object.values(issuer.entries as Json[]).map(({ payload }) => payload.client_secret);
   expect(clients).toContain(config.body.clientSecret);
-  learn(config.body.clientSecret, first.token, issuer.initialAccessToken, ...before.map(({ key }: Json) => key));
-  learn(...clients, ...issuer.cookieKeys, ...issuer.keys.map(({ d }: Json) => d));
+  addKnownSecrets(
+    config.body.clientSecret,
+    first.token,
+    issuer.initialAccessToken,
+    ...before.map(({ key }: Json) => key),
+  );
+  addKnownSecrets(...clients, ...issuer.cookieKeys, ...issuer.keys.map(({ d }: Json) => d));
   const sealedBefore = readFileSync(issuerPath, "utf8");
 
   const rotated = JSON.parse(await admin(environment, "secrets", "rotate", "--grace", "0"));
@@ -67,7 +72,7 @@ test("returned secrets are not in the database or the log, and survive a rotatio
   const after = JSON.parse(readFileSync(join(DATA_DIR, "keys.json"), "utf8")).keys;
   expect(after).toHaveLength(1);
   expect(after[0].id).not.toBe(before[0].id);
-  learn(after[0].key);
+  addKnownSecrets(after[0].key);
   const sealedAfter = readFileSync(issuerPath, "utf8");
   expect(JSON.parse(sealedAfter).dataKey.wrappedBy).toBe(after[0].id);
   for (const sealed of [sealedBefore, sealedAfter]) expectNoSecrets(sealed, "issuer.json");

@@ -8,7 +8,7 @@ import { requireExternalState } from "#functions/local/storage-mode.ts";
 import { readConfig } from "#functions/runtime/config.ts";
 import { servicesFrom } from "#functions/runtime/services.ts";
 import { runAdmin } from "#test/support/admin.ts";
-import { keepEnvironment } from "#test/support/environment.ts";
+import { saveEnvironment } from "#test/support/environment.ts";
 import { cleanUp, script, temporary } from "#test/support/server.ts";
 
 afterEach(cleanUp);
@@ -133,7 +133,7 @@ describe("credentials for the database engine", () => {
 
   test("an engine on another machine gets the credentials of the environment", async () => {
     const known = { AWS_ACCESS_KEY_ID: "AKIA", AWS_SECRET_ACCESS_KEY: "secret", AWS_REGION: "eu-west-1" };
-    const restore = keepEnvironment();
+    const restore = saveEnvironment();
     Object.assign(process.env, known);
     try {
       expect(await shown({ DYNAMODB_ENDPOINT: "http://dynamodb:8000", ...known })).toEqual(["AKIA", "eu-west-1"]);

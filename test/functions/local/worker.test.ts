@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createReconciler } from "#core/provisioning/services.ts";
 import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
-import { type WorkerOptions, work } from "#functions/local/worker.ts";
+import { runWorker, type WorkerOptions } from "#functions/local/worker.ts";
 import { createLogger } from "#functions/runtime/log.ts";
 import { until } from "#test/support/server.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -30,7 +30,7 @@ function begin(options: WorkerOptions, stepMs = 1): void {
   const provisioner = simulatedProvisioner({ table, clock: services.clock, stepMs });
   const log = createLogger("debug", (line) => logs.push(line));
   const given = { stopping: stopping.signal };
-  const done = work(createReconciler(services, provisioner, given), stopping.signal, log, options);
+  const done = runWorker(createReconciler(services, provisioner, given), stopping.signal, log, options);
   stop = () => {
     stopping.abort();
     return done;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { orphanedResources, retryCluster } from "#core/admin/clusters.ts";
+import { findOrphanedResources, retryCluster } from "#core/admin/clusters.ts";
 import { removeEnvironment } from "#core/admin/environments.ts";
 import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import { OIDC_CLIENT } from "#core/cluster-access/entity.ts";
@@ -105,7 +105,7 @@ describe("registering and removing the client of a cluster", () => {
         world.wire.fault = () => undefined;
         isOver ||= when === "before" && (await clientOf(identity))?.clientId !== undefined;
         // For the duration of its lease.
-        world.pass(60_000);
+        world.advanceClock(60_000);
         await settled(slug);
         // An unconfirmed registration waits for an operator, and leaves one client at most.
         expect(alive.size).toBeLessThanOrEqual(1);
@@ -126,7 +126,7 @@ describe("registering and removing the client of a cluster", () => {
     };
     await world.reconcileOnce(identity);
     const where = { organisation: tenant.slug, environment: "production", cluster: slug };
-    expect((await orphanedResources(world.services, where)).oidcClient).toEqual({
+    expect((await findOrphanedResources(world.services, where)).oidcClient).toEqual({
       name: `kubernetes ${identity}`,
       isInDoubt: true,
     });

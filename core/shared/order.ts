@@ -1,0 +1,8 @@
+/** Compares texts and properties, for sorting. */
+
+/** Compares two texts by their UTF-16 code units, independently of the language. @returns a negative number, 0 or a positive number */
+export const compareText = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
+
+/** Compares two properties of an object by their names. @returns as `compareText` */
+export const compareNames = (one: readonly [string, unknown], other: readonly [string, unknown]): number =>
+  compareText(one[0], other[0]);
