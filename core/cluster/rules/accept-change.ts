@@ -3,7 +3,7 @@
 import type { NodePool } from "../../node-pool/entity.ts";
 import type { Condition } from "../condition.ts";
 import type { Cluster } from "../entity.ts";
-import { conditionsOfStatus } from "./condition-messages.ts";
+import { conditionsOfStatus } from "./status-conditions.ts";
 import type { ConditionInput } from "./conditions.ts";
 
 /** Properties that the provisioner applies, in addition to version and status. */
