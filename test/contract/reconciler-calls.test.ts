@@ -1,0 +1,72 @@
+import { beforeAll, expect, test } from "vitest";
+import { reconcile } from "#core/provisioning/reconcile.ts";
+import { Meter } from "#core/table/capacity-meter.ts";
+import { reconcilerFrom } from "#functions/reconciler/services.ts";
+import { readConfig } from "#functions/runtime/config.ts";
+import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
+
+/** Work of one reconciliation, in database calls as sent and write units as the engine counts them. */
+interface Work {
+  calls: number;
+  writeUnits: number;
+}
+
+const ISSUER = "https://issuer.example.test";
+
+let now = Date.parse("2026-11-23T10:00:00.000Z");
+let world: World;
+let tenant: Tenant;
+let identity: string;
+
+beforeAll(async () => {
+  world = await makeWorld({ clock: () => new Date(now) });
+  tenant = await world.tenant();
+  const nodePools = ["web", "jobs"].map((name) => ({ name, nodeSize: "t3.medium" }));
+  const body = tenant.creation({ nodePools });
+  ({ identity } = (await world.send("POST", tenant.path("production"), { token: tenant.admin, body })).body);
+});
+
+const change = (body: object) => world.send("PATCH", tenant.path("production", "one"), { token: tenant.admin, body });
+
+/** Reconciles the cluster with all prerequisites, and expects an outcome. */
+async function workUntil(expected: string): Promise<Work> {
+  const meter = new Meter();
+  const register = async (name: string) => ({
+    clientId: `client of ${name}`,
+    clientSecret: "x".repeat(43),
+    registrationUri: `${ISSUER}/register/x`,
+    registrationAccessToken: "x".repeat(43),
+  });
+  const own = {
+    keyring: world.keyring,
+    identityProvider: { issuer: ISSUER, register, remove: async () => true },
+    warn: () => {},
+  };
+  const sleep = async (ms: number) => {
+    now += ms;
+  };
+  const services = { ...world.services, table: world.table.metered(meter) };
+  world.wire.spans.length = 0;
+  expect(await reconcile(reconcilerFrom(readConfig({}), services, own, { sleep }), identity)).toBe("released");
+  const work = { calls: world.wire.spans.length, writeUnits: meter.writeUnits };
+  const { status, body } = await world.send("GET", tenant.path("production", "one"), { token: tenant.admin });
+  expect(status === 404 ? "deleted" : body.status).toBe(expected);
+  return work;
+}
+
+function expectAtMost(work: Work, most: Work): void {
+  expect(work.calls).toBeLessThanOrEqual(most.calls);
+  expect(work.writeUnits).toBeLessThanOrEqual(most.writeUnits);
+  // A count of nothing would satisfy every limit.
+  expect(Math.min(work.calls, work.writeUnits)).toBeGreaterThan(0);
+}
+
+test("a cluster's life takes at most the documented number of database calls and write units", async () => {
+  expectAtMost(await workUntil("started"), { calls: 26, writeUnits: 82 });
+  expect((await change({ enableAutoUpgrade: true })).status).toBe(200);
+  expectAtMost(await workUntil("started"), { calls: 6, writeUnits: 9 });
+  now += 2 * 60 * 60_000;
+  expectAtMost(await workUntil("started"), { calls: 5, writeUnits: 5 });
+  expect((await change({ status: "deleting" })).status).toBe(200);
+  expectAtMost(await workUntil("deleted"), { calls: 23, writeUnits: 48 });
+});

@@ -1,0 +1,142 @@
+import { TransactionConflictException } from "@aws-sdk/client-dynamodb";
+import { beforeEach, describe, expect, test } from "vitest";
+import { retryCluster } from "#core/admin/clusters.ts";
+import { type AcquiredLease, acquireLease, LEASE_MS } from "#core/provisioning/lease.ts";
+import { reconcile } from "#core/provisioning/reconcile.ts";
+import { makeScene, type Scene } from "#test/support/operating.ts";
+
+let scene: Scene;
+let world: Scene["world"];
+
+beforeEach(async () => {
+  scene = await makeScene();
+  world = scene.world;
+});
+
+const fenceOf = async (identity: string) => (await scene.pointerOf(identity)).fence;
+
+/** Makes the first update of an item fail. @returns the number of updates that were sent */
+function failUpdate(fault: "before" | "after" | "throttle"): { sent: number } {
+  const seen = { sent: 0 };
+  world.wire.fault = ({ operation }) => (operation === "UpdateItem" && ++seen.sent === 1 ? fault : undefined);
+  return seen;
+}
+
+describe("acquiring a lease", () => {
+  test.each(["before", "after", "throttle"] as const)(
+    "a lease whose call failed with the fault '%s' is acquired by the repeated call",
+    async (fault) => {
+      const { identity } = await scene.create();
+      const seen = failUpdate(fault);
+      const { lease, pointer } = (await acquireLease(world.services, identity)) as AcquiredLease;
+      expect(seen.sent).toBe(2);
+      expect(lease).toEqual({ identity, fence: 0 });
+      expect(pointer).toEqual(await scene.pointerOf(identity));
+      expect(await acquireLease(world.services, identity)).toBe("leased");
+    },
+  );
+
+  test("a lease that another process holds is refused, also when the call is repeated", async () => {
+    const { identity } = await scene.create();
+    await acquireLease(world.sibling().services, identity);
+    failUpdate("after");
+    expect(await acquireLease(world.services, identity)).toBe("leased");
+  });
+
+  test("of ten workers at the same time, one acquires the lease", async () => {
+    const { identity } = await scene.create();
+    const others = await Promise.all(
+      Array.from({ length: 10 }, () => acquireLease(world.sibling().services, identity)),
+    );
+    expect(others.filter((each) => each === "leased")).toHaveLength(9);
+  });
+
+  test("a cluster that is not due, has nothing pending or does not exist is refused, and its pointer does not change", async () => {
+    const { identity } = await scene.create();
+    await world.settle();
+    const before = await scene.pointerOf(identity);
+    expect(await acquireLease(world.services, identity)).toBe("notDue");
+    expect(await scene.pointerOf(identity)).toEqual(before);
+    await scene.ask("stopping");
+    await world.settle();
+    expect(await acquireLease(world.services, identity)).toBe("notPending");
+    expect(await acquireLease(world.services, "00000000-0000-4000-8000-000000000000")).toBe("notFound");
+  });
+
+  test("a lease is acquired after a conflict with a transaction on the same item", async () => {
+    const { identity } = await scene.create();
+    let calls = 0;
+    world.table.client.middlewareStack.add(
+      (next) => async (args) => {
+        if (!("UpdateExpression" in args.input) || ++calls > 1) return next(args);
+        throw new TransactionConflictException({
+          $metadata: {},
+          message: "injected: another transaction is under way",
+        });
+      },
+      { step: "initialize", name: "conflict" },
+    );
+    expect(await acquireLease(world.services, identity)).toMatchObject({ lease: { identity } });
+    expect(calls).toBe(2);
+  });
+});
+
+describe("the fencing token", () => {
+  test("leases that were released after successful calls have the same fencing token", async () => {
+    const { identity } = await scene.create();
+    await world.settle();
+    await scene.ask("stopping");
+    await world.settle();
+    expect(await fenceOf(identity)).toBe(0);
+  });
+
+  test("a lease that expired is followed by one with a higher fencing token", async () => {
+    const { identity } = await scene.create();
+    await acquireLease(world.services, identity);
+    world.pass(LEASE_MS);
+    expect(await acquireLease(world.services, identity)).toMatchObject({ lease: { fence: 1 } });
+    expect(await fenceOf(identity)).toBe(1);
+  });
+
+  test("a lease of an earlier process is ignored, and followed by one with a higher fencing token", async () => {
+    const { identity } = await scene.create();
+    await acquireLease(world.services, identity);
+    world.pass(1_000);
+    const startedAt = world.services.clock();
+    expect(await acquireLease({ ...world.services, startedAt }, identity)).toMatchObject({ lease: { fence: 1 } });
+    expect(await acquireLease({ ...world.services, startedAt }, identity)).toBe("leased");
+  });
+
+  test.each(["observe", "apply", "destroy"])(
+    "the end of a lease with a failed call to %s raises the fencing token",
+    async (operation) => {
+      const { identity } = await scene.create();
+      if (operation === "destroy") await scene.ask("deleting");
+      world.faults.next = (call) => (call.operation === operation ? { kind: "fails", message: "no" } : undefined);
+      await reconcile(world.reconciler, identity, 0);
+      // A failed apply is repeated at once if the cluster's phase changed.
+      expect(await fenceOf(identity)).toBe(1);
+      expect((await scene.pointerOf(identity)).leaseUntil).toBeUndefined();
+    },
+  );
+
+  test("a failed call raises the fencing token at the end of its lease, also if a later call succeeds", async () => {
+    const { identity } = await scene.create();
+    let failures = 0;
+    world.faults.next = () => (failures++ === 0 ? { kind: "fails", message: "no" } : undefined);
+    expect(await reconcile(world.reconciler, identity)).toBe("released");
+    expect(await scene.pointerOf(identity)).toMatchObject({ fence: 1, attempts: 0 });
+  });
+
+  test("a retry during the last step of a lease with a failed call leaves the cluster due, with a higher token", async () => {
+    const { identity } = await scene.create();
+    await world.settle();
+    world.pass(2 * 60 * 60_000);
+    world.faults.next = ({ operation }) => (operation === "apply" ? { kind: "fails", message: "no" } : undefined);
+    const worker = scene.interrupted(() => retryCluster(world.services, scene.at), "apply");
+    expect(await reconcile(worker, identity, 0)).toBe("released");
+    const pointer = await scene.pointerOf(identity);
+    expect(pointer).toMatchObject({ fence: 1, requestedAt: pointer.dueAt });
+    expect(pointer.leaseUntil).toBeUndefined();
+  });
+});
