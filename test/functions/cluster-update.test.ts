@@ -1,11 +1,10 @@
-import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Cluster } from "#core/cluster/entity.ts";
 import { clusterItem } from "#core/cluster/store/items.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
-import { referencesKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
+import { changeReferences } from "#test/support/references.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 const STATES = ["new", "provisioning", "provisioned", "starting", "started", "stopping", "stopped", "unknown"] as const;
@@ -55,15 +54,7 @@ async function bring(state: Partial<Cluster>): Promise<void> {
 
 /** Changes the account's credentials in the database, because no operation adds credentials yet. */
 const setCredentials = (credentials: unknown) =>
-  world.table.client.send(
-    new UpdateCommand({
-      TableName: world.table.name,
-      Key: referencesKey(tenant.slug),
-      UpdateExpression: "SET accounts.#account.credentials = :credentials",
-      ExpressionAttributeNames: { "#account": tenant.account.identity },
-      ExpressionAttributeValues: { ":credentials": credentials },
-    }),
-  );
+  changeReferences(world.table, tenant.slug, ["accounts", tenant.account.identity, "credentials"], credentials);
 
 const addSpare = () => {
   const [main] = tenant.account.credentials;
