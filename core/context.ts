@@ -4,6 +4,7 @@ import { randomInt, randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
 import type { CloudProviderType } from "./catalogue/index.ts";
 import { type AppError, invalid, type Problem } from "./shared/errors.ts";
+import { LruCache } from "./shared/lru-cache.ts";
 import { WRITE_TIMEOUT_MS } from "./shared/retry.ts";
 import type { Parsed } from "./shared/validation.ts";
 import type { Table } from "./table/client.ts";
@@ -94,6 +95,18 @@ const noStatusWatcher: StatusWatcher = {
   change: async () => {},
 };
 
+/** References of an organisation, as a request of this process read them. */
+export interface CachedReferences {
+  readonly organisationIdentity: string;
+  /** Revision of the references. They are current while the organisation's item has the same one. */
+  readonly revision: number;
+  /** The references; nothing may change them, because requests share them. */
+  readonly references: object;
+}
+
+/** Maximum size of the cached references of a process, as JSON text in bytes. */
+const REFERENCES_CACHE_BYTES = 16 * 1024 * 1024;
+
 /** Services of operations, the same for every request. */
 export interface Services {
   readonly table: Table;
@@ -106,6 +119,8 @@ export interface Services {
   readonly writeTimeoutMs: number;
   /** Wakes requests that wait for the status of a cluster; shared by all requests of a process. */
   readonly statusWatcher: StatusWatcher;
+  /** References of organisations by slug; shared by all requests of a process. */
+  readonly referencesCache: LruCache<CachedReferences>;
 }
 
 /** Request: its caller, its source address and metadata of its response. */
@@ -218,6 +233,7 @@ export function createServices(given: Pick<Services, "table" | "provisioner"> & 
     pageIndex: pageIndexLimits,
     writeTimeoutMs: WRITE_TIMEOUT_MS,
     statusWatcher: noStatusWatcher,
+    referencesCache: new LruCache(REFERENCES_CACHE_BYTES),
     ...given,
   };
 }

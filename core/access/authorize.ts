@@ -20,7 +20,8 @@ import {
 import { type Environment, environmentEntity } from "../tenancy/environment.ts";
 import { type Member, memberEntity, type Token, tokenEntity } from "../tenancy/member.ts";
 import { type Organisation, organisationEntity } from "../tenancy/organisation.ts";
-import { type References, referencesEntity } from "../tenancy/references-entity.ts";
+import { currentReferences } from "../tenancy/references-cache.ts";
+import type { References } from "../tenancy/references-entity.ts";
 import { type RequiredRole, roleIn, satisfies } from "../tenancy/role.ts";
 import { parseToken, sameHash } from "../tenancy/token.ts";
 
@@ -58,8 +59,8 @@ export interface Authorized<Alongside = unknown, Body = unknown> {
 }
 
 /**
- * Authorizes a caller. Reads the token, the organisation, the membership, the references and what the operation asks for in one
- * round trip. Then checks in the order of the contract: token, source address, a request that cannot be parsed, malformed path,
+ * Authorizes a caller. Reads the token, the organisation, the membership, the references unless the process has them, and what the
+ * operation asks for in one round trip; in one more the references, if they changed since the process read them. Then checks in the order of the contract: token, source address, a request that cannot be parsed, malformed path,
  * no role in the organisation, missing environment, insufficient role there, another request with the same idempotency key.
  *
  * @throws AppError the first of these errors that applies
@@ -75,11 +76,19 @@ export async function authorize<Alongside = undefined, Body = unknown>(
   const readable = isWellFormed(path) && context.requestError === undefined;
   const tokenAt = tokenKey(credentials.tokenId);
   const { idempotency } = context;
+  const cached = readable ? context.referencesCache.get(path.organisation) : undefined;
+  const referencesKeys = cached === undefined ? [referencesKey(path.organisation)] : [];
   const recordKeys = idempotency === undefined ? [] : [idempotencyKey(credentials.tokenId, idempotency.keyHash)];
   const [items, alongside] = await Promise.all([
     table.get(
       readable
-        ? [tokenAt, ...recordKeys, ...tenantKeys(path, credentials.user), ...(options.keys?.() ?? [])]
+        ? [
+            tokenAt,
+            ...recordKeys,
+            ...tenantKeys(path, credentials.user),
+            ...referencesKeys,
+            ...(options.keys?.() ?? []),
+          ]
         : [tokenAt],
     ),
     readable ? options.alongside?.() : undefined,
@@ -92,21 +101,22 @@ export async function authorize<Alongside = undefined, Body = unknown>(
 
   const memberItem = read(memberKey(path.organisation, actor.user));
   const organisationItem = read(organisationKey(path.organisation));
-  const referencesItem = read(referencesKey(path.organisation));
-  if (memberItem === undefined || organisationItem === undefined || referencesItem === undefined) {
-    throw notAMember(path.organisation);
-  }
+  if (memberItem === undefined || organisationItem === undefined) throw notAMember(path.organisation);
+  const organisation = organisationEntity.read(organisationItem);
   const member = memberEntity.read(memberItem);
   const environment =
     path.environment === undefined ? undefined : authorizeEnvironment(path, member, options.role, read);
   recordCluster(context, path, read);
   const [record] = recordKeys;
+  const replay = record === undefined ? undefined : findReplay<Body>(context, read(record));
+  const references = await currentReferences(context, organisation, cached, read(referencesKey(path.organisation)));
+  if (references === undefined) throw notAMember(path.organisation);
   return {
     actor,
-    replay: record === undefined ? undefined : findReplay<Body>(context, read(record)),
-    organisation: organisationEntity.read(organisationItem),
+    replay,
+    organisation,
     member,
-    references: referencesEntity.read(referencesItem),
+    references,
     environment,
     prefetched: read,
     alongside,
@@ -170,7 +180,6 @@ function tenantKeys(path: PathSlugs, user: string): Key[] {
   return [
     organisationKey(path.organisation),
     memberKey(path.organisation, user),
-    referencesKey(path.organisation),
     ...(path.environment === undefined ? [] : [environmentKey(path.organisation, path.environment)]),
   ];
 }

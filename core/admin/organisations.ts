@@ -41,6 +41,7 @@ export async function createOrganisation(services: Services, input: unknown): Pr
   if (checked.problems.length > 0) throw invalid(checked.problems);
   const { slug, name, type = "BUSINESS", contactEmail } = checked.complete();
   const now = services.clock().toISOString();
+  const references: References = { accounts: {}, schedules: {}, revision: 1 };
   const organisation = {
     identity: services.ids.identity(),
     slug,
@@ -50,11 +51,11 @@ export async function createOrganisation(services: Services, input: unknown): Pr
     vatCodeValidated: false,
     acceptedTerms: false,
     restrictedToAvailableCloudProviders: false,
+    referencesRevision: references.revision,
     createdAt: now,
     modifiedAt: now,
     revision: 1,
   } satisfies Organisation;
-  const references: References = { accounts: {}, schedules: {}, revision: 1 };
   const total: Total = { clusters: 0, cpu: 0, memory: 0, environments: 0, members: 0 };
   const transaction = new Transaction()
     .create("organisation", organisationEntity.write(organisationKey(slug), organisation))

@@ -2,8 +2,8 @@
 
 import type { Condition } from "../cluster/condition.ts";
 import type { Cluster } from "../cluster/entity.ts";
-import { BUILDING, SERVING } from "../cluster/rules/status-conditions.ts";
 import type { ConditionInput } from "../cluster/rules/conditions.ts";
+import { BUILDING, SERVING } from "../cluster/rules/status-conditions.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import { isLive, nodePoolLabel } from "../node-pool/rules.ts";
 import type { StepError } from "./call.ts";

@@ -31,6 +31,11 @@ const StoredOrganisation = v.object({
       v.transform((identities) => [...identities]),
     ),
   ),
+  /**
+   * Revision of the organisation's references, raised with it in one transaction. It is an attribute, because an update expression
+   * names it. Absent if the last write of the references was by a release without it.
+   */
+  referencesRevision: v.optional(v.number()),
   createdAt: v.string(),
   modifiedAt: v.string(),
   revision: v.number(),

@@ -3,7 +3,7 @@
 import type { Services } from "../context.ts";
 import { deadlineIn } from "../shared/retry.ts";
 import { isOrganisationSlug } from "../shared/slug.ts";
-import { keyText, referencesKey, usageKey } from "../table/keys.ts";
+import { keyText, organisationKey, referencesKey, usageKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
 import { organisationNotFound } from "./organisation.ts";
 import { buildReferencesItem, type References, referencesEntity, usageEntity } from "./references-entity.ts";
@@ -39,9 +39,14 @@ export async function addReference(
         condition: "#revision = :revision",
         values: { ":revision": present.revision },
       })
+      .update("organisation", organisationKey(organisation), "SET #referencesRevision = :revision", {
+        condition: "attribute_exists(#pk)",
+        values: { ":revision": next.revision },
+      })
       .create("usage", usageEntity.write(usageKey(organisation, identity), { clusters: 0 }));
     const failures = await commit(services.table, transaction, deadline);
     // The counter already exists if an earlier attempt of this write succeeded and its response was lost.
+    if (failures.some(({ label }) => label === "organisation")) throw organisationNotFound(organisation);
     if (failures.length === 0 || failures.some(({ label }) => label === "usage")) return;
   }
   throw writeTimedOut();

@@ -2,10 +2,9 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Cluster } from "#core/cluster/entity.ts";
 import { clusterItem } from "#core/cluster/store/items.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
-import { referencesKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { overwrite } from "#test/support/overwrite.ts";
+import { changeReferences } from "#test/support/references.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 const STATES = ["new", "provisioning", "provisioned", "starting", "started", "stopping", "stopped", "unknown"] as const;
@@ -55,7 +54,7 @@ async function bring(state: Partial<Cluster>): Promise<void> {
 
 /** Changes the account's credentials in the database, because no operation adds credentials yet. */
 const setCredentials = (credentials: unknown) =>
-  overwrite(world.table, referencesKey(tenant.slug), ["accounts", tenant.account.identity, "credentials"], credentials);
+  changeReferences(world.table, tenant.slug, ["accounts", tenant.account.identity, "credentials"], credentials);
 
 const addSpare = () => {
   const [main] = tenant.account.credentials;

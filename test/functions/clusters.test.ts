@@ -3,8 +3,9 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { createAccount } from "#core/admin/cloud-accounts.ts";
 import { clusterVersions } from "#core/catalogue/index.ts";
 import { ClusterResponse } from "#core/cluster/schema.ts";
-import { clusterKey, type Key, pointerKey, referencesKey, totalKey } from "#core/table/keys.ts";
+import { clusterKey, type Key, pointerKey, totalKey } from "#core/table/keys.ts";
 import { overwrite as overwriteIn } from "#test/support/overwrite.ts";
+import { changeReferences } from "#test/support/references.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 const NOW = "2026-11-23T10:00:00.123Z";
@@ -561,7 +562,7 @@ describe("creating a cluster", () => {
 
   test("a creation with a disabled account, or another organisation's account or schedule, is refused", async () => {
     const disabled = await createAccount(world.services, tenant.slug, { displayName: "Off", cloudProfile: "aws" });
-    await overwrite(referencesKey(tenant.slug), ["accounts", disabled.identity, "enabled"], false);
+    await changeReferences(world.table, tenant.slug, ["accounts", disabled.identity, "enabled"], false);
     const [detail] = expectProblems(await createWith({ cloudAccountIdentity: disabled.identity }), [
       "cloudAccountIdentity",
     ]);
@@ -681,9 +682,9 @@ describe("getting a cluster", () => {
     expectCreated(await world.send("POST", other.path("production"), { token: other.admin, body }));
     const tag = async () => (await world.send("GET", path, { token: other.admin })).headers.get("etag");
     expect(await tag()).toBe('"1.3.2"');
-    await overwrite(referencesKey(other.slug), ["schedules", schedule, "revision"], 5);
+    await changeReferences(world.table, other.slug, ["schedules", schedule, "revision"], 5);
     expect(await tag()).toBe('"1.7.2"');
-    await overwrite(referencesKey(other.slug), ["accounts", other.account.identity, "revision"], 11);
+    await changeReferences(world.table, other.slug, ["accounts", other.account.identity, "revision"], 11);
     expect(await tag()).toBe('"1.17.2"');
   });
 

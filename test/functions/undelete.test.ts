@@ -1,11 +1,12 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { tombstoneEntity } from "#core/cluster/entity.ts";
 import { nodePoolsOf } from "#core/node-pool/items.ts";
-import { type Key, keyText, pointerKey, referencesKey, tombstoneKey, totalKey } from "#core/table/keys.ts";
+import { type Key, keyText, pointerKey, tombstoneKey, totalKey } from "#core/table/keys.ts";
 import { finishDeletion } from "#test/support/deletion.ts";
 import { roundTripsOf } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
 import { overwrite } from "#test/support/overwrite.ts";
+import { changeReferences } from "#test/support/references.ts";
 import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
@@ -283,8 +284,8 @@ describe("an undelete that is refused", () => {
     const key = tombstoneKey(tenant.slug, "production", "one", identity);
     await change(key, "environmentIdentity", NOBODY);
     await change(key, "version", "v1.20.0-u-ame.1");
-    await change(referencesKey(tenant.slug), "accounts", {});
-    await change(referencesKey(tenant.slug), "schedules", {});
+    await changeReferences(world.table, tenant.slug, ["accounts"], {});
+    await changeReferences(world.table, tenant.slug, ["schedules"], {});
     await change(totalKey(tenant.slug), "clusters", 100_000);
     const all = [/^slug: /, /^environmentIdentity: /, /^cloudAccountIdentity: .* does not exist any more/] as const;
     const more = [/^maintenanceScheduleIdentity: /, /^version: v1\.20/, /at most 100000 clusters/] as const;
@@ -296,9 +297,9 @@ describe("an undelete that is refused", () => {
     await deleted();
     const { account, slug } = tenant;
     const accounts = (enabled: boolean) => ({ [account.identity]: { ...account, enabled } });
-    await change(referencesKey(slug), "accounts", accounts(false));
+    await changeReferences(world.table, slug, ["accounts"], accounts(false));
     expectRefused(await undelete(), 409, /"Main account" is disabled|is disabled/);
-    await change(referencesKey(slug), "accounts", accounts(true));
+    await changeReferences(world.table, slug, ["accounts"], accounts(true));
     expect((await undelete()).status).toBe(200);
   });
 

@@ -16,11 +16,12 @@ import {
   MEMBER_PREFIX,
   organisationKey,
   pointerKey,
+  referencesKey,
   TOMBSTONE_PREFIX,
   USAGE_PREFIX,
 } from "../../table/keys.ts";
 import type { Environment } from "../../tenancy/environment.ts";
-import { usageEntity } from "../../tenancy/references-entity.ts";
+import { referencesEntity, usageEntity } from "../../tenancy/references-entity.ts";
 import { listAllEnvironments } from "../environments.ts";
 import { showOrganisation } from "../organisations.ts";
 import { checkPageIndex, orphanedChunks } from "../page-index-repair.ts";
@@ -82,6 +83,7 @@ export async function findInconsistencies(services: Services, organisation: stri
   ]);
   await checkEnvironments(services, organisation, environments, clusters, findings);
   await checkTotals(services, organisation, environments, findings);
+  await checkReferencesRevision(services, organisation, findings);
   await checkUsage(services, pk, clusters, findings);
   await checkClusters(services, organisation, clusters, findings);
   await checkTombstones(services, organisation, clusters, tombstones, findings);
@@ -141,6 +143,16 @@ async function checkEnvironments(
   );
   const ids = new Set(buckets.map(({ id }) => id));
   findings.same(`organisation ${organisation}: names of buckets`, ids.size, buckets.length);
+}
+
+/** Checks the revision by which processes decide whether their references are current. An older release did not store it. */
+async function checkReferencesRevision(services: Services, organisation: string, findings: Findings): Promise<void> {
+  const { organisation: stored } = await showOrganisation(services, organisation);
+  const key = referencesKey(organisation);
+  const item = (await services.table.get([key])).get(keyText(key));
+  if (item === undefined || stored.referencesRevision === undefined) return;
+  const { revision } = referencesEntity.read(item);
+  findings.same(`organisation ${organisation}: revision of its references`, stored.referencesRevision, revision);
 }
 
 async function checkTotals(

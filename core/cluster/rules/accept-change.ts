@@ -3,8 +3,8 @@
 import type { NodePool } from "../../node-pool/entity.ts";
 import type { Condition } from "../condition.ts";
 import type { Cluster } from "../entity.ts";
-import { conditionsOfStatus } from "./status-conditions.ts";
 import type { ConditionInput } from "./conditions.ts";
+import { conditionsOfStatus } from "./status-conditions.ts";
 
 /** Properties that the provisioner applies, in addition to version and status. */
 const CONFIGURATION = [

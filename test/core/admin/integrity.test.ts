@@ -102,6 +102,12 @@ describe("the integrity check finds an inconsistency", () => {
     ["an organisation's total", /^organisation .*: totals$/, () => totalKey(organisation()), add("clusters")],
     ["an additional member", /^organisation .*: totals$/, () => totalKey(organisation()), add("members")],
     [
+      "another revision of the references",
+      /^organisation .*: revision of its references$/,
+      () => organisationKey(organisation()),
+      add("referencesRevision"),
+    ],
+    [
       "an environment's total",
       /^environment .*\/production: totals$/,
       () => inOrganisation("ENV#production"),

@@ -343,8 +343,8 @@ describe("operations during which a database call fails", () => {
   type Operation = (within: Services, slug: string, token: string) => Promise<unknown>;
   /** Calls of each operation, with the number of items that it changes. */
   const operations: [name: string, items: number, run: Operation][] = [
-    ["creating an account", 2, (within, slug) => createAccount(within, slug, account())],
-    ["creating a schedule", 2, (within, slug) => createSchedule(within, slug, schedule())],
+    ["creating an account", 3, (within, slug) => createAccount(within, slug, account())],
+    ["creating a schedule", 3, (within, slug) => createSchedule(within, slug, schedule())],
     ["creating an organisation", 3, (within, slug) => createOrganisation(within, { slug: `${slug}-new`, name: "abc" })],
     ["creating an environment", 3, (within, slug) => createEnvironment(within, slug, { name: "new", type: "other" })],
     ["removing an environment", 3, (within, slug) => removeEnvironment(within, slug, "old")],

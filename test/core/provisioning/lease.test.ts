@@ -93,7 +93,7 @@ describe("the fencing token", () => {
   test("a lease that expired is followed by one with a higher fencing token", async () => {
     const { identity } = await scene.create();
     await acquireLease(world.services, identity);
-    world.pass(LEASE_MS);
+    world.advanceClock(LEASE_MS);
     expect(await acquireLease(world.services, identity)).toMatchObject({ lease: { fence: 1 } });
     expect(await fenceOf(identity)).toBe(1);
   });
@@ -101,7 +101,7 @@ describe("the fencing token", () => {
   test("a lease of an earlier process is ignored, and followed by one with a higher fencing token", async () => {
     const { identity } = await scene.create();
     await acquireLease(world.services, identity);
-    world.pass(1_000);
+    world.advanceClock(1_000);
     const startedAt = world.services.clock();
     expect(await acquireLease({ ...world.services, startedAt }, identity)).toMatchObject({ lease: { fence: 1 } });
     expect(await acquireLease({ ...world.services, startedAt }, identity)).toBe("leased");
@@ -131,7 +131,7 @@ describe("the fencing token", () => {
   test("a retry during the last step of a lease with a failed call leaves the cluster due, with a higher token", async () => {
     const { identity } = await scene.create();
     await world.settle();
-    world.pass(2 * 60 * 60_000);
+    world.advanceClock(2 * 60 * 60_000);
     world.faults.next = ({ operation }) => (operation === "apply" ? { kind: "fails", message: "no" } : undefined);
     const worker = scene.interrupted(() => retryCluster(world.services, scene.at), "apply");
     expect(await reconcile(worker, identity, 0)).toBe("released");
