@@ -43,9 +43,9 @@ describe("a large response", () => {
   });
 
   test("a small response is not compressed", async () => {
-    const answer = await list(2, { "accept-encoding": "gzip" });
-    expect(answer.headers.get("content-encoding")).toBeNull();
-    expect(JSON.parse(answer.bytes.toString()).content).toHaveLength(2);
+    const response = await list(2, { "accept-encoding": "gzip" });
+    expect(response.headers.get("content-encoding")).toBeNull();
+    expect(JSON.parse(response.bytes.toString()).content).toHaveLength(2);
   });
 
   test("a response over 4 MB is refused with a smaller pageSize, unless compression makes it small enough", async () => {
@@ -74,23 +74,23 @@ describe("CORS for browsers", () => {
     expect(preflight.headers.get("access-control-allow-methods")).toContain("PATCH");
     expect(preflight.headers.get("x-request-id")).toMatch(/^[\w-]{1,128}$/);
     expect(preflight.headers.get("access-control-allow-headers")?.toLowerCase()).toContain("if-match");
-    const answer = await world.send("GET", tenant.path("production", "c000000"), {
+    const response = await world.send("GET", tenant.path("production", "c000000"), {
       token: tenant.admin,
       headers: { origin },
     });
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
-    const exposed = answer.headers.get("access-control-expose-headers")?.toLowerCase() ?? "";
+    expect(response.status).toBe(200);
+    expect(response.headers.get("access-control-allow-origin")).toBe(origin);
+    const exposed = response.headers.get("access-control-expose-headers")?.toLowerCase() ?? "";
     for (const header of ["etag", "link", "location", "warning", "x-request-id"]) expect(exposed).toContain(header);
   });
 
   test("a browser from another origin gets no CORS headers", async () => {
     const origin = "https://evil.example.test";
-    const answer = await world.send("GET", tenant.path("production", "c000000"), {
+    const response = await world.send("GET", tenant.path("production", "c000000"), {
       token: tenant.admin,
       headers: { origin },
     });
-    expect(answer.headers.get("access-control-allow-origin")).toBeNull();
+    expect(response.headers.get("access-control-allow-origin")).toBeNull();
   });
 
   test("a browser gets no CORS headers if no origin is allowed", async () => {
