@@ -75,14 +75,14 @@ export async function reconcile(
   identity: string,
   budgetMs: number = MAX_INLINE_MS,
 ): Promise<Outcome> {
-  const acquired = await services.inTurn(() => acquireLease(services, identity));
+  const acquired = await services.yieldToRequests(() => acquireLease(services, identity));
   if (typeof acquired === "string") return acquired;
   const now = () => services.clock().getTime();
   const end = now() + budgetMs;
   const limits = { hasTime: (ms = 0) => now() + ms < end && services.stopping?.aborted !== true };
   const turn: Turn = { ...acquired, isStale: false, stored: undefined, hasFailed: false };
   for (let iteration = 1; ; iteration++) {
-    const result = await services.inTurn(() => iterate(services, turn, limits));
+    const result = await services.yieldToRequests(() => iterate(services, turn, limits));
     if (result === "fenced" || result === "released") return result;
     if (result === "requeue") {
       if (iteration < MAX_ITERATIONS) continue;

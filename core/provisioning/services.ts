@@ -18,7 +18,7 @@ export interface ReconcilerServices extends Services {
   /** Timeout of one call, in milliseconds. */
   readonly callMs: number;
   /** Runs one iteration when it is its turn among the other work of this process. */
-  readonly inTurn: <T>(iteration: () => Promise<T>) => Promise<T>;
+  readonly yieldToRequests: <T>(iteration: () => Promise<T>) => Promise<T>;
   /** Start of this process, if no other one can have a lease: leases taken before are ignored. */
   readonly startedAt?: Date;
   /** Once aborted, the reconciler releases each cluster after its current step. */
@@ -41,7 +41,7 @@ export function createReconciler(
     prerequisites: [],
     sleep: wait,
     callMs: CALL_TIMEOUT_MS,
-    inTurn: <T>(work: () => Promise<T>) => work(),
+    yieldToRequests: <T>(work: () => Promise<T>) => work(),
   };
   return { ...defaults, ...given, ...services, provisioner };
 }

@@ -20,9 +20,9 @@ import { type EngineExit, startEngine } from "./engine.ts";
 import { closeServer, createHttpServer, listen, originOf } from "./http-server.ts";
 import { type LocalIssuer, startIssuer } from "./issuer/issuer.ts";
 import { createKeyring, keyringLocation } from "./keyring.ts";
+import { RequestPriority } from "./request-priority.ts";
 import { seed } from "./seed.ts";
 import { directoryIn, fileIn, ISSUER_FILE, isStateless, requireExternalState } from "./storage-mode.ts";
-import { Turns } from "./turns.ts";
 import { runWorker } from "./worker.ts";
 
 interface Database {
@@ -71,9 +71,9 @@ async function main(config: Config, log: Logger): Promise<void> {
     const app = createLocalApp({ services, log, config, keyring, ready: () => isDatabaseAvailable(services) });
     const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
-    const turns = new Turns();
+    const priority = new RequestPriority();
     const server = createHttpServer((request, response) => {
-      response.once("close", turns.beginRequest());
+      response.once("close", priority.beginRequest());
       if (issuer?.handle(request, response) !== true) void listener(request, response);
     });
     const origin = originOf(await listen(server, { port: config.PORT, host: config.HOST }));
@@ -100,7 +100,7 @@ function startWork(
   services: Services,
   keyring: Keyring,
   issuer: LocalIssuer | undefined,
-  turns: Turns,
+  priority: RequestPriority,
   log: Logger,
 ): { stop(): Promise<void> } {
   const end = new AbortController();
@@ -111,8 +111,8 @@ function startWork(
       ? createIdentityProvider(config.OIDC_ISSUER_URL ?? "", config.OIDC_INITIAL_ACCESS_TOKEN)
       : createIdentityProvider(issuer.issuer, issuer.initialAccessToken);
   const own = { keyring, identityProvider: provider, warn: log.warn };
-  const inTurn = <T>(iteration: () => Promise<T>) => turns.run(iteration);
-  const given = { ...since, stopping: end.signal, inTurn };
+  const yieldToRequests = <T>(iteration: () => Promise<T>) => priority.run(iteration);
+  const given = { ...since, stopping: end.signal, yieldToRequests };
   const done = runWorker(reconcilerFrom(config, services, own, given), end.signal, log);
   return {
     stop() {

@@ -16,7 +16,7 @@ export function reconcilerFrom(
   config: Config,
   services: Services,
   own: Omit<PrerequisiteServices, "table" | "clock">,
-  given: Partial<Pick<ReconcilerServices, "startedAt" | "stopping" | "sleep" | "inTurn">> = {},
+  given: Partial<Pick<ReconcilerServices, "startedAt" | "stopping" | "sleep" | "yieldToRequests">> = {},
 ): ReconcilerServices {
   const { table, clock } = services;
   const provisioner = simulatedProvisioner({ table, clock, stepMs: config.SIMULATED_STEP_MS });

@@ -126,12 +126,12 @@ test("several replicas serve the same data, as an unprivileged user, on a read-o
     admin("account", "create", "--org", "acme", "--name", "Own", "--provider", "aws", "--credentials", "main"),
   ]);
   const send = async ({ url }: { url: string }, method: string, path: string, body?: Json) => {
-    const answer = await fetch(`${url}/api/v1/orgs/acme/clusters/live${path}`, {
+    const response = await fetch(`${url}/api/v1/orgs/acme/clusters/live${path}`, {
       method,
       headers: { authorization: `Token ${token}`, "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: answer.status, body: (await answer.json()) as Json };
+    return { status: response.status, body: (await response.json()) as Json };
   };
   const cluster = {
     name: "one",

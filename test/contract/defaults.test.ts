@@ -119,9 +119,9 @@ describe("declared defaults of a write are accepted with each of its headers", (
         const headers = { [name]: HEADERS[name]?.() ?? "" };
         const body = bodies[operationId]?.();
         const address = addressOf(path, defaultsOf(parameters));
-        const answer = await world.send(method, address, { token: tenant.admin, headers, body });
+        const response = await world.send(method, address, { token: tenant.admin, headers, body });
         // A cluster that was not deleted cannot be undeleted (404), and a cluster that is not built has no configuration (409).
-        expect([200, 204, 404, 409], answer.text).toContain(answer.status);
+        expect([200, 204, 404, 409], response.text).toContain(response.status);
       }
     },
   );

@@ -52,9 +52,9 @@ describe("the gateway's routes", () => {
 });
 
 async function send(method: string, path: string, body?: unknown) {
-  const answer = await world.send(method, path, { token: tenant.admin, body });
-  expect(answer.status, `${method} ${path}: ${answer.text}`).toBeLessThan(300);
-  return answer.body;
+  const response = await world.send(method, path, { token: tenant.admin, body });
+  expect(response.status, `${method} ${path}: ${response.text}`).toBeLessThan(300);
+  return response.body;
 }
 
 /** Reconciles a cluster as if the stream had triggered the reconciler, until no work is left. */

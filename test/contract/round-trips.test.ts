@@ -113,8 +113,8 @@ describe("sequential database round trips per request", () => {
     small.wire.latencyMs = 15;
     small.wire.spans.length = 0;
     const body = where.creation({ name: "c" });
-    const answer = await small.send("POST", where.path("production"), { token: where.admin, body });
-    expect(answer.status, answer.text).toBe(200);
+    const response = await small.send("POST", where.path("production"), { token: where.admin, body });
+    expect(response.status, response.text).toBe(200);
     expect(roundTripsOf(small.wire.spans)).toBe(3);
   });
 
@@ -133,8 +133,8 @@ describe("sequential database round trips per request", () => {
     const stranger = await makeWorld();
     const other = await stranger.tenant();
     world.wire.spans.length = 0;
-    const answer = await world.send("GET", tenant.path("production", "c0"), { token: other.admin });
-    expect(answer.status).toBe(401);
+    const response = await world.send("GET", tenant.path("production", "c0"), { token: other.admin });
+    expect(response.status).toBe(401);
     expect(roundTripsOf(world.wire.spans)).toBe(1);
     world.wire.spans.length = 0;
     expect((await world.send("GET", tenant.path("production", "c0"), { token: "ame_nothing" })).status).toBe(401);

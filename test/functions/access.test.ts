@@ -7,11 +7,11 @@ import { createToken, revokeToken } from "#core/admin/personal-tokens.ts";
 import type { EnvironmentRole, Role } from "#core/tenancy/role.ts";
 import { formatToken, SECRET_BYTES } from "#core/tenancy/token.ts";
 import {
-  type Answer,
   type Json,
   makeWorld,
   type RequestOptions,
   type Tenant,
+  type TestResponse,
   type World,
 } from "#test/support/world.ts";
 
@@ -34,8 +34,8 @@ beforeAll(async () => {
     ["staging", "three"],
   ] as const) {
     const body = tenant.creation({ name, nodePools });
-    const answer = await world.send("POST", tenant.path(environment), { token: tenant.admin, body });
-    expect(answer.status, answer.text).toBe(200);
+    const response = await world.send("POST", tenant.path(environment), { token: tenant.admin, body });
+    expect(response.status, response.text).toBe(200);
   }
   const pools = await world.send("GET", `${tenant.path("production", "one")}/pools`, { token: tenant.admin });
   nodePool = pools.body[0].identity;
@@ -67,11 +67,12 @@ function act(operation: Operation, sending: RequestOptions, environment = "produ
   return world.send("POST", paths.create, { ...sending, body });
 }
 
-const namesIn = (answer: Answer): string[] => answer.body.content.map((each: Json) => each.environmentSlug.slugValue);
+const namesIn = (response: TestResponse): string[] =>
+  response.body.content.map((each: Json) => each.environmentSlug.slugValue);
 
-function expectForbidden(answer: Answer): void {
-  expect(answer.status, answer.text).toBe(403);
-  expect(answer.body).toEqual({ message: expect.any(String), details: [answer.body.message] });
+function expectForbidden(response: TestResponse): void {
+  expect(response.status, response.text).toBe(403);
+  expect(response.body).toEqual({ message: expect.any(String), details: [response.body.message] });
 }
 
 describe("authentication with a token", () => {
@@ -112,10 +113,12 @@ describe("authentication with a token", () => {
     const texts = new Set<string>();
     for (const [kind, authorization] of Object.entries(authorizations)) {
       for (const operation of OPERATIONS) {
-        const answer = await act(operation, authorization === undefined ? {} : { headers: { authorization } });
-        expect([kind, operation, answer.status]).toEqual([kind, operation, 401]);
-        expect(answer.headers.get("www-authenticate")).toMatch(/Token.*Bearer/);
-        texts.add(`${answer.text} ${answer.headers.get("content-type")} ${answer.headers.get("www-authenticate")}`);
+        const response = await act(operation, authorization === undefined ? {} : { headers: { authorization } });
+        expect([kind, operation, response.status]).toEqual([kind, operation, 401]);
+        expect(response.headers.get("www-authenticate")).toMatch(/Token.*Bearer/);
+        texts.add(
+          `${response.text} ${response.headers.get("content-type")} ${response.headers.get("www-authenticate")}`,
+        );
       }
     }
     expect(texts.size).toBe(1);
@@ -201,9 +204,9 @@ describe("authentication with a token", () => {
       403,
     ],
   ])("a token with allowed networks used from %s (%j)", async (_, sources, sending, status) => {
-    const answer = await from(sources, sending);
-    expect(answer.status, answer.text).toBe(status);
-    if (status === 403) expectForbidden(answer);
+    const response = await from(sources, sending);
+    expect(response.status, response.text).toBe(status);
+    if (status === 403) expectForbidden(response);
   });
 });
 
@@ -218,9 +221,9 @@ describe("roles of members", () => {
   ])("the role %s allows %j and nothing else", async (role, allowed) => {
     const { token } = await tenant.person(role);
     for (const operation of OPERATIONS) {
-      const answer = await act(operation, { token });
-      expect([operation, answer.status]).toEqual([operation, allowed.includes(operation) ? 200 : 403]);
-      if (answer.status === 403) expectForbidden(answer);
+      const response = await act(operation, { token });
+      expect([operation, response.status]).toEqual([operation, allowed.includes(operation) ? 200 : 403]);
+      if (response.status === 403) expectForbidden(response);
     }
   });
 
@@ -264,11 +267,11 @@ describe("roles of members", () => {
       ["viewer", { production: "none", staging: "none" }, []],
     ] as const) {
       const { token } = await tenant.person(role, override);
-      const answer = await act("list", { token });
-      expect(answer.status, answer.text).toBe(200);
-      expect([...new Set(namesIn(answer))]).toEqual(seen);
+      const response = await act("list", { token });
+      expect(response.status, response.text).toBe(200);
+      expect([...new Set(namesIn(response))]).toEqual(seen);
       const expected = seen.reduce((sum, environment) => sum + total(environment), 0);
-      expect(answer.body).toMatchObject({ totalElements: expected, numberOfElements: expected });
+      expect(response.body).toMatchObject({ totalElements: expected, numberOfElements: expected });
       const one = await world.send("GET", `${tenant.path()}?size=1`, { token });
       expect(one.body).toMatchObject({ totalElements: expected, totalPages: expected });
       const link = `pageNumber=${Math.max(0, expected - 1)}`;

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 let now = Date.parse("2026-11-23T10:00:00.000Z");
 let world: World;
@@ -32,7 +32,7 @@ const as = (token: string) => (method: string, path: string, body?: unknown) => 
 const send = (method: string, path: string, body?: unknown) => as(tenant.admin)(method, path, body);
 const get = (environment: string, cluster = "one") => send("GET", tenant.path(environment, cluster));
 
-type Way = (from: string, to: unknown, token?: string, cluster?: string) => Promise<Answer>;
+type Way = (from: string, to: unknown, token?: string, cluster?: string) => Promise<TestResponse>;
 const byPost: Way = (from, to, token = tenant.admin, cluster = "one") =>
   as(token)("POST", `${tenant.path(cluster)}/move`, { currentEnvironment: from, newEnvironment: to });
 const byPatch: Way = (from, to, token = tenant.admin, cluster = "one") =>
@@ -43,14 +43,14 @@ const WAYS: [string, Way, string][] = [
 ];
 
 async function create(environment = "production", more: Record<string, unknown> = {}): Promise<Json> {
-  const answer = await send("POST", tenant.path(environment), tenant.creation({ nodePools: POOLS, ...more }));
-  expect(answer.status, answer.text).toBe(200);
-  return answer.body;
+  const response = await send("POST", tenant.path(environment), tenant.creation({ nodePools: POOLS, ...more }));
+  expect(response.status, response.text).toBe(200);
+  return response.body;
 }
 
 const remove = async (environment: string, cluster = "one") => {
-  const answer = await send("PATCH", tenant.path(environment, cluster), { status: "deleting" });
-  expect(answer.status, answer.text).toBe(200);
+  const response = await send("PATCH", tenant.path(environment, cluster), { status: "deleting" });
+  expect(response.status, response.text).toBe(200);
 };
 
 /** Locations of clusters in list order: environment, deleting or not, identity. */
@@ -64,21 +64,21 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
     const made = await create("production", { maintenanceScheduleIdentity: tenant.schedule.identity });
     const before = await get("production");
     const pools = await send("GET", `${tenant.path("production", "one")}/pools`);
-    const answer = await move("production", "staging");
-    expect(answer.status, answer.text).toBe(200);
-    expect(answer.body).toEqual({
+    const response = await move("production", "staging");
+    expect(response.status, response.text).toBe(200);
+    expect(response.body).toEqual({
       ...before.body,
       environmentIdentity: tenant.environments.staging?.identity,
       environmentSlug: { slugValue: "staging" },
       generation: before.body.generation + 1,
       modifiedAt: new Date(now).toISOString(),
     });
-    expect(answer.headers.get("etag")).toMatch(/^"2\./);
+    expect(response.headers.get("etag")).toMatch(/^"2\./);
     const there = await get("staging");
     expect([there.status, there.body, there.headers.get("etag")]).toEqual([
       200,
-      answer.body,
-      answer.headers.get("etag"),
+      response.body,
+      response.headers.get("etag"),
     ]);
     expect((await get("production")).status).toBe(404);
     expect((await send("GET", `${tenant.path("staging", "one")}/pools`)).body).toEqual(pools.body);
@@ -92,9 +92,9 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
   test("a move to the present environment changes nothing, also for a deleting cluster", async () => {
     await create();
     const before = await get("production");
-    const answer = await move("production", "production");
-    expect([answer.status, answer.body]).toEqual([200, before.body]);
-    expect(answer.headers.get("etag")).toBe(before.headers.get("etag"));
+    const response = await move("production", "production");
+    expect([response.status, response.body]).toEqual([200, before.body]);
+    expect(response.headers.get("etag")).toBe(before.headers.get("etag"));
     await remove("production");
     expect((await move("production", "production")).status).toBe(200);
   });
@@ -102,9 +102,9 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
   test("a move to an environment where a cluster has its slug returns a conflict that names it, and both stay", async () => {
     const mine = await create();
     const other = await create("staging");
-    const answer = await move("production", "staging");
-    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining('"one"')]);
-    expect(answer.body.message.startsWith(`${property}: `)).toBe(true);
+    const response = await move("production", "staging");
+    expect([response.status, response.body.message]).toEqual([409, expect.stringContaining('"one"')]);
+    expect(response.body.message.startsWith(`${property}: `)).toBe(true);
     expect(await places()).toEqual([
       ["production", false, mine.identity],
       ["staging", false, other.identity],
@@ -115,8 +115,8 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
     const mine = await create();
     const other = await create("staging");
     await remove("staging");
-    const answer = await move("production", "staging");
-    expect(answer.status, answer.text).toBe(200);
+    const response = await move("production", "staging");
+    expect(response.status, response.text).toBe(200);
     expect((await get("staging")).body.identity).toBe(mine.identity);
     expect(await places()).toEqual([
       ["staging", false, mine.identity],
@@ -128,8 +128,8 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
   test("a move of a deleting cluster returns a conflict", async () => {
     const { identity } = await create();
     await remove("production");
-    const answer = await move("production", "staging");
-    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining("deleting")]);
+    const response = await move("production", "staging");
+    expect([response.status, response.body.message]).toEqual([409, expect.stringContaining("deleting")]);
     expect(await places()).toEqual([["production", true, identity]]);
     await expectInvariants(world.services, tenant.slug);
   });
@@ -138,9 +138,9 @@ describe.each(WAYS)("a move by %s", (_, move, property) => {
     "a move to %j is refused with the name of the property",
     async (to) => {
       await create();
-      const answer = await move("production", to);
-      expect(answer.status, answer.text).toBe(400);
-      const paths = answer.body.details.map((detail: string) => detail.split(": ")[0]);
+      const response = await move("production", to);
+      expect(response.status, response.text).toBe(400);
+      const paths = response.body.details.map((detail: string) => detail.split(": ")[0]);
       expect(new Set(paths)).toEqual(new Set([property]));
       expect((await get("production")).status).toBe(200);
     },
@@ -204,8 +204,8 @@ describe("a move by PATCH", () => {
     await create("production", { version: "v1.33.4-u-ame.1" });
     await create("staging");
     const body = { environmentSlug: "staging", version: "v1.35.0-u-ame.1" };
-    const answer = await send("PATCH", tenant.path("production", "one"), body);
-    expect([answer.status, answer.body.message]).toEqual([
+    const response = await send("PATCH", tenant.path("production", "one"), body);
+    expect([response.status, response.body.message]).toEqual([
       409,
       expect.stringContaining('the slug "one" is already used'),
     ]);
@@ -215,8 +215,8 @@ describe("a move by PATCH", () => {
   test("a move by PATCH that also deletes returns a conflict, because a deleting cluster does not move", async () => {
     const { identity } = await create();
     const body = { environmentSlug: "staging", status: "deleting" };
-    const answer = await send("PATCH", tenant.path("production", "one"), body);
-    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining("cannot move")]);
+    const response = await send("PATCH", tenant.path("production", "one"), body);
+    expect([response.status, response.body.message]).toEqual([409, expect.stringContaining("cannot move")]);
     expect(await places()).toEqual([["production", false, identity]]);
   });
 });
@@ -234,16 +234,16 @@ describe("a move by POST", () => {
     [{ currentEnvironment: "production", newEnvironment: "" }, ["newEnvironment"]],
   ])("a move by POST with %j is refused and names %j", async (body, paths) => {
     await create();
-    const answer = await post(body);
-    expect(answer.status, answer.text).toBe(400);
-    expect(answer.body.details.map((detail: string) => detail.split(": ")[0])).toEqual(paths);
+    const response = await post(body);
+    expect(response.status, response.text).toBe(400);
+    expect(response.body.details.map((detail: string) => detail.split(": ")[0])).toEqual(paths);
   });
 
   test("a move by POST from an environment given as empty text returns a validation error", async () => {
     await create();
-    const answer = await post({ currentEnvironment: "", newEnvironment: "staging" });
-    expect([400, 404]).toContain(answer.status);
-    expect(answer.body.message).toMatch(/environment/i);
+    const response = await post({ currentEnvironment: "", newEnvironment: "staging" });
+    expect([400, 404]).toContain(response.status);
+    expect(response.body.message).toMatch(/environment/i);
   });
 
   test("a move by POST requires an admin, also when it changes nothing", async () => {
@@ -260,7 +260,7 @@ describe("concurrent moves", () => {
     for (const name of names) await create(name);
     const processes = [world, world.sibling(), world.sibling()];
     for (const { wire } of processes) wire.conflicts = true;
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       names.map((name, number) =>
         (processes[number % 3] ?? world).send("PATCH", tenant.path(name, "one"), {
           token: tenant.admin,
@@ -268,15 +268,15 @@ describe("concurrent moves", () => {
         }),
       ),
     );
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array(9).fill(409)]);
+    expect(responses.map(({ status }) => status).toSorted()).toEqual([200, ...Array(9).fill(409)]);
     await expectInvariants(world.services, tenant.slug);
   });
 
   test("twenty clusters move to one environment concurrently, through every split of its index", async () => {
     const names = Array.from({ length: 20 }, (_, number) => `c-${number}`);
     for (const name of names) await create("production", { name });
-    const answers = await Promise.all(names.map((name) => byPatch("production", "staging", tenant.admin, name)));
-    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    const responses = await Promise.all(names.map((name) => byPatch("production", "staging", tenant.admin, name)));
+    expect(responses.map(({ status }) => status)).toEqual(Array(20).fill(200));
     expect((await places()).map(([environment]) => environment)).toEqual(Array(20).fill("staging"));
     await expectInvariants(world.services, tenant.slug);
   });
@@ -315,9 +315,9 @@ describe("a slug whose cluster is deleting", () => {
       if (round < 32) await create("staging", { nodePools: [] });
     }
     const mine = await create();
-    const answer = await byPost("production", "staging");
-    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining("32")]);
-    expect(answer.headers.get("retry-after")).toMatch(/^[0-9]+$/);
+    const response = await byPost("production", "staging");
+    expect([response.status, response.body.message]).toEqual([409, expect.stringContaining("32")]);
+    expect(response.headers.get("retry-after")).toMatch(/^[0-9]+$/);
     expect((await get("production")).body.identity).toBe(mine.identity);
     await expectInvariants(world.services, tenant.slug);
   });

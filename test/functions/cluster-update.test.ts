@@ -5,7 +5,7 @@ import { deadlineIn } from "#core/shared/retry.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { changeReferences } from "#test/support/references.ts";
-import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 const STATES = ["new", "provisioning", "provisioned", "starting", "started", "stopping", "stopped", "unknown"] as const;
 const SPARE = "5f1f2f8e-9ce3-4d6c-9d3b-6a1d6a0e0001";
@@ -29,16 +29,16 @@ const patch = (body: unknown, token = tenant.admin) => {
   now += 1_000;
   return world.send("PATCH", at(), { token, body });
 };
-const revisionOf = ({ headers }: Answer) => Number(/^"(\d+)\./.exec(headers.get("etag") ?? "")?.[1]);
+const revisionOf = ({ headers }: TestResponse) => Number(/^"(\d+)\./.exec(headers.get("etag") ?? "")?.[1]);
 
 /** Creates the cluster "one". */
 async function create(more: Record<string, unknown> = {}): Promise<Json> {
-  const answer = await world.send("POST", tenant.path("production"), {
+  const response = await world.send("POST", tenant.path("production"), {
     token: tenant.admin,
     body: tenant.creation(more),
   });
-  expect(answer.status, answer.text).toBe(200);
-  return answer.body;
+  expect(response.status, response.text).toBe(200);
+  return response.body;
 }
 
 /** Writes the cluster "one" as the reconciler does. Live states only: deleting is counted, and requested by PATCH. */
@@ -61,7 +61,7 @@ const addSpare = () => {
   return setCredentials([main, { ...main, identity: SPARE, displayName: "spare" }]);
 };
 
-async function expectUnchanged(before: Answer): Promise<void> {
+async function expectUnchanged(before: TestResponse): Promise<void> {
   const present = await get();
   expect(present.body).toEqual(before.body);
   expect(present.headers.get("etag")).toBe(before.headers.get("etag"));
@@ -102,22 +102,22 @@ describe("changing a cluster by PATCH", () => {
       const { identity, createdAt } = await create();
       await addSpare();
       const body = bodyOf(tenant);
-      const answer = await patch(body);
-      expect(answer.status, answer.text).toBe(200);
-      expect(answer.body).toHaveProperty(shown, value);
-      expect(answer.body).toMatchObject({ createdAt, modifiedAt: new Date(now).toISOString(), status: "new" });
-      expect(revisionOf(answer)).toBe(2);
-      await expectUnchanged(answer);
+      const response = await patch(body);
+      expect(response.status, response.text).toBe(200);
+      expect(response.body).toHaveProperty(shown, value);
+      expect(response.body).toMatchObject({ createdAt, modifiedAt: new Date(now).toISOString(), status: "new" });
+      expect(revisionOf(response)).toBe(2);
+      await expectUnchanged(response);
       const [, event, ...others] = await eventsOf(world.services, identity);
       expect(others).toEqual([]);
-      expect(event).toMatchObject({ type: "cluster.updated", at: answer.body.modifiedAt });
+      expect(event).toMatchObject({ type: "cluster.updated", at: response.body.modifiedAt });
       const [change, ...more] = event?.changes ?? [];
       expect(more).toEqual([]);
       expect(change?.path).toBe(Object.keys(body)[0]);
       expect(change?.from).not.toEqual(change?.to);
       const again = await patch(body);
-      expect([again.status, again.body]).toEqual([200, answer.body]);
-      expect(again.headers.get("etag")).toBe(answer.headers.get("etag"));
+      expect([again.status, again.body]).toEqual([200, response.body]);
+      expect(again.headers.get("etag")).toBe(response.headers.get("etag"));
       expect(await eventsOf(world.services, identity)).toHaveLength(2);
       await expectInvariants(world.services, tenant.slug);
     },
@@ -127,23 +127,23 @@ describe("changing a cluster by PATCH", () => {
     const { identity } = await create();
     await addSpare();
     const bodies = rows.filter(([name]) => name !== "ranges as texts").map(([, bodyOf]) => bodyOf(tenant));
-    const answer = await patch(Object.assign({}, ...bodies, { environmentSlug: "staging" }));
-    expect(answer.status, answer.text).toBe(200);
-    expect(revisionOf(answer)).toBe(2);
-    for (const [, , shown, value] of rows) expect(answer.body).toHaveProperty(shown, value);
-    expect(answer.body.environmentSlug).toEqual({ slugValue: "staging" });
+    const response = await patch(Object.assign({}, ...bodies, { environmentSlug: "staging" }));
+    expect(response.status, response.text).toBe(200);
+    expect(revisionOf(response)).toBe(2);
+    for (const [, , shown, value] of rows) expect(response.body).toHaveProperty(shown, value);
+    expect(response.body.environmentSlug).toEqual({ slugValue: "staging" });
     expect(await eventsOf(world.services, identity)).toHaveLength(2);
     expect((await get()).status).toBe(404);
-    expect((await get(at("staging"))).body).toEqual(answer.body);
+    expect((await get(at("staging"))).body).toEqual(response.body);
     await expectInvariants(world.services, tenant.slug);
   });
 
   test("a PATCH with null and with immutable fields changes nothing and warns of the immutable fields", async () => {
     await create();
     const before = await get();
-    const answer = await patch({ version: null, addons: null, status: null, name: "other", region: "eu-west-2" });
-    expect([answer.status, answer.body]).toEqual([200, before.body]);
-    expect(answer.headers.get("warning")).toMatch(/^299 .*name, region/);
+    const response = await patch({ version: null, addons: null, status: null, name: "other", region: "eu-west-2" });
+    expect([response.status, response.body]).toEqual([200, before.body]);
+    expect(response.headers.get("warning")).toMatch(/^299 .*name, region/);
     expect((await patch({})).headers.get("warning")).toBeNull();
     await expectUnchanged(before);
   });
@@ -160,10 +160,10 @@ describe("changing a cluster by PATCH", () => {
   test("a PATCH of schedule and channel with the empty text clears them, and the schedule's counter decreases", async () => {
     await create({ maintenanceScheduleIdentity: tenant.schedule.identity, updateChannel: "v1.34" });
     await expectInvariants(world.services, tenant.slug);
-    const answer = await patch({ maintenanceScheduleIdentity: "", updateChannel: "" });
-    expect(answer.status, answer.text).toBe(200);
-    expect(answer.body).not.toHaveProperty("maintenanceSchedule");
-    expect(answer.body).not.toHaveProperty("updateChannel");
+    const response = await patch({ maintenanceScheduleIdentity: "", updateChannel: "" });
+    expect(response.status, response.text).toBe(200);
+    expect(response.body).not.toHaveProperty("maintenanceSchedule");
+    expect(response.body).not.toHaveProperty("updateChannel");
     await expectInvariants(world.services, tenant.slug);
     const again = await patch({ maintenanceScheduleIdentity: "", updateChannel: "" });
     expect([again.status, revisionOf(again)]).toEqual([200, 2]);
@@ -211,27 +211,27 @@ describe("changing a cluster by PATCH", () => {
   ])("a PATCH with %s is refused, and the rest of the request is not applied", async (_, wrong, path) => {
     await create();
     const before = await get();
-    const answer = await patch({ enableAutoUpgrade: true, ...wrong });
-    expect(answer.status, answer.text).toBe(400);
-    expect(answer.body.details.map((detail: string) => detail.split(": ")[0])).toEqual([path]);
-    expect(answer.body.message).toBe(answer.body.details[0]);
+    const response = await patch({ enableAutoUpgrade: true, ...wrong });
+    expect(response.status, response.text).toBe(400);
+    expect(response.body.details.map((detail: string) => detail.split(": ")[0])).toEqual([path]);
+    expect(response.body.message).toBe(response.body.details[0]);
     await expectUnchanged(before);
   });
 
   test("a PATCH with several errors lists each of them", async () => {
     await create();
     const wrong = { cni: "x", version: "1", updateChannel: "y", cloudCredentialsIdentity: SPARE, environmentSlug: "z" };
-    const answer = await patch({ ...wrong, maintenanceScheduleIdentity: SPARE });
-    expect(answer.status).toBe(400);
-    const paths = answer.body.details.map((detail: string) => detail.split(": ")[0]).toSorted();
+    const response = await patch({ ...wrong, maintenanceScheduleIdentity: SPARE });
+    expect(response.status).toBe(400);
+    const paths = response.body.details.map((detail: string) => detail.split(": ")[0]).toSorted();
     expect(paths).toEqual([...Object.keys(wrong), "maintenanceScheduleIdentity"].toSorted());
   });
 
   test("a PATCH with credentials of another account of the organisation is refused", async () => {
     await create({ cloudAccountIdentity: tenant.byonAccount.identity, region: "europe" });
     const [{ identity } = { identity: "" }] = tenant.account.credentials;
-    const answer = await patch({ cloudCredentialsIdentity: identity });
-    expect([answer.status, answer.body.details]).toEqual([400, [expect.stringContaining(identity)]]);
+    const response = await patch({ cloudCredentialsIdentity: identity });
+    expect([response.status, response.body.details]).toEqual([400, [expect.stringContaining(identity)]]);
   });
 });
 
@@ -258,8 +258,8 @@ describe("a PATCH with the stored value", () => {
       else await bring({ status });
       const before = await get();
       const addons = { y: {}, x: { enabled: true, customValues: { b: "2", a: "1" } } };
-      const answer = await patch({ ...ECHO, ...schedule, addons, environmentSlug: "production" });
-      expect([answer.status, answer.body]).toEqual([200, before.body]);
+      const response = await patch({ ...ECHO, ...schedule, addons, environmentSlug: "production" });
+      expect([response.status, response.body]).toEqual([200, before.body]);
       await expectUnchanged(before);
     },
   );
@@ -269,8 +269,8 @@ describe("a PATCH with the stored value", () => {
     await addSpare();
     expect((await patch({ cloudCredentialsIdentity: SPARE })).status).toBe(200);
     await setCredentials(tenant.account.credentials);
-    const answer = await patch({ cloudCredentialsIdentity: SPARE });
-    expect([answer.status, revisionOf(answer)]).toEqual([200, 2]);
+    const response = await patch({ cloudCredentialsIdentity: SPARE });
+    expect([response.status, revisionOf(response)]).toEqual([200, 2]);
   });
 });
 
@@ -284,11 +284,11 @@ describe("two concurrent PATCHes of a cluster", () => {
       { updateChannel: "v1.35" },
     ];
     const processes = [world, world.sibling(), world.sibling(), world];
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       bodies.map((body, number) => (processes[number] ?? world).send("PATCH", at(), { token: tenant.admin, body })),
     );
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-    expect(answers.map(revisionOf).toSorted()).toEqual([2, 3, 4, 5]);
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect(responses.map(revisionOf).toSorted()).toEqual([2, 3, 4, 5]);
     const { body } = await get();
     expect(body).toMatchObject({ autoUpgrade: true, cni: "calico", deleteProtection: true });
     expect(body.updateChannel.name).toBe("v1.35");
@@ -313,8 +313,8 @@ describe("roles that may change a cluster", () => {
   test.each(asked)("a PATCH by %s with %j returns %i", async (role, body, status) => {
     await create();
     const { token } = await tenant.person(role as "viewer");
-    const answer = await patch(body, token);
-    expect(answer.status, answer.text).toBe(status);
+    const response = await patch(body, token);
+    expect(response.status, response.text).toBe(status);
     if (status === 403) expect(revisionOf(await get())).toBe(1);
   });
 
@@ -341,8 +341,8 @@ describe("the inheritance of the environment's Prometheus rules", () => {
     async (_, off, on) => {
       const { identity } = await create();
       const { token } = await tenant.person("developer");
-      const answer = await inherit(off, token);
-      expect([answer.status, answer.body]).toEqual([200, { message: expect.stringContaining("one") }]);
+      const response = await inherit(off, token);
+      expect([response.status, response.body]).toEqual([200, { message: expect.stringContaining("one") }]);
       const changed = await get();
       expect(changed.body).toMatchObject({
         environmentPrometheusRules: false,
@@ -353,7 +353,7 @@ describe("the inheritance of the environment's Prometheus rules", () => {
       await expectUnchanged(changed);
       expect(await eventsOf(world.services, identity)).toHaveLength(2);
       const back = await inherit(on);
-      expect([back.status, back.body.message === answer.body.message]).toEqual([200, false]);
+      expect([back.status, back.body.message === response.body.message]).toEqual([200, false]);
       expect((await get()).body.environmentPrometheusRules).toBe(true);
     },
   );

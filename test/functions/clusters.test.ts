@@ -6,7 +6,7 @@ import { ClusterResponse } from "#core/cluster/schema.ts";
 import { clusterKey, type Key, pointerKey, totalKey } from "#core/table/keys.ts";
 import { overwrite as overwriteIn } from "#test/support/overwrite.ts";
 import { changeReferences } from "#test/support/references.ts";
-import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 const NOW = "2026-11-23T10:00:00.123Z";
 
@@ -33,15 +33,15 @@ const overwrite = (key: Key, path: readonly string[], value: unknown) => overwri
 
 const keyOf = (slug: string, environment = "production") => clusterKey(tenant.slug, environment, slug);
 
-function expectCreated(answer: Answer): Json {
-  expect(answer.status, answer.text).toBe(200);
-  return answer.body;
+function expectCreated(response: TestResponse): Json {
+  expect(response.status, response.text).toBe(200);
+  return response.body;
 }
 
 /** Expects one 400 that lists exactly these paths, in any order, and has a complete message. */
-function expectProblems(answer: Answer, paths: readonly string[]): string[] {
-  expect(answer.status, answer.text).toBe(400);
-  const { message, details, ...rest } = answer.body;
+function expectProblems(response: TestResponse, paths: readonly string[]): string[] {
+  expect(response.status, response.text).toBe(400);
+  const { message, details, ...rest } = response.body;
   expect(rest).toEqual({});
   expect(details.map((detail: string) => detail.split(": ")[0]).sort()).toEqual([...paths].sort());
   expect(message).toBe(details.length === 1 ? details[0] : `${details[0]} (and ${details.length - 1} more)`);
@@ -50,10 +50,10 @@ function expectProblems(answer: Answer, paths: readonly string[]): string[] {
 
 describe("creating a cluster", () => {
   test("creating a cluster returns the whole cluster with every default", async () => {
-    const answer = await create(tenant.creation({ name: "Web & Co  1" }));
-    expect(answer.status, answer.text).toBe(200);
-    v.parse(v.strictObject(ClusterResponse.entries), answer.body);
-    expect(answer.body).toEqual({
+    const response = await create(tenant.creation({ name: "Web & Co  1" }));
+    expect(response.status, response.text).toBe(200);
+    v.parse(v.strictObject(ClusterResponse.entries), response.body);
+    expect(response.body).toEqual({
       addons: {},
       ameOIDC: false,
       autoUpgrade: false,
@@ -101,9 +101,9 @@ describe("creating a cluster", () => {
       status: "new",
       version: "v1.34.4-u-ame.2",
     });
-    expect(answer.headers.get("content-type")).toBe("application/json; charset=utf-8");
-    expect(answer.headers.get("etag")).toMatch(/^"1\.2\.2"$/);
-    expect(answer.headers.get("location")).toBe(`http://localhost${tenant.path("production", "web-co-1")}`);
+    expect(response.headers.get("content-type")).toBe("application/json; charset=utf-8");
+    expect(response.headers.get("etag")).toMatch(/^"1\.2\.2"$/);
+    expect(response.headers.get("location")).toBe(`http://localhost${tenant.path("production", "web-co-1")}`);
   });
 
   test("a created cluster has every property of the request, and GET returns the same", async () => {
@@ -174,10 +174,10 @@ describe("creating a cluster", () => {
 
   test("creating a cluster with a taken slug is refused with the owner of the slug", async () => {
     expectCreated(await create(tenant.creation({ name: "Held one" })));
-    const answer = await create(tenant.creation({ name: "held&ONE" }));
-    expect(answer.status).toBe(409);
-    expect(answer.body).toEqual({ message: expect.stringContaining('"Held one"'), details: [answer.body.message] });
-    expect(answer.headers.get("retry-after")).toBeNull();
+    const response = await create(tenant.creation({ name: "held&ONE" }));
+    expect(response.status).toBe(409);
+    expect(response.body).toEqual({ message: expect.stringContaining('"Held one"'), details: [response.body.message] });
+    expect(response.headers.get("retry-after")).toBeNull();
     expectCreated(await create(tenant.creation({ name: "held&ONE" }), "staging"));
   });
 
@@ -202,8 +202,8 @@ describe("creating a cluster", () => {
     expect(shown.maintenanceSchedule.identity).toBe(tenant.schedule.identity);
     const raw = JSON.stringify(tenant.creation({ name: "overridden" })).replace("{", '{"region":7,"cni":"calico",');
     const twice = `${raw.slice(0, -1)},"name":"the last wins","cni":"custom"}`;
-    const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, raw: twice });
-    expect(expectCreated(answer)).toMatchObject({ name: "the last wins", cni: "custom" });
+    const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, raw: twice });
+    expect(expectCreated(response)).toMatchObject({ name: "the last wins", cni: "custom" });
   });
 
   test("a creation requires name, region, version, account and pools, and null counts as absent", async () => {
@@ -215,13 +215,13 @@ describe("creating a cluster", () => {
   test.each([[null], [[]], ["text"], [7], [true]])(
     "a creation with the body %j is refused with a complete message",
     async (body) => {
-      const answer = await world.send("POST", tenant.path("production"), {
+      const response = await world.send("POST", tenant.path("production"), {
         token: tenant.admin,
         raw: JSON.stringify(body),
       });
-      expect(answer.status).toBe(400);
-      expect(answer.body.message).toMatch(/object|body/);
-      expect(answer.body.details).toEqual([answer.body.message]);
+      expect(response.status).toBe(400);
+      expect(response.body.message).toMatch(/object|body/);
+      expect(response.body.details).toEqual([response.body.message]);
     },
   );
 
@@ -353,10 +353,10 @@ describe("creating a cluster", () => {
         .map((range): [string, string] => [name, range]),
     ),
   ])("a creation with %s %j is refused", async (path, range) => {
-    const answer = await createWith({ [path]: range });
-    expect(answer.status, answer.text).toBe(400);
+    const response = await createWith({ [path]: range });
+    expect(response.status, response.text).toBe(400);
     const sent = typeof range === "object" ? `${path}.ipRange` : path;
-    expect(answer.body.details).toEqual([expect.stringMatching(new RegExp(`^${sent}: .*must `))]);
+    expect(response.body.details).toEqual([expect.stringMatching(new RegExp(`^${sent}: .*must `))]);
   });
 
   test.each(["100.64.0.0/16", "198.18.0.0/16", "192.0.2.0/24", "192.88.99.0/24", "172.16.0.0/12", "169.253.0.0/16"])(
@@ -368,9 +368,9 @@ describe("creating a cluster", () => {
   );
 
   test("a creation with overlapping pod and service ranges is refused with one problem", async () => {
-    const answer = await createWith({ clusterPodSubnet: "10.0.0.0/12", serviceSubnet: "10.1.0.0/16" });
-    expect(answer.status).toBe(400);
-    expect(answer.body.details).toEqual([expect.stringMatching(/Subnet: .*overlap/)]);
+    const response = await createWith({ clusterPodSubnet: "10.0.0.0/12", serviceSubnet: "10.1.0.0/16" });
+    expect(response.status).toBe(400);
+    expect(response.body.details).toEqual([expect.stringMatching(/Subnet: .*overlap/)]);
   });
 
   test("a creation accepts whitelist ranges as strings and objects, of both families, and returns strings", async () => {
@@ -393,16 +393,16 @@ describe("creating a cluster", () => {
     ["0.0.0.0/0", 7],
     ["0.0.0.0/0", "d".repeat(101)],
   ])("a creation with the whitelist entry %j and the description %j is refused", async (cidr, description) => {
-    const answer = await createWith({
+    const response = await createWith({
       ipWhitelist: [
         { cidr: "10.0.0.0/8", description: "good" },
         { cidr, description },
       ],
     });
-    expect(answer.status, answer.text).toBe(400);
+    expect(response.status, response.text).toBe(400);
     const sent = typeof cidr === "object" ? "cidr.ipRange" : "cidr";
     const wrong = cidr === "0.0.0.0/0" ? "description" : sent;
-    expect(answer.body.details).toEqual([expect.stringContaining(`ipWhitelist[1].${wrong}: `)]);
+    expect(response.body.details).toEqual([expect.stringContaining(`ipWhitelist[1].${wrong}: `)]);
   });
 
   test.each([
@@ -416,8 +416,8 @@ describe("creating a cluster", () => {
     ["fe80::/10", "fe80::/10"],
     ["ff02::/16", "ff00::/8"],
   ])("a creation with the whitelist range %s, which is within %s, is refused", async (cidr, within) => {
-    const answer = await createWith({ ipWhitelist: [{ cidr, description: "" }] });
-    const [detail] = expectProblems(answer, ["ipWhitelist[0].cidr"]);
+    const response = await createWith({ ipWhitelist: [{ cidr, description: "" }] });
+    const [detail] = expectProblems(response, ["ipWhitelist[0].cidr"]);
     expect(detail).toContain(`must not be within ${within} (`);
   });
 
@@ -449,10 +449,10 @@ describe("creating a cluster", () => {
     });
     const { ipWhitelist, addons, description } = body(0);
     expect(expectCreated(await createWith(body(0)))).toMatchObject({ ipWhitelist, addons, description });
-    const answer = await createWith(body(1));
-    expect(answer.status).toBe(400);
+    const response = await createWith(body(1));
+    expect(response.status).toBe(400);
     expect(
-      answer.body.details.map((detail: string) => /must have at most \d+ characters/.exec(detail)?.[0]).sort(),
+      response.body.details.map((detail: string) => /must have at most \d+ characters/.exec(detail)?.[0]).sort(),
     ).toEqual([
       "must have at most 100 characters",
       "must have at most 1024 characters",
@@ -465,9 +465,9 @@ describe("creating a cluster", () => {
     const addons = `{"__proto__":{"enabled":true},"constructor":{"customValues":{"__proto__":"p","toString":"","\\u0000":"\\u2028"}},
       "":{},"É \\uD83D\\uDE00":{"enabled":false,"customValues":{}},"${"n".repeat(63)}":{"customValues":{"k":"${"€".repeat(341)}"}}}`;
     const raw = JSON.stringify(tenant.creation({ name: "with addons" })).replace("{", `{"addons":${addons},`);
-    const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, raw });
-    expectCreated(answer);
-    for (const shown of [answer, await get("with-addons")]) {
+    const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, raw });
+    expectCreated(response);
+    for (const shown of [response, await get("with-addons")]) {
       const { addons: kept } = shown.body;
       expect(Object.keys(kept).sort()).toEqual(Object.keys(JSON.parse(addons)).sort());
       expect(JSON.stringify(kept)).toBe(JSON.stringify(JSON.parse(addons)));
@@ -524,7 +524,7 @@ describe("creating a cluster", () => {
 
   test("a creation with several errors lists each of them with its path", async () => {
     const pool = { name: "workers", nodeSize: "t3.medium" };
-    const answer = await create({
+    const response = await create({
       name: "no_name",
       region: "eu-west-1",
       version: "1.34",
@@ -540,7 +540,7 @@ describe("creating a cluster", () => {
       addons: { a: { enabled: 7 } },
       nodePools: [pool, { ...pool, minSize: -1 }, { name: "zoned", nodeSize: "huge", availabilityZone: "mars" }, 7],
     });
-    expectProblems(answer, [
+    expectProblems(response, [
       "addons.a.enabled",
       "clusterPodSubnet",
       "cni",
@@ -585,13 +585,13 @@ describe("creating a cluster", () => {
       const bare = await createAccount(at.services, there.slug, { displayName: "Bare", cloudProfile: "aws" });
       const send = (more: Record<string, unknown>) =>
         at.send("POST", there.path("production"), { token: there.admin, body: there.creation(more) });
-      const answer = await send({ name: "bare", cloudAccountIdentity: bare.identity });
-      expect(answer.status, answer.text).toBe(expected);
-      if (expected === 400) expect(answer.body.details).toEqual([expect.stringMatching(/^cloudAcc.*credentials/)]);
+      const response = await send({ name: "bare", cloudAccountIdentity: bare.identity });
+      expect(response.status, response.text).toBe(expected);
+      if (expected === 400) expect(response.body.details).toEqual([expect.stringMatching(/^cloudAcc.*credentials/)]);
       else {
-        expect(answer.body.cloudAccount).toEqual({ displayName: "Bare", identity: bare.identity });
-        expect(answer.body).not.toHaveProperty("cloudCredentials");
-        expect(answer.headers.get("etag")).toBe('"1.1.2"');
+        expect(response.body.cloudAccount).toEqual({ displayName: "Bare", identity: bare.identity });
+        expect(response.body).not.toHaveProperty("cloudCredentials");
+        expect(response.headers.get("etag")).toBe('"1.1.2"');
       }
       expectCreated(await send({ name: "full" }));
       const own = { name: "own", cloudAccountIdentity: there.byonAccount.identity, region: "europe" };
@@ -605,15 +605,15 @@ describe("creating a cluster", () => {
     for (let deleting = 1; deleting <= 33; deleting++) {
       await overwrite(keyOf("phoenix"), ["status"], "deleting");
       expect((await get("phoenix")).body).toMatchObject({ identity: previous.identity, status: "deleting" });
-      const answer = await create(body);
+      const response = await create(body);
       if (deleting === 33) {
-        expect(answer.status).toBe(409);
-        expect(answer.body.message).toMatch(/32/);
-        expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+        expect(response.status).toBe(409);
+        expect(response.body.message).toMatch(/32/);
+        expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
         continue;
       }
-      expect(expectCreated(answer).identity).not.toBe(previous.identity);
-      previous = answer.body;
+      expect(expectCreated(response).identity).not.toBe(previous.identity);
+      previous = response.body;
       expect((await get("phoenix")).body.identity).toBe(previous.identity);
     }
   });
@@ -624,9 +624,9 @@ describe("creating a cluster", () => {
     const send = (name: string) =>
       world.send("POST", full.path("production"), { token: full.admin, body: full.creation({ name }) });
     expectCreated(await send("last"));
-    const answer = await send("too many");
-    expect(answer.status).toBe(409);
-    expect(answer.body.message).toMatch(/100[ ,_]?000/);
+    const response = await send("too many");
+    expect(response.status).toBe(409);
+    expect(response.body.message).toMatch(/100[ ,_]?000/);
   });
 });
 
@@ -689,8 +689,8 @@ describe("getting a cluster", () => {
   });
 
   test("GET of a missing cluster returns 404 with its name", async () => {
-    const answer = await get("nobody");
-    expect(answer.status).toBe(404);
-    expect(answer.body).toEqual({ message: expect.stringContaining('"nobody"'), details: [answer.body.message] });
+    const response = await get("nobody");
+    expect(response.status).toBe(404);
+    expect(response.body).toEqual({ message: expect.stringContaining('"nobody"'), details: [response.body.message] });
   });
 });

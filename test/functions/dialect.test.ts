@@ -69,8 +69,8 @@ describe("a second dialect of the API", () => {
       ...(body === undefined ? {} : { "content-type": "application/json", "idempotency-key": JSON.stringify(body) }),
     };
     const sent = body === undefined ? null : JSON.stringify(body);
-    const answer = await app.request(`http://localhost${to}`, { method, headers, body: sent });
-    return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Json };
+    const response = await app.request(`http://localhost${to}`, { method, headers, body: sent });
+    return { status: response.status, headers: response.headers, body: (await response.json()) as Json };
   }
 
   test("a cluster that was created in one dialect is read in both, each in its own form", async () => {

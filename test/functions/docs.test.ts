@@ -18,12 +18,12 @@ const app = addDocs(new Hono(), quiet);
 
 describe("the served OpenAPI document", () => {
   test("the OpenAPI document is served as committed, and matches its own contract", async () => {
-    const answer = await app.request("/openapi.json");
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("content-type")).toBe("application/json");
-    const body = await answer.json();
+    const response = await app.request("/openapi.json");
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toBe("application/json");
+    const body = await response.json();
     expect(body).toEqual(committed);
-    expectContract("GET", "/openapi.json", 200, answer.headers, body);
+    expectContract("GET", "/openapi.json", 200, response.headers, body);
   });
 
   test("the OpenAPI document names its server relatively, so that it is valid at any host", async () => {
@@ -43,14 +43,14 @@ describe("the served OpenAPI document", () => {
 
 describe("the docs page", () => {
   test("/ redirects to the docs page", async () => {
-    const answer = await app.request("/");
-    expect([answer.status, answer.headers.get("location")]).toEqual([302, "/docs"]);
+    const response = await app.request("/");
+    expect([response.status, response.headers.get("location")]).toEqual([302, "/docs"]);
   });
 
   test("the docs page names no other host and contains no inline script or style", async () => {
-    const answer = await app.request("/docs");
-    expect(answer.headers.get("content-type")).toBe("text/html; charset=utf-8");
-    const html = await answer.text();
+    const response = await app.request("/docs");
+    expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    const html = await response.text();
     expect(html).not.toMatch(/https?:|\/\/[a-z]/i);
     expect(html).not.toMatch(/<style|<script(?! src="\/docs\/)|\son[a-z]+=/i);
     const loaded = [...html.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, path]) => path);
@@ -58,17 +58,17 @@ describe("the docs page", () => {
   });
 
   test.each(PATHS)("%s is served with a policy that allows only this server", async (path) => {
-    const answer = await app.request(path);
-    expect(answer.status).toBe(200);
-    const policy = answer.headers.get("content-security-policy") ?? "";
+    const response = await app.request(path);
+    expect(response.status).toBe(200);
+    const policy = response.headers.get("content-security-policy") ?? "";
     expect(policy).toMatch(/^default-src 'none';/);
     const sources = policy.split("; ").flatMap((directive) => directive.split(" ").slice(1));
     expect(new Set(sources.map((source) => source.replace(/^'sha256-.*'$/, "'sha256'")))).toEqual(
       new Set(["'none'", "'self'", "'sha256'", "data:"]),
     );
-    expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
-    expect(answer.headers.get("cache-control")).toBe("no-cache");
-    expect(answer.headers.get("x-request-id")).toMatch(/./);
+    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+    expect(response.headers.get("cache-control")).toBe("no-cache");
+    expect(response.headers.get("x-request-id")).toMatch(/./);
   });
 
   test.each([
@@ -86,9 +86,9 @@ describe("the docs page", () => {
 
   test("the docs page is read-only", async () => {
     for (const path of ["/", ...PATHS]) {
-      const answer = await app.request(path, { method: "POST" });
-      expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
-      expectContract("POST", path, 405, answer.headers, await answer.json());
+      const response = await app.request(path, { method: "POST" });
+      expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+      expectContract("POST", path, 405, response.headers, await response.json());
       const head = await app.request(path, { method: "HEAD" });
       expect([head.status, await head.text()]).toEqual([path === "/" ? 302 : 200, ""]);
     }

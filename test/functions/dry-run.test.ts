@@ -105,8 +105,8 @@ describe.each(WRITES)("a dry run of a %s", (name, request, drawn) => {
     expect((await rehearse(method, path, body, "nonsense")).status).toBe(401);
     const before = await everything();
     for (const query of ["dryRun=1", "dryRun=", "dryRun=true&dryRun=true", "dryRun=true&dryRun=false"]) {
-      const answer = await send(method, `${path}?${query}`, body);
-      expect([query, answer.status, answer.body.message]).toEqual([query, 400, expect.stringContaining("dryRun")]);
+      const response = await send(method, `${path}?${query}`, body);
+      expect([query, response.status, response.body.message]).toEqual([query, 400, expect.stringContaining("dryRun")]);
     }
     expect(await everything()).toEqual(before);
     expect((await send(method, `${path}?dryRun=false`, body)).status).toBe(name === "removed pool" ? 204 : 200);

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { expectError } from "#test/support/errors.ts";
-import { type Answer, makeWorld, type RequestOptions, type Tenant, type World } from "#test/support/world.ts";
+import { makeWorld, type RequestOptions, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 const MAX_BODY = 256 * 1024;
 
@@ -21,8 +21,8 @@ beforeAll(async () => {
   const body = tenant.creation({ name: "Held", nodePools });
   for (const environment of ["production", "staging"]) {
     const headers = environment === "production" ? KEY : {};
-    const answer = await world.send("POST", tenant.path(environment), { token: tenant.admin, body, headers });
-    expect(answer.status, answer.text).toBe(200);
+    const response = await world.send("POST", tenant.path(environment), { token: tenant.admin, body, headers });
+    expect(response.status, response.text).toBe(200);
   }
   pool = `${(await get(`${tenant.path("production", "held")}/pools`)).body[0].id}`;
 });
@@ -59,7 +59,7 @@ const ORDER = {
 } as const;
 type Wrong = keyof typeof ORDER;
 
-type Build = (wrong: ReadonlySet<Wrong>) => Promise<Answer>;
+type Build = (wrong: ReadonlySet<Wrong>) => Promise<TestResponse>;
 
 const organisationOf = (wrong: ReadonlySet<Wrong>) => (wrong.has("no role") ? "nowhere" : tenant.slug);
 const environmentOf = (wrong: ReadonlySet<Wrong>) => (wrong.has("missing environment") ? "mars" : "production");

@@ -6,7 +6,7 @@ import { eventKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { roundTripsOf } from "#test/support/faults.ts";
 import { eventsOf } from "#test/support/invariants.ts";
-import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 const DAY = 24 * 60 * 60 * 1_000;
 
@@ -30,9 +30,9 @@ const pathOf = (environment = "production", cluster = "one") => `${tenant.path(e
 const get = (path = pathOf(), token = tenant.admin) => world.send("GET", path, { token });
 
 async function send(method: string, path: string, body?: unknown): Promise<Json> {
-  const answer = await world.send(method, path, { token: tenant.admin, body });
-  expect(answer.status, answer.text).toBeLessThan(300);
-  return answer.body;
+  const response = await world.send(method, path, { token: tenant.admin, body });
+  expect(response.status, response.text).toBeLessThan(300);
+  return response.body;
 }
 const create = (more: Record<string, unknown> = {}): Promise<Json> =>
   send("POST", tenant.path("production"), tenant.creation(more));
@@ -45,7 +45,7 @@ const happen = () => {
   return patch({ deleteProtection: isProtected });
 };
 
-const linkOf = ({ headers }: Answer, rel: string): string | undefined => {
+const linkOf = ({ headers }: TestResponse, rel: string): string | undefined => {
   const found = (headers.get("link") ?? "").split(", ").find((each) => each.endsWith(`; rel="${rel}"`));
   return found === undefined ? undefined : /^<http:\/\/localhost([^>]+)>/.exec(found)?.[1];
 };
@@ -55,10 +55,10 @@ const cursorIn = (path: string | undefined) => new URL(`http://localhost${path}`
 async function readAll(path: string, between: () => Promise<unknown> = async () => {}): Promise<Json[][]> {
   const pages: Json[][] = [];
   for (let next: string | undefined = path; next !== undefined; ) {
-    const answer = await get(next);
-    expect(answer.status, answer.text).toBe(200);
-    pages.push(answer.body.content);
-    next = linkOf(answer, "next");
+    const response = await get(next);
+    expect(response.status, response.text).toBe(200);
+    pages.push(response.body.content);
+    next = linkOf(response, "next");
     await between();
   }
   return pages;
@@ -88,11 +88,11 @@ describe("the events of a cluster", () => {
     const patched = await world.send("PATCH", path, { token, body, headers, peer: "198.51.100.7" });
     expect(patched.status, patched.text).toBe(200);
     await reconcile(made.identity, now + 1);
-    const answer = await get();
-    expect(answer.status, answer.text).toBe(200);
-    expect(Object.keys(answer.body)).toEqual(["content"]);
-    const [reconciled, updated, created] = answer.body.content;
-    expect(answer.body.content).toHaveLength(3);
+    const response = await get();
+    expect(response.status, response.text).toBe(200);
+    expect(Object.keys(response.body)).toEqual(["content"]);
+    const [reconciled, updated, created] = response.body.content;
+    expect(response.body.content).toHaveLength(3);
     expect(reconciled).toEqual({
       at: new Date(now + 1).toISOString(),
       changes: [{ path: "status", from: "new", to: "provisioning" }],
@@ -111,7 +111,7 @@ describe("the events of a cluster", () => {
       user,
     });
     expect(created).toMatchObject({ at: made.createdAt, type: "cluster.created", sourceAddress: "127.0.0.1" });
-    expect(linkOf(answer, "next")).toBeUndefined();
+    expect(linkOf(response, "next")).toBeUndefined();
   });
 
   test("events contain names as they were sent, also names that JavaScript objects treat specially", async () => {
@@ -318,9 +318,9 @@ describe("the cursor of an event list", () => {
       "x".repeat(3_900),
     ];
     for (const each of wrong) {
-      const answer = await get(`${pathOf()}?cursor=${each}`);
-      expect([each, answer.status]).toEqual([each, 400]);
-      expect(answer.body.details).toEqual([expect.stringMatching(/^cursor: /)]);
+      const response = await get(`${pathOf()}?cursor=${each}`);
+      expect([each, response.status]).toEqual([each, 400]);
+      expect(response.body.details).toEqual([expect.stringMatching(/^cursor: /)]);
     }
     const twice = await get(`${pathOf()}?cursor=${cursor}&cursor=${cursor}`);
     expect([twice.status, twice.body.message]).toEqual([400, expect.stringMatching(/^cursor: /)]);

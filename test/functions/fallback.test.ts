@@ -21,9 +21,9 @@ beforeAll(async () => {
 });
 
 /** Response without the parts that differ from one request to the next. */
-async function summarize(answer: Response) {
-  const headers = Object.fromEntries([...answer.headers].filter(([name]) => name !== "x-request-id"));
-  return { status: answer.status, headers, body: await answer.text() };
+async function summarize(response: Response) {
+  const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== "x-request-id"));
+  return { status: response.status, headers, body: await response.text() };
 }
 
 describe("requests that match no function's route", () => {
@@ -42,10 +42,10 @@ describe("requests that match no function's route", () => {
   ];
   test.each(paths)("%s without a route is refused as the local server refuses it", async (path) => {
     for (const method of ["GET", "POST", "HEAD", "PROPFIND"]) {
-      const answer = await app.request(`http://localhost${path}`, { method });
+      const response = await app.request(`http://localhost${path}`, { method });
       const served = await world.raw(method, path);
-      expect(answer.headers.get("x-request-id")).toMatch(/./);
-      const { status, headers, body } = await summarize(answer);
+      expect(response.headers.get("x-request-id")).toMatch(/./);
+      const { status, headers, body } = await summarize(response);
       expect(status).toBe(404);
       expect(body).toBe(served.bytes.toString());
       expect(headers["content-type"]).toBe(served.headers.get("content-type"));
@@ -58,13 +58,13 @@ describe("requests that match no function's route", () => {
     expect(templates.length).toBeGreaterThan(20);
     for (const template of templates) {
       const path = template.replaceAll(/\{\w+\}/g, "x");
-      const answer = await app.request(path, { method: "PROPFIND" });
-      expect(answer.status, path).toBe(405);
+      const response = await app.request(path, { method: "PROPFIND" });
+      expect(response.status, path).toBe(405);
       const served = await world.raw("PROPFIND", path);
-      expect([served.status, served.headers.get("allow")], path).toEqual([405, answer.headers.get("allow")]);
-      const body = await answer.json();
+      expect([served.status, served.headers.get("allow")], path).toEqual([405, response.headers.get("allow")]);
+      const body = await response.json();
       expect(body, path).toEqual(JSON.parse(served.bytes.toString()));
-      expectContract("PROPFIND", path, 405, answer.headers, body);
+      expectContract("PROPFIND", path, 405, response.headers, body);
     }
   });
 
@@ -88,9 +88,9 @@ test("the fallback function serves the same OpenAPI document and docs page as th
   const local = addDocs(new Hono(), createLogger("silent"));
   for (const path of ["/", "/openapi.json", "/docs", "/docs/page.js", "/docs/redoc.js"]) {
     for (const method of ["GET", "HEAD", "POST"]) {
-      const answers = await Promise.all([app.request(path, { method }), local.request(path, { method })]);
-      const [answer, served] = await Promise.all(answers.map(summarize));
-      expect(answer, `${method} ${path}`).toEqual(served);
+      const responses = await Promise.all([app.request(path, { method }), local.request(path, { method })]);
+      const [response, served] = await Promise.all(responses.map(summarize));
+      expect(response, `${method} ${path}`).toEqual(served);
     }
   }
 });

@@ -4,11 +4,11 @@ import { CreateCluster } from "#core/cluster/schema.ts";
 import { CreateNodePool } from "#core/node-pool/schema.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import {
-  type Answer,
   type Json,
   makeWorld,
   type RequestOptions,
   type Tenant,
+  type TestResponse,
   type World,
 } from "#test/support/world.ts";
 
@@ -33,22 +33,22 @@ beforeAll(async () => {
 });
 
 /** Sends a request and asserts that it returns no 5xx, valid headers, and errors of the documented form. */
-async function send(method: string, path: string, sending: RequestOptions = {}): Promise<Answer> {
-  const answer = await world.send(method, path, { token: tenant.admin, ...sending });
-  const description = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`;
-  expect(answer.status, description).toBeLessThan(500);
-  expect([...answer.headers].flat().filter((text) => !/^[\x20-\x7e]*$/.test(text))).toEqual([]);
-  expect(answer.headers.get("x-request-id")).toMatch(/^[A-Za-z0-9_-]{1,128}$/);
-  if (answer.status < 400 || method === "HEAD") return answer;
-  expect(answer.headers.get("content-type")).toBe("application/json; charset=utf-8");
-  const { message, details, ...others } = answer.body;
+async function send(method: string, path: string, sending: RequestOptions = {}): Promise<TestResponse> {
+  const response = await world.send(method, path, { token: tenant.admin, ...sending });
+  const description = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 300)}: ${response.text.slice(0, 300)}`;
+  expect(response.status, description).toBeLessThan(500);
+  expect([...response.headers].flat().filter((text) => !/^[\x20-\x7e]*$/.test(text))).toEqual([]);
+  expect(response.headers.get("x-request-id")).toMatch(/^[A-Za-z0-9_-]{1,128}$/);
+  if (response.status < 400 || method === "HEAD") return response;
+  expect(response.headers.get("content-type")).toBe("application/json; charset=utf-8");
+  const { message, details, ...others } = response.body;
   expect(others).toEqual({});
   expect(details.length).toBeGreaterThan(0);
   const texts: unknown[] = [message, ...details];
   const isText = (text: unknown) => typeof text === "string" && text !== "" && text.isWellFormed();
   expect(texts.filter((text) => !isText(text))).toEqual([]);
   expect(message.startsWith(details[0]), description).toBe(true);
-  return answer;
+  return response;
 }
 
 const creation = (more: object = {}) => tenant.creation({ name: `c-${++made}`, ...more });
@@ -60,20 +60,20 @@ const withPool = (more: object) => creation({ nodePools: [pool(more)] });
 /** Object with one property of any name, including `__proto__`. */
 const named = <T>(name: string, value: T): Record<string, T> => Object.fromEntries([[name, value]]);
 
-async function accepted(sending: RequestOptions): Promise<Answer> {
-  const answer = await send("POST", tenant.path(ACCEPTED), sending);
-  expect(answer.status, `${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`).toBe(200);
-  return answer;
+async function accepted(sending: RequestOptions): Promise<TestResponse> {
+  const response = await send("POST", tenant.path(ACCEPTED), sending);
+  expect(response.status, `${JSON.stringify(sending).slice(0, 300)}: ${response.text.slice(0, 300)}`).toBe(200);
+  return response;
 }
 
 /** Sends a request that must be refused, and asserts that nothing was created. */
-async function refused(sending: RequestOptions, status = 400): Promise<Answer> {
-  const answer = await send("POST", tenant.path(REFUSED), sending);
+async function refused(sending: RequestOptions, status = 400): Promise<TestResponse> {
+  const response = await send("POST", tenant.path(REFUSED), sending);
   const before = strays;
   strays = (await send("GET", `${tenant.path(REFUSED)}?size=1`)).body.totalElements;
-  expect(answer.status, `${JSON.stringify(sending).slice(0, 300)}: ${answer.text.slice(0, 300)}`).toBe(status);
+  expect(response.status, `${JSON.stringify(sending).slice(0, 300)}: ${response.text.slice(0, 300)}`).toBe(status);
   expect(strays).toBe(before);
-  return answer;
+  return response;
 }
 
 describe("a value of the wrong type", () => {

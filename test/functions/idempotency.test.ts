@@ -4,7 +4,7 @@ import { setMember } from "#core/admin/members.ts";
 import { memberEntity } from "#core/tenancy/member.ts";
 import { regenerateClientTokens } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { type Answer, makeWorld, type RequestOptions, type Tenant, type World } from "#test/support/world.ts";
+import { makeWorld, type RequestOptions, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 const START = Date.parse("2026-11-23T10:00:00.123Z");
 const HOUR = 60 * 60 * 1_000;
@@ -41,13 +41,13 @@ const post = (path: string, body: unknown, more: RequestOptions = {}, by: World 
   });
 const create = (more: RequestOptions = {}, body: Record<string, unknown> = {}) =>
   post(at(), tenant.creation(body), more);
-const summarize = ({ status, body, headers }: Answer) => ({
+const summarize = ({ status, body, headers }: TestResponse) => ({
   status,
   body,
   etag: headers.get("etag"),
   location: headers.get("location"),
 });
-const isReplayed = ({ headers }: Answer) => headers.get("idempotency-replayed");
+const isReplayed = ({ headers }: TestResponse) => headers.get("idempotency-replayed");
 const count = async () => (await clustersOf(world.services, tenant.slug)).length;
 
 const OPERATIONS: [string, () => string, unknown][] = [
@@ -92,13 +92,16 @@ describe.each(OPERATIONS)("a retry of %s", (name, path, body) => {
     await prepare();
     const processes = Array.from({ length: servers }, () => world.sibling());
     for (const { wire } of processes) Object.assign(wire, { conflicts: true, latencyMs: 5 });
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 10 }, (_, number) => post(path(), sent(), {}, processes[number % servers])),
     );
-    const [first] = answers.filter((answer) => isReplayed(answer) === null);
-    expect(answers.map(({ status, text }) => (status === 200 ? 200 : text))).toEqual(Array(10).fill(200));
-    expect(answers.map((answer) => isReplayed(answer)).toSorted()).toEqual([null, ...Array(9).fill("true")].toSorted());
-    for (const answer of answers) expect(summarize(answer)).toEqual(first === undefined ? undefined : summarize(first));
+    const [first] = responses.filter((response) => isReplayed(response) === null);
+    expect(responses.map(({ status, text }) => (status === 200 ? 200 : text))).toEqual(Array(10).fill(200));
+    expect(responses.map((response) => isReplayed(response)).toSorted()).toEqual(
+      [null, ...Array(9).fill("true")].toSorted(),
+    );
+    for (const response of responses)
+      expect(summarize(response)).toEqual(first === undefined ? undefined : summarize(first));
     expect(first?.status).toBe(200);
     const [cluster, ...others] = await clustersOf(world.services, tenant.slug);
     expect(others).toEqual([]);
@@ -113,9 +116,9 @@ describe.each(OPERATIONS)("a retry of %s", (name, path, body) => {
     forgetful.wire.fault = ({ operation }) =>
       operation === "TransactWriteItems" && ++attempts === 1 ? "after" : undefined;
     regenerateClientTokens(forgetful.table);
-    const answer = await post(path(), sent(), {}, forgetful);
-    expect([attempts, answer.status], answer.text).toEqual([2, 200]);
-    expect(summarize(await post(path(), sent()))).toEqual(summarize(answer));
+    const response = await post(path(), sent(), {}, forgetful);
+    expect([attempts, response.status], response.text).toEqual([2, 200]);
+    expect(summarize(await post(path(), sent()))).toEqual(summarize(response));
     await expectInvariants(world.services, tenant.slug);
   });
 });
@@ -153,7 +156,7 @@ test("a retry returns the first response when the first request commits between 
 });
 
 describe("an idempotency key", () => {
-  test.each<[string, () => Promise<Answer>]>([
+  test.each<[string, () => Promise<TestResponse>]>([
     ["body", () => create({}, { name: "two" })],
     ["body with the same meaning", () => create({ raw: JSON.stringify(tenant.creation(), null, 1) })],
     ["path", () => post(at("staging"), tenant.creation())],
@@ -171,10 +174,10 @@ describe("an idempotency key", () => {
   ])("an idempotency key with another %s is refused", async (_, send) => {
     const first = await create();
     expect(first.status, first.text).toBe(200);
-    const answer = await send();
-    expect(answer.status, answer.text).toBe(422);
-    expect(answer.body.message).toContain("Idempotency-Key");
-    expect(isReplayed(answer)).toBeNull();
+    const response = await send();
+    expect(response.status, response.text).toBe(422);
+    expect(response.body.message).toContain("Idempotency-Key");
+    expect(isReplayed(response)).toBeNull();
     expect(await count()).toBe(1);
   });
 
@@ -196,8 +199,8 @@ describe("an idempotency key", () => {
     expect((await create({ token: (await tenant.person("viewer")).token })).status).toBe(403);
     await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
     expect((await create()).status).toBe(409);
-    const answer = await create({}, { name: "two" });
-    expect([answer.status, isReplayed(answer)]).toEqual([200, null]);
+    const response = await create({}, { name: "two" });
+    expect([response.status, isReplayed(response)]).toEqual([200, null]);
   });
 
   test("the response of a request that changed nothing is stored too, and later changes do not affect the retry", async () => {
@@ -257,8 +260,8 @@ describe("an idempotency key", () => {
     ["a tab", "a\tb"],
   ])("the idempotency key %s is refused", async (_, wrong) => {
     key = wrong;
-    const answer = await create();
-    expect([answer.status, answer.body.details]).toEqual([400, [expect.stringContaining("Idempotency-Key")]]);
+    const response = await create();
+    expect([response.status, response.body.details]).toEqual([400, [expect.stringContaining("Idempotency-Key")]]);
     expect(await count()).toBe(0);
   });
 

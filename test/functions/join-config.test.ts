@@ -37,9 +37,9 @@ const POOL = {
 async function create(): Promise<void> {
   tenant = await world.tenant();
   const body = tenant.creation({ nodePools: [POOL] });
-  const answer = await send("POST", tenant.path("production"), { body });
-  expect(answer.status, answer.text).toBe(200);
-  identity = answer.body.identity;
+  const response = await send("POST", tenant.path("production"), { body });
+  expect(response.status, response.text).toBe(200);
+  identity = response.body.identity;
   [pool] = (await send("GET", at("pools"))).body;
 }
 
@@ -92,8 +92,8 @@ describe("a join configuration", () => {
 
   test("a join configuration during an upgrade installs the API server's running version, then the new one", async () => {
     const versionsOf = async () => {
-      const answers = [await join(), await send("GET", at("pools", pool.identity, "join-config"))];
-      return answers.map(({ body }) => [
+      const responses = [await join(), await send("GET", at("pools", pool.identity, "join-config"))];
+      return responses.map(({ body }) => [
         body.versions.kubernetes,
         /this node runs Kubernetes v([0-9.]+)/.exec(plain(body.upgradeScriptBase64))?.[1],
       ]);
@@ -124,9 +124,9 @@ describe("a join configuration", () => {
         { method: "POST", body: { ignored: true } },
       ]) {
         const { method, ...more } = request;
-        const answer = await send(method, at("pools", `${which}`, "join-config"), more);
-        expect([request, answer.status]).toEqual([request, 200]);
-        const script = plain(answer.body.installScriptBase64);
+        const response = await send(method, at("pools", `${which}`, "join-config"), more);
+        expect([request, response.status]).toEqual([request, 200]);
+        const script = plain(response.body.installScriptBase64);
         expect(script).toContain("role=worker");
         expect(script).toContain('key: "dedicated"');
         expect(script).toMatch(/unattended-upgrade[\s\S]+systemctl reboot/);
@@ -205,16 +205,16 @@ describe("a join configuration that is not available", () => {
 
   test("a join configuration of a deleting pool returns 409", async () => {
     expect((await send("DELETE", at("pools", `${pool.id}`))).status).toBe(204);
-    const answer = await send("GET", at("pools", `${pool.id}`, "join-config"));
-    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining("is being deleted")]);
+    const response = await send("GET", at("pools", `${pool.id}`, "join-config"));
+    expect([response.status, response.body.message]).toEqual([409, expect.stringContaining("is being deleted")]);
   });
 });
 
 describe("bootstrap tokens of a cluster", () => {
   test("bootstrap tokens are stored as hashes, and events name their callers", async () => {
     const { user, token: caller } = await tenant.person("admin");
-    const answer = await world.send("GET", at("pools", `${pool.id}`, "join-config"), { token: caller });
-    const token = tokenIn(answer.body);
+    const response = await world.send("GET", at("pools", `${pool.id}`, "join-config"), { token: caller });
+    const token = tokenIn(response.body);
     expect(await kept()).toEqual([
       {
         id: token.slice(0, 6),
@@ -238,9 +238,9 @@ describe("bootstrap tokens of a cluster", () => {
   });
 
   test("bootstrap tokens requested concurrently are all valid, and beyond the limit the oldest are revoked", async () => {
-    const answers = await Promise.all(Array.from({ length: MAX_TOKENS + 5 }, () => join()));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-    const ids = new Set(answers.map(({ body }) => tokenIn(body).slice(0, 6)));
+    const responses = await Promise.all(Array.from({ length: MAX_TOKENS + 5 }, () => join()));
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
+    const ids = new Set(responses.map(({ body }) => tokenIn(body).slice(0, 6)));
     expect(ids.size).toBe(MAX_TOKENS + 5);
     const tokens = await kept();
     expect(tokens).toHaveLength(MAX_TOKENS);
@@ -267,8 +267,8 @@ describe("bootstrap tokens of a cluster", () => {
       values: { ":ttl": 1 },
     });
     expect(await commit(world.table, gone, deadlineIn())).toEqual([]);
-    const answer = await join();
-    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining("being deleted")]);
+    const response = await join();
+    expect([response.status, response.body.message]).toEqual([409, expect.stringContaining("being deleted")]);
     expect(await kept()).toEqual([]);
   });
 
@@ -279,10 +279,10 @@ describe("bootstrap tokens of a cluster", () => {
         const careful = world.sibling();
         let sent = 0;
         careful.wire.fault = () => (sent++ === call ? when : undefined);
-        const answer = await careful.send("GET", at("join-config"), { token: tenant.admin });
+        const response = await careful.send("GET", at("join-config"), { token: tenant.admin });
         const added = (await kept()).length - before.length;
-        if (answer.status === 200) expect(added).toBe(1);
-        else expect([answer.status, added <= 1]).toEqual([503, true]);
+        if (response.status === 200) expect(added).toBe(1);
+        else expect([response.status, added <= 1]).toEqual([503, true]);
         if (sent <= call) return;
       }
     }

@@ -71,10 +71,10 @@ describe("a response over 16 KiB", () => {
     "gzip;level=1",
     "gzip br",
   ])("a response for Accept-Encoding %j is not compressed, and varies by the header", async (accepted) => {
-    const answer = await page(accepted);
-    expect(answer.headers.get("content-encoding")).toBeNull();
-    expect(answer.headers.get("vary")).toContain("Accept-Encoding");
-    expect(JSON.parse(answer.bytes.toString()).content).toHaveLength(3);
+    const response = await page(accepted);
+    expect(response.headers.get("content-encoding")).toBeNull();
+    expect(response.headers.get("vary")).toContain("Accept-Encoding");
+    expect(JSON.parse(response.bytes.toString()).content).toHaveLength(3);
   });
 
   test("a response to HEAD has the headers of the compressed response to GET, and no body", async () => {
@@ -88,9 +88,9 @@ describe("a response over 16 KiB", () => {
     const plain = await list(150);
     expect(plain.bytes.length).toBeGreaterThan(1024 * 1024);
     for (const coding of ["br", "gzip"]) {
-      const answer = await list(150, { "accept-encoding": coding });
-      expect(answer.headers.get("content-encoding")).toBe(coding);
-      expect(unpack(answer.bytes, answer.headers).equals(plain.bytes)).toBe(true);
+      const response = await list(150, { "accept-encoding": coding });
+      expect(response.headers.get("content-encoding")).toBe(coding);
+      expect(unpack(response.bytes, response.headers).equals(plain.bytes)).toBe(true);
     }
   });
 
@@ -167,23 +167,23 @@ describe("CORS for browsers", () => {
     expect(preflight.headers.get("access-control-allow-methods")).toContain("PATCH");
     expect(preflight.headers.get("x-request-id")).toMatch(/^[\w-]{1,128}$/);
     expect(preflight.headers.get("access-control-allow-headers")?.toLowerCase()).toContain("if-match");
-    const answer = await world.send("GET", tenant.path("production", "c000000"), {
+    const response = await world.send("GET", tenant.path("production", "c000000"), {
       token: tenant.admin,
       headers: { origin },
     });
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
-    const exposed = answer.headers.get("access-control-expose-headers")?.toLowerCase() ?? "";
+    expect(response.status).toBe(200);
+    expect(response.headers.get("access-control-allow-origin")).toBe(origin);
+    const exposed = response.headers.get("access-control-expose-headers")?.toLowerCase() ?? "";
     for (const header of ["etag", "link", "location", "warning", "x-request-id"]) expect(exposed).toContain(header);
   });
 
   test("a browser from another origin gets no CORS headers", async () => {
     const origin = "https://evil.example.test";
-    const answer = await world.send("GET", tenant.path("production", "c000000"), {
+    const response = await world.send("GET", tenant.path("production", "c000000"), {
       token: tenant.admin,
       headers: { origin },
     });
-    expect(answer.headers.get("access-control-allow-origin")).toBeNull();
+    expect(response.headers.get("access-control-allow-origin")).toBeNull();
   });
 
   test("a browser gets no CORS headers if no origin is allowed", async () => {

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { clusterKey, type Key, pointerKey } from "#core/table/keys.ts";
 import { SortObject } from "#functions/api/v1/page.ts";
 import { overwrite as overwriteIn } from "#test/support/overwrite.ts";
-import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 // Environments and clusters whose slugs are prefixes of each other, for which a wrong order is likely.
 const ENVIRONMENTS = ["a", "a-b", "a1", "ab", "empty"];
@@ -24,8 +24,8 @@ beforeAll(async () => {
   for (const environment of ENVIRONMENTS.filter((name) => name !== "empty")) {
     for (const name of SLUGS) {
       const body = tenant.creation({ name, nodePools });
-      const answer = await world.send("POST", tenant.path(environment), { token: tenant.admin, body });
-      expect(answer.status, answer.text).toBe(200);
+      const response = await world.send("POST", tenant.path(environment), { token: tenant.admin, body });
+      expect(response.status, response.text).toBe(200);
     }
   }
 });
@@ -33,18 +33,20 @@ beforeAll(async () => {
 const get = (path: string) => world.send("GET", path, { token: tenant.admin });
 const list = (query = "", environment?: string) => get(`${tenant.path(environment)}${query}`);
 
-const shownIn = (answer: Answer): string[] =>
-  answer.body.content.map((each: Json) => `${each.environmentSlug.slugValue}/${each.slug.slugValue}`);
+const shownIn = (response: TestResponse): string[] =>
+  response.body.content.map((each: Json) => `${each.environmentSlug.slugValue}/${each.slug.slugValue}`);
 
 /** Returns the links of a response, by relation. */
-function linksOf(answer: Answer): Record<string, string> {
-  const links = (answer.headers.get("link") ?? "").split(", ").map((each) => /^<([^>]*)>; rel="([a-z]+)"$/.exec(each));
+function linksOf(response: TestResponse): Record<string, string> {
+  const links = (response.headers.get("link") ?? "")
+    .split(", ")
+    .map((each) => /^<([^>]*)>; rel="([a-z]+)"$/.exec(each));
   return Object.fromEntries(links.map((match) => [match?.[2] ?? "malformed", match?.[1] ?? ""]));
 }
 
 /** Follows a link like a client. */
-async function follow(answer: Answer, relation: string): Promise<Answer> {
-  const url = new URL(linksOf(answer)[relation] ?? "missing:");
+async function follow(response: TestResponse, relation: string): Promise<TestResponse> {
+  const url = new URL(linksOf(response)[relation] ?? "missing:");
   const there = await get(`${url.pathname}${url.search}`);
   expect(there.status, there.text).toBe(200);
   return there;
@@ -56,10 +58,10 @@ const overwrite = ({ table }: World, key: Key, name: string, value: unknown) => 
 
 describe("a list of clusters", () => {
   test("a list of clusters has by default the first fifty, by environment slug and cluster slug", async () => {
-    const answer = await list();
-    expect(answer.status, answer.text).toBe(200);
-    const { content, ...page } = answer.body;
-    expect(shownIn(answer)).toEqual(ordered);
+    const response = await list();
+    expect(response.status, response.text).toBe(200);
+    const { content, ...page } = response.body;
+    expect(shownIn(response)).toEqual(ordered);
     expect(page).toEqual({
       empty: false,
       first: true,
@@ -72,40 +74,45 @@ describe("a list of clusters", () => {
       totalElements: 28,
       totalPages: 1,
     });
-    expect(Object.keys(linksOf(answer)).sort()).toEqual(["first", "last"]);
-    expect(answer.headers.get("content-type")).toBe("application/json; charset=utf-8");
+    expect(Object.keys(linksOf(response)).sort()).toEqual(["first", "last"]);
+    expect(response.headers.get("content-type")).toBe("application/json; charset=utf-8");
     const got = await get(tenant.path("a", "0"));
     expect(content[0]).toEqual(got.body);
   });
 
   test("a list of one environment has only its clusters", async () => {
-    const answer = await list("", "a");
-    expect(shownIn(answer)).toEqual(ordered.slice(0, 7));
-    expect(answer.body).toMatchObject({ totalElements: 7, totalPages: 1 });
+    const response = await list("", "a");
+    expect(shownIn(response)).toEqual(ordered.slice(0, 7));
+    expect(response.body).toMatchObject({ totalElements: 7, totalPages: 1 });
     expect((await list("", "mars")).status).toBe(404);
   });
 
   test("a list of an empty environment is empty, first and last", async () => {
-    const answer = await list("", "empty");
+    const response = await list("", "empty");
     const page = { content: [], empty: true, first: true, last: true, numberOfElements: 0 };
-    expect(answer.body).toMatchObject({ ...page, totalElements: 0, totalPages: 0, sort: [] });
-    expect(answer.status).toBe(200);
-    expect((await follow(answer, "first")).body.content).toEqual([]);
-    expect((await follow(answer, "last")).body.content).toEqual([]);
-    expect(Object.keys(linksOf(answer)).sort()).toEqual(["first", "last"]);
+    expect(response.body).toMatchObject({ ...page, totalElements: 0, totalPages: 0, sort: [] });
+    expect(response.status).toBe(200);
+    expect((await follow(response, "first")).body.content).toEqual([]);
+    expect((await follow(response, "last")).body.content).toEqual([]);
+    expect(Object.keys(linksOf(response)).sort()).toEqual(["first", "last"]);
   });
 
   test.each([1, 2, 5, 14, 28, 1000])("a list is split into pages of %i, in both directions", async (size) => {
     for (const direction of ["ASC", "DESC"]) {
       const expected = direction === "ASC" ? ordered : ordered.toReversed();
       for (let page = 0; page * size < 28 + size; page++) {
-        const answer = await list(`?pageNumber=${page}&pageSize=${size}&sortDirection=${direction}`);
-        expect(shownIn(answer)).toEqual(expected.slice(page * size, page * size + size));
-        expect(answer.body).toMatchObject({ totalElements: 28, totalPages: Math.ceil(28 / size), number: page, size });
-        expect(answer.body.pageable).toMatchObject({ offset: page * size, pageNumber: page, pageSize: size });
-        expect(answer.body).toMatchObject({ first: page === 0, last: (page + 1) * size >= 28 });
-        expect(answer.body.empty).toBe(answer.body.content.length === 0);
-        expect(answer.body.numberOfElements).toBe(answer.body.content.length);
+        const response = await list(`?pageNumber=${page}&pageSize=${size}&sortDirection=${direction}`);
+        expect(shownIn(response)).toEqual(expected.slice(page * size, page * size + size));
+        expect(response.body).toMatchObject({
+          totalElements: 28,
+          totalPages: Math.ceil(28 / size),
+          number: page,
+          size,
+        });
+        expect(response.body.pageable).toMatchObject({ offset: page * size, pageNumber: page, pageSize: size });
+        expect(response.body).toMatchObject({ first: page === 0, last: (page + 1) * size >= 28 });
+        expect(response.body.empty).toBe(response.body.content.length === 0);
+        expect(response.body.numberOfElements).toBe(response.body.content.length);
       }
     }
   });
@@ -128,17 +135,17 @@ describe("a list of clusters", () => {
     [`?${json({ page: 2, pageSize: 5 })}&pageNumber=2`],
     [`?${json({ pageNumber: 2, pageSize: 5, sortDirection: "ASC" })}&sortDirection=ASC`],
   ])("a list accepts the parameters %s", async (query) => {
-    const answer = await list(query);
-    expect(answer.status, answer.text).toBe(200);
-    expect(shownIn(answer)).toEqual(ordered.slice(10, 15));
-    expect(answer.headers.get("warning")).toBeNull();
-    expect(shownIn(await follow(answer, "next"))).toEqual(ordered.slice(15, 20));
+    const response = await list(query);
+    expect(response.status, response.text).toBe(200);
+    expect(shownIn(response)).toEqual(ordered.slice(10, 15));
+    expect(response.headers.get("warning")).toBeNull();
+    expect(shownIn(await follow(response, "next"))).toEqual(ordered.slice(15, 20));
   });
 
   test("a list accepts the sort order inside pageable", async () => {
-    const answer = await list(`?${json({ sortDirection: "DESC", size: 3 })}`);
-    expect(shownIn(answer)).toEqual(ordered.toReversed().slice(0, 3));
-    expect(shownIn(await follow(answer, "next"))).toEqual(ordered.toReversed().slice(3, 6));
+    const response = await list(`?${json({ sortDirection: "DESC", size: 3 })}`);
+    expect(shownIn(response)).toEqual(ordered.toReversed().slice(0, 3));
+    expect(shownIn(await follow(response, "next"))).toEqual(ordered.toReversed().slice(3, 6));
   });
 
   const BAD: [query: string, path: string, says?: RegExp][] = [
@@ -195,11 +202,11 @@ describe("a list of clusters", () => {
 
   test.each(BAD)("a list with %s is refused and names %s", async (query, path, says = /./) => {
     for (const environment of [undefined, "a"]) {
-      const answer = await list(`?${query}`, environment);
-      expect(answer.status, answer.text).toBe(400);
-      expect(answer.body.details).toEqual([expect.stringMatching(new RegExp(`^${path}: `))]);
-      expect(answer.body.message).toBe(answer.body.details[0]);
-      expect(answer.body.message).toMatch(says);
+      const response = await list(`?${query}`, environment);
+      expect(response.status, response.text).toBe(400);
+      expect(response.body.details).toEqual([expect.stringMatching(new RegExp(`^${path}: `))]);
+      expect(response.body.message).toBe(response.body.details[0]);
+      expect(response.body.message).toMatch(says);
     }
   });
 
@@ -216,15 +223,15 @@ describe("a list of clusters", () => {
   test("a list accepts a query of 4 KB and refuses a longer one", async () => {
     const unknown = "x=".padEnd(4096, "y");
     expect((await list(`?${unknown}`)).status).toBe(200);
-    const answer = await list(`?${unknown}y`);
-    expect(answer.status).toBe(400);
-    expect(answer.body.message).toMatch(/query.*4 ?KB|4096/);
+    const response = await list(`?${unknown}y`);
+    expect(response.status).toBe(400);
+    expect(response.body.message).toMatch(/query.*4 ?KB|4096/);
   });
 
   test("a list with unknown parameters, also inside pageable, returns them in warnings", async () => {
-    const answer = await list(`?foo=1&Page=2&${json({ bar: 1, size: 2 })}`);
-    expect(shownIn(answer)).toEqual(ordered.slice(0, 2));
-    const warning = answer.headers.get("warning") ?? "";
+    const response = await list(`?foo=1&Page=2&${json({ bar: 1, size: 2 })}`);
+    expect(shownIn(response)).toEqual(ordered.slice(0, 2));
+    const warning = response.headers.get("warning") ?? "";
     expect(warning).toMatch(/^299 /);
     for (const name of ["foo", "Page", "bar"]) expect(warning).toMatch(new RegExp(`\\b${name}\\b`));
     expect(warning).not.toContain("size");
@@ -232,15 +239,15 @@ describe("a list of clusters", () => {
 
   test("the links of a list to its neighbour pages are absolute and have its other parameters", async () => {
     const query = "?show-compute=true&foo=a%26b%3D%C3%A9&page=1&size=5&sortDirection=DESC";
-    const answer = await list(query, "a");
-    const links = linksOf(answer);
+    const response = await list(query, "a");
+    const links = linksOf(response);
     expect(Object.keys(links).sort()).toEqual(["first", "last", "prev"]);
     for (const [relation, link] of Object.entries(links)) {
       const url = new URL(link);
       expect(`${url.origin}${url.pathname}`).toBe(`http://localhost${tenant.path("a")}`);
       expect(url.searchParams.getAll("show-compute")).toEqual(["true"]);
       expect(url.searchParams.getAll("foo")).toEqual(["a&b=é"]);
-      const there = await follow(answer, relation);
+      const there = await follow(response, relation);
       expect(there.body.number).toBe(relation === "last" ? 1 : 0);
       expect(there.body.content[0].cpu).toBe(2);
     }
@@ -251,33 +258,33 @@ describe("a list of clusters", () => {
   test.each(["ASC", "DESC"])("the links of a list lead from end to end, %s", async (direction) => {
     const expected = direction === "ASC" ? ordered : ordered.toReversed();
     const found: string[] = [];
-    let answer = await list(`?size=5&sortDirection=${direction}`);
-    const first = answer.body;
+    let response = await list(`?size=5&sortDirection=${direction}`);
+    const first = response.body;
     for (;;) {
-      found.push(...shownIn(answer));
-      if (linksOf(answer).next === undefined) break;
-      answer = await follow(answer, "next");
+      found.push(...shownIn(response));
+      if (linksOf(response).next === undefined) break;
+      response = await follow(response, "next");
     }
     expect(found).toEqual(expected);
-    expect(answer.body.last).toBe(true);
-    expect((await follow(answer, "first")).body).toEqual(first);
-    while (linksOf(answer).prev !== undefined) {
-      answer = await follow(answer, "prev");
-      expect(shownIn(answer)).toEqual(found.slice(answer.body.number * 5, answer.body.number * 5 + 5));
+    expect(response.body.last).toBe(true);
+    expect((await follow(response, "first")).body).toEqual(first);
+    while (linksOf(response).prev !== undefined) {
+      response = await follow(response, "prev");
+      expect(shownIn(response)).toEqual(found.slice(response.body.number * 5, response.body.number * 5 + 5));
     }
-    expect(answer.body).toEqual(first);
+    expect(response.body).toEqual(first);
   });
 
   test.each([6, 7, 2 ** 31 - 1])(
     "page %i past the end is empty and last, and its prev link leads to the last page",
     async (at) => {
-      const answer = await list(`?page=${at}&size=5`);
-      expect(answer.status, answer.text).toBe(200);
+      const response = await list(`?page=${at}&size=5`);
+      expect(response.status, response.text).toBe(200);
       const page = { content: [], empty: true, first: false, last: true, number: at, numberOfElements: 0 };
-      expect(answer.body).toMatchObject({ ...page, totalElements: 28, totalPages: 6 });
-      expect(Object.keys(linksOf(answer)).sort()).toEqual(["first", "last", "prev"]);
-      expect((await follow(answer, "prev")).body.number).toBe(5);
-      expect((await follow(answer, "last")).body.number).toBe(5);
+      expect(response.body).toMatchObject({ ...page, totalElements: 28, totalPages: 6 });
+      expect(Object.keys(linksOf(response)).sort()).toEqual(["first", "last", "prev"]);
+      expect((await follow(response, "prev")).body.number).toBe(5);
+      expect((await follow(response, "last")).body.number).toBe(5);
     },
   );
 
@@ -302,9 +309,9 @@ describe("a list of clusters", () => {
     const other = await roomy.tenant(["production"]);
     const path = other.path("production");
     const send = async (name: string) => {
-      const answer = await roomy.send("POST", path, { token: other.admin, body: other.creation({ name }) });
-      expect(answer.status, answer.text).toBe(200);
-      return answer.body.identity;
+      const response = await roomy.send("POST", path, { token: other.admin, body: other.creation({ name }) });
+      expect(response.status, response.text).toBe(200);
+      return response.body.identity;
     };
     const made: string[] = [];
     for (let count = 0; count < 5; count++) {
@@ -335,10 +342,10 @@ describe("a list of clusters", () => {
       expect((await world.send("POST", path, { token: there.admin, body })).status).toBe(200);
       await overwrite(world, clusterKey(there.slug, "production", `c${at}`), "addons", addons);
     }
-    const answer = await world.send("GET", path, { token: there.admin });
-    expect(answer.status).toBe(400);
-    expect(answer.body.message).toMatch(/smaller pageSize/);
-    expect(answer.body.details).toEqual([answer.body.message]);
+    const response = await world.send("GET", path, { token: there.admin });
+    expect(response.status).toBe(400);
+    expect(response.body.message).toMatch(/smaller pageSize/);
+    expect(response.body.details).toEqual([response.body.message]);
     const smaller = await world.send("GET", `${path}?pageSize=10`, { token: there.admin });
     expect(smaller.status).toBe(200);
     expect(smaller.body).toMatchObject({ numberOfElements: 10, totalElements: 16 });

@@ -4,7 +4,7 @@ import { nodePoolItem, nodePoolsOf } from "#core/node-pool/items.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 let now = Date.parse("2026-11-23T10:00:00.000Z");
 let world: World;
@@ -33,14 +33,14 @@ const revision = async () => Number((await shown()).headers.get("etag")?.match(/
 
 /** Creates the cluster "one". @returns its identity */
 async function create(nodePools: unknown[] = [], more: Record<string, unknown> = {}): Promise<string> {
-  const answer = await send("POST", tenant.path("production"), tenant.creation({ nodePools, ...more }));
-  expect(answer.status, answer.text).toBe(200);
-  return answer.body.identity;
+  const response = await send("POST", tenant.path("production"), tenant.creation({ nodePools, ...more }));
+  expect(response.status, response.text).toBe(200);
+  return response.body.identity;
 }
 
-function expectPaths(answer: Answer, paths: readonly string[]): void {
-  expect(answer.status, answer.text).toBe(400);
-  expect(answer.body.details.map((detail: string) => detail.split(": ")[0])).toEqual(paths);
+function expectPaths(response: TestResponse, paths: readonly string[]): void {
+  expect(response.status, response.text).toBe(400);
+  expect(response.body.details.map((detail: string) => detail.split(": ")[0])).toEqual(paths);
 }
 
 /** Asserts that the cluster counts its live pools: only t3.medium, 2 cores and 4096 MiB each. */
@@ -52,18 +52,18 @@ async function expectNodes(nodes: number): Promise<void> {
 describe("creating a node pool", () => {
   test("creating a pool returns it with every default, location and tag, and updates counters and events", async () => {
     const identity = await create();
-    const answer = await add({ minSize: 3 });
-    expect(answer.status, answer.text).toBe(200);
+    const response = await add({ minSize: 3 });
+    expect(response.status, response.text).toBe(200);
     const at = new Date(now).toISOString();
-    expect(answer.body).toEqual({
+    expect(response.body).toEqual({
       ...{ annotations: {}, autoScaling: false, enableNodeAutoReplacement: true, enableNodeReboots: false },
       ...{ id: expect.any(Number), identity: expect.stringMatching(/^[0-9a-f-]{36}$/), labels: {}, taints: [] },
       ...{ maxSize: 3, minSize: 3, name: "web", nodeSize: "t3.medium", provisionStatus: "ACCEPTED" },
       ...{ securityUpdatesOnJoin: "OFF", upgradeStrategy: "REPLACE", createdAt: at, modifiedAt: at },
     });
-    expect(answer.headers.get("etag")).toBe('"1"');
-    expect(answer.headers.get("location")).toBe(`http://localhost${pools(answer.body.id)}`);
-    expect((await send("GET", pools(answer.body.id))).body).toEqual(answer.body);
+    expect(response.headers.get("etag")).toBe('"1"');
+    expect(response.headers.get("location")).toBe(`http://localhost${pools(response.body.id)}`);
+    expect((await send("GET", pools(response.body.id))).body).toEqual(response.body);
     expect((await shown()).body.modifiedAt).toBe(at);
     expect(await revision()).toBe(2);
     const [, event] = await eventsOf(world.services, identity);
@@ -79,9 +79,9 @@ describe("creating a node pool", () => {
     [{ annotations: { n: "x".repeat(4_096) } }, ["annotations"]],
   ])("creating a pool with %j is refused and names each of %j", async (more, paths) => {
     await create();
-    const answer = await add(more);
-    expect(answer.status, answer.text).toBe(400);
-    expect(answer.body.details.map((detail: string) => detail.split(": ")[0]).toSorted()).toEqual(paths.toSorted());
+    const response = await add(more);
+    expect(response.status, response.text).toBe(400);
+    expect(response.body.details.map((detail: string) => detail.split(": ")[0]).toSorted()).toEqual(paths.toSorted());
     expect([await list(), await revision()]).toEqual([[], 1]);
   });
 
@@ -89,8 +89,8 @@ describe("creating a node pool", () => {
     await create([web()]);
     expect((await add({ availabilityZone: "eu-west-1a" })).status).toBe(200);
     for (const more of [{}, { availabilityZone: "" }, { availabilityZone: "eu-west-1a" }]) {
-      const answer = await add(more);
-      expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining('"web"')]);
+      const response = await add(more);
+      expect([response.status, response.body.message]).toEqual([409, expect.stringContaining('"web"')]);
     }
     await expectNodes(2);
   });
@@ -144,12 +144,12 @@ describe("changing a node pool", () => {
   ])("changing a pool to %j keeps the rest, results in %j, and appends one event", async (body, more) => {
     const identity = await create([web(STORED)]);
     const [before] = await list();
-    const answer = await send("PUT", pools(before.id), body);
-    expect(answer.status, answer.text).toBe(200);
+    const response = await send("PUT", pools(before.id), body);
+    expect(response.status, response.text).toBe(200);
     const kept = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== "" && value !== null));
     const after = { ...before, ...kept, ...more, modifiedAt: new Date(now).toISOString() };
-    expect(answer.body).toEqual(after);
-    expect(answer.headers.get("etag")).toBe('"2"');
+    expect(response.body).toEqual(after);
+    expect(response.headers.get("etag")).toBe('"2"');
     expect(await list()).toEqual([after]);
     expect(await revision()).toBe(2);
     const again = await send("PUT", pools(before.identity), body);
@@ -181,8 +181,8 @@ describe("changing a node pool", () => {
     await create([web(STORED)]);
     const [{ id, ...before }] = await list();
     const same = { ...before, annotations: { b: "2", a: "1" }, labels: { d: "4", c: "3" } };
-    const answer = await send("PUT", pools(id), same);
-    expect([answer.status, answer.body]).toEqual([200, { id, ...before }]);
+    const response = await send("PUT", pools(id), same);
+    expect([response.status, response.body]).toEqual([200, { id, ...before }]);
     expect(await revision()).toBe(1);
   });
 
@@ -212,8 +212,8 @@ describe("changing a node pool", () => {
   ])("changing to %j a pool with %j returns a conflict about its %s", async (body, stored, property) => {
     await create([web(stored)]);
     const [before] = await list();
-    const answer = await send("PUT", pools(before.id), body);
-    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining(property)]);
+    const response = await send("PUT", pools(before.id), body);
+    expect([response.status, response.body.message]).toEqual([409, expect.stringContaining(property)]);
     expect([await list(), await revision()]).toEqual([[before], 1]);
   });
 
@@ -231,8 +231,8 @@ describe("deleting a node pool", () => {
   test("a deleted pool is not counted, frees its name, and is listed as DELETING; repeating changes nothing", async () => {
     const identity = await create([web({ minSize: 2 })]);
     const [before] = await list();
-    const answer = await send("DELETE", pools(before.id));
-    expect([answer.status, answer.text]).toEqual([204, ""]);
+    const response = await send("DELETE", pools(before.id));
+    expect([response.status, response.text]).toEqual([204, ""]);
     const gone = { ...before, provisionStatus: "DELETING", modifiedAt: new Date(now).toISOString() };
     expect(await list()).toEqual([gone]);
     expect(await revision()).toBe(2);
@@ -315,12 +315,12 @@ describe("ten concurrent writers of one cluster's pools", () => {
           (_, number) => ["POST", pools(), web({ name: `n${number}`, minSize: 2 })] as const,
         ),
       ];
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         writes.map(([method, path, body], number) =>
           (processes[number % count] ?? world).send(method, path, { token: tenant.admin, body }),
         ),
       );
-      expect(answers.map(({ status }) => status)).toEqual([204, 204, ...Array(8).fill(200)]);
+      expect(responses.map(({ status }) => status)).toEqual([204, 204, ...Array(8).fill(200)]);
       expect(await revision()).toBe(11);
       await expectNodes(3 * 7 + 5 * 2);
     },
@@ -337,7 +337,7 @@ test("a pool that failed, or of a stopped cluster, can be changed", async () => 
     .put("cluster", clusterItem({ ...cluster, status: "stopped", desiredStatus: "stopping", revision: 2 }))
     .put("pool", nodePoolItem({ ...pool, provisionStatus: "FAILED", revision: 2 }));
   expect(await commit(world.table, brought, deadlineIn())).toEqual([]);
-  const answer = await send("PUT", pools(pool.id), { minSize: 2 });
-  expect([answer.status, answer.body.provisionStatus]).toEqual([200, "ACCEPTED"]);
+  const response = await send("PUT", pools(pool.id), { minSize: 2 });
+  expect([response.status, response.body.provisionStatus]).toEqual([200, "ACCEPTED"]);
   await expectNodes(2);
 });

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ClusterNodePoolResponse } from "#core/node-pool/schema.ts";
-import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 const NOW = "2026-11-23T10:00:00.123Z";
 
@@ -19,8 +19,8 @@ let clusters = 0;
 async function createWith(nodePools: unknown, more: Record<string, unknown> = {}) {
   const name = `c${++clusters}`;
   const body = tenant.creation({ name, nodePools, ...more });
-  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
-  return { answer, pools: `${tenant.path("production", name)}/pools` };
+  const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+  return { response, pools: `${tenant.path("production", name)}/pools` };
 }
 
 const get = (path: string) => world.send("GET", path, { token: tenant.admin });
@@ -29,19 +29,19 @@ const own = () => ({ cloudAccountIdentity: tenant.byonAccount.identity, region: 
 
 /** Creates a cluster with these pools and lists them. */
 async function listed(nodePools: unknown, more: Record<string, unknown> = {}): Promise<Json[]> {
-  const { answer, pools } = await createWith(nodePools, more);
-  expect(answer.status, answer.text).toBe(200);
+  const { response, pools } = await createWith(nodePools, more);
+  expect(response.status, response.text).toBe(200);
   const list = await get(pools);
   expect(list.status).toBe(200);
   return list.body;
 }
 
-function expectOnly(answer: Answer, path: string): string {
-  expect(answer.status, answer.text).toBe(400);
-  expect(answer.body.details).toEqual([expect.stringContaining(`${path}: `)]);
-  expect(answer.body.details[0].startsWith(`${path}: `)).toBe(true);
-  expect(answer.body.message).toBe(answer.body.details[0]);
-  return answer.body.message;
+function expectOnly(response: TestResponse, path: string): string {
+  expect(response.status, response.text).toBe(400);
+  expect(response.body.details).toEqual([expect.stringContaining(`${path}: `)]);
+  expect(response.body.details[0].startsWith(`${path}: `)).toBe(true);
+  expect(response.body.message).toBe(response.body.details[0]);
+  return response.body.message;
 }
 
 const pool = (more: Record<string, unknown> = {}) => ({ name: "workers", nodeSize: "t3.medium", ...more });
@@ -114,8 +114,8 @@ describe("a node pool of a new cluster", () => {
       ...{ annotations: null, autoScaling: null, availabilityZone: null, enableNodeAutoReplacement: null },
       ...{ enableNodeReboots: null, labels: { gone: null }, maxSize: null, minSize: null, taints: null },
     };
-    const { answer, pools } = await createWith([pool({ ...nulled, upgradeStrategy: null, bogus: 1 })]);
-    expect(answer.headers.get("warning")).toMatch(/^299 .*nodePools.*bogus/);
+    const { response, pools } = await createWith([pool({ ...nulled, upgradeStrategy: null, bogus: 1 })]);
+    expect(response.headers.get("warning")).toMatch(/^299 .*nodePools.*bogus/);
     const [shown] = (await get(pools)).body;
     expect(shown).toMatchObject({ labels: {}, maxSize: 1, enableNodeAutoReplacement: true });
     expect(shown).not.toHaveProperty("availabilityZone");
@@ -171,18 +171,18 @@ describe("a node pool of a new cluster", () => {
     [{ labels: [] }, "labels"],
     [{ taints: {} }, "taints"],
   ])("a node pool with %j is refused for its %s", async (more, path) => {
-    const { answer } = await createWith([pool({ name: "good" }), pool(more)]);
-    expectOnly(answer, `nodePools[1].${path}`);
+    const { response } = await createWith([pool({ name: "good" }), pool(more)]);
+    expectOnly(response, `nodePools[1].${path}`);
   });
 
   test("a node pool with an unknown node type or zone lists the available ones", async () => {
-    const { answer } = await createWith([pool({ nodeSize: "huge", availabilityZone: "mars" })]);
-    expect(answer.status).toBe(400);
-    expect(answer.body.details.toSorted()).toEqual([
+    const { response } = await createWith([pool({ nodeSize: "huge", availabilityZone: "mars" })]);
+    expect(response.status).toBe(400);
+    expect(response.body.details.toSorted()).toEqual([
       expect.stringMatching(/availabilityZone: "mars".*eu-west-1a, eu-west-1b, eu-west-1c/),
       expect.stringMatching(/nodeSize: "huge".*t3\.medium.*r5\.xlarge/),
     ]);
-    expect(answer.body.message).toBe(`${answer.body.details[0]} (and 1 more)`);
+    expect(response.body.message).toBe(`${response.body.details[0]} (and 1 more)`);
   });
 
   test("a pool of the user's own machines accepts any node size, defaults to byon, and counts known sizes", async () => {
@@ -204,8 +204,8 @@ describe("a node pool of a new cluster", () => {
     "a node pool cannot have the name of another pool in zone %s",
     async (availabilityZone) => {
       const nodePools = [pool({ availabilityZone }), pool({ name: "other" }), pool({ availabilityZone })];
-      const { answer } = await createWith(nodePools);
-      expect(expectOnly(answer, "nodePools[2].name")).toContain("nodePools[0]");
+      const { response } = await createWith(nodePools);
+      expect(expectOnly(response, "nodePools[2].name")).toContain("nodePools[0]");
     },
   );
 
@@ -244,28 +244,28 @@ describe("a node pool of a new cluster", () => {
     "a.b.cluster.x-k8s.io/paused",
   ])("a node pool cannot have the label or taint %j, nor the annotation unless only its case is wrong", async (key) => {
     const taints = [{ key, effect: "NoSchedule" }];
-    const { answer } = await createWith([pool({ labels: { [key]: "v" }, taints })]);
-    expect(answer.status, answer.text).toBe(400);
-    const paths = answer.body.details.map((detail: string) => detail.slice(0, "nodePools[0].labels".length));
+    const { response } = await createWith([pool({ labels: { [key]: "v" }, taints })]);
+    expect(response.status, response.text).toBe(400);
+    const paths = response.body.details.map((detail: string) => detail.slice(0, "nodePools[0].labels".length));
     expect(paths.sort()).toEqual(["nodePools[0].labels", "nodePools[0].taints"]);
     if (/[A-Z]/.test(key)) return expect(await listed([pool({ annotations: { [key]: "v" } })])).toHaveLength(1);
     const annotated = await createWith([pool({ annotations: { [key]: "v" } })]);
-    expect(annotated.answer.status).toBe(400);
-    expect(annotated.answer.body.details).toEqual([expect.stringMatching(/^nodePools\[0\]\.annotations/)]);
+    expect(annotated.response.status).toBe(400);
+    expect(annotated.response.body.details).toEqual([expect.stringMatching(/^nodePools\[0\]\.annotations/)]);
   });
 
   test("takes a nodeSize of 63 characters that are four bytes each, and no more", async () => {
     const tooLong = await createWith([pool({ nodeSize: "😀".repeat(64) })]);
-    expect(expectOnly(tooLong.answer, "nodePools[0].nodeSize")).toContain("must have at most 63 characters");
+    expect(expectOnly(tooLong.response, "nodePools[0].nodeSize")).toContain("must have at most 63 characters");
     const unknown = await createWith([pool({ nodeSize: "😀".repeat(63) })]);
-    expect(expectOnly(unknown.answer, "nodePools[0].nodeSize")).toContain("must be a node type of");
+    expect(expectOnly(unknown.response, "nodePools[0].nodeSize")).toContain("must be a node type of");
   });
 
   test("keeps annotations whose prefixes differ in case alone as they were sent", async () => {
     const annotations = { "Example.com/Owner": "a", "example.com/Owner": "b", "EXAMPLE.com/owner": "c" };
     expect(await listed([pool({ annotations })])).toMatchObject([{ annotations }]);
-    const { answer } = await createWith([pool({ annotations: { "Cluster.X-K8s.io/paused": "" } })]);
-    expectOnly(answer, "nodePools[0].annotations.Cluster.X-K8s.io/paused");
+    const { response } = await createWith([pool({ annotations: { "Cluster.X-K8s.io/paused": "" } })]);
+    expectOnly(response, "nodePools[0].annotations.Cluster.X-K8s.io/paused");
   });
 
   test.each(
@@ -288,9 +288,9 @@ describe("a node pool of a new cluster", () => {
     ].flat(),
   )("a node pool with %j is refused", async (more) => {
     const [name = ""] = Object.keys(more);
-    const { answer } = await createWith([pool(more)]);
-    expect(answer.status, answer.text).toBe(400);
-    expect(answer.body.details).toEqual([expect.stringMatching(new RegExp(`^nodePools\\[0\\]\\.${name}\\b`))]);
+    const { response } = await createWith([pool(more)]);
+    expect(response.status, response.text).toBe(400);
+    expect(response.body.details).toEqual([expect.stringMatching(new RegExp(`^nodePools\\[0\\]\\.${name}\\b`))]);
   });
 
   test("a node pool can have 50 labels, annotations and taints, of 63 characters", async () => {
@@ -307,10 +307,10 @@ describe("a node pool of a new cluster", () => {
     const text = (bytes: number) => "€".repeat(bytes / 3);
     expect(await listed([pool({ annotations: { note: text(3_600) } })])).toHaveLength(1);
     const labels = many(30, "x".repeat(60));
-    const { answer } = await createWith([pool(), pool({ name: "big", labels, annotations: { note: text(3_000) } })]);
-    expect(expectOnly(answer, "nodePools[1].annotations")).toMatch(/4 ?KB|4096/);
+    const { response } = await createWith([pool(), pool({ name: "big", labels, annotations: { note: text(3_000) } })]);
+    expect(expectOnly(response, "nodePools[1].annotations")).toMatch(/4 ?KB|4096/);
     const other = await createWith([pool({ labels: many(50, "x".repeat(60)), annotations: { note: text(1_500) } })]);
-    expect(expectOnly(other.answer, "nodePools[0].labels")).toMatch(/4 ?KB|4096/);
+    expect(expectOnly(other.response, "nodePools[0].labels")).toMatch(/4 ?KB|4096/);
   });
 });
 
@@ -325,10 +325,10 @@ describe("the node pools of a new cluster", () => {
     // Random over the whole range: fifty random ids below 2^48 are practically impossible.
     expect(Math.max(...ids)).toBeGreaterThan(2 ** 48);
     expect(new Set(shown.map(({ identity }) => identity)).size).toBe(50);
-    const { answer } = await createWith(pools(51));
-    expect(answer.status, answer.text).toBe(409);
-    expect(answer.body.message).toMatch(/\b50\b/);
-    expect(answer.headers.get("retry-after")).toBeNull();
+    const { response } = await createWith(pools(51));
+    expect(response.status, response.text).toBe(409);
+    expect(response.body.message).toMatch(/\b50\b/);
+    expect(response.headers.get("retry-after")).toBeNull();
   });
 
   test("a cluster can have no pools, and each pool is found by its id and its identity in any case", async () => {
@@ -338,10 +338,10 @@ describe("the node pools of a new cluster", () => {
     expect(headers.get("content-type")).toBe("application/json; charset=utf-8");
     for (const each of list) {
       for (const path of [each.id, each.identity, each.identity.toUpperCase()]) {
-        const answer = await get(`${pools}/${path}`);
-        expect(answer.status).toBe(200);
-        expect(answer.body).toEqual(each);
-        expect(answer.headers.get("etag")).toBe('"1"');
+        const response = await get(`${pools}/${path}`);
+        expect(response.status).toBe(200);
+        expect(response.body).toEqual(each);
+        expect(response.headers.get("etag")).toBe('"1"');
       }
     }
   });
@@ -353,9 +353,9 @@ describe("the node pools of a new cluster", () => {
     const [mine] = (await get(pools)).body;
     const wrong = [`${id}`, identity, "0", "-1", `0${mine.id}`, `${mine.id}.0`, "workers", "%2e", "x".repeat(500)];
     for (const path of wrong) {
-      const answer = await get(`${pools}/${path}`);
-      expect([path, answer.status]).toEqual([path, 404]);
-      expect(answer.body).toEqual({ message: expect.any(String), details: [answer.body.message] });
+      const response = await get(`${pools}/${path}`);
+      expect([path, response.status]).toEqual([path, 404]);
+      expect(response.body).toEqual({ message: expect.any(String), details: [response.body.message] });
     }
     for (const path of [`${tenant.path("production", "nobody")}/pools`, `${tenant.path("mars", "c1")}/pools`]) {
       expect((await get(path)).status).toBe(404);

@@ -32,9 +32,12 @@ const config = async (): Promise<Json> => (await get(at("oidc-config"))).body;
 
 /** Creates the cluster "one". @returns its identity */
 async function create(): Promise<string> {
-  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body: tenant.creation() });
-  expect(answer.status, answer.text).toBe(200);
-  return answer.body.identity;
+  const response = await world.send("POST", tenant.path("production"), {
+    token: tenant.admin,
+    body: tenant.creation(),
+  });
+  expect(response.status, response.text).toBe(200);
+  return response.body.identity;
 }
 
 async function started(): Promise<string> {
@@ -48,17 +51,21 @@ async function started(): Promise<string> {
 async function logIn(url: URL, token: string): Promise<{ location: string; status: number; page: string }> {
   const cookies = new Map<string, string>();
   const visit = async (target: string, form?: Record<string, string>) => {
-    const answer = await fetch(target, {
+    const response = await fetch(target, {
       redirect: "manual",
       headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join("; ") },
       ...(form === undefined ? {} : { method: "POST", body: new URLSearchParams(form) }),
     });
-    for (const cookie of answer.headers.getSetCookie()) {
+    for (const cookie of response.headers.getSetCookie()) {
       const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
       cookies.set(name, value);
     }
-    const location = answer.headers.get("location");
-    return { status: answer.status, page: await answer.text(), location: location && new URL(location, target).href };
+    const location = response.headers.get("location");
+    return {
+      status: response.status,
+      page: await response.text(),
+      location: location && new URL(location, target).href,
+    };
   };
   const begun = await visit(url.href);
   const form = await visit(begun.location ?? "");
@@ -70,10 +77,16 @@ async function logIn(url: URL, token: string): Promise<{ location: string; statu
 }
 
 /** Processes a response like kubectl's login plugin. @returns the claims of the ID token */
-async function useAsPluginDoes(answer: Json, token: string): Promise<Json> {
-  const client = await oidc.discovery(new URL(answer.issuerUrl), answer.clientId, answer.clientSecret, undefined, {
-    execute: [oidc.allowInsecureRequests],
-  });
+async function useAsPluginDoes(response: Json, token: string): Promise<Json> {
+  const client = await oidc.discovery(
+    new URL(response.issuerUrl),
+    response.clientId,
+    response.clientSecret,
+    undefined,
+    {
+      execute: [oidc.allowInsecureRequests],
+    },
+  );
   const verifier = oidc.randomPKCECodeVerifier();
   const url = oidc.buildAuthorizationUrl(client, {
     redirect_uri: "http://localhost:8000/",
@@ -90,12 +103,12 @@ describe("an OIDC configuration", () => {
   test("an OIDC configuration allows a login to the cluster until the cluster is deleted", async () => {
     await started();
     const { user, token } = await tenant.person("developer");
-    const answer = await get(at("oidc-config"), token);
-    expect([answer.status, answer.headers.get("cache-control")]).toEqual([200, "no-store"]);
-    const claims = await useAsPluginDoes(answer.body, token);
-    expect(claims).toMatchObject({ sub: user, aud: answer.body.clientId, iss: answer.body.issuerUrl });
+    const response = await get(at("oidc-config"), token);
+    expect([response.status, response.headers.get("cache-control")]).toEqual([200, "no-store"]);
+    const claims = await useAsPluginDoes(response.body, token);
+    expect(claims).toMatchObject({ sub: user, aud: response.body.clientId, iss: response.body.issuerUrl });
 
-    const wrong = await useAsPluginDoes({ ...answer.body, clientSecret: "another" }, token).catch((error) => error);
+    const wrong = await useAsPluginDoes({ ...response.body, clientSecret: "another" }, token).catch((error) => error);
     expect(wrong).toMatchObject({ error: "invalid_client" });
 
     const asked = await world.send("PATCH", at(), { token: tenant.admin, body: { status: "deleting" } });
@@ -104,7 +117,7 @@ describe("an OIDC configuration", () => {
     expect([early.status, early.headers.get("retry-after")]).toEqual([409, "5"]);
     await world.settle();
     expect((await get(at("oidc-config"))).status).toBe(404);
-    await expect(useAsPluginDoes(answer.body, token)).rejects.toThrow();
+    await expect(useAsPluginDoes(response.body, token)).rejects.toThrow();
     expect(world.warnings).toEqual([]);
     await expectInvariants(world.services, tenant.slug);
   });
@@ -246,10 +259,10 @@ describe("the OIDC client of a cluster", () => {
       return made;
     };
     await world.settle();
-    const answer = await config();
-    expect(answer.clientId).not.toBe(lost);
+    const response = await config();
+    expect(response.clientId).not.toBe(lost);
     const { token } = await tenant.person("viewer");
-    await expect(useAsPluginDoes({ ...answer, clientId: lost }, token)).rejects.toThrow();
+    await expect(useAsPluginDoes({ ...response, clientId: lost }, token)).rejects.toThrow();
   });
 
   test("a client that cannot be removed delays the final deletion of its cluster", async () => {
@@ -330,10 +343,10 @@ describe("a kubeconfig", () => {
       [`${",".repeat(4_000)}application/json${";q=0".repeat(1_000)}`, "application/json"],
       ["*/*", "application/json"],
     ] as const) {
-      const answer = await get(at("kubeconfig"), tenant.admin, { accept });
-      expect([accept, answer.headers.get("content-type")]).toEqual([accept, `${type}; charset=utf-8`]);
-      expect(answer.body).toEqual(plain);
-      if (type === "application/yaml") expect(parse(answer.text, { version: "1.1" })).toEqual(plain);
+      const response = await get(at("kubeconfig"), tenant.admin, { accept });
+      expect([accept, response.headers.get("content-type")]).toEqual([accept, `${type}; charset=utf-8`]);
+      expect(response.body).toEqual(plain);
+      if (type === "application/yaml") expect(parse(response.text, { version: "1.1" })).toEqual(plain);
     }
     expect((await get(at("kubeconfig"))).headers.get("content-type")).toContain("application/json");
   });
@@ -341,8 +354,8 @@ describe("a kubeconfig", () => {
   test("a kubeconfig is not available before the API server", async () => {
     const identity = await create();
     await world.reconcileOnce(identity, 0);
-    const answer = await get(at("kubeconfig"));
-    expect([answer.status, answer.headers.get("retry-after")]).toEqual([409, "5"]);
+    const response = await get(at("kubeconfig"));
+    expect([response.status, response.headers.get("retry-after")]).toEqual([409, "5"]);
     const before = await get(at("oidc-config"));
     if (before.status === 200) expect(before.body).not.toHaveProperty("endpoint");
   });

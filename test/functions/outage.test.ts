@@ -11,8 +11,8 @@ beforeAll(async () => {
   world = await makeWorld({ maxAttempts: 1 });
   tenant = await world.tenant();
   const body = tenant.creation({ nodePools: [{ name: "web", nodeSize: "t3.medium" }] });
-  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
-  expect(answer.status, answer.text).toBe(200);
+  const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+  expect(response.status, response.text).toBe(200);
   const pools = await world.send("GET", `${tenant.path("production", "one")}/pools`, { token: tenant.admin });
   values = {
     organisationSlug: tenant.slug,
@@ -46,10 +46,10 @@ test.each(reads)(
       for (let position = 0; position < calls; position++) {
         let call = 0;
         world.wire.fault = () => (call++ === position ? fault : undefined);
-        const answer = await send();
+        const response = await send();
         world.wire.fault = () => undefined;
-        expect([position, answer.status, answer.headers.get("retry-after")]).toEqual([position, 503, "1"]);
-        expect(answer.body.details).toEqual([answer.body.message]);
+        expect([position, response.status, response.headers.get("retry-after")]).toEqual([position, 503, "1"]);
+        expect(response.body.details).toEqual([response.body.message]);
       }
     }
     expect((await send()).status).toBe(status);

@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 let world: World;
 let tenant: Tenant;
@@ -13,7 +13,7 @@ beforeAll(async () => {
 const at = (environment = "production") => tenant.path(environment, "one");
 const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
   world.send(method, path, { token: tenant.admin, body, headers });
-const tagOf = ({ headers }: Answer) => headers.get("etag") ?? "";
+const tagOf = ({ headers }: TestResponse) => headers.get("etag") ?? "";
 const present = async (path = at()) => tagOf(await send("GET", path));
 
 beforeEach(async () => {
@@ -36,13 +36,13 @@ describe("a read with If-None-Match", () => {
       const tag = await present(path());
       for (const method of ["GET", "HEAD"]) {
         for (const header of [tag, `W/${tag}`, "*", `"other", ${tag}`, `"other",W/${tag} , "more"`]) {
-          const answer = await send(method, path(), undefined, { "if-none-match": header });
-          expect([header, answer.status, answer.text, tagOf(answer)]).toEqual([header, 304, "", tag]);
+          const response = await send(method, path(), undefined, { "if-none-match": header });
+          expect([header, response.status, response.text, tagOf(response)]).toEqual([header, 304, "", tag]);
         }
       }
       for (const header of ['"other"', `"x${tag.slice(1)}`, `${tag.slice(0, -1)}1"`, `"9", "${tag.slice(1, -1)}.0"`]) {
-        const answer = await send("GET", path(), undefined, { "if-none-match": header });
-        expect([header, answer.status, tagOf(answer)]).toEqual([header, 200, tag]);
+        const response = await send("GET", path(), undefined, { "if-none-match": header });
+        expect([header, response.status, tagOf(response)]).toEqual([header, 200, tag]);
       }
     },
   );
@@ -57,8 +57,8 @@ describe("a read with If-None-Match", () => {
   test("GET with details and If-None-Match returns 200, because details change without the tag", async () => {
     const tag = await present();
     for (const header of [tag, "*"]) {
-      const answer = await send("GET", `${at()}?includeDetails=true`, undefined, { "if-none-match": header });
-      expect([answer.status, answer.body.name]).toEqual([200, "one"]);
+      const response = await send("GET", `${at()}?includeDetails=true`, undefined, { "if-none-match": header });
+      expect([response.status, response.body.name]).toEqual([200, "one"]);
     }
   });
 
@@ -68,7 +68,7 @@ describe("a read with If-None-Match", () => {
 });
 
 /** Writes that change something, each on the path whose tag it requires. */
-const writes: [string, () => Promise<string>, (headers: Record<string, string>) => Promise<Answer>][] = [
+const writes: [string, () => Promise<string>, (headers: Record<string, string>) => Promise<TestResponse>][] = [
   ["PATCH of a cluster", () => present(), (headers) => send("PATCH", at(), { cni: "calico" }, headers)],
   ["PATCH that moves", () => present(), (headers) => send("PATCH", at(), { environmentSlug: "staging" }, headers)],
   [
@@ -92,19 +92,19 @@ describe.each(writes)("a %s with If-Match", (_, tagNow, write) => {
   ])("a write with If-Match of %s succeeds", async (_name, headerOf) => {
     const tag = await tagNow();
     const revision = /^"(\d+)/.exec(tag)?.[1] ?? "";
-    const answer = await write({ "if-match": headerOf(tag, revision) });
-    expect(answer.status, answer.text).toBeLessThan(205);
-    if (answer.status === 200) expect(tagOf(answer)).toMatch(new RegExp(`^"${Number(revision) + 1}[."]`));
+    const response = await write({ "if-match": headerOf(tag, revision) });
+    expect(response.status, response.text).toBeLessThan(205);
+    if (response.status === 200) expect(tagOf(response)).toMatch(new RegExp(`^"${Number(revision) + 1}[."]`));
   });
 
   test.each([['"0"'], ['"0.1.2"'], ['"11"'], ['"x"'], ['"0", "99.1"'], ['""'], ['"-1"'], ['"*"'], ["x"]])(
     "a write with If-Match of another or invalid tag, %s, returns 412 with the current tag, and changes nothing",
     async (header) => {
       const [tag, cluster] = [await tagNow(), await present()];
-      const answer = await write({ "if-match": header });
-      expect(answer.status, answer.text).toBe(412);
-      expect(tagOf(answer)).toBe(tag);
-      expect(answer.body.details).toEqual([answer.body.message]);
+      const response = await write({ "if-match": header });
+      expect(response.status, response.text).toBe(412);
+      expect(tagOf(response)).toBe(tag);
+      expect(response.body.details).toEqual([response.body.message]);
       expect([await tagNow(), await present()]).toEqual([tag, cluster]);
     },
   );
@@ -123,28 +123,28 @@ describe.each(writes)("a %s with If-Match", (_, tagNow, write) => {
     async (_name, headerOf) => {
       const [tag, cluster] = [await tagNow(), await present()];
       const header = headerOf(tag, /^"(\d+)/.exec(tag)?.[1] ?? "");
-      const answer = await write({ "if-match": header });
-      expect([answer.status, tagOf(answer)], answer.text).toEqual([412, tag]);
-      expect(answer.body.message).toContain(tag);
-      expect(answer.body.message.includes("a weak entity tag")).toBe(header.includes('W/"'));
+      const response = await write({ "if-match": header });
+      expect([response.status, tagOf(response)], response.text).toEqual([412, tag]);
+      expect(response.body.message).toContain(tag);
+      expect(response.body.message.includes("a weak entity tag")).toBe(header.includes('W/"'));
       expect([await tagNow(), await present()]).toEqual([tag, cluster]);
     },
   );
 
   test("a write with If-Match of a weak tag and the current strong tag succeeds", async () => {
     const tag = await tagNow();
-    const answer = await write({ "if-match": `W/${tag}, ${tag}` });
-    expect(answer.status, answer.text).toBeLessThan(205);
+    const response = await write({ "if-match": `W/${tag}, ${tag}` });
+    expect(response.status, response.text).toBeLessThan(205);
   });
 
   test("one of ten concurrent writes with the same If-Match succeeds, and the others get the new tag", async () => {
     const tag = await tagNow();
-    const answers = await Promise.all(Array.from({ length: 10 }, () => write({ "if-match": tag })));
-    const statuses = answers.map(({ status }) => status);
+    const responses = await Promise.all(Array.from({ length: 10 }, () => write({ "if-match": tag })));
+    const statuses = responses.map(({ status }) => status);
     expect(statuses.filter((status) => status < 205)).toHaveLength(1);
     // A cluster that has moved no longer exists at this path.
     expect(statuses.filter((status) => status >= 205).every((status) => status === 412 || status === 404)).toBe(true);
-    for (const each of answers.filter(({ status }) => status === 412)) expect(tagOf(each)).not.toBe(tag);
+    for (const each of responses.filter(({ status }) => status === 412)) expect(tagOf(each)).not.toBe(tag);
   });
 });
 
@@ -226,17 +226,17 @@ describe("a request with Prefer: handling=strict", () => {
     ["handling=lenient, handling=strict", 200],
     ["x-handling=strict", 200],
   ])("a request with Prefer: %s and an unknown property returns %i", async (prefer, status) => {
-    const answer = await send("PATCH", at(), { bogus: { deep: 1 } }, { prefer });
-    expect(answer.status, answer.text).toBe(status);
-    expect(answer.headers.get("preference-applied")).toBe(status === 400 ? "handling=strict" : null);
-    expect(answer.headers.get("warning")).toEqual(status === 400 ? null : expect.stringMatching(/^299 .*bogus/));
+    const response = await send("PATCH", at(), { bogus: { deep: 1 } }, { prefer });
+    expect(response.status, response.text).toBe(status);
+    expect(response.headers.get("preference-applied")).toBe(status === 400 ? "handling=strict" : null);
+    expect(response.headers.get("warning")).toEqual(status === 400 ? null : expect.stringMatching(/^299 .*bogus/));
   });
 
   test("a strict request names unknown properties together with errors, at any depth", async () => {
     const nodePools = [{ name: "web", nodeSize: "t3.medium", bogus: 1 }];
     const body = tenant.creation({ name: "two", nodePools, cni: "x", other: 1 });
-    const answer = await send("POST", tenant.path("production"), body, { prefer: "handling=strict" });
-    const paths = answer.body.details.map((detail: string) => detail.split(": ")[0]);
-    expect([answer.status, paths.toSorted()]).toEqual([400, ["cni", "nodePools[0].bogus", "other"]]);
+    const response = await send("POST", tenant.path("production"), body, { prefer: "handling=strict" });
+    const paths = response.body.details.map((detail: string) => detail.split(": ")[0]);
+    expect([response.status, paths.toSorted()]).toEqual([400, ["cni", "nodePools[0].bogus", "other"]]);
   });
 });

@@ -115,9 +115,9 @@ describe("the stream function", () => {
     const records = [];
     for (const identity of [...identities, ...identities]) records.push(await pointerRecord(identity));
     world.wire.fault = ({ input }) => (JSON.stringify(input).includes(broken) ? "before" : undefined);
-    const answer = await stream(...records);
+    const response = await stream(...records);
     world.wire.fault = () => undefined;
-    expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: records[1]?.dynamodb.SequenceNumber }] });
+    expect(response).toEqual({ batchItemFailures: [{ itemIdentifier: records[1]?.dynamodb.SequenceNumber }] });
     expect(await Promise.all(names.map((name) => statusOf(name)))).toEqual(["started", "new", "started"]);
     expect(logs.map((line) => JSON.parse(line))).toMatchObject([{ level: "warn", clusterIdentity: broken }]);
     // DynamoDB's streams repeat everything from the first failed record on.

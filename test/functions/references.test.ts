@@ -27,7 +27,7 @@ import {
 } from "#core/references/schema.ts";
 import { formatToken, SECRET_BYTES } from "#core/tenancy/token.ts";
 import { roundTripsOf } from "#test/support/faults.ts";
-import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 const NOW = "2026-11-23T10:00:00.123Z";
 const SEEDED = "2026-11-01T00:00:00.000Z";
@@ -64,17 +64,17 @@ beforeAll(async () => {
   const maintenanceScheduleIdentity = tenant.schedule.identity;
   for (const name of ["one", "two"]) {
     const body = tenant.creation({ name, nodePools, maintenanceScheduleIdentity });
-    const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
-    expect(answer.status, answer.text).toBe(200);
+    const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+    expect(response.status, response.text).toBe(200);
   }
 });
 
 const get = (path: string, token: string | undefined = tenant.admin) => world.send("GET", path, { token });
 
 async function ok(path: string, token = tenant.admin): Promise<Json> {
-  const answer = await get(path, token);
-  expect(answer.status, answer.text).toBe(200);
-  return answer.body;
+  const response = await get(path, token);
+  expect(response.status, response.text).toBe(200);
+  return response.body;
 }
 
 /** Expects a complete first page of exactly these elements, each of exactly the published shape. */
@@ -432,8 +432,8 @@ describe.each(PATHS)("the reference path %#", (path, billingAdmin, stranger) => 
     const elsewhere = await make({ sources: ["192.0.2.0/24"] });
     const unknown = formatToken(user, user, Buffer.alloc(SECRET_BYTES));
     for (const token of [revoked, unknown, await make({ days: 0 })]) {
-      const answer = await get(path(), token);
-      expect(answer.status, answer.text).toBe(401);
+      const response = await get(path(), token);
+      expect(response.status, response.text).toBe(401);
     }
     expect((await get(path(), elsewhere)).status).toBe(403);
     const there = await world.send("GET", path(), { token: elsewhere, peer: "192.0.2.1" });
@@ -441,21 +441,21 @@ describe.each(PATHS)("the reference path %#", (path, billingAdmin, stranger) => 
   });
 
   test("a reference path is read-only, and answers HEAD", async () => {
-    const answer = await world.send("PUT", path(), { token: tenant.admin, body: {} });
-    expect(answer.status).toBe(405);
-    expect(answer.headers.get("allow")).toBe("GET, HEAD");
+    const response = await world.send("PUT", path(), { token: tenant.admin, body: {} });
+    expect(response.status).toBe(405);
+    expect(response.headers.get("allow")).toBe("GET, HEAD");
     expect((await get(`${path()}/`)).status).toBe(404);
     const head = await world.send("HEAD", path(), { token: tenant.admin });
     expect([head.status, head.text]).toEqual([200, ""]);
   });
 
   test("a reference path names unknown parameters, and refuses invalid ones", async () => {
-    const answer = await get(`${path()}?colour=blue`);
-    expect(answer.status, answer.text).toBe(200);
-    expect(answer.headers.get("warning")).toBe('299 - "Ignored, because unknown: colour"');
+    const response = await get(`${path()}?colour=blue`);
+    expect(response.status, response.text).toBe(200);
+    expect(response.headers.get("warning")).toBe('299 - "Ignored, because unknown: colour"');
     const long = await get(`${path()}?x=${"y".repeat(4_096)}`);
     expect(long.status).toBe(400);
-    if (answer.body.content === undefined) return;
+    if (response.body.content === undefined) return;
     for (const query of ["pageSize=0", "pageSize=1001", "page=-1", "sortDirection=up", "sort=name", "size=1&size=1"]) {
       expect((await get(`${path()}?${query}`)).status, query).toBe(400);
     }
@@ -468,9 +468,9 @@ describe.each(PATHS)("the reference path %#", (path, billingAdmin, stranger) => 
 });
 
 describe("pages", () => {
-  const linksOf = (answer: Answer) =>
+  const linksOf = (response: TestResponse) =>
     Object.fromEntries(
-      (answer.headers.get("link") ?? "").split(", ").map((each) => {
+      (response.headers.get("link") ?? "").split(", ").map((each) => {
         const [, url = "", rel = ""] = /^<http:\/\/localhost([^>]*)>; rel="([a-z]+)"$/.exec(each) ?? [];
         return [rel, url];
       }),
@@ -481,9 +481,9 @@ describe("pages", () => {
       const seen: string[] = [];
       let path: string | undefined = `${org}/environments?pageSize=3&sortDirection=${direction}&show-compute=true`;
       for (let walked = 0; path !== undefined && walked < 5; walked++) {
-        const answer = await get(path);
-        expect(answer.status, answer.text).toBe(200);
-        expect(answer.body.sort).toEqual([
+        const response = await get(path);
+        expect(response.status, response.text).toBe(200);
+        expect(response.body.sort).toEqual([
           {
             ascending: direction === "ASC",
             direction,
@@ -492,9 +492,9 @@ describe("pages", () => {
             property: "slug",
           },
         ]);
-        expect(answer.body.totalPages).toBe(2);
-        seen.push(...slugsIn(answer.body));
-        path = linksOf(answer).next;
+        expect(response.body.totalPages).toBe(2);
+        seen.push(...slugsIn(response.body));
+        path = linksOf(response).next;
       }
       const ascending = ["a", "a-b", "production", "staging"];
       expect(seen).toEqual(direction === "ASC" ? ascending : ascending.reverse());
@@ -502,10 +502,10 @@ describe("pages", () => {
   });
 
   test("links of a page keep its other parameters", async () => {
-    const answer = await get(`${org}/cloud-accounts?display-name=AWS&size=1&page=7`);
-    expect(answer.body).toMatchObject({ content: [], empty: true, last: true, number: 7, totalElements: 1 });
+    const response = await get(`${org}/cloud-accounts?display-name=AWS&size=1&page=7`);
+    expect(response.body).toMatchObject({ content: [], empty: true, last: true, number: 7, totalElements: 1 });
     const path = `${org}/cloud-accounts?display-name=AWS&pageNumber=0&pageSize=1`;
-    expect(linksOf(answer)).toEqual({ first: path, prev: path, last: path });
+    expect(linksOf(response)).toEqual({ first: path, prev: path, last: path });
   });
 
   test("pages of the catalogue can be reversed too", async () => {
@@ -542,10 +542,10 @@ describe("missing references and the order of errors", () => {
     [() => "/api/v1/organisations/Not.A.Slug", /slug in the path/],
     [() => "/api/v1/environments/mars", /Unknown path/],
   ])("a missing reference returns 404 with a message (%#)", async (path, says) => {
-    const answer = await get(path());
-    expect(answer.status, answer.text).toBe(404);
-    expect(answer.body.message).toMatch(says);
-    expect(Object.keys(answer.body).sort()).toEqual(["details", "message"]);
+    const response = await get(path());
+    expect(response.status, response.text).toBe(404);
+    expect(response.body.message).toMatch(says);
+    expect(Object.keys(response.body).sort()).toEqual(["details", "message"]);
   });
 });
 
@@ -573,14 +573,14 @@ describe("the first of several errors is returned", () => {
       403,
     ],
   ])("the error order is: %s", async (_, path, who, status) => {
-    const answer = await get(path(), people[who] ?? "ame_nothing");
-    expect(answer.status, answer.text).toBe(status);
+    const response = await get(path(), people[who] ?? "ame_nothing");
+    expect(response.status, response.text).toBe(status);
   });
 
   test("all errors of a query are reported together", async () => {
-    const answer = await get(`${org}/environments?show-compute=maybe&pageSize=0&sort=name`);
-    expect(answer.status).toBe(400);
-    expect(answer.body.details.map((detail: string) => detail.split(":")[0]).sort()).toEqual([
+    const response = await get(`${org}/environments?show-compute=maybe&pageSize=0&sort=name`);
+    expect(response.status).toBe(400);
+    expect(response.body.details.map((detail: string) => detail.split(":")[0]).sort()).toEqual([
       "pageSize",
       "show-compute",
       "sort",

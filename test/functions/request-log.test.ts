@@ -152,12 +152,12 @@ describe("the log line on Lambda", () => {
     const path = tenant.path("production", "logged");
     const rawQueryString = "waitFor=status:deleted";
     const request = { ...event("GET", path, { prefer: "wait=10" }), rawQueryString };
-    let answer: GatewayResult | undefined;
+    let response: GatewayResult | undefined;
     const [line] = await written(async () => {
-      answer = await handler.with({})(request, {});
+      response = await handler.with({})(request, {});
     });
-    expect(answer).toMatchObject({ statusCode: 200, headers: { "retry-after": "5" } });
-    expect(answer?.headers).not.toHaveProperty("preference-applied");
+    expect(response).toMatchObject({ statusCode: 200, headers: { "retry-after": "5" } });
+    expect(response?.headers).not.toHaveProperty("preference-applied");
     // A function that waits would take 10 s.
     expect(line).toMatchObject({ status: 200, waitSeconds: 0 });
     expect(metricsOf(line)).toMatchObject({ Latency: line.milliseconds, ReadUnits: 6 });

@@ -14,8 +14,8 @@ beforeAll(async () => {
   world = await makeWorld();
   tenant = await world.tenant();
   stranger = (await world.tenant()).admin;
-  const answer = await post({ body: tenant.creation({ name: "Held" }) });
-  expect(answer.status, answer.text).toBe(200);
+  const response = await post({ body: tenant.creation({ name: "Held" }) });
+  expect(response.status, response.text).toBe(200);
 });
 
 const get = (path: string, sending: RequestOptions = {}) =>
@@ -97,9 +97,9 @@ describe("the path of a request", () => {
     ["/production/held/pools", "PATCH", ["GET", "HEAD"]],
     ["/production/held/pools/7", "POST", ["GET", "HEAD"]],
   ])("the path %j refuses %s and lists the allowed methods", async (path, method, least) => {
-    const answer = await world.send(method, `${org()}/clusters${path}`, { token: tenant.admin });
-    expectError(answer, 405, new RegExp(method));
-    const allowed = (answer.headers.get("allow") ?? "").split(", ");
+    const response = await world.send(method, `${org()}/clusters${path}`, { token: tenant.admin });
+    expectError(response, 405, new RegExp(method));
+    const allowed = (response.headers.get("allow") ?? "").split(", ");
     expect(allowed).toEqual(expect.arrayContaining(least));
     expect(allowed).not.toContain(method);
   });
@@ -149,9 +149,9 @@ describe("the body of a request", () => {
     ["bytes that are not UTF-8", new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
     ["100,000 open brackets", "[".repeat(100_000)],
   ])("a body of %s is not JSON", async (_, raw) => {
-    const answer = await post({ raw, headers: { "content-type": "application/json" } });
-    expectError(answer, 400, /JSON/);
-    expect(answer.body.details).toEqual([answer.body.message]);
+    const response = await post({ raw, headers: { "content-type": "application/json" } });
+    expectError(response, 400, /JSON/);
+    expect(response.body.details).toEqual([response.body.message]);
   });
 
   test("a body can have 256 KiB and no more, in bytes, with and without a content length", async () => {
@@ -167,10 +167,10 @@ describe("the body of a request", () => {
 
 describe("an unknown property in a request", () => {
   const warningOf = async (raw: string, query = "") => {
-    const answer = await world.send("POST", `${tenant.path("staging")}${query}`, { token: tenant.admin, raw });
-    expect(answer.status, answer.text).toBe(200);
-    expect([...answer.headers.keys()].filter((name) => name.startsWith("x-"))).toEqual(["x-request-id"]);
-    return answer.headers.get("warning");
+    const response = await world.send("POST", `${tenant.path("staging")}${query}`, { token: tenant.admin, raw });
+    expect(response.status, response.text).toBe(200);
+    expect([...response.headers.keys()].filter((name) => name.startsWith("x-"))).toEqual(["x-request-id"]);
+    return response.headers.get("warning");
   };
   let made = 0;
   /** Builds a creation that begins with this JSON. */
@@ -245,12 +245,12 @@ describe("the request id of a response", () => {
   test.each(["a", "A_b-9", "0".repeat(128)])("the caller's request id %s is returned", async (id) => {
     for (const path of PATHS) {
       for (const token of [tenant.admin, "ame_x"]) {
-        const answer = await get(`${tenant.path()}${path}`, { token, headers: { "x-request-id": id } });
-        expect(answer.headers.get("x-request-id")).toBe(id);
+        const response = await get(`${tenant.path()}${path}`, { token, headers: { "x-request-id": id } });
+        expect(response.headers.get("x-request-id")).toBe(id);
       }
     }
-    const answer = await post({ body: {}, headers: { "x-request-id": id } });
-    expect(answer.headers.get("x-request-id")).toBe(id);
+    const response = await post({ body: {}, headers: { "x-request-id": id } });
+    expect(response.headers.get("x-request-id")).toBe(id);
   });
 
   test.each([undefined, "", "0".repeat(129), "a b", "a.b", "a,b", "é", "<a>"])(
@@ -258,12 +258,12 @@ describe("the request id of a response", () => {
     async (id) => {
       const ids = new Set<string | null>();
       for (const path of PATHS) {
-        const answer = await get(
+        const response = await get(
           `${tenant.path()}${path}`,
           id === undefined ? {} : { headers: { "x-request-id": id } },
         );
-        expect(answer.headers.get("x-request-id")).toMatch(/^[A-Za-z0-9_-]{1,128}$/);
-        ids.add(answer.headers.get("x-request-id"));
+        expect(response.headers.get("x-request-id")).toMatch(/^[A-Za-z0-9_-]{1,128}$/);
+        ids.add(response.headers.get("x-request-id"));
       }
       expect(ids.size).toBe(PATHS.length);
     },
@@ -281,10 +281,10 @@ describe("the request id of a response", () => {
         ExpressionAttributeValues: { ":none": 99 },
       }),
     );
-    const answer = await get(tenant.path("production", "broken"), { headers: { "x-request-id": "find-me" } });
-    expectError(answer, 500, /find-me/);
-    expect(answer.headers.get("x-request-id")).toBe("find-me");
-    expect(answer.text).not.toMatch(/CLUSTER#|ORG#|entity|version 99|\.ts|at /);
+    const response = await get(tenant.path("production", "broken"), { headers: { "x-request-id": "find-me" } });
+    expectError(response, 500, /find-me/);
+    expect(response.headers.get("x-request-id")).toBe("find-me");
+    expect(response.text).not.toMatch(/CLUSTER#|ORG#|entity|version 99|\.ts|at /);
     expect(world.logs.some((line) => line.includes("find-me") && line.includes("CLUSTER#"))).toBe(true);
   });
 });

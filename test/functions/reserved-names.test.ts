@@ -5,7 +5,7 @@ import { nodePoolItem, nodePoolsOf } from "#core/node-pool/items.ts";
 import { PRODUCT_PREFIX } from "#core/node-pool/reserved-names.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
-import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 import { clusterToJoin, poolToJoin } from "../core/node-bootstrap/inputs.ts";
 
 let world: World;
@@ -24,11 +24,14 @@ const byon = () => ({ cloudAccountIdentity: tenant.byonAccount.identity, region:
 const send = (method: string, path: string, body?: unknown) => world.send(method, path, { token: tenant.admin, body });
 
 /** Creates a cluster with one pool. */
-async function create(more: object, own: object = {}): Promise<{ answer: Answer; name: string; pools: string }> {
+async function create(
+  more: object,
+  own: object = {},
+): Promise<{ response: TestResponse; name: string; pools: string }> {
   const name = `c${++clusters}`;
   const body = tenant.creation({ name, nodePools: [pool(more)], ...own });
-  const answer = await send("POST", tenant.path("production"), body);
-  return { answer, name, pools: `${tenant.path("production", name)}/pools` };
+  const response = await send("POST", tenant.path("production"), body);
+  return { response, name, pools: `${tenant.path("production", name)}/pools` };
 }
 
 /** The property that holds a name, of each kind. */
@@ -42,8 +45,8 @@ async function expectRefused(kind: string, name: string, reason: RegExp): Promis
   const start = (prefix: string) =>
     `${prefix}${pathOf(kind, name)}: "${kind === "taints" ? name : "x"}" is not allowed: `;
   const created = await create(given(kind, name));
-  expect([created.answer.status, created.answer.body.details]).toEqual([400, [expect.stringMatching(reason)]]);
-  expect(created.answer.body.message.startsWith(start("nodePools[0]."))).toBe(true);
+  expect([created.response.status, created.response.body.details]).toEqual([400, [expect.stringMatching(reason)]]);
+  expect(created.response.body.message.startsWith(start("nodePools[0]."))).toBe(true);
   const { pools } = await create({});
   const [{ id }] = (await send("GET", pools)).body;
   const added = await send("POST", pools, { ...pool(given(kind, name)), name: "other" });
@@ -82,9 +85,9 @@ describe("names that the product writes", () => {
   test("every other name with the product's prefix is refused, and a name with a longer prefix is accepted", async () => {
     await expectRefused("labels", "ame-clusters/Node-Reboots", /set enableNodeReboots instead$/);
     for (const kind of KINDS) await expectRefused(kind, "ame-clusters/x", /use your own prefix, such as example.com/);
-    expect((await create({ labels: { "x.ame-clusters/node-reboots": "a", "node-reboots": "b" } })).answer.status).toBe(
-      200,
-    );
+    expect(
+      (await create({ labels: { "x.ame-clusters/node-reboots": "a", "node-reboots": "b" } })).response.status,
+    ).toBe(200);
   });
 });
 
@@ -130,10 +133,10 @@ describe("names that Kubernetes writes on each node", () => {
 
   test("labels for zone, region and machine type are accepted for machines of the user's own", async () => {
     const labels = { "topology.kubernetes.io/zone": "rack-1", "node.kubernetes.io/instance-type": "r740" };
-    const { answer, pools } = await create({ labels, nodeSize: undefined }, byon());
-    expect([answer.status, (await send("GET", pools)).body[0].labels]).toEqual([200, labels]);
+    const { response, pools } = await create({ labels, nodeSize: undefined }, byon());
+    expect([response.status, (await send("GET", pools)).body[0].labels]).toEqual([200, labels]);
     const hostname = await create({ labels: { "kubernetes.io/hostname": "a" }, nodeSize: undefined }, byon());
-    expect(hostname.answer.status).toBe(400);
+    expect(hostname.response.status).toBe(400);
   });
 });
 
@@ -173,8 +176,8 @@ describe("labels that a kubelet may not set", () => {
         { key: "node-role.kubernetes.io/worker", effect: "NoSchedule" },
       ],
     };
-    const { answer, pools } = await create(sent);
-    expect(answer.status, answer.text).toBe(200);
+    const { response, pools } = await create(sent);
+    expect(response.status, response.text).toBe(200);
     expect((await send("GET", pools)).body).toMatchObject([sent]);
   });
 });
@@ -185,8 +188,8 @@ test("a stored reserved name can be sent again and removed, but not changed, and
     annotations: { "node.alpha.kubernetes.io/ttl": "0" },
     taints: [{ key: "node.kubernetes.io/not-ready", effect: "NoSchedule" as const }],
   };
-  const { answer, pools } = await create({});
-  const [before] = await nodePoolsOf(world.table, answer.body.identity);
+  const { response, pools } = await create({});
+  const [before] = await nodePoolsOf(world.table, response.body.identity);
   if (before === undefined) throw new Error("the cluster has no pool");
   const transaction = new Transaction().put("pool", nodePoolItem({ ...before, ...stored }), {
     condition: "attribute_exists(pk)",

@@ -34,11 +34,11 @@ beforeAll(async () => {
         : { region: REGIONS[position % 2] }),
       ...(position % 3 === 0 ? { maintenanceScheduleIdentity: tenant.schedule.identity } : {}),
     });
-    const answer = await world.send("POST", tenant.path(environment), {
+    const response = await world.send("POST", tenant.path(environment), {
       token: tenant.admin,
       body: await withRegion(body),
     });
-    expect(answer.status, answer.text).toBe(200);
+    expect(response.status, response.text).toBe(200);
   }
   for (const [position, { pk, sk }] of (await clustersOf(world.services, tenant.slug)).entries()) {
     await world.table.client.send(
@@ -121,10 +121,10 @@ describe("a list with another order or with filters", () => {
         const pairs = [...sort.map(([property, way]) => ["sort", `${property}${way}`]), ...filters];
         if (sortDirection !== undefined) pairs.push(["sortDirection", sortDirection]);
         const search = new URLSearchParams([...pairs, ["size", `${size}`], ["page", `${page}`]] as [string, string][]);
-        const answer = await world.send("GET", `${tenant.path(environment)}?${search}`, {
+        const response = await world.send("GET", `${tenant.path(environment)}?${search}`, {
           token: looks === "admin" ? tenant.admin : viewer,
         });
-        expect(answer.status, answer.text).toBe(200);
+        expect(response.status, response.text).toBe(200);
 
         // Of two orders by the same property the first one applies.
         const firsts = sort.filter(([property], at) => sort.findIndex(([other]) => other === property) === at);
@@ -153,10 +153,10 @@ describe("a list with another order or with filters", () => {
             const byKey = compare(one.sk, other.sk);
             return sort.length === 0 && sortDirection === "DESC" ? -byKey : byKey;
           });
-        const content = answer.body.content.map(({ identity }: { identity: string }) => identity);
+        const content = response.body.content.map(({ identity }: { identity: string }) => identity);
         const there = expected.slice(page * size, page * size + size).map(({ identity }) => identity);
         expect(content).toEqual(there);
-        expect(answer.body).toMatchObject({
+        expect(response.body).toMatchObject({
           totalElements: expected.length,
           totalPages: Math.ceil(expected.length / size),
           sort:
@@ -177,18 +177,18 @@ describe("a list with another order or with filters", () => {
       ["sort=version,desc&includeDetails=true", 4],
     ] as const) {
       world.wire.spans.length = 0;
-      const answer = await world.send("GET", `${tenant.path()}?${search}`, { token: tenant.admin });
-      expect(answer.status, answer.text).toBe(200);
+      const response = await world.send("GET", `${tenant.path()}?${search}`, { token: tenant.admin });
+      expect(response.status, response.text).toBe(200);
       expect(roundTripsOf(world.wire.spans)).toBe(roundTrips);
     }
     world.wire.latencyMs = 0;
   });
 
   test("a filtered list keeps order and filters in its links", async () => {
-    const answer = await world.send("GET", `${tenant.path()}?sort=name,desc&sort=version&status=new&size=2`, {
+    const response = await world.send("GET", `${tenant.path()}?sort=name,desc&sort=version&status=new&size=2`, {
       token: tenant.admin,
     });
-    const [, next = ""] = /<([^>]*)>; rel="next"/.exec(answer.headers.get("link") ?? "") ?? [];
+    const [, next = ""] = /<([^>]*)>; rel="next"/.exec(response.headers.get("link") ?? "") ?? [];
     const { searchParams } = new URL(next);
     expect([...searchParams].sort()).toEqual([
       ["pageNumber", "1"],
@@ -213,8 +213,8 @@ describe("a list with another order or with filters", () => {
         }),
       );
     const find = async () => {
-      const answer = await world.send("GET", `${tenant.path()}?status=started&size=1000`, { token: tenant.admin });
-      return answer.body.content.map(({ identity }: { identity: string }) => identity);
+      const response = await world.send("GET", `${tenant.path()}?status=started&size=1000`, { token: tenant.admin });
+      return response.body.content.map(({ identity }: { identity: string }) => identity);
     };
     expect(await find()).toContain(row.identity);
     // The index still has the old row: the cluster changes between the read of the index and the read of the cluster.

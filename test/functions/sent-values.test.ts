@@ -23,10 +23,10 @@ async function refused(members: Record<string, string>, pool: Record<string, str
   ]);
   const nodePools = `[${text({ name: '"web"', nodeSize: '"t3.medium"', ...pool })}]`;
   const raw = text({ ...Object.fromEntries(own), nodePools, ...members });
-  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, raw });
-  expect(answer.status, answer.text).toBe(400);
-  expect(answer.body.message.startsWith(answer.body.details[0])).toBe(true);
-  return answer.body.details;
+  const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, raw });
+  expect(response.status, response.text).toBe(400);
+  expect(response.body.message.startsWith(response.body.details[0])).toBe(true);
+  return response.body.details;
 }
 
 describe("a number in a message", () => {

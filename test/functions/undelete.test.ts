@@ -7,7 +7,7 @@ import { roundTripsOf } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
 import { overwrite } from "#test/support/overwrite.ts";
 import { changeReferences } from "#test/support/references.ts";
-import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 let world: World;
 let tenant: Tenant;
@@ -39,9 +39,9 @@ const POOLS = [
 ];
 
 async function create(more: Record<string, unknown> = {}): Promise<Json> {
-  const answer = await send("POST", tenant.path("production"), tenant.creation(more));
-  expect(answer.status, answer.text).toBe(200);
-  return answer.body;
+  const response = await send("POST", tenant.path("production"), tenant.creation(more));
+  expect(response.status, response.text).toBe(200);
+  return response.body;
 }
 
 const remove = async () => expect((await send("PATCH", at(), { status: "deleting" })).status).toBe(200);
@@ -55,9 +55,9 @@ async function deleted(more: Record<string, unknown> = {}): Promise<Json> {
   return made;
 }
 
-function expectRefused(answer: Answer, status: number, ...details: RegExp[]): void {
-  expect(answer.status, answer.text).toBe(status);
-  expect(answer.body.details).toEqual(details.map((each) => expect.stringMatching(each)));
+function expectRefused(response: TestResponse, status: number, ...details: RegExp[]): void {
+  expect(response.status, response.text).toBe(status);
+  expect(response.body.details).toEqual(details.map((each) => expect.stringMatching(each)));
 }
 
 /** Changes a stored item in the database. */
@@ -113,9 +113,9 @@ describe("undeleting a cluster", () => {
     await remove();
     await finish();
     ahead = 29 * DAY_MS;
-    const answer = await undelete();
-    expect(answer.status, answer.text).toBe(200);
-    const { conditions, modifiedAt, generation, ...rest } = answer.body;
+    const response = await undelete();
+    expect(response.status, response.text).toBe(200);
+    const { conditions, modifiedAt, generation, ...rest } = response.body;
     const { conditions: _, modifiedAt: _modified, generation: _generation, ...was } = made;
     expect(rest).toEqual(was);
     expect(rest).toMatchObject({ status: "new", desiredStatus: "starting", provisionStatus: "ACCEPTED" });
@@ -124,8 +124,8 @@ describe("undeleting a cluster", () => {
       expect(each).toMatchObject({ reason: "Accepted", observedGeneration: 3, lastTransitionTime: modifiedAt });
     }
     const got = await send("GET", at());
-    expect([got.body, got.headers.get("etag")]).toEqual([answer.body, answer.headers.get("etag")]);
-    expect(answer.headers.get("etag")).toMatch(/^"4\./);
+    expect([got.body, got.headers.get("etag")]).toEqual([response.body, response.headers.get("etag")]);
+    expect(response.headers.get("etag")).toMatch(/^"4\./);
     const after = (await send("GET", at("production", "pools"))).body;
     const lasting = ({ modifiedAt: _at, ...pool }: Json) => pool;
     expect(after.map(lasting)).toEqual(before.map(lasting));
@@ -139,17 +139,17 @@ describe("undeleting a cluster", () => {
     await change(pointerKey(identity), "attempts", 4);
     await change(pointerKey(identity), "lastError", { at: "x", operation: "x", message: "x" });
     const before = (await world.table.get([pointerKey(identity)])).get(keyText(pointerKey(identity)));
-    const answer = await undelete({}, "", { "x-request-id": "request-1" });
+    const response = await undelete({}, "", { "x-request-id": "request-1" });
     const pointer = (await world.table.get([pointerKey(identity)])).get(keyText(pointerKey(identity)));
     expect(pointer).toMatchObject({
-      dueAt: answer.body.modifiedAt,
+      dueAt: response.body.modifiedAt,
       attempts: 0,
       fence: before?.fence,
       wakes: Number((before as Json).wakes) + 1,
     });
     expect(pointer).not.toHaveProperty("lastError");
     const event = (await eventsOf(world.services, identity)).at(-1);
-    expect(event).toMatchObject({ type: "cluster.undeleted", requestId: "request-1", at: answer.body.modifiedAt });
+    expect(event).toMatchObject({ type: "cluster.undeleted", requestId: "request-1", at: response.body.modifiedAt });
     expect(event?.changes).toContainEqual({ path: "status", from: "deleted", to: "new" });
   });
 
@@ -178,9 +178,12 @@ describe("undeleting a cluster", () => {
     for (const cni of ["calico", "cilium", "calico"]) expect((await send("PATCH", at(), { cni })).status).toBe(200);
     await remove();
     const tag = (await send("GET", at())).headers.get("etag");
-    const answer = await undelete();
-    expect(answer.body.identity).toBe(first.identity);
-    expect([tag, answer.headers.get("etag")]).toEqual([expect.stringMatching(/^"5\./), expect.stringMatching(/^"6\./)]);
+    const response = await undelete();
+    expect(response.body.identity).toBe(first.identity);
+    expect([tag, response.headers.get("etag")]).toEqual([
+      expect.stringMatching(/^"5\./),
+      expect.stringMatching(/^"6\./),
+    ]);
     await expectInvariants(world.services, tenant.slug);
     await finish(second.identity);
     await expectInvariants(world.services, tenant.slug);
@@ -200,8 +203,8 @@ describe("undeleting a cluster", () => {
 
   test("one of two concurrent undeletes succeeds", async () => {
     await deleted({ nodePools: POOLS });
-    const answers = await Promise.all([undelete(), undelete()]);
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 404]);
+    const responses = await Promise.all([undelete(), undelete()]);
+    expect(responses.map(({ status }) => status).toSorted()).toEqual([200, 404]);
     await expectInvariants(world.services, tenant.slug);
   });
 
@@ -265,10 +268,10 @@ describe("an undelete that is refused", () => {
     const first = await deleted();
     ahead = 60_000;
     const second = await deleted();
-    const answer = await undelete();
-    expectRefused(answer, 409, /^identity: is required/, new RegExp(second.identity), new RegExp(first.identity));
+    const response = await undelete();
+    expectRefused(response, 409, /^identity: is required/, new RegExp(second.identity), new RegExp(first.identity));
     const [tombstone] = await tombstonesOf(world.services, tenant.slug);
-    expect(answer.text).toContain(tombstone?.deletedAt);
+    expect(response.text).toContain(tombstone?.deletedAt);
     expect((await undelete({ identity: first.identity })).body.identity).toBe(first.identity);
     expectRefused(
       await undelete({ identity: second.identity }),

@@ -4,7 +4,7 @@ import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
 import { eventsOf } from "#test/support/invariants.ts";
 import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
-import type { Answer, Json, Tenant } from "#test/support/world.ts";
+import type { Json, Tenant, TestResponse } from "#test/support/world.ts";
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 6);
 
@@ -19,8 +19,12 @@ afterEach(() => {
   world.faults.next = undefined;
 });
 
-const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> =>
-  world.send(method, path, { token: tenant.admin, body, headers });
+const send = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<TestResponse> => world.send(method, path, { token: tenant.admin, body, headers });
 const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
 const get = async (): Promise<Json> => (await send("GET", at())).body;
 const poolsOf = async (): Promise<Json[]> => (await send("GET", at("pools"))).body;
@@ -32,8 +36,8 @@ async function create(): Promise<Json> {
     { name: "jobs", nodeSize: "t3.medium" },
   ];
   const body = tenant.creation({ version: "v1.33.4-u-ame.1", nodePools });
-  const answer = await send("POST", tenant.path("production"), body);
-  expect(answer.status, answer.text).toBe(200);
+  const response = await send("POST", tenant.path("production"), body);
+  expect(response.status, response.text).toBe(200);
   await world.settle();
   return await get();
 }
@@ -45,7 +49,7 @@ const conditionsOf = ({ conditions }: Json): Record<string, string> =>
 interface Write {
   name: string;
   /** Sends the write. @returns its response */
-  write: () => Promise<Answer>;
+  write: () => Promise<TestResponse>;
   /** Conditions that must not be True after the write. */
   untrue: string[];
   /** Number of the two pools that must not be DONE after the write. */
@@ -131,11 +135,11 @@ describe.each(writes)(
         await world.settle();
       }
       const before = await get();
-      const answer = await write();
-      expect(answer.status, answer.text).toBeLessThan(205);
+      const response = await write();
+      expect(response.status, response.text).toBeLessThan(205);
       const listed = (await send("GET", tenant.path("production"))).body.content[0];
       const direct = await get();
-      const shown = answer.body?.conditions === undefined ? [direct, listed] : [answer.body, direct, listed];
+      const shown = response.body?.conditions === undefined ? [direct, listed] : [response.body, direct, listed];
       for (const cluster of shown) {
         expect(cluster.generation).toBe(before.generation + 1);
         for (const each of cluster.conditions) expect(each.observedGeneration).toBe(before.generation);
@@ -291,8 +295,8 @@ describe("random writes and reconcile steps", () => {
         ]);
         for (const each of steps) {
           if (each.kind === "version") {
-            const answer = await send("PATCH", at(), { version: each.to });
-            if (answer.status === 200) asked = each.to;
+            const response = await send("PATCH", at(), { version: each.to });
+            if (response.status === 200) asked = each.to;
           } else if (each.kind === "pool") {
             const [pool] = await poolsOf();
             await send("PUT", at("pools", pool?.id), { minSize: each.size, maxSize: each.size });

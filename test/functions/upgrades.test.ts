@@ -27,13 +27,13 @@ const get = (path: string, token = tenant.admin) => world.send("GET", path, { to
 
 async function create(name: string, version: string): Promise<void> {
   const body = tenant.creation({ name, version });
-  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
-  expect(answer.status, answer.text).toBe(200);
+  const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+  expect(response.status, response.text).toBe(200);
 }
 
 async function patch(name: string, body: object): Promise<void> {
-  const answer = await world.send("PATCH", tenant.path("production", name), { token: tenant.admin, body });
-  expect(answer.status, answer.text).toBe(200);
+  const response = await world.send("PATCH", tenant.path("production", name), { token: tenant.admin, body });
+  expect(response.status, response.text).toBe(200);
 }
 
 async function upgrades(name: string): Promise<Json> {
@@ -122,9 +122,9 @@ describe("the reachable versions of a cluster", () => {
     const offered = (await get("/api/v1/cluster-versions")).body.map((each: Json) => each.version);
     for (const version of offered) {
       const path = `${tenant.path("production", "same")}?dryRun=true`;
-      const answer = await world.send("PATCH", path, { token: tenant.admin, body: { version } });
+      const response = await world.send("PATCH", path, { token: tenant.admin, body: { version } });
       const isReachable = reachable.some((each: Json) => each.version === version);
-      expect(answer.status, version).toBe(isReachable || version === "v1.35.0-u-ame.1" ? 200 : 400);
+      expect(response.status, version).toBe(isReachable || version === "v1.35.0-u-ame.1" ? 200 : 400);
     }
   });
 
@@ -201,10 +201,10 @@ describe("access to and cost of upgrades", () => {
     const { token } = await tenant.person("viewer");
     world.wire.latencyMs = 15;
     world.wire.spans.length = 0;
-    const answer = await get(`${pathOf("asked")}?colour=blue`, token);
+    const response = await get(`${pathOf("asked")}?colour=blue`, token);
     world.wire.latencyMs = 0;
-    expect(answer.status, answer.text).toBe(200);
-    expect(answer.headers.get("warning")).toContain("colour");
+    expect(response.status, response.text).toBe(200);
+    expect(response.headers.get("warning")).toContain("colour");
     expect(roundTripsOf(world.wire.spans)).toBe(1);
   });
 

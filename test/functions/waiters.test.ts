@@ -6,7 +6,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import { clusterKey } from "#core/table/keys.ts";
 import { until } from "#test/support/server.ts";
-import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 const PER_TOKEN = 100;
 
@@ -21,8 +21,8 @@ beforeEach(async () => {
 
 async function create(name: string, owner = tenant): Promise<void> {
   const body = owner.creation({ name });
-  const answer = await world.send("POST", owner.path("production"), { token: owner.admin, body });
-  expect(answer.status, answer.text).toBe(200);
+  const response = await world.send("POST", owner.path("production"), { token: owner.admin, body });
+  expect(response.status, response.text).toBe(200);
 }
 
 /** Sends a request that waits for a cluster to stop. */
@@ -39,7 +39,7 @@ async function startWaiting(
   count: number,
   seconds: number,
   { tokens = [tenant.admin], clusters = ["one"], query = "" } = {},
-): Promise<Promise<Answer>[]> {
+): Promise<Promise<TestResponse>[]> {
   const reserved = vi.spyOn(world.services.statusWatcher, "reserve");
   const waiting = Array.from({ length: count }, (_, position) =>
     wait(seconds, tokens[position % tokens.length], clusters[position % clusters.length], query),
@@ -63,8 +63,8 @@ const stop = (cluster = "one") =>
     }),
   );
 
-const appliedIn = ({ headers }: Answer) => headers.get("preference-applied");
-const retryAfterIn = ({ headers }: Answer) => headers.get("retry-after");
+const appliedIn = ({ headers }: TestResponse) => headers.get("preference-applied");
+const retryAfterIn = ({ headers }: TestResponse) => headers.get("retry-after");
 
 const people = async (count: number) => {
   const tokens: string[] = [];
@@ -94,8 +94,8 @@ test("500 waiting requests do not slow down another tenant's GET", async () => {
   const waiting = await startWaiting(500, 10, { tokens, clusters: ["one", ...names] });
   const beside = await latencies(80);
   const polls = reads().length - 80;
-  const answers = await Promise.all(waiting);
-  expect(answers.map(appliedIn)).toEqual(Array(500).fill("wait=10"));
+  const responses = await Promise.all(waiting);
+  expect(responses.map(appliedIn)).toEqual(Array(500).fill("wait=10"));
   // The 95th percentiles. If each request polls by itself, the ratio is about six on an idle machine.
   expect(beside / atRest).toBeLessThan(3);
   // One poll a second for all, in about four seconds; individual polls made about 2,000.
@@ -106,9 +106,9 @@ test("500 requests that begin to wait at the same moment are authorized by few s
   const tokens = await people(5);
   world.wire.spans.length = 0;
   const waiting = Array.from({ length: 500 }, (_, position) => wait(3, tokens[position % tokens.length]));
-  const answers = await Promise.all(waiting);
-  expect(answers.map(({ status }) => status)).toEqual(Array(500).fill(200));
-  expect(answers.map(appliedIn)).toEqual(Array(500).fill("wait=3"));
+  const responses = await Promise.all(waiting);
+  expect(responses.map(({ status }) => status)).toEqual(Array(500).fill(200));
+  expect(responses.map(appliedIn)).toEqual(Array(500).fill("wait=3"));
   // Also the poll, and the reads when the wait is over.
   expect(reads().length).toBeLessThan(100);
 });
@@ -117,8 +117,8 @@ test("waiting requests that finish together share their reads", async () => {
   const tokens = await people(4);
   const waiting = await startWaiting(200, 10, { tokens, query: "&includeDetails=true" });
   await stop();
-  const answers = await Promise.all(waiting);
-  expect(answers.map(({ status, body }) => [status, body.status])).toEqual(Array(200).fill([200, "stopped"]));
+  const responses = await Promise.all(waiting);
+  expect(responses.map(({ status, body }) => [status, body.status])).toEqual(Array(200).fill([200, "stopped"]));
   // The poll, the authorization reads, the reads of details.
   expect(reads().length).toBeLessThan(30);
 });
@@ -128,8 +128,8 @@ test("waiting requests of many clusters each finish with their own cluster", asy
   for (const name of names) await create(name);
   const waiting = await startWaiting(8, 4, { clusters: ["one", ...names] });
   await stop("three");
-  const answers = await Promise.all(waiting);
-  const seen = answers.map(({ body }) => [body.slug.slugValue, body.status]);
+  const responses = await Promise.all(waiting);
+  const seen = responses.map(({ body }) => [body.slug.slugValue, body.status]);
   const expected = ["one", ...names].map((name) => [name, name === "three" ? "stopped" : "new"]);
   expect(seen).toEqual([...expected, ...expected]);
 });
@@ -145,8 +145,8 @@ test("a token's request beyond its limit returns at once with Retry-After, while
   expect(settled).toEqual(["beyond"]);
   expect([refused.status, refused.body.status]).toEqual([200, "new"]);
   expect([retryAfterIn(refused), appliedIn(refused)]).toEqual(["5", null]);
-  for (const answer of await Promise.all([...waiting, others])) {
-    expect([retryAfterIn(answer), appliedIn(answer)]).toEqual([null, "wait=4"]);
+  for (const response of await Promise.all([...waiting, others])) {
+    expect([retryAfterIn(response), appliedIn(response)]).toEqual([null, "wait=4"]);
   }
   // Their places are free again.
   const last = await wait(1);
@@ -166,15 +166,15 @@ test("a wait continues after failed polls, and returns the cluster at its end", 
   const waiting = await startWaiting(1, 3);
   world.wire.fault = ({ input }) => (JSON.stringify(input).includes("ProjectionExpression") ? "before" : undefined);
   await stop();
-  const [answer] = await Promise.all(waiting);
-  expect([answer?.status, answer?.body.status]).toEqual([200, "stopped"]);
+  const [response] = await Promise.all(waiting);
+  expect([response?.status, response?.body.status]).toEqual([200, "stopped"]);
   expect(world.wire.spans.length).toBeGreaterThan(2);
 });
 
 test("requests whose reads at the end of the wait fail all return 503", async () => {
   const waiting = await startWaiting(30, 2);
   world.wire.fault = () => "before";
-  const answers = await Promise.all(waiting);
+  const responses = await Promise.all(waiting);
   world.wire.fault = () => undefined;
-  expect(answers.map(({ status }) => status)).toEqual(Array(30).fill(503));
+  expect(responses.map(({ status }) => status)).toEqual(Array(30).fill(503));
 });

@@ -6,7 +6,7 @@ import { setMember } from "#core/admin/members.ts";
 import { createToken, revokeToken } from "#core/admin/personal-tokens.ts";
 import { clusterStatuses } from "#core/cluster/schema.ts";
 import { clusterKey } from "#core/table/keys.ts";
-import { type Answer, type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 let world: World;
 let tenant: Tenant;
@@ -21,9 +21,9 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   tenant = await world.tenant();
-  const answer = await send("POST", tenant.path("production"), tenant.creation());
-  expect(answer.status, answer.text).toBe(200);
-  made = answer.body;
+  const response = await send("POST", tenant.path("production"), tenant.creation());
+  expect(response.status, response.text).toBe(200);
+  made = response.body;
 });
 
 const at = (query = "") => `${tenant.path("production", "one")}${query}`;
@@ -31,7 +31,7 @@ const send = (method: string, path: string, body?: unknown, headers: Record<stri
   world.send(method, path, { token: tenant.admin, body, headers });
 
 interface Timed {
-  answer: Answer;
+  response: TestResponse;
   milliseconds: number;
 }
 
@@ -40,8 +40,8 @@ async function wait(prefer: string, query: string, more: Record<string, string> 
   world.wire.spans.length = 0;
   const started = performance.now();
   const headers = { ...(prefer === "" ? {} : { prefer }), ...more };
-  const answer = await world.send("GET", at(query), { token: token ?? tenant.admin, headers });
-  return { answer, milliseconds: performance.now() - started };
+  const response = await world.send("GET", at(query), { token: token ?? tenant.admin, headers });
+  return { response, milliseconds: performance.now() - started };
 }
 
 /** Counts the successful reads of the cluster. */
@@ -68,16 +68,16 @@ const overwrite = (status: string) =>
   );
 
 const patch = async (body: object) => {
-  const answer = await send("PATCH", at(), body);
-  expect(answer.status, answer.text).toBe(200);
+  const response = await send("PATCH", at(), body);
+  expect(response.status, response.text).toBe(200);
 };
 
-const appliedIn = ({ headers }: Answer) => headers.get("preference-applied");
+const appliedIn = ({ headers }: TestResponse) => headers.get("preference-applied");
 
 describe("a GET that waits for a status", () => {
   test("a wait ends at once if the cluster already has the status", async () => {
-    const { answer } = await wait("wait=10", "?waitFor=status:new");
-    expect([answer.status, answer.body, appliedIn(answer)]).toEqual([200, made, "wait=10"]);
+    const { response } = await wait("wait=10", "?waitFor=status:new");
+    expect([response.status, response.body, appliedIn(response)]).toEqual([200, made, "wait=10"]);
     expect(looks()).toBe(1);
   });
 
@@ -85,17 +85,17 @@ describe("a GET that waits for a status", () => {
     ["a user's change", "deleting", () => patch({ status: "deleting" })],
     ["the reconciler", "started", () => overwrite("started")],
   ])("a wait ends soon after %s sets the status", async (_, status, happen) => {
-    const { answer, milliseconds } = await during(wait("wait=10", `?waitFor=status:${status}`), happen);
-    expect([answer.status, answer.body.status, appliedIn(answer)]).toEqual([200, status, "wait=10"]);
-    expect(answer.headers.get("etag")).toMatch(/^"2\./);
+    const { response, milliseconds } = await during(wait("wait=10", `?waitFor=status:${status}`), happen);
+    expect([response.status, response.body.status, appliedIn(response)]).toEqual([200, status, "wait=10"]);
+    expect(response.headers.get("etag")).toMatch(/^"2\./);
     expect(milliseconds).toBeLessThan(3_000);
   });
 
   test("a wait ends at its timeout with the current cluster", async () => {
     const waiting = wait("wait=1", "?waitFor=status:started");
-    const { answer, milliseconds } = await during(waiting, () => patch({ deleteProtection: true }));
-    expect([answer.status, answer.body.status, answer.body.deleteProtection]).toEqual([200, "new", true]);
-    expect(appliedIn(answer)).toBe("wait=1");
+    const { response, milliseconds } = await during(waiting, () => patch({ deleteProtection: true }));
+    expect([response.status, response.body.status, response.body.deleteProtection]).toEqual([200, "new", true]);
+    expect(appliedIn(response)).toBe("wait=1");
     expect(milliseconds).toBeGreaterThan(990);
     expect(milliseconds).toBeLessThan(4_000);
   });
@@ -117,19 +117,19 @@ describe("a GET that waits for a status", () => {
     const tag = (await send("GET", at())).headers.get("etag") ?? "";
     const condition = { "if-none-match": tag };
     const same = await wait("wait=1", "?waitFor=status:started", condition);
-    expect([same.answer.status, same.answer.text, appliedIn(same.answer)]).toEqual([304, "", "wait=1"]);
+    expect([same.response.status, same.response.text, appliedIn(same.response)]).toEqual([304, "", "wait=1"]);
     const waiting = wait("wait=10", "?waitFor=status:started", condition);
     const other = await during(waiting, () => overwrite("started"));
-    expect([other.answer.status, other.answer.body.status]).toEqual([200, "started"]);
+    expect([other.response.status, other.response.body.status]).toEqual([200, "started"]);
   });
 
   test.each(["started", "deleted"])(
     "a wait for %s returns 404 when the cluster moves to another environment",
     async (status) => {
       const waiting = wait("wait=10", `?waitFor=status:${status}`);
-      const { answer, milliseconds } = await during(waiting, () => patch({ environmentSlug: "staging" }));
-      expect([answer.status, answer.body.message]).toEqual([404, expect.stringContaining('no cluster "one"')]);
-      expect(appliedIn(answer)).toBe("wait=10");
+      const { response, milliseconds } = await during(waiting, () => patch({ environmentSlug: "staging" }));
+      expect([response.status, response.body.message]).toEqual([404, expect.stringContaining('no cluster "one"')]);
+      expect(appliedIn(response)).toBe("wait=10");
       expect(milliseconds).toBeLessThan(3_000);
     },
   );
@@ -150,14 +150,14 @@ describe("a GET that waits for a status", () => {
       },
       2,
     );
-    expect(ended.map(({ answer }) => answer.status)).toEqual([401, 403]);
+    expect(ended.map(({ response }) => response.status)).toEqual([401, 403]);
     expect(Math.max(...ended.map(({ milliseconds }) => milliseconds))).toBeLessThan(4_000);
   });
 
   test("a wait for a missing cluster returns 404 at once", async () => {
     await patch({ environmentSlug: "staging" });
-    const { answer } = await wait("wait=10", "?waitFor=status:deleted");
-    expect([answer.status, appliedIn(answer)]).toEqual([404, null]);
+    const { response } = await wait("wait=10", "?waitFor=status:deleted");
+    expect([response.status, appliedIn(response)]).toEqual([404, null]);
     expect(looks()).toBe(1);
   });
 });
@@ -175,22 +175,22 @@ describe("the parameter waitFor", () => {
     "%00",
   ])("waitFor with the value %j returns 400 with its name, with or without a wait", async (waitFor) => {
     for (const prefer of ["", "wait=10"]) {
-      const { answer } = await wait(prefer, `?waitFor=${waitFor}`);
-      expect(answer.status, answer.text).toBe(400);
-      expect(answer.body.details).toEqual([expect.stringMatching(/^waitFor: .*status:started/)]);
-      expect(appliedIn(answer)).toBeNull();
+      const { response } = await wait(prefer, `?waitFor=${waitFor}`);
+      expect(response.status, response.text).toBe(400);
+      expect(response.body.details).toEqual([expect.stringMatching(/^waitFor: .*status:started/)]);
+      expect(appliedIn(response)).toBeNull();
       expect(looks()).toBe(1);
     }
   });
 
   test("waitFor sent twice returns 400", async () => {
-    const { answer } = await wait("wait=1", "?waitFor=status:started&waitFor=status:started");
-    expect([answer.status, answer.body.message]).toEqual([400, expect.stringMatching(/^waitFor: .*only once/)]);
+    const { response } = await wait("wait=1", "?waitFor=status:started&waitFor=status:started");
+    expect([response.status, response.body.message]).toEqual([400, expect.stringMatching(/^waitFor: .*only once/)]);
   });
 
   test.each(clusterStatuses)("waitFor accepts the status %s", async (status) => {
-    const { answer } = await wait("", `?waitFor=status:${status}`);
-    expect([answer.status, answer.headers.get("warning")]).toEqual([200, null]);
+    const { response } = await wait("", `?waitFor=status:${status}`);
+    expect([response.status, response.headers.get("warning")]).toEqual([200, null]);
   });
 });
 
@@ -207,8 +207,8 @@ describe("the preference wait", () => {
     "await=1",
     "wait=0, wait=1",
   ])("the preference %j is ignored", async (prefer) => {
-    const { answer } = await wait(prefer, "?waitFor=status:started");
-    expect([answer.status, answer.body, appliedIn(answer)]).toEqual([200, made, null]);
+    const { response } = await wait(prefer, "?waitFor=status:started");
+    expect([response.status, response.body, appliedIn(response)]).toEqual([200, made, null]);
     expect(looks()).toBe(1);
   });
 
@@ -221,16 +221,16 @@ describe("the preference wait", () => {
     ["wait=3, handling=strict", "handling=strict, wait=3"],
     ["handling=strict, wait=30", "handling=strict, wait=10"],
   ])("the preference %j is applied as %s", async (prefer, applied) => {
-    const { answer } = await wait(prefer, "?waitFor=status:new");
-    expect([answer.status, appliedIn(answer)]).toEqual([200, applied]);
+    const { response } = await wait(prefer, "?waitFor=status:new");
+    expect([response.status, appliedIn(response)]).toEqual([200, applied]);
   });
 
   test.each([
     ["wait=10", null],
     ["wait=10, handling=strict", "handling=strict"],
   ])("the preference wait without a waitFor status does not wait: %s", async (prefer, applied) => {
-    const { answer } = await wait(prefer, "");
-    expect([answer.status, appliedIn(answer)]).toEqual([200, applied]);
+    const { response } = await wait(prefer, "");
+    expect([response.status, appliedIn(response)]).toEqual([200, applied]);
     expect(looks()).toBe(1);
   });
 
@@ -248,8 +248,8 @@ describe("the preference wait", () => {
 });
 
 test("a wait of more than ten seconds counts as ten", async () => {
-  const { answer, milliseconds } = await wait("wait=60", "?waitFor=status:started");
-  expect([answer.status, answer.body.status]).toEqual([200, "new"]);
+  const { response, milliseconds } = await wait("wait=60", "?waitFor=status:started");
+  expect([response.status, response.body.status]).toEqual([200, "new"]);
   expect(milliseconds).toBeGreaterThan(9_900);
   expect(milliseconds).toBeLessThan(12_500);
 });

@@ -208,9 +208,9 @@ async function carry(Records: Json[]) {
   Object.assign(process.env, rest, { DYNAMODB_ENDPOINT, LOG_LEVEL: "silent" });
   const keyring = createKmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE });
   const { clock, draw: ids, sleep } = given;
-  const answer = await stream.with({ clock, ids, sleep, keyring, identityProvider: provider })({ Records }, {});
+  const response = await stream.with({ clock, ids, sleep, keyring, identityProvider: provider })({ Records }, {});
   restore();
-  return answer;
+  return response;
 }
 
 /** Returns both sides' responses to a request. */

@@ -17,7 +17,7 @@ import { IDENTITIES, NODE_POOL_ID, type ResponseExamples, requests } from "#func
 import { descriptions } from "#functions/openapi/operations.ts";
 import { describeParameters, documentedPath } from "#functions/openapi/parameters.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "./issuer.ts";
-import type { Answer, Json, RequestOptions } from "./world.ts";
+import type { Json, RequestOptions, TestResponse } from "./world.ts";
 
 const MOMENT = "2026-11-24T00:10:45.660Z";
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
@@ -136,7 +136,7 @@ interface Asking extends RequestOptions {
 }
 
 /** Sends an operation's example request, or another one. Replaces identities of the examples by the real ones. */
-function ask({ world, tokens, shown }: Scene, operationId: string, asking: Asking = {}): Promise<Answer> {
+function ask({ world, tokens, shown }: Scene, operationId: string, asking: Asking = {}): Promise<TestResponse> {
   const { at = {}, query = "", as = "admin", ...sending } = asking;
   const { method, path } = operationOf(operationId);
   const real = new Map([...shown].map(([key, value]) => [value, key]));
@@ -155,11 +155,11 @@ function ask({ world, tokens, shown }: Scene, operationId: string, asking: Askin
 
 /** Sends a request and stores its response as the example of its operation and status. */
 async function capture(scene: Scene, operationId: string, status: number, asking: Asking = {}, of = operationId) {
-  const answer = await ask(scene, operationId, asking);
-  if (answer.status !== status)
-    throw new Error(`${operationId}: ${answer.status} instead of ${status}: ${answer.text}`);
-  scene.examples[of] = { ...scene.examples[of], [status]: canonical(scene.shown, answer.body) };
-  return answer;
+  const response = await ask(scene, operationId, asking);
+  if (response.status !== status)
+    throw new Error(`${operationId}: ${response.status} instead of ${status}: ${response.text}`);
+  scene.examples[of] = { ...scene.examples[of], [status]: canonical(scene.shown, response.body) };
+  return response;
 }
 
 /** Records the real identity for an identity of the examples. */

@@ -6,17 +6,17 @@ import { readPointer } from "#core/cluster/store/pointer.ts";
 import type { Provisioner } from "#core/provisioning/provisioner.ts";
 import type { ReconcilerServices } from "#core/provisioning/services.ts";
 import { makeReconciledWorld, type ReconciledWorld } from "./reconciling.ts";
-import type { Answer, Json, Tenant } from "./world.ts";
+import type { Json, Tenant, TestResponse } from "./world.ts";
 
 /** Tenant whose clusters are in production, with the name one by default. */
 export interface Scene {
   world: ReconciledWorld;
   tenant: Tenant;
-  send(method: string, path: string, body?: unknown): Promise<Answer>;
+  send(method: string, path: string, body?: unknown): Promise<TestResponse>;
   /** Creates a cluster with two pools. */
   create(more?: Record<string, unknown>): Promise<Json>;
   /** Requests a status of the cluster. */
-  ask(status: string): Promise<Answer>;
+  ask(status: string): Promise<TestResponse>;
   /** Returns the path of the cluster. */
   at: { organisation: string; environment: string; cluster: string };
   pointerOf(identity: string): Promise<Pointer>;
@@ -39,9 +39,9 @@ export async function makeScene(): Promise<Scene> {
     tenant,
     send,
     async create(more = {}) {
-      const answer = await send("POST", tenant.path("production"), tenant.creation({ nodePools: POOLS, ...more }));
-      expect(answer.status, answer.text).toBe(200);
-      return answer.body;
+      const response = await send("POST", tenant.path("production"), tenant.creation({ nodePools: POOLS, ...more }));
+      expect(response.status, response.text).toBe(200);
+      return response.body;
     },
     ask: (status) => send("PATCH", tenant.path("production", "one"), { status }),
     at: { organisation: tenant.slug, environment: "production", cluster: "one" },

@@ -28,7 +28,7 @@ export type { Tenant } from "./tenants.ts";
 export type Json = any;
 
 /** HTTP response. */
-export interface Answer {
+export interface TestResponse {
   status: number;
   headers: Headers;
   body: Json;
@@ -58,7 +58,7 @@ export interface World {
   /** Logged lines. */
   logs: string[];
   log: Logger;
-  send(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  send(method: string, path: string, options?: RequestOptions): Promise<TestResponse>;
   /** Like `send`, with the response's bytes unchanged. */
   raw(
     method: string,

@@ -282,7 +282,7 @@ describe("an import of a backup", () => {
         get: (client, name) => {
           if (name !== "send") return Reflect.get(client, name);
           return async (command: { input: { RequestItems?: object } }) => {
-            const answer = await client.send(command as never);
+            const response = await client.send(command as never);
             if (
               !isWritten &&
               command.input.RequestItems !== undefined &&
@@ -291,7 +291,7 @@ describe("an import of a backup", () => {
               isWritten = true;
               await batchWrite(table, [{ ...EVERYTHING, sk: { S: "BESIDE" } }]);
             }
-            return answer;
+            return response;
           };
         },
       }),
@@ -318,12 +318,12 @@ describe("an export of a backup", () => {
       get: (target, name) => {
         if (name !== "send") return Reflect.get(target, name);
         return async (command: object) => {
-          const answer = await target.send(command as never);
+          const response = await target.send(command as never);
           if (command.constructor.name === "ScanCommand" && ++scans <= writes) {
             const transaction = new Transaction().put("x", { pk: "BUSY", sk: "BUSY", ...{ scans } });
             expect(await commit(table, transaction, deadlineIn(8_000))).toEqual([]);
           }
-          return answer;
+          return response;
         };
       },
     });

@@ -28,8 +28,8 @@ const create = (each: string) =>
 
 async function moveToStaging(each: string): Promise<void> {
   const body = { environmentSlug: "staging" };
-  const answer = await world.send("PATCH", tenant.path("production", each), { token: tenant.admin, body });
-  expect(answer.status, answer.text).toBe(200);
+  const response = await world.send("PATCH", tenant.path("production", each), { token: tenant.admin, body });
+  expect(response.status, response.text).toBe(200);
 }
 
 const chunksOf = async (environment: string) => await readChunks(world.table, tenant.slug, environment);

@@ -20,9 +20,9 @@ beforeEach(async () => {
 const send = (method: string, path: string, body?: unknown) => world.send(method, path, { token: tenant.admin, body });
 
 async function create(name: string, environment = "production"): Promise<Json> {
-  const answer = await send("POST", tenant.path(environment), tenant.creation({ name }));
-  expect(answer.status, answer.text).toBe(200);
-  return answer.body;
+  const response = await send("POST", tenant.path(environment), tenant.creation({ name }));
+  expect(response.status, response.text).toBe(200);
+  return response.body;
 }
 
 async function deleting(name: string, environment = "production"): Promise<Json> {
@@ -79,8 +79,8 @@ describe("removing an environment that has only deleting clusters", () => {
       ["POST", tenant.path("a", "move"), move],
       ["POST", `${tenant.path("production", "a")}/undelete`, {}],
     ] as const) {
-      const answer = await send(method, path, sent);
-      expect([path, answer.status, answer.body.message]).toEqual([
+      const response = await send(method, path, sent);
+      expect([path, response.status, response.body.message]).toEqual([
         path,
         404,
         expect.stringMatching(/^There is no environment "production"/),
@@ -121,8 +121,8 @@ describe("removing an environment that has only deleting clusters", () => {
     await create("a");
     expect(await finishEnvironment()).toBe(true);
     expect(await namesIn(tenant.path())).toEqual(["a", "keep"]);
-    const answer = await send("POST", `${tenant.path("production", "b")}/undelete`);
-    expect([answer.status, answer.body.details]).toEqual([409, [expect.stringMatching(/^environmentIdentity: /)]]);
+    const response = await send("POST", `${tenant.path("production", "b")}/undelete`);
+    expect([response.status, response.body.details]).toEqual([409, [expect.stringMatching(/^environmentIdentity: /)]]);
     await expectInvariants(world.services, tenant.slug);
   });
 
@@ -211,8 +211,8 @@ describe("a cluster that arrives while its environment is removed", () => {
     await deleting("a");
     const other = interrupted(() => remove());
     const body = tenant.creation({ name: "late" });
-    const answer = await other.send("POST", tenant.path("production"), { token: tenant.admin, body });
-    expect(answer.status, answer.text).toBe(404);
+    const response = await other.send("POST", tenant.path("production"), { token: tenant.admin, body });
+    expect(response.status, response.text).toBe(404);
     expect((await clustersOf(world.services, tenant.slug)).map(({ slug }) => slug)).toEqual(["a"]);
     await expectInvariants(world.services, tenant.slug);
   });

@@ -30,16 +30,16 @@ const names = Array.from({ length: 20 }, (_, number) => name(number));
 async function createAll(all: readonly string[], environment = "production"): Promise<void> {
   for (const each of all) {
     const body = tenant.creation({ name: each });
-    const answer = await world.send("POST", tenant.path(environment), { token: tenant.admin, body });
-    expect(answer.status, answer.text).toBe(200);
+    const response = await world.send("POST", tenant.path(environment), { token: tenant.admin, body });
+    expect(response.status, response.text).toBe(200);
   }
 }
 
 async function moveAll(all: readonly string[]): Promise<void> {
   for (const each of all) {
     const body = { environmentSlug: "staging" };
-    const answer = await world.send("PATCH", tenant.path("production", each), { token: tenant.admin, body });
-    expect(answer.status, answer.text).toBe(200);
+    const response = await world.send("PATCH", tenant.path("production", each), { token: tenant.admin, body });
+    expect(response.status, response.text).toBe(200);
   }
 }
 
@@ -305,8 +305,8 @@ describe("removing the last cluster of a bucket", () => {
       await moveAll(["c004"]);
     });
     const body = tenant.creation({ name: "c0023" });
-    const answer = await other.send("POST", tenant.path("production"), { token: tenant.admin, body });
-    expect(answer.status, answer.text).toBe(200);
+    const response = await other.send("POST", tenant.path("production"), { token: tenant.admin, body });
+    expect(response.status, response.text).toBe(200);
     await expectInvariants(world.services, tenant.slug);
   });
 });

@@ -10,7 +10,7 @@ import { parseJson } from "#core/shared/json.ts";
 import { runAdmin } from "#test/support/admin.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { ROOT } from "#test/support/server.ts";
-import { type Answer, type Json, makeWorld, type World } from "#test/support/world.ts";
+import { type Json, makeWorld, type TestResponse, type World } from "#test/support/world.ts";
 
 const FIXTURE = join(ROOT, "test/fixtures/previous-release");
 const backup = gunzipSync(readFileSync(join(FIXTURE, "backup.jsonl.gz")));
@@ -42,7 +42,7 @@ async function makePreviousWorld(): Promise<World> {
   return world;
 }
 
-const send = (world: World, method: string, path: string, body?: unknown): Promise<Answer> =>
+const send = (world: World, method: string, path: string, body?: unknown): Promise<TestResponse> =>
   world.send(method, path, { token: tokens.ann, ...(body === undefined ? {} : { body }) });
 
 async function read(world: World): Promise<Record<string, string>> {

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createIdentityProvider, NotRegisteredError } from "#core/cluster-access/identity-provider.ts";
 import { errorFields } from "#functions/runtime/log.ts";
 
-type Answer = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+type TestResponse = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
 /** Issuer whose responses each test sets, by method and path. */
-let routes: Record<string, Answer>;
+let routes: Record<string, TestResponse>;
 let requests: { method: string; path: string; authorization: string | undefined; body: string }[];
 let origin: string;
 
@@ -21,7 +21,7 @@ const server = createServer(async (request, response) => {
 });
 
 const json =
-  (status: number, body: unknown, headers = {}): Answer =>
+  (status: number, body: unknown, headers = {}): TestResponse =>
   (_, response) =>
     void response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 
@@ -86,7 +86,7 @@ test.each([
   expect(await register()).toEqual({ clientId: "an-id", clientSecret: "a-secret" });
 });
 
-test.each<[string, Answer, RegExp]>([
+test.each<[string, TestResponse, RegExp]>([
   ["refuses the token", json(401, {}, { "www-authenticate": "Bearer" }), /may have expired: it responded with 401$/],
   [
     "refuses the request",
@@ -101,7 +101,7 @@ test.each<[string, Answer, RegExp]>([
   expect(error.message).toMatch(words);
 });
 
-test.each<[string, Answer, RegExp]>([
+test.each<[string, TestResponse, RegExp]>([
   ["does not exist", (_, response) => void response.writeHead(502).end(), /it responded with 502$/],
   [
     "redirects",
@@ -137,7 +137,7 @@ test("the issuer's name is compared exactly, also when a URL parser sees no diff
   expect((await refusal(createIdentityProvider(origin))).message).toContain(`it identifies itself as ${origin}/`);
 });
 
-test.each<[string, Answer]>([
+test.each<[string, TestResponse]>([
   ["fails with 500", json(500, { error: "server_error" })],
   ["closes the connection", (request) => void request.socket.destroy()],
   ["redirects", (_, response) => void response.writeHead(307, { location: "https://elsewhere" }).end()],
@@ -194,7 +194,7 @@ test.each([
   expect(requests).toMatchObject([{ method: "DELETE", authorization: "Bearer a-registration-token" }]);
 });
 
-test.each<[string, Answer, RegExp]>([
+test.each<[string, TestResponse, RegExp]>([
   ["fails with 500", json(500, { error: "a-secret" }), /it responded with 500$/],
   ["redirects", (_, response) => void response.writeHead(307, { location: "/stolen" }).end(), /removing a client from/],
 ])("a removal fails when an issuer %s, and the token is not sent anywhere else", async (_, answer, words) => {
@@ -262,7 +262,7 @@ test.each([
 });
 
 const endless =
-  (status: number): Answer =>
+  (status: number): TestResponse =>
   (_, response) => {
     response.writeHead(status, { "content-type": "application/json" });
     const more = () => {
@@ -284,7 +284,7 @@ test("an endless response is not read to its end", async () => {
 });
 
 test.each([301, 302, 303, 307, 308])("a redirect with %i is not followed", async (status) => {
-  const elsewhere: Answer = (_, response) =>
+  const elsewhere: TestResponse = (_, response) =>
     void response.writeHead(status, { location: `${origin.replace("127.0.0.1", "localhost")}/stolen` }).end();
   routes["POST /register"] = elsewhere;
   expect((await refusal()).message).toMatch(new RegExp(`redirects are not followed.* ${status}$`));

@@ -9,7 +9,7 @@ import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.
 import type { Json, Tenant } from "#test/support/world.ts";
 
 /** Issuer on loopback that registers a client for every request, with responses that each test sets. */
-let answerWith: (response: ServerResponse, client: Json) => void;
+let respondWith: (response: ServerResponse, client: Json) => void;
 let onRemoval: number;
 /** Expiry of issued secrets, in seconds since the epoch. */
 let expiry: () => number;
@@ -33,7 +33,7 @@ const server = createServer(async (request, response) => {
   }
   const id = `client-${++registered}`;
   alive.add(id);
-  return answerWith(response, {
+  return respondWith(response, {
     client_id: id,
     client_secret: `secret-of-${id}`,
     client_secret_expires_at: expiry(),
@@ -60,7 +60,7 @@ beforeEach(async () => {
   registered = 0;
   onRemoval = 204;
   expiry = () => 0;
-  answerWith = (response, client) => void response.writeHead(201).end(JSON.stringify(client));
+  respondWith = (response, client) => void response.writeHead(201).end(JSON.stringify(client));
   tenant = await world.tenant();
 });
 // A cluster of an earlier test would register clients, too.
@@ -140,7 +140,7 @@ describe("a client secret that expires", () => {
   test("an expired client secret is not returned, and a condition shows the failed renewal", async () => {
     expireAfter(6 * HOUR_MS);
     const identity = await create();
-    answerWith = (response, client) => {
+    respondWith = (response, client) => {
       alive.delete(client.client_id);
       response.writeHead(401).end();
     };
@@ -157,7 +157,7 @@ describe("a client secret that expires", () => {
     const condition = await reconciled();
     expect(condition).toMatchObject({ status: "False", reason: "OidcClientSecretExpired" });
     expect(condition.message).toContain("401");
-    answerWith = (response, client) => void response.writeHead(201).end(JSON.stringify(client));
+    respondWith = (response, client) => void response.writeHead(201).end(JSON.stringify(client));
     await retryCluster(world.services, { identity });
     await world.settle(6 * 60_000);
     expect((await get(at("oidc-config"))).status).toBe(200);
@@ -203,7 +203,7 @@ describe("a client secret that expires", () => {
 });
 
 describe("an unconfirmed registration of a client", () => {
-  const answers: [string, typeof answerWith][] = [
+  const responses: [string, typeof respondWith][] = [
     ["nothing before the timeout", () => {}],
     ["an error", (response) => void response.writeHead(500).end()],
     ["a gateway timeout", (response) => void response.writeHead(504).end()],
@@ -222,10 +222,10 @@ describe("an unconfirmed registration of a client", () => {
       (response, { client_id }) => void response.writeHead(201).end(JSON.stringify({ client_id })),
     ],
   ];
-  test.each(answers)(
-    "one client at most is left when the issuer answers with %s, until an operator retries",
+  test.each(responses)(
+    "one client at most is left when the issuer responses with %s, until an operator retries",
     async (_, answer) => {
-      answerWith = answer;
+      respondWith = answer;
       const identity = await create();
       await world.settle(QUARTER_MS);
       expect(registered).toBe(1);
@@ -237,7 +237,7 @@ describe("an unconfirmed registration of a client", () => {
       await retryCluster(world.services, { identity });
       await world.settle(QUARTER_MS);
       expect(registered).toBe(2);
-      answerWith = (response, client) => void response.writeHead(200).end(JSON.stringify(client));
+      respondWith = (response, client) => void response.writeHead(200).end(JSON.stringify(client));
       await retryCluster(world.services, { identity });
       await world.settle(6 * 60_000);
       expect((await get(at("oidc-config"))).body.clientId).toBe("client-3");
@@ -256,7 +256,7 @@ describe("an unconfirmed registration of a client", () => {
   test("an unconfirmed registration at a renewal leaves the previous secret in use until it expires", async () => {
     expireAfter(6 * HOUR_MS);
     await create();
-    answerWith = (response) => void response.destroy();
+    respondWith = (response) => void response.destroy();
     await world.settle(5 * HOUR_MS);
     expect((await get(at("oidc-config"))).body.clientId).toBe("client-1");
     expect(await reconciled()).toMatchObject({ reason: "OidcRegistrationInDoubt" });
@@ -273,7 +273,7 @@ describe("an unconfirmed registration of a client", () => {
 });
 
 test("Retry-After of a refusal delays the next registration", async () => {
-  answerWith = (response, client) => {
+  respondWith = (response, client) => {
     alive.delete(client.client_id);
     response.writeHead(429, { "retry-after": "1800" }).end();
   };

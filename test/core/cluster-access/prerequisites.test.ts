@@ -53,16 +53,16 @@ let made = 0;
 /** Creates a cluster. @returns its URL and its identity */
 async function create(): Promise<{ slug: string; identity: string }> {
   const body = tenant.creation({ name: `cluster ${++made}` });
-  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
-  expect(answer.status, answer.text).toBe(200);
-  return { slug: `cluster-${made}`, identity: answer.body.identity };
+  const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+  expect(response.status, response.text).toBe(200);
+  return { slug: `cluster-${made}`, identity: response.body.identity };
 }
 
 const at = (slug: string, ...rest: string[]) => [tenant.path("production", slug), ...rest].join("/");
 const get = (path: string) => world.send("GET", path, { token: tenant.admin });
 const patch = async (slug: string, body: Json) => {
-  const answer = await world.send("PATCH", at(slug), { token: tenant.admin, body });
-  expect(answer.status, answer.text).toBe(200);
+  const response = await world.send("PATCH", at(slug), { token: tenant.admin, body });
+  expect(response.status, response.text).toBe(200);
 };
 const reconciled = async (slug: string): Promise<Json> =>
   (await get(at(slug))).body.conditions.find(({ type }: Json) => type === "Reconciled");
@@ -165,9 +165,9 @@ describe("registering and removing the client of a cluster", () => {
       return client;
     };
     const owner = await slow.tenant();
-    const answer = await slow.send("POST", owner.path("production"), { token: owner.admin, body: owner.creation() });
-    expect(answer.status, answer.text).toBe(200);
-    await slow.reconcileOnce(answer.body.identity);
+    const response = await slow.send("POST", owner.path("production"), { token: owner.admin, body: owner.creation() });
+    expect(response.status, response.text).toBe(200);
+    await slow.reconcileOnce(response.body.identity);
     given.resolve();
     expect(await removed.promise).toBe(true);
     await slow.settle(60_000);
@@ -287,7 +287,7 @@ describe("a rotation of secrets concurrent with the registration of a client", (
   });
 });
 
-test("an issuer that does not answer does not delay the building of a cluster", async () => {
+test("an issuer that does not response does not delay the building of a cluster", async () => {
   const { slug, identity } = await create();
   await settled(slug);
   for (const item of await world.table.query({ pk: secretKey(identity, OIDC_CLIENT).pk, prefix: "SECRET#" })) {

@@ -34,35 +34,35 @@ describe("the items written by the creation of a cluster", () => {
   test("a creation writes all items consistently in one transaction", async () => {
     const body = tenant.creation({ nodePools: POOLS, maintenanceScheduleIdentity: tenant.schedule.identity });
     world.wire.spans.length = 0;
-    const answer = await world.send("POST", tenant.path("production"), {
+    const response = await world.send("POST", tenant.path("production"), {
       token: tenant.admin,
       body,
       peer: "192.0.2.7",
     });
-    expect(answer.status, answer.text).toBe(200);
+    expect(response.status, response.text).toBe(200);
     const writes = world.wire.spans.filter(({ operation }) => operation !== "BatchGetItem" && operation !== "Query");
     expect(writes.map(({ operation }) => operation)).toEqual(["TransactWriteItems"]);
     const [cluster] = await clustersOf(world.services, tenant.slug);
-    expect(cluster).toMatchObject({ identity: answer.body.identity, cpu: 6, memory: 3 * 4096, revision: 1 });
+    expect(cluster).toMatchObject({ identity: response.body.identity, cpu: 6, memory: 3 * 4096, revision: 1 });
     await expectInvariants(world.services, tenant.slug);
   });
 
   test("a creation appends an event with the caller, its address and the changes", async () => {
     const { user, token } = await tenant.person("developer");
     const body = tenant.creation({ nodePools: POOLS.slice(0, 1), description: "mine" });
-    const answer = await world.send("POST", tenant.path("production"), {
+    const response = await world.send("POST", tenant.path("production"), {
       token,
       body,
       peer: "192.0.2.7",
       headers: { "x-request-id": "request-1" },
     });
-    const [event, ...others] = await eventsOf(world.services, answer.body.identity);
+    const [event, ...others] = await eventsOf(world.services, response.body.identity);
     expect(others).toEqual([]);
-    const at = Date.parse(answer.body.createdAt);
+    const at = Date.parse(response.body.createdAt);
     expect(event).toMatchObject({
       type: "cluster.created",
-      at: answer.body.createdAt,
-      clusterIdentity: answer.body.identity,
+      at: response.body.createdAt,
+      clusterIdentity: response.body.identity,
       user,
       tokenId: expect.stringMatching(/^[0-9a-f-]{36}$/),
       sourceAddress: "192.0.2.7",
@@ -78,16 +78,16 @@ describe("the items written by the creation of a cluster", () => {
   });
 
   test("a created cluster has a pointer that is due at once", async () => {
-    const answer = await world.send("POST", tenant.path("production"), {
+    const response = await world.send("POST", tenant.path("production"), {
       token: tenant.admin,
       body: tenant.creation(),
     });
-    const key = pointerKey(answer.body.identity);
+    const key = pointerKey(response.body.identity);
     const [pointer] = [...(await world.table.get([key])).values()];
     expect(pointer).toMatchObject({
       duePk: expect.stringMatching(/^DUE#([0-9]|[12][0-9]|3[01])$/),
-      dueAt: answer.body.createdAt,
-      requestedAt: answer.body.createdAt,
+      dueAt: response.body.createdAt,
+      requestedAt: response.body.createdAt,
       path: clusterKey(tenant.slug, "production", "one").sk,
       attempts: 0,
       fence: 0,
@@ -147,8 +147,8 @@ describe("the slug of a cluster", () => {
   test("a slug whose owner is deleting can be reused 32 times, then not until one of them is removed", async () => {
     const body = tenant.creation();
     for (let round = 0; round < 33; round++) {
-      const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
-      expect(answer.status, answer.text).toBe(200);
+      const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+      expect(response.status, response.text).toBe(200);
       await markDeleting("production", "one");
     }
     const refused = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
@@ -161,7 +161,7 @@ describe("the slug of a cluster", () => {
   test("one of ten concurrent creations gets a slug, and the others get an error that names its owner", async () => {
     const processes = [world, world.sibling(), world.sibling()];
     for (const { wire } of processes) wire.conflicts = true;
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 10 }, (_, number) =>
         (processes[number % 3] ?? world).send("POST", tenant.path("production"), {
           token: tenant.admin,
@@ -169,8 +169,8 @@ describe("the slug of a cluster", () => {
         }),
       ),
     );
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(409)]);
-    expect(answers.find(({ status }) => status === 409)?.body.message).toContain('"one"');
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(409)]);
+    expect(responses.find(({ status }) => status === 409)?.body.message).toContain('"one"');
     await expectInvariants(world.services, tenant.slug);
   });
 });
@@ -197,8 +197,8 @@ describe("a creation whose database calls fail", () => {
       for (let position = 0; position < calls; position++) {
         failing(world, position, fault);
         const body = tenant.creation({ name: `c${position}`, nodePools: POOLS });
-        const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
-        expect(answer.status, answer.text).toBe(200);
+        const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+        expect(response.status, response.text).toBe(200);
         world.wire.fault = () => undefined;
         const list = await world.send("GET", tenant.path(), { token: tenant.admin });
         expect(list.body.totalElements).toBe(position + 2);
@@ -215,9 +215,9 @@ describe("a creation whose database calls fail", () => {
       for (let position = 0; position < calls; position++) {
         failing(once, position, fault);
         const body = where.creation({ name: `c${position}`, nodePools: POOLS });
-        const answer = await once.send("POST", where.path("production"), { token: where.admin, body });
-        expect(answer.status).toBe(503);
-        expect(answer.headers.get("retry-after")).toBe("1");
+        const response = await once.send("POST", where.path("production"), { token: where.admin, body });
+        expect(response.status).toBe(503);
+        expect(response.headers.get("retry-after")).toBe("1");
         once.wire.fault = () => undefined;
         const clusters = await clustersOf(once.services, where.slug);
         const isThere = clusters.some(({ slug }) => slug === `c${position}`);
@@ -242,24 +242,24 @@ describe("limits and references that only the transaction checks", () => {
 
   test("creating a cluster in an organisation with 100,000 clusters returns a conflict that names the limit", async () => {
     await change("TOTAL", "SET #clusters = :n", { ":n": 100_000 }, { "#clusters": "clusters" });
-    const answer = await world.send("POST", tenant.path("production"), {
+    const response = await world.send("POST", tenant.path("production"), {
       token: tenant.admin,
       body: tenant.creation(),
     });
-    expect(answer.status).toBe(409);
-    expect(answer.body.message).toContain("100000");
+    expect(response.status).toBe(409);
+    expect(response.body.message).toContain("100000");
     expect(await clustersOf(world.services, tenant.slug)).toEqual([]);
   });
 
   test("creating a cluster with an account that was removed concurrently returns a validation error", async () => {
     const key = { pk: `ORG#${tenant.slug}`, sk: `USE#${tenant.account.identity}` };
     await commit(world.table, new Transaction().delete("usage", key), deadlineIn());
-    const answer = await world.send("POST", tenant.path("production"), {
+    const response = await world.send("POST", tenant.path("production"), {
       token: tenant.admin,
       body: tenant.creation(),
     });
-    expect(answer.status).toBe(400);
-    expect(answer.body.details).toEqual([expect.stringContaining("cloudAccountIdentity")]);
+    expect(response.status).toBe(400);
+    expect(response.body.details).toEqual([expect.stringContaining("cloudAccountIdentity")]);
     expect(await clustersOf(world.services, tenant.slug)).toEqual([]);
   });
 });
@@ -273,7 +273,7 @@ describe("concurrent creations in one organisation", () => {
     const where = await patient.tenant();
     const processes = Array.from({ length: servers }, () => patient.sibling());
     for (const { wire } of processes) Object.assign(wire, { conflicts: true, latencyMs: 15 });
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: clients }, (_, number) =>
         (processes[number % servers] ?? patient).send("POST", where.path(number % 3 === 0 ? "staging" : "production"), {
           token: where.admin,
@@ -281,7 +281,7 @@ describe("concurrent creations in one organisation", () => {
         }),
       ),
     );
-    expect(answers.map(({ status, text }) => (status === 200 ? 200 : text))).toEqual(Array(clients).fill(200));
+    expect(responses.map(({ status, text }) => (status === 200 ? 200 : text))).toEqual(Array(clients).fill(200));
     const conflicted = processes.reduce((sum, { wire }) => sum + wire.conflicted, 0);
     if (servers === 1) expect(conflicted).toBe(0);
     else expect(conflicted).toBeGreaterThan(0);
@@ -297,10 +297,10 @@ describe("concurrent creations in one organisation", () => {
     hasty.wire.conflicts = true;
     // Another process that never finishes its transaction on the organisation's total.
     hasty.busy.add(JSON.stringify([{ S: `ORG#${where.slug}` }, { S: "TOTAL" }]));
-    const answer = await hasty.send("POST", where.path("production"), { token: where.admin, body: where.creation() });
-    expect(answer.status).toBe(503);
-    expect(answer.headers.get("retry-after")).toBe("1");
-    expect(answer.body.message).toBe(
+    const response = await hasty.send("POST", where.path("production"), { token: where.admin, body: where.creation() });
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toBe("1");
+    expect(response.body.message).toBe(
       "Other requests kept writing to the same data. This write was not made; try again.",
     );
     expect(await clustersOf(hasty.services, where.slug)).toEqual([]);

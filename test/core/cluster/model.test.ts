@@ -124,9 +124,9 @@ async function run(tenant: Tenant, { token, isAdmin }: User, model: Model, given
   const path = tenant.path(environment, slug);
   const cluster = model.present(environment, slug);
   const send = async (method: string, to: string, body: unknown, status: number): Promise<Json> => {
-    const answer = await world.send(method, to, { token, ...(body === undefined ? {} : { body }) });
-    expect(answer.status, `${JSON.stringify(given)} ${answer.text}`).toBe(status);
-    return answer.body;
+    const response = await world.send(method, to, { token, ...(body === undefined ? {} : { body }) });
+    expect(response.status, `${JSON.stringify(given)} ${response.text}`).toBe(status);
+    return response.body;
   };
 
   switch (given.kind) {

@@ -110,10 +110,10 @@ describe("a change of status over HTTP", () => {
   /** Creates the cluster "one" in a state that only the reconciler sets. */
   async function make(state: Partial<Cluster> = {}): Promise<string> {
     const body = tenant.creation({ nodePools: [{ name: "web", nodeSize: "t3.medium" }] });
-    const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
-    expect(answer.status, answer.text).toBe(200);
+    const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+    expect(response.status, response.text).toBe(200);
     await bring(state);
-    return answer.body.identity;
+    return response.body.identity;
   }
 
   /** Writes the cluster as the reconciler does. */
@@ -140,9 +140,9 @@ describe("a change of status over HTTP", () => {
         const before = await revision();
         const events = (await eventsOf(world.services, identity)).length;
         const verdict = evaluateStatusRequest(status, desiredStatus, requested);
-        const answer = await patch({ status: requested });
-        expect([requested, answer.status]).toEqual([requested, verdict === "refused" ? 409 : 200]);
-        if (verdict === "refused") expect(answer.body.message).toContain(status);
+        const response = await patch({ status: requested });
+        expect([requested, response.status]).toEqual([requested, verdict === "refused" ? 409 : 200]);
+        if (verdict === "refused") expect(response.body.message).toContain(status);
         const taken = { status: requested, desiredStatus: requested };
         const { body } = await get();
         expect(body).toMatchObject(verdict === "accepted" ? taken : { status, desiredStatus });
@@ -162,16 +162,16 @@ describe("a change of status over HTTP", () => {
       { deleteProtection: true },
       { status: "deleting" },
     ]) {
-      const answer = await patch(body);
-      expect([body, answer.status]).toEqual([body, body.status === undefined ? 200 : 409]);
-      if (answer.status === 409) expect(answer.body.message).toContain("deleteProtection");
+      const response = await patch(body);
+      expect([body, response.status]).toEqual([body, body.status === undefined ? 200 : 409]);
+      if (response.status === 409) expect(response.body.message).toContain("deleteProtection");
     }
     expect((await get()).body).toMatchObject({ deleteProtection: true, status: "started", desiredStatus: "starting" });
     await expectInvariants(world.services, tenant.slug);
-    const answer = await patch({ deleteProtection: false, status: "deleting" });
-    expect(answer.status, answer.text).toBe(200);
-    expect(answer.body).toMatchObject({ deleteProtection: false, status: "deleting", desiredStatus: "deleting" });
-    expect(answer.body).not.toHaveProperty("deletedAt");
+    const response = await patch({ deleteProtection: false, status: "deleting" });
+    expect(response.status, response.text).toBe(200);
+    expect(response.body).toMatchObject({ deleteProtection: false, status: "deleting", desiredStatus: "deleting" });
+    expect(response.body).not.toHaveProperty("deletedAt");
     await expectInvariants(world.services, tenant.slug);
   });
 
@@ -194,8 +194,8 @@ describe("a change of status over HTTP", () => {
     await make();
     expect((await patch({ status: "deleting" })).status).toBe(200);
     const before = await get();
-    const answer = await patch(body);
-    expect([answer.status, answer.body.message]).toEqual([409, expect.stringContaining("deleting")]);
+    const response = await patch(body);
+    expect([response.status, response.body.message]).toEqual([409, expect.stringContaining("deleting")]);
     expect((await get()).body).toEqual(before.body);
     expect((await patch({ status: "deleting" })).body).toEqual(before.body);
     await expectInvariants(world.services, tenant.slug);
@@ -205,9 +205,9 @@ describe("a change of status over HTTP", () => {
     "a cluster in state %s can change its network interface only while it is new",
     async (status) => {
       await make({ status });
-      const answer = await patch({ cni: "calico" });
-      expect(answer.status).toBe(status === "new" ? 200 : 409);
-      if (answer.status === 409) expect(answer.body.message).toContain(status);
+      const response = await patch({ cni: "calico" });
+      expect(response.status).toBe(status === "new" ? 200 : 409);
+      if (response.status === 409) expect(response.body.message).toContain(status);
       expect((await get()).body.cni).toBe(status === "new" ? "calico" : "cilium");
     },
   );

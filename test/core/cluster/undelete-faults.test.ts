@@ -3,7 +3,7 @@ import { nodePoolsOf } from "#core/node-pool/items.ts";
 import { finishDeletion } from "#test/support/deletion.ts";
 import { type Fault, regenerateClientTokens } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
-import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 /** World whose clients repeat failed calls. */
 let world: World;
@@ -29,7 +29,7 @@ afterEach(() => {
 interface Stage {
   tenant: Tenant;
   identity: string;
-  undelete(headers?: Record<string, string>): Promise<Answer>;
+  undelete(headers?: Record<string, string>): Promise<TestResponse>;
 }
 
 /** Creates a deleted cluster with two pools, whose slug belongs to another deleting cluster, in a full bucket. */
@@ -40,9 +40,9 @@ async function stageOn(of: World): Promise<Stage> {
   const create = async (name: string) => {
     const nodePools = [1, 2].map((number) => ({ name: `p${number}`, nodeSize: "t3.medium", minSize: number }));
     const more = { name, nodePools, maintenanceScheduleIdentity: tenant.schedule.identity };
-    const answer = await send("POST", tenant.path("production"), tenant.creation(more));
-    expect(answer.status, answer.text).toBe(200);
-    return String(answer.body.identity);
+    const response = await send("POST", tenant.path("production"), tenant.creation(more));
+    expect(response.status, response.text).toBe(200);
+    return String(response.body.identity);
   };
   const remove = () => send("PATCH", tenant.path("production", "one"), { status: "deleting" });
   const identity = await create("one");
@@ -79,8 +79,8 @@ const failing = (of: World, position: number, fault: Fault) => {
 async function measure(of: World): Promise<string[]> {
   const stage = await stageOn(of);
   of.wire.spans.length = 0;
-  const answer = await stage.undelete();
-  expect(answer.status, answer.text).toBe(200);
+  const response = await stage.undelete();
+  expect(response.status, response.text).toBe(200);
   const calls = of.wire.spans.map(({ operation }) => operation);
   expect(await isBack(of, stage)).toBe(true);
   return calls;
@@ -94,9 +94,9 @@ describe("an undelete whose database calls fail", () => {
       for (let position = 0; position < calls.length; position++) {
         const stage = await stageOn(world);
         failing(world, position, fault);
-        const answer = await stage.undelete();
+        const response = await stage.undelete();
         world.wire.fault = () => undefined;
-        expect([position, answer.status], answer.text).toEqual([position, 200]);
+        expect([position, response.status], response.text).toEqual([position, 200]);
         expect(await isBack(world, stage)).toBe(true);
       }
     },
@@ -111,9 +111,9 @@ describe("an undelete whose database calls fail", () => {
       for (let position = 0; position < calls.length; position++) {
         const stage = await stageOn(once);
         failing(once, position, fault);
-        const answer = await stage.undelete();
+        const response = await stage.undelete();
         once.wire.fault = () => undefined;
-        expect([position, answer.status, answer.headers.get("retry-after")]).toEqual([position, 503, "1"]);
+        expect([position, response.status, response.headers.get("retry-after")]).toEqual([position, 503, "1"]);
         expect(await isBack(once, stage)).toBe(fault === "after" && position === written);
       }
     },
@@ -129,10 +129,10 @@ describe("an undelete whose database calls fail", () => {
         attempts++;
         return attempts === 1 ? "after" : undefined;
       };
-      const answer = await stage.undelete(headers);
+      const response = await stage.undelete(headers);
       forgetful.wire.fault = () => undefined;
-      expect([attempts >= 2, answer.status], answer.text).toEqual([true, 200]);
-      expect(answer.body.identity).toBe(stage.identity);
+      expect([attempts >= 2, response.status], response.text).toEqual([true, 200]);
+      expect(response.body.identity).toBe(stage.identity);
       expect(await isBack(forgetful, stage)).toBe(true);
     },
   );

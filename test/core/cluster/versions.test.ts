@@ -75,8 +75,8 @@ describe("a change of version over HTTP", () => {
   /** Creates the cluster "one" in a state that only the reconciler sets. */
   async function make(version: string, state: Partial<Cluster>): Promise<void> {
     const body = tenant.creation({ version });
-    const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
-    expect(answer.status, answer.text).toBe(200);
+    const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+    expect(response.status, response.text).toBe(200);
     const [cluster] = await clustersOf(world.services, tenant.slug);
     if (cluster === undefined) throw new Error("cluster not found");
     const item = clusterItem({ ...cluster, ...state, revision: cluster.revision + 1 });
@@ -95,8 +95,8 @@ describe("a change of version over HTTP", () => {
     expect(details[0]).not.toContain("v1.35.1");
     // Up a minor and back, twice. Then a patch is accepted, and going back is no longer possible.
     for (const version of ["v1.34.3-u-ame.1", "v1.33.4-u-ame.2", "v1.34.3-u-ame.1", "v1.34.4-u-ame.2"]) {
-      const answer = await patch({ version });
-      expect([answer.status, answer.body.version]).toEqual([200, version]);
+      const response = await patch({ version });
+      expect([response.status, response.body.version]).toEqual([200, version]);
     }
     const closed = await patch({ version: "v1.33.4-u-ame.2" });
     expect(closed.status).toBe(400);
@@ -136,11 +136,11 @@ describe("a change of version over HTTP", () => {
       const [status, desiredStatus, more, expected] = row;
       await make("v1.34.4-u-ame.1", { status, desiredStatus });
       const before = await present();
-      const answer = await patch({ ...more, version: "v1.34.4-u-ame.2" });
-      expect(answer.status, answer.text).toBe(expected);
+      const response = await patch({ ...more, version: "v1.34.4-u-ame.2" });
+      expect(response.status, response.text).toBe(expected);
       const after = { version: "v1.34.4-u-ame.2", status: more.status ?? status };
       expect(await present()).toMatchObject(expected === 200 ? after : before);
-      if (expected === 409) expect(answer.body.message).toContain(status);
+      if (expected === 409) expect(response.body.message).toContain(status);
     },
   );
 

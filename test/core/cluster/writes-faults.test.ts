@@ -5,7 +5,7 @@ import { deadlineIn } from "#core/shared/retry.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { type Fault, regenerateClientTokens } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { type Answer, makeWorld, type Tenant, type World } from "#test/support/world.ts";
+import { makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 let world: World;
 /** World whose client sends every call once, so that the operation sees each failure. */
@@ -33,7 +33,7 @@ interface Stage {
   identity: string;
   /** Id of its only pool. */
   pool: number;
-  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<TestResponse>;
   at(environment: string, ...rest: unknown[]): string;
 }
 
@@ -68,7 +68,11 @@ const MOVE = { currentEnvironment: "production", newEnvironment: "staging" };
 const NEW = { name: "new", nodeSize: "t3.medium", minSize: 4 };
 
 /** All writes; `held` names the resource of the `If-Match` tag. */
-const WRITES: [string, (stage: Stage, headers?: Headers) => Promise<Answer>, held: "cluster" | "pool" | undefined][] = [
+const WRITES: [
+  string,
+  (stage: Stage, headers?: Headers) => Promise<TestResponse>,
+  held: "cluster" | "pool" | undefined,
+][] = [
   ["a change", ({ send, at }, headers) => send("PATCH", at("production"), BODY, headers), "cluster"],
   [
     "a deletion",
@@ -135,7 +139,7 @@ const failing = (of: World, position: number, fault: Fault) => {
 const measured = new Map<World, Map<unknown, Promise<{ status: number; calls: string[] }>>>();
 
 /** Response and calls of a write that nothing blocks; measured once. */
-function measure(of: World, write: (stage: Stage) => Promise<Answer>) {
+function measure(of: World, write: (stage: Stage) => Promise<TestResponse>) {
   const writes = measured.get(of) ?? new Map();
   measured.set(of, writes);
   const found = writes.get(write) ?? doUndisturbed(of, write);
@@ -143,17 +147,17 @@ function measure(of: World, write: (stage: Stage) => Promise<Answer>) {
   return found;
 }
 
-async function doUndisturbed(of: World, write: (stage: Stage) => Promise<Answer>) {
+async function doUndisturbed(of: World, write: (stage: Stage) => Promise<TestResponse>) {
   const stage = await stageOn(of);
   const before = await stateOf(of, stage);
   of.wire.spans.length = 0;
-  const answer = await write(stage);
-  expect(answer.status, answer.text).toBeLessThan(205);
+  const response = await write(stage);
+  expect(response.status, response.text).toBeLessThan(205);
   const calls = of.wire.spans.map(({ operation }) => operation);
   const after = await stateOf(of, stage);
   expect(after).not.toEqual(before);
   expect(after.events).toHaveLength(before.events.length + 1);
-  return { status: answer.status, calls };
+  return { status: response.status, calls };
 }
 
 /** State without generated values of the stage: revisions, events, pools and locations of clusters. */
@@ -181,9 +185,9 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
     for (let position = 0; position < calls.length; position++) {
       const stage = await stageOn(world);
       failing(world, position, fault);
-      const answer = await write(stage);
+      const response = await write(stage);
       world.wire.fault = () => undefined;
-      expect([position, answer.status], answer.text).toEqual([position, status]);
+      expect([position, response.status], response.text).toEqual([position, status]);
       states.push(gist(await stateOf(world, stage)));
       expect(states.at(-1)).toEqual(states[0]);
       await expectWhole(world, stage);
@@ -201,10 +205,10 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
         const stage = await stageOn(once);
         const before = await stateOf(once, stage);
         failing(once, position, fault);
-        const answer = await write(stage);
+        const response = await write(stage);
         once.wire.fault = () => undefined;
-        expect([position, answer.status]).toEqual([position, 503]);
-        expect(answer.headers.get("retry-after")).toBe("1");
+        expect([position, response.status]).toEqual([position, 503]);
+        expect(response.headers.get("retry-after")).toBe("1");
         const after = await stateOf(once, stage);
         if (fault === "after" && position === written) expect(after.events).toHaveLength(before.events.length + 1);
         else expect(after).toEqual(before);
@@ -214,7 +218,7 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
   );
 
   /** Runs the write while its response is lost and the engine forgets the transaction. */
-  async function loseAnswer(headers: (stage: Stage) => Promise<Headers>): Promise<void> {
+  async function loseResponse(headers: (stage: Stage) => Promise<Headers>): Promise<void> {
     const stage = await stageOn(forgetful);
     const sent = await headers(stage);
     let lost = false;
@@ -225,20 +229,20 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
       return "after";
     };
     const { attempts } = forgotten;
-    const answer = await write(stage, sent);
+    const response = await write(stage, sent);
     forgetful.wire.fault = () => undefined;
     await expectWhole(forgetful, stage);
     expect((await stateOf(forgetful, stage)).events).toHaveLength(2);
     expect([lost, forgotten.attempts - attempts >= 2]).toEqual([true, true]);
-    expect(answer.status, answer.text).toBe(name === "a removed pool" ? 204 : 200);
+    expect(response.status, response.text).toBe(name === "a removed pool" ? 204 : 200);
   }
 
   test("a write whose response was lost is recognised when the database forgot the client token", async () => {
-    await loseAnswer(async () => ({}));
+    await loseResponse(async () => ({}));
   });
 
   test.runIf(held !== undefined)("a write with If-Match whose response was lost is recognised, too", async () => {
-    await loseAnswer(async ({ send, at, pool }) => {
+    await loseResponse(async ({ send, at, pool }) => {
       const path = held === "cluster" ? at("production") : at("production", "pools", pool);
       return { "if-match": (await send("GET", path)).headers.get("etag") ?? "" };
     });
@@ -250,8 +254,8 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
     const before = await stateOf(hasty, stage);
     hasty.wire.conflicts = true;
     hasty.busy.add(JSON.stringify([{ S: `ORG#${stage.tenant.slug}` }, { S: "CLUSTER#production#one" }]));
-    const answer = await write(stage);
-    expect([answer.status, answer.headers.get("retry-after")], answer.text).toEqual([503, "1"]);
+    const response = await write(stage);
+    expect([response.status, response.headers.get("retry-after")], response.text).toEqual([503, "1"]);
     expect(await stateOf(hasty, stage)).toEqual(before);
     hasty.busy.clear();
     expect((await write(stage)).status).toBeLessThan(205);
@@ -266,10 +270,10 @@ describe("a write that is repeated because its response was lost", () => {
     forgetful.wire.fault = ({ operation }) =>
       operation === "TransactWriteItems" && forgotten.attempts === attempts ? "after" : undefined;
     const body = tenant.creation({ nodePools: [NEW] });
-    const answer = await forgetful.send("POST", tenant.path("production"), { token: tenant.admin, body });
-    expect([forgotten.attempts - attempts, answer.status], answer.text).toEqual([2, 200]);
+    const response = await forgetful.send("POST", tenant.path("production"), { token: tenant.admin, body });
+    expect([forgotten.attempts - attempts, response.status], response.text).toEqual([2, 200]);
     const clusters = await clustersOf(forgetful.services, tenant.slug);
-    expect(clusters.map(({ identity }) => identity)).toEqual([answer.body.identity]);
+    expect(clusters.map(({ identity }) => identity)).toEqual([response.body.identity]);
     await expectInvariants(forgetful.services, tenant.slug);
   });
 
@@ -278,12 +282,12 @@ describe("a write that is repeated because its response was lost", () => {
     await stop(world, stage);
     let writes = 0;
     world.wire.fault = ({ operation }) => (operation === "TransactWriteItems" && writes++ === 0 ? "after" : undefined);
-    const answer = await stage.send("PATCH", stage.at("production"), {
+    const response = await stage.send("PATCH", stage.at("production"), {
       status: "starting",
       version: "v1.35.0-u-ame.1",
     });
-    expect([writes, answer.status], answer.text).toEqual([2, 200]);
-    expect(answer.body).toMatchObject({ status: "starting", desiredStatus: "starting", version: "v1.35.0-u-ame.1" });
+    expect([writes, response.status], response.text).toEqual([2, 200]);
+    expect(response.body).toMatchObject({ status: "starting", desiredStatus: "starting", version: "v1.35.0-u-ame.1" });
     expect((await stateOf(world, stage)).events).toHaveLength(2);
     await expectWhole(world, stage);
   });

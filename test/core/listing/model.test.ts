@@ -78,30 +78,30 @@ beforeAll(async () => {
 async function run(tenant: Tenant, tokens: readonly string[], model: Model, given: Step): Promise<void> {
   if (given.kind === "create") {
     const { environment, name } = given;
-    const answer = await world.send("POST", tenant.path(environment), {
+    const response = await world.send("POST", tenant.path(environment), {
       token: tenant.admin,
       body: tenant.creation({ name }),
     });
-    expect(answer.status, answer.text).toBe(model.create(environment, name) ? 200 : 409);
+    expect(response.status, response.text).toBe(model.create(environment, name) ? 200 : 409);
     return;
   }
   const { looker, environment, size, page, descending } = given;
   const query = `pageSize=${size}&pageNumber=${page}${descending === undefined ? "" : `&sortDirection=${descending ? "DESC" : "ASC"}`}`;
-  const answer = await world.send("GET", `${tenant.path(environment)}?${query}`, { token: tokens[looker] });
+  const response = await world.send("GET", `${tenant.path(environment)}?${query}`, { token: tokens[looker] });
   const { sees } = LOOKERS[looker] ?? { sees: [] };
   if (environment !== undefined && !(sees as readonly string[]).includes(environment)) {
-    expect(answer.status).toBe(403);
+    expect(response.status).toBe(403);
     return;
   }
-  expect(answer.status, answer.text).toBe(200);
+  expect(response.status, response.text).toBe(200);
   const all = model.list(sees, environment, descending === true);
-  const content = answer.body.content.map(
+  const content = response.body.content.map(
     (each: { environmentSlug: { slugValue: string }; slug: { slugValue: string } }) =>
       `${each.environmentSlug.slugValue}/${each.slug.slugValue}`,
   );
   expect(content).toEqual(all.slice(page * size, page * size + size));
   const totalPages = Math.ceil(all.length / size);
-  expect(answer.body).toMatchObject({
+  expect(response.body).toMatchObject({
     totalElements: all.length,
     totalPages,
     number: page,

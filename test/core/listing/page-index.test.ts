@@ -38,15 +38,15 @@ async function createAll(names: readonly string[]): Promise<void> {
 
 async function createOne(each: string): Promise<void> {
   const body = tenant.creation({ name: each });
-  const answer = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
-  expect(answer.status, answer.text).toBe(200);
+  const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
+  expect(response.status, response.text).toBe(200);
 }
 
 const chunks = () => readChunks(world.table, tenant.slug, "production");
 
 async function listed(): Promise<string[]> {
-  const answer = await world.send("GET", `${tenant.path()}?pageSize=1000`, { token: tenant.admin });
-  return answer.body.content.map(({ slug }: { slug: { slugValue: string } }) => slug.slugValue);
+  const response = await world.send("GET", `${tenant.path()}?pageSize=1000`, { token: tenant.admin });
+  return response.body.content.map(({ slug }: { slug: { slugValue: string } }) => slug.slugValue);
 }
 
 /** Removes a cluster as its final deletion does: item and count in one transaction. The rest does not matter here. */

@@ -7,7 +7,7 @@ import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
-import type { Answer, Json, Tenant } from "#test/support/world.ts";
+import type { Json, Tenant, TestResponse } from "#test/support/world.ts";
 
 let world: ReconciledWorld;
 let tenant: Tenant;
@@ -22,7 +22,7 @@ afterEach(async () => {
   await expectInvariants(world.services, tenant.slug);
 });
 
-const send = (method: string, path: string, body?: unknown): Promise<Answer> =>
+const send = (method: string, path: string, body?: unknown): Promise<TestResponse> =>
   world.send(method, path, { token: tenant.admin, body });
 const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
 const get = async (query = ""): Promise<Json> => (await send("GET", at() + query)).body;
@@ -30,10 +30,10 @@ const get = async (query = ""): Promise<Json> => (await send("GET", at() + query
 async function create(more: Record<string, unknown> = {}): Promise<Json> {
   tenant = await world.tenant();
   const nodePools = [{ name: "web", nodeSize: "t3.medium", minSize: 3 }];
-  const answer = await send("POST", tenant.path("production"), tenant.creation({ nodePools, ...more }));
-  expect(answer.status, answer.text).toBe(200);
-  last = answer.body.identity;
-  return answer.body;
+  const response = await send("POST", tenant.path("production"), tenant.creation({ nodePools, ...more }));
+  expect(response.status, response.text).toBe(200);
+  last = response.body.identity;
+  return response.body;
 }
 
 /** Values of a property over time, from the events. */

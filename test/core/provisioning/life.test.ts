@@ -4,7 +4,7 @@ import type { Plan } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
 import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
-import type { Answer, Json, Tenant } from "#test/support/world.ts";
+import type { Json, Tenant, TestResponse } from "#test/support/world.ts";
 
 let world: ReconciledWorld;
 let tenant: Tenant;
@@ -23,7 +23,7 @@ const POOLS = [
   { name: "jobs", nodeSize: "m5.large", autoScaling: true, minSize: 1, maxSize: 9, upgradeStrategy: "INPLACE" },
 ];
 
-const send = (method: string, path: string, body?: unknown): Promise<Answer> =>
+const send = (method: string, path: string, body?: unknown): Promise<TestResponse> =>
   world.send(method, path, { token: tenant.admin, body });
 const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
 const get = async (query = ""): Promise<Json> => (await send("GET", at() + query)).body;
@@ -31,9 +31,9 @@ const get = async (query = ""): Promise<Json> => (await send("GET", at() + query
 /** Creates a cluster in a new organisation. */
 async function create(more: Record<string, unknown> = {}): Promise<Json> {
   tenant = await world.tenant();
-  const answer = await send("POST", tenant.path("production"), tenant.creation({ nodePools: POOLS, ...more }));
-  expect(answer.status, answer.text).toBe(200);
-  return answer.body;
+  const response = await send("POST", tenant.path("production"), tenant.creation({ nodePools: POOLS, ...more }));
+  expect(response.status, response.text).toBe(200);
+  return response.body;
 }
 
 /** Values of a property over time, from the events: first value, then each change. */
@@ -257,12 +257,12 @@ describe("changes of a started cluster", () => {
       const { observe, apply } = provisioner;
       Object.assign(provisioner, {
         async observe(...given: Parameters<typeof observe>) {
-          const answer = await observe(...given);
+          const response = await observe(...given);
           // Other clusters are observed, too, from time to time.
           if (given[0] === identity) {
-            seen.push([answer?.version, ...(answer?.nodePools ?? []).map(({ version }) => version)]);
+            seen.push([response?.version, ...(response?.nodePools ?? []).map(({ version }) => version)]);
           }
-          return answer;
+          return response;
         },
         async apply(...given: Parameters<typeof apply>) {
           const { cluster, nodePools } = given[0];

@@ -11,7 +11,7 @@ import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
-import type { Answer, Json, Tenant } from "#test/support/world.ts";
+import type { Json, Tenant, TestResponse } from "#test/support/world.ts";
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 6);
 const VERSIONS = clusterVersions.map(({ version }) => version);
@@ -44,7 +44,7 @@ afterEach(() => {
   steps = [];
 });
 
-const send = (method: string, path: string, body?: unknown): Promise<Answer> =>
+const send = (method: string, path: string, body?: unknown): Promise<TestResponse> =>
   world.send(method, path, { token: tenant.admin, body });
 const at = (...rest: string[]) => [tenant.path("production", "one"), ...rest].join("/");
 const get = async (): Promise<Json> => (await send("GET", `${at()}?includeDetails=true`)).body;
@@ -52,9 +52,9 @@ const patch = (body: object) => send("PATCH", at(), body);
 
 async function create(version: string, nodePools: object[] = [POOL]): Promise<string> {
   tenant = await world.tenant();
-  const answer = await send("POST", tenant.path("production"), tenant.creation({ version, nodePools }));
-  expect(answer.status, answer.text).toBe(200);
-  return answer.body.identity;
+  const response = await send("POST", tenant.path("production"), tenant.creation({ version, nodePools }));
+  expect(response.status, response.text).toBe(200);
+  return response.body.identity;
 }
 
 /** Asserts that a plan follows the version skew policy from the running versions. */

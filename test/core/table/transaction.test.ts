@@ -41,23 +41,23 @@ function failWrites(world: World, which: (sending: number) => Fault): void {
 test("a write that met only conflicts returns 503 and says that it was not made", async () => {
   const tenant = await hasty.tenant();
   occupy(hasty, tenant);
-  const answer = await post(hasty, tenant);
-  expect([answer.status, answer.body.message]).toEqual([503, `${CONTENDED} This write was not made; try again.`]);
+  const response = await post(hasty, tenant);
+  expect([response.status, response.body.message]).toEqual([503, `${CONTENDED} This write was not made; try again.`]);
 });
 
 test("a write whose earlier attempt is in progress returns 503 and says that its outcome is unknown", async () => {
   const tenant = await hasty.tenant();
   failWrites(hasty, () => "in progress");
-  const answer = await post(hasty, tenant);
-  expect([answer.status, answer.body.message]).toEqual([503, `${CONTENDED} ${UNKNOWN}`]);
+  const response = await post(hasty, tenant);
+  expect([response.status, response.body.message]).toEqual([503, `${CONTENDED} ${UNKNOWN}`]);
 });
 
 test("a write that was in progress once and then met conflicts returns 503 and says that its outcome is unknown", async () => {
   const tenant = await hasty.tenant();
   occupy(hasty, tenant);
   failWrites(hasty, (sending) => (sending === 1 ? "in progress" : undefined));
-  const answer = await post(hasty, tenant);
-  expect([answer.status, answer.body.message]).toEqual([503, `${CONTENDED} ${UNKNOWN}`]);
+  const response = await post(hasty, tenant);
+  expect([response.status, response.body.message]).toEqual([503, `${CONTENDED} ${UNKNOWN}`]);
 });
 
 test("a write whose response was lost and whose retry met conflicts returns 503 and says that its outcome is unknown", async () => {
@@ -66,8 +66,8 @@ test("a write whose response was lost and whose retry met conflicts returns 503 
     if (sending === 2) occupy(hasty, tenant);
     return sending === 1 ? "after" : undefined;
   });
-  const answer = await post(hasty, tenant);
-  expect([answer.status, answer.body.message]).toEqual([503, `${CONTENDED} ${UNKNOWN}`]);
+  const response = await post(hasty, tenant);
+  expect([response.status, response.body.message]).toEqual([503, `${CONTENDED} ${UNKNOWN}`]);
   hasty.busy.clear();
   // It was made, but the client could not know.
   const list = await hasty.send("GET", tenant.path("production"), { token: tenant.admin });
@@ -79,14 +79,14 @@ test.each(["before", "after", "throttle"] as const)(
   async (fault) => {
     const tenant = await once.tenant();
     failWrites(once, () => fault);
-    const answer = await post(once, tenant);
-    expect([answer.status, answer.body.message]).toEqual([503, `${UNREACHABLE} ${UNKNOWN}`]);
+    const response = await post(once, tenant);
+    expect([response.status, response.body.message]).toEqual([503, `${UNREACHABLE} ${UNKNOWN}`]);
   },
 );
 
 test("a read that fails returns 503 and does not mention a write", async () => {
   const tenant = await once.tenant();
   once.wire.fault = () => "before";
-  const answer = await post(once, tenant);
-  expect([answer.status, answer.body.message]).toEqual([503, `${UNREACHABLE} Try again.`]);
+  const response = await post(once, tenant);
+  expect([response.status, response.body.message]).toEqual([503, `${UNREACHABLE} Try again.`]);
 });

@@ -110,8 +110,8 @@ describe("an operator's command within sst shell", () => {
     expect(made).toMatchObject({ code: 0, stderr: `Stage production, table ${world.table.name}, local\n` });
     expect(await admin(world.table.name, "member", "set", ...member, "--role", "admin")).toMatchObject({ code: 0 });
     const { stdout } = await admin(world.table.name, "token", "create", ...member, "--name", "laptop");
-    const answer = await world.send("GET", "/api/v1/orgs/first/clusters", { token: JSON.parse(stdout).token });
-    expect(answer).toMatchObject({ status: 200, body: { totalElements: 0 } });
+    const response = await world.send("GET", "/api/v1/orgs/first/clusters", { token: JSON.parse(stdout).token });
+    expect(response).toMatchObject({ status: 200, body: { totalElements: 0 } });
 
     const missing = await admin("not-there", "org", "create", "--slug", "first", "--name", "First");
     expect(missing).toMatchObject({ code: 1, stdout: "" });

@@ -145,30 +145,30 @@ describe("hostile parts of a request", () => {
   });
 
   /** Sends a request and asserts its status, valid headers, and the documented form of an error. */
-  async function expectAnswer(
+  async function expectResponse(
     status: number,
     method: string,
     path: string,
     sending: RequestOptions = {},
   ): Promise<Headers> {
-    const answer = await world.send(method, path, { token: tenant.admin, ...sending });
-    const description = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 200)}: ${answer.text.slice(0, 300)}`;
-    expect(answer.status, description).toBe(status);
-    expect([...answer.headers].flat().filter((text) => !/^[\x20-\x7e]*$/.test(text))).toEqual([]);
+    const response = await world.send(method, path, { token: tenant.admin, ...sending });
+    const description = `${method} ${path.slice(0, 200)} ${JSON.stringify(sending).slice(0, 200)}: ${response.text.slice(0, 300)}`;
+    expect(response.status, description).toBe(status);
+    expect([...response.headers].flat().filter((text) => !/^[\x20-\x7e]*$/.test(text))).toEqual([]);
     if (status >= 400 && method !== "HEAD") {
-      expect(Object.keys(answer.body).sort()).toEqual(["details", "message"]);
-      expect([answer.body.message, ...answer.body.details].filter((text) => !text?.isWellFormed())).toEqual([]);
-      expect(answer.body.details.length).toBeGreaterThan(0);
+      expect(Object.keys(response.body).sort()).toEqual(["details", "message"]);
+      expect([response.body.message, ...response.body.details].filter((text) => !text?.isWellFormed())).toEqual([]);
+      expect(response.body.details.length).toBeGreaterThan(0);
     }
-    return answer.headers;
+    return response.headers;
   }
 
   test("a request with a hostile query returns a result or its errors", async () => {
     const fine =
       "? ?& ?% ?%zz=%&%c3%28=%ff ?%00=%00 ?=&=&& ?__proto__=1&constructor=2&toString=3 ?x=%0d%0ax-evil:1 ?\ud800=😀";
     for (const query of fine.split(" ")) {
-      await expectAnswer(200, "GET", tenant.path() + query);
-      await expectAnswer(200, "GET", tenant.path("production", "one") + query);
+      await expectResponse(200, "GET", tenant.path() + query);
+      await expectResponse(200, "GET", tenant.path("production", "one") + query);
     }
     const list =
       "pageNumber=%00 pageNumber=1&pageNumber=2 pageNumber=1&page=2 pageNumber=-1 pageNumber=2147483648 pageNumber= " +
@@ -177,9 +177,9 @@ describe("hostile parts of a request", () => {
       "pageable=[ pageable=[] pageable=1 pageable=null pageable= pageable={}&pageable={} pageable={%22page%22:{}} " +
       "pageable={%22pageNumber%22:[1,2]} pageable={%22pageSize%22:1e400} pageable={%22sort%22:{%22toString%22:1}} " +
       `pageable=${"[".repeat(4_000)} x=${"y".repeat(100_000)} ${"a=&".repeat(10_000)} ${"%00".repeat(5_000)}`;
-    for (const query of list.split(" ")) await expectAnswer(400, "GET", `${tenant.path()}?${query}`);
+    for (const query of list.split(" ")) await expectResponse(400, "GET", `${tenant.path()}?${query}`);
     for (const query of ["x=".padEnd(5_000, "y"), "&".repeat(4_097)]) {
-      await expectAnswer(400, "POST", `${tenant.path("staging")}?${query}`, { body: tenant.creation() });
+      await expectResponse(400, "POST", `${tenant.path("staging")}?${query}`, { body: tenant.creation() });
     }
     expect((await world.send("GET", tenant.path("staging"), { token: tenant.admin })).body.totalElements).toBe(0);
   });
@@ -187,7 +187,7 @@ describe("hostile parts of a request", () => {
   test("a request with many unknown parameters is warned of them, in headers that clients and gateways accept", async () => {
     const names = Array.from({ length: 600 }, (_, number) => `p${number}=`).join("&");
     for (const query of [names, `x=${"(".repeat(4_000)}`]) {
-      const headers = await expectAnswer(200, "GET", `${tenant.path()}?pageNumber=9&${query}`);
+      const headers = await expectResponse(200, "GET", `${tenant.path()}?pageNumber=9&${query}`);
       expect(headers.get("warning")).toMatch(query === names ? /, p9, and 590 more"$/ : / x"$/);
       // Above 16 KiB of headers Node's fetch fails, and proxies return 502.
       expect([...headers].flat().join(": ").length).toBeLessThan(16 * 1_024);
@@ -200,22 +200,22 @@ describe("hostile parts of a request", () => {
       `production;a=b production%20 production. production%0d%0a * @ %2570roduction ${"a".repeat(64)} ${"a".repeat(5_000)} \ud800 -- a|b`;
     const [org, prod, one] = [tenant.path(), tenant.path("production"), tenant.path("production", "one")];
     for (const segment of segments.split(" ")) {
-      for (const path of [org, prod, `${one}/pools`]) await expectAnswer(404, "GET", `${path}/${segment}`);
-      await expectAnswer(404, "POST", `${org}/${segment}`, { body: tenant.creation() });
+      for (const path of [org, prod, `${one}/pools`]) await expectResponse(404, "GET", `${path}/${segment}`);
+      await expectResponse(404, "POST", `${org}/${segment}`, { body: tenant.creation() });
     }
     for (const segment of ["%00", "é", "A", "%2f", "a.b", "a".repeat(5_000)]) {
-      await expectAnswer(404, "GET", `/api/v1/orgs/${segment}/clusters`);
+      await expectResponse(404, "GET", `/api/v1/orgs/${segment}/clusters`);
     }
     const empty = [`${org}/`, `${prod}/`, `${prod}//`, `${org}//one`, `${one}/pools/`, `/${prod}`, "/", "//", "/%"];
-    for (const path of empty) await expectAnswer(404, "GET", path);
-    await expectAnswer(200, "GET", `${org}/%70roduction/%6F%6e%65`);
+    for (const path of empty) await expectResponse(404, "GET", path);
+    await expectResponse(200, "GET", `${org}/%70roduction/%6F%6e%65`);
   });
 
   test("a request with another method returns 405 with the allowed ones, or 404 without a route", async () => {
     for (const method of ["PUT", "DELETE", "OPTIONS", "PROPFIND", "patch", "__proto__", "X".repeat(5_000)]) {
-      expect((await expectAnswer(405, method, tenant.path("production"))).get("allow")).toBe("GET, HEAD, POST");
-      expect((await expectAnswer(405, method, tenant.path("a%00b", "%ff"))).get("allow")).toBe("GET, HEAD, PATCH");
-      await expectAnswer(404, method, "/api/v1/nothing");
+      expect((await expectResponse(405, method, tenant.path("production"))).get("allow")).toBe("GET, HEAD, POST");
+      expect((await expectResponse(405, method, tenant.path("a%00b", "%ff"))).get("allow")).toBe("GET, HEAD, PATCH");
+      await expectResponse(404, method, "/api/v1/nothing");
     }
     expect((await world.send("HEAD", tenant.path("production"), { token: tenant.admin })).text).toBe("");
   });
@@ -226,22 +226,22 @@ describe("hostile parts of a request", () => {
     const others = [`Token ${good} ${good}`, `Token ${good.toLowerCase()}`, `Bearer ${"ame_".repeat(4_000)}`];
     const bodies = new Set<string>();
     for (const authorization of [...odd, ...others, `Token ${token}`]) {
-      const answer = await world.send("GET", tenant.path(), { headers: { authorization } });
-      expect(answer.status, authorization).toBe(401);
-      expect(answer.headers.get("www-authenticate")).toBe('Token realm="ame", Bearer realm="ame"');
-      bodies.add(answer.text);
-      await expectAnswer(401, "POST", tenant.path("%00"), { token: undefined, raw: "{", headers: { authorization } });
+      const response = await world.send("GET", tenant.path(), { headers: { authorization } });
+      expect(response.status, authorization).toBe(401);
+      expect(response.headers.get("www-authenticate")).toBe('Token realm="ame", Bearer realm="ame"');
+      bodies.add(response.text);
+      await expectResponse(401, "POST", tenant.path("%00"), { token: undefined, raw: "{", headers: { authorization } });
     }
     expect(bodies.size).toBe(1);
-    await expectAnswer(200, "GET", tenant.path(), { headers: { authorization: `bEARER   ${good}  ` } });
+    await expectResponse(200, "GET", tenant.path(), { headers: { authorization: `bEARER   ${good}  ` } });
   });
 
   test("a request with a hostile request id gets a generated id in the response", async () => {
     for (const id of ["", "é", 'a"b', "a b", "a,b", "x".repeat(129), "x".repeat(10_000), "../..", "\u00ff"]) {
-      const headers = await expectAnswer(200, "GET", tenant.path(), { headers: { "x-request-id": id } });
+      const headers = await expectResponse(200, "GET", tenant.path(), { headers: { "x-request-id": id } });
       expect(headers.get("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
     }
-    const kept = await expectAnswer(404, "GET", "/nothing", { headers: { "x-request-id": "A_b-9" } });
+    const kept = await expectResponse(404, "GET", "/nothing", { headers: { "x-request-id": "A_b-9" } });
     expect(kept.get("x-request-id")).toBe("A_b-9");
   });
 
@@ -252,17 +252,17 @@ describe("hostile parts of a request", () => {
     const forwarding = (forwarded: string) => ({ headers: { "x-forwarded-for": forwarded } });
     const from = (forwarded: string, peer = "127.0.0.1") => ({ token: limited, peer, ...forwarding(forwarded) });
     const allowed = "203.0.113.9|1.1.1.1, 203.0.113.9|::ffff:203.0.113.9,127.9.9.9| 2001:DB8::1 |%,203.0.113.9";
-    for (const forwarded of allowed.split("|")) await expectAnswer(200, "GET", tenant.path(), from(forwarded));
+    for (const forwarded of allowed.split("|")) await expectResponse(200, "GET", tenant.path(), from(forwarded));
     const refused =
       "|,|203.0.113.9,|203.0.113.9, 1.1.1.1|203.0.113.9:80|203.0.113.9/32|0xcb.0.113.9|unknown|\u00ff|2001:db8:0:1::" +
       `|[2001:db8::1]|${"9".repeat(9_999)}|${"1,".repeat(5_000)}`;
     for (const forwarded of refused.split("|")) {
-      await expectAnswer(403, "GET", tenant.path(), from(forwarded));
-      await expectAnswer(200, "GET", tenant.path(), forwarding(forwarded));
+      await expectResponse(403, "GET", tenant.path(), from(forwarded));
+      await expectResponse(200, "GET", tenant.path(), forwarding(forwarded));
     }
     for (const peer of ["", "unknown", "203.0.114.1", "/run/socket"]) {
-      await expectAnswer(403, "GET", tenant.path(), from("203.0.113.9", peer));
+      await expectResponse(403, "GET", tenant.path(), from("203.0.113.9", peer));
     }
-    await expectAnswer(200, "GET", tenant.path(), from("1.1.1.1", "::ffff:203.0.113.9"));
+    await expectResponse(200, "GET", tenant.path(), from("1.1.1.1", "::ffff:203.0.113.9"));
   });
 });

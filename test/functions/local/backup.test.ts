@@ -16,12 +16,12 @@ afterEach(cleanUp);
 const CLUSTERS = "/api/v1/orgs/demo/clusters";
 
 async function send(server: Server, method: string, path: string, body?: Json) {
-  const answer = await fetch(`${server.url}${path}`, {
+  const response = await fetch(`${server.url}${path}`, {
     method,
     headers: { authorization: `Token ${server.token}`, "content-type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  return { status: answer.status, tag: answer.headers.get("etag"), text: await answer.text() };
+  return { status: response.status, tag: response.headers.get("etag"), text: await response.text() };
 }
 
 async function stop(server: Server): Promise<void> {
@@ -45,8 +45,8 @@ test("a table that was exported, deleted and imported is complete, and the serve
     });
   const reaches = (name: string, status: number, text: string) =>
     until(async () => {
-      const answer = await send(first, "GET", `${CLUSTERS}/production/${name}`);
-      return answer.status === status && answer.text.includes(text) ? true : undefined;
+      const response = await send(first, "GET", `${CLUSTERS}/production/${name}`);
+      return response.status === status && response.text.includes(text) ? true : undefined;
     });
   expect((await Promise.all(["one", "gone"].map(create))).map(({ status }) => status)).toEqual([200, 200]);
   await Promise.all(["one", "gone"].map((name) => reaches(name, 200, '"status":"started"')));

@@ -66,12 +66,12 @@ class User {
 
   async write(send: Send, method: string, path: string, body: Json): Promise<boolean> {
     this.isUnsure = true;
-    const answer = await send(method, path, body);
-    if (answer === undefined) return false;
+    const response = await send(method, path, body);
+    if (response === undefined) return false;
     this.isUnsure = false;
-    if (answer.status !== 200) return true;
+    if (response.status !== 200) return true;
     this.writes++;
-    this.note(answer.body);
+    this.note(response.body);
     return true;
   }
 
@@ -85,8 +85,8 @@ class User {
   async look(send: Send): Promise<void> {
     const found = [];
     for (const environment of ["production", "staging"]) {
-      const answer = await send("GET", `/${environment}/${this.name}`);
-      if (answer?.status === 200 && answer.body.desiredStatus !== "deleting") found.push(answer.body);
+      const response = await send("GET", `/${environment}/${this.name}`);
+      if (response?.status === 200 && response.body.desiredStatus !== "deleting") found.push(response.body);
     }
     expect(found.length).toBeLessThanOrEqual(1);
     const [present] = found;
@@ -113,13 +113,13 @@ const sender =
   (server: Server): Send =>
   async (method, path, body) => {
     try {
-      const answer = await fetch(`${server.url}/api/v1/orgs/demo/clusters${path}`, {
+      const response = await fetch(`${server.url}/api/v1/orgs/demo/clusters${path}`, {
         method,
         headers: { authorization: `Token ${server.token}`, "content-type": "application/json" },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      const text = await answer.text();
-      return { status: answer.status, body: text === "" ? undefined : JSON.parse(text) };
+      const text = await response.text();
+      return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
     } catch {
       return undefined;
     }
@@ -127,10 +127,10 @@ const sender =
 
 /** Asserts that each state followed the one before it, once, by the state machine. */
 async function expectLegal(send: Send, path: string): Promise<void> {
-  const answer = await send("GET", `${path}/events?size=100`);
-  expect(answer?.status).toBe(200);
+  const response = await send("GET", `${path}/events?size=100`);
+  expect(response?.status).toBe(200);
   let [at, desired]: [string, DesiredStatus] = ["new", "starting"];
-  for (const { changes } of answer?.body.content.toReversed() ?? []) {
+  for (const { changes } of response?.body.content.toReversed() ?? []) {
     const asked = changes.find((change: Json) => change.path === "desiredStatus");
     if (asked !== undefined) desired = asked.to;
     const change = changes.find((each: Json) => each.path === "status");

@@ -22,7 +22,7 @@ const CLUSTERS = "/api/v1/orgs/demo/clusters/production";
 const JSON_TYPE = { "content-type": "application/json" };
 const FORM_TYPE = { "content-type": "application/x-www-form-urlencoded" };
 
-interface Answer {
+interface TestResponse {
   status: number | undefined;
   headers: IncomingMessage["headers"];
   body: string;
@@ -41,16 +41,16 @@ function ask(
   path: string,
   headers: OutgoingHttpHeaders,
   send: (write: (chunk: Buffer) => void, answered: Promise<unknown>) => Promise<void> | void = () => {},
-): Promise<Answer> {
+): Promise<TestResponse> {
   return new Promise((resolve, reject) => {
     const asked = request(`${server.url}${path}`, { method, agent, headers });
     const answered = new Promise((done) => asked.once("response", done));
     asked.once("error", reject);
-    asked.once("response", async (answer) => {
-      const { statusCode: status, headers } = answer;
+    asked.once("response", async (response) => {
+      const { statusCode: status, headers } = response;
       const port = asked.socket?.localPort;
       try {
-        resolve({ status, headers, body: await text(answer), port });
+        resolve({ status, headers, body: await text(response), port });
       } catch (error) {
         reject(error);
       }

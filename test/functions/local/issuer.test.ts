@@ -47,24 +47,24 @@ async function begin(more: Record<string, string | undefined> = {}) {
       (entry): entry is [string, string] => entry[1] !== undefined,
     ),
   ).toString();
-  const answer = await fetch(url, { redirect: "manual" });
-  const location = answer.headers.get("location") ?? "";
-  const cookie = answer.headers
+  const response = await fetch(url, { redirect: "manual" });
+  const location = response.headers.get("location") ?? "";
+  const cookie = response.headers
     .getSetCookie()
     .map((each) => each.split(";")[0])
     .join("; ");
-  return { status: answer.status, location: location && new URL(location, url).href, cookie };
+  return { status: response.status, location: location && new URL(location, url).href, cookie };
 }
 
 /** Sends the form of a started login. */
 async function submit({ location, cookie }: { location: string; cookie: string }, body: string) {
-  const answer = await fetch(location, {
+  const response = await fetch(location, {
     method: "POST",
     redirect: "manual",
     headers: { cookie, "content-type": "application/x-www-form-urlencoded" },
     body,
   });
-  return { status: answer.status, headers: answer.headers, page: await answer.text() };
+  return { status: response.status, headers: response.headers, page: await response.text() };
 }
 
 test("a login redirects only to the client's registered URI", async () => {
@@ -116,8 +116,8 @@ test("the issuer has one name, whatever the host header, and answers only under 
   const { port } = new URL(world.issuer.issuer);
   const discovery = await new Promise<Json>((done, fail) => {
     const path = "/oidc/.well-known/openid-configuration";
-    request({ port, path, headers: { host: "elsewhere.example" } }, async (answer) =>
-      done(JSON.parse(await text(answer))),
+    request({ port, path, headers: { host: "elsewhere.example" } }, async (response) =>
+      done(JSON.parse(await text(response))),
     )
       .on("error", fail)
       .end();

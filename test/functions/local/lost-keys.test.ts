@@ -9,13 +9,13 @@ afterEach(cleanUp);
 const ONE = "/api/v1/orgs/demo/clusters/production/one";
 
 const send = async (server: Server, method: string, path: string, body?: Json) => {
-  const answer = await fetch(`${server.url}${path}`, {
+  const response = await fetch(`${server.url}${path}`, {
     method,
     headers: { authorization: `Token ${server.token}`, "content-type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const text = await answer.text();
-  return { status: answer.status, body: text === "" ? undefined : JSON.parse(text) };
+  const text = await response.text();
+  return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
 };
 
 async function admin(environment: Record<string, string>, ...words: string[]) {
@@ -131,7 +131,7 @@ test("after secrets discard a server starts without keys.json, and its clusters 
     return status === 200 ? body : undefined;
   });
   expect(again.clientId).not.toBe(config.clientId);
-  const answer = await fetch(`${server.url}/oidc/token`, {
+  const response = await fetch(`${server.url}/oidc/token`, {
     method: "POST",
     headers: { authorization: `Basic ${btoa(`${again.clientId}:${again.clientSecret}`)}` },
     body: new URLSearchParams({
@@ -141,7 +141,7 @@ test("after secrets discard a server starts without keys.json, and its clusters 
     }),
   });
   // The new issuer knows the new client; only the code is invalid.
-  expect(await answer.json()).toMatchObject({ error: "invalid_grant" });
+  expect(await response.json()).toMatchObject({ error: "invalid_grant" });
   const { body: kubeconfigAgain } = await send(server, "GET", `${ONE}/kubeconfig`);
   expect(authorityIn(kubeconfigAgain)).toBeDefined();
   expect(authorityIn(kubeconfigAgain)).toBe(authorityIn(kubeconfig));

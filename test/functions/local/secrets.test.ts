@@ -16,13 +16,13 @@ const CLUSTERS = "/api/v1/orgs/demo/clusters";
 const sender =
   (server: Server) =>
   async (method: string, path: string, body?: Json): Promise<{ status: number; body: Json }> => {
-    const answer = await fetch(`${server.url}${path}`, {
+    const response = await fetch(`${server.url}${path}`, {
       method,
       headers: { authorization: `Token ${server.token}`, "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    const text = await answer.text();
-    return { status: answer.status, body: text === "" ? undefined : JSON.parse(text) };
+    const text = await response.text();
+    return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
   };
 
 async function admin(environment: Record<string, string>, ...words: string[]): Promise<string> {
@@ -86,7 +86,7 @@ test("returned secrets are not in the database or the log, and survive a rotatio
   const second = await start({ ...environment, PORT: port });
   expect((await sender(second)("GET", `${one}/oidc-config`)).body).toEqual(config.body);
   const discovery = (await (await fetch(`${config.body.issuerUrl}/.well-known/openid-configuration`)).json()) as Json;
-  const answer = await fetch(discovery.token_endpoint, {
+  const response = await fetch(discovery.token_endpoint, {
     method: "POST",
     headers: { authorization: `Basic ${btoa(`${config.body.clientId}:${config.body.clientSecret}`)}` },
     body: new URLSearchParams({
@@ -96,7 +96,7 @@ test("returned secrets are not in the database or the log, and survive a rotatio
     }),
   });
   // It knows the client; only the code is invalid.
-  expect(await answer.json()).toMatchObject({ error: "invalid_grant" });
+  expect(await response.json()).toMatchObject({ error: "invalid_grant" });
   second.signal("SIGTERM");
   expect(await second.exited).toBe(0);
 

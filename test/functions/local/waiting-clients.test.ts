@@ -19,8 +19,8 @@ async function startWithCluster(): Promise<Server> {
     cloudAccountIdentity: stdout().trim(),
     nodePools: [],
   });
-  const answer = await send(server, "", { method: "POST", body });
-  expect(answer.status, await answer.clone().text()).toBe(200);
+  const response = await send(server, "", { method: "POST", body });
+  expect(response.status, await response.clone().text()).toBe(200);
   return server;
 }
 
@@ -62,9 +62,9 @@ test("a stopping server answers waiting requests with the current cluster and Re
   const server = await startWithCluster();
   const waiting = await fill(server);
   server.signal("SIGTERM");
-  for (const answer of await Promise.all(waiting)) {
-    expect([answer.status, answer.headers.get("retry-after")]).toEqual([200, "5"]);
-    expect(await answer.json()).toMatchObject({ slug: { slugValue: "one" } });
+  for (const response of await Promise.all(waiting)) {
+    expect([response.status, response.headers.get("retry-after")]).toEqual([200, "5"]);
+    expect(await response.json()).toMatchObject({ slug: { slugValue: "one" } });
   }
   expect(await server.exited).toBe(0);
   expect(server.output()).not.toContain('"level":"error"');

@@ -1,7 +1,7 @@
 /** Gives requests priority over the reconciler of the same process, with which they share a processor and the engine. */
 
 /** Limits of the reconciler's work. */
-export interface TurnLimits {
+export interface PriorityLimits {
   /** Maximum number of iterations at a time without requests. */
   idle: number;
   /** Maximum number of iterations at a time beside requests. */
@@ -14,20 +14,20 @@ export interface TurnLimits {
   waitMs: number;
 }
 
-const DEFAULTS: TurnLimits = { idle: 16, busy: 1, lingerMs: 20, requestMs: 500, waitMs: 1_000 };
+const DEFAULTS: PriorityLimits = { idle: 16, busy: 1, lingerMs: 20, requestMs: 500, waitMs: 1_000 };
 
 interface Waiting {
   start(): void;
 }
 
-/** Turns of the reconciler's iterations, first come, first served. While requests are in flight, one iteration runs at a time. */
-export class Turns {
-  readonly #limits: TurnLimits;
+/** RequestPriority of the reconciler's iterations, first come, first served. While requests are in flight, one iteration runs at a time. */
+export class RequestPriority {
+  readonly #limits: PriorityLimits;
   readonly #waiting = new Set<Waiting>();
   #running = 0;
   #requests = 0;
 
-  constructor(limits: TurnLimits = DEFAULTS) {
+  constructor(limits: PriorityLimits = DEFAULTS) {
     this.#limits = limits;
   }
 

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type TurnLimits, Turns } from "#functions/local/turns.ts";
+import { type PriorityLimits, RequestPriority } from "#functions/local/request-priority.ts";
 
 /** Limits without a time that passes in a test. */
-const LIMITS: TurnLimits = { idle: 3, busy: 1, lingerMs: 0, requestMs: 600_000, waitMs: 600_000 };
+const LIMITS: PriorityLimits = { idle: 3, busy: 1, lingerMs: 0, requestMs: 600_000, waitMs: 600_000 };
 
 /** Iterations that run until they are ended. */
-function iterationsOf(turns: Turns) {
+function iterationsOf(priority: RequestPriority) {
   const running: { name: string; end: () => void }[] = [];
   const begin = (name: string) =>
-    turns.run(() => {
+    priority.run(() => {
       const { promise, resolve } = Promise.withResolvers<void>();
       running.push({ name, end: resolve });
       return promise;
@@ -24,7 +24,7 @@ function iterationsOf(turns: Turns) {
 const settled = () => sleep(5);
 
 test("without requests, iterations run up to the limit, and a later one starts when one ends", async () => {
-  const { begin, end, names } = iterationsOf(new Turns(LIMITS));
+  const { begin, end, names } = iterationsOf(new RequestPriority(LIMITS));
   const all = ["a", "b", "c", "d"].map(begin);
   await settled();
   expect(names()).toEqual(["a", "b", "c"]);
@@ -35,10 +35,10 @@ test("without requests, iterations run up to the limit, and a later one starts w
 });
 
 test("beside a request one iteration runs at a time, in the order of arrival, and the others start at the end of the request", async () => {
-  const turns = new Turns(LIMITS);
+  const priority = new RequestPriority(LIMITS);
   const { begin, end, names } = iterationsOf(turns);
-  const endFirst = turns.beginRequest();
-  const endSecond = turns.beginRequest();
+  const endFirst = priority.beginRequest();
+  const endSecond = priority.beginRequest();
   const all = ["a", "b", "c", "d"].map(begin);
   await settled();
   expect(names()).toEqual(["a"]);
@@ -55,26 +55,26 @@ test("beside a request one iteration runs at a time, in the order of arrival, an
 });
 
 test("a failed iteration makes room for the next one", async () => {
-  const turns = new Turns({ ...LIMITS, idle: 1 });
+  const priority = new RequestPriority({ ...LIMITS, idle: 1 });
   const { begin, names } = iterationsOf(turns);
-  const failed = turns.run(() => Promise.reject(new Error("no")));
+  const failed = priority.run(() => Promise.reject(new Error("no")));
   void begin("a");
   await expect(failed).rejects.toThrow("no");
   await expect.poll(names).toEqual(["a"]);
 });
 
 test("a request that waits for a status does not take priority for its whole duration", async () => {
-  const turns = new Turns({ ...LIMITS, requestMs: 1 });
+  const priority = new RequestPriority({ ...LIMITS, requestMs: 1 });
   const { begin, names } = iterationsOf(turns);
-  turns.beginRequest();
+  priority.beginRequest();
   for (const name of ["a", "b"]) void begin(name);
   await expect.poll(names).toEqual(["a", "b"]);
 });
 
 test("beside constant requests an iteration waits for its turn for a limited time", async () => {
-  const turns = new Turns({ ...LIMITS, waitMs: 1 });
+  const priority = new RequestPriority({ ...LIMITS, waitMs: 1 });
   const { begin, names } = iterationsOf(turns);
-  turns.beginRequest();
+  priority.beginRequest();
   for (const name of ["a", "b", "c"]) void begin(name);
   await expect.poll(names).toEqual(["a", "b", "c"]);
 });
