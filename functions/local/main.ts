@@ -82,7 +82,7 @@ async function main(config: Config, log: Logger): Promise<void> {
       const file = fileIn(config, ISSUER_FILE);
       issuer = await startIssuer({ origin, place: file === undefined ? undefined : { file, keyring }, services, log });
     }
-    const working = startWork(config, services, keyring, issuer, turns, log);
+    const working = startWork(config, services, keyring, issuer, priority, log);
     announce(origin, access);
     const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);
     log.info("stopping", typeof ended === "string" ? { signal: ended } : { engine: ended });
@@ -94,7 +94,7 @@ async function main(config: Config, log: Logger): Promise<void> {
   }
 }
 
-/** Runs the reconciler beside the server. @param turns give requests priority */
+/** Runs the reconciler beside the server. @param priority gives requests priority */
 function startWork(
   config: Config,
   services: Services,

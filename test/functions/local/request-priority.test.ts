@@ -36,7 +36,7 @@ test("without requests, iterations run up to the limit, and a later one starts w
 
 test("beside a request one iteration runs at a time, in the order of arrival, and the others start at the end of the request", async () => {
   const priority = new RequestPriority(LIMITS);
-  const { begin, end, names } = iterationsOf(turns);
+  const { begin, end, names } = iterationsOf(priority);
   const endFirst = priority.beginRequest();
   const endSecond = priority.beginRequest();
   const all = ["a", "b", "c", "d"].map(begin);
@@ -56,7 +56,7 @@ test("beside a request one iteration runs at a time, in the order of arrival, an
 
 test("a failed iteration makes room for the next one", async () => {
   const priority = new RequestPriority({ ...LIMITS, idle: 1 });
-  const { begin, names } = iterationsOf(turns);
+  const { begin, names } = iterationsOf(priority);
   const failed = priority.run(() => Promise.reject(new Error("no")));
   void begin("a");
   await expect(failed).rejects.toThrow("no");
@@ -65,7 +65,7 @@ test("a failed iteration makes room for the next one", async () => {
 
 test("a request that waits for a status does not take priority for its whole duration", async () => {
   const priority = new RequestPriority({ ...LIMITS, requestMs: 1 });
-  const { begin, names } = iterationsOf(turns);
+  const { begin, names } = iterationsOf(priority);
   priority.beginRequest();
   for (const name of ["a", "b"]) void begin(name);
   await expect.poll(names).toEqual(["a", "b"]);
@@ -73,7 +73,7 @@ test("a request that waits for a status does not take priority for its whole dur
 
 test("beside constant requests an iteration waits for its turn for a limited time", async () => {
   const priority = new RequestPriority({ ...LIMITS, waitMs: 1 });
-  const { begin, names } = iterationsOf(turns);
+  const { begin, names } = iterationsOf(priority);
   priority.beginRequest();
   for (const name of ["a", "b", "c"]) void begin(name);
   await expect.poll(names).toEqual(["a", "b", "c"]);
