@@ -230,7 +230,8 @@ async function measure(
 
 /** @throws Error that names the operations of the API that were not measured */
 function requireAll(routes: ReadonlySet<string>, { keyring }: World): void {
-  const all = allRoutes(keyring, async () => true).map(({ method, path }) => `${method} ${path}`);
+  const operations = allRoutes(keyring, async () => true).filter(({ path }) => path.startsWith("/api/"));
+  const all = operations.map(({ method, path }) => `${method} ${path}`);
   const left = all.filter((each) => !routes.has(each));
   if (left.length > 0) throw new Error(`not measured: ${left.join(", ")}`);
 }

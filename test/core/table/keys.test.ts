@@ -28,6 +28,7 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   userTokenKey: { parts: 2, build: keys.userTokenKey },
   userOrganisationKey: { parts: 2, build: keys.userOrganisationKey },
   simulationKey: { parts: 1, build: keys.simulationKey },
+  poolsAndSecretsRange: { parts: 1, build: keys.poolsAndSecretsRange },
   rangesExceptEvents: { parts: 1, build: keys.rangesExceptEvents },
   dueShard: { parts: 1, build: keys.dueShard },
   idempotencyKey: { parts: 2, build: keys.idempotencyKey },
@@ -104,7 +105,8 @@ describe("table keys", () => {
   test("different inputs or builders give different keys", () => {
     const part = fc.string({ unit: fc.constantFrom(..."aA.:_-"), minLength: 1, maxLength: 2 });
     const single = Object.entries(builders).filter(
-      ([name]) => !/^(rangesExceptEvents|clusters|dueShard|eventsBefore|tombstonePrefix)/.test(name),
+      ([name]) =>
+        !/^(rangesExceptEvents|poolsAndSecretsRange|clusters|dueShard|eventsBefore|tombstonePrefix)/.test(name),
     );
     const parts = fc.array(part, { minLength: 4, maxLength: 4 });
     const builder = fc.constantFrom(...single);
@@ -185,6 +187,16 @@ describe("the key ranges of a cluster's partition without its events", () => {
       expect([sk, isIn({ pk: keys.pointerKey("c").pk, sk })]).toEqual([sk, true]);
     }
     expect(isIn(keys.pointerKey("d"))).toBe(false);
+  });
+
+  test("the range of node pools and secrets contains these and no other item of the partition", () => {
+    const range = keys.poolsAndSecretsRange("c");
+    const isIn = ({ pk, sk }: keys.Key) => pk === range.pk && sk >= range.from && sk <= range.to;
+    expect(isIn(keys.nodePoolKey("c", 1))).toBe(true);
+    for (const name of ["CA", "KEY", "OIDC", "zz"]) expect(isIn(keys.secretKey("c", name))).toBe(true);
+    expect(isIn(keys.pointerKey("c"))).toBe(false);
+    expect(isIn(keys.eventKey("c", "2026", "u"))).toBe(false);
+    expect(isIn(keys.nodePoolKey("d", 1))).toBe(false);
   });
 });
 
