@@ -210,8 +210,8 @@ describe("a backup", () => {
       return [...lines, JSON.stringify(end)];
     };
     const { table } = await makeWorld();
-    expect(await refusalOf(bringBack(table, later("cluster", 2)))).toMatch(/^backup\.later: cluster 2: /);
-    expect(await refusalOf(bringBack(table, later("animal", 1)))).toMatch(/^backup\.later: animal 1: /);
+    expect(await refusalOf(bringBack(table, later("cluster", 2)))).toMatch(/^backup\.unknown_version: cluster 2: /);
+    expect(await refusalOf(bringBack(table, later("animal", 1)))).toMatch(/^backup\.unknown_version: animal 1: /);
     expect(await itemsOf(table)).toEqual([]);
   });
 });
