@@ -76,7 +76,7 @@ async function identityAt({ table, clock }: Pick<Services, "table" | "clock">, p
   const [only, ...others] = deleted;
   if (only === undefined) throw clusterNotFound(path);
   if (others.length === 0) return only.identity;
-  throw new AppError("conflict", "cluster.several_deleted", [
+  throw new AppError("conflict", "cluster.multiple_deleted", [
     `Several clusters "${slug}" in environment "${environment}" were deleted; select one by its identity:`,
     ...deleted.map(({ identity, deletedAt }) => `${identity} was deleted at ${deletedAt}`),
   ]);

@@ -66,7 +66,7 @@ async function scan(services: Services, organisation: string, environment: Envir
       return { findings: [{ environment: environment.slug, text, chunk, slugs }], busy: [] };
     }
     findings.push(...pass.findings);
-    if (pass.kind === "settled") return { findings, busy: [] };
+    if (pass.kind === "complete") return { findings, busy: [] };
     busy = pass.buckets;
   }
   return { findings, busy };
@@ -77,7 +77,7 @@ async function scan(services: Services, organisation: string, environment: Envir
  * concurrent split can make a chunk look wrong.
  */
 type Pass =
-  | { kind: "settled"; findings: readonly Finding[] }
+  | { kind: "complete"; findings: readonly Finding[] }
   | { kind: "busy"; findings: readonly Finding[]; buckets: readonly Bucket[] }
   | { kind: "inconsistent"; text: string; chunk: Chunk | undefined; next: Chunk | undefined; mayBeSplit: boolean };
 
@@ -145,7 +145,7 @@ async function compareBuckets(
       findings.push({ environment: environment.slug, text, chunk, bucket, slugs });
     }
   }
-  return busy.length === 0 ? { kind: "settled", findings } : { kind: "busy", findings, buckets: busy };
+  return busy.length === 0 ? { kind: "complete", findings } : { kind: "busy", findings, buckets: busy };
 }
 
 /** Reads the slugs of an environment's clusters from a bound to the next chunk. */

@@ -20,7 +20,7 @@ export class KeyedMutex {
     keys: readonly string[],
     deadline: Deadline,
     work: () => Promise<T>,
-  ): Promise<{ done: T } | undefined> {
+  ): Promise<{ result: T } | undefined> {
     const before = Promise.all(keys.map((key) => this.#last.get(key)));
     let release = () => {};
     const released = new Promise<void>((resolve) => {
@@ -37,7 +37,7 @@ export class KeyedMutex {
       return undefined;
     }
     try {
-      return { done: await work() };
+      return { result: await work() };
     } finally {
       unlock();
     }

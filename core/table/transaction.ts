@@ -131,10 +131,12 @@ export class Transaction {
  */
 export async function commit(table: Table, transaction: Transaction, deadline: Deadline): Promise<Failure[]> {
   const keys = transaction.operations.map(({ key }) => key);
-  const result = await table.mutex.runExclusive(keys.map(keyText), deadline, () => send(table, transaction, deadline));
-  if (result === undefined) throw writeTimedOut();
-  if (result.done.length === 0) table.commits.notify(keys);
-  return result.done;
+  const exclusive = await table.mutex.runExclusive(keys.map(keyText), deadline, () =>
+    send(table, transaction, deadline),
+  );
+  if (exclusive === undefined) throw writeTimedOut();
+  if (exclusive.result.length === 0) table.commits.notify(keys);
+  return exclusive.result;
 }
 
 /** Advice for a write whose outcome is unknown. */

@@ -22,7 +22,7 @@ export function resolveTarget(environment: Readonly<Record<string, string | unde
   const config = readConfig(linked ?? environment);
   const { DYNAMODB_ENDPOINT: endpoint } = config;
   const directory = directoryIn(config);
-  const invalidTarget = (text: string) => new AppError("invalid", "config.place", [text]);
+  const invalidTarget = (text: string) => new AppError("invalid", "config.invalid_target", [text]);
   if (linked !== undefined) {
     if (endpoint !== undefined) {
       throw invalidTarget(

@@ -80,7 +80,12 @@ async function main(config: Config, log: Logger): Promise<void> {
     // The port is known only after the start of the server.
     if (config.OIDC_ISSUER_URL === undefined) {
       const file = fileIn(config, ISSUER_FILE);
-      issuer = await startIssuer({ origin, place: file === undefined ? undefined : { file, keyring }, services, log });
+      issuer = await startIssuer({
+        origin,
+        location: file === undefined ? undefined : { file, keyring },
+        services,
+        log,
+      });
     }
     const working = startWork(config, services, keyring, issuer, priority, log);
     announce(origin, access);

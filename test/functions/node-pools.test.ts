@@ -261,7 +261,7 @@ describe("a node pool of a new cluster", () => {
     expect(expectOnly(unknown.response, "nodePools[0].nodeSize")).toContain("must be a node type of");
   });
 
-  test("keeps annotations whose prefixes differ in case alone as they were sent", async () => {
+  test("annotations whose prefixes differ only in case are stored as sent", async () => {
     const annotations = { "Example.com/Owner": "a", "example.com/Owner": "b", "EXAMPLE.com/owner": "c" };
     expect(await listed([pool({ annotations })])).toMatchObject([{ annotations }]);
     const { response } = await createWith([pool({ annotations: { "Cluster.X-K8s.io/paused": "" } })]);

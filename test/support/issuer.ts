@@ -59,7 +59,7 @@ export async function makeConfiguredWorld(options: WorldOptions & { callMs?: num
         warn: (message, fields) => warnings.push(JSON.stringify({ message, ...fields })),
       }),
   });
-  issuer = await startIssuer({ origin, place: undefined, services: world.services, log: world.log });
+  issuer = await startIssuer({ origin, location: undefined, services: world.services, log: world.log });
   const { register: ask, remove } = createIdentityProvider(issuer.issuer, issuer.initialAccessToken);
   addKnownSecrets(issuer.initialAccessToken);
   const register: IdentityProvider["register"] = async (name, signal) => {

@@ -40,7 +40,7 @@ export async function exportTable(
     before = end?.contents;
   }
   throw conflict(
-    "backup.unsettled",
+    "backup.concurrent_writes",
     `The table was written to during each of ${MAX_SCANS} scans, so no two scans are equal. Stop the server, or export a copy of the table that has no writers.`,
   );
 }

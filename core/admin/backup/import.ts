@@ -55,7 +55,7 @@ function requireKnown({ start }: BackupSummary): void {
       ([name, version]) =>
         `${name} ${version}: unknown to this release; use the release that wrote the backup, or a later one`,
     );
-  if (first !== undefined) throw new AppError("invalid", "backup.later", [first, ...more]);
+  if (first !== undefined) throw new AppError("invalid", "backup.unknown_version", [first, ...more]);
 }
 
 /** Locks the table if it is empty, or resumes the pending import of the same backup. */
@@ -66,7 +66,7 @@ async function startImport(importing: ImportServices, { sha256 }: BackupSummary)
     if (!resume) await requireNoPendingImport(table);
     if (present.sha256 === sha256) return;
     throw conflict(
-      "backup.other",
+      "backup.different_import",
       "The pending import is of another backup. Continue it with that backup, or empty the table.",
     );
   }

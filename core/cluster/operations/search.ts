@@ -46,16 +46,16 @@ function matches(cluster: Omit<Filtered, "status"> & { status: string }, filters
 }
 
 /** Returns a row's value of a sort property; the slug is part of the key. */
-const orderValue = (row: ListRow, property: string): string =>
+const sortValue = (row: ListRow, property: string): string =>
   property === "slug" ? (row.sk.split("#")[2] ?? "") : String(row[property as keyof ListRow] ?? "");
 
 /** Sorts rows; equal rows keep the default order. */
-function ordered(rows: readonly ListRow[], { sort, descending }: PageRequest): ListRow[] {
+function sortRows(rows: readonly ListRow[], { sort, descending }: PageRequest): ListRow[] {
   if (sort.length === 0) return descending === true ? [...rows].reverse() : [...rows];
   return [...rows].sort((one, other) => {
     for (const { property, descending: down } of sort) {
       const compare = property === "version" ? compareVersions : compareText;
-      const result = compare(orderValue(one, property), orderValue(other, property));
+      const result = compare(sortValue(one, property), sortValue(other, property));
       if (result !== 0) return down ? -result : result;
     }
     return 0;
@@ -90,7 +90,7 @@ export async function search(
     return true;
   });
   const offset = request.pageNumber * request.pageSize;
-  const page = ordered(found, request).slice(offset, offset + request.pageSize);
+  const page = sortRows(found, request).slice(offset, offset + request.pageSize);
   const items = await context.table.get(page);
   const clusters = page.flatMap((row): Cluster[] => {
     const item = items.get(keyText(row));

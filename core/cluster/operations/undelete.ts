@@ -177,7 +177,7 @@ function selectTombstone(
   }
   if (others.length === 0 && (authorized.alongside?.tombstones.length ?? 0) < MAX_CANDIDATES) return tombstone;
   const newestFirst = candidates.toSorted((one, other) => (one.deletedAt < other.deletedAt ? 1 : -1));
-  throw new AppError("conflict", "cluster.several_deleted", [
+  throw new AppError("conflict", "cluster.multiple_deleted", [
     `identity: is required, because several clusters "${slug}" were deleted in environment "${environment}"`,
     ...newestFirst.map(({ identity, deletedAt }) => `identity: ${identity} was deleted at ${deletedAt}`),
   ]);

@@ -35,7 +35,7 @@ interface LocalIssuerOptions {
   /** Scheme, host and port of the server. */
   origin: string;
   /** Storage of its keys and clients; undefined stores nothing. */
-  place: IssuerLocation | undefined;
+  location: IssuerLocation | undefined;
   services: Pick<Services, "table" | "clock">;
   log: Logger;
 }
@@ -56,10 +56,10 @@ async function requireNoClients({ table }: Pick<Services, "table">, issuer: stri
 }
 
 /** Starts the issuer. @throws AppError invalid if its file is lost; as `openIssuerStore` */
-export async function startIssuer({ origin, place, services, log }: LocalIssuerOptions): Promise<LocalIssuer> {
+export async function startIssuer({ origin, location, services, log }: LocalIssuerOptions): Promise<LocalIssuer> {
   const issuer = `${origin}${ISSUER_PATH}`;
-  if (place !== undefined && !existsSync(place.file)) await requireNoClients(services, issuer, place.file);
-  const store = await openIssuerStore(place);
+  if (location !== undefined && !existsSync(location.file)) await requireNoClients(services, issuer, location.file);
+  const store = await openIssuerStore(location);
   const provider = new Provider(issuer, configuration(store));
   const { host } = new URL(origin);
   provider.on("grant.error", (_, error) => log.debug("local OIDC issuer refused a token", errorFields(error)));

@@ -54,13 +54,13 @@ export const openIssuerFile = ({ file, keyring }: IssuerLocation): EncryptedFile
 /**
  * Opens the store.
  *
- * @param place location of the file, which is written at every persisted change. An unencrypted file of an older release is read and
+ * @param location file of the state, which is written at every persisted change. An unencrypted file of an older release is read and
  *   encrypted. Undefined stores everything in memory
  * @throws AppError invalid if the file cannot be decrypted, or has an unknown content; unavailable as the keyring
  */
-export async function openIssuerStore(place: IssuerLocation | undefined): Promise<IssuerStore> {
-  const file = place && openIssuerFile(place);
-  const found = place && (await readState(place));
+export async function openIssuerStore(location: IssuerLocation | undefined): Promise<IssuerStore> {
+  const file = location && openIssuerFile(location);
+  const found = location && (await readState(location));
   const state = found?.state ?? (await createState());
   const entries = new Map<string, Entry>(Object.entries(state.entries));
   const textNow = () => {
@@ -73,10 +73,10 @@ export async function openIssuerStore(place: IssuerLocation | undefined): Promis
 }
 
 /** @returns undefined if the file does not exist */
-async function readState(place: IssuerLocation): Promise<{ state: PersistedState; isPlain: boolean } | undefined> {
+async function readState(location: IssuerLocation): Promise<{ state: PersistedState; isPlain: boolean } | undefined> {
   try {
-    const opened = await openIssuerFile(place).read();
-    return opened && { state: parseState(place.file, opened.text), isPlain: opened.isPlain };
+    const opened = await openIssuerFile(location).read();
+    return opened && { state: parseState(location.file, opened.text), isPlain: opened.isPlain };
   } catch (error) {
     if (error instanceof AppError) throw error;
     throw new AppError("invalid", "issuer.unreadable", [
@@ -87,9 +87,9 @@ async function readState(place: IssuerLocation): Promise<{ state: PersistedState
 }
 
 /** Returns whether the file of the issuer is missing or cannot be read. @throws AppError unavailable as the keyring */
-export async function isIssuerLost(place: IssuerLocation): Promise<boolean> {
+export async function isIssuerLost(location: IssuerLocation): Promise<boolean> {
   try {
-    return (await readState(place)) === undefined;
+    return (await readState(location)) === undefined;
   } catch (error) {
     if (error instanceof AppError && error.kind === "invalid") return true;
     throw error;

@@ -212,9 +212,9 @@ describe("a backup", () => {
     };
     const { table } = await makeWorld();
     expect(await refusalOf(bringBack(table, later("cluster", clusterEntity.version + 1)))).toMatch(
-      /^backup\.later: cluster 3: /,
+      /^backup\.unknown_version: cluster 3: /,
     );
-    expect(await refusalOf(bringBack(table, later("animal", 1)))).toMatch(/^backup\.later: animal 1: /);
+    expect(await refusalOf(bringBack(table, later("animal", 1)))).toMatch(/^backup\.unknown_version: animal 1: /);
     expect(await itemsOf(table)).toEqual([]);
   });
 });
@@ -251,7 +251,7 @@ describe("an import of a backup", () => {
     }
     // It can only be resumed with the same backup.
     const other = await keep((await makeWorld()).table);
-    expect(await refusalOf(bringBack(world.table, other, true))).toContain("backup.other");
+    expect(await refusalOf(bringBack(world.table, other, true))).toContain("backup.different_import");
     await bringBack(world.table, backup, true);
     expect(await itemsOf(world.table)).toEqual(await itemsOf(scene.world.table));
     await requireNoPendingImport(world.table);
@@ -341,7 +341,9 @@ describe("an export of a backup", () => {
 
   test("an export fails when another process writes during every scan", async () => {
     const { table, count } = busy(await makeWorld(), Number.POSITIVE_INFINITY);
-    expect(await refusalOf(keep(table))).toContain("backup.unsettled: The table was written to during each of 6 scans");
+    expect(await refusalOf(keep(table))).toContain(
+      "backup.concurrent_writes: The table was written to during each of 6 scans",
+    );
     expect(count()).toBe(6);
   });
 });

@@ -106,7 +106,7 @@ describe("the operator's view of a cluster", () => {
     await scene.ask("deleting");
     await world.settle();
     await expect(showCluster(world.services, scene.at)).rejects.toMatchObject({
-      code: "cluster.several_deleted",
+      code: "cluster.multiple_deleted",
       details: [expect.stringContaining("Several"), ...[1, 2].map(() => expect.stringMatching(/was deleted at/))],
     });
   });

@@ -55,44 +55,48 @@ const FILTERS: Record<string, (value: string, cluster: Cluster) => boolean> = {
   cloudProvider: (value) => value === "aws",
 };
 
-const place = {
+const clusterPath = {
   environment: fc.constantFrom(...ENVIRONMENTS),
   name: fc.constantFrom("one", "One", "two", "t-3", "t 3"),
 };
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("create" as const), ...place }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("create" as const), ...clusterPath }) },
   {
     weight: 2,
     arbitrary: fc.record({
       kind: fc.constant("update" as const),
-      ...place,
+      ...clusterPath,
       autoUpgrade: fc.boolean(),
       version: fc.constantFrom(...VERSIONS),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant("delete" as const), ...place }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("delete" as const), ...clusterPath }) },
   {
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant("move" as const),
-      ...place,
+      ...clusterPath,
       to: fc.constantFrom(...ENVIRONMENTS),
       patch: fc.boolean(),
     }),
   },
   {
     weight: 3,
-    arbitrary: fc.record({ kind: fc.constant("add pool" as const), ...place, pool: fc.constantFrom("x", "y") }),
+    arbitrary: fc.record({ kind: fc.constant("add pool" as const), ...clusterPath, pool: fc.constantFrom("x", "y") }),
   },
   {
     weight: 2,
-    arbitrary: fc.record({ kind: fc.constant("remove pool" as const), ...place, pool: fc.constantFrom("x", "y") }),
+    arbitrary: fc.record({
+      kind: fc.constant("remove pool" as const),
+      ...clusterPath,
+      pool: fc.constantFrom("x", "y"),
+    }),
   },
   {
     weight: 2,
     arbitrary: fc.record({
       kind: fc.constant("list" as const),
-      ...place,
+      ...clusterPath,
       sort: fc.option(fc.constantFrom(...sortable), { nil: undefined }),
       way: fc.constantFrom("ASC", "DESC"),
       filter: fc.constantFrom(

@@ -44,15 +44,15 @@ test("the sessions of README.md and docs/life-of-a-cluster.md print what is docu
     .join("\n")
     .replaceAll("http://127.0.0.1:4000", server.url)
     .replaceAll(".data/", `${DATA_DIR}/`);
-  const [responses = "", lived = ""] = (await bash(script, { DATA_DIR })).split("----\n");
-  const [identity = ""] = responses.split("\n");
+  const [output = "", lived = ""] = (await bash(script, { DATA_DIR })).split("----\n");
+  const [identity = ""] = output.split("\n");
   expect(identity).toMatch(/^[0-9a-f-]{36}$/);
   // The reconciler may have begun before the list is read, so the status may be later than the README's.
   const withoutStatus = (text: string) => text.replace(/status: '[a-z]+'/, "status: ''");
-  expect(withoutStatus(responses.slice(identity.length + 1))).toBe(withoutStatus(listed));
+  expect(withoutStatus(output.slice(identity.length + 1))).toBe(withoutStatus(listed));
   expect(waysIn(lived)).toEqual(waysIn(printed));
-  const [response = ""] = printed.split("\n").filter((line) => line.startsWith("{"));
-  expect(lived).toContain(response);
+  const [documented = ""] = printed.split("\n").filter((line) => line.startsWith("{"));
+  expect(lived).toContain(documented);
   const at = (what: string) =>
     Date.parse(
       lived
