@@ -33,7 +33,7 @@ export async function updateItem(
     send(table, key, update, expression, deadline),
   );
   if (result === undefined) throw writeTimedOut();
-  return result.done;
+  return result.result;
 }
 
 async function send(
