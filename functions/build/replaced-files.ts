@@ -82,8 +82,10 @@ export const replacedFiles: readonly ReplacedFile[] = [
  * call as retryable (`$retryable`). Every other error has the service's base class, with the same name, message and metadata.
  */
 export const preservedErrors: ReadonlySet<string> = new Set([
+  "ConditionalCheckFailedException",
   "ReplicatedWriteConflictException",
   "TransactionCanceledException",
+  "TransactionConflictException",
   "TransactionInProgressException",
 ]);
 
