@@ -60,8 +60,9 @@ export interface Authorized<Alongside = unknown, Body = unknown> {
 
 /**
  * Authorizes a caller. Reads the token, the organisation, the membership, the references unless the process has them, and what the
- * operation asks for in one round trip; in one more the references, if they changed since the process read them. Then checks in the order of the contract: token, source address, a request that cannot be parsed, malformed path,
- * no role in the organisation, missing environment, insufficient role there, another request with the same idempotency key.
+ * operation asks for in one round trip. Then checks in the order of the contract: token, source address, a request that cannot be
+ * parsed, malformed path, no role in the organisation, missing environment, insufficient role there, another request with the same
+ * idempotency key. Then reads the references in another round trip if they changed since the process read them.
  *
  * @throws AppError the first of these errors that applies
  */
@@ -77,7 +78,6 @@ export async function authorize<Alongside = undefined, Body = unknown>(
   const tokenAt = tokenKey(credentials.tokenId);
   const { idempotency } = context;
   const cached = readable ? context.referencesCache.get(path.organisation) : undefined;
-  const referencesKeys = cached === undefined ? [referencesKey(path.organisation)] : [];
   const recordKeys = idempotency === undefined ? [] : [idempotencyKey(credentials.tokenId, idempotency.keyHash)];
   const [items, alongside] = await Promise.all([
     table.get(
@@ -86,7 +86,7 @@ export async function authorize<Alongside = undefined, Body = unknown>(
             tokenAt,
             ...recordKeys,
             ...tenantKeys(path, credentials.user),
-            ...referencesKeys,
+            ...(cached === undefined ? [referencesKey(path.organisation)] : []),
             ...(options.keys?.() ?? []),
           ]
         : [tokenAt],

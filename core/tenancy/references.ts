@@ -45,8 +45,8 @@ export async function addReference(
       })
       .create("usage", usageEntity.write(usageKey(organisation, identity), { clusters: 0 }));
     const failures = await commit(services.table, transaction, deadline);
-    // The counter already exists if an earlier attempt of this write succeeded and its response was lost.
     if (failures.some(({ label }) => label === "organisation")) throw organisationNotFound(organisation);
+    // The counter already exists if an earlier attempt of this write succeeded and its response was lost.
     if (failures.length === 0 || failures.some(({ label }) => label === "usage")) return;
   }
   throw writeTimedOut();

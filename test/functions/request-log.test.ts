@@ -77,15 +77,15 @@ describe("the log line of a request", () => {
     expect(creation.writeUnits).toBeGreaterThanOrEqual(10);
     const reading = await lineOf("GET", `${tenant.path("production", "logged")}/pools`);
     expect(reading).toMatchObject({ clusterIdentity: identity, status: 200, writeUnits: 0 });
-    // Token, organisation, membership, environment, references and cluster, each within 4 KB, and the pools.
-    expect(reading.readUnits).toBe(7);
+    // Token, organisation, membership, environment and cluster, each within 4 KB, and the pools. The process has the references.
+    expect(reading.readUnits).toBe(6);
   });
 
   test("the log line counts only its own request, also for concurrent requests", async () => {
     world.logs.length = 0;
     const path = tenant.path("production", "logged");
     await Promise.all(Array.from({ length: 8 }, () => world.send("GET", path, { token: tenant.admin })));
-    expect(world.logs.map((line) => JSON.parse(line).readUnits)).toEqual(Array(8).fill(6));
+    expect(world.logs.map((line) => JSON.parse(line).readUnits)).toEqual(Array(8).fill(5));
   });
 
   test("the log line of a refused request has the reason, and no fields without a value", async () => {
