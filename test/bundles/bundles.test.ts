@@ -73,7 +73,7 @@ describe.each(names)("the bundle of %s", (name) => {
 
 test("every Lambda entry point has a bundle with a budget", () => {
   const entries = globSync("functions/{api,reconciler}/*.ts", { cwd: ROOT }).filter((file) =>
-    /^export (const \w+ = (lambda|createHandler)|async function handler)\(/m.test(
+    /^export (const \w+ = (createLambdaHandler|createHandler)|async function handler)\(/m.test(
       readFileSync(join(ROOT, file), "utf8"),
     ),
   );
