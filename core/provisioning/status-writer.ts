@@ -5,7 +5,7 @@ import { appendEvent } from "../cluster/store/event-log.ts";
 import { type Lease, type Release, release, retireUnderLease } from "../cluster/store/pointer.ts";
 import { tombstoneTransaction } from "../cluster/store/tombstone.ts";
 import type { Services } from "../context.ts";
-import { readChunkOf } from "../listing/page-index.ts";
+import { readChunkOf, requireChunk } from "../listing/page-index.ts";
 import { nodePoolItem } from "../node-pool/items.ts";
 import { deadlineIn } from "../shared/retry.ts";
 import { type Key, nodePoolKey } from "../table/keys.ts";
@@ -102,8 +102,7 @@ export async function finalizeDeletion(
     renewLease(services, transaction, lease, state),
   );
   if (!isDeleted) return "fenced";
-  const chunk = await readChunkOf(services.table, organisation, environment, slug);
-  if (chunk === undefined) throw new Error(`environment "${environment}" has no page index`);
+  const chunk = requireChunk(await readChunkOf(services.table, organisation, environment, slug), environment);
   const now = services.clock();
   const transaction = tombstoneTransaction(services, cluster, pools, chunk, now.toISOString());
   retireUnderLease(transaction, lease, cluster, now, leaseEnd(services), state);

@@ -46,7 +46,7 @@ export type Organisation = v.InferOutput<typeof StoredOrganisation>;
 
 /** Entity of an organisation. */
 export const organisationEntity = defineEntity("organisation", 2, StoredOrganisation, {
-  attributes: ["deletedEnvironments"],
+  attributes: ["referencesRevision", "deletedEnvironments"],
   migrations: { 1: sameProperties },
 });
 

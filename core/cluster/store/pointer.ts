@@ -5,6 +5,7 @@
 
 import type { Services } from "../../context.ts";
 import { deadlineIn } from "../../shared/retry.ts";
+import { DAY_MS, ttlAfter } from "../../shared/time.ts";
 import type { RawItem } from "../../table/entity.ts";
 import { clusterKey, dueShard, keyText, pointerKey, tombstoneKey } from "../../table/keys.ts";
 import type { Expression, Transaction } from "../../table/transaction.ts";
@@ -265,7 +266,7 @@ export function releaseRequested(transaction: Transaction, lease: Lease, { state
 }
 
 function tombstoneReference({ organisation, environment, slug, identity }: Located, now: Date) {
-  const ttl = Math.floor(now.getTime() / 1_000) + TOMBSTONE_DAYS * 24 * 60 * 60;
+  const ttl = ttlAfter(now, TOMBSTONE_DAYS * DAY_MS);
   return { path: tombstoneKey(organisation, environment, slug, identity).sk, ttl };
 }
 
