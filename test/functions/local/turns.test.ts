@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type TurnLimits, Turns } from "#functions/local/turns.ts";
 
 /** Limits without a time that passes in a test. */
-const LIMITS: TurnLimits = { idle: 3, busy: 1, lingerMs: 0, requestMs: 600_000, waitMs: 600_000 };
+const LIMITS: TurnLimits = { idle: 3, busy: 1, lingerMs: 0, requestMs: 600_000, iterationMs: 600_000 };
 
 /** Iterations that run until they are ended. */
 function iterationsOf(turns: Turns) {
@@ -71,10 +71,15 @@ test("a request that waits for a status does not take priority for its whole dur
   await expect.poll(names).toEqual(["a", "b"]);
 });
 
-test("beside constant requests an iteration waits for its turn for a limited time", async () => {
-  const turns = new Turns({ ...LIMITS, waitMs: 1 });
-  const { begin, names } = iterationsOf(turns);
+test("an iteration that takes long does not keep the others waiting", async () => {
+  const turns = new Turns({ ...LIMITS, iterationMs: 1 });
+  const { begin, end, names } = iterationsOf(turns);
   turns.beginRequest();
-  for (const name of ["a", "b", "c"]) void begin(name);
+  const all = ["a", "b", "c"].map(begin);
   await expect.poll(names).toEqual(["a", "b", "c"]);
+  end("a");
+  await all[0];
+  // Its turn had ended before, and ends once.
+  void turns.run(() => Promise.resolve());
+  expect(names()).toEqual(["b", "c"]);
 });
