@@ -10,20 +10,16 @@ export interface PriorityLimits {
   lingerMs: number;
   /** Longest time for which one request takes priority, in milliseconds: a request that waits for a status takes a minute. */
   requestMs: number;
-  /** Longest wait of an iteration for its turn, in milliseconds: the reconciler also makes progress beside constant requests. */
-  waitMs: number;
+  /** Longest time for which one iteration keeps others waiting, in milliseconds: a provisioner may take ten seconds for a call. */
+  iterationMs: number;
 }
 
-const DEFAULTS: PriorityLimits = { idle: 16, busy: 1, lingerMs: 20, requestMs: 500, waitMs: 1_000 };
+const DEFAULTS: PriorityLimits = { idle: 16, busy: 2, lingerMs: 20, requestMs: 500, iterationMs: 1_000 };
 
-interface Waiting {
-  start(): void;
-}
-
-/** RequestPriority of the reconciler's iterations, first come, first served. While requests are in flight, one iteration runs at a time. */
+/** Order of the reconciler's iterations, first come, first served. While requests are in flight, fewer run at a time. */
 export class RequestPriority {
   readonly #limits: PriorityLimits;
-  readonly #waiting = new Set<Waiting>();
+  readonly #waiting = new Set<() => void>();
   #running = 0;
   #requests = 0;
 
@@ -51,42 +47,43 @@ export class RequestPriority {
 
   /** Runs an iteration when it is its turn. */
   async run<T>(iteration: () => Promise<T>): Promise<T> {
-    await this.#turn();
+    if (this.#waiting.size > 0 || !this.#isFree()) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.add(resolve);
+      await promise;
+    } else this.#running++;
+    const end = this.#beginIteration();
     try {
       return await iteration();
     } finally {
+      end();
+    }
+  }
+
+  /** @returns function that ends the turn; a repeated call has no effect */
+  #beginIteration(): () => void {
+    let isEnded = false;
+    const end = () => {
+      if (isEnded) return;
+      isEnded = true;
+      clearTimeout(longest);
       this.#running--;
       this.#startNext();
-    }
+    };
+    const longest = setTimeout(end, this.#limits.iterationMs).unref();
+    return end;
   }
 
   #isFree(): boolean {
     return this.#running < (this.#requests > 0 ? this.#limits.busy : this.#limits.idle);
   }
 
-  async #turn(): Promise<void> {
-    if (this.#waiting.size === 0 && this.#isFree()) {
-      this.#running++;
-      return;
-    }
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const waiting: Waiting = {
-      start: () => {
-        clearTimeout(longest);
-        this.#waiting.delete(waiting);
-        this.#running++;
-        resolve();
-      },
-    };
-    const longest = setTimeout(waiting.start, this.#limits.waitMs);
-    this.#waiting.add(waiting);
-    await promise;
-  }
-
   #startNext(): void {
-    for (const waiting of this.#waiting) {
+    for (const start of this.#waiting) {
       if (!this.#isFree()) return;
-      waiting.start();
+      this.#waiting.delete(start);
+      this.#running++;
+      start();
     }
   }
 }

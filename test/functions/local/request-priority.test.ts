@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type PriorityLimits, RequestPriority } from "#functions/local/request-priority.ts";
 
 /** Limits without a time that passes in a test. */
-const LIMITS: PriorityLimits = { idle: 3, busy: 1, lingerMs: 0, requestMs: 600_000, waitMs: 600_000 };
+const LIMITS: PriorityLimits = { idle: 3, busy: 1, lingerMs: 0, requestMs: 600_000, iterationMs: 600_000 };
 
 /** Iterations that run until they are ended. */
 function iterationsOf(priority: RequestPriority) {
@@ -71,10 +71,15 @@ test("a request that waits for a status does not take priority for its whole dur
   await expect.poll(names).toEqual(["a", "b"]);
 });
 
-test("beside constant requests an iteration waits for its turn for a limited time", async () => {
-  const priority = new RequestPriority({ ...LIMITS, waitMs: 1 });
-  const { begin, names } = iterationsOf(priority);
+test("an iteration that takes long does not keep the others waiting", async () => {
+  const priority = new RequestPriority({ ...LIMITS, iterationMs: 1 });
+  const { begin, end, names } = iterationsOf(priority);
   priority.beginRequest();
-  for (const name of ["a", "b", "c"]) void begin(name);
+  const all = ["a", "b", "c"].map(begin);
   await expect.poll(names).toEqual(["a", "b", "c"]);
+  end("a");
+  await all[0];
+  // Its turn had ended before, and ends once.
+  void priority.run(() => Promise.resolve());
+  expect(names()).toEqual(["b", "c"]);
 });
