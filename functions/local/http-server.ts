@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingMessage, type RequestListener, type Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { conflict } from "#core/shared/errors.ts";
 import { MAX_BODY_BYTES } from "../http/request.ts";
 
 /**
@@ -95,7 +96,7 @@ export function createHttpServer(listener: RequestListener): Server {
  * Starts listening.
  *
  * @param at port, 0 for any free one, and address
- * @throws the error of the system, such as EADDRINUSE
+ * @throws AppError conflict if another process uses the port; other errors of the system unchanged
  */
 export function listen(server: Server, at: { port: number; host: string }): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
@@ -104,7 +105,11 @@ export function listen(server: Server, at: { port: number; host: string }): Prom
       if (address === null || typeof address === "string") reject(new Error("the server has no address"));
       else resolve(address);
     });
-    server.once("error", reject);
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const isTaken = error.code === "EADDRINUSE";
+      const message = `PORT: another process uses port ${at.port} on ${at.host}; set PORT to a free port, or to 0 for any free port`;
+      reject(isTaken ? conflict("config.port_taken", message) : error);
+    });
   });
 }
 

@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { createHttpServer } from "#functions/local/http-server.ts";
+import { createHttpServer, listen } from "#functions/local/http-server.ts";
 import { cleanUp, type Server, start, until } from "#test/support/server.ts";
 
 let server: Server;
@@ -178,4 +178,12 @@ test("a client that stops sending after the server announced the close is discon
   await until(() => isEnded || undefined);
   expect(received).toMatch(/^HTTP\/1\.1 404 [\s\S]*\r\nConnection: close\r\n/);
   socket.destroy();
+});
+
+test("listening on a port that another server uses fails with the port and what to do", async () => {
+  const [first, second] = [createHttpServer(() => {}), createHttpServer(() => {})];
+  const { port } = await listen(first, { port: 0, host: "127.0.0.1" });
+  const message = `PORT: another process uses port ${port} on 127.0.0.1; set PORT to a free port, or to 0 for any free port`;
+  await expect(listen(second, { port, host: "127.0.0.1" })).rejects.toThrow(message);
+  await new Promise((closed) => first.close(closed));
 });
