@@ -6,7 +6,7 @@ import type { IdGenerator } from "#core/context.ts";
 export interface Given {
   /** Advances only during a sleep. */
   clock: () => Date;
-  draw: IdGenerator;
+  ids: IdGenerator;
   sleep: (ms: number) => Promise<void>;
 }
 
@@ -18,16 +18,16 @@ export interface Given {
  */
 export function givenFor(number: number, start: number): Given {
   let now = start + number * 1_000;
-  let drawn = number * 1_000;
+  let generated = number * 1_000;
   return {
     clock: () => new Date(now),
     async sleep(ms) {
       now += ms;
     },
-    draw: {
-      identity: () => `00000000-0000-4000-8000-${(++drawn).toString(16).padStart(12, "0")}`,
-      number: () => ++drawn,
-      ulid: (at) => `${at.toString(32).toUpperCase().padStart(10, "0")}${(++drawn).toString().padStart(16, "0")}`,
+    ids: {
+      identity: () => `00000000-0000-4000-8000-${(++generated).toString(16).padStart(12, "0")}`,
+      number: () => ++generated,
+      ulid: (at) => `${at.toString(32).toUpperCase().padStart(10, "0")}${(++generated).toString().padStart(16, "0")}`,
     },
   };
 }
@@ -47,10 +47,10 @@ export function movingGiven(start: number, first = 0): Given & { next(): void } 
     },
     clock: () => present.clock(),
     sleep: (ms) => present.sleep(ms),
-    draw: {
-      identity: () => present.draw.identity(),
-      number: () => present.draw.number(),
-      ulid: (at) => present.draw.ulid(at),
+    ids: {
+      identity: () => present.ids.identity(),
+      number: () => present.ids.number(),
+      ulid: (at) => present.ids.ulid(at),
     },
   };
 }

@@ -70,7 +70,7 @@ const identityProvider = {
 };
 const own = ${name === "reconcile"} ? { identityProvider, sleep: given.sleep } : {};
 const called = (made) => {
-  const mine = made.with?.({ clock: given.clock, draw: given.draw, ...own }) ?? made;
+  const mine = made.with?.({ clock: given.clock, ids: given.ids, ...own }) ?? made;
   return async (event, context) => {
     given.next();
     return await mine(event, context);
@@ -128,9 +128,9 @@ const localServices = (): Services =>
     provisioner: simulatedTraits,
     clock: () => given.clock(),
     ids: {
-      identity: () => given.draw.identity(),
-      number: () => given.draw.number(),
-      ulid: (at) => given.draw.ulid(at),
+      identity: () => given.ids.identity(),
+      number: () => given.ids.number(),
+      ulid: (at) => given.ids.ulid(at),
     },
   });
 
@@ -207,7 +207,7 @@ async function carry(Records: Json[]) {
   const { AWS_ENDPOINT_URL_DYNAMODB: DYNAMODB_ENDPOINT, ...rest } = environment(inject("endpoint"));
   Object.assign(process.env, rest, { DYNAMODB_ENDPOINT, LOG_LEVEL: "silent" });
   const keyring = createKmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE });
-  const { clock, draw: ids, sleep } = given;
+  const { clock, ids, sleep } = given;
   const response = await stream.with({ clock, ids, sleep, keyring, identityProvider: provider })({ Records }, {});
   restore();
   return response;
