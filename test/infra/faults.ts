@@ -182,7 +182,7 @@ export const faults: Record<string, Fault> = {
   },
   "a key that is deleted with its stack": {
     file: "stacks/key.ts",
-    from: /\{ protect: isKept, retainOnDelete: isKept \}/,
+    from: /\{ protect: isProduction, retainOnDelete: isProduction \}/,
     to: "{}",
     noticed: DATA,
   },
