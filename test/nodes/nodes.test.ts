@@ -447,7 +447,7 @@ describe("security updates before the first join", () => {
     const documents = documentsOf({ pool: poolToJoin({ securityUpdatesOnJoin: "INSTALL_AND_REBOOT" }) });
     const first = await install(documents);
     expect(first.code).toBe(75);
-    expect(first.said).toContain("rebooting; run this script again afterwards");
+    expect(first.said).toContain("rebooting now; afterwards run this script again");
     expect(updateCalls()).toEqual([...UPDATING, "systemctl reboot"]);
     expect(site.requests).toEqual([]);
     await run("rm /run/reboot-required");
