@@ -102,7 +102,10 @@ const StoredPointer = v.object({
   fence: v.number(),
   /** End of a worker's exclusive lease, RFC 3339. */
   leaseUntil: v.optional(v.string()),
-  /** Random id of the last lease: a worker whose response was lost recognises its own lease by it. */
+  /**
+   * Random id of the last lease: a worker whose response was lost recognises its own lease by it, and a write under an earlier lease
+   * is refused.
+   */
   leaseId: v.optional(v.string()),
   /** Raised by every write of a user, so that two writes in the same millisecond are not confused. */
   wakes: v.number(),

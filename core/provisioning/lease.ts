@@ -42,8 +42,9 @@ export async function acquireLease(
   const now = services.clock();
   // If an earlier process still runs after all, the fencing token refuses its writes.
   const endedBefore = services.startedAt === undefined ? 0 : services.startedAt.getTime() + LEASE_MS - 1;
+  const leaseId = randomUUID();
   const request = {
-    leaseId: randomUUID(),
+    leaseId,
     now: now.toISOString(),
     leaseUntil: leaseEnd(services),
     expired: new Date(Math.max(now.getTime(), endedBefore)).toISOString(),
@@ -51,7 +52,7 @@ export async function acquireLease(
   const result = await takeDueLease(services, identity, request);
   if (result === undefined) return "notFound";
   const { isTaken, pointer } = result;
-  if (isTaken) return { lease: { identity, fence: pointer.fence }, pointer };
+  if (isTaken) return { lease: { identity, fence: pointer.fence, leaseId }, pointer };
   if (pointer.dueAt === undefined) return "notPending";
   return pointer.dueAt > request.now ? "notDue" : "leased";
 }

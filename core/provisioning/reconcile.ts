@@ -4,7 +4,7 @@
  */
 
 import { type Cluster, clusterEntity, type Pointer } from "../cluster/entity.ts";
-import { type Lease, type ReconcileState, type Release, readPointer } from "../cluster/store/pointer.ts";
+import { isLeaseHeld, type Lease, type ReconcileState, type Release, readPointer } from "../cluster/store/pointer.ts";
 import type { Services } from "../context.ts";
 import { readNodePools } from "../node-pool/items.ts";
 import { readSecrets, secretsByName } from "../secrets/vault.ts";
@@ -38,10 +38,10 @@ export const RESYNC_MS = 60 * 60_000;
 export type Outcome = LeaseRefusal | "released" | "fenced";
 
 /**
- * What a worker knows during its lease. What it reads or writes stays known, so that no iteration reads it again. Every write is
+ * State of a worker during its lease. It keeps what was read or written, so that no iteration reads it again. Every write is
  * conditional on it.
  */
-interface Turn {
+interface LeaseSession {
   lease: Lease;
   /** Undefined to read it again. */
   pointer: Pointer | undefined;
@@ -80,28 +80,28 @@ export async function reconcile(
   const now = () => services.clock().getTime();
   const end = now() + budgetMs;
   const limits = { hasTime: (ms = 0) => now() + ms < end && services.stopping?.aborted !== true };
-  const turn: Turn = { ...acquired, isStale: false, stored: undefined, hasFailed: false };
+  const session: LeaseSession = { ...acquired, isStale: false, stored: undefined, hasFailed: false };
   for (let iteration = 1; ; iteration++) {
-    const result = await services.yieldToRequests(() => iterate(services, turn, limits));
+    const result = await services.yieldToRequests(() => iterate(services, session, limits));
     if (result === "fenced" || result === "released") return result;
     if (result === "requeue") {
       if (iteration < MAX_ITERATIONS) continue;
       throw new Error(`cluster ${identity} does not converge: ${MAX_ITERATIONS} iterations without a wait`);
     }
     await services.sleep(result.requeueAfterMs);
-    turn.isStale = true;
+    session.isStale = true;
   }
 }
 
 /** Reads the pointer, unless it is known and no wait followed. @returns undefined if the lease is lost */
-async function readTurn(services: Services, turn: Turn): Promise<Pointer | undefined> {
-  const before = turn.pointer;
-  if (before === undefined || turn.isStale) {
-    turn.pointer = await readPointer(services, turn.lease.identity);
-    turn.isStale = false;
-    if (!isSameRequest(before, turn.pointer)) turn.stored = undefined;
+async function readPointerInSession(services: Services, session: LeaseSession): Promise<Pointer | undefined> {
+  const before = session.pointer;
+  if (before === undefined || session.isStale) {
+    session.pointer = await readPointer(services, session.lease.identity);
+    session.isStale = false;
+    if (!isSameRequest(before, session.pointer)) session.stored = undefined;
   }
-  return turn.pointer?.fence === turn.lease.fence ? turn.pointer : undefined;
+  return isLeaseHeld(session.pointer, session.lease) ? session.pointer : undefined;
 }
 
 /** Returns whether no request, move or deletion came between two reads of a pointer. Each changes one of these attributes. */
@@ -109,52 +109,52 @@ const isSameRequest = (one: Pointer | undefined, other: Pointer | undefined): bo
   one?.wakes === other?.wakes && one?.path === other?.path && one?.ttl === other?.ttl;
 
 /** Forgets what is stored, so that the next iteration reads everything. */
-function forget(turn: Turn): "requeue" {
-  turn.pointer = undefined;
-  turn.stored = undefined;
+function forget(session: LeaseSession): "requeue" {
+  session.pointer = undefined;
+  session.stored = undefined;
   return "requeue";
 }
 
 /** Runs the next step of a cluster, and records the result. */
-async function iterate(services: ReconcilerServices, turn: Turn, limits: Limits): Promise<Result> {
+async function iterate(services: ReconcilerServices, session: LeaseSession, limits: Limits): Promise<Result> {
   // Read before the cluster: a request after this read raises `wakes`, which the release of the lease detects.
-  const pointer = await readTurn(services, turn);
+  const pointer = await readPointerInSession(services, session);
   if (pointer === undefined) return "fenced";
-  if (pointer.ttl !== undefined) return await reconcileDeleted(services, turn, pointer, limits);
-  turn.stored ??= await readStored(services, pointer);
+  if (pointer.ttl !== undefined) return await reconcileDeleted(services, session, pointer, limits);
+  session.stored ??= await readStored(services, pointer);
   // The cluster was moved between the two reads.
-  if (turn.stored === undefined) return forget(turn);
-  const { stored } = turn;
-  const step = await runStep(services, turn.lease, stored);
-  if (step === "changed") return forget(turn);
+  if (session.stored === undefined) return forget(session);
+  const { stored } = session;
+  const step = await runStep(services, session.lease, stored);
+  if (step === "changed") return forget(session);
   if (step === "prepared") {
-    turn.stored = { ...stored, secrets: await readSecrets(services.table, turn.lease.identity) };
+    session.stored = { ...stored, secrets: await readSecrets(services.table, session.lease.identity) };
     return "requeue";
   }
-  if (step.error !== undefined) turn.hasFailed = true;
-  const result = await recordStep(services, turn, pointer, stored, step, limits);
+  if (step.error !== undefined) session.hasFailed = true;
+  const result = await recordStep(services, session, pointer, stored, step, limits);
   if (step.error?.isTimeout !== true || result === "fenced" || result === "released") return result;
-  const raised = await raiseFence(services, turn.lease);
+  const raised = await raiseFence(services, session.lease);
   if (raised === undefined) return "fenced";
-  turn.lease = raised;
-  turn.pointer = turn.pointer && { ...turn.pointer, fence: raised.fence };
+  session.lease = raised;
+  session.pointer = session.pointer && { ...session.pointer, fence: raised.fence };
   return result;
 }
 
 async function reconcileDeleted(
   services: ReconcilerServices,
-  turn: Turn,
+  session: LeaseSession,
   pointer: Pointer,
   limits: Limits,
 ): Promise<Result> {
-  const { lease, hasFailed } = turn;
+  const { lease, hasFailed } = session;
   const [, environment = ""] = pointer.path.split("#");
   await completeDeletion(services, { ...pointer, environment });
   const ending: Release = { wakes: pointer.wakes, state: { attempts: 0 }, dueAt: undefined, mustFence: hasFailed };
   const written = await releaseLease(services, lease, ending);
   if (written === "written") return "released";
   if (written === "fenced") return "fenced";
-  return limits.hasTime() ? forget(turn) : await releaseForRequest(services, lease, ending);
+  return limits.hasTime() ? forget(session) : await releaseForRequest(services, lease, ending);
 }
 
 /** Reads a cluster with its node pools and its secrets, in one round trip. @returns undefined if it was moved */
@@ -176,13 +176,13 @@ async function readStored(services: Services, pointer: Pointer): Promise<StoredS
  */
 async function recordStep(
   services: ReconcilerServices,
-  turn: Turn,
+  session: LeaseSession,
   pointer: Pointer,
   stored: StoredState,
   step: Step,
   limits: Limits,
 ): Promise<Result> {
-  const { lease } = turn;
+  const { lease } = session;
   const { error, observation, isUnobservable } = step;
   const attempts = error === undefined ? 0 : pointer.attempts + 1;
   const state = stateAfter(services, stored.cluster, pointer, step, attempts);
@@ -192,7 +192,7 @@ async function recordStep(
     const now = services.clock().toISOString();
     const record = nextRecord(present, now);
     if (record.kind === "deleted") {
-      return (await finalizeDeletion(services, lease, present)) === "fenced" ? "fenced" : forget(turn);
+      return (await finalizeDeletion(services, lease, present)) === "fenced" ? "fenced" : forget(session);
     }
     const after = record.kind === "changed" ? recorded(present, record) : present;
     const isTransition = record.kind === "changed" && record.isTransition;
@@ -208,16 +208,16 @@ async function recordStep(
         : Math.max(backoffDelay(attempts), error.retryAfterMs ?? 0);
     const isInline = delay !== undefined && delay <= MAX_INLINE_MS && limits.hasTime(delay);
     const dueAt = delay === undefined ? undefined : new Date(services.clock().getTime() + delay);
-    const ending: Release = { wakes: pointer.wakes, state, dueAt, mustFence: turn.hasFailed };
+    const ending: Release = { wakes: pointer.wakes, state, dueAt, mustFence: session.hasFailed };
     const isLast = !mayContinue && !isInline;
     const written = await writeRecord(services, lease, present, record, now, isLast ? ending : undefined);
     if (written === "fenced") return "fenced";
     if (written === "requested" && !limits.hasTime()) return await releaseForRequest(services, lease, ending);
-    if (written !== "written") return forget(turn);
+    if (written !== "written") return forget(session);
     if (isLast) return "released";
-    turn.stored = { ...stored, cluster: after.cluster, pools: after.pools };
+    session.stored = { ...stored, cluster: after.cluster, pools: after.pools };
     if (!mayContinue) return { requeueAfterMs: delay as number };
-    if (error !== undefined) return forget(turn);
+    if (error !== undefined) return forget(session);
     present = after;
   }
 }

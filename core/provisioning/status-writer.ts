@@ -2,7 +2,7 @@
 
 import { type Cluster, clusterEntity } from "../cluster/entity.ts";
 import { appendEvent } from "../cluster/store/event-log.ts";
-import { type Lease, type Release, release, retireUnderLease } from "../cluster/store/pointer.ts";
+import { isLeaseHeld, type Lease, type Release, release, retireUnderLease } from "../cluster/store/pointer.ts";
 import { tombstoneTransaction } from "../cluster/store/tombstone.ts";
 import type { Services } from "../context.ts";
 import { readChunkOf, requireChunk } from "../listing/page-index.ts";
@@ -74,7 +74,7 @@ async function commitFenced(services: Services, lease: Lease, transaction: Trans
   if (failures.length === 0) return "written";
   const pointer = failures.find(({ label }) => label === "pointer");
   if (pointer === undefined) return "changed";
-  return pointer.present?.fence === lease.fence ? "requested" : "fenced";
+  return isLeaseHeld(pointer.present, lease) ? "requested" : "fenced";
 }
 
 /** Builds the item with the key it was read from, which differs for a cluster whose slug another one took. */
@@ -89,8 +89,8 @@ function writePool(transaction: Transaction, { before, after }: PoolRecord): voi
 }
 
 /**
- * Replaces a cluster that no longer exists by its tombstone. Its secrets are deleted before, so that no tombstone has any. The
- * pointer stays due to complete the deletion.
+ * Replaces a cluster that no longer exists by its tombstone, after it deleted the cluster's secrets. The pointer stays due to complete
+ * the deletion.
  */
 export async function finalizeDeletion(
   services: Services,

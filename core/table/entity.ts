@@ -20,6 +20,7 @@ type BareAttribute =
   | "environmentIdentity"
   | "fence"
   | "identity"
+  | "leaseId"
   | "organisation"
   | "sealed"
   | "status"

@@ -8,7 +8,7 @@ export interface PriorityLimits {
   busy: number;
   /** Time after the end of a request in which another one is expected, in milliseconds. */
   lingerMs: number;
-  /** Longest time for which one request takes priority, in milliseconds: a request that waits for a status takes a minute. */
+  /** Longest time for which one request takes priority, in milliseconds: a request that waits for a status takes up to ten seconds. */
   requestMs: number;
   /** Longest time for which one iteration keeps others waiting, in milliseconds: a provisioner may take ten seconds for a call. */
   iterationMs: number;

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --large] [--only requests|rest|starts]`: measures operations and the same raw requests in one run, pages of
+ * `npm run bench [-- --large] [--only requests|pages|rest|starts]`: measures operations and the same raw requests in one run, pages of
  * different sizes, idle clusters (rest.ts), and function starts (starts.ts). Writes docs/performance.md. Compare only ratios
  * within one run, because machines differ.
  */

@@ -5,6 +5,13 @@ import { type Condition, conditionTypes } from "../condition.ts";
 /** Condition without its time and generation. */
 export type ConditionInput = Pick<Condition, "type" | "status" | "reason" | "message">;
 
+/** Condition of a cluster that was accepted and not yet reconciled. */
+export const ACCEPTED = {
+  status: "False",
+  reason: "Accepted",
+  message: "The cluster was accepted; provisioning has not started.",
+} as const;
+
 /**
  * Builds the conditions of a cluster before its first reconciliation.
  *
@@ -16,9 +23,8 @@ export const initialConditions = (now: string, generation = 1): Condition[] =>
     [],
     conditionTypes.map((type) => ({
       type,
-      status: type === "Reconciled" ? "Unknown" : "False",
-      reason: "Accepted",
-      message: "The cluster was accepted; provisioning has not started.",
+      ...ACCEPTED,
+      ...(type === "Reconciled" ? { status: "Unknown" } : {}),
     })),
     generation,
     now,

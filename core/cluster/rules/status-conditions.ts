@@ -1,13 +1,13 @@
 /** Conditions that depend only on the status of a cluster. */
 
-import type { ConditionInput } from "./conditions.ts";
+import { ACCEPTED, type ConditionInput } from "./conditions.ts";
 import type { ClusterStatus } from "./transitions.ts";
 
 type ConditionBody = Omit<ConditionInput, "type">;
 
 /** Messages for states in which a cluster is not provisioned, or cannot be observed. */
 export const BUILDING: Partial<Record<ClusterStatus, ConditionBody>> = {
-  new: { status: "False", reason: "Accepted", message: "The cluster was accepted; provisioning has not started." },
+  new: ACCEPTED,
   provisioning: { status: "False", reason: "Provisioning", message: "The cluster is being provisioned." },
   deleting: { status: "False", reason: "Deleting", message: "The cluster is being deleted." },
   unknown: {

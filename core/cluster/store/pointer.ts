@@ -22,6 +22,8 @@ export interface Lease {
   identity: string;
   /** Fencing token: a write with a lower one than the pointer's is refused. */
   fence: number;
+  /** Random id of the lease: a write under an earlier lease with the same fencing token is refused. */
+  leaseId: string;
 }
 
 /** Result of the last reconciliation. */
@@ -67,7 +69,16 @@ const pathOf = ({ organisation, environment, slug }: Located): string => cluster
 
 const EXISTS = { condition: "attribute_exists(#pk)" };
 
-const holdsLease = (fence: number) => ({ condition: "#fence = :held", values: { ":held": fence } });
+const holdsLease = ({ fence, leaseId }: Lease) => ({
+  condition: "#fence = :held AND #leaseId = :lease",
+  values: { ":held": fence, ":lease": leaseId },
+});
+
+/** Returns whether a worker still has a lease, by the pointer as read or as returned by a refused write. */
+export const isLeaseHeld = (
+  pointer: { readonly fence?: unknown; readonly leaseId?: unknown } | undefined,
+  { fence, leaseId }: Lease,
+): boolean => pointer?.fence === fence && pointer.leaseId === leaseId;
 
 /** Returns the attributes that place a pointer in the due index. @param dueAt RFC 3339 */
 const due = (identity: string, dueAt: string) => ({ duePk: dueShard(identity), dueAt });
@@ -193,16 +204,15 @@ export async function takeDueLease(
 }
 
 /**
- * Takes a lease with a new fencing token, on condition that the present token is that of `from`.
+ * Raises the fencing token of a lease, on condition that no other worker has taken one since.
  *
  * @param leaseUntil end of the lease, RFC 3339
- * @returns the new lease, valid once the transaction is committed
+ * @returns the lease with the new token, valid once the transaction is committed
  */
 export function takeLease(transaction: Transaction, from: Lease, leaseUntil: string): Lease {
-  const { identity } = from;
   const fence = from.fence + 1;
-  updatePointer(transaction, identity, { set: { fence, leaseUntil } }, holdsLease(from.fence));
-  return { identity, fence };
+  updatePointer(transaction, from.identity, { set: { fence, leaseUntil } }, holdsLease(from));
+  return { ...from, fence };
 }
 
 function stateChanges({ observation, attempts, lastError }: ReconcileState): Required<Pick<Changes, "set" | "remove">> {
@@ -221,7 +231,7 @@ const unchanged = { set: {}, remove: [] };
  */
 export function extendLease(transaction: Transaction, lease: Lease, leaseUntil: string, state?: ReconcileState): void {
   const { set, remove } = state === undefined ? unchanged : stateChanges(state);
-  updatePointer(transaction, lease.identity, { set: { ...set, leaseUntil }, remove }, holdsLease(lease.fence));
+  updatePointer(transaction, lease.identity, { set: { ...set, leaseUntil }, remove }, holdsLease(lease));
 }
 
 /** End of a worker's lease. */
@@ -240,9 +250,9 @@ const fencing = (mustFence: boolean) => (mustFence ? { add: { fence: 1 } } : {})
 
 /** Ends a lease and all requests, on condition that none arrived since the pointer was read. */
 export function release(transaction: Transaction, lease: Lease, { wakes, state, dueAt, mustFence }: Release): void {
-  const { identity, fence } = lease;
+  const { identity } = lease;
   const { set, remove } = stateChanges(state);
-  const { condition, values } = holdsLease(fence);
+  const { condition, values } = holdsLease(lease);
   updatePointer(
     transaction,
     identity,
@@ -262,7 +272,7 @@ export function release(transaction: Transaction, lease: Lease, { wakes, state, 
 export function releaseRequested(transaction: Transaction, lease: Lease, { state, mustFence }: Release): void {
   const { set, remove } = stateChanges(state);
   const changes = { set, remove: [...remove, "leaseUntil"], ...fencing(mustFence) };
-  updatePointer(transaction, lease.identity, changes, holdsLease(lease.fence));
+  updatePointer(transaction, lease.identity, changes, holdsLease(lease));
 }
 
 function tombstoneReference({ organisation, environment, slug, identity }: Located, now: Date) {
@@ -286,7 +296,7 @@ export function retireUnderLease(
 ): void {
   const { set, remove } = stateChanges(state);
   const changes = { set: { ...set, leaseUntil, ...tombstoneReference(cluster, now) }, remove };
-  updatePointer(transaction, lease.identity, changes, holdsLease(lease.fence));
+  updatePointer(transaction, lease.identity, changes, holdsLease(lease));
 }
 
 /** Points to the tombstone of a deleted cluster and expires with it. The cluster is not due any more, and a worker loses its lease. */

@@ -1,8 +1,9 @@
 import { TransactionConflictException } from "@aws-sdk/client-dynamodb";
 import { beforeEach, describe, expect, test } from "vitest";
 import { retryCluster } from "#core/admin/clusters.ts";
-import { type AcquiredLease, acquireLease, LEASE_MS } from "#core/provisioning/lease.ts";
+import { type AcquiredLease, acquireLease, LEASE_MS, raiseFence, releaseForRequest } from "#core/provisioning/lease.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
+import { releaseLease } from "#core/provisioning/status-writer.ts";
 import { makeScene, type Scene } from "#test/support/operating.ts";
 
 let scene: Scene;
@@ -30,8 +31,8 @@ describe("acquiring a lease", () => {
       const seen = failUpdate(fault);
       const { lease, pointer } = (await acquireLease(world.services, identity)) as AcquiredLease;
       expect(seen.sent).toBe(2);
-      expect(lease).toEqual({ identity, fence: 0 });
       expect(pointer).toEqual(await scene.pointerOf(identity));
+      expect(lease).toEqual({ identity, fence: 0, leaseId: pointer.leaseId });
       expect(await acquireLease(world.services, identity)).toBe("leased");
     },
   );
@@ -88,6 +89,21 @@ describe("the fencing token", () => {
     await scene.ask("stopping");
     await world.settle();
     expect(await fenceOf(identity)).toBe(0);
+  });
+
+  test("a write under a released lease is refused, although the next lease has the same fencing token", async () => {
+    const { identity } = await scene.create();
+    const ending = { wakes: 1, state: { attempts: 0 }, dueAt: world.services.clock(), mustFence: false };
+    const released = (await acquireLease(world.services, identity)) as AcquiredLease;
+    expect(await releaseForRequest(world.services, released.lease, ending)).toBe("released");
+    const next = (await acquireLease(world.services, identity)) as AcquiredLease;
+    expect(next.lease.fence).toBe(released.lease.fence);
+    const before = await scene.pointerOf(identity);
+    expect(await releaseForRequest(world.services, released.lease, ending)).toBe("fenced");
+    expect(await releaseLease(world.services, released.lease, { ...ending, wakes: before.wakes })).toBe("fenced");
+    expect(await raiseFence(world.services, released.lease)).toBeUndefined();
+    expect(await scene.pointerOf(identity)).toEqual(before);
+    expect(await releaseForRequest(world.services, next.lease, ending)).toBe("released");
   });
 
   test("a lease that expired is followed by one with a higher fencing token", async () => {
