@@ -54,7 +54,11 @@ const codeIn = (markdown: string): string[] => [
   ...[...markdown.replace(/^ *```.*?^ *```$/gms, "").matchAll(/`([^`]+)`/g)].map(([, span = ""]) => span),
 ];
 
-const FOLDERS = readdirSync(ROOT, { withFileTypes: true }).flatMap((each) => (each.isDirectory() ? [each.name] : []));
+/** Folders in .gitignore: an installation or a build makes them, and their paths depend on what ran before. */
+const GENERATED = [...read(".gitignore").matchAll(/^(.+)\/$/gm)].map(([, folder]) => folder);
+const FOLDERS = readdirSync(ROOT, { withFileTypes: true }).flatMap((each) =>
+  each.isDirectory() && !GENERATED.includes(each.name) ? [each.name] : [],
+);
 const PATH = /(?<![\w./$<>-])[\w.-]+(?:\/(?:[\w.-]+|\{[\w,]+\}|<\w+>|\*+))*(?:\.(?:ts|md|json|sh))?(?![\w/])/g;
 
 /** Lists the paths of the project in code: they begin with one of its folders, or are names of TypeScript or Markdown files. */
@@ -64,7 +68,7 @@ const pathsIn = (code: string): string[] =>
     .filter(
       (path) => (path.includes("/") && FOLDERS.includes(path.split("/")[0] ?? "")) || /^[\w.-]+\.(ts|md)$/.test(path),
     )
-    .filter((path) => !/[<*]|^node_modules/.test(path));
+    .filter((path) => !/[<*]/.test(path));
 
 const projectFiles = globSync("{.ci,core,docs,functions,stacks,test}/**/*", { cwd: ROOT }).concat(readdirSync(ROOT));
 
