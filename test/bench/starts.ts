@@ -212,8 +212,8 @@ function report({ bare, peer, functions, shapes, loaded, timed }: Measurements):
     "docs/performance.md",
     "starts",
     `Measured on ${describeMachine()}, Lambda's runtime client. Import: median of ${IMPORTS} new
-    processes of each, in turn, in milliseconds: elapsed time / CPU time. Init: from the start of the process to its request for an event;
-    first: until the response to the first event; medians of ${STARTS}, in turn. Warm: median of ${WARM} events.
+processes of each, in turn, in milliseconds: elapsed time / CPU time. Init: from the start of the process to its request for an event;
+first: until the response to the first event; medians of ${STARTS}, in turn. Warm: median of ${WARM} events.
 
 ${formatTable(["function", ...heads, "init ms", "first ms", "warm ms"], [bare, ...functions, peer].map(line))}
 
