@@ -68,5 +68,5 @@ test("a cluster's life takes at most the documented number of database calls and
   now += 2 * 60 * 60_000;
   expectAtMost(await workUntil("started"), { calls: 5, writeUnits: 5 });
   expect((await change({ status: "deleting" })).status).toBe(200);
-  expectAtMost(await workUntil("deleted"), { calls: 23, writeUnits: 49 });
+  expectAtMost(await workUntil("deleted"), { calls: 23, writeUnits: 47 });
 });

@@ -1,8 +1,9 @@
 /** Replaces a deleted cluster by a tombstone, from which it can be restored during the retention. */
 
+import * as v from "valibot";
 import type { Services } from "../../context.ts";
 import { bucketOf, type Chunk, decrementBucket } from "../../listing/page-index.ts";
-import type { NodePool } from "../../node-pool/entity.ts";
+import { type NodePool, StoredNodePool } from "../../node-pool/entity.ts";
 import { isLive } from "../../node-pool/rules.ts";
 import { DAY_MS, ttlAfter } from "../../shared/time.ts";
 import {
@@ -54,7 +55,8 @@ export function tombstoneTransaction(
     ...cluster,
     status: "deleted",
     revision: cluster.revision + 1,
-    nodePools: pools.filter(isLive),
+    // Without the keys of their items, which follow from the identities.
+    nodePools: pools.filter(isLive).map((pool) => v.parse(StoredNodePool, pool)),
     deletedAt: now,
     ttl: ttlAfter(new Date(now), TOMBSTONE_DAYS * DAY_MS),
   };
