@@ -1,41 +1,86 @@
 /** Catalogue of clouds and versions, the same for every organisation, with lookups. */
 
-import { type CloudProfile, cloudProfiles } from "./profiles.ts";
-import {
-  type AvailabilityZone,
-  type CloudProvider,
-  type CloudProviderType,
-  cloudProviders,
-  type NodeType,
-  type Region,
+import { buildCatalogue, type Catalogue } from "./build.ts";
+import shipped from "./catalogue.json" with { type: "json" };
+import type {
+  AvailabilityZone,
+  CloudProfile,
+  CloudProvider,
+  CloudProviderType,
+  NodeType,
+  Region,
 } from "./providers.ts";
-import { clusterVersions, type UpdateChannel, updateChannels } from "./versions.ts";
+import type { CatalogueData } from "./schema.ts";
+import type { UpdateChannel } from "./versions.ts";
 
-export { type CloudProfile, cloudProfiles } from "./profiles.ts";
+export {
+  type Architecture,
+  architectures,
+  type Checksums,
+  type Component,
+  components,
+  type MinorSoftware,
+} from "./components.ts";
 export {
   type AvailabilityZone,
+  type CloudProfile,
   type CloudProvider,
   type CloudProviderType,
-  cloudProviders,
   cloudProviderTypes,
   type NodeType,
   type Region,
 } from "./providers.ts";
 export {
   type ClusterVersion,
-  clusterVersions,
   compareVersions,
   type ParsedVersion,
   parseVersion,
   type UpdateChannel,
-  updateChannels,
 } from "./versions.ts";
 
+/** Content of the catalogue of this release. A build for a stage replaces the file by that of the operator, if there is one. */
+// TypeScript infers lists of numbers instead of the pairs of a node type.
+export const shippedCatalogue = shipped as unknown as CatalogueData;
+
+/** Catalogue of this process. The following constants are its parts, and change with it. */
+let current: Catalogue = buildCatalogue(shippedCatalogue);
+
+/** Text that changes with the catalogue's content; the last part of every cluster's entity tag. */
+export let catalogueRevision = current.revision;
+
+/** All cloud providers, in the order of lists. */
+export let cloudProviders = current.providers;
+
+/** All cloud profiles, in the order of the providers. */
+export let cloudProfiles = current.profiles;
+
+/** All versions, oldest first. */
+export let clusterVersions = current.versions;
+
+/** All update channels. */
+export let updateChannels = current.channels;
+
+/** Versions of the node software by minor version of Kubernetes, such as `v1.34`. */
+export let nodeSoftware = current.software;
+
+/** Checksums by component and version, without a leading `v`. */
+export let checksums = current.checksums;
+
 /**
- * Revision of the catalogue's data, the last part of every cluster's entity tag. Raise it by one with every change of data;
- * otherwise callers keep their cached responses.
+ * Replaces the catalogue of this process. Only for entry points, before they serve requests, and for tests, which restore it.
+ *
+ * @param data content of a checked file
  */
-export const catalogueRevision = 2;
+export function useCatalogue(data: CatalogueData): void {
+  current = buildCatalogue(data);
+  catalogueRevision = current.revision;
+  cloudProviders = current.providers;
+  cloudProfiles = current.profiles;
+  clusterVersions = current.versions;
+  updateChannels = current.channels;
+  nodeSoftware = current.software;
+  checksums = current.checksums;
+}
 
 /**
  * Finds a provider, available or not.
@@ -53,27 +98,27 @@ export function providerBySlug(slug: string): CloudProvider | undefined {
  * @param regionSlug slug of the region, such as `eu-west-1`
  * @returns undefined if the provider has no such region
  */
-export function regionOf(provider: CloudProvider, regionSlug: string): Region | undefined {
+export function regionOf(provider: Pick<CloudProvider, "regions">, regionSlug: string): Region | undefined {
   return provider.regions.find((each) => each.slug === regionSlug);
 }
 
 /**
- * Finds an availability zone of a region.
+ * Finds an availability zone of a region, available or not.
  *
  * @param zoneSlug slug of the zone, such as `eu-west-1a`
  * @returns undefined if the region has no such zone
  */
-export function zoneOf(region: Region, zoneSlug: string): AvailabilityZone | undefined {
+export function zoneOf(region: Pick<Region, "availabilityZones">, zoneSlug: string): AvailabilityZone | undefined {
   return region.availabilityZones.find((each) => each.slug === zoneSlug);
 }
 
 /**
- * Finds a node type of a provider.
+ * Finds a node type of a provider, available or not.
  *
  * @param type name of the node type as the provider spells it, such as `t3.medium`
  * @returns undefined if the provider has no such node type; for `byon` every name is still a valid node size
  */
-export function nodeTypeOf(provider: CloudProvider, type: string): NodeType | undefined {
+export function nodeTypeOf(provider: Pick<CloudProvider, "nodeTypes">, type: string): NodeType | undefined {
   return provider.nodeTypes.find((each) => each.type === type);
 }
 
@@ -104,6 +149,24 @@ export function channelByName(name: string): UpdateChannel | undefined {
  */
 export function isAvailableVersion(text: string): boolean {
   return clusterVersions.some((each) => each.available && each.version === text);
+}
+
+/** Maximum number of names that a message lists. */
+const LISTED_NAMES = 50;
+
+/**
+ * Lists what is available, for a message. A provider can have hundreds of node types.
+ *
+ * @returns such as `t3.small, t3.medium and 388 more`, or a text that says that there is none
+ */
+export function listAvailable<T extends { readonly available: boolean }>(
+  rows: readonly T[],
+  nameOf: (row: T) => string,
+): string {
+  const names = rows.filter(({ available }) => available).map(nameOf);
+  if (names.length === 0) return "none is available";
+  const others = names.length - LISTED_NAMES;
+  return others > 0 ? `${names.slice(0, LISTED_NAMES).join(", ")} and ${others} more` : names.join(", ");
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Kubernetes versions a cluster can run, written `v1.33.4-u-ame.2`, and the update channels that follow them. */
+/** Versions that a cluster can run, written `v1.33.4-u-ame.2`, and update channels: shapes, syntax and order. */
 
 /** Numbers in a cluster version. */
 export interface ParsedVersion {
@@ -12,10 +12,12 @@ export interface ParsedVersion {
 /** Version in the catalogue. Clusters may still run an unavailable version, but none can change to it. */
 export interface ClusterVersion {
   readonly version: string;
+  /** Upstream version of Kubernetes, such as `v1.33.4`. */
+  readonly kubernetes: string;
   readonly available: boolean;
 }
 
-/** Name for the newest version of a minor, such as `v1.34`. */
+/** Name for a version that changes with each release, such as `v1.34` for the newest version of that minor. */
 export interface UpdateChannel {
   readonly name: string;
   readonly available: boolean;
@@ -52,31 +54,3 @@ export function compareVersions(a: string, b: string): number {
   if (left === undefined || right === undefined) return Number(left !== undefined) - Number(right !== undefined);
   return left.minor - right.minor || left.patch - right.patch || left.build - right.build;
 }
-
-const row = (version: string, available = true): ClusterVersion => ({ version, available });
-
-/** All versions, oldest first. Add a version's checksums for the node software before its row. */
-export const clusterVersions: readonly ClusterVersion[] = [
-  row("v1.33.4-u-ame.1"),
-  row("v1.33.4-u-ame.2"),
-  row("v1.33.8-u-ame.1"),
-  row("v1.34.3-u-ame.1"),
-  row("v1.34.4-u-ame.1"),
-  row("v1.34.4-u-ame.2"),
-  row("v1.35.0-u-ame.1"),
-  row("v1.35.1-u-ame.1"),
-].sort((a, b) => compareVersions(a.version, b.version));
-
-// Versions ascend, so the last version of a minor wins: the newest available one.
-const newest = new Map(
-  clusterVersions
-    .filter((each) => each.available)
-    .map(({ version }): [string, string] => [`v1.${parseVersion(version)?.minor}`, version]),
-);
-
-/** One channel for each minor, oldest first, with the newest available version of that minor. */
-export const updateChannels: readonly UpdateChannel[] = Array.from(newest, ([name, kubernetesClusterVersion]) => ({
-  name,
-  available: true,
-  kubernetesClusterVersion,
-}));

@@ -6,6 +6,7 @@ import { nodeVersionOf } from "../cluster/rules/versions.ts";
 import { appendEvent, requesterOf } from "../cluster/store/event-log.ts";
 import type { Context } from "../context.ts";
 import { buildJoinDocuments } from "../node-bootstrap/documents.ts";
+import { findNodeSoftware } from "../node-bootstrap/software.ts";
 import { isLive } from "../node-pool/rules.ts";
 import { conflict } from "../shared/errors.ts";
 import { deadlineIn } from "../shared/retry.ts";
@@ -32,7 +33,8 @@ const WHAT = "join configuration";
 /**
  * Issues a join configuration: a new bootstrap token and documents that contain it. Three round trips.
  *
- * @throws AppError as `authorizeConfiguration`, if the caller is no admin; not found if the pool does not exist; unavailable
+ * @throws AppError as `authorizeConfiguration`, if the caller is no admin; not found if the pool does not exist; conflict if the pool
+ *   is being deleted, or if the catalogue lacks the software of the version; unavailable
  */
 export async function issueJoinConfig(context: Context, input: JoinInput): Promise<JoinConfigResponse> {
   const { nodePool } = input;
@@ -51,8 +53,15 @@ export async function issueJoinConfig(context: Context, input: JoinInput): Promi
   const token = generateToken();
   const { serviceSubnet } = cluster;
   const version = nodeVersionOf(cluster, configured.observedVersion);
+  const software = findNodeSoftware(version);
+  if (software === undefined) {
+    throw conflict(
+      "cluster.version_not_offered",
+      `No machine can join the cluster: the software of nodes of its version ${version} is not offered any more; change the version first.`,
+    );
+  }
   const given = { endpoint, certificate, token, version, serviceSubnet };
-  const documents = buildJoinDocuments(pool === undefined ? given : { ...given, pool });
+  const documents = buildJoinDocuments(pool === undefined ? given : { ...given, pool }, software);
   await storeToken(context, configured, token, pool?.identity);
   return documents;
 }

@@ -1,6 +1,6 @@
 /** Common parts of the scripts of a node: bash for Ubuntu 22.04 and 24.04 and Debian 12, on amd64 and arm64. */
 
-import { type Component, components } from "./checksums.ts";
+import { type Component, components } from "../catalogue/index.ts";
 import type { JoinedPool } from "./input.ts";
 import { quote, quoteAlways, toComment } from "./shell.ts";
 import { downloadPath, type NodeSoftware, sites } from "./software.ts";

@@ -1,7 +1,13 @@
 /** Software of the nodes of a cluster version, and its download sites. */
 
-import { parseVersion } from "../catalogue/versions.ts";
-import { type Checksums, type Component, checksums, components } from "./checksums.ts";
+import {
+  type Checksums,
+  type Component,
+  checksums,
+  components,
+  nodeSoftware,
+  parseVersion,
+} from "../catalogue/index.ts";
 
 /** Component that a node downloads. */
 export interface Download {
@@ -20,27 +26,19 @@ export interface NodeSoftware {
   readonly pauseImage: string;
 }
 
-type MinorSoftware = Readonly<Record<Exclude<Component, "kubeadm" | "kubelet">, string> & { pause: string }>;
-
-// containerd: https://containerd.io/releases/#kubernetes-support; crictl: same minor; pause: constants of kubeadm.
-const byMinor: Readonly<Record<number, MinorSoftware>> = {
-  33: { containerd: "2.1.6", runc: "1.3.3", "cni-plugins": "1.8.0", crictl: "1.33.0", pause: "3.10" },
-  34: { containerd: "2.1.6", runc: "1.3.3", "cni-plugins": "1.8.0", crictl: "1.34.0", pause: "3.10.1" },
-  35: { containerd: "2.1.6", runc: "1.3.3", "cni-plugins": "1.8.0", crictl: "1.35.0", pause: "3.10.1" },
-};
-
 /**
  * Finds the software of the nodes of a cluster version. It is the same for all builds of a Kubernetes patch.
  *
  * @param version such as `v1.33.4-u-ame.2`
- * @returns undefined for an invalid version, or if a checksum is unknown
+ * @returns undefined for an invalid version, and for one whose software or checksums the catalogue lacks
  */
 export function findNodeSoftware(version: string): NodeSoftware | undefined {
   const parsed = parseVersion(version);
-  const ofMinor = parsed && byMinor[parsed.minor];
+  const ofMinor = parsed && nodeSoftware[`v1.${parsed.minor}`];
   if (parsed === undefined || ofMinor === undefined) return undefined;
   const kubernetes = `1.${parsed.minor}.${parsed.patch}`;
-  const versions: Record<Component, string> = { ...ofMinor, kubeadm: kubernetes, kubelet: kubernetes };
+  const { pause, ...others } = ofMinor;
+  const versions: Record<Component, string> = { ...others, kubeadm: kubernetes, kubelet: kubernetes };
   const downloads: Partial<Record<Component, Download>> = {};
   for (const component of components) {
     const known = checksums[component][versions[component]];
@@ -50,7 +48,7 @@ export function findNodeSoftware(version: string): NodeSoftware | undefined {
   return {
     kubernetes,
     downloads: downloads as Record<Component, Download>,
-    pauseImage: `registry.k8s.io/pause:${ofMinor.pause}`,
+    pauseImage: `registry.k8s.io/pause:${pause}`,
   };
 }
 

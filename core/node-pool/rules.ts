@@ -3,6 +3,7 @@
 import {
   type CloudProvider,
   isBringYourOwn,
+  listAvailable,
   nodeTypeOf,
   parseVersion,
   type Region,
@@ -29,9 +30,9 @@ export const parseNodePool = (pool: unknown): Validated<CreateNodePool> =>
   validate(CreateNodePool, normaliseNodePool(pool));
 
 /** Location of a cluster's nodes. A part is undefined if the cluster's own input for it is not valid. */
-interface Placement {
-  provider: CloudProvider | undefined;
-  region: Region | undefined;
+export interface Placement {
+  provider: Pick<CloudProvider, "name" | "type" | "nodeTypes"> | undefined;
+  region: Pick<Region, "slug" | "availabilityZones"> | undefined;
 }
 
 /** Settings of a pool that users choose, with defaults applied. */
@@ -110,19 +111,20 @@ export function nodePoolProblems(
 
   if (draft.name === undefined) add("name", "is required");
   if (provider !== undefined && !isBringYourOwn(provider.type)) {
-    const known = provider.nodeTypes.map(({ type }) => type).join(", ");
+    const known = () => listAvailable(provider.nodeTypes, ({ type }) => type);
     if (draft.nodeSize === undefined) {
-      add("nodeSize", `is required: one of ${known}`);
-    } else if (draft.nodeSize !== stored?.nodeSize && nodeTypeOf(provider, draft.nodeSize) === undefined) {
+      add("nodeSize", `is required: a node type of ${provider.name}: ${known()}`);
+    } else if (draft.nodeSize !== stored?.nodeSize && nodeTypeOf(provider, draft.nodeSize)?.available !== true) {
       add(
         "nodeSize",
-        `${formatValue(draft.nodeSize)} is not allowed: must be a node type of ${provider.name}: ${known}`,
+        `${formatValue(draft.nodeSize)} is not allowed: must be a node type of ${provider.name}: ${known()}`,
       );
     }
   }
   const zone = draft.availabilityZone;
-  if (region !== undefined && zone !== undefined && zone !== stored?.availabilityZone && !zoneOf(region, zone)) {
-    const known = region.availabilityZones.map(({ slug }) => slug).join(", ");
+  const isKept = zone === undefined || zone === stored?.availabilityZone;
+  if (region !== undefined && !isKept && zoneOf(region, zone)?.available !== true) {
+    const known = listAvailable(region.availabilityZones, ({ slug }) => slug);
     add("availabilityZone", `${formatValue(zone)} is not allowed: must be a zone of ${region.slug}: ${known}`);
   }
   if (!faulty.has(at("minSize")) && !faulty.has(at("autoScaling"))) {
@@ -246,14 +248,18 @@ export function nodeUpgradeOf(
 export const isLive = ({ provisionStatus }: Pick<NodePool, "provisionStatus">): boolean =>
   provisionStatus !== "DELETING";
 
-/** Sums the minimum resources of pools: cpu in cores, memory in MiB. An unknown node type counts as 0. */
+/**
+ * Sums the minimum resources of pools: cpu in cores, memory in MiB. An unknown node type counts as 0.
+ *
+ * @param provider provider of the cluster; undefined if it left the catalogue, so that all its node types are unknown
+ */
 export function computeOf(
-  provider: CloudProvider,
+  provider: CloudProvider | undefined,
   pools: readonly Pick<NodePool, "minSize" | "nodeSize">[],
 ): { cpu: number; memory: number } {
   let [cpu, memory] = [0, 0];
   for (const { minSize, nodeSize } of pools) {
-    const type = nodeTypeOf(provider, nodeSize);
+    const type = provider && nodeTypeOf(provider, nodeSize);
     cpu += minSize * (type?.cpu ?? 0);
     memory += minSize * (type?.memory ?? 0);
   }

@@ -62,11 +62,13 @@ interface CloudAccountListOptions extends PageOptions {
 const byAge = (one: { createdAt: string; identity: string }, other: { createdAt: string; identity: string }) =>
   `${one.createdAt} ${one.identity}` < `${other.createdAt} ${other.identity}` ? -1 : 1;
 
-/** Returns the profile of an account. @throws Error if the catalogue lacks it: a defect, because profiles are never removed */
-function profileOf(account: CloudAccount): Catalogue.CloudProfile {
-  const profile = Catalogue.profileByIdentity(account.cloudProfile);
-  if (profile === undefined) throw new Error(`cloud profile ${account.cloudProfile} is not in the catalogue`);
-  return profile;
+/** Returns the profile of an account. If it left the catalogue, the rest of its properties are unknown, and the account stays readable. */
+function profileOf({ cloudProfile: identity, credentials }: CloudAccount): Catalogue.CloudProfile {
+  const profile = Catalogue.profileByIdentity(identity);
+  if (profile !== undefined) return profile;
+  const type = credentials[0]?.cloudType ?? "none";
+  const unknown = { displayName: identity, metadata: {}, cloudProvider: "", regions: [] };
+  return { identity, ...unknown, enabled: false, public: false, type };
 }
 
 /**
@@ -172,7 +174,7 @@ export async function listRegions(
 }
 
 /**
- * Lists the availability zones of a region, for every role, in a stable order.
+ * Lists the available availability zones of a region, for every role, in a stable order.
  *
  * @throws AppError as `authorize`; not found; invalid with every problem of the options
  */
@@ -184,11 +186,12 @@ export async function listAvailabilityZones(context: Context, input: OfRegion): 
     throw notFound("region.missing", `There is no region "${slug}" of the cloud provider "${provider}".`);
   }
   const { page } = requireValid(context, input.options);
-  return paginate(region.availabilityZones.map(toAvailabilityZone), page, undefined);
+  const offered = region.availabilityZones.filter(({ available }) => available);
+  return paginate(offered.map(toAvailabilityZone), page, undefined);
 }
 
 /**
- * Lists the node types of a provider, for every caller with a valid token.
+ * Lists the available node types of a provider, for every caller with a valid token.
  *
  * @throws AppError as `authenticate`; not found; invalid with every problem of the options
  */
@@ -197,7 +200,8 @@ export async function listNodeTypes(context: Context, input: OfProvider): Promis
   await authenticate(requireSlugs(context, { provider }));
   const { nodeTypes } = findProvider(provider);
   const { page } = requireValid(context, input.options);
-  return paginate(nodeTypes.map(toNodeType), page, undefined);
+  const offered = nodeTypes.filter(({ available }) => available);
+  return paginate(offered.map(toNodeType), page, undefined);
 }
 
 /**

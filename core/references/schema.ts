@@ -58,7 +58,9 @@ export type ClusterVersion = v.InferOutput<typeof ClusterVersion>;
 export const CloudProfile = v.object({
   cloudProvider: v.string(),
   cloudProviderRegionResponses: v.array(Region),
-  cloudProviderResponse: CloudProvider,
+  cloudProviderResponse: v.optional(
+    v.pipe(CloudProvider, v.description("Absent if the provider is not in the catalogue any more.")),
+  ),
   displayName: v.string(),
   enabled: v.boolean(),
   identity: v.string(),
@@ -130,16 +132,15 @@ export function toNodeType(nodeType: Catalogue.NodeType): NodeType {
   return { cpu: nodeType.cpu, memory: nodeType.memory, type: nodeType.type };
 }
 
-/** Builds the response for a cloud profile. @throws Error if its provider is not in the catalogue: a defect */
+/** Builds the response for a cloud profile. */
 export function toCloudProfile(profile: Catalogue.CloudProfile): CloudProfile {
   const provider = providerBySlug(profile.cloudProvider);
-  if (provider === undefined) {
-    throw new Error(`the provider ${profile.cloudProvider} of a cloud profile is not in the catalogue`);
-  }
   return {
     cloudProvider: profile.cloudProvider,
-    cloudProviderRegionResponses: provider.regions.filter(({ slug }) => profile.regions.includes(slug)).map(toRegion),
-    cloudProviderResponse: toCloudProvider(provider),
+    cloudProviderRegionResponses: (provider?.regions ?? [])
+      .filter(({ slug }) => profile.regions.includes(slug))
+      .map(toRegion),
+    cloudProviderResponse: provider && toCloudProvider(provider),
     displayName: profile.displayName,
     enabled: profile.enabled,
     identity: profile.identity,

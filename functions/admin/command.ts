@@ -36,6 +36,8 @@ export interface Command {
   required?: readonly string[];
   /** Number of positional arguments. */
   positionals?: number;
+  /** True if the positional arguments may be omitted. */
+  isPositionalOptional?: boolean;
   /**
    * Use of the database. By default the command may run beside a server. `exclusive` refuses to run beside a server on the same data
    * directory. `none` opens no database.

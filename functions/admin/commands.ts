@@ -9,6 +9,7 @@ import { createToken, listTokens, revokeToken } from "#core/admin/personal-token
 import { profileByIdentity } from "#core/catalogue/index.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { backupCommands } from "./backup.ts";
+import { catalogueCommands } from "./catalogue.ts";
 import { clusterCommands } from "./clusters.ts";
 import {
   type Command,
@@ -223,6 +224,7 @@ export const commands: Readonly<Record<string, Command>> = {
       return { print: await rebuildIndexes(services, optionValue(given, "org")) };
     },
   },
+  ...catalogueCommands,
   ...clusterCommands,
   ...secretsCommands,
   ...tableCommands,

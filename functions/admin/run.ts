@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { errorText } from "#core/shared/errors.ts";
 import { createTable, requireTable } from "#core/table/create.ts";
+import { loadCatalogue } from "../runtime/catalogue-file.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { type Command, type CommandLine, UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
@@ -33,7 +34,8 @@ function parseCommand(words: readonly string[]): { command: Command; given: Comm
     const missing = (command.required ?? []).filter((option) => values[option] === undefined);
     if (missing.length > 0)
       throw new UsageError(`Missing: ${missing.map((option) => `--${option}`).join(", ")}.\n${help}`);
-    if (positionals.length !== (command.positionals ?? 0)) throw new UsageError(help);
+    const isOmitted = positionals.length === 0 && command.isPositionalOptional === true;
+    if (!isOmitted && positionals.length !== (command.positionals ?? 0)) throw new UsageError(help);
     return { command, given: { values: values as CommandLine["values"], positionals } };
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -75,6 +77,7 @@ async function run(words: readonly string[], { environment, out, err }: Terminal
   if (target.on === "aws") {
     err(`Stage ${target.stage}, table ${config.TABLE_NAME}, ${target.region ?? "default region"}\n`);
   }
+  if (command.database !== "none") loadCatalogue(config.CATALOGUE_FILE);
   const database = await openTarget(target, command.database);
   try {
     const services = servicesFrom(config, database.endpoint);

@@ -2,7 +2,9 @@
 
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { brotliCompressSync } from "node:zlib";
 import { type BuildOptions, build, type Plugin } from "esbuild";
+import { readCatalogueFile } from "../runtime/catalogue-file.ts";
 import { BUNDLES_DIRECTORY, type Bundle, type BundleName, bundles } from "./bundles.ts";
 import { removeErrors, replacedFiles } from "./replaced-files.ts";
 
@@ -58,12 +60,36 @@ const CLIENT_FILES: Plugin = {
   },
 };
 
+/** File with the catalogue of this release. */
+const CATALOGUE = join(ROOT, "core/catalogue/catalogue.json");
+
+/**
+ * Puts a checked catalogue into the bundles, compressed to less than a quarter: functions on AWS read no file, and do not contain the
+ * checks. The API's functions load zlib anyway.
+ *
+ * @param path file of the operator; undefined for the catalogue of this release
+ */
+const catalogue = (path: string | undefined): Plugin => ({
+  name: "catalogue",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/core\/catalogue\/catalogue\.json$/ }, () => {
+      const compressed = brotliCompressSync(JSON.stringify(readCatalogueFile(path ?? CATALOGUE))).toString("base64");
+      return {
+        contents: `import { brotliDecompressSync } from "node:zlib";
+          export default JSON.parse(brotliDecompressSync(Buffer.from("${compressed}", "base64")).toString());`,
+        loader: "js",
+      };
+    });
+  },
+});
+
 /**
  * Returns the build options of a bundle.
  *
  * @param entry entry point, relative to the project
+ * @param catalogueFile catalogue of the operator; undefined for the catalogue of this release
  */
-export const optionsFor = (entry: string) =>
+export const optionsFor = (entry: string, catalogueFile?: string) =>
   ({
     absWorkingDir: ROOT,
     entryPoints: [entry],
@@ -75,7 +101,7 @@ export const optionsFor = (entry: string) =>
     minify: true,
     legalComments: "none",
     alias: SUBSTITUTES,
-    plugins: [CLIENT_FILES],
+    plugins: [CLIENT_FILES, catalogue(catalogueFile)],
     metafile: true,
     sourcemap: "external",
     outfile: "bundle.mjs",
@@ -94,10 +120,11 @@ export interface BuiltBundle {
 /**
  * Builds one bundle in memory.
  *
+ * @param catalogueFile as `optionsFor`
  * @throws BuildFailure of esbuild with every error and its location
  */
-export async function buildBundle(name: BundleName): Promise<BuiltBundle> {
-  const { outputFiles, metafile } = await build(optionsFor(bundles[name].entry));
+export async function buildBundle(name: BundleName, catalogueFile?: string): Promise<BuiltBundle> {
+  const { outputFiles, metafile } = await build(optionsFor(bundles[name].entry, catalogueFile));
   const file = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.contents ?? new Uint8Array();
   const [output] = Object.values(metafile.outputs).filter(({ entryPoint }) => entryPoint !== undefined);
   const inputs = Object.entries(output?.inputs ?? {}).map(
@@ -109,15 +136,17 @@ export async function buildBundle(name: BundleName): Promise<BuiltBundle> {
 /**
  * Builds every bundle into its folder below `.build/functions`, and removes everything else there.
  *
+ * @param catalogueFile as `optionsFor`
  * @returns the sizes in bytes
- * @throws BuildFailure of esbuild
+ * @throws AppError invalid with every problem of the catalogue, before anything is removed; BuildFailure of esbuild
  */
-export async function buildAll(): Promise<Map<BundleName, number>> {
+export async function buildAll(catalogueFile?: string): Promise<Map<BundleName, number>> {
+  readCatalogueFile(catalogueFile ?? CATALOGUE);
   await rm(join(ROOT, BUNDLES_DIRECTORY), { recursive: true, force: true });
   const names = Object.keys(bundles) as BundleName[];
   const sizes = await Promise.all(
     names.map(async (name): Promise<[BundleName, number]> => {
-      const { code, map } = await buildBundle(name);
+      const { code, map } = await buildBundle(name, catalogueFile);
       await write(join(BUNDLES_DIRECTORY, name, "bundle.mjs"), code);
       await write(join(MAPS_DIRECTORY, `${name}.mjs.map`), map);
       const { files = {} }: Bundle = bundles[name];

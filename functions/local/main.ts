@@ -12,6 +12,7 @@ import { createTable, requireTransactions } from "#core/table/create.ts";
 import { type Config, readConfig } from "#functions/runtime/config.ts";
 import { isDatabaseAvailable } from "../api/health.ts";
 import { reconcilerFrom } from "../reconciler/services.ts";
+import { loadCatalogue } from "../runtime/catalogue-file.ts";
 import { createLogger, errorFields, type Logger } from "../runtime/log.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { createLocalApp } from "./app.ts";
@@ -57,6 +58,7 @@ async function prepareAccess(config: Config, services: Services): Promise<string
 async function main(config: Config, log: Logger): Promise<void> {
   const stopping = stopSignal();
   requireExternalState(config);
+  loadCatalogue(config.CATALOGUE_FILE);
   const database = await openDatabase(config);
   try {
     const configured = servicesFrom(config, database.endpoint);

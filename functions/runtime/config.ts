@@ -68,6 +68,8 @@ const Variables = v.object({
   OIDC_INITIAL_ACCESS_TOKEN: v.optional(v.string()),
   KMS_KEY_ID: v.optional(v.string()),
   KEYS_FILE: v.optional(v.string()),
+  /** Path of the operator's catalogue; `none` for that of this release. */
+  CATALOGUE_FILE: v.optional(v.string()),
   /** Shows whether credentials are configured. The SDK reads them itself. */
   AWS_ACCESS_KEY_ID: v.optional(v.string()),
   LOG_LEVEL: v.optional(v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`), "info"),

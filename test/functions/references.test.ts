@@ -276,10 +276,16 @@ describe("the catalogue", () => {
     for (const provider of cloudProviders) {
       const regions = provider.regions.map(({ availabilityZones: _, ...region }) => region);
       expectPage(await ok(`${org}/cloud-providers/${provider.slug}/regions`), Region, regions);
-      expectPage(await ok(`/api/v1/cloud-providers/${provider.slug}/nodetypes`), NodeType, [...provider.nodeTypes]);
+      const nodeTypes = await ok(`/api/v1/cloud-providers/${provider.slug}/nodetypes?pageSize=1000`);
+      for (const each of nodeTypes.content) v.parse(v.strictObject(NodeType.entries), each);
+      expect(nodeTypes.content).toEqual(provider.nodeTypes.map(({ available: _, ...nodeType }) => nodeType));
       for (const { slug, availabilityZones } of provider.regions) {
         const path = `${org}/cloud-providers/${provider.slug}/regions/${slug}/availability-zones`;
-        expectPage(await ok(path), AvailabilityZone, [...availabilityZones]);
+        expectPage(
+          await ok(path),
+          AvailabilityZone,
+          availabilityZones.map(({ available: _, ...zone }) => zone),
+        );
       }
     }
     const [ireland] = (await ok(`${org}/cloud-providers/aws/regions`)).content;

@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type Architecture, architectures, type Component, components } from "#core/node-bootstrap/checksums.ts";
+import { type Architecture, architectures, type Component, components } from "#core/catalogue/index.ts";
 import {
   type Download,
   downloadPath,

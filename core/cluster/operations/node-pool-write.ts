@@ -133,7 +133,6 @@ async function loadNodePools(
   if (item === undefined) throw clusterNotFound(slug, environment);
   const cluster = clusterEntity.read(item);
   const provider = providerBySlug(cluster.cloudProvider);
-  if (provider === undefined) throw new Error(`the catalogue has no provider ${cluster.cloudProvider} any more`);
   const { dryRun, problems } = readWriteOptions(context, options, unknown);
   const pools = await nodePoolsOf(context.table, cluster.identity);
   const now = context.clock().toISOString();

@@ -80,7 +80,10 @@ function directionOf(cluster: Versioned, to: string): ReachableVersion["directio
  *
  * @param offered versions of the catalogue
  */
-export function upgradesOf(cluster: Upgradable, offered: readonly ClusterVersion[]): ClusterUpgradesResponse {
+export function upgradesOf(
+  cluster: Upgradable,
+  offered: readonly Omit<ClusterVersion, "kubernetes">[],
+): ClusterUpgradesResponse {
   const { version: asked, rollbackVersion, runningVersion } = cluster;
   const present = presentOf(cluster);
   const running = controlPlaneVersions(cluster);

@@ -6,6 +6,7 @@ import {
   clusterVersions,
   isAvailableVersion,
   isBringYourOwn,
+  listAvailable,
   profileByIdentity,
   providerBySlug,
   type Region,
@@ -165,8 +166,16 @@ function validateAccount(
   const profile = account === undefined ? undefined : profileByIdentity(account.cloudProfile);
   const provider = profile === undefined ? undefined : providerBySlug(profile.cloudProvider);
   if (account === undefined || provider === undefined) {
-    problems.add(path, `${formatValue(identity)} is not allowed: must be a cloud account of the organisation`);
+    problems.add(
+      path,
+      account === undefined
+        ? `${formatValue(identity)} is not allowed: must be a cloud account of the organisation`
+        : `${formatValue(identity)} is not allowed: the provider of the cloud account "${account.displayName}" is not offered any more`,
+    );
     return undefined;
+  }
+  if (!provider.available) {
+    problems.add(path, `${formatValue(identity)} is not allowed: ${provider.name} is not available for new clusters`);
   }
   if (!account.enabled) {
     problems.add(
@@ -192,11 +201,8 @@ function validateRegion(
   if (provider === undefined || draft.region === undefined) return undefined;
   const region = regionOf(provider, draft.region);
   if (region?.available === true) return region;
-  const known = provider.regions.filter(({ available }) => available).map(({ slug }) => slug);
-  problems.add(
-    "region",
-    `${formatValue(draft.region)} is not allowed: must be a region of ${provider.name}: ${known.join(", ")}`,
-  );
+  const known = listAvailable(provider.regions, ({ slug }) => slug);
+  problems.add("region", `${formatValue(draft.region)} is not allowed: must be a region of ${provider.name}: ${known}`);
   return undefined;
 }
 
@@ -204,17 +210,14 @@ function validateRegion(
 function validateVersion(draft: Draft<CreateCluster>, problems: Problems): string | undefined {
   const channel = draft.updateChannel === undefined ? undefined : channelByName(draft.updateChannel);
   if (draft.updateChannel !== undefined && channel?.available !== true) {
-    const known = updateChannels.filter(({ available }) => available).map(({ name }) => name);
-    problems.add(
-      "updateChannel",
-      `${formatValue(draft.updateChannel)} is not allowed: must be one of ${known.join(", ")}`,
-    );
+    const known = listAvailable(updateChannels, ({ name }) => name);
+    problems.add("updateChannel", `${formatValue(draft.updateChannel)} is not allowed: must be one of ${known}`);
   }
   if (draft.version === undefined) return undefined;
   if (draft.version === "" && draft.updateChannel !== undefined) return channel?.kubernetesClusterVersion;
   if (isAvailableVersion(draft.version)) return draft.version;
-  const known = clusterVersions.filter(({ available }) => available).map(({ version }) => version);
-  problems.add("version", `${formatValue(draft.version)} is not allowed: must be one of ${known.join(", ")}`);
+  const known = listAvailable(clusterVersions, ({ version }) => version);
+  problems.add("version", `${formatValue(draft.version)} is not allowed: must be one of ${known}`);
   return undefined;
 }
 

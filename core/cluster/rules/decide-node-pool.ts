@@ -10,6 +10,7 @@ import {
   nodePoolLabel,
   nodePoolPath,
   nodePoolProblems,
+  type Placement,
   settingsOf,
 } from "../../node-pool/rules.ts";
 import { type ClusterNodePoolResponse, CreateNodePool, MAX_NODE_POOLS } from "../../node-pool/schema.ts";
@@ -34,7 +35,8 @@ export interface NodePoolState {
   cluster: Cluster;
   /** All pools of the cluster, including deleting ones. */
   pools: readonly NodePool[];
-  provider: CloudProvider;
+  /** Undefined if it left the catalogue. */
+  provider: CloudProvider | undefined;
   /** Problems of the request in addition to those of the pool. */
   problems: readonly Problem[];
   dryRun: boolean;
@@ -51,10 +53,12 @@ export type NodePoolDecision =
   | { kind: "dryRun"; body: Partial<ClusterNodePoolResponse>; consequences: Consequence[] }
   | { kind: "write"; pool: NodePool; event: EventOf };
 
-const placementOf = ({ provider, cluster }: NodePoolState) => ({
-  provider,
-  region: regionOf(provider, cluster.region),
-});
+/** Returns the location of the nodes. A provider or region that left the catalogue offers nothing that a pool could change to. */
+function placementOf({ provider: offered, cluster }: NodePoolState): Placement {
+  const provider = offered ?? { name: cluster.cloudProvider, type: "none", nodeTypes: [], regions: [] };
+  const region = regionOf(provider, cluster.region) ?? { slug: cluster.region, availabilityZones: [] };
+  return { provider, region };
+}
 
 const pathsOf = (problems: readonly Problem[]): Set<string> => new Set(problems.map(({ path }) => path));
 

@@ -1,6 +1,6 @@
 /** Rules that prevent the restoration of a deleted cluster. Pure functions. */
 
-import { isAvailableVersion } from "../../catalogue/index.ts";
+import { isAvailableVersion, providerBySlug, regionOf } from "../../catalogue/index.ts";
 import type { RawItem } from "../../table/entity.ts";
 import type { Key } from "../../table/keys.ts";
 import type { Environment } from "../../tenancy/environment.ts";
@@ -34,7 +34,7 @@ export function restoreBlockers(tombstone: Tombstone, owner: Cluster | undefined
       `environmentIdentity: the cluster's environment "${tombstone.environment}" was deleted; an environment of the same name is not the same one`,
     );
   }
-  const { cloudAccountIdentity: account, maintenanceScheduleIdentity: schedule, version } = tombstone;
+  const { cloudAccountIdentity: account, maintenanceScheduleIdentity: schedule, version, region } = tombstone;
   const accountNow = Object.hasOwn(references.accounts, account) ? references.accounts[account] : undefined;
   if (accountNow === undefined)
     blockers.push(`cloudAccountIdentity: the cloud account "${account}" does not exist any more`);
@@ -44,6 +44,11 @@ export function restoreBlockers(tombstone: Tombstone, owner: Cluster | undefined
   if (schedule !== undefined && !Object.hasOwn(references.schedules, schedule)) {
     blockers.push(`maintenanceScheduleIdentity: the maintenance schedule "${schedule}" does not exist any more`);
   }
+  // The cluster is built again, as a new one.
+  const provider = providerBySlug(tombstone.cloudProvider);
+  if (provider?.available !== true)
+    blockers.push(`cloudProvider: ${tombstone.cloudProvider} is not available any more`);
+  else if (regionOf(provider, region)?.available !== true) blockers.push(`region: ${region} is not available any more`);
   if (!isAvailableVersion(version)) blockers.push(`version: ${version} is not available any more`);
   if (total !== undefined && totalEntity.read(total).clusters >= MAX_CLUSTERS) blockers.push(ORGANISATION_FULL_MESSAGE);
   return blockers;

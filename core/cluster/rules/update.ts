@@ -1,6 +1,12 @@
 /** Rules for a change of a cluster, checked against the state after the change. Pure functions. */
 
-import { channelByName, clusterVersions, isAvailableVersion, updateChannels } from "../../catalogue/index.ts";
+import {
+  channelByName,
+  clusterVersions,
+  isAvailableVersion,
+  listAvailable,
+  updateChannels,
+} from "../../catalogue/index.ts";
 import { largestProperty } from "../../node-pool/rules.ts";
 import { type AppError, conflict, invalid, type Problem } from "../../shared/errors.ts";
 import { canonicalJson, isObject } from "../../shared/json.ts";
@@ -151,8 +157,7 @@ export function updateProblems(cluster: Cluster, request: UpdateRequest, referen
     }
   }
   if (channel !== undefined && channel !== cluster.updateChannel && channelByName(channel)?.available !== true) {
-    const known = updateChannels.filter(({ available }) => available).map(({ name }) => name);
-    refuse("updateChannel", channel, `must be one of ${known.join(", ")}`);
+    refuse("updateChannel", channel, `must be one of ${listAvailable(updateChannels, ({ name }) => name)}`);
   }
   if (
     after.version !== cluster.version &&
@@ -160,8 +165,7 @@ export function updateProblems(cluster: Cluster, request: UpdateRequest, referen
     after.version !== cluster.rollbackVersion &&
     !controlPlaneVersions(cluster).includes(after.version)
   ) {
-    const known = clusterVersions.filter(({ available }) => available).map(({ version }) => version);
-    refuse("version", after.version, `must be one of ${known.join(", ")}`);
+    refuse("version", after.version, `must be one of ${listAvailable(clusterVersions, ({ version }) => version)}`);
   }
   const { name, description, region, addons, ipWhitelist } = after;
   const largest = largestProperty({ name, description, region, addons, ipWhitelist }, MAX_CLUSTER_BYTES);

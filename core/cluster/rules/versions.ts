@@ -77,7 +77,10 @@ export function rollbackAfter(cluster: Versioned, to: string): string | undefine
  *
  * @param offered versions of the catalogue
  */
-export function newestOfMinor(minor: number, offered: readonly ClusterVersion[] = clusterVersions): string | undefined {
+export function newestOfMinor(
+  minor: number,
+  offered: readonly Omit<ClusterVersion, "kubernetes">[] = clusterVersions,
+): string | undefined {
   const versions = offered.filter(({ version }) => minorOf(version) === minor);
   const available = versions.filter((each) => each.available);
   return (available.length > 0 ? available : versions)

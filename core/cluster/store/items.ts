@@ -106,9 +106,15 @@ export function toClusterResponse(cluster: Cluster, context: ResponseContext): C
     serviceSubnet: cluster.serviceSubnet,
     slug: { slugValue: cluster.slug },
     status: cluster.status,
-    updateChannel: cluster.updateChannel === undefined ? undefined : channelByName(cluster.updateChannel),
+    updateChannel: channelOf(cluster),
     version: cluster.version,
   };
+}
+
+/** Returns the channel of a cluster. A channel that left the catalogue leads to no other version than the cluster's. */
+function channelOf({ updateChannel: name, version }: Cluster): ClusterResponse["updateChannel"] {
+  if (name === undefined) return undefined;
+  return channelByName(name) ?? { available: false, kubernetesClusterVersion: version, name };
 }
 
 /**

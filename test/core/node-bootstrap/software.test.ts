@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { clusterVersions } from "#core/catalogue/index.ts";
-import { architectures, checksums, components } from "#core/node-bootstrap/checksums.ts";
+import { architectures, checksums, clusterVersions, components } from "#core/catalogue/index.ts";
 import { downloadPath, findNodeSoftware } from "#core/node-bootstrap/software.ts";
 
 test("nodes of every catalogue version can be installed on every architecture", () => {
