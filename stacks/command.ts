@@ -1,8 +1,9 @@
 /** Chooses and checks the stage of `npm run dev`, `deploy`, `remove` and `sweep`, then runs SST. */
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { parseArgs } from "node:util";
+import { parseArgs, parseEnv } from "node:util";
 import { branchStage, PRODUCTION, personalStage, type Stage, stageOf } from "./stage.ts";
 import { expiredStages, LIST_TABLES } from "./sweep.ts";
 
@@ -61,12 +62,25 @@ function selectStage(command: string, { stage, branch }: { stage?: string; branc
   return stageOf(branchStage(of));
 }
 
+/**
+ * Returns the catalogue file of a stage. SST reads `.env.<stage>` and `.env`, but the bundles are built before it starts.
+ *
+ * @returns undefined if neither the environment nor a file sets it
+ */
+function catalogueFile(stage: string): string | undefined {
+  const files = [`.env.${stage}`, ".env"].filter((file) => existsSync(file));
+  const settings = files.map((file) => parseEnv(readFileSync(file, "utf8")).CATALOGUE_FILE);
+  return [process.env.CATALOGUE_FILE, ...settings].find((value) => value !== undefined && value !== "");
+}
+
 const commands: Record<string, (stage: Stage) => void | Promise<void>> = {
   dev({ name, isEphemeral }) {
     if (!isEphemeral) throw new CommandError(`${name} is a shared stage: dev would send its requests to this machine.`);
     run("sst", "dev", "--stage", name);
   },
   deploy({ name }) {
+    const file = catalogueFile(name);
+    if (file !== undefined) process.env.CATALOGUE_FILE = file;
     run("npm", "run", "--silent", "build");
     run("sst", "deploy", "--stage", name);
   },

@@ -1,5 +1,6 @@
 /** Settings of a deployment, from environment variables. */
 
+import { existsSync } from "node:fs";
 import { hasServableHost, isLoopbackUrl } from "../core/shared/ip.ts";
 import type { Stage } from "./stage.ts";
 
@@ -7,10 +8,13 @@ import type { Stage } from "./stage.ts";
 const NONE = "none";
 
 /** Settings that can be unused. */
-const OPTIONAL = ["API_DOMAIN", "API_CERTIFICATE_ARN", "ALARM_EMAIL", "CORS_ORIGINS"] as const;
+const OPTIONAL = ["API_DOMAIN", "API_CERTIFICATE_ARN", "ALARM_EMAIL", "CORS_ORIGINS", "CATALOGUE_FILE"] as const;
 
 /** Settings that are passed on to functions with the same names. */
 const OF_FUNCTIONS = ["CORS_ORIGINS", "HOSTING_POOL_ID", "HOSTING_POOL_NAME", "LOG_LEVEL"] as const;
+
+/** Settings of the build, which puts the catalogue into the functions. */
+const OF_BUILD = ["CATALOGUE_FILE"] as const;
 
 /** Levels at which functions on AWS may log: all but `silent`, because alarms depend on metrics in the log. */
 export const deployableLogLevels = ["debug", "info", "warn", "error"] as const;
@@ -29,7 +33,7 @@ export interface Settings {
 
 /** Returns the names of the settings that apply to a stage. An ephemeral stage has no domain and no alarms. */
 export function settingNames({ isEphemeral }: Pick<Stage, "isEphemeral">): string[] {
-  return ["OIDC_ISSUER_URL", ...new Set([...(isEphemeral ? [] : OPTIONAL), ...OF_FUNCTIONS])];
+  return ["OIDC_ISSUER_URL", ...new Set([...(isEphemeral ? [] : OPTIONAL), ...OF_FUNCTIONS, ...OF_BUILD])];
 }
 
 /** Returns whether functions accept a URL as an issuer; with any other URL they would fail at their start. */
@@ -55,6 +59,8 @@ const rules: Record<string, { isValid: (value: string) => boolean; must: string 
     isValid: (value) => value.split(",").every((origin) => /^[a-z][a-z0-9+.-]*:\/\/[^\s/]+$/.test(origin.trim())),
     must: "origins such as https://console.example.com without a path, separated by commas",
   },
+  // `npm run deploy` has checked its content, because the build comes first.
+  CATALOGUE_FILE: { isValid: (value) => existsSync(value), must: "the path of a catalogue file that exists" },
   HOSTING_POOL_ID: { isValid: (value) => /^(?=.*[1-9])[0-9]{1,15}$/.test(value), must: "a whole number from 1" },
   HOSTING_POOL_NAME: { isValid: () => true, must: "a name" },
   LOG_LEVEL: {
@@ -67,7 +73,7 @@ const rules: Record<string, { isValid: (value: string) => boolean; must: string 
  * Reads the settings of a stage. Empty variables count as unset.
  *
  * A permanent stage must set every setting, to `none` if it is unused. Otherwise a deployment from another machine could silently
- * remove the domain, the alarm subscription or the allowed origins.
+ * remove the domain, the alarm subscription, the allowed origins or the operator's catalogue.
  *
  * @param environment environment variables of the deployment
  * @throws Error that lists every missing or invalid setting

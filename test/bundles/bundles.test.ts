@@ -1,7 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { brotliDecompressSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { shippedCatalogue } from "#core/catalogue/index.ts";
 import { type BuiltBundle, buildAll, buildBundle } from "#functions/build/build.ts";
 import { BUNDLES_DIRECTORY, type BundleName, bundles, codeOf } from "#functions/build/bundles.ts";
 
@@ -68,6 +72,40 @@ describe.each(names)("the bundle of %s", (name) => {
     expect(exported).toEqual(expect.arrayContaining([...bundles[name].handlers]));
     expect(internals.includes("NativeModule https")).toBe(hasClient(name));
     expect(internals.filter((each) => /undici|worker_threads/.test(each))).toEqual([]);
+  });
+});
+
+describe("the catalogue of a build", () => {
+  const folder = mkdtempSync(join(tmpdir(), "catalogue-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test("a bundle contains the operator's catalogue, and neither its checks nor a YAML reader", async () => {
+    const file = join(folder, "catalogue.yaml");
+    const [first, ...others] = shippedCatalogue.providers;
+    writeFileSync(file, stringify({ ...shippedCatalogue, providers: [{ ...first, name: "Our cloud" }, ...others] }));
+    const { code, inputs } = await buildBundle("references", file);
+    const [packed = ""] = /[A-Za-z0-9+/=]{2000,}/.exec(Buffer.from(code).toString()) ?? [];
+    const content = JSON.parse(brotliDecompressSync(Buffer.from(packed, "base64")).toString());
+    expect(content.providers[0].name).toBe("Our cloud");
+    expect([...inputs.keys()].filter((input) => /catalogue\/(check|schema)|node_modules\/yaml/.test(input))).toEqual(
+      [],
+    );
+  });
+
+  test("a faulty catalogue ends the build with every problem", async () => {
+    const file = join(folder, "faulty.yaml");
+    writeFileSync(
+      file,
+      stringify({ ...shippedCatalogue, channels: [{ name: "stable", version: "v1.0.0-u-ame.1" }], x: 1 }),
+    );
+    await expect(buildAll(file)).rejects.toMatchObject({
+      details: [
+        expect.stringContaining(file),
+        "x: unknown property",
+        expect.stringMatching(/^channels\[0\].version: /),
+      ],
+    });
+    expect(existsSync(join(ROOT, BUNDLES_DIRECTORY, "references", "bundle.mjs"))).toBe(true);
   });
 });
 

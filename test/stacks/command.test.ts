@@ -26,12 +26,18 @@ beforeEach(() => {
 afterEach(() => rmSync(programs, { recursive: true, force: true }));
 
 /** Runs the command. @returns its exit code, output, and calls of other programs except git */
-function run(...given: string[]): Promise<{ status: number; said: string; called: string[] }> {
+const run = (...given: string[]) => runWith({}, ...given);
+
+/** Runs the command. @param options directory, and environment variables beside PATH */
+function runWith(
+  options: { cwd?: string; env?: Record<string, string> },
+  ...given: string[]
+): Promise<{ status: number; said: string; called: string[] }> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
       [COMMAND, ...given],
-      { env: { PATH: `${programs}:/usr/bin:/bin` } },
+      { ...options, env: { PATH: `${programs}:/usr/bin:/bin`, ...options.env } },
       (_, out, err) => {
         const called = readFileSync(calls, "utf8")
           .split("\n")
@@ -46,6 +52,20 @@ describe("deploy", () => {
   test("deploy builds, then deploys the stage of the current branch", async () => {
     const { status, called } = await run("deploy");
     expect([status, called]).toEqual([0, ["npm run --silent build", "sst deploy --stage branch-a-change"]]);
+  });
+
+  test("deploy builds with the catalogue file of the environment, of the stage's settings, or of all stages", async () => {
+    program("npm", `echo "catalogue $CATALOGUE_FILE" >> ${calls}`);
+    const built = async (environment = {}) =>
+      (await runWith({ cwd: programs, env: environment }, "deploy", "--stage", "staging")).called.findLast((call) =>
+        call.startsWith("catalogue"),
+      );
+    expect(await built()).toBe("catalogue ");
+    writeFileSync(join(programs, ".env"), "CATALOGUE_FILE=all.yaml\n");
+    expect(await built()).toBe("catalogue all.yaml");
+    writeFileSync(join(programs, ".env.staging"), "LOG_LEVEL=info\nCATALOGUE_FILE=staging.yaml\n");
+    expect(await built()).toBe("catalogue staging.yaml");
+    expect(await built({ CATALOGUE_FILE: "none" })).toBe("catalogue none");
   });
 
   test("deploy uses the named stage, or that of the named branch", async () => {

@@ -17,8 +17,9 @@ const complete = {
   HOSTING_POOL_ID: "7",
   HOSTING_POOL_NAME: "ours",
   LOG_LEVEL: "warn",
+  CATALOGUE_FILE: "core/catalogue/catalogue.json",
 };
-const OPTIONAL = ["API_DOMAIN", "API_CERTIFICATE_ARN", "ALARM_EMAIL", "CORS_ORIGINS"];
+const OPTIONAL = ["API_DOMAIN", "API_CERTIFICATE_ARN", "ALARM_EMAIL", "CORS_ORIGINS", "CATALOGUE_FILE"];
 
 /** Returns the settings that the refusal of a deployment names. */
 function refused(environment: Record<string, string>, stage = production): string[] {
@@ -97,6 +98,12 @@ test.each([
 ])("%s=%s, with which functions would not start, is refused at the deployment", (name, value) => {
   expect(() => readConfig({ [name]: value })).toThrow();
   expect(refused({ ...complete, [name]: value })).toEqual([name]);
+});
+
+test("a catalogue file that does not exist is refused, on each kind of stage", () => {
+  for (const stage of [production, branch]) {
+    expect(refused({ ...complete, CATALOGUE_FILE: "nowhere.yaml" }, stage)).toEqual(["CATALOGUE_FILE"]);
+  }
 });
 
 test("API_DOMAIN can be below an internationalised top-level domain", () => {

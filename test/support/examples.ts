@@ -165,6 +165,14 @@ async function capture(scene: Scene, operationId: string, status: number, asking
 /** Records the real identity for an identity of the examples. */
 const recordIdentity = ({ shown }: Scene, real: string, of: keyof typeof IDENTITIES) => shown.set(real, IDENTITIES[of]);
 
+/** Queries that keep the examples of long lists short. */
+const SHORT: Record<string, string> = {
+  listClusterEvents: "?size=2",
+  listCloudProfiles: "?pageSize=1",
+  listNodeTypes: "?pageSize=5",
+  listRegions: "?pageSize=5",
+};
+
 /** Requests with errors in the operation's own input, for operations whose query is not the best example. */
 const INVALID: Record<string, unknown> = {
   createCluster: { ...(requests.createCluster as object), version: "1.34", region: "mars" },
@@ -271,8 +279,7 @@ async function captureLife(scene: Scene): Promise<void> {
   for (const method of ["getNodePoolJoinConfig", "createNodePoolJoinConfig"]) await capture(scene, method, 409);
   for (const read of operations.filter(({ method }) => method === "GET")) {
     if (read.tag === "Configurations" || read.operationId === "getOpenApi") continue;
-    const query = read.operationId === "listClusterEvents" ? "?size=2" : "";
-    await capture(scene, read.operationId, 200, { query });
+    await capture(scene, read.operationId, 200, { query: SHORT[read.operationId] ?? "" });
   }
   await capture(scene, "createCluster", 409);
   await capture(scene, "createNodePool", 409, {
