@@ -1,4 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, test } from "vitest";
+import { parse } from "yaml";
 import { changedIds, checkCatalogue, missingEntries } from "#core/catalogue/check.ts";
 import { shippedCatalogue } from "#core/catalogue/index.ts";
 import type { CatalogueData } from "#core/catalogue/schema.ts";
@@ -346,4 +349,11 @@ describe("comparison with another catalogue", () => {
     expect(missing.filter((each) => /^(provider|region) (azure|hetzner)/.test(each))).toEqual([]);
     expect(missingEntries(copy(), shippedCatalogue)).toEqual([]);
   });
+});
+
+test("the example of docs/catalogue.md is a valid catalogue", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../../docs/catalogue.md"), "utf8");
+  const [, example = ""] = /```yaml\n(.*?)```/s.exec(page) ?? [];
+  const data = checkCatalogue(parse(example), shippedCatalogue);
+  expect(data.providers[0]?.regions[1]).toMatchObject({ slug: "south", available: false });
 });
