@@ -39,8 +39,9 @@ export {
 } from "./versions.ts";
 
 /** Content of the catalogue of this release. A build for a stage replaces the file by that of the operator, if there is one. */
-// TypeScript infers lists of numbers instead of the pairs of a node type.
-export const shippedCatalogue = shipped as unknown as CatalogueData;
+export const shippedCatalogue =
+  // TypeScript infers lists of numbers instead of the pairs of a node type.
+  shipped as unknown as CatalogueData;
 
 /** Catalogue of this process. The following constants are its parts, and change with it. */
 let current: Catalogue = buildCatalogue(shippedCatalogue);
