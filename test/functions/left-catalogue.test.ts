@@ -74,6 +74,7 @@ describe.each(Object.entries(departures))("a cluster, after %s", (_, edit) => {
     const before = await shown();
     const [pool] = await pools();
     change(edit);
+    await expectInvariants(world.services, tenant.slug);
     const after = await shown();
     expect({ ...after, updateChannel: undefined }).toEqual({ ...before, updateChannel: undefined });
     expect(after.updateChannel).toMatchObject({ name: "v1.34", kubernetesClusterVersion: VERSION });
