@@ -1,6 +1,8 @@
 /** Operator's view of clusters and of the reconciler: list due ones, show, retry and forget. Only for the operator's command. */
 
+import type { Condition } from "../cluster/condition.ts";
 import { type Cluster, type ClusterEvent, eventEntity, type Pointer, pointerEntity } from "../cluster/entity.ts";
+import { describeConditions } from "../cluster/rules/condition-messages.ts";
 import { markDueForRetry, retire } from "../cluster/store/pointer.ts";
 import { tombstoneTransaction } from "../cluster/store/tombstone.ts";
 import {
@@ -27,7 +29,7 @@ import { type ClusterRecord, type ClusterRef, findCluster } from "./find-cluster
 const SHOWN_EVENTS = 20;
 
 const IDENTITY = ["identity", "organisation", "environment", "slug", "status"] as const;
-const STATE = ["name", "desiredStatus", "provisionStatus", "version", "revision", "generation", "conditions"] as const;
+const STATE = ["name", "desiredStatus", "provisionStatus", "version", "revision", "generation"] as const;
 const LOCATION = ["cloudProvider", "region"] as const;
 const CONTROL_PLANE = ["version", "highlyAvailable", "poolID", "poolName"] as const;
 const POOL = [
@@ -69,6 +71,7 @@ type EventReport = Omit<ClusterEvent, "clusterIdentity" | "ttl">;
 
 /** Report on a cluster. */
 interface ClusterReport extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof STATE> {
+  conditions: Condition[];
   /** Time of the deletion, and end of the retention, RFC 3339; undefined for a cluster that is not deleted. */
   deleted: { at: string; keptUntil: string | undefined } | undefined;
   nodePools: Named<NodePool, typeof POOL>[];
@@ -143,6 +146,7 @@ export async function showCluster(
     deleted: deletedAt === undefined ? undefined : { at: deletedAt, keptUntil },
     ...pick(cluster, IDENTITY),
     ...pick(cluster, STATE),
+    conditions: describeConditions(cluster),
     nodePools: pools.map((pool) => pick(pool, POOL)),
     pointer: { ...pick(pointer, POINTER), lease: leaseOf(pointer, services.clock()) },
     events: await newestEvents(services, cluster.identity),

@@ -43,7 +43,6 @@ function expired({ expiresAt }: OidcClient, error: unknown): PrerequisiteError {
     {
       cause,
       retryAfterMs: cause instanceof RetryableError ? cause.retryAfterMs : undefined,
-      waitsForOperator: cause instanceof PrerequisiteError && cause.waitsForOperator,
     },
   );
 }

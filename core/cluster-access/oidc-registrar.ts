@@ -272,7 +272,6 @@ export class OidcRegistrar {
     throw new PrerequisiteError(
       "OidcRegistrationInDoubt",
       `the result of the registration started at ${client.intendedAt} is unknown, and a retry could leave a second client. An operator has to remove the client "${clientNameOf(identity)}" from ${issuer} if it exists and is not used, and then run "cluster retry".`,
-      { waitsForOperator: true },
     );
   }
 

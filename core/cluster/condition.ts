@@ -32,13 +32,70 @@ export const conditionReasons = [
   "ProvisionerTimedOut",
 ] as const;
 
+/** Reason of a condition. */
+export type ConditionReason = (typeof conditionReasons)[number];
+
+const conditionStatuses = ["True", "False", "Unknown"] as const;
+
 /** Condition in the format of Kubernetes. */
 export const Condition = v.object({
   type: v.picklist(conditionTypes),
-  status: v.picklist(["True", "False", "Unknown"]),
+  status: v.picklist(conditionStatuses),
   reason: v.picklist(conditionReasons),
   message: v.string(),
   lastTransitionTime: v.pipe(dateTime, v.description("When the status last changed.")),
   observedGeneration: v.pipe(int64, v.description("Generation of the cluster that this condition describes.")),
 });
 export type Condition = v.InferOutput<typeof Condition>;
+
+/** Condition of a stored cluster. Its message follows from the reason and the cluster (`rules/condition-messages.ts`). */
+export interface ClusterCondition extends Omit<Condition, "message"> {
+  /**
+   * Fact in the message that the cluster does not contain: names of node pools, the observed version of the control plane, or the
+   * text of an error.
+   */
+  detail?: string | undefined;
+  /** Failed operation, if the reason is a failure. */
+  operation?: string | undefined;
+}
+
+const StoredCondition = v.pipe(
+  v.array(v.union([v.string(), v.number()])),
+  v.check(
+    ([status, reason, time, generation]) =>
+      v.is(v.picklist(conditionStatuses), status) &&
+      v.is(v.picklist(conditionReasons), reason) &&
+      typeof time === "number" &&
+      typeof generation === "number",
+  ),
+);
+
+/**
+ * Conditions as stored: for each type, in the order of `conditionTypes`, its status, reason, time in milliseconds since 1970 and
+ * generation; then the detail and the operation, if there are any. Names and repeated texts would be half of a cluster's item.
+ */
+export const StoredConditions = v.pipe(v.array(StoredCondition), v.length(conditionTypes.length));
+type StoredConditions = v.InferOutput<typeof StoredConditions>;
+
+/** Converts the conditions of a cluster to their stored form. @param conditions one of each type, in the order of `conditionTypes` */
+export const storeConditions = (conditions: readonly ClusterCondition[]): StoredConditions =>
+  conditions.map(({ status, reason, lastTransitionTime, observedGeneration, detail, operation }) => [
+    status,
+    reason,
+    Date.parse(lastTransitionTime),
+    observedGeneration,
+    ...(detail === undefined ? [] : [detail]),
+    ...(detail === undefined || operation === undefined ? [] : [operation]),
+  ]);
+
+/** Converts conditions from their stored form. */
+export const readConditions = (stored: StoredConditions): ClusterCondition[] =>
+  stored.map(([status, reason, time, observedGeneration, detail, operation], position) => ({
+    type: conditionTypes[position] as Condition["type"],
+    status: status as Condition["status"],
+    reason: reason as ConditionReason,
+    lastTransitionTime: new Date(Number(time)).toISOString(),
+    observedGeneration: Number(observedGeneration),
+    ...(detail === undefined ? {} : { detail: String(detail) }),
+    ...(operation === undefined ? {} : { operation: String(operation) }),
+  }));

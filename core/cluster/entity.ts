@@ -5,9 +5,10 @@ import { StoredNodePool } from "../node-pool/entity.ts";
 import { parseJson } from "../shared/json.ts";
 import { freeNames } from "../shared/schemas.ts";
 import { LIST_ATTRIBUTES } from "../table/definition.ts";
-import { defineEntity, type Migration } from "../table/entity.ts";
-import { Condition } from "./condition.ts";
+import { defineEntity, type Entity, type Migration } from "../table/entity.ts";
+import { type ClusterCondition, readConditions, StoredConditions, storeConditions } from "./condition.ts";
 import { eventTypes, upgradeEvent } from "./event-types.ts";
+import { withoutMessages } from "./migrations.ts";
 import {
   type APIAddon,
   clusterStatuses,
@@ -43,8 +44,8 @@ const StoredCluster = v.object({
   plannedVersion: v.optional(v.string()),
   updateChannel: v.optional(v.string()),
   maintenanceScheduleIdentity: v.optional(v.string()),
-  cni: v.picklist(networkInterfaces),
-  podSecurityStandardsProfile: v.picklist(podSecurityProfiles),
+  cni: v.optional(v.picklist(networkInterfaces), "cilium"),
+  podSecurityStandardsProfile: v.optional(v.picklist(podSecurityProfiles), "privileged"),
   enablePodSecurityStandards: v.optional(v.boolean()),
   autoUpgrade: v.optional(v.boolean(), false),
   highlyAvailable: v.optional(v.boolean(), false),
@@ -53,17 +54,19 @@ const StoredCluster = v.object({
   enableNetworkEncryption: v.optional(v.boolean(), false),
   environmentPrometheusRules: v.optional(v.boolean(), true),
   deleteProtection: v.optional(v.boolean(), false),
-  clusterPodSubnet: v.string(),
-  serviceSubnet: v.string(),
-  ipWhitelist: v.array(v.object({ cidr: v.string(), description: v.string() })),
-  addons: freeNames<APIAddon>(),
+  clusterPodSubnet: v.optional(v.string(), "10.244.0.0/16"),
+  serviceSubnet: v.optional(v.string(), "10.96.0.0/12"),
+  /** Absent if it is empty. */
+  ipWhitelist: v.optional(v.array(v.object({ cidr: v.string(), description: v.string() }))),
+  /** Absent if there are none. */
+  addons: v.optional(freeNames<APIAddon>()),
   status: v.picklist(clusterStatuses),
-  desiredStatus: v.picklist(desiredStatuses),
-  provisionStatus: v.picklist(provisionStatuses),
-  /** Furthest phase reached, also while provisionStatus is UNKNOWN. "From a phase on" refers to it. */
-  furthestPhase: v.picklist(provisionStatuses),
-  poolID: v.number(),
-  poolName: v.string(),
+  desiredStatus: v.optional(v.picklist(desiredStatuses), "starting"),
+  provisionStatus: v.optional(v.picklist(provisionStatuses), "DONE"),
+  /** Furthest phase reached, also while provisionStatus is UNKNOWN. "From a phase on" refers to it. Absent if it is provisionStatus. */
+  furthestPhase: v.optional(v.picklist(provisionStatuses)),
+  poolID: v.optional(v.number(), 1),
+  poolName: v.optional(v.string(), "default"),
   /** Minimum resources of the pools: cores and MiB, updated by every write to a pool. */
   cpu: v.number(),
   memory: v.number(),
@@ -73,7 +76,7 @@ const StoredCluster = v.object({
   revision: v.number(),
   /** Raised only by writes of users. Conditions refer to it as observedGeneration. */
   generation: v.number(),
-  conditions: v.array(Condition),
+  conditions: StoredConditions,
   /** Id of the last change: a change whose response was lost recognises its own write by it. */
   writtenBy: v.optional(v.string()),
 });
@@ -82,13 +85,59 @@ const StoredCluster = v.object({
  * Cluster: its requested settings and its progress. Written by users, by changes of status, phase or conditions, and by
  * changes of the running or planned version of the control plane.
  */
-export type Cluster = v.InferOutput<typeof StoredCluster>;
+export type Cluster = Decoded<StoredProperties>;
+
+type StoredProperties = v.InferOutput<typeof StoredCluster>;
+
+/** Properties of clusters and tombstones that are stored in a shorter form. */
+interface DecodedProperties {
+  ipWhitelist: NonNullable<StoredProperties["ipWhitelist"]>;
+  addons: NonNullable<StoredProperties["addons"]>;
+  furthestPhase: StoredProperties["provisionStatus"];
+  conditions: ClusterCondition[];
+}
+
+type Decoded<Stored> = Omit<Stored, keyof DecodedProperties> & DecodedProperties;
+
+/** Converts the properties of a cluster or tombstone to the form in which they are stored. */
+function encode<Properties extends DecodedProperties & Pick<Cluster, "provisionStatus">>(properties: Properties) {
+  const { conditions, ipWhitelist, addons, furthestPhase, provisionStatus } = properties;
+  return {
+    ...properties,
+    conditions: storeConditions(conditions),
+    ipWhitelist: ipWhitelist.length === 0 ? undefined : ipWhitelist,
+    addons: Object.keys(addons).length === 0 ? undefined : addons,
+    furthestPhase: furthestPhase === provisionStatus ? undefined : furthestPhase,
+  };
+}
+
+/** Converts a cluster or tombstone as stored. Changes the given object, because a copy of so many properties takes long. */
+function decode<Stored extends StoredProperties>(stored: Stored): Decoded<Stored> {
+  return Object.assign(stored, {
+    conditions: readConditions(stored.conditions),
+    ipWhitelist: stored.ipWhitelist ?? [],
+    addons: stored.addons ?? {},
+    furthestPhase: stored.furthestPhase ?? stored.provisionStatus,
+  });
+}
+
+/** Migration from the version before conditions were stored without messages. */
+const withoutConditionMessages: Migration = (properties) => ({
+  ...properties,
+  ...encode({ ...(properties as unknown as Cluster), conditions: withoutMessages(properties.conditions) }),
+});
+
+const storedCluster = defineEntity("cluster", 3, StoredCluster, {
+  attributes: [...LIST_ATTRIBUTES, "rollbackVersion", "runningVersion", "plannedVersion"],
+  migrations: { 1: readAddons, 2: withoutConditionMessages },
+});
 
 /** Entity of a cluster. */
-export const clusterEntity = defineEntity("cluster", 2, StoredCluster, {
-  attributes: [...LIST_ATTRIBUTES, "rollbackVersion", "runningVersion", "plannedVersion"],
-  migrations: { 1: readAddons },
-});
+export const clusterEntity: Entity<Cluster> = {
+  ...storedCluster,
+  read: (item) => decode(storedCluster.read(item)),
+  write: (key, cluster, extra) => storedCluster.write(key, encode(cluster), extra),
+};
 
 const StoredPointer = v.object({
   identity: v.string(),
@@ -184,10 +233,19 @@ const StoredTombstone = v.object({
 });
 
 /** Data of a deleted cluster, retained for 30 days, from which it can be restored. */
-export type Tombstone = v.InferOutput<typeof StoredTombstone>;
+export type Tombstone = Decoded<v.InferOutput<typeof StoredTombstone>>;
+
+const storedTombstone = defineEntity("tombstone", 3, StoredTombstone, {
+  attributes: ["revision", "deletedAt", "ttl"],
+  migrations: {
+    1: (stone) => ({ ...readAddons(stone), nodePools: JSON.parse(String(stone.nodePools)) }),
+    2: withoutConditionMessages,
+  },
+});
 
 /** Entity of a tombstone. */
-export const tombstoneEntity = defineEntity("tombstone", 2, StoredTombstone, {
-  attributes: ["revision", "deletedAt", "ttl"],
-  migrations: { 1: (stone) => ({ ...readAddons(stone), nodePools: JSON.parse(String(stone.nodePools)) }) },
-});
+export const tombstoneEntity: Entity<Tombstone> = {
+  ...storedTombstone,
+  read: (item) => decode(storedTombstone.read(item)),
+  write: (key, tombstone, extra) => storedTombstone.write(key, encode(tombstone), extra),
+};

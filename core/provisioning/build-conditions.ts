@@ -1,6 +1,6 @@
 /** Builds the conditions of a cluster from its record, the observation and the last error. Pure rules. */
 
-import type { Condition } from "../cluster/condition.ts";
+import type { ClusterCondition } from "../cluster/condition.ts";
 import type { Cluster } from "../cluster/entity.ts";
 import type { ConditionInput } from "../cluster/rules/conditions.ts";
 import { BUILDING, SERVING } from "../cluster/rules/status-conditions.ts";
@@ -22,18 +22,13 @@ function nodePoolsCondition({ status }: Cluster, pools: readonly NodePool[]): Co
   if (status === "stopped" || status === "stopping") return SERVING[status] as ConditionBody;
   const failed = pools.filter(({ provisionStatus }) => provisionStatus === "FAILED");
   if (failed.length > 0) {
-    const message = `The provisioner failed to provision ${names(failed)}; it retries. If the failure persists, change or delete them.`;
-    return { status: "False", reason: "NodePoolFailed", message };
+    return { status: "False", reason: "NodePoolFailed", detail: names(failed) };
   }
   const moving = pools.filter(({ provisionStatus }) => provisionStatus !== "DONE");
   if (moving.length > 0) {
-    return {
-      status: "False",
-      reason: "NodePoolsUpdating",
-      message: `Being changed to the requested configuration: ${names(moving)}.`,
-    };
+    return { status: "False", reason: "NodePoolsUpdating", detail: names(moving) };
   }
-  return { status: "True", reason: "NodePoolsReady", message: "All node pools have the requested configuration." };
+  return { status: "True", reason: "NodePoolsReady" };
 }
 
 function versionCondition(
@@ -45,32 +40,27 @@ function versionCondition(
   if (early !== undefined) return early;
   const { version } = cluster;
   if (observation?.version !== version) {
-    const running = observation?.version;
-    const message =
-      running === undefined
-        ? `The control plane with version ${version} is not running yet.`
-        : `The control plane is being changed from ${running} to ${version}.`;
-    return { status: "False", reason: "ControlPlaneUpgrading", message };
+    return { status: "False", reason: "ControlPlaneUpgrading", detail: observation?.version };
   }
   const late = pools.filter(isLive).filter((pool) => {
     const observed = observation.nodePools.find(({ identity }) => identity === pool.identity);
     return observed !== undefined && observed.version !== version;
   });
   if (late.length > 0) {
-    return { status: "False", reason: "NodePoolsUpgrading", message: `Being changed to ${version}: ${names(late)}.` };
+    return { status: "False", reason: "NodePoolsUpgrading", detail: names(late) };
   }
-  return { status: "True", reason: "VersionReached", message: `The control plane and all nodes run ${version}.` };
+  return { status: "True", reason: "VersionReached" };
 }
 
 function reconciledCondition(error: StepError | undefined): ConditionBody {
-  if (error === undefined)
-    return { status: "True", reason: "Reconciled", message: "The last reconciliation succeeded." };
-  const { operation, message, isTimeout, isPrerequisite, waitsForOperator } = error;
+  if (error === undefined) return { status: "True", reason: "Reconciled" };
+  const { operation, message, isTimeout, isPrerequisite } = error;
   return {
     status: "False",
     reason:
       error.reason ?? (isPrerequisite ? "PreparationFailed" : isTimeout ? "ProvisionerTimedOut" : "ProvisionerFailed"),
-    message: `${operation} failed; ${waitsForOperator ? "an operator has to intervene" : "it will be retried"}: ${message}`,
+    detail: message,
+    operation,
   };
 }
 
@@ -88,7 +78,7 @@ export function buildConditions(
   error: StepError | undefined,
 ): ConditionInput[] {
   const { status } = cluster;
-  const built: ConditionBody = { status: "True", reason: "Provisioned", message: "The cluster is provisioned." };
+  const built: ConditionBody = { status: "True", reason: "Provisioned" };
   const unknown = BUILDING.unknown as ConditionBody;
   return [
     { type: "Provisioned", ...(BUILDING[status] ?? built) },
@@ -99,9 +89,9 @@ export function buildConditions(
   ];
 }
 
-const comparable = (conditions: readonly Condition[]) =>
+const comparable = (conditions: readonly ClusterCondition[]) =>
   conditions.map(({ type, status, reason }) => [type, status, reason]);
 
 /** Returns true if conditions differ in a status or a reason, which raises the revision of the cluster. */
-export const conditionsChanged = (one: readonly Condition[], other: readonly Condition[]): boolean =>
+export const conditionsChanged = (one: readonly ClusterCondition[], other: readonly ClusterCondition[]): boolean =>
   JSON.stringify(comparable(one)) !== JSON.stringify(comparable(other));

@@ -17,8 +17,6 @@ export interface StepError {
   isPrerequisite?: boolean;
   /** Reason for the condition Reconciled; by default it follows from the kind of failure. */
   reason?: Condition["reason"];
-  /** True if the step is not retried until an operator allows it. */
-  waitsForOperator?: boolean;
   /** Minimum delay before the next attempt, in milliseconds. */
   retryAfterMs?: number | undefined;
 }
@@ -55,10 +53,9 @@ export async function callWithTimeout<T>(
 }
 
 function detailsOf(error: unknown): Partial<StepError> {
-  const { reason, waitsForOperator } = error instanceof PrerequisiteError ? error : {};
+  const { reason } = error instanceof PrerequisiteError ? error : {};
   return {
     ...(reason === undefined ? {} : { reason }),
-    ...(waitsForOperator ? { waitsForOperator } : {}),
     ...(error instanceof RetryableError ? { retryAfterMs: error.retryAfterMs } : {}),
   };
 }

@@ -1,6 +1,6 @@
 /** Decides what to record after a step: status, phase, node pools, conditions and event. Pure rules. */
 
-import type { Condition } from "../cluster/condition.ts";
+import { type ClusterCondition, storeConditions } from "../cluster/condition.ts";
 import type { Cluster } from "../cluster/entity.ts";
 import type { EventOf, ProgressChange } from "../cluster/event-types.ts";
 import { type ConditionInput, withTransitionTimes } from "../cluster/rules/conditions.ts";
@@ -113,7 +113,7 @@ function datedConditions(
   built: readonly ConditionInput[],
   status: Cluster["status"],
   now: string,
-): Condition[] {
+): ClusterCondition[] {
   const { cluster, isUnobservable, isCurrent, error } = step;
   const before = new Map(cluster.conditions.map((each) => [each.type, each]));
   const isKept = ({ type }: ConditionInput) => {
@@ -131,9 +131,9 @@ function datedConditions(
 const furthest = ({ furthestPhase }: Cluster, phase: Cluster["provisionStatus"]) =>
   provisionStatuses.indexOf(phase) > provisionStatuses.indexOf(furthestPhase) ? phase : furthestPhase;
 
-/** Compares all of the conditions: messages and observed generations too, although these do not raise the revision. */
-const isSame = (one: readonly Condition[], other: readonly Condition[]) =>
-  JSON.stringify(one) === JSON.stringify(other);
+/** Compares all of the conditions: details and observed generations too, although these do not raise the revision. */
+const isSame = (one: readonly ClusterCondition[], other: readonly ClusterCondition[]) =>
+  JSON.stringify(storeConditions(one)) === JSON.stringify(storeConditions(other));
 
 function changesOf(before: Cluster, after: Cluster, pools: readonly PoolRecord[]): ProgressChange[] {
   const own: ProgressChange[] = [

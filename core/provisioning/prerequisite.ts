@@ -28,17 +28,14 @@ export class RetryableError extends Error {
 /** Failure of a prerequisite, with its reason for the condition Reconciled. */
 export class PrerequisiteError extends RetryableError {
   readonly reason: Condition["reason"];
-  /** True if the step is not retried until an operator allows it. */
-  readonly waitsForOperator: boolean;
 
   constructor(
     reason: Condition["reason"],
     message: string,
-    options: ConstructorParameters<typeof RetryableError>[1] & { waitsForOperator?: boolean } = {},
+    options: ConstructorParameters<typeof RetryableError>[1] = {},
   ) {
     super(message, options);
     this.reason = reason;
-    this.waitsForOperator = options.waitsForOperator ?? false;
   }
 }
 

@@ -1,7 +1,7 @@
 /** Builds the state of a cluster between an accepted write and the next reconciliation: no change shows as done. */
 
 import type { NodePool } from "../../node-pool/entity.ts";
-import type { Condition } from "../condition.ts";
+import type { ClusterCondition } from "../condition.ts";
 import type { Cluster } from "../entity.ts";
 import type { ConditionInput } from "./conditions.ts";
 import { conditionsOfStatus } from "./status-conditions.ts";
@@ -26,7 +26,6 @@ const UPDATING: ConditionInput = {
   type: "NodePoolsReady",
   status: "False",
   reason: "NodePoolsUpdating",
-  message: "A change of node pools was accepted and is not applied yet.",
 };
 
 /** Builds the conditions that a write makes untrue. */
@@ -35,26 +34,29 @@ function unfinishedConditions(before: Cluster, after: Cluster, arePoolsChanged: 
   const isRestarted = before.status !== after.status && after.status === "starting";
   const unfinished: ConditionInput[] = before.status === after.status ? [] : conditionsOfStatus(after.status);
   if (isVersioned) {
-    const message = `Version ${after.version} was accepted and is not applied yet.`;
-    unfinished.push({ type: "UpToDate", status: "False", reason: "ControlPlaneUpgrading", message });
+    unfinished.push({ type: "UpToDate", status: "False", reason: "ControlPlaneUpgrading" });
   } else if (CONFIGURATION.some((name) => differs(name, before, after))) {
-    const message = "A change of the configuration was accepted and is not applied yet.";
-    unfinished.push({ type: "UpToDate", status: "False", reason: "ConfigurationPending", message });
+    unfinished.push({ type: "UpToDate", status: "False", reason: "ConfigurationPending" });
   }
   if (isVersioned || isRestarted || arePoolsChanged) unfinished.push(UPDATING);
   if (unfinished.length === 0) return [];
-  const message = "A change was accepted; the reconciler has not processed it yet.";
-  return [...unfinished, { type: "Reconciled", status: "Unknown", reason: "Accepted", message }];
+  return [...unfinished, { type: "Reconciled", status: "Unknown", reason: "Accepted" }];
 }
 
 /**
  * Returns a condition after a write: the last new condition of its type applies. A condition that is not True already shows as
  * unfinished with a reason and stays, except after a change of status.
  */
-function replace(old: Condition, unfinished: readonly ConditionInput[], isNewStatus: boolean, now: string): Condition {
+function replace(
+  old: ClusterCondition,
+  unfinished: readonly ConditionInput[],
+  isNewStatus: boolean,
+  now: string,
+): ClusterCondition {
   const next = unfinished.findLast(({ type }) => type === old.type);
   if (next === undefined || (old.status !== "True" && !(isNewStatus && next.type !== "Reconciled"))) return old;
-  return { ...old, ...next, lastTransitionTime: next.status === old.status ? old.lastTransitionTime : now };
+  const { observedGeneration } = old;
+  return { ...next, lastTransitionTime: next.status === old.status ? old.lastTransitionTime : now, observedGeneration };
 }
 
 /**

@@ -1,15 +1,14 @@
 /** Conditions of a cluster in the format of Kubernetes, for people and tools. */
 
-import { type Condition, conditionTypes } from "../condition.ts";
+import { type ClusterCondition, conditionTypes } from "../condition.ts";
 
 /** Condition without its time and generation. */
-export type ConditionInput = Pick<Condition, "type" | "status" | "reason" | "message">;
+export type ConditionInput = Omit<ClusterCondition, "lastTransitionTime" | "observedGeneration">;
 
 /** Condition of a cluster that was accepted and not yet reconciled. */
 export const ACCEPTED = {
   status: "False",
   reason: "Accepted",
-  message: "The cluster was accepted; provisioning has not started.",
 } as const;
 
 /**
@@ -18,7 +17,7 @@ export const ACCEPTED = {
  * @param now RFC 3339
  * @param generation generation of the cluster; above 1 for an undeleted one
  */
-export const initialConditions = (now: string, generation = 1): Condition[] =>
+export const initialConditions = (now: string, generation = 1): ClusterCondition[] =>
   withTransitionTimes(
     [],
     conditionTypes.map((type) => ({
@@ -39,11 +38,11 @@ export const initialConditions = (now: string, generation = 1): Condition[] =>
  * @param now RFC 3339
  */
 export function withTransitionTimes(
-  before: readonly Condition[],
+  before: readonly ClusterCondition[],
   present: readonly ConditionInput[],
   generation: number,
   now: string,
-): Condition[] {
+): ClusterCondition[] {
   return present.map((each) => {
     const old = before.find(({ type }) => type === each.type);
     const lastTransitionTime = old?.status === each.status ? old.lastTransitionTime : now;

@@ -5,33 +5,29 @@ import type { ClusterStatus } from "./transitions.ts";
 
 type ConditionBody = Omit<ConditionInput, "type">;
 
-/** Messages for states in which a cluster is not provisioned, or cannot be observed. */
+/** Conditions of states in which a cluster is not provisioned, or cannot be observed. */
 export const BUILDING: Partial<Record<ClusterStatus, ConditionBody>> = {
   new: ACCEPTED,
-  provisioning: { status: "False", reason: "Provisioning", message: "The cluster is being provisioned." },
-  deleting: { status: "False", reason: "Deleting", message: "The cluster is being deleted." },
+  provisioning: { status: "False", reason: "Provisioning" },
+  deleting: { status: "False", reason: "Deleting" },
   unknown: {
     status: "Unknown",
     reason: "StateUnknown",
-    message:
-      "The provisioner cannot determine the state of the cluster; it retries. The condition Reconciled shows the error.",
   },
 };
 
-/** Messages of `Ready` for the states of a provisioned cluster. */
+/** Condition `Ready` in the states of a provisioned cluster. */
 export const SERVING: Partial<Record<ClusterStatus, ConditionBody>> = {
-  started: { status: "True", reason: "Started", message: "The cluster is running." },
+  started: { status: "True", reason: "Started" },
   provisioned: {
     status: "False",
     reason: "Starting",
-    message: "The cluster is provisioned; its control plane is starting.",
   },
-  starting: { status: "False", reason: "Starting", message: "The cluster is starting." },
-  stopping: { status: "False", reason: "Stopping", message: "The cluster is stopping, as requested." },
+  starting: { status: "False", reason: "Starting" },
+  stopping: { status: "False", reason: "Stopping" },
   stopped: {
     status: "False",
     reason: "Stopped",
-    message: 'The cluster is stopped; send "status": "starting" to start it.',
   },
 };
 

@@ -6,6 +6,7 @@ import { clusterKey, supersededClusterKey } from "../../table/keys.ts";
 import type { Organisation } from "../../tenancy/organisation.ts";
 import type { CloudAccount, CloudCredentials, References } from "../../tenancy/references-entity.ts";
 import { type Cluster, clusterEntity, type Pointer } from "../entity.ts";
+import { describeConditions } from "../rules/condition-messages.ts";
 import { type ClusterResponse, provisionStatuses } from "../schema.ts";
 
 /** Builds the item of the cluster that owns its slug. */
@@ -77,7 +78,7 @@ export function toClusterResponse(cluster: Cluster, context: ResponseContext): C
     clusterPodSubnet: cluster.clusterPodSubnet,
     cni: cluster.cni,
     cpu: showCompute ? cluster.cpu : undefined,
-    conditions: cluster.conditions,
+    conditions: describeConditions(cluster),
     createdAt: cluster.createdAt,
     customerIdentity: organisation.identity,
     customerSlug: { slugValue: organisation.slug },
