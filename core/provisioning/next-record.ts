@@ -4,11 +4,13 @@ import { type ClusterCondition, storeConditions } from "../cluster/condition.ts"
 import type { Cluster } from "../cluster/entity.ts";
 import type { EventOf, ProgressChange } from "../cluster/event-types.ts";
 import { type ConditionInput, withTransitionTimes } from "../cluster/rules/conditions.ts";
+import { conditionsOfStatus } from "../cluster/rules/status-conditions.ts";
 import { canFollow } from "../cluster/rules/transitions.ts";
 import { provisionStatuses } from "../cluster/schema.ts";
 import type { ReconcileState } from "../cluster/store/pointer.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import { nodePoolPath } from "../node-pool/rules.ts";
+import type { Key } from "../table/keys.ts";
 import { buildConditions, conditionsChanged } from "./build-conditions.ts";
 import { observedPool } from "./plan.ts";
 import { nextPhase, nextPoolStatus, nextStatus } from "./planning.ts";
@@ -16,7 +18,6 @@ import type { Step } from "./step.ts";
 
 /** Result of a step, with what it has to be compared with. */
 export interface StepResult extends Step {
-  pools: readonly NodePool[];
   /** True if the cluster was unobservable so often that it counts as unknown. */
   isUnknown: boolean;
   /** State for the pointer, with the number of consecutive failures. */
@@ -34,7 +35,10 @@ export interface RecordChanges {
   kind: "changed";
   cluster: Cluster;
   pools: readonly PoolRecord[];
-  event: EventOf | undefined;
+  /** Events of the changes, in their order: at most one change of the cluster's status each. */
+  events: readonly EventOf[];
+  /** True if a worker that takes the next step soon may write the changes together with those of that step. */
+  isDeferrable: boolean;
   /** True if a status or phase changed: then the next transition may be due at once. */
   isTransition: boolean;
 }
@@ -43,11 +47,52 @@ export interface RecordChanges {
 type NextRecord = { kind: "unchanged" } | { kind: "deleted" } | RecordChanges;
 
 /**
- * Decides what to record after a step: at most one transition of the cluster's status and one of its phase.
+ * Decides what to record after a step: all transitions that the observation shows, one after the other. After an error it is at most
+ * one, because another attempt decides about the next. The completion of a deletion is recorded on its own.
  *
  * @param now RFC 3339
  */
 export function nextRecord(step: StepResult, now: string): NextRecord {
+  const first = nextChanges(step, now);
+  if (first.kind !== "changed") return first;
+  let record = first;
+  while (record.isTransition && step.error === undefined) {
+    const next = nextChanges(recorded(step, record), now);
+    if (next.kind !== "changed") break;
+    record = joined(record, next);
+  }
+  return record;
+}
+
+/** Returns a step with the recorded cluster and node pools. */
+export const recorded = <Result extends Step>(step: Result, { cluster, pools }: RecordChanges): Result => ({
+  ...step,
+  cluster: { ...cluster, pk: step.cluster.pk, sk: step.cluster.sk },
+  pools: pools.flatMap((pool) => pool.after ?? []),
+});
+
+/** Joins the changes of two steps, the second of which follows from the first. */
+function joined(one: RecordChanges, other: RecordChanges): RecordChanges {
+  const later = new Map(other.pools.map((pool) => [pool.before.identity, pool.after]));
+  return {
+    ...other,
+    pools: one.pools.map(({ before, after }) => ({ before, after: after && later.get(before.identity) })),
+    events: joinedEvents(one.events, other.events),
+    isDeferrable: one.isDeferrable && other.isDeferrable,
+  };
+}
+
+/** Joins the events of two steps. Changes of a phase or of pools are part of the event of the next status. */
+function joinedEvents(one: readonly EventOf[], other: readonly EventOf[]): readonly EventOf[] {
+  const [next, ...rest] = other;
+  const last = one.at(-1);
+  if (last?.type !== "cluster.phase-reached" || next === undefined) return [...one, ...other];
+  const changes = [...last.changes, ...next.changes] as ProgressChange[];
+  return [...one.slice(0, -1), progressEvent(changes), ...rest];
+}
+
+/** Decides about the next changes: at most one transition of the cluster's status and one of its phase. */
+function nextChanges(step: StepResult, now: string): NextRecord {
   const { cluster } = step;
   const next = statusAfter(step);
   if (next === "deleted") return { kind: "deleted" };
@@ -63,7 +108,64 @@ export function nextRecord(step: StepResult, now: string): NextRecord {
   }
   const isTransition = changes.length > 0;
   if (isTransition || conditionsChanged(cluster.conditions, after.conditions)) after.revision = cluster.revision + 1;
-  return { kind: "changed", cluster: after, pools, event, isTransition };
+  const isDeferrable =
+    step.error === undefined &&
+    cluster.runningVersion === after.runningVersion &&
+    changes.every(({ path }) => path === "provisionStatus") &&
+    isSameExceptSuccess(cluster.conditions, after.conditions);
+  return {
+    kind: "changed",
+    cluster: after,
+    pools,
+    events: event === undefined ? [] : [event],
+    isTransition,
+    isDeferrable,
+  };
+}
+
+/**
+ * Decides what to record before the first plan of a new cluster: that it is being provisioned, and with which version. The next
+ * observation follows from the plan, so it shows nothing else of it.
+ *
+ * @param version version of the control plane in the plan
+ * @param now RFC 3339
+ */
+export function firstRecord(
+  cluster: Cluster & Key,
+  pools: readonly NodePool[],
+  version: string,
+  now: string,
+): RecordChanges {
+  // A cluster that is built with this version never ran the former one.
+  const { pk: _, sk: _sk, rollbackVersion: _rollback, ...before } = cluster;
+  const provisioning = conditionsOfStatus("provisioning");
+  const built = before.conditions.map((each) => provisioning.find(({ type }) => type === each.type) ?? each);
+  const generations = new Map(before.conditions.map(({ type, observedGeneration }) => [type, observedGeneration]));
+  const after: Cluster = {
+    ...before,
+    plannedVersion: version,
+    status: "provisioning",
+    provisionStatus: "OIDC_PROVISIONED",
+    furthestPhase: furthest(before, "OIDC_PROVISIONED"),
+    conditions: withTransitionTimes(before.conditions, built, before.generation, now).map((each) => ({
+      ...each,
+      observedGeneration: generations.get(each.type) ?? 0,
+    })),
+    revision: before.revision + 1,
+  };
+  const records = pools.map((pool): PoolRecord => {
+    if (pool.provisionStatus !== "ACCEPTED") return { before: pool, after: pool };
+    return { before: pool, after: { ...pool, provisionStatus: "PROVISIONING", revision: pool.revision + 1 } };
+  });
+  const changes = changesOf(before, after, records);
+  return {
+    kind: "changed",
+    cluster: after,
+    pools: records,
+    events: [progressEvent(changes)],
+    isDeferrable: false,
+    isTransition: true,
+  };
 }
 
 function statusAfter(step: StepResult): Cluster["status"] {
@@ -135,6 +237,16 @@ const furthest = ({ furthestPhase }: Cluster, phase: Cluster["provisionStatus"])
 const isSame = (one: readonly ClusterCondition[], other: readonly ClusterCondition[]) =>
   JSON.stringify(storeConditions(one)) === JSON.stringify(storeConditions(other));
 
+/** Compares conditions except observed generations and a Reconciled that becomes True: neither reports anything to users yet. */
+function isSameExceptSuccess(one: readonly ClusterCondition[], other: readonly ClusterCondition[]): boolean {
+  const comparable = (conditions: readonly ClusterCondition[]) =>
+    conditions
+      .filter(({ type }) => type !== "Reconciled")
+      .map(({ type, status, reason, detail }) => [type, status, reason, detail]);
+  const wasFailed = one.some(({ type, status }) => type === "Reconciled" && status === "False");
+  return !wasFailed && JSON.stringify(comparable(one)) === JSON.stringify(comparable(other));
+}
+
 function changesOf(before: Cluster, after: Cluster, pools: readonly PoolRecord[]): ProgressChange[] {
   const own: ProgressChange[] = [
     { path: "status" as const, from: before.status, to: after.status },
@@ -151,21 +263,18 @@ function changesOf(before: Cluster, after: Cluster, pools: readonly PoolRecord[]
 }
 
 /** Builds the event of changes or of a failure. Of consecutive failures it reports the first, second, fourth, eighth and so on. */
-function eventOf(
-  { error, state: { attempts } }: StepResult,
-  changes: readonly ProgressChange[],
-): RecordChanges["event"] {
+function eventOf({ error, state: { attempts } }: StepResult, changes: readonly ProgressChange[]): EventOf | undefined {
   const isReported = error !== undefined && Number.isInteger(Math.log2(attempts));
   const failure = isReported
     ? [{ path: "conditions[Reconciled]", to: `${error.operation}: ${error.message}` } as const]
     : [];
-  const all = [...changes, ...failure];
-  const [first] = all;
-  if (first === undefined) return undefined;
-  if (changes.length === 0) return { type: "cluster.step-failed", changes: failure };
-  if (first.path === "status") return { type: "cluster.status-changed", changes: all };
-  return {
-    type: first.path === "provisionStatus" ? "cluster.phase-reached" : "node-pool.status-changed",
-    changes: all,
-  };
+  if (changes.length > 0) return progressEvent([...changes, ...failure]);
+  return failure.length === 0 ? undefined : { type: "cluster.step-failed", changes: failure };
+}
+
+/** Builds the event of changes; its type names the most important one. */
+function progressEvent(changes: readonly ProgressChange[]): EventOf {
+  const changed = new Set<string>(changes.map(({ path }) => path));
+  if (changed.has("status")) return { type: "cluster.status-changed", changes };
+  return { type: changed.has("provisionStatus") ? "cluster.phase-reached" : "node-pool.status-changed", changes };
 }

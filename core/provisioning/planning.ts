@@ -34,6 +34,8 @@ export function observedStatus(observation: Observation | undefined, desired: Cl
 export function nextStatus({ status, desiredStatus }: Cluster, observation: Observation | undefined): ClusterStatus {
   const target = observedStatus(observation, desiredStatus);
   if (target === status) return status;
+  // The status is recorded before the plan is sent, which may have failed.
+  if (target === "new" && status === "provisioning") return status;
   if (status === "unknown") return canFollow(status, target, desiredStatus) ? target : status;
   const path = desiredStatus === "stopping" ? DOWNWARD : desiredStatus === "starting" ? UPWARD : [];
   const [from, to] = [path.indexOf(status), path.indexOf(target)];

@@ -11,7 +11,7 @@ import { readSecrets, secretsByName } from "../secrets/vault.ts";
 import { keyText, NODE_POOL_PREFIX, organisationKey, poolsAndSecretsRange } from "../table/keys.ts";
 import { completeDeletion } from "./cleanup.ts";
 import { acquireLease, type LeaseRefusal, raiseFence, releaseForRequest } from "./lease.ts";
-import { nextRecord, type RecordChanges, type StepResult } from "./next-record.ts";
+import { nextRecord, recorded, type StepResult } from "./next-record.ts";
 import { isConverged, observedStatus } from "./planning.ts";
 import type { PrerequisiteContext } from "./prerequisite.ts";
 import type { ReconcilerServices } from "./services.ts";
@@ -171,8 +171,8 @@ async function readStored(services: Services, pointer: Pointer): Promise<StoredS
 }
 
 /**
- * Records the result of a step, one transition after the other, and determines when the next step is due. The last write also
- * releases the lease, unless the worker continues.
+ * Records the result of a step in one transaction, and determines when the next step is due. The write also releases the lease, unless
+ * the worker continues.
  */
 async function recordStep(
   services: ReconcilerServices,
@@ -187,47 +187,34 @@ async function recordStep(
   const attempts = error === undefined ? 0 : pointer.attempts + 1;
   const state = stateAfter(services, stored.cluster, pointer, step, attempts);
   const isUnknown = isUnobservable && attempts >= UNKNOWN_AFTER_FAILURES;
-  let present: StepResult = { ...step, pools: stored.pools, isUnknown, state };
-  for (;;) {
-    const now = services.clock().toISOString();
-    const record = nextRecord(present, now);
-    if (record.kind === "deleted") {
-      return (await finalizeDeletion(services, lease, present)) === "fenced" ? "fenced" : forget(session);
-    }
-    const after = record.kind === "changed" ? recorded(present, record) : present;
-    const isTransition = record.kind === "changed" && record.isTransition;
-    // After a failed call the next transition is decided by another attempt.
-    const mayContinue = isTransition && (error !== undefined || nextRecord(after, now).kind !== "unchanged");
-    const delay =
-      error === undefined
-        ? nextDelay(
-            services,
-            { ...stored, cluster: after.cluster },
-            isConverged(after.cluster, after.pools, observation),
-          )
-        : Math.max(backoffDelay(attempts), error.retryAfterMs ?? 0);
-    const isInline = delay !== undefined && delay <= MAX_INLINE_MS && limits.hasTime(delay);
-    const dueAt = delay === undefined ? undefined : new Date(services.clock().getTime() + delay);
-    const ending: Release = { wakes: pointer.wakes, state, dueAt, mustFence: session.hasFailed };
-    const isLast = !mayContinue && !isInline;
-    const written = await writeRecord(services, lease, present, record, now, isLast ? ending : undefined);
-    if (written === "fenced") return "fenced";
-    if (written === "requested" && !limits.hasTime()) return await releaseForRequest(services, lease, ending);
-    if (written !== "written") return forget(session);
-    if (isLast) return "released";
-    session.stored = { ...stored, cluster: after.cluster, pools: after.pools };
-    if (!mayContinue) return { requeueAfterMs: delay as number };
-    if (error !== undefined) return forget(session);
-    present = after;
+  const present: StepResult = { ...step, isUnknown, state };
+  const now = services.clock().toISOString();
+  const record = nextRecord(present, now);
+  if (record.kind === "deleted") {
+    return (await finalizeDeletion(services, lease, present)) === "fenced" ? "fenced" : forget(session);
   }
+  const after = record.kind === "changed" ? recorded(present, record) : present;
+  const isTransition = record.kind === "changed" && record.isTransition;
+  // After a failed call another attempt decides about the next transition. Otherwise only the completion of a deletion is left.
+  const mayContinue = isTransition && (error !== undefined || nextRecord(after, now).kind !== "unchanged");
+  const delay =
+    error === undefined
+      ? nextDelay(services, { ...stored, cluster: after.cluster }, isConverged(after.cluster, after.pools, observation))
+      : Math.max(backoffDelay(attempts), error.retryAfterMs ?? 0);
+  const isInline = delay !== undefined && delay <= MAX_INLINE_MS && limits.hasTime(delay);
+  const dueAt = delay === undefined ? undefined : new Date(services.clock().getTime() + delay);
+  const ending: Release = { wakes: pointer.wakes, state, dueAt, mustFence: session.hasFailed };
+  const isLast = !mayContinue && !isInline;
+  session.stored = { ...stored, cluster: step.cluster, pools: step.pools };
+  if (record.kind === "changed" && record.isDeferrable && isInline && !mayContinue) return { requeueAfterMs: delay };
+  const written = await writeRecord(services, lease, present, record, now, isLast ? ending : undefined);
+  if (written === "fenced") return "fenced";
+  if (written === "requested" && !limits.hasTime()) return await releaseForRequest(services, lease, ending);
+  if (written !== "written" || mayContinue) return forget(session);
+  if (isLast) return "released";
+  session.stored = { ...session.stored, cluster: after.cluster, pools: after.pools };
+  return { requeueAfterMs: delay as number };
 }
-
-/** Returns a step with the recorded cluster and node pools. */
-const recorded = (step: StepResult, { cluster, pools }: RecordChanges): StepResult => ({
-  ...step,
-  cluster: { ...cluster, pk: step.cluster.pk, sk: step.cluster.sk },
-  pools: pools.flatMap((pool) => pool.after ?? []),
-});
 
 /** Builds the state that is stored on the pointer. If the cluster was not observed, the last observation stays. */
 function stateAfter(

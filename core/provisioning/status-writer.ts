@@ -51,11 +51,18 @@ export async function releaseLease(services: Services, lease: Lease, ending: Rel
   return await commitFenced(services, lease, transaction);
 }
 
-function addChanges(
+/**
+ * Adds the changes of a record to a transaction, on condition that the cluster (label `cluster`) and the pools (label `pool`) are
+ * unchanged.
+ *
+ * @param cluster cluster before the changes
+ * @param now RFC 3339
+ */
+export function addChanges(
   services: Services,
   transaction: Transaction,
   cluster: Cluster & Key,
-  { cluster: after, pools, event }: RecordChanges,
+  { cluster: after, pools, events }: RecordChanges,
   now: string,
 ): void {
   transaction.put("cluster", clusterItemAt(cluster, after), {
@@ -63,7 +70,7 @@ function addChanges(
     values: { ":identity": cluster.identity, ":revision": cluster.revision },
   });
   for (const pool of pools) writePool(transaction, pool);
-  if (event !== undefined) {
+  for (const event of events) {
     appendEvent(services, transaction, event, { clusterIdentity: cluster.identity, at: now });
   }
 }

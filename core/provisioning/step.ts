@@ -9,10 +9,12 @@ import type { Key } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
 import { callWithTimeout, type StepError } from "./call.ts";
 import { renewLease } from "./lease.ts";
+import { firstRecord, recorded } from "./next-record.ts";
 import { buildPlan } from "./plan.ts";
 import type { PrerequisiteContext } from "./prerequisite.ts";
 import type { Observation } from "./provisioner.ts";
 import type { ReconcilerServices } from "./services.ts";
+import { addChanges } from "./status-writer.ts";
 
 /** Cluster as stored: with its key, its secrets and its node pools. */
 export interface StoredState extends PrerequisiteContext {
@@ -22,8 +24,9 @@ export interface StoredState extends PrerequisiteContext {
 
 /** Result of a step. */
 export interface Step {
-  /** Cluster as stored after the step. */
+  /** Cluster and pools as stored after the step. */
   cluster: Cluster & Key;
+  pools: readonly NodePool[];
   /** Last observation; undefined if nothing exists, or `isUnobservable`. */
   observation: Observation | undefined;
   /** True if the provisioner failed to observe the cluster. */
@@ -58,7 +61,7 @@ const observe = ({ provisioner, callMs }: ReconcilerServices, { identity }: Clus
   callWithTimeout({ callMs }, "observing the cluster", (signal) => provisioner.observe(identity, signal));
 
 async function destroy(services: ReconcilerServices, { fence }: Lease, stored: StoredState): Promise<Step> {
-  const { cluster } = stored;
+  const { cluster, pools } = stored;
   const destroyed = await callWithTimeout(services, "deleting the cluster", (signal) =>
     services.provisioner.destroy(cluster.identity, fence, signal),
   );
@@ -68,6 +71,7 @@ async function destroy(services: ReconcilerServices, { fence }: Lease, stored: S
   const error = destroyed.error ?? unobservable ?? remaining;
   return {
     cluster,
+    pools,
     observation,
     isUnobservable: unobservable !== undefined,
     isCurrent: error === undefined,
@@ -85,25 +89,19 @@ async function build(services: ReconcilerServices, lease: Lease, stored: StoredS
   const failed = prepared;
   const isPrepared = failed === undefined;
   const { value: observation, error } = await observe(services, cluster);
-  const observed = { cluster, observation, isUnobservable: error !== undefined, isCurrent: false, isPrepared };
+  const observed = { cluster, pools, observation, isUnobservable: error !== undefined, isCurrent: false, isPrepared };
   if (error !== undefined) return { ...observed, error };
   // A cluster whose prerequisites were satisfied before, for example with another issuer, is not blocked by a renewal.
   if (failed !== undefined && !hasReached(cluster, "OIDC_PROVISIONED")) return { ...observed, error: failed };
-  return await apply(services, lease, pools, { ...observed, error: failed });
+  return await apply(services, lease, { ...observed, error: failed });
 }
 
 /** Applies the next plan. @param observed result so far: the observation, and the error of a prerequisite */
-async function apply(
-  services: ReconcilerServices,
-  lease: Lease,
-  pools: readonly NodePool[],
-  observed: Step,
-): Promise<Step | Unfinished> {
-  const { cluster, observation, error } = observed;
+async function apply(services: ReconcilerServices, lease: Lease, observed: Step): Promise<Step | Unfinished> {
+  const { cluster, pools, observation, error } = observed;
   const plan = buildPlan(cluster, pools, observation, lease.fence);
-  const planned = await recordPlan(services, lease, cluster, plan.version, observation);
-  if (planned === undefined) return "changed";
-  const step = { ...observed, cluster: planned };
+  const step = await recordPlan(services, lease, observed, plan.version);
+  if (step === undefined) return "changed";
   const applied = await callWithTimeout(services, "applying the configuration", (signal) =>
     services.provisioner.apply(plan, signal),
   );
@@ -124,31 +122,32 @@ async function apply(
 
 /**
  * Stores the version of the control plane in a plan before the provisioner gets the plan. Later requests for a version are
- * validated against it, whatever the result of the call.
+ * validated against it, whatever the result of the call. Before the first plan the cluster also becomes `provisioning`.
  *
- * @returns the cluster as stored; undefined if another worker has the lease, or the cluster changed
+ * @param step observation that the plan follows from
+ * @returns the step with the cluster and pools as stored; undefined if another worker has the lease, or the cluster changed
  */
 async function recordPlan(
   services: ReconcilerServices,
   lease: Lease,
-  cluster: Cluster & Key,
+  step: Step,
   version: string,
-  observation: Observation | undefined,
-): Promise<(Cluster & Key) | undefined> {
-  if (cluster.plannedVersion === version) return cluster;
-  const { rollbackVersion, ...rest } = cluster;
-  // A cluster that is built with this version never ran the former one.
-  const isNew = observation === undefined && cluster.plannedVersion === undefined;
-  const after = { ...rest, plannedVersion: version, ...(isNew ? {} : { rollbackVersion }) };
-  const transaction = new Transaction().update(
-    "cluster",
-    cluster,
-    `SET #plannedVersion = :version${isNew ? " REMOVE #rollbackVersion" : ""}`,
-    {
-      condition: "#identity = :identity AND #revision = :revision",
-      values: { ":version": version, ":identity": cluster.identity, ":revision": cluster.revision },
-    },
-  );
+): Promise<Step | undefined> {
+  const { cluster, pools, observation } = step;
+  if (cluster.plannedVersion === version) return step;
+  const transaction = new Transaction();
+  const isFirst = cluster.status === "new" && cluster.plannedVersion === undefined && observation === undefined;
+  if (isFirst) {
+    const now = services.clock().toISOString();
+    const record = firstRecord(cluster, pools, version, now);
+    addChanges(services, transaction, cluster, record, now);
+    return (await commitUnderLease(services, lease, transaction)) ? recorded(step, record) : undefined;
+  }
+  transaction.update("cluster", cluster, "SET #plannedVersion = :version", {
+    condition: "#identity = :identity AND #revision = :revision",
+    values: { ":version": version, ":identity": cluster.identity, ":revision": cluster.revision },
+  });
+  const after = { ...step, cluster: { ...cluster, plannedVersion: version } };
   return (await commitUnderLease(services, lease, transaction)) ? after : undefined;
 }
 

@@ -39,7 +39,7 @@ test("a first failure is recorded with an event and a new revision, and leaves t
     kind: "changed",
     isTransition: false,
     cluster: { status: "started", provisionStatus: "DONE", revision: cluster.revision + 1 },
-    event: { type: "cluster.step-failed" },
+    events: [{ type: "cluster.step-failed" }],
   });
 });
 
@@ -51,7 +51,7 @@ test("a third failure like the second one changes nothing, and a fourth is an ev
   expect(nextRecord(failed(4, { cluster: recorded }), NOW)).toMatchObject({
     kind: "changed",
     cluster: { revision: recorded.revision },
-    event: { type: "cluster.step-failed" },
+    events: [{ type: "cluster.step-failed" }],
   });
 });
 
@@ -59,7 +59,7 @@ test("a cluster that is unobservable for too long becomes unknown", () => {
   expect(nextRecord(failed(3, { isUnknown: true }), NOW)).toMatchObject({
     isTransition: true,
     cluster: { status: "unknown", provisionStatus: "UNKNOWN", furthestPhase: "DONE" },
-    event: { type: "cluster.status-changed" },
+    events: [{ type: "cluster.status-changed" }],
   });
 });
 
