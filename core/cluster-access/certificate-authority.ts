@@ -1,9 +1,14 @@
 /** Certificate authority of a cluster, by which nodes and clients verify the API server. */
 
-import { DAY_MS } from "../shared/time.ts";
 import "reflect-metadata";
 import { createPrivateKey } from "node:crypto";
 import * as x509 from "@peculiar/x509";
+import type { Cluster } from "../cluster/entity.ts";
+import type { Vault } from "../secrets/vault.ts";
+import { DAY_MS } from "../shared/time.ts";
+import type { RawItem } from "../table/entity.ts";
+import { secretKey } from "../table/keys.ts";
+import { CERTIFICATE_AUTHORITY, certificateAuthorityEntity } from "./entity.ts";
 
 /** Validity of a certificate authority, in years; the same as kubeadm's. */
 const YEARS = 10;
@@ -48,4 +53,19 @@ export async function createCertificateAuthority(clusterIdentity: string, now: D
     certificate: `${certificate.toString("pem")}\n`,
     privateKey: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
   };
+}
+
+/** Creates the certificate authority of a cluster, and builds its item. @param vault encrypts the private key */
+export async function certificateAuthorityItem(
+  { identity }: Pick<Cluster, "identity">,
+  vault: Vault,
+  now: Date,
+): Promise<RawItem> {
+  const { certificate, privateKey } = await createCertificateAuthority(identity, now);
+  return certificateAuthorityEntity.write(secretKey(identity, CERTIFICATE_AUTHORITY), {
+    clusterIdentity: identity,
+    certificate,
+    sealed: vault.seal(CERTIFICATE_AUTHORITY, { privateKey }),
+    createdAt: now.toISOString(),
+  });
 }

@@ -6,7 +6,9 @@ import { deadlineIn } from "../shared/retry.ts";
 import { DAY_MS } from "../shared/time.ts";
 import { secretKey } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
+import { certificateAuthorityItem } from "./certificate-authority.ts";
 import {
+  CERTIFICATE_AUTHORITY,
   clientNameOf,
   isUnconfirmed,
   OIDC_CLIENT,
@@ -107,7 +109,13 @@ export class OidcRegistrar {
       intendedAt: clock().toISOString(),
       intendedIssuer: identityProvider.issuer,
     };
-    if (!(await this.#recordIntent(intent, before, write))) return false;
+    const transaction = new Transaction();
+    // The intent of the first registration also stores the certificate authority and the data key: one transaction less.
+    if (!context.secrets.has(CERTIFICATE_AUTHORITY)) {
+      const authority = await certificateAuthorityItem(context.cluster, vault, clock());
+      vault.bindTo(transaction.create("certificate-authority", authority));
+    }
+    if (!(await this.#recordIntent(transaction, intent, before, write))) return false;
     const client = await this.#requestClient(intent, signal);
     if (await write(this.#recordOf(intent, client, former, vault))) return true;
     // Another worker has the lease, or a rotation replaced the data key.
@@ -139,9 +147,13 @@ export class OidcRegistrar {
   }
 
   /** Step 1: stores the intent. The former client stays as it is. @returns false if it was not committed */
-  async #recordIntent(intent: Intent, before: OidcClient | undefined, write: Write): Promise<boolean> {
+  async #recordIntent(
+    transaction: Transaction,
+    intent: Intent,
+    before: OidcClient | undefined,
+    write: Write,
+  ): Promise<boolean> {
     const key = keyOf(intent.clusterIdentity);
-    const transaction = new Transaction();
     if (before === undefined) transaction.create("oidc-client", oidcClientEntity.write(key, intent));
     else {
       const { condition, values } = stillIntended(before);

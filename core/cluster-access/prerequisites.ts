@@ -1,10 +1,9 @@
 /** Prerequisites of a cluster: its certificate authority and its OIDC client. */
 
 import type { Prerequisite } from "../provisioning/prerequisite.ts";
-import { secretKey } from "../table/keys.ts";
 import { Transaction } from "../table/transaction.ts";
-import { createCertificateAuthority } from "./certificate-authority.ts";
-import { CERTIFICATE_AUTHORITY, certificateAuthorityEntity } from "./entity.ts";
+import { certificateAuthorityItem } from "./certificate-authority.ts";
+import { CERTIFICATE_AUTHORITY, OIDC_CLIENT } from "./entity.ts";
 import { createFormerOidcClientPrerequisite, createOidcClientPrerequisite } from "./oidc-client.ts";
 import { openOrCreateVault, type PrerequisiteServices } from "./prerequisite-services.ts";
 
@@ -20,18 +19,11 @@ export const createPrerequisites = (services: PrerequisiteServices): readonly Pr
 function certificateAuthority(services: PrerequisiteServices): Prerequisite {
   return {
     operation: "creating the certificate authority",
-    isDone: ({ secrets }) => secrets.has(CERTIFICATE_AUTHORITY),
+    // The first registration of a client also creates the authority.
+    isDone: ({ secrets }) => secrets.has(CERTIFICATE_AUTHORITY) || !secrets.has(OIDC_CLIENT),
     async prepare(context, write) {
-      const { identity } = context.cluster;
-      const now = services.clock();
       const vault = await openOrCreateVault(services, context);
-      const { certificate, privateKey } = await createCertificateAuthority(identity, now);
-      const item = certificateAuthorityEntity.write(secretKey(identity, CERTIFICATE_AUTHORITY), {
-        clusterIdentity: identity,
-        certificate,
-        sealed: vault.seal(CERTIFICATE_AUTHORITY, { privateKey }),
-        createdAt: now.toISOString(),
-      });
+      const item = await certificateAuthorityItem(context.cluster, vault, services.clock());
       const transaction = new Transaction().create("certificate-authority", item);
       vault.bindTo(transaction);
       return await write(transaction);

@@ -71,6 +71,14 @@ export const recorded = <Result extends Step>(step: Result, { cluster, pools }: 
   pools: pools.flatMap((pool) => pool.after ?? []),
 });
 
+/** Leaves out changes of nothing but a pool's running version, which no response shows: they may be written with the next change. */
+export const withoutPoolVersions = (record: RecordChanges): RecordChanges => ({
+  ...record,
+  pools: record.pools.map(({ before, after }) =>
+    after?.provisionStatus === before.provisionStatus ? { before, after: before } : { before, after },
+  ),
+});
+
 /** Joins the changes of two steps, the second of which follows from the first. */
 function joined(one: RecordChanges, other: RecordChanges): RecordChanges {
   const later = new Map(other.pools.map((pool) => [pool.before.identity, pool.after]));

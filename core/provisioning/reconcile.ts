@@ -11,7 +11,7 @@ import { readSecrets, secretsByName } from "../secrets/vault.ts";
 import { keyText, NODE_POOL_PREFIX, organisationKey, poolsAndSecretsRange } from "../table/keys.ts";
 import { completeDeletion } from "./cleanup.ts";
 import { acquireLease, type LeaseRefusal, raiseFence, releaseForRequest } from "./lease.ts";
-import { nextRecord, recorded, type StepResult } from "./next-record.ts";
+import { nextRecord, recorded, type StepResult, withoutPoolVersions } from "./next-record.ts";
 import { isConverged, observedStatus } from "./planning.ts";
 import type { PrerequisiteContext } from "./prerequisite.ts";
 import type { ReconcilerServices } from "./services.ts";
@@ -189,11 +189,11 @@ async function recordStep(
   const isUnknown = isUnobservable && attempts >= UNKNOWN_AFTER_FAILURES;
   const present: StepResult = { ...step, isUnknown, state };
   const now = services.clock().toISOString();
-  const record = nextRecord(present, now);
+  let record = nextRecord(present, now);
   if (record.kind === "deleted") {
     return (await finalizeDeletion(services, lease, present)) === "fenced" ? "fenced" : forget(session);
   }
-  const after = record.kind === "changed" ? recorded(present, record) : present;
+  let after = record.kind === "changed" ? recorded(present, record) : present;
   const isTransition = record.kind === "changed" && record.isTransition;
   // After a failed call another attempt decides about the next transition. Otherwise only the completion of a deletion is left.
   const mayContinue = isTransition && (error !== undefined || nextRecord(after, now).kind !== "unchanged");
@@ -207,6 +207,10 @@ async function recordStep(
   const isLast = !mayContinue && !isInline;
   session.stored = { ...stored, cluster: step.cluster, pools: step.pools };
   if (record.kind === "changed" && record.isDeferrable && isInline && !mayContinue) return { requeueAfterMs: delay };
+  if (record.kind === "changed" && !isLast) {
+    record = withoutPoolVersions(record);
+    after = recorded(present, record);
+  }
   const written = await writeRecord(services, lease, present, record, now, isLast ? ending : undefined);
   if (written === "fenced") return "fenced";
   if (written === "requested" && !limits.hasTime()) return await releaseForRequest(services, lease, ending);

@@ -54,8 +54,9 @@ export interface Vault {
   /** Decrypts. @throws UnsealError if it was encrypted for another item or with another key; ValiError as the schema */
   open<Shape extends v.GenericSchema>(name: string, sealed: Sealed, schema: Shape): v.InferOutput<Shape>;
   /**
-   * Binds a transaction that writes an encrypted value to the data key: it creates the key, or requires that the key is still the
-   * stored one (label `data-key`), and raises the key's revision, so that a concurrent rotation includes the new value.
+   * Binds a transaction that writes an encrypted value to the data key: the first one creates a new key. Each other one requires that
+   * the key is still the stored one (label `data-key`), and raises the key's revision, so that a concurrent rotation includes the new
+   * value.
    */
   bindTo(transaction: Transaction): void;
 }
@@ -108,7 +109,12 @@ export async function createVault(
   const { key, wrapped } = await keyring.generate(wrappingContext(table, clusterIdentity));
   const data: DataKey = { clusterIdentity, keyId: randomUUID(), ...wrapped, createdAt: now };
   const item = dataKeyEntity.write(secretKey(clusterIdentity, DATA_KEY), data);
-  return vaultWith(table, data, key, (transaction) => writeKey(transaction, item));
+  let isCreated = false;
+  return vaultWith(table, data, key, (transaction) => {
+    if (isCreated) requireKey(transaction, data);
+    else writeKey(transaction, item);
+    isCreated = true;
+  });
 }
 
 /**
@@ -127,13 +133,15 @@ export async function openVault(
   if (item === undefined) return undefined;
   const data = dataKeyEntity.read(item);
   const key = await keyring.unwrap(data, wrappingContext(table, clusterIdentity));
-  return vaultWith(table, { clusterIdentity, keyId: data.keyId }, key, (transaction) => {
-    transaction.update("data-key", secretKey(clusterIdentity, DATA_KEY), "ADD #revision :one", {
-      condition: "#keyId = :keyId",
-      values: { ":keyId": data.keyId, ":one": 1 },
-    });
-  });
+  return vaultWith(table, { clusterIdentity, keyId: data.keyId }, key, (transaction) => requireKey(transaction, data));
 }
+
+/** Requires that a data key is still the stored one, and raises its revision. */
+const requireKey = (transaction: Transaction, { clusterIdentity, keyId }: Pick<DataKey, "clusterIdentity" | "keyId">) =>
+  void transaction.update("data-key", secretKey(clusterIdentity, DATA_KEY), "ADD #revision :one", {
+    condition: "#keyId = :keyId",
+    values: { ":keyId": keyId, ":one": 1 },
+  });
 
 /** Maximum number of reads of a secret that a rotation re-encrypts at the same time. */
 const MAX_READS = 4;
