@@ -2,7 +2,14 @@
 
 import { type Cluster, clusterEntity } from "../cluster/entity.ts";
 import { appendEvent } from "../cluster/store/event-log.ts";
-import { isLeaseHeld, type Lease, type Release, release, retireUnderLease } from "../cluster/store/pointer.ts";
+import {
+  isLeaseHeld,
+  type Lease,
+  type Release,
+  release,
+  releaseAlone,
+  retireUnderLease,
+} from "../cluster/store/pointer.ts";
 import { tombstoneTransaction } from "../cluster/store/tombstone.ts";
 import type { Services } from "../context.ts";
 import { readChunkOf, requireChunk } from "../listing/page-index.ts";
@@ -36,9 +43,10 @@ export async function writeRecord(
   now: string,
   ending: Release | undefined,
 ): Promise<Written> {
+  if (record.kind === "unchanged" && ending !== undefined) return await releaseLease(services, lease, ending);
   const transaction = new Transaction();
   if (record.kind === "changed") addChanges(services, transaction, cluster, record, now);
-  else if (error === undefined && ending === undefined) return "written";
+  else if (error === undefined) return "written";
   if (ending === undefined) renewLease(services, transaction, lease, state);
   else release(transaction, lease, ending);
   return await commitFenced(services, lease, transaction);
@@ -46,9 +54,9 @@ export async function writeRecord(
 
 /** Ends a lease. @throws AppError unavailable as `commit` */
 export async function releaseLease(services: Services, lease: Lease, ending: Release): Promise<Written> {
-  const transaction = new Transaction();
-  release(transaction, lease, ending);
-  return await commitFenced(services, lease, transaction);
+  const { isUpdated, item } = await releaseAlone(services, lease, ending);
+  if (isUpdated) return "written";
+  return isLeaseHeld(item, lease) ? "requested" : "fenced";
 }
 
 /**

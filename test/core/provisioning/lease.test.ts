@@ -82,6 +82,68 @@ describe("acquiring a lease", () => {
   });
 });
 
+describe("releasing a lease of a cluster at rest", () => {
+  /** Makes the update that releases the lease lose its response. @param meanwhile happens before it is repeated */
+  function loseRelease(meanwhile: () => Promise<unknown> = async () => {}): { sent: number } {
+    const seen = { sent: 0 };
+    world.table.client.middlewareStack.add(
+      (next) => async (args) => {
+        const { UpdateExpression = "" } = args.input as { UpdateExpression?: string };
+        const isRelease = UpdateExpression.includes("REMOVE #lastError, #leaseUntil");
+        if (isRelease && ++seen.sent === 1) {
+          await next(args);
+          await meanwhile();
+        }
+        return await next(args);
+      },
+      { step: "initialize", name: "lost" },
+    );
+    return seen;
+  }
+
+  async function atRest(): Promise<string> {
+    const { identity } = await scene.create();
+    await world.settle();
+    world.advanceClock(2 * 60 * 60_000);
+    return identity;
+  }
+
+  test("a release whose response was lost is repeated with the same result", async () => {
+    const identity = await atRest();
+    const seen = loseRelease();
+    expect(await reconcile(world.reconciler, identity)).toBe("released");
+    const pointer = await scene.pointerOf(identity);
+    expect([seen.sent, pointer.leaseUntil, pointer.fence]).toEqual([1, undefined, 0]);
+    expect(Date.parse(pointer.dueAt ?? "")).toBeGreaterThan(world.services.clock().getTime());
+  });
+
+  test("a request between a release whose response was lost and its repetition is processed", async () => {
+    const identity = await atRest();
+    const path = scene.tenant.path("production", "one");
+    const body = { status: "stopping" };
+    // From another process: within this one, writers of the same item wait for each other.
+    loseRelease(() => world.sibling().send("PATCH", path, { token: scene.tenant.admin, body }));
+    expect(await reconcile(world.reconciler, identity)).toBe("released");
+    await world.settle();
+    expect((await scene.send("GET", path)).body.status).toBe("stopped");
+    expect((await scene.pointerOf(identity)).requestedAt).toBeUndefined();
+  });
+
+  test("a repeated release leaves the lease that another worker acquired meanwhile", async () => {
+    const identity = await atRest();
+    let other: AcquiredLease | undefined;
+    loseRelease(async () => {
+      world.advanceClock(2 * 60 * 60_000);
+      other = (await acquireLease(world.sibling().services, identity)) as AcquiredLease;
+    });
+    expect(await reconcile(world.reconciler, identity)).toBe("fenced");
+    expect(await scene.pointerOf(identity)).toMatchObject({
+      leaseId: other?.lease.leaseId,
+      leaseUntil: expect.any(String),
+    });
+  });
+});
+
 describe("the fencing token", () => {
   test("leases that were released after successful calls have the same fencing token", async () => {
     const { identity } = await scene.create();

@@ -63,6 +63,49 @@ test("a cluster that is unobservable for too long becomes unknown", () => {
   });
 });
 
+/** Builds the result of a step on a cluster that is being built, whose observation shows a phase. */
+const observed = (
+  phase: "CLUSTER_PROVISIONED" | "INITIAL_ADDONS_PROVISIONED" | "DONE",
+  more: Partial<Cluster> = {},
+) => {
+  const building: Cluster & Key = {
+    ...cluster,
+    status: "provisioning",
+    provisionStatus: "OIDC_PROVISIONED",
+    furthestPhase: "OIDC_PROVISIONED",
+    ...more,
+  };
+  const power = phase === "DONE" ? ("started" as const) : ("starting" as const);
+  const { version } = cluster;
+  const observation = { collectedAt: NOW, phase, power, version, endpoint: undefined, nodePools: [] };
+  return failed(0, { cluster: building, observation, isUnobservable: false, isCurrent: true, error: undefined });
+};
+
+test("all transitions that one observation shows are one record, with an event for each status", () => {
+  const record = nextRecord(observed("DONE"), NOW);
+  if (record.kind !== "changed") throw new Error("expected a change");
+  expect(record.cluster).toMatchObject({ status: "started", provisionStatus: "DONE", furthestPhase: "DONE" });
+  const steps = record.events.map(({ type, changes }) => [type, ...changes.map(({ to }) => to)]);
+  expect(steps).toEqual([
+    ["cluster.status-changed", "provisioned", "CLUSTER_PROVISIONED"],
+    ["cluster.status-changed", "starting", "INITIAL_NODE_POOLS_PROVISIONED"],
+    ["cluster.status-changed", "INITIAL_ADDONS_PROVISIONED", "started", "DONE"],
+  ]);
+  expect(nextRecord({ ...observed("DONE"), cluster: { ...cluster, ...record.cluster } }, NOW).kind).toBe("unchanged");
+});
+
+test("a phase without a status may be recorded later, and a status may not", () => {
+  const starting = { status: "starting", provisionStatus: "INITIAL_NODE_POOLS_PROVISIONED" } as const;
+  const first = nextRecord(observed("CLUSTER_PROVISIONED", starting), NOW);
+  const conditions = first.kind === "changed" ? first.cluster.conditions : cluster.conditions;
+  const later = nextRecord(observed("INITIAL_ADDONS_PROVISIONED", { ...starting, conditions }), NOW);
+  expect(later).toMatchObject({ isDeferrable: true, events: [{ type: "cluster.phase-reached" }] });
+  expect(nextRecord(observed("CLUSTER_PROVISIONED"), NOW)).toMatchObject({ isDeferrable: false });
+  const error = { operation: "applying the configuration", message: "no", isTimeout: false };
+  const failedToo = { ...observed("INITIAL_ADDONS_PROVISIONED", { ...starting, conditions }), error };
+  expect(nextRecord(failedToo, NOW)).toMatchObject({ isDeferrable: false });
+});
+
 test("a deletion is complete only once the prerequisites are removed", () => {
   const deleting: Cluster & Key = { ...cluster, status: "deleting", desiredStatus: "deleting" };
   const gone = { cluster: deleting, isUnobservable: false, error: undefined, state: { attempts: 0 } };
