@@ -136,19 +136,21 @@ async function recordPlan(
   const { cluster, pools, observation } = step;
   if (cluster.plannedVersion === version) return step;
   const transaction = new Transaction();
-  const isFirst = cluster.status === "new" && cluster.plannedVersion === undefined && observation === undefined;
-  if (isFirst) {
+  const isNew = observation === undefined && cluster.plannedVersion === undefined;
+  if (isNew && cluster.status === "new") {
     const now = services.clock().toISOString();
     const record = firstRecord(cluster, pools, version, now);
     addChanges(services, transaction, cluster, record, now);
     return (await commitUnderLease(services, lease, transaction)) ? recorded(step, record) : undefined;
   }
-  transaction.update("cluster", cluster, "SET #plannedVersion = :version", {
+  const { rollbackVersion, ...rest } = cluster;
+  // A cluster that is built with this version never ran the former one.
+  const after = { ...rest, plannedVersion: version, ...(isNew ? {} : { rollbackVersion }) };
+  transaction.update("cluster", cluster, `SET #plannedVersion = :version${isNew ? " REMOVE #rollbackVersion" : ""}`, {
     condition: "#identity = :identity AND #revision = :revision",
     values: { ":version": version, ":identity": cluster.identity, ":revision": cluster.revision },
   });
-  const after = { ...step, cluster: { ...cluster, plannedVersion: version } };
-  return (await commitUnderLease(services, lease, transaction)) ? after : undefined;
+  return (await commitUnderLease(services, lease, transaction)) ? { ...step, cluster: after } : undefined;
 }
 
 async function commitUnderLease(services: ReconcilerServices, lease: Lease, transaction: Transaction) {
