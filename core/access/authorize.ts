@@ -35,8 +35,8 @@ interface PathSlugs {
 /** Requirements of an operation, and additional reads. The functions are called only when the path is well formed. */
 interface AuthorizeOptions<Alongside> {
   path: PathSlugs;
-  /** Role that the caller needs in the environment of the path; not checked for a path without an environment. */
-  role: RequiredRole;
+  /** Role that the caller needs in the environment of the path, or in the organisation if the path has none. Absent: any role. */
+  role?: RequiredRole;
   /** More items to read in the same round trip. */
   keys?: () => readonly Key[];
   /** Query to run in parallel. */
@@ -61,7 +61,7 @@ export interface Authorized<Alongside = unknown, Body = unknown> {
 /**
  * Authorizes a caller. Reads the token, the organisation, the membership, the references unless the process has them, and what the
  * operation asks for in one round trip. Then checks in the order of the contract: token, source address, a request that cannot be
- * parsed, malformed path, no role in the organisation, missing environment, insufficient role there, another request with the same
+ * parsed, malformed path, no role in the organisation, missing environment, insufficient role, another request with the same
  * idempotency key. Then reads the references in another round trip if they changed since the process read them.
  *
  * @throws AppError the first of these errors that applies
@@ -106,6 +106,7 @@ export async function authorize<Alongside = undefined, Body = unknown>(
   const member = memberEntity.read(memberItem);
   const environment =
     path.environment === undefined ? undefined : authorizeEnvironment(path, member, options.role, read);
+  if (path.environment === undefined) requireOrganisationRole(member, options.role);
   recordCluster(context, path, read);
   const [record] = recordKeys;
   const replay = record === undefined ? undefined : findReplay<Body>(context, read(record));
@@ -222,7 +223,7 @@ function isAllowedSource(token: Token, sourceAddress: string | undefined): boole
 function authorizeEnvironment(
   path: PathSlugs,
   member: Member,
-  role: RequiredRole,
+  role: RequiredRole | undefined,
   read: (key: Key) => RawItem | undefined,
 ): Environment {
   const slug = path.environment ?? "";
@@ -231,8 +232,17 @@ function authorizeEnvironment(
   if (environment === undefined || environment.deletedAt !== undefined) {
     throw environmentNotFound(slug, path.organisation);
   }
-  if (!satisfies(roleIn(member, environment.identity), role)) throw roleInsufficient(role, slug);
+  if (role !== undefined && !satisfies(roleIn(member, environment.identity), role)) throw roleInsufficient(role, slug);
   return environment;
+}
+
+/** Checks the role in the organisation, whatever overrides it in environments. @throws AppError forbidden */
+function requireOrganisationRole(member: Member, role: RequiredRole | undefined): void {
+  if (role === undefined || satisfies(member.role, role)) return;
+  throw forbidden(
+    "organisation.role_insufficient",
+    `This request requires the role ${role} or higher in organisation "${member.organisation}".`,
+  );
 }
 
 const malformedPath = (path: PathSlugs): AppError =>

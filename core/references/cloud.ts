@@ -81,7 +81,7 @@ export async function listCloudAccounts(
   input: InOrganisation<CloudAccountListOptions>,
 ): Promise<Page<CloudAccountResponse>> {
   const { organisation } = input;
-  const { member, references } = await authorize(context, { path: { organisation }, role: "viewer" });
+  const { member, references } = await authorize(context, { path: { organisation } });
   requireListAccess(member, "cloud accounts");
   const { page, displayName, cloudProvider } = requireValid(context, input.options);
   const accounts = Object.values(references.accounts)
@@ -99,7 +99,7 @@ export async function listCloudAccounts(
  */
 export async function getCloudAccount(context: Context, input: OfAccount): Promise<CloudAccountResponse> {
   const { organisation } = input;
-  const { member, references } = await authorize(context, { path: { organisation }, role: "viewer" });
+  const { member, references } = await authorize(context, { path: { organisation } });
   requireListAccess(member, "cloud accounts");
   const account = findAccount(references, input);
   requireValid(context, input.options);
@@ -116,7 +116,7 @@ export async function listCloudCredentials(
   input: OfAccount<PageOptions>,
 ): Promise<Page<CloudCredentialsResponse>> {
   const { organisation } = input;
-  const { member, references } = await authorize(context, { path: { organisation }, role: "viewer" });
+  const { member, references } = await authorize(context, { path: { organisation } });
   requireListAccess(member, "cloud credentials");
   const account = findAccount(references, input);
   const { page } = requireValid(context, input.options);
@@ -142,7 +142,7 @@ export async function listCloudProfiles(
   context: Context,
   input: InOrganisation<PageOptions>,
 ): Promise<Page<CloudProfile>> {
-  await authorize(context, { path: { organisation: input.organisation }, role: "viewer" });
+  await authorize(context, { path: { organisation: input.organisation } });
   const { page } = requireValid(context, input.options);
   return paginate(Catalogue.cloudProfiles.map(toCloudProfile), page, undefined);
 }
@@ -152,7 +152,7 @@ export async function listCloudProviders(
   context: Context,
   input: InOrganisation<PageOptions>,
 ): Promise<Page<CloudProvider>> {
-  await authorize(context, { path: { organisation: input.organisation }, role: "viewer" });
+  await authorize(context, { path: { organisation: input.organisation } });
   const { page } = requireValid(context, input.options);
   return paginate(Catalogue.cloudProviders.map(toCloudProvider), page, undefined);
 }
@@ -167,7 +167,7 @@ export async function listRegions(
   input: OfProvider & { organisation: string },
 ): Promise<Page<Region>> {
   const { organisation, provider } = input;
-  await authorize(requireSlugs(context, { provider }), { path: { organisation }, role: "viewer" });
+  await authorize(requireSlugs(context, { provider }), { path: { organisation } });
   const { regions } = findProvider(provider);
   const { page } = requireValid(context, input.options);
   return paginate(regions.map(toRegion), page, undefined);
@@ -180,7 +180,7 @@ export async function listRegions(
  */
 export async function listAvailabilityZones(context: Context, input: OfRegion): Promise<Page<AvailabilityZone>> {
   const { organisation, provider, region: slug } = input;
-  await authorize(requireSlugs(context, { provider, region: slug }), { path: { organisation }, role: "viewer" });
+  await authorize(requireSlugs(context, { provider, region: slug }), { path: { organisation } });
   const region = Catalogue.regionOf(findProvider(provider), slug);
   if (region === undefined) {
     throw notFound("region.missing", `There is no region "${slug}" of the cloud provider "${provider}".`);
@@ -213,7 +213,7 @@ export async function listUpdateChannels(
   context: Context,
   input: InOrganisation<PageOptions>,
 ): Promise<Page<v.InferOutput<typeof UpdateChannelResponse>>> {
-  await authorize(context, { path: { organisation: input.organisation }, role: "viewer" });
+  await authorize(context, { path: { organisation: input.organisation } });
   const { page } = requireValid(context, input.options);
   const channels = Catalogue.updateChannels
     .toSorted((one, other) => Catalogue.compareVersions(one.kubernetesClusterVersion, other.kubernetesClusterVersion))

@@ -22,7 +22,6 @@ export async function listEnvironments(
   const { organisation } = input;
   const authorized = await authorize(context, {
     path: { organisation },
-    role: "viewer",
     alongside: () => context.table.query({ pk: organisationKey(organisation).pk, prefix: ENVIRONMENT_PREFIX }),
   });
   const { member } = authorized;

@@ -38,7 +38,7 @@ export async function listMaintenanceSchedules(
   input: { organisation: string; options: Parsed<NoOptions> },
 ): Promise<Response[]> {
   const { organisation } = input;
-  const { member, references } = await authorize(context, { path: { organisation }, role: "viewer" });
+  const { member, references } = await authorize(context, { path: { organisation } });
   requireListAccess(member, "maintenance schedules");
   requireValid(context, input.options);
   const schedules = Object.values(references.schedules).sort(byAge);
@@ -62,7 +62,6 @@ export async function getMaintenanceSchedule(
   const identity = input.schedule.toLowerCase();
   const authorized = await authorize(context, {
     path: { organisation },
-    role: "viewer",
     keys: () => (v.is(uuid, identity) ? [usageKey(organisation, identity)] : []),
   });
   requireListAccess(authorized.member, "maintenance schedules");

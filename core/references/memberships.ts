@@ -65,7 +65,7 @@ export async function getOrganisation(
   context: Context,
   input: { organisation: string; options: Parsed<NoOptions> },
 ): Promise<OrganisationResponse> {
-  const { organisation } = await authorize(context, { path: { organisation: input.organisation }, role: "viewer" });
+  const { organisation } = await authorize(context, { path: { organisation: input.organisation } });
   requireValid(context, input.options);
   return toOrganisationResponse(organisation);
 }

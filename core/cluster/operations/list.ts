@@ -44,8 +44,10 @@ const DEFAULT_ORDER = ["environmentSlug", "slug"];
 export async function list(context: Context, input: ListInput): Promise<Page<ClusterResponse>> {
   const { organisation, environment } = input;
   const authorized = await authorize(context, {
-    path: environment === undefined ? { organisation } : { organisation, environment },
-    role: "viewer",
+    // In an organisation, a role in one environment is enough.
+    ...(environment === undefined
+      ? { path: { organisation } }
+      : { path: { organisation, environment }, role: "viewer" }),
     alongside: () => readChunks(context.table, organisation, environment),
   });
   const { member, references } = authorized;
