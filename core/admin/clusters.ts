@@ -1,7 +1,7 @@
 /** Operator's view of clusters and of the reconciler: list due ones, show, retry and forget. Only for the operator's command. */
 
 import type { Condition } from "../cluster/condition.ts";
-import { type Cluster, type ClusterEvent, eventEntity, type Pointer, pointerEntity } from "../cluster/entity.ts";
+import { type Cluster, type Pointer, pointerEntity } from "../cluster/entity.ts";
 import { describeConditions } from "../cluster/rules/condition-messages.ts";
 import { markDueForRetry, retire } from "../cluster/store/pointer.ts";
 import { tombstoneTransaction } from "../cluster/store/tombstone.ts";
@@ -13,6 +13,7 @@ import {
   oidcClientEntity,
 } from "../cluster-access/entity.ts";
 import type { Services } from "../context.ts";
+import { eventEntity, type StoredEvent } from "../events/entity.ts";
 import { readChunkOf, requireChunk } from "../listing/page-index.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import { completeDeletion } from "../provisioning/cleanup.ts";
@@ -67,7 +68,7 @@ interface DueCluster extends Pick<Pointer, "identity" | "organisation" | "path" 
   lease: LeaseReport;
 }
 
-type EventReport = Omit<ClusterEvent, "clusterIdentity" | "ttl">;
+type EventReport = Omit<StoredEvent, "clusterIdentity" | "ttl">;
 
 /** Report on a cluster. */
 interface ClusterReport extends Named<Cluster, typeof IDENTITY>, Named<Cluster, typeof STATE> {

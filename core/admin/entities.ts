@@ -1,7 +1,8 @@
 /** All stored entities, for the operator's commands, which process the whole table. */
 
-import { clusterEntity, eventEntity, pointerEntity, tombstoneEntity } from "../cluster/entity.ts";
+import { clusterEntity, pointerEntity, tombstoneEntity } from "../cluster/entity.ts";
 import { bootstrapTokensEntity, certificateAuthorityEntity, oidcClientEntity } from "../cluster-access/entity.ts";
+import { eventEntity } from "../events/entity.ts";
 import { chunkEntity } from "../listing/page-index.ts";
 import { nodePoolEntity } from "../node-pool/entity.ts";
 import { simulationEntity } from "../provisioning/simulated/simulation.ts";

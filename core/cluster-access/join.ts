@@ -3,8 +3,9 @@
 import type { EventOf } from "../cluster/event-types.ts";
 import { findNodePool } from "../cluster/operations/node-pool-read.ts";
 import { nodeVersionOf } from "../cluster/rules/versions.ts";
-import { appendEvent, requesterOf } from "../cluster/store/event-log.ts";
+import { appendEvent } from "../cluster/store/event-log.ts";
 import type { Context } from "../context.ts";
+import { requesterOf } from "../events/event-log.ts";
 import { buildJoinDocuments } from "../node-bootstrap/documents.ts";
 import { findNodeSoftware } from "../node-bootstrap/software.ts";
 import { isLive } from "../node-pool/rules.ts";

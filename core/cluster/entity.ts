@@ -1,4 +1,4 @@
-/** Stored shapes of clusters, their pointers, events and tombstones. */
+/** Stored shapes of clusters, their pointers and tombstones. */
 
 import * as v from "valibot";
 import { StoredNodePool } from "../node-pool/entity.ts";
@@ -7,7 +7,6 @@ import { freeNames } from "../shared/schemas.ts";
 import { LIST_ATTRIBUTES } from "../table/definition.ts";
 import { defineEntity, type Entity, type Migration } from "../table/entity.ts";
 import { type ClusterCondition, readConditions, StoredConditions, storeConditions } from "./condition.ts";
-import { eventTypes, upgradeEvent } from "./event-types.ts";
 import { withoutMessages } from "./migrations.ts";
 import {
   type APIAddon,
@@ -186,43 +185,6 @@ export type Pointer = v.InferOutput<typeof StoredPointer>;
 
 /** Entity of a pointer. */
 export const pointerEntity = defineEntity("pointer", 1, StoredPointer);
-
-const StoredChange = v.object({
-  path: v.string(),
-  /** Absent if there was no value before. */
-  from: v.optional(v.unknown()),
-  /** Absent if there is no value now. */
-  to: v.optional(v.unknown()),
-});
-
-const StoredEvent = v.object({
-  type: v.picklist(eventTypes),
-  at: v.string(),
-  clusterIdentity: v.string(),
-  /** User, token and request of the change; absent for a change by the reconciler. */
-  user: v.optional(v.string()),
-  tokenId: v.optional(v.string()),
-  sourceAddress: v.optional(v.string()),
-  requestId: v.optional(v.string()),
-  changes: v.array(StoredChange),
-  ttl: v.number(),
-});
-
-/** Event of a cluster, with the user and the IP address of the change. */
-export type ClusterEvent = v.InferOutput<typeof StoredEvent>;
-
-/** Entity of an event. */
-export const eventEntity = defineEntity("event", 3, StoredEvent, {
-  attributes: ["ttl"],
-  migrations: { 1: upgradeEvent, 2: (event) => ({ ...event, changes: parseJson(String(event.changes)) }) },
-});
-
-/** Changed property. `from` is absent if there was no value before, `to` if there is none now. */
-export interface Change<Path extends string = string, Value = unknown> {
-  path: Path;
-  from?: Value | undefined;
-  to?: Value | undefined;
-}
 
 const StoredTombstone = v.object({
   ...StoredCluster.entries,

@@ -11,22 +11,21 @@ export interface Precondition {
   readonly hint: string;
 }
 
+/** Returns the part of an entity tag that identifies the revision: up to the first period. */
+const revisionOf = (tag: string): string => tag.split(".")[0] ?? "";
+
 /**
- * Compares the precondition of a write with the stored revision. Only the first part of an entity tag, the revision, is compared, because a change of a
- * referenced item does not conflict with the write.
+ * Compares the precondition of a write with the current entity tag. Only the first part of the tags, the revision, is compared, because
+ * a change of what the later parts cover, such as a referenced item or totals, does not conflict with the write.
  *
  * @param precondition undefined if the caller sent none
- * @param present current entity tag, for the error
+ * @param present current entity tag, without quotes
  * @returns preconditionFailed with the current entity tag, if the precondition does not hold
  */
-export function revisionMismatch(
-  precondition: Precondition | undefined,
-  revision: number,
-  present: string,
-): AppError | undefined {
+export function revisionMismatch(precondition: Precondition | undefined, present: string): AppError | undefined {
   if (precondition === undefined) return undefined;
   const { name, tags, hint } = precondition;
-  if (tags.some((tag) => tag.split(".")[0] === `${revision}`)) return undefined;
+  if (tags.some((tag) => revisionOf(tag) === revisionOf(present))) return undefined;
   return new AppError(
     "preconditionFailed",
     "precondition.failed",

@@ -165,13 +165,28 @@ export const rotationKey: Key = { pk: "SECRETS", sk: "ROTATION" };
  * @param ulid distinguishes events of the same millisecond
  */
 export const eventKey = (clusterIdentity: string, at: string, ulid: string) =>
-  ofCluster(clusterIdentity, `EVENT#${part(at)}#${part(ulid)}`);
+  ofCluster(clusterIdentity, eventSortKey(at, ulid));
+
+/**
+ * Key of an event of an organisation. They have a partition of their own, so that writes of events add no load to the organisation's.
+ *
+ * @param at and `ulid`, as in the key of an event of a cluster
+ */
+export const organisationEventKey = (organisation: string, at: string, ulid: string): Key => ({
+  pk: organisationEventsPartition(organisation),
+  sk: eventSortKey(at, ulid),
+});
+
+/** Partition key of the events of an organisation. */
+export const organisationEventsPartition = (organisation: string) => `EVENTS#${part(organisation)}`;
 
 /** Sort key prefix of events. */
 export const EVENT_PREFIX = "EVENT#";
 
-/** Returns the upper bound of a cluster's events that are older than one. @param at and `ulid`, as in its key */
-export const eventsBefore = (at: string, ulid: string) => lastBefore(`${EVENT_PREFIX}${part(at)}#${part(ulid)}`);
+const eventSortKey = (at: string, ulid: string) => `${EVENT_PREFIX}${part(at)}#${part(ulid)}`;
+
+/** Returns the upper bound of the events of a log that are older than one. @param at and `ulid`, as in its key */
+export const eventsBefore = (at: string, ulid: string) => lastBefore(eventSortKey(at, ulid));
 
 /** Returns the ranges of a cluster's partition that contain all its items except events. */
 export const rangesExceptEvents = (clusterIdentity: string): { pk: string; from: string; to: string }[] => {

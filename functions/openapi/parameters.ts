@@ -1,10 +1,10 @@
 /** Parameters of requests, and headers of responses. */
 
-import { DEFAULT_EVENTS, MAX_EVENTS } from "#core/cluster/operations/list-events.ts";
 import { sortable } from "#core/cluster/operations/search.ts";
 import { WAIT_LIMITS } from "#core/cluster/operations/status-watcher.ts";
 import { MAX_WAIT_SECONDS } from "#core/cluster/operations/wait.ts";
 import { clusterStatuses } from "#core/cluster/schema.ts";
+import { DEFAULT_EVENTS, MAX_EVENTS } from "#core/events/list.ts";
 import { MAX_PAGE_SIZE } from "#core/listing/page.ts";
 import type { ParameterName } from "../api/routes.ts";
 import { awaitable } from "../api/v1/clusters.ts";
@@ -95,7 +95,7 @@ const eventsPage = {
     maximum: MAX_EVENTS,
     default: DEFAULT_EVENTS,
   }),
-  cursor: query("cursor", "Start of the page: an opaque value from a `next` link of the same cluster.", {
+  cursor: query("cursor", "Start of the page: an opaque value from a `next` link of the same list.", {
     type: "string",
   }),
 };

@@ -1,16 +1,12 @@
 /** Components of the document: the contract's shapes under the documentation's names. */
 
 import * as v from "valibot";
-import {
-  ClusterEventChange,
-  ClusterEventResponse,
-  ClusterEventsResponse,
-} from "#core/cluster/operations/list-events.ts";
+import { ClusterEventResponse, ClusterEventsResponse } from "#core/cluster/operations/list-events.ts";
 import { MessageResponse, UpdatePrometheusRules } from "#core/cluster/operations/prometheus-rules.ts";
 import { ClusterUpgradesResponse, NewerVersion, ReachableVersion } from "#core/cluster/operations/upgrades.ts";
-import type * as Consequences from "#core/cluster/rules/consequences.ts";
 import * as Cluster from "#core/cluster/schema.ts";
 import * as Configuration from "#core/cluster-access/schema.ts";
+import { EventChange } from "#core/events/list.ts";
 import * as NodePool from "#core/node-pool/schema.ts";
 import {
   AvailabilityZone,
@@ -26,6 +22,7 @@ import {
   OrganisationResponse,
   Region,
 } from "#core/references/schema.ts";
+import type * as Write from "#core/request/write.ts";
 import { IPRange, identity, int32, int64, Slug } from "#core/shared/schemas.ts";
 import { PageableObject, SortObject } from "../api/v1/page.ts";
 import { ErrorMessageResponse } from "../http/errors.ts";
@@ -38,10 +35,10 @@ const ConsequenceNodePool = v.object({
 
 /** Effect of a change: `inPlace` does not affect running nodes, `rollsNodes` replaces or removes them. */
 const Consequence = v.object({
-  effect: v.picklist(["inPlace", "rollsNodes"] satisfies Consequences.Effect[]),
+  effect: v.picklist(["inPlace", "rollsNodes"] satisfies Write.Effect[]),
   nodePools: v.array(ConsequenceNodePool),
   property: v.string(),
-}) satisfies v.GenericSchema<Consequences.Consequence>;
+}) satisfies v.GenericSchema<Write.Consequence>;
 
 /** Property that only the response to a dry run has. */
 const consequences = v.optional(v.pipe(v.array(Consequence), v.description("Only in the response to a dry run.")));
@@ -99,7 +96,6 @@ const SCHEMAS = {
   CloudCredentialsResponse,
   CloudProfile,
   CloudProvider,
-  ClusterEventChange,
   ClusterEventResponse,
   ClusterEventsResponse,
   ClusterNodePoolResponse,
@@ -114,6 +110,7 @@ const SCHEMAS = {
   DryRunResponse: v.object({ consequences: v.array(Consequence) }),
   Email,
   EnvironmentResponse,
+  EventChange,
   ErrorMessageResponse,
   HealthResponse: v.object({ status: v.literal("ok") }),
   IPRange,

@@ -2,15 +2,9 @@
 
 import { expect } from "vitest";
 import { findInconsistencies } from "#core/admin/integrity/organisation.ts";
-import {
-  type Cluster,
-  type ClusterEvent,
-  clusterEntity,
-  eventEntity,
-  type Tombstone,
-  tombstoneEntity,
-} from "#core/cluster/entity.ts";
+import { type Cluster, clusterEntity, type Tombstone, tombstoneEntity } from "#core/cluster/entity.ts";
 import type { Services } from "#core/context.ts";
+import { eventEntity, type StoredEvent } from "#core/events/entity.ts";
 import {
   CLUSTER_PREFIX,
   EVENT_PREFIX,
@@ -36,7 +30,7 @@ export async function tombstonesOf(services: Services, organisation: string): Pr
 }
 
 /** Reads the events of a cluster, oldest first. */
-export async function eventsOf(services: Services, identity: string): Promise<(ClusterEvent & Key)[]> {
+export async function eventsOf(services: Services, identity: string): Promise<(StoredEvent & Key)[]> {
   const items = await services.table.query({ pk: pointerKey(identity).pk, prefix: EVENT_PREFIX });
   return items.map((item) => eventEntity.read(item));
 }

@@ -21,6 +21,7 @@ const KEYS: readonly (readonly [pk: RegExp, sk: RegExp, entity: string])[] = [
   [/^CLUSTER#/, /^CLUSTER$/, "pointer"],
   [/^CLUSTER#/, /^POOL#/, "node-pool"],
   [/^CLUSTER#/, /^EVENT#/, "event"],
+  [/^EVENTS#/, /^EVENT#/, "event"],
   [/^CLUSTER#/, /^SECRET#KEY$/, "data-key"],
   [/^CLUSTER#/, /^SECRET#CA$/, "certificate-authority"],
   [/^CLUSTER#/, /^SECRET#OIDC$/, "oidc-client"],

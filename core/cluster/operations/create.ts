@@ -2,10 +2,12 @@
 
 import { type Authorized, authorize, environmentNotFound } from "../../access/authorize.ts";
 import type { Context, WriteOptions } from "../../context.ts";
+import { requesterOf } from "../../events/event-log.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolItem } from "../../node-pool/items.ts";
 import { MAX_NODE_POOLS } from "../../node-pool/schema.ts";
 import { IDEMPOTENCY_LABEL, type Representation, storeResponse } from "../../request/idempotency.ts";
+import { readWriteOptions, runWrite, type WriteResult } from "../../request/write.ts";
 import { type AppError, conflict, invalid } from "../../shared/errors.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import { isSlug, slugOf } from "../../shared/slug.ts";
@@ -20,7 +22,7 @@ import { createdEvent, newCluster, newNodePools, type PoolIds } from "../rules/n
 import { slugConflict } from "../rules/slug.ts";
 import type { ClusterResponse, CreateCluster } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
-import { appendEvent, requesterOf } from "../store/event-log.ts";
+import { appendEvent } from "../store/event-log.ts";
 import { pointerItem } from "../store/pointer.ts";
 import {
   readSlugContext,
@@ -30,7 +32,7 @@ import {
   type SlugState,
   slugStateOf,
 } from "../store/slug-reservation.ts";
-import { readWriteOptions, representCluster, runWrite, type WriteResult } from "./write-result.ts";
+import { representCluster } from "./represent-cluster.ts";
 
 /** Request to create a cluster. */
 interface CreateInput {

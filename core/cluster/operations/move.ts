@@ -3,12 +3,12 @@
 import { authorize } from "../../access/authorize.ts";
 import type { Context, WriteOptions } from "../../context.ts";
 import type { Precondition } from "../../request/preconditions.ts";
+import { readWriteOptions, type WriteResult } from "../../request/write.ts";
 import { invalid } from "../../shared/errors.ts";
 import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
 import { textProperty } from "../rules/update.ts";
 import { type ClusterResponse, MoveCluster } from "../schema.ts";
 import { runUpdate } from "./update.ts";
-import { readWriteOptions, type WriteResult } from "./write-result.ts";
 
 /** Parsed body of a move. */
 interface ParsedMove extends Validated<MoveCluster> {

@@ -8,6 +8,7 @@ import { computeOf, isLive } from "../../node-pool/rules.ts";
 import type { ClusterNodePoolResponse, CreateNodePool } from "../../node-pool/schema.ts";
 import type { Representation } from "../../request/idempotency.ts";
 import type { Precondition } from "../../request/preconditions.ts";
+import { readWriteOptions, runWrite, type WriteResult } from "../../request/write.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import type { Parsed, Validated } from "../../shared/validation.ts";
 import { clusterKey } from "../../table/keys.ts";
@@ -22,7 +23,6 @@ import {
 import { commitMutation } from "../store/mutation.ts";
 import { clusterNotFound } from "./get.ts";
 import { findNodePool, representNodePool } from "./node-pool-read.ts";
-import { readWriteOptions, runWrite, type WriteResult } from "./write-result.ts";
 
 /** Request to create a node pool. */
 interface CreateNodePoolInput {

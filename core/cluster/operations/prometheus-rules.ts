@@ -2,9 +2,9 @@
 
 import * as v from "valibot";
 import type { Context, WriteOptions } from "../../context.ts";
+import type { WriteResult } from "../../request/write.ts";
 import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
 import { runUpdate } from "./update.ts";
-import type { WriteResult } from "./write-result.ts";
 
 /** Request body. The API documentation shows none; this one and a plain `true` or `false` are accepted. */
 export const UpdatePrometheusRules = v.object({ environmentPrometheusRules: v.boolean() });

@@ -2,8 +2,10 @@
 
 import { type Authorized, authorize } from "../../access/authorize.ts";
 import type { Context, WriteOptions } from "../../context.ts";
+import { requesterOf } from "../../events/event-log.ts";
 import { nodePoolItem } from "../../node-pool/items.ts";
 import { type Representation, storeResponse } from "../../request/idempotency.ts";
+import { readWriteOptions, runWrite, type WriteResult } from "../../request/write.ts";
 import { AppError, conflict, invalid, notFound } from "../../shared/errors.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import { hasTtlExpired } from "../../shared/time.ts";
@@ -18,7 +20,7 @@ import { isDeleting } from "../rules/transitions.ts";
 import { diffClusters } from "../rules/update.ts";
 import { type ClusterResponse, UndeleteCluster } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
-import { appendEvent, requesterOf } from "../store/event-log.ts";
+import { appendEvent } from "../store/event-log.ts";
 import { markRestored } from "../store/pointer.ts";
 import {
   readSlugContext,
@@ -27,7 +29,7 @@ import {
   type SlugState,
   slugStateOf,
 } from "../store/slug-reservation.ts";
-import { readWriteOptions, representCluster, runWrite, type WriteResult } from "./write-result.ts";
+import { representCluster } from "./represent-cluster.ts";
 
 /** Maximum number of tombstones read for one slug; if there are more, the caller must send an identity. */
 const MAX_CANDIDATES = 100;

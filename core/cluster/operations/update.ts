@@ -7,6 +7,7 @@ import { nodePoolsOf } from "../../node-pool/items.ts";
 import { isLive } from "../../node-pool/rules.ts";
 import { type Representation, storeResponseOnly } from "../../request/idempotency.ts";
 import type { Precondition } from "../../request/preconditions.ts";
+import { type DryRun, readWriteOptions, runWrite, type WriteResult } from "../../request/write.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import { isOrganisationSlug, isSlug } from "../../shared/slug.ts";
 import type { Parsed } from "../../shared/validation.ts";
@@ -23,7 +24,7 @@ import { clusterEtag } from "../store/items.ts";
 import { commitMutation, type MovePlan } from "../store/mutation.ts";
 import { readSlugContext, type SlugContext, slugStateOf } from "../store/slug-reservation.ts";
 import { type ClusterPath, clusterNotFound } from "./get.ts";
-import { type DryRun, readWriteOptions, representCluster, runWrite, type WriteResult } from "./write-result.ts";
+import { representCluster } from "./represent-cluster.ts";
 
 /** Request to change a cluster. */
 interface UpdateInput {

@@ -1,18 +1,10 @@
 /** Predicts the effects of a change on running nodes, for a dry run. Pure functions. */
 
+import type { Change } from "../../events/entity.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { type NodePoolSettings, nodeUpgradeOf } from "../../node-pool/rules.ts";
-import type { Change, Cluster } from "../entity.ts";
-
-/** Effect on nodes: they stay, or are replaced or removed. */
-export type Effect = "inPlace" | "rollsNodes";
-
-/** Property that would change, and the pools that it would affect; `nodes` is the minimum number of nodes of a pool. */
-export interface Consequence {
-  property: string;
-  effect: Effect;
-  nodePools: { identity: string; nodes: number }[];
-}
+import type { Consequence } from "../../request/write.ts";
+import type { Cluster } from "../entity.ts";
 
 const affected = (pools: readonly NodePool[]) => pools.map(({ identity, minSize }) => ({ identity, nodes: minSize }));
 

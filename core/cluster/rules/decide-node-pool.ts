@@ -15,12 +15,13 @@ import {
 } from "../../node-pool/rules.ts";
 import { type ClusterNodePoolResponse, CreateNodePool, MAX_NODE_POOLS } from "../../node-pool/schema.ts";
 import { type Precondition, revisionMismatch } from "../../request/preconditions.ts";
+import type { Consequence } from "../../request/write.ts";
 import { type AppError, conflict, invalid, type Problem } from "../../shared/errors.ts";
 import { canonicalJson } from "../../shared/json.ts";
 import { type Validated, validate } from "../../shared/validation.ts";
 import type { Cluster } from "../entity.ts";
 import type { EventOf } from "../event-types.ts";
-import { type Consequence, nodePoolConsequences, removalConsequences } from "./consequences.ts";
+import { nodePoolConsequences, removalConsequences } from "./consequences.ts";
 import { isDeleting } from "./transitions.ts";
 import { invalidState } from "./update.ts";
 
@@ -112,7 +113,7 @@ export function decideUpdate(
   const found = nodePoolProblems(requested, pathsOf(problems), "", placementOf(state), draft, pool);
   const all = [...state.problems, ...problems, ...found];
   if (all.length > 0) return { kind: "refuse", error: invalid(all) };
-  const mismatch = revisionMismatch(precondition, pool.revision, nodePoolEtag(pool));
+  const mismatch = revisionMismatch(precondition, nodePoolEtag(pool));
   if (mismatch !== undefined) return { kind: "refuse", error: mismatch };
   const settings = settingsOf(validate(CreateNodePool, requested).complete());
   const names = changedNames(pool, settings);
@@ -144,7 +145,7 @@ export function decideRemove(
   if (state.problems.length > 0) return { kind: "refuse", error: invalid(state.problems) };
   // An earlier attempt succeeded, and its response was lost.
   if (state.cluster.writtenBy === state.mutationId) return { kind: "unchanged", pool };
-  const mismatch = revisionMismatch(precondition, pool.revision, nodePoolEtag(pool));
+  const mismatch = revisionMismatch(precondition, nodePoolEtag(pool));
   if (mismatch !== undefined) return { kind: "refuse", error: mismatch };
   if (state.dryRun) return { kind: "dryRun", body: {}, consequences: isLive(pool) ? removalConsequences(pool) : [] };
   if (!isLive(pool)) return { kind: "unchanged", pool };

@@ -1,11 +1,12 @@
 /** Decides about a change of a cluster. Pure functions. */
 
+import type { Change } from "../../events/entity.ts";
 import { type Precondition, revisionMismatch } from "../../request/preconditions.ts";
 import { type AppError, invalid, type Problem } from "../../shared/errors.ts";
 import { formatValue } from "../../shared/validation.ts";
 import type { Environment } from "../../tenancy/environment.ts";
 import type { References } from "../../tenancy/references-entity.ts";
-import type { Change, Cluster } from "../entity.ts";
+import type { Cluster } from "../entity.ts";
 import type { EventOf, TrackedName } from "../event-types.ts";
 import { type SlugOwners, slugConflict } from "./slug.ts";
 import { isDeleting } from "./transitions.ts";
@@ -67,7 +68,7 @@ export function decideUpdate(state: UpdateState): UpdateDecision {
   const updated = applyUpdate(cluster, request);
   const after = withEnvironment(updated, destination?.environment);
   const error =
-    revisionMismatch(state.precondition, cluster.revision, state.etag) ??
+    revisionMismatch(state.precondition, state.etag) ??
     updateConflict(cluster, request, updated) ??
     (destination && moveConflict(after, destination)) ??
     unreachableVersion(cluster, after);

@@ -7,13 +7,14 @@ import {
   listAvailable,
   updateChannels,
 } from "../../catalogue/index.ts";
+import type { Change } from "../../events/entity.ts";
 import { largestProperty } from "../../node-pool/rules.ts";
 import { type AppError, conflict, invalid, type Problem } from "../../shared/errors.ts";
 import { canonicalJson, isObject } from "../../shared/json.ts";
 import { normaliseIpWhitelist } from "../../shared/schemas.ts";
 import { formatValue, type Parsed, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
-import type { Change, Cluster } from "../entity.ts";
+import type { Cluster } from "../entity.ts";
 import type { TrackedName } from "../event-types.ts";
 import { MAX_CLUSTER_BYTES, UpdateCluster } from "../schema.ts";
 import { evaluateStatusRequest, isDeleting } from "./transitions.ts";

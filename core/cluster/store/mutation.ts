@@ -1,6 +1,7 @@
 /** Writes the change of a cluster by a user in one transaction. */
 
 import type { Actor, Context } from "../../context.ts";
+import { requesterOf } from "../../events/event-log.ts";
 import { bucketOf, type Chunk, decrementBucket } from "../../listing/page-index.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolItem, putNodePools } from "../../node-pool/items.ts";
@@ -12,7 +13,7 @@ import type { Cluster } from "../entity.ts";
 import type { EventOf } from "../event-types.ts";
 import { acceptChange } from "../rules/accept-change.ts";
 import { applyCounters } from "./counters.ts";
-import { appendEvent, requesterOf } from "./event-log.ts";
+import { appendEvent } from "./event-log.ts";
 import { clusterItem } from "./items.ts";
 import { markDue } from "./pointer.ts";
 import { reserveSlug, type SlugState } from "./slug-reservation.ts";

@@ -1,26 +1,18 @@
 /** Requests and responses of the operations on clusters in `/api/v1`. */
 
 import * as Cluster from "#core/cluster/operations/index.ts";
-import {
-  DEFAULT_EVENTS,
-  type EventCursor,
-  type EventPosition,
-  type ListEventsOptions,
-  MAX_EVENTS,
-} from "#core/cluster/operations/list-events.ts";
 import { sortable } from "#core/cluster/operations/search.ts";
 import { parseCreate } from "#core/cluster/rules/create.ts";
 import { parseUpdate } from "#core/cluster/rules/update.ts";
 import { clusterStatuses } from "#core/cluster/schema.ts";
-import { formatValue, type Parsed } from "#core/shared/validation.ts";
-import type { ApiRequest, HandlerResponse } from "../../http/app.ts";
+import type { ApiRequest } from "../../http/app.ts";
 import { etagHeader } from "../../http/errors.ts";
 import { ifMatch, notModifiedOr } from "../../http/preconditions.ts";
-import { flag, type Parameter, parseQuery, wholeNumber } from "../../http/query.ts";
-import { linkHeader } from "../../http/response.ts";
+import { flag, type Parameter, parseQuery } from "../../http/query.ts";
 import type { clusterOperations } from "../clusters.ts";
 import type { Dialect } from "../dialect.ts";
 import { API_PREFIX } from "../routes.ts";
+import { encodeEvents, eventOptions } from "./events.ts";
 import { encodePage, parsePageQuery } from "./page.ts";
 import { anyText, clusterOf, environmentOf, noOptions, organisationOf, writeOptions } from "./request.ts";
 import { encodeWrite } from "./write-result.ts";
@@ -79,43 +71,6 @@ function getOptions({ query }: ApiRequest) {
   const { value, ...found } = parseQuery(query, { "show-compute": flag, includeDetails: flag, waitFor });
   const { "show-compute": showCompute, includeDetails, waitFor: awaitedStatus } = value;
   return { options: { value: { showCompute, includeDetails, awaitedStatus }, ...found } };
-}
-
-const CURSOR = /^([0-9a-f-]{36})#([0-9TZ:.-]{24})#([0-9A-Z]{26})$/;
-
-const FOREIGN_CURSOR = "must be a cursor from a `next` link of this cluster's events";
-
-const toCursor = ({ cluster, at, ulid }: EventPosition): string =>
-  Buffer.from(`${cluster}#${at}#${ulid}`).toString("base64url");
-
-/** Parser of a cursor: the last event of the previous page. */
-const cursor: Parameter<EventCursor | undefined> = {
-  defaultValue: undefined,
-  parse(text) {
-    const [, cluster = "", at = "", ulid = ""] = CURSOR.exec(Buffer.from(text, "base64url").toString()) ?? [];
-    const position = { cluster, at, ulid };
-    // Decoding ignores characters outside base64url, so compare with the encoded form.
-    if (cluster === "" || toCursor(position) !== text) return { error: FOREIGN_CURSOR };
-    const foreign = { path: "cursor", message: `${formatValue(text)} is not allowed: ${FOREIGN_CURSOR}` };
-    return { value: { ...position, foreign } };
-  },
-};
-
-function eventOptions({ query }: ApiRequest): { options: Parsed<ListEventsOptions> } {
-  const { value, ...found } = parseQuery(query, { size: wholeNumber(1, MAX_EVENTS, DEFAULT_EVENTS), cursor });
-  return { options: { value: { size: value.size, after: value.cursor }, ...found } };
-}
-
-function encodeEvents(
-  { content, next }: { content: unknown[]; next: EventPosition | undefined },
-  { url }: ApiRequest,
-  { options }: { options: Parsed<ListEventsOptions> },
-): HandlerResponse {
-  const query = (more: Record<string, string>) =>
-    new URLSearchParams({ ...more, size: `${options.value.size}` }).toString();
-  const links: [rel: string, query: string][] = [["first", query({})]];
-  if (next !== undefined) links.push(["next", query({ cursor: toCursor(next) })]);
-  return { body: { content }, headers: { link: linkHeader(url, links) } };
 }
 
 /** Operations on clusters in `/api/v1`. */

@@ -1,6 +1,6 @@
 /** Converts the results of writes to responses. */
 
-import type { WriteResult } from "#core/cluster/operations/write-result.ts";
+import type { WriteResult } from "#core/request/write.ts";
 import type { HandlerResponse } from "../../http/app.ts";
 import { etagHeader } from "../../http/errors.ts";
 

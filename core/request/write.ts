@@ -1,15 +1,20 @@
 /** Results of writes, and the parts that all writes share. */
 
-import type { Authorized } from "../../access/authorize.ts";
-import { type Context, reportUnknown, type WriteOptions } from "../../context.ts";
-import { type Representation, withReplay } from "../../request/idempotency.ts";
-import { type Deadline, deadlineIn } from "../../shared/retry.ts";
-import type { Parsed } from "../../shared/validation.ts";
-import { retryOnConflict } from "../../table/transaction.ts";
-import type { Cluster } from "../entity.ts";
-import type { Consequence } from "../rules/consequences.ts";
-import type { ClusterResponse } from "../schema.ts";
-import { clusterEtag, toClusterResponse } from "../store/items.ts";
+import { type Context, reportUnknown, type WriteOptions } from "../context.ts";
+import { type Deadline, deadlineIn } from "../shared/retry.ts";
+import type { Parsed } from "../shared/validation.ts";
+import { retryOnConflict } from "../table/transaction.ts";
+import { type Representation, withReplay } from "./idempotency.ts";
+
+/** Effect on nodes: they stay, or are replaced or removed. */
+export type Effect = "inPlace" | "rollsNodes";
+
+/** Property that would change, and the pools that it would affect; `nodes` is the minimum number of nodes of a pool. */
+export interface Consequence {
+  property: string;
+  effect: Effect;
+  nodePools: { identity: string; nodes: number }[];
+}
 
 /** Result of a dry run. It has no entity tag, because nothing is stored. */
 export interface DryRun<Body> {
@@ -44,13 +49,3 @@ export const runWrite = <Body>(
   attempt: (deadline: Deadline) => Promise<WriteResult<Body> | undefined>,
 ): Promise<WriteResult<Body>> =>
   withReplay<Body, DryRun<Body>>(context, () => retryOnConflict(deadlineIn(context.writeTimeoutMs), attempt));
-
-/** Builds the representation of a cluster in the response to a write. */
-export const representCluster = (
-  cluster: Cluster,
-  { organisation, references }: Pick<Authorized, "organisation" | "references">,
-): Representation<ClusterResponse> => ({
-  kind: "representation",
-  body: toClusterResponse(cluster, { organisation, references, showCompute: false }),
-  etag: clusterEtag(cluster, references),
-});
