@@ -25,16 +25,23 @@ const StoredEnvironment = v.object({
   modifiedAt: v.string(),
   /** Set if it was deleted while it contained deleting clusters: it is hidden, and removed with the last of them. */
   deletedAt: v.optional(v.string()),
+  /** Raised by users' writes, not by changes of the totals. */
   revision: v.number(),
+  /** Id of the last change by a user, by which an attempt recognises its own write. */
+  writtenBy: v.optional(v.string()),
 });
 
 /** Environment: a group of clusters within an organisation. */
 export type Environment = v.InferOutput<typeof StoredEnvironment>;
 
 /** Entity of an environment. */
-export const environmentEntity = defineEntity("environment", 2, StoredEnvironment, {
+export const environmentEntity = defineEntity("environment", 3, StoredEnvironment, {
   attributes: [
     "identity",
+    "name",
+    "purpose",
+    "type",
+    "description",
     "totalClusters",
     "totalCpu",
     "totalMemory",
@@ -42,6 +49,19 @@ export const environmentEntity = defineEntity("environment", 2, StoredEnvironmen
     "modifiedAt",
     "deletedAt",
     "revision",
+    "writtenBy",
   ],
-  migrations: { 1: sameProperties },
+  migrations: { 1: sameProperties, 2: sameProperties },
+});
+
+/** Returns the path of an environment in the changes of events. */
+export const environmentPath = ({ slug }: Pick<Environment, "slug">) => `environments[${slug}]` as const;
+
+/** Returns the properties of an environment that events of its creation and deletion contain. */
+export const environmentSettings = ({ identity, name, type, purpose, description }: Environment) => ({
+  identity,
+  name,
+  type,
+  purpose,
+  description,
 });

@@ -6,6 +6,7 @@ import { clusterRoutes } from "./clusters.ts";
 import { configurationRoutes } from "./configurations.ts";
 import { healthRoutes } from "./health.ts";
 import { nodePoolRoutes } from "./node-pools.ts";
+import { organisationRoutes } from "./organisations.ts";
 import { referenceRoutes } from "./references.ts";
 
 /**
@@ -18,6 +19,7 @@ export const allRoutes = (keyring: Keyring, ready: () => Promise<boolean>): read
   ...healthRoutes(ready),
   ...clusterRoutes,
   ...nodePoolRoutes,
+  ...organisationRoutes,
   ...referenceRoutes,
   ...configurationRoutes(keyring),
 ];

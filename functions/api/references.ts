@@ -1,7 +1,7 @@
 /** Routes of the operations that read what a cluster refers to. */
 
 import * as Cloud from "#core/references/cloud.ts";
-import { getEnvironment, listEnvironments, listEnvironmentTypes } from "#core/references/environments.ts";
+import * as Environment from "#core/references/environments/index.ts";
 import { getMaintenanceSchedule, listMaintenanceSchedules } from "#core/references/maintenance-schedules.ts";
 import { getOrganisation, listMemberships } from "#core/references/memberships.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
@@ -14,9 +14,7 @@ import { referenceDialect } from "./v1/references.ts";
 export const referenceOperations = {
   listMemberships,
   getOrganisation,
-  listEnvironments,
-  getEnvironment,
-  listEnvironmentTypes,
+  listEnvironmentTypes: Environment.listTypes,
   listCloudAccounts: Cloud.listCloudAccounts,
   getCloudAccount: Cloud.getCloudAccount,
   listCloudCredentials: Cloud.listCloudCredentials,

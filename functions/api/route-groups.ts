@@ -16,6 +16,7 @@ const BUNDLES = {
   Clusters: "clusters",
   NodePools: "node-pools",
   Configurations: "configurations",
+  Organisations: "organisations",
   Health: "health",
   References: "references",
 } as const satisfies Record<Exclude<RouteGroupName, "Default">, BundleName>;

@@ -10,7 +10,14 @@ import type { SchemaName } from "../openapi/schemas.ts";
 import type { Grant } from "./grants.ts";
 
 /** Functions on AWS that serve routes, by their names in the stack. */
-export type RouteGroupName = "Clusters" | "NodePools" | "Configurations" | "References" | "Health" | "Default";
+export type RouteGroupName =
+  | "Clusters"
+  | "NodePools"
+  | "Configurations"
+  | "Organisations"
+  | "References"
+  | "Health"
+  | "Default";
 
 /** A query parameter or a header of a request; `page` and `sortedPage` are the parameters of Spring's pageable. */
 export type ParameterName =
@@ -65,6 +72,7 @@ const ORGANISATION = "/orgs/{organisation}";
 const CLUSTERS = `${ORGANISATION}/clusters`;
 const CLUSTER = `${CLUSTERS}/{environment}/{cluster}`;
 const POOL = `${CLUSTER}/pools/{nodePool}`;
+const ENVIRONMENTS = `${ORGANISATION}/environments`;
 const ACCOUNT = `${ORGANISATION}/cloud-accounts/{account}`;
 const PROVIDER = `${ORGANISATION}/cloud-providers/{provider}`;
 const SCHEDULES = "/organisations/{organisation}/maintenance-schedule";
@@ -93,6 +101,7 @@ const CLUSTER_LIST = [
 const NEW = ["dryRun", "idempotencyKey", "prefer"] as const;
 const CHANGE = ["dryRun", "ifMatch", "prefer"] as const;
 const PAGE = ["page", "prefer"] as const;
+const EVENTS = ["size", "cursor", "prefer"] as const;
 const PLAIN = ["prefer"] as const;
 
 const clusters = {
@@ -178,7 +187,7 @@ const clusters = {
     group: "Clusters",
     method: "GET",
     path: `${CLUSTER}/events`,
-    parameters: ["size", "cursor", "prefer"],
+    parameters: EVENTS,
     success: "ClusterEventsResponse",
     grant: READS,
   },
@@ -274,6 +283,58 @@ const configurations = {
   },
 } as const satisfies Record<string, RouteRow>;
 
+const organisations = {
+  listEnvironments: {
+    group: "Organisations",
+    method: "GET",
+    path: ENVIRONMENTS,
+    parameters: ["show-compute", ...PAGE],
+    success: "PageEnvironmentResponse",
+    grant: READS,
+  },
+  createEnvironment: {
+    group: "Organisations",
+    method: "POST",
+    path: ENVIRONMENTS,
+    parameters: NEW,
+    body: "CreateEnvironment",
+    success: "EnvironmentResponse",
+    grant: { table: ["BatchGetItem", "PutItem", "UpdateItem"], indexes: [] },
+  },
+  getEnvironment: {
+    group: "Organisations",
+    method: "GET",
+    path: `${ENVIRONMENTS}/{environment}`,
+    parameters: ["show-compute", "ifNoneMatch", "prefer"],
+    success: "EnvironmentResponse",
+    grant: GETS,
+  },
+  updateEnvironment: {
+    group: "Organisations",
+    method: "PATCH",
+    path: `${ENVIRONMENTS}/{environment}`,
+    parameters: CHANGE,
+    body: "UpdateEnvironment",
+    success: "EnvironmentResponse",
+    grant: { table: ["BatchGetItem", "PutItem", "UpdateItem"], indexes: [] },
+  },
+  deleteEnvironment: {
+    group: "Organisations",
+    method: "DELETE",
+    path: `${ENVIRONMENTS}/{environment}`,
+    parameters: CHANGE,
+    grant: { ...MOVES, table: [...MOVES.table, "ConditionCheckItem"] },
+  },
+  listOrganisationEvents: {
+    group: "Organisations",
+    method: "GET",
+    path: "/organisations/{organisation}/events",
+    parameters: EVENTS,
+    success: "OrganisationEventsResponse",
+    grant: READS,
+  },
+} as const satisfies Record<string, RouteRow>;
+
 const read = <const Row extends Omit<RouteRow, "group" | "method">>(row: Row) =>
   ({ group: "References", method: "GET", ...row }) as const;
 
@@ -288,18 +349,6 @@ const references = {
     path: "/organisations/{organisation}",
     parameters: PLAIN,
     success: "OrganisationResponse",
-    grant: GETS,
-  }),
-  listEnvironments: read({
-    path: `${ORGANISATION}/environments`,
-    parameters: ["show-compute", ...PAGE],
-    success: "PageEnvironmentResponse",
-    grant: READS,
-  }),
-  getEnvironment: read({
-    path: `${ORGANISATION}/environments/{environment}`,
-    parameters: ["show-compute", "prefer"],
-    success: "EnvironmentResponse",
     grant: GETS,
   }),
   listEnvironmentTypes: read({
@@ -404,7 +453,7 @@ const service = {
 export const API_PREFIX = "/api/v1";
 
 /** Every operation of the API by its id, in the order of the OpenAPI document. */
-export const routes = { ...clusters, ...nodePools, ...configurations, ...references, ...service };
+export const routes = { ...clusters, ...nodePools, ...configurations, ...organisations, ...references, ...service };
 
 /** Id of an operation. */
 export type OperationId = keyof typeof routes;

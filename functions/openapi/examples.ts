@@ -65,6 +65,8 @@ export const requests: Readonly<Record<string, unknown>> = {
   updateCluster: { deleteProtection: true, enableAutoUpgrade: true },
   moveCluster: { currentEnvironment: "staging", newEnvironment: "production" },
   updatePrometheusRulesInheritance: { environmentPrometheusRules: true },
+  createEnvironment: { name: "Test & Demo", purpose: "demonstrations", type: "demo" },
+  updateEnvironment: { description: "For demonstrations to customers", name: "Demo" },
   undeleteCluster: { identity: IDENTITIES.cluster },
   createNodePool: { ...nodePool, name: "batch" },
   updateNodePool: { maxSize: 8, minSize: 3 },

@@ -11,6 +11,7 @@ export const tags = {
   "Node pools": "The nodes of a cluster, in pools of one kind.",
   Configurations:
     "Configurations of nodes and clients of a cluster. The responses contain secrets, so caches must not store them.",
+  Organisations: "An organisation, and what it has besides clusters.",
   References: "Read-only data to which a new cluster refers.",
   Service: "The service itself. No token is needed.",
 } as const;

@@ -3,6 +3,7 @@
 import type { OperationId, OperationIdOf } from "../api/routes.ts";
 import { configurationDescriptions } from "./configurations.ts";
 import { type Descriptions, READ, UNCHANGED, WRITE } from "./operation.ts";
+import { organisationDescriptions } from "./organisations.ts";
 import { referenceDescriptions, serviceDescriptions } from "./references.ts";
 
 const page = {
@@ -180,6 +181,7 @@ export const descriptions: Descriptions<OperationId> = {
   ...clusterDescriptions,
   ...nodePoolDescriptions,
   ...configurationDescriptions,
+  ...organisationDescriptions,
   ...referenceDescriptions,
   ...serviceDescriptions,
 };

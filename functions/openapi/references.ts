@@ -15,12 +15,6 @@ const TEXTS: Readonly<Record<ReferenceId, Texts>> = {
     "A page.",
   ],
   getOrganisation: ["Get organisation", "An organisation of which the caller is a member.", "The organisation."],
-  listEnvironments: [
-    "List environments",
-    "Environments that the caller can access, by slug. Their totals are always shown.",
-    "A page.",
-  ],
-  getEnvironment: ["Get environment", "One environment.", "The environment."],
   listEnvironmentTypes: ["List environment types", "Types of environments.", "The names of the types."],
   listCloudAccounts: [
     "List cloud accounts",

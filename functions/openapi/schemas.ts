@@ -8,6 +8,8 @@ import * as Cluster from "#core/cluster/schema.ts";
 import * as Configuration from "#core/cluster-access/schema.ts";
 import { EventChange } from "#core/events/list.ts";
 import * as NodePool from "#core/node-pool/schema.ts";
+import * as Environment from "#core/references/environments/schema.ts";
+import { OrganisationEventResponse, OrganisationEventsResponse } from "#core/references/organisation-events.ts";
 import {
   AvailabilityZone,
   CloudAccountResponse,
@@ -16,7 +18,6 @@ import {
   CloudProvider,
   ClusterVersion,
   Email,
-  EnvironmentResponse,
   MembershipResponse,
   NodeType,
   OrganisationResponse,
@@ -65,10 +66,20 @@ const ClusterNodePoolResponse = v.object({
   modifiedAt: generated(NodePool.ClusterNodePoolResponse.entries.modifiedAt),
 });
 
+const EnvironmentResponse = v.object({
+  ...Environment.EnvironmentResponse.entries,
+  consequences,
+  createdAt: generated(Environment.EnvironmentResponse.entries.createdAt),
+  id: generated(int64),
+  identity: generated(identity),
+  modifiedAt: generated(Environment.EnvironmentResponse.entries.modifiedAt),
+});
+
 /** Properties that every response has except that of a dry run. */
 export const generatedProperties: Readonly<Record<string, readonly string[]>> = {
   ClusterResponse: ["createdAt", "identity", "modifiedAt"],
   ClusterNodePoolResponse: ["createdAt", "id", "identity", "modifiedAt"],
+  EnvironmentResponse: ["createdAt", "id", "identity", "modifiedAt"],
 };
 
 const page = (element: v.GenericSchema) =>
@@ -106,6 +117,7 @@ const SCHEMAS = {
   ConsequenceNodePool,
   CreateCluster: Cluster.CreateCluster,
   CreateClusterNodePool: NodePool.CreateClusterNodePool,
+  CreateEnvironment: Environment.CreateEnvironment,
   CreateNodePool: NodePool.CreateNodePool,
   DryRunResponse: v.object({ consequences: v.array(Consequence) }),
   Email,
@@ -130,6 +142,8 @@ const SCHEMAS = {
   ObservabilityTenant: Cluster.ObservabilityTenant,
   ObservabilityTenantClusterRef: Cluster.ObservabilityTenantClusterRef,
   ObservabilityTenantEnvironmentRef: Cluster.ObservabilityTenantEnvironmentRef,
+  OrganisationEventResponse,
+  OrganisationEventsResponse,
   OrganisationMembershipResponse: MembershipResponse,
   OrganisationResponse,
   PageAvailabilityZone: page(AvailabilityZone),
@@ -151,6 +165,7 @@ const SCHEMAS = {
   UndeleteCluster: Cluster.UndeleteCluster,
   UpdateChannelResponse: Cluster.UpdateChannelResponse,
   UpdateCluster: Cluster.UpdateCluster,
+  UpdateEnvironment: Environment.UpdateEnvironment,
   UpdateNodePool: NodePool.UpdateNodePool,
   UpdatePrometheusRules,
 };

@@ -108,7 +108,8 @@ export function buildRequests(tenant: Tenant): Record<BundleName, MeasuredReques
   return {
     clusters: buildComparedRequests(tenant.admin, tenant.slug, (name) => tenant.creation({ name, nodePools: [POOL] })),
     "node-pools": [ask("list node pools", "GET", `${cluster}/pools`)],
-    references: [ask("list environments", "GET", `/api/v1/orgs/${tenant.slug}/environments`)],
+    organisations: [ask("list environments", "GET", `/api/v1/orgs/${tenant.slug}/environments`)],
+    references: [ask("list cloud accounts", "GET", `/api/v1/orgs/${tenant.slug}/cloud-accounts`)],
     configurations: [ask("kubeconfig", "GET", `${cluster}/kubeconfig`)],
     health: [ask("readiness", "GET", "/readyz")],
     default: [ask("the document", "GET", "/openapi.json")],

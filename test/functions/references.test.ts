@@ -12,6 +12,7 @@ import {
   updateChannels,
 } from "#core/catalogue/index.ts";
 import { MaintenanceScheduleResponse, UpdateChannelResponse } from "#core/cluster/schema.ts";
+import { EnvironmentResponse } from "#core/references/environments/schema.ts";
 import {
   AvailabilityZone,
   CloudAccountResponse,
@@ -19,7 +20,6 @@ import {
   CloudProfile,
   CloudProvider,
   ClusterVersion,
-  EnvironmentResponse,
   MembershipResponse,
   NodeType,
   OrganisationResponse,

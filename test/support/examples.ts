@@ -176,9 +176,11 @@ const SHORT: Record<string, string> = {
 /** Requests with errors in the operation's own input, for operations whose query is not the best example. */
 const INVALID: Record<string, unknown> = {
   createCluster: { ...(requests.createCluster as object), version: "1.34", region: "mars" },
+  createEnvironment: { name: "Test_Demo", type: "acceptance" },
   createNodePool: { name: "batch", nodeSize: "huge" },
   moveCluster: { currentEnvironment: "production", newEnvironment: "mars" },
   updateCluster: { version: "v1.33.0" },
+  updateEnvironment: { type: "acceptance" },
   updateNodePool: { autoScaling: false, maxSize: 3, minSize: 2 },
   updatePrometheusRulesInheritance: { environmentPrometheusRules: "yes" },
 };
@@ -261,6 +263,17 @@ async function captureSharedErrors(scene: Scene): Promise<void> {
   await stamp(clusterEntity.version);
 }
 
+/** Captures the responses about an environment from its creation to its deletion. */
+async function captureEnvironment(scene: Scene): Promise<void> {
+  const at = { environmentSlug: "test-demo" };
+  await capture(scene, "createEnvironment", 200);
+  await capture(scene, "createEnvironment", 409);
+  await capture(scene, "updateEnvironment", 200, { at });
+  await capture(scene, "deleteEnvironment", 409);
+  await capture(scene, "deleteEnvironment", 200, { at, query: "?dryRun=true" });
+  await capture(scene, "listOrganisationEvents", 200, { query: "?size=2" });
+}
+
 /** Captures the responses about a cluster from its creation to its undelete. */
 async function captureLife(scene: Scene): Promise<void> {
   const { world } = scene;
@@ -300,6 +313,7 @@ async function captureLife(scene: Scene): Promise<void> {
   await capture(scene, "createNodePool", 200);
   await capture(scene, "updateNodePool", 200);
   await captureSharedErrors(scene);
+  await captureEnvironment(scene);
 
   await ask(scene, "createCluster", { at: staging });
   await capture(scene, "moveCluster", 409);

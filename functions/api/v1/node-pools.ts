@@ -7,7 +7,7 @@ import type { Dialect } from "../dialect.ts";
 import type { nodePoolOperations } from "../node-pools.ts";
 import { API_PREFIX } from "../routes.ts";
 import { clusterOf, noOptions, writeOptions } from "./request.ts";
-import { encodeWrite } from "./write-result.ts";
+import { encodeRemoval, encodeWrite } from "./write-result.ts";
 
 const nodePoolOf = (request: ApiRequest) => ({ ...clusterOf(request), nodePool: request.segment("nodePool") });
 
@@ -35,6 +35,6 @@ export const nodePoolDialect: Dialect<typeof nodePoolOperations> = {
     createNodePool: (result, { url }) => encodeWrite(result, ({ id }) => ({ location: `${url}/${id}` })),
     getNodePool: ({ body, etag }, request) => notModifiedOr(request, body, etag),
     updateNodePool: (result) => encodeWrite(result),
-    deleteNodePool: (result) => (result.kind === "dryRun" ? encodeWrite(result) : { status: 204 }),
+    deleteNodePool: encodeRemoval,
   },
 };

@@ -1,15 +1,11 @@
 /** Requests and responses of the operations in `/api/v1` that read what a cluster refers to. */
 
 import type { ApiRequest, HandlerResponse } from "../../http/app.ts";
-import { flag, parseQuery } from "../../http/query.ts";
 import type { Dialect } from "../dialect.ts";
 import type { referenceOperations } from "../references.ts";
 import { API_PREFIX } from "../routes.ts";
 import { encodePage, parsePageQuery } from "./page.ts";
-import { anyText, environmentOf, noOptions, organisationOf, pageOptions } from "./request.ts";
-
-/** Parameters that clients send; the totals are stored with the environment and always shown. */
-const ENVIRONMENT_PARAMETERS = { "show-compute": flag };
+import { anyText, noOptions, organisationOf, pageOptions } from "./request.ts";
 
 const ACCOUNT_FILTERS = { "display-name": anyText, "cloud-provider-slug": anyText };
 
@@ -33,14 +29,6 @@ export const referenceDialect: Dialect<typeof referenceOperations> = {
   decode: {
     listMemberships: pageOptions,
     getOrganisation: (request) => ({ ...organisationOf(request), ...noOptions(request) }),
-    listEnvironments: (request) => ({
-      ...organisationOf(request),
-      options: parsePageQuery(request, ENVIRONMENT_PARAMETERS),
-    }),
-    getEnvironment: (request) => ({
-      ...environmentOf(request),
-      options: parseQuery(request.query, ENVIRONMENT_PARAMETERS),
-    }),
     listEnvironmentTypes: noOptions,
     listCloudAccounts: (request) => ({ ...organisationOf(request), ...cloudAccountOptions(request) }),
     getCloudAccount: (request) => ({ ...accountOf(request), ...noOptions(request) }),
@@ -66,8 +54,6 @@ export const referenceDialect: Dialect<typeof referenceOperations> = {
   encode: {
     listMemberships: encodePage(),
     getOrganisation: encodeBody,
-    listEnvironments: encodePage(ENVIRONMENT_PARAMETERS),
-    getEnvironment: encodeBody,
     listEnvironmentTypes: encodeBody,
     listCloudAccounts: encodePage(ACCOUNT_FILTERS),
     getCloudAccount: encodeBody,

@@ -16,3 +16,7 @@ export const encodeWrite = <Body>(
   result.kind === "dryRun"
     ? { body: { ...result.body, consequences: result.consequences } }
     : { body: result.body, headers: { ...etagHeader(result.etag), ...headersOf(result.body) } };
+
+/** Builds the response to a removal: no content, or the consequences of a dry run. */
+export const encodeRemoval = (result: WriteResult<unknown>): HandlerResponse =>
+  result.kind === "dryRun" ? { body: { consequences: result.consequences } } : { status: 204 };

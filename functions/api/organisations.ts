@@ -1,0 +1,28 @@
+/** Routes of the operations on an organisation and on what it has besides clusters. */
+
+import * as Environment from "#core/references/environments/index.ts";
+import { listOrganisationEvents } from "#core/references/organisation-events.ts";
+import { type AppDependencies, createApp } from "../http/app.ts";
+import { createLambdaHandler } from "../http/lambda.ts";
+import { dialectRoutes } from "./dialect.ts";
+import type { OperationsOf } from "./routes.ts";
+import { organisationDialect } from "./v1/organisations.ts";
+
+/** Operations on an organisation and on what it has besides clusters, by their ids. */
+export const organisationOperations = {
+  listEnvironments: Environment.list,
+  createEnvironment: Environment.create,
+  getEnvironment: Environment.get,
+  updateEnvironment: Environment.update,
+  deleteEnvironment: Environment.remove,
+  listOrganisationEvents,
+} satisfies OperationsOf<"Organisations">;
+
+/** Routes of the operations on an organisation and on what it has besides clusters. */
+export const organisationRoutes = dialectRoutes(organisationOperations, organisationDialect);
+
+/** Makes the app of this route group. */
+const createOrganisationsApp = (dependencies: AppDependencies) => createApp(dependencies, organisationRoutes);
+
+/** Lambda of this route group. */
+export const handler = createLambdaHandler(createOrganisationsApp);
