@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildChunkItem } from "#core/listing/page-index.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { dueShard, pointerKey, secretKey } from "#core/table/keys.ts";
@@ -125,6 +126,7 @@ async function live(): Promise<void> {
   await comeLate(three.identity);
   await world.settle();
   await send("POST", `${tenant.path("production", "three")}/undelete`, {});
+  await changeOrganisation();
   for (const path of ["/healthz", "/readyz"]) await send("GET", path);
   for (const { path } of routeRows.filter(({ group }) => group === "References")) {
     const values: Record<string, string> = {
@@ -140,6 +142,27 @@ async function live(): Promise<void> {
       path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? name),
     );
   }
+}
+
+/** Calls every operation on the organisation once. */
+async function changeOrganisation(): Promise<void> {
+  const environments = `/api/v1/orgs/${tenant.slug}/environments`;
+  const made = await send("POST", environments, { name: "spare" });
+  await send("PATCH", `${environments}/spare`, { purpose: "to be deleted" });
+  for (const path of [environments, `${environments}/spare`, `/api/v1/organisations/${tenant.slug}/events`]) {
+    await send("GET", path);
+  }
+  // More chunks of the page index than one transaction can delete.
+  for (const prefix of ["a", "b"]) {
+    const chunks = new Transaction();
+    for (let number = 100; number < 170; number++) {
+      const bound = `${prefix}${number}`;
+      const buckets = [{ id: bound, bound, n: 0, v: 0 }];
+      chunks.put("index", buildChunkItem(tenant.slug, { slug: "spare", identity: made.identity }, bound, buckets));
+    }
+    expect(await commit(world.table, chunks, deadlineIn())).toEqual([]);
+  }
+  await send("DELETE", `${environments}/spare`);
 }
 
 test("every function uses all of its permissions and no others", { timeout: 60_000 }, async () => {

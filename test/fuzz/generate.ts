@@ -79,20 +79,22 @@ function drawnFor({ name, schema }: Parameter, realName: string, convert: Conver
   return name === "Prefer" && likely !== undefined ? fc.constantFrom(...likely) : convert(schema);
 }
 
-/** Values of path parameters for operations on deleted resources. */
-const OF_DELETED: Record<string, string> = { clusterSlug: "deletedSlug", environmentSlug: "deletedEnvironment" };
+/** Names of existing resources for the path parameters of operations that need other ones than most do. */
+const OTHERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  deleteEnvironment: { environmentSlug: "spareEnvironment" },
+  undeleteCluster: { clusterSlug: "deletedSlug", environmentSlug: "deletedEnvironment" },
+  updateEnvironment: { environmentSlug: "spareEnvironment" },
+};
 
 function parametersOf(operation: DocumentedOperation, where: string, convert: Convert) {
-  const isOfDeleted = operation.operationId === "undeleteCluster";
+  const others = OTHERS[operation.operationId] ?? {};
   const given = (operation.parameters ?? []).filter((each) => each.in === where);
   return fc
     .tuple(
       ...given.map((parameter) => {
-        const pair = drawnFor(
-          parameter,
-          isOfDeleted ? (OF_DELETED[parameter.name] ?? parameter.name) : parameter.name,
-          convert,
-        ).map((value): [string, unknown] => [parameter.name, value]);
+        const pair = drawnFor(parameter, others[parameter.name] ?? parameter.name, convert).map(
+          (value): [string, unknown] => [parameter.name, value],
+        );
         return where === "path" ? pair.map((each) => [each]) : sometimes(pair, PARAMETER_RARITY);
       }),
     )

@@ -95,6 +95,7 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
   "region",
   "regionSlug",
   "serviceSubnet",
+  "spareEnvironment",
   "updateChannel",
   "version",
 ]);
@@ -111,6 +112,8 @@ export async function makeScene(world: World): Promise<Scene> {
   const [developer, viewer, billing] = await Promise.all(roles.map((role) => tenant.person(role)));
   const known: KnownCluster[] = [];
   const gone: GoneCluster[] = [];
+  /** Environments without clusters, which can be deleted. */
+  const spare: string[] = [];
   const tokens = {
     admin: tenant.admin,
     developer: developer?.token,
@@ -153,6 +156,7 @@ export async function makeScene(world: World): Promise<Scene> {
       organisationSlug: [tenant.slug],
       pageable: PAGEABLES.map((each) => JSON.stringify(each)),
       pool: [pool?.id ?? "1"],
+      spareEnvironment: [at(spare, target) ?? "none"],
       serviceSubnet: SERVICE_SUBNETS.map((ipRange) => ({ ipRange })),
     };
     const found = of[name];
@@ -190,7 +194,9 @@ export async function makeScene(world: World): Promise<Scene> {
     tokens,
     real,
     async addKnownSecrets(operationId, target, { isDryRun }, headers, body) {
-      if (isDryRun || (body === undefined && operationId !== "deleteNodePool")) return;
+      if (isDryRun || (body === undefined && !operationId.startsWith("delete"))) return;
+      if (operationId === "createEnvironment") spare.push(body.slug.slugValue);
+      if (operationId === "deleteEnvironment") spare.splice(target % spare.length, 1);
       const cluster = at(known, target);
       if (operationId === "createCluster") {
         noteCluster(headers, body);

@@ -57,11 +57,15 @@ function canonical(shown: Map<string, string>, body: Json): Json {
     shown.set(real, known);
     return known;
   };
-  return JSON.parse(
-    text
-      .replaceAll(UUID, (real) => (profileByIdentity(real) === undefined ? identityOf(real) : real))
-      .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, MOMENT),
+  const replaced = text
+    .replaceAll(UUID, (real) => (profileByIdentity(real) === undefined ? identityOf(real) : real))
+    .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, MOMENT);
+  // Entity tags contain the start of an identity.
+  const withTags = [...shown].reduce(
+    (all, [real, known]) => all.replaceAll(`-${real.slice(0, 8)}.`, `-${known.slice(0, 8)}.`),
+    replaced,
   );
+  return JSON.parse(withTags);
 }
 
 const inPath = {

@@ -23,6 +23,11 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   nodePoolKey: { parts: 1, build: (identity = "") => keys.nodePoolKey(identity, 1) },
   secretKey: { parts: 2, build: keys.secretKey },
   eventKey: { parts: 3, build: keys.eventKey },
+  organisationEventKey: { parts: 3, build: keys.organisationEventKey },
+  organisationEventsPartition: {
+    parts: 1,
+    build: (organisation = "") => keys.organisationEventsPartition(organisation),
+  },
   eventsBefore: { parts: 2, build: keys.eventsBefore },
   tokenKey: { parts: 1, build: keys.tokenKey },
   userTokenKey: { parts: 2, build: keys.userTokenKey },
