@@ -38,6 +38,9 @@ describe("sequential database round trips per request", () => {
     ["node pools", () => `${tenant.path("production", "c0")}/pools`, 2],
     ["a node pool", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, 2],
     ["a cluster's events", () => `${tenant.path("production", "c0")}/events`, 2],
+    ["an environment", () => `/api/v1/orgs/${tenant.slug}/environments/production`, 1],
+    ["environments", () => `/api/v1/orgs/${tenant.slug}/environments`, 1],
+    ["an organisation's events", () => `/api/v1/organisations/${tenant.slug}/events`, 1],
     ["a page of an organisation", () => `${tenant.path()}?pageSize=7&pageNumber=3`, 2],
     ["a page of an organisation, descending", () => `${tenant.path()}?pageSize=7&pageNumber=3&sortDirection=DESC`, 2],
     ["a full page of an environment", () => `${tenant.path("production")}?pageSize=1000`, 2],
@@ -60,6 +63,7 @@ describe("sequential database round trips per request", () => {
   const MOVE = { currentEnvironment: "staging", newEnvironment: "production" };
   const NEW = { name: "new", nodeSize: "t3.medium" };
   const KEY = { "idempotency-key": "once" };
+  const KEY_2 = { "idempotency-key": "once for environments" };
   const NEWER = { version: "v1.35.1-u-ame.1" };
   const writes: [
     name: string,
@@ -94,6 +98,22 @@ describe("sequential database round trips per request", () => {
     ["changing a pool", "PUT", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, { minSize: 3 }, 3],
     ["removing a pool", "DELETE", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, undefined, 3],
   ];
+
+  const SPARE = () => `/api/v1/orgs/${tenant.slug}/environments/spare`;
+  writes.push(
+    ["creating an environment", "POST", () => `/api/v1/orgs/${tenant.slug}/environments`, { name: "spare" }, 2, KEY_2],
+    [
+      "repeating the creation of an environment with the same idempotency key",
+      "POST",
+      () => `/api/v1/orgs/${tenant.slug}/environments`,
+      { name: "spare" },
+      1,
+      KEY_2,
+    ],
+    ["changing an environment", "PATCH", SPARE, { purpose: "tests" }, 2],
+    ["changing an environment to its present values", "PATCH", SPARE, { purpose: "tests" }, 1],
+    ["deleting an environment", "DELETE", SPARE, undefined, 2],
+  );
 
   test.each(writes)(
     "%s makes the expected number of round trips",

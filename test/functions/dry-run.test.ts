@@ -19,6 +19,7 @@ beforeAll(async () => {
 });
 
 const at = (environment = "production", ...rest: string[]) => [tenant.path(environment, "one"), ...rest].join("/");
+const environments = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/environments`, ...rest].join("/");
 const send = (method: string, path: string, body?: unknown, token = tenant.admin) =>
   world.send(method, path, { token, body });
 /** Sends the same request as a dry run. */
@@ -71,9 +72,16 @@ const WRITES: [string, () => [method: string, path: string, body?: unknown], str
   ],
   ["changed pool", () => ["PUT", at("production", "pools", `${web.id}`), { minSize: 7 }], ["modifiedAt"]],
   ["removed pool", () => ["DELETE", at("production", "pools", `${web.id}`)], []],
+  [
+    "new environment",
+    () => ["POST", environments(), { name: "New & Spare", type: "demo" }],
+    ["id", "identity", "createdAt", "modifiedAt"],
+  ],
+  ["changed environment", () => ["PATCH", environments("production"), { name: "Other" }], ["modifiedAt"]],
+  ["deleted environment", () => ["DELETE", environments("staging")], []],
 ];
 
-describe.each(WRITES)("a dry run of a %s", (name, request, drawn) => {
+describe.each(WRITES)("a dry run of a %s", (_, request, drawn) => {
   const without = (body: Json) =>
     Object.fromEntries(
       Object.entries(body ?? {}).flatMap(([property, value]) => {
@@ -93,7 +101,7 @@ describe.each(WRITES)("a dry run of a %s", (name, request, drawn) => {
     const { consequences, ...rest } = dry.body;
     expect(Array.isArray(consequences)).toBe(true);
     const real = await send(...request());
-    expect(real.status, real.text).toBe(name === "removed pool" ? 204 : 200);
+    expect(real.status, real.text).toBe(request()[0] === "DELETE" ? 204 : 200);
     expect(without(rest)).toEqual(without(real.body));
     expect(await everything()).not.toEqual(before);
   });
@@ -109,7 +117,7 @@ describe.each(WRITES)("a dry run of a %s", (name, request, drawn) => {
       expect([query, response.status, response.body.message]).toEqual([query, 400, expect.stringContaining("dryRun")]);
     }
     expect(await everything()).toEqual(before);
-    expect((await send(method, `${path}?dryRun=false`, body)).status).toBe(name === "removed pool" ? 204 : 200);
+    expect((await send(method, `${path}?dryRun=false`, body)).status).toBe(request()[0] === "DELETE" ? 204 : 200);
     expect(await everything()).not.toEqual(before);
   });
 });
@@ -142,6 +150,11 @@ describe("dry runs of invalid requests", () => {
     ["a pool's taken name", 409, () => ["POST", at("production", "pools"), { name: "web", nodeSize: "t3.medium" }]],
     ["a changed pool name", 409, () => ["PUT", at("production", "pools", `${web.id}`), { name: "other" }]],
     ["a pool's sizes", 400, () => ["PUT", at("production", "pools", `${web.id}`), { minSize: 1, maxSize: 2 }]],
+    ["a taken slug of an environment", 409, () => ["POST", environments(), { name: "Production" }]],
+    ["a malformed environment", 400, () => ["POST", environments(), { name: "_", type: "x" }]],
+    ["a malformed change of an environment", 400, () => ["PATCH", environments("staging"), { type: "x" }]],
+    ["a deletion of an environment with clusters", 409, () => ["DELETE", environments("production")]],
+    ["a missing environment", 404, () => ["DELETE", environments("nowhere")]],
     ["a missing pool", 404, () => ["DELETE", at("production", "pools", "7")]],
   ];
   const pools = (count: number) =>
@@ -154,19 +167,24 @@ describe("dry runs of invalid requests", () => {
     expect(real.status).toBe(status);
   });
 
-  test("a dry run beyond the organisation's limit returns the same error as the request", async () => {
+  test.each<[string, () => [path: string, body: unknown], string, number]>([
+    ["clusters", () => [tenant.path("staging"), tenant.creation()], "clusters", 100_000],
+    ["environments", () => [environments(), { name: "one more" }], "environments", 1_000],
+  ])("a dry run beyond the organisation's limit of %s returns the same error as the request", async (_, ...rest) => {
+    const [request, counter, most] = rest;
     await world.table.client.send(
       new UpdateCommand({
         TableName: world.table.name,
         Key: totalKey(tenant.slug),
-        UpdateExpression: "SET #clusters = :most",
-        ExpressionAttributeNames: { "#clusters": "clusters" },
-        ExpressionAttributeValues: { ":most": 100_000 },
+        UpdateExpression: "SET #counter = :most",
+        ExpressionAttributeNames: { "#counter": counter },
+        ExpressionAttributeValues: { ":most": most },
       }),
     );
-    const real = await send("POST", tenant.path("staging"), tenant.creation());
-    expect(real.status).toBe(409);
-    const dry = await rehearse("POST", tenant.path("staging"), tenant.creation());
+    const [path, body] = request();
+    const real = await send("POST", path, body);
+    expect([real.status, real.body.message]).toEqual([409, expect.stringContaining("Limit reached")]);
+    const dry = await rehearse("POST", path, body);
     expect([dry.status, dry.body]).toEqual([409, real.body]);
   });
 });

@@ -24,6 +24,11 @@ beforeAll(async () => {
     const response = await world.send("POST", tenant.path(environment), { token: tenant.admin, body, headers });
     expect(response.status, response.text).toBe(200);
   }
+  const made = await world.send("POST", `/api/v1/orgs/${tenant.slug}/environments`, {
+    token: tenant.admin,
+    body: { name: "spare" },
+  });
+  expect(made.status, made.text).toBe(200);
   pool = `${(await get(`${tenant.path("production", "held")}/pools`)).body[0].id}`;
 });
 
@@ -49,12 +54,13 @@ const ORDER = {
   "missing pool": [404, /no node pool/],
   "long query": [400, /query/],
   "invalid flag": [400, /show-compute|includeDetails/],
-  "invalid body": [400, /(region|cni|newEnvironment|nodeSize): "mars"/],
+  "invalid body": [400, /(region|cni|newEnvironment|nodeSize|type): "mars"/],
   "other tag": [412, /If-Match/],
   "held slug": [409, /is already used/],
   "held name": [409, /already has a node pool "p"/],
   "another name": [409, /name: cannot change/],
   "too many pools": [409, /at most 50/],
+  "not empty": [409, /still contains clusters/],
   "out of reach": [400, /reachable now: /],
 } as const;
 type Wrong = keyof typeof ORDER;
@@ -105,10 +111,11 @@ const write =
     method: string,
     pathOf: (wrong: ReadonlySet<Wrong>) => string,
     bodyOf?: (wrong: ReadonlySet<Wrong>) => object,
+    collection = "clusters",
   ): Build =>
   (wrong) => {
     const text = wrong.has("not JSON") ? "{]" : JSON.stringify(bodyOf?.(wrong));
-    const path = `/api/v1/orgs/${organisationOf(wrong)}/clusters${pathOf(wrong)}${wrong.has("long query") ? longQuery : ""}`;
+    const path = `/api/v1/orgs/${organisationOf(wrong)}/${collection}${pathOf(wrong)}${wrong.has("long query") ? longQuery : ""}`;
     return world.send(wrong.has("wrong method") ? "OPTIONS" : method, path, {
       token: wrong.has("bad token") ? "ame_x" : wrong.has("no right") ? tokens.viewer : tenant.admin,
       ...(bodyOf && { raw: wrong.has("too large") ? text.padEnd(MAX_BODY + 1) : text }),
@@ -119,6 +126,18 @@ const write =
       },
     });
   };
+
+/** Writes to a path of environments whose parts are valid or invalid. */
+const writeEnvironment = (method: string, isNamed: boolean, bodyOf?: (wrong: ReadonlySet<Wrong>) => object): Build =>
+  write(
+    method,
+    (wrong) => {
+      const slug = wrong.has("missing environment") ? "mars" : wrong.has("not empty") ? "production" : "spare";
+      return isNamed ? `/${wrong.has("malformed path") ? "Held" : slug}` : "";
+    },
+    bodyOf,
+    "environments",
+  );
 
 const ARRIVAL: Wrong[] = ["wrong method", "bad token", "other content type", "too large", "not JSON"];
 const ENTRY: Wrong[] = ["malformed path", "no role", "missing environment", "no right", "key of another request"];
@@ -218,6 +237,27 @@ const REQUESTS: [what: string, build: Build, wrongs: Wrong[]][] = [
     "removing a node pool",
     write("DELETE", (wrong) => `${clusterOf(wrong)}/pools/${wrong.has("missing pool") ? 7 : pool}`),
     ["bad token", ...ENTRY, "missing cluster", "missing pool", "long query", "other tag"],
+  ],
+  [
+    "creating an environment",
+    writeEnvironment("POST", false, (wrong) => ({
+      name: wrong.has("held slug") ? "Staging" : "free",
+      ...(wrong.has("invalid body") ? { type: "mars" } : {}),
+    })),
+    [...ARRIVAL, "no role", "no right", "key of another request", "long query", "invalid body", "held slug"],
+  ],
+  [
+    "changing an environment",
+    writeEnvironment("PATCH", true, (wrong) => ({
+      purpose: "x",
+      ...(wrong.has("invalid body") ? { type: "mars" } : {}),
+    })),
+    [...ARRIVAL, ...ENTRY, "long query", "invalid body", "other tag"],
+  ],
+  [
+    "deleting an environment",
+    writeEnvironment("DELETE", true),
+    ["bad token", ...ENTRY, "long query", "other tag", "not empty"],
   ],
 ];
 

@@ -9,6 +9,7 @@ import {
   CLUSTER_PREFIX,
   EVENT_PREFIX,
   type Key,
+  organisationEventsPartition,
   organisationKey,
   pointerKey,
   TOMBSTONE_PREFIX,
@@ -32,6 +33,12 @@ export async function tombstonesOf(services: Services, organisation: string): Pr
 /** Reads the events of a cluster, oldest first. */
 export async function eventsOf(services: Services, identity: string): Promise<(StoredEvent & Key)[]> {
   const items = await services.table.query({ pk: pointerKey(identity).pk, prefix: EVENT_PREFIX });
+  return items.map((item) => eventEntity.read(item));
+}
+
+/** Reads the events of an organisation, oldest first. */
+export async function organisationEventsOf(services: Services, organisation: string): Promise<(StoredEvent & Key)[]> {
+  const items = await services.table.query({ pk: organisationEventsPartition(organisation), prefix: EVENT_PREFIX });
   return items.map((item) => eventEntity.read(item));
 }
 

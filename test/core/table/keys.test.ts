@@ -111,7 +111,9 @@ describe("table keys", () => {
     const part = fc.string({ unit: fc.constantFrom(..."aA.:_-"), minLength: 1, maxLength: 2 });
     const single = Object.entries(builders).filter(
       ([name]) =>
-        !/^(rangesExceptEvents|poolsAndSecretsRange|clusters|dueShard|eventsBefore|tombstonePrefix)/.test(name),
+        !/^(rangesExceptEvents|organisationEventsPartition|poolsAndSecretsRange|clusters|dueShard|eventsBefore|tombstonePrefix)/.test(
+          name,
+        ),
     );
     const parts = fc.array(part, { minLength: 4, maxLength: 4 });
     const builder = fc.constantFrom(...single);

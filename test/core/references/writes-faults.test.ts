@@ -1,0 +1,250 @@
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { finishEnvironmentDeletion } from "#core/tenancy/environment-deletion.ts";
+import { finishDeletion } from "#test/support/deletion.ts";
+import { type Fault, regenerateClientTokens } from "#test/support/faults.ts";
+import { expectInvariants, organisationEventsOf } from "#test/support/invariants.ts";
+import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
+
+let world: World;
+/** World whose client sends every call once, so that the operation sees each failure. */
+let once: World;
+/** World whose engine executes a repeated transaction again. */
+let forgetful: World;
+let forgotten: { readonly attempts: number };
+
+beforeAll(async () => {
+  world = await makeWorld();
+  once = await makeWorld({ maxAttempts: 1 });
+  forgetful = await makeWorld();
+  forgotten = regenerateClientTokens(forgetful.table);
+});
+
+afterEach(() => {
+  for (const { wire } of [world, once, forgetful])
+    Object.assign(wire, { fault: () => undefined, conflicts: false, latencyMs: 0 });
+});
+
+/** Organisation for one write. */
+interface Stage {
+  tenant: Tenant;
+  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<TestResponse>;
+}
+
+type Headers = Record<string, string>;
+
+/** Write of what an organisation has besides clusters. */
+interface Write {
+  name: string;
+  /** Prepares the organisation. */
+  prepare?: (stage: Stage) => Promise<unknown>;
+  run: (stage: Stage, headers?: Headers) => Promise<TestResponse>;
+  /** Path of the resource whose entity tag the write accepts as `If-Match`. */
+  held?: (stage: Stage) => string;
+  /** Partition and sort key of an item that the write changes. */
+  item: (stage: Stage) => [pk: string, sk: string];
+}
+
+const environment = (stage: Stage, slug = "") =>
+  `/api/v1/orgs/${stage.tenant.slug}/environments${slug === "" ? "" : `/${slug}`}`;
+const environmentItem =
+  (slug: string) =>
+  ({ tenant }: Stage): [string, string] => [`ORG#${tenant.slug}`, `ENV#${slug}`];
+
+async function makeDeleting({ tenant, send }: Stage): Promise<void> {
+  expect((await send("POST", tenant.path("staging"), tenant.creation())).status).toBe(200);
+  expect((await send("PATCH", tenant.path("staging", "one"), { status: "deleting" })).status).toBe(200);
+}
+
+/** All writes. A new write of an organisation gets a row here. */
+const WRITES: Write[] = [
+  {
+    name: "the creation of an environment",
+    run: (stage, headers) => stage.send("POST", environment(stage), { name: "New", purpose: "tests" }, headers),
+    item: environmentItem("new"),
+  },
+  {
+    name: "a change of an environment",
+    run: (stage, headers) =>
+      stage.send("PATCH", environment(stage, "staging"), { name: "Other", type: "demo" }, headers),
+    held: (stage) => environment(stage, "staging"),
+    item: environmentItem("staging"),
+  },
+  {
+    name: "the deletion of an empty environment",
+    run: (stage, headers) => stage.send("DELETE", environment(stage, "staging"), undefined, headers),
+    held: (stage) => environment(stage, "staging"),
+    item: environmentItem("staging"),
+  },
+  {
+    name: "the deletion of an environment with a deleting cluster",
+    prepare: makeDeleting,
+    run: (stage, headers) => stage.send("DELETE", environment(stage, "staging"), undefined, headers),
+    held: (stage) => environment(stage, "staging"),
+    item: environmentItem("staging"),
+  },
+];
+
+async function stageOn(of: World, { prepare }: Write): Promise<Stage> {
+  const tenant = await of.tenant();
+  const stage: Stage = {
+    tenant,
+    send: (method, path, body, headers = {}) => of.send(method, path, { token: tenant.admin, body, headers }),
+  };
+  await prepare?.(stage);
+  return stage;
+}
+
+const GENERATED = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z/g;
+
+/** Formats a value without generated values and times. The order of names, which identities have in maps, does not matter. */
+function textOf(value: unknown): string {
+  if (value instanceof Set || Array.isArray(value)) return `[${[...value].map(textOf).join()}]`;
+  if (typeof value !== "object" || value === null) return String(value).replaceAll(GENERATED, "…");
+  const members = Object.entries(value).map(
+    ([name, member]) => `${name.replaceAll(GENERATED, "…")}: ${textOf(member)}`,
+  );
+  return `{${members.sort().join()}}`;
+}
+
+/** Everything that the organisation has and its last event, without generated values and times. */
+async function stateOf(of: World, { tenant: { slug } }: Stage): Promise<string[]> {
+  const items: Json[] = await of.table.query({ pk: `ORG#${slug}`, from: "!", to: "~" });
+  const [event] = (await organisationEventsOf(of.services, slug)).slice(-1);
+  const withoutIds = items.map(({ buckets: _, document = "{}", ...rest }) => {
+    const { id: _id, ...inDocument } = JSON.parse(document);
+    return { ...rest, document: inDocument };
+  });
+  return [...withoutIds, { type: event?.type, changes: event?.changes }]
+    .map((item) => textOf(item).replaceAll(slug, "org"))
+    .sort();
+}
+
+const failing = (of: World, position: number, fault: Fault) => {
+  let calls = 0;
+  of.wire.fault = () => (calls++ === position ? fault : undefined);
+};
+
+/** Runs a write that nothing blocks. @returns its status, and the calls that it makes */
+async function measure(of: World, write: Write): Promise<{ status: number; calls: string[] }> {
+  const stage = await stageOn(of, write);
+  const before = await stateOf(of, stage);
+  const events = await organisationEventsOf(of.services, stage.tenant.slug);
+  of.wire.spans.length = 0;
+  const response = await write.run(stage);
+  expect(response.status, response.text).toBeLessThan(205);
+  const calls = of.wire.spans.map(({ operation }) => operation);
+  expect(await stateOf(of, stage)).not.toEqual(before);
+  expect(await organisationEventsOf(of.services, stage.tenant.slug)).toHaveLength(events.length + 1);
+  return { status: response.status, calls };
+}
+
+describe.each(WRITES)("$name whose database calls fail", (write) => {
+  test.each<Fault>(["before", "after"])(
+    "a write of which each call fails once (%s the call) succeeds and happens once",
+    async (fault) => {
+      const { status, calls } = await measure(world, write);
+      expect(calls.length).toBeGreaterThanOrEqual(2);
+      const states: string[][] = [];
+      for (let position = 0; position < calls.length; position++) {
+        const stage = await stageOn(world, write);
+        const events = await organisationEventsOf(world.services, stage.tenant.slug);
+        failing(world, position, fault);
+        const response = await write.run(stage);
+        world.wire.fault = () => undefined;
+        expect([position, response.status], response.text).toEqual([position, status]);
+        expect(await organisationEventsOf(world.services, stage.tenant.slug)).toHaveLength(events.length + 1);
+        states.push(await stateOf(world, stage));
+        expect(states.at(-1)).toEqual(states[0]);
+        await expectInvariants(world.services, stage.tenant.slug);
+      }
+    },
+  );
+
+  test.each<Fault>(["before", "after", "throttle"])(
+    "a write of which one call fails permanently (%s the call) changes everything or nothing",
+    async (fault) => {
+      const { calls } = await measure(once, write);
+      const written = calls.lastIndexOf("TransactWriteItems");
+      expect(written).toBe(calls.length - 1);
+      for (let position = 0; position < calls.length; position++) {
+        const stage = await stageOn(once, write);
+        const before = await stateOf(once, stage);
+        failing(once, position, fault);
+        const response = await write.run(stage);
+        once.wire.fault = () => undefined;
+        expect([position, response.status]).toEqual([position, 503]);
+        expect(response.headers.get("retry-after")).toBe("1");
+        const isWritten = fault === "after" && position === written;
+        if (isWritten) expect(await stateOf(once, stage)).not.toEqual(before);
+        else expect(await stateOf(once, stage)).toEqual(before);
+        await expectInvariants(once.services, stage.tenant.slug);
+      }
+    },
+  );
+
+  /** Runs the write while its response is lost and the engine forgets the transaction. */
+  async function loseResponse(headers: (stage: Stage) => Promise<Headers>): Promise<void> {
+    const stage = await stageOn(forgetful, write);
+    const events = await organisationEventsOf(forgetful.services, stage.tenant.slug);
+    const sent = await headers(stage);
+    let lost = false;
+    forgetful.wire.fault = ({ operation }) => {
+      if (lost || operation !== "TransactWriteItems") return undefined;
+      lost = true;
+      return "after";
+    };
+    const { attempts } = forgotten;
+    const response = await write.run(stage, sent);
+    forgetful.wire.fault = () => undefined;
+    expect([lost, forgotten.attempts - attempts >= 2]).toEqual([true, true]);
+    expect(response.status, response.text).toBeLessThan(205);
+    expect(await organisationEventsOf(forgetful.services, stage.tenant.slug)).toHaveLength(events.length + 1);
+    await expectInvariants(forgetful.services, stage.tenant.slug);
+  }
+
+  test("a write whose response was lost is recognised when the database forgot the client token", async () => {
+    await loseResponse(async () => ({}));
+  });
+
+  const { held } = write;
+  test.runIf(held !== undefined)("a write with If-Match whose response was lost is recognised, too", async () => {
+    await loseResponse(async (stage) => ({
+      "if-match": (await stage.send("GET", held?.(stage) ?? "")).headers.get("etag") ?? "",
+    }));
+  });
+
+  test("a write retries on conflicts, and returns an error with Retry-After when they never end", async () => {
+    const hasty = await makeWorld({ writeTimeoutMs: 50 });
+    const stage = await stageOn(hasty, write);
+    const before = await stateOf(hasty, stage);
+    const [pk, sk] = write.item(stage);
+    hasty.wire.conflicts = true;
+    hasty.busy.add(JSON.stringify([{ S: pk }, { S: sk }]));
+    const response = await write.run(stage);
+    expect([response.status, response.headers.get("retry-after")], response.text).toEqual([503, "1"]);
+    expect(await stateOf(hasty, stage)).toEqual(before);
+    hasty.busy.clear();
+    expect((await write.run(stage)).status).toBeLessThan(205);
+    await expectInvariants(hasty.services, stage.tenant.slug);
+  });
+});
+
+describe("a hidden environment", () => {
+  test("the removal of its last cluster removes the environment once, although each call fails once", async () => {
+    const hide = WRITES.at(-1) as Write;
+    for (const fault of ["before", "after"] as const) {
+      for (let position = 0; position < 4; position++) {
+        const stage = await stageOn(world, hide);
+        expect((await hide.run(stage)).status).toBe(204);
+        const { slug } = stage.tenant;
+        await finishDeletion(world.services, slug, "staging", "one");
+        failing(world, position, fault);
+        expect(await finishEnvironmentDeletion(world.services, slug, "staging")).toBe(true);
+        world.wire.fault = () => undefined;
+        const types = (await organisationEventsOf(world.services, slug)).map(({ type }) => type).slice(-2);
+        expect(types).toEqual(["environment.deletion-requested", "environment.deleted"]);
+        await expectInvariants(world.services, slug);
+      }
+    }
+  });
+});
