@@ -1,7 +1,11 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { clusterEntity } from "#core/cluster/entity.ts";
-import { totalKey } from "#core/table/keys.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import type { RawItem } from "#core/table/entity.ts";
+import { environmentKey, keyText, totalKey } from "#core/table/keys.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
+import { environmentEntity } from "#core/tenancy/environment.ts";
 import { finishEnvironmentDeletion } from "#core/tenancy/environment-deletion.ts";
 import { finishDeletion } from "#test/support/deletion.ts";
 import { expectError } from "#test/support/errors.ts";
@@ -178,6 +182,26 @@ describe("changing an environment", () => {
     expect(body).toMatchObject({ name: "changed", purpose: "changed", description: "changed", totalClusters: 3 });
     expect(headers.get("etag")).toMatch(/^"4-/);
     await expectInvariants(world.services, tenant.slug);
+  });
+});
+
+describe("an environment stored by version 2, with its name in the document", () => {
+  test("it is read, changed and migrated like any other", async () => {
+    const key = environmentKey(tenant.slug, "staging");
+    const item: Json = (await world.table.get([key])).get(keyText(key));
+    const { name, purpose, type, description, ...rest } = item;
+    const document = JSON.stringify({ ...JSON.parse(item.document), name, purpose, type, description });
+    const old = new Transaction().put("environment", { ...rest, document, entityVersion: 2 });
+    expect(await commit(world.table, old, deadlineIn())).toEqual([]);
+    const before = (await get(path("staging"))).body;
+    expect(before).toMatchObject({ name: "staging", type: "other" });
+    const after = await ok("PATCH", path("staging"), { name: "Other", description: "d" });
+    expect(after).toEqual({ ...before, name: "Other", description: "d", modifiedAt: after.modifiedAt });
+    expect((await get(path("staging"))).body).toEqual(after);
+    const changed = (await world.table.get([key])).get(keyText(key));
+    const upgraded = environmentEntity.upgrade(changed as RawItem);
+    expect(upgraded).toMatchObject({ entityVersion: 3, name: "Other", description: "d", type: "other" });
+    expect(JSON.parse(String(upgraded.document))).not.toHaveProperty("name");
   });
 });
 

@@ -179,7 +179,16 @@ function others(
     reading("clusters", `${cluster}/upgrades?t%61rget=%20`),
     reading("references", "/api/v1/memberships"),
     reading("references", "/api/v1/cluster-versions"),
-    reading("references", `/api/v1/orgs/${tenant.slug}/environments`),
+    reading("organisations", `/api/v1/orgs/${tenant.slug}/environments`),
+    reading("organisations", `/api/v1/organisations/${tenant.slug}/events?size=2`),
+    {
+      bundle: "organisations",
+      method: "POST",
+      target: `/api/v1/orgs/${tenant.slug}/environments`,
+      headers: [...headers, json],
+      body: '{"name": "Test & Demo", "type": "demo"}',
+      status: 200,
+    },
     reading("references", "/api/v1/cloud-providers/a%20w%20s/nodetypes", 404),
     // Browser pages, which the functions answer themselves.
     { ...reading("references", "/api/v1/memberships", 204), method: "OPTIONS", headers: browser },
