@@ -174,6 +174,7 @@ const SHORT: Record<string, string> = {
   listClusterEvents: "?size=2",
   listCloudProfiles: "?pageSize=1",
   listNodeTypes: "?pageSize=5",
+  listOrganisationEvents: "?size=2",
   listRegions: "?pageSize=5",
 };
 
