@@ -1,11 +1,12 @@
 /** Stored shapes of clusters, their pointers and tombstones. */
 
 import * as v from "valibot";
+import { listAttributes } from "../listing/list-row.ts";
 import { StoredNodePool } from "../node-pool/entity.ts";
 import { parseJson } from "../shared/json.ts";
 import { freeNames } from "../shared/schemas.ts";
-import { LIST_ATTRIBUTES } from "../table/definition.ts";
-import { defineEntity, type Entity, type Migration } from "../table/entity.ts";
+import { defineEntity, type Entity, type Migration, type RawItem } from "../table/entity.ts";
+import type { Key } from "../table/keys.ts";
 import { type ClusterCondition, readConditions, StoredConditions, storeConditions } from "./condition.ts";
 import { withoutMessages } from "./migrations.ts";
 import {
@@ -19,6 +20,12 @@ import {
 
 /** Converts the add-ons of a cluster or tombstone of version 1, which stored them as JSON text, to version 2. */
 const readAddons: Migration = (cluster) => ({ ...cluster, addons: parseJson(String(cluster.addons)) });
+
+/** Moves a cluster of version 2 from the list index of older releases to the present one. */
+const addListRow: Migration = ({ slimSk: _, ...cluster }) => ({
+  ...cluster,
+  ...listAttributes(cluster as unknown as Cluster),
+});
 
 const StoredCluster = v.object({
   identity: v.string(),
@@ -127,8 +134,8 @@ const withoutConditionMessages: Migration = (properties) => ({
 });
 
 const storedCluster = defineEntity("cluster", 3, StoredCluster, {
-  attributes: [...LIST_ATTRIBUTES, "rollbackVersion", "runningVersion", "plannedVersion"],
-  migrations: { 1: readAddons, 2: withoutConditionMessages },
+  attributes: ["identity", "revision", "rollbackVersion", "runningVersion", "plannedVersion"],
+  migrations: { 1: readAddons, 2: (cluster) => addListRow({ ...cluster, ...withoutConditionMessages(cluster) }) },
 });
 
 /** Entity of a cluster. */
@@ -137,6 +144,10 @@ export const clusterEntity: Entity<Cluster> = {
   read: (item) => decode(storedCluster.read(item)),
   write: (key, cluster, extra) => storedCluster.write(key, encode(cluster), extra),
 };
+
+/** Builds the item of a cluster at a key, with its row of the list index. */
+export const clusterItemAt = (key: Key, cluster: Cluster): RawItem =>
+  clusterEntity.write(key, cluster, listAttributes(cluster));
 
 const StoredPointer = v.object({
   identity: v.string(),

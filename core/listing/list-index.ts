@@ -1,33 +1,17 @@
 /** List index: a few attributes of every cluster, read in parallel in ranges that the page index defines. */
 
-import * as v from "valibot";
 import type { Table } from "../table/client.ts";
-import { type LIST_ATTRIBUTES, LIST_INDEX } from "../table/definition.ts";
-import { clustersEnd, clustersStart, organisationKey } from "../table/keys.ts";
+import { LIST_INDEX, tableDefinition } from "../table/definition.ts";
+import { clustersEnd, clustersStart, LIST_SHARDS, listPartitions } from "../table/keys.ts";
+import { decodeRow, type ListRow } from "./list-row.ts";
 import type { Chunk, KeyRange } from "./page-index.ts";
+import { readPreviousRows } from "./previous-list-index.ts";
 
-/** Maximum number of rows in a range: about 350 bytes each and rarely more than 400, so that one query of at most 1 MB returns them. */
-export const RANGE_ROWS = 2_500;
-
-type Projected = "pk" | "sk" | (typeof LIST_ATTRIBUTES)[number];
-
-const StoredListRow = v.object({
-  pk: v.string(),
-  sk: v.string(),
-  identity: v.string(),
-  name: v.string(),
-  status: v.string(),
-  version: v.string(),
-  region: v.string(),
-  cloudProvider: v.string(),
-  createdAt: v.string(),
-  modifiedAt: v.string(),
-  maintenanceScheduleIdentity: v.optional(v.string()),
-  environmentIdentity: v.string(),
-} satisfies Partial<Record<Projected, v.GenericSchema>>);
-
-/** Row of the list index, for filters and other orders. It may be some seconds older than the cluster. */
-export type ListRow = v.InferOutput<typeof StoredListRow>;
+/**
+ * Maximum number of clusters in a range. Each partition contains about a quarter of them, in rows of 160 to 220 bytes, so that one
+ * query of at most 1 MB returns them.
+ */
+export const RANGE_ROWS = LIST_SHARDS * 4_000;
 
 /**
  * Divides an organisation into ranges of adjacent clusters.
@@ -76,13 +60,21 @@ const lastBefore = (from: string): string =>
     ? `${from.slice(0, -1)}!`
     : `${from.slice(0, -1)}${String.fromCharCode(from.charCodeAt(from.length - 1) - 1)}~`;
 
-/** Reads ranges in parallel and returns the rows in key order. */
+/** Reads ranges of all partitions in parallel. @returns the rows in no order; a cluster that moves meanwhile can have two */
 export async function readListRows(
   table: Table,
   organisation: string,
   ranges: readonly KeyRange[],
 ): Promise<ListRow[]> {
-  const { pk } = organisationKey(organisation);
-  const parts = await Promise.all(ranges.map((span) => table.query({ pk, ...span, index: LIST_INDEX })));
-  return parts.flat().map((item): ListRow => v.parse(StoredListRow, item));
+  const attributes = tableDefinition.indexes[LIST_INDEX].include;
+  const readRows = async (pk: string, span: KeyRange): Promise<ListRow[]> => {
+    const items = await table.query({ pk, ...span, index: LIST_INDEX, attributes });
+    return items.map((item) => decodeRow(item, item.row));
+  };
+  const partitions = listPartitions(organisation);
+  const parts = ranges.flatMap((span) => [
+    ...partitions.map((pk) => readRows(pk, span)),
+    readPreviousRows(table, organisation, span),
+  ]);
+  return (await Promise.all(parts)).flat();
 }

@@ -10,6 +10,7 @@ import { compareText } from "../shared/order.ts";
 import type { Table } from "../table/client.ts";
 import { defineEntity, type RawItem } from "../table/entity.ts";
 import {
+  clusterSlugOf,
   clustersBefore,
   clustersEnd,
   clustersStart,
@@ -210,12 +211,6 @@ export const unchangedChunk = ({ buckets }: Chunk): Expression & { condition: st
   values: { ":buckets": bucketsById(buckets) },
 });
 
-/** Returns the slug in the sort key of a cluster, which owns its slug or is displaced. */
-function slugOfKey(sk: string): string {
-  const [, , slug = ""] = sk.split("#");
-  return slug;
-}
-
 /** Range of a bucket's sort keys, both ends inclusive. */
 export interface KeyRange {
   readonly from: string;
@@ -237,5 +232,5 @@ export const keyRange = (environment: string, bound: string, next: string | unde
 export async function readSlugs(table: Table, organisation: string, span: KeyRange, limit?: number): Promise<string[]> {
   const { pk } = organisationKey(organisation);
   const items = await table.query({ pk, ...span, keysOnly: true, ...(limit === undefined ? {} : { limit }) });
-  return items.map(({ sk }) => slugOfKey(sk));
+  return items.map(({ sk }) => clusterSlugOf(sk));
 }

@@ -1,6 +1,6 @@
 /** Writes the result of a step: status, phase, node pools, conditions, event and lease, in one fenced transaction. */
 
-import { type Cluster, clusterEntity } from "../cluster/entity.ts";
+import { type Cluster, clusterItemAt } from "../cluster/entity.ts";
 import { appendEvent } from "../cluster/store/event-log.ts";
 import {
   isLeaseHeld,
@@ -73,6 +73,7 @@ export function addChanges(
   { cluster: after, pools, events }: RecordChanges,
   now: string,
 ): void {
+  // At the key it was read from, which differs for a cluster whose slug another one took.
   transaction.put("cluster", clusterItemAt(cluster, after), {
     condition: "#identity = :identity AND #revision = :revision",
     values: { ":identity": cluster.identity, ":revision": cluster.revision },
@@ -91,10 +92,6 @@ async function commitFenced(services: Services, lease: Lease, transaction: Trans
   if (pointer === undefined) return "changed";
   return isLeaseHeld(pointer.present, lease) ? "requested" : "fenced";
 }
-
-/** Builds the item with the key it was read from, which differs for a cluster whose slug another one took. */
-const clusterItemAt = (read: Key, after: Cluster) =>
-  clusterEntity.write({ pk: read.pk, sk: read.sk }, after, { slimSk: read.sk });
 
 function writePool(transaction: Transaction, { before, after }: PoolRecord): void {
   if (after?.provisionStatus === before.provisionStatus && after.runningVersion === before.runningVersion) return;

@@ -13,7 +13,7 @@ import { unavailable } from "../shared/errors.ts";
 import { backoff } from "../shared/retry.ts";
 import type { Meter } from "./capacity-meter.ts";
 import { CommitListeners } from "./commit-listeners.ts";
-import { type DUE_INDEX, type LIST_INDEX, tableDefinition } from "./definition.ts";
+import { type IndexName, tableDefinition } from "./definition.ts";
 import type { RawItem } from "./entity.ts";
 import { mapErrors } from "./errors.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
@@ -44,8 +44,10 @@ interface Range {
   limit?: number;
   /** Reads only the keys. */
   keysOnly?: boolean;
+  /** Names of the attributes to read besides the keys; absent for all. */
+  attributes?: readonly string[];
   /** Index to read instead of the table; its rows may be seconds old. */
-  index?: typeof LIST_INDEX | typeof DUE_INDEX;
+  index?: IndexName;
 }
 
 /** Table with its read operations. Writes go through `commit` in transaction.ts. */
@@ -189,6 +191,17 @@ function keyCondition(range: Range): Pick<QueryCommandInput, "KeyConditionExpres
   throw new RangeError("a range needs a prefix, or both bounds");
 }
 
+/** Builds the projection of a read. @param attributes names of the attributes besides the keys; undefined for all attributes */
+function projection(attributes: readonly string[] | undefined) {
+  if (attributes === undefined) return {};
+  return {
+    ProjectionExpression: ["pk", "sk", ...attributes.map((name) => `#${name}`)].join(", "),
+    ...(attributes.length === 0
+      ? {}
+      : { ExpressionAttributeNames: Object.fromEntries(attributes.map((name) => [`#${name}`, name])) }),
+  };
+}
+
 async function queryAll({ client, name: table, meter }: Connection, range: Range): Promise<RawItem[]> {
   const items: RawItem[] = [];
   let start: Record<string, unknown> | undefined;
@@ -202,7 +215,7 @@ async function queryAll({ client, name: table, meter }: Connection, range: Range
           ...keyCondition(range),
           ScanIndexForward: range.backward !== true,
           Limit: rest,
-          ...(range.keysOnly === true ? { ProjectionExpression: "pk, sk" } : {}),
+          ...projection(range.keysOnly === true ? [] : range.attributes),
           ...(start === undefined ? {} : { ExclusiveStartKey: start }),
           ...withCapacity(meter),
         }),

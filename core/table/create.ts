@@ -6,8 +6,10 @@ import {
   DescribeTableCommand,
   type DynamoDBClient,
   DynamoDBServiceException,
+  type GlobalSecondaryIndexDescription,
   ResourceInUseException,
   ResourceNotFoundException,
+  UpdateTableCommand,
   UpdateTimeToLiveCommand,
 } from "@aws-sdk/client-dynamodb";
 import { TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
@@ -21,8 +23,30 @@ const CREATION_POLL_MS = 500;
 
 const indexes = Object.entries(tableDefinition.indexes);
 
+const keySchema = (hash: string, range: string) => [
+  { AttributeName: hash, KeyType: "HASH" as const },
+  { AttributeName: range, KeyType: "RANGE" as const },
+];
+
+const { partitionKey, sortKey, ttl } = tableDefinition;
+
+/** Declarations of the key attributes of the table and its indexes. */
+const attributeDefinitions = [
+  ...new Set([partitionKey, sortKey, ...indexes.flatMap(([, index]) => [index.partitionKey, index.sortKey])]),
+].map((name) => ({ AttributeName: name, AttributeType: "S" as const }));
+
+/** Definitions of the indexes as the engine reads them. */
+const indexDefinitions = indexes.map(([name, index]) => ({
+  IndexName: name,
+  KeySchema: keySchema(index.partitionKey, index.sortKey),
+  Projection: { ProjectionType: "INCLUDE" as const, NonKeyAttributes: [...index.include] },
+}));
+
+/** Client with the commands that the type of the document client's `send` lacks; it accepts them. */
+type ControlClient = Pick<DynamoDBClient, "send">;
+
 /**
- * Creates the table with its indexes and time to live, unless it exists.
+ * Creates the table with its indexes and time to live. If it exists, adds the indexes that it lacks: an older release created it.
  *
  * It has no stream: with one, the embedded engine reads all its stream records at every write (docs/decisions/local-engine.md).
  *
@@ -30,35 +54,20 @@ const indexes = Object.entries(tableDefinition.indexes);
  * @throws the error of the engine
  */
 export async function createTable(table: Table): Promise<void> {
-  const { partitionKey, sortKey, ttl } = tableDefinition;
-  const attributes = new Set([
-    partitionKey,
-    sortKey,
-    ...indexes.flatMap(([, index]) => [index.partitionKey, index.sortKey]),
-  ]);
-  const schema = (hash: string, range: string) => [
-    { AttributeName: hash, KeyType: "HASH" as const },
-    { AttributeName: range, KeyType: "RANGE" as const },
-  ];
-  // The type of the document client's `send` lacks the control plane commands; it accepts them.
-  const client: Pick<DynamoDBClient, "send"> = table.client;
+  const client: ControlClient = table.client;
   try {
     await client.send(
       new CreateTableCommand({
         TableName: table.name,
         BillingMode: "PAY_PER_REQUEST",
-        AttributeDefinitions: [...attributes].map((name) => ({ AttributeName: name, AttributeType: "S" })),
-        KeySchema: schema(partitionKey, sortKey),
-        GlobalSecondaryIndexes: indexes.map(([name, index]) => ({
-          IndexName: name,
-          KeySchema: schema(index.partitionKey, index.sortKey),
-          Projection: { ProjectionType: "INCLUDE", NonKeyAttributes: [...index.include] },
-        })),
+        AttributeDefinitions: attributeDefinitions,
+        KeySchema: keySchema(partitionKey, sortKey),
+        GlobalSecondaryIndexes: indexDefinitions,
       }),
     );
   } catch (error) {
     if (!(error instanceof ResourceInUseException)) throw error;
-    return await waitUntilActive(client, table.name);
+    return await addMissingIndexes(client, table.name);
   }
   await waitUntilActive(client, table.name);
   await client.send(
@@ -69,12 +78,36 @@ export async function createTable(table: Table): Promise<void> {
   );
 }
 
-/** Waits until a table that this or another process is creating is ready. */
-async function waitUntilActive(client: Pick<DynamoDBClient, "send">, name: string): Promise<void> {
+/** Adds the indexes that a table lacks, one after the other, as DynamoDB requires. */
+async function addMissingIndexes(client: ControlClient, name: string): Promise<void> {
+  for (const definition of indexDefinitions) {
+    const isPresent = async () =>
+      (await waitUntilActive(client, name)).some(({ IndexName }) => IndexName === definition.IndexName);
+    if (await isPresent()) continue;
+    try {
+      await client.send(
+        new UpdateTableCommand({
+          TableName: name,
+          AttributeDefinitions: attributeDefinitions,
+          GlobalSecondaryIndexUpdates: [{ Create: definition }],
+        }),
+      );
+    } catch (error) {
+      // Another process adds it at the same time, or the first response was lost.
+      if (!(await isPresent())) throw error;
+    }
+    await waitUntilActive(client, name);
+  }
+}
+
+/** Waits until a table and its indexes, which this or another process is creating, are ready. @returns the indexes */
+async function waitUntilActive(client: ControlClient, name: string): Promise<GlobalSecondaryIndexDescription[]> {
   const deadline = deadlineIn(CREATION_TIMEOUT_MS);
   for (;;) {
     const { Table: described } = await client.send(new DescribeTableCommand({ TableName: name }));
-    if (described?.TableStatus !== "CREATING") return;
+    const present = described?.GlobalSecondaryIndexes ?? [];
+    const states = [described?.TableStatus, ...present.map(({ IndexStatus }) => IndexStatus)];
+    if (!states.some((state) => state === "CREATING" || state === "UPDATING")) return present;
     if (deadline.expired()) throw new Error(`the table "${name}" is not ready after ${CREATION_TIMEOUT_MS / 1_000} s`);
     await sleep(CREATION_POLL_MS);
   }

@@ -3,11 +3,17 @@
 /** Index of pending work: sparse, contains the pointers that are due. */
 export const DUE_INDEX = "due-index";
 
-/** List index, for other orders and filters: sparse, contains a few attributes of each cluster. */
-export const LIST_INDEX = "slim-index";
+/**
+ * List index, for other orders and filters: sparse, contains a short text of each cluster. An organisation's rows are in several
+ * partitions.
+ */
+export const LIST_INDEX = "list-index";
 
-/** Attributes in a row of the list index besides the keys; about 350 bytes with keys and attribute names. */
-export const LIST_ATTRIBUTES = [
+/** List index of older releases. Contains the clusters that no migration has rewritten. */
+export const PREVIOUS_LIST_INDEX = "slim-index";
+
+/** Attributes in a row of the list index of older releases besides the keys. */
+export const PREVIOUS_LIST_ATTRIBUTES = [
   "identity",
   "name",
   "status",
@@ -21,13 +27,17 @@ export const LIST_ATTRIBUTES = [
   "revision",
 ] as const;
 
-/** Key attributes and indexes. Only clusters have `slimSk`, a copy of `sk`, so the list index is sparse. */
+/** Name of an index. */
+export type IndexName = typeof DUE_INDEX | typeof LIST_INDEX | typeof PREVIOUS_LIST_INDEX;
+
+/** Key attributes and indexes. Only clusters have `listPk`, and in older versions `slimSk`, so the list indexes are sparse. */
 export const tableDefinition = {
   partitionKey: "pk",
   sortKey: "sk",
   ttl: "ttl",
   indexes: {
     [DUE_INDEX]: { partitionKey: "duePk", sortKey: "dueAt", include: ["organisation", "path"] },
-    [LIST_INDEX]: { partitionKey: "pk", sortKey: "slimSk", include: LIST_ATTRIBUTES },
+    [LIST_INDEX]: { partitionKey: "listPk", sortKey: "sk", include: ["row"] },
+    [PREVIOUS_LIST_INDEX]: { partitionKey: "pk", sortKey: "slimSk", include: PREVIOUS_LIST_ATTRIBUTES },
   },
 } as const;

@@ -21,7 +21,9 @@ type BareAttribute =
   | "fence"
   | "identity"
   | "leaseId"
+  | "listPk"
   | "organisation"
+  | "row"
   | "sealed"
   | "status"
   | "ttl";

@@ -14,6 +14,12 @@ export interface Key {
  */
 export const DUE_SHARDS = 32;
 
+/**
+ * Number of partitions of the list index over which the clusters of an organisation are spread. A list reads all of them in parallel,
+ * each with at least half a read unit; docs/decisions/list-index.md has the calculation. Every cluster contains its partition.
+ */
+export const LIST_SHARDS = 4;
+
 const PART = /^[A-Za-z0-9_.:-]{1,100}$/;
 
 /**
@@ -106,6 +112,13 @@ export const clustersBefore = (environment: string, separator: string) =>
 
 /** Returns the upper bound of an environment's clusters, before those of the next environment: `$` sorts after `#` and before `-`. */
 export const clustersEnd = (environment: string) => `${CLUSTER_PREFIX}${part(environment)}$`;
+
+/** Returns the slug in the sort key of a cluster, which owns its slug or is displaced. */
+export function clusterSlugOf(sk: string): string {
+  const start = sk.indexOf("#", CLUSTER_PREFIX.length) + 1;
+  const end = sk.indexOf("#", start);
+  return end === -1 ? sk.slice(start) : sk.slice(start, end);
+}
 
 /** Key of the tombstone of a deleted cluster. */
 export const tombstoneKey = (organisation: string, environment: string, slug: string, identity: string) =>
@@ -230,18 +243,25 @@ export const idempotencyKey = (tokenId: string, keyHash: string): Key => ({
   sk: "RECORD",
 });
 
-/**
- * Returns the partition of the due index that contains a cluster's pending work.
- *
- * @param identity identity of the cluster; its hash spreads clusters evenly
- */
-export function dueShard(identity: string): string {
+/** Spreads clusters evenly over a number of partitions, at most 256. */
+function shardOf(identity: string, shards: number): number {
   const [byte = 0] = createHash("sha256").update(part(identity)).digest();
-  return `DUE#${byte % DUE_SHARDS}`;
+  return byte % shards;
 }
+
+/** Returns the partition of the due index that contains a cluster's pending work. @param identity identity of the cluster */
+export const dueShard = (identity: string): string => `DUE#${shardOf(identity, DUE_SHARDS)}`;
 
 /** Partitions of the due index. */
 export const dueShards: readonly string[] = Array.from({ length: DUE_SHARDS }, (_, shard) => `DUE#${shard}`);
+
+/** Returns the partition of the list index that contains the row of a cluster. */
+export const listPartition = (organisation: string, identity: string): string =>
+  `${part(organisation)}#${shardOf(identity, LIST_SHARDS)}`;
+
+/** Returns all partitions of the list index that contain rows of an organisation. */
+export const listPartitions = (organisation: string): string[] =>
+  Array.from({ length: LIST_SHARDS }, (_, shard) => `${part(organisation)}#${shard}`);
 
 /** Returns the identity of the cluster that a pointer key belongs to; undefined for any other key. */
 export const clusterIdentityOf = ({ pk, sk }: Key): string | undefined =>

@@ -1,6 +1,6 @@
 /** Permissions of functions on the table and the key. */
 
-import { DUE_INDEX, type LIST_INDEX } from "#core/table/definition.ts";
+import { DUE_INDEX, type IndexName } from "#core/table/definition.ts";
 
 /** An action on the table in IAM's words, without the service. */
 type TableAction = "BatchGetItem" | "Query" | "PutItem" | "UpdateItem" | "DeleteItem" | "ConditionCheckItem";
@@ -13,7 +13,7 @@ export interface Grant {
   /** Actions on the table itself. A transaction needs the action of each of its operations. */
   table: readonly TableAction[];
   /** Indexes that may be queried. */
-  indexes: readonly (typeof LIST_INDEX | typeof DUE_INDEX)[];
+  indexes: readonly IndexName[];
   /** Actions on the key that encrypts the data keys of clusters; absent for functions that read no secrets. */
   key?: readonly KeyAction[];
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Context } from "#core/context.ts";
-import { LIST_INDEX } from "#core/table/definition.ts";
+import { LIST_INDEX, PREVIOUS_LIST_INDEX } from "#core/table/definition.ts";
 import type { Route } from "../http/app.ts";
 import type { SchemaName } from "../openapi/schemas.ts";
 import type { Grant } from "./grants.ts";
@@ -79,7 +79,7 @@ const SCHEDULES = "/organisations/{organisation}/maintenance-schedule";
 
 const GETS = { table: ["BatchGetItem"], indexes: [] } as const satisfies Grant;
 const READS = { table: ["BatchGetItem", "Query"], indexes: [] } as const satisfies Grant;
-const LISTS = { table: ["BatchGetItem", "Query"], indexes: [LIST_INDEX] } as const satisfies Grant;
+const LISTS = { table: ["BatchGetItem", "Query"], indexes: [LIST_INDEX, PREVIOUS_LIST_INDEX] } as const satisfies Grant;
 // A transaction needs the action of each of its operations.
 const WRITES = { table: ["BatchGetItem", "Query", "PutItem", "UpdateItem"], indexes: [] } as const satisfies Grant;
 const MOVES = { ...WRITES, table: [...WRITES.table, "DeleteItem"] } as const satisfies Grant;

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { BatchWriteCommand } from "@aws-sdk/lib-dynamodb";
 import { rebuildPageIndex } from "#core/admin/page-index-repair.ts";
-import { type Cluster, clusterEntity } from "#core/cluster/entity.ts";
+import { type Cluster, clusterItemAt } from "#core/cluster/entity.ts";
 import { clusterKey } from "#core/table/keys.ts";
 import type { Environment } from "#core/tenancy/environment.ts";
 import type { Tenant, World } from "./world.ts";
@@ -56,7 +56,7 @@ export async function put(
     const slug = `c${String(number).padStart(6, "0")}`;
     const key = clusterKey(organisation, environment, slug);
     const copy = { ...template, ...owner, name: slug, ...vary(), identity: randomUUID(), slug };
-    return { PutRequest: { Item: clusterEntity.write(key, copy, { slimSk: key.sk }) } };
+    return { PutRequest: { Item: clusterItemAt(key, copy) } };
   };
   let next = 0;
   const putBatches = async () => {

@@ -2,18 +2,19 @@
 
 import { compareVersions } from "../../catalogue/index.ts";
 import type { Context } from "../../context.ts";
-import { type ListRow, listRanges, readListRows } from "../../listing/list-index.ts";
+import { listRanges, readListRows } from "../../listing/list-index.ts";
+import { compactIdentity, type ListRow } from "../../listing/list-row.ts";
 import type { PageRequest } from "../../listing/page.ts";
 import type { Chunk, KeyRange } from "../../listing/page-index.ts";
 import { compareText } from "../../shared/order.ts";
 import { keyText } from "../../table/keys.ts";
 import { type Cluster, clusterEntity } from "../entity.ts";
 
-/** Properties by which a list can be sorted: attributes of the list index, and the slug, which is part of its key. */
-export const sortable: readonly (keyof ListRow | "slug")[] = [
+/** Properties by which a list can be sorted: those of a row of the list index. */
+export const sortable = [
   ...(["name", "slug", "createdAt", "modifiedAt"] as const),
   ...(["status", "version", "region", "cloudProvider"] as const),
-];
+] satisfies readonly (keyof ListRow)[];
 
 /** Filters of a list; undefined members do not filter. */
 export interface Filters {
@@ -32,7 +33,7 @@ type Filtered = Pick<
   "status" | "cloudProvider" | "region" | "version" | "name" | "maintenanceScheduleIdentity"
 >;
 
-/** Returns whether a cluster matches the filters. */
+/** Returns whether a cluster, or its row, matches the filters. */
 function matches(cluster: Omit<Filtered, "status"> & { status: string }, filters: Filters): boolean {
   const equal = (given: string | undefined, value: string | undefined) => given === undefined || given === value;
   return (
@@ -45,20 +46,56 @@ function matches(cluster: Omit<Filtered, "status"> & { status: string }, filters
   );
 }
 
-/** Returns a row's value of a sort property; the slug is part of the key. */
-const sortValue = (row: ListRow, property: string): string =>
-  property === "slug" ? (row.sk.split("#")[2] ?? "") : String(row[property as keyof ListRow] ?? "");
+/** Converts filters of clusters to filters of rows. */
+const rowFilters = ({ maintenanceSchedule, ...filters }: Filters): Filters => ({
+  ...filters,
+  maintenanceSchedule: maintenanceSchedule === undefined ? undefined : compactIdentity(maintenanceSchedule),
+});
 
-/** Sorts rows; equal rows keep the default order. */
-function sortRows(rows: readonly ListRow[], { sort, descending }: PageRequest): ListRow[] {
-  if (sort.length === 0) return descending === true ? [...rows].reverse() : [...rows];
-  return [...rows].sort((one, other) => {
-    for (const { property, descending: down } of sort) {
-      const compare = property === "version" ? compareVersions : compareText;
-      const result = compare(sortValue(one, property), sortValue(other, property));
-      if (result !== 0) return down ? -result : result;
+type Compare = (one: ListRow, other: ListRow) => number;
+
+/** Returns the comparison of rows by a sort property. */
+function comparisonBy(property: string, rows: readonly ListRow[]): Compare {
+  if (property === "createdAt" || property === "modifiedAt") return (one, other) => one[property] - other[property];
+  if (property === "version") {
+    // A list has few versions, which are parsed once.
+    const ranks = rankVersions(rows);
+    return (one, other) => (ranks.get(one.version) ?? 0) - (ranks.get(other.version) ?? 0);
+  }
+  const name = property as Exclude<(typeof sortable)[number], "createdAt" | "modifiedAt">;
+  return (one, other) => compareText(one[name], other[name]);
+}
+
+/** Numbers the versions of rows in their order. Versions that compare as equal have the same number. */
+function rankVersions(rows: readonly ListRow[]): Map<string, number> {
+  const versions = [...new Set(rows.map(({ version }) => version))].sort(compareVersions);
+  const ranks = new Map<string, number>();
+  let rank = 0;
+  let previous: string | undefined;
+  for (const version of versions) {
+    if (previous !== undefined && compareVersions(previous, version) !== 0) rank++;
+    ranks.set(version, rank);
+    previous = version;
+  }
+  return ranks;
+}
+
+/** Sorts rows. Equal rows have the default order. */
+function sortRows(rows: ListRow[], { sort, descending }: PageRequest): ListRow[] {
+  if (sort.length === 0) {
+    const sign = descending === true ? -1 : 1;
+    return rows.sort((one, other) => sign * compareText(one.sk, other.sk));
+  }
+  const comparisons = sort.map((order): Compare => {
+    const compare = comparisonBy(order.property, rows);
+    return order.descending ? (one, other) => compare(other, one) : compare;
+  });
+  return rows.sort((one, other) => {
+    for (const compare of comparisons) {
+      const result = compare(one, other);
+      if (result !== 0) return result;
     }
-    return 0;
+    return compareText(one.sk, other.sk);
   });
 }
 
@@ -66,12 +103,19 @@ function sortRows(rows: readonly ListRow[], { sort, descending }: PageRequest): 
 export const isSearch = (page: PageRequest, filters: Filters): boolean =>
   page.sort.length > 0 || Object.values(filters).some((value) => value !== undefined);
 
+/** Removes the second row of each identity: a cluster that moves between two reads is read twice. */
+function distinct(rows: readonly ListRow[]): ListRow[] {
+  const seen = new Set<string>();
+  return rows.filter(({ identity }) => !seen.has(identity) && seen.add(identity));
+}
+
 /**
  * Finds a page: reads ranges of the list index in parallel, filters and sorts the rows, then reads the clusters of the page. Two
  * round trips, after the one for the chunks. A cluster that no longer matches is left out, because the index may be out of date,
  * so a page may contain fewer clusters than its size.
  *
  * @param chunks chunks of all environments in the list
+ * @param isVisible filter of what the caller can access; rows of other environments are not read
  */
 export async function search(
   context: Context,
@@ -83,19 +127,17 @@ export async function search(
 ): Promise<{ clusters: Cluster[]; total: number }> {
   const ranges: KeyRange[] = listRanges(chunks, isVisible);
   const rows = await readListRows(context.table, organisation, ranges);
-  const seen = new Set<string>();
-  const found = rows.filter((row) => {
-    if (!isVisible(row) || !matches(row, filters) || seen.has(row.identity)) return false;
-    seen.add(row.identity);
-    return true;
-  });
+  const wanted = rowFilters(filters);
+  const found = distinct(rows.filter((row) => matches(row, wanted)));
   const offset = request.pageNumber * request.pageSize;
   const page = sortRows(found, request).slice(offset, offset + request.pageSize);
   const items = await context.table.get(page);
   const clusters = page.flatMap((row): Cluster[] => {
     const item = items.get(keyText(row));
     const cluster = item === undefined ? undefined : clusterEntity.read(item);
-    return cluster?.identity === row.identity && matches(cluster, filters) ? [cluster] : [];
+    // The environment of a row can have been replaced by another one with the same name.
+    const isPresent = cluster !== undefined && compactIdentity(cluster.identity) === row.identity && isVisible(cluster);
+    return isPresent && matches(cluster, filters) ? [cluster] : [];
   });
   return { clusters, total: found.length };
 }

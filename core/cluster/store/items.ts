@@ -5,21 +5,20 @@ import type { RawItem } from "../../table/entity.ts";
 import { clusterKey, supersededClusterKey } from "../../table/keys.ts";
 import type { Organisation } from "../../tenancy/organisation.ts";
 import type { CloudAccount, CloudCredentials, References } from "../../tenancy/references-entity.ts";
-import { type Cluster, clusterEntity, type Pointer } from "../entity.ts";
+import { type Cluster, clusterItemAt, type Pointer } from "../entity.ts";
 import { describeConditions } from "../rules/condition-messages.ts";
 import { type ClusterResponse, provisionStatuses } from "../schema.ts";
 
 /** Builds the item of the cluster that owns its slug. */
-export function clusterItem(cluster: Cluster): RawItem {
-  const key = clusterKey(cluster.organisation, cluster.environment, cluster.slug);
-  return clusterEntity.write(key, cluster, { slimSk: key.sk });
-}
+export const clusterItem = (cluster: Cluster): RawItem =>
+  clusterItemAt(clusterKey(cluster.organisation, cluster.environment, cluster.slug), cluster);
 
 /** Builds the item of a deleting cluster whose slug another cluster took. */
-export function supersededClusterItem(cluster: Cluster): RawItem {
-  const key = supersededClusterKey(cluster.organisation, cluster.environment, cluster.slug, cluster.identity);
-  return clusterEntity.write(key, cluster, { slimSk: key.sk });
-}
+export const supersededClusterItem = (cluster: Cluster): RawItem =>
+  clusterItemAt(
+    supersededClusterKey(cluster.organisation, cluster.environment, cluster.slug, cluster.identity),
+    cluster,
+  );
 
 /** Context of a cluster's response. */
 interface ResponseContext {
