@@ -340,5 +340,5 @@ test("a stored tombstone is parsed with its schema and has no row in the list in
   const item = (await world.table.get([key])).get(keyText(key));
   if (item === undefined) throw new Error("tombstone not found");
   expect(tombstoneEntity.read(item)).toMatchObject({ identity });
-  expect(item).not.toHaveProperty("slimSk");
+  expect(item).not.toHaveProperty("listPk");
 });

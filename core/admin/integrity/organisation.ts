@@ -6,10 +6,12 @@ import { type Cluster, clusterEntity, pointerEntity, type Tombstone, tombstoneEn
 import { isDeleting } from "../../cluster/rules/transitions.ts";
 import { leftoverKeys } from "../../cluster/store/tombstone.ts";
 import type { Services } from "../../context.ts";
+import { listAttributes } from "../../listing/list-row.ts";
 import { readChunks } from "../../listing/page-index.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolsOf } from "../../node-pool/items.ts";
 import { computeOf, isLive } from "../../node-pool/rules.ts";
+import type { RawItem } from "../../table/entity.ts";
 import {
   CLUSTER_PREFIX,
   type Key,
@@ -73,15 +75,15 @@ export async function findInconsistencies(services: Services, organisation: stri
   const { table } = services;
   const { pk } = organisationKey(organisation);
   const findings = new Findings();
-  const [clusters, tombstones, environments] = await Promise.all([
-    table
-      .query({ pk, prefix: CLUSTER_PREFIX })
-      .then((items) => items.map((item): StoredCluster => clusterEntity.read(item))),
+  const [clusterItems, tombstones, environments] = await Promise.all([
+    table.query({ pk, prefix: CLUSTER_PREFIX }),
     table
       .query({ pk, prefix: TOMBSTONE_PREFIX })
       .then((items) => items.map((item): StoredTombstone => tombstoneEntity.read(item))),
     listAllEnvironments(services, organisation),
   ]);
+  const clusters = clusterItems.map((item): StoredCluster => clusterEntity.read(item));
+  for (const item of clusterItems) checkListRow(item, findings);
   await checkEnvironments(services, organisation, environments, clusters, findings);
   await checkTotals(services, organisation, environments, findings);
   await checkReferencesRevision(services, organisation, findings);
@@ -203,6 +205,13 @@ async function checkUsage({ table }: Services, pk: string, clusters: readonly St
   for (const identity of new Set([...users.keys(), ...counted.keys()])) {
     findings.same(`${pk}: clusters that use ${identity}`, counted.get(identity) ?? 0, users.get(identity) ?? 0);
   }
+}
+
+/** Checks that the attributes of the list index agree with the cluster. An item of an older version gets them from its migration. */
+function checkListRow(item: RawItem, findings: Findings): void {
+  const { listPk, row } = clusterEntity.upgrade(item);
+  const cluster = clusterEntity.read(item);
+  findings.same(`cluster ${cluster.identity}: row of the list index`, { listPk, row }, listAttributes(cluster));
 }
 
 async function checkClusters(

@@ -98,6 +98,18 @@ describe("the integrity check finds an inconsistency", () => {
       (item) => item && { ...item, ttl: 9_999_999_999 },
     ],
     ["a missing cluster", /: totals$/, () => inOrganisation("CLUSTER#production#one"), away],
+    [
+      "a row of the list index with another name",
+      /^cluster .*: row of the list index$/,
+      () => inOrganisation("CLUSTER#production#one"),
+      (item) => item && { ...item, row: `${String(item.row)}s` },
+    ],
+    [
+      "a cluster without its row of the list index",
+      /^cluster .*: row of the list index$/,
+      () => inOrganisation("CLUSTER#production#one"),
+      (item) => item && { ...item, listPk: undefined },
+    ],
     ["a missing node pool", /^cluster .*: compute$/, () => pool, away],
     ["an organisation's total", /^organisation .*: totals$/, () => totalKey(organisation()), add("clusters")],
     ["an additional member", /^organisation .*: totals$/, () => totalKey(organisation()), add("members")],

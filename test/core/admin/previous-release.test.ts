@@ -9,6 +9,9 @@ import { showCluster } from "#core/admin/clusters.ts";
 import { entities } from "#core/admin/entities.ts";
 import { conditionReasons } from "#core/cluster/condition.ts";
 import { parseJson } from "#core/shared/json.ts";
+import { compareText } from "#core/shared/order.ts";
+import { LIST_INDEX, PREVIOUS_LIST_INDEX } from "#core/table/definition.ts";
+import { type Key, listPartitions } from "#core/table/keys.ts";
 import { runAdmin } from "#test/support/admin.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { ROOT } from "#test/support/server.ts";
@@ -157,6 +160,12 @@ describe("a database that the previous release wrote", () => {
     }
 
     expect(await read(world)).toEqual(before);
+    const range = { pk: "ORG#acme", prefix: "CLUSTER#", attributes: [] };
+    const clusters = await world.table.query(range);
+    const rows = listPartitions("acme").map((pk) => world.table.query({ ...range, pk, index: LIST_INDEX }));
+    const byKey = (one: Key, other: Key) => compareText(one.sk, other.sk);
+    expect((await Promise.all(rows)).flat().sort(byKey)).toEqual(clusters);
+    expect(await world.table.query({ ...range, index: PREVIOUS_LIST_INDEX })).toEqual([]);
     await expectInvariants(world.services, "acme");
     expect(await migrate(world)).toMatchObject({ migrated: {}, strange: [] });
   });

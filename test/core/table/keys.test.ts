@@ -36,11 +36,13 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   poolsAndSecretsRange: { parts: 1, build: keys.poolsAndSecretsRange },
   rangesExceptEvents: { parts: 1, build: keys.rangesExceptEvents },
   dueShard: { parts: 1, build: keys.dueShard },
+  listPartition: { parts: 2, build: keys.listPartition },
+  listPartitions: { parts: 1, build: keys.listPartitions },
   idempotencyKey: { parts: 2, build: keys.idempotencyKey },
 };
 
 /** Functions that parse or format keys. */
-const READERS = new Set(["keyText", "clusterIdentityOf", "organisationOf", "pointerKeyOf", "userOf"]);
+const READERS = new Set(["keyText", "clusterIdentityOf", "clusterSlugOf", "organisationOf", "pointerKeyOf", "userOf"]);
 
 /** Every position of a text in a key, with valid other parts. */
 const places = Object.entries(builders).flatMap(([name, { parts, build, mayBeEmpty }]) =>
@@ -111,7 +113,7 @@ describe("table keys", () => {
     const part = fc.string({ unit: fc.constantFrom(..."aA.:_-"), minLength: 1, maxLength: 2 });
     const single = Object.entries(builders).filter(
       ([name]) =>
-        !/^(rangesExceptEvents|organisationEventsPartition|poolsAndSecretsRange|clusters|dueShard|eventsBefore|tombstonePrefix)/.test(
+        !/^(rangesExceptEvents|organisationEventsPartition|poolsAndSecretsRange|clusters|dueShard|listPartition|eventsBefore|tombstonePrefix)/.test(
           name,
         ),
     );
@@ -126,6 +128,18 @@ describe("table keys", () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+
+  test("the row of a cluster is in one of the partitions of its organisation, and every partition is used", () => {
+    const used = new Set<string>();
+    for (const uuid of fc.sample(identity, 200)) used.add(keys.listPartition("org", uuid));
+    expect([...used].sort()).toEqual(keys.listPartitions("org").sort());
+    expect(keys.listPartitions("org")).toHaveLength(keys.LIST_SHARDS);
+  });
+
+  test("the slug of a cluster is read from its key, also if another cluster took the slug", () => {
+    expect(keys.clusterSlugOf(keys.clusterKey("org", "a-b", "my-shop").sk)).toBe("my-shop");
+    expect(keys.clusterSlugOf(keys.supersededClusterKey("org", "a-b", "my-shop", "id").sk)).toBe("my-shop");
   });
 
   test("only the key of a pointer leads to a cluster", () => {
