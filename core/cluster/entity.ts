@@ -134,7 +134,8 @@ const withoutConditionMessages: Migration = (properties) => ({
 });
 
 const storedCluster = defineEntity("cluster", 3, StoredCluster, {
-  attributes: ["identity", "revision", "rollbackVersion", "runningVersion", "plannedVersion"],
+  // The status is read from items without their document (status-watcher.ts).
+  attributes: ["identity", "revision", "status", "rollbackVersion", "runningVersion", "plannedVersion"],
   migrations: { 1: readAddons, 2: (cluster) => addListRow({ ...cluster, ...withoutConditionMessages(cluster) }) },
 });
 

@@ -198,7 +198,7 @@ export class PollingStatusWatcher implements StatusWatcher {
 /** Returns whether the wait for a status is over: the cluster has it, does not exist, or its item cannot be read. */
 function isOver(item: RawItem | undefined, awaited: string): boolean {
   if (item === undefined) return true;
-  // An attribute in every version, because the list index contains it: the document of most items need not be parsed.
+  // An attribute in every version: the document of most items need not be parsed.
   if (item.status !== awaited) return false;
   try {
     return hasStatus(clusterEntity.read(item), awaited);

@@ -182,7 +182,7 @@ describe("a backup", () => {
     ],
     [
       "with a changed name in an item",
-      () => backup.map((each) => each.replace('"name":{"S":"two"}', '"name":{"S":"tow"}')),
+      () => backup.map((each) => each.replace('\\"name\\":\\"two\\"', '\\"name\\":\\"tow\\"')),
       "checksum mismatch",
     ],
     ["with a line that is not an item", () => backup.with(line(), '{"Item":{}}'), "is not an item"],

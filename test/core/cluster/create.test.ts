@@ -1,5 +1,6 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { clusterItemAt } from "#core/cluster/entity.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { clusterKey, pointerKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -125,9 +126,7 @@ async function markDeleting(environment: string, slug: string): Promise<void> {
   const pk = `ORG#${organisation}`;
   const less = { ":less": -1, ":cpu": -cluster.cpu, ":memory": -cluster.memory };
   const transaction = new Transaction()
-    .update("cluster", { pk, sk: cluster.sk }, "SET #status = :deleting ADD #revision :one", {
-      values: { ":deleting": "deleting", ":one": 1 },
-    })
+    .put("cluster", clusterItemAt(cluster, { ...cluster, status: "deleting", revision: cluster.revision + 1 }))
     .update("total", { pk, sk: "TOTAL" }, "ADD #clusters :less, #cpu :cpu, #memory :memory", { values: less })
     .update(
       "environment",
