@@ -1,4 +1,4 @@
-/** List index: a few attributes of every cluster, read in parallel in ranges that the page index defines. */
+/** List index: a short text of every cluster, read in parallel in ranges that the page index defines. */
 
 import type { Table } from "../table/client.ts";
 import { LIST_INDEX, tableDefinition } from "../table/definition.ts";

@@ -24,7 +24,7 @@ export const BATCH_GET_KEYS = 100;
 
 /**
  * Maximum number of items in one page of an unbounded Query or Scan. DynamoDB ends a page after 1 MB, which is fewer items unless they
- * are smaller than 210 bytes. The embedded engine reads the rest of the range before it cuts a page of 1 MB from it: without a limit,
+ * are smaller than 210 bytes. Ranges of the list index, whose rows can be smaller, contain fewer. The embedded engine reads the rest of the range before it cuts a page of 1 MB from it: without a limit,
  * the time for a range grows with the square of its items.
  */
 const PAGE_ITEMS = 5_000;
