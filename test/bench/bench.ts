@@ -28,7 +28,7 @@ const ROUNDS = 200;
 
 /**
  * Timeout of one attempt of a call, in milliseconds. The server's default of one second is too short for 100,000 clusters in another
- * order: their 40 ranges are read in parallel, and the embedded engine processes them one after the other.
+ * order on a busy machine: their ranges are read in parallel, and the embedded engine processes them one after the other.
  */
 const REQUEST_TIMEOUT_MS = 60_000;
 
