@@ -1,6 +1,7 @@
 /** File that is encrypted with its own data key, which the keyring encrypts. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import * as v from "valibot";
 import type { OutsideSecrets } from "#core/admin/rotate-secrets.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
@@ -30,9 +31,9 @@ export interface EncryptedFile extends OutsideSecrets {
    */
   read(): Promise<OpenedFile | undefined>;
   /**
-   * Replaces the file, encrypted with a new data key.
+   * Replaces the file, encrypted with a new data key. The content is on disk when it returns; the event loop does not wait for the disk.
    *
-   * @param content returns the text; called under the lock, so that the later of two writers includes the other's changes
+   * @param content returns the text, which includes the changes of all writers of this process
    * @throws AppError unavailable if the keyring cannot be reached
    */
   write(content: () => string): Promise<void>;
@@ -62,16 +63,48 @@ export function openEncryptedFile(file: string, keyring: Keyring, purpose: strin
     }
   }
 
-  /** Generates the data key before the lock, because only synchronous work may run under the lock. */
-  async function replace(textFor: (content: string | undefined) => string | undefined): Promise<boolean> {
+  /** Generates a data key. @returns function that encrypts a text with it */
+  async function encryption(): Promise<(text: string) => string> {
     const { key, wrapped } = await keyring.generate(context);
-    return withFileLock(`${file}.lock`, () => {
-      const text = textFor(contentOf());
-      if (text === undefined) return false;
+    return (text) => {
       const sealed = seal(key, Buffer.from(text), { ...context, wrappedBy: wrapped.wrappedBy });
-      writePrivateFile(file, `${JSON.stringify({ dataKey: wrapped, sealed })}\n`);
+      // Base64 needs no escapes, and the text can be long.
+      return `{"dataKey":${JSON.stringify(wrapped)},"sealed":"${sealed}"}\n`;
+    };
+  }
+
+  const underLock = <T>(work: () => T): T => withFileLock(`${file}.lock`, work);
+
+  /** Replaces the file if its content is the given one. @returns false if it is not */
+  async function replace(content: string, text: string): Promise<boolean> {
+    // Before the lock, because only synchronous work may run under the lock.
+    const encrypt = await encryption();
+    return underLock(() => {
+      if (contentOf() !== content) return false;
+      writePrivateFile(file, encrypt(text));
       return true;
     });
+  }
+
+  /** Replaces the file. @returns false if another process used the temporary file meanwhile */
+  async function write(textOf: () => string): Promise<boolean> {
+    const encrypt = await encryption();
+    const temporary = `${file}.written`;
+    const handle = await createPrivateFile(temporary);
+    if (handle === undefined) return false;
+    try {
+      await handle.writeFile(encrypt(textOf()));
+      await handle.sync();
+      // While the file is open, no other file gets its inode.
+      const { ino } = await handle.stat();
+      return underLock(() => {
+        if (statSync(temporary, { throwIfNoEntry: false })?.ino !== ino) return false;
+        renameSync(temporary, file);
+        return true;
+      });
+    } finally {
+      await handle.close();
+    }
   }
 
   return {
@@ -80,7 +113,7 @@ export function openEncryptedFile(file: string, keyring: Keyring, purpose: strin
       return content === undefined ? undefined : await decrypt(content);
     },
     async write(content) {
-      await replace(content);
+      while (!(await write(content)));
     },
     async rotate() {
       for (;;) {
@@ -88,7 +121,7 @@ export function openEncryptedFile(file: string, keyring: Keyring, purpose: strin
         if (content === undefined) return;
         const { text } = await decrypt(content);
         // Another process has changed the file meanwhile: read it again.
-        if (await replace((present) => (present === content ? text : undefined))) return;
+        if (await replace(content, text)) return;
       }
     },
     async wrappedBy() {
@@ -96,6 +129,17 @@ export function openEncryptedFile(file: string, keyring: Keyring, purpose: strin
       return content === undefined ? undefined : parse(file, content)?.dataKey.wrappedBy;
     },
   };
+}
+
+/** Creates a file that only its user can read, instead of one of an interrupted write. @returns undefined if another process did */
+async function createPrivateFile(file: string): Promise<FileHandle | undefined> {
+  await rm(file, { force: true });
+  try {
+    return await open(file, "wx", 0o600);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return undefined;
+    throw error;
+  }
 }
 
 /** @returns undefined if the content is not encrypted. @throws Error if it is truncated */

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { AppError, errorText } from "#core/shared/errors.ts";
 import { type EncryptedFile, openEncryptedFile } from "./sealed-file.ts";
+import { shareRuns } from "./share-runs.ts";
 
 /** Kinds of records that clients need after a restart. */
 const PERSISTED_KINDS = new Set(["Client", "RegistrationAccessToken"]);
@@ -16,6 +17,9 @@ interface Entry {
   /** Expiry, milliseconds since the epoch; absent if it does not expire. */
   until?: number | undefined;
 }
+
+/** Entries of one kind, by id. */
+type Entries = Map<string, Entry>;
 
 /** Content of the file. */
 const PersistedState = v.object({
@@ -62,14 +66,37 @@ export async function openIssuerStore(location: IssuerLocation | undefined): Pro
   const file = location && openIssuerFile(location);
   const found = location && (await readState(location));
   const state = found?.state ?? (await createState());
-  const entries = new Map<string, Entry>(Object.entries(state.entries));
-  const textNow = () => {
-    const persisted = [...entries].filter(([key]) => PERSISTED_KINDS.has(key.split(":")[0] ?? ""));
-    return JSON.stringify({ ...state, entries: Object.fromEntries(persisted) });
+  const kinds = new Map<string, Entries>();
+  const entriesOf = (kind: string) => {
+    const entries = kinds.get(kind) ?? new Map();
+    kinds.set(kind, entries);
+    return entries;
   };
-  const save = async () => await file?.write(textNow);
+  for (const [key, entry] of Object.entries(state.entries)) {
+    const [kind = "", ...id] = key.split(":");
+    entriesOf(kind).set(id.join(":"), entry);
+  }
+  const textOf = createFormatter(state, kinds);
+  // Registrations at the same time share a write, because each write contains all clients.
+  const save = shareRuns(async () => await file?.write(textOf));
   if (found?.isPlain !== false) await save();
-  return { ...state, adapter: (kind) => adapterOf(kind, entries, save) };
+  return { ...state, adapter: (kind) => adapterOf(entriesOf(kind), PERSISTED_KINDS.has(kind) ? save : undefined) };
+}
+
+/** Returns a function that formats the content of the file. It formats each entry once, because a persisted entry is only replaced. */
+function createFormatter({ entries: _, ...state }: PersistedState, kinds: ReadonlyMap<string, Entries>): () => string {
+  const formatted = new WeakMap<Entry, string>();
+  const formatEntry = (key: string, entry: Entry) => {
+    const text = formatted.get(entry) ?? `${JSON.stringify(key)}:${JSON.stringify(entry)}`;
+    formatted.set(entry, text);
+    return text;
+  };
+  return () => {
+    const texts = [...PERSISTED_KINDS].flatMap((kind) =>
+      [...(kinds.get(kind) ?? [])].map(([id, entry]) => formatEntry(`${kind}:${id}`, entry)),
+    );
+    return `${JSON.stringify(state).slice(0, -1)},"entries":{${texts.join(",")}}}`;
+  };
 }
 
 /** @returns undefined if the file does not exist */
@@ -103,39 +130,34 @@ function parseState(file: string, text: string): PersistedState {
   return parsed.output;
 }
 
-function adapterOf(kind: string, entries: Map<string, Entry>, save: () => Promise<void>): Adapter {
-  const changed = async () => {
-    if (PERSISTED_KINDS.has(kind)) await save();
-  };
+/** @param save undefined if the entries are not persisted */
+function adapterOf(entries: Entries, save: (() => Promise<void>) | undefined): Adapter {
   const isAlive = ({ until }: Entry) => until === undefined || until > Date.now();
-  const own = () => [...entries].filter(([key]) => key.startsWith(`${kind}:`));
   const findWhere = (fits: (payload: AdapterPayload) => boolean) =>
-    own().find(([, entry]) => isAlive(entry) && fits(entry.payload))?.[1].payload;
-  const drop = (keys: readonly string[]) => {
-    for (const key of keys) entries.delete(key);
-  };
-  const remove = async (keys: readonly string[]) => {
-    drop(keys);
-    if (keys.length > 0) await changed();
+    [...entries.values()].find((entry) => isAlive(entry) && fits(entry.payload))?.payload;
+  const dropWhere = (fits: (entry: Entry) => boolean) => {
+    for (const [id, entry] of entries) if (fits(entry)) entries.delete(id);
   };
   return {
     async upsert(id, payload, seconds) {
-      drop(own().flatMap(([key, entry]) => (isAlive(entry) ? [] : [key])));
-      entries.set(`${kind}:${id}`, { payload, ...(seconds ? { until: Date.now() + seconds * 1_000 } : {}) });
-      await changed();
+      dropWhere((entry) => !isAlive(entry));
+      entries.set(id, { payload, ...(seconds ? { until: Date.now() + seconds * 1_000 } : {}) });
+      await save?.();
     },
     async find(id) {
-      const entry = entries.get(`${kind}:${id}`);
+      const entry = entries.get(id);
       return entry !== undefined && isAlive(entry) ? entry.payload : undefined;
     },
     findByUserCode: async (userCode) => findWhere((payload) => payload.userCode === userCode),
     findByUid: async (uid) => findWhere((payload) => payload.uid === uid),
     async consume(id) {
-      const entry = entries.get(`${kind}:${id}`);
+      const entry = entries.get(id);
       if (entry !== undefined) entry.payload.consumed = Math.floor(Date.now() / 1_000);
     },
-    destroy: async (id) => remove([`${kind}:${id}`]),
-    revokeByGrantId: async (grantId) =>
-      drop(own().flatMap(([key, { payload }]) => (payload.grantId === grantId ? [key] : []))),
+    async destroy(id) {
+      entries.delete(id);
+      await save?.();
+    },
+    revokeByGrantId: async (grantId) => dropWhere(({ payload }) => payload.grantId === grantId),
   };
 }

@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Keyring } from "#core/secrets/keyring.ts";
@@ -160,6 +160,59 @@ test("the file of keys and clients is accessible only for its user, and a damage
   await expect(openIssuerStore(place)).rejects.toThrow(/is damaged: its content is not JSON\. Restore the file/);
   expect(readFileSync(file, "utf8")).toBe(cut);
   expect(existsSync(`${file}.next`)).toBe(false);
+});
+
+/** Location of a new file, with a keyring that counts the writes and can fail. */
+function countedPlace() {
+  const directory = temporary();
+  mkdirSync(directory);
+  const local = createLocalKeyring(createMemoryKeyStore());
+  const state = { writes: 0, isFailing: false };
+  const keyring: Keyring = {
+    ...local,
+    async generate(context) {
+      state.writes++;
+      if (state.isFailing) throw new Error("the keyring fails");
+      return await local.generate(context);
+    },
+  };
+  return { place: { file: join(directory, "issuer.json"), keyring }, state };
+}
+
+test("clients that are registered at the same time share writes, and each is in the file when its registration returns", async () => {
+  const { place, state } = countedPlace();
+  const clients = (await openIssuerStore(place)).adapter("Client");
+  state.writes = 0;
+  const register = async (id: string) => {
+    await clients.upsert(id, { client_id: id }, 0);
+    expect(await (await openIssuerStore(place)).adapter("Client").find(id)).toEqual({ client_id: id });
+  };
+  await Promise.all(Array.from({ length: 20 }, (_, at) => register(`client-${at}`)));
+  expect(state.writes).toBe(2);
+  await clients.destroy("client-3");
+  const after = (await openIssuerStore(place)).adapter("Client");
+  expect([await after.find("client-3"), await after.find("client-4")]).toEqual([undefined, { client_id: "client-4" }]);
+});
+
+test("a failed write fails the registrations that share it, and the next write succeeds", async () => {
+  const { place, state } = countedPlace();
+  const clients = (await openIssuerStore(place)).adapter("Client");
+  state.isFailing = true;
+  const failed = ["one", "two"].map((id) => clients.upsert(id, { client_id: id }, 0));
+  expect((await Promise.allSettled(failed)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  state.isFailing = false;
+  await clients.upsert("three", { client_id: "three" }, 0);
+  expect(await (await openIssuerStore(place)).adapter("Client").find("three")).toEqual({ client_id: "three" });
+});
+
+test("processes that write the file at the same time leave the complete content of one of them", async () => {
+  const { place } = countedPlace();
+  const texts = ["a", "b", "c"].map((letter) => letter.repeat(200_000));
+  for (let round = 0; round < 10; round++) {
+    await Promise.all(texts.map((text) => openIssuerFile(place).write(() => text)));
+    expect(texts).toContain((await openIssuerFile(place).read())?.text);
+  }
+  expect(readdirSync(dirname(place.file)).toSorted()).toEqual(["issuer.json", "issuer.json.lock"]);
 });
 
 /** Plain-text content of the file of an issuer of an earlier release. */
