@@ -187,7 +187,11 @@ test("clients that are registered at the same time share writes, and each is in 
     await clients.upsert(id, { client_id: id }, 0);
     expect(await (await openIssuerStore(place)).adapter("Client").find(id)).toEqual({ client_id: id });
   };
-  await Promise.all(Array.from({ length: 20 }, (_, at) => register(`client-${at}`)));
+  const first = Array.from({ length: 20 }, (_, at) => register(`client-${at}`));
+  await new Promise(setImmediate);
+  // During the write of the first ones.
+  const second = Array.from({ length: 20 }, (_, at) => register(`late-${at}`));
+  await Promise.all([...first, ...second]);
   expect(state.writes).toBe(2);
   await clients.destroy("client-3");
   const after = (await openIssuerStore(place)).adapter("Client");
