@@ -1,6 +1,5 @@
 /** Calls to the provisioner and to prerequisites, with a timeout. */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Condition } from "../cluster/condition.ts";
 import { PrerequisiteError, RetryableError } from "./prerequisite.ts";
 
@@ -33,14 +32,12 @@ export async function callWithTimeout<T>(
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<{ value?: T; error: StepError | undefined }> {
   const aborted = new AbortController();
-  const finished = new AbortController();
-  const timeout = sleep(callMs, undefined, { signal: finished.signal }).then(
-    () => {
-      aborted.abort();
-      return { error: { operation, message: `no answer within ${callMs / 1_000} s`, isTimeout: true } };
-    },
-    () => new Promise<never>(() => {}),
-  );
+  const { promise: timeout, resolve: endCall } = Promise.withResolvers<{ error: StepError }>();
+  // Not a timer with an AbortSignal: the error at its end costs a stack trace for every call.
+  const timer = setTimeout(() => {
+    aborted.abort();
+    endCall({ error: { operation, message: `no answer within ${callMs / 1_000} s`, isTimeout: true } });
+  }, callMs);
   const done = call(aborted.signal).then(
     (value) => ({ value, error: undefined }),
     (error: unknown) => ({ error: { operation, message: messageOf(error), isTimeout: false, ...detailsOf(error) } }),
@@ -48,7 +45,7 @@ export async function callWithTimeout<T>(
   try {
     return await Promise.race([done, timeout]);
   } finally {
-    finished.abort();
+    clearTimeout(timer);
   }
 }
 

@@ -26,11 +26,11 @@ export interface KeyStore {
   change(update: (before: LocalKeys) => LocalKeys): void;
 }
 
-/** Creates a store whose keys end with the process. */
-export function createMemoryKeyStore(): KeyStore {
-  let keys: LocalKeys | undefined;
+/** Creates a store whose keys end with the process. @param first keys to begin with; undefined to generate them at the first use */
+export function createMemoryKeyStore(first?: LocalKeys): KeyStore {
+  let keys = first;
   const read = () => {
-    keys ??= firstKeys();
+    keys ??= generateKeys();
     return keys;
   };
   return {
@@ -51,7 +51,8 @@ function newKey() {
   };
 }
 
-const firstKeys = (): LocalKeys => ({ keys: [newKey()] });
+/** Generates the keys of a new keyring. */
+export const generateKeys = (): LocalKeys => ({ keys: [newKey()] });
 
 /**
  * Creates a keyring of stored keys. Reads the store at every call, because another process may have rotated the keys.
@@ -75,7 +76,7 @@ export function createLocalKeyring(store: KeyStore): Keyring {
     },
     isCurrent: async (id) => read().at(-1)?.id === id,
     ids: async () => (store.find()?.keys ?? []).map(({ id }) => id),
-    ensure: async () => store.create(firstKeys),
+    ensure: async () => store.create(generateKeys),
     async renew() {
       store.change(({ keys }) => ({ keys: [...keys, newKey()] }));
     },

@@ -3,28 +3,27 @@
 import { getRequestListener } from "@hono/node-server";
 import { requireNoPendingImport } from "#core/admin/backup/import-lock.ts";
 import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
-import { createIdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import type { Services } from "#core/context.ts";
-import type { Keyring } from "#core/secrets/keyring.ts";
 import { requireKeys } from "#core/secrets/keyring-record.ts";
+import type { LocalKeys } from "#core/secrets/local-keyring.ts";
 import { errorText } from "#core/shared/errors.ts";
+import { CommitListeners } from "#core/table/commit-listeners.ts";
 import { createTable, requireTransactions } from "#core/table/create.ts";
 import { type Config, readConfig } from "#functions/runtime/config.ts";
 import { isDatabaseAvailable } from "../api/health.ts";
-import { reconcilerFrom } from "../reconciler/services.ts";
 import { loadCatalogue } from "../runtime/catalogue-file.ts";
 import { createLogger, errorFields, type Logger } from "../runtime/log.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { createLocalApp } from "./app.ts";
 import { openDataDirectory } from "./data-directory.ts";
-import { type EngineExit, startEngine } from "./engine.ts";
+import { clientOptionsFor, type EngineExit, startEngine } from "./engine.ts";
 import { closeServer, createHttpServer, listen, originOf } from "./http-server.ts";
 import { type LocalIssuer, startIssuer } from "./issuer/issuer.ts";
-import { createKeyring, keyringLocation } from "./keyring.ts";
-import { RequestPriority } from "./request-priority.ts";
+import { createKeyring, generateKeysInMemory, keyringLocation } from "./keyring.ts";
+import { startReconciler, type ThreadData } from "./reconciler-host.ts";
+import { RequestCounter } from "./request-priority.ts";
 import { seed } from "./seed.ts";
 import { directoryIn, fileIn, ISSUER_FILE, isStateless, requireExternalState } from "./storage-mode.ts";
-import { runWorker } from "./worker.ts";
 
 interface Database {
   endpoint: string;
@@ -61,21 +60,24 @@ async function main(config: Config, log: Logger): Promise<void> {
   loadCatalogue(config.CATALOGUE_FILE);
   const database = await openDatabase(config);
   try {
-    const configured = servicesFrom(config, database.endpoint);
-    const statusWatcher = new PollingStatusWatcher(configured.table.commits);
+    const configured = servicesFrom(config, database.endpoint, clientOptionsFor(config));
+    const commits = new CommitListeners();
+    configured.table.commits.subscribe((keys) => commits.notify(keys));
+    const statusWatcher = new PollingStatusWatcher(commits);
     const services = { ...configured, statusWatcher };
     await createTable(services.table);
     await requireTransactions(services.table);
     await requireNoPendingImport(services.table);
-    const keyring = createKeyring(config);
+    const keys = generateKeysInMemory(config);
+    const keyring = createKeyring(config, keys);
     await requireKeys({ ...services, keyring }, keyringLocation(config));
     const access = await prepareAccess(config, services);
     const app = createLocalApp({ services, log, config, keyring, ready: () => isDatabaseAvailable(services) });
     const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
-    const priority = new RequestPriority();
+    const requests = new RequestCounter();
     const server = createHttpServer((request, response) => {
-      response.once("close", priority.beginRequest());
+      response.once("close", requests.begin());
       if (issuer?.handle(request, response) !== true) void listener(request, response);
     });
     const origin = originOf(await listen(server, { port: config.PORT, host: config.HOST }));
@@ -89,43 +91,40 @@ async function main(config: Config, log: Logger): Promise<void> {
         log,
       });
     }
-    const working = startWork(config, services, keyring, issuer, priority, log);
+    const data = threadData(config, database, services, keys, issuer, requests);
+    const reconciler = startReconciler(data, services, commits);
     announce(origin, access);
-    const ended = await Promise.race([stopping, database.exited ?? new Promise<never>(() => {})]);
+    const exited = database.exited ?? new Promise<never>(() => {});
+    const ended = await Promise.race([stopping, exited, reconciler.failed]);
     log.info("stopping", typeof ended === "string" ? { signal: ended } : { engine: ended });
     statusWatcher.close();
-    await Promise.all([closeServer(server), working.stop()]);
+    await Promise.all([closeServer(server), reconciler.stop()]);
     if (typeof ended !== "string") throw new Error("the database engine ended unexpectedly");
   } finally {
     await database.stop();
   }
 }
 
-/** Runs the reconciler beside the server. @param priority gives requests priority */
-function startWork(
+/** Returns the data of the reconciler's thread. @param keys of a keyring in memory */
+function threadData(
   config: Config,
-  services: Services,
-  keyring: Keyring,
+  { endpoint }: Database,
+  { clock }: Services,
+  keys: LocalKeys | undefined,
   issuer: LocalIssuer | undefined,
-  priority: RequestPriority,
-  log: Logger,
-): { stop(): Promise<void> } {
-  const end = new AbortController();
-  // With an embedded engine, this is the only reconciler: an existing lease belongs to an earlier process.
-  const since = config.DYNAMODB_ENDPOINT === undefined ? { startedAt: services.clock() } : {};
-  const provider =
-    issuer === undefined
-      ? createIdentityProvider(config.OIDC_ISSUER_URL ?? "", config.OIDC_INITIAL_ACCESS_TOKEN)
-      : createIdentityProvider(issuer.issuer, issuer.initialAccessToken);
-  const own = { keyring, identityProvider: provider, warn: log.warn };
-  const yieldToRequests = <T>(iteration: () => Promise<T>) => priority.run(iteration);
-  const given = { ...since, stopping: end.signal, yieldToRequests };
-  const done = runWorker(reconcilerFrom(config, services, own, given), end.signal, log);
+  requests: RequestCounter,
+): ThreadData {
   return {
-    stop() {
-      end.abort();
-      return done;
+    config,
+    endpoint,
+    keys,
+    issuer: {
+      url: issuer?.issuer ?? config.OIDC_ISSUER_URL ?? "",
+      initialAccessToken: issuer?.initialAccessToken ?? config.OIDC_INITIAL_ACCESS_TOKEN,
     },
+    // With an embedded engine, this is the only reconciler: an existing lease belongs to an earlier process.
+    startedAt: config.DYNAMODB_ENDPOINT === undefined ? clock().getTime() : undefined,
+    requests: requests.memory,
   };
 }
 

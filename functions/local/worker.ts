@@ -1,10 +1,11 @@
-/** Reconciler of the local server: triggered by writes of this process, and by a periodic sweep. */
+/** Worker of the local server: triggered by commits of its process, and by a periodic sweep. */
 
 import { AsyncResource } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ReconcilerServices } from "#core/provisioning/services.ts";
 import { findDue } from "#core/provisioning/work-queue.ts";
+import type { CommitListeners } from "#core/table/commit-listeners.ts";
 import { clusterIdentityOf } from "#core/table/keys.ts";
 import { errorFields, type Logger } from "../runtime/log.ts";
 
@@ -16,17 +17,19 @@ export interface WorkerOptions {
   concurrency: number;
 }
 
-const DEFAULTS: WorkerOptions = { sweepMs: 5_000, concurrency: 64 };
+const DEFAULTS: WorkerOptions = { sweepMs: 5_000, concurrency: Number(process.env.CONC ?? 64) };
 
 /**
- * Reconciles clusters until it is stopped. Writes of this process trigger it at once. A sweep, the first at the start, finds
- * clusters that other processes changed, and clusters that became due.
+ * Reconciles clusters until it is stopped. Commits trigger it at once. A sweep, the first at the start, finds clusters that other
+ * processes changed, and clusters that became due.
  *
+ * @param commits of this process
  * @param stopping aborted to stop
  * @returns resolves when it was stopped and all steps in progress are complete; never rejects
  */
 export async function runWorker(
   services: ReconcilerServices,
+  commits: CommitListeners,
   stopping: AbortSignal,
   log: Logger,
   { sweepMs, concurrency }: WorkerOptions = DEFAULTS,
@@ -46,7 +49,7 @@ export async function runWorker(
       running.set(identity, done);
     }
   });
-  const unsubscribe = services.table.commits.subscribe((keys) => {
+  const unsubscribe = commits.subscribe((keys) => {
     for (const key of keys) {
       const identity = clusterIdentityOf(key);
       // A running cluster is added too: the write may have come after the last read of its reconciliation.

@@ -1,15 +1,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type PriorityLimits, RequestPriority } from "#functions/local/request-priority.ts";
+import { type IterationLimits, IterationQueue, RequestCounter } from "#functions/local/request-priority.ts";
 
 /** Limits without a time that passes in a test. */
-const LIMITS: PriorityLimits = { idle: 3, busy: 1, lingerMs: 0, requestMs: 600_000, iterationMs: 600_000 };
+const LIMITS: IterationLimits = { idle: 3, busy: 1, iterationMs: 600_000 };
+const REQUEST_LIMITS = { lingerMs: 0, requestMs: 600_000 };
+
+/** Queue with a counter that sees the requests of another thread. */
+function queueOf(limits: Partial<IterationLimits> = {}, requestLimits = REQUEST_LIMITS) {
+  const requests = new RequestCounter(requestLimits);
+  const seen = new RequestCounter(requestLimits, requests.memory);
+  return { requests, seen, queue: new IterationQueue(seen, { ...LIMITS, ...limits }) };
+}
 
 /** Iterations that run until they are ended. */
-function iterationsOf(priority: RequestPriority) {
+function iterationsOf(queue: IterationQueue) {
   const running: { name: string; end: () => void }[] = [];
   const begin = (name: string) =>
-    priority.run(() => {
+    queue.run(() => {
       const { promise, resolve } = Promise.withResolvers<void>();
       running.push({ name, end: resolve });
       return promise;
@@ -24,7 +32,7 @@ function iterationsOf(priority: RequestPriority) {
 const settled = () => sleep(5);
 
 test("without requests, iterations run up to the limit, and a later one starts when one ends", async () => {
-  const { begin, end, names } = iterationsOf(new RequestPriority(LIMITS));
+  const { begin, end, names } = iterationsOf(queueOf().queue);
   const all = ["a", "b", "c", "d"].map(begin);
   await settled();
   expect(names()).toEqual(["a", "b", "c"]);
@@ -34,52 +42,63 @@ test("without requests, iterations run up to the limit, and a later one starts w
   expect(names()).toEqual(["a", "c", "d"]);
 });
 
-test("beside a request one iteration runs at a time, in the order of arrival, and the others start at the end of the request", async () => {
-  const priority = new RequestPriority(LIMITS);
-  const { begin, end, names } = iterationsOf(priority);
-  const endFirst = priority.beginRequest();
-  const endSecond = priority.beginRequest();
-  const all = ["a", "b", "c", "d"].map(begin);
+test("beside a request one iteration runs at a time, in the order of arrival, and after the request several start when one ends", async () => {
+  const { requests, seen, queue } = queueOf();
+  const { begin, end, names } = iterationsOf(queue);
+  const endFirst = requests.begin();
+  const endSecond = requests.begin();
+  const all = ["a", "b", "c", "d", "e"].map(begin);
   await settled();
   expect(names()).toEqual(["a"]);
+  endFirst();
+  endFirst();
+  await settled();
   end("a");
   await all[0];
   await settled();
   expect(names()).toEqual(["b"]);
-  endFirst();
-  endFirst();
-  await settled();
-  expect(names()).toEqual(["b"]);
   endSecond();
-  await expect.poll(names).toEqual(["b", "c", "d"]);
+  await expect.poll(() => seen.isBusy).toBe(false);
+  end("b");
+  await expect.poll(names).toEqual(["c", "d", "e"]);
+});
+
+test("an iteration that arrives after a request starts those that waited beside it first", async () => {
+  const { requests, seen, queue } = queueOf();
+  const { begin, names } = iterationsOf(queue);
+  const endRequest = requests.begin();
+  for (const name of ["a", "b"]) void begin(name);
+  endRequest();
+  await expect.poll(() => seen.isBusy).toBe(false);
+  void begin("c");
+  await expect.poll(names).toEqual(["a", "b", "c"]);
 });
 
 test("a failed iteration makes room for the next one", async () => {
-  const priority = new RequestPriority({ ...LIMITS, idle: 1 });
-  const { begin, names } = iterationsOf(priority);
-  const failed = priority.run(() => Promise.reject(new Error("no")));
+  const { queue } = queueOf({ idle: 1 });
+  const { begin, names } = iterationsOf(queue);
+  const failed = queue.run(() => Promise.reject(new Error("no")));
   void begin("a");
   await expect(failed).rejects.toThrow("no");
   await expect.poll(names).toEqual(["a"]);
 });
 
 test("a request that waits for a status does not take priority for its whole duration", async () => {
-  const priority = new RequestPriority({ ...LIMITS, requestMs: 1 });
-  const { begin, names } = iterationsOf(priority);
-  priority.beginRequest();
-  for (const name of ["a", "b"]) void begin(name);
-  await expect.poll(names).toEqual(["a", "b"]);
+  const { requests, seen } = queueOf({}, { ...REQUEST_LIMITS, requestMs: 1 });
+  requests.begin();
+  expect(seen.isBusy).toBe(true);
+  await expect.poll(() => seen.isBusy).toBe(false);
 });
 
 test("an iteration that takes long does not keep the others waiting", async () => {
-  const priority = new RequestPriority({ ...LIMITS, iterationMs: 1 });
-  const { begin, end, names } = iterationsOf(priority);
-  priority.beginRequest();
+  const { requests, queue } = queueOf({ iterationMs: 1 });
+  const { begin, end, names } = iterationsOf(queue);
+  requests.begin();
   const all = ["a", "b", "c"].map(begin);
   await expect.poll(names).toEqual(["a", "b", "c"]);
   end("a");
   await all[0];
   // Its turn had ended before, and ends once.
-  void priority.run(() => Promise.resolve());
+  void queue.run(() => Promise.resolve());
   expect(names()).toEqual(["b", "c"]);
 });

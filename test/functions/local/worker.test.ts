@@ -30,7 +30,7 @@ function begin(options: WorkerOptions, stepMs = 1): void {
   const provisioner = simulatedProvisioner({ table, clock: services.clock, stepMs });
   const log = createLogger("debug", (line) => logs.push(line));
   const given = { stopping: stopping.signal };
-  const done = runWorker(createReconciler(services, provisioner, given), stopping.signal, log, options);
+  const done = runWorker(createReconciler(services, provisioner, given), table.commits, stopping.signal, log, options);
   stop = () => {
     stopping.abort();
     return done;

@@ -1,0 +1,65 @@
+/** Starts the reconciler of the local server in a thread of its own, so that requests do not wait for its processor time. */
+
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import type { Services } from "#core/context.ts";
+import type { LocalKeys } from "#core/secrets/local-keyring.ts";
+import type { CommitListeners } from "#core/table/commit-listeners.ts";
+import type { Key } from "#core/table/keys.ts";
+import type { Config } from "#functions/runtime/config.ts";
+
+/** Data of the thread. */
+export interface ThreadData {
+  config: Config;
+  /** URL of the engine. */
+  endpoint: string;
+  /** Keys of a keyring in memory; undefined if they are stored elsewhere. */
+  keys: LocalKeys | undefined;
+  /** Issuer of the clusters' clients, with the token for registrations. */
+  issuer: { url: string; initialAccessToken: string | undefined };
+  /** Start of this process if no other one can have a lease, in milliseconds since the epoch. */
+  startedAt: number | undefined;
+  /** Number of requests that take priority. */
+  requests: SharedArrayBuffer;
+}
+
+/** Message to the thread: items that were committed, or the request to stop. */
+export type ToThread = { committed: readonly Key[] } | "stop";
+
+/** Message from the thread: items that it committed. */
+export interface FromThread {
+  committed: readonly Key[];
+}
+
+/** Reconciler that runs in its thread. */
+interface RunningReconciler {
+  /** Rejects if the thread fails; otherwise it does not resolve. */
+  failed: Promise<never>;
+  /** Stops the reconciler, and waits until all steps in progress are complete. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the reconciler. Commits of each side are announced to the other one.
+ *
+ * @param services of this thread, whose commits trigger the reconciler
+ * @param commits notified about the commits of the reconciler
+ */
+export function startReconciler(data: ThreadData, { table }: Services, commits: CommitListeners): RunningReconciler {
+  const thread = new Worker(new URL("./reconciler-thread.ts", import.meta.url), { workerData: data });
+  const send = (message: ToThread) => thread.postMessage(message);
+  const unsubscribe = table.commits.subscribe((committed) => send({ committed }));
+  thread.on("message", ({ committed }: FromThread) => commits.notify(committed));
+  const exited = once(thread, "exit");
+  const failed = new Promise<never>((_, reject) => thread.once("error", reject));
+  // The failure is reported by `failed`, also if nobody waits for it while the server stops.
+  failed.catch(() => {});
+  return {
+    failed,
+    async stop() {
+      unsubscribe();
+      send("stop");
+      await exited.catch(() => {});
+    },
+  };
+}
