@@ -31,12 +31,13 @@ export function deadlineIn(ms: number = WRITE_TIMEOUT_MS): Deadline {
  * @returns false if the deadline expired first
  */
 export async function waitUntil(event: Promise<unknown>, deadline: Deadline): Promise<boolean> {
-  const stop = new AbortController();
-  const late = sleep(deadline.remaining() * deadline.totalMs, false, { signal: stop.signal }).catch(() => false);
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  // Not a timer with an AbortSignal: the error at its end costs a stack trace for every write.
+  const timer = setTimeout(() => resolve(false), deadline.remaining() * deadline.totalMs);
   try {
     return await Promise.race([event.then(() => true), late]);
   } finally {
-    stop.abort();
+    clearTimeout(timer);
   }
 }
 

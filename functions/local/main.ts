@@ -1,5 +1,6 @@
 /** Entry point of the local server: all routes on one port, with an embedded or an external engine. */
 
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { requireNoPendingImport } from "#core/admin/backup/import-lock.ts";
 import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
@@ -21,7 +22,7 @@ import { closeServer, createHttpServer, listen, originOf } from "./http-server.t
 import { type LocalIssuer, startIssuer } from "./issuer/issuer.ts";
 import { createKeyring, generateKeysInMemory, keyringLocation } from "./keyring.ts";
 import { startReconciler, type ThreadData } from "./reconciler-host.ts";
-import { RequestCounter } from "./request-priority.ts";
+import { limitWrites, RequestCounter } from "./request-priority.ts";
 import { seed } from "./seed.ts";
 import { directoryIn, fileIn, ISSUER_FILE, isStateless, requireExternalState } from "./storage-mode.ts";
 
@@ -35,6 +36,18 @@ async function openDatabase(config: Config): Promise<Database> {
   if (config.DYNAMODB_ENDPOINT !== undefined) return { endpoint: config.DYNAMODB_ENDPOINT, stop: async () => {} };
   const directory = directoryIn(config);
   return directory === undefined ? await startEngine() : await openDataDirectory(directory, { role: "server" });
+}
+
+/** Methods of requests that do not write. */
+const READS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Responds to a request, unless its client has disconnected. @returns after the end of the response */
+async function respond(listener: RequestListener, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (response.destroyed) return;
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  response.once("close", resolve);
+  listener(request, response);
+  await closed;
 }
 
 /** Prints the server's URL and where its token is. */
@@ -76,9 +89,13 @@ async function main(config: Config, log: Logger): Promise<void> {
     const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
     const requests = new RequestCounter();
+    const writes = limitWrites();
     const server = createHttpServer((request, response) => {
+      // The reconciler registers clients with the issuer: it must not wait for itself.
+      if (issuer?.handle(request, response) === true) return;
       response.once("close", requests.begin());
-      if (issuer?.handle(request, response) !== true) void listener(request, response);
+      if (READS.has(request.method ?? "")) void listener(request, response);
+      else void writes.run(() => respond(listener, request, response));
     });
     const origin = originOf(await listen(server, { port: config.PORT, host: config.HOST }));
     // The port is known only after the start of the server.

@@ -9,7 +9,7 @@ import { servicesFrom } from "../runtime/services.ts";
 import { clientOptionsFor } from "./engine.ts";
 import { createKeyring } from "./keyring.ts";
 import type { FromThread, ThreadData, ToThread } from "./reconciler-host.ts";
-import { IterationQueue, RequestCounter } from "./request-priority.ts";
+import { limitIterations, RequestCounter } from "./request-priority.ts";
 import { runWorker } from "./worker.ts";
 
 const { config, endpoint, keys, issuer, startedAt, requests } = workerData as ThreadData;
@@ -27,7 +27,7 @@ parentPort?.on("message", (message: ToThread) => {
   else commits.notify(message.committed);
 });
 
-const queue = new IterationQueue(new RequestCounter(undefined, requests));
+const limit = limitIterations(new RequestCounter(undefined, requests));
 const reconciler = reconcilerFrom(
   config,
   services,
@@ -39,7 +39,7 @@ const reconciler = reconcilerFrom(
   {
     ...(startedAt === undefined ? {} : { startedAt: new Date(startedAt) }),
     stopping: stopping.signal,
-    yieldToRequests: (iteration) => queue.run(iteration),
+    yieldToRequests: (iteration) => limit.run(iteration),
   },
 );
 await runWorker(reconciler, commits, stopping.signal, log);

@@ -1,7 +1,9 @@
 /**
- * Gives requests priority over the reconciler. It has a thread of its own, but shares the processors and the engine, which responds to
- * calls one after the other.
+ * Gives requests priority over the reconciler, and reads over writes. They share the processors and the engine, which responds to calls
+ * one after the other.
  */
+
+import { ConcurrencyLimit } from "./concurrency-limit.ts";
 
 /** Limits of the priority of requests. */
 export interface RequestLimits {
@@ -47,70 +49,32 @@ export class RequestCounter {
   }
 }
 
-/** Limits of the reconciler's work. */
-export interface IterationLimits {
-  /** Maximum number of iterations at a time without requests. */
+/** Maximum numbers of the reconciler's iterations at a time. */
+interface IterationLimits {
+  /** Without requests. */
   idle: number;
-  /** Maximum number of iterations at a time beside requests. */
+  /** Beside requests. */
   busy: number;
-  /** Longest time for which one iteration keeps others waiting, in milliseconds: a provisioner may take ten seconds for a call. */
-  iterationMs: number;
 }
 
-const ITERATION_LIMITS: IterationLimits = { idle: 16, busy: Number(process.env.BUSY ?? 4), iterationMs: 1_000 };
+const ITERATION_LIMITS: IterationLimits = { idle: 16, busy: Number(process.env.BUSY ?? 4) };
 
-/** Order of the reconciler's iterations, first come, first served. Beside requests, fewer run at a time. */
-export class IterationQueue {
-  readonly #requests: Pick<RequestCounter, "isBusy">;
-  readonly #limits: IterationLimits;
-  readonly #waiting = new Set<() => void>();
-  #running = 0;
+/** Longest time for which one iteration keeps others waiting, in milliseconds: a provisioner may take ten seconds for a call. */
+const ITERATION_MS = 1_000;
 
-  constructor(requests: Pick<RequestCounter, "isBusy">, limits: IterationLimits = ITERATION_LIMITS) {
-    this.#requests = requests;
-    this.#limits = limits;
-  }
+/** Creates the limit of the reconciler's iterations. Beside requests, fewer run at a time. */
+export const limitIterations = (
+  requests: Pick<RequestCounter, "isBusy">,
+  { idle, busy }: IterationLimits = ITERATION_LIMITS,
+  iterationMs: number = ITERATION_MS,
+): ConcurrencyLimit => new ConcurrencyLimit(() => (requests.isBusy ? busy : idle), iterationMs);
 
-  /** Runs an iteration when it is its turn. Without requests, those that wait start at the end of an iteration. */
-  async run<T>(iteration: () => Promise<T>): Promise<T> {
-    if (this.#waiting.size > 0 || !this.#isFree()) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiting.add(resolve);
-      this.#startNext();
-      await promise;
-    } else this.#running++;
-    const end = this.#beginIteration();
-    try {
-      return await iteration();
-    } finally {
-      end();
-    }
-  }
+/** Maximum number of requests that write at a time: enough to keep the engine busy. Reads do not wait for those above. */
+const WRITES = Number(process.env.WRITES ?? 4);
 
-  /** @returns function that ends the turn; a repeated call has no effect */
-  #beginIteration(): () => void {
-    let isEnded = false;
-    const end = () => {
-      if (isEnded) return;
-      isEnded = true;
-      clearTimeout(longest);
-      this.#running--;
-      this.#startNext();
-    };
-    const longest = setTimeout(end, this.#limits.iterationMs).unref();
-    return end;
-  }
+/** Longest time for which one writing request keeps others waiting, in milliseconds: its body may arrive slowly. */
+const WRITE_MS = 1_000;
 
-  #isFree(): boolean {
-    return this.#running < (this.#requests.isBusy ? this.#limits.busy : this.#limits.idle);
-  }
-
-  #startNext(): void {
-    for (const start of this.#waiting) {
-      if (!this.#isFree()) return;
-      this.#waiting.delete(start);
-      this.#running++;
-      start();
-    }
-  }
-}
+/** Creates the limit of the requests that write. */
+export const limitWrites = (writes: number = WRITES, writeMs: number = WRITE_MS): ConcurrencyLimit =>
+  new ConcurrencyLimit(() => writes, writeMs);

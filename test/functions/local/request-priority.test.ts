@@ -1,20 +1,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type IterationLimits, IterationQueue, RequestCounter } from "#functions/local/request-priority.ts";
+import type { ConcurrencyLimit } from "#functions/local/concurrency-limit.ts";
+import { limitIterations, limitWrites, RequestCounter } from "#functions/local/request-priority.ts";
 
-/** Limits without a time that passes in a test. */
-const LIMITS: IterationLimits = { idle: 3, busy: 1, iterationMs: 600_000 };
+const LIMITS = { idle: 3, busy: 1 };
+
+/** Times that do not pass in a test. */
 const REQUEST_LIMITS = { lingerMs: 0, requestMs: 600_000 };
+const ITERATION_MS = 600_000;
 
 /** Queue with a counter that sees the requests of another thread. */
-function queueOf(limits: Partial<IterationLimits> = {}, requestLimits = REQUEST_LIMITS) {
-  const requests = new RequestCounter(requestLimits);
-  const seen = new RequestCounter(requestLimits, requests.memory);
-  return { requests, seen, queue: new IterationQueue(seen, { ...LIMITS, ...limits }) };
+function queueOf(limits = LIMITS, iterationMs = ITERATION_MS) {
+  const requests = new RequestCounter(REQUEST_LIMITS);
+  const seen = new RequestCounter(REQUEST_LIMITS, requests.memory);
+  return { requests, seen, queue: limitIterations(seen, limits, iterationMs) };
 }
 
 /** Iterations that run until they are ended. */
-function iterationsOf(queue: IterationQueue) {
+function iterationsOf(queue: ConcurrencyLimit) {
   const running: { name: string; end: () => void }[] = [];
   const begin = (name: string) =>
     queue.run(() => {
@@ -75,7 +78,7 @@ test("an iteration that arrives after a request starts those that waited beside 
 });
 
 test("a failed iteration makes room for the next one", async () => {
-  const { queue } = queueOf({ idle: 1 });
+  const { queue } = queueOf({ ...LIMITS, idle: 1 });
   const { begin, names } = iterationsOf(queue);
   const failed = queue.run(() => Promise.reject(new Error("no")));
   void begin("a");
@@ -84,14 +87,14 @@ test("a failed iteration makes room for the next one", async () => {
 });
 
 test("a request that waits for a status does not take priority for its whole duration", async () => {
-  const { requests, seen } = queueOf({}, { ...REQUEST_LIMITS, requestMs: 1 });
+  const requests = new RequestCounter({ ...REQUEST_LIMITS, requestMs: 1 });
   requests.begin();
-  expect(seen.isBusy).toBe(true);
-  await expect.poll(() => seen.isBusy).toBe(false);
+  expect(requests.isBusy).toBe(true);
+  await expect.poll(() => requests.isBusy).toBe(false);
 });
 
 test("an iteration that takes long does not keep the others waiting", async () => {
-  const { requests, queue } = queueOf({ iterationMs: 1 });
+  const { requests, queue } = queueOf(LIMITS, 1);
   const { begin, end, names } = iterationsOf(queue);
   requests.begin();
   const all = ["a", "b", "c"].map(begin);
@@ -101,4 +104,19 @@ test("an iteration that takes long does not keep the others waiting", async () =
   // Its turn had ended before, and ends once.
   void queue.run(() => Promise.resolve());
   expect(names()).toEqual(["b", "c"]);
+});
+
+test("writing requests above the limit wait in the order of arrival, but not for one that takes long", async () => {
+  const { begin, end, names } = iterationsOf(limitWrites(2, 600_000));
+  const all = ["a", "b", "c", "d"].map(begin);
+  await settled();
+  expect(names()).toEqual(["a", "b"]);
+  end("b");
+  await all[1];
+  await settled();
+  expect(names()).toEqual(["a", "c"]);
+
+  const slow = iterationsOf(limitWrites(1, 1));
+  for (const name of ["a", "b"]) void slow.begin(name);
+  await expect.poll(slow.names).toEqual(["a", "b"]);
 });
