@@ -7,6 +7,7 @@ import type { LocalKeys } from "#core/secrets/local-keyring.ts";
 import type { CommitListeners } from "#core/table/commit-listeners.ts";
 import type { Key } from "#core/table/keys.ts";
 import type { Config } from "#functions/runtime/config.ts";
+import type { WorkerOptions } from "./worker.ts";
 
 /** Data of the thread. */
 export interface ThreadData {
@@ -21,6 +22,8 @@ export interface ThreadData {
   startedAt: number | undefined;
   /** Number of requests that take priority. */
   requests: SharedArrayBuffer;
+  /** Options of the worker, if they differ from its defaults. */
+  worker?: WorkerOptions;
 }
 
 /** Message to the thread: items that were committed, or the request to stop. */

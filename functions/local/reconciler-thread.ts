@@ -12,7 +12,7 @@ import type { FromThread, ThreadData, ToThread } from "./reconciler-host.ts";
 import { limitIterations, RequestCounter } from "./request-priority.ts";
 import { runWorker } from "./worker.ts";
 
-const { config, endpoint, keys, issuer, startedAt, requests } = workerData as ThreadData;
+const { config, endpoint, keys, issuer, startedAt, requests, worker } = workerData as ThreadData;
 const log = createLogger(config.LOG_LEVEL);
 const services = servicesFrom(config, endpoint, clientOptionsFor(config));
 const stopping = new AbortController();
@@ -42,6 +42,6 @@ const reconciler = reconcilerFrom(
     yieldToRequests: (iteration) => limit.run(iteration),
   },
 );
-await runWorker(reconciler, commits, stopping.signal, log);
+await runWorker(reconciler, commits, stopping.signal, log, worker);
 // An open port would keep the thread alive.
 parentPort?.close();

@@ -13,11 +13,11 @@ import { errorFields, type Logger } from "../runtime/log.ts";
 export interface WorkerOptions {
   /** Interval between two sweeps, in milliseconds. */
   sweepMs: number;
-  /** Maximum number of clusters reconciled at a time. */
+  /** Maximum number of clusters reconciled at a time. Most of them wait for their next step. */
   concurrency: number;
 }
 
-const DEFAULTS: WorkerOptions = { sweepMs: 5_000, concurrency: Number(process.env.CONC ?? 64) };
+const DEFAULTS: WorkerOptions = { sweepMs: 5_000, concurrency: 256 };
 
 /**
  * Reconciles clusters until it is stopped. Commits trigger it at once. A sweep, the first at the start, finds clusters that other

@@ -132,7 +132,6 @@ function startServer(folder: string, data: string): ChildProcess {
     cwd: folder,
     env: {
       ...process.env,
-      ...(process.env.SERVER_NODE_OPTIONS ? { NODE_OPTIONS: process.env.SERVER_NODE_OPTIONS } : {}),
       DYNAMODB_ENDPOINT: "",
       PORT: "0",
       DATA_DIR: data,
