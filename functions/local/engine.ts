@@ -38,7 +38,7 @@ interface Signed {
  * Options of a client for the embedded engine. It requires a signature and does not check it, and its computation takes a third of the
  * client's processor time for a small call.
  */
-const ENGINE_CLIENT = {
+export const UNSIGNED_CLIENT = {
   signer: {
     async sign<T extends Signed>(request: T): Promise<T> {
       const credential = "local/20260101/local/dynamodb/aws4_request";
@@ -51,7 +51,7 @@ const ENGINE_CLIENT = {
 
 /** Returns the options of the server's database client. Another engine than the embedded one may check signatures. */
 export const clientOptionsFor = ({ DYNAMODB_ENDPOINT }: Pick<Config, "DYNAMODB_ENDPOINT">) =>
-  DYNAMODB_ENDPOINT === undefined ? ENGINE_CLIENT : {};
+  DYNAMODB_ENDPOINT === undefined ? UNSIGNED_CLIENT : {};
 
 /**
  * Starts an own engine on a free loopback port and waits until it responds.

@@ -1,6 +1,5 @@
 /** Starts the reconciler of the local server in a thread of its own, so that requests do not wait for its processor time. */
 
-import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Services } from "#core/context.ts";
 import type { LocalKeys } from "#core/secrets/local-keyring.ts";
@@ -53,7 +52,7 @@ export function startReconciler(data: ThreadData, { table }: Services, commits: 
   const send = (message: ToThread) => thread.postMessage(message);
   const unsubscribe = table.commits.subscribe((committed) => send({ committed }));
   thread.on("message", ({ committed }: FromThread) => commits.notify(committed));
-  const exited = once(thread, "exit");
+  const exited = new Promise((resolve) => thread.once("exit", resolve));
   const failed = new Promise<never>((_, reject) => thread.once("error", reject));
   // The failure is reported by `failed`, also if nobody waits for it while the server stops.
   failed.catch(() => {});
@@ -62,7 +61,7 @@ export function startReconciler(data: ThreadData, { table }: Services, commits: 
     async stop() {
       unsubscribe();
       send("stop");
-      await exited.catch(() => {});
+      await exited;
     },
   };
 }

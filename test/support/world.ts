@@ -14,6 +14,7 @@ import { createTable } from "#core/table/create.ts";
 import { allRoutes } from "#functions/api/all-routes.ts";
 import { isDatabaseAvailable } from "#functions/api/health.ts";
 import { createApp } from "#functions/http/app.ts";
+import { UNSIGNED_CLIENT } from "#functions/local/engine.ts";
 import { createLogger, type Logger } from "#functions/runtime/log.ts";
 import { expectContract } from "./contract.ts";
 import { tap, type Wire } from "./faults.ts";
@@ -89,24 +90,6 @@ export interface WorldOptions extends Partial<Omit<Services, "table">> {
 /** Credentials for an engine that accepts any. */
 export const ENGINE = { region: "local", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
 
-interface Signed {
-  headers: Record<string, string>;
-}
-
-/** Engines check only the form of a signature, and computing a valid one is a third of a call's cost here. */
-const UNSIGNED = {
-  signer: {
-    async sign<Request extends Signed>(request: Request): Promise<Request> {
-      Object.assign(request.headers, {
-        authorization:
-          "AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, SignedHeaders=host, Signature=none",
-        "x-amz-date": "20260101T000000Z",
-      });
-      return request;
-    },
-  },
-};
-
 /** Creates a world with a new table on the engine under test. Its responses are compared with the OpenAPI document. */
 export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   // Imported here, because the benchmark uses worlds too, and vitest cannot be imported outside of its runner.
@@ -130,7 +113,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     keyring = createLocalKeyring(createMemoryKeyStore()),
     ...given
   } = rest;
-  const client = { ...ENGINE, ...(isSigned ? {} : UNSIGNED), maxAttempts };
+  const client = { ...ENGINE, ...(isSigned ? {} : UNSIGNED_CLIENT), maxAttempts };
   const table = openTable({ name, endpoint, client, ...(requestTimeoutMs && { requestTimeoutMs }) });
   const statusWatcher = new PollingStatusWatcher(table.commits);
   const services = createServices({ table, provisioner: simulatedTraits, statusWatcher, ...given });
