@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- --large] [--only requests|pages|rest|starts]`: measures operations and the same raw requests in one run, pages of
- * different sizes, idle clusters (rest.ts), and function starts (starts.ts). Writes docs/performance.md. Compare only ratios
+ * `npm run bench [-- --large] [--only requests|pages|rest|starts|work]`: measures operations and the same raw requests in one run, pages of
+ * different sizes, idle clusters (rest.ts), function starts (starts.ts), and the reconciler's work beside requests (work.ts). Writes docs/performance.md. Compare only ratios
  * within one run, because machines differ.
  */
 
@@ -23,6 +23,7 @@ import { type Tenant, type World, worldOn } from "#test/support/world.ts";
 import { describeMachine, formatRow, formatTable, writeBetween } from "./document.ts";
 import { measureRest } from "./rest.ts";
 import { measureStarts } from "./starts.ts";
+import { measureWork } from "./work.ts";
 
 const ROUNDS = 200;
 
@@ -33,7 +34,12 @@ const ROUNDS = 200;
 const REQUEST_TIMEOUT_MS = 60_000;
 
 const { values: options } = parseArgs({
-  options: { large: { type: "boolean", default: false }, only: { type: "string" } },
+  options: {
+    large: { type: "boolean", default: false },
+    only: { type: "string" },
+    clusters: { type: "string", default: "1000" },
+    "compare-with": { type: "string" },
+  },
 });
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
@@ -322,3 +328,4 @@ const isAsked = (part: string) => options.only === undefined || options.only ===
 if (isAsked("requests") || isAsked("pages")) await main();
 if (isAsked("rest")) await measureRest();
 if (isAsked("starts")) await measureStarts();
+if (isAsked("work")) await measureWork({ clusters: Number(options.clusters), compared: options["compare-with"] });

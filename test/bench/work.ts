@@ -5,7 +5,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
@@ -71,8 +71,10 @@ interface WorkOptions {
 
 /** Measures the work, and writes it into docs/performance.md. */
 export async function measureWork({ clusters, compared }: WorkOptions): Promise<void> {
+  const load = { before: loadavg()[0]?.toFixed(1), after: "" };
   const before = compared === undefined ? undefined : await measureVersion(compared, clusters);
   const now = await measureVersion(ROOT, clusters);
+  load.after = loadavg()[0]?.toFixed(1) ?? "";
   const columns = before === undefined ? [now] : [before, now];
   const row = (name: string, value: (measured: Measured) => string) => formatRow(name, ...columns.map(value));
   const rows = [
@@ -94,7 +96,8 @@ export async function measureWork({ clusters, compared }: WorkOptions): Promise<
     "docs/performance.md",
     "work",
     `Measured on ${describeMachine()}: ${CLIENTS} clients create ${clusters.toLocaleString("en")} clusters with a node pool on
-the local server, while two clients read. The clients run on the same cores. Response times are p50 / p95.
+the local server, while two clients read: a cluster every ${PAUSE_MS.cluster} ms and a page every ${PAUSE_MS.page} ms. The clients run on the same cores. Response times are
+p50 / p95. The load average was ${load.before} at the start and ${load.after} at the end.
 
 ${formatTable(heads, rows)}`,
   );
