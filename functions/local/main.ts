@@ -21,7 +21,7 @@ import { clientOptionsFor, type EngineExit, startEngine } from "./engine.ts";
 import { closeServer, createHttpServer, listen, originOf } from "./http-server.ts";
 import { type LocalIssuer, startIssuer } from "./issuer/issuer.ts";
 import { createKeyring, generateKeysInMemory, keyringLocation } from "./keyring.ts";
-import { startReconciler, type ThreadData } from "./reconciler-host.ts";
+import { loadReconciler, startReconciler, type ThreadData } from "./reconciler-host.ts";
 import { limitWrites, RequestCounter } from "./request-priority.ts";
 import { seed } from "./seed.ts";
 import { directoryIn, fileIn, ISSUER_FILE, isStateless, requireExternalState } from "./storage-mode.ts";
@@ -71,6 +71,7 @@ async function main(config: Config, log: Logger): Promise<void> {
   const stopping = stopSignal();
   requireExternalState(config);
   loadCatalogue(config.CATALOGUE_FILE);
+  const thread = loadReconciler();
   const database = await openDatabase(config);
   try {
     const configured = servicesFrom(config, database.endpoint, clientOptionsFor(config));
@@ -109,7 +110,7 @@ async function main(config: Config, log: Logger): Promise<void> {
       });
     }
     const data = threadData(config, database, services, keys, issuer, requests);
-    const reconciler = startReconciler(data, services, commits);
+    const reconciler = startReconciler(thread, data, services, commits);
     announce(origin, access);
     const exited = database.exited ?? new Promise<never>(() => {});
     const ended = await Promise.race([stopping, exited, reconciler.failed]);

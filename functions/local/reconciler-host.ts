@@ -25,8 +25,8 @@ export interface ThreadData {
   worker?: WorkerOptions;
 }
 
-/** Message to the thread: items that were committed, or the request to stop. */
-export type ToThread = { committed: readonly Key[] } | "stop";
+/** Message to the thread: its data, items that were committed, or the request to stop. */
+export type ToThread = { start: ThreadData } | { committed: readonly Key[] } | "stop";
 
 /** Message from the thread: items that it committed. */
 export interface FromThread {
@@ -41,14 +41,22 @@ interface RunningReconciler {
   stop(): Promise<void>;
 }
 
+/** Starts the thread, which loads its code and waits. Before a server responds, this does not delay requests. */
+export const loadReconciler = (): Worker => new Worker(new URL("./reconciler-thread.ts", import.meta.url));
+
 /**
  * Starts the reconciler. Commits of each side are announced to the other one.
  *
+ * @param thread result of `loadReconciler`
  * @param services of this thread, whose commits trigger the reconciler
  * @param commits notified about the commits of the reconciler
  */
-export function startReconciler(data: ThreadData, { table }: Services, commits: CommitListeners): RunningReconciler {
-  const thread = new Worker(new URL("./reconciler-thread.ts", import.meta.url), { workerData: data });
+export function startReconciler(
+  thread: Worker,
+  data: ThreadData,
+  { table }: Services,
+  commits: CommitListeners,
+): RunningReconciler {
   const send = (message: ToThread) => thread.postMessage(message);
   const unsubscribe = table.commits.subscribe((committed) => send({ committed }));
   thread.on("message", ({ committed }: FromThread) => commits.notify(committed));
@@ -56,6 +64,7 @@ export function startReconciler(data: ThreadData, { table }: Services, commits: 
   const failed = new Promise<never>((_, reject) => thread.once("error", reject));
   // The failure is reported by `failed`, also if nobody waits for it while the server stops.
   failed.catch(() => {});
+  send({ start: data });
   return {
     failed,
     async stop() {

@@ -1,9 +1,10 @@
 /** Thread of the local server's reconciler. `reconciler-host.ts` starts it. */
 
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { createIdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import { CommitListeners } from "#core/table/commit-listeners.ts";
 import { reconcilerFrom } from "../reconciler/services.ts";
+import { loadCatalogue } from "../runtime/catalogue-file.ts";
 import { createLogger } from "../runtime/log.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { clientOptionsFor } from "./engine.ts";
@@ -12,36 +13,41 @@ import type { FromThread, ThreadData, ToThread } from "./reconciler-host.ts";
 import { limitIterations, RequestCounter } from "./request-priority.ts";
 import { runWorker } from "./worker.ts";
 
-const { config, endpoint, keys, issuer, startedAt, requests, worker } = workerData as ThreadData;
-const log = createLogger(config.LOG_LEVEL);
-const services = servicesFrom(config, endpoint, clientOptionsFor(config));
 const stopping = new AbortController();
 const commits = new CommitListeners();
 
-services.table.commits.subscribe((committed) => {
-  commits.notify(committed);
-  parentPort?.postMessage({ committed } satisfies FromThread);
-});
 parentPort?.on("message", (message: ToThread) => {
   if (message === "stop") stopping.abort();
+  else if ("start" in message) void run(message.start);
   else commits.notify(message.committed);
 });
 
-const limit = limitIterations(new RequestCounter(undefined, requests));
-const reconciler = reconcilerFrom(
-  config,
-  services,
-  {
-    keyring: createKeyring(config, keys),
-    identityProvider: createIdentityProvider(issuer.url, issuer.initialAccessToken),
-    warn: log.warn,
-  },
-  {
-    ...(startedAt === undefined ? {} : { startedAt: new Date(startedAt) }),
-    stopping: stopping.signal,
-    yieldToRequests: (iteration) => limit.run(iteration),
-  },
-);
-await runWorker(reconciler, commits, stopping.signal, log, worker);
-// An open port would keep the thread alive.
-parentPort?.close();
+/** Runs the reconciler until it is stopped. Then the thread ends. */
+async function run({ config, endpoint, keys, issuer, startedAt, requests, worker }: ThreadData): Promise<void> {
+  const log = createLogger(config.LOG_LEVEL);
+  // Each thread has its own modules, and so its own catalogue.
+  loadCatalogue(config.CATALOGUE_FILE);
+  const services = servicesFrom(config, endpoint, clientOptionsFor(config));
+  services.table.commits.subscribe((committed) => {
+    commits.notify(committed);
+    parentPort?.postMessage({ committed } satisfies FromThread);
+  });
+  const limit = limitIterations(new RequestCounter(undefined, requests));
+  const reconciler = reconcilerFrom(
+    config,
+    services,
+    {
+      keyring: createKeyring(config, keys),
+      identityProvider: createIdentityProvider(issuer.url, issuer.initialAccessToken),
+      warn: log.warn,
+    },
+    {
+      ...(startedAt === undefined ? {} : { startedAt: new Date(startedAt) }),
+      stopping: stopping.signal,
+      yieldToRequests: (iteration) => limit.run(iteration),
+    },
+  );
+  await runWorker(reconciler, commits, stopping.signal, log, worker);
+  // An open port would keep the thread alive.
+  parentPort?.close();
+}

@@ -4,7 +4,7 @@ import { createLocalKeyring, createMemoryKeyStore, generateKeys } from "#core/se
 import { openVault, readSecrets } from "#core/secrets/vault.ts";
 import { CommitListeners } from "#core/table/commit-listeners.ts";
 import { clusterIdentityOf } from "#core/table/keys.ts";
-import { startReconciler, type ThreadData } from "#functions/local/reconciler-host.ts";
+import { loadReconciler, startReconciler, type ThreadData } from "#functions/local/reconciler-host.ts";
 import { RequestCounter } from "#functions/local/request-priority.ts";
 import { readConfig } from "#functions/runtime/config.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
@@ -54,7 +54,7 @@ test("the thread reconciles what this thread commits, with its keys, and announc
     for (const key of keys) announced.add(clusterIdentityOf(key));
   });
   const before = await create("before");
-  const reconciler = startReconciler(data, world.services, commits);
+  const reconciler = startReconciler(loadReconciler(), data, world.services, commits);
   await become("before", "started");
   // The only sweep is over.
   const after = await create("after");
@@ -68,7 +68,7 @@ test("the thread reconciles what this thread commits, with its keys, and announc
 });
 
 test("the reconciler of a stopped thread processes nothing", async () => {
-  const reconciler = startReconciler(dataOf(), world.services, new CommitListeners());
+  const reconciler = startReconciler(loadReconciler(), dataOf(), world.services, new CommitListeners());
   await create("before");
   await become("before", "started");
   await reconciler.stop();
@@ -79,7 +79,7 @@ test("the reconciler of a stopped thread processes nothing", async () => {
 
 test("a thread that fails is reported", async () => {
   const data = dataOf({ issuer: { url: "no URL", initialAccessToken: undefined } });
-  const reconciler = startReconciler(data, world.services, new CommitListeners());
+  const reconciler = startReconciler(loadReconciler(), data, world.services, new CommitListeners());
   await expect(reconciler.failed).rejects.toThrow("Invalid URL");
   await reconciler.stop();
 });
