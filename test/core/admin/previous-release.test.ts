@@ -125,7 +125,7 @@ describe("a database whose conditions have stored messages", () => {
     expect(await tombstone()).toEqual(gone.conditions);
     const { strange, migrated } = await migrate(world);
     expect(strange).toEqual([]);
-    expect(migrated).toEqual({ cluster: Object.keys(texts).length, tombstone: 1 });
+    expect(migrated).toMatchObject({ cluster: Object.keys(texts).length, tombstone: 1 });
     expect(await readAll(world)).toEqual(texts);
     expect(await tombstone()).toEqual(gone.conditions);
     for (const { sk, ...item } of await world.table.query({
