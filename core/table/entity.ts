@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { parseJson } from "../shared/json.ts";
 import type { Key } from "./keys.ts";
+import { createMatcher } from "./matcher.ts";
 
 /** Name of the attribute that contains every property that DynamoDB need not see, as one JSON text. */
 export const DOCUMENT = "document";
@@ -110,6 +111,8 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
   const defaults = new Map(properties.map((each) => [each, defaultOf(schema.entries[each])]));
   const inDocument = new Set(attributes === undefined ? [] : properties.filter((each) => !isOneOf(attributes, each)));
 
+  const readMatching = createReader(schema, inDocument);
+
   /** Returns the properties of an item at this version, side by side. */
   function present(item: RawItem): Properties {
     let current = joined(item);
@@ -147,6 +150,10 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
       return item.entityVersion === version ? item : divided(whole);
     },
     read(item) {
+      if (item.entity === name && item.entityVersion === version) {
+        const matching = readMatching(item);
+        if (matching !== undefined) return matching as v.InferOutput<Schema> & Key;
+      }
       const parsed = v.safeParse(schema, present(item));
       if (!parsed.success) {
         const where = parsed.issues.map((issue) => v.getDotPath(issue) ?? "?").join(", ");
@@ -165,6 +172,52 @@ const defaultOf = (property: v.GenericSchema | undefined): unknown =>
   (property as { default?: unknown } | undefined)?.default;
 
 const isOneOf = (names: readonly string[], name: string): boolean => names.includes(name);
+
+/** Maximum number of combinations of optional properties for which a reader keeps an object to copy. */
+const MAX_SHAPES = 100;
+
+/**
+ * Creates the reader of items of the current version that match the schema as they are. It takes a tenth of the time of a parse.
+ *
+ * @returns a function that returns the item with key and defaults, or undefined if it does not match: then parsing it finds the
+ *   reasons, or removes properties that the schema does not name
+ */
+function createReader(schema: v.ObjectSchema<v.ObjectEntries, undefined>, inDocument: ReadonlySet<string>) {
+  const properties = Object.entries(schema.entries).map(([name, entry]) => ({
+    ...{ name, isInDocument: inDocument.has(name), defaultValue: defaultOf(entry), matches: createMatcher(entry) },
+  }));
+  // A copy of an object with the same properties takes a fraction of the time of adding them one after the other.
+  const shapes = new Map<string, object>();
+  return (item: RawItem): object | undefined => {
+    const attributes = item as Properties;
+    // An attribute has precedence over the same property of the document.
+    for (const name of Object.keys(attributes)) if (inDocument.has(name)) return undefined;
+    const text = item[DOCUMENT];
+    const document = text === undefined ? {} : parseJson<Record<string, unknown>>(String(text));
+    const names: string[] = [];
+    const values: unknown[] = [];
+    let shape = "";
+    for (const { name, isInDocument, defaultValue, matches } of properties) {
+      const stored = !isInDocument && attributes[name] !== undefined ? attributes[name] : document[name];
+      const value = stored === undefined ? defaultValue : stored;
+      if (!matches(value)) return undefined;
+      shape += value === undefined ? "0" : "1";
+      if (value === undefined) continue;
+      names.push(name);
+      values.push(value);
+    }
+    let empty = shapes.get(shape);
+    if (empty === undefined) {
+      empty = JSON.parse(
+        JSON.stringify(Object.fromEntries([...names, "pk", "sk"].map((name) => [name, null]))),
+      ) as object;
+      if (shapes.size < MAX_SHAPES) shapes.set(shape, empty);
+    }
+    const result: Record<string, unknown> = { ...empty, pk: item.pk, sk: item.sk };
+    for (let at = 0; at < names.length; at++) result[names[at] ?? ""] = values[at];
+    return result;
+  };
+}
 
 /** Puts the properties of an item's document beside its attributes, of which the document stays one. */
 function joined(item: RawItem): Properties {

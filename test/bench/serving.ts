@@ -1,6 +1,7 @@
 /** Calls functions under Lambda's runtime client repeatedly: ours, and the peer's. */
 
 import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { reconcile } from "#core/provisioning/reconcile.ts";
@@ -61,11 +62,11 @@ export interface Timing {
   warm: Map<string, number>;
 }
 
-async function invoke(lambda: RunningFunction, event: unknown): Promise<number> {
+async function invoke(lambda: RunningFunction, event: unknown): Promise<{ milliseconds: number; body: string }> {
   const { result, error, milliseconds } = await lambda.invoke(event);
-  const { statusCode = 200 } = (result ?? {}) as { statusCode?: number };
+  const { statusCode = 200, body = "" } = (result ?? {}) as { statusCode?: number; body?: string };
   if (error !== undefined || statusCode >= 300) throw new Error(JSON.stringify({ error, result }).slice(0, 500));
-  return milliseconds;
+  return { milliseconds, body };
 }
 
 /** Starts every function in turn, several times. */
@@ -79,12 +80,12 @@ export async function serveInTurn(all: readonly ServedFunction[]): Promise<Map<s
       try {
         times.get(each.name)?.init.push(lambda.initMilliseconds);
         const [asked] = each.asked;
-        times.get(each.name)?.first.push(await invoke(lambda, asked?.event(++round)));
+        times.get(each.name)?.first.push((await invoke(lambda, asked?.event(++round))).milliseconds);
         if (start < STARTS - 1) continue;
         const own = new Map<string, number>();
         for (const { name, event } of each.asked) {
           const taken: number[] = [];
-          for (let again = 0; again < WARM; again++) taken.push(await invoke(lambda, event(++round)));
+          for (let again = 0; again < WARM; again++) taken.push((await invoke(lambda, event(++round))).milliseconds);
           own.set(name, median(taken));
         }
         warm.set(each.name, own);
@@ -99,6 +100,76 @@ export async function serveInTurn(all: readonly ServedFunction[]): Promise<Map<s
       { init: median(init), first: median(first), warm: warm.get(name) ?? new Map() },
     ]),
   );
+}
+
+/** Blocks of requests of one function in a comparison, and their requests. */
+const BLOCKS = 20;
+const BLOCK = 10;
+
+/** Duration of a request when warm: medians in milliseconds. */
+export interface Compared {
+  name: string;
+  /** Of each function: processor time and elapsed time. */
+  times: readonly { cpu: number; wall: number }[];
+}
+
+/** Returns the processor time of a process with all its threads, in milliseconds. NaN on other systems than Linux. */
+function processorTimeOf(pid: number | undefined): number {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return Number.NaN;
+  const nanoseconds = readdirSync(tasks).map((task) =>
+    Number(readFileSync(join(tasks, task, "schedstat"), "utf8").split(" ")[0]),
+  );
+  return nanoseconds.reduce((total, each) => total + each, 0) / 1_000_000;
+}
+
+/** Lists the paths of all properties of a JSON value, sorted. Of a list only the first element counts. */
+function propertiesOf(value: unknown, path = ""): string[] {
+  if (Array.isArray(value)) return propertiesOf(value[0], `${path}[]`);
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, each]) => [`${path}.${name}`, ...propertiesOf(each, `${path}.${name}`)]);
+}
+
+/**
+ * Compares the same requests to functions when warm, in blocks that alternate.
+ *
+ * @throws Error if the functions return different properties for the first request
+ */
+export async function compareWarm(all: readonly ServedFunction[]): Promise<Compared[]> {
+  const started: { lambda: RunningFunction; asked: readonly MeasuredRequest[] }[] = [];
+  let round = 1_000_000;
+  try {
+    for (const each of all) started.push({ lambda: await startFunction(each), asked: each.asked });
+    const [properties, ...others] = await Promise.all(
+      started.map(async ({ lambda, asked }) => {
+        const { body } = await invoke(lambda, asked[0]?.event(++round));
+        return propertiesOf(JSON.parse(body)).sort().join(" ");
+      }),
+    );
+    for (const other of others)
+      if (other !== properties) throw new Error(`different properties: ${properties}; ${other}`);
+    const compared: Compared[] = [];
+    for (const [position, { name }] of (all[0]?.asked ?? []).entries()) {
+      const times = all.map(() => ({ cpu: [] as number[], wall: [] as number[] }));
+      // The first blocks are not measured: until then code is compiled.
+      for (let block = -5; block < BLOCKS; block++) {
+        for (const [at, { lambda, asked }] of started.entries()) {
+          const before = processorTimeOf(lambda.pid);
+          const wall: number[] = [];
+          for (let request = 0; request < BLOCK; request++) {
+            wall.push((await invoke(lambda, asked[position]?.event(++round))).milliseconds);
+          }
+          if (block < 0) continue;
+          times[at]?.cpu.push((processorTimeOf(lambda.pid) - before) / BLOCK);
+          times[at]?.wall.push(...wall);
+        }
+      }
+      compared.push({ name, times: times.map(({ cpu, wall }) => ({ cpu: median(cpu), wall: median(wall) })) });
+    }
+    return compared;
+  } finally {
+    for (const { lambda } of started) await lambda.stop();
+  }
 }
 
 /** Requests to each function; the first and warm times are those of the first request. */

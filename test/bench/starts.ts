@@ -21,6 +21,8 @@ import { describeMachine, formatRow, formatTable, writeBetween } from "./documen
 import {
   buildComparedRequests,
   buildRequests,
+  type Compared,
+  compareWarm,
   LAMBDA,
   median,
   PEER,
@@ -160,19 +162,19 @@ export async function measureStarts(): Promise<void> {
     const peerAsked = buildComparedRequests(await preparePeer(engine.endpoint), "acme", (name) => ({
       ...{ ...creation, name, nodePools: [POOL] },
     }));
-    const timed = await serveInTurn([
-      ...NAMES.map((name) => ({
-        ...{ name, taskRoot: join(ROOT, BUNDLES_DIRECTORY, name), asked: asked[name] },
-        // Sweeps find nothing that is due.
-        environment: name === "reconcile" ? { ...environment, TABLE_NAME: idle.table.name } : environment,
-        handler: `bundle.${name === "reconcile" ? "schedule" : "handler"}`,
-      })),
-      {
-        ...{ name: peer.name, taskRoot: join(folder, "peer"), handler: "bundle.handler", asked: peerAsked },
-        environment: { ...environment, TABLE_NAME: PEER_TABLE },
-      },
-    ]);
-    report({ bare, peer, functions, shapes, loaded, timed });
+    const serve = (name: BundleName) => ({
+      ...{ name, taskRoot: join(ROOT, BUNDLES_DIRECTORY, name), asked: asked[name] },
+      // Sweeps find nothing that is due.
+      environment: name === "reconcile" ? { ...environment, TABLE_NAME: idle.table.name } : environment,
+      handler: `bundle.${name === "reconcile" ? "schedule" : "handler"}`,
+    });
+    const servePeer = {
+      ...{ name: peer.name, taskRoot: join(folder, "peer"), handler: "bundle.handler", asked: peerAsked },
+      environment: { ...environment, TABLE_NAME: PEER_TABLE },
+    };
+    const timed = await serveInTurn([...NAMES.map(serve), servePeer]);
+    const compared = await compareWarm([serve("clusters"), servePeer]);
+    report({ bare, peer, functions, shapes, loaded, timed, compared });
   } finally {
     await Promise.all([engine.stop(), kms.stop()]);
     rmSync(folder, { recursive: true, force: true });
@@ -187,9 +189,10 @@ interface Measurements {
   shapes: readonly LoadedFile[];
   loaded: ReadonlyMap<string, LoadTime>;
   timed: ReadonlyMap<string, Timing>;
+  compared: readonly Compared[];
 }
 
-function report({ bare, peer, functions, shapes, loaded, timed }: Measurements): void {
+function report({ bare, peer, functions, shapes, loaded, timed, compared }: Measurements): void {
   const importOf = (name: string) => loaded.get(name) ?? { wall: Number.NaN, cpu: Number.NaN };
   const sizes = ({ file }: LoadedFile) => {
     const bytes = readFileSync(file);
@@ -206,8 +209,11 @@ function report({ bare, peer, functions, shapes, loaded, timed }: Measurements):
     return formatRow(each.name, ...sizes(each), ...loading(each), ms(init), ms(first), ms(ofFirst));
   };
   const heads = ["KiB minified", "KiB gzip", "import ms", "ratio to the bare client"];
-  const [ours, theirs] = ["clusters", peer.name].map((name) => timed.get(name)?.warm ?? new Map<string, number>());
-  const compared = [...(ours ?? [])].map(([name, time]) => formatRow(name, ms(time), ms(theirs?.get(name))));
+  const comparisons = compared.map(({ name, times: [ours, theirs] = [] }) => {
+    const ratio = (kind: "cpu" | "wall") => ((ours?.[kind] ?? Number.NaN) / (theirs?.[kind] ?? Number.NaN)).toFixed(2);
+    const both = (times = ours) => `${ms(times?.cpu)} / ${ms(times?.wall)}`;
+    return formatRow(name, both(), both(theirs), `${ratio("cpu")} / ${ratio("wall")}`);
+  });
   writeBetween(
     "docs/performance.md",
     "starts",
@@ -222,6 +228,9 @@ ${formatTable(
   shapes.map((each) => formatRow(each.name, ...sizes(each), ...loading(each))),
 )}
 
-${formatTable(["warm, under the runtime client", "ms", `${peer.name}, ms`], compared)}`,
+Warm, both functions in alternating blocks: medians of processor time / elapsed time in milliseconds. Processor time is that of the
+function's process, with the runtime client.
+
+${formatTable(["warm, under the runtime client", "ms", `${peer.name}, ms`, "ratio"], comparisons)}`,
   );
 }

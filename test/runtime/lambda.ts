@@ -26,6 +26,8 @@ export interface Invoked {
 export interface RunningFunction {
   /** Time from the start of the process to its request for the first event, in milliseconds. */
   initMilliseconds: number;
+  /** Process id. */
+  pid: number | undefined;
   invoke(event: unknown): Promise<Invoked>;
   /** Its output on stdout and stderr. */
   output(): string;
@@ -174,7 +176,7 @@ export async function startFunction({ taskRoot, handler, environment }: Started)
     throw error;
   }
   const initMilliseconds = performance.now() - started;
-  return { initMilliseconds, invoke: (event) => within(api.invoke(event), output), output, stop };
+  return { initMilliseconds, pid: child.pid, invoke: (event) => within(api.invoke(event), output), output, stop };
 }
 
 function collect(child: ChildProcess): () => string {

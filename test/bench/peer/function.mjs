@@ -1,7 +1,8 @@
 /**
  * The peer of the benchmark: creates, reads and lists clusters with the usual libraries: Express with serverless-express, Zod and
- * ElectroDB. It has tokens, roles and the form of a creation, but no page numbers, entity tags, idempotency, totals, events or
- * reconciler.
+ * ElectroDB. It stores and returns the same properties of a cluster, and has tokens, roles and the form of a creation, but no page
+ * numbers, entity tags, idempotency, totals, events or reconciler. It stores what belongs to a cluster in the cluster's item, so every
+ * read is one call besides those of the caller.
  */
 
 import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
@@ -28,6 +29,10 @@ const entity = (name, attributes, pk, sk) =>
   );
 
 const text = { type: "string", required: true };
+const flag = { type: "boolean", required: true };
+const number = { type: "number", required: true };
+const map = (properties) => ({ type: "map", required: true, properties });
+const credentials = map({ displayName: text, identity: text, isPrimary: flag });
 
 const Token = entity("token", { tokenId: text, hash: text, user: text }, ["tokenId"], []);
 const Member = entity("member", { organisation: text, user: text, role: text }, ["organisation"], ["user"]);
@@ -37,19 +42,100 @@ const Cluster = entity(
     organisation: text,
     environment: text,
     slug: text,
-    identity: text,
-    name: text,
-    region: text,
-    version: text,
-    cloudAccountIdentity: text,
-    status: text,
-    description: { type: "string" },
-    nodePools: { type: "list", items: { type: "any" } },
+    addons: { type: "any" },
+    ameOIDC: flag,
+    autoUpgrade: flag,
+    cloudAccount: map({ displayName: text, identity: text, primaryCloudCredentials: credentials }),
+    cloudCredentials: credentials,
+    cloudProvider: text,
+    clusterPodSubnet: text,
+    cni: text,
+    conditions: {
+      type: "list",
+      items: map({
+        ...{ type: text, status: text, reason: text, message: text },
+        ...{ lastTransitionTime: text, observedGeneration: number },
+      }),
+    },
     createdAt: text,
+    customerIdentity: text,
+    deleteProtection: flag,
+    description: { type: "string" },
+    desiredStatus: text,
+    enableMultiAvailabilityZones: flag,
+    enableNATGateway: flag,
+    enableNetworkEncryption: flag,
+    environmentIdentity: text,
+    environmentPrometheusRules: flag,
+    generation: number,
+    highlyAvailable: flag,
+    identity: text,
+    ipWhitelist: { type: "list", items: map({ cidr: text, description: text }) },
+    modifiedAt: text,
+    name: text,
+    nodePools: { type: "list", items: { type: "any" } },
+    podSecurityStandardsProfile: text,
+    poolID: number,
+    poolName: text,
+    provisionStatus: text,
+    region: text,
+    serviceSubnet: text,
+    status: text,
+    version: text,
   },
   ["organisation"],
   ["environment", "slug"],
 );
+
+/** Response of a cluster. Its node pools are a resource of their own. */
+const toResponse = ({ organisation, environment, slug, nodePools: _, ...cluster }) => ({
+  ...cluster,
+  customerSlug: { slugValue: organisation },
+  environmentSlug: { slugValue: environment },
+  slug: { slugValue: slug },
+});
+
+const conditionTypes = ["Provisioned", "Ready", "NodePoolsReady", "UpToDate", "Reconciled"];
+
+/** A new cluster: what was requested, and defaults. */
+function newCluster({ cloudAccountIdentity, ...requested }, now) {
+  const primary = { displayName: "main", identity: cloudAccountIdentity, isPrimary: true };
+  return {
+    ...requested,
+    addons: {},
+    ameOIDC: false,
+    autoUpgrade: false,
+    cloudAccount: { displayName: "AWS", identity: cloudAccountIdentity, primaryCloudCredentials: primary },
+    cloudCredentials: primary,
+    cloudProvider: "aws",
+    clusterPodSubnet: "10.244.0.0/16",
+    cni: "cilium",
+    conditions: conditionTypes.map((type) => ({
+      ...{ type, status: type === "Reconciled" ? "Unknown" : "False", reason: "Accepted", lastTransitionTime: now },
+      ...{ message: "The cluster was accepted; provisioning has not started.", observedGeneration: 1 },
+    })),
+    createdAt: now,
+    customerIdentity: cloudAccountIdentity,
+    deleteProtection: false,
+    desiredStatus: "starting",
+    enableMultiAvailabilityZones: false,
+    enableNATGateway: false,
+    enableNetworkEncryption: false,
+    environmentIdentity: cloudAccountIdentity,
+    environmentPrometheusRules: true,
+    generation: 1,
+    highlyAvailable: false,
+    identity: randomUUID(),
+    ipWhitelist: [],
+    modifiedAt: now,
+    podSecurityStandardsProfile: "privileged",
+    poolID: 1,
+    poolName: "default",
+    provisionStatus: "ACCEPTED",
+    serviceSubnet: "10.96.0.0/12",
+    status: "new",
+  };
+}
 
 const NodePool = z.object({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/),
@@ -99,13 +185,10 @@ app.post("/api/v1/orgs/:organisation/clusters/:environment", async (request, res
   }
   const slug = parsed.data.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
   const { organisation, environment } = request.params;
-  const created = {
-    ...parsed.data,
-    ...{ organisation, environment, slug, status: "new", identity: randomUUID(), createdAt: new Date().toISOString() },
-  };
+  const created = { ...newCluster(parsed.data, new Date().toISOString()), organisation, environment, slug };
   try {
     const { data } = await Cluster.create(created).go();
-    response.json(data);
+    response.json(toResponse(data));
   } catch (error) {
     if (error.cause?.name !== "ConditionalCheckFailedException") throw error;
     response.status(409).json({ message: `The slug ${slug} is taken`, details: [] });
@@ -117,13 +200,13 @@ app.get("/api/v1/orgs/:organisation/clusters", async (request, response) => {
   const { data, cursor } = await Cluster.query
     .primary({ organisation })
     .go({ limit: 50, consistent: true, cursor: request.query.cursor ?? null });
-  response.json({ content: data, cursor });
+  response.json({ content: data.map(toResponse), cursor });
 });
 
 app.get("/api/v1/orgs/:organisation/clusters/:environment/:slug", async (request, response) => {
   const { data } = await Cluster.get(request.params).go({ consistent: true });
   if (data === null) return response.status(404).json({ message: "There is no such cluster", details: [] });
-  response.json(data);
+  response.json(toResponse(data));
 });
 
 const serve = serverlessExpress({ app });
@@ -136,14 +219,12 @@ export async function seed(organisation, count) {
   const [tokenId, user, secret] = [randomUUID(), randomUUID(), randomUUID()];
   await Token.put({ tokenId, user, hash: hashOf(secret).toString("hex") }).go();
   await Member.put({ organisation, user, role: "admin" }).go();
-  const clusters = Array.from({ length: count }, (_, number) => ({
-    ...{ organisation, environment: "production", slug: `c${number}`, name: `c${number}`, identity: randomUUID() },
-    ...{ region: "eu-west-1", version: "v1.34.4-u-ame.2", cloudAccountIdentity: randomUUID(), status: "started" },
-    ...{
-      nodePools: [{ name: "web", nodeSize: "t3.medium", minSize: 1, maxSize: 1 }],
-      createdAt: new Date().toISOString(),
-    },
-  }));
+  const clusters = Array.from({ length: count }, (_, number) => {
+    const nodePools = [{ name: "web", nodeSize: "t3.medium", minSize: 1, maxSize: 1 }];
+    const requested = { name: `c${number}`, region: "eu-west-1", version: "v1.34.4-u-ame.2", nodePools };
+    const cluster = newCluster({ ...requested, cloudAccountIdentity: randomUUID() }, new Date().toISOString());
+    return { ...cluster, organisation, environment: "production", slug: `c${number}` };
+  });
   await Cluster.put(clusters).go();
   return `ame_${tokenId}_${user}_${secret}`;
 }

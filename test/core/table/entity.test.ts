@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { deadlineIn } from "#core/shared/retry.ts";
@@ -87,5 +88,45 @@ describe("an entity with a document", () => {
   test("an item whose document does not fit the schema is refused with the name of the property", () => {
     const item = { ...ship.write(key, stored), [DOCUMENT]: '{"name":7,"flags":[]}' };
     expect(() => ship.read(item)).toThrow("SHIP#1 SHIP does not match ship 2 at name, flags");
+  });
+
+  test("an item is read as its schema parses attributes and document together, whatever they contain", () => {
+    const other = fc.constantFrom<unknown>("x", 7, true, null, { a: "b" }, []);
+    const often = (value: unknown) =>
+      fc.oneof({ weight: 8, arbitrary: fc.constant(value) }, { weight: 1, arbitrary: other });
+    const properties = fc.record(
+      {
+        name: often("x"),
+        revision: often(3),
+        flags: often({ a: "b" }),
+        isSunk: often(true),
+        owner: often("y"),
+        more: other,
+      },
+      { requiredKeys: [] },
+    );
+    const whole = fc.record({
+      name: often("z"),
+      revision: often(4),
+      flags: often({ c: "d" }),
+      isSunk: often(true),
+      owner: often("z"),
+    });
+    const [attribute, text] = [properties, fc.oneof(properties, whole)];
+    let read = 0;
+    fc.assert(
+      fc.property(attribute, text, (attributes, document) => {
+        const item = { ...key, ...attributes, entity: "ship", entityVersion: 2, [DOCUMENT]: JSON.stringify(document) };
+        const parsed = v.safeParse(Ship, { ...document, ...attributes });
+        if (!parsed.success) {
+          expect(() => ship.read(item)).toThrow("SHIP#1 SHIP does not match ship 2 at");
+          return;
+        }
+        read++;
+        expect(ship.read(item)).toStrictEqual({ ...parsed.output, ...key });
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(read).toBeGreaterThan(200);
   });
 });
