@@ -1,12 +1,12 @@
 /** Stored shapes of clusters, their pointers and tombstones. */
 
 import * as v from "valibot";
-import { listAttributes } from "../listing/list-row.ts";
+import { decodeRow, listAttributes } from "../listing/list-row.ts";
 import { StoredNodePool } from "../node-pool/entity.ts";
 import { parseJson } from "../shared/json.ts";
 import { freeNames } from "../shared/schemas.ts";
 import { defineEntity, type Entity, type Migration, type RawItem } from "../table/entity.ts";
-import type { Key } from "../table/keys.ts";
+import { clusterEnvironmentOf, type Key, organisationOf } from "../table/keys.ts";
 import { type ClusterCondition, readConditions, StoredConditions, storeConditions } from "./condition.ts";
 import { withoutMessages } from "./migrations.ts";
 import {
@@ -133,7 +133,17 @@ const withoutConditionMessages: Migration = (properties) => ({
   ...encode({ ...(properties as unknown as Cluster), conditions: withoutMessages(properties.conditions) }),
 });
 
+/** Returns the properties of a cluster that its key and its row of the list index contain. */
+function inKeyAndRow(item: RawItem): Readonly<Record<string, unknown>> {
+  const { pk, sk, row } = item;
+  const { slug, name, version, region, cloudProvider, createdAt, modifiedAt } = decodeRow({ pk, sk }, row);
+  const [organisation, environment] = [organisationOf(item), clusterEnvironmentOf(sk)];
+  const times = { createdAt: new Date(createdAt).toISOString(), modifiedAt: new Date(modifiedAt).toISOString() };
+  return { organisation, environment, slug, name, version, region, cloudProvider, ...times };
+}
+
 const storedCluster = defineEntity("cluster", 3, StoredCluster, {
+  derive: inKeyAndRow,
   // The status is read from items without their document (status-watcher.ts).
   attributes: ["identity", "revision", "status", "rollbackVersion", "runningVersion", "plannedVersion"],
   migrations: { 1: readAddons, 2: (cluster) => addListRow({ ...cluster, ...withoutConditionMessages(cluster) }) },

@@ -81,6 +81,11 @@ export interface EntityOptions<Property extends string> {
    * property is in the document. All properties are attributes if it is absent. A change of it needs a new version.
    */
   readonly attributes?: readonly Property[];
+  /**
+   * Returns properties that follow from the key and the attributes of an item. They are left out of its document where they have the same
+   * value. A change of it needs a new version.
+   */
+  readonly derive?: ((item: RawItem) => Readonly<Record<string, unknown>>) | undefined;
   /** Migrations from other versions. */
   readonly migrations?: Migrations;
 }
@@ -99,7 +104,7 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
   name: string,
   version: number,
   schema: Schema,
-  { attributes, migrations = {} }: EntityOptions<keyof Schema["entries"] & string> = {},
+  { attributes, derive = nothing, migrations = {} }: EntityOptions<keyof Schema["entries"] & string> = {},
 ): Entity<v.InferOutput<Schema>, v.InferInput<Schema>> {
   const nearer = (from: number) => (from < version ? from + 1 : from - 1);
   for (const from of Object.keys(migrations).map(Number)) {
@@ -111,11 +116,11 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
   const defaults = new Map(properties.map((each) => [each, defaultOf(schema.entries[each])]));
   const inDocument = new Set(attributes === undefined ? [] : properties.filter((each) => !isOneOf(attributes, each)));
 
-  const readMatching = createReader(schema, inDocument);
+  const readMatching = createReader(schema, inDocument, derive);
 
   /** Returns the properties of an item at this version, side by side. */
   function present(item: RawItem): Properties {
-    let current = joined(item);
+    let current = joined(item, item.entityVersion === version ? derive : nothing);
     while (current.entity === name && current.entityVersion !== version) {
       const from = Number(current.entityVersion);
       const migrate = migrations[from];
@@ -128,17 +133,23 @@ export function defineEntity<Schema extends v.ObjectSchema<v.ObjectEntries, unde
     );
   }
 
-  /** Divides properties into attributes and document. A property of the document that has its default is left out. */
+  /** Divides properties into attributes and document. A property of the document that has its default or derived value is left out. */
   function divided(whole: Properties): RawItem {
     const item: Record<string, unknown> = {};
-    const document: Record<string, unknown> = {};
     for (const [property, value] of Object.entries(whole)) {
-      if (property === DOCUMENT) continue;
-      if (!inDocument.has(property)) item[property] = value;
-      else if (value !== defaults.get(property)) document[property] = value;
+      if (property !== DOCUMENT && !inDocument.has(property)) item[property] = value;
     }
-    if (inDocument.size > 0) item[DOCUMENT] = JSON.stringify(document);
-    return { ...item, pk: whole.pk, sk: whole.sk };
+    const result: RawItem = { ...item, pk: whole.pk, sk: whole.sk };
+    if (inDocument.size === 0) return result;
+    const derived = derive(result);
+    const document: Record<string, unknown> = {};
+    for (const property of Object.keys(whole)) {
+      const value = whole[property];
+      // A property with its default is stored if another value is derived.
+      const implied = Object.hasOwn(derived, property) ? derived[property] : defaults.get(property);
+      if (inDocument.has(property) && value !== implied) document[property] = value;
+    }
+    return { ...result, [DOCUMENT]: JSON.stringify(document) };
   }
 
   return {
@@ -182,7 +193,11 @@ const MAX_SHAPES = 100;
  * @returns a function that returns the item with key and defaults, or undefined if it does not match: then parsing it finds the
  *   reasons, or removes properties that the schema does not name
  */
-function createReader(schema: v.ObjectSchema<v.ObjectEntries, undefined>, inDocument: ReadonlySet<string>) {
+function createReader(
+  schema: v.ObjectSchema<v.ObjectEntries, undefined>,
+  inDocument: ReadonlySet<string>,
+  derive: (item: RawItem) => Readonly<Record<string, unknown>>,
+) {
   const properties = Object.entries(schema.entries).map(([name, entry]) => ({
     ...{ name, isInDocument: inDocument.has(name), defaultValue: defaultOf(entry), matches: createMatcher(entry) },
   }));
@@ -194,12 +209,13 @@ function createReader(schema: v.ObjectSchema<v.ObjectEntries, undefined>, inDocu
     for (const name of Object.keys(attributes)) if (inDocument.has(name)) return undefined;
     const text = item[DOCUMENT];
     const document = text === undefined ? {} : parseJson<Record<string, unknown>>(String(text));
+    const derived = derive(item);
     const names: string[] = [];
     const values: unknown[] = [];
     let shape = "";
     for (const { name, isInDocument, defaultValue, matches } of properties) {
       const stored = !isInDocument && attributes[name] !== undefined ? attributes[name] : document[name];
-      const value = stored === undefined ? defaultValue : stored;
+      const value = stored === undefined ? (derived[name] ?? defaultValue) : stored;
       if (!matches(value)) return undefined;
       shape += value === undefined ? "0" : "1";
       if (value === undefined) continue;
@@ -219,9 +235,14 @@ function createReader(schema: v.ObjectSchema<v.ObjectEntries, undefined>, inDocu
   };
 }
 
-/** Puts the properties of an item's document beside its attributes, of which the document stays one. */
-function joined(item: RawItem): Properties {
+/** Puts the derived properties and those of an item's document beside its attributes, of which the document stays one. */
+function joined(item: RawItem, derive: (item: RawItem) => Readonly<Record<string, unknown>>): Properties {
   // Not a spread into a new object, which takes several times as long for so many properties.
   const document = item[DOCUMENT] === undefined ? {} : parseJson<Record<string, unknown>>(String(item[DOCUMENT]));
+  const derived = derive(item);
+  for (const name of Object.keys(derived)) if (document[name] === undefined) document[name] = derived[name];
   return Object.assign(document, item);
 }
+
+/** Derives no properties. */
+const nothing = () => ({});

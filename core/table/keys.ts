@@ -120,6 +120,10 @@ export function clusterSlugOf(sk: string): string {
   return end === -1 ? sk.slice(start) : sk.slice(start, end);
 }
 
+/** Returns the slug of the environment in the sort key of a cluster. */
+export const clusterEnvironmentOf = (sk: string): string =>
+  sk.slice(CLUSTER_PREFIX.length, sk.indexOf("#", CLUSTER_PREFIX.length));
+
 /** Key of the tombstone of a deleted cluster. */
 export const tombstoneKey = (organisation: string, environment: string, slug: string, identity: string) =>
   inOrganisation(organisation, `${TOMBSTONE_PREFIX}${part(environment)}#${part(slug)}#${part(identity)}`);

@@ -181,8 +181,8 @@ describe("a backup", () => {
       "checksum mismatch",
     ],
     [
-      "with a changed name in an item",
-      () => backup.map((each) => each.replace('\\"name\\":\\"two\\"', '\\"name\\":\\"tow\\"')),
+      "with a changed slug in an item",
+      () => backup.map((each) => each.replace("CLUSTER#production#two", "CLUSTER#production#tow")),
       "checksum mismatch",
     ],
     ["with a line that is not an item", () => backup.with(line(), '{"Item":{}}'), "is not an item"],

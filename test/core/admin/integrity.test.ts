@@ -99,10 +99,10 @@ describe("the integrity check finds an inconsistency", () => {
     ],
     ["a missing cluster", /: totals$/, () => inOrganisation("CLUSTER#production#one"), away],
     [
-      "a row of the list index with another name",
+      "a row of the list index with another status",
       /^cluster .*: row of the list index$/,
       () => inOrganisation("CLUSTER#production#one"),
-      (item) => item && { ...item, row: `${String(item.row)}s` },
+      (item) => item && { ...item, row: String(item.row).replace("|new|", "|started|") },
     ],
     [
       "a cluster without its row of the list index",

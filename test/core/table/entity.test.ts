@@ -90,6 +90,28 @@ describe("an entity with a document", () => {
     expect(() => ship.read(item)).toThrow("SHIP#1 SHIP does not match ship 2 at name, flags");
   });
 
+  test("a property that follows from the key is not stored, unless it has another value", () => {
+    const Boat = v.object({ name: v.string(), owner: v.optional(v.string(), "us"), length: v.number() });
+    const boat = defineEntity("boat", 1, Boat, {
+      attributes: ["length"],
+      derive: ({ pk }) => ({ name: pk.slice(5), owner: "them" }),
+    });
+    const [at, same] = [
+      { pk: "BOAT#Mary", sk: "BOAT" },
+      { name: "Mary", owner: "them", length: 9 },
+    ];
+    const other = { name: "Anne", owner: "us", length: 9 };
+    expect(boat.write(at, same)[DOCUMENT]).toBe("{}");
+    expect(JSON.parse(String(boat.write(at, other)[DOCUMENT]))).toEqual({ name: "Anne", owner: "us" });
+    for (const each of [same, other]) {
+      const item = boat.write(at, each);
+      expect(boat.read(item)).toEqual({ ...each, ...at });
+      // An unknown property makes the item one that is parsed.
+      const document = JSON.stringify({ ...JSON.parse(String(item[DOCUMENT])), unknown: 1 });
+      expect(boat.read({ ...item, [DOCUMENT]: document })).toEqual({ ...each, ...at });
+    }
+  });
+
   test("an item is read as its schema parses attributes and document together, whatever they contain", () => {
     const other = fc.constantFrom<unknown>("x", 7, true, null, { a: "b" }, []);
     const often = (value: unknown) =>

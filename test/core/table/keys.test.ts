@@ -42,7 +42,17 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
 };
 
 /** Functions that parse or format keys. */
-const READERS = new Set(["keyText", "clusterIdentityOf", "clusterSlugOf", "organisationOf", "pointerKeyOf", "userOf"]);
+const READERS = new Set([
+  ...[
+    "keyText",
+    "clusterEnvironmentOf",
+    "clusterIdentityOf",
+    "clusterSlugOf",
+    "organisationOf",
+    "pointerKeyOf",
+    "userOf",
+  ],
+]);
 
 /** Every position of a text in a key, with valid other parts. */
 const places = Object.entries(builders).flatMap(([name, { parts, build, mayBeEmpty }]) =>
@@ -137,9 +147,13 @@ describe("table keys", () => {
     expect(keys.listPartitions("org")).toHaveLength(keys.LIST_SHARDS);
   });
 
-  test("the slug of a cluster is read from its key, also if another cluster took the slug", () => {
-    expect(keys.clusterSlugOf(keys.clusterKey("org", "a-b", "my-shop").sk)).toBe("my-shop");
-    expect(keys.clusterSlugOf(keys.supersededClusterKey("org", "a-b", "my-shop", "id").sk)).toBe("my-shop");
+  test("slug and environment of a cluster are read from its key, also if another cluster took the slug", () => {
+    for (const { sk } of [
+      keys.clusterKey("org", "a-b", "my-shop"),
+      keys.supersededClusterKey("org", "a-b", "my-shop", "id"),
+    ]) {
+      expect([keys.clusterEnvironmentOf(sk), keys.clusterSlugOf(sk)]).toEqual(["a-b", "my-shop"]);
+    }
   });
 
   test("only the key of a pointer leads to a cluster", () => {
