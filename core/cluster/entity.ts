@@ -17,6 +17,7 @@ import {
   podSecurityProfiles,
   provisionStatuses,
 } from "./schema.ts";
+import { AutoscalerSettings, UpstreamCluster } from "./undocumented.ts";
 
 /** Converts the add-ons of a cluster or tombstone of version 1, which stored them as JSON text, to version 2. */
 const readAddons: Migration = (cluster) => ({ ...cluster, addons: parseJson(String(cluster.addons)) });
@@ -53,6 +54,11 @@ const StoredCluster = v.object({
   cni: v.optional(v.picklist(networkInterfaces), "cilium"),
   podSecurityStandardsProfile: v.optional(v.picklist(podSecurityProfiles), "privileged"),
   enablePodSecurityStandards: v.optional(v.boolean()),
+  /** Spelling of a value in the request that set it; absent if the documented dialect set it, or the default applies. */
+  cniSpelling: v.optional(v.string()),
+  podSecurityStandardsProfileSpelling: v.optional(v.string()),
+  clusterAutoscalerSettings: v.optional(AutoscalerSettings),
+  upstreamCluster: v.optional(UpstreamCluster),
   autoUpgrade: v.optional(v.boolean(), false),
   highlyAvailable: v.optional(v.boolean(), false),
   enableMultiAvailabilityZones: v.optional(v.boolean(), false),

@@ -4,7 +4,7 @@ import type { Change } from "../events/entity.ts";
 import type { NodePool } from "../node-pool/entity.ts";
 import type { NodePoolPath, NodePoolSettings } from "../node-pool/rules.ts";
 import type { Cluster } from "./entity.ts";
-import type { UpdateCluster } from "./schema.ts";
+import type { UpdateUndocumentedCluster } from "./undocumented.ts";
 
 /** All types of events of clusters: a noun and a verb in the past tense. */
 export const eventTypes = [
@@ -29,7 +29,7 @@ export const eventTypes = [
 type EventType = (typeof eventTypes)[number];
 
 /** Name of a property that users can change, in requests and events. */
-export type TrackedName = keyof UpdateCluster | "desiredStatus" | "environmentPrometheusRules";
+export type TrackedName = keyof UpdateUndocumentedCluster | "desiredStatus" | "environmentPrometheusRules";
 
 /** Change of the progress of a cluster or of a node pool. */
 export type ProgressChange =

@@ -5,7 +5,7 @@ import type { RawItem } from "../table/entity.ts";
 import { NODE_POOL_PREFIX, nodePoolKey, pointerKey } from "../table/keys.ts";
 import type { Transaction } from "../table/transaction.ts";
 import { type NodePool, nodePoolEntity } from "./entity.ts";
-import type { ClusterNodePoolResponse } from "./schema.ts";
+import type { ClusterNodePoolResponse, UndocumentedNodePool } from "./schema.ts";
 
 /** Builds the item to write. */
 export const nodePoolItem = (pool: NodePool): RawItem =>
@@ -46,8 +46,8 @@ export function putNodePools(transaction: Transaction, pools: readonly NodePool[
 /** Returns the entity tag of a pool, without quotes: its revision. */
 export const nodePoolEtag = ({ revision }: Pick<NodePool, "revision">): string => `${revision}`;
 
-/** Builds the response for a pool. */
-export function toNodePoolResponse(pool: NodePool): ClusterNodePoolResponse {
+/** Builds the response for a pool, with what the API documentation does not have. */
+export function toNodePoolResponse(pool: NodePool): ClusterNodePoolResponse & { undocumented: UndocumentedNodePool } {
   return {
     annotations: pool.annotations,
     autoScaling: pool.autoScaling,
@@ -66,6 +66,7 @@ export function toNodePoolResponse(pool: NodePool): ClusterNodePoolResponse {
     provisionStatus: pool.provisionStatus,
     taints: pool.taints,
     securityUpdatesOnJoin: pool.securityUpdatesOnJoin,
+    undocumented: { clusterIdentity: pool.clusterIdentity },
     upgradeStrategy: pool.upgradeStrategy,
   };
 }

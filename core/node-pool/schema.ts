@@ -124,3 +124,8 @@ export const ClusterNodePoolResponse = v.object({
   upgradeStrategy: v.picklist(upgradeStrategies),
 });
 export type ClusterNodePoolResponse = v.InferOutput<typeof ClusterNodePoolResponse>;
+
+/** Property of a node pool in the result of an operation that the API documentation does not have. A dialect can show it. */
+export interface UndocumentedNodePool {
+  clusterIdentity: string;
+}

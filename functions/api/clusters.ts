@@ -3,6 +3,7 @@
 import * as Cluster from "#core/cluster/operations/index.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
 import { createLambdaHandler } from "../http/lambda.ts";
+import { acloudClusterDialect } from "./acloud/clusters.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { clusterDialect } from "./v1/clusters.ts";
@@ -22,7 +23,7 @@ export const clusterOperations = {
 } satisfies OperationsOf<"Clusters">;
 
 /** Routes of the operations on clusters. */
-export const clusterRoutes = dialectRoutes(clusterOperations, clusterDialect);
+export const clusterRoutes = dialectRoutes(clusterOperations, clusterDialect, acloudClusterDialect);
 
 /** Makes the app of this route group. */
 const createClustersApp = (dependencies: AppDependencies) => createApp(dependencies, clusterRoutes);

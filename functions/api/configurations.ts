@@ -8,6 +8,7 @@ import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
 import { requireVariable } from "#functions/runtime/config.ts";
 import { type AppDependencies, createApp, type Route } from "../http/app.ts";
 import { createLambdaHandler } from "../http/lambda.ts";
+import { acloudDialect } from "./acloud/dialect.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { configurationDialect } from "./v1/configurations.ts";
@@ -27,7 +28,7 @@ export const configurationOperations = (keyring: Keyring) =>
 
 /** Returns the routes of the operations that return configurations. @param keyring keyring with which secrets were encrypted */
 export const configurationRoutes = (keyring: Keyring): readonly Route[] =>
-  dialectRoutes(configurationOperations(keyring), configurationDialect);
+  dialectRoutes(configurationOperations(keyring), configurationDialect, acloudDialect(configurationDialect));
 
 /** Makes the app of this route group. */
 const createConfigurationsApp = (dependencies: AppDependencies, keyring: Keyring) =>

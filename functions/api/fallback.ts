@@ -11,12 +11,12 @@ import { fetchFrom, type GatewayEvent, type GatewayResult } from "../http/gatewa
 import { canonicalPath, matchesPath } from "../http/request.ts";
 import { addDocs, buildErrorResponse, type DocsSources, writeFileResponse } from "../openapi/docs-page.ts";
 import { createLogger, type Logger } from "../runtime/log.ts";
-import { routeRows } from "./routes.ts";
+import { servedRows } from "./routes.ts";
 
 /** Returns the methods of a path; none for an unknown path. */
 function methodsOf(path: string): string[] {
   const methods = new Set<string>(
-    routeRows.filter((row) => matchesPath(row.path, path)).map(({ method }): string => method),
+    servedRows.filter((row) => matchesPath(row.path, path)).map(({ method }): string => method),
   );
   if (methods.has("GET")) methods.add("HEAD");
   return [...methods].sort();
@@ -53,6 +53,7 @@ function start(): Hono {
   const { LOG_LEVEL, CORS_ORIGINS } = readConfig(process.env);
   const sources = {
     document: new URL("./openapi.json", import.meta.url),
+    acloudDocument: new URL("./acloud-openapi.json", import.meta.url),
     script: new URL("./redoc.js", import.meta.url),
   };
   return createDefaultApp(createLogger(LOG_LEVEL), sources, CORS_ORIGINS);

@@ -3,6 +3,7 @@
 import * as NodePool from "#core/cluster/operations/node-pools.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
 import { createLambdaHandler } from "../http/lambda.ts";
+import { acloudDialect } from "./acloud/dialect.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { nodePoolDialect } from "./v1/node-pools.ts";
@@ -17,7 +18,7 @@ export const nodePoolOperations = {
 } satisfies OperationsOf<"NodePools">;
 
 /** Routes of the operations on node pools. */
-export const nodePoolRoutes = dialectRoutes(nodePoolOperations, nodePoolDialect);
+export const nodePoolRoutes = dialectRoutes(nodePoolOperations, nodePoolDialect, acloudDialect(nodePoolDialect));
 
 /** Makes the app of this route group. */
 const createNodePoolsApp = (dependencies: AppDependencies) => createApp(dependencies, nodePoolRoutes);

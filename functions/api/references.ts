@@ -6,6 +6,7 @@ import { getMaintenanceSchedule, listMaintenanceSchedules } from "#core/referenc
 import { getOrganisation, listMemberships } from "#core/references/memberships.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
 import { createLambdaHandler } from "../http/lambda.ts";
+import { acloudDialect } from "./acloud/dialect.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { referenceDialect } from "./v1/references.ts";
@@ -30,7 +31,7 @@ export const referenceOperations = {
 } satisfies OperationsOf<"References">;
 
 /** Routes of the operations that read what a cluster refers to. */
-export const referenceRoutes = dialectRoutes(referenceOperations, referenceDialect);
+export const referenceRoutes = dialectRoutes(referenceOperations, referenceDialect, acloudDialect(referenceDialect));
 
 /** Makes the app of this route group. */
 const createReferencesApp = (dependencies: AppDependencies) => createApp(dependencies, referenceRoutes);

@@ -2,7 +2,7 @@
 
 import type { BundleName } from "../build/bundles.ts";
 import type { Grant } from "./grants.ts";
-import { type RouteGroupName, type RouteRow, routeRows } from "./routes.ts";
+import { type RouteGroupName, type RouteRow, servedRows } from "./routes.ts";
 
 /** Function behind the API. */
 export interface RouteGroup {
@@ -49,7 +49,7 @@ function gatewayPaths(): (path: string) => string {
     }
     return segments.join("/");
   };
-  for (const { path } of routeRows) rename(path);
+  for (const { path } of servedRows) rename(path);
   return rename;
 }
 
@@ -65,4 +65,4 @@ function groupsOf(rows: readonly RouteRow[]): Record<keyof typeof BUNDLES, Route
 }
 
 /** The functions of the API by their names in the stack. */
-export const routeGroups = groupsOf(routeRows);
+export const routeGroups = groupsOf(servedRows);

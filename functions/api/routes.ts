@@ -452,6 +452,9 @@ const service = {
 /** Prefix of the documented dialect. The operations of the service itself have none. */
 export const API_PREFIX = "/api/v1";
 
+/** Prefix of the dialect of the published clients: docs/acloud.md. */
+export const ACLOUD_PREFIX = "/acloud/api/v1";
+
 /** Every operation of the API by its id, in the order of the OpenAPI document. */
 export const routes = { ...clusters, ...nodePools, ...configurations, ...organisations, ...references, ...service };
 
@@ -472,6 +475,14 @@ export const routeRows: readonly (RouteRow & { id: OperationId })[] = rows.map((
   ...row,
   path: `${Object.hasOwn(service, id) ? "" : API_PREFIX}${row.path}`,
 }));
+
+/** Every row of the dialect of the published clients, with its whole path. The operations of the service itself are not among them. */
+export const acloudRows: typeof routeRows = rows
+  .filter(([id]) => !Object.hasOwn(service, id))
+  .map(([id, row]) => ({ id, ...row, path: `${ACLOUD_PREFIX}${row.path}` }));
+
+/** Every row of every dialect. */
+export const servedRows: typeof routeRows = [...routeRows, ...acloudRows];
 
 /** Operations of `core/` for each operation of one function. */
 export type OperationsOf<Group extends RouteGroupName> = Readonly<

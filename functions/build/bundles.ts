@@ -31,6 +31,7 @@ export const bundles = {
     budgetBytes: 64 * KIB,
     files: {
       "openapi.json": "functions/openapi/openapi.json",
+      "acloud-openapi.json": "functions/openapi/acloud-openapi.json",
       "redoc.js": "node_modules/redoc/bundles/redoc.standalone.js",
     },
   },

@@ -11,7 +11,14 @@ import { Meter } from "#core/table/capacity-meter.ts";
 import type { Config } from "#functions/runtime/config.ts";
 import { errorFields, type LogFields, type Logger } from "../runtime/log.ts";
 import { allowOrigins } from "./cors.ts";
-import { type ApiResponse, errorResponse, internalErrorResponse, methodNotAllowed, unknownRoute } from "./errors.ts";
+import {
+  type ApiResponse,
+  type ErrorBody,
+  errorResponse,
+  internalErrorResponse,
+  methodNotAllowed,
+  unknownRoute,
+} from "./errors.ts";
 import type { RawQuery } from "./query.ts";
 import {
   canonicalPath,
@@ -93,6 +100,8 @@ export interface Route {
   refusesHead?: boolean | undefined;
   /** True if the response is never stored for a retry with the same idempotency key, because it contains secrets. */
   ignoresIdempotencyKey?: boolean | undefined;
+  /** Changes the body of an error; absent for no change. */
+  renderError?: ((body: ErrorBody) => ErrorBody) | undefined;
   handle(request: ApiRequest): Promise<HandlerResponse>;
 }
 
@@ -101,7 +110,7 @@ export interface Route {
  * response is 500 with the request's id.
  */
 export function createApp(dependencies: AppDependencies, routes: readonly Route[]): Hono {
-  // About forty routes need no index. Hono's own index looks methods up in plain objects, where it finds `__proto__`. HonoBase
+  // About eighty routes need no index. Hono's own index looks methods up in plain objects, where it finds `__proto__`. HonoBase
   // contains no other router.
   const app: Hono = new HonoBase({ router: new LinearRouter() });
   app.onError((error, c) =>
@@ -117,7 +126,7 @@ export function createApp(dependencies: AppDependencies, routes: readonly Route[
       if (c.req.method === "HEAD" && route.refusesHead === true) {
         return serve(c, dependencies, undefined, async () => notRouted(c, routes));
       }
-      return serve(c, dependencies, route.path, (request) => handleRequest(c, dependencies, request, route));
+      return serve(c, dependencies, route, (request) => handleRequest(c, dependencies, request, route));
     });
   }
   app.notFound((c) => serve(c, dependencies, undefined, async () => notRouted(c, routes)));
@@ -184,7 +193,7 @@ const requestIdFor = (c: HonoContext, { ids }: Services): string =>
 async function serve(
   c: HonoContext,
   { services, log, config, peerAddress, respond = platformResponse, record }: AppDependencies,
-  route: string | undefined,
+  route: Route | undefined,
   handle: (context: Context) => Promise<ApiResponse>,
 ): Promise<Response> {
   const started = performance.now();
@@ -201,8 +210,10 @@ async function serve(
     responseMetadata: { ignored: new Set(), replayed: false, waitedSeconds: 0 },
   };
   const { requestId } = context;
-  const asked = { requestId, method: c.req.method, route, tokenId: context.credentials?.tokenId };
-  const { result, reason } = await runHandler(context, log, asked, () => handle(context));
+  const asked = { requestId, method: c.req.method, route: route?.path, tokenId: context.credentials?.tokenId };
+  const { result: handled, reason } = await runHandler(context, log, asked, () => handle(context));
+  const renderError = reason === undefined ? undefined : route?.renderError;
+  const result = renderError === undefined ? handled : { ...handled, body: renderError(handled.body as ErrorBody) };
   const response = await writeResponse(result, context, c.req.header("accept-encoding"), respond);
   const organisation = c.req.param("organisation");
   const facts: RequestFacts = {

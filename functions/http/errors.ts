@@ -49,6 +49,9 @@ export interface ApiResponse {
   headers: Record<string, string>;
 }
 
+/** Body of an error. */
+export type ErrorBody = v.InferOutput<typeof ErrorMessageResponse>;
+
 /** Builds the response to an error that callers may see. */
 export function errorResponse(error: AppError): ApiResponse {
   const { kind, message, details, retryAfterSeconds, etag } = error;

@@ -7,7 +7,8 @@ import { findLiterals } from "#core/shared/literals.ts";
 import { elementPath, formatValue, memberPath, type Parsed, shorten } from "#core/shared/validation.ts";
 import { type Parameter, parsePairs, type QueryPairs, wholeNumber } from "./query.ts";
 
-const DEFAULTS = { pageNumber: 0, pageSize: 50 };
+/** Page size of the API documentation, if a request has none. */
+const DEFAULT_PAGE_SIZE = 50;
 
 /** Maximum page number: int32 in the contract. */
 const MAX_PAGE_NUMBER = 2 ** 31 - 1;
@@ -59,9 +60,14 @@ function pairsOf(text: string): QueryPairs | undefined {
  *
  * @param pairs the whole query; other parameters are ignored
  * @param sortable properties by which this list can be sorted
+ * @param defaultPageSize page size if the request has none
  * @returns unknown names are those inside the JSON of `pageable`
  */
-export function parsePageable(pairs: QueryPairs, sortable: readonly string[] = []): Parsed<PageRequest> {
+export function parsePageable(
+  pairs: QueryPairs,
+  sortable: readonly string[] = [],
+  defaultPageSize = DEFAULT_PAGE_SIZE,
+): Parsed<PageRequest> {
   const problems: Problem[] = [];
   const unknown: string[] = [];
   const spread: { pairs: QueryPairs; prefix: string }[] = [
@@ -106,12 +112,12 @@ export function parsePageable(pairs: QueryPairs, sortable: readonly string[] = [
       else problems.push({ path: `${prefix}sort`, message: `${shown} is not allowed: ${sortText(sortable)}` });
     }
   }
-  const number = (name: keyof typeof DEFAULTS) => (found.get(name)?.value as number | undefined) ?? DEFAULTS[name];
+  const numberOf = (name: string) => found.get(name)?.value as number | undefined;
   const directed = found.get("sortDirection")?.value;
   return {
     value: {
-      pageNumber: number("pageNumber"),
-      pageSize: number("pageSize"),
+      pageNumber: numberOf("pageNumber") ?? 0,
+      pageSize: numberOf("pageSize") ?? defaultPageSize,
       descending: directed === undefined ? undefined : directed === "DESC",
       sort: sort.map(({ property, way }) => ({ property, descending: (way ?? directed) === "DESC" })),
     },

@@ -1,4 +1,4 @@
-/** Serves the OpenAPI document and its reference page. The page loads only files of this server. */
+/** Serves the OpenAPI documents and their reference pages. The pages load only files of this server. */
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -26,7 +26,8 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-const PAGE = `<!doctype html>
+/** Builds the page of a document. @param documentPath path of the document @param script path of the page's script */
+const page = (documentPath: string, script: string) => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -36,16 +37,16 @@ const PAGE = `<!doctype html>
 <link rel="stylesheet" href="/docs/page.css">
 </head>
 <body>
-<div id="reference"><noscript>This page needs JavaScript; the document itself is at /openapi.json.</noscript></div>
+<div id="reference"><noscript>This page needs JavaScript; the document itself is at ${documentPath}.</noscript></div>
 <script src="/docs/redoc.js"></script>
-<script src="/docs/page.js"></script>
+<script src="${script}"></script>
 </body>
 </html>
 `;
 
 // Search is off, because it needs a worker from a blob, which the policy forbids.
-const SCRIPT = `Redoc.init(
-  "/openapi.json",
+const script = (documentPath: string) => `Redoc.init(
+  "${documentPath}",
   {
     disableSearch: true,
     hideHostname: true,
@@ -82,7 +83,10 @@ const file = (type: string, content: string | Buffer): File => {
 
 /** Locations of files that are read from disk. */
 export interface DocsSources {
+  /** Document of the documented dialect. */
   document: URL;
+  /** Document of the published clients' dialect. */
+  acloudDocument: URL;
   /** Redoc, in one file. */
   script: URL;
 }
@@ -90,6 +94,7 @@ export interface DocsSources {
 /** Locations in the project. */
 const SOURCES: DocsSources = {
   document: new URL("./openapi.json", import.meta.url),
+  acloudDocument: new URL("./acloud-openapi.json", import.meta.url),
   get script() {
     return new URL(import.meta.resolve("redoc/bundles/redoc.standalone.js"));
   },
@@ -98,9 +103,12 @@ const SOURCES: DocsSources = {
 /** Files by path. No part of a request becomes a path on disk. */
 const PATHS: Record<string, (sources: DocsSources) => File> = {
   "/openapi.json": ({ document }) => file("application/json", readFileSync(document)),
-  "/docs": () => file("text/html; charset=utf-8", PAGE),
+  "/acloud/openapi.json": ({ acloudDocument }) => file("application/json", readFileSync(acloudDocument)),
+  "/docs": () => file("text/html; charset=utf-8", page("/openapi.json", "/docs/page.js")),
+  "/acloud/docs": () => file("text/html; charset=utf-8", page("/acloud/openapi.json", "/acloud/docs/page.js")),
   "/docs/page.css": () => file("text/css; charset=utf-8", STYLE),
-  "/docs/page.js": () => file("text/javascript; charset=utf-8", SCRIPT),
+  "/docs/page.js": () => file("text/javascript; charset=utf-8", script("/openapi.json")),
+  "/acloud/docs/page.js": () => file("text/javascript; charset=utf-8", script("/acloud/openapi.json")),
   "/docs/icon.svg": () => file("image/svg+xml", ICON),
   "/docs/redoc.js": ({ script }) => file("text/javascript; charset=utf-8", readFileSync(script)),
 };
@@ -126,7 +134,7 @@ function buildFileResponse(c: HonoContext, { type, bytes, etag }: File): FileRes
 }
 
 /**
- * Adds `/openapi.json`, the page at `/docs` with its files, and a redirect from `/`. Each file is read once, at its first request.
+ * Adds `/openapi.json`, the page at `/docs` with its files, the same below `/acloud`, and a redirect from `/`. Each file is read once, at its first request.
  *
  * @param app app to which the routes are added
  * @param sources locations of files; by default those in the project

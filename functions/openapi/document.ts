@@ -1,17 +1,18 @@
-/** The OpenAPI document, from the table of operations and the schemas. */
+/** The OpenAPI documents of the dialects, from the table of operations and the schemas. */
 
 import { type OperationId, type RouteRow, routeRows, routes } from "../api/routes.ts";
+import { acloudDocument } from "./acloud.ts";
 import { type JsonSchema, refTo } from "./convert.ts";
 import { findResponseExample, requests } from "./examples.ts";
-import { type ErrorStatus, type Success, tags } from "./operation.ts";
+import { type DialectDocument, type ErrorStatus, type Success, tags } from "./operation.ts";
 import { descriptions } from "./operations.ts";
 import { describeParameters, documentedPath, type HeaderName, headers, pathParameters } from "./parameters.ts";
 import { componentSchemas } from "./schemas.ts";
 
 const DESCRIPTION = `An open control plane API for Kubernetes clusters on any cloud: organisations hold environments, environments hold
-clusters, clusters hold node pools.
+clusters, clusters hold node pools.`;
 
-Authenticate with a personal access token, \`Authorization: Token <token>\`; \`Bearer\` is the same. Bodies are JSON in UTF-8, at
+const COMMON = `Authenticate with a personal access token, \`Authorization: Token <token>\`; \`Bearer\` is the same. Bodies are JSON in UTF-8, at
 most 256 KiB. \`null\` in a request is the same as an absent property; responses omit absent properties. Unknown properties and
 parameters are ignored and named in a \`Warning\` header; with \`Prefer: handling=strict\`, unknown properties are refused.
 
@@ -57,28 +58,30 @@ const headersOf = (status: number, names: readonly HeaderName[] = []) => {
   );
 };
 
-function success(id: OperationId, status: string, given: Success) {
+function success(dialect: DialectDocument, id: OperationId, status: string, given: Success) {
   const { description, schema, alsoYaml, headers: names } = given;
   const name = schema ?? (status === "200" ? (routes[id] as RouteRow).success : undefined);
-  return {
-    description,
-    headers: headersOf(Number(status), names),
-    ...(name === undefined ? {} : { content: contentOf(schemaOf(name), findResponseExample(id, status), alsoYaml) }),
-  };
+  const headers = headersOf(Number(status), names);
+  if (name === undefined) return { description, headers };
+  const example = dialect.responseExample(name, findResponseExample(id, status));
+  return { description, headers, content: contentOf(schemaOf(name), example, alsoYaml) };
 }
 
-function refusal(id: OperationId, status: ErrorStatus) {
+function refusal(dialect: DialectDocument, id: OperationId, status: ErrorStatus) {
   const { description, headers: names } = ERRORS[status];
-  const content = contentOf(refTo("ErrorMessageResponse"), findResponseExample(id, status));
-  return { description, headers: headersOf(status, names), content };
+  const example = dialect.responseExample("ErrorMessageResponse", findResponseExample(id, status));
+  return { description, headers: headersOf(status, names), content: contentOf(refTo("ErrorMessageResponse"), example) };
 }
 
-function operationObject({ id, path, parameters, body, isBodyOptional, isPublic }: (typeof routeRows)[number]) {
+function operationObject(
+  dialect: DialectDocument,
+  { id, path, parameters, body, isBodyOptional, isPublic }: (typeof routeRows)[number],
+) {
   const { tag, summary, description, request, successes, errors } = descriptions[id];
-  const all = [...pathParameters(path), ...describeParameters(parameters)];
+  const all = [...pathParameters(path), ...describeParameters(parameters, dialect.defaultPageSize)];
   const responses = Object.fromEntries([
-    ...Object.entries(successes).map(([status, given]) => [status, success(id, status, given)]),
-    ...errors.toSorted((one, other) => one - other).map((status) => [status, refusal(id, status)]),
+    ...Object.entries(successes).map(([status, given]) => [status, success(dialect, id, status, given)]),
+    ...errors.toSorted((one, other) => one - other).map((status) => [status, refusal(dialect, id, status)]),
   ]);
   return {
     operationId: id,
@@ -90,34 +93,53 @@ function operationObject({ id, path, parameters, body, isBodyOptional, isPublic 
     ...(body === undefined
       ? {}
       : {
-          requestBody: { required: isBodyOptional !== true, content: contentOf(request ?? refTo(body), requests[id]) },
+          requestBody: {
+            required: isBodyOptional !== true,
+            content: contentOf(request ?? refTo(body), dialect.requestExamples[id]),
+          },
         }),
     responses,
   };
 }
 
-function paths(): Record<string, Record<string, unknown>> {
+function paths(dialect: DialectDocument): Record<string, Record<string, unknown>> {
   const found: Record<string, Record<string, unknown>> = {};
-  for (const row of routeRows) {
+  for (const row of dialect.rows) {
     const path = documentedPath(row.path);
-    found[path] = { ...found[path], [row.method.toLowerCase()]: operationObject(row) };
+    found[path] = { ...found[path], [row.method.toLowerCase()]: operationObject(dialect, row) };
   }
   return found;
 }
 
-/** Builds the document. The same sources give the same document. */
-const openApiDocument = () => ({
+/** The documented dialect. */
+const documented: DialectDocument = {
+  title: "AME Clusters",
+  description: DESCRIPTION,
+  rows: routeRows,
+  defaultPageSize: 50,
+  schemas: componentSchemas,
+  requestExamples: requests,
+  responseExample: (_, example) => example,
+};
+
+const usedTags = ({ rows }: DialectDocument) => {
+  const used = new Set<string>(rows.map(({ id }) => descriptions[id].tag));
+  return Object.entries(tags).filter(([name]) => used.has(name));
+};
+
+/** Builds the document of a dialect. The same sources give the same document. */
+const openApiDocument = (dialect: DialectDocument) => ({
   openapi: "3.1.0",
   info: {
-    title: "AME Clusters",
+    title: dialect.title,
     version: "1",
-    description: DESCRIPTION,
+    description: `${dialect.description}\n\n${COMMON}`,
     license: { name: "MIT", identifier: "MIT" },
   },
   servers: [{ url: "/" }],
   security: [{ token: [] }, { bearer: [] }],
-  tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
-  paths: paths(),
+  tags: usedTags(dialect).map(([name, description]) => ({ name, description })),
+  paths: paths(dialect),
   components: {
     securitySchemes: {
       token: {
@@ -129,9 +151,16 @@ const openApiDocument = () => ({
       bearer: { type: "http", scheme: "bearer", description: "The same token, as `Bearer <personal access token>`" },
     },
     headers,
-    schemas: componentSchemas(),
+    schemas: dialect.schemas(),
   },
 });
 
-/** Returns the text of the document as it is committed. */
-export const writtenDocument = (): string => `${JSON.stringify(openApiDocument(), null, 1)}\n`;
+/** Files of the documents, by the dialect. */
+export const documents = {
+  "openapi.json": documented,
+  "acloud-openapi.json": acloudDocument,
+} as const satisfies Record<string, DialectDocument>;
+
+/** Returns the text of a document as it is committed. @param file its name */
+export const writtenDocument = (file: keyof typeof documents): string =>
+  `${JSON.stringify(openApiDocument(documents[file]), null, 1)}\n`;

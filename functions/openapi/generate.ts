@@ -1,6 +1,8 @@
-/** Writes the OpenAPI document to where it is served from: `npm run openapi`. */
+/** Writes the OpenAPI documents to where they are served from: `npm run openapi`. */
 
 import { writeFileSync } from "node:fs";
-import { writtenDocument } from "./document.ts";
+import { documents, writtenDocument } from "./document.ts";
 
-writeFileSync(new URL("./openapi.json", import.meta.url), writtenDocument());
+for (const file of Object.keys(documents) as (keyof typeof documents)[]) {
+  writeFileSync(new URL(file, import.meta.url), writtenDocument(file));
+}

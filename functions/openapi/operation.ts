@@ -1,9 +1,25 @@
 /** Parts of an operation's description. */
 
-import type { OperationId } from "../api/routes.ts";
+import type { SuccessSchema } from "../api/dialect.ts";
+import type { OperationId, routeRows } from "../api/routes.ts";
 import type { JsonSchema } from "./convert.ts";
 import type { HeaderName } from "./parameters.ts";
 import type { SchemaName } from "./schemas.ts";
+
+/** Parts of a document in which the dialects differ. */
+export interface DialectDocument {
+  title: string;
+  description: string;
+  rows: typeof routeRows;
+  /** Page size of a request without one. */
+  defaultPageSize: number;
+  /** Builds `components.schemas`. */
+  schemas: () => Record<string, JsonSchema>;
+  /** Bodies of requests by operation. */
+  requestExamples: Readonly<Record<string, unknown>>;
+  /** Converts the body of a response in the documented dialect. @param schema its name in the table of routes */
+  responseExample: (schema: SuccessSchema, example: unknown) => unknown;
+}
 
 /** Groups of operations, with their descriptions. */
 export const tags = {

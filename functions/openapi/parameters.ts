@@ -109,12 +109,13 @@ const pageSize = { type: "integer", format: "int32", minimum: 1, maximum: MAX_PA
  * Lists the parameters of a page. Each can also be sent as a member of `pageable`, so none declares its default: generated
  * clients send declared defaults, which would contradict what the caller sends in another spelling.
  *
+ * @param defaultSize page size of a request without one
  * @param properties properties by which the list can be sorted
  */
-const pageable = (properties: readonly string[] = []): Parameter[] => [
+const pageable = (defaultSize: number, properties: readonly string[] = []): Parameter[] => [
   query("pageNumber", "Number of the page, from 0. Default: 0.", pageNumber),
   { ...query("page", "Same as `pageNumber`; use that.", pageNumber), deprecated: true },
-  query("pageSize", `Number of elements in a page, at most ${MAX_PAGE_SIZE}. Default: 50.`, pageSize),
+  query("pageSize", `Number of elements in a page, at most ${MAX_PAGE_SIZE}. Default: ${defaultSize}.`, pageSize),
   { ...query("size", "Same as `pageSize`; use that.", pageSize), deprecated: true },
   query(
     "sortDirection",
@@ -136,10 +137,11 @@ const pageable = (properties: readonly string[] = []): Parameter[] => [
           },
         ),
       ]),
-  query("pageable", "The same parameters as a JSON object. Default: pageSize=50, pageNumber=0, sortDirection=ASC.", {
-    type: "string",
-    contentMediaType: "application/json",
-  }),
+  query(
+    "pageable",
+    `The same parameters as a JSON object. Default: pageSize=${defaultSize}, pageNumber=0, sortDirection=ASC.`,
+    { type: "string", contentMediaType: "application/json" },
+  ),
 ];
 
 const equal = (name: string, what: string, schema: JsonSchema = { type: "string" }) =>
@@ -196,8 +198,8 @@ const preferWait = header(
   { type: "string", examples: ["wait=10", "handling=strict"] },
 );
 
-/** Query parameters and headers of requests by their names in the table of routes. */
-const parameters: Readonly<Record<ParameterName, Parameter | readonly Parameter[]>> = {
+/** Lists the query parameters and headers of requests by their names in the table of routes. */
+const parametersWith = (defaultSize: number): Readonly<Record<ParameterName, Parameter | readonly Parameter[]>> => ({
   ...clusterFilters,
   ...accountFilters,
   ...eventsPage,
@@ -205,18 +207,20 @@ const parameters: Readonly<Record<ParameterName, Parameter | readonly Parameter[
   includeDetails,
   waitFor,
   dryRun,
-  page: pageable(),
-  sortedPage: pageable(sortable),
+  page: pageable(defaultSize),
+  sortedPage: pageable(defaultSize, sortable),
   ifMatch,
   ifNoneMatch,
   idempotencyKey,
   prefer,
   preferWait,
-};
+});
 
-/** Describes the parameters of an operation. */
-export const describeParameters = (names: readonly ParameterName[]): Parameter[] =>
-  names.flatMap((name) => parameters[name]);
+/** Describes the parameters of an operation. @param defaultSize page size of a request without one */
+export function describeParameters(names: readonly ParameterName[], defaultSize: number): Parameter[] {
+  const parameters = parametersWith(defaultSize);
+  return names.flatMap((name) => parameters[name]);
+}
 
 /** Header of a response. */
 interface Header {

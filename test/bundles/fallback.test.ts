@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import { beforeAll, expect, test } from "vitest";
 import { buildAll } from "#functions/build/build.ts";
 import { BUNDLES_DIRECTORY, codeOf } from "#functions/build/bundles.ts";
-import { committed } from "#test/support/contract.ts";
+import { acloud, committed } from "#test/support/contract.ts";
 
 const FOLDER = join(import.meta.dirname, "../..", BUNDLES_DIRECTORY, "default");
 
@@ -30,6 +30,8 @@ const get = (rawPath: string) =>
 test("the fallback function finds its files next to its code in the uploaded bundle", async () => {
   const document = await get("/openapi.json");
   expect([document.statusCode, JSON.parse(document.body)]).toEqual([200, committed]);
+  const published = await get("/acloud/openapi.json");
+  expect([published.statusCode, JSON.parse(published.body)]).toEqual([200, acloud]);
   const redoc = await get("/docs/redoc.js");
   expect([redoc.statusCode, redoc.headers["content-type"]]).toEqual([200, "text/javascript; charset=utf-8"]);
   expect(redoc.body.length).toBeGreaterThan(500_000);
@@ -42,6 +44,7 @@ test("the fallback function finds its files in `sst dev`, where it is built from
     handler: "functions/api/fallback.handler",
     copyFiles: [
       { from: "functions/openapi/openapi.json", to: "openapi.json" },
+      { from: "functions/openapi/acloud-openapi.json", to: "acloud-openapi.json" },
       { from: "node_modules/redoc/bundles/redoc.standalone.js", to: "redoc.js" },
     ],
   });

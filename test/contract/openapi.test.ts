@@ -6,8 +6,8 @@ import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-ke
 import { allRoutes } from "#functions/api/all-routes.ts";
 import { filters } from "#functions/api/v1/clusters.ts";
 import { convert } from "#functions/openapi/convert.ts";
-import { writtenDocument } from "#functions/openapi/document.ts";
-import { committed, contractOf, type DocumentedOperation } from "#test/support/contract.ts";
+import { documents, writtenDocument } from "#functions/openapi/document.ts";
+import { acloud, committed, contractOf, type DocumentedOperation, type OpenApi } from "#test/support/contract.ts";
 import type { Json } from "#test/support/world.ts";
 
 const contract: Json = JSON.parse(readFileSync(new URL("./clusters.json", import.meta.url), "utf8"));
@@ -36,17 +36,23 @@ const refTo = (name: string) =>
     ? { type: "array", items: { $ref: `#/components/schemas/${name.slice(0, -2)}` } }
     : { $ref: `#/components/schemas/${name}` };
 
-const every: [string, DocumentedOperation][] = Object.entries(committed.paths).flatMap(([path, operations]) =>
-  Object.entries(operations).map(([method, operation]): [string, DocumentedOperation] => [
-    `${method.toUpperCase()} ${path}`,
-    operation,
-  ]),
-);
+const operationsOf = ({ paths }: OpenApi): [string, DocumentedOperation][] =>
+  Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]): [string, DocumentedOperation] => [
+      `${method.toUpperCase()} ${path}`,
+      operation,
+    ]),
+  );
+const every = operationsOf(committed);
+const everyAcloud = operationsOf(acloud);
 
-test("the committed openapi.json equals the document generated from its sources", () => {
-  const text = readFileSync(new URL("../../functions/openapi/openapi.json", import.meta.url), "utf8");
-  expect(text === writtenDocument(), "run `npm run openapi` and commit functions/openapi/openapi.json").toBe(true);
-});
+test.each(Object.keys(documents) as (keyof typeof documents)[])(
+  "the committed %s equals the document generated from its sources",
+  (file) => {
+    const text = readFileSync(new URL(`../../functions/openapi/${file}`, import.meta.url), "utf8");
+    expect(text === writtenDocument(file), `run \`npm run openapi\` and commit functions/openapi/${file}`).toBe(true);
+  },
+);
 
 describe("the OpenAPI document contains the documented contract", () => {
   for (const operation of contract.operations) {
@@ -93,8 +99,8 @@ describe("the OpenAPI document and the served app", () => {
     ({ method, path }) => `${method} ${path.replaceAll(/\{\w+\}/g, "{}")}`,
   );
 
-  test("the document and the served app have the same routes", () => {
-    const documented = every.map(([route]) => route.replaceAll(/\{\w+\}/g, "{}"));
+  test("the documents and the served app have the same routes", () => {
+    const documented = [...every, ...everyAcloud].map(([route]) => route.replaceAll(/\{\w+\}/g, "{}"));
     // The routes of the docs page serve these, and their other responses are not JSON: test/functions/docs.test.ts.
     expect(documented.toSorted()).toEqual([...served, "GET /openapi.json"].toSorted());
   });
@@ -111,15 +117,23 @@ describe("the OpenAPI document and the served app", () => {
     },
   );
 
-  test("the document names every operation once", () => {
-    const names = every.map(([, { operationId }]) => operationId);
+  test.each([
+    ["openapi.json", every],
+    ["acloud-openapi.json", everyAcloud],
+  ])("%s names every operation once", (_, operations) => {
+    const names = operations.map(([, { operationId }]) => operationId);
+    expect(names.length).toBeGreaterThan(30);
     expect(new Set(names).size).toBe(names.length);
   });
 });
 
-describe("the examples of the OpenAPI document", () => {
-  const { mismatch } = contractOf(committed);
-  test.each(every)("the examples of %s match their schemas", (_, { requestBody, responses, parameters = [] }) => {
+describe.each([
+  ["openapi.json", committed],
+  ["acloud-openapi.json", acloud],
+])("the examples of %s", (_file, document) => {
+  const { mismatch } = contractOf(document);
+  test.each(operationsOf(document))("the examples of %s match their schemas", (_, operation) => {
+    const { requestBody, responses, parameters = [] } = operation;
     const media = [requestBody, ...Object.values(responses)].flatMap((each) => Object.values(each?.content ?? {}));
     for (const { schema, example } of media as { schema: Json; example?: unknown }[]) {
       expect(example).toBeDefined();

@@ -8,10 +8,11 @@ import { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { addDocs } from "#functions/openapi/docs-page.ts";
 import { createLogger } from "#functions/runtime/log.ts";
-import { committed, expectContract } from "#test/support/contract.ts";
+import { acloud, committed, expectContract } from "#test/support/contract.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
-const PATHS = ["/openapi.json", "/docs", "/docs/page.css", "/docs/page.js", "/docs/icon.svg", "/docs/redoc.js"];
+const FILES = ["/docs/page.css", "/docs/page.js", "/docs/icon.svg", "/docs/redoc.js"];
+const PATHS = [...FILES, "/openapi.json", "/docs", "/acloud/openapi.json", "/acloud/docs", "/acloud/docs/page.js"];
 
 const quiet = createLogger("silent");
 const app = addDocs(new Hono(), quiet);
@@ -41,21 +42,35 @@ describe("the served OpenAPI document", () => {
   });
 });
 
+describe("the OpenAPI document of the published clients' dialect", () => {
+  test("the document is served as committed, and its page loads it", async () => {
+    const response = await app.request("/acloud/openapi.json");
+    expect([response.status, await response.json()]).toEqual([200, acloud]);
+    const html = await (await app.request("/acloud/docs")).text();
+    expect(html).toContain('<script src="/acloud/docs/page.js">');
+    expect(await (await app.request("/acloud/docs/page.js")).text()).toContain('"/acloud/openapi.json"');
+    expect(await (await app.request("/docs/page.js")).text()).not.toContain("acloud");
+  });
+});
+
 describe("the docs page", () => {
   test("/ redirects to the docs page", async () => {
     const response = await app.request("/");
     expect([response.status, response.headers.get("location")]).toEqual([302, "/docs"]);
   });
 
-  test("the docs page names no other host and contains no inline script or style", async () => {
-    const response = await app.request("/docs");
-    expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
-    const html = await response.text();
-    expect(html).not.toMatch(/https?:|\/\/[a-z]/i);
-    expect(html).not.toMatch(/<style|<script(?! src="\/docs\/)|\son[a-z]+=/i);
-    const loaded = [...html.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, path]) => path);
-    for (const path of loaded) expect(PATHS).toContain(path);
-  });
+  test.each(["/docs", "/acloud/docs"])(
+    "%s names no other host and contains no inline script or style",
+    async (page) => {
+      const response = await app.request(page);
+      expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+      const html = await response.text();
+      expect(html).not.toMatch(/https?:|\/\/[a-z]/i);
+      expect(html).not.toMatch(/<style|<script(?! src="(\/acloud)?\/docs\/)|\son[a-z]+=/i);
+      const loaded = [...html.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, path]) => path);
+      for (const path of loaded) expect(PATHS).toContain(path);
+    },
+  );
 
   test.each(PATHS)("%s is served with a policy that allows only this server", async (path) => {
     const response = await app.request(path);
@@ -156,7 +171,7 @@ describe.skipIf(!hasBrowser)(`the docs page in a browser (${CHROMIUM})`, () => {
     );
     expect(summaries).toContain("Create cluster");
     for (const summary of summaries) expect(text).toContain(summary);
-    expect(new Set(requested)).toEqual(new Set(["/", ...PATHS]));
+    expect(new Set(requested)).toEqual(new Set(["/", "/docs", "/openapi.json", ...FILES]));
     // The policy blocks only redoc's one image.
     const blocked = logged.split("\n").filter((line) => line.includes("Content Security Policy"));
     expect(blocked.filter((line) => !line.includes("Loading the image 'https://cdn.redoc.ly/"))).toEqual([]);

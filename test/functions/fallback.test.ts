@@ -9,10 +9,11 @@ import { makeWorld, unpack, type World } from "#test/support/world.ts";
 
 const logs: string[] = [];
 const document = new URL("../../functions/openapi/openapi.json", import.meta.url);
+const acloudDocument = new URL("../../functions/openapi/acloud-openapi.json", import.meta.url);
 const script = new URL("../../node_modules/redoc/bundles/redoc.standalone.js", import.meta.url);
 const app = createDefaultApp(
   createLogger("info", (line) => logs.push(line)),
-  { document, script },
+  { document, acloudDocument, script },
 );
 
 let world: World;

@@ -31,10 +31,14 @@ export interface OpenApi {
   };
 }
 
-/** The committed document. */
-export const committed: OpenApi = JSON.parse(
-  readFileSync(new URL("../../functions/openapi/openapi.json", import.meta.url), "utf8"),
-);
+const read = (file: string): OpenApi =>
+  JSON.parse(readFileSync(new URL(`../../functions/openapi/${file}`, import.meta.url), "utf8"));
+
+/** The committed document of the documented dialect. */
+export const committed: OpenApi = read("openapi.json");
+
+/** The committed document of the published clients' dialect. */
+export const acloud: OpenApi = read("acloud-openapi.json");
 
 /** Checks of responses and requests against the committed document, or another one. */
 export interface Contract {
@@ -200,10 +204,11 @@ const fits = (template: readonly string[], given: readonly string[]) =>
     segment.startsWith("{") ? given[position] !== "" : segment === given[position],
   );
 
-let contract: Contract | undefined;
+let documented: Contract | undefined;
+let published: Contract | undefined;
 
 /**
- * Compares a response with the committed document: its status, headers and body must be documented completely. Without a matching
+ * Compares a response with the committed document of its dialect: its status, headers and body must be documented completely. Without a matching
  * operation, it must be an error of the documented form, or a preflight.
  *
  * @param path with its query
@@ -211,6 +216,9 @@ let contract: Contract | undefined;
  * @throws Error that names every mismatch
  */
 export function expectContract(method: string, path: string, status: number, headers: Headers, body: unknown): void {
-  contract ??= contractOf(committed);
+  documented ??= contractOf(committed);
+  const isPublished = path.startsWith("/acloud/");
+  if (isPublished) published ??= contractOf(acloud);
+  const contract = (isPublished ? published : undefined) ?? documented;
   contract.expectContract(method, path, status, headers, body);
 }

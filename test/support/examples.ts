@@ -123,7 +123,7 @@ const operations = routeRows.map(({ id, path, parameters, ...row }) => ({
   ...descriptions[id],
   operationId: id as string,
   path: documentedPath(path),
-  parameters: describeParameters(parameters),
+  parameters: describeParameters(parameters, 50),
 }));
 type Operation = (typeof operations)[number];
 

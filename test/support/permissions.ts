@@ -5,7 +5,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { type Grant, reconcilerGrants } from "#functions/api/grants.ts";
-import { routeRows } from "#functions/api/routes.ts";
+import { routeRows, servedRows } from "#functions/api/routes.ts";
 import { canonicalPath, matchesPath } from "#functions/http/request.ts";
 import type { Call } from "./faults.ts";
 import { addKnownSecrets } from "./secrets.ts";
@@ -34,7 +34,7 @@ export function operationAt(method: string, path: string): string {
   const { pathname } = new URL(/^https?:/.test(path) ? path : `http://localhost${path}`);
   const canonical = canonicalPath(pathname);
   const wanted = method === "HEAD" ? "GET" : method;
-  return routeRows.find((row) => row.method === wanted && matchesPath(row.path, canonical))?.id ?? "none";
+  return servedRows.find((row) => row.method === wanted && matchesPath(row.path, canonical))?.id ?? "none";
 }
 
 /**

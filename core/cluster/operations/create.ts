@@ -12,15 +12,16 @@ import { type AppError, conflict, invalid } from "../../shared/errors.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import { isSlug, slugOf } from "../../shared/slug.ts";
 import type { Parsed, Validated } from "../../shared/validation.ts";
-import { clusterKey, keyText, totalKey } from "../../table/keys.ts";
+import { clusterKey, keyText, organisationKey, pointerKey, totalKey } from "../../table/keys.ts";
 import { commit, type Failure, Transaction } from "../../table/transaction.ts";
 import type { Environment } from "../../tenancy/environment.ts";
 import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tenancy/organisation.ts";
-import type { Cluster } from "../entity.ts";
+import { roleIn, satisfies } from "../../tenancy/role.ts";
+import { type Cluster, clusterEntity, pointerEntity } from "../entity.ts";
 import { type ValidatedCreate, validateCreate } from "../rules/create.ts";
 import { createdEvent, newCluster, newNodePools, type PoolIds } from "../rules/new-cluster.ts";
 import { slugConflict } from "../rules/slug.ts";
-import type { ClusterResponse, CreateCluster } from "../schema.ts";
+import type { ClusterResponse } from "../schema.ts";
 import { applyCounters } from "../store/counters.ts";
 import { appendEvent } from "../store/event-log.ts";
 import { pointerItem } from "../store/pointer.ts";
@@ -32,6 +33,7 @@ import {
   type SlugState,
   slugStateOf,
 } from "../store/slug-reservation.ts";
+import type { CreateUndocumentedCluster, UpstreamCluster } from "../undocumented.ts";
 import { representCluster } from "./represent-cluster.ts";
 
 /** Request to create a cluster. */
@@ -39,7 +41,7 @@ interface CreateInput {
   organisation: string;
   environment: string;
   options: Parsed<WriteOptions>;
-  body: Validated<CreateCluster>;
+  body: Validated<CreateUndocumentedCluster>;
 }
 
 /** Ids that the server generates for a cluster, the same for all attempts: an own write is recognised by them. */
@@ -81,15 +83,21 @@ async function loadCreate(
   { organisation, environment, options, body }: CreateInput,
 ): Promise<LoadedCreate | Representation<ClusterResponse>> {
   const slug = slugIn(body.value?.name);
+  const upstreamIdentity = body.value?.upstreamClusterIdentity;
   const authorized = await authorize<SlugContext | undefined, ClusterResponse>(context, {
     path: { organisation, environment },
     role: "developer",
-    keys: () => (slug === undefined ? [] : [clusterKey(organisation, environment, slug)]),
+    keys: () => [
+      ...(slug === undefined ? [] : [clusterKey(organisation, environment, slug)]),
+      ...(upstreamIdentity === undefined ? [] : [pointerKey(upstreamIdentity)]),
+    ],
     alongside: async () =>
       slug === undefined ? undefined : readSlugContext(context, { organisation, environment, slug }),
   });
   if (authorized.replay !== undefined) return authorized.replay;
-  const validation = validateCreate(body, authorized.references, context.provisioner);
+  const upstream =
+    upstreamIdentity === undefined ? undefined : await readUpstream(context, authorized, upstreamIdentity);
+  const validation = validateCreate(body, authorized.references, context.provisioner, upstream);
   const { dryRun, problems: others } = readWriteOptions(context, options, body.unknown);
   const { validated: settings } = validation;
   const problems = [...others, ...validation.problems];
@@ -98,6 +106,25 @@ async function loadCreate(
   const owner = authorized.prefetched(clusterKey(organisation, environment, slug));
   const slugState = slugStateOf(owner, authorized.alongside);
   return { kind: "loaded", authorized, environment: authorized.environment, settings, slug, slugState, dryRun };
+}
+
+/** Reads the upstream cluster of a new cluster, if the caller can access it. One round trip. */
+async function readUpstream(
+  { table }: Context,
+  { organisation, member, prefetched }: Authorized,
+  identity: string,
+): Promise<UpstreamCluster | undefined> {
+  const item = prefetched(pointerKey(identity));
+  const pointer = item && pointerEntity.read(item);
+  if (pointer === undefined || pointer.ttl !== undefined || pointer.organisation !== organisation.slug)
+    return undefined;
+  const key = { pk: organisationKey(organisation.slug).pk, sk: pointer.path };
+  const found = (await table.get([key])).get(keyText(key));
+  const cluster = found && clusterEntity.read(found);
+  if (cluster?.identity !== identity || !satisfies(roleIn(member, cluster.environmentIdentity), "viewer")) {
+    return undefined;
+  }
+  return { environmentSlug: cluster.environment, identity, slug: cluster.slug, version: cluster.version };
 }
 
 /** Makes one attempt. @returns undefined after a concurrent change: then everything must be read again */

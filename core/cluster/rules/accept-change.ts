@@ -9,6 +9,7 @@ import { conditionsOfStatus } from "./status-conditions.ts";
 /** Properties that the provisioner applies, in addition to version and status. */
 const CONFIGURATION = [
   "addons",
+  "clusterAutoscalerSettings",
   "cloudCredentialsIdentity",
   "cni",
   "highlyAvailable",

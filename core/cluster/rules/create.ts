@@ -28,6 +28,7 @@ import { type Draft, formatValue, type Validated, validate } from "../../shared/
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "../schema.ts";
+import { type CreateUndocumentedCluster, storedAutoscalerSettings, type UpstreamCluster } from "../undocumented.ts";
 import { DEFAULT_POD_SUBNET, DEFAULT_SERVICE_SUBNET, subnetProblems, subnets } from "./subnets.ts";
 import { whitelistProblems } from "./whitelist.ts";
 
@@ -40,8 +41,10 @@ type ClusterSettings = Pick<
   | "addons"
   | "autoUpgrade"
   | "cloudAccountIdentity"
+  | "clusterAutoscalerSettings"
   | "clusterPodSubnet"
   | "cni"
+  | "cniSpelling"
   | "description"
   | "enableMultiAvailabilityZones"
   | "enableNATGateway"
@@ -52,9 +55,11 @@ type ClusterSettings = Pick<
   | "maintenanceScheduleIdentity"
   | "name"
   | "podSecurityStandardsProfile"
+  | "podSecurityStandardsProfileSpelling"
   | "region"
   | "serviceSubnet"
   | "updateChannel"
+  | "upstreamCluster"
   | "version"
 >;
 
@@ -91,8 +96,16 @@ function normalise(body: unknown): unknown {
   };
 }
 
-/** Parses a request to create a cluster. @param body as sent */
-export const parseCreate = (body: unknown): Validated<CreateCluster> => validate(CreateCluster, normalise(body));
+/**
+ * Parses a request to create a cluster.
+ *
+ * @param body as sent
+ * @param schema shape of the body, with or without the undocumented properties
+ */
+export const parseCreate = (
+  body: unknown,
+  schema: typeof CreateCluster | typeof CreateUndocumentedCluster = CreateCluster,
+): Validated<CreateUndocumentedCluster> => validate(schema as typeof CreateUndocumentedCluster, normalise(body));
 
 /** Collects problems, at most one for each path: a property with the wrong type gets no second problem for its value. */
 class Problems {
@@ -126,11 +139,13 @@ class Problems {
  * @param shape parsed request
  * @param references references of the organisation
  * @param provisioner decides whether the account needs credentials
+ * @param upstream the upstream cluster that the request names; undefined if it names none, or none that the caller can access
  */
 export function validateCreate(
-  shape: Validated<CreateCluster>,
+  shape: Validated<CreateUndocumentedCluster>,
   references: References,
   provisioner: ProvisionerTraits,
+  upstream: UpstreamCluster | undefined,
 ): CreateValidation {
   const problems = new Problems(shape.problems);
   const draft = shape.value ?? {};
@@ -138,6 +153,7 @@ export function validateCreate(
   const region = validateRegion(draft, provider, problems);
   const version = validateVersion(draft, problems);
   validateFeatures(draft, references, problems);
+  validateUpstream(draft, upstream, problems);
   for (const { path, message } of subnetProblems(shape, problems.paths)) problems.add(path, message);
   validateNodePools(draft, { provider, region }, problems);
   const { nodePools: _, ...own } = draft;
@@ -149,12 +165,12 @@ export function validateCreate(
   const isValid = problems.list.length === 0 && provider !== undefined && version !== undefined;
   return {
     problems: problems.list,
-    validated: isValid ? toValidatedCreate(shape.complete(), provider, version) : undefined,
+    validated: isValid ? toValidatedCreate(shape.complete(), provider, version, upstream) : undefined,
   };
 }
 
 function validateAccount(
-  draft: Draft<CreateCluster>,
+  draft: Draft<CreateUndocumentedCluster>,
   references: References,
   provisioner: ProvisionerTraits,
   problems: Problems,
@@ -194,7 +210,7 @@ function validateAccount(
 }
 
 function validateRegion(
-  draft: Draft<CreateCluster>,
+  draft: Draft<CreateUndocumentedCluster>,
   provider: CloudProvider | undefined,
   problems: Problems,
 ): Region | undefined {
@@ -207,7 +223,7 @@ function validateRegion(
 }
 
 /** Finds the version of the new cluster: the requested one, or else the channel's. */
-function validateVersion(draft: Draft<CreateCluster>, problems: Problems): string | undefined {
+function validateVersion(draft: Draft<CreateUndocumentedCluster>, problems: Problems): string | undefined {
   const channel = draft.updateChannel === undefined ? undefined : channelByName(draft.updateChannel);
   if (draft.updateChannel !== undefined && channel?.available !== true) {
     const known = listAvailable(updateChannels, ({ name }) => name);
@@ -221,7 +237,7 @@ function validateVersion(draft: Draft<CreateCluster>, problems: Problems): strin
   return undefined;
 }
 
-function validateFeatures(draft: Draft<CreateCluster>, references: References, problems: Problems): void {
+function validateFeatures(draft: Draft<CreateUndocumentedCluster>, references: References, problems: Problems): void {
   const { enableHA, enableHighAvailability, maintenanceScheduleIdentity: schedule } = draft;
   if (enableHA !== undefined && enableHighAvailability !== undefined && enableHA !== enableHighAvailability) {
     problems.add(
@@ -237,8 +253,20 @@ function validateFeatures(draft: Draft<CreateCluster>, references: References, p
   }
 }
 
+function validateUpstream(
+  { upstreamClusterIdentity: identity }: Draft<CreateUndocumentedCluster>,
+  upstream: UpstreamCluster | undefined,
+  problems: Problems,
+): void {
+  if (identity === undefined || upstream !== undefined) return;
+  problems.add(
+    "upstreamClusterIdentity",
+    `${formatValue(identity)} is not allowed: must be a cluster of the organisation that you can access`,
+  );
+}
+
 function validateNodePools(
-  draft: Draft<CreateCluster>,
+  draft: Draft<CreateUndocumentedCluster>,
   placement: { provider: CloudProvider | undefined; region: Region | undefined },
   problems: Problems,
 ): void {
@@ -261,7 +289,12 @@ function validateNodePools(
   });
 }
 
-function toValidatedCreate(input: CreateCluster, provider: CloudProvider, version: string): ValidatedCreate {
+function toValidatedCreate(
+  input: CreateUndocumentedCluster,
+  provider: CloudProvider,
+  version: string,
+  upstreamCluster: UpstreamCluster | undefined,
+): ValidatedCreate {
   return {
     provider,
     nodePools: input.nodePools.map(settingsOf),
@@ -270,7 +303,9 @@ function toValidatedCreate(input: CreateCluster, provider: CloudProvider, versio
       autoUpgrade: input.enableAutoUpgrade ?? false,
       cloudAccountIdentity: input.cloudAccountIdentity,
       clusterPodSubnet: input.clusterPodSubnet?.ipRange ?? DEFAULT_POD_SUBNET,
+      clusterAutoscalerSettings: storedAutoscalerSettings(input.clusterAutoscalerSettings),
       cni: input.cni ?? "cilium",
+      cniSpelling: input.cniSpelling,
       description: input.description,
       enableMultiAvailabilityZones: input.enableMultiAvailabilityZones ?? false,
       enableNATGateway: input.enableNATGateway ?? false,
@@ -281,9 +316,11 @@ function toValidatedCreate(input: CreateCluster, provider: CloudProvider, versio
       maintenanceScheduleIdentity: input.maintenanceScheduleIdentity,
       name: input.name,
       podSecurityStandardsProfile: input.podSecurityStandardsProfile ?? "privileged",
+      podSecurityStandardsProfileSpelling: input.podSecurityStandardsProfileSpelling,
       region: input.region,
       serviceSubnet: input.serviceSubnet?.ipRange ?? DEFAULT_SERVICE_SUBNET,
       updateChannel: input.updateChannel,
+      upstreamCluster,
       version,
     },
   };

@@ -17,13 +17,14 @@ import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import type { TrackedName } from "../event-types.ts";
 import { MAX_CLUSTER_BYTES, UpdateCluster } from "../schema.ts";
+import { storedAutoscalerSettings, type UpdateUndocumentedCluster } from "../undocumented.ts";
 import { evaluateStatusRequest, isDeleting } from "./transitions.ts";
 import { controlPlaneVersions, isReachable, reachableVersions, rollbackAfter } from "./versions.ts";
 import { whitelistProblems } from "./whitelist.ts";
 
 /** Well-formed request to change a cluster. */
 interface UpdateRequest {
-  input: UpdateCluster;
+  input: UpdateUndocumentedCluster;
   /** Names of the properties to remove. */
   clears: ReadonlySet<string>;
   /** True if the cluster inherits the Prometheus rules of its environment; absent for no change. */
@@ -53,10 +54,18 @@ function normalise(body: unknown): { body: unknown; clears: Set<string> } {
   return { body: { ...present, ipWhitelist: normaliseIpWhitelist(present.ipWhitelist) }, clears };
 }
 
-/** Parses a request to change a cluster. @param body as sent */
-export function parseUpdate(body: unknown): ParsedUpdate {
+/**
+ * Parses a request to change a cluster.
+ *
+ * @param body as sent
+ * @param schema shape of the body, with or without the undocumented properties
+ */
+export function parseUpdate(
+  body: unknown,
+  schema: typeof UpdateCluster | typeof UpdateUndocumentedCluster = UpdateCluster,
+): ParsedUpdate {
   const { body: normalised, clears } = normalise(body);
-  const shape = validate(UpdateCluster, normalised);
+  const shape = validate(schema as typeof UpdateUndocumentedCluster, normalised);
   const { unknown } = shape;
   const isMalformed = shape.problems.some(({ path }) => path === "ipWhitelist");
   const whitelist = isMalformed ? undefined : shape.value?.ipWhitelist;
@@ -79,45 +88,75 @@ export function textProperty(body: unknown, name: string): string | undefined {
 
 /** Builds the cluster after the change, without checks. Status and location are handled separately. */
 function withUpdate(cluster: Cluster, { input, clears, environmentPrometheusRules }: UpdateRequest): Cluster {
-  const { addons } = input;
+  const { addons, clusterAutoscalerSettings: autoscaler } = input;
   const sameAddons = addons === undefined || canonicalJson(addons) === canonicalJson(cluster.addons);
+  const isSameAutoscaler =
+    autoscaler === undefined || canonicalJson(autoscaler) === canonicalJson(cluster.clusterAutoscalerSettings ?? {});
   const version = input.version ?? cluster.version;
   return {
     ...cluster,
     addons: sameAddons ? cluster.addons : addons,
     cloudCredentialsIdentity: input.cloudCredentialsIdentity ?? cluster.cloudCredentialsIdentity,
+    clusterAutoscalerSettings: isSameAutoscaler
+      ? cluster.clusterAutoscalerSettings
+      : storedAutoscalerSettings(input.clusterAutoscalerSettings),
     cni: input.cni ?? cluster.cni,
+    cniSpelling: spellingAfter(cluster, input, "cni"),
     deleteProtection: input.deleteProtection ?? cluster.deleteProtection,
     autoUpgrade: input.enableAutoUpgrade ?? cluster.autoUpgrade,
     highlyAvailable: input.enableHighAvailability ?? cluster.highlyAvailable,
     enableNetworkEncryption: input.enableNetworkEncryption ?? cluster.enableNetworkEncryption,
+    enablePodSecurityStandards: input.enablePodSecurityStandards ?? cluster.enablePodSecurityStandards,
     environmentPrometheusRules: environmentPrometheusRules ?? cluster.environmentPrometheusRules,
     ipWhitelist:
-      input.ipWhitelist?.map(({ cidr, description }) => ({ cidr: cidr.ipRange, description })) ?? cluster.ipWhitelist,
+      input.ipWhitelist?.map(({ cidr: { ipRange: cidr }, description }) => ({
+        cidr,
+        description: description ?? cluster.ipWhitelist.find((entry) => entry.cidr === cidr)?.description ?? "",
+      })) ?? cluster.ipWhitelist,
     maintenanceScheduleIdentity: clears.has("maintenanceScheduleIdentity")
       ? undefined
       : (input.maintenanceScheduleIdentity ?? cluster.maintenanceScheduleIdentity),
     podSecurityStandardsProfile: input.podSecurityStandardsProfile ?? cluster.podSecurityStandardsProfile,
+    podSecurityStandardsProfileSpelling: spellingAfter(cluster, input, "podSecurityStandardsProfile"),
     updateChannel: clears.has("updateChannel") ? undefined : (input.updateChannel ?? cluster.updateChannel),
     version,
     rollbackVersion: version === cluster.version ? cluster.rollbackVersion : rollbackAfter(cluster, version),
   };
 }
 
+/**
+ * Returns the spelling of a value after a change. A request without a spelling removes it only if it changes the value. A cluster
+ * that is being deleted keeps it, because another spelling of the same value must not be a conflict.
+ */
+function spellingAfter(
+  cluster: Cluster,
+  input: UpdateUndocumentedCluster,
+  name: "cni" | "podSecurityStandardsProfile",
+): string | undefined {
+  const sent = input[`${name}Spelling`];
+  const isChanged = input[name] !== undefined && input[name] !== cluster[name];
+  if (isChanged) return sent;
+  return isDeleting(cluster) ? cluster[`${name}Spelling`] : (sent ?? cluster[`${name}Spelling`]);
+}
+
 /** Properties that users can change, with their names in requests and events. */
 const TRACKED_FIELDS = [
   ["addons", "addons"],
   ["cloudCredentialsIdentity", "cloudCredentialsIdentity"],
+  ["clusterAutoscalerSettings", "clusterAutoscalerSettings"],
   ["cni", "cni"],
+  ["cniSpelling", "cniSpelling"],
   ["deleteProtection", "deleteProtection"],
   ["autoUpgrade", "enableAutoUpgrade"],
   ["highlyAvailable", "enableHighAvailability"],
   ["enableNetworkEncryption", "enableNetworkEncryption"],
+  ["enablePodSecurityStandards", "enablePodSecurityStandards"],
   ["environment", "environmentSlug"],
   ["environmentPrometheusRules", "environmentPrometheusRules"],
   ["ipWhitelist", "ipWhitelist"],
   ["maintenanceScheduleIdentity", "maintenanceScheduleIdentity"],
   ["podSecurityStandardsProfile", "podSecurityStandardsProfile"],
+  ["podSecurityStandardsProfileSpelling", "podSecurityStandardsProfileSpelling"],
   ["desiredStatus", "desiredStatus"],
   ["status", "status"],
   ["updateChannel", "updateChannel"],

@@ -30,8 +30,9 @@ export function whitelistProblems(
         ? first !== undefined && `ipWhitelist[${first}] is the same range; send each range once`
         : `must not be within ${special.text} (${special.use}), from which no request can come`;
     if (problem === false) return [];
-    const range = `ipWhitelist[${index}].cidr`;
-    const path = shorthands.has(range) ? range : `${range}.ipRange`;
+    const whole = `ipWhitelist[${index}]`;
+    const range = `${whole}.cidr`;
+    const path = [whole, range].find((each) => shorthands.has(each)) ?? `${range}.ipRange`;
     return [{ path, message: `${formatValue(text)} is not allowed: ${problem}` }];
   });
 }

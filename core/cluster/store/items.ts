@@ -8,6 +8,7 @@ import type { CloudAccount, CloudCredentials, References } from "../../tenancy/r
 import { type Cluster, clusterItemAt, type Pointer } from "../entity.ts";
 import { describeConditions } from "../rules/condition-messages.ts";
 import { type ClusterResponse, provisionStatuses } from "../schema.ts";
+import type { UndocumentedCluster } from "../undocumented.ts";
 
 /** Builds the item of the cluster that owns its slug. */
 export const clusterItem = (cluster: Cluster): RawItem =>
@@ -58,8 +59,11 @@ export function hasReached(cluster: Cluster, phase: (typeof provisionStatuses)[n
 /** Returns the public part of an observation; the endpoint of the API server is only part of configurations. */
 const actualStateOf = ({ endpoint: _, ...state }: NonNullable<Pointer["observation"]>) => state;
 
+/** Response for a cluster, with what the API documentation does not have. */
+type UndocumentedResponse = ClusterResponse & { undocumented: UndocumentedCluster };
+
 /** Builds the response for a cluster. Absent properties are omitted from the JSON. */
-export function toClusterResponse(cluster: Cluster, context: ResponseContext): ClusterResponse {
+export function toClusterResponse(cluster: Cluster, context: ResponseContext): UndocumentedResponse {
   const { organisation, references, showCompute, observation } = context;
   const { account, primary, credentials, schedule } = referents(cluster, references);
   return {
@@ -106,6 +110,14 @@ export function toClusterResponse(cluster: Cluster, context: ResponseContext): C
     serviceSubnet: cluster.serviceSubnet,
     slug: { slugValue: cluster.slug },
     status: cluster.status,
+    undocumented: {
+      cloudAccountIdentity: cluster.cloudAccountIdentity,
+      clusterAutoscalerSettings: cluster.clusterAutoscalerSettings,
+      cniSpelling: cluster.cniSpelling,
+      enablePodSecurityStandards: cluster.enablePodSecurityStandards ?? false,
+      podSecurityStandardsProfileSpelling: cluster.podSecurityStandardsProfileSpelling,
+      upstreamCluster: cluster.upstreamCluster,
+    },
     updateChannel: channelOf(cluster),
     version: cluster.version,
   };

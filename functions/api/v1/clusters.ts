@@ -12,6 +12,7 @@ import { flag, type Parameter, parseQuery } from "../../http/query.ts";
 import type { clusterOperations } from "../clusters.ts";
 import type { Dialect } from "../dialect.ts";
 import { API_PREFIX } from "../routes.ts";
+import { renderDocumented } from "./documented.ts";
 import { encodeEvents, eventOptions } from "./events.ts";
 import { encodePage, parsePageQuery } from "./page.ts";
 import { anyText, clusterOf, environmentOf, noOptions, organisationOf, writeOptions } from "./request.ts";
@@ -76,6 +77,7 @@ function getOptions({ query }: ApiRequest) {
 /** Operations on clusters in `/api/v1`. */
 export const clusterDialect: Dialect<typeof clusterOperations> = {
   prefix: API_PREFIX,
+  renderBody: renderDocumented,
   decode: {
     listOrganisationClusters: (request) => ({ ...organisationOf(request), ...listOptions(request) }),
     listEnvironmentClusters: (request) => ({ ...environmentOf(request), ...listOptions(request) }),

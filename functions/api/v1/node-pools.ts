@@ -6,6 +6,7 @@ import { ifMatch, notModifiedOr } from "../../http/preconditions.ts";
 import type { Dialect } from "../dialect.ts";
 import type { nodePoolOperations } from "../node-pools.ts";
 import { API_PREFIX } from "../routes.ts";
+import { renderDocumented } from "./documented.ts";
 import { clusterOf, noOptions, writeOptions } from "./request.ts";
 import { encodeRemoval, encodeWrite } from "./write-result.ts";
 
@@ -14,6 +15,7 @@ const nodePoolOf = (request: ApiRequest) => ({ ...clusterOf(request), nodePool: 
 /** Operations on node pools in `/api/v1`. */
 export const nodePoolDialect: Dialect<typeof nodePoolOperations> = {
   prefix: API_PREFIX,
+  renderBody: renderDocumented,
   decode: {
     listNodePools: (request) => ({ ...clusterOf(request), ...noOptions(request) }),
     createNodePool: (request) => ({
