@@ -17,7 +17,7 @@ import { renderElement } from "./responses.ts";
 export const DEFAULT_PAGE_SIZE = MAX_PAGE_SIZE;
 
 /** Maximum number of problems in the message of an error: the clients show nothing else. */
-const MESSAGE_PROBLEMS = 5;
+export const MESSAGE_PROBLEMS = 5;
 
 /** Builds the body of an error whose message contains the first problems. */
 export function foldDetails({ message, details }: ErrorBody): ErrorBody {
