@@ -1,7 +1,13 @@
-/** Writes the state machine into docs/life-of-a-cluster.md (`npm run diagram`). */
+/** Writes the state machine into docs/life-of-a-cluster.md, and the differences of a dialect into docs/acloud.md (`npm run diagram`). */
 
 import { readFileSync, writeFileSync } from "node:fs";
+import { insertDifferences } from "./acloud-rows.ts";
 import { insertDiagram } from "./diagram.ts";
 
-const file = new URL("life-of-a-cluster.md", import.meta.url);
-writeFileSync(file, insertDiagram(readFileSync(file, "utf8")));
+function write(name: string, insert: (document: string) => string): void {
+  const file = new URL(name, import.meta.url);
+  writeFileSync(file, insert(readFileSync(file, "utf8")));
+}
+
+write("life-of-a-cluster.md", insertDiagram);
+write("acloud.md", insertDifferences);

@@ -4,7 +4,7 @@ import { createDefaultApp } from "#functions/api/fallback.ts";
 import { resultOf } from "#functions/http/gateway.ts";
 import { addDocs } from "#functions/openapi/docs-page.ts";
 import { createLogger } from "#functions/runtime/log.ts";
-import { committed, expectContract } from "#test/support/contract.ts";
+import { acloud, committed, expectContract } from "#test/support/contract.ts";
 import { makeWorld, unpack, type World } from "#test/support/world.ts";
 
 const logs: string[] = [];
@@ -34,6 +34,9 @@ describe("requests that match no function's route", () => {
     "/api/v1/orgs/acme/clusters/",
     "/api/v1/orgs//clusters",
     "/api/v2/orgs/acme/clusters",
+    "/acloud/api/v1/orgs/acme/environments/",
+    "/acloud/admin/v1/clusters",
+    "/acloud/healthz",
     "/docs/",
     "//",
     "/%00",
@@ -55,8 +58,9 @@ describe("requests that match no function's route", () => {
 
   test("a wrong method on a documented path returns 405 with the allowed methods", async () => {
     // The document cannot describe a GET that changes data, for which HEAD is not allowed.
-    const templates = Object.keys(committed.paths).filter((path) => /^\/api\/(?!.*\/join-config$)/.test(path));
-    expect(templates.length).toBeGreaterThan(20);
+    const documented = [committed, acloud].flatMap(({ paths }) => Object.keys(paths));
+    const templates = documented.filter((path) => /^(\/acloud)?\/api\/(?!.*\/join-config$)/.test(path));
+    expect(templates.length).toBeGreaterThan(40);
     for (const template of templates) {
       const path = template.replaceAll(/\{\w+\}/g, "x");
       const response = await app.request(path, { method: "PROPFIND" });

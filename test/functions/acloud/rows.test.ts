@@ -373,10 +373,11 @@ const tests: Record<string, () => Promise<void>> = {
   },
   async "UpdateCluster.clusterAutoscalerSettings"() {
     const { path } = await create({ clusterAutoscalerSettings: { "scale-down-unneeded-time": "5m" } });
-    const replaced = { "max-node-provision-time": "20m" };
+    const replaced = { "max-node-provision-time": "20m", "scale-down-unready-time": "1h" };
     const changed = await patch(path, { clusterAutoscalerSettings: replaced });
     expect(changed.clusterAutoscalerSettings).toEqual(replaced);
-    expect((await patch(path, { clusterAutoscalerSettings: replaced })).generation).toBe(changed.generation);
+    const reordered = Object.fromEntries(Object.entries(replaced).toReversed());
+    expect((await patch(path, { clusterAutoscalerSettings: reordered })).generation).toBe(changed.generation);
     const wrong = { clusterAutoscalerSettings: { "scale-down-unneeded-time": "soon" } };
     await expectRefused("PATCH", path, wrong, /^clusterAutoscalerSettings\.scale-down-unneeded-time: "soon"/);
     expect(await patch(path, { clusterAutoscalerSettings: {} })).not.toHaveProperty("clusterAutoscalerSettings");
