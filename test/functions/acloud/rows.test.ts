@@ -36,7 +36,7 @@ async function create(more: Record<string, unknown> = {}): Promise<{ cluster: Js
 /** Creates a cluster with a pool, and returns the pool and its path. */
 async function createPool(more: Record<string, unknown> = {}): Promise<{ pool: Json; path: string; cluster: string }> {
   const { path: cluster } = await create();
-  const body = { name: "workers", nodeSize: "t3.medium", minSize: 1, maxSize: 1, ...more };
+  const body = { name: "workers", nodeSize: "t3.small", minSize: 1, maxSize: 1, ...more };
   const pool = await client.call("ClusterNodePoolResponse", "POST", `${cluster}/pools`, body);
   return { pool, cluster, path: `${cluster}/pools/${pool.id}` };
 }
@@ -105,18 +105,6 @@ const tests: Record<string, () => Promise<void>> = {
       expect((await world.send("PATCH", own, sent)).status).toBe(200);
       expect((await get(path)).podSecurityStandardsProfile).toBe(shown);
     }
-  },
-  async "ClusterResponse.updateChannel"() {
-    const { cluster, path } = await create();
-    expect(cluster).not.toHaveProperty("updateChannel");
-    expect((await patch(path, { updateChannel: "v1.34" })).updateChannel).toMatchObject({
-      name: "v1.34",
-      available: true,
-    });
-    // As if an operator had removed the channel from the catalogue.
-    await overwrite(world.table, clusterKey(tenant.slug, "production", cluster.slug), ["updateChannel"], "v1.1");
-    expect((await get(path)).updateChannel).toEqual({ available: false, kubernetesClusterVersion: "", name: "v1.1" });
-    expect(await documented(path)).not.toHaveProperty("updateChannel");
   },
   async "ClusterResponse.cloudAccount"() {
     const { cluster, path } = await create();
@@ -312,11 +300,11 @@ const tests: Record<string, () => Promise<void>> = {
     await expectRefused("POST", IN, { ...body, upstreamCluster: { identity: UNKNOWN } }, /^upstreamClusterIdentity: /);
   },
   async "CreateClusterNodePool.identity"() {
-    const nodePools = [{ name: "a", identity: "", nodeSize: "t3.medium", minSize: 0, maxSize: 0, upgradeStrategy: "" }];
+    const nodePools = [{ name: "a", identity: "", nodeSize: "t3.small", minSize: 0, maxSize: 0, upgradeStrategy: "" }];
     await expectKnown("POST", IN, tenant.creation({ name: "pool-identity", nodePools }));
   },
   async "CreateClusterNodePool.upgradeStrategy"() {
-    const nodePools = [{ name: "a", nodeSize: "t3.medium", minSize: 0, maxSize: 0, upgradeStrategy: "" }];
+    const nodePools = [{ name: "a", nodeSize: "t3.small", minSize: 0, maxSize: 0, upgradeStrategy: "" }];
     const { path } = await create({ nodePools });
     const [pool] = await client.call("[]ClusterNodePoolResponse", "GET", `${path}/pools`);
     expect(pool).toMatchObject({ upgradeStrategy: "REPLACE", minSize: 0, maxSize: 0, securityUpdatesOnJoin: "OFF" });

@@ -45,7 +45,7 @@ const poolConfig = (more: Partial<NodePoolConfig> = {}): NodePoolConfig => ({
   environment: "second",
   cluster: "min",
   name: "workers",
-  node_size: "t3.medium",
+  node_size: "t3.small",
   upgrade_strategy: "REPLACE",
   ...more,
 });
@@ -263,8 +263,8 @@ describe("ten resources at a time", () => {
 type Recorded = [method: string, path: string, body: unknown, expected?: object];
 
 /**
- * Requests of the Terraform provider as recorded, in order. The version and identities are those of this server, which knows no
- * version `1.34`, and the node type is one that its catalogue has.
+ * Requests of the Terraform provider as recorded, in order. The version and the identities are those of this server, which
+ * knows no version `1.34`.
  */
 const recorded = (poolId: unknown): Recorded[] => [
   ["POST", "/orgs/{org}/environments", { name: "My Test", purpose: "", type: "demo", description: "" }],
@@ -298,7 +298,7 @@ const recorded = (poolId: unknown): Recorded[] => [
     "POST",
     "/orgs/{org}/clusters/second/min/pools",
     {
-      ...{ name: "workers", nodeSize: "t3.medium", minSize: 1, maxSize: 1, autoScaling: false },
+      ...{ name: "workers", nodeSize: "t3.small", minSize: 1, maxSize: 1, autoScaling: false },
       ...{ enableNodeAutoReplacement: true, enableNodeReboots: false, upgradeStrategy: "REPLACE" },
       ...{ annotations: { a: "b" }, labels: { role: "worker" } },
       taints: [{ key: "dedicated", value: "system", effect: "NoSchedule" }],
@@ -309,7 +309,7 @@ const recorded = (poolId: unknown): Recorded[] => [
     "PUT",
     `/orgs/{org}/clusters/second/min/pools/${poolId}`,
     {
-      ...{ name: "", nodeSize: "t3.medium", minSize: 1, maxSize: 1, autoScaling: false },
+      ...{ name: "", nodeSize: "t3.small", minSize: 1, maxSize: 1, autoScaling: false },
       ...{ enableNodeAutoReplacement: false, enableNodeReboots: false },
       ...{ annotations: { a: "b" }, labels: { role: "worker2" } },
       taints: [{ key: "dedicated", value: "system", effect: "NoSchedule" }],
@@ -370,7 +370,7 @@ describe("data sources of the provider", () => {
       expect.arrayContaining(["eu-west-1a", "eu-west-1b"]),
     );
     const types = (await client.pages("NodeType", `/cloud-providers/${slug}/nodetypes`)).elements;
-    expect(types.map(({ type }) => type)).toContain("t3.medium");
+    expect(types.map(({ type }) => type)).toContain("t3.small");
     const schedules = "/organisations/{org}/maintenance-schedule";
     const [schedule] = await client.call("[]MaintenanceScheduleResponse", "GET", schedules);
     const read = await client.call("MaintenanceScheduleResponse", "GET", `${schedules}/${schedule.identity}`);

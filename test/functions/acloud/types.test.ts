@@ -90,7 +90,7 @@ describe("the types of every response of the dialect", () => {
     });
     const TAINT = { key: "a", value: "b", effect: "NoSchedule" };
     const pool = await visit("createNodePool", {
-      ...{ name: "workers", nodeSize: "t3.medium", minSize: 1, maxSize: 1, labels: { a: "b" }, taints: [TAINT] },
+      ...{ name: "workers", nodeSize: "t3.small", minSize: 1, maxSize: 1, labels: { a: "b" }, taints: [TAINT] },
       ...{ annotations: { a: "b" }, availabilityZone: "eu-west-1a" },
     });
     values.nodePool = `${pool.id}`;
