@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { describeFailure, neverSucceeded, type Report, run } from "#test/fuzz/run.ts";
-import { committed, type OpenApi } from "#test/support/contract.ts";
+import { acloud, committed, type OpenApi } from "#test/support/contract.ts";
 import { makeWorld } from "#test/support/world.ts";
 
 const SEED = 20_261_124;
@@ -16,6 +16,16 @@ test("every random request returns a documented response, and every operation ca
   const report = await fuzz(requests, committed);
   expect(report.failures.slice(0, 5).map((failure) => describeFailure(failure, SEED, requests))).toEqual([]);
   expect(neverSucceeded(report)).toEqual([]);
+});
+
+test("every random request in the published clients' dialect returns a response of its document", {
+  timeout: 150_000,
+}, async () => {
+  const requests = 500;
+  const report = await fuzz(requests, acloud);
+  expect(report.failures.slice(0, 5).map((failure) => describeFailure(failure, SEED, requests))).toEqual([]);
+  // The operations are those of the documented dialect, so here it is sufficient that most of them succeed.
+  expect(neverSucceeded(report).length).toBeLessThan(10);
 });
 
 test("an undocumented response is reported", async () => {

@@ -81,6 +81,8 @@ export function converter(
         return fc.boolean();
       case "integer":
         return fc.integer({ min: count(schema.minimum, -(2 ** 31)), max: count(schema.maximum, 2 ** 31 - 1) });
+      case "number":
+        return fc.double({ min: count(schema.minimum, -(2 ** 31)), max: count(schema.maximum, 2 ** 31), noNaN: true });
       case "string":
         return ofText(schema);
       case "array":

@@ -1,12 +1,13 @@
 /**
- * `npm run fuzz [-- --requests N] [-- --seed N] [-- --round N]`: sends requests generated from the OpenAPI document to the app on
- * an embedded engine. Exits with 1 if a response does not match the document, or an operation never succeeded.
+ * `npm run fuzz [-- --requests N] [-- --seed N] [-- --round N] [-- --acloud]`: sends requests generated from the OpenAPI document, or from that
+ * of the published clients' dialect, to the app on an embedded engine. Exits with 1 if a response does not match the document, or an operation never succeeded.
  */
 
 import { randomInt, randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
 import { createTable } from "#core/table/create.ts";
 import { startEngine } from "#functions/local/engine.ts";
+import { acloud, committed } from "#test/support/contract.ts";
 import { worldOn } from "#test/support/world.ts";
 import { describeFailure, neverSucceeded, run, tableOf } from "./run.ts";
 
@@ -21,7 +22,12 @@ function wholeNumber(name: string, text: string): number {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { requests: { type: "string", default: "100000" }, seed: { type: "string" }, round: { type: "string" } },
+    options: {
+      requests: { type: "string", default: "100000" },
+      seed: { type: "string" },
+      round: { type: "string" },
+      acloud: { type: "boolean" },
+    },
   });
   const requests = wholeNumber("requests", values.requests);
   const seed = values.seed === undefined ? randomInt(1_000_000_000) : wholeNumber("seed", values.seed);
@@ -36,7 +42,8 @@ async function main(): Promise<void> {
       const seconds = (performance.now() - started) / 1_000;
       say(`  ${sent} sent, ${failed} failed, ${Math.round(sent / seconds)} a second`);
     };
-    const report = await run(world, { seed, requests, round, lanes: 2, onProgress });
+    const document = values.acloud === true ? acloud : committed;
+    const report = await run(world, { seed, requests, round, lanes: 2, onProgress, document });
     const never = round === undefined ? neverSucceeded(report) : [];
     process.stdout.write(`${tableOf(report)}\n`);
     say(`The slowest took ${Math.round(report.slowest.milliseconds)} ms: ${report.slowest.of}`);
