@@ -4,6 +4,7 @@ import * as Environment from "#core/references/environments/index.ts";
 import { listOrganisationEvents } from "#core/references/organisation-events.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
 import { createLambdaHandler } from "../http/lambda.ts";
+import { acloudDialect } from "./acloud/dialect.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { organisationDialect } from "./v1/organisations.ts";
@@ -19,7 +20,11 @@ export const organisationOperations = {
 } satisfies OperationsOf<"Organisations">;
 
 /** Routes of the operations on an organisation and on what it has besides clusters. */
-export const organisationRoutes = dialectRoutes(organisationOperations, organisationDialect);
+export const organisationRoutes = dialectRoutes(
+  organisationOperations,
+  organisationDialect,
+  acloudDialect(organisationDialect),
+);
 
 /** Makes the app of this route group. */
 const createOrganisationsApp = (dependencies: AppDependencies) => createApp(dependencies, organisationRoutes);

@@ -212,6 +212,45 @@ export const clusterResource: Resource<ClusterConfig> & {
   },
 };
 
+/** Configuration of `acloud_environment`. */
+export interface EnvironmentConfig extends Attributes {
+  name: string;
+  type: string;
+  purpose?: string;
+  description?: string;
+}
+
+const environmentBody = ({ name, type, purpose = "", description = "" }: EnvironmentConfig) => ({
+  name,
+  purpose,
+  type,
+  description,
+});
+
+/** `acloud_environment`. */
+export const environmentResource: Resource<EnvironmentConfig> = {
+  async create(client, config) {
+    const path = "/orgs/{org}/environments";
+    const { id, slug } = await client.call("EnvironmentResponse", "POST", path, environmentBody(config));
+    return { id: `${id}`, slug };
+  },
+  async read(client, _config, { slug }) {
+    const path = `/orgs/{org}/environments/${slug}?show-compute=true`;
+    const read = await client.call("EnvironmentResponse", "GET", path);
+    return { ...environmentBody(read), hasId: read.id > 0, hasSlug: read.slug === slug };
+  },
+  planned: (config) => ({ ...environmentBody(config), hasId: true, hasSlug: true }),
+  async update(client, config, state) {
+    const path = `/orgs/{org}/environments/${state.slug}`;
+    const { slug } = await client.call("EnvironmentResponse", "PATCH", path, environmentBody(config));
+    return { ...state, slug };
+  },
+  async remove(client, _config, { slug }) {
+    const { status } = await client.send("DELETE", `/orgs/{org}/environments/${slug}`);
+    if (status < 200 || status > 299) throw new Error(`DELETE of environment ${slug} returned ${status}`);
+  },
+};
+
 /** Taint of a node pool. */
 interface Taint {
   key: string;

@@ -39,6 +39,15 @@ const autoscaler: RequestRow = {
 
 const cidrText: RequestRow = { text: "Plain text; the documented object is accepted too.", shape: CIDR };
 
+const UNCHANGED = "Empty for no change.";
+
+/** Builds the row of a text that published clients always send, empty if it is not set. */
+const emptyIsAbsent = (property: string, text: string): RequestRow => ({
+  text,
+  shape: TEXT,
+  normalise: (body) => (body[property] === "" ? { [property]: undefined } : {}),
+});
+
 const isUnnamed = ({ name }: JsonObject) => name === undefined || name === null || name === "";
 
 /**
@@ -137,7 +146,7 @@ export const requestRows = {
     enableNetworkProxy: ignored("enableNetworkProxy", FLAG),
   },
   UpdateNodePool: {
-    name: { text: "Empty for no change.", shape: TEXT },
+    name: { text: UNCHANGED, shape: TEXT },
     autoScaling: {
       text: "In a change without a name, true if minSize and maxSize differ, because a published client always sends false.",
       normalise: ({ minSize, maxSize, ...body }) =>
@@ -147,6 +156,11 @@ export const requestRows = {
     },
     enableNodeAutoReplacement: alwaysFalse("enableNodeAutoReplacement"),
     enableNodeReboots: alwaysFalse("enableNodeReboots"),
+  },
+  CreateEnvironment: { type: emptyIsAbsent("type", "Empty for the default.") },
+  UpdateEnvironment: {
+    name: emptyIsAbsent("name", UNCHANGED),
+    type: emptyIsAbsent("type", UNCHANGED),
   },
 } as const satisfies Rows<RequestRow>;
 

@@ -422,6 +422,26 @@ const tests: Record<string, () => Promise<void>> = {
     expect((await put(path, { name: pool.name, enableNodeReboots: false })).enableNodeReboots).toBe(false);
   },
 
+  async "CreateEnvironment.type"() {
+    const body = { name: "No type", purpose: "", type: "", description: "" };
+    const environment = await client.call("EnvironmentResponse", "POST", "/orgs/{org}/environments", body);
+    expect(environment).toMatchObject({ slug: "no-type", type: "other", purpose: "", description: "" });
+    await expectRefused("POST", "/orgs/{org}/environments", { ...body, name: "" }, /^name: "" is not allowed/);
+  },
+  async "UpdateEnvironment.name"() {
+    const path = "/orgs/{org}/environments/staging";
+    const before = await client.call("EnvironmentResponse", "GET", path);
+    const after = await client.call("EnvironmentResponse", "PATCH", path, { name: "", type: "demo", purpose: "p" });
+    expect(after).toMatchObject({ name: before.name, slug: "staging", type: "demo", purpose: "p" });
+  },
+  async "UpdateEnvironment.type"() {
+    const path = "/orgs/{org}/environments/staging";
+    const before = await client.call("EnvironmentResponse", "GET", path);
+    const sent = { name: before.name, type: "", purpose: "", description: "d" };
+    const after = await client.call("EnvironmentResponse", "PATCH", path, sent);
+    expect(after).toMatchObject({ type: before.type, purpose: "", description: "d" });
+  },
+
   async "page size"() {
     const page = await client.call("Page", "GET", "/orgs/{org}/environments?page=0");
     expect(page).toMatchObject({ size: 1_000, number: 0, pageable: { pageSize: 1_000 } });

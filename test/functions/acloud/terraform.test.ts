@@ -8,6 +8,8 @@ import {
   type ClusterConfig,
   clusterCreation,
   clusterResource,
+  type EnvironmentConfig,
+  environmentResource,
   type NodePoolConfig,
   nodePoolResource,
   plan,
@@ -219,7 +221,61 @@ describe("acloud_nodepool", () => {
   });
 });
 
+describe("acloud_environment", () => {
+  const planOf = (config: EnvironmentConfig, state: Json) => plan(environmentResource, client, config, state);
+
+  test("the plan is empty after the creation and each change of an environment, whose slug stays", async () => {
+    let config: EnvironmentConfig = { name: "My Test", type: "demo" };
+    let state = await environmentResource.create(client, config);
+    expect(state.slug).toBe("my-test");
+    expect(await planOf(config, state)).toEqual([]);
+    for (const change of [
+      { purpose: "tests", description: "of the provider" },
+      { type: "production" },
+      { name: "Another name" },
+      { purpose: "", description: "" },
+    ]) {
+      config = { ...config, ...change };
+      state = await environmentResource.update(client, config, state);
+      expect([change, await planOf(config, state)]).toEqual([change, []]);
+    }
+    expect(state.slug).toBe("my-test");
+  });
+
+  test("an environment is deleted right after its clusters began to be deleted, and only then", async () => {
+    const config: EnvironmentConfig = { name: "Short lived", type: "demo" };
+    const state = await environmentResource.create(client, config);
+    const cluster = clusterConfig({ environment: state.slug });
+    const created = await applyCluster(cluster);
+    await expect(environmentResource.remove(client, config, state)).rejects.toThrow("returned 409");
+    await clusterResource.remove(client, cluster, created);
+    await environmentResource.remove(client, config, state);
+    expect((await client.send("GET", "/orgs/{org}/environments/short-lived?show-compute=true")).status).toBe(404);
+    await world.settle();
+    await expectInvariants(world.services, tenant.slug);
+    const again = await environmentResource.create(client, config);
+    expect(await planOf(config, again)).toEqual([]);
+  });
+});
+
 describe("ten resources at a time", () => {
+  test("ten environments are created, refreshed, changed and deleted with empty plans", async () => {
+    const configs: EnvironmentConfig[] = Array.from({ length: AT_ONCE }, (_, at) => ({
+      name: `E ${at}`,
+      type: "demo",
+    }));
+    const states = await Promise.all(configs.map((config) => environmentResource.create(client, config)));
+    expect(new Set(states.map(({ id }) => id)).size).toBe(AT_ONCE);
+    const plans = () => Promise.all(configs.map((config, at) => plan(environmentResource, client, config, states[at])));
+    expect((await plans()).flat()).toEqual([]);
+    for (const config of configs) Object.assign(config, { purpose: "changed" });
+    await Promise.all(configs.map((config, at) => environmentResource.update(client, config, states[at])));
+    expect((await plans()).flat()).toEqual([]);
+    await Promise.all(configs.map((config, at) => environmentResource.remove(client, config, states[at])));
+    const { elements } = await client.pages("EnvironmentResponse", "/orgs/{org}/environments?show-compute=true");
+    expect(elements.map(({ slug }) => slug)).toEqual(["second"]);
+  });
+
   test("ten clusters with node pools are created, refreshed, changed, replaced and deleted with empty plans", async () => {
     const numbers = Array.from({ length: AT_ONCE }, (_, number) => number);
     const configs = numbers.map((number) => clusterConfig({ name: `c${number}` }));
@@ -267,7 +323,12 @@ type Recorded = [method: string, path: string, body: unknown, expected?: object]
  * knows no version `1.34`.
  */
 const recorded = (poolId: unknown): Recorded[] => [
-  ["POST", "/orgs/{org}/environments", { name: "My Test", purpose: "", type: "demo", description: "" }],
+  [
+    "POST",
+    "/orgs/{org}/environments",
+    { name: "My Test", purpose: "", type: "demo", description: "" },
+    { name: "My Test", slug: "my-test", purpose: "", type: "demo", description: "" },
+  ],
   [
     "POST",
     "/organisations/{org}/maintenance-schedule",
@@ -321,11 +382,7 @@ const recorded = (poolId: unknown): Recorded[] => [
 ];
 
 /** Operations of the recording that do not exist yet. */
-const MISSING = [
-  "POST /orgs/{org}/environments",
-  "POST /organisations/{org}/maintenance-schedule",
-  "POST /orgs/{org}/cloud-accounts",
-];
+const MISSING = ["POST /organisations/{org}/maintenance-schedule", "POST /orgs/{org}/cloud-accounts"];
 
 test("the recorded requests of the provider succeed in their order, with the responses that it needs", async () => {
   let poolId: unknown = "{id}";

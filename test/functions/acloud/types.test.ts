@@ -97,6 +97,10 @@ describe("the types of every response of the dialect", () => {
     await world.settle();
     for (const { id, method } of acloudRows) if (method === "GET") await visit(id);
     await visit("createNodePoolJoinConfig");
+    await visit("createEnvironment", { name: "My Test", purpose: "", type: "demo", description: "" });
+    const own = { environment: "my-test" };
+    await visit("updateEnvironment", { name: "Other", purpose: "", type: "demo", description: "" }, own);
+    await visit("deleteEnvironment", undefined, own);
     await visit("updateNodePool", { name: "", labels: { a: "c" } });
     await visit("deleteNodePool");
     await visit("updateCluster", { enableAutoUpgrade: true });
