@@ -19,7 +19,8 @@ const API_BYTES = 300 * KIB;
 
 /** Bundles by name. A function loads its whole bundle at every cold start, so size costs start time. */
 export const bundles = {
-  clusters: { entry: "functions/api/clusters.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  // With the rules of clusters and the tables of the published clients' dialect.
+  clusters: { entry: "functions/api/clusters.ts", handlers: ["handler"], budgetBytes: 312 * KIB },
   "node-pools": { entry: "functions/api/node-pools.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   organisations: { entry: "functions/api/organisations.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   references: { entry: "functions/api/references.ts", handlers: ["handler"], budgetBytes: API_BYTES },
