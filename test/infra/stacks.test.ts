@@ -12,6 +12,7 @@ const environment = {
   API_DOMAIN: "none",
   API_CERTIFICATE_ARN: "none",
   ALARM_EMAIL: "operator@example.test",
+  CATALOGUE_FILE: "none",
   CORS_ORIGINS: "https://console.example.test",
   HOSTING_POOL_ID: "1",
   HOSTING_POOL_NAME: "default",
