@@ -1,6 +1,7 @@
 /** All stored entities, for the operator's commands, which process the whole table. */
 
 import { clusterEntity, pointerEntity, tombstoneEntity } from "../cluster/entity.ts";
+import { scheduledUpgradeEntity } from "../cluster/upgrade-entity.ts";
 import { bootstrapTokensEntity, certificateAuthorityEntity, oidcClientEntity } from "../cluster-access/entity.ts";
 import { eventEntity } from "../events/entity.ts";
 import { chunkEntity } from "../listing/page-index.ts";
@@ -39,6 +40,7 @@ export const entities: readonly AnyEntity[] = [
   pointerEntity,
   referencesEntity,
   rotationEntity,
+  scheduledUpgradeEntity,
   simulationEntity,
   tokenEntity,
   tombstoneEntity,

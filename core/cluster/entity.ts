@@ -28,6 +28,14 @@ const addListRow: Migration = ({ slimSk: _, ...cluster }) => ({
   ...listAttributes(cluster as unknown as Cluster),
 });
 
+const UpgradeReference = v.object({
+  number: v.number(),
+  state: v.picklist(["waiting", "started", "finished"]),
+});
+
+/** Reference of a cluster to its newest scheduled upgrade. */
+export type UpgradeReference = v.InferOutput<typeof UpgradeReference>;
+
 const StoredCluster = v.object({
   identity: v.string(),
   organisation: v.string(),
@@ -49,6 +57,8 @@ const StoredCluster = v.object({
   runningVersion: v.optional(v.string()),
   /** Version of the control plane in the last plan, stored before the provisioner gets the plan; absent before the first plan. */
   plannedVersion: v.optional(v.string()),
+  /** Newest scheduled upgrade: its number among the cluster's upgrades, and its progress. Absent if there never was one. */
+  scheduledUpgrade: v.optional(UpgradeReference),
   updateChannel: v.optional(v.string()),
   maintenanceScheduleIdentity: v.optional(v.string()),
   cni: v.optional(v.picklist(networkInterfaces), "cilium"),
@@ -151,7 +161,15 @@ function inKeyAndRow(item: RawItem): Readonly<Record<string, unknown>> {
 const storedCluster = defineEntity("cluster", 3, StoredCluster, {
   derive: inKeyAndRow,
   // The status is read from items without their document (status-watcher.ts).
-  attributes: ["identity", "revision", "status", "rollbackVersion", "runningVersion", "plannedVersion"],
+  attributes: [
+    "identity",
+    "revision",
+    "status",
+    "rollbackVersion",
+    "runningVersion",
+    "plannedVersion",
+    "scheduledUpgrade",
+  ],
   migrations: { 1: readAddons, 2: (cluster) => addListRow({ ...cluster, ...withoutConditionMessages(cluster) }) },
 });
 

@@ -5,6 +5,7 @@ import type { NodePool } from "../node-pool/entity.ts";
 import type { NodePoolPath, NodePoolSettings } from "../node-pool/rules.ts";
 import type { Cluster } from "./entity.ts";
 import type { UpdateUndocumentedCluster } from "./undocumented.ts";
+import type { ScheduledClusterUpgradeResponse } from "./upgrade-schema.ts";
 
 /** All types of events of clusters: a noun and a verb in the past tense. */
 export const eventTypes = [
@@ -23,6 +24,10 @@ export const eventTypes = [
   "node-pool.updated",
   "node-pool.deletion-requested",
   "node-pool.status-changed",
+  "scheduled-upgrade.requested",
+  "scheduled-upgrade.rescheduled",
+  "scheduled-upgrade.cancelled",
+  "scheduled-upgrade.status-changed",
 ] as const;
 
 /** The type of an event. */
@@ -43,6 +48,24 @@ type NodePoolStatusChange = Change<`${NodePoolPath}.provisionStatus`, NodePool["
 /** Operation that failed, and why. */
 type FailureChange = Change<"conditions[Reconciled]", string>;
 
+/** Properties of a scheduled upgrade in events, by their names in responses. */
+export type UpgradeProperty = Extract<
+  keyof ScheduledClusterUpgradeResponse,
+  | "automatic"
+  | "ignoreMaintenanceSchedule"
+  | "reason"
+  | "scheduleRequestDate"
+  | "status"
+  | "toClusterVersion"
+  | "windowEnd"
+  | "windowStart"
+>;
+
+/** Change of a scheduled upgrade, or of the cluster's version when the upgrade starts. */
+export type UpgradeChange =
+  | Change<`scheduledUpgrades[${string}].${UpgradeProperty}`, string | boolean>
+  | Change<"version", string>;
+
 /** Changes of each type of event. */
 interface EventChanges {
   "cluster.created": Change<keyof Cluster | NodePoolPath>;
@@ -61,6 +84,10 @@ interface EventChanges {
   "node-pool.updated": Change<`${NodePoolPath}.${keyof NodePoolSettings}`>;
   "node-pool.deletion-requested": NodePoolStatusChange;
   "node-pool.status-changed": ProgressChange;
+  "scheduled-upgrade.requested": UpgradeChange;
+  "scheduled-upgrade.rescheduled": UpgradeChange;
+  "scheduled-upgrade.cancelled": UpgradeChange;
+  "scheduled-upgrade.status-changed": UpgradeChange;
 }
 
 /** Event of one of the given types, with its changes. */

@@ -43,6 +43,22 @@ export const uuid = v.pipe(
   v.toLowerCase(),
 );
 
+const TIMESTAMP = /^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+
+/** Returns whether the day of a timestamp exists: February 30 is read as a day of March. */
+const isDay = (timestamp: string): boolean => {
+  const midnight = new Date(`${timestamp.slice(0, 10)}T00:00:00Z`);
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(timestamp.slice(0, 10));
+};
+
+/** Date and time in a request: RFC 3339, any offset. */
+export const timestamp = v.pipe(
+  v.string(),
+  v.regex(TIMESTAMP, "must be a date and time with an offset, such as 2026-11-28T02:00:00Z"),
+  v.check((value) => !TIMESTAMP.test(value) || isDay(value), "must be an existing day"),
+  v.metadata({ format: "date-time" }),
+);
+
 /** Range of addresses in CIDR notation, host bits zero. */
 export const cidr = v.pipe(
   v.string(),

@@ -70,6 +70,13 @@ export const totalKey = (organisation: string) => inOrganisation(organisation, "
 export const usageKey = (organisation: string, identity: string) =>
   inOrganisation(organisation, `${USAGE_PREFIX}${part(identity)}`);
 
+/** Key of a scheduled upgrade, by its identity. */
+export const scheduledUpgradeKey = (organisation: string, identity: string) =>
+  inOrganisation(organisation, `${SCHEDULED_UPGRADE_PREFIX}${part(identity)}`);
+
+/** Sort key prefix of scheduled upgrades. */
+export const SCHEDULED_UPGRADE_PREFIX = "UPGRADE#";
+
 /** Sort key prefix of usage counters. */
 export const USAGE_PREFIX = "USE#";
 

@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { cloudProviderTypes } from "../catalogue/index.ts";
+import type { MaintenanceWindow } from "../shared/maintenance-windows.ts";
 import { defineEntity, type RawItem, sameProperties } from "../table/entity.ts";
 import { referencesKey } from "../table/keys.ts";
 
@@ -32,13 +33,6 @@ const StoredAccount = v.object({
 
 /** Account of an organisation with a cloud provider. */
 export type CloudAccount = v.InferOutput<typeof StoredAccount>;
-
-/** Maintenance window: `startTime` as `H:MM` or `HH:MM` in UTC, `duration` in minutes, spelled as sent. */
-interface MaintenanceWindow {
-  day: string;
-  startTime: string;
-  duration: number;
-}
 
 function readWindows(text: string): MaintenanceWindow[] {
   return text

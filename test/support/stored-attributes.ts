@@ -14,6 +14,7 @@ const KEYS: readonly (readonly [pk: RegExp, sk: RegExp, entity: string])[] = [
   [/^ORG#/, /^MEMBER#/, "member"],
   [/^ORG#/, /^REFERENCES$/, "references"],
   [/^ORG#/, /^TOTAL$/, "total"],
+  [/^ORG#/, /^UPGRADE#/, "scheduled-upgrade"],
   [/^ORG#/, /^USE#/, "usage"],
   [/^ORG#/, /^CLUSTER#/, "cluster"],
   [/^ORG#/, /^DELETED#/, "tombstone"],

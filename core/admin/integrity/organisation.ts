@@ -3,8 +3,12 @@
 import { isDeepStrictEqual } from "node:util";
 import { nodeTypeOf, providerBySlug } from "../../catalogue/index.ts";
 import { type Cluster, clusterEntity, pointerEntity, type Tombstone, tombstoneEntity } from "../../cluster/entity.ts";
+import { isFinished } from "../../cluster/rules/scheduled-upgrade.ts";
 import { isDeleting } from "../../cluster/rules/transitions.ts";
+import { hasLiveUpgrade, newestUpgradeIdentity } from "../../cluster/rules/upgrade-reference.ts";
+import { referenceTo } from "../../cluster/store/scheduled-upgrades.ts";
 import { leftoverKeys } from "../../cluster/store/tombstone.ts";
+import { type ScheduledUpgrade, scheduledUpgradeEntity } from "../../cluster/upgrade-entity.ts";
 import type { Services } from "../../context.ts";
 import { listAttributes } from "../../listing/list-row.ts";
 import { readChunks } from "../../listing/page-index.ts";
@@ -20,6 +24,7 @@ import {
   organisationKey,
   pointerKey,
   referencesKey,
+  SCHEDULED_UPGRADE_PREFIX,
   TOMBSTONE_PREFIX,
   USAGE_PREFIX,
 } from "../../table/keys.ts";
@@ -90,6 +95,7 @@ export async function findInconsistencies(services: Services, organisation: stri
   await checkUsage(services, pk, clusters, findings);
   await checkClusters(services, organisation, clusters, findings);
   await checkTombstones(services, organisation, clusters, tombstones, findings);
+  await checkUpgrades(services, pk, clusters, findings);
   return findings.list;
 }
 
@@ -269,4 +275,32 @@ async function checkTombstones(
       [],
     );
   });
+}
+
+/** Checks that each cluster refers to its unfinished upgrade, and that no other upgrade is unfinished. */
+async function checkUpgrades({ table }: Services, pk: string, clusters: readonly StoredCluster[], findings: Findings) {
+  const items = await table.query({ pk, prefix: SCHEDULED_UPGRADE_PREFIX });
+  const unfinished = items
+    .map((item): ScheduledUpgrade => scheduledUpgradeEntity.read(item))
+    .filter((upgrade) => !isFinished(upgrade));
+  const stored = new Map(unfinished.map((upgrade) => [upgrade.identity, upgrade]));
+  for (const cluster of clusters) {
+    const identity = hasLiveUpgrade(cluster) ? newestUpgradeIdentity(cluster) : undefined;
+    if (identity === undefined) continue;
+    const upgrade = stored.get(identity);
+    stored.delete(identity);
+    const where = `cluster ${cluster.identity}: scheduled upgrade`;
+    const { environment, environmentIdentity, slug, scheduledUpgrade } = cluster;
+    findings.same(
+      where,
+      upgrade && {
+        environment: upgrade.environment,
+        environmentIdentity: upgrade.environmentIdentity,
+        slug: upgrade.clusterSlug,
+        scheduledUpgrade: referenceTo(upgrade),
+      },
+      { environment, environmentIdentity, slug, scheduledUpgrade },
+    );
+  }
+  findings.same(`${pk}: unfinished upgrades of no cluster`, [...stored.keys()], []);
 }

@@ -17,6 +17,7 @@ import { appendEvent } from "./event-log.ts";
 import { clusterItem } from "./items.ts";
 import { markDue } from "./pointer.ts";
 import { reserveSlug, type SlugState } from "./slug-reservation.ts";
+import { moveUpgrade } from "./upgrade-reference.ts";
 
 /** Destination of a moving cluster, and the part of the page index that it leaves. */
 export interface MovePlan {
@@ -72,6 +73,7 @@ export async function commitMutation<Body>(
     if (!(await reserveSlug(context, transaction, after, to.owner, to.chunk, deadline))) return undefined;
     transaction.delete("left", clusterKey(before.organisation, before.environment, before.slug), unchanged);
     decrementBucket(transaction, "left-index", from, bucketOf(from, before.slug));
+    moveUpgrade(transaction, after);
   }
   applyCounters(transaction, before, after);
   markDue(transaction, after, now);
@@ -90,7 +92,7 @@ export async function commitMutation<Body>(
  * Builds the condition that a cluster is unchanged since the read. It includes the running and the planned version, which change
  * without a new revision, because a change of version was validated against them.
  */
-function unchangedSince(read: Cluster): { condition: string; values: Record<string, unknown> } {
+export function unchangedSince(read: Cluster): { condition: string; values: Record<string, unknown> } {
   const versions = (["runningVersion", "plannedVersion"] as const).map((name) =>
     read[name] === undefined ? `attribute_not_exists(#${name})` : `#${name} = :${name}`,
   );

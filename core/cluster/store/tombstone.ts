@@ -18,6 +18,7 @@ import { Transaction } from "../../table/transaction.ts";
 import { type Cluster, type Tombstone, tombstoneEntity } from "../entity.ts";
 import { applyCounters } from "./counters.ts";
 import { appendEvent } from "./event-log.ts";
+import { supersedeUpgrade } from "./upgrade-reference.ts";
 
 /** Retention of tombstones, in days. */
 export const TOMBSTONE_DAYS = 30;
@@ -32,7 +33,7 @@ export async function leftoverKeys({ table }: Pick<Services, "table">, identity:
 
 /**
  * Builds the transaction that replaces a deleting cluster by a tombstone once the provisioner has removed it. It deletes the item
- * and the pools, updates the counters and adds an event. The caller adds the update of the pointer, which contains the fence.
+ * and the pools, updates the counters, ends its scheduled upgrade and adds an event. The caller adds the update of the pointer, which contains the fence.
  *
  * Conditions: `cluster` (unchanged since the read), `left-index` (the bucket is still in its chunk), `tombstone`.
  *
@@ -54,6 +55,7 @@ export function tombstoneTransaction(
   const tombstone: Tombstone = {
     ...cluster,
     status: "deleted",
+    scheduledUpgrade: cluster.scheduledUpgrade && { ...cluster.scheduledUpgrade, state: "finished" },
     revision: cluster.revision + 1,
     // Without the keys of their items, which follow from the identities.
     nodePools: pools.filter(isLive).map((pool) => v.parse(StoredNodePool, pool)),
@@ -71,5 +73,6 @@ export function tombstoneTransaction(
   for (const { id } of pools) transaction.delete("pool", nodePoolKey(identity, id));
   decrementBucket(transaction, "left-index", chunk, bucketOf(chunk, slug));
   applyCounters(transaction, cluster, undefined);
+  supersedeUpgrade(transaction, cluster, "The cluster was deleted.", new Date(now));
   return transaction;
 }

@@ -13,6 +13,7 @@ import {
   nodePoolKey,
   organisationKey,
   pointerKey,
+  scheduledUpgradeKey,
   secretKey,
   tokenKey,
   totalKey,
@@ -27,6 +28,9 @@ let scene: Scene;
 let running: string;
 let deleted: string;
 let pool: Key;
+/** Identity of the running cluster's scheduled upgrade, and its item. */
+let upgrade: string;
+let planted: RawItem;
 
 const check = (through: Partial<Table> = {}): Promise<CheckReport> =>
   checkTable({ ...scene.world.services, table: { ...scene.world.table, ...through } });
@@ -64,6 +68,10 @@ beforeAll(async () => {
   running = (await scene.create()).identity;
   const [first] = await nodePoolsOf(scene.world.table, running);
   pool = nodePoolKey(running, first?.id ?? 0);
+  const upgrades = `/api/v1/orgs/${scene.tenant.slug}/scheduled-cluster-upgrades`;
+  const request = { clusterIdentity: running, version: "v1.35.1-u-ame.1" };
+  upgrade = (await scene.send("POST", upgrades, request)).body.identity;
+  planted = (await read(scheduledUpgradeKey(scene.tenant.slug, upgrade))) as RawItem;
 });
 
 test("the check finds nothing in a consistent table, also while clusters are created and deleted", async () => {
@@ -137,6 +145,24 @@ describe("the integrity check finds an inconsistency", () => {
       /clusters that use/,
       () => usageKey(organisation(), scene.tenant.account.identity),
       away,
+    ],
+    [
+      "a missing scheduled upgrade",
+      /^cluster .*: scheduled upgrade$/,
+      () => scheduledUpgradeKey(organisation(), upgrade),
+      away,
+    ],
+    [
+      "a scheduled upgrade in another environment",
+      /^cluster .*: scheduled upgrade$/,
+      () => scheduledUpgradeKey(organisation(), upgrade),
+      (item) => item && { ...item, environment: "staging" },
+    ],
+    [
+      "an unfinished upgrade of no cluster",
+      /unfinished upgrades of no cluster$/,
+      () => scheduledUpgradeKey(organisation(), deleted),
+      () => ({ ...planted, ...scheduledUpgradeKey(organisation(), deleted), identity: deleted }),
     ],
     ["a wrong chunk of the page index", /: page index$/, () => inOrganisation("INDEX#production#"), away],
     ["a missing tombstone", /^item CLUSTER#/, () => inOrganisation(`DELETED#production#one#${deleted}`), away],

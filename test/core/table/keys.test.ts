@@ -10,6 +10,7 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   memberKey: { parts: 2, build: keys.memberKey },
   referencesKey: { parts: 1, build: keys.referencesKey },
   totalKey: { parts: 1, build: keys.totalKey },
+  scheduledUpgradeKey: { parts: 2, build: keys.scheduledUpgradeKey },
   usageKey: { parts: 2, build: keys.usageKey },
   clusterKey: { parts: 3, build: keys.clusterKey },
   supersededClusterKey: { parts: 4, build: keys.supersededClusterKey },
