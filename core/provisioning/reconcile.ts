@@ -17,6 +17,7 @@ import type { PrerequisiteContext } from "./prerequisite.ts";
 import type { ReconcilerServices } from "./services.ts";
 import { finalizeDeletion, releaseLease, writeRecord } from "./status-writer.ts";
 import { runStep, type Step, type StoredState } from "./step.ts";
+import { readUpgrade, stepUpgrade, upgradeDelay } from "./upgrade-step.ts";
 
 /** Default time for one cluster in one invocation, and the longest wait between two of its steps, in milliseconds. */
 export const MAX_INLINE_MS = 20_000;
@@ -30,9 +31,6 @@ const MAX_ITERATIONS = 1_000;
 /** Delay before a failed step is retried, doubled with every failure up to the maximum, in milliseconds. */
 const FIRST_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 5 * 60_000;
-
-/** Interval at which a converged cluster is observed again, to detect lost resources, in milliseconds. */
-export const RESYNC_MS = 60 * 60_000;
 
 /** Result of a reconciliation: refused, released until the next due time, or ended because another worker took the lease. */
 export type Outcome = LeaseRefusal | "released" | "fenced";
@@ -125,6 +123,7 @@ async function iterate(services: ReconcilerServices, session: LeaseSession, limi
   // The cluster was moved between the two reads.
   if (session.stored === undefined) return forget(session);
   const { stored } = session;
+  if (await stepUpgrade(services, session.lease, stored)) return forget(session);
   const step = await runStep(services, session.lease, stored);
   if (step === "changed") return forget(session);
   if (step === "prepared") {
@@ -157,7 +156,7 @@ async function reconcileDeleted(
   return limits.hasTime() ? forget(session) : await releaseForRequest(services, lease, ending);
 }
 
-/** Reads a cluster with its node pools and its secrets, in one round trip. @returns undefined if it was moved */
+/** Reads a cluster with its node pools and secrets in one round trip, and then its upgrade if it may have one. @returns undefined if it was moved */
 async function readStored(services: Services, pointer: Pointer): Promise<StoredState | undefined> {
   const key = { pk: organisationKey(pointer.organisation).pk, sk: pointer.path };
   const [clusters, items] = await Promise.all([
@@ -167,7 +166,8 @@ async function readStored(services: Services, pointer: Pointer): Promise<StoredS
   const item = clusters.get(keyText(key));
   if (item === undefined) return undefined;
   const pools = readNodePools(items.filter(({ sk }) => sk.startsWith(NODE_POOL_PREFIX)));
-  return { cluster: clusterEntity.read(item), pools, secrets: secretsByName(items) };
+  const cluster = clusterEntity.read(item);
+  return { cluster, pools, secrets: secretsByName(items), upgrade: await readUpgrade(services, cluster) };
 }
 
 /**
@@ -197,16 +197,21 @@ async function recordStep(
   const isTransition = record.kind === "changed" && record.isTransition;
   // After a failed call another attempt decides about the next transition. Otherwise only the completion of a deletion is left.
   const mayContinue = isTransition && (error !== undefined || nextRecord(after, now).kind !== "unchanged");
-  const delay =
+  const upgradeIn = upgradeDelay(services, { ...stored, cluster: after.cluster, pools: after.pools });
+  const delay = soonest(
     error === undefined
       ? nextDelay(services, { ...stored, cluster: after.cluster }, isConverged(after.cluster, after.pools, observation))
-      : Math.max(backoffDelay(attempts), error.retryAfterMs ?? 0);
+      : Math.max(backoffDelay(attempts), error.retryAfterMs ?? 0),
+    upgradeIn,
+  );
   const isInline = delay !== undefined && delay <= MAX_INLINE_MS && limits.hasTime(delay);
   const dueAt = delay === undefined ? undefined : new Date(services.clock().getTime() + delay);
   const ending: Release = { wakes: pointer.wakes, state, dueAt, mustFence: session.hasFailed };
   const isLast = !mayContinue && !isInline;
   session.stored = { ...stored, cluster: step.cluster, pools: step.pools };
-  if (record.kind === "changed" && record.isDeferrable && isInline && !mayContinue) return { requeueAfterMs: delay };
+  // The next step of an upgrade follows from what is stored.
+  const isDeferred = record.kind === "changed" && record.isDeferrable && upgradeIn !== 0;
+  if (isDeferred && isInline && !mayContinue) return { requeueAfterMs: delay };
   if (record.kind === "changed" && !isLast) {
     record = withoutPoolVersions(record);
     after = recorded(present, record);
@@ -247,14 +252,20 @@ function stateAfter(
 /** Returns the delay before the next observation, or before a prerequisite is due again, in milliseconds. */
 function nextDelay(services: ReconcilerServices, context: PrerequisiteContext, isDone: boolean): number | undefined {
   const isUp = context.cluster.desiredStatus === "starting";
-  const delay = isDone ? (isUp ? withJitter(RESYNC_MS) : undefined) : services.provisioner.pollMs;
+  const delay = isDone ? (isUp ? withJitter(services.resyncMs) : undefined) : services.provisioner.pollMs;
   if (context.cluster.desiredStatus === "deleting") return delay;
   const now = services.clock().getTime();
   const delays = services.prerequisites
     .map(({ dueAt }) => dueAt?.(context)?.getTime())
     .filter((at) => at !== undefined)
     .map((at) => Math.max(0, at - now));
-  return delays.length === 0 ? delay : Math.min(delay ?? Number.POSITIVE_INFINITY, ...delays);
+  return soonest(delay, ...delays);
+}
+
+/** Returns the shortest delay; undefined if there is none. */
+function soonest(...delays: (number | undefined)[]): number | undefined {
+  const known = delays.filter((delay) => delay !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 /** Returns a random delay between half of a duration and all of it, so that clusters that failed together are retried apart. */

@@ -8,6 +8,12 @@ import type { Provisioner } from "./provisioner.ts";
 /** Timeout of one call to the provisioner or of one prerequisite, in milliseconds. */
 const CALL_TIMEOUT_MS = 10_000;
 
+/**
+ * Longest time until a converged cluster is observed again, to detect lost resources and changes of its maintenance schedule, in
+ * milliseconds.
+ */
+export const RESYNC_MS = 60 * 60_000;
+
 /** Services of the reconciler. */
 export interface ReconcilerServices extends Services {
   readonly provisioner: Provisioner;
@@ -17,6 +23,8 @@ export interface ReconcilerServices extends Services {
   readonly sleep: (ms: number) => Promise<void>;
   /** Timeout of one call, in milliseconds. */
   readonly callMs: number;
+  /** Longest time until a converged cluster is observed again, in milliseconds. */
+  readonly resyncMs: number;
   /** Runs one iteration when it is its turn among the other work of this process. */
   readonly yieldToRequests: <T>(iteration: () => Promise<T>) => Promise<T>;
   /** Start of this process, if no other one can have a lease: leases taken before are ignored. */
@@ -41,6 +49,7 @@ export function createReconciler(
     prerequisites: [],
     sleep: wait,
     callMs: CALL_TIMEOUT_MS,
+    resyncMs: RESYNC_MS,
     yieldToRequests: <T>(work: () => Promise<T>) => work(),
   };
   return { ...defaults, ...given, ...services, provisioner };

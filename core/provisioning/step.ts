@@ -15,11 +15,14 @@ import type { PrerequisiteContext } from "./prerequisite.ts";
 import type { Observation } from "./provisioner.ts";
 import type { ReconcilerServices } from "./services.ts";
 import { addChanges } from "./status-writer.ts";
+import type { UpgradeReads } from "./upgrade-step.ts";
 
 /** Cluster as stored: with its key, its secrets and its node pools. */
 export interface StoredState extends PrerequisiteContext {
   cluster: Cluster & Key;
   pools: readonly NodePool[];
+  /** What decides about the cluster's scheduled upgrade; undefined if there is nothing to decide. */
+  upgrade: UpgradeReads | undefined;
 }
 
 /** Result of a step. */

@@ -1,6 +1,6 @@
 /** Calculates how many idle clusters one stage can check: the calculation of docs/performance.md. */
 
-import { RESYNC_MS } from "#core/provisioning/reconcile.ts";
+import { RESYNC_MS } from "#core/provisioning/services.ts";
 import { DUE_SHARDS } from "#core/table/keys.ts";
 import { SWEEP_START_MS } from "#functions/reconciler/handlers.ts";
 import { sweepInvocations } from "#functions/reconciler/invocations.ts";

@@ -1,7 +1,7 @@
 /** Reconciler for tests: the clock advances only during waits. */
 
 import type { Prerequisite } from "#core/provisioning/prerequisite.ts";
-import { createReconciler, type ReconcilerServices } from "#core/provisioning/services.ts";
+import { createReconciler, RESYNC_MS, type ReconcilerServices } from "#core/provisioning/services.ts";
 import { type SimulationOptions, simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
 import { as } from "./permissions.ts";
@@ -23,14 +23,25 @@ export const STEP_MS = 800;
 /**
  * Creates a world with a reconciler next to its server, both with one clock that is advanced explicitly.
  *
- * @param options `callMs` is the timeout of a call of the reconciler, `prerequisites` its own steps; none by default
+ * @param options `callMs` is the timeout of a call of the reconciler, `resyncMs` its longest time without an observation, `startsAt` the start of the clock, `prerequisites` its own steps; none by default
  */
 export async function makeReconciledWorld(
-  options: WorldOptions & { callMs?: number; prerequisites?: (world: World) => readonly Prerequisite[] } = {},
+  options: WorldOptions & {
+    callMs?: number;
+    resyncMs?: number;
+    startsAt?: string;
+    prerequisites?: (world: World) => readonly Prerequisite[];
+  } = {},
 ): Promise<ReconciledWorld> {
-  let now = Date.parse("2026-11-23T10:00:00.000Z");
+  const {
+    callMs = 200,
+    resyncMs = RESYNC_MS,
+    startsAt = "2026-11-23T10:00:00.000Z",
+    prerequisites,
+    ...given
+  } = options;
+  let now = Date.parse(startsAt);
   const clock = () => new Date(now);
-  const { callMs = 200, prerequisites, ...given } = options;
   const world = await makeWorld({ clock, ...given });
   const faults: ReconciledWorld["faults"] = { next: undefined };
   const provisioner = simulatedProvisioner({
@@ -46,6 +57,7 @@ export async function makeReconciledWorld(
   const reconciler = createReconciler(world.services, provisioner, {
     sleep,
     callMs,
+    resyncMs,
     prerequisites: prerequisites?.(world) ?? [],
   });
   const settle: ReconciledWorld["settle"] = async (withinMs = 30 * 60_000) => {
