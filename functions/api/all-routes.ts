@@ -8,6 +8,7 @@ import { healthRoutes } from "./health.ts";
 import { nodePoolRoutes } from "./node-pools.ts";
 import { organisationRoutes } from "./organisations.ts";
 import { referenceRoutes } from "./references.ts";
+import { scheduledUpgradeRoutes } from "./scheduled-upgrades.ts";
 
 /**
  * Returns every route, without those of the documentation's page.
@@ -18,6 +19,7 @@ import { referenceRoutes } from "./references.ts";
 export const allRoutes = (keyring: Keyring, ready: () => Promise<boolean>): readonly Route[] => [
   ...healthRoutes(ready),
   ...clusterRoutes,
+  ...scheduledUpgradeRoutes,
   ...nodePoolRoutes,
   ...organisationRoutes,
   ...referenceRoutes,

@@ -17,6 +17,7 @@ const BUNDLES = {
   NodePools: "node-pools",
   Configurations: "configurations",
   Organisations: "organisations",
+  ScheduledUpgrades: "scheduled-upgrades",
   Health: "health",
   References: "references",
 } as const satisfies Record<Exclude<RouteGroupName, "Default">, BundleName>;

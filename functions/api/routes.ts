@@ -15,6 +15,7 @@ export type RouteGroupName =
   | "NodePools"
   | "Configurations"
   | "Organisations"
+  | "ScheduledUpgrades"
   | "References"
   | "Health"
   | "Default";
@@ -23,6 +24,7 @@ export type RouteGroupName =
 export type ParameterName =
   | "cloud-provider-slug"
   | "cloudProvider"
+  | "clusterIdentities"
   | "cursor"
   | "display-name"
   | "dryRun"
@@ -40,6 +42,7 @@ export type ParameterName =
   | "size"
   | "sortedPage"
   | "status"
+  | "statuses"
   | "version"
   | "waitFor";
 
@@ -71,6 +74,7 @@ export interface RouteRow {
 const ORGANISATION = "/orgs/{organisation}";
 const CLUSTERS = `${ORGANISATION}/clusters`;
 const CLUSTER = `${CLUSTERS}/{environment}/{cluster}`;
+const UPGRADES = `${ORGANISATION}/scheduled-cluster-upgrades`;
 const POOL = `${CLUSTER}/pools/{nodePool}`;
 const ENVIRONMENTS = `${ORGANISATION}/environments`;
 const ACCOUNT = `${ORGANISATION}/cloud-accounts/{account}`;
@@ -82,6 +86,7 @@ const READS = { table: ["BatchGetItem", "Query"], indexes: [] } as const satisfi
 const LISTS = { table: ["BatchGetItem", "Query"], indexes: [LIST_INDEX, PREVIOUS_LIST_INDEX] } as const satisfies Grant;
 // A transaction needs the action of each of its operations.
 const WRITES = { table: ["BatchGetItem", "Query", "PutItem", "UpdateItem"], indexes: [] } as const satisfies Grant;
+const UPDATES = { ...GETS, table: [...GETS.table, "PutItem", "UpdateItem"] } as const satisfies Grant;
 const MOVES = { ...WRITES, table: [...WRITES.table, "DeleteItem"] } as const satisfies Grant;
 const SECRETS = { ...READS, key: ["Decrypt"] } as const satisfies Grant;
 const ISSUES = { ...READS, table: [...READS.table, "PutItem", "ConditionCheckItem"] } as const satisfies Grant;
@@ -190,6 +195,42 @@ const clusters = {
     parameters: EVENTS,
     success: "ClusterEventsResponse",
     grant: READS,
+  },
+} as const satisfies Record<string, RouteRow>;
+
+const scheduledUpgrades = {
+  listScheduledClusterUpgrades: {
+    group: "ScheduledUpgrades",
+    method: "GET",
+    path: UPGRADES,
+    parameters: ["clusterIdentities", "statuses", "page", "prefer"],
+    success: "PageScheduledClusterUpgradeResponse",
+    grant: READS,
+  },
+  requestScheduledClusterUpgrade: {
+    group: "ScheduledUpgrades",
+    method: "POST",
+    path: UPGRADES,
+    parameters: NEW,
+    body: "RequestScheduledClusterUpgrade",
+    success: "ScheduledClusterUpgradeResponse",
+    grant: MOVES,
+  },
+  getScheduledClusterUpgrade: {
+    group: "ScheduledUpgrades",
+    method: "GET",
+    path: `${UPGRADES}/{upgrade}`,
+    parameters: ["ifNoneMatch", "prefer"],
+    success: "ScheduledClusterUpgradeResponse",
+    grant: GETS,
+  },
+  cancelScheduledClusterUpgrade: {
+    group: "ScheduledUpgrades",
+    method: "DELETE",
+    path: `${UPGRADES}/{upgrade}`,
+    parameters: CHANGE,
+    success: "ScheduledClusterUpgradeResponse",
+    grant: UPDATES,
   },
 } as const satisfies Record<string, RouteRow>;
 
@@ -456,7 +497,15 @@ export const API_PREFIX = "/api/v1";
 export const ACLOUD_PREFIX = "/acloud/api/v1";
 
 /** Every operation of the API by its id, in the order of the OpenAPI document. */
-export const routes = { ...clusters, ...nodePools, ...configurations, ...organisations, ...references, ...service };
+export const routes = {
+  ...clusters,
+  ...scheduledUpgrades,
+  ...nodePools,
+  ...configurations,
+  ...organisations,
+  ...references,
+  ...service,
+};
 
 /** Id of an operation. */
 export type OperationId = keyof typeof routes;

@@ -23,6 +23,7 @@ export const bundles = {
   clusters: { entry: "functions/api/clusters.ts", handlers: ["handler"], budgetBytes: 312 * KIB },
   "node-pools": { entry: "functions/api/node-pools.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   organisations: { entry: "functions/api/organisations.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  "scheduled-upgrades": { entry: "functions/api/scheduled-upgrades.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   references: { entry: "functions/api/references.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   health: { entry: "functions/api/health.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   // Without a client of any service.

@@ -10,6 +10,7 @@ export type JsonSchema = Record<string, unknown>;
 /** Rules that JSON Schema cannot express, by the message of their `v.check`. */
 const DROPPED_CHECKS: ReadonlySet<string> = new Set([
   "must be well-formed Unicode, without half a surrogate pair",
+  "must be an existing day",
   "must not be under cluster.x-k8s.io",
 ]);
 

@@ -11,6 +11,7 @@ export const IDENTITIES = {
   organisation: "4dd78818-1f3e-499f-a4a3-9b4784658b49",
   pool: "0b0f6f6f-3f6f-4a55-9a39-2f1f0f8c5a11",
   schedule: "f2b6a6de-7c0b-4c43-9a0e-4f3f1f6f2a10",
+  upgrade: "5b1e7a52-6f0c-8a4d-9c3b-7d2e8f1a4b60",
   user: "9a7f2c31-52cf-4a0f-8f1c-3d9f0a1b2c3d",
 };
 
@@ -68,6 +69,11 @@ export const requests: Readonly<Record<string, unknown>> = {
   createEnvironment: { name: "Test & Demo", purpose: "demonstrations", type: "demo" },
   updateEnvironment: { description: "For demonstrations to customers", name: "Demo" },
   undeleteCluster: { identity: IDENTITIES.cluster },
+  requestScheduledClusterUpgrade: {
+    clusterIdentity: IDENTITIES.cluster,
+    scheduleRequestDate: "2026-12-01T00:00:00Z",
+    version: "v1.35.1-u-ame.1",
+  },
   createNodePool: { ...nodePool, name: "batch" },
   updateNodePool: { maxSize: 8, minSize: 3 },
 };

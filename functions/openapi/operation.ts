@@ -24,6 +24,7 @@ export interface DialectDocument {
 /** Groups of operations, with their descriptions. */
 export const tags = {
   Clusters: "Kubernetes clusters of an organisation, inside its environments.",
+  "Scheduled upgrades": "Upgrades of clusters at a date or in a maintenance window.",
   "Node pools": "The nodes of a cluster, in pools of one kind.",
   Configurations:
     "Configurations of nodes and clients of a cluster. The responses contain secrets, so caches must not store them.",

@@ -124,6 +124,45 @@ const clusterDescriptions: Descriptions<OperationIdOf<"Clusters">> = {
   },
 };
 
+const scheduledUpgradeDescriptions: Descriptions<OperationIdOf<"ScheduledUpgrades">> = {
+  listScheduledClusterUpgrades: {
+    tag: "Scheduled upgrades",
+    summary: "List scheduled upgrades",
+    description:
+      "The newest five upgrades of each cluster that the caller can access, oldest first. Finished ones are kept 90 days.",
+    successes: { 200: { description: "A page of upgrades.", headers: ["Link"] } },
+    errors: READ,
+  },
+  requestScheduledClusterUpgrade: {
+    tag: "Scheduled upgrades",
+    summary: "Request scheduled upgrade",
+    description:
+      "Requests an upgrade of a cluster in its next maintenance window, or at the date if that is later. Without a maintenance schedule, or with ignoreMaintenanceSchedule, it starts at the date or now. It replaces an upgrade of the cluster that has not started, which becomes SUPERSEDED. Requires the role developer in the cluster's environment.",
+    successes: {
+      200: {
+        description: "The new upgrade.",
+        headers: ["ETag", "Location", "Idempotency-Replayed"],
+      },
+    },
+    errors: WRITE,
+  },
+  getScheduledClusterUpgrade: {
+    tag: "Scheduled upgrades",
+    summary: "Get scheduled upgrade",
+    description: "One scheduled upgrade.",
+    successes: { 200: { description: "The upgrade.", headers: ["ETag"] }, 304: UNCHANGED },
+    errors: READ,
+  },
+  cancelScheduledClusterUpgrade: {
+    tag: "Scheduled upgrades",
+    summary: "Cancel scheduled upgrade",
+    description:
+      "Cancels an upgrade that has not started: it becomes SUPERSEDED. An automatic one cannot be cancelled: change `enableAutoUpgrade` of the cluster, or request another upgrade in its place. Requires the role developer in the cluster's environment.",
+    successes: { 200: { description: "The cancelled upgrade.", headers: ["ETag"] } },
+    errors: [...READ, 409, 412, 422],
+  },
+};
+
 const nodePoolDescriptions: Descriptions<OperationIdOf<"NodePools">> = {
   listNodePools: {
     tag: "Node pools",
@@ -179,6 +218,7 @@ const nodePoolDescriptions: Descriptions<OperationIdOf<"NodePools">> = {
 /** Descriptions of every operation by its id. */
 export const descriptions: Descriptions<OperationId> = {
   ...clusterDescriptions,
+  ...scheduledUpgradeDescriptions,
   ...nodePoolDescriptions,
   ...configurationDescriptions,
   ...organisationDescriptions,

@@ -4,6 +4,7 @@ import { sortable } from "#core/cluster/operations/search.ts";
 import { WAIT_LIMITS } from "#core/cluster/operations/status-watcher.ts";
 import { MAX_WAIT_SECONDS } from "#core/cluster/operations/wait.ts";
 import { clusterStatuses } from "#core/cluster/schema.ts";
+import { upgradeStatuses } from "#core/cluster/upgrade-schema.ts";
 import { DEFAULT_EVENTS, MAX_EVENTS } from "#core/events/list.ts";
 import { MAX_PAGE_SIZE } from "#core/listing/page.ts";
 import type { ParameterName } from "../api/routes.ts";
@@ -51,6 +52,7 @@ const PATH: Readonly<Record<string, Parameter>> = Object.fromEntries([
   path("provider", "cloudProviderSlug", "The cloud provider.", slug, "aws"),
   path("region", "regionSlug", "The region.", slug, "eu-west-1"),
   path("account", "cloudAccountIdentity", "The cloud account.", uuid, IDENTITIES.account),
+  path("upgrade", "scheduledUpgradeIdentity", "The scheduled upgrade.", uuid, IDENTITIES.upgrade),
   path("schedule", "maintenanceScheduleIdentity", "The schedule.", uuid, IDENTITIES.schedule),
 ]);
 
@@ -164,6 +166,19 @@ const accountFilters = {
   "cloud-provider-slug": equal("cloud-provider-slug", "cloud provider"),
 };
 
+const upgradeFilters = {
+  clusterIdentities: query(
+    "clusterIdentities",
+    "Only upgrades of these clusters: identities, separated by commas. An empty value does not filter.",
+    { type: "string" },
+  ),
+  statuses: query(
+    "statuses",
+    `Only those with one of these statuses, separated by commas: ${upgradeStatuses.join(", ")}. An empty value does not filter.`,
+    { type: "string" },
+  ),
+};
+
 const header = (name: string, description: string, schema: JsonSchema): Parameter => ({
   name,
   in: "header",
@@ -202,6 +217,7 @@ const preferWait = header(
 const parametersWith = (defaultSize: number): Readonly<Record<ParameterName, Parameter | readonly Parameter[]>> => ({
   ...clusterFilters,
   ...accountFilters,
+  ...upgradeFilters,
   ...eventsPage,
   "show-compute": showCompute,
   includeDetails,

@@ -5,6 +5,7 @@ import { ClusterEventResponse, ClusterEventsResponse } from "#core/cluster/opera
 import { MessageResponse, UpdatePrometheusRules } from "#core/cluster/operations/prometheus-rules.ts";
 import { ClusterUpgradesResponse, NewerVersion, ReachableVersion } from "#core/cluster/operations/upgrades.ts";
 import * as Cluster from "#core/cluster/schema.ts";
+import * as Upgrade from "#core/cluster/upgrade-schema.ts";
 import * as Configuration from "#core/cluster-access/schema.ts";
 import { EventChange } from "#core/events/list.ts";
 import * as NodePool from "#core/node-pool/schema.ts";
@@ -74,12 +75,20 @@ const EnvironmentResponse = v.object({
   identity: generated(identity),
   modifiedAt: generated(Environment.EnvironmentResponse.entries.modifiedAt),
 });
+const ScheduledClusterUpgradeResponse = v.object({
+  ...Upgrade.ScheduledClusterUpgradeResponse.entries,
+  consequences,
+  createdAt: generated(Upgrade.ScheduledClusterUpgradeResponse.entries.createdAt),
+  identity: generated(identity),
+  modifiedAt: generated(Upgrade.ScheduledClusterUpgradeResponse.entries.modifiedAt),
+});
 
 /** Properties that every response has except that of a dry run. */
 export const generatedProperties: Readonly<Record<string, readonly string[]>> = {
   ClusterResponse: ["createdAt", "identity", "modifiedAt"],
   ClusterNodePoolResponse: ["createdAt", "id", "identity", "modifiedAt"],
   EnvironmentResponse: ["createdAt", "id", "identity", "modifiedAt"],
+  ScheduledClusterUpgradeResponse: ["createdAt", "identity", "modifiedAt"],
 };
 
 const page = (element: v.GenericSchema) =>
@@ -156,10 +165,13 @@ const SCHEMAS = {
   PageNodeType: page(NodeType),
   PageOrganisationMembershipResponse: page(MembershipResponse),
   PageRegion: page(Region),
+  PageScheduledClusterUpgradeResponse: page(ScheduledClusterUpgradeResponse),
   PageUpdateChannelResponse: page(Cluster.UpdateChannelResponse),
   PageableObject,
   ReachableVersion,
   Region,
+  RequestScheduledClusterUpgrade: Upgrade.RequestScheduledClusterUpgrade,
+  ScheduledClusterUpgradeResponse,
   Slug,
   SortObject,
   UndeleteCluster: Cluster.UndeleteCluster,

@@ -180,6 +180,9 @@ export function buildRequests(tenant: Tenant): Record<BundleName, MeasuredReques
     clusters: buildComparedRequests(tenant.admin, tenant.slug, (name) => tenant.creation({ name, nodePools: [POOL] })),
     "node-pools": [ask("list node pools", "GET", `${cluster}/pools`)],
     organisations: [ask("list environments", "GET", `/api/v1/orgs/${tenant.slug}/environments`)],
+    "scheduled-upgrades": [
+      ask("list scheduled upgrades", "GET", `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`),
+    ],
     references: [ask("list cloud accounts", "GET", `/api/v1/orgs/${tenant.slug}/cloud-accounts`)],
     configurations: [ask("kubeconfig", "GET", `${cluster}/kubeconfig`)],
     health: [ask("readiness", "GET", "/readyz")],

@@ -8,6 +8,7 @@ import { type Json, makeWorld, type Tenant, type TestResponse, type World } from
 let world: World;
 let tenant: Tenant;
 let inPath: Record<string, string>;
+let upgradeRequest: unknown;
 /** A value of each query parameter that is not its default. */
 let explicit: Record<string, string>;
 
@@ -36,6 +37,12 @@ beforeAll(async () => {
   }
   const ofOrganisation = `/api/v1/organisations/${tenant.slug}/events?size=1`;
   organisationCursor = cursorIn(await world.send("GET", ofOrganisation, { token: tenant.admin }));
+  upgradeRequest = {
+    clusterIdentity: (await world.send("GET", cluster, { token: tenant.admin })).body.identity,
+    version: "v1.35.1-u-ame.1",
+  };
+  const upgrades = `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`;
+  const upgrade = await world.send("POST", upgrades, { token: tenant.admin, body: upgradeRequest });
   inPath = {
     organisationSlug: tenant.slug,
     environmentSlug: "production",
@@ -45,6 +52,7 @@ beforeAll(async () => {
     regionSlug: "eu-west-1",
     cloudAccountIdentity: tenant.account.identity,
     maintenanceScheduleIdentity: tenant.schedule.identity,
+    scheduledUpgradeIdentity: upgrade.body.identity,
   };
   explicit = {
     "cloud-provider-slug": "aws",
@@ -52,6 +60,7 @@ beforeAll(async () => {
     "show-compute": "true",
     cloudProvider: "aws",
     cursor: cursorIn(events),
+    clusterIdentities: randomUUID(),
     dryRun: "true",
     includeDetails: "true",
     maintenanceSchedule: tenant.schedule.identity,
@@ -65,6 +74,7 @@ beforeAll(async () => {
     sort: "name,desc",
     sortDirection: "DESC",
     status: "new",
+    statuses: "REQUESTED",
     version: "v1.34.4-u-ame.2",
     waitFor: "status:new",
   };
@@ -121,6 +131,7 @@ describe("declared defaults of a write are accepted with each of its headers", (
     updateEnvironment: () => ({ purpose: randomUUID() }),
     createNodePool: () => ({ name: randomUUID().slice(0, 8), nodeSize: "t3.medium" }),
     moveCluster: () => ({ currentEnvironment: "production", newEnvironment: "production" }),
+    requestScheduledClusterUpgrade: () => upgradeRequest,
     updateCluster: () => ({ deleteProtection: true }),
     updateNodePool: () => ({ minSize: 2 }),
     updatePrometheusRulesInheritance: () => true,

@@ -116,6 +116,13 @@ async function live(): Promise<void> {
   ]) {
     await send("GET", `${cluster}${rest}`);
   }
+  const upgrades = `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`;
+  const upgrade = { clusterIdentity: identity, version: "v1.35.1-u-ame.1" };
+  await send("POST", `${upgrades}?dryRun=true`, upgrade);
+  for (let round = 0; round < 6; round++) await send("POST", upgrades, upgrade);
+  const newest = (await send("GET", upgrades)).content.at(-1);
+  await send("GET", `${upgrades}/${newest.identity}`);
+  await send("DELETE", `${upgrades}/${newest.identity}`);
   await send("PATCH", cluster, { name: "renamed" });
   await send("PATCH", `${cluster}?dryRun=true`, { name: "again" });
   await send("PATCH", tenant.path("production", "five"), { environmentSlug: "staging" });

@@ -6,6 +6,9 @@ import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 let world: World;
 let tenant: Tenant;
 let nodePool: number;
+let cluster: string;
+let upgrade: string;
+const upgrades = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`, ...rest].join("/");
 
 beforeAll(async () => {
   world = await makeWorld();
@@ -19,6 +22,9 @@ beforeAll(async () => {
   }
   const pools = await world.send("GET", `${tenant.path("production", "c0")}/pools`, { token: tenant.admin });
   nodePool = pools.body[0].id;
+  cluster = (await world.send("GET", tenant.path("production", "c6"), { token: tenant.admin })).body.identity;
+  const body = { clusterIdentity: cluster, version: "v1.35.1-u-ame.1" };
+  upgrade = (await world.send("POST", upgrades(), { token: tenant.admin, body })).body.identity;
   // Parallel calls must overlap reliably, so that the test can distinguish them from sequential calls.
   world.wire.latencyMs = 15;
 });
@@ -41,6 +47,8 @@ describe("sequential database round trips per request", () => {
     ["an environment", () => `/api/v1/orgs/${tenant.slug}/environments/production`, 1],
     ["environments", () => `/api/v1/orgs/${tenant.slug}/environments`, 1],
     ["an organisation's events", () => `/api/v1/organisations/${tenant.slug}/events`, 1],
+    ["a scheduled upgrade", () => upgrades(upgrade), 1],
+    ["a page of scheduled upgrades", () => `${upgrades()}?statuses=REQUESTED`, 1],
     ["a page of an organisation", () => `${tenant.path()}?pageSize=7&pageNumber=3`, 2],
     ["a page of an organisation, descending", () => `${tenant.path()}?pageSize=7&pageNumber=3&sortDirection=DESC`, 2],
     ["a full page of an environment", () => `${tenant.path("production")}?pageSize=1000`, 2],
@@ -96,6 +104,14 @@ describe("sequential database round trips per request", () => {
       KEY,
     ],
     ["changing a pool", "PUT", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, { minSize: 3 }, 3],
+    ["cancelling a scheduled upgrade", "DELETE", () => upgrades(upgrade), undefined, 2],
+    [
+      "requesting an upgrade, which reads the cluster of an identity",
+      "POST",
+      upgrades,
+      () => ({ clusterIdentity: cluster, version: "v1.35.1-u-ame.1" }),
+      3,
+    ],
     ["removing a pool", "DELETE", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, undefined, 3],
   ];
 
@@ -118,7 +134,8 @@ describe("sequential database round trips per request", () => {
   test.each(writes)(
     "%s makes the expected number of round trips",
     async (_, method, path, body, roundTrips, headers = {}) => {
-      const cost = await costOf(method, path(), body, { ...headers });
+      const sent = typeof body === "function" ? body() : body;
+      const cost = await costOf(method, path(), sent, { ...headers });
       expect(cost.status, cost.text).toBeLessThan(205);
       expect(cost.roundTrips).toBe(roundTrips);
     },

@@ -13,6 +13,10 @@ let tenant: Tenant;
 /** Returns the pools of the cluster "one". */
 let web: Json;
 let jobs: Json;
+/** Identity of the cluster "one", and of its scheduled upgrade. */
+let cluster: string;
+let upgrade: string;
+const upgrades = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`, ...rest].join("/");
 
 beforeAll(async () => {
   world = await makeWorld();
@@ -33,7 +37,10 @@ beforeEach(async () => {
     { name: "jobs", nodeSize: "t3.medium", minSize: 2, upgradeStrategy: "REPLACE_MINOR_INPLACE_PATCH" },
     { name: "still", nodeSize: "t3.medium", upgradeStrategy: "INPLACE" },
   ];
-  expect((await send("POST", tenant.path("production"), tenant.creation({ nodePools }))).status).toBe(200);
+  const made = await send("POST", tenant.path("production"), tenant.creation({ nodePools }));
+  expect(made.status).toBe(200);
+  cluster = made.body.identity;
+  upgrade = (await send("POST", upgrades(), UPGRADE())).body.identity;
   [web, jobs] = (await send("GET", at("production", "pools"))).body;
 });
 
@@ -52,6 +59,7 @@ async function bring(state: Partial<Cluster>): Promise<void> {
   expect(await commit(world.table, new Transaction().put("cluster", item), deadlineIn())).toEqual([]);
 }
 
+const UPGRADE = () => ({ clusterIdentity: cluster, version: "v1.35.0-u-ame.1" });
 const moving = { currentEnvironment: "production", newEnvironment: "staging" };
 /** Every write, with its request and the response properties that the server generates. */
 const WRITES: [string, () => [method: string, path: string, body?: unknown], string[]][] = [
@@ -71,6 +79,8 @@ const WRITES: [string, () => [method: string, path: string, body?: unknown], str
     ["id", "identity", "createdAt", "modifiedAt"],
   ],
   ["changed pool", () => ["PUT", at("production", "pools", `${web.id}`), { minSize: 7 }], ["modifiedAt"]],
+  ["scheduled upgrade", () => ["POST", upgrades(), UPGRADE()], ["identity", "createdAt", "modifiedAt"]],
+  ["cancelled upgrade", () => ["DELETE", upgrades(upgrade)], ["modifiedAt"]],
   ["removed pool", () => ["DELETE", at("production", "pools", `${web.id}`)], []],
   [
     "new environment",
@@ -81,7 +91,7 @@ const WRITES: [string, () => [method: string, path: string, body?: unknown], str
   ["deleted environment", () => ["DELETE", environments("staging")], []],
 ];
 
-describe.each(WRITES)("a dry run of a %s", (_, request, drawn) => {
+describe.each(WRITES)("a dry run of a %s", (name, request, drawn) => {
   const without = (body: Json) =>
     Object.fromEntries(
       Object.entries(body ?? {}).flatMap(([property, value]) => {
@@ -101,7 +111,7 @@ describe.each(WRITES)("a dry run of a %s", (_, request, drawn) => {
     const { consequences, ...rest } = dry.body;
     expect(Array.isArray(consequences)).toBe(true);
     const real = await send(...request());
-    expect(real.status, real.text).toBe(request()[0] === "DELETE" ? 204 : 200);
+    expect(real.status, real.text).toBe(request()[0] === "DELETE" && name !== "cancelled upgrade" ? 204 : 200);
     expect(without(rest)).toEqual(without(real.body));
     expect(await everything()).not.toEqual(before);
   });
@@ -117,7 +127,9 @@ describe.each(WRITES)("a dry run of a %s", (_, request, drawn) => {
       expect([query, response.status, response.body.message]).toEqual([query, 400, expect.stringContaining("dryRun")]);
     }
     expect(await everything()).toEqual(before);
-    expect((await send(method, `${path}?dryRun=false`, body)).status).toBe(request()[0] === "DELETE" ? 204 : 200);
+    expect((await send(method, `${path}?dryRun=false`, body)).status).toBe(
+      request()[0] === "DELETE" && name !== "cancelled upgrade" ? 204 : 200,
+    );
     expect(await everything()).not.toEqual(before);
   });
 });
@@ -126,7 +138,7 @@ test.each(WRITES.filter(([, , drawn]) => drawn.includes("identity")))(
   "a dry run of a %s shows no generated values",
   async (_, request, drawn) => {
     const { body } = await rehearse(...request());
-    expect(body.name).toBeDefined();
+    expect(body.name ?? body.toClusterVersion).toBeDefined();
     expect(drawn.filter((property) => Object.hasOwn(body, property))).toEqual([]);
   },
 );
@@ -147,6 +159,13 @@ describe("dry runs of invalid requests", () => {
     ],
     ["a move of a missing cluster", 404, () => ["POST", tenant.path("two/move"), moving]],
     ["invalid rules", 400, () => ["POST", at("production", "prometheus-rules-inheritance"), 7]],
+    [
+      "an upgrade to the present version",
+      400,
+      () => ["POST", upgrades(), { ...UPGRADE(), version: "v1.34.3-u-ame.1" }],
+    ],
+    ["an upgrade of an unknown cluster", 400, () => ["POST", upgrades(), { ...UPGRADE(), clusterIdentity: upgrade }]],
+    ["a missing upgrade", 404, () => ["DELETE", upgrades(cluster)]],
     ["a pool's taken name", 409, () => ["POST", at("production", "pools"), { name: "web", nodeSize: "t3.medium" }]],
     ["a changed pool name", 409, () => ["PUT", at("production", "pools", `${web.id}`), { name: "other" }]],
     ["a pool's sizes", 400, () => ["PUT", at("production", "pools", `${web.id}`), { minSize: 1, maxSize: 2 }]],
@@ -220,6 +239,11 @@ describe("consequences of a dry run", () => {
     expect(rolled(await consequencesOf({ version: "v1.34.4-u-ame.2" }), "version")).toEqual([ids().web]);
     const named = (await consequencesOf({ version: "v1.34.4-u-ame.2" })).flatMap(({ nodePools }) => nodePools);
     expect(named.map(({ nodes }) => nodes).toSorted()).toEqual([1, 2, 3]);
+  });
+
+  test("a scheduled upgrade affects the pools that the change of version affects", async () => {
+    const { consequences } = (await rehearse("POST", upgrades(), UPGRADE())).body;
+    expect(rolled(consequences, "version")).toEqual([ids().web, ids().jobs]);
   });
 
   test("stopping and deleting affect every live pool, starting none", async () => {

@@ -9,6 +9,9 @@ let tenant: Tenant;
 const tokens = { viewer: "", "billing-admin": "" };
 /** Returns the cluster's only node pool. */
 let pool: string;
+/** Identity of the cluster in production, and of its scheduled upgrade. */
+let cluster: string;
+let upgrade: string;
 /** Idempotency key of a request that differs from all requests below. */
 const KEY = { "idempotency-key": "first" };
 
@@ -23,12 +26,16 @@ beforeAll(async () => {
     const headers = environment === "production" ? KEY : {};
     const response = await world.send("POST", tenant.path(environment), { token: tenant.admin, body, headers });
     expect(response.status, response.text).toBe(200);
+    if (environment === "production") cluster = response.body.identity;
   }
   const made = await world.send("POST", `/api/v1/orgs/${tenant.slug}/environments`, {
     token: tenant.admin,
     body: { name: "spare" },
   });
   expect(made.status, made.text).toBe(200);
+  const request = { clusterIdentity: cluster, version: "v1.35.0-u-ame.1" };
+  const path = `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`;
+  upgrade = (await world.send("POST", path, { token: tenant.admin, body: request })).body.identity;
   pool = `${(await get(`${tenant.path("production", "held")}/pools`)).body[0].id}`;
 });
 
@@ -52,9 +59,10 @@ const ORDER = {
   "key of another request": [422, /used for another request/],
   "missing cluster": [404, /no cluster/],
   "missing pool": [404, /no node pool/],
+  "missing upgrade": [404, /no scheduled upgrade/],
   "long query": [400, /query/],
   "invalid flag": [400, /show-compute|includeDetails/],
-  "invalid body": [400, /(region|cni|newEnvironment|nodeSize|type): "mars"/],
+  "invalid body": [400, /(region|cni|newEnvironment|nodeSize|type|version): "mars"/],
   "other tag": [412, /If-Match/],
   "held slug": [409, /is already used/],
   "held name": [409, /already has a node pool "p"/],
@@ -232,6 +240,31 @@ const REQUESTS: [what: string, build: Build, wrongs: Wrong[]][] = [
       ...[...ARRIVAL, ...ENTRY],
       ...(["missing cluster", "missing pool", "long query", "invalid body", "other tag", "another name"] as const),
     ],
+  ],
+  [
+    "requesting an upgrade",
+    write(
+      "POST",
+      () => "",
+      (wrong) => ({ clusterIdentity: cluster, version: wrong.has("invalid body") ? "mars" : "v1.35.0-u-ame.1" }),
+      "scheduled-cluster-upgrades",
+    ),
+    [...ARRIVAL, "no role", "no right", "key of another request", "long query", "invalid body"],
+  ],
+  [
+    "cancelling an upgrade",
+    write("DELETE", () => `/${upgrade}`, undefined, "scheduled-cluster-upgrades"),
+    ["bad token", "no role", "no right", "long query", "other tag"],
+  ],
+  [
+    "cancelling a missing upgrade",
+    write(
+      "DELETE",
+      (wrong) => `/${wrong.has("missing upgrade") ? cluster : upgrade}`,
+      undefined,
+      "scheduled-cluster-upgrades",
+    ),
+    ["bad token", "no role", "key of another request", "missing upgrade", "long query", "other tag"],
   ],
   [
     "removing a node pool",

@@ -50,10 +50,18 @@ const summarize = ({ status, body, headers }: TestResponse) => ({
 const isReplayed = ({ headers }: TestResponse) => headers.get("idempotency-replayed");
 const count = async () => (await clustersOf(world.services, tenant.slug)).length;
 
+/** Identity of the cluster that an operation needs. */
+let prepared: string;
+
 const OPERATIONS: [string, () => string, unknown][] = [
   ["the creation of a cluster", () => at(), undefined],
   ["a move", () => tenant.path("one/move"), { currentEnvironment: "production", newEnvironment: "staging" }],
   ["the inheritance of Prometheus rules", () => at("production", "one", "prometheus-rules-inheritance"), false],
+  [
+    "the request of an upgrade",
+    () => `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`,
+    () => ({ clusterIdentity: prepared, version: "v1.35.0-u-ame.1" }),
+  ],
   ["the creation of a pool", () => at("production", "one", "pools"), POOL],
   ["the creation of an environment", () => `/api/v1/orgs/${tenant.slug}/environments`, { name: "spare" }],
 ];
@@ -67,9 +75,10 @@ async function eventsOfTenant() {
 
 describe.each(OPERATIONS)("a retry of %s", (name, path, body) => {
   const isCreation = name === "the creation of a cluster";
-  const sent = () => (isCreation ? tenant.creation() : body);
+  const sent = () => (isCreation ? tenant.creation() : typeof body === "function" ? body() : body);
   const prepare = async () => {
-    if (!isCreation) await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() });
+    if (isCreation) return;
+    prepared = (await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() })).body.identity;
   };
 
   test.runIf(isCreation)("a retry returns the first response's warnings", async () => {

@@ -5,6 +5,8 @@ let world: World;
 let tenant: Tenant;
 /** Creates the cluster "one" with a pool. */
 let pool: string;
+/** Path of the cluster's scheduled upgrade. */
+let upgrade: string;
 
 beforeAll(async () => {
   world = await makeWorld();
@@ -22,6 +24,10 @@ beforeEach(async () => {
   await send("POST", tenant.path("production"), tenant.creation({ nodePools }));
   const [{ id }] = (await send("GET", `${at()}/pools`)).body;
   pool = `${at()}/pools/${id}`;
+  const { identity } = (await send("GET", at())).body;
+  const upgrades = `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`;
+  const request = { clusterIdentity: identity, version: "v1.35.0-u-ame.1" };
+  upgrade = `${upgrades}/${(await send("POST", upgrades, request)).body.identity}`;
 });
 
 describe("a read with If-None-Match", () => {
@@ -29,6 +35,7 @@ describe("a read with If-None-Match", () => {
     ["a cluster", () => at()],
     ["a cluster with its compute", () => `${at()}?show-compute=true`],
     ["a pool", () => pool],
+    ["a scheduled upgrade", () => upgrade],
   ];
   test.each(reads)(
     "GET of %s with If-None-Match returns 304 without a body while the caller's tag is current",
@@ -78,6 +85,7 @@ const writes: [string, () => Promise<string>, (headers: Record<string, string>) 
       send("POST", tenant.path("one/move"), { currentEnvironment: "production", newEnvironment: "staging" }, headers),
   ],
   ["PUT of a pool", () => present(pool), (headers) => send("PUT", pool, { minSize: 2 }, headers)],
+  ["DELETE of an upgrade", () => present(upgrade), (headers) => send("DELETE", upgrade, undefined, headers)],
   ["DELETE of a pool", () => present(pool), (headers) => send("DELETE", pool, undefined, headers)],
 ];
 

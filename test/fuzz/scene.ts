@@ -20,6 +20,7 @@ interface KnownPool {
 interface KnownCluster {
   environment: string;
   slug: string;
+  identity: string;
   tag: string;
   pools: KnownPool[];
 }
@@ -75,6 +76,7 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
   "cloudCredentialsIdentity",
   "cloudProvider",
   "cloudProviderSlug",
+  "clusterIdentity",
   "clusterPodSubnet",
   "clusterSlug",
   "currentEnvironment",
@@ -97,6 +99,7 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
   "pool",
   "region",
   "regionSlug",
+  "scheduledUpgradeIdentity",
   "serviceSubnet",
   "spareEnvironment",
   "updateChannel",
@@ -117,6 +120,8 @@ export async function makeScene(world: World): Promise<Scene> {
   const gone: GoneCluster[] = [];
   /** Environments without clusters, which can be deleted. */
   const spare: string[] = [];
+  /** Identities of scheduled upgrades. */
+  const upgrades: string[] = [];
   const tokens = {
     admin: tenant.admin,
     developer: developer?.token,
@@ -140,6 +145,7 @@ export async function makeScene(world: World): Promise<Scene> {
       ...inCatalogue,
       cloudAccountIdentity: [tenant.account.identity],
       cloudCredentialsIdentity: tenant.account.credentials.map(({ identity }) => identity),
+      clusterIdentity: [cluster?.identity ?? tenant.identity],
       clusterPodSubnet: POD_SUBNETS.map((ipRange) => ({ ipRange })),
       clusterSlug: [cluster?.slug ?? "none"],
       currentEnvironment: [cluster?.environment],
@@ -160,6 +166,7 @@ export async function makeScene(world: World): Promise<Scene> {
       pageable: PAGEABLES.map((each) => JSON.stringify(each)),
       pool: [pool?.id ?? "1"],
       spareEnvironment: [at(spare, target) ?? "none"],
+      scheduledUpgradeIdentity: [at(upgrades, target) ?? tenant.identity],
       serviceSubnet: SERVICE_SUBNETS.map((ipRange) => ({ ipRange })),
     };
     const found = of[name];
@@ -181,7 +188,7 @@ export async function makeScene(world: World): Promise<Scene> {
     const tag = headers.get("etag") ?? "";
     if (present !== -1 && isGone) known.splice(present, 1);
     else if (present !== -1) Object.assign(known[present] ?? {}, { tag });
-    else if (!isGone) known.push({ environment, slug, tag, pools: [] });
+    else if (!isGone) known.push({ environment, slug, identity: body.identity, tag, pools: [] });
     if (known.length > KNOWN) known.shift();
   }
 
@@ -201,6 +208,10 @@ export async function makeScene(world: World): Promise<Scene> {
       if (operationId === "createEnvironment") spare.push(body.slug.slugValue);
       if (operationId === "deleteEnvironment") spare.splice(target % spare.length, 1);
       const cluster = at(known, target);
+      if (operationId === "requestScheduledClusterUpgrade") {
+        upgrades.push(body.identity);
+        if (upgrades.length > KNOWN) upgrades.shift();
+      }
       if (operationId === "createCluster") {
         noteCluster(headers, body);
         // Some remain as created, because other operations can do more with them.

@@ -177,6 +177,7 @@ function others(
     },
     reading("clusters", `${cluster}/upgrades`),
     reading("clusters", `${cluster}/upgrades?t%61rget=%20`),
+    reading("scheduled-upgrades", `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades?statuses=REQUESTED`),
     reading("references", "/api/v1/memberships"),
     reading("references", "/api/v1/cluster-versions"),
     reading("organisations", `/api/v1/orgs/${tenant.slug}/environments`),

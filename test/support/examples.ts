@@ -77,6 +77,7 @@ const inPath = {
   regionSlug: "eu-west-1",
   cloudAccountIdentity: IDENTITIES.account,
   maintenanceScheduleIdentity: IDENTITIES.schedule,
+  scheduledUpgradeIdentity: IDENTITIES.upgrade,
 };
 type PathValues = Partial<typeof inPath>;
 
@@ -184,6 +185,7 @@ const INVALID: Record<string, unknown> = {
   createEnvironment: { name: "Test_Demo", type: "acceptance" },
   createNodePool: { name: "batch", nodeSize: "huge" },
   moveCluster: { currentEnvironment: "production", newEnvironment: "mars" },
+  requestScheduledClusterUpgrade: { clusterIdentity: IDENTITIES.cluster, version: "1.35" },
   updateCluster: { version: "v1.33.0" },
   updateEnvironment: { type: "acceptance" },
   updateNodePool: { autoScaling: false, maxSize: 3, minSize: 2 },
@@ -208,6 +210,7 @@ function missingIn({ path, operationId }: Operation): PathValues {
     ["regionSlug", "nowhere"],
     ["cloudProviderSlug", "nowhere"],
     ["cloudAccountIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
+    ["scheduledUpgradeIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
     ["maintenanceScheduleIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
   ] as const) {
     if (path.includes(`{${name}}`)) return { [name]: value };
@@ -295,6 +298,8 @@ async function captureLife(scene: Scene): Promise<void> {
     await capture(scene, early, 409);
   }
   for (const method of ["getNodePoolJoinConfig", "createNodePoolJoinConfig"]) await capture(scene, method, 409);
+  const { body: upgrade } = await capture(scene, "requestScheduledClusterUpgrade", 200);
+  recordIdentity(scene, upgrade.identity, "upgrade");
   for (const read of operations.filter(({ method }) => method === "GET")) {
     if (read.tag === "Configurations" || read.operationId === "getOpenApi") continue;
     await capture(scene, read.operationId, 200, { query: SHORT[read.operationId] ?? "" });
@@ -320,6 +325,16 @@ async function captureLife(scene: Scene): Promise<void> {
   await captureSharedErrors(scene);
   await captureEnvironment(scene);
 
+  await capture(scene, "cancelScheduledClusterUpgrade", 200);
+  const now = { ignoreMaintenanceSchedule: true, scheduleRequestDate: undefined, version: "v1.35.0-u-ame.1" };
+  const immediate = await ask(scene, "requestScheduledClusterUpgrade", {
+    body: { ...(requests.requestScheduledClusterUpgrade as object), ...now },
+  });
+  await world.settle(60_000);
+  scene.shown.delete(upgrade.identity);
+  recordIdentity(scene, immediate.body.identity, "upgrade");
+  await capture(scene, "cancelScheduledClusterUpgrade", 409);
+
   await ask(scene, "createCluster", { at: staging });
   await capture(scene, "moveCluster", 409);
   await change(deletion, staging);
@@ -327,6 +342,7 @@ async function captureLife(scene: Scene): Promise<void> {
   await capture(scene, "moveCluster", 200);
   await change(deletion);
   await capture(scene, "updatePrometheusRulesInheritance", 409, { body: { environmentPrometheusRules: false } });
+  await capture(scene, "requestScheduledClusterUpgrade", 409);
   await capture(scene, "undeleteCluster", 409);
   await world.settle();
   await capture(scene, "undeleteCluster", 400, { body: { identity: "my-first-cluster" } });

@@ -90,6 +90,20 @@ const WRITES: [
     ({ send, at }, headers) => send("POST", at("production", "prometheus-rules-inheritance"), false, headers),
     undefined,
   ],
+  [
+    "a requested upgrade",
+    ({ send, tenant, identity }, headers) =>
+      send(
+        "POST",
+        `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`,
+        {
+          clusterIdentity: identity,
+          version: "v1.35.0-u-ame.1",
+        },
+        headers,
+      ),
+    undefined,
+  ],
   ["a new pool", ({ send, at }, headers) => send("POST", at("production", "pools"), NEW, headers), undefined],
   [
     "a changed pool",
@@ -261,6 +275,33 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
     expect((await write(stage)).status).toBeLessThan(205);
     await expectWhole(hasty, stage);
   });
+});
+
+describe("the cancellation of an upgrade whose database calls fail", () => {
+  async function requested(of: World) {
+    const stage = await stageOn(of);
+    const upgrades = `/api/v1/orgs/${stage.tenant.slug}/scheduled-cluster-upgrades`;
+    const body = { clusterIdentity: stage.identity, version: "v1.35.0-u-ame.1" };
+    const response = await stage.send("POST", upgrades, body);
+    return { stage, path: `${upgrades}/${response.body.identity}`, tag: response.headers.get("etag") ?? "" };
+  }
+
+  test.each<Fault>(["before", "after"])(
+    "a cancellation of which a call fails (%s the call) happens once",
+    async (fault) => {
+      for (const position of [0, 1]) {
+        const { stage, path, tag } = await requested(forgetful);
+        failing(forgetful, position, fault);
+        const response = await stage.send("DELETE", path, undefined, { "if-match": tag });
+        forgetful.wire.fault = () => undefined;
+        expect([position, response.status, response.body.status], response.text).toEqual([position, 200, "SUPERSEDED"]);
+        const { events } = await stateOf(forgetful, stage);
+        expect(events.filter((type) => type === "scheduled-upgrade.cancelled")).toHaveLength(1);
+        expect((await stage.send("DELETE", path)).body).toEqual(response.body);
+        await expectWhole(forgetful, stage);
+      }
+    },
+  );
 });
 
 describe("a write that is repeated because its response was lost", () => {
