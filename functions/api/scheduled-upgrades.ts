@@ -8,6 +8,7 @@ import {
 } from "#core/cluster/operations/scheduled-upgrades.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
 import { createLambdaHandler } from "../http/lambda.ts";
+import { acloudDialect } from "./acloud/dialect.ts";
 import { dialectRoutes } from "./dialect.ts";
 import type { OperationsOf } from "./routes.ts";
 import { scheduledUpgradeDialect } from "./v1/scheduled-upgrades.ts";
@@ -21,7 +22,11 @@ export const scheduledUpgradeOperations = {
 } satisfies OperationsOf<"ScheduledUpgrades">;
 
 /** Routes of the operations on scheduled upgrades. */
-export const scheduledUpgradeRoutes = dialectRoutes(scheduledUpgradeOperations, scheduledUpgradeDialect);
+export const scheduledUpgradeRoutes = dialectRoutes(
+  scheduledUpgradeOperations,
+  scheduledUpgradeDialect,
+  acloudDialect(scheduledUpgradeDialect),
+);
 
 /** Makes the app of this route group. */
 const createScheduledUpgradesApp = (dependencies: AppDependencies) => createApp(dependencies, scheduledUpgradeRoutes);

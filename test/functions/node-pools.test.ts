@@ -180,7 +180,7 @@ describe("a node pool of a new cluster", () => {
     expect(response.status).toBe(400);
     expect(response.body.details.toSorted()).toEqual([
       expect.stringMatching(/availabilityZone: "mars".*eu-west-1a, eu-west-1b, eu-west-1c/),
-      expect.stringMatching(/nodeSize: "huge".*t3\.medium.*r5\.xlarge/),
+      expect.stringMatching(/nodeSize: "huge".*t3\.medium.* and \d+ more$/),
     ]);
     expect(response.body.message).toBe(`${response.body.details[0]} (and 1 more)`);
   });

@@ -110,7 +110,9 @@ function textOf(value: unknown): string {
 async function stateOf(of: World, { tenant: { slug } }: Stage): Promise<string[]> {
   const items: Json[] = await of.table.query({ pk: `ORG#${slug}`, from: "!", to: "~" });
   const [event] = (await organisationEventsOf(of.services, slug)).slice(-1);
-  const withoutIds = items.map(({ buckets: _, document = "{}", ...rest }) => {
+  const withoutIds = items.map((item) => {
+    if (item.entity === "cluster") return { sk: item.sk, status: item.status, revision: item.revision };
+    const { buckets: _, document = "{}", ...rest } = item;
     const { id: _id, ...inDocument } = JSON.parse(document);
     return { ...rest, document: inDocument };
   });

@@ -75,7 +75,7 @@ async function visit(id: OperationId, body?: unknown, more: Record<string, strin
 describe("the types of every response of the dialect", () => {
   test("the client decodes every successful response", async () => {
     const upstream = await visit("createCluster", tenant.creation({ name: "upstream" }));
-    await visit("createCluster", {
+    const cluster = await visit("createCluster", {
       ...tenant.creation({
         ...{
           cni: "CILIUM",
@@ -95,7 +95,13 @@ describe("the types of every response of the dialect", () => {
     });
     values.nodePool = `${pool.id}`;
     await world.settle();
+    const upgrade = await visit("requestScheduledClusterUpgrade", {
+      ...{ clusterIdentity: cluster.identity, version: "v1.35.0-u-ame.1" },
+      ...{ scheduleRequestDate: new Date(Date.now() + 86_400_000).toISOString(), ignoreMaintenanceSchedule: true },
+    });
+    values.upgrade = upgrade.identity;
     for (const { id, method } of acloudRows) if (method === "GET") await visit(id);
+    await visit("cancelScheduledClusterUpgrade");
     await visit("createNodePoolJoinConfig");
     await visit("createEnvironment", { name: "My Test", purpose: "", type: "demo", description: "" });
     const own = { environment: "my-test" };
