@@ -30,6 +30,8 @@ interface PathSlugs {
   organisation: string;
   environment?: string;
   cluster?: string;
+  /** Observability tenant. */
+  tenant?: string;
 }
 
 /** Requirements of an operation, and additional reads. The functions are called only when the path is well formed. */
@@ -172,10 +174,8 @@ export async function verifyTokenText(
   return verifyToken({ credentials, clock, sourceAddress }, (await table.get([key])).get(keyText(key)));
 }
 
-const isWellFormed = ({ organisation, environment, cluster }: PathSlugs): boolean =>
-  isOrganisationSlug(organisation) &&
-  (environment === undefined || isSlug(environment)) &&
-  (cluster === undefined || isSlug(cluster));
+const isWellFormed = ({ organisation, ...others }: PathSlugs): boolean =>
+  isOrganisationSlug(organisation) && Object.values(others).every((slug) => isSlug(slug));
 
 function tenantKeys(path: PathSlugs, user: string): Key[] {
   return [

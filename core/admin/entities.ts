@@ -6,6 +6,7 @@ import { bootstrapTokensEntity, certificateAuthorityEntity, oidcClientEntity } f
 import { eventEntity } from "../events/entity.ts";
 import { chunkEntity } from "../listing/page-index.ts";
 import { nodePoolEntity } from "../node-pool/entity.ts";
+import { configurationEntity, silencesEntity, tenantEntity } from "../observability/entity.ts";
 import { simulationEntity } from "../provisioning/simulated/simulation.ts";
 import { storedResponseEntity } from "../request/idempotency.ts";
 import { keyringEntity } from "../secrets/keyring-record.ts";
@@ -28,6 +29,7 @@ export const entities: readonly AnyEntity[] = [
   certificateAuthorityEntity,
   chunkEntity,
   clusterEntity,
+  configurationEntity,
   dataKeyEntity,
   environmentEntity,
   eventEntity,
@@ -41,7 +43,9 @@ export const entities: readonly AnyEntity[] = [
   referencesEntity,
   rotationEntity,
   scheduledUpgradeEntity,
+  silencesEntity,
   simulationEntity,
+  tenantEntity,
   tokenEntity,
   tombstoneEntity,
   totalEntity,

@@ -164,7 +164,10 @@ export const ObservabilityTenantClusterRef = v.object({});
 /** ObservabilityTenantEnvironmentRef of the API documentation, which does not show its properties. */
 export const ObservabilityTenantEnvironmentRef = v.object({});
 
-/** ObservabilityTenant of the API documentation. No tenants exist yet. */
+/**
+ * ObservabilityTenant of the API documentation, always without cluster and environment: the documentation shows no request that relates
+ * a tenant to one.
+ */
 export const ObservabilityTenant = v.object({
   available: v.boolean(),
   cluster: v.optional(ObservabilityTenantClusterRef),
@@ -187,7 +190,7 @@ export const UpdateChannelResponse = v.object({
   name: v.string(),
 });
 
-/** ClusterResponse of the API documentation, always without observabilityTenant, because no tenants exist yet. */
+/** ClusterResponse of the API documentation, always without observabilityTenant, because no request relates one to a cluster. */
 export const ClusterResponse = v.object({
   actualState: v.optional(ActualClusterStateResponse),
   addons: v.record(v.string(), APIAddon),

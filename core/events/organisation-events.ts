@@ -12,6 +12,12 @@ export const organisationEventTypes = [
   "environment.updated",
   "environment.deletion-requested",
   "environment.deleted",
+  "observability-tenant.created",
+  "observability-tenant.updated",
+  "observability-tenant.deleted",
+  "alertmanager.updated",
+  "silence.created",
+  "silence.expired",
 ] as const;
 
 /** Path of a change: the collection with the name of the element, and the property unless the whole element is meant. */
@@ -20,7 +26,7 @@ type ElementPath<Collection extends string> = `${Collection}[${string}]` | `${Co
 /** Event of an organisation, with its changes. Values of changes contain no secret. */
 export interface OrganisationEvent {
   type: (typeof organisationEventTypes)[number];
-  changes: readonly Change<ElementPath<"environments">>[];
+  changes: readonly Change<ElementPath<"environments" | "observabilityTenants">>[];
 }
 
 /** Organisation and time of an event, and the request that caused it. */

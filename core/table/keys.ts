@@ -66,6 +66,30 @@ export const referencesKey = (organisation: string) => inOrganisation(organisati
 /** Key of the counters of an organisation. */
 export const totalKey = (organisation: string) => inOrganisation(organisation, "TOTAL");
 
+/** Key of an observability tenant, by slug. */
+export const observabilityTenantKey = (organisation: string, tenant: string) =>
+  inOrganisation(organisation, `${OBSERVABILITY_TENANT_PREFIX}${part(tenant)}`);
+
+/** Sort key prefix of observability tenants. */
+export const OBSERVABILITY_TENANT_PREFIX = "OBSERVABILITY#";
+
+const OBSERVABILITY_PARTITION = "OBSERVABILITY#";
+
+/**
+ * Key of the Alertmanager configuration of an observability tenant. What a tenant has is in a partition of its own, because a write of a
+ * large configuration takes half of what a partition can write in a second.
+ */
+export const alertmanagerKey = (organisation: string, tenant: string): Key => ({
+  pk: `${OBSERVABILITY_PARTITION}${part(organisation)}#${part(tenant)}`,
+  sk: "ALERTMANAGER",
+});
+
+/** Key of the silences of an observability tenant. */
+export const silencesKey = (organisation: string, tenant: string): Key => ({
+  ...alertmanagerKey(organisation, tenant),
+  sk: "SILENCES",
+});
+
 /** Key of the number of clusters that use a cloud account or a maintenance schedule. */
 export const usageKey = (organisation: string, identity: string) =>
   inOrganisation(organisation, `${USAGE_PREFIX}${part(identity)}`);
@@ -289,3 +313,9 @@ export const userOf = ({ pk }: Key): string | undefined => afterPrefix(USER_PART
 /** Returns the pointer key of the cluster whose partition contains a key; undefined for any other key. */
 export const pointerKeyOf = ({ pk }: Key): Key | undefined =>
   pk.startsWith(CLUSTER_PARTITION) ? { pk, sk: POINTER } : undefined;
+
+/** Returns the key of the observability tenant whose partition contains a key; undefined for any other key. */
+export function observabilityTenantKeyOf({ pk }: Key): Key | undefined {
+  const [organisation, tenant] = afterPrefix(OBSERVABILITY_PARTITION, pk)?.split("#") ?? [];
+  return organisation === undefined || tenant === undefined ? undefined : observabilityTenantKey(organisation, tenant);
+}

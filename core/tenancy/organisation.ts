@@ -56,6 +56,8 @@ const StoredTotal = v.object({
   memory: v.number(),
   environments: v.number(),
   members: v.number(),
+  /** Absent until the first one is created. */
+  observabilityTenants: v.optional(v.number()),
 });
 
 /** Totals of an organisation: cpu in cores, memory in MiB. Its limits are conditions on this item. */
@@ -72,6 +74,9 @@ export const ORGANISATION_FULL_MESSAGE = `Limit reached: an organisation can hav
 
 /** Maximum number of environments in an organisation. */
 export const MAX_ENVIRONMENTS = 1_000;
+
+/** Maximum number of observability tenants in an organisation. */
+export const MAX_OBSERVABILITY_TENANTS = 50;
 
 /** Returns the error for an organisation that does not exist. */
 export const organisationNotFound = (slug: string): AppError =>

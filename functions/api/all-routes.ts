@@ -6,6 +6,7 @@ import { clusterRoutes } from "./clusters.ts";
 import { configurationRoutes } from "./configurations.ts";
 import { healthRoutes } from "./health.ts";
 import { nodePoolRoutes } from "./node-pools.ts";
+import { observabilityRoutes } from "./observability.ts";
 import { organisationRoutes } from "./organisations.ts";
 import { referenceRoutes } from "./references.ts";
 import { scheduledUpgradeRoutes } from "./scheduled-upgrades.ts";
@@ -22,6 +23,7 @@ export const allRoutes = (keyring: Keyring, ready: () => Promise<boolean>): read
   ...scheduledUpgradeRoutes,
   ...nodePoolRoutes,
   ...organisationRoutes,
+  ...observabilityRoutes,
   ...referenceRoutes,
   ...configurationRoutes(keyring),
 ];

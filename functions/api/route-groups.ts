@@ -18,6 +18,7 @@ const BUNDLES = {
   Configurations: "configurations",
   Organisations: "organisations",
   ScheduledUpgrades: "scheduled-upgrades",
+  Observability: "observability",
   Health: "health",
   References: "references",
 } as const satisfies Record<Exclude<RouteGroupName, "Default">, BundleName>;

@@ -24,6 +24,8 @@ export const bundles = {
   "node-pools": { entry: "functions/api/node-pools.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   organisations: { entry: "functions/api/organisations.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   "scheduled-upgrades": { entry: "functions/api/scheduled-upgrades.ts", handlers: ["handler"], budgetBytes: API_BYTES },
+  // With a YAML reader.
+  observability: { entry: "functions/api/observability.ts", handlers: ["handler"], budgetBytes: 384 * KIB },
   references: { entry: "functions/api/references.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   health: { entry: "functions/api/health.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   // Without a client of any service.

@@ -2,6 +2,7 @@
 
 import { toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type * as v from "valibot";
+import { ipWhiteList } from "#core/observability/schema.ts";
 import { cidr } from "#core/shared/schemas.ts";
 
 /** JSON Schema 2020-12. */
@@ -15,7 +16,9 @@ const DROPPED_CHECKS: ReadonlySet<string> = new Set([
 ]);
 
 /** Rules without a message of their own: the arithmetic of CIDR blocks. */
-const DROPPED_ACTIONS: ReadonlySet<unknown> = new Set(cidr.pipe.filter(({ type }) => type === "raw_check"));
+const DROPPED_ACTIONS: ReadonlySet<unknown> = new Set(
+  [...cidr.pipe, ...ipWhiteList.pipe].filter(({ type }) => type === "raw_check"),
+);
 
 /** Transformations that do not change the type. */
 const HARMLESS: ReadonlySet<string> = new Set(["to_lower_case"]);

@@ -10,6 +10,7 @@ export const IDENTITIES = {
   environment: "6394c952-1afc-492b-b977-965e3900143e",
   organisation: "4dd78818-1f3e-499f-a4a3-9b4784658b49",
   pool: "0b0f6f6f-3f6f-4a55-9a39-2f1f0f8c5a11",
+  silence: "5d1f0c35-3f0e-4a0e-9a52-0f6d4b7f3c21",
   schedule: "f2b6a6de-7c0b-4c43-9a0e-4f3f1f6f2a10",
   upgrade: "5b1e7a52-6f0c-8a4d-9c3b-7d2e8f1a4b60",
   user: "9a7f2c31-52cf-4a0f-8f1c-3d9f0a1b2c3d",
@@ -68,6 +69,19 @@ export const requests: Readonly<Record<string, unknown>> = {
   updatePrometheusRulesInheritance: { environmentPrometheusRules: true },
   createEnvironment: { name: "Test & Demo", purpose: "demonstrations", type: "demo" },
   updateEnvironment: { description: "For demonstrations to customers", name: "Demo" },
+  createObservabilityTenant: { ipWhiteList: "192.0.2.0/24, 2001:db8::/32", name: "Web shop" },
+  updateObservabilityTenant: { name: "Web shop and API" },
+  updateAlertmanagerConfiguration: {
+    alertManagerConfig: "route:\n  receiver: team\nreceivers:\n  - name: team\n",
+    ruleFiles: { "shop.yaml": "groups:\n  - name: shop\n    rules: []\n" },
+    templateFiles: { "team.tmpl": '{{ define "team.title" }}{{ .CommonLabels.alertname }}{{ end }}' },
+  },
+  createSilence: {
+    comment: "Maintenance of the database",
+    endsAt: "2099-01-01T04:00:00Z",
+    matchers: [{ isEqual: true, isRegex: true, name: "alertname", value: "Database(Down|Slow)" }],
+    startsAt: "2099-01-01T02:00:00Z",
+  },
   undeleteCluster: { identity: IDENTITIES.cluster },
   requestScheduledClusterUpgrade: {
     clusterIdentity: IDENTITIES.cluster,

@@ -29,6 +29,7 @@ export const tags = {
   Configurations:
     "Configurations of nodes and clients of a cluster. The responses contain secrets, so caches must not store them.",
   Organisations: "An organisation, and what it has besides clusters.",
+  Observability: "Observability tenants, their Alertmanager configuration, silences and alerts.",
   References: "Read-only data to which a new cluster refers.",
   Service: "The service itself. No token is needed.",
 } as const;

@@ -2,6 +2,7 @@
 
 import type { OperationId, OperationIdOf } from "../api/routes.ts";
 import { configurationDescriptions } from "./configurations.ts";
+import { observabilityDescriptions } from "./observability.ts";
 import { type Descriptions, READ, UNCHANGED, WRITE } from "./operation.ts";
 import { organisationDescriptions } from "./organisations.ts";
 import { referenceDescriptions, serviceDescriptions } from "./references.ts";
@@ -222,6 +223,7 @@ export const descriptions: Descriptions<OperationId> = {
   ...nodePoolDescriptions,
   ...configurationDescriptions,
   ...organisationDescriptions,
+  ...observabilityDescriptions,
   ...referenceDescriptions,
   ...serviceDescriptions,
 };

@@ -53,6 +53,8 @@ const PATH: Readonly<Record<string, Parameter>> = Object.fromEntries([
   path("region", "regionSlug", "The region.", slug, "eu-west-1"),
   path("account", "cloudAccountIdentity", "The cloud account.", uuid, IDENTITIES.account),
   path("upgrade", "scheduledUpgradeIdentity", "The scheduled upgrade.", uuid, IDENTITIES.upgrade),
+  path("tenant", "observabilityTenantSlug", "The observability tenant.", slug, "web-shop"),
+  path("silence", "silenceId", "The silence.", uuid, IDENTITIES.silence),
   path("schedule", "maintenanceScheduleIdentity", "The schedule.", uuid, IDENTITIES.schedule),
 ]);
 

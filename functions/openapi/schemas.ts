@@ -9,6 +9,7 @@ import * as Upgrade from "#core/cluster/upgrade-schema.ts";
 import * as Configuration from "#core/cluster-access/schema.ts";
 import { EventChange } from "#core/events/list.ts";
 import * as NodePool from "#core/node-pool/schema.ts";
+import * as Observability from "#core/observability/schema.ts";
 import * as Environment from "#core/references/environments/schema.ts";
 import { OrganisationEventResponse, OrganisationEventsResponse } from "#core/references/organisation-events.ts";
 import {
@@ -51,12 +52,21 @@ const generated = (of: v.GenericSchema<string | number>) => v.optional(v.pipe(of
 
 // A dry run has the same schema as the real response, so properties that it omits are optional. The tests check responses more strictly,
 // because they know which of them were dry runs.
+const ObservabilityTenant = v.object({
+  ...Cluster.ObservabilityTenant.entries,
+  consequences,
+  createdAt: generated(Cluster.ObservabilityTenant.entries.createdAt),
+  id: generated(int64),
+  identity: generated(identity),
+  modifiedAt: generated(Cluster.ObservabilityTenant.entries.modifiedAt),
+});
 const ClusterResponse = v.object({
   ...Cluster.ClusterResponse.entries,
   consequences,
   createdAt: generated(Cluster.ClusterResponse.entries.createdAt),
   identity: generated(identity),
   modifiedAt: generated(Cluster.ClusterResponse.entries.modifiedAt),
+  observabilityTenant: v.optional(ObservabilityTenant),
 });
 const ClusterNodePoolResponse = v.object({
   ...NodePool.ClusterNodePoolResponse.entries,
@@ -83,12 +93,17 @@ const ScheduledClusterUpgradeResponse = v.object({
   modifiedAt: generated(Upgrade.ScheduledClusterUpgradeResponse.entries.modifiedAt),
 });
 
+const AlertmanagerConfiguration = v.object({ ...Observability.AlertmanagerConfiguration.entries, consequences });
+const SilenceResponse = v.object({ ...Observability.SilenceResponse.entries, consequences, id: generated(identity) });
+
 /** Properties that every response has except that of a dry run. */
 export const generatedProperties: Readonly<Record<string, readonly string[]>> = {
   ClusterResponse: ["createdAt", "identity", "modifiedAt"],
   ClusterNodePoolResponse: ["createdAt", "id", "identity", "modifiedAt"],
   EnvironmentResponse: ["createdAt", "id", "identity", "modifiedAt"],
   ScheduledClusterUpgradeResponse: ["createdAt", "identity", "modifiedAt"],
+  ObservabilityTenant: ["createdAt", "id", "identity", "modifiedAt"],
+  SilenceResponse: ["id"],
 };
 
 const page = (element: v.GenericSchema) =>
@@ -107,6 +122,8 @@ const page = (element: v.GenericSchema) =>
   });
 
 const SCHEMAS = {
+  Alert: Observability.Alert,
+  AlertmanagerConfiguration,
   APIAddon: Cluster.APIAddon,
   ActualClusterStateResponse: Cluster.ActualClusterStateResponse,
   AvailabilityZone,
@@ -128,6 +145,9 @@ const SCHEMAS = {
   CreateClusterNodePool: NodePool.CreateClusterNodePool,
   CreateEnvironment: Environment.CreateEnvironment,
   CreateNodePool: NodePool.CreateNodePool,
+  CreateObservabilityTenant: Observability.CreateObservabilityTenant,
+  CreateSilence: Observability.CreateSilence,
+  CreateSilenceMatcher: Observability.CreateSilenceMatcher,
   DryRunResponse: v.object({ consequences: v.array(Consequence) }),
   Email,
   EnvironmentResponse,
@@ -148,7 +168,7 @@ const SCHEMAS = {
   NodeTaint: NodePool.NodeTaint,
   NodeType,
   OidcConfigResponse: Configuration.OidcConfigResponse,
-  ObservabilityTenant: Cluster.ObservabilityTenant,
+  ObservabilityTenant,
   ObservabilityTenantClusterRef: Cluster.ObservabilityTenantClusterRef,
   ObservabilityTenantEnvironmentRef: Cluster.ObservabilityTenantEnvironmentRef,
   OrganisationEventResponse,
@@ -163,6 +183,7 @@ const SCHEMAS = {
   PageClusterResponse: page(ClusterResponse),
   PageEnvironmentResponse: page(EnvironmentResponse),
   PageNodeType: page(NodeType),
+  PageObservabilityTenant: page(ObservabilityTenant),
   PageOrganisationMembershipResponse: page(MembershipResponse),
   PageRegion: page(Region),
   PageScheduledClusterUpgradeResponse: page(ScheduledClusterUpgradeResponse),
@@ -172,13 +193,18 @@ const SCHEMAS = {
   Region,
   RequestScheduledClusterUpgrade: Upgrade.RequestScheduledClusterUpgrade,
   ScheduledClusterUpgradeResponse,
+  SilenceMatcher: Observability.SilenceMatcher,
+  SilenceResponse,
+  SilenceStatus: Observability.SilenceStatus,
   Slug,
   SortObject,
   UndeleteCluster: Cluster.UndeleteCluster,
+  UpdateAlertmanagerConfiguration: Observability.UpdateAlertmanagerConfiguration,
   UpdateChannelResponse: Cluster.UpdateChannelResponse,
   UpdateCluster: Cluster.UpdateCluster,
   UpdateEnvironment: Environment.UpdateEnvironment,
   UpdateNodePool: NodePool.UpdateNodePool,
+  UpdateObservabilityTenant: Observability.UpdateObservabilityTenant,
   UpdatePrometheusRules,
 };
 

@@ -183,6 +183,7 @@ export function buildRequests(tenant: Tenant): Record<BundleName, MeasuredReques
     "scheduled-upgrades": [
       ask("list scheduled upgrades", "GET", `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`),
     ],
+    observability: [ask("list observability tenants", "GET", `/api/v1/orgs/${tenant.slug}/monitoring`)],
     references: [ask("list cloud accounts", "GET", `/api/v1/orgs/${tenant.slug}/cloud-accounts`)],
     configurations: [ask("kubeconfig", "GET", `${cluster}/kubeconfig`)],
     health: [ask("readiness", "GET", "/readyz")],

@@ -116,6 +116,18 @@ const OBJECTS: Readonly<Record<string, Fields>> = {
     ...{ last: "bool", first: "bool", empty: "bool", totalPages: "int", totalElements: "int", numberOfElements: "int" },
     ...{ number: "int", size: "int", sort: "SortState" },
   },
+  ObservabilityTenant: {
+    ...{ identity: "string", customer: "string", name: "string", slug: "string", ipWhiteList: "string" },
+    ...{ available: "bool", createdAt: "time", modifiedAt: "time", deletedAt: "time" },
+  },
+  AlertmanagerConfiguration: { ruleFiles: "strings", templateFiles: "strings", alertManagerConfig: "string" },
+  Alert: { labels: "strings", annotations: "strings", activeAt: "time", state: "string", value: "string" },
+  SilenceResponse: {
+    ...{ id: "string", matchers: "[]SilenceMatcher", startsAt: "time", endsAt: "time", createdBy: "string" },
+    ...{ comment: "string", status: "SilenceStatus" },
+  },
+  SilenceMatcher: { name: "string", value: "string", isRegex: "bool", isEqual: "bool" },
+  SilenceStatus: { state: "string" },
   SortState: { sorted: "bool", unsorted: "bool", empty: "bool" },
 };
 
@@ -137,6 +149,7 @@ export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   CloudProfile: ["identity", "type"],
   OrganisationMembershipResponse: ["id", "slug"],
   JoinConfigVersions: ["cloudInit"],
+  AlertmanagerConfiguration: ["ruleFiles"],
   Page: ["last", "totalElements", "sort"],
 };
 

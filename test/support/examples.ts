@@ -11,6 +11,7 @@ import { createToken } from "#core/admin/personal-tokens.ts";
 import { profileByIdentity } from "#core/catalogue/index.ts";
 import { clusterEntity } from "#core/cluster/entity.ts";
 import { randomIds } from "#core/context.ts";
+import { MAX_SILENCES } from "#core/observability/silence-rules.ts";
 import { clusterKey } from "#core/table/keys.ts";
 import { routeRows } from "#functions/api/routes.ts";
 import { IDENTITIES, NODE_POOL_ID, type ResponseExamples, requests } from "#functions/openapi/examples.ts";
@@ -59,10 +60,15 @@ function canonical(shown: Map<string, string>, body: Json): Json {
   };
   const replaced = text
     .replaceAll(UUID, (real) => (profileByIdentity(real) === undefined ? identityOf(real) : real))
-    .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, MOMENT);
+    // Not those that a request named.
+    .replaceAll(/(?!2099)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, MOMENT);
   // Entity tags contain the start of an identity.
   const withTags = [...shown].reduce(
-    (all, [real, known]) => all.replaceAll(`-${real.slice(0, 8)}.`, `-${known.slice(0, 8)}.`),
+    (all, [real, known]) =>
+      [".", "\\"].reduce(
+        (text, end) => text.replaceAll(`-${real.slice(0, 8)}${end}`, `-${known.slice(0, 8)}${end}`),
+        all,
+      ),
     replaced,
   );
   return JSON.parse(withTags);
@@ -78,6 +84,8 @@ const inPath = {
   cloudAccountIdentity: IDENTITIES.account,
   maintenanceScheduleIdentity: IDENTITIES.schedule,
   scheduledUpgradeIdentity: IDENTITIES.upgrade,
+  observabilityTenantSlug: "web-shop",
+  silenceId: IDENTITIES.silence,
 };
 type PathValues = Partial<typeof inPath>;
 
@@ -184,10 +192,18 @@ const INVALID: Record<string, unknown> = {
   createCluster: { ...(requests.createCluster as object), version: "1.34", region: "mars" },
   createEnvironment: { name: "Test_Demo", type: "acceptance" },
   createNodePool: { name: "batch", nodeSize: "huge" },
+  createObservabilityTenant: { ipWhiteList: "192.0.2.1/24", name: "Web_shop" },
+  createSilence: {
+    comment: " ",
+    endsAt: "0001-01-01T00:00:00Z",
+    matchers: [{ isRegex: true, name: "alertname", value: "(?!Database).*" }],
+  },
   moveCluster: { currentEnvironment: "production", newEnvironment: "mars" },
   requestScheduledClusterUpgrade: { clusterIdentity: IDENTITIES.cluster, version: "1.35" },
   updateCluster: { version: "v1.33.0" },
+  updateAlertmanagerConfiguration: { alertManagerConfig: "route: {", ruleFiles: { "../shop.yaml": "" } },
   updateEnvironment: { type: "acceptance" },
+  updateObservabilityTenant: { name: "Web_shop" },
   updateNodePool: { autoScaling: false, maxSize: 3, minSize: 2 },
   updatePrometheusRulesInheritance: { environmentPrometheusRules: "yes" },
 };
@@ -212,6 +228,8 @@ function missingIn({ path, operationId }: Operation): PathValues {
     ["cloudAccountIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
     ["scheduledUpgradeIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
     ["maintenanceScheduleIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
+    ["silenceId", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
+    ["observabilityTenantSlug", "nowhere"],
   ] as const) {
     if (path.includes(`{${name}}`)) return { [name]: value };
   }
@@ -282,6 +300,25 @@ async function captureEnvironment(scene: Scene): Promise<void> {
   await capture(scene, "listOrganisationEvents", 200, { query: "?size=2" });
 }
 
+/** Captures the responses about the creation of an observability tenant and of what it has. */
+async function captureObservability(scene: Scene): Promise<void> {
+  await capture(scene, "createObservabilityTenant", 200);
+  await capture(scene, "createObservabilityTenant", 409);
+  await capture(scene, "updateObservabilityTenant", 200);
+  await capture(scene, "updateAlertmanagerConfiguration", 200);
+  const silence = await ask(scene, "createSilence");
+  recordIdentity(scene, silence.body.id, "silence");
+  scene.examples.createSilence = { 200: canonical(scene.shown, silence.body) };
+}
+
+/** Captures the responses about the end of an observability tenant. */
+async function captureObservabilityEnd(scene: Scene): Promise<void> {
+  await capture(scene, "expireSilence", 200, { query: "?dryRun=true" });
+  await capture(scene, "deleteObservabilityTenant", 200, { query: "?dryRun=true" });
+  for (let number = 1; number < MAX_SILENCES; number++) await ask(scene, "createSilence");
+  await capture(scene, "createSilence", 409);
+}
+
 /** Captures the responses about a cluster from its creation to its undelete. */
 async function captureLife(scene: Scene): Promise<void> {
   const { world } = scene;
@@ -300,6 +337,7 @@ async function captureLife(scene: Scene): Promise<void> {
   for (const method of ["getNodePoolJoinConfig", "createNodePoolJoinConfig"]) await capture(scene, method, 409);
   const { body: upgrade } = await capture(scene, "requestScheduledClusterUpgrade", 200);
   recordIdentity(scene, upgrade.identity, "upgrade");
+  await captureObservability(scene);
   for (const read of operations.filter(({ method }) => method === "GET")) {
     if (read.tag === "Configurations" || read.operationId === "getOpenApi") continue;
     await capture(scene, read.operationId, 200, { query: SHORT[read.operationId] ?? "" });
@@ -324,6 +362,7 @@ async function captureLife(scene: Scene): Promise<void> {
   await capture(scene, "updateNodePool", 200);
   await captureSharedErrors(scene);
   await captureEnvironment(scene);
+  await captureObservabilityEnd(scene);
 
   await capture(scene, "cancelScheduledClusterUpgrade", 200);
   const now = { ignoreMaintenanceSchedule: true, scheduleRequestDate: undefined, version: "v1.35.0-u-ame.1" };

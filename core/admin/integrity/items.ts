@@ -11,6 +11,7 @@ import {
   type Key,
   keyText,
   memberKey,
+  observabilityTenantKeyOf,
   organisationKey,
   organisationOf,
   pointerKeyOf,
@@ -61,6 +62,8 @@ function dependenciesOf(item: RawItem): Dependency[] {
     const user = userOf(item);
     return dependsOn(user === undefined ? undefined : memberKey(userOrganisationEntity.read(item).organisation, user));
   }
+  const tenant = observabilityTenantKeyOf(item);
+  if (tenant !== undefined) return dependsOn(tenant);
   const organisation = organisationOf(item);
   return dependsOn(organisation === undefined ? undefined : organisationKey(organisation));
 }

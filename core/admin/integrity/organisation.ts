@@ -21,6 +21,7 @@ import {
   type Key,
   keyText,
   MEMBER_PREFIX,
+  OBSERVABILITY_TENANT_PREFIX,
   organisationKey,
   pointerKey,
   referencesKey,
@@ -181,17 +182,20 @@ async function checkTotals(
     sum(deleted, (each) => each.totalClusters),
     0,
   );
-  const { clusters, cpu, memory, environments: counted, members: people } = total;
-  const members = await services.table.query({ pk, prefix: MEMBER_PREFIX, keysOnly: true });
+  const { clusters, cpu, memory, environments: counted, members: people, observabilityTenants = 0 } = total;
+  const [members, tenants] = await Promise.all(
+    [MEMBER_PREFIX, OBSERVABILITY_TENANT_PREFIX].map((prefix) => services.table.query({ pk, prefix, keysOnly: true })),
+  );
   findings.same(
     `${where}: totals`,
-    { clusters, cpu, memory, environments: counted, members: people },
+    { clusters, cpu, memory, environments: counted, members: people, observabilityTenants },
     {
       clusters: sum(environments, ({ totalClusters }) => totalClusters),
       cpu: sum(environments, ({ totalCpu }) => totalCpu),
       memory: sum(environments, ({ totalMemory }) => totalMemory),
       environments: environments.length,
-      members: members.length,
+      members: members?.length,
+      observabilityTenants: tenants?.length,
     },
   );
 }

@@ -11,6 +11,9 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   referencesKey: { parts: 1, build: keys.referencesKey },
   totalKey: { parts: 1, build: keys.totalKey },
   scheduledUpgradeKey: { parts: 2, build: keys.scheduledUpgradeKey },
+  observabilityTenantKey: { parts: 2, build: keys.observabilityTenantKey },
+  alertmanagerKey: { parts: 2, build: keys.alertmanagerKey },
+  silencesKey: { parts: 2, build: keys.silencesKey },
   usageKey: { parts: 2, build: keys.usageKey },
   clusterKey: { parts: 3, build: keys.clusterKey },
   supersededClusterKey: { parts: 4, build: keys.supersededClusterKey },
@@ -49,6 +52,7 @@ const READERS = new Set([
     "clusterEnvironmentOf",
     "clusterIdentityOf",
     "clusterSlugOf",
+    "observabilityTenantKeyOf",
     "organisationOf",
     "pointerKeyOf",
     "userOf",
@@ -166,6 +170,16 @@ describe("table keys", () => {
     }
   });
 
+  test("the key of what an observability tenant has leads to the tenant, and no other key does", () => {
+    const tenant = keys.observabilityTenantKey("good", "good");
+    for (const [name, { parts, build }] of Object.entries(builders)) {
+      const key = build(...Array.from({ length: parts }, () => "good"));
+      if (typeof key !== "object" || Array.isArray(key)) continue;
+      const isOfTenant = ["alertmanagerKey", "silencesKey"].includes(name);
+      expect([name, keys.observabilityTenantKeyOf(key as keys.Key)]).toEqual([name, isOfTenant ? tenant : undefined]);
+    }
+  });
+
   test("keys of listed items begin with the prefix of their list, and no other key of the partition does", () => {
     const inPartition = Object.entries({
       [keys.ENVIRONMENT_PREFIX]: keys.environmentKey("org", "x"),
@@ -173,6 +187,7 @@ describe("table keys", () => {
       [keys.INDEX_PREFIX]: keys.indexChunkKey("org", "x", ""),
       "CLUSTER#": keys.clusterKey("org", "x", "y"),
       "DELETED#": keys.tombstoneKey("org", "x", "y", "z"),
+      [keys.OBSERVABILITY_TENANT_PREFIX]: keys.observabilityTenantKey("org", "x"),
       "USE#": keys.usageKey("org", "x"),
       ORG: keys.organisationKey("org"),
       REFERENCES: keys.referencesKey("org"),
