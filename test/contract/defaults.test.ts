@@ -43,6 +43,8 @@ beforeAll(async () => {
   };
   const upgrades = `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`;
   const upgrade = await world.send("POST", upgrades, { token: tenant.admin, body: upgradeRequest });
+  const monitoring = `/api/v1/orgs/${tenant.slug}/monitoring`;
+  await world.send("POST", monitoring, { token: tenant.admin, body: { name: "web" } });
   inPath = {
     organisationSlug: tenant.slug,
     environmentSlug: "production",
@@ -53,6 +55,8 @@ beforeAll(async () => {
     cloudAccountIdentity: tenant.account.identity,
     maintenanceScheduleIdentity: tenant.schedule.identity,
     scheduledUpgradeIdentity: upgrade.body.identity,
+    observabilityTenantSlug: "web",
+    silenceId: tenant.identity,
   };
   explicit = {
     "cloud-provider-slug": "aws",
@@ -129,6 +133,10 @@ describe("declared defaults of a write are accepted with each of its headers", (
     createCluster: () => tenant.creation({ name: randomUUID() }),
     createEnvironment: () => ({ name: randomUUID().slice(0, 8) }),
     updateEnvironment: () => ({ purpose: randomUUID() }),
+    createObservabilityTenant: () => ({ name: randomUUID().slice(0, 8) }),
+    createSilence: () => ({ comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers: [{ name: "a", value: "b" }] }),
+    updateAlertmanagerConfiguration: () => ({ ruleFiles: { a: randomUUID() } }),
+    updateObservabilityTenant: () => ({ name: randomUUID() }),
     createNodePool: () => ({ name: randomUUID().slice(0, 8), nodeSize: "t3.medium" }),
     moveCluster: () => ({ currentEnvironment: "production", newEnvironment: "production" }),
     requestScheduledClusterUpgrade: () => upgradeRequest,

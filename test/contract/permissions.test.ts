@@ -141,6 +141,7 @@ async function live(): Promise<void> {
   await world.settle();
   await send("POST", `${tenant.path("production", "three")}/undelete`, {});
   await changeOrganisation();
+  await observe();
   for (const path of ["/healthz", "/readyz"]) await send("GET", path);
   for (const { path } of routeRows.filter(({ group }) => group === "References")) {
     const values: Record<string, string> = {
@@ -177,6 +178,24 @@ async function changeOrganisation(): Promise<void> {
     expect(await commit(world.table, chunks, deadlineIn())).toEqual([]);
   }
   await send("DELETE", `${environments}/spare`);
+}
+
+/** Calls every operation on observability tenants once. */
+async function observe(): Promise<void> {
+  const organisation = `/api/v1/orgs/${tenant.slug}`;
+  const web = `${organisation}/monitoring/web`;
+  const silences = `${organisation}/observability/web/silences`;
+  await send("POST", `${organisation}/monitoring`, { name: "web" });
+  await send("PATCH", web, { name: "Web" });
+  await send("POST", `${web}/alertmanager`, { ruleFiles: { "a.yaml": "" } });
+  const matchers = [{ name: "a", value: "b" }];
+  const { id } = await send("POST", silences, { comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers });
+  for (const path of [web, `${web}/alertmanager`, silences, `${organisation}/alerts`, `${organisation}/alerts/web`]) {
+    await send("GET", path);
+  }
+  await send("GET", `${organisation}/monitoring`);
+  await send("DELETE", `${silences}/${id}`);
+  await send("DELETE", web);
 }
 
 test("every function uses all of its permissions and no others", { timeout: 60_000 }, async () => {

@@ -9,6 +9,8 @@ let nodePool: number;
 let cluster: string;
 let upgrade: string;
 const upgrades = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`, ...rest].join("/");
+/** Id of a silence of the observability tenant "web". */
+let silence: string;
 
 beforeAll(async () => {
   world = await makeWorld();
@@ -25,6 +27,14 @@ beforeAll(async () => {
   cluster = (await world.send("GET", tenant.path("production", "c6"), { token: tenant.admin })).body.identity;
   const body = { clusterIdentity: cluster, version: "v1.35.1-u-ame.1" };
   upgrade = (await world.send("POST", upgrades(), { token: tenant.admin, body })).body.identity;
+  const organisation = `/api/v1/orgs/${tenant.slug}`;
+  await world.send("POST", `${organisation}/monitoring`, { token: tenant.admin, body: { name: "web" } });
+  const silenced = { comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers: [{ name: "a", value: "b" }] };
+  const made = await world.send("POST", `${organisation}/observability/web/silences`, {
+    token: tenant.admin,
+    body: silenced,
+  });
+  silence = made.body.id;
   // Parallel calls must overlap reliably, so that the test can distinguish them from sequential calls.
   world.wire.latencyMs = 15;
 });
@@ -46,6 +56,12 @@ describe("sequential database round trips per request", () => {
     ["a cluster's events", () => `${tenant.path("production", "c0")}/events`, 2],
     ["an environment", () => `/api/v1/orgs/${tenant.slug}/environments/production`, 1],
     ["environments", () => `/api/v1/orgs/${tenant.slug}/environments`, 1],
+    ["observability tenants", () => `/api/v1/orgs/${tenant.slug}/monitoring`, 1],
+    ["an observability tenant", () => `/api/v1/orgs/${tenant.slug}/monitoring/web`, 1],
+    ["an Alertmanager configuration", () => `/api/v1/orgs/${tenant.slug}/monitoring/web/alertmanager`, 1],
+    ["silences", () => `/api/v1/orgs/${tenant.slug}/observability/web/silences`, 1],
+    ["alerts", () => `/api/v1/orgs/${tenant.slug}/alerts`, 1],
+    ["alerts of a tenant", () => `/api/v1/orgs/${tenant.slug}/alerts/web`, 1],
     ["an organisation's events", () => `/api/v1/organisations/${tenant.slug}/events`, 1],
     ["a scheduled upgrade", () => upgrades(upgrade), 1],
     ["a page of scheduled upgrades", () => `${upgrades()}?statuses=REQUESTED`, 1],
@@ -129,6 +145,22 @@ describe("sequential database round trips per request", () => {
     ["changing an environment", "PATCH", SPARE, { purpose: "tests" }, 2],
     ["changing an environment to its present values", "PATCH", SPARE, { purpose: "tests" }, 1],
     ["deleting an environment", "DELETE", SPARE, undefined, 2],
+  );
+
+  const TENANTS = () => `/api/v1/orgs/${tenant.slug}/monitoring`;
+  const CONFIGURATION = () => `${TENANTS()}/web/alertmanager`;
+  const SILENCES = () => `/api/v1/orgs/${tenant.slug}/observability/web/silences`;
+  const SILENCE = { comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers: [{ name: "a", value: "b" }] };
+  const RULES = { ruleFiles: { "a.yaml": "groups: []" } };
+  writes.push(
+    ["creating an observability tenant", "POST", TENANTS, { name: "other" }, 2],
+    ["changing an observability tenant", "PATCH", () => `${TENANTS()}/other`, { name: "Other" }, 2],
+    ["deleting an observability tenant", "DELETE", () => `${TENANTS()}/other`, undefined, 2],
+    ["replacing an Alertmanager configuration", "POST", CONFIGURATION, RULES, 2, { "idempotency-key": "rules" }],
+    ["replacing an Alertmanager configuration by itself", "POST", CONFIGURATION, RULES, 1],
+    ["creating a silence", "POST", SILENCES, SILENCE, 2],
+    ["expiring a silence", "DELETE", () => `${SILENCES()}/${silence}`, undefined, 2],
+    ["expiring an expired silence", "DELETE", () => `${SILENCES()}/${silence}`, undefined, 1],
   );
 
   test.each(writes)(

@@ -26,6 +26,15 @@ const at = (environment = "production", ...rest: string[]) => [tenant.path(envir
 const environments = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/environments`, ...rest].join("/");
 const send = (method: string, path: string, body?: unknown, token = tenant.admin) =>
   world.send(method, path, { token, body });
+const monitoring = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/monitoring`, ...rest].join("/");
+const silences = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/observability/web/silences`, ...rest].join("/");
+const SILENCE = {
+  comment: "c",
+  startsAt: "2098-01-01T00:00:00Z",
+  endsAt: "2099-01-01T00:00:00Z",
+  matchers: [{ name: "a", value: "b" }],
+};
+let silence: string;
 /** Sends the same request as a dry run. */
 const rehearse = (method: string, path: string, body?: unknown, token = tenant.admin) =>
   send(method, `${path}?dryRun=true`, body, token);
@@ -41,6 +50,8 @@ beforeEach(async () => {
   expect(made.status).toBe(200);
   cluster = made.body.identity;
   upgrade = (await send("POST", upgrades(), UPGRADE())).body.identity;
+  expect((await send("POST", monitoring(), { name: "web" })).status).toBe(200);
+  silence = (await send("POST", silences(), SILENCE)).body.id;
   [web, jobs] = (await send("GET", at("production", "pools"))).body;
 });
 
@@ -89,6 +100,20 @@ const WRITES: [string, () => [method: string, path: string, body?: unknown], str
   ],
   ["changed environment", () => ["PATCH", environments("production"), { name: "Other" }], ["modifiedAt"]],
   ["deleted environment", () => ["DELETE", environments("staging")], []],
+  [
+    "new observability tenant",
+    () => ["POST", monitoring(), { name: "New & Spare", ipWhiteList: "192.0.2.0/24" }],
+    ["id", "identity", "createdAt", "modifiedAt"],
+  ],
+  ["changed observability tenant", () => ["PATCH", monitoring("web"), { name: "Other" }], ["modifiedAt"]],
+  ["deleted observability tenant", () => ["DELETE", monitoring("web")], []],
+  [
+    "replaced configuration",
+    () => ["POST", monitoring("web", "alertmanager"), { ruleFiles: { "a.yaml": "a: b" } }],
+    [],
+  ],
+  ["new silence", () => ["POST", silences(), SILENCE], ["id"]],
+  ["expired silence", () => ["DELETE", silences(silence)], []],
 ];
 
 describe.each(WRITES)("a dry run of a %s", (name, request, drawn) => {
@@ -174,6 +199,11 @@ describe("dry runs of invalid requests", () => {
     ["a malformed change of an environment", 400, () => ["PATCH", environments("staging"), { type: "x" }]],
     ["a deletion of an environment with clusters", 409, () => ["DELETE", environments("production")]],
     ["a missing environment", 404, () => ["DELETE", environments("nowhere")]],
+    ["a taken slug of an observability tenant", 409, () => ["POST", monitoring(), { name: "Web" }]],
+    ["a missing observability tenant", 404, () => ["DELETE", monitoring("nowhere")]],
+    ["a malformed configuration", 400, () => ["POST", monitoring("web", "alertmanager"), { alertManagerConfig: "{" }]],
+    ["a malformed silence", 400, () => ["POST", silences(), { ...SILENCE, comment: "" }]],
+    ["a missing silence", 404, () => ["DELETE", silences(tenant.identity)]],
     ["a missing pool", 404, () => ["DELETE", at("production", "pools", "7")]],
   ];
   const pools = (count: number) =>
@@ -189,6 +219,7 @@ describe("dry runs of invalid requests", () => {
   test.each<[string, () => [path: string, body: unknown], string, number]>([
     ["clusters", () => [tenant.path("staging"), tenant.creation()], "clusters", 100_000],
     ["environments", () => [environments(), { name: "one more" }], "environments", 1_000],
+    ["tenants", () => [monitoring(), { name: "one more" }], "observabilityTenants", 50],
   ])("a dry run beyond the organisation's limit of %s returns the same error as the request", async (_, ...rest) => {
     const [request, counter, most] = rest;
     await world.table.client.send(

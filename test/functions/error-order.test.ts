@@ -12,6 +12,9 @@ let pool: string;
 /** Identity of the cluster in production, and of its scheduled upgrade. */
 let cluster: string;
 let upgrade: string;
+/** Id of the only silence. */
+let silence: string;
+const SILENCE = { comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers: [{ name: "a", value: "b" }] };
 /** Idempotency key of a request that differs from all requests below. */
 const KEY = { "idempotency-key": "first" };
 
@@ -36,6 +39,18 @@ beforeAll(async () => {
   const request = { clusterIdentity: cluster, version: "v1.35.0-u-ame.1" };
   const path = `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`;
   upgrade = (await world.send("POST", path, { token: tenant.admin, body: request })).body.identity;
+  for (const name of ["spare", "held"]) {
+    const response = await world.send("POST", `/api/v1/orgs/${tenant.slug}/monitoring`, {
+      token: tenant.admin,
+      body: { name },
+    });
+    expect(response.status, response.text).toBe(200);
+  }
+  const silenced = await world.send("POST", `/api/v1/orgs/${tenant.slug}/observability/spare/silences`, {
+    token: tenant.admin,
+    body: SILENCE,
+  });
+  silence = silenced.body.id;
   pool = `${(await get(`${tenant.path("production", "held")}/pools`)).body[0].id}`;
 });
 
@@ -60,9 +75,11 @@ const ORDER = {
   "missing cluster": [404, /no cluster/],
   "missing pool": [404, /no node pool/],
   "missing upgrade": [404, /no scheduled upgrade/],
+  "missing tenant": [404, /no observability tenant/],
+  "missing silence": [404, /no silence/],
   "long query": [400, /query/],
   "invalid flag": [400, /show-compute|includeDetails/],
-  "invalid body": [400, /(region|cni|newEnvironment|nodeSize|type|version): "mars"/],
+  "invalid body": [400, /(region|cni|newEnvironment|nodeSize|type|version|ipWhiteList|ruleFiles|matchers): "mars"/],
   "other tag": [412, /If-Match/],
   "held slug": [409, /is already used/],
   "held name": [409, /already has a node pool "p"/],
@@ -147,8 +164,25 @@ const writeEnvironment = (method: string, isNamed: boolean, bodyOf?: (wrong: Rea
     "environments",
   );
 
+/** Writes to a path of an observability tenant whose parts are valid or invalid. */
+const writeOfTenant = (
+  method: string,
+  collection: string,
+  restOf: (wrong: ReadonlySet<Wrong>) => string,
+  bodyOf?: (wrong: ReadonlySet<Wrong>) => object,
+): Build =>
+  write(
+    method,
+    (wrong) =>
+      `/${wrong.has("malformed path") ? "Held" : wrong.has("missing tenant") ? "free" : "spare"}${restOf(wrong)}`,
+    bodyOf,
+    collection,
+  );
+
 const ARRIVAL: Wrong[] = ["wrong method", "bad token", "other content type", "too large", "not JSON"];
 const ENTRY: Wrong[] = ["malformed path", "no role", "missing environment", "no right", "key of another request"];
+
+const TENANT_ENTRY: Wrong[] = ["malformed path", "no role", "no right", "key of another request", "missing tenant"];
 
 const REQUESTS: [what: string, build: Build, wrongs: Wrong[]][] = [
   [
@@ -291,6 +325,63 @@ const REQUESTS: [what: string, build: Build, wrongs: Wrong[]][] = [
     "deleting an environment",
     writeEnvironment("DELETE", true),
     ["bad token", ...ENTRY, "long query", "other tag", "not empty"],
+  ],
+  [
+    "creating an observability tenant",
+    write(
+      "POST",
+      () => "",
+      (wrong) => ({
+        name: wrong.has("held slug") ? "Held" : "free",
+        ...(wrong.has("invalid body") ? { ipWhiteList: "mars" } : {}),
+      }),
+      "monitoring",
+    ),
+    [...ARRIVAL, "no role", "no right", "key of another request", "long query", "invalid body", "held slug"],
+  ],
+  [
+    "changing an observability tenant",
+    writeOfTenant(
+      "PATCH",
+      "monitoring",
+      () => "",
+      (wrong) => (wrong.has("invalid body") ? { ipWhiteList: "mars" } : { name: "Spare" }),
+    ),
+    [...ARRIVAL, ...TENANT_ENTRY, "long query", "invalid body", "other tag"],
+  ],
+  [
+    "deleting an observability tenant",
+    writeOfTenant("DELETE", "monitoring", () => ""),
+    ["bad token", ...TENANT_ENTRY, "long query", "other tag"],
+  ],
+  [
+    "replacing an Alertmanager configuration",
+    writeOfTenant(
+      "POST",
+      "monitoring",
+      () => "/alertmanager",
+      (wrong) => (wrong.has("invalid body") ? { ruleFiles: "mars" } : { ruleFiles: { a: "" } }),
+    ),
+    [...ARRIVAL, ...TENANT_ENTRY, "long query", "invalid body", "other tag"],
+  ],
+  [
+    "creating a silence",
+    writeOfTenant(
+      "POST",
+      "observability",
+      () => "/silences",
+      (wrong) => ({ ...SILENCE, ...(wrong.has("invalid body") ? { matchers: "mars" } : {}) }),
+    ),
+    [...ARRIVAL, ...TENANT_ENTRY, "long query", "invalid body"],
+  ],
+  [
+    "expiring a silence",
+    writeOfTenant(
+      "DELETE",
+      "observability",
+      (wrong) => `/silences/${wrong.has("missing silence") ? tenant.identity : silence}`,
+    ),
+    ["bad token", ...TENANT_ENTRY, "missing silence", "long query", "other tag"],
   ],
 ];
 

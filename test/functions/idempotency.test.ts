@@ -64,6 +64,17 @@ const OPERATIONS: [string, () => string, unknown][] = [
   ],
   ["the creation of a pool", () => at("production", "one", "pools"), POOL],
   ["the creation of an environment", () => `/api/v1/orgs/${tenant.slug}/environments`, { name: "spare" }],
+  ["the creation of an observability tenant", () => `/api/v1/orgs/${tenant.slug}/monitoring`, { name: "spare" }],
+  [
+    "the replacement of an Alertmanager configuration",
+    () => `/api/v1/orgs/${tenant.slug}/monitoring/web/alertmanager`,
+    { ruleFiles: { "a.yaml": "a: b" } },
+  ],
+  [
+    "the creation of a silence",
+    () => `/api/v1/orgs/${tenant.slug}/observability/web/silences`,
+    { comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers: [{ name: "a", value: "b" }] },
+  ],
 ];
 
 /** Returns all events of the tenant and of its only cluster. */
@@ -79,6 +90,8 @@ describe.each(OPERATIONS)("a retry of %s", (name, path, body) => {
   const prepare = async () => {
     if (isCreation) return;
     prepared = (await world.send("POST", at(), { token: tenant.admin, body: tenant.creation() })).body.identity;
+    const body = { name: "web" };
+    await world.send("POST", `/api/v1/orgs/${tenant.slug}/monitoring`, { token: tenant.admin, body });
   };
 
   test.runIf(isCreation)("a retry returns the first response's warnings", async () => {

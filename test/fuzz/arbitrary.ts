@@ -35,7 +35,7 @@ export function objectOf(entries: readonly (readonly [string, unknown])[]): Reco
 
 /** Supported keywords that restrict values. */
 const USED = new Set(
-  "type properties required additionalProperties propertyNames maxProperties items maxItems enum anyOf oneOf $ref pattern format minLength maxLength minimum maximum".split(
+  "type properties required additionalProperties propertyNames maxProperties items minItems maxItems enum anyOf oneOf $ref pattern format minLength maxLength minimum maximum".split(
     " ",
   ),
 );
@@ -86,7 +86,10 @@ export function converter(
       case "string":
         return ofText(schema);
       case "array":
-        return fc.array(convert(schema.items as Schema), { maxLength: Math.min(count(schema.maxItems, MOST), MOST) });
+        return fc.array(convert(schema.items as Schema), {
+          minLength: count(schema.minItems, 0),
+          maxLength: Math.min(count(schema.maxItems, MOST), MOST),
+        });
       case "object":
         return ofObject(schema, likely);
       default:

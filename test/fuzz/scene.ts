@@ -71,6 +71,7 @@ const PAGEABLES = [
 
 /** Names of path segments, properties and parameters that `Scene.real` supports. */
 export const REAL_NAMES: ReadonlySet<string> = new Set([
+  "alertManagerConfig",
   "availabilityZone",
   "cloudAccountIdentity",
   "cloudCredentialsIdentity",
@@ -82,11 +83,13 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
   "currentEnvironment",
   "deletedEnvironment",
   "deletedSlug",
+  "endsAt",
   "environmentSlug",
   "identity",
   "If-Match",
   "If-None-Match",
   "ipRange",
+  "ipWhiteList",
   "maintenanceSchedule",
   "maintenanceScheduleIdentity",
   "maxSize",
@@ -94,6 +97,7 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
   "newEnvironment",
   "nodePoolId",
   "nodeSize",
+  "observabilityTenantSlug",
   "organisationSlug",
   "pageable",
   "pool",
@@ -101,7 +105,10 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
   "regionSlug",
   "scheduledUpgradeIdentity",
   "serviceSubnet",
+  "silenceId",
   "spareEnvironment",
+  "spareTenant",
+  "startsAt",
   "updateChannel",
   "version",
 ]);
@@ -122,6 +129,11 @@ export async function makeScene(world: World): Promise<Scene> {
   const spare: string[] = [];
   /** Identities of scheduled upgrades. */
   const upgrades: string[] = [];
+  /** Observability tenants that can be deleted. One other keeps the silences. */
+  const spareTenants: string[] = [];
+  const silences: string[] = [];
+  const monitoring = `/api/v1/orgs/${tenant.slug}/monitoring`;
+  await world.send("POST", monitoring, { token: tenant.admin, body: { name: "web" } });
   const tokens = {
     admin: tenant.admin,
     developer: developer?.token,
@@ -143,6 +155,7 @@ export async function makeScene(world: World): Promise<Scene> {
     const elsewhere = ENVIRONMENTS.filter((each) => each !== cluster?.environment);
     const of: Record<string, readonly unknown[]> = {
       ...inCatalogue,
+      alertManagerConfig: ["", "route: {}\n"],
       cloudAccountIdentity: [tenant.account.identity],
       cloudCredentialsIdentity: tenant.account.credentials.map(({ identity }) => identity),
       clusterIdentity: [cluster?.identity ?? tenant.identity],
@@ -151,20 +164,26 @@ export async function makeScene(world: World): Promise<Scene> {
       currentEnvironment: [cluster?.environment],
       deletedEnvironment: [deleted?.environment ?? at(ENVIRONMENTS, pick)],
       deletedSlug: [deleted?.slug ?? "none"],
+      endsAt: ["2098-01-01T00:00:00Z", "2099-01-01T00:00:00.5+01:00"],
       environmentSlug: [cluster?.environment ?? at(ENVIRONMENTS, pick)],
       identity: [deleted?.identity ?? tenant.identity],
       "If-Match": tags,
       "If-None-Match": tags,
       ipRange: RANGES,
+      ipWhiteList: ["", "192.0.2.0/24, 2001:db8::/32"],
       maintenanceSchedule: schedules,
       maintenanceScheduleIdentity: schedules,
       maxSize: [3, 5, 10, 1_000],
       minSize: [0, 1, 2, 3],
       newEnvironment: elsewhere,
       nodePoolId: [pool?.id ?? "1"],
+      observabilityTenantSlug: ["web"],
       organisationSlug: [tenant.slug],
       pageable: PAGEABLES.map((each) => JSON.stringify(each)),
       pool: [pool?.id ?? "1"],
+      silenceId: [at(silences, target) ?? tenant.identity],
+      spareTenant: [at(spareTenants, target) ?? "none"],
+      startsAt: ["0001-01-01T00:00:00Z", "2097-12-31T23:59:59Z"],
       spareEnvironment: [at(spare, target) ?? "none"],
       scheduledUpgradeIdentity: [at(upgrades, target) ?? tenant.identity],
       serviceSubnet: SERVICE_SUBNETS.map((ipRange) => ({ ipRange })),
@@ -207,6 +226,9 @@ export async function makeScene(world: World): Promise<Scene> {
       if (isDryRun || (body === undefined && !operationId.startsWith("delete"))) return;
       if (operationId === "createEnvironment") spare.push(body.slug.slugValue);
       if (operationId === "deleteEnvironment") spare.splice(target % spare.length, 1);
+      if (operationId === "createObservabilityTenant") spareTenants.push(body.slug);
+      if (operationId === "deleteObservabilityTenant") spareTenants.splice(target % spareTenants.length, 1);
+      if (operationId === "createSilence") silences.push(body.id);
       const cluster = at(known, target);
       if (operationId === "requestScheduledClusterUpgrade") {
         upgrades.push(body.identity);

@@ -27,6 +27,8 @@ afterEach(() => {
 /** Organisation for one write. */
 interface Stage {
   tenant: Tenant;
+  /** Id of the silence of the observability tenant, if there is one. */
+  silence?: string;
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<TestResponse>;
 }
 
@@ -49,6 +51,26 @@ const environment = (stage: Stage, slug = "") =>
 const environmentItem =
   (slug: string) =>
   ({ tenant }: Stage): [string, string] => [`ORG#${tenant.slug}`, `ENV#${slug}`];
+
+const monitoring = (stage: Stage, rest = "") => `/api/v1/orgs/${stage.tenant.slug}/monitoring${rest}`;
+const silences = (stage: Stage, rest = "") => `/api/v1/orgs/${stage.tenant.slug}/observability/web/silences${rest}`;
+const observabilityItem =
+  (sk: string) =>
+  ({ tenant }: Stage): [string, string] =>
+    sk === "" ? [`ORG#${tenant.slug}`, "OBSERVABILITY#web"] : [`OBSERVABILITY#${tenant.slug}#web`, sk];
+const CONFIGURATION = { alertManagerConfig: "route: {}", ruleFiles: { "a.yaml": "a: b" } };
+const SILENCE = { comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers: [{ name: "a", value: "b" }] };
+
+/** Creates an observability tenant with a configuration and a silence. */
+async function makeObservability(stage: Stage): Promise<void> {
+  const made = [
+    await stage.send("POST", monitoring(stage), { name: "web" }),
+    await stage.send("POST", monitoring(stage, "/web/alertmanager"), CONFIGURATION),
+    await stage.send("POST", silences(stage), SILENCE),
+  ];
+  expect(made.map(({ status }) => status)).toEqual([200, 200, 200]);
+  stage.silence = made.at(-1)?.body.id;
+}
 
 async function makeDeleting({ tenant, send }: Stage): Promise<void> {
   expect((await send("POST", tenant.path("staging"), tenant.creation())).status).toBe(200);
@@ -74,6 +96,54 @@ const WRITES: Write[] = [
     run: (stage, headers) => stage.send("DELETE", environment(stage, "staging"), undefined, headers),
     held: (stage) => environment(stage, "staging"),
     item: environmentItem("staging"),
+  },
+  {
+    name: "the creation of an observability tenant",
+    run: (stage, headers) => stage.send("POST", monitoring(stage), { name: "web" }, headers),
+    item: observabilityItem(""),
+  },
+  {
+    name: "a change of an observability tenant",
+    prepare: makeObservability,
+    run: (stage, headers) => stage.send("PATCH", monitoring(stage, "/web"), { name: "Other" }, headers),
+    held: (stage) => monitoring(stage, "/web"),
+    item: observabilityItem(""),
+  },
+  {
+    name: "the deletion of an observability tenant",
+    prepare: makeObservability,
+    run: (stage, headers) => stage.send("DELETE", monitoring(stage, "/web"), undefined, headers),
+    held: (stage) => monitoring(stage, "/web"),
+    item: observabilityItem("SILENCES"),
+  },
+  {
+    name: "the first write of an Alertmanager configuration",
+    prepare: async (stage) => {
+      expect((await stage.send("POST", monitoring(stage), { name: "web" })).status).toBe(200);
+    },
+    run: (stage, headers) => stage.send("POST", monitoring(stage, "/web/alertmanager"), CONFIGURATION, headers),
+    held: (stage) => monitoring(stage, "/web/alertmanager"),
+    item: observabilityItem("ALERTMANAGER"),
+  },
+  {
+    name: "a replacement of an Alertmanager configuration",
+    prepare: makeObservability,
+    run: (stage, headers) =>
+      stage.send("POST", monitoring(stage, "/web/alertmanager"), { ruleFiles: { "a.yaml": "a: c" } }, headers),
+    held: (stage) => monitoring(stage, "/web/alertmanager"),
+    item: observabilityItem("ALERTMANAGER"),
+  },
+  {
+    name: "the creation of a silence",
+    prepare: makeObservability,
+    run: (stage, headers) => stage.send("POST", silences(stage), SILENCE, headers),
+    item: observabilityItem("SILENCES"),
+  },
+  {
+    name: "the end of a silence",
+    prepare: makeObservability,
+    run: (stage, headers) => stage.send("DELETE", silences(stage, `/${stage.silence}`), undefined, headers),
+    item: observabilityItem("SILENCES"),
   },
   {
     name: "the deletion of an environment with a deleting cluster",
@@ -108,11 +178,12 @@ function textOf(value: unknown): string {
 
 /** Everything that the organisation has and its last event, without generated values and times. */
 async function stateOf(of: World, { tenant: { slug } }: Stage): Promise<string[]> {
-  const items: Json[] = await of.table.query({ pk: `ORG#${slug}`, from: "!", to: "~" });
+  const partitions = [`ORG#${slug}`, `OBSERVABILITY#${slug}#web`];
+  const items: Json[] = (await Promise.all(partitions.map((pk) => of.table.query({ pk, from: "!", to: "~" })))).flat();
   const [event] = (await organisationEventsOf(of.services, slug)).slice(-1);
   const withoutIds = items.map((item) => {
     if (item.entity === "cluster") return { sk: item.sk, status: item.status, revision: item.revision };
-    const { buckets: _, document = "{}", ...rest } = item;
+    const { buckets: _, ttl: _ttl, document = "{}", ...rest } = item;
     const { id: _id, ...inDocument } = JSON.parse(document);
     return { ...rest, document: inDocument };
   });

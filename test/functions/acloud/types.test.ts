@@ -100,7 +100,18 @@ describe("the types of every response of the dialect", () => {
       ...{ scheduleRequestDate: new Date(Date.now() + 86_400_000).toISOString(), ignoreMaintenanceSchedule: true },
     });
     values.upgrade = upgrade.identity;
+    values.tenant = (await visit("createObservabilityTenant", { name: "Web shop" })).slug;
+    const rules = { ruleFiles: { "a.yaml": "groups: []" }, templateFiles: null, alertManagerConfig: "" };
+    await visit("updateAlertmanagerConfiguration", rules);
+    const silence = await visit("createSilence", {
+      ...{ comment: "c", startsAt: "0001-01-01T00:00:00Z", endsAt: "2099-01-01T00:00:00Z" },
+      matchers: [{ name: "a", value: "b", isRegex: false, isEqual: true }],
+    });
+    values.silence = silence.id;
     for (const { id, method } of acloudRows) if (method === "GET") await visit(id);
+    await visit("expireSilence");
+    await visit("updateObservabilityTenant", { name: "Web" });
+    await visit("deleteObservabilityTenant");
     await visit("cancelScheduledClusterUpgrade");
     await visit("createNodePoolJoinConfig");
     await visit("createEnvironment", { name: "My Test", purpose: "", type: "demo", description: "" });
