@@ -50,7 +50,11 @@ const REAL_IN_BODIES = new Map(
 );
 
 /** Properties that the API needs although the documentation does not require them. */
-const NEEDED = { CreateNodePool: ["name", "nodeSize"], CreateClusterNodePool: ["name", "nodeSize"] };
+const NEEDED = {
+  CreateCluster: ["version"],
+  CreateNodePool: ["name", "nodeSize"],
+  CreateClusterNodePool: ["name", "nodeSize"],
+};
 
 const KINDS: fc.Arbitrary<Kind> = fc.oneof(
   { weight: 45, arbitrary: fc.constant<Kind>("valid") },
