@@ -52,11 +52,13 @@ export async function writeRecord(
   return await commitFenced(services, lease, transaction);
 }
 
-/** Ends a lease. @throws AppError unavailable as `commit` */
+/** Ends a lease. @throws AppError unavailable as `releaseAlone` */
 export async function releaseLease(services: Services, lease: Lease, ending: Release): Promise<Written> {
   const { isUpdated, item } = await releaseAlone(services, lease, ending);
   if (isUpdated) return "written";
-  return isLeaseHeld(item, lease) ? "requested" : "fenced";
+  if (!isLeaseHeld(item, lease)) return "fenced";
+  // An earlier attempt, whose response was lost, ended the lease before the request arrived. Without a lease, another worker may start.
+  return item?.leaseUntil === undefined ? "written" : "requested";
 }
 
 /**

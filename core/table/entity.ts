@@ -22,6 +22,7 @@ type BareAttribute =
   | "fence"
   | "identity"
   | "leaseId"
+  | "leaseUntil"
   | "listPk"
   | "organisation"
   | "row"

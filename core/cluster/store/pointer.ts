@@ -273,7 +273,8 @@ export function release(transaction: Transaction, lease: Lease, ending: Release)
 
 /**
  * Ends a lease as `release` does, without another write: one update costs half of a transaction. A repeated update, after a lost
- * response, sets the same values, or fails because the token is raised or another worker has the lease.
+ * response, sets the same values, or fails because the token is raised, another worker has the lease, or a request arrived since: then
+ * the pointer has no `leaseUntil`.
  *
  * @returns the pointer after the update, or as it is if the condition failed
  * @throws AppError unavailable as `updateItem`

@@ -124,6 +124,9 @@ describe("releasing a lease of a cluster at rest", () => {
     // From another process: within this one, writers of the same item wait for each other.
     loseRelease(() => world.sibling().send("PATCH", path, { token: scene.tenant.admin, body }));
     expect(await reconcile(world.reconciler, identity)).toBe("released");
+    // The worker whose lease ended leaves it to another one, which would get the same fencing token.
+    const pointer = await scene.pointerOf(identity);
+    expect([pointer.leaseUntil, pointer.requestedAt]).toEqual([undefined, expect.any(String)]);
     await world.settle();
     expect((await scene.send("GET", path)).body.status).toBe("stopped");
     expect((await scene.pointerOf(identity)).requestedAt).toBeUndefined();
