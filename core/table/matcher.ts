@@ -7,7 +7,8 @@ export type Matcher = (value: unknown) => boolean;
 
 /** Parts of a schema that are read. */
 interface Schema extends v.GenericSchema {
-  pipe?: readonly { kind: string }[];
+  /** The schema that a pipe begins with, and its actions and further schemas. */
+  pipe?: readonly [v.GenericSchema, ...{ kind: string }[]];
   entries?: Record<string, v.GenericSchema>;
   item?: v.GenericSchema;
   wrapped?: v.GenericSchema;
@@ -24,25 +25,34 @@ interface Validation {
 /** Types of schemas whose values no other of these types accepts. */
 const PRIMITIVES: ReadonlySet<string> = new Set(["string", "number", "boolean"]);
 
+/** Kinds of actions in a pipe that change no value. */
+const UNCHANGING: ReadonlySet<string> = new Set(["validation", "metadata"]);
+
 /** Creates the matcher of a schema. Schemas of other kinds than those of stored shapes, and with transformations, are parsed. */
 export function createMatcher(schema: v.GenericSchema): Matcher {
-  const actions = (schema as Schema).pipe?.slice(1) ?? [];
-  const matches = actions.some(({ kind }) => kind === "transformation") ? undefined : createTypeMatcher(schema);
-  if (matches === undefined) {
-    return (value) => {
-      const parsed = v.safeParse(schema, value);
-      return parsed.success && Object.is(parsed.output, value);
-    };
-  }
+  const { pipe } = schema as Schema;
+  if (pipe === undefined) return createTypeMatcher(schema) ?? createParser(schema);
+  const [first, ...actions] = pipe;
+  if (!actions.every(({ kind }) => UNCHANGING.has(kind))) return createParser(schema);
+  // The first schema can have a pipe of its own.
+  const matches = createMatcher(first);
   const validations = actions.filter(({ kind }) => kind === "validation") as unknown as Validation[];
   if (validations.length === 0) return matches;
   return (value) =>
     matches(value) && validations.every((each) => each["~run"]({ typed: true, value }, {}).issues === undefined);
 }
 
-/** Creates the matcher of a schema without its pipe; undefined for another type. */
+/** Creates the matcher that parses a value, and compares the result with it. */
+const createParser =
+  (schema: v.GenericSchema): Matcher =>
+  (value) => {
+    const parsed = v.safeParse(schema, value);
+    return parsed.success && Object.is(parsed.output, value);
+  };
+
+/** Creates the matcher of a schema without a pipe; undefined for another type. */
 function createTypeMatcher(schema: v.GenericSchema): Matcher | undefined {
-  const { type, pipe, entries, item, wrapped, options, check, default: fallback }: Schema = schema;
+  const { type, entries, item, wrapped, options, check, default: fallback }: Schema = schema;
   if (type === "string") return (value) => typeof value === "string";
   if (type === "number") return (value) => typeof value === "number" && !Number.isNaN(value);
   if (type === "boolean") return (value) => typeof value === "boolean";
@@ -57,7 +67,7 @@ function createTypeMatcher(schema: v.GenericSchema): Matcher | undefined {
     const matchers = alternatives.map(createMatcher);
     return (value) => matchers.some((matches) => matches(value));
   }
-  if (type === "optional" && wrapped !== undefined && pipe === undefined) {
+  if (type === "optional" && wrapped !== undefined) {
     const matches = createMatcher(wrapped);
     return (value) => (value === undefined ? fallback === undefined : matches(value));
   }

@@ -70,6 +70,19 @@ describe("a matcher", () => {
     ]);
   });
 
+  test("a pipe that begins with another pipe applies the validations and transformations of both", () => {
+    const inner = v.pipe(v.string(), v.minLength(2));
+    const outer = createMatcher(v.pipe(inner, v.maxLength(3)));
+    expect(["a", "ab", "abcd"].map(outer)).toEqual([false, true, false]);
+    const trimmed = createMatcher(v.pipe(v.pipe(v.string(), v.trim()), v.maxLength(3)));
+    expect([" a", "a"].map(trimmed)).toEqual([false, true]);
+  });
+
+  test("a pipe with a further schema applies it", () => {
+    const matches = createMatcher(v.pipe(v.string(), v.picklist(["a", "b"])));
+    expect(["a", "c"].map(matches)).toEqual([true, false]);
+  });
+
   test.each<[string, unknown]>([
     ["another type", { kind: "a", text: 1 }],
     ["a value that is not in the list", { kind: "c", text: "" }],
