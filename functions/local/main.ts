@@ -1,6 +1,5 @@
 /** Entry point of the local server: all routes on one port, with an embedded or an external engine. */
 
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { requireNoPendingImport } from "#core/admin/backup/import-lock.ts";
 import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
@@ -36,18 +35,6 @@ async function openDatabase(config: Config): Promise<Database> {
   if (config.DYNAMODB_ENDPOINT !== undefined) return { endpoint: config.DYNAMODB_ENDPOINT, stop: async () => {} };
   const directory = directoryIn(config);
   return directory === undefined ? await startEngine() : await openDataDirectory(directory, { role: "server" });
-}
-
-/** Methods of requests that do not write. */
-const READS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
-
-/** Responds to a request, unless its client has disconnected. @returns after the end of the response */
-async function respond(listener: RequestListener, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (response.destroyed) return;
-  const { promise: closed, resolve } = Promise.withResolvers<void>();
-  response.once("close", resolve);
-  listener(request, response);
-  await closed;
 }
 
 /** Prints the server's URL and where its token is. */
@@ -86,17 +73,16 @@ async function main(config: Config, log: Logger): Promise<void> {
     const keyring = createKeyring(config, keys);
     await requireKeys({ ...services, keyring }, keyringLocation(config));
     const access = await prepareAccess(config, services);
-    const app = createLocalApp({ services, log, config, keyring, ready: () => isDatabaseAvailable(services) });
+    const ready = () => isDatabaseAvailable(services);
+    const app = createLocalApp({ services, log, config, keyring, ready, writes: limitWrites() });
     const listener = getRequestListener(app.fetch);
     let issuer: LocalIssuer | undefined;
     const requests = new RequestCounter();
-    const writes = limitWrites();
     const server = createHttpServer((request, response) => {
       // The reconciler registers clients with the issuer: it must not wait for itself.
       if (issuer?.handle(request, response) === true) return;
       response.once("close", requests.begin());
-      if (READS.has(request.method ?? "")) void listener(request, response);
-      else void writes.run(() => respond(listener, request, response));
+      void listener(request, response);
     });
     const origin = originOf(await listen(server, { port: config.PORT, host: config.HOST }));
     // The port is known only after the start of the server.

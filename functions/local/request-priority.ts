@@ -72,7 +72,7 @@ export const limitIterations = (
 /** Maximum number of requests that write at a time: enough to keep the engine busy. Reads do not wait for those above. */
 const WRITES = 4;
 
-/** Longest time for which one writing request keeps others waiting, in milliseconds: its body may arrive slowly. */
+/** Longest time for which one writing request keeps others waiting, in milliseconds: it may retry a transaction for several seconds. */
 const WRITE_MS = 1_000;
 
 /** Creates the limit of the requests that write. */

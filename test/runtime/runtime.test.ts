@@ -22,6 +22,7 @@ import { BUNDLES_DIRECTORY, type BundleName, bundles } from "#functions/build/bu
 import type { GatewayResult } from "#functions/http/gateway.ts";
 import { createLocalApp } from "#functions/local/app.ts";
 import { type Engine, startEngine } from "#functions/local/engine.ts";
+import { limitWrites } from "#functions/local/request-priority.ts";
 import { stream } from "#functions/reconciler/handlers.ts";
 import { type Config, readConfig } from "#functions/runtime/config.ts";
 import { createLogger } from "#functions/runtime/log.ts";
@@ -162,6 +163,7 @@ beforeAll(async () => {
     config,
     keyring: createKmsKeyring(KMS_KEY_ARN, { endpoint: kms.endpoint, ...ENGINE }),
     ready: async () => true,
+    writes: limitWrites(),
   });
   server = createServer(getRequestListener(app.fetch));
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
