@@ -4,7 +4,7 @@ import type { ClusterCondition, Condition, ConditionReason } from "../condition.
 import type { Cluster } from "../entity.ts";
 
 /** Properties of a cluster that messages depend on. */
-type Subject = Pick<Cluster, "status" | "version" | "runningVersion" | "furthestPhase">;
+type Subject = Pick<Cluster, "status" | "version" | "runningVersion" | "furthestPhase" | "generation">;
 
 type Message = (condition: ClusterCondition, cluster: Subject) => string;
 
@@ -18,10 +18,15 @@ const retried = failure("it will be retried");
 
 /** Message of each reason. */
 const MESSAGES: Readonly<Record<ConditionReason, Message>> = {
-  Accepted: ({ type }, { furthestPhase }) =>
-    type === "Reconciled" && furthestPhase !== "ACCEPTED"
-      ? "A change was accepted; the reconciler has not processed it yet."
-      : "The cluster was accepted; provisioning has not started.",
+  Accepted({ type, observedGeneration }, { furthestPhase, generation }) {
+    if (type !== "Reconciled" || furthestPhase === "ACCEPTED") {
+      return "The cluster was accepted; provisioning has not started.";
+    }
+    // Each later change raises the generation and leaves the observed one.
+    return observedGeneration === generation
+      ? "The cluster was accepted; provisioning has started."
+      : "A change was accepted; the reconciler has not processed it yet.";
+  },
   Provisioning: () => "The cluster is being provisioned.",
   Provisioned: () => "The cluster is provisioned.",
   Starting: (_, { status }) =>

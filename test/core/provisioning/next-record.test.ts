@@ -1,6 +1,9 @@
 import { beforeAll, expect, test } from "vitest";
 import { type Cluster, clusterEntity } from "#core/cluster/entity.ts";
-import { nextRecord, type StepResult } from "#core/provisioning/next-record.ts";
+import { acceptChange } from "#core/cluster/rules/accept-change.ts";
+import { describeConditions } from "#core/cluster/rules/condition-messages.ts";
+import { initialConditions } from "#core/cluster/rules/conditions.ts";
+import { firstRecord, nextRecord, type StepResult } from "#core/provisioning/next-record.ts";
 import { clusterKey, type Key, keyText } from "#core/table/keys.ts";
 import { makeReconciledWorld } from "#test/support/reconciling.ts";
 
@@ -41,6 +44,23 @@ test("a first failure is recorded with an event and a new revision, and leaves t
     cluster: { status: "started", provisionStatus: "DONE", revision: cluster.revision + 1 },
     events: [{ type: "cluster.step-failed" }],
   });
+});
+
+test("a cluster whose provisioning has started reports its acceptance, and a change only after one", () => {
+  const accepted: Cluster & Key = {
+    ...cluster,
+    status: "new",
+    provisionStatus: "ACCEPTED",
+    furthestPhase: "ACCEPTED",
+    generation: 1,
+    conditions: initialConditions(NOW),
+  };
+  const messageOf = (each: Cluster) => describeConditions(each).find(({ type }) => type === "Reconciled")?.message;
+  expect(messageOf(accepted)).toBe("The cluster was accepted; provisioning has not started.");
+  const { cluster: started } = firstRecord(accepted, [], cluster.version, NOW);
+  expect(messageOf(started)).toBe("The cluster was accepted; provisioning has started.");
+  const changed = acceptChange(started, { ...started, highlyAvailable: !started.highlyAvailable }, false, NOW);
+  expect(messageOf(changed)).toBe("A change was accepted; the reconciler has not processed it yet.");
 });
 
 test("a third failure like the second one changes nothing, and a fourth is an event without a new revision", () => {
