@@ -35,7 +35,7 @@ export interface FromThread {
 
 /** Reconciler that runs in its thread. */
 interface RunningReconciler {
-  /** Rejects if the thread fails; otherwise it does not resolve. */
+  /** Rejects if the thread fails or ends without `stop`; otherwise it is not settled before `stop`. */
   failed: Promise<never>;
   /** Stops the reconciler, and waits until all steps in progress are complete. */
   stop(): Promise<void>;
@@ -61,8 +61,11 @@ export function startReconciler(
   const unsubscribe = table.commits.subscribe((committed) => send({ committed }));
   thread.on("message", ({ committed }: FromThread) => commits.notify(committed));
   const exited = new Promise((resolve) => thread.once("exit", resolve));
-  const failed = new Promise<never>((_, reject) => thread.once("error", reject));
-  // The failure is reported by `failed`, also if nobody waits for it while the server stops.
+  const failed = new Promise<never>((_, reject) => {
+    thread.once("error", reject);
+    thread.once("exit", () => reject(new Error("the thread of the reconciler ended unexpectedly")));
+  });
+  // It is reported by `failed`, also if nobody waits for it while the server stops.
   failed.catch(() => {});
   send({ start: data });
   return {

@@ -83,3 +83,11 @@ test("a thread that fails is reported", async () => {
   await expect(reconciler.failed).rejects.toThrow("Invalid URL");
   await reconciler.stop();
 });
+
+test("a thread that ends without being stopped is reported", async () => {
+  const thread = loadReconciler();
+  const reconciler = startReconciler(thread, dataOf(), world.services, new CommitListeners());
+  await thread.terminate();
+  await expect(reconciler.failed).rejects.toThrow("ended unexpectedly");
+  await reconciler.stop();
+});
