@@ -11,6 +11,12 @@ const PROPERTIES = 9;
 /** Radix of times in a row: the shortest that JavaScript can read and write. */
 const RADIX = 36;
 
+/** Largest distance of a time from 1970, in milliseconds: that of JavaScript's dates. */
+const MAX_TIME_MS = 8.64e15;
+
+/** Returns whether a number is a time: neither NaN nor too large. */
+const isTime = (ms: number): boolean => Math.abs(ms) <= MAX_TIME_MS;
+
 /** Properties of a cluster in a row. */
 interface ListedCluster {
   readonly identity: string;
@@ -96,7 +102,7 @@ export function decodeRow({ pk, sk }: Key, text: unknown): ListRow {
     properties;
   const createdAt = Number.parseInt(created, RADIX);
   const modifiedAt = createdAt + Number.parseInt(age, RADIX);
-  if (properties.length < PROPERTIES || Number.isNaN(modifiedAt)) {
+  if (properties.length < PROPERTIES || !isTime(createdAt) || !isTime(modifiedAt)) {
     throw new Error(`${pk} ${sk} has no valid row of the list index: ${JSON.stringify(text)}`);
   }
   const slug = clusterSlugOf(sk);

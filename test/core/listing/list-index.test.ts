@@ -103,7 +103,8 @@ describe("a row of the list index", () => {
   test("a text that is no row causes an error with the key", () => {
     const key = clusterKey("org", "live", "shop");
     const { row } = listAttributes(template);
-    for (const text of [undefined, "", row.split("|").slice(1).join("|"), "a|b|c|d|e||0||", "a|b|c|d|e|0|!||"]) {
+    const times = ["|0", "0|!", "zzzzzzzzzzzz|0", "0|zzzzzzzzzzzz"].map((each) => `a|b|c|d|e|${each}||`);
+    for (const text of [undefined, "", row.split("|").slice(1).join("|"), ...times]) {
       expect(() => decodeRow(key, text), String(text)).toThrow(/^ORG#org CLUSTER#live#shop has no valid row/);
     }
   });
