@@ -87,6 +87,20 @@ export interface StatusWatcher {
   change(awaited: AwaitedChange): Promise<void>;
 }
 
+/** Records when tokens are used. */
+export interface TokenUseRecorder {
+  /**
+   * Records a use, if none was recorded for a day.
+   *
+   * @param token record as the request read it
+   * @returns settles when the response may be sent; undefined if there is nothing to record. It never rejects
+   */
+  record(
+    services: Pick<Services, "table" | "clock">,
+    token: { tokenId: string; lastUsedAt?: string | undefined },
+  ): Promise<void> | undefined;
+}
+
 /** Lets no request wait: a function on AWS serves one request at a time, so a waiting request would occupy it. */
 const noStatusWatcher: StatusWatcher = {
   isClosed: false,
@@ -119,6 +133,8 @@ export interface Services {
   readonly writeTimeoutMs: number;
   /** Wakes requests that wait for the status of a cluster; shared by all requests of a process. */
   readonly statusWatcher: StatusWatcher;
+  /** Records when tokens are used, shared by all requests of a process; undefined in processes that do not record it. */
+  readonly tokenUse: TokenUseRecorder | undefined;
   /** References of organisations by slug; shared by all requests of a process. */
   readonly referencesCache: LruCache<CachedReferences>;
 }
@@ -161,6 +177,8 @@ interface ResponseMetadata {
   replayed: boolean;
   /** Applied maximum wait, in seconds; 0 for no wait. */
   waitedSeconds: number;
+  /** Work that has to end before the response is sent, because a function on AWS does not run after it. It never rejects. */
+  pending?: Promise<void>;
   /** Delay before the caller retries after an incomplete wait, in seconds; undefined if not applicable. */
   retryAfterSeconds?: number;
   /** Identity of the request's cluster, for the log; undefined if there is none, or it does not exist. */
@@ -211,6 +229,8 @@ export function requireValid<T>(context: Context, { value, problems, unknown }: 
 export interface Actor {
   readonly user: string;
   readonly tokenId: string;
+  /** Address blocks from which the token can be used; empty if it can be used from every address. */
+  readonly sources: readonly string[];
 }
 
 /** Creates a generator of random identities, numbers and ULIDs. */
@@ -233,6 +253,7 @@ export function createServices(given: Pick<Services, "table" | "provisioner"> & 
     pageIndex: pageIndexLimits,
     writeTimeoutMs: WRITE_TIMEOUT_MS,
     statusWatcher: noStatusWatcher,
+    tokenUse: undefined,
     referencesCache: new LruCache(REFERENCES_CACHE_BYTES),
     ...given,
   };

@@ -39,6 +39,8 @@ interface AuthorizeOptions<Alongside> {
   path: PathSlugs;
   /** Role that the caller needs in the environment of the path, or in the organisation if the path has none. Absent: any role. */
   role?: RequiredRole;
+  /** Role that the caller needs in the organisation, also if the path has an environment, whatever the role there is. */
+  organisationRole?: RequiredRole;
   /** More items to read in the same round trip. */
   keys?: () => readonly Key[];
   /** Query to run in parallel. */
@@ -97,7 +99,7 @@ export async function authorize<Alongside = undefined, Body = unknown>(
   ]);
   const read = (key: Key) => items.get(keyText(key));
 
-  const actor = verifyToken(context, read(tokenAt));
+  const actor = authenticateToken(context, read(tokenAt));
   if (context.requestError !== undefined) throw context.requestError;
   if (!readable) throw malformedPath(path);
 
@@ -108,7 +110,10 @@ export async function authorize<Alongside = undefined, Body = unknown>(
   const member = memberEntity.read(memberItem);
   const environment =
     path.environment === undefined ? undefined : authorizeEnvironment(path, member, options.role, read);
-  if (path.environment === undefined) requireOrganisationRole(member, options.role);
+  requireOrganisationRole(
+    member,
+    options.organisationRole ?? (path.environment === undefined ? options.role : undefined),
+  );
   recordCluster(context, path, read);
   const [record] = recordKeys;
   const replay = record === undefined ? undefined : findReplay<Body>(context, read(record));
@@ -137,24 +142,44 @@ function recordCluster(context: Context, path: PathSlugs, read: (key: Key) => Ra
 /**
  * Authorizes a caller for a path without an organisation. Checks only the token, in the same order as `authorize`.
  *
- * @param alongside query to run in parallel with the read of the token, for the user in the token's text
- * @throws AppError unauthenticated; forbidden for the source address; the error of a request that cannot be parsed
+ * @param options more items and a query to read in parallel with the token, for the user in the token's text
+ * @throws AppError unauthenticated; forbidden for the source address; the error of a request that cannot be parsed; another request
+ *   with the same idempotency key
  */
-export async function authenticate<Alongside = undefined>(
+export async function authenticate<Alongside = undefined, Body = unknown>(
   context: Context,
-  alongside?: (user: string) => Promise<Alongside>,
-): Promise<{ actor: Actor; alongside: Alongside | undefined }> {
-  const { credentials, requestError, table } = context;
+  options: { alongside?: (user: string) => Promise<Alongside>; keys?: (user: string) => readonly Key[] } = {},
+): Promise<Pick<Authorized<Alongside, Body>, "actor" | "alongside" | "prefetched" | "replay">> {
+  const { credentials, requestError, table, idempotency } = context;
   if (credentials === undefined) throw unauthenticated();
-  const key = tokenKey(credentials.tokenId);
-  const [items, found] = await Promise.all([
-    table.get([key]),
-    requestError === undefined ? alongside?.(credentials.user) : undefined,
+  const { user, tokenId } = credentials;
+  const key = tokenKey(tokenId);
+  const isReadable = requestError === undefined;
+  // Only operations that read items with known keys are writes.
+  const keys = isReadable ? (options.keys?.(user) ?? []) : [];
+  const recordKeys =
+    keys.length === 0 || idempotency === undefined ? [] : [idempotencyKey(tokenId, idempotency.keyHash)];
+  const [items, alongside] = await Promise.all([
+    table.get([key, ...keys, ...recordKeys]),
+    isReadable ? options.alongside?.(user) : undefined,
   ]);
-  const actor = verifyToken(context, items.get(keyText(key)));
+  const read = (at: Key) => items.get(keyText(at));
+  const actor = authenticateToken(context, read(key));
   if (requestError !== undefined) throw requestError;
-  return { actor, alongside: found };
+  const [record] = recordKeys;
+  const replay = record === undefined ? undefined : findReplay<Body>(context, read(record));
+  return { actor, alongside, prefetched: read, replay };
 }
+
+/** Verifies the token of a request, and records its use. @throws AppError as `verifyToken` */
+function authenticateToken(context: Context, item: RawItem | undefined): Actor {
+  const token = verifyToken(context, item);
+  const recorded = context.tokenUse?.record(context, token);
+  if (recorded !== undefined) context.responseMetadata.pending = recorded;
+  return actorOf(token);
+}
+
+const actorOf = ({ user, tokenId, sources }: Token): Actor => ({ user, tokenId, sources });
 
 /**
  * Returns the user of a token, outside of any operation. One database round trip.
@@ -171,7 +196,7 @@ export async function verifyTokenText(
   const credentials = parseToken(text);
   if (credentials === undefined) throw unauthenticated();
   const key = tokenKey(credentials.tokenId);
-  return verifyToken({ credentials, clock, sourceAddress }, (await table.get([key])).get(keyText(key)));
+  return actorOf(verifyToken({ credentials, clock, sourceAddress }, (await table.get([key])).get(keyText(key))));
 }
 
 const isWellFormed = ({ organisation, ...others }: PathSlugs): boolean =>
@@ -189,7 +214,7 @@ function tenantKeys(path: PathSlugs, user: string): Key[] {
 function verifyToken(
   context: Pick<Context, "credentials" | "clock" | "sourceAddress">,
   item: RawItem | undefined,
-): Actor {
+): Token {
   const { credentials } = context;
   if (credentials === undefined || item === undefined) throw unauthenticated();
   const token = tokenEntity.read(item);
@@ -202,7 +227,7 @@ function verifyToken(
       "This token is not allowed from your IP address. Use a token whose sources include the address.",
     );
   }
-  return { user: token.user, tokenId: token.tokenId };
+  return token;
 }
 
 /** Returns whether a token is neither revoked nor expired. */

@@ -13,7 +13,14 @@ import { keyringEntity } from "../secrets/keyring-record.ts";
 import { dataKeyEntity } from "../secrets/vault.ts";
 import type { Entity } from "../table/entity.ts";
 import { environmentEntity } from "../tenancy/environment.ts";
-import { memberEntity, tokenEntity, userOrganisationEntity, userTokenEntity } from "../tenancy/member.ts";
+import {
+  memberEmailEntity,
+  memberEntity,
+  tokenCountEntity,
+  tokenEntity,
+  userOrganisationEntity,
+  userTokenEntity,
+} from "../tenancy/member.ts";
 import { organisationEntity, totalEntity } from "../tenancy/organisation.ts";
 import { referencesEntity, usageEntity } from "../tenancy/references-entity.ts";
 import { importEntity } from "./backup/import-lock.ts";
@@ -35,6 +42,7 @@ export const entities: readonly AnyEntity[] = [
   eventEntity,
   importEntity,
   keyringEntity,
+  memberEmailEntity,
   memberEntity,
   nodePoolEntity,
   oidcClientEntity,
@@ -46,6 +54,7 @@ export const entities: readonly AnyEntity[] = [
   silencesEntity,
   simulationEntity,
   tenantEntity,
+  tokenCountEntity,
   tokenEntity,
   tombstoneEntity,
   totalEntity,

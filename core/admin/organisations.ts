@@ -56,7 +56,7 @@ export async function createOrganisation(services: Services, input: unknown): Pr
     modifiedAt: now,
     revision: 1,
   } satisfies Organisation;
-  const total: Total = { clusters: 0, cpu: 0, memory: 0, environments: 0, members: 0 };
+  const total: Total = { clusters: 0, cpu: 0, memory: 0, environments: 0, members: 0, admins: 0 };
   const transaction = new Transaction()
     .create("organisation", organisationEntity.write(organisationKey(slug), organisation))
     .create("references", buildReferencesItem(slug, references))

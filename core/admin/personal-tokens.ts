@@ -3,37 +3,31 @@
 import { randomBytes } from "node:crypto";
 import * as v from "valibot";
 import type { Services } from "../context.ts";
+import { DEFAULT_TOKEN_DAYS, MAX_TOKEN_DAYS } from "../references/tokens/rules.ts";
+import { tokenName, tokenSources } from "../references/tokens/schema.ts";
+import { createTransaction, revokeTransaction } from "../references/tokens/store.ts";
 import { invalid, notFound } from "../shared/errors.ts";
-import { canSendRequests } from "../shared/ip.ts";
 import { deadlineIn } from "../shared/retry.ts";
-import { cidr, maxCharacters, text, uuid } from "../shared/schemas.ts";
-import { DAY_MS, ttlAfter } from "../shared/time.ts";
+import { uuid } from "../shared/schemas.ts";
+import { DAY_MS } from "../shared/time.ts";
 import { validate } from "../shared/validation.ts";
 import { keyText, tokenKey, USER_TOKEN_PREFIX, userTokenKey } from "../table/keys.ts";
-import { commit, Transaction } from "../table/transaction.ts";
+import { commit, retryOnConflict } from "../table/transaction.ts";
 import { type Token, tokenEntity, userTokenEntity } from "../tenancy/member.ts";
 import { formatToken, hashToken, parseToken, SECRET_BYTES } from "../tenancy/token.ts";
 
-/** Default lifetime of a token, in days. */
-const DEFAULT_DAYS = 365;
-
-/** Retention of a token's record after the token expired, in days: its name can still be looked up. */
-const RETENTION_DAYS = 90;
-
-const source = v.pipe(cidr, v.check(canSendRequests, "must contain addresses that requests can come from"));
-
 const CreateToken = v.object({
   user: uuid,
-  name: v.pipe(text, v.minLength(1), maxCharacters(64)),
-  days: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(3_650)), DEFAULT_DAYS),
-  sources: v.optional(v.pipe(v.array(source), v.maxLength(50)), []),
+  name: tokenName,
+  days: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_TOKEN_DAYS)), DEFAULT_TOKEN_DAYS),
+  sources: v.optional(tokenSources, []),
 });
 
 /** Record of a token as shown to its user, without the token and its hash. */
-type TokenRecord = Omit<Token, "hash">;
+type TokenRecord = Omit<Token, "hash" | "revokedBy" | "isCounted">;
 
 /**
- * Creates a token for a user.
+ * Creates a token for a user. It does not count towards the limit of the user's own tokens.
  *
  * @param input user, name, days (default 365), sources (CIDR blocks; empty allows every address)
  * @returns the record, and the token, which is shown only this once
@@ -56,11 +50,11 @@ export async function createToken(services: Services, input: unknown): Promise<{
     sources,
   };
   const hash = hashToken(token);
-  const ttl = ttlAfter(expires, RETENTION_DAYS * DAY_MS);
-  const transaction = new Transaction()
-    .create("token", tokenEntity.write(tokenKey(tokenId), { ...record, hash }, { ttl }))
-    .create("user-token", userTokenEntity.write(userTokenKey(user, tokenId), { tokenId }, { ttl }));
-  const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
+  const failures = await commit(
+    services.table,
+    createTransaction({ ...record, hash }),
+    deadlineIn(services.writeTimeoutMs),
+  );
   // Only an own write whose response was lost can have used a random key.
   const written = failures.find(({ label }) => label === "token")?.present;
   const isOwn = written !== undefined && tokenEntity.read(written).hash === hash;
@@ -69,12 +63,19 @@ export async function createToken(services: Services, input: unknown): Promise<{
 }
 
 function toRecord(token: Token): TokenRecord {
-  const { tokenId, user, name, createdAt, expiresAt, revokedAt, sources } = token;
+  const { tokenId, user, name, createdAt, expiresAt, revokedAt, lastUsedAt, sources } = token;
   const record: TokenRecord = { tokenId, user, name, createdAt, expiresAt, sources };
-  return revokedAt === undefined ? record : { ...record, revokedAt };
+  return {
+    ...record,
+    ...(revokedAt === undefined ? {} : { revokedAt }),
+    ...(lastUsedAt === undefined ? {} : { lastUsedAt }),
+  };
 }
 
-/** Lists a user's tokens, oldest first, including revoked and expired ones. */
+/**
+ * Lists a user's tokens, oldest first, including expired ones, and revoked ones that an operator created. A token that its user created
+ * and revoked is not listed.
+ */
 export async function listTokens(services: Services, user: string): Promise<TokenRecord[]> {
   const { pk } = userTokenKey(user, user);
   const items = await services.table.query({ pk, prefix: USER_TOKEN_PREFIX });
@@ -99,14 +100,15 @@ export async function revokeToken(services: Services, given: string): Promise<To
   // Never repeat the input: it may be a mistyped token.
   const missing = notFound("token.missing", "There is no such token.");
   if (!v.is(uuid, tokenId)) throw missing;
-  const transaction = new Transaction().update(
-    "token",
-    tokenKey(tokenId),
-    "SET #revokedAt = if_not_exists(#revokedAt, :now)",
-    { condition: "attribute_exists(#pk)", values: { ":now": services.clock().toISOString() } },
-  );
-  const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
-  const item = (await services.table.get([tokenKey(tokenId)])).get(keyText(tokenKey(tokenId)));
-  if (failures.length > 0 || item === undefined) throw missing;
-  return toRecord(tokenEntity.read(item));
+  const key = tokenKey(tokenId);
+  const revokedBy = services.ids.identity();
+  return await retryOnConflict(deadlineIn(services.writeTimeoutMs), async (deadline) => {
+    const item = (await services.table.get([key])).get(keyText(key));
+    if (item === undefined) throw missing;
+    const token = tokenEntity.read(item);
+    if (token.revokedAt !== undefined) return toRecord(token);
+    const now = services.clock();
+    const failures = await commit(services.table, revokeTransaction(token, { now, revokedBy }), deadline);
+    return failures.length === 0 ? toRecord({ ...token, revokedAt: now.toISOString() }) : undefined;
+  });
 }

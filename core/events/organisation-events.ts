@@ -18,6 +18,9 @@ export const organisationEventTypes = [
   "alertmanager.updated",
   "silence.created",
   "silence.expired",
+  "member.added",
+  "member.updated",
+  "member.removed",
 ] as const;
 
 /** Path of a change: the collection with the name of the element, and the property unless the whole element is meant. */
@@ -26,7 +29,7 @@ type ElementPath<Collection extends string> = `${Collection}[${string}]` | `${Co
 /** Event of an organisation, with its changes. Values of changes contain no secret. */
 export interface OrganisationEvent {
   type: (typeof organisationEventTypes)[number];
-  changes: readonly Change<ElementPath<"environments" | "observabilityTenants">>[];
+  changes: readonly Change<ElementPath<"environments" | "members" | "observabilityTenants">>[];
 }
 
 /** Organisation and time of an event, and the request that caused it. */

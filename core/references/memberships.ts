@@ -40,9 +40,9 @@ export async function listMemberships(
   input: { options: Parsed<PageOptions> },
 ): Promise<Page<MembershipResponse>> {
   const { table } = context;
-  const authorized = await authenticate(context, (user) =>
-    table.query({ pk: userOrganisationKey(user, user).pk, prefix: USER_ORGANISATION_PREFIX }),
-  );
+  const authorized = await authenticate(context, {
+    alongside: (user) => table.query({ pk: userOrganisationKey(user, user).pk, prefix: USER_ORGANISATION_PREFIX }),
+  });
   const { page } = requireValid(context, input.options);
   const { user } = authorized.actor;
   const slugs = (authorized.alongside ?? []).map((item) => userOrganisationEntity.read(item).organisation);

@@ -60,6 +60,14 @@ export const memberKey = (organisation: string, user: string) => inOrganisation(
 /** Sort key prefix of memberships. */
 export const MEMBER_PREFIX = "MEMBER#";
 
+/**
+ * Key of the link from an e-mail address to the member who has it, which makes addresses unique in an organisation.
+ *
+ * @param emailHash SHA-256 of the address in lower case, in hexadecimal: an address can contain separators
+ */
+export const memberEmailKey = (organisation: string, emailHash: string) =>
+  inOrganisation(organisation, `EMAIL#${part(emailHash)}`);
+
 /** Key of the cloud accounts, public parts of credentials and maintenance schedules of an organisation. */
 export const referencesKey = (organisation: string) => inOrganisation(organisation, "REFERENCES");
 
@@ -257,6 +265,9 @@ export const userTokenKey = (user: string, id: string): Key => ({ pk: userPartit
 
 /** Sort key prefix of a user's tokens. */
 export const USER_TOKEN_PREFIX = "TOKEN#";
+
+/** Key of the number of tokens that a user created. */
+export const userTokenCountKey = (user: string): Key => ({ pk: userPartition(user), sk: "TOKENS" });
 
 /** Key of the link from a user to one of its organisations, for listing. */
 export const userOrganisationKey = (user: string, organisation: string): Key => ({

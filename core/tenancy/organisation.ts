@@ -58,6 +58,8 @@ const StoredTotal = v.object({
   members: v.number(),
   /** Absent until the first one is created. */
   observabilityTenants: v.optional(v.number()),
+  /** Members with the role admin in the organisation. Absent until the first write of a member by a release that counts them. */
+  admins: v.optional(v.number()),
 });
 
 /** Totals of an organisation: cpu in cores, memory in MiB. Its limits are conditions on this item. */
@@ -77,6 +79,8 @@ export const MAX_ENVIRONMENTS = 1_000;
 
 /** Maximum number of observability tenants in an organisation. */
 export const MAX_OBSERVABILITY_TENANTS = 50;
+/** Maximum number of members of an organisation. */
+export const MAX_MEMBERS = 1_000;
 
 /** Returns the error for an organisation that does not exist. */
 export const organisationNotFound = (slug: string): AppError =>

@@ -1,7 +1,9 @@
 /** Routes of the operations on an organisation and on what it has besides clusters. */
 
 import * as Environment from "#core/references/environments/index.ts";
+import * as Member from "#core/references/members/index.ts";
 import { listOrganisationEvents } from "#core/references/organisation-events.ts";
+import * as Token from "#core/references/tokens/index.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
 import { createLambdaHandler } from "../http/lambda.ts";
 import { acloudDialect } from "./acloud/dialect.ts";
@@ -16,6 +18,18 @@ export const organisationOperations = {
   getEnvironment: Environment.get,
   updateEnvironment: Environment.update,
   deleteEnvironment: Environment.remove,
+  listEnvironmentMembers: Member.listOfEnvironment,
+  setEnvironmentMember: Member.setOverride,
+  deleteEnvironmentMember: Member.removeOverride,
+  getOwnMembership: Member.getOwn,
+  listMembers: Member.list,
+  createMember: Member.create,
+  getMember: Member.get,
+  updateMember: Member.update,
+  deleteMember: Member.remove,
+  listTokens: Token.list,
+  createToken: Token.create,
+  deleteToken: Token.remove,
   listOrganisationEvents,
 } satisfies OperationsOf<"Organisations">;
 

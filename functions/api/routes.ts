@@ -80,6 +80,8 @@ const POOL = `${CLUSTER}/pools/{nodePool}`;
 const ENVIRONMENTS = `${ORGANISATION}/environments`;
 const ACCOUNT = `${ORGANISATION}/cloud-accounts/{account}`;
 const PROVIDER = `${ORGANISATION}/cloud-providers/{provider}`;
+const MEMBERS = "/organisations/{organisation}/members";
+const MEMBER = `${MEMBERS}/{member}`;
 const SCHEDULES = "/organisations/{organisation}/maintenance-schedule";
 
 const TENANTS = `${ORGANISATION}/monitoring`;
@@ -370,6 +372,97 @@ const organisations = {
     path: `${ENVIRONMENTS}/{environment}`,
     parameters: CHANGE,
     grant: { ...MOVES, table: [...MOVES.table, "ConditionCheckItem"] },
+  },
+  listEnvironmentMembers: {
+    group: "Organisations",
+    method: "GET",
+    path: `${ENVIRONMENTS}/{environment}/members`,
+    parameters: PAGE,
+    success: "PageEnvironmentMemberResponse",
+    grant: READS,
+  },
+  setEnvironmentMember: {
+    group: "Organisations",
+    method: "POST",
+    path: `${ENVIRONMENTS}/{environment}/members/{member}`,
+    parameters: ["dryRun", "ifMatch", "prefer"],
+    body: "SetEnvironmentMember",
+    success: "MemberResponse",
+    grant: { table: ["BatchGetItem", "PutItem"], indexes: [] },
+  },
+  deleteEnvironmentMember: {
+    group: "Organisations",
+    method: "DELETE",
+    path: `${ENVIRONMENTS}/{environment}/members/{member}`,
+    parameters: CHANGE,
+    grant: { table: ["BatchGetItem", "PutItem"], indexes: [] },
+  },
+  getOwnMembership: {
+    group: "Organisations",
+    method: "GET",
+    path: "/organisations/{organisation}/me",
+    parameters: ["ifNoneMatch", "prefer"],
+    success: "MemberResponse",
+    grant: GETS,
+  },
+  listMembers: {
+    group: "Organisations",
+    method: "GET",
+    path: MEMBERS,
+    parameters: PAGE,
+    success: "PageMemberResponse",
+    grant: READS,
+  },
+  createMember: {
+    group: "Organisations",
+    method: "POST",
+    path: MEMBERS,
+    parameters: NEW,
+    body: "CreateMember",
+    success: "MemberResponse",
+    grant: WRITES,
+  },
+  getMember: {
+    group: "Organisations",
+    method: "GET",
+    path: MEMBER,
+    parameters: ["ifNoneMatch", "prefer"],
+    success: "MemberResponse",
+    grant: GETS,
+  },
+  updateMember: {
+    group: "Organisations",
+    method: "PATCH",
+    path: MEMBER,
+    parameters: CHANGE,
+    body: "UpdateMember",
+    success: "MemberResponse",
+    grant: WRITES,
+  },
+  deleteMember: { group: "Organisations", method: "DELETE", path: MEMBER, parameters: CHANGE, grant: MOVES },
+  listTokens: {
+    group: "Organisations",
+    method: "GET",
+    path: "/tokens",
+    parameters: PAGE,
+    success: "PageTokenResponse",
+    grant: READS,
+  },
+  createToken: {
+    group: "Organisations",
+    method: "POST",
+    path: "/tokens",
+    parameters: NEW,
+    body: "CreateToken",
+    success: "NewTokenResponse",
+    grant: { table: ["BatchGetItem", "PutItem", "UpdateItem"], indexes: [] },
+  },
+  deleteToken: {
+    group: "Organisations",
+    method: "DELETE",
+    path: "/tokens/{token}",
+    parameters: ["dryRun", "prefer"],
+    grant: { table: ["BatchGetItem", "UpdateItem", "DeleteItem"], indexes: [] },
   },
   listOrganisationEvents: {
     group: "Organisations",

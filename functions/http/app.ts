@@ -214,6 +214,7 @@ async function serve(
   const { result: handled, reason } = await runHandler(context, log, asked, () => handle(context));
   const renderError = reason === undefined ? undefined : route?.renderError;
   const result = renderError === undefined ? handled : { ...handled, body: renderError(handled.body as ErrorBody) };
+  await context.responseMetadata.pending;
   const response = await writeResponse(result, context, c.req.header("accept-encoding"), respond);
   const organisation = c.req.param("organisation");
   const facts: RequestFacts = {

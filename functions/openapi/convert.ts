@@ -13,6 +13,8 @@ const DROPPED_CHECKS: ReadonlySet<string> = new Set([
   "must be well-formed Unicode, without half a surrogate pair",
   "must be an existing day",
   "must not be under cluster.x-k8s.io",
+  "must contain addresses that requests can come from",
+  "must be a date and time that exists",
 ]);
 
 /** Rules without a message of their own: the arithmetic of CIDR blocks. */

@@ -13,6 +13,8 @@ export const IDENTITIES = {
   silence: "5d1f0c35-3f0e-4a0e-9a52-0f6d4b7f3c21",
   schedule: "f2b6a6de-7c0b-4c43-9a0e-4f3f1f6f2a10",
   upgrade: "5b1e7a52-6f0c-8a4d-9c3b-7d2e8f1a4b60",
+  member: "2b1f7a52-6c1e-4f0b-9d7a-5e4c3b2a1f00",
+  token: "51c9d1e0-8f2b-4a6d-b7c3-0d9e8f7a6b5c",
   user: "9a7f2c31-52cf-4a0f-8f1c-3d9f0a1b2c3d",
 };
 
@@ -82,6 +84,10 @@ export const requests: Readonly<Record<string, unknown>> = {
     matchers: [{ isEqual: true, isRegex: true, name: "alertname", value: "Database(Down|Slow)" }],
     startsAt: "2099-01-01T02:00:00Z",
   },
+  createMember: { email: "eve@example.com", kubernetesRole: "view", role: "developer", username: "Eve" },
+  updateMember: { kubernetesRole: "edit", role: "viewer" },
+  setEnvironmentMember: { kubernetesRole: "cluster-admin", role: "admin" },
+  createToken: { expiresAt: "2030-01-31T12:00:00Z", name: "Terraform", sources: ["192.0.2.0/24"] },
   undeleteCluster: { identity: IDENTITIES.cluster },
   requestScheduledClusterUpgrade: {
     clusterIdentity: IDENTITIES.cluster,

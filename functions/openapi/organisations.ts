@@ -1,10 +1,15 @@
 /** Descriptions of the operations on an organisation and on what it has besides clusters. */
 
 import type { OperationIdOf } from "../api/routes.ts";
-import { type Descriptions, READ, UNCHANGED, WRITE } from "./operation.ts";
+import { type Descriptions, READ, READ_ALL, UNCHANGED, WRITE } from "./operation.ts";
 
 const environment = {
   description: "The environment.",
+  headers: ["ETag"],
+} as const;
+
+const member = {
+  description: "The member.",
   headers: ["ETag"],
 } as const;
 
@@ -56,6 +61,111 @@ export const organisationDescriptions: Descriptions<OperationIdOf<"Organisations
       204: { description: "The environment is deleted or hidden." },
     },
     errors: [...READ, 409, 412, 422],
+  },
+  listEnvironmentMembers: {
+    tag: "Organisations",
+    summary: "List members of an environment",
+    description:
+      "All members of the organisation by e-mail address, with the roles that they have in this environment. Requires the role viewer in the environment.",
+    successes: { 200: { description: "A page.", headers: ["Link"] } },
+    errors: READ,
+  },
+  setEnvironmentMember: {
+    tag: "Organisations",
+    summary: "Set roles of a member in an environment",
+    description:
+      "Sets the roles that a member has in this environment instead of those in the organisation: higher or lower ones, or `none`. A property that is absent does not change. `If-Match` takes the entity tag of the member. Requires the role admin in the organisation.",
+    successes: { 200: { ...member, description: "The member." } },
+    errors: [...READ, 409, 412, 413, 415, 422],
+  },
+  deleteEnvironmentMember: {
+    tag: "Organisations",
+    summary: "Remove roles of a member in an environment",
+    description:
+      "Removes the roles that a member has only in this environment, so that those in the organisation apply. Returns 404 if there are none. Requires the role admin in the organisation.",
+    successes: {
+      200: { description: "Result of a dry run.", schema: "DryRunResponse" },
+      204: { description: "The roles in the organisation apply." },
+    },
+    errors: [...READ, 412, 422],
+  },
+  getOwnMembership: {
+    tag: "Organisations",
+    summary: "Get own membership",
+    description: "The caller's own membership in the organisation. Every role may read it.",
+    successes: { 200: member, 304: UNCHANGED },
+    errors: READ,
+  },
+  listMembers: {
+    tag: "Organisations",
+    summary: "List members",
+    description: "Members of the organisation by e-mail address. Requires the role viewer in the organisation.",
+    successes: { 200: { description: "A page.", headers: ["Link"] } },
+    errors: READ,
+  },
+  createMember: {
+    tag: "Organisations",
+    summary: "Add member",
+    description:
+      "Adds a member: a new user, or the user whom `memberIdentity` names. An e-mail address belongs to one member, without regard to case. The new member has no token yet. Requires the role admin in the organisation.",
+    successes: {
+      200: { ...member, description: "The new member.", headers: ["ETag", "Location", "Idempotency-Replayed"] },
+    },
+    errors: WRITE,
+  },
+  getMember: {
+    tag: "Organisations",
+    summary: "Get member",
+    description:
+      "One member. A user who is removed and added again has another entity tag. Requires the role viewer in the organisation.",
+    successes: { 200: member, 304: UNCHANGED },
+    errors: READ,
+  },
+  updateMember: {
+    tag: "Organisations",
+    summary: "Update member",
+    description:
+      "Changes the properties in the body: all of them or none. The last admin of the organisation keeps the role. Requires the role admin in the organisation.",
+    successes: { 200: { ...member, description: "The changed member." } },
+    errors: [...READ, 409, 412, 413, 415, 422],
+  },
+  deleteMember: {
+    tag: "Organisations",
+    summary: "Remove member",
+    description:
+      "Removes a member, but not the last admin. The next request of the user in this organisation is refused. The user's tokens stay, because the user may be a member of other organisations. Requires the role admin in the organisation.",
+    successes: {
+      200: { description: "Result of a dry run.", schema: "DryRunResponse" },
+      204: { description: "The member is removed." },
+    },
+    errors: [...READ, 409, 412, 422],
+  },
+  listTokens: {
+    tag: "Organisations",
+    summary: "List own tokens",
+    description:
+      "Personal access tokens of the caller, by the time of their creation, including expired ones. The tokens themselves are not shown.",
+    successes: { 200: { description: "A page.", headers: ["Link"] } },
+    errors: READ_ALL,
+  },
+  createToken: {
+    tag: "Organisations",
+    summary: "Create own token",
+    description:
+      "Creates a personal access token of the caller, with the same rights. The response contains the token, which is shown only once: a repetition with the same `Idempotency-Key` gets a 409. A user can have at most 50 tokens; expired ones count until they are deleted.",
+    successes: { 200: { description: "The new token.", headers: ["Cache-Control", "Location"] } },
+    errors: [...READ_ALL, 409, 413, 415, 422],
+  },
+  deleteToken: {
+    tag: "Organisations",
+    summary: "Delete own token",
+    description:
+      "Revokes a token of the caller, which can be the token of this request. The next request with it is refused.",
+    successes: {
+      200: { description: "Result of a dry run.", schema: "DryRunResponse" },
+      204: { description: "The token is revoked." },
+    },
+    errors: READ,
   },
   listOrganisationEvents: {
     tag: "Organisations",

@@ -55,6 +55,8 @@ const PATH: Readonly<Record<string, Parameter>> = Object.fromEntries([
   path("upgrade", "scheduledUpgradeIdentity", "The scheduled upgrade.", uuid, IDENTITIES.upgrade),
   path("tenant", "observabilityTenantSlug", "The observability tenant.", slug, "web-shop"),
   path("silence", "silenceId", "The silence.", uuid, IDENTITIES.silence),
+  path("member", "memberIdentity", "The member.", uuid, IDENTITIES.member),
+  path("token", "tokenIdentity", "The token.", uuid, IDENTITIES.token),
   path("schedule", "maintenanceScheduleIdentity", "The schedule.", uuid, IDENTITIES.schedule),
 ]);
 

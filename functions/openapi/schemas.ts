@@ -11,6 +11,7 @@ import { EventChange } from "#core/events/list.ts";
 import * as NodePool from "#core/node-pool/schema.ts";
 import * as Observability from "#core/observability/schema.ts";
 import * as Environment from "#core/references/environments/schema.ts";
+import * as Member from "#core/references/members/schema.ts";
 import { OrganisationEventResponse, OrganisationEventsResponse } from "#core/references/organisation-events.ts";
 import {
   AvailabilityZone,
@@ -25,6 +26,7 @@ import {
   OrganisationResponse,
   Region,
 } from "#core/references/schema.ts";
+import * as Token from "#core/references/tokens/schema.ts";
 import type * as Write from "#core/request/write.ts";
 import { IPRange, identity, int32, int64, Slug } from "#core/shared/schemas.ts";
 import { PageableObject, SortObject } from "../api/v1/page.ts";
@@ -95,6 +97,21 @@ const ScheduledClusterUpgradeResponse = v.object({
 
 const AlertmanagerConfiguration = v.object({ ...Observability.AlertmanagerConfiguration.entries, consequences });
 const SilenceResponse = v.object({ ...Observability.SilenceResponse.entries, consequences, id: generated(identity) });
+const MemberResponse = v.object({
+  ...Member.MemberResponse.entries,
+  consequences,
+  createdAt: generated(Member.MemberResponse.entries.createdAt),
+  memberIdentity: generated(identity),
+  modifiedAt: generated(Member.MemberResponse.entries.modifiedAt),
+});
+
+const NewTokenResponse = v.object({
+  ...Token.NewTokenResponse.entries,
+  consequences,
+  createdAt: generated(Token.NewTokenResponse.entries.createdAt),
+  identity: generated(identity),
+  token: generated(Token.NewTokenResponse.entries.token),
+});
 
 /** Properties that every response has except that of a dry run. */
 export const generatedProperties: Readonly<Record<string, readonly string[]>> = {
@@ -104,6 +121,8 @@ export const generatedProperties: Readonly<Record<string, readonly string[]>> = 
   ScheduledClusterUpgradeResponse: ["createdAt", "identity", "modifiedAt"],
   ObservabilityTenant: ["createdAt", "id", "identity", "modifiedAt"],
   SilenceResponse: ["id"],
+  MemberResponse: ["createdAt", "memberIdentity", "modifiedAt"],
+  NewTokenResponse: ["createdAt", "identity", "token"],
 };
 
 const page = (element: v.GenericSchema) =>
@@ -144,12 +163,15 @@ const SCHEMAS = {
   CreateCluster: Cluster.CreateCluster,
   CreateClusterNodePool: NodePool.CreateClusterNodePool,
   CreateEnvironment: Environment.CreateEnvironment,
+  CreateMember: Member.CreateMember,
   CreateNodePool: NodePool.CreateNodePool,
   CreateObservabilityTenant: Observability.CreateObservabilityTenant,
   CreateSilence: Observability.CreateSilence,
   CreateSilenceMatcher: Observability.CreateSilenceMatcher,
+  CreateToken: Token.CreateToken,
   DryRunResponse: v.object({ consequences: v.array(Consequence) }),
   Email,
+  EnvironmentMemberResponse: Member.EnvironmentMemberResponse,
   EnvironmentResponse,
   EventChange,
   ErrorMessageResponse,
@@ -162,10 +184,12 @@ const SCHEMAS = {
   KubeconfigResponse: Configuration.KubeconfigResponse,
   MaintenanceScheduleResponse: Cluster.MaintenanceScheduleResponse,
   MaintenanceWindowResponse: Cluster.MaintenanceWindowResponse,
+  MemberResponse,
   MessageResponse: v.object({ ...MessageResponse.entries, consequences }),
   MoveCluster: Cluster.MoveCluster,
   NewerVersion,
   NodeTaint: NodePool.NodeTaint,
+  NewTokenResponse,
   NodeType,
   OidcConfigResponse: Configuration.OidcConfigResponse,
   ObservabilityTenant,
@@ -181,12 +205,15 @@ const SCHEMAS = {
   PageCloudProfile: page(CloudProfile),
   PageCloudProvider: page(CloudProvider),
   PageClusterResponse: page(ClusterResponse),
+  PageEnvironmentMemberResponse: page(Member.EnvironmentMemberResponse),
   PageEnvironmentResponse: page(EnvironmentResponse),
+  PageMemberResponse: page(Member.MemberResponse),
   PageNodeType: page(NodeType),
   PageObservabilityTenant: page(ObservabilityTenant),
   PageOrganisationMembershipResponse: page(MembershipResponse),
   PageRegion: page(Region),
   PageScheduledClusterUpgradeResponse: page(ScheduledClusterUpgradeResponse),
+  PageTokenResponse: page(Token.TokenResponse),
   PageUpdateChannelResponse: page(Cluster.UpdateChannelResponse),
   PageableObject,
   ReachableVersion,
@@ -196,13 +223,16 @@ const SCHEMAS = {
   SilenceMatcher: Observability.SilenceMatcher,
   SilenceResponse,
   SilenceStatus: Observability.SilenceStatus,
+  SetEnvironmentMember: Member.SetEnvironmentMember,
   Slug,
   SortObject,
+  TokenResponse: Token.TokenResponse,
   UndeleteCluster: Cluster.UndeleteCluster,
   UpdateAlertmanagerConfiguration: Observability.UpdateAlertmanagerConfiguration,
   UpdateChannelResponse: Cluster.UpdateChannelResponse,
   UpdateCluster: Cluster.UpdateCluster,
   UpdateEnvironment: Environment.UpdateEnvironment,
+  UpdateMember: Member.UpdateMember,
   UpdateNodePool: NodePool.UpdateNodePool,
   UpdateObservabilityTenant: Observability.UpdateObservabilityTenant,
   UpdatePrometheusRules,
@@ -222,6 +252,9 @@ const DESCRIPTIONS: { readonly [name in SchemaName]?: string } = {
   UpdateCluster: `${CLUSTER_BYTES} ${WHITELIST}`,
   CreateClusterNodePool: POOL_BYTES,
   CreateNodePool: POOL_BYTES,
+  CreateToken:
+    "expiresAt is in the future. Each of sources contains addresses that requests can come from. If the token of the request has sources, the new one needs some, each within one of them.",
+  SetEnvironmentMember: "At least one property is required.",
   UpdateNodePool: POOL_BYTES,
 };
 

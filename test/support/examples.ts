@@ -18,6 +18,7 @@ import { IDENTITIES, NODE_POOL_ID, type ResponseExamples, requests } from "#func
 import { descriptions } from "#functions/openapi/operations.ts";
 import { describeParameters, documentedPath } from "#functions/openapi/parameters.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "./issuer.ts";
+import { fillOverrides } from "./members.ts";
 import type { Json, RequestOptions, TestResponse } from "./world.ts";
 
 const MOMENT = "2026-11-24T00:10:45.660Z";
@@ -30,7 +31,7 @@ const base64 = (text: string) => Buffer.from(text).toString("base64");
 function shortened(name: string, value: string): string {
   if (name === "caCertificate") return CERTIFICATE;
   if (name === "certificate-authority-data") return base64(CERTIFICATE);
-  if (name === "clientSecret") return "…";
+  if (name === "clientSecret" || name === "token") return "…";
   if (name === "clientId") return "example-client";
   if (name.endsWith("Base64")) return base64(`${Buffer.from(value, "base64").toString().split("\n")[0]}\n`);
   return value
@@ -86,6 +87,8 @@ const inPath = {
   scheduledUpgradeIdentity: IDENTITIES.upgrade,
   observabilityTenantSlug: "web-shop",
   silenceId: IDENTITIES.silence,
+  memberIdentity: IDENTITIES.user,
+  tokenIdentity: IDENTITIES.token,
 };
 type PathValues = Partial<typeof inPath>;
 
@@ -105,6 +108,7 @@ async function makeScene(): Promise<Scene> {
   const viewer = await setMember(services, "acme", { email: "bob@example.com", role: "viewer" });
   const tokenOf = async (of: string, more = {}) =>
     (await createToken(services, { user: of, name: "test", ...more })).token;
+  const { record } = await createToken(services, { user, name: "Terraform" });
   numbers = NODE_POOL_ID;
   return {
     world,
@@ -121,6 +125,7 @@ async function makeScene(): Promise<Scene> {
       [account.primaryCloudCredentialsIdentity ?? "", IDENTITIES.credentials],
       [schedule.identity, IDENTITIES.schedule],
       [user, IDENTITIES.user],
+      [record.tokenId, IDENTITIES.token],
     ]),
     examples: {},
   };
@@ -185,12 +190,14 @@ const SHORT: Record<string, string> = {
   listNodeTypes: "?pageSize=5",
   listOrganisationEvents: "?size=2",
   listRegions: "?pageSize=5",
+  listTokens: "?pageSize=1",
 };
 
 /** Requests with errors in the operation's own input, for operations whose query is not the best example. */
 const INVALID: Record<string, unknown> = {
   createCluster: { ...(requests.createCluster as object), version: "1.34", region: "mars" },
   createEnvironment: { name: "Test_Demo", type: "acceptance" },
+  createMember: { email: "eve", role: "owner" },
   createNodePool: { name: "batch", nodeSize: "huge" },
   createObservabilityTenant: { ipWhiteList: "192.0.2.1/24", name: "Web_shop" },
   createSilence: {
@@ -198,12 +205,15 @@ const INVALID: Record<string, unknown> = {
     endsAt: "0001-01-01T00:00:00Z",
     matchers: [{ isRegex: true, name: "alertname", value: "(?!Database).*" }],
   },
+  createToken: { name: "", sources: ["192.0.2.7/24"] },
   moveCluster: { currentEnvironment: "production", newEnvironment: "mars" },
   requestScheduledClusterUpgrade: { clusterIdentity: IDENTITIES.cluster, version: "1.35" },
+  setEnvironmentMember: { role: "owner" },
   updateCluster: { version: "v1.33.0" },
   updateAlertmanagerConfiguration: { alertManagerConfig: "route: {", ruleFiles: { "../shop.yaml": "" } },
   updateEnvironment: { type: "acceptance" },
   updateObservabilityTenant: { name: "Web_shop" },
+  updateMember: { kubernetesRole: "root", role: "owner" },
   updateNodePool: { autoScaling: false, maxSize: 3, minSize: 2 },
   updatePrometheusRulesInheritance: { environmentPrometheusRules: "yes" },
 };
@@ -222,6 +232,8 @@ function missingIn({ path, operationId }: Operation): PathValues {
     return path.includes("{nodePoolId}") ? { nodePoolId: "1" } : { clusterSlug: "another" };
   }
   for (const [name, value] of [
+    ["memberIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
+    ["tokenIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
     ["environmentSlug", "nowhere"],
     ["regionSlug", "nowhere"],
     ["cloudProviderSlug", "nowhere"],
@@ -317,6 +329,25 @@ async function captureObservabilityEnd(scene: Scene): Promise<void> {
   await capture(scene, "deleteObservabilityTenant", 200, { query: "?dryRun=true" });
   for (let number = 1; number < MAX_SILENCES; number++) await ask(scene, "createSilence");
   await capture(scene, "createSilence", 409);
+/** Captures the responses about members and tokens. */
+async function captureMembers(scene: Scene): Promise<void> {
+  const at = { memberIdentity: IDENTITIES.member };
+  const added = await capture(scene, "createMember", 200);
+  recordIdentity(scene, added.body.memberIdentity, "member");
+  scene.examples.createMember = { ...scene.examples.createMember, 200: canonical(scene.shown, added.body) };
+  await capture(scene, "createMember", 409);
+  await capture(scene, "updateMember", 200, { at });
+  await capture(scene, "updateMember", 409);
+  await capture(scene, "setEnvironmentMember", 200, { at });
+  await capture(scene, "deleteEnvironmentMember", 200, { at, query: "?dryRun=true" });
+  await fillOverrides(scene.world.services, "acme", added.body.memberIdentity);
+  await capture(scene, "setEnvironmentMember", 409, { at: { ...at, environmentSlug: "staging" } });
+  await capture(scene, "deleteMember", 200, { at, query: "?dryRun=true" });
+  await capture(scene, "deleteMember", 409);
+  const headers = { "idempotency-key": "terraform" };
+  await capture(scene, "createToken", 200, { headers });
+  await capture(scene, "createToken", 409, { headers });
+  await capture(scene, "deleteToken", 200, { query: "?dryRun=true" });
 }
 
 /** Captures the responses about a cluster from its creation to its undelete. */
@@ -363,6 +394,7 @@ async function captureLife(scene: Scene): Promise<void> {
   await captureSharedErrors(scene);
   await captureEnvironment(scene);
   await captureObservabilityEnd(scene);
+  await captureMembers(scene);
 
   await capture(scene, "cancelScheduledClusterUpgrade", 200);
   const now = { ignoreMaintenanceSchedule: true, scheduleRequestDate: undefined, version: "v1.35.0-u-ame.1" };

@@ -25,6 +25,7 @@ const RETURNED_SECRETS = [
   /"clientSecret":"([^"]+)"/g,
   /--oidc-client-secret=([A-Za-z0-9_-]+)/g,
   /--token ([a-z0-9]{6}\.[a-z0-9]{16})/g,
+  /"token":"(ame_[0-9A-Za-z]+)"/g,
 ];
 
 /** Remembers the secrets of a response. */

@@ -11,9 +11,10 @@ import { profileByIdentity } from "#core/catalogue/index.ts";
 import type { Services } from "#core/context.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import type { RawItem } from "#core/table/entity.ts";
-import { organisationKey, tokenKey, userTokenKey } from "#core/table/keys.ts";
+import { memberEmailKey, organisationKey, tokenKey, userTokenKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import type { Environment } from "#core/tenancy/environment.ts";
+import { emailHash, memberEmailEntity, memberEntity } from "#core/tenancy/member.ts";
 import type { CloudAccount, MaintenanceSchedule } from "#core/tenancy/references-entity.ts";
 import type { EnvironmentRole, Role } from "#core/tenancy/role.ts";
 import { formatToken, hashToken, parseToken, SECRET_BYTES } from "#core/tenancy/token.ts";
@@ -102,6 +103,13 @@ async function copy(services: Services, pattern: Pattern): Promise<Made> {
   const fresh = formatToken(others.get(tokenId) ?? "", made.admin.user, randomBytes(SECRET_BYTES));
   const transaction = new Transaction();
   for (const item of items) {
+    if (item.entity === memberEmailEntity.name) continue;
+    if (item.entity === memberEntity.name) {
+      const { organisation, email, user } = memberEntity.read(item);
+      // The key contains a hash of the address, which renaming does not change.
+      const link = memberEmailEntity.write(memberEmailKey(organisation, emailHash(email)), { user });
+      transaction.create("copy", link);
+    }
     transaction.create("copy", JSON.parse(JSON.stringify(item).replaceAll(hashToken(token), hashToken(fresh))));
   }
   const failures = await commit(services.table, transaction, deadlineIn());

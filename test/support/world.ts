@@ -152,7 +152,7 @@ export function worldOn(name: string, options: WorldOptions & { endpoint: string
     const { status, headers: answered } = response;
     const plain = unpack(bytes, answered);
     validateResponse?.(method, path, status, answered, valueIn(plain, answered));
-    if (RETURNS_SECRETS.test(path)) addSecretsOf(plain.toString());
+    if (RETURNS_SECRETS.test(`${method} ${path}`)) addSecretsOf(plain.toString());
     else expectNoSecrets(plain.toString(), `the response to ${method} ${path}`);
     return { status, headers: answered, bytes };
   };
@@ -183,7 +183,7 @@ export function unpack(bytes: Buffer, headers: Headers): Buffer {
 }
 
 /** Operations that return secrets. */
-const RETURNS_SECRETS = /\/(join-config|oidc-config|kubeconfig)(\?|$)/;
+const RETURNS_SECRETS = /(\/(join-config|oidc-config|kubeconfig)|^POST \/api\/v1\/tokens)(\?|$)/;
 
 function valueIn(bytes: Buffer, headers: Headers): Json {
   if (bytes.length === 0) return undefined;

@@ -10,6 +10,7 @@ import type { RawItem } from "../../table/entity.ts";
 import {
   type Key,
   keyText,
+  memberEmailKey,
   memberKey,
   observabilityTenantKeyOf,
   organisationKey,
@@ -19,7 +20,15 @@ import {
   userOf,
   userTokenKey,
 } from "../../table/keys.ts";
-import { tokenEntity, userOrganisationEntity, userTokenEntity } from "../../tenancy/member.ts";
+import {
+  emailHash,
+  memberEmailEntity,
+  memberEntity,
+  tokenCountEntity,
+  tokenEntity,
+  userOrganisationEntity,
+  userTokenEntity,
+} from "../../tenancy/member.ts";
 import { organisationEntity } from "../../tenancy/organisation.ts";
 import { entities } from "../entities.ts";
 import type { Inconsistency } from "./organisation.ts";
@@ -54,8 +63,9 @@ function dependenciesOf(item: RawItem): Dependency[] {
   }
   if (OF_CLUSTERS.has(String(item.entity))) return dependsOn(pointerKeyOf(item));
   if (item.entity === tokenEntity.name) {
-    const { user, tokenId } = tokenEntity.read(item);
-    return dependsOn(userTokenKey(user, tokenId));
+    const { user, tokenId, revokedAt, isCounted } = tokenEntity.read(item);
+    // The record of a token that its user created and revoked has no link.
+    return isCounted === true && revokedAt !== undefined ? [] : dependsOn(userTokenKey(user, tokenId));
   }
   if (item.entity === userTokenEntity.name) return dependsOn(tokenKey(userTokenEntity.read(item).tokenId));
   if (item.entity === userOrganisationEntity.name) {
@@ -65,7 +75,34 @@ function dependenciesOf(item: RawItem): Dependency[] {
   const tenant = observabilityTenantKeyOf(item);
   if (tenant !== undefined) return dependsOn(tenant);
   const organisation = organisationOf(item);
+  if (item.entity === memberEmailEntity.name && organisation !== undefined) {
+    const { user } = memberEmailEntity.read(item);
+    const isValid = (found: RawItem) =>
+      memberEmailKey(organisation, emailHash(memberEntity.read(found).email)).sk === item.sk;
+    return [{ key: memberKey(organisation, user), isValid }];
+  }
   return dependsOn(organisation === undefined ? undefined : organisationKey(organisation));
+}
+
+/** Compares the number of tokens that a user created with the stored number. */
+class TokenCounts {
+  readonly #tokens = new Map<string, number>();
+  readonly #stored = new Map<string, number>();
+
+  /** Counts an item, if it is a token or a stored number. */
+  add(item: RawItem): void {
+    if (item.entity === tokenCountEntity.name) this.#stored.set(userOf(item) ?? "", tokenCountEntity.read(item).tokens);
+    if (item.entity !== tokenEntity.name) return;
+    const { user, isCounted, revokedAt } = tokenEntity.read(item);
+    if (isCounted === true && revokedAt === undefined) this.#tokens.set(user, (this.#tokens.get(user) ?? 0) + 1);
+  }
+
+  inconsistencies(): Inconsistency[] {
+    return [...new Set([...this.#tokens.keys(), ...this.#stored.keys()])].flatMap((user) => {
+      const [is, should] = [this.#stored.get(user) ?? 0, this.#tokens.get(user) ?? 0];
+      return is === should ? [] : [{ where: `user ${user}: tokens`, text: `is ${is}, should be ${should}` }];
+    });
+  }
 }
 
 /** Result of the check of all items. */
@@ -86,6 +123,7 @@ export async function checkItems({ table, clock }: Pick<Services, "table" | "clo
   const byName = new Map(entities.map((entity) => [entity.name, entity]));
   const report: ItemsReport = { items: 0, organisations: [], contradictions: [] };
   const fault = (item: Key, text: string) => report.contradictions.push({ where: `item ${item.pk} ${item.sk}`, text });
+  const tokens = new TokenCounts();
   let pending: [RawItem, Dependency][] = [];
   const checkDependencies = async () => {
     const found = await table.get(pending.map(([, { key }]) => key));
@@ -102,6 +140,7 @@ export async function checkItems({ table, clock }: Pick<Services, "table" | "clo
       const entity = byName.get(String(item.entity));
       if (entity === undefined) throw new Error(`unknown entity ${String(item.entity)}`);
       entity.read(item);
+      tokens.add(item);
       if (item.entity === organisationEntity.name) report.organisations.push(organisationEntity.read(item).slug);
       // The database removes expired items at any time, each by itself.
       if (typeof item.ttl === "number" && item.ttl <= now) continue;
@@ -112,6 +151,7 @@ export async function checkItems({ table, clock }: Pick<Services, "table" | "clo
     if (pending.length >= CONCURRENCY) await checkDependencies();
   }
   await checkDependencies();
+  report.contradictions.push(...tokens.inconsistencies());
   report.organisations.sort();
   return report;
 }

@@ -15,12 +15,12 @@ import { readChunks } from "../../listing/page-index.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolsOf } from "../../node-pool/items.ts";
 import { computeOf, isLive } from "../../node-pool/rules.ts";
+import { readMembers } from "../../references/members/store.ts";
 import type { RawItem } from "../../table/entity.ts";
 import {
   CLUSTER_PREFIX,
   type Key,
   keyText,
-  MEMBER_PREFIX,
   OBSERVABILITY_TENANT_PREFIX,
   organisationKey,
   pointerKey,
@@ -183,9 +183,13 @@ async function checkTotals(
     0,
   );
   const { clusters, cpu, memory, environments: counted, members: people, observabilityTenants = 0 } = total;
-  const [members, tenants] = await Promise.all(
-    [MEMBER_PREFIX, OBSERVABILITY_TENANT_PREFIX].map((prefix) => services.table.query({ pk, prefix, keysOnly: true })),
-  );
+  const [members, tenants] = await Promise.all([
+    readMembers(services, organisation),
+    services.table.query({ pk, prefix: OBSERVABILITY_TENANT_PREFIX, keysOnly: true }),
+  ]);
+  // An organisation whose members an earlier release wrote last has no number of admins.
+  const admins = members.filter(({ role }) => role === "admin").length;
+  findings.same(`${where}: admins`, total.admins ?? admins, admins);
   findings.same(
     `${where}: totals`,
     { clusters, cpu, memory, environments: counted, members: people, observabilityTenants },

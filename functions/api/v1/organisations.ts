@@ -1,6 +1,9 @@
 /** Requests and responses of the operations in `/api/v1` on an organisation and on what it has besides clusters. */
 
 import * as Environment from "#core/references/environments/index.ts";
+import * as Member from "#core/references/members/index.ts";
+import * as Token from "#core/references/tokens/index.ts";
+import type { ApiRequest, HandlerResponse } from "../../http/app.ts";
 import { ifMatch, notModifiedOr } from "../../http/preconditions.ts";
 import { flag, parseQuery } from "../../http/query.ts";
 import type { Dialect } from "../dialect.ts";
@@ -8,11 +11,19 @@ import type { organisationOperations } from "../organisations.ts";
 import { API_PREFIX } from "../routes.ts";
 import { encodeEvents, eventOptions } from "./events.ts";
 import { encodePage, parsePageQuery } from "./page.ts";
-import { environmentOf, organisationOf, writeOptions } from "./request.ts";
+import { environmentOf, noOptions, organisationOf, pageOptions, writeOptions } from "./request.ts";
 import { encodeRemoval, encodeWrite } from "./write-result.ts";
 
 /** Parameters that clients send; the totals are stored with the environment and always shown. */
 const ENVIRONMENT_PARAMETERS = { "show-compute": flag };
+
+const memberOf = (request: ApiRequest) => ({ ...organisationOf(request), memberIdentity: request.segment("member") });
+
+/** Builds the response that contains a new token, which no cache may store. */
+const encodeToken = (result: Awaited<ReturnType<typeof Token.create>>, { url }: ApiRequest): HandlerResponse =>
+  result.kind === "dryRun"
+    ? { body: { ...result.body, consequences: result.consequences }, headers: { "cache-control": "no-store" } }
+    : { body: result.body, headers: { "cache-control": "no-store", location: `${url}/${result.body.identity}` } };
 
 /** Operations in `/api/v1` on an organisation and on what it has besides clusters. */
 export const organisationDialect: Dialect<typeof organisationOperations> = {
@@ -38,6 +49,38 @@ export const organisationDialect: Dialect<typeof organisationOperations> = {
       body: Environment.parseUpdate(request.body),
     }),
     deleteEnvironment: (request) => ({ ...environmentOf(request), ...writeOptions(request), ...ifMatch(request) }),
+    listEnvironmentMembers: (request) => ({ ...environmentOf(request), ...pageOptions(request) }),
+    setEnvironmentMember: (request) => ({
+      ...environmentOf(request),
+      ...memberOf(request),
+      ...writeOptions(request),
+      ...ifMatch(request),
+      body: Member.parseOverride(request.body),
+    }),
+    deleteEnvironmentMember: (request) => ({
+      ...environmentOf(request),
+      ...memberOf(request),
+      ...writeOptions(request),
+      ...ifMatch(request),
+    }),
+    getOwnMembership: (request) => ({ ...organisationOf(request), ...noOptions(request) }),
+    listMembers: (request) => ({ ...organisationOf(request), ...pageOptions(request) }),
+    createMember: (request) => ({
+      ...organisationOf(request),
+      ...writeOptions(request),
+      body: Member.parseCreate(request.body),
+    }),
+    getMember: (request) => ({ ...memberOf(request), ...noOptions(request) }),
+    updateMember: (request) => ({
+      ...memberOf(request),
+      ...writeOptions(request),
+      ...ifMatch(request),
+      body: Member.parseUpdate(request.body),
+    }),
+    deleteMember: (request) => ({ ...memberOf(request), ...writeOptions(request), ...ifMatch(request) }),
+    listTokens: pageOptions,
+    createToken: (request) => ({ ...writeOptions(request), body: Token.parseCreate(request.body) }),
+    deleteToken: (request) => ({ token: request.segment("token"), ...writeOptions(request) }),
     listOrganisationEvents: (request) => ({ ...organisationOf(request), ...eventOptions(request) }),
   },
   encode: {
@@ -47,6 +90,19 @@ export const organisationDialect: Dialect<typeof organisationOperations> = {
     getEnvironment: ({ body, etag }, request) => notModifiedOr(request, body, etag),
     updateEnvironment: (result) => encodeWrite(result),
     deleteEnvironment: encodeRemoval,
+    listEnvironmentMembers: encodePage(),
+    setEnvironmentMember: (result) => encodeWrite(result),
+    deleteEnvironmentMember: encodeRemoval,
+    getOwnMembership: ({ body, etag }, request) => notModifiedOr(request, body, etag),
+    listMembers: encodePage(),
+    createMember: (result, { url }) =>
+      encodeWrite(result, ({ memberIdentity }) => ({ location: `${url}/${memberIdentity}` })),
+    getMember: ({ body, etag }, request) => notModifiedOr(request, body, etag),
+    updateMember: (result) => encodeWrite(result),
+    deleteMember: encodeRemoval,
+    listTokens: encodePage(),
+    createToken: encodeToken,
+    deleteToken: (result) => (result.kind === "dryRun" ? encodeRemoval(result) : { status: 204 }),
     listOrganisationEvents: encodeEvents,
   },
 };
