@@ -212,6 +212,7 @@ function requirement(issue: v.BaseIssue<unknown>): string {
       return `must be one of ${(issue.expected ?? "")
         .replace(/^\(|\)$/g, "")
         .replaceAll(" | ", ", ")
+        .replaceAll(`""`, "an empty text")
         .replaceAll('"', "")}`;
     case "min_value":
       return `must be at least ${String(bound)}`;

@@ -1,5 +1,6 @@
 /** Routes of the operations on clusters. */
 
+import { TokenUse } from "#core/access/token-use.ts";
 import * as Cluster from "#core/cluster/operations/index.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
 import { createLambdaHandler } from "../http/lambda.ts";
@@ -28,5 +29,5 @@ export const clusterRoutes = dialectRoutes(clusterOperations, clusterDialect, ac
 /** Makes the app of this route group. */
 const createClustersApp = (dependencies: AppDependencies) => createApp(dependencies, clusterRoutes);
 
-/** Lambda of this route group. */
-export const handler = createLambdaHandler(createClustersApp);
+/** Lambda of this route group. It may update items, so it records when tokens are used. */
+export const handler = createLambdaHandler(createClustersApp, { tokenUse: new TokenUse() });

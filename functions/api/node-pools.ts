@@ -1,5 +1,6 @@
 /** Routes of the operations on node pools. */
 
+import { TokenUse } from "#core/access/token-use.ts";
 import * as NodePool from "#core/cluster/operations/node-pools.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
 import { createLambdaHandler } from "../http/lambda.ts";
@@ -23,5 +24,5 @@ export const nodePoolRoutes = dialectRoutes(nodePoolOperations, nodePoolDialect,
 /** Makes the app of this route group. */
 const createNodePoolsApp = (dependencies: AppDependencies) => createApp(dependencies, nodePoolRoutes);
 
-/** Lambda of this route group. */
-export const handler = createLambdaHandler(createNodePoolsApp);
+/** Lambda of this route group. It may update items, so it records when tokens are used. */
+export const handler = createLambdaHandler(createNodePoolsApp, { tokenUse: new TokenUse() });

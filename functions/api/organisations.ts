@@ -1,5 +1,6 @@
 /** Routes of the operations on an organisation and on what it has besides clusters. */
 
+import { TokenUse } from "#core/access/token-use.ts";
 import * as Environment from "#core/references/environments/index.ts";
 import * as Member from "#core/references/members/index.ts";
 import { listOrganisationEvents } from "#core/references/organisation-events.ts";
@@ -43,5 +44,5 @@ export const organisationRoutes = dialectRoutes(
 /** Makes the app of this route group. */
 const createOrganisationsApp = (dependencies: AppDependencies) => createApp(dependencies, organisationRoutes);
 
-/** Lambda of this route group. */
-export const handler = createLambdaHandler(createOrganisationsApp);
+/** Lambda of this route group. It may update items, so it records when tokens are used. */
+export const handler = createLambdaHandler(createOrganisationsApp, { tokenUse: new TokenUse() });

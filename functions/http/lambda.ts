@@ -35,9 +35,11 @@ type Create = (dependencies: AppDependencies, config: Config) => Hono;
 /**
  * Makes the Lambda handler of an app. On Lambda the app is made while the function starts. Elsewhere it is made at the first call,
  * so the module can be imported without environment variables.
+ *
+ * @param given services of this function in addition to the usual ones
  */
-export function createLambdaHandler(create: Create): GatewayHandler {
-  return handlerOf(create, {}, process.env.AWS_LAMBDA_FUNCTION_NAME !== undefined);
+export function createLambdaHandler(create: Create, given: Partial<Services> = {}): GatewayHandler {
+  return handlerOf(create, given, process.env.AWS_LAMBDA_FUNCTION_NAME !== undefined);
 }
 
 function handlerOf(create: Create, given: Partial<Services>, atOnce: boolean): GatewayHandler {
@@ -49,7 +51,9 @@ function handlerOf(create: Create, given: Partial<Services>, atOnce: boolean): G
     coldStart = false;
     return fetchFrom(app, event, bindings);
   };
-  return Object.assign(handler, { with: (more: Partial<Services>) => handlerOf(create, more, atOnce) });
+  return Object.assign(handler, {
+    with: (more: Partial<Services>) => handlerOf(create, { ...given, ...more }, atOnce),
+  });
 }
 
 /** Makes an app from environment variables. */

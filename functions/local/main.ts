@@ -1,6 +1,7 @@
 /** Entry point of the local server: all routes on one port, with an embedded or an external engine. */
 
 import { getRequestListener } from "@hono/node-server";
+import { TokenUse } from "#core/access/token-use.ts";
 import { requireNoPendingImport } from "#core/admin/backup/import-lock.ts";
 import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import type { Services } from "#core/context.ts";
@@ -65,7 +66,7 @@ async function main(config: Config, log: Logger): Promise<void> {
     const commits = new CommitListeners();
     configured.table.commits.subscribe((keys) => commits.notify(keys));
     const statusWatcher = new PollingStatusWatcher(commits);
-    const services = { ...configured, statusWatcher };
+    const services = { ...configured, statusWatcher, tokenUse: new TokenUse() };
     await createTable(services.table);
     await requireTransactions(services.table);
     await requireNoPendingImport(services.table);

@@ -57,6 +57,8 @@ beforeAll(async () => {
     scheduledUpgradeIdentity: upgrade.body.identity,
     observabilityTenantSlug: "web",
     silenceId: tenant.identity,
+    memberIdentity: (await tenant.person("viewer")).user,
+    tokenIdentity: randomUUID(),
   };
   explicit = {
     "cloud-provider-slug": "aws",
@@ -132,6 +134,10 @@ describe("declared defaults of a write are accepted with each of its headers", (
   const bodies: Record<string, () => unknown> = {
     createCluster: () => tenant.creation({ name: randomUUID() }),
     createEnvironment: () => ({ name: randomUUID().slice(0, 8) }),
+    createMember: () => ({ email: `${randomUUID()}@example.com`, role: "viewer" }),
+    updateMember: () => ({ username: randomUUID() }),
+    setEnvironmentMember: () => ({ role: "none" }),
+    createToken: () => ({ name: randomUUID() }),
     updateEnvironment: () => ({ purpose: randomUUID() }),
     createObservabilityTenant: () => ({ name: randomUUID().slice(0, 8) }),
     createSilence: () => ({ comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers: [{ name: "a", value: "b" }] }),

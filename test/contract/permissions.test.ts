@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildChunkItem } from "#core/listing/page-index.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
-import { dueShard, pointerKey, secretKey } from "#core/table/keys.ts";
+import { dueShard, pointerKey, secretKey, totalKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { type RouteGroup, routeGroups } from "#functions/api/route-groups.ts";
 import { routeRows, servedRows } from "#functions/api/routes.ts";
@@ -167,6 +167,7 @@ async function changeOrganisation(): Promise<void> {
   for (const path of [environments, `${environments}/spare`, `/api/v1/organisations/${tenant.slug}/events`]) {
     await send("GET", path);
   }
+  await changeMembers(environments);
   // More chunks of the page index than one transaction can delete.
   for (const prefix of ["a", "b"]) {
     const chunks = new Transaction();
@@ -196,6 +197,32 @@ async function observe(): Promise<void> {
   await send("GET", `${organisation}/monitoring`);
   await send("DELETE", `${silences}/${id}`);
   await send("DELETE", web);
+}
+
+/** Makes the counters of the organisation those of an earlier release, which did not count admins. */
+async function forgetAdmins(): Promise<void> {
+  const forgotten = new Transaction().update("total", totalKey(tenant.slug), "REMOVE #admins");
+  expect(await commit(world.table, forgotten, deadlineIn())).toEqual([]);
+}
+
+/** Calls every operation on members and tokens once. @param environments path of the environments */
+async function changeMembers(environments: string): Promise<void> {
+  const organisation = `/api/v1/organisations/${tenant.slug}`;
+  const { memberIdentity } = await send("POST", `${organisation}/members`, { email: "eve@b", role: "viewer" });
+  const member = `${organisation}/members/${memberIdentity}`;
+  await forgetAdmins();
+  await send("PATCH", member, { role: "admin" });
+  await send("POST", `${environments}/staging/members/${memberIdentity}`, { role: "none" });
+  await send("DELETE", `${environments}/staging/members/${memberIdentity}`);
+  for (const path of [member, `${organisation}/members`, `${organisation}/me`, `${environments}/staging/members`]) {
+    await send("GET", path);
+  }
+  await forgetAdmins();
+  await send("DELETE", member);
+  await send("POST", "/api/v1/tokens", { name: "one" });
+  const { identity } = await send("POST", "/api/v1/tokens", { name: "two" });
+  await send("GET", "/api/v1/tokens");
+  await send("DELETE", `/api/v1/tokens/${identity}`);
 }
 
 test("every function uses all of its permissions and no others", { timeout: 60_000 }, async () => {

@@ -11,6 +11,8 @@ let upgrade: string;
 const upgrades = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`, ...rest].join("/");
 /** Id of a silence of the observability tenant "web". */
 let silence: string;
+let person: string;
+let token: string;
 
 beforeAll(async () => {
   world = await makeWorld();
@@ -35,6 +37,8 @@ beforeAll(async () => {
     body: silenced,
   });
   silence = made.body.id;
+  person = (await tenant.person("viewer")).user;
+  token = (await world.send("POST", "/api/v1/tokens", { token: tenant.admin, body: { name: "own" } })).body.identity;
   // Parallel calls must overlap reliably, so that the test can distinguish them from sequential calls.
   world.wire.latencyMs = 15;
 });
@@ -62,6 +66,11 @@ describe("sequential database round trips per request", () => {
     ["silences", () => `/api/v1/orgs/${tenant.slug}/observability/web/silences`, 1],
     ["alerts", () => `/api/v1/orgs/${tenant.slug}/alerts`, 1],
     ["alerts of a tenant", () => `/api/v1/orgs/${tenant.slug}/alerts/web`, 1],
+    ["the caller's membership", () => `/api/v1/organisations/${tenant.slug}/me`, 1],
+    ["a member", () => `/api/v1/organisations/${tenant.slug}/members/${person}`, 1],
+    ["members", () => `/api/v1/organisations/${tenant.slug}/members`, 1],
+    ["members of an environment", () => `/api/v1/orgs/${tenant.slug}/environments/production/members`, 1],
+    ["the caller's tokens", () => "/api/v1/tokens", 2],
     ["an organisation's events", () => `/api/v1/organisations/${tenant.slug}/events`, 1],
     ["a scheduled upgrade", () => upgrades(upgrade), 1],
     ["a page of scheduled upgrades", () => `${upgrades()}?statuses=REQUESTED`, 1],
@@ -130,6 +139,22 @@ describe("sequential database round trips per request", () => {
     ],
     ["removing a pool", "DELETE", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, undefined, 3],
   ];
+
+  const MEMBERS = () => `/api/v1/organisations/${tenant.slug}/members`;
+  const IN_ENVIRONMENT = () => `/api/v1/orgs/${tenant.slug}/environments/staging/members/${person}`;
+  const TOKEN = { name: "another" };
+  const EVE = { email: "eve@example.com", role: "admin" };
+  writes.push(
+    ["adding a member", "POST", MEMBERS, EVE, 2, { "idempotency-key": "once for members" }],
+    ["repeating the addition of a member", "POST", MEMBERS, EVE, 1, { "idempotency-key": "once for members" }],
+    ["making a member an admin", "PATCH", () => `${MEMBERS()}/${person}`, { role: "admin" }, 2],
+    ["changing a member to the present values", "PATCH", () => `${MEMBERS()}/${person}`, { role: "admin" }, 1],
+    ["setting roles in an environment", "POST", IN_ENVIRONMENT, { role: "none" }, 2],
+    ["removing roles in an environment", "DELETE", IN_ENVIRONMENT, undefined, 2],
+    ["removing a member", "DELETE", () => `${MEMBERS()}/${person}`, undefined, 2],
+    ["creating a token", "POST", () => "/api/v1/tokens", TOKEN, 2, { "idempotency-key": "once for tokens" }],
+    ["deleting a token", "DELETE", () => `/api/v1/tokens/${token}`, undefined, 2],
+  );
 
   const SPARE = () => `/api/v1/orgs/${tenant.slug}/environments/spare`;
   writes.push(

@@ -17,6 +17,11 @@ let jobs: Json;
 let cluster: string;
 let upgrade: string;
 const upgrades = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`, ...rest].join("/");
+/** Member with another role in production. */
+let person: string;
+/** The only admin. */
+let admin: string;
+let personEmail: string;
 
 beforeAll(async () => {
   world = await makeWorld();
@@ -24,6 +29,7 @@ beforeAll(async () => {
 
 const at = (environment = "production", ...rest: string[]) => [tenant.path(environment, "one"), ...rest].join("/");
 const environments = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/environments`, ...rest].join("/");
+const members = (...rest: string[]) => [`/api/v1/organisations/${tenant.slug}/members`, ...rest].join("/");
 const send = (method: string, path: string, body?: unknown, token = tenant.admin) =>
   world.send(method, path, { token, body });
 const monitoring = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/monitoring`, ...rest].join("/");
@@ -52,6 +58,9 @@ beforeEach(async () => {
   upgrade = (await send("POST", upgrades(), UPGRADE())).body.identity;
   expect((await send("POST", monitoring(), { name: "web" })).status).toBe(200);
   silence = (await send("POST", silences(), SILENCE)).body.id;
+  person = (await tenant.person("viewer", { production: "developer" })).user;
+  personEmail = (await send("GET", members(person))).body.email.email;
+  admin = (await send("GET", `/api/v1/organisations/${tenant.slug}/me`)).body.memberIdentity;
   [web, jobs] = (await send("GET", at("production", "pools"))).body;
 });
 
@@ -99,6 +108,19 @@ const WRITES: [string, () => [method: string, path: string, body?: unknown], str
     ["id", "identity", "createdAt", "modifiedAt"],
   ],
   ["changed environment", () => ["PATCH", environments("production"), { name: "Other" }], ["modifiedAt"]],
+  [
+    "new member",
+    () => ["POST", members(), { email: "eve@example.com", role: "admin", username: "Eve" }],
+    ["memberIdentity", "createdAt", "modifiedAt"],
+  ],
+  ["changed member", () => ["PATCH", members(person), { role: "admin", username: "Bob" }], ["modifiedAt"]],
+  ["removed member", () => ["DELETE", members(person)], []],
+  [
+    "member's role in an environment",
+    () => ["POST", environments("staging", "members", person), { role: "none", kubernetesRole: "edit" }],
+    ["modifiedAt"],
+  ],
+  ["removal of a member's role in an environment", () => ["DELETE", environments("production", "members", person)], []],
   ["deleted environment", () => ["DELETE", environments("staging")], []],
   [
     "new observability tenant",
@@ -205,6 +227,17 @@ describe("dry runs of invalid requests", () => {
     ["a malformed silence", 400, () => ["POST", silences(), { ...SILENCE, comment: "" }]],
     ["a missing silence", 404, () => ["DELETE", silences(tenant.identity)]],
     ["a missing pool", 404, () => ["DELETE", at("production", "pools", "7")]],
+
+    ["a taken e-mail address", 409, () => ["POST", members(), { email: personEmail.toUpperCase(), role: "viewer" }]],
+    ["a malformed member", 400, () => ["POST", members(), { email: "x", role: "owner" }]],
+    ["the last admin", 409, () => ["DELETE", members(admin)]],
+    ["another role of the last admin", 409, () => ["PATCH", members(admin), { role: "viewer" }]],
+    ["a missing member", 404, () => ["DELETE", members(tenant.identity)]],
+    ["no role in an environment", 400, () => ["POST", environments("staging", "members", person), {}]],
+    ["a missing role in an environment", 404, () => ["DELETE", environments("staging", "members", person)]],
+    ["a malformed token", 400, () => ["POST", "/api/v1/tokens", { name: "", expiresAt: "2020-01-01T00:00:00Z" }]],
+    ["a missing token", 404, () => ["DELETE", `/api/v1/tokens/${tenant.identity}`]],
+    ["a missing pool", 404, () => ["DELETE", at("production", "pools", "7")]],
   ];
   const pools = (count: number) =>
     Array.from({ length: count }, (_, at) => ({ name: `p${at}`, nodeSize: "t3.medium" }));
@@ -220,6 +253,7 @@ describe("dry runs of invalid requests", () => {
     ["clusters", () => [tenant.path("staging"), tenant.creation()], "clusters", 100_000],
     ["environments", () => [environments(), { name: "one more" }], "environments", 1_000],
     ["tenants", () => [monitoring(), { name: "one more" }], "observabilityTenants", 50],
+    ["members", () => [members(), { email: "one@more", role: "viewer" }], "members", 1_000],
   ])("a dry run beyond the organisation's limit of %s returns the same error as the request", async (_, ...rest) => {
     const [request, counter, most] = rest;
     await world.table.client.send(

@@ -15,6 +15,10 @@ let upgrade: string;
 /** Id of the only silence. */
 let silence: string;
 const SILENCE = { comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers: [{ name: "a", value: "b" }] };
+/** The only admin, and a member with its e-mail address. */
+let admin: string;
+let person: string;
+let email: string;
 /** Idempotency key of a request that differs from all requests below. */
 const KEY = { "idempotency-key": "first" };
 
@@ -51,6 +55,10 @@ beforeAll(async () => {
     body: SILENCE,
   });
   silence = silenced.body.id;
+  const members = `/api/v1/organisations/${tenant.slug}/members`;
+  person = (await tenant.person("developer")).user;
+  email = (await get(`${members}/${person}`)).body.email.email;
+  admin = (await get(`/api/v1/organisations/${tenant.slug}/me`)).body.memberIdentity;
   pool = `${(await get(`${tenant.path("production", "held")}/pools`)).body[0].id}`;
 });
 
@@ -77,14 +85,16 @@ const ORDER = {
   "missing upgrade": [404, /no scheduled upgrade/],
   "missing tenant": [404, /no observability tenant/],
   "missing silence": [404, /no silence/],
+  "missing member": [404, /no member/],
   "long query": [400, /query/],
   "invalid flag": [400, /show-compute|includeDetails/],
-  "invalid body": [400, /(region|cni|newEnvironment|nodeSize|type|version|ipWhiteList|ruleFiles|matchers): "mars"/],
+  "invalid body": [400, /(region|cni|newEnvironment|nodeSize|type|version|role|ipWhiteList|ruleFiles|matchers): "mars"/],
   "other tag": [412, /If-Match/],
-  "held slug": [409, /is already used/],
+  "held slug": [409, /is already (used|the address)/],
   "held name": [409, /already has a node pool "p"/],
   "another name": [409, /name: cannot change/],
   "too many pools": [409, /at most 50/],
+  "last admin": [409, /is the last admin/],
   "not empty": [409, /still contains clusters/],
   "out of reach": [400, /reachable now: /],
 } as const;
@@ -136,11 +146,13 @@ const write =
     method: string,
     pathOf: (wrong: ReadonlySet<Wrong>) => string,
     bodyOf?: (wrong: ReadonlySet<Wrong>) => object,
-    collection = "clusters",
+    collection: string | ((wrong: ReadonlySet<Wrong>) => string) = "clusters",
   ): Build =>
   (wrong) => {
     const text = wrong.has("not JSON") ? "{]" : JSON.stringify(bodyOf?.(wrong));
-    const path = `/api/v1/orgs/${organisationOf(wrong)}/${collection}${pathOf(wrong)}${wrong.has("long query") ? longQuery : ""}`;
+    const base =
+      typeof collection === "string" ? `/api/v1/orgs/${organisationOf(wrong)}/${collection}` : collection(wrong);
+    const path = `${base}${pathOf(wrong)}${wrong.has("long query") ? longQuery : ""}`;
     return world.send(wrong.has("wrong method") ? "OPTIONS" : method, path, {
       token: wrong.has("bad token") ? "ame_x" : wrong.has("no right") ? tokens.viewer : tenant.admin,
       ...(bodyOf && { raw: wrong.has("too large") ? text.padEnd(MAX_BODY + 1) : text }),
@@ -177,6 +189,18 @@ const writeOfTenant = (
       `/${wrong.has("malformed path") ? "Held" : wrong.has("missing tenant") ? "free" : "spare"}${restOf(wrong)}`,
     bodyOf,
     collection,
+  );
+
+const memberOf = (wrong: ReadonlySet<Wrong>) =>
+  wrong.has("missing member") ? tenant.identity : wrong.has("last admin") ? admin : person;
+
+/** Writes to a path of members whose parts are valid or invalid. */
+const writeMember = (method: string, isNamed: boolean, bodyOf?: (wrong: ReadonlySet<Wrong>) => object): Build =>
+  write(
+    method,
+    (wrong) => (isNamed ? `/${memberOf(wrong)}` : ""),
+    bodyOf,
+    (wrong) => `/api/v1/organisations/${wrong.has("malformed path") ? "Not-A-Slug" : organisationOf(wrong)}/members`,
   );
 
 const ARRIVAL: Wrong[] = ["wrong method", "bad token", "other content type", "too large", "not JSON"];
@@ -382,6 +406,45 @@ const REQUESTS: [what: string, build: Build, wrongs: Wrong[]][] = [
       (wrong) => `/silences/${wrong.has("missing silence") ? tenant.identity : silence}`,
     ),
     ["bad token", ...TENANT_ENTRY, "missing silence", "long query", "other tag"],
+  ],
+  [
+    "adding a member",
+    writeMember("POST", false, (wrong) => ({
+      email: wrong.has("held slug") ? email : "free@example.com",
+      role: wrong.has("invalid body") ? "mars" : "viewer",
+    })),
+    [
+      ...ARRIVAL,
+      ...(["malformed path", "no role", "no right", "key of another request", "long query"] as const),
+      ...(["invalid body", "held slug"] as const),
+    ],
+  ],
+  [
+    "changing a member",
+    writeMember("PATCH", true, (wrong) => ({ role: wrong.has("invalid body") ? "mars" : "viewer" })),
+    [
+      ...ARRIVAL,
+      ...(["malformed path", "no role", "no right", "key of another request", "missing member"] as const),
+      ...(["long query", "invalid body", "other tag", "last admin"] as const),
+    ],
+  ],
+  [
+    "removing a member",
+    writeMember("DELETE", true),
+    [
+      ...(["bad token", "malformed path", "no role", "no right", "key of another request"] as const),
+      ...(["missing member", "long query", "other tag", "last admin"] as const),
+    ],
+  ],
+  [
+    "setting roles in an environment",
+    write(
+      "POST",
+      (wrong) => `/${wrong.has("malformed path") ? "Held" : environmentOf(wrong)}/members/${memberOf(wrong)}`,
+      (wrong) => ({ role: wrong.has("invalid body") ? "mars" : "viewer" }),
+      "environments",
+    ),
+    [...ARRIVAL, ...ENTRY, "missing member", "long query", "invalid body", "other tag"],
   ],
 ];
 

@@ -63,6 +63,11 @@ const OPERATIONS: [string, () => string, unknown][] = [
     () => ({ clusterIdentity: prepared, version: "v1.35.0-u-ame.1" }),
   ],
   ["the creation of a pool", () => at("production", "one", "pools"), POOL],
+  [
+    "the addition of a member",
+    () => `/api/v1/organisations/${tenant.slug}/members`,
+    { email: "eve@example.com", role: "admin" },
+  ],
   ["the creation of an environment", () => `/api/v1/orgs/${tenant.slug}/environments`, { name: "spare" }],
   ["the creation of an observability tenant", () => `/api/v1/orgs/${tenant.slug}/monitoring`, { name: "spare" }],
   [

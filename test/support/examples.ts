@@ -108,7 +108,7 @@ async function makeScene(): Promise<Scene> {
   const viewer = await setMember(services, "acme", { email: "bob@example.com", role: "viewer" });
   const tokenOf = async (of: string, more = {}) =>
     (await createToken(services, { user: of, name: "test", ...more })).token;
-  const { record } = await createToken(services, { user, name: "Terraform" });
+  const { record } = await createToken({ ...services, clock: () => new Date(0) }, { user, name: "Terraform" });
   numbers = NODE_POOL_ID;
   return {
     world,
@@ -329,6 +329,8 @@ async function captureObservabilityEnd(scene: Scene): Promise<void> {
   await capture(scene, "deleteObservabilityTenant", 200, { query: "?dryRun=true" });
   for (let number = 1; number < MAX_SILENCES; number++) await ask(scene, "createSilence");
   await capture(scene, "createSilence", 409);
+}
+
 /** Captures the responses about members and tokens. */
 async function captureMembers(scene: Scene): Promise<void> {
   const at = { memberIdentity: IDENTITIES.member };

@@ -6,6 +6,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { type Grant, reconcilerGrants } from "#functions/api/grants.ts";
 import { routeRows, servedRows } from "#functions/api/routes.ts";
+import { routeGroups } from "#functions/api/route-groups.ts";
 import { canonicalPath, matchesPath } from "#functions/http/request.ts";
 import type { Call } from "./faults.ts";
 import { addKnownSecrets } from "./secrets.ts";
@@ -79,6 +80,16 @@ const ITEM_ACTIONS: Record<string, string> = {
 /** Suffix of an action on anything else than the function's own table. */
 const elsewhere = (table: string, named: string) => (named === table ? "" : ` ${named}`);
 
+/** Returns whether a call records the use of a token, in a function that does so. */
+function recordsTokenUse({ Key: key, UpdateExpression: update }: Call["input"]): boolean {
+  const group = routeRows.find(({ id }) => id === acting.getStore()?.name)?.group;
+  const isOfToken = String((key as { pk?: { S?: string } })?.pk?.S).startsWith("TOKEN#");
+  const isPermitted = group !== undefined && group in routeGroups && mayUpdate(group as keyof typeof routeGroups);
+  return isOfToken && update === "SET #lastUsedAt = :now" && isPermitted;
+}
+
+const mayUpdate = (group: keyof typeof routeGroups) => routeGroups[group].grant.table.includes("UpdateItem");
+
 /**
  * Checks the permission for a database call.
  *
@@ -93,6 +104,8 @@ export function permit({ operation, input }: Call, table: string): void {
     take([
       ...new Set(items.map(([kind, { TableName }]) => `${ITEM_ACTIONS[kind] ?? kind}${elsewhere(table, TableName)}`)),
     ]);
+  } else if (operation === "UpdateItem" && recordsTokenUse(input)) {
+    // Permitted to the function, not to each of its operations: the grants of its group contain UpdateItem.
   } else if (operation === "BatchGetItem") {
     take(Object.keys(input.RequestItems as object).map((named) => `${operation}${elsewhere(table, named)}`));
   } else {
