@@ -93,6 +93,7 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
   "maintenanceSchedule",
   "maintenanceScheduleIdentity",
   "maxSize",
+  "memberIdentity",
   "minSize",
   "newEnvironment",
   "nodePoolId",
@@ -109,6 +110,10 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
   "spareEnvironment",
   "spareTenant",
   "startsAt",
+  "spareMember",
+  "expiresAt",
+  "tokenIdentity",
+  "email",
   "updateChannel",
   "version",
 ]);
@@ -127,6 +132,9 @@ export async function makeScene(world: World): Promise<Scene> {
   const gone: GoneCluster[] = [];
   /** Environments without clusters, which can be deleted. */
   const spare: string[] = [];
+  /** Members and tokens that a request created, which can be removed. */
+  const spareMembers: string[] = [];
+  const spareTokens: string[] = [];
   /** Identities of scheduled upgrades. */
   const upgrades: string[] = [];
   /** Observability tenants that can be deleted. One other keeps the silences. */
@@ -184,6 +192,11 @@ export async function makeScene(world: World): Promise<Scene> {
       silenceId: [at(silences, target) ?? tenant.identity],
       spareTenant: [at(spareTenants, target) ?? "none"],
       startsAt: ["0001-01-01T00:00:00Z", "2097-12-31T23:59:59Z"],
+      memberIdentity: [at(spareMembers, target) ?? tenant.identity],
+      spareMember: [at(spareMembers, target) ?? tenant.identity],
+      tokenIdentity: [at(spareTokens, target) ?? tenant.identity],
+      email: [`user-${pick}@example.com`, `user-${target}-${pick}@example.com`],
+      expiresAt: [new Date(Date.now() + 86_400_000).toISOString(), "2030-01-01T00:00:00+01:00"],
       spareEnvironment: [at(spare, target) ?? "none"],
       scheduledUpgradeIdentity: [at(upgrades, target) ?? tenant.identity],
       serviceSubnet: SERVICE_SUBNETS.map((ipRange) => ({ ipRange })),
@@ -225,6 +238,10 @@ export async function makeScene(world: World): Promise<Scene> {
     async addKnownSecrets(operationId, target, { isDryRun }, headers, body) {
       if (isDryRun || (body === undefined && !operationId.startsWith("delete"))) return;
       if (operationId === "createEnvironment") spare.push(body.slug.slugValue);
+      if (operationId === "createMember") spareMembers.push(body.memberIdentity);
+      if (operationId === "deleteMember") spareMembers.splice(target % spareMembers.length, 1);
+      if (operationId === "createToken") spareTokens.push(body.identity);
+      if (operationId === "deleteToken") spareTokens.splice(target % spareTokens.length, 1);
       if (operationId === "deleteEnvironment") spare.splice(target % spare.length, 1);
       if (operationId === "createObservabilityTenant") spareTenants.push(body.slug);
       if (operationId === "deleteObservabilityTenant") spareTenants.splice(target % spareTenants.length, 1);

@@ -5,8 +5,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { type Grant, reconcilerGrants } from "#functions/api/grants.ts";
-import { routeRows, servedRows } from "#functions/api/routes.ts";
 import { routeGroups } from "#functions/api/route-groups.ts";
+import { routeRows, servedRows } from "#functions/api/routes.ts";
 import { canonicalPath, matchesPath } from "#functions/http/request.ts";
 import type { Call } from "./faults.ts";
 import { addKnownSecrets } from "./secrets.ts";
