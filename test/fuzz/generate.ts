@@ -85,6 +85,7 @@ function drawnFor({ name, schema }: Parameter, realName: string, convert: Conver
 
 /** Names of existing resources for the path parameters of operations that need other ones than most do. */
 const OTHERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  deleteEnvironmentMember: { environmentSlug: "overriddenEnvironment", memberIdentity: "overriddenMember" },
   deleteMember: { memberIdentity: "spareMember" },
   deleteEnvironment: { environmentSlug: "spareEnvironment" },
   deleteObservabilityTenant: { observabilityTenantSlug: "spareTenant" },

@@ -135,6 +135,8 @@ export async function makeScene(world: World): Promise<Scene> {
   /** Members and tokens that a request created, which can be removed. */
   const spareMembers: string[] = [];
   const spareTokens: string[] = [];
+  /** Members with other roles in an environment. */
+  const overridden: { member: string; environment: string }[] = [];
   /** Identities of scheduled upgrades. */
   const upgrades: string[] = [];
   /** Observability tenants that can be deleted. One other keeps the silences. */
@@ -193,6 +195,8 @@ export async function makeScene(world: World): Promise<Scene> {
       spareTenant: [at(spareTenants, target) ?? "none"],
       startsAt: ["0001-01-01T00:00:00Z", "2097-12-31T23:59:59Z"],
       memberIdentity: [at(spareMembers, target) ?? tenant.identity],
+      overriddenEnvironment: [at(overridden, target)?.environment ?? at(ENVIRONMENTS, pick)],
+      overriddenMember: [at(overridden, target)?.member ?? tenant.identity],
       spareMember: [at(spareMembers, target) ?? tenant.identity],
       tokenIdentity: [at(spareTokens, target) ?? tenant.identity],
       email: [`user-${pick}@example.com`, `user-${target}-${pick}@example.com`],
@@ -224,6 +228,12 @@ export async function makeScene(world: World): Promise<Scene> {
     if (known.length > KNOWN) known.shift();
   }
 
+  function noteOverride({ memberIdentity: member, environments }: Json): void {
+    for (const [environment, { identity }] of Object.entries(tenant.environments)) {
+      if (environments.some((each: Json) => each.identity === identity)) overridden.push({ member, environment });
+    }
+  }
+
   function notePools(cluster: KnownCluster, pools: readonly Json[], tag: string): void {
     for (const { id } of pools) {
       const present = cluster.pools.find((each) => each.id === `${id}`);
@@ -240,6 +250,8 @@ export async function makeScene(world: World): Promise<Scene> {
       if (operationId === "createEnvironment") spare.push(body.slug.slugValue);
       if (operationId === "createMember") spareMembers.push(body.memberIdentity);
       if (operationId === "deleteMember") spareMembers.splice(target % spareMembers.length, 1);
+      if (operationId === "setEnvironmentMember") noteOverride(body);
+      if (operationId === "deleteEnvironmentMember") overridden.splice(target % overridden.length, 1);
       if (operationId === "createToken") spareTokens.push(body.identity);
       if (operationId === "deleteToken") spareTokens.splice(target % spareTokens.length, 1);
       if (operationId === "deleteEnvironment") spare.splice(target % spare.length, 1);
