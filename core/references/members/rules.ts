@@ -1,6 +1,5 @@
 /** Decides about writes of members. Pure functions. */
 
-import { isDeepStrictEqual } from "node:util";
 import type { Change } from "../../events/entity.ts";
 import type { OrganisationEvent } from "../../events/organisation-events.ts";
 import { type Precondition, revisionMismatch } from "../../request/preconditions.ts";
@@ -138,7 +137,7 @@ function refusalOf({ member, problems, precondition }: WriteState, more: readonl
 
 /** Returns the decision for a member after a change, which is no change if every value is the present one. */
 const decided = (before: Member, after: Member): ChangeDecision =>
-  isDeepStrictEqual(before, after) ? { kind: "unchanged" } : { kind: "write", after };
+  memberEvent({ before, after }).event.changes.length === 0 ? { kind: "unchanged" } : { kind: "write", after };
 
 /** Decides about a change of a member, apart from the rule of the last admin: problems, precondition. */
 export function decideUpdate(state: WriteState, body: Validated<UpdateMember>): ChangeDecision {
