@@ -21,7 +21,7 @@ test("every random request returns a documented response, and every operation ca
 test("every random request in the published clients' dialect returns a response of its document", {
   timeout: 150_000,
 }, async () => {
-  const requests = 1_000;
+  const requests = 1_500;
   const report = await fuzz(requests, acloud);
   expect(report.failures.slice(0, 5).map((failure) => describeFailure(failure, SEED, requests))).toEqual([]);
   // The operations are those of the documented dialect, so here it is sufficient that most of them succeed.

@@ -370,6 +370,43 @@ describe("hostile request bodies", () => {
   });
 });
 
+describe("a body of members and tokens with values of any type", () => {
+  const value = fc.oneof(
+    fc.jsonValue({ stringUnit: character }),
+    fc.constantFrom<unknown>(null, "", "\ud800", "x".repeat(5_000), "none", "admin", "__proto__", 2 ** 53, -0),
+    fc.constantFrom<unknown>(
+      ["0.0.0.0/0"],
+      ["::ffff:0:0/96"],
+      [["10.0.0.0/8"]],
+      "2026-02-30T25:61:61Z",
+      "+275760-09-13T00:00:00Z",
+    ),
+  );
+  const names = "email expiresAt kubernetesRole memberIdentity name role sources username __proto__ constructor".split(
+    " ",
+  );
+  const body = fc.array(fc.tuple(fc.constantFrom(...names), value), { maxLength: 6 });
+
+  test("such a body is accepted or refused completely", async () => {
+    const { user } = await tenant.person("viewer");
+    const members = `/api/v1/organisations/${tenant.slug}/members`;
+    const paths: [method: string, path: string][] = [
+      ["POST", members],
+      ["PATCH", `${members}/${user}`],
+      ["POST", `/api/v1/orgs/${tenant.slug}/environments/${ACCEPTED}/members/${user}`],
+      ["POST", "/api/v1/tokens"],
+    ];
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...paths), body, async ([method, path], entries) => {
+        const valid = { email: `a-${++made}@b`, name: "n", role: "viewer" };
+        const { status } = await send(method, path, { body: { ...valid, ...Object.fromEntries(entries) } });
+        expect([200, 400, 409]).toContain(status);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
 test("the hostile requests of this file caused no defect and no partial write", async () => {
   expect(world.logs.filter((line) => line.includes('"level":"error"'))).toEqual([]);
   await expectInvariants(world.services, tenant.slug);

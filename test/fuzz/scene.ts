@@ -247,7 +247,7 @@ export async function makeScene(world: World): Promise<Scene> {
     real,
     async addKnownSecrets(operationId, target, { isDryRun }, headers, body) {
       if (isDryRun || (body === undefined && !operationId.startsWith("delete"))) return;
-      if (operationId === "createEnvironment") spare.push(body.slug.slugValue);
+      if (operationId === "createEnvironment") spare.push(slugIn(body.slug));
       if (operationId === "createMember") spareMembers.push(body.memberIdentity);
       if (operationId === "deleteMember") spareMembers.splice(target % spareMembers.length, 1);
       if (operationId === "setEnvironmentMember") noteOverride(body);
