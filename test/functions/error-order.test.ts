@@ -88,7 +88,10 @@ const ORDER = {
   "missing member": [404, /no member/],
   "long query": [400, /query/],
   "invalid flag": [400, /show-compute|includeDetails/],
-  "invalid body": [400, /(region|cni|newEnvironment|nodeSize|type|version|role|ipWhiteList|ruleFiles|matchers): "mars"/],
+  "invalid body": [
+    400,
+    /(region|cni|newEnvironment|nodeSize|type|version|role|ipWhiteList|ruleFiles|matchers): "mars"/,
+  ],
   "other tag": [412, /If-Match/],
   "held slug": [409, /is already (used|the address)/],
   "held name": [409, /already has a node pool "p"/],
