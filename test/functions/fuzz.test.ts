@@ -12,7 +12,7 @@ async function fuzz(requests: number, document: OpenApi): Promise<Report> {
 test("every random request returns a documented response, and every operation can succeed", {
   timeout: 150_000,
 }, async () => {
-  const requests = 1_800;
+  const requests = 2_400;
   const report = await fuzz(requests, committed);
   expect(report.failures.slice(0, 5).map((failure) => describeFailure(failure, SEED, requests))).toEqual([]);
   expect(neverSucceeded(report)).toEqual([]);
