@@ -207,7 +207,7 @@ const SCHEMAS = {
   PageClusterResponse: page(ClusterResponse),
   PageEnvironmentMemberResponse: page(Member.EnvironmentMemberResponse),
   PageEnvironmentResponse: page(EnvironmentResponse),
-  PageMemberResponse: page(Member.MemberResponse),
+  PageMemberResponse: page(MemberResponse),
   PageNodeType: page(NodeType),
   PageObservabilityTenant: page(ObservabilityTenant),
   PageOrganisationMembershipResponse: page(MembershipResponse),

@@ -25,6 +25,18 @@ const sortState = (sort: unknown) => {
   return { empty: !isSorted, sorted: isSorted, unsorted: !isSorted };
 };
 
+/** Rows of a membership: its organisation's slug and identity, and the member's address. */
+const membership = {
+  slug: slug("slug"),
+  email: plainText("email", "email"),
+  id: {
+    text: "Identity of the organisation.",
+    shape: UUID,
+    isRequired: true,
+    render: ({ organisationIdentity }) => organisationIdentity,
+  },
+} as const satisfies Record<string, ResponseRow>;
+
 /** Rows by schema and property. `Page` is the envelope of every page. */
 export const responseRows = {
   ClusterResponse: {
@@ -86,16 +98,9 @@ export const responseRows = {
   },
   EnvironmentResponse: { slug: slug("slug"), organisationSlug: slug("organisationSlug") },
   OrganisationResponse: { slug: slug("slug") },
-  OrganisationMembershipResponse: {
-    slug: slug("slug"),
-    email: plainText("email", "email"),
-    id: {
-      text: "Identity of the organisation.",
-      shape: UUID,
-      isRequired: true,
-      render: ({ organisationIdentity }) => organisationIdentity,
-    },
-  },
+  OrganisationMembershipResponse: membership,
+  MemberResponse: membership,
+  EnvironmentMemberResponse: { email: plainText("email", "email") },
   Page: {
     sort: {
       text: "An object that says whether an order was requested, in place of the list of its properties.",

@@ -45,6 +45,8 @@ async function createPool(more: Record<string, unknown> = {}): Promise<{ pool: J
 const documented = async (path: string): Promise<Json> =>
   (await world.send("GET", `/api/v1${path.replace("{org}", tenant.slug)}`, { token: tenant.admin })).body;
 
+const ownMembership = () => client.call("OrganisationMembershipResponse", "GET", "/organisations/{org}/me");
+
 const get = (path: string) => client.call("ClusterResponse", "GET", path);
 const patch = (path: string, body: unknown) => client.call("ClusterResponse", "PATCH", path, body);
 const put = (path: string, body: unknown) => client.call("ClusterNodePoolResponse", "PUT", path, body);
@@ -178,6 +180,19 @@ const tests: Record<string, () => Promise<void>> = {
   async "OrganisationMembershipResponse.id"() {
     const { elements } = await client.pages("OrganisationMembershipResponse", "/memberships");
     expect(elements[0]?.id).toBe(tenant.identity);
+  },
+  async "MemberResponse.slug"() {
+    expect((await ownMembership()).slug).toBe(tenant.slug);
+  },
+  async "MemberResponse.email"() {
+    expect((await ownMembership()).email).toMatch(/@example\.com$/);
+  },
+  async "MemberResponse.id"() {
+    expect((await ownMembership()).id).toBe(tenant.identity);
+  },
+  async "EnvironmentMemberResponse.email"() {
+    const { body } = await client.send("GET", "/orgs/{org}/environments/production/members");
+    expect(body.content[0].email).toMatch(/@example\.com$/);
   },
   async "Page.sort"() {
     await create();

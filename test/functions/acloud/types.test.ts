@@ -108,7 +108,15 @@ describe("the types of every response of the dialect", () => {
       matchers: [{ name: "a", value: "b", isRegex: false, isEqual: true }],
     });
     values.silence = silence.id;
+    const member = { email: "new@example.com", role: "viewer" };
+    values.member = (await visit("createMember", member)).memberIdentity;
+    const token = await visit("createToken", { name: "pipeline", sources: [] });
     for (const { id, method } of acloudRows) if (method === "GET") await visit(id);
+    await visit("setEnvironmentMember", { role: "none" });
+    await visit("deleteEnvironmentMember");
+    await visit("updateMember", { role: "developer" });
+    await visit("deleteMember");
+    await visit("deleteToken", undefined, { token: token.identity });
     await visit("expireSilence");
     await visit("updateObservabilityTenant", { name: "Web" });
     await visit("deleteObservabilityTenant");
