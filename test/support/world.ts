@@ -183,7 +183,7 @@ export function unpack(bytes: Buffer, headers: Headers): Buffer {
 }
 
 /** Operations that return secrets. */
-const RETURNS_SECRETS = /(\/(join-config|oidc-config|kubeconfig)|^POST \/api\/v1\/tokens)(\?|$)/;
+const RETURNS_SECRETS = /(\/(join-config|oidc-config|kubeconfig)|^POST (\/acloud)?\/api\/v1\/tokens)(\?|$)/;
 
 function valueIn(bytes: Buffer, headers: Headers): Json {
   if (bytes.length === 0) return undefined;
