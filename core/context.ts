@@ -165,7 +165,7 @@ export interface IdempotencyRequest {
   readonly keyHash: string;
   /** True if its response is stored. Other requests are only compared with the key's request. */
   readonly storesResponse: boolean;
-  /** SHA-256 of everything that the caller sent, in hexadecimal: a key belongs to one request only. */
+  /** Hash of everything that the caller sent, in hexadecimal: a key belongs to one request only. It does not let secrets be guessed. */
   readonly fingerprint: string;
 }
 

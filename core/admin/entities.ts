@@ -9,6 +9,7 @@ import { nodePoolEntity } from "../node-pool/entity.ts";
 import { configurationEntity, silencesEntity, tenantEntity } from "../observability/entity.ts";
 import { simulationEntity } from "../provisioning/simulated/simulation.ts";
 import { storedResponseEntity } from "../request/idempotency.ts";
+import { cloudSecretEntity } from "../secrets/cloud-secrets.ts";
 import { keyringEntity } from "../secrets/keyring-record.ts";
 import { dataKeyEntity } from "../secrets/vault.ts";
 import type { Entity } from "../table/entity.ts";
@@ -35,6 +36,7 @@ export const entities: readonly AnyEntity[] = [
   bootstrapTokensEntity,
   certificateAuthorityEntity,
   chunkEntity,
+  cloudSecretEntity,
   clusterEntity,
   configurationEntity,
   dataKeyEntity,

@@ -9,12 +9,13 @@ import {
   oidcClientEntity,
 } from "../cluster-access/entity.ts";
 import type { Services } from "../context.ts";
+import { cloudSecretEntity } from "../secrets/cloud-secrets.ts";
 import type { Keyring } from "../secrets/keyring.ts";
 import { recordKeys } from "../secrets/keyring-record.ts";
 import { DATA_KEY, dataKeyEntity, readSecrets } from "../secrets/vault.ts";
 import { AppError } from "../shared/errors.ts";
 import { backoff, deadlineIn } from "../shared/retry.ts";
-import { secretKey } from "../table/keys.ts";
+import { cloudSecretKey, keyText, organisationOf, secretKey } from "../table/keys.ts";
 import { commit, Transaction, writeTimedOut } from "../table/transaction.ts";
 
 /** Services of a search for lost secrets. */
@@ -33,6 +34,13 @@ interface LostSecrets {
   oidcClient: { issuer: string | undefined; clientId: string | undefined; name: string } | undefined;
 }
 
+/** Cloud credentials whose secrets are lost. */
+interface LostCredentials {
+  /** Slug. */
+  organisation: string;
+  credentialsIdentity: string;
+}
+
 const clientOf = ({ clusterIdentity, issuer, clientId }: OidcClient): LostSecrets["oidcClient"] => ({
   issuer,
   clientId,
@@ -45,13 +53,7 @@ const clientOf = ({ clusterIdentity, issuer, clientId }: OidcClient): LostSecret
  * @throws AppError invalid for a keyring that cannot lose keys; unavailable if the database cannot be reached
  */
 export async function findLostSecrets({ table, keyring, isIssuerLost }: LostSecretsSearch): Promise<LostSecrets[]> {
-  const present = await keyring.ids();
-  if (present === undefined) {
-    throw new AppError("invalid", "secrets.not_discardable", [
-      "KMS_KEY_ID: is set, but secrets can only be discarded if keys.json or KEYS_FILE is lost. " +
-        "If a KMS key is permanently lost, use `cluster forget` for its clusters.",
-    ]);
-  }
+  const present = await presentKeys(keyring);
   const lost = new Set<string>();
   const clients = new Map<string, OidcClient>();
   for await (const item of table.scan()) {
@@ -68,6 +70,54 @@ export async function findLostSecrets({ table, keyring, isIssuerLost }: LostSecr
     const client = clients.get(clusterIdentity);
     return { clusterIdentity, dataKey: lost.has(clusterIdentity), oidcClient: client && clientOf(client) };
   });
+}
+
+/** Lists the keys of a keyring. @throws AppError invalid if it cannot lose keys */
+async function presentKeys(keyring: Keyring): Promise<readonly string[]> {
+  const present = await keyring.ids();
+  if (present !== undefined) return present;
+  throw new AppError("invalid", "secrets.not_discardable", [
+    "KMS_KEY_ID: is set, but secrets can only be discarded if keys.json or KEYS_FILE is lost. " +
+      "If a KMS key is permanently lost, use `cluster forget` for its clusters.",
+  ]);
+}
+
+/**
+ * Finds the cloud credentials whose secrets the keyring cannot decrypt, because it lacks the key. Reads the whole table.
+ *
+ * @throws AppError invalid for a keyring that cannot lose keys; unavailable if the database cannot be reached
+ */
+export async function findLostCredentials({ table, keyring }: LostSecretsSearch): Promise<LostCredentials[]> {
+  const present = await presentKeys(keyring);
+  const lost: LostCredentials[] = [];
+  for await (const item of table.scan()) {
+    if (item.entity !== cloudSecretEntity.name) continue;
+    const { credentialsIdentity, wrappedBy } = cloudSecretEntity.read(item);
+    if (!present.includes(wrappedBy)) lost.push({ organisation: organisationOf(item) ?? "", credentialsIdentity });
+  }
+  return lost.sort((one, other) => (one.credentialsIdentity < other.credentialsIdentity ? -1 : 1));
+}
+
+/**
+ * Discards the secrets that `findLostCredentials` found. The credentials keep their identity, and an admin gives them secrets again. Call
+ * it before `discardLostSecrets`, which then forgets the lost keys.
+ *
+ * @throws AppError unavailable as `commit`
+ */
+export async function discardLostCredentials(
+  { table, keyring, writeTimeoutMs }: LostSecretsSearch,
+  lost: readonly LostCredentials[],
+): Promise<void> {
+  const present = await presentKeys(keyring);
+  for (const { organisation, credentialsIdentity } of lost) {
+    const key = cloudSecretKey(organisation, credentialsIdentity);
+    const item = (await table.get([key])).get(keyText(key));
+    const secret = item && cloudSecretEntity.read(item);
+    // An admin has written them again.
+    if (secret === undefined || present.includes(secret.wrappedBy)) continue;
+    const unchanged = { condition: "#ciphertext = :before", values: { ":before": secret.ciphertext } };
+    await commit(table, new Transaction().delete("secret", key, unchanged), deadlineIn(writeTimeoutMs));
+  }
 }
 
 /**

@@ -41,7 +41,7 @@ export async function createOrganisation(services: Services, input: unknown): Pr
   if (checked.problems.length > 0) throw invalid(checked.problems);
   const { slug, name, type = "BUSINESS", contactEmail } = checked.complete();
   const now = services.clock().toISOString();
-  const references: References = { accounts: {}, schedules: {}, revision: 1 };
+  const references: References = { accounts: {}, schedules: {}, revision: 1, recentWrites: [] };
   const organisation = {
     identity: services.ids.identity(),
     slug,

@@ -1,8 +1,9 @@
-/** Rotates the keys of all secrets: a new data key for every cluster, encrypted with a new key of the keyring. */
+/** Rotates the keys of all secrets: a new data key for every cluster and all cloud credentials, encrypted with a new key of the keyring. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import type { Services } from "../context.ts";
+import { cloudSecretEntity, resealCredentials } from "../secrets/cloud-secrets.ts";
 import type { Keyring } from "../secrets/keyring.ts";
 import { findWrappingKeys, recordKeys } from "../secrets/keyring-record.ts";
 import {
@@ -18,7 +19,7 @@ import {
 import { AppError } from "../shared/errors.ts";
 import { backoff, type Deadline, deadlineIn } from "../shared/retry.ts";
 import { defineEntity, type RawItem } from "../table/entity.ts";
-import { keyText, rotationKey } from "../table/keys.ts";
+import { type Key, keyText, rotationKey } from "../table/keys.ts";
 import { commit, type Expression, Transaction, writeTimedOut } from "../table/transaction.ts";
 
 const StoredRotation = v.object({
@@ -41,7 +42,7 @@ interface RotationServices extends Pick<Services, "table" | "clock" | "writeTime
   readonly fromTable?: string | undefined;
   /** Secrets outside of the table that the keyring encrypts. */
   readonly outside?: readonly OutsideSecrets[];
-  /** Called after every cluster. @param done number of clusters so far */
+  /** Called after every cluster and credentials. @param done number of them so far */
   readonly onProgress?: (done: number) => void;
 }
 
@@ -58,14 +59,16 @@ interface RotationReport {
   /** True if it continued an interrupted rotation. */
   resumed: boolean;
   clusters: number;
+  /** Number of cloud credentials. */
+  credentials: number;
 }
 
 /**
  * Encrypts all secrets with new keys while servers are running. If interrupted, the next call continues it and skips finished
- * clusters. A cluster whose secrets cannot be encrypted does not block the others, but the old keys stay until a later call has
+ * clusters and credentials. One whose secrets cannot be encrypted does not block the others, but the old keys stay until a later call has
  * encrypted its secrets too.
  *
- * @throws AppError unavailable if the database or the keyring cannot be reached; Error that lists clusters that are not finished
+ * @throws AppError unavailable if the database or the keyring cannot be reached; Error that lists what is not finished
  */
 export async function rotateSecrets(rotating: RotationServices): Promise<RotationReport> {
   const { table, keyring, clock, graceMs, fromTable, outside = [] } = rotating;
@@ -82,20 +85,19 @@ export async function rotateSecrets(rotating: RotationServices): Promise<Rotatio
     ]);
     await saveProgress(rotating, { startedAt, fromTable });
   }
-  const identities = new Set<string>();
+  const done = { cluster: new Set<string>(), credentials: new Set<string>() };
   const failed = new Map<string, unknown>();
   const pass = async () => {
     failed.clear();
-    for await (const data of dataKeys(rotating)) {
-      const { clusterIdentity } = data;
-      if (data.createdAt >= startedAt && (await keyring.isCurrent(data.wrappedBy))) continue;
+    for await (const { kind, identity, createdAt, wrappedBy, rotate } of storedKeys(rotating, startedAt)) {
+      if (createdAt >= startedAt && (await keyring.isCurrent(wrappedBy))) continue;
       try {
-        await rotateCluster(rotating, clusterIdentity, startedAt);
-        identities.add(clusterIdentity);
-        rotating.onProgress?.(identities.size);
+        await untilWritten(rotating, rotate);
+        done[kind].add(identity);
+        rotating.onProgress?.(done.cluster.size + done.credentials.size);
       } catch (error) {
         if (error instanceof AppError && error.code !== writeTimedOut().code) throw error;
-        failed.set(clusterIdentity, error);
+        failed.set(`${kind} ${identity}`, error);
       }
     }
     for (const secrets of outside) await secrets.rotate();
@@ -103,7 +105,7 @@ export async function rotateSecrets(rotating: RotationServices): Promise<Rotatio
   await pass();
   await sleep(graceMs);
   await pass();
-  if (failed.size > 0) throw remainingClusters(failed);
+  if (failed.size > 0) throw remaining(failed);
   const used = await findWrappingKeys(table);
   for (const secrets of outside) used.add((await secrets.wrappedBy()) ?? "");
   // The record first: after an interruption it lists too few keys, which the next start completes.
@@ -112,23 +114,23 @@ export async function rotateSecrets(rotating: RotationServices): Promise<Rotatio
   );
   await keyring.retire((id) => used.has(id));
   await saveProgress(rotating, { startedAt, finishedAt: clock().toISOString(), fromTable });
-  return { resumed, clusters: identities.size };
+  return { resumed, clusters: done.cluster.size, credentials: done.credentials.size };
 }
 
-/** Maximum number of unfinished clusters in the error. */
+/** Maximum number of unfinished clusters and credentials in the error. */
 const MAX_LISTED = 20;
 
-function remainingClusters(failed: ReadonlyMap<string, unknown>): Error {
-  const listed = [...failed].slice(0, MAX_LISTED).map(([identity, error]) => {
-    return `${identity}: ${error instanceof Error ? error.message : String(error)}`;
+/** @param failed errors by the kind and identity of what is not finished */
+function remaining(failed: ReadonlyMap<string, unknown>): Error {
+  const listed = [...failed].slice(0, MAX_LISTED).map(([what, error]) => {
+    return `${what}: ${error instanceof Error ? error.message : String(error)}`;
   });
   const more = failed.size > MAX_LISTED ? [`and ${failed.size - MAX_LISTED} more`] : [];
-  const count = failed.size === 1 ? "one cluster" : `${failed.size} clusters`;
+  const count = failed.size === 1 ? "one data key" : `${failed.size} data keys`;
   const [cause] = failed.values();
-  return new Error(
-    `failed to rotate the secrets of ${count}; the old keys are retained: ${[...listed, ...more].join("; ")}`,
-    { cause },
-  );
+  return new Error(`failed to replace ${count}; the old keys are retained: ${[...listed, ...more].join("; ")}`, {
+    cause,
+  });
 }
 
 async function saveProgress(
@@ -139,19 +141,53 @@ async function saveProgress(
   await commit(table, transaction, deadlineIn(writeTimeoutMs));
 }
 
-async function* dataKeys({ table }: RotationServices): AsyncGenerator<DataKey> {
-  for await (const item of table.scan()) {
-    if (item.entity === dataKeyEntity.name) yield dataKeyEntity.read(item);
+/** Data key in the table, with the secrets that it encrypts. */
+interface StoredKey extends Pick<DataKey, "createdAt" | "wrappedBy"> {
+  kind: "cluster" | "credentials";
+  /** Identity of the cluster or the credentials. */
+  identity: string;
+  /** Encrypts the secrets with a new data key, in one transaction. Returns false after a concurrent write. */
+  rotate(deadline: Deadline): Promise<boolean>;
+}
+
+/** Finds all data keys. Reads the whole table. */
+async function* storedKeys(rotating: RotationServices, startedAt: string): AsyncGenerator<StoredKey> {
+  for await (const item of rotating.table.scan()) {
+    if (item.entity === dataKeyEntity.name) {
+      const { clusterIdentity: identity, ...key } = dataKeyEntity.read(item);
+      yield { ...key, kind: "cluster", identity, rotate: (by) => tryCluster(rotating, identity, startedAt, by) };
+    } else if (item.entity === cloudSecretEntity.name) {
+      const { credentialsIdentity: identity, ...key } = cloudSecretEntity.read(item);
+      yield { ...key, kind: "credentials", identity, rotate: (by) => tryCredentials(rotating, item, startedAt, by) };
+    }
   }
 }
 
-/** Encrypts the secrets of one cluster with a new data key, in one transaction. */
-async function rotateCluster(rotating: RotationServices, clusterIdentity: string, startedAt: string): Promise<void> {
-  const deadline = deadlineIn(rotating.writeTimeoutMs);
-  for (let round = 1; !(await tryCluster(rotating, clusterIdentity, startedAt, deadline)); round++) {
+/** Repeats a write after concurrent writes. @throws AppError unavailable at the deadline */
+async function untilWritten({ writeTimeoutMs }: RotationServices, write: StoredKey["rotate"]): Promise<void> {
+  const deadline = deadlineIn(writeTimeoutMs);
+  for (let round = 1; !(await write(deadline)); round++) {
     if (deadline.expired()) throw writeTimedOut();
     await backoff(round, deadline);
   }
+}
+
+/** Encrypts the secrets of cloud credentials with a new data key. @returns false after a concurrent write */
+async function tryCredentials(
+  { table, keyring, clock, fromTable }: RotationServices,
+  key: Key,
+  startedAt: string,
+  deadline: Deadline,
+): Promise<boolean> {
+  const item = (await table.get([key])).get(keyText(key));
+  // They were deleted meanwhile.
+  if (item === undefined) return true;
+  const { createdAt, wrappedBy } = cloudSecretEntity.read(item);
+  // Another rotation was faster.
+  if (createdAt >= startedAt && (await keyring.isCurrent(wrappedBy))) return true;
+  const renewed = await resealCredentials(table, keyring, item, clock().toISOString(), fromTable);
+  const transaction = new Transaction().put("secret", renewed.item, renewed.unchanged);
+  return (await commit(table, transaction, deadline)).length === 0;
 }
 
 /** Opens the vault with the table in which the secrets were encrypted: the former one, or this one for newer secrets. */

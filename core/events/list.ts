@@ -19,14 +19,14 @@ export const DEFAULT_EVENTS = 25;
 
 /** Changed property. */
 export const EventChange = v.object({
-  from: v.optional(v.pipe(v.unknown(), v.description("Absent if there was no value before."))),
+  from: v.optional(v.pipe(v.unknown(), v.description("Absent if there was no value before, or if it is secret."))),
   path: v.pipe(
     v.string(),
     v.description(
-      "The property, by its name in requests. An environment is named by its slug, a node pool with its availability zone if it has one: `environments[production].name`, `nodePools[web/eu-west-1a].minSize`, `nodePools[web]`.",
+      "The property, by its name in requests. An environment is named by its slug, a cloud account, credentials or a maintenance schedule by its identity, a node pool with its availability zone if it has one: `environments[production].name`, `nodePools[web/eu-west-1a].minSize`, `nodePools[web]`.",
     ),
   ),
-  to: v.optional(v.pipe(v.unknown(), v.description("Absent if there is no value now."))),
+  to: v.optional(v.pipe(v.unknown(), v.description("Absent if there is no value now, or if it is secret."))),
 });
 
 /** Builds the schema of a property that only events of user requests have. */

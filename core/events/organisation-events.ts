@@ -21,6 +21,15 @@ export const organisationEventTypes = [
   "member.added",
   "member.updated",
   "member.removed",
+  "cloud-account.created",
+  "cloud-account.updated",
+  "cloud-account.deleted",
+  "cloud-credentials.created",
+  "cloud-credentials.updated",
+  "cloud-credentials.deleted",
+  "maintenance-schedule.created",
+  "maintenance-schedule.updated",
+  "maintenance-schedule.deleted",
 ] as const;
 
 /** Path of a change: the collection with the name of the element, and the property unless the whole element is meant. */
@@ -29,7 +38,9 @@ type ElementPath<Collection extends string> = `${Collection}[${string}]` | `${Co
 /** Event of an organisation, with its changes. Values of changes contain no secret. */
 export interface OrganisationEvent {
   type: (typeof organisationEventTypes)[number];
-  changes: readonly Change<ElementPath<"environments" | "members" | "observabilityTenants">>[];
+  changes: readonly Change<
+    ElementPath<"cloudAccounts" | "environments" | "maintenanceSchedules" | "members" | "observabilityTenants">
+  >[];
 }
 
 /** Organisation and time of an event, and the request that caused it. */

@@ -1,4 +1,4 @@
-/** Response shapes of cloud accounts and the catalogue. */
+/** Response shapes of the catalogue, memberships and organisations. */
 
 import * as v from "valibot";
 import type * as Catalogue from "../catalogue/index.ts";
@@ -6,7 +6,6 @@ import { cloudProviderTypes, isBringYourOwn, providerBySlug } from "../catalogue
 import { dateTime, Slug } from "../shared/schemas.ts";
 import type { Member } from "../tenancy/member.ts";
 import { type Organisation, organisationTypes } from "../tenancy/organisation.ts";
-import type * as Stored from "../tenancy/references-entity.ts";
 import { roles } from "../tenancy/role.ts";
 
 /** CloudProvider of the API documentation. `byon`: the customer supplies the nodes, and their sizes are free text. */
@@ -70,29 +69,6 @@ export const CloudProfile = v.object({
 });
 export type CloudProfile = v.InferOutput<typeof CloudProfile>;
 
-/** CloudAccountResponse of the API documentation. */
-export const CloudAccountResponse = v.object({
-  cloudProfile: CloudProfile,
-  displayName: v.string(),
-  enabled: v.boolean(),
-  identity: v.string(),
-  metadata: v.record(v.string(), v.string()),
-  primaryCloudCredentialsIdentity: v.optional(v.string()),
-});
-export type CloudAccountResponse = v.InferOutput<typeof CloudAccountResponse>;
-
-/** CloudCredentialsResponse of the API documentation, without secrets. */
-export const CloudCredentialsResponse = v.object({
-  cloudAccountIdentity: v.string(),
-  cloudType: v.picklist(cloudProviderTypes),
-  createdAt: dateTime,
-  displayName: v.string(),
-  identity: v.string(),
-  isPrimary: v.boolean(),
-  metadata: v.record(v.string(), v.string()),
-});
-export type CloudCredentialsResponse = v.InferOutput<typeof CloudCredentialsResponse>;
-
 /** Builds the response for a provider. */
 export function toCloudProvider(provider: Catalogue.CloudProvider): CloudProvider {
   return {
@@ -147,37 +123,6 @@ export function toCloudProfile(profile: Catalogue.CloudProfile): CloudProfile {
     public: profile.public,
     regions: [...profile.regions],
     type: profile.type,
-  };
-}
-
-/** Builds the response for a cloud account. @param profile cloud profile of the account */
-export function toCloudAccountResponse(
-  account: Stored.CloudAccount,
-  profile: Catalogue.CloudProfile,
-): CloudAccountResponse {
-  return {
-    cloudProfile: toCloudProfile(profile),
-    displayName: account.displayName,
-    enabled: account.enabled,
-    identity: account.identity,
-    metadata: account.metadata,
-    primaryCloudCredentialsIdentity: account.primaryCloudCredentialsIdentity,
-  };
-}
-
-/** Builds the response for the public part of credentials. @param account cloud account of the credentials */
-export function toCloudCredentialsResponse(
-  credentials: Stored.CloudCredentials,
-  account: Stored.CloudAccount,
-): CloudCredentialsResponse {
-  return {
-    cloudAccountIdentity: account.identity,
-    cloudType: credentials.cloudType,
-    createdAt: credentials.createdAt,
-    displayName: credentials.displayName,
-    identity: credentials.identity,
-    isPrimary: credentials.identity === account.primaryCloudCredentialsIdentity,
-    metadata: credentials.metadata,
   };
 }
 

@@ -8,6 +8,7 @@ import type { Table } from "../table/client.ts";
 import { defineEntity } from "../table/entity.ts";
 import { keyringKey, keyText } from "../table/keys.ts";
 import { commit, type Expression, Transaction, writeTimedOut } from "../table/transaction.ts";
+import { cloudSecretEntity } from "./cloud-secrets.ts";
 import type { Keyring } from "./keyring.ts";
 import { dataKeyEntity } from "./vault.ts";
 
@@ -29,6 +30,7 @@ export async function findWrappingKeys(table: Table): Promise<Set<string>> {
   const ids = new Set<string>();
   for await (const item of table.scan()) {
     if (item.entity === dataKeyEntity.name) ids.add(dataKeyEntity.read(item).wrappedBy);
+    if (item.entity === cloudSecretEntity.name) ids.add(cloudSecretEntity.read(item).wrappedBy);
   }
   return ids;
 }

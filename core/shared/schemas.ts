@@ -22,6 +22,9 @@ export const maxCharacters = (most: number) => {
   return { ...action, "~run": run };
 };
 
+/** End of the message about a length in bytes. */
+export const BYTES_LIMIT = "bytes of UTF-8, with characters that JSON escapes counted as their escapes";
+
 /**
  * Builds the schema of free text with a maximum length in bytes of UTF-8, for data with limited space. Characters that JSON
  * escapes, such as quotes, count as their escapes, because documents of items contain these.
@@ -29,10 +32,8 @@ export const maxCharacters = (most: number) => {
 export const textOfBytes = (most: number) =>
   v.pipe(
     text,
-    v.check(
-      (value) => Buffer.byteLength(JSON.stringify(value)) - 2 <= most,
-      `must be at most ${most} bytes of UTF-8, with characters that JSON escapes counted as their escapes`,
-    ),
+    v.check((value) => Buffer.byteLength(JSON.stringify(value)) - 2 <= most, `must be at most ${most} ${BYTES_LIMIT}`),
+    v.metadata({ maxLength: most }),
   );
 
 /** Identity, converted to lower case, because UUIDs are case-insensitive. */

@@ -141,11 +141,11 @@ const isContainer = (value: unknown) => typeof value === "object" && value !== n
 function walkContainer(shape: Shape, input: unknown, path: PropertyPath, found: Found): unknown {
   if (shape.type === "array" && shape.item !== undefined) {
     const { item } = shape;
-    if (!Array.isArray(input)) return addProblem(path, input, "must be an array", found);
+    if (!Array.isArray(input)) return addProblem(shape, path, input, "must be an array", found);
     return input.map((each, index) => walk(item, each, element(path, index), found));
   }
   if (input instanceof Shorthand) return walkShorthand(shape, input, path, found);
-  if (!isObject(input)) return addProblem(path, input, "must be an object", found);
+  if (!isObject(input)) return addProblem(shape, path, input, "must be an object", found);
   const { entries, key, value } = shape;
   if (entries !== undefined) {
     for (const name of Object.keys(input)) {
@@ -186,10 +186,31 @@ function leaf(schema: Schema, input: unknown, path: PropertyPath, found: Found):
   const parsed = v.safeParse(schema, input);
   if (parsed.success) return parsed.output;
   const texts = new Set(parsed.issues.map((issue) => requirement(issue)));
-  return addProblem(path, input, [...texts].join("; "), found);
+  return addProblem(schema, path, input, [...texts].join("; "), found);
 }
 
-function addProblem({ shown }: PropertyPath, input: unknown, text: string, { problems }: Found): undefined {
+/** Metadata of a value that is never shown, in JSON Schema's words. The contents of an object with this metadata are not shown either. */
+export const SECRET = { writeOnly: true, format: "password" } as const;
+
+/** Returns whether a value in the place of a schema may be a secret: the schema, or a part of it, is marked as one. */
+function isSecret(schema: Schema): boolean {
+  const { pipe = [], wrapped, entries, item, value } = schema as Shape;
+  if (pipe.some((each) => (each as { metadata?: { writeOnly?: unknown } }).metadata?.writeOnly === true)) return true;
+  const parts = [wrapped, item, value, ...Object.values(entries ?? {})];
+  return parts.some((part) => part !== undefined && isSecret(part));
+}
+
+function addProblem(
+  schema: Schema,
+  { shown }: PropertyPath,
+  input: unknown,
+  text: string,
+  { problems }: Found,
+): undefined {
+  if (isSecret(schema)) {
+    problems.push({ path: shown, message: shown === "" ? `The body ${text}.` : text });
+    return undefined;
+  }
   const value = formatValue(input);
   problems.push({
     path: shown,

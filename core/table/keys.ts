@@ -112,6 +112,13 @@ export const SCHEDULED_UPGRADE_PREFIX = "UPGRADE#";
 /** Sort key prefix of usage counters. */
 export const USAGE_PREFIX = "USE#";
 
+/** Key of the encrypted secrets of cloud credentials, by the identity of the credentials. */
+export const cloudSecretKey = (organisation: string, credentials: string) =>
+  inOrganisation(organisation, `${CLOUD_SECRET_PREFIX}${part(credentials)}`);
+
+/** Sort key prefix of the secrets of cloud credentials. */
+export const CLOUD_SECRET_PREFIX = "SECRET#";
+
 /** Sort key prefix of an organisation's clusters. */
 export const CLUSTER_PREFIX = "CLUSTER#";
 

@@ -31,18 +31,28 @@ export async function currentReferences(
   return found === undefined ? undefined : keep(services, organisation, found);
 }
 
-/** Parses the item, and caches it unless the organisation was last written by a release that does not store the revision. */
-function keep(
+/** Keeps references that this process has just written, so that its next request need not read them. */
+export const keepWritten = (
+  services: Pick<Services, "referencesCache">,
+  { identity, slug }: Pick<Organisation, "identity" | "slug">,
+  references: References,
+): void => put(services, identity, slug, references);
+
+function put(
   { referencesCache }: Pick<Services, "referencesCache">,
-  organisation: Organisation,
-  item: RawItem,
-): References {
+  organisationIdentity: string,
+  slug: string,
+  references: References,
+): void {
+  const bytes = Buffer.byteLength(JSON.stringify(references));
+  referencesCache.set(slug, { organisationIdentity, revision: references.revision, references }, bytes);
+}
+
+/** Parses the item, and caches it unless the organisation was last written by a release that does not store the revision. */
+function keep(services: Pick<Services, "referencesCache">, organisation: Organisation, item: RawItem): References {
   const references = referencesEntity.read(item);
   if (organisation.referencesRevision !== undefined) {
-    const { identity: organisationIdentity, slug } = organisation;
-    const { revision } = references;
-    const bytes = Buffer.byteLength(JSON.stringify(references));
-    referencesCache.set(slug, { organisationIdentity, revision, references }, bytes);
+    put(services, organisation.identity, organisation.slug, references);
   }
   return references;
 }

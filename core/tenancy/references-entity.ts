@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { cloudProviderTypes } from "../catalogue/index.ts";
 import type { MaintenanceWindow } from "../shared/maintenance-windows.ts";
+import { freeNames } from "../shared/schemas.ts";
 import { defineEntity, type RawItem, sameProperties } from "../table/entity.ts";
 import { referencesKey } from "../table/keys.ts";
 
@@ -10,7 +11,7 @@ const StoredCredentials = v.object({
   identity: v.string(),
   displayName: v.string(),
   cloudType: v.picklist(cloudProviderTypes),
-  metadata: v.record(v.string(), v.string()),
+  metadata: freeNames<string>(),
   createdAt: v.string(),
   revision: v.number(),
 });
@@ -24,7 +25,7 @@ const StoredAccount = v.object({
   enabled: v.boolean(),
   /** Identity of the cloud profile in the catalogue. */
   cloudProfile: v.string(),
-  metadata: v.record(v.string(), v.string()),
+  metadata: freeNames<string>(),
   primaryCloudCredentialsIdentity: v.optional(v.string()),
   credentials: v.array(StoredCredentials),
   createdAt: v.string(),
@@ -64,6 +65,8 @@ const StoredReferences = v.object({
   schedules: v.record(v.string(), StoredSchedule),
   /** Raised by every change. Each write is conditional on the revision that was read. */
   revision: v.number(),
+  /** Ids of the last changes, the newest last, by which an attempt recognises its own write. Older items have none. */
+  recentWrites: v.optional(v.array(v.string()), []),
 });
 
 /** Cloud accounts, public parts of credentials and maintenance schedules of an organisation, by identity. */
@@ -76,14 +79,15 @@ export const referencesEntity = defineEntity("references", 2, StoredReferences, 
 });
 
 /** Builds the item to write. */
-export function buildReferencesItem(organisation: string, { accounts, schedules, revision }: References): RawItem {
+export function buildReferencesItem(organisation: string, references: References): RawItem {
+  const { schedules, ...rest } = references;
   const stored = Object.fromEntries(
     Object.entries(schedules).map(([identity, schedule]) => [
       identity,
       { ...schedule, windows: writeWindows(schedule.windows) },
     ]),
   );
-  return referencesEntity.write(referencesKey(organisation), { accounts, schedules: stored, revision });
+  return referencesEntity.write(referencesKey(organisation), { ...rest, schedules: stored });
 }
 
 /** Maximum number of accounts, and of schedules, in an organisation: one item contains them all. */

@@ -100,7 +100,7 @@ export const commands: Readonly<Record<string, Command>> = {
     async run(services, given) {
       if (optionValues(given, "secret").length > 0) {
         throw new AppError("invalid", "account.secrets_refused", [
-          "--secret: secrets are not supported, because no provisioner uses them; create a record without a secret with --credentials <name>",
+          "--secret: secrets are not accepted here, because other users of the machine can read command lines; an admin of the organisation sends them to the API, to POST …/cloud-accounts/<identity>/credentials/<type>",
         ]);
       }
       const { values } = given;

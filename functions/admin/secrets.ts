@@ -1,7 +1,12 @@
 /** The operator's commands for secrets. */
 
 import { existsSync, rmSync } from "node:fs";
-import { discardLostSecrets, findLostSecrets } from "#core/admin/lost-secrets.ts";
+import {
+  discardLostCredentials,
+  discardLostSecrets,
+  findLostCredentials,
+  findLostSecrets,
+} from "#core/admin/lost-secrets.ts";
 import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { createLocalKeyring } from "#core/secrets/local-keyring.ts";
@@ -61,7 +66,7 @@ export const secretsCommands: Readonly<Record<string, Command>> = {
       "[--grace <seconds that the old key stays valid for writes in progress; 30>] [--from-table <name of the table in which the secrets were encrypted>]",
     options: { grace: stringOption, "from-table": stringOption },
     async run(services, given, context) {
-      const onProgress = (done: number) => context.report(`${done} clusters`);
+      const onProgress = (done: number) => context.report(`${done} data keys`);
       const graceMs = readSeconds(given) * 1_000;
       const keyring = createKeyring(context.config);
       const issuer = issuerIn(context, keyring);
@@ -81,13 +86,16 @@ export const secretsCommands: Readonly<Record<string, Command>> = {
       const isLost = issuer !== undefined && (await isIssuerLost(issuer));
       const search = { ...services, keyring, isIssuerLost: isLost };
       const clusters = await findLostSecrets(search);
+      const credentials = await findLostCredentials(search);
       const file = isLost && existsSync(issuer.file) ? { issuer: issuer.file } : {};
-      const lost = { clusters, ...file };
+      const lost = { clusters, credentials, ...file };
       if (given.values.yes !== true) {
         const note =
-          "Nothing was changed. With --yes these secrets are removed, and the clusters get new OIDC clients.";
-        return { print: { discarded: false, note, lost }, failed: clusters.length > 0 || "issuer" in file };
+          "Nothing was changed. With --yes these secrets are removed, the clusters get new OIDC clients, and admins have to give the cloud credentials their secrets again.";
+        const failed = clusters.length > 0 || credentials.length > 0 || "issuer" in file;
+        return { print: { discarded: false, note, lost }, failed };
       }
+      await discardLostCredentials(search, credentials);
       await discardLostSecrets(search, clusters);
       if (isLost) rmSync(issuer.file, { force: true });
       return { print: { discarded: true, lost } };

@@ -2,6 +2,7 @@
 
 import type { Keyring } from "#core/secrets/keyring.ts";
 import type { Route } from "../http/app.ts";
+import { cloudAccountRoutes } from "./cloud-accounts.ts";
 import { clusterRoutes } from "./clusters.ts";
 import { configurationRoutes } from "./configurations.ts";
 import { healthRoutes } from "./health.ts";
@@ -14,7 +15,7 @@ import { scheduledUpgradeRoutes } from "./scheduled-upgrades.ts";
 /**
  * Returns every route, without those of the documentation's page.
  *
- * @param keyring keyring with which the clusters' secrets are encrypted
+ * @param keyring keyring with which secrets are encrypted
  * @param ready returns whether the database responds
  */
 export const allRoutes = (keyring: Keyring, ready: () => Promise<boolean>): readonly Route[] => [
@@ -24,6 +25,7 @@ export const allRoutes = (keyring: Keyring, ready: () => Promise<boolean>): read
   ...nodePoolRoutes,
   ...organisationRoutes,
   ...observabilityRoutes,
+  ...cloudAccountRoutes(keyring),
   ...referenceRoutes,
   ...configurationRoutes(keyring),
 ];

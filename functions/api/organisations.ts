@@ -2,6 +2,7 @@
 
 import { TokenUse } from "#core/access/token-use.ts";
 import * as Environment from "#core/references/environments/index.ts";
+import * as MaintenanceSchedule from "#core/references/maintenance-schedules/index.ts";
 import * as Member from "#core/references/members/index.ts";
 import { listOrganisationEvents } from "#core/references/organisation-events.ts";
 import * as Token from "#core/references/tokens/index.ts";
@@ -31,6 +32,11 @@ export const organisationOperations = {
   listTokens: Token.list,
   createToken: Token.create,
   deleteToken: Token.remove,
+  listMaintenanceSchedules: MaintenanceSchedule.list,
+  createMaintenanceSchedule: MaintenanceSchedule.create,
+  getMaintenanceSchedule: MaintenanceSchedule.get,
+  updateMaintenanceSchedule: MaintenanceSchedule.update,
+  deleteMaintenanceSchedule: MaintenanceSchedule.remove,
   listOrganisationEvents,
 } satisfies OperationsOf<"Organisations">;
 

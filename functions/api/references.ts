@@ -1,8 +1,7 @@
 /** Routes of the operations that read what a cluster refers to. */
 
-import * as Cloud from "#core/references/cloud.ts";
+import * as Catalogue from "#core/references/catalogue.ts";
 import * as Environment from "#core/references/environments/index.ts";
-import { getMaintenanceSchedule, listMaintenanceSchedules } from "#core/references/maintenance-schedules.ts";
 import { getOrganisation, listMemberships } from "#core/references/memberships.ts";
 import { type AppDependencies, createApp } from "../http/app.ts";
 import { createLambdaHandler } from "../http/lambda.ts";
@@ -16,18 +15,13 @@ export const referenceOperations = {
   listMemberships,
   getOrganisation,
   listEnvironmentTypes: Environment.listTypes,
-  listCloudAccounts: Cloud.listCloudAccounts,
-  getCloudAccount: Cloud.getCloudAccount,
-  listCloudCredentials: Cloud.listCloudCredentials,
-  listCloudProfiles: Cloud.listCloudProfiles,
-  listCloudProviders: Cloud.listCloudProviders,
-  listRegions: Cloud.listRegions,
-  listAvailabilityZones: Cloud.listAvailabilityZones,
-  listNodeTypes: Cloud.listNodeTypes,
-  listUpdateChannels: Cloud.listUpdateChannels,
-  listClusterVersions: Cloud.listClusterVersions,
-  listMaintenanceSchedules,
-  getMaintenanceSchedule,
+  listCloudProfiles: Catalogue.listCloudProfiles,
+  listCloudProviders: Catalogue.listCloudProviders,
+  listRegions: Catalogue.listRegions,
+  listAvailabilityZones: Catalogue.listAvailabilityZones,
+  listNodeTypes: Catalogue.listNodeTypes,
+  listUpdateChannels: Catalogue.listUpdateChannels,
+  listClusterVersions: Catalogue.listClusterVersions,
 } satisfies OperationsOf<"References">;
 
 /** Routes of the operations that read what a cluster refers to. */

@@ -19,6 +19,7 @@ const BUNDLES = {
   Organisations: "organisations",
   ScheduledUpgrades: "scheduled-upgrades",
   Observability: "observability",
+  CloudAccounts: "cloud-accounts",
   Health: "health",
   References: "references",
 } as const satisfies Record<Exclude<RouteGroupName, "Default">, BundleName>;

@@ -17,6 +17,7 @@ export type RouteGroupName =
   | "Organisations"
   | "ScheduledUpgrades"
   | "Observability"
+  | "CloudAccounts"
   | "References"
   | "Health"
   | "Default";
@@ -68,6 +69,8 @@ export interface RouteRow {
   isPublic?: true;
   /** True if HEAD is refused, because the GET changes data. */
   refusesHead?: true;
+  /** True if the body contains secrets, so that its hash is only stored in a form that does not let them be guessed. */
+  hasSecretBody?: true;
   /** True if the response is never stored for a retry with the same idempotency key, because it contains secrets. */
   ignoresIdempotencyKey?: true;
 }
@@ -78,7 +81,8 @@ const CLUSTER = `${CLUSTERS}/{environment}/{cluster}`;
 const UPGRADES = `${ORGANISATION}/scheduled-cluster-upgrades`;
 const POOL = `${CLUSTER}/pools/{nodePool}`;
 const ENVIRONMENTS = `${ORGANISATION}/environments`;
-const ACCOUNT = `${ORGANISATION}/cloud-accounts/{account}`;
+const ACCOUNTS = `${ORGANISATION}/cloud-accounts`;
+const ACCOUNT = `${ACCOUNTS}/{account}`;
 const PROVIDER = `${ORGANISATION}/cloud-providers/{provider}`;
 const MEMBERS = "/organisations/{organisation}/members";
 const MEMBER = `${MEMBERS}/{member}`;
@@ -95,6 +99,9 @@ const LISTS = { table: ["BatchGetItem", "Query"], indexes: [LIST_INDEX, PREVIOUS
 const WRITES = { table: ["BatchGetItem", "Query", "PutItem", "UpdateItem"], indexes: [] } as const satisfies Grant;
 const UPDATES = { ...GETS, table: [...GETS.table, "PutItem", "UpdateItem"] } as const satisfies Grant;
 const MOVES = { ...WRITES, table: [...WRITES.table, "DeleteItem"] } as const satisfies Grant;
+const REMOVES = { ...UPDATES, table: [...UPDATES.table, "DeleteItem"] } as const satisfies Grant;
+// Secrets can be written with it, and not be read.
+const SEALS = { ...UPDATES, key: ["GenerateDataKey"] } as const satisfies Grant;
 const SECRETS = { ...READS, key: ["Decrypt"] } as const satisfies Grant;
 const ISSUES = { ...READS, table: [...READS.table, "PutItem", "ConditionCheckItem"] } as const satisfies Grant;
 
@@ -347,7 +354,7 @@ const organisations = {
     parameters: NEW,
     body: "CreateEnvironment",
     success: "EnvironmentResponse",
-    grant: { table: ["BatchGetItem", "PutItem", "UpdateItem"], indexes: [] },
+    grant: UPDATES,
   },
   getEnvironment: {
     group: "Organisations",
@@ -364,7 +371,7 @@ const organisations = {
     parameters: CHANGE,
     body: "UpdateEnvironment",
     success: "EnvironmentResponse",
-    grant: { table: ["BatchGetItem", "PutItem", "UpdateItem"], indexes: [] },
+    grant: UPDATES,
   },
   deleteEnvironment: {
     group: "Organisations",
@@ -463,6 +470,47 @@ const organisations = {
     path: "/tokens/{token}",
     parameters: ["dryRun", "prefer"],
     grant: { table: ["BatchGetItem", "UpdateItem", "DeleteItem"], indexes: [] },
+  },
+  listMaintenanceSchedules: {
+    group: "Organisations",
+    method: "GET",
+    path: SCHEDULES,
+    parameters: PLAIN,
+    success: "MaintenanceScheduleResponse[]",
+    grant: GETS,
+  },
+  createMaintenanceSchedule: {
+    group: "Organisations",
+    method: "POST",
+    path: SCHEDULES,
+    parameters: NEW,
+    body: "CreateMaintenanceSchedule",
+    success: "MaintenanceScheduleResponse",
+    grant: UPDATES,
+  },
+  getMaintenanceSchedule: {
+    group: "Organisations",
+    method: "GET",
+    path: `${SCHEDULES}/{schedule}`,
+    parameters: ["ifNoneMatch", "prefer"],
+    success: "MaintenanceScheduleResponse",
+    grant: GETS,
+  },
+  updateMaintenanceSchedule: {
+    group: "Organisations",
+    method: "PATCH",
+    path: `${SCHEDULES}/{schedule}`,
+    parameters: CHANGE,
+    body: "UpdateMaintenanceSchedule",
+    success: "MaintenanceScheduleResponse",
+    grant: UPDATES,
+  },
+  deleteMaintenanceSchedule: {
+    group: "Organisations",
+    method: "DELETE",
+    path: `${SCHEDULES}/{schedule}`,
+    parameters: CHANGE,
+    grant: REMOVES,
   },
   listOrganisationEvents: {
     group: "Organisations",
@@ -581,6 +629,93 @@ const observability = {
   },
 } as const satisfies Record<string, RouteRow>;
 
+const cloudAccounts = {
+  listCloudAccounts: {
+    group: "CloudAccounts",
+    method: "GET",
+    path: ACCOUNTS,
+    parameters: ["display-name", "cloud-provider-slug", ...PAGE],
+    success: "PageCloudAccountResponse",
+    grant: GETS,
+  },
+  createCloudAccount: {
+    group: "CloudAccounts",
+    method: "POST",
+    path: ACCOUNTS,
+    parameters: NEW,
+    body: "CreateCloudAccount",
+    success: "CloudAccountResponse",
+    grant: UPDATES,
+  },
+  getCloudAccount: {
+    group: "CloudAccounts",
+    method: "GET",
+    path: ACCOUNT,
+    parameters: ["ifNoneMatch", "prefer"],
+    success: "CloudAccountResponse",
+    grant: GETS,
+  },
+  updateCloudAccount: {
+    group: "CloudAccounts",
+    method: "PATCH",
+    path: ACCOUNT,
+    parameters: CHANGE,
+    body: "UpdateCloudAccount",
+    success: "CloudAccountResponse",
+    grant: UPDATES,
+  },
+  deleteCloudAccount: {
+    group: "CloudAccounts",
+    method: "DELETE",
+    path: ACCOUNT,
+    parameters: CHANGE,
+    grant: REMOVES,
+  },
+  listCloudCredentials: {
+    group: "CloudAccounts",
+    method: "GET",
+    path: `${ACCOUNT}/credentials`,
+    parameters: PAGE,
+    success: "PageCloudCredentialsResponse",
+    grant: GETS,
+  },
+  createCloudCredentials: {
+    group: "CloudAccounts",
+    method: "POST",
+    path: `${ACCOUNT}/credentials/{cloudType}`,
+    parameters: NEW,
+    body: "CreateCloudCredentials",
+    hasSecretBody: true,
+    success: "CloudCredentialsResponse",
+    grant: SEALS,
+  },
+  getCloudCredentials: {
+    group: "CloudAccounts",
+    method: "GET",
+    path: `${ACCOUNT}/credentials/{credentials}`,
+    parameters: ["ifNoneMatch", "prefer"],
+    success: "CloudCredentialsResponse",
+    grant: GETS,
+  },
+  updateCloudCredentials: {
+    group: "CloudAccounts",
+    method: "PUT",
+    path: `${ACCOUNT}/credentials/{credentials}`,
+    parameters: CHANGE,
+    body: "UpdateCloudCredentials",
+    hasSecretBody: true,
+    success: "CloudCredentialsResponse",
+    grant: SEALS,
+  },
+  deleteCloudCredentials: {
+    group: "CloudAccounts",
+    method: "DELETE",
+    path: `${ACCOUNT}/credentials/{credentials}`,
+    parameters: CHANGE,
+    grant: REMOVES,
+  },
+} as const satisfies Record<string, RouteRow>;
+
 const read = <const Row extends Omit<RouteRow, "group" | "method">>(row: Row) =>
   ({ group: "References", method: "GET", ...row }) as const;
 
@@ -601,19 +736,6 @@ const references = {
     path: "/environments/types",
     parameters: PLAIN,
     success: "string[]",
-    grant: GETS,
-  }),
-  listCloudAccounts: read({
-    path: `${ORGANISATION}/cloud-accounts`,
-    parameters: ["display-name", "cloud-provider-slug", ...PAGE],
-    success: "PageCloudAccountResponse",
-    grant: GETS,
-  }),
-  getCloudAccount: read({ path: ACCOUNT, parameters: PLAIN, success: "CloudAccountResponse", grant: GETS }),
-  listCloudCredentials: read({
-    path: `${ACCOUNT}/credentials`,
-    parameters: PAGE,
-    success: "PageCloudCredentialsResponse",
     grant: GETS,
   }),
   listCloudProfiles: read({
@@ -651,18 +773,6 @@ const references = {
     path: `${ORGANISATION}/update-channels`,
     parameters: PAGE,
     success: "PageUpdateChannelResponse",
-    grant: GETS,
-  }),
-  listMaintenanceSchedules: read({
-    path: SCHEDULES,
-    parameters: PLAIN,
-    success: "MaintenanceScheduleResponse[]",
-    grant: GETS,
-  }),
-  getMaintenanceSchedule: read({
-    path: `${SCHEDULES}/{schedule}`,
-    parameters: PLAIN,
-    success: "MaintenanceScheduleResponse",
     grant: GETS,
   }),
 } as const satisfies Record<string, RouteRow>;
@@ -709,6 +819,7 @@ export const routes = {
   ...configurations,
   ...organisations,
   ...observability,
+  ...cloudAccounts,
   ...references,
   ...service,
 };
@@ -753,9 +864,9 @@ export type Handlers<Id extends OperationId> = Readonly<Record<Id, Route["handle
  * @param prefix prefix of their paths
  */
 export const routesWith = (handlers: Partial<Handlers<OperationId>>, prefix = ""): readonly Route[] =>
-  rows.flatMap(([id, { method, path, body, isBodyOptional, refusesHead, ignoresIdempotencyKey }]) => {
+  rows.flatMap(([id, { method, path, body, isBodyOptional, refusesHead, ignoresIdempotencyKey, hasSecretBody }]) => {
     const handle = handlers[id];
     const takesBody: Route["takesBody"] = body !== undefined && (isBodyOptional ? "optional" : true);
-    const route = { method, path: `${prefix}${path}`, takesBody, refusesHead, ignoresIdempotencyKey };
+    const route = { method, path: `${prefix}${path}`, takesBody, refusesHead, ignoresIdempotencyKey, hasSecretBody };
     return handle === undefined ? [] : [{ ...route, handle }];
   });

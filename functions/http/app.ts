@@ -102,6 +102,8 @@ export interface Route {
   ignoresIdempotencyKey?: boolean | undefined;
   /** Changes the body of an error; absent for no change. */
   renderError?: ((body: ErrorBody) => ErrorBody) | undefined;
+  /** True if the body contains secrets, so that its hash is only stored in a form that does not let them be guessed. */
+  hasSecretBody?: boolean | undefined;
   handle(request: ApiRequest): Promise<HandlerResponse>;
 }
 
@@ -149,7 +151,7 @@ async function handleRequest(
   const query = queryOf(c.req.url);
   const repeat =
     route.method !== "GET" && route.ignoresIdempotencyKey !== true
-      ? idempotencyOf(c.req.raw, url, query, read.hash)
+      ? idempotencyOf(c.req.raw, url, query, read.hash, route.hasSecretBody)
       : undefined;
   const handled = route.handle({
     context: {

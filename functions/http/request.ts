@@ -1,6 +1,6 @@
 /** Parses the parts of an HTTP request that are the same for all operations. */
 
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import type { Context, Credentials, IdempotencyRequest } from "#core/context.ts";
 import { AppError, invalid } from "#core/shared/errors.ts";
 import { contains, parseAddress, parseCidr } from "#core/shared/ip.ts";
@@ -22,9 +22,11 @@ export const requestIdOf = (header: string | undefined): string | undefined =>
 
 /** Parses an Authorization header; undefined if it contains no token of this product. */
 export function credentialsOf(header: string | undefined): Credentials | undefined {
-  const [, token] = AUTHORIZATION.exec(header ?? "") ?? [];
+  const token = tokenIn(header ?? null);
   return token === undefined ? undefined : parseToken(token);
 }
+
+const tokenIn = (header: string | null): string | undefined => AUTHORIZATION.exec(header ?? "")?.[1];
 
 /**
  * Returns a path with every segment percent-encoded in one way. Gateways pass paths on decoded, so the spelling must make no
@@ -120,6 +122,12 @@ interface ReadBody {
 
 const sha256 = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
 
+/** Returns a hash that can only be computed with a key. @param key undefined for none: such a request is refused */
+const keyedHash = (key: string | undefined, text: string) =>
+  createHmac("sha256", key ?? "")
+    .update(text)
+    .digest("hex");
+
 /** Result for a request without a body. */
 export const NO_BODY: ReadBody = { body: undefined, refusal: undefined, hash: sha256("") };
 
@@ -132,6 +140,8 @@ const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/;
  * Parses the `Idempotency-Key` of a request. A dry run changes nothing, so its key is ignored.
  *
  * @param bodyHash SHA-256 of the body's bytes
+ * @param hasSecretBody true to make the fingerprint with the caller's token, which is stored nowhere: otherwise a reader of the database
+ *   could guess a weak secret by its hash. A retry has the same token
  * @returns the error of a malformed key; undefined if there is none
  */
 export function idempotencyOf(
@@ -139,17 +149,19 @@ export function idempotencyOf(
   url: URL,
   query: RawQuery,
   bodyHash: string,
+  hasSecretBody = false,
 ): IdempotencyRequest | AppError | undefined {
   const key = request.headers.get(KEY_HEADER);
   if (key === null || query.pairs.some(([name, value]) => name === "dryRun" && value === "true")) return undefined;
   if (!IDEMPOTENCY_KEY.test(key)) {
     return invalid([{ path: KEY_HEADER, message: "must be 1 to 255 printable ASCII characters" }]);
   }
+  const sent = [request.method, url.pathname, url.search, bodyHash].join("\n");
   return {
     name: KEY_HEADER,
     keyHash: sha256(key),
     storesResponse: request.method === "POST",
-    fingerprint: sha256([request.method, url.pathname, url.search, bodyHash].join("\n")),
+    fingerprint: hasSecretBody ? keyedHash(tokenIn(request.headers.get("authorization")), sent) : sha256(sent),
   };
 }
 

@@ -3,7 +3,7 @@
 import { toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import { ipWhiteList } from "#core/observability/schema.ts";
-import { cidr } from "#core/shared/schemas.ts";
+import { BYTES_LIMIT, cidr } from "#core/shared/schemas.ts";
 
 /** JSON Schema 2020-12. */
 export type JsonSchema = Record<string, unknown>;
@@ -30,7 +30,8 @@ export const refTo = (name: string): JsonSchema => ({ $ref: `#/components/schema
 
 function isDropped(action: { type: string }): boolean {
   if (HARMLESS.has(action.type) || DROPPED_ACTIONS.has(action)) return true;
-  return action.type === "check" && DROPPED_CHECKS.has(String((action as { message?: unknown }).message));
+  const message = String((action as { message?: unknown }).message);
+  return action.type === "check" && (DROPPED_CHECKS.has(message) || message.endsWith(BYTES_LIMIT));
 }
 
 /**

@@ -18,6 +18,9 @@ export const IDENTITIES = {
   user: "9a7f2c31-52cf-4a0f-8f1c-3d9f0a1b2c3d",
 };
 
+/** Identity of the cloud profile of AWS in the catalogue. */
+const AWS_PROFILE = "6c21a795-758a-4887-a35e-965af0f50343";
+
 /** Id of the node pool in the examples. */
 export const NODE_POOL_ID = 2_417_820_514_307_211;
 
@@ -88,6 +91,17 @@ export const requests: Readonly<Record<string, unknown>> = {
   updateMember: { kubernetesRole: "edit", role: "viewer" },
   setEnvironmentMember: { kubernetesRole: "cluster-admin", role: "admin" },
   createToken: { expiresAt: "2030-01-31T12:00:00Z", name: "Terraform", sources: ["192.0.2.0/24"] },
+  createCloudAccount: { cloudProfile: AWS_PROFILE, displayName: "Our other AWS", metadata: {} },
+  updateCloudAccount: { displayName: "Our first AWS", enabled: true, primaryCloudCredentials: "" },
+  createCloudCredentials: {
+    credentials: { accessKeyId: "AKIAIOSFODNN7EXAMPLE", accessKeySecret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" },
+    displayName: "Second",
+  },
+  updateCloudCredentials: {
+    credentials: { accessKeyId: "AKIAI44QH8DHBEXAMPLE", accessKeySecret: "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY" },
+  },
+  createMaintenanceSchedule: { name: "nightly", windows: [{ day: "SUNDAY", duration: 90, startTime: "1:30" }] },
+  updateMaintenanceSchedule: { windows: [{ day: "SATURDAY", duration: 240, startTime: "02:00" }] },
   undeleteCluster: { identity: IDENTITIES.cluster },
   requestScheduledClusterUpgrade: {
     clusterIdentity: IDENTITIES.cluster,

@@ -30,6 +30,8 @@ export const tags = {
     "Configurations of nodes and clients of a cluster. The responses contain secrets, so caches must not store them.",
   Organisations: "An organisation, and what it has besides clusters.",
   Observability: "Observability tenants, their Alertmanager configuration, silences and alerts.",
+  "Cloud accounts":
+    "Accounts of an organisation with cloud providers, and their credentials. No response contains their secrets.",
   References: "Read-only data to which a new cluster refers.",
   Service: "The service itself. No token is needed.",
 } as const;

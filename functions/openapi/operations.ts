@@ -1,6 +1,7 @@
 /** Descriptions of operations for the OpenAPI document: those on clusters and node pools, and the list of all. */
 
 import type { OperationId, OperationIdOf } from "../api/routes.ts";
+import { cloudAccountDescriptions } from "./cloud-accounts.ts";
 import { configurationDescriptions } from "./configurations.ts";
 import { observabilityDescriptions } from "./observability.ts";
 import { type Descriptions, READ, UNCHANGED, WRITE } from "./operation.ts";
@@ -224,6 +225,7 @@ export const descriptions: Descriptions<OperationId> = {
   ...configurationDescriptions,
   ...organisationDescriptions,
   ...observabilityDescriptions,
+  ...cloudAccountDescriptions,
   ...referenceDescriptions,
   ...serviceDescriptions,
 };

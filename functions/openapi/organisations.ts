@@ -13,6 +13,11 @@ const member = {
   headers: ["ETag"],
 } as const;
 
+const schedule = {
+  description: "The schedule.",
+  headers: ["ETag"],
+} as const;
+
 /** Descriptions of the operations on an organisation and on what it has besides clusters. */
 export const organisationDescriptions: Descriptions<OperationIdOf<"Organisations">> = {
   listEnvironments: {
@@ -166,6 +171,49 @@ export const organisationDescriptions: Descriptions<OperationIdOf<"Organisations
       204: { description: "The token is revoked." },
     },
     errors: READ,
+  },
+  listMaintenanceSchedules: {
+    tag: "Organisations",
+    summary: "List maintenance schedules",
+    description: "The organisation's maintenance schedules, oldest first.",
+    successes: { 200: { description: "The schedules." } },
+    errors: READ,
+  },
+  createMaintenanceSchedule: {
+    tag: "Organisations",
+    summary: "Create maintenance schedule",
+    description:
+      "Creates a maintenance schedule. Days and times are stored and returned as sent. Every problem is reported at once. Requires the role admin in the organisation.",
+    successes: {
+      200: { description: "The new schedule.", headers: ["ETag", "Location", "Idempotency-Replayed"] },
+    },
+    errors: WRITE,
+  },
+  getMaintenanceSchedule: {
+    tag: "Organisations",
+    summary: "Get maintenance schedule",
+    description: "One maintenance schedule, with the number of clusters that use it and are not being deleted.",
+    successes: { 200: schedule, 304: UNCHANGED },
+    errors: READ,
+  },
+  updateMaintenanceSchedule: {
+    tag: "Organisations",
+    summary: "Update maintenance schedule",
+    description:
+      "Changes the properties in the body: all of them or none. `windows` replaces all windows. Requires the role admin in the organisation.",
+    successes: { 200: { ...schedule, description: "The changed schedule." } },
+    errors: [...WRITE, 412],
+  },
+  deleteMaintenanceSchedule: {
+    tag: "Organisations",
+    summary: "Delete maintenance schedule",
+    description:
+      "Deletes a maintenance schedule. It is refused while a cluster that is not being deleted uses the schedule. Requires the role admin in the organisation.",
+    successes: {
+      200: { description: "Result of a dry run.", schema: "DryRunResponse" },
+      204: { description: "The schedule is deleted." },
+    },
+    errors: [...READ, 409, 412, 422],
   },
   listOrganisationEvents: {
     tag: "Organisations",

@@ -7,6 +7,7 @@ import { clusterStatuses } from "#core/cluster/schema.ts";
 import { upgradeStatuses } from "#core/cluster/upgrade-schema.ts";
 import { DEFAULT_EVENTS, MAX_EVENTS } from "#core/events/list.ts";
 import { MAX_PAGE_SIZE } from "#core/listing/page.ts";
+import { cloudTypes } from "#core/references/cloud-credentials/schema.ts";
 import type { ParameterName } from "../api/routes.ts";
 import { awaitable } from "../api/v1/clusters.ts";
 import type { JsonSchema } from "./convert.ts";
@@ -57,6 +58,15 @@ const PATH: Readonly<Record<string, Parameter>> = Object.fromEntries([
   path("silence", "silenceId", "The silence.", uuid, IDENTITIES.silence),
   path("member", "memberIdentity", "The member.", uuid, IDENTITIES.member),
   path("token", "tokenIdentity", "The token.", uuid, IDENTITIES.token),
+  path("credentials", "cloudCredentials", "The credentials (their identity).", uuid, IDENTITIES.credentials),
+  // At the position of the credentials: a document has one name for both.
+  path(
+    "cloudType",
+    "cloudCredentials",
+    "The type of the provider, as in the account's cloud profile.",
+    { type: "string", enum: cloudTypes },
+    "aws",
+  ),
   path("schedule", "maintenanceScheduleIdentity", "The schedule.", uuid, IDENTITIES.schedule),
 ]);
 

@@ -16,17 +16,6 @@ const TEXTS: Readonly<Record<ReferenceId, Texts>> = {
   ],
   getOrganisation: ["Get organisation", "An organisation of which the caller is a member.", "The organisation."],
   listEnvironmentTypes: ["List environment types", "Types of environments.", "The names of the types."],
-  listCloudAccounts: [
-    "List cloud accounts",
-    "The organisation's accounts with cloud providers, oldest first.",
-    "A page.",
-  ],
-  getCloudAccount: ["Get cloud account", "One cloud account.", "The cloud account."],
-  listCloudCredentials: [
-    "List cloud credentials",
-    "Credentials of a cloud account, oldest first, without secrets.",
-    "A page.",
-  ],
   listCloudProfiles: ["List cloud profiles", "Profiles from which cloud accounts are created.", "A page."],
   listCloudProviders: ["List cloud providers", "All cloud providers.", "A page."],
   listRegions: ["List regions", "The regions of a cloud provider.", "A page."],
@@ -38,12 +27,6 @@ const TEXTS: Readonly<Record<ReferenceId, Texts>> = {
     "The versions.",
   ],
   listUpdateChannels: ["List update channels", "Update channels, by their version.", "A page."],
-  listMaintenanceSchedules: [
-    "List maintenance schedules",
-    "The organisation's maintenance schedules, oldest first.",
-    "The schedules.",
-  ],
-  getMaintenanceSchedule: ["Get maintenance schedule", "One maintenance schedule.", "The schedule."],
 };
 
 function describe(id: ReferenceId, [summary, description, response]: Texts): Description {

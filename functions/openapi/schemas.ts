@@ -10,13 +10,14 @@ import * as Configuration from "#core/cluster-access/schema.ts";
 import { EventChange } from "#core/events/list.ts";
 import * as NodePool from "#core/node-pool/schema.ts";
 import * as Observability from "#core/observability/schema.ts";
+import * as CloudAccount from "#core/references/cloud-accounts/schema.ts";
+import * as CloudCredentials from "#core/references/cloud-credentials/schema.ts";
 import * as Environment from "#core/references/environments/schema.ts";
+import * as MaintenanceSchedule from "#core/references/maintenance-schedules/schema.ts";
 import * as Member from "#core/references/members/schema.ts";
 import { OrganisationEventResponse, OrganisationEventsResponse } from "#core/references/organisation-events.ts";
 import {
   AvailabilityZone,
-  CloudAccountResponse,
-  CloudCredentialsResponse,
   CloudProfile,
   CloudProvider,
   ClusterVersion,
@@ -52,6 +53,12 @@ const GENERATED = "Absent in a dry run of a creation, because the server generat
 
 const generated = (of: v.GenericSchema<string | number>) => v.optional(v.pipe(of, v.description(GENERATED)));
 
+const MaintenanceScheduleResponse = v.object({
+  ...Cluster.MaintenanceScheduleResponse.entries,
+  consequences,
+  identity: generated(identity),
+});
+
 // A dry run has the same schema as the real response, so properties that it omits are optional. The tests check responses more strictly,
 // because they know which of them were dry runs.
 const ObservabilityTenant = v.object({
@@ -67,6 +74,7 @@ const ClusterResponse = v.object({
   consequences,
   createdAt: generated(Cluster.ClusterResponse.entries.createdAt),
   identity: generated(identity),
+  maintenanceSchedule: v.optional(MaintenanceScheduleResponse),
   modifiedAt: generated(Cluster.ClusterResponse.entries.modifiedAt),
   observabilityTenant: v.optional(ObservabilityTenant),
 });
@@ -113,8 +121,23 @@ const NewTokenResponse = v.object({
   token: generated(Token.NewTokenResponse.entries.token),
 });
 
+const CloudAccountResponse = v.object({
+  ...CloudAccount.CloudAccountResponse.entries,
+  consequences,
+  identity: generated(identity),
+});
+
+const CloudCredentialsResponse = v.object({
+  ...CloudCredentials.CloudCredentialsResponse.entries,
+  consequences,
+  createdAt: generated(CloudCredentials.CloudCredentialsResponse.entries.createdAt),
+  identity: generated(identity),
+});
+
 /** Properties that every response has except that of a dry run. */
 export const generatedProperties: Readonly<Record<string, readonly string[]>> = {
+  CloudAccountResponse: ["identity"],
+  CloudCredentialsResponse: ["createdAt", "identity"],
   ClusterResponse: ["createdAt", "identity", "modifiedAt"],
   ClusterNodePoolResponse: ["createdAt", "id", "identity", "modifiedAt"],
   EnvironmentResponse: ["createdAt", "id", "identity", "modifiedAt"],
@@ -123,6 +146,7 @@ export const generatedProperties: Readonly<Record<string, readonly string[]>> = 
   SilenceResponse: ["id"],
   MemberResponse: ["createdAt", "memberIdentity", "modifiedAt"],
   NewTokenResponse: ["createdAt", "identity", "token"],
+  MaintenanceScheduleResponse: ["identity"],
 };
 
 const page = (element: v.GenericSchema) =>
@@ -146,6 +170,8 @@ const SCHEMAS = {
   APIAddon: Cluster.APIAddon,
   ActualClusterStateResponse: Cluster.ActualClusterStateResponse,
   AvailabilityZone,
+  AwsCredentials: CloudCredentials.secretsByType.aws,
+  AzureCredentials: CloudCredentials.secretsByType.azure,
   CloudAccountReference: Cluster.CloudAccountReference,
   CloudAccountResponse,
   CloudCredentialsReference: Cluster.CloudCredentialsReference,
@@ -160,21 +186,26 @@ const SCHEMAS = {
   ClusterVersion,
   Consequence,
   ConsequenceNodePool,
+  CreateCloudAccount: CloudAccount.CreateCloudAccount,
+  CreateCloudCredentials: CloudCredentials.CreateCloudCredentials,
   CreateCluster: Cluster.CreateCluster,
   CreateClusterNodePool: NodePool.CreateClusterNodePool,
   CreateEnvironment: Environment.CreateEnvironment,
   CreateMember: Member.CreateMember,
+  CreateMaintenanceSchedule: MaintenanceSchedule.CreateMaintenanceSchedule,
   CreateNodePool: NodePool.CreateNodePool,
   CreateObservabilityTenant: Observability.CreateObservabilityTenant,
   CreateSilence: Observability.CreateSilence,
   CreateSilenceMatcher: Observability.CreateSilenceMatcher,
   CreateToken: Token.CreateToken,
+  DigitalOceanCredentials: CloudCredentials.secretsByType.digitalocean,
   DryRunResponse: v.object({ consequences: v.array(Consequence) }),
   Email,
   EnvironmentMemberResponse: Member.EnvironmentMemberResponse,
   EnvironmentResponse,
   EventChange,
   ErrorMessageResponse,
+  HetznerCredentials: CloudCredentials.secretsByType.hetzner,
   HealthResponse: v.object({ status: v.literal("ok") }),
   IPRange,
   IpWhitelistRequest: Cluster.IpWhitelistRequest,
@@ -182,7 +213,8 @@ const SCHEMAS = {
   JoinConfigResponse: Configuration.JoinConfigResponse,
   JoinConfigVersions: Configuration.JoinConfigVersions,
   KubeconfigResponse: Configuration.KubeconfigResponse,
-  MaintenanceScheduleResponse: Cluster.MaintenanceScheduleResponse,
+  MaintenanceScheduleResponse,
+  MaintenanceWindow: MaintenanceSchedule.MaintenanceWindow,
   MaintenanceWindowResponse: Cluster.MaintenanceWindowResponse,
   MemberResponse,
   MessageResponse: v.object({ ...MessageResponse.entries, consequences }),
@@ -191,6 +223,7 @@ const SCHEMAS = {
   NodeTaint: NodePool.NodeTaint,
   NewTokenResponse,
   NodeType,
+  OpenStackCredentials: CloudCredentials.secretsByType.openstack,
   OidcConfigResponse: Configuration.OidcConfigResponse,
   ObservabilityTenant,
   ObservabilityTenantClusterRef: Cluster.ObservabilityTenantClusterRef,
@@ -230,12 +263,16 @@ const SCHEMAS = {
   UndeleteCluster: Cluster.UndeleteCluster,
   UpdateAlertmanagerConfiguration: Observability.UpdateAlertmanagerConfiguration,
   UpdateChannelResponse: Cluster.UpdateChannelResponse,
+  UpdateCloudAccount: CloudAccount.UpdateCloudAccount,
+  UpdateCloudCredentials: CloudCredentials.UpdateCloudCredentials,
   UpdateCluster: Cluster.UpdateCluster,
   UpdateEnvironment: Environment.UpdateEnvironment,
   UpdateMember: Member.UpdateMember,
+  UpdateMaintenanceSchedule: MaintenanceSchedule.UpdateMaintenanceSchedule,
   UpdateNodePool: NodePool.UpdateNodePool,
   UpdateObservabilityTenant: Observability.UpdateObservabilityTenant,
   UpdatePrometheusRules,
+  VsphereCredentials: CloudCredentials.secretsByType.vsphere,
 };
 
 /** Name of a component. */
@@ -256,6 +293,7 @@ const DESCRIPTIONS: { readonly [name in SchemaName]?: string } = {
     "expiresAt is in the future. Each of sources contains addresses that requests can come from. If the token of the request has sources, the new one needs some, each within one of them.",
   SetEnvironmentMember: "At least one property is required.",
   UpdateNodePool: POOL_BYTES,
+  VsphereCredentials: "provisionUsername and provisionPassword are given together, or neither.",
 };
 
 /** Builds `components.schemas`. */

@@ -12,13 +12,17 @@ import { profileByIdentity } from "#core/catalogue/index.ts";
 import { clusterEntity } from "#core/cluster/entity.ts";
 import { randomIds } from "#core/context.ts";
 import { MAX_SILENCES } from "#core/observability/silence-rules.ts";
+import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
+import { MAX_CREDENTIALS } from "#core/references/cloud-credentials/rules.ts";
 import { clusterKey } from "#core/table/keys.ts";
+import { readReferences } from "#core/tenancy/references.ts";
 import { routeRows } from "#functions/api/routes.ts";
 import { IDENTITIES, NODE_POOL_ID, type ResponseExamples, requests } from "#functions/openapi/examples.ts";
 import { descriptions } from "#functions/openapi/operations.ts";
 import { describeParameters, documentedPath } from "#functions/openapi/parameters.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "./issuer.ts";
 import { fillOverrides } from "./members.ts";
+import { changeReferences } from "./references.ts";
 import type { Json, RequestOptions, TestResponse } from "./world.ts";
 
 const MOMENT = "2026-11-24T00:10:45.660Z";
@@ -83,6 +87,7 @@ const inPath = {
   cloudProviderSlug: "aws",
   regionSlug: "eu-west-1",
   cloudAccountIdentity: IDENTITIES.account,
+  cloudCredentials: IDENTITIES.credentials,
   maintenanceScheduleIdentity: IDENTITIES.schedule,
   scheduledUpgradeIdentity: IDENTITIES.upgrade,
   observabilityTenantSlug: "web-shop",
@@ -95,7 +100,9 @@ type PathValues = Partial<typeof inPath>;
 async function makeScene(): Promise<Scene> {
   let numbers = NODE_POOL_ID;
   const ids = { ...randomIds(), number: () => numbers++ };
-  const world = await makeConfiguredWorld({ ids });
+  // Clusters need credentials, so the last credentials of an account in use cannot be deleted.
+  const provisioner = { ...simulatedTraits, needsCredentials: () => true };
+  const world = await makeConfiguredWorld({ ids, provisioner });
   const { services } = world;
   const { identity: organisation } = await createOrganisation(services, { slug: "acme", name: "Acme" });
   const production = await createEnvironment(services, "acme", { name: "production", type: "production" });
@@ -157,9 +164,10 @@ interface Asking extends RequestOptions {
 function ask({ world, tokens, shown }: Scene, operationId: string, asking: Asking = {}): Promise<TestResponse> {
   const { at = {}, query = "", as = "admin", ...sending } = asking;
   const { method, path } = operationOf(operationId);
+  const ofOperation = operationId === "createCloudCredentials" ? { cloudCredentials: "aws" } : {};
   const real = new Map([...shown].map(([key, value]) => [value, key]));
   const realIn = (text: string) => text.replaceAll(UUID, (each) => real.get(each) ?? each);
-  const values: Record<string, string> = { ...inPath, ...at };
+  const values: Record<string, string> = { ...inPath, ...ofOperation, ...at };
   const address = realIn(path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? ""));
   const body = sending.body ?? requests[operationId];
   return world.send(method, `${address}${query}`, {
@@ -195,9 +203,12 @@ const SHORT: Record<string, string> = {
 
 /** Requests with errors in the operation's own input, for operations whose query is not the best example. */
 const INVALID: Record<string, unknown> = {
+  createCloudAccount: { cloudProfile: "aws", displayName: "Our_AWS" },
+  createCloudCredentials: { credentials: { accessKeyId: "AKIAIOSFODNN7EXAMPLE" }, displayName: "Second" },
   createCluster: { ...(requests.createCluster as object), version: "1.34", region: "mars" },
   createEnvironment: { name: "Test_Demo", type: "acceptance" },
   createMember: { email: "eve", role: "owner" },
+  createMaintenanceSchedule: { name: "nightly", windows: [{ day: "Caturday", duration: 0, startTime: "1:30" }] },
   createNodePool: { name: "batch", nodeSize: "huge" },
   createObservabilityTenant: { ipWhiteList: "192.0.2.1/24", name: "Web_shop" },
   createSilence: {
@@ -209,11 +220,14 @@ const INVALID: Record<string, unknown> = {
   moveCluster: { currentEnvironment: "production", newEnvironment: "mars" },
   requestScheduledClusterUpgrade: { clusterIdentity: IDENTITIES.cluster, version: "1.35" },
   setEnvironmentMember: { role: "owner" },
+  updateCloudAccount: { primaryCloudCredentials: IDENTITIES.account },
+  updateCloudCredentials: { credentials: { accessKeyId: "" } },
   updateCluster: { version: "v1.33.0" },
   updateAlertmanagerConfiguration: { alertManagerConfig: "route: {", ruleFiles: { "../shop.yaml": "" } },
   updateEnvironment: { type: "acceptance" },
   updateObservabilityTenant: { name: "Web_shop" },
   updateMember: { kubernetesRole: "root", role: "owner" },
+  updateMaintenanceSchedule: { windows: [{ day: "SATURDAY", duration: 1_441, startTime: "02:00" }] },
   updateNodePool: { autoScaling: false, maxSize: 3, minSize: 2 },
   updatePrometheusRulesInheritance: { environmentPrometheusRules: "yes" },
 };
@@ -237,13 +251,16 @@ function missingIn({ path, operationId }: Operation): PathValues {
     ["environmentSlug", "nowhere"],
     ["regionSlug", "nowhere"],
     ["cloudProviderSlug", "nowhere"],
+    ["cloudCredentials", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
     ["cloudAccountIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
     ["scheduledUpgradeIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
     ["maintenanceScheduleIdentity", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
     ["silenceId", "ffffffff-ffff-4fff-8fff-ffffffffffff"],
     ["observabilityTenantSlug", "nowhere"],
   ] as const) {
-    if (path.includes(`{${name}}`)) return { [name]: value };
+    if (path.includes(`{${name}}`) && !(name === "cloudCredentials" && operationId === "createCloudCredentials")) {
+      return { [name]: value };
+    }
   }
   return { organisationSlug: "Acme" };
 }
@@ -352,6 +369,45 @@ async function captureMembers(scene: Scene): Promise<void> {
   await capture(scene, "deleteToken", 200, { query: "?dryRun=true" });
 }
 
+/** Captures the responses about maintenance schedules, cloud accounts and credentials. A cluster uses those of the examples. */
+async function captureReferences(scene: Scene): Promise<void> {
+  for (const deletion of ["deleteMaintenanceSchedule", "deleteCloudAccount", "deleteCloudCredentials"]) {
+    await capture(scene, deletion, 409);
+  }
+  const schedule = await capture(scene, "createMaintenanceSchedule", 200);
+  await capture(scene, "updateMaintenanceSchedule", 200);
+  const other = await capture(scene, "createCloudAccount", 200);
+  await capture(scene, "createCloudAccount", 409);
+  await capture(scene, "updateCloudAccount", 409, { body: { displayName: other.body.displayName } });
+  await capture(scene, "updateCloudAccount", 200);
+  const query = "?dryRun=true";
+  const spare = await capture(scene, "createCloudCredentials", 200);
+  await capture(scene, "updateCloudCredentials", 200);
+  const known = (real: string) => scene.shown.get(real) ?? real;
+  await capture(scene, "deleteMaintenanceSchedule", 200, {
+    at: { maintenanceScheduleIdentity: known(schedule.body.identity) },
+    query,
+  });
+  await capture(scene, "deleteCloudAccount", 200, { at: { cloudAccountIdentity: known(other.body.identity) }, query });
+  await capture(scene, "deleteCloudCredentials", 200, { at: { cloudCredentials: known(spare.body.identity) }, query });
+  for (let count = 2; count < MAX_CREDENTIALS; count++) await ask(scene, "createCloudCredentials");
+  await capture(scene, "createCloudCredentials", 409);
+
+  // Nearly as much as the references of an organisation can have.
+  const { table } = scene.world;
+  const windows = ["schedules", schedule.body.identity, "windows"];
+  const { recentWrites: _, ...rest } = await readReferences(scene.world.services, "acme");
+  const free = 404_500 - Buffer.byteLength(JSON.stringify(rest));
+  const window = "SATURDAY 02:00 120,";
+  await changeReferences(table, "acme", windows, window.repeat(free / window.length));
+  const long = { name: "weekend", windows: Array(20).fill({ day: "WEDNESDAY", duration: 1_440, startTime: "02:00" }) };
+  await capture(scene, "createMaintenanceSchedule", 409, { body: long });
+  await capture(scene, "updateMaintenanceSchedule", 409, { body: long });
+  const metadata = Object.fromEntries([..."abcdefgh"].map((name) => [name, "x".repeat(160)]));
+  await capture(scene, "updateCloudCredentials", 409, { body: { metadata } });
+  await changeReferences(table, "acme", windows, "");
+}
+
 /** Captures the responses about a cluster from its creation to its undelete. */
 async function captureLife(scene: Scene): Promise<void> {
   const { world } = scene;
@@ -397,6 +453,7 @@ async function captureLife(scene: Scene): Promise<void> {
   await captureEnvironment(scene);
   await captureObservabilityEnd(scene);
   await captureMembers(scene);
+  await captureReferences(scene);
 
   await capture(scene, "cancelScheduledClusterUpgrade", 200);
   const now = { ignoreMaintenanceSchedule: true, scheduleRequestDate: undefined, version: "v1.35.0-u-ame.1" };

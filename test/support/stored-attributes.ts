@@ -17,6 +17,7 @@ const KEYS: readonly (readonly [pk: RegExp, sk: RegExp, entity: string])[] = [
   [/^ORG#/, /^TOTAL$/, "total"],
   [/^ORG#/, /^UPGRADE#/, "scheduled-upgrade"],
   [/^ORG#/, /^USE#/, "usage"],
+  [/^ORG#/, /^SECRET#/, "cloud-secret"],
   [/^ORG#/, /^CLUSTER#/, "cluster"],
   [/^ORG#/, /^DELETED#/, "tombstone"],
   [/^ORG#/, /^INDEX#/, "index-chunk"],

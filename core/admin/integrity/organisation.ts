@@ -16,8 +16,10 @@ import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolsOf } from "../../node-pool/items.ts";
 import { computeOf, isLive } from "../../node-pool/rules.ts";
 import { readMembers } from "../../references/members/store.ts";
+import { cloudSecretEntity } from "../../secrets/cloud-secrets.ts";
 import type { RawItem } from "../../table/entity.ts";
 import {
+  CLOUD_SECRET_PREFIX,
   CLUSTER_PREFIX,
   type Key,
   keyText,
@@ -92,7 +94,7 @@ export async function findInconsistencies(services: Services, organisation: stri
   for (const item of clusterItems) checkListRow(item, findings);
   await checkEnvironments(services, organisation, environments, clusters, findings);
   await checkTotals(services, organisation, environments, findings);
-  await checkReferencesRevision(services, organisation, findings);
+  await checkReferences(services, organisation, findings);
   await checkUsage(services, pk, clusters, findings);
   await checkClusters(services, organisation, clusters, findings);
   await checkTombstones(services, organisation, clusters, tombstones, findings);
@@ -155,14 +157,31 @@ async function checkEnvironments(
   findings.same(`organisation ${organisation}: names of buckets`, ids.size, buckets.length);
 }
 
-/** Checks the revision by which processes decide whether their references are current. An older release did not store it. */
-async function checkReferencesRevision(services: Services, organisation: string, findings: Findings): Promise<void> {
+/**
+ * Checks the revision by which processes decide whether their references are current, which an older release did not store, and that every
+ * secret belongs to credentials. Credentials can lack secrets.
+ */
+async function checkReferences(services: Services, organisation: string, findings: Findings): Promise<void> {
   const { organisation: stored } = await showOrganisation(services, organisation);
   const key = referencesKey(organisation);
   const item = (await services.table.get([key])).get(keyText(key));
-  if (item === undefined || stored.referencesRevision === undefined) return;
-  const { revision } = referencesEntity.read(item);
-  findings.same(`organisation ${organisation}: revision of its references`, stored.referencesRevision, revision);
+  if (item === undefined) return;
+  const { revision, accounts } = referencesEntity.read(item);
+  const where = `organisation ${organisation}`;
+  if (stored.referencesRevision !== undefined) {
+    findings.same(`${where}: revision of its references`, stored.referencesRevision, revision);
+  }
+  const known = new Set(
+    Object.values(accounts).flatMap(({ credentials }) => credentials.map(({ identity }) => identity)),
+  );
+  const secrets = (await services.table.query({ pk: key.pk, prefix: CLOUD_SECRET_PREFIX })).map(
+    (each) => cloudSecretEntity.read(each).credentialsIdentity,
+  );
+  findings.same(
+    `${where}: secrets of no credentials`,
+    secrets.filter((identity) => !known.has(identity)),
+    [],
+  );
 }
 
 async function checkTotals(

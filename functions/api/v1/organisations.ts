@@ -1,6 +1,7 @@
 /** Requests and responses of the operations in `/api/v1` on an organisation and on what it has besides clusters. */
 
 import * as Environment from "#core/references/environments/index.ts";
+import * as MaintenanceSchedule from "#core/references/maintenance-schedules/index.ts";
 import * as Member from "#core/references/members/index.ts";
 import * as Token from "#core/references/tokens/index.ts";
 import type { ApiRequest, HandlerResponse } from "../../http/app.ts";
@@ -24,6 +25,7 @@ const encodeToken = (result: Awaited<ReturnType<typeof Token.create>>, { url }: 
   result.kind === "dryRun"
     ? { body: { ...result.body, consequences: result.consequences }, headers: { "cache-control": "no-store" } }
     : { body: result.body, headers: { "cache-control": "no-store", location: `${url}/${result.body.identity}` } };
+const scheduleOf = (request: ApiRequest) => ({ ...organisationOf(request), schedule: request.segment("schedule") });
 
 /** Operations in `/api/v1` on an organisation and on what it has besides clusters. */
 export const organisationDialect: Dialect<typeof organisationOperations> = {
@@ -81,6 +83,20 @@ export const organisationDialect: Dialect<typeof organisationOperations> = {
     listTokens: pageOptions,
     createToken: (request) => ({ ...writeOptions(request), body: Token.parseCreate(request.body) }),
     deleteToken: (request) => ({ token: request.segment("token"), ...writeOptions(request) }),
+    listMaintenanceSchedules: (request) => ({ ...organisationOf(request), ...noOptions(request) }),
+    createMaintenanceSchedule: (request) => ({
+      ...organisationOf(request),
+      ...writeOptions(request),
+      body: MaintenanceSchedule.parseCreate(request.body),
+    }),
+    getMaintenanceSchedule: (request) => ({ ...scheduleOf(request), ...noOptions(request) }),
+    updateMaintenanceSchedule: (request) => ({
+      ...scheduleOf(request),
+      ...writeOptions(request),
+      ...ifMatch(request),
+      body: MaintenanceSchedule.parseUpdate(request.body),
+    }),
+    deleteMaintenanceSchedule: (request) => ({ ...scheduleOf(request), ...writeOptions(request), ...ifMatch(request) }),
     listOrganisationEvents: (request) => ({ ...organisationOf(request), ...eventOptions(request) }),
   },
   encode: {
@@ -103,6 +119,12 @@ export const organisationDialect: Dialect<typeof organisationOperations> = {
     listTokens: encodePage(),
     createToken: encodeToken,
     deleteToken: (result) => (result.kind === "dryRun" ? encodeRemoval(result) : { status: 204 }),
+    listMaintenanceSchedules: (body) => ({ body }),
+    createMaintenanceSchedule: (result, { url }) =>
+      encodeWrite(result, ({ identity }) => ({ location: `${url}/${identity}` })),
+    getMaintenanceSchedule: ({ body, etag }, request) => notModifiedOr(request, body, etag),
+    updateMaintenanceSchedule: (result) => encodeWrite(result),
+    deleteMaintenanceSchedule: encodeRemoval,
     listOrganisationEvents: encodeEvents,
   },
 };

@@ -4,22 +4,12 @@ import type { ApiRequest, HandlerResponse } from "../../http/app.ts";
 import type { Dialect } from "../dialect.ts";
 import type { referenceOperations } from "../references.ts";
 import { API_PREFIX } from "../routes.ts";
-import { encodePage, parsePageQuery } from "./page.ts";
-import { anyText, noOptions, organisationOf, pageOptions } from "./request.ts";
-
-const ACCOUNT_FILTERS = { "display-name": anyText, "cloud-provider-slug": anyText };
-
-const accountOf = (request: ApiRequest) => ({ ...organisationOf(request), account: request.segment("account") });
+import { encodePage } from "./page.ts";
+import { noOptions, organisationOf, pageOptions } from "./request.ts";
 
 const providerOf = (request: ApiRequest) => ({ provider: request.segment("provider"), ...pageOptions(request) });
 
 const organisationPage = (request: ApiRequest) => ({ ...organisationOf(request), ...pageOptions(request) });
-
-function cloudAccountOptions(request: ApiRequest) {
-  const { value, ...found } = parsePageQuery(request, ACCOUNT_FILTERS);
-  const { page, "display-name": displayName, "cloud-provider-slug": cloudProvider } = value;
-  return { options: { value: { page, displayName, cloudProvider }, ...found } };
-}
 
 const encodeBody = (body: unknown): HandlerResponse => ({ body });
 
@@ -30,9 +20,6 @@ export const referenceDialect: Dialect<typeof referenceOperations> = {
     listMemberships: pageOptions,
     getOrganisation: (request) => ({ ...organisationOf(request), ...noOptions(request) }),
     listEnvironmentTypes: noOptions,
-    listCloudAccounts: (request) => ({ ...organisationOf(request), ...cloudAccountOptions(request) }),
-    getCloudAccount: (request) => ({ ...accountOf(request), ...noOptions(request) }),
-    listCloudCredentials: (request) => ({ ...accountOf(request), ...pageOptions(request) }),
     listCloudProfiles: organisationPage,
     listCloudProviders: organisationPage,
     listRegions: (request) => ({ ...organisationOf(request), ...providerOf(request) }),
@@ -44,20 +31,11 @@ export const referenceDialect: Dialect<typeof referenceOperations> = {
     listNodeTypes: providerOf,
     listUpdateChannels: organisationPage,
     listClusterVersions: noOptions,
-    listMaintenanceSchedules: (request) => ({ ...organisationOf(request), ...noOptions(request) }),
-    getMaintenanceSchedule: (request) => ({
-      ...organisationOf(request),
-      schedule: request.segment("schedule"),
-      ...noOptions(request),
-    }),
   },
   encode: {
     listMemberships: encodePage(),
     getOrganisation: encodeBody,
     listEnvironmentTypes: encodeBody,
-    listCloudAccounts: encodePage(ACCOUNT_FILTERS),
-    getCloudAccount: encodeBody,
-    listCloudCredentials: encodePage(),
     listCloudProfiles: encodePage(),
     listCloudProviders: encodePage(),
     listRegions: encodePage(),
@@ -65,7 +43,5 @@ export const referenceDialect: Dialect<typeof referenceOperations> = {
     listNodeTypes: encodePage(),
     listUpdateChannels: encodePage(),
     listClusterVersions: encodeBody,
-    listMaintenanceSchedules: encodeBody,
-    getMaintenanceSchedule: encodeBody,
   },
 };

@@ -1,4 +1,4 @@
-/** Reads cloud accounts and the catalogue for members. */
+/** Reads the catalogue for members. */
 
 import type * as v from "valibot";
 import { authenticate, authorize } from "../access/authorize.ts";
@@ -8,21 +8,15 @@ import { type Context, type NoOptions, requireValid } from "../context.ts";
 import { type Page, type PageOptions, paginate } from "../listing/page.ts";
 import { type AppError, notFound } from "../shared/errors.ts";
 import { isSlug } from "../shared/slug.ts";
-import { formatValue, type Parsed } from "../shared/validation.ts";
-import type { CloudAccount, References } from "../tenancy/references-entity.ts";
-import { requireListAccess } from "./memberships.ts";
+import type { Parsed } from "../shared/validation.ts";
 import {
   type AvailabilityZone,
-  type CloudAccountResponse,
-  type CloudCredentialsResponse,
   type CloudProfile,
   type CloudProvider,
   type ClusterVersion,
   type NodeType,
   type Region,
   toAvailabilityZone,
-  toCloudAccountResponse,
-  toCloudCredentialsResponse,
   toCloudProfile,
   toCloudProvider,
   toNodeType,
@@ -35,11 +29,6 @@ interface InOrganisation<Options = NoOptions> {
   options: Parsed<Options>;
 }
 
-/** Request about one cloud account: `account` is its identity, case-insensitive. */
-interface OfAccount<Options = NoOptions> extends InOrganisation<Options> {
-  account: string;
-}
-
 /** Request for a list of what one provider has; `provider` is its slug. */
 interface OfProvider {
   provider: string;
@@ -50,91 +39,6 @@ interface OfProvider {
 interface OfRegion extends OfProvider {
   organisation: string;
   region: string;
-}
-
-/** Options of a list of cloud accounts. Undefined members do not filter. */
-interface CloudAccountListOptions extends PageOptions {
-  displayName: string | undefined;
-  /** Slug of the provider. */
-  cloudProvider: string | undefined;
-}
-
-const byAge = (one: { createdAt: string; identity: string }, other: { createdAt: string; identity: string }) =>
-  `${one.createdAt} ${one.identity}` < `${other.createdAt} ${other.identity}` ? -1 : 1;
-
-/** Returns the profile of an account. If it left the catalogue, the rest of its properties are unknown, and the account stays readable. */
-function profileOf({ cloudProfile: identity, credentials }: CloudAccount): Catalogue.CloudProfile {
-  const profile = Catalogue.profileByIdentity(identity);
-  if (profile !== undefined) return profile;
-  const type = credentials[0]?.cloudType ?? "none";
-  const unknown = { displayName: identity, metadata: {}, cloudProvider: "", regions: [] };
-  return { identity, ...unknown, enabled: false, public: false, type };
-}
-
-/**
- * Lists the cloud accounts of an organisation, oldest first. The filters compare for equality. One database round trip.
- *
- * @throws AppError as `authorize`; forbidden for a billing-admin; invalid with every problem of the options
- */
-export async function listCloudAccounts(
-  context: Context,
-  input: InOrganisation<CloudAccountListOptions>,
-): Promise<Page<CloudAccountResponse>> {
-  const { organisation } = input;
-  const { member, references } = await authorize(context, { path: { organisation } });
-  requireListAccess(member, "cloud accounts");
-  const { page, displayName, cloudProvider } = requireValid(context, input.options);
-  const accounts = Object.values(references.accounts)
-    .filter((account) => displayName === undefined || account.displayName === displayName)
-    .filter((account) => cloudProvider === undefined || profileOf(account).cloudProvider === cloudProvider)
-    .sort(byAge);
-  const listed = paginate(accounts, page, "createdAt");
-  return { ...listed, content: listed.content.map((account) => toCloudAccountResponse(account, profileOf(account))) };
-}
-
-/**
- * Gets one cloud account. One database round trip.
- *
- * @throws AppError as `authorize`; forbidden for a billing-admin; not found; invalid for the options
- */
-export async function getCloudAccount(context: Context, input: OfAccount): Promise<CloudAccountResponse> {
-  const { organisation } = input;
-  const { member, references } = await authorize(context, { path: { organisation } });
-  requireListAccess(member, "cloud accounts");
-  const account = findAccount(references, input);
-  requireValid(context, input.options);
-  return toCloudAccountResponse(account, profileOf(account));
-}
-
-/**
- * Lists the public parts of a cloud account's credentials, oldest first. One database round trip.
- *
- * @throws AppError as `authorize`; forbidden for a billing-admin; not found; invalid with every problem of the options
- */
-export async function listCloudCredentials(
-  context: Context,
-  input: OfAccount<PageOptions>,
-): Promise<Page<CloudCredentialsResponse>> {
-  const { organisation } = input;
-  const { member, references } = await authorize(context, { path: { organisation } });
-  requireListAccess(member, "cloud credentials");
-  const account = findAccount(references, input);
-  const { page } = requireValid(context, input.options);
-  const credentials = account.credentials.toSorted(byAge).map((each) => toCloudCredentialsResponse(each, account));
-  return paginate(credentials, page, "createdAt");
-}
-
-function findAccount(
-  { accounts }: References,
-  { account: given, organisation }: Pick<OfAccount, "account" | "organisation">,
-): CloudAccount {
-  const identity = given.toLowerCase();
-  const account = Object.hasOwn(accounts, identity) ? accounts[identity] : undefined;
-  if (account !== undefined) return account;
-  throw notFound(
-    "account.missing",
-    `There is no cloud account ${formatValue(given)} in organisation "${organisation}".`,
-  );
 }
 
 /** Lists the cloud profiles, for every role. @throws AppError as `authorize`; invalid with every problem of the options */
