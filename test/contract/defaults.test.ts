@@ -53,6 +53,7 @@ beforeAll(async () => {
     cloudProviderSlug: "aws",
     regionSlug: "eu-west-1",
     cloudAccountIdentity: tenant.account.identity,
+    cloudCredentials: tenant.account.primaryCloudCredentialsIdentity ?? "",
     maintenanceScheduleIdentity: tenant.schedule.identity,
     scheduledUpgradeIdentity: upgrade.body.identity,
     observabilityTenantSlug: "web",
@@ -130,9 +131,13 @@ describe("declared defaults in addition to a non-default value of another parame
   );
 });
 
+const SECRETS = { accessKeyId: "id of defaults", accessKeySecret: "secret of defaults" };
+
 describe("declared defaults of a write are accepted with each of its headers", () => {
   const bodies: Record<string, () => unknown> = {
     createCluster: () => tenant.creation({ name: randomUUID() }),
+    createCloudAccount: () => ({ cloudProfile: tenant.account.cloudProfile, displayName: randomUUID() }),
+    createCloudCredentials: () => ({ credentials: SECRETS, displayName: randomUUID() }),
     createEnvironment: () => ({ name: randomUUID().slice(0, 8) }),
     createMember: () => ({ email: `${randomUUID()}@example.com`, role: "viewer" }),
     updateMember: () => ({ username: randomUUID() }),
@@ -143,10 +148,14 @@ describe("declared defaults of a write are accepted with each of its headers", (
     createSilence: () => ({ comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers: [{ name: "a", value: "b" }] }),
     updateAlertmanagerConfiguration: () => ({ ruleFiles: { a: randomUUID() } }),
     updateObservabilityTenant: () => ({ name: randomUUID() }),
+    createMaintenanceSchedule: () => ({ name: randomUUID() }),
     createNodePool: () => ({ name: randomUUID().slice(0, 8), nodeSize: "t3.medium" }),
     moveCluster: () => ({ currentEnvironment: "production", newEnvironment: "production" }),
     requestScheduledClusterUpgrade: () => upgradeRequest,
+    updateCloudAccount: () => ({ displayName: randomUUID() }),
+    updateCloudCredentials: () => ({ credentials: SECRETS }),
     updateCluster: () => ({ deleteProtection: true }),
+    updateMaintenanceSchedule: () => ({ name: randomUUID() }),
     updateNodePool: () => ({ minSize: 2 }),
     updatePrometheusRulesInheritance: () => true,
   };
@@ -158,7 +167,8 @@ describe("declared defaults of a write are accepted with each of its headers", (
       for (const { name } of named(parameters, "header")) {
         const headers = { [name]: HEADERS[name]?.() ?? "" };
         const body = bodies[operationId]?.();
-        const address = addressOf(path, defaultsOf(parameters));
+        const ofType = operationId === "createCloudCredentials" ? path.replace("{cloudCredentials}", "aws") : path;
+        const address = addressOf(ofType, defaultsOf(parameters));
         const response = await world.send(method, address, { token: tenant.admin, headers, body });
         // A cluster that was not deleted cannot be undeleted (404), and a cluster that is not built has no configuration (409).
         expect([200, 204, 404, 409], response.text).toContain(response.status);

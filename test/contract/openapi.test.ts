@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { sortable } from "#core/cluster/operations/search.ts";
 import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { allRoutes } from "#functions/api/all-routes.ts";
+import { routeRows } from "#functions/api/routes.ts";
 import { filters } from "#functions/api/v1/clusters.ts";
 import { convert } from "#functions/openapi/convert.ts";
 import { documents, writtenDocument } from "#functions/openapi/document.ts";
@@ -208,4 +209,16 @@ describe("a valibot schema that JSON Schema cannot express", () => {
     expect(() => convert({ Flagged: flagged })).toThrow(/RegExp flags/);
     expect(() => convert({ Dated: v.object({ at: v.date() }) })).toThrow(/"date" schema cannot be converted/);
   });
+});
+
+test("exactly the operations whose body contains secrets are marked in the table of routes", () => {
+  const schemas: Record<string, unknown> = committed.components.schemas;
+  const hasSecret = (schema: unknown): boolean => {
+    const text = JSON.stringify(schema ?? {});
+    const referred = [...text.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name = ""]) => name);
+    return text.includes('"writeOnly":true') || referred.some((name) => hasSecret(schemas[name]));
+  };
+  const bodies = routeRows.filter(({ body }) => body !== undefined && hasSecret(schemas[body])).map(({ id }) => id);
+  expect(bodies.length).toBeGreaterThan(0);
+  expect(routeRows.filter(({ hasSecretBody }) => hasSecretBody === true).map(({ id }) => id)).toEqual(bodies);
 });

@@ -179,6 +179,30 @@ async function changeOrganisation(): Promise<void> {
     expect(await commit(world.table, chunks, deadlineIn())).toEqual([]);
   }
   await send("DELETE", `${environments}/spare`);
+  await changeReferences();
+}
+
+/** Calls every operation on schedules, cloud accounts and credentials once. */
+async function changeReferences(): Promise<void> {
+  const schedules = `/api/v1/organisations/${tenant.slug}/maintenance-schedule`;
+  const schedule = `${schedules}/${(await send("POST", schedules, { name: "spare" })).identity}`;
+  await send("PATCH", schedule, { name: "other" });
+  await send("GET", schedules);
+  await send("GET", schedule);
+  await send("DELETE", schedule);
+  const accounts = `/api/v1/orgs/${tenant.slug}/cloud-accounts`;
+  const { cloudProfile } = tenant.account;
+  const account = `${accounts}/${(await send("POST", accounts, { displayName: "spare", cloudProfile })).identity}`;
+  await send("PATCH", account, { enabled: false });
+  await send("GET", accounts);
+  await send("GET", account);
+  const credentials = { accessKeyId: "id of permissions", accessKeySecret: "secret of permissions" };
+  const made = await send("POST", `${account}/credentials/aws`, { displayName: "spare", credentials });
+  await send("GET", `${account}/credentials`);
+  await send("GET", `${account}/credentials/${made.identity}`);
+  await send("PUT", `${account}/credentials/${made.identity}`, { credentials });
+  await send("DELETE", `${account}/credentials/${made.identity}`);
+  await send("DELETE", account);
 }
 
 /** Calls every operation on observability tenants once. */

@@ -59,6 +59,14 @@ describe("sequential database round trips per request", () => {
     ["a node pool", () => `${tenant.path("production", "c0")}/pools/${nodePool}`, 2],
     ["a cluster's events", () => `${tenant.path("production", "c0")}/events`, 2],
     ["an environment", () => `/api/v1/orgs/${tenant.slug}/environments/production`, 1],
+    [
+      "credentials",
+      () => {
+        const { identity, primaryCloudCredentialsIdentity } = tenant.account;
+        return `/api/v1/orgs/${tenant.slug}/cloud-accounts/${identity}/credentials/${primaryCloudCredentialsIdentity}`;
+      },
+      1,
+    ],
     ["environments", () => `/api/v1/orgs/${tenant.slug}/environments`, 1],
     ["observability tenants", () => `/api/v1/orgs/${tenant.slug}/monitoring`, 1],
     ["an observability tenant", () => `/api/v1/orgs/${tenant.slug}/monitoring/web`, 1],
@@ -186,6 +194,32 @@ describe("sequential database round trips per request", () => {
     ["creating a silence", "POST", SILENCES, SILENCE, 2],
     ["expiring a silence", "DELETE", () => `${SILENCES()}/${silence}`, undefined, 2],
     ["expiring an expired silence", "DELETE", () => `${SILENCES()}/${silence}`, undefined, 1],
+  );
+
+  const SCHEDULES = () => `/api/v1/organisations/${tenant.slug}/maintenance-schedule`;
+  const ACCOUNTS = () => `/api/v1/orgs/${tenant.slug}/cloud-accounts`;
+  const ACCOUNT = () => `${ACCOUNTS()}/${tenant.account.identity}`;
+  const CREDENTIALS = () => `${ACCOUNT()}/credentials/${tenant.account.primaryCloudCredentialsIdentity}`;
+  const SECRETS = { credentials: { accessKeyId: "id of round trips", accessKeySecret: "secret of round trips" } };
+  const PROFILE = "341fed3e-efef-44e9-b347-5bc1d078810f";
+  writes.push(
+    ["creating a schedule", "POST", SCHEDULES, { name: "nightly" }, 2],
+    ["changing a schedule", "PATCH", () => `${SCHEDULES()}/${tenant.schedule.identity}`, { windows: [] }, 2],
+    [
+      "changing a schedule to its present values",
+      "PATCH",
+      () => `${SCHEDULES()}/${tenant.schedule.identity}`,
+      { windows: [] },
+      1,
+    ],
+    ["deleting a schedule", "DELETE", () => `${SCHEDULES()}/${tenant.schedule.identity}`, undefined, 2],
+    ["creating an account", "POST", ACCOUNTS, { displayName: "new", cloudProfile: PROFILE }, 2],
+    ["changing an account", "PATCH", ACCOUNT, { displayName: "other" }, 2],
+    ["changing an account to its present values", "PATCH", ACCOUNT, { displayName: "other", enabled: true }, 1],
+    ["creating credentials", "POST", () => `${ACCOUNT()}/credentials/aws`, { displayName: "new", ...SECRETS }, 2],
+    ["replacing secrets", "PUT", CREDENTIALS, SECRETS, 2],
+    ["deleting credentials", "DELETE", CREDENTIALS, undefined, 2],
+    ["deleting an account", "DELETE", () => `${ACCOUNTS()}/${tenant.byonAccount.identity}`, undefined, 2],
   );
 
   test.each(writes)(

@@ -30,6 +30,12 @@ beforeAll(async () => {
 const at = (environment = "production", ...rest: string[]) => [tenant.path(environment, "one"), ...rest].join("/");
 const environments = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/environments`, ...rest].join("/");
 const members = (...rest: string[]) => [`/api/v1/organisations/${tenant.slug}/members`, ...rest].join("/");
+const schedules = (...rest: string[]) =>
+  [`/api/v1/organisations/${tenant.slug}/maintenance-schedule`, ...rest].join("/");
+const accounts = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/cloud-accounts`, ...rest].join("/");
+const credentials = () =>
+  accounts(tenant.account.identity, "credentials", tenant.account.primaryCloudCredentialsIdentity ?? "");
+const KEYS = { accessKeyId: "id of dry runs", accessKeySecret: "secret of dry runs" };
 const send = (method: string, path: string, body?: unknown, token = tenant.admin) =>
   world.send(method, path, { token, body });
 const monitoring = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/monitoring`, ...rest].join("/");
@@ -136,6 +142,23 @@ const WRITES: [string, () => [method: string, path: string, body?: unknown], str
   ],
   ["new silence", () => ["POST", silences(), SILENCE], ["id"]],
   ["expired silence", () => ["DELETE", silences(silence)], []],
+  ["new schedule", () => ["POST", schedules(), { name: "nightly" }], ["identity"]],
+  ["changed schedule", () => ["PATCH", schedules(tenant.schedule.identity), { name: "other", windows: [] }], []],
+  ["deleted schedule", () => ["DELETE", schedules(tenant.schedule.identity)], []],
+  [
+    "new cloud account",
+    () => ["POST", accounts(), { displayName: "New", cloudProfile: tenant.account.cloudProfile }],
+    ["identity"],
+  ],
+  ["changed cloud account", () => ["PATCH", accounts(tenant.account.identity), { enabled: false }], []],
+  ["deleted cloud account", () => ["DELETE", accounts(tenant.byonAccount.identity)], []],
+  [
+    "new credentials",
+    () => ["POST", accounts(tenant.account.identity, "credentials", "aws"), { displayName: "New", credentials: KEYS }],
+    ["identity", "createdAt"],
+  ],
+  ["changed credentials", () => ["PUT", credentials(), { credentials: KEYS }], []],
+  ["deleted credentials", () => ["DELETE", credentials()], []],
 ];
 
 describe.each(WRITES)("a dry run of a %s", (name, request, drawn) => {
@@ -185,7 +208,7 @@ test.each(WRITES.filter(([, , drawn]) => drawn.includes("identity")))(
   "a dry run of a %s shows no generated values",
   async (_, request, drawn) => {
     const { body } = await rehearse(...request());
-    expect(body.name ?? body.toClusterVersion).toBeDefined();
+    expect(body.name ?? body.displayName ?? body.toClusterVersion).toBeDefined();
     expect(drawn.filter((property) => Object.hasOwn(body, property))).toEqual([]);
   },
 );
@@ -226,6 +249,10 @@ describe("dry runs of invalid requests", () => {
     ["a malformed configuration", 400, () => ["POST", monitoring("web", "alertmanager"), { alertManagerConfig: "{" }]],
     ["a malformed silence", 400, () => ["POST", silences(), { ...SILENCE, comment: "" }]],
     ["a missing silence", 404, () => ["DELETE", silences(tenant.identity)]],
+    ["a malformed schedule", 400, () => ["POST", schedules(), { name: "" }]],
+    ["a taken name of an account", 409, () => ["PATCH", accounts(tenant.account.identity), { displayName: "Taken" }]],
+    ["a deletion of an account with clusters", 409, () => ["DELETE", accounts(tenant.account.identity)]],
+    ["credentials without a secret", 400, () => ["PUT", credentials(), { credentials: { accessKeyId: "a" } }]],
     ["a missing pool", 404, () => ["DELETE", at("production", "pools", "7")]],
 
     ["a taken e-mail address", 409, () => ["POST", members(), { email: personEmail.toUpperCase(), role: "viewer" }]],
@@ -243,6 +270,8 @@ describe("dry runs of invalid requests", () => {
     Array.from({ length: count }, (_, at) => ({ name: `p${at}`, nodeSize: "t3.medium" }));
 
   test.each(refusals)("a dry run of %s returns the same error as the request", async (_, status, request) => {
+    const taken = { displayName: "Taken", cloudProfile: tenant.account.cloudProfile };
+    expect((await send("POST", accounts(), taken)).status).toBe(200);
     const dry = await rehearse(...request());
     const real = await send(...request());
     expect([dry.status, dry.body]).toEqual([status, real.body]);

@@ -19,6 +19,8 @@ const SILENCE = { comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers: [{ nam
 let admin: string;
 let person: string;
 let email: string;
+/** Identity of a schedule that no cluster uses. */
+let spareSchedule: string;
 /** Idempotency key of a request that differs from all requests below. */
 const KEY = { "idempotency-key": "first" };
 
@@ -28,7 +30,8 @@ beforeAll(async () => {
   tokens.viewer = (await tenant.person("viewer")).token;
   tokens["billing-admin"] = (await tenant.person("billing-admin")).token;
   const nodePools = [{ name: "p", nodeSize: "t3.medium" }];
-  const body = tenant.creation({ name: "Held", nodePools });
+  const maintenanceScheduleIdentity = tenant.schedule.identity;
+  const body = tenant.creation({ name: "Held", nodePools, maintenanceScheduleIdentity });
   for (const environment of ["production", "staging"]) {
     const headers = environment === "production" ? KEY : {};
     const response = await world.send("POST", tenant.path(environment), { token: tenant.admin, body, headers });
@@ -40,6 +43,11 @@ beforeAll(async () => {
     body: { name: "spare" },
   });
   expect(made.status, made.text).toBe(200);
+  const schedule = await world.send("POST", `/api/v1/organisations/${tenant.slug}/maintenance-schedule`, {
+    token: tenant.admin,
+    body: { name: "spare" },
+  });
+  spareSchedule = schedule.body.identity;
   const request = { clusterIdentity: cluster, version: "v1.35.0-u-ame.1" };
   const path = `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`;
   upgrade = (await world.send("POST", path, { token: tenant.admin, body: request })).body.identity;
@@ -82,6 +90,8 @@ const ORDER = {
   "key of another request": [422, /used for another request/],
   "missing cluster": [404, /no cluster/],
   "missing pool": [404, /no node pool/],
+  "missing reference": [404, /no (cloud account|maintenance schedule) "/],
+  "missing credentials": [404, /no cloud credentials/],
   "missing upgrade": [404, /no scheduled upgrade/],
   "missing tenant": [404, /no observability tenant/],
   "missing silence": [404, /no silence/],
@@ -90,7 +100,7 @@ const ORDER = {
   "invalid flag": [400, /show-compute|includeDetails/],
   "invalid body": [
     400,
-    /(region|cni|newEnvironment|nodeSize|type|version|role|ipWhiteList|ruleFiles|matchers): "mars"/,
+    /(region|cni|newEnvironment|nodeSize|type|version|role|ipWhiteList|ruleFiles|matchers|day|cloudProfile|primaryCloudCredentials): "mars"|accessKeyId: is/,
   ],
   "other tag": [412, /If-Match/],
   "held slug": [409, /is already (used|the address)/],
@@ -99,6 +109,8 @@ const ORDER = {
   "too many pools": [409, /at most 50/],
   "last admin": [409, /is the last admin/],
   "not empty": [409, /still contains clusters/],
+  "held account name": [409, /already has a cloud account "Own"/],
+  "in use": [409, /is used by 2 clusters/],
   "out of reach": [400, /reachable now: /],
 } as const;
 type Wrong = keyof typeof ORDER;
@@ -205,6 +217,37 @@ const writeMember = (method: string, isNamed: boolean, bodyOf?: (wrong: Readonly
     bodyOf,
     (wrong) => `/api/v1/organisations/${wrong.has("malformed path") ? "Not-A-Slug" : organisationOf(wrong)}/members`,
   );
+
+const NOTHING = "00000000-0000-4000-8000-000000000000";
+
+/** Writes to a schedule whose path is valid or names a missing one. The clusters use the schedule of the organisation. */
+const writeSchedule = (method: string, isNamed: boolean, bodyOf?: (wrong: ReadonlySet<Wrong>) => object): Build =>
+  write(
+    method,
+    (wrong) => {
+      const identity = wrong.has("in use") ? tenant.schedule.identity : spareSchedule;
+      return isNamed ? `/${wrong.has("missing reference") ? NOTHING : identity}` : "";
+    },
+    bodyOf,
+    (wrong) => `/api/v1/organisations/${organisationOf(wrong)}/maintenance-schedule`,
+  );
+
+/** Writes to an account, or to what it has. The clusters use the first account of the organisation. */
+const writeAccount = (
+  method: string,
+  rest: (wrong: ReadonlySet<Wrong>) => string,
+  bodyOf?: (wrong: ReadonlySet<Wrong>) => object,
+): Build =>
+  write(
+    method,
+    (wrong) => `/${wrong.has("missing reference") ? NOTHING : tenant.account.identity}${rest(wrong)}`,
+    bodyOf,
+    "cloud-accounts",
+  );
+
+/** Path of the first credentials of the account, or of missing ones. */
+const credentialsOf = (wrong: ReadonlySet<Wrong>) =>
+  `/credentials/${wrong.has("missing credentials") ? NOTHING : tenant.account.primaryCloudCredentialsIdentity}`;
 
 const ARRIVAL: Wrong[] = ["wrong method", "bad token", "other content type", "too large", "not JSON"];
 const ENTRY: Wrong[] = ["malformed path", "no role", "missing environment", "no right", "key of another request"];
@@ -450,6 +493,92 @@ const REQUESTS: [what: string, build: Build, wrongs: Wrong[]][] = [
     [...ARRIVAL, ...ENTRY, "missing member", "long query", "invalid body", "other tag"],
   ],
 ];
+
+/** Errors of every write by an admin of the organisation, before the resource is looked for. */
+const ADMINS: Wrong[] = ["no role", "no right", "key of another request"];
+
+REQUESTS.push(
+  [
+    "creating a maintenance schedule",
+    writeSchedule("POST", false, (wrong) => ({
+      name: "new",
+      ...(wrong.has("invalid body") && { windows: [{ day: "mars", startTime: "1:00", duration: 1 }] }),
+    })),
+    [...ARRIVAL, ...ADMINS, "long query", "invalid body"],
+  ],
+  [
+    "changing a maintenance schedule",
+    writeSchedule("PATCH", true, (wrong) => ({
+      windows: wrong.has("invalid body") ? [{ day: "mars", startTime: "1:00", duration: 1 }] : [],
+    })),
+    [...ARRIVAL, ...ADMINS, "missing reference", "long query", "invalid body", "other tag"],
+  ],
+  [
+    "deleting a maintenance schedule",
+    writeSchedule("DELETE", true),
+    ["bad token", ...ADMINS, "missing reference", "long query", "other tag", "in use"],
+  ],
+  [
+    "creating a cloud account",
+    write(
+      "POST",
+      () => "",
+      (wrong) => ({
+        displayName: wrong.has("held account name") ? "Own" : "free",
+        cloudProfile: wrong.has("invalid body") ? "mars" : tenant.byonAccount.cloudProfile,
+      }),
+      "cloud-accounts",
+    ),
+    [...ARRIVAL, ...ADMINS, "long query", "invalid body", "held account name"],
+  ],
+  [
+    "changing a cloud account",
+    writeAccount(
+      "PATCH",
+      () => "",
+      (wrong) => ({ enabled: true, ...(wrong.has("invalid body") && { primaryCloudCredentials: "mars" }) }),
+    ),
+    [...ARRIVAL, ...ADMINS, "missing reference", "long query", "invalid body", "other tag"],
+  ],
+  [
+    "deleting a cloud account",
+    writeAccount("DELETE", () => ""),
+    ["bad token", ...ADMINS, "missing reference", "long query", "other tag", "in use"],
+  ],
+  [
+    "creating credentials",
+    writeAccount(
+      "POST",
+      () => "/credentials/aws",
+      (wrong) => ({
+        displayName: "new",
+        credentials: {
+          accessKeySecret: "secret of errors",
+          ...(wrong.has("invalid body") ? {} : { accessKeyId: "id of errors" }),
+        },
+      }),
+    ),
+    [...ARRIVAL, ...ADMINS, "missing reference", "long query", "invalid body"],
+  ],
+  [
+    "changing credentials",
+    writeAccount("PUT", credentialsOf, (wrong) => ({
+      credentials: {
+        accessKeySecret: "secret of errors",
+        ...(wrong.has("invalid body") ? {} : { accessKeyId: "id of errors" }),
+      },
+    })),
+    [
+      ...[...ARRIVAL, ...ADMINS],
+      ...(["missing reference", "missing credentials", "long query", "invalid body", "other tag"] as const),
+    ],
+  ],
+  [
+    "deleting credentials",
+    writeAccount("DELETE", credentialsOf),
+    ["bad token", ...ADMINS, "missing reference", "missing credentials", "long query", "other tag"],
+  ],
+);
 
 const RANK = Object.keys(ORDER) as Wrong[];
 

@@ -76,6 +76,84 @@ async function refused(sending: RequestOptions, status = 400): Promise<TestRespo
   return response;
 }
 
+describe("a value of the wrong type in a write of what clusters refer to", () => {
+  const VALUES = [true, 0, -1, 1.5, "\ud800", "\u0000", "x".repeat(3_000), [], {}, [[]], [null], { a: { b: {} } }];
+  const windows = [{ day: "sat", duration: 1, startTime: "1:00" }];
+  const account = () => `/api/v1/orgs/${tenant.slug}/cloud-accounts/${tenant.account.identity}`;
+  const aws = () => ({ accessKeyId: "hostile-id", accessKeySecret: "hostile-secret" });
+  const schedules = () => `/api/v1/organisations/${tenant.slug}/maintenance-schedule`;
+
+  /** Writes with a body of which one property is wrong. Values of the right type are listed by the property. */
+  const WRITES: [
+    method: string,
+    path: () => string,
+    body: () => Json,
+    right: Record<string, (value: Json) => boolean>,
+  ][] = [
+    [
+      "POST",
+      schedules,
+      () => ({ name: "n", windows }),
+      { windows: (value) => Array.isArray(value) && value.length === 0 },
+    ],
+    [
+      "PATCH",
+      () => `${schedules()}/${tenant.schedule.identity}`,
+      () => ({ name: "n", windows }),
+      {
+        windows: (value) => Array.isArray(value) && value.length === 0,
+      },
+    ],
+    [
+      "POST",
+      () => `/api/v1/orgs/${tenant.slug}/cloud-accounts`,
+      () => ({ displayName: `h ${++made}`, cloudProfile: tenant.account.cloudProfile, metadata: {} }),
+      { metadata: (value) => JSON.stringify(value) === "{}" },
+    ],
+    [
+      "PATCH",
+      account,
+      () => ({ displayName: "AWS", enabled: true, primaryCloudCredentials: "" }),
+      { enabled: (value) => value === true },
+    ],
+    [
+      "PUT",
+      () => `${account()}/credentials/${tenant.account.primaryCloudCredentialsIdentity}`,
+      () => ({ displayName: "n", credentials: aws(), metadata: {} }),
+      { metadata: (value) => JSON.stringify(value) === "{}" },
+    ],
+    [
+      "POST",
+      () => `${account()}/credentials/aws`,
+      () => ({ displayName: "n", credentials: aws(), metadata: {} }),
+      { metadata: (value) => JSON.stringify(value) === "{}" },
+    ],
+  ];
+
+  test.each(WRITES)(
+    "a %s with a wrong type of value in one property is refused, with its path (%#)",
+    async (...write) => {
+      const [method, path, body, right] = write;
+      const valid = await send(method, path(), { body: body() });
+      expect(valid.status, valid.text).toBe(200);
+      for (const name of Object.keys(body())) {
+        for (const value of VALUES) {
+          const given = { ...body(), [name]: value };
+          const response = await send(method, path(), { body: given });
+          const isRight = right[name]?.(value) === true || (name === "name" && value === "\u0000");
+          expect(response.status, `${name}: ${JSON.stringify(value).slice(0, 80)} ${response.text}`).toBe(
+            isRight ? 200 : 400,
+          );
+          if (!isRight) {
+            const others = response.body.details.filter((detail: string) => !detail.startsWith(name));
+            expect(others).toEqual([]);
+          }
+        }
+      }
+    },
+  );
+});
+
 describe("a value of the wrong type", () => {
   const NESTED = { a: { b: { c: [null] } } };
   const VALUES = [null, true, 0, "", "x", [], {}, [[]], NESTED];

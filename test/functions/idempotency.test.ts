@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { setMember } from "#core/admin/members.ts";
+import { cloudProfiles } from "#core/catalogue/index.ts";
 import { memberEntity } from "#core/tenancy/member.ts";
 import { regenerateClientTokens } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants, organisationEventsOf } from "#test/support/invariants.ts";
@@ -79,6 +80,21 @@ const OPERATIONS: [string, () => string, unknown][] = [
     "the creation of a silence",
     () => `/api/v1/orgs/${tenant.slug}/observability/web/silences`,
     { comment: "c", endsAt: "2099-01-01T00:00:00Z", matchers: [{ name: "a", value: "b" }] },
+  ],
+  [
+    "the creation of a maintenance schedule",
+    () => `/api/v1/organisations/${tenant.slug}/maintenance-schedule`,
+    { name: "spare" },
+  ],
+  [
+    "the creation of a cloud account",
+    () => `/api/v1/orgs/${tenant.slug}/cloud-accounts`,
+    { displayName: "spare", cloudProfile: cloudProfiles[0]?.identity },
+  ],
+  [
+    "the creation of credentials",
+    () => `/api/v1/orgs/${tenant.slug}/cloud-accounts/${tenant.account.identity}/credentials/aws`,
+    { displayName: "spare", credentials: { accessKeyId: "id of retries", accessKeySecret: "secret of retries" } },
   ],
 ];
 

@@ -12,11 +12,11 @@ import {
   updateChannels,
 } from "#core/catalogue/index.ts";
 import { MaintenanceScheduleResponse, UpdateChannelResponse } from "#core/cluster/schema.ts";
+import { CloudAccountResponse } from "#core/references/cloud-accounts/schema.ts";
+import { CloudCredentialsResponse } from "#core/references/cloud-credentials/schema.ts";
 import { EnvironmentResponse } from "#core/references/environments/schema.ts";
 import {
   AvailabilityZone,
-  CloudAccountResponse,
-  CloudCredentialsResponse,
   CloudProfile,
   CloudProvider,
   ClusterVersion,
@@ -423,8 +423,10 @@ const PATHS: [path: () => string, billingAdmin: number, stranger: number][] = [
 /** Methods of the paths that can be written. */
 const WRITABLE = {
   get(path: string): string | undefined {
-    if (path === `${org}/environments`) return "GET, HEAD, POST";
-    return path.startsWith(`${org}/environments/`) ? "DELETE, GET, HEAD, PATCH" : undefined;
+    const collections = [`${org}/environments`, `${org}/cloud-accounts`, `${organisation}/maintenance-schedule`];
+    if (collections.includes(path)) return "GET, HEAD, POST";
+    const isElement = collections.some((each) => path.startsWith(`${each}/`) && !path.endsWith("/credentials"));
+    return isElement ? "DELETE, GET, HEAD, PATCH" : undefined;
   },
 };
 

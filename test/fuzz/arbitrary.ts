@@ -40,7 +40,7 @@ const USED = new Set(
   ),
 );
 /** Keywords that do not restrict values. */
-const IDLE = new Set("title description default example examples contentMediaType".split(" "));
+const IDLE = new Set("title description default example examples contentMediaType writeOnly".split(" "));
 
 /** Number of absences of an optional property for each presence. */
 const ABSENT_WEIGHT = 4;

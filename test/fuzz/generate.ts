@@ -87,9 +87,14 @@ function drawnFor({ name, schema }: Parameter, realName: string, convert: Conver
 const OTHERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   deleteEnvironmentMember: { environmentSlug: "overriddenEnvironment", memberIdentity: "overriddenMember" },
   deleteMember: { memberIdentity: "spareMember" },
+  createCloudCredentials: { cloudCredentials: "cloudType" },
+  deleteCloudAccount: { cloudAccountIdentity: "spareAccount" },
+  deleteCloudCredentials: { cloudCredentials: "spareCredentials" },
   deleteEnvironment: { environmentSlug: "spareEnvironment" },
   deleteObservabilityTenant: { observabilityTenantSlug: "spareTenant" },
+  deleteMaintenanceSchedule: { maintenanceScheduleIdentity: "spareSchedule" },
   undeleteCluster: { clusterSlug: "deletedSlug", environmentSlug: "deletedEnvironment" },
+  updateCloudAccount: { cloudAccountIdentity: "spareAccount" },
   updateEnvironment: { environmentSlug: "spareEnvironment" },
 };
 

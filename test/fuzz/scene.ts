@@ -1,7 +1,14 @@
 /** Existing resources while requests are sent: an organisation with its people, and the last created clusters. */
 
 import { createSchedule } from "#core/admin/maintenance-schedules.ts";
-import { clusterVersions, profileByIdentity, providerBySlug, regionOf, updateChannels } from "#core/catalogue/index.ts";
+import {
+  cloudProfiles,
+  clusterVersions,
+  profileByIdentity,
+  providerBySlug,
+  regionOf,
+  updateChannels,
+} from "#core/catalogue/index.ts";
 import { finishDeletion } from "#test/support/deletion.ts";
 import type { Json, Tenant, World } from "#test/support/world.ts";
 import type { Real } from "./arbitrary.ts";
@@ -74,12 +81,16 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
   "alertManagerConfig",
   "availabilityZone",
   "cloudAccountIdentity",
+  "cloudCredentials",
   "cloudCredentialsIdentity",
+  "cloudProfile",
   "cloudProvider",
   "cloudProviderSlug",
+  "cloudType",
   "clusterIdentity",
   "clusterPodSubnet",
   "clusterSlug",
+  "credentials",
   "currentEnvironment",
   "deletedEnvironment",
   "deletedSlug",
@@ -102,6 +113,7 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
   "organisationSlug",
   "pageable",
   "pool",
+  "primaryCloudCredentials",
   "region",
   "regionSlug",
   "scheduledUpgradeIdentity",
@@ -114,6 +126,9 @@ export const REAL_NAMES: ReadonlySet<string> = new Set([
   "expiresAt",
   "tokenIdentity",
   "email",
+  "spareAccount",
+  "spareCredentials",
+  "spareSchedule",
   "updateChannel",
   "version",
 ]);
@@ -137,6 +152,12 @@ export async function makeScene(world: World): Promise<Scene> {
   const spareTokens: string[] = [];
   /** Members with other roles in an environment. */
   const overridden: { member: string; environment: string }[] = [];
+  /** Identities of cloud accounts, credentials and schedules that no cluster uses, which can be deleted. */
+  const spares = {
+    CloudAccount: [] as string[],
+    CloudCredentials: [] as string[],
+    MaintenanceSchedule: [] as string[],
+  };
   /** Identities of scheduled upgrades. */
   const upgrades: string[] = [];
   /** Observability tenants that can be deleted. One other keeps the silences. */
@@ -167,6 +188,11 @@ export async function makeScene(world: World): Promise<Scene> {
       ...inCatalogue,
       alertManagerConfig: ["", "route: {}\n"],
       cloudAccountIdentity: [tenant.account.identity],
+      cloudCredentials: tenant.account.credentials.map(({ identity }) => identity),
+      cloudProfile: cloudProfiles.map(({ identity }) => identity),
+      cloudType: ["aws"],
+      credentials: [{ accessKeyId: "id of the fuzz run", accessKeySecret: "secret of the fuzz run" }],
+      primaryCloudCredentials: ["", tenant.account.identity],
       cloudCredentialsIdentity: tenant.account.credentials.map(({ identity }) => identity),
       clusterIdentity: [cluster?.identity ?? tenant.identity],
       clusterPodSubnet: POD_SUBNETS.map((ipRange) => ({ ipRange })),
@@ -201,6 +227,9 @@ export async function makeScene(world: World): Promise<Scene> {
       tokenIdentity: [at(spareTokens, target) ?? tenant.identity],
       email: [`user-${pick}@example.com`, `user-${target}-${pick}@example.com`],
       expiresAt: [new Date(Date.now() + 86_400_000).toISOString(), "2030-01-01T00:00:00+01:00"],
+      spareAccount: [at(spares.CloudAccount, target) ?? "none"],
+      spareCredentials: [at(spares.CloudCredentials, target) ?? "none"],
+      spareSchedule: [at(spares.MaintenanceSchedule, target) ?? "none"],
       spareEnvironment: [at(spare, target) ?? "none"],
       scheduledUpgradeIdentity: [at(upgrades, target) ?? tenant.identity],
       serviceSubnet: SERVICE_SUBNETS.map((ipRange) => ({ ipRange })),
@@ -258,6 +287,10 @@ export async function makeScene(world: World): Promise<Scene> {
       if (operationId === "createObservabilityTenant") spareTenants.push(body.slug);
       if (operationId === "deleteObservabilityTenant") spareTenants.splice(target % spareTenants.length, 1);
       if (operationId === "createSilence") silences.push(body.id);
+      for (const [kind, identities] of Object.entries(spares)) {
+        if (operationId === `create${kind}`) identities.push(body.identity);
+        if (operationId === `delete${kind}`) identities.splice(target % identities.length, 1);
+      }
       const cluster = at(known, target);
       if (operationId === "requestScheduledClusterUpgrade") {
         upgrades.push(body.identity);

@@ -182,6 +182,8 @@ function others(
     reading("references", "/api/v1/cluster-versions"),
     reading("organisations", `/api/v1/orgs/${tenant.slug}/environments`),
     reading("organisations", `/api/v1/organisations/${tenant.slug}/events?size=2`),
+    reading("organisations", `/api/v1/organisations/${tenant.slug}/maintenance-schedule`),
+    reading("cloud-accounts", `/api/v1/orgs/${tenant.slug}/cloud-accounts/${tenant.account.identity}/credentials`),
     {
       bundle: "organisations",
       method: "POST",

@@ -90,10 +90,15 @@ async function fill(slug: string, count: number): Promise<void> {
 describe("a cloud account", () => {
   test("a created cloud account is listed with its credential names and without secrets", async () => {
     const slug = await organisation();
-    const metadata = { tenantId: "é", parentFolder: null, unknown: 1 };
+    const metadata = { tenantId: "é", parentFolder: null, other: "" };
     const one = await createAccount(services, slug, account({ metadata }));
     expect(await listAccounts(services, slug)).toEqual([one]);
-    expect(one).toMatchObject({ displayName: "Main", enabled: true, metadata: { tenantId: "é" }, revision: 1 });
+    expect(one).toMatchObject({
+      displayName: "Main",
+      enabled: true,
+      metadata: { tenantId: "é", other: "" },
+      revision: 1,
+    });
     const { createdAt, primaryCloudCredentialsIdentity: identity } = one;
     const common = { cloudType: "aws", metadata: {}, createdAt, revision: 1 };
     expect(one.credentials).toEqual([{ identity, displayName: "main", ...common }]);
@@ -344,8 +349,8 @@ describe("operations during which a database call fails", () => {
   type Operation = (within: Services, slug: string, token: string) => Promise<unknown>;
   /** Calls of each operation, with the number of items that it changes. */
   const operations: [name: string, items: number, run: Operation][] = [
-    ["creating an account", 3, (within, slug) => createAccount(within, slug, account())],
-    ["creating a schedule", 3, (within, slug) => createSchedule(within, slug, schedule())],
+    ["creating an account", 4, (within, slug) => createAccount(within, slug, account())],
+    ["creating a schedule", 4, (within, slug) => createSchedule(within, slug, schedule())],
     ["creating an organisation", 3, (within, slug) => createOrganisation(within, { slug: `${slug}-new`, name: "abc" })],
     ["creating an environment", 4, (within, slug) => createEnvironment(within, slug, { name: "new", type: "other" })],
     ["removing an environment", 4, (within, slug) => removeEnvironment(within, slug, "old")],

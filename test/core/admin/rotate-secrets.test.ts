@@ -91,7 +91,7 @@ describe("a rotation of the encryption key", () => {
     const [old] = keys();
     const before = new Map<string, unknown>();
     for await (const item of world.table.scan()) before.set(`${item.pk} ${item.sk}`, secretIn(item));
-    expect(await rotate()).toEqual({ resumed: false, clusters: 3 });
+    expect(await rotate()).toEqual({ resumed: false, clusters: 3, credentials: 0 });
     await expectAll(identities);
     expect(keys()).toHaveLength(1);
     expect(keys()[0]?.id).not.toBe(old?.id);
@@ -161,11 +161,11 @@ describe("a rotation of the encryption key", () => {
         return made;
       },
     };
-    expect(await rotate({ keyring: slow })).toEqual({ resumed: false, clusters: 1 });
+    expect(await rotate({ keyring: slow })).toEqual({ resumed: false, clusters: 1, credentials: 0 });
     expect(isAdded).toBe(true);
     await expectAll([one]);
     expect(await open(one, "LATE")).toEqual({ value: "late" });
-    expect(await rotate()).toEqual({ resumed: false, clusters: 1 });
+    expect(await rotate()).toEqual({ resumed: false, clusters: 1, credentials: 0 });
     expect(await open(one, "LATE")).toEqual({ value: "late" });
   });
 
@@ -175,7 +175,7 @@ describe("a rotation of the encryption key", () => {
     const elsewhere = createLocalKeyring(createMemoryKeyStore());
     const lost = await keep(world.table.name, elsewhere);
     await expect(rotate()).rejects.toThrow(
-      new RegExp(`^failed to rotate the secrets of one cluster.*: ${lost}: the key .* is not in`),
+      new RegExp(`^failed to replace one data key.*: cluster ${lost}: the key .* is not in`),
     );
     await expectAll(whole);
     expect(keys()[0]).toEqual(old);
@@ -183,7 +183,7 @@ describe("a rotation of the encryption key", () => {
     const transaction = new Transaction();
     for (const item of held.values()) transaction.delete(item.sk, item);
     expect(await commit(world.table, transaction, deadlineIn())).toEqual([]);
-    expect(await rotate()).toEqual({ resumed: true, clusters: 0 });
+    expect(await rotate()).toEqual({ resumed: true, clusters: 0, credentials: 0 });
     await expectAll(whole);
     expect(keys()).toHaveLength(1);
     expect(keys()[0]).not.toEqual(old);
@@ -197,7 +197,7 @@ describe("a rotation of the encryption key", () => {
 
   test("a rotation in a restored table makes its secrets readable there, also after an interruption", async () => {
     const brought = [await keep("former"), await keep("former")];
-    await expect(rotate()).rejects.toThrow("failed to rotate the secrets of 2 clusters");
+    await expect(rotate()).rejects.toThrow("failed to replace 2 data keys");
     // Restored with an interrupted rotation of the other table. The rotation of this table was created after that.
     brought.push(await keep("former"));
     const own = await keep();
@@ -205,16 +205,16 @@ describe("a rotation of the encryption key", () => {
     world.wire.fault = ({ operation }) => (operation === "TransactWriteItems" && ++writes > 3 ? "before" : undefined);
     await expect(rotate({ fromTable: "former" })).rejects.toThrow();
     world.wire.fault = () => undefined;
-    expect(await rotate({ fromTable: "former" })).toEqual({ resumed: true, clusters: 3 });
+    expect(await rotate({ fromTable: "former" })).toEqual({ resumed: true, clusters: 3, credentials: 0 });
     await expectAll([...brought, own]);
     expect(keys()).toHaveLength(1);
     // From now on they belong to this table.
-    expect(await rotate()).toEqual({ resumed: false, clusters: 4 });
+    expect(await rotate()).toEqual({ resumed: false, clusters: 4, credentials: 0 });
     await expectAll([...brought, own]);
   });
 
   test("a rotation with secrets that belong to another table is refused", async () => {
     await keep("former");
-    await expect(rotate({ fromTable: "other" })).rejects.toThrow("failed to rotate the secrets of one cluster");
+    await expect(rotate({ fromTable: "other" })).rejects.toThrow("failed to replace one data key");
   });
 });

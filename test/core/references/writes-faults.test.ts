@@ -3,6 +3,7 @@ import { finishEnvironmentDeletion } from "#core/tenancy/environment-deletion.ts
 import { finishDeletion } from "#test/support/deletion.ts";
 import { type Fault, regenerateClientTokens } from "#test/support/faults.ts";
 import { expectInvariants, organisationEventsOf } from "#test/support/invariants.ts";
+import { addKnownSecrets } from "#test/support/secrets.ts";
 import { type Json, makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
 let world: World;
@@ -205,6 +206,82 @@ const WRITES: Write[] = [
   },
 ];
 
+const account = ({ tenant }: Stage, ...rest: string[]) =>
+  [`/api/v1/orgs/${tenant.slug}/cloud-accounts`, ...rest].join("/");
+const credentialsOf = (stage: Stage, last = stage.tenant.account.primaryCloudCredentialsIdentity ?? "") =>
+  account(stage, stage.tenant.account.identity, "credentials", last);
+const schedule = ({ tenant }: Stage, ...rest: string[]) =>
+  [`/api/v1/organisations/${tenant.slug}/maintenance-schedule`, ...rest].join("/");
+const references = ({ tenant }: Stage): [string, string] => [`ORG#${tenant.slug}`, "REFERENCES"];
+const SECRETS = { accessKeyId: "writes-faults-id", accessKeySecret: "writes-faults-secret" };
+const WINDOWS = [{ day: "MONDAY", startTime: "1:00", duration: 30 }];
+addKnownSecrets(...Object.values(SECRETS));
+
+WRITES.push(
+  {
+    name: "the creation of a maintenance schedule",
+    run: (stage, headers) => stage.send("POST", schedule(stage), { name: "nightly", windows: WINDOWS }, headers),
+    item: references,
+  },
+  {
+    name: "a change of a maintenance schedule",
+    run: (stage, headers) =>
+      stage.send("PATCH", schedule(stage, stage.tenant.schedule.identity), { windows: WINDOWS }, headers),
+    held: (stage) => schedule(stage, stage.tenant.schedule.identity),
+    item: references,
+  },
+  {
+    name: "the deletion of a maintenance schedule",
+    run: (stage, headers) => stage.send("DELETE", schedule(stage, stage.tenant.schedule.identity), undefined, headers),
+    held: (stage) => schedule(stage, stage.tenant.schedule.identity),
+    item: references,
+  },
+  {
+    name: "the creation of a cloud account",
+    run: (stage, headers) =>
+      stage.send(
+        "POST",
+        account(stage),
+        { displayName: "New", cloudProfile: stage.tenant.account.cloudProfile },
+        headers,
+      ),
+    item: references,
+  },
+  {
+    name: "a change of a cloud account",
+    run: (stage, headers) =>
+      stage.send("PATCH", account(stage, stage.tenant.account.identity), { enabled: false }, headers),
+    held: (stage) => account(stage, stage.tenant.account.identity),
+    item: references,
+  },
+  {
+    name: "the deletion of a cloud account with secrets",
+    prepare: (stage) => stage.send("PUT", credentialsOf(stage), { credentials: SECRETS }),
+    run: (stage, headers) => stage.send("DELETE", account(stage, stage.tenant.account.identity), undefined, headers),
+    held: (stage) => account(stage, stage.tenant.account.identity),
+    item: references,
+  },
+  {
+    name: "the creation of cloud credentials",
+    run: (stage, headers) =>
+      stage.send("POST", credentialsOf(stage, "aws"), { displayName: "New", credentials: SECRETS }, headers),
+    item: references,
+  },
+  {
+    name: "a change of the secrets of cloud credentials",
+    run: (stage, headers) => stage.send("PUT", credentialsOf(stage), { credentials: SECRETS }, headers),
+    held: (stage) => credentialsOf(stage),
+    item: references,
+  },
+  {
+    name: "the deletion of cloud credentials with secrets",
+    prepare: (stage) => stage.send("PUT", credentialsOf(stage), { credentials: SECRETS }),
+    run: (stage, headers) => stage.send("DELETE", credentialsOf(stage), undefined, headers),
+    held: (stage) => credentialsOf(stage),
+    item: references,
+  },
+);
+
 async function stageOn(of: World, { prepare }: Write): Promise<Stage> {
   const tenant = await of.tenant();
   const stage: Stage = {
@@ -237,7 +314,8 @@ async function stateOf(of: World, { tenant: { slug } }: Stage): Promise<string[]
     if (item.entity === "cluster") return { sk: item.sk, status: item.status, revision: item.revision };
     const { buckets: _, ttl: _ttl, document = "{}", ...rest } = item;
     const { id: _id, ...inDocument } = JSON.parse(document);
-    return { ...rest, document: inDocument };
+    // Encrypted anew in every run.
+    return { ...rest, document: inDocument, ...(rest.ciphertext && { ciphertext: "…", dataKey: "…", wrappedBy: "…" }) };
   });
   return [...withoutIds, { type: event?.type, changes: event?.changes }]
     .map((item) => textOf(item).replaceAll(slug, "org"))

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { invalid } from "#core/shared/errors.ts";
 import { text } from "#core/shared/schemas.ts";
-import { Shorthand, formatValue as shown, validate } from "#core/shared/validation.ts";
+import { SECRET, Shorthand, formatValue as shown, validate } from "#core/shared/validation.ts";
 
 /** Any character; ASCII as often as all others together. */
 const character = fc
@@ -264,5 +264,33 @@ describe("formatting a value for a message", () => {
     [{ toString: null }, "an object"],
   ])("the value %j is formatted as %s", (value, text_) => {
     expect(shown(value)).toBe(text_);
+  });
+});
+
+describe("a value that is marked as secret", () => {
+  const secret = v.pipe(v.string(), v.minLength(3), v.metadata(SECRET));
+  const schema = v.object({
+    name: v.string(),
+    credentials: v.optional(v.object({ key: secret, others: v.optional(v.array(secret)) })),
+  });
+  const problemsOf = (input: unknown) =>
+    validate(schema, input).problems.map(({ path, message }) => `${path}: ${message}`);
+
+  test("a problem of a secret names its path and what is required, and never its value", () => {
+    expect(problemsOf({ name: 5, credentials: { key: "ab", others: ["hunter22", 77_777] } })).toEqual([
+      "name: 5 is not allowed: must be a string",
+      "credentials.key: must have at least 3 characters",
+      "credentials.others[1]: must be a string",
+    ]);
+  });
+
+  test("a value in the place of an object or array with secrets is not shown either", () => {
+    for (const wrong of ["hunter22", 77_777, ["hunter22"], true]) {
+      expect(problemsOf({ name: "a", credentials: wrong })).toEqual(["credentials: must be an object"]);
+      expect(problemsOf(wrong)).toEqual([": The body must be an object."]);
+    }
+    expect(problemsOf({ name: "a", credentials: { key: "abc", others: "hunter22" } })).toEqual([
+      "credentials.others: must be an array",
+    ]);
   });
 });

@@ -15,6 +15,7 @@ const builders: Record<string, { parts: number; build: (...parts: string[]) => u
   observabilityTenantKey: { parts: 2, build: keys.observabilityTenantKey },
   alertmanagerKey: { parts: 2, build: keys.alertmanagerKey },
   silencesKey: { parts: 2, build: keys.silencesKey },
+  cloudSecretKey: { parts: 2, build: keys.cloudSecretKey },
   usageKey: { parts: 2, build: keys.usageKey },
   clusterKey: { parts: 3, build: keys.clusterKey },
   supersededClusterKey: { parts: 4, build: keys.supersededClusterKey },

@@ -1,7 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { acloudRows } from "#functions/api/routes.ts";
-import { matchesPath } from "#functions/http/request.ts";
-import { type AcloudClient, acloudClient, BASE } from "#test/support/acloud.ts";
+import { type AcloudClient, acloudClient } from "#test/support/acloud.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
 import {
@@ -334,7 +332,11 @@ const recorded = (poolId: unknown): Recorded[] => [
     "/organisations/{org}/maintenance-schedule",
     { name: "weekend", windows: [{ day: "SATURDAY", startTime: "02:00", duration: 120 }] },
   ],
-  ["POST", "/orgs/{org}/cloud-accounts", { displayName: "TF account", cloudProfile: "", metadata: {} }],
+  [
+    "POST",
+    "/orgs/{org}/cloud-accounts",
+    { displayName: "TF account", cloudProfile: tenant.account.cloudProfile, metadata: {} },
+  ],
   ["POST", "/orgs/{org}/clusters/second", clusterCreation(clusterConfig()), { slug: "min", environmentSlug: "second" }],
   [
     "PATCH",
@@ -381,18 +383,10 @@ const recorded = (poolId: unknown): Recorded[] => [
   ["PATCH", "/orgs/{org}/clusters/second/min", { status: "deleting" }, { status: "deleting" }],
 ];
 
-/** Operations of the recording that do not exist yet. */
-const MISSING = ["POST /organisations/{org}/maintenance-schedule", "POST /orgs/{org}/cloud-accounts"];
-
 test("the recorded requests of the provider succeed in their order, with the responses that it needs", async () => {
   let poolId: unknown = "{id}";
-  const isServed = ([method, path]: Recorded) =>
-    acloudRows.some((row) => row.method === method && matchesPath(row.path, `${BASE}${path}`));
-  const missing = recorded(poolId).filter((each) => !isServed(each));
-  expect(missing.map(([method, path]) => `${method} ${path}`)).toEqual(MISSING);
   for (let at = 0; at < recorded(poolId).length; at++) {
     const [method, path, body, expected = {}] = recorded(poolId)[at] as Recorded;
-    if (!isServed([method, path, body])) continue;
     if (path.endsWith("/join-config")) await world.settle();
     const response = await client.send(method, path, body);
     expect([method, path, response.status, response.body]).toEqual([method, path, 200, expect.objectContaining({})]);

@@ -19,7 +19,8 @@ beforeAll(async () => {
   client = acloudClient(world, tenant);
   Object.assign(values, {
     ...{ organisation: tenant.slug, environment: "production", cluster: "one", provider: "aws", region: "eu-west-1" },
-    ...{ account: tenant.account.identity, schedule: tenant.schedule.identity },
+    ...{ account: tenant.account.identity, schedule: tenant.schedule.identity, cloudType: "aws" },
+    credentials: tenant.account.primaryCloudCredentialsIdentity ?? "",
   });
 });
 afterAll(() => world.stop());
@@ -126,6 +127,20 @@ describe("the types of every response of the dialect", () => {
     const own = { environment: "my-test" };
     await visit("updateEnvironment", { name: "Other", purpose: "", type: "demo", description: "" }, own);
     await visit("deleteEnvironment", undefined, own);
+    const windows = [{ day: "SATURDAY", startTime: "02:00", duration: 120 }];
+    const schedule = (await visit("createMaintenanceSchedule", { name: "nightly", windows })).identity;
+    await visit("updateMaintenanceSchedule", { name: "other", windows }, { schedule });
+    await visit("deleteMaintenanceSchedule", undefined, { schedule });
+    const { cloudProfile } = tenant.account;
+    const account = (await visit("createCloudAccount", { displayName: "New", cloudProfile, metadata: {} })).identity;
+    const primary = { primaryCloudCredentials: "" };
+    await visit("updateCloudAccount", { displayName: "Other", enabled: true, ...primary }, { account });
+    const secrets = { credentials: { accessKeyId: "id of the dialect", accessKeySecret: "secret of the dialect" } };
+    const made = await visit("createCloudCredentials", { displayName: "New", ...secrets }, { account });
+    const mine = { account, credentials: made.identity };
+    await visit("updateCloudCredentials", secrets, mine);
+    await visit("deleteCloudCredentials", undefined, mine);
+    await visit("deleteCloudAccount", undefined, { account });
     await visit("updateNodePool", { name: "", labels: { a: "c" } });
     await visit("deleteNodePool");
     await visit("updateCluster", { enableAutoUpgrade: true });

@@ -118,6 +118,7 @@ test("after secrets discard a server starts without keys.json, and its clusters 
   const client = { issuer: config.issuerUrl, clientId: config.clientId, name: `kubernetes ${identity}` };
   const lost = {
     clusters: [{ clusterIdentity: identity, dataKey: true, oidcClient: client }],
+    credentials: [],
     issuer: join(environment.DATA_DIR, "issuer.json"),
   };
   expect([listed.code, JSON.parse(listed.stdout)]).toEqual([1, { discarded: false, note: expect.any(String), lost }]);
@@ -148,7 +149,7 @@ test("after secrets discard a server starts without keys.json, and its clusters 
   expect((await send(server, "GET", `${ONE}/join-config`)).status).toBe(200);
 
   const rotated = await admin(environment, "secrets", "rotate", "--grace", "0");
-  expect([rotated.code, JSON.parse(rotated.stdout)]).toEqual([0, { resumed: false, clusters: 1 }]);
+  expect([rotated.code, JSON.parse(rotated.stdout)]).toEqual([0, { resumed: false, clusters: 1, credentials: 0 }]);
   expect((await send(server, "GET", `${ONE}/oidc-config`)).body).toEqual(again);
   const checked = await admin(environment, "table", "check");
   expect([checked.code, JSON.parse(checked.stdout).contradictions]).toEqual([0, []]);

@@ -68,7 +68,7 @@ test("returned secrets are not in the database or the log, and survive a rotatio
   const sealedBefore = readFileSync(issuerPath, "utf8");
 
   const rotated = JSON.parse(await admin(environment, "secrets", "rotate", "--grace", "0"));
-  expect(rotated).toEqual({ resumed: false, clusters: 1 });
+  expect(rotated).toEqual({ resumed: false, clusters: 1, credentials: 0 });
   const after = JSON.parse(readFileSync(join(DATA_DIR, "keys.json"), "utf8")).keys;
   expect(after).toHaveLength(1);
   expect(after[0].id).not.toBe(before[0].id);

@@ -221,10 +221,10 @@ describe("npm run admin", () => {
     ["an invalid value", ["org", "create", "--slug", "A b", "--name", "x"], 1, "slug: "],
     ["a missing organisation", ["env", "list", "--org", "nobody"], 1, 'There is no organisation "nobody"'],
     [
-      "a secret, while no encryption is configured",
+      "a secret, which other users of the machine could read",
       ["account", "create", "--org", "demo", "--name", "x", "--provider", "aws", "--secret", "apiKey=abc"],
       1,
-      "secrets are not supported",
+      "secrets are not accepted here",
     ],
   ])("npm run admin refuses %s", async (_, words, code, text) => {
     const ran = await runAdmin({ DATA_DIR: temporary() }, ...words);
