@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import type * as Catalogue from "../catalogue/index.ts";
 import { cloudProviderTypes, isBringYourOwn, providerBySlug } from "../catalogue/index.ts";
-import { dateTime, Slug } from "../shared/schemas.ts";
+import { dateTime, identity, Slug } from "../shared/schemas.ts";
 import type { Member } from "../tenancy/member.ts";
 import { type Organisation, organisationTypes } from "../tenancy/organisation.ts";
 import { roles } from "../tenancy/role.ts";
@@ -132,11 +132,11 @@ export const Email = v.object({ email: v.string() });
 /** OrganisationMembershipResponse of the API documentation: an organisation of the caller, and the caller's role in it. */
 export const MembershipResponse = v.object({
   email: Email,
-  identity: v.string(),
+  identity,
   kubernetesRole: v.string(),
-  memberIdentity: v.string(),
+  memberIdentity: identity,
   name: v.string(),
-  organisationIdentity: v.string(),
+  organisationIdentity: identity,
   role: v.picklist(roles),
   slug: Slug,
 });
@@ -152,7 +152,7 @@ export const OrganisationResponse = v.object({
   contactEmail: v.optional(v.string()),
   createdAt: dateTime,
   id: v.string(),
-  identity: v.string(),
+  identity,
   name: v.string(),
   phoneNumber: v.optional(v.string()),
   restrictedToAvailableCloudProviders: v.boolean(),

@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import type { CloudProfile as CatalogueProfile } from "../../catalogue/index.ts";
 import { catalogueRevision } from "../../catalogue/index.ts";
-import { maxCharacters, text, textOfBytes } from "../../shared/schemas.ts";
+import { identity, maxCharacters, text, textOfBytes } from "../../shared/schemas.ts";
 import { NAME_PATTERN } from "../../shared/slug.ts";
 import type { CloudAccount } from "../../tenancy/references-entity.ts";
 import { CloudProfile, toCloudProfile } from "../schema.ts";
@@ -60,9 +60,9 @@ export const CloudAccountResponse = v.object({
   cloudProfile: CloudProfile,
   displayName: v.string(),
   enabled: v.boolean(),
-  identity: v.string(),
+  identity,
   metadata: v.record(v.string(), v.string()),
-  primaryCloudCredentialsIdentity: v.optional(v.string()),
+  primaryCloudCredentialsIdentity: v.optional(identity),
 });
 export type CloudAccountResponse = v.InferOutput<typeof CloudAccountResponse>;
 

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { type CloudProviderType, cloudProviderTypes } from "../../catalogue/index.ts";
-import { dateTime, maxCharacters, text } from "../../shared/schemas.ts";
+import { dateTime, identity, maxCharacters, text } from "../../shared/schemas.ts";
 import { SECRET } from "../../shared/validation.ts";
 import type { CloudAccount, CloudCredentials } from "../../tenancy/references-entity.ts";
 import { displayName, metadata } from "../cloud-accounts/schema.ts";
@@ -83,11 +83,11 @@ export type UpdateCloudCredentials = v.InferOutput<(typeof changesByType)[CloudT
 
 /** CloudCredentialsResponse of the API documentation, without secrets. */
 export const CloudCredentialsResponse = v.object({
-  cloudAccountIdentity: v.string(),
+  cloudAccountIdentity: identity,
   cloudType: v.picklist(cloudProviderTypes),
   createdAt: dateTime,
   displayName: v.string(),
-  identity: v.string(),
+  identity,
   isPrimary: v.boolean(),
   metadata: v.record(v.string(), v.string()),
 });
