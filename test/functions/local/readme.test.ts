@@ -1,33 +1,8 @@
-import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { cleanUp, ROOT, start, temporary } from "#test/support/server.ts";
+import { bash, blocksOf } from "#test/support/documentation.ts";
+import { cleanUp, start, temporary } from "#test/support/server.ts";
 
 afterEach(cleanUp);
-
-/** Returns the code blocks of a section of a document, with the language of each. */
-function blocksOf(file: string, heading: string): [language: string, text: string][] {
-  const [, section = ""] = readFileSync(join(ROOT, file), "utf8").split(`\n## ${heading}\n`);
-  const [own = ""] = section.split("\n## ");
-  return [...own.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = "", text = ""]) => [language, text]);
-}
-
-/** Runs a script like a user. @returns its output */
-async function bash(script: string, environment: Record<string, string>): Promise<string> {
-  const child = spawn("bash", ["-euo", "pipefail", "-c", script], {
-    cwd: ROOT,
-    env: { ...process.env, DYNAMODB_ENDPOINT: "", ...environment },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let printed = "";
-  child.stdout.on("data", (data) => {
-    printed += data;
-  });
-  const code = await new Promise((done) => child.once("close", done));
-  expect([code, printed]).toEqual([0, printed]);
-  return printed;
-}
 
 /** States and phases in recorded order; timing decides which of them share an event. */
 const waysIn = (printed: string) => {
