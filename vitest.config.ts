@@ -19,6 +19,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: [
       "test/bundles/**",
+      "test/clients/**",
       "test/container/**",
       "test/infra/**",
       "test/nodes/**",

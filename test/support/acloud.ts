@@ -232,7 +232,11 @@ const HEADERS = {
 };
 
 /** Creates a client of an organisation. @param token token of its caller */
-export function acloudClient(world: World, { slug, admin }: Tenant, token = admin): AcloudClient {
+export function acloudClient(
+  world: Pick<World, "send">,
+  { slug, admin }: Pick<Tenant, "slug" | "admin">,
+  token = admin,
+): AcloudClient {
   const at = (path: string) => `${BASE}${path.replaceAll("{org}", slug)}`;
   const send: AcloudClient["send"] = (method, path, body) =>
     world.send(method, at(path), { token, headers: HEADERS, ...(body === undefined ? {} : { body }) });
