@@ -199,6 +199,17 @@ async function createObjects(): Promise<Record<string, string>> {
     clusterIdentity: identity,
     version: "v1.35.1-u-ame.1",
   });
+  const tenant = await send("POST", `${organisation}/monitoring`, { name: "Walk" });
+  await send("POST", `${organisation}/monitoring/${tenant.slug}/alertmanager`, {
+    alertManagerConfig: "route:\n  receiver: team\nreceivers:\n  - name: team\n",
+    ruleFiles: { "shop.yaml": "groups: []\n" },
+  });
+  await send("POST", `${organisation}/observability/${tenant.slug}/silences`, {
+    comment: "maintenance",
+    endsAt: "2099-01-01T04:00:00Z",
+    matchers: [{ name: "alertname", value: "Down", isRegex: false, isEqual: true }],
+    startsAt: "2099-01-01T02:00:00Z",
+  });
   return {
     organisation_slug: "demo",
     environment_slug: "production",
@@ -209,6 +220,7 @@ async function createObjects(): Promise<Record<string, string>> {
     region_slug: "eu-west-1",
     maintenance_schedule_identity: schedules[0].identity,
     scheduled_upgrade_identity: upgrade.identity,
+    observability_tenant_slug: tenant.slug,
   };
 }
 
