@@ -199,6 +199,7 @@ async function createObjects(): Promise<Record<string, string>> {
     clusterIdentity: identity,
     version: "v1.35.1-u-ame.1",
   });
+  const { memberIdentity } = await send("GET", "/api/v1/organisations/demo/me");
   const tenant = await send("POST", `${organisation}/monitoring`, { name: "Walk" });
   await send("POST", `${organisation}/monitoring/${tenant.slug}/alertmanager`, {
     alertManagerConfig: "route:\n  receiver: team\nreceivers:\n  - name: team\n",
@@ -221,6 +222,7 @@ async function createObjects(): Promise<Record<string, string>> {
     maintenance_schedule_identity: schedules[0].identity,
     scheduled_upgrade_identity: upgrade.identity,
     observability_tenant_slug: tenant.slug,
+    member_identity: memberIdentity,
   };
 }
 
