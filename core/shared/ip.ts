@@ -138,24 +138,37 @@ function special(text: string, use: SpecialRange["use"]): SpecialRange {
  * shared addresses, benchmarking, documentation, translation. 240.0.0.0/4 is excluded too, because RFC 6890 allows it neither as a
  * source nor as a destination. `parseCidr` refuses IPv4-mapped blocks.
  */
-const SPECIAL_RANGES = [
-  special("0.0.0.0/8", "this network"),
-  special("127.0.0.0/8", "loopback"),
-  special("169.254.0.0/16", "link-local"),
-  special("224.0.0.0/3", "multicast or reserved"),
-  special("::1/128", "loopback"),
-  special("::/96", "unspecified or IPv4-compatible"),
-  special("fe80::/10", "link-local"),
-  special("ff00::/8", "multicast or reserved"),
-];
+const SPECIAL_RANGES = {
+  4: [
+    ["0.0.0.0/8", "this network"],
+    ["127.0.0.0/8", "loopback"],
+    ["169.254.0.0/16", "link-local"],
+    ["224.0.0.0/3", "multicast or reserved"],
+  ],
+  6: [
+    ["::1/128", "loopback"],
+    ["::/96", "unspecified or IPv4-compatible"],
+    ["fe80::/10", "link-local"],
+    ["ff00::/8", "multicast or reserved"],
+  ],
+} as const;
+
+const parsedRanges = new Map<4 | 6, readonly SpecialRange[]>();
+
+/** Returns the ranges of a family. They are parsed at the first use, because Node takes 3 ms for its first IPv6 address. */
+function specialRanges(version: 4 | 6): readonly SpecialRange[] {
+  const ranges = parsedRanges.get(version) ?? SPECIAL_RANGES[version].map(([text, use]) => special(text, use));
+  parsedRanges.set(version, ranges);
+  return ranges;
+}
 
 /** Returns the special-purpose range that overlaps a block. */
 export const overlappedSpecialRange = (block: CidrBlock): SpecialRange | undefined =>
-  SPECIAL_RANGES.find((range) => overlap(range, block));
+  specialRanges(block.address.version).find((range) => overlap(range, block));
 
 /** Returns the special-purpose range that contains a whole block; no range contains `0.0.0.0/0`. */
 export const enclosingSpecialRange = (block: CidrBlock): SpecialRange | undefined =>
-  SPECIAL_RANGES.find((range) => range.bits <= block.bits && overlap(range, block));
+  specialRanges(block.address.version).find((range) => range.bits <= block.bits && overlap(range, block));
 
 /**
  * Returns whether requests can come from a block to a server that listens on any interface of a machine. Loopback and

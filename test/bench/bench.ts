@@ -288,9 +288,8 @@ function reportOperations(rows: readonly string[], least: string): void {
     "bench",
     `Measured on ${describeMachine()}; medians, or p50 / p95, of ${ROUNDS} rounds. Each request goes through the app as in a function on
 AWS, from the event to the result; "raw" sends the same reads with the bare client, in the same waves, alternating with ours, and
-converts nothing. A ratio can be below 1, because our client does without the SDK's middleware that formats every call for a log. Processor
-time is that of the process that runs the app, with its garbage collection and without the engine, which is another process. The
-ratio is that of processor time / elapsed time. Capacity is in read / write units, as the engine counts it.
+converts nothing. Processor time is that of the process that runs the app, with its garbage collection and without the engine, which
+is another process. The ratio is that of processor time / elapsed time. Capacity is in read / write units, as the engine counts it.
 
 ${formatTable(operations, rows)}
 
