@@ -57,7 +57,7 @@ interface IterationLimits {
   busy: number;
 }
 
-const ITERATION_LIMITS: IterationLimits = { idle: 16, busy: 4 };
+const ITERATION_LIMITS: IterationLimits = { idle: 16, busy: 1 };
 
 /** Longest time for which one iteration keeps others waiting, in milliseconds: a provisioner may take ten seconds for a call. */
 const ITERATION_MS = 1_000;
@@ -70,7 +70,7 @@ export const limitIterations = (
 ): ConcurrencyLimit => new ConcurrencyLimit(() => (requests.isBusy ? busy : idle), iterationMs);
 
 /** Maximum number of requests that write at a time: enough to keep the engine busy. Reads do not wait for those above. */
-const WRITES = 4;
+const WRITES = 2;
 
 /** Longest time for which one writing request keeps others waiting, in milliseconds: it may retry a transaction for several seconds. */
 const WRITE_MS = 1_000;
