@@ -97,7 +97,7 @@ export const faults: Record<string, Fault> = {
     noticed: PERMISSIONS,
   },
   "a missing action": {
-    file: "functions/api/routes.ts",
+    file: "functions/api/routes/configurations.ts",
     from: /, "ConditionCheckItem"\]/,
     to: "]",
     noticed: PERMISSIONS,

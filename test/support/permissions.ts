@@ -46,8 +46,7 @@ export function operationAt(method: string, path: string): string {
 export async function as<T>(name: string, work: () => T | Promise<T>): Promise<T> {
   const actor: Actor = { name, refused: [] };
   const result = await acting.run(actor, work);
-  if (actor.refused.length > 0)
-    throw new Error(`${name} may not ${actor.refused.join(", ")} (functions/api/routes.ts)`);
+  if (actor.refused.length > 0) throw new Error(`${name} may not ${actor.refused.join(", ")} (functions/api/routes)`);
   return result;
 }
 
