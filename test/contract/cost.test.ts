@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { API_PREFIX, routeRows } from "#functions/api/routes.ts";
 import { calculateCapacity, formatCapacityTable } from "#test/bench/capacity.ts";
+import { measuredOperations } from "#test/bench/cost-operations.ts";
 import { formatCostTables, parseConsumption } from "#test/bench/cost-tables.ts";
 import { readBetween } from "#test/bench/document.ts";
 import { calculateMonth } from "#test/bench/prices.ts";
@@ -12,6 +14,18 @@ test("the prices of docs/cost.md follow from its units, traffic and list prices"
   expect(documented("operations")).toBe(operations);
   expect(documented("work")).toBe(work);
   expect(documented("months")).toBe(months);
+});
+
+test("npm run bench:costs measures every operation of the API", () => {
+  const measured = new Set(measuredOperations.map(({ id }) => id));
+  const operations = routeRows.filter(({ path }) => path.startsWith(`${API_PREFIX}/`));
+  expect(operations.length).toBeGreaterThan(70);
+  const unmeasured = operations.filter(({ id }) => !measured.has(id)).map(({ id }) => id);
+  expect(unmeasured, "without a row in test/bench/cost-operations.ts").toEqual([]);
+});
+
+test("docs/cost.md has a row for each measured operation, in the order of the list", () => {
+  expect([...asked.keys()]).toEqual(measuredOperations.map(({ name }) => name));
 });
 
 test("the monthly cost is the cost of the stage plus a constant cost per cluster", () => {
