@@ -1,5 +1,5 @@
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { commands } from "#functions/admin/commands.ts";
 import { reconcilerGrants } from "#functions/api/grants.ts";
@@ -61,16 +61,23 @@ const FOLDERS = readdirSync(ROOT, { withFileTypes: true }).flatMap((each) =>
 );
 const PATH = /(?<![\w./$<>-])[\w.-]+(?:\/(?:[\w.-]+|\{[\w,]+\}|<\w+>|\*+))*(?:\.(?:ts|md|json|sh))?(?![\w/])/g;
 
-/** Lists the paths of the project in code: they begin with one of its folders, or are names of TypeScript or Markdown files. */
+/**
+ * Lists the paths of the project in code: they begin with one of its folders, or are names of TypeScript or Markdown files. The project
+ * has no declaration files (`.d.ts`): readers generate those.
+ */
 const pathsIn = (code: string): string[] =>
   [...code.matchAll(PATH)]
     .map(([path]) => path.replace(/[.,:]$/, ""))
     .filter(
-      (path) => (path.includes("/") && FOLDERS.includes(path.split("/")[0] ?? "")) || /^[\w.-]+\.(ts|md)$/.test(path),
+      (path) =>
+        (path.includes("/") && FOLDERS.includes(path.split("/")[0] ?? "")) || /^[\w.-]+(?<!\.d)\.(ts|md)$/.test(path),
     )
     .filter((path) => !/[<*]/.test(path));
 
-const projectFiles = globSync("{.ci,core,docs,functions,stacks,test}/**/*", { cwd: ROOT }).concat(readdirSync(ROOT));
+const projectFiles = globSync("{.ci,core,docs,functions,stacks,test}/**/*", {
+  cwd: ROOT,
+  exclude: (path) => GENERATED.includes(basename(path)),
+}).concat(readdirSync(ROOT));
 
 /** Returns whether a path in a document is a file or folder, or, like an argument of vitest, the start or the end of one. */
 const isInProject = (path: string): boolean =>
@@ -108,7 +115,9 @@ describe("documentation", () => {
     expect(written.length).toBeGreaterThan(100);
     expect(written.filter(({ path }) => !isInProject(path))).toEqual([]);
     expect(pathsIn("npx vitest run test/core/missing --update")).toEqual(["test/core/missing"]);
+    expect(pathsIn("missing.ts and generated.d.ts")).toEqual(["missing.ts"]);
     expect(isInProject("test/core/missing")).toBe(false);
+    expect(projectFiles.filter((file) => file.includes("/node_modules/"))).toEqual([]);
   });
 
   test("every identifier in CONTRIBUTING.md is in the code", () => {
