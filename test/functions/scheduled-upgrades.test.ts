@@ -235,6 +235,16 @@ describe("access to scheduled upgrades", () => {
     expect((await send("GET", own, undefined, { token })).body.content).toEqual([]);
   });
 
+  test("upgrades in a deleted environment are hidden while its clusters are being deleted", async () => {
+    const { identity } = await requested();
+    expect((await send("PATCH", tenant.path("production", "one"), { status: "deleting" })).status).toBe(200);
+    expect((await send("GET", upgrades(identity))).body.status).toBe("REQUESTED");
+    expect((await send("DELETE", `/api/v1/orgs/${tenant.slug}/environments/production`)).status).toBe(204);
+    for (const method of ["GET", "DELETE"]) expectError(await send(method, upgrades(identity)), 404, /no scheduled/);
+    expect((await send("GET", upgrades())).body.content).toEqual([]);
+    expectError(await request(), 400, /must be a cluster of the organisation/);
+  });
+
   test("a billing-admin may not list upgrades", async () => {
     const { token } = await tenant.person("billing-admin");
     expectError(await send("GET", upgrades(), undefined, { token }), 403, /does not allow reading scheduled upgrades/);

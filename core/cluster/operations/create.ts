@@ -12,12 +12,11 @@ import { type AppError, conflict, invalid } from "../../shared/errors.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import { isSlug, slugOf } from "../../shared/slug.ts";
 import type { Parsed, Validated } from "../../shared/validation.ts";
-import { clusterKey, keyText, organisationKey, pointerKey, totalKey } from "../../table/keys.ts";
+import { clusterKey, keyText, pointerKey, totalKey } from "../../table/keys.ts";
 import { commit, type Failure, Transaction } from "../../table/transaction.ts";
 import type { Environment } from "../../tenancy/environment.ts";
 import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tenancy/organisation.ts";
-import { roleIn, satisfies } from "../../tenancy/role.ts";
-import { type Cluster, clusterEntity, pointerEntity } from "../entity.ts";
+import type { Cluster } from "../entity.ts";
 import { type ValidatedCreate, validateCreate } from "../rules/create.ts";
 import { createdEvent, newCluster, newNodePools, type PoolIds } from "../rules/new-cluster.ts";
 import { slugConflict } from "../rules/slug.ts";
@@ -35,6 +34,7 @@ import {
 } from "../store/slug-reservation.ts";
 import type { CreateUndocumentedCluster, UpstreamCluster } from "../undocumented.ts";
 import { representCluster } from "./represent-cluster.ts";
+import { readVisibleCluster } from "./visible-cluster.ts";
 
 /** Request to create a cluster. */
 interface CreateInput {
@@ -108,23 +108,14 @@ async function loadCreate(
   return { kind: "loaded", authorized, environment: authorized.environment, settings, slug, slugState, dryRun };
 }
 
-/** Reads the upstream cluster of a new cluster, if the caller can access it. One round trip. */
+/** Reads the upstream cluster of a new cluster, if the caller can see it. One round trip. */
 async function readUpstream(
-  { table }: Context,
-  { organisation, member, prefetched }: Authorized,
+  context: Context,
+  authorized: Authorized,
   identity: string,
 ): Promise<UpstreamCluster | undefined> {
-  const item = prefetched(pointerKey(identity));
-  const pointer = item && pointerEntity.read(item);
-  if (pointer === undefined || pointer.ttl !== undefined || pointer.organisation !== organisation.slug)
-    return undefined;
-  const key = { pk: organisationKey(organisation.slug).pk, sk: pointer.path };
-  const found = (await table.get([key])).get(keyText(key));
-  const cluster = found && clusterEntity.read(found);
-  if (cluster?.identity !== identity || !satisfies(roleIn(member, cluster.environmentIdentity), "viewer")) {
-    return undefined;
-  }
-  return { environmentSlug: cluster.environment, identity, slug: cluster.slug, version: cluster.version };
+  const cluster = await readVisibleCluster(context, authorized, authorized.prefetched(pointerKey(identity)));
+  return cluster && { environmentSlug: cluster.environment, identity, slug: cluster.slug, version: cluster.version };
 }
 
 /** Makes one attempt. @returns undefined after a concurrent change: then everything must be read again */

@@ -12,11 +12,10 @@ import { invalid } from "../../shared/errors.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import { uuid } from "../../shared/schemas.ts";
 import { type Parsed, type Validated, validate } from "../../shared/validation.ts";
-import type { RawItem } from "../../table/entity.ts";
-import { keyText, organisationKey, pointerKey } from "../../table/keys.ts";
+import { keyText, pointerKey } from "../../table/keys.ts";
 import { commit, Transaction } from "../../table/transaction.ts";
 import { roleIn, satisfies } from "../../tenancy/role.ts";
-import { type Cluster, clusterEntity, pointerEntity } from "../entity.ts";
+import type { Cluster } from "../entity.ts";
 import type { UpgradeChange } from "../event-types.ts";
 import { consequencesOf } from "../rules/consequences.ts";
 import { requestConflict, requestedUpgrade, requestProblems, unknownCluster } from "../rules/request-upgrade.ts";
@@ -30,6 +29,7 @@ import { createUpgrade, diffUpgrades, referenceTo, toUpgradeResponse } from "../
 import { newestUpgradeKey, supersedeUpgrade } from "../store/upgrade-reference.ts";
 import { type ScheduledUpgrade, scheduledUpgradeEntity } from "../upgrade-entity.ts";
 import { RequestScheduledClusterUpgrade, type ScheduledClusterUpgradeResponse } from "../upgrade-schema.ts";
+import { readVisibleCluster } from "./visible-cluster.ts";
 
 /** Request for an upgrade. */
 interface RequestUpgradeInput {
@@ -80,7 +80,7 @@ async function attempt(
     keys: () => pointerKeys,
   });
   const [key] = pointerKeys;
-  const cluster = key && (await readCluster(context, authorized, authorized.prefetched(key)));
+  const cluster = key && (await readVisibleCluster(context, authorized, authorized.prefetched(key)));
   if (cluster !== undefined && !satisfies(roleIn(authorized.member, cluster.environmentIdentity), "developer")) {
     throw roleInsufficient("developer", cluster.environment);
   }
@@ -102,23 +102,6 @@ async function attempt(
   const upgrade = requestedUpgrade(cluster, request, now.toISOString());
   if (dryRun) return await dryRunOf(context, cluster, upgrade);
   return await write(context, authorized, { cluster, upgrade, mutationId }, deadline);
-}
-
-/** Reads the cluster of a pointer. @returns undefined if it is not in the organisation, deleted, or not visible to the caller */
-async function readCluster(
-  { table }: Pick<Context, "table">,
-  { organisation, member }: Authorized,
-  item: RawItem | undefined,
-): Promise<Cluster | undefined> {
-  const pointer = item && pointerEntity.read(item);
-  if (pointer?.organisation !== organisation.slug || pointer.ttl !== undefined) return undefined;
-  const key = { pk: organisationKey(organisation.slug).pk, sk: pointer.path };
-  const found = (await table.get([key])).get(keyText(key));
-  const cluster = found && clusterEntity.read(found);
-  if (cluster?.identity !== pointer.identity) return undefined;
-  const { environmentIdentity } = cluster;
-  const isHidden = organisation.deletedEnvironments?.includes(environmentIdentity) === true;
-  return isHidden || !satisfies(roleIn(member, environmentIdentity), "viewer") ? undefined : cluster;
 }
 
 async function representNewest(

@@ -1,7 +1,7 @@
 /** Reads and cancels scheduled upgrades of clusters. */
 
 import * as v from "valibot";
-import { type Authorized, authorize, roleInsufficient } from "../../access/authorize.ts";
+import { authorize, roleInsufficient } from "../../access/authorize.ts";
 import { type Context, type NoOptions, requireValid, type WriteOptions } from "../../context.ts";
 import { requesterOf } from "../../events/event-log.ts";
 import { type Page, type PageOptions, paginate } from "../../listing/page.ts";
@@ -25,6 +25,7 @@ import { updateReference } from "../store/upgrade-reference.ts";
 import { type ScheduledUpgrade, scheduledUpgradeEntity } from "../upgrade-entity.ts";
 import type { ScheduledClusterUpgradeResponse, UpgradeStatus } from "../upgrade-schema.ts";
 import { representUpgrade } from "./request-upgrade.ts";
+import { isVisibleIn } from "./visible-cluster.ts";
 
 /** Options of a list of scheduled upgrades. */
 interface ListUpgradesOptions extends PageOptions {
@@ -45,11 +46,6 @@ interface CancelUpgradeInput extends UpgradePath {
   options: Parsed<WriteOptions>;
   precondition?: Precondition;
 }
-
-/** Returns whether the caller may see an upgrade: by the role in its environment, unless that is being deleted. */
-const isVisible = ({ organisation, member }: Authorized, { environmentIdentity }: ScheduledUpgrade): boolean =>
-  organisation.deletedEnvironments?.includes(environmentIdentity) !== true &&
-  satisfies(roleIn(member, environmentIdentity), "viewer");
 
 /**
  * Lists the scheduled upgrades of an organisation that the caller can see, oldest first. One database round trip, which reads all
@@ -76,7 +72,7 @@ export async function listScheduledUpgrades(
   const now = context.clock();
   const upgrades = (authorized.alongside ?? [])
     .map((item) => scheduledUpgradeEntity.read(item))
-    .filter((upgrade) => isKept(upgrade, now) && isVisible(authorized, upgrade))
+    .filter((upgrade) => isKept(upgrade, now) && isVisibleIn(authorized, upgrade.environmentIdentity))
     .filter(({ clusterIdentity }) => clusterIdentities === undefined || clusterIdentities.includes(clusterIdentity))
     .filter(({ status }) => statuses === undefined || statuses.includes(status))
     .sort(byAge);
@@ -101,7 +97,7 @@ async function authorizeUpgrade<Body>(context: Context, { organisation, upgrade 
   const [key] = keys();
   const item = key && authorized.prefetched(key);
   const found = item && scheduledUpgradeEntity.read(item);
-  if (found === undefined || !isKept(found, context.clock()) || !isVisible(authorized, found)) {
+  if (found === undefined || !isKept(found, context.clock()) || !isVisibleIn(authorized, found.environmentIdentity)) {
     throw upgradeNotFound(organisation, upgrade);
   }
   context.responseMetadata.cluster = found.clusterIdentity;

@@ -307,6 +307,14 @@ const tests: Record<string, () => Promise<void>> = {
     }
     const { cluster } = await create({ upstreamClusterIdentity: staging.identity.toUpperCase() });
     expect(cluster.upstreamCluster).toMatchObject({ identity: staging.identity, environmentSlug: "staging" });
+    // A deleted environment is hidden with its deleting clusters.
+    const environment = { name: "Hidden", purpose: "", type: "demo", description: "" };
+    await client.call("EnvironmentResponse", "POST", "/orgs/{org}/environments", environment);
+    const hidden = await client.call("ClusterResponse", "POST", "/orgs/{org}/clusters/hidden", tenant.creation());
+    await patch(`/orgs/{org}/clusters/hidden/${hidden.slug}`, { status: "deleting" });
+    expect((await client.send("DELETE", "/orgs/{org}/environments/hidden")).status).toBe(204);
+    const down = tenant.creation({ name: "down", upstreamClusterIdentity: hidden.identity });
+    await expectRefused("POST", IN, down, /^upstreamClusterIdentity: /);
   },
   async "CreateCluster.upstreamCluster"() {
     const { identity } = (await create()).cluster;
