@@ -162,6 +162,12 @@ export const requestRows = {
     name: emptyIsAbsent("name", UNCHANGED),
     type: emptyIsAbsent("type", UNCHANGED),
   },
+  UpdateMaintenanceSchedule: {
+    windows: {
+      text: "Null for none, because a published client sends it for an empty list.",
+      normalise: ({ windows }) => (windows === null ? { windows: [] } : {}),
+    },
+  },
 } as const satisfies Rows<RequestRow>;
 
 const rows: Rows<RequestRow> = requestRows;

@@ -464,6 +464,17 @@ const tests: Record<string, () => Promise<void>> = {
     const after = await client.call("EnvironmentResponse", "PATCH", path, sent);
     expect(after).toMatchObject({ type: before.type, purpose: "", description: "d" });
   },
+  async "UpdateMaintenanceSchedule.windows"() {
+    const schedules = "/organisations/{org}/maintenance-schedule";
+    const windows = [{ day: "SATURDAY", startTime: "02:00", duration: 120 }];
+    const created = await client.call("MaintenanceScheduleResponse", "POST", schedules, { name: "weekend", windows });
+    const path = `${schedules}/${created.identity}`;
+    expect((await expectKnown("PATCH", path, { name: "other" })).windows).toEqual(windows);
+    const own = `/api/v1${path.replace("{org}", tenant.slug)}`;
+    const kept = await world.send("PATCH", own, { token: tenant.admin, body: { windows: null } });
+    expect(kept.body.windows).toEqual(windows);
+    expect((await expectKnown("PATCH", path, { name: "other", windows: null })).windows).toEqual([]);
+  },
 
   async "page size"() {
     const page = await client.call("Page", "GET", "/orgs/{org}/environments?page=0");
