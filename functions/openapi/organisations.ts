@@ -80,7 +80,7 @@ export const organisationDescriptions: Descriptions<OperationIdOf<"Organisations
     summary: "Set roles of a member in an environment",
     description:
       "Sets the roles that a member has in this environment instead of those in the organisation: higher or lower ones, or `none`. A property that is absent does not change. `If-Match` takes the entity tag of the member. Requires the role admin in the organisation.",
-    successes: { 200: { ...member, description: "The member." } },
+    successes: { 200: { description: "The member.", headers: ["ETag", "Idempotency-Replayed"] } },
     errors: [...READ, 409, 412, 413, 415, 422],
   },
   deleteEnvironmentMember: {

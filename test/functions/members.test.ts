@@ -425,6 +425,25 @@ describe("roles in an environment", () => {
     expect(content.find((each: Json) => each.memberIdentity === memberIdentity)).toMatchObject({ role: "viewer" });
   });
 
+  test("a repetition with the same idempotency key returns the first response, and changes nothing", async () => {
+    const { memberIdentity } = await add();
+    const roles = inEnvironment("staging", memberIdentity);
+    const shown = async () => (await ok("GET", path(memberIdentity))).environments.map(({ role }: Json) => role);
+    // The second request asks for the present role.
+    for (const [key, role, later] of [
+      ["first", "none", "admin"],
+      ["second", "admin", "viewer"],
+    ] as const) {
+      const headers = { "idempotency-key": key };
+      const first = await send("POST", roles, { role }, { headers });
+      await ok("POST", roles, { role: later });
+      const again = await send("POST", roles, { role }, { headers });
+      expect([again.text, again.headers.get("idempotency-replayed")]).toEqual([first.text, "true"]);
+      expect(await shown()).toEqual([later]);
+      expectError(await send("POST", roles, { role: "developer" }, { headers }), 422, /used for another request/);
+    }
+  });
+
   test("a member with other roles in 200 environments gets no more, and can change the present ones", async () => {
     const { memberIdentity } = await add();
     await ok("POST", inEnvironment("staging", memberIdentity), { role: "admin" });

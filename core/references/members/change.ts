@@ -3,6 +3,7 @@
 import { authorize, environmentNotFound } from "../../access/authorize.ts";
 import type { Context, WriteOptions } from "../../context.ts";
 import { requesterOf } from "../../events/event-log.ts";
+import { storeResponse, storeResponseOnly } from "../../request/idempotency.ts";
 import type { Precondition } from "../../request/preconditions.ts";
 import { type Consequence, readWriteOptions, runWrite, type WriteResult } from "../../request/write.ts";
 import { notFound } from "../../shared/errors.ts";
@@ -137,7 +138,8 @@ async function attempt(
   if (decision.kind === "refuse") throw decision.error;
   if (decision.kind === "unchanged") {
     const present = representMember(organisation, before);
-    return dryRun ? { kind: "dryRun", body: present.body, consequences: [] } : present;
+    if (dryRun) return { kind: "dryRun", body: present.body, consequences: [] };
+    return (await storeResponseOnly(context, actor, present, deadline)) ? present : undefined;
   }
   const now = context.clock().toISOString();
   const after: Member | undefined =
@@ -159,7 +161,9 @@ async function attempt(
     return { kind: "dryRun", body, consequences: after === undefined ? [] : consequencesOf(before, after) };
   }
   const source = { organisation: slug, at: now, requester: requesterOf(context, actor) };
-  const failures = await commit(context.table, memberTransaction(context, change, admins, source), deadline);
+  const transaction = memberTransaction(context, change, admins, source);
+  storeResponse(context, transaction, actor, response);
+  const failures = await commit(context.table, transaction, deadline);
   if (failures.length === 0) return response;
   // An attempt whose response was lost has removed the member, or another request.
   const isGone = failures.some(({ label, present }) => label === "member" && present === undefined);

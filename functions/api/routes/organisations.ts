@@ -74,7 +74,7 @@ export const organisations = {
     group: "Organisations",
     method: "POST",
     path: `${ENVIRONMENTS}/{environment}/members/{member}`,
-    parameters: ["dryRun", "ifMatch", "prefer"],
+    parameters: ["dryRun", "ifMatch", "idempotencyKey", "prefer"],
     body: "SetEnvironmentMember",
     success: "MemberResponse",
     grant: { table: ["BatchGetItem", "PutItem"], indexes: [] },
