@@ -66,6 +66,12 @@ const DEFAULT_ADDONS: Readonly<Record<string, Addon>> = {
   sealedSecrets: { enabled: false },
 };
 
+/** Deletes a resource as the provider does: every status from 200 to 299 is a success. */
+async function deleteAt(client: AcloudClient, path: string): Promise<void> {
+  const { status } = await client.send("DELETE", path);
+  if (status < 200 || status > 299) throw new Error(`DELETE ${path} returned ${status}`);
+}
+
 /** Configuration of `acloud_cluster`. */
 export interface ClusterConfig extends Attributes {
   environment: string;
@@ -245,10 +251,108 @@ export const environmentResource: Resource<EnvironmentConfig> = {
     const { slug } = await client.call("EnvironmentResponse", "PATCH", path, environmentBody(config));
     return { ...state, slug };
   },
-  async remove(client, _config, { slug }) {
-    const { status } = await client.send("DELETE", `/orgs/{org}/environments/${slug}`);
-    if (status < 200 || status > 299) throw new Error(`DELETE of environment ${slug} returned ${status}`);
+  remove: (client, _config, { slug }) => deleteAt(client, `/orgs/{org}/environments/${slug}`),
+};
+
+/** Configuration of `acloud_cloud_account`. */
+export interface CloudAccountConfig extends Attributes {
+  display_name: string;
+  cloud_profile_identity: string;
+  enabled?: boolean;
+  vsphere_parent_folder?: string;
+  vsphere_parent_resource_pool?: string;
+  openstack_tenant_id?: string;
+}
+
+const ACCOUNTS = "/orgs/{org}/cloud-accounts";
+
+/** Finds an account in the list: the provider reads no single account. */
+async function findAccount(client: AcloudClient, identity: string): Promise<Json> {
+  const { elements } = await client.pages("CloudAccountResponse", ACCOUNTS);
+  const found = elements.find((account) => account.identity === identity);
+  if (found === undefined) throw new Error(`cloud account ${identity} was not found`);
+  return found;
+}
+
+/** `acloud_cloud_account`. Its profile and its metadata cannot change: another value replaces the account. */
+export const cloudAccountResource: Resource<CloudAccountConfig> = {
+  async create(client, config) {
+    const { identity, enabled } = await client.call("CloudAccountResponse", "POST", ACCOUNTS, {
+      displayName: config.display_name,
+      cloudProfile: config.cloud_profile_identity,
+      metadata: {
+        ...ifSet("parentResourcePool", config.vsphere_parent_resource_pool),
+        ...ifSet("parentFolder", config.vsphere_parent_folder),
+        ...ifSet("tenantId", config.openstack_tenant_id),
+      },
+    });
+    return { identity, enabled };
   },
+  async read(client, _config, { identity }) {
+    const read = await findAccount(client, identity);
+    return {
+      display_name: read.displayName,
+      enabled: read.enabled,
+      cloud_profile_identity: read.cloudProfile.identity,
+      vsphere_parent_folder: read.metadata.parentFolder ?? "",
+      vsphere_parent_resource_pool: read.metadata.parentResourcePool ?? "",
+      openstack_tenant_id: read.metadata.tenantId ?? "",
+    };
+  },
+  planned: (config) => ({
+    display_name: config.display_name,
+    enabled: config.enabled ?? true,
+    cloud_profile_identity: config.cloud_profile_identity,
+    vsphere_parent_folder: config.vsphere_parent_folder ?? "",
+    vsphere_parent_resource_pool: config.vsphere_parent_resource_pool ?? "",
+    openstack_tenant_id: config.openstack_tenant_id ?? "",
+  }),
+  async update(client, config, state) {
+    await client.call("CloudAccountResponse", "PATCH", `${ACCOUNTS}/${state.identity}`, {
+      displayName: config.display_name,
+      enabled: config.enabled ?? true,
+      primaryCloudCredentials: "",
+    });
+    await findAccount(client, state.identity);
+    return state;
+  },
+  remove: (client, _config, { identity }) => deleteAt(client, `${ACCOUNTS}/${identity}`),
+};
+
+/** Configuration of `acloud_maintenance_schedule`. */
+export interface MaintenanceScheduleConfig extends Attributes {
+  name: string;
+  windows: readonly { day: string; start_time: string; duration: number }[];
+}
+
+const SCHEDULES = "/organisations/{org}/maintenance-schedule";
+
+const scheduleBody = ({ name, windows }: MaintenanceScheduleConfig) => ({
+  name,
+  windows: windows.map(({ day, start_time: startTime, duration }) => ({ day, startTime, duration })),
+});
+
+/** `acloud_maintenance_schedule`: each of its writes reads it afterwards. */
+export const maintenanceScheduleResource: Resource<MaintenanceScheduleConfig> = {
+  async create(client, config) {
+    const body = scheduleBody(config);
+    const { identity } = await client.call("MaintenanceScheduleResponse", "POST", SCHEDULES, body);
+    await client.call("MaintenanceScheduleResponse", "GET", `${SCHEDULES}/${identity}`);
+    return { identity };
+  },
+  async read(client, config, { identity }) {
+    const read = await client.call("MaintenanceScheduleResponse", "GET", `${SCHEDULES}/${identity}`);
+    // Windows are not read back, except that an empty list clears them.
+    return { name: read.name, windows: read.windows.length === 0 ? [] : config.windows };
+  },
+  planned: ({ name, windows }) => ({ name, windows }),
+  async update(client, config, state) {
+    const path = `${SCHEDULES}/${state.identity}`;
+    await client.call("MaintenanceScheduleResponse", "PATCH", path, scheduleBody(config));
+    await client.call("MaintenanceScheduleResponse", "GET", path);
+    return state;
+  },
+  remove: (client, _config, { identity }) => deleteAt(client, `${SCHEDULES}/${identity}`),
 };
 
 /** Taint of a node pool. */
@@ -354,7 +458,6 @@ export const nodePoolResource: Resource<NodePoolConfig> = {
   },
   async remove(client, config, { id }) {
     await readCluster(client, config);
-    const { status } = await client.send("DELETE", `${clusterOf(config)}/pools/${id}`);
-    if (status < 200 || status > 299) throw new Error(`DELETE of node pool ${id} returned ${status}`);
+    await deleteAt(client, `${clusterOf(config)}/pools/${id}`);
   },
 };

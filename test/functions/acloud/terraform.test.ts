@@ -320,7 +320,7 @@ type Recorded = [method: string, path: string, body: unknown, expected?: object]
  * Requests of the Terraform provider as recorded, in order. The version and the identities are those of this server, which
  * knows no version `1.34`.
  */
-const recorded = (poolId: unknown): Recorded[] => [
+const recorded = (poolId: unknown, accountIdentity: unknown): Recorded[] => [
   [
     "POST",
     "/orgs/{org}/environments",
@@ -331,11 +331,19 @@ const recorded = (poolId: unknown): Recorded[] => [
     "POST",
     "/organisations/{org}/maintenance-schedule",
     { name: "weekend", windows: [{ day: "SATURDAY", startTime: "02:00", duration: 120 }] },
+    { name: "weekend", windows: [{ day: "SATURDAY", startTime: "02:00", duration: 120 }] },
   ],
   [
     "POST",
     "/orgs/{org}/cloud-accounts",
     { displayName: "TF account", cloudProfile: tenant.account.cloudProfile, metadata: {} },
+    { displayName: "TF account", enabled: true, metadata: {}, cloudProfile: { identity: tenant.account.cloudProfile } },
+  ],
+  [
+    "PATCH",
+    `/orgs/{org}/cloud-accounts/${accountIdentity}`,
+    { displayName: "TF account 2", enabled: true, primaryCloudCredentials: "" },
+    { identity: accountIdentity, displayName: "TF account 2", enabled: true, metadata: {} },
   ],
   ["POST", "/orgs/{org}/clusters/second", clusterCreation(clusterConfig()), { slug: "min", environmentSlug: "second" }],
   [
@@ -385,8 +393,9 @@ const recorded = (poolId: unknown): Recorded[] => [
 
 test("the recorded requests of the provider succeed in their order, with the responses that it needs", async () => {
   let poolId: unknown = "{id}";
-  for (let at = 0; at < recorded(poolId).length; at++) {
-    const [method, path, body, expected = {}] = recorded(poolId)[at] as Recorded;
+  let accountIdentity: unknown = "{identity}";
+  for (let at = 0; at < recorded(poolId, accountIdentity).length; at++) {
+    const [method, path, body, expected = {}] = recorded(poolId, accountIdentity)[at] as Recorded;
     if (path.endsWith("/join-config")) await world.settle();
     const response = await client.send(method, path, body);
     expect([method, path, response.status, response.body]).toEqual([method, path, 200, expect.objectContaining({})]);
@@ -394,6 +403,7 @@ test("the recorded requests of the provider succeed in their order, with the res
     expect([method, path, response.headers.get("warning")]).toEqual([method, path, null]);
     expect(response.body).toMatchObject(expected);
     if (path.endsWith("/pools")) poolId = response.body.id;
+    if (path.endsWith("/cloud-accounts")) accountIdentity = response.body.identity;
   }
 });
 
