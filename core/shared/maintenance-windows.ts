@@ -24,7 +24,7 @@ export interface OpenPeriod {
   readonly end: Date;
 }
 
-/** English names of the days. Their first three letters are accepted too, and any case. */
+/** English names of the days. */
 export const dayNames = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"] as const;
 
 /** Maximum duration of a window, in minutes: it may end on the next day, also after the end of the week. */
@@ -40,7 +40,16 @@ const WEEK_MS = 7 * DAY_MS;
 /** 1970-01-05, the first Monday after the epoch, in milliseconds. */
 const FIRST_MONDAY_MS = 4 * DAY_MS;
 
-const TIME = /^([01]?\d|2[0-3]):([0-5]\d)$/;
+/** Names of days: in full or their first three letters, in any case. Without a flag for that, because JSON Schema has none. */
+export const DAY_PATTERN = new RegExp(
+  `^(${dayNames.map((name) => `${name.slice(0, 3)}(${name.slice(3)})?`).join("|")})$`.replaceAll(
+    /[A-Z]/g,
+    (letter) => `[${letter.toLowerCase()}${letter}]`,
+  ),
+);
+
+/** Time of day: `H:MM` or `HH:MM`, 24 hours. */
+export const TIME_PATTERN = /^([01]?[0-9]|2[0-3]):[0-5][0-9]$/;
 
 /**
  * Parses the name of a day.
@@ -49,9 +58,8 @@ const TIME = /^([01]?\d|2[0-3]):([0-5]\d)$/;
  * @returns 0 for Monday to 6 for Sunday; undefined for any other text
  */
 export function parseDay(text: string): number | undefined {
-  const name = text.toUpperCase();
-  const day = dayNames.findIndex((each) => each === name || each.slice(0, 3) === name);
-  return day < 0 ? undefined : day;
+  if (!DAY_PATTERN.test(text)) return undefined;
+  return dayNames.findIndex((name) => name.startsWith(text.slice(0, 3).toUpperCase()));
 }
 
 /**
@@ -61,8 +69,9 @@ export function parseDay(text: string): number | undefined {
  * @returns minutes after midnight; undefined for any other text
  */
 export function parseTimeOfDay(text: string): number | undefined {
-  const [, hours, minutes] = TIME.exec(text) ?? [];
-  return hours === undefined ? undefined : Number(hours) * 60 + Number(minutes);
+  if (!TIME_PATTERN.test(text)) return undefined;
+  const [hours, minutes] = text.split(":");
+  return Number(hours) * 60 + Number(minutes);
 }
 
 /** Parses a window. @returns undefined if it is malformed: such a window never opens */
@@ -106,7 +115,3 @@ export function nextPeriod(windows: readonly MaintenanceWindow[], from: Date): O
   }
   return { start: new Date(startMs), end: new Date(Math.min(endMs, startMs + MAX_PERIOD_MS)) };
 }
-
-/** Returns whether a moment is inside of a window. */
-export const isOpen = (windows: readonly MaintenanceWindow[], at: Date): boolean =>
-  nextPeriod(windows, at)?.start.getTime() === at.getTime();

@@ -2,13 +2,9 @@
 
 import { type ScheduledUpgrade, scheduledUpgradeEntity } from "#core/cluster/upgrade-entity.ts";
 import type { Services } from "#core/context.ts";
-import type { MaintenanceWindow } from "#core/shared/maintenance-windows.ts";
-import { deadlineIn } from "#core/shared/retry.ts";
+import { type MaintenanceWindow, nextPeriod } from "#core/shared/maintenance-windows.ts";
 import { organisationKey, SCHEDULED_UPGRADE_PREFIX } from "#core/table/keys.ts";
-import { commit, Transaction } from "#core/table/transaction.ts";
-import { readReferences } from "#core/tenancy/references.ts";
-import { buildReferencesItem } from "#core/tenancy/references-entity.ts";
-import type { Tenant } from "./world.ts";
+import type { Tenant, World } from "./world.ts";
 
 /** Reads every scheduled upgrade of an organisation, oldest first. */
 export async function upgradesOf(services: Services, organisation: string): Promise<ScheduledUpgrade[]> {
@@ -21,19 +17,15 @@ export async function upgradesOf(services: Services, organisation: string): Prom
 
 /** Replaces the windows of a tenant's schedule. */
 export async function changeWindows(
-  services: Services,
-  { slug, schedule }: Tenant,
+  world: Pick<World, "send">,
+  { slug, schedule, admin }: Tenant,
   windows: readonly MaintenanceWindow[],
 ): Promise<void> {
-  const references = await readReferences(services, slug);
-  const present = references.schedules[schedule.identity];
-  if (present === undefined) throw new Error("schedule not found");
-  const revision = references.revision + 1;
-  const schedules = { ...references.schedules, [schedule.identity]: { ...present, windows: [...windows], revision } };
-  const transaction = new Transaction()
-    .put("references", buildReferencesItem(slug, { ...references, schedules, revision }))
-    .update("organisation", organisationKey(slug), "SET #referencesRevision = :revision", {
-      values: { ":revision": revision },
-    });
-  if ((await commit(services.table, transaction, deadlineIn())).length > 0) throw new Error("schedule not changed");
+  const path = `/api/v1/organisations/${slug}/maintenance-schedule/${schedule.identity}`;
+  const { status, text } = await world.send("PATCH", path, { token: admin, body: { windows } });
+  if (status !== 200) throw new Error(`schedule not changed: ${text}`);
 }
+
+/** Returns whether a moment is inside of a window. */
+export const isOpen = (windows: readonly MaintenanceWindow[], at: Date): boolean =>
+  nextPeriod(windows, at)?.start.getTime() === at.getTime();

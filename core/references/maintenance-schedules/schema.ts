@@ -2,31 +2,26 @@
 
 import * as v from "valibot";
 import type { MaintenanceScheduleResponse } from "../../cluster/schema.ts";
+import { DAY_PATTERN, MAX_WINDOW_MINUTES, TIME_PATTERN } from "../../shared/maintenance-windows.ts";
 import { maxCharacters, textOfBytes } from "../../shared/schemas.ts";
 import type { MaintenanceSchedule } from "../../tenancy/references-entity.ts";
-
-// JSON Schema has no flag for any case.
-const DAY = new RegExp(
-  "^(mon(day)?|tue(sday)?|wed(nesday)?|thu(rsday)?|fri(day)?|sat(urday)?|sun(day)?)$".replaceAll(
-    /[a-z]/g,
-    (letter) => `[${letter}${letter.toUpperCase()}]`,
-  ),
-);
-const START_TIME = /^([01]?[0-9]|2[0-3]):[0-5][0-9]$/;
-
-/** Maximum length of a window, one day, in minutes. */
-const LONGEST_WINDOW = 1_440;
 
 // All schedules of an organisation share one item; 256 bytes are 64 characters of any kind that JSON does not escape.
 const name = v.pipe(textOfBytes(256), v.minLength(1), maxCharacters(64));
 
 /** MaintenanceWindow of the API documentation: `day` and `startTime` are stored and returned as sent. */
 export const MaintenanceWindow = v.object({
-  day: v.pipe(v.string(), v.regex(DAY, "must be a day of the week in English, such as SATURDAY or sat")),
-  duration: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(LONGEST_WINDOW), v.description("In minutes.")),
+  day: v.pipe(v.string(), v.regex(DAY_PATTERN, "must be a day of the week in English, such as SATURDAY or sat")),
+  duration: v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(1),
+    v.maxValue(MAX_WINDOW_MINUTES),
+    v.description("In minutes."),
+  ),
   startTime: v.pipe(
     v.string(),
-    v.regex(START_TIME, "must be a time in UTC, such as 2:00 or 02:00"),
+    v.regex(TIME_PATTERN, "must be a time in UTC, such as 2:00 or 02:00"),
     v.description("In UTC."),
   ),
 });

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { automaticTarget } from "#core/cluster/rules/automatic-upgrade.ts";
 import { isStep } from "#core/cluster/rules/versions.ts";
 import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
-import { isOpen, type MaintenanceWindow } from "#core/shared/maintenance-windows.ts";
+import type { MaintenanceWindow } from "#core/shared/maintenance-windows.ts";
 import { HOUR_MS } from "#core/shared/time.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { makeReconciledWorld, type ReconciledWorld } from "#test/support/reconciling.ts";
-import { changeWindows, upgradesOf } from "#test/support/upgrades.ts";
+import { changeWindows, isOpen, upgradesOf } from "#test/support/upgrades.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
 /** `MODEL_RUNS` sets more runs. */
@@ -151,7 +151,7 @@ async function run(history: History, given: Step): Promise<void> {
       return;
     }
     case "change windows":
-      await changeWindows(world.services, tenant, given.windows);
+      await changeWindows(world, tenant, given.windows);
       history.schedules.push({ from: nowMs(), windows: given.windows });
       return;
     case "delete and undelete":
@@ -233,7 +233,7 @@ test("upgrades start only in their windows, are missed only without workers, and
         }),
       });
       const first = [{ day: "SATURDAY", startTime: "02:00", duration: 120 }];
-      await changeWindows(world.services, tenant, first);
+      await changeWindows(world, tenant, first);
       const history: History = {
         tenant,
         identity: made.body.identity,

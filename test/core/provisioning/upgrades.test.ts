@@ -150,11 +150,11 @@ describe("a requested upgrade", () => {
 
   test("it stays REQUESTED while the schedule has no windows, and is placed within an hour of the first window", async () => {
     const cluster = await create({}, HOUR_MS);
-    await changeWindows(world.services, tenant, []);
+    await changeWindows(world, tenant, []);
     const upgrade = await request(cluster.identity);
     await world.settle(DAY_MS);
     expect(await find(upgrade.identity)).toMatchObject({ status: "REQUESTED" });
-    await changeWindows(world.services, tenant, [{ day: "Wed", startTime: "9:00", duration: 60 }]);
+    await changeWindows(world, tenant, [{ day: "Wed", startTime: "9:00", duration: 60 }]);
     await world.settle(HOUR_MS);
     expect((await find(upgrade.identity)).windowStart).toMatch(/T09:00:00.000Z$/);
   });
@@ -346,7 +346,7 @@ describe("a maintenance schedule that changes", () => {
     const cluster = await create({}, HOUR_MS);
     const upgrade = await request(cluster.identity);
     await world.settle(60_000);
-    await changeWindows(world.services, tenant, [{ day: "TUESDAY", startTime: "20:00", duration: 30 }]);
+    await changeWindows(world, tenant, [{ day: "TUESDAY", startTime: "20:00", duration: 30 }]);
     await world.settle(HOUR_MS);
     expect(await find(upgrade.identity)).toMatchObject({
       status: "SCHEDULED",
@@ -354,7 +354,7 @@ describe("a maintenance schedule that changes", () => {
     });
     // Minutes before the window there is no resync any more: the worker finds the change at the start of the window.
     await workUntil("2026-11-24T19:59:00.000Z");
-    await changeWindows(world.services, tenant, [{ day: "THU", startTime: "1:00", duration: 30 }]);
+    await changeWindows(world, tenant, [{ day: "THU", startTime: "1:00", duration: 30 }]);
     await workUntil("2026-11-24T21:00:00.000Z");
     expect(await get()).toMatchObject({ version: OLD });
     expect(await find(upgrade.identity)).toMatchObject({ windowStart: "2026-11-26T01:00:00.000Z" });

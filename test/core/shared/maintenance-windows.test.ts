@@ -2,12 +2,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   dayNames,
-  isOpen,
   type MaintenanceWindow,
   nextPeriod,
   parseDay,
   parseTimeOfDay,
 } from "#core/shared/maintenance-windows.ts";
+import { isOpen } from "#test/support/upgrades.ts";
 
 const MINUTE_MS = 60_000;
 const WEEK_MINUTES = 7 * 1_440;
