@@ -6,6 +6,7 @@ import type { Services } from "../context.ts";
 import { decideCreate, profileNamed } from "../references/cloud-accounts/rules.ts";
 import { CreateCloudAccount, displayName } from "../references/cloud-accounts/schema.ts";
 import { invalid, type Problem } from "../shared/errors.ts";
+import { byAge } from "../shared/order.ts";
 import { formatValue, validate } from "../shared/validation.ts";
 import { readReferences } from "../tenancy/references.ts";
 import type { CloudAccount, CloudCredentials } from "../tenancy/references-entity.ts";
@@ -58,5 +59,5 @@ function unknownProfile(given: string): Problem {
 /** Lists the cloud accounts of an organisation, oldest first. @throws AppError not found */
 export async function listAccounts(services: Services, organisation: string): Promise<CloudAccount[]> {
   const { accounts } = await readReferences(services, organisation);
-  return Object.values(accounts).sort((one, other) => (one.createdAt < other.createdAt ? -1 : 1));
+  return Object.values(accounts).sort(byAge);
 }

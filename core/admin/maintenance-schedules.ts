@@ -4,6 +4,7 @@ import type { Services } from "../context.ts";
 import { decideCreate } from "../references/maintenance-schedules/rules.ts";
 import { CreateMaintenanceSchedule } from "../references/maintenance-schedules/schema.ts";
 import { invalid } from "../shared/errors.ts";
+import { byAge } from "../shared/order.ts";
 import { validate } from "../shared/validation.ts";
 import { readReferences } from "../tenancy/references.ts";
 import type { MaintenanceSchedule } from "../tenancy/references-entity.ts";
@@ -33,5 +34,5 @@ export async function createSchedule(
 /** Lists the maintenance schedules of an organisation, oldest first. @throws AppError not found */
 export async function listSchedules(services: Services, organisation: string): Promise<MaintenanceSchedule[]> {
   const { schedules } = await readReferences(services, organisation);
-  return Object.values(schedules).sort((one, other) => (one.createdAt < other.createdAt ? -1 : 1));
+  return Object.values(schedules).sort(byAge);
 }

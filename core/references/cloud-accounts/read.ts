@@ -4,6 +4,7 @@ import { authorize } from "../../access/authorize.ts";
 import { type Context, type NoOptions, requireValid } from "../../context.ts";
 import { type Page, type PageOptions, paginate } from "../../listing/page.ts";
 import type { Representation } from "../../request/idempotency.ts";
+import { byAge } from "../../shared/order.ts";
 import type { Parsed } from "../../shared/validation.ts";
 import { requireListAccess } from "../memberships.ts";
 import { representAccount } from "./represent.ts";
@@ -16,12 +17,6 @@ interface CloudAccountListOptions extends PageOptions {
   /** Slug of the provider. */
   cloudProvider: string | undefined;
 }
-
-/** Orders accounts or credentials by their age. */
-export const byAge = (
-  one: { createdAt: string; identity: string },
-  other: { createdAt: string; identity: string },
-): number => (`${one.createdAt} ${one.identity}` < `${other.createdAt} ${other.identity}` ? -1 : 1);
 
 /**
  * Lists the cloud accounts of an organisation, oldest first. The filters compare for equality. One database round trip.

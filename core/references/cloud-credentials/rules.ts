@@ -5,6 +5,7 @@ import type { Change } from "../../events/entity.ts";
 import type { OrganisationEvent } from "../../events/organisation-events.ts";
 import { type Precondition, revisionMismatch } from "../../request/preconditions.ts";
 import { type AppError, conflict, invalid, notFound, type Problem } from "../../shared/errors.ts";
+import { byAge } from "../../shared/order.ts";
 import { formatValue, type Validated, validate } from "../../shared/validation.ts";
 import type { CloudAccount, CloudCredentials, References } from "../../tenancy/references-entity.ts";
 import { accountPath, nextRevision, profileOf, withAccount } from "../cloud-accounts/rules.ts";
@@ -214,7 +215,7 @@ export function decideDelete(state: CredentialsState, clusters: number, needsCre
     return { kind: "refuse", error: lastInUse(account, clusters) };
   }
   const { primaryCloudCredentialsIdentity: primary } = account;
-  const oldest = remaining.toSorted((one, other) => (one.createdAt < other.createdAt ? -1 : 1))[0];
+  const oldest = remaining.toSorted(byAge)[0];
   const changed = {
     credentials: remaining,
     primaryCloudCredentialsIdentity: primary === credentials.identity ? oldest?.identity : primary,

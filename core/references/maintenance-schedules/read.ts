@@ -3,10 +3,11 @@
 import { authorize } from "../../access/authorize.ts";
 import { type Context, type NoOptions, requireValid } from "../../context.ts";
 import type { Representation } from "../../request/idempotency.ts";
+import { byAge } from "../../shared/order.ts";
 import type { Parsed } from "../../shared/validation.ts";
 import type { RawItem } from "../../table/entity.ts";
 import { keyText, usageKey } from "../../table/keys.ts";
-import { type MaintenanceSchedule, usageEntity } from "../../tenancy/references-entity.ts";
+import { usageEntity } from "../../tenancy/references-entity.ts";
 import { requireListAccess } from "../memberships.ts";
 import { countClusters, usageKeysOf } from "../write.ts";
 import { findSchedule } from "./rules.ts";
@@ -14,9 +15,6 @@ import { type MaintenanceScheduleBody, toMaintenanceScheduleResponse } from "./s
 import { representSchedule } from "./write.ts";
 
 const clustersIn = (usage: RawItem | undefined): number => (usage === undefined ? 0 : usageEntity.read(usage).clusters);
-
-const byAge = (one: MaintenanceSchedule, other: MaintenanceSchedule) =>
-  `${one.createdAt} ${one.identity}` < `${other.createdAt} ${other.identity}` ? -1 : 1;
 
 /**
  * Lists the maintenance schedules of an organisation, oldest first, each with the number of clusters that use it and are not
