@@ -104,15 +104,16 @@ export const commands: Readonly<Record<string, Command>> = {
         ]);
       }
       const { values } = given;
+      const metadata = {
+        tenantId: values["tenant-id"],
+        parentFolder: values["parent-folder"],
+        parentResourcePool: values["parent-resource-pool"],
+      };
       const account = await createAccount(services, orgOption(given), {
         displayName: values.name,
         cloudProfile: values.provider,
         credentials: values.credentials,
-        metadata: {
-          tenantId: values["tenant-id"],
-          parentFolder: values["parent-folder"],
-          parentResourcePool: values["parent-resource-pool"],
-        },
+        metadata: Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== undefined)),
       });
       return { print: account };
     },

@@ -14,7 +14,20 @@ beforeAll(async () => {
   const response = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
   expect(response.status, response.text).toBe(200);
   const pools = await world.send("GET", `${tenant.path("production", "one")}/pools`, { token: tenant.admin });
+  const send = (method: string, path: string, body?: unknown) =>
+    world.send(method, path, { token: tenant.admin, body });
+  const upgrade = await send("POST", `/api/v1/orgs/${tenant.slug}/scheduled-cluster-upgrades`, {
+    clusterIdentity: response.body.identity,
+    version: "v1.35.1-u-ame.1",
+  });
+  const observed = await send("POST", `/api/v1/orgs/${tenant.slug}/monitoring`, { name: "Web shop" });
+  const own = await send("GET", `/api/v1/organisations/${tenant.slug}/me`);
+  const [credentials] = tenant.account.credentials;
   values = {
+    scheduledUpgradeIdentity: upgrade.body.identity,
+    observabilityTenantSlug: observed.body.slug.slugValue ?? observed.body.slug,
+    memberIdentity: own.body.memberIdentity,
+    cloudCredentials: credentials?.identity ?? "",
     organisationSlug: tenant.slug,
     environmentSlug: "production",
     clusterSlug: "one",

@@ -141,7 +141,8 @@ describe("the log line on Lambda", () => {
       Errors: 0,
       Latency: first.milliseconds,
       ReadUnits: 6,
-      WriteUnits: 0,
+      // The first use of a token on a day is recorded.
+      WriteUnits: 1,
     });
     expect(second).toMatchObject({ lambdaRequestId: "lambda-2", coldStart: false });
     expect(metricsOf(third)).toMatchObject({ Requests: 1, Errors: 0, ReadUnits: 0 });

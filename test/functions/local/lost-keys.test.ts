@@ -160,7 +160,7 @@ test("after secrets discard a server starts without keys.json, and its clusters 
   expect([beside.code, beside.stderr.includes("is in use by a server")]).toEqual([1, true]);
   await end(server);
   const nothing = await admin(environment, "secrets", "discard");
-  expect([nothing.code, JSON.parse(nothing.stdout).lost]).toEqual([0, { clusters: [] }]);
+  expect([nothing.code, JSON.parse(nothing.stdout).lost]).toEqual([0, { clusters: [], credentials: [] }]);
 });
 
 test.each([
