@@ -57,13 +57,21 @@ export interface Validated<T> extends Parsed<Draft<T> | undefined> {
  *
  * @param schema plain objects, arrays, maps, optionals and leaves; it is the published shape
  * @param input any JSON value, or a `Shorthand` in place of an object
+ * @param hidesValues true if no problem shows a value: of an input with secrets, which can be in the wrong property
  */
-export function validate<S extends Schema>(schema: S, input: unknown): Validated<v.InferOutput<S>> {
-  const found: Found = { problems: [], unknown: [], shorthands: new Set() };
+export function validate<S extends Schema>(
+  schema: S,
+  input: unknown,
+  { hidesValues = false }: { hidesValues?: boolean } = {},
+): Validated<v.InferOutput<S>> {
+  const found: Found = { problems: [], unknown: [], shorthands: new Set(), hidesValues };
   const value = walk(schema, input, ROOT, found) as Draft<v.InferOutput<S>> | undefined;
+  const { problems, unknown, shorthands } = found;
   return {
     value,
-    ...found,
+    problems,
+    unknown,
+    shorthands,
     complete() {
       if (found.problems.length > 0) throw new Error("a value with problems is not complete");
       return value as v.InferOutput<S>;
@@ -75,6 +83,7 @@ interface Found {
   problems: Problem[];
   unknown: string[];
   shorthands: Set<string>;
+  hidesValues: boolean;
 }
 
 /** Path in an input: `shown` for problems, with each name shortened, and `plain`, of which only the start is kept. */
@@ -205,9 +214,9 @@ function addProblem(
   { shown }: PropertyPath,
   input: unknown,
   text: string,
-  { problems }: Found,
+  { problems, hidesValues }: Found,
 ): undefined {
-  if (isSecret(schema)) {
+  if (hidesValues || isSecret(schema)) {
     problems.push({ path: shown, message: shown === "" ? `The body ${text}.` : text });
     return undefined;
   }

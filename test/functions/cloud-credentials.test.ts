@@ -152,6 +152,20 @@ describe("creating credentials", () => {
     expectError(text, 400, /not JSON/);
   });
 
+  test("a secret in a wrong property is named by its path, and not shown", async () => {
+    const credentials = aws();
+    for (const [wrong, at] of [
+      [{ displayName: `${secret()}/` }, "displayName"],
+      [{ displayName: [secret()] }, "displayName"],
+      [{ displayName: "N", metadata: secret() }, "metadata"],
+      [{ displayName: "N", metadata: { accessKeySecret: secret() + "x".repeat(160) } }, "metadata.accessKeySecret"],
+    ] as const) {
+      const creation = await send("POST", path(undefined, "aws"), { ...wrong, credentials });
+      expectError(creation, 400, new RegExp(`^${at}: must `));
+      expectError(await send("PUT", path(undefined, main()), wrong), 400, new RegExp(`^${at}: must `));
+    }
+  });
+
   test("the type in the path is the type of the account's profile", async () => {
     const credentials = valuesOf(["clientId", "clientSecret", "subscriptionId", "tenantId"]);
     const body = { displayName: "New", credentials };

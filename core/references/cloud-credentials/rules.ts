@@ -51,14 +51,17 @@ export function findCredentials(account: CloudAccount, given: string): CloudCred
   );
 }
 
+// A secret can be in the wrong property.
+const HIDDEN = { hidesValues: true };
+
 /** Validates the body of a creation, by the type in the path. Secrets of an unknown type are not validated. */
 export const validateCreation = (cloudType: string, body: unknown): Validated<CreateCloudCredentials> =>
-  validate(isCloudType(cloudType) ? creationsByType[cloudType] : CreationOfUnknownType, body);
+  validate(isCloudType(cloudType) ? creationsByType[cloudType] : CreationOfUnknownType, body, HIDDEN);
 
 /** Validates the body of a change. @param cloudType type of the existing credentials */
 export const validateChange = (cloudType: CloudProviderType, body: unknown): Validated<UpdateCloudCredentials> =>
   // The operator can create a record without secrets for a provider that needs none.
-  validate(isCloudType(cloudType) ? changesByType[cloudType] : changesByType.aws, body);
+  validate(isCloudType(cloudType) ? changesByType[cloudType] : changesByType.aws, body, HIDDEN);
 
 /** Lists the problems of the type in the path. */
 function typeProblems(given: string, account: CloudAccount): Problem[] {
