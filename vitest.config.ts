@@ -2,9 +2,17 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that take long, mostly waiting: begun first, so that others fill their pauses. */
-const LONG = ["waiters", "lost-keys", "server", "waiting", "crash", "engine", "oidc-renewal", "writes-faults"].map(
-  (name) => `/${name}.test.ts`,
-);
+const LONG = [
+  "waiters",
+  "lost-keys",
+  "server",
+  "waiting",
+  "crash",
+  "engine",
+  "oidc-renewal",
+  "writes-faults",
+  "upgrades",
+].map((name) => `/${name}.test.ts`);
 
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

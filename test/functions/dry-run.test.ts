@@ -1,5 +1,5 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
-import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { Cluster } from "#core/cluster/entity.ts";
 import { clusterItem } from "#core/cluster/store/items.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
@@ -22,10 +22,6 @@ let person: string;
 /** The only admin. */
 let admin: string;
 let personEmail: string;
-
-beforeAll(async () => {
-  world = await makeWorld();
-});
 
 const at = (environment = "production", ...rest: string[]) => [tenant.path(environment, "one"), ...rest].join("/");
 const environments = (...rest: string[]) => [`/api/v1/orgs/${tenant.slug}/environments`, ...rest].join("/");
@@ -52,6 +48,8 @@ const rehearse = (method: string, path: string, body?: unknown, token = tenant.a
   send(method, `${path}?dryRun=true`, body, token);
 
 beforeEach(async () => {
+  // A table of its own for each test, because each reads all of its items.
+  world = await makeWorld();
   tenant = await world.tenant();
   const nodePools = [
     { name: "web", nodeSize: "t3.medium", minSize: 3 },
