@@ -84,8 +84,13 @@ ${bundles[name].handlers.map((handler) => `export const ${handler} = called(bund
 /** First number of a bundle's requests, so that no two generate the same ids. */
 const firstOf = (name: BundleName) => Object.keys(bundles).indexOf(name) * 1_000;
 
+/** Clock and ids of each function's requests. Requests to several functions may alternate. */
+const givens = new Map<BundleName, ReturnType<typeof movingGiven>>();
+
 async function start(name: BundleName, handler = "handler"): Promise<RunningFunction> {
   const present = running.get(name);
+  given = givens.get(name) ?? movingGiven(START, firstOf(name));
+  givens.set(name, given);
   if (present !== undefined) return present;
   writeFileSync(join(folder, `${name}.mjs`), entryOf(name));
   const made = await startFunction({
@@ -94,7 +99,6 @@ async function start(name: BundleName, handler = "handler"): Promise<RunningFunc
     environment: environment(engine.endpoint),
   });
   running.set(name, made);
-  given = movingGiven(START, firstOf(name));
   return made;
 }
 
@@ -240,7 +244,9 @@ test("every bundle returns the same bytes as the local server, and writes the sa
       .filter((name) => name !== "reconcile")
       .sort(),
   );
-  expect(await itemsOf(other)).toEqual(await itemsOf(world.table));
+  // Encrypted secrets are random, and not every function records the use of tokens.
+  const isComparable = ({ pk, sk }: Json) => !String(sk).startsWith("SECRET#") && !String(pk).startsWith("TOKEN#");
+  expect((await itemsOf(other)).filter(isComparable)).toEqual((await itemsOf(world.table)).filter(isComparable));
 });
 
 test("the reconciler's bundle processes stream records like the local one", async () => {
