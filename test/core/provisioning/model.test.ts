@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
+import type { Cluster } from "#core/cluster/entity.ts";
 import { canFollow, type DesiredStatus } from "#core/cluster/rules/transitions.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
 import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
@@ -133,6 +134,17 @@ async function expectLegal(identity: string): Promise<void> {
   }
 }
 
+/** Asserts that a cluster is done, and what is observed of it. */
+async function expectState(tenant: Tenant, present: Cluster, wanted: string, version: string | undefined) {
+  expect([present.slug, present.status, present.provisionStatus]).toEqual([present.slug, wanted, "DONE"]);
+  const path = tenant.path("production", present.slug);
+  const { body } = await world.send("GET", `${path}?includeDetails=true`, { token: tenant.admin });
+  expect(body.actualState).toMatchObject({ status: wanted, version });
+  const pools = (await world.send("GET", `${path}/pools`, { token: tenant.admin })).body;
+  if (wanted === "started") expect(pools.every((pool: Json) => pool.provisionStatus === "DONE")).toBe(true);
+  else expect(pools.every((pool: Json) => pool.provisionStatus !== "DELETING")).toBe(true);
+}
+
 test("states follow the state machine and clusters converge, whatever is requested and whatever fails", {
   timeout: LIMIT_MS,
 }, async () => {
@@ -149,13 +161,16 @@ test("states follow the state machine and clusters converge, whatever is request
       await expectInvariants(world.services, tenant.slug);
       for (const present of await clustersOf(world.services, tenant.slug)) {
         const wanted = { starting: "started", stopping: "stopped", deleting: "deleted" }[present.desiredStatus];
-        expect([present.slug, present.status, present.provisionStatus]).toEqual([present.slug, wanted, "DONE"]);
-        const path = tenant.path("production", present.slug);
-        const { body } = await world.send("GET", `${path}?includeDetails=true`, { token: tenant.admin });
-        expect(body.actualState).toMatchObject({ status: wanted, version: present.version });
-        const pools = (await world.send("GET", `${path}/pools`, { token: tenant.admin })).body;
-        if (wanted === "started") expect(pools.every((pool: Json) => pool.provisionStatus === "DONE")).toBe(true);
-        else expect(pools.every((pool: Json) => pool.provisionStatus !== "DELETING")).toBe(true);
+        // A version that was requested shortly before the stop waits for the next start.
+        await expectState(tenant, present, wanted, wanted === "stopped" ? present.plannedVersion : present.version);
+        if (wanted !== "stopped") continue;
+        const started = { token: tenant.admin, body: { status: "starting" } };
+        expect((await world.send("PATCH", tenant.path("production", present.slug), started)).status).toBe(200);
+      }
+      // Long enough for a start, and too short for the resync of all clusters of the world.
+      await world.settle(60_000);
+      for (const present of await clustersOf(world.services, tenant.slug)) {
+        await expectState(tenant, present, "started", present.version);
       }
     }),
     { numRuns: RUNS, endOnFailure: true },
