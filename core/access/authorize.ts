@@ -37,7 +37,10 @@ interface PathSlugs {
 /** Requirements of an operation, and additional reads. The functions are called only when the path is well formed. */
 interface AuthorizeOptions<Alongside> {
   path: PathSlugs;
-  /** Role that the caller needs in the environment of the path, or in the organisation if the path has none. Absent: any role. */
+  /**
+   * Role that the caller needs in the environment of the path, or in the organisation if the path has no environment. If absent, any
+   * role is sufficient.
+   */
   role?: RequiredRole;
   /** Role that the caller needs in the organisation, also if the path has an environment, whatever the role there is. */
   organisationRole?: RequiredRole;

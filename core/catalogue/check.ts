@@ -22,7 +22,7 @@ interface Identified {
 }
 
 /** Lists the entries with ids. @param data well-formed parts of a file */
-export function identifiedEntries(data: CatalogueDraft): Identified[] {
+function identifiedEntries(data: CatalogueDraft): Identified[] {
   const found: Identified[] = [];
   const add = (kind: Identified["kind"], name: string, id: number | string | undefined, path: string) => {
     if (id !== undefined) found.push({ kind, name, id, path });

@@ -63,7 +63,7 @@ export const toTenantResponse = (tenant: Tenant, organisation: string): TenantRe
 });
 
 /** Maximum number of rule files, and of template files, of a tenant. */
-export const MAX_FILES = 50;
+const MAX_FILES = 50;
 
 const files = (what: string) =>
   v.pipe(

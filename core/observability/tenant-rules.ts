@@ -50,7 +50,7 @@ export const tenantPath = ({ slug }: Pick<Tenant, "slug">) => `observabilityTena
 export const tenantSettings = ({ identity, name, ipWhiteList }: Tenant) => ({ identity, name, ipWhiteList });
 
 /** Returns the entity tag of a tenant, without quotes. It identifies the revision, also of a later tenant with the same slug. */
-export const tenantEtag = ({ revision, identity }: Pick<Tenant, "revision" | "identity">): string =>
+const tenantEtag = ({ revision, identity }: Pick<Tenant, "revision" | "identity">): string =>
   `${revision}-${identity.slice(0, 8)}`;
 
 /** Builds the representation of a tenant. @param organisation slug of its organisation */

@@ -21,7 +21,7 @@ import type { UpgradeReads } from "./upgrade-step.ts";
 export interface StoredState extends PrerequisiteContext {
   cluster: Cluster & Key;
   pools: readonly NodePool[];
-  /** What decides about the cluster's scheduled upgrade; undefined if there is nothing to decide. */
+  /** Items by which the cluster's scheduled upgrade is decided; undefined if there is nothing to decide. */
   upgrade: UpgradeReads | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface Step {
 }
 
 /** Step without a result to record: a prerequisite was satisfied, or the stored state changed meanwhile. */
-export type Unfinished = "prepared" | "changed";
+type Unfinished = "prepared" | "changed";
 
 /**
  * Runs the next step of a cluster.

@@ -32,7 +32,7 @@ export interface ReferencesState {
 }
 
 /** Decision about a write. `unchanged`: the request asks for the current values. */
-export type WriteDecision<Body> =
+type WriteDecision<Body> =
   | { kind: "refuse"; error: AppError }
   | { kind: "unchanged"; response: Representation<Body> }
   | {

@@ -19,7 +19,7 @@ const StoredCloudSecret = v.object({
   createdAt: v.string(),
 });
 /** Encrypted secrets of cloud credentials. */
-export type CloudSecret = v.InferOutput<typeof StoredCloudSecret>;
+type CloudSecret = v.InferOutput<typeof StoredCloudSecret>;
 
 /** Entity of the secrets of cloud credentials. */
 export const cloudSecretEntity = defineEntity("cloud-secret", 1, StoredCloudSecret);
@@ -41,7 +41,8 @@ const contentContext = (table: Table, organisation: string, credentials: string)
 });
 
 /**
- * Encrypts the secrets of credentials with a new data key. Whoever may only generate data keys can write secrets and cannot read any.
+ * Encrypts the secrets of credentials with a new data key. The permission to generate data keys is enough to write secrets, and does not
+ * allow to read them.
  *
  * @param organisation slug
  * @param credentials identity of the credentials

@@ -19,7 +19,7 @@ interface WeeklyWindow {
 }
 
 /** Time in which maintenance is allowed: from `start` until just before `end`. */
-export interface OpenPeriod {
+interface OpenPeriod {
   readonly start: Date;
   readonly end: Date;
 }

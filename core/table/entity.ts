@@ -76,7 +76,7 @@ export const sameProperties: Migration = (properties) => properties;
 type Migrations = Readonly<Record<number, Migration>>;
 
 /** Layout of a stored shape in an item, and migrations from other versions. */
-export interface EntityOptions<Property extends string> {
+interface EntityOptions<Property extends string> {
   /**
    * Properties that are attributes: those that a condition, an update expression, an index or the time to live names. Each other
    * property is in the document. All properties are attributes if it is absent. A change of it needs a new version.

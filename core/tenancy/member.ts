@@ -7,7 +7,6 @@ import { environmentRoles, roles } from "./role.ts";
 
 /** Roles of a member inside clusters; empty for none. */
 export const kubernetesRoles = ["cluster-admin", "edit", "view", ""] as const;
-export type KubernetesRole = (typeof kubernetesRoles)[number];
 
 const StoredMember = v.object({
   user: v.string(),

@@ -65,7 +65,7 @@ export function startReconciler(
     thread.once("error", reject);
     thread.once("exit", () => reject(new Error("the thread of the reconciler ended unexpectedly")));
   });
-  // It is reported by `failed`, also if nobody waits for it while the server stops.
+  // Without a handler, a failure while the server stops would be an unhandled rejection. `failed` still reports it.
   failed.catch(() => {});
   send({ start: data });
   return {

@@ -6,7 +6,7 @@
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
 
 /** Limits of the priority of requests. */
-export interface RequestLimits {
+interface RequestLimits {
   /** Time after the end of a request in which another one is expected, in milliseconds. */
   lingerMs: number;
   /** Longest time for which one request takes priority, in milliseconds: a request that waits for a status takes up to ten seconds. */

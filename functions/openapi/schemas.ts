@@ -49,93 +49,11 @@ const Consequence = v.object({
 /** Property that only the response to a dry run has. */
 const consequences = v.optional(v.pipe(v.array(Consequence), v.description("Only in the response to a dry run.")));
 
-const GENERATED = "Absent in a dry run of a creation, because the server generates it when it creates the item.";
-
-const generated = (of: v.GenericSchema<string | number>) => v.optional(v.pipe(of, v.description(GENERATED)));
-
-const MaintenanceScheduleResponse = v.object({
-  ...Cluster.MaintenanceScheduleResponse.entries,
-  consequences,
-  identity: generated(identity),
-});
-
-// A dry run has the same schema as the real response, so properties that it omits are optional. The tests check responses more strictly,
-// because they know which of them were dry runs.
-const ObservabilityTenant = v.object({
-  ...Cluster.ObservabilityTenant.entries,
-  consequences,
-  createdAt: generated(Cluster.ObservabilityTenant.entries.createdAt),
-  id: generated(int64),
-  identity: generated(identity),
-  modifiedAt: generated(Cluster.ObservabilityTenant.entries.modifiedAt),
-});
-const ClusterResponse = v.object({
-  ...Cluster.ClusterResponse.entries,
-  consequences,
-  createdAt: generated(Cluster.ClusterResponse.entries.createdAt),
-  identity: generated(identity),
-  maintenanceSchedule: v.optional(MaintenanceScheduleResponse),
-  modifiedAt: generated(Cluster.ClusterResponse.entries.modifiedAt),
-  observabilityTenant: v.optional(ObservabilityTenant),
-});
-const ClusterNodePoolResponse = v.object({
-  ...NodePool.ClusterNodePoolResponse.entries,
-  consequences,
-  createdAt: generated(NodePool.ClusterNodePoolResponse.entries.createdAt),
-  id: generated(int64),
-  identity: generated(identity),
-  modifiedAt: generated(NodePool.ClusterNodePoolResponse.entries.modifiedAt),
-});
-
-const EnvironmentResponse = v.object({
-  ...Environment.EnvironmentResponse.entries,
-  consequences,
-  createdAt: generated(Environment.EnvironmentResponse.entries.createdAt),
-  id: generated(int64),
-  identity: generated(identity),
-  modifiedAt: generated(Environment.EnvironmentResponse.entries.modifiedAt),
-});
-const ScheduledClusterUpgradeResponse = v.object({
-  ...Upgrade.ScheduledClusterUpgradeResponse.entries,
-  consequences,
-  createdAt: generated(Upgrade.ScheduledClusterUpgradeResponse.entries.createdAt),
-  identity: generated(identity),
-  modifiedAt: generated(Upgrade.ScheduledClusterUpgradeResponse.entries.modifiedAt),
-});
-
-const AlertmanagerConfiguration = v.object({ ...Observability.AlertmanagerConfiguration.entries, consequences });
-const SilenceResponse = v.object({ ...Observability.SilenceResponse.entries, consequences, id: generated(identity) });
-const MemberResponse = v.object({
-  ...Member.MemberResponse.entries,
-  consequences,
-  createdAt: generated(Member.MemberResponse.entries.createdAt),
-  memberIdentity: generated(identity),
-  modifiedAt: generated(Member.MemberResponse.entries.modifiedAt),
-});
-
-const NewTokenResponse = v.object({
-  ...Token.NewTokenResponse.entries,
-  consequences,
-  createdAt: generated(Token.NewTokenResponse.entries.createdAt),
-  identity: generated(identity),
-  token: generated(Token.NewTokenResponse.entries.token),
-});
-
-const CloudAccountResponse = v.object({
-  ...CloudAccount.CloudAccountResponse.entries,
-  consequences,
-  identity: generated(identity),
-});
-
-const CloudCredentialsResponse = v.object({
-  ...CloudCredentials.CloudCredentialsResponse.entries,
-  consequences,
-  createdAt: generated(CloudCredentials.CloudCredentialsResponse.entries.createdAt),
-  identity: generated(identity),
-});
-
-/** Properties that every response has except that of a dry run. */
-export const generatedProperties: Readonly<Record<string, readonly string[]>> = {
+/**
+ * Properties that every response has except that of a dry run. A dry run has the same schema as the real response, so they are optional
+ * there. The tests check responses more strictly, because they know which of them were dry runs.
+ */
+export const generatedProperties = {
   CloudAccountResponse: ["identity"],
   CloudCredentialsResponse: ["createdAt", "identity"],
   ClusterResponse: ["createdAt", "identity", "modifiedAt"],
@@ -147,7 +65,46 @@ export const generatedProperties: Readonly<Record<string, readonly string[]>> = 
   MemberResponse: ["createdAt", "memberIdentity", "modifiedAt"],
   NewTokenResponse: ["createdAt", "identity", "token"],
   MaintenanceScheduleResponse: ["identity"],
-};
+} as const satisfies Record<string, readonly string[]>;
+
+const GENERATED = "Absent in a dry run of a creation, because the server generates it when it creates the item.";
+
+/**
+ * Builds the schema of the response to a write, which is also that of its dry run.
+ *
+ * @param more schemas of properties that are themselves responses to writes
+ */
+function responseToWrite(
+  name: keyof typeof generatedProperties,
+  { entries }: v.ObjectSchema<v.ObjectEntries, undefined>,
+  more: v.ObjectEntries = {},
+) {
+  const generated: readonly string[] = generatedProperties[name];
+  const properties = Object.entries(entries).map(([property, schema]) => [
+    property,
+    generated.includes(property) ? v.optional(v.pipe(schema as v.GenericSchema, v.description(GENERATED))) : schema,
+  ]);
+  return v.object({ ...(Object.fromEntries(properties) as v.ObjectEntries), consequences, ...more });
+}
+
+const MaintenanceScheduleResponse = responseToWrite("MaintenanceScheduleResponse", Cluster.MaintenanceScheduleResponse);
+const ObservabilityTenant = responseToWrite("ObservabilityTenant", Cluster.ObservabilityTenant);
+const ClusterResponse = responseToWrite("ClusterResponse", Cluster.ClusterResponse, {
+  maintenanceSchedule: v.optional(MaintenanceScheduleResponse),
+  observabilityTenant: v.optional(ObservabilityTenant),
+});
+const ClusterNodePoolResponse = responseToWrite("ClusterNodePoolResponse", NodePool.ClusterNodePoolResponse);
+const EnvironmentResponse = responseToWrite("EnvironmentResponse", Environment.EnvironmentResponse);
+const ScheduledClusterUpgradeResponse = responseToWrite(
+  "ScheduledClusterUpgradeResponse",
+  Upgrade.ScheduledClusterUpgradeResponse,
+);
+const SilenceResponse = responseToWrite("SilenceResponse", Observability.SilenceResponse);
+const MemberResponse = responseToWrite("MemberResponse", Member.MemberResponse);
+const NewTokenResponse = responseToWrite("NewTokenResponse", Token.NewTokenResponse);
+const CloudAccountResponse = responseToWrite("CloudAccountResponse", CloudAccount.CloudAccountResponse);
+const CloudCredentialsResponse = responseToWrite("CloudCredentialsResponse", CloudCredentials.CloudCredentialsResponse);
+const AlertmanagerConfiguration = v.object({ ...Observability.AlertmanagerConfiguration.entries, consequences });
 
 const page = (element: v.GenericSchema) =>
   v.object({

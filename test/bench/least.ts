@@ -80,7 +80,7 @@ Processor time / elapsed time, in milliseconds, alternating in one run:
 
 ${formatTable(["request", "least", "request, ms", "least, ms", "ratio"], rows)}`;
 
-/** What is measured: an app, and a world on its table that records the calls. */
+/** App to measure, and a world on its table that records the calls. */
 interface Measured {
   world: World;
   app: (request: SentRequest) => Promise<string>;

@@ -65,11 +65,13 @@ const without = (schema: AnySchemaObject, name: string): AnySchemaObject => {
   return { ...schema, properties };
 };
 
+const generatedOf = (name: string): readonly string[] => new Map(Object.entries(generatedProperties)).get(name) ?? [];
+
 /** Components for responses other than those of a dry run: generated properties are required, consequences are forbidden. */
 const done = (schemas: OpenApi["components"]["schemas"]) =>
   Object.fromEntries(
     Object.entries(schemas).map(([name, schema]): [string, AnySchemaObject] => {
-      const required = [...(schema.required ?? []), ...(generatedProperties[name] ?? [])];
+      const required = [...(schema.required ?? []), ...generatedOf(name)];
       const whole = required.length === 0 ? schema : { ...schema, required };
       return [
         name,

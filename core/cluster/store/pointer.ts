@@ -152,7 +152,7 @@ export function markDueForRetry(transaction: Transaction, identity: string, now:
 }
 
 /** Lease that a worker requests. */
-export interface LeaseRequest {
+interface LeaseRequest {
   /** Random id of this request, the same for all of its attempts. */
   leaseId: string;
   /** Present time, RFC 3339. */

@@ -28,7 +28,7 @@ export const secretsByType = {
 } as const satisfies Partial<Record<CloudProviderType, v.GenericSchema>>;
 
 /** Type of a provider whose accounts have credentials. */
-export type CloudType = keyof typeof secretsByType;
+type CloudType = keyof typeof secretsByType;
 
 /** Types of providers whose accounts have credentials. */
 export const cloudTypes = Object.keys(secretsByType) as CloudType[];

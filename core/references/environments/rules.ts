@@ -137,7 +137,7 @@ export function decideUpdate(state: WriteState, body: Validated<UpdateEnvironmen
 }
 
 /** Decision about a deletion. `hide`: only deleting clusters are left, and the removal of the last removes the environment. */
-export type DeleteDecision = { kind: "refuse"; error: AppError } | { kind: "remove" } | { kind: "hide" };
+type DeleteDecision = { kind: "refuse"; error: AppError } | { kind: "remove" } | { kind: "hide" };
 
 /** Decides about the deletion of an environment, in the contract's order: problems, precondition, conflicts. */
 export function decideDelete({ environment, problems, precondition }: WriteState): DeleteDecision {

@@ -1,7 +1,7 @@
 /** Shapes of environments in requests and responses. */
 
 import * as v from "valibot";
-import { dateTime, int64, maxCharacters, Slug, text } from "../../shared/schemas.ts";
+import { dateTime, identity, int64, maxCharacters, Slug, text } from "../../shared/schemas.ts";
 import { NAME_PATTERN } from "../../shared/slug.ts";
 import { type Environment, environmentTypes } from "../../tenancy/environment.ts";
 
@@ -34,7 +34,7 @@ export const EnvironmentResponse = v.object({
   deletedAt: v.optional(dateTime),
   description: v.string(),
   id: int64,
-  identity: v.string(),
+  identity,
   modifiedAt: dateTime,
   name: v.string(),
   organisationSlug: Slug,

@@ -36,8 +36,8 @@ const count = (member: Member | undefined) => (member?.role === "admin" ? 1 : 0)
 export const adminsDelta = ({ before, after }: MemberWrite): number => count(after) - count(before);
 
 /**
- * Returns the error for a write after which the organisation would have no admin. A user without a token is an admin too: an operator
- * can make a token for the user, but the API has nobody else who could make an admin.
+ * Returns the error for a write after which the organisation would have no admin. A user without a token also
+ * counts as an admin, because an operator can create a token for the user. Without an admin, no request could make another user an admin.
  */
 export function withoutAdmin(write: MemberWrite, { admins }: AdminCount): AppError | undefined {
   if (adminsDelta(write) >= 0 || admins > 1) return undefined;
@@ -58,7 +58,7 @@ export interface GeneratedMember {
 }
 
 /** Request to add a member, and the state that decides about it. */
-export interface AddState {
+interface AddState {
   organisation: string;
   body: Validated<CreateMember>;
   /** Problems of the request in addition to those of the body. */
@@ -74,7 +74,7 @@ export interface AddState {
 }
 
 /** Decision about the addition of a member. `exists`: an earlier attempt of this request wrote it. */
-export type AddDecision =
+type AddDecision =
   | { kind: "refuse"; error: AppError }
   | { kind: "exists"; member: Member }
   | { kind: "write"; member: Member };

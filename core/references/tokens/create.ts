@@ -26,7 +26,7 @@ interface CreateInput {
 }
 
 /** Result of a creation: the token, which is shown only this once, or the result of a dry run. */
-export type CreateTokenResult = { kind: "created"; body: NewTokenResponse } | DryRun<TokenResponse>;
+type CreateTokenResult = { kind: "created"; body: NewTokenResponse } | DryRun<TokenResponse>;
 
 /**
  * Creates a token of the caller. Two database round trips. The table stores only its hash, so a retry with the same idempotency key

@@ -21,7 +21,7 @@ interface RemoveInput {
 }
 
 /** Result of a revocation, or of its dry run. */
-export type RemoveTokenResult = { kind: "removed" } | { kind: "dryRun"; body: object; consequences: readonly never[] };
+type RemoveTokenResult = { kind: "removed" } | { kind: "dryRun"; body: object; consequences: readonly never[] };
 
 /**
  * Revokes a token of the caller, which may be the token of this request: the next request with it is refused. Two database round trips.

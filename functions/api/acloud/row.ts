@@ -7,7 +7,7 @@ export type Shape = Readonly<Record<string, unknown>>;
 
 /** Difference in one property. */
 interface Row {
-  /** What is different, as a sentence. It is part of the OpenAPI document and of docs/acloud.md. */
+  /** Sentence that states the difference. It is part of the OpenAPI document and of docs/acloud.md. */
   readonly text: string;
   /** Schema of the property; absent for the documented one. */
   readonly shape?: Shape;

@@ -166,7 +166,7 @@ async function run(history: History, given: Step): Promise<void> {
   }
 }
 
-/** What the events of a cluster show about one of its upgrades. */
+/** State of an upgrade, as the events of its cluster show it. */
 interface Shown {
   status: string;
   windowStart?: string;

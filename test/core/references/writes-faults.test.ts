@@ -314,7 +314,7 @@ async function stateOf(of: World, { tenant: { slug } }: Stage): Promise<string[]
     if (item.entity === "cluster") return { sk: item.sk, status: item.status, revision: item.revision };
     const { buckets: _, ttl: _ttl, document = "{}", ...rest } = item;
     const { id: _id, ...inDocument } = JSON.parse(document);
-    // Encrypted anew in every run.
+    // The encrypted text differs in every run.
     return { ...rest, document: inDocument, ...(rest.ciphertext && { ciphertext: "…", dataKey: "…", wrappedBy: "…" }) };
   });
   return [...withoutIds, { type: event?.type, changes: event?.changes }]
