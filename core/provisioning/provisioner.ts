@@ -6,7 +6,7 @@ import type { NodePool } from "../node-pool/entity.ts";
 import type { NodeUpgrade } from "../node-pool/rules.ts";
 
 /** Requested node pool. */
-interface PlannedPool {
+export interface PlannedPool {
   pool: NodePool;
   version: string;
   upgrade: NodeUpgrade;

@@ -1,0 +1,55 @@
+/** Translates a cluster to Cluster API's object of it, and its organisation to a namespace. */
+
+import { PRODUCT_PREFIX } from "../../node-pool/reserved-names.ts";
+import { referenceTo } from "./control-plane.ts";
+import type { TranslationInput } from "./input.ts";
+import { environmentLabels, organisationLabels } from "./labels.ts";
+import { canonicalJson, type Manifest, namespaceOf, shortHash } from "./manifest.ts";
+import { CLUSTER_API_VERSION } from "./versions.ts";
+
+/** Translates an organisation to the namespace of its objects. */
+export const translateNamespace = ({
+  organisationIdentity,
+}: Pick<TranslationInput, "organisationIdentity">): Manifest => ({
+  apiVersion: "v1",
+  kind: "Namespace",
+  metadata: { name: namespaceOf(organisationIdentity), labels: organisationLabels(organisationIdentity) },
+});
+
+/**
+ * Translates a cluster.
+ *
+ * @param controlPlane object of the control plane
+ * @param infrastructure object of the infrastructure; undefined if the customer brings the machines
+ */
+export function translateCluster(
+  input: TranslationInput,
+  controlPlane: Manifest,
+  infrastructure: Manifest | undefined,
+): Manifest {
+  const { cluster, objectName, organisationIdentity } = input;
+  const hasAddons = Object.keys(cluster.addons).length > 0;
+  return {
+    apiVersion: CLUSTER_API_VERSION.core,
+    kind: "Cluster",
+    metadata: {
+      name: objectName,
+      namespace: namespaceOf(organisationIdentity),
+      labels: environmentLabels(input),
+      annotations: {
+        [`${PRODUCT_PREFIX}name`]: cluster.name,
+        ...(cluster.description === undefined ? {} : { [`${PRODUCT_PREFIX}description`]: cluster.description }),
+        [`${PRODUCT_PREFIX}version`]: cluster.version,
+        ...(hasAddons ? { [`${PRODUCT_PREFIX}addons-hash`]: shortHash(canonicalJson(cluster.addons), 16) } : {}),
+      },
+    },
+    spec: {
+      clusterNetwork: {
+        pods: { cidrBlocks: [cluster.clusterPodSubnet] },
+        services: { cidrBlocks: [cluster.serviceSubnet] },
+      },
+      controlPlaneRef: referenceTo(controlPlane),
+      ...(infrastructure === undefined ? {} : { infrastructureRef: referenceTo(infrastructure) }),
+    },
+  };
+}

@@ -1,0 +1,58 @@
+/** Input of the translator: everything that the objects of a cluster depend on, except secrets. */
+
+import type { CloudProviderType } from "../../catalogue/index.ts";
+import type { Cluster } from "../../cluster/entity.ts";
+import type { CloudAccount } from "../../tenancy/references-entity.ts";
+import type { PlannedPool } from "../provisioner.ts";
+import type { Profile, SettingsOf } from "./profile.ts";
+
+/** Providers that have a translation. `none` is Cluster API's in-memory provider. */
+export type TranslatedType = Exclude<CloudProviderType, "multipass">;
+
+/** Machine image and upstream version of a cluster version. */
+export interface Release {
+  /** Upstream version, such as `v1.33.4`. */
+  kubernetes: string;
+  /** Machine image in the cluster's region, as the provider names it; undefined for providers without images. */
+  image: string | undefined;
+}
+
+/** Node pool at the version that its nodes get next. */
+export interface TranslatedPool extends PlannedPool {
+  release: Release;
+}
+
+/** What the driver read from the management cluster or stored, as far as objects depend on it. */
+export interface Rollout {
+  /** True once the cluster was available for the first time: health checks before would replace nodes that wait for the network. */
+  wasAvailable: boolean;
+  /** Address that was allocated for the API server; only vsphere needs one. */
+  apiAddress: string | undefined;
+}
+
+/** Input of the translation of one cluster. */
+export interface TranslationInput<Type extends TranslatedType = TranslatedType> {
+  cluster: Cluster;
+  /** Identity of the cluster's organisation, UUID. */
+  organisationIdentity: string;
+  /** Name of the cluster's objects, stored at its creation. */
+  objectName: string;
+  type: Type;
+  /** Version of the control plane in this plan. */
+  release: Release;
+  /** False to stop the cluster. */
+  isRunning: boolean;
+  /** Pools that are not being deleted. */
+  nodePools: readonly TranslatedPool[];
+  account: Pick<CloudAccount, "identity" | "metadata">;
+  /** Node types of the provider, for the capacity of a pool that may have no node: cores and MiB. */
+  nodeTypes: ReadonlyMap<string, { cpu: number; memory: number }>;
+  /** Zones of the region, in the order of the catalogue. */
+  zones: readonly string[];
+  /** OIDC client of the API server; undefined if the cluster has none. */
+  oidc: { issuer: string; clientId: string } | undefined;
+  profile: Profile;
+  /** Settings of the profile for the provider and the region. */
+  settings: SettingsOf<Type>;
+  rollout: Rollout;
+}

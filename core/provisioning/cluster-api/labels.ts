@@ -1,0 +1,42 @@
+/** Labels and annotations of the objects, and the names of their keys. */
+
+import { PRODUCT_PREFIX } from "../../node-pool/reserved-names.ts";
+import type { TranslationInput } from "./input.ts";
+
+/** Field manager of every apply, and value of the label `managed-by`. */
+export const FIELD_MANAGER = "ame-control-plane";
+
+/** Label of every object that this service made. */
+export const MANAGED_BY = `${PRODUCT_PREFIX}managed-by`;
+/** Label with the identity of the cluster, by which all of its objects are found. */
+export const CLUSTER_ID = `${PRODUCT_PREFIX}cluster-id`;
+/** Label with the identity of the organisation. */
+export const ORGANISATION_ID = `${PRODUCT_PREFIX}organisation-id`;
+/** Label with the identity of the cloud account, on identities and Secrets that its clusters share. */
+export const ACCOUNT_ID = `${PRODUCT_PREFIX}cloud-account-id`;
+/** Label with the slug of the environment: only on objects of which it does not change machines. */
+export const ENVIRONMENT = `${PRODUCT_PREFIX}environment`;
+/** Label with the identity of the node pool. */
+export const NODE_POOL_ID = `${PRODUCT_PREFIX}node-pool-id`;
+/** Label with the name of the MachineDeployment, which its selector selects. */
+export const DEPLOYMENT = `${PRODUCT_PREFIX}machine-deployment`;
+
+type Named = Pick<TranslationInput, "cluster" | "organisationIdentity">;
+
+/** Returns the labels of an object of the organisation. */
+export const organisationLabels = (organisationIdentity: string): Record<string, string> => ({
+  [MANAGED_BY]: FIELD_MANAGER,
+  [ORGANISATION_ID]: organisationIdentity,
+});
+
+/** Returns the labels of an object of the cluster. */
+export const clusterLabels = ({ cluster, organisationIdentity }: Named): Record<string, string> => ({
+  ...organisationLabels(organisationIdentity),
+  [CLUSTER_ID]: cluster.identity,
+});
+
+/** Returns the labels of an object that shows the environment of the cluster. */
+export const environmentLabels = (input: Named): Record<string, string> => ({
+  ...clusterLabels(input),
+  [ENVIRONMENT]: input.cluster.environment,
+});

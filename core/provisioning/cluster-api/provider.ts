@@ -1,0 +1,61 @@
+/** What a provider adds to the objects that all providers share. */
+
+import type { Release, TranslatedType, TranslationInput } from "./input.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** Machines that share a template. */
+export interface MachineGroup {
+  role: "controlPlane" | "node";
+  /** Node type of the provider. */
+  nodeSize: string;
+  release: Release;
+  /** Name of the KubeadmControlPlane or MachineDeployment. */
+  owner: string;
+}
+
+/** API version and kind of an object, with its spec. */
+export type Content = Required<Pick<Manifest, "apiVersion" | "kind" | "spec">>;
+
+/** File that cloud-init writes before kubeadm runs. */
+export interface BootstrapFile {
+  path: string;
+  owner: string;
+  permissions: string;
+  content?: string;
+  contentFrom?: { secret: { name: string; key: string } };
+}
+
+/** Provider-specific part of the configuration of kubeadm. */
+export interface KubeadmSettings {
+  /** Name of the node, as a template of cloud-init; undefined for the host name. */
+  nodeName?: string;
+  /** Arguments of the kubelet besides those of all clouds. */
+  kubeletExtraArgs?: readonly { name: string; value: string }[];
+  /** Arguments of the controller manager besides those of all clouds. */
+  controllerManagerExtraArgs?: readonly { name: string; value: string }[];
+  files?: readonly BootstrapFile[];
+  preKubeadmCommands?: readonly string[];
+}
+
+/** Names and values of the secrets of a cloud account. */
+export type AccountSecrets = Readonly<Record<string, string>>;
+
+/** Translation of one provider. */
+export interface ProviderTranslation<Type extends TranslatedType> {
+  /** Whether the machines are in a cloud, whose controller manager completes each node. */
+  isCloud: boolean;
+  /** Whether a pool without a zone gets machines in several zones, if the cluster uses several. */
+  spreadsPools: boolean;
+  /** Returns the object of the cluster's infrastructure. Its name is that of the cluster. */
+  infrastructureCluster(input: TranslationInput<Type>): Content & { annotations?: Record<string, string> };
+  /** Returns the content of a template of machines, which is named by its hash. */
+  machineTemplate(input: TranslationInput<Type>, group: MachineGroup): Content;
+  /** Returns the provider's part of kubeadm's configuration. @param templateName name of the machine template */
+  kubeadm(input: TranslationInput<Type>, group: MachineGroup, templateName: string): KubeadmSettings;
+  /** Returns identities and other objects without secrets that precede the cluster. */
+  prerequisites?(input: TranslationInput<Type>): Manifest[];
+  /** Returns the content of the template with which a health check repairs machines before they are replaced. */
+  remediationTemplate?(input: TranslationInput<Type>): Content;
+  /** Returns the Secrets with the credentials of the account. */
+  secrets(input: TranslationInput<Type>, credentials: AccountSecrets): Manifest[];
+}

@@ -1,0 +1,13 @@
+/** Translations by the type of the provider. */
+
+import type { TranslatedType } from "../input.ts";
+import type { ProviderTranslation } from "../provider.ts";
+import { none } from "./none.ts";
+
+/** Types of which the control plane runs on machines of the provider. */
+export type MachineType = Exclude<TranslatedType, "byon">;
+
+/** Translation of each provider with machines. */
+export const translations: { readonly [Type in MachineType]: ProviderTranslation<Type> } = {
+  none,
+} as { readonly [Type in MachineType]: ProviderTranslation<Type> };

@@ -1,0 +1,82 @@
+/** Translates the configuration of a cluster to Cluster API objects. Pure: the same input gives the same bytes. */
+
+import { translateCluster, translateNamespace } from "./cluster.ts";
+import { translateControlPlane } from "./control-plane.ts";
+import type { TranslationInput } from "./input.ts";
+import { clusterLabels } from "./labels.ts";
+import { contentName, type Manifest, namespaceOf } from "./manifest.ts";
+import { translateNetwork } from "./network.ts";
+import { translateNodePools } from "./node-pool.ts";
+import type { AccountSecrets, ProviderTranslation } from "./provider.ts";
+import { type MachineType, translations } from "./providers/index.ts";
+
+const isHosted = (input: TranslationInput): input is TranslationInput<"byon"> => input.type === "byon";
+
+const withMachines = (input: TranslationInput) => {
+  const translation = translations[input.type as MachineType];
+  return translation as unknown as ProviderTranslation<MachineType>;
+};
+
+/**
+ * Translates a cluster, without secrets.
+ *
+ * @returns the objects in the order in which they are applied: what an object refers to precedes it
+ */
+export function translate(input: TranslationInput): Manifest[] {
+  if (isHosted(input)) throw new Error("byon is not translated yet");
+  return translateMachines(input as TranslationInput<MachineType>);
+}
+
+function translateMachines(input: TranslationInput<MachineType>): Manifest[] {
+  const translation = withMachines(input);
+  const { objectName, organisationIdentity, settings } = input;
+  const namespace = namespaceOf(organisationIdentity);
+  const content = translation.infrastructureCluster(input);
+  const infrastructure: Manifest = {
+    apiVersion: content.apiVersion,
+    kind: content.kind,
+    metadata: {
+      name: objectName,
+      namespace,
+      labels: clusterLabels(input),
+      ...(content.annotations === undefined ? {} : { annotations: content.annotations }),
+    },
+    spec: content.spec,
+  };
+  const remediationContent = translation.remediationTemplate?.(input);
+  const remediation = remediationContent && {
+    ...remediationContent,
+    metadata: {
+      name: contentName(`${objectName}-repair`, remediationContent),
+      namespace,
+      labels: clusterLabels(input),
+    },
+  };
+  const nodeSize = "controlPlaneNodeSize" in settings ? settings.controlPlaneNodeSize : "";
+  const { template, controlPlane } = translateControlPlane(input, translation, nodeSize);
+  const pools = translateNodePools(input, translation, remediation);
+  const [networkSecret, ...resourceSets] = translateNetwork(input);
+  return [
+    translateNamespace(input),
+    ...(networkSecret === undefined ? [] : [networkSecret]),
+    ...(translation.prerequisites?.(input) ?? []),
+    template,
+    ...pools.templates,
+    ...(remediation === undefined ? [] : [remediation]),
+    infrastructure,
+    controlPlane,
+    translateCluster(input, controlPlane, infrastructure),
+    ...pools.deployments,
+    ...pools.healthChecks,
+    ...resourceSets,
+  ];
+}
+
+/**
+ * Renders the Secrets with the credentials of the cloud account. They precede all other objects except the namespace.
+ *
+ * @param credentials names and values of the account's secrets
+ */
+export function translateSecrets(input: TranslationInput, credentials: AccountSecrets): Manifest[] {
+  return isHosted(input) ? [] : withMachines(input).secrets(input as TranslationInput<MachineType>, credentials);
+}
