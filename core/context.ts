@@ -31,6 +31,11 @@ export interface ProvisionerTraits {
   readonly name: string;
   /** True if a cluster on such a provider can only be built with the cloud account's credentials. */
   needsCredentials(type: CloudProviderType): boolean;
+  /**
+   * True if its clusters have API servers: then their certificate authorities are read from them, and bootstrap tokens are created in
+   * them.
+   */
+  readonly hasApiServers: boolean;
 }
 
 /** Sizes of the page index. Tests make them small, so that few clusters cause every split. */

@@ -30,7 +30,7 @@ const hashOf = (token: string) => createHash("sha256").update(token).digest("hex
  * @returns the new stored tokens, and the ids of the revoked ones
  */
 export function addToken(
-  before: BootstrapTokens | undefined,
+  before: Omit<BootstrapTokens, "sealed"> | undefined,
   clusterIdentity: string,
   token: string,
   now: Date,
@@ -49,3 +49,14 @@ export function addToken(
     revoked: valid.filter((each) => !remaining.includes(each)).map((each) => each.id),
   };
 }
+
+/** Returns the tokens of a cluster after the pending ones were created in it, and the revoked ones were deleted. */
+export const withoutPending = ({
+  sealed: _,
+  revoked: _revoked,
+  revision,
+  ...rest
+}: BootstrapTokens): BootstrapTokens => ({
+  ...rest,
+  revision: revision + 1,
+});

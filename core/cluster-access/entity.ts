@@ -80,11 +80,16 @@ const StoredBootstrapTokens = v.object({
       expiresAt: v.string(),
     }),
   ),
+  /** Tokens that are not created in the cluster yet, by their ids. Absent if there are none. */
+  sealed: v.optional(Sealed),
+  /** Ids of revoked tokens that are not deleted in the cluster yet. Absent if there are none. */
+  revoked: v.optional(v.array(v.string())),
 });
 export type BootstrapTokens = v.InferOutput<typeof StoredBootstrapTokens>;
 
 /** Entity of the bootstrap tokens of a cluster. */
-export const bootstrapTokensEntity = defineEntity("bootstrap-tokens", 2, StoredBootstrapTokens, {
-  attributes: ["revision"],
-  migrations: { 1: sameProperties },
+export const bootstrapTokensEntity = defineEntity("bootstrap-tokens", 3, StoredBootstrapTokens, {
+  // A rotation of the secrets reads and replaces `sealed` in every item.
+  attributes: ["revision", "sealed"],
+  migrations: { 1: sameProperties, 2: sameProperties },
 });

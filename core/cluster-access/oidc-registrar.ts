@@ -111,7 +111,7 @@ export class OidcRegistrar {
     };
     const transaction = new Transaction();
     // The intent of the first registration also stores the certificate authority and the data key: one transaction less.
-    if (!context.secrets.has(CERTIFICATE_AUTHORITY)) {
+    if (!this.#services.provisioner.hasApiServers && !context.secrets.has(CERTIFICATE_AUTHORITY)) {
       const authority = await certificateAuthorityItem(context.cluster, vault, clock());
       vault.bindTo(transaction.create("certificate-authority", authority));
     }

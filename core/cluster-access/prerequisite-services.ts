@@ -1,6 +1,6 @@
 /** Services of the prerequisites. */
 
-import type { Services } from "../context.ts";
+import type { ProvisionerTraits, Services } from "../context.ts";
 import type { PrerequisiteContext } from "../provisioning/prerequisite.ts";
 import type { Keyring } from "../secrets/keyring.ts";
 import { createVault, openVault, type Vault } from "../secrets/vault.ts";
@@ -8,6 +8,7 @@ import type { IdentityProvider } from "./identity-provider.ts";
 
 /** Services of the prerequisites. */
 export interface PrerequisiteServices extends Pick<Services, "table" | "clock"> {
+  readonly provisioner: Pick<ProvisionerTraits, "hasApiServers">;
   readonly keyring: Keyring;
   readonly identityProvider: IdentityProvider;
   /** Logs a warning for operators. */

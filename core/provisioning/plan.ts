@@ -75,7 +75,7 @@ export function buildPlan(
   pools: readonly NodePool[],
   observation: Observation | undefined,
   fence: number,
-): Plan {
+): Omit<Plan, "oidc"> {
   const live = pools.filter(isLive);
   const requested = cluster.version;
   const present = cluster.plannedVersion;

@@ -4,6 +4,7 @@ import type { Condition } from "../cluster/condition.ts";
 import type { Cluster } from "../cluster/entity.ts";
 import type { StoredSecrets } from "../secrets/vault.ts";
 import type { Transaction } from "../table/transaction.ts";
+import type { Observation, Provisioner, Target } from "./provisioner.ts";
 
 /** Cluster with its stored secrets. */
 export interface PrerequisiteContext {
@@ -37,6 +38,22 @@ export class PrerequisiteError extends RetryableError {
     super(message, options);
     this.reason = reason;
   }
+}
+
+/** Step that follows from an observation of a cluster, such as recording its certificate authority. */
+export interface FollowUp {
+  /** Name of the operation in errors. */
+  readonly operation: string;
+  /** Returns true if the observation and the stored secrets show that there is something to do. */
+  isDue(context: PrerequisiteContext, observation: Observation): boolean;
+  /** Does it. @returns false if the result was not committed: another worker has the lease, or the cluster changed */
+  run(context: FollowUpContext, write: Write, signal: AbortSignal): Promise<boolean>;
+}
+
+/** Cluster with its stored secrets and its observation. */
+export interface FollowUpContext extends PrerequisiteContext, Target {
+  observation: Observation;
+  provisioner: Provisioner;
 }
 
 /** Prerequisite of a cluster. Its methods may be interrupted at any moment and are then called again. */

@@ -12,9 +12,23 @@ export interface PlannedPool {
   upgrade: NodeUpgrade;
 }
 
+/** Cluster as stored, with all of its node pools. */
+export interface Target {
+  cluster: Cluster;
+  nodePools: readonly NodePool[];
+}
+
+/** OIDC client whose tokens the API server of a cluster accepts. */
+export interface ClusterOidcClient {
+  issuer: string;
+  clientId: string;
+}
+
 /** Requested state of a cluster, or a step on the way to another version. */
 export interface Plan {
   cluster: Cluster;
+  /** Undefined if the cluster has none. */
+  oidc: ClusterOidcClient | undefined;
   /** Observation that the plan follows from; undefined if nothing existed. */
   observation: Observation | undefined;
   /** Fencing token of the worker's lease: the provisioner refuses a plan with a lower one than it has received. */
@@ -54,7 +68,21 @@ export interface Observation {
   version: string | undefined;
   /** URL of the API server, `https://host:port`; undefined until it is known. */
   endpoint: string | undefined;
+  /** Certificate of the authority of the API server, PEM; absent if it is not known, or if this service created it. */
+  certificateAuthority?: string;
+  /** State of a cluster that is up, beyond its status, such as `available` or `upgrading`; absent if there is none. */
+  health?: string;
+  /** What the provisioner says about a cluster that is not as requested, for the detail of conditions; absent if there is nothing. */
+  message?: string;
   nodePools: readonly ObservedPool[];
+}
+
+/** Bootstrap token to create in a cluster. */
+export interface BootstrapToken {
+  /** `abcdef.0123456789abcdef`. */
+  token: string;
+  /** RFC 3339. */
+  expiresAt: string;
 }
 
 /**
@@ -67,7 +95,18 @@ export interface Provisioner extends ProvisionerTraits {
   /** Requests the planned state; returns when the request is accepted, not when it is complete. */
   apply(plan: Plan, signal: AbortSignal): Promise<void>;
   /** Observes a cluster. @returns undefined if nothing of it exists */
-  observe(identity: string, signal: AbortSignal): Promise<Observation | undefined>;
+  observe(target: Target, signal: AbortSignal): Promise<Observation | undefined>;
   /** Requests the deletion of all resources of a cluster. @param fence fencing token, as in a plan */
-  destroy(identity: string, fence: number, signal: AbortSignal): Promise<void>;
+  destroy(target: Target, fence: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Creates bootstrap tokens in a cluster, and deletes revoked ones. Absent if its clusters have no API servers.
+   *
+   * @param revoked ids of the tokens to delete
+   */
+  updateBootstrapTokens?(
+    target: Target,
+    tokens: readonly BootstrapToken[],
+    revoked: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void>;
 }

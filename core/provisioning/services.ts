@@ -2,8 +2,9 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Services } from "../context.ts";
-import type { Prerequisite } from "./prerequisite.ts";
-import type { Provisioner } from "./provisioner.ts";
+import type { StoredSecrets } from "../secrets/vault.ts";
+import type { FollowUp, Prerequisite } from "./prerequisite.ts";
+import type { ClusterOidcClient, Provisioner } from "./provisioner.ts";
 
 /** Timeout of one call to the provisioner or of one prerequisite, in milliseconds. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -19,6 +20,10 @@ export interface ReconcilerServices extends Services {
   readonly provisioner: Provisioner;
   /** Steps before the provisioner builds a cluster, in this order. */
   readonly prerequisites: readonly Prerequisite[];
+  /** Steps that follow from an observation. */
+  readonly followUps: readonly FollowUp[];
+  /** Returns the OIDC client of a cluster from its stored secrets; undefined if it has none. */
+  readonly oidcClientOf: (secrets: StoredSecrets) => ClusterOidcClient | undefined;
   /** Waits for a number of milliseconds; injected like the clock, which it may advance. */
   readonly sleep: (ms: number) => Promise<void>;
   /** Timeout of one call, in milliseconds. */
@@ -47,6 +52,8 @@ export function createReconciler(
   const wait = (ms: number) => sleep(ms, undefined, signal && { signal }).catch(() => {});
   const defaults = {
     prerequisites: [],
+    followUps: [],
+    oidcClientOf: () => undefined,
     sleep: wait,
     callMs: CALL_TIMEOUT_MS,
     resyncMs: RESYNC_MS,

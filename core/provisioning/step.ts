@@ -60,15 +60,15 @@ export async function runStep(
     : await build(services, lease, stored);
 }
 
-const observe = ({ provisioner, callMs }: ReconcilerServices, { identity }: Cluster) =>
-  callWithTimeout({ callMs }, "observing the cluster", (signal) => provisioner.observe(identity, signal));
+const observe = ({ provisioner, callMs }: ReconcilerServices, cluster: Cluster, nodePools: readonly NodePool[]) =>
+  callWithTimeout({ callMs }, "observing the cluster", (signal) => provisioner.observe({ cluster, nodePools }, signal));
 
 async function destroy(services: ReconcilerServices, { fence }: Lease, stored: StoredState): Promise<Step> {
   const { cluster, pools } = stored;
   const destroyed = await callWithTimeout(services, "deleting the cluster", (signal) =>
-    services.provisioner.destroy(cluster.identity, fence, signal),
+    services.provisioner.destroy({ cluster, nodePools: pools }, fence, signal),
   );
-  const { value: observation, error: unobservable } = await observe(services, cluster);
+  const { value: observation, error: unobservable } = await observe(services, cluster, pools);
   const isGone = destroyed.error === undefined && unobservable === undefined && observation === undefined;
   const remaining = isGone ? await removePrerequisites(services, stored) : undefined;
   const error = destroyed.error ?? unobservable ?? remaining;
@@ -89,20 +89,26 @@ async function build(services: ReconcilerServices, lease: Lease, stored: StoredS
   const prepared = await satisfyNext(services, lease, stored);
   // The new secrets are read before the next step depends on them.
   if (prepared === "prepared" || prepared === "changed") return prepared;
-  const failed = prepared;
-  const isPrepared = failed === undefined;
-  const { value: observation, error } = await observe(services, cluster);
+  const isPrepared = prepared === undefined;
+  const { value: observation, error } = await observe(services, cluster, pools);
   const observed = { cluster, pools, observation, isUnobservable: error !== undefined, isCurrent: false, isPrepared };
   if (error !== undefined) return { ...observed, error };
   // A cluster whose prerequisites were satisfied before, for example with another issuer, is not blocked by a renewal.
-  if (failed !== undefined && !hasReached(cluster, "OIDC_PROVISIONED")) return { ...observed, error: failed };
-  return await apply(services, lease, { ...observed, error: failed });
+  if (prepared !== undefined && !hasReached(cluster, "OIDC_PROVISIONED")) return { ...observed, error: prepared };
+  const followed = await followUp(services, lease, stored, observation);
+  if (followed === "prepared" || followed === "changed") return followed;
+  return await apply(services, lease, stored, { ...observed, error: prepared ?? followed });
 }
 
-/** Applies the next plan. @param observed result so far: the observation, and the error of a prerequisite */
-async function apply(services: ReconcilerServices, lease: Lease, observed: Step): Promise<Step | Unfinished> {
+/** Applies the next plan. @param observed result so far: the observation, and the error of a prerequisite or a follow-up */
+async function apply(
+  services: ReconcilerServices,
+  lease: Lease,
+  { secrets }: StoredState,
+  observed: Step,
+): Promise<Step | Unfinished> {
   const { cluster, pools, observation, error } = observed;
-  const plan = buildPlan(cluster, pools, observation, lease.fence);
+  const plan = { ...buildPlan(cluster, pools, observation, lease.fence), oidc: services.oidcClientOf(secrets) };
   const step = await recordPlan(services, lease, observed, plan.version);
   if (step === undefined) return "changed";
   const applied = await callWithTimeout(services, "applying the configuration", (signal) =>
@@ -112,7 +118,7 @@ async function apply(services: ReconcilerServices, lease: Lease, observed: Step)
   const isObserved = cluster.conditions.every(({ observedGeneration }) => observedGeneration === cluster.generation);
   if (isObserved && observation !== undefined) return { ...step, isCurrent: true };
   // The first observation of a generation must be newer than its plan: the one before shows the former configuration, or nothing.
-  const after = await observe(services, cluster);
+  const after = await observe(services, cluster, pools);
   const isUnobservable = after.error !== undefined;
   return {
     ...step,
@@ -179,6 +185,28 @@ async function satisfyNext(
   );
   if (error !== undefined) return { ...error, isPrerequisite: true };
   return isCommitted === true ? "prepared" : "changed";
+}
+
+/**
+ * Takes the first step that follows from an observation.
+ *
+ * @returns its error or its success; undefined if there is nothing to do
+ */
+async function followUp(
+  services: ReconcilerServices,
+  lease: Lease,
+  { cluster, pools: nodePools, secrets }: StoredState,
+  observation: Observation | undefined,
+): Promise<StepError | Unfinished | undefined> {
+  if (observation === undefined) return undefined;
+  const next = services.followUps.find((each) => each.isDue({ cluster, secrets }, observation));
+  if (next === undefined) return undefined;
+  const context = { cluster, nodePools, secrets, observation, provisioner: services.provisioner };
+  const write = (transaction: Transaction) => commitUnderLease(services, lease, transaction);
+  const { value: isCommitted, error } = await callWithTimeout(services, next.operation, (signal) =>
+    next.run(context, write, signal),
+  );
+  return error ?? (isCommitted === true ? "prepared" : "changed");
 }
 
 /** Removes what prerequisites created outside of the table. @returns the first error */

@@ -14,17 +14,20 @@ import type { OperationsOf } from "./routes.ts";
 import { configurationDialect } from "./v1/configurations.ts";
 
 /** Returns the operations that return configurations, by their ids. @param keyring keyring with which secrets were encrypted */
-export const configurationOperations = (keyring: Keyring) =>
-  ({
-    getClusterJoinConfig: issueJoinConfig,
-    getNodePoolJoinConfig: issueJoinConfig,
+export const configurationOperations = (keyring: Keyring) => {
+  const join = (context: Context, input: Parameters<typeof issueJoinConfig>[2]) =>
+    issueJoinConfig(context, keyring, input);
+  return {
+    getClusterJoinConfig: join,
+    getNodePoolJoinConfig: join,
     // Published clients send a POST without a body.
-    createNodePoolJoinConfig: issueJoinConfig,
+    createNodePoolJoinConfig: join,
     getClusterOidcConfig: (context: Context, input: Parameters<typeof readOidcConfig>[2]) =>
       readOidcConfig(context, keyring, input),
     getClusterKubeconfig: (context: Context, input: Parameters<typeof readKubeconfig>[2]) =>
       readKubeconfig(context, keyring, input),
-  }) satisfies OperationsOf<"Configurations">;
+  } satisfies OperationsOf<"Configurations">;
+};
 
 /** Returns the routes of the operations that return configurations. @param keyring keyring with which secrets were encrypted */
 export const configurationRoutes = (keyring: Keyring): readonly Route[] =>

@@ -206,7 +206,7 @@ function createHandler<Event, Output>(
 interface Shared {
   config: Config;
   services: Services;
-  own: Omit<PrerequisiteServices, "table" | "clock">;
+  own: Omit<PrerequisiteServices, "table" | "clock" | "provisioner">;
   log: Logger;
 }
 

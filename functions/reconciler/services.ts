@@ -1,6 +1,6 @@
 /** Builds the reconciler from the configuration, for Lambda and the local server. Functions of the API do not import it. */
 
-import { createPrerequisites, type PrerequisiteServices } from "#core/cluster-access/prerequisites.ts";
+import { createClusterAccess, type PrerequisiteServices } from "#core/cluster-access/prerequisites.ts";
 import type { Services } from "#core/context.ts";
 import { createReconciler, type ReconcilerServices } from "#core/provisioning/services.ts";
 import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
@@ -15,13 +15,13 @@ import type { Config } from "#functions/runtime/config.ts";
 export function reconcilerFrom(
   config: Config,
   services: Services,
-  own: Omit<PrerequisiteServices, "table" | "clock">,
+  own: Omit<PrerequisiteServices, "table" | "clock" | "provisioner">,
   given: Partial<Pick<ReconcilerServices, "startedAt" | "stopping" | "sleep" | "yieldToRequests">> = {},
 ): ReconcilerServices {
   const { table, clock } = services;
   const provisioner = simulatedProvisioner({ table, clock, stepMs: config.SIMULATED_STEP_MS });
   return createReconciler(services, provisioner, {
     ...given,
-    prerequisites: createPrerequisites({ table, clock, ...own }),
+    ...createClusterAccess({ table, clock, provisioner, ...own }),
   });
 }

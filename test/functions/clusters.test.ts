@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { createAccount } from "#core/admin/cloud-accounts.ts";
 import { catalogueRevision, clusterVersions } from "#core/catalogue/index.ts";
 import { ClusterResponse } from "#core/cluster/schema.ts";
+import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { clusterKey, type Key, pointerKey, totalKey } from "#core/table/keys.ts";
 import { overwrite as overwriteIn } from "#test/support/overwrite.ts";
 import { changeReferences } from "#test/support/references.ts";
@@ -576,7 +577,7 @@ describe("creating a cluster", () => {
   });
 
   test("a creation requires credentials only for providers with credentials, and never for the user's own machines", async () => {
-    const needy = await makeWorld({ provisioner: { name: "needy", needsCredentials: () => true } });
+    const needy = await makeWorld({ provisioner: { ...simulatedTraits, name: "needy", needsCredentials: () => true } });
     for (const [at, expected] of [
       [needy, 400],
       [world, 200],

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
 import { eventsOf } from "#test/support/invariants.ts";
-import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld, STEP_MS, targetOf } from "#test/support/reconciling.ts";
 import type { Json, Tenant, TestResponse } from "#test/support/world.ts";
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 6);
@@ -205,7 +205,7 @@ test("a change of a pool's labels is not done by an observation from before it w
   const path = await poolPath();
   const { identity: changed } = (await send("PUT", path, { labels: { role: "web" } })).body;
   await reconcile(world.reconciler, identity, 0);
-  const running = await world.reconciler.provisioner.observe(identity, new AbortController().signal);
+  const running = await world.reconciler.provisioner.observe(targetOf(identity), new AbortController().signal);
   expect(running?.nodePools.find((each) => each.identity === changed)?.state).toBe("pending");
   expect((await send("GET", path)).body.provisionStatus).toBe("PROVISIONING");
   expect(conditionsOf(await get()).NodePoolsReady).toBe("False");
@@ -267,7 +267,7 @@ describe("random writes and reconcile steps", () => {
     const pools = await poolsOf();
     const saved = world.faults.next;
     world.faults.next = undefined;
-    const running = await world.reconciler.provisioner.observe(identity, new AbortController().signal);
+    const running = await world.reconciler.provisioner.observe(targetOf(identity), new AbortController().signal);
     world.faults.next = saved;
     const isDone = (type: string) =>
       cluster.conditions.some(

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { createIdentityProvider, type IdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import { createPrerequisites } from "#core/cluster-access/prerequisites.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
+import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import type { Key } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -50,6 +51,7 @@ export async function makeConfiguredWorld(options: WorldOptions & { callMs?: num
       createPrerequisites({
         table,
         clock,
+        provisioner: simulatedTraits,
         keyring: permitted(keyring, table.name),
         identityProvider: {
           issuer: `${origin}/oidc`,

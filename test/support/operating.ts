@@ -68,9 +68,9 @@ function interrupted(
   };
   const between: Provisioner = {
     ...provisioner,
-    async observe(identity, signal) {
+    async observe(target, signal) {
       if (during === "observe") await once();
-      return await provisioner.observe(identity, signal);
+      return await provisioner.observe(target, signal);
     },
     async apply(plan, signal) {
       if (during === "apply") await once();

@@ -1,6 +1,8 @@
 /** Reconciler for tests: the clock advances only during waits. */
 
+import type { Cluster } from "#core/cluster/entity.ts";
 import type { Prerequisite } from "#core/provisioning/prerequisite.ts";
+import type { Target } from "#core/provisioning/provisioner.ts";
 import { createReconciler, RESYNC_MS, type ReconcilerServices } from "#core/provisioning/services.ts";
 import { type SimulationOptions, simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
@@ -74,3 +76,6 @@ export async function makeReconciledWorld(
   };
   return { ...world, reconciler, advanceClock, settle, faults };
 }
+
+/** Returns what a simulated provisioner needs to know about a cluster, to observe it. */
+export const targetOf = (identity: string): Target => ({ cluster: { identity } as Cluster, nodePools: [] });

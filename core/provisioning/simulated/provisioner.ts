@@ -110,7 +110,7 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
       const work = () => change(identity, plan.fence, update, known);
       return call({ operation: "apply", identity }, signal, work, nothing);
     },
-    observe(identity, signal) {
+    observe({ cluster: { identity } }, signal) {
       const work = async () => {
         const simulation = await read(identity);
         const observation = simulation && observe(identity, simulation, clock().getTime(), stepMs);
@@ -119,7 +119,7 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
       };
       return call({ operation: "observe", identity }, signal, work, (observation) => observation);
     },
-    destroy(identity, fence, signal) {
+    destroy({ cluster: { identity } }, fence, signal) {
       const work = () => change(identity, fence, (before) => applyDestroy(before, fence, clock().getTime()));
       return call({ operation: "destroy", identity }, signal, work, nothing);
     },

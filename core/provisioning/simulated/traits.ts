@@ -3,4 +3,8 @@
 import type { ProvisionerTraits } from "../../context.ts";
 
 /** Traits of a provisioner that creates nothing in a cloud, so it needs no credentials. */
-export const simulatedTraits: ProvisionerTraits = { name: "simulated", needsCredentials: () => false };
+export const simulatedTraits: ProvisionerTraits = {
+  name: "simulated",
+  needsCredentials: () => false,
+  hasApiServers: false,
+};

@@ -1,12 +1,12 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { readPointer } from "#core/cluster/store/pointer.ts";
 import { LEASE_MS } from "#core/provisioning/lease.ts";
-import type { Plan } from "#core/provisioning/provisioner.ts";
+import type { Plan, Target } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld, STEP_MS, targetOf } from "#test/support/reconciling.ts";
 import type { Json, Tenant, TestResponse } from "#test/support/world.ts";
 
 let world: ReconciledWorld;
@@ -142,7 +142,7 @@ describe("a provisioner whose response is lost", () => {
         late = () => provisioner.apply(plan, signal);
         return await new Promise<void>(() => {});
       },
-      async observe(of: string, signal: AbortSignal) {
+      async observe(of: Target, signal: AbortSignal) {
         const seen = await provisioner.observe(of, signal);
         if (late !== undefined && seen === undefined) await send("PATCH", at(), { version: "v1.35.0-u-ame.1" });
         return seen;
@@ -152,7 +152,7 @@ describe("a provisioner whose response is lost", () => {
     await world.settle();
     await expect(late?.()).rejects.toThrow("a newer plan");
     world.advanceClock(10 * STEP_MS);
-    const seen = await provisioner.observe(identity, new AbortController().signal);
+    const seen = await provisioner.observe(targetOf(identity), new AbortController().signal);
     expect(seen).toMatchObject({ version: "v1.35.0-u-ame.1" });
   });
 });
@@ -250,7 +250,9 @@ describe("two reconcilers of one cluster", () => {
     await world.settle();
     expect(await get()).toEqual(before);
     world.advanceClock(10 * STEP_MS);
-    expect(await provisioner.observe(identity, new AbortController().signal)).toMatchObject({ power: "started" });
+    expect(await provisioner.observe(targetOf(identity), new AbortController().signal)).toMatchObject({
+      power: "started",
+    });
   });
 
   test("two reconcilers keep a user's request that arrives during a step", async () => {

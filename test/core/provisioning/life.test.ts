@@ -3,7 +3,7 @@ import { createEnvironment, removeEnvironment } from "#core/admin/environments.t
 import type { Plan } from "#core/provisioning/provisioner.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { eventsOf, expectInvariants, tombstonesOf } from "#test/support/invariants.ts";
-import { makeReconciledWorld, type ReconciledWorld, STEP_MS } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld, STEP_MS, targetOf } from "#test/support/reconciling.ts";
 import type { Json, Tenant, TestResponse } from "#test/support/world.ts";
 
 let world: ReconciledWorld;
@@ -146,7 +146,10 @@ describe("changes of a started cluster", () => {
       ["web", "DONE"],
       ["more", "DONE"],
     ]);
-    const seen = await world.reconciler.provisioner.observe((await get()).identity, new AbortController().signal);
+    const seen = await world.reconciler.provisioner.observe(
+      targetOf((await get()).identity),
+      new AbortController().signal,
+    );
     expect(seen?.nodePools.map(({ nodes }) => nodes).toSorted()).toEqual([1, 5]);
   });
 
@@ -183,7 +186,7 @@ describe("changes of a started cluster", () => {
     const pools = (await send("GET", at("pools"))).body;
     const idOf = (name: string) => pools.find((pool: Json) => pool.name === name).id;
     const nodes = async () => {
-      const seen = await world.reconciler.provisioner.observe(identity, new AbortController().signal);
+      const seen = await world.reconciler.provisioner.observe(targetOf(identity), new AbortController().signal);
       return ["web", "jobs"].map((name) => {
         const pool = pools.find((each: Json) => each.name === name);
         return seen?.nodePools.find((each) => each.identity === pool.identity)?.nodes;

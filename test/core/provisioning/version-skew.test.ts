@@ -31,7 +31,7 @@ beforeAll(async () => {
     async apply(plan: Plan, signal: AbortSignal) {
       const faults = world.faults.next;
       world.faults.next = undefined;
-      const running = await provisioner.observe(plan.cluster.identity, signal);
+      const running = await provisioner.observe({ cluster: plan.cluster, nodePools: [] }, signal);
       world.faults.next = faults;
       steps.push({ plan, running });
       return await original(plan, signal);
