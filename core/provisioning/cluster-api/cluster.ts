@@ -3,7 +3,7 @@
 import { PRODUCT_PREFIX } from "../../node-pool/reserved-names.ts";
 import { referenceTo } from "./control-plane.ts";
 import type { TranslationInput } from "./input.ts";
-import { environmentLabels, organisationLabels } from "./labels.ts";
+import { ACCOUNT_ID, environmentLabels, organisationLabels, VERSION } from "./labels.ts";
 import { canonicalJson, type Manifest, namespaceOf, shortHash } from "./manifest.ts";
 import { CLUSTER_API_VERSION } from "./versions.ts";
 
@@ -35,11 +35,11 @@ export function translateCluster(
     metadata: {
       name: objectName,
       namespace: namespaceOf(organisationIdentity),
-      labels: environmentLabels(input),
+      labels: { ...environmentLabels(input), [ACCOUNT_ID]: input.account.identity },
       annotations: {
         [`${PRODUCT_PREFIX}name`]: cluster.name,
         ...(cluster.description === undefined ? {} : { [`${PRODUCT_PREFIX}description`]: cluster.description }),
-        [`${PRODUCT_PREFIX}version`]: cluster.version,
+        [VERSION]: cluster.version,
         ...(hasAddons ? { [`${PRODUCT_PREFIX}addons-hash`]: shortHash(canonicalJson(cluster.addons), 16) } : {}),
       },
     },

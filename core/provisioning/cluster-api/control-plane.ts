@@ -1,7 +1,7 @@
 /** Translates the control plane of a cluster to a KubeadmControlPlane with its machine template. */
 
 import type { TranslatedType, TranslationInput } from "./input.ts";
-import { clusterLabels, environmentLabels } from "./labels.ts";
+import { clusterLabels, environmentLabels, VERSION } from "./labels.ts";
 import { contentName, type Manifest, namespaceOf } from "./manifest.ts";
 import type { BootstrapFile, MachineGroup, ProviderTranslation } from "./provider.ts";
 import { CLUSTER_API_VERSION } from "./versions.ts";
@@ -158,6 +158,7 @@ export function translateControlPlane<Type extends TranslatedType>(
       name: owner,
       namespace: namespaceOf(organisationIdentity),
       labels: environmentLabels(input),
+      annotations: { [VERSION]: release.version },
     },
     spec: {
       replicas: cluster.highlyAvailable ? 3 : 1,

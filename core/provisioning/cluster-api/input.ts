@@ -11,6 +11,8 @@ export type TranslatedType = Exclude<CloudProviderType, "multipass">;
 
 /** Machine image and upstream version of a cluster version. */
 export interface Release {
+  /** Complete version, such as `v1.33.4-u-ame.2`. */
+  version: string;
   /** Upstream version, such as `v1.33.4`. */
   kubernetes: string;
   /** Machine image in the cluster's region, as the provider names it; undefined for providers without images. */

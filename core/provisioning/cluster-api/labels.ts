@@ -18,6 +18,8 @@ export const ACCOUNT_ID = `${PRODUCT_PREFIX}cloud-account-id`;
 export const ENVIRONMENT = `${PRODUCT_PREFIX}environment`;
 /** Label with the identity of the node pool. */
 export const NODE_POOL_ID = `${PRODUCT_PREFIX}node-pool-id`;
+/** Annotation with the complete version that an object of a control plane or of a node pool leads to. */
+export const VERSION = `${PRODUCT_PREFIX}version`;
 /** Label with the name of the MachineDeployment, which its selector selects. */
 export const DEPLOYMENT = `${PRODUCT_PREFIX}machine-deployment`;
 

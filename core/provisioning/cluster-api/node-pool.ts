@@ -3,7 +3,7 @@
 import { REBOOTS_LABEL } from "../../node-pool/reserved-names.ts";
 import { DELETION_LIMITS, machineTemplate, nodeRegistration, referenceTo } from "./control-plane.ts";
 import type { TranslatedPool, TranslatedType, TranslationInput } from "./input.ts";
-import { clusterLabels, DEPLOYMENT, environmentLabels, NODE_POOL_ID } from "./labels.ts";
+import { clusterLabels, DEPLOYMENT, environmentLabels, NODE_POOL_ID, VERSION } from "./labels.ts";
 import { contentName, type Manifest, namespaceOf, shortHash } from "./manifest.ts";
 import type { ProviderTranslation } from "./provider.ts";
 import { CLUSTER_API_VERSION } from "./versions.ts";
@@ -136,6 +136,7 @@ function deployment(
       labels: { ...environmentLabels(input), [NODE_POOL_ID]: pool.identity },
       annotations: {
         "ame-clusters/node-pool-name": pool.name,
+        [VERSION]: release.version,
         ...(isAutoscaled ? autoscalerAnnotations(input, planned, part) : {}),
       },
     },

@@ -1,0 +1,166 @@
+/** Observation of a cluster from the objects that Cluster API maintains. Pure functions. */
+
+import type { NodePool } from "../../node-pool/entity.ts";
+import { isLive } from "../../node-pool/rules.ts";
+import type { Observation, ObservedPool, Target } from "../provisioner.ts";
+import { NODE_POOL_ID, VERSION } from "./labels.ts";
+import {
+  conditionOf,
+  isSeen,
+  type ObjectCondition,
+  type ObservedCluster,
+  type ObservedControlPlane,
+  type ObservedDeployment,
+  type ObservedObjects,
+} from "./observed-objects.ts";
+
+/** Longest text of Cluster API in a condition. */
+const MAX_MESSAGE_LENGTH = 400;
+
+const sum = (
+  deployments: readonly ObservedDeployment[],
+  of: (each: ObservedDeployment) => number | undefined,
+): number => deployments.reduce((total, each) => total + (of(each) ?? 0), 0);
+
+/** Returns whether all machines of a control plane have its present version and template. */
+function isRolledOut(controlPlane: ObservedControlPlane): boolean {
+  const { spec, status } = controlPlane;
+  const replicas = spec?.replicas ?? 0;
+  return isSeen(controlPlane) && status?.upToDateReplicas === replicas && status.replicas === replicas;
+}
+
+/** Returns whether all machines of a MachineDeployment have its present version and template. */
+function isDeploymentRolledOut(deployment: ObservedDeployment): boolean {
+  const { replicas = 0, upToDateReplicas = 0 } = deployment.status ?? {};
+  return isSeen(deployment) && upToDateReplicas === replicas;
+}
+
+/**
+ * Returns the version that the whole control plane runs. While machines are replaced, that is the one before, so that no node becomes
+ * newer than the oldest API server.
+ */
+function versionOf({ cluster }: Target, controlPlane: ObservedControlPlane | undefined): string | undefined {
+  if (controlPlane === undefined) return undefined;
+  const present = controlPlane.metadata.annotations?.[VERSION];
+  return isRolledOut(controlPlane) ? present : (cluster.runningVersion ?? present);
+}
+
+function observePool(pool: NodePool, deployments: readonly ObservedDeployment[]): ObservedPool | undefined {
+  const own = deployments.filter(({ metadata }) => metadata.labels?.[NODE_POOL_ID] === pool.identity);
+  const [first] = own;
+  if (first === undefined) return undefined;
+  const present = first.metadata.annotations?.[VERSION] ?? "";
+  const isComplete = own.every(isDeploymentRolledOut);
+  const available = sum(own, ({ status }) => status?.availableReplicas);
+  const requested = sum(own, ({ spec }) => spec?.replicas);
+  const nodes = sum(own, ({ status }) => status?.replicas);
+  const hasFailed = own.some(({ status }) => status?.phase === "Failed");
+  const isReady = isComplete && nodes === requested && available >= Math.min(requested, pool.minSize);
+  return {
+    identity: pool.identity,
+    version: isComplete ? present : (pool.runningVersion ?? present),
+    nodes,
+    state: hasFailed ? "failed" : isReady ? "ready" : "pending",
+  };
+}
+
+/** Observes a pool whose machines the customer brings: there is nothing to wait for. */
+const observeOwnMachines = ({ identity, minSize }: NodePool, version: string): ObservedPool => ({
+  identity,
+  version,
+  nodes: minSize,
+  state: "ready",
+});
+
+const isInitialized = ({ status }: ObservedCluster): boolean =>
+  status?.initialization?.infrastructureProvisioned === true && status.initialization.controlPlaneInitialized === true;
+
+function powerOf(
+  { cluster }: Target,
+  { deployments, controlPlane }: ObservedObjects,
+  isAvailable: boolean,
+  arePoolsReady: boolean,
+  isHosted: boolean,
+): Observation["power"] {
+  if (cluster.desiredStatus !== "starting") {
+    const running = isHosted
+      ? (controlPlane?.status?.readyReplicas ?? 0)
+      : sum(deployments, ({ status }) => status?.replicas);
+    const isAsked = isHosted
+      ? controlPlane?.spec?.replicas === 0
+      : deployments.every(({ spec }) => spec?.replicas === 0);
+    return isAsked && running === 0 ? "stopped" : "stopping";
+  }
+  // A cluster that was started stays started while machines are replaced or fail.
+  return cluster.status === "started" || (isAvailable && arePoolsReady) ? "started" : "starting";
+}
+
+/** Returns what a condition says, for people. */
+export function textOf({ reason, message }: ObjectCondition): string {
+  const text = message === undefined || message === "" ? (reason ?? "") : `${reason}: ${message}`;
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length > MAX_MESSAGE_LENGTH ? `${line.slice(0, MAX_MESSAGE_LENGTH).toWellFormed()}…` : line;
+}
+
+const HEALTH = [
+  ["Paused", "paused"],
+  ["Remediating", "remediating"],
+  ["RollingOut", "upgrading"],
+  ["ScalingUp", "scaling"],
+  ["ScalingDown", "scaling"],
+] as const;
+
+function healthOf(cluster: ObservedCluster): string | undefined {
+  const busy = HEALTH.find(([type]) => conditionOf(cluster, type)?.status === "True");
+  const available = conditionOf(cluster, "Available")?.status;
+  return busy?.[1] ?? (available === "True" ? "available" : available === "False" ? "degraded" : undefined);
+}
+
+/**
+ * Builds the observation.
+ *
+ * @param target cluster as stored: what it has reached is not lost again
+ * @param isHosted true if the control plane runs in the management cluster, and the customer brings the machines
+ * @param collectedAt RFC 3339
+ */
+export function observationOf(
+  target: Target,
+  objects: ObservedObjects,
+  isHosted: boolean,
+  collectedAt: string,
+): Observation {
+  const { cluster, controlPlane, deployments, certificateAuthority } = objects;
+  const available = conditionOf(cluster, "Available");
+  const isAvailable = available?.status === "True";
+  const wasDone = target.cluster.furthestPhase === "DONE";
+  const version = versionOf(target, controlPlane);
+  const live = target.nodePools.filter(isLive);
+  const nodePools = isHosted
+    ? live.map((pool) => observeOwnMachines(pool, version ?? target.cluster.version))
+    : target.nodePools.flatMap((pool) => observePool(pool, deployments) ?? []);
+  const ready = new Set(nodePools.filter(({ state }) => state === "ready").map(({ identity }) => identity));
+  const arePoolsReady = live.every(({ identity }) => ready.has(identity));
+  const isUp = isInitialized(cluster);
+  const phase = !isUp
+    ? undefined
+    : wasDone || (isAvailable && arePoolsReady)
+      ? "DONE"
+      : arePoolsReady
+        ? "INITIAL_NODE_POOLS_PROVISIONED"
+        : "CLUSTER_PROVISIONED";
+  const { host, port } = cluster.spec?.controlPlaneEndpoint ?? {};
+  const hasEndpoint = host !== undefined && host !== "" && port !== undefined && port !== 0;
+  const health = phase === "DONE" ? healthOf(cluster) : undefined;
+  const isSilent = available === undefined || available.status === "True";
+  return {
+    collectedAt,
+    phase,
+    power: powerOf(target, objects, isAvailable, arePoolsReady, isHosted),
+    version: isUp ? version : undefined,
+    endpoint: hasEndpoint ? `https://${host.includes(":") ? `[${host}]` : host}:${port}` : undefined,
+    ...(certificateAuthority === undefined ? {} : { certificateAuthority }),
+    ...(health === undefined ? {} : { health }),
+    ...(isSilent ? {} : { message: textOf(available) }),
+    nodePools,
+  };
+}

@@ -1,0 +1,87 @@
+/** Objects as read from the management cluster, with the parts of their status that are used. */
+
+/** Condition of an object. */
+export interface ObjectCondition {
+  type: string;
+  status: "True" | "False" | "Unknown";
+  reason?: string;
+  message?: string;
+  observedGeneration?: number;
+}
+
+/** Object as read. */
+export interface ObservedObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    uid?: string;
+    resourceVersion?: string;
+    generation?: number;
+    deletionTimestamp?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  data?: Record<string, string>;
+}
+
+/** Cluster of Cluster API. */
+export interface ObservedCluster extends ObservedObject {
+  spec?: { controlPlaneEndpoint?: { host?: string; port?: number }; paused?: boolean };
+  status?: {
+    initialization?: { infrastructureProvisioned?: boolean; controlPlaneInitialized?: boolean };
+    conditions?: ObjectCondition[];
+    observedGeneration?: number;
+  };
+}
+
+/** KubeadmControlPlane or KamajiControlPlane. */
+export interface ObservedControlPlane extends ObservedObject {
+  spec?: { replicas?: number; version?: string };
+  status?: {
+    observedGeneration?: number;
+    replicas?: number;
+    readyReplicas?: number;
+    upToDateReplicas?: number;
+    version?: string;
+    conditions?: ObjectCondition[];
+  };
+}
+
+/** MachineDeployment. */
+export interface ObservedDeployment extends ObservedObject {
+  spec?: { replicas?: number };
+  status?: {
+    observedGeneration?: number;
+    replicas?: number;
+    availableReplicas?: number;
+    upToDateReplicas?: number;
+    phase?: string;
+    conditions?: ObjectCondition[];
+  };
+}
+
+/** Everything that is read of a cluster. */
+export interface ObservedObjects {
+  cluster: ObservedCluster;
+  /** Undefined if it does not exist. */
+  controlPlane: ObservedControlPlane | undefined;
+  deployments: readonly ObservedDeployment[];
+  /** PEM; undefined until it is known. */
+  certificateAuthority: string | undefined;
+}
+
+/** Returns a condition, unless it describes an earlier generation of the object. */
+export function conditionOf(
+  { metadata, status }: ObservedObject & { status?: { conditions?: ObjectCondition[] } },
+  type: string,
+): ObjectCondition | undefined {
+  const condition = status?.conditions?.find((each) => each.type === type);
+  const isStale = (condition?.observedGeneration ?? Number.POSITIVE_INFINITY) < (metadata.generation ?? 0);
+  return isStale ? undefined : condition;
+}
+
+/** Returns whether the controller of an object has seen its present spec. */
+export const isSeen = ({ metadata, status }: ObservedObject & { status?: { observedGeneration?: number } }): boolean =>
+  (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
