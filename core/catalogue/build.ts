@@ -7,16 +7,19 @@ import { type ClusterVersion, compareVersions, type UpdateChannel } from "./vers
 
 type ProviderRow = CatalogueData["providers"][number];
 type RegionRow = ProviderRow["regions"][number];
+type VersionRow = CatalogueData["versions"][number];
 
 /** Catalogue of clouds and versions, with defaults applied. */
 export interface Catalogue {
-  /** Text that changes with the content; the last part of every cluster's entity tag. */
+  /** Text that changes with the content except machine images; the last part of every cluster's entity tag. */
   readonly revision: string;
   readonly providers: readonly CloudProvider[];
   /** One for each provider, in their order. */
   readonly profiles: readonly CloudProfile[];
   /** Oldest first. */
   readonly versions: readonly ClusterVersion[];
+  /** Machine images by `imageKey`. */
+  readonly images: ReadonlyMap<string, string>;
   readonly channels: readonly UpdateChannel[];
   readonly software: CatalogueData["software"];
   readonly checksums: CatalogueData["checksums"];
@@ -29,6 +32,29 @@ export interface Catalogue {
  * @param number number of the zone in its region, 1 to 99
  */
 export const zoneId = (region: number, number: string): number => region * 100 + Number(number);
+
+/**
+ * Returns the key of a machine image. No part contains `/`.
+ *
+ * @param provider slug of the provider
+ * @param region slug of the region, or `ALL_REGIONS`
+ */
+export const imageKey = (version: string, provider: string, region: string): string =>
+  [version, provider, region].join("/");
+
+/** Lists the machine images of a version: slugs of the provider and the region, and the image. */
+export const imagesOf = ({ images = {} }: VersionRow): [provider: string, region: string, image: string][] =>
+  Object.entries(images).flatMap(([provider, byRegion]) =>
+    Object.entries(byRegion).map(([region, image]): [string, string, string] => [provider, region, image]),
+  );
+
+/**
+ * Returns the text that changes with what responses contain. They contain no machine images, so that new images change no entity tag.
+ */
+function revisionOf({ versions, ...data }: CatalogueData): string {
+  const served = { ...data, versions: versions.map(({ images: _, ...row }) => row) };
+  return createHash("sha256").update(JSON.stringify(served)).digest("hex").slice(0, 12);
+}
 
 /**
  * Builds the catalogue.
@@ -70,7 +96,7 @@ export function buildCatalogue(data: CatalogueData): Catalogue {
     })),
   });
   return {
-    revision: createHash("sha256").update(JSON.stringify(data)).digest("hex").slice(0, 12),
+    revision: revisionOf(data),
     providers: data.providers.map(provider),
     profiles: data.providers.map(({ profile: identity, name, slug, type, regions, available = true }) => ({
       identity,
@@ -85,6 +111,11 @@ export function buildCatalogue(data: CatalogueData): Catalogue {
     versions: data.versions
       .map(({ version, kubernetes, available = true }) => ({ version, kubernetes, available }))
       .sort((one, other) => compareVersions(one.version, other.version)),
+    images: new Map(
+      data.versions.flatMap((row) =>
+        imagesOf(row).map(([provider, region, image]) => [imageKey(row.version, provider, region), image] as const),
+      ),
+    ),
     channels: data.channels.map(({ name, version, available = true }) => ({
       name,
       available,

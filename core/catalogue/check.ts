@@ -3,10 +3,10 @@
 import { invalid, type Problem } from "../shared/errors.ts";
 import { isObject } from "../shared/json.ts";
 import { type Draft, formatValue, memberPath, validate } from "../shared/validation.ts";
-import { zoneId } from "./build.ts";
+import { imagesOf, zoneId } from "./build.ts";
 import { minorComponents } from "./components.ts";
 import { CatalogueData } from "./schema.ts";
-import { parseVersion } from "./versions.ts";
+import { ALL_REGIONS, parseVersion } from "./versions.ts";
 
 type CatalogueDraft = Draft<CatalogueData>;
 
@@ -157,6 +157,37 @@ function versionProblems({ versions = [], software = {}, checksums = {} }: Catal
   return problems;
 }
 
+/** Types of providers whose machines have no image of this catalogue. */
+const WITHOUT_IMAGES: ReadonlySet<string | undefined> = new Set(["none", "byon"]);
+
+/** Finds machine images of providers and regions that do not exist. */
+function imageProblems({ versions = [], providers = [] }: CatalogueDraft): Problem[] {
+  const slugs = providers.flatMap((each) => each?.slug ?? []);
+  return versions.flatMap((row, index) =>
+    Object.entries(row?.images ?? {}).flatMap(([slug, images]) => {
+      const path = memberPath(`versions[${index}].images`, slug);
+      const provider = providers.find((each) => each?.slug === slug);
+      const refuse = (at: string, name: string, text: string) => [
+        { path: at, message: `${formatValue(name)} is not allowed: ${text}` },
+      ];
+      if (provider === undefined) return refuse(path, slug, `must be one of the providers ${slugs.join(", ")}`);
+      if (WITHOUT_IMAGES.has(provider.type)) {
+        return refuse(path, slug, `a provider of the type ${provider.type} has no machine images`);
+      }
+      const regions = (provider.regions ?? []).flatMap((each) => each?.slug ?? []);
+      return Object.keys(images ?? {}).flatMap((region) =>
+        region === ALL_REGIONS || regions.includes(region)
+          ? []
+          : refuse(
+              memberPath(path, region),
+              region,
+              `must be a region of ${slug}, which are ${regions.join(", ")}, or ${ALL_REGIONS} for all`,
+            ),
+      );
+    }),
+  );
+}
+
 function channelProblems({ channels = [], versions = [] }: CatalogueDraft): Problem[] {
   const problems = repetitions(channels.map((each, index) => [each?.name, `channels[${index}].name`]));
   channels.forEach((channel, index) => {
@@ -208,12 +239,21 @@ export function missingEntries(data: CatalogueData, earlier: CatalogueData): str
     .map(({ kind, name }) => `${kind} ${name}`);
   const types = ({ providers }: CatalogueData) =>
     providers.flatMap(({ slug, nodeTypes }) => Object.keys(nodeTypes).map((type) => `node type ${slug}/${type}`));
+  // Without its image, a version gets no new machines. The image may be another one.
+  const rows = new Map(data.versions.map((row) => [row.version, row]));
+  const images = earlier.versions.flatMap((row) => {
+    const present = imagesOf(rows.get(row.version) ?? row).map(([provider, region]) => `${provider}/${region}`);
+    return imagesOf(row)
+      .filter(([provider, region]) => ![region, ALL_REGIONS].some((each) => present.includes(`${provider}/${each}`)))
+      .map(([provider, region]) => `image ${row.version} of ${provider}/${region}`);
+  });
   const others = ({ versions, channels }: CatalogueData) => [
     ...versions.map(({ version }) => `version ${version}`),
     ...channels.map(({ name }) => `channel ${name}`),
   ];
   const present = new Set([...named, ...types(data), ...others(data)]);
-  return [...entries, ...types(earlier), ...others(earlier)].filter((each) => !present.has(each));
+  const before = [...entries, ...types(earlier), ...others(earlier)];
+  return [...before.filter((each) => !present.has(each)), ...images];
 }
 
 /**
@@ -233,6 +273,7 @@ export function checkCatalogue(content: unknown, shipped: CatalogueData): Catalo
     ...checked.unknown.map((path) => ({ path, message: "unknown property" })),
     ...providerProblems(draft),
     ...versionProblems(draft),
+    ...imageProblems(draft),
     ...channelProblems(draft),
     ...changedIds(draft, shipped),
   ];

@@ -1,6 +1,6 @@
 /** Catalogue of clouds and versions, the same for every organisation, with lookups. */
 
-import { buildCatalogue, type Catalogue } from "./build.ts";
+import { buildCatalogue, type Catalogue, imageKey } from "./build.ts";
 import shipped from "./catalogue.json" with { type: "json" };
 import type {
   AvailabilityZone,
@@ -11,7 +11,7 @@ import type {
   Region,
 } from "./providers.ts";
 import type { CatalogueData } from "./schema.ts";
-import type { UpdateChannel } from "./versions.ts";
+import { ALL_REGIONS, type UpdateChannel } from "./versions.ts";
 
 export {
   type Architecture,
@@ -46,7 +46,7 @@ export const shippedCatalogue =
 /** Catalogue of this process. The following constants are its parts, and change with it. */
 let current: Catalogue = buildCatalogue(shippedCatalogue);
 
-/** Text that changes with the catalogue's content; the last part of every cluster's entity tag. */
+/** Text that changes with the catalogue's content except machine images; the last part of every cluster's entity tag. */
 export let catalogueRevision = current.revision;
 
 /** All cloud providers, in the order of lists. */
@@ -150,6 +150,19 @@ export function channelByName(name: string): UpdateChannel | undefined {
  */
 export function isAvailableVersion(text: string): boolean {
   return clusterVersions.some((each) => each.available && each.version === text);
+}
+
+/**
+ * Finds the machine image of a version. Images are never part of a response.
+ *
+ * @param version a complete version
+ * @param provider slug of the provider
+ * @param region slug of the region
+ * @returns the image as the provider names it; undefined if the catalogue has none for the region
+ */
+export function machineImageOf(version: string, provider: string, region: string): string | undefined {
+  const imageIn = (each: string) => current.images.get(imageKey(version, provider, each));
+  return imageIn(region) ?? imageIn(ALL_REGIONS);
 }
 
 /** Maximum number of names that a message lists. */

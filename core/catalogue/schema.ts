@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { isSlug } from "../shared/slug.ts";
 import { architectures, components, type MinorSoftware, minorComponents } from "./components.ts";
 import { cloudProviderTypes } from "./providers.ts";
-import { parseVersion } from "./versions.ts";
+import { ALL_REGIONS, parseVersion } from "./versions.ts";
 
 const flag = v.optional(v.boolean());
 
@@ -60,6 +60,11 @@ const Provider = v.object({
   unavailableNodeTypes: v.optional(v.array(v.string())),
 });
 
+const imageRegion = v.pipe(
+  v.string(),
+  v.check((key) => key === ALL_REGIONS || isSlug(key), `must be the slug of a region, or ${ALL_REGIONS} for all`),
+);
+
 const Version = v.object({
   version: v.pipe(
     v.string(),
@@ -67,6 +72,8 @@ const Version = v.object({
   ),
   kubernetes: v.pipe(v.string(), v.regex(/^v1\.\d{1,4}\.\d{1,4}$/, "must be a version of Kubernetes such as v1.34.4")),
   available: flag,
+  /** Machine images, as the provider names them, by the slugs of the provider and the region. */
+  images: v.optional(v.record(slug, v.record(imageRegion, text(500)))),
 });
 
 const Channel = v.object({

@@ -17,6 +17,9 @@ export interface ClusterVersion {
   readonly available: boolean;
 }
 
+/** Key of machine images in place of a region's slug: all regions of the provider without an image of their own. */
+export const ALL_REGIONS = "*";
+
 /** Name for a version that changes with each release, such as `v1.34` for the newest version of that minor. */
 export interface UpdateChannel {
   readonly name: string;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { buildCatalogue } from "#core/catalogue/build.ts";
 import { checkCatalogue } from "#core/catalogue/check.ts";
 import {
@@ -12,6 +12,7 @@ import {
   compareVersions,
   isAvailableVersion,
   isBringYourOwn,
+  machineImageOf,
   nodeTypeOf,
   parseVersion,
   profileByIdentity,
@@ -20,6 +21,7 @@ import {
   regionOf,
   shippedCatalogue,
   updateChannels,
+  useCatalogue,
   zoneOf,
 } from "#core/catalogue/index.ts";
 import known from "./ids.json" with { type: "json" };
@@ -435,4 +437,44 @@ it("the catalogue's revision follows its content", () => {
   if (first === undefined) throw new Error("no version");
   const changed = { ...shippedCatalogue, versions: [{ ...first, available: false }, ...others] };
   expect(buildCatalogue(changed).revision).not.toBe(catalogueRevision);
+});
+
+describe("machine images", () => {
+  const images = { aws: { "eu-west-1": "ami-1", "*": "ami-2" }, hetzner: { fsn1: "node-1" } };
+  const withImages = {
+    ...shippedCatalogue,
+    versions: shippedCatalogue.versions.map((row, index) => (index === 0 ? { ...row, images } : row)),
+  };
+
+  // Other test files share the catalogue of the process.
+  afterEach(() => useCatalogue(shippedCatalogue));
+
+  it("an image is found by version, provider and region, or else for all regions of the provider", () => {
+    useCatalogue(withImages);
+    const [first, second] = ["v1.33.4-u-ame.1", "v1.33.4-u-ame.2"] as const;
+    expect(machineImageOf(first, "aws", "eu-west-1")).toBe("ami-1");
+    expect(machineImageOf(first, "aws", "eu-west-2")).toBe("ami-2");
+    expect(machineImageOf(first, "hetzner", "fsn1")).toBe("node-1");
+    for (const [version, provider, region] of [
+      [second, "aws", "eu-west-1"],
+      [first, "hetzner", "nbg1"],
+      [first, "azure", "westeurope"],
+      [first, "constructor", "name"],
+    ] as const) {
+      expect(machineImageOf(version, provider, region)).toBeUndefined();
+    }
+  });
+
+  it("the shipped catalogue has no images", () => {
+    for (const { version } of clusterVersions) {
+      for (const { provider, slug } of regions) expect(machineImageOf(version, provider, slug)).toBeUndefined();
+    }
+  });
+
+  it("images change neither the list of versions nor the revision, which is part of entity tags", () => {
+    const before = clusterVersions;
+    useCatalogue(withImages);
+    expect(clusterVersions).toEqual(before);
+    expect(catalogueRevision).toBe(buildCatalogue(shippedCatalogue).revision);
+  });
 });

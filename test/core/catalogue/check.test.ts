@@ -127,6 +127,21 @@ describe("format of a catalogue file", () => {
       "checksums.kubeadm.1.33.4.arm64: is required",
     ],
     [
+      "a machine image without text",
+      (c) => Object.assign(c.versions[0], { images: { aws: { "*": "" } } }),
+      'versions[0].images.aws.*: "" is not allowed: must have at least 1 character',
+    ],
+    [
+      "machine images without regions",
+      (c) => Object.assign(c.versions[0], { images: { aws: "ami-0123456789abcdef0" } }),
+      'versions[0].images.aws: "ami-0123456789abcdef0" is not allowed: must be an object',
+    ],
+    [
+      "a machine image for a pattern of regions",
+      (c) => Object.assign(c.versions[0], { images: { aws: { "eu-*": "ami-0123456789abcdef0" } } }),
+      'versions[0].images.aws.eu-*: "eu-*" is not allowed: must be the slug of a region, or * for all',
+    ],
+    [
       "a channel with a space in its name",
       (c) => Object.assign(c.channels[0], { name: "v1 33" }),
       'channels[0].name: "v1 33" is not allowed: must be 1 to 63 characters: a-z, 0-9, . and -',
@@ -153,6 +168,10 @@ describe("rules of a catalogue", () => {
       content.checksums.kubelet["1.35.2"] = { amd64: SHA256, arm64: SHA256 };
       content.versions.push({ version: "v1.35.2-u-ame.1", kubernetes: "v1.35.2" });
       content.channels.push({ name: "stable", version: "v1.35.2-u-ame.1" });
+      content.versions[0].images = {
+        aws: { "eu-west-1": "ami-0123456789abcdef0", "*": "ami-0fedcba9876543210" },
+        "cyso-cloud-ams2": { ams2: "node-v1.33.4-1" },
+      };
     });
     expect(problems).toEqual([]);
   });
@@ -265,6 +284,30 @@ describe("rules of a catalogue", () => {
       ['software["v1.35"].containerd: "2.2.0" needs checksums.containerd["2.2.0"], which is missing'],
     ],
     [
+      "machine images of providers that do not exist",
+      (c) =>
+        Object.assign(c.versions[1], { images: { gcp: { "*": "node" }, constructor: {}, hetzner: { "*": "node" } } }),
+      ["gcp", "constructor"].map(
+        (name) =>
+          `versions[1].images.${name}: "${name}" is not allowed: must be one of the providers aws, azure, multipass, openstack, digitalocean, hetzner, vsphere, byon, none`,
+      ),
+    ],
+    [
+      "a machine image of a region that does not exist",
+      (c) => Object.assign(c.versions[1], { images: { hetzner: { fsn1: "node", "eu-west-1": "node" } } }),
+      [
+        'versions[1].images.hetzner.eu-west-1: "eu-west-1" is not allowed: must be a region of hetzner, which are fsn1, nbg1, hel1, ash, hil, sin, or * for all',
+      ],
+    ],
+    [
+      "machine images of a provider without machines",
+      (c) => Object.assign(c.versions[1], { images: { byon: { "*": "node" }, none: { "*": "node" } } }),
+      ["byon", "none"].map(
+        (type) =>
+          `versions[1].images.${type}: "${type}" is not allowed: a provider of the type ${type} has no machine images`,
+      ),
+    ],
+    [
       "a channel that occurs twice",
       (c) => c.channels.push({ ...c.channels[0] }),
       ['channels[3].name: "v1.33" is not allowed: it repeats channels[0].name'],
@@ -349,6 +392,19 @@ describe("comparison with another catalogue", () => {
     expect(missing.filter((each) => /^(provider|region) (azure|hetzner)/.test(each))).toEqual([]);
     expect(missingEntries(copy(), shippedCatalogue)).toEqual([]);
   });
+
+  it("a machine image that is missing is listed, and a changed one or one for all regions is not missing", () => {
+    const withImages = (images: object) => changed((content) => Object.assign(content.versions[0], { images }));
+    const before = withImages({ aws: { "*": "a", "eu-west-1": "b", "eu-west-2": "c" }, hetzner: { fsn1: "d" } });
+    expect(missingEntries(withImages({ aws: { "eu-west-1": "e" } }), before)).toEqual([
+      "image v1.33.4-u-ame.1 of aws/*",
+      "image v1.33.4-u-ame.1 of aws/eu-west-2",
+      "image v1.33.4-u-ame.1 of hetzner/fsn1",
+    ]);
+    expect(missingEntries(withImages({ aws: { "*": "f" }, hetzner: { "*": "g" } }), before)).toEqual([]);
+    const without = changed((content) => content.versions.splice(0, 1));
+    expect(missingEntries(without, before)).toEqual(["version v1.33.4-u-ame.1"]);
+  });
 });
 
 test("the example of docs/catalogue.md is a valid catalogue", () => {
@@ -356,4 +412,5 @@ test("the example of docs/catalogue.md is a valid catalogue", () => {
   const [, example = ""] = /```yaml\n(.*?)```/s.exec(page) ?? [];
   const data = checkCatalogue(parse(example), shippedCatalogue);
   expect(data.providers[0]?.regions[1]).toMatchObject({ slug: "south", available: false });
+  expect(data.versions[0]?.images).toEqual({ "our-cloud": { north: "node-v1.35.1-3", "*": "node-v1.35.1-2" } });
 });
