@@ -13,6 +13,7 @@ export const conditionReasons = [
   "Provisioned",
   "Starting",
   "Started",
+  "Degraded",
   "Stopping",
   "Stopped",
   "Deleting",

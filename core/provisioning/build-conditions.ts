@@ -64,6 +64,17 @@ function reconciledCondition(error: StepError | undefined): ConditionBody {
   };
 }
 
+/** Reasons whose messages say what the provisioner says. */
+const WITH_DETAIL: ReadonlySet<ConditionBody["reason"]> = new Set(["Provisioning", "Starting", "Deleting"]);
+
+function readyCondition({ status }: Cluster, observation: Observation | undefined): ConditionBody {
+  const detail = observation?.message;
+  if (status === "started" && observation?.health === "degraded")
+    return { status: "False", reason: "Degraded", detail };
+  const condition = SERVING[status] ?? BUILDING[status] ?? (BUILDING.unknown as ConditionBody);
+  return WITH_DETAIL.has(condition.reason) && detail !== undefined ? { ...condition, detail } : condition;
+}
+
 /**
  * Builds all conditions, without times and generations.
  *
@@ -79,10 +90,9 @@ export function buildConditions(
 ): ConditionInput[] {
   const { status } = cluster;
   const built: ConditionBody = { status: "True", reason: "Provisioned" };
-  const unknown = BUILDING.unknown as ConditionBody;
   return [
     { type: "Provisioned", ...(BUILDING[status] ?? built) },
-    { type: "Ready", ...(SERVING[status] ?? BUILDING[status] ?? unknown) },
+    { type: "Ready", ...readyCondition(cluster, observation) },
     { type: "NodePoolsReady", ...nodePoolsCondition(cluster, pools) },
     { type: "UpToDate", ...versionCondition(cluster, pools, observation) },
     { type: "Reconciled", ...reconciledCondition(error) },

@@ -179,6 +179,8 @@ export function firstRecord(
 function statusAfter(step: StepResult): Cluster["status"] {
   const { cluster, observation, isUnobservable, isUnknown, isPrepared } = step;
   if (!isUnobservable) {
+    const isLost = observation?.isUnreachable === true && canFollow(cluster.status, "unknown", cluster.desiredStatus);
+    if (isLost || (observation?.isUnreachable && cluster.status === "unknown")) return "unknown";
     const next = nextStatus(cluster, observation);
     // The deletion is complete once the prerequisites are removed too.
     return next === "deleted" && !isPrepared ? cluster.status : next;

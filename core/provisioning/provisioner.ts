@@ -72,6 +72,8 @@ export interface Observation {
   certificateAuthority?: string;
   /** State of a cluster that is up, beyond its status, such as `available` or `upgrading`; absent if there is none. */
   health?: string;
+  /** True if the API server of a cluster that runs has not answered for so long that its state counts as unknown. */
+  isUnreachable?: boolean;
   /** What the provisioner says about a cluster that is not as requested, for the detail of conditions; absent if there is nothing. */
   message?: string;
   nodePools: readonly ObservedPool[];

@@ -238,7 +238,7 @@ function stateAfter(
     ? pointer.observation
     : {
         collectedAt: observation?.collectedAt ?? at,
-        status: observedStatus(observation, cluster.desiredStatus),
+        status: observation?.health ?? observedStatus(observation, cluster.desiredStatus),
         version: observation?.version,
         endpoint: observation?.endpoint,
       };

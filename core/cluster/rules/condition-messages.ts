@@ -16,6 +16,10 @@ const failure =
 
 const retried = failure("it will be retried");
 
+/** Adds what the provisioner says to a message. */
+const withDetail = (text: string, detail: string | undefined): string =>
+  detail === undefined ? `${text}.` : `${text}: ${detail}`;
+
 /** Message of each reason. */
 const MESSAGES: Readonly<Record<ConditionReason, Message>> = {
   Accepted({ type, observedGeneration }, { furthestPhase, generation }) {
@@ -27,16 +31,20 @@ const MESSAGES: Readonly<Record<ConditionReason, Message>> = {
       ? "The cluster was accepted; provisioning has started."
       : "A change was accepted; the reconciler has not processed it yet.";
   },
-  Provisioning: () => "The cluster is being provisioned.",
+  Provisioning: ({ detail }) => withDetail("The cluster is being provisioned", detail),
   Provisioned: () => "The cluster is provisioned.",
-  Starting: (_, { status }) =>
-    status === "provisioned"
-      ? "The cluster is provisioned; its control plane is starting."
-      : "The cluster is starting.",
+  Starting: ({ detail }, { status }) =>
+    withDetail(
+      status === "provisioned"
+        ? "The cluster is provisioned; its control plane is starting"
+        : "The cluster is starting",
+      detail,
+    ),
   Started: () => "The cluster is running.",
+  Degraded: ({ detail }) => withDetail("A part of the cluster is not available", detail),
   Stopping: () => "The cluster is stopping, as requested.",
   Stopped: () => 'The cluster is stopped; send "status": "starting" to start it.',
-  Deleting: () => "The cluster is being deleted.",
+  Deleting: ({ detail }) => withDetail("The cluster is being deleted", detail),
   StateUnknown: () =>
     "The provisioner cannot determine the state of the cluster; it retries. The condition Reconciled shows the error.",
   // A write has no names, because the reconciler determines which pools it affects.

@@ -23,6 +23,11 @@ export const VERSION = `${PRODUCT_PREFIX}version`;
 /** Label with the name of the MachineDeployment, which its selector selects. */
 export const DEPLOYMENT = `${PRODUCT_PREFIX}machine-deployment`;
 
+/** Annotation of a Cluster with the highest fencing token of the plans that were applied to it. */
+export const FENCE = `${PRODUCT_PREFIX}fence`;
+/** Annotation of a Cluster with the hash and the time of the last complete application; absent while one is in progress. */
+export const APPLIED = `${PRODUCT_PREFIX}applied`;
+
 type Named = Pick<TranslationInput, "cluster" | "organisationIdentity">;
 
 /** Returns the labels of an object of the organisation. */

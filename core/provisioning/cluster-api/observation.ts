@@ -11,8 +11,12 @@ import {
   type ObservedCluster,
   type ObservedControlPlane,
   type ObservedDeployment,
+  type ObservedMachineSet,
   type ObservedObjects,
 } from "./observed-objects.ts";
+
+/** Time for which the API server of a running cluster may not answer before its state is unknown, in milliseconds. */
+const UNREACHABLE_AFTER_MS = 5 * 60_000;
 
 /** Longest text of Cluster API in a condition. */
 const MAX_MESSAGE_LENGTH = 400;
@@ -30,9 +34,29 @@ function isRolledOut(controlPlane: ObservedControlPlane): boolean {
 }
 
 /** Returns whether all machines of a MachineDeployment have its present version and template. */
-function isDeploymentRolledOut(deployment: ObservedDeployment): boolean {
+function isDeploymentRolledOut(deployment: ObservedDeployment, machineSets: ObservedObjects["machineSets"]): boolean {
   const { replicas = 0, upToDateReplicas = 0 } = deployment.status ?? {};
-  return isSeen(deployment) && upToDateReplicas === replicas;
+  return isSeen(deployment) && upToDateReplicas === replicas && haveTemplate(deployment, machineSets ?? []);
+}
+
+/**
+ * Returns whether no machine has another template. The number of machines that are up to date follows a change of the template only
+ * after some seconds.
+ */
+function haveTemplate({ metadata, spec }: ObservedDeployment, machineSets: readonly ObservedMachineSet[]): boolean {
+  const present = templateOf(spec);
+  return machineSets
+    .filter((each) => each.metadata.labels?.[DEPLOYMENT_NAME] === metadata.name)
+    .filter((each) => (each.spec?.replicas ?? 0) > 0 || (each.status?.replicas ?? 0) > 0)
+    .every((each) => templateOf(each.spec) === present);
+}
+
+/** Label with which Cluster API marks the MachineSets of a MachineDeployment. */
+const DEPLOYMENT_NAME = "cluster.x-k8s.io/deployment-name";
+
+function templateOf(spec: ObservedMachineSet["spec"]): string {
+  const { version, infrastructureRef, bootstrap } = spec?.template?.spec ?? {};
+  return [version, infrastructureRef?.name, bootstrap?.configRef?.name].join(" ");
 }
 
 /**
@@ -45,12 +69,15 @@ function versionOf({ cluster }: Target, controlPlane: ObservedControlPlane | und
   return isRolledOut(controlPlane) ? present : (cluster.runningVersion ?? present);
 }
 
-function observePool(pool: NodePool, deployments: readonly ObservedDeployment[]): ObservedPool | undefined {
+function observePool(
+  pool: NodePool,
+  { deployments, machineSets }: Pick<ObservedObjects, "deployments" | "machineSets">,
+): ObservedPool | undefined {
   const own = deployments.filter(({ metadata }) => metadata.labels?.[NODE_POOL_ID] === pool.identity);
   const [first] = own;
   if (first === undefined) return undefined;
   const present = first.metadata.annotations?.[VERSION] ?? "";
-  const isComplete = own.every(isDeploymentRolledOut);
+  const isComplete = own.every((each) => isDeploymentRolledOut(each, machineSets));
   const available = sum(own, ({ status }) => status?.availableReplicas);
   const requested = sum(own, ({ spec }) => spec?.replicas);
   const nodes = sum(own, ({ status }) => status?.replicas);
@@ -102,6 +129,13 @@ export function textOf({ reason, message }: ObjectCondition): string {
   return line.length > MAX_MESSAGE_LENGTH ? `${line.slice(0, MAX_MESSAGE_LENGTH).toWellFormed()}…` : line;
 }
 
+/** Returns the condition that says that the management cluster has not reached the API server for too long. */
+function lostConnection(cluster: ObservedCluster, collectedAt: string): ObjectCondition | undefined {
+  const probe = conditionOf(cluster, "RemoteConnectionProbe");
+  const since = Date.parse(probe?.lastTransitionTime ?? collectedAt);
+  return probe?.status === "False" && Date.parse(collectedAt) - since > UNREACHABLE_AFTER_MS ? probe : undefined;
+}
+
 const HEALTH = [
   ["Paused", "paused"],
   ["Remediating", "remediating"],
@@ -129,7 +163,7 @@ export function observationOf(
   isHosted: boolean,
   collectedAt: string,
 ): Observation {
-  const { cluster, controlPlane, deployments, certificateAuthority } = objects;
+  const { cluster, controlPlane, certificateAuthority } = objects;
   const available = conditionOf(cluster, "Available");
   const isAvailable = available?.status === "True";
   const wasDone = target.cluster.furthestPhase === "DONE";
@@ -137,7 +171,7 @@ export function observationOf(
   const live = target.nodePools.filter(isLive);
   const nodePools = isHosted
     ? live.map((pool) => observeOwnMachines(pool, version ?? target.cluster.version))
-    : target.nodePools.flatMap((pool) => observePool(pool, deployments) ?? []);
+    : target.nodePools.flatMap((pool) => observePool(pool, objects) ?? []);
   const ready = new Set(nodePools.filter(({ state }) => state === "ready").map(({ identity }) => identity));
   const arePoolsReady = live.every(({ identity }) => ready.has(identity));
   const isUp = isInitialized(cluster);
@@ -151,7 +185,10 @@ export function observationOf(
   const { host, port } = cluster.spec?.controlPlaneEndpoint ?? {};
   const hasEndpoint = host !== undefined && host !== "" && port !== undefined && port !== 0;
   const health = phase === "DONE" ? healthOf(cluster) : undefined;
-  const isSilent = available === undefined || available.status === "True";
+  const lost =
+    phase === "DONE" && target.cluster.desiredStatus === "starting" ? lostConnection(cluster, collectedAt) : undefined;
+  const deleting = target.cluster.desiredStatus === "deleting" ? conditionOf(cluster, "Deleting") : undefined;
+  const told = lost ?? deleting ?? (available?.status === "True" ? undefined : available);
   return {
     collectedAt,
     phase,
@@ -160,7 +197,8 @@ export function observationOf(
     endpoint: hasEndpoint ? `https://${host.includes(":") ? `[${host}]` : host}:${port}` : undefined,
     ...(certificateAuthority === undefined ? {} : { certificateAuthority }),
     ...(health === undefined ? {} : { health }),
-    ...(isSilent ? {} : { message: textOf(available) }),
+    ...(lost === undefined ? {} : { isUnreachable: true }),
+    ...(told === undefined ? {} : { message: textOf(told) }),
     nodePools,
   };
 }

@@ -6,6 +6,8 @@ export interface ObjectCondition {
   status: "True" | "False" | "Unknown";
   reason?: string;
   message?: string;
+  /** RFC 3339. */
+  lastTransitionTime?: string;
   observedGeneration?: number;
 }
 
@@ -51,7 +53,7 @@ export interface ObservedControlPlane extends ObservedObject {
 
 /** MachineDeployment. */
 export interface ObservedDeployment extends ObservedObject {
-  spec?: { replicas?: number };
+  spec?: { replicas?: number; template?: MachineTemplate };
   status?: {
     observedGeneration?: number;
     replicas?: number;
@@ -62,12 +64,29 @@ export interface ObservedDeployment extends ObservedObject {
   };
 }
 
+/** Template of the machines of a MachineDeployment or a MachineSet. */
+interface MachineTemplate {
+  spec?: {
+    version?: string;
+    infrastructureRef?: { name?: string };
+    bootstrap?: { configRef?: { name?: string } };
+  };
+}
+
+/** MachineSet: the machines of a MachineDeployment that have the same template. */
+export interface ObservedMachineSet extends ObservedObject {
+  spec?: { replicas?: number; template?: MachineTemplate };
+  status?: { replicas?: number };
+}
+
 /** Everything that is read of a cluster. */
 export interface ObservedObjects {
   cluster: ObservedCluster;
   /** Undefined if it does not exist. */
   controlPlane: ObservedControlPlane | undefined;
   deployments: readonly ObservedDeployment[];
+  /** Of all MachineDeployments; undefined if they were not read. */
+  machineSets: readonly ObservedMachineSet[] | undefined;
   /** PEM; undefined until it is known. */
   certificateAuthority: string | undefined;
 }

@@ -1,0 +1,94 @@
+/** Deletes a cluster from the management cluster. Cluster API deletes its machines, in the order that it needs. */
+
+import type { ObjectKind } from "../../kubernetes/objects.ts";
+import { releaseAddress } from "./api-addresses.ts";
+import { requireFence } from "./apply.ts";
+import { type Call, deleteObject, getObject, listObjects } from "./calls.ts";
+import type { TranslatedType } from "./input.ts";
+import { CLUSTER, leftoverKinds, SECRET } from "./kinds.ts";
+import { ACCOUNT_ID, CLUSTER_ID, FIELD_MANAGER } from "./labels.ts";
+import { accountObjectName } from "./manifest.ts";
+import type { ObservedCluster } from "./observed-objects.ts";
+import { deleteLoadBalancers, type Located, type OpenClient, openWorkloadCluster } from "./workload-cluster.ts";
+
+/** Time to delete the load balancers of a cluster, in milliseconds: a cluster that does not answer is deleted too. */
+const CLEANUP_MS = 3_000;
+
+/** Cluster to delete. */
+export interface Deletion extends Located {
+  identity: string;
+  type: TranslatedType;
+  fence: number;
+  /** Identity of the cloud account. */
+  accountIdentity: string;
+  /** Namespace in which the provider's controller reads credentials; undefined if that is the one of the cluster. */
+  credentialsNamespace: string | undefined;
+  open: OpenClient;
+}
+
+/**
+ * Requests the deletion of a cluster. Once its Cluster is gone, deletes everything else that this service made for it. May be repeated at
+ * any moment.
+ *
+ * @throws KubernetesError; Error if a newer plan was received before
+ */
+export async function destroyCluster(call: Call, deletion: Deletion): Promise<void> {
+  const { client, signal } = call;
+  const { name, namespace, identity, fence } = deletion;
+  const reference = { ...CLUSTER, name, namespace };
+  const cluster = await getObject<ObservedCluster>(call, reference);
+  if (cluster === undefined) return await deleteLeftovers(call, deletion);
+  requireFence(cluster, identity, fence);
+  // A paused cluster is not deleted.
+  if (cluster.spec?.paused === true) {
+    await client.apply(unpaused({ name, namespace }), { signal, fieldManager: `${FIELD_MANAGER}-deletion` });
+  }
+  if (cluster.metadata.deletionTimestamp !== undefined) return;
+  await deleteBalancers(call, deletion);
+  await deleteObject(call, reference, cluster.metadata.uid);
+}
+
+/** Returns the only field of a Cluster that a deletion changes. A manager of its own does not give up the other fields. */
+const unpaused = (metadata: Located) => ({ ...CLUSTER, metadata, spec: { paused: false } });
+
+async function deleteBalancers({ client, signal }: Call, { name, namespace, open }: Deletion): Promise<void> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(CLEANUP_MS)]);
+  try {
+    await deleteLoadBalancers(await openWorkloadCluster({ client, signal: limited }, { name, namespace }, open));
+  } catch {
+    // Best effort: a control plane that was never built or does not answer has no balancers that could be found.
+    signal.throwIfAborted();
+  }
+}
+
+async function deleteLeftovers(call: Call, deletion: Deletion): Promise<void> {
+  const { client, signal } = call;
+  const { namespace, identity, type } = deletion;
+  const labels = { [CLUSTER_ID]: identity };
+  await Promise.all(leftoverKinds(type).map((kind) => client.deleteCollection(kind, { namespace, labels, signal })));
+  if (type === "vsphere") await releaseAddress(call, identity);
+  await deleteAccountObjects(call, deletion);
+}
+
+/** Kinds of the identities with which controllers use a cloud account. Those with a namespace are in the one of the cluster. */
+const IDENTITIES: Partial<Record<TranslatedType, ObjectKind & { isNamespaced: boolean }>> = {
+  aws: { apiVersion: "infrastructure.cluster.x-k8s.io/v1beta2", kind: "AWSClusterStaticIdentity", isNamespaced: false },
+  azure: { apiVersion: "infrastructure.cluster.x-k8s.io/v1beta1", kind: "AzureClusterIdentity", isNamespaced: true },
+  vsphere: {
+    apiVersion: "infrastructure.cluster.x-k8s.io/v1beta2",
+    kind: "VSphereClusterIdentity",
+    isNamespaced: false,
+  },
+};
+
+/** Deletes the identity and the Secret of a cloud account, unless another cluster uses the account. */
+async function deleteAccountObjects(call: Call, deletion: Deletion): Promise<void> {
+  const { namespace, type, accountIdentity, credentialsNamespace = namespace } = deletion;
+  const identity = IDENTITIES[type];
+  if (identity === undefined) return;
+  if ((await listObjects(call, CLUSTER, namespace, { [ACCOUNT_ID]: accountIdentity })).length > 0) return;
+  const name = accountObjectName(accountIdentity);
+  const { isNamespaced, ...kind } = identity;
+  await deleteObject(call, { ...kind, name, ...(isNamespaced ? { namespace } : {}) });
+  await deleteObject(call, { ...SECRET, name, namespace: credentialsNamespace });
+}

@@ -1,0 +1,54 @@
+/** Kinds of objects of a cluster, by the type of its provider. */
+
+import type { ObjectKind } from "../../kubernetes/objects.ts";
+import type { TranslatedType } from "./input.ts";
+import { CLUSTER_API_VERSION, PROVIDER_VERSION } from "./versions.ts";
+
+const core = (kind: string): ObjectKind => ({ apiVersion: CLUSTER_API_VERSION.core, kind });
+
+export const CLUSTER = core("Cluster");
+export const MACHINE_DEPLOYMENT = core("MachineDeployment");
+export const MACHINE_SET = core("MachineSet");
+export const MACHINE_HEALTH_CHECK = core("MachineHealthCheck");
+export const KUBEADM_CONTROL_PLANE = { apiVersion: CLUSTER_API_VERSION.controlPlane, kind: "KubeadmControlPlane" };
+export const KUBEADM_CONFIG_TEMPLATE = { apiVersion: CLUSTER_API_VERSION.bootstrap, kind: "KubeadmConfigTemplate" };
+export const CLUSTER_RESOURCE_SET = { apiVersion: CLUSTER_API_VERSION.addons, kind: "ClusterResourceSet" };
+export const SECRET = { apiVersion: "v1", kind: "Secret" };
+export const CONFIG_MAP = { apiVersion: "v1", kind: "ConfigMap" };
+export const NAMESPACE = { apiVersion: "v1", kind: "Namespace" };
+export const KAMAJI_CONTROL_PLANE = { apiVersion: PROVIDER_VERSION.byon, kind: "KamajiControlPlane" };
+
+/** Infrastructure of clusters, templates of machines, and other templates of each provider. */
+const OF_PROVIDER: Readonly<Record<TranslatedType, readonly string[]>> = {
+  none: ["DevCluster", "DevMachineTemplate"],
+  aws: ["AWSCluster", "AWSMachineTemplate"],
+  azure: ["AzureCluster", "AzureMachineTemplate"],
+  openstack: ["OpenStackCluster", "OpenStackMachineTemplate"],
+  digitalocean: ["DOCluster", "DOMachineTemplate"],
+  hetzner: ["HetznerCluster", "HCloudMachineTemplate", "HCloudRemediationTemplate"],
+  vsphere: ["VSphereCluster", "VSphereMachineTemplate"],
+  byon: [],
+};
+
+const providerKinds = (type: TranslatedType): ObjectKind[] =>
+  OF_PROVIDER[type].map((kind) => ({ apiVersion: PROVIDER_VERSION[type], kind }));
+
+/** Returns the kind of the control plane. */
+export const controlPlaneKind = (type: TranslatedType): ObjectKind =>
+  type === "byon" ? KAMAJI_CONTROL_PLANE : KUBEADM_CONTROL_PLANE;
+
+/** Returns the kinds whose objects are named by their content, and of which old ones are deleted. */
+export const contentNamedKinds = (type: TranslatedType): ObjectKind[] =>
+  type === "byon" ? [SECRET, CONFIG_MAP] : [...providerKinds(type).slice(1), KUBEADM_CONFIG_TEMPLATE, SECRET];
+
+/** Returns the kinds of everything that may be left of a cluster after the deletion of its Cluster object. */
+export const leftoverKinds = (type: TranslatedType): ObjectKind[] => [
+  CLUSTER_RESOURCE_SET,
+  MACHINE_HEALTH_CHECK,
+  MACHINE_DEPLOYMENT,
+  controlPlaneKind(type),
+  ...providerKinds(type),
+  KUBEADM_CONFIG_TEMPLATE,
+  SECRET,
+  CONFIG_MAP,
+];

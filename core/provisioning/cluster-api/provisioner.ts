@@ -1,0 +1,171 @@
+/** Provisioner that builds clusters with Cluster API in a management cluster. */
+
+import type { Cluster } from "../../cluster/entity.ts";
+import type { Services } from "../../context.ts";
+import { createKubernetesClient } from "../../kubernetes/client.ts";
+import type { KubernetesClient } from "../../kubernetes/interface.ts";
+import { LruCache } from "../../shared/lru-cache.ts";
+import type { Observation, Plan, Provisioner, Target } from "../provisioner.ts";
+import { addressesIn, allocateAddress } from "./api-addresses.ts";
+import { appliedOf, applyAll, collectGarbage, hashOf, prune, requireFence } from "./apply.ts";
+import { buildInput, typeOf } from "./build-input.ts";
+import { type Call, getObject, listObjects } from "./calls.ts";
+import { controlPlaneName } from "./control-plane.ts";
+import { destroyCluster } from "./destroy.ts";
+import type { Rollout } from "./input.ts";
+import { CLUSTER, controlPlaneKind, MACHINE_DEPLOYMENT, MACHINE_SET } from "./kinds.ts";
+import { CLUSTER_ID } from "./labels.ts";
+import { type Manifest, namespaceOf, objectNameOf } from "./manifest.ts";
+import { observationOf } from "./observation.ts";
+import type { ObservedCluster, ObservedControlPlane, ObservedDeployment, ObservedObjects } from "./observed-objects.ts";
+import { type Profiles, settingsOf } from "./profiles.ts";
+import { SourceReader, type SourceServices } from "./sources.ts";
+import { clusterApiTraits } from "./traits.ts";
+import { translate, translateSecrets } from "./translate.ts";
+import { type Located, openWorkloadCluster, putBootstrapTokens, secretValue } from "./workload-cluster.ts";
+
+/** Delay between two observations of a change in progress, in milliseconds. */
+const POLL_MS = 5_000;
+
+/** Time after which all objects are applied again, against changes by others, in milliseconds. Below half of the shortest resync. */
+const APPLY_AGAIN_MS = 15 * 60_000;
+
+/** Maximum size of the certificates of authorities that a process remembers, in bytes. */
+const CERTIFICATE_BYTES = 8 * 1024 * 1024;
+
+/** Options of the provisioner. */
+export interface ClusterApiOptions extends SourceServices, Pick<Services, "clock"> {
+  /** Client of the management cluster. */
+  client: KubernetesClient;
+  profiles: Profiles;
+}
+
+/** Creates the provisioner. */
+export function clusterApiProvisioner(options: ClusterApiOptions): Provisioner {
+  const { client, profiles, clock } = options;
+  const sources = new SourceReader(options);
+  /** Objects of each observation, so that the plan that follows from it does not read them again. */
+  const observed = new WeakMap<Observation, ObservedObjects>();
+  const open = (kubeconfig: string) => createKubernetesClient(kubeconfig, { clock, server: "the cluster" });
+  const certificates = new LruCache<string>(CERTIFICATE_BYTES);
+  const locate = async (cluster: Cluster) => ({
+    name: objectNameOf(cluster.slug, cluster.identity),
+    namespace: namespaceOf(await sources.organisationOf(cluster)),
+  });
+
+  async function readObjects(call: Call, { cluster, nodePools }: Target): Promise<ObservedObjects | undefined> {
+    const { name, namespace } = await locate(cluster);
+    const type = typeOf(cluster);
+    const control = { ...controlPlaneKind(type), name: type === "byon" ? name : controlPlaneName(name), namespace };
+    const isChanging = type !== "byon" && nodePools.some(({ provisionStatus }) => provisionStatus !== "DONE");
+    const [found, controlPlane, deployments, machineSets] = await Promise.all([
+      getObject<ObservedCluster>(call, { ...CLUSTER, name, namespace }),
+      getObject<ObservedControlPlane>(call, control),
+      type === "byon"
+        ? []
+        : listObjects<ObservedDeployment>(call, MACHINE_DEPLOYMENT, namespace, { [CLUSTER_ID]: cluster.identity }),
+      isChanging
+        ? listObjects<ObservedMachineSet>(call, MACHINE_SET, namespace, { "cluster.x-k8s.io/cluster-name": name })
+        : undefined,
+    ]);
+    if (found === undefined) return undefined;
+    const certificateAuthority = await certificateOf(call, found, { name, namespace });
+    return { cluster: found, controlPlane, deployments, machineSets, certificateAuthority };
+  }
+
+  /** Reads the certificate of a cluster's authority, which Cluster API makes once. */
+  async function certificateOf(call: Call, { metadata, status }: ObservedCluster, located: Located) {
+    const { uid = "" } = metadata;
+    const known = certificates.get(uid);
+    if (known !== undefined || status?.initialization?.controlPlaneInitialized !== true) return known;
+    const certificate = await secretValue(call, located, "ca", "tls.crt");
+    if (certificate !== undefined) certificates.set(uid, certificate, certificate.length);
+    return certificate;
+  }
+
+  async function rolloutOf(call: Call, { cluster }: Plan): Promise<Rollout> {
+    const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
+    const addresses = settings !== undefined && "apiAddresses" in settings ? settings.apiAddresses : undefined;
+    return {
+      wasAvailable: cluster.furthestPhase === "DONE",
+      apiAddress:
+        addresses === undefined ? undefined : await allocateAddress(call, cluster.identity, addressesIn(addresses)),
+    };
+  }
+
+  /** Applies a plan, unless all of its objects were applied a short time ago. */
+  async function applyPlan(call: Call, plan: Plan): Promise<void> {
+    const { cluster, fence, observation } = plan;
+    const before = observation && observed.get(observation);
+    requireFence(before?.cluster, cluster.identity, fence);
+    const found = await sources.read(cluster);
+    const input = buildInput(plan, found, profiles, await rolloutOf(call, plan));
+    const manifests = translate(input);
+    const hash = hashOf(manifests, found.credentialsRevision);
+    const applied = appliedOf(before?.cluster);
+    const now = clock();
+    const isSame = applied?.hash === hash;
+    if (isSame && now.getTime() - Date.parse(applied.at) < APPLY_AGAIN_MS) return;
+    let secrets: Manifest[] = [];
+    if (clusterApiTraits(profiles).needsCredentials(input.type)) {
+      secrets = translateSecrets(input, await sources.credentialsOf(cluster, found));
+    }
+    await applyAll(call, {
+      identity: cluster.identity,
+      manifests,
+      secrets,
+      hash,
+      fence,
+      before: before?.cluster,
+      now: now.toISOString(),
+    });
+    if (before === undefined) return;
+    await prune(call, input, manifests);
+    // The objects are those that were observed, so an observation at rest shows that no machine is being replaced.
+    if (isSame && isAtRest(before)) await collectGarbage(call, input, manifests);
+  }
+
+  return {
+    ...clusterApiTraits(profiles),
+    pollMs: POLL_MS,
+    apply: (plan, signal) => applyPlan({ client, signal }, plan),
+    async observe(target, signal) {
+      const objects = await readObjects({ client, signal }, target);
+      if (objects === undefined) return undefined;
+      const isHosted = typeOf(target.cluster) === "byon";
+      const observation = observationOf(target, objects, isHosted, clock().toISOString());
+      observed.set(observation, objects);
+      return observation;
+    },
+    async destroy({ cluster }, fence, signal) {
+      const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
+      await destroyCluster(
+        { client, signal },
+        {
+          ...(await locate(cluster)),
+          identity: cluster.identity,
+          type: typeOf(cluster),
+          fence,
+          accountIdentity: cluster.cloudAccountIdentity,
+          credentialsNamespace:
+            settings !== undefined && "controllerNamespace" in settings ? settings.controllerNamespace : undefined,
+          open,
+        },
+      );
+    },
+    async updateBootstrapTokens({ cluster }, tokens, revoked, signal) {
+      const call = { client, signal };
+      const workload = await openWorkloadCluster(call, await locate(cluster), open);
+      await putBootstrapTokens(workload, tokens, revoked);
+    },
+  };
+}
+
+/** Returns whether no machine of a cluster is being made, replaced or deleted. */
+function isAtRest({ controlPlane, deployments }: ObservedObjects): boolean {
+  return [...(controlPlane === undefined ? [] : [controlPlane]), ...deployments].every(({ metadata, spec, status }) => {
+    const replicas = spec?.replicas ?? 0;
+    const isSeen = (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+    return isSeen && status?.replicas === replicas && (status.upToDateReplicas ?? replicas) === replicas;
+  });
+}

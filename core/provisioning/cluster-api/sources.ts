@@ -1,0 +1,100 @@
+/** Reads what the translation of a cluster depends on besides its plan: organisation, cloud account and credentials. */
+
+import { profileByIdentity } from "../../catalogue/index.ts";
+import type { Cluster } from "../../cluster/entity.ts";
+import type { Services } from "../../context.ts";
+import { readCredentials } from "../../secrets/cloud-secrets.ts";
+import type { Keyring } from "../../secrets/keyring.ts";
+import { LruCache } from "../../shared/lru-cache.ts";
+import { keyText, organisationKey, referencesKey } from "../../table/keys.ts";
+import { organisationEntity } from "../../tenancy/organisation.ts";
+import { currentReferences } from "../../tenancy/references-cache.ts";
+import type { CloudAccount } from "../../tenancy/references-entity.ts";
+import type { AccountSecrets } from "./provider.ts";
+
+/** Services of the sources. */
+export interface SourceServices extends Pick<Services, "table" | "referencesCache"> {
+  readonly keyring: Keyring;
+}
+
+/** What is stored about the organisation and the cloud account of a cluster. */
+export interface Sources {
+  organisationIdentity: string;
+  account: CloudAccount;
+  /** Text that changes with the credentials of the cluster: their identity and revision; empty if it has none. */
+  credentialsRevision: string;
+  /** Identity of the credentials; undefined if the cluster has none. */
+  credentialsIdentity: string | undefined;
+}
+
+/** Number of clusters of which a process remembers the identity of the organisation, which never changes. */
+const REMEMBERED = 50_000;
+
+/** Reads the sources of clusters. */
+export class SourceReader {
+  readonly #services: SourceServices;
+  readonly #organisations = new LruCache<string>(REMEMBERED);
+
+  constructor(services: SourceServices) {
+    this.#services = services;
+  }
+
+  /** Returns the identity of a cluster's organisation. @throws Error if the organisation does not exist */
+  async organisationOf({ identity, organisation }: Cluster): Promise<string> {
+    const known = this.#organisations.get(identity);
+    if (known !== undefined) return known;
+    const key = organisationKey(organisation);
+    const item = (await this.#services.table.get([key])).get(keyText(key));
+    if (item === undefined) throw new Error(`the organisation ${organisation} does not exist`);
+    return this.#remember(identity, organisationEntity.read(item).identity);
+  }
+
+  /** Reads the sources of a cluster: one round trip, and another one if the references changed. @throws Error if one does not exist */
+  async read(cluster: Cluster): Promise<Sources> {
+    const { table, referencesCache } = this.#services;
+    const { organisation, cloudAccountIdentity } = cluster;
+    const cached = referencesCache.get(organisation);
+    const keys = [organisationKey(organisation), ...(cached === undefined ? [referencesKey(organisation)] : [])];
+    const items = await table.get(keys);
+    const item = items.get(keyText(organisationKey(organisation)));
+    if (item === undefined) throw new Error(`the organisation ${organisation} does not exist`);
+    const stored = organisationEntity.read(item);
+    const read = items.get(keyText(referencesKey(organisation)));
+    const references = await currentReferences(this.#services, stored, cached, read);
+    const account = references?.accounts[cloudAccountIdentity];
+    if (account === undefined) throw new Error(`the cloud account ${cloudAccountIdentity} does not exist`);
+    const chosen = cluster.cloudCredentialsIdentity ?? account.primaryCloudCredentialsIdentity;
+    const credentials = account.credentials.find(({ identity }) => identity === chosen);
+    return {
+      organisationIdentity: this.#remember(cluster.identity, stored.identity),
+      account,
+      credentialsIdentity: credentials?.identity,
+      credentialsRevision: credentials === undefined ? "" : `${credentials.identity}.${credentials.revision}`,
+    };
+  }
+
+  /** Decrypts the credentials of a cluster. @throws Error if it has none */
+  async credentialsOf(cluster: Cluster, { credentialsIdentity, account }: Sources): Promise<AccountSecrets> {
+    const { table, keyring } = this.#services;
+    const secrets =
+      credentialsIdentity === undefined
+        ? undefined
+        : await readCredentials(table, keyring, cluster.organisation, credentialsIdentity);
+    if (secrets === undefined) {
+      throw new Error(`the cloud account "${account.displayName}" has no credentials; add credentials to it`);
+    }
+    return secrets;
+  }
+
+  #remember(clusterIdentity: string, organisationIdentity: string): string {
+    this.#organisations.set(clusterIdentity, organisationIdentity, 1);
+    return organisationIdentity;
+  }
+}
+
+/** Returns the cloud profile of an account. @throws Error if the catalogue does not have it any more */
+export function cloudProfileOf({ cloudProfile, displayName }: CloudAccount) {
+  const profile = profileByIdentity(cloudProfile);
+  if (profile === undefined) throw new Error(`the catalogue has no cloud profile of the account "${displayName}"`);
+  return profile;
+}

@@ -1,0 +1,88 @@
+/** Access to the API server of a cluster itself, with the kubeconfig that Cluster API stores in the management cluster. */
+
+import type { KubernetesClient } from "../../kubernetes/interface.ts";
+import { refOf } from "../../kubernetes/objects.ts";
+import type { BootstrapToken } from "../provisioner.ts";
+import { type Call, deleteObject, getObject, listObjects } from "./calls.ts";
+import { SECRET } from "./kinds.ts";
+import { type Manifest, secretData } from "./manifest.ts";
+import type { ObservedObject } from "./observed-objects.ts";
+
+const SERVICE = { apiVersion: "v1", kind: "Service" };
+
+/** Namespace of bootstrap tokens. */
+const KUBE_SYSTEM = "kube-system";
+
+/** Group of kubeadm, which may join nodes. */
+const BOOTSTRAP_GROUP = "system:bootstrappers:kubeadm:default-node-token";
+
+/** Name and namespace of a cluster's objects. */
+export interface Located {
+  name: string;
+  namespace: string;
+}
+
+/** Opens a client of a cluster's own API server. @param kubeconfig text */
+export type OpenClient = (kubeconfig: string) => KubernetesClient;
+
+/** Reads a value of a Secret of a cluster. @returns undefined if it does not exist */
+export async function secretValue(
+  call: Call,
+  { name, namespace }: Located,
+  suffix: string,
+  key: string,
+): Promise<string | undefined> {
+  const secret = await getObject(call, { ...SECRET, name: `${name}-${suffix}`, namespace });
+  const value = secret?.data?.[key];
+  return value === undefined ? undefined : Buffer.from(value, "base64").toString();
+}
+
+/** Opens the API server of a cluster. @throws Error if the management cluster has no kubeconfig of it */
+export async function openWorkloadCluster(call: Call, located: Located, open: OpenClient): Promise<Call> {
+  const kubeconfig = await secretValue(call, located, "kubeconfig", "value");
+  if (kubeconfig === undefined) throw new Error(`the management cluster has no kubeconfig of ${located.name} yet`);
+  return { client: open(kubeconfig), signal: call.signal };
+}
+
+const tokenName = (id: string) => `bootstrap-token-${id}`;
+
+/** Translates a bootstrap token to its Secret: https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/ */
+function tokenSecret({ token, expiresAt }: BootstrapToken): Manifest {
+  const [id = "", secret = ""] = token.split(".");
+  return {
+    ...SECRET,
+    metadata: { name: tokenName(id), namespace: KUBE_SYSTEM },
+    type: "bootstrap.kubernetes.io/token",
+    data: secretData({
+      "token-id": id,
+      "token-secret": secret,
+      // Kubernetes reads no fractions of a second.
+      expiration: `${expiresAt.slice(0, 19)}Z`,
+      "usage-bootstrap-authentication": "true",
+      "usage-bootstrap-signing": "true",
+      "auth-extra-groups": BOOTSTRAP_GROUP,
+    }),
+  };
+}
+
+/** Creates bootstrap tokens in a cluster, and deletes revoked ones. @throws KubernetesError */
+export async function putBootstrapTokens(
+  call: Call,
+  tokens: readonly BootstrapToken[],
+  revoked: readonly string[],
+): Promise<void> {
+  await Promise.all([
+    ...tokens.map((token) => call.client.apply(tokenSecret(token), { signal: call.signal })),
+    ...revoked.map((id) => deleteObject(call, { ...SECRET, name: tokenName(id), namespace: KUBE_SYSTEM })),
+  ]);
+}
+
+/**
+ * Deletes the Services of type LoadBalancer, because the balancers that a cloud made for them would stay and block the deletion of the
+ * network.
+ */
+export async function deleteLoadBalancers(call: Call): Promise<void> {
+  const services = await listObjects<ObservedObject & { spec?: { type?: string } }>(call, SERVICE);
+  const balanced = services.filter(({ spec }) => spec?.type === "LoadBalancer");
+  await Promise.all(balanced.map(({ metadata }) => deleteObject(call, refOf({ ...SERVICE, metadata }))));
+}
