@@ -6,7 +6,7 @@ import { contentName, type Manifest, namespaceOf, secretData } from "./manifest.
 import { CLUSTER_API_VERSION } from "./versions.ts";
 
 /** Names in the profile's objects, and the properties of a cluster that replace them. */
-const PLACEHOLDERS = {
+export const PLACEHOLDERS = {
   podSubnet: "clusterPodSubnet",
   serviceSubnet: "serviceSubnet",
   encryption: "enableNetworkEncryption",

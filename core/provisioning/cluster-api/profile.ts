@@ -53,6 +53,8 @@ export const settingsByType = {
     ...machines,
     authUrl: v.pipe(text, v.url("must be a URL")),
     caCertificate: v.optional(v.pipe(v.string(), v.includes("BEGIN CERTIFICATE", "must be PEM"))),
+    /** Name of the region as OpenStack spells it; the slug of the catalogue if absent, which has no capital letters. */
+    regionName: v.optional(text),
     externalNetworkId: text,
     nodeCidr: v.optional(cidr, "10.6.0.0/24"),
     dnsServers: texts,
@@ -65,7 +67,7 @@ export const settingsByType = {
   digitalocean: v.object({
     ...machines,
     /** Ids or fingerprints of SSH keys. */
-    sshKeys: v.optional(v.array(v.union([text, v.number()])), []),
+    sshKeys: v.optional(v.array(v.union([text, v.number()], "must be the id or the fingerprint of a key")), []),
     vpcUuid: v.optional(text),
     /** Domain of the platform in which each API server gets a name. */
     domain: v.optional(text),
@@ -104,7 +106,7 @@ export const settingsByType = {
 export type SettingsOf<Type extends keyof typeof settingsByType> = v.InferOutput<(typeof settingsByType)[Type]>;
 
 /** Network add-on that a ClusterResourceSet installs. */
-const NetworkInterface = v.object({
+export const NetworkInterface = v.object({
   /**
    * Kubernetes objects as YAML. `{{podSubnet}}`, `{{serviceSubnet}}` and `{{encryption}}` (true or false) are replaced by the values of
    * the cluster.

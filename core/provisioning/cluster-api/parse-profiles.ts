@@ -1,0 +1,226 @@
+/** Parses and checks a profile file. Functions on AWS do not import this: builds write the result into them. */
+
+import * as v from "valibot";
+import { isMap, isScalar, parseAllDocuments, parseDocument } from "yaml";
+import { type CloudProvider, cloudProviders } from "../../catalogue/index.ts";
+import { AppError, errorText, invalid, type Problem } from "../../shared/errors.ts";
+import { isObject } from "../../shared/json.ts";
+import { formatValue, memberPath, validate } from "../../shared/validation.ts";
+import type { TranslatedType } from "./input.ts";
+import { PLACEHOLDERS, placeholder } from "./network.ts";
+import { NetworkInterface, type Profile, type SettingsOf, settingsByType } from "./profile.ts";
+import { rulesByType } from "./profile-rules.ts";
+import type { Profiles, ProviderProfile, Settings } from "./profiles.ts";
+
+const anyObject = v.custom<Record<string, unknown>>(isObject, "must be an object");
+
+const InterfaceInFile = v.object({
+  ...v.partial(NetworkInterface).entries,
+  /** Path of a file with the objects, relative to the profile file. */
+  file: v.optional(v.string()),
+});
+
+const ProfileFile = v.object({
+  networkInterfaces: v.optional(v.object({ cilium: v.optional(InterfaceInFile), calico: v.optional(InterfaceInFile) })),
+  installsAddons: v.optional(v.boolean(), false),
+  /** Settings by the slug of the provider, which `settingsByType` checks, and `regions` with the settings that differ there. */
+  providers: v.pipe(v.record(v.string(), anyObject), v.minEntries(1, "must have at least one provider")),
+});
+
+const below = (path: string, problems: readonly Problem[]): Problem[] =>
+  problems.map((each) => ({ ...each, path: `${path}.${each.path}` }));
+
+const unknownProperties = (paths: readonly string[]): Problem[] =>
+  paths.map((path) => ({ path, message: "unknown property" }));
+
+/** Finds problems of settings: of their format and between them. @returns the settings if there are none */
+function checkSettings(
+  type: TranslatedType,
+  provider: CloudProvider,
+  given: Record<string, unknown>,
+): { problems: Problem[]; settings?: Settings } {
+  const checked = validate(settingsByType[type] as v.GenericSchema<unknown, Settings>, given);
+  // Each type has the rules of its own settings.
+  const rules = rulesByType[type] as readonly ((settings: object, provider: CloudProvider) => Problem[])[];
+  const problems = [
+    ...checked.problems,
+    ...unknownProperties(checked.unknown),
+    ...rules.flatMap((rule) => rule(checked.value ?? {}, provider)),
+  ];
+  return problems.length === 0 ? { problems, settings: checked.complete() } : { problems };
+}
+
+/** Returns the setting that a problem belongs to. */
+const settingIn = ({ path }: Problem): string => path.split(/[.[]/, 1)[0] ?? "";
+
+const isMissing = ({ path, message }: Problem): boolean => message === "is required" && !/[.[]/.test(path);
+
+/** Checks the settings of a provider, and in each of its regions. */
+function checkProvider(
+  slug: string,
+  { regions: listed, ...given }: Record<string, unknown>,
+  providers: readonly CloudProvider[],
+): { problems: Problem[]; profile: ProviderProfile } {
+  const path = memberPath("providers", slug);
+  const problems: Problem[] = [];
+  const regions: Record<string, Settings> = {};
+  const refuse = (at: string, value: unknown, text: string) =>
+    problems.push({ path: at, message: `${formatValue(value)} is not allowed: ${text}` });
+
+  const provider = providers.find((each) => each.slug === slug);
+  if (provider === undefined || !Object.hasOwn(settingsByType, provider.type)) {
+    const usable = providers.filter(({ type }) => Object.hasOwn(settingsByType, type)).map((each) => each.slug);
+    const why = provider === undefined ? "" : `Cluster API has no provider of the type ${provider.type}; `;
+    refuse(path, slug, `${why}must be one of the catalogue's providers ${usable.join(", ")}`);
+    return { problems, profile: { regions } };
+  }
+  const type = provider.type as TranslatedType;
+  const base = checkSettings(type, provider, given);
+  const inRegions = Object.entries(isObject(listed) ? listed : {});
+  // Regions may have the settings that are missing here. Without them, only these regions can be used.
+  const ofBase = inRegions.length === 0 ? base.problems : base.problems.filter((each) => !isMissing(each));
+  problems.push(...below(path, ofBase));
+  if (listed !== undefined && !isObject(listed)) refuse(`${path}.regions`, listed, "must be an object");
+  const known = provider.regions.map((each) => each.slug);
+  for (const [region, overrides] of inRegions) {
+    const at = memberPath(`${path}.regions`, region);
+    if (!known.includes(region)) refuse(at, region, `must be a region of ${slug}, which are ${known.join(", ")}`);
+    if (!isObject(overrides)) {
+      refuse(at, overrides, "must be an object with the settings that differ; {} for none");
+      continue;
+    }
+    const { problems: found, settings } = checkSettings(type, provider, { ...given, ...overrides });
+    const isReported = (problem: Problem) =>
+      !Object.hasOwn(overrides, settingIn(problem)) &&
+      base.problems.some((each) => each.path === problem.path && each.message === problem.message);
+    for (const problem of found) {
+      if (isMissing(problem)) {
+        problems.push({ path: `${at}.${problem.path}`, message: `is required, here or in ${path}` });
+      } else if (!isReported(problem)) problems.push(...below(at, [problem]));
+    }
+    if (settings !== undefined) regions[region] = settings;
+  }
+  problems.push(...locationProblems(path, type, provider, base.settings, regions));
+  return { problems, profile: { ...(base.settings === undefined ? {} : { settings: base.settings }), regions } };
+}
+
+/** Finds regions of Hetzner with a list of locations that lacks the region itself: control planes would be elsewhere. */
+function locationProblems(
+  path: string,
+  type: TranslatedType,
+  provider: CloudProvider,
+  base: Settings | undefined,
+  regions: Readonly<Record<string, Settings>>,
+): Problem[] {
+  if (type !== "hetzner") return [];
+  return provider.regions.flatMap(({ slug }) => {
+    const settings = (Object.hasOwn(regions, slug) ? regions[slug] : base) as SettingsOf<"hetzner"> | undefined;
+    const { locations = [] } = settings ?? {};
+    if (locations.length === 0 || locations.includes(slug)) return [];
+    const where = locations.join(", ");
+    const message = `lacks ${slug}, so its control planes would be in ${where}; add it, or set [] for one location`;
+    return [{ path: `${path}.regions.${slug}.locations`, message }];
+  });
+}
+
+/** Largest text of a network's objects, in bytes: a Secret has at most 1 MiB, and base64 is a third longer than the text. */
+const LARGEST_MANIFESTS = 700_000;
+
+/** Finds problems of the objects of a network, with example values in place of the names that a cluster replaces. */
+function manifestProblems(path: string, text: string): Problem[] {
+  const problems: Problem[] = [];
+  const bytes = Buffer.byteLength(text);
+  if (bytes > LARGEST_MANIFESTS)
+    problems.push({ path, message: `has ${bytes} bytes, but at most ${LARGEST_MANIFESTS} are allowed` });
+  const names = Object.keys(PLACEHOLDERS) as (keyof typeof PLACEHOLDERS)[];
+  const pattern = new RegExp(`\\{\\{\\s*(${names.join("|")})\\s*\\}\\}`, "gi");
+  for (const wrong of new Set(text.match(pattern))) {
+    if (names.some((name) => placeholder(name) === wrong)) continue;
+    const message = `${formatValue(wrong)} is not replaced: must be one of ${names.map(placeholder).join(", ")}`;
+    problems.push({ path, message });
+  }
+  const example = text.replaceAll(pattern, (name) => (/encryption/i.test(name) ? "true" : "10.0.0.0/16"));
+  const documents = parseAllDocuments(example, { logLevel: "silent" });
+  let objects = 0;
+  for (const [index, document] of (Array.isArray(documents) ? documents : []).entries()) {
+    const [error] = document.errors;
+    if (error !== undefined) {
+      problems.push({ path, message: `document ${index + 1}: ${error.message.trim()}` });
+      continue;
+    }
+    if (isScalar(document.contents) && document.contents.value === null) continue;
+    objects++;
+    const isNamed = [["apiVersion"], ["kind"], ["metadata", "name"]].every(
+      (at) => typeof document.getIn(at) === "string",
+    );
+    if (isMap(document.contents) && isNamed) continue;
+    problems.push({ path, message: `document ${index + 1} is no object with apiVersion, kind and metadata.name` });
+  }
+  if (objects === 0 && problems.length === 0) problems.push({ path, message: "contains no objects" });
+  return problems;
+}
+
+/** Checks the objects of a network, and reads them if they are in a file. */
+function readInterface(
+  path: string,
+  { manifests, file }: Partial<v.InferOutput<typeof InterfaceInFile>>,
+  readFile: (path: string) => string,
+): { problems: Problem[]; manifests: string } {
+  if ((manifests === undefined) === (file === undefined)) {
+    return { problems: [{ path, message: "must have either manifests or file" }], manifests: "" };
+  }
+  if (manifests !== undefined) return { problems: manifestProblems(`${path}.manifests`, manifests), manifests };
+  try {
+    const read = readFile(file as string);
+    return { problems: manifestProblems(`${path}.file`, read), manifests: read };
+  } catch (error) {
+    const message = `${formatValue(file)} cannot be read: ${errorText(error)}`;
+    return { problems: [{ path: `${path}.file`, message }], manifests: "" };
+  }
+}
+
+/** Parses YAML. @throws AppError invalid with every syntax error and its line, repeated keys included */
+function parseYaml(text: string): unknown {
+  const document = parseDocument(text, { prettyErrors: true });
+  const [first, ...rest] = document.errors.map(({ message }) => message.trim());
+  if (first !== undefined) throw new AppError("invalid", "profiles.syntax", [first, ...rest]);
+  return document.toJS();
+}
+
+/**
+ * Parses and checks a profile file.
+ *
+ * @param text YAML 1.2 or JSON
+ * @param readFile reads a file that the text names, as the text names it; throws if that is impossible
+ * @param providers providers of the catalogue that the file is for
+ * @throws AppError invalid with every problem: its path in the file, the value, and what is allowed
+ */
+export function parseProfiles(
+  text: string,
+  readFile: (path: string) => string,
+  providers: readonly CloudProvider[] = cloudProviders,
+): Profiles {
+  const content = parseYaml(text);
+  if (!isObject(content)) throw invalid([{ path: "", message: "The profile file must be an object." }]);
+  const { value = {}, problems: found, unknown } = validate(ProfileFile, content);
+  const problems = [...found, ...unknownProperties(unknown)];
+
+  const networkInterfaces: Profile["networkInterfaces"] = {};
+  for (const name of ["cilium", "calico"] as const) {
+    const given = value.networkInterfaces?.[name];
+    if (given === undefined) continue;
+    const read = readInterface(`networkInterfaces.${name}`, given, readFile);
+    problems.push(...read.problems);
+    networkInterfaces[name] = { manifests: read.manifests };
+  }
+  const checked = Object.entries(value.providers ?? {}).flatMap(([slug, given]) =>
+    given === undefined ? [] : [[slug, checkProvider(slug, given, providers)] as const],
+  );
+  problems.push(...checked.flatMap(([, each]) => each.problems));
+  if (problems.length > 0) throw invalid(problems);
+  return {
+    networkInterfaces,
+    installsAddons: value.installsAddons ?? false,
+    providers: Object.fromEntries(checked.map(([slug, { profile }]) => [slug, profile])),
+  };
+}

@@ -1,0 +1,177 @@
+/** Rules for the settings of a provider beyond their format: values that its API or Cluster API would refuse later. Pure functions. */
+
+import { type CloudProvider, nodeTypeOf } from "../../catalogue/index.ts";
+import type { Problem } from "../../shared/errors.ts";
+import { type CidrBlock, contains, enclosingSpecialRange, overlap, parseAddress, parseCidr } from "../../shared/ip.ts";
+import { type Draft, formatValue } from "../../shared/validation.ts";
+import type { TranslatedType } from "./input.ts";
+import type { SettingsOf } from "./profile.ts";
+
+/** Settings to check: any of them may be missing, and those that are present have the right format. */
+type DraftOf<Type extends TranslatedType> = Draft<SettingsOf<Type>>;
+
+type Rule<Settings> = (settings: Settings, provider: CloudProvider) => Problem[];
+
+/** Smallest control plane machine that kubeadm accepts: cores and MiB. */
+const LEAST_CORES = 2;
+const LEAST_MEMORY = 1700;
+
+/** Prefix lengths of the largest and the smallest block of addresses for API servers; the largest has 65,536 addresses. */
+const API_BLOCK = [16, 32] as const;
+
+/** Longest prefix of a subnet of Azure. */
+const LONGEST_AZURE_SUBNET = 29;
+
+/** Hetzner's locations by network zone. A control plane is in one zone only. */
+const NETWORK_ZONES: Readonly<Record<string, string>> = {
+  fsn1: "eu-central",
+  nbg1: "eu-central",
+  hel1: "eu-central",
+  ash: "us-east",
+  hil: "us-west",
+  sin: "ap-southeast",
+};
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const DOMAIN = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$/;
+/** Key types that Azure accepts, in the form of an authorized_keys file. */
+const PUBLIC_KEY = /^(ssh-rsa|ssh-ed25519) [A-Za-z0-9+/]{40,}={0,2}( [^\r\n]*)?\n?$/;
+/** SHA-1 or SHA-256 of a certificate. */
+const FINGERPRINT = /^[0-9a-f]{2}((:[0-9a-f]{2}){19}|(:[0-9a-f]{2}){31})$/i;
+
+const refuse = (path: string, value: unknown, must: string): Problem[] => [
+  { path, message: `${formatValue(value)} is not allowed: ${must}` },
+];
+
+/** Builds a rule for one setting. @param must requirement of a value that is not valid; undefined if it is */
+const each =
+  <Name extends string, Value>(name: Name, must: (value: Value, provider: CloudProvider) => string | undefined) =>
+  (settings: { [K in Name]?: Value | undefined }, provider: CloudProvider): Problem[] => {
+    const value = settings[name];
+    const text = value === undefined ? undefined : must(value, provider);
+    return text === undefined ? [] : refuse(name, value, text);
+  };
+
+const matches = (pattern: RegExp, must: string) => (value: string) => (pattern.test(value) ? undefined : must);
+
+/** Builds a rule for every element of a list. */
+const elements =
+  <Name extends string>(name: Name, must: (value: string, provider: CloudProvider) => string | undefined) =>
+  (settings: { [K in Name]?: (string | undefined)[] | undefined }, provider: CloudProvider): Problem[] =>
+    (settings[name] ?? []).flatMap((value, index) => {
+      const text = value === undefined ? undefined : must(value, provider);
+      return text === undefined ? [] : refuse(`${name}[${index}]`, value, text);
+    });
+
+/** Returns a block of a draft; undefined if it is missing. Its format was checked before. */
+function blockOf(text: string | undefined): CidrBlock | undefined {
+  const block = text === undefined ? undefined : parseCidr(text);
+  return typeof block === "string" ? undefined : block;
+}
+
+const ipv4 = (text: string) => (blockOf(text)?.address.version === 4 ? undefined : "must be an IPv4 block");
+
+const egress = elements("egress", (text) =>
+  blockOf(text)?.bits === 0
+    ? "must not contain all addresses, because the egress is added to every IP whitelist"
+    : undefined,
+);
+
+const controlPlaneNodeSize = each("controlPlaneNodeSize", (size: string, provider) => {
+  const type = nodeTypeOf(provider, size);
+  if (type === undefined) return `must be a node type of ${provider.slug} in the catalogue`;
+  if (type.cpu >= LEAST_CORES && type.memory >= LEAST_MEMORY) return undefined;
+  return `has ${type.cpu} cores and ${type.memory} MiB, but a control plane needs at least ${LEAST_CORES} and ${LEAST_MEMORY} MiB`;
+});
+
+const controllerNamespace = each(
+  "controllerNamespace",
+  matches(LABEL, "must be a namespace: 1 to 63 characters: a-z, 0-9 and -"),
+);
+
+/** Finds subnets of Azure that are too small, outside of the network, or overlap. */
+const azureSubnets: Rule<DraftOf<"azure">> = (settings) => {
+  const network = blockOf(settings.networkCidr);
+  const names = ["controlPlaneCidr", "nodeCidr"] as const;
+  const problems = names.flatMap((name) => {
+    const [value, block] = [settings[name], blockOf(settings[name])];
+    if (block === undefined || block.address.version !== 4) return [];
+    if (block.bits > LONGEST_AZURE_SUBNET)
+      return refuse(name, value, `must have a prefix length of at most ${LONGEST_AZURE_SUBNET}`);
+    if (network === undefined || (network.bits <= block.bits && contains(network, block.address))) return [];
+    return refuse(name, value, `must be inside networkCidr, ${settings.networkCidr}`);
+  });
+  const [controlPlane, nodes] = [blockOf(settings.controlPlaneCidr), blockOf(settings.nodeCidr)];
+  if (controlPlane !== undefined && nodes !== undefined && overlap(controlPlane, nodes)) {
+    const must = `must not overlap controlPlaneCidr, ${settings.controlPlaneCidr}`;
+    problems.push(...refuse("nodeCidr", settings.nodeCidr, must));
+  }
+  return problems;
+};
+
+/** Finds locations that do not exist, and locations of several network zones. */
+const hetznerLocations: Rule<DraftOf<"hetzner">> = ({ locations = [] }, { regions, slug }) => {
+  const known = regions.map((region) => region.slug);
+  const problems = locations.flatMap((location, index) =>
+    location === undefined || known.includes(location)
+      ? []
+      : refuse(`locations[${index}]`, location, `must be a region of ${slug}, which are ${known.join(", ")}`),
+  );
+  const zones = new Set(locations.map((location = "") => NETWORK_ZONES[location]).filter((zone) => zone !== undefined));
+  if (zones.size < 2) return problems;
+  const must = `must be locations of one network zone, and these are of ${[...zones].join(" and ")}`;
+  return [...problems, ...refuse("locations", locations.join(", "), must)];
+};
+
+const apiAddresses = each("apiAddresses", (text: string) => {
+  const block = blockOf(text);
+  const [shortest, longest] = API_BLOCK;
+  if (block?.address.version !== 4) return "must be an IPv4 block";
+  if (block.bits < shortest) return `must have a prefix length of ${shortest} to ${longest}`;
+  const range = enclosingSpecialRange(block);
+  // Management clusters for tests are on loopback.
+  if (range === undefined || range.use === "loopback") return undefined;
+  return `must not be in ${range.text}, which is ${range.use}`;
+});
+
+/** Rules by the type of the provider. */
+export const rulesByType: { readonly [Type in TranslatedType]: readonly Rule<DraftOf<Type>>[] } = {
+  none: [egress],
+  byon: [egress, each("dataStoreName", matches(LABEL, "must be 1 to 63 characters: a-z, 0-9 and -"))],
+  aws: [egress, controlPlaneNodeSize, controllerNamespace],
+  azure: [
+    egress,
+    controlPlaneNodeSize,
+    each("sshPublicKey", matches(PUBLIC_KEY, "must be one line of an authorized_keys file, ssh-rsa or ssh-ed25519")),
+    each("networkCidr", ipv4),
+    each("controlPlaneCidr", ipv4),
+    each("nodeCidr", ipv4),
+    azureSubnets,
+  ],
+  openstack: [
+    egress,
+    controlPlaneNodeSize,
+    each("authUrl", matches(/^https?:\/\/[^\s?#]+$/i, "must be an http or https URL without a query")),
+    each("externalNetworkId", matches(UUID, "must be the UUID of a network")),
+    elements("dnsServers", (text) => (parseAddress(text) === undefined ? "must be an IP address" : undefined)),
+  ],
+  digitalocean: [
+    egress,
+    controlPlaneNodeSize,
+    each("vpcUuid", matches(UUID, "must be the UUID of a VPC")),
+    each("domain", matches(DOMAIN, "must be a domain name in lower case")),
+    each("account", matches(UUID, "must be the identity of a cloud account, a UUID")),
+  ],
+  hetzner: [egress, controlPlaneNodeSize, each("networkCidr", ipv4), hetznerLocations],
+  vsphere: [
+    egress,
+    controlPlaneNodeSize,
+    controllerNamespace,
+    each(
+      "thumbprint",
+      matches(FINGERPRINT, "must be a SHA-1 or SHA-256 fingerprint, such as 12:AB:… with 20 or 32 bytes"),
+    ),
+    apiAddresses,
+  ],
+};
