@@ -17,7 +17,13 @@ import { CLUSTER, controlPlaneKind, MACHINE_DEPLOYMENT, MACHINE_SET } from "./ki
 import { CLUSTER_ID } from "./labels.ts";
 import { type Manifest, namespaceOf, objectNameOf } from "./manifest.ts";
 import { observationOf } from "./observation.ts";
-import type { ObservedCluster, ObservedControlPlane, ObservedDeployment, ObservedObjects } from "./observed-objects.ts";
+import type {
+  ObservedCluster,
+  ObservedControlPlane,
+  ObservedDeployment,
+  ObservedMachineSet,
+  ObservedObjects,
+} from "./observed-objects.ts";
 import { type Profiles, settingsOf } from "./profiles.ts";
 import { SourceReader, type SourceServices } from "./sources.ts";
 import { clusterApiTraits } from "./traits.ts";
