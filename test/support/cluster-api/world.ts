@@ -21,13 +21,19 @@ export interface ClusterApiWorld extends World {
   client: KubernetesClient;
   /** Replaces the provisioner's calls, for faults. */
   between: { wrap?: (provisioner: Provisioner) => Provisioner };
+  /** Advances the clock, in milliseconds. */
+  advanceClock(ms: number): void;
   /** Starts a worker. @returns stops it */
   startWorker(): () => Promise<void>;
 }
 
 /** Creates a world. @param kubeconfig of the management cluster, as text */
 export async function makeClusterApiWorld(kubeconfig: string, profiles: Profiles): Promise<ClusterApiWorld> {
-  const world = await makeWorld({ provisioner: clusterApiTraits(profiles) });
+  let offsetMs = 0;
+  const world = await makeWorld({
+    provisioner: clusterApiTraits(profiles),
+    clock: () => new Date(Date.now() + offsetMs),
+  });
   const client = createKubernetesClient(kubeconfig, { clock: () => new Date() });
   const { table, clock, referencesCache } = world.services;
   const keyring = permitted(world.keyring, table.name);
@@ -40,6 +46,9 @@ export async function makeClusterApiWorld(kubeconfig: string, profiles: Profiles
     apply: (...given) => current().apply(...given),
     observe: (...given) => current().observe(...given),
     destroy: (...given) => current().destroy(...given),
+  };
+  const advanceClock = (ms: number) => {
+    offsetMs += ms;
   };
   let registered = 0;
   const access = createClusterAccess({
@@ -63,7 +72,14 @@ export async function makeClusterApiWorld(kubeconfig: string, profiles: Profiles
       await running;
     };
   };
-  return { ...world, reconciler: createReconciler(world.services, wrapped, access), client, between, startWorker };
+  return {
+    ...world,
+    reconciler: createReconciler(world.services, wrapped, access),
+    client,
+    between,
+    startWorker,
+    advanceClock,
+  };
 }
 
 /** Cluster of a test, with requests to it. */
@@ -73,7 +89,11 @@ export interface TestCluster {
   get(): Promise<Json>;
   patch(body: unknown): Promise<Json>;
   pools(): Promise<Json[]>;
+  /** Names the environment of later requests. */
+  moveTo(environment: string): void;
   remove(): Promise<void>;
+  /** Waits until the deletion is complete. */
+  untilDeleted(withinMs?: number): Promise<void>;
   /** Waits until the cluster satisfies a condition. @param what it in words, for the error */
   until(what: string, isDone: (cluster: Json) => boolean, withinMs?: number): Promise<Json>;
 }
@@ -94,15 +114,28 @@ export async function createTestCluster(
     return response.body;
   };
   const created = await send("POST", tenant.path("production"), body);
-  const path = tenant.path("production", created.slug.slugValue ?? created.slug);
-  const get = () => send("GET", path);
+  let environment = "production";
+  const path = () => tenant.path(environment, created.slug.slugValue);
+  const get = () => send("GET", path());
   return {
     tenant,
     created,
     get,
-    patch: (change) => send("PATCH", path, change),
-    pools: async () => (await get()).nodePools,
-    remove: async () => void (await send("PATCH", path, { status: "deleting" })),
+    patch: (change) => send("PATCH", path(), change),
+    pools: () => send("GET", `${path()}/pools`),
+    remove: async () => void (await send("PATCH", path(), { status: "deleting" })),
+    moveTo: (other) => {
+      environment = other;
+    },
+    async untilDeleted(withinMs = 240_000) {
+      const end = Date.now() + withinMs;
+      for (;;) {
+        const response = await world.send("GET", path(), { token: tenant.admin });
+        if (response.status === 404) return;
+        if (Date.now() > end) throw new Error(`deleted: not within ${withinMs / 1_000} s: ${response.text}`);
+        await sleep(1_000);
+      }
+    },
     async until(what, isDone, withinMs = 240_000) {
       const end = Date.now() + withinMs;
       for (;;) {
@@ -116,3 +149,7 @@ export async function createTestCluster(
     },
   };
 }
+
+/** Returns whether the last request for a cluster is complete. */
+export const hasSettled = ({ conditions, generation }: Json): boolean =>
+  conditions.every(({ status, observedGeneration }: Json) => status === "True" && observedGeneration === generation);
