@@ -1,0 +1,56 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { TranslationInput } from "#core/provisioning/cluster-api/input.ts";
+import { canonicalJson } from "#core/provisioning/cluster-api/manifest.ts";
+import { translate } from "#core/provisioning/cluster-api/translate.ts";
+import { inputArbitrary, reordered } from "#test/support/cluster-api/configurations.ts";
+import { problemsOf } from "#test/support/cluster-api/crd-validator.ts";
+import { ruleProblems } from "#test/support/cluster-api/object-rules.ts";
+import { credentialsOf } from "#test/support/cluster-api/provider-settings.ts";
+import { referenceProblems } from "#test/support/cluster-api/references.ts";
+import { bytesOf, translateAll, translatedTypes } from "#test/support/cluster-api/translating.ts";
+
+/** Configurations of each provider. `TRANSLATION_RUNS` sets more. */
+const RUNS = Number(process.env.TRANSLATION_RUNS ?? 60);
+const LIMIT_MS = 60_000 + RUNS * 100;
+
+describe.each(translatedTypes)("random configurations of %s", (type) => {
+  const input = inputArbitrary(type);
+  const check = (property: (each: TranslationInput) => void) =>
+    fc.assert(fc.property(input, property), { numRuns: RUNS });
+
+  test("every object matches the schema of its kind, without unknown fields", { timeout: LIMIT_MS }, () => {
+    check((each) => {
+      const manifests = translateAll(each);
+      const problems = manifests.map((manifest) => [manifest.kind, problemsOf(manifest)]);
+      expect(problems).toEqual(manifests.map(({ kind }) => [kind, []]));
+    });
+  });
+
+  test("references are to earlier objects, and names, labels and sizes follow the rules", { timeout: LIMIT_MS }, () => {
+    check((each) => {
+      const manifests = translateAll(each);
+      expect([...referenceProblems(manifests), ...ruleProblems(each, manifests)]).toEqual([]);
+    });
+  });
+
+  test("no object except Secrets contains a secret of the account", { timeout: LIMIT_MS }, () => {
+    const forms = Object.values(credentialsOf(type, "example")).flatMap((secret) => [
+      secret,
+      Buffer.from(secret).toString("base64"),
+    ]);
+    check((each) => {
+      const text = translate(each).map(canonicalJson).join();
+      expect(forms.filter((form) => text.includes(form))).toEqual([]);
+    });
+  });
+
+  test("equal settings in another order give the same bytes", { timeout: LIMIT_MS }, () => {
+    const numbers = fc.infiniteStream(fc.nat());
+    const property = fc.property(input, numbers, (each, stream) => {
+      const next = (limit: number) => stream.next().value % limit;
+      expect(bytesOf(reordered(each, next))).toBe(bytesOf(each));
+    });
+    fc.assert(property, { numRuns: RUNS });
+  });
+});

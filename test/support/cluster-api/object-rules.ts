@@ -1,0 +1,125 @@
+/** Rules of the objects of one cluster that no schema contains. */
+
+import type { TranslationInput } from "#core/provisioning/cluster-api/input.ts";
+import { CLUSTER_ID, MANAGED_BY } from "#core/provisioning/cluster-api/labels.ts";
+import { type Manifest, namespaceOf } from "#core/provisioning/cluster-api/manifest.ts";
+import { isDnsLabel } from "./metadata-rules.ts";
+
+/** Longest name of an object from which names of machines derive: a MachineSet adds 6 characters, and a Machine 6 more. */
+const MAX_OWNER_NAME = 63 - 12;
+
+/** Names of clusters become parts of names of Services and cloud resources. */
+const MAX_CLUSTER_NAME = 23;
+
+/** Longest name of a template. */
+const MAX_TEMPLATE_NAME = 63;
+
+const AUTOSCALER = "cluster.x-k8s.io/cluster-api-autoscaler-node-group";
+
+interface Labelled {
+  labels?: Record<string, string>;
+}
+
+interface DeploymentSpec {
+  replicas?: number;
+  selector: { matchLabels: Record<string, string> };
+  template: { metadata: Labelled; spec: { failureDomain?: string } };
+}
+
+interface HealthCheckSpec {
+  selector: { matchLabels: Record<string, string> };
+}
+
+/** Returns the objects of a kind with the given type of spec. */
+export const ofKind = <Spec>(manifests: readonly Manifest[], kind: string) =>
+  manifests.filter((each) => each.kind === kind) as (Manifest & { spec: Spec })[];
+
+const matches = (selector: Record<string, string>, { labels = {} }: Labelled): boolean =>
+  Object.entries(selector).every(([key, value]) => labels[key] === value);
+
+function nameProblems({ kind, metadata: { name } }: Manifest): string[] {
+  const limits: Record<string, number> = { Cluster: MAX_CLUSTER_NAME, MachineDeployment: MAX_OWNER_NAME };
+  const limit = limits[kind] ?? (kind.endsWith("ControlPlane") ? MAX_OWNER_NAME : MAX_TEMPLATE_NAME);
+  if (name.length > limit) return [`${kind} ${name}: longer than ${limit}`];
+  if (!isDnsLabel(name)) return [`${kind} ${name}: not a DNS label`];
+  return kind === "Cluster" && !/^[a-z]/.test(name) ? [`${kind} ${name}: does not begin with a letter`] : [];
+}
+
+/** Machines of a deployment must match its selector, and no other selector of the cluster. */
+function selectorProblems(deployments: readonly (Manifest & { spec: DeploymentSpec })[]): string[] {
+  return deployments.flatMap(({ metadata, spec: { selector } }) => {
+    const selected = deployments.filter(({ spec }) => matches(selector.matchLabels, spec.template.metadata));
+    const names = selected.map((each) => each.metadata.name);
+    return names.join() === metadata.name ? [] : [`MachineDeployment ${metadata.name}: selects ${names.join(", ")}`];
+  });
+}
+
+function healthCheckProblems(manifests: readonly Manifest[]): string[] {
+  const selectors = ofKind<HealthCheckSpec>(manifests, "MachineHealthCheck").map(({ spec }) =>
+    JSON.stringify(spec.selector),
+  );
+  return new Set(selectors).size === selectors.length ? [] : ["MachineHealthCheck: selectors overlap"];
+}
+
+function replicaProblems(
+  { isRunning }: TranslationInput,
+  { metadata, spec }: Manifest & { spec: DeploymentSpec },
+): string[] {
+  const { annotations = {}, name } = metadata;
+  const [min, max] = ["min", "max"].map((end) => annotations[`${AUTOSCALER}-${end}-size`]);
+  const isAutoscaled = min !== undefined || max !== undefined;
+  if (isAutoscaled !== (spec.replicas === undefined))
+    return [`${name}: replicas ${spec.replicas} beside ${min} to ${max}`];
+  if (isAutoscaled && !(Number(min) <= Number(max))) return [`${name}: range ${min} to ${max}`];
+  if (!isRunning && (isAutoscaled || spec.replicas !== 0))
+    return [`${name}: has machines although the cluster is stopped`];
+  return [];
+}
+
+/** Parts of a pool in several zones must have the size of the pool together. */
+function sizeProblems(
+  { nodePools, isRunning }: TranslationInput,
+  deployments: readonly (Manifest & { spec: DeploymentSpec })[],
+) {
+  if (!isRunning || deployments.length === 0) return [];
+  const total = (of: (each: Manifest & { spec: DeploymentSpec }) => number) =>
+    deployments.reduce((sum, each) => sum + of(each), 0);
+  const limit = (end: string) => (each: Manifest & { spec: DeploymentSpec }) =>
+    Number(each.metadata.annotations?.[`${AUTOSCALER}-${end}-size`] ?? each.spec.replicas);
+  const [least, most] = nodePools.reduce(
+    ([one, other], { pool }) => [one + pool.minSize, other + pool.maxSize],
+    [0, 0],
+  );
+  return total(limit("min")) === least && total(limit("max")) === most
+    ? []
+    : ["sizes of pools and of their parts differ"];
+}
+
+/** Finds broken rules of the objects of one cluster. @param manifests in the order in which they are applied, with Secrets */
+export function ruleProblems(input: TranslationInput, manifests: readonly Manifest[]): string[] {
+  const deployments = ofKind<DeploymentSpec>(manifests, "MachineDeployment");
+  const keys = manifests.map(({ kind, metadata }) => `${kind} ${metadata.namespace} ${metadata.name}`);
+  const problems = keys.filter((each, index) => keys.indexOf(each) !== index).map((each) => `${each} occurs twice`);
+  for (const manifest of manifests) {
+    const { kind, metadata } = manifest;
+    problems.push(...nameProblems(manifest));
+    if (metadata.labels?.[MANAGED_BY] === undefined) problems.push(`${kind} ${metadata.name}: no label ${MANAGED_BY}`);
+    const isShared = metadata.labels?.[CLUSTER_ID] === undefined;
+    if (isShared && !/^Namespace$|^Secret$|Identity$/.test(kind))
+      problems.push(`${kind} ${metadata.name}: no label ${CLUSTER_ID}`);
+    const isForeign =
+      metadata.namespace !== undefined && metadata.namespace !== namespaceOf(input.organisationIdentity);
+    if (isForeign && kind !== "Secret") problems.push(`${kind} ${metadata.name}: in ${metadata.namespace}`);
+  }
+  for (const { kind, spec } of manifests) {
+    const replicas = (spec as { replicas?: number } | undefined)?.replicas ?? 1;
+    if (kind === "KubeadmControlPlane" && replicas % 2 !== 1) problems.push(`${kind}: ${replicas} replicas`);
+  }
+  return [
+    ...problems,
+    ...selectorProblems(deployments),
+    ...healthCheckProblems(manifests),
+    ...deployments.flatMap((each) => replicaProblems(input, each)),
+    ...sizeProblems(input, deployments),
+  ];
+}
