@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildChunkItem } from "#core/listing/page-index.ts";
-import { reconcileAll } from "#core/provisioning/work-queue.ts";
+import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { dueShard, pointerKey, secretKey, totalKey } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -95,6 +95,7 @@ async function live(): Promise<void> {
   const gone = await send("POST", production, tenant.creation({ name: "gone" }));
   for (const name of ["two", "three", "four", "five"]) await send("POST", production, tenant.creation({ name }));
   await onStream(identity);
+  await as("ReconcileSchedule", () => findDue(world.reconciler));
   await world.settle();
   await send("PATCH", tenant.path("production", "gone"), { status: "deleting" });
   await onStream(gone.identity);

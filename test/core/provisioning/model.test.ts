@@ -3,9 +3,9 @@ import { beforeAll, expect, test } from "vitest";
 import type { Cluster } from "#core/cluster/entity.ts";
 import { canFollow, type DesiredStatus } from "#core/cluster/rules/transitions.ts";
 import type { ProvisionerFault } from "#core/provisioning/simulated/provisioner.ts";
-import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
+import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { makeReconciledWorld, type ReconciledWorld } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld, scanDue } from "#test/support/reconciling.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
 /** `MODEL_RUNS` sets more runs. A run takes half a second, and several times that on a busy machine. */
@@ -82,7 +82,7 @@ async function run(tenant: Tenant, given: Step): Promise<void> {
     const faults = [...given.faults];
     world.faults.next = () => faults.shift();
     world.advanceClock(given.pass);
-    const due = (await findDue(world.reconciler)).map(({ identity }) => identity);
+    const due = (await scanDue(world)).map(({ identity }) => identity);
     for (const each of await reconcileAll(world.reconciler, due, 2, given.budgetMs))
       if ("error" in each) throw each.error;
     world.faults.next = undefined;

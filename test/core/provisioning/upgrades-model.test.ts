@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { automaticTarget } from "#core/cluster/rules/automatic-upgrade.ts";
 import { isStep } from "#core/cluster/rules/versions.ts";
-import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
+import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import type { MaintenanceWindow } from "#core/shared/maintenance-windows.ts";
 import { HOUR_MS } from "#core/shared/time.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
-import { makeReconciledWorld, type ReconciledWorld } from "#test/support/reconciling.ts";
+import { makeReconciledWorld, type ReconciledWorld, scanDue } from "#test/support/reconciling.ts";
 import { changeWindows, isOpen, upgradesOf } from "#test/support/upgrades.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
@@ -106,7 +106,7 @@ async function work(history: History, hours: number, deaths: readonly (readonly 
     return death?.[1];
   };
   for (;;) {
-    const due = await findDue(world.reconciler, new Date(end)).catch(() => undefined);
+    const due = await scanDue(world, new Date(end)).catch(() => undefined);
     const own = due?.find(({ identity }) => identity === history.identity);
     if (due !== undefined && own === undefined) break;
     if (own === undefined) continue;
