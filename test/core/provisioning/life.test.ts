@@ -262,7 +262,7 @@ describe("changes of a started cluster", () => {
         async observe(...given: Parameters<typeof observe>) {
           const response = await observe(...given);
           // Other clusters are observed, too, from time to time.
-          if (given[0] === identity) {
+          if (given[0].cluster.identity === identity) {
             seen.push([response?.version, ...(response?.nodePools ?? []).map(({ version }) => version)]);
           }
           return response;
