@@ -3,9 +3,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createIdentityProvider, type IdentityProvider } from "#core/cluster-access/identity-provider.ts";
-import { createPrerequisites } from "#core/cluster-access/prerequisites.ts";
+import { createClusterAccess } from "#core/cluster-access/prerequisites.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
-import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import type { Key } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
@@ -13,7 +12,6 @@ import { type LocalIssuer, startIssuer } from "#functions/local/issuer/issuer.ts
 import { permitted } from "./permissions.ts";
 import { makeReconciledWorld, type ReconciledWorld } from "./reconciling.ts";
 import { addKnownSecrets } from "./secrets.ts";
-import type { WorldOptions } from "./world.ts";
 
 /** World with an issuer. */
 export interface ConfiguredWorld extends ReconciledWorld {
@@ -32,7 +30,9 @@ export interface ConfiguredWorld extends ReconciledWorld {
 /**
  * Creates such a world. @param options those of a world with a reconciler; calls may by default take as long as on a busy machine
  */
-export async function makeConfiguredWorld(options: WorldOptions & { callMs?: number } = {}): Promise<ConfiguredWorld> {
+export async function makeConfiguredWorld(
+  options: Parameters<typeof makeReconciledWorld>[0] = {},
+): Promise<ConfiguredWorld> {
   let issuer: LocalIssuer | undefined;
   const server = createServer((request, response) => {
     if (issuer?.handle(request, response) !== true) response.writeHead(404).end();
@@ -47,11 +47,11 @@ export async function makeConfiguredWorld(options: WorldOptions & { callMs?: num
   const world = await makeReconciledWorld({
     callMs: 5_000,
     ...options,
-    prerequisites: ({ services: { table, clock }, keyring }) =>
-      createPrerequisites({
+    access: ({ services: { table, clock, provisioner }, keyring }) =>
+      createClusterAccess({
         table,
         clock,
-        provisioner: simulatedTraits,
+        provisioner,
         keyring: permitted(keyring, table.name),
         identityProvider: {
           issuer: `${origin}/oidc`,

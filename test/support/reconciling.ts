@@ -2,8 +2,8 @@
 
 import { ScanCommand } from "@aws-sdk/lib-dynamodb";
 import type { Cluster } from "#core/cluster/entity.ts";
-import type { Prerequisite } from "#core/provisioning/prerequisite.ts";
-import type { Target } from "#core/provisioning/provisioner.ts";
+import type { createClusterAccess } from "#core/cluster-access/prerequisites.ts";
+import type { Provisioner, Target } from "#core/provisioning/provisioner.ts";
 import { createReconciler, RESYNC_MS, type ReconcilerServices } from "#core/provisioning/services.ts";
 import { type SimulationOptions, simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import { type DueItem, reconcileAll } from "#core/provisioning/work-queue.ts";
@@ -59,26 +59,31 @@ export async function makeReconciledWorld(
     callMs?: number;
     resyncMs?: number;
     startsAt?: string;
-    prerequisites?: (world: World) => readonly Prerequisite[];
+    /** Steps that give access to clusters; none if absent. */
+    access?: (world: World) => Partial<ReturnType<typeof createClusterAccess>>;
+    /** Changes the simulated provisioner. */
+    extend?: (provisioner: Provisioner) => Provisioner;
   } = {},
 ): Promise<ReconciledWorld> {
   const {
     callMs = 200,
     resyncMs = RESYNC_MS,
     startsAt = "2026-11-23T10:00:00.000Z",
-    prerequisites,
+    access,
+    extend = (provisioner) => provisioner,
     ...given
   } = options;
   let now = Date.parse(startsAt);
   const clock = () => new Date(now);
   const world = await makeWorld({ clock, ...given });
   const faults: ReconciledWorld["faults"] = { next: undefined };
-  const provisioner = simulatedProvisioner({
+  const simulated = simulatedProvisioner({
     table: world.table,
     clock,
     stepMs: STEP_MS,
     faults: (call) => faults.next?.(call),
   });
+  const provisioner = extend(simulated);
   const advanceClock = (ms: number) => {
     now += ms;
   };
@@ -87,7 +92,7 @@ export async function makeReconciledWorld(
     sleep,
     callMs,
     resyncMs,
-    prerequisites: prerequisites?.(world) ?? [],
+    ...access?.(world),
   });
   const settle: ReconciledWorld["settle"] = async (withinMs = 30 * 60_000) => {
     const end = now + withinMs;

@@ -74,7 +74,7 @@ const rankOf = ({ kind }: Manifest): number => {
 
 /** Objects to apply. */
 export interface Application {
-  identity: string;
+  input: TranslationInput;
   manifests: readonly Manifest[];
   /** Secrets with credentials. */
   secrets: readonly Manifest[];
@@ -87,13 +87,14 @@ export interface Application {
 }
 
 /**
- * Applies all objects. The Cluster is marked first and last: an interrupted application is repeated, and one with an outdated fencing
+ * Applies all objects, and deletes those that are no longer part of the cluster. The Cluster is marked first and last: an interrupted application is repeated, and one with an outdated fencing
  * token is refused.
  *
  * @throws KubernetesError; Error if a newer plan was received before
  */
 export async function applyAll(call: Call, application: Application): Promise<void> {
-  const { identity, manifests, secrets, hash, fence, before, now } = application;
+  const { input, manifests, secrets, hash, fence, before, now } = application;
+  const { identity } = input.cluster;
   const cluster = manifests.find(({ kind }) => kind === CLUSTER.kind);
   if (cluster === undefined) throw new Error(`the objects of cluster ${identity} have no Cluster`);
   const begun = annotated(cluster, { [FENCE]: String(fence) });
@@ -106,6 +107,8 @@ export async function applyAll(call: Call, application: Application): Promise<vo
     const own = all.filter((each) => rankOf(each) === rank);
     await Promise.all(own.map((manifest) => applyObject(call, manifest)));
   }
+  // Before the end, so that it is repeated if it fails.
+  if (before !== undefined) await prune(call, input, manifests);
   const done = annotated(begun, { [APPLIED]: `${hash} ${now}` });
   await mark(call, identity, fence, done, present);
 }
@@ -144,7 +147,7 @@ const listOwn = <T extends ObservedObject>(call: Call, kind: ObjectKind, input: 
  * Deletes MachineDeployments, health checks and resource sets of a cluster that are not part of it any more. The other kinds are never
  * deleted while the cluster exists.
  */
-export async function prune(call: Call, input: TranslationInput, manifests: readonly Manifest[]): Promise<void> {
+async function prune(call: Call, input: TranslationInput, manifests: readonly Manifest[]): Promise<void> {
   const names = new Set(manifests.map(({ kind, metadata }) => `${kind} ${metadata.name}`));
   const kinds = [MACHINE_DEPLOYMENT, MACHINE_HEALTH_CHECK, CLUSTER_RESOURCE_SET];
   await Promise.all(

@@ -7,7 +7,7 @@ import type { KubernetesClient } from "../../kubernetes/interface.ts";
 import { LruCache } from "../../shared/lru-cache.ts";
 import type { Observation, Plan, Provisioner, Target } from "../provisioner.ts";
 import { addressesIn, allocateAddress } from "./api-addresses.ts";
-import { appliedOf, applyAll, collectGarbage, hashOf, prune, requireFence } from "./apply.ts";
+import { appliedOf, applyAll, collectGarbage, hashOf, requireFence } from "./apply.ts";
 import { buildInput, typeOf } from "./build-input.ts";
 import { type Call, getObject, listObjects } from "./calls.ts";
 import { controlPlaneName } from "./control-plane.ts";
@@ -117,7 +117,7 @@ export function clusterApiProvisioner(options: ClusterApiOptions): Provisioner {
       secrets = translateSecrets(input, await sources.credentialsOf(cluster, found));
     }
     await applyAll(call, {
-      identity: cluster.identity,
+      input,
       manifests,
       secrets,
       hash,
@@ -125,10 +125,8 @@ export function clusterApiProvisioner(options: ClusterApiOptions): Provisioner {
       before: before?.cluster,
       now: now.toISOString(),
     });
-    if (before === undefined) return;
-    await prune(call, input, manifests);
     // The objects are those that were observed, so an observation at rest shows that no machine is being replaced.
-    if (isSame && isAtRest(before)) await collectGarbage(call, input, manifests);
+    if (before !== undefined && isSame && isAtRest(before)) await collectGarbage(call, input, manifests);
   }
 
   return {

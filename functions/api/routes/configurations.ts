@@ -2,7 +2,12 @@ import type { Grant } from "../grants.ts";
 import { CLUSTER, PLAIN, POOL, READS, type RouteRow } from "./row.ts";
 
 const SECRETS = { ...READS, key: ["Decrypt"] } as const satisfies Grant;
-const ISSUES = { ...READS, table: [...READS.table, "PutItem", "ConditionCheckItem"] } as const satisfies Grant;
+// A token for a cluster with an API server is encrypted until the reconciler, which is made due, has created it there.
+const ISSUES = {
+  ...READS,
+  table: [...READS.table, "PutItem", "UpdateItem", "ConditionCheckItem"],
+  key: ["Decrypt"],
+} as const satisfies Grant;
 
 /** Rows of the operations on join configurations, OIDC configurations and kubeconfigs. */
 export const configurations = {
