@@ -41,6 +41,28 @@ test("a rule that compares an object with its former state applies to updates on
   expect(problemsOf(withClass("one"), without)).toEqual([expect.stringContaining("/spec/network")]);
 });
 
+test("a set with a repeated item, and a list with two items of the same key, are refused", () => {
+  const openstack = (tags: string[]): Manifest => ({
+    apiVersion: "infrastructure.cluster.x-k8s.io/v1beta1",
+    kind: "OpenStackCluster",
+    metadata: { name: "one", namespace: "acme" },
+    spec: { identityRef: { name: "one", cloudName: "one" }, tags },
+  });
+  expect(problemsOf(openstack(["a", "b"]))).toEqual([]);
+  expect(problemsOf(openstack(["a", "a"]))).toEqual([expect.stringContaining("/spec/tags")]);
+  const cluster = (...availabilityGates: object[]): Manifest => ({
+    apiVersion: "cluster.x-k8s.io/v1beta2",
+    kind: "Cluster",
+    metadata: { name: "one", namespace: "acme" },
+    spec: { availabilityGates },
+  });
+  const gate = { conditionType: "one" };
+  expect(problemsOf(cluster(gate, { conditionType: "other" }))).toEqual([]);
+  expect(problemsOf(cluster(gate, { ...gate, polarity: "Negative" }))).toEqual([
+    expect.stringContaining("/spec/availabilityGates"),
+  ]);
+});
+
 const configMap = (metadata: object): Manifest => ({
   apiVersion: "v1",
   kind: "ConfigMap",
