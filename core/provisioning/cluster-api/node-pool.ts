@@ -48,11 +48,15 @@ const share = (total: number, parts: number, index: number): number =>
  * Splits a pool into its parts. A MachineDeployment never spreads its machines over zones, so a pool without a zone gets one for each
  * zone, with equal sizes; the first zones get the remainder.
  */
-function partsOf(input: TranslationInput, spreads: boolean, { pool }: TranslatedPool): PoolPart[] {
+function partsOf<Type extends TranslatedType>(
+  input: TranslationInput<Type>,
+  { spreadsPools, poolZone }: ProviderTranslation<Type>,
+  { pool }: TranslatedPool,
+): PoolPart[] {
   const { identity, availabilityZone, minSize, maxSize } = pool;
   const name = deploymentName(input.objectName, identity);
-  const zones = spreads && availabilityZone === undefined ? zonesOf(input) : [];
-  if (zones.length < 2) return [{ name, zone: availabilityZone, minSize, maxSize }];
+  const zones = spreadsPools && availabilityZone === undefined ? zonesOf(input) : [];
+  if (zones.length < 2) return [{ name, zone: availabilityZone ?? poolZone?.(input), minSize, maxSize }];
   return zones.map((zone, index) => ({
     name: `${name}-${index}`,
     zone,
@@ -219,7 +223,7 @@ export function translateNodePools<Type extends TranslatedType>(
     const template = machineTemplate(input, translation, group);
     const bootstrap = bootstrapTemplate(input, translation, planned, owner, template.metadata.name);
     result.templates.push(template, bootstrap);
-    for (const part of partsOf(input, translation.spreadsPools, planned)) {
+    for (const part of partsOf(input, translation, planned)) {
       result.deployments.push(deployment(input, planned, part, template, bootstrap));
       if (pool.enableNodeAutoReplacement && input.rollout.wasAvailable) {
         result.healthChecks.push(healthCheck(input, part.name, remediation));

@@ -62,7 +62,7 @@ function translateMachines(input: TranslationInput<MachineType>): Manifest[] {
     ...(translation.prerequisites?.(input) ?? []),
     template,
     ...pools.templates,
-    ...(remediation === undefined ? [] : [remediation]),
+    ...(remediation === undefined || pools.healthChecks.length === 0 ? [] : [remediation]),
     infrastructure,
     controlPlane,
     translateCluster(input, controlPlane, infrastructure),

@@ -8,7 +8,7 @@ import type { TranslatedPool, TranslatedType, TranslationInput } from "#core/pro
 import { objectNameOf } from "#core/provisioning/cluster-api/manifest.ts";
 import { slugOf } from "#core/shared/slug.ts";
 import { catalogueProvider, clusterWith, planned, poolWith, profile, releaseOf, versions } from "./input-parts.ts";
-import { type Abilities, abilitiesOf, settingsArbitrary } from "./provider-settings.ts";
+import { type Abilities, abilitiesOf, settingsArbitrary, settingsInRegion } from "./provider-settings.ts";
 
 const freeText = fc.string({ unit: "binary", maxLength: 40 });
 const key = fc.constantFrom("team", "example.com/role", "x/y", "a.b-c_d", "node-role.kubernetes.io/worker", "1", "Z9");
@@ -158,7 +158,8 @@ export function inputArbitrary(type: TranslatedType): fc.Arbitrary<TranslationIn
     networkInterfaces: profiles,
     wasAvailable: fc.boolean(),
   });
-  return chosen.map(({ settings, region, requested, version, pools: list, networkInterfaces: found, ...rest }) => {
+  return chosen.map(({ region, requested, version, pools: list, networkInterfaces: found, ...rest }) => {
+    const settings = settingsInRegion(rest.settings, region.slug);
     const can = abilitiesOf(type, settings);
     const cluster = clusterOf(type, region.slug, requested, rest.cluster, can);
     const zones = region.availabilityZones.map((zone) => zone.slug);

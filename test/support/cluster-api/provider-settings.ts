@@ -108,6 +108,10 @@ export function settingsArbitrary(type: TranslatedType): fc.Arbitrary<Settings> 
   return fc.record({ ...common, ...Object.fromEntries(values) }, { requiredKeys: [] }).map((raw) => parse(type, raw));
 }
 
+/** Returns settings that an operator can have for a region: the locations of hetzner must include it. */
+export const settingsInRegion = (settings: Settings, region: string): Settings =>
+  "locations" in settings && !settings.locations.includes(region) ? { ...settings, locations: [] } : settings;
+
 /** What the translation of a provider can express with its settings. Other configurations are refused before it. */
 export interface Abilities {
   /** Whether nodes can be without public addresses. */

@@ -2,6 +2,8 @@
 
 import type { TranslatedType } from "../input.ts";
 import type { ProviderTranslation } from "../provider.ts";
+import { digitalocean } from "./digitalocean.ts";
+import { hetzner } from "./hetzner.ts";
 import { none } from "./none.ts";
 
 /** Types of which the control plane runs on machines of the provider. */
@@ -10,4 +12,6 @@ export type MachineType = Exclude<TranslatedType, "byon">;
 /** Translation of each provider with machines. */
 export const translations: { readonly [Type in MachineType]: ProviderTranslation<Type> } = {
   none,
+  digitalocean,
+  hetzner,
 } as { readonly [Type in MachineType]: ProviderTranslation<Type> };

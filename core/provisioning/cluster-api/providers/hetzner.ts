@@ -1,0 +1,106 @@
+/** Translation for Hetzner Cloud. */
+
+import { parseCidr } from "../../../shared/ip.ts";
+import type { TranslationInput } from "../input.ts";
+import { clusterLabels } from "../labels.ts";
+import { namespaceOf, secretData } from "../manifest.ts";
+import { zonesOf } from "../node-pool.ts";
+import type { ProviderTranslation } from "../provider.ts";
+import { PROVIDER_VERSION } from "../versions.ts";
+
+/** Network zones by location. Locations that are missing here are in `eu-central`. */
+const NETWORK_ZONES: Readonly<Record<string, string>> = { ash: "us-east", hil: "us-west", sin: "ap-southeast" };
+
+/** Placement group of the control plane, whose machines must not share a host. It has at most ten servers, too few for pools. */
+const PLACEMENT_GROUP = "control-plane";
+
+/** Key of the token in the Secret. */
+const TOKEN_KEY = "hcloud";
+
+/** Longest prefix of the subnet of the servers: the first block of this length of the network. */
+const SUBNET_BITS = 24;
+
+type Input = TranslationInput<"hetzner">;
+
+/** Returns the name of the Secret. The controllers own it, so each cluster has one. */
+const secretName = ({ objectName }: Input): string => `${objectName}-hetzner`;
+
+/** Returns the locations of the control plane. */
+function controlPlaneRegions(input: Input): readonly string[] {
+  const { cluster, settings } = input;
+  if (!cluster.enableMultiAvailabilityZones) return [cluster.region];
+  return settings.locations.length > 0 ? settings.locations : zonesOf(input);
+}
+
+function firstSubnet(network: string): string {
+  const block = parseCidr(network);
+  return typeof block === "string" || block.bits >= SUBNET_BITS ? network : `${block.address}/${SUBNET_BITS}`;
+}
+
+/** Returns the private network of a cluster whose nodes have no public addresses. */
+const privateNetwork = ({ cluster, settings: { networkCidr } }: Input) => ({
+  hcloudNetwork: {
+    enabled: true,
+    cidrBlock: networkCidr,
+    subnetCidrBlock: firstSubnet(networkCidr),
+    networkZone: NETWORK_ZONES[cluster.region] ?? "eu-central",
+  },
+});
+
+/** Translation of the provider type `hetzner`. */
+export const hetzner: ProviderTranslation<"hetzner"> = {
+  isCloud: true,
+  spreadsPools: true,
+  // Without a location, the provider selects one for each machine by the hash of its name.
+  poolZone: ({ cluster }) => cluster.region,
+  infrastructureCluster: (input) => ({
+    apiVersion: PROVIDER_VERSION.hetzner,
+    kind: "HetznerCluster",
+    spec: {
+      controlPlaneRegions: controlPlaneRegions(input),
+      controlPlaneLoadBalancer: { enabled: true, region: input.cluster.region },
+      hcloudPlacementGroups: [{ name: PLACEMENT_GROUP, type: "spread" }],
+      hetznerSecretRef: { name: secretName(input), key: { hcloudToken: TOKEN_KEY } },
+      // By default the token is copied into the cluster, where its users can read it.
+      skipCreatingHetznerSecretInWorkloadCluster: true,
+      sshKeys: { hcloud: input.settings.sshKeys.map((name) => ({ name })) },
+      ...(input.cluster.enableNATGateway ? privateNetwork(input) : {}),
+    },
+  }),
+  machineTemplate: ({ cluster }, { role, nodeSize, release }) => ({
+    apiVersion: PROVIDER_VERSION.hetzner,
+    kind: "HCloudMachineTemplate",
+    spec: {
+      template: {
+        spec: {
+          type: nodeSize,
+          imageName: release.image,
+          ...(role === "controlPlane" ? { placementGroupName: PLACEMENT_GROUP } : {}),
+          ...(role === "node" && cluster.enableNATGateway
+            ? { publicNetwork: { enableIPv4: false, enableIPv6: false } }
+            : {}),
+        },
+      },
+    },
+  }),
+  kubeadm: () => ({}),
+  // A machine is restarted first, and replaced if that does not help.
+  remediationTemplate: () => ({
+    apiVersion: PROVIDER_VERSION.hetzner,
+    kind: "HCloudRemediationTemplate",
+    spec: { template: { spec: { strategy: { type: "Reboot", retryLimit: 1, timeout: "300s" } } } },
+  }),
+  secrets: (input, { apiKey = "" }) => [
+    {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: {
+        name: secretName(input),
+        namespace: namespaceOf(input.organisationIdentity),
+        labels: clusterLabels(input),
+      },
+      type: "Opaque",
+      data: secretData({ [TOKEN_KEY]: apiKey }),
+    },
+  ],
+};
