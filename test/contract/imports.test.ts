@@ -65,6 +65,11 @@ const rules: [rule: string, breaks: (each: Import) => boolean][] = [
       !(to === "@aws-sdk/client-kms" && from === "core/secrets/kms-keyring.ts"),
   ],
   [
+    "only core/kubernetes connects to API servers of Kubernetes, and nothing imports a Kubernetes library",
+    ({ from, to }) =>
+      (isCore(from) && to === "node:https" && !from.startsWith("core/kubernetes/")) || to.startsWith("@kubernetes/"),
+  ],
+  [
     "a folder of core imports only from folders below it",
     ({ from, to }) => isCore(from) && isCore(to) && layerOf(to) < layerOf(from),
   ],
@@ -107,6 +112,14 @@ describe("the code for secrets, certificates and OIDC", () => {
   });
 });
 
+test("no function of the API imports the client for Kubernetes", () => {
+  const entries = globSync("functions/api/*.ts", { cwd: ROOT });
+  expect(entries.length).toBeGreaterThan(8);
+  expect(entries.filter((entry) => [...closureOf(entry)].some((file) => file.startsWith("core/kubernetes/")))).toEqual(
+    [],
+  );
+});
+
 describe("imports go in one direction", () => {
   test("the import scan finds imports", () => {
     expect(files.length).toBeGreaterThan(40);
@@ -131,6 +144,7 @@ describe("imports go in one direction", () => {
       importsOf("functions/admin/main.ts", 'import { x } from "../../stacks/table.ts";'),
       importsOf("core/cluster/operations/get.ts", 'import {\n  Hono,\n} from "hono";'),
       importsOf("core/cluster/operations/get.ts", 'const x = await import("@aws-sdk/client-dynamodb");'),
+      importsOf("core/provisioning/reconcile.ts", 'import { request } from "node:https";'),
       importsOf("core/table/keys.ts", 'export { x } from "../cluster/schema.ts";'),
     ].flat();
     expect(forbidden).toHaveLength(rules.length);

@@ -1,0 +1,107 @@
+/** Stops calls to an API server that does not answer, until a probe succeeds. */
+
+import { KubernetesError } from "./errors.ts";
+
+/** Settings of a circuit breaker. Times are in milliseconds. */
+export interface BreakerOptions {
+  /** Name of the server in errors. */
+  server: string;
+  clock: () => Date;
+  /** Consecutive failures that open it. */
+  failures: number;
+  /** Delay before the first probe. It doubles after each failed probe. */
+  firstDelayMs: number;
+  maxDelayMs: number;
+  /** Returns a number from 0 to 1; shortens each delay by up to half, so that several processes do not probe at once. */
+  random: () => number;
+}
+
+/** Circuit breaker. */
+export interface CircuitBreaker {
+  /** Returns the time of the next probe while calls are stopped, and undefined otherwise. */
+  readonly openUntil: Date | undefined;
+  /** Throws if a call would fail at once. @throws KubernetesError `unavailable` with the delay until the next probe */
+  requireClosed(): void;
+  /**
+   * Makes a call, after a probe if one is due.
+   *
+   * @param probe fails with an outage if the server does not answer; any other error shows that it does
+   * @throws KubernetesError `unavailable` if the breaker is open, if another call's probe is in progress or if the probe failed;
+   *   otherwise the error of the call
+   */
+  run<T>(call: () => Promise<T>, probe: () => Promise<unknown>): Promise<T>;
+}
+
+const isOutage = (error: unknown): boolean => error instanceof KubernetesError && error.isOutage;
+
+/** Creates a closed circuit breaker. */
+export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
+  const { server, clock, failures, firstDelayMs, maxDelayMs, random } = options;
+  let failed = 0;
+  let open: { until: Date; delayMs: number; isProbing: boolean; problem: string } | undefined;
+  // Results of calls that began before a change say nothing about the time after it.
+  let generation = 0;
+
+  function trip(delayMs: number, problem: string): void {
+    const until = new Date(clock().getTime() + delayMs * (1 - random() / 2));
+    open = { until, delayMs, isProbing: false, problem };
+    generation += 1;
+  }
+
+  function close(): void {
+    open = undefined;
+    failed = 0;
+    generation += 1;
+  }
+
+  function openError(): KubernetesError {
+    const { until, problem } = open ?? { until: clock(), problem: "" };
+    const text = `${server} does not answer; calls are stopped until ${until.toISOString()}; last problem: ${problem}`;
+    // A probe in progress needs a moment, too.
+    const retryAfterMs = Math.max(firstDelayMs, until.getTime() - clock().getTime());
+    // Not an outage of its own: nothing was sent.
+    return new KubernetesError("unavailable", text, { retryAfterMs });
+  }
+
+  async function runProbe(probe: () => Promise<unknown>, state: NonNullable<typeof open>): Promise<void> {
+    state.isProbing = true;
+    try {
+      await probe();
+    } catch (error) {
+      if (isOutage(error)) {
+        trip(Math.min(maxDelayMs, state.delayMs * 2), error instanceof Error ? error.message : String(error));
+        throw openError();
+      }
+    }
+    close();
+  }
+
+  const isStopped = () => open !== undefined && (open.isProbing || clock() < open.until);
+
+  return {
+    get openUntil() {
+      return open?.until;
+    },
+    requireClosed() {
+      if (isStopped()) throw openError();
+    },
+    async run(call, probe) {
+      if (isStopped()) throw openError();
+      if (open !== undefined) await runProbe(probe, open);
+      const started = generation;
+      try {
+        const result = await call();
+        if (started === generation) failed = 0;
+        return result;
+      } catch (error) {
+        if (started === generation && isOutage(error)) {
+          failed += 1;
+          if (failed >= failures) trip(firstDelayMs, error instanceof Error ? error.message : String(error));
+        } else if (started === generation && error instanceof KubernetesError && error.status !== undefined) {
+          failed = 0;
+        }
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/** Provides the credentials of a kubeconfig, and renews those that expire. */
+
+import { readFileSync } from "node:fs";
+import { KubernetesError } from "./errors.ts";
+import { runCredentialCommand } from "./exec-credential.ts";
+import type { KubeconfigCredential } from "./kubeconfig.ts";
+
+/** Credentials for one request. Never log them. */
+export interface Presented {
+  token?: string;
+  /** PEM, with `key`. */
+  certificate?: string;
+  key?: string;
+}
+
+/** Source of credentials. */
+export interface Credentials {
+  /**
+   * Returns the credentials for a request.
+   *
+   * @throws KubernetesError `unauthorized` if the file or the command has none
+   */
+  get(): Promise<Presented>;
+  /** Forgets credentials that the server did not accept; the next request reads them again. */
+  forget(): void;
+}
+
+/** Time after which a file is read again, in milliseconds, as in Kubernetes' own clients. */
+const FILE_MS = 60_000;
+
+/** Time before the expiry from which credentials are renewed, in milliseconds. */
+const MARGIN_MS = 30_000;
+
+/** Time after which a failed command runs again, in milliseconds. */
+const FAILED_MS = 5_000;
+
+/** Settings of `createCredentials`. */
+export interface CredentialOptions {
+  clock: () => Date;
+  /** Variables for a command of the kubeconfig. */
+  environment: Readonly<Record<string, string | undefined>>;
+  /** Time limit of a command, in milliseconds. */
+  commandMs: number;
+}
+
+/** Creates the source of a kubeconfig's credentials. */
+export function createCredentials(credential: KubeconfigCredential, options: CredentialOptions): Credentials {
+  switch (credential.type) {
+    case "token":
+      return constant({ token: credential.token });
+    case "certificate":
+      return constant({ certificate: credential.certificate, key: credential.key });
+    case "tokenFile": {
+      const { path } = credential;
+      return renewed(options.clock, async () => ({ presented: { token: readToken(path) }, validMs: FILE_MS }));
+    }
+    case "exec": {
+      const { exec } = credential;
+      return renewed(options.clock, async () => {
+        const { expiresAt, ...presented } = await runCredentialCommand(exec, options);
+        if (expiresAt === undefined) return { presented, validMs: Number.POSITIVE_INFINITY };
+        return { presented, validMs: expiresAt.getTime() - options.clock().getTime() - MARGIN_MS };
+      });
+    }
+  }
+}
+
+const constant = (presented: Presented): Credentials => ({ get: async () => presented, forget() {} });
+
+/** Provides credentials of limited validity. Concurrent requests share one renewal, and a failure is kept for a few seconds. */
+function renewed(clock: () => Date, renew: () => Promise<{ presented: Presented; validMs: number }>): Credentials {
+  let current: { result: Promise<Presented>; until: number } | undefined;
+  return {
+    get() {
+      if (current !== undefined && clock().getTime() < current.until) return current.result;
+      const entry = { result: Promise.resolve<Presented>({}), until: Number.POSITIVE_INFINITY };
+      entry.result = renew().then(
+        ({ presented, validMs }) => {
+          entry.until = clock().getTime() + validMs;
+          return presented;
+        },
+        (error: unknown) => {
+          entry.until = clock().getTime() + FAILED_MS;
+          throw error;
+        },
+      );
+      current = entry;
+      return entry.result;
+    },
+    forget() {
+      // A renewal in progress is newer than what was refused.
+      if (current?.until !== Number.POSITIVE_INFINITY) current = undefined;
+    },
+  };
+}
+
+function readToken(path: string): string {
+  try {
+    const token = readFileSync(path, "utf8").trim();
+    if (token !== "") return token;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+    throw new KubernetesError("unauthorized", `cannot read the token file ${path} (${code})`);
+  }
+  throw new KubernetesError("unauthorized", `the token file ${path} is empty`);
+}

@@ -1,0 +1,62 @@
+/** Errors of calls to a Kubernetes API server, classified by what the caller can do about them. */
+
+/**
+ * Kinds of errors.
+ *
+ * - `not-found`: the object, or the namespace of an object to write, does not exist
+ * - `conflict`: another field manager or another version of the object is in the way
+ * - `already-exists`: an object to create exists
+ * - `refused`: the server will refuse the same request again
+ * - `throttled`: the server asks for a pause
+ * - `unavailable`: no usable answer; the call may have taken effect
+ * - `unauthorized`: the server or the source of the credentials does not accept them
+ */
+export type KubernetesErrorKind =
+  | "not-found"
+  | "conflict"
+  | "already-exists"
+  | "refused"
+  | "throttled"
+  | "unavailable"
+  | "unauthorized";
+
+/** Failed call. The message names the call and contains the server's own message, and no secret. */
+export class KubernetesError extends Error {
+  readonly kind: KubernetesErrorKind;
+  /** HTTP status; undefined without an answer. */
+  readonly status: number | undefined;
+  /** `reason` of the server's Status, such as `Invalid`. */
+  readonly reason: string | undefined;
+  /** Minimum delay before another attempt, in milliseconds; undefined if nothing states one. */
+  readonly retryAfterMs: number | undefined;
+  /** True if the error shows that the API server as a whole does not work. The circuit breaker counts these. */
+  readonly isOutage: boolean;
+
+  constructor(
+    kind: KubernetesErrorKind,
+    message: string,
+    options: {
+      status?: number | undefined;
+      reason?: string | undefined;
+      retryAfterMs?: number | undefined;
+      isOutage?: boolean;
+      cause?: unknown;
+    } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = "KubernetesError";
+    this.kind = kind;
+    this.status = options.status;
+    this.reason = options.reason;
+    this.retryAfterMs = options.retryAfterMs;
+    this.isOutage = options.isOutage ?? false;
+  }
+}
+
+/** Returns whether an error is a failed call of the given kind. */
+export const isKubernetesError = (error: unknown, kind: KubernetesErrorKind): error is KubernetesError =>
+  error instanceof KubernetesError && error.kind === kind;
+
+/** Builds the error for a call without a usable answer. @param call method and path */
+export const noAnswer = (call: string, problem: string, options: { status?: number; cause?: unknown } = {}) =>
+  new KubernetesError("unavailable", `${call}: ${problem}`, { ...options, isOutage: true });

@@ -1,0 +1,181 @@
+/** Sends requests to an API server: TLS, kept connections, time limits and credentials. */
+
+import type { IncomingMessage } from "node:http";
+import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import type { Answer } from "./answer.ts";
+import type { Credentials, Presented } from "./credentials.ts";
+import { noAnswer } from "./errors.ts";
+import type { Kubeconfig } from "./kubeconfig.ts";
+
+/** Request to an API server. */
+export interface Request {
+  method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** Path and query below the server's URL. */
+  path: string;
+  /** JSON, with its media type. */
+  body?: { type: string; text: string };
+}
+
+/** Sends requests over kept connections. */
+export interface Transport {
+  /**
+   * Sends a request and reads the whole answer.
+   *
+   * @param timeoutMs time limit until the end of the answer, in milliseconds
+   * @throws KubernetesError `unavailable` without a complete answer, `unauthorized` without credentials; the reason of the signal if it
+   *   aborted the request
+   */
+  send(request: Request, signal: AbortSignal, timeoutMs: number): Promise<Answer>;
+  /** Closes all connections. Requests in progress fail. */
+  close(): void;
+}
+
+/** Maximum size of an answer, in bytes. A page of a list has at most 250 objects. */
+const MAX_ANSWER_BYTES = 64 * 1_048_576;
+
+/** Time after which an unused connection is closed, in milliseconds: before load balancers drop it silently, most after 60 s. */
+const IDLE_MS = 45_000;
+
+/**
+ * Creates the transport to one API server.
+ *
+ * @param connections maximum number of connections
+ */
+export function createTransport(
+  { server, authority, serverName }: Pick<Kubeconfig, "server" | "authority" | "serverName">,
+  credentials: Credentials,
+  connections: number,
+): Transport {
+  let current: { agent: Agent; certificate: string | undefined } | undefined;
+
+  // TLS identifies the client by its certificate, so a renewed certificate needs new connections.
+  function agentFor({ certificate, key }: Presented): Agent {
+    if (current !== undefined && current.certificate === certificate) return current.agent;
+    const previous = current?.agent;
+    const agent = new Agent({
+      ca: authority,
+      ...(serverName === undefined ? {} : { servername: serverName }),
+      ...(certificate === undefined || key === undefined ? {} : { cert: certificate, key }),
+      keepAlive: true,
+      maxSockets: connections,
+      scheduling: "lifo",
+      timeout: IDLE_MS,
+    });
+    current = { agent, certificate };
+    if (previous !== undefined) closeWhenIdle(previous);
+    return agent;
+  }
+
+  return {
+    async send(request, signal, timeoutMs) {
+      signal.throwIfAborted();
+      const call = `${request.method} ${request.path}`;
+      const { promise: ended, reject } = Promise.withResolvers<never>();
+      const stop = new AbortController();
+      const abort = () => {
+        reject(signal.reason);
+        stop.abort();
+      };
+      signal.addEventListener("abort", abort, { once: true });
+      const timer = setTimeout(() => {
+        reject(noAnswer(call, `no answer within ${timeoutMs / 1_000} s`));
+        stop.abort();
+      }, timeoutMs);
+      const exchange = async () => {
+        const presented = await credentials.get();
+        const options = {
+          agent: agentFor(presented),
+          method: request.method,
+          headers: headersOf(request, presented),
+          signal: stop.signal,
+        };
+        const answer = await exchangeOnce(`${server}${request.path}`, options, call, request);
+        if (answer.status === 401) credentials.forget();
+        return answer;
+      };
+      try {
+        return await Promise.race([exchange(), ended]);
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", abort);
+      }
+    },
+    close: () => current?.agent.destroy(),
+  };
+}
+
+function headersOf({ body }: Request, { token }: Presented): Record<string, string> {
+  return {
+    accept: "application/json",
+    "user-agent": "ame-control-plane",
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    ...(body === undefined
+      ? {}
+      : { "content-type": body.type, "content-length": String(Buffer.byteLength(body.text)) }),
+  };
+}
+
+/** Closes unused connections now, and those in use after the time limit of every request. */
+function closeWhenIdle(agent: Agent): void {
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  setTimeout(() => agent.destroy(), 60_000).unref();
+}
+
+async function exchangeOnce(
+  url: string,
+  options: RequestOptions,
+  call: string,
+  { method, body }: Request,
+): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await exchange(url, options, body?.text);
+    if ("status" in result) return result;
+    // The server closed a kept connection at the same moment. Except a creation, every request may be sent twice.
+    if (!result.isStale || method === "POST" || attempt === 3)
+      throw noAnswer(call, result.problem, { cause: result.cause });
+  }
+}
+
+interface Failure {
+  problem: string;
+  cause: unknown;
+  /** True if a kept connection ended before any byte of the answer. */
+  isStale: boolean;
+}
+
+function exchange(url: string, options: RequestOptions, body: string | undefined): Promise<Answer | Failure> {
+  const { promise, resolve } = Promise.withResolvers<Answer | Failure>();
+  const request = httpsRequest(url, options, (message) => {
+    readBody(message).then(
+      (text) => resolve({ status: message.statusCode ?? 0, retryAfterMs: retryAfterOf(message), body: text }),
+      (cause: unknown) => resolve({ problem: "the answer ended early", cause, isStale: false }),
+    );
+  });
+  request.on("error", (cause) => {
+    const code = "code" in cause ? String(cause.code) : "";
+    const isStale = request.reusedSocket && (code === "ECONNRESET" || code === "EPIPE");
+    // The message contains the address of the server.
+    resolve({ problem: `the connection failed (${code === "" ? cause.name : code})`, cause, isStale });
+  });
+  request.end(body);
+  return promise;
+}
+
+async function readBody(message: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of message as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) {
+      message.destroy();
+      throw new Error("the answer is too large");
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** Reads Retry-After: whole seconds, as API servers send it. */
+function retryAfterOf({ headers: { "retry-after": value } }: IncomingMessage): number | undefined {
+  return value !== undefined && /^[0-9]{1,6}$/.test(value) ? Number(value) * 1_000 : undefined;
+}
