@@ -23,11 +23,10 @@ const Status = v.object({
 type Status = v.InferOutput<typeof Status>;
 
 /**
- * Messages with which the server answers 500 although it will refuse the same request again: server-side apply of an unknown field, of a
- * wrong type or of a set with a duplicate.
+ * Beginnings of messages with which the server answers 500 although it will refuse the same request again: server-side apply of an unknown
+ * field, of a value of a wrong type or of a set with a duplicate, and a creation with a resourceVersion.
  */
-const REFUSED_500 =
-  /^failed to (create (manager for existing fields|typed patch object)|convert to typed|prune fields)\b/;
+const REFUSED_500 = /^(failed to (create typed|convert new object|prune fields)|resourceVersion should not be set)\b/;
 
 /** Messages of failures that concern one kind of object, whose webhook does not answer. The server itself works. */
 const WEBHOOK = /failed calling webhook|conversion webhook for .* failed/;
@@ -93,7 +92,8 @@ function kindOf(status: number, { message, reason, details }: Status): Kubernete
 /** Replaces secrets in a text. The server may repeat parts of a request in its message. */
 function withoutSecrets(text: string, secrets: readonly string[]): string {
   let result = text;
-  for (const secret of secrets) if (secret.length >= 4) result = result.replaceAll(secret, "[redacted]");
+  for (const secret of secrets.toSorted((one, other) => other.length - one.length))
+    if (secret.length >= 4) result = result.replaceAll(secret, "[redacted]");
   return result;
 }
 

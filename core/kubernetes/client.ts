@@ -147,8 +147,15 @@ function toObject(kind: ObjectKind, answer: Record<string, unknown>, call: strin
 
 /** Lists the values of a Secret, encoded and decoded, which no error may contain. */
 function secretsOf(manifest: ObjectToWrite): string[] {
-  if (manifest.kind !== "Secret" || !("data" in manifest) || typeof manifest.data !== "object") return [];
-  return Object.values(manifest.data ?? {})
-    .map(String)
-    .flatMap((value) => [value, Buffer.from(value, "base64").toString()]);
+  if (manifest.kind !== "Secret") return [];
+  const { data, stringData } = manifest as { data?: unknown; stringData?: unknown };
+  return [...leavesOf(data), ...leavesOf(stringData)].flatMap((value) => [
+    value,
+    Buffer.from(value, "base64").toString(),
+  ]);
+}
+
+function leavesOf(value: unknown): string[] {
+  if (typeof value === "object" && value !== null) return Object.values(value).flatMap(leavesOf);
+  return value === undefined || value === null ? [] : [String(value)];
 }

@@ -44,8 +44,10 @@ export interface KubernetesClient {
   list(kind: ObjectKind, selection: Selection): Promise<KubernetesObject[]>;
   /**
    * Applies an object on the server side: fields that the manager applied before and that are absent now are removed, and fields of others
-   * stay. Unknown fields are refused. A `metadata.resourceVersion` is a precondition.
+   * stay. Unknown fields are refused.
    *
+   * @param manifest its `uid` and `resourceVersion`, if any, are preconditions; otherwise the call fails with `conflict` (another `uid`:
+   *   with `refused`)
    * @returns the object as it is stored, or with `dryRun` as it would be
    */
   apply(manifest: ObjectToWrite, options: ApplyOptions): Promise<KubernetesObject>;

@@ -41,7 +41,14 @@ export interface ObjectRef extends ObjectKind {
 
 /** Object to apply or to create. */
 export interface ObjectToWrite extends ObjectKind {
-  metadata: { name: string; namespace?: string };
+  metadata: {
+    name: string;
+    namespace?: string;
+    /** Precondition of an apply: the object exists and is this one. Without it, an apply creates a deleted object again. */
+    uid?: string;
+    /** Precondition of an apply: if the object exists, nobody has changed it since. */
+    resourceVersion?: string;
+  };
 }
 
 /** Returns the reference to an object. */
