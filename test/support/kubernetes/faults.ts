@@ -1,0 +1,50 @@
+/** Faults of the test server. */
+
+/** Request as received, without its credentials. */
+export interface Call {
+  /** Position since the start or the last reset, from 0. */
+  index: number;
+  method: string;
+  /** Path without its query. */
+  path: string;
+  query: URLSearchParams;
+  body: string;
+  /** Number of the connection, from 0. */
+  connection: number;
+  /** Status of the answer; undefined until it is sent, and without one. */
+  status: number | undefined;
+}
+
+/**
+ * Fault of one request:
+ *
+ * - `before`: the connection ends, and nothing happens
+ * - `after`: the connection ends after the effect
+ * - `late`: the effect and the answer come late, even if the client has gone
+ * - `slow`: the answer comes late, the effect does not
+ * - `throttle`: 429, with Retry-After if `seconds` is given
+ * - `status`: another status, with a message of the API server, or with text that is not from it if `text` is given
+ * - `broken`: after the effect, an answer that is not JSON
+ * - `half`: after the effect, the first half of the answer
+ */
+export type Fault =
+  | { type: "before" | "after" | "broken" | "half" }
+  | { type: "late" | "slow"; ms: number }
+  | { type: "throttle"; seconds?: number }
+  | { type: "status"; status: number; reason?: string; message?: string; text?: string };
+
+/** Returns the answer of a fault with a status of its own; undefined for the others. */
+export function answerOfFault(
+  fault: Fault | undefined,
+): { status: number; headers: Record<string, string>; body: string } | undefined {
+  if (fault?.type === "throttle") {
+    const headers = fault.seconds === undefined ? {} : { "retry-after": String(fault.seconds) };
+    return { status: 429, headers, body: bodyOf(429, "TooManyRequests", "Too many requests, please try again later.") };
+  }
+  if (fault?.type !== "status") return undefined;
+  const { status, reason, message = "injected", text } = fault;
+  return { status, headers: {}, body: text ?? bodyOf(status, reason, message) };
+}
+
+const bodyOf = (status: number, reason: string | undefined, message: string): string =>
+  JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, code: status });
