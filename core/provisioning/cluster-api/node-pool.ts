@@ -1,6 +1,6 @@
 /** Translates node pools to MachineDeployments with their templates and health checks. */
 
-import { REBOOTS_LABEL } from "../../node-pool/reserved-names.ts";
+import { PRODUCT_PREFIX, REBOOTS_LABEL } from "../../node-pool/reserved-names.ts";
 import { DELETION_LIMITS, machineTemplate, nodeRegistration, referenceTo } from "./control-plane.ts";
 import type { TranslatedPool, TranslatedType, TranslationInput } from "./input.ts";
 import { clusterLabels, DEPLOYMENT, environmentLabels, NODE_POOL_ID, VERSION } from "./labels.ts";
@@ -139,7 +139,7 @@ function deployment(
       namespace: namespaceOf(input.organisationIdentity),
       labels: { ...environmentLabels(input), [NODE_POOL_ID]: pool.identity },
       annotations: {
-        "ame-clusters/node-pool-name": pool.name,
+        [`${PRODUCT_PREFIX}node-pool-name`]: pool.name,
         [VERSION]: release.version,
         ...(isAutoscaled ? autoscalerAnnotations(input, planned, part) : {}),
       },
@@ -179,8 +179,16 @@ function deployment(
   };
 }
 
-function healthCheck(input: TranslationInput, name: string, remediation: Manifest | undefined): Manifest {
+/**
+ * Returns the largest number of unhealthy machines that are replaced: without a limit, Cluster API replaces every machine of a pool at
+ * once when a network fails. It rounds a percentage down, so in a pool that can have one or two machines 40 % would replace none.
+ */
+const unhealthyLimit = ({ minSize, maxSize }: PoolPart): string | number =>
+  minSize >= 3 ? "40%" : Math.max(1, Math.floor(0.4 * maxSize));
+
+function healthCheck(input: TranslationInput, part: PoolPart, remediation: Manifest | undefined): Manifest {
   const { objectName, organisationIdentity } = input;
+  const { name } = part;
   const unready = ["False", "Unknown"].map((status) => ({ type: "Ready", status, timeoutSeconds: 300 }));
   return {
     apiVersion: CLUSTER_API_VERSION.core,
@@ -191,8 +199,7 @@ function healthCheck(input: TranslationInput, name: string, remediation: Manifes
       selector: { matchLabels: { "cluster.x-k8s.io/deployment-name": name } },
       checks: { nodeStartupTimeoutSeconds: 1200, unhealthyNodeConditions: unready },
       remediation: {
-        // Without a limit, Cluster API replaces every machine of a pool at once when a network fails.
-        triggerIf: { unhealthyLessThanOrEqualTo: "40%" },
+        triggerIf: { unhealthyLessThanOrEqualTo: unhealthyLimit(part) },
         ...(remediation === undefined
           ? {}
           : {
@@ -226,7 +233,7 @@ export function translateNodePools<Type extends TranslatedType>(
     for (const part of partsOf(input, translation, planned)) {
       result.deployments.push(deployment(input, planned, part, template, bootstrap));
       if (pool.enableNodeAutoReplacement && input.rollout.wasAvailable) {
-        result.healthChecks.push(healthCheck(input, part.name, remediation));
+        result.healthChecks.push(healthCheck(input, part, remediation));
       }
     }
   }

@@ -79,6 +79,9 @@ function clusterOf(
   });
 }
 
+/** The first node types of a provider: all of them would make a counterexample hard to read. */
+const nodeTypesOf = (type: TranslatedType) => catalogueProvider(type).nodeTypes.slice(0, 4);
+
 const index = fc.nat(99);
 const pick = <T>(list: readonly T[], number: number): T => list[number % list.length] as T;
 
@@ -121,7 +124,7 @@ function plannedPools(
   can: Abilities,
   list: Pools,
 ) {
-  const sizes = catalogueProvider(type).nodeTypes;
+  const sizes = nodeTypesOf(type);
   const known = versions.slice(0, versions.indexOf(newest) + 1);
   return list.map(({ settings, size, zone, from, to, least, more }): TranslatedPool => {
     const isAutoscaled = can.nodes && more !== undefined;
@@ -143,7 +146,7 @@ function plannedPools(
  */
 export function inputArbitrary(type: TranslatedType): fc.Arbitrary<TranslationInput> {
   const provider = catalogueProvider(type);
-  const nodeTypes = new Map(provider.nodeTypes.map((each) => [each.type, each]));
+  const nodeTypes = new Map(nodeTypesOf(type).map((each) => [each.type, each]));
   const chosen = fc.record({
     settings: settingsArbitrary(type),
     region: fc.constantFrom(...provider.regions),

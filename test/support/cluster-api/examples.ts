@@ -92,7 +92,7 @@ function full(type: TranslatedType): TranslationInput {
   };
   const zone = zones && input.zones[1] !== undefined ? { availabilityZone: input.zones[1] } : {};
   const web = pool(1, "web", {
-    ...(nodes ? { autoScaling: true, minSize: 1, maxSize: 5 } : { minSize: 3, maxSize: 3 }),
+    ...(nodes ? { autoScaling: true, minSize: 3, maxSize: 6 } : { minSize: 3, maxSize: 3 }),
     labels: { "example.com/tier": "front", team: "shop" },
     annotations: { "example.com/contact": "shop@example.com" },
     enableNodeReboots: true,

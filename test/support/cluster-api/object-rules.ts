@@ -26,8 +26,11 @@ interface DeploymentSpec {
   template: { metadata: Labelled; spec: { failureDomain?: string } };
 }
 
+type Deployment = Manifest & { spec: DeploymentSpec };
+
 interface HealthCheckSpec {
   selector: { matchLabels: Record<string, string> };
+  remediation: { triggerIf: { unhealthyLessThanOrEqualTo: string | number } };
 }
 
 /** Returns the objects of a kind with the given type of spec. */
@@ -36,6 +39,10 @@ export const ofKind = <Spec>(manifests: readonly Manifest[], kind: string) =>
 
 const matches = (selector: Record<string, string>, { labels = {} }: Labelled): boolean =>
   Object.entries(selector).every(([key, value]) => labels[key] === value);
+
+/** Returns the smallest or the largest number of machines of a deployment. */
+const sizeOf = ({ metadata, spec }: Deployment, end: "min" | "max"): number =>
+  Number(metadata.annotations?.[`${AUTOSCALER}-${end}-size`] ?? spec.replicas);
 
 function nameProblems({ kind, metadata: { name } }: Manifest): string[] {
   const limits: Record<string, number> = { Cluster: MAX_CLUSTER_NAME, MachineDeployment: MAX_OWNER_NAME };
@@ -46,7 +53,7 @@ function nameProblems({ kind, metadata: { name } }: Manifest): string[] {
 }
 
 /** Machines of a deployment must match its selector, and no other selector of the cluster. */
-function selectorProblems(deployments: readonly (Manifest & { spec: DeploymentSpec })[]): string[] {
+function selectorProblems(deployments: readonly Deployment[]): string[] {
   return deployments.flatMap(({ metadata, spec: { selector } }) => {
     const selected = deployments.filter(({ spec }) => matches(selector.matchLabels, spec.template.metadata));
     const names = selected.map((each) => each.metadata.name);
@@ -54,17 +61,27 @@ function selectorProblems(deployments: readonly (Manifest & { spec: DeploymentSp
   });
 }
 
-function healthCheckProblems(manifests: readonly Manifest[]): string[] {
-  const selectors = ofKind<HealthCheckSpec>(manifests, "MachineHealthCheck").map(({ spec }) =>
-    JSON.stringify(spec.selector),
-  );
-  return new Set(selectors).size === selectors.length ? [] : ["MachineHealthCheck: selectors overlap"];
+/** Health checks must select different machines, and must repair the only unhealthy machine of the smallest pool. */
+function healthCheckProblems(
+  { isRunning }: TranslationInput,
+  manifests: readonly Manifest[],
+  deployments: readonly Deployment[],
+): string[] {
+  const checks = ofKind<HealthCheckSpec>(manifests, "MachineHealthCheck");
+  const selectors = checks.map(({ spec }) => JSON.stringify(spec.selector));
+  const overlaps = new Set(selectors).size === selectors.length ? [] : ["MachineHealthCheck: selectors overlap"];
+  const idle = checks.filter(({ metadata, spec }) => {
+    const deployment = deployments.find((each) => each.metadata.name === metadata.name);
+    const size = deployment === undefined ? 0 : Math.max(1, sizeOf(deployment, "min"));
+    const limit = spec.remediation.triggerIf.unhealthyLessThanOrEqualTo;
+    // Cluster API rounds percentages down.
+    const machines = typeof limit === "number" ? limit : Math.floor((Number.parseInt(limit, 10) * size) / 100);
+    return isRunning && machines < 1;
+  });
+  return [...overlaps, ...idle.map(({ metadata }) => `MachineHealthCheck ${metadata.name}: never repairs a machine`)];
 }
 
-function replicaProblems(
-  { isRunning }: TranslationInput,
-  { metadata, spec }: Manifest & { spec: DeploymentSpec },
-): string[] {
+function replicaProblems({ isRunning }: TranslationInput, { metadata, spec }: Deployment): string[] {
   const { annotations = {}, name } = metadata;
   const [min, max] = ["min", "max"].map((end) => annotations[`${AUTOSCALER}-${end}-size`]);
   const isAutoscaled = min !== undefined || max !== undefined;
@@ -77,22 +94,14 @@ function replicaProblems(
 }
 
 /** Parts of a pool in several zones must have the size of the pool together. */
-function sizeProblems(
-  { nodePools, isRunning }: TranslationInput,
-  deployments: readonly (Manifest & { spec: DeploymentSpec })[],
-) {
+function sizeProblems({ nodePools, isRunning }: TranslationInput, deployments: readonly Deployment[]) {
   if (!isRunning || deployments.length === 0) return [];
-  const total = (of: (each: Manifest & { spec: DeploymentSpec }) => number) =>
-    deployments.reduce((sum, each) => sum + of(each), 0);
-  const limit = (end: string) => (each: Manifest & { spec: DeploymentSpec }) =>
-    Number(each.metadata.annotations?.[`${AUTOSCALER}-${end}-size`] ?? each.spec.replicas);
+  const total = (end: "min" | "max") => deployments.reduce((sum, each) => sum + sizeOf(each, end), 0);
   const [least, most] = nodePools.reduce(
     ([one, other], { pool }) => [one + pool.minSize, other + pool.maxSize],
     [0, 0],
   );
-  return total(limit("min")) === least && total(limit("max")) === most
-    ? []
-    : ["sizes of pools and of their parts differ"];
+  return total("min") === least && total("max") === most ? [] : ["sizes of pools and of their parts differ"];
 }
 
 /** Finds broken rules of the objects of one cluster. @param manifests in the order in which they are applied, with Secrets */
@@ -118,7 +127,7 @@ export function ruleProblems(input: TranslationInput, manifests: readonly Manife
   return [
     ...problems,
     ...selectorProblems(deployments),
-    ...healthCheckProblems(manifests),
+    ...healthCheckProblems(input, manifests, deployments),
     ...deployments.flatMap((each) => replicaProblems(input, each)),
     ...sizeProblems(input, deployments),
   ];

@@ -1,5 +1,6 @@
 /** Translation for Cluster API's in-memory provider: clusters without machines, for trials, demonstrations and tests. */
 
+import { PRODUCT_PREFIX } from "../../../node-pool/reserved-names.ts";
 import type { ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
 
@@ -14,7 +15,7 @@ export const none: ProviderTranslation<"none"> = {
     kind: "DevCluster",
     spec: { backend: { inMemory: {} } },
     // The in-memory provider fails for a DevCluster without any annotation.
-    annotations: { "ame-clusters/provider": "none" },
+    annotations: { [`${PRODUCT_PREFIX}provider`]: "none" },
   }),
   machineTemplate: (_, { role }) => ({
     apiVersion: PROVIDER_VERSION.none,

@@ -1,0 +1,155 @@
+import { describe, expect, test } from "vitest";
+import type { Cluster } from "#core/cluster/entity.ts";
+import type { NodePool } from "#core/node-pool/entity.ts";
+import type { TranslatedPool, TranslatedType, TranslationInput } from "#core/provisioning/cluster-api/input.ts";
+import { type Effect, effectOf } from "#test/support/cluster-api/effects.ts";
+import { exampleOf, VERSION } from "#test/support/cluster-api/examples.ts";
+import { planned, releaseOf } from "#test/support/cluster-api/input-parts.ts";
+import { abilitiesOf } from "#test/support/cluster-api/provider-settings.ts";
+import { translateAll, translatedTypes } from "#test/support/cluster-api/translating.ts";
+
+type Change = (input: TranslationInput) => TranslationInput;
+
+const cluster =
+  (settings: Partial<Cluster>): Change =>
+  (input) => ({ ...input, cluster: { ...input.cluster, ...settings } });
+
+/** Changes the first pool of the example, `web`. */
+const pool =
+  (settings: Partial<NodePool>): Change =>
+  ({ nodePools: [web, ...others], ...input }) => ({
+    ...input,
+    nodePools: web === undefined ? [] : [{ ...web, pool: { ...web.pool, ...settings } }, ...others],
+  });
+
+/** Plans the first pool to another version. */
+const poolVersion =
+  (to: string): Change =>
+  ({ nodePools: [web, ...others], ...input }) => ({
+    ...input,
+    nodePools: web === undefined ? [] : [planned(input.type, web.pool, VERSION, to), ...others],
+  });
+
+const withImage = <Of extends { release: TranslatedPool["release"] }>(each: Of): Of => ({
+  ...each,
+  release: { ...each.release, image: "8888" },
+});
+
+const NEWER = "v1.35.1-u-ame.1";
+const NOTHING: Effect = { changes: [], rollouts: [] };
+const POOLS = ["pool batch", "pool data", "pool web"];
+
+const only = (...changes: string[]): Effect => ({ changes: changes.sort(), rollouts: [] });
+const rolling = (rollouts: string[], ...others: string[]): Effect => ({
+  changes: [...rollouts, ...others].sort(),
+  rollouts: rollouts.sort(),
+});
+
+/** Changes with their effects. A function gives the effect on a type of provider. */
+const changes: Record<string, [change: Change, effect: Effect | ((type: TranslatedType) => Effect)]> = {
+  "the name of the cluster": [cluster({ name: "Other" }), only("cluster")],
+  "its description": [cluster({ description: "Other" }), only("cluster")],
+  "its environment": [
+    cluster({ environment: "staging", environmentIdentity: "eeeeeeee-0000-4000-8000-000000000002" }),
+    only("cluster", "control plane", ...POOLS),
+  ],
+  "its add-ons": [cluster({ addons: {} }), only("cluster")],
+  "its delete protection": [cluster({ deleteProtection: true }), NOTHING],
+  "its automatic upgrades": [cluster({ autoUpgrade: true, updateChannel: "v1.35" }), NOTHING],
+  "its maintenance schedule": [
+    cluster({ maintenanceScheduleIdentity: "ffffffff-0000-4000-8000-000000000001" }),
+    NOTHING,
+  ],
+  "its credentials": [cluster({ cloudCredentialsIdentity: "ffffffff-0000-4000-8000-000000000002" }), NOTHING],
+  "its settings of the autoscaler": [
+    cluster({ clusterAutoscalerSettings: { "scale-down-unneeded-time": "5m" } }),
+    NOTHING,
+  ],
+  "its high availability": [cluster({ highlyAvailable: false }), only("control plane")],
+  "its pod security standard": [cluster({ podSecurityStandardsProfile: "baseline" }), rolling(["control plane"])],
+  "the encryption of its network": [
+    cluster({ enableNetworkEncryption: false }),
+    (type) => only("network", ...(type === "aws" ? ["infrastructure"] : [])),
+  ],
+  "its requested version": [cluster({ version: NEWER }), only("cluster")],
+  "the version of its control plane": [
+    (input) => ({ ...input, release: releaseOf(input.type, NEWER) }),
+    (type) => rolling(["control plane"], ...(type === "none" ? [] : ["machines control plane"])),
+  ],
+  "the build of the version of its control plane": [
+    withImage,
+    (type) => (type === "none" ? NOTHING : rolling(["control plane"], "machines control plane")),
+  ],
+  "the client of its API server": [
+    (input) => ({ ...input, oidc: { issuer: "https://id.example.com", clientId: "other" } }),
+    rolling(["control plane"]),
+  ],
+  "its running state": [(input) => ({ ...input, isRunning: false }), only(...POOLS)],
+  "its first availability": [
+    (input) => ({ ...input, rollout: { ...input.rollout, wasAvailable: false } }),
+    (type) => only("health check data", "health check web", ...(type === "hetzner" ? ["repair"] : [])),
+  ],
+  "the name of a pool": [pool({ name: "other" }), only("pool web")],
+  "its labels": [pool({ labels: { team: "other" } }), only("pool web")],
+  "its annotations": [pool({ annotations: { note: "other" } }), only("pool web")],
+  "its taints": [pool({ taints: [{ key: "a", effect: "NoExecute" }] }), rolling(["pool web"], "bootstrap web")],
+  "its node size": [
+    (input) => pool({ nodeSize: input.nodePools[1]?.pool.nodeSize ?? "" })(input),
+    (type) =>
+      type === "none"
+        ? only("pool web")
+        : rolling(["pool web"], "machines web", ...(type === "azure" ? ["bootstrap web"] : [])),
+  ],
+  "its largest size": [pool({ maxSize: 9 }), only("pool web")],
+  "its autoscaling": [pool({ autoScaling: false, maxSize: 3 }), only("pool web")],
+  "its replacement of nodes": [pool({ enableNodeAutoReplacement: false }), only("health check web")],
+  "its reboots": [pool({ enableNodeReboots: false }), only("pool web")],
+  "its upgrade strategy": [
+    (input) => poolVersion(VERSION)(pool({ upgradeStrategy: "INPLACE" })(input)),
+    only("pool web"),
+  ],
+  "its security updates": [pool({ securityUpdatesOnJoin: "INSTALL" }), NOTHING],
+  "its version": [
+    poolVersion(NEWER),
+    (type) =>
+      rolling(
+        ["pool web"],
+        ...(type === "none" ? [] : ["machines web"]),
+        ...(type === "azure" ? ["bootstrap web"] : []),
+      ),
+  ],
+  "the number of pools": [
+    (input) => ({ ...input, nodePools: input.nodePools.slice(1) }),
+    only("pool web", "machines web", "bootstrap web", "health check web"),
+  ],
+};
+
+describe.each(translatedTypes)("a full cluster of %s", (type) => {
+  const before = exampleOf(type, "full");
+
+  test.each(Object.entries(changes))(
+    "a change of %s has its effect on objects, and no other",
+    (_, [change, effect]) => {
+      expect(effectOf(before, change(before))).toEqual(typeof effect === "function" ? effect(type) : effect);
+    },
+  );
+
+  test("another IP whitelist changes the infrastructure, where the provider can filter, and no machine", () => {
+    const after = cluster({ ipWhitelist: [{ cidr: "198.51.100.0/24", description: "" }] })(before);
+    const canFilter = type !== "none" && abilitiesOf(type, before.settings).ipWhitelist;
+    expect(effectOf(before, after)).toEqual(canFilter ? only("infrastructure") : NOTHING);
+  });
+
+  test("other credentials change Secrets and identities only, which keep their names", () => {
+    const hasNone = ["none", "byon", "digitalocean"].includes(type);
+    expect(effectOf(before, before, "other")).toEqual(hasNone ? NOTHING : only("credentials"));
+    const names = (salt: string) => translateAll(before, salt).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    expect(names("other")).toEqual(names("example"));
+  });
+
+  test("another size of control plane machines in the profile replaces these machines only", () => {
+    const after = { ...before, settings: { ...before.settings, controlPlaneNodeSize: "other" } } as TranslationInput;
+    const expected = type === "none" ? NOTHING : rolling(["control plane"], "machines control plane");
+    expect(effectOf(before, after)).toEqual(expected);
+  });
+});
