@@ -3,6 +3,7 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
 import type { CloudProviderType } from "./catalogue/index.ts";
+import type { RequestedConfiguration } from "./configuration/requested.ts";
 import { type AppError, invalid, type Problem } from "./shared/errors.ts";
 import { LruCache } from "./shared/lru-cache.ts";
 import { WRITE_TIMEOUT_MS } from "./shared/retry.ts";
@@ -36,6 +37,11 @@ export interface ProvisionerTraits {
    * them.
    */
   readonly hasApiServers: boolean;
+  /**
+   * Finds settings that its clusters cannot have, so that they are refused before they are stored. A setting that does not change is no
+   * problem.
+   */
+  problemsOf(configuration: RequestedConfiguration): Problem[];
 }
 
 /** Sizes of the page index. Tests make them small, so that few clusters cause every split. */

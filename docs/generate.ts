@@ -1,8 +1,12 @@
-/** Writes the state machine into docs/life-of-a-cluster.md, and the differences of a dialect into docs/acloud.md (`npm run diagram`). */
+/**
+ * Writes the state machine into docs/life-of-a-cluster.md, the differences of a dialect into docs/acloud.md, and the settings that
+ * Cluster API cannot express into docs/cluster-api-limits.md (`npm run diagram`).
+ */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { insertDifferences } from "./acloud-rows.ts";
 import { insertDiagram } from "./diagram.ts";
+import { insertRefusals } from "./refusal-rows.ts";
 
 function write(name: string, insert: (document: string) => string): void {
   const file = new URL(name, import.meta.url);
@@ -11,3 +15,4 @@ function write(name: string, insert: (document: string) => string): void {
 
 write("life-of-a-cluster.md", insertDiagram);
 write("acloud.md", insertDifferences);
+write("cluster-api-limits.md", insertRefusals);

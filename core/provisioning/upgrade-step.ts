@@ -4,6 +4,7 @@ import { type Cluster, clusterItemAt } from "../cluster/entity.ts";
 import { acceptChange, reopenNodePools } from "../cluster/rules/accept-change.ts";
 import { automaticTarget } from "../cluster/rules/automatic-upgrade.ts";
 import { decideUpgrade, type UpgradeDecision, type UpgradeState } from "../cluster/rules/scheduled-upgrade.ts";
+import { unsupportedVersion } from "../cluster/rules/unsupported.ts";
 import { hasLiveUpgrade } from "../cluster/rules/upgrade-reference.ts";
 import { rollbackAfter } from "../cluster/rules/versions.ts";
 import { appendEvent } from "../cluster/store/event-log.ts";
@@ -67,13 +68,20 @@ export async function readUpgrade(services: Services, cluster: Cluster): Promise
   };
 }
 
-const decide = ({ cluster, pools, upgrade }: Stored, now: Date): UpgradeDecision =>
-  upgrade === undefined ? { kind: "wait", until: undefined } : decideUpgrade({ cluster, pools, ...upgrade }, now);
+function decide(
+  { provisioner }: Pick<Services, "provisioner">,
+  { cluster, pools, upgrade }: Stored,
+  now: Date,
+): UpgradeDecision {
+  if (upgrade === undefined) return { kind: "wait", until: undefined };
+  const unsupported = (version: string) => unsupportedVersion(cluster, version, provisioner);
+  return decideUpgrade({ cluster, pools, unsupported, ...upgrade }, now);
+}
 
 /** Returns the time until the next step of a cluster's upgrade, in milliseconds; undefined if none is pending. */
-export function upgradeDelay(services: Pick<Services, "clock">, stored: Stored): number | undefined {
+export function upgradeDelay(services: Pick<Services, "clock" | "provisioner">, stored: Stored): number | undefined {
   const now = services.clock();
-  const decision = decide(stored, now);
+  const decision = decide(services, stored, now);
   if (decision.kind !== "wait") return 0;
   return decision.until && Math.max(0, decision.until.getTime() - now.getTime());
 }
@@ -86,7 +94,7 @@ export function upgradeDelay(services: Pick<Services, "clock">, stored: Stored):
  */
 export async function stepUpgrade(services: Services, lease: Lease, stored: Stored): Promise<boolean> {
   const now = services.clock();
-  const decision = decide(stored, now);
+  const decision = decide(services, stored, now);
   if (decision.kind === "wait") return false;
   const { cluster } = stored;
   const transaction = new Transaction();

@@ -83,7 +83,7 @@ export async function makeReconciledWorld(
     stepMs: STEP_MS,
     faults: (call) => faults.next?.(call),
   });
-  const provisioner = extend(simulated);
+  const provisioner = extend({ ...simulated, problemsOf: world.services.provisioner.problemsOf });
   const advanceClock = (ms: number) => {
     now += ms;
   };

@@ -136,7 +136,10 @@ async function loadNodePools(
   const { dryRun, problems } = readWriteOptions(context, options, unknown);
   const pools = await nodePoolsOf(context.table, cluster.identity);
   const now = context.clock().toISOString();
-  return { kind: "loaded", authorized, state: { dryRun, problems, cluster, provider, pools, mutationId, now } };
+  const { provisioner } = context;
+  const { references } = authorized;
+  const state = { dryRun, problems, cluster, provider, references, provisioner, pools, mutationId, now };
+  return { kind: "loaded", authorized, state };
 }
 
 /** Writes one pool with its cluster. @returns undefined after a concurrent change */

@@ -19,6 +19,7 @@ import type { Cluster } from "../entity.ts";
 import type { UpgradeChange } from "../event-types.ts";
 import { consequencesOf } from "../rules/consequences.ts";
 import { requestConflict, requestedUpgrade, requestProblems, unknownCluster } from "../rules/request-upgrade.ts";
+import { unsupportedVersion } from "../rules/unsupported.ts";
 import { diffClusters } from "../rules/update.ts";
 import { hasLiveUpgrade, newestUpgradeIdentity } from "../rules/upgrade-reference.ts";
 import { appendEvent } from "../store/event-log.ts";
@@ -92,7 +93,9 @@ async function attempt(
   const own =
     cluster === undefined
       ? pointerKeys.map(() => unknownCluster(String(identity)))
-      : requestProblems(cluster, body.value ?? {}, now);
+      : requestProblems(cluster, body.value ?? {}, now, (version) =>
+          unsupportedVersion(cluster, version, context.provisioner),
+        );
   const problems = [...others, ...body.problems, ...own];
   if (cluster === undefined || problems.length > 0) throw invalid(problems);
   context.responseMetadata.cluster = cluster.identity;

@@ -101,7 +101,11 @@ async function attempt(
   // A concurrent request restored it between the two reads.
   if (owner?.identity === tombstone.identity) return undefined;
   const total = authorized.prefetched(totalKey(organisation));
-  const [first, ...rest] = restoreBlockers(tombstone, owner, { ...authorized, total });
+  const [first, ...rest] = restoreBlockers(tombstone, owner, {
+    ...authorized,
+    provisioner: context.provisioner,
+    total,
+  });
   if (first !== undefined) throw new AppError("conflict", "cluster.undelete_blocked", [first, ...rest]);
   const refusal = slugConflict(slugState, "slug");
   if (refusal !== undefined) throw refusal;

@@ -155,7 +155,16 @@ async function loadUpdate(
   return {
     kind: "loaded",
     authorized,
-    state: { ...options, cluster, etag, references, update, precondition, destination },
+    state: {
+      ...options,
+      cluster,
+      etag,
+      references,
+      provisioner: context.provisioner,
+      update,
+      precondition,
+      destination,
+    },
     move: to && { from: requireChunk(authorized.alongside?.left, environment), to: slugState },
   };
 }

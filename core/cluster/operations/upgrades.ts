@@ -5,6 +5,7 @@ import { type ClusterVersion, clusterVersions, compareVersions } from "../../cat
 import { type Context, type NoOptions, requireValid } from "../../context.ts";
 import type { Parsed } from "../../shared/validation.ts";
 import type { Cluster } from "../entity.ts";
+import { unsupportedVersion } from "../rules/unsupported.ts";
 import { controlPlaneVersions, isReachable, minorOf, type Versioned } from "../rules/versions.ts";
 import { authorizeCluster, type ClusterPath } from "./get.ts";
 
@@ -79,15 +80,21 @@ function directionOf(cluster: Versioned, to: string): ReachableVersion["directio
  * Finds the versions that a cluster can change to from its running version. Pure function.
  *
  * @param offered versions of the catalogue
+ * @param unsupported returns why the cluster cannot get a version; undefined if it can
  */
 export function upgradesOf(
   cluster: Upgradable,
   offered: readonly Omit<ClusterVersion, "kubernetes">[],
+  unsupported: (version: string) => string | undefined = () => undefined,
 ): ClusterUpgradesResponse {
   const { version: asked, rollbackVersion, runningVersion } = cluster;
   const present = presentOf(cluster);
   const running = controlPlaneVersions(cluster);
   const blocks = stateBlocks(cluster);
+  const unsupportedBlocks = (version: string): string[] => {
+    const reason = unsupported(version);
+    return reason === undefined ? [] : [reason];
+  };
   const available = offered
     .filter((each) => each.available)
     .map(({ version }) => version)
@@ -97,7 +104,11 @@ export function upgradesOf(
   const reachable = [...candidates]
     .filter((version) => version !== asked && isReachable(cluster, version))
     .sort(compareVersions)
-    .map((version) => ({ blockedBy: blocks, direction: directionOf(cluster, version), version }));
+    .map((version) => ({
+      blockedBy: [...blocks, ...unsupportedBlocks(version)],
+      direction: directionOf(cluster, version),
+      version,
+    }));
   const newer = available
     .filter((version) => version !== asked && running.every((each) => compareVersions(version, each) > 0))
     .map((version) => {
@@ -107,7 +118,12 @@ export function upgradesOf(
       const isUnderWay = chain[0] === asked || isNext;
       const waiting = isUnderWay ? [`The control plane runs ${present}: wait until it runs ${asked}.`] : [];
       return {
-        blockedBy: [...blocks, ...waiting, ...(missing === undefined ? [] : [noPath(missing)])],
+        blockedBy: [
+          ...blocks,
+          ...waiting,
+          ...(missing === undefined ? [] : [noPath(missing)]),
+          ...chain.flatMap(unsupportedBlocks),
+        ],
         chain,
         version,
       };
@@ -145,5 +161,5 @@ export async function upgrades(
 ): Promise<ClusterUpgradesResponse> {
   const { cluster } = await authorizeCluster(context, input);
   requireValid(context, input.options);
-  return upgradesOf(cluster, clusterVersions);
+  return upgradesOf(cluster, clusterVersions, (version) => unsupportedVersion(cluster, version, context.provisioner));
 }

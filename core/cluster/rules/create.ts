@@ -26,42 +26,12 @@ import { isObject } from "../../shared/json.ts";
 import { normaliseIpRange, normaliseIpWhitelist } from "../../shared/schemas.ts";
 import { type Draft, formatValue, type Validated, validate } from "../../shared/validation.ts";
 import type { References } from "../../tenancy/references-entity.ts";
-import type { Cluster } from "../entity.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "../schema.ts";
-import { type CreateUndocumentedCluster, storedAutoscalerSettings, type UpstreamCluster } from "../undocumented.ts";
-import { DEFAULT_POD_SUBNET, DEFAULT_SERVICE_SUBNET, subnetProblems, subnets } from "./subnets.ts";
+import type { CreateUndocumentedCluster, UpstreamCluster } from "../undocumented.ts";
+import { type ClusterSettings, clusterSettings, MAX_VALIDATED_NODE_POOLS } from "./settings.ts";
+import { subnetProblems, subnets } from "./subnets.ts";
+import { creationProblems } from "./unsupported.ts";
 import { whitelistProblems } from "./whitelist.ts";
-
-/** Maximum number of pools that are validated one by one: more are refused for their number in any case. */
-const MAX_VALIDATED_NODE_POOLS = 1_000;
-
-/** Settings of a cluster that users choose, with defaults applied. */
-type ClusterSettings = Pick<
-  Cluster,
-  | "addons"
-  | "autoUpgrade"
-  | "cloudAccountIdentity"
-  | "clusterAutoscalerSettings"
-  | "clusterPodSubnet"
-  | "cni"
-  | "cniSpelling"
-  | "description"
-  | "enableMultiAvailabilityZones"
-  | "enableNATGateway"
-  | "enableNetworkEncryption"
-  | "enablePodSecurityStandards"
-  | "highlyAvailable"
-  | "ipWhitelist"
-  | "maintenanceScheduleIdentity"
-  | "name"
-  | "podSecurityStandardsProfile"
-  | "podSecurityStandardsProfileSpelling"
-  | "region"
-  | "serviceSubnet"
-  | "updateChannel"
-  | "upstreamCluster"
-  | "version"
->;
 
 /** Validated creation. */
 export interface ValidatedCreate {
@@ -138,7 +108,7 @@ class Problems {
  *
  * @param shape parsed request
  * @param references references of the organisation
- * @param provisioner decides whether the account needs credentials
+ * @param provisioner decides whether the account needs credentials, and which settings its clusters can have
  * @param upstream the upstream cluster that the request names; undefined if it names none, or none that the caller can access
  */
 export function validateCreate(
@@ -162,6 +132,8 @@ export function validateCreate(
     problems.add(largest, `makes the cluster exceed the limit of ${MAX_CLUSTER_BYTES} bytes; shorten this property`);
   const whitelist = problems.has("ipWhitelist") ? undefined : draft.ipWhitelist;
   for (const { path, message } of whitelistProblems(whitelist, shape.shorthands)) problems.add(path, message);
+  const parts = { provider, region, version, references, isFaulty: (path: string) => problems.has(path) };
+  for (const { path, message } of creationProblems(shape, parts, provisioner)) problems.add(path, message);
   const isValid = problems.list.length === 0 && provider !== undefined && version !== undefined;
   return {
     problems: problems.list,
@@ -298,30 +270,6 @@ function toValidatedCreate(
   return {
     provider,
     nodePools: input.nodePools.map(settingsOf),
-    settings: {
-      addons: input.addons ?? {},
-      autoUpgrade: input.enableAutoUpgrade ?? false,
-      cloudAccountIdentity: input.cloudAccountIdentity,
-      clusterPodSubnet: input.clusterPodSubnet?.ipRange ?? DEFAULT_POD_SUBNET,
-      clusterAutoscalerSettings: storedAutoscalerSettings(input.clusterAutoscalerSettings),
-      cni: input.cni ?? "cilium",
-      cniSpelling: input.cniSpelling,
-      description: input.description,
-      enableMultiAvailabilityZones: input.enableMultiAvailabilityZones ?? false,
-      enableNATGateway: input.enableNATGateway ?? false,
-      enableNetworkEncryption: input.enableNetworkEncryption ?? false,
-      enablePodSecurityStandards: input.enablePodSecurityStandards,
-      highlyAvailable: input.enableHA ?? input.enableHighAvailability ?? false,
-      ipWhitelist: (input.ipWhitelist ?? []).map(({ cidr, description }) => ({ cidr: cidr.ipRange, description })),
-      maintenanceScheduleIdentity: input.maintenanceScheduleIdentity,
-      name: input.name,
-      podSecurityStandardsProfile: input.podSecurityStandardsProfile ?? "privileged",
-      podSecurityStandardsProfileSpelling: input.podSecurityStandardsProfileSpelling,
-      region: input.region,
-      serviceSubnet: input.serviceSubnet?.ipRange ?? DEFAULT_SERVICE_SUBNET,
-      updateChannel: input.updateChannel,
-      upstreamCluster,
-      version,
-    },
+    settings: clusterSettings(input, version, upstreamCluster),
   };
 }

@@ -1,6 +1,7 @@
 /** Decides about writes of node pools. Pure functions. */
 
 import { type CloudProvider, regionOf } from "../../catalogue/index.ts";
+import type { ProvisionerTraits } from "../../context.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolEtag, toNodePoolResponse } from "../../node-pool/items.ts";
 import {
@@ -18,11 +19,13 @@ import { type Precondition, revisionMismatch } from "../../request/preconditions
 import type { Consequence } from "../../request/write.ts";
 import { type AppError, conflict, invalid, type Problem } from "../../shared/errors.ts";
 import { canonicalJson } from "../../shared/json.ts";
-import { type Validated, validate } from "../../shared/validation.ts";
+import { type Draft, type Validated, validate } from "../../shared/validation.ts";
+import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import type { EventOf } from "../event-types.ts";
 import { nodePoolConsequences, removalConsequences } from "./consequences.ts";
 import { isDeleting } from "./transitions.ts";
+import { nodePoolChangeProblems, withoutRepeated } from "./unsupported.ts";
 import { invalidState } from "./update.ts";
 
 /** Maximum number of live and deleting pools of a cluster together, so that they fit into one transaction. */
@@ -38,6 +41,8 @@ export interface NodePoolState {
   pools: readonly NodePool[];
   /** Undefined if it left the catalogue. */
   provider: CloudProvider | undefined;
+  references: References;
+  provisioner: ProvisionerTraits;
   /** Problems of the request in addition to those of the pool. */
   problems: readonly Problem[];
   dryRun: boolean;
@@ -63,6 +68,17 @@ function placementOf({ provider: offered, cluster }: NodePoolState): Placement {
 
 const pathsOf = (problems: readonly Problem[]): Set<string> => new Set(problems.map(({ path }) => path));
 
+/** Adds the settings of a pool that the provisioner's clusters cannot have. @param stored pool before the change */
+function withUnsupported(
+  { cluster, references, provisioner }: NodePoolState,
+  found: readonly Problem[],
+  pool: Draft<CreateNodePool>,
+  stored: NodePool | undefined,
+): Problem[] {
+  const others = nodePoolChangeProblems(cluster, pool, stored, references, provisioner);
+  return [...found, ...withoutRepeated(found, others)];
+}
+
 /**
  * Decides about a new node pool.
  *
@@ -75,7 +91,7 @@ export function decideCreate(state: NodePoolState, request: Validated<CreateNode
   if (own !== undefined) return { kind: "unchanged", pool: own };
   const { value: draft = {}, problems } = request;
   const found = nodePoolProblems(draft, pathsOf(problems), "", placementOf(state));
-  const all = [...state.problems, ...problems, ...found];
+  const all = withUnsupported(state, [...state.problems, ...problems, ...found], draft, undefined);
   if (all.length > 0) return { kind: "refuse", error: invalid(all) };
   const settings = settingsOf(request.complete());
   const error = deletingConflict(cluster) ?? nameConflict(pools, settings) ?? limitConflict(pools);
@@ -111,7 +127,7 @@ export function decideUpdate(
   const { value: draft = {}, problems } = request;
   const requested = mergeSettings(pool, draft);
   const found = nodePoolProblems(requested, pathsOf(problems), "", placementOf(state), draft, pool);
-  const all = [...state.problems, ...problems, ...found];
+  const all = withUnsupported(state, [...state.problems, ...problems, ...found], requested, pool);
   if (all.length > 0) return { kind: "refuse", error: invalid(all) };
   const mismatch = revisionMismatch(precondition, nodePoolEtag(pool));
   if (mismatch !== undefined) return { kind: "refuse", error: mismatch };

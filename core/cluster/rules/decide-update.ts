@@ -1,5 +1,6 @@
 /** Decides about a change of a cluster. Pure functions. */
 
+import type { ProvisionerTraits } from "../../context.ts";
 import type { Change } from "../../events/entity.ts";
 import { type Precondition, revisionMismatch } from "../../request/preconditions.ts";
 import { type AppError, invalid, type Problem } from "../../shared/errors.ts";
@@ -10,6 +11,7 @@ import type { Cluster } from "../entity.ts";
 import type { EventOf, TrackedName } from "../event-types.ts";
 import { type SlugOwners, slugConflict } from "./slug.ts";
 import { isDeleting } from "./transitions.ts";
+import { changeProblems, withoutRepeated } from "./unsupported.ts";
 import {
   applyUpdate,
   diffClusters,
@@ -38,6 +40,7 @@ export interface UpdateState {
   /** Current entity tag of the cluster, without quotes. */
   etag: string;
   references: References;
+  provisioner: ProvisionerTraits;
   update: ParsedUpdate;
   /** Problems of the request in addition to those of `update`. */
   problems: readonly Problem[];
@@ -56,16 +59,20 @@ export type UpdateDecision =
 
 /** Decides about a change of a cluster, in the contract's order: problems, precondition, conflicts, reachable versions. */
 export function decideUpdate(state: UpdateState): UpdateDecision {
-  const { cluster, destination } = state;
+  const { cluster, destination, references } = state;
   const { value: request } = state.update;
-  const problems = [
+  const updated = applyUpdate(cluster, request);
+  const found = [
     ...state.problems,
     ...state.update.problems,
-    ...updateProblems(cluster, request, state.references),
+    ...updateProblems(cluster, request, references),
     ...destinationProblems(destination),
   ];
+  const problems = [
+    ...found,
+    ...withoutRepeated(found, changeProblems(cluster, updated, references, state.provisioner)),
+  ];
   if (problems.length > 0) return { kind: "refuse", error: invalid(problems) };
-  const updated = applyUpdate(cluster, request);
   const after = withEnvironment(updated, destination?.environment);
   const error =
     revisionMismatch(state.precondition, state.etag) ??

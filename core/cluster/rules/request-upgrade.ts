@@ -23,11 +23,16 @@ export const unknownCluster = (identity: string): Problem => ({
   message: `${formatValue(identity)} is not allowed: must be a cluster of the organisation`,
 });
 
-/** Finds every problem of a request that does not depend on the status of the cluster. */
+/**
+ * Finds every problem of a request that does not depend on the status of the cluster.
+ *
+ * @param unsupported returns why the cluster cannot get a version; undefined if it can
+ */
 export function requestProblems(
   cluster: Cluster,
   { version, scheduleRequestDate }: RequestDraft,
   now: Date,
+  unsupported: (version: string) => string | undefined,
 ): Problem[] {
   const problems: Problem[] = [];
   const refuse = (path: string, value: string, text: string) =>
@@ -41,6 +46,8 @@ export function requestProblems(
       `must be newer than the cluster's version ${cluster.version}; downgrade it with a PATCH`,
     );
   }
+  const reason = version === undefined || problems.length > 0 ? undefined : unsupported(version);
+  if (reason !== undefined) problems.push({ path: "version", message: reason });
   if (scheduleRequestDate !== undefined && Date.parse(scheduleRequestDate) > now.getTime() + MAX_AHEAD_DAYS * DAY_MS) {
     refuse("scheduleRequestDate", scheduleRequestDate, `must be at most ${MAX_AHEAD_DAYS} days ahead`);
   }

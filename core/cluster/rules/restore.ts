@@ -1,6 +1,7 @@
 /** Rules that prevent the restoration of a deleted cluster. Pure functions. */
 
 import { isAvailableVersion, providerBySlug, regionOf } from "../../catalogue/index.ts";
+import type { ProvisionerTraits } from "../../context.ts";
 import type { RawItem } from "../../table/entity.ts";
 import type { Key } from "../../table/keys.ts";
 import type { Environment } from "../../tenancy/environment.ts";
@@ -10,11 +11,13 @@ import type { Cluster, Tombstone } from "../entity.ts";
 import { initialConditions } from "./conditions.ts";
 import { slugTakenMessage } from "./slug.ts";
 import { isDeleting } from "./transitions.ts";
+import { restoreProblems } from "./unsupported.ts";
 
 /** Current state of the tenant. */
 interface CurrentState {
   environment: Environment | undefined;
   references: References;
+  provisioner: ProvisionerTraits;
   /** Counters of the organisation. */
   total: RawItem | undefined;
 }
@@ -26,7 +29,7 @@ interface CurrentState {
  * @returns one message for each, with the property first, if there is one
  */
 export function restoreBlockers(tombstone: Tombstone, owner: Cluster | undefined, present: CurrentState): string[] {
-  const { environment, references, total } = present;
+  const { environment, references, provisioner, total } = present;
   const blockers: string[] = [];
   if (owner !== undefined && !isDeleting(owner)) blockers.push(slugTakenMessage(owner, "slug"));
   if (environment?.identity !== tombstone.environmentIdentity) {
@@ -50,6 +53,9 @@ export function restoreBlockers(tombstone: Tombstone, owner: Cluster | undefined
     blockers.push(`cloudProvider: ${tombstone.cloudProvider} is not available any more`);
   else if (regionOf(provider, region)?.available !== true) blockers.push(`region: ${region} is not available any more`);
   if (!isAvailableVersion(version)) blockers.push(`version: ${version} is not available any more`);
+  for (const { path, message } of restoreProblems(tombstone, references, provisioner)) {
+    if (!blockers.some((each) => each.startsWith(`${path}:`))) blockers.push(`${path}: ${message}`);
+  }
   if (total !== undefined && totalEntity.read(total).clusters >= MAX_CLUSTERS) blockers.push(ORGANISATION_FULL_MESSAGE);
   return blockers;
 }

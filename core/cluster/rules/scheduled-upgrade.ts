@@ -26,6 +26,8 @@ export interface UpgradeState {
   newest: ScheduledUpgrade | undefined;
   /** Maintenance schedule of the cluster; undefined if it has none. */
   schedule: { identity: string; windows: readonly MaintenanceWindow[] } | undefined;
+  /** Returns why the cluster cannot get a version; undefined if it can. */
+  unsupported: (version: string) => string | undefined;
 }
 
 /** Decision about a scheduled upgrade. */
@@ -77,10 +79,11 @@ export function decideUpgrade(state: UpgradeState, now: Date): UpgradeDecision {
 }
 
 /** Decides whether the cluster gets a new automatic upgrade. */
-function decideAutomatic({ cluster, newest, schedule }: UpgradeState, now: Date): UpgradeDecision {
+function decideAutomatic({ cluster, newest, schedule, unsupported }: UpgradeState, now: Date): UpgradeDecision {
   const target = automaticTarget(cluster);
   const nothing: UpgradeDecision = { kind: "wait", until: undefined };
   if (target === undefined || schedule === undefined || cluster.status !== "started") return nothing;
+  if (unsupported(target) !== undefined) return nothing;
   // One upgrade in each period: a second minor version follows in the next one, and a rollback is not reverted at once.
   const isUsed =
     newest?.startedAt !== undefined && newest.windowEnd !== undefined && newest.windowEnd > now.toISOString();
@@ -132,7 +135,7 @@ function nextState(state: UpgradeState, upgrade: ScheduledUpgrade, now: Date): S
     if (reason !== undefined) return finishUpgrade(upgrade, "FAILED", reason, now);
     return finishUpgrade(upgrade, "MISSED", "The cluster was not processed during the window.", now);
   }
-  return withPlace(state, upgrade, now) ?? nextInPlace(cluster, upgrade, now);
+  return withPlace(state, upgrade, now) ?? nextInPlace(state, upgrade, now);
 }
 
 /** Returns whether control plane and node pools run the requested version. */
@@ -201,7 +204,7 @@ function withPlace(state: UpgradeState, upgrade: ScheduledUpgrade, now: Date): S
 }
 
 /** Announces and starts an upgrade whose place is right. */
-function nextInPlace(cluster: Cluster, upgrade: ScheduledUpgrade, now: Date): ScheduledUpgrade | Date | undefined {
+function nextInPlace(state: UpgradeState, upgrade: ScheduledUpgrade, now: Date): ScheduledUpgrade | Date | undefined {
   const { windowStart, windowEnd } = upgrade;
   if (windowStart === undefined || windowEnd === undefined) return undefined;
   const start = new Date(windowStart);
@@ -210,7 +213,7 @@ function nextInPlace(cluster: Cluster, upgrade: ScheduledUpgrade, now: Date): Sc
     return now < notice ? notice : { ...changed(upgrade, now), status: "SCHEDULED_NOTIFIED" };
   }
   if (now < start) return start;
-  const reason = startObstacle(cluster, upgrade.toVersion);
+  const reason = startObstacle(state, upgrade.toVersion);
   if (reason === undefined) {
     return { ...changed(upgrade, now), status: "IN_PROGRESS", reason, startedAt: now.toISOString() };
   }
@@ -218,11 +221,12 @@ function nextInPlace(cluster: Cluster, upgrade: ScheduledUpgrade, now: Date): Sc
 }
 
 /** Returns why a cluster cannot be upgraded now; undefined if it can. */
-function startObstacle(cluster: Cluster, to: string): string | undefined {
+function startObstacle({ cluster, unsupported }: UpgradeState, to: string): string | undefined {
   const { status, version, runningVersion } = cluster;
   if (status !== "started" || cluster.desiredStatus !== "starting") return `The cluster is ${status}.`;
   if (runningVersion !== version) return `A change to version ${version} is in progress.`;
   if (!isAvailableVersion(to)) return `Version ${to} is not available any more.`;
   if (!isReachable(cluster, to)) return `Version ${to} is not reachable from ${version}.`;
-  return undefined;
+  const reason = unsupported(to);
+  return reason === undefined ? undefined : `Version ${reason}.`;
 }

@@ -19,7 +19,7 @@ export const subnets = ["clusterPodSubnet", "serviceSubnet"] as const;
 type Subnet = (typeof subnets)[number];
 
 /** Returns the path of a subnet as sent: in an object, or as plain text. */
-const pathOf = ({ value, shorthands }: Validated<CreateCluster>, name: Subnet): string =>
+export const subnetPath = ({ value, shorthands }: Validated<CreateCluster>, name: Subnet): string =>
   value?.[name] === undefined || shorthands.has(name) ? name : `${name}.ipRange`;
 
 /**
@@ -33,7 +33,7 @@ export function subnetProblems(request: Validated<CreateCluster>, faulty: Readon
     ["clusterPodSubnet", request.value?.clusterPodSubnet?.ipRange ?? DEFAULT_POD_SUBNET],
     ["serviceSubnet", request.value?.serviceSubnet?.ipRange ?? DEFAULT_SERVICE_SUBNET],
   ] as const;
-  const problems = ranges.flatMap(([name, text]) => rangeProblems(pathOf(request, name), text));
+  const problems = ranges.flatMap(([name, text]) => rangeProblems(subnetPath(request, name), text));
   if (problems.length > 0 || subnets.some((name) => faulty.has(name))) return problems;
   const [pods, services] = ranges.map(([, text]) => parseCidr(text));
   if (pods === undefined || services === undefined || typeof pods === "string" || typeof services === "string")
@@ -41,8 +41,8 @@ export function subnetProblems(request: Validated<CreateCluster>, faulty: Readon
   if (!overlap(pods, services)) return [];
   // Report the subnet that was sent, because only that one can be changed.
   const [[name, text], other] = request.value?.serviceSubnet === undefined ? ranges : [ranges[1], ranges[0]];
-  const message = `${formatValue(text)} is not allowed: must not overlap ${pathOf(request, other[0])}, which is ${other[1]}`;
-  return [{ path: pathOf(request, name), message }];
+  const message = `${formatValue(text)} is not allowed: must not overlap ${subnetPath(request, other[0])}, which is ${other[1]}`;
+  return [{ path: subnetPath(request, name), message }];
 }
 
 /** Finds the problems of one subnet. */

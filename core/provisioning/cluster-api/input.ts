@@ -9,6 +9,9 @@ import type { Profile, SettingsOf } from "./profile.ts";
 /** Providers that have a translation. `none` is Cluster API's in-memory provider. */
 export type TranslatedType = Exclude<CloudProviderType, "multipass">;
 
+/** Most zones that one cluster uses, as the control plane has at most three machines. */
+export const MAX_ZONES = 3;
+
 /** Machine image and upstream version of a cluster version. */
 export interface Release {
   /** Complete version, such as `v1.33.4-u-ame.2`. */

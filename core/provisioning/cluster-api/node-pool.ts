@@ -2,7 +2,7 @@
 
 import { PRODUCT_PREFIX, REBOOTS_LABEL } from "../../node-pool/reserved-names.ts";
 import { DELETION_LIMITS, machineTemplate, nodeRegistration, referenceTo } from "./control-plane.ts";
-import type { TranslatedPool, TranslatedType, TranslationInput } from "./input.ts";
+import { MAX_ZONES, type TranslatedPool, type TranslatedType, type TranslationInput } from "./input.ts";
 import { clusterLabels, DEPLOYMENT, environmentLabels, NODE_POOL_ID, VERSION } from "./labels.ts";
 import { contentName, type Manifest, namespaceOf, shortHash } from "./manifest.ts";
 import type { ProviderTranslation } from "./provider.ts";
@@ -14,9 +14,6 @@ const WITHOUT_DRAIN = "machine.cluster.x-k8s.io/exclude-node-draining";
 /** Annotations of the cluster autoscaler's provider for Cluster API. */
 const AUTOSCALER = "cluster.x-k8s.io/cluster-api-autoscaler-node-group";
 const CAPACITY = "capacity.cluster-autoscaler.kubernetes.io";
-
-/** Most zones that one cluster uses, as the control plane has at most three machines. */
-const MAX_ZONES = 3;
 
 /** Part of a pool in one zone, with a MachineDeployment of its own. */
 interface PoolPart {

@@ -1,7 +1,89 @@
+/** Traits of the provisioner that makes clusters with Cluster API. */
+
+import { type CloudProviderType, regionOf } from "../../catalogue/index.ts";
+import type { RequestedConfiguration } from "../../configuration/requested.ts";
 import type { ProvisionerTraits } from "../../context.ts";
-import type { Profiles } from "./profiles.ts";
-export const clusterApiTraits = (_profiles: Profiles): ProvisionerTraits => ({
+import type { Problem } from "../../shared/errors.ts";
+import { formatValue } from "../../shared/validation.ts";
+import { nodePoolRefusals } from "./node-pool-refusals.ts";
+import { type Profiles, settingsOf } from "./profiles.ts";
+import type { ClusterSubject, Refusal } from "./refusal.ts";
+import { clusterRefusals } from "./refusals.ts";
+
+/** Types of providers whose clusters use the credentials of a cloud account. The token for DigitalOcean is part of the installation. */
+const WITH_CREDENTIALS: readonly CloudProviderType[] = ["aws", "azure", "openstack", "hetzner", "vsphere"];
+
+/** Maximum number of values that a message lists. */
+const LISTED = 20;
+
+/** Subject after a request, and before it if it exists. */
+interface Pair<Subject> {
+  after: Subject;
+  before: Subject | undefined;
+}
+
+/** Finds the value that a row refuses. A value that does not change, and was refused before, is allowed. */
+function refusedValue<Subject extends Pick<ClusterSubject, "type">, Property extends string>(
+  row: Refusal<Subject, Property>,
+  { after, before }: Pair<Subject>,
+  propertyOf: (subject: Subject) => unknown,
+): string | boolean | undefined {
+  if (!row.types.includes(after.type)) return undefined;
+  if (row.only === (before === undefined ? "change" : "creation")) return undefined;
+  const value = row.refused(after);
+  if (value === undefined || before === undefined) return value;
+  const isUnchanged = JSON.stringify(propertyOf(after)) === JSON.stringify(propertyOf(before));
+  return isUnchanged && row.refused(before) !== undefined ? undefined : value;
+}
+
+function messageOf<Subject>({ reason, allowed }: Refusal<Subject, string>, subject: Subject, value: unknown): string {
+  const possible = allowed?.(subject) ?? [];
+  const others = possible.length - LISTED;
+  const listed = `${possible.slice(0, LISTED).join(", ")}${others > 0 ? ` and ${others} more` : ""}`;
+  return `${formatValue(value)} is not allowed: ${reason}${possible.length === 0 ? "" : `; possible: ${listed}`}`;
+}
+
+/** Finds the settings of a request that Cluster API cannot express with the settings of the operator. At most one problem a path. */
+export function refusedSettings(profiles: Profiles, requested: RequestedConfiguration): Problem[] {
+  const { provider, primaryCredentials, cluster, storedCluster: stored } = requested;
+  const { region } = cluster;
+  const subjectOf = (each: ClusterSubject["cluster"]): ClusterSubject => ({
+    type: provider.type,
+    provider: provider.slug,
+    regions: provider.regions.map(({ slug }) => slug),
+    zones:
+      (region === undefined ? undefined : regionOf(provider, region))?.availabilityZones.map(({ slug }) => slug) ?? [],
+    cores: new Map(provider.nodeTypes.map(({ type, cpu }) => [type, cpu])),
+    cluster: each,
+    stored,
+    primaryCredentials,
+    profiles,
+    settings: region === undefined ? undefined : settingsOf(profiles, provider.slug, region),
+  });
+  const after = subjectOf(cluster);
+  const problems = new Map<string, string>();
+  const add = (path: string, message: string) => problems.has(path) || problems.set(path, message);
+
+  const pair = { after, before: stored && subjectOf(stored) };
+  for (const row of clusterRefusals) {
+    const value = refusedValue(row, pair, (subject) => subject.cluster[row.property]);
+    if (value !== undefined) add(row.property, messageOf(row, after, value));
+  }
+  for (const { path, pool, storedPool } of requested.nodePools) {
+    const pools = { after: { ...after, pool }, before: storedPool && { ...after, pool: storedPool } };
+    for (const row of nodePoolRefusals) {
+      const value = refusedValue(row, pools, (subject) => subject.pool[row.property]);
+      if (value !== undefined)
+        add(`${path}${path === "" ? "" : "."}${row.property}`, messageOf(row, pools.after, value));
+    }
+  }
+  return [...problems].map(([path, message]) => ({ path, message }));
+}
+
+/** Returns the traits. @param profiles settings of the operator */
+export const clusterApiTraits = (profiles: Profiles): ProvisionerTraits => ({
   name: "cluster-api",
-  needsCredentials: (type) => ["aws", "azure", "openstack", "hetzner", "vsphere"].includes(type),
+  needsCredentials: (type) => WITH_CREDENTIALS.includes(type),
   hasApiServers: true,
+  problemsOf: (requested) => refusedSettings(profiles, requested),
 });

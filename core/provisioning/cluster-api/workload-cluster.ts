@@ -1,5 +1,6 @@
 /** Access to the API server of a cluster itself, with the kubeconfig that Cluster API stores in the management cluster. */
 
+import { isKubernetesError } from "../../kubernetes/errors.ts";
 import type { KubernetesClient } from "../../kubernetes/interface.ts";
 import { refOf } from "../../kubernetes/objects.ts";
 import type { BootstrapToken } from "../provisioner.ts";
@@ -65,6 +66,15 @@ function tokenSecret({ token, expiresAt }: BootstrapToken): Manifest {
   };
 }
 
+async function createToken({ client, signal }: Call, token: BootstrapToken): Promise<void> {
+  try {
+    await client.create(tokenSecret(token), { signal });
+  } catch (error) {
+    // An earlier attempt made it: a token never changes, and its id is random.
+    if (!isKubernetesError(error, "already-exists")) throw error;
+  }
+}
+
 /** Creates bootstrap tokens in a cluster, and deletes revoked ones. @throws KubernetesError */
 export async function putBootstrapTokens(
   call: Call,
@@ -72,7 +82,7 @@ export async function putBootstrapTokens(
   revoked: readonly string[],
 ): Promise<void> {
   await Promise.all([
-    ...tokens.map((token) => call.client.apply(tokenSecret(token), { signal: call.signal })),
+    ...tokens.map((token) => createToken(call, token)),
     ...revoked.map((id) => deleteObject(call, { ...SECRET, name: tokenName(id), namespace: KUBE_SYSTEM })),
   ]);
 }

@@ -7,4 +7,5 @@ export const simulatedTraits: ProvisionerTraits = {
   name: "simulated",
   needsCredentials: () => false,
   hasApiServers: false,
+  problemsOf: () => [],
 };

@@ -136,7 +136,7 @@ export async function createTestCluster(
         await sleep(1_000);
       }
     },
-    async until(what, isDone, withinMs = 240_000) {
+    async until(what, isDone, withinMs = Number(process.env.LAB_WAIT ?? 240_000)) {
       const end = Date.now() + withinMs;
       for (;;) {
         const cluster = await get();

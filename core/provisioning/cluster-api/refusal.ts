@@ -1,0 +1,121 @@
+/** Shape of the table of refusals, and what its conditions share. Pure functions. */
+
+import { type CloudProviderType, machineImageOf, parseVersion } from "../../catalogue/index.ts";
+import type { ConfiguredCluster, RequestedCluster, RequestedNodePool } from "../../configuration/requested.ts";
+import { overlap, parseCidr } from "../../shared/ip.ts";
+import type { TranslatedType } from "./input.ts";
+import type { SettingsOf } from "./profile.ts";
+import type { Profiles, Settings } from "./profiles.ts";
+
+/** Cluster to check. */
+export interface ClusterSubject {
+  type: CloudProviderType;
+  /** Slug of the provider. */
+  provider: string;
+  /** Slugs of all regions of the provider. */
+  regions: readonly string[];
+  /** Zones of the cluster's region, in the order of the catalogue; empty if the region is not known. */
+  zones: readonly string[];
+  /** Cores by the node type of the provider. */
+  cores: ReadonlyMap<string, number>;
+  cluster: RequestedCluster;
+  /** The cluster before the change; undefined for a new one. */
+  stored: ConfiguredCluster | undefined;
+  /** Identity of the primary credentials of the cluster's account. */
+  primaryCredentials: string | undefined;
+  profiles: Profiles;
+  /** Settings of the profile for the region; undefined if there are none. */
+  settings: Settings | undefined;
+}
+
+/** Node pool to check, with its cluster. */
+export interface NodePoolSubject extends ClusterSubject {
+  pool: RequestedNodePool;
+}
+
+/** Row of the table. */
+export interface Refusal<Subject, Property extends string> {
+  /** Types of the providers that it concerns. */
+  types: readonly CloudProviderType[];
+  property: Property;
+  /** Values that are refused, in words. */
+  values: string;
+  /** Why, and what the user can do. */
+  reason: string;
+  /** Requests that it concerns, if not all. */
+  only?: "creation" | "change";
+  /** Returns the value that is refused, or a part of it to show; undefined if the subject is allowed. */
+  refused(subject: Subject): string | boolean | undefined;
+  /** Lists what is allowed instead. */
+  allowed?(subject: Subject): readonly string[];
+}
+
+/** Row for a property of a cluster. */
+export type ClusterRefusal = Refusal<ClusterSubject, keyof RequestedCluster>;
+/** Row for a property of a node pool. */
+export type NodePoolRefusal = Refusal<NodePoolSubject, keyof RequestedNodePool>;
+
+/** Types of which the platform makes the machines. */
+export const MACHINES = ["aws", "azure", "openstack", "digitalocean", "hetzner", "vsphere"] as const;
+/** Types with real clusters. Those of `none` exist in memory only. */
+export const REAL = [...MACHINES, "byon"] as const;
+/** Types that have a translation. */
+export const TRANSLATED = [...REAL, "none"] as const satisfies readonly TranslatedType[];
+
+/** Network that Cluster API's provider for AWS creates for a cluster. */
+const AWS_NETWORK = "10.0.0.0/16";
+
+/** Returns the settings of a type; undefined for another type, and if the profile has none for the region. */
+export const settingsFor = <Type extends TranslatedType>(
+  { type, settings }: ClusterSubject,
+  wanted: Type,
+): SettingsOf<Type> | undefined => (type === wanted ? (settings as SettingsOf<Type> | undefined) : undefined);
+
+/** Returns a flag that is set although that is not allowed. @param isAllowed undefined if it is not known */
+export const unless = (flag: boolean | undefined, isAllowed: boolean | undefined): true | undefined =>
+  flag === true && isAllowed === false ? true : undefined;
+
+/** Returns the first range of the IP whitelist. */
+export const firstRange = ({ cluster }: ClusterSubject): string | undefined => cluster.ipWhitelist?.[0]?.cidr;
+
+/** Returns the objects that install the cluster's network; undefined if the profile has none. */
+export const manifestsOf = ({ profiles, cluster: { cni } }: ClusterSubject): string | undefined =>
+  cni === "cilium" || cni === "calico" ? profiles.networkInterfaces[cni]?.manifests : undefined;
+
+/** Returns the number of zones or locations that a cluster can use; undefined if the profile has no settings for the region. */
+export function usableZones(subject: ClusterSubject): number | undefined {
+  if (subject.settings === undefined) return undefined;
+  const hasZones =
+    settingsFor(subject, "azure")?.hasZones !== false &&
+    (subject.type !== "vsphere" || settingsFor(subject, "vsphere")?.zoneLabels !== undefined);
+  return settingsFor(subject, "hetzner")?.locations.length ?? (hasZones ? subject.zones.length : 0);
+}
+
+/** Returns the blocks of the network in which the machines are, as far as the platform knows it. */
+export function machineNetworks(subject: ClusterSubject): readonly string[] {
+  return [
+    subject.type === "aws" ? AWS_NETWORK : undefined,
+    settingsFor(subject, "azure")?.networkCidr,
+    settingsFor(subject, "openstack")?.nodeCidr,
+    // Machines with public addresses have no network in common.
+    subject.cluster.enableNATGateway === true ? settingsFor(subject, "hetzner")?.networkCidr : undefined,
+    settingsFor(subject, "vsphere")?.apiAddresses,
+  ].filter((each) => each !== undefined);
+}
+
+/** Returns whether two blocks in CIDR notation overlap. */
+export function isOverlapping(one: string, other: string): boolean {
+  const [left, right] = [parseCidr(one), parseCidr(other)];
+  return typeof left !== "string" && typeof right !== "string" && overlap(left, right);
+}
+
+/** Returns whether the second of two versions has an older Kubernetes. Builds of one version of Kubernetes do not count. */
+export function isDowngrade(from: string | undefined, to: string): boolean {
+  const [running, next] = [parseVersion(from ?? ""), parseVersion(to)];
+  if (running === undefined || next === undefined) return false;
+  return next.minor < running.minor || (next.minor === running.minor && next.patch < running.patch);
+}
+
+/** Returns whether a version has a machine image in the cluster's region. */
+export const hasImage = ({ provider, cluster: { region } }: ClusterSubject, version: string): boolean =>
+  region !== undefined && machineImageOf(version, provider, region) !== undefined;
