@@ -8,8 +8,15 @@ import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
 
 export const labKubeconfig = (): string => readFileSync(process.env.LAB_KUBECONFIG ?? "", "utf8");
 
+/** Objects that stand for a network: the in-memory provider runs no pods. */
+const NETWORK = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: network, namespace: kube-system}
+data: {pods: "{{podSubnet}}", services: "{{serviceSubnet}}", encryption: "{{encryption}}"}
+`;
+
 export const PROFILES: Profiles = {
-  networkInterfaces: {},
+  networkInterfaces: { cilium: { manifests: NETWORK }, calico: { manifests: NETWORK } },
   installsAddons: false,
   providers: { none: { settings: { egress: [] }, regions: {} } },
 };
