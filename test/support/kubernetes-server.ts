@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import { stringify } from "yaml";
 import { type Authority, type Certificate, createAuthority } from "./kubernetes/certificates.ts";
+import { type Controllers, createControllers } from "./kubernetes/controllers/index.ts";
 import { answerOfFault, type Call, type Fault } from "./kubernetes/faults.ts";
 import { type ApiAnswer, answerRequest } from "./kubernetes/requests.ts";
 import { StatusError } from "./kubernetes/status.ts";
@@ -33,6 +34,8 @@ export interface KubernetesServer {
   /** Accepted tokens; at first only `token`. */
   readonly tokens: Set<string>;
   readonly store: Store;
+  /** Controllers of Cluster API, which act only when a test lets them. */
+  readonly controllers: Controllers;
   /** Requests since the start or the last reset, in order, those to workload clusters included. */
   readonly calls: Call[];
   /** Called for every request. */
@@ -89,6 +92,16 @@ export async function startKubernetesServer(options: KubernetesServerOptions = {
     client,
     tokens: new Set(["token"]),
     store,
+    controllers: createControllers(
+      store,
+      () => ({
+        certificate: authority.certificate,
+        key: authority.key,
+        kubeconfig: (namespace, cluster) => result.workload(namespace, cluster).kubeconfig,
+        endpoint: { host: "127.0.0.1", port },
+      }),
+      (namespace, cluster) => result.workload(namespace, cluster).store,
+    ),
     calls: [],
     fault: () => undefined,
     forbids: () => false,
