@@ -22,8 +22,8 @@ const API_BLOCK = [16, 32] as const;
 /** Longest prefix of a subnet of Azure. */
 const LONGEST_AZURE_SUBNET = 29;
 
-/** Hetzner's locations by network zone. A control plane is in one zone only. */
-const NETWORK_ZONES: Readonly<Record<string, string>> = {
+/** Network zones of Hetzner by location. A cluster is in one network zone only. */
+export const NETWORK_ZONES: Readonly<Record<string, string>> = {
   fsn1: "eu-central",
   nbg1: "eu-central",
   hel1: "eu-central",

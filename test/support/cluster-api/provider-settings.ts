@@ -28,7 +28,7 @@ const required: Record<TranslatedType, object> = {
   vsphere: {
     controlPlaneNodeSize: "medium",
     server: "vcenter.example.com",
-    thumbprint: "AA:BB:CC:DD",
+    thumbprint: Array(20).fill("AB").join(":"),
     datacenter: "dc-1",
     datastore: "datastore-1",
     network: "nodes",

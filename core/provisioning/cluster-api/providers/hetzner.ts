@@ -5,11 +5,9 @@ import type { TranslationInput } from "../input.ts";
 import { clusterLabels } from "../labels.ts";
 import { namespaceOf, secretData } from "../manifest.ts";
 import { zonesOf } from "../node-pool.ts";
+import { NETWORK_ZONES } from "../profile-rules.ts";
 import type { ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
-
-/** Network zones by location. Locations that are missing here are in `eu-central`. */
-const NETWORK_ZONES: Readonly<Record<string, string>> = { ash: "us-east", hil: "us-west", sin: "ap-southeast" };
 
 /** Placement group of the control plane, whose machines must not share a host. It has at most ten servers, too few for pools. */
 const PLACEMENT_GROUP = "control-plane";
@@ -43,7 +41,7 @@ const privateNetwork = ({ cluster, settings: { networkCidr } }: Input) => ({
     enabled: true,
     cidrBlock: networkCidr,
     subnetCidrBlock: firstSubnet(networkCidr),
-    networkZone: NETWORK_ZONES[cluster.region] ?? "eu-central",
+    networkZone: NETWORK_ZONES[cluster.region],
   },
 });
 

@@ -1,10 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { CloudProvider } from "#core/catalogue/index.ts";
 import type { TranslationInput } from "#core/provisioning/cluster-api/input.ts";
 import { canonicalJson } from "#core/provisioning/cluster-api/manifest.ts";
+import { rulesByType } from "#core/provisioning/cluster-api/profile-rules.ts";
 import { translate } from "#core/provisioning/cluster-api/translate.ts";
+import type { Problem } from "#core/shared/errors.ts";
 import { inputArbitrary, reordered } from "#test/support/cluster-api/configurations.ts";
 import { problemsOf } from "#test/support/cluster-api/crd-validator.ts";
+import { catalogueProvider } from "#test/support/cluster-api/input-parts.ts";
 import { ruleProblems } from "#test/support/cluster-api/object-rules.ts";
 import { credentialsOf } from "#test/support/cluster-api/provider-settings.ts";
 import { referenceProblems } from "#test/support/cluster-api/references.ts";
@@ -42,6 +46,13 @@ describe.each(translatedTypes)("random configurations of %s", (type) => {
     check((each) => {
       const text = translate(each).map(canonicalJson).join();
       expect(forms.filter((form) => text.includes(form))).toEqual([]);
+    });
+  });
+
+  test("the settings of the provider are those that a profile file can have", { timeout: LIMIT_MS }, () => {
+    const rules = rulesByType[type] as readonly ((settings: object, provider: CloudProvider) => Problem[])[];
+    check(({ settings }) => {
+      expect(rules.flatMap((rule) => rule(settings, catalogueProvider(type)))).toEqual([]);
     });
   });
 
