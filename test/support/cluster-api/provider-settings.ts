@@ -37,6 +37,9 @@ const required: Record<TranslatedType, object> = {
   },
 };
 
+/** Name of an optional setting that stands for several, which have to fit together. */
+const TOGETHER = "";
+
 /** Values of optional settings: the first of each is that of the complete example. */
 const optional: Record<TranslatedType, Record<string, readonly unknown[]>> = {
   none: {},
@@ -48,9 +51,10 @@ const optional: Record<TranslatedType, Record<string, readonly unknown[]>> = {
     controllerNamespace: ["aws-system"],
   },
   azure: {
-    networkCidr: ["172.20.0.0/16"],
-    controlPlaneCidr: ["172.20.0.0/24"],
-    nodeCidr: ["172.20.1.0/24"],
+    [TOGETHER]: [
+      { networkCidr: "172.20.0.0/16", controlPlaneCidr: "172.20.0.0/24", nodeCidr: "172.20.1.0/24" },
+      { nodeCidr: "172.16.128.0/17" },
+    ],
     hasZones: [true, false],
   },
   openstack: {
@@ -81,8 +85,8 @@ const optional: Record<TranslatedType, Record<string, readonly unknown[]>> = {
   },
 };
 
-const parse = (type: TranslatedType, raw: object): Settings =>
-  v.parse(settingsByType[type], { ...required[type], ...raw });
+const parse = (type: TranslatedType, { [TOGETHER]: together = {}, ...raw }: Record<string, unknown>): Settings =>
+  v.parse(settingsByType[type], { ...required[type], ...(together as object), ...raw });
 
 /** Returns the settings of a provider without optional ones. */
 export const minimalSettings = (type: TranslatedType): Settings => parse(type, {});
