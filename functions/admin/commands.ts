@@ -21,6 +21,7 @@ import {
   stringOption,
 } from "./command.ts";
 import { checkIndexes, rebuildIndexes } from "./page-index.ts";
+import { profilesCommands } from "./profiles.ts";
 import { secretsCommands } from "./secrets.ts";
 import { tableCommands } from "./table.ts";
 
@@ -226,6 +227,7 @@ export const commands: Readonly<Record<string, Command>> = {
     },
   },
   ...catalogueCommands,
+  ...profilesCommands,
   ...clusterCommands,
   ...secretsCommands,
   ...tableCommands,

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { errorText } from "#core/shared/errors.ts";
 import { createTable, requireTable } from "#core/table/create.ts";
 import { loadCatalogue } from "../runtime/catalogue-file.ts";
+import { loadProfiles } from "../runtime/profiles-file.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { type Command, type CommandLine, UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
@@ -77,12 +78,16 @@ async function run(words: readonly string[], { environment, out, err }: Terminal
   if (target.on === "aws") {
     err(`Stage ${target.stage}, table ${config.TABLE_NAME}, ${target.region ?? "default region"}\n`);
   }
-  if (command.database !== "none") loadCatalogue(config.CATALOGUE_FILE);
+  const opensDatabase = command.database !== "none";
+  if (opensDatabase) loadCatalogue(config.CATALOGUE_FILE);
   const database = await openTarget(target, command.database);
   try {
-    const services = servicesFrom(config, database.endpoint);
+    // A command without a database needs no provisioner; it may be the one that checks the profile file.
+    const services = opensDatabase
+      ? servicesFrom(config, database.endpoint, {}, loadProfiles(config))
+      : servicesFrom({ ...config, PROVISIONER: "simulated" });
     // On AWS the stack creates the table.
-    if (command.database !== "none") await (target.on === "aws" ? requireTable : createTable)(services.table);
+    if (opensDatabase) await (target.on === "aws" ? requireTable : createTable)(services.table);
     const { print, failed = false } = await command.run(services, given, {
       config,
       target,

@@ -4,7 +4,9 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 import { type BuildOptions, build, type Plugin } from "esbuild";
+import { buildCatalogue } from "#core/catalogue/build.ts";
 import { readCatalogueFile } from "../runtime/catalogue-file.ts";
+import { readProfilesFile } from "../runtime/profiles-file.ts";
 import { BUNDLES_DIRECTORY, type Bundle, type BundleName, bundles } from "./bundles.ts";
 import { removeErrors, replacedFiles } from "./replaced-files.ts";
 
@@ -32,15 +34,16 @@ const REPLACED = new Map(replacedFiles.map(({ file, shim: name }) => [file, name
 const CLIENT_FILES: Plugin = {
   name: "client-files",
   setup({ onLoad }) {
-    onLoad({ filter: /\/client-[a-z]+\/dist-es\/endpoint\/endpointResolver\.js$/ }, ({ path }) => {
-      const [, service = ""] = /client-([a-z]+)/.exec(path) ?? [];
+    onLoad({ filter: /\/client-[a-z-]+\/dist-es\/endpoint\/endpointResolver\.js$/ }, ({ path }) => {
+      const [, service = ""] = /\/client-([a-z-]+)\//.exec(path) ?? [];
+      // Host names have no hyphen: secretsmanager.eu-west-1.amazonaws.com.
       return {
         contents: `import { resolverFor } from ${JSON.stringify(shim("endpoint.ts"))};
-          export const defaultEndpointResolver = resolverFor(${JSON.stringify(service)});`,
+          export const defaultEndpointResolver = resolverFor(${JSON.stringify(service.replaceAll("-", ""))});`,
         resolveDir: import.meta.dirname,
       };
     });
-    onLoad({ filter: /\/client-[a-z]+\/dist-es\/schemas\/schemas_0\.js$/ }, async ({ path }) => ({
+    onLoad({ filter: /\/client-[a-z-]+\/dist-es\/schemas\/schemas_0\.js$/ }, async ({ path }) => ({
       contents: removeErrors(await readFile(path, "utf8")),
     }));
     onLoad({ filter: /\/node_modules\/(@smithy|@aws-sdk)\/.*\.js$/ }, ({ path }) => {
@@ -53,7 +56,7 @@ const CLIENT_FILES: Plugin = {
       };
     });
     // Only the version is used; the rest lists all dependencies and scripts.
-    onLoad({ filter: /\/client-[a-z]+\/package\.json$/ }, async ({ path }) => {
+    onLoad({ filter: /\/client-[a-z-]+\/package\.json$/ }, async ({ path }) => {
       const { version } = JSON.parse(await readFile(path, "utf8")) as { version: string };
       return { contents: JSON.stringify({ version }), loader: "json" };
     });
@@ -63,23 +66,43 @@ const CLIENT_FILES: Plugin = {
 /** File with the catalogue of this release. */
 const CATALOGUE = join(ROOT, "core/catalogue/catalogue.json");
 
+/** Files of the operator that a build writes into the functions. */
+export interface OperatorFiles {
+  /** Path of the catalogue; undefined for the catalogue of this release. */
+  catalogue?: string | undefined;
+  /** Path of the profile file of the Cluster API provisioner; undefined for none. */
+  profiles?: string | undefined;
+}
+
 /**
- * Puts a checked catalogue into the bundles, compressed to less than a quarter: functions on AWS read no file, and do not contain the
- * checks. The API's functions load zlib anyway.
+ * Reads and checks the operator's files.
  *
- * @param path file of the operator; undefined for the catalogue of this release
+ * @throws AppError invalid with every problem of each file; a profile file refers to the catalogue, so it is checked after it
  */
-const catalogue = (path: string | undefined): Plugin => ({
-  name: "catalogue",
+function readOperatorFiles({ catalogue, profiles }: OperatorFiles) {
+  const data = readCatalogueFile(catalogue ?? CATALOGUE);
+  const { providers } = buildCatalogue(data);
+  return { catalogue: data, profiles: profiles === undefined ? undefined : readProfilesFile(profiles, providers) };
+}
+
+/**
+ * Writes data into a module, compressed: functions on AWS read no file, and do not contain checks or a YAML reader. A catalogue is
+ * compressed to less than a quarter. The API's functions load zlib anyway.
+ */
+function moduleOf(data: unknown): string {
+  const compressed = brotliCompressSync(JSON.stringify(data)).toString("base64");
+  return `import { brotliDecompressSync } from "node:zlib";
+    export default JSON.parse(brotliDecompressSync(Buffer.from("${compressed}", "base64")).toString());`;
+}
+
+/** Puts the checked files of the operator in place of the files of this release. */
+const operatorFiles = (files: OperatorFiles): Plugin => ({
+  name: "operator-files",
   setup({ onLoad }) {
-    onLoad({ filter: /\/core\/catalogue\/catalogue\.json$/ }, () => {
-      const compressed = brotliCompressSync(JSON.stringify(readCatalogueFile(path ?? CATALOGUE))).toString("base64");
-      return {
-        contents: `import { brotliDecompressSync } from "node:zlib";
-          export default JSON.parse(brotliDecompressSync(Buffer.from("${compressed}", "base64")).toString());`,
-        loader: "js",
-      };
-    });
+    const load = (filter: RegExp, name: keyof OperatorFiles) =>
+      onLoad({ filter }, () => ({ contents: moduleOf(readOperatorFiles(files)[name]), loader: "js" }));
+    load(/\/core\/catalogue\/catalogue\.json$/, "catalogue");
+    if (files.profiles !== undefined) load(/\/functions\/runtime\/cluster-api-profiles\.json$/, "profiles");
   },
 });
 
@@ -87,9 +110,8 @@ const catalogue = (path: string | undefined): Plugin => ({
  * Returns the build options of a bundle.
  *
  * @param entry entry point, relative to the project
- * @param catalogueFile catalogue of the operator; undefined for the catalogue of this release
  */
-export const optionsFor = (entry: string, catalogueFile?: string) =>
+export const optionsFor = (entry: string, files: OperatorFiles = {}) =>
   ({
     absWorkingDir: ROOT,
     entryPoints: [entry],
@@ -101,7 +123,7 @@ export const optionsFor = (entry: string, catalogueFile?: string) =>
     minify: true,
     legalComments: "none",
     alias: SUBSTITUTES,
-    plugins: [CLIENT_FILES, catalogue(catalogueFile)],
+    plugins: [CLIENT_FILES, operatorFiles(files)],
     metafile: true,
     sourcemap: "external",
     outfile: "bundle.mjs",
@@ -117,14 +139,9 @@ export interface BuiltBundle {
   inputs: ReadonlyMap<string, number>;
 }
 
-/**
- * Builds one bundle in memory.
- *
- * @param catalogueFile as `optionsFor`
- * @throws BuildFailure of esbuild with every error and its location
- */
-export async function buildBundle(name: BundleName, catalogueFile?: string): Promise<BuiltBundle> {
-  const { outputFiles, metafile } = await build(optionsFor(bundles[name].entry, catalogueFile));
+/** Builds one bundle in memory. @throws BuildFailure of esbuild with every error and its location */
+export async function buildBundle(name: BundleName, files: OperatorFiles = {}): Promise<BuiltBundle> {
+  const { outputFiles, metafile } = await build(optionsFor(bundles[name].entry, files));
   const file = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.contents ?? new Uint8Array();
   const [output] = Object.values(metafile.outputs).filter(({ entryPoint }) => entryPoint !== undefined);
   const inputs = Object.entries(output?.inputs ?? {}).map(
@@ -136,17 +153,16 @@ export async function buildBundle(name: BundleName, catalogueFile?: string): Pro
 /**
  * Builds every bundle into its folder below `.build/functions`, and removes everything else there.
  *
- * @param catalogueFile as `optionsFor`
  * @returns the sizes in bytes
- * @throws AppError invalid with every problem of the catalogue, before anything is removed; BuildFailure of esbuild
+ * @throws AppError invalid with every problem of the operator's files, before anything is removed; BuildFailure of esbuild
  */
-export async function buildAll(catalogueFile?: string): Promise<Map<BundleName, number>> {
-  readCatalogueFile(catalogueFile ?? CATALOGUE);
+export async function buildAll(given: OperatorFiles = {}): Promise<Map<BundleName, number>> {
+  readOperatorFiles(given);
   await rm(join(ROOT, BUNDLES_DIRECTORY), { recursive: true, force: true });
   const names = Object.keys(bundles) as BundleName[];
   const sizes = await Promise.all(
     names.map(async (name): Promise<[BundleName, number]> => {
-      const { code, map } = await buildBundle(name, catalogueFile);
+      const { code, map } = await buildBundle(name, given);
       await write(join(BUNDLES_DIRECTORY, name, "bundle.mjs"), code);
       await write(join(MAPS_DIRECTORY, `${name}.mjs.map`), map);
       const { files = {} }: Bundle = bundles[name];

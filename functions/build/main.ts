@@ -1,13 +1,17 @@
-/** Entry point of `npm run build`: builds every bundle with the catalogue of `CATALOGUE_FILE`, and prints its size. */
+/** Entry point of `npm run build`: builds every bundle, with the operator's catalogue and profile file, and prints its size. */
 
 import { errorText } from "#core/shared/errors.ts";
 import { cataloguePath } from "../runtime/catalogue-file.ts";
+import { profilesPath } from "../runtime/profiles-file.ts";
 import { buildAll } from "./build.ts";
 
-/** Builds the bundles. An invalid catalogue is an error of the operator, so it is printed without a stack trace. */
+/** Builds the bundles. An invalid file is an error of the operator, so it is printed without a stack trace. */
 async function build(): Promise<Map<string, number>> {
   try {
-    return await buildAll(cataloguePath(process.env.CATALOGUE_FILE));
+    return await buildAll({
+      catalogue: cataloguePath(process.env.CATALOGUE_FILE),
+      profiles: profilesPath(process.env.CLUSTER_API_PROFILES),
+    });
   } catch (error) {
     process.stderr.write(`${errorText(error)}\n`);
     process.exit(1);

@@ -5,6 +5,7 @@ import { TokenUse } from "#core/access/token-use.ts";
 import { requireNoPendingImport } from "#core/admin/backup/import-lock.ts";
 import { PollingStatusWatcher } from "#core/cluster/operations/status-watcher.ts";
 import type { Services } from "#core/context.ts";
+import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
 import { requireKeys } from "#core/secrets/keyring-record.ts";
 import type { LocalKeys } from "#core/secrets/local-keyring.ts";
 import { errorText } from "#core/shared/errors.ts";
@@ -14,6 +15,7 @@ import { type Config, readConfig } from "#functions/runtime/config.ts";
 import { isDatabaseAvailable } from "../api/health.ts";
 import { loadCatalogue } from "../runtime/catalogue-file.ts";
 import { createLogger, errorFields, type Logger } from "../runtime/log.ts";
+import { loadProfiles } from "../runtime/profiles-file.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { createLocalApp } from "./app.ts";
 import { openDataDirectory } from "./data-directory.ts";
@@ -21,6 +23,7 @@ import { clientOptionsFor, type EngineExit, startEngine } from "./engine.ts";
 import { closeServer, createHttpServer, listen, originOf } from "./http-server.ts";
 import { type LocalIssuer, startIssuer } from "./issuer/issuer.ts";
 import { createKeyring, generateKeysInMemory, keyringLocation } from "./keyring.ts";
+import { readKubeconfig } from "./kubeconfig.ts";
 import { loadReconciler, startReconciler, type ThreadData } from "./reconciler-host.ts";
 import { limitWrites, RequestCounter } from "./request-priority.ts";
 import { seed } from "./seed.ts";
@@ -59,10 +62,12 @@ async function main(config: Config, log: Logger): Promise<void> {
   const stopping = stopSignal();
   requireExternalState(config);
   loadCatalogue(config.CATALOGUE_FILE);
+  const profiles = loadProfiles(config);
+  if (config.PROVISIONER === "cluster-api") await readKubeconfig(config);
   const thread = loadReconciler();
   const database = await openDatabase(config);
   try {
-    const configured = servicesFrom(config, database.endpoint, clientOptionsFor(config));
+    const configured = servicesFrom(config, database.endpoint, clientOptionsFor(config), profiles);
     const commits = new CommitListeners();
     configured.table.commits.subscribe((keys) => commits.notify(keys));
     const statusWatcher = new PollingStatusWatcher(commits);
@@ -96,7 +101,7 @@ async function main(config: Config, log: Logger): Promise<void> {
         log,
       });
     }
-    const data = threadData(config, database, services, keys, issuer, requests);
+    const data = threadData(config, profiles, database, services, keys, issuer, requests);
     const reconciler = startReconciler(thread, data, services, commits);
     announce(origin, access);
     const exited = database.exited ?? new Promise<never>(() => {});
@@ -113,6 +118,7 @@ async function main(config: Config, log: Logger): Promise<void> {
 /** Returns the data of the reconciler's thread. @param keys of a keyring in memory */
 function threadData(
   config: Config,
+  profiles: Profiles | undefined,
   { endpoint }: Database,
   { clock }: Services,
   keys: LocalKeys | undefined,
@@ -121,6 +127,7 @@ function threadData(
 ): ThreadData {
   return {
     config,
+    profiles,
     endpoint,
     keys,
     issuer: {
@@ -142,7 +149,7 @@ function stopSignal(): Promise<NodeJS.Signals> {
 
 let log = createLogger("info");
 try {
-  const config = readConfig(process.env);
+  const config = readConfig(process.env, ["CLUSTER_API_PROFILES", "CLUSTER_API_KUBECONFIG"]);
   log = createLogger(config.LOG_LEVEL);
   await main(config, log);
   // Timers and open connections of clients must not keep the process alive.

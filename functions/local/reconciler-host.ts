@@ -2,6 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import type { Services } from "#core/context.ts";
+import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
 import type { LocalKeys } from "#core/secrets/local-keyring.ts";
 import type { CommitListeners } from "#core/table/commit-listeners.ts";
 import type { Key } from "#core/table/keys.ts";
@@ -11,6 +12,8 @@ import type { WorkerOptions } from "./worker.ts";
 /** Data of the thread. */
 export interface ThreadData {
   config: Config;
+  /** Profiles of the Cluster API provisioner; undefined for another provisioner. */
+  profiles?: Profiles | undefined;
   /** URL of the engine. */
   endpoint: string;
   /** Keys of a keyring in memory; undefined if they are stored elsewhere. */

@@ -4,17 +4,19 @@ import * as v from "valibot";
 import { createIdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import type { PrerequisiteServices } from "#core/cluster-access/prerequisites.ts";
 import type { Services } from "#core/context.ts";
+import type { Provisioner } from "#core/provisioning/provisioner.ts";
 import { MAX_INLINE_MS } from "#core/provisioning/reconcile.ts";
 import type { ReconcilerServices } from "#core/provisioning/services.ts";
 import { type DueItem, findDue, reconcileAll, shardsOf } from "#core/provisioning/work-queue.ts";
 import { createKmsKeyring } from "#core/secrets/kms-keyring.ts";
+import { createSecretReader } from "#core/secrets/secrets-manager.ts";
 import { Meter } from "#core/table/capacity-meter.ts";
 import { clusterIdentityOf, DUE_SHARDS, dueShards } from "#core/table/keys.ts";
 import { type Config, readConfig, requireVariable } from "#functions/runtime/config.ts";
 import { createLogger, errorFields, type Logger } from "../runtime/log.ts";
 import { FAILURES_METRIC, LATENESS_METRIC, metricFields, RECONCILED_METRIC } from "../runtime/metrics.ts";
 import { servicesFrom } from "../runtime/services.ts";
-import { reconcilerFrom } from "./services.ts";
+import { reconcilerFrom, sharedProvisionerFrom } from "./services.ts";
 
 /** Used part of a record of a DynamoDB stream. */
 export interface StreamRecord {
@@ -176,13 +178,14 @@ function createHandler<Event, Output>(
   const handler = async (event: Event, { awsRequestId }: { awsRequestId?: string }) => {
     const started = performance.now();
     const coldStart = shared === undefined;
-    shared ??= fromEnvironment(overrides);
-    const { config, log, own } = shared;
+    shared ??= await fromEnvironment(overrides);
+    const { config, log, own, provisioner } = shared;
     const meter = new Meter();
     const services = { ...shared.services, table: shared.services.table.metered(meter) };
     const tally: Tally = { reconciled: 0, failed: 0 };
     try {
-      return await run({ services: reconcilerFrom(config, services, own, overrides), log, tally }, event);
+      const reconciler = reconcilerFrom(config, services, own, { ...overrides, shared: provisioner });
+      return await run({ services: reconciler, log, tally }, event);
     } finally {
       const milliseconds = Math.round(performance.now() - started);
       const metrics = metricFields(
@@ -207,11 +210,13 @@ interface Shared {
   config: Config;
   services: Services;
   own: Omit<PrerequisiteServices, "table" | "clock" | "provisioner">;
+  /** Undefined if each invocation creates its own. */
+  provisioner: Provisioner | undefined;
   log: Logger;
 }
 
-function fromEnvironment({ keyring, identityProvider: provider, ...overrides }: Overrides): Shared {
-  const config = readConfig(process.env);
+async function fromEnvironment({ keyring, identityProvider: provider, ...overrides }: Overrides): Promise<Shared> {
+  const config = readConfig(process.env, ["CLUSTER_API_KUBECONFIG_SECRET", "CLUSTER_API_KUBECONFIG_VERSION"]);
   const services = { ...servicesFrom(config, config.DYNAMODB_ENDPOINT), ...overrides };
   const log = createLogger(config.LOG_LEVEL);
   const own = {
@@ -220,7 +225,9 @@ function fromEnvironment({ keyring, identityProvider: provider, ...overrides }: 
       provider ?? createIdentityProvider(requireVariable(config, "OIDC_ISSUER_URL"), config.OIDC_INITIAL_ACCESS_TOKEN),
     warn: log.warn,
   };
-  return { config, services, own, log };
+  const { CLUSTER_API_KUBECONFIG_SECRET: secret = "", CLUSTER_API_KUBECONFIG_VERSION: version = "" } = config;
+  const provisioner = await sharedProvisionerFrom(config, services, own, createSecretReader(secret, version));
+  return { config, services, own, provisioner, log };
 }
 
 /** Lambda handler on the table's stream. */

@@ -2,9 +2,50 @@
 
 import { createClusterAccess, type PrerequisiteServices } from "#core/cluster-access/prerequisites.ts";
 import type { Services } from "#core/context.ts";
+import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
+import type { Provisioner } from "#core/provisioning/provisioner.ts";
 import { createReconciler, type ReconcilerServices } from "#core/provisioning/services.ts";
 import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
 import type { Config } from "#functions/runtime/config.ts";
+import { bundledProfiles } from "../runtime/bundled-profiles.ts";
+import { requireProfiles } from "../runtime/services.ts";
+
+/** Services of the prerequisites, beside those that all operations have. */
+type OwnServices = Omit<PrerequisiteServices, "table" | "clock" | "provisioner">;
+
+/**
+ * Creates the provisioner of a process that is shared by all invocations. Its code is loaded only if it is used.
+ *
+ * @param readKubeconfig reads the kubeconfig of the management cluster
+ * @param profiles profiles of the Cluster API provisioner; those of the bundle on AWS
+ * @returns undefined for the simulated provisioner, which each invocation creates with its own services
+ * @throws AppError if the Cluster API provisioner has no profiles
+ */
+export async function sharedProvisionerFrom(
+  config: Config,
+  { table, clock, referencesCache }: Services,
+  { keyring }: OwnServices,
+  readKubeconfig: () => Promise<string>,
+  profiles: Profiles | undefined = bundledProfiles,
+): Promise<Provisioner | undefined> {
+  if (config.PROVISIONER === "simulated") return undefined;
+  const checked = requireProfiles(profiles);
+  const { createClusterApiProvisioner } = await import("#core/provisioning/cluster-api/provisioner.ts");
+  return createClusterApiProvisioner({
+    table,
+    clock,
+    referencesCache,
+    profiles: checked,
+    readKubeconfig,
+    keyring,
+  });
+}
+
+/** Further services of a reconciler. */
+interface Given extends Partial<Pick<ReconcilerServices, "startedAt" | "stopping" | "sleep" | "yieldToRequests">> {
+  /** Result of `sharedProvisionerFrom`. */
+  shared?: Provisioner | undefined;
+}
 
 /**
  * Builds the services of the reconciler.
@@ -15,11 +56,11 @@ import type { Config } from "#functions/runtime/config.ts";
 export function reconcilerFrom(
   config: Config,
   services: Services,
-  own: Omit<PrerequisiteServices, "table" | "clock" | "provisioner">,
-  given: Partial<Pick<ReconcilerServices, "startedAt" | "stopping" | "sleep" | "yieldToRequests">> = {},
+  own: OwnServices,
+  { shared, ...given }: Given = {},
 ): ReconcilerServices {
   const { table, clock } = services;
-  const provisioner = simulatedProvisioner({ table, clock, stepMs: config.SIMULATED_STEP_MS });
+  const provisioner = shared ?? simulatedProvisioner({ table, clock, stepMs: config.SIMULATED_STEP_MS });
   return createReconciler(services, provisioner, {
     ...given,
     ...createClusterAccess({ table, clock, provisioner, ...own }),

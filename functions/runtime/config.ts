@@ -12,6 +12,9 @@ function isIssuer(text: string): boolean {
   return url.protocol === "https:" || isLoopbackUrl(text);
 }
 
+/** Provisioners. */
+const provisioners = ["simulated", "cluster-api"] as const;
+
 /** Log levels. */
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 
@@ -56,7 +59,7 @@ const Variables = v.object({
     "ame",
   ),
   STAGE: v.optional(v.pipe(v.string(), v.maxLength(64, "must be at most 64 characters")), "local"),
-  PROVISIONER: v.optional(v.picklist(["simulated"], "must be simulated"), "simulated"),
+  PROVISIONER: v.optional(v.picklist(provisioners, `must be ${provisioners.join(" or ")}`), "simulated"),
   SIMULATED_STEP_MS: v.optional(whole(1, 3_600_000), "800"),
   OIDC_ISSUER_URL: v.optional(
     v.pipe(
@@ -70,6 +73,13 @@ const Variables = v.object({
   KEYS_FILE: v.optional(v.string()),
   /** Path of the operator's catalogue; `none` for that of this release. */
   CATALOGUE_FILE: v.optional(v.string()),
+  /** Path of the operator's profile file for the Cluster API provisioner; `none` for no file. */
+  CLUSTER_API_PROFILES: v.optional(v.string()),
+  /** Path of the kubeconfig with which the reconciler reaches the management cluster. */
+  CLUSTER_API_KUBECONFIG: v.optional(v.string()),
+  /** ARN of the secret with this kubeconfig, and the version of the secret: for functions on AWS. */
+  CLUSTER_API_KUBECONFIG_SECRET: v.optional(v.string()),
+  CLUSTER_API_KUBECONFIG_VERSION: v.optional(v.string()),
   /** Shows whether credentials are configured. The SDK reads them itself. */
   AWS_ACCESS_KEY_ID: v.optional(v.string()),
   LOG_LEVEL: v.optional(v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`), "info"),
@@ -105,18 +115,40 @@ const Variables = v.object({
 /** Configuration from the environment variables, with defaults applied. */
 export type Config = v.InferOutput<typeof Variables>;
 
+/** Variables that the Cluster API provisioner needs, and what they must be. Which of them depends on the process. */
+const clusterApiVariables = {
+  CLUSTER_API_PROFILES: "the path of a profile file",
+  CLUSTER_API_KUBECONFIG: "the path of the kubeconfig of the management cluster",
+  CLUSTER_API_KUBECONFIG_SECRET: "the ARN of the secret with the kubeconfig of the management cluster",
+  CLUSTER_API_KUBECONFIG_VERSION: "the version of this secret",
+} as const;
+
+/** Name of a variable that the Cluster API provisioner needs. */
+export type ClusterApiVariable = keyof typeof clusterApiVariables;
+
+/** Value of a path for no file. */
+const NONE = "none";
+
 /**
  * Reads the environment variables. An empty variable counts as unset.
  *
- * @throws AppError that lists every invalid variable
+ * @param needed variables that this process needs with the Cluster API provisioner; `none` counts as unset
+ * @throws AppError that lists every invalid or missing variable
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  needed: readonly ClusterApiVariable[] = [],
+): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
   const parsed = v.safeParse(Variables, given);
-  if (parsed.success) return parsed.output;
-  const [first = "The environment variables are invalid.", ...rest] = parsed.issues.map(
-    (issue) => `${v.getDotPath(issue) ?? "environment"}: ${issue.message}`,
-  );
+  const usesClusterApi = given.PROVISIONER === "cluster-api";
+  const missing = needed.filter((name) => usesClusterApi && (given[name] === undefined || given[name] === NONE));
+  if (parsed.success && missing.length === 0) return parsed.output;
+  const invalid = parsed.issues ?? [];
+  const [first = "The environment variables are invalid.", ...rest] = [
+    ...invalid.map((issue) => `${v.getDotPath(issue) ?? "environment"}: ${issue.message}`),
+    ...missing.map((name) => `${name}: is not set; PROVISIONER=cluster-api requires ${clusterApiVariables[name]}`),
+  ];
   throw new AppError("invalid", "config.invalid", [first, ...rest]);
 }
 

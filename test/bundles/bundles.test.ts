@@ -83,7 +83,7 @@ describe("the catalogue of a build", () => {
     const file = join(folder, "catalogue.yaml");
     const [first, ...others] = shippedCatalogue.providers;
     writeFileSync(file, stringify({ ...shippedCatalogue, providers: [{ ...first, name: "Our cloud" }, ...others] }));
-    const { code, inputs } = await buildBundle("references", file);
+    const { code, inputs } = await buildBundle("references", { catalogue: file });
     const [packed = ""] = /[A-Za-z0-9+/=]{2000,}/.exec(Buffer.from(code).toString()) ?? [];
     const content = JSON.parse(brotliDecompressSync(Buffer.from(packed, "base64")).toString());
     expect(content.providers[0].name).toBe("Our cloud");
@@ -98,11 +98,68 @@ describe("the catalogue of a build", () => {
       file,
       stringify({ ...shippedCatalogue, channels: [{ name: "stable", version: "v1.0.0-u-ame.1" }], x: 1 }),
     );
-    await expect(buildAll(file)).rejects.toMatchObject({
+    await expect(buildAll({ catalogue: file })).rejects.toMatchObject({
       details: [
         expect.stringContaining(file),
         "x: unknown property",
         expect.stringMatching(/^channels\[0\].version: /),
+      ],
+    });
+    expect(existsSync(join(ROOT, BUNDLES_DIRECTORY, "references", "bundle.mjs"))).toBe(true);
+  });
+});
+
+describe("the profile file of a build", () => {
+  const folder = mkdtempSync(join(tmpdir(), "profiles-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** Writes a profile file with a network in a file beside it. @returns its path */
+  function write(providers: object): string {
+    const file = join(folder, "profiles.yaml");
+    writeFileSync(file, stringify({ networkInterfaces: { cilium: { file: "cilium.yaml" } }, providers }));
+    writeFileSync(join(folder, "cilium.yaml"), "apiVersion: v1\nkind: Namespace\nmetadata: { name: cilium }\n");
+    return file;
+  }
+
+  /** Returns the data that a build compressed into a bundle. */
+  const packedIn = (code: Uint8Array) =>
+    [
+      ...Buffer.from(code)
+        .toString()
+        .matchAll(/Buffer\.from\("([A-Za-z0-9+/=]{100,})","base64"\)/g),
+    ].map(([, packed = ""]) => JSON.parse(brotliDecompressSync(Buffer.from(packed, "base64")).toString()));
+
+  test.each(["references", "clusters"] as const)(
+    "the bundle of %s contains the operator's profiles as data, and neither their checks nor a YAML reader",
+    async (name) => {
+      const profiles = write({ aws: { controlPlaneNodeSize: "our.large" } });
+      const [aws, ...others] = shippedCatalogue.providers;
+      const catalogue = join(folder, "catalogue.json");
+      const nodeTypes = { "our.large": [4, 8192] };
+      writeFileSync(catalogue, JSON.stringify({ ...shippedCatalogue, providers: [{ ...aws, nodeTypes }, ...others] }));
+      const { code, inputs } = await buildBundle(name, { catalogue, profiles });
+      const [content, ...more] = packedIn(code).filter((each) => "networkInterfaces" in each);
+      expect(more).toEqual([]);
+      expect(content.networkInterfaces.cilium.manifests).toContain("kind: Namespace");
+      expect(content.providers.aws.settings).toMatchObject({ controlPlaneNodeSize: "our.large", diskGiB: 40 });
+      const checks = /cluster-api\/(profile|profile-rules|parse-profiles)\.ts|node_modules\/yaml/;
+      expect([...inputs.keys()].filter((input) => checks.test(input))).toEqual([]);
+    },
+  );
+
+  test("a bundle that is built without a profile file contains none", () => {
+    expect(
+      packedIn(built.get("references")?.code ?? Buffer.of()).filter((each) => "networkInterfaces" in each),
+    ).toEqual([]);
+  });
+
+  test("a faulty profile file ends the build with every problem, before anything is removed", async () => {
+    const file = write({ aws: { controlPlaneNodeSize: "our.large" }, gcp: {} });
+    await expect(buildAll({ profiles: file })).rejects.toMatchObject({
+      details: [
+        `The profile file ${file} cannot be used:`,
+        expect.stringMatching(/^providers\.aws\.controlPlaneNodeSize: /),
+        expect.stringMatching(/^providers\.gcp: /),
       ],
     });
     expect(existsSync(join(ROOT, BUNDLES_DIRECTORY, "references", "bundle.mjs"))).toBe(true);

@@ -58,11 +58,12 @@ const rules: [rule: string, breaks: (each: Import) => boolean][] = [
     ({ from, to }) => from.startsWith("core/") && /^(hono|@hono\/|sst|aws-lambda|@types\/aws-lambda)/.test(to),
   ],
   [
-    "only core/table imports the AWS SDK, and core/secrets the KMS client",
+    "only core/table imports the AWS SDK, and core/secrets the clients for KMS and Secrets Manager",
     ({ from, to }) =>
       to.startsWith("@aws-sdk/") &&
       !from.startsWith("core/table/") &&
-      !(to === "@aws-sdk/client-kms" && from === "core/secrets/kms-keyring.ts"),
+      !(to === "@aws-sdk/client-kms" && from === "core/secrets/kms-keyring.ts") &&
+      !(to === "@aws-sdk/client-secrets-manager" && from === "core/secrets/secrets-manager.ts"),
   ],
   [
     "only core/kubernetes connects to API servers of Kubernetes, and nothing imports a Kubernetes library",

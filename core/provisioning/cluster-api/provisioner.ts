@@ -40,15 +40,20 @@ const APPLY_AGAIN_MS = 15 * 60_000;
 const CERTIFICATE_BYTES = 8 * 1024 * 1024;
 
 /** Options of the provisioner. */
-export interface ClusterApiOptions extends SourceServices, Pick<Services, "clock"> {
-  /** Client of the management cluster. */
-  client: KubernetesClient;
-  profiles: Profiles;
+export interface ClusterApiServices extends SourceServices, Pick<Services, "clock"> {
+  readonly profiles: Profiles;
+  /**
+   * Reads the kubeconfig of the management cluster. It may be another one at each call, because credentials are renewed.
+   *
+   * @throws Error if it cannot be read
+   */
+  readonly readKubeconfig: () => Promise<string>;
 }
 
-/** Creates the provisioner. */
-export function clusterApiProvisioner(options: ClusterApiOptions): Provisioner {
-  const { client, profiles, clock } = options;
+/** Creates the provisioner. One for each process, because its connections and its knowledge of outages are shared. */
+export function createClusterApiProvisioner(options: ClusterApiServices): Provisioner {
+  const { profiles, clock } = options;
+  const connect = connectionTo(options);
   const sources = new SourceReader(options);
   /** Objects of each observation, so that the plan that follows from it does not read them again. */
   const observed = new WeakMap<Observation, ObservedObjects>();
@@ -132,9 +137,9 @@ export function clusterApiProvisioner(options: ClusterApiOptions): Provisioner {
   return {
     ...clusterApiTraits(profiles),
     pollMs: POLL_MS,
-    apply: (plan, signal) => applyPlan({ client, signal }, plan),
+    apply: async (plan, signal) => applyPlan({ client: await connect(), signal }, plan),
     async observe(target, signal) {
-      const objects = await readObjects({ client, signal }, target);
+      const objects = await readObjects({ client: await connect(), signal }, target);
       if (objects === undefined) return undefined;
       const isHosted = typeOf(target.cluster) === "byon";
       const observation = observationOf(target, objects, isHosted, clock().toISOString());
@@ -144,7 +149,7 @@ export function clusterApiProvisioner(options: ClusterApiOptions): Provisioner {
     async destroy({ cluster }, fence, signal) {
       const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
       await destroyCluster(
-        { client, signal },
+        { client: await connect(), signal },
         {
           ...(await locate(cluster)),
           identity: cluster.identity,
@@ -158,10 +163,23 @@ export function clusterApiProvisioner(options: ClusterApiOptions): Provisioner {
       );
     },
     async updateBootstrapTokens({ cluster }, tokens, revoked, signal) {
-      const call = { client, signal };
+      const call = { client: await connect(), signal };
       const workload = await openWorkloadCluster(call, await locate(cluster), open);
       await putBootstrapTokens(workload, tokens, revoked);
     },
+  };
+}
+
+/** Returns a function that returns the client of the management cluster, and makes another one when the kubeconfig changes. */
+function connectionTo({ readKubeconfig, clock }: ClusterApiServices): () => Promise<KubernetesClient> {
+  let present: { kubeconfig: string; client: KubernetesClient } | undefined;
+  return async () => {
+    const kubeconfig = await readKubeconfig();
+    if (present?.kubeconfig === kubeconfig) return present.client;
+    const former = present;
+    present = { kubeconfig, client: createKubernetesClient(kubeconfig, { clock }) };
+    former?.client.close();
+    return present.client;
   };
 }
 

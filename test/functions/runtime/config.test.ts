@@ -1,11 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { AppError } from "#core/shared/errors.ts";
-import { logLevels, readConfig } from "#functions/runtime/config.ts";
+import { type ClusterApiVariable, logLevels, readConfig } from "#functions/runtime/config.ts";
 
 /** Returns the message for an invalid environment. */
-function problemsOf(environment: Record<string, string>): readonly string[] {
+function problemsOf(
+  environment: Record<string, string>,
+  needed: readonly ClusterApiVariable[] = [],
+): readonly string[] {
   try {
-    readConfig(environment);
+    readConfig(environment, needed);
   } catch (error) {
     expect(error).toBeInstanceOf(AppError);
     const { kind, code, details, message } = error as AppError;
@@ -51,7 +54,9 @@ describe("configuration from environment variables", () => {
         DYNAMODB_ENDPOINT: "http://127.0.0.1:8000",
         TABLE_NAME: "ame-clusters_1.x",
         STAGE: "production",
-        PROVISIONER: "simulated",
+        PROVISIONER: "cluster-api",
+        CLUSTER_API_PROFILES: "profiles.yaml",
+        CLUSTER_API_KUBECONFIG: "/etc/ame/kubeconfig",
         SIMULATED_STEP_MS: "25",
         LOG_LEVEL: "silent",
         HOSTING_POOL_ID: "900719925474099",
@@ -67,7 +72,9 @@ describe("configuration from environment variables", () => {
       DYNAMODB_ENDPOINT: "http://127.0.0.1:8000",
       TABLE_NAME: "ame-clusters_1.x",
       STAGE: "production",
-      PROVISIONER: "simulated",
+      PROVISIONER: "cluster-api",
+      CLUSTER_API_PROFILES: "profiles.yaml",
+      CLUSTER_API_KUBECONFIG: "/etc/ame/kubeconfig",
       SIMULATED_STEP_MS: 25,
       LOG_LEVEL: "silent",
       HOSTING_POOL_ID: 900719925474099,
@@ -107,6 +114,30 @@ describe("configuration from environment variables", () => {
   });
 });
 
+describe("variables of the Cluster API provisioner", () => {
+  const needed = ["CLUSTER_API_PROFILES", "CLUSTER_API_KUBECONFIG"] as const;
+
+  test("a process with the Cluster API provisioner is refused with every variable that it lacks, and with invalid ones", () => {
+    expect(problemsOf({ PROVISIONER: "cluster-api", CLUSTER_API_PROFILES: "none", PORT: "x" }, needed)).toEqual([
+      "PORT: must be a whole number",
+      "CLUSTER_API_PROFILES: is not set; PROVISIONER=cluster-api requires the path of a profile file",
+      "CLUSTER_API_KUBECONFIG: is not set; PROVISIONER=cluster-api requires the path of the kubeconfig of the management cluster",
+    ]);
+    expect(
+      problemsOf({ PROVISIONER: "cluster-api", CLUSTER_API_PROFILES: "", CLUSTER_API_KUBECONFIG: "k" }, needed),
+    ).toEqual(["CLUSTER_API_PROFILES: is not set; PROVISIONER=cluster-api requires the path of a profile file"]);
+  });
+
+  test("a process needs only its own variables, and none with another provisioner", () => {
+    expect(problemsOf({ PROVISIONER: "cluster-api" })).toEqual([]);
+    expect(problemsOf({ PROVISIONER: "cluster-api" }, ["CLUSTER_API_KUBECONFIG_SECRET"])).toEqual([
+      expect.stringMatching(/^CLUSTER_API_KUBECONFIG_SECRET: is not set/),
+    ]);
+    expect(problemsOf({}, needed)).toEqual([]);
+    expect(problemsOf({ PROVISIONER: "simulated" }, needed)).toEqual([]);
+  });
+});
+
 describe("a configuration variable", () => {
   test.each(logLevels)("LOG_LEVEL can be %s", (level) => {
     expect(readConfig({ LOG_LEVEL: level }).LOG_LEVEL).toBe(level);
@@ -127,7 +158,7 @@ describe("a configuration variable", () => {
     ["TABLE_NAME", "table name", "must be 3 to 255 characters: letters, digits, _, . and -"],
     ["TABLE_NAME", "table\n", "must be 3 to 255 characters: letters, digits, _, . and -"],
     ["DYNAMODB_ENDPOINT", "localhost", "must be a URL"],
-    ["PROVISIONER", "Simulated", "must be simulated"],
+    ["PROVISIONER", "Simulated", "must be simulated or cluster-api"],
     ["LOG_LEVEL", "INFO", "must be one of debug, info, warn, error, silent"],
     [
       "TRUSTED_PROXIES",

@@ -7,7 +7,7 @@ import { createClusterAccess } from "#core/cluster-access/prerequisites.ts";
 import { createKubernetesClient } from "#core/kubernetes/client.ts";
 import type { KubernetesClient } from "#core/kubernetes/interface.ts";
 import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
-import { clusterApiProvisioner } from "#core/provisioning/cluster-api/provisioner.ts";
+import { createClusterApiProvisioner } from "#core/provisioning/cluster-api/provisioner.ts";
 import { clusterApiTraits } from "#core/provisioning/cluster-api/traits.ts";
 import type { Provisioner } from "#core/provisioning/provisioner.ts";
 import { createReconciler, type ReconcilerServices } from "#core/provisioning/services.ts";
@@ -37,7 +37,14 @@ export async function makeClusterApiWorld(kubeconfig: string, profiles: Profiles
   const client = createKubernetesClient(kubeconfig, { clock: () => new Date() });
   const { table, clock, referencesCache } = world.services;
   const keyring = permitted(world.keyring, table.name);
-  const provisioner = clusterApiProvisioner({ client, profiles, table, clock, referencesCache, keyring });
+  const provisioner = createClusterApiProvisioner({
+    readKubeconfig: async () => kubeconfig,
+    profiles,
+    table,
+    clock,
+    referencesCache,
+    keyring,
+  });
   const between: ClusterApiWorld["between"] = {};
   const current = () => between.wrap?.(provisioner) ?? provisioner;
   const wrapped: Provisioner = {
