@@ -4,6 +4,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { parseArgs, parseEnv } from "node:util";
+import { buildSettings, CLUSTER_API } from "./settings.ts";
 import { branchStage, PRODUCTION, personalStage, type Stage, stageOf } from "./stage.ts";
 import { expiredStages, LIST_TABLES } from "./sweep.ts";
 
@@ -63,24 +64,31 @@ function selectStage(command: string, { stage, branch }: { stage?: string; branc
 }
 
 /**
- * Returns the catalogue file of a stage. SST reads `.env.<stage>` and `.env`, but the bundles are built before it starts.
+ * Returns a setting of a stage. SST reads `.env.<stage>` and `.env`, but the bundles are built before it starts.
  *
  * @returns undefined if neither the environment nor a file sets it
  */
-function catalogueFile(stage: string): string | undefined {
+function settingOf(stage: string, name: string): string | undefined {
   const files = [`.env.${stage}`, ".env"].filter((file) => existsSync(file));
-  const settings = files.map((file) => parseEnv(readFileSync(file, "utf8")).CATALOGUE_FILE);
-  return [process.env.CATALOGUE_FILE, ...settings].find((value) => value !== undefined && value !== "");
+  const settings = files.map((file) => parseEnv(readFileSync(file, "utf8"))[name]);
+  return [process.env[name], ...settings].find((value) => value !== undefined && value !== "");
 }
 
 const commands: Record<string, (stage: Stage) => void | Promise<void>> = {
   dev({ name, isEphemeral }) {
     if (!isEphemeral) throw new CommandError(`${name} is a shared stage: dev would send its requests to this machine.`);
+    if (settingOf(name, "PROVISIONER") === CLUSTER_API) {
+      throw new CommandError(
+        "PROVISIONER=cluster-api is not possible with dev, whose functions have no profile file; set PROVISIONER=simulated.",
+      );
+    }
     run("sst", "dev", "--stage", name);
   },
   deploy({ name }) {
-    const file = catalogueFile(name);
-    if (file !== undefined) process.env.CATALOGUE_FILE = file;
+    for (const setting of buildSettings) {
+      const value = settingOf(name, setting);
+      if (value !== undefined) process.env[setting] = value;
+    }
     run("npm", "run", "--silent", "build");
     run("sst", "deploy", "--stage", name);
   },

@@ -9,6 +9,7 @@ import {
   sweepInvocations,
 } from "../functions/reconciler/invocations.ts";
 import { createFunction, type Shared } from "./function.ts";
+import { createKubeconfig } from "./kubeconfig.ts";
 
 /** Inputs of the reconciler's stack. */
 type ReconcilerInputs = Shared;
@@ -44,7 +45,12 @@ export function createReconciler(inputs: ReconcilerInputs) {
   });
   // Empty unless set: some identity providers require no token.
   const token = new sst.Secret("OidcInitialAccessToken", "");
-  const environment = { OIDC_ISSUER_URL: settings.oidcIssuerUrl, OIDC_INITIAL_ACCESS_TOKEN: token.value };
+  const kubeconfig = createKubeconfig(inputs);
+  const environment = {
+    OIDC_ISSUER_URL: settings.oidcIssuerUrl,
+    OIDC_INITIAL_ACCESS_TOKEN: token.value,
+    ...kubeconfig?.environment,
+  };
   const onStream: sst.aws.FunctionPermissionArgs[] = [
     {
       actions: ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
@@ -62,7 +68,7 @@ export function createReconciler(inputs: ReconcilerInputs) {
     timeout: "120 seconds",
     grant: reconcilerGrants.ReconcileStream,
     environment,
-    permissions: onStream,
+    permissions: [...onStream, ...(kubeconfig?.permissions ?? [])],
     ...reserved(streamInvocations.reservedConcurrency),
   });
   table.subscribe("Reconcile", onEvents.arn, {
@@ -91,6 +97,7 @@ export function createReconciler(inputs: ReconcilerInputs) {
     timeout: "120 seconds",
     grant: reconcilerGrants.ReconcileSchedule,
     environment,
+    permissions: kubeconfig?.permissions ?? [],
     once: true,
     ...reserved(sweeps.reservedConcurrency),
   });

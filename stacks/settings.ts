@@ -8,13 +8,23 @@ import type { Stage } from "./stage.ts";
 const NONE = "none";
 
 /** Settings that can be unused. */
-const OPTIONAL = ["API_DOMAIN", "API_CERTIFICATE_ARN", "ALARM_EMAIL", "CORS_ORIGINS", "CATALOGUE_FILE"] as const;
+const OPTIONAL = [
+  "API_DOMAIN",
+  "API_CERTIFICATE_ARN",
+  "ALARM_EMAIL",
+  "CORS_ORIGINS",
+  "CATALOGUE_FILE",
+  "CLUSTER_API_PROFILES",
+] as const;
 
 /** Settings that are passed on to functions with the same names. */
-const OF_FUNCTIONS = ["CORS_ORIGINS", "HOSTING_POOL_ID", "HOSTING_POOL_NAME", "LOG_LEVEL"] as const;
+const OF_FUNCTIONS = ["CORS_ORIGINS", "HOSTING_POOL_ID", "HOSTING_POOL_NAME", "LOG_LEVEL", "PROVISIONER"] as const;
 
-/** Settings of the build, which puts the catalogue into the functions. */
-const OF_BUILD = ["CATALOGUE_FILE"] as const;
+/** Settings of the build, which writes these files into the functions. */
+export const buildSettings = ["CATALOGUE_FILE", "CLUSTER_API_PROFILES"] as const;
+
+/** Provisioner that needs a profile file and a management cluster. */
+export const CLUSTER_API = "cluster-api";
 
 /** Levels at which functions on AWS may log: all but `silent`, because alarms depend on metrics in the log. */
 export const deployableLogLevels = ["debug", "info", "warn", "error"] as const;
@@ -27,13 +37,15 @@ export interface Settings {
   domain: { name: string; certificate: string | undefined } | undefined;
   /** E-mail address for alarms. */
   alarmEmail: string | undefined;
+  /** True if clusters are built with Cluster API. */
+  usesClusterApi: boolean;
   /** Environment variables of every function. */
   passedOn: Readonly<Record<string, string>>;
 }
 
 /** Returns the names of the settings that apply to a stage. An ephemeral stage has no domain and no alarms. */
 export function settingNames({ isEphemeral }: Pick<Stage, "isEphemeral">): string[] {
-  return ["OIDC_ISSUER_URL", ...new Set([...(isEphemeral ? [] : OPTIONAL), ...OF_FUNCTIONS, ...OF_BUILD])];
+  return ["OIDC_ISSUER_URL", ...new Set([...(isEphemeral ? [] : OPTIONAL), ...OF_FUNCTIONS, ...buildSettings])];
 }
 
 /** Returns whether functions accept a URL as an issuer; with any other URL they would fail at their start. */
@@ -61,6 +73,11 @@ const rules: Record<string, { isValid: (value: string) => boolean; must: string 
   },
   // `npm run deploy` has checked its content, because the build comes first.
   CATALOGUE_FILE: { isValid: (value) => existsSync(value), must: "the path of a catalogue file that exists" },
+  CLUSTER_API_PROFILES: { isValid: (value) => existsSync(value), must: "the path of a profile file that exists" },
+  PROVISIONER: {
+    isValid: (value) => value === "simulated" || value === CLUSTER_API,
+    must: `simulated or ${CLUSTER_API}`,
+  },
   HOSTING_POOL_ID: { isValid: (value) => /^(?=.*[1-9])[0-9]{1,15}$/.test(value), must: "a whole number from 1" },
   HOSTING_POOL_NAME: { isValid: () => true, must: "a name" },
   LOG_LEVEL: {
@@ -73,7 +90,7 @@ const rules: Record<string, { isValid: (value: string) => boolean; must: string 
  * Reads the settings of a stage. Empty variables count as unset.
  *
  * A permanent stage must set every setting, to `none` if it is unused. Otherwise a deployment from another machine could silently
- * remove the domain, the alarm subscription, the allowed origins or the operator's catalogue.
+ * remove the domain, the alarm subscription, the allowed origins or the operator's catalogue, or stop building real clusters.
  *
  * @param environment environment variables of the deployment
  * @throws Error that lists every missing or invalid setting
@@ -107,11 +124,21 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   if (certificate !== undefined && domain === undefined) {
     problems.push("API_CERTIFICATE_ARN: requires API_DOMAIN, which is not set");
   }
+  const usesClusterApi = given("PROVISIONER") === CLUSTER_API;
+  const hasProfiles = given("CLUSTER_API_PROFILES") !== undefined;
+  // Without a statement, the lasting stage was refused above.
+  if (usesClusterApi && !hasProfiles && (stage.isEphemeral || stated.has("CLUSTER_API_PROFILES"))) {
+    problems.push(`CLUSTER_API_PROFILES: is not set; PROVISIONER=${CLUSTER_API} requires the path of a profile file`);
+  }
+  if (hasProfiles && !usesClusterApi) {
+    problems.push(`CLUSTER_API_PROFILES: requires PROVISIONER=${CLUSTER_API}`);
+  }
   if (problems.length > 0) throw new Error(`Nothing was deployed:\n${problems.map((each) => `- ${each}`).join("\n")}`);
   return {
     oidcIssuerUrl,
     domain: domain === undefined ? undefined : { name: domain, certificate },
     alarmEmail: given("ALARM_EMAIL"),
+    usesClusterApi,
     passedOn: Object.fromEntries(
       OF_FUNCTIONS.flatMap((name) => {
         const value = given(name);

@@ -15,6 +15,8 @@ export interface Expected {
   stage: string;
   kind: "production" | "shared" | "branch" | "personal";
   dev: boolean;
+  /** True if the stage builds clusters with Cluster API. */
+  hasRealClusters?: boolean;
 }
 
 /** One expectation. */
@@ -76,6 +78,13 @@ const LIVE = [
   statement(["s3:*"], ["arn:aws:s3:::asset-bucket", "arn:aws:s3:::asset-bucket/*"]),
 ];
 
+/** Permissions of the reconciler for the kubeconfig of the management cluster. */
+const kubeconfigStatements = (stage: string) => [
+  statement(["secretsmanager:GetSecretValue"], [secretArn(`ame-clusters-${stage}-management-kubeconfig`)]),
+];
+
+const secretArn = (name: string) => arnOf("aws:secretsmanager/secret:Secret", name);
+
 /** Permissions that a function needs to read the stream. */
 const streamStatements = ({ table }: View, stage: string) => [
   statement(
@@ -133,11 +142,12 @@ export const expectations = {
     for (const name of API_FUNCTIONS) expect(functions[name]?.inputs.timeout, name).toBeLessThan(30);
   },
 
-  "each function has exactly the permissions that its code uses"(view, { stage, dev }) {
+  "each function has exactly the permissions that its code uses"(view, { stage, dev, hasRealClusters }) {
     for (const [name, { policy }] of Object.entries(view.functions)) {
       expect(policy, name).toEqual([
         ...(grants[name] === undefined ? [] : grantStatements(view.table, grants[name])),
         ...(name === "ReconcileStream" ? streamStatements(view, stage) : []),
+        ...(hasRealClusters && name in reconcilerGrants ? kubeconfigStatements(stage) : []),
         logStatement(stage, name),
         ...(dev ? LIVE : []),
       ]);
@@ -183,6 +193,27 @@ export const expectations = {
       expect(variables.OIDC_ISSUER_URL, name).toBe(isReconciler ? "https://issuer.example.test" : undefined);
       expect(variables.KMS_KEY_ID, name).toBe(grants[name]?.key === undefined ? undefined : KEY_ARN);
     }
+  },
+
+  "only the reconciler of a stage with real clusters finds the kubeconfig, in a secret with its value"(
+    { all, one, functions },
+    { stage, hasRealClusters = false },
+  ) {
+    const secrets = all("aws:secretsmanager/secret:Secret");
+    expect(secrets).toHaveLength(hasRealClusters ? 1 : 0);
+    for (const [name, { inputs }] of Object.entries(functions)) {
+      const { variables } = inputs.environment;
+      const reads = hasRealClusters && name in reconcilerGrants;
+      expect(variables.PROVISIONER, name).toBe(hasRealClusters ? "cluster-api" : "simulated");
+      expect(variables.CLUSTER_API_KUBECONFIG_SECRET, name).toBe(
+        reads ? secretArn(`ame-clusters-${stage}-management-kubeconfig`) : undefined,
+      );
+      expect(variables.CLUSTER_API_KUBECONFIG_VERSION, name).toBe(reads ? "version-1" : undefined);
+      expect(JSON.stringify(variables), name).not.toContain("kubeconfig of the management cluster");
+    }
+    if (!hasRealClusters) return;
+    const { secretString } = one("aws:secretsmanager/secretVersion:SecretVersion", "ManagementKubeconfigValue").inputs;
+    expect(secretString).toBe("kubeconfig of the management cluster");
   },
 
   "logs are JSON, with the retention of the stage"({ all, functions }, expected) {

@@ -6,6 +6,8 @@ import type { Change } from "./graph.ts";
 /** Planted fault. */
 export interface Fault extends Change {
   noticed: keyof typeof expectations | "running the stacks";
+  /** True if the stage has real clusters. */
+  hasRealClusters?: boolean;
 }
 
 const PERMISSIONS = "each function has exactly the permissions that its code uses";
@@ -119,6 +121,27 @@ export const faults: Record<string, Fault> = {
     from: /args\.assumeRolePolicy = .*;/,
     to: "",
     noticed: ROLES,
+  },
+  "every secret of the account": {
+    file: "stacks/kubeconfig.ts",
+    from: /resources: \[secret\.arn\]/,
+    to: 'resources: ["*"]',
+    noticed: PERMISSIONS,
+    hasRealClusters: true,
+  },
+  "the kubeconfig for one function of the reconciler only": {
+    file: "stacks/reconciler.ts",
+    from: /permissions: kubeconfig\?\.permissions \?\? \[\],/,
+    to: "",
+    noticed: PERMISSIONS,
+    hasRealClusters: true,
+  },
+  "the kubeconfig in the environment of functions": {
+    file: "stacks/kubeconfig.ts",
+    from: /CLUSTER_API_KUBECONFIG_SECRET: secret\.arn/,
+    to: "CLUSTER_API_KUBECONFIG_SECRET: given.value",
+    noticed: "only the reconciler of a stage with real clusters finds the kubeconfig, in a secret with its value",
+    hasRealClusters: true,
   },
   "the logs of all functions": {
     file: "stacks/function.ts",

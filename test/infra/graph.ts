@@ -90,6 +90,7 @@ const ARNS: Record<string, (name: string) => string> = {
   "aws:sns/topic:Topic": (name) => `sns:${REGION}:${ACCOUNT}:${name}`,
   "aws:kms/key:Key": (name) => `kms:${REGION}:${ACCOUNT}:key/${name}`,
   "aws:iam/role:Role": (name) => `iam::${ACCOUNT}:role/${name}`,
+  "aws:secretsmanager/secret:Secret": (name) => `secretsmanager:${REGION}:${ACCOUNT}:secret:${name}-AbCdEf`,
   "aws:cloudwatch/logGroup:LogGroup": (name) => `logs:${REGION}:${ACCOUNT}:log-group:${name}`,
 };
 
@@ -107,6 +108,7 @@ export function outputsOf(type: string, name: string, inputs: Record<string, unk
     arn,
     ...(type === "aws:dynamodb/table:Table" ? { streamArn: `${arn}/stream/2026-01-01T00:00:00.000` } : {}),
     ...(type === "aws:lambda/function:Function" ? { qualifiedArn: `${arn}:1`, invokeArn: arn, version: "1" } : {}),
+    ...(type === "aws:secretsmanager/secretVersion:SecretVersion" ? { versionId: "version-1" } : {}),
     ...(type === "aws:apigatewayv2/api:Api"
       ? { apiEndpoint: "https://api.example.test", executionArn: `arn:aws:execute-api:${REGION}:${ACCOUNT}:api` }
       : {}),

@@ -13,10 +13,19 @@ const environment = {
   API_CERTIFICATE_ARN: "none",
   ALARM_EMAIL: "operator@example.test",
   CATALOGUE_FILE: "none",
+  PROVISIONER: "simulated",
+  CLUSTER_API_PROFILES: "none",
   CORS_ORIGINS: "https://console.example.test",
   HOSTING_POOL_ID: "1",
   HOSTING_POOL_NAME: "default",
   LOG_LEVEL: "info",
+};
+
+/** Settings of a stage with real clusters. */
+const realClusters = {
+  PROVISIONER: "cluster-api",
+  CLUSTER_API_PROFILES: "docs/examples/cluster-api-profiles.yaml",
+  SST_SECRET_ClusterApiKubeconfig: "kubeconfig of the management cluster",
 };
 
 const run = async (given: Run) =>
@@ -27,14 +36,16 @@ const stages: Expected[] = [
   { stage: "staging", kind: "shared", dev: false },
   { stage: "branch-a-change", kind: "branch", dev: false },
   { stage: "dev-ann", kind: "personal", dev: true },
+  { stage: "production", kind: "production", dev: false, hasRealClusters: true },
+  { stage: "branch-a-change", kind: "branch", dev: false, hasRealClusters: true },
 ];
 
 const all = Object.entries(expectations) as [string, Expectation][];
 
-describe.each(stages)("the stage $stage", (expected) => {
+describe.each(stages)("the stage $stage, with real clusters: $hasRealClusters", (expected) => {
   let view: View;
   beforeAll(async () => {
-    view = await run(expected);
+    view = await run({ ...expected, environment: expected.hasRealClusters ? realClusters : {} });
   });
   test.each(all)("the expectation holds: %s", (_, expectation) => expectation(view, expected));
 });
@@ -68,6 +79,11 @@ describe("settings of a deployment", () => {
   });
 });
 
+test("a stage with real clusters and without a kubeconfig is refused", async () => {
+  const environment = { ...realClusters, SST_SECRET_ClusterApiKubeconfig: undefined };
+  await expect(run({ stage: "production", environment })).rejects.toThrow(/ClusterApiKubeconfig/);
+});
+
 describe("the custom domain of a stage", () => {
   const domain = { API_DOMAIN: "api.example.com" };
   const certificate = "arn:aws:acm:eu-west-1:123456789012:certificate/mine";
@@ -99,10 +115,12 @@ describe("the custom domain of a stage", () => {
 });
 
 describe("detection of planted faults", { concurrent: true }, () => {
-  test.each(Object.entries(faults))("the planted fault is detected: %s", async (_, { noticed, ...change }) => {
-    const failed = run({ stage: "production", change });
+  test.each(Object.entries(faults))("the planted fault is detected: %s", async (_, { noticed, ...fault }) => {
+    const { hasRealClusters = false, ...change } = fault;
+    const failed = run({ stage: "production", change, environment: hasRealClusters ? realClusters : {} });
     if (noticed === "running the stacks") return await expect(failed).rejects.toThrow();
     const view = await failed;
-    expect(() => expectations[noticed](view, { stage: "production", kind: "production", dev: false })).toThrow();
+    const expected: Expected = { stage: "production", kind: "production", dev: false, hasRealClusters };
+    expect(() => expectations[noticed](view, expected)).toThrow();
   });
 });

@@ -68,6 +68,13 @@ describe("deploy", () => {
     expect(await built({ CATALOGUE_FILE: "none" })).toBe("catalogue none");
   });
 
+  test("deploy builds with the profile file of the stage's settings", async () => {
+    program("npm", `echo "profiles $CLUSTER_API_PROFILES" >> ${calls}`);
+    writeFileSync(join(programs, ".env.staging"), "CLUSTER_API_PROFILES=profiles.yaml\n");
+    const { called } = await runWith({ cwd: programs }, "deploy", "--stage", "staging");
+    expect(called).toContain("profiles profiles.yaml");
+  });
+
   test("deploy uses the named stage, or that of the named branch", async () => {
     expect((await run("deploy", "--stage", "production")).called.at(-1)).toBe("sst deploy --stage production");
     expect((await run("deploy", "--branch", "another")).called.at(-1)).toBe("sst deploy --stage branch-another");
@@ -132,6 +139,14 @@ describe("dev", () => {
   test("dev uses a personal stage", async () => {
     const { status, called } = await run("dev");
     expect([status, called]).toEqual([0, [expect.stringMatching(/^sst dev --stage dev-[a-z0-9-]+$/)]]);
+  });
+
+  test("dev refuses the Cluster API provisioner, whose profile file only a build puts into functions", async () => {
+    writeFileSync(join(programs, ".env"), "PROVISIONER=cluster-api\n");
+    const { status, said, called } = await runWith({ cwd: programs }, "dev");
+    expect([status, called]).toEqual([1, []]);
+    expect(said).toMatch(/PROVISIONER=cluster-api is not possible with dev/);
+    expect((await runWith({ cwd: programs, env: { PROVISIONER: "simulated" } }, "dev")).status).toBe(0);
   });
 
   test.each(["production", "staging"])("dev never uses the stage %s", async (stage) => {

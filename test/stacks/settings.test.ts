@@ -18,6 +18,8 @@ const complete = {
   HOSTING_POOL_NAME: "ours",
   LOG_LEVEL: "warn",
   CATALOGUE_FILE: "core/catalogue/catalogue.json",
+  PROVISIONER: "cluster-api",
+  CLUSTER_API_PROFILES: "docs/examples/cluster-api-profiles.yaml",
 };
 const OPTIONAL = ["API_DOMAIN", "API_CERTIFICATE_ARN", "ALARM_EMAIL", "CORS_ORIGINS", "CATALOGUE_FILE"];
 
@@ -37,11 +39,13 @@ describe("settings of a lasting stage", () => {
       oidcIssuerUrl: complete.OIDC_ISSUER_URL,
       domain: { name: complete.API_DOMAIN, certificate: complete.API_CERTIFICATE_ARN },
       alarmEmail: complete.ALARM_EMAIL,
+      usesClusterApi: true,
       passedOn: {
         CORS_ORIGINS: complete.CORS_ORIGINS,
         HOSTING_POOL_ID: "7",
         HOSTING_POOL_NAME: "ours",
         LOG_LEVEL: "warn",
+        PROVISIONER: "cluster-api",
       },
     });
   });
@@ -55,7 +59,8 @@ describe("settings of a lasting stage", () => {
   });
 
   test("a lasting stage can state none for each optional setting", () => {
-    const without = { ...complete, ...Object.fromEntries(OPTIONAL.map((name) => [name, "none"])) };
+    const none = Object.fromEntries([...OPTIONAL, "CLUSTER_API_PROFILES"].map((name) => [name, "none"]));
+    const without = { ...complete, ...none, PROVISIONER: "simulated" };
     const { domain, alarmEmail, passedOn } = readSettings(without, production);
     expect([domain, alarmEmail, passedOn.CORS_ORIGINS]).toEqual([undefined, undefined, undefined]);
   });
@@ -99,6 +104,19 @@ test.each([
   expect(() => readConfig({ [name]: value })).toThrow();
   expect(refused({ ...complete, [name]: value })).toEqual([name]);
 });
+
+test.each([production, branch])(
+  "the Cluster API provisioner and its profile file require each other, on $name",
+  (stage) => {
+    const { CLUSTER_API_PROFILES, PROVISIONER, ...others } = complete;
+    const simulated = { ...others, PROVISIONER: "simulated", CLUSTER_API_PROFILES: "none" };
+    expect(readSettings(simulated, stage).usesClusterApi).toBe(false);
+    expect(refused({ ...simulated, CLUSTER_API_PROFILES }, stage)).toEqual(["CLUSTER_API_PROFILES"]);
+    expect(refused({ ...simulated, PROVISIONER }, stage)).toEqual(["CLUSTER_API_PROFILES"]);
+    expect(refused({ ...complete, CLUSTER_API_PROFILES: "nowhere.yaml" }, stage)).toEqual(["CLUSTER_API_PROFILES"]);
+    expect(refused({ ...simulated, PROVISIONER: "kubernetes" }, stage)).toEqual(["PROVISIONER"]);
+  },
+);
 
 test("a catalogue file that does not exist is refused, on each kind of stage", () => {
   for (const stage of [production, branch]) {
