@@ -143,9 +143,16 @@ function ofText(schema: Schema): fc.Arbitrary<string> {
     return text.filter(({ length }) => length >= min && length <= max);
   }
   const pattern = new RegExp(schema.pattern);
-  return fc
-    .stringMatching(new RegExp(withoutLookahead(schema.pattern)), { size: "small" })
-    .filter((text) => pattern.test(text) && text.length >= min && text.length <= max);
+  return matching(schema.pattern).filter((text) => pattern.test(text) && text.length >= min && text.length <= max);
+}
+
+const generators = new Map<string, fc.Arbitrary<string>>();
+
+/** Builds a generator for a pattern once: a hundred parameters have the same few, and each takes fast-check up to 0.1 s to build. */
+function matching(pattern: string): fc.Arbitrary<string> {
+  const made = generators.get(pattern) ?? fc.stringMatching(new RegExp(withoutLookahead(pattern)), { size: "small" });
+  generators.set(pattern, made);
+  return made;
 }
 
 /** Returns a pattern without its initial lookahead, which fast-check cannot generate; it is checked afterwards. */

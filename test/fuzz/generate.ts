@@ -146,18 +146,24 @@ function planOf(path: string, method: string, operation: DocumentedOperation, co
 /** Frequency of writes: other requests need the resources that they create. */
 const WRITE_WEIGHT = 4;
 /** Number of clusters that are created first. */
-const FIRST = 8;
+export const FIRST = 8;
 /** Frequency of deletions of clusters: lower than that of creations. */
 const DELETION_WEIGHT = 2;
+
+/** Generates plans: the same seed gives the same plans, and a larger number begins with the same ones. */
+export interface Planner {
+  /** Generates plans of all operations. It begins with creations, so that later requests find resources. */
+  any(seed: number, count: number): Plan[];
+  /** Generates plans of one operation. */
+  of(operationId: string, seed: number, count: number): Plan[];
+}
 
 /**
  * Builds a generator of plans from a document.
  *
- * @returns a function that generates the given number of plans; the same seed gives the same plans, and a larger number begins
- * with the same ones. It begins with creations, so that later requests find resources.
  * @throws Error if the document has a schema that is not supported yet
  */
-export function planner(document: OpenApi): (seed: number, count: number) => Plan[] {
+export function planner(document: OpenApi): Planner {
   const convert = converter(document.components.schemas, REAL_IN_BODIES, NEEDED);
   const plans = Object.entries(document.paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, operation]) => ({
@@ -177,10 +183,13 @@ export function planner(document: OpenApi): (seed: number, count: number) => Pla
     { weight: DELETION_WEIGHT, arbitrary: deletion },
     ...plans.map(({ weight, arbitrary }) => ({ weight, arbitrary })),
   );
-  return (seed, count) => [
-    ...fc.sample(creation, { seed, numRuns: Math.min(FIRST, count) }),
-    ...(count > FIRST ? fc.sample(any, { seed, numRuns: count - FIRST }) : []),
-  ];
+  return {
+    any: (seed, count) => [
+      ...fc.sample(creation, { seed, numRuns: Math.min(FIRST, count) }),
+      ...(count > FIRST ? fc.sample(any, { seed, numRuns: count - FIRST }) : []),
+    ],
+    of: (operationId, seed, count) => fc.sample(planned(operationId), { seed, numRuns: count }),
+  };
 }
 
 function resolve(value: unknown, scene: Scene, target: number): unknown {

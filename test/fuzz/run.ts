@@ -6,7 +6,7 @@ import { addDocs } from "#functions/openapi/docs-page.ts";
 import { createLogger } from "#functions/runtime/log.ts";
 import { committed, contractOf, type OpenApi } from "#test/support/contract.ts";
 import { type Json, unpack, type World } from "#test/support/world.ts";
-import { type Plan, planner, render, type Sent } from "./generate.ts";
+import { FIRST, type Plan, planner, render, type Sent } from "./generate.ts";
 import { makeScene, type Scene } from "./scene.ts";
 
 /** Number of requests to one organisation. Then a new one is used, before limits make every response a conflict. */
@@ -20,6 +20,8 @@ export interface RunOptions {
   round?: number | undefined;
   /** Number of parallel rounds; the requests of a round are sequential. */
   lanes: number;
+  /** Maximum number of requests, after all rounds, to each operation that has not succeeded in them; none by default. */
+  attempts?: number;
   /** Document to compare responses with; the committed one by default. */
   document?: OpenApi;
   /** Called after each batch of requests. */
@@ -28,7 +30,8 @@ export interface RunOptions {
 
 /** Response that does not match the document. */
 export interface Failure {
-  round: number;
+  /** Undefined for a request that was sent after all rounds, to an operation that had not succeeded. */
+  round: number | undefined;
   /** Position in its round, from 0. */
   position: number;
   plan: Pick<Plan, "operationId" | "kind" | "mutations">;
@@ -105,11 +108,11 @@ async function exchange(target: Target, { method, path, headers, body }: Sent): 
  * @throws Error if no requests can be generated, or no organisation can be created
  */
 export async function run(world: World, options: RunOptions): Promise<Report> {
-  const { seed, requests, lanes, onProgress, document = committed } = options;
+  const { seed, requests, lanes, onProgress, attempts = 0, document = committed } = options;
   // It records every call, and a run has millions.
   world.table.client.middlewareStack.remove("wire");
   const contract = contractOf(document);
-  const plansOf = planner(document);
+  const plans = planner(document);
   const target = serveAll(world);
   const report: Report = { sent: 0, statuses: new Map(), failures: [], slowest: { milliseconds: 0, of: "" } };
   for (const operation of Object.values(document.paths).flatMap((each) => Object.values(each))) {
@@ -117,7 +120,7 @@ export async function run(world: World, options: RunOptions): Promise<Report> {
   }
 
   /** @param scene records a success; absent for a repeat, which gives no new information */
-  async function sendOne(scene: Scene | undefined, plan: Plan, sent: Sent, place: { round: number; position: number }) {
+  async function sendOne(scene: Scene | undefined, plan: Plan, sent: Sent, place: Pick<Failure, "round" | "position">) {
     const started = performance.now();
     const { operationId, kind, mutations } = plan;
     try {
@@ -154,10 +157,25 @@ export async function run(world: World, options: RunOptions): Promise<Report> {
 
   async function runRound(round: number, count: number): Promise<void> {
     const scene = await makeScene(world);
-    for (const [position, plan] of plansOf(Math.imul(seed + round, 0x9e3779b1), count).entries()) {
+    for (const [position, plan] of plans.any(Math.imul(seed + round, 0x9e3779b1), count).entries()) {
       const sent = render(plan, scene);
       await sendOne(scene, plan, sent, { round, position });
       if (plan.again) await sendOne(undefined, plan, sent, { round, position });
+    }
+  }
+
+  /** Sends requests to each operation that has not succeeded, until it does: few random requests may miss an operation. */
+  async function complete(): Promise<void> {
+    const missed = neverSucceeded(report);
+    if (missed.length === 0) return;
+    const scene = await makeScene(world);
+    const first = plans.any(seed, FIRST);
+    for (const plan of first) await sendOne(scene, plan, render(plan, scene), { round: undefined, position: 0 });
+    for (const operationId of missed) {
+      for (const [position, plan] of plans.of(operationId, seed, attempts).entries()) {
+        await sendOne(scene, plan, render(plan, scene), { round: undefined, position });
+        if (!neverSucceeded(report).includes(operationId)) break;
+      }
     }
   }
 
@@ -170,6 +188,7 @@ export async function run(world: World, options: RunOptions): Promise<Report> {
       }
     }),
   );
+  if (attempts > 0 && options.round === undefined) await complete();
   return report;
 }
 
@@ -202,6 +221,10 @@ export function describeFailure(failure: Failure, seed: number, requests: number
     `  ${JSON.stringify({ ...headers, ...(headers.authorization === undefined ? {} : { authorization: "…" }) }).slice(0, 1_000)}`,
     `  ${shown.slice(0, 1_500)}`,
     ...logs.map((line) => `  log: ${line.slice(0, 1_500)}`),
-    `  again: npm run fuzz -- --seed ${seed} --requests ${requests} --round ${round} (request ${position} of it)`,
+    `  again: npm run fuzz -- --seed ${seed} --requests ${requests}${
+      round === undefined
+        ? ` (request ${position} of the operation after the rounds)`
+        : ` --round ${round} (request ${position} of it)`
+    }`,
   ].join("\n");
 }
