@@ -61,8 +61,10 @@ export async function makeReconciledWorld(
     startsAt?: string;
     /** Steps that give access to clusters; none if absent. */
     access?: (world: World) => Partial<ReturnType<typeof createClusterAccess>>;
-    /** Changes the simulated provisioner. */
-    extend?: (provisioner: Provisioner) => Provisioner;
+    /** Changes the simulated provisioner, or replaces it. */
+    extend?: (provisioner: Provisioner, world: World) => Provisioner;
+    /** Called after each wait of the reconciler. */
+    afterWait?: () => void;
   } = {},
 ): Promise<ReconciledWorld> {
   const {
@@ -71,6 +73,7 @@ export async function makeReconciledWorld(
     startsAt = "2026-11-23T10:00:00.000Z",
     access,
     extend = (provisioner) => provisioner,
+    afterWait,
     ...given
   } = options;
   let now = Date.parse(startsAt);
@@ -83,11 +86,14 @@ export async function makeReconciledWorld(
     stepMs: STEP_MS,
     faults: (call) => faults.next?.(call),
   });
-  const provisioner = extend({ ...simulated, problemsOf: world.services.provisioner.problemsOf });
+  const provisioner = extend({ ...simulated, problemsOf: world.services.provisioner.problemsOf }, world);
   const advanceClock = (ms: number) => {
     now += ms;
   };
-  const sleep = async (ms: number) => advanceClock(ms);
+  const sleep = async (ms: number) => {
+    advanceClock(ms);
+    afterWait?.();
+  };
   const reconciler = createReconciler(world.services, provisioner, {
     sleep,
     callMs,
@@ -101,6 +107,7 @@ export async function makeReconciledWorld(
       const [first] = due;
       if (first === undefined) return;
       now = Math.max(now, Date.parse(first.dueAt));
+      afterWait?.();
       const identities = due.filter(({ dueAt }) => Date.parse(dueAt) <= now).map(({ identity }) => identity);
       const worked = await as("ReconcileSchedule", () => reconcileAll(reconciler, identities, 4));
       for (const each of worked) if ("error" in each) throw each.error;

@@ -94,11 +94,11 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     return certificate;
   }
 
-  async function rolloutOf(call: Call, { cluster }: Plan): Promise<Rollout> {
+  async function rolloutOf(call: Call, { cluster, observation }: Plan): Promise<Rollout> {
     const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
     const addresses = settings !== undefined && "apiAddresses" in settings ? settings.apiAddresses : undefined;
     return {
-      wasAvailable: cluster.furthestPhase === "DONE",
+      wasAvailable: cluster.furthestPhase === "DONE" || observation?.phase === "DONE",
       apiAddress:
         addresses === undefined ? undefined : await allocateAddress(call, cluster.identity, addressesIn(addresses)),
     };

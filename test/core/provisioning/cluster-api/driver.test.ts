@@ -1,0 +1,205 @@
+/** The driver of Cluster API against a played management cluster: the life of a cluster, with every call failing. */
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { reconcileAll } from "#core/provisioning/work-queue.ts";
+import {
+  createPlayedCluster,
+  listIn,
+  makePlayedWorld,
+  objectsIn,
+  type PlayedCluster,
+  type PlayedWorld,
+} from "#test/support/cluster-api/played-world.ts";
+import type { Fault } from "#test/support/kubernetes-server.ts";
+import type { Json, Tenant } from "#test/support/world.ts";
+
+const PROFILES = {
+  installsAddons: false,
+  networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}', encryption: '{{encryption}}'}" } },
+  providers: { none: { settings: { egress: [] }, regions: {} } },
+};
+const CORE = "cluster.x-k8s.io/v1beta2";
+
+/** Every n-th call fails in `npm test`, every call with DRIVER_FAULTS=1. */
+const STRIDE = Number(process.env.DRIVER_FAULTS ?? 23);
+
+let world: PlayedWorld;
+let tenant: Tenant;
+
+beforeAll(async () => {
+  world = await makePlayedWorld(PROFILES);
+  tenant = await world.tenant();
+});
+afterAll(() => world.stop());
+
+const conditionOf = ({ conditions }: Json, type: string) => conditions.find((each: Json) => each.type === type);
+
+/** Reconciles until nothing is due for an hour, and expects a status. */
+async function settleAs(cluster: PlayedCluster, status: string): Promise<Json> {
+  await world.settle(20 * 60_000);
+  const present = await cluster.get();
+  expect(present.status, JSON.stringify(present.conditions)).toBe(status);
+  return present;
+}
+
+const machines = () => listIn(world, CORE, "Machine");
+const versions = () => [...new Set(machines().map(({ spec }) => spec.version))];
+
+/** Takes a cluster through its life. Each step is retried until it is reached, whatever fails. */
+async function live(name: string): Promise<void> {
+  const cluster = await createPlayedCluster(world, tenant, { name });
+  await settleAs(cluster, "started");
+  expect(versions()).toEqual(["v1.33.4"]);
+  await cluster.patch({ version: "v1.34.4-u-ame.2" });
+  const { body: pools } = await cluster.send("GET", "/pools");
+  const web = pools.find((pool: Json) => pool.name === "web");
+  const scaled = await cluster.send("PUT", `/pools/${web.id}`, {
+    minSize: 3,
+    maxSize: 3,
+    taints: [{ key: "a", effect: "NoSchedule" }],
+  });
+  expect(scaled.status, scaled.text).toBe(200);
+  const upgraded = await settleAs(cluster, "started");
+  expect(conditionOf(upgraded, "UpToDate")).toMatchObject({ status: "True", observedGeneration: upgraded.generation });
+  expect(versions()).toEqual(["v1.34.4"]);
+  expect(machines()).toHaveLength(5);
+  const join = await cluster.send("GET", "/join-config");
+  expect(join.status, join.text).toBe(200);
+  await cluster.patch({ status: "stopping" });
+  await settleAs(cluster, "stopped");
+  expect(machines()).toHaveLength(1);
+  await cluster.patch({ status: "starting" });
+  await settleAs(cluster, "started");
+  expect(machines()).toHaveLength(5);
+  await cluster.patch({ status: "deleting" });
+  await world.settle(20 * 60_000);
+  expect((await cluster.send("GET")).status).toBe(404);
+  expect(objectsIn(world)).toEqual([]);
+}
+
+describe("the life of a cluster", () => {
+  let calls = 0;
+
+  test("goes through every state, and leaves nothing behind", async () => {
+    world.server.reset();
+    await live("whole");
+    calls = world.server.calls.length;
+    expect(calls).toBeGreaterThan(100);
+  });
+
+  test.for<[string, Fault]>([
+    ["fails before its effect", { type: "before" }],
+    ["fails after its effect", { type: "after" }],
+    ["has half an answer", { type: "half" }],
+    ["is answered with an internal error", { type: "status", status: 500, reason: "InternalError" }],
+    ["is answered with too many requests", { type: "throttle" }],
+  ])("is the same when a call %s", { timeout: 600_000 }, async ([what, fault]) => {
+    for (let index = what.length % STRIDE; index < calls; index += STRIDE) {
+      world.server.reset();
+      world.server.fault = (call) => (call.index === index ? fault : undefined);
+      await live(`f${index}`).catch((error: unknown) => {
+        throw new Error(`call ${index}`, { cause: error });
+      });
+      world.server.fault = () => undefined;
+    }
+  });
+
+  test("is the same when workers are killed at a call", { timeout: 600_000 }, async () => {
+    for (let index = 3; index < calls; index += STRIDE) {
+      world.server.reset();
+      let isDead = false;
+      world.wire.fault = () => (isDead ? "before" : undefined);
+      world.server.fault = (call) => {
+        if (call.index === index) isDead = true;
+        return isDead ? { type: "after" } : undefined;
+      };
+      const { settle } = world;
+      world.settle = async (ms) => {
+        await settle(ms).catch((error: unknown) => {
+          if (!isDead) throw error;
+        });
+        if (!isDead) return;
+        isDead = false;
+        // The lease of the killed worker expires.
+        world.advanceClock(60_000);
+        await settle(ms);
+      };
+      await live(`k${index}`).catch((error: unknown) => {
+        throw new Error(`killed at call ${index}`, { cause: error });
+      });
+      Object.assign(world, { settle });
+      world.wire.fault = () => undefined;
+      world.server.fault = () => undefined;
+    }
+  });
+});
+
+describe("a management cluster that does not answer", () => {
+  test("makes its clusters unknown, and loses none", async () => {
+    const cluster = await createPlayedCluster(world, tenant, { name: "lost" });
+    await settleAs(cluster, "started");
+    const before = objectsIn(world);
+    await world.server.refuse();
+    world.advanceClock(61 * 60_000);
+    await world.settle(10 * 60_000);
+    const unknown = await cluster.get();
+    expect(unknown.status).toBe("unknown");
+    expect(conditionOf(unknown, "Reconciled").message).toContain("observing the cluster failed; it will be retried");
+    await world.server.accept();
+    world.advanceClock(10 * 60_000);
+    await settleAs(cluster, "started");
+    expect(objectsIn(world)).toEqual(before);
+    await cluster.patch({ status: "deleting" });
+    await world.settle(20 * 60_000);
+    expect(objectsIn(world)).toEqual([]);
+  });
+});
+
+describe("changes by others", () => {
+  test("are corrected at the next check, which makes as many calls as there are objects and some more", async () => {
+    const cluster = await createPlayedCluster(world, tenant, { name: "drift" });
+    await settleAs(cluster, "started");
+    const [deployment] = listIn(world, CORE, "MachineDeployment").filter(({ spec }) => spec.replicas === 2);
+    const wanted = JSON.stringify(deployment.spec);
+    world.server.store.apply(
+      {
+        group: "cluster.x-k8s.io",
+        version: "v1beta2",
+        kind: "MachineDeployment",
+        plural: "machinedeployments",
+        isNamespaced: true,
+      },
+      { namespace: deployment.metadata.namespace, name: deployment.metadata.name },
+      {
+        ...deployment,
+        metadata: { name: deployment.metadata.name, namespace: deployment.metadata.namespace },
+        spec: { ...deployment.spec, replicas: 1 },
+        status: undefined,
+      },
+      { manager: "somebody", force: true, dryRun: false },
+    );
+    world.server.controllers.settle();
+    world.server.reset();
+    world.advanceClock(61 * 60_000);
+    await settleAs(cluster, "started");
+    const found = listIn(world, CORE, "MachineDeployment").find(
+      ({ metadata }) => metadata.name === deployment.metadata.name,
+    );
+    expect(JSON.stringify(found.spec)).toBe(wanted);
+    expect(world.server.calls.length).toBeLessThan(80);
+    await cluster.patch({ status: "deleting" });
+    await world.settle(20 * 60_000);
+  });
+
+  test("at rest nothing is written for an hour", async () => {
+    const cluster = await createPlayedCluster(world, tenant, { name: "rest" });
+    await settleAs(cluster, "started");
+    const before = world.server.store.all().map(({ object }) => `${object.metadata.uid} ${object.metadata.generation}`);
+    world.advanceClock(61 * 60_000);
+    await reconcileAll(world.reconciler, [cluster.identity], 1);
+    const after = world.server.store.all().map(({ object }) => `${object.metadata.uid} ${object.metadata.generation}`);
+    expect(after).toEqual(before);
+    await cluster.patch({ status: "deleting" });
+    await world.settle(20 * 60_000);
+  });
+});
