@@ -1,0 +1,35 @@
+package main
+
+import (
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// zonesOf returns the failure domains that a provider's controllers would report for a cluster.
+func zonesOf(provider string, spec map[string]any) []string {
+	switch provider {
+	case "aws":
+		region, _, _ := unstructured.NestedString(spec, "region")
+		zones := []string{region + "a", region + "b", region + "c"}
+		limit, found, _ := unstructured.NestedInt64(spec, "network", "vpc", "availabilityZoneUsageLimit")
+		if found {
+			return zones[:max(0, min(int(limit), len(zones)))]
+		}
+		return zones
+	case "azure":
+		domains, found, _ := unstructured.NestedMap(spec, "failureDomains")
+		if found {
+			return slices.Sorted(maps.Keys(domains))
+		}
+		return []string{"1", "2", "3"}
+	case "openstack":
+		zones, _, _ := unstructured.NestedStringSlice(spec, "controlPlaneAvailabilityZones")
+		return zones
+	case "hetzner":
+		regions, _, _ := unstructured.NestedStringSlice(spec, "controlPlaneRegions")
+		return regions
+	}
+	return nil
+}

@@ -1,0 +1,10 @@
+// Command etcd runs one member of etcd: the database of the API server.
+package main
+
+import (
+	"os"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() { etcdmain.Main(os.Args) }
