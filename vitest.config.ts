@@ -28,6 +28,7 @@ export default defineConfig({
     exclude: [
       "test/bundles/**",
       "test/clients/**",
+      "test/cluster-api/**",
       "test/container/**",
       "test/infra/**",
       "test/nodes/**",
