@@ -69,11 +69,13 @@ const constant = (presented: Presented): Credentials => ({ get: async () => pres
 
 /** Provides credentials of limited validity. Concurrent requests share one renewal, and a failure is kept for a few seconds. */
 function renewed(clock: () => Date, renew: () => Promise<{ presented: Presented; validMs: number }>): Credentials {
-  let current: { result: Promise<Presented>; until: number } | undefined;
+  // `until` is undefined during a renewal.
+  let current: { result: Promise<Presented>; until: number | undefined } | undefined;
   return {
     get() {
-      if (current !== undefined && clock().getTime() < current.until) return current.result;
-      const entry = { result: Promise.resolve<Presented>({}), until: Number.POSITIVE_INFINITY };
+      if (current !== undefined && (current.until === undefined || clock().getTime() < current.until))
+        return current.result;
+      const entry: NonNullable<typeof current> = { result: Promise.resolve({}), until: undefined };
       entry.result = renew().then(
         ({ presented, validMs }) => {
           entry.until = clock().getTime() + validMs;
@@ -89,7 +91,7 @@ function renewed(clock: () => Date, renew: () => Promise<{ presented: Presented;
     },
     forget() {
       // A renewal in progress is newer than what was refused.
-      if (current?.until !== Number.POSITIVE_INFINITY) current = undefined;
+      if (current?.until !== undefined) current = undefined;
     },
   };
 }

@@ -213,7 +213,8 @@ function readYaml(content: string, problems: string[]): unknown {
   const document = parseDocument(content, { prettyErrors: false, lineCounter: lines, logLevel: "silent" });
   for (const { code, pos } of document.errors) problems.push(`kubeconfig: line ${lines.linePos(pos[0]).line}: ${code}`);
   try {
-    return problems.length === 0 ? document.toJS() : undefined;
+    const value: unknown = problems.length === 0 ? document.toJS() : undefined;
+    return Array.isArray(value) ? undefined : value;
   } catch {
     problems.push("kubeconfig: has too many aliases");
     return undefined;

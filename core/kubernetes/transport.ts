@@ -78,7 +78,7 @@ export function createTransport(
       };
       signal.addEventListener("abort", abort, { once: true });
       const timer = setTimeout(() => {
-        reject(noAnswer(call, `no answer within ${timeoutMs / 1_000} s`));
+        reject(noAnswer(call, `no answer within ${Math.round(timeoutMs / 100) / 10} s`));
         stop.abort();
       }, timeoutMs);
       const exchange = async () => {

@@ -73,12 +73,11 @@ function requireSecret(resource: Resource, object: KubernetesObject, old: Kubern
 }
 
 function requireCustom(resource: Resource, object: KubernetesObject, old: KubernetesObject | undefined): void {
-  const denied = (problem: string) =>
-    new StatusError(
-      422,
-      "Invalid",
-      `admission webhook "validation.${resource.kind.toLowerCase()}.${resource.group}" denied the request: ${invalid(resource, object.metadata.name, problem).message}`,
-    );
+  const denied = (problem: string) => {
+    const { message, details } = invalid(resource, object.metadata.name, problem);
+    const webhook = `validation.${resource.kind.toLowerCase()}.${resource.group}`;
+    return new StatusError(422, "Invalid", `admission webhook "${webhook}" denied the request: ${message}`, details);
+  };
   if (isMap(object.spec) && Object.keys(object.spec).length === 0) {
     throw invalid(
       resource,

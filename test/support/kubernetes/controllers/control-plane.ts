@@ -73,7 +73,8 @@ export function tickKubeadmControlPlanes(access: Access, given: ClusterAccess): 
 function makeSecrets(access: Access, owner: KubernetesObject, cluster: KubernetesObject, given: ClusterAccess): void {
   const { namespace = "", name } = cluster.metadata;
   const pair = { "tls.crt": given.certificate, "tls.key": given.key };
-  for (const secret of ["ca", "etcd", "proxy", "sa"]) createSecret(access, owner, name, secret, pair);
+  const own = owner.kind === "KubeadmControlPlane" ? ["etcd", "proxy", "sa"] : [];
+  for (const secret of ["ca", ...own]) createSecret(access, owner, name, secret, pair);
   if (textAt(cluster, "spec", "controlPlaneEndpoint", "host") === "") return;
   createSecret(access, owner, name, "kubeconfig", { value: given.kubeconfig(namespace, name) });
 }

@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createCallLimit } from "#core/kubernetes/call-limit.ts";
+import { clientOf, errorOf, patient } from "#test/support/kubernetes-client.ts";
+import { type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
+
+let server: KubernetesServer;
+
+beforeAll(async () => {
+  server = await startKubernetesServer();
+});
+beforeEach(() => {
+  server.fault = () => undefined;
+  server.reset();
+});
+afterAll(() => server.stop());
+
+describe("the calls of a client", () => {
+  test("at most 16 calls are in flight, or as many as the setting allows", async () => {
+    server.fault = () => ({ type: "slow", ms: 100 });
+    for (const inFlight of [16, 4]) {
+      const client = clientOf(server, inFlight === 16 ? {} : { inFlight });
+      server.reset();
+      await Promise.all(Array.from({ length: 30 }, () => client.version(patient())));
+      expect(server.calls).toHaveLength(30);
+      expect(server.mostAtOnce).toBeGreaterThan(1);
+      expect(server.mostAtOnce).toBeLessThanOrEqual(inFlight);
+      client.close();
+    }
+  });
+
+  test("calls that wait behind hanging ones fail at once when the breaker opens", async () => {
+    const client = clientOf(server, { inFlight: 2, callMs: 300, failures: 2 });
+    server.fault = () => ({ type: "slow", ms: 1_000 });
+    const errors = await Promise.all(Array.from({ length: 30 }, () => errorOf(client.version(patient()))));
+    // The first two time out one after the other, so a third may begin in between.
+    expect(server.calls.length).toBeLessThanOrEqual(3);
+    expect(errors.filter(({ message }) => message.includes("calls are stopped until")).length).toBeGreaterThanOrEqual(
+      27,
+    );
+    client.close();
+  });
+});
+
+describe("a limit", () => {
+  /** Call that ends when `end` is called. */
+  function controlled() {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    return { call: () => promise, end: resolve };
+  }
+  const { signal } = new AbortController();
+
+  test("calls begin in the order of their arrival", async () => {
+    const limit = createCallLimit({ inFlight: 1, maxWaiting: 10, waitMs: 1_000 });
+    const order: number[] = [];
+    const run = (number: number) => limit.run(signal, async () => void order.push(number));
+    await Promise.all([1, 2, 3, 4].map(run));
+    expect(order).toEqual([1, 2, 3, 4]);
+    expect([limit.running, limit.waiting]).toEqual([0, 0]);
+  });
+
+  test("a call that fails gives its place to the next one", async () => {
+    const limit = createCallLimit({ inFlight: 1, maxWaiting: 10, waitMs: 1_000 });
+    const first = limit.run(signal, () => Promise.reject(new Error("wrong")));
+    const second = limit.run(signal, async () => "done");
+    await expect(first).rejects.toThrow("wrong");
+    expect(await second).toBe("done");
+  });
+
+  test("a call beyond the bound of those that wait fails at once", async () => {
+    const limit = createCallLimit({ inFlight: 1, maxWaiting: 1, waitMs: 1_000 });
+    const first = controlled();
+    const running = limit.run(signal, first.call);
+    const waiting = limit.run(signal, async () => {});
+    const message = "1 calls to the management cluster are in progress and 1 wait; try again later";
+    expect(await errorOf(limit.run(signal, async () => {}))).toMatchObject({
+      kind: "unavailable",
+      isOutage: false,
+      message,
+    });
+    first.end();
+    await Promise.all([running, waiting]);
+  });
+
+  test("a call that waits too long fails, and its place in the queue is free again", async () => {
+    const limit = createCallLimit({ inFlight: 1, maxWaiting: 1, waitMs: 50 });
+    const first = controlled();
+    const running = limit.run(signal, first.call);
+    expect(await errorOf(limit.run(signal, async () => {}))).toMatchObject({ kind: "unavailable", isOutage: false });
+    expect(limit.waiting).toBe(0);
+    const next = limit.run(signal, async () => "done");
+    first.end();
+    expect(await next).toBe("done");
+    await running;
+  });
+
+  test("an abort ends the wait with the caller's reason, and the call is not made", async () => {
+    const limit = createCallLimit({ inFlight: 1, maxWaiting: 10, waitMs: 1_000 });
+    const first = controlled();
+    const running = limit.run(signal, first.call);
+    const stop = new AbortController();
+    let isMade = false;
+    const aborted = limit.run(stop.signal, async () => {
+      isMade = true;
+    });
+    stop.abort(new Error("enough"));
+    await expect(aborted).rejects.toThrow("enough");
+    first.end();
+    await running;
+    expect([isMade, limit.running, limit.waiting]).toEqual([false, 0, 0]);
+  });
+});

@@ -1,0 +1,175 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { KubernetesClient } from "#core/kubernetes/interface.ts";
+import { clientOf, errorOf, kinds, patient } from "#test/support/kubernetes-client.ts";
+import { type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
+
+let server: KubernetesServer;
+let client: KubernetesClient;
+let now: Date;
+const later = (ms: number) => {
+  now = new Date(now.getTime() + ms);
+};
+
+beforeAll(async () => {
+  server = await startKubernetesServer();
+});
+beforeEach(async () => {
+  server.fault = () => undefined;
+  now = new Date("2026-01-01T00:00:00Z");
+  client = clientOf(server, { clock: () => now, failures: 3, random: () => 0 });
+  await client.apply({ ...kinds.namespace, metadata: { name: "test" } }, patient());
+  server.reset();
+  return () => client.close();
+});
+afterAll(() => server.stop());
+
+const read = () => client.get({ ...kinds.secret, namespace: "test", name: "none" }, patient());
+const paths = () => server.calls.map(({ path }) => path.replace(/.*\//, ""));
+const isDown = () => {
+  server.fault = () => ({ type: "status", status: 503, text: "" });
+};
+
+async function fail(times: number): Promise<void> {
+  for (let count = 0; count < times; count += 1) await errorOf(read());
+}
+
+describe("a server that does not answer", () => {
+  test("after consecutive outages calls fail at once and say until when", async () => {
+    isDown();
+    await fail(3);
+    const error = await errorOf(read());
+    expect(error).toMatchObject({ kind: "unavailable", isOutage: false, retryAfterMs: 1_000 });
+    expect(error.message).toBe(
+      "the management cluster does not answer; calls are stopped until 2026-01-01T00:00:01.000Z; last problem: GET /api/v1/namespaces/test/secrets/none: unexpected answer with status 503",
+    );
+    expect(server.calls).toHaveLength(3);
+  });
+
+  test("a success between outages starts the count again", async () => {
+    isDown();
+    await fail(2);
+    server.fault = () => undefined;
+    await read();
+    isDown();
+    await fail(2);
+    server.fault = () => undefined;
+    expect(await read()).toBeUndefined();
+  });
+
+  test("after the delay one probe decides, and the call follows if it succeeds", async () => {
+    isDown();
+    await fail(3);
+    server.reset();
+    server.fault = () => undefined;
+    later(999);
+    await fail(1);
+    expect(paths()).toEqual([]);
+    later(1);
+    expect(await read()).toBeUndefined();
+    expect(await read()).toBeUndefined();
+    expect(paths()).toEqual(["version", "none", "none"]);
+  });
+
+  test("a probe that fails doubles the delay, up to a minute", async () => {
+    isDown();
+    await fail(3);
+    const delays: number[] = [];
+    for (let probe = 0; probe < 9; probe += 1) {
+      const { retryAfterMs = 0 } = await errorOf(read());
+      delays.push(retryAfterMs / 1_000);
+      later(retryAfterMs);
+      await fail(1);
+    }
+    expect(delays).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    expect(paths().slice(3)).toEqual(Array.from({ length: 9 }, () => "version"));
+  });
+
+  test("after a success the delay begins again at its first value", async () => {
+    isDown();
+    await fail(3);
+    later(1_000);
+    await fail(1);
+    later(2_000);
+    server.fault = () => undefined;
+    await read();
+    isDown();
+    await fail(3);
+    expect(await errorOf(read())).toMatchObject({ retryAfterMs: 1_000 });
+  });
+
+  test("while a probe is in progress other calls fail at once", async () => {
+    isDown();
+    await fail(3);
+    server.reset();
+    later(1_000);
+    server.fault = () => ({ type: "slow", ms: 300 });
+    const first = read();
+    await sleep(100);
+    expect(await errorOf(read())).toMatchObject({ kind: "unavailable", retryAfterMs: 1_000 });
+    expect(paths()).toEqual(["version"]);
+    expect(await first).toBeUndefined();
+  });
+
+  test("a probe that is refused shows that the server answers", async () => {
+    isDown();
+    await fail(3);
+    later(1_000);
+    server.fault = ({ path }) =>
+      path === "/version" ? { type: "status", status: 403, reason: "Forbidden" } : undefined;
+    expect(await read()).toBeUndefined();
+  });
+
+  test("jitter shortens a delay by up to half", async () => {
+    const other = clientOf(server, { clock: () => now, failures: 1, random: () => 1 });
+    isDown();
+    await errorOf(other.version(patient()));
+    expect((await errorOf(other.version(patient()))).message).toContain("until 2026-01-01T00:00:00.500Z");
+    other.close();
+  });
+
+  test("calls in progress when the breaker opens do not extend its delay", async () => {
+    server.fault = () => ({ type: "slow", ms: 200 });
+    const slow = read();
+    await sleep(50);
+    isDown();
+    await fail(3);
+    later(1_000);
+    server.fault = () => ({ type: "status", status: 503, text: "" });
+    await fail(1);
+    expect(await slow).toBeUndefined();
+    expect(await errorOf(read())).toMatchObject({ retryAfterMs: 2_000 });
+  });
+});
+
+describe("a server that answers", () => {
+  test.each([
+    ["throttling", { type: "throttle" }],
+    ["a refusal", { type: "status", status: 422, reason: "Invalid" }],
+    ["a conflict", { type: "status", status: 409, reason: "Conflict" }],
+    [
+      "a refused apply with status 500",
+      { type: "status", status: 500, message: "failed to create typed patch object (a): .b" },
+    ],
+    [
+      "a webhook that does not answer",
+      { type: "status", status: 500, reason: "InternalError", message: 'failed calling webhook "a"' },
+    ],
+    ["refused credentials", { type: "status", status: 401, reason: "Unauthorized" }],
+  ] as const)("%s does not stop calls", async (_, fault) => {
+    server.fault = () => fault;
+    await fail(5);
+    server.fault = () => undefined;
+    expect(await read()).toBeUndefined();
+    expect(server.calls).toHaveLength(6);
+  });
+
+  test("aborted calls do not stop calls", async () => {
+    server.fault = () => ({ type: "slow", ms: 200 });
+    for (let count = 0; count < 5; count += 1) {
+      await expect(client.version({ signal: AbortSignal.timeout(20) })).rejects.toThrow();
+    }
+    server.fault = () => undefined;
+    expect(await read()).toBeUndefined();
+  });
+});
