@@ -73,10 +73,16 @@ export function createCalls(access: Kubeconfig, settings: CallSettings): Calls {
   const limit = createCallLimit(given);
   const breaker = createCircuitBreaker({ ...given, server: given.server });
 
-  const probe = () =>
-    transport
-      .send({ method: "GET", path: "/version" }, AbortSignal.timeout(2 * PROBE_MS), Math.min(PROBE_MS, given.callMs))
-      .then((answer) => readAnswer("GET /version", answer));
+  /** A server that starts answers /version before it knows its CRDs; /readyz waits for them. */
+  async function probe(): Promise<void> {
+    const limitMs = Math.min(PROBE_MS, given.callMs);
+    const { status } = await transport.send(
+      { method: "GET", path: "/readyz" },
+      AbortSignal.timeout(2 * PROBE_MS),
+      limitMs,
+    );
+    if (status >= 500) throw noAnswer("GET /readyz", `the server is not ready (status ${status})`, { status });
+  }
 
   /** Sends a request, and again after a pause that the server asked for, if the pause fits into the time limit. */
   async function attempt(request: Request, signal: AbortSignal, secrets: readonly string[]) {

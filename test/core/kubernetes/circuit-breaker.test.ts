@@ -68,7 +68,7 @@ describe("a server that does not answer", () => {
     later(1);
     expect(await read()).toBeUndefined();
     expect(await read()).toBeUndefined();
-    expect(paths()).toEqual(["version", "none", "none"]);
+    expect(paths()).toEqual(["readyz", "none", "none"]);
   });
 
   test("a probe that fails doubles the delay, up to a minute", async () => {
@@ -82,7 +82,7 @@ describe("a server that does not answer", () => {
       await fail(1);
     }
     expect(delays).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
-    expect(paths().slice(3)).toEqual(Array.from({ length: 9 }, () => "version"));
+    expect(paths().slice(3)).toEqual(Array.from({ length: 9 }, () => "readyz"));
   });
 
   test("after a success the delay begins again at its first value", async () => {
@@ -107,7 +107,7 @@ describe("a server that does not answer", () => {
     const first = read();
     await sleep(100);
     expect(await errorOf(read())).toMatchObject({ kind: "unavailable", retryAfterMs: 1_000 });
-    expect(paths()).toEqual(["version"]);
+    expect(paths()).toEqual(["readyz"]);
     expect(await first).toBeUndefined();
   });
 
@@ -116,8 +116,19 @@ describe("a server that does not answer", () => {
     await fail(3);
     later(1_000);
     server.fault = ({ path }) =>
-      path === "/version" ? { type: "status", status: 403, reason: "Forbidden" } : undefined;
+      path === "/readyz" ? { type: "status", status: 403, reason: "Forbidden" } : undefined;
     expect(await read()).toBeUndefined();
+  });
+
+  test("a server that answers but is not ready fails the probe", async () => {
+    isDown();
+    await fail(3);
+    server.reset();
+    later(1_000);
+    server.fault = ({ path }) =>
+      path === "/readyz" ? { type: "status", status: 500, text: "[-]informer-sync failed" } : undefined;
+    expect((await errorOf(read())).message).toContain("GET /readyz: the server is not ready (status 500)");
+    expect(paths()).toEqual(["readyz"]);
   });
 
   test("jitter shortens a delay by up to half", async () => {
