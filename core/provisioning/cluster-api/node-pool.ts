@@ -47,13 +47,14 @@ const share = (total: number, parts: number, index: number): number =>
  */
 function partsOf<Type extends TranslatedType>(
   input: TranslationInput<Type>,
-  { spreadsPools, poolZone }: ProviderTranslation<Type>,
+  { spreadsPools, poolZones }: ProviderTranslation<Type>,
   { pool }: TranslatedPool,
 ): PoolPart[] {
   const { identity, availabilityZone, minSize, maxSize } = pool;
   const name = deploymentName(input.objectName, identity);
-  const zones = spreadsPools && availabilityZone === undefined ? zonesOf(input) : [];
-  if (zones.length < 2) return [{ name, zone: availabilityZone ?? poolZone?.(input), minSize, maxSize }];
+  const ofCluster = () => poolZones?.(input) ?? (spreadsPools ? zonesOf(input) : []);
+  const zones = availabilityZone === undefined ? ofCluster() : [availabilityZone];
+  if (zones.length < 2) return [{ name, zone: zones[0], minSize, maxSize }];
   return zones.map((zone, index) => ({
     name: `${name}-${index}`,
     zone,

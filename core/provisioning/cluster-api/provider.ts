@@ -46,10 +46,8 @@ export interface ProviderTranslation<Type extends TranslatedType> {
   isCloud: boolean;
   /** Whether a pool without a zone gets machines in several zones, if the cluster uses several. */
   spreadsPools: boolean;
-  /**
-   * Returns the zone of pools without one in a cluster that does not use several; absent if the provider needs none.
-   */
-  poolZone?(input: TranslationInput<Type>): string;
+  /** Returns the zones of a pool for which the user chose none; absent for those of the region, if the pool is spread. */
+  poolZones?(input: TranslationInput<Type>): readonly string[];
   /** Returns the object of the cluster's infrastructure. Its name is that of the cluster. */
   infrastructureCluster(input: TranslationInput<Type>): Content & { annotations?: Record<string, string> };
   /** Returns the content of a template of machines, which is named by its hash. */

@@ -4,7 +4,12 @@ import fc from "fast-check";
 import type { Cluster } from "#core/cluster/entity.ts";
 import { networkInterfaces, podSecurityProfiles } from "#core/cluster/schema.ts";
 import { upgradeStrategies } from "#core/node-pool/schema.ts";
-import type { TranslatedPool, TranslatedType, TranslationInput } from "#core/provisioning/cluster-api/input.ts";
+import {
+  MAX_ZONES,
+  type TranslatedPool,
+  type TranslatedType,
+  type TranslationInput,
+} from "#core/provisioning/cluster-api/input.ts";
 import { objectNameOf } from "#core/provisioning/cluster-api/manifest.ts";
 import { slugOf } from "#core/shared/slug.ts";
 import { catalogueProvider, clusterWith, planned, poolWith, profile, releaseOf, versions } from "./input-parts.ts";
@@ -32,11 +37,6 @@ const addons = fc.dictionary(
     { requiredKeys: [] },
   ),
   { maxKeys: 3 },
-);
-
-const profiles = fc.record(
-  { cilium: fc.constant(profile.networkInterfaces.cilium), calico: fc.constant(profile.networkInterfaces.calico) },
-  { requiredKeys: [] },
 );
 
 const clusterSettings = fc.record({
@@ -72,15 +72,20 @@ function clusterOf(
     enableMultiAvailabilityZones: chosen.enableMultiAvailabilityZones && can.severalZones,
     enableNATGateway: chosen.enableNATGateway && can.natGateway,
     enableNetworkEncryption: chosen.enableNetworkEncryption && chosen.cni !== "custom",
-    ipWhitelist: can.ipWhitelist ? chosen.ipWhitelist : [],
+    ipWhitelist: can.ipWhitelist
+      ? chosen.ipWhitelist.filter(({ cidr: block }) => can.ipv6 || !block.includes(":"))
+      : [],
     cloudProvider: type,
     region,
     version,
   });
 }
 
-/** The first node types of a provider: all of them would make a counterexample hard to read. */
-const nodeTypesOf = (type: TranslatedType) => catalogueProvider(type).nodeTypes.slice(0, 4);
+/** Node types of a provider with at least two cores: a few, because all would make a counterexample hard to read. */
+const nodeTypesOf = (type: TranslatedType) =>
+  catalogueProvider(type)
+    .nodeTypes.filter(({ cpu }) => cpu >= 2)
+    .slice(0, 4);
 
 const index = fc.nat(99);
 const pick = <T>(list: readonly T[], number: number): T => list[number % list.length] as T;
@@ -126,12 +131,17 @@ function plannedPools(
 ) {
   const sizes = nodeTypesOf(type);
   const known = versions.slice(0, versions.indexOf(newest) + 1);
+  // A cluster on AWS has subnets in the zones that it uses only.
+  const usable =
+    type === "aws" && !cluster.enableMultiAvailabilityZones ? zones.slice(0, 1) : zones.slice(0, MAX_ZONES);
   return list.map(({ settings, size, zone, from, to, least, more }): TranslatedPool => {
     const isAutoscaled = can.nodes && more !== undefined;
+    const { upgradeStrategy: strategy } = settings;
     const pool = poolWith({
       ...settings,
+      upgradeStrategy: can.nodes || !strategy.startsWith("REPLACE") ? strategy : "INPLACE",
       nodeSize: pick(sizes, size).type,
-      ...(can.zones && zone !== undefined ? { availabilityZone: pick(zones, zone) } : {}),
+      ...(can.zones && zone !== undefined ? { availabilityZone: pick(usable, zone) } : {}),
       autoScaling: isAutoscaled,
       minSize: least,
       maxSize: isAutoscaled ? least + more : least,
@@ -158,10 +168,9 @@ export function inputArbitrary(type: TranslatedType): fc.Arbitrary<TranslationIn
     pools,
     account: fc.record({ identity: fc.uuid(), metadata: accountMetadata(type) }),
     oidc: fc.option(fc.record({ issuer: fc.webUrl(), clientId: fc.uuid() }), { nil: undefined }),
-    networkInterfaces: profiles,
     wasAvailable: fc.boolean(),
   });
-  return chosen.map(({ region, requested, version, pools: list, networkInterfaces: found, ...rest }) => {
+  return chosen.map(({ region, requested, version, pools: list, ...rest }) => {
     const settings = settingsInRegion(rest.settings, region.slug);
     const can = abilitiesOf(type, settings);
     const cluster = clusterOf(type, region.slug, requested, rest.cluster, can);
@@ -178,7 +187,7 @@ export function inputArbitrary(type: TranslatedType): fc.Arbitrary<TranslationIn
       nodeTypes,
       zones,
       oidc: rest.oidc,
-      profile: { ...profile, networkInterfaces: found },
+      profile,
       settings,
       rollout: { wasAvailable: rest.wasAvailable, apiAddress: apiAddressOf(type) },
     };

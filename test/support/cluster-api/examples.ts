@@ -59,7 +59,7 @@ function common(type: TranslatedType) {
     nodeTypes: new Map(provider.nodeTypes.map((each) => [each.type, each])),
     zones: region.availabilityZones.map(({ slug }) => slug),
     oidc: undefined,
-    profile: { networkInterfaces: {}, installsAddons: false },
+    profile,
     settings: minimalSettings(type),
     rollout: { wasAvailable: false, apiAddress: apiAddressOf(type) },
   };
@@ -73,7 +73,7 @@ const minimal = (type: TranslatedType): TranslationInput => common(type).input;
 function full(type: TranslatedType): TranslationInput {
   const { input, pool, larger } = common(type);
   const settings = completeSettings(type);
-  const { natGateway, ipWhitelist, zones, severalZones, nodes } = abilitiesOf(type, settings);
+  const { natGateway, ipWhitelist, ipv6, zones, severalZones, nodes } = abilitiesOf(type, settings);
   const cluster: Cluster = {
     ...input.cluster,
     description: "Orders and payments",
@@ -85,7 +85,7 @@ function full(type: TranslatedType): TranslationInput {
     ipWhitelist: ipWhitelist
       ? [
           { cidr: "203.0.113.0/24", description: "office" },
-          { cidr: "2001:db8::/32", description: "office, IPv6" },
+          { cidr: ipv6 ? "2001:db8::/32" : "198.18.0.0/15", description: "branch" },
         ]
       : [],
     addons: { grafana: { enabled: true, customValues: { replicas: "2" } } },
@@ -109,12 +109,15 @@ function full(type: TranslatedType): TranslationInput {
     enableNodeAutoReplacement: false,
     upgradeStrategy: "INPLACE_WITHOUT_DRAIN",
   });
-  const data = pool(3, "data", { minSize: 3, maxSize: 3, upgradeStrategy: "REPLACE_MINOR_INPLACE_PATCH" });
+  const data = pool(3, "data", {
+    minSize: 3,
+    maxSize: 3,
+    upgradeStrategy: nodes ? "REPLACE_MINOR_INPLACE_PATCH" : "INPLACE",
+  });
   return {
     ...input,
     cluster,
     settings,
-    profile,
     oidc: { issuer: "https://id.example.com/realms/acme", clientId: "shop" },
     rollout: { ...input.rollout, wasAvailable: true },
     nodePools: [

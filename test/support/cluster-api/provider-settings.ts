@@ -121,6 +121,8 @@ export interface Abilities {
   /** Whether nodes can be without public addresses. */
   natGateway: boolean;
   ipWhitelist: boolean;
+  /** Whether the IP whitelist can contain IPv6 ranges. */
+  ipv6: boolean;
   /** Whether a pool can be in a zone of the user's choice. */
   zones: boolean;
   /** Whether the cluster can use several zones. */
@@ -129,22 +131,44 @@ export interface Abilities {
   nodes: boolean;
 }
 
-const everything: Abilities = { natGateway: true, ipWhitelist: true, zones: true, severalZones: true, nodes: true };
+const everything: Abilities = {
+  natGateway: true,
+  ipWhitelist: true,
+  ipv6: true,
+  zones: true,
+  severalZones: true,
+  nodes: true,
+};
 
 const abilities: { [Type in TranslatedType]: (settings: SettingsOf<Type>) => Abilities } = {
   none: () => everything,
-  byon: ({ serviceType }) => ({
+  byon: ({ egress, serviceType }) => ({
     ...everything,
     natGateway: false,
-    ipWhitelist: serviceType === "LoadBalancer",
+    ipWhitelist: serviceType === "LoadBalancer" && egress.length > 0,
     zones: false,
     nodes: false,
   }),
-  aws: () => everything,
-  azure: ({ hasZones }) => ({ ...everything, zones: hasZones, severalZones: hasZones }),
-  openstack: ({ filtersSources }) => ({ ...everything, ipWhitelist: filtersSources }),
+  aws: ({ egress }) => ({ ...everything, ipWhitelist: egress.length > 0 }),
+  azure: ({ egress, hasZones }) => ({
+    ...everything,
+    ipWhitelist: egress.length > 0,
+    ipv6: false,
+    zones: hasZones,
+    severalZones: hasZones,
+  }),
+  openstack: ({ egress, filtersSources }) => ({
+    ...everything,
+    ipWhitelist: filtersSources && egress.length > 0,
+    ipv6: false,
+  }),
   digitalocean: () => ({ ...everything, natGateway: false, ipWhitelist: false, zones: false }),
-  hetzner: ({ hasRouter }) => ({ ...everything, natGateway: hasRouter, ipWhitelist: false }),
+  hetzner: ({ hasRouter, locations }) => ({
+    ...everything,
+    natGateway: hasRouter,
+    ipWhitelist: false,
+    severalZones: locations.length > 1,
+  }),
   vsphere: ({ hasNat, zoneLabels }) => ({
     ...everything,
     natGateway: hasNat,

@@ -4,7 +4,6 @@ import { parseCidr } from "../../../shared/ip.ts";
 import type { TranslationInput } from "../input.ts";
 import { clusterLabels } from "../labels.ts";
 import { namespaceOf, secretData } from "../manifest.ts";
-import { zonesOf } from "../node-pool.ts";
 import { NETWORK_ZONES } from "../profile-rules.ts";
 import type { ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
@@ -23,12 +22,9 @@ type Input = TranslationInput<"hetzner">;
 /** Returns the name of the Secret. The controllers own it, so each cluster has one. */
 const secretName = ({ objectName }: Input): string => `${objectName}-hetzner`;
 
-/** Returns the locations of the control plane. */
-function controlPlaneRegions(input: Input): readonly string[] {
-  const { cluster, settings } = input;
-  if (!cluster.enableMultiAvailabilityZones) return [cluster.region];
-  return settings.locations.length > 0 ? settings.locations : zonesOf(input);
-}
+/** Returns the locations of the control plane, and of pools for which the user chose none. */
+const locationsOf = ({ cluster, settings: { locations } }: Input): readonly string[] =>
+  cluster.enableMultiAvailabilityZones && locations.length > 1 ? locations : [cluster.region];
 
 function firstSubnet(network: string): string {
   const block = parseCidr(network);
@@ -50,12 +46,12 @@ export const hetzner: ProviderTranslation<"hetzner"> = {
   isCloud: true,
   spreadsPools: true,
   // Without a location, the provider selects one for each machine by the hash of its name.
-  poolZone: ({ cluster }) => cluster.region,
+  poolZones: locationsOf,
   infrastructureCluster: (input) => ({
     apiVersion: PROVIDER_VERSION.hetzner,
     kind: "HetznerCluster",
     spec: {
-      controlPlaneRegions: controlPlaneRegions(input),
+      controlPlaneRegions: locationsOf(input),
       controlPlaneLoadBalancer: { enabled: true, region: input.cluster.region },
       hcloudPlacementGroups: [{ name: PLACEMENT_GROUP, type: "spread" }],
       hetznerSecretRef: { name: secretName(input), key: { hcloudToken: TOKEN_KEY } },

@@ -12,7 +12,7 @@ import { catalogueProvider } from "#test/support/cluster-api/input-parts.ts";
 import { ruleProblems } from "#test/support/cluster-api/object-rules.ts";
 import { credentialsOf } from "#test/support/cluster-api/provider-settings.ts";
 import { referenceProblems } from "#test/support/cluster-api/references.ts";
-import { bytesOf, translateAll, translatedTypes } from "#test/support/cluster-api/translating.ts";
+import { bytesOf, refusedIn, translateAll, translatedTypes } from "#test/support/cluster-api/translating.ts";
 
 /** Configurations of each provider. `TRANSLATION_RUNS` sets more. */
 const RUNS = Number(process.env.TRANSLATION_RUNS ?? 60);
@@ -49,10 +49,13 @@ describe.each(translatedTypes)("random configurations of %s", (type) => {
     });
   });
 
-  test("the settings of the provider are those that a profile file can have", { timeout: LIMIT_MS }, () => {
+  test("no setting is refused, and the settings of the provider can be in a profile file", {
+    timeout: LIMIT_MS,
+  }, () => {
     const rules = rulesByType[type] as readonly ((settings: object, provider: CloudProvider) => Problem[])[];
-    check(({ settings }) => {
-      expect(rules.flatMap((rule) => rule(settings, catalogueProvider(type)))).toEqual([]);
+    check((each) => {
+      expect(refusedIn(each)).toEqual([]);
+      expect(rules.flatMap((rule) => rule(each.settings, catalogueProvider(type)))).toEqual([]);
     });
   });
 
