@@ -8,6 +8,7 @@ import { contentName, type Manifest, namespaceOf } from "./manifest.ts";
 import { translateNetwork } from "./network.ts";
 import { translateNodePools } from "./node-pool.ts";
 import type { AccountSecrets, ProviderTranslation } from "./provider.ts";
+import { translateHostedControlPlane } from "./providers/byon.ts";
 import { type MachineType, translations } from "./providers/index.ts";
 
 const isHosted = (input: TranslationInput): input is TranslationInput<"byon"> => input.type === "byon";
@@ -23,8 +24,21 @@ const withMachines = (input: TranslationInput) => {
  * @returns the objects in the order in which they are applied: what an object refers to precedes it
  */
 export function translate(input: TranslationInput): Manifest[] {
-  if (isHosted(input)) throw new Error("byon is not translated yet");
-  return translateMachines(input as TranslationInput<MachineType>);
+  return isHosted(input) ? translateHosted(input) : translateMachines(input as TranslationInput<MachineType>);
+}
+
+/** Translates a cluster whose control plane runs in the management cluster, and whose machines the customer brings. */
+function translateHosted(input: TranslationInput<"byon">): Manifest[] {
+  const { configuration, controlPlane } = translateHostedControlPlane(input);
+  const [networkSecret, ...resourceSets] = translateNetwork(input);
+  return [
+    translateNamespace(input),
+    ...(networkSecret === undefined ? [] : [networkSecret]),
+    ...(configuration === undefined ? [] : [configuration]),
+    controlPlane,
+    translateCluster(input, controlPlane, undefined),
+    ...resourceSets,
+  ];
 }
 
 function translateMachines(input: TranslationInput<MachineType>): Manifest[] {

@@ -11,7 +11,7 @@ import { catalogueProvider } from "./input-parts.ts";
 import { credentialsOf } from "./provider-settings.ts";
 
 /** Types of providers that are translated. */
-export const translatedTypes = Object.keys(translations) as TranslatedType[];
+export const translatedTypes = [...Object.keys(translations), "byon"] as TranslatedType[];
 
 /** Translates an input with its Secrets. @returns all objects in the order in which they are applied */
 export function translateAll(input: TranslationInput, salt = "example"): Manifest[] {

@@ -5,6 +5,7 @@ import type { ProviderTranslation } from "../provider.ts";
 import { digitalocean } from "./digitalocean.ts";
 import { hetzner } from "./hetzner.ts";
 import { none } from "./none.ts";
+import { vsphere } from "./vsphere.ts";
 
 /** Types of which the control plane runs on machines of the provider. */
 export type MachineType = Exclude<TranslatedType, "byon">;
@@ -14,4 +15,5 @@ export const translations: { readonly [Type in MachineType]: ProviderTranslation
   none,
   digitalocean,
   hetzner,
+  vsphere,
 } as { readonly [Type in MachineType]: ProviderTranslation<Type> };
