@@ -144,9 +144,16 @@ const HEALTH = [
   ["ScalingDown", "scaling"],
 ] as const;
 
-function healthOf(cluster: ObservedCluster): string | undefined {
+/**
+ * Returns the condition that says whether a cluster is available. Cluster API never reports a cluster without an object of
+ * infrastructure as available, so the condition of its control plane counts.
+ */
+const availabilityOf = (cluster: ObservedCluster, isHosted: boolean): ObjectCondition | undefined =>
+  conditionOf(cluster, isHosted ? "ControlPlaneAvailable" : "Available");
+
+function healthOf(cluster: ObservedCluster, isHosted: boolean): string | undefined {
   const busy = HEALTH.find(([type]) => conditionOf(cluster, type)?.status === "True");
-  const available = conditionOf(cluster, "Available")?.status;
+  const available = availabilityOf(cluster, isHosted)?.status;
   return busy?.[1] ?? (available === "True" ? "available" : available === "False" ? "degraded" : undefined);
 }
 
@@ -164,7 +171,7 @@ export function observationOf(
   collectedAt: string,
 ): Observation {
   const { cluster, controlPlane, certificateAuthority } = objects;
-  const available = conditionOf(cluster, "Available");
+  const available = availabilityOf(cluster, isHosted);
   const isAvailable = available?.status === "True";
   const wasDone = target.cluster.furthestPhase === "DONE";
   const version = versionOf(target, controlPlane);
@@ -184,7 +191,7 @@ export function observationOf(
         : "CLUSTER_PROVISIONED";
   const { host, port } = cluster.spec?.controlPlaneEndpoint ?? {};
   const hasEndpoint = host !== undefined && host !== "" && port !== undefined && port !== 0;
-  const health = phase === "DONE" ? healthOf(cluster) : undefined;
+  const health = phase === "DONE" ? healthOf(cluster, isHosted) : undefined;
   const lost =
     phase === "DONE" && target.cluster.desiredStatus === "starting" ? lostConnection(cluster, collectedAt) : undefined;
   const deleting = target.cluster.desiredStatus === "deleting" ? conditionOf(cluster, "Deleting") : undefined;
