@@ -45,6 +45,12 @@ const rolling = (rollouts: string[], ...others: string[]): Effect => ({
   rollouts: rollouts.sort(),
 });
 
+/** Returns the effect on a cluster whose machines the customer brings: no object is for a node pool or a machine. */
+const hosted = ({ changes, rollouts }: Effect): Effect => {
+  const isHosted = (each: string) => !/^(pool|machines|bootstrap|health check) /.test(each);
+  return { changes: changes.filter(isHosted), rollouts: rollouts.filter(isHosted) };
+};
+
 /** Changes with their effects. A function gives the effect on a type of provider. */
 const changes: Record<string, [change: Change, effect: Effect | ((type: TranslatedType) => Effect)]> = {
   "the name of the cluster": [cluster({ name: "Other" }), only("cluster")],
@@ -66,7 +72,10 @@ const changes: Record<string, [change: Change, effect: Effect | ((type: Translat
     NOTHING,
   ],
   "its high availability": [cluster({ highlyAvailable: false }), only("control plane")],
-  "its pod security standard": [cluster({ podSecurityStandardsProfile: "baseline" }), rolling(["control plane"])],
+  "its pod security standard": [
+    cluster({ podSecurityStandardsProfile: "baseline" }),
+    (type) => rolling(["control plane"], ...(type === "byon" ? ["control plane configuration"] : [])),
+  ],
   "the encryption of its network": [
     cluster({ enableNetworkEncryption: false }),
     (type) => only("network", ...(type === "aws" ? ["infrastructure"] : [])),
@@ -78,13 +87,16 @@ const changes: Record<string, [change: Change, effect: Effect | ((type: Translat
   ],
   "the build of the version of its control plane": [
     withImage,
-    (type) => (type === "none" ? NOTHING : rolling(["control plane"], "machines control plane")),
+    (type) => (["none", "byon"].includes(type) ? NOTHING : rolling(["control plane"], "machines control plane")),
   ],
   "the client of its API server": [
     (input) => ({ ...input, oidc: { issuer: "https://id.example.com", clientId: "other" } }),
     rolling(["control plane"]),
   ],
-  "its running state": [(input) => ({ ...input, isRunning: false }), only(...POOLS)],
+  "its running state": [
+    (input) => ({ ...input, isRunning: false }),
+    (type) => only(...(type === "byon" ? ["control plane"] : POOLS)),
+  ],
   "its first availability": [
     (input) => ({ ...input, rollout: { ...input.rollout, wasAvailable: false } }),
     (type) => only("health check data", "health check web", ...(type === "hetzner" ? ["repair"] : [])),
@@ -131,14 +143,17 @@ describe.each(translatedTypes)("a full cluster of %s", (type) => {
   test.each(Object.entries(changes))(
     "a change of %s has its effect on objects, and no other",
     (_, [change, effect]) => {
-      expect(effectOf(before, change(before))).toEqual(typeof effect === "function" ? effect(type) : effect);
+      const expected = typeof effect === "function" ? effect(type) : effect;
+      expect(effectOf(before, change(before))).toEqual(type === "byon" ? hosted(expected) : expected);
     },
   );
 
   test("another IP whitelist changes the infrastructure, where the provider can filter, and no machine", () => {
     const after = cluster({ ipWhitelist: [{ cidr: "198.51.100.0/24", description: "" }] })(before);
     const canFilter = type !== "none" && abilitiesOf(type, before.settings).ipWhitelist;
-    expect(effectOf(before, after)).toEqual(canFilter ? only("infrastructure") : NOTHING);
+    expect(effectOf(before, after)).toEqual(
+      canFilter ? only(type === "byon" ? "control plane" : "infrastructure") : NOTHING,
+    );
   });
 
   test("other credentials change Secrets and identities only, which keep their names", () => {
@@ -149,8 +164,10 @@ describe.each(translatedTypes)("a full cluster of %s", (type) => {
   });
 
   test("another size of control plane machines in the profile replaces these machines only", () => {
-    const after = { ...before, settings: { ...before.settings, controlPlaneNodeSize: "other" } } as TranslationInput;
-    const expected = type === "none" ? NOTHING : rolling(["control plane"], "machines control plane");
+    const controlPlaneNodeSize = [...before.nodeTypes.keys()].at(-1);
+    const after = { ...before, settings: { ...before.settings, controlPlaneNodeSize } } as TranslationInput;
+    const hasMachines = type !== "none" && type !== "byon";
+    const expected = hasMachines ? rolling(["control plane"], "machines control plane") : NOTHING;
     expect(effectOf(before, after)).toEqual(expected);
   });
 });
