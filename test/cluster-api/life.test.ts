@@ -1,9 +1,10 @@
 /** Life of a cluster on the in-memory provider of Cluster API, in a real management cluster. */
 
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { KubernetesObject } from "#core/kubernetes/objects.ts";
 import { CLUSTER_ID, NODE_POOL_ID } from "#core/provisioning/cluster-api/labels.ts";
-import { namespaceOf } from "#core/provisioning/cluster-api/manifest.ts";
+import { namespaceOf, objectNameOf } from "#core/provisioning/cluster-api/manifest.ts";
 import {
   type ClusterApiWorld,
   createTestCluster,
@@ -12,13 +13,14 @@ import {
   type TestCluster,
 } from "#test/support/cluster-api/world.ts";
 import type { Json } from "#test/support/world.ts";
-import { labKubeconfig, PROFILES, restartApiServer, workloadOf } from "./lab.ts";
+import { reference } from "./api-server.ts";
+import { killApiServer, kubeconfigPath, workloadCluster } from "./lab.ts";
+import { NONE_PROFILES } from "./profiles.ts";
 
 const MACHINE = { apiVersion: "cluster.x-k8s.io/v1beta2", kind: "Machine" };
 const DEPLOYMENT = { apiVersion: "cluster.x-k8s.io/v1beta2", kind: "MachineDeployment" };
 const CONTROL_PLANE = { apiVersion: "controlplane.cluster.x-k8s.io/v1beta2", kind: "KubeadmControlPlane" };
 const SECRET = { apiVersion: "v1", kind: "Secret" };
-const NODE = { apiVersion: "v1", kind: "Node" };
 
 let world: ClusterApiWorld;
 let stopWorker: () => Promise<void>;
@@ -29,6 +31,17 @@ const signal = () => AbortSignal.timeout(30_000);
 const labels = () => ({ [CLUSTER_ID]: cluster.created.identity });
 const list = (kind: typeof MACHINE): Promise<KubernetesObject[]> =>
   world.client.list(kind, { namespace, labels: labels(), signal: signal() });
+
+/** Lists all machines, also those of node pools. */
+const listMachines = (): Promise<KubernetesObject[]> =>
+  world.client.list(MACHINE, {
+    namespace,
+    labels: { "cluster.x-k8s.io/cluster-name": clusterName() },
+    signal: signal(),
+  });
+
+/** Returns the name of the cluster's objects. */
+const clusterName = () => objectNameOf(cluster.created.slug.slugValue, cluster.created.identity);
 const poolNamed = async (name: string): Promise<Json> => (await cluster.pools()).find((pool) => pool.name === name);
 
 /** Names of the machines of a node pool, in their order. */
@@ -52,7 +65,7 @@ async function changePool(name: string, change: Record<string, unknown>): Promis
 }
 
 beforeAll(async () => {
-  world = await makeClusterApiWorld(labKubeconfig(), PROFILES);
+  world = await makeClusterApiWorld(readFileSync(kubeconfigPath(), "utf8"), NONE_PROFILES);
   stopWorker = world.startWorker();
 });
 
@@ -92,18 +105,13 @@ describe("a cluster on the in-memory provider", () => {
     expect(kubeconfig.clusters[0].cluster.server).toBe(oidc.endpoint);
     const join = await get("join-config");
     const [id] = /[a-z0-9]{6}\.[a-z0-9]{16}/.exec(join.joinCommand)?.[0].split(".") ?? [];
-    const workload = await workloadOf(world.client, namespace, authority?.metadata.name.replace(/-ca$/, "") ?? "");
+    const workload = await workloadCluster(namespace, authority?.metadata.name.replace(/-ca$/, "") ?? "");
     await expect
-      .poll(
-        () =>
-          workload.get({ ...SECRET, name: `bootstrap-token-${id}`, namespace: "kube-system" }, { signal: signal() }),
-        {
-          timeout: 60_000,
-          interval: 500,
-        },
-      )
+      .poll(() => workload.get(reference("v1", "Secret", "kube-system", `bootstrap-token-${id}`)), {
+        timeout: 60_000,
+        interval: 500,
+      })
       .toMatchObject({ type: "bootstrap.kubernetes.io/token" });
-    workload.close();
   });
 
   test("gets more nodes, and keeps the present ones", async () => {
@@ -120,7 +128,7 @@ describe("a cluster on the in-memory provider", () => {
     await changePool("web", { labels: { tier: "back" } });
     await settled("labelled");
     expect(await machinesOf("web")).toEqual(before);
-    const machines = (await list(MACHINE)).filter(({ metadata }) => before.includes(metadata.name));
+    const machines = (await listMachines()).filter(({ metadata }) => before.includes(metadata.name));
     expect(machines.map(({ metadata }) => metadata.labels?.tier)).toEqual(["back", "back", "back"]);
     await changePool("web", { taints: [{ key: "dedicated", value: "web", effect: "NoSchedule" }] });
     await settled("tainted");
@@ -130,7 +138,7 @@ describe("a cluster on the in-memory provider", () => {
   });
 
   test("moves to another environment without new machines", async () => {
-    const before = (await list(MACHINE)).map(({ metadata }) => metadata.name);
+    const before = (await listMachines()).map(({ metadata }) => metadata.name);
     await cluster.patch({ environmentSlug: "staging" });
     cluster.moveTo("staging");
     await settled("moved");
@@ -139,7 +147,7 @@ describe("a cluster on the in-memory provider", () => {
         timeout: 60_000,
       })
       .toEqual(["staging", "staging"]);
-    expect((await list(MACHINE)).map(({ metadata }) => metadata.name)).toEqual(before);
+    expect((await listMachines()).map(({ metadata }) => metadata.name)).toEqual(before);
     await cluster.patch({ environmentSlug: "production" });
     cluster.moveTo("production");
     await settled("moved back");
@@ -178,14 +186,14 @@ describe("a cluster on the in-memory provider", () => {
           type === "UpToDate" && status === "False" && observedGeneration > 0,
       ),
     );
-    await restartApiServer();
+    await killApiServer();
     const skews: string[] = [];
     const watching = new AbortController();
     const watch = (async () => {
       while (!watching.signal.aborted) {
         try {
           const [control] = await list(CONTROL_PLANE);
-          const machines = await list(MACHINE);
+          const machines = await listMachines();
           const isControl = ({ metadata }: KubernetesObject) =>
             metadata.labels?.["cluster.x-k8s.io/control-plane"] !== undefined;
           const versionsOf = (found: KubernetesObject[]) => found.map(({ spec }) => (spec as Json).version as string);
@@ -206,14 +214,14 @@ describe("a cluster on the in-memory provider", () => {
     watching.abort();
     await watch;
     expect(skews).toEqual([]);
-    const versions = (await list(MACHINE)).map(({ spec }) => (spec as Json).version);
+    const versions = (await listMachines()).map(({ spec }) => (spec as Json).version);
     expect([...new Set(versions)]).toEqual(["v1.34.4"]);
   });
 
   test("stops: only the control plane stays. It starts again with its nodes", async () => {
     await cluster.patch({ status: "stopping" });
     await cluster.until("stopped", ({ status }) => status === "stopped");
-    const left = await list(MACHINE);
+    const left = await listMachines();
     expect(left.map(({ metadata }) => metadata.labels?.["cluster.x-k8s.io/control-plane"])).toEqual([""]);
     await cluster.patch({ status: "starting" });
     await cluster.until("started", ({ status }) => status === "started");
@@ -221,13 +229,8 @@ describe("a cluster on the in-memory provider", () => {
   });
 
   test("is deleted with everything that was made for it", async () => {
-    const workload = await workloadOf(
-      world.client,
-      namespace,
-      (await list(DEPLOYMENT))[0]?.metadata.labels?.["cluster.x-k8s.io/cluster-name"] ?? "",
-    );
-    expect((await workload.list(NODE, { signal: signal() })).length).toBeGreaterThan(0);
-    workload.close();
+    const workload = await workloadCluster(namespace, clusterName());
+    expect((await workload.list("v1", "Node")).length).toBeGreaterThan(0);
     await cluster.remove();
     await cluster.untilDeleted();
     const kinds = [
