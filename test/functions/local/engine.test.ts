@@ -693,7 +693,7 @@ describe("identify", () => {
 
 describe("the global setup of the tests", () => {
   function projectWith() {
-    const provide = vi.fn((_key: "endpoint", _value: string) => {});
+    const provide = vi.fn();
     return { provide };
   }
 
