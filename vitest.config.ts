@@ -37,6 +37,7 @@ export default defineConfig({
       "**/node_modules/**",
     ],
     globalSetup: ["test/support/global-setup.ts"],
+    setupFiles: ["test/support/tables.ts"],
     sequence: { sequencer: LongFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -42,21 +42,24 @@ interface Made extends Pick<Tenant, "slug" | "identity" | "environments" | "acco
   admin: { user: string; token: string };
 }
 
-type Pattern = Made & { items: readonly RawItem[] };
+/** Organisation to copy. `madeAt` is its creation in milliseconds since the epoch. */
+type Pattern = Made & { items: readonly RawItem[]; madeAt: number };
 
 let count = 0;
 const newSlug = () => `org_${++count}-${randomUUID().slice(0, 8)}`;
 
+/** The first organisation of this process with given environment names, of whatever world. */
+const patterns = new Map<string, Promise<Pattern>>();
+
 /**
  * Builds functions that create organisations. The first organisation with given environment names is created by the regular
- * functions; later ones with the same names are copies with new names, in one transaction, not a dozen.
+ * functions; later ones with the same names, also in other worlds, are copies with new names and times, in one transaction, not a dozen.
  */
 export function tenantsOn(services: Services): (environments: readonly string[]) => Promise<Tenant> {
-  const patterns = new Map<string, Promise<Pattern>>();
   return async (environments) => {
     const names = environments.join();
-    const pattern = patterns.get(names);
-    if (pattern !== undefined) return tenantOf(services, await copy(services, await pattern));
+    const pattern = await patterns.get(names)?.catch(() => undefined);
+    if (pattern !== undefined) return tenantOf(services, await copy(services, pattern));
     const first = makeFirst(services, environments);
     patterns.set(names, first);
     return tenantOf(services, await first);
@@ -64,6 +67,7 @@ export function tenantsOn(services: Services): (environments: readonly string[])
 }
 
 async function makeFirst(services: Services, names: readonly string[]): Promise<Pattern> {
+  const madeAt = services.clock().getTime();
   const slug = newSlug();
   const { identity } = await createOrganisation(services, { slug, name: "Testers" });
   const environments: Record<string, Environment> = {};
@@ -74,7 +78,7 @@ async function makeFirst(services: Services, names: readonly string[]): Promise<
   const schedule = await createSchedule(services, slug, { name: "weekend", windows });
   const admin = await makePerson(services, slug, "admin", {});
   const made = { slug, identity, environments, account, byonAccount, schedule, admin };
-  return { ...made, items: await itemsOf(services, made) };
+  return { ...made, items: await itemsOf(services, made), madeAt };
 }
 
 async function itemsOf({ table }: Services, { slug, admin }: Made): Promise<RawItem[]> {
@@ -90,13 +94,19 @@ async function itemsOf({ table }: Services, { slug, admin }: Made): Promise<RawI
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
-/** Stores a copy of an organisation with another slug, other identities and another token. */
+const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g;
+
+/** Stores a copy of an organisation with another slug, other identities, another token, and the times of an organisation that is created now. */
 async function copy(services: Services, pattern: Pattern): Promise<Made> {
   const text = JSON.stringify(pattern);
+  const age = services.clock().getTime() - pattern.madeAt;
   // References to the catalogue are the same for all.
   const own = [...new Set(text.match(UUID))].filter((each) => profileByIdentity(each) === undefined);
   const others = new Map(own.map((each) => [each, randomUUID()]));
-  const renamed = text.replaceAll(UUID, (each) => others.get(each) ?? each).replaceAll(pattern.slug, newSlug());
+  const renamed = text
+    .replaceAll(UUID, (each) => others.get(each) ?? each)
+    .replaceAll(pattern.slug, newSlug())
+    .replaceAll(TIME, (each) => new Date(Date.parse(each) + age).toISOString());
   const { items, ...made }: Pattern = JSON.parse(renamed);
   const { token } = pattern.admin;
   const { tokenId = "" } = parseToken(token) ?? {};

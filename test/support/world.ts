@@ -94,9 +94,11 @@ export const ENGINE = { region: "local", credentials: { accessKeyId: "local", se
 export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   // Imported here, because the benchmark uses worlds too, and vitest cannot be imported outside of its runner.
   const { inject } = await import("vitest");
+  const { deleteAfterFile } = await import("./tables.ts");
   const given = { validateResponse: expectContract, isSigned: false, ...options, endpoint: inject("endpoint") };
   const world = worldOn(`test-${randomUUID()}`, given, new Set());
   await createTable(world.table);
+  deleteAfterFile(world.table);
   return world;
 }
 
