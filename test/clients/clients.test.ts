@@ -88,10 +88,13 @@ describe("TypeScript", () => {
   const [installation = "", commands = ""] = textsOf("TypeScript", "sh");
   let path: string;
 
-  beforeAll(() => {
+  beforeAll(async () => {
     path = folder("typescript");
+    // `npm run clients:install` has installed the packages, in the versions of the lockfile.
+    const [install, ...preparation] = installation.trim().split("\n").toReversed();
+    expect(install).toMatch(/^npm install /);
+    await runCommands(preparation.toReversed(), path);
     symlinkSync(join(TOOLS, "typescript/node_modules"), join(path, "node_modules"));
-    writeFileSync(join(path, "package.json"), JSON.stringify({ type: "module" }));
   });
 
   test("the documented packages are those of the lockfile", () => {
