@@ -22,12 +22,29 @@ export const cataloguePath = (setting: string | undefined): string | undefined =
  */
 export function readCatalogueFile(path: string): CatalogueData {
   try {
-    return checkCatalogue(parse(readFileSync(path, "utf8")), shippedCatalogue);
+    return checkCatalogue(parse(read(path)), shippedCatalogue);
   } catch (error) {
     const problems = error instanceof AppError ? error.details : [errorText(error)];
     throw new AppError("invalid", "catalogue.invalid", [`The catalogue file ${path} cannot be used:`, ...problems]);
   }
 }
+
+/** Reads a file. @throws AppError invalid with the reason */
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    throw new AppError("invalid", "catalogue.unreadable", [REASONS[code] ?? errorText(error)]);
+  }
+}
+
+/** Reasons why a file cannot be read, by the code of the error. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "There is no such file. Correct the path, or unset CATALOGUE_FILE to use the catalogue of this release.",
+  EISDIR: "It is a directory. Give the path of a file.",
+  EACCES: "This process may not read it. Change the permissions of the file.",
+};
 
 /** Parses YAML. @throws AppError invalid with every syntax error and its line */
 function parse(text: string): unknown {

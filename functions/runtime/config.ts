@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { AppError } from "#core/shared/errors.ts";
 import { canSendRequests, hasServableHost, isLoopbackUrl } from "#core/shared/ip.ts";
+import { formatValue } from "#core/shared/validation.ts";
 
 /** Returns whether a text is a valid URL of an OIDC issuer. Without TLS, only a loopback address is allowed. */
 function isIssuer(text: string): boolean {
@@ -129,6 +130,9 @@ export type ClusterApiVariable = keyof typeof clusterApiVariables;
 /** Value of a path for no file. */
 const NONE = "none";
 
+/** Formats the value of a variable for a message, without a user name and a password of a URL. */
+const shown = (value: string | undefined) => formatValue(value?.replaceAll(/\/\/[^/@\s]*@/g, "//…@"));
+
 /**
  * Reads the environment variables. An empty variable counts as unset.
  *
@@ -146,7 +150,10 @@ export function readConfig(
   if (parsed.success && missing.length === 0) return parsed.output;
   const invalid = parsed.issues ?? [];
   const [first = "The environment variables are invalid.", ...rest] = [
-    ...invalid.map((issue) => `${v.getDotPath(issue) ?? "environment"}: ${issue.message}`),
+    ...invalid.map((issue) => {
+      const name = v.getDotPath(issue) ?? "environment";
+      return `${name}: ${shown(given[name])} is not allowed: ${issue.message}`;
+    }),
     ...missing.map((name) => `${name}: is not set; PROVISIONER=cluster-api requires ${clusterApiVariables[name]}`),
   ];
   throw new AppError("invalid", "config.invalid", [first, ...rest]);

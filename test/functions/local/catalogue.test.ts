@@ -134,7 +134,7 @@ describe("CATALOGUE_FILE of the local server", () => {
       CATALOGUE_FILE: "/nowhere/catalogue.yaml",
     });
     expect(await exited).toBe(1);
-    expect(stderr()).toContain("The catalogue file /nowhere/catalogue.yaml cannot be used:\nENOENT");
+    expect(stderr()).toContain("The catalogue file /nowhere/catalogue.yaml cannot be used:\nThere is no such file.");
   });
 });
 
@@ -202,7 +202,7 @@ describe("npm run admin -- catalogue check", () => {
     const environment = { DYNAMODB_ENDPOINT: inject("endpoint"), TABLE_NAME: `catalogue-${process.pid}` };
     const CATALOGUE_FILE = write(stringify(operators));
     const refused = await runAdmin(environment, ...words, "cyso-cloud-ams2");
-    expect(refused.stderr).toMatch(/^cloudProfile: "cyso-cloud-ams2" is not allowed/);
+    expect(refused.stderr).toMatch(/^--provider: "cyso-cloud-ams2" is not allowed/);
     const known = await runAdmin({ ...environment, CATALOGUE_FILE }, ...words, "cyso-cloud-ams2");
     expect(known.stderr).toMatch(/organisation/);
     const broken = await runAdmin({ ...environment, CATALOGUE_FILE: write("[]") }, ...words, "aws");

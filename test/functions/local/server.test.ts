@@ -169,7 +169,10 @@ describe("npm start", () => {
   test("npm start lists every invalid variable", async () => {
     const { exited, stderr } = script("start", [], { PORT: "many", LOG_LEVEL: "loud", DATA_DIR: temporary() });
     expect(await exited).toBe(1);
-    for (const problem of ["PORT: must be a whole number", "LOG_LEVEL: must be one of"]) {
+    for (const problem of [
+      'PORT: "many" is not allowed: must be a whole number',
+      'LOG_LEVEL: "loud" is not allowed: must be one of',
+    ]) {
       expect(stderr()).toContain(problem);
     }
   });
@@ -218,7 +221,7 @@ describe("npm run admin", () => {
     ["an unknown command", ["cluster", "explode"], 2, 'Unknown command "cluster explode"'],
     ["a missing option", ["env", "create", "--org", "demo"], 2, "Missing: --name, --type"],
     ["an unknown option", ["org", "show", "demo", "--loud"], 2, "--loud"],
-    ["an invalid value", ["org", "create", "--slug", "A b", "--name", "x"], 1, "slug: "],
+    ["an invalid value", ["org", "create", "--slug", "A b", "--name", "x"], 1, '--slug: "A b"'],
     ["a missing organisation", ["env", "list", "--org", "nobody"], 1, 'There is no organisation "nobody"'],
     [
       "a secret, which other users of the machine could read",

@@ -201,7 +201,17 @@ describe("a configuration variable", () => {
       "must be CIDR blocks that requests can come from, such as 10.0.0.0/8,192.168.0.0/16",
     ],
   ])("%s cannot be %j: it %s", (name, value, requirement) => {
-    expect(problemsOf({ [name]: value })).toEqual([`${name}: ${requirement}`]);
+    const [problem = "", ...others] = problemsOf({ [name]: value });
+    expect(others).toEqual([]);
+    expect(problem.startsWith(`${name}: "`)).toBe(true);
+    expect(problem.slice(problem.indexOf(" is not allowed: "))).toBe(` is not allowed: ${requirement}`);
+  });
+
+  test("the message for an invalid variable contains its value, cut if it is long, without a password", () => {
+    expect(problemsOf({ PORT: "abc" })).toEqual(['PORT: "abc" is not allowed: must be a whole number']);
+    expect(problemsOf({ PORT: "9".repeat(400) })[0]?.length).toBeLessThan(200);
+    const [problem = ""] = problemsOf({ OIDC_ISSUER_URL: "https://somebody:password@issuer.example" });
+    expect(problem).toContain('"https://…@issuer.example" is not allowed');
   });
 
   test.each([
