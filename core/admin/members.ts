@@ -68,7 +68,7 @@ export async function setMember(services: Services, organisation: string, input:
   if (validated.problems.length > 0) throw invalid(validated.problems);
   const request = validated.complete();
   if ((request.environment === undefined) !== (request.environmentRole === undefined)) {
-    throw invalid([{ path: "environment", message: "must be sent together with environmentRole" }]);
+    throw invalid([{ path: "environment", message: "must be given together with a role in it" }]);
   }
   const environment =
     request.environment === undefined ? undefined : await getEnvironment(services, organisation, request.environment);

@@ -44,6 +44,8 @@ interface RotationServices extends Pick<Services, "table" | "clock" | "writeTime
   readonly outside?: readonly OutsideSecrets[];
   /** Called after every cluster and credentials. @param done number of them so far */
   readonly onProgress?: (done: number) => void;
+  /** Called before the wait of `graceMs`, after which the old keys are removed. */
+  readonly onWait?: () => void;
 }
 
 /** Secrets outside of the table, for example in a file. */
@@ -103,6 +105,7 @@ export async function rotateSecrets(rotating: RotationServices): Promise<Rotatio
     for (const secrets of outside) await secrets.rotate();
   };
   await pass();
+  if (graceMs > 0) rotating.onWait?.();
   await sleep(graceMs);
   await pass();
   if (failed.size > 0) throw remaining(failed);

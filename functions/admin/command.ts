@@ -34,6 +34,8 @@ export interface Command {
   /** Accepted options; those in `required` are mandatory. */
   options: ParseArgsOptionsConfig;
   required?: readonly string[];
+  /** Options by the property that they set, such as `metadata.tenantId`, if their names differ. Errors name the option. */
+  optionOf?: Readonly<Record<string, string>>;
   /** Number of positional arguments. */
   positionals?: number;
   /** True if the positional arguments may be omitted. */

@@ -8,6 +8,8 @@ import { createOrganisation, showOrganisation } from "#core/admin/organisations.
 import { createToken, listTokens, revokeToken } from "#core/admin/personal-tokens.ts";
 import { profileByIdentity } from "#core/catalogue/index.ts";
 import { AppError } from "#core/shared/errors.ts";
+import type { Key } from "#core/table/keys.ts";
+import type { Member } from "#core/tenancy/member.ts";
 import { backupCommands } from "./backup.ts";
 import { catalogueCommands } from "./catalogue.ts";
 import { clusterCommands } from "./clusters.ts";
@@ -31,12 +33,19 @@ function parseWindow(value: string) {
   return { day, startTime, duration: parseNumber(duration) };
 }
 
+/** Returns a member without its key and what only the storage needs. */
+function shownMember(member: Member & Partial<Key>) {
+  const { pk: _pk, sk: _sk, writtenBy: _writtenBy, ...shown } = member;
+  return shown;
+}
+
 /** All commands by name, one or two words. */
 export const commands: Readonly<Record<string, Command>> = {
   "org create": {
     usage: "--slug <slug> --name <name> [--type BUSINESS|ENTERPRISE|INDIVIDUAL|TRIAL] [--email <contact>]",
     options: { slug: stringOption, name: stringOption, type: stringOption, email: stringOption },
     required: ["slug", "name"],
+    optionOf: { contactEmail: "email" },
     async run(services, given) {
       const { slug, name, type, email } = given.values;
       return { print: await createOrganisation(services, { slug, name, type, contactEmail: email }) };
@@ -98,6 +107,13 @@ export const commands: Readonly<Record<string, Command>> = {
       "parent-resource-pool": stringOption,
     },
     required: ["org", "name", "provider"],
+    optionOf: {
+      displayName: "name",
+      cloudProfile: "provider",
+      "metadata.tenantId": "tenant-id",
+      "metadata.parentFolder": "parent-folder",
+      "metadata.parentResourcePool": "parent-resource-pool",
+    },
     async run(services, given) {
       if (optionValues(given, "secret").length > 0) {
         throw new AppError("invalid", "account.secrets_refused", [
@@ -136,6 +152,7 @@ export const commands: Readonly<Record<string, Command>> = {
     usage: '--org <slug> --name <name> [--window "SATURDAY 02:00 120"]…',
     options: { org: stringOption, name: stringOption, window: repeatableOption },
     required: ["org", "name"],
+    optionOf: { windows: "window" },
     async run(services, given) {
       const windows = optionValues(given, "window").map(parseWindow);
       return { print: await createSchedule(services, orgOption(given), { name: given.values.name, windows }) };
@@ -161,11 +178,13 @@ export const commands: Readonly<Record<string, Command>> = {
       "kubernetes-role": stringOption,
     },
     required: ["org", "email"],
+    optionOf: { environment: "env", environmentRole: "role", kubernetesRole: "kubernetes-role" },
     async run(services, given) {
       const { email, user, role, env } = given.values;
       const roles = env === undefined ? { role } : { environment: env, environmentRole: role };
       const kubernetesRole = given.values["kubernetes-role"];
-      return { print: await setMember(services, orgOption(given), { email, user, kubernetesRole, ...roles }) };
+      const member = await setMember(services, orgOption(given), { email, user, kubernetesRole, ...roles });
+      return { print: shownMember(member) };
     },
   },
   "member list": {
@@ -173,7 +192,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { org: stringOption },
     required: ["org"],
     async run(services, given) {
-      return { print: await listMembers(services, orgOption(given)) };
+      return { print: (await listMembers(services, orgOption(given))).map(shownMember) };
     },
   },
   "token create": {
@@ -186,6 +205,7 @@ export const commands: Readonly<Record<string, Command>> = {
       source: repeatableOption,
     },
     required: ["org", "email", "name"],
+    optionOf: { sources: "source" },
     async run(services, given) {
       const { user } = await findMemberByEmail(services, orgOption(given), optionValue(given, "email") ?? "");
       const days = parseNumber(optionValue(given, "days"));

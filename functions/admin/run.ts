@@ -8,6 +8,7 @@ import { loadProfiles } from "../runtime/profiles-file.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { type Command, type CommandLine, UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
+import { withOptionNames } from "./option-names.ts";
 import { openTarget, resolveTarget } from "./target.ts";
 
 const usage = (): string =>
@@ -88,10 +89,9 @@ async function run(words: readonly string[], { environment, out, err }: Terminal
       : servicesFrom({ ...config, PROVISIONER: "simulated" });
     // On AWS the stack creates the table.
     if (opensDatabase) await (target.on === "aws" ? requireTable : createTable)(services.table);
-    const { print, failed = false } = await command.run(services, given, {
-      config,
-      target,
-      report: (text) => err(`${text}\n`),
+    const context = { config, target, report: (text: string) => err(`${text}\n`) };
+    const { print, failed = false } = await command.run(services, given, context).catch((error: unknown) => {
+      throw withOptionNames(error, command);
     });
     out(`${typeof print === "string" ? print : JSON.stringify(print, null, 2)}\n`);
     return failed ? 1 : 0;

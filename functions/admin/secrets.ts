@@ -67,11 +67,15 @@ export const secretsCommands: Readonly<Record<string, Command>> = {
     options: { grace: stringOption, "from-table": stringOption },
     async run(services, given, context) {
       const onProgress = (done: number) => context.report(`${done} data keys`);
-      const graceMs = readSeconds(given) * 1_000;
+      const seconds = readSeconds(given);
+      const onWait = () =>
+        context.report(
+          `waiting ${seconds} s (--grace) before the old keys are removed, for writes in progress that use them`,
+        );
       const keyring = createKeyring(context.config);
       const issuer = issuerIn(context, keyring);
       const outside = issuer === undefined ? [] : [openIssuerFile(issuer)];
-      const rotating = { ...services, keyring, graceMs, onProgress, outside };
+      const rotating = { ...services, keyring, graceMs: seconds * 1_000, onProgress, onWait, outside };
       return { print: await rotateSecrets({ ...rotating, fromTable: optionValue(given, "from-table") }) };
     },
   },
