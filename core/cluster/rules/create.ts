@@ -205,7 +205,12 @@ function validateVersion(draft: Draft<CreateUndocumentedCluster>, problems: Prob
   if (draft.version === "" && draft.updateChannel !== undefined) return channel?.kubernetesClusterVersion;
   if (isAvailableVersion(draft.version)) return draft.version;
   const known = listAvailable(clusterVersions, ({ version }) => version);
-  problems.add("version", `${formatValue(draft.version)} is not allowed: must be one of ${known}`);
+  problems.add(
+    "version",
+    draft.version === ""
+      ? `is required unless updateChannel is sent: one of ${known}`
+      : `${formatValue(draft.version)} is not allowed: must be one of ${known}`,
+  );
   return undefined;
 }
 

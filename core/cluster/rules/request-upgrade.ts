@@ -10,6 +10,7 @@ import type { RequestScheduledClusterUpgrade } from "../upgrade-schema.ts";
 import { isDeleting } from "./transitions.ts";
 import { invalidState, unreachableVersion } from "./update.ts";
 import { upgradeIdentity } from "./upgrade-reference.ts";
+import { isReachable } from "./versions.ts";
 
 /** Maximum time from now to a requested date, in days. */
 const MAX_AHEAD_DAYS = 366;
@@ -43,7 +44,7 @@ export function requestProblems(
     refuse(
       "version",
       version,
-      `must be newer than the cluster's version ${cluster.version}; downgrade it with a PATCH`,
+      `must be newer than the cluster's version ${cluster.version}${olderAdvice(cluster, version)}`,
     );
   }
   const reason = version === undefined || problems.length > 0 ? undefined : unsupported(version);
@@ -52,6 +53,13 @@ export function requestProblems(
     refuse("scheduleRequestDate", scheduleRequestDate, `must be at most ${MAX_AHEAD_DAYS} days ahead`);
   }
   return problems;
+}
+
+/** Returns what to do for a version that is not newer than the cluster's. */
+function olderAdvice(cluster: Cluster, version: string): string {
+  if (version === cluster.version) return "";
+  if (isReachable(cluster, version)) return "; to change to this older version, send it in a PATCH of the cluster";
+  return "; the cluster cannot change to this older version";
 }
 
 /** Finds the conflict of a request with the state of the cluster, or a version that is not reachable; undefined for none. */
