@@ -14,6 +14,7 @@ import { randomIds } from "#core/context.ts";
 import { MAX_SILENCES } from "#core/observability/silence-rules.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { MAX_CREDENTIALS } from "#core/references/cloud-credentials/rules.ts";
+import { DAY_MS } from "#core/shared/time.ts";
 import { clusterKey } from "#core/table/keys.ts";
 import { readReferences } from "#core/tenancy/references.ts";
 import { routeRows } from "#functions/api/routes.ts";
@@ -55,9 +56,19 @@ interface Scene {
   examples: ResponseExamples;
 }
 
+/** Times that a request of an example names. */
+const NAMED = /^20(30|99)-/;
+
+/** Returns the time from a creation to an expiry, in days. */
+const lifetimeOf = ({ createdAt, expiresAt }: Json): number =>
+  Math.round((Date.parse(expiresAt) - Date.parse(createdAt)) / DAY_MS);
+
 /** Replaces values that differ from run to run: identities, times, secrets. */
 function canonical(shown: Map<string, string>, body: Json): Json {
-  const text = JSON.stringify(body, (name, value) => (typeof value === "string" ? shortened(name, value) : value));
+  const text = JSON.stringify(body, function (this: Json, name: string, value: unknown) {
+    if (name === "expiresAt" && "createdAt" in this && !NAMED.test(this.expiresAt)) return `${lifetimeOf(this)} days`;
+    return typeof value === "string" ? shortened(name, value) : value;
+  });
   const identityOf = (real: string) => {
     const known = shown.get(real) ?? `00000000-0000-4000-8000-${String(shown.size).padStart(12, "0")}`;
     shown.set(real, known);
@@ -65,8 +76,8 @@ function canonical(shown: Map<string, string>, body: Json): Json {
   };
   const replaced = text
     .replaceAll(UUID, (real) => (profileByIdentity(real) === undefined ? identityOf(real) : real))
-    // Not those that a request named.
-    .replaceAll(/(?!2099)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, MOMENT);
+    .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, (time) => (NAMED.test(time) ? time : MOMENT))
+    .replaceAll(/"(\d+) days"/g, (_, days) => JSON.stringify(new Date(Date.parse(MOMENT) + days * DAY_MS)));
   // Entity tags contain the start of an identity.
   const withTags = [...shown].reduce(
     (all, [real, known]) =>
