@@ -203,6 +203,8 @@ export type NoOptions = Readonly<Record<never, never>>;
 export interface WriteOptions {
   /** True to make all checks, return the response and change nothing. */
   readonly dryRun: boolean;
+  /** True to add the objects that the provisioner would make to the result of a dry run; only some writes have it. */
+  readonly includeManifests?: boolean;
 }
 
 /**

@@ -1,13 +1,14 @@
 /** Stored shapes of what nodes and clients of a cluster need. */
 
 import * as v from "valibot";
+import { PublicOidcClient } from "../provisioning/oidc-client.ts";
 import { Sealed } from "../secrets/vault.ts";
 import { defineEntity, sameProperties } from "../table/entity.ts";
 
+export { OIDC_CLIENT } from "../provisioning/oidc-client.ts";
+
 /** Name of the item of a cluster's certificate authority. */
 export const CERTIFICATE_AUTHORITY = "CA";
-/** Name of the item of a cluster's OIDC client. */
-export const OIDC_CLIENT = "OIDC";
 /** Name of the item of a cluster's bootstrap tokens. */
 export const BOOTSTRAP_TOKENS = "BOOTSTRAP";
 
@@ -33,8 +34,7 @@ const StoredOidcClient = v.object({
   intendedIssuer: v.optional(v.string()),
   /** The unconfirmed attempt (`intendedAt`) after which an operator allowed one more registration. */
   retryAllowedFor: v.optional(v.string()),
-  issuer: v.optional(v.string()),
-  clientId: v.optional(v.string()),
+  ...PublicOidcClient.entries,
   /** Expiry of the client's secret and time of its renewal, RFC 3339; absent if it does not expire. */
   expiresAt: v.optional(v.string()),
   renewAt: v.optional(v.string()),

@@ -1,11 +1,11 @@
 /** Prerequisites of a cluster: its certificate authority and its OIDC client. */
 
+import { registeredOidcClient } from "../provisioning/oidc-client.ts";
 import type { Prerequisite } from "../provisioning/prerequisite.ts";
-import type { ClusterOidcClient } from "../provisioning/provisioner.ts";
 import type { StoredSecrets } from "../secrets/vault.ts";
 import { Transaction } from "../table/transaction.ts";
 import { certificateAuthorityItem } from "./certificate-authority.ts";
-import { CERTIFICATE_AUTHORITY, OIDC_CLIENT, oidcClientEntity } from "./entity.ts";
+import { CERTIFICATE_AUTHORITY, OIDC_CLIENT } from "./entity.ts";
 import { createFollowUps } from "./follow-ups.ts";
 import { createFormerOidcClientPrerequisite, createOidcClientPrerequisite } from "./oidc-client.ts";
 import { openOrCreateVault, type PrerequisiteServices } from "./prerequisite-services.ts";
@@ -23,14 +23,8 @@ export const createPrerequisites = (services: PrerequisiteServices): readonly Pr
 export const createClusterAccess = (services: PrerequisiteServices) => ({
   prerequisites: createPrerequisites(services),
   followUps: createFollowUps(services),
-  oidcClientOf,
+  oidcClientOf: (secrets: StoredSecrets) => registeredOidcClient(secrets.get(OIDC_CLIENT)),
 });
-
-function oidcClientOf(secrets: StoredSecrets): ClusterOidcClient | undefined {
-  const item = secrets.get(OIDC_CLIENT);
-  const { issuer, clientId } = item === undefined ? {} : oidcClientEntity.read(item);
-  return issuer === undefined || clientId === undefined ? undefined : { issuer, clientId };
-}
 
 function certificateAuthority(services: PrerequisiteServices): Prerequisite {
   return {

@@ -22,6 +22,8 @@ export interface DryRun<Body> {
   /** Body that the write would return, without the properties that the server would generate. */
   body: Partial<Body>;
   consequences: readonly Consequence[];
+  /** Objects that the provisioner would make, without secrets; absent unless the request asks for them. */
+  manifests?: readonly object[];
 }
 
 /** Result of a write. */

@@ -118,6 +118,11 @@ const eventsPage = {
 
 const dryRun = flag("dryRun", "Makes all checks and returns the result with its `consequences`, but changes nothing.");
 
+const includeManifests = flag(
+  "includeManifests",
+  "With `dryRun=true`, adds `manifests` to the result: the Kubernetes objects that the provisioner would make, with the values of Secrets redacted. Requires the role `admin` in the environment. Refused if the server's provisioner makes no such objects.",
+);
+
 const pageNumber = { type: "integer", format: "int32", minimum: 0 };
 const pageSize = { type: "integer", format: "int32", minimum: 1, maximum: MAX_PAGE_SIZE };
 
@@ -237,6 +242,7 @@ const parametersWith = (defaultSize: number): Readonly<Record<ParameterName, Par
   includeDetails,
   waitFor,
   dryRun,
+  includeManifests,
   page: pageable(defaultSize),
   sortedPage: pageable(defaultSize, sortable),
   ifMatch,

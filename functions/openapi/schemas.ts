@@ -49,6 +49,31 @@ const Consequence = v.object({
 /** Property that only the response to a dry run has. */
 const consequences = v.optional(v.pipe(v.array(Consequence), v.description("Only in the response to a dry run.")));
 
+const textMap = v.record(v.string(), v.string());
+
+/** Kubernetes object that the provisioner would apply to the management cluster. */
+const ManifestResponse = v.object({
+  apiVersion: v.string(),
+  data: v.optional(v.pipe(textMap, v.description("Of a ConfigMap or a Secret. Each value of a Secret is `REDACTED`."))),
+  kind: v.string(),
+  metadata: v.object({
+    annotations: v.optional(textMap),
+    labels: v.optional(textMap),
+    name: v.string(),
+    namespace: v.optional(v.string()),
+  }),
+  spec: v.optional(v.record(v.string(), v.unknown())),
+  type: v.optional(v.pipe(v.string(), v.description("Of a Secret."))),
+});
+
+/** Property that only the response to a dry run with `includeManifests=true` has. */
+const manifests = v.optional(
+  v.pipe(
+    v.array(ManifestResponse),
+    v.description("Only in the response to a dry run with `includeManifests=true`, in the order of application."),
+  ),
+);
+
 /**
  * Properties that every response has except that of a dry run. A dry run has the same schema as the real response, so they are optional
  * there. The tests check responses more strictly, because they know which of them were dry runs.
@@ -92,8 +117,11 @@ const ObservabilityTenant = responseToWrite("ObservabilityTenant", Cluster.Obser
 const ClusterResponse = responseToWrite("ClusterResponse", Cluster.ClusterResponse, {
   maintenanceSchedule: v.optional(MaintenanceScheduleResponse),
   observabilityTenant: v.optional(ObservabilityTenant),
+  manifests,
 });
-const ClusterNodePoolResponse = responseToWrite("ClusterNodePoolResponse", NodePool.ClusterNodePoolResponse);
+const ClusterNodePoolResponse = responseToWrite("ClusterNodePoolResponse", NodePool.ClusterNodePoolResponse, {
+  manifests,
+});
 const EnvironmentResponse = responseToWrite("EnvironmentResponse", Environment.EnvironmentResponse);
 const ScheduledClusterUpgradeResponse = responseToWrite(
   "ScheduledClusterUpgradeResponse",
@@ -171,6 +199,7 @@ const SCHEMAS = {
   JoinConfigVersions: Configuration.JoinConfigVersions,
   KubeconfigResponse: Configuration.KubeconfigResponse,
   MaintenanceScheduleResponse,
+  ManifestResponse,
   MaintenanceWindow: MaintenanceSchedule.MaintenanceWindow,
   MaintenanceWindowResponse: Cluster.MaintenanceWindowResponse,
   MemberResponse,

@@ -61,22 +61,26 @@ function strict(schema: unknown): unknown {
 }
 
 const without = (schema: AnySchemaObject, name: string): AnySchemaObject => {
+  if (schema.properties?.[name] === undefined) return schema;
   const { [name]: _, ...properties } = schema.properties;
   return { ...schema, properties };
 };
 
 const generatedOf = (name: string): readonly string[] => new Map(Object.entries(generatedProperties)).get(name) ?? [];
 
-/** Components for responses other than those of a dry run: generated properties are required, consequences are forbidden. */
+/** Properties that only the response to a dry run has. */
+const OF_DRY_RUNS = ["consequences", "manifests"];
+
+/**
+ * Components for responses other than those of a dry run: generated properties are required, and those of a dry run are
+ * forbidden.
+ */
 const done = (schemas: OpenApi["components"]["schemas"]) =>
   Object.fromEntries(
     Object.entries(schemas).map(([name, schema]): [string, AnySchemaObject] => {
       const required = [...(schema.required ?? []), ...generatedOf(name)];
       const whole = required.length === 0 ? schema : { ...schema, required };
-      return [
-        name,
-        name !== "DryRunResponse" && schema.properties?.consequences ? without(whole, "consequences") : whole,
-      ];
+      return [name, name === "DryRunResponse" ? whole : OF_DRY_RUNS.reduce(without, whole)];
     }),
   );
 

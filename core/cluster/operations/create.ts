@@ -7,7 +7,7 @@ import type { NodePool } from "../../node-pool/entity.ts";
 import { nodePoolItem } from "../../node-pool/items.ts";
 import { MAX_NODE_POOLS } from "../../node-pool/schema.ts";
 import { IDEMPOTENCY_LABEL, type Representation, storeResponse } from "../../request/idempotency.ts";
-import { readWriteOptions, runWrite, type WriteResult } from "../../request/write.ts";
+import { type DryRun, readWriteOptions, runWrite, type WriteResult } from "../../request/write.ts";
 import { type AppError, conflict, invalid } from "../../shared/errors.ts";
 import type { Deadline } from "../../shared/retry.ts";
 import { isSlug, slugOf } from "../../shared/slug.ts";
@@ -33,6 +33,7 @@ import {
   slugStateOf,
 } from "../store/slug-reservation.ts";
 import type { CreateUndocumentedCluster, UpstreamCluster } from "../undocumented.ts";
+import { manifestProblems, UNKNOWN_CLUSTER, unknownNodePool, withManifests, writerRole } from "./manifests.ts";
 import { representCluster } from "./represent-cluster.ts";
 import { readVisibleCluster } from "./visible-cluster.ts";
 
@@ -86,7 +87,7 @@ async function loadCreate(
   const upstreamIdentity = body.value?.upstreamClusterIdentity;
   const authorized = await authorize<SlugContext | undefined, ClusterResponse>(context, {
     path: { organisation, environment },
-    role: "developer",
+    role: writerRole(options),
     keys: () => [
       ...(slug === undefined ? [] : [clusterKey(organisation, environment, slug)]),
       ...(upstreamIdentity === undefined ? [] : [pointerKey(upstreamIdentity)]),
@@ -100,7 +101,7 @@ async function loadCreate(
   const validation = validateCreate(body, authorized.references, context.provisioner, upstream);
   const { dryRun, problems: others } = readWriteOptions(context, options, body.unknown);
   const { validated: settings } = validation;
-  const problems = [...others, ...validation.problems];
+  const problems = [...others, ...manifestProblems(context, options), ...validation.problems];
   if (settings === undefined || problems.length > 0) throw invalid(problems);
   if (slug === undefined || authorized.environment === undefined) throw new Error("a name without problems has a slug");
   const owner = authorized.prefetched(clusterKey(organisation, environment, slug));
@@ -145,12 +146,24 @@ async function attempt(
   const response = representCluster(cluster, authorized);
   if (loaded.dryRun) {
     await requireRoom(context, cluster.organisation);
-    return { kind: "dryRun", body: withoutGenerated(response.body), consequences: [] };
+    const result: DryRun<ClusterResponse> = {
+      kind: "dryRun",
+      body: withoutGenerated(response.body),
+      consequences: [],
+    };
+    return await withManifests(context, input.options, authorized, result, () => expectedState(cluster, settings));
   }
   generatePoolIds(context, generated, settings.nodePools.length);
   const pools = newNodePools(cluster, settings, generated.nodePools);
   const isWritten = await write(context, authorized, { cluster, pools, settings, slugState, response, deadline });
   return isWritten ? response : undefined;
+}
+
+/** Returns the cluster and its pools as they would be stored, with fixed identities in place of generated ones. */
+function expectedState(created: Cluster, settings: ValidatedCreate) {
+  const cluster = { ...created, identity: UNKNOWN_CLUSTER };
+  const ids = settings.nodePools.map((_, position) => ({ id: position + 1, identity: unknownNodePool(position) }));
+  return { cluster, nodePools: newNodePools(cluster, settings, ids), isStored: false };
 }
 
 /** Removes the properties that the server would generate, for a dry run. */

@@ -22,6 +22,7 @@ import {
 } from "../rules/decide-node-pool.ts";
 import { commitMutation } from "../store/mutation.ts";
 import { clusterNotFound } from "./get.ts";
+import { manifestProblems, unknownNodePool, withManifests, writerRole } from "./manifests.ts";
 import { findNodePool, representNodePool } from "./node-pool-read.ts";
 
 /** Request to create a node pool. */
@@ -101,7 +102,7 @@ async function writeNodePool(
       case "unchanged":
         return representNodePool(decision.pool);
       case "dryRun":
-        return decision;
+        return await dryRun(context, input, loaded, decision);
       case "write":
         return await commitNodePool(context, loaded, decision, deadline);
     }
@@ -125,7 +126,7 @@ async function loadNodePools(
   const key = () => clusterKey(organisation, environment, slug);
   const authorized = await authorize<undefined, ClusterNodePoolResponse>(context, {
     path: { organisation, environment, cluster: slug },
-    role: "developer",
+    role: writerRole(options),
     keys: () => [key()],
   });
   if (authorized.replay !== undefined) return authorized.replay;
@@ -133,13 +134,29 @@ async function loadNodePools(
   if (item === undefined) throw clusterNotFound(slug, environment);
   const cluster = clusterEntity.read(item);
   const provider = providerBySlug(cluster.cloudProvider);
-  const { dryRun, problems } = readWriteOptions(context, options, unknown);
+  const { dryRun, problems: others } = readWriteOptions(context, options, unknown);
+  const problems = [...others, ...manifestProblems(context, options)];
   const pools = await nodePoolsOf(context.table, cluster.identity);
   const now = context.clock().toISOString();
   const { provisioner } = context;
   const { references } = authorized;
   const state = { dryRun, problems, cluster, provider, references, provisioner, pools, mutationId, now };
   return { kind: "loaded", authorized, state };
+}
+
+/** Builds the result of a dry run. */
+async function dryRun(
+  context: Context,
+  { options }: Pick<CreateNodePoolInput, "options">,
+  { authorized, state }: LoadedNodePools,
+  { body, consequences, pool }: NodePoolDecision & { kind: "dryRun" },
+): Promise<WriteResult<ClusterNodePoolResponse>> {
+  const { cluster, pools } = state;
+  const others = pools.filter(({ id }) => id !== pool.id);
+  const isNew = others.length === pools.length;
+  const expected = isNew ? { ...pool, identity: unknownNodePool(0) } : pool;
+  const subject = { cluster, nodePools: [...others, expected], isStored: true };
+  return await withManifests(context, options, authorized, { kind: "dryRun", body, consequences }, () => subject);
 }
 
 /** Writes one pool with its cluster. @returns undefined after a concurrent change */

@@ -24,6 +24,7 @@ import { clusterEtag } from "../store/items.ts";
 import { commitMutation, type MovePlan } from "../store/mutation.ts";
 import { readSlugContext, type SlugContext, slugStateOf } from "../store/slug-reservation.ts";
 import { type ClusterPath, clusterNotFound } from "./get.ts";
+import { manifestProblems, withManifests, writerRole } from "./manifests.ts";
 import { representCluster } from "./represent-cluster.ts";
 
 /** Request to change a cluster. */
@@ -69,9 +70,9 @@ export async function update(context: Context, input: UpdateInput): Promise<Writ
 }
 
 /** Returns the required role. It depends on the body, even if the body changes nothing. */
-function requiredRole({ body: { target, value }, environment }: UpdateInput): RequiredRole {
+function requiredRole({ body: { target, value }, environment, options }: UpdateInput): RequiredRole {
   const isAdmins = value.input.status === "deleting" || (target !== undefined && target !== environment);
-  return isAdmins ? "admin" : "developer";
+  return isAdmins ? "admin" : writerRole(options);
 }
 
 /** Runs a change. @throws AppError as `update` */
@@ -92,7 +93,7 @@ export async function runUpdate(context: Context, command: UpdateCommand): Promi
         return isStored ? unchanged : undefined;
       }
       case "dryRun":
-        return await dryRun(context, loaded, decision);
+        return await dryRun(context, command, loaded, decision);
       case "write":
         return await writeUpdate(context, loaded, decision, mutationId, deadline);
     }
@@ -150,13 +151,14 @@ async function loadUpdate(
       ? undefined
       : { property: command.targetProperty, slug: target, environment: to, owners: slugState };
   const { references } = authorized;
-  const options = readWriteOptions(context, command.options, update.unknown);
+  const { dryRun, problems } = readWriteOptions(context, command.options, update.unknown);
   const etag = clusterEtag(cluster, references);
   return {
     kind: "loaded",
     authorized,
     state: {
-      ...options,
+      dryRun,
+      problems: [...problems, ...manifestProblems(context, command.options)],
       cluster,
       etag,
       references,
@@ -172,6 +174,7 @@ async function loadUpdate(
 /** Builds the result of a dry run. */
 async function dryRun(
   context: Context,
+  { options }: UpdateCommand,
   { authorized, state }: LoadedUpdate,
   { after, changes }: UpdateDecision & { kind: "dryRun" },
 ): Promise<DryRun<ClusterResponse>> {
@@ -180,7 +183,9 @@ async function dryRun(
   const now = context.clock().toISOString();
   const accepted = changes.length === 0 ? after : acceptChange(cluster, after, false, now);
   const { body } = representCluster(accepted, authorized);
-  return { kind: "dryRun", body, consequences: consequencesOf(cluster, after, changes, pools.filter(isLive)) };
+  const consequences = consequencesOf(cluster, after, changes, pools.filter(isLive));
+  const expected = { cluster: accepted, nodePools: pools, isStored: true };
+  return await withManifests(context, options, authorized, { kind: "dryRun", body, consequences }, () => expected);
 }
 
 /** Writes a change. @returns undefined after a concurrent change */

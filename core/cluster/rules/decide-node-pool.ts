@@ -56,7 +56,8 @@ export interface NodePoolState {
 export type NodePoolDecision =
   | { kind: "refuse"; error: AppError }
   | { kind: "unchanged"; pool: NodePool }
-  | { kind: "dryRun"; body: Partial<ClusterNodePoolResponse>; consequences: Consequence[] }
+  /** `pool` is the pool as it would be stored. */
+  | { kind: "dryRun"; body: Partial<ClusterNodePoolResponse>; consequences: Consequence[]; pool: NodePool }
   | { kind: "write"; pool: NodePool; event: EventOf };
 
 /** Returns the location of the nodes. A provider or region that left the catalogue offers nothing that a pool could change to. */
@@ -106,7 +107,7 @@ export function decideCreate(state: NodePoolState, request: Validated<CreateNode
     modifiedAt: now,
     revision: 1,
   };
-  if (state.dryRun) return { kind: "dryRun", body: withoutGenerated(pool), consequences: [] };
+  if (state.dryRun) return { kind: "dryRun", body: withoutGenerated(pool), consequences: [], pool };
   return {
     kind: "write",
     pool,
@@ -135,14 +136,19 @@ export function decideUpdate(
   const names = changedNames(pool, settings);
   if (names.length === 0) {
     return state.dryRun
-      ? { kind: "dryRun", body: toNodePoolResponse(pool), consequences: [] }
+      ? { kind: "dryRun", body: toNodePoolResponse(pool), consequences: [], pool }
       : { kind: "unchanged", pool };
   }
   const error = deletingConflict(cluster) ?? fixedConflict(pool, settings) ?? poolDeletingConflict(pool);
   if (error !== undefined) return { kind: "refuse", error };
   const after: NodePool = { ...nextRevision(state, pool), ...settings, provisionStatus: "ACCEPTED" };
   if (state.dryRun) {
-    return { kind: "dryRun", body: toNodePoolResponse(after), consequences: nodePoolConsequences(pool, names) };
+    return {
+      kind: "dryRun",
+      body: toNodePoolResponse(after),
+      consequences: nodePoolConsequences(pool, names),
+      pool: after,
+    };
   }
   const changes = names.map((name) => ({
     path: `${nodePoolPath(pool)}.${name}` as const,
@@ -163,9 +169,11 @@ export function decideRemove(
   if (state.cluster.writtenBy === state.mutationId) return { kind: "unchanged", pool };
   const mismatch = revisionMismatch(precondition, nodePoolEtag(pool));
   if (mismatch !== undefined) return { kind: "refuse", error: mismatch };
-  if (state.dryRun) return { kind: "dryRun", body: {}, consequences: isLive(pool) ? removalConsequences(pool) : [] };
+  const after: NodePool = isLive(pool) ? { ...nextRevision(state, pool), provisionStatus: "DELETING" } : pool;
+  if (state.dryRun) {
+    return { kind: "dryRun", body: {}, consequences: isLive(pool) ? removalConsequences(pool) : [], pool: after };
+  }
   if (!isLive(pool)) return { kind: "unchanged", pool };
-  const after: NodePool = { ...nextRevision(state, pool), provisionStatus: "DELETING" };
   const path = `${nodePoolPath(pool)}.provisionStatus` as const;
   const changes = [{ path, from: pool.provisionStatus, to: after.provisionStatus }];
   return { kind: "write", pool: after, event: { type: "node-pool.deletion-requested", changes } };

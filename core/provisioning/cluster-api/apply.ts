@@ -2,6 +2,7 @@
 
 import { isKubernetesError } from "../../kubernetes/errors.ts";
 import { type ObjectKind, refOf } from "../../kubernetes/objects.ts";
+import { RANK_COUNT, rankOf } from "./application-order.ts";
 import { type Call, deleteObject, getObject, listObjects } from "./calls.ts";
 import type { TranslationInput } from "./input.ts";
 import {
@@ -54,24 +55,6 @@ const annotated = (manifest: Manifest, annotations: Record<string, string>): Man
   metadata: { ...manifest.metadata, annotations: { ...manifest.metadata.annotations, ...annotations } },
 });
 
-/** Objects of one rank are applied at the same time, after those that they refer to. */
-const RANKS: readonly (readonly string[])[] = [
-  ["Namespace"],
-  ["Secret", "ConfigMap"],
-  ["AWSClusterStaticIdentity", "AzureClusterIdentity", "OpenStackClusterIdentity", "VSphereClusterIdentity"],
-  // The templates, and the infrastructure: everything that is not listed.
-  [],
-  ["KubeadmControlPlane", "KamajiControlPlane"],
-  ["Cluster"],
-  ["MachineDeployment", "MachineHealthCheck", "ClusterResourceSet"],
-];
-const REST = RANKS.findIndex((kinds) => kinds.length === 0);
-
-const rankOf = ({ kind }: Manifest): number => {
-  const rank = RANKS.findIndex((kinds) => kinds.includes(kind));
-  return rank < 0 ? REST : rank;
-};
-
 /** Objects to apply. */
 export interface Application {
   input: TranslationInput;
@@ -100,7 +83,7 @@ export async function applyAll(call: Call, application: Application): Promise<vo
   const begun = annotated(cluster, { [FENCE]: String(fence) });
   let present = before === undefined ? undefined : await mark(call, identity, fence, begun, before);
   const all = [...manifests.filter((each) => each !== cluster), ...secrets];
-  for (let rank = 0; rank < RANKS.length; rank++) {
+  for (let rank = 0; rank < RANK_COUNT; rank++) {
     if (rank === rankOf(cluster) && present === undefined) {
       present = await applyObject<ObservedCluster>(call, begun);
     }

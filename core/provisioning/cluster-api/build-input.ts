@@ -2,10 +2,11 @@
 
 import { clusterVersions, machineImageOf, providerBySlug, regionOf } from "../../catalogue/index.ts";
 import type { Cluster } from "../../cluster/entity.ts";
+import { errorText } from "../../shared/errors.ts";
 import type { Plan } from "../provisioner.ts";
 import type { Release, Rollout, TranslatedType, TranslationInput } from "./input.ts";
 import { objectNameOf } from "./manifest.ts";
-import { type Profiles, settingsOf } from "./profiles.ts";
+import { type Profiles, type Settings, settingsOf } from "./profiles.ts";
 import type { Sources } from "./sources.ts";
 
 /** Part of a plan that objects depend on. */
@@ -31,6 +32,30 @@ function releaseOf(cluster: Cluster, type: TranslatedType, version: string): Rel
   return { version, kubernetes: row.kubernetes, image };
 }
 
+function requireSettings(profiles: Profiles, { cloudProvider, region }: Cluster): Settings {
+  const settings = settingsOf(profiles, cloudProvider, region);
+  if (settings === undefined) throw new Error(`the profiles have no settings for ${cloudProvider} in ${region}`);
+  return settings;
+}
+
+/** Lists everything that `buildInput` would throw, one problem each. */
+export function inputProblems({ cluster, version, nodePools }: TranslatedPlan, profiles: Profiles): string[] {
+  const versions = new Set([version, ...nodePools.map((planned) => planned.version)]);
+  const checks = [
+    () => requireSettings(profiles, cluster),
+    ...[...versions].map((each) => () => releaseOf(cluster, typeOf(cluster), each)),
+  ];
+  const problems = checks.flatMap((check) => {
+    try {
+      check();
+      return [];
+    } catch (error) {
+      return [errorText(error)];
+    }
+  });
+  return [...new Set(problems)];
+}
+
 /**
  * Builds the input of the translation.
  *
@@ -39,7 +64,7 @@ function releaseOf(cluster: Cluster, type: TranslatedType, version: string): Rel
  */
 export function buildInput(
   plan: TranslatedPlan,
-  sources: Sources,
+  sources: Pick<Sources, "organisationIdentity" | "account">,
   profiles: Profiles,
   rollout: Rollout,
 ): TranslationInput {
@@ -47,10 +72,7 @@ export function buildInput(
   const type = typeOf(cluster);
   const provider = providerBySlug(cluster.cloudProvider);
   const region = provider && regionOf(provider, cluster.region);
-  const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
-  if (settings === undefined) {
-    throw new Error(`the profiles have no settings for ${cluster.cloudProvider} in ${cluster.region}`);
-  }
+  const settings = requireSettings(profiles, cluster);
   return {
     cluster,
     organisationIdentity: sources.organisationIdentity,

@@ -1,8 +1,8 @@
 /** Traits of the provisioner that makes clusters with Cluster API. */
 
 import { type CloudProviderType, regionOf } from "../../catalogue/index.ts";
+import type { ManifestRenderer } from "../../cluster/operations/manifests.ts";
 import type { RequestedConfiguration } from "../../configuration/requested.ts";
-import type { ProvisionerTraits } from "../../context.ts";
 import type { Problem } from "../../shared/errors.ts";
 import { formatValue } from "../../shared/validation.ts";
 import { nodePoolRefusals } from "./node-pool-refusals.ts";
@@ -81,9 +81,14 @@ export function refusedSettings(profiles: Profiles, requested: RequestedConfigur
 }
 
 /** Returns the traits. @param profiles settings of the operator */
-export const clusterApiTraits = (profiles: Profiles): ProvisionerTraits => ({
+export const clusterApiTraits = (profiles: Profiles): ManifestRenderer => ({
   name: "cluster-api",
   needsCredentials: (type) => WITH_CREDENTIALS.includes(type),
   hasApiServers: true,
   problemsOf: (requested) => refusedSettings(profiles, requested),
+  async renderManifests(services, subject) {
+    // The translator is loaded only when it is asked for: functions of the API start without it.
+    const { renderManifests } = await import("./render-manifests.ts");
+    return await renderManifests(services, subject, profiles);
+  },
 });

@@ -7,19 +7,19 @@ import { ifMatch } from "../../http/preconditions.ts";
 import type { clusterOperations } from "../clusters.ts";
 import type { Dialect } from "../dialect.ts";
 import { clusterDialect } from "../v1/clusters.ts";
-import { clusterOf, environmentOf, writeOptions } from "../v1/request.ts";
+import { clusterOf, environmentOf, manifestOptions } from "../v1/request.ts";
 import { acloudDialect } from "./dialect.ts";
 
 /** Operations on clusters in the dialect of the published clients. */
 export const acloudClusterDialect: Dialect<typeof clusterOperations> = acloudDialect(clusterDialect, {
   createCluster: (request) => ({
     ...environmentOf(request),
-    ...writeOptions(request),
+    ...manifestOptions(request),
     body: parseCreate(request.body, CreateUndocumentedCluster),
   }),
   updateCluster: (request) => ({
     ...clusterOf(request),
-    ...writeOptions(request),
+    ...manifestOptions(request),
     ...ifMatch(request),
     body: parseUpdate(request.body, UpdateUndocumentedCluster),
   }),

@@ -1,6 +1,19 @@
 import { LIST_INDEX, PREVIOUS_LIST_INDEX } from "#core/table/definition.ts";
 import type { Grant } from "../grants.ts";
-import { CHANGE, CLUSTER, CLUSTERS, EVENTS, GETS, MOVES, NEW, PLAIN, READS, type RouteRow, WRITES } from "./row.ts";
+import {
+  CHANGE_WITH_MANIFESTS,
+  CLUSTER,
+  CLUSTERS,
+  EVENTS,
+  GETS,
+  MOVES,
+  NEW,
+  NEW_WITH_MANIFESTS,
+  PLAIN,
+  READS,
+  type RouteRow,
+  WRITES,
+} from "./row.ts";
 
 const LISTS = { table: ["BatchGetItem", "Query"], indexes: [LIST_INDEX, PREVIOUS_LIST_INDEX] } as const satisfies Grant;
 const CLUSTER_LIST = [
@@ -38,7 +51,7 @@ export const clusters = {
     group: "Clusters",
     method: "POST",
     path: `${CLUSTERS}/{environment}`,
-    parameters: NEW,
+    parameters: NEW_WITH_MANIFESTS,
     body: "CreateCluster",
     success: "ClusterResponse",
     grant: WRITES,
@@ -55,7 +68,7 @@ export const clusters = {
     group: "Clusters",
     method: "PATCH",
     path: CLUSTER,
-    parameters: CHANGE,
+    parameters: CHANGE_WITH_MANIFESTS,
     body: "UpdateCluster",
     success: "ClusterResponse",
     grant: MOVES,

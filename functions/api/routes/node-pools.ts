@@ -1,4 +1,14 @@
-import { CHANGE, CLUSTER, NEW, PLAIN, POOL, READS, type RouteRow, WRITES } from "./row.ts";
+import {
+  CHANGE,
+  CHANGE_WITH_MANIFESTS,
+  CLUSTER,
+  NEW_WITH_MANIFESTS,
+  PLAIN,
+  POOL,
+  READS,
+  type RouteRow,
+  WRITES,
+} from "./row.ts";
 
 /** Rows of the operations on node pools. */
 export const nodePools = {
@@ -14,7 +24,7 @@ export const nodePools = {
     group: "NodePools",
     method: "POST",
     path: `${CLUSTER}/pools`,
-    parameters: NEW,
+    parameters: NEW_WITH_MANIFESTS,
     body: "CreateNodePool",
     success: "ClusterNodePoolResponse",
     grant: WRITES,
@@ -31,7 +41,7 @@ export const nodePools = {
     group: "NodePools",
     method: "PUT",
     path: POOL,
-    parameters: CHANGE,
+    parameters: CHANGE_WITH_MANIFESTS,
     body: "UpdateNodePool",
     success: "ClusterNodePoolResponse",
     grant: WRITES,

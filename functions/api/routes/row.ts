@@ -28,6 +28,7 @@ export type ParameterName =
   | "ifMatch"
   | "ifNoneMatch"
   | "includeDetails"
+  | "includeManifests"
   | "maintenanceSchedule"
   | "name"
   | "page"
@@ -104,6 +105,12 @@ export const REMOVES = { ...UPDATES, table: [...UPDATES.table, "DeleteItem"] } a
 
 /** Parameters of a POST. */
 export const NEW = ["dryRun", "idempotencyKey", "prefer"] as const;
+
+/** Parameters of a POST whose dry run can show the objects that the provisioner would make. */
+export const NEW_WITH_MANIFESTS = ["dryRun", "includeManifests", "idempotencyKey", "prefer"] as const;
+
+/** Parameters of a PATCH and a PUT whose dry run can show the objects that the provisioner would make. */
+export const CHANGE_WITH_MANIFESTS = ["dryRun", "includeManifests", "ifMatch", "prefer"] as const;
 
 /** Parameters of a PATCH, a PUT and a DELETE. */
 export const CHANGE = ["dryRun", "ifMatch", "prefer"] as const;

@@ -15,7 +15,15 @@ import { API_PREFIX } from "../routes.ts";
 import { renderDocumented } from "./documented.ts";
 import { encodeEvents, eventOptions } from "./events.ts";
 import { encodePage, parsePageQuery } from "./page.ts";
-import { anyText, clusterOf, environmentOf, noOptions, organisationOf, writeOptions } from "./request.ts";
+import {
+  anyText,
+  clusterOf,
+  environmentOf,
+  manifestOptions,
+  noOptions,
+  organisationOf,
+  writeOptions,
+} from "./request.ts";
 import { encodeWrite } from "./write-result.ts";
 
 type ClusterStatus = (typeof clusterStatuses)[number];
@@ -83,13 +91,13 @@ export const clusterDialect: Dialect<typeof clusterOperations> = {
     listEnvironmentClusters: (request) => ({ ...environmentOf(request), ...listOptions(request) }),
     createCluster: (request) => ({
       ...environmentOf(request),
-      ...writeOptions(request),
+      ...manifestOptions(request),
       body: parseCreate(request.body),
     }),
     getCluster: (request) => ({ ...clusterOf(request), ...getOptions(request), signal: request.signal }),
     updateCluster: (request) => ({
       ...clusterOf(request),
-      ...writeOptions(request),
+      ...manifestOptions(request),
       ...ifMatch(request),
       body: parseUpdate(request.body),
     }),

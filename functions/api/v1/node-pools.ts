@@ -7,7 +7,7 @@ import type { Dialect } from "../dialect.ts";
 import type { nodePoolOperations } from "../node-pools.ts";
 import { API_PREFIX } from "../routes.ts";
 import { renderDocumented } from "./documented.ts";
-import { clusterOf, noOptions, writeOptions } from "./request.ts";
+import { clusterOf, manifestOptions, noOptions, writeOptions } from "./request.ts";
 import { encodeRemoval, encodeWrite } from "./write-result.ts";
 
 const nodePoolOf = (request: ApiRequest) => ({ ...clusterOf(request), nodePool: request.segment("nodePool") });
@@ -20,13 +20,13 @@ export const nodePoolDialect: Dialect<typeof nodePoolOperations> = {
     listNodePools: (request) => ({ ...clusterOf(request), ...noOptions(request) }),
     createNodePool: (request) => ({
       ...clusterOf(request),
-      ...writeOptions(request),
+      ...manifestOptions(request),
       body: parseNodePool(request.body),
     }),
     getNodePool: (request) => ({ ...nodePoolOf(request), ...noOptions(request) }),
     updateNodePool: (request) => ({
       ...nodePoolOf(request),
-      ...writeOptions(request),
+      ...manifestOptions(request),
       ...ifMatch(request),
       body: parseNodePool(request.body),
     }),

@@ -38,6 +38,11 @@ export const writeOptions = ({ query }: ApiRequest): { options: Parsed<WriteOpti
   options: parseQuery(query, { dryRun: flag }),
 });
 
+/** Decodes the query of a write whose dry run can show the objects that the provisioner would make. */
+export const manifestOptions = ({ query }: ApiRequest): { options: Parsed<WriteOptions> } => ({
+  options: parseQuery(query, { dryRun: flag, includeManifests: flag }),
+});
+
 /** Decodes the query of a list whose only parameters are those of the page. */
 export const pageOptions = (request: ApiRequest): { options: Parsed<PageOptions> } => ({
   options: parsePageQuery(request, {}),

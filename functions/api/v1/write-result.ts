@@ -1,6 +1,6 @@
 /** Converts the results of writes to responses. */
 
-import type { WriteResult } from "#core/request/write.ts";
+import type { DryRun, WriteResult } from "#core/request/write.ts";
 import type { HandlerResponse } from "../../http/app.ts";
 import { etagHeader } from "../../http/errors.ts";
 
@@ -14,8 +14,10 @@ export const encodeWrite = <Body>(
   headersOf: (body: Body) => Record<string, string> = () => ({}),
 ): HandlerResponse =>
   result.kind === "dryRun"
-    ? { body: { ...result.body, consequences: result.consequences } }
+    ? { body: { ...result.body, consequences: result.consequences, ...manifestsOf(result) } }
     : { body: result.body, headers: { ...etagHeader(result.etag), ...headersOf(result.body) } };
+
+const manifestsOf = ({ manifests }: DryRun<unknown>) => (manifests === undefined ? {} : { manifests });
 
 /** Builds the response to a removal: no content, or the consequences of a dry run. */
 export const encodeRemoval = (result: WriteResult<unknown>): HandlerResponse =>
