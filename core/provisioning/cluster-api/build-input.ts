@@ -4,7 +4,7 @@ import { clusterVersions, machineImageOf, providerBySlug, regionOf } from "../..
 import type { Cluster } from "../../cluster/entity.ts";
 import { errorText } from "../../shared/errors.ts";
 import type { Plan } from "../provisioner.ts";
-import type { Release, Rollout, TranslatedType, TranslationInput } from "./input.ts";
+import type { AccountDetails, Release, Rollout, TranslatedType, TranslationInput } from "./input.ts";
 import { objectNameOf } from "./manifest.ts";
 import { type Profiles, type Settings, settingsOf } from "./profiles.ts";
 import type { Sources } from "./sources.ts";
@@ -60,6 +60,7 @@ export function inputProblems({ cluster, version, nodePools }: TranslatedPlan, p
  * Builds the input of the translation.
  *
  * @param rollout what was read from the management cluster or allocated there
+ * @param accountDetails as `SourceReader` returns them
  * @throws Error if the catalogue or the profiles lack something that the cluster needs
  */
 export function buildInput(
@@ -67,6 +68,7 @@ export function buildInput(
   sources: Pick<Sources, "organisationIdentity" | "account">,
   profiles: Profiles,
   rollout: Rollout,
+  accountDetails: AccountDetails | undefined,
 ): TranslationInput {
   const { cluster, oidc, version, isRunning, nodePools } = plan;
   const type = typeOf(cluster);
@@ -82,6 +84,7 @@ export function buildInput(
     isRunning,
     nodePools: nodePools.map((planned) => ({ ...planned, release: releaseOf(cluster, type, planned.version) })),
     account: { identity: sources.account.identity, metadata: sources.account.metadata },
+    accountDetails,
     nodeTypes: new Map((provider?.nodeTypes ?? []).map((each) => [each.type, each])),
     zones: (region?.availabilityZones ?? []).map(({ slug }) => slug),
     oidc,

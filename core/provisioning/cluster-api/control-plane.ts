@@ -144,6 +144,7 @@ export function translateControlPlane<Type extends TranslatedType>(
     ...(Object.keys(clusterConfiguration).length === 0 ? {} : { clusterConfiguration }),
     ...nonEmpty("files", files),
     ...nonEmpty("preKubeadmCommands", settings.preKubeadmCommands ?? []),
+    ...nonEmpty("postKubeadmCommands", settings.postKubeadmCommands ?? []),
     ...(hasRegistration
       ? {
           initConfiguration: { nodeRegistration: registration },

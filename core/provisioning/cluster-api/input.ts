@@ -35,6 +35,14 @@ export interface Rollout {
   apiAddress: string | undefined;
 }
 
+/** Parts of the credentials of an account that are no secrets, because objects show them. Only azure has them. */
+export interface AccountDetails {
+  subscriptionId: string;
+  tenantId: string;
+  /** Id of the service principal. */
+  clientId: string;
+}
+
 /** Input of the translation of one cluster. */
 export interface TranslationInput<Type extends TranslatedType = TranslatedType> {
   cluster: Cluster;
@@ -50,6 +58,8 @@ export interface TranslationInput<Type extends TranslatedType = TranslatedType> 
   /** Pools that are not being deleted. */
   nodePools: readonly TranslatedPool[];
   account: Pick<CloudAccount, "identity" | "metadata">;
+  /** Undefined if objects of the provider show no part of the credentials. */
+  accountDetails: AccountDetails | undefined;
   /** Node types of the provider, for the capacity of a pool that may have no node: cores and MiB. */
   nodeTypes: ReadonlyMap<string, { cpu: number; memory: number }>;
   /** Zones of the region, in the order of the catalogue. */

@@ -42,6 +42,15 @@ export const clusterLabels = ({ cluster, organisationIdentity }: Named): Record<
   [CLUSTER_ID]: cluster.identity,
 });
 
+/** Returns the labels of an object that clusters of a cloud account share. */
+export const accountLabels = ({
+  account,
+  organisationIdentity,
+}: Pick<TranslationInput, "account" | "organisationIdentity">): Record<string, string> => ({
+  ...organisationLabels(organisationIdentity),
+  [ACCOUNT_ID]: account.identity,
+});
+
 /** Returns the labels of an object that shows the environment of the cluster. */
 export const environmentLabels = (input: Named): Record<string, string> => ({
   ...clusterLabels(input),

@@ -229,7 +229,8 @@ export function translateNodePools<Type extends TranslatedType>(
     const bootstrap = bootstrapTemplate(input, translation, planned, owner, template.metadata.name);
     result.templates.push(template, bootstrap);
     for (const part of partsOf(input, translation, planned)) {
-      result.deployments.push(deployment(input, planned, part, template, bootstrap));
+      const zone = part.zone && (translation.zoneName?.(input, part.zone) ?? part.zone);
+      result.deployments.push(deployment(input, planned, { ...part, zone }, template, bootstrap));
       if (pool.enableNodeAutoReplacement && input.rollout.wasAvailable) {
         result.healthChecks.push(healthCheck(input, part, remediation));
       }

@@ -6,8 +6,9 @@ import { isCloudType, secretsByType } from "../../references/cloud-credentials/s
 import type { CloudAccount } from "../../tenancy/references-entity.ts";
 import { buildPlan } from "../plan.ts";
 import type { ClusterOidcClient } from "../provisioner.ts";
+import { detailsByType } from "./account-details.ts";
 import { inOrderOfApplication } from "./application-order.ts";
-import { buildInput, inputProblems, type TranslatedPlan } from "./build-input.ts";
+import { buildInput, inputProblems, type TranslatedPlan, typeOf } from "./build-input.ts";
 import type { TranslatedType } from "./input.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Profiles } from "./profiles.ts";
@@ -54,8 +55,10 @@ export function previewManifests(subject: PreviewSubject, profiles: Profiles): M
   const { cluster, organisationIdentity, account, apiAddress = NOT_ALLOCATED } = subject;
   if (cluster.desiredStatus === "deleting") return [];
   const rollout = { wasAvailable: cluster.furthestPhase === "DONE", apiAddress };
-  const input = buildInput(planOf(subject), { organisationIdentity, account }, profiles, rollout);
-  const manifests = [...translate(input), ...translateSecrets(input, redactedCredentials(input.type))];
+  const credentials = redactedCredentials(typeOf(cluster));
+  const details = detailsByType[typeOf(cluster)]?.(credentials);
+  const input = buildInput(planOf(subject), { organisationIdentity, account }, profiles, rollout, details);
+  const manifests = [...translate(input), ...translateSecrets(input, credentials)];
   return inOrderOfApplication(manifests.map(redact));
 }
 

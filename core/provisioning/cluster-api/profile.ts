@@ -36,6 +36,8 @@ export const settingsByType = {
     controlPlaneInstanceProfile: v.optional(text, "control-plane.cluster-api-provider-aws.sigs.k8s.io"),
     nodeInstanceProfile: v.optional(text, "nodes.cluster-api-provider-aws.sigs.k8s.io"),
     sshKeyName: v.optional(text),
+    /** Block of the VPC of each cluster. */
+    networkCidr: v.optional(cidr, "10.0.0.0/16"),
     /** Namespace of the provider's controller, which reads credentials there. */
     controllerNamespace: v.optional(text, "capa-system"),
   }),
@@ -46,6 +48,10 @@ export const settingsByType = {
     networkCidr: v.optional(cidr, "172.16.0.0/16"),
     controlPlaneCidr: v.optional(cidr, "172.16.0.0/24"),
     nodeCidr: v.optional(cidr, "172.16.1.0/24"),
+    /** Type of system disks. Premium ones need node types with an s in their name. */
+    diskType: v.optional(v.picklist(["Premium_LRS", "StandardSSD_LRS", "Standard_LRS"]), "Premium_LRS"),
+    /** True if the provider's controller runs with the feature gate APIServerILB: only then can API servers have an IP whitelist. */
+    internalLoadBalancer: flag,
     /** False for regions without availability zones. */
     hasZones: v.optional(v.boolean(), true),
   }),
@@ -61,6 +67,12 @@ export const settingsByType = {
     sshKeyName: v.optional(text),
     /** True if system disks are volumes; false if they are part of the flavor. */
     rootVolume: flag,
+    /** Type of the volumes; the default of OpenStack if absent. */
+    volumeType: v.optional(text),
+    /** Zone of the volumes, or `machine` for the zone of the machine; OpenStack chooses one if absent. */
+    volumeZone: v.optional(text),
+    /** Names of zones as OpenStack spells them, by the slugs of the catalogue, which have no capital letters. */
+    zoneNames: v.optional(v.record(v.string(), text), {}),
     /** True if the load balancers filter sources (amphora); OVN balancers cannot. */
     filtersSources: v.optional(v.boolean(), true),
   }),

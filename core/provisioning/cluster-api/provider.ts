@@ -35,6 +35,8 @@ export interface KubeadmSettings {
   controllerManagerExtraArgs?: readonly { name: string; value: string }[];
   files?: readonly BootstrapFile[];
   preKubeadmCommands?: readonly string[];
+  /** Only for the control plane. */
+  postKubeadmCommands?: readonly string[];
 }
 
 /** Names and values of the secrets of a cloud account. */
@@ -48,6 +50,8 @@ export interface ProviderTranslation<Type extends TranslatedType> {
   spreadsPools: boolean;
   /** Returns the zones of a pool for which the user chose none; absent for those of the region, if the pool is spread. */
   poolZones?(input: TranslationInput<Type>): readonly string[];
+  /** Returns the name of a zone as the provider spells it; absent if that is its slug in the catalogue. */
+  zoneName?(input: TranslationInput<Type>, slug: string): string;
   /** Returns the object of the cluster's infrastructure. Its name is that of the cluster. */
   infrastructureCluster(input: TranslationInput<Type>): Content & { annotations?: Record<string, string> };
   /** Returns the content of a template of machines, which is named by its hash. */

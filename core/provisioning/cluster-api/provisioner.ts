@@ -110,7 +110,8 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     const before = observation && observed.get(observation);
     requireFence(before?.cluster, cluster.identity, fence);
     const found = await sources.read(cluster);
-    const input = buildInput(plan, found, profiles, await rolloutOf(call, plan));
+    const rollout = await rolloutOf(call, plan);
+    const input = buildInput(plan, found, profiles, rollout, await sources.accountDetailsOf(cluster, found));
     const manifests = translate(input);
     const hash = hashOf(manifests, found.credentialsRevision);
     const applied = appliedOf(before?.cluster);

@@ -10,6 +10,9 @@ import { keyText, organisationKey, referencesKey } from "../../table/keys.ts";
 import { organisationEntity } from "../../tenancy/organisation.ts";
 import { currentReferences } from "../../tenancy/references-cache.ts";
 import type { CloudAccount } from "../../tenancy/references-entity.ts";
+import { detailsByType } from "./account-details.ts";
+import { typeOf } from "./build-input.ts";
+import type { AccountDetails } from "./input.ts";
 import type { AccountSecrets } from "./provider.ts";
 
 /** Services of the sources. */
@@ -27,13 +30,14 @@ export interface Sources {
   credentialsIdentity: string | undefined;
 }
 
-/** Number of clusters of which a process remembers the identity of the organisation, which never changes. */
+/** Number of clusters of which a process remembers the identity of the organisation, and of credentials with their details. */
 const REMEMBERED = 50_000;
 
 /** Reads the sources of clusters. */
 export class SourceReader {
   readonly #services: SourceServices;
   readonly #organisations = new LruCache<string>(REMEMBERED);
+  readonly #details = new LruCache<AccountDetails>(REMEMBERED);
 
   constructor(services: SourceServices) {
     this.#services = services;
@@ -84,6 +88,22 @@ export class SourceReader {
       throw new Error(`the cloud account "${account.displayName}" has no credentials; add credentials to it`);
     }
     return secrets;
+  }
+
+  /**
+   * Returns the parts of a cluster's credentials that its objects show. They are decrypted once for each revision.
+   *
+   * @returns undefined if its provider shows none
+   * @throws Error if the cluster has no credentials
+   */
+  async accountDetailsOf(cluster: Cluster, sources: Sources): Promise<AccountDetails | undefined> {
+    const take = detailsByType[typeOf(cluster)];
+    if (take === undefined) return undefined;
+    const known = this.#details.get(sources.credentialsRevision);
+    if (known !== undefined) return known;
+    const details = take(await this.credentialsOf(cluster, sources));
+    this.#details.set(sources.credentialsRevision, details, 1);
+    return details;
   }
 
   #remember(clusterIdentity: string, organisationIdentity: string): string {

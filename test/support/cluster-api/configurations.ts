@@ -5,6 +5,7 @@ import type { Cluster } from "#core/cluster/entity.ts";
 import { networkInterfaces, podSecurityProfiles } from "#core/cluster/schema.ts";
 import { upgradeStrategies } from "#core/node-pool/schema.ts";
 import {
+  type AccountDetails,
   MAX_ZONES,
   type TranslatedPool,
   type TranslatedType,
@@ -184,6 +185,7 @@ export function inputArbitrary(type: TranslatedType): fc.Arbitrary<TranslationIn
       isRunning: rest.isRunning,
       nodePools: plannedPools(cluster, type, version, zones, can, list),
       account: rest.account,
+      accountDetails: detailsOf(type),
       nodeTypes,
       zones,
       oidc: rest.oidc,
@@ -204,6 +206,16 @@ export const metadataOf = (type: TranslatedType): Record<string, string> => META
 
 const accountMetadata = (type: TranslatedType): fc.Arbitrary<Record<string, string>> =>
   fc.subarray(Object.entries(metadataOf(type))).map((entries) => Object.fromEntries(entries));
+
+/** Returns the parts of the credentials that the objects of a provider show. */
+export const detailsOf = (type: TranslatedType): AccountDetails | undefined =>
+  type === "azure"
+    ? {
+        subscriptionId: "6c1b5f0a-0000-4000-8000-000000000004",
+        tenantId: "6c1b5f0a-0000-4000-8000-000000000005",
+        clientId: "6c1b5f0a-0000-4000-8000-000000000006",
+      }
+    : undefined;
 
 /** Returns the address that the platform allocated for an API server. */
 export const apiAddressOf = (type: TranslatedType): string | undefined =>

@@ -4,7 +4,7 @@ import type { Cluster } from "#core/cluster/entity.ts";
 import type { NodePool } from "#core/node-pool/entity.ts";
 import type { TranslatedPool, TranslatedType, TranslationInput } from "#core/provisioning/cluster-api/input.ts";
 import { objectNameOf } from "#core/provisioning/cluster-api/manifest.ts";
-import { apiAddressOf, metadataOf } from "./configurations.ts";
+import { apiAddressOf, detailsOf, metadataOf } from "./configurations.ts";
 import { catalogueProvider, clusterWith, planned, poolWith, profile, releaseOf } from "./input-parts.ts";
 import { abilitiesOf, completeSettings, minimalSettings } from "./provider-settings.ts";
 
@@ -56,6 +56,7 @@ function common(type: TranslatedType) {
     isRunning: true,
     nodePools: [planned(type, pool(1, "web", {}), VERSION, VERSION)],
     account: { identity: id("b", 1), metadata: metadataOf(type) },
+    accountDetails: detailsOf(type),
     nodeTypes: new Map(provider.nodeTypes.map((each) => [each.type, each])),
     zones: region.availabilityZones.map(({ slug }) => slug),
     oidc: undefined,

@@ -48,6 +48,7 @@ const optional: Record<TranslatedType, Record<string, readonly unknown[]>> = {
     controlPlaneInstanceProfile: ["control-plane.example.com"],
     nodeInstanceProfile: ["nodes.example.com"],
     sshKeyName: ["operators"],
+    networkCidr: ["10.20.0.0/16"],
     controllerNamespace: ["aws-system"],
   },
   azure: {
@@ -56,13 +57,19 @@ const optional: Record<TranslatedType, Record<string, readonly unknown[]>> = {
       { nodeCidr: "172.16.128.0/17" },
     ],
     hasZones: [true, false],
+    diskType: ["StandardSSD_LRS"],
+    internalLoadBalancer: [false, true],
   },
   openstack: {
     caCertificate: ["-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n"],
     nodeCidr: ["10.8.0.0/24"],
     dnsServers: [["192.0.2.53", "192.0.2.54"], []],
     sshKeyName: ["operators"],
+    regionName: ["RegionOne"],
     rootVolume: [true, false],
+    volumeType: ["ssd"],
+    volumeZone: ["machine", "nova"],
+    zoneNames: [{ "zone-1": "AZ1", "zone-2": "AZ2" }, {}],
     filtersSources: [true, false],
   },
   digitalocean: {
@@ -150,9 +157,9 @@ const abilities: { [Type in TranslatedType]: (settings: SettingsOf<Type>) => Abi
     nodes: false,
   }),
   aws: ({ egress }) => ({ ...everything, ipWhitelist: egress.length > 0 }),
-  azure: ({ egress, hasZones }) => ({
+  azure: ({ egress, hasZones, internalLoadBalancer }) => ({
     ...everything,
-    ipWhitelist: egress.length > 0,
+    ipWhitelist: internalLoadBalancer && egress.length > 0,
     ipv6: false,
     zones: hasZones,
     severalZones: hasZones,

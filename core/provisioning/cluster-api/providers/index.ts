@@ -2,9 +2,12 @@
 
 import type { TranslatedType } from "../input.ts";
 import type { ProviderTranslation } from "../provider.ts";
+import { aws } from "./aws.ts";
+import { azure } from "./azure.ts";
 import { digitalocean } from "./digitalocean.ts";
 import { hetzner } from "./hetzner.ts";
 import { none } from "./none.ts";
+import { openstack } from "./openstack.ts";
 import { vsphere } from "./vsphere.ts";
 
 /** Types of which the control plane runs on machines of the provider. */
@@ -16,4 +19,7 @@ export const translations: { readonly [Type in MachineType]: ProviderTranslation
   digitalocean,
   hetzner,
   vsphere,
+  aws,
+  azure,
+  openstack,
 } as { readonly [Type in MachineType]: ProviderTranslation<Type> };
