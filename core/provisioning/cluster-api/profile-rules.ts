@@ -22,6 +22,12 @@ const API_BLOCK = [16, 32] as const;
 /** Longest prefix of a subnet of Azure. */
 const LONGEST_AZURE_SUBNET = 29;
 
+/** Prefix lengths of a VPC: its provider splits it into four blocks, and one of them into four subnets of at least 16 addresses. */
+const VPC = [16, 24] as const;
+
+/** Largest system disk of Azure, in GiB. */
+const LARGEST_AZURE_DISK = 2048;
+
 /** Network zones of Hetzner by location. A cluster is in one network zone only. */
 export const NETWORK_ZONES: Readonly<Record<string, string>> = {
   fsn1: "eu-central",
@@ -110,6 +116,29 @@ const azureSubnets: Rule<DraftOf<"azure">> = (settings) => {
   return problems;
 };
 
+const vpc = each("networkCidr", (text: string) => {
+  const block = blockOf(text);
+  const [shortest, longest] = VPC;
+  if (block?.address.version !== 4) return "must be an IPv4 block";
+  return block.bits < shortest || block.bits > longest
+    ? `must have a prefix length of ${shortest} to ${longest}`
+    : undefined;
+});
+
+const azureDisk = each("diskGiB", (size: number) =>
+  size > LARGEST_AZURE_DISK ? `must be at most ${LARGEST_AZURE_DISK} on azure` : undefined,
+);
+
+/** Finds names of zones that the catalogue does not have. */
+const openstackZones: Rule<DraftOf<"openstack">> = ({ zoneNames = {} }, { regions, slug }) => {
+  const known = new Set(regions.flatMap(({ availabilityZones }) => availabilityZones.map((zone) => zone.slug)));
+  return Object.keys(zoneNames).flatMap((name) =>
+    known.has(name)
+      ? []
+      : refuse(`zoneNames.${name}`, name, `must be a zone of ${slug}, which are ${[...known].join(", ")}`),
+  );
+};
+
 /** Finds locations that do not exist, and locations of several network zones. */
 const hetznerLocations: Rule<DraftOf<"hetzner">> = ({ locations = [] }, { regions, slug }) => {
   const known = regions.map((region) => region.slug);
@@ -139,10 +168,11 @@ const apiAddresses = each("apiAddresses", (text: string) => {
 export const rulesByType: { readonly [Type in TranslatedType]: readonly Rule<DraftOf<Type>>[] } = {
   none: [egress],
   byon: [egress, each("dataStoreName", matches(LABEL, "must be 1 to 63 characters: a-z, 0-9 and -"))],
-  aws: [egress, controlPlaneNodeSize, controllerNamespace],
+  aws: [egress, controlPlaneNodeSize, vpc, controllerNamespace],
   azure: [
     egress,
     controlPlaneNodeSize,
+    azureDisk,
     each("sshPublicKey", matches(PUBLIC_KEY, "must be one line of an authorized_keys file, ssh-rsa or ssh-ed25519")),
     each("networkCidr", ipv4),
     each("controlPlaneCidr", ipv4),
@@ -155,6 +185,7 @@ export const rulesByType: { readonly [Type in TranslatedType]: readonly Rule<Dra
     each("authUrl", matches(/^https?:\/\/[^\s?#]+$/i, "must be an http or https URL without a query")),
     each("externalNetworkId", matches(UUID, "must be the UUID of a network")),
     elements("dnsServers", (text) => (parseAddress(text) === undefined ? "must be an IP address" : undefined)),
+    openstackZones,
   ],
   digitalocean: [
     egress,

@@ -62,9 +62,6 @@ export const REAL = [...MACHINES, "byon"] as const;
 /** Types that have a translation. */
 export const TRANSLATED = [...REAL, "none"] as const satisfies readonly TranslatedType[];
 
-/** Network that Cluster API's provider for AWS creates for a cluster. */
-const AWS_NETWORK = "10.0.0.0/16";
-
 /** Returns the settings of a type; undefined for another type, and if the profile has none for the region. */
 export const settingsFor = <Type extends TranslatedType>(
   { type, settings }: ClusterSubject,
@@ -94,7 +91,7 @@ export function usableZones(subject: ClusterSubject): number | undefined {
 /** Returns the blocks of the network in which the machines are, as far as the platform knows it. */
 export function machineNetworks(subject: ClusterSubject): readonly string[] {
   return [
-    subject.type === "aws" ? AWS_NETWORK : undefined,
+    settingsFor(subject, "aws")?.networkCidr,
     settingsFor(subject, "azure")?.networkCidr,
     settingsFor(subject, "openstack")?.nodeCidr,
     // Machines with public addresses have no network in common.

@@ -16,10 +16,10 @@ export type MachineType = Exclude<TranslatedType, "byon">;
 /** Translation of each provider with machines. */
 export const translations: { readonly [Type in MachineType]: ProviderTranslation<Type> } = {
   none,
-  digitalocean,
-  hetzner,
-  vsphere,
   aws,
   azure,
+  digitalocean,
+  hetzner,
   openstack,
-} as { readonly [Type in MachineType]: ProviderTranslation<Type> };
+  vsphere,
+};

@@ -241,6 +241,22 @@ describe("rules of a profile file", () => {
         'providers.aws.controllerNamespace: "CAPA" is not allowed: must be a namespace: 1 to 63 characters: a-z, 0-9 and -',
       ],
     ],
+    ...(
+      [
+        ["10.0.0.0/15", "must have a prefix length of 16 to 24"],
+        ["10.0.0.0/25", "must have a prefix length of 16 to 24"],
+        ["fd00::/56", "must be an IPv4 block"],
+      ] as const
+    ).map(([block, must]): [string, Record<string, object>, string[]] => [
+      `${block} as the network of a VPC`,
+      { aws: { ...complete.aws, networkCidr: block } },
+      [`providers.aws.networkCidr: "${block}" is not allowed: ${must}`],
+    ]),
+    [
+      "a disk that is too large for Azure",
+      { azure: { ...complete.azure, diskGiB: 2049 } },
+      ["providers.azure.diskGiB: 2049 is not allowed: must be at most 2048 on azure"],
+    ],
     [
       "an SSH key of a type that Azure lacks",
       { azure: { ...complete.azure, sshPublicKey: `ecdsa-sha2-nistp256 ${"A".repeat(68)}` } },
@@ -293,6 +309,7 @@ describe("rules of a profile file", () => {
           externalNetworkId: "public",
           dnsServers: ["198.51.100.53", "dns.example.com"],
           caCertificate: "MIIB",
+          zoneNames: { "zone-1": "AZ1", nova: "nova" },
         },
       },
       [
@@ -300,6 +317,7 @@ describe("rules of a profile file", () => {
         'providers.openstack.authUrl: "keystone:5000/v3" is not allowed: must be an http or https URL without a query',
         'providers.openstack.externalNetworkId: "public" is not allowed: must be the UUID of a network',
         'providers.openstack.dnsServers[1]: "dns.example.com" is not allowed: must be an IP address',
+        'providers.openstack.zoneNames.nova: "nova" is not allowed: must be a zone of openstack, which are zone-1, zone-2, zone-3',
       ],
     ],
     [

@@ -149,9 +149,12 @@ describe.each(translatedTypes)("a full cluster of %s", (type) => {
   );
 
   test("another IP whitelist changes the infrastructure, where the provider can filter, and no machine", () => {
-    const after = cluster({ ipWhitelist: [{ cidr: "198.51.100.0/24", description: "" }] })(before);
-    const canFilter = type !== "none" && abilitiesOf(type, before.settings).ipWhitelist;
-    expect(effectOf(before, after)).toEqual(
+    // On azure, only clusters with an internal load balancer can.
+    const settings = type === "azure" ? { ...before.settings, internalLoadBalancer: true } : before.settings;
+    const filtering: TranslationInput = { ...before, settings };
+    const after = cluster({ ipWhitelist: [{ cidr: "198.51.100.0/24", description: "" }] })(filtering);
+    const canFilter = type !== "none" && abilitiesOf(type, settings).ipWhitelist;
+    expect(effectOf(filtering, after)).toEqual(
       canFilter ? only(type === "byon" ? "control plane" : "infrastructure") : NOTHING,
     );
   });
