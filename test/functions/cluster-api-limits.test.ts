@@ -157,7 +157,10 @@ const REFUSED: Record<Provider, [settings: Json, nodePool: Json, details: string
     ],
   ],
   openstack: [
-    { ipWhitelist: [{ cidr: "203.0.113.0/24", description: "" }], clusterPodSubnet: { ipRange: "10.6.0.0/16" } },
+    {
+      ipWhitelist: ["203.0.113.0/24", "2001:db8::/32"].map((cidr) => ({ cidr, description: "" })),
+      clusterPodSubnet: { ipRange: "10.6.0.0/16" },
+    },
     { securityUpdatesOnJoin: "INSTALL_AND_REBOOT" },
     [
       'ipWhitelist: "203.0.113.0/24" is not allowed: the load balancers of this region do not filter',
@@ -341,6 +344,7 @@ describe("a change of a cluster that Cluster API cannot express", () => {
     ];
     expectRefused(await send("PATCH", path, body), ...details);
     expectRefused(await send("PATCH", `${path}?dryRun=true`, body), ...details);
+    expectRefused(await send("PATCH", path, { version: "v1.99.0-u-ame.1" }), /^version: .*must be one of/);
   });
 
   test("of another setting is accepted while stored settings are refused, which cannot change to other refused ones", async () => {

@@ -30,7 +30,7 @@ const sum = (
 function isRolledOut(controlPlane: ObservedControlPlane): boolean {
   const { spec, status } = controlPlane;
   const replicas = spec?.replicas ?? 0;
-  return isSeen(controlPlane) && status?.upToDateReplicas === replicas && status.replicas === replicas;
+  return isSeen(controlPlane) && (status?.upToDateReplicas ?? 0) === replicas && (status?.replicas ?? 0) === replicas;
 }
 
 /** Returns whether all machines of a MachineDeployment have its present version and template. */

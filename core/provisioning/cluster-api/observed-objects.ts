@@ -101,6 +101,18 @@ export function conditionOf(
   return isStale ? undefined : condition;
 }
 
-/** Returns whether the controller of an object has seen its present spec. */
-export const isSeen = ({ metadata, status }: ObservedObject & { status?: { observedGeneration?: number } }): boolean =>
-  (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+/** Object whose controller reports which spec it has seen. */
+interface Reported extends ObservedObject {
+  spec?: { replicas?: number; version?: string };
+  status?: { observedGeneration?: number; version?: string };
+}
+
+/**
+ * Returns whether the controller of an object has seen its present spec. The status of a KamajiControlPlane has no generation, so its
+ * version counts.
+ */
+export function isSeen({ metadata, spec, status }: Reported): boolean {
+  const { observedGeneration, version } = status ?? {};
+  if (observedGeneration === undefined && version !== undefined) return version === spec?.version;
+  return (observedGeneration ?? 0) >= (metadata.generation ?? 0);
+}

@@ -17,12 +17,13 @@ import { CLUSTER, controlPlaneKind, MACHINE_DEPLOYMENT, MACHINE_SET } from "./ki
 import { CLUSTER_ID } from "./labels.ts";
 import { type Manifest, namespaceOf, objectNameOf } from "./manifest.ts";
 import { observationOf } from "./observation.ts";
-import type {
-  ObservedCluster,
-  ObservedControlPlane,
-  ObservedDeployment,
-  ObservedMachineSet,
-  ObservedObjects,
+import {
+  isSeen,
+  type ObservedCluster,
+  type ObservedControlPlane,
+  type ObservedDeployment,
+  type ObservedMachineSet,
+  type ObservedObjects,
 } from "./observed-objects.ts";
 import { type Profiles, settingsOf } from "./profiles.ts";
 import { SourceReader, type SourceServices } from "./sources.ts";
@@ -186,9 +187,9 @@ function connectionTo({ readKubeconfig, clock }: ClusterApiServices): () => Prom
 
 /** Returns whether no machine of a cluster is being made, replaced or deleted. */
 function isAtRest({ controlPlane, deployments }: ObservedObjects): boolean {
-  return [...(controlPlane === undefined ? [] : [controlPlane]), ...deployments].every(({ metadata, spec, status }) => {
-    const replicas = spec?.replicas ?? 0;
-    const isSeen = (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
-    return isSeen && status?.replicas === replicas && (status.upToDateReplicas ?? replicas) === replicas;
+  return [...(controlPlane === undefined ? [] : [controlPlane]), ...deployments].every((each) => {
+    const replicas = each.spec?.replicas ?? 0;
+    const { status } = each;
+    return isSeen(each) && (status?.replicas ?? 0) === replicas && (status?.upToDateReplicas ?? replicas) === replicas;
   });
 }

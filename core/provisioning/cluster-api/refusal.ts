@@ -42,7 +42,7 @@ export interface Refusal<Subject, Property extends string> {
   values: string;
   /** Why, and what the user can do. */
   reason: string;
-  /** Requests that it concerns, if not all. */
+  /** Requests that can have the values, if not all: for the documentation. */
   only?: "creation" | "change";
   /** Returns the value that is refused, or a part of it to show; undefined if the subject is allowed. */
   refused(subject: Subject): string | boolean | undefined;

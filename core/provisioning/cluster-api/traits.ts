@@ -29,7 +29,6 @@ function refusedValue<Subject extends Pick<ClusterSubject, "type">, Property ext
   propertyOf: (subject: Subject) => unknown,
 ): string | boolean | undefined {
   if (!row.types.includes(after.type)) return undefined;
-  if (row.only === (before === undefined ? "change" : "creation")) return undefined;
   const value = row.refused(after);
   if (value === undefined || before === undefined) return value;
   const isUnchanged = JSON.stringify(propertyOf(after)) === JSON.stringify(propertyOf(before));

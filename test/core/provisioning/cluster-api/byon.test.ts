@@ -1,12 +1,15 @@
 import { describe, expect, test } from "vitest";
 import type { Cluster } from "#core/cluster/entity.ts";
 import type { TranslationInput } from "#core/provisioning/cluster-api/input.ts";
+import { VERSION } from "#core/provisioning/cluster-api/labels.ts";
 import type { Manifest } from "#core/provisioning/cluster-api/manifest.ts";
 import { observationOf } from "#core/provisioning/cluster-api/observation.ts";
 import type { ObjectCondition } from "#core/provisioning/cluster-api/observed-objects.ts";
 import { exampleOf } from "#test/support/cluster-api/examples.ts";
 import { completeSettings } from "#test/support/cluster-api/provider-settings.ts";
 import { translateAll } from "#test/support/cluster-api/translating.ts";
+
+const AT = "2026-11-28T00:00:00.000Z";
 
 interface ControlPlaneSpec {
   replicas: number;
@@ -104,12 +107,33 @@ test("a cluster without infrastructure is available when its control plane is, b
       machineSets: undefined,
       certificateAuthority: undefined,
     };
-    return observationOf({ cluster, nodePools: [] }, objects, true, "2026-11-28T00:00:00.000Z");
+    return observationOf({ cluster, nodePools: [] }, objects, true, AT);
   };
   expect(observe("True")).toMatchObject({ phase: "DONE", power: "started", health: "available" });
   expect(observe("False")).toMatchObject({
     phase: "INITIAL_NODE_POOLS_PROVISIONED",
     power: "starting",
     message: "NotAvailable",
+  });
+});
+
+describe("the version of a control plane whose controller reports no generation", () => {
+  const versionOf = (reported: string, upToDateReplicas = 1) => {
+    const { cluster } = withCluster({ runningVersion: "v1.33.8-u-ame.1", status: "started", furthestPhase: "DONE" });
+    const initialization = { infrastructureProvisioned: true, controlPlaneInitialized: true };
+    const controlPlane = {
+      metadata: { name: "one", generation: 4, annotations: { [VERSION]: "v1.34.4-u-ame.2" } },
+      spec: { replicas: 1, version: "v1.34.4" },
+      status: { replicas: 1, upToDateReplicas, version: reported },
+    };
+    const observed = { metadata: { name: "one" }, status: { initialization } };
+    const rest = { deployments: [], machineSets: undefined, certificateAuthority: undefined };
+    return observationOf({ cluster, nodePools: [] }, { cluster: observed, controlPlane, ...rest }, true, AT).version;
+  };
+
+  test("is the former one until the status has the requested version and all pods have it", () => {
+    expect(versionOf("v1.33.8")).toBe("v1.33.8-u-ame.1");
+    expect(versionOf("v1.34.4", 0)).toBe("v1.33.8-u-ame.1");
+    expect(versionOf("v1.34.4")).toBe("v1.34.4-u-ame.2");
   });
 });
