@@ -8,17 +8,29 @@ import { translate } from "#core/provisioning/cluster-api/translate.ts";
 import type { Problem } from "#core/shared/errors.ts";
 import { inputArbitrary, reordered } from "#test/support/cluster-api/configurations.ts";
 import { problemsOf } from "#test/support/cluster-api/crd-validator.ts";
+import { exampleNames, exampleOf } from "#test/support/cluster-api/examples.ts";
 import { catalogueProvider } from "#test/support/cluster-api/input-parts.ts";
 import { ruleProblems } from "#test/support/cluster-api/object-rules.ts";
 import { credentialsOf } from "#test/support/cluster-api/provider-settings.ts";
 import { referenceProblems } from "#test/support/cluster-api/references.ts";
 import { bytesOf, refusedIn, translateAll, translatedTypes } from "#test/support/cluster-api/translating.ts";
 
-/** Configurations of each provider. `TRANSLATION_RUNS` sets more. */
-const RUNS = Number(process.env.TRANSLATION_RUNS ?? 60);
+/** Random configurations of each provider. `TRANSLATION_RUNS` sets more. */
+const RUNS = Number(process.env.TRANSLATION_RUNS ?? 30);
 const LIMIT_MS = 60_000 + RUNS * 100;
 
-describe.each(translatedTypes)("random configurations of %s", (type) => {
+describe.each(translatedTypes)("configurations of %s", (type) => {
+  test.each(exampleNames)(
+    "the objects of the %s example follow the schemas and the rules, and nothing is refused",
+    (name) => {
+      const example = exampleOf(type, name);
+      const manifests = translateAll(example);
+      expect(refusedIn(example)).toEqual([]);
+      expect(manifests.flatMap((manifest) => problemsOf(manifest))).toEqual([]);
+      expect([...referenceProblems(manifests), ...ruleProblems(example, manifests)]).toEqual([]);
+    },
+  );
+
   const input = inputArbitrary(type);
   const check = (property: (each: TranslationInput) => void) =>
     fc.assert(fc.property(input, property), { numRuns: RUNS });

@@ -99,10 +99,9 @@ test("a kind without a definition, and another version of a kind, are refused", 
 });
 
 test("the schema and the rules of every definition can be compiled", () => {
-  const versions = ["v1beta2", "v1beta1", "v1alpha2", "v1alpha1"];
   const compiled = definedKinds.filter((name) => {
-    const [group, kind = ""] = name.split(" ");
-    return versions.some((version) => kindOf({ apiVersion: `${group}/${version}`, kind }) !== undefined);
+    const [apiVersion = "", kind = ""] = name.split(" ");
+    return kindOf({ apiVersion, kind }) !== undefined;
   });
   expect(compiled).toEqual(definedKinds);
   expect(definedKinds.length).toBeGreaterThanOrEqual(31);
