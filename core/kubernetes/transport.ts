@@ -21,7 +21,7 @@ export interface Transport {
   /**
    * Sends a request and reads the whole answer.
    *
-   * @param timeoutMs time limit until the end of the answer, in milliseconds
+   * @param timeoutMs time limit from the request until the end of the answer, in milliseconds
    * @throws KubernetesError `unavailable` without a complete answer, `unauthorized` without credentials; the reason of the signal if it
    *   aborted the request
    */
@@ -77,24 +77,23 @@ export function createTransport(
         stop.abort();
       };
       signal.addEventListener("abort", abort, { once: true });
-      const timer = setTimeout(() => {
-        reject(noAnswer(call, `no answer within ${Math.round(timeoutMs / 100) / 10} s`));
-        stop.abort();
-      }, timeoutMs);
-      const exchange = async () => {
-        const presented = await credentials.get();
+      let timer: NodeJS.Timeout | undefined;
+      try {
+        // A command for credentials has its own time limit: that it is slow says nothing about the server.
+        const presented = await Promise.race([credentials.get(), ended]);
+        timer = setTimeout(() => {
+          reject(noAnswer(call, `no answer within ${Math.round(timeoutMs / 100) / 10} s`));
+          stop.abort();
+        }, timeoutMs);
         const options = {
           agent: agentFor(presented),
           method: request.method,
           headers: headersOf(request, presented),
           signal: stop.signal,
         };
-        const answer = await exchangeOnce(`${server}${request.path}`, options, call, request);
+        const answer = await Promise.race([exchangeOnce(`${server}${request.path}`, options, call, request), ended]);
         if (answer.status === 401) credentials.forget();
         return answer;
-      };
-      try {
-        return await Promise.race([exchange(), ended]);
       } finally {
         clearTimeout(timer);
         signal.removeEventListener("abort", abort);

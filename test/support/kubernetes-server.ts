@@ -183,6 +183,7 @@ export async function startKubernetesServer(options: KubernetesServerOptions = {
       query: url.searchParams,
       body,
       connection: connections.get(request.socket) ?? -1,
+      certificateName: nameOf(request.socket as TLSSocket),
       status: undefined,
     };
     result.calls.push(call);
@@ -236,6 +237,11 @@ export async function startKubernetesServer(options: KubernetesServerOptions = {
 
   await listen();
   return result;
+}
+
+function nameOf(socket: TLSSocket): string | undefined {
+  const name = socket.getPeerX509Certificate()?.subject;
+  return name?.replace(/^CN=/, "");
 }
 
 /** Reads a body. @returns undefined if the client gave up */

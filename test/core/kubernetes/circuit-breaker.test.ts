@@ -46,11 +46,14 @@ describe("a server that does not answer", () => {
     expect(server.calls).toHaveLength(3);
   });
 
-  test("a success between outages starts the count again", async () => {
+  test.each([
+    ["a success", () => client.version(patient())],
+    ["an answer without an object", () => read()],
+  ])("%s between outages starts the count again", async (_, call) => {
     isDown();
     await fail(2);
     server.fault = () => undefined;
-    await read();
+    await call();
     isDown();
     await fail(2);
     server.fault = () => undefined;
@@ -98,7 +101,9 @@ describe("a server that does not answer", () => {
     expect(await errorOf(read())).toMatchObject({ retryAfterMs: 1_000 });
   });
 
-  test("while a probe is in progress other calls fail at once", async () => {
+  test("while a probe is in progress other calls fail at once, and do not wait for their turn", async () => {
+    client.close();
+    client = clientOf(server, { clock: () => now, failures: 3, random: () => 0, inFlight: 1 });
     isDown();
     await fail(3);
     server.reset();
@@ -140,16 +145,19 @@ describe("a server that does not answer", () => {
   });
 
   test("calls in progress when the breaker opens do not extend its delay", async () => {
-    server.fault = () => ({ type: "slow", ms: 200 });
-    const slow = read();
-    await sleep(50);
+    const own = clientOf(server, { clock: () => now, failures: 3, random: () => 0, callMs: 1_000 });
+    await own.version(patient());
+    server.fault = () => ({ type: "slow", ms: 3_000 });
+    const slow = [1, 2, 3].map(() => errorOf(own.version(patient())));
+    await expect.poll(() => server.calls.length).toBe(4);
     isDown();
-    await fail(3);
-    later(1_000);
-    server.fault = () => ({ type: "status", status: 503, text: "" });
-    await fail(1);
-    expect(await slow).toBeUndefined();
-    expect(await errorOf(read())).toMatchObject({ retryAfterMs: 2_000 });
+    for (let count = 0; count < 3; count += 1) await errorOf(own.version(patient()));
+    later(500);
+    for (const error of await Promise.all(slow)) expect(error.message).toContain("no answer within 1 s");
+    server.fault = () => undefined;
+    later(500);
+    expect(await own.version(patient())).toBe("v1.34.4");
+    own.close();
   });
 });
 

@@ -154,6 +154,32 @@ describe("a command", () => {
     client.close();
   });
 
+  test("a renewed certificate is used on new connections", async () => {
+    const expiry = new Date(now.getTime() + 600_000).toISOString();
+    const pairs = await Promise.all(["first", "second"].map((name) => server.authority.issue("client", name)));
+    const statuses = pairs.map(({ certificate, key }) => ({
+      clientCertificateData: certificate,
+      clientKeyData: key,
+      expirationTimestamp: expiry,
+    }));
+    const client = withCommand(
+      `import { statSync } from "node:fs";
+      print(${JSON.stringify(statuses)}[statSync(${JSON.stringify(runs)}).size - 1]);`,
+    );
+    for (const ms of [0, 1_000, 599_000]) {
+      later(ms);
+      await client.version(patient());
+    }
+    expect(server.calls.map(({ certificateName }) => certificateName)).toEqual(["first", "first", "second"]);
+    client.close();
+  });
+
+  test("a command that takes longer than the time limit of a call delays it, and is no outage of the server", async () => {
+    const client = withCommand('setTimeout(() => print({ token: "token" }), 1_500)', { callMs: 1_000, failures: 1 });
+    expect(await client.version(patient())).toBe("v1.34.4");
+    client.close();
+  });
+
   test("it gets its variables, those of the process and the description of the cluster, and no terminal", async () => {
     const seen = join(folder, "seen");
     const client = withCommand(

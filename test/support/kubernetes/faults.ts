@@ -11,6 +11,8 @@ export interface Call {
   body: string;
   /** Number of the connection, from 0. */
   connection: number;
+  /** Common name of the client's certificate; undefined without one. */
+  certificateName: string | undefined;
   /** Status of the answer; undefined until it is sent, and without one. */
   status: number | undefined;
 }
