@@ -1,7 +1,7 @@
 /** Reads answers of a Kubernetes API server. */
 
 import * as v from "valibot";
-import { KubernetesError, type KubernetesErrorKind, noAnswer } from "./errors.ts";
+import { KIND_NOT_SERVED, KubernetesError, type KubernetesErrorKind, noAnswer } from "./errors.ts";
 
 /** Answer to one request. */
 export interface Answer {
@@ -58,7 +58,7 @@ function errorOf(
     // A path without an API, such as that of a CRD that is not installed, has no Status.
     if (status === 404 && body.startsWith("404 page not found")) {
       return new KubernetesError("refused", `${call}: the API server does not serve this kind in this version`, {
-        status,
+        status, reason: KIND_NOT_SERVED,
       });
     }
     if (status === 429) return new KubernetesError("throttled", `${call}: too many requests`, { status, retryAfterMs });
@@ -73,7 +73,7 @@ function errorOf(
   const seconds = details.retryAfterSeconds;
   return new KubernetesError(kind, `${call}: ${status} ${reason === "" ? "" : `${reason}: `}${short}`, {
     status,
-    reason: reason === "" ? undefined : reason,
+    reason: status === 404 && kind === "refused" ? KIND_NOT_SERVED : reason === "" ? undefined : reason,
     retryAfterMs: retryAfterMs ?? (seconds === undefined ? undefined : seconds * 1_000),
     isOutage: kind === "unavailable" && !WEBHOOK.test(message),
   });

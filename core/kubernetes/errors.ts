@@ -25,7 +25,7 @@ export class KubernetesError extends Error {
   readonly kind: KubernetesErrorKind;
   /** HTTP status; undefined without an answer. */
   readonly status: number | undefined;
-  /** `reason` of the server's Status, such as `Invalid`. */
+  /** `reason` of the server's Status, such as `Invalid`; `KindNotServed` instead of its `NotFound` for an unknown kind. */
   readonly reason: string | undefined;
   /** Minimum delay before another attempt, in milliseconds; undefined if nothing states one. */
   readonly retryAfterMs: number | undefined;
@@ -56,6 +56,13 @@ export class KubernetesError extends Error {
 /** Returns whether an error is a failed call of the given kind. */
 export const isKubernetesError = (error: unknown, kind: KubernetesErrorKind): error is KubernetesError =>
   error instanceof KubernetesError && error.kind === kind;
+
+/** Reason of an error for a kind that the server does not know, or not in this version. */
+export const KIND_NOT_SERVED = "KindNotServed";
+
+/** Returns whether an error shows that the server does not know a kind: nothing of it can exist. */
+export const isKindNotServed = (error: unknown): boolean =>
+  error instanceof KubernetesError && error.reason === KIND_NOT_SERVED;
 
 /** Builds the error for a call without a usable answer. @param call method and path */
 export const noAnswer = (call: string, problem: string, options: { status?: number; cause?: unknown } = {}) =>

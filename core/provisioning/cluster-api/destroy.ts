@@ -1,6 +1,6 @@
 /** Deletes a cluster from the management cluster. Cluster API deletes its machines, in the order that it needs. */
 
-import { isKubernetesError } from "../../kubernetes/errors.ts";
+import { isKindNotServed } from "../../kubernetes/errors.ts";
 import type { ObjectKind } from "../../kubernetes/objects.ts";
 import { releaseAddress } from "./api-addresses.ts";
 import { requireFence } from "./apply.ts";
@@ -70,7 +70,7 @@ async function deleteLeftovers(call: Call, deletion: Deletion): Promise<void> {
     leftoverKinds(type).map((kind) =>
       client.deleteCollection(kind, { namespace, labels, signal }).catch((error: unknown) => {
         // Nothing can be left of a kind that the management cluster does not have.
-        if (!isKubernetesError(error, "refused") || error.status !== 404) throw error;
+        if (!isKindNotServed(error)) throw error;
       }),
     ),
   );

@@ -49,11 +49,13 @@ describe("reads", () => {
     expect(await errorOf(client.get({ ...kind, namespace, name: "a" }, patient()))).toMatchObject({
       kind: "refused",
       status: 404,
+      reason: "KindNotServed",
     });
     const otherVersion = { ...kinds.cluster, apiVersion: "cluster.x-k8s.io/v1alpha4" };
     expect(await errorOf(client.get({ ...otherVersion, namespace, name: "a" }, patient()))).toMatchObject({
       kind: "refused",
       status: 404,
+      reason: "KindNotServed",
     });
   });
 

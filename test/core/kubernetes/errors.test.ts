@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { isKindNotServed } from "#core/kubernetes/errors.ts";
 import type { KubernetesClient } from "#core/kubernetes/interface.ts";
 import { base64, clientOf, errorOf, kinds, patient, secret } from "#test/support/kubernetes-client.ts";
 import { type Fault, type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
@@ -107,7 +108,9 @@ describe("refusals", () => {
   test("a 404 that names no object is refused", async () => {
     const message = "the server could not find the requested resource";
     inject({ type: "status", status: 404, reason: "NotFound", message });
-    expect(await errorOf(client.get(ref("a"), patient()))).toMatchObject({ kind: "refused", status: 404 });
+    const error = await errorOf(client.get(ref("a"), patient()));
+    expect(error).toMatchObject({ kind: "refused", status: 404 });
+    expect(isKindNotServed(error)).toBe(true);
   });
 
   test("a long message is shortened", async () => {

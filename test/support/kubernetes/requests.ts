@@ -5,9 +5,10 @@ import type { KubernetesObject } from "#core/kubernetes/objects.ts";
 import type { Resource } from "#core/kubernetes/resources.ts";
 import { isMap, type Json } from "./json.ts";
 import { servedResources, type Target, targetOf } from "./kinds.ts";
+import type { Deletion } from "./preconditions.ts";
 import { parseSelector } from "./selector.ts";
 import { badRequest, notFound, StatusError } from "./status.ts";
-import { type Deletion, nameOf, type Store, type Stored } from "./store.ts";
+import { nameOf, type Store, type Stored } from "./store.ts";
 
 /** Request as received. */
 export interface ApiRequest {

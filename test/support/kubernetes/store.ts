@@ -8,8 +8,9 @@ import { applied, type Owned, type Owner, renderOwners, updated } from "./apply.
 import { FOREGROUND, findGarbage, isEnded } from "./garbage.ts";
 import { isSame, type Json } from "./json.ts";
 import { hasStatus, isCustom, servedResources } from "./kinds.ts";
+import { type Deletion, requireApplicable, requireDeletable } from "./preconditions.ts";
 import { type Schema, schemaOf, structureProblem } from "./schema.ts";
-import { alreadyExists, conflict, forbidden, invalid, notFound, qualified, StatusError } from "./status.ts";
+import { alreadyExists, forbidden, notFound, qualified, StatusError } from "./status.ts";
 
 /** Stored object. */
 export interface Stored extends Owned {
@@ -20,13 +21,6 @@ export interface Stored extends Owned {
 export interface Name {
   namespace: string | undefined;
   name: string;
-}
-
-/** How an object is deleted. */
-export interface Deletion {
-  uid?: string;
-  resourceVersion?: string;
-  propagationPolicy?: string;
 }
 
 /** Settings of a store. */
@@ -130,26 +124,9 @@ export class Store {
       throw new StatusError(500, undefined, `failed to create typed patch object (${place}): ${problem}`);
     }
     const current = this.find(resource, { namespace, name });
-    const { uid, resourceVersion, ...metadata } = config.metadata;
-    if (current === undefined && uid !== undefined) {
-      const text = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
-      throw conflict(resource, name, text);
-    }
-    if (current !== undefined && uid !== undefined && uid !== current.object.metadata.uid) {
-      throw invalid(resource, name, `metadata.uid: Invalid value: "${uid}": field is immutable`);
-    }
-    if (
-      current !== undefined &&
-      resourceVersion !== undefined &&
-      resourceVersion !== current.object.metadata.resourceVersion
-    ) {
-      throw conflict(
-        resource,
-        name,
-        "the object has been modified; please apply your changes to the latest version and try again",
-      );
-    }
-    const { status: _, ...rest } = { ...config, metadata } as KubernetesObject & { status?: unknown };
+    requireApplicable(resource, config, current?.object);
+    const { uid: _, resourceVersion: __, ...metadata } = config.metadata;
+    const { status: ___, ...rest } = { ...config, metadata } as KubernetesObject & { status?: unknown };
     const own = hasStatus(resource) ? rest : { ...config, metadata };
     const object = { ...own, metadata: { ...metadata, ...(namespace === undefined ? {} : { namespace }) } };
     const next = applied(current, object, { manager, force, time: this.now, schema });
@@ -189,16 +166,7 @@ export class Store {
   delete(resource: Resource, { namespace, name }: Name, options: Deletion = {}, dryRun = false): Stored | undefined {
     const current = this.find(resource, { namespace, name });
     if (current === undefined) throw notFound(resource, name);
-    const { uid, resourceVersion } = current.object.metadata;
-    const kinds = { ...resource, plural: resource.kind };
-    if (options.uid !== undefined && options.uid !== uid) {
-      const text = `the UID in the precondition (${options.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`;
-      throw conflict(kinds, name, text);
-    }
-    if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion) {
-      const text = `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion}). The object might have been modified`;
-      throw conflict(kinds, name, text);
-    }
+    requireDeletable(resource, current.object, options);
     if (dryRun) return current;
     const object = structuredClone(current.object);
     const added = options.propagationPolicy === "Foreground" ? [FOREGROUND] : [];
