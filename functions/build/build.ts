@@ -1,13 +1,20 @@
 /** Builds the bundles, for the stacks, for the checks of their sizes and for the tests under Lambda's runtime. */
 
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { buildCatalogue } from "#core/catalogue/build.ts";
 import { readCatalogueFile } from "../runtime/catalogue-file.ts";
 import { readProfilesFile } from "../runtime/profiles-file.ts";
-import { BUNDLES_DIRECTORY, type Bundle, type BundleName, bundles } from "./bundles.ts";
+import {
+  BUNDLES_DIRECTORY,
+  type Bundle,
+  type BundleName,
+  bundles,
+  type LazyModuleName,
+  lazyModules,
+} from "./bundles.ts";
 import { removeErrors, replacedFiles } from "./replaced-files.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -123,13 +130,27 @@ export const optionsFor = (entry: string, files: OperatorFiles = {}) =>
     minify: true,
     legalComments: "none",
     alias: SUBSTITUTES,
-    plugins: [CLIENT_FILES, operatorFiles(files)],
+    plugins: [CLIENT_FILES, LAZY_MODULES, operatorFiles(files)],
     metafile: true,
     sourcemap: "external",
     outfile: "bundle.mjs",
     write: false,
     logLevel: "silent",
   }) as const satisfies BuildOptions;
+
+/** Leaves the modules that are loaded with `import()` out of a bundle, which loads them from files beside it. */
+const LAZY_MODULES: Plugin = {
+  name: "lazy-modules",
+  setup({ onResolve }) {
+    for (const [name, { entry }] of Object.entries(lazyModules)) {
+      onResolve({ filter: new RegExp(`/${basename(entry, ".ts")}\\.ts$`) }, ({ kind, path, resolveDir }) =>
+        kind === "dynamic-import" && resolve(resolveDir, path) === join(ROOT, entry)
+          ? { path: `./${name}.mjs`, external: true }
+          : undefined,
+      );
+    }
+  },
+};
 
 /** Built bundle. */
 export interface BuiltBundle {
@@ -140,8 +161,15 @@ export interface BuiltBundle {
 }
 
 /** Builds one bundle in memory. @throws BuildFailure of esbuild with every error and its location */
-export async function buildBundle(name: BundleName, files: OperatorFiles = {}): Promise<BuiltBundle> {
-  const { outputFiles, metafile } = await build(optionsFor(bundles[name].entry, files));
+export const buildBundle = (name: BundleName, files: OperatorFiles = {}): Promise<BuiltBundle> =>
+  buildEntry(bundles[name].entry, files);
+
+/** Builds one module that bundles load with `import()`, in memory. @throws BuildFailure of esbuild */
+export const buildLazyModule = (name: LazyModuleName, files: OperatorFiles = {}): Promise<BuiltBundle> =>
+  buildEntry(lazyModules[name].entry, files);
+
+async function buildEntry(entry: string, files: OperatorFiles): Promise<BuiltBundle> {
+  const { outputFiles, metafile } = await build(optionsFor(entry, files));
   const file = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.contents ?? new Uint8Array();
   const [output] = Object.values(metafile.outputs).filter(({ entryPoint }) => entryPoint !== undefined);
   const inputs = Object.entries(output?.inputs ?? {}).map(
@@ -153,7 +181,7 @@ export async function buildBundle(name: BundleName, files: OperatorFiles = {}): 
 /**
  * Builds every bundle into its folder below `.build/functions`, and removes everything else there.
  *
- * @returns the sizes in bytes
+ * @returns the sizes in bytes, without other files
  * @throws AppError invalid with every problem of the operator's files, before anything is removed; BuildFailure of esbuild
  */
 export async function buildAll(given: OperatorFiles = {}): Promise<Map<BundleName, number>> {
@@ -165,7 +193,12 @@ export async function buildAll(given: OperatorFiles = {}): Promise<Map<BundleNam
       const { code, map } = await buildBundle(name, given);
       await write(join(BUNDLES_DIRECTORY, name, "bundle.mjs"), code);
       await write(join(MAPS_DIRECTORY, `${name}.mjs.map`), map);
-      const { files = {} }: Bundle = bundles[name];
+      const { files = {}, lazyModules: lazy = [] }: Bundle = bundles[name];
+      for (const module of lazy) {
+        const built = await buildLazyModule(module, given);
+        await write(join(BUNDLES_DIRECTORY, name, `${module}.mjs`), built.code);
+        await write(join(MAPS_DIRECTORY, `${module}.mjs.map`), built.map);
+      }
       for (const [target, file] of Object.entries(files)) {
         await write(join(BUNDLES_DIRECTORY, name, target), await readFile(join(ROOT, file)));
       }

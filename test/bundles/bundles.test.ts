@@ -6,8 +6,19 @@ import { brotliDecompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { shippedCatalogue } from "#core/catalogue/index.ts";
-import { type BuiltBundle, buildAll, buildBundle } from "#functions/build/build.ts";
-import { BUNDLES_DIRECTORY, type BundleName, bundles, codeOf } from "#functions/build/bundles.ts";
+import { renderManifests } from "#core/provisioning/cluster-api/render-manifests.ts";
+import { routeRows } from "#functions/api/routes.ts";
+import { type BuiltBundle, buildAll, buildBundle, buildLazyModule } from "#functions/build/build.ts";
+import {
+  BUNDLES_DIRECTORY,
+  type Bundle,
+  type BundleName,
+  bundles,
+  codeOf,
+  type LazyModuleName,
+  lazyModules,
+} from "#functions/build/bundles.ts";
+import { exampleOf } from "#test/support/cluster-api/examples.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const names = Object.keys(bundles) as BundleName[];
@@ -72,6 +83,68 @@ describe.each(names)("the bundle of %s", (name) => {
     expect(exported).toEqual(expect.arrayContaining([...bundles[name].handlers]));
     expect(internals.includes("NativeModule https")).toBe(hasClient(name));
     expect(internals.filter((each) => /undici|worker_threads/.test(each))).toEqual([]);
+  });
+});
+
+describe("modules that bundles load only when a request needs them", () => {
+  const modules = Object.keys(lazyModules) as LazyModuleName[];
+  const folderOf = (name: string) => join(ROOT, BUNDLES_DIRECTORY, name);
+  /** Names of the functions whose bundles have a module beside them. */
+  const having = (module: LazyModuleName) =>
+    names.filter((name) => (bundles[name] as Bundle).lazyModules?.includes(module) === true);
+
+  test.each(modules)("the module %s is within its budget, and no bundle contains it", async (module) => {
+    const { entry, budgetBytes } = lazyModules[module];
+    const { code } = await buildLazyModule(module);
+    expect(code.length).toBeLessThanOrEqual(budgetBytes);
+    for (const name of names) expect([...(built.get(name)?.inputs.keys() ?? [])]).not.toContain(entry);
+    for (const name of names) {
+      const file = join(folderOf(name), `${module}.mjs`);
+      expect(existsSync(file), file).toBe(having(module).includes(name));
+      if (existsSync(file)) expect(readFileSync(file).equals(code)).toBe(true);
+    }
+  });
+
+  test("exactly the functions with the parameter includeManifests have the translator", () => {
+    const groups = new Set(
+      routeRows.filter(({ parameters }) => parameters.includes("includeManifests")).map(({ group }) => group),
+    );
+    const own = having("manifests").map((name) => name.replaceAll("-", ""));
+    expect(own).toEqual([...groups].map((group) => group.toLowerCase()).sort());
+    for (const name of names) {
+      const translators = [...(built.get(name)?.inputs.keys() ?? [])].filter((input) =>
+        /cluster-api\/(preview|translate|providers\/)/.test(input),
+      );
+      // The reconciler contains the translator of its provisioner.
+      expect([name, translators.length > 0]).toEqual([name, name === "reconcile"]);
+    }
+  });
+
+  test("the translator beside a bundle renders the same objects as its source", async () => {
+    const file = join(folderOf("clusters"), "manifests.mjs");
+    const uploaded: { renderManifests: typeof renderManifests } = await import(file);
+    const { cluster, nodePools, account, organisationIdentity, profile } = exampleOf("none", "full");
+    const subject = {
+      cluster,
+      nodePools: nodePools.map(({ pool }) => pool),
+      organisationIdentity,
+      account: {
+        ...account,
+        displayName: "a",
+        enabled: true,
+        cloudProfile: "",
+        credentials: [],
+        createdAt: "",
+        revision: 1,
+      },
+      isStored: false,
+    };
+    const profiles = { ...profile, providers: { [cluster.cloudProvider]: { settings: { egress: [] }, regions: {} } } };
+    const nothing = { table: undefined as never };
+    const rendered = await uploaded.renderManifests(nothing, subject, profiles);
+    expect(rendered.length).toBeGreaterThan(8);
+    expect(rendered).toEqual(await renderManifests(nothing, subject, profiles));
+    expect(readFileSync(join(folderOf("clusters"), "bundle.mjs"), "utf8")).toContain('import("./manifests.mjs")');
   });
 });
 
