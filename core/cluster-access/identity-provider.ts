@@ -34,6 +34,14 @@ export interface IdentityProvider {
     signal: AbortSignal,
     isNew?: boolean,
   ): Promise<boolean>;
+  /**
+   * Removes all clients with a name except some. Absent if the issuer cannot find clients by name, as RFC 7591 provides for none: then
+   * only an operator can find out the result of a registration without a response.
+   *
+   * @param kept ids of the clients that stay
+   * @throws Error with a message that contains no secrets
+   */
+  removeOthers?: ((name: string, kept: readonly string[], signal: AbortSignal) => Promise<void>) | undefined;
 }
 
 /** Maximum size of a discovery document, in bytes. Published ones have less than 16 KiB. */

@@ -1,6 +1,6 @@
 /** Registers a cluster's OIDC client with the issuer, discards one that cannot be used, and removes it with the cluster. */
 
-import { type PrerequisiteContext, PrerequisiteError, type Write } from "../provisioning/prerequisite.ts";
+import type { PrerequisiteContext, Write } from "../provisioning/prerequisite.ts";
 import { openSecret, type Vault } from "../secrets/vault.ts";
 import { deadlineIn } from "../shared/retry.ts";
 import { DAY_MS } from "../shared/time.ts";
@@ -18,6 +18,7 @@ import {
 } from "./entity.ts";
 import { NotRegisteredError, type RegisteredClient } from "./identity-provider.ts";
 import { openOrCreateVault, type PrerequisiteServices } from "./prerequisite-services.ts";
+import { discardUnconfirmed, removeUnrecorded, requireConfirmed, warnUnconfirmed } from "./unconfirmed-registration.ts";
 
 /** Timeout of the removal of a client that cannot be used, in milliseconds. */
 const DISCARD_MS = 5_000;
@@ -78,8 +79,9 @@ function renewalOf(expiresAt: string, now: Date): string {
  * 2. Register: the issuer creates the client.
  * 3. Record: the client is stored, on condition that the intent is still the last one, and `settledAt` becomes `intendedAt`.
  *
- * An intent is also settled when it certainly left no client. Otherwise the registration stays unconfirmed, and is only repeated
- * after an operator has allowed it (`retryAllowedFor`).
+ * An intent is also settled when it certainly left no client. Otherwise the registration is unconfirmed. If the issuer can find clients
+ * by name, the client that it may have left is removed before the next registration. Else the registration is only repeated after an
+ * operator has allowed it (`retryAllowedFor`).
  */
 export class OidcRegistrar {
   readonly #services: PrerequisiteServices;
@@ -98,8 +100,10 @@ export class OidcRegistrar {
   async register(context: PrerequisiteContext, write: Write, signal: AbortSignal): Promise<boolean> {
     const { identityProvider, clock } = this.#services;
     const before = storedClientOf(context);
-    this.#requireConfirmed(context, before);
-    this.#warnUnconfirmed(context, before);
+    if (before !== undefined && isUnconfirmed(before) && !(await discardUnconfirmed(this.#services, before, signal))) {
+      requireConfirmed(this.#services, before);
+      warnUnconfirmed(this.#services, before);
+    }
     // Opened first: no client is registered if its secret could not be encrypted.
     const vault = await openOrCreateVault(this.#services, context);
     const former = await this.#formerOf(context, before);
@@ -135,7 +139,7 @@ export class OidcRegistrar {
         signal,
       );
     }
-    this.#warnUnconfirmed(context, client);
+    await removeUnrecorded(this.#services, context.cluster.identity, client, signal);
   }
 
   /** Removes the client that another one replaced. @throws Error if another attempt may succeed */
@@ -269,31 +273,6 @@ export class OidcRegistrar {
   #secretOf({ cluster, secrets }: PrerequisiteContext) {
     const { table, keyring } = this.#services;
     return openSecret(table, keyring, cluster.identity, secrets, OIDC_CLIENT, OidcClientSecret);
-  }
-
-  #intendedIssuer({ intendedIssuer }: OidcClient): string {
-    return intendedIssuer ?? this.#services.identityProvider.issuer;
-  }
-
-  /** @throws PrerequisiteError if a registration may have left a client, and no operator has allowed another one */
-  #requireConfirmed({ cluster: { identity } }: PrerequisiteContext, client: OidcClient | undefined): void {
-    if (client === undefined || !isUnconfirmed(client) || client.retryAllowedFor === client.intendedAt) return;
-    const { issuer } = this.#services.identityProvider;
-    // The configured issuer has received no request yet.
-    if (this.#intendedIssuer(client) !== issuer) return;
-    throw new PrerequisiteError(
-      "OidcRegistrationInDoubt",
-      `the result of the registration started at ${client.intendedAt} is unknown, and a retry could leave a second client. An operator has to remove the client "${clientNameOf(identity)}" from ${issuer} if it exists and is not used, and then run "cluster retry".`,
-    );
-  }
-
-  #warnUnconfirmed({ cluster: { identity } }: PrerequisiteContext, client: OidcClient | undefined): void {
-    if (client === undefined || !isUnconfirmed(client)) return;
-    this.#services.warn("unconfirmed registration of an OIDC client; the issuer may have a client with this name", {
-      clusterIdentity: identity,
-      issuer: this.#intendedIssuer(client),
-      clientName: clientNameOf(identity),
-    });
   }
 
   #warnRemaining(

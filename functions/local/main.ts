@@ -133,6 +133,7 @@ function threadData(
     issuer: {
       url: issuer?.issuer ?? config.OIDC_ISSUER_URL ?? "",
       initialAccessToken: issuer?.initialAccessToken ?? config.OIDC_INITIAL_ACCESS_TOKEN,
+      isLocal: issuer !== undefined,
     },
     // With an embedded engine, this is the only reconciler: an existing lease belongs to an earlier process.
     startedAt: config.DYNAMODB_ENDPOINT === undefined ? clock().getTime() : undefined,

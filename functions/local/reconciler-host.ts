@@ -18,8 +18,8 @@ export interface ThreadData {
   endpoint: string;
   /** Keys of a keyring in memory; undefined if they are stored elsewhere. */
   keys: LocalKeys | undefined;
-  /** Issuer of the clusters' clients, with the token for registrations. */
-  issuer: { url: string; initialAccessToken: string | undefined };
+  /** Issuer of the clusters' clients, with the token for registrations; `isLocal` if this server is the issuer. */
+  issuer: { url: string; initialAccessToken: string | undefined; isLocal: boolean };
   /** Start of this process if no other one can have a lease, in milliseconds since the epoch. */
   startedAt: number | undefined;
   /** Number of requests that take priority. */

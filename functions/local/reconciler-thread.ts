@@ -8,6 +8,7 @@ import { loadCatalogue } from "../runtime/catalogue-file.ts";
 import { createLogger } from "../runtime/log.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { clientOptionsFor } from "./engine.ts";
+import { createLocalIdentityProvider } from "./issuer/identity-provider.ts";
 import { createKeyring } from "./keyring.ts";
 import { readKubeconfig } from "./kubeconfig.ts";
 import type { FromThread, ThreadData, ToThread } from "./reconciler-host.ts";
@@ -45,7 +46,10 @@ async function run({
   const limit = limitIterations(new RequestCounter(undefined, requests));
   const own = {
     keyring: createKeyring(config, keys),
-    identityProvider: createIdentityProvider(issuer.url, issuer.initialAccessToken),
+    identityProvider: (issuer.isLocal ? createLocalIdentityProvider : createIdentityProvider)(
+      issuer.url,
+      issuer.initialAccessToken,
+    ),
     warn: log.warn,
   };
   const reconciler = reconcilerFrom(config, services, own, {

@@ -2,12 +2,13 @@
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createIdentityProvider, type IdentityProvider } from "#core/cluster-access/identity-provider.ts";
+import type { IdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import { createClusterAccess } from "#core/cluster-access/prerequisites.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import type { Key } from "#core/table/keys.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
+import { createLocalIdentityProvider } from "#functions/local/issuer/identity-provider.ts";
 import { type LocalIssuer, startIssuer } from "#functions/local/issuer/issuer.ts";
 import { permitted } from "./permissions.ts";
 import { makeReconciledWorld, type ReconciledWorld } from "./reconciling.ts";
@@ -16,8 +17,10 @@ import { addKnownSecrets } from "./secrets.ts";
 /** World with an issuer. */
 export interface ConfiguredWorld extends ReconciledWorld {
   issuer: LocalIssuer;
-  /** Wraps the issuer; a fault applies from the next call on. */
-  provider: { register: IdentityProvider["register"]; remove: IdentityProvider["remove"] };
+  /** Wraps the issuer; a fault applies from the next call on. Without `removeOthers` it is like any issuer of RFC 7591, the default. */
+  provider: Omit<IdentityProvider, "issuer">;
+  /** The capability of the local issuer to find clients by name. */
+  removeOthers: NonNullable<IdentityProvider["removeOthers"]>;
   /** Messages to the operator, one per line. */
   warnings: string[];
   /** Reconciles a cluster as if it was due. @param budgetMs time limit of the worker, in milliseconds */
@@ -57,12 +60,16 @@ export async function makeConfiguredWorld(
           issuer: `${origin}/oidc`,
           register: (name, signal) => provider.register(name, signal),
           remove: (...given) => provider.remove(...given),
+          get removeOthers() {
+            return provider.removeOthers;
+          },
         },
         warn: (message, fields) => warnings.push(JSON.stringify({ message, ...fields })),
       }),
   });
   issuer = await startIssuer({ origin, location: undefined, services: world.services, log: world.log });
-  const { register: ask, remove } = createIdentityProvider(issuer.issuer, issuer.initialAccessToken);
+  const own = createLocalIdentityProvider(issuer.issuer, issuer.initialAccessToken);
+  const { register: ask, remove, removeOthers = early } = own;
   addKnownSecrets(issuer.initialAccessToken);
   const register: IdentityProvider["register"] = async (name, signal) => {
     const made = await ask(name, signal);
@@ -74,6 +81,7 @@ export async function makeConfiguredWorld(
     ...world,
     issuer,
     provider,
+    removeOthers,
     warnings,
     reconcileOnce: (identity, budgetMs = 0) => reconcile(world.reconciler, identity, budgetMs),
     async remove(item) {

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -52,6 +53,22 @@ export function temporary(): string {
   const directory = mkdtempSync(join(tmpdir(), "ame-server-"));
   directories.push(directory);
   return join(directory, "data");
+}
+
+/**
+ * Finds a free port below those that systems assign to connections, so that no connection takes it while a server on it restarts.
+ */
+export async function portForRestarts(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((done) => {
+      probe.once("error", () => done(false));
+      probe.listen(port, "127.0.0.1", () => done(true));
+    });
+    await new Promise((done) => probe.close(done));
+    if (isFree) return port;
+  }
 }
 
 /** Runs an npm script like a user. */

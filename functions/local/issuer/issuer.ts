@@ -1,5 +1,6 @@
 /** OIDC issuer on a path of the local server, the default issuer of clusters. */
 
+import { createHash, timingSafeEqual } from "node:crypto";
 import { existsSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
@@ -10,10 +11,8 @@ import type { Services } from "#core/context.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { errorFields, type Logger } from "../../runtime/log.ts";
 import { renderLoginPage } from "./page.ts";
+import { CLIENTS_PATH, ISSUER_PATH } from "./paths.ts";
 import { type IssuerLocation, type IssuerStore, openIssuerStore } from "./store.ts";
-
-/** Path of the issuer on the server. */
-const ISSUER_PATH = "/oidc";
 
 /** Maximum size of a login form, which contains one token, in bytes. */
 const MAX_FORM_BYTES = 4_096;
@@ -83,6 +82,7 @@ export async function startIssuer({ origin, location, services, log }: LocalIssu
       // The library builds its URLs from the host of the request, and the issuer has only one URL.
       request.headers.host = host;
       if (path.startsWith(`${ISSUER_PATH}/login/`)) void login(request, response);
+      else if (path.startsWith(`${CLIENTS_PATH}?`)) void removeClients(store, log, request, response);
       else {
         // The library expects to be at the root, and derives its path from the original URL.
         Object.assign(request, { originalUrl: path, url: path.slice(ISSUER_PATH.length) });
@@ -122,6 +122,35 @@ const configuration = (store: IssuerStore): Configuration => ({
   },
   ttl: { AccessToken: 3_600, IdToken: 3_600, Interaction: 3_600, Session: 86_400, Grant: 86_400, RefreshToken: 86_400 },
 });
+
+/** Returns whether a request has the initial access token, which the reconciler has for registrations. */
+function isReconciler({ headers }: IncomingMessage, { initialAccessToken }: IssuerStore): boolean {
+  const [given, expected] = [headers.authorization ?? "", `Bearer ${initialAccessToken}`].map((text) =>
+    createHash("sha256").update(text).digest(),
+  );
+  return given !== undefined && expected !== undefined && timingSafeEqual(given, expected);
+}
+
+/** Removes the clients that the query names: 204, or 401 without the initial access token. */
+async function removeClients(
+  store: IssuerStore,
+  log: Logger,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { searchParams } = new URL(request.url ?? "", "http://localhost");
+  const name = searchParams.get("name");
+  if (!isReconciler(request, store)) return void response.writeHead(401, { "www-authenticate": "Bearer" }).end();
+  if (request.method !== "DELETE") return void response.writeHead(405, { allow: "DELETE" }).end();
+  if (name === null) return void response.writeHead(400).end("The parameter name is missing.\n");
+  try {
+    await store.removeClients(name, searchParams.getAll("kept"));
+    response.writeHead(204).end();
+  } catch (error) {
+    log.error("failed to remove OIDC clients", errorFields(error));
+    response.writeHead(500).end();
+  }
+}
 
 /** Shows the login page, or verifies the token that was sent with it. */
 async function interact(

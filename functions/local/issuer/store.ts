@@ -41,6 +41,8 @@ async function createState(): Promise<PersistedState> {
 /** Keys, tokens and storage adapter for the issuer. */
 export interface IssuerStore extends Omit<PersistedState, "entries"> {
   adapter: AdapterFactory;
+  /** Removes all clients with a name, except those with some ids, and the access tokens of their registrations. */
+  removeClients(name: string, kept: readonly string[]): Promise<void>;
 }
 
 /** Location of the issuer's file. */
@@ -80,7 +82,23 @@ export async function openIssuerStore(location: IssuerLocation | undefined): Pro
   // Registrations at the same time share a write, because each write contains all clients.
   const save = shareRuns(async () => await file?.write(textOf));
   if (found?.isPlain !== false) await save();
-  return { ...state, adapter: (kind) => adapterOf(entriesOf(kind), PERSISTED_KINDS.has(kind) ? save : undefined) };
+  return {
+    ...state,
+    adapter: (kind) => adapterOf(entriesOf(kind), PERSISTED_KINDS.has(kind) ? save : undefined),
+    async removeClients(name, kept) {
+      const removed = [...entriesOf("Client")].filter(
+        ([id, { payload }]) => payload.client_name === name && !kept.includes(id),
+      );
+      if (removed.length === 0) return;
+      for (const [id] of removed) {
+        entriesOf("Client").delete(id);
+        for (const [token, { payload }] of entriesOf("RegistrationAccessToken")) {
+          if (payload.clientId === id) entriesOf("RegistrationAccessToken").delete(token);
+        }
+      }
+      await save();
+    },
+  };
 }
 
 /** Returns a function that formats the content of the file. It formats each entry once, because a persisted entry is only replaced. */

@@ -3,7 +3,7 @@ import { findOrphanedResources, retryCluster } from "#core/admin/clusters.ts";
 import { removeEnvironment } from "#core/admin/environments.ts";
 import { rotateSecrets } from "#core/admin/rotate-secrets.ts";
 import { OIDC_CLIENT } from "#core/cluster-access/entity.ts";
-import { NotRegisteredError } from "#core/cluster-access/identity-provider.ts";
+import { NotRegisteredError, type RegisteredClient } from "#core/cluster-access/identity-provider.ts";
 import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { secretKey } from "#core/table/keys.ts";
@@ -40,7 +40,7 @@ beforeAll(async () => {
   tenant = await world.tenant();
 });
 beforeEach(() => {
-  Object.assign(world.provider, real);
+  Object.assign(world.provider, real, { removeOthers: undefined });
   Object.assign(keyring, own);
   world.wire.fault = () => undefined;
   world.warnings.length = 0;
@@ -227,6 +227,116 @@ describe("registering and removing the client of a cluster", () => {
     await world.settle(60_000);
     expect([alive.size, world.warnings]).toEqual([0, []]);
     await expectInvariants(world.services, tenant.slug);
+  });
+});
+
+describe("an issuer that finds clients by name", () => {
+  /** Clients that were registered, whether they still exist or not. */
+  let registered: RegisteredClient[] = [];
+  let kept: (readonly string[])[] = [];
+
+  beforeEach(() => {
+    registered = [];
+    kept = [];
+    world.provider.removeOthers = async (name, ids, signal) => {
+      kept.push(ids);
+      await world.removeOthers(name, ids, signal);
+    };
+    world.provider.register = record;
+  });
+
+  const record: typeof real.register = async (name, signal) => {
+    const client = await real.register(name, signal);
+    registered.push(client);
+    return client;
+  };
+
+  /** Registers clients, and loses the response once. */
+  const loseOne: typeof real.register = async (name, signal) => {
+    world.provider.register = record;
+    await record(name, signal);
+    return await closed();
+  };
+
+  /** Returns the ids of the clients that the issuer has. */
+  async function existing(): Promise<string[]> {
+    const ids = registered.map(async ({ clientId, registrationUri = "", registrationAccessToken }) => {
+      const response = await fetch(registrationUri, {
+        headers: { authorization: `Bearer ${registrationAccessToken}` },
+      });
+      await response.body?.cancel();
+      return response.ok ? [clientId] : [];
+    });
+    return (await Promise.all(ids)).flat();
+  }
+
+  const recordedId = async (slug: string): Promise<string> => (await get(at(slug, "oidc-config"))).body.clientId;
+
+  test("a cluster whose worker is killed at any write starts without an operator, and has one client", async () => {
+    for (let write = 0, isOver = false; !isOver; write++) {
+      for (const when of ["before", "after"] as const) {
+        registered = [];
+        const { slug, identity } = await create();
+        world.wire.fault = killedAt(write, when);
+        await world.reconcileOnce(identity).catch(() => {});
+        world.wire.fault = () => undefined;
+        isOver ||= when === "before" && (await clientOf(identity))?.clientId !== undefined;
+        // For the duration of its lease.
+        world.advanceClock(60_000);
+        expect([write, when, (await settled(slug)).status]).toEqual([write, when, "started"]);
+        expect(await existing()).toEqual([await recordedId(slug)]);
+      }
+    }
+    expect(world.warnings).toEqual([]);
+  });
+
+  test("a client whose registration got no response is replaced, and not reported", async () => {
+    const { slug } = await create();
+    world.provider.register = loseOne;
+    expect((await settled(slug)).status).toBe("started");
+    expect(registered).toHaveLength(2);
+    expect(await existing()).toEqual([await recordedId(slug)]);
+    expect([kept, world.warnings]).toEqual([[[]], []]);
+  });
+
+  test("a renewal without a response keeps the present client until the next one is recorded", async () => {
+    const HOUR_MS = 60 * 60_000;
+    const { slug } = await create();
+    world.provider.register = async (name, signal) => {
+      world.provider.register = loseOne;
+      const expiresAt = new Date(world.services.clock().getTime() + 6 * HOUR_MS).toISOString();
+      return { ...(await record(name, signal)), expiresAt };
+    };
+    await settled(slug);
+    const first = await recordedId(slug);
+    await world.settle(5 * HOUR_MS);
+    expect(kept).toEqual([[first]]);
+    expect(registered).toHaveLength(3);
+    expect(await existing()).toEqual([await recordedId(slug)]);
+    expect(world.warnings).toEqual([]);
+  });
+
+  test("a failure to remove others is retried", async () => {
+    const { slug } = await create();
+    world.provider.register = loseOne;
+    const { removeOthers } = world.provider;
+    world.provider.removeOthers = async () => {
+      world.provider.removeOthers = removeOthers;
+      throw new Error("the issuer is down");
+    };
+    expect((await settled(slug)).status).toBe("started");
+    expect(await existing()).toEqual([await recordedId(slug)]);
+  });
+
+  test("the deletion of a cluster removes the client of a registration without a response", async () => {
+    const { slug, identity } = await create();
+    world.provider.register = loseOne;
+    await world.reconcileOnce(identity);
+    expect(await existing()).toHaveLength(1);
+    await patch(slug, { status: "deleting" });
+    await settled(slug);
+    expect((await get(at(slug))).status).toBe(404);
+    expect([await existing(), world.warnings]).toEqual([[], []]);
   });
 });
 

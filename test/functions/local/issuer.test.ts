@@ -2,9 +2,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { request } from "node:http";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Keyring } from "#core/secrets/keyring.ts";
 import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
+import { createLocalIdentityProvider } from "#functions/local/issuer/identity-provider.ts";
 import { renderLoginPage } from "#functions/local/issuer/page.ts";
 import { openEncryptedFile } from "#functions/local/issuer/sealed-file.ts";
 import { isIssuerLost, openIssuerFile, openIssuerStore } from "#functions/local/issuer/store.ts";
@@ -110,6 +111,59 @@ test("an unknown login is reported as expired, for any method", async () => {
     const { status } = await fetch(`${world.issuer.issuer}/login/none`, { method });
     expect([method, status]).toEqual([method, 400]);
   }
+});
+
+describe("the removal of all clients with a name", () => {
+  const signal = () => AbortSignal.timeout(5_000);
+  const isKnown = async (id: string) => (await begin({ client_id: id })).status === 303;
+  const remove = (query: string, token: string, method = "DELETE") =>
+    fetch(`${world.issuer.issuer}/clients${query}`, { method, headers: { authorization: `Bearer ${token}` } });
+
+  test("it removes the clients with the name and the tokens of their registrations, except those to keep", async () => {
+    const [one, two, three, other] = await Promise.all(
+      ["same", "same", "same", "other"].map((name) => world.provider.register(name, signal())),
+    );
+    const idsOf = (...clients: (typeof one)[]) => clients.map((client) => client?.clientId ?? "");
+    await world.removeOthers("same", idsOf(two), signal());
+    const known = await Promise.all(idsOf(one, two, three, other).map(isKnown));
+    expect(known).toEqual([false, true, false, true]);
+    const { registrationUri = "", registrationAccessToken } = one ?? {};
+    const managed = await fetch(registrationUri, { headers: { authorization: `Bearer ${registrationAccessToken}` } });
+    expect(managed.status).toBe(401);
+    await world.removeOthers("same", [], signal());
+    await world.removeOthers("nobody", [], signal());
+    expect(await Promise.all(idsOf(two, other).map(isKnown))).toEqual([false, true]);
+  });
+
+  test("it needs the initial access token, a name and the method DELETE", async () => {
+    const { clientId: own } = await world.provider.register("mine", signal());
+    const { initialAccessToken } = world.issuer;
+    const statuses = [
+      await remove("?name=mine", "wrong"),
+      await remove("?name=mine", tenant.admin),
+      await remove("?name=mine", ""),
+      await remove("?name=mine", initialAccessToken, "GET"),
+      await remove("?names=mine", initialAccessToken),
+      await remove("", initialAccessToken),
+    ].map(({ status }) => status);
+    expect(statuses).toEqual([401, 401, 401, 405, 400, 404]);
+    expect(await isKnown(own)).toBe(true);
+    await expect(
+      createLocalIdentityProvider(world.issuer.issuer, "wrong").removeOthers?.("mine", [], signal()),
+    ).rejects.toThrow(`removing unrecorded clients from ${world.issuer.issuer}: it responded with 401`);
+  });
+
+  test("the file of the issuer does not contain a removed client after a restart", async () => {
+    const place = { file: plainFile(), keyring: createLocalKeyring(createMemoryKeyStore()) };
+    const store = await openIssuerStore(place);
+    await store.adapter("Client").upsert("two", { client_id: "two", client_name: "gone" }, 0);
+    await store.adapter("RegistrationAccessToken").upsert("token", { clientId: "two" }, 0);
+    await store.removeClients("gone", []);
+    const again = await openIssuerStore(place);
+    expect(await again.adapter("Client").find("two")).toBeUndefined();
+    expect(await again.adapter("RegistrationAccessToken").find("token")).toBeUndefined();
+    expect(await again.adapter("Client").find("one")).toBeDefined();
+  });
 });
 
 test("the issuer has one name, whatever the host header, and answers only under its path", async () => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { cleanUp, type Server, script, start, temporary, until } from "#test/support/server.ts";
+import { cleanUp, portForRestarts, type Server, script, start, temporary, until } from "#test/support/server.ts";
 import type { Json } from "#test/support/world.ts";
 
 afterEach(cleanUp);
@@ -45,7 +45,8 @@ const withStatus = (server: Server, status: string) =>
 /** Creates a started cluster in a new data directory. */
 async function withCluster() {
   const DATA_DIR = temporary();
-  const environment = { DATA_DIR, SIMULATED_STEP_MS: "20" };
+  // On the same port the issuer has the same URL.
+  const environment = { DATA_DIR, PORT: `${await portForRestarts()}`, SIMULATED_STEP_MS: "20" };
   const server = await start(environment);
   const account = await admin(environment, "account", "list", "--org", "demo", "--provider", "aws", "--quiet");
   const made = await send(server, "POST", "/api/v1/orgs/demo/clusters/production", {
@@ -59,10 +60,8 @@ async function withCluster() {
   await withStatus(server, "started");
   const { body: config } = await send(server, "GET", `${ONE}/oidc-config`);
   const { body: kubeconfig } = await send(server, "GET", `${ONE}/kubeconfig`);
-  const port = new URL(server.url).port;
   await end(server);
-  // On the same port the issuer has the same URL.
-  return { environment: { ...environment, PORT: port }, identity: made.body.identity, config, kubeconfig };
+  return { environment, identity: made.body.identity, config, kubeconfig };
 }
 
 const authorityIn = (kubeconfig: unknown) =>

@@ -30,7 +30,7 @@ const dataOf = (more: Partial<ThreadData> = {}): ThreadData => ({
   }),
   endpoint: inject("endpoint"),
   keys: generateKeys(),
-  issuer: { url: world.issuer.issuer, initialAccessToken: world.issuer.initialAccessToken },
+  issuer: { url: world.issuer.issuer, initialAccessToken: world.issuer.initialAccessToken, isLocal: true },
   startedAt: undefined,
   requests: new RequestCounter().memory,
   worker: { sweepMs: 600_000, concurrency: 4 },
@@ -78,7 +78,7 @@ test("the reconciler of a stopped thread processes nothing", async () => {
 });
 
 test("a thread that fails is reported", async () => {
-  const data = dataOf({ issuer: { url: "no URL", initialAccessToken: undefined } });
+  const data = dataOf({ issuer: { url: "no URL", initialAccessToken: undefined, isLocal: true } });
   const reconciler = startReconciler(loadReconciler(), data, world.services, new CommitListeners());
   await expect(reconciler.failed).rejects.toThrow("Invalid URL");
   await reconciler.stop();
