@@ -105,14 +105,14 @@ export interface TestCluster {
   until(what: string, isDone: (cluster: Json) => boolean, withinMs?: number): Promise<Json>;
 }
 
-/** Creates a cluster on a provider of the catalogue. @param cloudProfile slug of the provider */
+/** Creates a cluster on a provider of the catalogue. @param cloudProfile slug of the provider @param given `secrets` are those of the account */
 export async function createTestCluster(
   world: World,
   cloudProfile: string,
   more: Record<string, unknown> = {},
-  given?: Tenant,
+  given: { tenant?: Tenant; secrets?: Record<string, string> } = {},
 ): Promise<TestCluster> {
-  const tenant = given ?? (await world.tenant());
+  const tenant = given.tenant ?? (await world.tenant());
   const account = await createAccount(world.services, tenant.slug, { displayName: cloudProfile, cloudProfile });
   const body = tenant.creation({ cloudAccountIdentity: account.identity, ...more });
   const send = async (method: string, path: string, sent?: unknown) => {
@@ -120,6 +120,13 @@ export async function createTestCluster(
     expect(response.status, response.text).toBeLessThan(300);
     return response.body;
   };
+  if (given.secrets !== undefined) {
+    const path = `/api/v1/orgs/${tenant.slug}/cloud-accounts/${account.identity}/credentials`;
+    const { identity } = await send("POST", path, { displayName: "main", credentials: given.secrets });
+    await send("PATCH", `/api/v1/orgs/${tenant.slug}/cloud-accounts/${account.identity}`, {
+      primaryCloudCredentials: identity,
+    });
+  }
   const created = await send("POST", tenant.path("production"), body);
   let environment = "production";
   const path = () => tenant.path(environment, created.slug.slugValue);
