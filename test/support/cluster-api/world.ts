@@ -121,7 +121,7 @@ export async function createTestCluster(
     return response.body;
   };
   if (given.secrets !== undefined) {
-    const path = `/api/v1/orgs/${tenant.slug}/cloud-accounts/${account.identity}/credentials`;
+    const path = `/api/v1/orgs/${tenant.slug}/cloud-accounts/${account.identity}/credentials/${cloudProfile}`;
     const { identity } = await send("POST", path, { displayName: "main", credentials: given.secrets });
     await send("PATCH", `/api/v1/orgs/${tenant.slug}/cloud-accounts/${account.identity}`, {
       primaryCloudCredentials: identity,
