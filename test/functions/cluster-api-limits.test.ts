@@ -132,16 +132,12 @@ const REFUSED: Record<Provider, [settings: Json, nodePool: Json, details: string
       region: "eu-central-1",
       version: WITHOUT_IMAGE,
       enableNetworkEncryption: true,
-      clusterPodSubnet: "10.0.0.0/16",
-      serviceSubnet: { ipRange: "10.0.0.0/12" },
     },
     { availabilityZone: "eu-central-1b", securityUpdatesOnJoin: "INSTALL" },
     [
-      'serviceSubnet.ipRange: "10.0.0.0/12" is not allowed: must not overlap clusterPodSubnet',
       'region: "eu-central-1" is not allowed: the platform has no settings for clusters in this region; choose another region, or ask the operator; possible: eu-west-1, eu-north-1',
       `version: "${WITHOUT_IMAGE}" is not allowed: the platform has no machine image`,
       "enableNetworkEncryption: true is not allowed: the platform installs this network without encryption",
-      'clusterPodSubnet: "10.0.0.0/16" is not allowed: it overlaps',
       'nodePools[0].availabilityZone: "eu-central-1b" is not allowed: the cluster has no subnets in this zone; choose one of its zones, or create it with enableMultiAvailabilityZones; possible: eu-central-1a',
       'nodePools[0].securityUpdatesOnJoin: "INSTALL" is not allowed: machines are made from the platform\'s images',
     ],
@@ -258,6 +254,15 @@ describe("the creation of a cluster that Cluster API cannot express", () => {
     expectRefused(
       await create("generous", other),
       `cloudAccountIdentity: "${identity}" is not allowed: the platform makes`,
+    );
+  });
+
+  test("with subnets of which one overlaps the network of the machines, and both each other, is refused for both reasons", async () => {
+    const subnets = { clusterPodSubnet: "10.0.0.0/16", serviceSubnet: { ipRange: "10.0.0.0/12" } };
+    expectRefused(
+      await create("generous", creation("aws", subnets)),
+      'serviceSubnet.ipRange: "10.0.0.0/12" is not allowed: must not overlap clusterPodSubnet',
+      'clusterPodSubnet: "10.0.0.0/16" is not allowed: it overlaps the network of the machines',
     );
   });
 

@@ -19,7 +19,7 @@ beforeEach(async () => {
   useCatalogue(catalogueWithImages());
   const provisioner = limitedProvisioner();
   provisioner.use(generousProfiles("00000000-0000-4000-8000-000000000001"));
-  world = await makeReconciledWorld({ provisioner });
+  world = await makeReconciledWorld({ provisioner, resyncMs: DAY_MS / 4 });
   tenant = await world.tenant();
 });
 // The catalogue belongs to the process, which the test files of a worker share.

@@ -1,6 +1,7 @@
 /** Translation for machines of the customer: the control plane runs as pods of Kamaji in the management cluster. */
 
 import { PRODUCT_PREFIX } from "../../../node-pool/reserved-names.ts";
+import { apiSources } from "../api-sources.ts";
 import { admissionConfiguration, oidcArguments } from "../control-plane.ts";
 import type { TranslationInput } from "../input.ts";
 import { clusterLabels, environmentLabels, VERSION } from "../labels.ts";
@@ -70,9 +71,9 @@ function deploymentOf({ cluster }: Input, configuration: Manifest | undefined) {
 }
 
 /** Returns the blocks from which the API server can be reached. */
-function sourceRanges({ cluster, settings }: Input): string[] {
-  const allowed = cluster.ipWhitelist.map(({ cidr }) => cidr);
-  return allowed.length === 0 ? [EVERYWHERE] : [...new Set([...allowed, ...settings.egress])].toSorted();
+function sourceRanges(input: Input): string[] {
+  const sources = apiSources(input);
+  return sources === undefined ? [EVERYWHERE] : [...sources.ipv4, ...sources.ipv6];
 }
 
 /** Translates the control plane of a cluster without machines of the platform. A stopped one has no pods. */

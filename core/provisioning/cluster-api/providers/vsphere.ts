@@ -1,7 +1,7 @@
 /** Translation for VMware vSphere. */
 
 import type { TranslationInput } from "../input.ts";
-import { ACCOUNT_ID, organisationLabels } from "../labels.ts";
+import { accountLabels } from "../labels.ts";
 import { accountObjectName, namespaceOf, secretData } from "../manifest.ts";
 import type { MachineGroup, ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
@@ -20,12 +20,6 @@ const NAME_COMMANDS = [
 ];
 
 type Input = TranslationInput<"vsphere">;
-
-/** Labels of the objects of a cloud account, which all of its clusters use. */
-const accountLabels = ({ account, organisationIdentity }: Input): Record<string, string> => ({
-  ...organisationLabels(organisationIdentity),
-  [ACCOUNT_ID]: account.identity,
-});
 
 function addressOf({ rollout: { apiAddress } }: Input): string {
   if (apiAddress === undefined) throw new Error("a cluster on vSphere needs an allocated address for its API server");
