@@ -45,6 +45,11 @@ const StoredCluster = v.object({
   name: v.string(),
   description: v.optional(v.string()),
   cloudAccountIdentity: v.string(),
+  /**
+   * True if the cluster is being deleted and counts as a use of its account until that is complete. Absent while it is not being deleted, and
+   * if an older release accepted its deletion, which ended the use at once.
+   */
+  holdsAccount: v.optional(v.boolean()),
   /** Present if a user chose credentials; otherwise the account's current primary credentials apply. */
   cloudCredentialsIdentity: v.optional(v.string()),
   /** Slug of the provider. */

@@ -18,7 +18,7 @@ export interface ReferencesChange {
   event: OrganisationEvent;
   /** Identity of a new account or schedule: the counter of its clusters is created. */
   created?: string;
-  /** Identity of a removed account or schedule: no cluster that is not deleting may use it. */
+  /** Identity of a removed account or schedule: no cluster may use it. */
   removed?: string;
 }
 

@@ -12,14 +12,14 @@ import type { Parsed } from "../shared/validation.ts";
 import { type Key, usageKey } from "../table/keys.ts";
 import { commit, type Transaction } from "../table/transaction.ts";
 import { keepWritten } from "../tenancy/references-cache.ts";
-import { type References, usageEntity } from "../tenancy/references-entity.ts";
+import { type References, type Usage, usageEntity } from "../tenancy/references-entity.ts";
 import { changeTransaction, type ReferencesChange } from "./store.ts";
 
 /** Current state of an organisation, for the decision about a write. */
 export interface ReferencesState {
   references: References;
-  /** Number of clusters that use the account or schedule of the path and are not deleting. */
-  clusters: number;
+  /** Clusters that use the account or schedule of the path. */
+  usage: Usage;
   /** RFC 3339. */
   now: string;
   /**
@@ -84,7 +84,7 @@ export function writeReferences<Body>(
     const { dryRun } = options.value;
     const decision = decide({
       references,
-      clusters: countClusters(authorized, usageKeys()),
+      usage: readUsage(authorized, usageKeys()),
       now,
       problems: (unknown) => readWriteOptions(context, options, unknown).problems,
     });
@@ -118,8 +118,8 @@ export function writeReferences<Body>(
 export const usageKeysOf = (organisation: string, given: string): Key[] =>
   v.is(uuid, given) ? [usageKey(organisation, given.toLowerCase())] : [];
 
-/** Returns the number of clusters that are not deleting, of the counter at a key. */
-export function countClusters({ prefetched }: Pick<Authorized, "prefetched">, [key]: readonly Key[]): number {
+/** Returns the numbers of the counter at a key. */
+export function readUsage({ prefetched }: Pick<Authorized, "prefetched">, [key]: readonly Key[]): Usage {
   const item = key && prefetched(key);
-  return item === undefined ? 0 : usageEntity.read(item).clusters;
+  return item === undefined ? { clusters: 0, deletingClusters: 0 } : usageEntity.read(item);
 }

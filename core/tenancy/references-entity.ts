@@ -93,7 +93,20 @@ export function buildReferencesItem(organisation: string, references: References
 /** Maximum number of accounts, and of schedules, in an organisation: one item contains them all. */
 export const MAX_REFERENCES = 200;
 
-const StoredUsage = v.object({ clusters: v.number() });
+const StoredUsage = v.object({
+  /**
+   * Clusters that use a cloud account or a schedule. Of an account also those that are being deleted: their machines can only be removed with
+   * its credentials.
+   */
+  clusters: v.number(),
+  /** Those of an account that are being deleted. */
+  deletingClusters: v.optional(v.number(), 0),
+  /** True from the deletion of the last credentials of an account until it has new ones: then no cluster that needs some is added. */
+  lacksCredentials: v.optional(v.boolean(), false),
+});
+
+/** Numbers of the clusters that use a cloud account or a schedule. */
+export type Usage = Pick<v.InferOutput<typeof StoredUsage>, "clusters" | "deletingClusters">;
 
 /** Entity that counts the clusters that use a cloud account or a schedule. A create adds one; a removal requires 0. */
 export const usageEntity = defineEntity("usage", 1, StoredUsage);

@@ -51,7 +51,7 @@ export const cloudAccountDescriptions: Descriptions<OperationIdOf<"CloudAccounts
     tag: "Cloud accounts",
     summary: "Delete cloud account",
     description:
-      "Deletes a cloud account with its credentials and their secrets. It is refused while a cluster that is not being deleted uses the account. Requires the role admin in the organisation.",
+      "Deletes a cloud account with its credentials and their secrets. It is refused while a cluster uses the account: until the deletion of the cluster is complete. Requires the role admin in the organisation.",
     successes: {
       200: { description: "Result of a dry run.", schema: "DryRunResponse" },
       204: { description: "The cloud account is deleted." },
@@ -97,7 +97,7 @@ export const cloudAccountDescriptions: Descriptions<OperationIdOf<"CloudAccounts
     tag: "Cloud accounts",
     summary: "Delete cloud credentials",
     description:
-      "Deletes credentials with their secrets. If they are the primary ones, the oldest remaining ones become primary. Clusters that named the deleted credentials use the primary ones. The last credentials of an account are refused if clusters use the account and need credentials. Requires the role admin in the organisation.",
+      "Deletes credentials with their secrets. If they are the primary ones, the oldest remaining ones become primary. Clusters that named the deleted credentials use the primary ones. The last credentials of an account are refused if clusters use the account and need credentials, also to be deleted. Requires the role admin in the organisation.",
     successes: {
       200: { description: "Result of a dry run.", schema: "DryRunResponse" },
       204: { description: "The credentials are deleted." },

@@ -99,5 +99,5 @@ test("a cluster's life takes at most the documented number of database calls and
   expect((await world.send("DELETE", `${path}/${body.identity}`, { token: tenant.admin })).status).toBe(200);
   await workUntil("started");
   expect((await change({ status: "deleting" })).status).toBe(200);
-  expectAtMost(await workUntil("deleted"), { calls: 22, writeUnits: 37 });
+  expectAtMost(await workUntil("deleted"), { calls: 22, writeUnits: 39 });
 });

@@ -1,8 +1,13 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
+import { clusterItemAt } from "#core/cluster/entity.ts";
+import { deadlineIn } from "#core/shared/retry.ts";
+import type { RawItem } from "#core/table/entity.ts";
+import { usageKey } from "#core/table/keys.ts";
+import { commit, Transaction } from "#core/table/transaction.ts";
 import { finishDeletion } from "#test/support/deletion.ts";
 import { expectError } from "#test/support/errors.ts";
-import { expectInvariants, organisationEventsOf } from "#test/support/invariants.ts";
+import { clustersOf, expectInvariants, organisationEventsOf, tombstonesOf } from "#test/support/invariants.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
@@ -203,20 +208,70 @@ describe("deleting a cloud account", () => {
     await expectInvariants(world.services, tenant.slug);
   });
 
-  test("an account is kept while a live cluster uses it, and can be deleted when those clusters are deleting", async () => {
+  test("an account is kept until the deletions of its clusters are complete, also if it is disabled", async () => {
     await ok("POST", tenant.path("production"), tenant.creation());
-    expectError(await send("DELETE", own()), 409, /"AWS" is used by 1 cluster; delete/);
+    await ok("POST", tenant.path("production"), tenant.creation({ name: "two" }));
+    const refused = async (reason: RegExp, retryAfter: string | null) => {
+      for (const query of ["", "?dryRun=true"]) {
+        const response = await send("DELETE", `${own()}${query}`);
+        expectError(response, 409, reason);
+        expect(response.headers.get("retry-after")).toBe(retryAfter);
+      }
+      await expectInvariants(world.services, tenant.slug);
+    };
+    await refused(/"AWS" is used by 2 clusters; delete them first/, null);
+    await ok("PATCH", own(), { enabled: false });
     await ok("PATCH", tenant.path("production", "one"), { status: "deleting" });
-    expect((await send("DELETE", own())).status).toBe(204);
-    const deleting = (await get(tenant.path("production", "one"))).body;
-    expect([deleting.status, deleting.cloudAccount]).toEqual(["deleting", undefined]);
+    await refused(
+      /"AWS" is used by 2 clusters, of which 1 is still being deleted; delete the others, and try again/,
+      null,
+    );
+    await ok("PATCH", tenant.path("production", "two"), { status: "deleting" });
+    await refused(/"AWS" is used by 2 clusters, which are still being deleted; try again when that is complete/, "30");
     await finishDeletion(world.services, tenant.slug, "production", "one");
+    await refused(/"AWS" is used by 1 cluster, which is still being deleted; try again when that is complete/, "30");
+    await finishDeletion(world.services, tenant.slug, "production", "two");
+    await expectInvariants(world.services, tenant.slug);
+    expect((await send("DELETE", own())).status).toBe(204);
     await expectInvariants(world.services, tenant.slug);
     expectError(
       await send("POST", `${tenant.path("production", "one")}/undelete`, {}),
       409,
       /account .* does not exist/,
     );
+  });
+
+  test("an account is not used by a cluster whose deletion an older release accepted, and counts stay right", async () => {
+    await ok("POST", tenant.path("production"), tenant.creation());
+    await ok("PATCH", tenant.path("production", "one"), { status: "deleting" });
+    const [cluster] = await clustersOf(world.services, tenant.slug);
+    if (cluster === undefined) throw new Error("no cluster");
+    // As the older release left them: the account was released by the request.
+    const key = usageKey(tenant.slug, tenant.account.identity);
+    const before = new Transaction()
+      .put("cluster", clusterItemAt(cluster, { ...cluster, holdsAccount: undefined }))
+      .put("usage", { ...key, entity: "usage", entityVersion: 1, clusters: 0 } as RawItem);
+    expect(await commit(world.table, before, deadlineIn())).toEqual([]);
+    await expectInvariants(world.services, tenant.slug);
+    await finishDeletion(world.services, tenant.slug, "production", "one");
+    await expectInvariants(world.services, tenant.slug);
+    await ok("POST", `${tenant.path("production", "one")}/undelete`, {});
+    await expectInvariants(world.services, tenant.slug);
+  });
+
+  test("a restored cluster uses its account again, and releases it after its second deletion", async () => {
+    await ok("POST", tenant.path("production"), tenant.creation());
+    for (let round = 0; round < 2; round++) {
+      await ok("PATCH", tenant.path("production", "one"), { status: "deleting" });
+      await finishDeletion(world.services, tenant.slug, "production", "one");
+      await expectInvariants(world.services, tenant.slug);
+      expect((await tombstonesOf(world.services, tenant.slug))[0]).not.toHaveProperty("holdsAccount");
+      if (round === 1) break;
+      await ok("POST", `${tenant.path("production", "one")}/undelete`, {});
+      await expectInvariants(world.services, tenant.slug);
+      expectError(await send("DELETE", own()), 409, /"AWS" is used by 1 cluster; delete/);
+    }
+    expect((await send("DELETE", own())).status).toBe(204);
   });
 
   test("an account is never deleted while a cluster is created on it, in either order", async () => {

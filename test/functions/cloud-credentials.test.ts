@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { exportTable } from "#core/admin/backup/export.ts";
 import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { storedResponseEntity } from "#core/request/idempotency.ts";
@@ -8,7 +8,9 @@ import type { Keyring } from "#core/secrets/keyring.ts";
 import { createLocalKeyring, createMemoryKeyStore } from "#core/secrets/local-keyring.ts";
 import { unavailable } from "#core/shared/errors.ts";
 import { CLOUD_SECRET_PREFIX, organisationKey } from "#core/table/keys.ts";
+import { finishDeletion } from "#test/support/deletion.ts";
 import { expectError } from "#test/support/errors.ts";
+import { interrupt } from "#test/support/faults.ts";
 import { clustersOf, expectInvariants, organisationEventsOf } from "#test/support/invariants.ts";
 import { addKnownSecrets, expectNoSecrets } from "#test/support/secrets.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
@@ -281,8 +283,80 @@ describe("primary credentials", () => {
     const to = `/api/v1/orgs/${there.slug}/cloud-accounts/${identity}/credentials`;
     const last = () => ask("DELETE", `${to}/${primaryCloudCredentialsIdentity}`);
     expectError(await last(), 409, /only credentials of the cloud account "AWS", which is used by 1 cluster/);
+    expect((await ask("PATCH", there.path("production", "one"), { status: "deleting" })).status).toBe(200);
+    expectError(await last(), 409, /which is used by 1 cluster, which is still being deleted; create other/);
+    await expectInvariants(needing.services, there.slug);
     expect((await ask("POST", `${to}/aws`, { displayName: "New", credentials: aws() })).status).toBe(200);
     expect((await last()).status).toBe(204);
+  });
+
+  describe("the last credentials and clusters that need some", () => {
+    let needing: World;
+    let there: Tenant;
+    let to: string;
+    const ask = (method: string, at: string, body?: unknown, by = needing) =>
+      by.send(method, at, { token: there.admin, body });
+    const removeLast = (by = needing) =>
+      ask("DELETE", `${to}/${there.account.primaryCloudCredentialsIdentity}`, undefined, by);
+    const create = (by = needing) => ask("POST", there.path("production"), there.creation(), by);
+    const NONE = /^cloudAccountIdentity: .* has no primary credentials/;
+
+    beforeAll(async () => {
+      needing = await makeWorld({ provisioner: { ...simulatedTraits, needsCredentials: () => true } });
+    });
+    beforeEach(async () => {
+      there = await needing.tenant();
+      to = `/api/v1/orgs/${there.slug}/cloud-accounts/${there.account.identity}/credentials`;
+    });
+    afterEach(() => expectInvariants(needing.services, there.slug));
+
+    test("a creation that was decided before the last credentials were deleted is refused", async () => {
+      const slow = needing.sibling();
+      interrupt(slow.table, async () => {
+        expect((await removeLast()).status).toBe(204);
+      });
+      expectError(await create(slow), 400, NONE);
+      expect(await clustersOf(needing.services, there.slug)).toEqual([]);
+      // New credentials allow creations again.
+      expect((await ask("POST", `${to}/aws`, { displayName: "New", credentials: aws() })).status).toBe(200);
+      expect((await create()).status).toBe(200);
+    });
+
+    test("a deletion of the last credentials that was decided before a cluster was created is refused", async () => {
+      const slow = needing.sibling();
+      interrupt(slow.table, async () => {
+        expect((await create()).status).toBe(200);
+      });
+      expectError(await removeLast(slow), 409, /used by 1 cluster; create other credentials first/);
+    });
+
+    test("a restoration that was decided before the last credentials were deleted, or comes after it, is refused", async () => {
+      const one = there.path("production", "one");
+      expect((await create()).status).toBe(200);
+      expect((await ask("PATCH", one, { status: "deleting" })).status).toBe(200);
+      await finishDeletion(needing.services, there.slug, "production", "one");
+      const slow = needing.sibling();
+      interrupt(slow.table, async () => {
+        expect((await removeLast()).status).toBe(204);
+      });
+      for (const by of [slow, needing]) expectError(await ask("POST", `${one}/undelete`, {}, by), 409, NONE);
+    });
+
+    test("concurrent creations and deletions of the last credentials never leave a cluster without credentials", async () => {
+      for (let round = 0; round < 6; round++) {
+        there = await needing.tenant();
+        to = `/api/v1/orgs/${there.slug}/cloud-accounts/${there.account.identity}/credentials`;
+        const [removed, created] = await Promise.all([removeLast(needing.sibling()), create(needing.sibling())]);
+        expect(["204 400", "409 200"]).toContain(`${removed.status} ${created.status}`);
+      }
+    });
+  });
+
+  test("with a provisioner that needs none, the last credentials can be deleted, and clusters are created without", async () => {
+    await ok("POST", tenant.path("production"), tenant.creation());
+    expect((await send("DELETE", path(undefined, main()))).status).toBe(204);
+    await ok("POST", tenant.path("production"), tenant.creation({ name: "two" }));
+    await expectInvariants(world.services, tenant.slug);
   });
 });
 

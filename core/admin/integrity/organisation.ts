@@ -29,13 +29,13 @@ import {
   referencesKey,
   SCHEDULED_UPGRADE_PREFIX,
   TOMBSTONE_PREFIX,
-  USAGE_PREFIX,
 } from "../../table/keys.ts";
 import type { Environment } from "../../tenancy/environment.ts";
-import { referencesEntity, usageEntity } from "../../tenancy/references-entity.ts";
+import { referencesEntity } from "../../tenancy/references-entity.ts";
 import { listAllEnvironments } from "../environments.ts";
 import { showOrganisation } from "../organisations.ts";
 import { checkPageIndex, orphanedChunks } from "../page-index-repair.ts";
+import { checkUsage } from "./usage.ts";
 
 /** Stored data that does not agree. */
 export interface Inconsistency {
@@ -55,7 +55,7 @@ const sum = <T>(elements: readonly T[], value: (element: T) => number) =>
   elements.reduce((total, element) => total + value(element), 0);
 
 /** Collects inconsistencies. */
-class Findings {
+export class Findings {
   readonly list: Inconsistency[] = [];
 
   /** Adds an inconsistency if two values differ. */
@@ -221,23 +221,6 @@ async function checkTotals(
       observabilityTenants: tenants?.length,
     },
   );
-}
-
-async function checkUsage({ table }: Services, pk: string, clusters: readonly StoredCluster[], findings: Findings) {
-  const users = new Map<string, number>();
-  for (const cluster of clusters) {
-    if (isDeleting(cluster)) continue;
-    for (const identity of new Set([cluster.cloudAccountIdentity, cluster.maintenanceScheduleIdentity])) {
-      if (identity !== undefined) users.set(identity, (users.get(identity) ?? 0) + 1);
-    }
-  }
-  const counted = new Map<string, number>();
-  for (const item of await table.query({ pk, prefix: USAGE_PREFIX })) {
-    counted.set(item.sk.slice(USAGE_PREFIX.length), usageEntity.read(item).clusters);
-  }
-  for (const identity of new Set([...users.keys(), ...counted.keys()])) {
-    findings.same(`${pk}: clusters that use ${identity}`, counted.get(identity) ?? 0, users.get(identity) ?? 0);
-  }
 }
 
 /** Checks that the attributes of the list index agree with the cluster. An item of an older version gets them from its migration. */

@@ -16,8 +16,10 @@ import { clusterKey, keyText, pointerKey, totalKey } from "../../table/keys.ts";
 import { commit, type Failure, Transaction } from "../../table/transaction.ts";
 import type { Environment } from "../../tenancy/environment.ts";
 import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tenancy/organisation.ts";
+import { usageEntity } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import { type ValidatedCreate, validateCreate } from "../rules/create.ts";
+import { clusterNeedsCredentials } from "../rules/credentials.ts";
 import { createdEvent, newCluster, newNodePools, type PoolIds } from "../rules/new-cluster.ts";
 import { slugConflict } from "../rules/slug.ts";
 import type { ClusterResponse } from "../schema.ts";
@@ -232,7 +234,9 @@ async function write(context: Context, authorized: Authorized, given: CreateWrit
     requester: requesterOf(context, authorized.actor),
   };
   appendEvent(context, transaction, createdEvent(settings), source);
-  applyCounters(transaction, undefined, cluster);
+  applyCounters(transaction, undefined, cluster, {
+    needsCredentials: clusterNeedsCredentials(context.provisioner, cluster),
+  });
   storeResponse(context, transaction, authorized.actor, response);
   return handleFailures(await commit(context.table, transaction, deadline), cluster);
 }
@@ -243,7 +247,10 @@ function handleFailures(failures: readonly Failure[], cluster: Cluster): boolean
   const failed = new Map(failures.map((failure) => [failure.label, failure]));
   if (failed.get("cluster")?.present?.identity === cluster.identity || failed.has(IDEMPOTENCY_LABEL)) return false;
   if (failed.has("environment")) throw environmentNotFound(cluster.environment, cluster.organisation);
-  if (failed.has("account")) throw referenceRemoved("cloudAccountIdentity", cluster.cloudAccountIdentity);
+  const account = failed.get("account");
+  // It lost its last credentials after it was read: the next read refuses the request, or finds new ones.
+  if (account?.present?.entity === usageEntity.name) return false;
+  if (account !== undefined) throw referenceRemoved("cloudAccountIdentity", cluster.cloudAccountIdentity);
   if (failed.has("schedule")) {
     throw referenceRemoved("maintenanceScheduleIdentity", cluster.maintenanceScheduleIdentity ?? "");
   }

@@ -14,6 +14,7 @@ import type { RawItem } from "../../table/entity.ts";
 import { clusterKey, type Key, tombstoneKey, tombstonePrefix, totalKey } from "../../table/keys.ts";
 import { commit, Transaction } from "../../table/transaction.ts";
 import { type Cluster, type Tombstone, tombstoneEntity } from "../entity.ts";
+import { clusterNeedsCredentials } from "../rules/credentials.ts";
 import { restoreBlockers, restoredCluster } from "../rules/restore.ts";
 import { DELETION_SECONDS, slugConflict } from "../rules/slug.ts";
 import { isDeleting } from "../rules/transitions.ts";
@@ -224,7 +225,9 @@ async function write(context: Context, authorized: Authorized, given: UndeleteWr
   const event = { type: "cluster.undeleted", changes: diffClusters(tombstone, cluster) } as const;
   const source = { clusterIdentity: identity, at: now, requester: requesterOf(context, authorized.actor) };
   appendEvent(context, transaction, event, source);
-  applyCounters(transaction, undefined, cluster);
+  applyCounters(transaction, undefined, cluster, {
+    needsCredentials: clusterNeedsCredentials(context.provisioner, cluster),
+  });
   storeResponse(context, transaction, authorized.actor, response);
   return (await commit(context.table, transaction, deadline)).length === 0;
 }

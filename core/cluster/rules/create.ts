@@ -5,7 +5,6 @@ import {
   channelByName,
   clusterVersions,
   isAvailableVersion,
-  isBringYourOwn,
   listAvailable,
   profileByIdentity,
   providerBySlug,
@@ -28,6 +27,7 @@ import { type Draft, formatValue, type Validated, validate } from "../../shared/
 import type { References } from "../../tenancy/references-entity.ts";
 import { CreateCluster, MAX_CLUSTER_BYTES } from "../schema.ts";
 import type { CreateUndocumentedCluster, UpstreamCluster } from "../undocumented.ts";
+import { needsCredentials } from "./credentials.ts";
 import { type ClusterSettings, clusterSettings, MAX_VALIDATED_NODE_POOLS } from "./settings.ts";
 import { subnetProblems, subnets } from "./subnets.ts";
 import { creationProblems } from "./unsupported.ts";
@@ -171,8 +171,7 @@ function validateAccount(
       `${formatValue(identity)} is not allowed: the cloud account "${account.displayName}" is disabled`,
     );
   }
-  const needs = provisioner.needsCredentials(provider.type) && !isBringYourOwn(provider.type);
-  if (needs && account.primaryCloudCredentialsIdentity === undefined) {
+  if (needsCredentials(provisioner, provider) && account.primaryCloudCredentialsIdentity === undefined) {
     problems.add(
       path,
       `${formatValue(identity)} is not allowed: the cloud account "${account.displayName}" has no primary credentials`,

@@ -9,6 +9,7 @@ import { MAX_CLUSTERS, ORGANISATION_FULL_MESSAGE, totalEntity } from "../../tena
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster, Tombstone } from "../entity.ts";
 import { initialConditions } from "./conditions.ts";
+import { clusterNeedsCredentials } from "./credentials.ts";
 import { slugTakenMessage } from "./slug.ts";
 import { isDeleting } from "./transitions.ts";
 import { restoreProblems } from "./unsupported.ts";
@@ -43,6 +44,11 @@ export function restoreBlockers(tombstone: Tombstone, owner: Cluster | undefined
     blockers.push(`cloudAccountIdentity: the cloud account "${account}" does not exist any more`);
   else if (!accountNow.enabled) {
     blockers.push(`cloudAccountIdentity: the cloud account "${accountNow.displayName}" is disabled`);
+  } else if (
+    accountNow.primaryCloudCredentialsIdentity === undefined &&
+    clusterNeedsCredentials(provisioner, tombstone)
+  ) {
+    blockers.push(`cloudAccountIdentity: the cloud account "${accountNow.displayName}" has no primary credentials`);
   }
   if (schedule !== undefined && !Object.hasOwn(references.schedules, schedule)) {
     blockers.push(`maintenanceScheduleIdentity: the maintenance schedule "${schedule}" does not exist any more`);

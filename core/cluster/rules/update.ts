@@ -229,7 +229,8 @@ export function applyUpdate(cluster: Cluster, request: UpdateRequest): Cluster {
   const { status } = request.input;
   const isAccepted =
     status !== undefined && evaluateStatusRequest(cluster.status, cluster.desiredStatus, status) === "accepted";
-  const after: Cluster = isAccepted ? { ...changed, status, desiredStatus: status } : changed;
+  const held = status === "deleting" ? { holdsAccount: true } : {};
+  const after: Cluster = isAccepted ? { ...changed, status, desiredStatus: status, ...held } : changed;
   return diffClusters(cluster, after).length === 0 ? cluster : after;
 }
 

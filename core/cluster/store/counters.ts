@@ -3,7 +3,7 @@
 import { environmentKey, type Key, keyText, totalKey, usageKey } from "../../table/keys.ts";
 import type { Expression, Transaction } from "../../table/transaction.ts";
 import { MAX_CLUSTERS } from "../../tenancy/organisation.ts";
-import { usageEntity } from "../../tenancy/references-entity.ts";
+import { type Usage, usageEntity } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import { isDeleting } from "../rules/transitions.ts";
 
@@ -16,8 +16,8 @@ interface Delta {
   whenAdding: Expression;
 }
 
-/** Lists the counters of a cluster. A deleting cluster counts only in `heldClusters` of its environment. */
-function countsOf(cluster: Cluster): Delta[] {
+/** Lists the counters of a cluster. A deleting cluster counts only in `heldClusters` of its environment, and for its account. */
+function countsOf(cluster: Cluster, needsCredentials: boolean): Delta[] {
   const { organisation, environment, environmentIdentity, cpu, memory } = cluster;
   const live = isDeleting(cluster) ? 0 : 1;
   const deltas: Delta[] = [
@@ -37,17 +37,30 @@ function countsOf(cluster: Cluster): Delta[] {
       whenAdding: {},
     },
   ];
-  const used = { account: cluster.cloudAccountIdentity, schedule: cluster.maintenanceScheduleIdentity };
-  for (const [label, identity] of Object.entries(used)) {
-    if (identity === undefined) continue;
-    deltas.push({
-      label,
-      key: usageKey(organisation, identity),
-      by: { clusters: live },
-      whenAdding: { condition: "#entity = :entity", values: { ":entity": usageEntity.name } },
-    });
+  const exists = "#entity = :entity";
+  const values = { ":entity": usageEntity.name };
+  deltas.push({
+    label: "account",
+    key: usageKey(organisation, cluster.cloudAccountIdentity),
+    by: accountUsage(cluster),
+    whenAdding: {
+      condition: needsCredentials ? `${exists} AND attribute_not_exists(#lacksCredentials)` : exists,
+      values,
+    },
+  });
+  const { maintenanceScheduleIdentity: schedule } = cluster;
+  if (schedule !== undefined) {
+    const key = usageKey(organisation, schedule);
+    deltas.push({ label: "schedule", key, by: { clusters: live }, whenAdding: { condition: exists, values } });
   }
   return deltas;
+}
+
+/** Returns what a cluster counts for its cloud account: until its deletion is complete, because that needs the account. */
+export function accountUsage(cluster: Pick<Cluster, "status" | "desiredStatus" | "holdsAccount">): Usage {
+  if (!isDeleting(cluster)) return { clusters: 1, deletingClusters: 0 };
+  const held = cluster.holdsAccount === true ? 1 : 0;
+  return { clusters: held, deletingClusters: held };
 }
 
 /**
@@ -56,8 +69,14 @@ function countsOf(cluster: Cluster): Delta[] {
  *
  * @param before undefined for a new cluster
  * @param after undefined for a removed cluster
+ * @param options `needsCredentials`: true if a new cluster cannot be built without credentials of its account
  */
-export function applyCounters(transaction: Transaction, before: Cluster | undefined, after: Cluster | undefined): void {
+export function applyCounters(
+  transaction: Transaction,
+  before: Cluster | undefined,
+  after: Cluster | undefined,
+  { needsCredentials = false }: { needsCredentials?: boolean } = {},
+): void {
   const deltas = new Map<string, Delta>();
   const add = (each: Delta, sign: number) => {
     const at = keyText(each.key);
@@ -65,8 +84,8 @@ export function applyCounters(transaction: Transaction, before: Cluster | undefi
     for (const [name, amount] of Object.entries(each.by)) delta.by[name] = (delta.by[name] ?? 0) + sign * amount;
     deltas.set(at, delta);
   };
-  for (const each of before === undefined ? [] : countsOf(before)) add(each, -1);
-  for (const each of after === undefined ? [] : countsOf(after)) add(each, 1);
+  for (const each of before === undefined ? [] : countsOf(before, needsCredentials)) add(each, -1);
+  for (const each of after === undefined ? [] : countsOf(after, needsCredentials)) add(each, 1);
   for (const { label, key, by, whenAdding } of deltas.values()) {
     const changed = Object.entries(by).filter(([, amount]) => amount !== 0);
     if (changed.length === 0) continue;

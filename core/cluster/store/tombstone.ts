@@ -55,6 +55,7 @@ export function tombstoneTransaction(
   const tombstone: Tombstone = {
     ...cluster,
     status: "deleted",
+    holdsAccount: undefined,
     scheduledUpgrade: cluster.scheduledUpgrade && { ...cluster.scheduledUpgrade, state: "finished" },
     revision: cluster.revision + 1,
     // Without the keys of their items, which follow from the identities.

@@ -1,12 +1,14 @@
 /** Decides about writes of cloud accounts. Pure functions. */
 
 import { type CloudProfile, cloudProfiles, profileByIdentity, providerBySlug } from "../../catalogue/index.ts";
+import { DELETION_SECONDS } from "../../cluster/rules/slug.ts";
 import type { Change } from "../../events/entity.ts";
 import { type Precondition, revisionMismatch } from "../../request/preconditions.ts";
 import { type AppError, conflict, invalid, notFound, type Problem } from "../../shared/errors.ts";
 import { formatValue, type Validated } from "../../shared/validation.ts";
-import { type CloudAccount, MAX_REFERENCES, type References } from "../../tenancy/references-entity.ts";
+import { type CloudAccount, MAX_REFERENCES, type References, type Usage } from "../../tenancy/references-entity.ts";
 import type { ReferenceElements, ReferencesChange } from "../store.ts";
+import { usersText } from "../usage.ts";
 import { type CreateCloudAccount, cloudAccountEtag, type UpdateCloudAccount } from "./schema.ts";
 
 /** Returns the path of an account in the changes of events. */
@@ -147,8 +149,8 @@ export const profileNamed = (name: string): CloudProfile | undefined =>
 /** Existing account and the request to change or delete it. */
 interface WriteState {
   account: CloudAccount;
-  /** Number of clusters that use it and are not deleting. */
-  clusters: number;
+  /** Clusters that use it, including those that are being deleted. */
+  usage: Usage;
   references: References;
   /** Problems of the request in addition to those of a body. */
   problems: readonly Problem[];
@@ -211,10 +213,10 @@ export function decideUpdate(state: WriteState, body: Validated<UpdateCloudAccou
 
 /** Decides about the deletion of an account, in the contract's order: problems, precondition, conflicts. */
 export function decideDelete(state: WriteState): Decision {
-  const { account, clusters, references } = state;
+  const { account, usage, references } = state;
   const error = refusal(state, state.problems);
   if (error !== undefined) return { kind: "refuse", error };
-  if (clusters > 0) return { kind: "refuse", error: inUse(account, clusters) };
+  if (usage.clusters > 0) return { kind: "refuse", error: inUse(account, usage) };
   const { [account.identity]: _, ...accounts } = references.accounts;
   const changes = [{ path: accountPath(account), from: accountSettings(account) }];
   const change: ReferencesChange = {
@@ -225,8 +227,19 @@ export function decideDelete(state: WriteState): Decision {
   return { kind: "write", account, change, properties: [] };
 }
 
-const inUse = ({ displayName }: CloudAccount, clusters: number): AppError =>
-  conflict(
+/** Builds the refusal to delete an account in use. If its clusters are being deleted, only time is missing. */
+function inUse({ displayName }: CloudAccount, usage: Usage): AppError {
+  const { clusters, deletingClusters } = usage;
+  const isWaiting = deletingClusters === clusters;
+  const todo =
+    deletingClusters === 0
+      ? "delete them first"
+      : isWaiting
+        ? "try again when that is complete"
+        : "delete the others, and try again when all are deleted";
+  return conflict(
     "account.in_use",
-    `The cloud account ${formatValue(displayName)} is used by ${clusters === 1 ? "1 cluster" : `${clusters} clusters`}; delete them first.`,
+    `The cloud account ${formatValue(displayName)} is used by ${usersText(usage)}; ${todo}.`,
+    isWaiting ? DELETION_SECONDS : undefined,
   );
+}

@@ -49,9 +49,9 @@ interface OneInput {
 }
 
 /** Finds the account of a request, and what decides about it. */
-function stateOf(input: OneInput, { references, clusters, problems }: ReferencesState, unknown: readonly string[]) {
+function stateOf(input: OneInput, { references, usage, problems }: ReferencesState, unknown: readonly string[]) {
   const account = findAccount(references, input.account, input.organisation);
-  return { account, clusters, references, problems: problems(unknown), precondition: input.precondition };
+  return { account, usage, references, problems: problems(unknown), precondition: input.precondition };
 }
 
 /**
@@ -73,7 +73,8 @@ export const update = (
   });
 
 /**
- * Deletes a cloud account that no cluster uses, except deleting ones, with its credentials and their secrets. Two database round trips.
+ * Deletes a cloud account that no cluster uses, with its credentials and their secrets. A cluster uses it until its deletion is complete.
+ * Two database round trips.
  *
  * @throws AppError as `authorize`; not found; invalid; preconditionFailed; conflict while clusters use it
  */

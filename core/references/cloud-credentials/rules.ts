@@ -7,9 +7,10 @@ import { type Precondition, revisionMismatch } from "../../request/preconditions
 import { type AppError, conflict, invalid, notFound, type Problem } from "../../shared/errors.ts";
 import { byAge } from "../../shared/order.ts";
 import { formatValue, type Validated, validate } from "../../shared/validation.ts";
-import type { CloudAccount, CloudCredentials, References } from "../../tenancy/references-entity.ts";
+import type { CloudAccount, CloudCredentials, References, Usage } from "../../tenancy/references-entity.ts";
 import { accountPath, nextRevision, profileOf, withAccount } from "../cloud-accounts/rules.ts";
 import type { ReferencesChange } from "../store.ts";
+import { usersText } from "../usage.ts";
 import {
   type CreateCloudCredentials,
   CreationOfUnknownType,
@@ -206,16 +207,16 @@ export function decideUpdate(
  * Decides about the deletion of credentials, in the contract's order: problems, precondition, conflicts. If they are the primary ones, the
  * oldest remaining ones become primary. Clusters that named the deleted ones use the primary ones.
  *
- * @param clusters number of clusters that use the account and are not deleting
+ * @param usage clusters that use the account, including those that are being deleted
  * @param needsCredentials true if clusters of this type cannot exist without credentials
  */
-export function decideDelete(state: CredentialsState, clusters: number, needsCredentials: boolean): Decision {
+export function decideDelete(state: CredentialsState, usage: Usage, needsCredentials: boolean): Decision {
   const { account, credentials } = state;
   const error = refusal(state, state.problems);
   if (error !== undefined) return { kind: "refuse", error };
   const remaining = account.credentials.filter(({ identity }) => identity !== credentials.identity);
-  if (remaining.length === 0 && clusters > 0 && needsCredentials) {
-    return { kind: "refuse", error: lastInUse(account, clusters) };
+  if (remaining.length === 0 && usage.clusters > 0 && needsCredentials) {
+    return { kind: "refuse", error: lastInUse(account, usage) };
   }
   const { primaryCloudCredentialsIdentity: primary } = account;
   const oldest = remaining.toSorted(byAge)[0];
@@ -228,8 +229,8 @@ export function decideDelete(state: CredentialsState, clusters: number, needsCre
   return { kind: "write", credentials, ...change, secrets: undefined, properties: [] };
 }
 
-const lastInUse = ({ displayName }: CloudAccount, clusters: number): AppError =>
+const lastInUse = ({ displayName }: CloudAccount, usage: Usage): AppError =>
   conflict(
     "credentials.in_use",
-    `These are the only credentials of the cloud account ${formatValue(displayName)}, which is used by ${clusters === 1 ? "1 cluster" : `${clusters} clusters`}; create other credentials first.`,
+    `These are the only credentials of the cloud account ${formatValue(displayName)}, which is used by ${usersText(usage)}; create other credentials first.`,
   );

@@ -8,9 +8,9 @@ import { sealCredentials } from "../../secrets/cloud-secrets.ts";
 import type { Keyring } from "../../secrets/keyring.ts";
 import type { Parsed } from "../../shared/validation.ts";
 import type { RawItem } from "../../table/entity.ts";
-import { cloudSecretKey } from "../../table/keys.ts";
+import { cloudSecretKey, usageKey } from "../../table/keys.ts";
 import type { Transaction } from "../../table/transaction.ts";
-import type { CloudAccount, CloudCredentials } from "../../tenancy/references-entity.ts";
+import { type CloudAccount, type CloudCredentials, usageEntity } from "../../tenancy/references-entity.ts";
 import { findAccount, profileOf } from "../cloud-accounts/rules.ts";
 import { writeReferences } from "../write.ts";
 import {
@@ -79,8 +79,37 @@ export function create(
     if (decision.kind === "refuse") return decision;
     const response = representCredentials(decision.credentials, decision.account);
     const { identity: _, createdAt: _created, ...rehearsed } = response.body;
-    return { ...decision, response, rehearsed, extend: withSecrets(decision, now) };
+    const addSecrets = withSecrets(decision, now);
+    return {
+      ...decision,
+      response,
+      rehearsed,
+      async extend(transaction) {
+        await addSecrets(transaction);
+        if (account.credentials.length === 0) unmarkLacking(transaction, organisation, account);
+      },
+    };
   });
+}
+
+/** Condition that the counter of an account's clusters exists. */
+const EXISTS = { condition: "#entity = :entity", values: { ":entity": usageEntity.name } };
+
+/**
+ * Marks an account whose last credentials are deleted, where creations of clusters count: those that were decided before do not add a cluster.
+ *
+ * @param isNeeded true if clusters of the account need credentials: then the account must have no cluster at the same time
+ */
+function markLacking(transaction: Transaction, organisation: string, account: CloudAccount, isNeeded: boolean): void {
+  const { condition, values } = isNeeded ? { condition: "#clusters = :none", values: { ":none": 0 } } : EXISTS;
+  transaction.update("usage", usageKey(organisation, account.identity), "SET #lacksCredentials = :lacks", {
+    condition,
+    values: { ...values, ":lacks": true },
+  });
+}
+
+function unmarkLacking(transaction: Transaction, organisation: string, { identity }: CloudAccount): void {
+  transaction.update("usage", usageKey(organisation, identity), "REMOVE #lacksCredentials", EXISTS);
 }
 
 /** Request about credentials: `credentials` is their identity, case-insensitive. */
@@ -124,12 +153,12 @@ export function update(
  */
 export function remove(context: Context, input: OneInput): Promise<WriteResult<CloudCredentialsResponse>> {
   const { organisation, precondition, account: usageOf } = input;
-  return writeReferences(context, { ...input, usageOf }, ({ references, clusters, problems }) => {
+  return writeReferences(context, { ...input, usageOf }, ({ references, usage, problems }) => {
     const account = findAccount(references, input.account, organisation);
     const credentials = findCredentials(account, input.credentials);
     const state = { account, credentials, references, problems: problems([]), precondition };
     const isNeeded = context.provisioner.needsCredentials(profileOf(account).type);
-    const decision = decideDelete(state, clusters, isNeeded);
+    const decision = decideDelete(state, usage, isNeeded);
     if (decision.kind === "refuse") return decision;
     return {
       ...decision,
@@ -137,6 +166,7 @@ export function remove(context: Context, input: OneInput): Promise<WriteResult<C
       rehearsed: {},
       async extend(transaction) {
         transaction.delete("secret", cloudSecretKey(organisation, credentials.identity));
+        if (decision.account.credentials.length === 0) markLacking(transaction, organisation, account, isNeeded);
       },
     };
   });

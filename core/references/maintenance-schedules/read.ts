@@ -9,7 +9,7 @@ import type { RawItem } from "../../table/entity.ts";
 import { keyText, usageKey } from "../../table/keys.ts";
 import { usageEntity } from "../../tenancy/references-entity.ts";
 import { requireListAccess } from "../memberships.ts";
-import { countClusters, usageKeysOf } from "../write.ts";
+import { readUsage, usageKeysOf } from "../write.ts";
 import { findSchedule } from "./rules.ts";
 import { type MaintenanceScheduleBody, toMaintenanceScheduleResponse } from "./schema.ts";
 import { representSchedule } from "./write.ts";
@@ -53,5 +53,5 @@ export async function get(
   requireListAccess(authorized.member, "maintenance schedules");
   const schedule = findSchedule(authorized.references, input.schedule, organisation);
   requireValid(context, input.options);
-  return representSchedule(schedule, countClusters(authorized, keys()));
+  return representSchedule(schedule, readUsage(authorized, keys()).clusters);
 }

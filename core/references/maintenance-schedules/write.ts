@@ -67,7 +67,8 @@ interface OneInput {
 }
 
 /** Finds the schedule of a request, and what decides about it. */
-function stateOf(input: OneInput, { references, clusters, problems }: ReferencesState, unknown: readonly string[]) {
+function stateOf(input: OneInput, { references, usage, problems }: ReferencesState, unknown: readonly string[]) {
+  const { clusters } = usage;
   const schedule = findSchedule(references, input.schedule, input.organisation);
   return { schedule, clusters, references, problems: problems(unknown), precondition: input.precondition };
 }

@@ -83,7 +83,7 @@ describe("the integrity check finds an inconsistency", () => {
   const organisation = () => scene.tenant.slug;
   const inOrganisation = (sk: string): Key => ({ ...organisationKey(organisation()), sk });
   const add = (attribute: string) => (item: RawItem | undefined) =>
-    item && { ...item, [attribute]: Number((item as Properties)[attribute]) + 1 };
+    item && { ...item, [attribute]: Number((item as Properties)[attribute] ?? 0) + 1 };
   const away = () => undefined;
 
   const faults: [
@@ -139,6 +139,12 @@ describe("the integrity check finds an inconsistency", () => {
       /clusters that use/,
       () => usageKey(organisation(), scene.tenant.account.identity),
       add("clusters"),
+    ],
+    [
+      "a wrong number of deleting clusters of an account",
+      /clusters that use/,
+      () => usageKey(organisation(), scene.tenant.account.identity),
+      add("deletingClusters"),
     ],
     [
       "a missing usage counter",
