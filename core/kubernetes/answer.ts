@@ -58,7 +58,8 @@ function errorOf(
     // A path without an API, such as that of a CRD that is not installed, has no Status.
     if (status === 404 && body.startsWith("404 page not found")) {
       return new KubernetesError("refused", `${call}: the API server does not serve this kind in this version`, {
-        status, reason: KIND_NOT_SERVED,
+        status,
+        reason: KIND_NOT_SERVED,
       });
     }
     if (status === 429) return new KubernetesError("throttled", `${call}: too many requests`, { status, retryAfterMs });

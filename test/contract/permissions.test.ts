@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createCertificateAuthority } from "#core/cluster-access/certificate-authority.ts";
 import { buildChunkItem } from "#core/listing/page-index.ts";
+import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { findDue, reconcileAll } from "#core/provisioning/work-queue.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { dueShard, pointerKey, secretKey, totalKey } from "#core/table/keys.ts";
@@ -143,6 +145,7 @@ async function live(): Promise<void> {
   await send("POST", `${tenant.path("production", "three")}/undelete`, {});
   await changeOrganisation();
   await observe();
+  await joinWithApiServer();
   for (const path of ["/healthz", "/readyz"]) await send("GET", path);
   for (const { path } of routeRows.filter(({ group }) => group === "References")) {
     const values: Record<string, string> = {
@@ -158,6 +161,38 @@ async function live(): Promise<void> {
       path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? name),
     );
   }
+}
+
+/** Issues join configurations of a cluster with an API server, whose tokens are encrypted until the reconciler creates them. */
+async function joinWithApiServer(): Promise<void> {
+  const provisioner = { ...simulatedTraits, hasApiServers: true };
+  const { certificate } = await createCertificateAuthority("another", world.services.clock());
+  const other = await makeConfiguredWorld({
+    provisioner,
+    extend: (simulated) => ({
+      ...simulated,
+      ...provisioner,
+      async observe(target, signal) {
+        const seen = await simulated.observe(target, signal);
+        return seen?.endpoint === undefined ? seen : { ...seen, certificateAuthority: certificate };
+      },
+    }),
+  });
+  const { admin: token, path, creation } = await other.tenant();
+  const body = creation({ nodePools: [{ name: "a", nodeSize: "t3.medium" }] });
+  expect((await other.send("POST", path("production"), { token, body })).status).toBe(200);
+  await other.settle();
+  const [{ id }] = (await other.send("GET", `${path("production", "one")}/pools`, { token })).body;
+  for (const [method, rest] of [
+    ["GET", ""],
+    ["GET", `/pools/${id}`],
+    ["POST", `/pools/${id}`],
+  ] as const) {
+    const response = await other.send(method, `${path("production", "one")}${rest}/join-config`, { token });
+    expect(response.status, response.text).toBe(200);
+  }
+  await other.settle();
+  await other.stop();
 }
 
 /** Calls every operation on the organisation once. */

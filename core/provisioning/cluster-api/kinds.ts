@@ -6,16 +6,27 @@ import { CLUSTER_API_VERSION, PROVIDER_VERSION } from "./versions.ts";
 
 const core = (kind: string): ObjectKind => ({ apiVersion: CLUSTER_API_VERSION.core, kind });
 
+/** Cluster of Cluster API. */
 export const CLUSTER = core("Cluster");
+/** Machines of a node pool, or of its part in one zone. */
 export const MACHINE_DEPLOYMENT = core("MachineDeployment");
+/** Machines of a MachineDeployment with the same template. */
 export const MACHINE_SET = core("MachineSet");
+/** Replaces machines that are not ready. */
 export const MACHINE_HEALTH_CHECK = core("MachineHealthCheck");
+/** Control plane on machines. */
 export const KUBEADM_CONTROL_PLANE = { apiVersion: CLUSTER_API_VERSION.controlPlane, kind: "KubeadmControlPlane" };
+/** Template of the bootstrap configuration of machines. */
 export const KUBEADM_CONFIG_TEMPLATE = { apiVersion: CLUSTER_API_VERSION.bootstrap, kind: "KubeadmConfigTemplate" };
+/** Applies objects in a cluster. */
 export const CLUSTER_RESOURCE_SET = { apiVersion: CLUSTER_API_VERSION.addons, kind: "ClusterResourceSet" };
+/** Secret. */
 export const SECRET = { apiVersion: "v1", kind: "Secret" };
+/** ConfigMap. */
 export const CONFIG_MAP = { apiVersion: "v1", kind: "ConfigMap" };
+/** Namespace. */
 export const NAMESPACE = { apiVersion: "v1", kind: "Namespace" };
+/** Control plane in the management cluster. */
 export const KAMAJI_CONTROL_PLANE = { apiVersion: PROVIDER_VERSION.byon, kind: "KamajiControlPlane" };
 
 /** Infrastructure of clusters, templates of machines, and other templates of each provider. */

@@ -12,7 +12,7 @@ import { currentReferences } from "../../tenancy/references-cache.ts";
 import type { CloudAccount } from "../../tenancy/references-entity.ts";
 import { detailsByType } from "./account-details.ts";
 import { typeOf } from "./build-input.ts";
-import type { AccountDetails } from "./input.ts";
+import type { AccountDetails, TranslatedType } from "./input.ts";
 import type { AccountSecrets } from "./provider.ts";
 
 /** Services of the sources. */
@@ -32,6 +32,9 @@ export interface Sources {
 
 /** Number of clusters of which a process remembers the identity of the organisation, and of credentials with their details. */
 const REMEMBERED = 50_000;
+
+/** Types of providers with one identity for each cloud account. */
+const SHARED_IDENTITY: ReadonlySet<TranslatedType> = new Set(["aws", "azure", "vsphere"]);
 
 /** Reads the sources of clusters. */
 export class SourceReader {
@@ -67,7 +70,9 @@ export class SourceReader {
     const references = await currentReferences(this.#services, stored, cached, read);
     const account = references?.accounts[cloudAccountIdentity];
     if (account === undefined) throw new Error(`the cloud account ${cloudAccountIdentity} does not exist`);
-    const chosen = cluster.cloudCredentialsIdentity ?? account.primaryCloudCredentialsIdentity;
+    const { primaryCloudCredentialsIdentity: primary } = account;
+    // All clusters of an account share its identity, so the choice of one of them does not count.
+    const chosen = SHARED_IDENTITY.has(typeOf(cluster)) ? primary : (cluster.cloudCredentialsIdentity ?? primary);
     const credentials = account.credentials.find(({ identity }) => identity === chosen);
     return {
       organisationIdentity: this.#remember(cluster.identity, stored.identity),
