@@ -14,6 +14,7 @@ import { acquireLease, type LeaseRefusal, raiseFence, releaseForRequest } from "
 import { nextRecord, recorded, type StepResult, withoutPoolVersions } from "./next-record.ts";
 import { isConverged, observedStatus } from "./planning.ts";
 import type { PrerequisiteContext } from "./prerequisite.ts";
+import type { Observation } from "./provisioner.ts";
 import type { ReconcilerServices } from "./services.ts";
 import { finalizeDeletion, releaseLease, writeRecord } from "./status-writer.ts";
 import { runStep, type Step, type StoredState } from "./step.ts";
@@ -31,6 +32,12 @@ const MAX_ITERATIONS = 1_000;
 /** Delay before a failed step is retried, doubled with every failure up to the maximum, in milliseconds. */
 const FIRST_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 5 * 60_000;
+
+/** Time after a change in which the health of a cluster is expected to change, in milliseconds. */
+const SETTLING_MS = 5 * 60_000;
+
+/** Delay between two observations of a cluster that stays unhealthy, in milliseconds. */
+const UNHEALTHY_POLL_MS = 60_000;
 
 /** Result of a reconciliation: refused, released until the next due time, or ended because another worker took the lease. */
 export type Outcome = LeaseRefusal | "released" | "fenced";
@@ -200,7 +207,12 @@ async function recordStep(
   const upgradeIn = upgradeDelay(services, { ...stored, cluster: after.cluster, pools: after.pools });
   const delay = soonest(
     error === undefined
-      ? nextDelay(services, { ...stored, cluster: after.cluster }, isConverged(after.cluster, after.pools, observation))
+      ? nextDelay(
+          services,
+          { ...stored, cluster: after.cluster },
+          isConverged(after.cluster, after.pools, observation),
+          observation,
+        )
       : Math.max(backoffDelay(attempts), error.retryAfterMs ?? 0),
     upgradeIn,
   );
@@ -249,10 +261,32 @@ function stateAfter(
   };
 }
 
+/**
+ * Returns the delay before the next observation of a cluster that has its requested configuration, in milliseconds. What is observed of
+ * its health follows a change after some seconds. After minutes it may stay as it is for long.
+ */
+function restDelay(services: ReconcilerServices, cluster: Cluster, observation: Observation | undefined): number {
+  const health = observation?.health ?? "available";
+  if (health === "available") return withJitter(services.resyncMs);
+  const ready = cluster.conditions.find(({ type }) => type === "Ready");
+  const changedAt = Math.max(
+    Date.parse(cluster.modifiedAt),
+    Date.parse(ready?.lastTransitionTime ?? cluster.modifiedAt),
+  );
+  const isRecent = services.clock().getTime() - changedAt < SETTLING_MS;
+  return isRecent ? services.provisioner.pollMs : UNHEALTHY_POLL_MS;
+}
+
 /** Returns the delay before the next observation, or before a prerequisite is due again, in milliseconds. */
-function nextDelay(services: ReconcilerServices, context: PrerequisiteContext, isDone: boolean): number | undefined {
+function nextDelay(
+  services: ReconcilerServices,
+  context: PrerequisiteContext,
+  isDone: boolean,
+  observation: Observation | undefined,
+): number | undefined {
   const isUp = context.cluster.desiredStatus === "starting";
-  const delay = isDone ? (isUp ? withJitter(services.resyncMs) : undefined) : services.provisioner.pollMs;
+  const atRest = () => (isUp ? restDelay(services, context.cluster, observation) : undefined);
+  const delay = isDone ? atRest() : services.provisioner.pollMs;
   if (context.cluster.desiredStatus === "deleting") return delay;
   const now = services.clock().getTime();
   const delays = services.prerequisites

@@ -41,7 +41,40 @@ const PLACES: Record<string, { region: string; nodeSize: string }> = {
 
 let world: ClusterApiWorld;
 let tenant: Tenant;
+let profiles: Profiles;
+let azure: NodeJS.Timeout;
 let stopWorker: () => Promise<void>;
+
+/** The controller for DigitalOcean has the token of one account. */
+function useAccount(account: string): void {
+  Object.assign(profiles.providers.digitalocean?.settings ?? {}, { account });
+}
+
+/** Makes the Secrets that the controller for Azure makes for each template, and without which machines get no bootstrap data. */
+async function makeCloudConfigurations(): Promise<void> {
+  const namespace = namespaceOf(tenant.identity);
+  const templates = await managementCluster().list(
+    "infrastructure.cluster.x-k8s.io/v1beta1",
+    "AzureMachineTemplate",
+    namespace,
+  );
+  const stringData = { "control-plane-azure.json": "{}", "worker-node-azure.json": "{}" };
+  await managementCluster().applyAll(
+    templates.map(({ metadata }) => ({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: `${metadata.name}-azure-json`, namespace, ownerReferences: [ownerOf(metadata)] },
+      stringData,
+    })),
+  );
+}
+
+const ownerOf = ({ name, uid }: Json) => ({
+  apiVersion: "infrastructure.cluster.x-k8s.io/v1beta1",
+  kind: "AzureMachineTemplate",
+  name,
+  uid,
+});
 
 /** The stand-in for vSphere serves API servers on loopback only. */
 function loopbackAddresses(profiles: Profiles): Profiles {
@@ -52,12 +85,11 @@ function loopbackAddresses(profiles: Profiles): Profiles {
 
 beforeAll(async () => {
   useCatalogue(catalogueWithImages(""));
-  world = await makeClusterApiWorld(
-    readFileSync(kubeconfigPath(), "utf8"),
-    loopbackAddresses(generousProfiles(randomUUID())),
-  );
+  profiles = loopbackAddresses(generousProfiles(randomUUID()));
+  world = await makeClusterApiWorld(readFileSync(kubeconfigPath(), "utf8"), profiles);
   tenant = await world.tenant();
   stopWorker = world.startWorker();
+  azure = setInterval(() => void makeCloudConfigurations().catch(() => {}), 2_000);
   // The controllers of these providers read credentials in their own namespaces.
   for (const name of ["capa-system", "capv-system"]) {
     await managementCluster().applyAll([{ apiVersion: "v1", kind: "Namespace", metadata: { name } }]);
@@ -65,6 +97,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  clearInterval(azure);
   await stopWorker?.();
   useCatalogue(shippedCatalogue);
 });
@@ -83,7 +116,7 @@ describe.concurrent("a cluster", () => {
         version: "v1.33.4-u-ame.2",
         nodePools: [{ name: "web", nodeSize, minSize: 1 }],
       },
-      { tenant, ...(secrets === undefined ? {} : { secrets }) },
+      { tenant, onAccount: useAccount, ...(secrets === undefined ? {} : { secrets }) },
     );
     const name = objectNameOf(cluster.created.slug.slugValue, cluster.created.identity);
     const namespace = namespaceOf(tenant.identity);

@@ -110,7 +110,7 @@ export async function createTestCluster(
   world: World,
   cloudProfile: string,
   more: Record<string, unknown> = {},
-  given: { tenant?: Tenant; secrets?: Record<string, string> } = {},
+  given: { tenant?: Tenant; secrets?: Record<string, string>; onAccount?: (identity: string) => void } = {},
 ): Promise<TestCluster> {
   const tenant = given.tenant ?? (await world.tenant());
   const account = await createAccount(world.services, tenant.slug, { displayName: cloudProfile, cloudProfile });
@@ -120,6 +120,7 @@ export async function createTestCluster(
     expect(response.status, response.text).toBeLessThan(300);
     return response.body;
   };
+  given.onAccount?.(account.identity);
   if (given.secrets !== undefined) {
     const path = `/api/v1/orgs/${tenant.slug}/cloud-accounts/${account.identity}/credentials/${cloudProfile}`;
     const { identity } = await send("POST", path, { displayName: "main", credentials: given.secrets });
