@@ -3,7 +3,8 @@
 import { entities } from "#core/admin/entities.ts";
 import { checkTable } from "#core/admin/integrity/check.ts";
 import { migrateItems } from "#core/admin/migrate.ts";
-import type { Command } from "./command.ts";
+import { repairUsage } from "#core/admin/usage-repair.ts";
+import { type Command, orgOption, stringOption } from "./command.ts";
 
 /** Commands by name. */
 export const tableCommands: Readonly<Record<string, Command>> = {
@@ -13,6 +14,14 @@ export const tableCommands: Readonly<Record<string, Command>> = {
     async run(services) {
       const report = await checkTable(services);
       return { print: report, failed: report.contradictions.length > 0 };
+    },
+  },
+  "usage repair": {
+    usage: "--org <slug>",
+    options: { org: stringOption },
+    required: ["org"],
+    async run(services, given) {
+      return { print: await repairUsage(services, orgOption(given)) };
     },
   },
   "table migrate": {

@@ -8,7 +8,8 @@ import { USAGE_PREFIX } from "../../table/keys.ts";
 import { type Usage, usageEntity } from "../../tenancy/references-entity.ts";
 import type { Findings } from "./organisation.ts";
 
-const NONE: Usage = { clusters: 0, deletingClusters: 0 };
+/** Numbers of an account or schedule that no cluster uses. */
+export const NO_USERS: Usage = { clusters: 0, deletingClusters: 0 };
 
 /**
  * Counts the clusters of each account and schedule: a schedule is used until a deletion is requested, an account until it is complete.
@@ -19,7 +20,7 @@ export function countUsers(clusters: readonly Cluster[]): Map<string, Usage> {
   const used = new Map<string, Usage>();
   const add = (identity: string | undefined, { clusters: more, deletingClusters }: Usage) => {
     if (identity === undefined) return;
-    const before = used.get(identity) ?? NONE;
+    const before = used.get(identity) ?? NO_USERS;
     used.set(identity, {
       clusters: before.clusters + more,
       deletingClusters: before.deletingClusters + deletingClusters,
@@ -46,6 +47,10 @@ export async function checkUsage(
     counted.set(item.sk.slice(USAGE_PREFIX.length), { clusters: all, deletingClusters });
   }
   for (const identity of new Set([...used.keys(), ...counted.keys()])) {
-    findings.same(`${pk}: clusters that use ${identity}`, counted.get(identity) ?? NONE, used.get(identity) ?? NONE);
+    findings.same(
+      `${pk}: clusters that use ${identity}`,
+      counted.get(identity) ?? NO_USERS,
+      used.get(identity) ?? NO_USERS,
+    );
   }
 }
