@@ -9,11 +9,18 @@ import { type Command, type CommandLine, optionValue, parseNumber, stringOption,
 /** Maximum of --within: a year, in minutes. */
 const MAX_MINUTES = 366 * 24 * 60;
 
-const CLUSTER_USAGE = "--id <identity>, or --org <slug> --env <slug> --cluster <slug>";
-const clusterOptions = { id: stringOption, org: stringOption, env: stringOption, cluster: stringOption } as const;
+/** Options that identify a cluster, as shown by help. */
+export const CLUSTER_USAGE = "--id <identity>, or --org <slug> --env <slug> --cluster <slug>";
+/** Options that identify a cluster. */
+export const clusterOptions = {
+  id: stringOption,
+  org: stringOption,
+  env: stringOption,
+  cluster: stringOption,
+} as const;
 
 /** Reads the options that identify a cluster, in one of two ways. @throws UsageError */
-function readClusterRef(given: CommandLine): ClusterRef {
+export function readClusterRef(given: CommandLine): ClusterRef {
   const [identity, organisation, environment, cluster] = ["id", "org", "env", "cluster"].map((name) =>
     optionValue(given, name),
   );

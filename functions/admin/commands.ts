@@ -26,6 +26,7 @@ import { checkIndexes, rebuildIndexes } from "./page-index.ts";
 import { profilesCommands } from "./profiles.ts";
 import { secretsCommands } from "./secrets.ts";
 import { tableCommands } from "./table.ts";
+import { translateCommands } from "./translate.ts";
 
 /** Parses `SATURDAY 02:00 120`: day, time in UTC, minutes. */
 function parseWindow(value: string) {
@@ -249,6 +250,7 @@ export const commands: Readonly<Record<string, Command>> = {
   ...catalogueCommands,
   ...profilesCommands,
   ...clusterCommands,
+  ...translateCommands,
   ...secretsCommands,
   ...tableCommands,
   ...backupCommands,

@@ -65,33 +65,36 @@ export const strictProfiles = (account: string): Profiles =>
     readNothing,
   );
 
+/** Returns a profile file with which everything is possible that a provider can express. */
+export const generousProfileFile = (account: string): string =>
+  JSON.stringify({
+    networkInterfaces: {
+      cilium: { manifests: manifests("cilium", ', encryption: "{{encryption}}"') },
+      calico: { manifests: manifests("calico", ', encryption: "{{encryption}}"') },
+    },
+    installsAddons: true,
+    providers: {
+      none: {},
+      byon: { egress: EGRESS },
+      aws: { ...aws, egress: EGRESS },
+      azure: { controlPlaneNodeSize: NODE_SIZE.azure, sshPublicKey: KEY, egress: EGRESS },
+      openstack: { ...openstack, egress: EGRESS },
+      digitalocean: { controlPlaneNodeSize: NODE_SIZE.digitalocean, account },
+      hetzner: {
+        controlPlaneNodeSize: NODE_SIZE.hetzner,
+        hasRouter: true,
+        locations: [],
+        regions: { fsn1: { locations: ["fsn1", "nbg1", "hel1"] } },
+      },
+      vsphere: { ...vsphere, hasNat: true, zoneLabels: { "example.com/zone": "true" } },
+    },
+  });
+
+/** The same profile file, with an account of DigitalOcean that does not exist. */
+export const PROFILE_FILE = generousProfileFile("dddddddd-0000-4000-8000-000000000001");
+
 /** Returns settings with which everything is possible that a provider can express. */
-export const generousProfiles = (account: string): Profiles =>
-  parseProfiles(
-    JSON.stringify({
-      networkInterfaces: {
-        cilium: { manifests: manifests("cilium", ', encryption: "{{encryption}}"') },
-        calico: { manifests: manifests("calico", ', encryption: "{{encryption}}"') },
-      },
-      installsAddons: true,
-      providers: {
-        none: {},
-        byon: { egress: EGRESS },
-        aws: { ...aws, egress: EGRESS },
-        azure: { controlPlaneNodeSize: NODE_SIZE.azure, sshPublicKey: KEY, egress: EGRESS },
-        openstack: { ...openstack, egress: EGRESS },
-        digitalocean: { controlPlaneNodeSize: NODE_SIZE.digitalocean, account },
-        hetzner: {
-          controlPlaneNodeSize: NODE_SIZE.hetzner,
-          hasRouter: true,
-          locations: [],
-          regions: { fsn1: { locations: ["fsn1", "nbg1", "hel1"] } },
-        },
-        vsphere: { ...vsphere, hasNat: true, zoneLabels: { "example.com/zone": "true" } },
-      },
-    }),
-    readNothing,
-  );
+export const generousProfiles = (account: string): Profiles => parseProfiles(generousProfileFile(account), readNothing);
 
 /** Version without a machine image. */
 export const WITHOUT_IMAGE = "v1.34.4-u-ame.1";

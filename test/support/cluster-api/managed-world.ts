@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { createAccount } from "#core/admin/cloud-accounts.ts";
 import { useCatalogue } from "#core/catalogue/index.ts";
+import { resourceOf } from "#core/kubernetes/resources.ts";
 import { catalogueWithImages, generousProfiles } from "../limited-provisioner.ts";
 import type { Json, RequestOptions, Tenant, TestResponse } from "../world.ts";
 import { makePlayedWorld, type PlayedWorld } from "./played-world.ts";
@@ -23,6 +24,11 @@ export interface ManagedWorld {
 export async function makeManagedWorld(): Promise<ManagedWorld> {
   useCatalogue(catalogueWithImages(""));
   const world = await makePlayedWorld(generousProfiles(randomUUID()));
+  // Namespaces of the controllers that read credentials there.
+  for (const name of ["capa-system", "capv-system"]) {
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
+    world.server.store.create(resourceOf(namespace), namespace, "operator");
+  }
   const tenant = await world.tenant();
   const send: ManagedWorld["send"] = (method, path, body, more = {}) =>
     world.send(method, path, { token: tenant.admin, body, ...more });
