@@ -98,8 +98,13 @@ export interface Provisioner extends ProvisionerTraits {
   apply(plan: Plan, signal: AbortSignal): Promise<void>;
   /** Observes a cluster. @returns undefined if nothing of it exists */
   observe(target: Target, signal: AbortSignal): Promise<Observation | undefined>;
-  /** Requests the deletion of all resources of a cluster. @param fence fencing token, as in a plan */
-  destroy(target: Target, fence: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Requests the deletion of all resources of a cluster.
+   *
+   * @param fence fencing token, as in a plan
+   * @returns true if it requested the deletion of everything; false if it has to be called again, even if nothing is observed any more
+   */
+  destroy(target: Target, fence: number, signal: AbortSignal): Promise<boolean>;
   /**
    * Creates bootstrap tokens in a cluster, and deletes revoked ones. Absent if its clusters have no API servers.
    *

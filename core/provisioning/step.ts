@@ -69,7 +69,8 @@ async function destroy(services: ReconcilerServices, { fence }: Lease, stored: S
     services.provisioner.destroy({ cluster, nodePools: pools }, fence, signal),
   );
   const { value: observation, error: unobservable } = await observe(services, cluster, pools);
-  const isGone = destroyed.error === undefined && unobservable === undefined && observation === undefined;
+  // What a cluster leaves is deleted after it: a cluster that ended between the two calls may have left something.
+  const isGone = destroyed.value === true && unobservable === undefined && observation === undefined;
   const remaining = isGone ? await removePrerequisites(services, stored) : undefined;
   const error = destroyed.error ?? unobservable ?? remaining;
   return {

@@ -31,22 +31,27 @@ export interface Deletion extends Located {
  * Requests the deletion of a cluster. Once its Cluster is gone, deletes everything else that this service made for it. May be repeated at
  * any moment.
  *
+ * @returns false if the Cluster was there, so that something of it is left to delete
  * @throws KubernetesError; Error if a newer plan was received before
  */
-export async function destroyCluster(call: Call, deletion: Deletion): Promise<void> {
+export async function destroyCluster(call: Call, deletion: Deletion): Promise<boolean> {
   const { client, signal } = call;
   const { name, namespace, identity, fence } = deletion;
   const reference = { ...CLUSTER, name, namespace };
   const cluster = await getObject<ObservedCluster>(call, reference);
-  if (cluster === undefined) return await deleteLeftovers(call, deletion);
+  if (cluster === undefined) {
+    await deleteLeftovers(call, deletion);
+    return true;
+  }
   requireFence(cluster, identity, fence);
   // A paused cluster is not deleted.
   if (cluster.spec?.paused === true) {
     await client.apply(unpaused({ name, namespace }), { signal, fieldManager: `${FIELD_MANAGER}-deletion` });
   }
-  if (cluster.metadata.deletionTimestamp !== undefined) return;
+  if (cluster.metadata.deletionTimestamp !== undefined) return false;
   await deleteBalancers(call, deletion);
   await deleteObject(call, reference, cluster.metadata.uid);
+  return false;
 }
 
 /** Returns the only field of a Cluster that a deletion changes. A manager of its own does not give up the other fields. */

@@ -150,7 +150,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     },
     async destroy({ cluster }, fence, signal) {
       const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
-      await destroyCluster(
+      return await destroyCluster(
         { client: await connect(), signal },
         {
           ...(await locate(cluster)),

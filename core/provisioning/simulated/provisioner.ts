@@ -120,8 +120,11 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
       return call({ operation: "observe", identity }, signal, work, (observation) => observation);
     },
     destroy({ cluster: { identity } }, fence, signal) {
-      const work = () => change(identity, fence, (before) => applyDestroy(before, fence, clock().getTime()));
-      return call({ operation: "destroy", identity }, signal, work, nothing);
+      const work = async () => {
+        await change(identity, fence, (before) => applyDestroy(before, fence, clock().getTime()));
+        return true;
+      };
+      return call({ operation: "destroy", identity }, signal, work, () => true);
     },
   };
 }

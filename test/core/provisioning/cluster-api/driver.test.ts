@@ -138,6 +138,26 @@ describe("the life of a cluster", () => {
   });
 });
 
+describe("a deletion", () => {
+  test("leaves nothing if the cluster ends between the request and the observation", async () => {
+    const cluster = await createPlayedCluster(world, tenant, { name: "ends" });
+    await settleAs(cluster, "started");
+    let isRequested = false;
+    world.server.fault = ({ method, path }) => {
+      if (!/\/clusters\/[^/]+$/.test(path)) return undefined;
+      if (isRequested) world.server.controllers.settle();
+      isRequested ||= method === "DELETE";
+      return undefined;
+    };
+    await cluster.patch({ status: "deleting" });
+    await world.settle(20 * 60_000);
+    world.server.fault = () => undefined;
+    expect(isRequested).toBe(true);
+    expect((await cluster.send("GET")).status).toBe(404);
+    expect(objectsIn(world)).toEqual([]);
+  });
+});
+
 describe("a management cluster that does not answer", () => {
   test("makes its clusters unknown, and loses none", async () => {
     const cluster = await createPlayedCluster(world, tenant, { name: "lost" });
