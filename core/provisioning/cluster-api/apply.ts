@@ -47,6 +47,18 @@ export function requireFence(cluster: ObservedCluster | undefined, identity: str
   if (fenceOf(cluster) > fence) throw new Error(`a newer plan for cluster ${identity} was received before`);
 }
 
+/**
+ * Refuses to apply anything to a cluster whose deletion somebody requested in the management cluster: Cluster API would delete new
+ * machines again, or never finish.
+ *
+ * @throws Error if its deletion was requested
+ */
+export function requireLive({ metadata: { name, namespace, deletionTimestamp } }: ObservedCluster): void {
+  if (deletionTimestamp === undefined) return;
+  const text = `somebody deleted the Cluster ${name} in the namespace ${namespace} of the management cluster`;
+  throw new Error(`${text}, and its deletion is in progress; it is made again afterwards`);
+}
+
 const applyObject = async <T extends ObservedObject>({ client, signal }: Call, manifest: Manifest) =>
   (await client.apply(manifest, { signal })) as ObservedObject as T;
 
@@ -93,28 +105,34 @@ export async function applyAll(call: Call, application: Application): Promise<vo
   // Before the end, so that it is repeated if it fails.
   if (before !== undefined) await prune(call, input, manifests);
   const done = annotated(begun, { [APPLIED]: `${hash} ${now}` });
-  await mark(call, identity, fence, done, present);
+  if (present !== undefined) await mark(call, identity, fence, done, present);
 }
 
-/** Applies a Cluster on condition that it is as read. Its status changes often, so it is read again after a conflict. */
+/**
+ * Applies a Cluster on condition that it is as read. Its status changes often, so it is read again after a conflict. Without its uid, an
+ * apply would make one again that a newer plan deleted meanwhile.
+ */
 async function mark(
   call: Call,
   identity: string,
   fence: number,
   manifest: Manifest,
-  before: ObservedCluster | undefined,
+  before: ObservedCluster,
 ): Promise<ObservedCluster> {
   let present = before;
   for (let conflicts = 0; ; conflicts++) {
     requireFence(present, identity, fence);
-    const resourceVersion = present?.metadata.resourceVersion;
-    const asRead =
-      resourceVersion === undefined ? manifest : { ...manifest, metadata: { ...manifest.metadata, resourceVersion } };
+    requireLive(present);
+    const { uid, resourceVersion } = present.metadata;
+    const asRead = { ...manifest, metadata: { ...manifest.metadata, uid, resourceVersion } };
     try {
       return await applyObject<ObservedCluster>(call, asRead);
     } catch (error) {
       if (!isKubernetesError(error, "conflict") || conflicts >= MAX_CONFLICTS) throw error;
-      present = await getObject<ObservedCluster>(call, refOf(manifest));
+      const again = await getObject<ObservedCluster>(call, refOf(manifest));
+      if (again?.metadata.uid !== uid || again === undefined)
+        throw new Error(`the Cluster of cluster ${identity} was deleted while its objects were applied`);
+      present = again;
     }
   }
 }

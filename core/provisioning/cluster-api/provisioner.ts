@@ -7,7 +7,7 @@ import type { KubernetesClient } from "../../kubernetes/interface.ts";
 import { LruCache } from "../../shared/lru-cache.ts";
 import type { Observation, Plan, Provisioner, Target } from "../provisioner.ts";
 import { addressesIn, allocateAddress } from "./api-addresses.ts";
-import { appliedOf, applyAll, collectGarbage, hashOf, requireFence } from "./apply.ts";
+import { appliedOf, applyAll, collectGarbage, hashOf, requireFence, requireLive } from "./apply.ts";
 import { buildInput, typeOf } from "./build-input.ts";
 import { type Call, getObject, listObjects } from "./calls.ts";
 import { controlPlaneName } from "./control-plane.ts";
@@ -110,6 +110,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     const { cluster, fence, observation } = plan;
     const before = observation && observed.get(observation);
     requireFence(before?.cluster, cluster.identity, fence);
+    if (before !== undefined) requireLive(before.cluster);
     const found = await sources.read(cluster);
     const rollout = await rolloutOf(call, plan);
     const input = buildInput(plan, found, profiles, rollout, await sources.accountDetailsOf(cluster, found));

@@ -1,6 +1,7 @@
 /** The driver of Cluster API against a played management cluster: the life of a cluster, with every call failing. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { resourceOf } from "#core/kubernetes/resources.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import {
   createPlayedCluster,
@@ -173,6 +174,61 @@ describe("a management cluster that does not answer", () => {
     world.advanceClock(10 * 60_000);
     await settleAs(cluster, "started");
     expect(objectsIn(world)).toEqual(before);
+    await cluster.patch({ status: "deleting" });
+    await world.settle(20 * 60_000);
+    expect(objectsIn(world)).toEqual([]);
+  });
+});
+
+/** Requests the deletion of a cluster's Cluster, as somebody does with kubectl. */
+function deleteByHand(name: string): void {
+  const [found] = listIn(world, CORE, "Cluster").filter(({ metadata }) => metadata.name.startsWith(`${name}-`));
+  const resource = resourceOf({ apiVersion: CORE, kind: "Cluster" });
+  world.server.store.delete(resource, { namespace: found.metadata.namespace, name: found.metadata.name });
+}
+
+const ofCluster = (method: string) => (call: { method: string; path: string }) =>
+  call.method === method && /\/clusters\/[^/]+$/.test(call.path);
+
+describe("a Cluster that somebody deletes", () => {
+  test("gets no objects until it is gone, and is made again", async () => {
+    const cluster = await createPlayedCluster(world, tenant, { name: "hand" });
+    await settleAs(cluster, "started");
+    deleteByHand("hand");
+    world.server.reset();
+    await cluster.patch({ version: "v1.34.4-u-ame.2" });
+    await reconcileAll(world.reconciler, [cluster.identity], 1);
+    const { calls } = world.server;
+    const gone = calls.findIndex((call) => ofCluster("GET")(call) && call.status === 404);
+    const before = calls.slice(0, gone < 0 ? undefined : gone);
+    expect(before.filter(({ method }) => method === "PATCH")).toEqual([]);
+    await world.settle(60 * 60_000);
+    expect((await cluster.get()).status).toBe("started");
+    await cluster.patch({ status: "deleting" });
+    await world.settle(20 * 60_000);
+  });
+
+  test("is not made again by the plan that was being applied", async () => {
+    const cluster = await createPlayedCluster(world, tenant, { name: "during" });
+    await settleAs(cluster, "started");
+    world.server.reset();
+    let end = -1;
+    world.server.fault = ({ index, method, path }) => {
+      if (end < 0 && method === "PATCH" && path.includes("/machinedeployments/")) {
+        end = index;
+        deleteByHand("during");
+        world.server.controllers.settle();
+      }
+      return undefined;
+    };
+    await cluster.patch({ version: "v1.34.4-u-ame.2" });
+    await reconcileAll(world.reconciler, [cluster.identity], 1);
+    world.server.fault = () => undefined;
+    expect(end).toBeGreaterThan(0);
+    const next = world.server.calls.find((call) => call.index > end && ofCluster("PATCH")(call));
+    expect(next?.status).toBe(409);
+    await world.settle(60 * 60_000);
+    expect((await cluster.get()).status).toBe("started");
     await cluster.patch({ status: "deleting" });
     await world.settle(20 * 60_000);
     expect(objectsIn(world)).toEqual([]);
