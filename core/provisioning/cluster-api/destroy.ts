@@ -60,7 +60,12 @@ const unpaused = (metadata: Located) => ({ ...CLUSTER, metadata, spec: { paused:
 async function deleteBalancers({ client, signal }: Call, { name, namespace, open }: Deletion): Promise<void> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(CLEANUP_MS)]);
   try {
-    await deleteLoadBalancers(await openWorkloadCluster({ client, signal: limited }, { name, namespace }, open));
+    const workload = await openWorkloadCluster({ client, signal: limited }, { name, namespace }, open);
+    try {
+      await deleteLoadBalancers(workload);
+    } finally {
+      workload.client.close();
+    }
   } catch {
     // Best effort: a control plane that was never built or does not answer has no balancers that could be found.
     signal.throwIfAborted();

@@ -168,7 +168,11 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     async updateBootstrapTokens({ cluster }, tokens, revoked, signal) {
       const call = { client: await connect(), signal };
       const workload = await openWorkloadCluster(call, await locate(cluster), open);
-      await putBootstrapTokens(workload, tokens, revoked);
+      try {
+        await putBootstrapTokens(workload, tokens, revoked);
+      } finally {
+        workload.client.close();
+      }
     },
   };
 }
