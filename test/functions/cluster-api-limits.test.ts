@@ -276,7 +276,29 @@ describe("the creation of a cluster that Cluster API cannot express", () => {
       await create("generous", creation("azure", { ipWhitelist: ranges })),
       /^ipWhitelist: "2001:db8::\/32".*IPv4/,
     );
-    await created("generous", creation("aws", { ipWhitelist: ranges }));
+    await created("generous", creation("aws", { ipWhitelist: ranges, enableNATGateway: true }));
+  });
+
+  test("with a whitelist is refused where nodes could not reach the API server: on aws with public addresses, on azure without an internal load balancer", async () => {
+    const ipWhitelist = [{ cidr: "203.0.113.0/24", description: "" }];
+    expectRefused(
+      await create("generous", creation("aws", { ipWhitelist })),
+      /^ipWhitelist: "203.*create the cluster with enableNATGateway true/,
+    );
+    expectRefused(
+      await create("strict", creation("azure", { ipWhitelist })),
+      /^ipWhitelist: "203.*choose another region/,
+    );
+    const path = await created("generous", creation("aws"));
+    expectRefused(await send("PATCH", path, { ipWhitelist }), /^ipWhitelist: "203.*enableNATGateway/);
+  });
+
+  test("with subnets inside of the VPC of its region is refused", async () => {
+    expectRefused(
+      await create("generous", creation("aws", { clusterPodSubnet: "10.0.128.0/20", serviceSubnet: "10.0.0.0/20" })),
+      /^clusterPodSubnet: "10.0.128.0\/20" is not allowed: it overlaps/,
+      /^serviceSubnet: "10.0.0.0\/20" is not allowed: it overlaps/,
+    );
   });
 
   test("with network encryption is refused for a custom network only, if the platform encrypts the others", async () => {

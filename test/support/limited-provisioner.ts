@@ -77,7 +77,7 @@ export const generousProfileFile = (account: string): string =>
       none: {},
       byon: { egress: EGRESS },
       aws: { ...aws, egress: EGRESS },
-      azure: { controlPlaneNodeSize: NODE_SIZE.azure, sshPublicKey: KEY, egress: EGRESS },
+      azure: { controlPlaneNodeSize: NODE_SIZE.azure, sshPublicKey: KEY, egress: EGRESS, internalLoadBalancer: true },
       openstack: { ...openstack, egress: EGRESS },
       digitalocean: { controlPlaneNodeSize: NODE_SIZE.digitalocean, account },
       hetzner: {

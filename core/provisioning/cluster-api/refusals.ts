@@ -208,6 +208,23 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
     refused: (subject) => (subject.settings?.egress.length === 0 ? firstRange(subject) : undefined),
   },
   {
+    types: ["aws"],
+    property: "ipWhitelist",
+    values: "every range, unless the cluster was created with `enableNATGateway: true`",
+    reason:
+      "nodes with public addresses reach the API server from outside, and their addresses are not known before; send an empty list, or create the cluster with enableNATGateway true",
+    refused: (subject) => (subject.cluster.enableNATGateway === false ? firstRange(subject) : undefined),
+  },
+  {
+    types: ["azure"],
+    property: "ipWhitelist",
+    values: "every range, unless the profile file has `internalLoadBalancer: true`",
+    reason:
+      "nodes in this region reach the API server from outside, and their addresses are not known before; send an empty list, or choose another region",
+    refused: (subject) =>
+      settingsFor(subject, "azure")?.internalLoadBalancer === false ? firstRange(subject) : undefined,
+  },
+  {
     types: ["digitalocean", "byon"],
     property: "enableNATGateway",
     values: "`true`",

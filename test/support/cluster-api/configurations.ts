@@ -68,14 +68,14 @@ function clusterOf(
   chosen: ClusterSettings,
   can: Abilities,
 ): Cluster {
+  const enableNATGateway = chosen.enableNATGateway && can.natGateway;
+  const filters = can.ipWhitelist && (enableNATGateway || can.publicNodesWithWhitelist);
   return clusterWith({
     ...chosen,
     enableMultiAvailabilityZones: chosen.enableMultiAvailabilityZones && can.severalZones,
-    enableNATGateway: chosen.enableNATGateway && can.natGateway,
+    enableNATGateway,
     enableNetworkEncryption: chosen.enableNetworkEncryption && chosen.cni !== "custom",
-    ipWhitelist: can.ipWhitelist
-      ? chosen.ipWhitelist.filter(({ cidr: block }) => can.ipv6 || !block.includes(":"))
-      : [],
+    ipWhitelist: filters ? chosen.ipWhitelist.filter(({ cidr: block }) => can.ipv6 || !block.includes(":")) : [],
     cloudProvider: type,
     region,
     version,

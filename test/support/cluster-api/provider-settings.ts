@@ -130,6 +130,8 @@ export interface Abilities {
   ipWhitelist: boolean;
   /** Whether the IP whitelist can contain IPv6 ranges. */
   ipv6: boolean;
+  /** Whether nodes with public addresses can reach an API server with a whitelist. */
+  publicNodesWithWhitelist: boolean;
   /** Whether a pool can be in a zone of the user's choice. */
   zones: boolean;
   /** Whether the cluster can use several zones. */
@@ -142,6 +144,7 @@ const everything: Abilities = {
   natGateway: true,
   ipWhitelist: true,
   ipv6: true,
+  publicNodesWithWhitelist: true,
   zones: true,
   severalZones: true,
   nodes: true,
@@ -156,7 +159,7 @@ const abilities: { [Type in TranslatedType]: (settings: SettingsOf<Type>) => Abi
     zones: false,
     nodes: false,
   }),
-  aws: ({ egress }) => ({ ...everything, ipWhitelist: egress.length > 0 }),
+  aws: ({ egress }) => ({ ...everything, ipWhitelist: egress.length > 0, publicNodesWithWhitelist: false }),
   azure: ({ egress, hasZones, internalLoadBalancer }) => ({
     ...everything,
     ipWhitelist: internalLoadBalancer && egress.length > 0,
