@@ -100,9 +100,13 @@ describe("machines on openstack", () => {
 test("only IPv4 ranges of a whitelist reach the load balancer, which has an IPv4 address", () => {
   expect(specOf(full).apiServerLoadBalancer.allowedCIDRs).toEqual([
     "192.0.2.10/32",
+    "198.18.0.0/15",
     "198.51.100.0/24",
     "203.0.113.0/24",
   ]);
+  const both = ["2001:db8::/32", "203.0.113.0/24"].map((cidr) => ({ cidr, description: "" }));
+  const mixed: Cluster = { ...full.cluster, ipWhitelist: both };
+  expect(specOf({ ...full, cluster: mixed }).apiServerLoadBalancer.allowedCIDRs).not.toContain("2001:db8::/32");
   const open: Cluster = { ...full.cluster, ipWhitelist: [] };
   expect(specOf({ ...full, cluster: open }).apiServerLoadBalancer).toEqual({ enabled: true });
 });
