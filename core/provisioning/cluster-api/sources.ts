@@ -73,7 +73,9 @@ export class SourceReader {
     const { primaryCloudCredentialsIdentity: primary } = account;
     // All clusters of an account share its identity, so the choice of one of them does not count.
     const chosen = SHARED_IDENTITY.has(typeOf(cluster)) ? primary : (cluster.cloudCredentialsIdentity ?? primary);
-    const credentials = account.credentials.find(({ identity }) => identity === chosen);
+    const find = (wanted: string | undefined) => account.credentials.find(({ identity }) => identity === wanted);
+    // Clusters that named deleted credentials use the primary ones.
+    const credentials = find(chosen) ?? find(primary);
     return {
       organisationIdentity: this.#remember(cluster.identity, stored.identity),
       account,
