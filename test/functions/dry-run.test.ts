@@ -1,11 +1,14 @@
 import { UpdateCommand } from "@aws-sdk/lib-dynamodb";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Cluster } from "#core/cluster/entity.ts";
 import { clusterItem } from "#core/cluster/store/items.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
+import type { WireItem } from "#core/table/dynamodb-json.ts";
 import { type Key, keyText, totalKey } from "#core/table/keys.ts";
+import { BATCH_WRITE_ITEMS, batchWrite, scanRaw } from "#core/table/raw-scan.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
 import { clustersOf } from "#test/support/invariants.ts";
+import { tenantCopy } from "#test/support/tenants.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
 let world: World;
@@ -47,8 +50,10 @@ let silence: string;
 const rehearse = (method: string, path: string, body?: unknown, token = tenant.admin) =>
   send(method, `${path}?dryRun=true`, body, token);
 
-beforeEach(async () => {
-  // A table of its own for each test, because each reads all of its items.
+/** Items of the organisation before each test. */
+let items: WireItem[];
+
+beforeAll(async () => {
   world = await makeWorld();
   tenant = await world.tenant();
   const nodePools = [
@@ -66,6 +71,17 @@ beforeEach(async () => {
   personEmail = (await send("GET", members(person))).body.email.email;
   admin = (await send("GET", `/api/v1/organisations/${tenant.slug}/me`)).body.memberIdentity;
   [web, jobs] = (await send("GET", at("production", "pools"))).body;
+  items = [];
+  for await (const item of scanRaw(world.table)) items.push(item);
+});
+
+beforeEach(async () => {
+  // A table of its own for each test, because each reads all of its items.
+  world = await makeWorld();
+  for (let start = 0; start < items.length; start += BATCH_WRITE_ITEMS) {
+    await batchWrite(world.table, items.slice(start, start + BATCH_WRITE_ITEMS));
+  }
+  tenant = tenantCopy(world.services, tenant);
 });
 
 /** Returns all items of the table, because a write can change any of them. */

@@ -142,6 +142,12 @@ async function makePerson(
   return { user, token };
 }
 
+/** Returns a tenant whose items were copied to the table of other services. */
+export const tenantCopy = (services: Services, tenant: Tenant): Tenant => ({
+  ...tenant,
+  person: (role, overrides = {}) => makePerson(services, tenant.slug, role, overrides),
+});
+
 function tenantOf(services: Services, made: Made): Tenant {
   const { slug, identity, environments, account, byonAccount, schedule, admin } = made;
   return {
