@@ -18,7 +18,7 @@ describe("the calls of a client", () => {
   test("at most 16 calls are in flight, or as many as the setting allows", async () => {
     server.fault = () => ({ type: "slow", ms: 100 });
     for (const inFlight of [16, 4]) {
-      const client = clientOf(server, inFlight === 16 ? {} : { inFlight });
+      const client = clientOf(server, { callMs: 60_000, ...(inFlight === 16 ? {} : { inFlight }) });
       server.reset();
       await Promise.all(Array.from({ length: 30 }, () => client.version(patient())));
       expect(server.calls).toHaveLength(30);

@@ -5,11 +5,10 @@ import type { KubernetesObject, ObjectKind } from "#core/kubernetes/objects.ts";
 import { at, type Json } from "#test/support/kubernetes/json.ts";
 import { clientOf, errorOf, kinds, patient, secret } from "#test/support/kubernetes-client.ts";
 import { type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
+import { applyCluster, meta, namespace, plane, pool, reference, template } from "./objects.ts";
 
 let server: KubernetesServer;
 let client: KubernetesClient;
-const namespace = "test";
-
 beforeAll(async () => {
   // The first certificates of a process take a moment.
   await (await startKubernetesServer()).stop();
@@ -23,70 +22,6 @@ beforeEach(async () => {
     await server.stop();
   };
 });
-
-const meta = (name: string, rest: object = {}) => ({ name, namespace, ...rest });
-const reference = ({ apiVersion, kind }: ObjectKind, name: string) => ({
-  apiGroup: apiVersion.split("/")[0],
-  kind,
-  name,
-});
-
-const template = (name: string) => ({
-  ...kinds.template,
-  metadata: meta(name),
-  spec: { template: { spec: { backend: {} } } },
-});
-const plane = (version: string, replicas = 1, machines = "c-cp-1") => ({
-  ...kinds.controlPlane,
-  metadata: meta("c-cp"),
-  spec: { version, replicas, machineTemplate: { spec: { infrastructureRef: reference(kinds.template, machines) } } },
-});
-const pool = (version: string, rest: Json = { replicas: 2 }, metadata: object = {}, machines = "c-p-1") => ({
-  ...kinds.pool,
-  metadata: meta("c-p", metadata),
-  spec: {
-    clusterName: "c",
-    selector: { matchLabels: { pool: "p" } },
-    rollout: { strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } },
-    template: {
-      metadata: { labels: { pool: "p" } },
-      spec: {
-        clusterName: "c",
-        version,
-        infrastructureRef: reference(kinds.template, machines),
-        bootstrap: { configRef: reference(kinds.bootstrap, "c-b-1") },
-      },
-    },
-    ...rest,
-  },
-});
-
-async function applyCluster(replicas = 1): Promise<void> {
-  const infrastructure = { ...kinds.infrastructure, metadata: meta("c"), spec: { backend: { inMemory: {} } } };
-  const bootstrap = {
-    ...kinds.bootstrap,
-    metadata: meta("c-b-1"),
-    spec: { template: { spec: { format: "cloud-config" } } },
-  };
-  const cluster = {
-    ...kinds.cluster,
-    metadata: meta("c"),
-    spec: {
-      infrastructureRef: reference(kinds.infrastructure, "c"),
-      controlPlaneRef: reference(kinds.controlPlane, "c-cp"),
-    },
-  };
-  const objects = [
-    template("c-cp-1"),
-    template("c-p-1"),
-    bootstrap,
-    infrastructure,
-    plane("v1.33.4", replicas),
-    cluster,
-    pool("v1.33.4"),
-  ];
-  for (const object of objects) await client.apply(object, patient());
-}
 
 const read = async (kind: ObjectKind, name: string): Promise<KubernetesObject> => {
   const found = await client.get({ ...kind, namespace, name }, patient());
@@ -102,13 +37,13 @@ const conditions = (object: KubernetesObject): Record<string, unknown> =>
 
 describe("the controllers of the test server", () => {
   test("nothing happens without a tick", async () => {
-    await applyCluster();
+    await applyCluster(client);
     expect((await read(kinds.cluster, "c")).status).toBeUndefined();
     expect(await list(kinds.machine)).toEqual([]);
   });
 
   test("a cluster becomes available with its endpoint, its Secrets, its owners and its nodes", async () => {
-    await applyCluster();
+    await applyCluster(client);
     server.controllers.settle();
     const cluster = await read(kinds.cluster, "c");
     expect(cluster).toMatchObject({
@@ -132,7 +67,7 @@ describe("the controllers of the test server", () => {
   });
 
   test("the kubeconfig of a cluster reaches its API server, where Secrets can be made", async () => {
-    await applyCluster();
+    await applyCluster(client);
     server.controllers.settle();
     const { data } = (await read(kinds.secret, "c-kubeconfig")) as unknown as { data: { value: string } };
     const workload = createKubernetesClient(Buffer.from(data.value, "base64").toString(), { clock: () => new Date() });
@@ -142,12 +77,12 @@ describe("the controllers of the test server", () => {
   });
 
   test("an apply of the same objects changes nothing after the controllers have written their fields", async () => {
-    await applyCluster();
+    await applyCluster(client);
     server.controllers.settle();
     const before = (await list(kinds.cluster))
       .concat(await list(kinds.pool))
       .map(({ metadata }) => metadata.resourceVersion);
-    await applyCluster();
+    await applyCluster(client);
     const after = (await list(kinds.cluster))
       .concat(await list(kinds.pool))
       .map(({ metadata }) => metadata.resourceVersion);
@@ -155,7 +90,7 @@ describe("the controllers of the test server", () => {
   });
 
   test("a control plane replaces its machines one at a time, and no worker is made meanwhile", async () => {
-    await applyCluster(3);
+    await applyCluster(client, 3);
     server.controllers.settle();
     await client.apply(plane("v1.34.1", 3), patient());
     await client.apply(pool("v1.33.4", { replicas: 3 }), patient());
@@ -177,7 +112,7 @@ describe("the controllers of the test server", () => {
   });
 
   test("a pool rolls out within its surge, and refers to its old template until the last old machine is gone", async () => {
-    await applyCluster();
+    await applyCluster(client);
     server.controllers.settle();
     await client.apply(template("c-p-2"), patient());
     await client.apply(pool("v1.33.4", { replicas: 2 }, {}, "c-p-2"), patient());
@@ -197,7 +132,7 @@ describe("the controllers of the test server", () => {
   });
 
   test("a change of labels of a pool replaces no machine", async () => {
-    await applyCluster();
+    await applyCluster(client);
     server.controllers.settle();
     const before = (await list(kinds.machine)).map(({ metadata }) => metadata.uid);
     const changed = pool("v1.33.4");
@@ -227,13 +162,13 @@ describe("the controllers of the test server", () => {
   });
 
   test("a template that machines are made of cannot change", async () => {
-    await applyCluster();
+    await applyCluster(client);
     const changed = { ...template("c-p-1"), spec: { template: { spec: { backend: { other: true } } } } };
     expect(await errorOf(client.apply(changed, patient()))).toMatchObject({ kind: "refused", status: 422 });
   });
 
   test("a deletion removes pools, then the control plane, then the infrastructure, and everything that they own", async () => {
-    await applyCluster();
+    await applyCluster(client);
     await client.apply(secret("ours", namespace), patient());
     server.controllers.settle();
     await client.delete({ ...kinds.cluster, namespace, name: "c" }, patient());
@@ -250,12 +185,15 @@ describe("the controllers of the test server", () => {
       left = present.flat().length;
     }
     expect([...new Set(order)]).toEqual(["1111", "0111", "0011", "0000"]);
-    const rest = server.store.all().map(({ object }) => `${object.kind} ${object.metadata.name}`);
-    expect(rest.sort()).toEqual(["Namespace test", "Secret ours"]);
+    const rest = server.store
+      .all()
+      .map(({ object }) => `${object.kind} ${object.metadata.name}`)
+      .sort();
+    expect(rest).toEqual(["Namespace test", "Secret ours"]);
   });
 
   test("a frozen object makes no progress until it is released", async () => {
-    await applyCluster();
+    await applyCluster(client);
     server.controllers.settle();
     server.controllers.isFrozen = ({ kind, metadata }) => kind === "DevCluster" && metadata.name === "c";
     await client.delete({ ...kinds.cluster, namespace, name: "c" }, patient());
@@ -269,7 +207,7 @@ describe("the controllers of the test server", () => {
   });
 
   test("the controllers ignore a paused cluster, also when it is deleted", async () => {
-    await applyCluster();
+    await applyCluster(client);
     server.controllers.settle();
     const { spec } = await read(kinds.cluster, "c");
     await client.apply(

@@ -150,6 +150,7 @@ export class Store {
     if (current === undefined) throw notFound(resource, name);
     const copy = structuredClone(current.object);
     change(copy);
+    if (isSame(copy, current.object)) return current;
     const isStatus = subresource === "status";
     // Each of the two resources of an object ignores what belongs to the other.
     const object = !hasStatus(resource)

@@ -2,7 +2,7 @@
 
 import type { KubernetesObject } from "#core/kubernetes/objects.ts";
 import { knownResources, type Resource } from "#core/kubernetes/resources.ts";
-import { isSame, type Json } from "../json.ts";
+import type { Json } from "../json.ts";
 import { hasStatus, servedResources } from "../kinds.ts";
 import type { Store } from "../store.ts";
 
@@ -36,7 +36,7 @@ export const ownerOf = ({ kind, metadata: { name, uid = "" } }: KubernetesObject
   ...(controller ? { controller: true, blockOwnerDeletion: true } : {}),
 });
 
-/** Objects as the controllers see and change them. */
+/** Objects as the controllers see and change them. What is read is shared with the store: only `change` and `report` change it. */
 export class Access {
   readonly store: Store;
   readonly #isFrozen: (object: KubernetesObject) => boolean;
@@ -58,14 +58,14 @@ export class Access {
   get(kind: string, namespace: string | undefined, name: string): KubernetesObject | undefined {
     const resource = resourceOfKind(kind);
     const found = this.store.find(resource, { namespace: resource.isNamespaced ? namespace : undefined, name });
-    return found === undefined ? undefined : { ...structuredClone(found.object), kind };
+    return found === undefined ? undefined : { ...found.object, kind };
   }
 
   /** Lists objects of a kind, without those that a test has frozen. */
   list(kind: string, namespace?: string): KubernetesObject[] {
     return this.store
       .list(resourceOfKind(kind), namespace)
-      .map(({ object }) => ({ ...structuredClone(object), kind }))
+      .map(({ object }) => ({ ...object, kind }))
       .filter((object) => !this.#isFrozen(object));
   }
 
@@ -74,7 +74,7 @@ export class Access {
     return this.store
       .list(resourceOfKind(kind), owner.metadata.namespace)
       .filter(({ object }) => object.metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid))
-      .map(({ object }) => ({ ...structuredClone(object), kind }));
+      .map(({ object }) => ({ ...object, kind }));
   }
 
   create(object: KubernetesObject): void {
@@ -119,7 +119,7 @@ export class Access {
     if (before === undefined) return undefined;
     this.store.update(resourceOfKind(kind), { namespace, name }, change, { manager: MANAGER, subresource });
     const after = this.get(kind, namespace, name);
-    if (!isSame(before, after)) this.changes += 1;
+    if (before.metadata.resourceVersion !== after?.metadata.resourceVersion) this.changes += 1;
     return after;
   }
 }

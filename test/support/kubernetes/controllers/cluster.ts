@@ -37,7 +37,7 @@ const ofCluster = (access: Access, kind: string, { metadata }: KubernetesObject)
     .all()
     .filter(({ resource, object }) => resource.kind === kind && object.metadata.namespace === metadata.namespace)
     .filter(({ object }) => textAt(object, "spec", "clusterName") === metadata.name)
-    .map(({ object }) => ({ ...structuredClone(object), kind }));
+    .map(({ object }) => ({ ...object, kind }));
 
 /** Advances every Cluster by one step. */
 export function tickClusters(access: Access): void {
