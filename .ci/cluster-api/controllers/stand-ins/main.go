@@ -4,7 +4,8 @@
 // in-memory provider runs. The state of the twin is written to the object as the provider's contract requires. Of the object's own
 // specification only the endpoint and the zones have an effect.
 //
-// Each KamajiControlPlane gets the management cluster itself as its control plane.
+// Each KamajiControlPlane gets the management cluster itself as its control plane, and each AzureMachineTemplate the Secret that its
+// machines need.
 package main
 
 import (
@@ -64,6 +65,9 @@ func run(kubeconfig, health string) error {
 		if err := watch(manager, machineTwins(objects, provider)); err != nil {
 			return err
 		}
+	}
+	if err := (azureFiles{objects}).watch(manager); err != nil {
+		return err
 	}
 	content, err := os.ReadFile(kubeconfig)
 	if err != nil {

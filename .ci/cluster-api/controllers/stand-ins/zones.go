@@ -1,7 +1,6 @@
 package main
 
 import (
-	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,11 +18,12 @@ func zonesOf(provider string, spec map[string]any) []string {
 		}
 		return zones
 	case "azure":
-		domains, found, _ := unstructured.NestedMap(spec, "failureDomains")
-		if found {
-			return slices.Sorted(maps.Keys(domains))
-		}
-		return []string{"1", "2", "3"}
+		// The provider reports all zones of the region, except those that the specification excludes.
+		domains, _, _ := unstructured.NestedMap(spec, "failureDomains")
+		return slices.DeleteFunc([]string{"1", "2", "3"}, func(zone string) bool {
+			usable, _, _ := unstructured.NestedBool(domains, zone, "controlPlane")
+			return domains[zone] != nil && !usable
+		})
 	case "openstack":
 		zones, _, _ := unstructured.NestedStringSlice(spec, "controlPlaneAvailabilityZones")
 		return zones
