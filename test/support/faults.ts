@@ -20,6 +20,15 @@ export interface Call {
  */
 export type Fault = "before" | "after" | "throttle" | "in progress" | undefined;
 
+/**
+ * Selects the faults for the test of one of several writes: one of them in turns, or all with `WRITE_FAULTS=all`, as in
+ * `npm run test:soak`.
+ *
+ * @param index of the write
+ */
+export const faultsOf = (index: number, faults: readonly Fault[]): Fault[] =>
+  process.env.WRITE_FAULTS === "all" ? [...faults] : faults.slice(index % faults.length).slice(0, 1);
+
 /** Time range of a call. */
 export interface Span extends Call {
   start: number;

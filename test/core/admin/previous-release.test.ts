@@ -118,7 +118,9 @@ describe("a database whose conditions have stored messages", () => {
     const stored = gunzipSync(readFileSync(join(MESSAGES, "backup.jsonl.gz")));
     const world = await makeImportedWorld(stored, () => new Date(readAt));
     const all = Object.values(texts).join("");
-    for (const reason of conditionReasons) expect(all).toContain(`"reason":"${reason}"`);
+    // That release had all reasons but those that only real clusters have.
+    const reasons = conditionReasons.filter((reason) => reason !== "Degraded");
+    for (const reason of reasons) expect(all).toContain(`"reason":"${reason}"`);
     const tombstone = async () => (await showCluster(world.services, { identity: gone.identity })).conditions;
 
     expect(await readAll(world)).toEqual(texts);

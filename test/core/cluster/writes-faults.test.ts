@@ -3,7 +3,7 @@ import { clusterItem } from "#core/cluster/store/items.ts";
 import { nodePoolsOf } from "#core/node-pool/items.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import { commit, Transaction } from "#core/table/transaction.ts";
-import { type Fault, regenerateClientTokens } from "#test/support/faults.ts";
+import { type Fault, faultsOf, regenerateClientTokens } from "#test/support/faults.ts";
 import { clustersOf, eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type TestResponse, type World } from "#test/support/world.ts";
 
@@ -13,6 +13,8 @@ let once: World;
 /** World whose engine executes a repeated transaction again. */
 let forgetful: World;
 let forgotten: { readonly attempts: number };
+/** World whose writes end soon if they conflict. */
+let hasty: World;
 
 beforeAll(async () => {
   // Small buckets of the page index, so that a move causes a split.
@@ -20,10 +22,12 @@ beforeAll(async () => {
   once = await makeWorld({ maxAttempts: 1 });
   forgetful = await makeWorld({ pageIndex: { bucket: 2, chunk: 64 } });
   forgotten = regenerateClientTokens(forgetful.table);
+  hasty = await makeWorld({ writeTimeoutMs: 50 });
 });
 
 afterEach(() => {
-  for (const { wire } of [world, once, forgetful])
+  hasty.busy.clear();
+  for (const { wire } of [world, once, forgetful, hasty])
     Object.assign(wire, { fault: () => undefined, conflicts: false, latencyMs: 0 });
 });
 
@@ -189,10 +193,14 @@ const gist = ({ clusters, pools, events }: Awaited<ReturnType<typeof stateOf>>) 
 });
 
 describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
+  const index = WRITES.findIndex(([each]) => each === name);
   // For an operation, a throttled call is a call that never arrived. The client's backoff makes it slow.
-  test.each<Fault>(
-    name === "a change" || name === "a new pool" ? ["before", "after", "throttle"] : ["before", "after"],
-  )("a write of which each call fails once (%s the call) succeeds and happens once", async (fault) => {
+  const throttled: Fault[] = name === "a change" || name === "a new pool" ? ["throttle"] : [];
+
+  test.each<Fault>([
+    ...faultsOf(index, ["before", "after"]),
+    ...(index === 0 || process.env.WRITE_FAULTS === "all" ? throttled : []),
+  ])("a write of which each call fails once (%s the call) succeeds and happens once", async (fault) => {
     const { status, calls } = await measure(world, write);
     expect(calls.length).toBeGreaterThanOrEqual(2);
     const states = [];
@@ -209,7 +217,7 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
     expect(states[0]?.events).toHaveLength(2);
   });
 
-  test.each(["before", "after"] as const)(
+  test.each<Fault>(faultsOf(index, ["after", "before"]))(
     "a write of which one call fails permanently (%s the call) changes everything or nothing",
     async (fault) => {
       const { calls } = await measure(once, write);
@@ -263,7 +271,6 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
   });
 
   test("a write retries on conflicts, and returns an error with Retry-After when they never end", async () => {
-    const hasty = await makeWorld({ writeTimeoutMs: 50 });
     const stage = await stageOn(hasty);
     const before = await stateOf(hasty, stage);
     hasty.wire.conflicts = true;
@@ -272,6 +279,7 @@ describe.each(WRITES)("%s whose database calls fail", (name, write, held) => {
     expect([response.status, response.headers.get("retry-after")], response.text).toEqual([503, "1"]);
     expect(await stateOf(hasty, stage)).toEqual(before);
     hasty.busy.clear();
+    hasty.wire.conflicts = false;
     expect((await write(stage)).status).toBeLessThan(205);
     await expectWhole(hasty, stage);
   });
