@@ -252,10 +252,13 @@ describe("unavailable servers", () => {
 
 describe("aborted calls", () => {
   test("an aborted call fails with the caller's reason, and a call with an aborted signal is not sent", async () => {
-    inject({ type: "slow", ms: 300 });
+    inject({ type: "slow", ms: 4_000 });
     const stop = new AbortController();
     const call = client.version({ signal: stop.signal });
-    setTimeout(() => stop.abort(new Error("enough")), 50);
+    void expect
+      .poll(() => server.calls.length)
+      .toBe(1)
+      .then(() => stop.abort(new Error("enough")));
     await expect(call).rejects.toThrow("enough");
     await expect(client.version({ signal: stop.signal })).rejects.toThrow("enough");
     expect(server.calls).toHaveLength(1);
