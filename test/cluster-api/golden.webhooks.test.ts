@@ -151,3 +151,23 @@ describe.each(Object.entries(BY_TYPE))("a present cluster of %s", (type, { allow
     for (const answer of answers) expect(answer).toMatch(/immutable/);
   });
 });
+
+test("another IP whitelist on azure replaces the rule of the API server, whose name changes", async () => {
+  const input = alone(exampleOf("azure", "full"));
+  const withRanges = (...cidrs: string[]) => {
+    const ipWhitelist = cidrs.map((cidr) => ({ cidr, description: "" }));
+    return objectsOf(cluster({ ipWhitelist })(input)).filter(({ kind }) => kind === "AzureCluster");
+  };
+  const rulesIn = ({ spec }: Json): Json[] => spec.networkSpec.subnets[0].securityGroup.securityRules;
+  const [before = {} as KubernetesObject] = withRanges("203.0.113.0/24");
+  await createNamespaces([before]);
+  await managementCluster().applyAll([before]);
+  for (const ranges of [["192.0.2.0/24"], []]) {
+    const [after = {} as KubernetesObject] = withRanges(...ranges);
+    const { status, body } = await managementCluster().apply(after, { dryRun: "All" });
+    expect(status, body.message).toBe(200);
+    expect(rulesIn(body)).toHaveLength(2);
+    expect(rulesIn(body)).toEqual(expect.arrayContaining(rulesIn(after).map((rule) => expect.objectContaining(rule))));
+    expect(rulesIn(body).find(({ action }) => action === "Allow")?.name).not.toBe(rulesIn(before)[0]?.name);
+  }
+});
