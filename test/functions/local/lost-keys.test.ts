@@ -1,6 +1,8 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { runAdmin } from "#test/support/admin.ts";
 import { cleanUp, portForRestarts, type Server, script, start, temporary, until } from "#test/support/server.ts";
 import type { Json } from "#test/support/world.ts";
 
@@ -19,8 +21,8 @@ const send = async (server: Server, method: string, path: string, body?: Json) =
 };
 
 async function admin(environment: Record<string, string>, ...words: string[]) {
-  const { exited, stdout, stderr } = script("admin", words, environment);
-  return { code: await exited, stdout: stdout().trim(), stderr: stderr() };
+  const { code, stdout, stderr } = await runAdmin(environment, ...words);
+  return { code, stdout: stdout.trim(), stderr };
 }
 
 /** Starts a server that must not start. @returns its output on stderr */
@@ -43,17 +45,17 @@ const withStatus = (server: Server, status: string) =>
   });
 
 /** Creates a started cluster in a new data directory. */
-async function withCluster() {
-  const DATA_DIR = temporary();
+async function makeCluster() {
+  const DATA_DIR = mkdtempSync(join(tmpdir(), "lost-keys-"));
   // On the same port the issuer has the same URL.
   const environment = { DATA_DIR, PORT: `${await portForRestarts()}`, SIMULATED_STEP_MS: "20" };
   const server = await start(environment);
-  const account = await admin(environment, "account", "list", "--org", "demo", "--provider", "aws", "--quiet");
+  const accounts = await send(server, "GET", "/api/v1/orgs/demo/cloud-accounts?cloud-provider-slug=aws");
   const made = await send(server, "POST", "/api/v1/orgs/demo/clusters/production", {
     name: "one",
     region: "eu-west-1",
     version: "v1.34.4-u-ame.2",
-    cloudAccountIdentity: account.stdout,
+    cloudAccountIdentity: accounts.body.content[0].identity,
     nodePools: [],
   });
   expect(made.status).toBe(200);
@@ -64,11 +66,25 @@ async function withCluster() {
   return { environment, identity: made.body.identity, config, kubeconfig };
 }
 
+let cluster: Awaited<ReturnType<typeof makeCluster>>;
+
+beforeAll(async () => {
+  cluster = await makeCluster();
+});
+afterAll(() => rmSync(cluster.environment.DATA_DIR, { recursive: true }));
+
+/** Copies the data directory with the cluster. */
+function withCluster(): typeof cluster {
+  const DATA_DIR = temporary();
+  cpSync(cluster.environment.DATA_DIR, DATA_DIR, { recursive: true });
+  return { ...cluster, environment: { ...cluster.environment, DATA_DIR } };
+}
+
 const authorityIn = (kubeconfig: unknown) =>
   /certificate-authority-data[^A-Za-z0-9+/]+([A-Za-z0-9+/=]{40,})/.exec(JSON.stringify(kubeconfig))?.[1];
 
 test("a server whose keys.json is lost, truncated or replaced refuses to start, and changes nothing", async () => {
-  const { environment, config } = await withCluster();
+  const { environment, config } = withCluster();
   const file = join(environment.DATA_DIR, "keys.json");
   const issuer = readFileSync(join(environment.DATA_DIR, "issuer.json"), "utf8");
   const whole = readFileSync(file, "utf8");
@@ -110,7 +126,7 @@ test("a server with an empty database and a missing KEYS_FILE says how to create
 });
 
 test("after secrets discard a server starts without keys.json, and its clusters get new clients", async () => {
-  const { environment, identity, config, kubeconfig } = await withCluster();
+  const { environment, identity, config, kubeconfig } = withCluster();
   const file = join(environment.DATA_DIR, "keys.json");
   renameSync(file, `${file}.lost`);
   const listed = await admin(environment, "secrets", "discard");
@@ -168,7 +184,7 @@ test.each([
 ])(
   "a %s issuer.json is created again only after secrets discard, and clusters get clients of the new issuer",
   async (_, words, lose) => {
-    const { environment, config } = await withCluster();
+    const { environment, config } = withCluster();
     const issuer = join(environment.DATA_DIR, "issuer.json");
     lose(issuer);
     const isThere = existsSync(issuer);
