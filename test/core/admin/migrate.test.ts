@@ -90,7 +90,8 @@ describe("a stored shape with versions", () => {
       [...source.matchAll(/= defineEntity\(\s*"([a-z-]+)"/g)].map(([, it]) => it),
     );
     expect(defined.length).toBeGreaterThan(20);
-    expect(entities.map((entity) => entity.name).toSorted()).toEqual(defined.toSorted());
+    // An entity may have a second definition with a part of its properties.
+    expect(entities.map((entity) => entity.name).toSorted()).toEqual([...new Set(defined)].toSorted());
   });
 });
 
