@@ -119,7 +119,7 @@ describe("variables of the Cluster API provisioner", () => {
 
   test("a process with the Cluster API provisioner is refused with every variable that it lacks, and with invalid ones", () => {
     expect(problemsOf({ PROVISIONER: "cluster-api", CLUSTER_API_PROFILES: "none", PORT: "x" }, needed)).toEqual([
-      "PORT: must be a whole number",
+      `PORT: "x" is not allowed: must be a whole number`,
       "CLUSTER_API_PROFILES: is not set; PROVISIONER=cluster-api requires the path of a profile file",
       "CLUSTER_API_KUBECONFIG: is not set; PROVISIONER=cluster-api requires the path of the kubeconfig of the management cluster",
     ]);
