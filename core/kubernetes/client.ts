@@ -1,6 +1,7 @@
 /** Client for the API server of a management cluster or of a workload cluster. */
 
 import * as v from "valibot";
+import { reviewAccess } from "./access-review.ts";
 import { type CallSettings, createCalls } from "./calls.ts";
 import { discoverKinds } from "./discovery.ts";
 import { isKubernetesError, KubernetesError, noAnswer } from "./errors.ts";
@@ -124,6 +125,10 @@ export function createKubernetesClient(kubeconfig: string, options: ClientOption
       return answer.output.gitVersion;
     },
     discover: (group, options) => discoverKinds(group, (path) => call({ method: "GET", path }, options)),
+    isAllowed: (access, options) =>
+      reviewAccess(access, (path, body) =>
+        call({ method: "POST", path, body: { type: "application/json", text: JSON.stringify(body) } }, options),
+      ),
     close: () => calls.close(),
   };
 }

@@ -1,5 +1,6 @@
 /** Interface of the client for an API server. */
 
+import type { Access } from "./access-review.ts";
 import type { KubernetesObject, ObjectKind, ObjectRef, ObjectToWrite } from "./objects.ts";
 
 /** Aborts a call. Its effect is then unknown. */
@@ -64,6 +65,8 @@ export interface KubernetesClient {
   version(options: CallOptions): Promise<string>;
   /** Returns the served versions of each kind of an API group, preferred version first; nothing if the group is not served. */
   discover(group: string, options: CallOptions): Promise<ReadonlyMap<string, readonly string[]>>;
+  /** Returns whether the client's user may make calls of a kind. */
+  isAllowed(access: Access, options: CallOptions): Promise<boolean>;
   /** Closes all connections. */
   close(): void;
 }

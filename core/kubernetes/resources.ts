@@ -15,6 +15,7 @@ const PLURALS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     Secret: "secrets",
     Service: "services",
   },
+  "authorization.k8s.io": { SelfSubjectAccessReview: "/selfsubjectaccessreviews" },
   "apiextensions.k8s.io": { CustomResourceDefinition: "/customresourcedefinitions" },
   "cluster.x-k8s.io": {
     Cluster: "clusters",

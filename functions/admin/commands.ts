@@ -24,6 +24,7 @@ import {
 } from "./command.ts";
 import { checkIndexes, rebuildIndexes } from "./page-index.ts";
 import { profilesCommands } from "./profiles.ts";
+import { provisionerCommands } from "./provisioner.ts";
 import { secretsCommands } from "./secrets.ts";
 import { tableCommands } from "./table.ts";
 import { translateCommands } from "./translate.ts";
@@ -249,6 +250,7 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   ...catalogueCommands,
   ...profilesCommands,
+  ...provisionerCommands,
   ...clusterCommands,
   ...translateCommands,
   ...secretsCommands,

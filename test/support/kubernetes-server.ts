@@ -9,7 +9,7 @@ import { stringify } from "yaml";
 import { type Authority, type Certificate, createAuthority } from "./kubernetes/certificates.ts";
 import { type Controllers, createControllers } from "./kubernetes/controllers/index.ts";
 import { answerOfFault, type Call, type Fault } from "./kubernetes/faults.ts";
-import { type ApiAnswer, answerRequest } from "./kubernetes/requests.ts";
+import { type ApiAnswer, answerRequest, type ResourceAttributes } from "./kubernetes/requests.ts";
 import { StatusError } from "./kubernetes/status.ts";
 import { Store, type StoreOptions } from "./kubernetes/store.ts";
 
@@ -17,7 +17,7 @@ export type { Call, Fault } from "./kubernetes/faults.ts";
 
 /** Settings of the test server. */
 export interface KubernetesServerOptions extends Partial<StoreOptions> {
-  /** Kinds that are not installed. */
+  /** Kinds that are not installed, and versions that are not served, such as `Machine/v1beta2`. */
   missing?: Iterable<string>;
 }
 
@@ -42,6 +42,10 @@ export interface KubernetesServer {
   fault: (call: Call) => Fault | undefined;
   /** Called for every request; returns whether the user may not make it. */
   forbids: (call: Call) => boolean;
+  /** Returns what a user learns who asks whether it may make calls: true if it may not. `forbids` refuses the calls themselves. */
+  denies: (attributes: ResourceAttributes) => boolean;
+  /** As the option; may change at any time. */
+  readonly missing: Set<string>;
   /** Most requests that were in progress at once since the last reset. */
   readonly mostAtOnce: number;
   reset(): void;
@@ -105,6 +109,8 @@ export async function startKubernetesServer(options: KubernetesServerOptions = {
     calls: [],
     fault: () => undefined,
     forbids: () => false,
+    denies: () => false,
+    missing,
     get mostAtOnce() {
       return most;
     },
@@ -192,7 +198,7 @@ export async function startKubernetesServer(options: KubernetesServerOptions = {
 
   async function answer(call: Call, request: IncomingMessage, response: ServerResponse, fault: Fault | undefined) {
     if (fault?.type === "before") return void request.socket.destroy();
-    if (fault?.type === "late") await sleep(fault.ms);
+    if (fault?.type === "late") await ("until" in fault ? fault.until : sleep(fault.ms));
     const injected = answerOfFault(fault);
     const { status, headers, body } = injected ?? answerOf(call, request);
     if (fault?.type === "after") return void request.socket.destroy();
@@ -232,7 +238,10 @@ export async function startKubernetesServer(options: KubernetesServerOptions = {
   function dispatch({ method, path, query, body }: Call, { headers }: IncomingMessage): ApiAnswer {
     const [, prefix, rest] = /^(\/workloads\/[^/]+\/[^/]+)(\/.*)$/.exec(path) ?? [];
     const request = { method, query, body, mediaType: headers["content-type"] ?? "", path: rest ?? path };
-    return answerRequest(prefix === undefined ? store : workloadStore(prefix), request, { missing });
+    return answerRequest(prefix === undefined ? store : workloadStore(prefix), request, {
+      missing,
+      denies: (attributes) => result.denies(attributes),
+    });
   }
 
   await listen();

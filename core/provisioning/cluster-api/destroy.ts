@@ -1,12 +1,11 @@
 /** Deletes a cluster from the management cluster. Cluster API deletes its machines, in the order that it needs. */
 
 import { isKindNotServed } from "../../kubernetes/errors.ts";
-import type { ObjectKind } from "../../kubernetes/objects.ts";
 import { releaseAddress } from "./api-addresses.ts";
 import { requireFence } from "./apply.ts";
 import { type Call, deleteObject, getObject, listObjects } from "./calls.ts";
 import type { TranslatedType } from "./input.ts";
-import { CLUSTER, leftoverKinds, SECRET } from "./kinds.ts";
+import { accountIdentityKind, CLUSTER, leftoverKinds, SECRET } from "./kinds.ts";
 import { ACCOUNT_ID, CLUSTER_ID, FIELD_MANAGER } from "./labels.ts";
 import { accountObjectName } from "./manifest.ts";
 import type { ObservedCluster } from "./observed-objects.ts";
@@ -88,21 +87,10 @@ async function deleteLeftovers(call: Call, deletion: Deletion): Promise<void> {
   await deleteAccountObjects(call, deletion);
 }
 
-/** Kinds of the identities with which controllers use a cloud account. Those with a namespace are in the one of the cluster. */
-const IDENTITIES: Partial<Record<TranslatedType, ObjectKind & { isNamespaced: boolean }>> = {
-  aws: { apiVersion: "infrastructure.cluster.x-k8s.io/v1beta2", kind: "AWSClusterStaticIdentity", isNamespaced: false },
-  azure: { apiVersion: "infrastructure.cluster.x-k8s.io/v1beta1", kind: "AzureClusterIdentity", isNamespaced: true },
-  vsphere: {
-    apiVersion: "infrastructure.cluster.x-k8s.io/v1beta2",
-    kind: "VSphereClusterIdentity",
-    isNamespaced: false,
-  },
-};
-
 /** Deletes the identity and the Secret of a cloud account, unless another cluster uses the account. */
 async function deleteAccountObjects(call: Call, deletion: Deletion): Promise<void> {
   const { namespace, type, accountIdentity, credentialsNamespace = namespace } = deletion;
-  const identity = IDENTITIES[type];
+  const identity = accountIdentityKind(type);
   if (identity === undefined) return;
   if ((await listObjects(call, CLUSTER, namespace, { [ACCOUNT_ID]: accountIdentity })).length > 0) return;
   const name = accountObjectName(accountIdentity);

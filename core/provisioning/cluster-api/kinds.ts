@@ -41,7 +41,21 @@ const OF_PROVIDER: Readonly<Record<TranslatedType, readonly string[]>> = {
   byon: [],
 };
 
-const providerKinds = (type: TranslatedType): ObjectKind[] =>
+/** Identities with which controllers use a cloud account. Those with a namespace are in the one of the cluster. */
+const IDENTITIES: Partial<Record<TranslatedType, { kind: string; isNamespaced: boolean }>> = {
+  aws: { kind: "AWSClusterStaticIdentity", isNamespaced: false },
+  azure: { kind: "AzureClusterIdentity", isNamespaced: true },
+  vsphere: { kind: "VSphereClusterIdentity", isNamespaced: false },
+};
+
+/** Returns the kind of the identity with which a provider's controller uses a cloud account; undefined if it needs none. */
+export function accountIdentityKind(type: TranslatedType): (ObjectKind & { isNamespaced: boolean }) | undefined {
+  const identity = IDENTITIES[type];
+  return identity && { apiVersion: PROVIDER_VERSION[type], ...identity };
+}
+
+/** Returns the kinds of a provider: its infrastructure of clusters first, then its templates. */
+export const providerKinds = (type: TranslatedType): ObjectKind[] =>
   OF_PROVIDER[type].map((kind) => ({ apiVersion: PROVIDER_VERSION[type], kind }));
 
 /** Returns the kind of the control plane. */

@@ -226,6 +226,32 @@ describe("create and delete", () => {
   });
 });
 
+describe("permissions", () => {
+  test("isAllowed asks for one verb of a kind, in all namespaces or in one, and stores nothing", async () => {
+    const asked: unknown[] = [];
+    server.denies = (attributes) => {
+      asked.push(attributes);
+      return attributes.namespace === undefined;
+    };
+    const stored = server.store.all().length;
+    const access = { ...kinds.cluster, verb: "patch" } as const;
+    expect(await client.isAllowed(access, patient())).toBe(false);
+    expect(await client.isAllowed({ ...access, namespace }, patient())).toBe(true);
+    const attributes = { verb: "patch", group: "cluster.x-k8s.io", version: "v1beta2", resource: "clusters" };
+    expect(asked).toEqual([attributes, { ...attributes, namespace }]);
+    expect(server.store.all()).toHaveLength(stored);
+  });
+
+  test("an answer that is not a review is an outage", async () => {
+    server.fault = () => ({ type: "status", status: 200, text: '{"status": {"allowed": "yes"}}' });
+    expect(await errorOf(client.isAllowed({ ...kinds.secret, verb: "get" }, patient()))).toMatchObject({
+      kind: "unavailable",
+      message: expect.stringContaining("the answer is not a review"),
+    });
+    server.fault = () => undefined;
+  });
+});
+
 describe("connections", () => {
   test("calls share kept connections", async () => {
     for (let call = 0; call < 10; call += 1) await client.version(patient());

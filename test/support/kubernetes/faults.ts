@@ -22,7 +22,7 @@ export interface Call {
  *
  * - `before`: the connection ends, and nothing happens
  * - `after`: the connection ends after the effect
- * - `late`: the effect and the answer come late, even if the client has gone
+ * - `late`: the effect and the answer come late, even if the client has gone: after a time, or after work of the test
  * - `slow`: the answer comes late, the effect does not
  * - `throttle`: 429, with Retry-After if `seconds` is given
  * - `status`: another status, with a message of the API server, or with text that is not from it if `text` is given
@@ -32,6 +32,7 @@ export interface Call {
 export type Fault =
   | { type: "before" | "after" | "broken" | "half" }
   | { type: "late" | "slow"; ms: number }
+  | { type: "late"; until: Promise<unknown> }
   | { type: "throttle"; seconds?: number }
   | { type: "status"; status: number; reason?: string; message?: string; text?: string };
 

@@ -28,8 +28,40 @@ export interface ApiAnswer {
 
 /** Settings of the API. */
 export interface ApiOptions {
-  /** Kinds that are not installed. */
+  /** Kinds that are not installed, and versions that are not served, such as `Machine/v1beta2`. */
   missing: ReadonlySet<string>;
+  /** Returns whether the user may not make calls, as the server tells who asks. */
+  denies: (attributes: ResourceAttributes) => boolean;
+}
+
+/** Calls that a user asks about. A namespace that is absent stands for all namespaces. */
+export interface ResourceAttributes {
+  verb: string;
+  group: string;
+  resource: string;
+  namespace?: string;
+}
+
+const REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+
+/** Answers a SelfSubjectAccessReview, which is never stored and has no name. */
+function review({ method, body }: ApiRequest, { denies }: ApiOptions): ApiAnswer {
+  const given = JSON.parse(body) as { apiVersion?: string; kind?: string; spec?: { resourceAttributes?: object } };
+  const { apiVersion, kind, spec } = given;
+  if (method !== "POST" || apiVersion !== "authorization.k8s.io/v1" || kind !== "SelfSubjectAccessReview") {
+    throw badRequest("the object provided is unrecognized (must be of type SelfSubjectAccessReview)");
+  }
+  const allowed = !denies((spec?.resourceAttributes ?? {}) as ResourceAttributes);
+  return {
+    status: 201,
+    body: {
+      apiVersion,
+      kind,
+      metadata: {},
+      spec,
+      status: { allowed, ...(allowed ? { reason: "RBAC: allowed" } : {}) },
+    },
+  };
 }
 
 const PAGE_NOT_FOUND: ApiAnswer = { status: 404, body: "404 page not found\n" };
@@ -44,16 +76,19 @@ export function answerRequest(store: Store, request: ApiRequest, options: ApiOpt
   }
 }
 
-function route(store: Store, request: ApiRequest, { missing }: ApiOptions): ApiAnswer {
+function route(store: Store, request: ApiRequest, options: ApiOptions): ApiAnswer {
   const { path, method } = request;
+  const isMissing = ({ kind, version }: Resource) =>
+    options.missing.has(kind) || options.missing.has(`${kind}/${version}`);
   if (path === "/version")
     return { status: 200, body: { major: "1", minor: "34", gitVersion: "v1.34.4", platform: "test/test" } };
   if (path === "/readyz" || path === "/livez") return { status: 200, body: "ok" };
-  const served = servedResources.filter(({ kind }) => !missing.has(kind));
+  if (path === REVIEWS) return review(request, options);
+  const served = servedResources.filter((resource) => !isMissing(resource));
   const discovered = discover(path, served);
   if (discovered !== undefined) return discovered;
   const target = targetOf(path);
-  if (target === undefined || missing.has(target.resource.kind)) {
+  if (target === undefined || isMissing(target.resource)) {
     if (path.startsWith("/api/v1/")) {
       throw new StatusError(404, "NotFound", "the server could not find the requested resource", {});
     }

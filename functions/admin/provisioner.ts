@@ -1,0 +1,116 @@
+/** The operator's command that checks the management cluster of the Cluster API provisioner. */
+
+import { checkProvisioner, type ProvisionerReport } from "#core/admin/provisioner-check.ts";
+import { createKubernetesClient } from "#core/kubernetes/client.ts";
+import { KubernetesError } from "#core/kubernetes/errors.ts";
+import { readKubeconfig } from "../local/kubeconfig.ts";
+import { profilesPath, readProfilesFile } from "../runtime/profiles-file.ts";
+import { type Command, UsageError } from "./command.ts";
+
+/** Time limit of the whole check, in milliseconds. */
+const CHECK_MS = 120_000;
+
+/** Maximum number of clusters that are listed for one reason. */
+const LISTED = 20;
+
+/** Aligns the cells of rows in columns. */
+function tableOf(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+const kindTable = ({ kinds }: ProvisionerReport): string[] =>
+  tableOf([
+    ["provider", "kind", "wanted", "served", "contract", "state"],
+    ...kinds.map(({ provider, kind, wanted, served, contract = "-", state }) => [
+      provider,
+      kind,
+      wanted,
+      served.length === 0 ? "-" : served.join(", "),
+      contract,
+      state,
+    ]),
+  ]);
+
+function clusterProblems({ orphans, missing }: NonNullable<ProvisionerReport["clusters"]>): string[] {
+  const limited = <T>(items: readonly T[], textOf: (item: T) => string): string[] => [
+    ...items.slice(0, LISTED).map(textOf),
+    ...(items.length > LISTED ? [`clusters: ${items.length - LISTED} more like these`] : []),
+  ];
+  return [
+    ...limited(
+      orphans,
+      ({ name, namespace, identity = "no label with an identity" }) =>
+        `clusters: ${namespace}/${name} (${identity}) is in the management cluster and not in the table. If it does not belong to another installation, delete it: kubectl delete clusters.cluster.x-k8s.io --namespace ${namespace} ${name}.`,
+    ),
+    ...limited(
+      missing,
+      ({ identity, organisation, environment, slug }) =>
+        `clusters: ${slug} (${identity}) in environment ${environment} of organisation ${organisation} is in the table and not in the management cluster. To have it built now: npm run admin -- cluster retry --id ${identity}.`,
+    ),
+  ];
+}
+
+/** Renders a report. @param isUsed false if clusters of the table are not built in the management cluster */
+function render(report: ProvisionerReport, isUsed: boolean): { print: string; failed: boolean } {
+  const { version, permissions, clusters } = report;
+  const problems = [
+    ...report.problems,
+    ...(clusters === undefined ? [] : clusterProblems(isUsed ? clusters : { ...clusters, missing: [] })),
+  ];
+  const compared =
+    clusters === undefined
+      ? "Clusters were not compared."
+      : `${clusters.present} clusters in the management cluster, ${clusters.stored} in the table.`;
+  const lines = [
+    `The management cluster answers: Kubernetes ${version}.`,
+    "",
+    ...kindTable(report),
+    "",
+    `${permissions} permissions checked. ${compared}`,
+    ...(isUsed ? [] : ["PROVISIONER is not cluster-api here, so clusters of the table are not expected there."]),
+    "",
+    ...(problems.length === 0
+      ? ["No problems."]
+      : [`Problems (${problems.length}):`, ...problems.map((each) => `- ${each}`)]),
+  ];
+  return { print: lines.join("\n"), failed: problems.length > 0 };
+}
+
+/** Commands by name. */
+export const provisionerCommands: Readonly<Record<string, Command>> = {
+  "provisioner check": {
+    usage: "(CLUSTER_API_PROFILES, CLUSTER_API_KUBECONFIG)",
+    options: {},
+    async run(services, _, { config }) {
+      const { CLUSTER_API_PROFILES: profiles, CLUSTER_API_KUBECONFIG: kubeconfig } = config;
+      const path = profilesPath(profiles);
+      const unset = [
+        ...(path === undefined ? ["CLUSTER_API_PROFILES is not set. Set it to the path of the profile file."] : []),
+        ...(kubeconfig === undefined
+          ? ["CLUSTER_API_KUBECONFIG is not set. Set it to the path of the kubeconfig of the management cluster."]
+          : []),
+      ];
+      if (path === undefined || unset.length > 0) throw new UsageError(unset.join("\n"));
+      const checked = readProfilesFile(path);
+      const client = createKubernetesClient(await readKubeconfig(config), { clock: services.clock });
+      const signal = AbortSignal.timeout(CHECK_MS);
+      try {
+        return render(
+          await checkProvisioner(services, { client, signal }, checked),
+          config.PROVISIONER === "cluster-api",
+        );
+      } catch (error) {
+        if (!(error instanceof KubernetesError)) throw error;
+        return { print: `The check of the management cluster failed: ${error.message}`, failed: true };
+      } finally {
+        client.close();
+      }
+    },
+  },
+};
