@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
 import { clusterItemAt } from "#core/cluster/entity.ts";
+import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { deadlineIn } from "#core/shared/retry.ts";
 import type { RawItem } from "#core/table/entity.ts";
 import { usageKey } from "#core/table/keys.ts";
@@ -10,13 +11,15 @@ import { expectError } from "#test/support/errors.ts";
 import { clustersOf, expectInvariants, organisationEventsOf, tombstonesOf } from "#test/support/invariants.ts";
 import { type Json, makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
+/** Whether deletions of clusters need the account. */
+let needsCredentials = false;
 let world: World;
 let tenant: Tenant;
 /** Identities of cloud profiles, by the slug of their provider. */
 const profiles: Record<string, string> = {};
 
 beforeAll(async () => {
-  world = await makeWorld();
+  world = await makeWorld({ provisioner: { ...simulatedTraits, needsCredentials: () => needsCredentials } });
   const { admin, slug } = await world.tenant();
   const list = await world.send("GET", `/api/v1/orgs/${slug}/cloud-profiles`, { token: admin });
   for (const { cloudProvider, identity } of list.body.content) profiles[cloudProvider] = identity;
@@ -209,6 +212,7 @@ describe("deleting a cloud account", () => {
   });
 
   test("an account is kept until the deletions of its clusters are complete, also if it is disabled", async () => {
+    needsCredentials = true;
     await ok("POST", tenant.path("production"), tenant.creation());
     await ok("POST", tenant.path("production"), tenant.creation({ name: "two" }));
     const refused = async (reason: RegExp, retryAfter: string | null) => {
@@ -239,6 +243,7 @@ describe("deleting a cloud account", () => {
       409,
       /account .* does not exist/,
     );
+    needsCredentials = false;
   });
 
   test("an account is not used by a cluster whose deletion an older release accepted, and counts stay right", async () => {

@@ -145,7 +145,8 @@ describe("the reachable versions of a cluster", () => {
     await create("states", "v1.33.8-u-ame.1");
     const cluster = await stored("states");
     const { value: request } = parseUpdate({ version: "v1.34.3-u-ame.1" });
-    const accepts = (present: Cluster) => updateConflict(present, request, applyUpdate(present, request)) === undefined;
+    const accepts = (present: Cluster) =>
+      updateConflict(present, request, applyUpdate(present, request, false)) === undefined;
     // Deleted clusters are never read, so their result does not matter.
     for (const status of clusterStatuses.filter((each) => each !== "deleted")) {
       for (const desiredStatus of desiredStatuses) {

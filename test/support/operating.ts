@@ -29,9 +29,9 @@ const POOLS = [
   { name: "jobs", nodeSize: "m5.large", autoScaling: true, minSize: 1, maxSize: 9 },
 ];
 
-/** Creates a world with one tenant. */
-export async function makeScene(): Promise<Scene> {
-  const world = await makeReconciledWorld();
+/** Creates a world with one tenant. @param options of the world */
+export async function makeScene(options: Parameters<typeof makeReconciledWorld>[0] = {}): Promise<Scene> {
+  const world = await makeReconciledWorld(options);
   const tenant = await world.tenant();
   const send: Scene["send"] = (method, path, body) => world.send(method, path, { token: tenant.admin, body });
   return {

@@ -9,6 +9,7 @@ import type { Environment } from "../../tenancy/environment.ts";
 import type { References } from "../../tenancy/references-entity.ts";
 import type { Cluster } from "../entity.ts";
 import type { EventOf, TrackedName } from "../event-types.ts";
+import { clusterNeedsCredentials } from "./credentials.ts";
 import { type SlugOwners, slugConflict } from "./slug.ts";
 import { isDeleting } from "./transitions.ts";
 import { changeProblems, withoutRepeated } from "./unsupported.ts";
@@ -61,7 +62,7 @@ export type UpdateDecision =
 export function decideUpdate(state: UpdateState): UpdateDecision {
   const { cluster, destination, references } = state;
   const { value: request } = state.update;
-  const updated = applyUpdate(cluster, request);
+  const updated = applyUpdate(cluster, request, clusterNeedsCredentials(state.provisioner, cluster));
   const found = [
     ...state.problems,
     ...state.update.problems,

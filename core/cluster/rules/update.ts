@@ -222,14 +222,15 @@ export function updateProblems(cluster: Cluster, request: UpdateRequest, referen
  * Applies a change without checks of the cluster's state: `updateConflict` has them.
  *
  * @param request a request without problems
+ * @param needsCredentials true if the deletion of the cluster needs its cloud account, which then counts it until that is complete
  * @returns the changed cluster in its present environment; the same object if nothing changes
  */
-export function applyUpdate(cluster: Cluster, request: UpdateRequest): Cluster {
+export function applyUpdate(cluster: Cluster, request: UpdateRequest, needsCredentials: boolean): Cluster {
   const changed = withUpdate(cluster, request);
   const { status } = request.input;
   const isAccepted =
     status !== undefined && evaluateStatusRequest(cluster.status, cluster.desiredStatus, status) === "accepted";
-  const held = status === "deleting" ? { holdsAccount: true } : {};
+  const held = status === "deleting" && needsCredentials ? { holdsAccount: true } : {};
   const after: Cluster = isAccepted ? { ...changed, status, desiredStatus: status, ...held } : changed;
   return diffClusters(cluster, after).length === 0 ? cluster : after;
 }

@@ -1,6 +1,7 @@
 import { PutCommand } from "@aws-sdk/lib-dynamodb";
 import { beforeEach, describe, expect, inject, test } from "vitest";
 import { repairUsage } from "#core/admin/usage-repair.ts";
+import { simulatedTraits } from "#core/provisioning/simulated/traits.ts";
 import { keyText, usageKey } from "#core/table/keys.ts";
 import { runAdmin } from "#test/support/admin.ts";
 import { interrupt } from "#test/support/faults.ts";
@@ -10,7 +11,7 @@ import { makeScene, type Scene } from "#test/support/operating.ts";
 let scene: Scene;
 
 beforeEach(async () => {
-  scene = await makeScene();
+  scene = await makeScene({ provisioner: { ...simulatedTraits, needsCredentials: () => true } });
   await scene.create({ maintenanceScheduleIdentity: scene.tenant.schedule.identity });
   await scene.ask("deleting");
   await scene.create({ name: "two" });
