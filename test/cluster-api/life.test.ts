@@ -128,8 +128,12 @@ describe("a cluster on the in-memory provider", () => {
     await changePool("web", { labels: { tier: "back" } });
     await settled("labelled");
     expect(await machinesOf("web")).toEqual(before);
-    const machines = (await listMachines()).filter(({ metadata }) => before.includes(metadata.name));
-    expect(machines.map(({ metadata }) => metadata.labels?.tier)).toEqual(["back", "back", "back"]);
+    const tiers = async () =>
+      (await listMachines())
+        .filter(({ metadata }) => before.includes(metadata.name))
+        .map(({ metadata }) => metadata.labels?.tier);
+    // Cluster API copies labels to existing machines after it has reported the new generation.
+    await expect.poll(tiers, { timeout: 60_000, interval: 500 }).toEqual(["back", "back", "back"]);
     await changePool("web", { taints: [{ key: "dedicated", value: "web", effect: "NoSchedule" }] });
     await settled("tainted");
     const after = await machinesOf("web");
