@@ -3,6 +3,8 @@
 import { providerBySlug } from "../catalogue/index.ts";
 import type { ProvisionerTraits, Services } from "../context.ts";
 import { nodePoolPath } from "../node-pool/rules.ts";
+import { detailsByType } from "../provisioning/cluster-api/account-details.ts";
+import { typeOf } from "../provisioning/cluster-api/build-input.ts";
 import type { Manifest } from "../provisioning/cluster-api/manifest.ts";
 import {
   lacksAddress,
@@ -10,9 +12,11 @@ import {
   type PreviewSubject,
   previewManifests,
   previewProblems,
+  REDACTED,
 } from "../provisioning/cluster-api/preview.ts";
 import { readPreviewSources } from "../provisioning/cluster-api/preview-sources.ts";
 import type { Profiles } from "../provisioning/cluster-api/profiles.ts";
+import { credentialsFor } from "../provisioning/cluster-api/sources.ts";
 import { clusterApiTraits } from "../provisioning/cluster-api/traits.ts";
 import { conflict, invalid, type Problem } from "../shared/errors.ts";
 import { cloudSecretKey, keyText } from "../table/keys.ts";
@@ -80,8 +84,11 @@ async function notesOn(
   if (subject.oidc === undefined) {
     notes.push("No OIDC client is registered yet. The API server gets its arguments for OIDC after the registration.");
   }
-  const type = providerBySlug(subject.cluster.cloudProvider)?.type;
-  if (type !== undefined && traits.needsCredentials(type) && !(await hasCredentials(services, subject))) {
+  const type = typeOf(subject.cluster);
+  if (detailsByType[type] !== undefined) {
+    notes.push(`Ids from the credentials of the cloud account are ${REDACTED} too.`);
+  }
+  if (traits.needsCredentials(type) && !(await hasCredentials(services, subject))) {
     notes.push(
       `The cloud account "${subject.account.displayName}" has no secrets. The provisioner cannot apply the objects before an admin of the organisation adds credentials to the account.`,
     );
@@ -91,9 +98,9 @@ async function notesOn(
 
 /** Returns whether secrets are stored for the credentials of a cluster. */
 async function hasCredentials({ table }: Services, { cluster, account }: PreviewSubject): Promise<boolean> {
-  const identity = cluster.cloudCredentialsIdentity ?? account.primaryCloudCredentialsIdentity;
-  if (identity === undefined) return false;
-  const key = cloudSecretKey(cluster.organisation, identity);
+  const credentials = credentialsFor(cluster, account);
+  if (credentials === undefined) return false;
+  const key = cloudSecretKey(cluster.organisation, credentials.identity);
   return (await table.get([key])).has(keyText(key));
 }
 

@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
-import { type ManagedWorld, makeManagedWorld } from "#test/support/cluster-api/managed-world.ts";
+import {
+  type ManagedWorld,
+  makeManagedWorld,
+  PLACES,
+  type PlacedProvider,
+} from "#test/support/cluster-api/managed-world.ts";
 import { catalogueWithImages } from "#test/support/limited-provisioner.ts";
-import { addKnownSecrets } from "#test/support/secrets.ts";
 import { type Json, makeWorld, type TestResponse } from "#test/support/world.ts";
 
-const API_KEY = "key-of-hetzner-that-nobody-may-see";
 const ASKED = "dryRun=true&includeManifests=true";
 /** Identity in place of that of a cluster which does not exist. */
 const NIL = "00000000-0000-0000-0000-000000000000";
@@ -31,9 +34,8 @@ const creation = (more: Json = {}) =>
   });
 
 beforeAll(async () => {
-  addKnownSecrets(API_KEY, Buffer.from(API_KEY).toString("base64"));
   managed = await makeManagedWorld();
-  hetzner = await managed.account("hetzner", { apiKey: API_KEY });
+  hetzner = await managed.account("hetzner");
   await managed.create(creation());
   await managed.world.settle(20 * 60_000);
   expect((await managed.send("GET", at())).body.status).toBe("started");
@@ -58,26 +60,63 @@ async function manifestsOf(method: string, path: string, body: unknown): Promise
 const ofKind = (manifests: Json[], kind: string): Json[] => manifests.filter((each) => each.kind === kind);
 const nameOf = ({ kind, metadata }: Json): string => `${kind} ${metadata.namespace ?? ""}/${metadata.name}`;
 
-describe("a dry run with includeManifests of an admin", () => {
-  test("a change without effect shows the objects that the reconciler applied, with the values of Secrets redacted", async () => {
-    const manifests = await manifestsOf("PATCH", at(), {});
-    const applied: Json[] = managed.world.server.store
+/** Lists the objects that the reconciler applied for a cluster, with those of its account and the namespace of its organisation. */
+function appliedFor(cluster: string, account: string): Json[] {
+  const labels = ({ metadata }: Json): Record<string, string> => metadata.labels ?? {};
+  return (
+    managed.world.server.store
       .all()
       .filter(({ owners }) => owners.some(({ manager }) => manager === "ame-control-plane"))
-      .map(({ object }) => object);
-    expect(applied.length).toBeGreaterThan(10);
-    expect(manifests.map(nameOf).sort()).toEqual(applied.map(nameOf).sort());
-    for (const manifest of manifests) {
-      const { data, ...stored } = applied.find((each) => nameOf(each) === nameOf(manifest));
-      const { data: shown, ...rest } = manifest;
-      // The API server adds defaults, and stores no API version.
-      expect({ ...stored, apiVersion: manifest.apiVersion }).toMatchObject(rest);
-      if (manifest.kind !== "Secret") continue;
-      expect(Object.keys(shown)).toEqual(Object.keys(data));
-      expect(new Set(Object.values(shown))).toEqual(new Set(["REDACTED"]));
-    }
-    expect(JSON.stringify(manifests)).toContain("oidc-client-id");
-  });
+      .map(({ object }): Json => object)
+      // Allocated addresses are no objects of a cluster.
+      .filter(({ metadata }) => metadata.namespace !== "ame-api-addresses")
+      .filter(
+        (each) =>
+          (each.kind === "Namespace" && labels(each)["ame-clusters/organisation-id"] === managed.tenant.identity) ||
+          labels(each)["ame-clusters/cluster-id"] === cluster ||
+          labels(each)["ame-clusters/cloud-account-id"] === account,
+      )
+  );
+}
+
+/** Returns an object of which each redacted text matches any text. */
+function withAnyText(value: Json): Json {
+  if (value === "REDACTED") return expect.any(String);
+  if (Array.isArray(value)) return value.map(withAnyText);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withAnyText(each)]));
+}
+
+describe("a dry run with includeManifests of an admin", () => {
+  const providers = Object.keys(PLACES) as PlacedProvider[];
+  test.each(providers)(
+    "a change without effect of a cluster on %s shows the objects that the reconciler applied, without secrets",
+    async (provider) => {
+      const { region, nodeSize } = PLACES[provider];
+      const nodePools = [{ name: "web", nodeSize, minSize: 2 }];
+      const name = `all-${provider}`;
+      const cloudAccountIdentity = await managed.account(provider);
+      const { identity } = await managed.create({ name, cloudAccountIdentity, region, nodePools });
+      await managed.world.settle(20 * 60_000);
+      const path = managed.tenant.path("production", name);
+      expect((await managed.send("GET", path)).body.status).toBe("started");
+
+      const manifests = await manifestsOf("PATCH", path, {});
+      const applied = appliedFor(identity, cloudAccountIdentity);
+      expect(applied.length).toBeGreaterThan(2);
+      expect(manifests.map(nameOf).sort()).toEqual(applied.map(nameOf).sort());
+      for (const manifest of manifests) {
+        const { data, ...stored } = applied.find((each) => nameOf(each) === nameOf(manifest));
+        const { data: shown, ...rest } = manifest;
+        // The API server adds defaults, and stores no API version.
+        expect({ ...stored, apiVersion: manifest.apiVersion }).toMatchObject(withAnyText(rest));
+        if (manifest.kind !== "Secret") continue;
+        expect(Object.keys(shown)).toEqual(Object.keys(data));
+        expect(new Set(Object.values(shown))).toEqual(new Set(["REDACTED"]));
+      }
+      expect(JSON.stringify(manifests)).toContain("oidc-client-id");
+    },
+  );
 
   test("objects are in the order of application: each follows those that it refers to", async () => {
     const kinds = (await manifestsOf("PATCH", at(), {})).map(({ kind }) => kind);

@@ -9,7 +9,7 @@ import { LruCache } from "../../shared/lru-cache.ts";
 import { keyText, organisationKey, referencesKey } from "../../table/keys.ts";
 import { organisationEntity } from "../../tenancy/organisation.ts";
 import { currentReferences } from "../../tenancy/references-cache.ts";
-import type { CloudAccount } from "../../tenancy/references-entity.ts";
+import type { CloudAccount, CloudCredentials } from "../../tenancy/references-entity.ts";
 import { detailsByType } from "./account-details.ts";
 import { typeOf } from "./build-input.ts";
 import type { AccountDetails, TranslatedType } from "./input.ts";
@@ -70,12 +70,7 @@ export class SourceReader {
     const references = await currentReferences(this.#services, stored, cached, read);
     const account = references?.accounts[cloudAccountIdentity];
     if (account === undefined) throw new Error(`the cloud account ${cloudAccountIdentity} does not exist`);
-    const { primaryCloudCredentialsIdentity: primary } = account;
-    // All clusters of an account share its identity, so the choice of one of them does not count.
-    const chosen = SHARED_IDENTITY.has(typeOf(cluster)) ? primary : (cluster.cloudCredentialsIdentity ?? primary);
-    const find = (wanted: string | undefined) => account.credentials.find(({ identity }) => identity === wanted);
-    // Clusters that named deleted credentials use the primary ones.
-    const credentials = find(chosen) ?? find(primary);
+    const credentials = credentialsFor(cluster, account);
     return {
       organisationIdentity: this.#remember(cluster.identity, stored.identity),
       account,
@@ -117,6 +112,16 @@ export class SourceReader {
     this.#organisations.set(clusterIdentity, organisationIdentity, 1);
     return organisationIdentity;
   }
+}
+
+/** Returns the credentials with which a cluster is built; undefined if its account has none. */
+export function credentialsFor(cluster: Cluster, account: CloudAccount): CloudCredentials | undefined {
+  const { primaryCloudCredentialsIdentity: primary } = account;
+  // All clusters of an account share its identity, so the choice of one of them does not count.
+  const chosen = SHARED_IDENTITY.has(typeOf(cluster)) ? primary : (cluster.cloudCredentialsIdentity ?? primary);
+  const find = (wanted: string | undefined) => account.credentials.find(({ identity }) => identity === wanted);
+  // Clusters that named deleted credentials use the primary ones.
+  return find(chosen) ?? find(primary);
 }
 
 /** Returns the cloud profile of an account. @throws Error if the catalogue does not have it any more */

@@ -44,7 +44,7 @@ beforeAll(async () => {
   const { server } = managed.world;
   server.tokens.add(TOKEN);
   installDefinitions(server);
-  account = await managed.account("none", {});
+  account = await managed.account("none");
   cluster = await managed.create(creation("one"));
   await managed.world.settle(20 * 60_000);
   environment = {

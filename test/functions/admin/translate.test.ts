@@ -6,12 +6,11 @@ import { parseAllDocuments } from "yaml";
 import { createAccount } from "#core/admin/cloud-accounts.ts";
 import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
 import { type AdminRun, runAdmin } from "#test/support/admin.ts";
-import { type ManagedWorld, makeManagedWorld } from "#test/support/cluster-api/managed-world.ts";
+import { type ManagedWorld, makeManagedWorld, PLACES } from "#test/support/cluster-api/managed-world.ts";
 import { catalogueWithImages, PROFILE_FILE } from "#test/support/limited-provisioner.ts";
-import { addKnownSecrets, expectNoSecrets } from "#test/support/secrets.ts";
+import { expectNoSecrets } from "#test/support/secrets.ts";
 import type { Json } from "#test/support/world.ts";
 
-const SECRETS = { username: "user-of-vsphere-accounts", password: "password-of-vsphere-accounts" };
 /** Text that would change the title of a terminal, and would end a comment. */
 const HOSTILE = "\u001b]0;title\u0007\nkind: Secret";
 
@@ -20,10 +19,9 @@ const profiles = join(folder, "profiles.json");
 let managed: ManagedWorld;
 
 beforeAll(async () => {
-  for (const secret of Object.values(SECRETS)) addKnownSecrets(secret, Buffer.from(secret).toString("base64"));
   writeFileSync(profiles, PROFILE_FILE);
   managed = await makeManagedWorld();
-  const account = await managed.account("vsphere", SECRETS);
+  const account = await managed.account("vsphere");
   await managed.create({
     name: "Shop",
     description: HOSTILE,
@@ -114,6 +112,15 @@ describe("npm run admin -- translate", () => {
     const endpointIn = (found: Json[]) => found.find(({ kind }) => kind === "VSphereCluster").spec.controlPlaneEndpoint;
     expect(endpointIn(objects)).toEqual(endpointIn(applied));
     expect(JSON.stringify(objects)).toContain("oidc-client-id");
+  });
+
+  test("on azure, ids from the credentials are redacted too, and a comment says so", async () => {
+    const { region, nodeSize } = PLACES.azure;
+    const cloudAccountIdentity = await managed.account("azure");
+    await managed.create({ name: "Azure", cloudAccountIdentity, region, nodePools: [{ name: "web", nodeSize }] });
+    const { objects, comments } = read(await translate("azure"));
+    expect(comments.at(-1)).toBe("Ids from the credentials of the cloud account are REDACTED too.");
+    expect(objects.find(({ kind }) => kind === "AzureCluster").spec.subscriptionID).toBe("REDACTED");
   });
 
   test("an account without secrets is named in a comment", async () => {

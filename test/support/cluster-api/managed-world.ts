@@ -5,8 +5,52 @@ import { createAccount } from "#core/admin/cloud-accounts.ts";
 import { useCatalogue } from "#core/catalogue/index.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
 import { catalogueWithImages, generousProfiles } from "../limited-provisioner.ts";
+import { addKnownSecrets } from "../secrets.ts";
 import type { Json, RequestOptions, Tenant, TestResponse } from "../world.ts";
 import { makePlayedWorld, type PlayedWorld } from "./played-world.ts";
+
+/** Where a cluster on a provider is created, and with what. */
+interface Place {
+  region: string;
+  nodeSize: string;
+  /** Empty if the provider needs none. */
+  credentials: Record<string, string>;
+}
+
+/** Places by provider. Each credential is a text of its own. DigitalOcean is missing, because the profile file names its only account. */
+export const PLACES = {
+  none: { region: "region-1", nodeSize: "small", credentials: {} },
+  byon: { region: "europe", nodeSize: "byon", credentials: {} },
+  aws: {
+    region: "eu-west-1",
+    nodeSize: "t3.medium",
+    credentials: { accessKeyId: "key-id-of-aws-accounts", accessKeySecret: "secret-key-of-aws-accounts" },
+  },
+  azure: {
+    region: "westeurope",
+    nodeSize: "Standard_D2s_v5",
+    credentials: {
+      clientId: "11111111-aaaa-4000-8000-000000000001",
+      clientSecret: "secret-of-azure-accounts",
+      subscriptionId: "11111111-aaaa-4000-8000-000000000002",
+      tenantId: "11111111-aaaa-4000-8000-000000000003",
+    },
+  },
+  openstack: {
+    region: "regionone",
+    nodeSize: "m1.medium",
+    credentials: { credential: "secret-of-openstack-accounts", credentialId: "id-of-openstack-credentials" },
+  },
+  hetzner: { region: "fsn1", nodeSize: "cx33", credentials: { apiKey: "key-of-hetzner-that-nobody-may-see" } },
+  vsphere: {
+    region: "datacenter-1",
+    nodeSize: "medium",
+    credentials: { username: "user-of-vsphere-accounts", password: "password-of-vsphere-accounts" },
+  },
+} as const satisfies Record<string, Place>;
+
+/** Provider of a place. */
+export type PlacedProvider = keyof typeof PLACES;
 
 /** World with one tenant and a played management cluster, in which clusters can be on every provider. */
 export interface ManagedWorld {
@@ -14,11 +58,14 @@ export interface ManagedWorld {
   tenant: Tenant;
   /** Sends a request of an admin. */
   send(method: string, path: string, body?: unknown, more?: RequestOptions): Promise<TestResponse>;
-  /** Creates a cloud account with credentials. @returns its identity */
-  account(provider: string, credentials: Record<string, string>): Promise<string>;
+  /** Creates a cloud account, with the credentials of the provider's place. No response and no output may contain them. @returns its identity */
+  account(provider: PlacedProvider): Promise<string>;
   /** Creates a cluster in production. */
   create(more: Record<string, unknown>): Promise<Json>;
 }
+
+/** Number of accounts so far, for their names. */
+let accounts = 0;
 
 /** Creates a world. The catalogue belongs to the process: restore it with `useCatalogue(shippedCatalogue)` at the end. */
 export async function makeManagedWorld(): Promise<ManagedWorld> {
@@ -41,9 +88,13 @@ export async function makeManagedWorld(): Promise<ManagedWorld> {
     world,
     tenant,
     send,
-    async account(provider, credentials) {
+    async account(provider) {
+      const { credentials }: Place = PLACES[provider];
+      for (const secret of Object.values(credentials)) {
+        addKnownSecrets(secret, Buffer.from(secret).toString("base64"));
+      }
       const { identity } = await createAccount(world.services, tenant.slug, {
-        displayName: provider,
+        displayName: `${provider} ${++accounts}`,
         cloudProfile: provider,
       });
       if (Object.keys(credentials).length > 0) {

@@ -1,14 +1,23 @@
 /** What the check of a management cluster asks for, compared with the calls that the driver makes in the life of a cluster. */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
 import type { Verb } from "#core/kubernetes/access-review.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
 import type { TranslatedType } from "#core/provisioning/cluster-api/input.ts";
 import { components, needsComponent, requiredAccess } from "#core/provisioning/cluster-api/requirements.ts";
-import { type ManagedWorld, makeManagedWorld } from "#test/support/cluster-api/managed-world.ts";
+import {
+  type ManagedWorld,
+  makeManagedWorld,
+  PLACES,
+  type PlacedProvider,
+} from "#test/support/cluster-api/managed-world.ts";
 import { targetOf } from "#test/support/kubernetes/kinds.ts";
 import type { Call } from "#test/support/kubernetes-server.ts";
+import type { Json } from "#test/support/world.ts";
 
 let managed: ManagedWorld;
 
@@ -21,15 +30,7 @@ afterAll(async () => {
   useCatalogue(shippedCatalogue);
 });
 
-/** Region, node type and credentials of each provider. */
-const PLACES: Partial<Record<TranslatedType, [region: string, nodeSize: string, credentials: Record<string, string>]>> =
-  {
-    none: ["region-1", "small", {}],
-    byon: ["europe", "byon", {}],
-    hetzner: ["fsn1", "cx33", { apiKey: "key" }],
-    vsphere: ["datacenter-1", "medium", { username: "user", password: "password" }],
-  };
-const types = Object.keys(PLACES) as TranslatedType[];
+const types = Object.keys(PLACES) as PlacedProvider[];
 
 /** Returns the permissions that a call needs. An apply creates what does not exist. */
 function verbsOf({ method, path, status }: Call): Verb[] {
@@ -51,18 +52,18 @@ function used(calls: readonly Call[]): Set<string> {
   );
 }
 
-const required = (type: TranslatedType): Set<string> =>
+const required = (...given: TranslatedType[]): Set<string> =>
   new Set(
-    requiredAccess([type]).flatMap(({ kind, verbs }) =>
+    requiredAccess(given).flatMap(({ kind, verbs }) =>
       verbs.map((verb) => `${verb} ${resourceOf(kind).plural}.${resourceOf(kind).group}`),
     ),
   );
 
 /** Takes a cluster through its life. @param isChanged true for changes that leave old objects behind, which are deleted later */
-async function live(type: TranslatedType, isChanged: boolean): Promise<void> {
+async function live(type: PlacedProvider, isChanged: boolean): Promise<void> {
   const { world, tenant, send } = managed;
-  const [region = "", nodeSize = "", credentials = {}] = PLACES[type] ?? [];
-  const account = await managed.account(type, credentials);
+  const { region, nodeSize } = PLACES[type];
+  const account = await managed.account(type);
   const name = `life-${type}`;
   const pool = (poolName: string) => ({ name: poolName, nodeSize, minSize: 2, maxSize: 2 });
   const body = { name, cloudAccountIdentity: account, region, version: "v1.33.4-u-ame.2", cni: "cilium" };
@@ -100,8 +101,22 @@ test.each(types)("the check asks for every permission that the life of a cluster
   if (type === "none") expect(without(required(type), calls)).toEqual(OTHERS);
 });
 
+test("docs/examples/cluster-api-access.yaml allows what the check asks for and reads, and nothing else", () => {
+  const file = join(import.meta.dirname, "../../../../docs/examples/cluster-api-access.yaml");
+  const objects = parseAllDocuments(readFileSync(file, "utf8")).map((document): Json => document.toJS());
+  const rules = objects.filter(({ kind }) => kind === "ClusterRole").flatMap((role) => role.rules);
+  expect(rules.length).toBeGreaterThan(10);
+  const allowed = rules.flatMap(({ apiGroups, resources, verbs }: Record<string, string[]>) =>
+    (apiGroups ?? []).flatMap((group) =>
+      (resources ?? []).flatMap((plural) => (verbs ?? []).map((verb) => `${verb} ${plural}.${group}`)),
+    ),
+  );
+  const readByCheck = ["get customresourcedefinitions.apiextensions.k8s.io", "get namespaces."];
+  expect([...new Set(allowed)].sort()).toEqual([...required(...types, "digitalocean"), ...readByCheck].sort());
+});
+
 test("each kind that the driver writes for a provider is a kind of a component", () => {
-  for (const type of [...types, "aws", "azure", "openstack", "digitalocean"] as const) {
+  for (const type of [...types, "digitalocean"] as const) {
     const known = components
       .filter((component) => needsComponent(type, component))
       .flatMap(({ kinds }) => kinds.map(({ apiVersion, kind }) => `${apiVersion} ${kind}`));
