@@ -36,16 +36,17 @@ export class AppError extends Error {
    * @param code dotted and stable, `noun.reason`
    * @param details one sentence for each problem, at least one
    * @param options `retryAfterSeconds`: delay after which a retry may succeed; `total`: number of problems, if `details` does not
-   *   contain all; `etag`: current entity tag
+   *   contain all; `etag`: current entity tag; `message`: text for readers who see only the message, such as those of a function's log;
+   *   by default the first problem and the number of the others
    */
   constructor(
     kind: ErrorKind,
     code: string,
     details: readonly [string, ...string[]],
-    options: { retryAfterSeconds?: number | undefined; total?: number; etag?: string } = {},
+    options: { retryAfterSeconds?: number | undefined; total?: number; etag?: string; message?: string } = {},
   ) {
     const others = (options.total ?? details.length) - 1;
-    super(others === 0 ? details[0] : `${details[0]} (and ${others} more)`);
+    super(options.message ?? (others === 0 ? details[0] : `${details[0]} (and ${others} more)`));
     this.name = "AppError";
     this.kind = kind;
     this.code = code;

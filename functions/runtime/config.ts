@@ -156,7 +156,8 @@ export function readConfig(
     }),
     ...missing.map((name) => `${name}: is not set; PROVISIONER=cluster-api requires ${clusterApiVariables[name]}`),
   ];
-  throw new AppError("invalid", "config.invalid", [first, ...rest]);
+  // Lambda's runtime client logs only the message of an error that stops the start.
+  throw new AppError("invalid", "config.invalid", [first, ...rest], { message: [first, ...rest].join("; ") });
 }
 
 /**
