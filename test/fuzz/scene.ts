@@ -271,6 +271,14 @@ export async function makeScene(world: World): Promise<Scene> {
     }
   }
 
+  /** Few random requests list the pools of a cluster, so its own requests would name pools that do not exist. */
+  async function notePoolsOf(cluster: KnownCluster | undefined): Promise<void> {
+    if (cluster === undefined) return;
+    const path = `${tenant.path(cluster.environment, cluster.slug)}/pools`;
+    const { body } = await world.send("GET", path, { token: tenant.admin });
+    notePools(cluster, body, "");
+  }
+
   return {
     tokens,
     real,
@@ -298,6 +306,7 @@ export async function makeScene(world: World): Promise<Scene> {
       }
       if (operationId === "createCluster") {
         noteCluster(headers, body);
+        await notePoolsOf(known.at(-1));
         // Some remain as created, because other operations can do more with them.
         if (made++ % 3 !== 0) await bringUp(body.identity);
       }
