@@ -67,6 +67,11 @@ const annotated = (manifest: Manifest, annotations: Record<string, string>): Man
   metadata: { ...manifest.metadata, annotations: { ...manifest.metadata.annotations, ...annotations } },
 });
 
+/** Applies objects that no other object depends on, at the same time. */
+export async function applyObjects(call: Call, manifests: readonly Manifest[]): Promise<void> {
+  await Promise.all(manifests.map((manifest) => applyObject(call, manifest)));
+}
+
 /** Objects to apply. */
 export interface Application {
   input: TranslationInput;
@@ -82,8 +87,8 @@ export interface Application {
 }
 
 /**
- * Applies all objects, and deletes those that are no longer part of the cluster. The Cluster is marked first and last: an interrupted application is repeated, and one with an outdated fencing
- * token is refused.
+ * Applies all objects, and deletes those that are no longer part of the cluster. The Cluster is marked first and last: an interrupted
+ * application is repeated, and one with an outdated fencing token is refused.
  *
  * @throws KubernetesError; Error if a newer plan was received before
  */
@@ -100,7 +105,7 @@ export async function applyAll(call: Call, application: Application): Promise<vo
       present = await applyObject<ObservedCluster>(call, begun);
     }
     const own = all.filter((each) => rankOf(each) === rank);
-    await Promise.all(own.map((manifest) => applyObject(call, manifest)));
+    await applyObjects(call, own);
   }
   // Before the end, so that it is repeated if it fails.
   if (before !== undefined) await prune(call, input, manifests);

@@ -7,6 +7,7 @@ import type { Plan } from "../provisioner.ts";
 import type { AccountDetails, Release, Rollout, TranslatedType, TranslationInput } from "./input.ts";
 import { objectNameOf } from "./manifest.ts";
 import { type Profiles, type Settings, settingsOf } from "./profiles.ts";
+import type { AccountInput } from "./provider.ts";
 import type { Sources } from "./sources.ts";
 
 /** Part of a plan that objects depend on. */
@@ -57,6 +58,29 @@ export function inputProblems({ cluster, version, nodePools }: TranslatedPlan, p
 }
 
 /**
+ * Builds the part of the input on which the identity and the Secrets of the cloud account depend.
+ *
+ * @param accountDetails as `SourceReader` returns them
+ * @throws Error if the catalogue does not have the provider of the cluster
+ */
+export function buildAccountInput(
+  cluster: Cluster,
+  { organisationIdentity, account }: Pick<Sources, "organisationIdentity" | "account">,
+  settings: Settings,
+  accountDetails: AccountDetails | undefined,
+): AccountInput {
+  return {
+    cluster,
+    organisationIdentity,
+    objectName: objectNameOf(cluster.slug, cluster.identity),
+    type: typeOf(cluster),
+    account: { identity: account.identity, metadata: account.metadata },
+    accountDetails,
+    settings,
+  };
+}
+
+/**
  * Builds the input of the translation.
  *
  * @param rollout what was read from the management cluster or allocated there
@@ -71,25 +95,20 @@ export function buildInput(
   accountDetails: AccountDetails | undefined,
 ): TranslationInput {
   const { cluster, oidc, version, isRunning, nodePools } = plan;
-  const type = typeOf(cluster);
+  const settings = requireSettings(profiles, cluster);
+  const account = buildAccountInput(cluster, sources, settings, accountDetails);
+  const { type } = account;
   const provider = providerBySlug(cluster.cloudProvider);
   const region = provider && regionOf(provider, cluster.region);
-  const settings = requireSettings(profiles, cluster);
   return {
-    cluster,
-    organisationIdentity: sources.organisationIdentity,
-    objectName: objectNameOf(cluster.slug, cluster.identity),
-    type,
+    ...account,
     release: releaseOf(cluster, type, version),
     isRunning,
     nodePools: nodePools.map((planned) => ({ ...planned, release: releaseOf(cluster, type, planned.version) })),
-    account: { identity: sources.account.identity, metadata: sources.account.metadata },
-    accountDetails,
     nodeTypes: new Map((provider?.nodeTypes ?? []).map((each) => [each.type, each])),
     zones: (region?.availabilityZones ?? []).map(({ slug }) => slug),
     oidc,
     profile: profiles,
-    settings,
     rollout,
   };
 }

@@ -8,7 +8,7 @@ import { typeOf } from "./build-input.ts";
 import { type Call, getObject } from "./calls.ts";
 import type { TranslatedType } from "./input.ts";
 import { NAMESPACE } from "./kinds.ts";
-import type { Profiles } from "./profiles.ts";
+import { controllerNamespaces, type Profiles } from "./profiles.ts";
 import { type Component, components, needsComponent, requiredAccess } from "./requirements.ts";
 
 /** Versions of a kind in a management cluster. */
@@ -173,17 +173,14 @@ function accessProblem(kind: ObjectKind, verbs: readonly string[]): string {
 }
 
 /** Finds namespaces in which controllers read credentials, and which do not exist. */
-async function checkNamespaces(call: Call, { providers }: Profiles): Promise<string[]> {
-  const named = Object.entries(providers).flatMap(([slug, { settings, regions }]) =>
-    [settings, ...Object.values(regions)].flatMap((each) =>
-      each !== undefined && "controllerNamespace" in each ? [`${slug} ${each.controllerNamespace}`] : [],
-    ),
+async function checkNamespaces(call: Call, profiles: Profiles): Promise<string[]> {
+  const found = Object.keys(profiles.providers).flatMap((slug) =>
+    controllerNamespaces(profiles, slug).map((name) => namespaceProblem(call, slug, name)),
   );
-  const found = await Promise.all([...new Set(named)].map((each) => namespaceProblem(call, each.split(" "))));
-  return found.flat();
+  return (await Promise.all(found)).flat();
 }
 
-async function namespaceProblem(call: Call, [slug = "", name = ""]: readonly string[]): Promise<string[]> {
+async function namespaceProblem(call: Call, slug: string, name: string): Promise<string[]> {
   if ((await readIfAllowed(getObject(call, { ...NAMESPACE, name }))) !== undefined) return [];
   return [
     `${slug}: the namespace ${name} does not exist, in which the provider's controller reads credentials. Install the provider there, or correct controllerNamespace in the profile file.`,

@@ -21,8 +21,10 @@ export interface Deletion extends Located {
   fence: number;
   /** Identity of the cloud account. */
   accountIdentity: string;
-  /** Namespace in which the provider's controller reads credentials; undefined if that is the one of the cluster. */
-  credentialsNamespace: string | undefined;
+  /** Namespaces in which the provider's controllers read credentials; empty if that is the one of the cluster. */
+  controllerNamespaces: readonly string[];
+  /** Applies the present credentials of the cloud account, without which Cluster API cannot delete machines. */
+  applyCredentials(): Promise<void>;
   open: OpenClient;
 }
 
@@ -43,6 +45,7 @@ export async function destroyCluster(call: Call, deletion: Deletion): Promise<bo
     return true;
   }
   requireFence(cluster, identity, fence);
+  await deletion.applyCredentials();
   // A paused cluster is not deleted.
   if (cluster.spec?.paused === true) {
     await client.apply(unpaused({ name, namespace }), { signal, fieldManager: `${FIELD_MANAGER}-deletion` });
@@ -87,14 +90,15 @@ async function deleteLeftovers(call: Call, deletion: Deletion): Promise<void> {
   await deleteAccountObjects(call, deletion);
 }
 
-/** Deletes the identity and the Secret of a cloud account, unless another cluster uses the account. */
+/** Deletes the identity and the Secrets of a cloud account, unless another cluster uses the account. */
 async function deleteAccountObjects(call: Call, deletion: Deletion): Promise<void> {
-  const { namespace, type, accountIdentity, credentialsNamespace = namespace } = deletion;
+  const { namespace, type, accountIdentity, controllerNamespaces } = deletion;
   const identity = accountIdentityKind(type);
   if (identity === undefined) return;
   if ((await listObjects(call, CLUSTER, namespace, { [ACCOUNT_ID]: accountIdentity })).length > 0) return;
   const name = accountObjectName(accountIdentity);
   const { isNamespaced, ...kind } = identity;
   await deleteObject(call, { ...kind, name, ...(isNamespaced ? { namespace } : {}) });
-  await deleteObject(call, { ...SECRET, name, namespace: credentialsNamespace });
+  const namespaces = controllerNamespaces.length === 0 ? [namespace] : controllerNamespaces;
+  await Promise.all(namespaces.map((each) => deleteObject(call, { ...SECRET, name, namespace: each })));
 }

@@ -152,6 +152,7 @@ const availabilityOf = (cluster: ObservedCluster, isHosted: boolean): ObjectCond
   conditionOf(cluster, isHosted ? "ControlPlaneAvailable" : "Available");
 
 function healthOf(cluster: ObservedCluster, isHosted: boolean): string | undefined {
+  if (cluster.metadata.deletionTimestamp !== undefined) return "deleting";
   const busy = HEALTH.find(([type]) => conditionOf(cluster, type)?.status === "True");
   const available = availabilityOf(cluster, isHosted)?.status;
   return busy?.[1] ?? (available === "True" ? "available" : available === "False" ? "degraded" : undefined);
@@ -191,10 +192,10 @@ export function observationOf(
         : "CLUSTER_PROVISIONED";
   const { host, port } = cluster.spec?.controlPlaneEndpoint ?? {};
   const hasEndpoint = host !== undefined && host !== "" && port !== undefined && port !== 0;
-  const health = phase === "DONE" ? healthOf(cluster, isHosted) : undefined;
+  const health = wasDone || phase === "DONE" ? healthOf(cluster, isHosted) : undefined;
   const lost =
     phase === "DONE" && target.cluster.desiredStatus === "starting" ? lostConnection(cluster, collectedAt) : undefined;
-  const deleting = target.cluster.desiredStatus === "deleting" ? conditionOf(cluster, "Deleting") : undefined;
+  const deleting = cluster.metadata.deletionTimestamp === undefined ? undefined : conditionOf(cluster, "Deleting");
   const told = lost ?? deleting ?? (available?.status === "True" ? undefined : available);
   return {
     collectedAt,

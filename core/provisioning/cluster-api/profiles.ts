@@ -24,6 +24,18 @@ const own = <Value>(record: Readonly<Record<string, Value>>, key: string): Value
   Object.hasOwn(record, key) ? record[key] : undefined;
 
 /**
+ * Lists the namespaces in which the controllers of a provider read credentials, in any region.
+ *
+ * @param provider slug of the provider in the catalogue
+ * @returns empty if they read them in the namespaces of the clusters, or if the profile file does not have the provider
+ */
+export function controllerNamespaces({ providers }: Profiles, provider: string): string[] {
+  const { settings, regions = {} } = own(providers, provider) ?? {};
+  const all: (Settings | undefined)[] = [settings, ...Object.values(regions)];
+  return [...new Set(all.flatMap((each) => (each && "controllerNamespace" in each ? [each.controllerNamespace] : [])))];
+}
+
+/**
  * Finds the settings with which clusters are built in a region.
  *
  * @param provider slug of the provider in the catalogue

@@ -42,6 +42,12 @@ export interface KubeadmSettings {
 /** Names and values of the secrets of a cloud account. */
 export type AccountSecrets = Readonly<Record<string, string>>;
 
+/** What the identity and the Secrets of a cloud account depend on. A cluster that is being deleted has it too. */
+export type AccountInput<Type extends TranslatedType = TranslatedType> = Pick<
+  TranslationInput<Type>,
+  "cluster" | "organisationIdentity" | "objectName" | "type" | "account" | "accountDetails" | "settings"
+>;
+
 /** Translation of one provider. */
 export interface ProviderTranslation<Type extends TranslatedType> {
   /** Whether the machines are in a cloud, whose controller manager completes each node. */
@@ -58,10 +64,10 @@ export interface ProviderTranslation<Type extends TranslatedType> {
   machineTemplate(input: TranslationInput<Type>, group: MachineGroup): Content;
   /** Returns the provider's part of kubeadm's configuration. @param templateName name of the machine template */
   kubeadm(input: TranslationInput<Type>, group: MachineGroup, templateName: string): KubeadmSettings;
-  /** Returns identities and other objects without secrets that precede the cluster. */
-  prerequisites?(input: TranslationInput<Type>): Manifest[];
+  /** Returns the identity of the account, which precedes the cluster. It contains no secrets. */
+  identities?(input: AccountInput<Type>): Manifest[];
   /** Returns the content of the template with which a health check repairs machines before they are replaced. */
   remediationTemplate?(input: TranslationInput<Type>): Content;
   /** Returns the Secrets with the credentials of the account. */
-  secrets(input: TranslationInput<Type>, credentials: AccountSecrets): Manifest[];
+  secrets(input: AccountInput<Type>, credentials: AccountSecrets): Manifest[];
 }

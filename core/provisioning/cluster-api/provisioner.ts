@@ -7,8 +7,8 @@ import type { KubernetesClient } from "../../kubernetes/interface.ts";
 import { LruCache } from "../../shared/lru-cache.ts";
 import type { Observation, Plan, Provisioner, Target } from "../provisioner.ts";
 import { addressesIn, allocateAddress } from "./api-addresses.ts";
-import { appliedOf, applyAll, collectGarbage, hashOf, requireFence, requireLive } from "./apply.ts";
-import { buildInput, typeOf } from "./build-input.ts";
+import { appliedOf, applyAll, applyObjects, collectGarbage, hashOf, requireFence, requireLive } from "./apply.ts";
+import { buildAccountInput, buildInput, typeOf } from "./build-input.ts";
 import { type Call, getObject, listObjects } from "./calls.ts";
 import { controlPlaneName } from "./control-plane.ts";
 import { destroyCluster } from "./destroy.ts";
@@ -25,10 +25,10 @@ import {
   type ObservedMachineSet,
   type ObservedObjects,
 } from "./observed-objects.ts";
-import { type Profiles, settingsOf } from "./profiles.ts";
+import { controllerNamespaces, type Profiles, settingsOf } from "./profiles.ts";
 import { SourceReader, type SourceServices } from "./sources.ts";
 import { clusterApiTraits } from "./traits.ts";
-import { translate, translateSecrets } from "./translate.ts";
+import { translate, translateAccount, translateSecrets } from "./translate.ts";
 import { type Located, openWorkloadCluster, putBootstrapTokens, secretValue } from "./workload-cluster.ts";
 
 /** Delay between two observations of a change in progress, in milliseconds. */
@@ -39,6 +39,9 @@ const APPLY_AGAIN_MS = 15 * 60_000;
 
 /** Maximum size of the certificates of authorities that a process remembers, in bytes. */
 const CERTIFICATE_BYTES = 8 * 1024 * 1024;
+
+/** Number of deletions in progress that a process remembers. */
+const REMEMBERED_DELETIONS = 10_000;
 
 /** Options of the provisioner. */
 export interface ClusterApiServices extends SourceServices, Pick<Services, "clock"> {
@@ -60,6 +63,8 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
   const observed = new WeakMap<Observation, ObservedObjects>();
   const open = (kubeconfig: string) => createKubernetesClient(kubeconfig, { clock, server: "the cluster" });
   const certificates = new LruCache<string>(CERTIFICATE_BYTES);
+  /** Revision of the credentials that were last applied to a cluster that is being deleted. */
+  const deletedWith = new LruCache<string>(REMEMBERED_DELETIONS);
   const locate = async (cluster: Cluster) => ({
     name: objectNameOf(cluster.slug, cluster.identity),
     namespace: namespaceOf(await sources.organisationOf(cluster)),
@@ -137,6 +142,21 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     if (before !== undefined && isSame && isAtRest(before)) await collectGarbage(call, input, manifests);
   }
 
+  /**
+   * Applies the credentials of a cluster that is being deleted, because nothing else is applied to it any more. Only once for each
+   * revision, because a deletion is observed often. A cluster without settings or credentials keeps what it has.
+   */
+  async function applyCredentials(call: Call, cluster: Cluster): Promise<void> {
+    const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
+    if (settings === undefined || !clusterApiTraits(profiles).needsCredentials(typeOf(cluster))) return;
+    const found = await sources.read(cluster);
+    const { credentialsRevision } = found;
+    if (credentialsRevision === "" || deletedWith.get(cluster.identity) === credentialsRevision) return;
+    const input = buildAccountInput(cluster, found, settings, await sources.accountDetailsOf(cluster, found));
+    await applyObjects(call, translateAccount(input, await sources.credentialsOf(cluster, found)));
+    deletedWith.set(cluster.identity, credentialsRevision, 1);
+  }
+
   return {
     ...clusterApiTraits(profiles),
     pollMs: POLL_MS,
@@ -150,20 +170,17 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
       return observation;
     },
     async destroy({ cluster }, fence, signal) {
-      const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
-      return await destroyCluster(
-        { client: await connect(), signal },
-        {
-          ...(await locate(cluster)),
-          identity: cluster.identity,
-          type: typeOf(cluster),
-          fence,
-          accountIdentity: cluster.cloudAccountIdentity,
-          credentialsNamespace:
-            settings !== undefined && "controllerNamespace" in settings ? settings.controllerNamespace : undefined,
-          open,
-        },
-      );
+      const call = { client: await connect(), signal };
+      return await destroyCluster(call, {
+        ...(await locate(cluster)),
+        identity: cluster.identity,
+        type: typeOf(cluster),
+        fence,
+        accountIdentity: cluster.cloudAccountIdentity,
+        controllerNamespaces: controllerNamespaces(profiles, cluster.cloudProvider),
+        applyCredentials: () => applyCredentials(call, cluster),
+        open,
+      });
     },
     async updateBootstrapTokens({ cluster }, tokens, revoked, signal) {
       const call = { client: await connect(), signal };

@@ -7,13 +7,13 @@ import { clusterLabels } from "./labels.ts";
 import { contentName, type Manifest, namespaceOf } from "./manifest.ts";
 import { translateNetwork } from "./network.ts";
 import { translateNodePools } from "./node-pool.ts";
-import type { AccountSecrets, ProviderTranslation } from "./provider.ts";
+import type { AccountInput, AccountSecrets, ProviderTranslation } from "./provider.ts";
 import { translateHostedControlPlane } from "./providers/byon.ts";
 import { type MachineType, translations } from "./providers/index.ts";
 
 const isHosted = (input: TranslationInput): input is TranslationInput<"byon"> => input.type === "byon";
 
-const withMachines = (input: TranslationInput) => {
+const withMachines = (input: Pick<TranslationInput, "type">) => {
   const translation = translations[input.type as MachineType];
   return translation as unknown as ProviderTranslation<MachineType>;
 };
@@ -73,7 +73,7 @@ function translateMachines(input: TranslationInput<MachineType>): Manifest[] {
   return [
     translateNamespace(input),
     ...(networkSecret === undefined ? [] : [networkSecret]),
-    ...(translation.prerequisites?.(input) ?? []),
+    ...(translation.identities?.(input) ?? []),
     template,
     ...pools.templates,
     ...(remediation === undefined || pools.healthChecks.length === 0 ? [] : [remediation]),
@@ -91,6 +91,17 @@ function translateMachines(input: TranslationInput<MachineType>): Manifest[] {
  *
  * @param credentials names and values of the account's secrets
  */
-export function translateSecrets(input: TranslationInput, credentials: AccountSecrets): Manifest[] {
-  return isHosted(input) ? [] : withMachines(input).secrets(input as TranslationInput<MachineType>, credentials);
+export function translateSecrets(input: AccountInput, credentials: AccountSecrets): Manifest[] {
+  return input.type === "byon" ? [] : withMachines(input).secrets(input as AccountInput<MachineType>, credentials);
+}
+
+/**
+ * Renders everything that lets a provider's controller use the cloud account: its identity and its Secrets.
+ *
+ * @param credentials names and values of the account's secrets
+ */
+export function translateAccount(input: AccountInput, credentials: AccountSecrets): Manifest[] {
+  const identities =
+    input.type === "byon" ? [] : (withMachines(input).identities?.(input as AccountInput<MachineType>) ?? []);
+  return [...translateSecrets(input, credentials), ...identities];
 }

@@ -115,7 +115,7 @@ export const aws: ProviderTranslation<"aws"> = {
   },
   // The cloud controller manager finds an instance by its private DNS name.
   kubeadm: () => ({ nodeName: "{{ ds.meta_data.local_hostname }}" }),
-  prerequisites: (input) => [
+  identities: (input) => [
     {
       apiVersion: PROVIDER_VERSION.aws,
       kind: IDENTITY,

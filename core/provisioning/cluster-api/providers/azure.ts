@@ -5,7 +5,7 @@ import { apiSources } from "../api-sources.ts";
 import type { AccountDetails, TranslationInput } from "../input.ts";
 import { accountLabels } from "../labels.ts";
 import { accountObjectName, namespaceOf, secretData, shortHash } from "../manifest.ts";
-import type { KubeadmSettings, ProviderTranslation } from "../provider.ts";
+import type { AccountInput, KubeadmSettings, ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
 
 type Input = TranslationInput<"azure">;
@@ -15,7 +15,7 @@ const IDENTITY = "AzureClusterIdentity";
 /** Version of an image in a community gallery. All other images have the id of a resource. */
 const COMMUNITY_IMAGE = /^\/communityGalleries\/([^/]+)\/images\/([^/]+)\/versions\/([^/]+)$/i;
 
-function detailsOf({ account, accountDetails }: Input): AccountDetails {
+function detailsOf({ account, accountDetails }: AccountInput<"azure">): AccountDetails {
   if (accountDetails === undefined)
     throw new Error(`the translation for azure needs the subscription of the cloud account ${account.identity}`);
   return accountDetails;
@@ -194,7 +194,7 @@ export const azure: ProviderTranslation<"azure"> = {
     ],
     ...hostCommands(input, role),
   }),
-  prerequisites(input) {
+  identities(input) {
     const { tenantId, clientId } = detailsOf(input);
     const name = accountObjectName(input.account.identity);
     const namespace = namespaceOf(input.organisationIdentity);

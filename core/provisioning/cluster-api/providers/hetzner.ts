@@ -20,7 +20,7 @@ const SUBNET_BITS = 24;
 type Input = TranslationInput<"hetzner">;
 
 /** Returns the name of the Secret. The controllers own it, so each cluster has one. */
-const secretName = ({ objectName }: Input): string => `${objectName}-hetzner`;
+const secretName = ({ objectName }: Pick<Input, "objectName">): string => `${objectName}-hetzner`;
 
 /** Returns the locations of the control plane, and of pools for which the user chose none. */
 const locationsOf = ({ cluster, settings: { locations } }: Input): readonly string[] =>

@@ -5,7 +5,7 @@ import type { TranslationInput } from "../input.ts";
 import { clusterLabels } from "../labels.ts";
 import { namespaceOf, secretData } from "../manifest.ts";
 import { zonesOf } from "../node-pool.ts";
-import type { AccountSecrets, ProviderTranslation } from "../provider.ts";
+import type { AccountInput, AccountSecrets, ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
 
 type Input = TranslationInput<"openstack">;
@@ -18,14 +18,14 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Returns the name of the Secret with the credentials. One for each cluster: the last server needs it until it is deleted. */
 const credentialsName = (objectName: string): string => `${objectName}-cloud-config`;
 
-const regionName = ({ cluster, settings }: Input): string => settings.regionName ?? cluster.region;
+const regionName = ({ cluster, settings }: AccountInput<"openstack">): string => settings.regionName ?? cluster.region;
 
 /** Returns the name of a zone as OpenStack spells it. */
 const zoneName = ({ settings }: Input, slug: string): string =>
   Object.hasOwn(settings.zoneNames, slug) ? (settings.zoneNames[slug] as string) : slug;
 
 /** Returns clouds.yaml, as JSON, which is YAML. An application credential belongs to one project, and must not name it. */
-const cloudsYaml = (input: Input, { credentialId, credential }: AccountSecrets): string =>
+const cloudsYaml = (input: AccountInput<"openstack">, { credentialId, credential }: AccountSecrets): string =>
   JSON.stringify({
     clouds: {
       [CLOUD]: {

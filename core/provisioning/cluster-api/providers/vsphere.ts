@@ -90,7 +90,7 @@ export const vsphere: ProviderTranslation<"vsphere"> = {
     });
     return { nodeName, files, preKubeadmCommands: [...NAME_COMMANDS, ...preKubeadmCommands] };
   },
-  prerequisites: (input) => [
+  identities: (input) => [
     {
       apiVersion: PROVIDER_VERSION.vsphere,
       kind: "VSphereClusterIdentity",

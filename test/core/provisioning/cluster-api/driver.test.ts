@@ -202,6 +202,8 @@ describe("a Cluster that somebody deletes", () => {
     const gone = calls.findIndex((call) => ofCluster("GET")(call) && call.status === 404);
     const before = calls.slice(0, gone < 0 ? undefined : gone);
     expect(before.filter(({ method }) => method === "PATCH")).toEqual([]);
+    const { body: deleting } = await cluster.send("GET", "?includeDetails=true");
+    expect(deleting.actualState.status).toBe("deleting");
     await world.settle(60 * 60_000);
     expect((await cluster.get()).status).toBe("started");
     await cluster.patch({ status: "deleting" });

@@ -141,9 +141,9 @@ export function adopt(
   });
 }
 
-/** Removes all finalizers of an object, so that its deletion ends. */
+/** Removes the finalizers of controllers from an object, so that its deletion ends unless somebody else added one. */
 export function release(access: Access, object: KubernetesObject): void {
   access.change(object, ({ metadata }) => {
-    metadata.finalizers = [];
+    metadata.finalizers = (metadata.finalizers ?? []).filter((each) => !/x-k8s\.io|^foregroundDeletion$/.test(each));
   });
 }

@@ -1,0 +1,105 @@
+/** Deletions that Cluster API does not finish at once, against a played management cluster. */
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
+import type { KubernetesObject } from "#core/kubernetes/objects.ts";
+import { resourceOf } from "#core/kubernetes/resources.ts";
+import { CLUSTER } from "#core/provisioning/cluster-api/kinds.ts";
+import { ACCOUNT_ID, CLUSTER_ID } from "#core/provisioning/cluster-api/labels.ts";
+import { type ManagedWorld, makeManagedWorld, PLACES } from "#test/support/cluster-api/managed-world.ts";
+import { listIn } from "#test/support/cluster-api/played-world.ts";
+import { addKnownSecrets } from "#test/support/secrets.ts";
+import type { Json } from "#test/support/world.ts";
+
+/** Finalizer that keeps a Cluster, as a provider's controller does whose credentials are refused. */
+const KEPT = "test.example.com/kept";
+
+let managed: ManagedWorld;
+
+beforeAll(async () => {
+  managed = await makeManagedWorld();
+});
+afterAll(async () => {
+  await managed.world.stop();
+  useCatalogue(shippedCatalogue);
+});
+
+/** Finds the Cluster of a cluster. */
+const clusterObject = (identity: string): Json =>
+  listIn(managed.world, CLUSTER.apiVersion, CLUSTER.kind).find(
+    ({ metadata }) => metadata.labels[CLUSTER_ID] === identity,
+  );
+
+/** Lists the Secrets of a cluster and of its cloud account that contain a text. */
+const secretsWith = (text: string, cluster: { identity: string; account: string }): string[] =>
+  listIn(managed.world, "v1", "Secret")
+    .filter(({ metadata: { labels = {} } }) =>
+      [labels[CLUSTER_ID] === cluster.identity, labels[ACCOUNT_ID] === cluster.account].includes(true),
+    )
+    .filter(({ data }) =>
+      Object.values<string>(data).some((each) => Buffer.from(each, "base64").toString().includes(text)),
+    )
+    .map(({ metadata }) => metadata.name);
+
+/** Changes the finalizers of a Cluster, as another controller does. */
+function changeFinalizers(identity: string, change: (finalizers: readonly string[]) => string[]): void {
+  const { namespace, name } = clusterObject(identity).metadata;
+  const edit = ({ metadata }: KubernetesObject) => {
+    metadata.finalizers = change(metadata.finalizers ?? []);
+  };
+  managed.world.server.store.update(resourceOf(CLUSTER), { namespace, name }, edit, { manager: "another" });
+}
+
+/** Creates a started cluster whose deletion does not finish. */
+async function createKept(type: keyof typeof PLACES, name: string): Promise<{ identity: string; account: string }> {
+  const { region, nodeSize } = PLACES[type];
+  const account = await managed.account(type);
+  const created = await managed.create({
+    name,
+    cloudAccountIdentity: account,
+    region,
+    version: "v1.33.4-u-ame.2",
+    nodePools: [{ name: "web", nodeSize, minSize: 1 }],
+  });
+  await managed.world.settle(20 * 60_000);
+  changeFinalizers(created.identity, (finalizers) => [...finalizers, KEPT]);
+  return { identity: created.identity, account };
+}
+
+const NEW_CREDENTIALS = {
+  aws: { accessKeyId: "other-key-id-of-aws", accessKeySecret: "other-secret-key-of-aws" },
+  azure: { ...PLACES.azure.credentials, clientSecret: "other-secret-of-azure" },
+  openstack: { credential: "other-secret-of-openstack", credentialId: "other-id-of-openstack" },
+  hetzner: { apiKey: "other-key-of-hetzner" },
+  vsphere: { username: "other-user-of-vsphere", password: "other-password-of-vsphere" },
+} as const;
+
+test.each(Object.keys(NEW_CREDENTIALS) as (keyof typeof NEW_CREDENTIALS)[])(
+  "a cluster on %s that is being deleted gets new credentials of its account, which go with it",
+  async (type) => {
+    const { tenant, world, send } = managed;
+    const name = `rotated-${type}`;
+    const created = await createKept(type, name);
+    const path = tenant.path("production", name);
+    expect((await send("PATCH", path, { status: "deleting" })).status).toBe(200);
+    await world.settle(60_000);
+    expect((await send("GET", path)).body.status).toBe("deleting");
+
+    const credentials = NEW_CREDENTIALS[type];
+    const secret = Object.values(credentials).find((each) => each.startsWith("other-")) ?? "";
+    addKnownSecrets(secret, Buffer.from(secret).toString("base64"));
+    const account = `/api/v1/orgs/${tenant.slug}/cloud-accounts/${created.account}`;
+    const added = await send("POST", `${account}/credentials/${type}`, { displayName: "other", credentials });
+    expect(added.status, added.text).toBe(200);
+    const changed = await send("PATCH", account, { primaryCloudCredentials: added.body.identity });
+    expect(changed.status, changed.text).toBe(200);
+    expect(secretsWith(secret, created)).toEqual([]);
+    await world.settle(2 * 60_000);
+    expect(secretsWith(secret, created)).toHaveLength(1);
+
+    changeFinalizers(created.identity, (finalizers) => finalizers.filter((each) => each !== KEPT));
+    await world.settle(2 * 60_000);
+    expect((await send("GET", path)).status).toBe(404);
+    expect(secretsWith("", created)).toEqual([]);
+  },
+);
