@@ -1,14 +1,14 @@
 /** Formats the settings that Cluster API cannot express as tables of docs/cluster-api-limits.md. */
 
 import { nodePoolRefusals } from "../core/provisioning/cluster-api/node-pool-refusals.ts";
-import { type Refusal, TRANSLATED } from "../core/provisioning/cluster-api/refusal.ts";
+import { type Refusal, TRANSLATED_TYPES } from "../core/provisioning/cluster-api/refusal.ts";
 import { clusterRefusals } from "../core/provisioning/cluster-api/refusals.ts";
 
 const BEGIN = "<!-- refusals: written by `npm run diagram` -->";
 const END = "<!-- end of the refusals -->";
 
 const providersOf = (types: readonly string[]): string =>
-  TRANSLATED.every((type) => types.includes(type)) ? "all" : types.join(", ");
+  TRANSLATED_TYPES.every((type) => types.includes(type)) ? "all" : types.join(", ");
 
 const row = (prefix: string, { types, property, values, reason, only }: Refusal<never, string>): string =>
   `| ${[`\`${prefix}${property}\``, providersOf(types), values, reason, only ?? "both"].join(" | ")} |`;

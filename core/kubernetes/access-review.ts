@@ -1,17 +1,17 @@
-/** Asks an API server what the caller may do (SelfSubjectAccessReview), which every authenticated caller may ask. */
+/** Asks an API server for the caller's permissions with a SelfSubjectAccessReview, which every authenticated caller may create. */
 
 import * as v from "valibot";
-import { noAnswer } from "./errors.ts";
+import { unavailableError } from "./errors.ts";
 import type { ObjectKind } from "./objects.ts";
 import { pathOf, resourceOf } from "./resources.ts";
 
-/** Verbs of the calls of a client. */
+/** Verbs of the calls that the client makes. */
 export type Verb = "get" | "list" | "create" | "patch" | "delete" | "deletecollection";
 
-/** Calls of one kind. */
-export interface Access extends ObjectKind {
+/** One verb for the objects of one kind. */
+export interface ResourceAttributes extends ObjectKind {
   verb: Verb;
-  /** Undefined for all namespaces, and for kinds of the whole cluster. */
+  /** Undefined for all namespaces, and for cluster-scoped kinds. */
   namespace?: string;
 }
 
@@ -20,13 +20,13 @@ const REVIEW: ObjectKind = { apiVersion: "authorization.k8s.io/v1", kind: "SelfS
 const Review = v.object({ status: v.object({ allowed: v.boolean() }) });
 
 /**
- * Returns whether the caller may make calls.
+ * Returns whether the caller has a permission.
  *
- * @param post sends JSON to a path and returns the JSON of the answer
+ * @param post sends JSON to a path and returns the JSON of the response
  * @throws KubernetesError as `post`
  */
 export async function reviewAccess(
-  { verb, namespace, ...kind }: Access,
+  { verb, namespace, ...kind }: ResourceAttributes,
   post: (path: string, body: object) => Promise<unknown>,
 ): Promise<boolean> {
   const { group, version, plural } = resourceOf(kind);
@@ -38,7 +38,7 @@ export async function reviewAccess(
     ...(namespace === undefined ? {} : { namespace }),
   };
   const path = pathOf(REVIEW, undefined);
-  const answer = v.safeParse(Review, await post(path, { ...REVIEW, spec: { resourceAttributes } }));
-  if (!answer.success) throw noAnswer(`POST ${path}`, "the answer is not a review");
-  return answer.output.status.allowed;
+  const response = v.safeParse(Review, await post(path, { ...REVIEW, spec: { resourceAttributes } }));
+  if (!response.success) throw unavailableError(`POST ${path}`, "the response is not a review");
+  return response.output.status.allowed;
 }

@@ -1,18 +1,18 @@
-/** Limits the calls in flight to one API server. Others wait in order. */
+/** Limits the concurrent calls to one API server. Further calls wait in a FIFO queue. */
 
 import { KubernetesError } from "./errors.ts";
 
-/** Limit of calls. */
+/** Concurrency limit with a queue. */
 export interface CallLimit {
-  /** Calls in flight. */
+  /** Number of calls in flight. */
   readonly running: number;
-  /** Calls that wait. */
+  /** Number of calls in the queue. */
   readonly waiting: number;
   /**
-   * Makes a call when it is its turn.
+   * Makes a call as soon as the limit allows it.
    *
-   * @throws KubernetesError `unavailable` if too many calls wait or its turn does not come in time; the reason of the signal if it aborts
-   *   the wait; otherwise the error of the call
+   * @throws KubernetesError `unavailable` if the queue is full or the wait takes too long; the reason of the signal if it aborts the wait;
+   *   otherwise the error of the call
    */
   run<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T>;
 }
@@ -20,38 +20,40 @@ export interface CallLimit {
 /**
  * Creates a limit.
  *
- * @param limits calls in flight, calls that wait, and the longest wait in milliseconds
+ * @param limits name of the API server in errors; maximum numbers of calls in flight and in the queue; maximum wait in milliseconds
  */
 export function createCallLimit({
-  inFlight,
+  server,
+  maxInFlight,
   maxWaiting,
-  waitMs,
+  maxWaitMs,
 }: {
-  inFlight: number;
+  server: string;
+  maxInFlight: number;
   maxWaiting: number;
-  waitMs: number;
+  maxWaitMs: number;
 }): CallLimit {
   let running = 0;
   const queue = new Set<() => void>();
 
   function waitForTurn(signal: AbortSignal): Promise<void> {
     if (queue.size >= maxWaiting) {
-      const text = `${running} calls to the management cluster are in progress and ${queue.size} wait; try again later`;
+      const text = `${running} calls to ${server} are in progress and ${queue.size} wait; try again later`;
       throw new KubernetesError("unavailable", text);
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const begin = () => {
+    const start = () => {
       running += 1;
       resolve();
     };
     const leave = (error: unknown) => {
-      if (queue.delete(begin)) reject(error);
+      if (queue.delete(start)) reject(error);
     };
     const abort = () => leave(signal.reason);
     const timer = setTimeout(() => {
-      leave(new KubernetesError("unavailable", `no call to the management cluster ended within ${waitMs / 1_000} s`));
-    }, waitMs);
-    queue.add(begin);
+      leave(new KubernetesError("unavailable", `no call to ${server} ended within ${maxWaitMs / 1_000} s`));
+    }, maxWaitMs);
+    queue.add(start);
     signal.addEventListener("abort", abort, { once: true });
     return promise.finally(() => {
       clearTimeout(timer);
@@ -60,10 +62,10 @@ export function createCallLimit({
   }
 
   function startNext(): void {
-    for (const begin of queue) {
-      if (running >= inFlight) return;
-      queue.delete(begin);
-      begin();
+    for (const start of queue) {
+      if (running >= maxInFlight) return;
+      queue.delete(start);
+      start();
     }
   }
 
@@ -76,7 +78,7 @@ export function createCallLimit({
     },
     async run(signal, call) {
       signal.throwIfAborted();
-      if (running < inFlight) running += 1;
+      if (running < maxInFlight) running += 1;
       else await waitForTurn(signal);
       try {
         return await call();

@@ -1,12 +1,12 @@
-/** Makes calls to an API server: in turn, with a time limit, with pauses that the server asks for, and through a circuit breaker. */
+/** Makes calls to an API server with a concurrency limit, a time limit, retries after Retry-After and a circuit breaker. */
 
-import { type Answer, readAnswer } from "./answer.ts";
 import { createCallLimit } from "./call-limit.ts";
 import { createCircuitBreaker } from "./circuit-breaker.ts";
 import { createCredentials } from "./credentials.ts";
-import { KubernetesError, noAnswer } from "./errors.ts";
+import { KubernetesError, unavailableError } from "./errors.ts";
 import type { CallOptions } from "./interface.ts";
 import type { Kubeconfig } from "./kubeconfig.ts";
+import { type HttpResponse, parseResponse } from "./response.ts";
 import { createTransport, type Request } from "./transport.ts";
 
 /** Settings of calls. Times are in milliseconds. */
@@ -14,23 +14,23 @@ export interface CallSettings {
   /** Name of the server in errors. Default "the management cluster". */
   server?: string;
   clock: () => Date;
-  /** Variables for a command of the kubeconfig that prints credentials. */
+  /** Environment variables for a command of the kubeconfig that prints credentials. */
   environment?: Readonly<Record<string, string | undefined>>;
-  /** Time limit of one request, without the wait for its turn. Default 5 s. */
-  callMs?: number;
+  /** Time limit of one request, without the wait in the queue. Default 5 s. */
+  callTimeoutMs?: number;
   /** Time limit of a command that prints credentials. Default 10 s. */
-  commandMs?: number;
-  /** Calls in flight. Default 16. */
-  inFlight?: number;
-  /** Calls that wait for their turn. Default 500. */
+  commandTimeoutMs?: number;
+  /** Maximum number of calls in flight. Default 16. */
+  maxInFlight?: number;
+  /** Maximum number of calls in the queue. Default 500. */
   maxWaiting?: number;
-  /** Longest wait for a turn. Default 30 s. */
-  waitMs?: number;
-  /** Consecutive outages after which calls are stopped. Default 5. */
-  failures?: number;
+  /** Maximum time in the queue. Default 30 s. */
+  maxWaitMs?: number;
+  /** Number of consecutive outages after which the circuit breaker stops calls. Default 5. */
+  failureThreshold?: number;
   /** Delay before the first probe. Default 1 s. */
   firstDelayMs?: number;
-  /** Longest delay before a probe. Default 60 s. */
+  /** Maximum delay before a probe. Default 60 s. */
   maxDelayMs?: number;
   /** Returns a number from 0 to 1, for the jitter of probes. */
   random?: () => number;
@@ -39,12 +39,12 @@ export interface CallSettings {
 const DEFAULTS = {
   server: "the management cluster",
   environment: {},
-  callMs: 5_000,
-  commandMs: 10_000,
-  inFlight: 16,
+  callTimeoutMs: 5_000,
+  commandTimeoutMs: 10_000,
+  maxInFlight: 16,
   maxWaiting: 500,
-  waitMs: 30_000,
-  failures: 5,
+  maxWaitMs: 30_000,
+  failureThreshold: 5,
   firstDelayMs: 1_000,
   maxDelayMs: 60_000,
   random: Math.random,
@@ -56,7 +56,7 @@ const PROBE_MS = 3_000;
 /** Calls to one API server. */
 export interface Calls {
   /**
-   * Sends a request and returns the JSON of its answer.
+   * Sends a request and returns the JSON of its response.
    *
    * @param secrets texts that no error may contain
    * @throws KubernetesError; the reason of the signal if it aborted the call
@@ -68,43 +68,43 @@ export interface Calls {
 
 /** Creates the calls to the API server of a kubeconfig. It connects at the first call. */
 export function createCalls(access: Kubeconfig, settings: CallSettings): Calls {
-  const given = { ...DEFAULTS, ...settings };
-  const transport = createTransport(access, createCredentials(access.credential, given), given.inFlight);
-  const limit = createCallLimit(given);
-  const breaker = createCircuitBreaker({ ...given, server: given.server });
+  const options = { ...DEFAULTS, ...settings };
+  const transport = createTransport(access, createCredentials(access.credential, options), options.maxInFlight);
+  const limit = createCallLimit(options);
+  const breaker = createCircuitBreaker(options);
 
   /** A server that starts answers /version before it knows its CRDs; /readyz waits for them. */
   async function probe(): Promise<void> {
-    const limitMs = Math.min(PROBE_MS, given.callMs);
+    const limitMs = Math.min(PROBE_MS, options.callTimeoutMs);
     const { status } = await transport.send(
       { method: "GET", path: "/readyz" },
       AbortSignal.timeout(2 * PROBE_MS),
       limitMs,
     );
-    if (status >= 500) throw noAnswer("GET /readyz", `the server is not ready (status ${status})`, { status });
+    if (status >= 500) throw unavailableError("GET /readyz", `the server is not ready (status ${status})`, { status });
   }
 
-  /** Sends a request, and again after a pause that the server asked for, if the pause fits into the time limit. */
+  /** Sends a request, and repeats it after the delay of Retry-After if the delay fits into the time limit. */
   async function attempt(request: Request, signal: AbortSignal, secrets: readonly string[]) {
     const call = `${request.method} ${request.path}`;
-    const end = performance.now() + given.callMs;
+    const end = performance.now() + options.callTimeoutMs;
     for (;;) {
-      const answer = await sendOnce(request, signal, end - performance.now());
-      const pauseMs = answer.status === 429 ? answer.retryAfterMs : undefined;
-      if (pauseMs === undefined || performance.now() + pauseMs >= end) return readAnswer(call, answer, secrets);
+      const response = await sendOnce(request, signal, end - performance.now());
+      const pauseMs = response.status === 429 ? response.retryAfterMs : undefined;
+      if (pauseMs === undefined || performance.now() + pauseMs >= end) return parseResponse(call, response, secrets);
       await pause(pauseMs, signal);
     }
   }
 
-  /** Sends a request. A caller who gives up late counts as a missing answer: its own time limit may be the shorter one. */
-  async function sendOnce(request: Request, signal: AbortSignal, timeoutMs: number): Promise<Answer> {
+  /** Sends a request. A late abort counts as an outage, because the caller's own time limit may be shorter than this one. */
+  async function sendOnce(request: Request, signal: AbortSignal, timeoutMs: number): Promise<HttpResponse> {
     const start = performance.now();
     try {
       return await transport.send(request, signal, timeoutMs);
     } catch (error) {
       if (error instanceof KubernetesError || !signal.aborted) throw error;
-      if (performance.now() - start < given.callMs / 2) throw error;
-      throw noAnswer(`${request.method} ${request.path}`, "no answer within the caller's time limit");
+      if (performance.now() - start < options.callTimeoutMs / 2) throw error;
+      throw unavailableError(`${request.method} ${request.path}`, "no response within the caller's time limit");
     }
   }
 

@@ -7,8 +7,8 @@ export interface BreakerOptions {
   /** Name of the server in errors. */
   server: string;
   clock: () => Date;
-  /** Consecutive failures that open it. */
-  failures: number;
+  /** Number of consecutive failures after which it opens. */
+  failureThreshold: number;
   /** Delay before the first probe. It doubles after each failed probe. */
   firstDelayMs: number;
   maxDelayMs: number;
@@ -18,7 +18,7 @@ export interface BreakerOptions {
 
 /** Circuit breaker. */
 export interface CircuitBreaker {
-  /** Returns the time of the next probe while calls are stopped, and undefined otherwise. */
+  /** Time of the next probe while calls are stopped; undefined otherwise. */
   readonly openUntil: Date | undefined;
   /** Throws if a call would fail at once. @throws KubernetesError `unavailable` with the delay until the next probe */
   requireClosed(): void;
@@ -36,10 +36,10 @@ const isOutage = (error: unknown): boolean => error instanceof KubernetesError &
 
 /** Creates a closed circuit breaker. */
 export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
-  const { server, clock, failures, firstDelayMs, maxDelayMs, random } = options;
-  let failed = 0;
+  const { server, clock, failureThreshold, firstDelayMs, maxDelayMs, random } = options;
+  let failureCount = 0;
   let open: { until: Date; delayMs: number; isProbing: boolean; problem: string } | undefined;
-  // Results of calls that began before a change say nothing about the time after it.
+  // A result counts only if the breaker has not opened or closed since the call began.
   let generation = 0;
 
   function trip(delayMs: number, problem: string): void {
@@ -50,7 +50,7 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
 
   function close(): void {
     open = undefined;
-    failed = 0;
+    failureCount = 0;
     generation += 1;
   }
 
@@ -59,7 +59,7 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
     const text = `${server} does not answer; calls are stopped until ${until.toISOString()}; last problem: ${problem}`;
     // A probe in progress needs a moment, too.
     const retryAfterMs = Math.max(firstDelayMs, until.getTime() - clock().getTime());
-    // Not an outage of its own: nothing was sent.
+    // Not an outage: no request was sent.
     return new KubernetesError("unavailable", text, { retryAfterMs });
   }
 
@@ -91,14 +91,15 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
       const started = generation;
       try {
         const result = await call();
-        if (started === generation) failed = 0;
+        if (started === generation) failureCount = 0;
         return result;
       } catch (error) {
         if (started === generation && isOutage(error)) {
-          failed += 1;
-          if (failed >= failures) trip(firstDelayMs, error instanceof Error ? error.message : String(error));
+          failureCount += 1;
+          if (failureCount >= failureThreshold)
+            trip(firstDelayMs, error instanceof Error ? error.message : String(error));
         } else if (started === generation && error instanceof KubernetesError && error.status !== undefined) {
-          failed = 0;
+          failureCount = 0;
         }
         throw error;
       }

@@ -4,8 +4,8 @@ import * as v from "valibot";
 import { reviewAccess } from "./access-review.ts";
 import { type CallSettings, createCalls } from "./calls.ts";
 import { discoverKinds } from "./discovery.ts";
-import { isKubernetesError, KubernetesError, noAnswer } from "./errors.ts";
-import type { CallOptions, KubernetesClient, Selection } from "./interface.ts";
+import { isKubernetesError, KubernetesError, unavailableError } from "./errors.ts";
+import type { CallOptions, KubernetesClient, ListOptions } from "./interface.ts";
 import { parseKubeconfig } from "./kubeconfig.ts";
 import { type KubernetesObject, type ObjectKind, type ObjectToWrite, refOf } from "./objects.ts";
 import { pathOf } from "./resources.ts";
@@ -13,7 +13,7 @@ import type { Request } from "./transport.ts";
 
 /** Settings of a client. */
 export interface ClientOptions extends CallSettings {
-  /** Directory of the kubeconfig, for relative paths in it; absent if it is not a file. */
+  /** Directory of the kubeconfig, for relative paths in it; absent if the kubeconfig is not a file. */
   directory?: string;
   /** Objects in a page of a list. Default 250. */
   pageSize?: number;
@@ -44,28 +44,28 @@ export function createKubernetesClient(kubeconfig: string, options: ClientOption
   const { pageSize = 250 } = options;
 
   async function write(request: Request, manifest: ObjectToWrite, options: CallOptions): Promise<KubernetesObject> {
-    const answer = await call(request, options, secretsOf(manifest));
-    return toObject(manifest, answer, `${request.method} ${request.path}`);
+    const response = await call(request, options, secretsOf(manifest));
+    return toObject(manifest, response, `${request.method} ${request.path}`);
   }
 
-  async function page(kind: ObjectKind, { signal, namespace, labels }: Selection, next: string) {
+  async function page(kind: ObjectKind, { signal, namespace, labels }: ListOptions, next: string) {
     const query = {
       limit: String(pageSize),
       ...(labels === undefined ? {} : { labelSelector: selectorOf(labels) }),
       ...(next === "" ? {} : { continue: next }),
     };
     const path = withQuery(pathOf(kind, namespace), query);
-    const answer = v.safeParse(List, await call({ method: "GET", path }, { signal }));
-    if (!answer.success) throw noAnswer(`GET ${path}`, "the answer is not a list");
-    const { items, metadata } = answer.output;
+    const response = v.safeParse(List, await call({ method: "GET", path }, { signal }));
+    if (!response.success) throw unavailableError(`GET ${path}`, "the response is not a list");
+    const { items, metadata } = response.output;
     return { items: items.map((item) => ({ ...item, ...kindOf(kind) })), next: metadata.continue ?? "" };
   }
 
-  async function allPages(kind: ObjectKind, selection: Selection): Promise<KubernetesObject[]> {
+  async function allPages(kind: ObjectKind, options: ListOptions): Promise<KubernetesObject[]> {
     const objects: KubernetesObject[] = [];
     let next = "";
     for (let count = 0; count < MAX_PAGES; count += 1) {
-      const { items, next: following } = await page(kind, selection, next);
+      const { items, next: following } = await page(kind, options, next);
       objects.push(...items);
       if (following === "") return objects;
       next = following;
@@ -83,12 +83,12 @@ export function createKubernetesClient(kubeconfig: string, options: ClientOption
         throw error;
       }
     },
-    async list(kind, selection) {
+    async list(kind, options) {
       try {
-        return await allPages(kind, selection);
+        return await allPages(kind, options);
       } catch (error) {
-        // The server has forgotten the state of which the pages are parts.
-        if (error instanceof KubernetesError && error.status === 410) return await allPages(kind, selection);
+        // The continue token has expired: the server no longer has the version of which the pages are parts.
+        if (error instanceof KubernetesError && error.status === 410) return await allPages(kind, options);
         throw error;
       }
     },
@@ -115,18 +115,19 @@ export function createKubernetesClient(kubeconfig: string, options: ClientOption
       await call({ method: "DELETE", path: pathOf(ref, ref.namespace, ref.name), body }, { signal });
     },
     async deleteCollection(kind, { namespace, labels, signal }) {
-      if (Object.keys(labels).length === 0) throw new TypeError(`${kind.kind}: a deletion needs at least one label`);
+      if (Object.keys(labels).length === 0)
+        throw new TypeError(`${kind.kind}: deleteCollection needs at least one label`);
       const path = withQuery(pathOf(kind, namespace), { labelSelector: selectorOf(labels) });
       await call({ method: "DELETE", path }, { signal });
     },
     async version(options) {
-      const answer = v.safeParse(Version, await call({ method: "GET", path: "/version" }, options));
-      if (!answer.success) throw noAnswer("GET /version", "the answer has no version");
-      return answer.output.gitVersion;
+      const response = v.safeParse(Version, await call({ method: "GET", path: "/version" }, options));
+      if (!response.success) throw unavailableError("GET /version", "the response has no version");
+      return response.output.gitVersion;
     },
     discover: (group, options) => discoverKinds(group, (path) => call({ method: "GET", path }, options)),
-    isAllowed: (access, options) =>
-      reviewAccess(access, (path, body) =>
+    isAllowed: (attributes, options) =>
+      reviewAccess(attributes, (path, body) =>
         call({ method: "POST", path, body: { type: "application/json", text: JSON.stringify(body) } }, options),
       ),
     close: () => calls.close(),
@@ -144,13 +145,13 @@ const selectorOf = (labels: Readonly<Record<string, string>>) =>
     .map(([name, value]) => `${name}=${value}`)
     .join(",");
 
-function toObject(kind: ObjectKind, answer: Record<string, unknown>, call: string): KubernetesObject {
-  const parsed = v.safeParse(Item, answer);
-  if (!parsed.success) throw noAnswer(call, "the answer is not an object");
+function toObject(kind: ObjectKind, response: Record<string, unknown>, call: string): KubernetesObject {
+  const parsed = v.safeParse(Item, response);
+  if (!parsed.success) throw unavailableError(call, "the response is not an object");
   return { ...parsed.output, ...kindOf(kind) };
 }
 
-/** Lists the values of a Secret, encoded and decoded, which no error may contain. */
+/** Lists the values of a Secret, encoded and decoded. No error may contain them. */
 function secretsOf(manifest: ObjectToWrite): string[] {
   if (manifest.kind !== "Secret") return [];
   const { data, stringData } = manifest as { data?: unknown; stringData?: unknown };

@@ -6,7 +6,7 @@ import { runCredentialCommand } from "./exec-credential.ts";
 import type { KubeconfigCredential } from "./kubeconfig.ts";
 
 /** Credentials for one request. Never log them. */
-export interface Presented {
+export interface RequestCredentials {
   token?: string;
   /** PEM, with `key`. */
   certificate?: string;
@@ -20,19 +20,19 @@ export interface Credentials {
    *
    * @throws KubernetesError `unauthorized` if the file or the command has none
    */
-  get(): Promise<Presented>;
-  /** Forgets credentials that the server did not accept; the next request reads them again. */
+  get(): Promise<RequestCredentials>;
+  /** Discards credentials that the server did not accept; the next request reads them again. */
   forget(): void;
 }
 
-/** Time after which a file is read again, in milliseconds, as in Kubernetes' own clients. */
-const FILE_MS = 60_000;
+/** Time after which a token file is read again, in milliseconds, as in Kubernetes' own clients. */
+const TOKEN_FILE_TTL_MS = 60_000;
 
-/** Time before the expiry from which credentials are renewed, in milliseconds. */
-const MARGIN_MS = 30_000;
+/** Time before their expiry at which credentials are renewed, in milliseconds. */
+const RENEWAL_MARGIN_MS = 30_000;
 
-/** Time after which a failed command runs again, in milliseconds. */
-const FAILED_MS = 5_000;
+/** Time for which a failure is cached, in milliseconds. */
+const FAILURE_TTL_MS = 5_000;
 
 /** Settings of `createCredentials`. */
 export interface CredentialOptions {
@@ -40,7 +40,7 @@ export interface CredentialOptions {
   /** Variables for a command of the kubeconfig. */
   environment: Readonly<Record<string, string | undefined>>;
   /** Time limit of a command, in milliseconds. */
-  commandMs: number;
+  commandTimeoutMs: number;
 }
 
 /** Creates the source of a kubeconfig's credentials. */
@@ -52,37 +52,43 @@ export function createCredentials(credential: KubeconfigCredential, options: Cre
       return constant({ certificate: credential.certificate, key: credential.key });
     case "tokenFile": {
       const { path } = credential;
-      return renewed(options.clock, async () => ({ presented: { token: readToken(path) }, validMs: FILE_MS }));
+      return renewed(options.clock, async () => ({
+        credentials: { token: readToken(path) },
+        validMs: TOKEN_FILE_TTL_MS,
+      }));
     }
     case "exec": {
       const { exec } = credential;
       return renewed(options.clock, async () => {
-        const { expiresAt, ...presented } = await runCredentialCommand(exec, options);
-        if (expiresAt === undefined) return { presented, validMs: Number.POSITIVE_INFINITY };
-        return { presented, validMs: expiresAt.getTime() - options.clock().getTime() - MARGIN_MS };
+        const { expiresAt, ...credentials } = await runCredentialCommand(exec, options);
+        if (expiresAt === undefined) return { credentials, validMs: Number.POSITIVE_INFINITY };
+        return { credentials, validMs: expiresAt.getTime() - options.clock().getTime() - RENEWAL_MARGIN_MS };
       });
     }
   }
 }
 
-const constant = (presented: Presented): Credentials => ({ get: async () => presented, forget() {} });
+const constant = (credentials: RequestCredentials): Credentials => ({ get: async () => credentials, forget() {} });
 
-/** Provides credentials of limited validity. Concurrent requests share one renewal, and a failure is kept for a few seconds. */
-function renewed(clock: () => Date, renew: () => Promise<{ presented: Presented; validMs: number }>): Credentials {
+/** Caches credentials of limited validity. Concurrent requests share one renewal, and a failure is cached for a few seconds. */
+function renewed(
+  clock: () => Date,
+  renew: () => Promise<{ credentials: RequestCredentials; validMs: number }>,
+): Credentials {
   // `until` is undefined during a renewal.
-  let current: { result: Promise<Presented>; until: number | undefined } | undefined;
+  let current: { result: Promise<RequestCredentials>; until: number | undefined } | undefined;
   return {
     get() {
       if (current !== undefined && (current.until === undefined || clock().getTime() < current.until))
         return current.result;
       const entry: NonNullable<typeof current> = { result: Promise.resolve({}), until: undefined };
       entry.result = renew().then(
-        ({ presented, validMs }) => {
+        ({ credentials, validMs }) => {
           entry.until = clock().getTime() + validMs;
-          return presented;
+          return credentials;
         },
         (error: unknown) => {
-          entry.until = clock().getTime() + FAILED_MS;
+          entry.until = clock().getTime() + FAILURE_TTL_MS;
           throw error;
         },
       );
@@ -90,7 +96,7 @@ function renewed(clock: () => Date, renew: () => Promise<{ presented: Presented;
       return entry.result;
     },
     forget() {
-      // A renewal in progress is newer than what was refused.
+      // A renewal in progress is newer than the refused credentials.
       if (current?.until !== undefined) current = undefined;
     },
   };

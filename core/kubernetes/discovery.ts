@@ -1,7 +1,7 @@
 /** Finds out which versions of each kind an API server serves. */
 
 import * as v from "valibot";
-import { KubernetesError, noAnswer } from "./errors.ts";
+import { KubernetesError, unavailableError } from "./errors.ts";
 import { groupPath } from "./resources.ts";
 
 const Group = v.object({
@@ -48,6 +48,6 @@ async function versionsOf(group: string, get: (path: string) => Promise<unknown>
 
 function parse<const T extends v.GenericSchema>(schema: T, path: string, json: unknown): v.InferOutput<T> {
   const parsed = v.safeParse(schema, json);
-  if (!parsed.success) throw noAnswer(`GET ${path}`, "the answer is not a list of kinds");
+  if (!parsed.success) throw unavailableError(`GET ${path}`, "the response is not a list of kinds");
   return parsed.output;
 }

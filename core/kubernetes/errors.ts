@@ -4,11 +4,11 @@
  * Kinds of errors.
  *
  * - `not-found`: the object, or the namespace of an object to write, does not exist
- * - `conflict`: another field manager or another version of the object is in the way
- * - `already-exists`: an object to create exists
- * - `refused`: the server will refuse the same request again
- * - `throttled`: the server asks for a pause
- * - `unavailable`: no usable answer; the call may have taken effect
+ * - `conflict`: another field manager owns a field, or a precondition does not hold
+ * - `already-exists`: an object to create exists already
+ * - `refused`: the server refused the request and will refuse it again
+ * - `throttled`: the server limits the rate of requests
+ * - `unavailable`: no usable response; the call may have taken effect
  * - `unauthorized`: the server or the source of the credentials does not accept them
  */
 export type KubernetesErrorKind =
@@ -23,7 +23,7 @@ export type KubernetesErrorKind =
 /** Failed call. The message names the call and contains the server's own message, and no secret. */
 export class KubernetesError extends Error {
   readonly kind: KubernetesErrorKind;
-  /** HTTP status; undefined without an answer. */
+  /** HTTP status; undefined if there was no response. */
   readonly status: number | undefined;
   /** `reason` of the server's Status, such as `Invalid`; `KindNotServed` instead of its `NotFound` for an unknown kind. */
   readonly reason: string | undefined;
@@ -64,6 +64,6 @@ export const KIND_NOT_SERVED = "KindNotServed";
 export const isKindNotServed = (error: unknown): boolean =>
   error instanceof KubernetesError && error.reason === KIND_NOT_SERVED;
 
-/** Builds the error for a call without a usable answer. @param call method and path */
-export const noAnswer = (call: string, problem: string, options: { status?: number; cause?: unknown } = {}) =>
+/** Builds the error for a call without a usable response. @param call method and path */
+export const unavailableError = (call: string, problem: string, options: { status?: number; cause?: unknown } = {}) =>
   new KubernetesError("unavailable", `${call}: ${problem}`, { ...options, isOutage: true });

@@ -1,4 +1,4 @@
-/** Runs a command that prints credentials, as Kubernetes' credential plugins do (`client.authentication.k8s.io`). */
+/** Runs a credential plugin of Kubernetes: a command that prints credentials (`client.authentication.k8s.io`). */
 
 import * as v from "valibot";
 import { KubernetesError } from "./errors.ts";
@@ -28,14 +28,14 @@ export interface CommandCredentials {
 }
 
 /**
- * Runs a command and reads its credentials. It runs without a terminal, and with its process group it is killed at the time limit.
+ * Runs a command and reads its credentials. The command has no terminal. It is killed with its process group at the time limit.
  *
- * @param options variables of this process for the command; time limit in milliseconds
+ * @param options `environment` has the environment variables for the command; `commandTimeoutMs` is in milliseconds
  * @throws KubernetesError `unauthorized` if the command fails or prints no credentials. What it printed is never part of the message.
  */
 export async function runCredentialCommand(
   exec: CredentialCommand,
-  options: { environment: Readonly<Record<string, string | undefined>>; commandMs: number },
+  options: { environment: Readonly<Record<string, string | undefined>>; commandTimeoutMs: number },
 ): Promise<CommandCredentials> {
   const failed = (problem: string) =>
     new KubernetesError("unauthorized", `the credential command ${exec.command} ${problem}`);
@@ -57,12 +57,15 @@ export async function runCredentialCommand(
 
 function outputOf(
   { apiVersion, command, args, env, cluster }: CredentialCommand,
-  { environment, commandMs }: { environment: Readonly<Record<string, string | undefined>>; commandMs: number },
+  {
+    environment,
+    commandTimeoutMs,
+  }: { environment: Readonly<Record<string, string | undefined>>; commandTimeoutMs: number },
   failed: (problem: string) => KubernetesError,
 ): Promise<string> {
   const spec = { interactive: false, ...(cluster === undefined ? {} : { cluster }) };
   const info = JSON.stringify({ apiVersion, kind: "ExecCredential", spec });
-  // Not an import: a bundle would load the module at every start, although few kubeconfigs have a command.
+  // Not imported, because a bundle would load the module at every start although few kubeconfigs have a command.
   const { spawn } = process.getBuiltinModule("node:child_process");
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const child = spawn(command, args, {
@@ -72,7 +75,7 @@ function outputOf(
   });
   const kill = () => {
     try {
-      // Its process group, because the command may have started others.
+      // The process group, because the command may have started other processes.
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
     } catch {
       // It has ended.
@@ -81,8 +84,8 @@ function outputOf(
   };
   const timer = setTimeout(() => {
     kill();
-    reject(failed(`did not end within ${commandMs / 1_000} s`));
-  }, commandMs);
+    reject(failed(`did not end within ${commandTimeoutMs / 1_000} s`));
+  }, commandTimeoutMs);
   const chunks: Buffer[] = [];
   let size = 0;
   child.stdout.on("data", (chunk: Buffer) => {

@@ -1,16 +1,16 @@
 /** Interface of the client for an API server. */
 
-import type { Access } from "./access-review.ts";
+import type { ResourceAttributes } from "./access-review.ts";
 import type { KubernetesObject, ObjectKind, ObjectRef, ObjectToWrite } from "./objects.ts";
 
-/** Aborts a call. Its effect is then unknown. */
+/** Options of every call. The effect of an aborted call is unknown. */
 export interface CallOptions {
   signal: AbortSignal;
 }
 
 /** Options of `apply`. */
 export interface ApplyOptions extends CallOptions {
-  /** True to only check the request: nothing is stored. */
+  /** True to validate the request without storing anything. */
   dryRun?: boolean;
   /** Default `ame-control-plane`. */
   fieldManager?: string;
@@ -18,9 +18,9 @@ export interface ApplyOptions extends CallOptions {
   force?: boolean;
 }
 
-/** Objects of a list or of a deletion. */
-export interface Selection extends CallOptions {
-  /** Undefined for all namespaces, and for kinds of the whole cluster. */
+/** Options of `list` and `deleteCollection`. */
+export interface ListOptions extends CallOptions {
+  /** Undefined for all namespaces, and for cluster-scoped kinds. */
   namespace?: string;
   /** Labels that an object must have. */
   labels?: Readonly<Record<string, string>>;
@@ -42,13 +42,13 @@ export interface KubernetesClient {
   /** Reads an object. @returns undefined if it does not exist */
   get(ref: ObjectRef, options: CallOptions): Promise<KubernetesObject | undefined>;
   /** Lists objects, in the order of their names. */
-  list(kind: ObjectKind, selection: Selection): Promise<KubernetesObject[]>;
+  list(kind: ObjectKind, options: ListOptions): Promise<KubernetesObject[]>;
   /**
-   * Applies an object on the server side: fields that the manager applied before and that are absent now are removed, and fields of others
-   * stay. Unknown fields are refused.
+   * Applies an object with server-side apply. Fields that the manager applied before and that are absent now are removed. Fields of other
+   * managers stay. Unknown fields are refused.
    *
-   * @param manifest its `uid` and `resourceVersion`, if any, are preconditions; otherwise the call fails with `conflict` (another `uid`:
-   *   with `refused`)
+   * @param manifest a `uid` or `resourceVersion` in it is a precondition: for another `resourceVersion` the call fails with `conflict`, for
+   *   another `uid` with `refused`
    * @returns the object as it is stored, or with `dryRun` as it would be
    */
   apply(manifest: ObjectToWrite, options: ApplyOptions): Promise<KubernetesObject>;
@@ -59,14 +59,14 @@ export interface KubernetesClient {
   /** Requests the deletion of all objects of a namespace with the given labels, of which there must be at least one. */
   deleteCollection(
     kind: ObjectKind,
-    selection: Selection & { namespace: string; labels: Readonly<Record<string, string>> },
+    options: ListOptions & { namespace: string; labels: Readonly<Record<string, string>> },
   ): Promise<void>;
   /** Returns the version of the API server, such as `v1.34.4`. */
   version(options: CallOptions): Promise<string>;
   /** Returns the served versions of each kind of an API group, preferred version first; nothing if the group is not served. */
   discover(group: string, options: CallOptions): Promise<ReadonlyMap<string, readonly string[]>>;
-  /** Returns whether the client's user may make calls of a kind. */
-  isAllowed(access: Access, options: CallOptions): Promise<boolean>;
+  /** Returns whether the client's user has a permission. */
+  isAllowed(attributes: ResourceAttributes, options: CallOptions): Promise<boolean>;
   /** Closes all connections. */
   close(): void;
 }

@@ -1,4 +1,4 @@
-/** Shapes of a kubeconfig that are accepted, and the validation that names everything else. */
+/** Schemas of the accepted parts of a kubeconfig, and a validation that reports every other property by name. */
 
 import * as v from "valibot";
 
@@ -43,7 +43,7 @@ export const Exec = v.object({
   installHint: v.optional(v.string()),
   provideClusterInfo: v.optional(v.boolean(), false),
   interactiveMode: v.optional(
-    v.picklist(["Never", "IfAvailable"], "must be Never or IfAvailable: nobody can answer the command's questions"),
+    v.picklist(["Never", "IfAvailable"], "must be Never or IfAvailable: the command runs without a terminal"),
   ),
 });
 export type Exec = v.InferOutput<typeof Exec>;
@@ -65,7 +65,7 @@ export type User = v.InferOutput<typeof User>;
 const REFUSED: Readonly<Record<string, string>> = {
   "insecure-skip-tls-verify":
     "is not supported: the server's certificate is always verified; set certificate-authority-data",
-  "proxy-url": "is not supported",
+  "proxy-url": "is not supported: connect without a proxy",
   username: "is not supported: use a token, a client certificate or exec",
   password: "is not supported: use a token, a client certificate or exec",
   "auth-provider": "is not supported, and Kubernetes has removed it: use exec",
@@ -78,7 +78,13 @@ const REFUSED: Readonly<Record<string, string>> = {
 /** Values that mean that a property is not set. */
 const isUnset = (value: unknown): boolean => value === undefined || value === null || value === "" || value === false;
 
-/** Validates known properties and refuses all others by name. A property that is null, "" or false counts as absent. @returns undefined after a problem */
+/**
+ * Validates known properties and refuses all others by name. A property that is null, "" or false counts as absent.
+ *
+ * @param place path of the object, for problems
+ * @param problems receives every problem
+ * @returns undefined after a problem
+ */
 export function validateProperties<const T extends v.ObjectSchema<v.ObjectEntries, undefined>>(
   schema: T,
   values: Record<string, unknown>,
@@ -92,7 +98,13 @@ export function validateProperties<const T extends v.ObjectSchema<v.ObjectEntrie
   return validate(schema, set, place, problems);
 }
 
-/** Validates a value. No problem contains the value. @returns undefined after a problem */
+/**
+ * Validates a value. No problem contains the value.
+ *
+ * @param place path of the value, for problems
+ * @param problems receives every problem
+ * @returns undefined after a problem
+ */
 export function validate<const T extends v.GenericSchema>(
   schema: T,
   value: unknown,

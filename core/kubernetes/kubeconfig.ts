@@ -1,4 +1,4 @@
-/** Reads a kubeconfig. Only what can be checked and works unattended is accepted; everything else is refused by name. */
+/** Parses a kubeconfig. Properties that need a terminal or weaken TLS are refused by name, and so are unknown ones. */
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -12,9 +12,9 @@ export interface CredentialCommand {
   apiVersion: string;
   command: string;
   args: readonly string[];
-  /** Variables besides those of this process. */
+  /** Environment variables in addition to those of this process. */
   env: Readonly<Record<string, string>>;
-  /** Description of the cluster for the command, if it asks for it. */
+  /** Description of the cluster for the command; undefined unless `provideClusterInfo` is true. */
   cluster: object | undefined;
 }
 
@@ -37,9 +37,10 @@ export interface Kubeconfig {
 }
 
 /**
- * Reads the current context of a kubeconfig, and the files with certificates that it refers to.
+ * Parses the current context of a kubeconfig, and reads the certificate files that it refers to.
  *
- * @param directory directory of the kubeconfig, from which relative paths start; undefined if it is not a file, and then they are refused
+ * @param content YAML or JSON
+ * @param directory base of relative paths; undefined if the kubeconfig is not a file, and then relative paths are refused
  * @throws AppError invalid with every problem; no message contains a value of the user's section
  */
 export function parseKubeconfig(content: string, directory?: string): Kubeconfig {
@@ -55,9 +56,10 @@ function readKubeconfig(content: string, directory: string | undefined, problems
   const file = validate(File, readYaml(content, problems), "kubeconfig", problems);
   if (file === undefined) return undefined;
   const contextName = file["current-context"];
-  if (contextName === "") problems.push("current-context: is not set");
+  if (contextName === "") problems.push("current-context: is not set; set it to the name of one of the contexts");
   const context = file.contexts?.find(({ name }) => name === contextName)?.context;
-  if (contextName !== "" && context === undefined) problems.push(`current-context: there is no context ${contextName}`);
+  if (contextName !== "" && context === undefined)
+    problems.push(`current-context: there is no context ${contextName}; set it to the name of one of the contexts`);
   if (context === undefined) return undefined;
 
   const place = `contexts[${contextName}]`;
@@ -71,7 +73,7 @@ function readKubeconfig(content: string, directory: string | undefined, problems
   return server && credential && { ...server, credential };
 }
 
-interface Reading {
+interface ReadContext {
   directory: string | undefined;
   problems: string[];
 }
@@ -79,7 +81,7 @@ interface Reading {
 function readCluster(
   value: Record<string, unknown>,
   place: string,
-  read: Reading,
+  read: ReadContext,
 ): Omit<Kubeconfig, "credential"> | undefined {
   const cluster = validateProperties(Cluster, value, place, read.problems);
   if (cluster === undefined) return undefined;
@@ -102,7 +104,7 @@ function readCluster(
 function readUser(
   value: Record<string, unknown>,
   place: string,
-  read: Reading,
+  read: ReadContext,
   cluster: Omit<Kubeconfig, "credential"> | undefined,
 ): KubeconfigCredential | undefined {
   const user = validateProperties(User, value, place, read.problems);
@@ -143,7 +145,7 @@ function commandOf(exec: Exec, cluster: Omit<Kubeconfig, "credential"> | undefin
   };
 }
 
-function readCertificate(user: User, place: string, read: Reading): KubeconfigCredential | undefined {
+function readCertificate(user: User, place: string, read: ReadContext): KubeconfigCredential | undefined {
   const certificate = readPem(user, "client-certificate", place, read);
   const key = readPem(user, "client-key", place, read);
   if (certificate === undefined || key === undefined) return undefined;
@@ -160,7 +162,7 @@ function readCertificate(user: User, place: string, read: Reading): KubeconfigCr
 }
 
 /** Reads PEM from base64 (`<name>-data`, which has precedence) or from a file. @returns "" if neither is set, undefined after a problem */
-function readPem(values: Record<string, unknown>, name: string, place: string, read: Reading): string | undefined {
+function readPem(values: Record<string, unknown>, name: string, place: string, read: ReadContext): string | undefined {
   const { [`${name}-data`]: data, [name]: file } = values;
   if (typeof data === "string") {
     if (/^[A-Za-z0-9+/=\s]+$/.test(data)) return Buffer.from(data, "base64").toString();
@@ -178,7 +180,7 @@ function readPem(values: Record<string, unknown>, name: string, place: string, r
   }
 }
 
-function resolvePath(path: string, place: string, { directory, problems }: Reading): string | undefined {
+function resolvePath(path: string, place: string, { directory, problems }: ReadContext): string | undefined {
   if (isAbsolute(path)) return path;
   if (directory !== undefined) return join(directory, path);
   problems.push(
@@ -209,9 +211,10 @@ function belongsTo(key: string, certificate: string): boolean {
 
 function readYaml(content: string, problems: string[]): unknown {
   const lines = new LineCounter();
-  // Pretty errors quote the text around them.
+  // Pretty errors would quote the text around them, which can be a secret.
   const document = parseDocument(content, { prettyErrors: false, lineCounter: lines, logLevel: "silent" });
-  for (const { code, pos } of document.errors) problems.push(`kubeconfig: line ${lines.linePos(pos[0]).line}: ${code}`);
+  for (const { code, pos } of document.errors)
+    problems.push(`kubeconfig: line ${lines.linePos(pos[0]).line}: invalid YAML (${code})`);
   try {
     const value: unknown = problems.length === 0 ? document.toJS() : undefined;
     return Array.isArray(value) ? undefined : value;

@@ -1,6 +1,6 @@
-/** Kubernetes objects as JSON, and what identifies them. */
+/** Kubernetes objects as JSON, and references to them. */
 
-/** Metadata of an object, as far as this service reads it. */
+/** Metadata of an object: the fields that this service reads. */
 export interface ObjectMeta {
   name: string;
   namespace?: string;
@@ -35,7 +35,7 @@ export interface ObjectKind {
 /** Reference to one object. */
 export interface ObjectRef extends ObjectKind {
   name: string;
-  /** Absent for kinds that belong to the whole cluster. */
+  /** Absent for cluster-scoped kinds. */
   namespace?: string;
 }
 
@@ -44,9 +44,9 @@ export interface ObjectToWrite extends ObjectKind {
   metadata: {
     name: string;
     namespace?: string;
-    /** Precondition of an apply: the object exists and is this one. Without it, an apply creates a deleted object again. */
+    /** Precondition of an apply: the object exists with this uid. Without it, an apply recreates a deleted object. */
     uid?: string;
-    /** Precondition of an apply: if the object exists, nobody has changed it since. */
+    /** Precondition of an apply: an existing object has this version. */
     resourceVersion?: string;
   };
 }

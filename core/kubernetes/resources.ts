@@ -5,7 +5,7 @@
 
 import type { ObjectKind } from "./objects.ts";
 
-/** Kinds by API group, each with its plural. Kinds of the whole cluster have a leading slash. */
+/** Plurals by API group and kind. Those of cluster-scoped kinds have a leading slash. */
 const PLURALS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "": {
     ConfigMap: "configmaps",
@@ -107,7 +107,7 @@ export const groupPath = (group: string, version: string): string =>
 /**
  * Returns the path of an object or of a collection.
  *
- * @param namespace namespace of the object or collection; undefined for kinds of the whole cluster, and for a collection in all namespaces
+ * @param namespace namespace of the object or collection; undefined for cluster-scoped kinds, and for a collection in all namespaces
  * @param name name of the object; undefined for the collection
  * @throws TypeError if a namespace is missing or superfluous
  */

@@ -1,11 +1,11 @@
-/** Sends requests to an API server: TLS, kept connections, time limits and credentials. */
+/** Sends requests to an API server over TLS, with persistent connections, time limits and credentials. */
 
 import type { IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
-import type { Answer } from "./answer.ts";
-import type { Credentials, Presented } from "./credentials.ts";
-import { noAnswer } from "./errors.ts";
+import type { Credentials, RequestCredentials } from "./credentials.ts";
+import { unavailableError } from "./errors.ts";
 import type { Kubeconfig } from "./kubeconfig.ts";
+import type { HttpResponse } from "./response.ts";
 
 /** Request to an API server. */
 export interface Request {
@@ -16,24 +16,24 @@ export interface Request {
   body?: { type: string; text: string };
 }
 
-/** Sends requests over kept connections. */
+/** HTTPS transport with persistent connections. */
 export interface Transport {
   /**
-   * Sends a request and reads the whole answer.
+   * Sends a request and reads the whole response.
    *
-   * @param timeoutMs time limit from the request until the end of the answer, in milliseconds
-   * @throws KubernetesError `unavailable` without a complete answer, `unauthorized` without credentials; the reason of the signal if it
+   * @param timeoutMs time limit from the request until the end of the response, in milliseconds
+   * @throws KubernetesError `unavailable` without a complete response, `unauthorized` without credentials; the reason of the signal if it
    *   aborted the request
    */
-  send(request: Request, signal: AbortSignal, timeoutMs: number): Promise<Answer>;
+  send(request: Request, signal: AbortSignal, timeoutMs: number): Promise<HttpResponse>;
   /** Closes all connections. Requests in progress fail. */
   close(): void;
 }
 
-/** Maximum size of an answer, in bytes. A page of a list has at most 250 objects. */
-const MAX_ANSWER_BYTES = 64 * 1_048_576;
+/** Maximum size of a response, in bytes. A page of a list has at most 250 objects. */
+const MAX_RESPONSE_BYTES = 64 * 1_048_576;
 
-/** Time after which an unused connection is closed, in milliseconds: before load balancers drop it silently, most after 60 s. */
+/** Time after which an idle connection is closed, in milliseconds. Most load balancers drop it silently after 60 s. */
 const IDLE_MS = 45_000;
 
 /**
@@ -49,7 +49,7 @@ export function createTransport(
   let current: { agent: Agent; certificate: string | undefined } | undefined;
 
   // TLS identifies the client by its certificate, so a renewed certificate needs new connections.
-  function agentFor({ certificate, key }: Presented): Agent {
+  function agentFor({ certificate, key }: RequestCredentials): Agent {
     if (current !== undefined && current.certificate === certificate) return current.agent;
     const previous = current?.agent;
     const agent = new Agent({
@@ -79,10 +79,10 @@ export function createTransport(
       signal.addEventListener("abort", abort, { once: true });
       let timer: NodeJS.Timeout | undefined;
       try {
-        // A command for credentials has its own time limit: that it is slow says nothing about the server.
+        // A credential command has its own time limit, because a slow command is no outage of the server.
         const presented = await Promise.race([credentials.get(), ended]);
         timer = setTimeout(() => {
-          reject(noAnswer(call, `no answer within ${Math.round(timeoutMs / 100) / 10} s`));
+          reject(unavailableError(call, `no response within ${Math.round(timeoutMs / 100) / 10} s`));
           stop.abort();
         }, timeoutMs);
         const options = {
@@ -91,9 +91,9 @@ export function createTransport(
           headers: headersOf(request, presented),
           signal: stop.signal,
         };
-        const answer = await Promise.race([exchangeOnce(`${server}${request.path}`, options, call, request), ended]);
-        if (answer.status === 401) credentials.forget();
-        return answer;
+        const response = await Promise.race([exchangeOnce(`${server}${request.path}`, options, call, request), ended]);
+        if (response.status === 401) credentials.forget();
+        return response;
       } finally {
         clearTimeout(timer);
         signal.removeEventListener("abort", abort);
@@ -103,7 +103,7 @@ export function createTransport(
   };
 }
 
-function headersOf({ body }: Request, { token }: Presented): Record<string, string> {
+function headersOf({ body }: Request, { token }: RequestCredentials): Record<string, string> {
   return {
     accept: "application/json",
     "user-agent": "ame-control-plane",
@@ -125,35 +125,35 @@ async function exchangeOnce(
   options: RequestOptions,
   call: string,
   { method, body }: Request,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   for (let attempt = 1; ; attempt += 1) {
     const result = await exchange(url, options, body?.text);
     if ("status" in result) return result;
-    // The server closed a kept connection at the same moment. Except a creation, every request may be sent twice.
+    // The server closed an idle connection at the same moment. Every request except a creation may be sent twice.
     if (!result.isStale || method === "POST" || attempt === 3)
-      throw noAnswer(call, result.problem, { cause: result.cause });
+      throw unavailableError(call, result.problem, { cause: result.cause });
   }
 }
 
 interface Failure {
   problem: string;
   cause: unknown;
-  /** True if a kept connection ended before any byte of the answer. */
+  /** True if a reused connection ended before any byte of the response. */
   isStale: boolean;
 }
 
-function exchange(url: string, options: RequestOptions, body: string | undefined): Promise<Answer | Failure> {
-  const { promise, resolve } = Promise.withResolvers<Answer | Failure>();
+function exchange(url: string, options: RequestOptions, body: string | undefined): Promise<HttpResponse | Failure> {
+  const { promise, resolve } = Promise.withResolvers<HttpResponse | Failure>();
   const request = httpsRequest(url, options, (message) => {
     readBody(message).then(
       (text) => resolve({ status: message.statusCode ?? 0, retryAfterMs: retryAfterOf(message), body: text }),
-      (cause: unknown) => resolve({ problem: "the answer ended early", cause, isStale: false }),
+      (cause: unknown) => resolve({ problem: "the response ended early", cause, isStale: false }),
     );
   });
   request.on("error", (cause) => {
     const code = "code" in cause ? String(cause.code) : "";
     const isStale = request.reusedSocket && (code === "ECONNRESET" || code === "EPIPE");
-    // The message contains the address of the server.
+    // Not the message of the error: it contains the address of the server.
     resolve({ problem: `the connection failed (${code === "" ? cause.name : code})`, cause, isStale });
   });
   request.end(body);
@@ -165,16 +165,16 @@ async function readBody(message: IncomingMessage): Promise<string> {
   let size = 0;
   for await (const chunk of message as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) {
+    if (size > MAX_RESPONSE_BYTES) {
       message.destroy();
-      throw new Error("the answer is too large");
+      throw new Error("the response is too large");
     }
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
 }
 
-/** Reads Retry-After: whole seconds, as API servers send it. */
+/** Reads Retry-After, which API servers send in whole seconds. @returns milliseconds */
 function retryAfterOf({ headers: { "retry-after": value } }: IncomingMessage): number | undefined {
   return value !== undefined && /^[0-9]{1,6}$/.test(value) ? Number(value) * 1_000 : undefined;
 }

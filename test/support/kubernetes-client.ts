@@ -32,7 +32,7 @@ export function clientOf(
 }
 
 /** Options of a call that nothing aborts. */
-export const patient = () => ({ signal: new AbortController().signal });
+export const unaborted = () => ({ signal: new AbortController().signal });
 
 /** Returns the error of a call that must fail. */
 export async function errorOf(call: Promise<unknown>): Promise<KubernetesError> {

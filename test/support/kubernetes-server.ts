@@ -8,8 +8,8 @@ import type { TLSSocket } from "node:tls";
 import { stringify } from "yaml";
 import { type Authority, type Certificate, createAuthority } from "./kubernetes/certificates.ts";
 import { type Controllers, createControllers } from "./kubernetes/controllers/index.ts";
-import { answerOfFault, type Call, type Fault } from "./kubernetes/faults.ts";
-import { type ApiAnswer, answerRequest, type ResourceAttributes } from "./kubernetes/requests.ts";
+import { type Call, type Fault, responseOfFault } from "./kubernetes/faults.ts";
+import { type ApiResponse, answerRequest, type ResourceAttributes } from "./kubernetes/requests.ts";
 import { StatusError } from "./kubernetes/status.ts";
 import { Store, type StoreOptions } from "./kubernetes/store.ts";
 
@@ -199,7 +199,7 @@ export async function startKubernetesServer(options: KubernetesServerOptions = {
   async function answer(call: Call, request: IncomingMessage, response: ServerResponse, fault: Fault | undefined) {
     if (fault?.type === "before") return void request.socket.destroy();
     if (fault?.type === "late") await ("until" in fault ? fault.until : sleep(fault.ms));
-    const injected = answerOfFault(fault);
+    const injected = responseOfFault(fault);
     const { status, headers, body } = injected ?? answerOf(call, request);
     if (fault?.type === "after") return void request.socket.destroy();
     if (fault?.type === "slow") await sleep(fault.ms);
@@ -223,19 +223,19 @@ export async function startKubernetesServer(options: KubernetesServerOptions = {
   }
 
   /** Returns the refusal of unknown credentials. */
-  function authenticated({ headers, socket }: IncomingMessage): ApiAnswer | undefined {
+  function authenticated({ headers, socket }: IncomingMessage): ApiResponse | undefined {
     if ((socket as TLSSocket).authorized || result.tokens.has(headers.authorization?.replace(/^Bearer /, "") ?? ""))
       return undefined;
     return { status: 401, body: new StatusError(401, "Unauthorized", "Unauthorized").body };
   }
 
-  function refused(call: Call): ApiAnswer | undefined {
+  function refused(call: Call): ApiResponse | undefined {
     if (!result.forbids(call)) return undefined;
     const text = `User "test" cannot ${call.method.toLowerCase()} ${call.path}`;
     return { status: 403, body: new StatusError(403, "Forbidden", text, {}).body };
   }
 
-  function dispatch({ method, path, query, body }: Call, { headers }: IncomingMessage): ApiAnswer {
+  function dispatch({ method, path, query, body }: Call, { headers }: IncomingMessage): ApiResponse {
     const [, prefix, rest] = /^(\/workloads\/[^/]+\/[^/]+)(\/.*)$/.exec(path) ?? [];
     const request = { method, query, body, mediaType: headers["content-type"] ?? "", path: rest ?? path };
     return answerRequest(prefix === undefined ? store : workloadStore(prefix), request, {

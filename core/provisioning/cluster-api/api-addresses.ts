@@ -1,4 +1,4 @@
-/** Allocates addresses for API servers where the infrastructure has no load balancer: one ConfigMap in the management cluster each. */
+/** Allocates addresses for API servers without a load balancer. Each allocation is a ConfigMap in the management cluster. */
 
 import { isKubernetesError } from "../../kubernetes/errors.ts";
 import { Address, parseCidr } from "../../shared/ip.ts";
@@ -7,11 +7,11 @@ import { CONFIG_MAP, NAMESPACE } from "./kinds.ts";
 import { CLUSTER_ID, FIELD_MANAGER, MANAGED_BY } from "./labels.ts";
 import type { Manifest } from "./manifest.ts";
 
-/** Namespace of the allocations of all organisations, because they share the network. */
+/** Namespace of the allocations. All organisations share it, because they share the network. */
 const ADDRESSES = "ame-api-addresses";
 
 /**
- * Lists the addresses of hosts in a block, in their order.
+ * Lists the host addresses of a block in ascending order.
  *
  * @param block in CIDR notation
  * @throws Error if it is not valid
@@ -41,8 +41,8 @@ export async function findAddress(call: Call, clusterIdentity: string): Promise<
  * Returns the address of a cluster, and allocates one if it has none. The name of the ConfigMap is the address, so two clusters never get
  * the same one.
  *
- * @param candidates free and used addresses that may be allocated
- * @throws Error if all are used
+ * @param candidates addresses that may be allocated, including those in use
+ * @throws KubernetesError; Error if all candidates are in use
  */
 export async function allocateAddress(
   call: Call,
@@ -71,7 +71,7 @@ export async function allocateAddress(
       if (!isKubernetesError(error, "already-exists")) throw error;
     }
   }
-  throw new Error("all addresses for API servers are used; extend apiAddresses in the profiles");
+  throw new Error("all addresses for API servers are in use; extend apiAddresses in the profile file");
 }
 
 /** Releases the address of a deleted cluster. */

@@ -1,4 +1,4 @@
-/** Addresses from which the API server of a cluster can be reached. Pure functions. */
+/** Source addresses that may reach the API server of a cluster. Pure functions. */
 
 import { type CidrBlock, contains, parseCidr } from "../../shared/ip.ts";
 import type { TranslationInput } from "./input.ts";
@@ -12,10 +12,10 @@ export interface ApiSources {
 const textOf = ({ address, bits }: CidrBlock): string => `${address}/${bits}`;
 
 /**
- * Returns the blocks of a cluster's IP whitelist with those of the management cluster, which would lock itself out without them. Blocks
- * have the spelling that clouds report, and none contains another: clouds refuse repeated rules.
+ * Returns the blocks of a cluster's IP whitelist and those of the management cluster, which must keep its access. Blocks have the
+ * spelling that clouds report. No block contains another one, because clouds refuse repeated rules.
  *
- * @param others more blocks that are always allowed
+ * @param others further blocks that are always allowed, in CIDR notation
  * @returns undefined if the whitelist is empty: every address is allowed
  */
 export function apiSources(

@@ -2,7 +2,7 @@
 
 import { isKubernetesError } from "../../kubernetes/errors.ts";
 import { type ObjectKind, refOf } from "../../kubernetes/objects.ts";
-import { RANK_COUNT, rankOf } from "./application-order.ts";
+import { RANK_COUNT, rankOf } from "./apply-order.ts";
 import { type Call, deleteObject, getObject, listObjects } from "./calls.ts";
 import type { TranslationInput } from "./input.ts";
 import {
@@ -17,28 +17,28 @@ import { APPLIED, CLUSTER_ID, FENCE } from "./labels.ts";
 import { canonicalJson, type Manifest, namespaceOf, shortHash } from "./manifest.ts";
 import type { ObservedCluster, ObservedMachineSet, ObservedObject } from "./observed-objects.ts";
 
-/** Result of the last complete application, stored on the Cluster. */
-interface Applied {
+/** Last complete apply of all objects, stored in an annotation of the Cluster. */
+interface LastApplied {
   /** Hash of all objects and of the revision of the credentials. */
   hash: string;
   /** RFC 3339. */
   at: string;
 }
 
-/** Attempts to mark a Cluster whose status changes at the same time. */
+/** Maximum number of conflicts when a Cluster is marked, because its status changes at the same time. */
 const MAX_CONFLICTS = 5;
 
 /** Returns a hash that changes with every object and with the credentials. */
-export const hashOf = (manifests: readonly Manifest[], credentialsRevision: string): string =>
+export const applyHash = (manifests: readonly Manifest[], credentialsRevision: string): string =>
   shortHash(canonicalJson([manifests, credentialsRevision]), 26);
 
-/** Returns the last complete application of a cluster; undefined if there was none, or another one began since. */
-export function appliedOf(cluster: ObservedCluster | undefined): Applied | undefined {
+/** Returns the last complete apply of a cluster; undefined if there was none, or if another apply has begun since. */
+export function lastAppliedOf(cluster: ObservedCluster | undefined): LastApplied | undefined {
   const [hash, at] = cluster?.metadata.annotations?.[APPLIED]?.split(" ") ?? [];
   return hash === undefined || at === undefined ? undefined : { hash, at };
 }
 
-/** Returns the highest fencing token that a cluster has received. */
+/** Returns the highest fencing token that was applied to a cluster; 0 if none was. */
 export const fenceOf = (cluster: ObservedCluster | undefined): number =>
   Number(cluster?.metadata.annotations?.[FENCE] ?? 0);
 
@@ -48,15 +48,17 @@ export function requireFence(cluster: ObservedCluster | undefined, identity: str
 }
 
 /**
- * Refuses to apply anything to a cluster whose deletion somebody requested in the management cluster: Cluster API would delete new
- * machines again, or never finish.
+ * Requires that no other client is deleting the Cluster. Otherwise Cluster API would delete new machines again, or the deletion would never
+ * end.
  *
- * @throws Error if its deletion was requested
+ * @throws Error if the Cluster is being deleted
  */
-export function requireLive({ metadata: { name, namespace, deletionTimestamp } }: ObservedCluster): void {
+export function requireNotDeleting({ metadata: { name, namespace, deletionTimestamp } }: ObservedCluster): void {
   if (deletionTimestamp === undefined) return;
-  const text = `somebody deleted the Cluster ${name} in the namespace ${namespace} of the management cluster`;
-  throw new Error(`${text}, and its deletion is in progress; it is made again afterwards`);
+  const text = `another client deleted the Cluster ${name} in the namespace ${namespace} of the management cluster`;
+  throw new Error(
+    `${text}, and the deletion is in progress; the Cluster is created again when the deletion is complete`,
+  );
 }
 
 const applyObject = async <T extends ObservedObject>({ client, signal }: Call, manifest: Manifest) =>
@@ -72,28 +74,28 @@ export async function applyObjects(call: Call, manifests: readonly Manifest[]): 
   await Promise.all(manifests.map((manifest) => applyObject(call, manifest)));
 }
 
-/** Objects to apply. */
-export interface Application {
+/** Input of `applyAll`. */
+export interface ApplyInput {
   input: TranslationInput;
   manifests: readonly Manifest[];
   /** Secrets with credentials. */
   secrets: readonly Manifest[];
   hash: string;
   fence: number;
-  /** Cluster as read; undefined if it does not exist. */
+  /** Cluster as it was read; undefined if it does not exist. */
   before: ObservedCluster | undefined;
   /** RFC 3339. */
   now: string;
 }
 
 /**
- * Applies all objects, and deletes those that are no longer part of the cluster. The Cluster is marked first and last: an interrupted
- * application is repeated, and one with an outdated fencing token is refused.
+ * Applies all objects, and deletes those that are no longer part of the cluster. The Cluster is marked first and last, so that an
+ * interrupted apply is repeated, and an apply with an outdated fencing token is refused.
  *
- * @throws KubernetesError; Error if a newer plan was received before
+ * @throws KubernetesError; Error if a plan with a higher fencing token was applied, or if another client deletes the Cluster
  */
-export async function applyAll(call: Call, application: Application): Promise<void> {
-  const { input, manifests, secrets, hash, fence, before, now } = application;
+export async function applyAll(call: Call, apply: ApplyInput): Promise<void> {
+  const { input, manifests, secrets, hash, fence, before, now } = apply;
   const { identity } = input.cluster;
   const cluster = manifests.find(({ kind }) => kind === CLUSTER.kind);
   if (cluster === undefined) throw new Error(`the objects of cluster ${identity} have no Cluster`);
@@ -107,15 +109,19 @@ export async function applyAll(call: Call, application: Application): Promise<vo
     const own = all.filter((each) => rankOf(each) === rank);
     await applyObjects(call, own);
   }
-  // Before the end, so that it is repeated if it fails.
+  // Before the last mark, so that a failed deletion is repeated.
   if (before !== undefined) await prune(call, input, manifests);
   const done = annotated(begun, { [APPLIED]: `${hash} ${now}` });
   if (present !== undefined) await mark(call, identity, fence, done, present);
 }
 
 /**
- * Applies a Cluster on condition that it is as read. Its status changes often, so it is read again after a conflict. Without its uid, an
- * apply would make one again that a newer plan deleted meanwhile.
+ * Applies a Cluster on condition that it did not change since the read. Its status changes often, so the Cluster is read again after a
+ * conflict. The uid is part of the condition, because an apply without it would recreate a Cluster that a newer plan deleted.
+ *
+ * @param manifest Cluster with its annotations
+ * @returns the applied Cluster
+ * @throws Error if a plan with a higher fencing token was applied, or if the Cluster is or was deleted
  */
 async function mark(
   call: Call,
@@ -127,17 +133,17 @@ async function mark(
   let present = before;
   for (let conflicts = 0; ; conflicts++) {
     requireFence(present, identity, fence);
-    requireLive(present);
+    requireNotDeleting(present);
     const { uid, resourceVersion } = present.metadata;
-    const asRead = { ...manifest, metadata: { ...manifest.metadata, uid, resourceVersion } };
+    const conditional = { ...manifest, metadata: { ...manifest.metadata, uid, resourceVersion } };
     try {
-      return await applyObject<ObservedCluster>(call, asRead);
+      return await applyObject<ObservedCluster>(call, conditional);
     } catch (error) {
       if (!isKubernetesError(error, "conflict") || conflicts >= MAX_CONFLICTS) throw error;
-      const again = await getObject<ObservedCluster>(call, refOf(manifest));
-      if (again?.metadata.uid !== uid || again === undefined)
+      const current = await getObject<ObservedCluster>(call, refOf(manifest));
+      if (current?.metadata.uid !== uid || current === undefined)
         throw new Error(`the Cluster of cluster ${identity} was deleted while its objects were applied`);
-      present = again;
+      present = current;
     }
   }
 }
@@ -150,8 +156,8 @@ const listOwn = <T extends ObservedObject>(call: Call, kind: ObjectKind, input: 
   listObjects<T>(call, kind, namespaceOf(input.organisationIdentity), { [CLUSTER_ID]: input.cluster.identity });
 
 /**
- * Deletes MachineDeployments, health checks and resource sets of a cluster that are not part of it any more. The other kinds are never
- * deleted while the cluster exists.
+ * Deletes MachineDeployments, health checks and resource sets that are no longer part of a cluster. Objects of other kinds are kept while
+ * the cluster exists.
  */
 async function prune(call: Call, input: TranslationInput, manifests: readonly Manifest[]): Promise<void> {
   const names = new Set(manifests.map(({ kind, metadata }) => `${kind} ${metadata.name}`));
@@ -173,8 +179,10 @@ async function prune(call: Call, input: TranslationInput, manifests: readonly Ma
 const RESOURCE_SET_TYPE = "addons.cluster.x-k8s.io/resource-set";
 
 /**
- * Deletes templates to which nothing refers any more. Only for a cluster in which no machine is being replaced: deleting a template
- * earlier stops the replacement (cluster-api#5191, #6375).
+ * Deletes templates that are no longer referenced. Call it only if no machine of the cluster is being replaced, because deleting a template
+ * stops the replacement (cluster-api#5191, #6375).
+ *
+ * @throws KubernetesError
  */
 export async function collectGarbage(
   call: Call,

@@ -1,4 +1,4 @@
-/** Builds the input of the translator from a plan, what is stored, the catalogue and the operator's profiles. */
+/** Builds the input of the translator from a plan, stored data, the catalogue and the operator's profiles. */
 
 import { clusterVersions, machineImageOf, providerBySlug, regionOf } from "../../catalogue/index.ts";
 import type { Cluster } from "../../cluster/entity.ts";
@@ -35,11 +35,11 @@ function releaseOf(cluster: Cluster, type: TranslatedType, version: string): Rel
 
 function requireSettings(profiles: Profiles, { cloudProvider, region }: Cluster): Settings {
   const settings = settingsOf(profiles, cloudProvider, region);
-  if (settings === undefined) throw new Error(`the profiles have no settings for ${cloudProvider} in ${region}`);
+  if (settings === undefined) throw new Error(`the profile file has no settings for ${cloudProvider} in ${region}`);
   return settings;
 }
 
-/** Lists everything that `buildInput` would throw, one problem each. */
+/** Lists the message of every error that `buildInput` can throw for a plan. */
 export function inputProblems({ cluster, version, nodePools }: TranslatedPlan, profiles: Profiles): string[] {
   const versions = new Set([version, ...nodePools.map((planned) => planned.version)]);
   const checks = [
@@ -83,9 +83,9 @@ export function buildAccountInput(
 /**
  * Builds the input of the translation.
  *
- * @param rollout what was read from the management cluster or allocated there
+ * @param rollout facts that were read from the management cluster or allocated there
  * @param accountDetails as `SourceReader` returns them
- * @throws Error if the catalogue or the profiles lack something that the cluster needs
+ * @throws Error if the catalogue or the profile file lacks something that the cluster needs
  */
 export function buildInput(
   plan: TranslatedPlan,

@@ -1,4 +1,4 @@
-/** Calls to a management cluster or to a cluster itself, with the types of their results. */
+/** Calls to a management cluster or a workload cluster, with typed results. */
 
 import { isKubernetesError } from "../../kubernetes/errors.ts";
 import type { KubernetesClient } from "../../kubernetes/interface.ts";
@@ -11,11 +11,11 @@ export interface Call {
   signal: AbortSignal;
 }
 
-/** Reads an object. @returns undefined if it does not exist */
+/** Reads an object. @returns undefined if it does not exist @throws KubernetesError */
 export const getObject = async <T extends ObservedObject>({ client, signal }: Call, ref: ObjectRef) =>
   (await client.get(ref, { signal })) as T | undefined;
 
-/** Lists the objects with labels. @param namespace undefined for all namespaces */
+/** Lists objects with labels. @param namespace undefined for all namespaces @throws KubernetesError */
 export const listObjects = async <T extends ObservedObject>(
   { client, signal }: Call,
   kind: ObjectKind,
@@ -29,9 +29,10 @@ export const listObjects = async <T extends ObservedObject>(
   })) as ObservedObject[] as T[];
 
 /**
- * Requests the deletion of an object. One that does not exist, or another one with its name, counts as deleted.
+ * Requests the deletion of an object. An object that does not exist, or has another uid, counts as deleted.
  *
- * @param uid of the object to delete; undefined for whichever has the name
+ * @param uid uid of the object to delete; undefined for any object with the name
+ * @throws KubernetesError
  */
 export async function deleteObject({ client, signal }: Call, ref: ObjectRef, uid?: string): Promise<void> {
   try {

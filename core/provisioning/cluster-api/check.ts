@@ -1,4 +1,4 @@
-/** Checks a management cluster for an operator: what it has of what the driver needs. Changes nothing. */
+/** Checks whether a management cluster has the kinds, permissions and namespaces that the provisioner needs. Changes nothing. */
 
 import { providerBySlug } from "../../catalogue/index.ts";
 import { isKubernetesError } from "../../kubernetes/errors.ts";
@@ -15,12 +15,13 @@ import { type Component, components, needsComponent, requiredAccess } from "./re
 export interface KindReport {
   provider: Component["name"];
   kind: string;
-  /** Version that the driver writes. */
+  /** Version that the provisioner writes. */
   wanted: string;
   /** Preferred version first; empty if the kind is not installed. */
   served: readonly string[];
   /**
-   * Newest version of Cluster API's contract that the kind states; `NOT_READABLE`; undefined if it states none, or needs none.
+   * Newest version of Cluster API's contract that the kind declares; `not readable` if its definition cannot be read; undefined if it
+   * declares or needs none.
    */
   contract: string | undefined;
   /** `not used` if no provider of the profiles needs it. */
@@ -32,21 +33,21 @@ export interface ManagementClusterReport {
   /** Version of Kubernetes. */
   version: string;
   kinds: KindReport[];
-  /** Number of kinds of calls for which the permission was checked. */
+  /** Number of checked permissions: pairs of a kind and a verb. */
   permissions: number;
-  /** What is missing, and what an operator does about it: one text each. */
+  /** One text for each problem, with the action that solves it. */
   problems: string[];
 }
 
 const CRD: ObjectKind = { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
 
-/** In place of a contract, if the user of the kubeconfig may not read definitions of kinds, which only this check does. */
+/** In place of a contract, if the user of the kubeconfig may not read CustomResourceDefinitions. Only this check reads them. */
 const NOT_READABLE = "not readable";
 
-/** Versions of Cluster API's contract that its present releases understand, newest first. */
+/** Versions of Cluster API's contract that its current releases support, newest first. */
 const CONTRACTS = ["v1beta2", "v1beta1"];
 
-/** Returns the types of the providers that the profiles have settings for. */
+/** Returns the types of the providers in the profile file. */
 export function typesIn({ providers }: Profiles): Set<TranslatedType> {
   const known = Object.keys(providers).filter((slug) => providerBySlug(slug) !== undefined);
   return new Set(known.map((cloudProvider) => typeOf({ cloudProvider })));
@@ -112,7 +113,7 @@ async function checkKind(
   return { provider: name, kind: kind.kind, wanted: version, served, contract, state: isUsable ? "ok" : "missing" };
 }
 
-/** Reads the contract that a kind states by a label of its definition, which lists versions of the kind. */
+/** Reads the contract of a kind. A label of its definition has the contract as its name and versions of the kind as its value. */
 async function contractOf(call: Call, kind: ObjectKind, served: readonly string[]): Promise<string | undefined> {
   const { plural, group } = resourceOf(kind);
   const definition = await readIfAllowed(getObject(call, { ...CRD, name: `${plural}.${group}` }));
@@ -123,7 +124,7 @@ async function contractOf(call: Call, kind: ObjectKind, served: readonly string[
   });
 }
 
-/** Returns the result of a read; `forbidden` if the user of the kubeconfig may not make it. */
+/** Returns the result of a read; `forbidden` if the user of the kubeconfig lacks the permission. @throws KubernetesError */
 export async function readIfAllowed<T>(read: Promise<T>): Promise<T | "forbidden"> {
   try {
     return await read;
@@ -144,7 +145,7 @@ function kindProblems({ name, install }: Component, rows: readonly KindReport[])
     ...(absent.length === 0 ? [] : [`${name}: not installed: ${listOf(absent)}. Install: ${install}.`]),
     ...others.map(
       ({ kind, wanted, served }) =>
-        `${name}: ${kind} is served in ${served.join(", ")}, and not in ${wanted}, which this release writes. Install a release of the provider that serves ${wanted}: ${install}.`,
+        `${name}: ${kind} is served in ${served.join(", ")}, but this release writes ${wanted}. Install a release of the provider that serves ${wanted}: ${install}.`,
     ),
     ...(unlabelled.length === 0
       ? []
@@ -172,7 +173,7 @@ function accessProblem(kind: ObjectKind, verbs: readonly string[]): string {
   return `access: the user of the kubeconfig may not ${verbs.join(", ")} ${plural} in all namespaces. Add to a ClusterRole of the user: ${rule}.`;
 }
 
-/** Finds namespaces in which controllers read credentials, and which do not exist. */
+/** Finds missing namespaces in which controllers read credentials. */
 async function checkNamespaces(call: Call, profiles: Profiles): Promise<string[]> {
   const found = Object.keys(profiles.providers).flatMap((slug) =>
     controllerNamespaces(profiles, slug).map((name) => namespaceProblem(call, slug, name)),
@@ -183,6 +184,6 @@ async function checkNamespaces(call: Call, profiles: Profiles): Promise<string[]
 async function namespaceProblem(call: Call, slug: string, name: string): Promise<string[]> {
   if ((await readIfAllowed(getObject(call, { ...NAMESPACE, name }))) !== undefined) return [];
   return [
-    `${slug}: the namespace ${name} does not exist, in which the provider's controller reads credentials. Install the provider there, or correct controllerNamespace in the profile file.`,
+    `${slug}: the namespace ${name} does not exist. The provider's controller must read credentials in it. Install the provider there, or correct controllerNamespace in the profile file.`,
   ];
 }

@@ -1,4 +1,4 @@
-/** Translates a cluster to Cluster API's object of it, and its organisation to a namespace. */
+/** Translates a cluster to a Cluster of Cluster API, and its organisation to a namespace. */
 
 import { PRODUCT_PREFIX } from "../../node-pool/reserved-names.ts";
 import { referenceTo } from "./control-plane.ts";

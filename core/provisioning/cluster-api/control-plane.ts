@@ -7,8 +7,8 @@ import type { BootstrapFile, MachineGroup, ProviderTranslation } from "./provide
 import { CLUSTER_API_VERSION } from "./versions.ts";
 
 /**
- * Limits of the deletion of a machine, in seconds. Cluster API has none by default, and a PodDisruptionBudget could block a rollout for
- * ever.
+ * Timeouts of the deletion of a machine, in seconds. Cluster API has none by default, so a PodDisruptionBudget could block a rollout
+ * forever.
  */
 export const DELETION_LIMITS = {
   nodeDrainTimeoutSeconds: 600,
@@ -22,14 +22,14 @@ const ADMISSION_FILE = "/etc/kubernetes/admission.yaml";
 /** Returns the name of the KubeadmControlPlane. */
 export const controlPlaneName = (objectName: string): string => `${objectName}-cp`;
 
-/** Returns the reference of an object to another one of Cluster API. */
+/** Returns a reference to an object, in the form of Cluster API's contract v1beta2. */
 export const referenceTo = ({ apiVersion, kind, metadata }: Pick<Manifest, "apiVersion" | "kind" | "metadata">) => ({
   apiGroup: apiVersion.split("/")[0],
   kind,
   name: metadata.name,
 });
 
-/** Returns the configuration of the admission plugin PodSecurity, as YAML; undefined if everything is admitted. */
+/** Returns the configuration of the admission plugin PodSecurity, as YAML; undefined if the level is privileged. */
 export function admissionConfiguration({ podSecurityStandardsProfile: level }: TranslationInput["cluster"]) {
   if (level === "privileged") return undefined;
   return `apiVersion: apiserver.config.k8s.io/v1
@@ -60,7 +60,7 @@ export const oidcArguments = ({ oidc }: Pick<TranslationInput, "oidc">) =>
         { name: "oidc-issuer-url", value: oidc.issuer },
       ];
 
-/** Returns the registration of nodes, which initialisation and joining share. */
+/** Returns kubeadm's `nodeRegistration`, which `kubeadm init` and `kubeadm join` share. */
 export function nodeRegistration<Type extends TranslatedType>(
   translation: ProviderTranslation<Type>,
   { nodeName, kubeletExtraArgs = [] }: ReturnType<ProviderTranslation<Type>["kubeadm"]>,
@@ -92,7 +92,7 @@ export function machineTemplate<Type extends TranslatedType>(
 
 const nonEmpty = <T>(name: string, list: readonly T[]) => (list.length === 0 ? {} : { [name]: list });
 
-/** Translates the control plane: its machine template, and the object that refers to it. */
+/** Translates the control plane to its machine template and a KubeadmControlPlane. @param nodeSize node type of its machines */
 export function translateControlPlane<Type extends TranslatedType>(
   input: TranslationInput<Type>,
   translation: ProviderTranslation<Type>,

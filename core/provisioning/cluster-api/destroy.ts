@@ -1,4 +1,4 @@
-/** Deletes a cluster from the management cluster. Cluster API deletes its machines, in the order that it needs. */
+/** Deletes a cluster from the management cluster. Cluster API deletes its machines in the necessary order. */
 
 import { isKindNotServed } from "../../kubernetes/errors.ts";
 import { releaseAddress } from "./api-addresses.ts";
@@ -9,13 +9,13 @@ import { accountIdentityKind, CLUSTER, leftoverKinds, SECRET } from "./kinds.ts"
 import { ACCOUNT_ID, CLUSTER_ID, FIELD_MANAGER } from "./labels.ts";
 import { accountObjectName } from "./manifest.ts";
 import type { ObservedCluster } from "./observed-objects.ts";
-import { deleteLoadBalancers, type Located, type OpenClient, openWorkloadCluster } from "./workload-cluster.ts";
+import { deleteLoadBalancers, type NamespacedName, type OpenClient, openWorkloadCluster } from "./workload-cluster.ts";
 
-/** Time to delete the load balancers of a cluster, in milliseconds: a cluster that does not answer is deleted too. */
+/** Time limit of the deletion of load balancers, in milliseconds. A cluster that does not answer is deleted too. */
 const CLEANUP_MS = 3_000;
 
 /** Cluster to delete. */
-export interface Deletion extends Located {
+export interface Deletion extends NamespacedName {
   identity: string;
   type: TranslatedType;
   fence: number;
@@ -29,11 +29,11 @@ export interface Deletion extends Located {
 }
 
 /**
- * Requests the deletion of a cluster. Once its Cluster is gone, deletes everything else that this service made for it. May be repeated at
- * any moment.
+ * Requests the deletion of a cluster. Once its Cluster is gone, deletes everything else that this service created for it. The call is
+ * idempotent.
  *
- * @returns false if the Cluster was there, so that something of it is left to delete
- * @throws KubernetesError; Error if a newer plan was received before
+ * @returns true if nothing is left to delete; false if the Cluster existed
+ * @throws KubernetesError; Error if a plan with a higher fencing token was applied
  */
 export async function destroyCluster(call: Call, deletion: Deletion): Promise<boolean> {
   const { client, signal } = call;
@@ -46,7 +46,7 @@ export async function destroyCluster(call: Call, deletion: Deletion): Promise<bo
   }
   requireFence(cluster, identity, fence);
   await deletion.applyCredentials();
-  // A paused cluster is not deleted.
+  // Cluster API would not delete a paused cluster.
   if (cluster.spec?.paused === true) {
     await client.apply(unpaused({ name, namespace }), { signal, fieldManager: `${FIELD_MANAGER}-deletion` });
   }
@@ -56,8 +56,8 @@ export async function destroyCluster(call: Call, deletion: Deletion): Promise<bo
   return false;
 }
 
-/** Returns the only field of a Cluster that a deletion changes. A manager of its own does not give up the other fields. */
-const unpaused = (metadata: Located) => ({ ...CLUSTER, metadata, spec: { paused: false } });
+/** Returns a Cluster with the only field that a deletion changes. Its own field manager leaves all other fields unchanged. */
+const unpaused = (metadata: NamespacedName) => ({ ...CLUSTER, metadata, spec: { paused: false } });
 
 async function deleteBalancers({ client, signal }: Call, { name, namespace, open }: Deletion): Promise<void> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(CLEANUP_MS)]);
@@ -69,7 +69,7 @@ async function deleteBalancers({ client, signal }: Call, { name, namespace, open
       workload.client.close();
     }
   } catch {
-    // Best effort: a control plane that was never built or does not answer has no balancers that could be found.
+    // Best effort: the load balancers of a control plane that was never built or does not answer cannot be found.
     signal.throwIfAborted();
   }
 }

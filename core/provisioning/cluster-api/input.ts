@@ -1,4 +1,4 @@
-/** Input of the translator: everything that the objects of a cluster depend on, except secrets. */
+/** Input of the translator: all data that the objects of a cluster depend on, except secrets. */
 
 import type { CloudProviderType } from "../../catalogue/index.ts";
 import type { Cluster } from "../../cluster/entity.ts";
@@ -9,7 +9,7 @@ import type { Profile, SettingsOf } from "./profile.ts";
 /** Providers that have a translation. `none` is Cluster API's in-memory provider. */
 export type TranslatedType = Exclude<CloudProviderType, "multipass">;
 
-/** Most zones that one cluster uses, as the control plane has at most three machines. */
+/** Maximum number of zones of a cluster: a control plane has at most three machines. */
 export const MAX_ZONES = 3;
 
 /** Machine image and upstream version of a cluster version. */
@@ -22,20 +22,20 @@ export interface Release {
   image: string | undefined;
 }
 
-/** Node pool at the version that its nodes get next. */
+/** Node pool with the release that its nodes get next. */
 export interface TranslatedPool extends PlannedPool {
   release: Release;
 }
 
-/** What the driver read from the management cluster or stored, as far as objects depend on it. */
+/** Facts about the progress of a cluster that its objects depend on. */
 export interface Rollout {
-  /** True once the cluster was available for the first time: health checks before would replace nodes that wait for the network. */
+  /** True once the cluster has been available. Earlier health checks would replace nodes that wait for the network. */
   wasAvailable: boolean;
-  /** Address that was allocated for the API server; only vsphere needs one. */
+  /** Address that was allocated for the API server; undefined except on vsphere. */
   apiAddress: string | undefined;
 }
 
-/** Parts of the credentials of an account that are no secrets, because objects show them. Only azure has them. */
+/** Parts of an account's credentials that are not secret and appear in objects. Only azure has them. */
 export interface AccountDetails {
   subscriptionId: string;
   tenantId: string;
@@ -48,7 +48,7 @@ export interface TranslationInput<Type extends TranslatedType = TranslatedType> 
   cluster: Cluster;
   /** Identity of the cluster's organisation, UUID. */
   organisationIdentity: string;
-  /** Name of the cluster's objects, stored at its creation. */
+  /** Name of the cluster's objects, as `objectNameOf` derives it. */
   objectName: string;
   type: Type;
   /** Version of the control plane in this plan. */
@@ -58,7 +58,7 @@ export interface TranslationInput<Type extends TranslatedType = TranslatedType> 
   /** Pools that are not being deleted. */
   nodePools: readonly TranslatedPool[];
   account: Pick<CloudAccount, "identity" | "metadata">;
-  /** Undefined if objects of the provider show no part of the credentials. */
+  /** Undefined if the objects of the provider contain no part of the credentials. */
   accountDetails: AccountDetails | undefined;
   /** Node types of the provider, for the capacity of a pool that may have no node: cores and MiB. */
   nodeTypes: ReadonlyMap<string, { cpu: number; memory: number }>;

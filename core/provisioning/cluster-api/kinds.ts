@@ -29,8 +29,8 @@ export const NAMESPACE = { apiVersion: "v1", kind: "Namespace" };
 /** Control plane in the management cluster. */
 export const KAMAJI_CONTROL_PLANE = { apiVersion: PROVIDER_VERSION.byon, kind: "KamajiControlPlane" };
 
-/** Infrastructure of clusters, templates of machines, and other templates of each provider. */
-const OF_PROVIDER: Readonly<Record<TranslatedType, readonly string[]>> = {
+/** Kinds of each provider: infrastructure cluster, machine template, and other templates. */
+const PROVIDER_KINDS: Readonly<Record<TranslatedType, readonly string[]>> = {
   none: ["DevCluster", "DevMachineTemplate"],
   aws: ["AWSCluster", "AWSMachineTemplate"],
   azure: ["AzureCluster", "AzureMachineTemplate"],
@@ -41,7 +41,7 @@ const OF_PROVIDER: Readonly<Record<TranslatedType, readonly string[]>> = {
   byon: [],
 };
 
-/** Identities with which controllers use a cloud account. Those with a namespace are in the one of the cluster. */
+/** Kinds of the identities with which controllers use a cloud account. Namespaced ones are in the namespace of the cluster. */
 const IDENTITIES: Partial<Record<TranslatedType, { kind: string; isNamespaced: boolean }>> = {
   aws: { kind: "AWSClusterStaticIdentity", isNamespaced: false },
   azure: { kind: "AzureClusterIdentity", isNamespaced: true },
@@ -56,17 +56,17 @@ export function accountIdentityKind(type: TranslatedType): (ObjectKind & { isNam
 
 /** Returns the kinds of a provider: its infrastructure of clusters first, then its templates. */
 export const providerKinds = (type: TranslatedType): ObjectKind[] =>
-  OF_PROVIDER[type].map((kind) => ({ apiVersion: PROVIDER_VERSION[type], kind }));
+  PROVIDER_KINDS[type].map((kind) => ({ apiVersion: PROVIDER_VERSION[type], kind }));
 
 /** Returns the kind of the control plane. */
 export const controlPlaneKind = (type: TranslatedType): ObjectKind =>
   type === "byon" ? KAMAJI_CONTROL_PLANE : KUBEADM_CONTROL_PLANE;
 
-/** Returns the kinds whose objects are named by their content, and of which old ones are deleted. */
+/** Returns the kinds whose objects are named by their content. Unused objects of these kinds are deleted. */
 export const contentNamedKinds = (type: TranslatedType): ObjectKind[] =>
   type === "byon" ? [SECRET, CONFIG_MAP] : [...providerKinds(type).slice(1), KUBEADM_CONFIG_TEMPLATE, SECRET];
 
-/** Returns the kinds of everything that may be left of a cluster after the deletion of its Cluster object. */
+/** Returns the kinds of the objects that may remain after the deletion of a Cluster. */
 export const leftoverKinds = (type: TranslatedType): ObjectKind[] => [
   CLUSTER_RESOURCE_SET,
   MACHINE_HEALTH_CHECK,

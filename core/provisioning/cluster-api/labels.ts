@@ -6,7 +6,7 @@ import type { TranslationInput } from "./input.ts";
 /** Field manager of every apply, and value of the label `managed-by`. */
 export const FIELD_MANAGER = "ame-control-plane";
 
-/** Label of every object that this service made. */
+/** Label of every object that this service creates. */
 export const MANAGED_BY = `${PRODUCT_PREFIX}managed-by`;
 /** Label with the identity of the cluster, by which all of its objects are found. */
 export const CLUSTER_ID = `${PRODUCT_PREFIX}cluster-id`;
@@ -14,21 +14,21 @@ export const CLUSTER_ID = `${PRODUCT_PREFIX}cluster-id`;
 export const ORGANISATION_ID = `${PRODUCT_PREFIX}organisation-id`;
 /** Label with the identity of the cloud account, on identities and Secrets that its clusters share. */
 export const ACCOUNT_ID = `${PRODUCT_PREFIX}cloud-account-id`;
-/** Label with the slug of the environment: only on objects of which it does not change machines. */
+/** Label with the slug of the environment, only on objects whose labels do not reach machines. */
 export const ENVIRONMENT = `${PRODUCT_PREFIX}environment`;
 /** Label with the identity of the node pool. */
 export const NODE_POOL_ID = `${PRODUCT_PREFIX}node-pool-id`;
-/** Annotation with the complete version that an object of a control plane or of a node pool leads to. */
+/** Annotation of a Cluster, control plane or MachineDeployment with its complete version, such as `v1.33.4-u-ame.2`. */
 export const VERSION = `${PRODUCT_PREFIX}version`;
-/** Label with the name of the MachineDeployment, which its selector selects. */
+/** Label of machines with the name of their MachineDeployment, for its selector. */
 export const DEPLOYMENT = `${PRODUCT_PREFIX}machine-deployment`;
 
 /** Annotation of a Cluster with the highest fencing token of the plans that were applied to it. */
 export const FENCE = `${PRODUCT_PREFIX}fence`;
-/** Annotation of a Cluster with the hash and the time of the last complete application; absent while one is in progress. */
+/** Annotation of a Cluster with the hash and the time of the last complete apply; absent while an apply is in progress. */
 export const APPLIED = `${PRODUCT_PREFIX}applied`;
 
-type Named = Pick<TranslationInput, "cluster" | "organisationIdentity">;
+type LabelSource = Pick<TranslationInput, "cluster" | "organisationIdentity">;
 
 /** Returns the labels of an object of the organisation. */
 export const organisationLabels = (organisationIdentity: string): Record<string, string> => ({
@@ -37,7 +37,7 @@ export const organisationLabels = (organisationIdentity: string): Record<string,
 });
 
 /** Returns the labels of an object of the cluster. */
-export const clusterLabels = ({ cluster, organisationIdentity }: Named): Record<string, string> => ({
+export const clusterLabels = ({ cluster, organisationIdentity }: LabelSource): Record<string, string> => ({
   ...organisationLabels(organisationIdentity),
   [CLUSTER_ID]: cluster.identity,
 });
@@ -51,8 +51,8 @@ export const accountLabels = ({
   [ACCOUNT_ID]: account.identity,
 });
 
-/** Returns the labels of an object that shows the environment of the cluster. */
-export const environmentLabels = (input: Named): Record<string, string> => ({
+/** Returns the labels of an object of the cluster, with its environment. */
+export const environmentLabels = (input: LabelSource): Record<string, string> => ({
   ...clusterLabels(input),
   [ENVIRONMENT]: input.cluster.environment,
 });

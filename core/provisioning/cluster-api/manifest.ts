@@ -8,7 +8,7 @@ export interface Manifest {
   kind: string;
   metadata: {
     name: string;
-    /** Absent for objects of the whole management cluster. */
+    /** Absent for cluster-scoped kinds. */
     namespace?: string;
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
@@ -29,15 +29,15 @@ const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
  */
 export function shortHash(text: string, length: number): string {
   const digest = createHash("sha256").update(text).digest();
-  let [bits, held, result] = [0, 0, ""];
+  let [buffer, bitCount, result] = [0, 0, ""];
   for (const byte of digest) {
-    bits = (bits << 8) | byte;
-    held += 8;
-    while (held >= 5 && result.length < length) {
-      held -= 5;
-      result += BASE32[(bits >> held) & 31];
+    buffer = (buffer << 8) | byte;
+    bitCount += 8;
+    while (bitCount >= 5 && result.length < length) {
+      bitCount -= 5;
+      result += BASE32[(buffer >> bitCount) & 31];
     }
-    bits &= 31;
+    buffer &= 31;
   }
   return result;
 }
@@ -52,8 +52,8 @@ export function canonicalJson(value: unknown): string {
 }
 
 /**
- * Names an object by its content, because its spec must not change while machines refer to it: another content gets another name, the
- * same content keeps it.
+ * Names an object by its content, because its spec must not change while machines refer to it. Other content gives another name, and equal
+ * content gives the same name.
  *
  * @param owner name of the object that refers to it, at most 32 characters
  * @returns at most 41 characters
@@ -67,7 +67,7 @@ export const namespaceOf = (organisationIdentity: string): string => `ame-org-${
 /**
  * Returns the name of a new cluster's objects. It begins with a letter, because a name of a Service must.
  *
- * @param slug slug at the creation; a later one does not change the name
+ * @param slug slug of the cluster, which never changes
  * @returns at most 23 characters, so that names of machines derived from it stay below 63
  */
 export function objectNameOf(slug: string, identity: string): string {

@@ -5,17 +5,21 @@ import { CLUSTER_ID, clusterLabels } from "./labels.ts";
 import { contentName, type Manifest, namespaceOf, secretData } from "./manifest.ts";
 import { CLUSTER_API_VERSION } from "./versions.ts";
 
-/** Names in the profile's objects, and the properties of a cluster that replace them. */
+/** Placeholders in the profile's manifests, and the properties of a cluster that replace them. */
 export const PLACEHOLDERS = {
   podSubnet: "clusterPodSubnet",
   serviceSubnet: "serviceSubnet",
   encryption: "enableNetworkEncryption",
 } as const;
 
-/** Returns a name in the profile's objects as it is written there. */
+/** Returns a placeholder as it is written in the profile's manifests, such as `{{podSubnet}}`. */
 export const placeholder = (name: keyof typeof PLACEHOLDERS): string => `{{${name}}}`;
 
-/** Translates the network of a cluster. @returns the Secret with its objects, and the set that applies it; nothing for a custom one */
+/**
+ * Translates the network of a cluster.
+ *
+ * @returns the Secret with the manifests and the ClusterResourceSet that applies it; empty for the cni `custom`
+ */
 export function translateNetwork(input: TranslationInput): Manifest[] {
   const { cluster, objectName, organisationIdentity, profile } = input;
   const source = cluster.cni === "custom" ? undefined : profile.networkInterfaces[cluster.cni]?.manifests;

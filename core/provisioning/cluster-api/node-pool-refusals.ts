@@ -1,7 +1,7 @@
 /** Rows of the table of refused settings for node pools. Pure functions. */
 
 import { MAX_ZONES } from "./input.ts";
-import { type ClusterSubject, MACHINES, type NodePoolRefusal, unless, usableZones } from "./refusal.ts";
+import { type ClusterSubject, MACHINE_TYPES, type NodePoolRefusal, refusedFlag, usableZones } from "./refusal.ts";
 
 /** Zones in which a cluster on AWS has subnets. */
 const awsZones = ({ zones, cluster }: ClusterSubject): readonly string[] =>
@@ -41,7 +41,7 @@ export const nodePoolRefusals: readonly NodePoolRefusal[] = [
     allowed: awsZones,
   },
   {
-    types: MACHINES,
+    types: MACHINE_TYPES,
     property: "securityUpdatesOnJoin",
     values: "`INSTALL` and `INSTALL_AND_REBOOT`",
     reason:
@@ -53,7 +53,7 @@ export const nodePoolRefusals: readonly NodePoolRefusal[] = [
     property: "autoScaling",
     values: "`true`",
     reason: "the platform cannot add machines of yours to the cluster; send false",
-    refused: ({ pool }) => unless(pool.autoScaling, false),
+    refused: ({ pool }) => refusedFlag(pool.autoScaling, false),
   },
   {
     types: ["byon"],

@@ -8,7 +8,7 @@ import { contentName, type Manifest, namespaceOf, shortHash } from "./manifest.t
 import type { ProviderTranslation } from "./provider.ts";
 import { CLUSTER_API_VERSION } from "./versions.ts";
 
-/** Annotation by which a machine is deleted without moving its pods. */
+/** Annotation of a machine that is deleted without a drain of its node. */
 const WITHOUT_DRAIN = "machine.cluster.x-k8s.io/exclude-node-draining";
 
 /** Annotations of the cluster autoscaler's provider for Cluster API. */
@@ -34,7 +34,7 @@ export interface PoolManifests {
 export const deploymentName = (objectName: string, poolIdentity: string): string =>
   `${objectName}-${shortHash(poolIdentity, 8)}`;
 
-/** Returns the zones over which the cluster and its pools without a zone are spread; empty for no choice. */
+/** Returns the zones over which the cluster and its pools without a zone are spread; empty if the provider chooses. */
 export const zonesOf = ({ cluster, zones }: Pick<TranslationInput, "cluster" | "zones">): readonly string[] =>
   cluster.enableMultiAvailabilityZones ? zones.slice(0, MAX_ZONES) : [];
 
@@ -63,7 +63,7 @@ function partsOf<Type extends TranslatedType>(
   }));
 }
 
-/** Returns the autoscaler's annotations: its limits, and the capacity of a node, which it needs while the pool has none. */
+/** Returns the autoscaler's annotations: its limits, and the capacity of a node, which it needs to scale a pool up from zero. */
 function autoscalerAnnotations(input: TranslationInput, { pool }: TranslatedPool, part: PoolPart) {
   const { nodeSize, labels, taints } = pool;
   const type = input.nodeTypes.get(nodeSize);
@@ -144,7 +144,7 @@ function deployment(
     },
     spec: {
       clusterName: objectName,
-      // The autoscaler owns the number of machines, and the webhook lifts it into the range.
+      // The autoscaler owns the number of machines, and the webhook raises it to the minimum.
       ...(isAutoscaled ? {} : { replicas: isRunning ? part.minSize : 0 }),
       selector: { matchLabels: { [DEPLOYMENT]: part.name } },
       rollout: {
@@ -178,8 +178,8 @@ function deployment(
 }
 
 /**
- * Returns the largest number of unhealthy machines that are replaced: without a limit, Cluster API replaces every machine of a pool at
- * once when a network fails. It rounds a percentage down, so in a pool that can have one or two machines 40 % would replace none.
+ * Returns the maximum number of unhealthy machines up to which they are replaced. Without it, Cluster API replaces every machine of a pool
+ * at once when a network fails. Cluster API rounds a percentage down, so 40 % of one or two machines would replace none.
  */
 const unhealthyLimit = ({ minSize, maxSize }: PoolPart): string | number =>
   minSize >= 3 ? "40%" : Math.max(1, Math.floor(0.4 * maxSize));

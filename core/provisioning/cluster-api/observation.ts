@@ -1,4 +1,4 @@
-/** Observation of a cluster from the objects that Cluster API maintains. Pure functions. */
+/** Derives the observation of a cluster from its objects in the management cluster. Pure functions. */
 
 import type { NodePool } from "../../node-pool/entity.ts";
 import { isLive } from "../../node-pool/rules.ts";
@@ -6,7 +6,7 @@ import type { Observation, ObservedPool, Target } from "../provisioner.ts";
 import { NODE_POOL_ID, VERSION } from "./labels.ts";
 import {
   conditionOf,
-  isSeen,
+  isStatusCurrent,
   type ObjectCondition,
   type ObservedCluster,
   type ObservedControlPlane,
@@ -15,10 +15,10 @@ import {
   type ObservedObjects,
 } from "./observed-objects.ts";
 
-/** Time for which the API server of a running cluster may not answer before its state is unknown, in milliseconds. */
+/** Time without a response of a running cluster's API server after which the state is unknown, in milliseconds. */
 const UNREACHABLE_AFTER_MS = 5 * 60_000;
 
-/** Longest text of Cluster API in a condition. */
+/** Maximum length of a text of Cluster API in a condition, in characters. */
 const MAX_MESSAGE_LENGTH = 400;
 
 const sum = (
@@ -26,22 +26,26 @@ const sum = (
   of: (each: ObservedDeployment) => number | undefined,
 ): number => deployments.reduce((total, each) => total + (of(each) ?? 0), 0);
 
-/** Returns whether all machines of a control plane have its present version and template. */
+/** Returns whether all machines of a control plane have its current version and template. */
 function isRolledOut(controlPlane: ObservedControlPlane): boolean {
   const { spec, status } = controlPlane;
   const replicas = spec?.replicas ?? 0;
-  return isSeen(controlPlane) && (status?.upToDateReplicas ?? 0) === replicas && (status?.replicas ?? 0) === replicas;
+  return (
+    isStatusCurrent(controlPlane) &&
+    (status?.upToDateReplicas ?? 0) === replicas &&
+    (status?.replicas ?? 0) === replicas
+  );
 }
 
-/** Returns whether all machines of a MachineDeployment have its present version and template. */
+/** Returns whether all machines of a MachineDeployment have its current version and template. */
 function isDeploymentRolledOut(deployment: ObservedDeployment, machineSets: ObservedObjects["machineSets"]): boolean {
   const { replicas = 0, upToDateReplicas = 0 } = deployment.status ?? {};
-  return isSeen(deployment) && upToDateReplicas === replicas && haveTemplate(deployment, machineSets ?? []);
+  return isStatusCurrent(deployment) && upToDateReplicas === replicas && haveTemplate(deployment, machineSets ?? []);
 }
 
 /**
- * Returns whether no machine has another template. The number of machines that are up to date follows a change of the template only
- * after some seconds.
+ * Returns whether all machines have the current template. `upToDateReplicas` is not enough: it follows a change of the template only after
+ * some seconds.
  */
 function haveTemplate({ metadata, spec }: ObservedDeployment, machineSets: readonly ObservedMachineSet[]): boolean {
   const present = templateOf(spec);
@@ -60,7 +64,7 @@ function templateOf(spec: ObservedMachineSet["spec"]): string {
 }
 
 /**
- * Returns the version that the whole control plane runs. While machines are replaced, that is the one before, so that no node becomes
+ * Returns the version that the whole control plane runs. While machines are replaced, it is the former version, so that no node becomes
  * newer than the oldest API server.
  */
 function versionOf({ cluster }: Target, controlPlane: ObservedControlPlane | undefined): string | undefined {
@@ -91,7 +95,7 @@ function observePool(
   };
 }
 
-/** Observes a pool whose machines the customer brings: there is nothing to wait for. */
+/** Observes a pool whose machines the customer provides. It is always ready, because this service does not know the machines. */
 const observeOwnMachines = ({ identity, minSize }: NodePool, version: string): ObservedPool => ({
   identity,
   version,
@@ -113,23 +117,23 @@ function powerOf(
     const running = isHosted
       ? (controlPlane?.status?.readyReplicas ?? 0)
       : sum(deployments, ({ status }) => status?.replicas);
-    const isAsked = isHosted
+    const isScaledToZero = isHosted
       ? controlPlane?.spec?.replicas === 0
       : deployments.every(({ spec }) => spec?.replicas === 0);
-    return isAsked && running === 0 ? "stopped" : "stopping";
+    return isScaledToZero && running === 0 ? "stopped" : "stopping";
   }
   // A cluster that was started stays started while machines are replaced or fail.
   return cluster.status === "started" || (isAvailable && arePoolsReady) ? "started" : "starting";
 }
 
-/** Returns what a condition says, for people. */
-export function textOf({ reason, message }: ObjectCondition): string {
+/** Returns the reason and the message of a condition as one line of at most 400 characters. */
+export function conditionText({ reason, message }: ObjectCondition): string {
   const text = message === undefined || message === "" ? (reason ?? "") : `${reason}: ${message}`;
   const line = text.replace(/\s+/g, " ").trim();
   return line.length > MAX_MESSAGE_LENGTH ? `${line.slice(0, MAX_MESSAGE_LENGTH).toWellFormed()}…` : line;
 }
 
-/** Returns the condition that says that the management cluster has not reached the API server for too long. */
+/** Returns the condition RemoteConnectionProbe if the management cluster has not reached the API server for too long. */
 function lostConnection(cluster: ObservedCluster, collectedAt: string): ObjectCondition | undefined {
   const probe = conditionOf(cluster, "RemoteConnectionProbe");
   const since = Date.parse(probe?.lastTransitionTime ?? collectedAt);
@@ -145,8 +149,8 @@ const HEALTH = [
 ] as const;
 
 /**
- * Returns the condition that says whether a cluster is available. Cluster API never reports a cluster without an object of
- * infrastructure as available, so the condition of its control plane counts.
+ * Returns the condition of a cluster's availability. Cluster API never reports a cluster without infrastructure as available, so the
+ * condition of its control plane counts.
  */
 const availabilityOf = (cluster: ObservedCluster, isHosted: boolean): ObjectCondition | undefined =>
   conditionOf(cluster, isHosted ? "ControlPlaneAvailable" : "Available");
@@ -161,8 +165,8 @@ function healthOf(cluster: ObservedCluster, isHosted: boolean): string | undefin
 /**
  * Builds the observation.
  *
- * @param target cluster as stored: what it has reached is not lost again
- * @param isHosted true if the control plane runs in the management cluster, and the customer brings the machines
+ * @param target cluster as stored; a phase that it has reached is kept
+ * @param isHosted true if the control plane runs in the management cluster, and the customer provides the machines
  * @param collectedAt RFC 3339
  */
 export function observationOf(
@@ -196,7 +200,7 @@ export function observationOf(
   const lost =
     phase === "DONE" && target.cluster.desiredStatus === "starting" ? lostConnection(cluster, collectedAt) : undefined;
   const deleting = cluster.metadata.deletionTimestamp === undefined ? undefined : conditionOf(cluster, "Deleting");
-  const told = lost ?? deleting ?? (available?.status === "True" ? undefined : available);
+  const reported = lost ?? deleting ?? (available?.status === "True" ? undefined : available);
   return {
     collectedAt,
     phase,
@@ -206,7 +210,7 @@ export function observationOf(
     ...(certificateAuthority === undefined ? {} : { certificateAuthority }),
     ...(health === undefined ? {} : { health }),
     ...(lost === undefined ? {} : { isUnreachable: true }),
-    ...(told === undefined ? {} : { message: textOf(told) }),
+    ...(reported === undefined ? {} : { message: conditionText(reported) }),
     nodePools,
   };
 }

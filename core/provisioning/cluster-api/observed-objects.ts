@@ -1,4 +1,4 @@
-/** Objects as read from the management cluster, with the parts of their status that are used. */
+/** Objects as read from the management cluster: the fields that this service uses. */
 
 /** Condition of an object. */
 export interface ObjectCondition {
@@ -79,7 +79,7 @@ export interface ObservedMachineSet extends ObservedObject {
   status?: { replicas?: number };
 }
 
-/** Everything that is read of a cluster. */
+/** All objects of a cluster that are read. */
 export interface ObservedObjects {
   cluster: ObservedCluster;
   /** Undefined if it does not exist. */
@@ -101,17 +101,17 @@ export function conditionOf(
   return isStale ? undefined : condition;
 }
 
-/** Object whose controller reports which spec it has seen. */
-interface Reported extends ObservedObject {
+/** Object whose controller reports the generation of the spec that it has reconciled. */
+interface ReconciledObject extends ObservedObject {
   spec?: { replicas?: number; version?: string };
   status?: { observedGeneration?: number; version?: string };
 }
 
 /**
- * Returns whether the controller of an object has seen its present spec. The status of a KamajiControlPlane has no generation, so its
- * version counts.
+ * Returns whether the status of an object describes its current spec. The status of a KamajiControlPlane has no generation, so its version
+ * counts.
  */
-export function isSeen({ metadata, spec, status }: Reported): boolean {
+export function isStatusCurrent({ metadata, spec, status }: ReconciledObject): boolean {
   const { observedGeneration, version } = status ?? {};
   if (observedGeneration === undefined && version !== undefined) return version === spec?.version;
   return (observedGeneration ?? 0) >= (metadata.generation ?? 0);

@@ -1,4 +1,4 @@
-/** Parses and checks a profile file. Functions on AWS do not import this: builds write the result into them. */
+/** Parses and validates a profile file. Functions on AWS do not import this module, because builds write the result into them. */
 
 import * as v from "valibot";
 import { isMap, isScalar, parseAllDocuments, parseDocument } from "yaml";
@@ -23,7 +23,7 @@ const InterfaceInFile = v.object({
 const ProfileFile = v.object({
   networkInterfaces: v.optional(v.object({ cilium: v.optional(InterfaceInFile), calico: v.optional(InterfaceInFile) })),
   installsAddons: v.optional(v.boolean(), false),
-  /** Settings by the slug of the provider, which `settingsByType` checks, and `regions` with the settings that differ there. */
+  /** Settings by the slug of the provider, validated with `settingsByType`, and `regions` with settings that differ. */
   providers: v.pipe(v.record(v.string(), anyObject), v.minEntries(1, "must have at least one provider")),
 });
 
@@ -33,7 +33,7 @@ const below = (path: string, problems: readonly Problem[]): Problem[] =>
 const unknownProperties = (paths: readonly string[]): Problem[] =>
   paths.map((path) => ({ path, message: "unknown property" }));
 
-/** Finds problems of settings: of their format and between them. @returns the settings if there are none */
+/** Validates settings: their format and their rules. @returns problems, or the settings if there are none */
 function checkSettings(
   type: TranslatedType,
   provider: CloudProvider,
@@ -50,12 +50,12 @@ function checkSettings(
   return problems.length === 0 ? { problems, settings: checked.complete() } : { problems };
 }
 
-/** Returns the setting that a problem belongs to. */
+/** Returns the name of the setting that a problem belongs to. */
 const settingIn = ({ path }: Problem): string => path.split(/[.[]/, 1)[0] ?? "";
 
 const isMissing = ({ path, message }: Problem): boolean => message === "is required" && !/[.[]/.test(path);
 
-/** Checks the settings of a provider, and in each of its regions. */
+/** Validates the settings of a provider and of each of its regions. */
 function checkProvider(
   slug: string,
   { regions: listed, ...given }: Record<string, unknown>,
@@ -77,7 +77,7 @@ function checkProvider(
   const type = provider.type as TranslatedType;
   const base = checkSettings(type, provider, given);
   const inRegions = Object.entries(isObject(listed) ? listed : {});
-  // Regions may have the settings that are missing here. Without them, only these regions can be used.
+  // A setting that is missing here may be in the regions. Then only these regions can be used.
   const ofBase = inRegions.length === 0 ? base.problems : base.problems.filter((each) => !isMissing(each));
   problems.push(...below(path, ofBase));
   if (listed !== undefined && !isObject(listed)) refuse(`${path}.regions`, listed, "must be an object");
@@ -104,7 +104,7 @@ function checkProvider(
   return { problems, profile: { ...(base.settings === undefined ? {} : { settings: base.settings }), regions } };
 }
 
-/** Finds regions of Hetzner with a list of locations that lacks the region itself: control planes would be elsewhere. */
+/** Finds regions of Hetzner whose `locations` lack the region itself: their control planes would be in other locations. */
 function locationProblems(
   path: string,
   type: TranslatedType,
@@ -118,20 +118,20 @@ function locationProblems(
     const { locations = [] } = settings ?? {};
     if (locations.length === 0 || locations.includes(slug)) return [];
     const where = locations.join(", ");
-    const message = `lacks ${slug}, so its control planes would be in ${where}; add it, or set [] for one location`;
+    const message = `lacks ${slug}, so its control planes would be in ${where}; add ${slug}, or set [] for one location`;
     return [{ path: `${path}.regions.${slug}.locations`, message }];
   });
 }
 
-/** Largest text of a network's objects, in bytes: a Secret has at most 1 MiB, and base64 is a third longer than the text. */
-const LARGEST_MANIFESTS = 700_000;
+/** Maximum size of a network's manifests, in bytes: a Secret has at most 1 MiB, and base64 is a third longer than the text. */
+const MAX_MANIFESTS_BYTES = 700_000;
 
-/** Finds problems of the objects of a network, with example values in place of the names that a cluster replaces. */
+/** Finds problems of a network's manifests, with example values in place of the placeholders. */
 function manifestProblems(path: string, text: string): Problem[] {
   const problems: Problem[] = [];
   const bytes = Buffer.byteLength(text);
-  if (bytes > LARGEST_MANIFESTS)
-    problems.push({ path, message: `has ${bytes} bytes, but at most ${LARGEST_MANIFESTS} are allowed` });
+  if (bytes > MAX_MANIFESTS_BYTES)
+    problems.push({ path, message: `has ${bytes} bytes, but at most ${MAX_MANIFESTS_BYTES} are allowed` });
   const names = Object.keys(PLACEHOLDERS) as (keyof typeof PLACEHOLDERS)[];
   const pattern = new RegExp(`\\{\\{\\s*(${names.join("|")})\\s*\\}\\}`, "gi");
   for (const wrong of new Set(text.match(pattern))) {
@@ -154,13 +154,13 @@ function manifestProblems(path: string, text: string): Problem[] {
       (at) => typeof document.getIn(at) === "string",
     );
     if (isMap(document.contents) && isNamed) continue;
-    problems.push({ path, message: `document ${index + 1} is no object with apiVersion, kind and metadata.name` });
+    problems.push({ path, message: `document ${index + 1} is not an object with apiVersion, kind and metadata.name` });
   }
   if (objects === 0 && problems.length === 0) problems.push({ path, message: "contains no objects" });
   return problems;
 }
 
-/** Checks the objects of a network, and reads them if they are in a file. */
+/** Reads and validates the manifests of a network. @returns problems, and "" as manifests if they cannot be read */
 function readInterface(
   path: string,
   { manifests, file }: Partial<v.InferOutput<typeof InterfaceInFile>>,
@@ -188,10 +188,10 @@ function parseYaml(text: string): unknown {
 }
 
 /**
- * Parses and checks a profile file.
+ * Parses and validates a profile file.
  *
  * @param text YAML 1.2 or JSON
- * @param readFile reads a file that the text names, as the text names it; throws if that is impossible
+ * @param readFile returns the content of a file that the profile file names, by its path as written there; throws if it cannot
  * @param providers providers of the catalogue that the file is for
  * @throws AppError invalid with every problem: its path in the file, the value, and what is allowed
  */

@@ -1,4 +1,4 @@
-/** Reads what a preview of a stored cluster depends on and no request has. Reads no secret. */
+/** Reads the stored data for the preview of a cluster that its configuration does not contain. Reads no secret. */
 
 import { pointerEntity } from "../../cluster/entity.ts";
 import type { Table } from "../../table/client.ts";
@@ -18,6 +18,6 @@ export async function readPreviewSources(
   return { oidc: registeredOidcClient(items.get(keyText(keys.client))), apiAddress: addressOf(endpoint) };
 }
 
-/** Returns the host of an observed endpoint: the address that the management cluster allocated, where it allocates one. */
+/** Returns the host of an observed endpoint. On vsphere it is the allocated address. */
 const addressOf = (endpoint: string | undefined): string | undefined =>
   endpoint === undefined ? undefined : URL.parse(endpoint)?.hostname.replace(/^\[|\]$/g, "");

@@ -1,4 +1,4 @@
-/** Translates a cluster for readers: without secrets, without an observation, and without a call to the management cluster. */
+/** Previews the objects of a cluster, without secrets, without an observation and without a call to the management cluster. */
 
 import type { Cluster } from "../../cluster/entity.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
@@ -7,7 +7,7 @@ import type { CloudAccount } from "../../tenancy/references-entity.ts";
 import { buildPlan } from "../plan.ts";
 import type { ClusterOidcClient } from "../provisioner.ts";
 import { detailsByType } from "./account-details.ts";
-import { inOrderOfApplication } from "./application-order.ts";
+import { sortForApply } from "./apply-order.ts";
 import { buildInput, inputProblems, type TranslatedPlan, typeOf } from "./build-input.ts";
 import type { TranslatedType } from "./input.ts";
 import type { Manifest } from "./manifest.ts";
@@ -18,7 +18,7 @@ import { translate, translateSecrets } from "./translate.ts";
 /** Value in place of each value of a Secret. */
 export const REDACTED = "REDACTED";
 
-/** Value in place of an address of an API server that is not allocated yet. */
+/** Value in place of the address of an API server that is not allocated yet. */
 export const NOT_ALLOCATED = "NOT-ALLOCATED-YET";
 
 /** Cluster to translate. */
@@ -31,17 +31,17 @@ export interface PreviewSubject {
   account: CloudAccount;
   /** Undefined if the cluster has none yet. */
   oidc: ClusterOidcClient | undefined;
-  /** Address that was allocated for the API server; undefined if none was, or none is known. */
+  /** Address that was allocated for the API server; undefined if it is not known. */
   apiAddress: string | undefined;
 }
 
-/** Returns the next plan of a cluster, as the reconciler makes it if nothing was observed. */
+/** Returns the plan that the reconciler builds for a cluster without an observation. */
 const planOf = ({ cluster, nodePools, oidc }: PreviewSubject): TranslatedPlan => ({
   ...buildPlan(cluster, nodePools, undefined, 0),
   oidc,
 });
 
-/** Lists what the catalogue and the profiles lack for the objects of a cluster. */
+/** Lists the problems for which `previewManifests` would throw, such as missing machine images or settings. */
 export const previewProblems = (subject: PreviewSubject, profiles: Profiles): string[] =>
   inputProblems(planOf(subject), profiles);
 
@@ -59,7 +59,7 @@ export function previewManifests(subject: PreviewSubject, profiles: Profiles): M
   const details = detailsByType[typeOf(cluster)]?.(credentials);
   const input = buildInput(planOf(subject), { organisationIdentity, account }, profiles, rollout, details);
   const manifests = [...translate(input), ...translateSecrets(input, credentials)];
-  return inOrderOfApplication(manifests.map(redact));
+  return sortForApply(manifests.map(redact));
 }
 
 /** Returns whether a preview shows `NOT_ALLOCATED`. */

@@ -1,4 +1,4 @@
-/** Rules for the settings of a provider beyond their format: values that its API or Cluster API would refuse later. Pure functions. */
+/** Rules for the settings of a provider beyond their format. Its API or Cluster API would refuse other values later. Pure functions. */
 
 import { type CloudProvider, nodeTypeOf } from "../../catalogue/index.ts";
 import type { Problem } from "../../shared/errors.ts";
@@ -7,26 +7,26 @@ import { type Draft, formatValue } from "../../shared/validation.ts";
 import type { TranslatedType } from "./input.ts";
 import type { SettingsOf } from "./profile.ts";
 
-/** Settings to check: any of them may be missing, and those that are present have the right format. */
+/** Settings to validate. Each may be missing; those that are present have the right format. */
 type DraftOf<Type extends TranslatedType> = Draft<SettingsOf<Type>>;
 
 type Rule<Settings> = (settings: Settings, provider: CloudProvider) => Problem[];
 
-/** Smallest control plane machine that kubeadm accepts: cores and MiB. */
-const LEAST_CORES = 2;
-const LEAST_MEMORY = 1700;
+/** Minimum size of a control plane machine that kubeadm accepts: cores and MiB. */
+const MIN_CORES = 2;
+const MIN_MEMORY_MIB = 1700;
 
 /** Prefix lengths of the largest and the smallest block of addresses for API servers; the largest has 65,536 addresses. */
 const API_BLOCK = [16, 32] as const;
 
-/** Longest prefix of a subnet of Azure. */
-const LONGEST_AZURE_SUBNET = 29;
+/** Maximum prefix length of a subnet of Azure. */
+const MAX_AZURE_PREFIX_LENGTH = 29;
 
 /** Prefix lengths of a VPC: its provider splits it into four blocks, and one of them into four subnets of at least 16 addresses. */
 const VPC = [16, 24] as const;
 
-/** Largest system disk of Azure, in GiB. */
-const LARGEST_AZURE_DISK = 2048;
+/** Maximum size of a system disk of Azure, in GiB. */
+const MAX_AZURE_DISK_GIB = 2048;
 
 /** Network zones of Hetzner by location. A cluster is in one network zone only. */
 export const NETWORK_ZONES: Readonly<Record<string, string>> = {
@@ -50,8 +50,8 @@ const refuse = (path: string, value: unknown, must: string): Problem[] => [
   { path, message: `${formatValue(value)} is not allowed: ${must}` },
 ];
 
-/** Builds a rule for one setting. @param must requirement of a value that is not valid; undefined if it is */
-const each =
+/** Builds a rule for one setting. @param must returns the broken requirement, such as "must be a UUID"; undefined for a valid value */
+const settingRule =
   <Name extends string, Value>(name: Name, must: (value: Value, provider: CloudProvider) => string | undefined) =>
   (settings: { [K in Name]?: Value | undefined }, provider: CloudProvider): Problem[] => {
     const value = settings[name];
@@ -61,8 +61,8 @@ const each =
 
 const matches = (pattern: RegExp, must: string) => (value: string) => (pattern.test(value) ? undefined : must);
 
-/** Builds a rule for every element of a list. */
-const elements =
+/** Builds a rule for every element of a list. @param must as for `settingRule` */
+const elementRule =
   <Name extends string>(name: Name, must: (value: string, provider: CloudProvider) => string | undefined) =>
   (settings: { [K in Name]?: (string | undefined)[] | undefined }, provider: CloudProvider): Problem[] =>
     (settings[name] ?? []).flatMap((value, index) => {
@@ -78,20 +78,20 @@ function blockOf(text: string | undefined): CidrBlock | undefined {
 
 const ipv4 = (text: string) => (blockOf(text)?.address.version === 4 ? undefined : "must be an IPv4 block");
 
-const egress = elements("egress", (text) =>
+const egress = elementRule("egress", (text) =>
   blockOf(text)?.bits === 0
     ? "must not contain all addresses, because the egress is added to every IP whitelist"
     : undefined,
 );
 
-const controlPlaneNodeSize = each("controlPlaneNodeSize", (size: string, provider) => {
+const controlPlaneNodeSize = settingRule("controlPlaneNodeSize", (size: string, provider) => {
   const type = nodeTypeOf(provider, size);
   if (type === undefined) return `must be a node type of ${provider.slug} in the catalogue`;
-  if (type.cpu >= LEAST_CORES && type.memory >= LEAST_MEMORY) return undefined;
-  return `has ${type.cpu} cores and ${type.memory} MiB, but a control plane needs at least ${LEAST_CORES} and ${LEAST_MEMORY} MiB`;
+  if (type.cpu >= MIN_CORES && type.memory >= MIN_MEMORY_MIB) return undefined;
+  return `has ${type.cpu} cores and ${type.memory} MiB, but a control plane needs at least ${MIN_CORES} and ${MIN_MEMORY_MIB} MiB`;
 });
 
-const controllerNamespace = each(
+const controllerNamespace = settingRule(
   "controllerNamespace",
   matches(LABEL, "must be a namespace: 1 to 63 characters: a-z, 0-9 and -"),
 );
@@ -103,8 +103,8 @@ const azureSubnets: Rule<DraftOf<"azure">> = (settings) => {
   const problems = names.flatMap((name) => {
     const [value, block] = [settings[name], blockOf(settings[name])];
     if (block === undefined || block.address.version !== 4) return [];
-    if (block.bits > LONGEST_AZURE_SUBNET)
-      return refuse(name, value, `must have a prefix length of at most ${LONGEST_AZURE_SUBNET}`);
+    if (block.bits > MAX_AZURE_PREFIX_LENGTH)
+      return refuse(name, value, `must have a prefix length of at most ${MAX_AZURE_PREFIX_LENGTH}`);
     if (network === undefined || (network.bits <= block.bits && contains(network, block.address))) return [];
     return refuse(name, value, `must be inside networkCidr, ${settings.networkCidr}`);
   });
@@ -116,7 +116,7 @@ const azureSubnets: Rule<DraftOf<"azure">> = (settings) => {
   return problems;
 };
 
-const vpc = each("networkCidr", (text: string) => {
+const vpc = settingRule("networkCidr", (text: string) => {
   const block = blockOf(text);
   const [shortest, longest] = VPC;
   if (block?.address.version !== 4) return "must be an IPv4 block";
@@ -125,8 +125,8 @@ const vpc = each("networkCidr", (text: string) => {
     : undefined;
 });
 
-const azureDisk = each("diskGiB", (size: number) =>
-  size > LARGEST_AZURE_DISK ? `must be at most ${LARGEST_AZURE_DISK} on azure` : undefined,
+const azureDisk = settingRule("diskGiB", (size: number) =>
+  size > MAX_AZURE_DISK_GIB ? `must be at most ${MAX_AZURE_DISK_GIB} on azure` : undefined,
 );
 
 /** Finds names of zones that the catalogue does not have. */
@@ -153,7 +153,7 @@ const hetznerLocations: Rule<DraftOf<"hetzner">> = ({ locations = [] }, { region
   return [...problems, ...refuse("locations", locations.join(", "), must)];
 };
 
-const apiAddresses = each("apiAddresses", (text: string) => {
+const apiAddresses = settingRule("apiAddresses", (text: string) => {
   const block = blockOf(text);
   const [shortest, longest] = API_BLOCK;
   if (block?.address.version !== 4) return "must be an IPv4 block";
@@ -167,39 +167,42 @@ const apiAddresses = each("apiAddresses", (text: string) => {
 /** Rules by the type of the provider. */
 export const rulesByType: { readonly [Type in TranslatedType]: readonly Rule<DraftOf<Type>>[] } = {
   none: [egress],
-  byon: [egress, each("dataStoreName", matches(LABEL, "must be 1 to 63 characters: a-z, 0-9 and -"))],
+  byon: [egress, settingRule("dataStoreName", matches(LABEL, "must be 1 to 63 characters: a-z, 0-9 and -"))],
   aws: [egress, controlPlaneNodeSize, vpc, controllerNamespace],
   azure: [
     egress,
     controlPlaneNodeSize,
     azureDisk,
-    each("sshPublicKey", matches(PUBLIC_KEY, "must be one line of an authorized_keys file, ssh-rsa or ssh-ed25519")),
-    each("networkCidr", ipv4),
-    each("controlPlaneCidr", ipv4),
-    each("nodeCidr", ipv4),
+    settingRule(
+      "sshPublicKey",
+      matches(PUBLIC_KEY, "must be one line of an authorized_keys file, ssh-rsa or ssh-ed25519"),
+    ),
+    settingRule("networkCidr", ipv4),
+    settingRule("controlPlaneCidr", ipv4),
+    settingRule("nodeCidr", ipv4),
     azureSubnets,
   ],
   openstack: [
     egress,
     controlPlaneNodeSize,
-    each("authUrl", matches(/^https?:\/\/[^\s?#]+$/i, "must be an http or https URL without a query")),
-    each("externalNetworkId", matches(UUID, "must be the UUID of a network")),
-    elements("dnsServers", (text) => (parseAddress(text) === undefined ? "must be an IP address" : undefined)),
+    settingRule("authUrl", matches(/^https?:\/\/[^\s?#]+$/i, "must be an http or https URL without a query")),
+    settingRule("externalNetworkId", matches(UUID, "must be the UUID of a network")),
+    elementRule("dnsServers", (text) => (parseAddress(text) === undefined ? "must be an IP address" : undefined)),
     openstackZones,
   ],
   digitalocean: [
     egress,
     controlPlaneNodeSize,
-    each("vpcUuid", matches(UUID, "must be the UUID of a VPC")),
-    each("domain", matches(DOMAIN, "must be a domain name in lower case")),
-    each("account", matches(UUID, "must be the identity of a cloud account, a UUID")),
+    settingRule("vpcUuid", matches(UUID, "must be the UUID of a VPC")),
+    settingRule("domain", matches(DOMAIN, "must be a domain name in lower case")),
+    settingRule("account", matches(UUID, "must be the identity of a cloud account, a UUID")),
   ],
-  hetzner: [egress, controlPlaneNodeSize, each("networkCidr", ipv4), hetznerLocations],
+  hetzner: [egress, controlPlaneNodeSize, settingRule("networkCidr", ipv4), hetznerLocations],
   vsphere: [
     egress,
     controlPlaneNodeSize,
     controllerNamespace,
-    each(
+    settingRule(
       "thumbprint",
       matches(FINGERPRINT, "must be a SHA-1 or SHA-256 fingerprint, such as 12:AB:… with 20 or 32 bytes"),
     ),

@@ -1,4 +1,4 @@
-/** Settings of an operator for each provider and region that no user of the API chooses: format of the profile file. */
+/** Format of the profile file: the operator's settings by provider and region. */
 
 import * as v from "valibot";
 import type { CloudProviderType } from "../../catalogue/index.ts";
@@ -106,9 +106,9 @@ export const settingsByType = {
     apiAddresses: cidr,
     kubeVipImage: text,
     kubeVipInterface: v.optional(text, "eth0"),
-    /** True if the port group lies behind network address translation. */
+    /** True if the port group is behind network address translation. */
     hasNat: flag,
-    /** Labels of the deployment zones that the platform made; needed for several zones. */
+    /** Labels of the VSphereDeploymentZones that the operator created; needed for several zones. */
     zoneLabels: v.optional(v.record(v.string(), v.string())),
     controllerNamespace: v.optional(text, "capv-system"),
   }),
@@ -121,7 +121,7 @@ export type SettingsOf<Type extends keyof typeof settingsByType> = v.InferOutput
 export const NetworkInterface = v.object({
   /**
    * Kubernetes objects as YAML. `{{podSubnet}}`, `{{serviceSubnet}}` and `{{encryption}}` (true or false) are replaced by the values of
-   * the cluster.
+   * each cluster.
    */
   manifests: v.pipe(v.string(), v.minLength(1), v.maxLength(700_000)),
 });

@@ -1,4 +1,4 @@
-/** Settings of the operator for each provider and region, as the content of a checked profile file. */
+/** Content of a validated profile file. */
 
 import type { TranslatedType } from "./input.ts";
 import type { Profile, SettingsOf } from "./profile.ts";
@@ -36,7 +36,7 @@ export function controllerNamespaces({ providers }: Profiles, provider: string):
 }
 
 /**
- * Finds the settings with which clusters are built in a region.
+ * Finds the settings for clusters in a region.
  *
  * @param provider slug of the provider in the catalogue
  * @param region slug of the region

@@ -1,4 +1,4 @@
-/** What a provider adds to the objects that all providers share. */
+/** Interface of the provider-specific part of the translation. */
 
 import type { Release, TranslatedType, TranslationInput } from "./input.ts";
 import type { Manifest } from "./manifest.ts";
@@ -13,7 +13,7 @@ export interface MachineGroup {
   owner: string;
 }
 
-/** API version and kind of an object, with its spec. */
+/** Object without metadata. */
 export type Content = Required<Pick<Manifest, "apiVersion" | "kind" | "spec">>;
 
 /** File that cloud-init writes before kubeadm runs. */
@@ -27,11 +27,11 @@ export interface BootstrapFile {
 
 /** Provider-specific part of the configuration of kubeadm. */
 export interface KubeadmSettings {
-  /** Name of the node, as a template of cloud-init; undefined for the host name. */
+  /** Name of the node, as a template of cloud-init; absent for the host name. */
   nodeName?: string;
-  /** Arguments of the kubelet besides those of all clouds. */
+  /** Arguments of the kubelet in addition to those of all clouds. */
   kubeletExtraArgs?: readonly { name: string; value: string }[];
-  /** Arguments of the controller manager besides those of all clouds. */
+  /** Arguments of the controller manager in addition to those of all clouds. */
   controllerManagerExtraArgs?: readonly { name: string; value: string }[];
   files?: readonly BootstrapFile[];
   preKubeadmCommands?: readonly string[];
@@ -50,17 +50,17 @@ export type AccountInput<Type extends TranslatedType = TranslatedType> = Pick<
 
 /** Translation of one provider. */
 export interface ProviderTranslation<Type extends TranslatedType> {
-  /** Whether the machines are in a cloud, whose controller manager completes each node. */
+  /** True if a cloud controller manager initializes the nodes. */
   isCloud: boolean;
-  /** Whether a pool without a zone gets machines in several zones, if the cluster uses several. */
+  /** True if a pool without a zone gets machines in all zones of the cluster. */
   spreadsPools: boolean;
-  /** Returns the zones of a pool for which the user chose none; absent for those of the region, if the pool is spread. */
+  /** Returns the zones of a pool without a zone. Default: those of the cluster if `spreadsPools` is true, none otherwise. */
   poolZones?(input: TranslationInput<Type>): readonly string[];
-  /** Returns the name of a zone as the provider spells it; absent if that is its slug in the catalogue. */
+  /** Returns the provider's name of a zone. Default: its slug in the catalogue. */
   zoneName?(input: TranslationInput<Type>, slug: string): string;
   /** Returns the object of the cluster's infrastructure. Its name is that of the cluster. */
   infrastructureCluster(input: TranslationInput<Type>): Content & { annotations?: Record<string, string> };
-  /** Returns the content of a template of machines, which is named by its hash. */
+  /** Returns the content of a machine template. Its name contains the hash of the content. */
   machineTemplate(input: TranslationInput<Type>, group: MachineGroup): Content;
   /** Returns the provider's part of kubeadm's configuration. @param templateName name of the machine template */
   kubeadm(input: TranslationInput<Type>, group: MachineGroup, templateName: string): KubeadmSettings;

@@ -7,7 +7,15 @@ import type { KubernetesClient } from "../../kubernetes/interface.ts";
 import { LruCache } from "../../shared/lru-cache.ts";
 import type { Observation, Plan, Provisioner, Target } from "../provisioner.ts";
 import { addressesIn, allocateAddress } from "./api-addresses.ts";
-import { appliedOf, applyAll, applyObjects, collectGarbage, hashOf, requireFence, requireLive } from "./apply.ts";
+import {
+  applyAll,
+  applyHash,
+  applyObjects,
+  collectGarbage,
+  lastAppliedOf,
+  requireFence,
+  requireNotDeleting,
+} from "./apply.ts";
 import { buildAccountInput, buildInput, typeOf } from "./build-input.ts";
 import { type Call, getObject, listObjects } from "./calls.ts";
 import { controlPlaneName } from "./control-plane.ts";
@@ -18,7 +26,7 @@ import { CLUSTER_ID } from "./labels.ts";
 import { type Manifest, namespaceOf, objectNameOf } from "./manifest.ts";
 import { observationOf } from "./observation.ts";
 import {
-  isSeen,
+  isStatusCurrent,
   type ObservedCluster,
   type ObservedControlPlane,
   type ObservedDeployment,
@@ -29,15 +37,15 @@ import { controllerNamespaces, type Profiles, settingsOf } from "./profiles.ts";
 import { SourceReader, type SourceServices } from "./sources.ts";
 import { clusterApiTraits } from "./traits.ts";
 import { translate, translateAccount, translateSecrets } from "./translate.ts";
-import { type Located, openWorkloadCluster, putBootstrapTokens, secretValue } from "./workload-cluster.ts";
+import { type NamespacedName, openWorkloadCluster, putBootstrapTokens, secretValue } from "./workload-cluster.ts";
 
 /** Delay between two observations of a change in progress, in milliseconds. */
 const POLL_MS = 5_000;
 
-/** Time after which all objects are applied again, against changes by others, in milliseconds. Below half of the shortest resync. */
+/** Time after which all objects are applied again, in milliseconds. Less than half of the shortest resync interval, so each resync applies. */
 const APPLY_AGAIN_MS = 15 * 60_000;
 
-/** Maximum size of the certificates of authorities that a process remembers, in bytes. */
+/** Size of the cache of certificates of authorities, in bytes. */
 const CERTIFICATE_BYTES = 8 * 1024 * 1024;
 
 /** Number of deletions in progress that a process remembers. */
@@ -47,19 +55,19 @@ const REMEMBERED_DELETIONS = 10_000;
 export interface ClusterApiServices extends SourceServices, Pick<Services, "clock"> {
   readonly profiles: Profiles;
   /**
-   * Reads the kubeconfig of the management cluster. It may be another one at each call, because credentials are renewed.
+   * Reads the kubeconfig of the management cluster. Its content may change between calls, because credentials are renewed.
    *
    * @throws Error if it cannot be read
    */
   readonly readKubeconfig: () => Promise<string>;
 }
 
-/** Creates the provisioner. One for each process, because its connections and its knowledge of outages are shared. */
+/** Creates the provisioner. Create one for each process, because it owns the connections and the circuit breaker. */
 export function createClusterApiProvisioner(options: ClusterApiServices): Provisioner {
   const { profiles, clock } = options;
   const connect = connectionTo(options);
   const sources = new SourceReader(options);
-  /** Objects of each observation, so that the plan that follows from it does not read them again. */
+  /** Objects of each observation, so that a plan which follows from it does not read them again. */
   const observed = new WeakMap<Observation, ObservedObjects>();
   const open = (kubeconfig: string) => createKubernetesClient(kubeconfig, { clock, server: "the cluster" });
   const certificates = new LruCache<string>(CERTIFICATE_BYTES);
@@ -90,8 +98,8 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     return { cluster: found, controlPlane, deployments, machineSets, certificateAuthority };
   }
 
-  /** Reads the certificate of a cluster's authority, which Cluster API makes once. */
-  async function certificateOf(call: Call, { metadata, status }: ObservedCluster, located: Located) {
+  /** Reads the certificate of a cluster's authority. It is cached, because Cluster API creates it once. */
+  async function certificateOf(call: Call, { metadata, status }: ObservedCluster, located: NamespacedName) {
     const { uid = "" } = metadata;
     const known = certificates.get(uid);
     if (known !== undefined || status?.initialization?.controlPlaneInitialized !== true) return known;
@@ -110,18 +118,18 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     };
   }
 
-  /** Applies a plan, unless all of its objects were applied a short time ago. */
+  /** Applies a plan, unless equal objects were applied less than 15 minutes ago. */
   async function applyPlan(call: Call, plan: Plan): Promise<void> {
     const { cluster, fence, observation } = plan;
     const before = observation && observed.get(observation);
     requireFence(before?.cluster, cluster.identity, fence);
-    if (before !== undefined) requireLive(before.cluster);
+    if (before !== undefined) requireNotDeleting(before.cluster);
     const found = await sources.read(cluster);
     const rollout = await rolloutOf(call, plan);
     const input = buildInput(plan, found, profiles, rollout, await sources.accountDetailsOf(cluster, found));
     const manifests = translate(input);
-    const hash = hashOf(manifests, found.credentialsRevision);
-    const applied = appliedOf(before?.cluster);
+    const hash = applyHash(manifests, found.credentialsRevision);
+    const applied = lastAppliedOf(before?.cluster);
     const now = clock();
     const isSame = applied?.hash === hash;
     if (isSame && now.getTime() - Date.parse(applied.at) < APPLY_AGAIN_MS) return;
@@ -138,7 +146,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
       before: before?.cluster,
       now: now.toISOString(),
     });
-    // The objects are those that were observed, so an observation at rest shows that no machine is being replaced.
+    // The observed objects are those of this plan, so an observation at rest shows that no machine is being replaced.
     if (before !== undefined && isSame && isAtRest(before)) await collectGarbage(call, input, manifests);
   }
 
@@ -194,7 +202,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
   };
 }
 
-/** Returns a function that returns the client of the management cluster, and makes another one when the kubeconfig changes. */
+/** Returns a function that returns the client of the management cluster. It creates a new client when the kubeconfig changes. */
 function connectionTo({ readKubeconfig, clock }: ClusterApiServices): () => Promise<KubernetesClient> {
   let present: { kubeconfig: string; client: KubernetesClient } | undefined;
   return async () => {
@@ -207,11 +215,15 @@ function connectionTo({ readKubeconfig, clock }: ClusterApiServices): () => Prom
   };
 }
 
-/** Returns whether no machine of a cluster is being made, replaced or deleted. */
+/** Returns whether no machine of a cluster is being created, replaced or deleted. */
 function isAtRest({ controlPlane, deployments }: ObservedObjects): boolean {
   return [...(controlPlane === undefined ? [] : [controlPlane]), ...deployments].every((each) => {
     const replicas = each.spec?.replicas ?? 0;
     const { status } = each;
-    return isSeen(each) && (status?.replicas ?? 0) === replicas && (status?.upToDateReplicas ?? replicas) === replicas;
+    return (
+      isStatusCurrent(each) &&
+      (status?.replicas ?? 0) === replicas &&
+      (status?.upToDateReplicas ?? replicas) === replicas
+    );
   });
 }

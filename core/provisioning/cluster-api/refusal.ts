@@ -1,4 +1,4 @@
-/** Shape of the table of refusals, and what its conditions share. Pure functions. */
+/** Types of the table of refused settings, and functions that its conditions share. Pure functions. */
 
 import { type CloudProviderType, machineImageOf, parseVersion } from "../../catalogue/index.ts";
 import type { ConfiguredCluster, RequestedCluster, RequestedNodePool } from "../../configuration/requested.ts";
@@ -35,14 +35,14 @@ export interface NodePoolSubject extends ClusterSubject {
 
 /** Row of the table. */
 export interface Refusal<Subject, Property extends string> {
-  /** Types of the providers that it concerns. */
+  /** Types of the providers to which the row applies. */
   types: readonly CloudProviderType[];
   property: Property;
   /** Values that are refused, in words. */
   values: string;
-  /** Why, and what the user can do. */
+  /** Reason, and what the user can do. */
   reason: string;
-  /** Requests that can have the values, if not all: for the documentation. */
+  /** Requests to which the row applies, if not to all; only for the documentation. */
   only?: "creation" | "change";
   /** Returns the value that is refused, or a part of it to show; undefined if the subject is allowed. */
   refused(subject: Subject): string | boolean | undefined;
@@ -55,12 +55,12 @@ export type ClusterRefusal = Refusal<ClusterSubject, keyof RequestedCluster>;
 /** Row for a property of a node pool. */
 export type NodePoolRefusal = Refusal<NodePoolSubject, keyof RequestedNodePool>;
 
-/** Types of which the platform makes the machines. */
-export const MACHINES = ["aws", "azure", "openstack", "digitalocean", "hetzner", "vsphere"] as const;
+/** Types with machines of the platform. */
+export const MACHINE_TYPES = ["aws", "azure", "openstack", "digitalocean", "hetzner", "vsphere"] as const;
 /** Types with real clusters. Those of `none` exist in memory only. */
-export const REAL = [...MACHINES, "byon"] as const;
+export const REAL_TYPES = [...MACHINE_TYPES, "byon"] as const;
 /** Types that have a translation. */
-export const TRANSLATED = [...REAL, "none"] as const satisfies readonly TranslatedType[];
+export const TRANSLATED_TYPES = [...REAL_TYPES, "none"] as const satisfies readonly TranslatedType[];
 
 /** Returns the settings of a type; undefined for another type, and if the profile has none for the region. */
 export const settingsFor = <Type extends TranslatedType>(
@@ -68,8 +68,8 @@ export const settingsFor = <Type extends TranslatedType>(
   wanted: Type,
 ): SettingsOf<Type> | undefined => (type === wanted ? (settings as SettingsOf<Type> | undefined) : undefined);
 
-/** Returns a flag that is set although that is not allowed. @param isAllowed undefined if it is not known */
-export const unless = (flag: boolean | undefined, isAllowed: boolean | undefined): true | undefined =>
+/** Returns true if a flag is set but not allowed; undefined otherwise. @param isAllowed undefined if it is not known */
+export const refusedFlag = (flag: boolean | undefined, isAllowed: boolean | undefined): true | undefined =>
   flag === true && isAllowed === false ? true : undefined;
 
 /** Returns the first range of the IP whitelist. */

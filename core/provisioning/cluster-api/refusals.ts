@@ -1,6 +1,6 @@
 /**
- * Table of settings of clusters that Cluster API or one of its providers cannot express. Requests with them are refused, and
- * docs/cluster-api-limits.md shows the table. node-pool-refusals.ts has the rows of node pools. Pure functions.
+ * Table of the cluster settings that Cluster API or one of its providers cannot express. Requests with them are refused.
+ * docs/cluster-api-limits.md shows the table. The rows for node pools are in node-pool-refusals.ts. Pure functions.
  */
 
 import { clusterVersions } from "../../catalogue/index.ts";
@@ -12,13 +12,13 @@ import {
   hasImage,
   isDowngrade,
   isOverlapping,
-  MACHINES,
+  MACHINE_TYPES,
   machineNetworks,
   manifestsOf,
-  REAL,
+  REAL_TYPES,
+  refusedFlag,
   settingsFor,
-  TRANSLATED,
-  unless,
+  TRANSLATED_TYPES,
   usableZones,
 } from "./refusal.ts";
 
@@ -69,7 +69,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
       cloudCredentialsIdentity === primaryCredentials ? undefined : cloudCredentialsIdentity,
   },
   {
-    types: TRANSLATED,
+    types: TRANSLATED_TYPES,
     property: "region",
     values: "a region without settings in the profile file",
     reason: "the platform has no settings for clusters in this region; choose another region, or ask the operator",
@@ -79,7 +79,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
       regions.filter((region) => settingsOf(profiles, provider, region) !== undefined),
   },
   {
-    types: MACHINES,
+    types: MACHINE_TYPES,
     property: "version",
     values: "a version without a machine image in the region",
     reason: "the platform has no machine image of this version in the region; choose a version with an image",
@@ -93,7 +93,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
         .map(({ version }) => version),
   },
   {
-    types: TRANSLATED,
+    types: TRANSLATED_TYPES,
     property: "version",
     values: "a version with an older Kubernetes than the control plane has",
     reason:
@@ -116,7 +116,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
       stored?.status === "stopped" && status === "starting" && version !== stored.version ? version : undefined,
   },
   {
-    types: REAL,
+    types: REAL_TYPES,
     property: "cni",
     values: "`cilium` and `calico`, unless the profile file has the objects that install it",
     reason: "the platform does not install this network; choose another one, or custom to install a network yourself",
@@ -127,14 +127,14 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
     allowed: ({ profiles: { networkInterfaces } }) => ["custom", ...Object.keys(networkInterfaces)],
   },
   {
-    types: REAL,
+    types: REAL_TYPES,
     property: "enableNetworkEncryption",
     values: "`true` with the cni `custom`",
     reason: "you install the network of a cluster with the cni custom, so encrypt it there; send false",
-    refused: ({ cluster: { cni, enableNetworkEncryption } }) => unless(enableNetworkEncryption, cni !== "custom"),
+    refused: ({ cluster: { cni, enableNetworkEncryption } }) => refusedFlag(enableNetworkEncryption, cni !== "custom"),
   },
   {
-    types: REAL,
+    types: REAL_TYPES,
     property: "enableNetworkEncryption",
     values: "`true`, if the profile file installs the network without `{{encryption}}`",
     reason: "the platform installs this network without encryption; choose another cni, or send false",
@@ -144,12 +144,12 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
       // A new cluster with a network that the platform does not install is refused for its network.
       const isKnown = manifests !== undefined || (stored !== undefined && cluster.cni !== "custom");
       return isKnown
-        ? unless(cluster.enableNetworkEncryption, manifests?.includes(placeholder("encryption")) ?? false)
+        ? refusedFlag(cluster.enableNetworkEncryption, manifests?.includes(placeholder("encryption")) ?? false)
         : undefined;
     },
   },
   {
-    types: TRANSLATED,
+    types: TRANSLATED_TYPES,
     property: "addons",
     values: "an add-on whose `enabled` is not `false`, unless the profile file has `installsAddons`",
     reason: "the platform installs no add-ons; send addons without it, and install it in the cluster yourself",
@@ -230,7 +230,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
     values: "`true`",
     reason: "the platform cannot give these machines a private network behind a NAT gateway; send false",
     only: "creation",
-    refused: ({ cluster }) => unless(cluster.enableNATGateway, false),
+    refused: ({ cluster }) => refusedFlag(cluster.enableNATGateway, false),
   },
   {
     types: ["hetzner", "vsphere"],
@@ -239,7 +239,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
     reason: "the platform has no router for private machines in this region; send false, or choose another region",
     only: "creation",
     refused: (subject) =>
-      unless(
+      refusedFlag(
         subject.cluster.enableNATGateway,
         settingsFor(subject, "hetzner")?.hasRouter ?? settingsFor(subject, "vsphere")?.hasNat,
       ),
@@ -253,7 +253,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
     only: "creation",
     refused: (subject) => {
       const zones = usableZones(subject);
-      return unless(subject.cluster.enableMultiAvailabilityZones, zones === undefined || zones > 1);
+      return refusedFlag(subject.cluster.enableMultiAvailabilityZones, zones === undefined || zones > 1);
     },
   },
   subnetRefusal("clusterPodSubnet"),

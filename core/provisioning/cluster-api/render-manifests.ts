@@ -1,4 +1,4 @@
-/** Renders the objects of a cluster for the result of a dry run. Builds write it with the translator into a file of its own. */
+/** Renders the objects of a cluster for the result of a dry run. Builds write this module and the translator into a separate file. */
 
 import { INCLUDE_MANIFESTS, type ManifestSubject } from "../../cluster/operations/manifests.ts";
 import type { Services } from "../../context.ts";
@@ -12,7 +12,7 @@ import type { Profiles } from "./profiles.ts";
  * Translates a cluster as it would be stored, without secrets.
  *
  * @returns the objects in the order in which they are applied
- * @throws AppError invalid with everything that the catalogue and the profiles lack
+ * @throws AppError invalid with everything that the catalogue and the profile file lack; unavailable
  */
 export async function renderManifests(
   { table }: Pick<Services, "table">,

@@ -1,4 +1,4 @@
-/** What the driver needs of a management cluster: kinds in their versions, and the calls that it makes. */
+/** Requirements of the provisioner on a management cluster: versions of kinds, and permissions. */
 
 import type { Verb } from "../../kubernetes/access-review.ts";
 import type { ObjectKind } from "../../kubernetes/objects.ts";
@@ -21,14 +21,14 @@ import {
   SECRET,
 } from "./kinds.ts";
 
-/** Part of Cluster API that is installed by itself, and how. */
+/** Part of Cluster API that can be installed separately. */
 export interface Component {
   /** Type of a provider; `core` or `kubeadm` for parts that several providers need. */
   name: TranslatedType | "core" | "kubeadm";
   kinds: readonly ObjectKind[];
   /** Kinds that Cluster API finds by a label of their CustomResourceDefinition, because references to them have no version. */
   referenced: readonly ObjectKind[];
-  /** How an operator installs it, with the release of which the versions were read. */
+  /** Command that installs it, with a release that serves the versions. */
   install: string;
 }
 
@@ -66,7 +66,7 @@ function providerComponent(type: TranslatedType): Component {
   return {
     name: type,
     kinds: [...own, ...(identity === undefined ? [] : [{ apiVersion: identity.apiVersion, kind: identity.kind }])],
-    // A health check names the version of its template.
+    // Not the remediation template: a health check names the version of its template.
     referenced: own.filter(({ kind }) => !kind.endsWith("RemediationTemplate")),
     install: INSTALL[type],
   };
@@ -94,16 +94,16 @@ function add(required: Map<string, { kind: ObjectKind; verbs: Set<Verb> }>, kind
 }
 
 /**
- * Lists the calls that the driver makes for clusters of the given types, in all namespaces: each organisation has one, which the driver
- * creates.
+ * Lists the permissions that the provisioner needs for clusters of the given types. They are needed in all namespaces, because the
+ * provisioner creates a namespace for each organisation.
  */
 export function requiredAccess(types: Iterable<TranslatedType>): { kind: ObjectKind; verbs: Verb[] }[] {
   const required: Parameters<typeof add>[0] = new Map();
   for (const type of types) {
     add(required, NAMESPACE, APPLY);
-    // Kubeconfigs and certificates that Cluster API stores, and what is applied.
+    // Reads kubeconfigs and certificates that Cluster API stores, and applies credentials.
     add(required, SECRET, ["get", "list", ...APPLY, "delete"]);
-    // Before the identity of an account is deleted, its clusters are listed. The check of an operator lists all.
+    // Lists the clusters of an account before its identity is deleted, and all clusters in `provisioner check`.
     add(required, CLUSTER, ["get", "list", ...APPLY, "delete"]);
     add(required, MACHINE_SET, ["list"]);
     add(required, controlPlaneKind(type), ["get", ...APPLY]);
@@ -113,7 +113,7 @@ export function requiredAccess(types: Iterable<TranslatedType>): { kind: ObjectK
     for (const kind of providerKinds(type)) add(required, kind, APPLY);
     for (const kind of contentNamedKinds(type)) add(required, kind, ["list", ...APPLY, "delete"]);
     for (const kind of leftoverKinds(type)) add(required, kind, ["deletecollection"]);
-    // Addresses of API servers.
+    // Allocations of API server addresses.
     if (type === "vsphere") add(required, CONFIG_MAP, ["list", "create"]);
     const identity = accountIdentityKind(type);
     if (identity !== undefined)

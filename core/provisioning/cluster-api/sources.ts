@@ -1,4 +1,4 @@
-/** Reads what the translation of a cluster depends on besides its plan: organisation, cloud account and credentials. */
+/** Reads the sources of a translation that are not in the plan: organisation, cloud account and credentials. */
 
 import { profileByIdentity } from "../../catalogue/index.ts";
 import type { Cluster } from "../../cluster/entity.ts";
@@ -15,12 +15,12 @@ import { typeOf } from "./build-input.ts";
 import type { AccountDetails, TranslatedType } from "./input.ts";
 import type { AccountSecrets } from "./provider.ts";
 
-/** Services of the sources. */
+/** Services of `SourceReader`. */
 export interface SourceServices extends Pick<Services, "table" | "referencesCache"> {
   readonly keyring: Keyring;
 }
 
-/** What is stored about the organisation and the cloud account of a cluster. */
+/** Stored data of the organisation and the cloud account of a cluster. */
 export interface Sources {
   organisationIdentity: string;
   account: CloudAccount;
@@ -30,8 +30,8 @@ export interface Sources {
   credentialsIdentity: string | undefined;
 }
 
-/** Number of clusters of which a process remembers the identity of the organisation, and of credentials with their details. */
-const REMEMBERED = 50_000;
+/** Number of entries in each cache: organisations by cluster, and details by revision of credentials. */
+const CACHE_ENTRIES = 50_000;
 
 /** Types of providers with one identity for each cloud account. */
 const SHARED_IDENTITY: ReadonlySet<TranslatedType> = new Set(["aws", "azure", "vsphere"]);
@@ -39,8 +39,8 @@ const SHARED_IDENTITY: ReadonlySet<TranslatedType> = new Set(["aws", "azure", "v
 /** Reads the sources of clusters. */
 export class SourceReader {
   readonly #services: SourceServices;
-  readonly #organisations = new LruCache<string>(REMEMBERED);
-  readonly #details = new LruCache<AccountDetails>(REMEMBERED);
+  readonly #organisations = new LruCache<string>(CACHE_ENTRIES);
+  readonly #details = new LruCache<AccountDetails>(CACHE_ENTRIES);
 
   constructor(services: SourceServices) {
     this.#services = services;
@@ -56,7 +56,11 @@ export class SourceReader {
     return this.#remember(identity, organisationEntity.read(item).identity);
   }
 
-  /** Reads the sources of a cluster: one round trip, and another one if the references changed. @throws Error if one does not exist */
+  /**
+   * Reads the sources of a cluster. One round trip, and a second one if the references changed.
+   *
+   * @throws Error if the organisation or the cloud account does not exist
+   */
   async read(cluster: Cluster): Promise<Sources> {
     const { table, referencesCache } = this.#services;
     const { organisation, cloudAccountIdentity } = cluster;
@@ -93,9 +97,9 @@ export class SourceReader {
   }
 
   /**
-   * Returns the parts of a cluster's credentials that its objects show. They are decrypted once for each revision.
+   * Returns the parts of a cluster's credentials that its objects contain. They are decrypted once for each revision.
    *
-   * @returns undefined if its provider shows none
+   * @returns undefined if the objects of its provider contain none
    * @throws Error if the cluster has no credentials
    */
   async accountDetailsOf(cluster: Cluster, sources: Sources): Promise<AccountDetails | undefined> {
@@ -117,7 +121,7 @@ export class SourceReader {
 /** Returns the credentials with which a cluster is built; undefined if its account has none. */
 export function credentialsFor(cluster: Cluster, account: CloudAccount): CloudCredentials | undefined {
   const { primaryCloudCredentialsIdentity: primary } = account;
-  // All clusters of an account share its identity, so the choice of one of them does not count.
+  // All clusters of an account share its identity, so the credentials that a cluster names do not count.
   const chosen = SHARED_IDENTITY.has(typeOf(cluster)) ? primary : (cluster.cloudCredentialsIdentity ?? primary);
   const find = (wanted: string | undefined) => account.credentials.find(({ identity }) => identity === wanted);
   // Clusters that named deleted credentials use the primary ones.

@@ -1,4 +1,4 @@
-/** Traits of the provisioner that makes clusters with Cluster API. */
+/** Traits of the Cluster API provisioner. */
 
 import { type CloudProviderType, regionOf } from "../../catalogue/index.ts";
 import type { ManifestRenderer } from "../../cluster/operations/manifests.ts";
@@ -10,7 +10,7 @@ import { type Profiles, settingsOf } from "./profiles.ts";
 import type { ClusterSubject, Refusal } from "./refusal.ts";
 import { clusterRefusals } from "./refusals.ts";
 
-/** Types of providers whose clusters use the credentials of a cloud account. The token for DigitalOcean is part of the installation. */
+/** Types of providers whose clusters use the credentials of a cloud account. On DigitalOcean the controller has its own token. */
 const WITH_CREDENTIALS: readonly CloudProviderType[] = ["aws", "azure", "openstack", "hetzner", "vsphere"];
 
 /** Maximum number of values that a message lists. */
@@ -22,7 +22,7 @@ interface Pair<Subject> {
   before: Subject | undefined;
 }
 
-/** Finds the value that a row refuses. A value that does not change, and was refused before, is allowed. */
+/** Finds the value that a row refuses. An unchanged value that the row refused before the change is allowed. */
 function refusedValue<Subject extends Pick<ClusterSubject, "type">, Property extends string>(
   row: Refusal<Subject, Property>,
   { after, before }: Pair<Subject>,
@@ -42,7 +42,7 @@ function messageOf<Subject>({ reason, allowed }: Refusal<Subject, string>, subje
   return `${formatValue(value)} is not allowed: ${reason}${possible.length === 0 ? "" : `; possible: ${listed}`}`;
 }
 
-/** Finds the settings of a request that Cluster API cannot express with the settings of the operator. At most one problem a path. */
+/** Finds the settings of a request that Cluster API cannot express with the operator's settings. At most one problem for each path. */
 export function refusedSettings(profiles: Profiles, requested: RequestedConfiguration): Problem[] {
   const { provider, primaryCredentials, cluster, storedCluster: stored } = requested;
   const { region } = cluster;
@@ -86,7 +86,7 @@ export const clusterApiTraits = (profiles: Profiles): ManifestRenderer => ({
   hasApiServers: true,
   problemsOf: (requested) => refusedSettings(profiles, requested),
   async renderManifests(services, subject) {
-    // The translator is loaded only when it is asked for: functions of the API start without it.
+    // Imported on demand, so that functions of the API start without the translator.
     const { renderManifests } = await import("./render-manifests.ts");
     return await renderManifests(services, subject, profiles);
   },

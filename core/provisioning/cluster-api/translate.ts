@@ -1,4 +1,4 @@
-/** Translates the configuration of a cluster to Cluster API objects. Pure: the same input gives the same bytes. */
+/** Translates the configuration of a cluster to Cluster API objects. Pure functions: equal inputs give equal bytes. */
 
 import { translateCluster, translateNamespace } from "./cluster.ts";
 import { translateControlPlane } from "./control-plane.ts";
@@ -13,7 +13,7 @@ import { type MachineType, translations } from "./providers/index.ts";
 
 const isHosted = (input: TranslationInput): input is TranslationInput<"byon"> => input.type === "byon";
 
-const withMachines = (input: Pick<TranslationInput, "type">) => {
+const translationFor = (input: Pick<TranslationInput, "type">) => {
   const translation = translations[input.type as MachineType];
   return translation as unknown as ProviderTranslation<MachineType>;
 };
@@ -21,13 +21,13 @@ const withMachines = (input: Pick<TranslationInput, "type">) => {
 /**
  * Translates a cluster, without secrets.
  *
- * @returns the objects in the order in which they are applied: what an object refers to precedes it
+ * @returns the objects in the order in which they are applied: an object follows those that it refers to
  */
 export function translate(input: TranslationInput): Manifest[] {
   return isHosted(input) ? translateHosted(input) : translateMachines(input as TranslationInput<MachineType>);
 }
 
-/** Translates a cluster whose control plane runs in the management cluster, and whose machines the customer brings. */
+/** Translates a cluster whose control plane runs in the management cluster, and whose machines the customer provides. */
 function translateHosted(input: TranslationInput<"byon">): Manifest[] {
   const { configuration, controlPlane } = translateHostedControlPlane(input);
   const [networkSecret, ...resourceSets] = translateNetwork(input);
@@ -42,7 +42,7 @@ function translateHosted(input: TranslationInput<"byon">): Manifest[] {
 }
 
 function translateMachines(input: TranslationInput<MachineType>): Manifest[] {
-  const translation = withMachines(input);
+  const translation = translationFor(input);
   const { objectName, organisationIdentity, settings } = input;
   const namespace = namespaceOf(organisationIdentity);
   const content = translation.infrastructureCluster(input);
@@ -92,7 +92,7 @@ function translateMachines(input: TranslationInput<MachineType>): Manifest[] {
  * @param credentials names and values of the account's secrets
  */
 export function translateSecrets(input: AccountInput, credentials: AccountSecrets): Manifest[] {
-  return input.type === "byon" ? [] : withMachines(input).secrets(input as AccountInput<MachineType>, credentials);
+  return input.type === "byon" ? [] : translationFor(input).secrets(input as AccountInput<MachineType>, credentials);
 }
 
 /**
@@ -102,6 +102,6 @@ export function translateSecrets(input: AccountInput, credentials: AccountSecret
  */
 export function translateAccount(input: AccountInput, credentials: AccountSecrets): Manifest[] {
   const identities =
-    input.type === "byon" ? [] : (withMachines(input).identities?.(input as AccountInput<MachineType>) ?? []);
+    input.type === "byon" ? [] : (translationFor(input).identities?.(input as AccountInput<MachineType>) ?? []);
   return [...translateSecrets(input, credentials), ...identities];
 }

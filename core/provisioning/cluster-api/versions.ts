@@ -1,7 +1,7 @@
 /**
- * API version of each kind that is written. One version for each kind: a field manager that writes two served versions of a kind corrupts
- * its managed fields (kubernetes/kubernetes#136919). Releases that were read: Cluster API 1.14.0, aws 2.11.1, azure 1.26.0, openstack 0.14.7,
- * digitalocean main after 1.6.0, hetzner 1.1.8, vsphere 1.16.1, Kamaji's provider 0.20.0.
+ * API version of each kind that is written. Each kind has one version, because a field manager that writes two served versions of a kind
+ * corrupts its managed fields (kubernetes/kubernetes#136919). The versions are those of the releases Cluster API 1.14.0, aws 2.11.1,
+ * azure 1.26.0, openstack 0.14.7, digitalocean main after 1.6.0, hetzner 1.1.8, vsphere 1.16.1 and Kamaji's provider 0.20.0.
  */
 
 const infrastructure = (version: string) => `infrastructure.cluster.x-k8s.io/${version}`;

@@ -1,4 +1,4 @@
-/** Access to the API server of a cluster itself, with the kubeconfig that Cluster API stores in the management cluster. */
+/** Access to the API server of a workload cluster, with the kubeconfig that Cluster API stores in the management cluster. */
 
 import { isKubernetesError } from "../../kubernetes/errors.ts";
 import type { KubernetesClient } from "../../kubernetes/interface.ts";
@@ -17,19 +17,19 @@ const KUBE_SYSTEM = "kube-system";
 /** Group of kubeadm, which may join nodes. */
 const BOOTSTRAP_GROUP = "system:bootstrappers:kubeadm:default-node-token";
 
-/** Name and namespace of a cluster's objects. */
-export interface Located {
+/** Name and namespace of a Cluster. */
+export interface NamespacedName {
   name: string;
   namespace: string;
 }
 
-/** Opens a client of a cluster's own API server. @param kubeconfig text */
+/** Creates a client for the API server of a workload cluster. @param kubeconfig content of the kubeconfig */
 export type OpenClient = (kubeconfig: string) => KubernetesClient;
 
-/** Reads a value of a Secret of a cluster. @returns undefined if it does not exist */
+/** Reads a value of the Secret `<name>-<suffix>` that Cluster API stores for a cluster. @returns undefined if it does not exist */
 export async function secretValue(
   call: Call,
-  { name, namespace }: Located,
+  { name, namespace }: NamespacedName,
   suffix: string,
   key: string,
 ): Promise<string | undefined> {
@@ -38,8 +38,12 @@ export async function secretValue(
   return value === undefined ? undefined : Buffer.from(value, "base64").toString();
 }
 
-/** Opens the API server of a cluster. @throws Error if the management cluster has no kubeconfig of it */
-export async function openWorkloadCluster(call: Call, located: Located, open: OpenClient): Promise<Call> {
+/**
+ * Creates a client for the API server of a cluster. The caller closes it.
+ *
+ * @throws KubernetesError; Error if the management cluster has no kubeconfig of the cluster
+ */
+export async function openWorkloadCluster(call: Call, located: NamespacedName, open: OpenClient): Promise<Call> {
   const kubeconfig = await secretValue(call, located, "kubeconfig", "value");
   if (kubeconfig === undefined) throw new Error(`the management cluster has no kubeconfig of ${located.name} yet`);
   return { client: open(kubeconfig), signal: call.signal };
@@ -70,7 +74,7 @@ async function createToken({ client, signal }: Call, token: BootstrapToken): Pro
   try {
     await client.create(tokenSecret(token), { signal });
   } catch (error) {
-    // An earlier attempt made it: a token never changes, and its id is random.
+    // An earlier attempt created it. A token never changes, and its id is random.
     if (!isKubernetesError(error, "already-exists")) throw error;
   }
 }
@@ -88,8 +92,10 @@ export async function putBootstrapTokens(
 }
 
 /**
- * Deletes the Services of type LoadBalancer, because the balancers that a cloud made for them would stay and block the deletion of the
- * network.
+ * Requests the deletion of all Services of type LoadBalancer. Otherwise their load balancers would remain in the cloud and block the
+ * deletion of the network.
+ *
+ * @throws KubernetesError
  */
 export async function deleteLoadBalancers(call: Call): Promise<void> {
   const services = await listObjects<ObservedObject & { spec?: { type?: string } }>(call, SERVICE);

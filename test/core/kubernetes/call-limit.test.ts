@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createCallLimit } from "#core/kubernetes/call-limit.ts";
-import { clientOf, errorOf, patient } from "#test/support/kubernetes-client.ts";
+import { clientOf, errorOf, unaborted } from "#test/support/kubernetes-client.ts";
 import { type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
 
 let server: KubernetesServer;
@@ -17,21 +17,21 @@ afterAll(() => server.stop());
 describe("the calls of a client", () => {
   test("at most 16 calls are in flight, or as many as the setting allows", async () => {
     server.fault = () => ({ type: "slow", ms: 100 });
-    for (const inFlight of [16, 4]) {
-      const client = clientOf(server, { callMs: 60_000, ...(inFlight === 16 ? {} : { inFlight }) });
+    for (const maxInFlight of [16, 4]) {
+      const client = clientOf(server, { callTimeoutMs: 60_000, ...(maxInFlight === 16 ? {} : { maxInFlight }) });
       server.reset();
-      await Promise.all(Array.from({ length: 30 }, () => client.version(patient())));
+      await Promise.all(Array.from({ length: 30 }, () => client.version(unaborted())));
       expect(server.calls).toHaveLength(30);
       expect(server.mostAtOnce).toBeGreaterThan(1);
-      expect(server.mostAtOnce).toBeLessThanOrEqual(inFlight);
+      expect(server.mostAtOnce).toBeLessThanOrEqual(maxInFlight);
       client.close();
     }
   });
 
   test("calls that wait behind hanging ones fail at once when the breaker opens", async () => {
-    const client = clientOf(server, { inFlight: 2, callMs: 300, failures: 2 });
+    const client = clientOf(server, { maxInFlight: 2, callTimeoutMs: 300, failureThreshold: 2 });
     server.fault = () => ({ type: "slow", ms: 1_000 });
-    const errors = await Promise.all(Array.from({ length: 30 }, () => errorOf(client.version(patient()))));
+    const errors = await Promise.all(Array.from({ length: 30 }, () => errorOf(client.version(unaborted()))));
     // The first two time out one after the other, so a third may begin in between.
     expect(server.calls.length).toBeLessThanOrEqual(3);
     expect(errors.filter(({ message }) => message.includes("calls are stopped until")).length).toBeGreaterThanOrEqual(
@@ -50,7 +50,12 @@ describe("a limit", () => {
   const { signal } = new AbortController();
 
   test("calls begin in the order of their arrival", async () => {
-    const limit = createCallLimit({ inFlight: 1, maxWaiting: 10, waitMs: 1_000 });
+    const limit = createCallLimit({
+      server: "the management cluster",
+      maxInFlight: 1,
+      maxWaiting: 10,
+      maxWaitMs: 1_000,
+    });
     const order: number[] = [];
     const run = (number: number) => limit.run(signal, async () => void order.push(number));
     await Promise.all([1, 2, 3, 4].map(run));
@@ -59,7 +64,12 @@ describe("a limit", () => {
   });
 
   test("a call that fails gives its place to the next one", async () => {
-    const limit = createCallLimit({ inFlight: 1, maxWaiting: 10, waitMs: 1_000 });
+    const limit = createCallLimit({
+      server: "the management cluster",
+      maxInFlight: 1,
+      maxWaiting: 10,
+      maxWaitMs: 1_000,
+    });
     const first = limit.run(signal, () => Promise.reject(new Error("wrong")));
     const second = limit.run(signal, async () => "done");
     await expect(first).rejects.toThrow("wrong");
@@ -67,7 +77,12 @@ describe("a limit", () => {
   });
 
   test("a call beyond the bound of those that wait fails at once", async () => {
-    const limit = createCallLimit({ inFlight: 1, maxWaiting: 1, waitMs: 1_000 });
+    const limit = createCallLimit({
+      server: "the management cluster",
+      maxInFlight: 1,
+      maxWaiting: 1,
+      maxWaitMs: 1_000,
+    });
     const first = controlled();
     const running = limit.run(signal, first.call);
     const waiting = limit.run(signal, async () => {});
@@ -82,7 +97,7 @@ describe("a limit", () => {
   });
 
   test("a call that waits too long fails, and its place in the queue is free again", async () => {
-    const limit = createCallLimit({ inFlight: 1, maxWaiting: 1, waitMs: 50 });
+    const limit = createCallLimit({ server: "the management cluster", maxInFlight: 1, maxWaiting: 1, maxWaitMs: 50 });
     const first = controlled();
     const running = limit.run(signal, first.call);
     expect(await errorOf(limit.run(signal, async () => {}))).toMatchObject({ kind: "unavailable", isOutage: false });
@@ -94,7 +109,12 @@ describe("a limit", () => {
   });
 
   test("an abort ends the wait with the caller's reason, and the call is not made", async () => {
-    const limit = createCallLimit({ inFlight: 1, maxWaiting: 10, waitMs: 1_000 });
+    const limit = createCallLimit({
+      server: "the management cluster",
+      maxInFlight: 1,
+      maxWaiting: 10,
+      maxWaitMs: 1_000,
+    });
     const first = controlled();
     const running = limit.run(signal, first.call);
     const stop = new AbortController();

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { KubernetesClient } from "#core/kubernetes/interface.ts";
-import { clientOf, errorOf, kinds, patient } from "#test/support/kubernetes-client.ts";
+import { clientOf, errorOf, kinds, unaborted } from "#test/support/kubernetes-client.ts";
 import { type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
 
 let server: KubernetesServer;
@@ -17,14 +17,14 @@ beforeAll(async () => {
 beforeEach(async () => {
   server.fault = () => undefined;
   now = new Date("2026-01-01T00:00:00Z");
-  client = clientOf(server, { clock: () => now, failures: 3, random: () => 0 });
-  await client.apply({ ...kinds.namespace, metadata: { name: "test" } }, patient());
+  client = clientOf(server, { clock: () => now, failureThreshold: 3, random: () => 0 });
+  await client.apply({ ...kinds.namespace, metadata: { name: "test" } }, unaborted());
   server.reset();
   return () => client.close();
 });
 afterAll(() => server.stop());
 
-const read = () => client.get({ ...kinds.secret, namespace: "test", name: "none" }, patient());
+const read = () => client.get({ ...kinds.secret, namespace: "test", name: "none" }, unaborted());
 const paths = () => server.calls.map(({ path }) => path.replace(/.*\//, ""));
 const isDown = () => {
   server.fault = () => ({ type: "status", status: 503, text: "" });
@@ -41,14 +41,14 @@ describe("a server that does not answer", () => {
     const error = await errorOf(read());
     expect(error).toMatchObject({ kind: "unavailable", isOutage: false, retryAfterMs: 1_000 });
     expect(error.message).toBe(
-      "the management cluster does not answer; calls are stopped until 2026-01-01T00:00:01.000Z; last problem: GET /api/v1/namespaces/test/secrets/none: unexpected answer with status 503",
+      "the management cluster does not answer; calls are stopped until 2026-01-01T00:00:01.000Z; last problem: GET /api/v1/namespaces/test/secrets/none: unexpected response with status 503",
     );
     expect(server.calls).toHaveLength(3);
   });
 
   test.each([
-    ["a success", () => client.version(patient())],
-    ["an answer without an object", () => read()],
+    ["a success", () => client.version(unaborted())],
+    ["a response without an object", () => read()],
   ])("%s between outages starts the count again", async (_, call) => {
     isDown();
     await fail(2);
@@ -103,7 +103,7 @@ describe("a server that does not answer", () => {
 
   test("while a probe is in progress other calls fail at once, and do not wait for their turn", async () => {
     client.close();
-    client = clientOf(server, { clock: () => now, failures: 3, random: () => 0, inFlight: 1 });
+    client = clientOf(server, { clock: () => now, failureThreshold: 3, random: () => 0, maxInFlight: 1 });
     isDown();
     await fail(3);
     server.reset();
@@ -137,26 +137,26 @@ describe("a server that does not answer", () => {
   });
 
   test("jitter shortens a delay by up to half", async () => {
-    const other = clientOf(server, { clock: () => now, failures: 1, random: () => 1 });
+    const other = clientOf(server, { clock: () => now, failureThreshold: 1, random: () => 1 });
     isDown();
-    await errorOf(other.version(patient()));
-    expect((await errorOf(other.version(patient()))).message).toContain("until 2026-01-01T00:00:00.500Z");
+    await errorOf(other.version(unaborted()));
+    expect((await errorOf(other.version(unaborted()))).message).toContain("until 2026-01-01T00:00:00.500Z");
     other.close();
   });
 
   test("calls in progress when the breaker opens do not extend its delay", async () => {
-    const own = clientOf(server, { clock: () => now, failures: 3, random: () => 0, callMs: 1_000 });
-    await own.version(patient());
+    const own = clientOf(server, { clock: () => now, failureThreshold: 3, random: () => 0, callTimeoutMs: 1_000 });
+    await own.version(unaborted());
     server.fault = () => ({ type: "slow", ms: 3_000 });
-    const slow = [1, 2, 3].map(() => errorOf(own.version(patient())));
+    const slow = [1, 2, 3].map(() => errorOf(own.version(unaborted())));
     await expect.poll(() => server.calls.length).toBe(4);
     isDown();
-    for (let count = 0; count < 3; count += 1) await errorOf(own.version(patient()));
+    for (let count = 0; count < 3; count += 1) await errorOf(own.version(unaborted()));
     later(500);
-    for (const error of await Promise.all(slow)) expect(error.message).toContain("no answer within 1 s");
+    for (const error of await Promise.all(slow)) expect(error.message).toContain("no response within 1 s");
     server.fault = () => undefined;
     later(500);
-    expect(await own.version(patient())).toBe("v1.34.4");
+    expect(await own.version(unaborted())).toBe("v1.34.4");
     own.close();
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { KubernetesClient } from "#core/kubernetes/interface.ts";
-import { base64, clientOf, errorOf, kinds, patient, secret } from "#test/support/kubernetes-client.ts";
+import { base64, clientOf, errorOf, kinds, secret, unaborted } from "#test/support/kubernetes-client.ts";
 import { type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
 
 let server: KubernetesServer;
@@ -15,7 +15,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   count += 1;
   namespace = `test-${count}`;
-  await client.apply({ ...kinds.namespace, metadata: { name: namespace } }, patient());
+  await client.apply({ ...kinds.namespace, metadata: { name: namespace } }, unaborted());
   server.fault = () => undefined;
   server.reset();
 });
@@ -29,8 +29,8 @@ const given = (name: string, rest: object = {}, metadata: object = {}) => secret
 
 describe("reads", () => {
   test("get returns the JSON of the server, with times as text", async () => {
-    await client.apply(given("a", { data: { x: base64("1") } }, { labels: { l: "1" } }), patient());
-    const found = await client.get(ref("a"), patient());
+    await client.apply(given("a", { data: { x: base64("1") } }, { labels: { l: "1" } }), unaborted());
+    const found = await client.get(ref("a"), unaborted());
     expect(found).toMatchObject({
       ...kinds.secret,
       data: { x: "MQ==" },
@@ -40,19 +40,19 @@ describe("reads", () => {
   });
 
   test("get returns undefined for a missing object, also in a missing namespace", async () => {
-    expect(await client.get(ref("none"), patient())).toBeUndefined();
-    expect(await client.get({ ...kinds.cluster, namespace: "nowhere", name: "a" }, patient())).toBeUndefined();
+    expect(await client.get(ref("none"), unaborted())).toBeUndefined();
+    expect(await client.get({ ...kinds.cluster, namespace: "nowhere", name: "a" }, unaborted())).toBeUndefined();
   });
 
   test("get of a kind that is not installed is refused, and so cannot look like a missing object", async () => {
     const kind = { apiVersion: "infrastructure.cluster.x-k8s.io/v1beta1", kind: "AzureCluster" };
-    expect(await errorOf(client.get({ ...kind, namespace, name: "a" }, patient()))).toMatchObject({
+    expect(await errorOf(client.get({ ...kind, namespace, name: "a" }, unaborted()))).toMatchObject({
       kind: "refused",
       status: 404,
       reason: "KindNotServed",
     });
     const otherVersion = { ...kinds.cluster, apiVersion: "cluster.x-k8s.io/v1alpha4" };
-    expect(await errorOf(client.get({ ...otherVersion, namespace, name: "a" }, patient()))).toMatchObject({
+    expect(await errorOf(client.get({ ...otherVersion, namespace, name: "a" }, unaborted()))).toMatchObject({
       kind: "refused",
       status: 404,
       reason: "KindNotServed",
@@ -60,19 +60,21 @@ describe("reads", () => {
   });
 
   test("a kind that is not in the table, and a wrong scope, fail without a call", async () => {
-    await expect(client.get({ apiVersion: "v1", kind: "Pod", namespace, name: "a" }, patient())).rejects.toThrow(
+    await expect(client.get({ apiVersion: "v1", kind: "Pod", namespace, name: "a" }, unaborted())).rejects.toThrow(
       "v1 Pod: unknown kind",
     );
-    await expect(client.get({ ...kinds.secret, name: "a" }, patient())).rejects.toThrow("Secret a: needs a namespace");
-    await expect(client.get({ ...kinds.zone, namespace, name: "a" }, patient())).rejects.toThrow("has no namespace");
+    await expect(client.get({ ...kinds.secret, name: "a" }, unaborted())).rejects.toThrow(
+      "Secret a: needs a namespace",
+    );
+    await expect(client.get({ ...kinds.zone, namespace, name: "a" }, unaborted())).rejects.toThrow("has no namespace");
     expect(server.calls).toEqual([]);
   });
 
   test("list follows all pages and returns kinds and versions, which Kubernetes omits in lists of its own kinds", async () => {
-    for (const name of ["c", "a", "e", "b", "d"]) await client.apply(given(name), patient());
+    for (const name of ["c", "a", "e", "b", "d"]) await client.apply(given(name), unaborted());
     const paged = clientOf(server, { pageSize: 2 });
     server.reset();
-    const found = await paged.list(kinds.secret, { namespace, ...patient() });
+    const found = await paged.list(kinds.secret, { namespace, ...unaborted() });
     expect(found.map(({ apiVersion, kind, metadata }) => [apiVersion, kind, metadata.name])).toEqual(
       ["a", "b", "c", "d", "e"].map((name) => ["v1", "Secret", name]),
     );
@@ -85,41 +87,41 @@ describe("reads", () => {
   });
 
   test("list selects by labels and namespaces", async () => {
-    await client.apply(given("a", {}, { labels: { "x.io/one": "1", two: "2" } }), patient());
-    await client.apply(given("b", {}, { labels: { "x.io/one": "1" } }), patient());
+    await client.apply(given("a", {}, { labels: { "x.io/one": "1", two: "2" } }), unaborted());
+    await client.apply(given("b", {}, { labels: { "x.io/one": "1" } }), unaborted());
     const names = async (labels: Record<string, string>, where: object) =>
-      (await client.list(kinds.secret, { labels, ...where, ...patient() })).map(({ metadata }) => metadata.name);
+      (await client.list(kinds.secret, { labels, ...where, ...unaborted() })).map(({ metadata }) => metadata.name);
     expect(await names({ "x.io/one": "1", two: "2" }, { namespace })).toEqual(["a"]);
     expect(await names({ "x.io/one": "1" }, {})).toEqual(["a", "b"]);
     expect(await names({ "x.io/one": "1" }, { namespace: "nowhere" })).toEqual([]);
   });
 
   test("list starts again when the server has forgotten the pages", async () => {
-    for (const name of ["a", "b", "c"]) await client.apply(given(name), patient());
+    for (const name of ["a", "b", "c"]) await client.apply(given(name), unaborted());
     const paged = clientOf(server, { pageSize: 2 });
     server.reset();
     server.fault = ({ index }) => (index === 1 ? { type: "status", status: 410, reason: "Expired" } : undefined);
-    expect(await paged.list(kinds.secret, { namespace, ...patient() })).toHaveLength(3);
+    expect(await paged.list(kinds.secret, { namespace, ...unaborted() })).toHaveLength(3);
     expect(server.calls).toHaveLength(4);
     paged.close();
   });
 
   test("version returns the version of the server", async () => {
-    expect(await client.version(patient())).toBe("v1.34.4");
+    expect(await client.version(unaborted())).toBe("v1.34.4");
   });
 
   test("discover returns the served versions of each kind, and nothing for an unknown group", async () => {
-    const core = await client.discover("cluster.x-k8s.io", patient());
+    const core = await client.discover("cluster.x-k8s.io", unaborted());
     expect(core.get("MachineDeployment")).toEqual(["v1beta2", "v1beta1"]);
-    const infrastructure = await client.discover("infrastructure.cluster.x-k8s.io", patient());
+    const infrastructure = await client.discover("infrastructure.cluster.x-k8s.io", unaborted());
     expect([infrastructure.get("AWSCluster"), infrastructure.get("AzureCluster")]).toEqual([["v1beta2"], undefined]);
-    expect(await client.discover("none.x-k8s.io", patient())).toEqual(new Map());
+    expect(await client.discover("none.x-k8s.io", unaborted())).toEqual(new Map());
   });
 });
 
 describe("apply", () => {
   test("apply sends one request with the field manager, force and strict validation", async () => {
-    const applied = await client.apply(given("a", { data: { x: base64("1") } }), patient());
+    const applied = await client.apply(given("a", { data: { x: base64("1") } }), unaborted());
     expect(applied.metadata.managedFields).toMatchObject([{ manager: "ame-control-plane", operation: "Apply" }]);
     expect(server.calls.map(({ method, path, query }) => [method, path, Object.fromEntries(query)])).toEqual([
       [
@@ -131,23 +133,23 @@ describe("apply", () => {
   });
 
   test("an unchanged apply changes no version, and a field that is no longer applied is removed", async () => {
-    const first = await client.apply(given("a", { data: { x: base64("1"), y: base64("2") } }), patient());
-    const second = await client.apply(given("a", { data: { x: base64("1"), y: base64("2") } }), patient());
+    const first = await client.apply(given("a", { data: { x: base64("1"), y: base64("2") } }), unaborted());
+    const second = await client.apply(given("a", { data: { x: base64("1"), y: base64("2") } }), unaborted());
     expect(second.metadata.resourceVersion).toBe(first.metadata.resourceVersion);
-    expect(await client.apply(given("a", { data: { y: base64("2") } }), patient())).toMatchObject({
+    expect(await client.apply(given("a", { data: { y: base64("2") } }), unaborted())).toMatchObject({
       data: { y: "Mg==" },
     });
   });
 
   test("dry run returns the result and stores nothing", async () => {
-    const result = await client.apply(given("a"), { ...patient(), dryRun: true });
+    const result = await client.apply(given("a"), { ...unaborted(), dryRun: true });
     expect(result.metadata.uid).toBeDefined();
-    expect(await client.get(ref("a"), patient())).toBeUndefined();
+    expect(await client.get(ref("a"), unaborted())).toBeUndefined();
   });
 
   test("without force, a field of another manager is a conflict that names manager and field", async () => {
-    await client.apply(given("a", { data: { x: base64("1") } }), { ...patient(), fieldManager: "other" });
-    const change = client.apply(given("a", { data: { x: base64("2") } }), { ...patient(), force: false });
+    await client.apply(given("a", { data: { x: base64("1") } }), { ...unaborted(), fieldManager: "other" });
+    const change = client.apply(given("a", { data: { x: base64("2") } }), { ...unaborted(), force: false });
     expect(await errorOf(change)).toMatchObject({
       kind: "conflict",
       message: expect.stringContaining('conflict with "other": .data.x'),
@@ -155,22 +157,22 @@ describe("apply", () => {
   });
 
   test("a resourceVersion is a precondition", async () => {
-    const { metadata } = await client.apply(given("a"), patient());
+    const { metadata } = await client.apply(given("a"), unaborted());
     const { resourceVersion } = metadata;
-    await client.apply(given("a", {}, { labels: { l: "1" }, resourceVersion }), patient());
-    const late = client.apply(given("a", {}, { labels: { l: "2" }, resourceVersion }), patient());
+    await client.apply(given("a", {}, { labels: { l: "1" }, resourceVersion }), unaborted());
+    const late = client.apply(given("a", {}, { labels: { l: "2" }, resourceVersion }), unaborted());
     expect(await errorOf(late)).toMatchObject({ kind: "conflict", status: 409 });
   });
 
   test("a uid keeps an apply from creating a deleted object again", async () => {
-    const { metadata } = await client.apply(given("a"), patient());
-    await client.delete(ref("a"), patient());
-    expect(await errorOf(client.apply(given("a", {}, { uid: metadata.uid }), patient()))).toMatchObject({
+    const { metadata } = await client.apply(given("a"), unaborted());
+    await client.delete(ref("a"), unaborted());
+    expect(await errorOf(client.apply(given("a", {}, { uid: metadata.uid }), unaborted()))).toMatchObject({
       kind: "conflict",
     });
-    expect(await client.get(ref("a"), patient())).toBeUndefined();
-    await client.apply(given("a"), patient());
-    expect(await errorOf(client.apply(given("a", {}, { uid: metadata.uid }), patient()))).toMatchObject({
+    expect(await client.get(ref("a"), unaborted())).toBeUndefined();
+    await client.apply(given("a"), unaborted());
+    expect(await errorOf(client.apply(given("a", {}, { uid: metadata.uid }), unaborted()))).toMatchObject({
       kind: "refused",
     });
   });
@@ -178,8 +180,8 @@ describe("apply", () => {
 
 describe("create and delete", () => {
   test("create of an object that exists fails with already-exists", async () => {
-    expect((await client.create(given("a"), patient())).metadata.uid).toBeDefined();
-    expect(await errorOf(client.create(given("a"), patient()))).toMatchObject({
+    expect((await client.create(given("a"), unaborted())).metadata.uid).toBeDefined();
+    expect(await errorOf(client.create(given("a"), unaborted()))).toMatchObject({
       kind: "already-exists",
       status: 409,
       reason: "AlreadyExists",
@@ -187,40 +189,40 @@ describe("create and delete", () => {
   });
 
   test("create with dry run stores nothing", async () => {
-    await client.create(given("a"), { ...patient(), dryRun: true });
-    expect(await client.get(ref("a"), patient())).toBeUndefined();
+    await client.create(given("a"), { ...unaborted(), dryRun: true });
+    expect(await client.get(ref("a"), unaborted())).toBeUndefined();
   });
 
   test("delete removes an object, and fails with not-found without one", async () => {
-    await client.apply(given("a"), patient());
-    await client.delete(ref("a"), patient());
-    expect(await client.get(ref("a"), patient())).toBeUndefined();
-    expect(await errorOf(client.delete(ref("a"), patient()))).toMatchObject({ kind: "not-found", status: 404 });
+    await client.apply(given("a"), unaborted());
+    await client.delete(ref("a"), unaborted());
+    expect(await client.get(ref("a"), unaborted())).toBeUndefined();
+    expect(await errorOf(client.delete(ref("a"), unaborted()))).toMatchObject({ kind: "not-found", status: 404 });
   });
 
   test.each(["uid", "resourceVersion"] as const)("delete with another %s is a conflict", async (name) => {
-    const { metadata } = await client.apply(given("a"), patient());
-    const wrong = client.delete(ref("a"), { ...patient(), preconditions: { [name]: "1" } });
+    const { metadata } = await client.apply(given("a"), unaborted());
+    const wrong = client.delete(ref("a"), { ...unaborted(), preconditions: { [name]: "1" } });
     expect(await errorOf(wrong)).toMatchObject({ kind: "conflict", message: expect.stringContaining("precondition") });
-    await client.delete(ref("a"), { ...patient(), preconditions: { [name]: metadata[name] ?? "" } });
-    expect(await client.get(ref("a"), patient())).toBeUndefined();
+    await client.delete(ref("a"), { ...unaborted(), preconditions: { [name]: metadata[name] ?? "" } });
+    expect(await client.get(ref("a"), unaborted())).toBeUndefined();
   });
 
   test("an object with finalizers stays until they are removed", async () => {
-    await client.apply(given("a", {}, { finalizers: ["example.com/f"] }), patient());
-    await client.delete(ref("a"), { ...patient(), propagationPolicy: "Background" });
-    expect((await client.get(ref("a"), patient()))?.metadata.deletionTimestamp).toBeDefined();
-    await client.apply(given("a"), patient());
-    expect(await client.get(ref("a"), patient())).toBeUndefined();
+    await client.apply(given("a", {}, { finalizers: ["example.com/f"] }), unaborted());
+    await client.delete(ref("a"), { ...unaborted(), propagationPolicy: "Background" });
+    expect((await client.get(ref("a"), unaborted()))?.metadata.deletionTimestamp).toBeDefined();
+    await client.apply(given("a"), unaborted());
+    expect(await client.get(ref("a"), unaborted())).toBeUndefined();
   });
 
   test("deleteCollection deletes by labels in one namespace, and refuses to delete without any", async () => {
-    for (const name of ["a", "b"]) await client.apply(given(name, {}, { labels: { l: name } }), patient());
-    await client.deleteCollection(kinds.secret, { namespace, labels: { l: "a" }, ...patient() });
-    expect((await client.list(kinds.secret, { namespace, ...patient() })).map(({ metadata }) => metadata.name)).toEqual(
-      ["b"],
-    );
-    await expect(client.deleteCollection(kinds.secret, { namespace, labels: {}, ...patient() })).rejects.toThrow(
+    for (const name of ["a", "b"]) await client.apply(given(name, {}, { labels: { l: name } }), unaborted());
+    await client.deleteCollection(kinds.secret, { namespace, labels: { l: "a" }, ...unaborted() });
+    expect(
+      (await client.list(kinds.secret, { namespace, ...unaborted() })).map(({ metadata }) => metadata.name),
+    ).toEqual(["b"]);
+    await expect(client.deleteCollection(kinds.secret, { namespace, labels: {}, ...unaborted() })).rejects.toThrow(
       "at least one label",
     );
   });
@@ -235,18 +237,18 @@ describe("permissions", () => {
     };
     const stored = server.store.all().length;
     const access = { ...kinds.cluster, verb: "patch" } as const;
-    expect(await client.isAllowed(access, patient())).toBe(false);
-    expect(await client.isAllowed({ ...access, namespace }, patient())).toBe(true);
+    expect(await client.isAllowed(access, unaborted())).toBe(false);
+    expect(await client.isAllowed({ ...access, namespace }, unaborted())).toBe(true);
     const attributes = { verb: "patch", group: "cluster.x-k8s.io", version: "v1beta2", resource: "clusters" };
     expect(asked).toEqual([attributes, { ...attributes, namespace }]);
     expect(server.store.all()).toHaveLength(stored);
   });
 
-  test("an answer that is not a review is an outage", async () => {
+  test("a response that is not a review is an outage", async () => {
     server.fault = () => ({ type: "status", status: 200, text: '{"status": {"allowed": "yes"}}' });
-    expect(await errorOf(client.isAllowed({ ...kinds.secret, verb: "get" }, patient()))).toMatchObject({
+    expect(await errorOf(client.isAllowed({ ...kinds.secret, verb: "get" }, unaborted()))).toMatchObject({
       kind: "unavailable",
-      message: expect.stringContaining("the answer is not a review"),
+      message: expect.stringContaining("the response is not a review"),
     });
     server.fault = () => undefined;
   });
@@ -254,27 +256,27 @@ describe("permissions", () => {
 
 describe("connections", () => {
   test("calls share kept connections", async () => {
-    for (let call = 0; call < 10; call += 1) await client.version(patient());
+    for (let call = 0; call < 10; call += 1) await client.version(unaborted());
     expect(new Set(server.calls.map(({ connection }) => connection)).size).toBe(1);
   });
 
   test("a call continues on a new connection if the server has closed the kept one", async () => {
     const own = clientOf(server);
-    await own.version(patient());
+    await own.version(unaborted());
     await server.refuse();
     await server.accept();
-    expect(await own.version(patient())).toBe("v1.34.4");
+    expect(await own.version(unaborted())).toBe("v1.34.4");
     own.close();
   });
 
   test("the API server of a workload cluster has its own objects", async () => {
     const workload = server.workload(namespace, "one");
     const own = clientOf(server, { cluster: { server: `${server.url}/workloads/${namespace}/one` } });
-    await own.create(secret("token", "kube-system"), patient());
+    await own.create(secret("token", "kube-system"), unaborted());
     expect(workload.store.list({ group: "", plural: "secrets" }).map(({ object }) => object.metadata.name)).toEqual([
       "token",
     ]);
-    expect(await client.get({ ...kinds.secret, namespace: "kube-system", name: "token" }, patient())).toBeUndefined();
+    expect(await client.get({ ...kinds.secret, namespace: "kube-system", name: "token" }, unaborted())).toBeUndefined();
     own.close();
   });
 });

@@ -3,7 +3,7 @@ import { createKubernetesClient } from "#core/kubernetes/client.ts";
 import type { KubernetesClient } from "#core/kubernetes/interface.ts";
 import type { KubernetesObject, ObjectKind } from "#core/kubernetes/objects.ts";
 import { at, type Json } from "#test/support/kubernetes/json.ts";
-import { clientOf, errorOf, kinds, patient, secret } from "#test/support/kubernetes-client.ts";
+import { clientOf, errorOf, kinds, secret, unaborted } from "#test/support/kubernetes-client.ts";
 import { type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
 import { applyCluster, meta, namespace, plane, pool, reference, template } from "./objects.ts";
 
@@ -16,7 +16,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   server = await startKubernetesServer();
   client = clientOf(server);
-  await client.apply({ ...kinds.namespace, metadata: { name: namespace } }, patient());
+  await client.apply({ ...kinds.namespace, metadata: { name: namespace } }, unaborted());
   return async () => {
     client.close();
     await server.stop();
@@ -24,12 +24,12 @@ beforeEach(async () => {
 });
 
 const read = async (kind: ObjectKind, name: string): Promise<KubernetesObject> => {
-  const found = await client.get({ ...kind, namespace, name }, patient());
+  const found = await client.get({ ...kind, namespace, name }, unaborted());
   if (found === undefined) throw new Error(`${kind.kind} ${name} does not exist`);
   return found;
 };
 const list = async (kind: ObjectKind): Promise<KubernetesObject[]> =>
-  await client.list(kind, { namespace, ...patient() });
+  await client.list(kind, { namespace, ...unaborted() });
 const conditions = (object: KubernetesObject): Record<string, unknown> =>
   Object.fromEntries(
     ((at(object, "status", "conditions") ?? []) as Json[]).map(({ type, status }) => [String(type), status]),
@@ -71,8 +71,8 @@ describe("the controllers of the test server", () => {
     server.controllers.settle();
     const { data } = (await read(kinds.secret, "c-kubeconfig")) as unknown as { data: { value: string } };
     const workload = createKubernetesClient(Buffer.from(data.value, "base64").toString(), { clock: () => new Date() });
-    await workload.create(secret("bootstrap-token-abcdef", "kube-system"), patient());
-    expect(await workload.list(kinds.node, patient())).toHaveLength(3);
+    await workload.create(secret("bootstrap-token-abcdef", "kube-system"), unaborted());
+    expect(await workload.list(kinds.node, unaborted())).toHaveLength(3);
     workload.close();
   });
 
@@ -92,8 +92,8 @@ describe("the controllers of the test server", () => {
   test("a control plane replaces its machines one at a time, and no worker is made meanwhile", async () => {
     await applyCluster(client, 3);
     server.controllers.settle();
-    await client.apply(plane("v1.34.1", 3), patient());
-    await client.apply(pool("v1.33.4", { replicas: 3 }), patient());
+    await client.apply(plane("v1.34.1", 3), unaborted());
+    await client.apply(pool("v1.33.4", { replicas: 3 }), unaborted());
     const counts = new Set<number>();
     for (;;) {
       const changes = server.controllers.tick();
@@ -114,8 +114,8 @@ describe("the controllers of the test server", () => {
   test("a pool rolls out within its surge, and refers to its old template until the last old machine is gone", async () => {
     await applyCluster(client);
     server.controllers.settle();
-    await client.apply(template("c-p-2"), patient());
-    await client.apply(pool("v1.33.4", { replicas: 2 }, {}, "c-p-2"), patient());
+    await client.apply(template("c-p-2"), unaborted());
+    await client.apply(pool("v1.33.4", { replicas: 2 }, {}, "c-p-2"), unaborted());
     const names = async () =>
       (await list(kinds.set)).map((set) => at(set, "spec", "template", "spec", "infrastructureRef", "name")).sort();
     server.controllers.tick();
@@ -137,7 +137,7 @@ describe("the controllers of the test server", () => {
     const before = (await list(kinds.machine)).map(({ metadata }) => metadata.uid);
     const changed = pool("v1.33.4");
     changed.spec.template.metadata.labels = { pool: "p", tier: "front" } as { pool: string };
-    await client.apply(changed, patient());
+    await client.apply(changed, unaborted());
     server.controllers.settle();
     expect((await list(kinds.machine)).map(({ metadata }) => metadata.uid)).toEqual(before);
   });
@@ -150,7 +150,7 @@ describe("the controllers of the test server", () => {
       },
     });
     const replicasOf = async (rest: Json, metadata: object) =>
-      at(await client.apply(pool("v1.33.4", rest, metadata), patient()), "spec", "replicas");
+      at(await client.apply(pool("v1.33.4", rest, metadata), unaborted()), "spec", "replicas");
     expect(await replicasOf({}, range(3, 5))).toBe(3);
     expect(await replicasOf({ replicas: 8 }, {})).toBe(8);
     expect(await replicasOf({}, range(3, 5))).toBe(5);
@@ -164,14 +164,14 @@ describe("the controllers of the test server", () => {
   test("a template that machines are made of cannot change", async () => {
     await applyCluster(client);
     const changed = { ...template("c-p-1"), spec: { template: { spec: { backend: { other: true } } } } };
-    expect(await errorOf(client.apply(changed, patient()))).toMatchObject({ kind: "refused", status: 422 });
+    expect(await errorOf(client.apply(changed, unaborted()))).toMatchObject({ kind: "refused", status: 422 });
   });
 
   test("a deletion removes pools, then the control plane, then the infrastructure, and everything that they own", async () => {
     await applyCluster(client);
-    await client.apply(secret("ours", namespace), patient());
+    await client.apply(secret("ours", namespace), unaborted());
     server.controllers.settle();
-    await client.delete({ ...kinds.cluster, namespace, name: "c" }, patient());
+    await client.delete({ ...kinds.cluster, namespace, name: "c" }, unaborted());
     const order: string[] = [];
     for (let left = 1; left > 0; ) {
       server.controllers.tick();
@@ -196,7 +196,7 @@ describe("the controllers of the test server", () => {
     await applyCluster(client);
     server.controllers.settle();
     server.controllers.isFrozen = ({ kind, metadata }) => kind === "DevCluster" && metadata.name === "c";
-    await client.delete({ ...kinds.cluster, namespace, name: "c" }, patient());
+    await client.delete({ ...kinds.cluster, namespace, name: "c" }, unaborted());
     server.controllers.settle();
     const cluster = await read(kinds.cluster, "c");
     expect(cluster.status).toMatchObject({ phase: "Deleting" });
@@ -212,9 +212,9 @@ describe("the controllers of the test server", () => {
     const { spec } = await read(kinds.cluster, "c");
     await client.apply(
       { ...kinds.cluster, metadata: meta("c"), spec: { ...(spec as object), paused: true } } as never,
-      patient(),
+      unaborted(),
     );
-    await client.delete({ ...kinds.cluster, namespace, name: "c" }, patient());
+    await client.delete({ ...kinds.cluster, namespace, name: "c" }, unaborted());
     server.controllers.settle();
     expect(conditions(await read(kinds.cluster, "c"))).toMatchObject({ Paused: "True" });
     expect(await list(kinds.machine)).toHaveLength(3);
@@ -224,10 +224,10 @@ describe("the controllers of the test server", () => {
     const hosted = { apiVersion: "controlplane.cluster.x-k8s.io/v1alpha2", kind: "KamajiControlPlane" };
     await client.apply(
       { ...hosted, metadata: meta("h"), spec: { version: "v1.33.4", replicas: 2 } } as never,
-      patient(),
+      unaborted(),
     );
     const cluster = { ...kinds.cluster, metadata: meta("h"), spec: { controlPlaneRef: reference(hosted, "h") } };
-    await client.apply(cluster, patient());
+    await client.apply(cluster, unaborted());
     server.controllers.settle();
     expect(conditions(await read(kinds.cluster, "h"))).toMatchObject({
       Available: "Unknown",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ClientOptions } from "#core/kubernetes/client.ts";
-import { base64, clientOf, errorOf, patient } from "#test/support/kubernetes-client.ts";
+import { base64, clientOf, errorOf, unaborted } from "#test/support/kubernetes-client.ts";
 import { type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
 
 let server: KubernetesServer;
@@ -33,7 +33,7 @@ afterAll(async () => {
 describe("a token and a client certificate", () => {
   test("a token is sent with each request", async () => {
     const client = clientOf(server, { user: { token: "token" } });
-    expect(await client.version(patient())).toBe("v1.34.4");
+    expect(await client.version(unaborted())).toBe("v1.34.4");
     client.close();
   });
 
@@ -42,7 +42,7 @@ describe("a token and a client certificate", () => {
     const client = clientOf(server, {
       user: { "client-certificate-data": base64(certificate), "client-key-data": base64(key) },
     });
-    expect(await client.version(patient())).toBe("v1.34.4");
+    expect(await client.version(unaborted())).toBe("v1.34.4");
     client.close();
   });
 
@@ -52,7 +52,7 @@ describe("a token and a client certificate", () => {
     const client = clientOf(server, {
       user: { "client-certificate-data": base64(certificate), "client-key-data": base64(key) },
     });
-    expect(await errorOf(client.version(patient()))).toMatchObject({ kind: "unauthorized" });
+    expect(await errorOf(client.version(unaborted()))).toMatchObject({ kind: "unauthorized" });
     client.close();
     await other.stop();
   });
@@ -64,33 +64,33 @@ describe("a token file", () => {
   test("the file is read again after a minute", async () => {
     writeFileSync(path, "token\n");
     const client = clientOf(server, { user: { tokenFile: path }, clock });
-    await client.version(patient());
+    await client.version(unaborted());
     writeFileSync(path, "renewed\n");
     later(59_000);
-    await client.version(patient());
+    await client.version(unaborted());
     server.tokens.add("renewed").delete("token");
     later(2_000);
-    expect(await client.version(patient())).toBe("v1.34.4");
+    expect(await client.version(unaborted())).toBe("v1.34.4");
     client.close();
   });
 
   test("the file is read again after the server has refused its token", async () => {
     writeFileSync(path, "old");
     const client = clientOf(server, { user: { tokenFile: path }, clock });
-    expect(await errorOf(client.version(patient()))).toMatchObject({ kind: "unauthorized" });
+    expect(await errorOf(client.version(unaborted()))).toMatchObject({ kind: "unauthorized" });
     writeFileSync(path, "token");
-    expect(await client.version(patient())).toBe("v1.34.4");
+    expect(await client.version(unaborted())).toBe("v1.34.4");
     client.close();
   });
 
   test("a missing file fails with unauthorized and its path, and is tried again after some seconds", async () => {
     rmSync(path, { force: true });
     const client = clientOf(server, { user: { tokenFile: path }, clock });
-    const error = await errorOf(client.version(patient()));
+    const error = await errorOf(client.version(unaborted()));
     expect(error).toMatchObject({ kind: "unauthorized", message: `cannot read the token file ${path} (ENOENT)` });
     writeFileSync(path, "token");
     later(6_000);
-    expect(await client.version(patient())).toBe("v1.34.4");
+    expect(await client.version(unaborted())).toBe("v1.34.4");
     client.close();
   });
 });
@@ -122,26 +122,26 @@ describe("a command", () => {
   test("its token is used until shortly before it expires", async () => {
     const expiry = new Date(now.getTime() + 600_000).toISOString();
     const client = withCommand(`print({ token: "token", expirationTimestamp: "${expiry}" })`);
-    await Promise.all([1, 2, 3].map(() => client.version(patient())));
+    await Promise.all([1, 2, 3].map(() => client.version(unaborted())));
     later(560_000);
-    await client.version(patient());
+    await client.version(unaborted());
     expect(countRuns()).toBe(1);
     later(20_000);
-    await client.version(patient());
+    await client.version(unaborted());
     expect(countRuns()).toBe(2);
     client.close();
   });
 
   test("without an expiry its token is used until the server refuses it", async () => {
     const client = withCommand('print({ token: "token" })');
-    await client.version(patient());
+    await client.version(unaborted());
     later(86_400_000);
-    await client.version(patient());
+    await client.version(unaborted());
     expect(countRuns()).toBe(1);
     server.tokens.delete("token");
-    expect(await errorOf(client.version(patient()))).toMatchObject({ kind: "unauthorized" });
+    expect(await errorOf(client.version(unaborted()))).toMatchObject({ kind: "unauthorized" });
     server.tokens.add("token");
-    await client.version(patient());
+    await client.version(unaborted());
     expect(countRuns()).toBe(2);
     client.close();
   });
@@ -150,7 +150,7 @@ describe("a command", () => {
     const { certificate, key } = server.client;
     const status = { clientCertificateData: certificate, clientKeyData: key };
     const client = withCommand(`print(${JSON.stringify(status)})`);
-    expect(await client.version(patient())).toBe("v1.34.4");
+    expect(await client.version(unaborted())).toBe("v1.34.4");
     client.close();
   });
 
@@ -168,15 +168,18 @@ describe("a command", () => {
     );
     for (const ms of [0, 1_000, 599_000]) {
       later(ms);
-      await client.version(patient());
+      await client.version(unaborted());
     }
     expect(server.calls.map(({ certificateName }) => certificateName)).toEqual(["first", "first", "second"]);
     client.close();
   });
 
   test("a command that takes longer than the time limit of a call delays it, and is no outage of the server", async () => {
-    const client = withCommand('setTimeout(() => print({ token: "token" }), 1_500)', { callMs: 1_000, failures: 1 });
-    expect(await client.version(patient())).toBe("v1.34.4");
+    const client = withCommand('setTimeout(() => print({ token: "token" }), 1_500)', {
+      callTimeoutMs: 1_000,
+      failureThreshold: 1,
+    });
+    expect(await client.version(unaborted())).toBe("v1.34.4");
     client.close();
   });
 
@@ -189,7 +192,7 @@ describe("a command", () => {
       { environment: { A: "process", B: "process" } },
       { env: [{ name: "B", value: "kubeconfig" }], provideClusterInfo: true },
     );
-    await client.version(patient());
+    await client.version(unaborted());
     const cluster = { server: server.url, "certificate-authority-data": base64(server.authority.certificate) };
     expect(JSON.parse(readFileSync(seen, "utf8"))).toEqual([
       "process",
@@ -217,7 +220,7 @@ describe("a command", () => {
     ["prints too much", 'process.stdout.write("s3cr3t".repeat(400_000))', "ended with"],
   ])("a command that %s fails with unauthorized, without what it printed", async (_, script, problem) => {
     const client = withCommand(script);
-    const error = await errorOf(client.version(patient()));
+    const error = await errorOf(client.version(unaborted()));
     expect(error).toMatchObject({ kind: "unauthorized", isOutage: false });
     expect(error.message).toContain(`the credential command ${process.execPath} `);
     expect(error.message).toContain(problem);
@@ -228,7 +231,7 @@ describe("a command", () => {
 
   test("a command that does not exist fails with unauthorized", async () => {
     const client = withCommand("", {}, { command: "/nowhere/command" });
-    expect((await errorOf(client.version(patient()))).message).toBe(
+    expect((await errorOf(client.version(unaborted()))).message).toBe(
       "the credential command /nowhere/command cannot run (ENOENT)",
     );
     client.close();
@@ -236,11 +239,11 @@ describe("a command", () => {
 
   test("a failure is kept for some seconds, so that waiting calls do not all run the command", async () => {
     const client = withCommand("process.exit(1)");
-    await errorOf(client.version(patient()));
-    await errorOf(client.version(patient()));
+    await errorOf(client.version(unaborted()));
+    await errorOf(client.version(unaborted()));
     expect(countRuns()).toBe(1);
     later(6_000);
-    await errorOf(client.version(patient()));
+    await errorOf(client.version(unaborted()));
     expect(countRuns()).toBe(2);
     client.close();
   });
@@ -252,9 +255,9 @@ describe("a command", () => {
       `import { spawn } from "node:child_process";
       spawn(process.execPath, ["-e", ${JSON.stringify(child)}], { stdio: "inherit" });
       setTimeout(() => {}, 60_000);`,
-      { commandMs: 1_000 },
+      { commandTimeoutMs: 1_000 },
     );
-    const error = await errorOf(client.version(patient()));
+    const error = await errorOf(client.version(unaborted()));
     expect(error).toMatchObject({ kind: "unauthorized", message: expect.stringContaining("did not end within 1 s") });
     await sleep(2_000);
     expect([countRuns(), existsSync(survivor)]).toEqual([1, false]);
@@ -264,7 +267,7 @@ describe("a command", () => {
   test("a caller who aborts does not end the command, whose token the next call uses", async () => {
     const client = withCommand('setTimeout(() => print({ token: "token" }), 300)');
     await expect(client.version({ signal: AbortSignal.timeout(100) })).rejects.toThrow();
-    expect(await client.version(patient())).toBe("v1.34.4");
+    expect(await client.version(unaborted())).toBe("v1.34.4");
     expect(countRuns()).toBe(1);
     client.close();
   });

@@ -178,12 +178,12 @@ describe("a refused kubeconfig", () => {
     [
       "no current context",
       (config: object) => Object.assign(config, { "current-context": "" }),
-      ["current-context: is not set"],
+      ["current-context: is not set; set it to the name of one of the contexts"],
     ],
     [
       "an unknown context",
       (config: object) => Object.assign(config, { "current-context": "x" }),
-      ["current-context: there is no context x"],
+      ["current-context: there is no context x; set it to the name of one of the contexts"],
     ],
     [
       "an unknown cluster and user",

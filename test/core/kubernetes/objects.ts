@@ -3,7 +3,7 @@
 import type { KubernetesClient } from "#core/kubernetes/interface.ts";
 import type { ObjectKind } from "#core/kubernetes/objects.ts";
 import type { Json } from "#test/support/kubernetes/json.ts";
-import { kinds, patient } from "#test/support/kubernetes-client.ts";
+import { kinds, unaborted } from "#test/support/kubernetes-client.ts";
 
 /** Namespace of the objects. */
 export const namespace = "test";
@@ -75,5 +75,5 @@ export async function applyCluster(client: KubernetesClient, replicas = 1): Prom
     cluster,
     pool("v1.33.4"),
   ];
-  for (const object of objects) await client.apply(object, patient());
+  for (const object of objects) await client.apply(object, unaborted());
 }

@@ -157,7 +157,7 @@ describe("npm run admin -- translate", () => {
         code: 1,
         stdout: "",
         stderr:
-          "the profiles have no settings for vsphere in datacenter-1\nthe catalogue has no machine image of v1.33.4-u-ame.2 for vsphere in datacenter-1\n",
+          "the profile file has no settings for vsphere in datacenter-1\nthe catalogue has no machine image of v1.33.4-u-ame.2 for vsphere in datacenter-1\n",
       });
     } finally {
       useCatalogue(catalogueWithImages(""));

@@ -13,7 +13,7 @@ export interface Call {
   connection: number;
   /** Common name of the client's certificate; undefined without one. */
   certificateName: string | undefined;
-  /** Status of the answer; undefined until it is sent, and without one. */
+  /** Status of the response; undefined until it is sent, and without one. */
   status: number | undefined;
 }
 
@@ -22,12 +22,12 @@ export interface Call {
  *
  * - `before`: the connection ends, and nothing happens
  * - `after`: the connection ends after the effect
- * - `late`: the effect and the answer come late, even if the client has gone: after a time, or after work of the test
- * - `slow`: the answer comes late, the effect does not
+ * - `late`: the effect and the response come late, even if the client has gone: after a time, or after work of the test
+ * - `slow`: the response comes late, the effect does not
  * - `throttle`: 429, with Retry-After if `seconds` is given
  * - `status`: another status, with a message of the API server, or with text that is not from it if `text` is given
- * - `broken`: after the effect, an answer that is not JSON
- * - `half`: after the effect, the first half of the answer
+ * - `broken`: after the effect, a response that is not JSON
+ * - `half`: after the effect, the first half of the response
  */
 export type Fault =
   | { type: "before" | "after" | "broken" | "half" }
@@ -36,8 +36,8 @@ export type Fault =
   | { type: "throttle"; seconds?: number }
   | { type: "status"; status: number; reason?: string; message?: string; text?: string };
 
-/** Returns the answer of a fault with a status of its own; undefined for the others. */
-export function answerOfFault(
+/** Returns the response of a fault with a status of its own; undefined for the others. */
+export function responseOfFault(
   fault: Fault | undefined,
 ): { status: number; headers: Record<string, string>; body: string } | undefined {
   if (fault?.type === "throttle") {

@@ -21,7 +21,7 @@ export interface ApiRequest {
 }
 
 /** Answer: a JSON body, or text. */
-export interface ApiAnswer {
+export interface ApiResponse {
   status: number;
   body: object | string;
 }
@@ -45,7 +45,7 @@ export interface ResourceAttributes {
 const REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
 /** Answers a SelfSubjectAccessReview, which is never stored and has no name. */
-function review({ method, body }: ApiRequest, { denies }: ApiOptions): ApiAnswer {
+function review({ method, body }: ApiRequest, { denies }: ApiOptions): ApiResponse {
   const given = JSON.parse(body) as { apiVersion?: string; kind?: string; spec?: { resourceAttributes?: object } };
   const { apiVersion, kind, spec } = given;
   if (method !== "POST" || apiVersion !== "authorization.k8s.io/v1" || kind !== "SelfSubjectAccessReview") {
@@ -64,10 +64,10 @@ function review({ method, body }: ApiRequest, { denies }: ApiOptions): ApiAnswer
   };
 }
 
-const PAGE_NOT_FOUND: ApiAnswer = { status: 404, body: "404 page not found\n" };
+const PAGE_NOT_FOUND: ApiResponse = { status: 404, body: "404 page not found\n" };
 
 /** Answers a request. No request fails with an exception. */
-export function answerRequest(store: Store, request: ApiRequest, options: ApiOptions): ApiAnswer {
+export function answerRequest(store: Store, request: ApiRequest, options: ApiOptions): ApiResponse {
   try {
     return route(store, request, options);
   } catch (error) {
@@ -76,7 +76,7 @@ export function answerRequest(store: Store, request: ApiRequest, options: ApiOpt
   }
 }
 
-function route(store: Store, request: ApiRequest, options: ApiOptions): ApiAnswer {
+function route(store: Store, request: ApiRequest, options: ApiOptions): ApiResponse {
   const { path, method } = request;
   const isMissing = ({ kind, version }: Resource) =>
     options.missing.has(kind) || options.missing.has(`${kind}/${version}`);
@@ -103,7 +103,7 @@ function route(store: Store, request: ApiRequest, options: ApiOptions): ApiAnswe
 }
 
 /** Answers discovery of groups and their kinds. */
-function discover(path: string, served: readonly Resource[]): ApiAnswer | undefined {
+function discover(path: string, served: readonly Resource[]): ApiResponse | undefined {
   const [, group = "", version] =
     /^\/apis\/([^/]+)(?:\/([^/]+))?$/.exec(path) ?? (path === "/api/v1" ? ["", "", "v1"] : []);
   if (group === "" && version === undefined) return undefined;
@@ -138,7 +138,7 @@ function discover(path: string, served: readonly Resource[]): ApiAnswer | undefi
 
 const versionOf = ({ group, version }: Resource): string => (group === "" ? version : `${group}/${version}`);
 
-function get(store: Store, { resource, namespace }: Target, name: string): ApiAnswer {
+function get(store: Store, { resource, namespace }: Target, name: string): ApiResponse {
   const found = store.find(resource, { namespace, name });
   if (found === undefined) throw notFound(resource, name);
   return { status: 200, body: store.render(found, versionOf(resource)) };
@@ -171,7 +171,7 @@ function readObject({ resource, namespace }: Target, body: string, name?: string
   } as KubernetesObject;
 }
 
-function onCollection(store: Store, { method, query, body }: ApiRequest, target: Target): ApiAnswer {
+function onCollection(store: Store, { method, query, body }: ApiRequest, target: Target): ApiResponse {
   const { resource, namespace } = target;
   if (method === "GET") return list(store, query, target);
   if (method === "DELETE") {
@@ -198,7 +198,7 @@ function select(store: Store, query: URLSearchParams, { resource, namespace }: T
 }
 
 /** Answers a page. The token of the next one is the key after which it begins. */
-function list(store: Store, query: URLSearchParams, target: Target): ApiAnswer {
+function list(store: Store, query: URLSearchParams, target: Target): ApiResponse {
   const keyOf = ({ object: { metadata } }: Stored) => `${metadata.namespace ?? ""}/${metadata.name}`;
   const after = Buffer.from(query.get("continue") ?? "", "base64url").toString();
   if (after !== "" && !after.includes("/")) {
@@ -223,7 +223,7 @@ function listOf(store: Store, resource: Resource, items: readonly Stored[], next
   };
 }
 
-function patch(store: Store, { query, mediaType, body }: ApiRequest, target: Target, name: string): ApiAnswer {
+function patch(store: Store, { query, mediaType, body }: ApiRequest, target: Target, name: string): ApiResponse {
   const { resource, namespace, subresource } = target;
   const dryRun = query.get("dryRun") === "All";
   const manager = query.get("fieldManager") ?? "";
@@ -262,7 +262,7 @@ function mergePatch(object: Json, change: Json): Json {
   return object;
 }
 
-function remove(store: Store, { query, body }: ApiRequest, { resource, namespace }: Target, name: string): ApiAnswer {
+function remove(store: Store, { query, body }: ApiRequest, { resource, namespace }: Target, name: string): ApiResponse {
   const options = (body === "" ? {} : JSON.parse(body)) as { preconditions?: Deletion; propagationPolicy?: string };
   const { preconditions = {}, propagationPolicy } = options;
   const before = store.find(resource, { namespace, name });

@@ -15,7 +15,7 @@ export class StatusError extends Error {
     this.details = details;
   }
 
-  /** Body of the answer. */
+  /** Body of the response. */
   get body(): object {
     return {
       kind: "Status",

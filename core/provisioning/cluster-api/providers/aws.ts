@@ -29,14 +29,14 @@ const port = (description: string, protocol: "tcp" | "udp", number: number): Por
   toPort: number,
 });
 
-/** Traffic between the machines of a cluster, without that of encryption. The defaults are those of calico, whatever the network is. */
+/** Rules for the traffic between machines, without encryption. Without rules, the provider allows the ports of calico only. */
 const NETWORK_RULES: Record<Input["cluster"]["cni"], readonly PortRule[]> = {
   cilium: [port("VXLAN", "udp", 8472), port("cilium health", "tcp", 4240)],
   calico: [port("BGP", "tcp", 179), { description: "IP in IP", protocol: "4", fromPort: -1, toPort: 65535 }],
   custom: [{ description: "network of the cluster", protocol: "-1", fromPort: -1, toPort: -1 }],
 };
 
-/** Ports of WireGuard. */
+/** Port of WireGuard by network; undefined for a network that the customer installs. */
 const ENCRYPTION_PORT = { cilium: 51871, calico: 51820, custom: undefined };
 
 function networkRules({ cluster: { cni, enableNetworkEncryption } }: Input): PortRule[] {
@@ -44,7 +44,7 @@ function networkRules({ cluster: { cni, enableNetworkEncryption } }: Input): Por
   return [...NETWORK_RULES[cni], ...(encryption === undefined ? [] : [port("WireGuard", "udp", encryption)])];
 }
 
-/** Returns the rules of the load balancer. Without one, the provider allows every address. It adds the addresses of NAT gateways. */
+/** Returns the ingress rules of the load balancer. Without rules, the provider allows all addresses. It adds those of NAT gateways. */
 function ingressRules(input: Input) {
   const sources = apiSources(input);
   if (sources === undefined) return {};
@@ -68,7 +68,7 @@ export const aws: ProviderTranslation<"aws"> = {
     spec: {
       region: input.cluster.region,
       identityRef: { kind: IDENTITY, name: accountObjectName(input.account.identity) },
-      // The provider chooses and stores subnets itself.
+      // No subnets: the provider chooses and stores them.
       network: {
         vpc: {
           cidrBlock: input.settings.networkCidr,
@@ -96,7 +96,7 @@ export const aws: ProviderTranslation<"aws"> = {
             instanceType: nodeSize,
             ami: { id: release.image },
             iamInstanceProfile: isControlPlane ? settings.controlPlaneInstanceProfile : settings.nodeInstanceProfile,
-            // The machines of the control plane are behind a load balancer.
+            // Machines of the control plane are behind a load balancer.
             publicIP: !isControlPlane && !cluster.enableNATGateway,
             rootVolume: { size: settings.diskGiB, type: "gp3" },
             // Without this property, the provider uses a key pair named "default", which accounts may lack.
@@ -104,7 +104,7 @@ export const aws: ProviderTranslation<"aws"> = {
             instanceMetadataOptions: {
               httpEndpoint: "enabled",
               httpTokens: "required",
-              // Controllers in pods, such as that of volumes, get the role of the machine.
+              // A second hop lets controllers in pods, such as the EBS CSI driver, use the role of the machine.
               httpPutResponseHopLimit: 2,
               instanceMetadataTags: "disabled",
             },

@@ -12,7 +12,7 @@ type Input = TranslationInput<"azure">;
 
 const IDENTITY = "AzureClusterIdentity";
 
-/** Version of an image in a community gallery. All other images have the id of a resource. */
+/** Version of an image in a community gallery. All other images have a resource id. */
 const COMMUNITY_IMAGE = /^\/communityGalleries\/([^/]+)\/images\/([^/]+)\/versions\/([^/]+)$/i;
 
 function detailsOf({ account, accountDetails }: AccountInput<"azure">): AccountDetails {
@@ -30,8 +30,8 @@ const inbound = (destinationPorts: string) => ({
 });
 
 /**
- * Returns the rules of the control plane's subnet. The provider adds rules that allow every address for the ports 22 and 6443 if it finds
- * none for them. It compares an existing rule by name and port only, so a rule with other sources needs another name.
+ * Returns the security rules of the control plane's subnet. Without rules for the ports 22 and 6443, the provider adds rules that allow all
+ * addresses. It compares existing rules by name and port only, so a rule with other sources needs another name.
  */
 function securityRules(input: Input) {
   const sources = apiSources(input, [input.settings.networkCidr])?.ipv4;
@@ -56,7 +56,7 @@ function securityRules(input: Input) {
   ];
 }
 
-/** Returns the name of the API server. @param objectName unique in the region, as part of the cluster's identity is in it */
+/** Returns the DNS name of the API server. It is unique in the region, because `objectName` contains a hash of the identity. */
 const apiHost = ({ objectName, cluster }: Input): string => `${objectName}.${cluster.region}.cloudapp.azure.com`;
 
 /** Returns the address of the internal load balancer: the last one of the subnet that Azure does not reserve. */
@@ -67,7 +67,7 @@ function internalAddress({ settings: { controlPlaneCidr } }: Input): string {
   return new Address(4, address.value + (1n << BigInt(address.length - bits)) - 2n).toString();
 }
 
-/** Returns the addresses of the load balancer. The provider makes a public one by itself, unless it makes an internal one too. */
+/** Returns the frontend IPs of the load balancer. The provider creates a public one by default, but not in addition to an internal one. */
 function frontends(input: Input) {
   if (!input.settings.internalLoadBalancer) return {};
   const name = `${input.objectName}-api`;
@@ -79,9 +79,7 @@ function frontends(input: Input) {
   };
 }
 
-/**
- * Returns the zones of the control plane. The provider reports all zones of the region as usable, except those that are excluded here.
- */
+/** Excludes zones of the region from the control plane. By default the provider reports all of them as usable. */
 function failureDomains({ cluster, zones, settings }: Input) {
   if (!settings.hasZones || cluster.enableMultiAvailabilityZones) return {};
   return {
@@ -90,9 +88,9 @@ function failureDomains({ cluster, zones, settings }: Input) {
 }
 
 /**
- * Returns commands by which machines reach the API server inside of the virtual network: from outside they would have the address of the
- * NAT gateway or of the load balancer, which no IP whitelist can contain, because they are not known before. A machine behind an internal
- * load balancer cannot reach itself through it, so machines of the control plane use their own API server as soon as it runs.
+ * Returns commands with which machines reach the API server inside the virtual network. From outside they would have the address of the NAT
+ * gateway or of the load balancer. These addresses are not known in advance, so no IP whitelist can contain them. A machine behind an
+ * internal load balancer cannot reach itself through it, so machines of the control plane use their own API server as soon as it runs.
  */
 function hostCommands(input: Input, role: "controlPlane" | "node"): KubeadmSettings {
   if (!input.settings.internalLoadBalancer) return {};
@@ -144,7 +142,7 @@ export const azure: ProviderTranslation<"azure"> = {
               role: "node",
               cidrBlocks: [settings.nodeCidr],
               securityGroup: { name: `${objectName}-node` },
-              // The provider makes a NAT gateway for every cluster with IPv4, and its name must not change.
+              // The provider creates a NAT gateway for every cluster with IPv4. Its name must not change.
               natGateway: { name: `${objectName}-nat`, ip: { name: `${objectName}-nat` } },
             },
           ],
@@ -178,7 +176,7 @@ export const azure: ProviderTranslation<"azure"> = {
       { name: "allocate-node-cidrs", value: "false" },
       { name: "cluster-name", value: input.objectName },
     ],
-    // The provider makes this Secret for each template, with the credentials of the account.
+    // The provider creates this Secret for each template, with the credentials of the account.
     files: [
       {
         path: "/etc/kubernetes/azure.json",

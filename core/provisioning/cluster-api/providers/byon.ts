@@ -1,4 +1,4 @@
-/** Translation for machines of the customer: the control plane runs as pods of Kamaji in the management cluster. */
+/** Translation for clusters whose machines the customer provides. Kamaji runs their control planes as pods in the management cluster. */
 
 import { PRODUCT_PREFIX } from "../../../node-pool/reserved-names.ts";
 import { apiSources } from "../api-sources.ts";
@@ -8,20 +8,20 @@ import { clusterLabels, environmentLabels, VERSION } from "../labels.ts";
 import { contentName, type Manifest, namespaceOf } from "../manifest.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
 
-/** Label with the region of the cluster, which does not decide where its control plane runs. */
+/** Label with the region of the cluster. The region does not determine where the control plane runs. */
 const REGION = `${PRODUCT_PREFIX}region`;
 
 /** Name of the volume with the admission configuration, and its directory and file in the API server. */
 const ADMISSION = { volume: "admission", directory: "/etc/kubernetes/admission", file: "admission.yaml" };
 
-/** All IPv4 addresses. An omitted list would leave the former one in force. */
+/** All IPv4 addresses. If the list were omitted, the former one would stay in effect. */
 const EVERYWHERE = "0.0.0.0/0";
 
 type Input = TranslationInput<"byon">;
 
 /** Objects of the control plane. */
 export interface HostedManifests {
-  /** Admission configuration; undefined if everything is admitted. */
+  /** Admission configuration; undefined if the Pod Security level is privileged. */
   configuration: Manifest | undefined;
   controlPlane: Manifest;
 }
@@ -76,7 +76,7 @@ function sourceRanges(input: Input): string[] {
   return sources === undefined ? [EVERYWHERE] : [...sources.ipv4, ...sources.ipv6];
 }
 
-/** Translates the control plane of a cluster without machines of the platform. A stopped one has no pods. */
+/** Translates a control plane to a KamajiControlPlane. That of a stopped cluster has no pods. */
 export function translateHostedControlPlane(input: Input): HostedManifests {
   const { cluster, objectName, organisationIdentity, release, settings, isRunning } = input;
   const configuration = translateConfiguration(input);
@@ -94,7 +94,7 @@ export function translateHostedControlPlane(input: Input): HostedManifests {
       version: release.kubernetes,
       replicas: isRunning ? (cluster.highlyAvailable ? 3 : 1) : 0,
       dataStoreName: settings.dataStoreName,
-      // As kubeadm does: without it, a node could change objects of other nodes.
+      // The default of kubeadm. Without it, a node could change objects of other nodes.
       admissionControllers: ["NodeRestriction"],
       // Konnectivity connects the API server to the nodes, to which the management cluster has no route.
       addons: { coreDNS: {}, kubeProxy: {}, konnectivity: {} },

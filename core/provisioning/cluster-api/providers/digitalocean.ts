@@ -1,5 +1,5 @@
 /**
- * Translation for DigitalOcean. Its controller has the token of one account, as a variable of its process, so the objects refer to no
+ * Translation for DigitalOcean. Its controller has the token of one account as an environment variable, so the objects refer to no
  * credentials.
  */
 
@@ -22,7 +22,7 @@ export const digitalocean: ProviderTranslation<"digitalocean"> = {
     kind: "DOCluster",
     spec: {
       region: cluster.region,
-      // A balancer that is made again gets another address, for which no certificate is valid. A name stays.
+      // A recreated load balancer has another address, for which the certificate is not valid. The name does not change.
       ...(domain === undefined ? {} : { controlPlaneDNS: { domain, name: objectName } }),
       network: {
         ...(vpcUuid === undefined ? {} : { vpc: { vpc_uuid: vpcUuid } }),

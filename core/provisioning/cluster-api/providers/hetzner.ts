@@ -8,27 +8,29 @@ import { NETWORK_ZONES } from "../profile-rules.ts";
 import type { ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
 
-/** Placement group of the control plane, whose machines must not share a host. It has at most ten servers, too few for pools. */
+/** Placement group of the control plane, so that its machines do not share a host. Its limit of ten servers is too low for pools. */
 const PLACEMENT_GROUP = "control-plane";
 
 /** Key of the token in the Secret. */
 const TOKEN_KEY = "hcloud";
 
-/** Longest prefix of the subnet of the servers: the first block of this length of the network. */
-const SUBNET_BITS = 24;
+/** Maximum prefix length of the servers' subnet, which is the first block of this length in the network. */
+const SUBNET_PREFIX_LENGTH = 24;
 
 type Input = TranslationInput<"hetzner">;
 
 /** Returns the name of the Secret. The controllers own it, so each cluster has one. */
 const secretName = ({ objectName }: Pick<Input, "objectName">): string => `${objectName}-hetzner`;
 
-/** Returns the locations of the control plane, and of pools for which the user chose none. */
+/** Returns the locations of the control plane and of pools without a zone. */
 const locationsOf = ({ cluster, settings: { locations } }: Input): readonly string[] =>
   cluster.enableMultiAvailabilityZones && locations.length > 1 ? locations : [cluster.region];
 
 function firstSubnet(network: string): string {
   const block = parseCidr(network);
-  return typeof block === "string" || block.bits >= SUBNET_BITS ? network : `${block.address}/${SUBNET_BITS}`;
+  return typeof block === "string" || block.bits >= SUBNET_PREFIX_LENGTH
+    ? network
+    : `${block.address}/${SUBNET_PREFIX_LENGTH}`;
 }
 
 /** Returns the private network of a cluster whose nodes have no public addresses. */

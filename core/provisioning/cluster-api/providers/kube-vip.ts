@@ -1,4 +1,4 @@
-/** kube-vip on the machines of a control plane: it moves the address of the API server between them, where no load balancer does. */
+/** kube-vip on the machines of a control plane. It moves the address of the API server between them, in place of a load balancer. */
 
 import type { BootstrapFile, KubeadmSettings } from "../provider.ts";
 
@@ -91,7 +91,7 @@ const file = (path: string, permissions: string, content: string): BootstrapFile
   content,
 });
 
-/** Returns what kubeadm's configuration of the control plane needs for kube-vip. */
+/** Returns the files and commands of kube-vip for kubeadm's configuration of the control plane. */
 export const kubeVip = (settings: KubeVip): Required<Pick<KubeadmSettings, "files" | "preKubeadmCommands">> => ({
   files: [
     file(MANIFEST, "0644", staticPod(settings)),

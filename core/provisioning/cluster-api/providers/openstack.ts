@@ -15,7 +15,7 @@ const CLOUD = "openstack";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** Returns the name of the Secret with the credentials. One for each cluster: the last server needs it until it is deleted. */
+/** Returns the name of the Secret with the credentials. Each cluster has one, which is needed until its last server is deleted. */
 const credentialsName = (objectName: string): string => `${objectName}-cloud-config`;
 
 const regionName = ({ cluster, settings }: AccountInput<"openstack">): string => settings.regionName ?? cluster.region;

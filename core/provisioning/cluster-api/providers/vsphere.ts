@@ -9,10 +9,10 @@ import { kubeVip } from "./kube-vip.ts";
 
 const API_SERVER_PORT = 6443;
 
-/** Time that a machine gets to shut down before its power is switched off, in seconds. */
+/** Time for the shutdown of a machine before it is powered off, in seconds. */
 const SHUTDOWN_SECONDS = 300;
 
-/** Commands that give a machine its name, and let it resolve it. */
+/** Commands that set the host name of a machine and make it resolvable. */
 const NAME_COMMANDS = [
   'hostnamectl set-hostname "{{ ds.meta_data.hostname }}"',
   'echo "::1 localhost ip6-localhost ip6-loopback" >/etc/hosts',

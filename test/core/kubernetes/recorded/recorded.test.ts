@@ -14,7 +14,7 @@ import { type Step, steps } from "./steps.ts";
 /** Answers of Kubernetes 1.34.4 with the CRDs and webhooks of Cluster API 1.14.2 and its providers. */
 const FILE = join(import.meta.dirname, "answers.json");
 
-/** Kubeconfig of a real management cluster of which the answers are recorded; unset to compare the test server with them. */
+/** Kubeconfig of a real management cluster whose responses are recorded; unset to compare the test server with them. */
 const { RECORD_KUBECONFIG } = process.env;
 
 const text: Schema = { type: "string" };
@@ -117,11 +117,11 @@ async function run(transport: Transport, settleMs: number): Promise<Record<strin
 }
 
 test.runIf(RECORD_KUBECONFIG !== undefined)(
-  "the answers of a real API server are recorded",
+  "the responses of a real API server are recorded",
   { timeout: 180_000 },
   async () => {
     const access = parseKubeconfig(readFileSync(RECORD_KUBECONFIG ?? "", "utf8"));
-    const options = { clock: () => new Date(), environment: {}, commandMs: 1_000 };
+    const options = { clock: () => new Date(), environment: {}, commandTimeoutMs: 1_000 };
     const transport = createTransport(access, createCredentials(access.credential, options), 1);
     const answers = await run(transport, 12_000);
     transport.close();
@@ -132,7 +132,7 @@ test.runIf(RECORD_KUBECONFIG !== undefined)(
 test("the test server answers every recorded request as the real API server did", async () => {
   const server = await startKubernetesServer({ schemas: new Map([["DevCluster", DevCluster]]) });
   const access = parseKubeconfig(server.kubeconfig());
-  const options = { clock: () => new Date(), environment: {}, commandMs: 1_000 };
+  const options = { clock: () => new Date(), environment: {}, commandTimeoutMs: 1_000 };
   const transport = createTransport(access, createCredentials(access.credential, options), 1);
   const answers = await run(transport, 0);
   transport.close();

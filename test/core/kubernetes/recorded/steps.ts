@@ -1,11 +1,11 @@
-/** Requests of which the answers of a real API server are recorded. Each line is one request; `{NS}` is a namespace of the run. */
+/** Requests of which the responses of a real API server are recorded. Each line is one request; `{NS}` is a namespace of the run. */
 
 /** One request. */
 export interface Step {
   title: string;
   method: "GET" | "POST" | "PATCH" | "DELETE";
   path: string;
-  /** JSON; `{uid:title}` is the uid of the answer to another step. */
+  /** JSON; `{uid:title}` is the uid of the response to another step. */
   body?: object;
   mediaType?: string;
   /** True to wait until the garbage collector or the namespace controller has acted. */

@@ -95,7 +95,7 @@ describe("the life of a cluster", () => {
   test.for<[string, Fault]>([
     ["fails before its effect", { type: "before" }],
     ["fails after its effect", { type: "after" }],
-    ["has half an answer", { type: "half" }],
+    ["has half a response", { type: "half" }],
     ["is answered with an internal error", { type: "status", status: 500, reason: "InternalError" }],
     ["is answered with too many requests", { type: "throttle" }],
   ])("is the same when a call %s", { timeout: 600_000 }, async ([what, fault]) => {

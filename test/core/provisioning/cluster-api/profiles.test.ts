@@ -362,7 +362,7 @@ describe("rules of a profile file", () => {
       },
       ["hil", "sin"].map(
         (region) =>
-          `providers.hetzner.regions.${region}.locations: lacks ${region}, so its control planes would be in fsn1, nbg1, hel1; add it, or set [] for one location`,
+          `providers.hetzner.regions.${region}.locations: lacks ${region}, so its control planes would be in fsn1, nbg1, hel1; add ${region}, or set [] for one location`,
       ),
     ],
     [
@@ -471,7 +471,7 @@ describe("networks of a profile file", () => {
       { manifests: `${OBJECTS}---\n- a list\n---\nkind: ConfigMap\nmetadata: {}` },
       [2, 3].map(
         (index) =>
-          `networkInterfaces.cilium.manifests: document ${index} is no object with apiVersion, kind and metadata.name`,
+          `networkInterfaces.cilium.manifests: document ${index} is not an object with apiVersion, kind and metadata.name`,
       ),
     ],
     [

@@ -1,17 +1,17 @@
-/** Reads answers of a Kubernetes API server. */
+/** Parses the responses of a Kubernetes API server. */
 
 import * as v from "valibot";
-import { KIND_NOT_SERVED, KubernetesError, type KubernetesErrorKind, noAnswer } from "./errors.ts";
+import { KIND_NOT_SERVED, KubernetesError, type KubernetesErrorKind, unavailableError } from "./errors.ts";
 
-/** Answer to one request. */
-export interface Answer {
+/** Response to one request. */
+export interface HttpResponse {
   status: number;
-  /** Delay that the header Retry-After asks for, in milliseconds. */
+  /** Delay of the header Retry-After, in milliseconds; undefined without the header. */
   retryAfterMs: number | undefined;
   body: string;
 }
 
-/** Maximum length of a server's message in an error, in characters. Messages of schema validation list whole enumerations. */
+/** Maximum length of a server's message in an error, in characters. Schema validation can list a whole enumeration. */
 const MAX_MESSAGE_LENGTH = 2_000;
 
 const Status = v.object({
@@ -23,33 +23,38 @@ const Status = v.object({
 type Status = v.InferOutput<typeof Status>;
 
 /**
- * Beginnings of messages with which the server answers 500 although it will refuse the same request again: server-side apply of an unknown
- * field, of a value of a wrong type or of a set with a duplicate, and a creation with a resourceVersion.
+ * Beginnings of messages that the server sends with status 500 although it will refuse the same request again: server-side apply of an
+ * unknown field, of a value of a wrong type or of a set with a duplicate, and a creation with a resourceVersion.
  */
 const REFUSED_500 = /^(failed to (create typed|convert new object|prune fields)|resourceVersion should not be set)\b/;
 
-/** Messages of failures that concern one kind of object, whose webhook does not answer. The server itself works. */
+/** Messages of failures of one kind's webhook. The server itself works. */
 const WEBHOOK = /failed calling webhook|conversion webhook for .* failed/;
 
 /**
- * Returns the JSON of an answer.
+ * Returns the JSON of a response.
  *
  * @param call method and path, for errors
  * @param secrets texts that no error may contain
- * @throws KubernetesError unless the answer is a success with a JSON object
+ * @throws KubernetesError unless the response is a success with a JSON object
  */
-export function readAnswer(call: string, answer: Answer, secrets: readonly string[] = []): Record<string, unknown> {
-  const json = parseJson(answer.body);
-  if (answer.status >= 200 && answer.status < 300) {
-    if (json === undefined) throw noAnswer(call, "the answer is not a JSON object", { status: answer.status });
+export function parseResponse(
+  call: string,
+  response: HttpResponse,
+  secrets: readonly string[] = [],
+): Record<string, unknown> {
+  const json = parseJson(response.body);
+  if (response.status >= 200 && response.status < 300) {
+    if (json === undefined)
+      throw unavailableError(call, "the response is not a JSON object", { status: response.status });
     return json;
   }
-  throw errorOf(call, answer, json, secrets);
+  throw errorOf(call, response, json, secrets);
 }
 
 function errorOf(
   call: string,
-  { status, retryAfterMs, body }: Answer,
+  { status, retryAfterMs, body }: HttpResponse,
   json: Record<string, unknown> | undefined,
   secrets: readonly string[],
 ): KubernetesError {
@@ -65,7 +70,7 @@ function errorOf(
     if (status === 429) return new KubernetesError("throttled", `${call}: too many requests`, { status, retryAfterMs });
     if (status === 401)
       return new KubernetesError("unauthorized", `${call}: the credentials are not accepted`, { status });
-    return noAnswer(call, `unexpected answer with status ${status}`, { status });
+    return unavailableError(call, `unexpected response with status ${status}`, { status });
   }
   const { message, reason, details } = parsed.output;
   const kind = kindOf(status, parsed.output);
@@ -82,7 +87,7 @@ function errorOf(
 
 function kindOf(status: number, { message, reason, details }: Status): KubernetesErrorKind {
   if (status === 401) return "unauthorized";
-  // Without a name, the server does not know the kind. That must not look like a deleted object.
+  // A 404 without a name means that the server does not know the kind. It must not look like a deleted object.
   if (status === 404) return reason === "NotFound" && details.name !== undefined ? "not-found" : "refused";
   if (status === 409) return reason === "AlreadyExists" ? "already-exists" : "conflict";
   if (status === 429) return "throttled";

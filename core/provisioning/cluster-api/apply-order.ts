@@ -7,7 +7,7 @@ const RANKS: readonly (readonly string[])[] = [
   ["Namespace"],
   ["Secret", "ConfigMap"],
   ["AWSClusterStaticIdentity", "AzureClusterIdentity", "OpenStackClusterIdentity", "VSphereClusterIdentity"],
-  // The templates, and the infrastructure: everything that is not listed.
+  // All kinds that are not listed: templates and infrastructure.
   [],
   ["KubeadmControlPlane", "KamajiControlPlane"],
   ["Cluster"],
@@ -24,6 +24,6 @@ export function rankOf({ kind }: Pick<Manifest, "kind">): number {
   return rank < 0 ? REST : rank;
 }
 
-/** Returns objects in the order in which they are applied. Those of one rank keep their order. */
-export const inOrderOfApplication = (manifests: readonly Manifest[]): Manifest[] =>
+/** Sorts objects into the order in which they are applied. Objects of one rank keep their order. */
+export const sortForApply = (manifests: readonly Manifest[]): Manifest[] =>
   manifests.toSorted((one, other) => rankOf(one) - rankOf(other));
