@@ -50,7 +50,7 @@ export function addToken(
   };
 }
 
-/** Returns the tokens of a cluster after the pending ones were created in it, and the revoked ones were deleted. */
+/** Returns the stored tokens after the pending ones were created in the cluster and the revoked ones were deleted there. */
 export const withoutPending = ({
   sealed: _,
   revoked: _revoked,

@@ -1,4 +1,4 @@
-/** Steps that follow from an observation of a cluster with an API server: its certificate authority and its bootstrap tokens. */
+/** Steps after an observation of a cluster with an API server: they store its certificate authority and create bootstrap tokens. */
 
 import * as v from "valibot";
 import type { FollowUp, FollowUpContext, PrerequisiteContext, Write } from "../provisioning/prerequisite.ts";
@@ -67,7 +67,7 @@ function createBootstrapTokens(services: PrerequisiteServices): FollowUp {
   };
 }
 
-/** Decrypts the tokens that are not created yet. Those that expired meanwhile are left out. */
+/** Decrypts the tokens that are not created yet, without expired ones. */
 async function pendingTokens(
   { table, keyring, clock }: PrerequisiteServices,
   { cluster, secrets }: FollowUpContext,

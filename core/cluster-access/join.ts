@@ -39,7 +39,7 @@ const WHAT = "join configuration";
  * Issues a join configuration: a new bootstrap token and documents that contain it. Three round trips. The reconciler creates the token
  * in a cluster with an API server.
  *
- * @param keyring keyring that encrypts the token until then
+ * @param keyring encrypts the token until the reconciler has created it
  * @throws AppError as `authorizeConfiguration`, if the caller is no admin; not found if the pool does not exist; conflict if the pool
  *   is being deleted, or if the catalogue lacks the software of the version; unavailable
  */

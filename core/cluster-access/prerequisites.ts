@@ -12,7 +12,7 @@ import { openOrCreateVault, type PrerequisiteServices } from "./prerequisite-ser
 
 export type { PrerequisiteServices } from "./prerequisite-services.ts";
 
-/** Creates the prerequisites, in their order. An API server brings its own certificate authority. */
+/** Creates the prerequisites, in their order. A cluster with an API server has its own certificate authority. */
 export const createPrerequisites = (services: PrerequisiteServices): readonly Prerequisite[] => [
   ...(services.provisioner.hasApiServers ? [] : [certificateAuthority(services)]),
   createOidcClientPrerequisite(services),

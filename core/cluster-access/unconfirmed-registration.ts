@@ -11,12 +11,12 @@ const intendedIssuer = ({ identityProvider }: Services, client: OidcClient): str
   client.intendedIssuer ?? identityProvider.issuer;
 
 /** Returns whether the last registration was sent to the configured issuer. */
-const isOurs = (services: Services, client: OidcClient): boolean =>
+const usesConfiguredIssuer = (services: Services, client: OidcClient): boolean =>
   intendedIssuer(services, client) === services.identityProvider.issuer;
 
 /**
- * Removes the client that an unconfirmed registration may have left. A worker that still waits for its response has lost the lease, so it
- * cannot record that client.
+ * Removes the client that an unconfirmed registration may have left. A worker that still waits for the response has lost the lease, so it
+ * cannot record the client.
  *
  * @returns false if the issuer cannot find clients by name, or is not the one of the registration
  * @throws Error if another attempt may succeed
@@ -27,7 +27,7 @@ export async function discardUnconfirmed(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { removeOthers, issuer } = services.identityProvider;
-  if (removeOthers === undefined || !isOurs(services, client)) return false;
+  if (removeOthers === undefined || !usesConfiguredIssuer(services, client)) return false;
   const { former, ...last } = client;
   const kept = [last, former].flatMap((each) =>
     each?.clientId !== undefined && each.issuer === issuer ? [each.clientId] : [],
@@ -37,8 +37,8 @@ export async function discardUnconfirmed(
 }
 
 /**
- * Removes all clients of a deleted cluster that are not recorded, also that of a request which the issuer handled late. Logs a warning
- * about an unconfirmed registration if the issuer cannot find clients by name.
+ * Removes all clients of a deleted cluster that are not recorded, including the client of a request that the issuer handled late. Logs a
+ * warning about an unconfirmed registration if the issuer cannot find clients by name.
  *
  * @throws Error if another attempt may succeed
  */
@@ -51,14 +51,14 @@ export async function removeUnrecorded(
   const { removeOthers } = services.identityProvider;
   await removeOthers?.(clientNameOf(clusterIdentity), [], signal);
   if (client === undefined || !isUnconfirmed(client)) return;
-  if (removeOthers === undefined || !isOurs(services, client)) warnUnconfirmed(services, client);
+  if (removeOthers === undefined || !usesConfiguredIssuer(services, client)) warnUnconfirmed(services, client);
 }
 
 /** @throws PrerequisiteError if no operator has allowed a registration after an unconfirmed one */
 export function requireConfirmed(services: Services, client: OidcClient): void {
   if (client.retryAllowedFor === client.intendedAt) return;
   // Otherwise the configured issuer has received no request yet.
-  if (!isOurs(services, client)) return;
+  if (!usesConfiguredIssuer(services, client)) return;
   const { issuer } = services.identityProvider;
   throw new PrerequisiteError(
     "OidcRegistrationInDoubt",
@@ -66,7 +66,7 @@ export function requireConfirmed(services: Services, client: OidcClient): void {
   );
 }
 
-/** Logs a warning for the issuer's operator. */
+/** Logs a warning about an unconfirmed registration, for the issuer's operator. */
 export function warnUnconfirmed(services: Services, client: OidcClient): void {
   services.warn("unconfirmed registration of an OIDC client; the issuer may have a client with this name", {
     clusterIdentity: client.clusterIdentity,

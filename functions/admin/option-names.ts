@@ -1,16 +1,17 @@
-/** Names the options of a command in errors whose texts name the properties of the API. */
+/** Replaces names of API properties by names of command options in errors. */
 
 import { AppError } from "#core/shared/errors.ts";
 import type { Command } from "./command.ts";
 
-/** A detail of an error that begins with a path, such as `windows[0].day`. */
+/** Detail of an error that begins with a path, such as `windows[0].day`. */
 const DETAIL = /^([A-Za-z]+)([.[][^:\s]*)?: (.*)$/s;
 
 /**
- * Replaces the path of each detail by the option that sets the property. Details without a path, and with that of another property,
- * stay as they are.
+ * Replaces the path of each detail by the option that sets the property. Details without a path, or with the path of another property, do
+ * not change.
  *
- * @param error anything that a command threw
+ * @param error value that a command threw
+ * @returns an AppError with the replaced details; any other value unchanged
  */
 export function withOptionNames(error: unknown, { options, optionOf = {} }: Command): unknown {
   if (!(error instanceof AppError)) return error;

@@ -6,7 +6,7 @@ import { loadCatalogue } from "../runtime/catalogue-file.ts";
 import { profilesPath, readProfilesFile } from "../runtime/profiles-file.ts";
 import { type Command, UsageError } from "./command.ts";
 
-/** Returns the regions of a provider that clusters can be in, and those in which no available version has a machine image. */
+/** Lists the regions of a provider that have settings, and those of them in which no available version has a machine image. */
 function summarizeProvider(profiles: Profiles, { slug, type, regions }: CloudProvider) {
   const usable = regions
     .map((region) => region.slug)
@@ -29,7 +29,10 @@ export const profilesCommands: Readonly<Record<string, Command>> = {
     database: "none",
     async run(_, { positionals: [given] }, { config }) {
       const file = given ?? profilesPath(config.CLUSTER_API_PROFILES);
-      if (file === undefined) throw new UsageError("No file is named, and CLUSTER_API_PROFILES is not set.");
+      if (file === undefined)
+        throw new UsageError(
+          "No profile file is given, and CLUSTER_API_PROFILES is not set. Give the path of the file, or set the variable.",
+        );
       // The file refers to the operator's providers, regions and node types.
       loadCatalogue(config.CATALOGUE_FILE);
       const profiles = readProfilesFile(file);

@@ -10,10 +10,10 @@ import { type Command, UsageError } from "./command.ts";
 /** Time limit of the whole check, in milliseconds. */
 const CHECK_MS = 120_000;
 
-/** Maximum number of clusters that are listed for one reason. */
+/** Maximum number of listed clusters with the same problem. */
 const LISTED = 20;
 
-/** Aligns the cells of rows in columns. */
+/** Pads cells, so that columns are aligned. */
 function tableOf(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) =>
@@ -46,17 +46,17 @@ function clusterProblems({ orphans, missing }: NonNullable<ProvisionerReport["cl
     ...limited(
       orphans,
       ({ name, namespace, identity = "no label with an identity" }) =>
-        `clusters: ${namespace}/${name} (${identity}) is in the management cluster and not in the table. If it does not belong to another installation, delete it: kubectl delete clusters.cluster.x-k8s.io --namespace ${namespace} ${name}.`,
+        `clusters: ${namespace}/${name} (${identity}) is in the management cluster, but not in the table. If it does not belong to another installation, delete it: kubectl delete clusters.cluster.x-k8s.io --namespace ${namespace} ${name}.`,
     ),
     ...limited(
       missing,
       ({ identity, organisation, environment, slug }) =>
-        `clusters: ${slug} (${identity}) in environment ${environment} of organisation ${organisation} is in the table and not in the management cluster. To have it built now: npm run admin -- cluster retry --id ${identity}.`,
+        `clusters: ${slug} (${identity}) in environment ${environment} of organisation ${organisation} is in the table, but not in the management cluster. To build it now: npm run admin -- cluster retry --id ${identity}.`,
     ),
   ];
 }
 
-/** Renders a report. @param isUsed false if clusters of the table are not built in the management cluster */
+/** Renders a report. @param isUsed false if another provisioner builds the clusters of the table */
 function render(report: ProvisionerReport, isUsed: boolean): { print: string; failed: boolean } {
   const { version, permissions, clusters } = report;
   const problems = [
@@ -73,7 +73,9 @@ function render(report: ProvisionerReport, isUsed: boolean): { print: string; fa
     ...kindTable(report),
     "",
     `${permissions} permissions checked. ${compared}`,
-    ...(isUsed ? [] : ["PROVISIONER is not cluster-api here, so clusters of the table are not expected there."]),
+    ...(isUsed
+      ? []
+      : ["PROVISIONER is not cluster-api here, so the management cluster need not have the clusters of the table."]),
     "",
     ...(problems.length === 0
       ? ["No problems."]

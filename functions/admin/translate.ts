@@ -9,9 +9,9 @@ import { CLUSTER_USAGE, clusterOptions, readClusterRef } from "./clusters.ts";
 import { type Command, UsageError } from "./command.ts";
 
 /**
- * Reads the profile file of the configuration, whatever the provisioner: a command may be a rehearsal of Cluster API.
+ * Reads the configured profile file. It is read for every provisioner, so that operators can preview objects before they change it.
  *
- * @throws UsageError if none is configured; AppError as `readProfilesFile`
+ * @throws UsageError if CLUSTER_API_PROFILES is not set; AppError as `readProfilesFile`
  */
 export function requireProfilesFile({ CLUSTER_API_PROFILES }: Pick<Config, "CLUSTER_API_PROFILES">): Profiles {
   const path = profilesPath(CLUSTER_API_PROFILES);
@@ -40,7 +40,7 @@ export const translateCommands: Readonly<Record<string, Command>> = {
           ? "It is being deleted: the provisioner deletes its objects."
           : `${manifests.length} objects in the order of application. Values of Secrets are redacted: do not apply this output.`,
         ...notes,
-        ...refused.map(({ path, message }) => `Not expressed: ${path}: ${message}`),
+        ...refused.map(({ path, message }) => `Not supported: ${path}: ${message}`),
       ]);
       const documents = manifests.map((manifest) => `---\n${toYaml({ ...manifest } as unknown as YamlValue)}`);
       return { print: `${comment}${documents.join("")}`.trimEnd(), failed: refused.length > 0 };

@@ -133,7 +133,7 @@ describe("npm run admin -- provisioner check", () => {
       1,
       [
         expect.stringMatching(
-          /^core: MachineDeployment is served in v1beta1, and not in v1beta2, which this release writes\. Install .* clusterctl init/,
+          /^core: MachineDeployment is served in v1beta1, but this release writes v1beta2\. Install .* clusterctl init/,
         ),
       ],
     ]);
@@ -214,7 +214,7 @@ describe("npm run admin -- provisioner check", () => {
       1,
       [
         expect.stringMatching(
-          /^vsphere: the namespace elsewhere does not exist, .* or correct controllerNamespace in the profile file\.$/,
+          /^vsphere: the namespace elsewhere does not exist\. .* or correct controllerNamespace in the profile file\.$/,
         ),
       ],
     ]);
@@ -246,7 +246,7 @@ describe("the comparison of clusters with the table", () => {
       expect([ran.code, problemsIn(ran)]).toEqual([
         1,
         [
-          `clusters: ${namespace}/left (${identity}) is in the management cluster and not in the table. If it does not belong to another installation, delete it: kubectl delete clusters.cluster.x-k8s.io --namespace ${namespace} left.`,
+          `clusters: ${namespace}/left (${identity}) is in the management cluster, but not in the table. If it does not belong to another installation, delete it: kubectl delete clusters.cluster.x-k8s.io --namespace ${namespace} left.`,
         ],
       ]);
     } finally {
@@ -268,7 +268,7 @@ describe("the comparison of clusters with the table", () => {
       expect([ran.code, problemsIn(ran)]).toEqual([
         1,
         [
-          `clusters: one (${cluster.identity}) in environment production of organisation ${managed.tenant.slug} is in the table and not in the management cluster. To have it built now: npm run admin -- cluster retry --id ${cluster.identity}.`,
+          `clusters: one (${cluster.identity}) in environment production of organisation ${managed.tenant.slug} is in the table, but not in the management cluster. To build it now: npm run admin -- cluster retry --id ${cluster.identity}.`,
         ],
       ]);
       expect(ran.stdout).not.toContain(body.identity);

@@ -142,7 +142,7 @@ describe("npm run admin -- translate", () => {
     const { objects, comments } = read(ran);
     expect(comments.slice(2)).toEqual([
       expect.stringMatching(
-        /^Not expressed: cni: "cilium" is not allowed: the platform does not install this network; .*$/,
+        /^Not supported: cni: "cilium" is not allowed: the platform does not install this network; .*$/,
       ),
     ]);
     expect(objects.map(({ kind }) => kind)).not.toContain("ClusterResourceSet");
