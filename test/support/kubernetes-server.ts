@@ -176,9 +176,13 @@ export async function startKubernetesServer(options: KubernetesServerOptions = {
     response.on("error", () => {});
     running += 1;
     most = Math.max(most, running);
-    response.on("close", () => {
-      running -= 1;
-    });
+    let hasEnded = false;
+    const end = () => {
+      if (!hasEnded) running -= 1;
+      hasEnded = true;
+    };
+    // The client may receive the end of a response, and begin the next call, before its "close" event.
+    response.once("prefinish", end).once("close", end);
     const body = await readBody(request);
     if (body === undefined) return;
     const url = new URL(request.url ?? "/", result.url);
