@@ -5,8 +5,8 @@ import { makeWorld } from "#test/support/world.ts";
 
 const SEED = 20_261_124;
 
-/** `FUZZ_REQUESTS` sets more requests. A thousand take some seconds. */
-const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? 1_000);
+/** `FUZZ_REQUESTS` sets more requests. Six hundred take some seconds. */
+const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? 600);
 const LIMIT_MS = 60_000 + REQUESTS * 60;
 
 async function fuzz(requests: number, document: OpenApi, attempts = 0): Promise<Report> {
@@ -16,7 +16,7 @@ async function fuzz(requests: number, document: OpenApi, attempts = 0): Promise<
 test("every random request returns a documented response, and every operation can succeed", {
   timeout: LIMIT_MS,
 }, async () => {
-  // A thousand requests may miss an operation, so it gets more of its own.
+  // Few requests may miss an operation, so it gets more of its own.
   const report = await fuzz(REQUESTS, committed, 60);
   expect(report.failures.slice(0, 5).map((failure) => describeFailure(failure, SEED, REQUESTS))).toEqual([]);
   expect(neverSucceeded(report)).toEqual([]);
@@ -28,7 +28,7 @@ test("every random request in the published clients' dialect returns a response 
   const report = await fuzz(REQUESTS, acloud);
   expect(report.failures.slice(0, 5).map((failure) => describeFailure(failure, SEED, REQUESTS))).toEqual([]);
   // The operations are those of the documented dialect, so here it is sufficient that most of them succeed.
-  expect(neverSucceeded(report).length).toBeLessThan(10);
+  expect(neverSucceeded(report).length).toBeLessThan(report.statuses.size / 4);
 });
 
 test("an undocumented response is reported", async () => {

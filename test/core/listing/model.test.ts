@@ -5,6 +5,9 @@ import { slugOf } from "#core/shared/slug.ts";
 import { expectInvariants } from "#test/support/invariants.ts";
 import { makeWorld, type Tenant, type World } from "#test/support/world.ts";
 
+/** Number of random sequences. `MODEL_RUNS` sets more. */
+const RUNS = Number(process.env.MODEL_RUNS ?? 6);
+
 const ENVIRONMENTS = ["a", "a-b", "ab", "b"] as const;
 type Environment = (typeof ENVIRONMENTS)[number];
 
@@ -123,7 +126,7 @@ test("any sequence of creates and lists, by callers with access to different env
       for (const each of steps) await run(tenant, tokens, model, each);
       await expectInvariants(world.services, tenant.slug);
     }),
-    { numRuns: 12, endOnFailure: true },
+    { numRuns: RUNS, endOnFailure: true },
   );
 });
 

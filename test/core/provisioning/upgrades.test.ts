@@ -3,7 +3,7 @@ import { forgetCluster } from "#core/admin/clusters.ts";
 import { LEASE_MS } from "#core/provisioning/lease.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import { HOUR_MS } from "#core/shared/time.ts";
-import { interrupt } from "#test/support/faults.ts";
+import { faultsOf, interrupt } from "#test/support/faults.ts";
 import { eventsOf, expectInvariants } from "#test/support/invariants.ts";
 import { makeReconciledWorld, type ReconciledWorld } from "#test/support/reconciling.ts";
 import { changeWindows, upgradesOf } from "#test/support/upgrades.ts";
@@ -287,7 +287,7 @@ describe("an upgrade whose worker dies", () => {
     world = await makeReconciledWorld({ maxAttempts: 1 });
     const ways = new Set<string>();
     for (let position = 0, hasDied = true; hasDied; position++) {
-      for (const fault of ["before", "after"] as const) {
+      for (const fault of faultsOf(position, ["before", "after"])) {
         const cluster = await createIn({});
         const upgrade = await request(cluster.identity, { ignoreMaintenanceSchedule: true });
         let writes = 0;

@@ -17,7 +17,7 @@ import type { Json } from "#test/support/world.ts";
 afterEach(cleanUp);
 
 /** `CRASH_ROUNDS` sets more rounds. */
-const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 8);
+const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 4);
 
 /**
  * Time until all clusters have converged, in milliseconds. A worker that the database does not answer, as on a busy machine, keeps its
