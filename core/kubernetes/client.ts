@@ -6,15 +6,13 @@ import { type CallSettings, createCalls } from "./calls.ts";
 import { discoverKinds } from "./discovery.ts";
 import { isKubernetesError, KubernetesError, unavailableError } from "./errors.ts";
 import type { CallOptions, KubernetesClient, ListOptions } from "./interface.ts";
-import { parseKubeconfig } from "./kubeconfig.ts";
+import { type KubeconfigOptions, parseKubeconfig } from "./kubeconfig.ts";
 import { type KubernetesObject, type ObjectKind, type ObjectToWrite, refOf } from "./objects.ts";
 import { pathOf } from "./resources.ts";
 import type { Request } from "./transport.ts";
 
 /** Settings of a client. */
-export interface ClientOptions extends CallSettings {
-  /** Directory of the kubeconfig, for relative paths in it; absent if the kubeconfig is not a file. */
-  directory?: string;
+export interface ClientOptions extends CallSettings, KubeconfigOptions {
   /** Objects in a page of a list. Default 250. */
   pageSize?: number;
 }
@@ -39,7 +37,7 @@ const Version = v.object({ gitVersion: v.string() });
  * @throws AppError invalid with every problem of the kubeconfig
  */
 export function createKubernetesClient(kubeconfig: string, options: ClientOptions): KubernetesClient {
-  const calls = createCalls(parseKubeconfig(kubeconfig, options.directory), options);
+  const calls = createCalls(parseKubeconfig(kubeconfig, options), options);
   const { call } = calls;
   const { pageSize = 250 } = options;
 

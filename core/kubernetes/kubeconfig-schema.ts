@@ -75,6 +75,17 @@ const REFUSED: Readonly<Record<string, string>> = {
   "as-user-extra": "is not supported: no user is impersonated",
 };
 
+const NO_FILES = "is not supported here: no file is read for this kubeconfig; use";
+
+/** Properties that read a file or run a command, with the reason for which an embedded kubeconfig must not have them. */
+export const NOT_EMBEDDED: Readonly<Record<string, string>> = {
+  "certificate-authority": `${NO_FILES} certificate-authority-data`,
+  "client-certificate": `${NO_FILES} client-certificate-data`,
+  "client-key": `${NO_FILES} client-key-data`,
+  tokenFile: `${NO_FILES} token`,
+  exec: "is not supported here: no command is run for this kubeconfig; use token or a client certificate (-data)",
+};
+
 /** Values that mean that a property is not set. */
 const isUnset = (value: unknown): boolean => value === undefined || value === null || value === "" || value === false;
 
@@ -83,19 +94,27 @@ const isUnset = (value: unknown): boolean => value === undefined || value === nu
  *
  * @param place path of the object, for problems
  * @param problems receives every problem
- * @returns undefined after a problem
+ * @param refused known properties that this kubeconfig must not have, with the reason
+ * @returns undefined after a problem with a known property
  */
 export function validateProperties<const T extends v.ObjectSchema<v.ObjectEntries, undefined>>(
   schema: T,
   values: Record<string, unknown>,
   place: string,
   problems: string[],
+  refused: Readonly<Record<string, string>> = {},
 ): v.InferOutput<T> | undefined {
   const set = Object.fromEntries(Object.entries(values).filter(([, value]) => !isUnset(value)));
+  let isRefused = false;
   for (const name of Object.keys(set)) {
     if (!(name in schema.entries)) problems.push(`${place}.${name}: ${REFUSED[name] ?? "is not supported"}`);
+    else if (Object.hasOwn(refused, name)) {
+      problems.push(`${place}.${name}: ${refused[name]}`);
+      isRefused = true;
+    }
   }
-  return validate(schema, set, place, problems);
+  const valid = validate(schema, set, place, problems);
+  return isRefused ? undefined : valid;
 }
 
 /**

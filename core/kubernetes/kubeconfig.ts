@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { AppError } from "../shared/errors.ts";
-import { Cluster, type Exec, File, User, validate, validateProperties } from "./kubeconfig-schema.ts";
+import { Cluster, type Exec, File, NOT_EMBEDDED, User, validate, validateProperties } from "./kubeconfig-schema.ts";
 
 /** Command that prints credentials (`exec` of a kubeconfig). */
 export interface CredentialCommand {
@@ -36,23 +36,33 @@ export interface Kubeconfig {
   credential: KubeconfigCredential;
 }
 
+/** Options of `parseKubeconfig`. */
+export interface KubeconfigOptions {
+  /** Base of relative paths; undefined if the kubeconfig is not a file, and then relative paths are refused. */
+  directory?: string;
+  /**
+   * True to refuse everything that runs a command or reads a file: only `token` and the properties that end with `-data` are accepted.
+   * Necessary for every kubeconfig that others than the operator of this process can write, such as that of a workload cluster.
+   */
+  isEmbedded?: boolean;
+}
+
 /**
  * Parses the current context of a kubeconfig, and reads the certificate files that it refers to.
  *
  * @param content YAML or JSON
- * @param directory base of relative paths; undefined if the kubeconfig is not a file, and then relative paths are refused
  * @throws AppError invalid with every problem; no message contains a value of the user's section
  */
-export function parseKubeconfig(content: string, directory?: string): Kubeconfig {
+export function parseKubeconfig(content: string, options: KubeconfigOptions = {}): Kubeconfig {
   const problems: string[] = [];
-  const parsed = readKubeconfig(content, directory, problems);
+  const parsed = readKubeconfig(content, options, problems);
   const [first, ...rest] = problems;
   if (first !== undefined) throw new AppError("invalid", "kubeconfig.invalid", [first, ...rest]);
   if (parsed === undefined) throw new Error("a kubeconfig without problems is incomplete");
   return parsed;
 }
 
-function readKubeconfig(content: string, directory: string | undefined, problems: string[]): Kubeconfig | undefined {
+function readKubeconfig(content: string, options: KubeconfigOptions, problems: string[]): Kubeconfig | undefined {
   const file = validate(File, readYaml(content, problems), "kubeconfig", problems);
   if (file === undefined) return undefined;
   const contextName = file["current-context"];
@@ -67,7 +77,11 @@ function readKubeconfig(content: string, directory: string | undefined, problems
   if (cluster === undefined) problems.push(`${place}.cluster: there is no cluster ${JSON.stringify(context.cluster)}`);
   const user = file.users?.find(({ name }) => name === context.user);
   if (user === undefined) problems.push(`${place}.user: there is no user ${JSON.stringify(context.user)}`);
-  const read = { directory, problems };
+  const read = {
+    directory: options.directory,
+    problems,
+    refused: options.isEmbedded === true ? NOT_EMBEDDED : {},
+  };
   const server = cluster && readCluster(cluster.cluster, `clusters[${cluster.name}]`, read);
   const credential = user && readUser(user.user ?? {}, `users[${user.name}]`, read, server);
   return server && credential && { ...server, credential };
@@ -76,6 +90,8 @@ function readKubeconfig(content: string, directory: string | undefined, problems
 interface ReadContext {
   directory: string | undefined;
   problems: string[];
+  /** Properties that this kubeconfig must not have, with the reason. */
+  refused: Readonly<Record<string, string>>;
 }
 
 function readCluster(
@@ -83,7 +99,7 @@ function readCluster(
   place: string,
   read: ReadContext,
 ): Omit<Kubeconfig, "credential"> | undefined {
-  const cluster = validateProperties(Cluster, value, place, read.problems);
+  const cluster = validateProperties(Cluster, value, place, read.problems, read.refused);
   if (cluster === undefined) return undefined;
   const url = URL.parse(cluster.server);
   if (url === null || url.protocol !== "https:" || url.username !== "" || url.search !== "" || url.hash !== "") {
@@ -107,7 +123,7 @@ function readUser(
   read: ReadContext,
   cluster: Omit<Kubeconfig, "credential"> | undefined,
 ): KubeconfigCredential | undefined {
-  const user = validateProperties(User, value, place, read.problems);
+  const user = validateProperties(User, value, place, read.problems, read.refused);
   if (user === undefined) return undefined;
   const hasCertificate = Object.keys(user).some((key) => key.startsWith("client-"));
   const given = [

@@ -56,7 +56,13 @@ async function run({
     ...(startedAt === undefined ? {} : { startedAt: new Date(startedAt) }),
     stopping: stopping.signal,
     yieldToRequests: (iteration) => limit.run(iteration),
-    shared: await sharedProvisionerFrom(config, services, own, () => readKubeconfig(config), profiles),
+    shared: await sharedProvisionerFrom(
+      config,
+      services,
+      own,
+      { readKubeconfig: () => readKubeconfig(config) },
+      profiles,
+    ),
   });
   await runWorker(reconciler, commits, stopping.signal, log, worker);
   // An open port would keep the thread alive.

@@ -226,7 +226,11 @@ async function fromEnvironment({ keyring, identityProvider: provider, ...overrid
     warn: log.warn,
   };
   const { CLUSTER_API_KUBECONFIG_SECRET: secret = "", CLUSTER_API_KUBECONFIG_VERSION: version = "" } = config;
-  const provisioner = await sharedProvisionerFrom(config, services, own, createSecretReader(secret, version));
+  const provisioner = await sharedProvisionerFrom(config, services, own, {
+    readKubeconfig: createSecretReader(secret, version),
+    // A function has neither files nor commands of the operator.
+    clientOptions: { isEmbedded: true },
+  });
   return { config, services, own, provisioner, log };
 }
 

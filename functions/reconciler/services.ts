@@ -3,6 +3,7 @@
 import { createClusterAccess, type PrerequisiteServices } from "#core/cluster-access/prerequisites.ts";
 import type { Services } from "#core/context.ts";
 import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
+import type { ManagementAccess } from "#core/provisioning/cluster-api/provisioner.ts";
 import type { Provisioner } from "#core/provisioning/provisioner.ts";
 import { createReconciler, type ReconcilerServices } from "#core/provisioning/services.ts";
 import { simulatedProvisioner } from "#core/provisioning/simulated/provisioner.ts";
@@ -16,7 +17,7 @@ type OwnServices = Omit<PrerequisiteServices, "table" | "clock" | "provisioner">
 /**
  * Creates the provisioner of a process that is shared by all invocations. Its code is loaded only if it is used.
  *
- * @param readKubeconfig reads the kubeconfig of the management cluster
+ * @param management access to the management cluster
  * @param profiles profiles of the Cluster API provisioner; those of the bundle on AWS
  * @returns undefined for the simulated provisioner, which each invocation creates with its own services
  * @throws AppError if the Cluster API provisioner has no profiles
@@ -25,7 +26,7 @@ export async function sharedProvisionerFrom(
   config: Config,
   { table, clock, referencesCache }: Services,
   { keyring }: OwnServices,
-  readKubeconfig: () => Promise<string>,
+  management: ManagementAccess,
   profiles: Profiles | undefined = bundledProfiles,
 ): Promise<Provisioner | undefined> {
   if (config.PROVISIONER === "simulated") return undefined;
@@ -36,7 +37,7 @@ export async function sharedProvisionerFrom(
     clock,
     referencesCache,
     profiles: checked,
-    readKubeconfig,
+    ...management,
     keyring,
   });
 }

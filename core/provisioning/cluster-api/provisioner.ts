@@ -2,7 +2,7 @@
 
 import type { Cluster } from "../../cluster/entity.ts";
 import type { Services } from "../../context.ts";
-import { createKubernetesClient } from "../../kubernetes/client.ts";
+import { type ClientOptions, createKubernetesClient } from "../../kubernetes/client.ts";
 import type { KubernetesClient } from "../../kubernetes/interface.ts";
 import { LruCache } from "../../shared/lru-cache.ts";
 import type { Observation, Plan, Provisioner, Target } from "../provisioner.ts";
@@ -51,15 +51,21 @@ const CERTIFICATE_BYTES = 8 * 1024 * 1024;
 /** Number of deletions in progress that a process remembers. */
 const REMEMBERED_DELETIONS = 10_000;
 
-/** Options of the provisioner. */
-export interface ClusterApiServices extends SourceServices, Pick<Services, "clock"> {
-  readonly profiles: Profiles;
+/** Access to the management cluster. */
+export interface ManagementAccess {
   /**
    * Reads the kubeconfig of the management cluster. Its content may change between calls, because credentials are renewed.
    *
    * @throws Error if it cannot be read
    */
   readonly readKubeconfig: () => Promise<string>;
+  /** Options of the client that follow from the place of the kubeconfig. */
+  readonly clientOptions?: Pick<ClientOptions, "isEmbedded">;
+}
+
+/** Options of the provisioner. */
+export interface ClusterApiServices extends ManagementAccess, SourceServices, Pick<Services, "clock"> {
+  readonly profiles: Profiles;
 }
 
 /** Creates the provisioner. Create one for each process, because it owns the connections and the circuit breaker. */
@@ -69,7 +75,9 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
   const sources = new SourceReader(options);
   /** Objects of each observation, so that a plan which follows from it does not read them again. */
   const observed = new WeakMap<Observation, ObservedObjects>();
-  const open = (kubeconfig: string) => createKubernetesClient(kubeconfig, { clock, server: "the cluster" });
+  // Others can write the Secret of the kubeconfig, so it must not run a command or read a file here.
+  const open = (kubeconfig: string) =>
+    createKubernetesClient(kubeconfig, { clock, server: "the cluster", isEmbedded: true });
   const certificates = new LruCache<string>(CERTIFICATE_BYTES);
   /** Revision of the credentials that were last applied to a cluster that is being deleted. */
   const deletedWith = new LruCache<string>(REMEMBERED_DELETIONS);
@@ -203,13 +211,13 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
 }
 
 /** Returns a function that returns the client of the management cluster. It creates a new client when the kubeconfig changes. */
-function connectionTo({ readKubeconfig, clock }: ClusterApiServices): () => Promise<KubernetesClient> {
+function connectionTo({ readKubeconfig, clientOptions, clock }: ClusterApiServices): () => Promise<KubernetesClient> {
   let present: { kubeconfig: string; client: KubernetesClient } | undefined;
   return async () => {
     const kubeconfig = await readKubeconfig();
     if (present?.kubeconfig === kubeconfig) return present.client;
     const former = present;
-    present = { kubeconfig, client: createKubernetesClient(kubeconfig, { clock }) };
+    present = { kubeconfig, client: createKubernetesClient(kubeconfig, { clock, ...clientOptions }) };
     former?.client.close();
     return present.client;
   };

@@ -23,7 +23,7 @@ export interface NamespacedName {
   namespace: string;
 }
 
-/** Creates a client for the API server of a workload cluster. @param kubeconfig content of the kubeconfig */
+/** Creates a client for the API server of a workload cluster. @param kubeconfig from a Secret that others can write, so not trusted */
 export type OpenClient = (kubeconfig: string) => KubernetesClient;
 
 /** Reads a value of the Secret `<name>-<suffix>` that Cluster API stores for a cluster. @returns undefined if it does not exist */
@@ -41,7 +41,8 @@ export async function secretValue(
 /**
  * Creates a client for the API server of a cluster. The caller closes it.
  *
- * @throws KubernetesError; Error if the management cluster has no kubeconfig of the cluster
+ * @throws KubernetesError; Error if the management cluster has no kubeconfig of the cluster; AppError invalid for a kubeconfig that is
+ *   not accepted
  */
 export async function openWorkloadCluster(call: Call, located: NamespacedName, open: OpenClient): Promise<Call> {
   const kubeconfig = await secretValue(call, located, "kubeconfig", "value");

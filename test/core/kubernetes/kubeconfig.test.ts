@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
-import { parseKubeconfig } from "#core/kubernetes/kubeconfig.ts";
+import { type KubeconfigOptions, parseKubeconfig } from "#core/kubernetes/kubeconfig.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { base64 } from "#test/support/kubernetes-client.ts";
 import { type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
@@ -20,9 +20,9 @@ afterAll(async () => {
 });
 
 /** Returns every problem of a kubeconfig. */
-function problemsOf(content: string, directory?: string): readonly string[] {
+function problemsOf(content: string, options: KubeconfigOptions = {}): readonly string[] {
   try {
-    parseKubeconfig(content, directory);
+    parseKubeconfig(content, options);
   } catch (error) {
     if (error instanceof AppError) return error.details;
     throw error;
@@ -57,7 +57,7 @@ describe("an accepted kubeconfig", () => {
     writeFileSync(join(folder, "client.key"), server.client.key);
     const user = { "client-certificate": "client.crt", "client-key": join(folder, "client.key") };
     const { certificate, key } = server.client;
-    expect(parseKubeconfig(server.kubeconfig(user), folder).credential).toEqual({
+    expect(parseKubeconfig(server.kubeconfig(user), { directory: folder }).credential).toEqual({
       type: "certificate",
       certificate,
       key,
@@ -205,7 +205,7 @@ describe("a refused kubeconfig", () => {
   test("relative paths without a directory", () => {
     const problem = "users[test].tokenFile: token is a relative path, but the kubeconfig is not a file";
     expect(problemsOf(server.kubeconfig({ tokenFile: "token" }))[0]).toContain(problem);
-    expect(problemsOf(server.kubeconfig({ tokenFile: "token" }), folder)).toEqual([]);
+    expect(problemsOf(server.kubeconfig({ tokenFile: "token" }), { directory: folder })).toEqual([]);
   });
 
   test.each([
@@ -226,5 +226,30 @@ describe("a refused kubeconfig", () => {
     const text = [...problemsOf(broken), ...problemsOf(wrong)].join("\n");
     expect(text).not.toBe("");
     expect(text).not.toContain("s3cr3t");
+  });
+});
+
+describe("an embedded kubeconfig", () => {
+  const embedded = (user: object, cluster: object = {}) =>
+    problemsOf(server.kubeconfig({ ...user }, { ...cluster }), { isEmbedded: true, directory: folder });
+  const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "a" };
+
+  test("a token or a client certificate as data is accepted", () => {
+    expect([embedded({ token: "a" }), embedded(pair())]).toEqual([[], []]);
+  });
+
+  test.each([
+    ["exec", { exec }, {}, "users[test].exec: is not supported here: no command is run for this kubeconfig"],
+    ["tokenFile", { tokenFile: "a" }, {}, "users[test].tokenFile: is not supported here: no file is read"],
+    ["a key file", { "client-key": "a" }, {}, "users[test].client-key: is not supported here: no file"],
+    ["a certificate file", { "client-certificate": "a" }, {}, "users[test].client-certificate: is not supported here"],
+    [
+      "an authority file",
+      { token: "a" },
+      { "certificate-authority": "a" },
+      "clusters[test].certificate-authority: is not supported here: no file is read",
+    ],
+  ])("%s is refused by name, and not read", (_, user, cluster, problem) => {
+    expect(embedded(user, cluster)).toEqual([expect.stringContaining(problem)]);
   });
 });

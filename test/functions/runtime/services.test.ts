@@ -21,7 +21,7 @@ const own = {
   },
   warn: () => {},
 };
-const noKubeconfig = () => Promise.reject(new Error("not expected"));
+const noKubeconfig = { readKubeconfig: () => Promise.reject(new Error("not expected")) };
 
 describe("the provisioner of a configuration", () => {
   test("the simulated provisioner needs no profiles and no credentials, and each invocation creates its own", async () => {
@@ -50,5 +50,28 @@ describe("the provisioner of a configuration", () => {
     expect(() => servicesFrom(config, endpoint)).toThrow(expect.objectContaining({ code: "config.invalid", message }));
     const services = servicesFrom(readConfig({}), endpoint);
     await expect(sharedProvisionerFrom(config, services, own, noKubeconfig)).rejects.toMatchObject({ message });
+  });
+
+  test("the kubeconfig of a function's secret must not run a command or read a file", async () => {
+    const config = readConfig({ PROVISIONER: "cluster-api" });
+    const services = servicesFrom(config, endpoint, {}, profiles);
+    const kubeconfig = {
+      "current-context": "a",
+      contexts: [{ name: "a", context: { cluster: "a", user: "a" } }],
+      clusters: [{ name: "a", cluster: { server: "https://127.0.0.1:1", "certificate-authority": "/ca.crt" } }],
+      users: [{ name: "a", user: { tokenFile: "/token" } }],
+    };
+    const management = {
+      readKubeconfig: async () => JSON.stringify(kubeconfig),
+      clientOptions: { isEmbedded: true },
+    };
+    const provisioner = await sharedProvisionerFrom(config, services, own, management, profiles);
+    const cluster = {} as Parameters<NonNullable<typeof provisioner>["observe"]>[0]["cluster"];
+    await expect(provisioner?.observe({ cluster, nodePools: [] }, new AbortController().signal)).rejects.toMatchObject({
+      details: [
+        expect.stringMatching(/^clusters\[a\]\.certificate-authority: is not supported here/),
+        expect.stringMatching(/^users\[a\]\.tokenFile: is not supported here/),
+      ],
+    });
   });
 });
