@@ -22,6 +22,8 @@ export interface CommandLine {
 /** Environment of a command. */
 export interface CommandContext {
   config: Config;
+  /** Environment variables of the command. */
+  environment: Readonly<Record<string, string | undefined>>;
   target: DatabaseTarget;
   /** Prints progress, one line for each call. */
   report(text: string): void;

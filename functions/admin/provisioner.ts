@@ -4,6 +4,7 @@ import { checkProvisioner, type ProvisionerReport } from "#core/admin/provisione
 import { createKubernetesClient } from "#core/kubernetes/client.ts";
 import { KubernetesError } from "#core/kubernetes/errors.ts";
 import { readKubeconfig } from "../local/kubeconfig.ts";
+import { commandEnvironment } from "../runtime/config.ts";
 import { profilesPath, readProfilesFile } from "../runtime/profiles-file.ts";
 import { type Command, UsageError } from "./command.ts";
 
@@ -89,7 +90,7 @@ export const provisionerCommands: Readonly<Record<string, Command>> = {
   "provisioner check": {
     usage: "(CLUSTER_API_PROFILES, CLUSTER_API_KUBECONFIG)",
     options: {},
-    async run(services, _, { config }) {
+    async run(services, _, { config, environment }) {
       const { CLUSTER_API_PROFILES: profiles, CLUSTER_API_KUBECONFIG: kubeconfig } = config;
       const path = profilesPath(profiles);
       const unset = [
@@ -100,7 +101,10 @@ export const provisionerCommands: Readonly<Record<string, Command>> = {
       ];
       if (path === undefined || unset.length > 0) throw new UsageError(unset.join("\n"));
       const checked = readProfilesFile(path);
-      const client = createKubernetesClient(await readKubeconfig(config), { clock: services.clock });
+      const client = createKubernetesClient(await readKubeconfig(config), {
+        clock: services.clock,
+        environment: commandEnvironment(environment),
+      });
       const signal = AbortSignal.timeout(CHECK_MS);
       try {
         return render(

@@ -89,7 +89,7 @@ async function run(words: readonly string[], { environment, out, err }: Terminal
       : servicesFrom({ ...config, PROVISIONER: "simulated" });
     // On AWS the stack creates the table.
     if (opensDatabase) await (target.on === "aws" ? requireTable : createTable)(services.table);
-    const context = { config, target, report: (text: string) => err(`${text}\n`) };
+    const context = { config, environment, target, report: (text: string) => err(`${text}\n`) };
     const { print, failed = false } = await command.run(services, given, context).catch((error: unknown) => {
       throw withOptionNames(error, command);
     });

@@ -11,7 +11,7 @@ import type { LocalKeys } from "#core/secrets/local-keyring.ts";
 import { errorText } from "#core/shared/errors.ts";
 import { CommitListeners } from "#core/table/commit-listeners.ts";
 import { createTable, requireTransactions } from "#core/table/create.ts";
-import { type Config, readConfig } from "#functions/runtime/config.ts";
+import { type Config, commandEnvironment, readConfig } from "#functions/runtime/config.ts";
 import { isDatabaseAvailable } from "../api/health.ts";
 import { loadCatalogue } from "../runtime/catalogue-file.ts";
 import { createLogger, errorFields, type Logger } from "../runtime/log.ts";
@@ -127,6 +127,7 @@ function threadData(
 ): ThreadData {
   return {
     config,
+    commandEnvironment: commandEnvironment(process.env),
     profiles,
     endpoint,
     keys,

@@ -12,6 +12,8 @@ import type { WorkerOptions } from "./worker.ts";
 /** Data of the thread. */
 export interface ThreadData {
   config: Config;
+  /** Environment of a command in the kubeconfig of the management cluster. */
+  commandEnvironment: Record<string, string | undefined>;
   /** Profiles of the Cluster API provisioner; undefined for another provisioner. */
   profiles?: Profiles | undefined;
   /** URL of the engine. */

@@ -27,6 +27,7 @@ parentPort?.on("message", (message: ToThread) => {
 /** Runs the reconciler until it is stopped. Then the thread ends. */
 async function run({
   config,
+  commandEnvironment,
   profiles,
   endpoint,
   keys,
@@ -52,17 +53,15 @@ async function run({
     ),
     warn: log.warn,
   };
+  const management = {
+    readKubeconfig: () => readKubeconfig(config),
+    clientOptions: { environment: commandEnvironment },
+  };
   const reconciler = reconcilerFrom(config, services, own, {
     ...(startedAt === undefined ? {} : { startedAt: new Date(startedAt) }),
     stopping: stopping.signal,
     yieldToRequests: (iteration) => limit.run(iteration),
-    shared: await sharedProvisionerFrom(
-      config,
-      services,
-      own,
-      { readKubeconfig: () => readKubeconfig(config) },
-      profiles,
-    ),
+    shared: await sharedProvisionerFrom(config, services, own, management, profiles),
   });
   await runWorker(reconciler, commits, stopping.signal, log, worker);
   // An open port would keep the thread alive.

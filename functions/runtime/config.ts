@@ -160,6 +160,20 @@ export function readConfig(
   throw new AppError("invalid", "config.invalid", [first, ...rest], { message: [first, ...rest].join("; ") });
 }
 
+/** Variables of `Variables` that belong to the AWS SDK. */
+const SHARED_VARIABLES: ReadonlySet<string> = new Set(["AWS_ACCESS_KEY_ID"]);
+
+/**
+ * Returns the environment of a command of the operator, such as a credential plugin of a kubeconfig: that of this process without the
+ * service's own variables, of which some are secrets.
+ */
+export const commandEnvironment = (
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string | undefined> =>
+  Object.fromEntries(
+    Object.entries(environment).filter(([name]) => !(name in Variables.entries) || SHARED_VARIABLES.has(name)),
+  );
+
 /**
  * Returns a variable that only some entry points need.
  *

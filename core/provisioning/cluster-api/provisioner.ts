@@ -60,7 +60,7 @@ export interface ManagementAccess {
    */
   readonly readKubeconfig: () => Promise<string>;
   /** Options of the client that follow from the place of the kubeconfig. */
-  readonly clientOptions?: Pick<ClientOptions, "isEmbedded">;
+  readonly clientOptions?: Pick<ClientOptions, "isEmbedded" | "environment">;
 }
 
 /** Options of the provisioner. */

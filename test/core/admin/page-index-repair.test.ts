@@ -51,6 +51,7 @@ async function index(of: World, word: "check" | "rebuild"): Promise<{ found: Jso
   const given = { values: { org: tenant.slug }, positionals: [] };
   const context = {
     config: readConfig({}),
+    environment: {},
     target: { on: "directory", directory: "unused" } as const,
     report: () => {},
   };

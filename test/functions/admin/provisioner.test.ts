@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
@@ -110,6 +110,23 @@ describe("npm run admin -- provisioner check", () => {
     expect(rows.size).toBeGreaterThan(20);
     // The check changes nothing.
     expect(managed.world.server.store.all()).toHaveLength(before);
+  });
+
+  test("a credential plugin is found through PATH and gets the environment of the command", async () => {
+    const credential = '{"apiVersion":"%s","kind":"ExecCredential","status":{"token":"%s"}}';
+    const apiVersion = "client.authentication.k8s.io/v1";
+    const plugin = `#!/bin/sh\nprintf '${credential}' ${apiVersion} "$(cat "$HOME/plugin-token")"\n`;
+    const bin = join(folder, "bin");
+    mkdirSync(bin);
+    writeFileSync(join(bin, "test-credential-plugin"), plugin, { mode: 0o755 });
+    write("plugin-token", TOKEN);
+    const exec = { apiVersion, command: "test-credential-plugin", interactiveMode: "Never" };
+    const CLUSTER_API_KUBECONFIG = write("exec", managed.world.server.kubeconfig({ exec }));
+    const ran = await check({ CLUSTER_API_KUBECONFIG, HOME: folder, PATH: `${bin}:/usr/bin:/bin` });
+    expect([ran.code, ran.stderr]).toEqual([0, ""]);
+    expect(ran.stdout).toMatch(/^No problems\.$/m);
+    const without = await check({ CLUSTER_API_KUBECONFIG, HOME: folder, PATH: "/usr/bin:/bin" });
+    expect(without.stdout).toMatch(/the credential command test-credential-plugin cannot run \(ENOENT\)/);
   });
 
   test("kinds that are not installed are problems of the providers in the profile file only", async () => {

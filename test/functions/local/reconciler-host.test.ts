@@ -1,3 +1,6 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, inject, test } from "vitest";
 import { CERTIFICATE_AUTHORITY } from "#core/cluster-access/entity.ts";
 import { createLocalKeyring, createMemoryKeyStore, generateKeys } from "#core/secrets/local-keyring.ts";
@@ -8,6 +11,8 @@ import { loadReconciler, startReconciler, type ThreadData } from "#functions/loc
 import { RequestCounter } from "#functions/local/request-priority.ts";
 import { readConfig } from "#functions/runtime/config.ts";
 import { type ConfiguredWorld, makeConfiguredWorld } from "#test/support/issuer.ts";
+import { createAuthority } from "#test/support/kubernetes/certificates.ts";
+import { base64 } from "#test/support/kubernetes-client.ts";
 import { until } from "#test/support/server.ts";
 import type { Tenant } from "#test/support/world.ts";
 
@@ -28,6 +33,7 @@ const dataOf = (more: Partial<ThreadData> = {}): ThreadData => ({
     DATA_DIR: ":memory:",
     SIMULATED_STEP_MS: "1",
   }),
+  commandEnvironment: {},
   endpoint: inject("endpoint"),
   keys: generateKeys(),
   issuer: { url: world.issuer.issuer, initialAccessToken: world.issuer.initialAccessToken, isLocal: true },
@@ -90,4 +96,42 @@ test("a thread that ends without being stopped is reported", async () => {
   await thread.terminate();
   await expect(reconciler.failed).rejects.toThrow("ended unexpectedly");
   await reconciler.stop();
+});
+
+test("the credential plugin of the management cluster runs in the environment of the process", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "plugin-"));
+  const ran = join(folder, "ran");
+  writeFileSync(join(folder, "test-plugin"), `#!/bin/sh\ntouch ${ran}\n`, { mode: 0o755 });
+  const { certificate } = await createAuthority();
+  const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "test-plugin" };
+  const kubeconfig = {
+    "current-context": "a",
+    contexts: [{ name: "a", context: { cluster: "a", user: "a" } }],
+    clusters: [
+      { name: "a", cluster: { server: "https://127.0.0.1:1", "certificate-authority-data": base64(certificate) } },
+    ],
+    users: [{ name: "a", user: { exec } }],
+  };
+  writeFileSync(join(folder, "kubeconfig"), JSON.stringify(kubeconfig));
+  const data = dataOf();
+  const config = {
+    ...data.config,
+    PROVISIONER: "cluster-api",
+    CLUSTER_API_KUBECONFIG: join(folder, "kubeconfig"),
+  } as const;
+  const profiles = { providers: { none: { settings: {}, regions: {} } } };
+  const commandEnvironment = { PATH: `${folder}:/usr/bin:/bin` };
+  const reconciler = startReconciler(
+    loadReconciler(),
+    { ...data, config, profiles: profiles as never, commandEnvironment },
+    world.services,
+    new CommitListeners(),
+  );
+  try {
+    await create("plugin");
+    await until(async () => existsSync(ran) || undefined);
+  } finally {
+    await reconciler.stop();
+    rmSync(folder, { recursive: true });
+  }
 });

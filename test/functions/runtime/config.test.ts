@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AppError } from "#core/shared/errors.ts";
-import { type ClusterApiVariable, logLevels, readConfig } from "#functions/runtime/config.ts";
+import { type ClusterApiVariable, commandEnvironment, logLevels, readConfig } from "#functions/runtime/config.ts";
 
 /** Returns the message for an invalid environment. */
 function problemsOf(
@@ -241,4 +241,10 @@ describe("a configuration variable", () => {
     expect(readConfig({ TABLE_NAME: "abc" }).TABLE_NAME).toBe("abc");
     expect(readConfig({ TABLE_NAME: "a".repeat(255) }).TABLE_NAME).toHaveLength(255);
   });
+});
+
+test("a command of the operator gets the environment of the process without the variables of this service", () => {
+  const others = { PATH: "/opt/bin", HOME: "/root", AWS_PROFILE: "a", AWS_ACCESS_KEY_ID: "b" };
+  const own = { OIDC_INITIAL_ACCESS_TOKEN: "s3cr3t", DATA_DIR: ".data", CLUSTER_API_KUBECONFIG: "kubeconfig" };
+  expect(commandEnvironment({ ...others, ...own })).toEqual(others);
 });
