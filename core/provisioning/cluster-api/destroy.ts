@@ -1,6 +1,7 @@
 /** Deletes a cluster from the management cluster. Cluster API deletes its machines in the necessary order. */
 
 import { isKindNotServed } from "../../kubernetes/errors.ts";
+import { errorText } from "../../shared/errors.ts";
 import { releaseAddress } from "./api-addresses.ts";
 import { requireFence } from "./apply.ts";
 import { type Call, deleteObject, getObject, listObjects } from "./calls.ts";
@@ -14,6 +15,9 @@ import { deleteLoadBalancers, type NamespacedName, type OpenClient, openWorkload
 /** Time limit of the deletion of load balancers, in milliseconds. A cluster that does not answer is deleted too. */
 const CLEANUP_MS = 3_000;
 
+/** Time limit of reading and applying credentials, in milliseconds. It leaves time for the deletion in the same call. */
+const CREDENTIALS_MS = 3_000;
+
 /** Cluster to delete. */
 export interface Deletion extends NamespacedName {
   identity: string;
@@ -24,36 +28,61 @@ export interface Deletion extends NamespacedName {
   /** Namespaces in which the provider's controllers read credentials; empty if that is the one of the cluster. */
   controllerNamespaces: readonly string[];
   /** Applies the present credentials of the cloud account, without which Cluster API cannot delete machines. */
-  applyCredentials(): Promise<void>;
+  applyCredentials(call: Call): Promise<void>;
   open: OpenClient;
 }
 
 /**
  * Requests the deletion of a cluster. Once its Cluster is gone, deletes everything else that this service created for it. The call is
- * idempotent.
+ * idempotent. Credentials that cannot be applied do not stop it, because the management cluster may have working ones.
  *
  * @returns true if nothing is left to delete; false if the Cluster existed
- * @throws KubernetesError; Error if a plan with a higher fencing token was applied
+ * @throws KubernetesError; Error if a plan with a higher fencing token was applied, or, after the deletion was requested, if the credentials
+ *   could not be applied
  */
 export async function destroyCluster(call: Call, deletion: Deletion): Promise<boolean> {
-  const { client, signal } = call;
   const { name, namespace, identity, fence } = deletion;
-  const reference = { ...CLUSTER, name, namespace };
-  const cluster = await getObject<ObservedCluster>(call, reference);
+  const cluster = await getObject<ObservedCluster>(call, { ...CLUSTER, name, namespace });
   if (cluster === undefined) {
     await deleteLeftovers(call, deletion);
     return true;
   }
   requireFence(cluster, identity, fence);
-  await deletion.applyCredentials();
+  const refusal = await applyCredentials(call, deletion);
+  await deleteCluster(call, deletion, cluster);
+  if (refusal !== undefined) throw refusal;
+  return false;
+}
+
+/** Applies the credentials within a time limit. @returns the error; undefined if they were applied */
+async function applyCredentials({ client, signal }: Call, deletion: Deletion): Promise<Error | undefined> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(CREDENTIALS_MS)]);
+  const { promise: end, reject } = Promise.withResolvers<never>();
+  const expire = () => reject(new Error(`no answer within ${CREDENTIALS_MS / 1_000} s`));
+  limited.addEventListener("abort", expire, { once: true });
+  try {
+    await Promise.race([deletion.applyCredentials({ client, signal: limited }), end]);
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    const text = `the credentials of the cloud account could not be applied: ${errorText(error)}`;
+    return new Error(`${text}; the cluster is deleted with those that the management cluster has`, { cause: error });
+  } finally {
+    limited.removeEventListener("abort", expire);
+  }
+}
+
+/** Requests the deletion of a Cluster, unless it was requested before. */
+async function deleteCluster(call: Call, deletion: Deletion, { metadata, spec }: ObservedCluster): Promise<void> {
+  const { client, signal } = call;
+  const { name, namespace } = deletion;
   // Cluster API would not delete a paused cluster.
-  if (cluster.spec?.paused === true) {
+  if (spec?.paused === true) {
     await client.apply(unpaused({ name, namespace }), { signal, fieldManager: `${FIELD_MANAGER}-deletion` });
   }
-  if (cluster.metadata.deletionTimestamp !== undefined) return false;
+  if (metadata.deletionTimestamp !== undefined) return;
   await deleteBalancers(call, deletion);
-  await deleteObject(call, reference, cluster.metadata.uid);
-  return false;
+  await deleteObject(call, { ...CLUSTER, name, namespace }, metadata.uid);
 }
 
 /** Returns a Cluster with the only field that a deletion changes. Its own field manager leaves all other fields unchanged. */

@@ -160,7 +160,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
 
   /**
    * Applies the credentials of a cluster that is being deleted, because nothing else is applied to it any more. Only once for each
-   * revision, because a deletion is observed often. A cluster without settings or credentials keeps what it has.
+   * revision, because a deletion is observed often. A cluster without settings, credentials or stored secrets keeps what it has.
    */
   async function applyCredentials(call: Call, cluster: Cluster): Promise<void> {
     const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
@@ -168,8 +168,10 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     const found = await sources.read(cluster);
     const { credentialsRevision } = found;
     if (credentialsRevision === "" || deletedWith.get(cluster.identity) === credentialsRevision) return;
+    const credentials = await sources.findCredentials(cluster, found);
+    if (credentials === undefined) return;
     const input = buildAccountInput(cluster, found, settings, await sources.accountDetailsOf(cluster, found));
-    await applyObjects(call, translateAccount(input, await sources.credentialsOf(cluster, found)));
+    await applyObjects(call, translateAccount(input, credentials));
     deletedWith.set(cluster.identity, credentialsRevision, 1);
   }
 
@@ -194,7 +196,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
         fence,
         accountIdentity: cluster.cloudAccountIdentity,
         controllerNamespaces: controllerNamespaces(profiles, cluster.cloudProvider),
-        applyCredentials: () => applyCredentials(call, cluster),
+        applyCredentials: (limited) => applyCredentials(limited, cluster),
         open,
       });
     },

@@ -83,15 +83,21 @@ export class SourceReader {
     };
   }
 
-  /** Decrypts the credentials of a cluster. @throws Error if it has none */
-  async credentialsOf(cluster: Cluster, { credentialsIdentity, account }: Sources): Promise<AccountSecrets> {
+  /** Decrypts the credentials of a cluster. @returns undefined if it has none, or if none are stored */
+  async findCredentials(
+    { organisation }: Cluster,
+    { credentialsIdentity }: Sources,
+  ): Promise<AccountSecrets | undefined> {
     const { table, keyring } = this.#services;
-    const secrets =
-      credentialsIdentity === undefined
-        ? undefined
-        : await readCredentials(table, keyring, cluster.organisation, credentialsIdentity);
+    if (credentialsIdentity === undefined) return undefined;
+    return await readCredentials(table, keyring, organisation, credentialsIdentity);
+  }
+
+  /** Decrypts the credentials of a cluster. @throws Error if it has none */
+  async credentialsOf(cluster: Cluster, sources: Sources): Promise<AccountSecrets> {
+    const secrets = await this.findCredentials(cluster, sources);
     if (secrets === undefined) {
-      throw new Error(`the cloud account "${account.displayName}" has no credentials; add credentials to it`);
+      throw new Error(`the cloud account "${sources.account.displayName}" has no credentials; add credentials to it`);
     }
     return secrets;
   }

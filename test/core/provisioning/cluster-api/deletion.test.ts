@@ -1,13 +1,18 @@
 /** Deletions that Cluster API does not finish at once, against a played management cluster. */
 
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { DeleteCommand } from "@aws-sdk/lib-dynamodb";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
 import type { KubernetesObject } from "#core/kubernetes/objects.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
 import { CLUSTER } from "#core/provisioning/cluster-api/kinds.ts";
 import { ACCOUNT_ID, CLUSTER_ID } from "#core/provisioning/cluster-api/labels.ts";
+import { reconcile } from "#core/provisioning/reconcile.ts";
+import { cloudSecretKey } from "#core/table/keys.ts";
 import { type ManagedWorld, makeManagedWorld, PLACES } from "#test/support/cluster-api/managed-world.ts";
 import { listIn } from "#test/support/cluster-api/played-world.ts";
+import type { Fault } from "#test/support/kubernetes-server.ts";
+import { asTest } from "#test/support/permissions.ts";
 import { addKnownSecrets } from "#test/support/secrets.ts";
 import type { Json } from "#test/support/world.ts";
 
@@ -50,8 +55,8 @@ function changeFinalizers(identity: string, change: (finalizers: readonly string
   managed.world.server.store.update(resourceOf(CLUSTER), { namespace, name }, edit, { manager: "another" });
 }
 
-/** Creates a started cluster whose deletion does not finish. */
-async function createKept(type: keyof typeof PLACES, name: string): Promise<{ identity: string; account: string }> {
+/** Creates a started cluster. */
+async function createStarted(type: keyof typeof PLACES, name: string): Promise<{ identity: string; account: string }> {
   const { region, nodeSize } = PLACES[type];
   const account = await managed.account(type);
   const created = await managed.create({
@@ -62,8 +67,14 @@ async function createKept(type: keyof typeof PLACES, name: string): Promise<{ id
     nodePools: [{ name: "web", nodeSize, minSize: 1 }],
   });
   await managed.world.settle(20 * 60_000);
-  changeFinalizers(created.identity, (finalizers) => [...finalizers, KEPT]);
   return { identity: created.identity, account };
+}
+
+/** Creates a started cluster whose deletion does not finish. */
+async function createKept(type: keyof typeof PLACES, name: string): Promise<{ identity: string; account: string }> {
+  const created = await createStarted(type, name);
+  changeFinalizers(created.identity, (finalizers) => [...finalizers, KEPT]);
+  return created;
 }
 
 const NEW_CREDENTIALS = {
@@ -103,3 +114,56 @@ test.each(Object.keys(NEW_CREDENTIALS) as (keyof typeof NEW_CREDENTIALS)[])(
     expect(secretsWith("", created)).toEqual([]);
   },
 );
+
+describe("a cluster whose credentials cannot be applied", () => {
+  /** Requests the deletion of a cluster and lets the reconciler make one step, whose Cluster stays. @returns the cluster */
+  async function deleteOnce(name: string, identity: string): Promise<Json> {
+    const { tenant, world, send } = managed;
+    const path = tenant.path("production", name);
+    expect((await send("PATCH", path, { status: "deleting" })).status).toBe(200);
+    await reconcile(world.reconciler, identity, 1);
+    return (await send("GET", path)).body;
+  }
+
+  /** Lets the deletion finish. */
+  async function finish(name: string, identity: string): Promise<void> {
+    const { tenant, world, send } = managed;
+    world.server.fault = () => undefined;
+    changeFinalizers(identity, (finalizers) => finalizers.filter((each) => each !== KEPT));
+    await world.settle(20 * 60_000);
+    expect((await send("GET", tenant.path("production", name))).status).toBe(404);
+  }
+
+  const isSecretPatch = ({ method, path }: { method: string; path: string }) =>
+    method === "PATCH" && path.includes("/secrets/");
+
+  test.each<[string, string, Fault]>([
+    ["are refused with 403", "403", { type: "status", status: 403, reason: "Forbidden", message: "no secrets" }],
+    ["wait for a webhook that does not answer", "no answer within 3 s", { type: "late", ms: 4_500 }],
+  ])("is deleted in the first step if they %s, and Reconciled has the error", async (_, message, fault) => {
+    const name = `refused-${message.slice(0, 2)}`;
+    const { identity } = await createKept("hetzner", name);
+    managed.world.server.fault = (call) => (isSecretPatch(call) ? fault : undefined);
+    const cluster = await deleteOnce(name, identity);
+    expect(clusterObject(identity).metadata.deletionTimestamp).toBeDefined();
+    const reconciled = cluster.conditions.find((each: Json) => each.type === "Reconciled");
+    expect(reconciled).toMatchObject({ status: "False" });
+    expect(reconciled.message).toContain(message);
+    await finish(name, identity);
+  });
+
+  test("is deleted in the first step without an error if the table has no secrets for them", async () => {
+    const { tenant, world, send } = managed;
+    const { identity, account } = await createKept("azure", "absent");
+    const { body } = await send("GET", `/api/v1/orgs/${tenant.slug}/cloud-accounts/${account}`);
+    const Key = cloudSecretKey(tenant.slug, body.primaryCloudCredentialsIdentity);
+    const { Attributes } = await asTest(() =>
+      world.table.client.send(new DeleteCommand({ TableName: world.table.name, Key, ReturnValues: "ALL_OLD" })),
+    );
+    expect(Attributes).toBeDefined();
+    const cluster = await deleteOnce("absent", identity);
+    expect(clusterObject(identity).metadata.deletionTimestamp).toBeDefined();
+    expect(JSON.stringify(cluster.conditions)).not.toContain("credentials");
+    await finish("absent", identity);
+  });
+});
