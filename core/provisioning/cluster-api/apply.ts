@@ -3,7 +3,7 @@
 import { isKubernetesError } from "../../kubernetes/errors.ts";
 import { type ObjectKind, refOf } from "../../kubernetes/objects.ts";
 import { RANK_COUNT, rankOf } from "./apply-order.ts";
-import { type Call, deleteObject, getObject, listObjects } from "./calls.ts";
+import { type Call, deleteObject, getObject, listObjects, runTogether } from "./calls.ts";
 import type { TranslationInput } from "./input.ts";
 import {
   CLUSTER,
@@ -71,7 +71,8 @@ const annotated = (manifest: Manifest, annotations: Record<string, string>): Man
 
 /** Applies objects that no other object depends on, at the same time. */
 export async function applyObjects(call: Call, manifests: readonly Manifest[]): Promise<void> {
-  await Promise.all(manifests.map((manifest) => applyObject(call, manifest)));
+  const tasks = manifests.map((manifest) => (each: Call) => applyObject(each, manifest));
+  await runTogether(call, tasks);
 }
 
 /** Input of `applyAll`. */
@@ -148,8 +149,15 @@ async function mark(
   }
 }
 
-const deleteFound = (call: Call, kind: ObjectKind, { metadata }: ObservedObject) =>
-  deleteObject(call, refOf({ ...kind, metadata }), metadata.uid);
+/** Deletes objects of a kind at the same time. */
+async function deleteFound(call: Call, kind: ObjectKind, found: readonly ObservedObject[]): Promise<void> {
+  const tasks = found.map(
+    ({ metadata }) =>
+      (each: Call) =>
+        deleteObject(each, refOf({ ...kind, metadata }), metadata.uid),
+  );
+  await runTogether(call, tasks);
+}
 
 /** Lists the objects of a cluster. */
 const listOwn = <T extends ObservedObject>(call: Call, kind: ObjectKind, input: TranslationInput) =>
@@ -162,17 +170,16 @@ const listOwn = <T extends ObservedObject>(call: Call, kind: ObjectKind, input: 
 async function prune(call: Call, input: TranslationInput, manifests: readonly Manifest[]): Promise<void> {
   const names = new Set(manifests.map(({ kind, metadata }) => `${kind} ${metadata.name}`));
   const kinds = [MACHINE_DEPLOYMENT, MACHINE_HEALTH_CHECK, CLUSTER_RESOURCE_SET];
-  await Promise.all(
-    kinds.map(async (kind) => {
-      const found = await listOwn(call, kind, input);
-      const old = found.filter(({ metadata }) => !names.has(`${kind.kind} ${metadata.name}`));
-      await Promise.all(
-        old
-          .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-          .map((each) => deleteFound(call, kind, each)),
-      );
-    }),
-  );
+  const tasks = kinds.map((kind) => async (each: Call) => {
+    const found = await listOwn(each, kind, input);
+    const old = found.filter(({ metadata }) => !names.has(`${kind.kind} ${metadata.name}`));
+    await deleteFound(
+      each,
+      kind,
+      old.filter(({ metadata }) => metadata.deletionTimestamp === undefined),
+    );
+  });
+  await runTogether(call, tasks);
 }
 
 /** Type of the Secrets of resource sets. */
@@ -202,13 +209,12 @@ export async function collectGarbage(
     const { infrastructureRef, bootstrap } = spec?.template?.spec ?? {};
     for (const name of [infrastructureRef?.name, bootstrap?.configRef?.name]) if (name !== undefined) used.add(name);
   }
-  await Promise.all(
-    contentNamedKinds(input.type).map(async (kind) => {
-      const found = await listOwn<ObservedObject & { type?: string }>(call, kind, input);
-      const unused = found.filter(
-        ({ metadata, type }) => !used.has(metadata.name) && (kind.kind !== "Secret" || type === RESOURCE_SET_TYPE),
-      );
-      await Promise.all(unused.map((each) => deleteFound(call, kind, each)));
-    }),
-  );
+  const tasks = contentNamedKinds(input.type).map((kind) => async (each: Call) => {
+    const found = await listOwn<ObservedObject & { type?: string }>(each, kind, input);
+    const unused = found.filter(
+      ({ metadata, type }) => !used.has(metadata.name) && (kind.kind !== "Secret" || type === RESOURCE_SET_TYPE),
+    );
+    await deleteFound(each, kind, unused);
+  });
+  await runTogether(call, tasks);
 }

@@ -41,3 +41,31 @@ export async function deleteObject({ client, signal }: Call, ref: ObjectRef, uid
     if (!isKubernetesError(error, "not-found") && !isKubernetesError(error, "conflict")) throw error;
   }
 }
+
+/**
+ * Runs tasks at the same time. After the first failure it aborts the calls of the others, so that none of them begins or takes effect later,
+ * after calls that follow the failure.
+ *
+ * @returns results in the order of the tasks
+ * @throws the first error, after all tasks have ended
+ */
+export async function runTogether<T>(
+  { client, signal }: Call,
+  tasks: readonly ((call: Call) => Promise<T>)[],
+): Promise<T[]> {
+  const failed = new AbortController();
+  const call = { client, signal: AbortSignal.any([signal, failed.signal]) };
+  let first: { error: unknown } | undefined;
+  const run = async (task: (call: Call) => Promise<T>): Promise<T> => {
+    try {
+      return await task(call);
+    } catch (error) {
+      first ??= { error };
+      failed.abort(error);
+      throw error;
+    }
+  };
+  const results = await Promise.allSettled(tasks.map(run));
+  if (first !== undefined) throw (first as { error: unknown }).error;
+  return results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+}

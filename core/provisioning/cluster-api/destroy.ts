@@ -4,7 +4,7 @@ import { isKindNotServed } from "../../kubernetes/errors.ts";
 import { errorText } from "../../shared/errors.ts";
 import { releaseAddress } from "./api-addresses.ts";
 import { requireFence } from "./apply.ts";
-import { type Call, deleteObject, getObject, listObjects } from "./calls.ts";
+import { type Call, deleteObject, getObject, listObjects, runTogether } from "./calls.ts";
 import type { TranslatedType } from "./input.ts";
 import { accountIdentityKind, CLUSTER, leftoverKinds, SECRET } from "./kinds.ts";
 import { ACCOUNT_ID, CLUSTER_ID, FIELD_MANAGER } from "./labels.ts";
@@ -104,17 +104,17 @@ async function deleteBalancers({ client, signal }: Call, { name, namespace, open
 }
 
 async function deleteLeftovers(call: Call, deletion: Deletion): Promise<void> {
-  const { client, signal } = call;
   const { namespace, identity, type } = deletion;
   const labels = { [CLUSTER_ID]: identity };
-  await Promise.all(
-    leftoverKinds(type).map((kind) =>
-      client.deleteCollection(kind, { namespace, labels, signal }).catch((error: unknown) => {
-        // Nothing can be left of a kind that the management cluster does not have.
-        if (!isKindNotServed(error)) throw error;
-      }),
-    ),
-  );
+  const tasks = leftoverKinds(type).map((kind) => async ({ client, signal }: Call) => {
+    try {
+      await client.deleteCollection(kind, { namespace, labels, signal });
+    } catch (error) {
+      // Nothing can be left of a kind that the management cluster does not have.
+      if (!isKindNotServed(error)) throw error;
+    }
+  });
+  await runTogether(call, tasks);
   if (type === "vsphere") await releaseAddress(call, identity);
   await deleteAccountObjects(call, deletion);
 }
@@ -129,5 +129,6 @@ async function deleteAccountObjects(call: Call, deletion: Deletion): Promise<voi
   const { isNamespaced, ...kind } = identity;
   await deleteObject(call, { ...kind, name, ...(isNamespaced ? { namespace } : {}) });
   const namespaces = controllerNamespaces.length === 0 ? [namespace] : controllerNamespaces;
-  await Promise.all(namespaces.map((each) => deleteObject(call, { ...SECRET, name, namespace: each })));
+  const tasks = namespaces.map((each) => (one: Call) => deleteObject(one, { ...SECRET, name, namespace: each }));
+  await runTogether(call, tasks);
 }

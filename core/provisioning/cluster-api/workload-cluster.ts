@@ -4,7 +4,7 @@ import { isKubernetesError } from "../../kubernetes/errors.ts";
 import type { KubernetesClient } from "../../kubernetes/interface.ts";
 import { refOf } from "../../kubernetes/objects.ts";
 import type { BootstrapToken } from "../provisioner.ts";
-import { type Call, deleteObject, getObject, listObjects } from "./calls.ts";
+import { type Call, deleteObject, getObject, listObjects, runTogether } from "./calls.ts";
 import { SECRET } from "./kinds.ts";
 import { type Manifest, secretData } from "./manifest.ts";
 import type { ObservedObject } from "./observed-objects.ts";
@@ -86,9 +86,11 @@ export async function putBootstrapTokens(
   tokens: readonly BootstrapToken[],
   revoked: readonly string[],
 ): Promise<void> {
-  await Promise.all([
-    ...tokens.map((token) => createToken(call, token)),
-    ...revoked.map((id) => deleteObject(call, { ...SECRET, name: tokenName(id), namespace: KUBE_SYSTEM })),
+  await runTogether(call, [
+    ...tokens.map((token) => (each: Call) => createToken(each, token)),
+    ...revoked.map(
+      (id) => (each: Call) => deleteObject(each, { ...SECRET, name: tokenName(id), namespace: KUBE_SYSTEM }),
+    ),
   ]);
 }
 
@@ -101,5 +103,10 @@ export async function putBootstrapTokens(
 export async function deleteLoadBalancers(call: Call): Promise<void> {
   const services = await listObjects<ObservedObject & { spec?: { type?: string } }>(call, SERVICE);
   const balanced = services.filter(({ spec }) => spec?.type === "LoadBalancer");
-  await Promise.all(balanced.map(({ metadata }) => deleteObject(call, refOf({ ...SERVICE, metadata }))));
+  const tasks = balanced.map(
+    ({ metadata }) =>
+      (each: Call) =>
+        deleteObject(each, refOf({ ...SERVICE, metadata })),
+  );
+  await runTogether(call, tasks);
 }

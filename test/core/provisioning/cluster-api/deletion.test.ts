@@ -167,3 +167,35 @@ describe("a cluster whose credentials cannot be applied", () => {
     await finish("absent", identity);
   });
 });
+
+test("a cluster whose creation is refused and that is deleted at once leaves no Secret that is applied later", async () => {
+  const { tenant, world, send } = managed;
+  const { region, nodeSize } = PLACES.hetzner;
+  const account = await managed.account("hetzner");
+  const { identity } = await managed.create({
+    name: "refused-creation",
+    cloudAccountIdentity: account,
+    region,
+    version: "v1.33.4-u-ame.2",
+    nodePools: [{ name: "web", nodeSize, minSize: 1 }],
+  });
+  const faults: Fault[] = [];
+  world.server.fault = ({ method, path }) => {
+    if (method !== "PATCH" || !path.includes("/secrets/") || faults.length === 2) return undefined;
+    // The client sends the throttled Secret again after a second, unless it is aborted.
+    const fault: Fault = path.endsWith("-hetzner")
+      ? { type: "throttle", seconds: 1 }
+      : { type: "status", status: 403, reason: "Forbidden" };
+    faults.push(fault);
+    return fault;
+  };
+  await reconcile(world.reconciler, identity, 1);
+  expect(faults).toHaveLength(2);
+  const path = tenant.path("production", "refused-creation");
+  expect((await send("PATCH", path, { status: "deleting" })).status).toBe(200);
+  await world.settle(60_000);
+  expect((await send("GET", path)).status).toBe(404);
+  await new Promise((done) => setTimeout(done, 1_300));
+  world.server.fault = () => undefined;
+  expect(secretsWith("", { identity, account })).toEqual([]);
+});
