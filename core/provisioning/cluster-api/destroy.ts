@@ -5,23 +5,18 @@ import { errorText } from "../../shared/errors.ts";
 import { releaseAddress } from "./api-addresses.ts";
 import { requireFence } from "./apply.ts";
 import { type Call, deleteObject, getObject, listObjects, runTogether } from "./calls.ts";
-import type { TranslatedType } from "./input.ts";
 import { accountIdentityKind, CLUSTER, leftoverKinds, SECRET } from "./kinds.ts";
 import { ACCOUNT_ID, CLUSTER_ID, FIELD_MANAGER } from "./labels.ts";
+import { type BalancedCluster, deleteLoadBalancers } from "./load-balancers.ts";
 import { accountObjectName } from "./manifest.ts";
-import type { ObservedCluster } from "./observed-objects.ts";
-import { deleteLoadBalancers, type NamespacedName, type OpenClient, openWorkloadCluster } from "./workload-cluster.ts";
-
-/** Time limit of the deletion of load balancers, in milliseconds. A cluster that does not answer is deleted too. */
-const CLEANUP_MS = 3_000;
+import { existing, type ObservedCluster } from "./observed-objects.ts";
 
 /** Time limit of reading and applying credentials, in milliseconds. It leaves time for the deletion in the same call. */
 const CREDENTIALS_MS = 3_000;
 
 /** Cluster to delete. */
-export interface Deletion extends NamespacedName {
+export interface Deletion extends BalancedCluster {
   identity: string;
-  type: TranslatedType;
   fence: number;
   /** Identity of the cloud account. */
   accountIdentity: string;
@@ -29,7 +24,6 @@ export interface Deletion extends NamespacedName {
   controllerNamespaces: readonly string[];
   /** Applies the present credentials of the cloud account, without which Cluster API cannot delete machines. */
   applyCredentials(call: Call): Promise<void>;
-  open: OpenClient;
 }
 
 /**
@@ -72,36 +66,22 @@ async function applyCredentials({ client, signal }: Call, deletion: Deletion): P
   }
 }
 
-/** Requests the deletion of a Cluster, unless it was requested before. */
-async function deleteCluster(call: Call, deletion: Deletion, { metadata, spec }: ObservedCluster): Promise<void> {
+/** Requests the deletion of a Cluster, unless it was requested before, or load balancers have to be deleted first. */
+async function deleteCluster(call: Call, deletion: Deletion, cluster: ObservedCluster): Promise<void> {
   const { client, signal } = call;
   const { name, namespace } = deletion;
+  const { metadata, spec } = cluster;
   // Cluster API would not delete a paused cluster.
   if (spec?.paused === true) {
-    await client.apply(unpaused({ name, namespace }), { signal, fieldManager: `${FIELD_MANAGER}-deletion` });
+    await client.apply(unpaused(cluster), { signal, fieldManager: `${FIELD_MANAGER}-deletion` });
   }
   if (metadata.deletionTimestamp !== undefined) return;
-  await deleteBalancers(call, deletion);
+  if (!(await deleteLoadBalancers(call, deletion, cluster))) return;
   await deleteObject(call, { ...CLUSTER, name, namespace }, metadata.uid);
 }
 
 /** Returns a Cluster with the only field that a deletion changes. Its own field manager leaves all other fields unchanged. */
-const unpaused = (metadata: NamespacedName) => ({ ...CLUSTER, metadata, spec: { paused: false } });
-
-async function deleteBalancers({ client, signal }: Call, { name, namespace, open }: Deletion): Promise<void> {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(CLEANUP_MS)]);
-  try {
-    const workload = await openWorkloadCluster({ client, signal: limited }, { name, namespace }, open);
-    try {
-      await deleteLoadBalancers(workload);
-    } finally {
-      workload.client.close();
-    }
-  } catch {
-    // Best effort: the load balancers of a control plane that was never built or does not answer cannot be found.
-    signal.throwIfAborted();
-  }
-}
+const unpaused = (cluster: ObservedCluster) => ({ ...CLUSTER, metadata: existing(cluster), spec: { paused: false } });
 
 async function deleteLeftovers(call: Call, deletion: Deletion): Promise<void> {
   const { namespace, identity, type } = deletion;

@@ -27,6 +27,11 @@ export const DEPLOYMENT = `${PRODUCT_PREFIX}machine-deployment`;
 export const FENCE = `${PRODUCT_PREFIX}fence`;
 /** Annotation of a Cluster with the hash and the time of the last complete apply; absent while an apply is in progress. */
 export const APPLIED = `${PRODUCT_PREFIX}applied`;
+/**
+ * Annotation of a Cluster whose deletion waits for the load balancers of its Services: when the wait began, and `services` if there are some or
+ * `unanswered` if its API server has not answered yet.
+ */
+export const BALANCERS = `${PRODUCT_PREFIX}load-balancers`;
 
 type LabelSource = Pick<TranslationInput, "cluster" | "organisationIdentity">;
 

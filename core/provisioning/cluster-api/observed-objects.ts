@@ -91,6 +91,16 @@ export interface ObservedObjects {
   certificateAuthority: string | undefined;
 }
 
+/**
+ * Returns the metadata of an apply that changes an object as read. The uid is a precondition: an apply without it would create an object
+ * again that another client deleted.
+ */
+export const existing = ({ metadata: { name, namespace, uid } }: ObservedObject) => ({
+  name,
+  ...(namespace === undefined ? {} : { namespace }),
+  ...(uid === undefined ? {} : { uid }),
+});
+
 /** Returns a condition, unless it describes an earlier generation of the object. */
 export function conditionOf(
   { metadata, status }: ObservedObject & { status?: { conditions?: ObjectCondition[] } },

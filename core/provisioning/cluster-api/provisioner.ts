@@ -198,6 +198,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
         controllerNamespaces: controllerNamespaces(profiles, cluster.cloudProvider),
         applyCredentials: (limited) => applyCredentials(limited, cluster),
         open,
+        now: clock(),
       });
     },
     async updateBootstrapTokens({ cluster }, tokens, revoked, signal) {

@@ -2,14 +2,10 @@
 
 import { isKubernetesError } from "../../kubernetes/errors.ts";
 import type { KubernetesClient } from "../../kubernetes/interface.ts";
-import { refOf } from "../../kubernetes/objects.ts";
 import type { BootstrapToken } from "../provisioner.ts";
-import { type Call, deleteObject, getObject, listObjects, runTogether } from "./calls.ts";
+import { type Call, deleteObject, getObject, runTogether } from "./calls.ts";
 import { SECRET } from "./kinds.ts";
 import { type Manifest, secretData } from "./manifest.ts";
-import type { ObservedObject } from "./observed-objects.ts";
-
-const SERVICE = { apiVersion: "v1", kind: "Service" };
 
 /** Namespace of bootstrap tokens. */
 const KUBE_SYSTEM = "kube-system";
@@ -92,21 +88,4 @@ export async function putBootstrapTokens(
       (id) => (each: Call) => deleteObject(each, { ...SECRET, name: tokenName(id), namespace: KUBE_SYSTEM }),
     ),
   ]);
-}
-
-/**
- * Requests the deletion of all Services of type LoadBalancer. Otherwise their load balancers would remain in the cloud and block the
- * deletion of the network.
- *
- * @throws KubernetesError
- */
-export async function deleteLoadBalancers(call: Call): Promise<void> {
-  const services = await listObjects<ObservedObject & { spec?: { type?: string } }>(call, SERVICE);
-  const balanced = services.filter(({ spec }) => spec?.type === "LoadBalancer");
-  const tasks = balanced.map(
-    ({ metadata }) =>
-      (each: Call) =>
-        deleteObject(each, refOf({ ...SERVICE, metadata })),
-  );
-  await runTogether(call, tasks);
 }
