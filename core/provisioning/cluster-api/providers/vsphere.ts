@@ -36,8 +36,7 @@ function machineSpec(input: Input, { nodeSize, release }: MachineGroup) {
   const { settings, account } = input;
   const { parentFolder, parentResourcePool } = account.metadata;
   return {
-    server: settings.server,
-    thumbprint: settings.thumbprint,
+    // No server and no thumbprint: machines use those of the VSphereCluster, so a renewed certificate replaces no machine.
     datacenter: settings.datacenter,
     datastore: settings.datastore,
     ...(parentFolder === undefined ? {} : { folder: parentFolder }),

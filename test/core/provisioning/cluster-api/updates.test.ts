@@ -174,3 +174,12 @@ describe.each(translatedTypes)("a full cluster of %s", (type) => {
     expect(effectOf(before, after)).toEqual(expected);
   });
 });
+
+describe("a cluster on vSphere", () => {
+  const before = exampleOf("vsphere", "full");
+
+  test("another fingerprint of the vCenter changes only the infrastructure, so a renewed certificate replaces no machine", () => {
+    const settings = { ...before.settings, thumbprint: Array(20).fill("CD").join(":") };
+    expect(effectOf(before, { ...before, settings })).toEqual(only("infrastructure"));
+  });
+});
