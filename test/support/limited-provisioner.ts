@@ -33,6 +33,11 @@ const vsphere = {
   kubeVipImage: "registry.example.com/kube-vip:v1.0.1",
 };
 
+const zonesOfVsphere = (datacenter: string) => ({
+  zoneLabels: { "example.com/datacenter": datacenter },
+  zoneNames: Object.fromEntries([1, 2, 3].map((zone) => [`zone-${zone}`, `${datacenter}-zone-${zone}`])),
+});
+
 const openstack = {
   controlPlaneNodeSize: NODE_SIZE.openstack,
   authUrl: "https://identity.example.com/v3",
@@ -86,7 +91,11 @@ export const generousProfileFile = (account: string): string =>
         locations: [],
         regions: { fsn1: { locations: ["fsn1", "nbg1", "hel1"] } },
       },
-      vsphere: { ...vsphere, hasNat: true, zoneLabels: { "example.com/zone": "true" } },
+      vsphere: {
+        ...vsphere,
+        hasNat: true,
+        regions: { "datacenter-1": zonesOfVsphere("dc1"), "datacenter-2": zonesOfVsphere("dc2") },
+      },
     },
   });
 

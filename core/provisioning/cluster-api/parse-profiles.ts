@@ -8,9 +8,10 @@ import { isObject } from "../../shared/json.ts";
 import { formatValue, memberPath, validate } from "../../shared/validation.ts";
 import type { TranslatedType } from "./input.ts";
 import { PLACEHOLDERS, placeholder } from "./network.ts";
-import { NetworkInterface, type Profile, type SettingsOf, settingsByType } from "./profile.ts";
+import { NetworkInterface, type Profile, settingsByType } from "./profile.ts";
 import { rulesByType } from "./profile-rules.ts";
 import type { Profiles, ProviderProfile, Settings } from "./profiles.ts";
+import { regionProblems } from "./region-rules.ts";
 
 const anyObject = v.custom<Record<string, unknown>>(isObject, "must be an object");
 
@@ -100,27 +101,9 @@ function checkProvider(
     }
     if (settings !== undefined) regions[region] = settings;
   }
-  problems.push(...locationProblems(path, type, provider, base.settings, regions));
-  return { problems, profile: { ...(base.settings === undefined ? {} : { settings: base.settings }), regions } };
-}
-
-/** Finds regions of Hetzner whose `locations` lack the region itself: their control planes would be in other locations. */
-function locationProblems(
-  path: string,
-  type: TranslatedType,
-  provider: CloudProvider,
-  base: Settings | undefined,
-  regions: Readonly<Record<string, Settings>>,
-): Problem[] {
-  if (type !== "hetzner") return [];
-  return provider.regions.flatMap(({ slug }) => {
-    const settings = (Object.hasOwn(regions, slug) ? regions[slug] : base) as SettingsOf<"hetzner"> | undefined;
-    const { locations = [] } = settings ?? {};
-    if (locations.length === 0 || locations.includes(slug)) return [];
-    const where = locations.join(", ");
-    const message = `lacks ${slug}, so its control planes would be in ${where}; add ${slug}, or set [] for one location`;
-    return [{ path: `${path}.regions.${slug}.locations`, message }];
-  });
+  const profile: ProviderProfile = { ...(base.settings === undefined ? {} : { settings: base.settings }), regions };
+  problems.push(...regionProblems(path, type, provider, profile));
+  return { problems, profile };
 }
 
 /** Maximum size of a network's manifests, in bytes: a Secret has at most 1 MiB, and base64 is a third longer than the text. */

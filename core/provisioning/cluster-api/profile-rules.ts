@@ -40,6 +40,7 @@ export const NETWORK_ZONES: Readonly<Record<string, string>> = {
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const OBJECT_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 const DOMAIN = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$/;
 /** Key types that Azure accepts, in the form of an authorized_keys file. */
 const PUBLIC_KEY = /^(ssh-rsa|ssh-ed25519) [A-Za-z0-9+/]{40,}={0,2}( [^\r\n]*)?\n?$/;
@@ -130,7 +131,7 @@ const azureDisk = settingRule("diskGiB", (size: number) =>
 );
 
 /** Finds names of zones that the catalogue does not have. */
-const openstackZones: Rule<DraftOf<"openstack">> = ({ zoneNames = {} }, { regions, slug }) => {
+const knownZones: Rule<DraftOf<"openstack" | "vsphere">> = ({ zoneNames = {} }, { regions, slug }) => {
   const known = new Set(regions.flatMap(({ availabilityZones }) => availabilityZones.map((zone) => zone.slug)));
   return Object.keys(zoneNames).flatMap((name) =>
     known.has(name)
@@ -138,6 +139,18 @@ const openstackZones: Rule<DraftOf<"openstack">> = ({ zoneNames = {} }, { region
       : refuse(`zoneNames.${name}`, name, `must be a zone of ${slug}, which are ${[...known].join(", ")}`),
   );
 };
+
+/** Finds names that no object of Kubernetes can have. */
+const deploymentZones: Rule<DraftOf<"vsphere">> = ({ zoneNames = {} }) =>
+  Object.entries(zoneNames).flatMap(([slug, name]) =>
+    name === undefined || OBJECT_NAME.test(name)
+      ? []
+      : refuse(
+          `zoneNames.${slug}`,
+          name,
+          "must be the name of a VSphereDeploymentZone: at most 253 characters, a-z, 0-9, - and .",
+        ),
+  );
 
 /** Finds locations that do not exist, and locations of several network zones. */
 const hetznerLocations: Rule<DraftOf<"hetzner">> = ({ locations = [] }, { regions, slug }) => {
@@ -188,7 +201,7 @@ export const rulesByType: { readonly [Type in TranslatedType]: readonly Rule<Dra
     settingRule("authUrl", matches(/^https?:\/\/[^\s?#]+$/i, "must be an http or https URL without a query")),
     settingRule("externalNetworkId", matches(UUID, "must be the UUID of a network")),
     elementRule("dnsServers", (text) => (parseAddress(text) === undefined ? "must be an IP address" : undefined)),
-    openstackZones,
+    knownZones,
   ],
   digitalocean: [
     egress,
@@ -207,5 +220,7 @@ export const rulesByType: { readonly [Type in TranslatedType]: readonly Rule<Dra
       matches(FINGERPRINT, "must be a SHA-1 or SHA-256 fingerprint, such as 12:AB:… with 20 or 32 bytes"),
     ),
     apiAddresses,
+    knownZones,
+    deploymentZones,
   ],
 };

@@ -108,8 +108,10 @@ export const settingsByType = {
     kubeVipInterface: v.optional(text, "eth0"),
     /** True if the port group is behind network address translation. */
     hasNat: flag,
-    /** Labels of the VSphereDeploymentZones that the operator created; needed for several zones. */
+    /** Labels of the VSphereDeploymentZones of the region, which the operator created; without them, the region has no zones. */
     zoneLabels: v.optional(v.record(v.string(), v.string())),
+    /** Names of these VSphereDeploymentZones, by the slugs of the catalogue. */
+    zoneNames: v.optional(v.record(v.string(), text), {}),
     controllerNamespace: v.optional(text, "capv-system"),
   }),
 } as const satisfies Partial<Record<CloudProviderType, v.GenericSchema>>;

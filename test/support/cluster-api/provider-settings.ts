@@ -87,7 +87,12 @@ const optional: Record<TranslatedType, Record<string, readonly unknown[]>> = {
   vsphere: {
     kubeVipInterface: ["ens192"],
     hasNat: [true, false],
-    zoneLabels: [{ "example.com/region": "datacenter-1" }],
+    [TOGETHER]: [
+      {
+        zoneLabels: { "example.com/region": "datacenter-1" },
+        zoneNames: { "zone-1": "dc1-a", "zone-2": "dc1-b", "zone-3": "dc1-c" },
+      },
+    ],
     controllerNamespace: ["vsphere-system"],
   },
 };

@@ -7,6 +7,7 @@ import { namespaceOf, secretData } from "../manifest.ts";
 import { zonesOf } from "../node-pool.ts";
 import type { AccountInput, AccountSecrets, ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
+import { zoneNameOf } from "./zone-names.ts";
 
 type Input = TranslationInput<"openstack">;
 
@@ -21,8 +22,7 @@ const credentialsName = (objectName: string): string => `${objectName}-cloud-con
 const regionName = ({ cluster, settings }: AccountInput<"openstack">): string => settings.regionName ?? cluster.region;
 
 /** Returns the name of a zone as OpenStack spells it. */
-const zoneName = ({ settings }: Input, slug: string): string =>
-  Object.hasOwn(settings.zoneNames, slug) ? (settings.zoneNames[slug] as string) : slug;
+const zoneName = ({ settings }: Input, slug: string): string => zoneNameOf(settings, slug);
 
 /** Returns clouds.yaml, as JSON, which is YAML. An application credential belongs to one project, and must not name it. */
 const cloudsYaml = (input: AccountInput<"openstack">, { credentialId, credential }: AccountSecrets): string =>

@@ -6,6 +6,7 @@ import { accountObjectName, namespaceOf, secretData } from "../manifest.ts";
 import type { MachineGroup, ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
 import { kubeVip } from "./kube-vip.ts";
+import { zoneNameOf } from "./zone-names.ts";
 
 const API_SERVER_PORT = 6443;
 
@@ -56,6 +57,8 @@ function machineSpec(input: Input, { nodeSize, release }: MachineGroup) {
 export const vsphere: ProviderTranslation<"vsphere"> = {
   isCloud: true,
   spreadsPools: true,
+  // The name of a VSphereDeploymentZone. The control plane gets these names from the objects that the labels select.
+  zoneName: ({ settings }, slug) => zoneNameOf(settings, slug),
   infrastructureCluster: (input) => {
     const { cluster, account, settings } = input;
     const { enableMultiAvailabilityZones } = cluster;

@@ -372,6 +372,55 @@ describe("rules of a profile file", () => {
         `providers.vsphere.thumbprint: "${"AB".repeat(20)}" is not allowed: must be a SHA-1 or SHA-256 fingerprint, such as 12:AB:… with 20 or 32 bytes`,
       ],
     ],
+    [
+      "the name of a zone that vSphere lacks, and a name that no object can have",
+      {
+        vsphere: {
+          ...complete.vsphere,
+          zoneLabels: { zoned: "true" },
+          zoneNames: { "zone-1": "a", "zone-2": "Zone 2", nova: "c" },
+        },
+      },
+      [
+        'providers.vsphere.zoneNames.nova: "nova" is not allowed: must be a zone of vsphere, which are zone-1, zone-2, zone-3',
+        'providers.vsphere.zoneNames.zone-2: "Zone 2" is not allowed: must be the name of a VSphereDeploymentZone: at most 253 characters, a-z, 0-9, - and .',
+      ],
+    ],
+    [
+      "zones of vSphere of which some have no name, or with labels or names only",
+      {
+        vsphere: {
+          ...complete.vsphere,
+          regions: {
+            "datacenter-1": { zoneLabels: { zoned: "true" }, zoneNames: { "zone-2": "dc1-b" } },
+            "datacenter-2": { zoneNames: { "zone-1": "dc2-a" } },
+          },
+        },
+      },
+      [
+        "providers.vsphere.regions.datacenter-1.zoneNames: lacks zone-1, zone-3: with zoneLabels, each zone of datacenter-1 needs the name of its VSphereDeploymentZone",
+        "providers.vsphere.regions.datacenter-2.zoneNames: has no effect without zoneLabels; add zoneLabels, or remove zoneNames",
+      ],
+    ],
+    [
+      "zones of vSphere with the same name in two regions, and in one",
+      {
+        vsphere: {
+          ...complete.vsphere,
+          zoneLabels: { zoned: "true" },
+          zoneNames: { "zone-1": "a", "zone-2": "b", "zone-3": "c" },
+          regions: { "datacenter-1": { zoneNames: { "zone-1": "a", "zone-2": "b", "zone-3": "a" } } },
+        },
+      },
+      [
+        ["datacenter-1", "zone-3", "a", "zone-1"],
+        ["datacenter-2", "zone-1", "a", "zone-1"],
+        ["datacenter-2", "zone-2", "b", "zone-2"],
+      ].map(
+        ([region, zone, name, owner]) =>
+          `providers.vsphere.regions.${region}.zoneNames.${zone}: "${name}" is not allowed: it is the VSphereDeploymentZone of ${owner} in datacenter-1 already; each zone needs its own`,
+      ),
+    ],
     ...(
       [
         ["10.0.0.0/15", "must have a prefix length of 16 to 32"],
@@ -532,6 +581,9 @@ describe("docs/examples/cluster-api-profiles.yaml", () => {
     });
     expect(files).toEqual(["./cilium.yaml", "./calico.yaml"]);
     expect(settingsOf(profiles, "digitalocean", "ams3")).toMatchObject({ domain: "clusters.example.com" });
-    expect(settingsOf(profiles, "vsphere", "datacenter-1")).toMatchObject({ zoneLabels: { datacenter: "dc1" } });
+    expect(settingsOf(profiles, "vsphere", "datacenter-1")).toMatchObject({
+      zoneLabels: { datacenter: "dc1" },
+      zoneNames: { "zone-1": "dc1-zone-1" },
+    });
   });
 });

@@ -8,6 +8,7 @@ import type { TranslationInput } from "#core/provisioning/cluster-api/input.ts";
 import { kubeVip } from "#core/provisioning/cluster-api/providers/kube-vip.ts";
 import { translate, translateSecrets } from "#core/provisioning/cluster-api/translate.ts";
 import { exampleOf } from "#test/support/cluster-api/examples.ts";
+import type { Json } from "#test/support/world.ts";
 
 const MANIFEST = "/etc/kubernetes/manifests/kube-vip.yaml";
 
@@ -104,5 +105,12 @@ describe("a cluster on vSphere", () => {
     expect(specOf(minimal, "VSphereMachineTemplate")).toHaveProperty(`${machine}.folder`, "/dc-1/vm/customers");
     expect(specOf(elsewhere, "VSphereMachineTemplate")).not.toHaveProperty(`${machine}.folder`);
     expect(specOf(elsewhere, "VSphereMachineTemplate")).not.toHaveProperty(`${machine}.resourcePool`);
+  });
+
+  test("puts pools into the VSphereDeploymentZones that the profile names, in the zone of a pool and in all zones", () => {
+    const zones = translate(exampleOf("vsphere", "full")).flatMap(({ kind, spec }) =>
+      kind === "MachineDeployment" ? [(spec as Json).template.spec.failureDomain] : [],
+    );
+    expect(zones).toEqual(["dc1-a", "dc1-b", "dc1-c", "dc1-b", "dc1-a", "dc1-b", "dc1-c"]);
   });
 });
