@@ -179,10 +179,10 @@ function deployment(
 
 /**
  * Returns the maximum number of unhealthy machines up to which they are replaced. Without it, Cluster API replaces every machine of a pool
- * at once when a network fails. Cluster API rounds a percentage down, so 40 % of one or two machines would replace none.
+ * at once when a network fails. It rounds a percentage down, so 40 % of one or two machines would replace none. A pool that can be so small
+ * has one as its limit at every size: a number derived from its largest size would be no limit while it is small.
  */
-const unhealthyLimit = ({ minSize, maxSize }: PoolPart): string | number =>
-  minSize >= 3 ? "40%" : Math.max(1, Math.floor(0.4 * maxSize));
+const unhealthyLimit = ({ minSize }: PoolPart): string | number => (minSize >= 3 ? "40%" : 1);
 
 function healthCheck(input: TranslationInput, part: PoolPart, remediation: Manifest | undefined): Manifest {
   const { objectName, organisationIdentity } = input;

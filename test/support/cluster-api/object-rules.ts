@@ -61,7 +61,13 @@ function selectorProblems(deployments: readonly Deployment[]): string[] {
   });
 }
 
-/** Health checks must select different machines, and must repair the only unhealthy machine of the smallest pool. */
+/** Share of the machines of the smallest pool that health checks replace at the same time. One machine is always allowed. */
+const MAX_UNHEALTHY = 0.4;
+
+/**
+ * Health checks must select different machines, must repair the only unhealthy machine of the smallest pool, and must stop when a larger
+ * part of it is unhealthy.
+ */
 function healthCheckProblems(
   { isRunning }: TranslationInput,
   manifests: readonly Manifest[],
@@ -70,15 +76,18 @@ function healthCheckProblems(
   const checks = ofKind<HealthCheckSpec>(manifests, "MachineHealthCheck");
   const selectors = checks.map(({ spec }) => JSON.stringify(spec.selector));
   const overlaps = new Set(selectors).size === selectors.length ? [] : ["MachineHealthCheck: selectors overlap"];
-  const idle = checks.filter(({ metadata, spec }) => {
+  const limits = checks.flatMap(({ metadata, spec }) => {
     const deployment = deployments.find((each) => each.metadata.name === metadata.name);
     const size = deployment === undefined ? 0 : Math.max(1, sizeOf(deployment, "min"));
     const limit = spec.remediation.triggerIf.unhealthyLessThanOrEqualTo;
     // Cluster API rounds percentages down.
     const machines = typeof limit === "number" ? limit : Math.floor((Number.parseInt(limit, 10) * size) / 100);
-    return isRunning && machines < 1;
+    if (!isRunning || size === 0) return [];
+    if (machines < 1) return [`MachineHealthCheck ${metadata.name}: never repairs a machine`];
+    const isTooHigh = machines > Math.max(1, Math.floor(MAX_UNHEALTHY * size));
+    return isTooHigh ? [`MachineHealthCheck ${metadata.name}: replaces ${machines} of ${size} machines at once`] : [];
   });
-  return [...overlaps, ...idle.map(({ metadata }) => `MachineHealthCheck ${metadata.name}: never repairs a machine`)];
+  return [...overlaps, ...limits];
 }
 
 function replicaProblems({ isRunning }: TranslationInput, { metadata, spec }: Deployment): string[] {

@@ -113,7 +113,7 @@ const changes: Record<string, [change: Change, effect: Effect | ((type: Translat
         : rolling(["pool web"], "machines web", ...(type === "azure" ? ["bootstrap web"] : [])),
   ],
   "its smallest size": [pool({ minSize: 4 }), only("pool web")],
-  "its largest size": [pool({ maxSize: 9 }), only("pool web")],
+  "its largest size": [pool({ maxSize: 40 }), only("pool web")],
   "its autoscaling": [pool({ autoScaling: false, maxSize: 3 }), only("pool web")],
   "its replacement of nodes": [pool({ enableNodeAutoReplacement: false }), only("health check web")],
   "its reboots": [pool({ enableNodeReboots: false }), only("pool web")],
