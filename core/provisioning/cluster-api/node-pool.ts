@@ -2,6 +2,7 @@
 
 import { PRODUCT_PREFIX, REBOOTS_LABEL } from "../../node-pool/reserved-names.ts";
 import { DELETION_LIMITS, machineTemplate, nodeRegistration, referenceTo } from "./control-plane.ts";
+import { healthCheck } from "./health-check.ts";
 import { MAX_ZONES, type TranslatedPool, type TranslatedType, type TranslationInput } from "./input.ts";
 import { clusterLabels, DEPLOYMENT, environmentLabels, NODE_POOL_ID, VERSION } from "./labels.ts";
 import { contentName, type Manifest, namespaceOf, shortHash } from "./manifest.ts";
@@ -184,34 +185,6 @@ function deployment(
  */
 const unhealthyLimit = ({ minSize }: PoolPart): string | number => (minSize >= 3 ? "40%" : 1);
 
-function healthCheck(input: TranslationInput, part: PoolPart, remediation: Manifest | undefined): Manifest {
-  const { objectName, organisationIdentity } = input;
-  const { name } = part;
-  const unready = ["False", "Unknown"].map((status) => ({ type: "Ready", status, timeoutSeconds: 300 }));
-  return {
-    apiVersion: CLUSTER_API_VERSION.core,
-    kind: "MachineHealthCheck",
-    metadata: { name, namespace: namespaceOf(organisationIdentity), labels: clusterLabels(input) },
-    spec: {
-      clusterName: objectName,
-      selector: { matchLabels: { "cluster.x-k8s.io/deployment-name": name } },
-      checks: { nodeStartupTimeoutSeconds: 1200, unhealthyNodeConditions: unready },
-      remediation: {
-        triggerIf: { unhealthyLessThanOrEqualTo: unhealthyLimit(part) },
-        ...(remediation === undefined
-          ? {}
-          : {
-              templateRef: {
-                apiVersion: remediation.apiVersion,
-                kind: remediation.kind,
-                name: remediation.metadata.name,
-              },
-            }),
-      },
-    },
-  };
-}
-
 /** Translates the node pools, in the order of their identities. @param remediation template of the health checks */
 export function translateNodePools<Type extends TranslatedType>(
   input: TranslationInput<Type>,
@@ -232,7 +205,10 @@ export function translateNodePools<Type extends TranslatedType>(
       const zone = part.zone && (translation.zoneName?.(input, part.zone) ?? part.zone);
       result.deployments.push(deployment(input, planned, { ...part, zone }, template, bootstrap));
       if (pool.enableNodeAutoReplacement && input.rollout.wasAvailable) {
-        result.healthChecks.push(healthCheck(input, part, remediation));
+        const selector = { matchLabels: { "cluster.x-k8s.io/deployment-name": part.name } };
+        result.healthChecks.push(
+          healthCheck(input, { name: part.name, selector, unhealthyLimit: unhealthyLimit(part), remediation }),
+        );
       }
     }
   }

@@ -2,6 +2,7 @@
 
 import { translateCluster, translateNamespace } from "./cluster.ts";
 import { translateControlPlane } from "./control-plane.ts";
+import { controlPlaneHealthCheck } from "./health-check.ts";
 import type { TranslationInput } from "./input.ts";
 import { clusterLabels } from "./labels.ts";
 import { contentName, type Manifest, namespaceOf } from "./manifest.ts";
@@ -69,6 +70,7 @@ function translateMachines(input: TranslationInput<MachineType>): Manifest[] {
   const nodeSize = "controlPlaneNodeSize" in settings ? settings.controlPlaneNodeSize : "";
   const { template, controlPlane } = translateControlPlane(input, translation, nodeSize);
   const pools = translateNodePools(input, translation, remediation);
+  const controlPlaneCheck = controlPlaneHealthCheck(input);
   const [networkSecret, ...resourceSets] = translateNetwork(input);
   return [
     translateNamespace(input),
@@ -81,6 +83,7 @@ function translateMachines(input: TranslationInput<MachineType>): Manifest[] {
     controlPlane,
     translateCluster(input, controlPlane, infrastructure),
     ...pools.deployments,
+    ...(controlPlaneCheck === undefined ? [] : [controlPlaneCheck]),
     ...pools.healthChecks,
     ...resourceSets,
   ];

@@ -20,6 +20,11 @@ interface Labelled {
   labels?: Record<string, string>;
 }
 
+interface ControlPlaneSpec {
+  replicas: number;
+  machineTemplate: { metadata: Labelled };
+}
+
 interface DeploymentSpec {
   replicas?: number;
   selector: { matchLabels: Record<string, string> };
@@ -29,8 +34,15 @@ interface DeploymentSpec {
 type Deployment = Manifest & { spec: DeploymentSpec };
 
 interface HealthCheckSpec {
-  selector: { matchLabels: Record<string, string> };
+  selector: { matchLabels: Record<string, string>; matchExpressions?: { key: string; operator: string }[] };
   remediation: { triggerIf: { unhealthyLessThanOrEqualTo: string | number } };
+}
+
+/** Machines of a deployment or of the control plane, with the labels that Cluster API gives them. */
+interface Machines extends Labelled {
+  owner: string;
+  /** Smallest number of machines. */
+  size: number;
 }
 
 /** Returns the objects of a kind with the given type of spec. */
@@ -61,33 +73,61 @@ function selectorProblems(deployments: readonly Deployment[]): string[] {
   });
 }
 
+/** Lists the groups of machines of a cluster. */
+function machinesOf(
+  objectName: string,
+  manifests: readonly Manifest[],
+  deployments: readonly Deployment[],
+): Machines[] {
+  const common = { "cluster.x-k8s.io/cluster-name": objectName };
+  const pools = deployments.map((each) => ({
+    owner: each.metadata.name,
+    size: Math.max(1, sizeOf(each, "min")),
+    labels: {
+      ...each.spec.template.metadata.labels,
+      ...common,
+      "cluster.x-k8s.io/deployment-name": each.metadata.name,
+    },
+  }));
+  const controlPlanes = ofKind<ControlPlaneSpec>(manifests, "KubeadmControlPlane").map(({ metadata, spec }) => ({
+    owner: metadata.name,
+    size: spec.replicas,
+    labels: { ...spec.machineTemplate.metadata.labels, ...common, "cluster.x-k8s.io/control-plane": "" },
+  }));
+  return [...pools, ...controlPlanes];
+}
+
+function isSelected({ selector }: HealthCheckSpec, machines: Machines): boolean {
+  const { matchLabels, matchExpressions = [] } = selector;
+  return matches(matchLabels, machines) && matchExpressions.every(({ key }) => key in (machines.labels ?? {}));
+}
+
 /** Share of the machines of the smallest pool that health checks replace at the same time. One machine is always allowed. */
 const MAX_UNHEALTHY = 0.4;
 
 /**
- * Health checks must select different machines, must repair the only unhealthy machine of the smallest pool, and must stop when a larger
- * part of it is unhealthy.
+ * A health check must select the machines of its owner only, must repair the only unhealthy machine of the smallest size, and must stop
+ * when a larger part of it is unhealthy.
  */
 function healthCheckProblems(
-  { isRunning }: TranslationInput,
+  { isRunning, objectName }: TranslationInput,
   manifests: readonly Manifest[],
   deployments: readonly Deployment[],
 ): string[] {
-  const checks = ofKind<HealthCheckSpec>(manifests, "MachineHealthCheck");
-  const selectors = checks.map(({ spec }) => JSON.stringify(spec.selector));
-  const overlaps = new Set(selectors).size === selectors.length ? [] : ["MachineHealthCheck: selectors overlap"];
-  const limits = checks.flatMap(({ metadata, spec }) => {
-    const deployment = deployments.find((each) => each.metadata.name === metadata.name);
-    const size = deployment === undefined ? 0 : Math.max(1, sizeOf(deployment, "min"));
+  const groups = machinesOf(objectName, manifests, deployments);
+  return ofKind<HealthCheckSpec>(manifests, "MachineHealthCheck").flatMap(({ metadata: { name }, spec }) => {
+    const [machines, ...others] = groups.filter((each) => isSelected(spec, each));
+    if (machines === undefined || others.length > 0 || machines.owner !== name)
+      return [`MachineHealthCheck ${name}: does not select the machines of ${name} only`];
+    const { size } = machines;
     const limit = spec.remediation.triggerIf.unhealthyLessThanOrEqualTo;
     // Cluster API rounds percentages down.
-    const machines = typeof limit === "number" ? limit : Math.floor((Number.parseInt(limit, 10) * size) / 100);
-    if (!isRunning || size === 0) return [];
-    if (machines < 1) return [`MachineHealthCheck ${metadata.name}: never repairs a machine`];
-    const isTooHigh = machines > Math.max(1, Math.floor(MAX_UNHEALTHY * size));
-    return isTooHigh ? [`MachineHealthCheck ${metadata.name}: replaces ${machines} of ${size} machines at once`] : [];
+    const count = typeof limit === "number" ? limit : Math.floor((Number.parseInt(limit, 10) * size) / 100);
+    if (!isRunning) return [];
+    if (count < 1) return [`MachineHealthCheck ${name}: never repairs a machine`];
+    const isTooHigh = count > Math.max(1, Math.floor(MAX_UNHEALTHY * size));
+    return isTooHigh ? [`MachineHealthCheck ${name}: replaces ${count} of ${size} machines at once`] : [];
   });
-  return [...overlaps, ...limits];
 }
 
 function replicaProblems({ isRunning }: TranslationInput, { metadata, spec }: Deployment): string[] {

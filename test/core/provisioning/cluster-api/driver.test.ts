@@ -237,6 +237,26 @@ describe("a Cluster that somebody deletes", () => {
   });
 });
 
+describe("a control plane with several machines", () => {
+  test("has a health check from its first availability on, which is deleted when it gets one machine", async () => {
+    const cluster = await createPlayedCluster(world, tenant, { name: "several", enableHighAvailability: true });
+    const checks = () =>
+      listIn(world, CORE, "MachineHealthCheck")
+        .map(({ metadata }) => metadata.name)
+        .filter((name) => name.endsWith("-cp"));
+    await reconcileAll(world.reconciler, [cluster.identity], 1);
+    expect(listIn(world, CORE, "Cluster")).toHaveLength(1);
+    expect(checks()).toEqual([]);
+    await settleAs(cluster, "started");
+    expect(checks()).toHaveLength(1);
+    await cluster.patch({ enableHighAvailability: false });
+    await settleAs(cluster, "started");
+    expect(checks()).toEqual([]);
+    await cluster.patch({ status: "deleting" });
+    await world.settle(20 * 60_000);
+  });
+});
+
 describe("changes by others", () => {
   test("are corrected at the next check, which makes as many calls as there are objects and some more", async () => {
     const cluster = await createPlayedCluster(world, tenant, { name: "drift" });

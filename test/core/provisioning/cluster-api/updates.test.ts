@@ -71,7 +71,7 @@ const changes: Record<string, [change: Change, effect: Effect | ((type: Translat
     cluster({ clusterAutoscalerSettings: { "scale-down-unneeded-time": "5m" } }),
     NOTHING,
   ],
-  "its high availability": [cluster({ highlyAvailable: false }), only("control plane")],
+  "its high availability": [cluster({ highlyAvailable: false }), only("control plane", "health check control plane")],
   "its pod security standard": [
     cluster({ podSecurityStandardsProfile: "baseline" }),
     (type) => rolling(["control plane"], ...(type === "byon" ? ["control plane configuration"] : [])),
@@ -99,7 +99,13 @@ const changes: Record<string, [change: Change, effect: Effect | ((type: Translat
   ],
   "its first availability": [
     (input) => ({ ...input, rollout: { ...input.rollout, wasAvailable: false } }),
-    (type) => only("health check data", "health check web", ...(type === "hetzner" ? ["repair"] : [])),
+    (type) =>
+      only(
+        "health check control plane",
+        "health check data",
+        "health check web",
+        ...(type === "hetzner" ? ["repair"] : []),
+      ),
   ],
   "the name of a pool": [pool({ name: "other" }), only("pool web")],
   "its labels": [pool({ labels: { team: "other" } }), only("pool web")],
