@@ -190,7 +190,10 @@ describe("the profile file of a build", () => {
   function write(providers: object): string {
     const file = join(folder, "profiles.yaml");
     writeFileSync(file, stringify({ networkInterfaces: { cilium: { file: "cilium.yaml" } }, providers }));
-    writeFileSync(join(folder, "cilium.yaml"), "apiVersion: v1\nkind: Namespace\nmetadata: { name: cilium }\n");
+    writeFileSync(
+      join(folder, "cilium.yaml"),
+      "# {{podSubnet}}\napiVersion: v1\nkind: Namespace\nmetadata: { name: cilium }\n",
+    );
     return file;
   }
 
@@ -215,7 +218,8 @@ describe("the profile file of a build", () => {
       expect(more).toEqual([]);
       expect(content.networkInterfaces.cilium.manifests).toContain("kind: Namespace");
       expect(content.providers.aws.settings).toMatchObject({ controlPlaneNodeSize: "our.large", diskGiB: 40 });
-      const checks = /cluster-api\/(profile|profile-rules|parse-profiles)\.ts|node_modules\/yaml/;
+      const checks =
+        /cluster-api\/(profile|profile-rules|region-rules|network-rules|parse-profiles)\.ts|node_modules\/yaml/;
       expect([...inputs.keys()].filter((input) => checks.test(input))).toEqual([]);
     },
   );

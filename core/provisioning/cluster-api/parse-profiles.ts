@@ -1,13 +1,13 @@
 /** Parses and validates a profile file. Functions on AWS do not import this module, because builds write the result into them. */
 
 import * as v from "valibot";
-import { isMap, isScalar, parseAllDocuments, parseDocument } from "yaml";
+import { parseDocument } from "yaml";
 import { type CloudProvider, cloudProviders } from "../../catalogue/index.ts";
 import { AppError, errorText, invalid, type Problem } from "../../shared/errors.ts";
 import { isObject } from "../../shared/json.ts";
 import { formatValue, memberPath, validate } from "../../shared/validation.ts";
 import type { TranslatedType } from "./input.ts";
-import { PLACEHOLDERS, placeholder } from "./network.ts";
+import { manifestProblems } from "./network-rules.ts";
 import { NetworkInterface, type Profile, settingsByType } from "./profile.ts";
 import { rulesByType } from "./profile-rules.ts";
 import type { Profiles, ProviderProfile, Settings } from "./profiles.ts";
@@ -104,43 +104,6 @@ function checkProvider(
   const profile: ProviderProfile = { ...(base.settings === undefined ? {} : { settings: base.settings }), regions };
   problems.push(...regionProblems(path, type, provider, profile));
   return { problems, profile };
-}
-
-/** Maximum size of a network's manifests, in bytes: a Secret has at most 1 MiB, and base64 is a third longer than the text. */
-const MAX_MANIFESTS_BYTES = 700_000;
-
-/** Finds problems of a network's manifests, with example values in place of the placeholders. */
-function manifestProblems(path: string, text: string): Problem[] {
-  const problems: Problem[] = [];
-  const bytes = Buffer.byteLength(text);
-  if (bytes > MAX_MANIFESTS_BYTES)
-    problems.push({ path, message: `has ${bytes} bytes, but at most ${MAX_MANIFESTS_BYTES} are allowed` });
-  const names = Object.keys(PLACEHOLDERS) as (keyof typeof PLACEHOLDERS)[];
-  const pattern = new RegExp(`\\{\\{\\s*(${names.join("|")})\\s*\\}\\}`, "gi");
-  for (const wrong of new Set(text.match(pattern))) {
-    if (names.some((name) => placeholder(name) === wrong)) continue;
-    const message = `${formatValue(wrong)} is not replaced: must be one of ${names.map(placeholder).join(", ")}`;
-    problems.push({ path, message });
-  }
-  const example = text.replaceAll(pattern, (name) => (/encryption/i.test(name) ? "true" : "10.0.0.0/16"));
-  const documents = parseAllDocuments(example, { logLevel: "silent" });
-  let objects = 0;
-  for (const [index, document] of (Array.isArray(documents) ? documents : []).entries()) {
-    const [error] = document.errors;
-    if (error !== undefined) {
-      problems.push({ path, message: `document ${index + 1}: ${error.message.trim()}` });
-      continue;
-    }
-    if (isScalar(document.contents) && document.contents.value === null) continue;
-    objects++;
-    const isNamed = [["apiVersion"], ["kind"], ["metadata", "name"]].every(
-      (at) => typeof document.getIn(at) === "string",
-    );
-    if (isMap(document.contents) && isNamed) continue;
-    problems.push({ path, message: `document ${index + 1} is not an object with apiVersion, kind and metadata.name` });
-  }
-  if (objects === 0 && problems.length === 0) problems.push({ path, message: "contains no objects" });
-  return problems;
 }
 
 /** Reads and validates the manifests of a network. @returns problems, and "" as manifests if they cannot be read */

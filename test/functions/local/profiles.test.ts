@@ -102,7 +102,7 @@ describe("npm run admin -- profiles check", () => {
     };
     const CLUSTER_API_PROFILES = write({
       "profiles.yaml": stringify(profiles),
-      "calico.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: { name: calico }\n",
+      "calico.yaml": "# {{podSubnet}}\napiVersion: v1\nkind: Namespace\nmetadata: { name: calico }\n",
       "catalogue.json": JSON.stringify(catalogue),
     });
     const refused = await runAdmin({ CLUSTER_API_PROFILES }, "profiles", "check");

@@ -12,7 +12,11 @@ import { AppError } from "#core/shared/errors.ts";
 const EXAMPLE = join(import.meta.dirname, "../../../../docs/examples/cluster-api-profiles.yaml");
 const example = readFileSync(EXAMPLE, "utf8");
 
-const OBJECTS = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: network }\n";
+const OBJECTS = "# {{podSubnet}}\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: network }\n";
+
+/** Agents of a network. @param more properties of their pod template */
+const agents = (more: string) =>
+  `---\napiVersion: apps/v1\nkind: DaemonSet\nmetadata: { name: agents }\nspec: { template: { ${more} } }\n`;
 
 const noFile = (path: string): string => {
   throw new Error(`ENOENT: no such file ${path}`);
@@ -535,9 +539,39 @@ describe("networks of a profile file", () => {
     expect(problemsWith(cilium)).toEqual(problems);
   });
 
+  it("objects without the subnet of pods are refused, also if another placeholder is in them", () => {
+    const manifests = OBJECTS.replace("podSubnet", "serviceSubnet");
+    expect(problemsWith({ manifests })).toEqual([
+      "networkInterfaces.cilium.manifests: lacks {{podSubnet}}, so pods would ignore the clusterPodSubnet of their cluster; write it where the network has its range, or in a comment if the network uses the ranges that Kubernetes assigns to nodes",
+    ]);
+  });
+
+  it.each<[what: string, manifests: string, isRefused: boolean]>([
+    ["in a ConfigMap, and in no pod template", `${OBJECTS}data: { a: "{{encryption}}" }\n${agents("")}`, true],
+    [
+      "in a ConfigMap, and in an annotation of the agents",
+      `${OBJECTS}data: { a: "{{encryption}}" }\n${agents('metadata: { annotations: { a: "{{encryption}}" } }')}`,
+      false,
+    ],
+    ["in a ConfigMap, without agents", `${OBJECTS}data: { a: "{{encryption}}" }\n`, false],
+    [
+      "in an object that agents watch",
+      `${OBJECTS.replace("ConfigMap", "FelixConfiguration")}spec: { wireguardEnabled: {{encryption}} }\n${agents("")}`,
+      false,
+    ],
+    ["in a comment beside a ConfigMap only", `# {{encryption}}\n${OBJECTS}data: { a: b }\n${agents("")}`, false],
+  ])(
+    "objects with the encryption %s are refused if a change would not start the agents again",
+    (_, manifests, isRefused) => {
+      const message =
+        'networkInterfaces.cilium.manifests: has {{encryption}} in the ConfigMap network, but in the pod template of no DaemonSet, so running agents would ignore a change; add the annotation ame-clusters/encryption: "{{encryption}}" to the pod template';
+      expect(problemsWith({ manifests })).toEqual(isRefused ? [message] : []);
+    },
+  );
+
   it("objects with a syntax error are refused with its line", () => {
     expect(problemsWith({ file: "c.yaml" }, () => `${OBJECTS}---\na: [\nb: 1`)).toEqual(
-      [expect.stringMatching(/^networkInterfaces\.cilium\.file: document 2: .* at line 6/), expect.any(String)].slice(
+      [expect.stringMatching(/^networkInterfaces\.cilium\.file: document 2: .* at line 7/), expect.any(String)].slice(
         0,
         1,
       ),
