@@ -1,7 +1,8 @@
 /** File that is encrypted with its own data key, which the keyring encrypts. */
 
-import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
-import { type FileHandle, open, rm } from "node:fs/promises";
+import * as fs from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { promisify } from "node:util";
 import * as v from "valibot";
 import type { OutsideSecrets } from "#core/admin/rotate-secrets.ts";
 import type { Keyring } from "#core/secrets/keyring.ts";
@@ -9,6 +10,10 @@ import { type SealContext, seal, unseal } from "#core/secrets/seal.ts";
 import { AppError } from "#core/shared/errors.ts";
 import { withFileLock } from "../file-lock.ts";
 import { writePrivateFile } from "../private-file.ts";
+
+// Those of `node:fs/promises` take no descriptor that was opened under a lock.
+const writeFile = promisify(fs.writeFile);
+const fsync = promisify(fs.fsync);
 
 const SealedFile = v.object({
   dataKey: v.object({ wrappedBy: v.string(), ciphertext: v.string() }),
@@ -90,20 +95,20 @@ export function openEncryptedFile(file: string, keyring: Keyring, purpose: strin
   async function write(textOf: () => string): Promise<boolean> {
     const encrypt = await encryption();
     const temporary = `${file}.written`;
-    const handle = await createPrivateFile(temporary);
-    if (handle === undefined) return false;
+    // Under the lock, so that no process deletes the file of another one between its check and its rename below.
+    const descriptor = underLock(() => createPrivateFile(temporary));
     try {
-      await handle.writeFile(encrypt(textOf()));
-      await handle.sync();
+      await writeFile(descriptor, encrypt(textOf()));
+      await fsync(descriptor);
       // While the file is open, no other file gets its inode.
-      const { ino } = await handle.stat();
+      const { ino } = fstatSync(descriptor);
       return underLock(() => {
         if (statSync(temporary, { throwIfNoEntry: false })?.ino !== ino) return false;
         renameSync(temporary, file);
         return true;
       });
     } finally {
-      await handle.close();
+      closeSync(descriptor);
     }
   }
 
@@ -131,15 +136,10 @@ export function openEncryptedFile(file: string, keyring: Keyring, purpose: strin
   };
 }
 
-/** Creates a file that only its user can read, instead of one of an interrupted write. @returns undefined if another process did */
-async function createPrivateFile(file: string): Promise<FileHandle | undefined> {
-  await rm(file, { force: true });
-  try {
-    return await open(file, "wx", 0o600);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return undefined;
-    throw error;
-  }
+/** Creates a file that only its user can read, instead of one of another or an interrupted write. @returns its descriptor */
+function createPrivateFile(file: string): number {
+  rmSync(file, { force: true });
+  return openSync(file, "wx", 0o600);
 }
 
 /** @returns undefined if the content is not encrypted. @throws Error if it is truncated */

@@ -10,7 +10,8 @@ let scene: Scene;
 let world: Scene["world"];
 
 beforeEach(async () => {
-  scene = await makeScene();
+  // A call that takes longer, as on a busy machine, would raise the fencing token.
+  scene = await makeScene({ callMs: 10_000 });
   world = scene.world;
 });
 
