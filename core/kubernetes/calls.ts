@@ -50,6 +50,12 @@ const DEFAULTS = {
   random: Math.random,
 };
 
+/**
+ * Share of the calls in flight that may write objects of one kind. If the webhook of a provider does not answer, calls of its kinds last
+ * until their time limit. A cluster has at most four such kinds, and the calls of other providers need the rest.
+ */
+const SHARE_OF_KIND = 1 / 5;
+
 /** Time limit of a probe, in milliseconds. */
 const PROBE_MS = 3_000;
 
@@ -70,7 +76,8 @@ export interface Calls {
 export function createCalls(access: Kubeconfig, settings: CallSettings): Calls {
   const options = { ...DEFAULTS, ...settings };
   const transport = createTransport(access, createCredentials(access.credential, options), options.maxInFlight);
-  const limit = createCallLimit(options);
+  const { maxInFlight } = options;
+  const limit = createCallLimit({ ...options, maxOfGroup: Math.max(1, Math.floor(maxInFlight * SHARE_OF_KIND)) });
   const breaker = createCircuitBreaker(options);
 
   /** A server that starts answers /version before it knows its CRDs; /readyz waits for them. */
@@ -111,7 +118,8 @@ export function createCalls(access: Kubeconfig, settings: CallSettings): Calls {
   async function call(request: Request, { signal }: CallOptions, secrets: readonly string[] = []) {
     signal.throwIfAborted();
     breaker.requireClosed();
-    return await limit.run(signal, () => breaker.run(() => attempt(request, signal, secrets), probe));
+    const send = () => breaker.run(() => attempt(request, signal, secrets), probe);
+    return await limit.run(signal, send, request.written);
   }
 
   return { call, close: () => transport.close() };

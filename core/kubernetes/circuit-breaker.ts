@@ -1,4 +1,4 @@
-/** Stops calls to an API server that does not answer, until a probe succeeds. */
+/** Stops calls to an API server that does not answer any call, until a probe succeeds. */
 
 import { KubernetesError } from "./errors.ts";
 
@@ -7,7 +7,7 @@ export interface BreakerOptions {
   /** Name of the server in errors. */
   server: string;
   clock: () => Date;
-  /** Number of consecutive failures after which it opens. */
+  /** Number of consecutive failures after which it opens, if a probe fails too. */
   failureThreshold: number;
   /** Delay before the first probe. It doubles after each failed probe. */
   firstDelayMs: number;
@@ -23,7 +23,8 @@ export interface CircuitBreaker {
   /** Throws if a call would fail at once. @throws KubernetesError `unavailable` with the delay until the next probe */
   requireClosed(): void;
   /**
-   * Makes a call, after a probe if one is due.
+   * Makes a call, after a probe if one is due. The failure that reaches the threshold is followed by a probe: calls of one kind also fail if
+   * only its webhook does not answer, and that must not stop the others.
    *
    * @param probe fails with an outage if the server does not answer; any other error shows that it does
    * @throws KubernetesError `unavailable` if the breaker is open, if another call's probe is in progress or if the probe failed;
@@ -41,6 +42,8 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
   let open: { until: Date; delayMs: number; isProbing: boolean; problem: string } | undefined;
   // A result counts only if the breaker has not opened or closed since the call began.
   let generation = 0;
+  // True during the probe that decides whether the breaker opens.
+  let isDeciding = false;
 
   function trip(delayMs: number, problem: string): void {
     const until = new Date(clock().getTime() + delayMs * (1 - random() / 2));
@@ -76,6 +79,20 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
     close();
   }
 
+  /** Opens the breaker, unless a probe shows that the server answers. */
+  async function decide(probe: () => Promise<unknown>, problem: string): Promise<void> {
+    isDeciding = true;
+    try {
+      await probe();
+      close();
+    } catch (error) {
+      if (isOutage(error)) trip(firstDelayMs, problem);
+      else close();
+    } finally {
+      isDeciding = false;
+    }
+  }
+
   const isStopped = () => open !== undefined && (open.isProbing || clock() < open.until);
 
   return {
@@ -96,8 +113,8 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
       } catch (error) {
         if (started === generation && isOutage(error)) {
           failureCount += 1;
-          if (failureCount >= failureThreshold)
-            trip(firstDelayMs, error instanceof Error ? error.message : String(error));
+          if (failureCount >= failureThreshold && !isDeciding)
+            await decide(probe, error instanceof Error ? error.message : String(error));
         } else if (started === generation && error instanceof KubernetesError && error.status !== undefined) {
           failureCount = 0;
         }

@@ -42,7 +42,7 @@ export function createKubernetesClient(kubeconfig: string, options: ClientOption
   const { pageSize = 250 } = options;
 
   async function write(request: Request, manifest: ObjectToWrite, options: CallOptions): Promise<KubernetesObject> {
-    const response = await call(request, options, secretsOf(manifest));
+    const response = await call({ ...request, written: writtenOf(manifest) }, options, secretsOf(manifest));
     return toObject(manifest, response, `${request.method} ${request.path}`);
   }
 
@@ -110,13 +110,14 @@ export function createKubernetesClient(kubeconfig: string, options: ClientOption
     async delete(ref, { preconditions, propagationPolicy, signal }) {
       const options = { apiVersion: "v1", kind: "DeleteOptions", preconditions, propagationPolicy };
       const body = { type: "application/json", text: JSON.stringify(options) };
-      await call({ method: "DELETE", path: pathOf(ref, ref.namespace, ref.name), body }, { signal });
+      const path = pathOf(ref, ref.namespace, ref.name);
+      await call({ method: "DELETE", path, body, written: writtenOf(ref) }, { signal });
     },
     async deleteCollection(kind, { namespace, labels, signal }) {
       if (Object.keys(labels).length === 0)
         throw new TypeError(`${kind.kind}: deleteCollection needs at least one label`);
       const path = withQuery(pathOf(kind, namespace), { labelSelector: selectorOf(labels) });
-      await call({ method: "DELETE", path }, { signal });
+      await call({ method: "DELETE", path, written: writtenOf(kind) }, { signal });
     },
     async version(options) {
       const response = v.safeParse(Version, await call({ method: "GET", path: "/version" }, options));
@@ -135,6 +136,8 @@ export function createKubernetesClient(kubeconfig: string, options: ClientOption
 const strict = (dryRun: boolean) => ({ fieldValidation: "Strict", ...(dryRun ? { dryRun: "All" } : {}) });
 
 const kindOf = ({ apiVersion, kind }: ObjectKind): ObjectKind => ({ apiVersion, kind });
+
+const writtenOf = ({ apiVersion, kind }: ObjectKind): string => `${apiVersion} ${kind}`;
 
 const withQuery = (path: string, query: Readonly<Record<string, string>>) => `${path}?${new URLSearchParams(query)}`;
 

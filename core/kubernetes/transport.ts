@@ -14,6 +14,8 @@ export interface Request {
   path: string;
   /** JSON, with its media type. */
   body?: { type: string; text: string };
+  /** API version and kind of the objects that the request writes; absent for a read. */
+  written?: string;
 }
 
 /** HTTPS transport with persistent connections. */

@@ -43,7 +43,7 @@ describe("a server that does not answer", () => {
     expect(error.message).toBe(
       "the management cluster does not answer; calls are stopped until 2026-01-01T00:00:01.000Z; last problem: GET /api/v1/namespaces/test/secrets/none: unexpected response with status 503",
     );
-    expect(server.calls).toHaveLength(3);
+    expect(paths()).toEqual(["none", "none", "none", "readyz"]);
   });
 
   test.each([
@@ -85,7 +85,7 @@ describe("a server that does not answer", () => {
       await fail(1);
     }
     expect(delays).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
-    expect(paths().slice(3)).toEqual(Array.from({ length: 9 }, () => "readyz"));
+    expect(paths().slice(4)).toEqual(Array.from({ length: 9 }, () => "readyz"));
   });
 
   test("after a success the delay begins again at its first value", async () => {
@@ -157,6 +157,58 @@ describe("a server that does not answer", () => {
     server.fault = () => undefined;
     later(500);
     expect(await own.version(unaborted())).toBe("v1.34.4");
+    own.close();
+  });
+});
+
+describe("a webhook that does not answer for longer than the time limit of a call", () => {
+  const isHanging = () => {
+    server.fault = ({ method, path }) =>
+      method === "PATCH" && path.includes("/awsmachinetemplates/") ? { type: "slow", ms: 60_000 } : undefined;
+  };
+  const template = (index: number) => ({
+    apiVersion: "infrastructure.cluster.x-k8s.io/v1beta2",
+    kind: "AWSMachineTemplate",
+    metadata: { name: `a${index}`, namespace: "test" },
+    spec: { template: { spec: { instanceType: "t3.medium" } } },
+  });
+  const applyTemplates = (own: KubernetesClient, count: number) =>
+    Promise.all(Array.from({ length: count }, (_, index) => errorOf(own.apply(template(index), unaborted()))));
+
+  test("outages of its calls do not stop other calls, because the server is ready", async () => {
+    const own = clientOf(server, { clock: () => now, failureThreshold: 5, callTimeoutMs: 300 });
+    isHanging();
+    for (const errors of [await applyTemplates(own, 5), await applyTemplates(own, 5)]) {
+      for (const error of errors) expect(error.message).toContain("no response within 0.3 s");
+      expect(await own.version(unaborted())).toBe("v1.34.4");
+    }
+    expect(paths().filter((path) => path === "readyz")).toHaveLength(2);
+    own.close();
+  });
+
+  test("its calls do not hold all places in flight, and others are made meanwhile", async () => {
+    const own = clientOf(server, { clock: () => now, callTimeoutMs: 3_000 });
+    await own.version(unaborted());
+    isHanging();
+    server.reset();
+    const hanging = applyTemplates(own, 30);
+    await expect.poll(() => server.calls.length).toBe(3);
+    const started = performance.now();
+    const others = Array.from({ length: 30 }, (_, index) =>
+      own.apply({ ...kinds.configMap, metadata: { name: `a${index}`, namespace: "test" } }, unaborted()),
+    );
+    await Promise.all([...others, own.version(unaborted())]);
+    expect(performance.now() - started).toBeLessThan(2_500);
+    expect(server.calls.filter(({ path }) => path.includes("/awsmachinetemplates/"))).toHaveLength(3);
+    own.close();
+    await hanging;
+  });
+
+  test("the breaker opens if the server does not answer the probe either", async () => {
+    const own = clientOf(server, { clock: () => now, failureThreshold: 3, callTimeoutMs: 300, random: () => 0 });
+    server.fault = () => ({ type: "slow", ms: 60_000 });
+    await applyTemplates(own, 3);
+    expect(await errorOf(own.version(unaborted()))).toMatchObject({ retryAfterMs: 1_000 });
     own.close();
   });
 });
