@@ -1,7 +1,7 @@
 /** Calls to the provisioner and to prerequisites, with a timeout. */
 
 import type { Condition } from "../cluster/condition.ts";
-import { PrerequisiteError, RetryableError } from "./prerequisite.ts";
+import { PrerequisiteError } from "./prerequisite.ts";
 
 /** Maximum stored length of an error message, in characters: a provisioner may report whole logs. */
 const MAX_MESSAGE_LENGTH = 1_000;
@@ -51,10 +51,17 @@ export async function callWithTimeout<T>(
 
 function detailsOf(error: unknown): Partial<StepError> {
   const { reason } = error instanceof PrerequisiteError ? error : {};
+  const retryAfterMs = retryAfterOf(error);
   return {
     ...(reason === undefined ? {} : { reason }),
-    ...(error instanceof RetryableError ? { retryAfterMs: error.retryAfterMs } : {}),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
+}
+
+/** Returns the delay of a RetryableError, or of a KubernetesError, whose class is not imported, so that bundles need not contain the client. */
+function retryAfterOf(error: unknown): number | undefined {
+  const value = error instanceof Error && "retryAfterMs" in error ? error.retryAfterMs : undefined;
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
 function messageOf(error: unknown): string {

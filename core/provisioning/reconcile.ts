@@ -213,7 +213,12 @@ async function recordStep(
           isConverged(after.cluster, after.pools, observation),
           observation,
         )
-      : Math.max(backoffDelay(attempts), error.retryAfterMs ?? 0),
+      : Math.max(
+          backoffDelay(attempts),
+          error.retryAfterMs ?? 0,
+          // No sooner than without an error: otherwise three failures within seconds would make the cluster unknown.
+          isUnobservable ? services.provisioner.pollMs : 0,
+        ),
     upgradeIn,
   );
   const isInline = delay !== undefined && delay <= MAX_INLINE_MS && limits.hasTime(delay);
