@@ -2,6 +2,7 @@
 
 import type { Condition } from "../cluster/condition.ts";
 import { PrerequisiteError } from "./prerequisite.ts";
+import { OutdatedFenceError } from "./provisioner.ts";
 
 /** Maximum stored length of an error message, in characters: a provisioner may report whole logs. */
 const MAX_MESSAGE_LENGTH = 1_000;
@@ -18,6 +19,8 @@ export interface StepError {
   reason?: Condition["reason"];
   /** Minimum delay before the next attempt, in milliseconds. */
   retryAfterMs?: number | undefined;
+  /** Highest fencing token that the provisioner has received, if it refused a lower one. */
+  highestFence?: number;
 }
 
 /**
@@ -54,6 +57,7 @@ function detailsOf(error: unknown): Partial<StepError> {
   const retryAfterMs = retryAfterOf(error);
   return {
     ...(reason === undefined ? {} : { reason }),
+    ...(error instanceof OutdatedFenceError ? { highestFence: error.highest } : {}),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
 }

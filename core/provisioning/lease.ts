@@ -59,14 +59,16 @@ export async function acquireLease(
 
 /**
  * Raises the fencing token, so that the table refuses writes with a lower one, and the provisioner does once it received a plan
- * with this one. A worker calls it after a timeout, because the aborted call may still take effect.
+ * with this one. A worker calls it after a timeout, because the aborted call may still take effect, and if the provisioner has
+ * received a higher token than the table ever had.
  *
+ * @param above the new token is higher than this one too
  * @returns the new lease; undefined if another worker was faster
  * @throws AppError unavailable as `commit`
  */
-export async function raiseFence(services: Services, from: Lease): Promise<Lease | undefined> {
+export async function raiseFence(services: Services, from: Lease, above?: number): Promise<Lease | undefined> {
   const transaction = new Transaction();
-  const lease = takeLease(transaction, from, leaseEnd(services));
+  const lease = takeLease(transaction, from, leaseEnd(services), above);
   const failures = await commit(services.table, transaction, deadlineIn(services.writeTimeoutMs));
   return failures.length === 0 ? lease : undefined;
 }

@@ -39,6 +39,11 @@ function controlPlaneStep(cluster: Cluster, observation: Observation | undefined
   // The planned version may be lost, for example if the control plane was restored from a backup: continue from the running one.
   const isLost = running !== undefined && minorOf(planned) > minorOf(running) + 1;
   const current = (isLost ? next : undefined) ?? planned;
+  // The control plane is newer than planned if the table was restored from a backup. A newer request continues from the running version.
+  const isAhead = running !== undefined && minorOf(running) > minorOf(planned);
+  if (isAhead && minorOf(requested) > minorOf(planned)) {
+    return desiredStatus === "starting" ? nextVersionToward(running, requested, undefined) : running;
+  }
   if (desiredStatus !== "starting" || requested === current || current !== planned) return current;
   if (running === planned || observation === undefined) return nextVersionToward(planned, requested, rollbackVersion);
   const isPossible = [running ?? planned, planned].every((from) => isStep(from, requested, rollbackVersion));

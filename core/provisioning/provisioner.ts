@@ -88,13 +88,29 @@ export interface BootstrapToken {
 }
 
 /**
+ * Refusal of a plan or a deletion whose fencing token is lower than one that the provisioner has received. Either another worker has the
+ * lease, or the table is older than the provisioner's data, for example because it was restored from a backup.
+ */
+export class OutdatedFenceError extends Error {
+  /** Highest fencing token that the provisioner has received. */
+  readonly highest: number;
+
+  /** @param identity of the cluster */
+  constructor(identity: string, highest: number) {
+    super(`a newer plan for cluster ${identity} was received before, with the fencing token ${highest}`);
+    this.name = "OutdatedFenceError";
+    this.highest = highest;
+  }
+}
+
+/**
  * Provisioner of clusters. All calls are idempotent. Every call may fail, and a call that timed out may still take effect, unless
  * the provisioner has received a higher fencing token since.
  */
 export interface Provisioner extends ProvisionerTraits {
   /** Delay before the next observation of a change in progress, in milliseconds. */
   readonly pollMs: number;
-  /** Requests the planned state; returns when the request is accepted, not when it is complete. */
+  /** Requests the planned state; returns when the request is accepted, not when it is complete. @throws OutdatedFenceError */
   apply(plan: Plan, signal: AbortSignal): Promise<void>;
   /** Observes a cluster. @returns undefined if nothing of it exists */
   observe(target: Target, signal: AbortSignal): Promise<Observation | undefined>;
@@ -103,6 +119,7 @@ export interface Provisioner extends ProvisionerTraits {
    *
    * @param fence fencing token, as in a plan
    * @returns true if it requested the deletion of everything; false if it has to be called again, even if nothing is observed any more
+   * @throws OutdatedFenceError
    */
   destroy(target: Target, fence: number, signal: AbortSignal): Promise<boolean>;
   /**

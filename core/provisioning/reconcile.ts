@@ -138,13 +138,21 @@ async function iterate(services: ReconcilerServices, session: LeaseSession, limi
     return "requeue";
   }
   if (step.error !== undefined) session.hasFailed = true;
+  // Before the record, which may end the lease. It fails if another worker has the lease and sent the higher token.
+  const highest = step.error?.highestFence;
+  if (highest !== undefined && !(await raiseFenceInSession(services, session, highest))) return "fenced";
   const result = await recordStep(services, session, pointer, stored, step, limits);
   if (step.error?.isTimeout !== true || result === "fenced" || result === "released") return result;
-  const raised = await raiseFence(services, session.lease);
-  if (raised === undefined) return "fenced";
+  return (await raiseFenceInSession(services, session)) ? result : "fenced";
+}
+
+/** Raises the fencing token of the session's lease. @param above see `raiseFence` @returns false if the lease is lost */
+async function raiseFenceInSession(services: Services, session: LeaseSession, above?: number): Promise<boolean> {
+  const raised = await raiseFence(services, session.lease, above);
+  if (raised === undefined) return false;
   session.lease = raised;
   session.pointer = session.pointer && { ...session.pointer, fence: raised.fence };
-  return result;
+  return true;
 }
 
 async function reconcileDeleted(

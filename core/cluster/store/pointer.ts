@@ -207,10 +207,11 @@ export async function takeDueLease(
  * Raises the fencing token of a lease, on condition that no other worker has taken one since.
  *
  * @param leaseUntil end of the lease, RFC 3339
+ * @param above the new token is higher than this one too
  * @returns the lease with the new token, valid once the transaction is committed
  */
-export function takeLease(transaction: Transaction, from: Lease, leaseUntil: string): Lease {
-  const fence = from.fence + 1;
+export function takeLease(transaction: Transaction, from: Lease, leaseUntil: string, above = from.fence): Lease {
+  const fence = Math.max(from.fence, above) + 1;
   updatePointer(transaction, from.identity, { set: { fence, leaseUntil } }, holdsLease(from));
   return { ...from, fence };
 }

@@ -2,6 +2,7 @@
 
 import { isKubernetesError } from "../../kubernetes/errors.ts";
 import { type ObjectKind, refOf } from "../../kubernetes/objects.ts";
+import { OutdatedFenceError } from "../provisioner.ts";
 import { RANK_COUNT, rankOf } from "./apply-order.ts";
 import { type Call, deleteObject, getObject, listObjects, runTogether } from "./calls.ts";
 import type { TranslationInput } from "./input.ts";
@@ -15,7 +16,7 @@ import {
 } from "./kinds.ts";
 import { APPLIED, CLUSTER_ID, FENCE } from "./labels.ts";
 import { canonicalJson, type Manifest, namespaceOf, shortHash } from "./manifest.ts";
-import type { ObservedCluster, ObservedMachineSet, ObservedObject } from "./observed-objects.ts";
+import type { ObservedCluster, ObservedControlPlane, ObservedMachineSet, ObservedObject } from "./observed-objects.ts";
 
 /** Last complete apply of all objects, stored in an annotation of the Cluster. */
 interface LastApplied {
@@ -38,13 +39,30 @@ export function lastAppliedOf(cluster: ObservedCluster | undefined): LastApplied
   return hash === undefined || at === undefined ? undefined : { hash, at };
 }
 
-/** Returns the highest fencing token that was applied to a cluster; 0 if none was. */
-export const fenceOf = (cluster: ObservedCluster | undefined): number =>
-  Number(cluster?.metadata.annotations?.[FENCE] ?? 0);
+/** Returns the highest fencing token that was applied to a cluster; 0 if none was, or if the annotation is not a token. */
+function fenceOf(cluster: ObservedCluster | undefined): number {
+  const fence = Number(cluster?.metadata.annotations?.[FENCE] ?? 0);
+  return Number.isSafeInteger(fence) ? fence : 0;
+}
 
-/** @throws Error if a call with a higher fencing token was received before */
+/** @throws OutdatedFenceError if a call with a higher fencing token was received before */
 export function requireFence(cluster: ObservedCluster | undefined, identity: string, fence: number): void {
-  if (fenceOf(cluster) > fence) throw new Error(`a newer plan for cluster ${identity} was received before`);
+  const highest = fenceOf(cluster);
+  if (highest > fence) throw new OutdatedFenceError(identity, highest);
+}
+
+/**
+ * Requires that a plan does not bring a control plane back to an earlier version of Kubernetes, which Cluster API does not support. The API
+ * refuses such changes. But the table may be older than the management cluster, because it was restored from a backup.
+ *
+ * @param planned upstream version, such as `v1.33.4`
+ * @throws Error if the control plane has a newer version
+ */
+export function requireNoDowngrade(controlPlane: ObservedControlPlane | undefined, planned: string): void {
+  const present = controlPlane?.spec?.version;
+  if (present === undefined || present.localeCompare(planned, "en", { numeric: true }) <= 0) return;
+  const text = `the control plane in the management cluster has version ${present}, which is newer than the planned ${planned}`;
+  throw new Error(`${text}; change the version of the cluster to a version of Kubernetes ${present} or newer`);
 }
 
 /**
@@ -93,7 +111,7 @@ export interface ApplyInput {
  * Applies all objects, and deletes those that are no longer part of the cluster. The Cluster is marked first and last, so that an
  * interrupted apply is repeated, and an apply with an outdated fencing token is refused.
  *
- * @throws KubernetesError; Error if a plan with a higher fencing token was applied, or if another client deletes the Cluster
+ * @throws KubernetesError; OutdatedFenceError; Error if another client deletes the Cluster
  */
 export async function applyAll(call: Call, apply: ApplyInput): Promise<void> {
   const { input, manifests, secrets, hash, fence, before, now } = apply;
@@ -122,7 +140,7 @@ export async function applyAll(call: Call, apply: ApplyInput): Promise<void> {
  *
  * @param manifest Cluster with its annotations
  * @returns the applied Cluster
- * @throws Error if a plan with a higher fencing token was applied, or if the Cluster is or was deleted
+ * @throws OutdatedFenceError; Error if the Cluster is or was deleted
  */
 async function mark(
   call: Call,

@@ -21,16 +21,22 @@ export function typeOf({ cloudProvider }: Pick<Cluster, "cloudProvider">): Trans
   return type;
 }
 
-function releaseOf(cluster: Cluster, type: TranslatedType, version: string): Release {
+/** Returns the upstream version of a cluster version. @throws Error if the catalogue does not have the version */
+export function kubernetesOf(version: string): string {
   const row = clusterVersions.find((each) => each.version === version);
   if (row === undefined) throw new Error(`the catalogue has no version ${version}`);
+  return row.kubernetes;
+}
+
+function releaseOf(cluster: Cluster, type: TranslatedType, version: string): Release {
+  const kubernetes = kubernetesOf(version);
   const image = machineImageOf(version, cluster.cloudProvider, cluster.region);
   if (image === undefined && type !== "none" && type !== "byon") {
     throw new Error(
       `the catalogue has no machine image of ${version} for ${cluster.cloudProvider} in ${cluster.region}`,
     );
   }
-  return { version, kubernetes: row.kubernetes, image };
+  return { version, kubernetes, image };
 }
 
 function requireSettings(profiles: Profiles, { cloudProvider, region }: Cluster): Settings {

@@ -31,8 +31,7 @@ export interface Deletion extends BalancedCluster {
  * idempotent. Credentials that cannot be applied do not stop it, because the management cluster may have working ones.
  *
  * @returns true if nothing is left to delete; false if the Cluster existed
- * @throws KubernetesError; Error if a plan with a higher fencing token was applied, or, after the deletion was requested, if the credentials
- *   could not be applied
+ * @throws KubernetesError; OutdatedFenceError; Error if the credentials could not be applied, after the deletion was requested
  */
 export async function destroyCluster(call: Call, deletion: Deletion): Promise<boolean> {
   const { name, namespace, identity, fence } = deletion;

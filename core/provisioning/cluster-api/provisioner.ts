@@ -14,9 +14,10 @@ import {
   collectGarbage,
   lastAppliedOf,
   requireFence,
+  requireNoDowngrade,
   requireNotDeleting,
 } from "./apply.ts";
-import { buildAccountInput, buildInput, typeOf } from "./build-input.ts";
+import { buildAccountInput, buildInput, kubernetesOf, typeOf } from "./build-input.ts";
 import { type Call, getObject, listObjects } from "./calls.ts";
 import { controlPlaneName } from "./control-plane.ts";
 import { destroyCluster } from "./destroy.ts";
@@ -132,6 +133,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     const before = observation && observed.get(observation);
     requireFence(before?.cluster, cluster.identity, fence);
     if (before !== undefined) requireNotDeleting(before.cluster);
+    requireNoDowngrade(before?.controlPlane, kubernetesOf(plan.version));
     const found = await sources.read(cluster);
     const rollout = await rolloutOf(call, plan);
     const input = buildInput(plan, found, profiles, rollout, await sources.accountDetailsOf(cluster, found));

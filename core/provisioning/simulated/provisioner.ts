@@ -5,7 +5,7 @@ import { deadlineIn } from "../../shared/retry.ts";
 import type { Table } from "../../table/client.ts";
 import { keyText, simulationKey } from "../../table/keys.ts";
 import { commit, Transaction } from "../../table/transaction.ts";
-import type { Observation, Plan, Provisioner } from "../provisioner.ts";
+import { type Observation, OutdatedFenceError, type Plan, type Provisioner } from "../provisioner.ts";
 import { applyDestroy, applyPlan, observe, readSimulation, type Simulation, simulationItem } from "./simulation.ts";
 import { simulatedTraits } from "./traits.ts";
 
@@ -57,7 +57,7 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
    * Changes a cluster. A change of nothing writes nothing.
    *
    * @param known state as read before; undefined to read it
-   * @throws Error if a call with a higher fencing token was received before
+   * @throws OutdatedFenceError; Error if another call changed the cluster at the same time
    */
   async function change(
     identity: string,
@@ -66,7 +66,7 @@ export function simulatedProvisioner(options: SimulationOptions): Provisioner {
     known?: Simulation,
   ): Promise<void> {
     const before = known ?? (await read(identity));
-    if (before !== undefined && before.fence > fence) throw outdated(identity);
+    if (before !== undefined && before.fence > fence) throw new OutdatedFenceError(identity, before.fence);
     const after = update(before);
     if (after === undefined || after === before) return;
     const transaction = new Transaction().put("simulation", simulationItem(identity, after), {
