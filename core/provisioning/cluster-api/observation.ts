@@ -1,5 +1,6 @@
 /** Derives the observation of a cluster from its objects in the management cluster. Pure functions. */
 
+import { oldestOf } from "../../cluster/rules/versions.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { isLive } from "../../node-pool/rules.ts";
 import type { Observation, ObservedPool, Target } from "../provisioner.ts";
@@ -73,15 +74,21 @@ function versionOf({ cluster }: Target, controlPlane: ObservedControlPlane | und
   return isRolledOut(controlPlane) ? present : (cluster.runningVersion ?? present);
 }
 
+/** Returns the different versions of the parts of a pool. While the parts are changed one after the other, there are several. */
+const versionsOf = (parts: readonly ObservedDeployment[]): string[] => [
+  ...new Set(parts.flatMap(({ metadata }) => metadata.annotations?.[VERSION] ?? [])),
+];
+
 function observePool(
   pool: NodePool,
   { deployments, machineSets }: Pick<ObservedObjects, "deployments" | "machineSets">,
 ): ObservedPool | undefined {
   const own = deployments.filter(({ metadata }) => metadata.labels?.[NODE_POOL_ID] === pool.identity);
-  const [first] = own;
-  if (first === undefined) return undefined;
-  const present = first.metadata.annotations?.[VERSION] ?? "";
-  const isComplete = own.every((each) => isDeploymentRolledOut(each, machineSets));
+  if (own.length === 0) return undefined;
+  const versions = versionsOf(own);
+  const [present = ""] = versions;
+  const isMixed = versions.length > 1;
+  const isComplete = !isMixed && own.every((each) => isDeploymentRolledOut(each, machineSets));
   const available = sum(own, ({ status }) => status?.availableReplicas);
   const requested = sum(own, ({ spec }) => spec?.replicas);
   const nodes = sum(own, ({ status }) => status?.replicas);
@@ -89,7 +96,7 @@ function observePool(
   const isReady = isComplete && nodes === requested && available >= Math.min(requested, pool.minSize);
   return {
     identity: pool.identity,
-    version: isComplete ? present : (pool.runningVersion ?? present),
+    version: isComplete ? present : oldestOf(pool.runningVersion ?? present, ...(isMixed ? versions : [])),
     nodes,
     state: hasFailed ? "failed" : isReady ? "ready" : "pending",
   };
