@@ -23,12 +23,11 @@ export interface CircuitBreaker {
   /** Throws if a call would fail at once. @throws KubernetesError `unavailable` with the delay until the next probe */
   requireClosed(): void;
   /**
-   * Makes a call, after a probe if one is due. The failure that reaches the threshold is followed by a probe: calls of one kind also fail if
+   * Makes a call, after a probe if one is due. Calls that begin meanwhile wait for the result of the same probe. The failure that reaches the threshold is followed by a probe: calls of one kind also fail if
    * only its webhook does not answer, and that must not stop the others.
    *
    * @param probe fails with an outage if the server does not answer; any other error shows that it does
-   * @throws KubernetesError `unavailable` if the breaker is open, if another call's probe is in progress or if the probe failed;
-   *   otherwise the error of the call
+   * @throws KubernetesError `unavailable` if the breaker is open or if the probe failed; otherwise the error of the call
    */
   run<T>(call: () => Promise<T>, probe: () => Promise<unknown>): Promise<T>;
 }
@@ -39,7 +38,7 @@ const isOutage = (error: unknown): boolean => error instanceof KubernetesError &
 export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
   const { server, clock, failureThreshold, firstDelayMs, maxDelayMs, random } = options;
   let failureCount = 0;
-  let open: { until: Date; delayMs: number; isProbing: boolean; problem: string } | undefined;
+  let open: { until: Date; delayMs: number; probing: Promise<void> | undefined; problem: string } | undefined;
   // A result counts only if the breaker has not opened or closed since the call began.
   let generation = 0;
   // True during the probe that decides whether the breaker opens.
@@ -47,7 +46,7 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
 
   function trip(delayMs: number, problem: string): void {
     const until = new Date(clock().getTime() + delayMs * (1 - random() / 2));
-    open = { until, delayMs, isProbing: false, problem };
+    open = { until, delayMs, probing: undefined, problem };
     generation += 1;
   }
 
@@ -60,14 +59,12 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
   function openError(): KubernetesError {
     const { until, problem } = open ?? { until: clock(), problem: "" };
     const text = `${server} does not answer; calls are stopped until ${until.toISOString()}; last problem: ${problem}`;
-    // A probe in progress needs a moment, too.
     const retryAfterMs = Math.max(firstDelayMs, until.getTime() - clock().getTime());
     // Not an outage: no request was sent.
     return new KubernetesError("unavailable", text, { retryAfterMs });
   }
 
   async function runProbe(probe: () => Promise<unknown>, state: NonNullable<typeof open>): Promise<void> {
-    state.isProbing = true;
     try {
       await probe();
     } catch (error) {
@@ -93,7 +90,7 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
     }
   }
 
-  const isStopped = () => open !== undefined && (open.isProbing || clock() < open.until);
+  const isStopped = () => open !== undefined && open.probing === undefined && clock() < open.until;
 
   return {
     get openUntil() {
@@ -104,7 +101,10 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
     },
     async run(call, probe) {
       if (isStopped()) throw openError();
-      if (open !== undefined) await runProbe(probe, open);
+      if (open !== undefined) {
+        open.probing ??= runProbe(probe, open);
+        await open.probing;
+      }
       const started = generation;
       try {
         const result = await call();

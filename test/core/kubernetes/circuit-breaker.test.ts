@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { KubernetesClient } from "#core/kubernetes/interface.ts";
 import { clientOf, errorOf, kinds, unaborted } from "#test/support/kubernetes-client.ts";
@@ -101,19 +100,24 @@ describe("a server that does not answer", () => {
     expect(await errorOf(read())).toMatchObject({ retryAfterMs: 1_000 });
   });
 
-  test("while a probe is in progress other calls fail at once, and do not wait for their turn", async () => {
-    client.close();
-    client = clientOf(server, { clock: () => now, failureThreshold: 3, random: () => 0, maxInFlight: 1 });
+  test("calls during a probe wait for its result, so that the calls of one operation succeed together", async () => {
+    isDown();
+    await fail(3);
+    later(1_000);
+    server.fault = () => undefined;
+    server.reset();
+    expect(await Promise.all([read(), read(), read()])).toEqual([undefined, undefined, undefined]);
+    expect(paths()).toEqual(["readyz", "none", "none", "none"]);
+  });
+
+  test("calls during a probe that fails are not made", async () => {
     isDown();
     await fail(3);
     server.reset();
     later(1_000);
-    server.fault = () => ({ type: "slow", ms: 300 });
-    const first = read();
-    await sleep(100);
-    expect(await errorOf(read())).toMatchObject({ kind: "unavailable", retryAfterMs: 1_000 });
+    for (const error of await Promise.all([1, 2, 3].map(() => errorOf(read()))))
+      expect(error).toMatchObject({ kind: "unavailable", retryAfterMs: 2_000 });
     expect(paths()).toEqual(["readyz"]);
-    expect(await first).toBeUndefined();
   });
 
   test("a probe that is refused shows that the server answers", async () => {
