@@ -1,6 +1,8 @@
 /** Steps after an observation of a cluster with an API server: they store its certificate authority and create bootstrap tokens. */
 
 import * as v from "valibot";
+import { isBringYourOwn, providerBySlug } from "../catalogue/index.ts";
+import type { Cluster } from "../cluster/entity.ts";
 import type { FollowUp, FollowUpContext, PrerequisiteContext, Write } from "../provisioning/prerequisite.ts";
 import type { BootstrapToken } from "../provisioning/provisioner.ts";
 import { openSecret } from "../secrets/vault.ts";
@@ -55,7 +57,7 @@ function createBootstrapTokens(services: PrerequisiteServices): FollowUp {
     operation: "creating the bootstrap tokens",
     isDue(context, { endpoint }) {
       const { sealed, revoked = [] } = storedTokens(context) ?? {};
-      return endpoint !== undefined && (sealed !== undefined || revoked.length > 0);
+      return endpoint !== undefined && (sealed !== undefined || revoked.length > 0) && hasApiServer(context.cluster);
     },
     async run(context, write, signal) {
       const before = storedTokens(context);
@@ -65,6 +67,12 @@ function createBootstrapTokens(services: PrerequisiteServices): FollowUp {
       return await storeWithoutPending(context, before, write);
     },
   };
+}
+
+/** Returns whether a cluster has an API server by its request. A stopped cluster has none if its control plane is pods. */
+function hasApiServer({ cloudProvider, desiredStatus }: Cluster): boolean {
+  const type = providerBySlug(cloudProvider)?.type;
+  return desiredStatus !== "stopping" || type === undefined || !isBringYourOwn(type);
 }
 
 /** Decrypts the tokens that are not created yet, without expired ones. */

@@ -218,6 +218,17 @@ const StoredPointer = v.object({
   /** Number of consecutive failed attempts. */
   attempts: v.number(),
   lastError: v.optional(v.object({ at: v.string(), operation: v.string(), message: v.string() })),
+  /** Step after the observation that failed, such as the creation of a bootstrap token, with its own attempts. */
+  followUp: v.optional(
+    v.object({
+      operation: v.string(),
+      message: v.string(),
+      isTimeout: v.boolean(),
+      attempts: v.number(),
+      /** Earliest time of the next attempt, RFC 3339. A request of a user is an earlier one. */
+      retryAt: v.string(),
+    }),
+  ),
   /** Last observation by the provisioner. */
   observation: v.optional(
     v.object({

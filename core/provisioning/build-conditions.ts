@@ -80,7 +80,7 @@ function readyCondition({ status }: Cluster, observation: Observation | undefine
  *
  * @param cluster cluster with the status and phase to record
  * @param observation undefined if nothing exists, or the cluster is unobservable
- * @param error error of the last step
+ * @param error error of the last step, or of a follow-up that waits for its next attempt
  */
 export function buildConditions(
   cluster: Cluster,

@@ -64,11 +64,12 @@ export function nextRecord(step: StepResult, now: string): NextRecord {
   return record;
 }
 
-/** Returns a step with the recorded cluster and node pools. */
+/** Returns a step with the recorded cluster and node pools. The failure of its follow-up is reported with them. */
 export const recorded = <Result extends Step>(step: Result, { cluster, pools }: RecordChanges): Result => ({
   ...step,
   cluster: { ...cluster, pk: step.cluster.pk, sk: step.cluster.sk },
   pools: pools.flatMap((pool) => pool.after ?? []),
+  isFollowUpNew: false,
 });
 
 /** Leaves out changes of nothing but a pool's running version, which no response shows: they may be written with the next change. */
@@ -118,6 +119,7 @@ function nextChanges(step: StepResult, now: string): NextRecord {
   if (isTransition || conditionsChanged(cluster.conditions, after.conditions)) after.revision = cluster.revision + 1;
   const isDeferrable =
     step.error === undefined &&
+    !step.isFollowUpNew &&
     cluster.runningVersion === after.runningVersion &&
     changes.every(({ path }) => path === "provisionStatus") &&
     isSameExceptSuccess(cluster.conditions, after.conditions);
@@ -190,7 +192,7 @@ function statusAfter(step: StepResult): Cluster["status"] {
 
 function clusterAfter(step: StepResult, next: Cluster["status"], pools: readonly PoolRecord[], now: string): Cluster {
   const { pk: _, sk: _sk, ...before } = step.cluster;
-  const { observation, isUnobservable, error } = step;
+  const { observation, isUnobservable, error, followUp } = step;
   const isKnown = !isUnobservable || next === "unknown";
   const provisionStatus = isKnown ? nextPhase(before, next, step) : before.provisionStatus;
   // A client that sees the cluster as started must find every phase complete.
@@ -203,7 +205,7 @@ function clusterAfter(step: StepResult, next: Cluster["status"], pools: readonly
     ...(isUnobservable ? {} : { runningVersion: observation?.version }),
   };
   const live = pools.flatMap((pool) => pool.after ?? []);
-  const conditions = buildConditions(after, live, observation, error);
+  const conditions = buildConditions(after, live, observation, error ?? followUp);
   return { ...after, conditions: datedConditions(step, conditions, status, now) };
 }
 
@@ -226,7 +228,7 @@ function datedConditions(
   status: Cluster["status"],
   now: string,
 ): ClusterCondition[] {
-  const { cluster, isUnobservable, isCurrent, error } = step;
+  const { cluster, isUnobservable, isCurrent, error, isFollowUpNew } = step;
   const before = new Map(cluster.conditions.map((each) => [each.type, each]));
   const isKept = ({ type }: ConditionInput) => {
     if (type === "Reconciled") return false;
@@ -235,7 +237,7 @@ function datedConditions(
   };
   const present = built.map((each) => (isKept(each) ? (before.get(each.type) ?? each) : each));
   return withTransitionTimes(cluster.conditions, present, cluster.generation, now).map((each) => {
-    const isObserved = isCurrent || (each.type === "Reconciled" && error !== undefined);
+    const isObserved = isCurrent || (each.type === "Reconciled" && (error !== undefined || isFollowUpNew));
     return isObserved ? each : { ...each, observedGeneration: before.get(each.type)?.observedGeneration ?? 0 };
   });
 }
@@ -273,13 +275,20 @@ function changesOf(before: Cluster, after: Cluster, pools: readonly PoolRecord[]
 }
 
 /** Builds the event of changes or of a failure. Of consecutive failures it reports the first, second, fourth, eighth and so on. */
-function eventOf({ error, state: { attempts } }: StepResult, changes: readonly ProgressChange[]): EventOf | undefined {
-  const isReported = error !== undefined && Number.isInteger(Math.log2(attempts));
-  const failure = isReported
-    ? [{ path: "conditions[Reconciled]", to: `${error.operation}: ${error.message}` } as const]
-    : [];
+function eventOf(step: StepResult, changes: readonly ProgressChange[]): EventOf | undefined {
+  const failed = failureOf(step);
+  const failure =
+    failed !== undefined && Number.isInteger(Math.log2(failed.attempts))
+      ? [{ path: "conditions[Reconciled]", to: `${failed.operation}: ${failed.message}` } as const]
+      : [];
   if (changes.length > 0) return progressEvent([...changes, ...failure]);
   return failure.length === 0 ? undefined : { type: "cluster.step-failed", changes: failure };
+}
+
+/** Returns what failed in a step, with the number of consecutive failures. */
+function failureOf({ error, state: { attempts }, followUp, isFollowUpNew }: StepResult) {
+  if (error !== undefined) return { ...error, attempts };
+  return isFollowUpNew ? followUp : undefined;
 }
 
 /** Builds the event of changes; its type names the most important one. */

@@ -4,17 +4,20 @@
  */
 
 import { type Cluster, clusterEntity, type Pointer } from "../cluster/entity.ts";
-import { isLeaseHeld, type Lease, type ReconcileState, type Release, readPointer } from "../cluster/store/pointer.ts";
+import { isLeaseHeld, type Lease, type Release, readPointer } from "../cluster/store/pointer.ts";
 import type { Services } from "../context.ts";
 import { readNodePools } from "../node-pool/items.ts";
 import { readSecrets, secretsByName } from "../secrets/vault.ts";
 import { keyText, NODE_POOL_PREFIX, organisationKey, poolsAndSecretsRange } from "../table/keys.ts";
+import { backoffDelay, withJitter } from "./backoff.ts";
 import { completeDeletion } from "./cleanup.ts";
+import { type FailedFollowUp, retryDelay } from "./follow-up.ts";
 import { acquireLease, type LeaseRefusal, raiseFence, releaseForRequest } from "./lease.ts";
 import { nextRecord, recorded, type StepResult, withoutPoolVersions } from "./next-record.ts";
-import { isConverged, observedStatus } from "./planning.ts";
+import { isConverged } from "./planning.ts";
 import type { PrerequisiteContext } from "./prerequisite.ts";
 import type { Observation } from "./provisioner.ts";
+import { stateAfter } from "./reconcile-state.ts";
 import type { ReconcilerServices } from "./services.ts";
 import { finalizeDeletion, releaseLease, writeRecord } from "./status-writer.ts";
 import { runStep, type Step, type StoredState } from "./step.ts";
@@ -28,10 +31,6 @@ const UNKNOWN_AFTER_FAILURES = 3;
 
 /** Iterations without a wait after which the reconciler reports a defect instead of looping forever. */
 const MAX_ITERATIONS = 1_000;
-
-/** Delay before a failed step is retried, doubled with every failure up to the maximum, in milliseconds. */
-const FIRST_BACKOFF_MS = 1_000;
-const MAX_BACKOFF_MS = 5 * 60_000;
 
 /** Time after a change in which the health of a cluster is expected to change, in milliseconds. */
 const SETTLING_MS = 5 * 60_000;
@@ -56,6 +55,10 @@ interface LeaseSession {
   stored: StoredState | undefined;
   /** True after a failed call, which may still take effect after the lease. */
   hasFailed: boolean;
+  /** Failed follow-up that waits for its next attempt; undefined if there is none, and after a request, which is processed at once. */
+  followUp: FailedFollowUp | undefined;
+  /** Number of requests when the pointer was last read. */
+  wakes: number;
 }
 
 /** Limits of a reconciliation. */
@@ -85,7 +88,10 @@ export async function reconcile(
   const now = () => services.clock().getTime();
   const end = now() + budgetMs;
   const limits = { hasTime: (ms = 0) => now() + ms < end && services.stopping?.aborted !== true };
-  const session: LeaseSession = { ...acquired, isStale: false, stored: undefined, hasFailed: false };
+  const { pointer } = acquired;
+  const followUp = pointer.requestedAt === undefined ? pointer.followUp : undefined;
+  const kept = { stored: undefined, followUp, wakes: pointer.wakes };
+  const session: LeaseSession = { ...acquired, ...kept, isStale: false, hasFailed: false };
   for (let iteration = 1; ; iteration++) {
     const result = await services.yieldToRequests(() => iterate(services, session, limits));
     if (result === "fenced" || result === "released") return result;
@@ -105,6 +111,9 @@ async function readPointerInSession(services: Services, session: LeaseSession): 
     session.pointer = await readPointer(services, session.lease.identity);
     session.isStale = false;
     if (!isSameRequest(before, session.pointer)) session.stored = undefined;
+    const wakes = session.pointer?.wakes ?? session.wakes;
+    if (wakes !== session.wakes) session.followUp = undefined;
+    session.wakes = wakes;
   }
   return isLeaseHeld(session.pointer, session.lease) ? session.pointer : undefined;
 }
@@ -131,7 +140,7 @@ async function iterate(services: ReconcilerServices, session: LeaseSession, limi
   if (session.stored === undefined) return forget(session);
   const { stored } = session;
   if (await stepUpgrade(services, session.lease, stored)) return forget(session);
-  const step = await runStep(services, session.lease, stored);
+  const step = await runStep(services, session.lease, stored, session.followUp);
   if (step === "changed") return forget(session);
   if (step === "prepared") {
     session.stored = { ...stored, secrets: await readSecrets(services.table, session.lease.identity) };
@@ -141,6 +150,7 @@ async function iterate(services: ReconcilerServices, session: LeaseSession, limi
   // Before the record, which may end the lease. It fails if another worker has the lease and sent the higher token.
   const highest = step.error?.highestFence;
   if (highest !== undefined && !(await raiseFenceInSession(services, session, highest))) return "fenced";
+  session.followUp = step.followUp;
   const result = await recordStep(services, session, pointer, stored, step, limits);
   if (step.error?.isTimeout !== true || result === "fenced" || result === "released") return result;
   return (await raiseFenceInSession(services, session)) ? result : "fenced";
@@ -213,14 +223,10 @@ async function recordStep(
   // After a failed call another attempt decides about the next transition. Otherwise only the completion of a deletion is left.
   const mayContinue = isTransition && (error !== undefined || nextRecord(after, now).kind !== "unchanged");
   const upgradeIn = upgradeDelay(services, { ...stored, cluster: after.cluster, pools: after.pools });
+  const isDone = isConverged(after.cluster, after.pools, observation);
   const delay = soonest(
     error === undefined
-      ? nextDelay(
-          services,
-          { ...stored, cluster: after.cluster },
-          isConverged(after.cluster, after.pools, observation),
-          observation,
-        )
+      ? nextDelay(services, { ...stored, cluster: after.cluster }, isDone, observation)
       : Math.max(
           backoffDelay(attempts),
           error.retryAfterMs ?? 0,
@@ -228,6 +234,8 @@ async function recordStep(
           isUnobservable ? services.provisioner.pollMs : 0,
         ),
     upgradeIn,
+    // Until then, each observation can retry it.
+    error === undefined && isDone ? retryDelay(services, step.followUp) : undefined,
   );
   const isInline = delay !== undefined && delay <= MAX_INLINE_MS && limits.hasTime(delay);
   const dueAt = delay === undefined ? undefined : new Date(services.clock().getTime() + delay);
@@ -248,30 +256,6 @@ async function recordStep(
   if (isLast) return "released";
   session.stored = { ...session.stored, cluster: after.cluster, pools: after.pools };
   return { requeueAfterMs: delay as number };
-}
-
-/** Builds the state that is stored on the pointer. If the cluster was not observed, the last observation stays. */
-function stateAfter(
-  { clock }: Services,
-  cluster: Cluster,
-  pointer: Pointer,
-  { observation, isUnobservable, error }: Step,
-  attempts: number,
-): ReconcileState {
-  const at = clock().toISOString();
-  const observed = isUnobservable
-    ? pointer.observation
-    : {
-        collectedAt: observation?.collectedAt ?? at,
-        status: observation?.health ?? observedStatus(observation, cluster.desiredStatus),
-        version: observation?.version,
-        endpoint: observation?.endpoint,
-      };
-  return {
-    ...(observed === undefined ? {} : { observation: observed }),
-    attempts,
-    ...(error === undefined ? {} : { lastError: { at, operation: error.operation, message: error.message } }),
-  };
 }
 
 /**
@@ -314,8 +298,3 @@ function soonest(...delays: (number | undefined)[]): number | undefined {
   const known = delays.filter((delay) => delay !== undefined);
   return known.length === 0 ? undefined : Math.min(...known);
 }
-
-/** Returns a random delay between half of a duration and all of it, so that clusters that failed together are retried apart. */
-const withJitter = (ms: number) => ms / 2 + (Math.random() * ms) / 2;
-
-const backoffDelay = (attempts: number) => withJitter(Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempts - 1)));

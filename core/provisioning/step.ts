@@ -8,6 +8,7 @@ import { deadlineIn } from "../shared/retry.ts";
 import type { Key } from "../table/keys.ts";
 import { commit, Transaction } from "../table/transaction.ts";
 import { callWithTimeout, type StepError } from "./call.ts";
+import { type FailedFollowUp, runFollowUp } from "./follow-up.ts";
 import { renewLease } from "./lease.ts";
 import { firstRecord, recorded } from "./next-record.ts";
 import { buildPlan } from "./plan.ts";
@@ -39,14 +40,19 @@ export interface Step {
   /** True if all prerequisites are satisfied, or, for a deleting cluster, removed. */
   isPrepared: boolean;
   error: StepError | undefined;
+  /** Failed follow-up, which delays nothing else; undefined if there is none. */
+  followUp: FailedFollowUp | undefined;
+  /** True if the follow-up failed in this step. */
+  isFollowUpNew: boolean;
 }
 
 /** Step without a result to record: a prerequisite was satisfied, or the stored state changed meanwhile. */
-type Unfinished = "prepared" | "changed";
+export type Unfinished = "prepared" | "changed";
 
 /**
  * Runs the next step of a cluster.
  *
+ * @param failed follow-up that failed in an earlier step
  * @returns `prepared` if the secrets have to be read again, `changed` if the whole stored state has to be
  * @throws AppError unavailable as `commit`
  */
@@ -54,10 +60,11 @@ export async function runStep(
   services: ReconcilerServices,
   lease: Lease,
   stored: StoredState,
+  failed: FailedFollowUp | undefined,
 ): Promise<Step | Unfinished> {
   return stored.cluster.desiredStatus === "deleting"
     ? await destroy(services, lease, stored)
-    : await build(services, lease, stored);
+    : await build(services, lease, stored, failed);
 }
 
 const observe = ({ provisioner, callMs }: ReconcilerServices, cluster: Cluster, nodePools: readonly NodePool[]) =>
@@ -81,10 +88,17 @@ async function destroy(services: ReconcilerServices, { fence }: Lease, stored: S
     isCurrent: error === undefined,
     isPrepared: isGone && remaining === undefined,
     error,
+    followUp: undefined,
+    isFollowUpNew: false,
   };
 }
 
-async function build(services: ReconcilerServices, lease: Lease, stored: StoredState): Promise<Step | Unfinished> {
+async function build(
+  services: ReconcilerServices,
+  lease: Lease,
+  stored: StoredState,
+  failed: FailedFollowUp | undefined,
+): Promise<Step | Unfinished> {
   const { cluster, pools } = stored;
   // Before the observation: a secret is renewed in time even if the provisioner is unavailable.
   const prepared = await satisfyNext(services, lease, stored);
@@ -92,16 +106,20 @@ async function build(services: ReconcilerServices, lease: Lease, stored: StoredS
   if (prepared === "prepared" || prepared === "changed") return prepared;
   const isPrepared = prepared === undefined;
   const { value: observation, error } = await observe(services, cluster, pools);
-  const observed = { cluster, pools, observation, isUnobservable: error !== undefined, isCurrent: false, isPrepared };
+  const isUnobservable = error !== undefined;
+  const kept = { followUp: failed, isFollowUpNew: false };
+  const observed = { cluster, pools, observation, isUnobservable, isCurrent: false, isPrepared, ...kept };
   if (error !== undefined) return { ...observed, error };
   // A cluster whose prerequisites were satisfied before, for example with another issuer, is not blocked by a renewal.
   if (prepared !== undefined && !hasReached(cluster, "OIDC_PROVISIONED")) return { ...observed, error: prepared };
-  const followed = await followUp(services, lease, stored, observation);
+  const write = (transaction: Transaction) => commitUnderLease(services, lease, transaction);
+  const followed = await runFollowUp(services, write, stored, observation, failed);
   if (followed === "prepared" || followed === "changed") return followed;
-  return await apply(services, lease, stored, { ...observed, error: prepared ?? followed });
+  const isFollowUpNew = followed !== undefined && followed !== failed;
+  return await apply(services, lease, stored, { ...observed, error: prepared, followUp: followed, isFollowUpNew });
 }
 
-/** Applies the next plan. @param observed result so far: the observation, and the error of a prerequisite or a follow-up */
+/** Applies the next plan. @param observed result so far: the observation, and the error of a prerequisite */
 async function apply(
   services: ReconcilerServices,
   lease: Lease,
@@ -186,28 +204,6 @@ async function satisfyNext(
   );
   if (error !== undefined) return { ...error, isPrerequisite: true };
   return isCommitted === true ? "prepared" : "changed";
-}
-
-/**
- * Takes the first step that follows from an observation.
- *
- * @returns its error or its success; undefined if there is nothing to do
- */
-async function followUp(
-  services: ReconcilerServices,
-  lease: Lease,
-  { cluster, pools: nodePools, secrets }: StoredState,
-  observation: Observation | undefined,
-): Promise<StepError | Unfinished | undefined> {
-  if (observation === undefined) return undefined;
-  const next = services.followUps.find((each) => each.isDue({ cluster, secrets }, observation));
-  if (next === undefined) return undefined;
-  const context = { cluster, nodePools, secrets, observation, provisioner: services.provisioner };
-  const write = (transaction: Transaction) => commitUnderLease(services, lease, transaction);
-  const { value: isCommitted, error } = await callWithTimeout(services, next.operation, (signal) =>
-    next.run(context, write, signal),
-  );
-  return error ?? (isCommitted === true ? "prepared" : "changed");
 }
 
 /** Removes what prerequisites created outside of the table. @returns the first error */

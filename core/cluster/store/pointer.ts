@@ -27,10 +27,10 @@ export interface Lease {
 }
 
 /** Result of the last reconciliation. */
-export type ReconcileState = Pick<Pointer, "attempts" | "lastError" | "observation">;
+export type ReconcileState = Pick<Pointer, "attempts" | "lastError" | "followUp" | "observation">;
 
 /** Attributes of a pointer that no error and no failed attempt has. */
-const NO_FAILURES = { set: { attempts: 0 }, remove: ["lastError"] } as const;
+const NO_FAILURES = { set: { attempts: 0 }, remove: ["lastError", "followUp"] } as const;
 
 /** Attributes that place a pointer in the due index. */
 const DUE = ["duePk", "dueAt"] as const;
@@ -216,10 +216,17 @@ export function takeLease(transaction: Transaction, from: Lease, leaseUntil: str
   return { ...from, fence };
 }
 
-function stateChanges({ observation, attempts, lastError }: ReconcileState): Required<Pick<Changes, "set" | "remove">> {
-  const observed = observation === undefined ? {} : { observation };
-  if (lastError === undefined) return { set: { attempts, ...observed }, remove: ["lastError"] };
-  return { set: { attempts, ...observed, lastError }, remove: [] };
+function stateChanges({
+  observation,
+  attempts,
+  lastError,
+  followUp,
+}: ReconcileState): Required<Pick<Changes, "set" | "remove">> {
+  const present = Object.entries({ observation, lastError, followUp }).filter(([, value]) => value !== undefined);
+  const remove = Object.entries({ lastError, followUp }).flatMap(([name, value]) =>
+    value === undefined ? [name] : [],
+  );
+  return { set: { attempts, ...Object.fromEntries(present) }, remove };
 }
 
 const unchanged = { set: {}, remove: [] };

@@ -90,7 +90,7 @@ describe("releasing a lease of a cluster at rest", () => {
     world.table.client.middlewareStack.add(
       (next) => async (args) => {
         const { UpdateExpression = "" } = args.input as { UpdateExpression?: string };
-        const isRelease = UpdateExpression.includes("REMOVE #lastError, #leaseUntil");
+        const isRelease = UpdateExpression.includes("REMOVE #lastError, #followUp, #leaseUntil");
         if (isRelease && ++seen.sent === 1) {
           await next(args);
           await meanwhile();

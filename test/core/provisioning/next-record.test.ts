@@ -34,6 +34,8 @@ const failed = (attempts: number, more: Partial<StepResult> = {}): StepResult =>
   isPrepared: true,
   state: { attempts },
   error: { operation: "observing the cluster", message: "no", isTimeout: false },
+  followUp: undefined,
+  isFollowUpNew: false,
   ...more,
 });
 
