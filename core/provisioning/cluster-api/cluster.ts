@@ -6,6 +6,7 @@ import type { TranslationInput } from "./input.ts";
 import { ACCOUNT_ID, environmentLabels, organisationLabels, VERSION } from "./labels.ts";
 import { canonicalJson, type Manifest, namespaceOf, shortHash } from "./manifest.ts";
 import { CLUSTER_API_VERSION } from "./versions.ts";
+import { zonesAnnotation } from "./zones.ts";
 
 /** Translates an organisation to the namespace of its objects. */
 export const translateNamespace = ({
@@ -21,11 +22,13 @@ export const translateNamespace = ({
  *
  * @param controlPlane object of the control plane
  * @param infrastructure object of the infrastructure; undefined if the customer brings the machines
+ * @param zones zones with which the cluster started
  */
 export function translateCluster(
   input: TranslationInput,
   controlPlane: Manifest,
   infrastructure: Manifest | undefined,
+  zones: readonly string[],
 ): Manifest {
   const { cluster, objectName, organisationIdentity } = input;
   const hasAddons = Object.keys(cluster.addons).length > 0;
@@ -40,6 +43,7 @@ export function translateCluster(
         [`${PRODUCT_PREFIX}name`]: cluster.name,
         ...(cluster.description === undefined ? {} : { [`${PRODUCT_PREFIX}description`]: cluster.description }),
         [VERSION]: cluster.version,
+        ...zonesAnnotation(zones),
         ...(hasAddons ? { [`${PRODUCT_PREFIX}addons-hash`]: shortHash(canonicalJson(cluster.addons), 16) } : {}),
       },
     },

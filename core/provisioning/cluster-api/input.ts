@@ -33,6 +33,8 @@ export interface Rollout {
   wasAvailable: boolean;
   /** Address that was allocated for the API server; undefined except on vsphere. */
   apiAddress: string | undefined;
+  /** Slugs of the zones with which the cluster started, in order; undefined until it exists. */
+  zones: readonly string[] | undefined;
 }
 
 /** Parts of an account's credentials that are not secret and appear in objects. Only azure has them. */

@@ -20,6 +20,8 @@ export const ENVIRONMENT = `${PRODUCT_PREFIX}environment`;
 export const NODE_POOL_ID = `${PRODUCT_PREFIX}node-pool-id`;
 /** Annotation of a Cluster, control plane or MachineDeployment with its complete version, such as `v1.33.4-u-ame.2`. */
 export const VERSION = `${PRODUCT_PREFIX}version`;
+/** Annotation of a Cluster with the slugs of the zones with which it started, separated by commas. */
+export const ZONES = `${PRODUCT_PREFIX}zones`;
 /** Label of machines with the name of their MachineDeployment, for its selector. */
 export const DEPLOYMENT = `${PRODUCT_PREFIX}machine-deployment`;
 

@@ -3,11 +3,12 @@
 import { PRODUCT_PREFIX, REBOOTS_LABEL } from "../../node-pool/reserved-names.ts";
 import { DELETION_LIMITS, machineTemplate, nodeRegistration, referenceTo } from "./control-plane.ts";
 import { healthCheck } from "./health-check.ts";
-import { MAX_ZONES, type TranslatedPool, type TranslatedType, type TranslationInput } from "./input.ts";
+import type { TranslatedPool, TranslatedType, TranslationInput } from "./input.ts";
 import { clusterLabels, DEPLOYMENT, environmentLabels, NODE_POOL_ID, VERSION } from "./labels.ts";
 import { contentName, type Manifest, namespaceOf, shortHash } from "./manifest.ts";
 import type { ProviderTranslation } from "./provider.ts";
 import { CLUSTER_API_VERSION } from "./versions.ts";
+import { startedZones } from "./zones.ts";
 
 /** Annotation of a machine that is deleted without a drain of its node. */
 const WITHOUT_DRAIN = "machine.cluster.x-k8s.io/exclude-node-draining";
@@ -35,10 +36,6 @@ export interface PoolManifests {
 export const deploymentName = (objectName: string, poolIdentity: string): string =>
   `${objectName}-${shortHash(poolIdentity, 8)}`;
 
-/** Returns the zones over which the cluster and its pools without a zone are spread; empty if the provider chooses. */
-export const zonesOf = ({ cluster, zones }: Pick<TranslationInput, "cluster" | "zones">): readonly string[] =>
-  cluster.enableMultiAvailabilityZones ? zones.slice(0, MAX_ZONES) : [];
-
 const share = (total: number, parts: number, index: number): number =>
   Math.floor(total / parts) + (index < total % parts ? 1 : 0);
 
@@ -53,7 +50,7 @@ function partsOf<Type extends TranslatedType>(
 ): PoolPart[] {
   const { identity, availabilityZone, minSize, maxSize } = pool;
   const name = deploymentName(input.objectName, identity);
-  const ofCluster = () => poolZones?.(input) ?? (spreadsPools ? zonesOf(input) : []);
+  const ofCluster = () => poolZones?.(input) ?? (spreadsPools ? startedZones(input) : []);
   const zones = availabilityZone === undefined ? ofCluster() : [availabilityZone];
   if (zones.length < 2) return [{ name, zone: zones[0], minSize, maxSize }];
   return zones.map((zone, index) => ({

@@ -54,7 +54,7 @@ export const previewProblems = (subject: PreviewSubject, profiles: Profiles): st
 export function previewManifests(subject: PreviewSubject, profiles: Profiles): Manifest[] {
   const { cluster, organisationIdentity, account, apiAddress = NOT_ALLOCATED } = subject;
   if (cluster.desiredStatus === "deleting") return [];
-  const rollout = { wasAvailable: cluster.furthestPhase === "DONE", apiAddress };
+  const rollout = { wasAvailable: cluster.furthestPhase === "DONE", apiAddress, zones: undefined };
   const credentials = redactedCredentials(typeOf(cluster));
   const details = detailsByType[typeOf(cluster)]?.(credentials);
   const input = buildInput(planOf(subject), { organisationIdentity, account }, profiles, rollout, details);

@@ -56,6 +56,8 @@ export interface ProviderTranslation<Type extends TranslatedType> {
   spreadsPools: boolean;
   /** Returns the zones of a pool without a zone. Default: those of the cluster if `spreadsPools` is true, none otherwise. */
   poolZones?(input: TranslationInput<Type>): readonly string[];
+  /** Returns the zones that a new cluster gets. Default: the first ones of the region if it uses several, none otherwise. */
+  newZones?(input: TranslationInput<Type>): readonly string[];
   /** Returns the provider's name of a zone. Default: its slug in the catalogue. */
   zoneName?(input: TranslationInput<Type>, slug: string): string;
   /** Returns the object of the cluster's infrastructure. Its name is that of the cluster. */

@@ -39,6 +39,7 @@ import { SourceReader, type SourceServices } from "./sources.ts";
 import { clusterApiTraits } from "./traits.ts";
 import { translate, translateAccount, translateSecrets } from "./translate.ts";
 import { type NamespacedName, openWorkloadCluster, putBootstrapTokens, secretValue } from "./workload-cluster.ts";
+import { observedZones } from "./zones.ts";
 
 /** Delay between two observations of a change in progress, in milliseconds. */
 const POLL_MS = 5_000;
@@ -117,13 +118,18 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     return certificate;
   }
 
-  async function rolloutOf(call: Call, { cluster, observation }: Plan): Promise<Rollout> {
+  async function rolloutOf(
+    call: Call,
+    { cluster, observation }: Plan,
+    before: ObservedCluster | undefined,
+  ): Promise<Rollout> {
     const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
     const addresses = settings !== undefined && "apiAddresses" in settings ? settings.apiAddresses : undefined;
     return {
       wasAvailable: cluster.furthestPhase === "DONE" || observation?.phase === "DONE",
       apiAddress:
         addresses === undefined ? undefined : await allocateAddress(call, cluster.identity, addressesIn(addresses)),
+      zones: observedZones(before),
     };
   }
 
@@ -135,7 +141,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     if (before !== undefined) requireNotDeleting(before.cluster);
     requireNoDowngrade(before?.controlPlane, kubernetesOf(plan.version));
     const found = await sources.read(cluster);
-    const rollout = await rolloutOf(call, plan);
+    const rollout = await rolloutOf(call, plan, before?.cluster);
     const input = buildInput(plan, found, profiles, rollout, await sources.accountDetailsOf(cluster, found));
     const manifests = translate(input);
     const hash = applyHash(manifests, found.credentialsRevision);

@@ -11,6 +11,7 @@ import { translateNodePools } from "./node-pool.ts";
 import type { AccountInput, AccountSecrets, ProviderTranslation } from "./provider.ts";
 import { translateHostedControlPlane } from "./providers/byon.ts";
 import { type MachineType, translations } from "./providers/index.ts";
+import { startedZones } from "./zones.ts";
 
 const isHosted = (input: TranslationInput): input is TranslationInput<"byon"> => input.type === "byon";
 
@@ -37,7 +38,7 @@ function translateHosted(input: TranslationInput<"byon">): Manifest[] {
     ...(networkSecret === undefined ? [] : [networkSecret]),
     ...(configuration === undefined ? [] : [configuration]),
     controlPlane,
-    translateCluster(input, controlPlane, undefined),
+    translateCluster(input, controlPlane, undefined, []),
     ...resourceSets,
   ];
 }
@@ -70,6 +71,7 @@ function translateMachines(input: TranslationInput<MachineType>): Manifest[] {
   const nodeSize = "controlPlaneNodeSize" in settings ? settings.controlPlaneNodeSize : "";
   const { template, controlPlane } = translateControlPlane(input, translation, nodeSize);
   const pools = translateNodePools(input, translation, remediation);
+  const zones = translation.spreadsPools ? startedZones(input, translation.newZones) : [];
   const controlPlaneCheck = controlPlaneHealthCheck(input);
   const [networkSecret, ...resourceSets] = translateNetwork(input);
   return [
@@ -81,7 +83,7 @@ function translateMachines(input: TranslationInput<MachineType>): Manifest[] {
     ...(remediation === undefined || pools.healthChecks.length === 0 ? [] : [remediation]),
     infrastructure,
     controlPlane,
-    translateCluster(input, controlPlane, infrastructure),
+    translateCluster(input, controlPlane, infrastructure, zones),
     ...pools.deployments,
     ...(controlPlaneCheck === undefined ? [] : [controlPlaneCheck]),
     ...pools.healthChecks,

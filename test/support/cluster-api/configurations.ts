@@ -191,7 +191,7 @@ export function inputArbitrary(type: TranslatedType): fc.Arbitrary<TranslationIn
       oidc: rest.oidc,
       profile,
       settings,
-      rollout: { wasAvailable: rest.wasAvailable, apiAddress: apiAddressOf(type) },
+      rollout: { wasAvailable: rest.wasAvailable, apiAddress: apiAddressOf(type), zones: undefined },
     };
   });
 }

@@ -62,7 +62,7 @@ function common(type: TranslatedType) {
     oidc: undefined,
     profile,
     settings: minimalSettings(type),
-    rollout: { wasAvailable: false, apiAddress: apiAddressOf(type) },
+    rollout: { wasAvailable: false, apiAddress: apiAddressOf(type), zones: undefined },
   };
   return { input, pool, larger: larger[0] ?? size };
 }

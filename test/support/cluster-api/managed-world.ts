@@ -68,9 +68,9 @@ export interface ManagedWorld {
 let accounts = 0;
 
 /** Creates a world. The catalogue belongs to the process: restore it with `useCatalogue(shippedCatalogue)` at the end. */
-export async function makeManagedWorld(): Promise<ManagedWorld> {
+export async function makeManagedWorld(profiles = generousProfiles(randomUUID())): Promise<ManagedWorld> {
   useCatalogue(catalogueWithImages(""));
-  const world = await makePlayedWorld(generousProfiles(randomUUID()));
+  const world = await makePlayedWorld(profiles);
   // Namespaces of the controllers that read credentials there.
   for (const name of ["capa-system", "capv-system"]) {
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name } };

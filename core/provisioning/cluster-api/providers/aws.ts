@@ -4,9 +4,9 @@ import { apiSources } from "../api-sources.ts";
 import type { TranslationInput } from "../input.ts";
 import { accountLabels } from "../labels.ts";
 import { accountObjectName, namespaceOf, secretData } from "../manifest.ts";
-import { zonesOf } from "../node-pool.ts";
 import type { ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
+import { startedZones } from "../zones.ts";
 
 type Input = TranslationInput<"aws">;
 
@@ -72,7 +72,7 @@ export const aws: ProviderTranslation<"aws"> = {
       network: {
         vpc: {
           cidrBlock: input.settings.networkCidr,
-          availabilityZoneUsageLimit: Math.max(1, zonesOf(input).length),
+          availabilityZoneUsageLimit: Math.max(1, startedZones(input).length),
           availabilityZoneSelection: "Ordered",
         },
         cni: { cniIngressRules: networkRules(input) },

@@ -2,11 +2,12 @@
 
 import { Address, parseCidr } from "../../../shared/ip.ts";
 import { apiSources } from "../api-sources.ts";
-import type { AccountDetails, TranslationInput } from "../input.ts";
+import { type AccountDetails, MAX_ZONES, type TranslationInput } from "../input.ts";
 import { accountLabels } from "../labels.ts";
 import { accountObjectName, namespaceOf, secretData, shortHash } from "../manifest.ts";
 import type { AccountInput, KubeadmSettings, ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
+import { startedZones } from "../zones.ts";
 
 type Input = TranslationInput<"azure">;
 
@@ -79,11 +80,21 @@ function frontends(input: Input) {
   };
 }
 
-/** Excludes zones of the region from the control plane. By default the provider reports all of them as usable. */
-function failureDomains({ cluster, zones, settings }: Input) {
-  if (!settings.hasZones || cluster.enableMultiAvailabilityZones) return {};
+/** Returns the zones of a new cluster: several, or the only one with its control plane. */
+const newZones = ({ cluster, zones, settings }: Input): readonly string[] =>
+  settings.hasZones ? zones.slice(0, cluster.enableMultiAvailabilityZones ? MAX_ZONES : 1) : [];
+
+/**
+ * Excludes all zones of the region except that of the cluster from the control plane. By default the provider reports all of them as usable,
+ * also those that the catalogue gets later.
+ */
+function failureDomains(input: Input) {
+  const { cluster, zones } = input;
+  const own = startedZones(input, newZones);
+  if (own.length === 0 || cluster.enableMultiAvailabilityZones) return {};
+  const all = [...new Set([...own, ...zones])].sort();
   return {
-    failureDomains: Object.fromEntries(zones.map((zone, index) => [zone, { controlPlane: index === 0 }])),
+    failureDomains: Object.fromEntries(all.map((zone) => [zone, { controlPlane: own.includes(zone) }])),
   };
 }
 
@@ -112,6 +123,8 @@ function imageOf(image: string) {
 export const azure: ProviderTranslation<"azure"> = {
   isCloud: true,
   spreadsPools: true,
+  newZones,
+  poolZones: (input) => (input.cluster.enableMultiAvailabilityZones ? startedZones(input, newZones) : []),
   infrastructureCluster(input) {
     const { cluster, objectName, settings } = input;
     return {

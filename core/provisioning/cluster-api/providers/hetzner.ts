@@ -7,6 +7,7 @@ import { namespaceOf, secretData } from "../manifest.ts";
 import { NETWORK_ZONES } from "../profile-rules.ts";
 import type { ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
+import { startedZones } from "../zones.ts";
 
 /** Placement group of the control plane, so that its machines do not share a host. Its limit of ten servers is too low for pools. */
 const PLACEMENT_GROUP = "control-plane";
@@ -22,9 +23,12 @@ type Input = TranslationInput<"hetzner">;
 /** Returns the name of the Secret. The controllers own it, so each cluster has one. */
 const secretName = ({ objectName }: Pick<Input, "objectName">): string => `${objectName}-hetzner`;
 
-/** Returns the locations of the control plane and of pools without a zone. */
-const locationsOf = ({ cluster, settings: { locations } }: Input): readonly string[] =>
+/** Returns the locations of a new cluster. */
+const newLocations = ({ cluster, settings: { locations } }: Input): readonly string[] =>
   cluster.enableMultiAvailabilityZones && locations.length > 1 ? locations : [cluster.region];
+
+/** Returns the locations of the control plane and of pools without a zone. */
+const locationsOf = (input: Input): readonly string[] => startedZones(input, newLocations);
 
 function firstSubnet(network: string): string {
   const block = parseCidr(network);
@@ -48,6 +52,7 @@ export const hetzner: ProviderTranslation<"hetzner"> = {
   isCloud: true,
   spreadsPools: true,
   // Without a location, the provider selects one for each machine by the hash of its name.
+  newZones: newLocations,
   poolZones: locationsOf,
   infrastructureCluster: (input) => ({
     apiVersion: PROVIDER_VERSION.hetzner,

@@ -4,9 +4,9 @@ import { apiSources } from "../api-sources.ts";
 import type { TranslationInput } from "../input.ts";
 import { clusterLabels } from "../labels.ts";
 import { namespaceOf, secretData } from "../manifest.ts";
-import { zonesOf } from "../node-pool.ts";
 import type { AccountInput, AccountSecrets, ProviderTranslation } from "../provider.ts";
 import { PROVIDER_VERSION } from "../versions.ts";
+import { startedZones } from "../zones.ts";
 import { zoneNameOf } from "./zone-names.ts";
 
 type Input = TranslationInput<"openstack">;
@@ -60,7 +60,7 @@ export const openstack: ProviderTranslation<"openstack"> = {
   infrastructureCluster(input) {
     const { settings, objectName } = input;
     const sources = apiSources(input);
-    const zones = zonesOf(input).map((zone) => zoneName(input, zone));
+    const zones = startedZones(input).map((zone) => zoneName(input, zone));
     const { dnsServers } = settings;
     return {
       apiVersion: PROVIDER_VERSION.openstack,

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Cluster } from "#core/cluster/entity.ts";
 import type { NodePool } from "#core/node-pool/entity.ts";
 import type { TranslatedPool, TranslatedType, TranslationInput } from "#core/provisioning/cluster-api/input.ts";
+import { observedZones } from "#core/provisioning/cluster-api/zones.ts";
 import { type Effect, effectOf } from "#test/support/cluster-api/effects.ts";
 import { exampleOf, VERSION } from "#test/support/cluster-api/examples.ts";
 import { planned, releaseOf } from "#test/support/cluster-api/input-parts.ts";
@@ -178,6 +179,38 @@ describe.each(translatedTypes)("a full cluster of %s", (type) => {
     const hasMachines = type !== "none" && type !== "byon";
     const expected = hasMachines ? rolling(["control plane"], "machines control plane") : NOTHING;
     expect(effectOf(before, after)).toEqual(expected);
+  });
+});
+
+/** Returns a configuration whose Cluster was observed: its objects were applied before. */
+const observed = (input: TranslationInput): TranslationInput => {
+  const [found] = translateAll(input).filter(({ kind }) => kind === "Cluster");
+  return { ...input, rollout: { ...input.rollout, zones: observedZones(found) } };
+};
+
+/** Configuration after the operator changed the zones of the region: one is new and first, and the others are in another order. */
+const withOtherZones = (input: TranslationInput): TranslationInput => {
+  const { settings, zones } = input;
+  const hasLocations = "locations" in settings && settings.locations.length > 0;
+  return {
+    ...input,
+    zones: ["zone-0", ...zones.toReversed()],
+    settings: hasLocations ? { ...settings, locations: ["hel1", input.cluster.region] } : settings,
+  };
+};
+
+describe.each(translatedTypes)("other zones in the catalogue and in the profile file, on %s", (type) => {
+  const effectOn = (input: TranslationInput) => effectOf(input, withOtherZones(input));
+
+  test.each(["minimal", "full"] as const)("replace no machine of a %s cluster that exists", (name) => {
+    // A new zone of azure is excluded from the control plane of a cluster with one zone.
+    const expected = type === "azure" && name === "minimal" ? only("infrastructure") : NOTHING;
+    expect(effectOn(observed(exampleOf(type, name)))).toEqual(expected);
+  });
+
+  test("apply to a new cluster, where it uses zones", () => {
+    const usesZones = ["aws", "azure", "openstack", "hetzner", "vsphere"].includes(type);
+    expect(effectOn(exampleOf(type, "full")).changes.includes("pool web")).toBe(usesZones);
   });
 });
 
