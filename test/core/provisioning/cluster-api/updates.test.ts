@@ -1,7 +1,10 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Cluster } from "#core/cluster/entity.ts";
 import type { NodePool } from "#core/node-pool/entity.ts";
 import type { TranslatedPool, TranslatedType, TranslationInput } from "#core/provisioning/cluster-api/input.ts";
+import { settingsByType } from "#core/provisioning/cluster-api/profile.ts";
 import { observedZones } from "#core/provisioning/cluster-api/zones.ts";
 import { type Effect, effectOf } from "#test/support/cluster-api/effects.ts";
 import { exampleOf, VERSION } from "#test/support/cluster-api/examples.ts";
@@ -213,6 +216,52 @@ describe.each(translatedTypes)("other zones in the catalogue and in the profile 
     expect(effectOn(exampleOf(type, "full")).changes.includes("pool web")).toBe(usesZones);
   });
 });
+
+const EXAMPLE = join(import.meta.dirname, "../../../../docs/examples/cluster-api-profiles.yaml");
+
+/** Returns the mark of each setting of a provider in the example of a profile file: what a change does to clusters. */
+function marksOf(type: TranslatedType): [setting: string, mark: string | undefined][] {
+  const [, providers = ""] = readFileSync(EXAMPLE, "utf8").split("\nproviders:\n");
+  const section = providers.split(/\n(?= {2}\w+:)/).find((text) => text.includes(`  ${type}:`)) ?? "";
+  return Object.keys(settingsByType[type].entries).map((setting) => {
+    const [before = ""] = section.split(new RegExp(`[\\s{]${setting}:`));
+    return [setting, [...before.matchAll(/\[(fixed|machines|control planes|nodes|in place|new)\]/g)].at(-1)?.[1]];
+  });
+}
+
+/** Returns another value of a setting. */
+function otherValue(value: unknown): unknown {
+  if (typeof value === "number") return value + 1;
+  if (typeof value === "boolean") return !value;
+  if (Array.isArray(value)) return [...value, "10.98.0.0/24"];
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, otherValue(each)]));
+  return typeof value === "string" && value.includes("/") && /^[0-9]/.test(value) ? "10.97.0.0/24" : `${value}x`;
+}
+
+describe.each(translatedTypes.filter((type) => type !== "none"))(
+  "the marks of the example's settings of %s",
+  (type) => {
+    const before = observed(exampleOf(type, "full"));
+
+    test.each(marksOf(type))("%s is marked with its effect on clusters: %s", (setting, mark) => {
+      const present = (before.settings as Record<string, unknown>)[setting];
+      const value = setting === "controlPlaneNodeSize" ? [...before.nodeTypes.keys()].at(-1) : otherValue(present);
+      const settings = { ...before.settings, [setting]: value } as TranslationInput["settings"];
+      const { changes: changed, rollouts } = effectOf(before, { ...before, settings });
+      const expected: Record<string, string[] | undefined> = {
+        machines: ["control plane", ...POOLS].sort(),
+        "control planes": ["control plane"],
+        nodes: POOLS,
+        "in place": [],
+        new: [],
+      };
+      expect(mark).toBeDefined();
+      if (mark !== "fixed") expect(rollouts).toEqual(expected[mark ?? ""]);
+      if (mark === "new") expect(changed).toEqual([]);
+    });
+  },
+);
 
 describe("a cluster on vSphere", () => {
   const before = exampleOf("vsphere", "full");
