@@ -146,10 +146,10 @@ const REFUSED: Record<Provider, [settings: Json, nodePool: Json, details: string
     { enableMultiAvailabilityZones: true, serviceSubnet: "172.16.0.0/20" },
     { availabilityZone: "1", annotations: { "sigs.k8s.io/cluster-api-provider-azure-last-applied-tags-vm": "x" } },
     [
-      "enableMultiAvailabilityZones: true is not allowed: the platform does not have several zones",
-      'serviceSubnet: "172.16.0.0/20" is not allowed: it overlaps',
+      "enableMultiAvailabilityZones: true is not allowed: the platform does not have several zones in this region; send false, or choose another region; no region allows it",
+      'serviceSubnet: "172.16.0.0/20" is not allowed: it overlaps the network of the machines or of the API servers; choose another subnet; it must not overlap 172.16.0.0/16',
       'nodePools[0].availabilityZone: "1" is not allowed: the platform has no zones in this region',
-      'nodePools[0].annotations: "sigs.k8s.io/cluster-api-provider-azure-last-applied-tags-vm" is not allowed',
+      'nodePools[0].annotations.sigs.k8s.io/cluster-api-provider-azure-last-applied-tags-vm: "x" is not allowed: Cluster API',
     ],
   ],
   openstack: [
@@ -332,7 +332,7 @@ describe("the creation of a cluster that Cluster API cannot express", () => {
     await created("generous", creation("byon", { ...multi, ipWhitelist }));
     expectRefused(
       await create("generous", creation("hetzner", { ...multi, region: "ash" })),
-      /^enableMultiAvailabilityZones: true/,
+      /^enableMultiAvailabilityZones: true .*choose another region; possible in the regions fsn1$/,
     );
   });
 
@@ -390,7 +390,8 @@ describe("a change of a cluster that Cluster API cannot express", () => {
         addons: { velero: {} },
       }),
       /^addons: "velero"/,
-      /^ipWhitelist: "203/,
+      // A cluster cannot change its region, so no regions are listed.
+      /^ipWhitelist: "203.* choose another region$/,
     );
     const without = await send("PATCH", path, { ipWhitelist: [], addons: {}, enableNetworkEncryption: false });
     expect(without.status, without.text).toBe(200);
@@ -409,7 +410,8 @@ describe("a change of a cluster that Cluster API cannot express", () => {
     expect((await patch("v1.34.3-u-ame.1")).status, "before a control plane exists").toBe(200);
     expect((await patch("v1.34.4-u-ame.2")).status).toBe(200);
     await world.settle();
-    const older = /^version: "v1.34.3-u-ame.1" is not allowed: the control plane has a newer version/;
+    const older =
+      /^version: "v1.34.3-u-ame.1" is not allowed: the control plane has a newer version .*; the control plane has v1.34.4-u-ame.2; possible: (?!.*v1.34.3)v1.34.4-u-ame.2, .*v1.35.0-u-ame.1/;
     expectRefused(await patch("v1.34.3-u-ame.1"), older);
     const { reachable, newer } = (await send("GET", `${path}/upgrades`)).body;
     const blocks = (list: Json[], version: string) => list.find((each) => each.version === version)?.blockedBy;

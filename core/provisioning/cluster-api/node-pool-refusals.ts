@@ -23,6 +23,7 @@ export const nodePoolRefusals: readonly NodePoolRefusal[] = [
     values: "every zone, if the profile file has no zones for the region (`hasZones: false`, no `zoneLabels`)",
     reason: "the platform has no zones in this region; leave it out, or choose another region for the cluster",
     only: "creation",
+    dependsOnRegion: true,
     refused: (subject) => (usableZones(subject) === 0 ? subject.pool.availabilityZone : undefined),
   },
   {
@@ -77,6 +78,7 @@ export const nodePoolRefusals: readonly NodePoolRefusal[] = [
     property: "annotations",
     values: "a name that begins with `sigs.k8s.io/cluster-api-provider-`",
     reason: "Cluster API's provider uses it to tag machines; choose another name",
+    isMember: true,
     refused: ({ pool: { annotations = {} } }) =>
       Object.keys(annotations).find((name) => name.toLowerCase().startsWith("sigs.k8s.io/cluster-api-provider-")),
   },

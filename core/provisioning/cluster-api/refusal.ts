@@ -5,15 +5,15 @@ import type { ConfiguredCluster, RequestedCluster, RequestedNodePool } from "../
 import { overlap, parseCidr } from "../../shared/ip.ts";
 import type { TranslatedType } from "./input.ts";
 import type { SettingsOf } from "./profile.ts";
-import type { Profiles, Settings } from "./profiles.ts";
+import { type Profiles, type Settings, settingsOf } from "./profiles.ts";
 
 /** Cluster to check. */
 export interface ClusterSubject {
   type: CloudProviderType;
   /** Slug of the provider. */
   provider: string;
-  /** Slugs of all regions of the provider. */
-  regions: readonly string[];
+  /** Zones of all regions of the provider, by the slug of the region. */
+  zonesByRegion: ReadonlyMap<string, readonly string[]>;
   /** Zones of the cluster's region, in the order of the catalogue; empty if the region is not known. */
   zones: readonly string[];
   /** Cores by the node type of the provider. */
@@ -46,14 +46,28 @@ export interface Refusal<Subject, Property extends string> {
   only?: "creation" | "change";
   /** Returns the value that is refused, or a part of it to show; undefined if the subject is allowed. */
   refused(subject: Subject): string | boolean | undefined;
+  /** True if the refused value is a name in the property, such as the name of an annotation, which becomes part of the path. */
+  isMember?: boolean;
+  /** Returns facts about the subject that make the reason concrete, such as the network that a subnet overlaps. */
+  facts?(subject: Subject): string | undefined;
   /** Lists what is allowed instead. */
   allowed?(subject: Subject): readonly string[];
+  /** True if another region can allow the value. The regions that do are listed for new clusters. */
+  dependsOnRegion?: boolean;
 }
 
 /** Row for a property of a cluster. */
 export type ClusterRefusal = Refusal<ClusterSubject, keyof RequestedCluster>;
 /** Row for a property of a node pool. */
 export type NodePoolRefusal = Refusal<NodePoolSubject, keyof RequestedNodePool>;
+
+/** Returns the subject in another region of its provider. */
+export const subjectIn = <Subject extends ClusterSubject>(subject: Subject, region: string): Subject => ({
+  ...subject,
+  zones: subject.zonesByRegion.get(region) ?? [],
+  cluster: { ...subject.cluster, region },
+  settings: settingsOf(subject.profiles, subject.provider, region),
+});
 
 /** Types with machines of the platform. */
 export const MACHINE_TYPES = ["aws", "azure", "openstack", "digitalocean", "hetzner", "vsphere"] as const;

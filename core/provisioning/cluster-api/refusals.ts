@@ -4,10 +4,12 @@
  */
 
 import { clusterVersions } from "../../catalogue/index.ts";
+import { controlPlaneVersions, reachableVersions, type Versioned } from "../../cluster/rules/versions.ts";
 import { placeholder } from "./network.ts";
 import { settingsOf } from "./profiles.ts";
 import {
   type ClusterRefusal,
+  type ClusterSubject,
   firstRange,
   hasImage,
   isDowngrade,
@@ -22,6 +24,12 @@ import {
   usableZones,
 } from "./refusal.ts";
 
+/** Returns the network of the machines or of the API servers that a subnet overlaps; undefined if there is none. */
+const overlappedBy = (subject: ClusterSubject, property: "clusterPodSubnet" | "serviceSubnet"): string | undefined => {
+  const subnet = subject.cluster[property];
+  return subnet === undefined ? undefined : machineNetworks(subject).find((each) => isOverlapping(each, subnet));
+};
+
 const subnetRefusal = (property: "clusterPodSubnet" | "serviceSubnet"): ClusterRefusal => ({
   types: ["aws", "azure", "openstack", "hetzner", "vsphere"],
   property,
@@ -29,11 +37,8 @@ const subnetRefusal = (property: "clusterPodSubnet" | "serviceSubnet"): ClusterR
     "a subnet that overlaps the network of the machines (on vsphere, `apiAddresses`; on hetzner, only with `enableNATGateway`)",
   reason: "it overlaps the network of the machines or of the API servers; choose another subnet",
   only: "creation",
-  refused: (subject) => {
-    const subnet = subject.cluster[property];
-    if (subnet === undefined) return undefined;
-    return machineNetworks(subject).some((network) => isOverlapping(network, subnet)) ? subnet : undefined;
-  },
+  refused: (subject) => (overlappedBy(subject, property) === undefined ? undefined : subject.cluster[property]),
+  facts: (subject) => `it must not overlap ${overlappedBy(subject, property)}`,
 });
 
 /** Settings of clusters that are refused. */
@@ -75,8 +80,8 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
     reason: "the platform has no settings for clusters in this region; choose another region, or ask the operator",
     only: "creation",
     refused: ({ cluster, settings }) => (settings === undefined ? cluster.region : undefined),
-    allowed: ({ profiles, provider, regions }) =>
-      regions.filter((region) => settingsOf(profiles, provider, region) !== undefined),
+    allowed: ({ profiles, provider, zonesByRegion }) =>
+      [...zonesByRegion.keys()].filter((region) => settingsOf(profiles, provider, region) !== undefined),
   },
   {
     types: MACHINE_TYPES,
@@ -104,6 +109,16 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
       [stored?.runningVersion, stored?.plannedVersion].some((present) => isDowngrade(present, version))
         ? version
         : undefined,
+    // A cluster that is refused for its control plane is stored, with its versions.
+    facts: ({ stored }) => `the control plane has ${controlPlaneVersions(stored as Versioned).join(" and gets ")}`,
+    allowed: (subject) => {
+      const stored = subject.stored as Versioned;
+      return [stored.version, ...reachableVersions(stored)].filter(
+        (version) =>
+          !controlPlaneVersions(stored).some((present) => isDowngrade(present, version)) &&
+          (subject.type === "byon" || subject.type === "none" || hasImage(subject, version)),
+      );
+    },
   },
   {
     types: ["byon"],
@@ -177,6 +192,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
     values: "every range, if the profile file has `filtersSources: false`",
     reason:
       "the load balancers of this region do not filter source addresses; send an empty list, or choose another region",
+    dependsOnRegion: true,
     refused: (subject) =>
       settingsFor(subject, "openstack")?.filtersSources === false ? firstRange(subject) : undefined,
   },
@@ -186,6 +202,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
     values: "every range, unless the profile file has `serviceType: LoadBalancer`",
     reason:
       "no load balancer that could filter is in front of the API servers of this region; send an empty list, or choose another region",
+    dependsOnRegion: true,
     refused: (subject) =>
       (settingsFor(subject, "byon")?.serviceType ?? "LoadBalancer") === "LoadBalancer"
         ? undefined
@@ -221,6 +238,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
     values: "every range, unless the profile file has `internalLoadBalancer: true`",
     reason:
       "nodes in this region reach the API server from outside, and their addresses are not known before; send an empty list, or choose another region",
+    dependsOnRegion: true,
     refused: (subject) =>
       settingsFor(subject, "azure")?.internalLoadBalancer === false ? firstRange(subject) : undefined,
   },
@@ -238,6 +256,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
     values: "`true`, unless the profile file says that there is a router (`hasRouter`, `hasNat`)",
     reason: "the platform has no router for private machines in this region; send false, or choose another region",
     only: "creation",
+    dependsOnRegion: true,
     refused: (subject) =>
       refusedFlag(
         subject.cluster.enableNATGateway,
@@ -251,6 +270,7 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
       "`true` in a region with fewer than two zones, in the catalogue or by the profile file (`hasZones`, `locations`, `zoneLabels`)",
     reason: "the platform does not have several zones in this region; send false, or choose another region",
     only: "creation",
+    dependsOnRegion: true,
     refused: (subject) => {
       const zones = usableZones(subject);
       return refusedFlag(subject.cluster.enableMultiAvailabilityZones, zones === undefined || zones > 1);

@@ -1,13 +1,13 @@
 /** Traits of the Cluster API provisioner. */
 
-import { type CloudProviderType, regionOf } from "../../catalogue/index.ts";
+import type { CloudProviderType } from "../../catalogue/index.ts";
 import type { ManifestRenderer } from "../../cluster/operations/manifests.ts";
 import type { RequestedConfiguration } from "../../configuration/requested.ts";
 import type { Problem } from "../../shared/errors.ts";
-import { formatValue } from "../../shared/validation.ts";
+import { formatValue, memberPath } from "../../shared/validation.ts";
 import { nodePoolRefusals } from "./node-pool-refusals.ts";
 import { type Profiles, settingsOf } from "./profiles.ts";
-import type { ClusterSubject, Refusal } from "./refusal.ts";
+import { type ClusterSubject, type Refusal, subjectIn } from "./refusal.ts";
 import { clusterRefusals } from "./refusals.ts";
 
 /** Types of providers whose clusters use the credentials of a cloud account. On DigitalOcean the controller has its own token. */
@@ -35,23 +35,47 @@ function refusedValue<Subject extends Pick<ClusterSubject, "type">, Property ext
   return isUnchanged && row.refused(before) !== undefined ? undefined : value;
 }
 
-function messageOf<Subject>({ reason, allowed }: Refusal<Subject, string>, subject: Subject, value: unknown): string {
-  const possible = allowed?.(subject) ?? [];
-  const others = possible.length - LISTED;
-  const listed = `${possible.slice(0, LISTED).join(", ")}${others > 0 ? ` and ${others} more` : ""}`;
-  return `${formatValue(value)} is not allowed: ${reason}${possible.length === 0 ? "" : `; possible: ${listed}`}`;
+function listed(values: readonly string[]): string {
+  const others = values.length - LISTED;
+  return `${values.slice(0, LISTED).join(", ")}${others > 0 ? ` and ${others} more` : ""}`;
+}
+
+/** Lists the regions with settings in which a row does not refuse the subject. */
+const regionsThatAllow = <Subject extends ClusterSubject>(row: Refusal<Subject, string>, subject: Subject): string[] =>
+  [...subject.zonesByRegion.keys()].filter((region) => {
+    const there = subjectIn(subject, region);
+    return there.settings !== undefined && row.refused(there) === undefined;
+  });
+
+function messageOf<Subject extends ClusterSubject>(
+  row: Refusal<Subject, string>,
+  subject: Subject,
+  value: unknown,
+): string {
+  const parts = [`${formatValue(value)} is not allowed: ${row.reason}`];
+  const facts = row.facts?.(subject);
+  if (facts !== undefined) parts.push(facts);
+  const possible = row.allowed?.(subject) ?? [];
+  if (possible.length > 0) parts.push(`possible: ${listed(possible)}`);
+  if (row.dependsOnRegion === true && subject.stored === undefined) {
+    const regions = regionsThatAllow(row, subject);
+    parts.push(regions.length === 0 ? "no region allows it" : `possible in the regions ${listed(regions)}`);
+  }
+  return parts.join("; ");
 }
 
 /** Finds the settings of a request that Cluster API cannot express with the operator's settings. At most one problem for each path. */
 export function refusedSettings(profiles: Profiles, requested: RequestedConfiguration): Problem[] {
   const { provider, primaryCredentials, cluster, storedCluster: stored } = requested;
   const { region } = cluster;
+  const zonesByRegion = new Map(
+    provider.regions.map(({ slug, availabilityZones }) => [slug, availabilityZones.map((zone) => zone.slug)]),
+  );
   const subjectOf = (each: ClusterSubject["cluster"]): ClusterSubject => ({
     type: provider.type,
     provider: provider.slug,
-    regions: provider.regions.map(({ slug }) => slug),
-    zones:
-      (region === undefined ? undefined : regionOf(provider, region))?.availabilityZones.map(({ slug }) => slug) ?? [],
+    zonesByRegion,
+    zones: (region === undefined ? undefined : zonesByRegion.get(region)) ?? [],
     cores: new Map(provider.nodeTypes.map(({ type, cpu }) => [type, cpu])),
     cluster: each,
     stored,
@@ -72,8 +96,12 @@ export function refusedSettings(profiles: Profiles, requested: RequestedConfigur
     const pools = { after: { ...after, pool }, before: storedPool && { ...after, pool: storedPool } };
     for (const row of nodePoolRefusals) {
       const value = refusedValue(row, pools, (subject) => subject.pool[row.property]);
-      if (value !== undefined)
-        add(`${path}${path === "" ? "" : "."}${row.property}`, messageOf(row, pools.after, value));
+      if (value === undefined) continue;
+      const at = memberPath(path, row.property);
+      if (row.isMember === true) {
+        const members = pool[row.property] as Readonly<Record<string, unknown>>;
+        add(memberPath(at, `${value}`), messageOf(row, pools.after, members[`${value}`]));
+      } else add(at, messageOf(row, pools.after, value));
     }
   }
   return [...problems].map(([path, message]) => ({ path, message }));
