@@ -12,6 +12,8 @@ const StoredCredentials = v.object({
   displayName: v.string(),
   cloudType: v.picklist(cloudProviderTypes),
   metadata: freeNames<string>(),
+  /** Azure subscription; undefined for other providers, and if it is not known. */
+  subscriptionId: v.optional(v.string()),
   createdAt: v.string(),
   revision: v.number(),
 });

@@ -43,7 +43,7 @@ export const cloudAccountDescriptions: Descriptions<OperationIdOf<"CloudAccounts
     tag: "Cloud accounts",
     summary: "Update cloud account",
     description:
-      "Changes the properties in the body: all of them or none. No cluster can be created on a disabled account; existing clusters stay. Requires the role admin in the organisation.",
+      "Changes the properties in the body: all of them or none. No cluster can be created on a disabled account; existing clusters stay. While clusters use the account, primary credentials of another Azure subscription are refused. Requires the role admin in the organisation.",
     successes: { 200: { ...account, description: "The changed cloud account." } },
     errors: [...WRITE, 412],
   },
@@ -89,7 +89,7 @@ export const cloudAccountDescriptions: Descriptions<OperationIdOf<"CloudAccounts
     tag: "Cloud accounts",
     summary: "Update cloud credentials",
     description:
-      "Changes the properties in the body: all of them or none. `credentials` replaces all secrets, for example after a rotation at the provider; the identity stays, and no cluster changes. Requires the role admin in the organisation.",
+      "Changes the properties in the body: all of them or none. `credentials` replaces all secrets, for example after a rotation at the provider; the identity stays, and no cluster changes. While clusters use the account, another Azure subscription for its primary credentials is refused. Requires the role admin in the organisation.",
     successes: { 200: { ...credentials, description: "The changed credentials, without secrets." } },
     errors: [...WRITE, 412],
   },
@@ -97,7 +97,7 @@ export const cloudAccountDescriptions: Descriptions<OperationIdOf<"CloudAccounts
     tag: "Cloud accounts",
     summary: "Delete cloud credentials",
     description:
-      "Deletes credentials with their secrets. If they are the primary ones, the oldest remaining ones become primary. Clusters that named the deleted credentials use the primary ones. The last credentials of an account are refused if clusters use the account and need credentials, also to be deleted. Requires the role admin in the organisation.",
+      "Deletes credentials with their secrets. If they are the primary ones, the oldest remaining ones become primary. Clusters that named the deleted credentials use the primary ones. The last credentials of an account are refused if clusters use the account and need credentials, also to be deleted, and so is a deletion after which the primary credentials of their account have another Azure subscription. Requires the role admin in the organisation.",
     successes: {
       200: { description: "Result of a dry run.", schema: "DryRunResponse" },
       204: { description: "The credentials are deleted." },

@@ -10,6 +10,7 @@ import { type CloudAccount, MAX_REFERENCES, type References, type Usage } from "
 import type { ReferenceElements, ReferencesChange } from "../store.ts";
 import { usersText } from "../usage.ts";
 import { type CreateCloudAccount, cloudAccountEtag, type UpdateCloudAccount } from "./schema.ts";
+import { subscriptionConflict } from "./subscription.ts";
 
 /** Returns the path of an account in the changes of events. */
 export const accountPath = ({ identity }: Pick<CloudAccount, "identity">) => `cloudAccounts[${identity}]` as const;
@@ -171,7 +172,7 @@ const UPDATABLE = [
 
 /** Decides about a change of an account, in the contract's order: problems, precondition, conflicts. Equal values are no change. */
 export function decideUpdate(state: WriteState, body: Validated<UpdateCloudAccount>): Decision | { kind: "unchanged" } {
-  const { account: before, references } = state;
+  const { account: before, references, usage } = state;
   const given = body.value?.primaryCloudCredentials;
   const primary = given === undefined || given === "" ? before.primaryCloudCredentialsIdentity : given.toLowerCase();
   const isKnown =
@@ -194,7 +195,8 @@ export function decideUpdate(state: WriteState, body: Validated<UpdateCloudAccou
   const changed = UPDATABLE.filter(([, stored]) => after[stored] !== before[stored]);
   if (changed.length === 0) return { kind: "unchanged" };
   const taken = displayName === before.displayName ? undefined : nameTaken(after, references);
-  if (taken !== undefined) return { kind: "refuse", error: taken };
+  const refused = taken ?? subscriptionConflict(before, after, usage);
+  if (refused !== undefined) return { kind: "refuse", error: refused };
   const path = accountPath(before);
   const changes = changed.map(
     ([name, stored]): Change<`${typeof path}.${string}`> => ({

@@ -9,6 +9,7 @@ import { type ReferencesState, writeReferences } from "../write.ts";
 import { representAccount } from "./represent.ts";
 import { decideCreate, decideDelete, decideUpdate, findAccount } from "./rules.ts";
 import { type CloudAccountResponse, CreateCloudAccount, UpdateCloudAccount } from "./schema.ts";
+import { requireSubscriptionUnused } from "./subscription.ts";
 
 /** Parses the body of a creation. @param body as sent */
 export const parseCreate = (body: unknown): Validated<CreateCloudAccount> => validate(CreateCloudAccount, body);
@@ -57,19 +58,27 @@ function stateOf(input: OneInput, { references, usage, problems }: ReferencesSta
 /**
  * Changes a cloud account: the whole request, or nothing. Two database round trips, one if nothing changes.
  *
- * @throws AppError as `authorize`; not found; invalid with every problem; preconditionFailed; conflict for a taken name
+ * @throws AppError as `authorize`; not found; invalid with every problem; preconditionFailed; conflict for a taken name, and for
+ *   another Azure subscription while clusters use the account
  */
 export const update = (
   context: Context,
   input: OneInput & { body: Validated<UpdateCloudAccount> },
 ): Promise<WriteResult<CloudAccountResponse>> =>
-  writeReferences(context, input, (current) => {
+  writeReferences(context, { ...input, usageOf: input.account }, (current) => {
     const state = stateOf(input, current, input.body.unknown);
     const decision = decideUpdate(state, input.body);
     if (decision.kind === "refuse") return decision;
     if (decision.kind === "unchanged") return { ...decision, response: representAccount(state.account) };
     const response = representAccount(decision.account);
-    return { ...decision, response, rehearsed: response.body };
+    return {
+      ...decision,
+      response,
+      rehearsed: response.body,
+      async extend(transaction) {
+        requireSubscriptionUnused(transaction, input.organisation, state.account, decision.account);
+      },
+    };
   });
 
 /**

@@ -9,6 +9,7 @@ import { byAge } from "../../shared/order.ts";
 import { formatValue, type Validated, validate } from "../../shared/validation.ts";
 import type { CloudAccount, CloudCredentials, References, Usage } from "../../tenancy/references-entity.ts";
 import { accountPath, nextRevision, profileOf, withAccount } from "../cloud-accounts/rules.ts";
+import { subscriptionConflict, subscriptionIn } from "../cloud-accounts/subscription.ts";
 import type { ReferencesChange } from "../store.ts";
 import { usersText } from "../usage.ts";
 import {
@@ -134,7 +135,8 @@ export function decideCreate(
   if (problems.length > 0) return { kind: "refuse", error: invalid(problems) };
   if (account.credentials.length >= MAX_CREDENTIALS) return { kind: "refuse", error: limitReached() };
   const { displayName, metadata = {}, credentials: secrets } = body.complete();
-  const credentials: CloudCredentials = { ...generated, displayName, cloudType: type, metadata, revision: 1 };
+  const settings = { displayName, cloudType: type, metadata, subscriptionId: subscriptionIn(secrets) };
+  const credentials: CloudCredentials = { ...generated, ...settings, revision: 1 };
   const changes = [{ path: credentialsPath(account, credentials), to: credentialsSettings(credentials) }];
   const changed = {
     credentials: [...account.credentials, credentials],
@@ -164,13 +166,25 @@ function refusal(
 /** Public properties that users can change. */
 const PUBLIC = ["displayName", "metadata"] as const;
 
+/** Returns credentials after a change. The subscription is the one of new secrets. */
+function changedCredentials(
+  before: CloudCredentials,
+  { displayName = before.displayName, metadata = before.metadata, credentials }: UpdateCloudCredentials,
+): CloudCredentials {
+  const subscriptionId = credentials === undefined ? before.subscriptionId : subscriptionIn(credentials);
+  return { ...before, displayName, metadata, subscriptionId, revision: before.revision + 1 };
+}
+
 /**
- * Decides about a change of credentials, in the contract's order: problems, precondition. Equal values are no change, but secrets always
- * are one, because they are not compared.
+ * Decides about a change of credentials, in the contract's order: problems, precondition, conflicts. Equal values are no change, but
+ * secrets always are one, because they are not compared.
+ *
+ * @param usage clusters that use the account, including those that are being deleted
  */
 export function decideUpdate(
   state: CredentialsState,
   body: Validated<UpdateCloudCredentials>,
+  usage: Usage,
 ): Decision | { kind: "unchanged" } {
   const { credentials: before, account } = state;
   const given = body.value?.credentials;
@@ -178,8 +192,9 @@ export function decideUpdate(
   const refused = given !== undefined && !isCloudType(before.cloudType) ? [hasNone] : [];
   const error = refusal(state, [...state.problems, ...body.problems, ...refused, ...pairProblems(given ?? {})]);
   if (error !== undefined) return { kind: "refuse", error };
-  const { displayName = before.displayName, metadata = before.metadata, credentials: secrets } = body.complete();
-  const after: CloudCredentials = { ...before, displayName, metadata, revision: before.revision + 1 };
+  const request = body.complete();
+  const { credentials: secrets } = request;
+  const after = changedCredentials(before, request);
   const properties = PUBLIC.filter((property) => JSON.stringify(after[property]) !== JSON.stringify(before[property]));
   if (properties.length === 0 && secrets === undefined) return { kind: "unchanged" };
   const path = credentialsPath(account, before);
@@ -194,6 +209,8 @@ export function decideUpdate(
   if (secrets !== undefined) changes.push({ path: `${path}.credentials` });
   const all = account.credentials.map((each) => (each.identity === before.identity ? after : each));
   const change = changeOf(state, { credentials: all }, { type: "cloud-credentials.updated", changes });
+  const moved = subscriptionConflict(account, change.account, usage);
+  if (moved !== undefined) return { kind: "refuse", error: moved };
   return {
     kind: "write",
     credentials: after,
@@ -226,6 +243,8 @@ export function decideDelete(state: CredentialsState, usage: Usage, needsCredent
   };
   const changes = [{ path: credentialsPath(account, credentials), from: credentialsSettings(credentials) }];
   const change = changeOf(state, changed, { type: "cloud-credentials.deleted", changes });
+  const moved = subscriptionConflict(account, change.account, usage);
+  if (moved !== undefined) return { kind: "refuse", error: moved };
   return { kind: "write", credentials, ...change, secrets: undefined, properties: [] };
 }
 

@@ -12,6 +12,7 @@ import { cloudSecretKey, usageKey } from "../../table/keys.ts";
 import type { Transaction } from "../../table/transaction.ts";
 import { type CloudAccount, type CloudCredentials, usageEntity } from "../../tenancy/references-entity.ts";
 import { findAccount, profileOf } from "../cloud-accounts/rules.ts";
+import { requireSubscriptionUnused } from "../cloud-accounts/subscription.ts";
 import { writeReferences } from "../write.ts";
 import {
   type Decision,
@@ -123,33 +124,43 @@ interface OneInput extends OfAccount {
  * database round trips, one if nothing changes, and one call of the key service for secrets.
  *
  * @param input its `body` is the body as sent
- * @throws AppError as `authorize`; not found; invalid with every problem; preconditionFailed; unavailable, also if the keyring cannot be
- *   reached
+ * @throws AppError as `authorize`; not found; invalid with every problem; preconditionFailed; conflict for another Azure subscription while
+ *   clusters use the account; unavailable, also if the keyring cannot be reached
  */
 export function update(
   context: Context,
   keyring: Keyring,
   input: OneInput & { body: unknown },
 ): Promise<WriteResult<CloudCredentialsResponse>> {
-  const { organisation, precondition } = input;
+  const { organisation, precondition, account: usageOf } = input;
   const withSecrets = secretsWriter(context, keyring, organisation);
-  return writeReferences(context, input, ({ references, now, problems }) => {
+  return writeReferences(context, { ...input, usageOf }, ({ references, usage, now, problems }) => {
     const account = findAccount(references, input.account, organisation);
     const credentials = findCredentials(account, input.credentials);
     const body = validateChange(credentials.cloudType, input.body);
     const state = { account, credentials, references, problems: problems(body.unknown), precondition };
-    const decision = decideUpdate(state, body);
+    const decision = decideUpdate(state, body, usage);
     if (decision.kind === "refuse") return decision;
     if (decision.kind === "unchanged") return { ...decision, response: representCredentials(credentials, account) };
     const response = representCredentials(decision.credentials, decision.account);
-    return { ...decision, response, rehearsed: response.body, extend: withSecrets(decision, now) };
+    const addSecrets = withSecrets(decision, now);
+    return {
+      ...decision,
+      response,
+      rehearsed: response.body,
+      async extend(transaction) {
+        await addSecrets(transaction);
+        requireSubscriptionUnused(transaction, organisation, account, decision.account);
+      },
+    };
   });
 }
 
 /**
  * Deletes credentials with their secrets. Two database round trips.
  *
- * @throws AppError as `authorize`; not found; invalid; preconditionFailed; conflict for the last ones of an account whose clusters need some
+ * @throws AppError as `authorize`; not found; invalid; preconditionFailed; conflict for the last ones of an account whose clusters need
+ *   some, and if the remaining ones are of another Azure subscription than its clusters
  */
 export function remove(context: Context, input: OneInput): Promise<WriteResult<CloudCredentialsResponse>> {
   const { organisation, precondition, account: usageOf } = input;
@@ -167,6 +178,7 @@ export function remove(context: Context, input: OneInput): Promise<WriteResult<C
       async extend(transaction) {
         transaction.delete("secret", cloudSecretKey(organisation, credentials.identity));
         if (decision.account.credentials.length === 0) markLacking(transaction, organisation, account, isNeeded);
+        requireSubscriptionUnused(transaction, organisation, account, decision.account);
       },
     };
   });
