@@ -37,6 +37,8 @@ export interface ProvisionerTraits {
    * them.
    */
   readonly hasApiServers: boolean;
+  /** True if it upgrades nodes on such a provider without replacing their machines, where the strategy of their pool says so. */
+  upgradesInPlace(type: CloudProviderType): boolean;
   /**
    * Finds settings that its clusters cannot have, so that they are refused before they are stored. A setting that does not change is no
    * problem.

@@ -1,6 +1,6 @@
 /** Profile files and a catalogue with machine images, for tests of what Cluster API cannot express. */
 
-import { shippedCatalogue } from "#core/catalogue/index.ts";
+import { isBringYourOwn, shippedCatalogue } from "#core/catalogue/index.ts";
 import type { CatalogueData } from "#core/catalogue/schema.ts";
 import type { ProvisionerTraits } from "#core/context.ts";
 import { parseProfiles } from "#core/provisioning/cluster-api/parse-profiles.ts";
@@ -139,6 +139,7 @@ export function limitedProvisioner(): LimitedProvisioner {
     name: "cluster-api",
     needsCredentials: () => false,
     hasApiServers: true,
+    upgradesInPlace: isBringYourOwn,
     problemsOf: (requested) => (profiles === undefined ? [] : clusterApiTraits(profiles).problemsOf(requested)),
     use: (next) => {
       profiles = next;

@@ -118,14 +118,14 @@ async function representNewest(
 
 /** Builds the result of a dry run, with the effect of the upgrade on running nodes. */
 async function dryRunOf(
-  { table }: Pick<Context, "table">,
+  { table, provisioner }: Context,
   cluster: Cluster,
   upgrade: ScheduledUpgrade,
 ): Promise<WriteResult<ScheduledClusterUpgradeResponse>> {
   const { identity: _, createdAt: _created, modifiedAt: _modified, ...body } = toUpgradeResponse(upgrade);
   const after = { ...cluster, version: upgrade.toVersion };
   const pools = await nodePoolsOf(table, cluster.identity);
-  const consequences = consequencesOf(cluster, after, diffClusters(cluster, after), pools.filter(isLive));
+  const consequences = consequencesOf(cluster, after, diffClusters(cluster, after), pools.filter(isLive), provisioner);
   return { kind: "dryRun", body, consequences };
 }
 

@@ -183,7 +183,7 @@ async function dryRun(
   const now = context.clock().toISOString();
   const accepted = changes.length === 0 ? after : acceptChange(cluster, after, false, now);
   const { body } = representCluster(accepted, authorized);
-  const consequences = consequencesOf(cluster, after, changes, pools.filter(isLive));
+  const consequences = consequencesOf(cluster, after, changes, pools.filter(isLive), context.provisioner);
   const expected = { cluster: accepted, nodePools: pools, isStored: true };
   return await withManifests(context, options, authorized, { kind: "dryRun", body, consequences }, () => expected);
 }

@@ -1,5 +1,7 @@
 /** Predicts the effects of a change on running nodes, for a dry run. Pure functions. */
 
+import { providerBySlug } from "../../catalogue/index.ts";
+import type { ProvisionerTraits } from "../../context.ts";
 import type { Change } from "../../events/entity.ts";
 import type { NodePool } from "../../node-pool/entity.ts";
 import { type NodePoolSettings, nodeUpgradeOf } from "../../node-pool/rules.ts";
@@ -8,8 +10,15 @@ import type { Cluster } from "../entity.ts";
 
 const affected = (pools: readonly NodePool[]) => pools.map(({ identity, minSize }) => ({ identity, nodes: minSize }));
 
+/** Returns whether a provisioner can upgrade nodes of a cluster in place; true for a provider that left the catalogue. */
+function upgradesInPlace({ upgradesInPlace }: Pick<ProvisionerTraits, "upgradesInPlace">, { cloudProvider }: Cluster) {
+  const type = providerBySlug(cloudProvider)?.type;
+  return type === undefined || upgradesInPlace(type);
+}
+
 /**
- * Predicts the effects of a change of a cluster. A change of version replaces a pool's nodes depending on the version they run.
+ * Predicts the effects of a change of a cluster. A change of version replaces a pool's nodes depending on its strategy, on the version they
+ * run, and on what the provisioner can do.
  *
  * @param changes differences between before and after
  * @param pools pools of the cluster that are not being deleted
@@ -19,7 +28,9 @@ export function consequencesOf(
   after: Cluster,
   changes: readonly Change[],
   pools: readonly NodePool[],
+  provisioner: Pick<ProvisionerTraits, "upgradesInPlace">,
 ): Consequence[] {
+  const alwaysReplaces = !upgradesInPlace(provisioner, after);
   const controlPlane = before.runningVersion ?? before.plannedVersion ?? before.version;
   return changes
     .filter(({ path }) => path !== "desiredStatus")
@@ -32,7 +43,7 @@ export function consequencesOf(
       }
       if (property !== "version") return [{ property, effect: "inPlace", nodePools: [] }];
       const isReplaced = (pool: NodePool) =>
-        nodeUpgradeOf(pool, pool.runningVersion ?? controlPlane, after.version).method === "replace";
+        alwaysReplaces || nodeUpgradeOf(pool, pool.runningVersion ?? controlPlane, after.version).method === "replace";
       const replaced = affected(pools.filter(isReplaced));
       const inPlace = affected(pools.filter((pool) => !isReplaced(pool)));
       return [

@@ -1,6 +1,6 @@
 /** Traits of the Cluster API provisioner. */
 
-import type { CloudProviderType } from "../../catalogue/index.ts";
+import { type CloudProviderType, isBringYourOwn } from "../../catalogue/index.ts";
 import type { ManifestRenderer } from "../../cluster/operations/manifests.ts";
 import type { RequestedConfiguration } from "../../configuration/requested.ts";
 import type { Problem } from "../../shared/errors.ts";
@@ -112,6 +112,8 @@ export const clusterApiTraits = (profiles: Profiles): ManifestRenderer => ({
   name: "cluster-api",
   needsCredentials: (type) => WITH_CREDENTIALS.includes(type),
   hasApiServers: true,
+  // Cluster API replaces machines for each version. Those of users are only upgraded by their users.
+  upgradesInPlace: isBringYourOwn,
   problemsOf: (requested) => refusedSettings(profiles, requested),
   async renderManifests(services, subject) {
     // Imported on demand, so that functions of the API start without the translator.

@@ -7,5 +7,6 @@ export const simulatedTraits: ProvisionerTraits = {
   name: "simulated",
   needsCredentials: () => false,
   hasApiServers: false,
+  upgradesInPlace: () => true,
   problemsOf: () => [],
 };

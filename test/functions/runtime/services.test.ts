@@ -35,6 +35,7 @@ describe("the provisioner of a configuration", () => {
   test("the Cluster API provisioner needs credentials of each provider whose controller reads them by account", () => {
     const { provisioner } = servicesFrom(readConfig({ PROVISIONER: "cluster-api" }), endpoint, {}, profiles);
     expect(provisioner).toMatchObject({ name: "cluster-api", hasApiServers: true });
+    expect(cloudProviderTypes.filter((type) => provisioner.upgradesInPlace(type))).toEqual(["byon"]);
     expect(cloudProviderTypes.filter((type) => provisioner.needsCredentials(type))).toEqual([
       "aws",
       "azure",
