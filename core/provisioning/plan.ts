@@ -26,7 +26,8 @@ function nextVersionToward(from: string, target: string, rollbackVersion: string
 
 /**
  * Selects the version of the control plane for the next plan, without regard to nodes. A step in progress is completed before a
- * step to a newer minor begins. Until then it can be changed within the minor, and be rolled back.
+ * step to a newer minor begins. Until then it can be changed within the minor, and be rolled back. A control plane that is asleep
+ * starts with its former version.
  */
 function controlPlaneStep(cluster: Cluster, observation: Observation | undefined): string {
   const { version: requested, plannedVersion: planned, rollbackVersion, desiredStatus } = cluster;
@@ -39,12 +40,13 @@ function controlPlaneStep(cluster: Cluster, observation: Observation | undefined
   // The planned version may be lost, for example if the control plane was restored from a backup: continue from the running one.
   const isLost = running !== undefined && minorOf(planned) > minorOf(running) + 1;
   const current = (isLost ? next : undefined) ?? planned;
+  const isFixed = desiredStatus !== "starting" || observation?.isAsleep === true;
   // The control plane is newer than planned if the table was restored from a backup. A newer request continues from the running version.
   const isAhead = running !== undefined && minorOf(running) > minorOf(planned);
   if (isAhead && minorOf(requested) > minorOf(planned)) {
-    return desiredStatus === "starting" ? nextVersionToward(running, requested, undefined) : running;
+    return isFixed ? running : nextVersionToward(running, requested, undefined);
   }
-  if (desiredStatus !== "starting" || requested === current || current !== planned) return current;
+  if (isFixed || requested === current || current !== planned) return current;
   if (running === planned || observation === undefined) return nextVersionToward(planned, requested, rollbackVersion);
   const isPossible = [running ?? planned, planned].every((from) => isStep(from, requested, rollbackVersion));
   return isPossible && minorOf(requested) <= minorOf(planned) ? requested : planned;

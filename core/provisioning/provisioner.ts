@@ -74,6 +74,8 @@ export interface Observation {
   health?: string;
   /** True if the API server of a cluster that runs has not answered for so long that its state counts as unknown. */
   isUnreachable?: boolean;
+  /** True if no API server of a cluster that was built runs, and the version of its control plane can only change while one does. */
+  isAsleep?: boolean;
   /** What the provisioner says about a cluster that is not as requested, for the detail of conditions; absent if there is nothing. */
   message?: string;
   nodePools: readonly ObservedPool[];

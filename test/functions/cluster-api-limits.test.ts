@@ -117,9 +117,15 @@ const POOL_DEFAULTS = {
 const REFUSED: Record<Provider, [settings: Json, nodePool: Json, details: string[]]> = {
   none: [{ addons: { grafana: {} } }, {}, ['addons: "grafana" is not allowed: the platform installs no add-ons']],
   byon: [
-    { enableNATGateway: true, ipWhitelist: [{ cidr: "203.0.113.0/24", description: "" }], cni: "calico" },
+    {
+      enableNATGateway: true,
+      ipWhitelist: [{ cidr: "203.0.113.0/24", description: "" }],
+      cni: "calico",
+      version: "v1.35.0-u-ame.1",
+    },
     { autoScaling: true, upgradeStrategy: "REPLACE_MINOR_INPLACE_PATCH" },
     [
+      'version: "v1.35.0-u-ame.1" is not allowed: the platform cannot run control planes with this version of Kubernetes yet; choose another version, or ask the operator; possible: v1.33.4-u-ame.1, v1.33.4-u-ame.2, v1.33.8-u-ame.1, v1.34.3-u-ame.1, v1.34.4-u-ame.1, v1.34.4-u-ame.2',
       'cni: "calico" is not allowed: the platform does not install this network; choose another one, or custom to install a network yourself; possible: custom, cilium',
       'ipWhitelist: "203.0.113.0/24" is not allowed: no load balancer',
       "enableNATGateway: true is not allowed: the platform cannot give these machines a private network",

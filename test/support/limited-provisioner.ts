@@ -58,7 +58,7 @@ export const strictProfiles = (account: string): Profiles =>
       networkInterfaces: { cilium: { manifests: manifests("cilium") } },
       providers: {
         none: {},
-        byon: { serviceType: "NodePort", egress: EGRESS },
+        byon: { serviceType: "NodePort", newestVersion: "1.34", egress: EGRESS },
         aws: { regions: { "eu-west-1": aws, "eu-north-1": aws } },
         azure: { controlPlaneNodeSize: NODE_SIZE.azure, sshPublicKey: KEY, hasZones: false, egress: EGRESS },
         openstack: { ...openstack, filtersSources: false, egress: EGRESS },

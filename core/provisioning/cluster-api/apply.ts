@@ -56,10 +56,15 @@ export function requireFence(cluster: ObservedCluster | undefined, identity: str
  * refuses such changes. But the table may be older than the management cluster, because it was restored from a backup.
  *
  * @param planned upstream version, such as `v1.33.4`
+ * @param isHosted true for a KamajiControlPlane: Kamaji may refuse its requested version, so the one that runs counts
  * @throws Error if the control plane has a newer version
  */
-export function requireNoDowngrade(controlPlane: ObservedControlPlane | undefined, planned: string): void {
-  const present = controlPlane?.spec?.version;
+export function requireNoDowngrade(
+  controlPlane: ObservedControlPlane | undefined,
+  planned: string,
+  isHosted: boolean,
+): void {
+  const present = isHosted ? controlPlane?.status?.version : controlPlane?.spec?.version;
   if (present === undefined || present.localeCompare(planned, "en", { numeric: true }) <= 0) return;
   const text = `the control plane in the management cluster has version ${present}, which is newer than the planned ${planned}`;
   throw new Error(`${text}; change the version of the cluster to a version of Kubernetes ${present} or newer`);

@@ -217,6 +217,7 @@ export function observationOf(
     ...(certificateAuthority === undefined ? {} : { certificateAuthority }),
     ...(health === undefined ? {} : { health }),
     ...(lost === undefined ? {} : { isUnreachable: true }),
+    ...(isHosted && wasDone && (controlPlane?.status?.readyReplicas ?? 0) === 0 ? { isAsleep: true } : {}),
     ...(reported === undefined ? {} : { message: conditionText(reported) }),
     nodePools,
   };

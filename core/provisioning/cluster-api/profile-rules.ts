@@ -39,6 +39,7 @@ export const NETWORK_ZONES: Readonly<Record<string, string>> = {
 };
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const MINOR = /^1\.[1-9]\d{0,2}$/;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const OBJECT_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 const DOMAIN = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$/;
@@ -180,7 +181,11 @@ const apiAddresses = settingRule("apiAddresses", (text: string) => {
 /** Rules by the type of the provider. */
 export const rulesByType: { readonly [Type in TranslatedType]: readonly Rule<DraftOf<Type>>[] } = {
   none: [egress],
-  byon: [egress, settingRule("dataStoreName", matches(LABEL, "must be 1 to 63 characters: a-z, 0-9 and -"))],
+  byon: [
+    egress,
+    settingRule("dataStoreName", matches(LABEL, "must be 1 to 63 characters: a-z, 0-9 and -")),
+    settingRule("newestVersion", matches(MINOR, 'must be a minor version of Kubernetes, such as "1.34"')),
+  ],
   aws: [egress, controlPlaneNodeSize, vpc, controllerNamespace],
   azure: [
     egress,

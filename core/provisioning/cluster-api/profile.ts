@@ -29,6 +29,8 @@ export const settingsByType = {
   byon: v.object({
     ...common,
     dataStoreName: v.optional(text, "default"),
+    /** Newest minor version of Kubernetes that the platform's Kamaji can run, such as `1.34`; not limited if absent. */
+    newestVersion: v.optional(text),
     serviceType: v.optional(v.picklist(["LoadBalancer", "NodePort", "ClusterIP"]), "LoadBalancer"),
   }),
   aws: v.object({

@@ -127,6 +127,12 @@ export function isDowngrade(from: string | undefined, to: string): boolean {
   return next.minor < running.minor || (next.minor === running.minor && next.patch < running.patch);
 }
 
+/** Returns whether the control planes of byon can have a version. */
+export function isHostable(subject: ClusterSubject, version: string): boolean {
+  const newest = settingsFor(subject, "byon")?.newestVersion;
+  return newest === undefined || (parseVersion(version)?.minor ?? 0) <= Number(newest.split(".")[1]);
+}
+
 /** Returns whether a version has a machine image in the cluster's region. */
 export const hasImage = ({ provider, cluster: { region } }: ClusterSubject, version: string): boolean =>
   region !== undefined && machineImageOf(version, provider, region) !== undefined;

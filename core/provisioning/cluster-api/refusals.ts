@@ -4,7 +4,7 @@
  */
 
 import { clusterVersions } from "../../catalogue/index.ts";
-import { controlPlaneVersions, reachableVersions, type Versioned } from "../../cluster/rules/versions.ts";
+import { reachableVersions, type Versioned } from "../../cluster/rules/versions.ts";
 import { placeholder } from "./network.ts";
 import { settingsOf } from "./profiles.ts";
 import {
@@ -13,6 +13,7 @@ import {
   firstRange,
   hasImage,
   isDowngrade,
+  isHostable,
   isOverlapping,
   MACHINE_TYPES,
   machineNetworks,
@@ -40,6 +41,12 @@ const subnetRefusal = (property: "clusterPodSubnet" | "serviceSubnet"): ClusterR
   refused: (subject) => (overlappedBy(subject, property) === undefined ? undefined : subject.cluster[property]),
   facts: (subject) => `it must not overlap ${overlappedBy(subject, property)}`,
 });
+
+/** Returns the versions that a control plane has or gets. Kamaji may refuse a planned version, so there only the running one counts. */
+function lowestVersions(type: ClusterSubject["type"], stored: ClusterSubject["stored"]): string[] {
+  const versions = type === "byon" ? [stored?.runningVersion] : [stored?.runningVersion, stored?.plannedVersion];
+  return [...new Set(versions.filter((each) => each !== undefined))];
+}
 
 /** Settings of clusters that are refused. */
 export const clusterRefusals: readonly ClusterRefusal[] = [
@@ -98,25 +105,40 @@ export const clusterRefusals: readonly ClusterRefusal[] = [
         .map(({ version }) => version),
   },
   {
+    types: ["byon"],
+    property: "version",
+    values: "a newer Kubernetes than `newestVersion` of the profile file",
+    reason:
+      "the platform cannot run control planes with this version of Kubernetes yet; choose another version, or ask the operator",
+    refused: (subject) => {
+      const { version } = subject.cluster;
+      return version === undefined || isHostable(subject, version) ? undefined : version;
+    },
+    allowed: (subject) =>
+      clusterVersions
+        .filter(({ available, version }) => available && isHostable(subject, version))
+        .map(({ version }) => version),
+  },
+  {
     types: TRANSLATED_TYPES,
     property: "version",
     values: "a version with an older Kubernetes than the control plane has",
     reason:
       "the control plane has a newer version of Kubernetes, and Cluster API cannot downgrade it; keep the version, or choose a newer one",
     only: "change",
-    refused: ({ cluster: { version }, stored }) =>
-      version !== undefined &&
-      [stored?.runningVersion, stored?.plannedVersion].some((present) => isDowngrade(present, version))
+    refused: ({ type, cluster: { version }, stored }) =>
+      version !== undefined && lowestVersions(type, stored).some((present) => isDowngrade(present, version))
         ? version
         : undefined,
     // A cluster that is refused for its control plane is stored, with its versions.
-    facts: ({ stored }) => `the control plane has ${controlPlaneVersions(stored as Versioned).join(" and gets ")}`,
+    facts: ({ type, stored }) => `the control plane has ${lowestVersions(type, stored).join(" and gets ")}`,
     allowed: (subject) => {
       const stored = subject.stored as Versioned;
       return [stored.version, ...reachableVersions(stored)].filter(
         (version) =>
-          !controlPlaneVersions(stored).some((present) => isDowngrade(present, version)) &&
-          (subject.type === "byon" || subject.type === "none" || hasImage(subject, version)),
+          !lowestVersions(subject.type, stored).some((present) => isDowngrade(present, version)) &&
+          (subject.type === "none" ||
+            (subject.type === "byon" ? isHostable(subject, version) : hasImage(subject, version))),
       );
     },
   },

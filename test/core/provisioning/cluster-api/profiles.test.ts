@@ -169,6 +169,11 @@ describe("format of a profile file", () => {
       ],
     ],
     [
+      "a version that YAML reads as a number",
+      "providers:\n  byon: { newestVersion: 1.30 }",
+      ["providers.byon.newestVersion: 1.3 is not allowed: must be a string"],
+    ],
+    [
       "regions that are no map",
       { providers: { none: { regions: ["region-1"] }, byon: { regions: { europe: 1 } } } },
       [
@@ -199,6 +204,11 @@ describe("rules of a profile file", () => {
       [
         `providers.multipass: "multipass" is not allowed: Cluster API has no provider of the type multipass; must be one of the catalogue's providers ${usable}`,
       ],
+    ],
+    [
+      "a version that is no minor version",
+      { byon: { newestVersion: "v1.34.4" } },
+      ['providers.byon.newestVersion: "v1.34.4" is not allowed: must be a minor version of Kubernetes, such as "1.34"'],
     ],
     [
       "a region that the catalogue lacks",
