@@ -282,7 +282,9 @@ function nextDelay(
   observation: Observation | undefined,
 ): number | undefined {
   const isUp = context.cluster.desiredStatus === "starting";
-  const atRest = () => (isUp ? restDelay(services, context.cluster, observation) : undefined);
+  // What a stopped cluster keeps outside, such as credentials, has to follow changes.
+  const stopped = () => (services.provisioner.hasApiServers ? withJitter(services.resyncMs) : undefined);
+  const atRest = () => (isUp ? restDelay(services, context.cluster, observation) : stopped());
   const delay = isDone ? atRest() : services.provisioner.pollMs;
   if (context.cluster.desiredStatus === "deleting") return delay;
   const now = services.clock().getTime();
