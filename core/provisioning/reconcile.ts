@@ -3,20 +3,19 @@
  * step. It does not depend on events, and may be killed between any two calls.
  */
 
-import { type Cluster, clusterEntity, type Pointer } from "../cluster/entity.ts";
+import { clusterEntity, type Pointer } from "../cluster/entity.ts";
 import { isLeaseHeld, type Lease, type Release, readPointer } from "../cluster/store/pointer.ts";
 import type { Services } from "../context.ts";
 import { readNodePools } from "../node-pool/items.ts";
 import { readSecrets, secretsByName } from "../secrets/vault.ts";
 import { keyText, NODE_POOL_PREFIX, organisationKey, poolsAndSecretsRange } from "../table/keys.ts";
-import { backoffDelay, withJitter } from "./backoff.ts";
+import { backoffDelay } from "./backoff.ts";
 import { completeDeletion } from "./cleanup.ts";
+import { nextDelay, soonest } from "./delays.ts";
 import { type FailedFollowUp, retryDelay } from "./follow-up.ts";
 import { acquireLease, type LeaseRefusal, raiseFence, releaseForRequest } from "./lease.ts";
 import { nextRecord, recorded, type StepResult, withoutPoolVersions } from "./next-record.ts";
 import { isConverged } from "./planning.ts";
-import type { PrerequisiteContext } from "./prerequisite.ts";
-import type { Observation } from "./provisioner.ts";
 import { stateAfter } from "./reconcile-state.ts";
 import type { ReconcilerServices } from "./services.ts";
 import { finalizeDeletion, releaseLease, writeRecord } from "./status-writer.ts";
@@ -31,12 +30,6 @@ const UNKNOWN_AFTER_FAILURES = 3;
 
 /** Iterations without a wait after which the reconciler reports a defect instead of looping forever. */
 const MAX_ITERATIONS = 1_000;
-
-/** Time after a change in which the health of a cluster is expected to change, in milliseconds. */
-const SETTLING_MS = 5 * 60_000;
-
-/** Delay between two observations of a cluster that stays unhealthy, in milliseconds. */
-const UNHEALTHY_POLL_MS = 60_000;
 
 /** Result of a reconciliation: refused, released until the next due time, or ended because another worker took the lease. */
 export type Outcome = LeaseRefusal | "released" | "fenced";
@@ -256,47 +249,4 @@ async function recordStep(
   if (isLast) return "released";
   session.stored = { ...session.stored, cluster: after.cluster, pools: after.pools };
   return { requeueAfterMs: delay as number };
-}
-
-/**
- * Returns the delay before the next observation of a cluster that has its requested configuration, in milliseconds. What is observed of
- * its health follows a change after some seconds. After minutes it may stay as it is for long.
- */
-function restDelay(services: ReconcilerServices, cluster: Cluster, observation: Observation | undefined): number {
-  const health = observation?.health ?? "available";
-  if (health === "available") return withJitter(services.resyncMs);
-  const ready = cluster.conditions.find(({ type }) => type === "Ready");
-  const changedAt = Math.max(
-    Date.parse(cluster.modifiedAt),
-    Date.parse(ready?.lastTransitionTime ?? cluster.modifiedAt),
-  );
-  const isRecent = services.clock().getTime() - changedAt < SETTLING_MS;
-  return isRecent ? services.provisioner.pollMs : UNHEALTHY_POLL_MS;
-}
-
-/** Returns the delay before the next observation, or before a prerequisite is due again, in milliseconds. */
-function nextDelay(
-  services: ReconcilerServices,
-  context: PrerequisiteContext,
-  isDone: boolean,
-  observation: Observation | undefined,
-): number | undefined {
-  const isUp = context.cluster.desiredStatus === "starting";
-  // What a stopped cluster keeps outside, such as credentials, has to follow changes.
-  const stopped = () => (services.provisioner.hasApiServers ? withJitter(services.resyncMs) : undefined);
-  const atRest = () => (isUp ? restDelay(services, context.cluster, observation) : stopped());
-  const delay = isDone ? atRest() : services.provisioner.pollMs;
-  if (context.cluster.desiredStatus === "deleting") return delay;
-  const now = services.clock().getTime();
-  const delays = services.prerequisites
-    .map(({ dueAt }) => dueAt?.(context)?.getTime())
-    .filter((at) => at !== undefined)
-    .map((at) => Math.max(0, at - now));
-  return soonest(delay, ...delays);
-}
-
-/** Returns the shortest delay; undefined if there is none. */
-function soonest(...delays: (number | undefined)[]): number | undefined {
-  const known = delays.filter((delay) => delay !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
 }
