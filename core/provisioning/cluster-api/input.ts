@@ -35,6 +35,8 @@ export interface Rollout {
   apiAddress: string | undefined;
   /** Slugs of the zones with which the cluster started, in order; undefined until it exists. */
   zones: readonly string[] | undefined;
+  /** Observed number of requested machines by the name of the MachineDeployment; absent if nothing was observed. */
+  replicas?: ReadonlyMap<string, number>;
 }
 
 /** Parts of an account's credentials that are not secret and appear in objects. Only azure has them. */

@@ -79,6 +79,25 @@ function autoscalerAnnotations(input: TranslationInput, { pool }: TranslatedPool
   };
 }
 
+/**
+ * Returns the number of machines to request. The autoscaler owns the number of an autoscaled pool, but it does not scale a pool whose limits
+ * change: outside of the limits, the nearest one is requested, until it is observed.
+ *
+ * @returns undefined to leave the number to its owner
+ */
+function replicasOf(
+  { isRunning, rollout }: TranslationInput,
+  isAutoscaled: boolean,
+  part: PoolPart,
+): number | undefined {
+  const { name, minSize, maxSize } = part;
+  if (!isAutoscaled) return isRunning ? minSize : 0;
+  const present = rollout.replicas?.get(name);
+  if (present === undefined) return undefined;
+  const nearest = Math.min(Math.max(present, minSize), maxSize);
+  return nearest === present ? undefined : nearest;
+}
+
 function bootstrapTemplate<Type extends TranslatedType>(
   input: TranslationInput<Type>,
   translation: ProviderTranslation<Type>,
@@ -126,6 +145,7 @@ function deployment(
   const { pool, release, upgrade } = planned;
   const isReplaced = upgrade.method === "replace";
   const isAutoscaled = pool.autoScaling && isRunning;
+  const replicas = replicasOf(input, isAutoscaled, part);
   const annotations = { ...pool.annotations, ...(upgrade.drain ? {} : { [WITHOUT_DRAIN]: "true" }) };
   return {
     apiVersion: CLUSTER_API_VERSION.core,
@@ -142,8 +162,7 @@ function deployment(
     },
     spec: {
       clusterName: objectName,
-      // The autoscaler owns the number of machines, and the webhook raises it to the minimum.
-      ...(isAutoscaled ? {} : { replicas: isRunning ? part.minSize : 0 }),
+      ...(replicas === undefined ? {} : { replicas }),
       selector: { matchLabels: { [DEPLOYMENT]: part.name } },
       rollout: {
         strategy: {

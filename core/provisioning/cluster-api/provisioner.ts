@@ -121,7 +121,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
   async function rolloutOf(
     call: Call,
     { cluster, observation }: Plan,
-    before: ObservedCluster | undefined,
+    before: ObservedObjects | undefined,
   ): Promise<Rollout> {
     const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
     const addresses = settings !== undefined && "apiAddresses" in settings ? settings.apiAddresses : undefined;
@@ -129,7 +129,8 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
       wasAvailable: cluster.furthestPhase === "DONE" || observation?.phase === "DONE",
       apiAddress:
         addresses === undefined ? undefined : await allocateAddress(call, cluster.identity, addressesIn(addresses)),
-      zones: observedZones(before),
+      zones: observedZones(before?.cluster),
+      replicas: new Map(before?.deployments.map(({ metadata, spec }) => [metadata.name, spec?.replicas ?? 0])),
     };
   }
 
@@ -141,7 +142,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     if (before !== undefined) requireNotDeleting(before.cluster);
     requireNoDowngrade(before?.controlPlane, kubernetesOf(plan.version), typeOf(cluster) === "byon");
     const found = await sources.read(cluster);
-    const rollout = await rolloutOf(call, plan, before?.cluster);
+    const rollout = await rolloutOf(call, plan, before);
     const input = buildInput(plan, found, profiles, rollout, await sources.accountDetailsOf(cluster, found));
     const manifests = translate(input);
     const hash = applyHash(manifests, found.credentialsRevision);
