@@ -3,12 +3,8 @@
 import { type Cluster, clusterEntity } from "../cluster/entity.ts";
 import { readPointer } from "../cluster/store/pointer.ts";
 import type { Services } from "../context.ts";
-import { type Call, getObject, listObjects } from "../provisioning/cluster-api/calls.ts";
-import {
-  checkManagementCluster,
-  type ManagementClusterReport,
-  readIfAllowed,
-} from "../provisioning/cluster-api/check.ts";
+import { type Call, getObject, listObjects, readIfAllowed } from "../provisioning/cluster-api/calls.ts";
+import { checkManagementCluster, type ManagementClusterReport } from "../provisioning/cluster-api/check.ts";
 import { CLUSTER } from "../provisioning/cluster-api/kinds.ts";
 import { CLUSTER_ID, FIELD_MANAGER, MANAGED_BY } from "../provisioning/cluster-api/labels.ts";
 import { namespaceOf, objectNameOf } from "../provisioning/cluster-api/manifest.ts";

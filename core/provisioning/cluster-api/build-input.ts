@@ -13,6 +13,12 @@ import type { Sources } from "./sources.ts";
 /** Part of a plan that objects depend on. */
 export type TranslatedPlan = Pick<Plan, "cluster" | "oidc" | "version" | "isRunning" | "nodePools">;
 
+/** Returns the type of a cluster's provider; undefined if the catalogue does not have the provider. */
+export function findType({ cloudProvider }: Pick<Cluster, "cloudProvider">): TranslatedType | undefined {
+  const type = providerBySlug(cloudProvider)?.type;
+  return type === "multipass" ? undefined : type;
+}
+
 /** Returns the type of a cluster's provider. @throws Error if the catalogue does not have the provider, or it has no translation */
 export function typeOf({ cloudProvider }: Pick<Cluster, "cloudProvider">): TranslatedType {
   const type = providerBySlug(cloudProvider)?.type;

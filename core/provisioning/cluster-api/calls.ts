@@ -28,6 +28,20 @@ export const listObjects = async <T extends ObservedObject>(
     ...(labels === undefined ? {} : { labels }),
   })) as ObservedObject[] as T[];
 
+/** Returns whether an error shows that the user of the kubeconfig lacks a permission. */
+export const isForbidden = (error: unknown): boolean =>
+  isKubernetesError(error, "refused") && error.reason === "Forbidden";
+
+/** Returns the result of a read; `forbidden` if the user of the kubeconfig lacks the permission. @throws KubernetesError */
+export async function readIfAllowed<T>(read: Promise<T>): Promise<T | "forbidden"> {
+  try {
+    return await read;
+  } catch (error) {
+    if (isForbidden(error)) return "forbidden";
+    throw error;
+  }
+}
+
 /**
  * Requests the deletion of an object. An object that does not exist, or has another uid, counts as deleted.
  *

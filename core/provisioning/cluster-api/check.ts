@@ -1,11 +1,10 @@
 /** Checks whether a management cluster has the kinds, permissions and namespaces that the provisioner needs. Changes nothing. */
 
 import { providerBySlug } from "../../catalogue/index.ts";
-import { isKubernetesError } from "../../kubernetes/errors.ts";
 import type { ObjectKind } from "../../kubernetes/objects.ts";
 import { resourceOf } from "../../kubernetes/resources.ts";
 import { typeOf } from "./build-input.ts";
-import { type Call, getObject } from "./calls.ts";
+import { type Call, getObject, readIfAllowed } from "./calls.ts";
 import type { TranslatedType } from "./input.ts";
 import { NAMESPACE } from "./kinds.ts";
 import { controllerNamespaces, type Profiles } from "./profiles.ts";
@@ -122,16 +121,6 @@ async function contractOf(call: Call, kind: ObjectKind, served: readonly string[
     const versions = definition?.metadata.labels?.[`cluster.x-k8s.io/${contract}`]?.split("_") ?? [];
     return versions.some((version) => served.includes(version));
   });
-}
-
-/** Returns the result of a read; `forbidden` if the user of the kubeconfig lacks the permission. @throws KubernetesError */
-export async function readIfAllowed<T>(read: Promise<T>): Promise<T | "forbidden"> {
-  try {
-    return await read;
-  } catch (error) {
-    if (isKubernetesError(error, "refused") && error.reason === "Forbidden") return "forbidden";
-    throw error;
-  }
 }
 
 const listOf = (rows: readonly KindReport[]): string => rows.map(({ kind }) => kind).join(", ");

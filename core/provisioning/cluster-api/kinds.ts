@@ -2,6 +2,7 @@
 
 import type { ObjectKind } from "../../kubernetes/objects.ts";
 import type { TranslatedType } from "./input.ts";
+import type { ObservedCluster } from "./observed-objects.ts";
 import { CLUSTER_API_VERSION, PROVIDER_VERSION } from "./versions.ts";
 
 const core = (kind: string): ObjectKind => ({ apiVersion: CLUSTER_API_VERSION.core, kind });
@@ -40,6 +41,19 @@ const PROVIDER_KINDS: Readonly<Record<TranslatedType, readonly string[]>> = {
   vsphere: ["VSphereCluster", "VSphereMachineTemplate"],
   byon: [],
 };
+
+/** All types of providers. */
+export const translatedTypes = Object.keys(PROVIDER_KINDS) as TranslatedType[];
+
+/** Returns whether a kind belongs to a provider, and not to Kubernetes or to Cluster API. */
+export const isProviderKind = ({ apiVersion, kind }: ObjectKind): boolean =>
+  apiVersion.startsWith("infrastructure.") || kind === KAMAJI_CONTROL_PLANE.kind;
+
+/** Returns the type of the provider of a Cluster by the kinds that it refers to; undefined if it refers to none of them. */
+export const typeOfCluster = ({ spec }: ObservedCluster): TranslatedType | undefined =>
+  spec?.controlPlaneRef?.kind === KAMAJI_CONTROL_PLANE.kind
+    ? "byon"
+    : translatedTypes.find((type) => PROVIDER_KINDS[type][0] === (spec?.infrastructureRef?.kind ?? ""));
 
 /** Kinds of the identities with which controllers use a cloud account. Namespaced ones are in the namespace of the cluster. */
 const IDENTITIES: Partial<Record<TranslatedType, { kind: string; isNamespaced: boolean }>> = {

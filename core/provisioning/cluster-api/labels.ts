@@ -34,6 +34,8 @@ export const APPLIED = `${PRODUCT_PREFIX}applied`;
  * `unanswered` if its API server has not answered yet.
  */
 export const BALANCERS = `${PRODUCT_PREFIX}load-balancers`;
+/** Annotation of the identity of a cloud account with the namespace of its Secret, if that is not the one of the identity. */
+export const CONTROLLER_NAMESPACE = `${PRODUCT_PREFIX}controller-namespace`;
 
 type LabelSource = Pick<TranslationInput, "cluster" | "organisationIdentity">;
 

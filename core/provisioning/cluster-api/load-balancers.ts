@@ -26,7 +26,8 @@ const NODE = { apiVersion: "v1", kind: "Node" };
 
 /** Cluster that is being deleted. */
 export interface BalancedCluster extends NamespacedName {
-  type: TranslatedType;
+  /** Undefined if it is not known. */
+  type: TranslatedType | undefined;
   open: OpenClient;
   now: Date;
 }

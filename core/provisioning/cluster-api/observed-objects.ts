@@ -30,7 +30,12 @@ export interface ObservedObject {
 
 /** Cluster of Cluster API. */
 export interface ObservedCluster extends ObservedObject {
-  spec?: { controlPlaneEndpoint?: { host?: string; port?: number }; paused?: boolean };
+  spec?: {
+    controlPlaneEndpoint?: { host?: string; port?: number };
+    paused?: boolean;
+    controlPlaneRef?: { kind?: string };
+    infrastructureRef?: { kind?: string };
+  };
   status?: {
     initialization?: { infrastructureProvisioned?: boolean; controlPlaneInitialized?: boolean };
     conditions?: ObjectCondition[];

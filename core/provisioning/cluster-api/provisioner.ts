@@ -17,12 +17,12 @@ import {
   requireNoDowngrade,
   requireNotDeleting,
 } from "./apply.ts";
-import { buildAccountInput, buildInput, kubernetesOf, typeOf } from "./build-input.ts";
+import { buildAccountInput, buildInput, findType, kubernetesOf } from "./build-input.ts";
 import { type Call, getObject, listObjects } from "./calls.ts";
 import { controlPlaneName } from "./control-plane.ts";
 import { destroyCluster } from "./destroy.ts";
-import type { Rollout } from "./input.ts";
-import { CLUSTER, controlPlaneKind, MACHINE_DEPLOYMENT, MACHINE_SET } from "./kinds.ts";
+import type { Rollout, TranslatedType } from "./input.ts";
+import { CLUSTER, controlPlaneKind, MACHINE_DEPLOYMENT, MACHINE_SET, typeOfCluster } from "./kinds.ts";
 import { CLUSTER_ID } from "./labels.ts";
 import { type Manifest, namespaceOf, objectNameOf } from "./manifest.ts";
 import { observationOf } from "./observation.ts";
@@ -88,9 +88,22 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     namespace: namespaceOf(await sources.organisationOf(cluster)),
   });
 
+  /**
+   * Returns the type of a cluster's provider: by the catalogue, or, if the catalogue no longer has the provider, by its Cluster.
+   *
+   * @returns undefined if neither has it
+   */
+  async function typeIn(call: Call, cluster: Cluster, located: NamespacedName): Promise<TranslatedType | undefined> {
+    const known = findType(cluster);
+    if (known !== undefined) return known;
+    const found = await getObject<ObservedCluster>(call, { ...CLUSTER, ...located });
+    return found && typeOfCluster(found);
+  }
+
   async function readObjects(call: Call, { cluster, nodePools }: Target): Promise<ObservedObjects | undefined> {
     const { name, namespace } = await locate(cluster);
-    const type = typeOf(cluster);
+    const type = await typeIn(call, cluster, { name, namespace });
+    if (type === undefined) return undefined;
     const control = { ...controlPlaneKind(type), name: type === "byon" ? name : controlPlaneName(name), namespace };
     const isChanging = type !== "byon" && nodePools.some(({ provisionStatus }) => provisionStatus !== "DONE");
     const [found, controlPlane, deployments, machineSets] = await Promise.all([
@@ -173,7 +186,8 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
    */
   async function applyCredentials(call: Call, cluster: Cluster): Promise<void> {
     const settings = settingsOf(profiles, cluster.cloudProvider, cluster.region);
-    if (settings === undefined || !clusterApiTraits(profiles).needsCredentials(typeOf(cluster))) return;
+    const type = findType(cluster);
+    if (settings === undefined || type === undefined || !clusterApiTraits(profiles).needsCredentials(type)) return;
     const found = await sources.read(cluster);
     const { credentialsRevision } = found;
     if (credentialsRevision === "" || deletedWith.get(cluster.identity) === credentialsRevision) return;
@@ -191,7 +205,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     async observe(target, signal) {
       const objects = await readObjects({ client: await connect(), signal }, target);
       if (objects === undefined) return undefined;
-      const isHosted = typeOf(target.cluster) === "byon";
+      const isHosted = (findType(target.cluster) ?? typeOfCluster(objects.cluster)) === "byon";
       const observation = observationOf(target, objects, isHosted, clock().toISOString());
       observed.set(observation, objects);
       return observation;
@@ -201,7 +215,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
       return await destroyCluster(call, {
         ...(await locate(cluster)),
         identity: cluster.identity,
-        type: typeOf(cluster),
+        type: findType(cluster),
         fence,
         accountIdentity: cluster.cloudAccountIdentity,
         controllerNamespaces: controllerNamespaces(profiles, cluster.cloudProvider),

@@ -117,7 +117,7 @@ export function requiredAccess(types: Iterable<TranslatedType>): { kind: ObjectK
     if (type === "vsphere") add(required, CONFIG_MAP, ["list", "create"]);
     const identity = accountIdentityKind(type);
     if (identity !== undefined)
-      add(required, { apiVersion: identity.apiVersion, kind: identity.kind }, [...APPLY, "delete"]);
+      add(required, { apiVersion: identity.apiVersion, kind: identity.kind }, ["get", ...APPLY, "delete"]);
   }
   return [...required.values()].map(({ kind, verbs }) => ({ kind, verbs: [...verbs] }));
 }

@@ -4,7 +4,7 @@ import { translateCluster, translateNamespace } from "./cluster.ts";
 import { translateControlPlane } from "./control-plane.ts";
 import { controlPlaneHealthCheck } from "./health-check.ts";
 import type { TranslationInput } from "./input.ts";
-import { clusterLabels } from "./labels.ts";
+import { CONTROLLER_NAMESPACE, clusterLabels } from "./labels.ts";
 import { contentName, type Manifest, namespaceOf } from "./manifest.ts";
 import { translateNetwork } from "./network.ts";
 import { translateNodePools } from "./node-pool.ts";
@@ -77,7 +77,7 @@ function translateMachines(input: TranslationInput<MachineType>): Manifest[] {
   return [
     translateNamespace(input),
     ...(networkSecret === undefined ? [] : [networkSecret]),
-    ...(translation.identities?.(input) ?? []),
+    ...translateIdentities(input),
     template,
     ...pools.templates,
     ...(remediation === undefined || pools.healthChecks.length === 0 ? [] : [remediation]),
@@ -105,8 +105,17 @@ export function translateSecrets(input: AccountInput, credentials: AccountSecret
  *
  * @param credentials names and values of the account's secrets
  */
-export function translateAccount(input: AccountInput, credentials: AccountSecrets): Manifest[] {
+export const translateAccount = (input: AccountInput, credentials: AccountSecrets): Manifest[] => [
+  ...translateSecrets(input, credentials),
+  ...translateIdentities(input),
+];
+
+/** Translates the identity of the cloud account. It has the namespace of its Secret, so that a deletion finds the Secret. */
+function translateIdentities(input: AccountInput): Manifest[] {
   const identities =
     input.type === "byon" ? [] : (translationFor(input).identities?.(input as AccountInput<MachineType>) ?? []);
-  return [...translateSecrets(input, credentials), ...identities];
+  const { settings } = input;
+  if (!("controllerNamespace" in settings)) return identities;
+  const annotations = { [CONTROLLER_NAMESPACE]: settings.controllerNamespace };
+  return identities.map((each) => ({ ...each, metadata: { ...each.metadata, annotations } }));
 }

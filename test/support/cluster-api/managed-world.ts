@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { createAccount } from "#core/admin/cloud-accounts.ts";
 import { useCatalogue } from "#core/catalogue/index.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
+import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
 import { catalogueWithImages, generousProfiles } from "../limited-provisioner.ts";
 import { addKnownSecrets } from "../secrets.ts";
 import type { Json, RequestOptions, Tenant, TestResponse } from "../world.ts";
@@ -56,6 +57,8 @@ export type PlacedProvider = keyof typeof PLACES;
 export interface ManagedWorld {
   world: PlayedWorld;
   tenant: Tenant;
+  /** Settings of the provisioner, which a test may change as an operator changes the profile file. */
+  profiles: Profiles;
   /** Sends a request of an admin. */
   send(method: string, path: string, body?: unknown, more?: RequestOptions): Promise<TestResponse>;
   /** Creates a cloud account, with the credentials of the provider's place. No response and no output may contain them. @returns its identity */
@@ -87,6 +90,7 @@ export async function makeManagedWorld(profiles = generousProfiles(randomUUID())
   return {
     world,
     tenant,
+    profiles,
     send,
     async account(provider) {
       const { credentials }: Place = PLACES[provider];
