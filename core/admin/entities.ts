@@ -7,6 +7,7 @@ import { eventEntity } from "../events/entity.ts";
 import { chunkEntity } from "../listing/page-index.ts";
 import { nodePoolEntity } from "../node-pool/entity.ts";
 import { configurationEntity, silencesEntity, tenantEntity } from "../observability/entity.ts";
+import { managementClusterEntity } from "../provisioning/cluster-api/management-cluster.ts";
 import { simulationEntity } from "../provisioning/simulated/simulation.ts";
 import { storedResponseEntity } from "../request/idempotency.ts";
 import { cloudSecretEntity } from "../secrets/cloud-secrets.ts";
@@ -44,6 +45,7 @@ export const entities: readonly AnyEntity[] = [
   eventEntity,
   importEntity,
   keyringEntity,
+  managementClusterEntity,
   memberEmailEntity,
   memberEntity,
   nodePoolEntity,

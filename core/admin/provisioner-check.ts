@@ -7,6 +7,7 @@ import { type Call, getObject, listObjects, readIfAllowed } from "../provisionin
 import { checkManagementCluster, type ManagementClusterReport } from "../provisioning/cluster-api/check.ts";
 import { CLUSTER } from "../provisioning/cluster-api/kinds.ts";
 import { CLUSTER_ID, FIELD_MANAGER, MANAGED_BY } from "../provisioning/cluster-api/labels.ts";
+import { managementClusterProblem, readManagementClusters } from "../provisioning/cluster-api/management-cluster.ts";
 import { namespaceOf, objectNameOf } from "../provisioning/cluster-api/manifest.ts";
 import type { Profiles } from "../provisioning/cluster-api/profiles.ts";
 import { keyText } from "../table/keys.ts";
@@ -35,6 +36,8 @@ interface ClusterComparison {
 export interface ProvisionerReport extends ManagementClusterReport {
   /** Undefined if the user of the kubeconfig may not list clusters, which is one of the problems. */
   clusters: ClusterComparison | undefined;
+  /** What is wrong if the table is used with another management cluster; undefined if it is not, or if that cannot be read. */
+  mismatch: string | undefined;
 }
 
 /**
@@ -45,7 +48,9 @@ export interface ProvisionerReport extends ManagementClusterReport {
  */
 export async function checkProvisioner(services: Services, call: Call, profiles: Profiles): Promise<ProvisionerReport> {
   const report = await checkManagementCluster(call, profiles);
-  return { ...report, clusters: await compareClusters(services, call) };
+  const uids = await readIfAllowed(readManagementClusters(services, call));
+  const mismatch = uids === "forbidden" ? undefined : managementClusterProblem(uids);
+  return { ...report, mismatch, clusters: await compareClusters(services, call) };
 }
 
 /** Clusters of the table, and identities of organisations by their slugs. */

@@ -221,6 +221,9 @@ export const keyringKey: Key = { pk: "SECRETS", sk: "KEYRING" };
 /** Key of the record of the last rotation of secrets. */
 export const rotationKey: Key = { pk: "SECRETS", sk: "ROTATION" };
 
+/** Key of the record of the management cluster with which the table is used. */
+export const managementClusterKey: Key = { pk: "PROVISIONER", sk: "MANAGEMENT-CLUSTER" };
+
 /**
  * Key of an event of a cluster. Events are ordered by time.
  *

@@ -1,8 +1,9 @@
-/** The operator's command that checks the management cluster of the Cluster API provisioner. */
+/** The operator's commands that check and accept the management cluster of the Cluster API provisioner. */
 
 import { checkProvisioner, type ProvisionerReport } from "#core/admin/provisioner-check.ts";
 import { createKubernetesClient } from "#core/kubernetes/client.ts";
 import { KubernetesError } from "#core/kubernetes/errors.ts";
+import { readManagementClusters, recordManagementCluster } from "#core/provisioning/cluster-api/management-cluster.ts";
 import { readKubeconfig } from "../local/kubeconfig.ts";
 import { commandEnvironment } from "../runtime/config.ts";
 import { profilesPath, readProfilesFile } from "../runtime/profiles-file.ts";
@@ -59,10 +60,12 @@ function clusterProblems({ orphans, missing }: NonNullable<ProvisionerReport["cl
 
 /** Renders a report. @param isUsed false if another provisioner builds the clusters of the table */
 function render(report: ProvisionerReport, isUsed: boolean): { print: string; failed: boolean } {
-  const { version, permissions, clusters } = report;
+  const { version, permissions, clusters, mismatch } = report;
+  const isExpected = isUsed && mismatch === undefined;
   const problems = [
+    ...(isUsed && mismatch !== undefined ? [`management cluster: ${mismatch}.`] : []),
     ...report.problems,
-    ...(clusters === undefined ? [] : clusterProblems(isUsed ? clusters : { ...clusters, missing: [] })),
+    ...(clusters === undefined ? [] : clusterProblems(isExpected ? clusters : { ...clusters, missing: [] })),
   ];
   const compared =
     clusters === undefined
@@ -85,6 +88,9 @@ function render(report: ProvisionerReport, isUsed: boolean): { print: string; fa
   return { print: lines.join("\n"), failed: problems.length > 0 };
 }
 
+const KUBECONFIG_UNSET =
+  "CLUSTER_API_KUBECONFIG is not set. Set it to the path of the kubeconfig of the management cluster.";
+
 /** Commands by name. */
 export const provisionerCommands: Readonly<Record<string, Command>> = {
   "provisioner check": {
@@ -95,9 +101,7 @@ export const provisionerCommands: Readonly<Record<string, Command>> = {
       const path = profilesPath(profiles);
       const unset = [
         ...(path === undefined ? ["CLUSTER_API_PROFILES is not set. Set it to the path of the profile file."] : []),
-        ...(kubeconfig === undefined
-          ? ["CLUSTER_API_KUBECONFIG is not set. Set it to the path of the kubeconfig of the management cluster."]
-          : []),
+        ...(kubeconfig === undefined ? [KUBECONFIG_UNSET] : []),
       ];
       if (path === undefined || unset.length > 0) throw new UsageError(unset.join("\n"));
       const checked = readProfilesFile(path);
@@ -114,6 +118,29 @@ export const provisionerCommands: Readonly<Record<string, Command>> = {
       } catch (error) {
         if (!(error instanceof KubernetesError)) throw error;
         return { print: `The check of the management cluster failed: ${error.message}`, failed: true };
+      } finally {
+        client.close();
+      }
+    },
+  },
+  "provisioner accept": {
+    usage: "(CLUSTER_API_KUBECONFIG)",
+    options: {},
+    async run(services, _, { config }) {
+      if (config.CLUSTER_API_KUBECONFIG === undefined) throw new UsageError(KUBECONFIG_UNSET);
+      const client = createKubernetesClient(await readKubeconfig(config), { clock: services.clock });
+      try {
+        const found = await readManagementClusters(services, { client, signal: AbortSignal.timeout(CHECK_MS) });
+        const { present, recorded } = found;
+        if (recorded === present) return { print: `The table is already used with the management cluster ${present}.` };
+        if (!(await recordManagementCluster(services, found))) {
+          return { print: "Another command changed the management cluster at the same time. Try again.", failed: true };
+        }
+        const former = recorded === undefined ? "" : ` It was used with ${recorded} before.`;
+        return { print: `The table is now used with the management cluster ${present}.${former}` };
+      } catch (error) {
+        if (!(error instanceof KubernetesError)) throw error;
+        return { print: `The management cluster was not accepted: ${error.message}`, failed: true };
       } finally {
         client.close();
       }

@@ -155,14 +155,7 @@ export async function startKubernetesServer(options: KubernetesServerOptions = {
     const existing = workloads.get(path);
     if (existing !== undefined) return existing;
     const created = new Store(settings);
-    for (const name of ["default", "kube-system", "kube-public"]) {
-      created.apply(
-        { group: "", version: "v1", kind: "Namespace", plural: "namespaces", isNamespaced: false },
-        { namespace: undefined, name },
-        { apiVersion: "v1", kind: "Namespace", metadata: { name } },
-        { manager: "kube-apiserver", force: true, dryRun: false },
-      );
-    }
+    for (const name of ["default", "kube-system", "kube-public"]) addNamespace(created, name);
     workloads.set(path, created);
     return created;
   }
@@ -248,8 +241,19 @@ export async function startKubernetesServer(options: KubernetesServerOptions = {
     });
   }
 
+  addNamespace(store, "kube-system");
   await listen();
   return result;
+}
+
+/** Creates a namespace, as an API server does at its first start. */
+function addNamespace(store: Store, name: string): void {
+  store.apply(
+    { group: "", version: "v1", kind: "Namespace", plural: "namespaces", isNamespaced: false },
+    { namespace: undefined, name },
+    { apiVersion: "v1", kind: "Namespace", metadata: { name } },
+    { manager: "kube-apiserver", force: true, dryRun: false },
+  );
 }
 
 function nameOf(socket: TLSSocket): string | undefined {

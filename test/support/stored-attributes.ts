@@ -39,6 +39,7 @@ const KEYS: readonly (readonly [pk: RegExp, sk: RegExp, entity: string])[] = [
   [/^USER#/, /^ORG#/, "user-organisation"],
   [/^IDEMPOTENCY#/, /^RECORD$/, "idempotency-record"],
   [/^BACKUP$/, /^IMPORT$/, "import"],
+  [/^PROVISIONER$/, /^MANAGEMENT-CLUSTER$/, "management-cluster"],
   [/^SECRETS$/, /^KEYRING$/, "keyring"],
   [/^SECRETS$/, /^ROTATION$/, "secrets-rotation"],
 ];

@@ -24,6 +24,7 @@ import { destroyCluster } from "./destroy.ts";
 import type { Rollout, TranslatedType } from "./input.ts";
 import { CLUSTER, controlPlaneKind, MACHINE_DEPLOYMENT, MACHINE_SET, typeOfCluster } from "./kinds.ts";
 import { CLUSTER_ID } from "./labels.ts";
+import { requireManagementCluster } from "./management-cluster.ts";
 import { type Manifest, namespaceOf, objectNameOf } from "./manifest.ts";
 import { observationOf } from "./observation.ts";
 import {
@@ -201,9 +202,9 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
   return {
     ...clusterApiTraits(profiles),
     pollMs: POLL_MS,
-    apply: async (plan, signal) => applyPlan({ client: await connect(), signal }, plan),
+    apply: async (plan, signal) => applyPlan(await connect(signal), plan),
     async observe(target, signal) {
-      const objects = await readObjects({ client: await connect(), signal }, target);
+      const objects = await readObjects(await connect(signal), target);
       if (objects === undefined) return undefined;
       const isHosted = (findType(target.cluster) ?? typeOfCluster(objects.cluster)) === "byon";
       const observation = observationOf(target, objects, isHosted, clock().toISOString());
@@ -211,7 +212,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
       return observation;
     },
     async destroy({ cluster }, fence, signal) {
-      const call = { client: await connect(), signal };
+      const call = await connect(signal);
       return await destroyCluster(call, {
         ...(await locate(cluster)),
         identity: cluster.identity,
@@ -225,7 +226,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
       });
     },
     async updateBootstrapTokens({ cluster }, tokens, revoked, signal) {
-      const call = { client: await connect(), signal };
+      const call = await connect(signal);
       const workload = await openWorkloadCluster(call, await locate(cluster), open);
       try {
         await putBootstrapTokens(workload, tokens, revoked);
@@ -236,16 +237,26 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
   };
 }
 
-/** Returns a function that returns the client of the management cluster. It creates a new client when the kubeconfig changes. */
-function connectionTo({ readKubeconfig, clientOptions, clock }: ClusterApiServices): () => Promise<KubernetesClient> {
-  let present: { kubeconfig: string; client: KubernetesClient } | undefined;
-  return async () => {
+/**
+ * Returns a function that returns the client of the management cluster. It creates a new client when the kubeconfig changes, and requires
+ * that it is the same management cluster.
+ */
+function connectionTo(options: ClusterApiServices): (signal: AbortSignal) => Promise<Call> {
+  const { readKubeconfig, clientOptions, clock } = options;
+  let present: { kubeconfig: string; client: KubernetesClient; isVerified: boolean } | undefined;
+  return async (signal) => {
     const kubeconfig = await readKubeconfig();
-    if (present?.kubeconfig === kubeconfig) return present.client;
-    const former = present;
-    present = { kubeconfig, client: createKubernetesClient(kubeconfig, { clock, ...clientOptions }) };
-    former?.client.close();
-    return present.client;
+    if (present?.kubeconfig !== kubeconfig) {
+      const former = present;
+      const client = createKubernetesClient(kubeconfig, { clock, ...clientOptions });
+      present = { kubeconfig, client, isVerified: false };
+      former?.client.close();
+    }
+    const connection = present;
+    const call = { client: connection.client, signal };
+    if (!connection.isVerified) await requireManagementCluster(options, call);
+    connection.isVerified = true;
+    return call;
   };
 }
 

@@ -100,7 +100,8 @@ function add(required: Map<string, { kind: ObjectKind; verbs: Set<Verb> }>, kind
 export function requiredAccess(types: Iterable<TranslatedType>): { kind: ObjectKind; verbs: Verb[] }[] {
   const required: Parameters<typeof add>[0] = new Map();
   for (const type of types) {
-    add(required, NAMESPACE, APPLY);
+    // Reads the uid of kube-system, by which it recognizes the management cluster.
+    add(required, NAMESPACE, ["get", ...APPLY]);
     // Reads kubeconfigs and certificates that Cluster API stores, and applies credentials.
     add(required, SECRET, ["get", "list", ...APPLY, "delete"]);
     // Lists the clusters of an account before its identity is deleted, and all clusters in `provisioner check`.

@@ -189,7 +189,7 @@ describe("the controllers of the test server", () => {
       .all()
       .map(({ object }) => `${object.kind} ${object.metadata.name}`)
       .sort();
-    expect(rest).toEqual(["Namespace test", "Secret ours"]);
+    expect(rest).toEqual(["Namespace kube-system", "Namespace test", "Secret ours"]);
   });
 
   test("a frozen object makes no progress until it is released", async () => {

@@ -73,6 +73,9 @@ async function check(more: Record<string, string> = {}): Promise<AdminRun> {
   return ran;
 }
 
+const accept = (kubeconfig = environment.CLUSTER_API_KUBECONFIG): Promise<AdminRun> =>
+  runAdmin({ ...environment, CLUSTER_API_KUBECONFIG: kubeconfig ?? "" }, "provisioner", "accept");
+
 /** Returns the rows of the table, by provider and kind. */
 const rowsOf = ({ stdout }: AdminRun) =>
   new Map(
@@ -281,6 +284,17 @@ describe("the comparison of clusters with the table", () => {
         CLUSTER_API_KUBECONFIG: write("empty", empty.kubeconfig()),
       };
       const { body } = await managed.send("POST", managed.tenant.path("staging"), creation("unplanned"));
+      const other = await check(more);
+      expect([other.code, problemsIn(other)]).toEqual([
+        1,
+        [expect.stringMatching(/^management cluster: .* another .*run: npm run admin -- provisioner accept\.$/)],
+      ]);
+      const accepted = await accept(more.CLUSTER_API_KUBECONFIG);
+      expect(accepted).toMatchObject({ code: 0, stderr: "" });
+      expect(accepted.stdout).toMatch(
+        /^The table is now used with the management cluster \S+\. It was used with \S+ before\.$/m,
+      );
+      expect((await accept(more.CLUSTER_API_KUBECONFIG)).stdout).toMatch(/^The table is already used with/);
       const ran = await check(more);
       expect([ran.code, problemsIn(ran)]).toEqual([
         1,
@@ -293,6 +307,7 @@ describe("the comparison of clusters with the table", () => {
       expect([simulated.code, problemsIn(simulated)]).toEqual([0, []]);
       expect(simulated.stdout).toMatch(/^PROVISIONER is not cluster-api here/m);
     } finally {
+      await accept();
       await empty.stop();
     }
   });
@@ -319,6 +334,7 @@ describe("the comparison of clusters with the table", () => {
       installDefinitions(empty);
       beforeList(empty, () => managed.send("PATCH", managed.tenant.path("production", "one"), { status: "deleting" }));
       const kubeconfig = write("empty", empty.kubeconfig());
+      await accept(kubeconfig);
       const ran = await check({ CLUSTER_API_PROFILES: profilesOf("none"), CLUSTER_API_KUBECONFIG: kubeconfig });
       expect([ran.code, problemsIn(ran)]).toEqual([0, []]);
     } finally {
@@ -363,5 +379,18 @@ describe("a management cluster that cannot be checked", () => {
       expect.stringMatching(/^CLUSTER_API_PROFILES is not set\./),
       expect.stringMatching(/^CLUSTER_API_KUBECONFIG is not set\./),
     ]);
+  });
+});
+
+describe("npm run admin -- provisioner accept", () => {
+  test("without a kubeconfig names the variable, and with one that does not answer changes nothing", async () => {
+    expect(await accept("")).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^CLUSTER_API_KUBECONFIG is not set/),
+    });
+    const past = write("past", managed.world.server.kubeconfig({ token: `${TOKEN}-of-the-past` }));
+    const refused = await accept(past);
+    expect(refused.code).toBe(1);
+    expect(refused.stdout).toMatch(/^The management cluster was not accepted: .*401/);
   });
 });

@@ -14,13 +14,15 @@ import type { Json, Tenant, TestResponse } from "../world.ts";
 
 /** World with a played management cluster. */
 export interface PlayedWorld extends ReconciledWorld {
+  /** Management cluster. A test may replace it, as an operator replaces the kubeconfig. */
   server: KubernetesServer;
   stop(): Promise<void>;
 }
 
 /** Creates a world. @param callMs time limit of a call to the provisioner, in milliseconds */
 export async function makePlayedWorld(profiles: Profiles, callMs = 5_000): Promise<PlayedWorld> {
-  const server = await startKubernetesServer();
+  const first = await startKubernetesServer();
+  const served = { server: first };
   const world = await makeReconciledWorld({
     callMs,
     provisioner: clusterApiTraits(profiles),
@@ -31,7 +33,7 @@ export async function makePlayedWorld(profiles: Profiles, callMs = 5_000): Promi
         referencesCache,
         profiles,
         keyring: permitted(keyring, table.name),
-        readKubeconfig: async () => server.kubeconfig(),
+        readKubeconfig: async () => served.server.kubeconfig(),
       }),
     access: ({ services: { table, clock, provisioner }, keyring, log }) =>
       createClusterAccess({
@@ -46,9 +48,9 @@ export async function makePlayedWorld(profiles: Profiles, callMs = 5_000): Promi
         },
         warn: log.warn,
       }),
-    afterWait: () => server.controllers.tick(2),
+    afterWait: () => served.server.controllers.tick(2),
   });
-  return { ...world, server, stop: () => server.stop() };
+  return Object.assign(served, world, { stop: () => first.stop() });
 }
 
 /** Cluster of a played world. */

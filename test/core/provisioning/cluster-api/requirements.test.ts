@@ -111,7 +111,7 @@ test("docs/examples/cluster-api-access.yaml allows what the check asks for and r
       (resources ?? []).flatMap((plural) => (verbs ?? []).map((verb) => `${verb} ${plural}.${group}`)),
     ),
   );
-  const readByCheck = ["get customresourcedefinitions.apiextensions.k8s.io", "get namespaces."];
+  const readByCheck = ["get customresourcedefinitions.apiextensions.k8s.io"];
   expect([...new Set(allowed)].sort()).toEqual([...required(...types, "digitalocean"), ...readByCheck].sort());
 });
 

@@ -1,0 +1,83 @@
+/**
+ * Record of the management cluster with which a table is used. In another one all clusters would look as if they did not exist: they would be
+ * built a second time, and deletions would end while machines run.
+ */
+
+import * as v from "valibot";
+import { deadlineIn } from "../../shared/retry.ts";
+import type { Table } from "../../table/client.ts";
+import { defineEntity } from "../../table/entity.ts";
+import { keyText, managementClusterKey } from "../../table/keys.ts";
+import { commit, type Expression, Transaction } from "../../table/transaction.ts";
+import { type Call, getObject } from "./calls.ts";
+import { NAMESPACE } from "./kinds.ts";
+
+const StoredManagementCluster = v.object({
+  /** Uid of its namespace kube-system, which every cluster has and keeps. */
+  uid: v.string(),
+  /** Time of the first use or of the acceptance, RFC 3339. */
+  recordedAt: v.string(),
+});
+
+/** Entity of the record. */
+export const managementClusterEntity = defineEntity("management-cluster", 1, StoredManagementCluster);
+
+/** Services that the record needs. */
+export interface ManagementClusterServices {
+  readonly table: Table;
+  readonly clock: () => Date;
+}
+
+/** Management cluster of a kubeconfig, and the one with which the table is used. */
+export interface ManagementClusters {
+  present: string;
+  /** Undefined before the first use. */
+  recorded: string | undefined;
+}
+
+/** Reads the uid of the present management cluster and the recorded one. @throws KubernetesError; AppError unavailable */
+export async function readManagementClusters({ table }: { table: Table }, call: Call): Promise<ManagementClusters> {
+  const [found, items] = await Promise.all([
+    getObject(call, { ...NAMESPACE, name: "kube-system" }),
+    table.get([managementClusterKey]),
+  ]);
+  const present = found?.metadata.uid;
+  if (present === undefined) throw new Error("the management cluster has no namespace kube-system");
+  const item = items.get(keyText(managementClusterKey));
+  return { present, recorded: item && managementClusterEntity.read(item).uid };
+}
+
+/** Returns what is wrong if the management cluster is not the recorded one, with the action that solves it. */
+export function managementClusterProblem({ present, recorded }: ManagementClusters): string | undefined {
+  if (recorded === undefined || recorded === present) return undefined;
+  const text = `the kubeconfig is of another management cluster: its namespace kube-system has the uid ${present}, and the clusters of this table are in the one with ${recorded}`;
+  return `${text}; set the former kubeconfig, or, to build all clusters in the new one, run: npm run admin -- provisioner accept`;
+}
+
+/** Records a management cluster, on condition that the record is as read. @returns false if it has changed */
+export async function recordManagementCluster(
+  { table, clock }: ManagementClusterServices,
+  { present, recorded }: ManagementClusters,
+): Promise<boolean> {
+  const asRead: Expression =
+    recorded === undefined
+      ? { condition: "attribute_not_exists(#pk)" }
+      : { condition: "#uid = :recorded", values: { ":recorded": recorded } };
+  const item = managementClusterEntity.write(managementClusterKey, { uid: present, recordedAt: clock().toISOString() });
+  const transaction = new Transaction().put("management-cluster", item, asRead);
+  return (await commit(table, transaction, deadlineIn())).length === 0;
+}
+
+/**
+ * Requires that a management cluster is the recorded one. The first use records it.
+ *
+ * @throws Error if it is another one; KubernetesError; AppError unavailable
+ */
+export async function requireManagementCluster(services: ManagementClusterServices, call: Call): Promise<void> {
+  let clusters = await readManagementClusters(services, call);
+  if (clusters.recorded === undefined && !(await recordManagementCluster(services, clusters))) {
+    clusters = await readManagementClusters(services, call);
+  }
+  const problem = managementClusterProblem(clusters);
+  if (problem !== undefined) throw new Error(problem);
+}
