@@ -154,7 +154,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     const before = observation && observed.get(observation);
     requireFence(before?.cluster, cluster.identity, fence);
     if (before !== undefined) requireNotDeleting(before.cluster);
-    requireNoDowngrade(before?.controlPlane, kubernetesOf(plan.version), typeOf(cluster) === "byon");
+    requireNoDowngrade(before?.controlPlane, kubernetesOf(plan.version), findType(cluster) === "byon");
     const found = await sources.read(cluster);
     const rollout = await rolloutOf(call, plan, before);
     const input = buildInput(plan, found, profiles, rollout, await sources.accountDetailsOf(cluster, found));
