@@ -1,4 +1,4 @@
-/** What a management cluster with the webhooks of the providers accepts and refuses of the translator's objects. */
+/** The translator's objects in a management cluster with the providers' webhooks: accepted objects and refused changes. */
 
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -12,7 +12,7 @@ import type { KubernetesObject } from "./api-server.ts";
 import { managementCluster } from "./lab.ts";
 
 /** Returns an input whose objects are in a namespace of their own. */
-const alone = (input: TranslationInput): TranslationInput => ({
+const inOwnNamespace = (input: TranslationInput): TranslationInput => ({
   ...input,
   organisationIdentity: randomUUID(),
   account: { ...input.account, identity: randomUUID() },
@@ -40,7 +40,7 @@ async function refusals(objects: readonly KubernetesObject[]): Promise<string[]>
 const examples = translatedTypes.flatMap((type) => exampleNames.map((name) => ({ type, name })));
 
 test.each(examples)("every object of the $name cluster of $type is accepted", async ({ type, name }) => {
-  const objects = objectsOf(alone(exampleOf(type, name)));
+  const objects = objectsOf(inOwnNamespace(exampleOf(type, name)));
   await createNamespaces(objects);
   expect(await refusals(objects)).toEqual([]);
 });
@@ -104,8 +104,8 @@ const BY_TYPE: Partial<
 const SIZE: Record<string, string> = { aws: "instanceType", azure: "vmSize", openstack: "flavor" };
 
 describe.each(Object.entries(BY_TYPE))("a present cluster of %s", (type, { allowed, refused }) => {
-  const input = alone(exampleOf(type as TranslatedType, "full"));
-  // Controllers leave the objects of a paused cluster alone, so all changes are those of the test.
+  const input = inOwnNamespace(exampleOf(type as TranslatedType, "full"));
+  // Controllers do not change the objects of a paused cluster, so all changes are those of the test.
   const objects = objectsOf(input).map((object) =>
     object.kind === "Cluster" ? { ...object, spec: { ...object.spec, paused: true } } : object,
   );
@@ -126,7 +126,7 @@ describe.each(Object.entries(BY_TYPE))("a present cluster of %s", (type, { allow
     await managementCluster().applyAll(ordered);
   });
 
-  test("is the same after the same objects are applied again", async () => {
+  test("a second apply of the same objects changes nothing", async () => {
     const isSame = async () => {
       const [before, after] = [await versions(), await versions()];
       return before.join() === after.join();
@@ -135,11 +135,11 @@ describe.each(Object.entries(BY_TYPE))("a present cluster of %s", (type, { allow
     await expect.poll(isSame, { timeout: 60_000 }).toBe(true);
   });
 
-  test.each(Object.entries({ ...ALLOWED, ...allowed }))("can get %s", async (_, change) => {
+  test.each(Object.entries({ ...ALLOWED, ...allowed }))("the webhooks accept %s", async (_, change) => {
     expect(await refusals(objectsOf(change(input)))).toEqual([]);
   });
 
-  test.each(Object.entries(refused))("cannot get %s", async (_, [change, message]) => {
+  test.each(Object.entries(refused))("the webhooks refuse %s", async (_, [change, message]) => {
     expect(await refusals(objectsOf(change(input)))).toEqual([expect.stringContaining(message)]);
   });
 
@@ -153,7 +153,7 @@ describe.each(Object.entries(BY_TYPE))("a present cluster of %s", (type, { allow
 });
 
 test("another IP whitelist on azure replaces the rule of the API server, whose name changes", async () => {
-  const input = alone(exampleOf("azure", "full"));
+  const input = inOwnNamespace(exampleOf("azure", "full"));
   const withRanges = (...cidrs: string[]) => {
     const ipWhitelist = cidrs.map((cidr) => ({ cidr, description: "" }));
     return objectsOf(cluster({ ipWhitelist })(input)).filter(({ kind }) => kind === "AzureCluster");

@@ -32,7 +32,7 @@ const list = async (kind: string, apiVersion = CORE): Promise<KubernetesObject[]
   await managementCluster().list(apiVersion, kind, namespace);
 
 /** Waits with short pauses, so that the server is killed within the step that a probe finds. */
-async function moment(what: string, probe: () => Promise<boolean>): Promise<void> {
+async function waitForStep(what: string, probe: () => Promise<boolean>): Promise<void> {
   const end = Date.now() + 240_000;
   while (!(await probe())) {
     if (Date.now() > end) throw new Error(`not within 240 s: ${what}`);
@@ -82,13 +82,13 @@ test("a server that is killed in the middle of a creation, an upgrade and a dele
   expect(created.status, JSON.stringify(created.body)).toBe(200);
   const ofCluster = ({ metadata }: KubernetesObject) => metadata.labels?.[CLUSTER_ID] === created.body.identity;
 
-  await moment("the first object of the cluster", async () => {
+  await waitForStep("the first object of the cluster", async () => {
     const all = await managementCluster().list("infrastructure.cluster.x-k8s.io/v1beta2", "DevMachineTemplate");
     namespace = all.find(ofCluster)?.metadata.namespace ?? "";
     return namespace !== "";
   });
   await killAndRestart();
-  await moment("the first machine", async () => (await list("Machine")).length > 0);
+  await waitForStep("the first machine", async () => (await list("Machine")).length > 0);
   await killAndRestart();
   await reach("started", ({ status, provisionStatus }) => status === "started" && provisionStatus === "DONE");
   const deployments = async () => await list("MachineDeployment");
@@ -97,9 +97,9 @@ test("a server that is killed in the middle of a creation, an upgrade and a dele
   expect((await send("PATCH", TRIAL, { version: "v1.34.4-u-ame.2" })).status).toBe(200);
   const controlPlaneVersions = async () =>
     (await list("KubeadmControlPlane", "controlplane.cluster.x-k8s.io/v1beta2")).map(({ spec }) => spec.version);
-  await moment("the version of the control plane", async () => (await controlPlaneVersions()).includes("v1.34.4"));
+  await waitForStep("the version of the control plane", async () => (await controlPlaneVersions()).includes("v1.34.4"));
   await killAndRestart();
-  await moment("the version of the node pool", async () =>
+  await waitForStep("the version of the node pool", async () =>
     (await deployments()).some(({ spec }) => spec.template.spec.version === "v1.34.4"),
   );
   await killAndRestart();
@@ -110,7 +110,7 @@ test("a server that is killed in the middle of a creation, an upgrade and a dele
   expect(versions).toEqual(["v1.34.4", "v1.34.4", "v1.34.4"]);
 
   expect((await send("PATCH", TRIAL, { status: "deleting" })).status).toBe(200);
-  await moment("the deletion of the Cluster", async () =>
+  await waitForStep("the deletion of the Cluster", async () =>
     (await list("Cluster")).every(({ metadata }) => metadata.deletionTimestamp !== undefined),
   );
   await killAndRestart();

@@ -1,4 +1,4 @@
-/** Life of a cluster on the in-memory provider of Cluster API, in a real management cluster. */
+/** Lifecycle of a cluster on the in-memory provider of Cluster API, in a real management cluster. */
 
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -75,7 +75,7 @@ afterAll(async () => {
 });
 
 describe("a cluster on the in-memory provider", () => {
-  test("is created, and its configurations have the endpoint and the authority of its API server", async () => {
+  test("a created cluster starts, and its configurations have the endpoint and the certificate authority of its API server", async () => {
     cluster = await createTestCluster(world, "none", {
       region: "region-1",
       version: "v1.33.4-u-ame.2",
@@ -114,7 +114,7 @@ describe("a cluster on the in-memory provider", () => {
       .toMatchObject({ type: "bootstrap.kubernetes.io/token" });
   });
 
-  test("gets more nodes, and keeps the present ones", async () => {
+  test("a scaled cluster gets more nodes and keeps its existing nodes", async () => {
     const before = await machinesOf("web");
     await changePool("web", { minSize: 3, maxSize: 3 });
     await settled("scaled");
@@ -123,7 +123,7 @@ describe("a cluster on the in-memory provider", () => {
     expect(after).toEqual(expect.arrayContaining(before));
   });
 
-  test("gets other labels without new machines, and other taints with new ones", async () => {
+  test("a change of labels replaces no machine, and a change of taints replaces machines", async () => {
     const before = await machinesOf("web");
     await changePool("web", { labels: { tier: "back" } });
     await settled("labelled");
@@ -141,7 +141,7 @@ describe("a cluster on the in-memory provider", () => {
     expect(after.filter((name) => before.includes(name))).toEqual([]);
   });
 
-  test("moves to another environment without new machines", async () => {
+  test("a move to another environment replaces no machine", async () => {
     const before = (await listMachines()).map(({ metadata }) => metadata.name);
     await cluster.patch({ environmentSlug: "staging" });
     cluster.moveTo("staging");
@@ -157,12 +157,12 @@ describe("a cluster on the in-memory provider", () => {
     await settled("moved back");
   });
 
-  test("is corrected after others changed and deleted its objects", async () => {
+  test("objects that other clients changed or deleted are corrected", async () => {
     const [deployment] = (await list(DEPLOYMENT)).filter(({ spec }) => (spec as Json).replicas === 3);
     const name = deployment?.metadata.name ?? "";
     await world.client.apply({ ...DEPLOYMENT, metadata: { name, namespace }, spec: { replicas: 1 } } as never, {
       signal: signal(),
-      fieldManager: "somebody",
+      fieldManager: "other-client",
     });
     const check = { apiVersion: "cluster.x-k8s.io/v1beta2", kind: "MachineHealthCheck" };
     await world.client.delete({ ...check, name, namespace }, { signal: signal() });
@@ -182,7 +182,7 @@ describe("a cluster on the in-memory provider", () => {
     await settled("corrected");
   });
 
-  test("is upgraded by one minor while the API server of the management cluster restarts, and no node becomes newer than the API server", async () => {
+  test("an upgrade completes during a restart of the management cluster, and no node is newer than the API server", async () => {
     await cluster.patch({ version: "v1.34.4-u-ame.2" });
     await cluster.until("upgrading", ({ conditions }) =>
       conditions.some(
@@ -222,7 +222,7 @@ describe("a cluster on the in-memory provider", () => {
     expect([...new Set(versions)]).toEqual(["v1.34.4"]);
   });
 
-  test("stops: only the control plane stays. It starts again with its nodes", async () => {
+  test("a stopped cluster keeps only its control plane, and a started one gets its nodes again", async () => {
     await cluster.patch({ status: "stopping" });
     await cluster.until("stopped", ({ status }) => status === "stopped");
     const left = await listMachines();
@@ -232,7 +232,7 @@ describe("a cluster on the in-memory provider", () => {
     expect(await machinesOf("web")).toHaveLength(3);
   });
 
-  test("is deleted with everything that was made for it", async () => {
+  test("a deleted cluster leaves no objects", async () => {
     const workload = await workloadCluster(namespace, clusterName());
     expect((await workload.list("v1", "Node")).length).toBeGreaterThan(0);
     await cluster.remove();

@@ -78,11 +78,11 @@ test("a user with the rules that the check prints can build and delete a cluster
   for (const object of [role, binding]) await managementCluster().apply(object);
   const after = await check(kubeconfig);
   expect(after.problems.filter((each) => !each.startsWith("clusters: "))).toEqual([]);
-  await live(readFileSync(kubeconfig, "utf8"));
+  await runLifecycle(readFileSync(kubeconfig, "utf8"));
 });
 
-/** Takes a cluster through its life. @param kubeconfig text */
-async function live(kubeconfig: string): Promise<void> {
+/** Takes a cluster through its lifecycle. @param kubeconfig content of the kubeconfig */
+async function runLifecycle(kubeconfig: string): Promise<void> {
   const managed = await makeClusterApiWorld(kubeconfig, NONE_PROFILES);
   const stop = managed.startWorker();
   try {

@@ -1,4 +1,4 @@
-/** Lives of clusters on all seven providers, in a real management cluster whose stand-ins play the providers' controllers. */
+/** Lifecycles of clusters on all seven providers, in a real management cluster with stand-ins for the providers' controllers. */
 
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -103,47 +103,50 @@ afterAll(async () => {
 });
 
 describe.concurrent("a cluster", () => {
-  test.for(Object.keys(PLACES))("on %s is created, scaled, upgraded and deleted", async (provider, { expect }) => {
-    const { region = "", nodeSize = "" } = PLACES[provider] ?? {};
-    const secrets = CREDENTIALS[provider];
-    const isOwn = provider === "byon";
-    const cluster = await createTestCluster(
-      world,
-      provider,
-      {
-        name: `on ${provider}`,
-        region,
-        version: "v1.33.4-u-ame.2",
-        nodePools: [{ name: "web", nodeSize, minSize: 1 }],
-      },
-      { tenant, onAccount: useAccount, ...(secrets === undefined ? {} : { secrets }) },
-    );
-    const name = objectNameOf(cluster.created.slug.slugValue, cluster.created.identity);
-    const namespace = namespaceOf(tenant.identity);
-    await cluster.until(`${provider} started`, ({ status }) => status === "started", 500_000);
-    const machines = async (): Promise<Json[]> =>
-      (await managementCluster().list("cluster.x-k8s.io/v1beta2", "Machine", namespace)).filter(
-        ({ spec }) => spec.clusterName === name,
+  test.for(Object.keys(PLACES))(
+    "a cluster on %s is created, scaled, upgraded and deleted",
+    async (provider, { expect }) => {
+      const { region = "", nodeSize = "" } = PLACES[provider] ?? {};
+      const secrets = CREDENTIALS[provider];
+      const isOwn = provider === "byon";
+      const cluster = await createTestCluster(
+        world,
+        provider,
+        {
+          name: `on ${provider}`,
+          region,
+          version: "v1.33.4-u-ame.2",
+          nodePools: [{ name: "web", nodeSize, minSize: 1 }],
+        },
+        { tenant, onAccount: useAccount, ...(secrets === undefined ? {} : { secrets }) },
       );
-    expect(await machines()).toHaveLength(isOwn ? 0 : 2);
+      const name = objectNameOf(cluster.created.slug.slugValue, cluster.created.identity);
+      const namespace = namespaceOf(tenant.identity);
+      await cluster.until(`${provider} started`, ({ status }) => status === "started", 500_000);
+      const machines = async (): Promise<Json[]> =>
+        (await managementCluster().list("cluster.x-k8s.io/v1beta2", "Machine", namespace)).filter(
+          ({ spec }) => spec.clusterName === name,
+        );
+      expect(await machines()).toHaveLength(isOwn ? 0 : 2);
 
-    const [pool] = await cluster.pools();
-    const path = `${tenant.path("production", cluster.created.slug.slugValue)}/pools/${pool.id}`;
-    const scaled = await world.send("PUT", path, { token: tenant.admin, body: { minSize: 2, maxSize: 2 } });
-    expect(scaled.status, scaled.text).toBe(200);
-    await cluster.until(`${provider} scaled`, hasSettled, 300_000);
-    expect(await machines()).toHaveLength(isOwn ? 0 : 3);
+      const [pool] = await cluster.pools();
+      const path = `${tenant.path("production", cluster.created.slug.slugValue)}/pools/${pool.id}`;
+      const scaled = await world.send("PUT", path, { token: tenant.admin, body: { minSize: 2, maxSize: 2 } });
+      expect(scaled.status, scaled.text).toBe(200);
+      await cluster.until(`${provider} scaled`, hasSettled, 300_000);
+      expect(await machines()).toHaveLength(isOwn ? 0 : 3);
 
-    await cluster.patch({ version: "v1.34.4-u-ame.2" });
-    await cluster.until(`${provider} upgraded`, hasSettled, 500_000);
-    expect(new Set((await machines()).map(({ spec }) => spec.version))).toEqual(new Set(isOwn ? [] : ["v1.34.4"]));
+      await cluster.patch({ version: "v1.34.4-u-ame.2" });
+      await cluster.until(`${provider} upgraded`, hasSettled, 500_000);
+      expect(new Set((await machines()).map(({ spec }) => spec.version))).toEqual(new Set(isOwn ? [] : ["v1.34.4"]));
 
-    await cluster.remove();
-    await cluster.untilDeleted(300_000);
-    const left = (await remainingObjects(namespace)).filter((each) => each.includes(name));
-    // A resource set has a finalizer of its controller.
-    expect(left.filter((each) => !each.startsWith("ClusterResourceSet"))).toEqual([]);
-  });
+      await cluster.remove();
+      await cluster.untilDeleted(300_000);
+      const left = (await remainingObjects(namespace)).filter((each) => each.includes(name));
+      // A resource set has a finalizer of its controller.
+      expect(left.filter((each) => !each.startsWith("ClusterResourceSet"))).toEqual([]);
+    },
+  );
 });
 
 test("nothing of the accounts is left after the last cluster", async () => {

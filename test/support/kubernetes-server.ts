@@ -1,4 +1,4 @@
-/** Server on loopback that plays the API server of a management cluster, over TLS, with the API servers of its workload clusters. */
+/** Fake API server of a management cluster on loopback, over TLS, with fake API servers of its workload clusters. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";

@@ -66,7 +66,7 @@ beforeEach(async () => {
 });
 
 describe("a cluster with an API server", () => {
-  test("has no authority before its API server has one, and then that of its API server", async () => {
+  test("a cluster has no certificate authority until its API server has one, and then that one", async () => {
     await world.reconcileOnce(cluster.identity);
     expect((await get("/oidc-config")).status).toBe(409);
     await world.settle();
@@ -76,7 +76,7 @@ describe("a cluster with an API server", () => {
     );
   });
 
-  test("gets another authority when its API server has another one", async () => {
+  test("a new certificate authority of the API server replaces the stored one", async () => {
     await world.settle();
     const before = certificate;
     ({ certificate } = await createCertificateAuthority("renewed", new Date("2026-11-23T10:00:00.000Z")));
@@ -86,7 +86,7 @@ describe("a cluster with an API server", () => {
     expect((await get("/oidc-config")).body.caCertificate).toBe(certificate);
   });
 
-  test("gets issued tokens, which are encrypted until then and not stored afterwards", async () => {
+  test("an issued token is encrypted until it is created in the cluster, and not stored afterwards", async () => {
     await world.settle();
     const token = await join();
     const { item } = await storedTokens();
@@ -98,7 +98,7 @@ describe("a cluster with an API server", () => {
     expect((await storedTokens()).item?.sealed).toBeUndefined();
   });
 
-  test("gets all tokens that were issued while its API server did not answer", async () => {
+  test("tokens that were issued while the API server did not answer are all created later", async () => {
     await world.settle();
     isReachable = false;
     const first = await join();
@@ -112,7 +112,7 @@ describe("a cluster with an API server", () => {
     expect([...inCluster.values()].map(({ token }) => token).sort()).toEqual([first, second].sort());
   });
 
-  test("gets tokens that were issued before its secrets were encrypted again, and after", async () => {
+  test("tokens that were issued before and after a rotation of the secrets are created", async () => {
     await world.settle();
     isReachable = false;
     const first = await join();
@@ -123,7 +123,7 @@ describe("a cluster with an API server", () => {
     expect([...inCluster.values()].map(({ token }) => token).sort()).toEqual([first, second].sort());
   });
 
-  test("loses the oldest token with the one above the maximum", async () => {
+  test("a token above the maximum revokes the oldest token in the cluster", async () => {
     await world.settle();
     const issued: string[] = [];
     for (let count = 0; count < 20; count++) issued.push(await join());
@@ -135,7 +135,7 @@ describe("a cluster with an API server", () => {
     expect((await storedTokens()).tokens?.revoked).toBeUndefined();
   });
 
-  test("does not get a token that expired before its API server answered", async () => {
+  test("a token that expired before the API server answered is not created", async () => {
     await world.settle();
     isReachable = false;
     await join();
@@ -146,7 +146,7 @@ describe("a cluster with an API server", () => {
     expect((await storedTokens()).item?.sealed).toBeUndefined();
   });
 
-  test("is ready again after concurrent requests for tokens, with all of them", async () => {
+  test("tokens of concurrent requests are all created, and the cluster is ready afterwards", async () => {
     await world.settle();
     const issued = await Promise.all(Array.from({ length: 6 }, join));
     await world.settle();

@@ -397,7 +397,7 @@ describe("a rotation of secrets concurrent with the registration of a client", (
   });
 });
 
-test("an issuer that does not response does not delay the building of a cluster", async () => {
+test("an issuer that does not respond does not delay the building of a cluster", async () => {
   const { slug, identity } = await create();
   await settled(slug);
   for (const item of await world.table.query({ pk: secretKey(identity, OIDC_CLIENT).pk, prefix: "SECRET#" })) {

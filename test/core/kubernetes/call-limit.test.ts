@@ -29,7 +29,7 @@ describe("the calls of a client", () => {
     }
   });
 
-  test("calls that wait behind hanging ones fail at once when the breaker opens", async () => {
+  test("queued calls fail at once when the circuit breaker opens", async () => {
     const client = clientOf(server, { maxInFlight: 2, callTimeoutMs: 300, failureThreshold: 2 });
     server.fault = () => ({ type: "slow", ms: 1_000 });
     const errors = await Promise.all(Array.from({ length: 30 }, () => errorOf(client.version(unaborted()))));
@@ -64,7 +64,7 @@ describe("a limit", () => {
     expect([limit.running, limit.waiting]).toEqual([0, 0]);
   });
 
-  test("a call that fails gives its place to the next one", async () => {
+  test("a failed call lets the next queued call begin", async () => {
     const limit = createCallLimit({
       server: "the management cluster",
       maxInFlight: 1,
@@ -77,7 +77,7 @@ describe("a limit", () => {
     expect(await second).toBe("done");
   });
 
-  test("a call beyond the bound of those that wait fails at once", async () => {
+  test("a call fails at once if the queue is full", async () => {
     const limit = createCallLimit({
       server: "the management cluster",
       maxInFlight: 1,
@@ -97,7 +97,7 @@ describe("a limit", () => {
     await Promise.all([running, waiting]);
   });
 
-  test("a call that waits too long fails, and its place in the queue is free again", async () => {
+  test("a call that waits too long fails and leaves the queue", async () => {
     const limit = createCallLimit({ server: "the management cluster", maxInFlight: 1, maxWaiting: 1, maxWaitMs: 50 });
     const first = controlled();
     const running = limit.run(signal, first.call);

@@ -34,7 +34,7 @@ async function fail(times: number): Promise<void> {
 }
 
 describe("a server that does not answer", () => {
-  test("after consecutive outages calls fail at once and say until when", async () => {
+  test("after consecutive outages calls fail at once with the time of the next probe", async () => {
     isDown();
     await fail(3);
     const error = await errorOf(read());
@@ -48,7 +48,7 @@ describe("a server that does not answer", () => {
   test.each([
     ["a success", () => client.version(unaborted())],
     ["a response without an object", () => read()],
-  ])("%s between outages starts the count again", async (_, call) => {
+  ])("%s between outages resets the count", async (_, call) => {
     isDown();
     await fail(2);
     server.fault = () => undefined;
@@ -87,7 +87,7 @@ describe("a server that does not answer", () => {
     expect(paths().slice(4)).toEqual(Array.from({ length: 9 }, () => "readyz"));
   });
 
-  test("after a success the delay begins again at its first value", async () => {
+  test("a successful probe resets the delay", async () => {
     isDown();
     await fail(3);
     later(1_000);

@@ -96,7 +96,7 @@ describe("reads", () => {
     expect(await names({ "x.io/one": "1" }, { namespace: "nowhere" })).toEqual([]);
   });
 
-  test("list starts again when the server has forgotten the pages", async () => {
+  test("list starts again when its continue token has expired", async () => {
     for (const name of ["a", "b", "c"]) await client.apply(given(name), unaborted());
     const paged = clientOf(server, { pageSize: 2 });
     server.reset();
@@ -156,7 +156,7 @@ describe("apply", () => {
     });
   });
 
-  test("a resourceVersion is a precondition", async () => {
+  test("apply with an outdated resourceVersion fails with conflict", async () => {
     const { metadata } = await client.apply(given("a"), unaborted());
     const { resourceVersion } = metadata;
     await client.apply(given("a", {}, { labels: { l: "1" }, resourceVersion }), unaborted());
@@ -164,7 +164,7 @@ describe("apply", () => {
     expect(await errorOf(late)).toMatchObject({ kind: "conflict", status: 409 });
   });
 
-  test("a uid keeps an apply from creating a deleted object again", async () => {
+  test("apply with a uid does not recreate a deleted object", async () => {
     const { metadata } = await client.apply(given("a"), unaborted());
     await client.delete(ref("a"), unaborted());
     expect(await errorOf(client.apply(given("a", {}, { uid: metadata.uid }), unaborted()))).toMatchObject({
@@ -200,7 +200,7 @@ describe("create and delete", () => {
     expect(await errorOf(client.delete(ref("a"), unaborted()))).toMatchObject({ kind: "not-found", status: 404 });
   });
 
-  test.each(["uid", "resourceVersion"] as const)("delete with another %s is a conflict", async (name) => {
+  test.each(["uid", "resourceVersion"] as const)("delete with another %s fails with conflict", async (name) => {
     const { metadata } = await client.apply(given("a"), unaborted());
     const wrong = client.delete(ref("a"), { ...unaborted(), preconditions: { [name]: "1" } });
     expect(await errorOf(wrong)).toMatchObject({ kind: "conflict", message: expect.stringContaining("precondition") });
@@ -255,7 +255,7 @@ describe("permissions", () => {
 });
 
 describe("connections", () => {
-  test("calls share kept connections", async () => {
+  test("calls reuse connections", async () => {
     for (let call = 0; call < 10; call += 1) await client.version(unaborted());
     expect(new Set(server.calls.map(({ connection }) => connection)).size).toBe(1);
   });

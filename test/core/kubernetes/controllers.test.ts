@@ -5,7 +5,7 @@ import type { KubernetesObject, ObjectKind } from "#core/kubernetes/objects.ts";
 import { at, type Json } from "#test/support/kubernetes/json.ts";
 import { clientOf, errorOf, kinds, secret, unaborted } from "#test/support/kubernetes-client.ts";
 import { type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
-import { applyCluster, meta, namespace, plane, pool, reference, template } from "./objects.ts";
+import { applyCluster, controlPlane, meta, namespace, pool, reference, template } from "./objects.ts";
 
 let server: KubernetesServer;
 let client: KubernetesClient;
@@ -92,7 +92,7 @@ describe("the controllers of the test server", () => {
   test("a control plane replaces its machines one at a time, and no worker is made meanwhile", async () => {
     await applyCluster(client, 3);
     server.controllers.settle();
-    await client.apply(plane("v1.34.1", 3), unaborted());
+    await client.apply(controlPlane("v1.34.1", 3), unaborted());
     await client.apply(pool("v1.33.4", { replicas: 3 }), unaborted());
     const counts = new Set<number>();
     for (;;) {

@@ -61,7 +61,7 @@ describe("a token and a client certificate", () => {
 describe("a token file", () => {
   const path = join(folder, "token");
 
-  test("the file is read again after a minute", async () => {
+  test("a token file is read again after a minute", async () => {
     writeFileSync(path, "token\n");
     const client = clientOf(server, { user: { tokenFile: path }, clock });
     await client.version(unaborted());
@@ -74,7 +74,7 @@ describe("a token file", () => {
     client.close();
   });
 
-  test("the file is read again after the server has refused its token", async () => {
+  test("a token file is read again after the server has refused its token", async () => {
     writeFileSync(path, "old");
     const client = clientOf(server, { user: { tokenFile: path }, clock });
     expect(await errorOf(client.version(unaborted()))).toMatchObject({ kind: "unauthorized" });
@@ -83,7 +83,7 @@ describe("a token file", () => {
     client.close();
   });
 
-  test("a missing file fails with unauthorized and its path, and is tried again after some seconds", async () => {
+  test("a missing token file fails with unauthorized and its path, and is read again after some seconds", async () => {
     rmSync(path, { force: true });
     const client = clientOf(server, { user: { tokenFile: path }, clock });
     const error = await errorOf(client.version(unaborted()));
@@ -119,7 +119,7 @@ describe("a command", () => {
     return clientOf(server, { user: { exec }, clock, ...options });
   }
 
-  test("its token is used until shortly before it expires", async () => {
+  test("the token of a command is used until shortly before its expiry", async () => {
     const expiry = new Date(now.getTime() + 600_000).toISOString();
     const client = withCommand(`print({ token: "token", expirationTimestamp: "${expiry}" })`);
     await Promise.all([1, 2, 3].map(() => client.version(unaborted())));
@@ -132,7 +132,7 @@ describe("a command", () => {
     client.close();
   });
 
-  test("without an expiry its token is used until the server refuses it", async () => {
+  test("the token of a command without an expiry is used until the server refuses it", async () => {
     const client = withCommand('print({ token: "token" })');
     await client.version(unaborted());
     later(86_400_000);
@@ -146,7 +146,7 @@ describe("a command", () => {
     client.close();
   });
 
-  test("its certificate authenticates", async () => {
+  test("the certificate of a command authenticates", async () => {
     const { certificate, key } = server.client;
     const status = { clientCertificateData: certificate, clientKeyData: key };
     const client = withCommand(`print(${JSON.stringify(status)})`);
@@ -237,7 +237,7 @@ describe("a command", () => {
     client.close();
   });
 
-  test("a failure is kept for some seconds, so that waiting calls do not all run the command", async () => {
+  test("the failure of a command is cached for some seconds, so that waiting calls do not all run it", async () => {
     const client = withCommand("process.exit(1)");
     await errorOf(client.version(unaborted()));
     await errorOf(client.version(unaborted()));

@@ -97,7 +97,7 @@ describe("refusals", () => {
     expect(error.message).toContain("refused: [redacted] is [redacted], abc");
   });
 
-  test("of two values that begin alike the longer one is replaced as a whole", async () => {
+  test("of two secret values with the same beginning the longer one is redacted completely", async () => {
     inject({ type: "status", status: 422, reason: "Invalid", message: "got word-and-more" });
     const data = { a: base64("word"), b: base64("word-and-more") };
     expect((await errorOf(client.apply(secret("a", namespace, { data }), unaborted()))).message).toMatch(
@@ -128,7 +128,7 @@ describe("credentials", () => {
 });
 
 describe("throttling", () => {
-  test("the pause that a 429 asks for is waited for, within the time limit of the call", async () => {
+  test("a call waits for the Retry-After of a 429 within its time limit", async () => {
     const slow = clientOf(server, { callTimeoutMs: 3_000 });
     server.fault = ({ index }) => (index === 0 ? { type: "throttle", seconds: 1 } : undefined);
     const start = performance.now();
@@ -268,7 +268,7 @@ describe("aborted calls", () => {
     expect(server.calls).toHaveLength(1);
   });
 
-  test("a caller who gives up after most of the time limit gets the outage", async () => {
+  test("an abort after most of the time limit is reported as an outage", async () => {
     inject({ type: "slow", ms: 600 });
     const error = await errorOf(hasty.version({ signal: AbortSignal.timeout(300) }));
     expect(error).toMatchObject({ kind: "unavailable", isOutage: true });

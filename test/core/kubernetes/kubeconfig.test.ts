@@ -43,7 +43,7 @@ const pair = () => ({
 });
 
 describe("an accepted kubeconfig", () => {
-  test("a token, with the server's URL and its authority", () => {
+  test("a kubeconfig with a token is accepted", () => {
     expect(parseKubeconfig(server.kubeconfig({ token: "abc\n" }))).toEqual({
       server: server.url,
       authority: server.authority.certificate,
@@ -52,7 +52,7 @@ describe("an accepted kubeconfig", () => {
     });
   });
 
-  test("a client certificate from files with paths relative to the kubeconfig", () => {
+  test("certificate files with paths relative to the kubeconfig are accepted", () => {
     writeFileSync(join(folder, "client.crt"), server.client.certificate);
     writeFileSync(join(folder, "client.key"), server.client.key);
     const user = { "client-certificate": "client.crt", "client-key": join(folder, "client.key") };
@@ -64,7 +64,7 @@ describe("an accepted kubeconfig", () => {
     });
   });
 
-  test("JSON, null and empty properties, another name in the certificate and a path in the URL", () => {
+  test("JSON, null and empty properties, tls-server-name and a path in the URL are accepted", () => {
     const user = { token: "a", username: "", password: null, "client-key": "" };
     const cluster = {
       server: `${server.url}/base/`,
@@ -75,7 +75,7 @@ describe("an accepted kubeconfig", () => {
     expect(parseKubeconfig(content)).toMatchObject({ server: `${server.url}/base`, serverName: "localhost" });
   });
 
-  test("the user and the cluster of the current context, among others", () => {
+  test("the current context determines the user and the cluster", () => {
     const content = changed((config) => {
       Object.assign(config, {
         users: [{ name: "admin", user: { username: "a", password: "b" } }, ...(config.users ?? [])],
@@ -85,7 +85,7 @@ describe("an accepted kubeconfig", () => {
     expect(parseKubeconfig(content).credential).toEqual({ type: "token", token: "token" });
   });
 
-  test("a command with arguments, variables and the cluster's description", () => {
+  test("a command with arguments, environment variables and provideClusterInfo is accepted", () => {
     const exec = {
       apiVersion: "client.authentication.k8s.io/v1",
       command: "get-token",
@@ -120,18 +120,18 @@ describe("a refused kubeconfig", () => {
       "users[test]: must have one of token, tokenFile, a client certificate and exec; none is set",
     ],
     ["a token that is no text", { token: 5 }, "users[test].token: must be string"],
-  ])("%s in the user's section", (_, user, problem) => {
+  ])("a user with %s is refused", (_, user, problem) => {
     expect(problemsOf(server.kubeconfig(user)).join("\n")).toContain(problem);
   });
 
-  test("two kinds of credentials", () => {
+  test("a user with two kinds of credentials is refused", () => {
     expect(problemsOf(server.kubeconfig({ token: "a", ...pair() }))).toEqual([
       "users[test]: must have one of token, tokenFile, a client certificate and exec; token and a client certificate are set",
     ]);
   });
 
   test.each([
-    ["a certificate without a key", { "client-key-data": undefined }, "client-key-data or client-key must be set"],
+    ["no key", { "client-key-data": undefined }, "client-key-data or client-key must be set"],
     ["a key that belongs to another certificate", "other", "client-key: is not a PEM key"],
     ["text that is not base64", { "client-key-data": "***" }, "client-key-data: is not base64"],
     ["text that is no certificate", { "client-certificate-data": base64("x") }, "client-certificate: is not a PEM"],
@@ -140,7 +140,7 @@ describe("a refused kubeconfig", () => {
       { "client-key-data": undefined, "client-key": "/nowhere/key" },
       "client-key: cannot read /nowhere/key (ENOENT)",
     ],
-  ])("%s", (_, change, problem) => {
+  ])("a client certificate with %s is refused", (_, change, problem) => {
     const other = { "client-key-data": base64(server.authority.key) };
     const user = { ...pair(), ...(change === "other" ? other : (change as object)) };
     expect(problemsOf(server.kubeconfig(user)).join("\n")).toContain(problem);
@@ -157,7 +157,7 @@ describe("a refused kubeconfig", () => {
     ["a server without TLS", { server: "http://127.0.0.1:8080" }, "clusters[test].server: must be an https URL"],
     ["no server", { server: undefined }, "clusters[test].server: must be"],
     ["an unreadable authority", { "certificate-authority-data": base64("x") }, "certificate-authority: is not a PEM"],
-  ])("%s in the cluster's section", (_, cluster, problem) => {
+  ])("a cluster with %s is refused", (_, cluster, problem) => {
     expect(problemsOf(server.kubeconfig(undefined, cluster)).join("\n")).toContain(problem);
   });
 
@@ -169,7 +169,7 @@ describe("a refused kubeconfig", () => {
       "exec.apiVersion: must be client.auth",
     ],
     ["no command", { command: "" }, "exec.command: must be"],
-  ])("a command with %s", (_, change, problem) => {
+  ])("a command with %s is refused", (_, change, problem) => {
     const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "a", ...change };
     expect(problemsOf(server.kubeconfig({ exec })).join("\n")).toContain(`users[test].${problem}`);
   });
@@ -190,7 +190,7 @@ describe("a refused kubeconfig", () => {
       (config: object) => Object.assign(config, { contexts: [{ name: "test", context: { cluster: "a", user: "b" } }] }),
       ['contexts[test].cluster: there is no cluster "a"', 'contexts[test].user: there is no user "b"'],
     ],
-  ])("%s", (_, change, problems) => {
+  ])("a kubeconfig with %s is refused", (_, change, problems) => {
     expect(problemsOf(changed(change))).toEqual(problems);
   });
 
@@ -202,7 +202,7 @@ describe("a refused kubeconfig", () => {
     expect(problemsOf(content)).toHaveLength(6);
   });
 
-  test("relative paths without a directory", () => {
+  test("relative paths are refused if the kubeconfig is not a file", () => {
     const problem = "users[test].tokenFile: token is a relative path, but the kubeconfig is not a file";
     expect(problemsOf(server.kubeconfig({ tokenFile: "token" }))[0]).toContain(problem);
     expect(problemsOf(server.kubeconfig({ tokenFile: "token" }), { directory: folder })).toEqual([]);
@@ -212,7 +212,7 @@ describe("a refused kubeconfig", () => {
     ["", "kubeconfig: must be"],
     ["users:\n  - name: test\n  user: {token: s3cr3t\n", "kubeconfig: line "],
     ["- a", "kubeconfig: must be"],
-  ])("text that is not a kubeconfig: %j", (content, problem) => {
+  ])("a text that is not a kubeconfig is refused: %j", (content, problem) => {
     expect(problemsOf(content).join("\n")).toContain(problem);
   });
 

@@ -24,7 +24,7 @@ export const template = (name: string) => ({
   spec: { template: { spec: { backend: {} } } },
 });
 /** Builds the control plane. */
-export const plane = (version: string, replicas = 1, machines = "c-cp-1") => ({
+export const controlPlane = (version: string, replicas = 1, machines = "c-cp-1") => ({
   ...kinds.controlPlane,
   metadata: meta("c-cp"),
   spec: { version, replicas, machineTemplate: { spec: { infrastructureRef: reference(kinds.template, machines) } } },
@@ -71,7 +71,7 @@ export async function applyCluster(client: KubernetesClient, replicas = 1): Prom
     template("c-p-1"),
     bootstrap,
     infrastructure,
-    plane("v1.33.4", replicas),
+    controlPlane("v1.33.4", replicas),
     cluster,
     pool("v1.33.4"),
   ];

@@ -344,7 +344,7 @@ describe("the comparison of clusters with the table", () => {
 });
 
 describe("a management cluster that cannot be checked", () => {
-  test("one that does not answer is reported with the reason", async () => {
+  test("a management cluster that does not answer is reported with the reason", async () => {
     await managed.world.server.refuse();
     try {
       const ran = await check();
@@ -355,7 +355,7 @@ describe("a management cluster that cannot be checked", () => {
     }
   });
 
-  test("one that does not accept the credentials is reported without them", async () => {
+  test("a management cluster that refuses the credentials is reported without the credentials", async () => {
     const kubeconfig = managed.world.server.kubeconfig({ token: `${TOKEN}-of-the-past` });
     const ran = await check({ CLUSTER_API_KUBECONFIG: write("past", kubeconfig) });
     expect(ran.code).toBe(1);

@@ -92,7 +92,7 @@ describe("npm run admin -- translate", () => {
     expect(identity.data).toEqual({ username: "REDACTED", password: "REDACTED" });
   });
 
-  test("texts of users cannot leave their place in the output", async () => {
+  test("control characters and YAML syntax in user input are escaped in the output", async () => {
     const { stdout } = await translate();
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a terminal must not get
     expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);

@@ -1,4 +1,4 @@
-/** Test world with a played management cluster, and the catalogue with a machine image of every version. */
+/** Test world with a fake management cluster, and the catalogue with a machine image of every version. */
 
 import { randomUUID } from "node:crypto";
 import { createAccount } from "#core/admin/cloud-accounts.ts";
@@ -8,7 +8,7 @@ import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
 import { catalogueWithImages, generousProfiles } from "../limited-provisioner.ts";
 import { addKnownSecrets } from "../secrets.ts";
 import type { Json, RequestOptions, Tenant, TestResponse } from "../world.ts";
-import { makePlayedWorld, type PlayedWorld } from "./played-world.ts";
+import { type FakeWorld, makeFakeWorld } from "./fake-world.ts";
 
 /** Where a cluster on a provider is created, and with what. */
 interface Place {
@@ -53,9 +53,9 @@ export const PLACES = {
 /** Provider of a place. */
 export type PlacedProvider = keyof typeof PLACES;
 
-/** World with one tenant and a played management cluster, in which clusters can be on every provider. */
+/** World with one tenant and a fake management cluster, in which clusters can be on every provider. */
 export interface ManagedWorld {
-  world: PlayedWorld;
+  world: FakeWorld;
   tenant: Tenant;
   /** Settings of the provisioner, which a test may change as an operator changes the profile file. */
   profiles: Profiles;

@@ -2,18 +2,18 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createAccount } from "#core/admin/cloud-accounts.ts";
 import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
-import { listIn, makePlayedWorld, type PlayedWorld } from "#test/support/cluster-api/played-world.ts";
+import { type FakeWorld, listIn, makeFakeWorld } from "#test/support/cluster-api/fake-world.ts";
 import { catalogueWithImages, generousProfiles } from "#test/support/limited-provisioner.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
 const INFRASTRUCTURE = "infrastructure.cluster.x-k8s.io/v1beta1";
 
-let world: PlayedWorld;
+let world: FakeWorld;
 let tenant: Tenant;
 
 beforeAll(async () => {
   useCatalogue(catalogueWithImages());
-  world = await makePlayedWorld(generousProfiles("bbbbbbbb-0000-4000-8000-000000000001"));
+  world = await makeFakeWorld(generousProfiles("bbbbbbbb-0000-4000-8000-000000000001"));
   tenant = await world.tenant();
 });
 afterAll(async () => {
@@ -44,7 +44,7 @@ function credentialsIn() {
   };
 }
 
-test("objects on azure show the subscription of the account, and rotated credentials change no machine", async () => {
+test("objects on azure contain the subscription of the account, and a rotation of the credentials replaces no machine", async () => {
   const account = await createAccount(world.services, tenant.slug, { displayName: "azure", cloudProfile: "azure" });
   const path = `/api/v1/orgs/${tenant.slug}/cloud-accounts/${account.identity}/credentials`;
   const credentials = { subscriptionId: "subscription", tenantId: "tenant", clientId: "one", clientSecret: "secret 1" };

@@ -28,7 +28,7 @@ describe("machines on aws", () => {
       }));
 
   test.each([true, false])(
-    "nodes have public addresses unless enableNATGateway is true (%s), and machines of the control plane never",
+    "nodes on aws have public addresses unless enableNATGateway is true (%s), and control plane machines have none",
     (enableNATGateway) => {
       const machines = machinesOf(withCluster({ enableNATGateway }));
       expect(machines.map(({ isControlPlane, publicIP }) => [isControlPlane, publicIP])).toEqual([
@@ -40,14 +40,14 @@ describe("machines on aws", () => {
     },
   );
 
-  test("without a key pair in the profile, the name is empty, because the provider would use one named default", () => {
+  test("without sshKeyName in the profile, sshKeyName of machines on aws is empty, so that the provider does not use the key pair default", () => {
     const [machine] = machinesOf({ ...full, settings: minimalSettings("aws") });
     expect(machine?.sshKeyName).toBe("");
   });
 });
 
 describe("the network of a cluster on aws", () => {
-  test("has the ports of the chosen network, and that of encryption if it is on", () => {
+  test("the ingress rules on aws have the ports of the cni, and the port of WireGuard with enableNetworkEncryption", () => {
     const portsOf = (cluster: Partial<Cluster>) =>
       networkOf(withCluster(cluster)).network.cni.cniIngressRules.map(
         ({ protocol, fromPort, toPort }: Json) => `${protocol} ${fromPort} ${toPort}`,
@@ -59,7 +59,7 @@ describe("the network of a cluster on aws", () => {
     expect(portsOf({ cni: "custom" })).toEqual(["-1 -1 -1"]);
   });
 
-  test("uses as many zones as the cluster: up to three, or one", () => {
+  test("a cluster on aws uses up to three zones with enableMultiAvailabilityZones, and one zone otherwise", () => {
     const limitOf = (enableMultiAvailabilityZones: boolean, zones: string[]) =>
       networkOf({ ...withCluster({ enableMultiAvailabilityZones }), zones }).network.vpc.availabilityZoneUsageLimit;
     expect(limitOf(true, ["a", "b", "c", "d"])).toBe(3);
@@ -72,7 +72,7 @@ describe("the IP whitelist of a cluster on aws", () => {
   const rulesOf = (...cidrs: string[]) =>
     networkOf(withCluster({ ipWhitelist: ranges(...cidrs) })).controlPlaneLoadBalancer.ingressRules;
 
-  test("contains the blocks of the management cluster", () => {
+  test("the IP whitelist on aws contains the egress blocks of the management cluster", () => {
     expect(rulesOf("203.0.113.0/24")).toEqual([
       {
         description: "API server",
@@ -84,11 +84,11 @@ describe("the IP whitelist of a cluster on aws", () => {
     ]);
   });
 
-  test("that is empty has no rules, so that every address is allowed", () => {
+  test("an empty IP whitelist on aws gives no ingress rules, so that all addresses are allowed", () => {
     expect(rulesOf()).toBeUndefined();
   });
 
-  test("has each block once, in the spelling of the provider, and none inside of another one", () => {
+  test("the IP whitelist on aws has each block once, in the provider's spelling, and no block inside another one", () => {
     const [rule] = rulesOf("10.1.0.0/16", "2001:DB8:0::/48", "10.0.0.0/8", "2001:db8::/48", "10.1.2.3/32");
     expect(rule.cidrBlocks).toEqual(["10.0.0.0/8", "192.0.2.10/32", "198.51.100.0/24"]);
     expect(rule.ipv6CidrBlocks).toEqual(["2001:db8::/48"]);

@@ -28,7 +28,7 @@ describe("rules of the control plane's subnet on azure", () => {
   };
   const ruleFor = (rules: Json[], port: string) => rules.find(({ destinationPorts }) => destinationPorts === port);
 
-  test("there is one for each of the two ports, because the provider would open those without one", () => {
+  test("the control plane subnet on azure has a rule for 6443 and one for 22, because the provider would open ports without a rule", () => {
     for (const rules of [rulesOf(), rulesOf("203.0.113.0/24")]) {
       expect(rules).toHaveLength(2);
       expect(ruleFor(rules, "22")).toMatchObject({ action: "Deny", source: "*" });
@@ -37,13 +37,13 @@ describe("rules of the control plane's subnet on azure", () => {
     expect(ruleFor(rulesOf(), "6443")).toMatchObject({ source: "*" });
   });
 
-  test("a whitelist allows its ranges, the management cluster and the virtual network", () => {
+  test("an IP whitelist on azure allows its ranges, the management cluster and the virtual network", () => {
     const rule = ruleFor(rulesOf("203.0.113.0/24"), "6443");
     expect(rule.sources).toEqual(["172.20.0.0/16", "192.0.2.10/32", "198.51.100.0/24", "203.0.113.0/24"]);
     expect(rule).not.toHaveProperty("source");
   });
 
-  test("another whitelist has a rule of another name, because the provider compares only name and port of a rule", () => {
+  test("another IP whitelist on azure gives a rule with another name, because the provider compares only name and port", () => {
     const names = [rulesOf(), rulesOf("203.0.113.0/24"), rulesOf("192.0.2.0/24")].map(
       (rules) => ruleFor(rules, "6443").name,
     );
@@ -53,13 +53,13 @@ describe("rules of the control plane's subnet on azure", () => {
 });
 
 describe("the API server on azure", () => {
-  test("has the address that the provider chooses, and machines use it", () => {
+  test("an API server on azure without internalLoadBalancer has the provider's default address, and machines use it", () => {
     expect(specOf(full).networkSpec.apiServerLB).toEqual({ type: "Public" });
     expect(ofKind(full, "KubeadmControlPlane")[0].spec.kubeadmConfigSpec).not.toHaveProperty("preKubeadmCommands");
     expect(ofKind(full, "KubeadmConfigTemplate")[0].spec.template.spec).not.toHaveProperty("preKubeadmCommands");
   });
 
-  test("with an internal load balancer has a second address, the last usable one of the subnet, which machines use", () => {
+  test("with internalLoadBalancer, machines on azure use a second address: the last usable one of the subnet", () => {
     const { objectName } = full;
     const host = `${objectName}.westeurope.cloudapp.azure.com`;
     const { frontendIPs } = specOf(internal).networkSpec.apiServerLB;
@@ -78,14 +78,14 @@ describe("the API server on azure", () => {
     expect(translate(internal).flatMap((manifest) => problemsOf(manifest))).toEqual([]);
   });
 
-  test("in a small subnet has the last address that Azure does not reserve", () => {
+  test("the internal address in a /29 subnet on azure is the last one that Azure does not reserve", () => {
     const settings = { ...internal.settings, controlPlaneCidr: "172.20.0.8/29" } as TranslationInput["settings"];
     expect(specOf({ ...internal, settings }).networkSpec.apiServerLB.frontendIPs[1].privateIP).toBe("172.20.0.14");
   });
 });
 
 describe("zones on azure", () => {
-  test("a cluster in one zone excludes the others from its control plane", () => {
+  test("a cluster in one zone on azure excludes the other zones from its control plane", () => {
     expect(specOf(withCluster({ enableMultiAvailabilityZones: false })).failureDomains).toEqual({
       1: { controlPlane: true },
       2: { controlPlane: false },
@@ -93,7 +93,7 @@ describe("zones on azure", () => {
     });
   });
 
-  test("a cluster in several zones, and one in a region without zones, exclude none", () => {
+  test("a cluster on azure in several zones, or in a region without zones, excludes no zone", () => {
     expect(specOf(withCluster({ enableMultiAvailabilityZones: true }))).not.toHaveProperty("failureDomains");
     const settings = { ...full.settings, hasZones: false } as TranslationInput["settings"];
     const single = withCluster({ enableMultiAvailabilityZones: false }, { ...full, settings });
@@ -102,7 +102,7 @@ describe("zones on azure", () => {
 });
 
 describe("machines on azure", () => {
-  test("get azure.json of their template", () => {
+  test("machines on azure get the file azure.json of their template", () => {
     const templates = new Set(ofKind(full, "AzureMachineTemplate").map(({ metadata }) => metadata.name));
     const secrets = [
       ...ofKind(full, "KubeadmControlPlane").map(({ spec }) => spec.kubeadmConfigSpec),
@@ -115,7 +115,7 @@ describe("machines on azure", () => {
     expect(new Set(secrets.map(({ name }) => name.replace(/-azure-json$/, "")))).toEqual(templates);
   });
 
-  test("have an image with the id of a resource, or of a community gallery", () => {
+  test("machines on azure have an image with a resource id or from a community gallery", () => {
     const imageOf = (image: string) =>
       ofKind({ ...full, release: { ...full.release, image } }, "AzureMachineTemplate")[0].spec.template.spec.image;
     const id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/a/images/b/versions/1.0.0";

@@ -30,13 +30,13 @@ const withCluster = (settings: Partial<Cluster>, name: "minimal" | "full" = "min
 };
 
 describe("the control plane of a cluster whose machines the customer brings", () => {
-  test("has one pod, three with high availability, and none while the cluster is stopped", () => {
+  test("a hosted control plane has one replica, three with high availability, and none while the cluster is stopped", () => {
     expect(controlPlane(withCluster({})).replicas).toBe(1);
     expect(controlPlane(withCluster({ highlyAvailable: true })).replicas).toBe(3);
     expect(controlPlane({ ...withCluster({ highlyAvailable: true }), isRunning: false }).replicas).toBe(0);
   });
 
-  test("is open to all addresses without a whitelist, also after the whitelist was removed, and else to the platform too", () => {
+  test("a hosted API server allows all addresses without an IP whitelist, and with one its ranges and the platform's", () => {
     const open = { loadBalancerConfig: { loadBalancerSourceRanges: ["0.0.0.0/0"] } };
     expect(controlPlane(withCluster({ ipWhitelist: [] }, "full")).network).toMatchObject(open);
     const ranges = ["203.0.113.0/24", "192.0.2.10/32"].map((cidr) => ({ cidr, description: "" }));
@@ -46,13 +46,13 @@ describe("the control plane of a cluster whose machines the customer brings", ()
     });
   });
 
-  test("has no ranges of sources with a Service of another type, which the schema refuses", () => {
+  test("a hosted control plane has no loadBalancerSourceRanges with another Service type, because the schema refuses them", () => {
     const input = withCluster({});
     const settings = { ...completeSettings("byon"), serviceType: "NodePort" as const };
     expect(controlPlane({ ...input, settings } as TranslationInput).network).toEqual({ serviceType: "NodePort" });
   });
 
-  test("mounts the admission configuration, which has another name with another content, and none if everything is admitted", () => {
+  test("a hosted API server mounts an admission configuration named by its content, and none with the level privileged", () => {
     const names = (["restricted", "baseline"] as const).map((podSecurityStandardsProfile) => {
       const manifests = translateAll(withCluster({ podSecurityStandardsProfile }));
       const configuration = find(manifests, "ConfigMap");
@@ -71,7 +71,7 @@ describe("the control plane of a cluster whose machines the customer brings", ()
     expect(controlPlane(withCluster({}))).not.toHaveProperty("deployment");
   });
 
-  test("has the name of its Cluster, which refers to no infrastructure, and there are no objects for node pools", () => {
+  test("a hosted control plane has the name of its Cluster, without an infrastructure reference and objects of node pools", () => {
     const manifests = translateAll(exampleOf("byon", "full"));
     const cluster = find(manifests, "Cluster");
     expect(find(manifests, "KamajiControlPlane")?.metadata.name).toBe(cluster?.metadata.name);
@@ -87,7 +87,7 @@ describe("the control plane of a cluster whose machines the customer brings", ()
   });
 });
 
-test("a cluster without infrastructure is available when its control plane is, because Cluster API never reports the cluster itself as available", () => {
+test("a cluster without infrastructure is available when its control plane is available", () => {
   const { cluster } = withCluster({
     status: "starting",
     furthestPhase: "CLUSTER_PROVISIONED",
@@ -131,7 +131,7 @@ describe("the version of a control plane whose controller reports no generation"
     return observationOf({ cluster, nodePools: [] }, { cluster: observed, controlPlane, ...rest }, true, AT).version;
   };
 
-  test("is the former one until the status has the requested version and all pods have it", () => {
+  test("a hosted control plane has its former version until its status has the requested version and all pods have it", () => {
     expect(versionOf("v1.33.8")).toBe("v1.33.8-u-ame.1");
     expect(versionOf("v1.34.4", 0)).toBe("v1.33.8-u-ame.1");
     expect(versionOf("v1.34.4")).toBe("v1.34.4-u-ame.2");

@@ -1,12 +1,12 @@
 /** Calls to the management cluster that a cluster costs. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createPlayedCluster, makePlayedWorld, type PlayedWorld } from "#test/support/cluster-api/played-world.ts";
+import { createInMemoryCluster, type FakeWorld, makeFakeWorld } from "#test/support/cluster-api/fake-world.ts";
 
-let world: PlayedWorld;
+let world: FakeWorld;
 
 beforeAll(async () => {
-  world = await makePlayedWorld({
+  world = await makeFakeWorld({
     installsAddons: false,
     networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}'}" } },
     providers: { none: { settings: { egress: [] }, regions: {} } },
@@ -24,7 +24,7 @@ async function callsUntilSettled(withinMs = 20 * 60_000): Promise<{ reads: numbe
 
 test("a cluster with two node pools costs a fixed number of calls at rest, and as many writes as objects for a change", async () => {
   const tenant = await world.tenant();
-  const cluster = await createPlayedCluster(world, tenant);
+  const cluster = await createInMemoryCluster(world, tenant);
   await callsUntilSettled();
   world.advanceClock(61 * 60_000);
   // Everything is applied again against changes by others, and looked through for what nothing refers to.

@@ -21,7 +21,7 @@ const LIMIT_MS = 60_000 + RUNS * 100;
 
 describe.each(translatedTypes)("configurations of %s", (type) => {
   test.each(exampleNames)(
-    "the objects of the %s example follow the schemas and the rules, and nothing is refused",
+    "the objects of the %s example match the schemas and the rules, and no setting is refused",
     (name) => {
       const example = exampleOf(type, name);
       const manifests = translateAll(example);
@@ -35,7 +35,9 @@ describe.each(translatedTypes)("configurations of %s", (type) => {
   const check = (property: (each: TranslationInput) => void) =>
     fc.assert(fc.property(input, property), { numRuns: RUNS });
 
-  test("every object matches the schema of its kind, without unknown fields", { timeout: LIMIT_MS }, () => {
+  test("each object of a random cluster matches the schema of its kind, without unknown fields", {
+    timeout: LIMIT_MS,
+  }, () => {
     check((each) => {
       const manifests = translateAll(each);
       const problems = manifests.map((manifest) => [manifest.kind, problemsOf(manifest)]);
@@ -43,7 +45,9 @@ describe.each(translatedTypes)("configurations of %s", (type) => {
     });
   });
 
-  test("references are to earlier objects, and names, labels and sizes follow the rules", { timeout: LIMIT_MS }, () => {
+  test("each reference of a random cluster is to an earlier object, and names, labels and sizes match the rules", {
+    timeout: LIMIT_MS,
+  }, () => {
     check((each) => {
       const manifests = translateAll(each);
       expect([...referenceProblems(manifests), ...ruleProblems(each, manifests)]).toEqual([]);
@@ -61,7 +65,7 @@ describe.each(translatedTypes)("configurations of %s", (type) => {
     });
   });
 
-  test("no setting is refused, and the settings of the provider can be in a profile file", {
+  test("no setting of a random cluster is refused, and the provider's settings are valid in a profile file", {
     timeout: LIMIT_MS,
   }, () => {
     const rules = rulesByType[type] as readonly ((settings: object, provider: CloudProvider) => Problem[])[];
@@ -71,7 +75,7 @@ describe.each(translatedTypes)("configurations of %s", (type) => {
     });
   });
 
-  test("equal settings in another order give the same bytes", { timeout: LIMIT_MS }, () => {
+  test("equal inputs in another order are translated to the same bytes", { timeout: LIMIT_MS }, () => {
     const numbers = fc.infiniteStream(fc.nat());
     const property = fc.property(input, numbers, (each, stream) => {
       const next = (limit: number) => stream.next().value % limit;

@@ -84,7 +84,7 @@ test.each([
   expect(problemsOf(configMap(metadata))).toEqual([expect.stringContaining(problem)]);
 });
 
-test("metadata of a template is held to the same rules", () => {
+test("invalid metadata of a template inside an object is refused", () => {
   const [deployment] = translateAll(exampleOf("none", "full")).filter(({ kind }) => kind === "MachineDeployment");
   const changed = structuredClone(deployment) as Manifest & { spec: { template: { metadata: { labels: object } } } };
   changed.spec.template.metadata.labels = { "a b": "x" };

@@ -1,16 +1,16 @@
-/** The driver of Cluster API against a played management cluster: the life of a cluster, with every call failing. */
+/** The Cluster API provisioner with a fake management cluster: the lifecycle of a cluster, with failures at calls. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resourceOf } from "#core/kubernetes/resources.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import {
-  createPlayedCluster,
+  createInMemoryCluster,
+  type FakeWorld,
+  type InMemoryCluster,
   listIn,
-  makePlayedWorld,
+  makeFakeWorld,
   objectsIn,
-  type PlayedCluster,
-  type PlayedWorld,
-} from "#test/support/cluster-api/played-world.ts";
+} from "#test/support/cluster-api/fake-world.ts";
 import type { Fault } from "#test/support/kubernetes-server.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
@@ -21,14 +21,14 @@ const PROFILES = {
 };
 const CORE = "cluster.x-k8s.io/v1beta2";
 
-/** Number of lives with one failing call, for each kind of fault. */
+/** Number of lifecycles with one failing call, for each kind of fault. */
 const FAULTS = Number(process.env.DRIVER_FAULTS ?? 1);
 
-let world: PlayedWorld;
+let world: FakeWorld;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  world = await makePlayedWorld(PROFILES);
+  world = await makeFakeWorld(PROFILES);
   tenant = await world.tenant();
 });
 afterAll(() => world.stop());
@@ -36,7 +36,7 @@ afterAll(() => world.stop());
 const conditionOf = ({ conditions }: Json, type: string) => conditions.find((each: Json) => each.type === type);
 
 /** Reconciles until nothing is due for an hour, and expects a status. */
-async function settleAs(cluster: PlayedCluster, status: string): Promise<Json> {
+async function settleAs(cluster: InMemoryCluster, status: string): Promise<Json> {
   await world.settle(20 * 60_000);
   const present = await cluster.get();
   expect(present.status, JSON.stringify(present.conditions)).toBe(status);
@@ -46,9 +46,9 @@ async function settleAs(cluster: PlayedCluster, status: string): Promise<Json> {
 const machines = () => listIn(world, CORE, "Machine");
 const versions = () => [...new Set(machines().map(({ spec }) => spec.version))];
 
-/** Takes a cluster through its life. Each step is retried until it is reached, whatever fails. */
-async function live(name: string): Promise<void> {
-  const cluster = await createPlayedCluster(world, tenant, { name });
+/** Takes a cluster through its lifecycle. Each step is retried after failures until it is reached. */
+async function runLifecycle(name: string): Promise<void> {
+  const cluster = await createInMemoryCluster(world, tenant, { name });
   await settleAs(cluster, "started");
   expect(versions()).toEqual(["v1.33.4"]);
   await cluster.patch({ version: "v1.34.4-u-ame.2" });
@@ -78,16 +78,16 @@ async function live(name: string): Promise<void> {
   expect(objectsIn(world)).toEqual([]);
 }
 
-describe("the life of a cluster", () => {
+describe("the lifecycle of a cluster", () => {
   let calls = 0;
 
-  /** Returns positions of calls that fail, spread over the life. @param salt so that kinds of faults meet different calls */
+  /** Returns indexes of failing calls, spread over the lifecycle. @param salt number that selects other calls for each fault */
   const failingCalls = (salt: number): number[] =>
     Array.from({ length: FAULTS }, (_, count) => Math.floor(((count + (salt % 7) / 7) * calls) / FAULTS));
 
-  test("goes through every state, and leaves nothing behind", async () => {
+  test("a cluster is created, upgraded, scaled, stopped, started and deleted, and no object remains", async () => {
     world.server.reset();
-    await live("whole");
+    await runLifecycle("whole");
     calls = world.server.calls.length;
     expect(calls).toBeGreaterThan(100);
   });
@@ -98,18 +98,18 @@ describe("the life of a cluster", () => {
     ["has half a response", { type: "half" }],
     ["is answered with an internal error", { type: "status", status: 500, reason: "InternalError" }],
     ["is answered with too many requests", { type: "throttle" }],
-  ])("is the same when a call %s", { timeout: 600_000 }, async ([what, fault]) => {
+  ])("a cluster completes its lifecycle if a call %s", { timeout: 600_000 }, async ([what, fault]) => {
     for (const index of failingCalls(what.length)) {
       world.server.reset();
       world.server.fault = (call) => (call.index === index ? fault : undefined);
-      await live(`f${index}`).catch((error: unknown) => {
+      await runLifecycle(`f${index}`).catch((error: unknown) => {
         throw new Error(`call ${index}`, { cause: error });
       });
       world.server.fault = () => undefined;
     }
   });
 
-  test("is the same when workers are killed at a call", { timeout: 600_000 }, async () => {
+  test("a cluster completes its lifecycle if its worker is killed at a call", { timeout: 600_000 }, async () => {
     for (const index of failingCalls(3)) {
       world.server.reset();
       let isDead = false;
@@ -129,7 +129,7 @@ describe("the life of a cluster", () => {
         world.advanceClock(60_000);
         await settle(ms);
       };
-      await live(`k${index}`).catch((error: unknown) => {
+      await runLifecycle(`k${index}`).catch((error: unknown) => {
         throw new Error(`killed at call ${index}`, { cause: error });
       });
       Object.assign(world, { settle });
@@ -140,8 +140,8 @@ describe("the life of a cluster", () => {
 });
 
 describe("a deletion", () => {
-  test("leaves nothing if the cluster ends between the request and the observation", async () => {
-    const cluster = await createPlayedCluster(world, tenant, { name: "ends" });
+  test("a deletion leaves no objects if the Cluster is gone before the next observation", async () => {
+    const cluster = await createInMemoryCluster(world, tenant, { name: "ends" });
     await settleAs(cluster, "started");
     let isRequested = false;
     world.server.fault = ({ method, path }) => {
@@ -160,8 +160,8 @@ describe("a deletion", () => {
 });
 
 describe("a management cluster that does not answer", () => {
-  test("makes its clusters unknown, and loses none", async () => {
-    const cluster = await createPlayedCluster(world, tenant, { name: "lost" });
+  test("a management cluster that does not answer makes its clusters unknown, and they recover when it answers", async () => {
+    const cluster = await createInMemoryCluster(world, tenant, { name: "lost" });
     await settleAs(cluster, "started");
     const before = objectsIn(world);
     await world.server.refuse();
@@ -180,7 +180,7 @@ describe("a management cluster that does not answer", () => {
   });
 });
 
-/** Requests the deletion of a cluster's Cluster, as somebody does with kubectl. */
+/** Requests the deletion of a Cluster in the management cluster, as a user does with kubectl. */
 function deleteByHand(name: string): void {
   const [found] = listIn(world, CORE, "Cluster").filter(({ metadata }) => metadata.name.startsWith(`${name}-`));
   const resource = resourceOf({ apiVersion: CORE, kind: "Cluster" });
@@ -190,9 +190,9 @@ function deleteByHand(name: string): void {
 const ofCluster = (method: string) => (call: { method: string; path: string }) =>
   call.method === method && /\/clusters\/[^/]+$/.test(call.path);
 
-describe("a Cluster that somebody deletes", () => {
-  test("gets no objects until it is gone, and is made again", async () => {
-    const cluster = await createPlayedCluster(world, tenant, { name: "hand" });
+describe("a Cluster that another client deletes", () => {
+  test("a Cluster that another client deletes is created again, but only when its deletion is complete", async () => {
+    const cluster = await createInMemoryCluster(world, tenant, { name: "hand" });
     await settleAs(cluster, "started");
     deleteByHand("hand");
     world.server.reset();
@@ -210,8 +210,8 @@ describe("a Cluster that somebody deletes", () => {
     await world.settle(20 * 60_000);
   });
 
-  test("is not made again by the plan that was being applied", async () => {
-    const cluster = await createPlayedCluster(world, tenant, { name: "during" });
+  test("a Cluster that another client deletes during an apply is not created again by that apply", async () => {
+    const cluster = await createInMemoryCluster(world, tenant, { name: "during" });
     await settleAs(cluster, "started");
     world.server.reset();
     let end = -1;
@@ -278,7 +278,7 @@ describe("changes by others", () => {
         spec: { ...deployment.spec, replicas: 1 },
         status: undefined,
       },
-      { manager: "somebody", force: true, dryRun: false },
+      { manager: "other-client", force: true, dryRun: false },
     );
     world.server.controllers.settle();
     world.server.reset();
@@ -293,8 +293,8 @@ describe("changes by others", () => {
     await world.settle(20 * 60_000);
   });
 
-  test("at rest nothing is written for an hour", async () => {
-    const cluster = await createPlayedCluster(world, tenant, { name: "rest" });
+  test("a resync of a cluster at rest changes no object", async () => {
+    const cluster = await createInMemoryCluster(world, tenant, { name: "rest" });
     await settleAs(cluster, "started");
     const before = world.server.store.all().map(({ object }) => `${object.metadata.uid} ${object.metadata.generation}`);
     world.advanceClock(61 * 60_000);

@@ -4,7 +4,7 @@ import { toYaml, translateAll, translatedTypes } from "#test/support/cluster-api
 
 const examples = translatedTypes.flatMap((type) => exampleNames.map((name) => ({ type, name })));
 
-test.each(examples)("the $name cluster of $type is translated to its golden file", async ({ type, name }) => {
+test.each(examples)("the $name example of $type is translated to its golden file", async ({ type, name }) => {
   const manifests = translateAll(exampleOf(type, name));
   await expect(toYaml(manifests)).toMatchFileSnapshot(`golden/${type}-${name}.yaml`);
 });

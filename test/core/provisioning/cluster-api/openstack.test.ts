@@ -29,7 +29,7 @@ describe("credentials for openstack", () => {
     return Object.fromEntries(data);
   };
 
-  test("are an application credential in clouds.yaml, without the project that it belongs to", () => {
+  test("credentials for openstack are an application credential in clouds.yaml, without a project", () => {
     const { "clouds.yaml": text } = cloudsOf(full);
     expect(parse(text).clouds[specOf(full).identityRef.cloudName]).toMatchObject({
       auth_type: "v3applicationcredential",
@@ -43,14 +43,14 @@ describe("credentials for openstack", () => {
     expect(text).not.toContain(full.account.metadata.tenantId);
   });
 
-  test("include the certificate of the identity service only if the profile has one", () => {
+  test("credentials for openstack include a certificate authority only if the profile has caCertificate", () => {
     expect(cloudsOf(full).cacert).toContain("BEGIN CERTIFICATE");
     expect(cloudsOf(minimal)).not.toHaveProperty("cacert");
   });
 });
 
 describe("zones and regions of openstack", () => {
-  test("have the names of the profile, for the control plane and for pools, or else their slugs", () => {
+  test("zones and regions on openstack have the names in the profile, and their slugs without a name", () => {
     expect(specOf(full).controlPlaneAvailabilityZones).toEqual(["AZ1", "AZ2", "zone-3"]);
     const zones = ofKind(full, "MachineDeployment").map(({ spec }) => spec.template.spec.failureDomain);
     expect(zones).toEqual(["AZ1", "AZ2", "zone-3", "AZ2", "AZ1", "AZ2", "zone-3"]);
@@ -59,7 +59,7 @@ describe("zones and regions of openstack", () => {
     expect(specOf(minimal).identityRef.region).toBe("regionone");
   });
 
-  test("a cluster that does not use several leaves the choice to openstack", () => {
+  test("a cluster on openstack without enableMultiAvailabilityZones names no zone", () => {
     const cluster: Cluster = { ...full.cluster, enableMultiAvailabilityZones: false };
     const spec = specOf({ ...full, cluster });
     expect(spec.controlPlaneOmitAvailabilityZone).toBe(true);
@@ -68,7 +68,7 @@ describe("zones and regions of openstack", () => {
 });
 
 describe("machines on openstack", () => {
-  test("have a volume only if the profile says so, in the zone that it names", () => {
+  test("machines on openstack have a root volume only with rootVolume, in the zone volumeZone", () => {
     expect(machineOf(withSettings({ rootVolume: false }))).not.toHaveProperty("rootVolume");
     const volumeOf = (settings: object) => machineOf(withSettings({ rootVolume: true, ...settings })).rootVolume;
     expect(volumeOf({ volumeZone: "nova" })).toEqual({
@@ -80,14 +80,14 @@ describe("machines on openstack", () => {
     expect(volumeOf({ volumeZone: undefined, volumeType: undefined })).toEqual({ sizeGiB: 80 });
   });
 
-  test("have the image with a UUID, or with a name", () => {
+  test("machines on openstack have an image by UUID or by name", () => {
     const imageOf = (image: string) => machineOf({ ...full, release: { ...full.release, image } }).image;
     const id = "6c1b5f0a-0000-4000-8000-00000000000A";
     expect(imageOf(id)).toEqual({ id });
     expect(imageOf("node-v1.34.4")).toEqual({ filter: { name: "node-v1.34.4" } });
   });
 
-  test("register with the id by which Cluster API finds their nodes", () => {
+  test("nodes on openstack register with the provider id that Cluster API expects", () => {
     for (const { spec } of ofKind(full, "KubeadmConfigTemplate")) {
       expect(spec.template.spec.joinConfiguration.nodeRegistration).toMatchObject({
         name: "{{ local_hostname }}",
@@ -97,7 +97,7 @@ describe("machines on openstack", () => {
   });
 });
 
-test("only IPv4 ranges of a whitelist reach the load balancer, which has an IPv4 address", () => {
+test("the load balancer on openstack gets only the IPv4 ranges of an IP whitelist, because its address is IPv4", () => {
   expect(specOf(full).apiServerLoadBalancer.allowedCIDRs).toEqual([
     "192.0.2.10/32",
     "198.18.0.0/15",

@@ -73,7 +73,7 @@ describe("settings by region", () => {
     }
   });
 
-  it("a region has the settings of its provider, with its own ones in place of them", () => {
+  it("a region has the settings of its provider, overridden by its own settings", () => {
     const profiles = parse({
       providers: {
         aws: {
@@ -110,7 +110,7 @@ describe("settings by region", () => {
     expect(settingsOf(profiles, "vsphere", "constructor")).toBeUndefined();
   });
 
-  it("the result is the same after it was written as JSON, as a build does", () => {
+  it("profiles do not change when a build writes them as JSON and reads them again", () => {
     const profiles = parse(example);
     expect(JSON.parse(JSON.stringify(profiles))).toEqual(profiles);
   });
@@ -451,7 +451,7 @@ describe("rules of a profile file", () => {
     expect(problemsOf({ providers })).toEqual(problems);
   });
 
-  it("a wrong setting of a provider is reported once, and one of a region in its place", () => {
+  it("an invalid setting of a provider is reported once, and an invalid override with the path of its region", () => {
     const problems = problemsOf({
       providers: {
         aws: { controlPlaneNodeSize: "none", diskGiB: 1, regions: { "eu-west-1": {}, "eu-west-2": { diskGiB: 2 } } },
@@ -464,13 +464,13 @@ describe("rules of a profile file", () => {
     ]);
   });
 
-  it("a block of one address for API servers is accepted, and one on loopback for tests", () => {
+  it("apiAddresses can be a block of one address, and a block on loopback", () => {
     for (const apiAddresses of ["192.0.2.1/32", "127.20.0.0/16"]) {
       expect(problemsOf({ providers: { vsphere: { ...complete.vsphere, apiAddresses } } })).toEqual([]);
     }
   });
 
-  it("problems of all parts are reported together", () => {
+  it("all problems of a profile file are reported in one error", () => {
     const problems = problemsOf({
       unknown: 1,
       networkInterfaces: { cilium: { file: "./cilium.yaml" } },
@@ -490,7 +490,7 @@ describe("networks of a profile file", () => {
   const problemsWith = (cilium: object, readFile?: (path: string) => string) =>
     problemsOf({ networkInterfaces: { cilium }, providers }, readFile);
 
-  it("the objects of a network are in the profile file, or in a file beside it", () => {
+  it("manifests of a network are read from the profile file, or from the file that it names", () => {
     const source = `${OBJECTS}data: { pods: "{{podSubnet}}" }\n---\n# nothing\n---\n${OBJECTS}`;
     const read: string[] = [];
     const profiles = parse(
@@ -512,7 +512,7 @@ describe("networks of a profile file", () => {
     expect(read).toEqual(["./c.yaml"]);
   });
 
-  it("names that a cluster replaces may be anywhere in the objects, also without quotes", () => {
+  it("placeholders are accepted anywhere in the manifests of a network, also without quotes", () => {
     const manifests = `${OBJECTS}data: { a: {{encryption}}, b: {{podSubnet}}, c: "{{serviceSubnet}}", d: "{{ .Node }}" }`;
     expect(problemsWith({ manifests })).toEqual([]);
   });
@@ -588,7 +588,7 @@ describe("networks of a profile file", () => {
     );
   });
 
-  it("objects that do not fit into a Secret are refused", () => {
+  it("manifests that do not fit into a Secret are refused", () => {
     const large = (bytes: number) => `${OBJECTS}data: { a: "${"é".repeat(bytes / 2)}" }`;
     expect(problemsWith({ file: "c.yaml" }, () => large(690_000))).toEqual([]);
     expect(problemsWith({ file: "c.yaml" }, () => large(700_000))).toEqual([
@@ -598,13 +598,13 @@ describe("networks of a profile file", () => {
 });
 
 describe("docs/examples/cluster-api-profiles.yaml", () => {
-  test("the example has valid settings for every provider that can be used", () => {
+  test("the example profile file has valid settings for every provider", () => {
     const profiles = parse(example);
     const usable = cloudProviders.filter(({ type }) => type in settingsByType).map(({ slug }) => slug);
     expect(Object.keys(profiles.providers).sort()).toEqual(usable.sort());
   });
 
-  test("the example names every setting of every provider", () => {
+  test("the example profile file names every setting of every provider", () => {
     const [, providers = ""] = example.split("\nproviders:\n");
     const sections = new Map(providers.split(/\n(?= {2}\w+:)/).map((text) => [/(\w+):/.exec(text)?.[1] ?? "", text]));
     for (const type of types) {
@@ -615,7 +615,7 @@ describe("docs/examples/cluster-api-profiles.yaml", () => {
     }
   });
 
-  test("the settings that are comments are valid too", () => {
+  test("the settings in comments of the example profile file are valid", () => {
     const lines = example.split("\n").map((line) => line.replace(/^( *)# ((?: {2})*\w+:( |$))/, "$1$2"));
     const text = lines.join("\n").replace(/caCertificate: \|[\s\S]*?END CERTIFICATE-----\n/, "");
     const files: string[] = [];

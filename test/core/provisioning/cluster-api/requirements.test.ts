@@ -1,4 +1,4 @@
-/** What the check of a management cluster asks for, compared with the calls that the driver makes in the life of a cluster. */
+/** Permissions that the check of a management cluster requires, compared with the calls of the provisioner in a lifecycle. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -59,8 +59,8 @@ const required = (...given: TranslatedType[]): Set<string> =>
     ),
   );
 
-/** Takes a cluster through its life. @param isChanged true for changes that leave old objects behind, which are deleted later */
-async function live(type: PlacedProvider, isChanged: boolean): Promise<void> {
+/** Takes a cluster through its lifecycle. @param isChanged true for changes after which unused objects are deleted */
+async function runLifecycle(type: PlacedProvider, isChanged: boolean): Promise<void> {
   const { world, tenant, send } = managed;
   const { region, nodeSize } = PLACES[type];
   const account = await managed.account(type);
@@ -92,8 +92,8 @@ const without = (one: Set<string>, other: Set<string>): string[] => [...one].fil
 /** Permissions for the case that the profile file does not install a network any more, and for the check itself. */
 const OTHERS = ["delete clusterresourcesets.addons.cluster.x-k8s.io", "list clusters.cluster.x-k8s.io"];
 
-test.each(types)("the check asks for every permission that the life of a cluster on %s needs", async (type) => {
-  await live(type, type !== "byon");
+test.each(types)("the check requires every permission that the lifecycle of a cluster on %s needs", async (type) => {
+  await runLifecycle(type, type !== "byon");
   const calls = used(managed.world.server.calls);
   expect(calls.size).toBeGreaterThan(20);
   expect(without(calls, required(type))).toEqual([]);
@@ -101,7 +101,7 @@ test.each(types)("the check asks for every permission that the life of a cluster
   if (type === "none") expect(without(required(type), calls)).toEqual(OTHERS);
 });
 
-test("docs/examples/cluster-api-access.yaml allows what the check asks for and reads, and nothing else", () => {
+test("docs/examples/cluster-api-access.yaml allows exactly what the provisioner and its check need", () => {
   const file = join(import.meta.dirname, "../../../../docs/examples/cluster-api-access.yaml");
   const objects = parseAllDocuments(readFileSync(file, "utf8")).map((document): Json => document.toJS());
   const rules = objects.filter(({ kind }) => kind === "ClusterRole").flatMap((role) => role.rules);
@@ -115,7 +115,7 @@ test("docs/examples/cluster-api-access.yaml allows what the check asks for and r
   expect([...new Set(allowed)].sort()).toEqual([...required(...types, "digitalocean"), ...readByCheck].sort());
 });
 
-test("each kind that the driver writes for a provider is a kind of a component", () => {
+test("each kind that the provisioner writes for a provider belongs to a component", () => {
   for (const type of [...types, "digitalocean"] as const) {
     const known = components
       .filter((component) => needsComponent(type, component))

@@ -19,7 +19,7 @@ async function ok(method: string, path: string, body?: unknown): Promise<Json> {
   return response.body;
 }
 
-test("a cluster uses the credentials that it names, and the primary ones after those were deleted, also while disabled", async () => {
+test("a cluster uses the credentials that it names, and the primary ones after their deletion, also while the account is disabled", async () => {
   const cloudProfile = cloudProfiles.find(({ cloudProvider }) => cloudProvider === "hetzner")?.identity;
   const accounts = `/api/v1/orgs/${tenant.slug}/cloud-accounts`;
   const account = await ok("POST", accounts, { displayName: "Ours", cloudProfile });

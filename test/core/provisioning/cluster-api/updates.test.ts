@@ -151,14 +151,14 @@ describe.each(translatedTypes)("a full cluster of %s", (type) => {
   const before = exampleOf(type, "full");
 
   test.each(Object.entries(changes))(
-    "a change of %s has its effect on objects, and no other",
+    "a change of %s has exactly the expected effect on objects",
     (_, [change, effect]) => {
       const expected = typeof effect === "function" ? effect(type) : effect;
       expect(effectOf(before, change(before))).toEqual(type === "byon" ? hosted(expected) : expected);
     },
   );
 
-  test("another IP whitelist changes the infrastructure, where the provider can filter, and no machine", () => {
+  test("another IP whitelist changes the infrastructure of a provider that can filter, and replaces no machine", () => {
     // On azure, only clusters with an internal load balancer can.
     const settings = type === "azure" ? { ...before.settings, internalLoadBalancer: true } : before.settings;
     const filtering: TranslationInput = { ...before, settings };
@@ -169,14 +169,14 @@ describe.each(translatedTypes)("a full cluster of %s", (type) => {
     );
   });
 
-  test("other credentials change Secrets and identities only, which keep their names", () => {
+  test("other credentials change only Secrets and identities, whose names stay", () => {
     const hasNone = ["none", "byon", "digitalocean"].includes(type);
     expect(effectOf(before, before, "other")).toEqual(hasNone ? NOTHING : only("credentials"));
     const names = (salt: string) => translateAll(before, salt).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
     expect(names("other")).toEqual(names("example"));
   });
 
-  test("another size of control plane machines in the profile replaces these machines only", () => {
+  test("another controlPlaneNodeSize replaces only control plane machines", () => {
     const controlPlaneNodeSize = [...before.nodeTypes.keys()].at(-1);
     const after = { ...before, settings: { ...before.settings, controlPlaneNodeSize } } as TranslationInput;
     const hasMachines = type !== "none" && type !== "byon";

@@ -45,15 +45,15 @@ describe("kube-vip on a machine of the control plane", () => {
   const kubeconfigOf = (pod: ReturnType<typeof parse>) =>
     pod.spec.volumes.find(({ name }: { name: string }) => name === "kubeconfig").hostPath.path;
 
-  test("uses super-admin.conf on the machine that initialises the cluster, because admin.conf has no rights before", () => {
+  test("kube-vip uses super-admin.conf on the machine that runs kubeadm init, because admin.conf has no rights yet", () => {
     expect(kubeconfigOf(run(["/run/kubeadm/kubeadm.yaml"]))).toBe("/etc/kubernetes/super-admin.conf");
   });
 
-  test("uses admin.conf on a machine that joins, which has no super-admin.conf", () => {
+  test("kube-vip uses admin.conf on a machine that runs kubeadm join, because it has no super-admin.conf", () => {
     expect(kubeconfigOf(run(["/run/kubeadm/kubeadm-join-config.yaml"]))).toBe("/etc/kubernetes/admin.conf");
   });
 
-  test("reads its kubeconfig at the same path in both cases, and has the address and the interface of the cluster", () => {
+  test("the static pod of kube-vip mounts its kubeconfig at admin.conf, and has the address and the interface of the cluster", () => {
     const [container] = run([]).spec.containers;
     expect(container.volumeMounts).toContainEqual({ name: "kubeconfig", mountPath: "/etc/kubernetes/admin.conf" });
     expect(container.env).toEqual(
@@ -66,7 +66,7 @@ describe("kube-vip on a machine of the control plane", () => {
     expect(container.image).toBe("registry.example.com/kube-vip:v1.0.1");
   });
 
-  test("is only in the bootstrap of the control plane, not in that of nodes", () => {
+  test("kube-vip is in the bootstrap configuration of the control plane, and not in that of nodes", () => {
     const manifests = translate(exampleOf("vsphere", "full"));
     const withKubeVip = manifests.filter((each) => JSON.stringify(each).includes("kube-vip")).map(({ kind }) => kind);
     expect(withKubeVip).toEqual(["KubeadmControlPlane"]);
@@ -81,20 +81,20 @@ describe("a cluster on vSphere", () => {
     );
   };
 
-  test("is provisioned with the credentials for provisioning, if the account has them", () => {
+  test("a cluster on vSphere uses provisionUsername and provisionPassword if the account has them", () => {
     const own = { username: "nodes", password: "one" };
     expect(secretOf(own)).toEqual(own);
     const both = { ...own, provisionUsername: "provisioner", provisionPassword: "two" };
     expect(secretOf(both)).toEqual({ username: "provisioner", password: "two" });
   });
 
-  test("without an allocated address is not translated", () => {
+  test("a cluster on vSphere without an allocated address is not translated", () => {
     const input = exampleOf("vsphere", "minimal");
     const without: TranslationInput = { ...input, rollout: { ...input.rollout, apiAddress: undefined } };
     expect(() => translate(without)).toThrow("needs an allocated address for its API server");
   });
 
-  test("selects no failure domains with one zone, and makes machines where the account says", () => {
+  test("a cluster on vSphere in one zone selects no failure domains, and uses the folder and the resource pool of the account", () => {
     const [minimal, full] = (["minimal", "full"] as const).map((name) => translate(exampleOf("vsphere", name)));
     const specOf = (manifests: typeof full, kind: string) => manifests?.find((each) => each.kind === kind)?.spec;
     expect(specOf(minimal, "VSphereCluster")).not.toHaveProperty("failureDomainSelector");

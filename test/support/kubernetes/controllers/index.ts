@@ -1,4 +1,4 @@
-/** Plays the controllers of Cluster API and of the providers, one step at a time and the same way each time. */
+/** Fake controllers of Cluster API and of the providers: deterministic, one step at a time. */
 
 import type { KubernetesObject } from "#core/kubernetes/objects.ts";
 import type { Store } from "../store.ts";

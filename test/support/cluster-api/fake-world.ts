@@ -1,4 +1,4 @@
-/** World whose clusters are built in a management cluster that a test server plays, with a clock that is advanced explicitly. */
+/** World whose clusters are built in a fake management cluster, with a clock that is advanced explicitly. */
 
 import { expect } from "vitest";
 import { createAccount } from "#core/admin/cloud-accounts.ts";
@@ -53,8 +53,8 @@ export async function makePlayedWorld(profiles: Profiles, callMs = 5_000): Promi
   return Object.assign(served, world, { stop: () => first.stop() });
 }
 
-/** Cluster of a played world. */
-export interface PlayedCluster {
+/** Cluster on the in-memory provider in a fake world. */
+export interface InMemoryCluster {
   identity: string;
   send(method: string, rest?: string, body?: unknown): Promise<TestResponse>;
   get(): Promise<Json>;
@@ -66,11 +66,11 @@ export interface PlayedCluster {
 let accounts = 0;
 
 /** Creates a cluster on the in-memory provider. @param more properties of its creation */
-export async function createPlayedCluster(
-  world: PlayedWorld,
+export async function createInMemoryCluster(
+  world: FakeWorld,
   tenant: Tenant,
   more: Record<string, unknown> = {},
-): Promise<PlayedCluster> {
+): Promise<InMemoryCluster> {
   const displayName = `none ${++accounts}`;
   const account = await createAccount(world.services, tenant.slug, { displayName, cloudProfile: "none" });
   const body = tenant.creation({
@@ -86,7 +86,7 @@ export async function createPlayedCluster(
   const created = await world.send("POST", tenant.path("production"), { token: tenant.admin, body });
   expect(created.status, created.text).toBe(200);
   const path = tenant.path("production", created.body.slug.slugValue);
-  const send: PlayedCluster["send"] = (method, rest = "", sent) =>
+  const send: InMemoryCluster["send"] = (method, rest = "", sent) =>
     world.send(method, `${path}${rest}`, { token: tenant.admin, body: sent });
   return {
     identity: created.body.identity,
@@ -100,7 +100,7 @@ export async function createPlayedCluster(
 }
 
 /** Names of everything in the management cluster, except namespaces, after its controllers have finished. */
-export function objectsIn({ server }: PlayedWorld): string[] {
+export function objectsIn({ server }: FakeWorld): string[] {
   server.controllers.settle();
   return server.store
     .all()
@@ -109,5 +109,5 @@ export function objectsIn({ server }: PlayedWorld): string[] {
 }
 
 /** Lists objects of a kind in the management cluster. */
-export const listIn = ({ server }: PlayedWorld, apiVersion: string, kind: string): Json[] =>
+export const listIn = ({ server }: FakeWorld, apiVersion: string, kind: string): Json[] =>
   server.store.list(resourceOf({ apiVersion, kind })).map(({ object }) => object);
