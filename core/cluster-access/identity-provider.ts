@@ -35,8 +35,8 @@ export interface IdentityProvider {
     isNew?: boolean,
   ): Promise<boolean>;
   /**
-   * Removes all clients with a name except some. Absent if the issuer cannot find clients by name, which RFC 7591 does not define. Then only
-   * an operator can find out the result of a registration without a response.
+   * Removes all clients with a name except some. Absent if the issuer cannot find clients by name, which RFC 7591 does not define. Then
+   * only an operator can find out the result of a registration without a response.
    *
    * @param kept ids of the clients that stay
    * @throws Error with a message that contains no secrets

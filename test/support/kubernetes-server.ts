@@ -42,11 +42,11 @@ export interface KubernetesServer {
   fault: (call: Call) => Fault | undefined;
   /** Called for every request; returns whether the user may not make it. */
   forbids: (call: Call) => boolean;
-  /** Returns what a user learns who asks whether it may make calls: true if it may not. `forbids` refuses the calls themselves. */
+  /** Returns whether a SelfSubjectAccessReview denies a permission. `forbids` refuses the calls themselves. */
   denies: (attributes: ResourceAttributes) => boolean;
   /** As the option; may change at any time. */
   readonly missing: Set<string>;
-  /** Most requests that were in progress at once since the last reset. */
+  /** Maximum number of concurrent requests since the last reset. */
   readonly mostAtOnce: number;
   reset(): void;
   /** Returns a kubeconfig. @param user default: the token `token` */

@@ -42,7 +42,7 @@ export interface KubeadmSettings {
 /** Names and values of the secrets of a cloud account. */
 export type AccountSecrets = Readonly<Record<string, string>>;
 
-/** What the identity and the Secrets of a cloud account depend on. A cluster that is being deleted has it too. */
+/** Input of the identity and the Secrets of a cloud account. It also exists for a cluster that is being deleted. */
 export type AccountInput<Type extends TranslatedType = TranslatedType> = Pick<
   TranslationInput<Type>,
   "cluster" | "organisationIdentity" | "objectName" | "type" | "account" | "accountDetails" | "settings"
@@ -66,7 +66,7 @@ export interface ProviderTranslation<Type extends TranslatedType> {
   machineTemplate(input: TranslationInput<Type>, group: MachineGroup): Content;
   /** Returns the provider's part of kubeadm's configuration. @param templateName name of the machine template */
   kubeadm(input: TranslationInput<Type>, group: MachineGroup, templateName: string): KubeadmSettings;
-  /** Returns the identity of the account, which precedes the cluster. It contains no secrets. */
+  /** Returns the identity of the account, which is applied before the cluster. It contains no secrets. */
   identities?(input: AccountInput<Type>): Manifest[];
   /** Returns the content of the template with which a health check repairs machines before they are replaced. */
   remediationTemplate?(input: TranslationInput<Type>): Content;

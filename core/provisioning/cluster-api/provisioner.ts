@@ -45,14 +45,14 @@ import { observedZones } from "./zones.ts";
 /** Delay between two observations of a change in progress, in milliseconds. */
 const POLL_MS = 5_000;
 
-/** Time after which all objects are applied again, in milliseconds. Less than half of the shortest resync interval, so each resync applies. */
+/** Age of the last apply from which all objects are applied again, in milliseconds: less than half of the shortest resync interval. */
 const APPLY_AGAIN_MS = 15 * 60_000;
 
 /** Size of the cache of certificates of authorities, in bytes. */
 const CERTIFICATE_BYTES = 8 * 1024 * 1024;
 
-/** Number of deletions in progress that a process remembers. */
-const REMEMBERED_DELETIONS = 10_000;
+/** Number of deletions in progress whose revision of the credentials is cached. */
+const CACHED_DELETIONS = 10_000;
 
 /** Access to the management cluster. */
 export interface ManagementAccess {
@@ -83,7 +83,7 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     createKubernetesClient(kubeconfig, { clock, server: "the cluster", isEmbedded: true });
   const certificates = new LruCache<string>(CERTIFICATE_BYTES);
   /** Revision of the credentials that were last applied to a cluster that is being deleted. */
-  const deletedWith = new LruCache<string>(REMEMBERED_DELETIONS);
+  const deletedWith = new LruCache<string>(CACHED_DELETIONS);
   const locate = async (cluster: Cluster) => ({
     name: objectNameOf(cluster.slug, cluster.identity),
     namespace: namespaceOf(await sources.organisationOf(cluster)),

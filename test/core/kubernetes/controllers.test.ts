@@ -155,7 +155,7 @@ describe("the controllers of the test server", () => {
     expect(await replicasOf({ replicas: 8 }, {})).toBe(8);
     expect(await replicasOf({}, range(3, 5))).toBe(5);
     expect(await replicasOf({}, range(2, 9))).toBe(5);
-    // Nobody owns the number, so it stays without the range; a number that was ours goes.
+    // No manager owns the number, so it stays without the range. A number that the client owned is removed.
     expect(await replicasOf({}, {})).toBe(5);
     expect(await replicasOf({ replicas: 2 }, {})).toBe(2);
     expect(await replicasOf({}, {})).toBe(1);

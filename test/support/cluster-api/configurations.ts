@@ -221,7 +221,11 @@ export const detailsOf = (type: TranslatedType): AccountDetails | undefined =>
 export const apiAddressOf = (type: TranslatedType): string | undefined =>
   type === "vsphere" ? "203.0.113.5" : undefined;
 
-/** Returns an equal input with the members of all sets and objects in another order. @param next returns a random number below its argument */
+/**
+ * Returns an equal input with the members of all sets and objects in another order.
+ *
+ * @param next returns a random integer from 0 to below its argument
+ */
 export function reordered(input: TranslationInput, next: (limit: number) => number): TranslationInput {
   const shuffled = <T>(list: readonly T[]): T[] => {
     const result = [...list];

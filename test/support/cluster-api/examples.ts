@@ -70,7 +70,7 @@ function common(type: TranslatedType) {
 /** One control plane machine and one pool with a node, everything else by default. */
 const minimal = (type: TranslatedType): TranslationInput => common(type).input;
 
-/** Everything that a provider can express: three control plane machines, several zones, and three pools. */
+/** All settings that a provider supports: three control plane machines, several zones, and three pools. */
 function full(type: TranslatedType): TranslationInput {
   const { input, pool, larger } = common(type);
   const settings = completeSettings(type);

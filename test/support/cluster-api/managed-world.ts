@@ -10,7 +10,7 @@ import { addKnownSecrets } from "../secrets.ts";
 import type { Json, RequestOptions, Tenant, TestResponse } from "../world.ts";
 import { type FakeWorld, makeFakeWorld } from "./fake-world.ts";
 
-/** Where a cluster on a provider is created, and with what. */
+/** Region, node type and credentials of a cluster on a provider. */
 interface Place {
   region: string;
   nodeSize: string;
@@ -61,7 +61,11 @@ export interface ManagedWorld {
   profiles: Profiles;
   /** Sends a request of an admin. */
   send(method: string, path: string, body?: unknown, more?: RequestOptions): Promise<TestResponse>;
-  /** Creates a cloud account, with the credentials of the provider's place. No response and no output may contain them. @returns its identity */
+  /**
+   * Creates a cloud account with credentials of the provider. No response and no output may contain them.
+   *
+   * @returns identity of the account
+   */
   account(provider: PlacedProvider): Promise<string>;
   /** Creates a cluster in production. */
   create(more: Record<string, unknown>): Promise<Json>;

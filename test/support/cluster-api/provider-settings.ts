@@ -1,4 +1,4 @@
-/** Settings of the profile for each provider, and what the provider cannot express. */
+/** Settings of the profile for each provider, and the limits of the provider. */
 
 import fc from "fast-check";
 import * as v from "valibot";
@@ -128,20 +128,20 @@ export function settingsArbitrary(type: TranslatedType): fc.Arbitrary<Settings> 
 export const settingsInRegion = (settings: Settings, region: string): Settings =>
   "locations" in settings && !settings.locations.includes(region) ? { ...settings, locations: [] } : settings;
 
-/** What the translation of a provider can express with its settings. Other configurations are refused before it. */
+/** Features that the translation of a provider supports with its settings. Other configurations are refused before a translation. */
 export interface Abilities {
-  /** Whether nodes can be without public addresses. */
+  /** True if nodes can be without public addresses. */
   natGateway: boolean;
   ipWhitelist: boolean;
-  /** Whether the IP whitelist can contain IPv6 ranges. */
+  /** True if the IP whitelist can contain IPv6 ranges. */
   ipv6: boolean;
-  /** Whether nodes with public addresses can reach an API server with a whitelist. */
+  /** True if nodes with public addresses can reach an API server with an IP whitelist. */
   publicNodesWithWhitelist: boolean;
-  /** Whether a pool can be in a zone of the user's choice. */
+  /** True if the user can choose the zone of a pool. */
   zones: boolean;
-  /** Whether the cluster can use several zones. */
+  /** True if the cluster can use several zones. */
   severalZones: boolean;
-  /** Whether the provisioner makes the nodes. */
+  /** True if the provisioner creates the nodes. */
   nodes: boolean;
 }
 

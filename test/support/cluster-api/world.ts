@@ -101,11 +101,16 @@ export interface TestCluster {
   remove(): Promise<void>;
   /** Waits until the deletion is complete. */
   untilDeleted(withinMs?: number): Promise<void>;
-  /** Waits until the cluster satisfies a condition. @param what it in words, for the error */
+  /** Waits until the cluster satisfies a condition. @param what the condition in words, for the error */
   until(what: string, isDone: (cluster: Json) => boolean, withinMs?: number): Promise<Json>;
 }
 
-/** Creates a cluster on a provider of the catalogue. @param cloudProfile slug of the provider @param given `secrets` are those of the account */
+/**
+ * Creates a cluster on a provider of the catalogue.
+ *
+ * @param cloudProfile slug of the provider
+ * @param given `secrets` are the credentials of the account
+ */
 export async function createTestCluster(
   world: World,
   cloudProfile: string,

@@ -33,7 +33,7 @@ export interface Owned {
   owners: readonly Owner[];
 }
 
-/** Fields that belong to nobody. */
+/** Fields that have no owner. */
 const UNOWNED =
   /^\["f:(apiVersion|kind)"|^\["f:metadata","f:(name|namespace|uid|resourceVersion|generation|creationTimestamp|deletionTimestamp|deletionGracePeriodSeconds|managedFields|generateName)"/;
 

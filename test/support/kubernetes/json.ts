@@ -9,7 +9,7 @@ export type Json = Record<string, unknown>;
 export const isMap = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Returns whether two values have the same JSON, whatever the order of their properties. */
+/** Returns whether two values have the same JSON, independent of the order of properties. */
 export function isSame(one: unknown, other: unknown): boolean {
   if (one === other) return true;
   if (Array.isArray(one) && Array.isArray(other)) {

@@ -28,7 +28,7 @@ const versionsOf = ({ group, kind }: { group: string; kind: string }): readonly 
 const WITHOUT_STATUS =
   /^(AWSClusterRoleIdentity|AWSClusterStaticIdentity|KubeadmConfigTemplate|DOMachineTemplate|OpenStackClusterIdentity|OpenStackMachineTemplate|VSphereFailureDomain|VSphereMachineTemplate|ClusterResourceSetBinding|DevMachineTemplate)$/;
 
-/** Returns whether the status of a kind is written by itself. */
+/** Returns whether a kind has the subresource status. */
 export const hasStatus = ({ kind }: Pick<Resource, "kind">): boolean => !WITHOUT_STATUS.test(kind);
 
 /** Returns whether a kind is defined by a CustomResourceDefinition. */

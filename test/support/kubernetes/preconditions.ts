@@ -4,7 +4,7 @@ import type { KubernetesObject } from "#core/kubernetes/objects.ts";
 import type { Resource } from "#core/kubernetes/resources.ts";
 import { conflict, invalid } from "./status.ts";
 
-/** How an object is deleted. */
+/** Options of a deletion. */
 export interface Deletion {
   uid?: string;
   resourceVersion?: string;

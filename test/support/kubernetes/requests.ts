@@ -30,7 +30,7 @@ export interface ApiResponse {
 export interface ApiOptions {
   /** Kinds that are not installed, and versions that are not served, such as `Machine/v1beta2`. */
   missing: ReadonlySet<string>;
-  /** Returns whether the user may not make calls, as the server tells who asks. */
+  /** Returns whether a SelfSubjectAccessReview denies a permission. */
   denies: (attributes: ResourceAttributes) => boolean;
 }
 

@@ -71,7 +71,7 @@ export const childSchema = (schema: Schema | undefined, name: string): Schema | 
 /** Returns whether a map is owned as a whole. */
 export const isAtomicMap = (schema: Schema | undefined): boolean => schema?.["x-kubernetes-map-type"] === "atomic";
 
-/** How the items of a list are identified: by keys, by their value, or not at all. */
+/** Identification of the items of a list: by keys, by their value, or none. */
 export type ListType = { type: "map"; keys: readonly string[] } | { type: "set" } | { type: "atomic" };
 
 /** Returns the type of a list. @param name property that contains it */

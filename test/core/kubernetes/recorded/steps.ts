@@ -1,4 +1,4 @@
-/** Requests of which the responses of a real API server are recorded. Each line is one request; `{NS}` is a namespace of the run. */
+/** Requests to a real API server whose responses are recorded. Each line is one request; `{NS}` is a namespace of the run. */
 
 /** One request. */
 export interface Step {

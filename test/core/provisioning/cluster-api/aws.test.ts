@@ -40,7 +40,7 @@ describe("machines on aws", () => {
     },
   );
 
-  test("without sshKeyName in the profile, sshKeyName of machines on aws is empty, so that the provider does not use the key pair default", () => {
+  test("without sshKeyName in the profile, machines on aws have an empty one, so that no key pair is used", () => {
     const [machine] = machinesOf({ ...full, settings: minimalSettings("aws") });
     expect(machine?.sshKeyName).toBe("");
   });

@@ -1,4 +1,4 @@
-/** Deletions that Cluster API does not finish at once, against a played management cluster. */
+/** Deletions that Cluster API does not complete at once, in a fake management cluster. */
 
 import { DeleteCommand } from "@aws-sdk/lib-dynamodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -86,7 +86,7 @@ const NEW_CREDENTIALS = {
 } as const;
 
 test.each(Object.keys(NEW_CREDENTIALS) as (keyof typeof NEW_CREDENTIALS)[])(
-  "a cluster on %s that is being deleted gets new credentials of its account, which go with it",
+  "a cluster on %s that is being deleted gets new credentials of its account, and they are deleted with it",
   async (type) => {
     const { tenant, world, send } = managed;
     const name = `rotated-${type}`;

@@ -6,7 +6,7 @@ import { type Access, ownerOf, release } from "./access.ts";
 import { conditionsFor, countMachines, desiredReplicas, isReady, replicaConditions } from "./conditions.ts";
 import { CONTROL_PLANE, createMachine, isMadeOf } from "./machine.ts";
 
-/** What a control plane's Secrets contain. */
+/** Content of a control plane's Secrets. */
 export interface ClusterAccess {
   /** PEM. */
   certificate: string;

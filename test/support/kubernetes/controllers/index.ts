@@ -9,7 +9,7 @@ import { type ClusterAccess, tickKamajiControlPlanes, tickKubeadmControlPlanes }
 import { tickMachines } from "./machine.ts";
 import { tickMachineDeployments, tickMachineSets } from "./machine-deployment.ts";
 
-/** Most ticks until the controllers have nothing left to do. */
+/** Maximum number of ticks until the controllers have no more work. */
 const MAX_TICKS = 1_000;
 
 /** Controllers. They act only when a test lets them. */
