@@ -36,7 +36,7 @@ func prepareData(folder string) (func(), error) {
 	}
 	lockPath := filepath.Join(folder, lockName)
 	if _, err := os.Stat(lockPath); len(entries) > 0 && errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s has files that are not a lab's, and a lab empties its folder: name a folder that is empty or new", folder)
+		return nil, fmt.Errorf("%s has files that are not of a lab, and the lab would delete them: set CLUSTER_API_DATA to an empty or new folder", folder)
 	}
 	lock, err := os.OpenFile(lockPath, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -44,7 +44,7 @@ func prepareData(folder string) (func(), error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close()
-		return nil, fmt.Errorf("another lab uses %s: stop it, or name another folder (%w)", folder, err)
+		return nil, fmt.Errorf("another lab uses %s: stop it, or set CLUSTER_API_DATA to another folder (%w)", folder, err)
 	}
 	for _, entry := range entries {
 		if entry.Name() == lockName {

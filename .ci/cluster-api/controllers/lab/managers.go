@@ -14,7 +14,7 @@ import (
 type manager struct {
 	name      string
 	arguments []string
-	// hasCRDs: the manager's own CustomResourceDefinitions are applied, and it converts between their versions.
+	// hasCRDs is true if the manager has CustomResourceDefinitions, which are applied, and converts between their versions.
 	hasCRDs bool
 }
 

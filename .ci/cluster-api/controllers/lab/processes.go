@@ -25,7 +25,7 @@ type process struct {
 type processes struct {
 	programs, logs string
 	running        []*process
-	// failures has the names of programs that ended by themselves.
+	// failures has the names of programs that ended unexpectedly.
 	failures chan string
 }
 
@@ -81,7 +81,7 @@ func (p *processes) failure(name string) error {
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	last := lines[max(0, len(lines)-20):]
-	return fmt.Errorf("%s ended by itself. The end of %s:\n%s", name, p.logOf(name), strings.Join(last, "\n"))
+	return fmt.Errorf("%s ended unexpectedly. The end of %s:\n%s", name, p.logOf(name), strings.Join(last, "\n"))
 }
 
 // restart kills a program, and starts it again with the same arguments after a pause.

@@ -59,7 +59,7 @@ func (s store) saveChanges(ctx context.Context, before, object *unstructured.Uns
 	return s.Status().Patch(ctx, object, client.MergeFrom(before))
 }
 
-// ignoreConflict: a conflict means that the object has changed, which reconciles it again.
+// ignoreConflict returns nil for a conflict: the object has changed, and the change reconciles it again.
 func ignoreConflict(err error) error {
 	if errors.IsConflict(err) {
 		return nil
