@@ -12,15 +12,15 @@ import { permitted } from "../permissions.ts";
 import { makeReconciledWorld, type ReconciledWorld } from "../reconciling.ts";
 import type { Json, Tenant, TestResponse } from "../world.ts";
 
-/** World with a played management cluster. */
-export interface PlayedWorld extends ReconciledWorld {
+/** World with a fake management cluster. */
+export interface FakeWorld extends ReconciledWorld {
   /** Management cluster. A test may replace it, as an operator replaces the kubeconfig. */
   server: KubernetesServer;
   stop(): Promise<void>;
 }
 
 /** Creates a world. @param callMs time limit of a call to the provisioner, in milliseconds */
-export async function makePlayedWorld(profiles: Profiles, callMs = 5_000): Promise<PlayedWorld> {
+export async function makeFakeWorld(profiles: Profiles, callMs = 5_000): Promise<FakeWorld> {
   const first = await startKubernetesServer();
   const served = { server: first };
   const world = await makeReconciledWorld({

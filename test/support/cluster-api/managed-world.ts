@@ -77,7 +77,7 @@ let accounts = 0;
 /** Creates a world. The catalogue belongs to the process: restore it with `useCatalogue(shippedCatalogue)` at the end. */
 export async function makeManagedWorld(profiles = generousProfiles(randomUUID())): Promise<ManagedWorld> {
   useCatalogue(catalogueWithImages(""));
-  const world = await makePlayedWorld(profiles);
+  const world = await makeFakeWorld(profiles);
   // Namespaces of the controllers that read credentials there.
   for (const name of ["capa-system", "capv-system"]) {
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name } };

@@ -1,30 +1,25 @@
-/** Limits of autoscaled pools, against a played management cluster. The autoscaler of a test is a writer of its own. */
+/** Limits of autoscaled pools, against a fake management cluster. The autoscaler of a test is a writer of its own. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { KubernetesObject } from "#core/kubernetes/objects.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
 import { MACHINE_DEPLOYMENT } from "#core/provisioning/cluster-api/kinds.ts";
 import { FIELD_MANAGER, NODE_POOL_ID } from "#core/provisioning/cluster-api/labels.ts";
-import {
-  createPlayedCluster,
-  listIn,
-  makePlayedWorld,
-  type PlayedWorld,
-} from "#test/support/cluster-api/played-world.ts";
+import { createInMemoryCluster, type FakeWorld, listIn, makeFakeWorld } from "#test/support/cluster-api/fake-world.ts";
 import { generousProfiles } from "#test/support/limited-provisioner.ts";
 import type { Json } from "#test/support/world.ts";
 
 const MINUTE = 60_000;
 
-let world: PlayedWorld;
+let world: FakeWorld;
 
 beforeAll(async () => {
-  world = await makePlayedWorld(generousProfiles("bbbbbbbb-0000-4000-8000-000000000001"));
+  world = await makeFakeWorld(generousProfiles("bbbbbbbb-0000-4000-8000-000000000001"));
 });
 afterAll(() => world.stop());
 
 test("a pool whose new limits exclude its number of nodes gets the nearest one, and the autoscaler keeps the number", async () => {
-  const cluster = await createPlayedCluster(world, await world.tenant(), { name: "one" });
+  const cluster = await createInMemoryCluster(world, await world.tenant(), { name: "one" });
   await world.settle(20 * MINUTE);
   const jobs = async (): Promise<Json> =>
     (await cluster.send("GET", "/pools")).body.find(({ name }: Json) => name === "jobs");

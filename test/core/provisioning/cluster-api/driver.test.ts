@@ -239,7 +239,7 @@ describe("a Cluster that another client deletes", () => {
 
 describe("a control plane with several machines", () => {
   test("has a health check from its first availability on, which is deleted when it gets one machine", async () => {
-    const cluster = await createPlayedCluster(world, tenant, { name: "several", enableHighAvailability: true });
+    const cluster = await createInMemoryCluster(world, tenant, { name: "several", enableHighAvailability: true });
     const checks = () =>
       listIn(world, CORE, "MachineHealthCheck")
         .map(({ metadata }) => metadata.name)
@@ -259,7 +259,7 @@ describe("a control plane with several machines", () => {
 
 describe("changes by others", () => {
   test("are corrected at the next check, which makes as many calls as there are objects and some more", async () => {
-    const cluster = await createPlayedCluster(world, tenant, { name: "drift" });
+    const cluster = await createInMemoryCluster(world, tenant, { name: "drift" });
     await settleAs(cluster, "started");
     const [deployment] = listIn(world, CORE, "MachineDeployment").filter(({ spec }) => spec.replicas === 2);
     const wanted = JSON.stringify(deployment.spec);

@@ -1,4 +1,4 @@
-/** Changes of the version of control planes that Kamaji runs, against a played management cluster. */
+/** Changes of the version of control planes that Kamaji runs, against a fake management cluster. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
@@ -6,8 +6,8 @@ import type { KubernetesObject } from "#core/kubernetes/objects.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
 import { CLUSTER, KAMAJI_CONTROL_PLANE } from "#core/provisioning/cluster-api/kinds.ts";
 import { CLUSTER_ID } from "#core/provisioning/cluster-api/labels.ts";
+import { listIn } from "#test/support/cluster-api/fake-world.ts";
 import { type ManagedWorld, makeManagedWorld, PLACES } from "#test/support/cluster-api/managed-world.ts";
-import { listIn } from "#test/support/cluster-api/played-world.ts";
 import type { Json } from "#test/support/world.ts";
 
 const [OLD, NEW] = ["v1.33.8-u-ame.1", "v1.34.4-u-ame.2"];

@@ -1,4 +1,4 @@
-/** Deletions of clusters with Services of type LoadBalancer, against played API servers of clusters. */
+/** Deletions of clusters with Services of type LoadBalancer, against fake API servers of clusters. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
@@ -6,8 +6,8 @@ import { resourceOf } from "#core/kubernetes/resources.ts";
 import { CLUSTER, KAMAJI_CONTROL_PLANE } from "#core/provisioning/cluster-api/kinds.ts";
 import { CLUSTER_ID } from "#core/provisioning/cluster-api/labels.ts";
 import { reconcile } from "#core/provisioning/reconcile.ts";
+import { listIn } from "#test/support/cluster-api/fake-world.ts";
 import { type ManagedWorld, makeManagedWorld, PLACES } from "#test/support/cluster-api/managed-world.ts";
-import { listIn } from "#test/support/cluster-api/played-world.ts";
 
 /** Finalizer with which a cloud controller manager keeps a Service until its load balancer is deleted. */
 const CLEANUP = "service.kubernetes.io/load-balancer-cleanup";

@@ -5,21 +5,21 @@ import { createKubernetesClient } from "#core/kubernetes/client.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
 import { readManagementClusters, recordManagementCluster } from "#core/provisioning/cluster-api/management-cluster.ts";
 import {
-  createPlayedCluster,
+  createInMemoryCluster,
+  type FakeWorld,
   listIn,
-  makePlayedWorld,
+  makeFakeWorld,
   objectsIn,
-  type PlayedWorld,
-} from "#test/support/cluster-api/played-world.ts";
+} from "#test/support/cluster-api/fake-world.ts";
 import { type KubernetesServer, startKubernetesServer } from "#test/support/kubernetes-server.ts";
 import type { Json } from "#test/support/world.ts";
 
-let world: PlayedWorld;
+let world: FakeWorld;
 let first: KubernetesServer;
 let second: KubernetesServer;
 
 beforeAll(async () => {
-  world = await makePlayedWorld({
+  world = await makeFakeWorld({
     installsAddons: false,
     networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}'}" } },
     providers: { none: { settings: { egress: [] }, regions: {} } },
@@ -47,8 +47,8 @@ async function accept(): Promise<void> {
 
 test("in another management cluster nothing is written and clusters are unknown until it is accepted, and then they are built in it", async () => {
   const tenant = await world.tenant();
-  const running = await createPlayedCluster(world, tenant, { name: "running" });
-  const deleted = await createPlayedCluster(world, tenant, { name: "deleted" });
+  const running = await createInMemoryCluster(world, tenant, { name: "running" });
+  const deleted = await createInMemoryCluster(world, tenant, { name: "deleted" });
   await world.settle(20 * 60_000);
   expect((await running.get()).status).toBe("started");
   const before = objectsIn(world);
@@ -56,7 +56,7 @@ test("in another management cluster nothing is written and clusters are unknown 
   world.server = second;
   await deleted.patch({ status: "deleting" });
   await running.patch({ version: "v1.34.4-u-ame.2" });
-  const fresh = await createPlayedCluster(world, tenant, { name: "fresh" });
+  const fresh = await createInMemoryCluster(world, tenant, { name: "fresh" });
   world.advanceClock(61 * 60_000);
   await world.settle(20 * 60_000);
   expect(second.calls.filter(({ method }) => method !== "GET")).toEqual([]);
@@ -79,7 +79,7 @@ test("in another management cluster nothing is written and clusters are unknown 
   expect(before.length).toBeGreaterThan(objectsIn(world).filter((name) => !name.includes("fresh")).length);
 
   world.server = second;
-  const doomed = await createPlayedCluster(world, tenant, { name: "doomed" });
+  const doomed = await createInMemoryCluster(world, tenant, { name: "doomed" });
   await accept();
   await doomed.patch({ status: "deleting" });
   world.advanceClock(61 * 60_000);
@@ -94,7 +94,7 @@ test("a kubeconfig with other credentials of the same management cluster is acce
   second.tokens.add("another");
   const { kubeconfig } = second;
   second.kubeconfig = () => kubeconfig({ token: "another" });
-  const cluster = await createPlayedCluster(world, tenant, { name: "renewed" });
+  const cluster = await createInMemoryCluster(world, tenant, { name: "renewed" });
   await world.settle(20 * 60_000);
   expect((await cluster.get()).status).toBe("started");
 });

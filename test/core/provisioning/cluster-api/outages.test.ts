@@ -3,26 +3,26 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import {
-  createPlayedCluster,
-  makePlayedWorld,
-  type PlayedCluster,
-  type PlayedWorld,
-} from "#test/support/cluster-api/played-world.ts";
+  createInMemoryCluster,
+  type FakeWorld,
+  type InMemoryCluster,
+  makeFakeWorld,
+} from "#test/support/cluster-api/fake-world.ts";
 import { scanDue } from "#test/support/reconciling.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
-let world: PlayedWorld;
+let world: FakeWorld;
 let tenant: Tenant;
-let cluster: PlayedCluster;
+let cluster: InMemoryCluster;
 
 beforeAll(async () => {
-  world = await makePlayedWorld({
+  world = await makeFakeWorld({
     installsAddons: false,
     networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}'}" } },
     providers: { none: { settings: { egress: [] }, regions: {} } },
   });
   tenant = await world.tenant();
-  cluster = await createPlayedCluster(world, tenant, { name: "one", nodePools: [] });
+  cluster = await createInMemoryCluster(world, tenant, { name: "one", nodePools: [] });
 });
 beforeEach(async () => {
   world.server.fault = () => undefined;

@@ -5,8 +5,8 @@ import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
 import { CLUSTER, KAMAJI_CONTROL_PLANE } from "#core/provisioning/cluster-api/kinds.ts";
 import { ACCOUNT_ID, CLUSTER_ID } from "#core/provisioning/cluster-api/labels.ts";
+import { listIn, objectsIn } from "#test/support/cluster-api/fake-world.ts";
 import { type ManagedWorld, makeManagedWorld, PLACES } from "#test/support/cluster-api/managed-world.ts";
-import { listIn, objectsIn } from "#test/support/cluster-api/played-world.ts";
 import { catalogueWithImages } from "#test/support/limited-provisioner.ts";
 
 /** Namespace of controllers after the operator moved them. */

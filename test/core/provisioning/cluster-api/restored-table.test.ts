@@ -9,21 +9,21 @@ import { reconcile } from "#core/provisioning/reconcile.ts";
 import type { RawItem } from "#core/table/entity.ts";
 import { clusterKey, poolsAndSecretsRange } from "#core/table/keys.ts";
 import {
-  createPlayedCluster,
+  createInMemoryCluster,
+  type FakeWorld,
+  type InMemoryCluster,
   listIn,
-  makePlayedWorld,
+  makeFakeWorld,
   objectsIn,
-  type PlayedCluster,
-  type PlayedWorld,
-} from "#test/support/cluster-api/played-world.ts";
+} from "#test/support/cluster-api/fake-world.ts";
 import { asTest } from "#test/support/permissions.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
-let world: PlayedWorld;
+let world: FakeWorld;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  world = await makePlayedWorld({
+  world = await makeFakeWorld({
     installsAddons: false,
     networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}'}" } },
     providers: { none: { settings: { egress: [] }, regions: {} } },
@@ -35,15 +35,15 @@ afterEach(() => {
   world.server.fault = () => undefined;
 });
 
-async function createStarted(name: string): Promise<PlayedCluster> {
-  const cluster = await createPlayedCluster(world, tenant, { name });
+async function createStarted(name: string): Promise<InMemoryCluster> {
+  const cluster = await createInMemoryCluster(world, tenant, { name });
   await world.settle(20 * 60_000);
   expect((await cluster.get()).status).toBe("started");
   return cluster;
 }
 
 /** Reads the items of a cluster and its node pools. */
-async function readItems({ identity }: PlayedCluster, slug: string): Promise<RawItem[]> {
+async function readItems({ identity }: InMemoryCluster, slug: string): Promise<RawItem[]> {
   const [clusters, others] = await Promise.all([
     world.table.get([clusterKey(tenant.slug, "production", slug)]),
     world.table.query(poolsAndSecretsRange(identity)),

@@ -1,12 +1,12 @@
-/** Checks of stopped clusters, against a played management cluster. */
+/** Checks of stopped clusters, against a fake management cluster. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
 import type { KubernetesObject } from "#core/kubernetes/objects.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
 import { MACHINE_DEPLOYMENT } from "#core/provisioning/cluster-api/kinds.ts";
+import { listIn } from "#test/support/cluster-api/fake-world.ts";
 import { type ManagedWorld, makeManagedWorld, PLACES } from "#test/support/cluster-api/managed-world.ts";
-import { listIn } from "#test/support/cluster-api/played-world.ts";
 import { makeReconciledWorld, scanDue } from "#test/support/reconciling.ts";
 import { addKnownSecrets } from "#test/support/secrets.ts";
 

@@ -1,24 +1,19 @@
-/** Clusters that stay unfinished, against a played management cluster. */
+/** Clusters that stay unfinished, against a fake management cluster. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { KubernetesObject } from "#core/kubernetes/objects.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
 import { CLUSTER } from "#core/provisioning/cluster-api/kinds.ts";
-import {
-  createPlayedCluster,
-  listIn,
-  makePlayedWorld,
-  type PlayedWorld,
-} from "#test/support/cluster-api/played-world.ts";
+import { createInMemoryCluster, type FakeWorld, listIn, makeFakeWorld } from "#test/support/cluster-api/fake-world.ts";
 import { generousProfiles } from "#test/support/limited-provisioner.ts";
 import type { Json } from "#test/support/world.ts";
 
 const MINUTE = 60_000;
 
-let world: PlayedWorld;
+let world: FakeWorld;
 
 beforeAll(async () => {
-  world = await makePlayedWorld(generousProfiles("bbbbbbbb-0000-4000-8000-000000000001"));
+  world = await makeFakeWorld(generousProfiles("bbbbbbbb-0000-4000-8000-000000000001"));
 });
 afterAll(() => world.stop());
 
@@ -30,7 +25,7 @@ function setPaused(isPaused: boolean): void {
 }
 
 test("a pool that stays unfinished is observed every minute after five minutes, and a change is applied at once", async () => {
-  const cluster = await createPlayedCluster(world, await world.tenant(), { name: "one" });
+  const cluster = await createInMemoryCluster(world, await world.tenant(), { name: "one" });
   await world.settle(20 * MINUTE);
   const poolsOf = async (): Promise<Json[]> => (await cluster.send("GET", "/pools")).body;
   const web = (await poolsOf()).find(({ name }) => name === "web");

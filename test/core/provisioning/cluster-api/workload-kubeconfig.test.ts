@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { resourceOf } from "#core/kubernetes/resources.ts";
 import {
-  createPlayedCluster,
+  createInMemoryCluster,
+  type FakeWorld,
+  type InMemoryCluster,
   listIn,
-  makePlayedWorld,
-  type PlayedCluster,
-  type PlayedWorld,
-} from "#test/support/cluster-api/played-world.ts";
+  makeFakeWorld,
+} from "#test/support/cluster-api/fake-world.ts";
 import { base64 } from "#test/support/kubernetes-client.ts";
 import type { Json, Tenant } from "#test/support/world.ts";
 
@@ -20,14 +20,14 @@ const tokenFile = join(folder, "token");
 const ran = join(folder, "ran");
 const SECRET = { apiVersion: "v1", kind: "Secret" };
 
-let world: PlayedWorld;
+let world: FakeWorld;
 let tenant: Tenant;
 
 beforeAll(async () => {
   // The API servers accept this token.
   writeFileSync(tokenFile, "token");
   writeFileSync(join(folder, "command.mjs"), `import fs from "node:fs"; fs.writeFileSync(${JSON.stringify(ran)}, "");`);
-  world = await makePlayedWorld({
+  world = await makeFakeWorld({
     installsAddons: false,
     networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}'}" } },
     providers: { none: { settings: { egress: [] }, regions: {} } },
@@ -68,8 +68,8 @@ function replaceKubeconfig(name: string, user: object): void {
 
 const workloadCalls = () => world.server.calls.filter(({ path }) => path.startsWith("/workloads/"));
 
-async function createStarted(name: string): Promise<PlayedCluster> {
-  const cluster = await createPlayedCluster(world, tenant, { name, nodePools: [] });
+async function createStarted(name: string): Promise<InMemoryCluster> {
+  const cluster = await createInMemoryCluster(world, tenant, { name, nodePools: [] });
   await world.settle(20 * 60_000);
   expect((await cluster.get()).status).toBe("started");
   return cluster;

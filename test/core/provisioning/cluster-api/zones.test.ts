@@ -1,4 +1,4 @@
-/** Zones of clusters whose region gets other zones, against a played management cluster. */
+/** Zones of clusters whose region gets other zones, against a fake management cluster. */
 
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -9,8 +9,8 @@ import type { SettingsOf } from "#core/provisioning/cluster-api/profile.ts";
 import { settingsOf } from "#core/provisioning/cluster-api/profiles.ts";
 import { PROVIDER_VERSION } from "#core/provisioning/cluster-api/versions.ts";
 import { reconcileAll } from "#core/provisioning/work-queue.ts";
+import { listIn } from "#test/support/cluster-api/fake-world.ts";
 import { type ManagedWorld, makeManagedWorld, PLACES } from "#test/support/cluster-api/managed-world.ts";
-import { listIn } from "#test/support/cluster-api/played-world.ts";
 import { generousProfiles } from "#test/support/limited-provisioner.ts";
 import type { Json } from "#test/support/world.ts";
 
