@@ -34,6 +34,8 @@ export interface CallSettings {
   maxDelayMs?: number;
   /** Returns a number from 0 to 1, for the jitter of probes. */
   random?: () => number;
+  /** Called with the problem when the circuit breaker stops calls, and with undefined when the server answers again. */
+  onOutage?: (problem: string | undefined) => void;
 }
 
 const DEFAULTS = {

@@ -14,6 +14,8 @@ export interface BreakerOptions {
   maxDelayMs: number;
   /** Returns a number from 0 to 1; shortens each delay by up to half, so that several processes do not probe at once. */
   random: () => number;
+  /** Called with the problem when calls are stopped, and with undefined when the server answers again. */
+  onOutage?: (problem: string | undefined) => void;
 }
 
 /** Circuit breaker. */
@@ -36,7 +38,7 @@ const isOutage = (error: unknown): boolean => error instanceof KubernetesError &
 
 /** Creates a closed circuit breaker. */
 export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
-  const { server, clock, failureThreshold, firstDelayMs, maxDelayMs, random } = options;
+  const { server, clock, failureThreshold, firstDelayMs, maxDelayMs, random, onOutage } = options;
   let failureCount = 0;
   let open: { until: Date; delayMs: number; probing: Promise<void> | undefined; problem: string } | undefined;
   // A result counts only if the breaker has not opened or closed since the call began.
@@ -46,11 +48,13 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
 
   function trip(delayMs: number, problem: string): void {
     const until = new Date(clock().getTime() + delayMs * (1 - random() / 2));
+    if (open === undefined) onOutage?.(problem);
     open = { until, delayMs, probing: undefined, problem };
     generation += 1;
   }
 
   function close(): void {
+    if (open !== undefined) onOutage?.(undefined);
     open = undefined;
     failureCount = 0;
     generation += 1;
@@ -58,7 +62,7 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
 
   function openError(): KubernetesError {
     const { until, problem } = open ?? { until: clock(), problem: "" };
-    const text = `${server} does not answer; calls are stopped until ${until.toISOString()}; last problem: ${problem}`;
+    const text = `${server} does not answer; calls are stopped until a probe succeeds; last problem: ${problem}`;
     const retryAfterMs = Math.max(firstDelayMs, until.getTime() - clock().getTime());
     // Not an outage: no request was sent.
     return new KubernetesError("unavailable", text, { retryAfterMs });

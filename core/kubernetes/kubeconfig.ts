@@ -63,7 +63,8 @@ export function parseKubeconfig(content: string, options: KubeconfigOptions = {}
 }
 
 function readKubeconfig(content: string, options: KubeconfigOptions, problems: string[]): Kubeconfig | undefined {
-  const file = validate(File, readYaml(content, problems), "kubeconfig", problems);
+  const value = readYaml(content, problems);
+  const file = problems.length > 0 ? undefined : validate(File, value, "kubeconfig", problems);
   if (file === undefined) return undefined;
   const contextName = file["current-context"];
   if (contextName === "") problems.push("current-context: is not set; set it to the name of one of the contexts");
@@ -229,8 +230,10 @@ function readYaml(content: string, problems: string[]): unknown {
   const lines = new LineCounter();
   // Pretty errors would quote the text around them, which can be a secret.
   const document = parseDocument(content, { prettyErrors: false, lineCounter: lines, logLevel: "silent" });
-  for (const { code, pos } of document.errors)
-    problems.push(`kubeconfig: line ${lines.linePos(pos[0]).line}: invalid YAML (${code})`);
+  // One mistake makes many errors.
+  const [first] = document.errors;
+  if (first !== undefined)
+    problems.push(`kubeconfig: line ${lines.linePos(first.pos[0]).line}: invalid YAML (${first.code})`);
   try {
     const value: unknown = problems.length === 0 ? document.toJS() : undefined;
     return Array.isArray(value) ? undefined : value;

@@ -41,9 +41,19 @@ export const profilesCommands: Readonly<Record<string, Command>> = {
         .map((slug) => providerBySlug(slug))
         .filter((provider) => provider !== undefined)
         .map((provider) => [provider.slug, summarizeProvider(profiles, provider)] as const);
+      const withoutImages = summaries
+        .filter(
+          ([, { regions, regionsWithoutImages = [] }]) =>
+            regions.length > 0 && regionsWithoutImages.length === regions.length,
+        )
+        .map(
+          ([slug]) =>
+            `${slug}: no available version of the catalogue has a machine image in its regions, so no cluster can be created. Add images to the versions in the catalogue.`,
+        );
       return {
         print: {
           file,
+          warnings: withoutImages,
           networkInterfaces: Object.keys(networkInterfaces),
           installsAddons,
           providers: Object.fromEntries(summaries),

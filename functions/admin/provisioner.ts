@@ -1,13 +1,15 @@
 /** The operator's commands that check and accept the management cluster of the Cluster API provisioner. */
 
 import { checkProvisioner, type ProvisionerReport } from "#core/admin/provisioner-check.ts";
+import type { Services } from "#core/context.ts";
 import { createKubernetesClient } from "#core/kubernetes/client.ts";
 import { KubernetesError } from "#core/kubernetes/errors.ts";
+import type { Call } from "#core/provisioning/cluster-api/calls.ts";
 import { readManagementClusters, recordManagementCluster } from "#core/provisioning/cluster-api/management-cluster.ts";
 import { readKubeconfig } from "../local/kubeconfig.ts";
 import { commandEnvironment } from "../runtime/config.ts";
 import { profilesPath, readProfilesFile } from "../runtime/profiles-file.ts";
-import { type Command, UsageError } from "./command.ts";
+import { type Command, type CommandContext, UsageError } from "./command.ts";
 
 /** Time limit of the whole check, in milliseconds. */
 const CHECK_MS = 120_000;
@@ -91,12 +93,42 @@ function render(report: ProvisionerReport, isUsed: boolean): { print: string; fa
 const KUBECONFIG_UNSET =
   "CLUSTER_API_KUBECONFIG is not set. Set it to the path of the kubeconfig of the management cluster.";
 
+/**
+ * Calls the management cluster of the kubeconfig.
+ *
+ * @param done what the command does with it, for the message if it does not answer or refuses a call, such as `checked`
+ * @throws UsageError if no kubeconfig is set; AppError if it cannot be read
+ */
+async function withManagementCluster(
+  { clock }: Pick<Services, "clock">,
+  { config, environment }: Pick<CommandContext, "config" | "environment">,
+  done: string,
+  run: (call: Call) => Promise<{ print: string; failed?: boolean }>,
+): Promise<{ print: string; failed?: boolean }> {
+  const { CLUSTER_API_KUBECONFIG: path } = config;
+  if (path === undefined) throw new UsageError(KUBECONFIG_UNSET);
+  const kubeconfig = await readKubeconfig(config);
+  const client = createKubernetesClient(kubeconfig, { clock, environment: commandEnvironment(environment) });
+  try {
+    return await run({ client, signal: AbortSignal.timeout(CHECK_MS) });
+  } catch (error) {
+    if (!(error instanceof KubernetesError)) throw error;
+    const advice = error.isOutage
+      ? ` Check that the API server in ${path} runs, and that this machine reaches it.`
+      : "";
+    return { print: `The management cluster was not ${done}: ${error.message}.${advice}`, failed: true };
+  } finally {
+    client.close();
+  }
+}
+
 /** Commands by name. */
 export const provisionerCommands: Readonly<Record<string, Command>> = {
   "provisioner check": {
     usage: "(CLUSTER_API_PROFILES, CLUSTER_API_KUBECONFIG)",
     options: {},
-    async run(services, _, { config, environment }) {
+    async run(services, _, context) {
+      const { config } = context;
       const { CLUSTER_API_PROFILES: profiles, CLUSTER_API_KUBECONFIG: kubeconfig } = config;
       const path = profilesPath(profiles);
       const unset = [
@@ -105,32 +137,17 @@ export const provisionerCommands: Readonly<Record<string, Command>> = {
       ];
       if (path === undefined || unset.length > 0) throw new UsageError(unset.join("\n"));
       const checked = readProfilesFile(path);
-      const client = createKubernetesClient(await readKubeconfig(config), {
-        clock: services.clock,
-        environment: commandEnvironment(environment),
-      });
-      const signal = AbortSignal.timeout(CHECK_MS);
-      try {
-        return render(
-          await checkProvisioner(services, { client, signal }, checked),
-          config.PROVISIONER === "cluster-api",
-        );
-      } catch (error) {
-        if (!(error instanceof KubernetesError)) throw error;
-        return { print: `The check of the management cluster failed: ${error.message}`, failed: true };
-      } finally {
-        client.close();
-      }
+      return await withManagementCluster(services, context, "checked", async (call) =>
+        render(await checkProvisioner(services, call, checked), config.PROVISIONER === "cluster-api"),
+      );
     },
   },
   "provisioner accept": {
     usage: "(CLUSTER_API_KUBECONFIG)",
     options: {},
-    async run(services, _, { config }) {
-      if (config.CLUSTER_API_KUBECONFIG === undefined) throw new UsageError(KUBECONFIG_UNSET);
-      const client = createKubernetesClient(await readKubeconfig(config), { clock: services.clock });
-      try {
-        const found = await readManagementClusters(services, { client, signal: AbortSignal.timeout(CHECK_MS) });
+    async run(services, _, context) {
+      return await withManagementCluster(services, context, "accepted", async (call) => {
+        const found = await readManagementClusters(services, call);
         const { present, recorded } = found;
         if (recorded === present) return { print: `The table is already used with the management cluster ${present}.` };
         if (!(await recordManagementCluster(services, found))) {
@@ -138,12 +155,7 @@ export const provisionerCommands: Readonly<Record<string, Command>> = {
         }
         const former = recorded === undefined ? "" : ` It was used with ${recorded} before.`;
         return { print: `The table is now used with the management cluster ${present}.${former}` };
-      } catch (error) {
-        if (!(error instanceof KubernetesError)) throw error;
-        return { print: `The management cluster was not accepted: ${error.message}`, failed: true };
-      } finally {
-        client.close();
-      }
+      });
     },
   },
 };

@@ -1,8 +1,8 @@
 /** Reads the kubeconfig of the management cluster from its file. */
 
-import { readFile } from "node:fs/promises";
 import { AppError, errorText } from "#core/shared/errors.ts";
 import type { Config } from "#functions/runtime/config.ts";
+import { readOperatorFile } from "../runtime/operator-file.ts";
 
 /**
  * Reads the kubeconfig. Each call reads the file, because it may be replaced while the server runs.
@@ -11,9 +11,8 @@ import type { Config } from "#functions/runtime/config.ts";
  */
 export async function readKubeconfig({ CLUSTER_API_KUBECONFIG: path = "" }: Config): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    return readOperatorFile(path);
   } catch (error) {
-    const problem = `CLUSTER_API_KUBECONFIG: ${path} cannot be read: ${errorText(error)}`;
-    throw new AppError("invalid", "config.invalid", [problem]);
+    throw new AppError("invalid", "config.invalid", [`CLUSTER_API_KUBECONFIG: ${path}: ${errorText(error)}`]);
   }
 }

@@ -5,7 +5,7 @@ import { createIdentityProvider } from "#core/cluster-access/identity-provider.t
 import { CommitListeners } from "#core/table/commit-listeners.ts";
 import { reconcilerFrom, sharedProvisionerFrom } from "../reconciler/services.ts";
 import { loadCatalogue } from "../runtime/catalogue-file.ts";
-import { createLogger } from "../runtime/log.ts";
+import { createLogger, logOutages } from "../runtime/log.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { clientOptionsFor } from "./engine.ts";
 import { createLocalIdentityProvider } from "./issuer/identity-provider.ts";
@@ -55,7 +55,7 @@ async function run({
   };
   const management = {
     readKubeconfig: () => readKubeconfig(config),
-    clientOptions: { environment: commandEnvironment },
+    clientOptions: { environment: commandEnvironment, onOutage: logOutages(log) },
   };
   const reconciler = reconcilerFrom(config, services, own, {
     ...(startedAt === undefined ? {} : { startedAt: new Date(startedAt) }),

@@ -13,7 +13,7 @@ import { createSecretReader } from "#core/secrets/secrets-manager.ts";
 import { Meter } from "#core/table/capacity-meter.ts";
 import { clusterIdentityOf, DUE_SHARDS, dueShards } from "#core/table/keys.ts";
 import { type Config, readConfig, requireVariable } from "#functions/runtime/config.ts";
-import { createLogger, errorFields, type Logger } from "../runtime/log.ts";
+import { createLogger, errorFields, type Logger, logOutages } from "../runtime/log.ts";
 import { FAILURES_METRIC, LATENESS_METRIC, metricFields, RECONCILED_METRIC } from "../runtime/metrics.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { reconcilerFrom, sharedProvisionerFrom } from "./services.ts";
@@ -229,7 +229,7 @@ async function fromEnvironment({ keyring, identityProvider: provider, ...overrid
   const provisioner = await sharedProvisionerFrom(config, services, own, {
     readKubeconfig: createSecretReader(secret, version),
     // A function has neither files nor commands of the operator.
-    clientOptions: { isEmbedded: true },
+    clientOptions: { isEmbedded: true, onOutage: logOutages(log) },
   });
   return { config, services, own, provisioner, log };
 }

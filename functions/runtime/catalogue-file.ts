@@ -1,14 +1,17 @@
 /** Reads the operator's catalogue file, for entry points on the operator's machine and for builds. No function on AWS imports it. */
 
-import { readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { checkCatalogue } from "#core/catalogue/check.ts";
 import { shippedCatalogue, useCatalogue } from "#core/catalogue/index.ts";
 import type { CatalogueData } from "#core/catalogue/schema.ts";
 import { AppError, errorText } from "#core/shared/errors.ts";
+import { readOperatorFile } from "./operator-file.ts";
 
 /** Value of `CATALOGUE_FILE` for the catalogue of this release. Stages on AWS must state every setting. */
 const NONE = "none";
+
+/** What to do if the file does not exist. */
+const MISSING = "Correct the path, or unset CATALOGUE_FILE to use the catalogue of this release";
 
 /** Returns the path of the operator's catalogue. @param setting `CATALOGUE_FILE` @returns undefined for the catalogue of this release */
 export const cataloguePath = (setting: string | undefined): string | undefined =>
@@ -22,29 +25,12 @@ export const cataloguePath = (setting: string | undefined): string | undefined =
  */
 export function readCatalogueFile(path: string): CatalogueData {
   try {
-    return checkCatalogue(parse(read(path)), shippedCatalogue);
+    return checkCatalogue(parse(readOperatorFile(path, MISSING)), shippedCatalogue);
   } catch (error) {
     const problems = error instanceof AppError ? error.details : [errorText(error)];
     throw new AppError("invalid", "catalogue.invalid", [`The catalogue file ${path} cannot be used:`, ...problems]);
   }
 }
-
-/** Reads a file. @throws AppError invalid with the reason */
-function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    throw new AppError("invalid", "catalogue.unreadable", [REASONS[code] ?? errorText(error)]);
-  }
-}
-
-/** Reasons why a file cannot be read, by the code of the error. */
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "There is no such file. Correct the path, or unset CATALOGUE_FILE to use the catalogue of this release.",
-  EISDIR: "It is a directory. Give the path of a file.",
-  EACCES: "This process may not read it. Change the permissions of the file.",
-};
 
 /** Parses YAML. @throws AppError invalid with every syntax error and its line */
 function parse(text: string): unknown {

@@ -1,5 +1,6 @@
 /** Logs JSON lines to stderr: one for each request, and those for operators. */
 
+import { AppError } from "#core/shared/errors.ts";
 import { logLevels } from "#functions/runtime/config.ts";
 
 /** Fields of a log line. They must not contain a token, a secret or a body. */
@@ -46,12 +47,20 @@ export function createLogger(
   };
 }
 
-/** Returns the log fields of an error: its text and stack, and those of its cause. */
+/** Returns the log fields of an error: its text and stack, and those of its cause. An error of the input has its problems and no stack. */
 export function errorFields(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: String(error) };
+  const text = `${error.name}: ${error.message}`;
+  if (error instanceof AppError) return { error: text, details: [...error.details] };
   return {
-    error: `${error.name}: ${error.message}`,
+    error: text,
     stack: error.stack,
     ...(error.cause === undefined ? {} : { cause: errorFields(error.cause) }),
   };
 }
+
+/** Returns a listener that logs when calls to the management cluster stop, and when it answers again. */
+export const logOutages = (log: Logger) => (problem: string | undefined) => {
+  if (problem === undefined) log.info("the management cluster answers again");
+  else log.warn("the management cluster does not answer; calls are stopped until a probe succeeds", { problem });
+};

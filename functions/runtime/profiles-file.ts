@@ -7,6 +7,7 @@ import { parseProfiles } from "#core/provisioning/cluster-api/parse-profiles.ts"
 import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
 import { AppError, errorText } from "#core/shared/errors.ts";
 import type { Config } from "#functions/runtime/config.ts";
+import { readOperatorFile } from "./operator-file.ts";
 
 /** Value of `CLUSTER_API_PROFILES` for no file. Stages on AWS must state every setting. */
 const NONE = "none";
@@ -25,7 +26,7 @@ export const profilesPath = (setting: string | undefined): string | undefined =>
 export function readProfilesFile(path: string, providers: readonly CloudProvider[] = cloudProviders): Profiles {
   const readBeside = (file: string) => readFileSync(resolve(dirname(path), file), "utf8");
   try {
-    return parseProfiles(readFileSync(path, "utf8"), readBeside, providers);
+    return parseProfiles(readOperatorFile(path), readBeside, providers);
   } catch (error) {
     const problems = error instanceof AppError ? error.details : [errorText(error)];
     throw new AppError("invalid", "profiles.invalid", [`The profile file ${path} cannot be used:`, ...problems]);

@@ -63,7 +63,7 @@ export interface ManagementAccess {
    */
   readonly readKubeconfig: () => Promise<string>;
   /** Options of the client that follow from the place of the kubeconfig. */
-  readonly clientOptions?: Pick<ClientOptions, "isEmbedded" | "environment">;
+  readonly clientOptions?: Pick<ClientOptions, "isEmbedded" | "environment" | "onOutage">;
 }
 
 /** Options of the provisioner. */

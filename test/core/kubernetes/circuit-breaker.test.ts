@@ -40,7 +40,7 @@ describe("a server that does not answer", () => {
     const error = await errorOf(read());
     expect(error).toMatchObject({ kind: "unavailable", isOutage: false, retryAfterMs: 1_000 });
     expect(error.message).toBe(
-      "the management cluster does not answer; calls are stopped until 2026-01-01T00:00:01.000Z; last problem: GET /api/v1/namespaces/test/secrets/none: unexpected response with status 503",
+      "the management cluster does not answer; calls are stopped until a probe succeeds; last problem: GET /api/v1/namespaces/test/secrets/none: unexpected response with status 503",
     );
     expect(paths()).toEqual(["none", "none", "none", "readyz"]);
   });
@@ -144,7 +144,29 @@ describe("a server that does not answer", () => {
     const other = clientOf(server, { clock: () => now, failureThreshold: 1, random: () => 1 });
     isDown();
     await errorOf(other.version(unaborted()));
-    expect((await errorOf(other.version(unaborted()))).message).toContain("until 2026-01-01T00:00:00.500Z");
+    later(499);
+    const before = server.calls.length;
+    await errorOf(other.version(unaborted()));
+    expect(server.calls).toHaveLength(before);
+    later(1);
+    await errorOf(other.version(unaborted()));
+    expect(server.calls.slice(before).map(({ path }) => path)).toEqual(["/readyz"]);
+    other.close();
+  });
+
+  test("a listener gets the problem once when calls stop, and is called when the server answers again", async () => {
+    const outages: (string | undefined)[] = [];
+    const onOutage = (problem: string | undefined) => void outages.push(problem);
+    const other = clientOf(server, { clock: () => now, failureThreshold: 1, random: () => 0, onOutage });
+    isDown();
+    await errorOf(other.version(unaborted()));
+    later(1_000);
+    await errorOf(other.version(unaborted()));
+    expect(outages).toEqual([expect.stringContaining("status 503")]);
+    server.fault = () => undefined;
+    later(2_000);
+    await other.version(unaborted());
+    expect(outages).toEqual([expect.any(String), undefined]);
     other.close();
   });
 

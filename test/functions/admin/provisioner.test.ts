@@ -349,7 +349,9 @@ describe("a management cluster that cannot be checked", () => {
     try {
       const ran = await check();
       expect([ran.code, ran.stderr]).toEqual([1, ""]);
-      expect(ran.stdout).toMatch(/^The check of the management cluster failed: GET \/version: the connection failed/);
+      expect(ran.stdout).toMatch(
+        /^The management cluster was not checked: GET \/version: the connection failed .*\. Check that the API server in \/\S+ runs, and that this machine reaches it\.$/m,
+      );
     } finally {
       await managed.world.server.accept();
     }
@@ -359,7 +361,7 @@ describe("a management cluster that cannot be checked", () => {
     const kubeconfig = managed.world.server.kubeconfig({ token: `${TOKEN}-of-the-past` });
     const ran = await check({ CLUSTER_API_KUBECONFIG: write("past", kubeconfig) });
     expect(ran.code).toBe(1);
-    expect(ran.stdout).toMatch(/^The check of the management cluster failed: .*401/);
+    expect(ran.stdout).toMatch(/^The management cluster was not checked: .*401/);
   });
 
   test("a faulty kubeconfig is refused with every problem", async () => {

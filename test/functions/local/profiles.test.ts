@@ -62,7 +62,7 @@ describe("PROVISIONER=cluster-api of the local server", () => {
   test("a server refuses to start with a kubeconfig that cannot be read", async () => {
     const environment = { CLUSTER_API_PROFILES: EXAMPLE, CLUSTER_API_KUBECONFIG: "/nowhere/kubeconfig" };
     expect(await refusal(environment, "CLUSTER_API_KUBECONFIG")).toEqual([
-      expect.stringMatching(/^CLUSTER_API_KUBECONFIG: \/nowhere\/kubeconfig cannot be read: ENOENT/),
+      "CLUSTER_API_KUBECONFIG: /nowhere/kubeconfig: There is no such file. Correct the path.",
     ]);
   });
 });
@@ -70,7 +70,7 @@ describe("PROVISIONER=cluster-api of the local server", () => {
 describe("npm run admin -- profiles check", () => {
   test("the example is summarized, with the regions in which no version has an image", async () => {
     const { code, stdout } = await runAdmin({}, "profiles", "check", EXAMPLE);
-    const { providers, ...rest } = JSON.parse(stdout);
+    const { providers, warnings, ...rest } = JSON.parse(stdout);
     expect([code, rest]).toEqual([0, { file: EXAMPLE, networkInterfaces: [], installsAddons: false }]);
     expect(providers).toMatchObject({
       none: { regions: ["region-1", "region-2"] },
@@ -78,6 +78,8 @@ describe("npm run admin -- profiles check", () => {
       vsphere: { regions: ["datacenter-1"] },
     });
     expect(providers.none).not.toHaveProperty("regionsWithoutImages");
+    const machines = ["aws", "azure", "openstack", "digitalocean", "hetzner", "vsphere"];
+    expect(warnings).toEqual(machines.map((slug) => expect.stringContaining(`${slug}: no available version`)));
   });
 
   test("the file is checked with the operator's catalogue, and networks are read from files beside it", async () => {
@@ -116,6 +118,7 @@ describe("npm run admin -- profiles check", () => {
       0,
       {
         file: CLUSTER_API_PROFILES,
+        warnings: [],
         networkInterfaces: ["calico"],
         installsAddons: false,
         providers: { aws: { regions: ["eu-west-1", "eu-west-2"], regionsWithoutImages: ["eu-west-2"] } },
