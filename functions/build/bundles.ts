@@ -40,17 +40,18 @@ export const bundles = {
     budgetBytes: 348 * KIB,
     lazyModules: ["manifests"],
   },
+  // With what Cluster API cannot express.
   "node-pools": {
     entry: "functions/api/node-pools.ts",
     handlers: ["handler"],
-    budgetBytes: API_BYTES,
+    budgetBytes: 302 * KIB,
     lazyModules: ["manifests"],
   },
   // With members, tokens and environments.
-  organisations: { entry: "functions/api/organisations.ts", handlers: ["handler"], budgetBytes: 310 * KIB },
+  organisations: { entry: "functions/api/organisations.ts", handlers: ["handler"], budgetBytes: 312 * KIB },
   "scheduled-upgrades": { entry: "functions/api/scheduled-upgrades.ts", handlers: ["handler"], budgetBytes: API_BYTES },
   // With a YAML reader.
-  observability: { entry: "functions/api/observability.ts", handlers: ["handler"], budgetBytes: 384 * KIB },
+  observability: { entry: "functions/api/observability.ts", handlers: ["handler"], budgetBytes: 386 * KIB },
   // With a client for KMS.
   "cloud-accounts": { entry: "functions/api/cloud-accounts.ts", handlers: ["handler"], budgetBytes: 340 * KIB },
   references: { entry: "functions/api/references.ts", handlers: ["handler"], budgetBytes: API_BYTES },
@@ -67,10 +68,10 @@ export const bundles = {
     },
   },
   // With a client for KMS and a YAML writer.
-  configurations: { entry: "functions/api/configurations.ts", handlers: ["handler"], budgetBytes: 356 * KIB },
+  configurations: { entry: "functions/api/configurations.ts", handlers: ["handler"], budgetBytes: 358 * KIB },
   // With clients for KMS, Secrets Manager and Kubernetes, the translator to Cluster API objects, a YAML parser and X.509. No request waits
   // for its start.
-  reconcile: { entry: "functions/reconciler/handlers.ts", handlers: ["stream", "schedule"], budgetBytes: 700 * KIB },
+  reconcile: { entry: "functions/reconciler/handlers.ts", handlers: ["stream", "schedule"], budgetBytes: 710 * KIB },
 } as const satisfies Record<string, Bundle>;
 
 /** Name of a bundle. */

@@ -3,9 +3,10 @@
 import { parentPort } from "node:worker_threads";
 import { createIdentityProvider } from "#core/cluster-access/identity-provider.ts";
 import { CommitListeners } from "#core/table/commit-listeners.ts";
+import { logOutages } from "../reconciler/log-outages.ts";
 import { reconcilerFrom, sharedProvisionerFrom } from "../reconciler/services.ts";
 import { loadCatalogue } from "../runtime/catalogue-file.ts";
-import { createLogger, logOutages } from "../runtime/log.ts";
+import { createLogger } from "../runtime/log.ts";
 import { servicesFrom } from "../runtime/services.ts";
 import { clientOptionsFor } from "./engine.ts";
 import { createLocalIdentityProvider } from "./issuer/identity-provider.ts";

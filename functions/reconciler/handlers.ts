@@ -13,9 +13,10 @@ import { createSecretReader } from "#core/secrets/secrets-manager.ts";
 import { Meter } from "#core/table/capacity-meter.ts";
 import { clusterIdentityOf, DUE_SHARDS, dueShards } from "#core/table/keys.ts";
 import { type Config, readConfig, requireVariable } from "#functions/runtime/config.ts";
-import { createLogger, errorFields, type Logger, logOutages } from "../runtime/log.ts";
+import { createLogger, errorFields, type Logger } from "../runtime/log.ts";
 import { FAILURES_METRIC, LATENESS_METRIC, metricFields, RECONCILED_METRIC } from "../runtime/metrics.ts";
 import { servicesFrom } from "../runtime/services.ts";
+import { logOutages } from "./log-outages.ts";
 import { reconcilerFrom, sharedProvisionerFrom } from "./services.ts";
 
 /** Used part of a record of a DynamoDB stream. */

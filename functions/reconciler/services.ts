@@ -2,6 +2,7 @@
 
 import { createClusterAccess, type PrerequisiteServices } from "#core/cluster-access/prerequisites.ts";
 import type { Services } from "#core/context.ts";
+import { recordManagementCluster } from "#core/provisioning/cluster-api/management-cluster-record.ts";
 import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
 import type { ManagementAccess } from "#core/provisioning/cluster-api/provisioner.ts";
 import type { Provisioner } from "#core/provisioning/provisioner.ts";
@@ -38,6 +39,7 @@ export async function sharedProvisionerFrom(
     referencesCache,
     profiles: checked,
     ...management,
+    recordManagementCluster: (clusters) => recordManagementCluster({ table, clock }, clusters),
     keyring,
   });
 }

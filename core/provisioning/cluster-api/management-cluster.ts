@@ -4,11 +4,9 @@
  */
 
 import * as v from "valibot";
-import { deadlineIn } from "../../shared/retry.ts";
 import type { Table } from "../../table/client.ts";
 import { defineEntity } from "../../table/entity.ts";
 import { keyText, managementClusterKey } from "../../table/keys.ts";
-import { commit, type Expression, Transaction } from "../../table/transaction.ts";
 import { type Call, getObject } from "./calls.ts";
 import { NAMESPACE } from "./kinds.ts";
 
@@ -21,12 +19,6 @@ const StoredManagementCluster = v.object({
 
 /** Entity of the record. */
 export const managementClusterEntity = defineEntity("management-cluster", 1, StoredManagementCluster);
-
-/** Services that the record needs. */
-export interface ManagementClusterServices {
-  readonly table: Table;
-  readonly clock: () => Date;
-}
 
 /** Management cluster of a kubeconfig, and the one with which the table is used. */
 export interface ManagementClusters {
@@ -54,28 +46,18 @@ export function managementClusterProblem({ present, recorded }: ManagementCluste
   return `${text}; set the former kubeconfig, or, to build all clusters in the new one, run: npm run admin -- provisioner accept`;
 }
 
-/** Records a management cluster, on condition that the record is as read. @returns false if it has changed */
-export async function recordManagementCluster(
-  { table, clock }: ManagementClusterServices,
-  { present, recorded }: ManagementClusters,
-): Promise<boolean> {
-  const asRead: Expression =
-    recorded === undefined
-      ? { condition: "attribute_not_exists(#pk)" }
-      : { condition: "#uid = :recorded", values: { ":recorded": recorded } };
-  const item = managementClusterEntity.write(managementClusterKey, { uid: present, recordedAt: clock().toISOString() });
-  const transaction = new Transaction().put("management-cluster", item, asRead);
-  return (await commit(table, transaction, deadlineIn())).length === 0;
-}
-
 /**
  * Requires that a management cluster is the recorded one. The first use records it.
  *
+ * @param services `recordManagementCluster` records it, as the function of this name in management-cluster-record.ts
  * @throws Error if it is another one; KubernetesError; AppError unavailable
  */
-export async function requireManagementCluster(services: ManagementClusterServices, call: Call): Promise<void> {
+export async function requireManagementCluster(
+  services: { table: Table; recordManagementCluster(clusters: ManagementClusters): Promise<boolean> },
+  call: Call,
+): Promise<void> {
   let clusters = await readManagementClusters(services, call);
-  if (clusters.recorded === undefined && !(await recordManagementCluster(services, clusters))) {
+  if (clusters.recorded === undefined && !(await services.recordManagementCluster(clusters))) {
     clusters = await readManagementClusters(services, call);
   }
   const problem = managementClusterProblem(clusters);

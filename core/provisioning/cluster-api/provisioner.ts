@@ -24,7 +24,7 @@ import { destroyCluster } from "./destroy.ts";
 import type { Rollout, TranslatedType } from "./input.ts";
 import { CLUSTER, controlPlaneKind, MACHINE_DEPLOYMENT, MACHINE_SET, typeOfCluster } from "./kinds.ts";
 import { CLUSTER_ID } from "./labels.ts";
-import { requireManagementCluster } from "./management-cluster.ts";
+import { type ManagementClusters, requireManagementCluster } from "./management-cluster.ts";
 import { type Manifest, namespaceOf, objectNameOf } from "./manifest.ts";
 import { observationOf } from "./observation.ts";
 import {
@@ -69,6 +69,8 @@ export interface ManagementAccess {
 /** Options of the provisioner. */
 export interface ClusterApiServices extends ManagementAccess, SourceServices, Pick<Services, "clock"> {
   readonly profiles: Profiles;
+  /** Records the management cluster, on condition that the record is as read. @returns false if it has changed */
+  readonly recordManagementCluster: (clusters: ManagementClusters) => Promise<boolean>;
 }
 
 /** Creates the provisioner. Create one for each process, because it owns the connections and the circuit breaker. */

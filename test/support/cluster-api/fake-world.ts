@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import { createAccount } from "#core/admin/cloud-accounts.ts";
 import { createClusterAccess } from "#core/cluster-access/prerequisites.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
+import { recordManagementCluster } from "#core/provisioning/cluster-api/management-cluster-record.ts";
 import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
 import { createClusterApiProvisioner } from "#core/provisioning/cluster-api/provisioner.ts";
 import { clusterApiTraits } from "#core/provisioning/cluster-api/traits.ts";
@@ -28,6 +29,7 @@ export async function makeFakeWorld(profiles: Profiles, callMs = 5_000): Promise
     provisioner: clusterApiTraits(profiles),
     extend: (_, { services: { table, clock, referencesCache }, keyring }) =>
       createClusterApiProvisioner({
+        recordManagementCluster: (clusters) => recordManagementCluster({ table, clock }, clusters),
         table,
         clock,
         referencesCache,

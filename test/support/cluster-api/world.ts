@@ -6,6 +6,7 @@ import { createAccount } from "#core/admin/cloud-accounts.ts";
 import { createClusterAccess } from "#core/cluster-access/prerequisites.ts";
 import { createKubernetesClient } from "#core/kubernetes/client.ts";
 import type { KubernetesClient } from "#core/kubernetes/interface.ts";
+import { recordManagementCluster } from "#core/provisioning/cluster-api/management-cluster-record.ts";
 import type { Profiles } from "#core/provisioning/cluster-api/profiles.ts";
 import { createClusterApiProvisioner } from "#core/provisioning/cluster-api/provisioner.ts";
 import { clusterApiTraits } from "#core/provisioning/cluster-api/traits.ts";
@@ -38,6 +39,7 @@ export async function makeClusterApiWorld(kubeconfig: string, profiles: Profiles
   const { table, clock, referencesCache } = world.services;
   const keyring = permitted(world.keyring, table.name);
   const provisioner = createClusterApiProvisioner({
+    recordManagementCluster: (clusters) => recordManagementCluster({ table, clock }, clusters),
     readKubeconfig: async () => kubeconfig,
     profiles,
     table,

@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createKubernetesClient } from "#core/kubernetes/client.ts";
 import { resourceOf } from "#core/kubernetes/resources.ts";
-import { readManagementClusters, recordManagementCluster } from "#core/provisioning/cluster-api/management-cluster.ts";
+import { readManagementClusters } from "#core/provisioning/cluster-api/management-cluster.ts";
+import { recordManagementCluster } from "#core/provisioning/cluster-api/management-cluster-record.ts";
 import {
   createInMemoryCluster,
   type FakeWorld,
