@@ -35,10 +35,16 @@ function parseWindow(value: string) {
   return { day, startTime, duration: parseNumber(duration) };
 }
 
-/** Returns a member without its key and what only the storage needs. */
-function shownMember(member: Member & Partial<Key>) {
-  const { pk: _pk, sk: _sk, writtenBy: _writtenBy, ...shown } = member;
+/** Returns what is stored without its key. */
+function withoutKey<Stored extends object>(stored: Stored & Partial<Key>): Omit<Stored, keyof Key> {
+  const { pk: _pk, sk: _sk, ...shown } = stored;
   return shown;
+}
+
+/** Returns a member without its key and what only the storage needs. */
+function shownMember(member: Member) {
+  const { writtenBy: _writtenBy, ...shown } = member;
+  return withoutKey(shown);
 }
 
 /** All commands by name, one or two words. */
@@ -58,7 +64,8 @@ export const commands: Readonly<Record<string, Command>> = {
     options: {},
     positionals: 1,
     async run(services, { positionals: [slug = ""] }) {
-      return { print: await showOrganisation(services, slug) };
+      const { organisation, total } = await showOrganisation(services, slug);
+      return { print: { organisation: withoutKey(organisation), total: withoutKey(total) } };
     },
   },
   "env create": {
@@ -92,7 +99,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { org: stringOption },
     required: ["org"],
     async run(services, given) {
-      return { print: await listEnvironments(services, orgOption(given)) };
+      return { print: (await listEnvironments(services, orgOption(given))).map((each) => withoutKey(each)) };
     },
   },
   "account create": {

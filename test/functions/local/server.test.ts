@@ -73,6 +73,7 @@ describe("npm start", () => {
     expect(schedules).toHaveLength(2);
     const environments = JSON.parse(await admin(directory, "env", "list", "--org", "demo"));
     expect(environments.map(({ slug }: { slug: string }) => slug)).toEqual(["production", "staging"]);
+    expect(environments[0]).not.toHaveProperty("pk");
     expect(JSON.stringify(await admin(directory, "account", "list", "--org", "demo"))).not.toMatch(/secret":|apiKey/);
   });
 
