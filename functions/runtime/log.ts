@@ -47,14 +47,13 @@ export function createLogger(
   };
 }
 
-/** Returns the log fields of an error: its text and stack, and those of its cause. An error of the input has its problems and no stack. */
+/** Returns the log fields of an error: its text and stack, and those of its cause. Invalid input has its problems in place of a stack. */
 export function errorFields(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: String(error) };
-  const text = `${error.name}: ${error.message}`;
-  if (error instanceof AppError) return { error: text, details: [...error.details] };
+  const isInput = error instanceof AppError && error.kind === "invalid";
   return {
-    error: text,
-    stack: error.stack,
+    error: `${error.name}: ${error.message}`,
+    ...(isInput ? { details: [...error.details] } : { stack: error.stack }),
     ...(error.cause === undefined ? {} : { cause: errorFields(error.cause) }),
   };
 }
