@@ -198,8 +198,8 @@ describe("a webhook that does not answer for longer than the time limit of a cal
     metadata: { name: `a${index}`, namespace: "test" },
     spec: { template: { spec: { instanceType: "t3.medium" } } },
   });
-  const applyTemplates = (own: KubernetesClient, count: number) =>
-    Promise.all(Array.from({ length: count }, (_, index) => errorOf(own.apply(template(index), unaborted()))));
+  const applyTemplates = (own: KubernetesClient, count: number, options = unaborted()) =>
+    Promise.all(Array.from({ length: count }, (_, index) => errorOf(own.apply(template(index), options))));
 
   test("outages of its calls do not stop other calls, because the server is ready", async () => {
     const own = clientOf(server, { clock: () => now, failureThreshold: 5, callTimeoutMs: 300 });
@@ -213,21 +213,22 @@ describe("a webhook that does not answer for longer than the time limit of a cal
   });
 
   test("its calls do not hold all places in flight, and others are made meanwhile", async () => {
-    const own = clientOf(server, { clock: () => now, callTimeoutMs: 3_000 });
+    const own = clientOf(server, { clock: () => now, callTimeoutMs: 50_000 });
     await own.version(unaborted());
     isHanging();
     server.reset();
-    const hanging = applyTemplates(own, 30);
+    const stopping = new AbortController();
+    const hanging = applyTemplates(own, 30, { signal: stopping.signal });
     await expect.poll(() => server.calls.length).toBe(3);
-    const started = performance.now();
     const others = Array.from({ length: 30 }, (_, index) =>
       own.apply({ ...kinds.configMap, metadata: { name: `a${index}`, namespace: "test" } }, unaborted()),
     );
     await Promise.all([...others, own.version(unaborted())]);
-    expect(performance.now() - started).toBeLessThan(2_500);
+    // The first three still hang.
     expect(server.calls.filter(({ path }) => path.includes("/awsmachinetemplates/"))).toHaveLength(3);
-    own.close();
+    stopping.abort();
     await hanging;
+    own.close();
   });
 
   test("the breaker opens if the server does not answer the probe either", async () => {
