@@ -1,7 +1,8 @@
 /** Calls to the provisioner and to prerequisites, with a timeout. */
 
 import type { Condition } from "../cluster/condition.ts";
-import { PrerequisiteError } from "./prerequisite.ts";
+import { MAX_BACKOFF_MS } from "./backoff.ts";
+import { PrerequisiteError, RetryableError } from "./prerequisite.ts";
 import { OutdatedFenceError } from "./provisioner.ts";
 
 /** Maximum stored length of an error message, in characters: a provisioner may report whole logs. */
@@ -64,8 +65,11 @@ function detailsOf(error: unknown): Partial<StepError> {
 
 /** Returns the delay of a RetryableError, or of a KubernetesError, whose class is not imported, so that bundles need not contain the client. */
 function retryAfterOf(error: unknown): number | undefined {
+  if (error instanceof RetryableError) return error.retryAfterMs;
   const value = error instanceof Error && "retryAfterMs" in error ? error.retryAfterMs : undefined;
-  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+  if (typeof value !== "number" || Number.isNaN(value)) return undefined;
+  // A server may ask for any delay, also one of a customer.
+  return Math.min(Math.max(0, value), MAX_BACKOFF_MS);
 }
 
 function messageOf(error: unknown): string {

@@ -11,10 +11,15 @@ export const minorOf = (version: string): number => parseVersion(version)?.minor
 
 /**
  * Lists the versions that the control plane may run now: the observed one, and the planned one while a change is in progress.
- * Before the first plan no control plane runs, and the requested version counts.
+ * Before the first plan no control plane runs, and the requested version counts. A planned version that is more than a minor older than
+ * the observed one is of a table that was restored from a backup: no plan leads from there.
  */
 export function controlPlaneVersions({ version, runningVersion, plannedVersion }: Versioned): string[] {
-  const known = [runningVersion, plannedVersion].filter((each) => each !== undefined);
+  const isOutdated =
+    runningVersion !== undefined &&
+    plannedVersion !== undefined &&
+    minorOf(runningVersion) > minorOf(plannedVersion) + 1;
+  const known = [runningVersion, isOutdated ? undefined : plannedVersion].filter((each) => each !== undefined);
   return known.length === 0 ? [version] : [...new Set(known)];
 }
 

@@ -1,6 +1,6 @@
 /** Calls to a management cluster or a workload cluster, with typed results. */
 
-import { isKubernetesError } from "../../kubernetes/errors.ts";
+import { isKindNotServed, isKubernetesError } from "../../kubernetes/errors.ts";
 import type { KubernetesClient } from "../../kubernetes/interface.ts";
 import type { ObjectKind, ObjectRef } from "../../kubernetes/objects.ts";
 import type { ObservedObject } from "./observed-objects.ts";
@@ -31,6 +31,16 @@ export const listObjects = async <T extends ObservedObject>(
 /** Returns whether an error shows that the user of the kubeconfig lacks a permission. */
 export const isForbidden = (error: unknown): boolean =>
   isKubernetesError(error, "refused") && error.reason === "Forbidden";
+
+/** Returns undefined instead of an object of a kind that the management cluster does not have. @throws KubernetesError for another reason */
+export async function absentIfNotServed<T>(read: Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await read;
+  } catch (error) {
+    if (isKindNotServed(error)) return undefined;
+    throw error;
+  }
+}
 
 /** Returns the result of a read; `forbidden` if the user of the kubeconfig lacks the permission. @throws KubernetesError */
 export async function readIfAllowed<T>(read: Promise<T>): Promise<T | "forbidden"> {

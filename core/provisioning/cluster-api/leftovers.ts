@@ -74,8 +74,8 @@ async function deleteAccountObjects(call: Call, gone: GoneCluster, types: readon
   const found = new Set(gone.controllerNamespaces);
   if (kinds.some(({ isNamespaced }) => isNamespaced)) found.add(namespace);
   for (const identity of identities) {
-    const read = getObject(call, identity).then((present) => {
-      const recorded = present?.metadata.annotations?.[CONTROLLER_NAMESPACE];
+    const read = readIfAllowed(getObject(call, identity)).then((present) => {
+      const recorded = present === "forbidden" ? undefined : present?.metadata.annotations?.[CONTROLLER_NAMESPACE];
       if (recorded !== undefined) found.add(recorded);
     });
     await ignoreAbsent(identity, type, read);

@@ -5,7 +5,7 @@
 
 import { isKindNotServed, isKubernetesError } from "../../kubernetes/errors.ts";
 import { refOf } from "../../kubernetes/objects.ts";
-import { type Call, deleteObject, getObject, listObjects, runTogether } from "./calls.ts";
+import { absentIfNotServed, type Call, deleteObject, getObject, listObjects, runTogether } from "./calls.ts";
 import type { TranslatedType } from "./input.ts";
 import { CLUSTER, KAMAJI_CONTROL_PLANE } from "./kinds.ts";
 import { BALANCERS, FIELD_MANAGER } from "./labels.ts";
@@ -71,7 +71,8 @@ async function canHaveBalancers(
 ): Promise<boolean> {
   if (type === "none" || status?.initialization?.controlPlaneInitialized !== true) return false;
   if (type !== "byon") return true;
-  const controlPlane = await getObject<ObservedControlPlane>(call, { ...KAMAJI_CONTROL_PLANE, name, namespace });
+  const reference = { ...KAMAJI_CONTROL_PLANE, name, namespace };
+  const controlPlane = await absentIfNotServed(getObject<ObservedControlPlane>(call, reference));
   return (controlPlane?.spec?.replicas ?? 0) > 0;
 }
 

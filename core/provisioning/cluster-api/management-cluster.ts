@@ -7,7 +7,7 @@ import * as v from "valibot";
 import type { Table } from "../../table/client.ts";
 import { defineEntity } from "../../table/entity.ts";
 import { keyText, managementClusterKey } from "../../table/keys.ts";
-import { type Call, getObject } from "./calls.ts";
+import { type Call, getObject, readIfAllowed } from "./calls.ts";
 import { NAMESPACE } from "./kinds.ts";
 
 const StoredManagementCluster = v.object({
@@ -56,7 +56,13 @@ export async function requireManagementCluster(
   services: { table: Table; recordManagementCluster(clusters: ManagementClusters): Promise<boolean> },
   call: Call,
 ): Promise<void> {
-  let clusters = await readManagementClusters(services, call);
+  const first = await readIfAllowed(readManagementClusters(services, call));
+  if (first === "forbidden") {
+    const text =
+      "the user of the kubeconfig may not get namespaces, so this service cannot tell which management cluster it is";
+    throw new Error(`${text}; apply docs/examples/cluster-api-access.yaml of this release`);
+  }
+  let clusters = first;
   if (clusters.recorded === undefined && !(await services.recordManagementCluster(clusters))) {
     clusters = await readManagementClusters(services, call);
   }

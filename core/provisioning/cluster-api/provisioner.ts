@@ -18,7 +18,7 @@ import {
   requireNotDeleting,
 } from "./apply.ts";
 import { buildAccountInput, buildInput, findType, kubernetesOf } from "./build-input.ts";
-import { type Call, getObject, listObjects } from "./calls.ts";
+import { absentIfNotServed, type Call, getObject, listObjects } from "./calls.ts";
 import { controlPlaneName } from "./control-plane.ts";
 import { destroyCluster } from "./destroy.ts";
 import type { Rollout, TranslatedType } from "./input.ts";
@@ -111,7 +111,10 @@ export function createClusterApiProvisioner(options: ClusterApiServices): Provis
     const isChanging = type !== "byon" && nodePools.some(({ provisionStatus }) => provisionStatus !== "DONE");
     const [found, controlPlane, deployments, machineSets] = await Promise.all([
       getObject<ObservedCluster>(call, { ...CLUSTER, name, namespace }),
-      getObject<ObservedControlPlane>(call, control),
+      // A provider may be removed before its last cluster is deleted.
+      cluster.desiredStatus === "deleting"
+        ? absentIfNotServed(getObject<ObservedControlPlane>(call, control))
+        : getObject<ObservedControlPlane>(call, control),
       type === "byon"
         ? []
         : listObjects<ObservedDeployment>(call, MACHINE_DEPLOYMENT, namespace, { [CLUSTER_ID]: cluster.identity }),

@@ -94,8 +94,22 @@ test("a kubeconfig with other credentials of the same management cluster is acce
   const tenant = await world.tenant();
   second.tokens.add("another");
   const { kubeconfig } = second;
-  second.kubeconfig = () => kubeconfig({ token: "another" });
+  second.kubeconfig = (user = { token: "another" }) => kubeconfig(user);
   const cluster = await createInMemoryCluster(world, tenant, { name: "renewed" });
   await world.settle(20 * 60_000);
   expect((await cluster.get()).status).toBe("started");
+});
+
+test("a cluster whose user may not read namespaces shows which access is missing", async () => {
+  const tenant = await world.tenant();
+  second.tokens.add("limited");
+  const { kubeconfig } = second;
+  second.kubeconfig = () => kubeconfig({ token: "limited" });
+  second.forbids = ({ method, path }) => method === "GET" && path === "/api/v1/namespaces/kube-system";
+  const cluster = await createInMemoryCluster(world, tenant, { name: "limited" });
+  await world.settle(60_000);
+  second.forbids = () => false;
+  const { message } = (await cluster.get()).conditions.find(({ type }: Json) => type === "Reconciled");
+  expect(message).toContain("may not get namespaces");
+  expect(message).toContain("apply docs/examples/cluster-api-access.yaml");
 });

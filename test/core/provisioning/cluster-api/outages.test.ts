@@ -51,6 +51,13 @@ test.each([
   expect(reconciled.message).toContain(operation);
 });
 
+test("after 429 with a delay of days, the next attempt is made within minutes", async () => {
+  world.server.fault = (call) => (call.method === "GET" ? { type: "throttle", seconds: 90_000 } : undefined);
+  await reconcileAll(world.reconciler, [cluster.identity], 1);
+  const dueIn = await dueInMs();
+  expect([dueIn > 60_000, dueIn <= 5 * 60_000]).toEqual([true, true]);
+});
+
 test("a restart of the API server of some seconds does not make a cluster unknown", async () => {
   const end = now() + 6_000;
   world.server.fault = () => (now() < end ? { type: "before" } : undefined);

@@ -154,6 +154,26 @@ test("a cluster without a Cluster is deleted after its provider was removed, als
   server.missing.clear();
 });
 
+test("a cluster on byon is deleted after Kamaji's kinds were removed from the management cluster", async () => {
+  const created = await createStarted("byon", "without-kamaji");
+  const { server } = managed.world;
+  const { group, plural } = resourceOf(KAMAJI_CONTROL_PLANE);
+  for (const { object } of server.store.list({ group, plural })) object.metadata.finalizers = [];
+  server.missing.add(`KamajiControlPlane/${resourceOf(KAMAJI_CONTROL_PLANE).version}`);
+  const { send, world } = managed;
+  expect((await send("PATCH", created.path, { status: "deleting" })).status).toBe(200);
+  await world.settle(10 * 60_000);
+  server.missing.clear();
+  expect((await send("GET", created.path)).status).toBe(404);
+});
+
+test("a cluster is deleted with its account by a user who may not read identities", async () => {
+  const created = await createStarted("aws", "without-get");
+  managed.world.server.forbids = ({ method, path }) =>
+    method === "GET" && path.includes("/awsclusterstaticidentities/");
+  await expectDeletion(created);
+});
+
 test("a Secret that the user of the kubeconfig may not delete is not left behind", async () => {
   const created = await createStarted("hetzner", "kept-secret");
   removeFromCatalogue("hetzner");

@@ -94,6 +94,26 @@ test("a control plane that is newer than planned is not downgraded, and keeps it
   expect(objectsIn(world)).toEqual([]);
 });
 
+test("a control plane that is two minor versions newer than planned is accepted by a request for its version", async () => {
+  const cluster = await createStarted("restored-twice");
+  const items = await readItems(cluster, "restored-twice");
+  for (const version of ["v1.34.4-u-ame.2", "v1.35.1-u-ame.1"]) {
+    await cluster.patch({ version });
+    await world.settle(20 * 60_000);
+  }
+  await rewind(items);
+  world.advanceClock(61 * 60_000);
+  await reconcile(world.reconciler, cluster.identity, 1);
+  await world.settle(5 * 60_000);
+  await cluster.patch({ version: "v1.35.1-u-ame.1" });
+  await world.settle(60 * 60_000);
+  const raised = await cluster.get();
+  expect([raised.status, reconciledOf(raised).status]).toEqual(["started", "True"]);
+  expect(controlPlane().spec.version).toBe("v1.35.1");
+  await cluster.patch({ status: "deleting" });
+  await world.settle(20 * 60_000);
+});
+
 /** Writes a fencing token on the Cluster that the table never had. */
 function raiseAnnotation(): void {
   const [{ metadata }] = listIn(world, CLUSTER.apiVersion, CLUSTER.kind) as [Json];
