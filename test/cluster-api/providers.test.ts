@@ -118,7 +118,12 @@ describe.concurrent("a cluster", () => {
           version: "v1.33.4-u-ame.2",
           nodePools: [{ name: "web", nodeSize, minSize: 1 }],
         },
-        { tenant, onAccount: useAccount, ...(secrets === undefined ? {} : { secrets }) },
+        {
+          tenant,
+          // The tests run concurrently, so only this one may change the account of DigitalOcean.
+          ...(provider === "digitalocean" ? { onAccount: useAccount } : {}),
+          ...(secrets === undefined ? {} : { secrets }),
+        },
       );
       const name = objectNameOf(cluster.created.slug.slugValue, cluster.created.identity);
       const namespace = namespaceOf(tenant.identity);
