@@ -2,6 +2,8 @@
 
 /** First delay, doubled with every failure up to the maximum. */
 const FIRST_BACKOFF_MS = 1_000;
+
+/** Maximum delay, in milliseconds. */
 export const MAX_BACKOFF_MS = 5 * 60_000;
 
 /** Returns a random delay between half of a duration and all of it, so that clusters that failed together are retried apart. */

@@ -46,7 +46,7 @@ const MESSAGES: Readonly<Record<ConditionReason, Message>> = {
   Stopped: () => 'The cluster is stopped; send "status": "starting" to start it.',
   Deleting: ({ detail }) => withDetail("The cluster is being deleted", detail),
   StateUnknown: () =>
-    "The state of the cluster is not known; it is observed again soon. If the last attempt failed, the condition Reconciled shows the error.",
+    "The provisioner cannot determine the state of the cluster; it retries. The condition Reconciled shows the error.",
   // A write has no names, because the reconciler determines which pools it affects.
   NodePoolsUpdating: ({ detail }) =>
     detail === undefined
