@@ -16,7 +16,12 @@ beforeAll(async () => {
   token = { authorization: `Token ${server.token}` };
 });
 afterEach(() => agent?.destroy());
-afterAll(cleanUp);
+afterAll(async () => {
+  // A killed server would leave its engine, as no data directory names it.
+  server.signal("SIGTERM");
+  await server.exited;
+  cleanUp();
+});
 
 const CLUSTERS = "/api/v1/orgs/demo/clusters/production";
 const JSON_TYPE = { "content-type": "application/json" };
