@@ -36,7 +36,7 @@ interface ClusterComparison {
 export interface ProvisionerReport extends ManagementClusterReport {
   /** Undefined if the user of the kubeconfig may not list clusters, which is one of the problems. */
   clusters: ClusterComparison | undefined;
-  /** What is wrong if the table is used with another management cluster; undefined if it is not, or if that cannot be read. */
+  /** Problem if the table is used with another management cluster. Undefined if there is none, or if it cannot be read. */
   mismatch: string | undefined;
 }
 

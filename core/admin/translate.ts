@@ -29,7 +29,7 @@ interface Translation {
   cluster: Pick<PreviewSubject["cluster"], "identity" | "organisation" | "environment" | "slug">;
   /** In the order of application; none if the cluster is being deleted. */
   manifests: Manifest[];
-  /** What is missing for the cluster so far. */
+  /** Sentences for the reader of the objects, such as that the cluster has no OIDC client yet. */
   notes: string[];
   /** Settings that Cluster API or the profiles cannot express: requests with them are refused, and the objects do not have them. */
   refused: Problem[];

@@ -46,7 +46,7 @@ const StoredCluster = v.object({
   description: v.optional(v.string()),
   cloudAccountIdentity: v.string(),
   /**
-   * True if the cluster is being deleted and counts as a use of its account until that is complete. Absent while it is not being deleted, and
+   * True if the cluster is being deleted and counts as a use of its account until that is complete. Absent if it is not being deleted, or
    * if an older release accepted its deletion, which ended the use at once.
    */
   holdsAccount: v.optional(v.boolean()),

@@ -20,13 +20,11 @@ export interface BreakerOptions {
 
 /** Circuit breaker. */
 export interface CircuitBreaker {
-  /** Time of the next probe while calls are stopped; undefined otherwise. */
-  readonly openUntil: Date | undefined;
   /** Throws if a call would fail at once. @throws KubernetesError `unavailable` with the delay until the next probe */
   requireClosed(): void;
   /**
-   * Makes a call, after a probe if one is due. Calls that begin meanwhile wait for the result of the same probe. The failure that reaches the threshold is followed by a probe: calls of one kind also fail if
-   * only its webhook does not answer, and that must not stop the others.
+   * Makes a call, after a probe if one is due. Calls that begin meanwhile wait for the result of the same probe. The failure that reaches
+   * the threshold is followed by a probe: if only the webhook of one kind does not answer, calls for other kinds must not stop.
    *
    * @param probe fails with an outage if the server does not answer; any other error shows that it does
    * @throws KubernetesError `unavailable` if the breaker is open or if the probe failed; otherwise the error of the call
@@ -97,9 +95,6 @@ export function createCircuitBreaker(options: BreakerOptions): CircuitBreaker {
   const isStopped = () => open !== undefined && open.probing === undefined && clock() < open.until;
 
   return {
-    get openUntil() {
-      return open?.until;
-    },
     requireClosed() {
       if (isStopped()) throw openError();
     },

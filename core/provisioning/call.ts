@@ -63,7 +63,7 @@ function detailsOf(error: unknown): Partial<StepError> {
   };
 }
 
-/** Returns the delay of a RetryableError, or of a KubernetesError, whose class is not imported, so that bundles need not contain the client. */
+/** Returns the delay of a RetryableError or a KubernetesError. The latter's class is not imported, so that bundles need not contain the client. */
 function retryAfterOf(error: unknown): number | undefined {
   if (error instanceof RetryableError) return error.retryAfterMs;
   const value = error instanceof Error && "retryAfterMs" in error ? error.retryAfterMs : undefined;

@@ -174,7 +174,11 @@ async function reconcileDeleted(
   return limits.hasTime() ? forget(session) : await releaseForRequest(services, lease, ending);
 }
 
-/** Reads a cluster with its node pools and secrets in one round trip, and then its upgrade if it may have one. @returns undefined if it was moved */
+/**
+ * Reads a cluster with its node pools and secrets in one round trip, and then its upgrade if it may have one.
+ *
+ * @returns undefined if it was moved
+ */
 async function readStored(services: Services, pointer: Pointer): Promise<StoredState | undefined> {
   const key = { pk: organisationKey(pointer.organisation).pk, sk: pointer.path };
   const [clusters, items] = await Promise.all([

@@ -97,8 +97,8 @@ export const MAX_REFERENCES = 200;
 
 const StoredUsage = v.object({
   /**
-   * Clusters that use a cloud account or a schedule. Of an account also those that are being deleted: their machines can only be removed with
-   * its credentials.
+   * Clusters that use a cloud account or a schedule. Of an account also those that are being deleted, because their machines can only be
+   * removed with its credentials.
    */
   clusters: v.number(),
   /** Those of an account that are being deleted. */

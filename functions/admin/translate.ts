@@ -13,7 +13,7 @@ import { type Command, UsageError } from "./command.ts";
  *
  * @throws UsageError if CLUSTER_API_PROFILES is not set; AppError as `readProfilesFile`
  */
-export function requireProfilesFile({ CLUSTER_API_PROFILES }: Pick<Config, "CLUSTER_API_PROFILES">): Profiles {
+function requireProfilesFile({ CLUSTER_API_PROFILES }: Pick<Config, "CLUSTER_API_PROFILES">): Profiles {
   const path = profilesPath(CLUSTER_API_PROFILES);
   if (path === undefined) {
     throw new UsageError("CLUSTER_API_PROFILES is not set. Set it to the path of the profile file of the provisioner.");
@@ -42,7 +42,8 @@ export const translateCommands: Readonly<Record<string, Command>> = {
         ...notes,
         ...refused.map(({ path, message }) => `Not supported: ${path}: ${message}`),
       ]);
-      const documents = manifests.map((manifest) => `---\n${toYaml({ ...manifest } as unknown as YamlValue)}`);
+      // A manifest is JSON without null, which the type of its spec does not say.
+      const documents = manifests.map((manifest) => `---\n${toYaml(manifest as unknown as YamlValue)}`);
       return { print: `${comment}${documents.join("")}`.trimEnd(), failed: refused.length > 0 };
     },
   },

@@ -17,8 +17,8 @@ export interface Bundle {
 const KIB = 1024;
 
 /**
- * Modules that are loaded with `import()`, by the names of their files. A bundle contains none of them: it would grow by more than the module,
- * because esbuild wraps every module that a module in an `import()` shares with the rest.
+ * Modules that are loaded with `import()`, by the names of their files. A bundle contains none of them. It would grow by more than the
+ * module, because esbuild wraps every module that such a module shares with the rest.
  */
 export const lazyModules = {
   // The translator to Cluster API objects with the catalogue, for dry runs that show these objects.

@@ -10,7 +10,7 @@ import { readOperatorFile } from "./operator-file.ts";
 /** Value of `CATALOGUE_FILE` for the catalogue of this release. Stages on AWS must state every setting. */
 const NONE = "none";
 
-/** What to do if the file does not exist. */
+/** Advice in the message for a missing file. */
 const MISSING = "Correct the path, or unset CATALOGUE_FILE to use the catalogue of this release";
 
 /** Returns the path of the operator's catalogue. @param setting `CATALOGUE_FILE` @returns undefined for the catalogue of this release */

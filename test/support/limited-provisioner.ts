@@ -51,7 +51,7 @@ const manifests = (name: string, more = "") =>
 
 const EGRESS = ["198.51.100.7/32"];
 
-/** Returns settings with which little is possible: no add-ons, one zone, no NAT, no load balancers that filter. Only cilium, without encryption. */
+/** Returns settings with few features: no add-ons, one zone, no NAT, no load balancers that filter, and only cilium without encryption. */
 export const strictProfiles = (account: string): Profiles =>
   parseProfiles(
     JSON.stringify({

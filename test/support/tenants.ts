@@ -96,7 +96,7 @@ const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g;
 
-/** Stores a copy of an organisation with another slug, other identities, another token, and the times of an organisation that is created now. */
+/** Stores a copy of an organisation with another slug, other identities, another token, and the present time. */
 async function copy(services: Services, pattern: Pattern): Promise<Made> {
   const text = JSON.stringify(pattern);
   const age = services.clock().getTime() - pattern.madeAt;

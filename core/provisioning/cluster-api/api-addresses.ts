@@ -32,7 +32,7 @@ const listAllocations = (call: Call, labels: Readonly<Record<string, string>>) =
   listObjects(call, CONFIG_MAP, ADDRESSES, labels);
 
 /** Returns the address of a cluster; undefined if it has none yet. */
-export async function findAddress(call: Call, clusterIdentity: string): Promise<string | undefined> {
+async function findAddress(call: Call, clusterIdentity: string): Promise<string | undefined> {
   const [own] = await listAllocations(call, { [CLUSTER_ID]: clusterIdentity });
   return own?.data?.address;
 }

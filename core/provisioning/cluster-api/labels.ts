@@ -30,8 +30,8 @@ export const FENCE = `${PRODUCT_PREFIX}fence`;
 /** Annotation of a Cluster with the hash and the time of the last complete apply; absent while an apply is in progress. */
 export const APPLIED = `${PRODUCT_PREFIX}applied`;
 /**
- * Annotation of a Cluster whose deletion waits for the load balancers of its Services: when the wait began, and `services` if there are some or
- * `unanswered` if its API server has not answered yet.
+ * Annotation of a Cluster whose deletion waits for the load balancers of its Services: when the wait began, and `services` if some are
+ * left or `unanswered` if its API server has not answered yet.
  */
 export const BALANCERS = `${PRODUCT_PREFIX}load-balancers`;
 /** Annotation of the identity of a cloud account with the namespace of its Secret, if that is not the one of the identity. */

@@ -32,7 +32,7 @@ export interface BalancedCluster extends NamespacedName {
   now: Date;
 }
 
-/** What an API server says about Services of type LoadBalancer. */
+/** Whether a cluster has Services of type LoadBalancer; `unanswered` if its API server does not answer. */
 type Found = "none" | "services" | "unanswered";
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Record of the management cluster with which a table is used. In another one all clusters would look as if they did not exist: they would be
+ * Record of the management cluster with which a table is used. In another management cluster no cluster would be found: all would be
  * built a second time, and deletions would end while machines run.
  */
 

@@ -134,7 +134,7 @@ function powerOf(
 }
 
 /** Returns the reason and the message of a condition as one line of at most 400 characters. */
-export function conditionText({ reason, message }: ObjectCondition): string {
+function conditionText({ reason, message }: ObjectCondition): string {
   const text = message === undefined || message === "" ? (reason ?? "") : `${reason}: ${message}`;
   const line = text.replace(/\s+/g, " ").trim();
   return line.length > MAX_MESSAGE_LENGTH ? `${line.slice(0, MAX_MESSAGE_LENGTH).toWellFormed()}…` : line;

@@ -1,6 +1,5 @@
 /** Reads the sources of a translation that are not in the plan: organisation, cloud account and credentials. */
 
-import { profileByIdentity } from "../../catalogue/index.ts";
 import type { Cluster } from "../../cluster/entity.ts";
 import type { Services } from "../../context.ts";
 import { readCredentials } from "../../secrets/cloud-secrets.ts";
@@ -132,11 +131,4 @@ export function credentialsFor(cluster: Cluster, account: CloudAccount): CloudCr
   const find = (wanted: string | undefined) => account.credentials.find(({ identity }) => identity === wanted);
   // Clusters that named deleted credentials use the primary ones.
   return find(chosen) ?? find(primary);
-}
-
-/** Returns the cloud profile of an account. @throws Error if the catalogue does not have it any more */
-export function cloudProfileOf({ cloudProfile, displayName }: CloudAccount) {
-  const profile = profileByIdentity(cloudProfile);
-  if (profile === undefined) throw new Error(`the catalogue has no cloud profile of the account "${displayName}"`);
-  return profile;
 }

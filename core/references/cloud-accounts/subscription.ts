@@ -24,7 +24,7 @@ const subscriptionOf = ({ credentials, primaryCloudCredentialsIdentity: primary 
   credentials.find(({ identity }) => identity === primary)?.subscriptionId;
 
 /** Returns whether a write changes the subscription of an account. One that is not known equals every other. */
-export function changesSubscription(before: CloudAccount, after: CloudAccount): boolean {
+function changesSubscription(before: CloudAccount, after: CloudAccount): boolean {
   const [from, to] = [subscriptionOf(before), subscriptionOf(after)];
   // Azure ignores case, but Cluster API's provider refuses the same subscription in another case.
   return from !== undefined && to !== undefined && from !== to;

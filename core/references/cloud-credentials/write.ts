@@ -97,7 +97,7 @@ export function create(
 const EXISTS = { condition: "#entity = :entity", values: { ":entity": usageEntity.name } };
 
 /**
- * Marks an account whose last credentials are deleted, where creations of clusters count: those that were decided before do not add a cluster.
+ * Marks an account whose last credentials are deleted, in the item that counts its clusters: a creation that was decided before then fails.
  *
  * @param isNeeded true if clusters of the account need credentials: then the account must have no cluster at the same time
  */

@@ -20,6 +20,13 @@ export interface FakeWorld extends ReconciledWorld {
   stop(): Promise<void>;
 }
 
+/** Profiles of clusters on the in-memory provider, with one network. */
+export const IN_MEMORY_PROFILES: Profiles = {
+  installsAddons: false,
+  networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}'}" } },
+  providers: { none: { settings: { egress: [] }, regions: {} } },
+};
+
 /** Creates a world. @param callMs time limit of a call to the provisioner, in milliseconds */
 export async function makeFakeWorld(profiles: Profiles, callMs = 5_000): Promise<FakeWorld> {
   const first = await startKubernetesServer();

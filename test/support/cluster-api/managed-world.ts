@@ -42,7 +42,7 @@ export const PLACES = {
     nodeSize: "m1.medium",
     credentials: { credential: "secret-of-openstack-accounts", credentialId: "id-of-openstack-credentials" },
   },
-  hetzner: { region: "fsn1", nodeSize: "cx33", credentials: { apiKey: "key-of-hetzner-that-nobody-may-see" } },
+  hetzner: { region: "fsn1", nodeSize: "cx33", credentials: { apiKey: "key-of-hetzner-accounts" } },
   vsphere: {
     region: "datacenter-1",
     nodeSize: "medium",

@@ -1,16 +1,17 @@
 /** Calls to the management cluster that a cluster costs. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createInMemoryCluster, type FakeWorld, makeFakeWorld } from "#test/support/cluster-api/fake-world.ts";
+import {
+  createInMemoryCluster,
+  type FakeWorld,
+  IN_MEMORY_PROFILES,
+  makeFakeWorld,
+} from "#test/support/cluster-api/fake-world.ts";
 
 let world: FakeWorld;
 
 beforeAll(async () => {
-  world = await makeFakeWorld({
-    installsAddons: false,
-    networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}'}" } },
-    providers: { none: { settings: { egress: [] }, regions: {} } },
-  });
+  world = await makeFakeWorld(IN_MEMORY_PROFILES);
 });
 afterAll(() => world.stop());
 

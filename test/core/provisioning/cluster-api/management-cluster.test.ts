@@ -8,6 +8,7 @@ import { recordManagementCluster } from "#core/provisioning/cluster-api/manageme
 import {
   createInMemoryCluster,
   type FakeWorld,
+  IN_MEMORY_PROFILES,
   listIn,
   makeFakeWorld,
   objectsIn,
@@ -20,11 +21,7 @@ let first: KubernetesServer;
 let second: KubernetesServer;
 
 beforeAll(async () => {
-  world = await makeFakeWorld({
-    installsAddons: false,
-    networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}'}" } },
-    providers: { none: { settings: { egress: [] }, regions: {} } },
-  });
+  world = await makeFakeWorld(IN_MEMORY_PROFILES);
   first = world.server;
   second = await startKubernetesServer();
 });

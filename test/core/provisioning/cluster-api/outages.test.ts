@@ -5,6 +5,7 @@ import { reconcileAll } from "#core/provisioning/work-queue.ts";
 import {
   createInMemoryCluster,
   type FakeWorld,
+  IN_MEMORY_PROFILES,
   type InMemoryCluster,
   makeFakeWorld,
 } from "#test/support/cluster-api/fake-world.ts";
@@ -16,11 +17,7 @@ let tenant: Tenant;
 let cluster: InMemoryCluster;
 
 beforeAll(async () => {
-  world = await makeFakeWorld({
-    installsAddons: false,
-    networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}'}" } },
-    providers: { none: { settings: { egress: [] }, regions: {} } },
-  });
+  world = await makeFakeWorld(IN_MEMORY_PROFILES);
   tenant = await world.tenant();
   cluster = await createInMemoryCluster(world, tenant, { name: "one", nodePools: [] });
 });

@@ -11,6 +11,7 @@ import { clusterKey, poolsAndSecretsRange } from "#core/table/keys.ts";
 import {
   createInMemoryCluster,
   type FakeWorld,
+  IN_MEMORY_PROFILES,
   type InMemoryCluster,
   listIn,
   makeFakeWorld,
@@ -23,11 +24,7 @@ let world: FakeWorld;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  world = await makeFakeWorld({
-    installsAddons: false,
-    networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}'}" } },
-    providers: { none: { settings: { egress: [] }, regions: {} } },
-  });
+  world = await makeFakeWorld(IN_MEMORY_PROFILES);
   tenant = await world.tenant();
 });
 afterAll(() => world.stop());

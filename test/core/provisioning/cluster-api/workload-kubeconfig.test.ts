@@ -1,4 +1,4 @@
-/** Kubeconfigs of workload clusters that somebody else wrote into the management cluster. */
+/** Kubeconfigs of workload clusters that another user wrote into the management cluster. */
 
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { resourceOf } from "#core/kubernetes/resources.ts";
 import {
   createInMemoryCluster,
   type FakeWorld,
+  IN_MEMORY_PROFILES,
   type InMemoryCluster,
   listIn,
   makeFakeWorld,
@@ -27,11 +28,7 @@ beforeAll(async () => {
   // The API servers accept this token.
   writeFileSync(tokenFile, "token");
   writeFileSync(join(folder, "command.mjs"), `import fs from "node:fs"; fs.writeFileSync(${JSON.stringify(ran)}, "");`);
-  world = await makeFakeWorld({
-    installsAddons: false,
-    networkInterfaces: { cilium: { manifests: "{podSubnet: '{{podSubnet}}'}" } },
-    providers: { none: { settings: { egress: [] }, regions: {} } },
-  });
+  world = await makeFakeWorld(IN_MEMORY_PROFILES);
   tenant = await world.tenant();
 });
 afterAll(async () => {
@@ -62,7 +59,7 @@ function replaceKubeconfig(name: string, user: object): void {
   const edit = (object: Json) => {
     object.data = { value };
   };
-  world.server.store.update(resourceOf(SECRET), { namespace, name: secretName }, edit, { manager: "somebody" });
+  world.server.store.update(resourceOf(SECRET), { namespace, name: secretName }, edit, { manager: "another-user" });
   world.server.reset();
 }
 

@@ -141,7 +141,7 @@ export function adopt(
   });
 }
 
-/** Removes the finalizers of controllers from an object, so that its deletion ends unless somebody else added one. */
+/** Removes the finalizers of controllers from an object. Its deletion ends unless another client added a finalizer. */
 export function release(access: Access, object: KubernetesObject): void {
   access.change(object, ({ metadata }) => {
     metadata.finalizers = (metadata.finalizers ?? []).filter((each) => !/x-k8s\.io|^foregroundDeletion$/.test(each));
